@@ -1,0 +1,1 @@
+"""An Envoy control plane for Kubernetes Ingress: ARCHITECTURE.md says how the parts fit together."""

@@ -1,0 +1,1 @@
+"""What we know: Kubernetes objects, the state made of them, and the sources they come from."""

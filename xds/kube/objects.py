@@ -1,0 +1,203 @@
+"""The Kubernetes objects that matter here, with their own field names (camelCase on the wire) and nothing else.
+
+Decoding checks the types; what the API server would validate beyond that is checked where it is used. Kubernetes
+writes absent lists as null too, so every list may be None.
+
+Source: https://kubernetes.io/docs/reference/kubernetes-api/
+"""
+
+from datetime import datetime
+from typing import ClassVar, NamedTuple, TypeAlias
+
+from msgspec import Struct, field
+
+from xds.kube.problem import ObjectRef
+
+
+class Key(NamedTuple):
+    """Names an object within its kind. `namespace` is empty for cluster-scoped kinds."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+
+class Part(Struct, frozen=True, rename="camel"):
+    """A part of an object."""
+
+
+class Metadata(Part):
+    name: str
+    namespace: str = ""
+    uid: str = ""
+    creation_timestamp: datetime | None = None
+    annotations: dict[str, str] | None = None
+    labels: dict[str, str] | None = None
+
+
+class Object(Part):
+    """What all kinds share."""
+
+    kind: ClassVar[str]
+
+    metadata: Metadata
+
+    @property
+    def key(self) -> Key:
+        return Key(self.metadata.namespace, self.metadata.name)
+
+    @property
+    def ref(self) -> ObjectRef:
+        return ObjectRef(self.kind, self.metadata.namespace, self.metadata.name)
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        return self.metadata.annotations or {}
+
+
+class ServiceBackendPort(Part):
+    name: str = ""
+    number: int = 0
+
+    def __str__(self) -> str:
+        return self.name or str(self.number)
+
+
+class IngressServiceBackend(Part):
+    name: str
+    port: ServiceBackendPort = ServiceBackendPort()
+
+
+class TypedLocalObjectReference(Part):
+    kind: str
+    name: str
+    api_group: str | None = None
+
+
+class IngressBackend(Part):
+    service: IngressServiceBackend | None = None
+    resource: TypedLocalObjectReference | None = None
+
+
+class HTTPIngressPath(Part):
+    path_type: str
+    backend: IngressBackend
+    path: str | None = None
+
+
+class HTTPIngressRuleValue(Part):
+    paths: tuple[HTTPIngressPath, ...] | None = None
+
+
+class IngressRule(Part):
+    host: str | None = None
+    http: HTTPIngressRuleValue | None = None
+
+    @property
+    def paths(self) -> tuple[HTTPIngressPath, ...]:
+        return (self.http and self.http.paths) or ()
+
+
+class IngressTLS(Part):
+    hosts: tuple[str, ...] | None = None
+    secret_name: str | None = None
+
+
+class IngressSpec(Part):
+    ingress_class_name: str | None = None
+    default_backend: IngressBackend | None = None
+    rules: tuple[IngressRule, ...] | None = None
+    tls: tuple[IngressTLS, ...] | None = None
+
+
+class Ingress(Object):
+    kind: ClassVar[str] = "Ingress"
+
+    spec: IngressSpec = IngressSpec()
+
+
+class IngressClassSpec(Part):
+    controller: str = ""
+
+
+class IngressClass(Object):
+    kind: ClassVar[str] = "IngressClass"
+
+    spec: IngressClassSpec = IngressClassSpec()
+
+
+class ServicePort(Part):
+    port: int
+    name: str = ""
+    protocol: str = "TCP"
+    app_protocol: str | None = None
+
+
+class ServiceSpec(Part):
+    type: str = "ClusterIP"
+    external_name: str | None = None
+    ports: tuple[ServicePort, ...] | None = None
+
+
+class Service(Object):
+    kind: ClassVar[str] = "Service"
+
+    spec: ServiceSpec = ServiceSpec()
+
+
+class EndpointPort(Part):
+    port: int | None = None
+    name: str | None = None
+    protocol: str | None = None
+
+
+class EndpointConditions(Part):
+    ready: bool | None = None
+    serving: bool | None = None
+    terminating: bool | None = None
+
+
+class Endpoint(Part):
+    addresses: tuple[str, ...] | None = None
+    conditions: EndpointConditions | None = None
+    zone: str | None = None
+
+
+class EndpointSlice(Object):
+    kind: ClassVar[str] = "EndpointSlice"
+
+    address_type: str = "IPv4"
+    endpoints: tuple[Endpoint, ...] | None = None
+    ports: tuple[EndpointPort, ...] | None = None
+
+    @property
+    def service(self) -> Key | None:
+        """The Service that owns it; None for a slice that belongs to none.
+
+        Source: https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/#ownership
+        """
+        name = (self.metadata.labels or {}).get("kubernetes.io/service-name")
+        return Key(self.metadata.namespace, name) if name else None
+
+
+class SecretData(Part):
+    """The two keys that TLS needs, base64 on the wire. Never printed."""
+
+    tls_crt: bytes | None = field(default=None, name="tls.crt")
+    tls_key: bytes | None = field(default=None, name="tls.key")
+
+    def __repr__(self) -> str:
+        return "SecretData([redacted])"
+
+
+class Secret(Object):
+    kind: ClassVar[str] = "Secret"
+
+    data: SecretData | None = None
+
+
+KubeObject: TypeAlias = Ingress | IngressClass | Service | EndpointSlice | Secret
+
+KINDS: tuple[type[KubeObject], ...] = (IngressClass, Ingress, Service, EndpointSlice, Secret)

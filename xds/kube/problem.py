@@ -1,0 +1,31 @@
+"""Bad input as a value: made in the pure stages, shown by the edges."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ObjectRef:
+    """Names a Kubernetes object; with kind `File`, a file of the source folder."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """Something that could not be honoured, of which object, why, and what to do.
+
+    `reason` is one CamelCase word, fit for a Kubernetes Event and a metric's label; `field` is the path in the object,
+    as `kubectl explain` writes it; `location` is `FILE:LINE` where the object comes from a folder.
+    """
+
+    object: ObjectRef
+    reason: str
+    message: str
+    remedy: str
+    field: str = ""
+    location: str = ""

@@ -1,0 +1,55 @@
+"""One xDS resource as it goes over the wire: encoded once, versioned by its bytes."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from hashlib import blake2b
+
+
+class ResourceType(StrEnum):
+    """The type URLs served, in the order in which an update must reach a proxy (make before break).
+
+    Source: https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#eventual-consistency-considerations
+    """
+
+    CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
+    ENDPOINTS = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
+    SECRET = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
+    LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
+    ROUTES = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
+
+    @property
+    def message(self) -> str:
+        """The full protobuf name of the message, e.g. `envoy.config.cluster.v3.Cluster`."""
+        return self.value.rpartition("/")[2]
+
+    @property
+    def short(self) -> str:
+        """The name of its discovery service, as people say it: `cds`, `eds`, `sds`, `lds`, `rds`."""
+        return _SHORT[self]
+
+
+_SHORT = {
+    ResourceType.CLUSTER: "cds",
+    ResourceType.ENDPOINTS: "eds",
+    ResourceType.SECRET: "sds",
+    ResourceType.LISTENER: "lds",
+    ResourceType.ROUTES: "rds",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """An encoded resource. `body` is the deterministic encoding of the message; `version` is its hash.
+
+    The bytes stay out of the repr: those of a Secret hold a private key.
+    """
+
+    type: ResourceType
+    name: str
+    body: bytes = field(repr=False)
+    version: str
+
+
+def resource(type_: ResourceType, name: str, body: bytes) -> Resource:
+    """The resource with the version that its bytes give it: 16 hexadecimal digits, the same in every process."""
+    return Resource(type_, name, body, blake2b(body, digest_size=8).hexdigest())

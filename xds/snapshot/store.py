@@ -1,0 +1,136 @@
+"""The current snapshot, and a bounded history of the revisions that led to it."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final, TypeAlias
+
+from xds.snapshot.resource import Resource, ResourceType
+
+HISTORY: Final = 100
+"""Revisions kept for `xds snapshot diff`."""
+
+ResourceKey: TypeAlias = tuple[ResourceType, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceChange:
+    """One resource before and after: `old` is None when it was added, `new` when it was removed."""
+
+    type: ResourceType
+    name: str
+    old: Resource | None
+    new: Resource | None
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One commit. `number` counts from 1 in this process; `read_at` is when the change was read from the source and
+    `committed_at` when it became the snapshot, both in seconds of the caller's clock."""
+
+    number: int
+    read_at: float
+    committed_at: float
+    changes: tuple[ResourceChange, ...]
+
+
+class UnknownRevisionError(LookupError):
+    """The revision asked for is not in the history (too old, or not made yet)."""
+
+
+class Store:
+    """Holds the snapshot: by type and name, the resource that every proxy should have.
+
+    It is written by `commit` alone and may be read at any time. The version of a type is the sum of the hashes of its
+    resources, so that one changed endpoint costs the same among ten clusters and ten thousand.
+    """
+
+    def __init__(self, history: int = HISTORY) -> None:
+        self._resources: dict[ResourceType, dict[str, Resource]] = {type_: {} for type_ in ResourceType}
+        self._sums: dict[ResourceType, int] = dict.fromkeys(ResourceType, 0)
+        self._history: deque[Revision] = deque(maxlen=history)
+        self._number = 0
+
+    @property
+    def revision(self) -> int:
+        """The number of the newest revision; 0 before the first commit."""
+        return self._number
+
+    @property
+    def history(self) -> tuple[Revision, ...]:
+        """The revisions still known, oldest first."""
+        return tuple(self._history)
+
+    def get(self, type_: ResourceType, name: str) -> Resource | None:
+        return self._resources[type_].get(name)
+
+    def resources(self, type_: ResourceType) -> Mapping[str, Resource]:
+        """All resources of a type by name: a view, not a copy."""
+        return self._resources[type_]
+
+    def version(self, type_: ResourceType) -> str:
+        """The version of all resources of a type together: equal sets have equal versions, in any process."""
+        return f"{self._sums[type_] % 2**64:016x}"
+
+    def commit(
+        self, resources: Mapping[ResourceKey, Resource | None], *, read_at: float, now: float
+    ) -> Revision | None:
+        """Make these resources (None: removed) part of the snapshot. Returns None when nothing differs, except that
+        the first commit always makes a revision: an empty snapshot is a snapshot."""
+        changes = tuple(self._changes(resources))
+        if not changes and self._number:
+            return None
+        for change in changes:
+            self._write(change)
+        self._number += 1
+        revision = Revision(self._number, read_at, now, changes)
+        self._history.append(revision)
+        return revision
+
+    def diff(self, start: int, end: int) -> tuple[ResourceChange, ...]:
+        """What changed from revision `start` (exclusive; 0 is the empty snapshot) to `end`, by type and name.
+
+        Raises:
+            UnknownRevisionError: when the history doesn't reach from one to the other.
+        """
+        revisions = [revision for revision in self._history if start < revision.number <= end]
+        if not 0 <= start <= end <= self._number or len(revisions) != end - start:
+            raise UnknownRevisionError(self._reach())
+        merged: dict[ResourceKey, ResourceChange] = {}
+        for change in (change for revision in revisions for change in revision.changes):
+            key = (change.type, change.name)
+            first = merged.get(key, change)
+            merged[key] = ResourceChange(change.type, change.name, first.old, change.new)
+        order = list(ResourceType)
+        return tuple(
+            sorted(
+                (change for change in merged.values() if change.old != change.new),
+                key=lambda change: (order.index(change.type), change.name),
+            )
+        )
+
+    def _reach(self) -> str:
+        oldest = self._history[0].number - 1 if self._history else 0
+        return f"the history reaches from revision {oldest} to {self._number}"
+
+    def _changes(self, resources: Mapping[ResourceKey, Resource | None]) -> Iterable[ResourceChange]:
+        for (type_, name), new in resources.items():
+            old = self._resources[type_].get(name)
+            if old != new:
+                yield ResourceChange(type_, name, old, new)
+
+    def _write(self, change: ResourceChange) -> None:
+        resources = self._resources[change.type]
+        if change.old is not None:
+            self._sums[change.type] -= _weight(change.old)
+        if change.new is not None:
+            resources[change.name] = change.new
+            self._sums[change.type] += _weight(change.new)
+        else:
+            del resources[change.name]
+
+
+def _weight(resource: Resource) -> int:
+    digest = blake2b(f"{resource.name}\0{resource.version}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big")
