@@ -28,7 +28,7 @@ class Part(Struct, frozen=True, rename="camel"):
     """A part of an object."""
 
 
-class Metadata(Part):
+class Metadata(Part, frozen=True):
     name: str
     namespace: str = ""
     uid: str = ""
@@ -37,7 +37,7 @@ class Metadata(Part):
     labels: dict[str, str] | None = None
 
 
-class Object(Part):
+class Object(Part, frozen=True):
     """What all kinds share."""
 
     kind: ClassVar[str]
@@ -57,7 +57,7 @@ class Object(Part):
         return self.metadata.annotations or {}
 
 
-class ServiceBackendPort(Part):
+class ServiceBackendPort(Part, frozen=True):
     name: str = ""
     number: int = 0
 
@@ -65,33 +65,33 @@ class ServiceBackendPort(Part):
         return self.name or str(self.number)
 
 
-class IngressServiceBackend(Part):
+class IngressServiceBackend(Part, frozen=True):
     name: str
     port: ServiceBackendPort = ServiceBackendPort()
 
 
-class TypedLocalObjectReference(Part):
+class TypedLocalObjectReference(Part, frozen=True):
     kind: str
     name: str
     api_group: str | None = None
 
 
-class IngressBackend(Part):
+class IngressBackend(Part, frozen=True):
     service: IngressServiceBackend | None = None
     resource: TypedLocalObjectReference | None = None
 
 
-class HTTPIngressPath(Part):
+class HTTPIngressPath(Part, frozen=True):
     path_type: str
     backend: IngressBackend
     path: str | None = None
 
 
-class HTTPIngressRuleValue(Part):
+class HTTPIngressRuleValue(Part, frozen=True):
     paths: tuple[HTTPIngressPath, ...] | None = None
 
 
-class IngressRule(Part):
+class IngressRule(Part, frozen=True):
     host: str | None = None
     http: HTTPIngressRuleValue | None = None
 
@@ -100,72 +100,72 @@ class IngressRule(Part):
         return (self.http and self.http.paths) or ()
 
 
-class IngressTLS(Part):
+class IngressTLS(Part, frozen=True):
     hosts: tuple[str, ...] | None = None
     secret_name: str | None = None
 
 
-class IngressSpec(Part):
+class IngressSpec(Part, frozen=True):
     ingress_class_name: str | None = None
     default_backend: IngressBackend | None = None
     rules: tuple[IngressRule, ...] | None = None
     tls: tuple[IngressTLS, ...] | None = None
 
 
-class Ingress(Object):
+class Ingress(Object, frozen=True):
     kind: ClassVar[str] = "Ingress"
 
     spec: IngressSpec = IngressSpec()
 
 
-class IngressClassSpec(Part):
+class IngressClassSpec(Part, frozen=True):
     controller: str = ""
 
 
-class IngressClass(Object):
+class IngressClass(Object, frozen=True):
     kind: ClassVar[str] = "IngressClass"
 
     spec: IngressClassSpec = IngressClassSpec()
 
 
-class ServicePort(Part):
+class ServicePort(Part, frozen=True):
     port: int
     name: str = ""
     protocol: str = "TCP"
     app_protocol: str | None = None
 
 
-class ServiceSpec(Part):
+class ServiceSpec(Part, frozen=True):
     type: str = "ClusterIP"
     external_name: str | None = None
     ports: tuple[ServicePort, ...] | None = None
 
 
-class Service(Object):
+class Service(Object, frozen=True):
     kind: ClassVar[str] = "Service"
 
     spec: ServiceSpec = ServiceSpec()
 
 
-class EndpointPort(Part):
+class EndpointPort(Part, frozen=True):
     port: int | None = None
     name: str | None = None
     protocol: str | None = None
 
 
-class EndpointConditions(Part):
+class EndpointConditions(Part, frozen=True):
     ready: bool | None = None
     serving: bool | None = None
     terminating: bool | None = None
 
 
-class Endpoint(Part):
+class Endpoint(Part, frozen=True):
     addresses: tuple[str, ...] | None = None
     conditions: EndpointConditions | None = None
     zone: str | None = None
 
 
-class EndpointSlice(Object):
+class EndpointSlice(Object, frozen=True):
     kind: ClassVar[str] = "EndpointSlice"
 
     address_type: str = "IPv4"
@@ -182,7 +182,7 @@ class EndpointSlice(Object):
         return Key(self.metadata.namespace, name) if name else None
 
 
-class SecretData(Part):
+class SecretData(Part, frozen=True):
     """The two keys that TLS needs, base64 on the wire. Never printed."""
 
     tls_crt: bytes | None = field(default=None, name="tls.crt")
@@ -192,7 +192,7 @@ class SecretData(Part):
         return "SecretData([redacted])"
 
 
-class Secret(Object):
+class Secret(Object, frozen=True):
     kind: ClassVar[str] = "Secret"
 
     data: SecretData | None = None

@@ -1,1 +1,1 @@
-"""What the fleet should have: encoded resources with content-hash versions, and how one revision differs from another."""
+"""What the fleet should have: encoded resources, versioned by content, and how one revision differs from another."""

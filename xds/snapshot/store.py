@@ -27,7 +27,8 @@ class ResourceChange:
 @dataclass(frozen=True, slots=True)
 class Revision:
     """One commit. `number` counts from 1 in this process; `read_at` is when the change was read from the source and
-    `committed_at` when it became the snapshot, both in seconds of the caller's clock."""
+    `committed_at` when it became the snapshot, both in seconds of the caller's clock.
+    """
 
     number: int
     read_at: float
@@ -77,7 +78,8 @@ class Store:
         self, resources: Mapping[ResourceKey, Resource | None], *, read_at: float, now: float
     ) -> Revision | None:
         """Make these resources (None: removed) part of the snapshot. Returns None when nothing differs, except that
-        the first commit always makes a revision: an empty snapshot is a snapshot."""
+        the first commit always makes a revision: an empty snapshot is a snapshot.
+        """
         changes = tuple(self._changes(resources))
         if not changes and self._number:
             return None
