@@ -1,0 +1,116 @@
+"""Who refers to whom: from what changed to the Ingresses of ours that it touches."""
+
+from collections.abc import Hashable, Iterable, Set
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from xds.kube.objects import Ingress, IngressBackend, Key
+
+NO_HOST: Final = ""
+"""Stands for "no host" wherever hosts are keys: the rules that apply to every host that no rule names."""
+
+_K = TypeVar("_K", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """What one Ingress refers to. Hosts are in lower case."""
+
+    hosts: frozenset[str]
+    services: frozenset[Key]
+    secrets: frozenset[Key]
+    default_backend: bool
+    tls: bool
+
+
+def references(ingress: Ingress) -> References:
+    spec = ingress.spec
+    rules = spec.rules or ()
+    backends = [path.backend for rule in rules for path in rule.paths]
+    if spec.default_backend:
+        backends.append(spec.default_backend)
+    return References(
+        hosts=frozenset((rule.host or NO_HOST).lower() for rule in rules),
+        services=frozenset(filter(None, (_service(ingress, backend) for backend in backends))),
+        secrets=frozenset(Key(ingress.key.namespace, tls.secret_name) for tls in spec.tls or () if tls.secret_name),
+        default_backend=spec.default_backend is not None,
+        tls=bool(spec.tls),
+    )
+
+
+def _service(ingress: Ingress, backend: IngressBackend) -> Key | None:
+    return Key(ingress.key.namespace, backend.service.name) if backend.service else None
+
+
+class Index(Generic[_K]):
+    """From a name to the keys filed under it. A name without keys takes no room."""
+
+    def __init__(self) -> None:
+        self._keys: dict[_K, set[Key]] = {}
+
+    def __getitem__(self, name: _K) -> Set[Key]:
+        return self._keys.get(name, frozenset())
+
+    def add(self, name: _K, key: Key) -> None:
+        self._keys.setdefault(name, set()).add(key)
+
+    def discard(self, name: _K, key: Key) -> None:
+        keys = self._keys[name]
+        keys.discard(key)
+        if not keys:
+            del self._keys[name]
+
+
+class ReferenceIndex:
+    """Holds the references of the Ingresses that are ours, and finds the Ingresses by what they refer to."""
+
+    def __init__(self) -> None:
+        self._references: dict[Key, References] = {}
+        self.by_host: Index[str] = Index()
+        self.by_service: Index[Key] = Index()
+        self.by_secret: Index[Key] = Index()
+        self.with_default_backend: set[Key] = set()
+        self.with_tls: set[Key] = set()
+
+    def __contains__(self, ingress: Key) -> bool:
+        return ingress in self._references
+
+    def __getitem__(self, ingress: Key) -> References:
+        return self._references[ingress]
+
+    def replace(self, ingress: Key, after: References | None) -> list[References]:
+        """File an Ingress under what it refers to now (None: it isn't ours, or is gone). Returns what it touches:
+        its references before and after.
+        """
+        before = self._references.pop(ingress, None)
+        if before is not None:
+            self._remove(ingress, before)
+        if after is not None:
+            self._references[ingress] = after
+            self._add(ingress, after)
+        return [references for references in (before, after) if references is not None]
+
+    def hosts_of(self, ingresses: Iterable[Key]) -> frozenset[str]:
+        return frozenset[str]().union(*(self._references[ingress].hosts for ingress in ingresses))
+
+    def _add(self, ingress: Key, references: References) -> None:
+        for host in references.hosts:
+            self.by_host.add(host, ingress)
+        for service in references.services:
+            self.by_service.add(service, ingress)
+        for secret in references.secrets:
+            self.by_secret.add(secret, ingress)
+        if references.default_backend:
+            self.with_default_backend.add(ingress)
+        if references.tls:
+            self.with_tls.add(ingress)
+
+    def _remove(self, ingress: Key, references: References) -> None:
+        for host in references.hosts:
+            self.by_host.discard(host, ingress)
+        for service in references.services:
+            self.by_service.discard(service, ingress)
+        for secret in references.secrets:
+            self.by_secret.discard(secret, ingress)
+        self.with_default_backend.discard(ingress)
+        self.with_tls.discard(ingress)
