@@ -29,3 +29,11 @@ class Problem:
     remedy: str
     field: str = ""
     location: str = ""
+
+
+def shown(text: str) -> str:
+    """A user's text as a message may show it: quoted, with what is unprintable escaped, and not too long."""
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
+
+
+_SHOWN = 80

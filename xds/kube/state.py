@@ -188,6 +188,7 @@ class KubeState:
             return FRESH
         return Stale(
             hosts=self._ours.hosts_of(users),
+            ingresses=frozenset(users),
             services=frozenset((key,)),
             default_backend=any(self._ours[user].default_backend for user in users),
         )

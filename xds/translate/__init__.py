@@ -1,0 +1,1 @@
+"""From Kubernetes objects to the traffic model: hosts, routes, backends, certificates, endpoints and problems."""

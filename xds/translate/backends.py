@@ -1,0 +1,116 @@
+"""From the backend of an Ingress to the port of the Service behind it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from xds.kube.objects import IngressServiceBackend, Key, Service, ServicePort
+from xds.kube.problem import shown
+from xds.kube.state import KubeState
+from xds.translate.model import Backend, BackendKey, Protocol, is_wildcard
+from xds.translate.names import InvalidError, valid_host
+
+_PROTOCOLS: Final = {
+    "h2c": Protocol.H2C,
+    "kubernetes.io/h2c": Protocol.H2C,
+    "grpc": Protocol.H2C,
+    "https": Protocol.HTTPS,
+    "kubernetes.io/wss": Protocol.HTTPS,
+}
+"""By `appProtocol`; HTTP/1.1 for any other. Source:
+https://kubernetes.io/docs/concepts/services-networking/service/#application-protocol
+"""
+
+_INTERNAL_NAMES: Final = ("localhost", "metadata.google.internal")
+"""Names that only the proxy may reach, with all below them. Source:
+https://github.com/projectcontour/contour/security/advisories/GHSA-5ph6-qq5x-7jwc
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """Why a backend leads nowhere: what a Problem says of it."""
+
+    reason: str
+    message: str
+    remedy: str
+
+
+def resolve(
+    state: KubeState, namespace: str, wanted: IngressServiceBackend, *, allow_external_name: bool
+) -> Backend | Unresolved:
+    """The Service port that an Ingress of a namespace asks for, by number or by name."""
+    key = Key(namespace, wanted.name)
+    service = state.service(key)
+    if service is None:
+        return Unresolved(
+            "BackendNotFound",
+            f"Service {shown(str(key))} doesn't exist, so its paths answer 503",
+            "Create the Service, or correct the name in the Ingress.",
+        )
+    if service.spec.type == "ExternalName":
+        return _external(service, wanted, allowed=allow_external_name)
+    port = _port(service.spec.ports or (), wanted)
+    if port is None:
+        return Unresolved(
+            "BackendPortNotFound",
+            f"Service {key} has no TCP port {shown(str(wanted.port))}, so its paths answer 503",
+            f"Use one of its ports ({_known(service)}), or add the port to the Service.",
+        )
+    return Backend(BackendKey(namespace, key.name, port.port), port.name, _protocol(port))
+
+
+def _port(ports: Iterable[ServicePort], wanted: IngressServiceBackend) -> ServicePort | None:
+    for port in ports:
+        named = wanted.port.name and port.name == wanted.port.name
+        numbered = not wanted.port.name and port.port == wanted.port.number
+        if port.protocol == "TCP" and 0 < port.port <= 65535 and (named or numbered):
+            return port
+    return None
+
+
+def _known(service: Service) -> str:
+    ports = [f"{port.port} {port.name}".strip() for port in service.spec.ports or () if port.protocol == "TCP"]
+    return shown(", ".join(ports)) if ports else "it has none"
+
+
+def _external(service: Service, wanted: IngressServiceBackend, *, allowed: bool) -> Backend | Unresolved:
+    if not allowed:
+        return Unresolved(
+            "ExternalNameRefused",
+            f"Service {service.key} is an ExternalName, which could point anywhere, so its paths answer 503",
+            "Use a Service with endpoints, or start the server with --allow-external-name.",
+        )
+    port = _external_port(service, wanted)
+    try:
+        name = valid_host(service.spec.external_name or "")
+    except InvalidError as error:
+        return _invalid_external(service, str(error))
+    if is_wildcard(name) or _is_internal(name):
+        return _invalid_external(service, f"{shown(name)} is not the name of an outside host")
+    if port is None:
+        return _invalid_external(service, f"it has no port {shown(str(wanted.port))}")
+    return Backend(BackendKey(*service.key, port.port), "", _protocol(port), external_name=name)
+
+
+def _external_port(service: Service, wanted: IngressServiceBackend) -> ServicePort | None:
+    """An ExternalName needs no ports of its own: a number then stands for itself."""
+    if service.spec.ports or wanted.port.name:
+        return _port(service.spec.ports or (), wanted)
+    return ServicePort(port=wanted.port.number) if 0 < wanted.port.number <= 65535 else None
+
+
+def _protocol(port: ServicePort) -> Protocol:
+    return _PROTOCOLS.get((port.app_protocol or "").lower(), Protocol.HTTP1)
+
+
+def _invalid_external(service: Service, why: str) -> Unresolved:
+    return Unresolved(
+        "ExternalNameRefused",
+        f"Service {service.key} can't be used as an ExternalName: {why}, so its paths answer 503",
+        "Correct spec.externalName and spec.ports of the Service.",
+    )
+
+
+def _is_internal(name: str) -> bool:
+    return any(name == internal or name.endswith(f".{internal}") for internal in _INTERNAL_NAMES)

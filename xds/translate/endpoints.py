@@ -1,0 +1,117 @@
+"""From all EndpointSlices of a Service to the endpoints of one of its ports."""
+
+import re
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_address
+from typing import Final
+
+from xds.kube.objects import Endpoint as SliceEndpoint
+from xds.kube.objects import EndpointSlice
+from xds.kube.problem import Problem, shown
+from xds.translate.model import Backend, Endpoint, Health, Locality
+
+_ADDRESS_TYPES: Final = ("IPv4", "IPv6")
+_ZONE: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+"""A label's value: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set"""
+
+
+def localities(
+    backend: Backend, slices: Iterable[EndpointSlice], problems: list[Problem] | None = None
+) -> tuple[Locality, ...]:
+    """The endpoints of a backend by zone, each address and port once.
+
+    Ready ones are healthy, and those that terminate but still serve are draining. When none is ready, those that still
+    serve are all there is, and so healthy: kube-proxy's rule,
+    https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/#conditions
+    """
+    found: dict[tuple[str, int], tuple[str, SliceEndpoint]] = {}
+    for each in slices:
+        for port in _ports(backend, each, problems):
+            for address, endpoint in _addresses(each, problems):
+                known = found.get((address, port))
+                if known is None or _rank(endpoint) > _rank(known[1]):
+                    found[address, port] = (_zone(endpoint), endpoint)
+    return _by_zone(found)
+
+
+def _by_zone(found: dict[tuple[str, int], tuple[str, SliceEndpoint]]) -> tuple[Locality, ...]:
+    any_ready = any(_is_ready(endpoint) for _, endpoint in found.values())
+    zones: dict[str, list[Endpoint]] = {}
+    for (address, port), (zone, endpoint) in found.items():
+        health = _health(endpoint, any_ready=any_ready)
+        if health is not None:
+            zones.setdefault(zone, []).append(Endpoint(address, port, health))
+    return tuple(Locality(zone, tuple(sorted(zones[zone]))) for zone in sorted(zones))
+
+
+def _health(endpoint: SliceEndpoint, *, any_ready: bool) -> Health | None:
+    if _is_ready(endpoint) or (not any_ready and _serves(endpoint)):
+        return Health.HEALTHY
+    return Health.DRAINING if _serves(endpoint) and _terminates(endpoint) else None
+
+
+def _is_ready(endpoint: SliceEndpoint) -> bool:
+    """A condition that is not set: unknown, which is to be read as ready."""
+    return endpoint.conditions is None or endpoint.conditions.ready is not False
+
+
+def _serves(endpoint: SliceEndpoint) -> bool:
+    conditions = endpoint.conditions
+    return conditions.serving if conditions and conditions.serving is not None else _is_ready(endpoint)
+
+
+def _terminates(endpoint: SliceEndpoint) -> bool:
+    return bool(endpoint.conditions and endpoint.conditions.terminating)
+
+
+def _rank(endpoint: SliceEndpoint) -> tuple[bool, bool]:
+    return (_is_ready(endpoint), _serves(endpoint))
+
+
+def _zone(endpoint: SliceEndpoint) -> str:
+    return endpoint.zone if endpoint.zone and _ZONE.fullmatch(endpoint.zone) else ""
+
+
+def _ports(backend: Backend, each: EndpointSlice, problems: list[Problem] | None) -> Iterator[int]:
+    if each.address_type not in _ADDRESS_TYPES:
+        _report(
+            problems, each, "AddressTypeUnsupported", f"addressType {shown(each.address_type)} is not IPv4 or IPv6", ""
+        )
+        return
+    for port in each.ports or ():
+        if (port.name or "") != backend.port_name or port.protocol not in {None, "TCP"} or port.port is None:
+            continue
+        if 0 < port.port <= 65535:
+            yield port.port
+        else:
+            _report(problems, each, "InvalidPort", f"port {port.port} is out of range", "ports")
+
+
+def _addresses(each: EndpointSlice, problems: list[Problem] | None) -> Iterator[tuple[str, SliceEndpoint]]:
+    """Each endpoint with its first address: all addresses of one are interchangeable.
+
+    Source: https://github.com/kubernetes/kubernetes/issues/106267
+    """
+    for index, endpoint in enumerate(each.endpoints or ()):
+        address = (endpoint.addresses or ("",))[0]
+        if _is_address(address):
+            yield address, endpoint
+        else:
+            at = f"endpoints[{index}].addresses[0]"
+            _report(
+                problems, each, "InvalidAddress", f"{shown(address)} is not an IP address; the endpoint is left out", at
+            )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text
+
+
+def _report(problems: list[Problem] | None, each: EndpointSlice, reason: str, message: str, at: str) -> None:
+    if problems is not None:
+        remedy = "Correct the slice, or what writes it; the other endpoints are served."
+        problems.append(Problem(each.ref, reason, message, remedy, field=at))

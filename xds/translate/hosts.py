@@ -1,0 +1,190 @@
+"""From all rules of one host, over all Ingresses, to its routes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from xds.kube.objects import HTTPIngressPath, Ingress, IngressBackend, Key
+from xds.kube.problem import Problem, shown
+from xds.kube.references import NO_HOST
+from xds.kube.state import KubeState
+from xds.translate.backends import Unresolved, resolve
+from xds.translate.model import Backend, BackendKey, PathType, Route, VirtualHost
+from xds.translate.names import InvalidError, valid_host, valid_path
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a translation comes upon beside its result: the backends that its routes use, and the problems."""
+
+    backends: dict[BackendKey, Backend] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def report(self, ingress: Ingress, reason: str, message: str, remedy: str, at: str) -> None:
+        self.problems.append(Problem(ingress.ref, reason, message, remedy, field=at))
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where routes are made from: what exists, and what the operator allows."""
+
+    state: KubeState
+    allow_external_name: bool
+
+    def route(
+        self, ingress: Ingress, backend: IngressBackend, path: tuple[str, PathType], at: str, findings: Findings
+    ) -> Route | None:
+        """The route to a backend; None (and a problem) for a backend of a kind that isn't supported."""
+        if backend.service is None:
+            findings.report(ingress, *_unsupported(backend), at)
+            return None
+        resolved = resolve(
+            self.state, ingress.key.namespace, backend.service, allow_external_name=self.allow_external_name
+        )
+        key = None
+        if isinstance(resolved, Unresolved):
+            findings.report(ingress, resolved.reason, resolved.message, resolved.remedy, at)
+        else:
+            key = resolved.key
+            findings.backends[key] = resolved
+        return Route(*path, key, ingress.key, Key(ingress.key.namespace, backend.service.name))
+
+
+def _unsupported(backend: IngressBackend) -> tuple[str, str, str]:
+    if backend.resource is None:
+        return ("InvalidBackend", "the backend names neither a service nor a resource", "Name a Service.")
+    kind = shown(f"{backend.resource.kind}/{backend.resource.name}")
+    return ("ResourceBackendUnsupported", f"resource backend {kind} is not supported; it is left out", "Use a Service.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A route, and where in which Ingress it stands."""
+
+    route: Route
+    ingress: Ingress
+    at: str
+
+
+def translate_host(scope: Scope, host: str, findings: Findings) -> VirtualHost | None:
+    """The virtual host of a host that rules name (or NO_HOST), None if no Ingress has a valid rule for it."""
+    ingresses = scope.state.ingresses_of_host(host)
+    if host != NO_HOST and not _check_host(host, ingresses, findings):
+        return None
+    if not ingresses:
+        return None
+    winners: dict[tuple[str, PathType], _Claim] = {}
+    for claim in _claims(scope, host, ingresses, findings):
+        winner = winners.setdefault((claim.route.path, claim.route.path_type), claim)
+        if _conflict(winner, claim):
+            _report_conflict(winner, claim, findings)
+    routes = sorted((claim.route for claim in winners.values()), key=lambda route: route.precedence)
+    return VirtualHost(host, tuple(routes), _host_default(scope, host, ingresses, findings))
+
+
+def _check_host(host: str, ingresses: list[Ingress], findings: Findings) -> bool:
+    try:
+        valid_host(host)
+    except InvalidError as error:
+        for ingress in ingresses:
+            for at in _rules_at(ingress, host):
+                findings.report(
+                    ingress, error.reason, f"host {error}; its rule is left out", _HOST_REMEDY, f"{at}.host"
+                )
+        return False
+    return True
+
+
+_HOST_REMEDY = "Use lower-case letters, digits, '-' and '.', without a port."
+_PATH_REMEDY = "Correct the path; the other paths of the Ingress are served."
+
+
+def _rules_at(ingress: Ingress, host: str) -> Iterator[str]:
+    for index, rule in enumerate(ingress.spec.rules or ()):
+        if (rule.host or NO_HOST).lower() == host:
+            yield f"spec.rules[{index}]"
+
+
+def _claims(scope: Scope, host: str, ingresses: list[Ingress], findings: Findings) -> Iterator[_Claim]:
+    for ingress in ingresses:
+        for index, rule in enumerate(ingress.spec.rules or ()):
+            if (rule.host or NO_HOST).lower() != host:
+                continue
+            for number, path in enumerate(rule.paths):
+                at = f"spec.rules[{index}].http.paths[{number}]"
+                route = _path_route(scope, ingress, path, at, findings)
+                if route is not None:
+                    yield _Claim(route, ingress, at)
+
+
+def _path_route(scope: Scope, ingress: Ingress, path: HTTPIngressPath, at: str, findings: Findings) -> Route | None:
+    try:
+        matched = valid_path(path)
+    except InvalidError as error:
+        findings.report(ingress, error.reason, f"{error}; it is left out", _PATH_REMEDY, at)
+        return None
+    return scope.route(ingress, path.backend, matched, f"{at}.backend", findings)
+
+
+def _conflict(winner: _Claim, claim: _Claim) -> bool:
+    """Whether two claims say different things: the same path to the same backend is no conflict."""
+    return winner is not claim and (winner.route.backend, winner.route.service) != (
+        claim.route.backend,
+        claim.route.service,
+    )
+
+
+def _report_conflict(winner: _Claim, loser: _Claim, findings: Findings) -> None:
+    route = loser.route
+    findings.report(
+        loser.ingress,
+        "PathConflict",
+        f"{route.path_type} path {shown(route.path)} belongs to the senior Ingress {winner.ingress.key} ({winner.at})",
+        "Remove one of the two; the oldest Ingress wins, then namespace and name.",
+        loser.at,
+    )
+
+
+def _host_default(scope: Scope, host: str, ingresses: list[Ingress], findings: Findings) -> Route | None:
+    """What answers the paths of a named host that no rule matches: the default backend of its senior Ingress with one.
+
+    A host that no rule names goes to the default backend of all, which the traffic model holds once.
+    """
+    if host == NO_HOST:
+        return None
+    return default_route(scope, ingresses, findings)
+
+
+def default_route(scope: Scope, ingresses: list[Ingress], findings: Findings) -> Route | None:
+    """The default backend of the senior Ingress that has a usable one. Its problems are told once for each Ingress, by
+    `translate_ingress`, and so not here.
+    """
+    unreported = Findings(backends=findings.backends)
+    for ingress in ingresses:
+        route = ingress_default(scope, ingress, unreported)
+        if route is not None:
+            return route
+    return None
+
+
+def ingress_default(scope: Scope, ingress: Ingress, findings: Findings) -> Route | None:
+    backend = ingress.spec.default_backend
+    if backend is None:
+        return None
+    return scope.route(ingress, backend, ("/", PathType.PREFIX), "spec.defaultBackend", findings)
+
+
+def translate_ingress(scope: Scope, ingress: Ingress, findings: Findings) -> None:
+    """What is to be said of an Ingress as a whole: its default backend, and the annotations that nobody honours."""
+    ingress_default(scope, ingress, findings)
+    for annotation in sorted(ingress.annotations):
+        if annotation.startswith(_FOREIGN_ANNOTATIONS):
+            findings.report(
+                ingress,
+                "AnnotationUnsupported",
+                f"annotation {shown(annotation)} has no effect here",
+                "Remove it if the Ingress works without; nothing else of the Ingress is affected.",
+                f"metadata.annotations[{shown(annotation)}]",
+            )
+
+
+_FOREIGN_ANNOTATIONS = "nginx.ingress.kubernetes.io/"

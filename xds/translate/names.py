@@ -1,0 +1,78 @@
+"""The checks of hosts and paths: those of the API server, for sources that have none, and what Envoy needs beyond."""
+
+import re
+from typing import Final
+from urllib.parse import quote
+
+from xds.kube.objects import HTTPIngressPath
+from xds.kube.problem import shown
+from xds.translate.model import PathType
+
+_LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_HOST: Final = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*")
+_IPV4: Final = re.compile(r"[0-9]+(\.[0-9]+){3}")
+_HOST_LENGTH: Final = 253
+
+_NEVER_MATCHES: Final = re.compile(r"//|/\.\.?(/|$)|[?#\\]")
+_ESCAPED_SLASH: Final = re.compile(r"%2f", re.IGNORECASE)
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_PRINTABLE: Final = "".join(chr(code) for code in range(0x21, 0x7F))
+
+_TYPES: Final = {
+    "Exact": PathType.EXACT,
+    "Prefix": PathType.PREFIX,
+    # "Up to the IngressClass": https://kubernetes.io/docs/concepts/services-networking/ingress/#path-types
+    "ImplementationSpecific": PathType.PREFIX,
+}
+
+
+class InvalidError(ValueError):
+    """A value that can't be honoured. The text says what is wrong with it; `reason` is a Problem's."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+def valid_host(host: str) -> str:
+    """The host in lower case: a DNS name, or a wildcard whose first label is `*`.
+
+    Raises:
+        InvalidError: for anything else.
+    """
+    lowered = host.lower()
+    if len(host) > _HOST_LENGTH or not _HOST.fullmatch(lowered) or _IPV4.fullmatch(lowered):
+        raise InvalidError("InvalidHost", f"{shown(host)} is neither a DNS name nor a wildcard such as '*.example.com'")
+    return lowered
+
+
+def valid_path(path: HTTPIngressPath) -> tuple[str, PathType]:
+    """The path as a request would carry it, and how it is compared.
+
+    Raises:
+        InvalidError: when the API server would refuse it, or when no normalized request path can match it.
+    """
+    if path.path_type not in _TYPES:
+        raise InvalidError(
+            "InvalidPathType", f"pathType {shown(path.path_type)} is none of Exact, Prefix, ImplementationSpecific"
+        )
+    implementation_specific = path.path_type == "ImplementationSpecific"
+    text = path.path or ("/" if implementation_specific else "")
+    if not text.startswith("/"):
+        raise InvalidError("InvalidPath", f"path {shown(text)} doesn't begin with '/'")
+    if _NEVER_MATCHES.search(text) or (_ESCAPED_SLASH.search(text) and not implementation_specific):
+        raise InvalidError(
+            "InvalidPath",
+            f"path {shown(text)} can't match: request paths are normalized and carry no query when compared",
+        )
+    return _encoded(text), _TYPES[path.path_type]
+
+
+def _encoded(path: str) -> str:
+    try:
+        raw = path.encode()
+    except UnicodeEncodeError:
+        raise InvalidError("InvalidPath", f"path {shown(path)} is not valid Unicode") from None
+    if _CONTROL.search(path):
+        raise InvalidError("InvalidPath", f"path {shown(path)} contains control characters")
+    return quote(raw, safe=_PRINTABLE)

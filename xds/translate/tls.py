@@ -1,0 +1,178 @@
+"""From the `tls` entries of all Ingresses to which Secret's certificate serves which hosts."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from xds.kube.objects import Ingress, IngressTLS, Key, Secret
+from xds.kube.problem import ObjectRef, Problem, shown
+from xds.kube.state import KubeState
+from xds.translate.certificates import Verdict, judge
+from xds.translate.hosts import Findings
+from xds.translate.model import Certificate, Termination
+from xds.translate.names import InvalidError, valid_host
+
+_EFFECT: Final = "HTTPS for its hosts is off, HTTP goes on"
+
+
+@dataclass(frozen=True, slots=True)
+class TlsTable:
+    """All terminations by Secret, in the order of their keys, and the certificates that they use."""
+
+    terminations: tuple[Termination, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
+
+
+class CertificateStore:
+    """Judges each Secret once, and remembers the last good certificate of those that went bad.
+
+    The memory lasts as long as the Secret exists and the process lives.
+    """
+
+    def __init__(self) -> None:
+        self._judged: dict[Key, tuple[Secret, Verdict]] = {}
+        self._last_good: dict[Key, Certificate] = {}
+
+    def forget(self, key: Key) -> None:
+        self._judged.pop(key, None)
+        self._last_good.pop(key, None)
+
+    def judge(self, secret: Secret) -> Verdict:
+        """What the Secret is good for now."""
+        known = self._judged.get(secret.key)
+        if known is None or known[0] != secret:
+            known = (secret, judge(secret))
+            self._judged[secret.key] = known
+            if known[1].certificate:
+                self._last_good[secret.key] = known[1].certificate
+        return known[1]
+
+    def last_good(self, key: Key) -> Certificate | None:
+        return self._last_good.get(key)
+
+
+class TlsTranslation:
+    """One pass over all TLS entries. The first to claim a host with a usable certificate has it."""
+
+    def __init__(
+        self, state: KubeState, store: CertificateStore, default_secret: Key | None, now: datetime, findings: Findings
+    ) -> None:
+        self._state = state
+        self._store = store
+        self._default_secret = default_secret
+        self._now = now
+        self._findings = findings
+        self._owners: dict[str, tuple[Key, Ingress]] = {}
+        self._certificates: dict[Key, Certificate | None] = {}
+
+    def table(self) -> TlsTable:
+        for ingress in self._state.ingresses_with_tls():
+            for index, entry in enumerate(ingress.spec.tls or ()):
+                self._claim(ingress, entry, f"spec.tls[{index}]")
+        default = self._default_certificate()
+        hosts_of: dict[Key, list[str]] = {default.secret: []} if default else {}
+        for host, (secret, _) in self._owners.items():
+            hosts_of.setdefault(secret, []).append(host)
+        return TlsTable(
+            tuple(
+                Termination(
+                    secret, tuple(sorted(hosts_of[secret])), is_default=bool(default and default.secret == secret)
+                )
+                for secret in sorted(hosts_of)
+            ),
+            tuple(certificate for secret in sorted(hosts_of) if (certificate := self._certificates[secret])),
+        )
+
+    def _claim(self, ingress: Ingress, entry: IngressTLS, at: str) -> None:
+        secret = Key(ingress.key.namespace, entry.secret_name) if entry.secret_name else self._default_secret
+        if secret is None:
+            self._findings.report(
+                ingress,
+                "NoDefaultCertificate",
+                f"the TLS entry names no Secret and the server has no default one; {_EFFECT}",
+                "Set secretName, or start the server with --default-tls-secret.",
+                at,
+            )
+            return
+        hosts = list(self._hosts(ingress, entry, at))
+        if self._certificate(secret, ingress.ref, f"{at}.secretName") is not None:
+            for host in hosts:
+                self._own(host, secret, ingress, at)
+
+    def _hosts(self, ingress: Ingress, entry: IngressTLS, at: str) -> Iterator[str]:
+        """The hosts of an entry; those of its Ingress' rules if it has none."""
+        if not entry.hosts:
+            yield from self._rule_hosts(ingress, at)
+            return
+        for index, host in enumerate(entry.hosts):
+            try:
+                yield valid_host(host)
+            except InvalidError as error:
+                message = f"TLS host {error}; it gets no HTTPS"
+                self._findings.report(ingress, error.reason, message, "Correct the host.", f"{at}.hosts[{index}]")
+
+    def _rule_hosts(self, ingress: Ingress, at: str) -> Iterator[str]:
+        named = [rule.host for rule in ingress.spec.rules or () if rule.host]
+        if not named:
+            self._findings.report(
+                ingress,
+                "TLSHostsMissing",
+                "neither the TLS entry nor a rule of the Ingress names a host, so the certificate is never chosen",
+                "List the certificate's hosts in the entry, or make it the server's --default-tls-secret.",
+                at,
+            )
+        for host in named:
+            try:
+                yield valid_host(host)
+            except InvalidError:
+                continue  # the rule's own translation reports it
+
+    def _own(self, host: str, secret: Key, ingress: Ingress, at: str) -> None:
+        owner, senior = self._owners.setdefault(host, (secret, ingress))
+        if owner != secret:
+            self._findings.report(
+                ingress,
+                "CertificateConflict",
+                f"TLS host {shown(host)} is served with Secret {owner} of the senior Ingress {senior.key}",
+                "Name the same Secret in both Ingresses, or remove the host from one.",
+                at,
+            )
+
+    def _default_certificate(self) -> Certificate | None:
+        if self._default_secret is None:
+            return None
+        return self._certificate(self._default_secret, ObjectRef("Secret", *self._default_secret), "")
+
+    def _certificate(self, key: Key, user: ObjectRef, at: str) -> Certificate | None:
+        """The certificate to serve from a Secret; what is wrong with it is told to each that uses it."""
+        secret = self._state.secret(key)
+        if secret is None:
+            self._store.forget(key)
+            self._certificates[key] = None
+            self._problem(
+                user, at, "SecretNotFound", (f"Secret {shown(str(key))} doesn't exist; {_EFFECT}", "Create it.")
+            )
+            return None
+        verdict = self._store.judge(secret)
+        certificate = verdict.certificate or self._store.last_good(key)
+        if verdict.certificate is None:
+            self._problem(user, at, "SecretInvalid", _invalid(key, verdict, certificate))
+        elif verdict.expires is not None and verdict.expires < self._now:
+            message = (
+                f"the certificate in Secret {key} expired on {verdict.expires:%Y-%m-%d}; it is served all the same"
+            )
+            self._problem(user, at, "CertificateExpired", (message, "Renew it."))
+        self._certificates[key] = certificate
+        return certificate
+
+    def _problem(self, user: ObjectRef, at: str, reason: str, message_and_remedy: tuple[str, str]) -> None:
+        self._findings.problems.append(Problem(user, reason, *message_and_remedy, field=at))
+
+
+def _invalid(key: Key, verdict: Verdict, last_good: Certificate | None) -> tuple[str, str]:
+    effect = _EFFECT if last_good is None else "its last good certificate is still served"
+    return (
+        f"Secret {key} can't be used: {verdict.why_not}; {effect}",
+        "Put a matching certificate chain and key, both in PEM, into tls.crt and tls.key.",
+    )

@@ -1,0 +1,192 @@
+"""Keeps the traffic model in step with `KubeState`: only what became stale is translated again."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from xds.kube.objects import Key
+from xds.kube.problem import Problem
+from xds.kube.references import NO_HOST
+from xds.kube.state import KubeState, Stale
+from xds.translate.endpoints import localities
+from xds.translate.hosts import Findings, Scope, default_route, translate_host, translate_ingress
+from xds.translate.model import Backend, BackendKey, Locality, Route, VirtualHost
+from xds.translate.tls import CertificateStore, TlsTable, TlsTranslation
+
+
+@dataclass(frozen=True, slots=True)
+class TranslateOptions:
+    """What the operator allows and adds."""
+
+    allow_external_name: bool = False
+    default_tls_secret: Key | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficChange:
+    """What differs from the traffic model before. `hosts` holds NO_HOST where the answer to unnamed hosts changed."""
+
+    hosts: frozenset[str] = frozenset()
+    default: bool = False
+    tls: bool = False
+    backends: frozenset[BackendKey] = frozenset()
+    endpoints: frozenset[BackendKey] = frozenset()
+
+
+class Translator:
+    """Holds the traffic model. `update` is the only way to change it; all else are questions."""
+
+    def __init__(self, state: KubeState, options: TranslateOptions) -> None:
+        self._state = state
+        self._options = options
+        self._scope = Scope(state, options.allow_external_name)
+        self._certificates = CertificateStore()
+        self._hosts: dict[str, VirtualHost] = {}
+        self._default: Route | None = None
+        self._tls = TlsTable()
+        self._backends = _BackendUse()
+        self._problems: dict[object, tuple[Problem, ...]] = {}
+
+    @property
+    def hosts(self) -> Mapping[str, VirtualHost]:
+        return self._hosts
+
+    @property
+    def default(self) -> Route | None:
+        """What answers where neither a route nor a host's own default does: the senior default backend."""
+        return self._default
+
+    @property
+    def tls(self) -> TlsTable:
+        return self._tls
+
+    @property
+    def backends(self) -> Mapping[BackendKey, Backend]:
+        """The backends that a route uses."""
+        return self._backends.known
+
+    @property
+    def problems(self) -> list[Problem]:
+        """All there is to report, by object; each once, however many hosts it touches."""
+        return sorted(
+            {problem for problems in self._problems.values() for problem in problems} | {*self._state.reported}
+        )
+
+    def localities(self, key: BackendKey) -> tuple[Locality, ...]:
+        """The endpoints of a backend in use, as of now."""
+        problems: list[Problem] = []
+        found = localities(self._backends.known[key], self._state.slices(key.service_key), problems)
+        self._report(("endpoints", key), problems)
+        return found
+
+    def update(self, stale: Stale, now: datetime) -> TrafficChange:
+        """Translate what became stale. `now` tells which certificates have expired."""
+        if stale.hosts or stale.ingresses or stale.default_backend or stale.tls:
+            return self._update_routing(stale, now)
+        return TrafficChange(endpoints=self._backends.of_services(stale.endpoints))
+
+    def _update_routing(self, stale: Stale, now: datetime) -> TrafficChange:
+        self._backends.begin()
+        for key in stale.ingresses:
+            self._translate_ingress(key)
+        hosts = frozenset(host for host in stale.hosts if self._translate_host(host))
+        default = stale.default_backend and self._translate_default()
+        tls = stale.tls and self._translate_tls(now)
+        backends, gone = self._backends.changes()
+        for backend in gone:
+            self._report(("endpoints", backend), ())
+        return TrafficChange(hosts, default, tls, backends, self._backends.of_services(stale.endpoints) | backends)
+
+    def _translate_ingress(self, key: Key) -> None:
+        findings = Findings()
+        ingress = self._state.ingress(key)
+        if ingress is not None:
+            translate_ingress(self._scope, ingress, findings)
+        self._report(("ingress", key), findings.problems)
+
+    def _translate_host(self, host: str) -> bool:
+        findings = Findings()
+        virtual_host = translate_host(self._scope, host, findings)
+        self._report(("host", host), findings.problems)
+        self._backends.use(("host", host), findings.backends)
+        if virtual_host == self._hosts.get(host):
+            return False
+        if virtual_host is None:
+            del self._hosts[host]
+        else:
+            self._hosts[host] = virtual_host
+        return True
+
+    def _translate_default(self) -> bool:
+        findings = Findings()
+        default = default_route(self._scope, self._state.ingresses_with_default_backend(), findings)
+        self._backends.use(("default", NO_HOST), findings.backends)
+        if default == self._default:
+            return False
+        self._default = default
+        return True
+
+    def _translate_tls(self, now: datetime) -> bool:
+        findings = Findings()
+        secret = self._options.default_tls_secret
+        table = TlsTranslation(self._state, self._certificates, secret, now, findings).table()
+        self._report(("tls", NO_HOST), findings.problems)
+        if table == self._tls:
+            return False
+        self._tls = table
+        return True
+
+    def _report(self, unit: object, problems: Iterable[Problem]) -> None:
+        """Replace what was reported of a unit of translation."""
+        problems = tuple(problems)
+        if problems:
+            self._problems[unit] = problems
+        else:
+            self._problems.pop(unit, None)
+
+
+class _BackendUse:
+    """Which backends are used, and by how many: a backend without a user is not in the snapshot."""
+
+    def __init__(self) -> None:
+        self.known: dict[BackendKey, Backend] = {}
+        self._users: dict[BackendKey, int] = {}
+        self._uses: dict[object, Mapping[BackendKey, Backend]] = {}
+        self._by_service: dict[Key, set[BackendKey]] = {}
+        self._before: dict[BackendKey, Backend | None] = {}
+
+    def begin(self) -> None:
+        """Start to note what changes."""
+        self._before = {}
+
+    def use(self, user: object, backends: Mapping[BackendKey, Backend]) -> None:
+        """The user (a host, say) now uses just these."""
+        released = self._uses.pop(user, {})
+        if backends:
+            self._uses[user] = backends
+        for key, backend in backends.items():
+            self._before.setdefault(key, self.known.get(key))
+            self._users[key] = self._users.get(key, 0) + 1
+            self.known[key] = backend
+            self._by_service.setdefault(key.service_key, set()).add(key)
+        for key in released:
+            self._release(key)
+
+    def changes(self) -> tuple[frozenset[BackendKey], frozenset[BackendKey]]:
+        """The backends that are new, different or gone since `begin`, and of these the ones that are gone."""
+        changed = frozenset(key for key, before in self._before.items() if self.known.get(key) != before)
+        return changed, frozenset(key for key in changed if key not in self.known)
+
+    def of_services(self, services: Iterable[Key]) -> frozenset[BackendKey]:
+        return frozenset(key for service in services for key in self._by_service.get(service, ()))
+
+    def _release(self, key: BackendKey) -> None:
+        self._before.setdefault(key, self.known.get(key))
+        self._users[key] -= 1
+        if self._users[key]:
+            return
+        del self._users[key], self.known[key]
+        ports = self._by_service[key.service_key]
+        ports.discard(key)
+        if not ports:
+            del self._by_service[key.service_key]
