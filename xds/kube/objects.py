@@ -7,9 +7,9 @@ Source: https://kubernetes.io/docs/reference/kubernetes-api/
 """
 
 from datetime import datetime
-from typing import ClassVar, NamedTuple, TypeAlias
+from typing import Annotated, ClassVar, NamedTuple, TypeAlias
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from xds.kube.problem import ObjectRef
 
@@ -32,7 +32,7 @@ class Metadata(Part, frozen=True):
     name: str
     namespace: str = ""
     uid: str = ""
-    creation_timestamp: datetime | None = None
+    creation_timestamp: Annotated[datetime, Meta(tz=True)] | None = None  # aware, so that any two can be compared
     annotations: dict[str, str] | None = None
     labels: dict[str, str] | None = None
 
@@ -196,6 +196,10 @@ class Secret(Object, frozen=True):
     kind: ClassVar[str] = "Secret"
 
     data: SecretData | None = None
+
+    def __repr__(self) -> str:
+        # kubectl's last-applied annotation holds the data once more.
+        return f"Secret({self.key}, [redacted])"
 
 
 KubeObject: TypeAlias = Ingress | IngressClass | Service | EndpointSlice | Secret

@@ -1,0 +1,278 @@
+"""One document (what YAML or JSON gave) → one Kubernetes object, or the problem with it.
+
+What the API server would check about an object's name is checked here, and the types of its fields; what the fields
+say is checked where they are used. No message ever holds a value of a field: it could be a private key.
+
+Source: https://kubernetes.io/docs/reference/using-api/api-concepts/
+"""
+
+import re
+from base64 import b64decode
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn, TypeAlias
+
+import msgspec
+
+from xds.kube.objects import EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
+from xds.kube.problem import ObjectRef, Problem
+
+NOT_AN_OBJECT = ObjectRef("File", "", "")
+"""Stands for the file in a problem of a document that names no object; who knows the file puts it in."""
+
+Document: TypeAlias = Mapping[Any, Any]
+
+_TYPES: dict[tuple[str, str], type[KubeObject]] = {
+    ("networking.k8s.io/v1", "Ingress"): Ingress,
+    ("networking.k8s.io/v1", "IngressClass"): IngressClass,
+    ("v1", "Service"): Service,
+    ("v1", "Secret"): Secret,
+    ("discovery.k8s.io/v1", "EndpointSlice"): EndpointSlice,
+}
+_API_VERSIONS = {kind: api_version for api_version, kind in _TYPES}
+
+# Groups in which our kinds exist or existed. Elsewhere the same word means something else (a Knative Service, say).
+_GROUPS = {"", "extensions", "networking.k8s.io", "discovery.k8s.io"}
+
+# https://kubernetes.io/docs/reference/using-api/deprecation-guide/
+_REMOVED = {
+    "extensions/v1beta1": " was removed in Kubernetes 1.22",
+    "networking.k8s.io/v1beta1": " was removed in Kubernetes 1.22",
+    "discovery.k8s.io/v1beta1": " was removed in Kubernetes 1.25",
+}
+
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_MAX_NAME, _MAX_NAMESPACE = 253, 63
+
+
+class _Refused(Exception):  # noqa: N818 -- not an error, a verdict
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+
+
+def shown(text: str, limit: int = 80) -> str:
+    """The text, fit for a message: quoted and escaped as Python does, no longer than `limit` characters of it."""
+    return repr(text) if len(text) <= limit else f"{text[:limit]!r}…"
+
+
+def flatten(document: object) -> Iterator[object]:
+    """The items of a `List` (or `IngressList` …), lists within lists too; anything else is its own only item.
+
+    The API server leaves kind and apiVersion out of the items of a typed list.
+    Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#collections
+    """
+    pending = [document]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, dict) and _is_list(item):
+            pending.extend(_typed(each, item) for each in reversed(item["items"]))
+        else:
+            yield item
+
+
+def _is_list(document: Document) -> bool:
+    kind, items = document.get("kind"), document.get("items")
+    return isinstance(kind, str) and kind.endswith("List") and isinstance(items, list)
+
+
+def _typed(item: object, around: Document) -> object:
+    kind = str(around["kind"]).removesuffix("List")
+    if not kind or not isinstance(item, dict) or "kind" in item:
+        return item
+    return {"kind": kind, "apiVersion": around.get("apiVersion"), **item}
+
+
+def decode(document: object) -> KubeObject | Problem | None:
+    """The object that the document describes, or its problem; None for an empty document and for other kinds.
+
+    A problem names the object as far as the document does, or is about `NOT_AN_OBJECT`.
+    """
+    if document is None:
+        return None
+    try:
+        return _decode(document)
+    except _Refused as refused:
+        return refused.problem
+
+
+def _decode(document: object) -> KubeObject | None:
+    if not isinstance(document, dict):
+        raise _not_an_object("is not a mapping")
+    kind, api_version = document.get("kind"), document.get("apiVersion")
+    if not isinstance(kind, str) or not kind:
+        raise _not_an_object("has no kind")
+    if kind not in _API_VERSIONS:
+        return None
+    if not isinstance(api_version, str) or not api_version:
+        raise _not_an_object(f"has kind {kind} and no apiVersion")
+    type_ = _TYPES.get((api_version, kind))
+    if type_ is not None:
+        return _convert(document, type_)
+    if api_version.rpartition("/")[0] not in _GROUPS:
+        return None
+    raise _unsupported(document, kind, api_version)
+
+
+def _not_an_object(what: str) -> _Refused:
+    remedy = "Write a Kubernetes object with apiVersion, kind and metadata, or keep the file elsewhere."
+    return _Refused(Problem(NOT_AN_OBJECT, "NotAnObject", f"The document {what}.", remedy))
+
+
+def _unsupported(document: Document, kind: str, api_version: str) -> _Refused:
+    message = f"apiVersion {shown(api_version)} of kind {kind} is not supported."
+    if removed := _REMOVED.get(api_version):
+        message = f"{kind} of apiVersion {api_version}{removed}."
+    remedy = f"Use apiVersion: {_API_VERSIONS[kind]}, and the fields it has."
+    reference = _reference(document, _TYPES[_API_VERSIONS[kind], kind])
+    return _Refused(Problem(reference, "UnsupportedApiVersion", message, remedy, "apiVersion"))
+
+
+def _reference(document: Document, type_: type[KubeObject]) -> ObjectRef:
+    """Which object the document is.
+
+    Raises:
+        _Refused: its name or namespace can't be one.
+    """
+    metadata = document.get("metadata")
+    if not isinstance(metadata, dict):
+        metadata = {}
+    name = _name(type_.kind, metadata.get("name"), "name", _SUBDOMAIN, _MAX_NAME)
+    if type_ is IngressClass:
+        return ObjectRef(type_.kind, "", name)
+    namespace = _name(type_.kind, metadata.get("namespace") or "default", "namespace", _LABEL, _MAX_NAMESPACE)
+    return ObjectRef(type_.kind, namespace, name)
+
+
+def _name(kind: str, name: object, what: str, form: re.Pattern[str], limit: int) -> str:
+    if isinstance(name, str) and len(name) <= limit and form.fullmatch(name):
+        return name
+    field = f"metadata.{what}"
+    remedy = f"Use a to z, 0 to 9, '-'{' and dots' if form is _SUBDOMAIN else ''}, at most {limit} characters."
+    reference = ObjectRef(kind, "", "")
+    if name is None or name == "":
+        message = f"{field} is missing."
+    elif not isinstance(name, str):
+        message, remedy = f"{field} must be a string, not {_word_of(name)}.", "Put it in quotes."
+    elif len(name) > limit:
+        message = f"{field} has {len(name)} characters, {limit} are allowed: {shown(name)}."
+    else:
+        message = f"{field} {shown(name)} is not a name that Kubernetes allows."
+    raise _Refused(Problem(reference, "InvalidName", message, remedy, field))
+
+
+def _convert(document: Document, type_: type[KubeObject]) -> KubeObject:
+    reference = _reference(document, type_)
+    metadata = document["metadata"]
+    prepared = {**document, "metadata": {**metadata, "namespace": reference.namespace}}
+    if type_ is Secret:
+        # Of the metadata only the name: kubectl's last-applied annotation repeats the data.
+        prepared["metadata"] = {"name": reference.name, "namespace": reference.namespace}
+        prepared["data"] = _secret_data(document, reference)
+    try:
+        return _converted(prepared, type_)
+    except msgspec.ValidationError as error:
+        _refuse(reference, error)
+    except RecursionError:
+        raise _invalid(reference, "", "is nested too deep") from None
+
+
+def _converted(document: Document, type_: type[KubeObject]) -> KubeObject:
+    try:
+        return msgspec.convert(document, type_)
+    except msgspec.ValidationError as error:
+        if "got `null`" not in str(error):
+            raise
+    return msgspec.convert(_without_nulls(document), type_)
+
+
+def _without_nulls(value: object) -> object:
+    """To the API server a field that is null is one that isn't there.
+
+    Recursive: parsers limit the depth.
+    """
+    if isinstance(value, dict):
+        return {key: _without_nulls(each) for key, each in value.items() if each is not None}
+    return [_without_nulls(each) for each in value] if isinstance(value, list) else value
+
+
+def _secret_data(document: Document, reference: ObjectRef) -> dict[str, bytes]:
+    """The two keys that matter, `stringData` over `data` as the API server merges them.
+
+    Source: https://kubernetes.io/docs/concepts/configuration/secret/#restriction-names-data
+    """
+    found: dict[str, bytes] = {}
+    for field in ("data", "stringData"):
+        values = document.get(field) or {}
+        if not isinstance(values, dict):
+            raise _invalid(reference, field, f"expected a mapping, found {_word_of(values)}")
+        for key in ("tls.crt", "tls.key"):
+            if values.get(key) is not None:
+                found[key] = _secret_value(values[key], field, key, reference)
+    return found
+
+
+def _secret_value(value: object, field: str, key: str, reference: ObjectRef) -> bytes:
+    path = f"{field}[{key}]"
+    if not isinstance(value, str):
+        raise _invalid(reference, path, f"expected a string, found {_word_of(value)}")
+    if field == "stringData":
+        return value.encode()
+    try:
+        # Go's decoder skips line breaks: https://pkg.go.dev/encoding/base64#Encoding.Decode
+        return b64decode(value.replace("\n", "").replace("\r", ""), validate=True)
+    except ValueError:
+        raise _invalid(reference, path, "is not base64") from None
+
+
+# What msgspec calls things, and what people who write YAML do.
+_WORDS = {
+    "str": "a string",
+    "int": "a whole number",
+    "float": "a number with a fraction",
+    "bool": "true or false",
+    "null": "nothing",
+    "object": "a mapping",
+    "array": "a list",
+    "datetime": "a time such as 2026-01-31T12:00:00Z",
+    "date": "a date",
+    "bytes": "base64",
+}
+_EXPECTED = re.compile(r"Expected `([^`]+)`(?:, got `([^`]+)`)?")
+_PLACE = re.compile(r" - at (?:`key` in )?`\$\.?([^`]*)`$")
+_MISSING = re.compile(r"missing required field `([^`]+)`")
+
+
+def _word_of(value: object) -> str:
+    names = {dict: "object", list: "array", type(None): "null"}
+    return _WORDS.get(names.get(type(value), type(value).__name__), "something else")
+
+
+def _refuse(reference: ObjectRef, error: msgspec.ValidationError) -> NoReturn:
+    text = str(error)
+    place = _PLACE.search(text)
+    path = place[1].replace("[...]", "") if place else ""
+    if missing := _MISSING.search(text):
+        path = f"{path}.{missing[1]}".lstrip(".")
+        raise _invalid(reference, path, "is missing") from None
+    if "`key` in" in text:
+        raise _invalid(reference, path, "every key must be a string: put it in quotes") from None
+    raise _invalid(reference, path, _plain(text)) from None
+
+
+def _plain(text: str) -> str:
+    expected = _EXPECTED.match(text)
+    if "timezone" in text or "RFC3339" in text:
+        return f"expected {_WORDS['datetime']}"
+    if expected is None:
+        return "is out of range" if "out of range" in text else "has the wrong form"
+    wanted = expected[1].removesuffix(" | null")
+    found = f", found {_WORDS.get(expected[2], expected[2])}" if expected[2] else ""
+    return f"expected {_WORDS.get(wanted, wanted)}{found}"
+
+
+def _invalid(reference: ObjectRef, field: str, what: str) -> _Refused:
+    quotes = " A value in quotes is a string." if "string" in what or "whole number" in what else ""
+    explained = re.sub(r"\[[^]]*\]", "", field)
+    remedy = f"See `kubectl explain {reference.kind.lower()}.{explained}`.{quotes}"
+    return _Refused(Problem(reference, "InvalidObject", f"{field}: {what}.", remedy, field))

@@ -1,0 +1,296 @@
+"""Text → documents: what a YAML or JSON file holds, as plain values with the line each document starts at.
+
+YAML is built from libyaml's events, without recursion and without PyYAML's nodes: PyYAML's composer overflows the C
+stack on deep nesting (https://github.com/yaml/pyyaml/issues/482 is one of many), and nodes take hundreds of bytes a
+value. A plain scalar is what Kubernetes' own tools take it for (YAML 1.1 without dates and base-60 numbers, which Go's
+YAML leaves strings), and of equal keys in a mapping the last one counts.
+
+Source: https://yaml.org/spec/1.2.2/ and https://github.com/kubernetes-sigs/yaml
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import NamedTuple
+
+import msgspec
+import yaml
+
+MAX_DEPTH = 100
+"""Of lists and mappings in each other. A Kubernetes object needs 12."""
+
+MAX_DOCUMENTS = 50_000
+"""In a file, the items of lists included."""
+
+MAX_ALIASED = 100_000
+"""Values of a text that aliases may add to those it spells out, lest a few lines become gigabytes
+(https://en.wikipedia.org/wiki/Billion_laughs_attack)."""
+
+
+class Malformed(Exception):  # noqa: N818 -- the text is, not the program
+    """The text is not YAML or not JSON, or too much of it; `line` counts from 1."""
+
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__(message)
+        self.line = line
+        self.message = message
+
+
+class Parsed(NamedTuple):
+    """A document: its value, and the line (from 1) it starts at."""
+
+    line: int
+    value: object
+
+
+# `---` at the start of a line, then a space or the line's end, is a marker wherever it stands, also in a scalar
+# (https://yaml.org/spec/1.2.2/#rule-c-forbidden).
+_MARKER = re.compile(rb"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
+_DIRECTIVE = re.compile(rb"^%", re.MULTILINE)
+
+
+def split(raw: bytes) -> Iterator[tuple[int, bytes]]:
+    """The YAML text cut in front of each document marker, each piece with the line (from 1) it starts at.
+
+    One piece where directives (%YAML, %TAG) stand between the documents.
+
+    Raises:
+        Malformed: there are more than MAX_DOCUMENTS.
+    """
+    marks = [] if _DIRECTIVE.search(raw) else [match.start() for match in _MARKER.finditer(raw)]
+    starts = [0, *(mark for mark in marks if mark)]
+    if len(starts) > MAX_DOCUMENTS:
+        raise too_many(1)
+    line = 1
+    for start, end in pairwise([*starts, len(raw)]):
+        yield line, raw[start:end]
+        line += raw.count(b"\n", start, end)
+
+
+def too_many(line: int) -> Malformed:
+    return Malformed(line, f"more than {MAX_DOCUMENTS} documents")
+
+
+def parse_json(raw: bytes) -> Iterator[Parsed]:
+    """The JSON values in `raw`, one after the other, as kubectl reads them.
+
+    Raises:
+        Malformed: the rest is not JSON.
+    """
+    start = _after_space(raw, 0)
+    line = 1 + raw.count(b"\n", 0, start)
+    while start < len(raw):
+        value, end = _json_value(raw, start)
+        yield Parsed(line, value)
+        end = _after_space(raw, end)
+        line += raw.count(b"\n", start, end)
+        start = end
+
+
+_SPACE = re.compile(rb"[ \t\r\n]*")
+
+
+def _after_space(raw: bytes, at: int) -> int:
+    match = _SPACE.match(raw, at)
+    return match.end() if match else at
+
+
+_TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
+_AT_BYTE = re.compile(r" \(byte (\d+)\)")
+
+
+def _json_value(raw: bytes, start: int) -> tuple[object, int]:
+    rest = memoryview(raw)[start:]
+    try:
+        return msgspec.json.decode(rest), len(raw)
+    except RecursionError:
+        raise Malformed(1 + raw.count(b"\n", 0, start), "nested too deep") from None
+    except UnicodeDecodeError:
+        raise Malformed(1 + raw.count(b"\n", 0, start), "not UTF-8") from None
+    except msgspec.DecodeError as error:
+        text = str(error)
+    if trailing := _TRAILING.search(text):
+        size = int(trailing[1]) - 1  # msgspec counts the character that is too much
+        return msgspec.json.decode(rest[:size]), start + size
+    where = _AT_BYTE.search(text)
+    offset = start + int(where[1]) if where else len(raw)
+    raise Malformed(1 + raw.count(b"\n", 0, offset), _AT_BYTE.sub("", text).removeprefix("JSON is malformed: "))
+
+
+def parse_yaml(raw: bytes) -> Iterator[Parsed]:
+    """The documents in a YAML text.
+
+    Raises:
+        Malformed: it is not YAML, or breaks one of the limits above.
+    """
+    builder = _Builder(len(raw) + MAX_ALIASED)
+    try:
+        parser = yaml.CSafeLoader(raw)
+        while (event := parser.get_event()) is not None:
+            if builder.take(event):
+                yield Parsed(builder.line, builder.value)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise Malformed(mark.line + 1 if mark else 1, error.problem or "not YAML") from None
+    except yaml.reader.ReaderError as error:
+        before = raw[: error.position] if isinstance(error.position, int) else b""
+        raise Malformed(1 + before.count(b"\n"), str(error.reason)) from None
+
+
+class _NoKey:
+    """Stands where a mapping's next key has not come, or is `<<`."""
+
+
+_NO_KEY, _MERGE = _NoKey(), _NoKey()
+
+
+@dataclass(slots=True)
+class _Open:
+    """A list or mapping whose end has not come."""
+
+    value: list[object] | dict[object, object]
+    anchor: str | None
+    before: int  # how many values there were
+    key: object = _NO_KEY
+    merged: list[object] = field(default_factory=list)
+
+    def put(self, value: object) -> None:
+        if isinstance(self.value, list):
+            self.value.append(value)
+        elif self.key is _NO_KEY:
+            self.key = value
+        else:
+            if self.key is _MERGE:
+                self.merged.extend(value if isinstance(value, list) else [value])
+            else:
+                self.value[self.key] = value
+            self.key = _NO_KEY
+
+    def wants_key(self) -> bool:
+        return self.key is _NO_KEY and isinstance(self.value, dict)
+
+    def merge(self) -> None:
+        """What `<<` brings counts less than what the mapping says itself. Source: https://yaml.org/type/merge.html."""
+        for source in self.merged:
+            if isinstance(self.value, dict) and isinstance(source, dict):
+                for key, value in source.items():
+                    self.value.setdefault(key, value)
+
+
+class _Builder:
+    """Makes values of libyaml's events. `count` is what the values would be without aliases, in values."""
+
+    def __init__(self, limit: int) -> None:
+        self.line = 1
+        self.value: object = None
+        self._limit = limit
+        self._count = 0
+        self._open: list[_Open] = []
+        self._anchors: dict[str, tuple[object, int]] = {}
+
+    def take(self, event: yaml.Event) -> bool:
+        """Adds the event; True when it ended a document."""
+        if isinstance(event, yaml.ScalarEvent):
+            self._scalar(event)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            self._start(event)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            self._end(event)
+        elif isinstance(event, yaml.AliasEvent):
+            self._alias(event)
+        elif isinstance(event, yaml.DocumentStartEvent):
+            self.line, self.value, self._anchors = _line(event), None, {}
+        return isinstance(event, yaml.DocumentEndEvent)
+
+    def _scalar(self, event: yaml.ScalarEvent) -> None:
+        value: object = event.value
+        if event.implicit[0]:
+            merge = event.value == "<<" and self._open and self._open[-1].wants_key()
+            value = _MERGE if merge else _plain(event.value)
+        elif event.tag is not None and event.tag != _STRING:
+            value = _plain(event.value)
+            if event.tag != _TAGS.get(type(value)):
+                raise Malformed(_line(event), "a tag that Kubernetes objects have no use for")
+        if event.anchor is not None:
+            self._anchors[event.anchor] = (value, 1)
+        self._add(value, 1, event)
+
+    def _start(self, event: yaml.CollectionStartEvent) -> None:
+        mapping = isinstance(event, yaml.MappingStartEvent)
+        if event.tag is not None and event.tag != (_MAP if mapping else _SEQUENCE):
+            raise Malformed(_line(event), "a tag that Kubernetes objects have no use for")
+        if len(self._open) >= MAX_DEPTH:
+            raise Malformed(_line(event), f"nested more than {MAX_DEPTH} deep")
+        if self._open and self._open[-1].wants_key():
+            raise Malformed(_line(event), "a key that is a list or a mapping")
+        self._open.append(_Open({} if mapping else [], event.anchor, self._count))
+
+    def _end(self, event: yaml.CollectionEndEvent) -> None:
+        done = self._open.pop()
+        done.merge()
+        if done.anchor is not None:
+            self._anchors[done.anchor] = (done.value, 1 + self._count - done.before)
+        self._add(done.value, 1, event)
+
+    def _alias(self, event: yaml.AliasEvent) -> None:
+        found = self._anchors.get(event.anchor or "")
+        if found is None:
+            raise Malformed(_line(event), "an alias (*) without an anchor (&) before it")
+        value, size = found
+        if isinstance(value, list | dict) and self._open and self._open[-1].wants_key():
+            raise Malformed(_line(event), "a key that is a list or a mapping")
+        self._add(value, size, event)
+
+    def _add(self, value: object, size: int, event: yaml.Event) -> None:
+        self._count += size
+        if self._count > self._limit:
+            raise Malformed(_line(event), f"aliases (*) repeat more than {MAX_ALIASED} values")
+        if self._open:
+            self._open[-1].put(value)
+        else:
+            self.value = value
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 1
+
+
+_STRING, _MAP, _SEQUENCE = (f"tag:yaml.org,2002:{name}" for name in ("str", "map", "seq"))
+_TAGS: dict[type, str] = {
+    type_: f"tag:yaml.org,2002:{name}"
+    for type_, name in ((bool, "bool"), (int, "int"), (float, "float"), (type(None), "null"))
+}
+
+_WORDS: dict[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True),
+    **dict.fromkeys(("no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), False),
+}
+_INT = re.compile(r"[-+]?(?:0b_*[01][01_]*|0x_*[0-9a-fA-F][0-9a-fA-F_]*|0[0-7_]*|[1-9][0-9_]*)")
+_FLOAT = re.compile(
+    r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?|\.(?:inf|Inf|INF))|\.(?:nan|NaN|NAN)"
+)
+_NUMERIC = frozenset("0123456789+-.")
+_BASES = {"0b": 2, "0x": 16}
+_MAX_DIGITS = 100
+
+
+def _plain(text: str) -> object:
+    """What a plain scalar means: null, a truth value, a number or a string."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] not in _NUMERIC or len(text) > _MAX_DIGITS:
+        return text
+    if _INT.fullmatch(text):
+        return _integer(text.replace("_", ""))
+    if _FLOAT.fullmatch(text):
+        return float(text.replace("_", "").replace(".inf", "inf").replace(".nan", "nan"))
+    return text
+
+
+def _integer(text: str) -> int:
+    sign = -1 if text[0] == "-" else 1
+    digits = text.lstrip("+-")
+    base = _BASES.get(digits[:2].lower()) or (8 if digits[0] == "0" and len(digits) > 1 else 10)
+    return sign * int(digits, base)

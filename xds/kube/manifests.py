@@ -1,0 +1,187 @@
+"""Files of manifests → objects and problems, with what each file last gave where it is broken now.
+
+Pure: text in, values out. A file is read in pieces (YAML documents), and a piece that reads as before is not parsed
+again. What a broken piece gave before stays: an object that no longer decodes, by its name; all that a file gave,
+if a piece of it doesn't even parse and so can't be told from the others.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from typing import NamedTuple, TypeAlias
+
+from xds.kube.change import Applied, Change, Deleted
+from xds.kube.decode import NOT_AN_OBJECT, decode, flatten
+from xds.kube.documents import MAX_DOCUMENTS, Malformed, parse_json, parse_yaml, split, too_many
+from xds.kube.objects import Key, KubeObject
+from xds.kube.problem import ObjectRef, Problem
+
+MAX_FILE_BYTES = 16 * 2**20
+"""Of a file; a bigger one is refused. The API server takes 3 MiB a request, etcd 1.5 MiB an object."""
+
+Identity: TypeAlias = tuple[type[KubeObject], Key]
+Objects: TypeAlias = dict[Identity, KubeObject]
+
+
+class Entry(NamedTuple):
+    """What came of one object's place in a file: an object or a problem, and the line (from 1) its document starts."""
+
+    line: int
+    result: KubeObject | Problem
+
+    def moved(self, lines: int) -> "Entry":
+        return Entry(self.line + lines, self.result)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A YAML document, or a JSON file. Lines count from the piece's own first line."""
+
+    entries: tuple[Entry, ...]
+    broken: bool = False  # it doesn't parse: nobody knows which objects were in it
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What a file gives: objects in the file's order, then those it gave before and is too broken to give now."""
+
+    path: str
+    objects: tuple[tuple[int, KubeObject], ...] = ()
+    problems: tuple[Problem, ...] = ()
+    pieces: Mapping[bytes, Piece] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifests:
+    """What all files give together."""
+
+    objects: Objects
+    problems: tuple[Problem, ...]
+
+
+def printable(path: str) -> str:
+    """The path of a file, fit for a terminal whatever its bytes are."""
+    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def read_file(path: str, raw: bytes, before: File | None = None) -> File:
+    """What a file (`path` from the folder, in YAML unless it ends in `.json`) gives, now that it holds `raw`."""
+    if len(raw) > MAX_FILE_BYTES:
+        remedy = f"Split it: a file may have {MAX_FILE_BYTES} bytes."
+        return unreadable(path, "TooLarge", "The file is too large.", remedy, before)
+    try:
+        pieces = list(_pieces(path, raw, before.pieces if before else {}))
+    except Malformed as malformed:
+        remedy = "Repair the file; until then, what it gave before stays."
+        return unreadable(path, "MalformedFile", f"The file has {malformed.message}.", remedy, before)
+    entries = [entry.moved(line - 1) for line, _, piece in pieces for entry in piece.entries]
+    objects = [(line, result) for line, result in entries if not isinstance(result, Problem)]
+    problems = tuple(_located(path, line, result) for line, result in entries if isinstance(result, Problem))
+    if problems and before:
+        objects += _kept(objects, problems, before, everything=any(piece.broken for _, _, piece in pieces))
+    return File(path, tuple(objects), problems, {digest: piece for _, digest, piece in pieces})
+
+
+def unreadable(path: str, reason: str, message: str, remedy: str, before: File | None) -> File:
+    """The file as it was, with the problem that it can't be read now."""
+    name = printable(path)
+    problem = Problem(ObjectRef("File", "", name), reason, message, remedy, location=name)
+    return replace(before or File(path), problems=(problem,))
+
+
+def _pieces(path: str, raw: bytes, known: Mapping[bytes, Piece]) -> Iterator[tuple[int, bytes, Piece]]:
+    """The line, digest and meaning of each piece of the file."""
+    total = 0
+    for line, text in _texts(path, raw):
+        digest = blake2b(text, digest_size=16).digest()
+        piece = known.get(digest) or _read_piece(path, text)
+        total += len(piece.entries)
+        if total > MAX_DOCUMENTS:
+            raise too_many(line)
+        yield line, digest, piece
+
+
+def _texts(path: str, raw: bytes) -> Iterator[tuple[int, bytes]]:
+    raw = raw.removeprefix(b"\xef\xbb\xbf")  # a byte order mark, as Windows' editors write
+    if path.endswith(".json"):
+        yield 1, raw
+        return
+    yield from split(raw)
+
+
+def _read_piece(path: str, text: bytes) -> Piece:
+    parse = parse_json if path.endswith(".json") else parse_yaml
+    entries: list[Entry] = []
+    try:
+        for line, document in parse(text):
+            entries.extend(_entries(line, document))
+    except Malformed as malformed:
+        problem = Problem(
+            NOT_AN_OBJECT,
+            "MalformedFile",
+            f"This is not {'JSON' if parse is parse_json else 'YAML'}: {malformed.message}.",
+            "Repair the file; until then, what it gave before stays.",
+        )
+        return Piece((Entry(malformed.line, problem),), broken=True)
+    return Piece(tuple(entries))
+
+
+def _entries(line: int, document: object) -> Iterator[Entry]:
+    for count, item in enumerate(flatten(document)):
+        if count >= MAX_DOCUMENTS:
+            raise too_many(line)
+        result = decode(item)
+        if result is not None:
+            yield Entry(line, result)
+
+
+def _located(path: str, line: int, problem: Problem) -> Problem:
+    name = printable(path)
+    reference = ObjectRef("File", "", name) if problem.object == NOT_AN_OBJECT else problem.object
+    return replace(problem, object=reference, location=f"{name}:{line}")
+
+
+def _kept(
+    given: Iterable[tuple[int, KubeObject]], problems: Iterable[Problem], before: File, *, everything: bool
+) -> list[tuple[int, KubeObject]]:
+    """What the file gave before and would give still, were it not broken."""
+    present = {each.ref for _, each in given}
+    broken = {problem.object for problem in problems}
+    return [
+        (line, each) for line, each in before.objects if each.ref not in present and (everything or each.ref in broken)
+    ]
+
+
+def merge(files: Iterable[File]) -> Manifests:
+    """What the files give together. Of objects with the same kind and name the first counts, by path and line."""
+    objects: Objects = {}
+    places: dict[Identity, str] = {}
+    problems: list[Problem] = []
+    for file in sorted(files, key=lambda each: each.path):
+        problems += file.problems
+        for line, each in file.objects:
+            identity = (type(each), each.key)
+            place = f"{printable(file.path)}:{line}"
+            if identity in objects:
+                problems.append(_duplicate(each, places[identity], place))
+            else:
+                objects[identity], places[identity] = each, place
+    return Manifests(objects, tuple(problems))
+
+
+def _duplicate(each: KubeObject, first: str, here: str) -> Problem:
+    message = f"{each.ref} is in {first} already; the one in {here} is ignored."
+    remedy = "Remove one of the two, or give it another name."
+    return Problem(each.ref, "DuplicateObject", message, remedy, "metadata.name", here)
+
+
+def difference(before: Objects, after: Objects) -> list[Change]:
+    """What changed: first what is new or other than it was, then what is gone."""
+    changes: list[Change] = []
+    for identity, each in after.items():
+        was = before.get(identity)
+        if was is not each and was != each:
+            changes.append(Applied(each))
+    changes += (Deleted(*identity) for identity in before if identity not in after)
+    return changes
