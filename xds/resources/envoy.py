@@ -168,6 +168,7 @@ if typing.TYPE_CHECKING:
     NetworkRbac = _network_rbac.Rbac
     XdsCidrRange = _xds_core.CidrRange
     XdsRegexMatcher = _xds_matcher.RegexMatcher
+    XdsRegexMatcherGoogleRe2 = _xds_matcher.RegexMatcherGoogleRe2
     XdsStringMatcher = _xds_matcher.StringMatcher
     XdsTypedExtensionConfig = _xds_core.TypedExtensionConfig
 
@@ -192,6 +193,7 @@ _FULL_NAMES = {
     "TypedExtensionConfig": "envoy.config.core.v3.TypedExtensionConfig",
     "XdsCidrRange": "xds.core.v3.CidrRange",
     "XdsRegexMatcher": "xds.type.matcher.v3.RegexMatcher",
+    "XdsRegexMatcherGoogleRe2": "xds.type.matcher.v3.RegexMatcher.GoogleRE2",
     "XdsStringMatcher": "xds.type.matcher.v3.StringMatcher",
     "XdsTypedExtensionConfig": "xds.core.v3.TypedExtensionConfig",
 }

@@ -1,0 +1,42 @@
+"""What a proxy writes of each request: a line of JSON on its standard output."""
+
+from typing import Final
+
+from xds.resources import codec, names
+from xds.resources.envoy import AccessLog, StdoutAccessLog, Struct, SubstitutionFormatString, Value
+
+FIELDS: Final = {
+    "time": "%START_TIME%",
+    "client": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+    "method": "%REQ(:METHOD)%",
+    "scheme": "%REQ(:SCHEME)%",
+    "host": "%REQ(:AUTHORITY)%",
+    "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+    "protocol": "%PROTOCOL%",
+    "status": "%RESPONSE_CODE%",
+    "details": "%RESPONSE_CODE_DETAILS%",
+    "flags": "%RESPONSE_FLAGS%",
+    "bytes_received": "%BYTES_RECEIVED%",
+    "bytes_sent": "%BYTES_SENT%",
+    "duration_ms": "%DURATION%",
+    "ingress": f"%METADATA(ROUTE:{names.METADATA}:ingress)%",
+    "service": f"%METADATA(ROUTE:{names.METADATA}:service)%",
+    "route": "%ROUTE_NAME%",
+    "cluster": "%UPSTREAM_CLUSTER%",
+    "endpoint": "%UPSTREAM_HOST%",
+    "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+    "failure": "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
+    "sni": "%REQUESTED_SERVER_NAME%",
+    "user_agent": "%REQ(USER-AGENT)%",
+    "forwarded_for": "%REQ(X-FORWARDED-FOR)%",
+    "request_id": "%REQ(X-REQUEST-ID)%",
+}
+"""Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage"""
+
+
+def access_log() -> AccessLog:
+    log_format = SubstitutionFormatString(
+        json_format=Struct(fields={name: Value(string_value=operator) for name, operator in FIELDS.items()})
+    )
+    config = codec.pack(StdoutAccessLog(log_format=log_format))
+    return AccessLog(name="envoy.access_loggers.stdout", typed_config=config)

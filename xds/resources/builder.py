@@ -1,0 +1,150 @@
+"""Keeps the encoded resources in step with the traffic model: only what a change touches is built again."""
+
+import typing
+from collections.abc import Iterable
+
+from xds.kube.references import NO_HOST
+from xds.resources import codec, names
+from xds.resources.clusters import cluster
+from xds.resources.endpoints import cluster_load_assignment
+from xds.resources.listeners import http_listener, https_listener
+from xds.resources.options import ProxyOptions
+from xds.resources.route_tables import Domain, RouteTables
+from xds.resources.routes import VirtualHosts, route_configuration
+from xds.resources.secrets import secret
+from xds.snapshot.resource import Resource, ResourceType, resource
+from xds.snapshot.store import ResourceKey
+from xds.translate.model import BackendKey, Certificate, Termination
+from xds.translate.translator import TrafficChange, Translator
+
+if typing.TYPE_CHECKING:
+    from betterproto2 import Message
+
+Resources = dict[ResourceKey, Resource | None]
+"""By type and name; None: it is to be no more."""
+
+
+class Builder:
+    """Builds resources from the traffic model that a Translator holds."""
+
+    def __init__(self, traffic: Translator, options: ProxyOptions) -> None:
+        self._traffic = traffic
+        self._options = options
+        self._tables = RouteTables(traffic, redirect_https=options.redirect_https)
+        self._virtual_hosts = VirtualHosts(options)
+        self._routes: dict[str, _RouteConfiguration] = {}
+        self._certificates: dict[str, Certificate] = {}
+
+    def first(self) -> Resources:
+        """What is there whatever the Ingresses say: the plain listener and its routes."""
+        built = _built(ResourceType.LISTENER, names.HTTP, http_listener(self._options))
+        return {**built, **self._http_routes(None)}
+
+    def build(self, change: TrafficChange) -> Resources:
+        """The resources that the change touches, changed or not; the store tells."""
+        built: Resources = {}
+        for key in change.backends:
+            built |= self._cluster(key)
+        for key in change.endpoints:
+            built |= self.endpoints(key)
+        if change.tls:
+            built |= self._secrets() | self._https_listener()
+        if change.hosts or change.default or change.tls:
+            built |= self._route_configurations(change)
+        return built
+
+    def endpoints(self, key: BackendKey) -> Resources:
+        name = names.cluster(key)
+        backend = self._traffic.backends.get(key)
+        if backend is None or backend.external_name:
+            return {(ResourceType.ENDPOINTS, name): None}
+        return _built(ResourceType.ENDPOINTS, name, cluster_load_assignment(key, self._traffic.localities(key)))
+
+    def _cluster(self, key: BackendKey) -> Resources:
+        name = names.cluster(key)
+        backend = self._traffic.backends.get(key)
+        if backend is None:
+            return {(ResourceType.CLUSTER, name): None}
+        return _built(ResourceType.CLUSTER, name, cluster(backend))
+
+    def _secrets(self) -> Resources:
+        before = self._certificates
+        self._certificates = {names.secret(each.secret): each for each in self._traffic.tls.certificates}
+        built: Resources = {(ResourceType.SECRET, name): None for name in before.keys() - self._certificates.keys()}
+        for name, certificate in self._certificates.items():
+            if before.get(name) is not certificate:
+                built |= _built(ResourceType.SECRET, name, secret(certificate))
+        return built
+
+    def _https_listener(self) -> Resources:
+        terminations = self._traffic.tls.terminations
+        if not terminations:
+            return {(ResourceType.LISTENER, names.HTTPS): None}
+        return _built(ResourceType.LISTENER, names.HTTPS, https_listener(self._options, terminations))
+
+    def _route_configurations(self, change: TrafficChange) -> Resources:
+        everywhere = change.default or change.tls or NO_HOST in change.hosts
+        built = self._http_routes(None if everywhere else change.hosts)
+        terminations = self._traffic.tls.terminations
+        for termination in terminations:
+            if everywhere or any(self._tables.concerns(termination, host) for host in change.hosts):
+                built |= self._https_routes(termination)
+        if change.tls:
+            built |= self._forget({names.HTTP} | {names.https_routes(each.secret) for each in terminations})
+        return built
+
+    def _http_routes(self, hosts: Iterable[str] | None) -> Resources:
+        configuration = self._configuration(names.HTTP)
+        if hosts is None:
+            configuration.replace(self._tables.http())
+        else:
+            configuration.update({host: self._tables.http_host(host) for host in hosts})
+        return configuration.resource()
+
+    def _https_routes(self, termination: Termination) -> Resources:
+        configuration = self._configuration(names.https_routes(termination.secret))
+        configuration.replace(self._tables.https(termination))
+        return configuration.resource()
+
+    def _configuration(self, name: str) -> "_RouteConfiguration":
+        return self._routes.setdefault(name, _RouteConfiguration(name, self._virtual_hosts))
+
+    def _forget(self, kept: set[str]) -> Resources:
+        gone = self._routes.keys() - kept
+        for name in gone:
+            del self._routes[name]
+        return {(ResourceType.ROUTES, name): None for name in gone}
+
+
+class _RouteConfiguration:
+    """Holds the domains of one route configuration, each with its encoded virtual host."""
+
+    def __init__(self, name: str, virtual_hosts: VirtualHosts) -> None:
+        self._name = name
+        self._virtual_hosts = virtual_hosts
+        self._domains: dict[str, tuple[Domain, bytes]] = {}
+
+    def replace(self, domains: Iterable[Domain]) -> None:
+        """These are all domains."""
+        self._domains = {domain.name: self._encoded(domain) for domain in domains}
+
+    def update(self, domains: dict[str, Domain | None]) -> None:
+        """These domains are so now; None: gone."""
+        for name, domain in domains.items():
+            if domain is None:
+                self._domains.pop(name, None)
+            else:
+                self._domains[name] = self._encoded(domain)
+
+    def resource(self) -> Resources:
+        parts = (self._domains[name][1] for name in sorted(self._domains))
+        body = route_configuration(self._name, parts)
+        return {(ResourceType.ROUTES, self._name): resource(ResourceType.ROUTES, self._name, body)}
+
+    def _encoded(self, domain: Domain) -> tuple[Domain, bytes]:
+        known = self._domains.get(domain.name)
+        return known if known and known[0] == domain else (domain, self._virtual_hosts.encoded(domain))
+
+
+def _built(type_: ResourceType, name: str, message: "Message") -> Resources:
+    return {(type_, name): resource(type_, name, codec.encode(message))}

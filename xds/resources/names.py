@@ -1,0 +1,29 @@
+"""All names that resources have, and by which they refer to one another."""
+
+from typing import Final
+
+from xds.kube.objects import Key
+from xds.translate.model import BackendKey
+
+HTTP: Final = "http"
+"""The plain listener, and its route configuration."""
+
+HTTPS: Final = "https"
+"""The TLS listener."""
+
+METADATA: Final = "xds-ingress"
+"""The namespace of the metadata that says which Kubernetes objects a route comes from."""
+
+
+def cluster(backend: BackendKey) -> str:
+    """Also the name of its ClusterLoadAssignment. Neither part can hold a slash or a dot."""
+    return str(backend)
+
+
+def secret(key: Key) -> str:
+    return str(key)
+
+
+def https_routes(certificate: Key) -> str:
+    """The route configuration of the connections that a Secret's certificate terminates."""
+    return f"{HTTPS}/{certificate}"

@@ -1,0 +1,168 @@
+"""RDS: the domains of a listener as a RouteConfiguration."""
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from typing import Final
+
+from xds.kube.objects import Key
+from xds.resources import codec, names
+from xds.resources.envoy import (
+    DirectResponseAction,
+    HeaderMatcher,
+    Metadata,
+    PreviousHostsPredicate,
+    RedirectAction,
+    RedirectActionRedirectResponseCode,
+    RegexMatcher,
+    RetryPolicy,
+    RetryPolicyRetryHostPredicate,
+    RouteAction,
+    RouteConfiguration,
+    RouteMatch,
+    StringMatcher,
+    Struct,
+    Value,
+)
+from xds.resources.envoy import Route as EnvoyRoute
+from xds.resources.envoy import VirtualHost as EnvoyVirtualHost
+from xds.resources.options import ProxyOptions
+from xds.resources.route_tables import ANY, Answers, Domain, Fixed
+from xds.translate.model import PathType, Route, is_wildcard
+
+RETRIES: Final = 2
+RETRY_ON: Final = "connect-failure,refused-stream,reset-before-request"
+"""What a request of any method survives: in none of these cases has a backend seen it. Source:
+https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/router_filter#x-envoy-retry-on
+"""
+
+NO_TIMEOUT: Final = timedelta(0)
+"""Envoy gives a response 15 s by default, which ends downloads and long polls; the idle timeouts still hold."""
+
+
+def route_configuration(name: str, virtual_hosts: Iterable[bytes]) -> bytes:
+    """The encoded RouteConfiguration of virtual hosts that are encoded already, as `virtual_host` does it.
+
+    Encodings of parts of a message, one behind the other, are the encoding of the message:
+    https://protobuf.dev/programming-guides/encoding/#last-one-wins
+    """
+    head = codec.encode(RouteConfiguration(name=name))
+    tail = codec.encode(RouteConfiguration(ignore_port_in_host_matching=True))
+    return b"".join((head, *virtual_hosts, tail))
+
+
+class VirtualHosts:
+    """Encodes virtual hosts.
+
+    Args:
+        options: The listeners' ports are what a redirect leads from and to.
+    """
+
+    def __init__(self, options: ProxyOptions) -> None:
+        self._options = options
+
+    def encoded(self, domain: Domain) -> bytes:
+        """The virtual host of a domain, as a part of a RouteConfiguration."""
+        return codec.encode(RouteConfiguration(virtual_hosts=[self._virtual_host(domain)]))
+
+    def _virtual_host(self, domain: Domain) -> EnvoyVirtualHost:
+        return EnvoyVirtualHost(
+            name=domain.name,
+            domains=[domain.name],
+            routes=[*self._guarded(domain), *self._routes(domain.inside, domain.default, None)],
+            retry_policy=_retry_policy(),
+        )
+
+    def _guarded(self, domain: Domain) -> Iterator[EnvoyRoute]:
+        """The routes for hosts with more labels than the wildcard stands for: they are tried first, behind a guard."""
+        if is_wildcard(domain.name) and domain.name != ANY:
+            guard = _more_labels_than(domain.name)
+            yield from self._routes(domain.outside, domain.default, guard)
+            if not isinstance(domain.outside, Fixed):
+                yield _status("not-found", 404, guard)
+
+    def _routes(self, answers: Answers, default: Route | None, guard: HeaderMatcher | None) -> Iterator[EnvoyRoute]:
+        if answers is Fixed.MISDIRECTED:
+            yield _status("misdirected", 421, guard)
+        elif answers is Fixed.REDIRECT:
+            yield from self._redirects(guard)
+        else:
+            for route in answers.routes:
+                yield _route(route, guard)
+            default = answers.default or default
+            if default is not None:
+                yield _route(default, guard)
+
+    def _redirects(self, guard: HeaderMatcher | None) -> Iterator[EnvoyRoute]:
+        """A client that came straight to the listener's port is sent to the other one; all others to 443."""
+        direct = HeaderMatcher(
+            name=":authority", string_match=StringMatcher(suffix=f":{self._options.http_port}", ignore_case=True)
+        )
+        yield _redirect("redirect-https-port", [direct], guard, self._options.https_port)
+        yield _redirect("redirect-https", [], guard, 443)
+
+
+def _route(route: Route, guard: HeaderMatcher | None) -> EnvoyRoute:
+    name = f"{route.ingress} {route.path_type} {route.path}"
+    metadata = _metadata(route.ingress, route.service)
+    match = _match(route, guard)
+    if route.backend is None:
+        return EnvoyRoute(name=name, match=match, metadata=metadata, direct_response=DirectResponseAction(status=503))
+    action = RouteAction(cluster=names.cluster(route.backend), timeout=NO_TIMEOUT)
+    return EnvoyRoute(name=name, match=match, metadata=metadata, route=action)
+
+
+def _match(route: Route, guard: HeaderMatcher | None) -> RouteMatch:
+    headers = [guard] if guard else []
+    if route.path_type is PathType.EXACT:
+        return RouteMatch(path=route.path, headers=headers)
+    prefix = route.path.rstrip("/")
+    return RouteMatch(path_separated_prefix=prefix, headers=headers) if prefix else _everything(headers)
+
+
+def _everything(headers: list[HeaderMatcher]) -> RouteMatch:
+    return RouteMatch(prefix="/", headers=headers)
+
+
+def _metadata(ingress: Key, service: Key) -> Metadata:
+    """Which objects a route comes from, for the access log."""
+    origin = Struct(
+        fields={"ingress": Value(string_value=str(ingress)), "service": Value(string_value=str(service))},
+    )
+    return Metadata(filter_metadata={names.METADATA: origin})
+
+
+def _status(name: str, status: int, guard: HeaderMatcher | None) -> EnvoyRoute:
+    match = _everything([guard] if guard else [])
+    return EnvoyRoute(name=name, match=match, direct_response=DirectResponseAction(status=status))
+
+
+def _redirect(name: str, headers: list[HeaderMatcher], guard: HeaderMatcher | None, port: int) -> EnvoyRoute:
+    return EnvoyRoute(
+        name=name,
+        match=_everything([*headers, *([guard] if guard else [])]),
+        redirect=RedirectAction(
+            https_redirect=True,
+            port_redirect=port,
+            response_code=RedirectActionRedirectResponseCode.PERMANENT_REDIRECT,
+        ),
+    )
+
+
+def _more_labels_than(wildcard: str) -> HeaderMatcher:
+    """Matches the hosts below a wildcard that have more than one label in its place, with or without a port."""
+    suffix = wildcard.removeprefix("*").replace(".", "[.]")
+    regex = RegexMatcher(regex=rf"(?i).*[.][^.]*{suffix}(:[0-9]+)?")
+    return HeaderMatcher(name=":authority", string_match=StringMatcher(safe_regex=regex))
+
+
+def _retry_policy() -> RetryPolicy:
+    """Twice, each time at a host that hasn't been tried."""
+    predicate = RetryPolicyRetryHostPredicate(
+        name="envoy.retry_host_predicates.previous_hosts", typed_config=codec.pack(PreviousHostsPredicate())
+    )
+    return RetryPolicy(
+        retry_on=RETRY_ON,
+        num_retries=RETRIES,
+        retry_host_predicate=[predicate],
+        host_selection_retry_max_attempts=3,
+    )

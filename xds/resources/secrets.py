@@ -1,0 +1,15 @@
+"""SDS: a certificate as a TLS secret."""
+
+from xds.resources import names
+from xds.resources.envoy import DataSource, Secret, TlsCertificate
+from xds.translate.model import Certificate
+
+
+def secret(certificate: Certificate) -> Secret:
+    return Secret(
+        name=names.secret(certificate.secret),
+        tls_certificate=TlsCertificate(
+            certificate_chain=DataSource(inline_bytes=certificate.chain),
+            private_key=DataSource(inline_bytes=certificate.private_key),
+        ),
+    )
