@@ -13,6 +13,7 @@ import functools
 import keyword
 import typing
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from google.protobuf import descriptor_pool, json_format, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -136,11 +137,11 @@ class EnvoyType:
         return message(full_name) if members is None else _int_enum(full_name, members)
 
     @functools.cached_property
-    def _construct(self) -> Callable[..., typing.Any]:
-        return _constructor(self._type) if issubclass(self._type, UpbMessage) else self._type
+    def _construct(self) -> "_Construct":
+        return _constructor(self._type)
 
-    def __call__(self, *number: int, **fields: typing.Any) -> typing.Any:
-        return self._construct(*number, **fields)
+    def __call__(self, number: int | None = None, /, **fields: typing.Any) -> typing.Any:
+        return self._construct(fields) if number is None else self._type(number)
 
     def __getattr__(self, name: str) -> typing.Any:
         # Anything may ask for __wrapped__ and the like; that is no use of the type.
@@ -203,23 +204,38 @@ def _int_enum(full_name: str, members: dict[str, int]) -> type[enum.IntEnum]:
 
 # The constructor: upb's own, but for the few fields whose Python type upb doesn't take.
 
+_Fields = dict[str, typing.Any]
+_Construct = Callable[[_Fields], UpbMessage]
 _Converter = Callable[[typing.Any], typing.Any]
 
 
-def _constructor(cls: type[UpbMessage]) -> Callable[..., UpbMessage]:
+def _constructor(cls: type[UpbMessage]) -> _Construct:
     descriptor = typing.cast("Descriptor", cls.DESCRIPTOR)
     converters = {field.name: convert for field in descriptor.fields if (convert := _converter(field))}
     python_names = {f"{field.name}_": field.name for field in descriptor.fields if keyword.iskeyword(field.name)}
+    return _converting(cls, converters, python_names) if converters or python_names else _direct(cls)
 
-    def converted(fields: dict[str, typing.Any]) -> dict[str, typing.Any]:
-        named = {python_names.get(name, name): value for name, value in fields.items()} if python_names else fields
-        return {name: converters[name](value) if name in converters else value for name, value in named.items()}
 
-    def construct(**fields: typing.Any) -> UpbMessage:
+def _direct(cls: type[UpbMessage]) -> _Construct:
+    def construct(fields: _Fields) -> UpbMessage:
         try:
-            return cls(**converted(fields) if converters or python_names else fields)
+            return cls(**fields)
         except _REFUSALS as error:
-            raise _explained(descriptor, fields, error, lambda field: cls(**converted(field))) from error
+            raise _explained(cls, fields, error) from error
+
+    return construct
+
+
+def _converting(cls: type[UpbMessage], converters: dict[str, _Converter], python_names: dict[str, str]) -> _Construct:
+    def construct(fields: _Fields) -> UpbMessage:
+        if python_names:
+            fields = {python_names.get(name, name): value for name, value in fields.items()}
+        try:
+            return cls(
+                **{name: converters[name](value) if name in converters else value for name, value in fields.items()}
+            )
+        except _REFUSALS as error:
+            raise _explained(cls, fields, error, converters) from error
 
     return construct
 
@@ -265,18 +281,18 @@ _REFUSALS = (TypeError, ValueError, AttributeError, OverflowError)
 
 
 def _explained(
-    descriptor: Descriptor,
-    fields: dict[str, typing.Any],
+    cls: type[UpbMessage],
+    fields: _Fields,
     error: Exception,
-    build: Callable[[dict[str, typing.Any]], object],
+    converters: Mapping[str, _Converter] = MappingProxyType({}),
 ) -> TypeError | ValueError:
     """Names the message and the field. upb's own error mostly doesn't, so it is asked for one field after the other."""
     kind = ValueError if isinstance(error, ValueError | OverflowError) else TypeError
     for name, value in fields.items():
-        if name not in descriptor.fields_by_name and name.removesuffix("_") not in descriptor.fields_by_name:
-            return TypeError(f"{descriptor.full_name} has no field {name!r}")
+        if name not in cls.DESCRIPTOR.fields_by_name:
+            return TypeError(f"{cls.DESCRIPTOR.full_name} has no field {name!r}")
         try:
-            build({name: value})
+            cls(**{name: converters[name](value) if name in converters else value})
         except _REFUSALS as refusal:
-            return kind(f"{descriptor.full_name}.{name}: {refusal}")
-    return kind(f"{descriptor.full_name}: {error}")
+            return kind(f"{cls.DESCRIPTOR.full_name}.{name}: {refusal}")
+    return kind(f"{cls.DESCRIPTOR.full_name}: {error}")
