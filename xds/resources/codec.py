@@ -191,9 +191,9 @@ def _class(kind: typing.Any) -> type[UpbMessage]:
 def _only(name: str) -> str:
     full_names = _schema().names.get(name, [])
     if not full_names:
-        raise AttributeError(f"{name} is not reachable from xds.resources.schema.ROOTS")
+        raise LookupError(f"{name} is not reachable from xds.resources.schema.ROOTS")
     if len(full_names) > 1:
-        raise AttributeError(f"{name} could be {' or '.join(full_names)}")
+        raise LookupError(f"{name} could be {' or '.join(full_names)}")
     return full_names[0]
 
 

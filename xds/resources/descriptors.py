@@ -234,9 +234,10 @@ def _files(protos: dict[str, DescriptorProto | EnumDescriptorProto]) -> Iterator
         file = files.setdefault(name, FileDescriptorProto(name=name, package=_package(top), syntax="proto3"))
         (file.enum_type if isinstance(proto, EnumDescriptorProto) else file.message_type).append(proto)  # type: ignore[arg-type]
         imports.setdefault(name, set()).update({file_of[used] for used in uses[top]} - {name})
-    for name in graphlib.TopologicalSorter(imports).static_order():
+    in_order = {name: sorted(imports[name]) for name in imports}
+    for name in graphlib.TopologicalSorter(in_order).static_order():
         if name in files:
-            files[name].dependency.extend(sorted(imports[name]))
+            files[name].dependency.extend(in_order[name])
             yield files[name]
 
 

@@ -5,7 +5,7 @@ For mypy and editors they are envoy-data-plane's documented dataclasses and enum
 
 A name that more than one package has is in `_FULL_NAMES`, which says whose it is here; the other packages' types
 go by another name, or can't be had. A type that no field leads to from `schema.ROOTS` is known to mypy and raises
-AttributeError when it is used: give it a line there.
+LookupError when it is used: give it a line there.
 """
 
 # ruff: noqa: F403, I001, PLC0414  # the imports are the list of what this module gives away

@@ -8,6 +8,7 @@ absent, broken or impossible to write, it costs that second and nothing else.
 import importlib
 import importlib.metadata
 import os
+import warnings
 import zlib
 from pathlib import Path
 
@@ -84,9 +85,17 @@ def load() -> Schema:
     cache = _cache_path()
     schema = _read(cache)
     if schema is None:
-        # Only here: the import is what the cache saves.
-        schema = importlib.import_module("xds.resources.descriptors").build(ROOTS)
+        schema = _build()
         _write(cache, schema)
+    return schema
+
+
+def _build() -> Schema:
+    with warnings.catch_warnings():
+        # pydantic's, of how betterproto2 writes validators: https://pydantic.dev/docs/validation/2.14/concepts/validators/
+        warnings.simplefilter("ignore", DeprecationWarning)
+        # Imported only here: it is what the cache saves.
+        schema: Schema = importlib.import_module("xds.resources.descriptors").build(ROOTS)
     return schema
 
 
