@@ -42,7 +42,8 @@ def built(full_name: str) -> type[Message]:
     return GetMessageClass(pool.FindMessageTypeByName(full_name))
 
 
-# protoc-gen-validate's rules have what no field of the roots has: a Python keyword for a name, and a Timestamp.
+# protoc-gen-validate's rules have what no field of the roots has: a Python keyword for a name, a Timestamp, and a
+# scalar that may be unset.
 
 
 def test_a_field_called_like_a_keyword() -> None:
@@ -65,6 +66,12 @@ def test_the_copy_is_what_the_classes_say() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         assert descriptors.build(schema.ROOTS) == schema.load()
+
+
+def test_an_optional_scalar_is_set_or_not() -> None:
+    construct = codec._constructor(built("validate.DurationRules"))
+    assert construct({"required": False}).HasField("required")
+    assert not construct({"required": None}).HasField("required")
 
 
 # The copy on disk, seen by a process of its own.
