@@ -12,10 +12,10 @@ class Settings:
     """`listen` is `HOST:PORT` or `unix:PATH`, `admin` is `HOST:PORT`; port 0 lets the system choose."""
 
     source: Path
+    translate: TranslateOptions
+    proxy: ProxyOptions
     listen: str = "127.0.0.1:18000"
     admin: str = "127.0.0.1:18001"
     ingress_class: str = "envoy"
-    translate: TranslateOptions = TranslateOptions()
-    proxy: ProxyOptions = ProxyOptions()
     log_level: str = "info"
     log_format: str = "auto"

@@ -1,0 +1,57 @@
+"""What Prometheus sees: counted where it happens, or asked for when it scrapes."""
+
+from collections import Counter as Tally
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from xds.kube.problem import Problem
+from xds.snapshot.resource import ResourceType
+from xds.snapshot.store import Store
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """All metrics of one server, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.pushes = self._counter("xds_pushes", "Responses sent to proxies.")
+        self.acks = self._counter("xds_acks", "Responses that proxies accepted.")
+        self.nacks = self._counter("xds_nacks", "Responses that proxies rejected.")
+        self.propagation = Histogram(
+            "xds_propagation_seconds",
+            "From reading a change to the last proxy's ACK of it.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        for type_ in ResourceType:
+            for counter in (self.pushes, self.acks, self.nacks):
+                counter.labels(type_.short)
+
+    def _counter(self, name: str, documentation: str) -> Counter:
+        return Counter(name, documentation, ["type"], registry=self.registry)
+
+
+class StateCollector(Collector):
+    """Reads the gauges off the state at each scrape."""
+
+    def __init__(self, store: Store, problems: Callable[[], list[Problem]], connected: Callable[[], int]) -> None:
+        self._store = store
+        self._problems = problems
+        self._connected = connected
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        yield GaugeMetricFamily("xds_connected_proxies", "Proxies with an open ADS stream.", self._connected())
+        yield GaugeMetricFamily("xds_snapshot_revision", "Number of the newest revision.", self._store.revision)
+        resources = GaugeMetricFamily("xds_resources", "Resources in the snapshot.", labels=["type"])
+        for type_ in ResourceType:
+            resources.add_metric([type_.short], len(self._store.resources(type_)))
+        yield resources
+        problems = GaugeMetricFamily("xds_problems", "What could not be honoured.", labels=["reason"])
+        for reason, count in sorted(Tally(problem.reason for problem in self._problems()).items()):
+            problems.add_metric([reason], count)
+        yield problems

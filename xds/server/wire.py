@@ -1,0 +1,143 @@
+"""Between the protocol's messages and the bytes of gRPC."""
+
+from collections.abc import Iterable
+from typing import Any as Untyped
+from weakref import WeakKeyDictionary
+
+from google.protobuf.message import DecodeError
+
+from xds.protocol.errors import ErrorCode, ProtocolError
+from xds.protocol.messages import DeltaRequest, Node, Request, Response, SotwRequest, Variant
+from xds.resources import codec
+from xds.resources.envoy import Any, DeltaDiscoveryResponse, DiscoveryResponse
+from xds.resources.envoy import Resource as DeltaResource
+from xds.snapshot.resource import Resource
+
+_REQUESTS = {
+    Variant.DELTA: "envoy.service.discovery.v3.DeltaDiscoveryRequest",
+    Variant.SOTW: "envoy.service.discovery.v3.DiscoveryRequest",
+}
+
+
+def request(variant: Variant, data: bytes) -> Request:
+    """The request in the bytes of a gRPC message.
+
+    Raises:
+        ProtocolError: they are something else.
+    """
+    try:
+        message: Untyped = codec.message(_REQUESTS[variant]).FromString(data)
+    except DecodeError:
+        text = f"what was sent is not a {_REQUESTS[variant].rpartition('.')[2]}; this is an xDS v3 server"
+        raise ProtocolError(ErrorCode.INVALID_ARGUMENT, text) from None
+    return _delta(message) if variant is Variant.DELTA else _sotw(message)
+
+
+def _delta(message: Untyped) -> DeltaRequest:
+    return DeltaRequest(
+        type_url=message.type_url,
+        subscribe=frozenset(message.resource_names_subscribe),
+        unsubscribe=frozenset(message.resource_names_unsubscribe),
+        initial_resource_versions=dict(message.initial_resource_versions),
+        nonce=message.response_nonce,
+        error=_error(message),
+        node=_node(message),
+    )
+
+
+def _sotw(message: Untyped) -> SotwRequest:
+    return SotwRequest(
+        type_url=message.type_url,
+        names=frozenset(message.resource_names),
+        version=message.version_info,
+        nonce=message.response_nonce,
+        error=_error(message),
+        node=_node(message),
+    )
+
+
+def _error(message: Untyped) -> str | None:
+    return str(message.error_detail.message) if message.HasField("error_detail") else None
+
+
+def _node(message: Untyped) -> Node | None:
+    if not message.HasField("node"):
+        return None
+    node = message.node
+    return Node(node.id, node.cluster, f"{node.user_agent_name} {_user_agent_version(node)}".strip())
+
+
+def _user_agent_version(node: Untyped) -> str:
+    if node.HasField("user_agent_build_version"):
+        version = node.user_agent_build_version.version
+        return f"{version.major_number}.{version.minor_number}.{version.patch}"
+    return str(node.user_agent_version)
+
+
+class Encoder:
+    """Encodes each resource once, and each response once, however many streams get it."""
+
+    def __init__(self) -> None:
+        self._responses: WeakKeyDictionary[Response, bytes] = WeakKeyDictionary()
+        self._entries: dict[tuple[Variant, str, str], tuple[Resource, bytes]] = {}
+
+    def encode(self, response: Response) -> bytes:
+        encoded = self._responses.get(response)
+        if encoded is None:
+            encoded = self._responses[response] = b"".join(self._parts(response))
+        return encoded
+
+    def forget(self, names: Iterable[tuple[str, str]]) -> None:
+        """These resources (type and name) are gone from the snapshot."""
+        for type_, name in names:
+            for variant in Variant:
+                self._entries.pop((variant, type_, name), None)
+
+    def _parts(self, response: Response) -> Iterable[bytes]:
+        """A response is its parts, one behind the other.
+
+        Source: https://protobuf.dev/programming-guides/encoding/#last-one-wins
+        """
+        for resource in response.resources:
+            yield self._entry(response.variant, resource)
+        yield _delta_frame(response) if response.variant is Variant.DELTA else _sotw_frame(response)
+
+    def _entry(self, variant: Variant, resource: Resource) -> bytes:
+        key = (variant, resource.type, resource.name)
+        known = self._entries.get(key)
+        if known is None or known[0] is not resource:
+            known = self._entries[key] = (resource, _ENTRY[variant](resource))
+        return known[1]
+
+
+def _delta_entry(resource: Resource) -> bytes:
+    entry = DeltaResource(name=resource.name, version=resource.version, resource=_any(resource))
+    return codec.encode(DeltaDiscoveryResponse(resources=[entry]))
+
+
+def _sotw_entry(resource: Resource) -> bytes:
+    return codec.encode(DiscoveryResponse(resources=[_any(resource)]))
+
+
+_ENTRY = {Variant.DELTA: _delta_entry, Variant.SOTW: _sotw_entry}
+
+
+def _any(resource: Resource) -> Any:
+    return Any(type_url=resource.type.value, value=resource.body)
+
+
+def _delta_frame(response: Response) -> bytes:
+    return codec.encode(
+        DeltaDiscoveryResponse(
+            system_version_info=response.version,
+            type_url=response.type.value,
+            nonce=response.nonce,
+            removed_resources=list(response.removed),
+        )
+    )
+
+
+def _sotw_frame(response: Response) -> bytes:
+    return codec.encode(
+        DiscoveryResponse(version_info=response.version, type_url=response.type.value, nonce=response.nonce)
+    )
