@@ -5,6 +5,7 @@ Not covered: whether the schema is right, which test_codec_bytes shows for every
 """
 
 import ast
+import dataclasses
 import importlib
 import json
 import os
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import betterproto2
 import pytest
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.json_format import MessageToDict
@@ -42,8 +44,7 @@ def built(full_name: str) -> type[Message]:
     return GetMessageClass(pool.FindMessageTypeByName(full_name))
 
 
-# protoc-gen-validate's rules have what no field of the roots has: a Python keyword for a name, a Timestamp, and a
-# scalar that may be unset.
+# protoc-gen-validate's rules have what no field of the roots has: a Python keyword for a name, and a Timestamp.
 
 
 def test_a_field_called_like_a_keyword() -> None:
@@ -68,10 +69,16 @@ def test_the_copy_is_what_the_classes_say() -> None:
         assert descriptors.build(schema.ROOTS) == schema.load()
 
 
-def test_an_optional_scalar_is_set_or_not() -> None:
-    construct = codec._constructor(built("validate.DurationRules"))
-    assert construct({"required": False}).HasField("required")
-    assert not construct({"required": None}).HasField("required")
+@dataclasses.dataclass(eq=False, repr=False)
+class Retries(betterproto2.Message):
+    number: int | None = betterproto2.field(1, betterproto2.TYPE_UINT32, optional=True)
+
+
+def test_an_optional_scalar_has_a_oneof_of_its_own() -> None:
+    """No message of envoy-data-plane 2.2 has one."""
+    proto = descriptors._message("example.Retries", Retries)
+    assert proto.field[0].proto3_optional
+    assert proto.oneof_decl[proto.field[0].oneof_index].name == "_number"
 
 
 # The copy on disk, seen by a process of its own.
