@@ -140,7 +140,10 @@ def _reference(document: Document, type_: type[KubeObject]) -> ObjectRef:
     name = _name(type_.kind, metadata.get("name"), "name", _SUBDOMAIN, _MAX_NAME)
     if type_ is IngressClass:
         return ObjectRef(type_.kind, "", name)
-    namespace = _name(type_.kind, metadata.get("namespace") or "default", "namespace", _LABEL, _MAX_NAMESPACE)
+    namespace = metadata.get("namespace")
+    if namespace is None or namespace == "":
+        namespace = "default"
+    namespace = _name(type_.kind, namespace, "namespace", _LABEL, _MAX_NAMESPACE)
     return ObjectRef(type_.kind, namespace, name)
 
 

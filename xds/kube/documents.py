@@ -9,10 +9,10 @@ Source: https://yaml.org/spec/1.2.2/ and https://github.com/kubernetes-sigs/yaml
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import yaml
@@ -132,10 +132,23 @@ def parse_yaml(raw: bytes) -> Iterator[Parsed]:
                 yield Parsed(builder.line, builder.value)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise Malformed(mark.line + 1 if mark else 1, error.problem or "not YAML") from None
+        raise Malformed(mark.line + 1 if mark else 1, _explained(error)) from None
     except yaml.reader.ReaderError as error:
         before = raw[: error.position] if isinstance(error.position, int) else b""
         raise Malformed(1 + before.count(b"\n"), str(error.reason)) from None
+
+
+# Where libyaml's words don't lead to the mistake that people make.
+_HINTS = {
+    "did not find expected alphabetic or numeric character": "put a value that starts with * or & in quotes",
+    "found character that cannot start any token": "indent with spaces; put a value that starts with @ or ` in quotes",
+    "mapping values are not allowed in this context": "check the indentation; put a value with ': ' in it in quotes",
+}
+
+
+def _explained(error: yaml.MarkedYAMLError) -> str:
+    problem = error.problem or "unknown mistake"
+    return f"{problem} ({_HINTS[problem]})" if problem in _HINTS else problem
 
 
 class _NoKey:
@@ -188,20 +201,25 @@ class _Builder:
         self._count = 0
         self._open: list[_Open] = []
         self._anchors: dict[str, tuple[object, int]] = {}
+        self._steps: dict[type, Callable[[Any], None]] = {
+            yaml.DocumentStartEvent: self._begin,
+            yaml.ScalarEvent: self._scalar,
+            yaml.AliasEvent: self._alias,
+            yaml.SequenceStartEvent: self._start,
+            yaml.SequenceEndEvent: self._end,
+            yaml.MappingStartEvent: self._start,
+            yaml.MappingEndEvent: self._end,
+        }
 
     def take(self, event: yaml.Event) -> bool:
         """Adds the event; True when it ended a document."""
-        if isinstance(event, yaml.ScalarEvent):
-            self._scalar(event)
-        elif isinstance(event, yaml.CollectionStartEvent):
-            self._start(event)
-        elif isinstance(event, yaml.CollectionEndEvent):
-            self._end(event)
-        elif isinstance(event, yaml.AliasEvent):
-            self._alias(event)
-        elif isinstance(event, yaml.DocumentStartEvent):
-            self.line, self.value, self._anchors = _line(event), None, {}
-        return isinstance(event, yaml.DocumentEndEvent)
+        step = self._steps.get(type(event))
+        if step is not None:
+            step(event)
+        return step is None and isinstance(event, yaml.DocumentEndEvent)
+
+    def _begin(self, event: yaml.DocumentStartEvent) -> None:
+        self.line, self.value, self._anchors = _line(event), None, {}
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
         value: object = event.value
@@ -228,7 +246,8 @@ class _Builder:
 
     def _end(self, event: yaml.CollectionEndEvent) -> None:
         done = self._open.pop()
-        done.merge()
+        if done.merged:
+            done.merge()
         if done.anchor is not None:
             self._anchors[done.anchor] = (done.value, 1 + self._count - done.before)
         self._add(done.value, 1, event)

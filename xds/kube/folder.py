@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeAlias, TypeVar
 
-from watchfiles._rust_notify import RustNotify
+from watchfiles._rust_notify import RustNotify  # as in https://watchfiles.helpmanual.io/api/rust_backend/
 
 from xds.kube.change import Batch, Change, Listed, Reported
 from xds.kube.manifests import (
@@ -36,8 +36,9 @@ from xds.kube.problem import ObjectRef, Problem
 SUFFIXES = (".yaml", ".yml", ".json")
 
 # Milliseconds. A burst is read once nothing has changed for a step, or when it has gone on for BURST; what the kernel
-# doesn't tell (a link's target outside the folder, the folder itself replaced) is looked for every POLL.
-STEP, BURST, POLL = 20, 100, 100
+# doesn't tell (a link's target outside the folder, the folder itself replaced) is looked for every POLL. Network file
+# systems tell nothing, and a burst can overflow the kernel's queue (inotify(7)), so all is compared every RESCAN.
+STEP, BURST, POLL, RESCAN = 20, 100, 100, 10_000
 
 SETTLED = 20_000_000
 """Nanoseconds after which a file's next change can't have the same time stamp: two ticks of the slowest kernel clock.
@@ -96,13 +97,14 @@ def list_folder(root: Path) -> Listing:
                 continue
             seen.add(identity)
             with os.scandir(root / directory) as entries:
-                found = sorted(entries, key=lambda entry: entry.name, reverse=True)
+                found = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
             if not directory or not isinstance(error, FileNotFoundError):
                 listing.unread[directory] = error
             continue
         prefix = f"{directory}/" if directory else ""
-        pending += [prefix + entry.name for entry in found if _note(entry, prefix + entry.name, listing)]
+        below = [prefix + entry.name for entry in found if _note(entry, prefix + entry.name, listing)]
+        pending += reversed(below)
     return listing
 
 
@@ -151,9 +153,11 @@ class Tree:
         self.listing = Listing()
         self._files: dict[str, File] = {}
         self._stamps: dict[str, Stamp | None] = {}
+        self._read_at = 0.0
 
     def read(self) -> Manifests:
         """Reads what changed since the last time."""
+        self._read_at = time.monotonic()
         listing = self.listing = list_folder(self.root)
         for path in [each for each in self._files if each not in listing.files and not listing.covers(each)]:
             del self._files[path], self._stamps[path]
@@ -165,6 +169,10 @@ class Tree:
         folders = [_unread(path, error) for path, error in listing.unread.items()]
         merged = merge(self._files.values())
         return Manifests(merged.objects, (*folders, *merged.problems))
+
+    def age(self) -> float:
+        """Seconds since the last `read` began."""
+        return time.monotonic() - self._read_at
 
     def moved(self) -> bool:
         """Did something change that the kernel doesn't tell: the folder itself replaced, or behind a link?"""
@@ -181,10 +189,12 @@ class Tree:
         self._files[path] = read_file(path, raw, self._files.get(path))
 
     def _fail(self, path: str, error: OSError) -> None:
-        self._stamps[path] = None
+        gone = isinstance(error, FileNotFoundError)  # a link's target, or this very moment
         message = f"The file can't be read: {error.strerror or error}."
-        remedy = "Make it a readable file, or remove it; until then, what it gave before stays."
-        self._files[path] = unreadable(path, "UnreadableFile", message, remedy, self._files.get(path))
+        remedy = "Make it a readable file, or remove it" + ("." if gone else "; until then, what it gave before stays.")
+        before = None if gone else self._files.get(path)
+        self._stamps[path] = None
+        self._files[path] = unreadable(path, "UnreadableFile", message, remedy, before)
 
 
 def _state(path: Path) -> Stamp | None:
@@ -266,7 +276,7 @@ class _Watch:
         except RuntimeError:  # a name that isn't UTF-8, say; the watch is of no use any more
             self.close()
             return True
-        return not isinstance(found, str) or self._tree.moved()
+        return not isinstance(found, str) or self._tree.moved() or self._tree.age() > RESCAN / 1000
 
     def stop(self) -> None:
         """Ends `wait`, now and for ever. From any thread."""
@@ -288,6 +298,7 @@ class _Watch:
         except (OSError, RuntimeError, ValueError):
             self._stop.wait(POLL / 1000)
             return self._watched != before or _identity(self._tree.root) is not None
+        self._stop.wait(STEP / 1000)  # as after an event: who changed it may be at it still
         return True
 
 
@@ -311,8 +322,7 @@ class Folder:
         watch = _Watch(self._tree)
         read_at = asyncio.get_running_loop().time()
         try:
-            await _in_thread(partial(_begin, self._tree.root, watch), watch)  # before reading, lest a change is missed
-            manifests = await _in_thread(self._tree.read, watch)
+            manifests = await _in_thread(partial(_begin, self._tree, watch), watch)
             yield Batch((*self._taken(manifests), *map(Listed, KINDS), Reported(manifests.problems)), read_at)
             while True:
                 read_at = await _noticed(watch)
@@ -330,12 +340,15 @@ class Folder:
         return changes
 
 
-def _begin(root: Path, watch: _Watch) -> None:
-    _check(root)
+def _begin(tree: Tree, watch: _Watch) -> Manifests:
+    """Reads, watches, and reads what changed in between: under a watch, each file opened costs events."""
+    _check(tree.root)
+    tree.read()
     try:
         watch.start()
     except (OSError, RuntimeError, ValueError) as error:
-        raise SourceError(f"{root}: can't be watched ({error}); see `sysctl fs.inotify`") from None
+        raise SourceError(f"{tree.root}: can't be watched ({error}); see `sysctl fs.inotify`") from None
+    return tree.read()
 
 
 async def _noticed(watch: _Watch) -> float:

@@ -120,7 +120,7 @@ def _read_piece(path: str, text: bytes) -> Piece:
         problem = Problem(
             NOT_AN_OBJECT,
             "MalformedFile",
-            f"This is not {'JSON' if parse is parse_json else 'YAML'}: {malformed.message}.",
+            f"This is not {'JSON' if parse is parse_json else 'YAML'} that can be read: {malformed.message}.",
             "Repair the file; until then, what it gave before stays.",
         )
         return Piece((Entry(malformed.line, problem),), broken=True)
