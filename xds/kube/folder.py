@@ -10,7 +10,7 @@ import os
 import stat
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -310,7 +310,7 @@ class Folder:
         self._objects: Objects = {}
         self._problems: tuple[Problem, ...] = ()
 
-    async def batches(self) -> AsyncIterator[Batch]:
+    async def batches(self) -> AsyncGenerator[Batch, None]:
         """First all there is, then what changes, for ever; to be called once.
 
         Cancellation, like closing the generator, ends the watch and waits for the thread that reads: for a step of

@@ -35,7 +35,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What becomes of a request: it goes to `route` (if that has a backend), or gets `status`; 0 is a closed connection."""
+    """What becomes of a request: it goes to `route` if that has a backend, or gets `status`; 0: it is not answered."""
 
     status: int
     route: Route | None = None

@@ -1,0 +1,168 @@
+"""`xds serve`: the source, the pipeline and the servers, wired together in one event loop."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from typing import Final
+
+import grpc
+import structlog
+
+from xds import logs
+from xds.kube.folder import Folder
+from xds.kube.state import KubeState
+from xds.metrics import Metrics, StateCollector
+from xds.pipeline import Pipeline
+from xds.server.address import HostPort, UnixPath, parse
+from xds.server.admin import AdminServer
+from xds.server.ads import OPTIONS, AdsService
+from xds.server.debug import DebugService, Health, add_debug
+from xds.server.revisions import Revisions
+from xds.settings import Settings
+from xds.snapshot.store import Revision
+
+GRACE: Final = 2.0
+"""Seconds that open streams get to end when the server stops."""
+
+_log = structlog.get_logger()
+
+
+class ServeError(Exception):
+    """The server can't do its work. The message is one line and says what to do."""
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        ServeError: an address can't be bound.
+        SourceError: the source can't be read at all.
+    """
+    logs.configure(settings.log_level, settings.log_format)
+    asyncio.run(_until_signal(settings))
+
+
+async def _until_signal(settings: Settings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with asyncio.TaskGroup() as tasks:
+        server = tasks.create_task(ControlPlane(settings).serve())
+        server.add_done_callback(lambda _: stop.set())
+        await stop.wait()
+        server.cancel()
+
+
+class ControlPlane:
+    """One process: a source that is followed, a pipeline, and the servers that tell of it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._pipeline = _pipeline(settings)
+        self._clock = asyncio.get_running_loop().time
+        self._metrics = Metrics()
+        self._ads = AdsService(self._pipeline.store, self._metrics, self._clock)
+        self._revisions = Revisions()
+        self._stopping = False
+        self._metrics.registry.register(
+            StateCollector(self._pipeline.store, lambda: self._pipeline.problems, lambda: self._ads.connected)
+        )
+
+    async def serve(self) -> None:
+        """Serve until cancelled; then readiness goes first, and open streams get GRACE to end.
+
+        Raises:
+            ServeError, SourceError: as in `run`.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            health = await self._start_grpc(stack)
+            await self._start_admin(stack)
+            stack.push_async_callback(self._become_unready, health)
+            await self._follow(health)
+
+    async def _follow(self, health: Health) -> None:
+        async with contextlib.aclosing(Folder(self._settings.source).batches()) as batches:
+            async for batch in batches:
+                revision = self._pipeline.apply([batch], self._clock())
+                if revision is not None:
+                    await self._publish(revision, health)
+
+    async def _publish(self, revision: Revision, health: Health) -> None:
+        self._ads.publish(revision)
+        self._revisions.publish(revision)
+        _log.info("revision_committed", number=revision.number, resources=len(revision.changes))
+        if revision.number == 1:
+            await health.set_serving(True)
+
+    async def _start_grpc(self, stack: contextlib.AsyncExitStack) -> Health:
+        server = grpc.aio.server(options=OPTIONS)
+        self._ads.register(server)
+        debug = DebugService(self._pipeline.store, lambda: self._pipeline.problems, self._ads.proxies, self._revisions)
+        health = await add_debug(server, debug)
+        address = _bind(server, self._settings.listen)
+        await server.start()
+        stack.push_async_callback(server.stop, GRACE)
+        _log.info("serving", address=address, source=str(self._settings.source))
+        return health
+
+    async def _start_admin(self, stack: contextlib.AsyncExitStack) -> None:
+        admin = AdminServer(self._metrics.registry, lambda: self._pipeline.ready and not self._stopping)
+        address = _address(self._settings.admin, "--admin")
+        if isinstance(address, UnixPath):
+            raise ServeError(f"--admin {address} is a unix socket; probes need HOST:PORT")
+        try:
+            port = await admin.start(address)
+        except OSError as error:
+            raise _unusable(address, "--admin", error) from None
+        stack.push_async_callback(admin.stop)
+        _log.info("admin_listening", address=str(HostPort(address.host, port)))
+
+    async def _become_unready(self, health: Health) -> None:
+        self._stopping = True
+        await health.set_serving(False)
+        self._revisions.close()
+        _log.info("stopping", proxies=self._ads.connected)
+
+
+def _pipeline(settings: Settings) -> Pipeline:
+    state = KubeState(
+        settings.ingress_class,
+        claim_classless=True,
+        default_tls_secret=settings.translate.default_tls_secret,
+    )
+    return Pipeline(state, settings.translate, settings.proxy)
+
+
+def _address(text: str, flag: str) -> HostPort | UnixPath:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise ServeError(f"{flag}: {error}") from None
+
+
+def _bind(server: grpc.aio.Server, text: str) -> str:
+    address = _address(text, "--listen")
+    if isinstance(address, UnixPath):
+        _refuse_if_alive(address)
+        target = f"unix-abstract:{address.path[1:]}" if address.path.startswith("@") else str(address)
+    else:
+        target = str(address)
+    try:
+        port = server.add_insecure_port(target)
+    except RuntimeError as error:
+        raise _unusable(address, "--listen", error) from None
+    return str(HostPort(address.host, port)) if isinstance(address, HostPort) else str(address)
+
+
+def _refuse_if_alive(address: UnixPath) -> None:
+    """What gRPC does not: it takes a path over, be the socket there a dead server's or a living one's."""
+    path = f"\0{address.path[1:]}" if address.path.startswith("@") else address.path
+    with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
+        probe.connect(path)
+        raise ServeError(f"can't listen on {address}: a server answers there; stop it, or choose another with --listen")
+
+
+def _unusable(address: HostPort | UnixPath, flag: str, error: Exception) -> ServeError:
+    reason = getattr(error, "strerror", None) or "it is in use, or not an address of this machine"
+    return ServeError(f"can't listen on {address}: {reason}; choose another with {flag}")

@@ -1,0 +1,187 @@
+"""ADS over grpc.aio: each stream is a protocol session with a reader and a writer around it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from typing import Any, Final, TypeAlias
+
+import grpc
+import structlog
+
+from xds.metrics import Metrics
+from xds.protocol.errors import ErrorCode, ProtocolError
+from xds.protocol.events import Acknowledged, Event, Rejected, Unserved
+from xds.protocol.messages import Variant
+from xds.protocol.session import Fleet, Session
+from xds.server import wire
+from xds.server.debug_messages import ProxyStatus
+from xds.server.propagation import Lag, Propagation
+from xds.snapshot.store import Revision, Store
+
+SERVICE: Final = "envoy.service.discovery.v3.AggregatedDiscoveryService"
+
+OPTIONS: Final = (
+    # Else a second server takes half of the connections in silence:
+    # https://github.com/grpc/grpc/blob/master/include/grpc/impl/channel_arg_names.h
+    ("grpc.so_reuseport", 0),
+    # A reconnecting proxy names all it has, at some 50 bytes each.
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+    ("grpc.max_send_message_length", -1),
+    # A proxy that is gone without a word is found out within 40 s; and one may ask for the same every 5 s.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+)
+
+_CODES: Final = {
+    ErrorCode.INVALID_ARGUMENT: grpc.StatusCode.INVALID_ARGUMENT,
+    ErrorCode.RESOURCE_EXHAUSTED: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    ErrorCode.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+}
+
+_log = structlog.get_logger()
+
+Clock = Callable[[], float]
+Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
+
+
+class AdsService:
+    """Serves the snapshot in a store to every proxy that asks.
+
+    Args:
+        store: What the proxies should have. Its owner calls `publish` after each commit.
+        clock: Seconds, monotonic: that of the store's revisions.
+    """
+
+    def __init__(self, store: Store, metrics: Metrics, clock: Clock) -> None:
+        self._fleet = Fleet(store)
+        self._metrics = metrics
+        self._clock = clock
+        self._encoder = wire.Encoder()
+        self._propagation = Propagation(metrics.propagation)
+        self._streams: dict[_Stream, None] = {}
+        self._ready = asyncio.Event()
+
+    def register(self, server: grpc.aio.Server) -> None:
+        """The messages stay bytes for gRPC: the encoder shares them among the streams."""
+        methods = {
+            "StreamAggregatedResources": grpc.stream_stream_rpc_method_handler(self._handler(Variant.SOTW)),
+            "DeltaAggregatedResources": grpc.stream_stream_rpc_method_handler(self._handler(Variant.DELTA)),
+        }
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, methods),))
+
+    def publish(self, revision: Revision) -> None:
+        """Tell the proxies that it concerns. The first revision lets waiting streams begin."""
+        self._ready.set()
+        self._encoder.forget((change.type, change.name) for change in revision.changes if change.new is None)
+        spread = self._propagation.begin(revision)
+        for stream in self._streams:
+            if stream.session.concerns(revision):
+                stream.session.update(revision)
+                if stream.session.behind is not None:
+                    stream.lag.wait_for(spread)
+                stream.wake()
+
+    @property
+    def connected(self) -> int:
+        return len(self._streams)
+
+    def proxies(self) -> list[ProxyStatus]:
+        """All connected proxies, in the order in which they came."""
+        return [ProxyStatus(stream.peer, stream.session.status()) for stream in self._streams]
+
+    def _handler(self, variant: Variant) -> Callable[[AsyncIterator[bytes], Context], Coroutine[Any, Any, None]]:
+        async def handle(requests: AsyncIterator[bytes], context: Context) -> None:
+            await self._ready.wait()
+            stream = _Stream(Session(self._fleet, variant, now=self._clock()), context)
+            self._streams[stream] = None
+            try:
+                await self._converse(stream, requests)
+            except ProtocolError as error:
+                _log.warning("proxy_refused", peer=stream.peer, node=stream.node, error=error.message)
+                await context.abort(_CODES[error.code], error.message)
+            finally:
+                del self._streams[stream]
+                self._propagation.ended(stream.lag)
+                _log.info("proxy_disconnected", peer=stream.peer, node=stream.node)
+
+        return handle
+
+    async def _converse(self, stream: "_Stream", requests: AsyncIterator[bytes]) -> None:
+        """Read and write until the proxy ends the stream, or gRPC cancels: the proxy is gone, or the server stops.
+
+        Raises:
+            ProtocolError: the proxy says what can't be answered.
+        """
+        reader = asyncio.create_task(self._read(stream, requests))
+        reader.add_done_callback(lambda _: stream.wake())
+        try:
+            while not reader.done():
+                for response in stream.session.take_responses(self._clock()):
+                    await stream.context.write(self._encoder.encode(response))
+                    self._metrics.pushes.labels(response.type.short).inc()
+                await stream.wait(self._clock)
+        finally:
+            reader.cancel()
+        reader.result()
+
+    async def _read(self, stream: "_Stream", requests: AsyncIterator[bytes]) -> None:
+        async for data in requests:
+            now = self._clock()
+            is_first = stream.session.node is None
+            events = stream.session.receive(wire.request(stream.session.variant, data), now)
+            if is_first:
+                _log.info("proxy_connected", peer=stream.peer, node=stream.node, variant=str(stream.session.variant))
+            self._note(stream, events, now)
+            stream.wake()
+
+    def _note(self, stream: "_Stream", events: Iterable[Event], now: float) -> None:
+        for event in events:
+            match event:
+                case Acknowledged(type=type_):
+                    self._metrics.acks.labels(type_.short).inc()
+                    self._propagation.answered(stream.lag, stream.session.behind, now)
+                case Rejected(type=type_):
+                    self._metrics.nacks.labels(type_.short).inc()
+                    self._propagation.answered(stream.lag, stream.session.behind, now)
+                    _log_rejection(stream, event)
+                case Unserved(type_url=type_url):
+                    _log.warning("type_not_served", peer=stream.peer, node=stream.node, type_url=type_url[:200])
+
+
+def _log_rejection(stream: "_Stream", event: Rejected) -> None:
+    _log.error(
+        "proxy_rejected",
+        peer=stream.peer,
+        node=stream.node,
+        type=event.type.short,
+        resources=[name for name, _ in event.resources][:10],
+        message=event.message,
+    )
+
+
+class _Stream:
+    """One gRPC stream: its session, and what wakes its writer."""
+
+    def __init__(self, session: Session, context: Context) -> None:
+        self.session = session
+        self.context = context
+        self.peer = str(context.peer())
+        self.lag = Lag()
+        self._awake = asyncio.Event()
+
+    @property
+    def node(self) -> str:
+        return self.session.node.id if self.session.node else ""
+
+    def wake(self) -> None:
+        self._awake.set()
+
+    async def wait(self, clock: Clock) -> None:
+        """Until there may be something to send."""
+        deadline = self.session.deadline()
+        try:
+            async with asyncio.timeout(None if deadline is None else max(0.0, deadline - clock())):
+                await self._awake.wait()
+        except TimeoutError:
+            return
+        self._awake.clear()

@@ -1,0 +1,65 @@
+"""How long a change takes to reach the last proxy."""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client import Histogram
+
+from xds.snapshot.store import Revision
+
+REMEMBERED: Final = 1000
+"""Revisions that one stream may be behind and still be waited for."""
+
+
+@dataclass(slots=True)
+class _Spread:
+    """A revision on its way: how many streams have not answered it yet."""
+
+    number: int
+    read_at: float
+    streams: int = 0
+
+
+class Lag:
+    """The revisions that one stream has not answered yet, oldest first."""
+
+    def __init__(self) -> None:
+        self._spreads: deque[_Spread] = deque()
+
+    def __len__(self) -> int:
+        return len(self._spreads)
+
+    def wait_for(self, spread: _Spread) -> None:
+        if len(self._spreads) < REMEMBERED:
+            spread.streams += 1
+            self._spreads.append(spread)
+
+    def answered(self, behind: int | None) -> list[_Spread]:
+        """Forget what was answered: all revisions before `behind`, or all."""
+        done = []
+        while self._spreads and (behind is None or self._spreads[0].number < behind):
+            spread = self._spreads.popleft()
+            spread.streams -= 1
+            done.append(spread)
+        return done
+
+
+class Propagation:
+    """Observes, for each revision that concerned a proxy, the seconds from its being read to the last answer."""
+
+    def __init__(self, histogram: Histogram) -> None:
+        self._histogram = histogram
+
+    def begin(self, revision: Revision) -> _Spread:
+        return _Spread(revision.number, revision.read_at)
+
+    def answered(self, lag: Lag, behind: int | None, now: float) -> None:
+        """A stream answered, and is now `behind` by revisions from that number on (None: by none)."""
+        for spread in lag.answered(behind):
+            if not spread.streams:
+                self._histogram.observe(now - spread.read_at)
+
+    def ended(self, lag: Lag) -> None:
+        """A stream is gone: nobody waits for its answers, and its end is none."""
+        lag.answered(None)
