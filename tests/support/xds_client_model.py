@@ -1,0 +1,321 @@
+"""An xDS client and its world without a wire: it asks a session, believes what it is told, and checks each message.
+
+`World` commits to a store and passes the revisions on; `Client` is one stream, delta or state of the world. On every
+response the client asserts what holds for all of them: that it was necessary, that nothing of the type was in flight,
+that no route names a cluster that was not sent, and that no cluster goes that a route at the client still names.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from xds.protocol.events import Event, Rejected
+from xds.protocol.messages import DeltaRequest, Node, Response, SotwRequest, Variant
+from xds.protocol.session import Fleet, Session
+from xds.protocol.watch import FULL_SET
+from xds.snapshot.resource import Resource, ResourceType, resource
+from xds.snapshot.store import Revision, Store
+
+CDS, EDS, SDS, LDS, RDS = ResourceType
+
+NODE = Node("envoy-1", "fleet", "envoy 1.40.0")
+
+Bodies = Mapping[str, str | None]
+
+
+class World:
+    """A store, a clock, and the clients that follow it."""
+
+    def __init__(self, **kinds: Bodies) -> None:
+        self.store = Store()
+        self.fleet = Fleet(self.store)
+        self.clients: list[Client] = []
+        self.now = 100.0
+        self.commit(**kinds)
+
+    def commit(self, **kinds: Bodies) -> Revision | None:
+        """Commit bodies by type (`cds={"a": "text"}`; None removes), and tell the clients."""
+        types = {type_.short: type_ for type_ in ResourceType}
+        changes = {
+            (types[kind], name): None if body is None else resource(types[kind], name, body.encode())
+            for kind, bodies in kinds.items()
+            for name, body in bodies.items()
+        }
+        revision = self.store.commit(changes, read_at=self.now, now=self.now)
+        if revision is not None:
+            for client in self.clients:
+                client.update(revision)
+        return revision
+
+    def client(self, variant: Variant = Variant.DELTA) -> "Client":
+        client = Client(self, variant)
+        self.clients.append(client)
+        return client
+
+    def delta(self) -> "Client":
+        return self.client(Variant.DELTA)
+
+    def sotw(self) -> "Client":
+        return self.client(Variant.SOTW)
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+        for client in self.clients:
+            client.pull()
+
+
+class Interest:
+    """What the client asks for of one type, by the letter of the protocol and not by the code under test."""
+
+    def __init__(self, type_: ResourceType) -> None:
+        self.names: set[str] = set()
+        self.wildcard = False
+        self.named = False
+        self.asked = False
+        self.type = type_
+
+    def covers(self, name: str) -> bool:
+        return self.wildcard or name in self.names
+
+
+class Client:
+    """One stream. `told` is what the server last said of each name, `held` what the client took of it."""
+
+    def __init__(self, world: World, variant: Variant) -> None:
+        self.world = world
+        self.variant = variant
+        self.session = Session(world.fleet, variant, now=world.now)
+        self.interests = {type_: Interest(type_) for type_ in ResourceType}
+        self.told: dict[ResourceType, dict[str, Resource]] = {type_: {} for type_ in ResourceType}
+        self.held: dict[ResourceType, dict[str, Resource]] = {type_: {} for type_ in ResourceType}
+        self.refused: dict[ResourceType, dict[str, str]] = {type_: {} for type_ in ResourceType}
+        self.again: dict[ResourceType, set[str]] = {type_: set() for type_ in ResourceType}
+        self.again_all: set[ResourceType] = set()
+        self.wire: dict[ResourceType, Response] = {}
+        self.news: dict[ResourceType, set[str]] = {}
+        self.nonces: dict[ResourceType, str] = {}
+        self.seen: set[tuple[ResourceType, str]] = set()
+        self.inbox: list[Response] = []
+        self.events: list[Event] = []
+        self.node: Node | None = NODE
+
+    # What a client says.
+
+    def subscribe(self, type_: ResourceType, *names: str, known: Mapping[str, str] | None = None) -> list[Response]:
+        """Ask for names (none: an empty request), with the versions known from another stream."""
+        self._want(type_, names, known or {})
+        if self.variant is Variant.DELTA:
+            return self._ask(DeltaRequest(type_, frozenset(names), initial_resource_versions=known or {}))
+        return self._ask(self._list(type_))
+
+    def unsubscribe(self, type_: ResourceType, *names: str) -> list[Response]:
+        interest = self.interests[type_]
+        dropped = set(names) & interest.names
+        interest.named = True
+        interest.wildcard = interest.wildcard and "*" not in names
+        interest.names -= dropped
+        self._drop_uncovered(type_)
+        if self.variant is Variant.DELTA:
+            self.again[type_] |= dropped if interest.wildcard else set()
+            return self._ask(DeltaRequest(type_, unsubscribe=frozenset(names)))
+        return self._ask(self._list(type_))
+
+    def ack(self, type_: ResourceType) -> list[Response]:
+        """Take the response on the wire and say so."""
+        response = self.wire.pop(type_)
+        self._apply(response, self.news.pop(type_))
+        return self._answer(response, None)
+
+    def nack(self, type_: ResourceType, words: str = "no") -> list[Response]:
+        """Refuse all of the response but its removals."""
+        response = self.wire.pop(type_)
+        news = self.news.pop(type_)
+        self._apply_removals(response)
+        for item in response.resources:
+            if item.name in news and self.interests[type_].covers(item.name):
+                self.refused[type_][item.name] = item.version
+        return self._answer(response, words)
+
+    def settle(self) -> list[Response]:
+        """Acknowledge all there is and will be, until nothing comes even after a while."""
+        start = len(self.inbox)
+        quiet = 0
+        while quiet < 2:
+            for type_ in list(self.wire):
+                self.ack(type_)
+            quiet = 0 if self.wire else quiet + 1
+            self.world.pass_time(3.0 if quiet else 0.0)
+        return self.inbox[start:]
+
+    def update(self, revision: Revision) -> None:
+        if self.session.concerns(revision):
+            self.session.update(revision)
+        self.pull()
+
+    def pull(self) -> list[Response]:
+        """Take what the session wants to send, and check it."""
+        responses = self.session.take_responses(self.world.now)
+        for response in responses:
+            self._check(response)
+        self.inbox += responses
+        assert not self.session.take_responses(self.world.now), "asked twice, it says more"
+        return responses
+
+    def versions(self, type_: ResourceType) -> dict[str, str]:
+        """What a client would tell its next stream."""
+        return {name: item.version for name, item in self.held[type_].items()}
+
+    def _list(self, type_: ResourceType, nonce: str | None = None, error: str | None = None) -> SotwRequest:
+        interest = self.interests[type_]
+        names = interest.names | ({"*"} if interest.wildcard and interest.named else set())
+        return SotwRequest(type_, frozenset(names), "", nonce or self.nonces.get(type_, ""), error)
+
+    def _ask(self, request: DeltaRequest | SotwRequest) -> list[Response]:
+        node, self.node = self.node, None
+        kind = type(request)
+        fields = {slot: getattr(request, slot) for slot in kind.__slots__}
+        self.events = self.session.receive(kind(**{**fields, "node": node}), self.world.now)
+        return self.pull()
+
+    def _answer(self, response: Response, error: str | None) -> list[Response]:
+        self.nonces[response.type] = response.nonce
+        if self.variant is Variant.DELTA:
+            responses = self._ask(DeltaRequest(response.type, nonce=response.nonce, error=error))
+        else:
+            responses = self._ask(self._list(response.type, response.nonce, error))
+        assert isinstance(self.events[0], Rejected) == (error is not None)
+        return responses
+
+    def _want(self, type_: ResourceType, names: Collection[str], known: Mapping[str, str]) -> None:
+        interest = self.interests[type_]
+        plain = set(names) - {"*"}
+        all_ = "*" in names or (not names and not interest.named and type_ in FULL_SET)
+        delta = self.variant is Variant.DELTA
+        first_all = all_ and (not interest.wildcard or (delta and "*" in names))
+        if not delta:
+            plain -= interest.names
+        interest.wildcard = interest.wildcard or all_
+        if not delta and names and not interest.named and "*" not in names:
+            interest.wildcard = False  # the list says no "*"
+        interest.named = interest.named or bool(names)
+        interest.names |= plain
+        self._learn(type_, known)
+        if first_all and not known:
+            self.again_all.add(type_)
+        self.again[type_] |= {name for name in plain if not self._is_right(type_, name, known)}
+        self._drop_uncovered(type_)
+        if delta and type_ is EDS and not interest.asked:  # clusters that were sent before wait for their endpoints
+            self.again[EDS] |= {name for name in self.told[CDS] if interest.covers(name)}
+        interest.asked = True
+
+    def _is_right(self, type_: ResourceType, name: str, known: Mapping[str, str]) -> bool:
+        item = self.world.store.get(type_, name)
+        return item is not None and known.get(name) == item.version
+
+    def _learn(self, type_: ResourceType, known: Mapping[str, str]) -> None:
+        items = {name: Resource(type_, name, b"?", version) for name, version in known.items()}
+        self.told[type_] |= items
+        self.held[type_] |= items
+
+    def _drop_uncovered(self, type_: ResourceType) -> None:
+        covers = self.interests[type_].covers
+        for names in (self.told[type_], self.held[type_], self.refused[type_]):
+            for name in [name for name in names if not covers(name)]:
+                del names[name]
+        self.again[type_] = set(filter(covers, self.again[type_]))
+        if not self.interests[type_].wildcard:
+            self.again_all.discard(type_)
+
+    # What a client checks.
+
+    def _check(self, response: Response) -> None:
+        type_ = response.type
+        names = [item.name for item in response.resources]
+        assert type_ not in self.wire, f"two {type_.short} responses in flight"
+        assert (type_, response.nonce) not in self.seen, "the nonce is not unique"
+        assert [*names] == sorted(set(names)), "a name twice, or out of order"
+        assert not set(names) & set(response.removed), "a name both sent and removed"
+        assert all(item.type is type_ for item in response.resources)
+        assert response.variant is self.variant
+        full = self.variant is Variant.SOTW and type_ in FULL_SET
+        news = self._news(response)
+        self._check_necessary(response, news, full=full)
+        gone = set(self.told[type_]) - set(names) if full else set(response.removed)
+        self._check_order(response, gone)
+        self._note_sent(response, news, gone)
+
+    def _news(self, response: Response) -> set[str]:
+        """The resources that the client had reason to expect: changed, or asked for."""
+        told, again = self.told[response.type], self.again[response.type]
+        return {
+            item.name
+            for item in response.resources
+            if response.type in self.again_all
+            or item.name in again
+            or item.name not in told
+            or told[item.name].version != item.version
+        }
+
+    def _check_necessary(self, response: Response, news: set[str], *, full: bool) -> None:
+        type_, covers = response.type, self.interests[response.type].covers
+        told, again, all_ = self.told[type_], self.again[type_], type_ in self.again_all
+        names = {item.name for item in response.resources}
+        if full:
+            assert news or all_ or again or set(told) - names, "a full set without news"
+            existing = self.world.store.resources(type_)
+            assert names >= set(filter(covers, existing)), "a full set that isn't"
+        else:
+            assert names == news, f"sent again without reason: {names - news}"
+            assert all_ or names or response.removed, "an empty response"
+        assert all(map(covers, names)), "what nobody asked for"
+        for name in response.removed:
+            assert self.world.store.get(type_, name) is None
+            assert covers(name), "the removal of what nobody asked for"
+            assert name in told or name in again, "the removal of what was never there"
+
+    def _check_order(self, response: Response, gone: Iterable[str]) -> None:
+        if response.type is RDS and self.interests[CDS].wildcard:
+            for item in response.resources:
+                if item.name not in self.again[RDS] and RDS not in self.again_all:
+                    missing = clusters_of(item) - set(self.told[CDS])
+                    assert not missing, f"a route to {missing}, which was not sent"
+        if response.type is CDS:
+            for route in self.held[RDS].values():
+                if route.name in self.world.store.resources(RDS) or self.variant is Variant.DELTA:
+                    assert not clusters_of(route) & set(gone), "the removal of a cluster that a route still names"
+
+    def _note_sent(self, response: Response, news: set[str], gone: Iterable[str]) -> None:
+        type_ = response.type
+        if type_ is CDS:
+            self.again[EDS] |= {name for name in news if self.interests[EDS].covers(name)}
+        for name in gone:
+            self.told[type_].pop(name, None)
+        self.told[type_] |= {item.name: item for item in response.resources}
+        self.again[type_] = set()
+        self.again_all.discard(type_)
+        self.wire[type_] = response
+        self.news[type_] = news
+        self.seen.add((type_, response.nonce))
+
+    def _apply(self, response: Response, news: set[str]) -> None:
+        type_ = response.type
+        self._apply_removals(response)
+        covered = [item for item in response.resources if self.interests[type_].covers(item.name)]
+        self.held[type_] |= {item.name: item for item in covered}
+        for name in news:
+            self.refused[type_].pop(name, None)
+
+    def _apply_removals(self, response: Response) -> None:
+        type_, names = response.type, {item.name for item in response.resources}
+        full = self.variant is Variant.SOTW and type_ in FULL_SET
+        for name in set(self.held[type_]) - names if full else set(response.removed):
+            self.held[type_].pop(name, None)
+            self.refused[type_].pop(name, None)
+
+
+def clusters_of(route: Resource) -> set[str]:
+    """The clusters that a made-up RouteConfiguration names: its body is `version:cluster,cluster`."""
+    return set(filter(None, route.body.decode().rpartition(":")[2].split(","))) if b":" in route.body else set()
+
+
+def told(responses: Iterable[Response]) -> list[tuple[str, list[str], list[str]]]:
+    """Responses in short, to compare: type, names sent, names removed."""
+    return [(r.type.short, [item.name for item in r.resources], list(r.removed)) for r in responses]

@@ -1,0 +1,82 @@
+"""Makes responses, once for all streams that are to get the same."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Final
+
+from xds.protocol.messages import Response, Variant
+from xds.snapshot.resource import Resource, ResourceType
+from xds.snapshot.store import Store
+
+SHARED_RESPONSES: Final = 256
+"""Responses of the current revision that are kept for the next stream that needs them."""
+
+_by_name = attrgetter("name")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a response is to hold: `names` (told as removed if they don't exist), or `everything`, and `kept`: what
+    the store no longer has but this proxy must keep for now.
+    """
+
+    variant: Variant
+    type: ResourceType
+    names: frozenset[str]
+    everything: bool = False
+    kept: tuple[Resource, ...] = ()
+
+
+class Composer:
+    """Makes the response for a selection, or hands out the one that another stream already got in this revision.
+
+    Nonces are numbers of this composer: the same for all streams that share a response, and growing on each.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._revision = 0
+        self._shared: dict[Selection, Response] = {}
+        self._last_nonce = 0
+
+    def compose(self, selection: Selection, *, after: int) -> Response:
+        """The response, with a nonce above `after`: the last one that the stream got for this type."""
+        self._forget_old()
+        response = self._shared.get(selection)
+        if response is None or int(response.nonce) <= after:
+            response = self._shared[selection] = self._make(selection)
+        return response
+
+    def _forget_old(self) -> None:
+        if self._revision != self._store.revision or len(self._shared) >= SHARED_RESPONSES:
+            self._shared.clear()
+            self._revision = self._store.revision
+
+    def _make(self, selection: Selection) -> Response:
+        self._last_nonce += 1
+        return Response(
+            variant=selection.variant,
+            type=selection.type,
+            nonce=str(self._last_nonce),
+            version=self._version(selection),
+            revision=self._revision,
+            resources=tuple(sorted((*self._found(selection), *selection.kept), key=_by_name)),
+            removed=self._removed(selection) if selection.variant is Variant.DELTA else (),
+        )
+
+    def _version(self, selection: Selection) -> str:
+        """That of the store; what a proxy has that keeps something for a while is not what the store has."""
+        version = self._store.version(selection.type)
+        return f"{version}+{len(selection.kept)}" if selection.kept else version
+
+    def _found(self, selection: Selection) -> Iterable[Resource]:
+        resources = self._store.resources(selection.type)
+        if selection.everything:
+            return resources.values()
+        return (resources[name] for name in selection.names if name in resources)
+
+    def _removed(self, selection: Selection) -> tuple[str, ...]:
+        kept = {resource.name for resource in selection.kept}
+        missing = selection.names - self._store.resources(selection.type).keys() - kept
+        return tuple(sorted(missing))

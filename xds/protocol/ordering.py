@@ -1,0 +1,110 @@
+"""Make before break: which types wait for which, on one stream.
+
+"CDS updates (if any) must always be pushed first. EDS updates (if any) must arrive after CDS updates for the respective
+clusters. LDS updates must arrive after corresponding CDS/EDS updates. RDS updates related to the newly added listeners
+must arrive after CDS/EDS/LDS updates. [...] Stale CDS clusters and related EDS endpoints (ones no longer being
+referenced) can then be removed."
+https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#eventual-consistency-considerations
+"""
+
+from collections.abc import Iterable, Mapping, Set
+from math import inf
+from typing import Final
+
+from xds.protocol.watch import Watch
+from xds.snapshot.resource import ResourceType
+
+WARMING_GRACE: Final = 2.0
+"""Seconds after the ACK of a new cluster for which listeners and routes wait for its endpoints to be asked for."""
+
+SEND_ORDER: Final = (*ResourceType, *ResourceType)
+"""Twice: what an update lets go that goes before it in order (the removal of a cluster) goes behind it."""
+
+_NOTHING: Final[Set[str]] = frozenset()
+
+Watches = Mapping[ResourceType, Watch]
+
+
+class Warming:
+    """The clusters that this stream was sent as new, and not yet their endpoints: no route should name them yet.
+
+    "Routes are not warmed, i.e., the management plane must ensure that clusters referenced by a route are in place".
+    """
+
+    __slots__ = ("_until",)
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}
+
+    def start(self, names: Iterable[str]) -> None:
+        """Sent; how long to wait is known once the proxy acknowledges."""
+        self._until.update(dict.fromkeys(names, inf))
+
+    def acknowledged(self, now: float) -> None:
+        for name, until in self._until.items():
+            if until == inf:
+                self._until[name] = now + WARMING_GRACE
+
+    def end(self, names: Iterable[str]) -> None:
+        """Their endpoints were sent, or the clusters are gone."""
+        if self._until:
+            for name in names:
+                self._until.pop(name, None)
+
+    def end_all(self) -> None:
+        self._until.clear()
+
+    def expire(self, now: float) -> None:
+        if self._until:
+            self._until = {name: until for name, until in self._until.items() if until > now}
+
+    def __bool__(self) -> bool:
+        return bool(self._until)
+
+    def deadline(self) -> float:
+        """When all of them have had their time; infinite while an acknowledgement is missing."""
+        return max(self._until.values(), default=inf)
+
+
+def updates_are_free(type_: ResourceType, watches: Watches, warming: Warming) -> bool:
+    """Whether updates may go now: listeners and routes wait for new clusters, and those for their endpoints."""
+    if type_ not in (ResourceType.LISTENER, ResourceType.ROUTES):
+        return True
+    return not warming and not adds_clusters(watches)
+
+
+def adds_clusters(watches: Watches) -> bool:
+    """Whether new clusters wait to be sent or acknowledged."""
+    clusters = watches.get(ResourceType.CLUSTER)
+    if clusters is None:
+        return False
+    return clusters.backlog.adds or (clusters.flight is not None and clusters.flight.adds)
+
+
+def held_removals(watch: Watch, watches: Watches, *, free: bool) -> Set[str]:
+    """The names among the removals that must wait."""
+    removals = watch.backlog.removals
+    if not removals:
+        return _NOTHING
+    match watch.type:
+        case ResourceType.CLUSTER:
+            waits = not _settled(watches, ResourceType.LISTENER, ResourceType.ROUTES)
+        case ResourceType.ENDPOINTS:
+            return _unremoved_clusters(watches.get(ResourceType.CLUSTER)) & removals.keys()
+        case ResourceType.LISTENER:
+            waits = not free
+        case ResourceType.SECRET | ResourceType.ROUTES:
+            waits = not _settled(watches, ResourceType.LISTENER)
+    return frozenset(removals) if waits else _NOTHING
+
+
+def _settled(watches: Watches, *types: ResourceType) -> bool:
+    return all(watches[type_].settled for type_ in types if type_ in watches)
+
+
+def _unremoved_clusters(clusters: Watch | None) -> Set[str]:
+    """The clusters that the store has no more, and the proxy still has, or has not said that it dropped."""
+    if clusters is None:
+        return _NOTHING
+    flying = clusters.flight.response.removed if clusters.flight else ()
+    return clusters.backlog.removals.keys() | frozenset(flying)

@@ -1,0 +1,38 @@
+"""The first delta request of a type: what a proxy brings from its last stream, against what it should have."""
+
+from collections.abc import Iterable, Mapping
+
+from xds.protocol.subscription import Demand
+from xds.protocol.watch import Watch
+from xds.snapshot.resource import Resource, ResourceType
+from xds.snapshot.store import ResourceChange, Store
+
+Known = Mapping[str, str]
+
+
+def resume(watch: Watch, demand: Demand, known: Known, store: Store) -> None:
+    """Ask for what the proxy doesn't have; note as changed what it has in another version, or has no more reason to
+    have. What is right is not sent again.
+
+    "On reconnect the Incremental xDS client may tell the server of its known resources to avoid resending them over
+    the network by sending them in initial_resource_versions."
+    https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#incremental-xds
+    """
+    current = store.resources(watch.type)
+    asked = (name for name in _candidates(demand, known, current) if name not in known)
+    watch.backlog.ask(frozenset(asked))
+    for name, version in known.items():
+        if demand.subscription.covers(name):
+            base = _known(watch.type, name, version)
+            watch.backlog.note(ResourceChange(watch.type, name, base, current.get(name)), store.revision)
+
+
+def _candidates(demand: Demand, known: Known, current: Mapping[str, Resource]) -> Iterable[str]:
+    yield from demand.names
+    if demand.everything:
+        yield from (name for name in current if name not in known)
+
+
+def _known(type_: ResourceType, name: str, version: str) -> Resource:
+    """What the proxy says it has: the bytes are anyone's guess."""
+    return Resource(type_, name, b"", version)

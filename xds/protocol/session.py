@@ -1,0 +1,255 @@
+"""One stream of one proxy: its requests go in, what the proxy must be told comes out."""
+
+from collections.abc import Set
+from math import isfinite
+from typing import Final
+
+from xds.protocol.backlog import Taken
+from xds.protocol.composer import Composer
+from xds.protocol.errors import ErrorCode, ProtocolError
+from xds.protocol.events import Event, Subscribed, Unserved
+from xds.protocol.messages import DeltaRequest, Node, Request, Response, SotwRequest, Variant
+from xds.protocol.ordering import SEND_ORDER, Warming, adds_clusters, held_removals, updates_are_free
+from xds.protocol.reconnect import resume
+from xds.protocol.status import Status
+from xds.protocol.subscription import Demand, NameSets, Subscription, after_delta, after_sotw
+from xds.protocol.watch import Flight, Watch
+from xds.snapshot.resource import ResourceType
+from xds.snapshot.store import Revision, Store
+
+NAMES_LIMIT: Final = 200_000
+"""Names that one stream may ask for of one type."""
+
+UNSERVED_LIMIT: Final = 16
+"""Type URLs remembered of those that are not served."""
+
+_TYPES: Final = {str(type_): type_ for type_ in ResourceType}
+
+
+class Fleet:
+    """What the sessions of one server share: the store, the responses made for more than one, the sets of names."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.composer = Composer(store)
+        self.names = NameSets()
+
+
+class Session:
+    """One stream, and three duties of its caller.
+
+    The caller
+
+    - gives each request to `receive`, in order, and ends the stream on ProtocolError;
+    - after a commit gives the revision to `update`, before anything else, unless `concerns` denies it;
+    - after each of these, and when `deadline` has passed, sends all that `take_responses` returns, in this order.
+
+    Times are seconds of one monotonic clock.
+    """
+
+    __slots__ = ("_fleet", "_node", "_since", "_unserved", "_untold", "_variant", "_warming", "_watches")
+
+    def __init__(self, fleet: Fleet, variant: Variant, *, now: float) -> None:
+        self._fleet = fleet
+        self._variant = variant
+        self._since = now
+        self._node: Node | None = None
+        self._watches: dict[ResourceType, Watch] = {}
+        self._warming = Warming()
+        # Clusters that were sent before anyone asked for endpoints; None: all of them.
+        self._untold: set[str] | None = set()
+        self._unserved: dict[str, None] = {}
+
+    @property
+    def node(self) -> Node | None:
+        """Who is asking; None before the first request."""
+        return self._node
+
+    @property
+    def variant(self) -> Variant:
+        return self._variant
+
+    @property
+    def behind(self) -> int | None:
+        """The number of the oldest revision of which this proxy has not answered all; None if there is none."""
+        return min((watch.behind for watch in self._watches.values() if watch.behind is not None), default=None)
+
+    def subscription(self, type_: ResourceType) -> Subscription | None:
+        """What is asked for of this type; None before its first request. Equal ones are mostly the same object's
+        names, so that sessions can be grouped by it; `receive` tells when it changes.
+        """
+        watch = self._watches.get(type_)
+        return watch.subscription if watch else None
+
+    def concerns(self, revision: Revision) -> bool:
+        """Whether `update` would have anything to do."""
+        return any(
+            change.type in self._watches and self._watches[change.type].subscription.covers(change.name)
+            for change in revision.changes
+        )
+
+    def status(self) -> Status:
+        types = tuple(self._watches[type_].status() for type_ in ResourceType if type_ in self._watches)
+        return Status(self._variant, self._node, self._since, types, tuple(self._unserved))
+
+    def deadline(self) -> float | None:
+        """When `take_responses` should be called even if nothing happens."""
+        waiting = any(
+            type_ in self._watches and len(self._watches[type_].backlog)
+            for type_ in (ResourceType.LISTENER, ResourceType.ROUTES)
+        )
+        deadline = self._warming.deadline()
+        return deadline if waiting and isfinite(deadline) and not adds_clusters(self._watches) else None
+
+    def receive(self, request: Request, now: float) -> list[Event]:
+        """Take a request, and say what it meant.
+
+        Raises:
+            ProtocolError: the stream must end.
+        """
+        self._identify(request)
+        type_ = _TYPES.get(request.type_url)
+        if type_ is None:
+            return self._not_served(request.type_url)
+        watch = self._watches.get(type_)
+        if watch is None:
+            return self._first(Watch(type_, self._variant), request)
+        # "The management server should not send a DiscoveryResponse for any DiscoveryRequest that has a stale nonce",
+        # but in delta "must honor changes to the subscription state even if the nonce is stale".
+        if self._variant is Variant.SOTW and watch.is_stale(request.nonce):
+            return []
+        return [*self._answered(watch, request, now), *self._subscribed(watch, request)]
+
+    def update(self, revision: Revision) -> None:
+        """The store has become this revision. Costs what changed, not what is subscribed."""
+        for change in revision.changes:
+            watch = self._watches.get(change.type)
+            if watch is not None:
+                watch.note(change, revision.number)
+
+    def take_responses(self, now: float) -> list[Response]:
+        """What may be sent now; each counts as sent from here on."""
+        self._warming.expire(now)
+        flights = (self._send(type_, now) for type_ in SEND_ORDER)
+        return [flight.response for flight in flights if flight]
+
+    def _identify(self, request: Request) -> None:
+        # "Only the first request on a stream is guaranteed to carry the node identifier."
+        if self._node is not None:
+            return
+        if request.node is None:
+            raise ProtocolError(ErrorCode.INVALID_ARGUMENT, "the first request of a stream must have a node")
+        if not self._fleet.store.revision:
+            raise ProtocolError(ErrorCode.UNAVAILABLE, "there is no snapshot yet, try again")
+        self._node = request.node
+
+    def _not_served(self, type_url: str) -> list[Event]:
+        """A type that is not served is not answered: the stream serves the others."""
+        if type_url in self._unserved or len(self._unserved) >= UNSERVED_LIMIT:
+            return []
+        self._unserved[type_url] = None
+        return [Unserved(type_url)]
+
+    def _first(self, watch: Watch, request: Request) -> list[Event]:
+        """The first request of a type; a nonce in it is another stream's."""
+        demand = self._demand(watch.subscription, request)
+        watch.subscribe(demand.subscription)
+        self._watches[watch.type] = watch
+        known = request.initial_resource_versions if isinstance(request, DeltaRequest) else {}
+        if known:
+            resume(watch, demand, known, self._fleet.store)
+            if watch.type is ResourceType.ENDPOINTS:
+                self._resend_untold(watch)
+        else:
+            watch.backlog.ask(demand.names, everything=demand.everything)
+        return [Subscribed(watch.type, watch.subscription)]
+
+    def _answered(self, watch: Watch, request: Request, now: float) -> list[Event]:
+        """An answer bears the nonce of what is in flight; without one, a request only changes the subscription."""
+        if watch.flight is None or request.nonce != watch.flight.response.nonce:
+            return []
+        clusters = watch.type is ResourceType.CLUSTER
+        # "The preferred mechanism for a server to detect a NACK is to look for the presence of the error_detail field"
+        if request.error is not None:
+            if clusters:
+                self._warming.end_all()
+            return [watch.reject(request.error, now)]
+        if clusters:
+            self._warming.acknowledged(now)
+        return [watch.acknowledge(now)]
+
+    def _subscribed(self, watch: Watch, request: Request) -> list[Event]:
+        old = watch.subscription
+        demand = self._demand(old, request)
+        if demand.subscription != old:
+            watch.subscribe(demand.subscription)
+        if demand.names or demand.everything:
+            watch.backlog.ask(demand.names, everything=demand.everything)
+        return [Subscribed(watch.type, watch.subscription)] if demand.subscription != old else []
+
+    def _demand(self, old: Subscription, request: Request) -> Demand:
+        names = self._fleet.names
+        match request:
+            case DeltaRequest():
+                demand = after_delta(old, request.subscribe, request.unsubscribe, names)
+            case SotwRequest():
+                demand = after_sotw(old, request.names, names)
+        if len(demand.subscription.names) > NAMES_LIMIT:
+            raise ProtocolError(ErrorCode.RESOURCE_EXHAUSTED, f"more than {NAMES_LIMIT} names of {request.type_url}")
+        return demand
+
+    def _send(self, type_: ResourceType, now: float) -> Flight | None:
+        watch = self._watches.get(type_)
+        if watch is None or not watch.due:
+            return None
+        free = updates_are_free(type_, self._watches, self._warming)
+        held = held_removals(watch, self._watches, free=free)
+        flight = watch.send(self._fleet.composer, free=free, held=held, now=now)
+        if flight and type_ is ResourceType.CLUSTER:
+            self._clusters_sent(flight.news)
+        elif flight and type_ is ResourceType.ENDPOINTS:
+            self._warming.end(resource.name for resource in flight.response.resources)
+            self._warming.end(flight.response.removed)
+        return flight
+
+    def _clusters_sent(self, news: Taken) -> None:
+        """A cluster that is new or changed warms until its endpoints are sent, and Envoy doesn't ask for what it has.
+
+        "Warming of Cluster is completed only when a new ClusterLoadAssignment response is supplied by management
+        server even though there is no change in endpoints."
+        https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#resource-warming
+        """
+        clusters = self._fleet.store.resources(ResourceType.CLUSTER)
+        self._warming.end(news.names - clusters.keys())
+        self._warming.start(self._routable(news) & clusters.keys())
+        endpoints = self._watches.get(ResourceType.ENDPOINTS)
+        if endpoints is not None:
+            self._send_endpoints(endpoints, clusters.keys() if news.everything else news.names & clusters.keys())
+        elif news.everything:
+            self._untold = None
+        elif self._untold is not None:
+            self._untold = (self._untold | news.names) & clusters.keys()
+
+    def _routable(self, news: Taken) -> Set[str]:
+        """The new clusters that a route could name too early. Before a listener or a route is asked for, none does."""
+        routing = ResourceType.LISTENER in self._watches or ResourceType.ROUTES in self._watches
+        return self._fleet.store.resources(ResourceType.CLUSTER).keys() if news.everything and routing else news.added
+
+    def _resend_untold(self, endpoints: Watch) -> None:
+        """Clusters were sent before the first request for endpoints: it may say that it has them, and they are right,
+        but the clusters wait for them.
+        """
+        if self._untold is not None:
+            self._send_endpoints(endpoints, self._untold)
+        elif endpoints.subscription.wildcard:
+            endpoints.backlog.ask(frozenset(), everything=True)
+        else:
+            self._send_endpoints(endpoints, endpoints.subscription.names)
+        self._untold = set()
+
+    def _send_endpoints(self, watch: Watch, clusters: Set[str]) -> None:
+        """Send the endpoints of these clusters again, as far as they are asked for."""
+        existing = self._fleet.store.resources(ResourceType.ENDPOINTS)
+        again = frozenset(name for name in clusters if name in existing and watch.subscription.covers(name))
+        if again:
+            watch.backlog.ask(again)

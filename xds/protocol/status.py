@@ -1,0 +1,52 @@
+"""What one stream looks like from outside: for `xds proxies`, metrics and logs."""
+
+from dataclasses import dataclass
+
+from xds.protocol.messages import Node, Variant
+from xds.snapshot.resource import ResourceType
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """A version, and when it was sent or acknowledged, in seconds of the caller's clock."""
+
+    version: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A response that the proxy refused: its version, the proxy's words, and names and versions of what was new."""
+
+    version: str
+    at: float
+    message: str
+    resources: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TypeStatus:
+    """One type on one stream. `rejected` is the last rejection, and `rejecting` counts the resources that the proxy
+    refused and that nothing has replaced yet; `waiting` counts changes that it has still to be told.
+    """
+
+    type: ResourceType
+    subscribed: int
+    wildcard: bool
+    sent: Stamp | None
+    acknowledged: Stamp | None
+    rejected: Rejection | None
+    rejecting: int
+    in_flight: bool
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One stream. `node` is None before its first request; `unserved` are type URLs that it asked for in vain."""
+
+    variant: Variant
+    node: Node | None
+    since: float
+    types: tuple[TypeStatus, ...]
+    unserved: tuple[str, ...]
