@@ -1,0 +1,259 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ResourceView(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RESOURCE_VIEW_UNSPECIFIED: _ClassVar[ResourceView]
+    RESOURCE_VIEW_BASIC: _ClassVar[ResourceView]
+    RESOURCE_VIEW_FULL: _ClassVar[ResourceView]
+
+class Variant(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    VARIANT_UNSPECIFIED: _ClassVar[Variant]
+    VARIANT_DELTA: _ClassVar[Variant]
+    VARIANT_SOTW: _ClassVar[Variant]
+RESOURCE_VIEW_UNSPECIFIED: ResourceView
+RESOURCE_VIEW_BASIC: ResourceView
+RESOURCE_VIEW_FULL: ResourceView
+VARIANT_UNSPECIFIED: Variant
+VARIANT_DELTA: Variant
+VARIANT_SOTW: Variant
+
+class ResourceFilter(_message.Message):
+    __slots__ = ("types", "names")
+    TYPES_FIELD_NUMBER: _ClassVar[int]
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    types: _containers.RepeatedScalarFieldContainer[str]
+    names: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, types: _Optional[_Iterable[str]] = ..., names: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Resource(_message.Message):
+    __slots__ = ("type_url", "name", "version", "size", "json")
+    TYPE_URL_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    JSON_FIELD_NUMBER: _ClassVar[int]
+    type_url: str
+    name: str
+    version: str
+    size: int
+    json: str
+    def __init__(self, type_url: _Optional[str] = ..., name: _Optional[str] = ..., version: _Optional[str] = ..., size: _Optional[int] = ..., json: _Optional[str] = ...) -> None: ...
+
+class ResourceChange(_message.Message):
+    __slots__ = ("type_url", "name", "old", "new")
+    TYPE_URL_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    OLD_FIELD_NUMBER: _ClassVar[int]
+    NEW_FIELD_NUMBER: _ClassVar[int]
+    type_url: str
+    name: str
+    old: Resource
+    new: Resource
+    def __init__(self, type_url: _Optional[str] = ..., name: _Optional[str] = ..., old: _Optional[_Union[Resource, _Mapping]] = ..., new: _Optional[_Union[Resource, _Mapping]] = ...) -> None: ...
+
+class Revision(_message.Message):
+    __slots__ = ("number", "read_at", "committed_at")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    READ_AT_FIELD_NUMBER: _ClassVar[int]
+    COMMITTED_AT_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    read_at: _timestamp_pb2.Timestamp
+    committed_at: _timestamp_pb2.Timestamp
+    def __init__(self, number: _Optional[int] = ..., read_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., committed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class TypeVersion(_message.Message):
+    __slots__ = ("type_url", "version", "resources")
+    TYPE_URL_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    type_url: str
+    version: str
+    resources: int
+    def __init__(self, type_url: _Optional[str] = ..., version: _Optional[str] = ..., resources: _Optional[int] = ...) -> None: ...
+
+class Snapshot(_message.Message):
+    __slots__ = ("revision", "types")
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    TYPES_FIELD_NUMBER: _ClassVar[int]
+    revision: Revision
+    types: _containers.RepeatedCompositeFieldContainer[TypeVersion]
+    def __init__(self, revision: _Optional[_Union[Revision, _Mapping]] = ..., types: _Optional[_Iterable[_Union[TypeVersion, _Mapping]]] = ...) -> None: ...
+
+class ListResourcesRequest(_message.Message):
+    __slots__ = ("filter", "view")
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    VIEW_FIELD_NUMBER: _ClassVar[int]
+    filter: ResourceFilter
+    view: ResourceView
+    def __init__(self, filter: _Optional[_Union[ResourceFilter, _Mapping]] = ..., view: _Optional[_Union[ResourceView, str]] = ...) -> None: ...
+
+class ListResourcesResponse(_message.Message):
+    __slots__ = ("snapshot", "resources")
+    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+    RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    snapshot: Snapshot
+    resources: _containers.RepeatedCompositeFieldContainer[Resource]
+    def __init__(self, snapshot: _Optional[_Union[Snapshot, _Mapping]] = ..., resources: _Optional[_Iterable[_Union[Resource, _Mapping]]] = ...) -> None: ...
+
+class DiffSnapshotsRequest(_message.Message):
+    __slots__ = ("from_revision", "to_revision", "filter", "view")
+    FROM_REVISION_FIELD_NUMBER: _ClassVar[int]
+    TO_REVISION_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    VIEW_FIELD_NUMBER: _ClassVar[int]
+    from_revision: int
+    to_revision: int
+    filter: ResourceFilter
+    view: ResourceView
+    def __init__(self, from_revision: _Optional[int] = ..., to_revision: _Optional[int] = ..., filter: _Optional[_Union[ResourceFilter, _Mapping]] = ..., view: _Optional[_Union[ResourceView, str]] = ...) -> None: ...
+
+class DiffSnapshotsResponse(_message.Message):
+    __slots__ = ("start", "end", "changes")
+    START_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    start: Revision
+    end: Revision
+    changes: _containers.RepeatedCompositeFieldContainer[ResourceChange]
+    def __init__(self, start: _Optional[_Union[Revision, _Mapping]] = ..., end: _Optional[_Union[Revision, _Mapping]] = ..., changes: _Optional[_Iterable[_Union[ResourceChange, _Mapping]]] = ...) -> None: ...
+
+class WatchSnapshotRequest(_message.Message):
+    __slots__ = ("filter", "view")
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    VIEW_FIELD_NUMBER: _ClassVar[int]
+    filter: ResourceFilter
+    view: ResourceView
+    def __init__(self, filter: _Optional[_Union[ResourceFilter, _Mapping]] = ..., view: _Optional[_Union[ResourceView, str]] = ...) -> None: ...
+
+class WatchSnapshotResponse(_message.Message):
+    __slots__ = ("revision", "changes")
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    revision: Revision
+    changes: _containers.RepeatedCompositeFieldContainer[ResourceChange]
+    def __init__(self, revision: _Optional[_Union[Revision, _Mapping]] = ..., changes: _Optional[_Iterable[_Union[ResourceChange, _Mapping]]] = ...) -> None: ...
+
+class ListProxiesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListProxiesResponse(_message.Message):
+    __slots__ = ("proxies",)
+    PROXIES_FIELD_NUMBER: _ClassVar[int]
+    proxies: _containers.RepeatedCompositeFieldContainer[Proxy]
+    def __init__(self, proxies: _Optional[_Iterable[_Union[Proxy, _Mapping]]] = ...) -> None: ...
+
+class Proxy(_message.Message):
+    __slots__ = ("node_id", "node_cluster", "user_agent", "peer", "variant", "connected_at", "types", "unserved_types")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    NODE_CLUSTER_FIELD_NUMBER: _ClassVar[int]
+    USER_AGENT_FIELD_NUMBER: _ClassVar[int]
+    PEER_FIELD_NUMBER: _ClassVar[int]
+    VARIANT_FIELD_NUMBER: _ClassVar[int]
+    CONNECTED_AT_FIELD_NUMBER: _ClassVar[int]
+    TYPES_FIELD_NUMBER: _ClassVar[int]
+    UNSERVED_TYPES_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    node_cluster: str
+    user_agent: str
+    peer: str
+    variant: Variant
+    connected_at: _timestamp_pb2.Timestamp
+    types: _containers.RepeatedCompositeFieldContainer[ProxyType]
+    unserved_types: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, node_id: _Optional[str] = ..., node_cluster: _Optional[str] = ..., user_agent: _Optional[str] = ..., peer: _Optional[str] = ..., variant: _Optional[_Union[Variant, str]] = ..., connected_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., types: _Optional[_Iterable[_Union[ProxyType, _Mapping]]] = ..., unserved_types: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ProxyType(_message.Message):
+    __slots__ = ("type_url", "wildcard", "subscribed_names", "sent_version", "sent_at", "acked_version", "acked_at", "rejection", "refused_resources", "in_flight", "waiting_changes", "in_sync")
+    TYPE_URL_FIELD_NUMBER: _ClassVar[int]
+    WILDCARD_FIELD_NUMBER: _ClassVar[int]
+    SUBSCRIBED_NAMES_FIELD_NUMBER: _ClassVar[int]
+    SENT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    SENT_AT_FIELD_NUMBER: _ClassVar[int]
+    ACKED_VERSION_FIELD_NUMBER: _ClassVar[int]
+    ACKED_AT_FIELD_NUMBER: _ClassVar[int]
+    REJECTION_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    WAITING_CHANGES_FIELD_NUMBER: _ClassVar[int]
+    IN_SYNC_FIELD_NUMBER: _ClassVar[int]
+    type_url: str
+    wildcard: bool
+    subscribed_names: int
+    sent_version: str
+    sent_at: _timestamp_pb2.Timestamp
+    acked_version: str
+    acked_at: _timestamp_pb2.Timestamp
+    rejection: Rejection
+    refused_resources: int
+    in_flight: bool
+    waiting_changes: int
+    in_sync: bool
+    def __init__(self, type_url: _Optional[str] = ..., wildcard: _Optional[bool] = ..., subscribed_names: _Optional[int] = ..., sent_version: _Optional[str] = ..., sent_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., acked_version: _Optional[str] = ..., acked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., rejection: _Optional[_Union[Rejection, _Mapping]] = ..., refused_resources: _Optional[int] = ..., in_flight: _Optional[bool] = ..., waiting_changes: _Optional[int] = ..., in_sync: _Optional[bool] = ...) -> None: ...
+
+class Rejection(_message.Message):
+    __slots__ = ("version", "message", "rejected_at", "resources")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_AT_FIELD_NUMBER: _ClassVar[int]
+    RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    message: str
+    rejected_at: _timestamp_pb2.Timestamp
+    resources: _containers.RepeatedCompositeFieldContainer[ResourceVersion]
+    def __init__(self, version: _Optional[str] = ..., message: _Optional[str] = ..., rejected_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., resources: _Optional[_Iterable[_Union[ResourceVersion, _Mapping]]] = ...) -> None: ...
+
+class ResourceVersion(_message.Message):
+    __slots__ = ("name", "version")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    version: str
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
+
+class ListProblemsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListProblemsResponse(_message.Message):
+    __slots__ = ("problems",)
+    PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    problems: _containers.RepeatedCompositeFieldContainer[Problem]
+    def __init__(self, problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ...) -> None: ...
+
+class ObjectReference(_message.Message):
+    __slots__ = ("kind", "namespace", "name")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    namespace: str
+    name: str
+    def __init__(self, kind: _Optional[str] = ..., namespace: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
+
+class Problem(_message.Message):
+    __slots__ = ("object", "reason", "message", "remedy", "field", "location")
+    OBJECT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    REMEDY_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    LOCATION_FIELD_NUMBER: _ClassVar[int]
+    object: ObjectReference
+    reason: str
+    message: str
+    remedy: str
+    field: str
+    location: str
+    def __init__(self, object: _Optional[_Union[ObjectReference, _Mapping]] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., remedy: _Optional[str] = ..., field: _Optional[str] = ..., location: _Optional[str] = ...) -> None: ...
