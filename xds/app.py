@@ -47,11 +47,12 @@ async def _until_signal(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with asyncio.TaskGroup() as tasks:
-        server = tasks.create_task(ControlPlane(settings).serve())
-        server.add_done_callback(lambda _: stop.set())
-        await stop.wait()
-        server.cancel()
+    server = asyncio.create_task(ControlPlane(settings).serve())
+    server.add_done_callback(lambda _: stop.set())
+    await stop.wait()
+    server.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await server
 
 
 class ControlPlane:
@@ -121,8 +122,9 @@ class ControlPlane:
     async def _become_unready(self, health: Health) -> None:
         self._stopping = True
         await health.set_serving(False)
-        self._revisions.close()
         _log.info("stopping", proxies=self._ads.connected)
+        self._revisions.close()
+        self._ads.close()
 
 
 def _pipeline(settings: Settings) -> Pipeline:

@@ -60,6 +60,7 @@ class AdsService:
         self._propagation = Propagation(metrics.propagation)
         self._streams: dict[_Stream, None] = {}
         self._ready = asyncio.Event()
+        self._closing = False
 
     def register(self, server: grpc.aio.Server) -> None:
         """The messages stay bytes for gRPC: the encoder shares them among the streams."""
@@ -80,6 +81,13 @@ class AdsService:
                 if stream.session.behind is not None:
                     stream.lag.wait_for(spread)
                 stream.wake()
+
+    def close(self) -> None:
+        """End all streams in order, also those to come: the server shuts down, and the proxies go elsewhere."""
+        self._closing = True
+        self._ready.set()
+        for stream in self._streams:
+            stream.wake()
 
     @property
     def connected(self) -> int:
@@ -115,14 +123,15 @@ class AdsService:
         reader = asyncio.create_task(self._read(stream, requests))
         reader.add_done_callback(lambda _: stream.wake())
         try:
-            while not reader.done():
+            while not reader.done() and not self._closing:
                 for response in stream.session.take_responses(self._clock()):
                     await stream.context.write(self._encoder.encode(response))
                     self._metrics.pushes.labels(response.type.short).inc()
                 await stream.wait(self._clock)
+            if reader.done():
+                reader.result()
         finally:
             reader.cancel()
-        reader.result()
 
     async def _read(self, stream: "_Stream", requests: AsyncIterator[bytes]) -> None:
         async for data in requests:
