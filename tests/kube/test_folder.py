@@ -8,7 +8,7 @@ import asyncio
 import os
 import shutil
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -82,7 +82,7 @@ Follow = Callable[[Path], Awaitable[Follower]]
 @pytest.fixture
 async def follow() -> AsyncIterator[Follow]:
     """Follows a folder, and has read it."""
-    opened: list[AsyncIterator[Batch]] = []
+    opened: list[AsyncGenerator[Batch, None]] = []
 
     async def start(path: Path) -> Follower:
         opened.append(Folder(path).batches())
@@ -92,8 +92,7 @@ async def follow() -> AsyncIterator[Follow]:
 
     yield start
     for batches in opened:
-        async with aclosing(batches):  # type: ignore[type-var]
-            pass
+        await batches.aclose()
 
 
 @pytest.fixture
@@ -106,7 +105,7 @@ def root(tmp_path: Path) -> Path:
 async def test_first_everything(root: Path) -> None:
     (root / "a.yaml").write_text(service("one") + "---\n" + service("two"))
     (root / "b.json").write_text('{"apiVersion": "v1", "kind": "Service", "metadata": {}}')
-    async with aclosing(Folder(root).batches()) as batches:  # type: ignore[type-var]
+    async with aclosing(Folder(root).batches()) as batches:
         before = asyncio.get_running_loop().time()
         batch = await anext(batches)
         assert before <= batch.read_at <= asyncio.get_running_loop().time()
@@ -118,7 +117,7 @@ async def test_first_everything(root: Path) -> None:
 
 
 async def test_an_empty_folder_is_listed_too(root: Path) -> None:
-    async with aclosing(Folder(root).batches()) as batches:  # type: ignore[type-var]
+    async with aclosing(Folder(root).batches()) as batches:
         assert (await anext(batches)).changes == (*map(Listed, KINDS), Reported(()))
 
 

@@ -191,7 +191,15 @@ def test_a_file_that_is_too_large() -> None:
 ITEMS = b'{"kind":"List","apiVersion":"v1","items":[' + b"1," * MAX_DOCUMENTS + b"1]}"
 
 
-@pytest.mark.parametrize(("name", "raw"), [("a.yaml", b"---\n" * (MAX_DOCUMENTS + 2)), ("a.json", ITEMS)])
+@pytest.mark.parametrize(
+    ("name", "raw"),
+    [
+        ("a.yaml", b"---\n" * (MAX_DOCUMENTS + 2)),
+        ("a.yaml", b"%YAML 1.1\n" + b"---\n" * (MAX_DOCUMENTS + 2)),
+        ("a.json", b"1 " * (MAX_DOCUMENTS + 2)),
+        ("a.json", ITEMS),
+    ],
+)
 def test_a_file_with_too_many_objects(name: str, raw: bytes) -> None:
     file = read_file(name, raw)
     assert [problem.reason for problem in file.problems] == ["MalformedFile"]

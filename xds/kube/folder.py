@@ -6,6 +6,7 @@ mount swaps its `..data` link, makes no difference.
 """
 
 import asyncio
+import errno
 import os
 import stat
 import threading
@@ -46,6 +47,9 @@ SETTLED = 20_000_000
 Source: https://docs.kernel.org/filesystems/multigrain-ts.html; Git calls such files racy,
 https://git-scm.com/docs/racy-git
 """
+
+NOWHERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+"""What a link that leads nowhere gives, or a file that goes this moment."""
 
 T = TypeVar("T")
 Target: TypeAlias = tuple[tuple[int, int] | None, tuple[tuple[str, tuple[int, int]], ...]]
@@ -189,7 +193,7 @@ class Tree:
         self._files[path] = read_file(path, raw, self._files.get(path))
 
     def _fail(self, path: str, error: OSError) -> None:
-        gone = isinstance(error, FileNotFoundError)  # a link's target, or this very moment
+        gone = error.errno in NOWHERE
         message = f"The file can't be read: {error.strerror or error}."
         remedy = "Make it a readable file, or remove it" + ("." if gone else "; until then, what it gave before stays.")
         before = None if gone else self._files.get(path)

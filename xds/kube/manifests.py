@@ -114,7 +114,9 @@ def _read_piece(path: str, text: bytes) -> Piece:
     parse = parse_json if path.endswith(".json") else parse_yaml
     entries: list[Entry] = []
     try:
-        for line, document in parse(text):
+        for count, (line, document) in enumerate(parse(text)):
+            if max(count, len(entries)) >= MAX_DOCUMENTS:
+                raise too_many(line)
             entries.extend(_entries(line, document))
     except Malformed as malformed:
         problem = Problem(
