@@ -1,0 +1,355 @@
+"""What KubeState answers to a change, which Ingresses it counts as ours, and in which order it gives them.
+
+Covers: exactly what became stale, for every kind; classes by field, annotation and default; slices that move;
+seniority; Listed and Reported. Excludes: decoding (test_decode) and what is made of the objects (tests/translate).
+"""
+
+import msgspec
+import pytest
+
+from tests.support.objects import (
+    external,
+    ingress,
+    ingress_class,
+    key,
+    path,
+    rule,
+    secret,
+    service,
+    slice_of,
+    tls,
+)
+from xds.kube.change import Applied, Deleted, Listed, Reported
+from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, Key, KubeObject, Secret, Service
+from xds.kube.problem import ObjectRef, Problem
+from xds.kube.references import NO_HOST
+from xds.kube.state import CLASS_ANNOTATION, DEFAULT_CLASS_ANNOTATION, FRESH, KubeState, Stale
+
+A, B = "a.example.com", "b.example.com"
+
+
+def state(*objects: KubeObject, ingress_class: str = "envoy", claim_classless: bool = False) -> KubeState:
+    built = KubeState(ingress_class, claim_classless=claim_classless)
+    for each in objects:
+        built.apply(Applied(each))
+    return built
+
+
+def shop(name: str = "shop", **fields: object) -> Ingress:
+    return ingress(name, rule(A, path("/", "web")), **fields)  # type: ignore[arg-type]
+
+
+def is_ours(kube: KubeState, name: str = "shop") -> bool:
+    return kube.ingress(key(name)) is not None
+
+
+# What an Ingress makes stale
+
+
+def test_a_new_ingress_makes_its_hosts_stale() -> None:
+    new = ingress("shop", rule(A, path("/")), rule(B, path("/")))
+    assert state().apply(Applied(new)) == Stale(hosts=frozenset({A, B}), ingresses=frozenset({key("shop")}))
+
+
+def test_hosts_are_compared_without_case() -> None:
+    kube = state()
+    assert kube.apply(Applied(ingress("shop", rule("A.Example.COM", path("/"))))).hosts == {A}
+    assert [each.metadata.name for each in kube.ingresses_of_host(A)] == ["shop"]
+
+
+def test_a_rule_without_host_makes_the_unnamed_hosts_stale() -> None:
+    assert state().apply(Applied(ingress("shop", rule(None, path("/"))))).hosts == {NO_HOST}
+
+
+def test_a_default_backend_is_said() -> None:
+    stale = state().apply(Applied(ingress("shop", default="web")))
+    assert stale == Stale(ingresses=frozenset({key("shop")}), default_backend=True)
+
+
+def test_tls_is_said() -> None:
+    stale = state().apply(Applied(shop(tls=[tls(A, secret="cert")])))
+    assert stale == Stale(hosts=frozenset({A}), ingresses=frozenset({key("shop")}), tls=True)
+
+
+def test_a_host_that_moves_makes_both_stale() -> None:
+    kube = state(shop())
+    assert kube.apply(Applied(ingress("shop", rule(B, path("/"))))).hosts == {A, B}
+    assert kube.ingresses_of_host(A) == []
+
+
+def test_a_default_backend_or_tls_that_goes_is_said() -> None:
+    kube = state(shop(default="web", tls=[tls(A, secret="cert")]))
+    stale = kube.apply(Applied(shop()))
+    assert (stale.default_backend, stale.tls) == (True, True)
+    stale = kube.apply(Applied(shop(annotations={"a": "b"})))
+    assert (stale.default_backend, stale.tls) == (False, False)
+
+
+def test_a_deleted_ingress_makes_what_it_had_stale() -> None:
+    kube = state(shop(default="web", tls=[tls(A, secret="cert")]))
+    stale = kube.apply(Deleted(Ingress, key("shop")))
+    assert stale == Stale(hosts=frozenset({A}), ingresses=frozenset({key("shop")}), default_backend=True, tls=True)
+    assert not is_ours(kube)
+
+
+@pytest.mark.parametrize(
+    "each",
+    [
+        shop(),
+        service(),
+        secret("cert"),
+        slice_of("web", "10.0.0.1"),
+        ingress_class(),
+    ],
+    ids=lambda each: each.kind,
+)
+def test_an_equal_object_makes_nothing_stale(each: KubeObject) -> None:
+    kube = state(shop(tls=[tls(A, secret="cert")]), each)
+    copy = msgspec.structs.replace(each)
+    assert copy is not each
+    assert kube.apply(Applied(copy)) == FRESH
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_deleting_what_is_not_there_makes_nothing_stale(kind: type[KubeObject]) -> None:
+    assert state(shop()).apply(Deleted(kind, key("nobody"))) == FRESH
+
+
+@pytest.mark.parametrize(
+    "each",
+    [
+        service("other"),
+        service("web", ns="elsewhere"),
+        secret("other"),
+        secret("cert", ns="elsewhere"),
+        slice_of("other", "10.0.0.1"),
+        slice_of("web", "10.0.0.1", ns="elsewhere"),
+        slice_of(None, "10.0.0.1", name="web-1"),
+        ingress_class("nginx", "k8s.io/ingress-nginx"),
+        ingress("theirs", rule(A, path("/")), class_name="nginx"),
+    ],
+    ids=lambda each: each.ref,
+)
+def test_what_nothing_uses_makes_nothing_stale(each: KubeObject) -> None:
+    kube = state(shop(tls=[tls(A, secret="cert")]))
+    assert kube.apply(Applied(each)) == FRESH
+    assert kube.apply(Deleted(type(each), each.key)) == FRESH
+
+
+# Services, Secrets, EndpointSlices
+
+
+def test_a_service_makes_the_hosts_that_use_it_stale() -> None:
+    kube = state(shop(), ingress("other", rule(B, path("/", "api"))))
+    expected = Stale(hosts=frozenset({A}), ingresses=frozenset({key("shop")}), services=frozenset({key("web")}))
+    assert kube.apply(Applied(service("web"))) == expected
+    assert kube.apply(Applied(service("web", 81))) == expected
+    assert kube.apply(Deleted(Service, key("web"))) == expected
+    assert kube.service(key("web")) is None
+
+
+def test_a_service_of_a_default_backend() -> None:
+    kube = state(ingress("shop", default="web"))
+    assert kube.apply(Applied(service("web"))).default_backend
+    assert not kube.apply(Applied(service("api"))).default_backend
+
+
+def test_a_service_of_the_same_name_elsewhere_is_another() -> None:
+    kube = state(shop())
+    assert kube.apply(Applied(external("web", "example.com", ns="elsewhere"))) == FRESH
+
+
+def test_a_secret_makes_tls_stale_and_no_host() -> None:
+    kube = state(shop(tls=[tls(A, secret="cert")]))
+    expected = Stale(secrets=frozenset({key("cert")}), tls=True)
+    assert kube.apply(Applied(secret("cert"))) == expected
+    assert kube.apply(Deleted(Secret, key("cert"))) == expected
+
+
+def test_the_default_secret_is_used_without_an_ingress_naming_it() -> None:
+    kube = KubeState(default_tls_secret=key("fallback"))
+    assert kube.apply(Applied(secret("fallback"))) == Stale(secrets=frozenset({key("fallback")}), tls=True)
+
+
+def test_a_slice_makes_only_the_endpoints_of_its_service_stale() -> None:
+    kube = state(shop())
+    expected = Stale(endpoints=frozenset({key("web")}))
+    assert kube.apply(Applied(slice_of("web", "10.0.0.1"))) == expected
+    assert kube.apply(Applied(slice_of("web", "10.0.0.2"))) == expected
+    assert kube.apply(Deleted(EndpointSlice, key("web-1"))) == expected
+    assert list(kube.slices(key("web"))) == []
+
+
+def test_a_slice_that_moves_between_services() -> None:
+    kube = state(shop(), ingress("other", rule(B, path("/", "api"))), slice_of("web", "10.0.0.1", name="s"))
+    stale = kube.apply(Applied(slice_of("api", "10.0.0.1", name="s")))
+    assert stale == Stale(endpoints=frozenset({key("web"), key("api")}))
+    assert list(kube.slices(key("web"))) == []
+    assert [each.metadata.name for each in kube.slices(key("api"))] == ["s"]
+
+
+def test_a_slice_that_moves_to_nowhere() -> None:
+    kube = state(shop(), slice_of("web", "10.0.0.1", name="s"))
+    assert kube.apply(Applied(slice_of(None, "10.0.0.1", name="s"))) == Stale(endpoints=frozenset({key("web")}))
+    assert kube.apply(Deleted(EndpointSlice, key("s"))) == FRESH
+
+
+def test_slices_that_came_before_their_service_are_used() -> None:
+    kube = state(slice_of("web", "10.0.0.1", name="b"), slice_of("web", "10.0.0.2", name="a"), service(), shop())
+    assert [each.metadata.name for each in kube.slices(key("web"))] == ["a", "b"]
+
+
+# Classes
+
+
+@pytest.mark.parametrize(
+    ("class_name", "annotation", "ours"),
+    [
+        ("envoy", None, True),
+        ("nginx", None, False),
+        ("Envoy", None, False),
+        (None, "envoy", True),
+        (None, "nginx", False),
+        ("envoy", "nginx", True),
+        ("nginx", "envoy", False),
+        (None, None, False),
+    ],
+)
+def test_without_class_objects_the_name_decides(class_name: str | None, annotation: str | None, *, ours: bool) -> None:
+    annotations = {CLASS_ANNOTATION: annotation} if annotation else None
+    assert is_ours(state(shop(class_name=class_name, annotations=annotations))) is ours
+
+
+@pytest.mark.parametrize("class_name", ["envoy", "other"])
+def test_the_class_object_decides_by_its_controller(class_name: str) -> None:
+    named = shop(class_name=class_name)
+    assert is_ours(state(ingress_class(class_name), named))
+    assert not is_ours(state(ingress_class(class_name, "example.com/other"), named))
+
+
+def test_the_class_annotation_is_looked_up_too() -> None:
+    annotated = shop(class_name=None, annotations={CLASS_ANNOTATION: "edge"})
+    assert is_ours(state(ingress_class("edge"), annotated))
+    assert not is_ours(state(ingress_class("edge", "example.com/other"), annotated))
+
+
+def test_another_class_name_may_be_ours() -> None:
+    assert is_ours(state(shop(class_name="edge"), ingress_class="edge"))
+    assert not is_ours(state(shop(class_name="envoy"), ingress_class="edge"))
+
+
+@pytest.mark.parametrize(
+    ("classes", "ours"),
+    [
+        ([ingress_class()], False),
+        ([ingress_class(default=True)], True),
+        ([ingress_class("nginx", "k8s.io/ingress-nginx", default=True)], False),
+        ([ingress_class(), ingress_class("nginx", "k8s.io/ingress-nginx", default=True)], False),
+        ([ingress_class(default=True), ingress_class("nginx", "k8s.io/ingress-nginx")], True),
+    ],
+)
+@pytest.mark.parametrize("claim_classless", [False, True])
+def test_without_a_class_the_default_class_decides(
+    classes: list[IngressClass], *, ours: bool, claim_classless: bool
+) -> None:
+    assert is_ours(state(*classes, shop(class_name=None), claim_classless=claim_classless)) is ours
+
+
+def test_a_default_annotation_other_than_true_is_none() -> None:
+    meta = {"name": "envoy", "annotations": {DEFAULT_CLASS_ANNOTATION: "false"}}
+    no_default = msgspec.convert({"metadata": meta, "spec": {"controller": "xds-ingress.dev/controller"}}, IngressClass)
+    assert not is_ours(state(no_default, shop(class_name=None)))
+
+
+def test_a_folder_without_classes_claims_the_classless() -> None:
+    classless = shop(class_name=None)
+    assert is_ours(state(classless, claim_classless=True))
+    assert not is_ours(state(classless, claim_classless=False))
+    assert not is_ours(state(shop(class_name="nginx"), claim_classless=True))
+
+
+def test_a_class_that_turns_up_takes_the_classless_away_and_gives_them_back() -> None:
+    kube = state(shop(class_name=None), claim_classless=True)
+    touched = Stale(hosts=frozenset({A}), ingresses=frozenset({key("shop")}))
+    assert kube.apply(Applied(ingress_class("nginx", "k8s.io/ingress-nginx"))) == touched
+    assert not is_ours(kube)
+    assert kube.apply(Deleted(IngressClass, Key("", "nginx"))) == touched
+    assert is_ours(kube)
+
+
+def test_a_class_that_changes_hands_touches_only_its_own() -> None:
+    kube = state(ingress_class(), shop(), ingress("other", rule(B, path("/")), class_name="edge"))
+    stale = kube.apply(Applied(ingress_class(controller="example.com/other")))
+    assert stale == Stale(hosts=frozenset({A}), ingresses=frozenset({key("shop")}))
+
+
+def test_an_ingress_that_changes_class_leaves() -> None:
+    kube = state(shop())
+    assert kube.apply(Applied(shop(class_name="nginx"))).hosts == {A}
+    assert not is_ours(kube)
+    assert kube.apply(Applied(shop(class_name="other"))) == FRESH
+    assert kube.apply(Applied(shop())).hosts == {A}
+    assert is_ours(kube)
+
+
+def test_what_only_others_use_is_not_used() -> None:
+    kube = state(shop(class_name="nginx", tls=[tls(A, secret="cert")]))
+    for each in (service(), secret("cert"), slice_of("web", "10.0.0.1")):
+        assert kube.apply(Applied(each)) == FRESH
+
+
+# Seniority
+
+
+def names(ingresses: list[Ingress]) -> list[str]:
+    return [str(each.key) for each in ingresses]
+
+
+def test_the_oldest_first_then_by_namespace_and_name() -> None:
+    kube = state(
+        shop("none"),
+        shop("b", created=2),
+        shop("a", created=2),
+        shop("z", ns="apple", created=2),
+        shop("old", created=1),
+        shop("also-none", ns="zoo"),
+    )
+    expected = ["default/old", "apple/z", "default/a", "default/b", "default/none", "zoo/also-none"]
+    assert names(kube.ingresses_of_host(A)) == expected
+
+
+def test_the_same_order_for_default_backends_and_tls() -> None:
+    kube = state(*(shop(name, created=day, default="web", tls=[tls(A)]) for name, day in (("young", 2), ("old", 1))))
+    assert names(kube.ingresses_with_default_backend()) == ["default/old", "default/young"]
+    assert names(kube.ingresses_with_tls()) == ["default/old", "default/young"]
+
+
+# Listed and Reported
+
+
+def test_synced_once_every_kind_is_listed() -> None:
+    kube = state()
+    for kind in KINDS:
+        assert not kube.synced
+        assert kube.apply(Listed(kind)) == FRESH
+    assert kube.synced
+
+
+def test_what_a_source_reports_replaces_its_last_report() -> None:
+    kube = state()
+    problems = (Problem(ObjectRef("File", "", "a.yaml"), "MalformedFile", "no", "repair it"),)
+    assert kube.apply(Reported(problems)) == Stale(reported=True)
+    assert kube.reported == problems
+    kube.apply(Reported(()))
+    assert not kube.reported
+
+
+# Stale
+
+
+def test_the_union_of_stales() -> None:
+    one = Stale(hosts=frozenset({A}), tls=True)
+    other = Stale(hosts=frozenset({B}), endpoints=frozenset({key("web")}), default_backend=True)
+    both = Stale(hosts=frozenset({A, B}), endpoints=frozenset({key("web")}), default_backend=True, tls=True)
+    assert Stale.union([one, FRESH, other]) == both
+    assert Stale.union([]) == FRESH

@@ -1,0 +1,326 @@
+"""Short makers for Kubernetes objects, with certificates that are real, and the way from objects to a Translator.
+
+Everything lives in the namespace `default` unless it says otherwise.
+"""
+
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import NameOID
+
+from xds.kube.change import Applied, Batch, Change, Listed
+from xds.kube.objects import (
+    KINDS,
+    Endpoint,
+    EndpointSlice,
+    HTTPIngressPath,
+    Ingress,
+    IngressBackend,
+    IngressClass,
+    IngressRule,
+    IngressTLS,
+    Key,
+    KubeObject,
+    Secret,
+    Service,
+)
+from xds.kube.problem import Problem
+from xds.kube.state import CONTROLLER, DEFAULT_CLASS_ANNOTATION, KubeState, Stale
+from xds.pipeline import Pipeline
+from xds.resources.options import ProxyOptions
+from xds.translate.translator import TranslateOptions, Translator
+
+NS = "default"
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def key(name: str, ns: str = NS) -> Key:
+    return Key(ns, name)
+
+
+def born(day: int) -> datetime:
+    """A creationTimestamp: the smaller the older."""
+    return EPOCH + timedelta(days=day)
+
+
+def metadata(name: str, ns: str = NS, **fields: Any) -> dict[str, Any]:
+    return {"name": name, "namespace": ns, **{name: value for name, value in fields.items() if value is not None}}
+
+
+# Ingresses
+
+
+def backend(text: str) -> IngressBackend:
+    """`web` (port 80), `web:8080`, `web:http` (by name), or `bucket!` for a resource backend."""
+    if text.endswith("!"):
+        resource = {"apiGroup": "k8s.example.com", "kind": "StorageBucket", "name": text.removesuffix("!")}
+        return msgspec.convert({"resource": resource}, IngressBackend)
+    name, _, port = text.partition(":")
+    by = {"name": port} if port and not port.isdigit() else {"number": int(port or 80)}
+    return msgspec.convert({"service": {"name": name, "port": by}}, IngressBackend)
+
+
+def path(text: str | None, to: str = "web", type_: str = "Prefix") -> HTTPIngressPath:
+    return HTTPIngressPath(path_type=type_, backend=backend(to), path=text)
+
+
+def exact(text: str, to: str = "web") -> HTTPIngressPath:
+    return path(text, to, "Exact")
+
+
+def specific(text: str | None, to: str = "web") -> HTTPIngressPath:
+    return path(text, to, "ImplementationSpecific")
+
+
+def rule(host: str | None, *paths: HTTPIngressPath) -> IngressRule:
+    """Without paths it is a rule without `http`."""
+    built = {"host": host, "http": {"paths": [msgspec.to_builtins(each) for each in paths]} if paths else None}
+    return msgspec.convert(built, IngressRule)
+
+
+def tls(*hosts: str, secret: str | None = None) -> IngressTLS:
+    return IngressTLS(hosts=hosts or None, secret_name=secret)
+
+
+def ingress(
+    name: str,
+    *rules: IngressRule,
+    ns: str = NS,
+    created: int | None = None,
+    class_name: str | None = "envoy",
+    default: str | None = None,
+    tls: Iterable[IngressTLS] | None = None,
+    annotations: dict[str, str] | None = None,
+) -> Ingress:
+    spec = {
+        "ingressClassName": class_name,
+        "rules": [msgspec.to_builtins(each) for each in rules] or None,
+        "tls": [msgspec.to_builtins(each) for each in tls] if tls is not None else None,
+        "defaultBackend": msgspec.to_builtins(backend(default)) if default else None,
+    }
+    created_at = None if created is None else born(created)
+    meta = metadata(name, ns, creationTimestamp=created_at, annotations=annotations)
+    return msgspec.convert({"metadata": meta, "spec": spec}, Ingress)
+
+
+def ingress_class(name: str = "envoy", controller: str = CONTROLLER, *, default: bool = False) -> IngressClass:
+    annotations = {DEFAULT_CLASS_ANNOTATION: "true"} if default else None
+    meta = metadata(name, "", annotations=annotations)
+    return msgspec.convert({"metadata": meta, "spec": {"controller": controller}}, IngressClass)
+
+
+# Services and endpoints
+
+
+def service(name: str = "web", *ports: int | str | dict[str, Any], ns: str = NS, **spec: Any) -> Service:
+    """A port is a number, `name:number`, or the fields as in a manifest; 80 where none is given."""
+    built = {"ports": [_service_port(port) for port in ports or (80,)], **spec}
+    return msgspec.convert({"metadata": metadata(name, ns), "spec": built}, Service)
+
+
+def external(name: str, dns: str, *ports: int | str | dict[str, Any], ns: str = NS) -> Service:
+    return service(name, *ports, ns=ns, type="ExternalName", externalName=dns)
+
+
+def _service_port(port: int | str | dict[str, Any]) -> dict[str, Any]:
+    if isinstance(port, str):
+        name, _, number = port.partition(":")
+        return {"name": name, "port": int(number)}
+    return {"port": port} if isinstance(port, int) else port
+
+
+def endpoint(
+    *addresses: str,
+    ready: bool | None = True,
+    serving: bool | None = None,
+    terminating: bool | None = None,
+    zone: str | None = None,
+) -> Endpoint:
+    conditions = {"ready": ready, "serving": serving, "terminating": terminating}
+    return msgspec.convert({"addresses": addresses, "conditions": conditions, "zone": zone}, Endpoint)
+
+
+def slice_of(
+    service: str | None,
+    *endpoints: Endpoint | str,
+    name: str = "",
+    ns: str = NS,
+    ports: Iterable[int | str | dict[str, Any]] = (8080,),
+    address_type: str = "IPv4",
+) -> EndpointSlice:
+    """An EndpointSlice of a Service, called `<service>-1` where no name is given. Text is a ready address."""
+    labels = {"kubernetes.io/service-name": service} if service else None
+    built = [endpoint(each) if isinstance(each, str) else each for each in endpoints]
+    fields = {
+        "metadata": metadata(name or f"{service}-1", ns, labels=labels),
+        "addressType": address_type,
+        "endpoints": [msgspec.to_builtins(each) for each in built],
+        "ports": [_service_port(port) for port in ports],
+    }
+    return msgspec.convert(fields, EndpointSlice)
+
+
+# Certificates
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A certificate and its private key, in PEM."""
+
+    chain: bytes
+    key: bytes = field(repr=False)
+
+
+FOREVER = datetime(2125, 1, 1, tzinfo=UTC)
+
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+
+
+@functools.cache
+def certificate(*hosts: str, kind: str = "p256", until: datetime = FOREVER, serial: int = 1) -> Pair:
+    """Self-signed for the hosts; made once for each call's arguments. Another `serial` gives another certificate."""
+    private = _private_key(kind)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, (hosts or ("test",))[0][:64])])
+    names = x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts or ("test",)])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(private.public_key())
+    builder = builder.serial_number(serial).not_valid_before(datetime(2020, 1, 1, tzinfo=UTC)).not_valid_after(until)
+    algorithm = None if isinstance(private, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    signed = builder.add_extension(names, critical=False).sign(private, algorithm)
+    return Pair(signed.public_bytes(serialization.Encoding.PEM), _pem(private))
+
+
+def encrypted(pair: Pair) -> Pair:
+    """The same, with a private key that asks for a passphrase."""
+    private = serialization.load_pem_private_key(pair.key, None)
+    return Pair(
+        pair.chain,
+        private.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"passphrase"),
+        ),
+    )
+
+
+def _private_key(kind: str) -> PrivateKey:
+    if kind.startswith("rsa"):
+        return rsa.generate_private_key(65537, int(kind.removeprefix("rsa")))
+    if kind == "ed25519":
+        return ed25519.Ed25519PrivateKey.generate()
+    return ec.generate_private_key({"p256": ec.SECP256R1, "secp256k1": ec.SECP256K1}[kind]())
+
+
+def _pem(private: PrivateKey) -> bytes:
+    return private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def secret(name: str, pair: Pair | None = None, *, ns: str = NS) -> Secret:
+    """Without a pair: a good certificate for the host `test`."""
+    pair = pair or certificate()
+    return secret_of(name, pair.chain, pair.key, ns=ns)
+
+
+def secret_of(name: str, chain: bytes | None, private_key: bytes | None, *, ns: str = NS) -> Secret:
+    """A Secret with just these bytes, whatever they are."""
+    data = {"tls.crt": chain, "tls.key": private_key}
+    present = {name: value for name, value in data.items() if value is not None}
+    # msgspec takes bytes as they are from Python, and as base64 from JSON alone.
+    return msgspec.convert({"metadata": metadata(name, ns), "data": present}, Secret)
+
+
+# From objects to traffic
+
+
+class World:
+    """A state with everything listed and a Translator over it, which is kept in step."""
+
+    def __init__(
+        self,
+        *objects: KubeObject,
+        allow_external_name: bool = False,
+        default_tls_secret: str | None = None,
+        claim_classless: bool = False,
+        now: datetime = NOW,
+    ) -> None:
+        self.now = now
+        default = key(default_tls_secret) if default_tls_secret else None
+        self.state = KubeState(claim_classless=claim_classless, default_tls_secret=default)
+        options = TranslateOptions(allow_external_name=allow_external_name, default_tls_secret=default)
+        self.traffic = Translator(self.state, options)
+        self.apply(*(Listed(kind) for kind in KINDS))
+        self.add(*objects)
+
+    def apply(self, *changes: Change) -> None:
+        stale = Stale.union([self.state.apply(change) for change in changes])
+        self.traffic.update(stale, self.now)
+
+    def add(self, *objects: KubeObject) -> None:
+        self.apply(*(Applied(each) for each in objects))
+
+    @property
+    def problems(self) -> list[Problem]:
+        for backend_key in self.traffic.backends:
+            self.traffic.localities(backend_key)
+        return self.traffic.problems
+
+    def reasons(self) -> list[tuple[str, str]]:
+        """Of each problem the object's name and the reason."""
+        return [(each.object.name, each.reason) for each in self.problems]
+
+    def problem(self, reason: str) -> Problem:
+        """The only problem that there is for the reason."""
+        found = [each for each in self.problems if each.reason == reason]
+        assert len(found) == 1, self.problems
+        return found[0]
+
+
+def pipeline(
+    *objects: KubeObject,
+    translate: TranslateOptions | None = None,
+    proxy: ProxyOptions | None = None,
+    claim_classless: bool = False,
+) -> Pipeline:
+    """A pipeline that was fed the objects in one batch, with everything listed."""
+    translate = translate or TranslateOptions()
+    state = KubeState(claim_classless=claim_classless, default_tls_secret=translate.default_tls_secret)
+    built = Pipeline(state, translate, proxy or ProxyOptions())
+    changes: list[Change] = [*(Applied(each) for each in objects), *(Listed(kind) for kind in KINDS)]
+    feed(built, *changes)
+    return built
+
+
+def feed(to: Pipeline, *changes: Change) -> None:
+    to.apply([Batch(changes, 0.0)], 0.0)
+
+
+# From objects to manifests
+
+_API_VERSIONS: dict[type[KubeObject], str] = {
+    Ingress: "networking.k8s.io/v1",
+    IngressClass: "networking.k8s.io/v1",
+    Service: "v1",
+    Secret: "v1",
+    EndpointSlice: "discovery.k8s.io/v1",
+}
+
+
+def manifest(each: KubeObject) -> dict[str, Any]:
+    """The object as a document of JSON or YAML, fit for a folder."""
+    fields = _present(msgspec.to_builtins(each))
+    return {"apiVersion": _API_VERSIONS[type(each)], "kind": each.kind, **fields}
+
+
+def _present(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _present(each) for name, each in value.items() if each is not None}
+    return [_present(each) for each in value] if isinstance(value, list | tuple) else value
