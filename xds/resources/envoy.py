@@ -155,6 +155,7 @@ if typing.TYPE_CHECKING:
         MatcherOnMatch as MatcherOnMatch,
     )
 
+    from envoy_data_plane.envoy.config.core import v3 as _core
     from envoy_data_plane.envoy.extensions.filters.http.health_check import v3 as _http_health_check
     from envoy_data_plane.envoy.extensions.filters.http.rbac import v3 as _http_rbac
     from envoy_data_plane.envoy.extensions.filters.network.rbac import v3 as _network_rbac
@@ -163,6 +164,7 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.xds.type.matcher import v3 as _xds_matcher
 
     ClusterHttpProtocolOptions = _upstreams_http.HttpProtocolOptions
+    CoreRetryPolicy = _core.RetryPolicy
     HealthCheckFilter = _http_health_check.HealthCheck
     HttpRbac = _http_rbac.Rbac
     NetworkRbac = _network_rbac.Rbac
@@ -175,6 +177,7 @@ if typing.TYPE_CHECKING:
 _FULL_NAMES = {
     "CidrRange": "envoy.config.core.v3.CidrRange",
     "ClusterHttpProtocolOptions": "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+    "CoreRetryPolicy": "envoy.config.core.v3.RetryPolicy",
     "Filter": "envoy.config.listener.v3.Filter",
     "HealthCheck": "envoy.config.core.v3.HealthCheck",
     "HealthCheckFilter": "envoy.extensions.filters.http.health_check.v3.HealthCheck",
