@@ -1,0 +1,82 @@
+"""The command line. Each command lives in a module of its own, which is imported when the command is used."""
+
+import importlib
+import os
+import sys
+from typing import Any, NamedTuple, NoReturn
+
+import click
+
+
+class Entry(NamedTuple):
+    """Where a command is defined, as `module:name`, and what the list of commands says of it."""
+
+    place: str
+    help: str
+
+
+COMMANDS = {
+    "serve": Entry("xds.cli_serve:serve", "Serve Ingresses to a fleet of Envoys."),
+    "bootstrap": Entry("xds.cli_bootstrap:bootstrap", "Write what an Envoy is started with."),
+    "snapshot": Entry("xds.cli_snapshot:snapshot", "What the fleet should have: show, diff, watch."),
+    "proxies": Entry("xds.cli_status:proxies", "What each connected Envoy has."),
+    "problems": Entry("xds.cli_status:problems", "What could not be honoured, and what to do."),
+    "translate": Entry("xds.cli_translate:translate", "Manifests to resources and problems, offline."),
+}
+
+
+class Commands(click.Group):
+    """Imports a command's module when it is asked for, and not for `--help`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].place.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # the reader (`head`, say) has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Each flag has an environment variable, XDS_ and the flag in capitals; a flag wins.",
+)
+@click.version_option(package_name="xds-ingress", prog_name="xds", message="%(prog)s %(version)s")
+def cli() -> None:
+    """An Envoy control plane for Kubernetes Ingress."""
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command, and say what its exit code is: 0 done, 1 problems found, 2 wrong usage, 3 could not be done."""
+    try:
+        return int(cli.main(arguments, prog_name="xds", standalone_mode=False) or 0)
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "xds"
+        return _complain(f"{error.format_message().rstrip('.')}; see '{path} --help'", 2)
+    except click.ClickException as error:
+        return _complain(error.format_message(), error.exit_code)
+    except click.Abort:
+        return 130  # as a shell says of what SIGINT ended
+
+
+def main() -> NoReturn:
+    sys.exit(run(sys.argv[1:]))
+
+
+def _complain(message: str, code: int) -> int:
+    click.echo(f"xds: {' '.join(message.split())}", err=True)
+    return code

@@ -1,0 +1,155 @@
+"""Answers as tables for people, and as JSON and YAML for programs."""
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import click
+from google.protobuf.timestamp_pb2 import Timestamp
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from xds.api.v1 import debug_pb2 as pb
+from xds.snapshot.resource import ResourceType
+from xds.yaml_text import to_yaml
+
+UNLIMITED: Final = 10_000
+"""Columns where nobody looks: what isn't a terminal gets every name in full, on one line."""
+
+
+def console(*, stderr: bool = False) -> Console:
+    found = Console(stderr=stderr, highlight=False)
+    return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=UNLIMITED)
+
+
+def write(content: RenderableType, *, stderr: bool = False) -> None:
+    """Colours only on a terminal; nothing is cut; no spaces at the ends of lines."""
+    out = console(stderr=stderr)
+    with out.capture() as captured:
+        out.print(content, soft_wrap=isinstance(content, Text))
+    text = "\n".join(line.rstrip() for line in captured.get().split("\n"))
+    click.echo(text, nl=False, err=stderr, color=True)
+
+
+def write_data(data: Any, form: str) -> None:
+    """All of it as one document."""
+    if form == "yaml":
+        click.echo(to_yaml(data), nl=False)
+    else:
+        click.echo(json.dumps(data, ensure_ascii=False, indent=2))
+
+
+def write_line(data: Any) -> None:
+    click.echo(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, numbers: Sequence[str] = ()) -> Table:
+    """`numbers` are the columns that are aligned to the right."""
+    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in columns:
+        made.add_column(column, overflow="fold", justify="right" if column in numbers else "left")
+    for row in rows:
+        made.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+    return made
+
+
+def short(type_url: str) -> str:
+    """`cds` and so on; of a type that only a newer server knows, the message's name."""
+    try:
+        return ResourceType(type_url).short
+    except ValueError:
+        return type_url.rpartition(".")[2]
+
+
+def size(octets: int) -> str:
+    """In the unit that leaves three digits or so."""
+    if octets < 10_000:
+        return f"{octets} B"
+    return f"{octets / 1000:.0f} kB" if octets < 10_000_000 else f"{octets / 1_000_000:.0f} MB"
+
+
+def age(timestamp: Timestamp) -> str:
+    """Since when, in the two largest units that matter: `12s`, `3m`, `2h5m`, `4d`."""
+    seconds = max(0, int(time.time() - timestamp.seconds))
+    if seconds < 120:
+        return f"{seconds}s"
+    minutes, hours = seconds // 60, seconds // 3600
+    if minutes < 120:
+        return f"{minutes}m"
+    return f"{hours}h{minutes % 60}m" if hours < 48 else f"{hours // 24}d"
+
+
+def clock(timestamp: Timestamp) -> str:
+    """The local time of day, to the millisecond."""
+    local = time.strftime("%H:%M:%S", time.localtime(timestamp.seconds))
+    return f"{local}.{timestamp.nanos // 1_000_000:03}"
+
+
+def iso(message: Any, field: str) -> str | None:
+    """A Timestamp field as RFC 3339; None where it isn't set."""
+    return getattr(message, field).ToJsonString() if message.HasField(field) else None
+
+
+def revision_data(revision: pb.Revision) -> dict[str, Any]:
+    return {
+        "revision": revision.number,
+        "read_at": iso(revision, "read_at"),
+        "committed_at": iso(revision, "committed_at"),
+    }
+
+
+def resource_data(resource: pb.Resource) -> dict[str, Any]:
+    """With the resource itself, where the server was asked for it."""
+    data: dict[str, Any] = {"type": resource.type_url, "name": resource.name, "version": resource.version}
+    return {**data, "resource": json.loads(resource.json)} if resource.json else data
+
+
+def change_data(change: pb.ResourceChange) -> dict[str, Any]:
+    return {
+        "type": change.type_url,
+        "name": change.name,
+        "old": _side_data(change, "old"),
+        "new": _side_data(change, "new"),
+    }
+
+
+def _side_data(change: pb.ResourceChange, side: str) -> dict[str, Any] | None:
+    if not change.HasField("old" if side == "old" else "new"):
+        return None
+    resource: pb.Resource = getattr(change, side)
+    return {"version": resource.version, "resource": json.loads(resource.json)}
+
+
+def resource_table(resources: Iterable[pb.Resource]) -> Table:
+    rows = ((short(each.type_url), each.name, each.version, size(each.size)) for each in resources)
+    return table(("TYPE", "NAME", "VERSION", "SIZE"), rows, numbers=("SIZE",))
+
+
+def problem_table(problems: Iterable[pb.Problem]) -> Table:
+    rows = ((_origin(each), each.reason, _explanation(each)) for each in problems)
+    return table(("OBJECT", "REASON", "PROBLEM AND REMEDY"), rows)
+
+
+def _origin(problem: pb.Problem) -> Text:
+    named = problem.object
+    name = f"{named.namespace}/{named.name}" if named.namespace else named.name
+    places = "".join(f"\n{place}" for place in (problem.field, problem.location) if place)
+    return Text.assemble(f"{named.kind} {name}", (places, "dim"))
+
+
+def _explanation(problem: pb.Problem) -> Text:
+    return Text.assemble(problem.message, "\n", (problem.remedy, "green"))
+
+
+def problem_data(problem: pb.Problem) -> Mapping[str, Any]:
+    named = problem.object
+    return {
+        "object": {"kind": named.kind, "namespace": named.namespace, "name": named.name},
+        "reason": problem.reason,
+        "message": problem.message,
+        "remedy": problem.remedy,
+        "field": problem.field,
+        "location": problem.location,
+    }
