@@ -46,6 +46,13 @@ class Envoy:
     def log(self) -> str:
         return self._log.read_text(errors="replace")
 
+    async def access_log(self) -> dict[str, Any]:
+        """The first line of the access log, as soon as it is written."""
+        while not (lines := [line for line in self.log.splitlines() if line.startswith("{")]):
+            await asyncio.sleep(0.01)
+        line: dict[str, Any] = json.loads(lines[0])
+        return line
+
     async def get(self, path: str) -> str:
         """What the admin port says to a path, e.g. `/clusters`."""
         async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{self.admin}{path}") as answer:
@@ -94,7 +101,7 @@ async def running_envoy(xds: str, folder: Path, *, node: str = "test", sotw: boo
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *(BINARY, "-c", config, "--base-id", str(next(_base_ids)), "--concurrency", "1"),
-            *("--log-level", "info"),
+            *("--log-level", "info", "--file-flush-interval-msec", "10"),
             stdout=output,
             stderr=output,
         )

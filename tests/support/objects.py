@@ -4,7 +4,7 @@ Everything lives in the namespace `default` unless it says otherwise.
 """
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -215,7 +215,10 @@ def _private_key(kind: str) -> PrivateKey:
         return rsa.generate_private_key(65537, int(kind.removeprefix("rsa")))
     if kind == "ed25519":
         return ed25519.Ed25519PrivateKey.generate()
-    return ec.generate_private_key({"p256": ec.SECP256R1, "secp256k1": ec.SECP256K1}[kind]())
+    return ec.generate_private_key(_CURVES[kind]())
+
+
+_CURVES: dict[str, Callable[[], ec.EllipticCurve]] = {"p256": ec.SECP256R1, "p384": ec.SECP384R1, "p521": ec.SECP521R1, "secp256k1": ec.SECP256K1}
 
 
 def _pem(private: PrivateKey) -> bytes:

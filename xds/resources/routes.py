@@ -93,12 +93,12 @@ class VirtualHosts:
                 yield _route(default, guard)
 
     def _redirects(self, guard: HeaderMatcher | None) -> Iterator[EnvoyRoute]:
-        """A client that came straight to the listener's port is sent to the other one; all others to 443."""
+        """A client that came straight to the listener's port is sent to the other one; all others to the usual one."""
         direct = HeaderMatcher(
             name=":authority", string_match=StringMatcher(suffix=f":{self._options.http_port}", ignore_case=True)
         )
         yield _redirect("redirect-https-port", [direct], guard, self._options.https_port)
-        yield _redirect("redirect-https", [], guard, 443)
+        yield _redirect("redirect-https", [], guard, 0)
 
 
 def _route(route: Route, guard: HeaderMatcher | None) -> EnvoyRoute:

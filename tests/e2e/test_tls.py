@@ -1,0 +1,157 @@
+"""TLS with a real Envoy: which certificate a connection gets, and what changes of certificates do to it.
+
+Covers: certificates by SNI, ALPN, bad Secrets beside good ones, renewal by SDS alone, connections that live on, and
+redirects.
+Excludes: the answers by SNI and Host (test_route_table.py).
+"""
+
+import asyncio
+import ssl
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.support.envoy import needs_envoy
+from tests.support.http import CLOSED
+from tests.support.objects import Pair, certificate, ingress, path, rule, secret, secret_of, service, tls
+from tests.support.site import Site, echoes, site
+from xds.kube.objects import Ingress, Key, KubeObject
+from xds.resources.options import ProxyOptions
+from xds.snapshot.resource import ResourceType
+from xds.translate.translator import TranslateOptions
+
+pytestmark = needs_envoy
+
+
+def shop(host: str, *, secret: str | None) -> Ingress:
+    return ingress(host.replace("*", "wildcard"), rule(host, path("/", "web")), tls=[tls(host, secret=secret)])
+
+
+def der(pair: Pair) -> bytes:
+    return ssl.PEM_cert_to_DER_cert(pair.chain.decode())
+
+
+async def served(running: Site, sni: str) -> bytes:
+    return (await running.get(sni, tls=True, sni=sni)).peer
+
+
+A, B, WILD, DEFAULT = (certificate(name) for name in ("a.example.com", "b.example.com", "*.example.com", "any"))
+
+
+async def test_each_connection_gets_the_certificate_of_its_sni(tmp_path: Path) -> None:
+    objects: list[KubeObject] = [
+        *(shop("a.example.com", secret="a"), shop("*.example.com", secret="wild"), service("web")),
+        *(secret("a", A), secret("wild", WILD), secret("default", DEFAULT)),
+    ]
+    options = TranslateOptions(default_tls_secret=Key("default", "default"))
+    async with site(tmp_path, *objects, translate=options) as running:
+        assert await served(running, "a.example.com") == der(A)
+        assert await served(running, "A.EXAMPLE.com") == der(A)
+        assert await served(running, "b.example.com") == der(WILD)
+        assert await served(running, "x.b.example.com") == der(DEFAULT)
+        assert await served(running, "") == der(DEFAULT)
+
+
+async def test_http2_and_http1_are_negotiated(tmp_path: Path) -> None:
+    objects = (shop("a.example.com", secret="a"), service("web"), secret("a", A))
+    async with site(tmp_path, *objects) as running:
+        assert [await _negotiated(running, offer) for offer in (["h2", "http/1.1"], ["http/1.1"])] == ["h2", "http/1.1"]
+
+
+async def _negotiated(running: Site, offer: list[str]) -> str | None:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(offer)
+    _, writer = await asyncio.open_connection(
+        "127.0.0.1", running.proxy.https_port, ssl=context, server_hostname="a.example.com"
+    )
+    chosen: str | None = writer.get_extra_info("ssl_object").selected_alpn_protocol()
+    writer.close()
+    return chosen
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        secret_of("bad", A.chain, B.key),
+        secret_of("bad", b"garbage", A.key),
+        secret_of("bad", A.chain, b"garbage"),
+        secret_of("bad", b"", b""),
+        secret_of("bad", None, None),
+        secret("bad", certificate("bad.example.com", kind="ed25519")),
+        secret("bad", certificate("bad.example.com", kind="rsa1024")),
+        None,
+    ],
+    ids=["mismatch", "garbage-chain", "garbage-key", "empty", "no-keys", "ed25519", "rsa1024", "missing"],
+)
+async def test_a_bad_secret_takes_away_its_own_https_and_nothing_else(tmp_path: Path, bad: KubeObject | None) -> None:
+    good = (shop("a.example.com", secret="a"), service("web"), secret("a", A))
+    broken = (shop("bad.example.com", secret="bad"), *([bad] if bad else []))
+    async with echoes([service("web")]) as slices, site(tmp_path, *good, *broken, *slices) as running:
+        assert (await running.get("a.example.com", tls=True, sni="a.example.com")).status == 200
+        assert await running.get("bad.example.com", tls=True, sni="bad.example.com") == CLOSED
+        assert (await running.get("bad.example.com")).status == 200
+        assert running.rejections == []
+        await running.apply(secret("bad", B))
+        assert await served(running, "bad.example.com") == der(B)
+
+
+@pytest.mark.parametrize("kind", ["p256", "p384", "p521", "rsa2048", "rsa4096"])
+async def test_every_kind_of_key_that_is_let_through_is_taken(tmp_path: Path, kind: str) -> None:
+    pair = certificate("a.example.com", kind=kind)
+    async with site(tmp_path, shop("a.example.com", secret="a"), service("web"), secret("a", pair)) as running:
+        assert running.rejections == []
+        assert await served(running, "a.example.com") == der(pair)
+
+
+async def test_a_new_certificate_goes_by_sds_alone(tmp_path: Path) -> None:
+    renewed = certificate("a.example.com", serial=2)
+    objects = (shop("a.example.com", secret="a"), service("web"), secret("a", A))
+    async with site(tmp_path, *objects) as running:
+        before = await running.envoy.stats("listener_manager.")
+        await running.apply(secret("a", renewed))
+        assert await served(running, "a.example.com") == der(renewed)
+        assert await running.envoy.stats("listener_manager.") == before
+        assert {change.type for change in running.pipeline.store.history[-1].changes} == {ResourceType.SECRET}
+
+
+async def test_connections_outlive_a_new_tls_host(tmp_path: Path) -> None:
+    """Envoy exchanges the filter chains that changed and keeps the others: https://github.com/envoyproxy/gateway/issues/8889"""
+    objects = (shop("a.example.com", secret="a"), service("web"), secret("a", A), secret("b", B))
+    async with echoes([service("web")]) as slices, site(tmp_path, *objects, *slices) as running:
+        url = f"https://127.0.0.1:{running.proxy.https_port}/"
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(
+                url, headers={"Host": "a.example.com"}, server_hostname="a.example.com", ssl=False
+            ) as socket,
+        ):
+            await running.apply(shop("b.example.com", secret="b"))
+            assert await served(running, "b.example.com") == der(B)
+            await socket.send_str("still here")
+            assert await socket.receive_str() == "still here"
+            stats = await running.envoy.stats("listener_manager.listener_in_place_updated")
+            assert stats == {"listener_manager.listener_in_place_updated": 1}
+
+
+async def test_a_deleted_secret_ends_https_for_its_hosts(tmp_path: Path) -> None:
+    async with site(tmp_path, shop("a.example.com", secret="a"), service("web"), secret("a", A)) as running:
+        assert await served(running, "a.example.com") == der(A)
+        await running.delete(secret("a", A))
+        assert await running.get("a.example.com", tls=True, sni="a.example.com") == CLOSED
+        await running.apply(secret("a", B))
+        assert await served(running, "a.example.com") == der(B)
+
+
+async def test_http_is_redirected_where_there_is_https(tmp_path: Path) -> None:
+    plain = ingress("plain", rule("plain.example.com", path("/", "web")))
+    objects = (shop("a.example.com", secret="a"), plain, service("web"), secret("a", A))
+    proxy = ProxyOptions(redirect_https=True)
+    async with echoes([service("web")]) as slices, site(tmp_path, *objects, *slices, proxy=proxy) as running:
+        reply = await running.get("a.example.com", "/x?y=1")
+        assert (reply.status, reply.headers["location"]) == (308, "https://a.example.com/x?y=1")
+        reply = await running.get(f"a.example.com:{running.proxy.http_port}", "/")
+        assert reply.headers["location"] == f"https://a.example.com:{running.proxy.https_port}/"
+        assert (await running.get("plain.example.com")).status == 200
+        assert (await running.get("a.example.com", tls=True, sni="a.example.com")).status == 200
