@@ -1,5 +1,6 @@
 """From the backend of an Ingress to the port of the Service behind it."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -21,9 +22,14 @@ _PROTOCOLS: Final = {
 https://kubernetes.io/docs/concepts/services-networking/service/#application-protocol
 """
 
-_INTERNAL_NAMES: Final = ("localhost", "metadata.google.internal")
+_INTERNAL_NAMES: Final = ("localhost", "localdomain", "metadata", "metadata.google.internal")
 """Names that only the proxy may reach, with all below them. Source:
 https://github.com/projectcontour/contour/security/advisories/GHSA-5ph6-qq5x-7jwc
+"""
+
+_NUMERIC: Final = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
+"""What a resolver may take for an IPv4 address: 127.1 or 0x7f000001. Source:
+https://url.spec.whatwg.org/#ends-in-a-number-checker
 """
 
 
@@ -83,10 +89,10 @@ def _external(service: Service, wanted: IngressServiceBackend, *, allowed: bool)
         )
     port = _external_port(service, wanted)
     try:
-        name = valid_host(service.spec.external_name or "")
+        name = valid_host((service.spec.external_name or "").removesuffix("."))
     except InvalidError as error:
         return _invalid_external(service, str(error))
-    if is_wildcard(name) or _is_internal(name):
+    if is_wildcard(name) or _is_internal(name) or _NUMERIC.fullmatch(name):
         return _invalid_external(service, f"{shown(name)} is not the name of an outside host")
     if port is None:
         return _invalid_external(service, f"it has no port {shown(str(wanted.port))}")

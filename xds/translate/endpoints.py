@@ -93,22 +93,26 @@ def _addresses(each: EndpointSlice, problems: list[Problem] | None) -> Iterator[
     Source: https://github.com/kubernetes/kubernetes/issues/106267
     """
     for index, endpoint in enumerate(each.endpoints or ()):
-        address = (endpoint.addresses or ("",))[0]
-        if _is_address(address):
+        text = (endpoint.addresses or ("",))[0]
+        address = _address(text)
+        if address:
             yield address, endpoint
         else:
             at = f"endpoints[{index}].addresses[0]"
             _report(
-                problems, each, "InvalidAddress", f"{shown(address)} is not an IP address; the endpoint is left out", at
+                problems, each, "InvalidAddress", f"{shown(text)} is not an IP address; the endpoint is left out", at
             )
 
 
-def _is_address(text: str) -> bool:
+def _address(text: str) -> str:
+    """The address in its one canonical form, as an IPv6 address can be written in many; empty if it is none."""
     try:
-        ip_address(text)
+        address = ip_address(text)
     except ValueError:
-        return False
-    return "%" not in text
+        return ""
+    if "%" in text:
+        return ""
+    return str(address) if address.version == 6 else text
 
 
 def _report(problems: list[Problem] | None, each: EndpointSlice, reason: str, message: str, at: str) -> None:

@@ -1,6 +1,6 @@
 """From all rules of one host, over all Ingresses, to its routes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from xds.kube.objects import HTTPIngressPath, Ingress, IngressBackend, Key
@@ -21,6 +21,11 @@ class Findings:
 
     def report(self, ingress: Ingress, reason: str, message: str, remedy: str, at: str) -> None:
         self.problems.append(Problem(ingress.ref, reason, message, remedy, field=at))
+
+    def keep(self, routes: Iterable[Route | None]) -> None:
+        """Only these routes use their backends: one that lost a conflict doesn't."""
+        used = {route.backend for route in routes if route is not None}
+        self.backends = {key: backend for key, backend in self.backends.items() if key in used}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,9 @@ def translate_host(scope: Scope, host: str, findings: Findings) -> VirtualHost |
         if _conflict(winner, claim):
             _report_conflict(winner, claim, findings)
     routes = sorted((claim.route for claim in winners.values()), key=lambda route: route.precedence)
-    return VirtualHost(host, tuple(routes), _host_default(scope, host, ingresses, findings))
+    default = _host_default(scope, host, ingresses, findings)
+    findings.keep([*routes, default])
+    return VirtualHost(host, tuple(routes), default)
 
 
 def _check_host(host: str, ingresses: list[Ingress], findings: Findings) -> bool:
