@@ -1,0 +1,263 @@
+"""From a backend reference to one port of a Service, or to a Problem.
+
+Covers: Services and ports that are missing, ports by number and name, protocols, resource backends, ExternalName
+refused and allowed, backends in use. Excludes: endpoints (test_endpoint_merge).
+"""
+
+from typing import Any
+
+import pytest
+from tests.support.objects import World, external, ingress, key, path, rule, service
+
+from xds.kube.change import Deleted
+from xds.kube.objects import Ingress, Service
+from xds.translate.model import Backend, BackendKey, Protocol, Route
+
+HOST = "a.example.com"
+
+
+def world_of(to: str, *services: Service, **options: Any) -> World:
+    return World(*services, ingress("shop", rule(HOST, path("/", to))), **options)
+
+
+def route(world: World) -> Route:
+    return world.traffic.hosts[HOST].routes[0]
+
+
+def backend(world: World) -> Backend:
+    """The only backend, and the route's."""
+    (found,) = world.traffic.backends.values()
+    assert route(world).backend == found.key
+    return found
+
+
+def test_a_port_by_number() -> None:
+    assert backend(world_of("web:8080", service("web", 80, 8080))) == Backend(
+        BackendKey("default", "web", 8080), "", Protocol.HTTP1
+    )
+
+
+def test_a_port_by_name() -> None:
+    named = world_of("web:http", service("web", "metrics:9090", "http:8080"))
+    assert backend(named) == Backend(BackendKey("default", "web", 8080), "http", Protocol.HTTP1)
+
+
+def test_name_and_number_of_one_port_are_one_backend() -> None:
+    world = World(service("web", "http:80"), ingress("shop", rule(HOST, path("/a", "web:http"), path("/b", "web:80"))))
+    assert set(world.traffic.backends) == {BackendKey("default", "web", 80)}
+
+
+def test_a_port_by_name_follows_its_number() -> None:
+    world = world_of("web:http", service("web", "http:80"))
+    world.add(service("web", "http:81"))
+    assert backend(world).key == BackendKey("default", "web", 81)
+
+
+def test_the_service_is_of_the_ingress_namespace() -> None:
+    world = World(service("web"), ingress("shop", rule(HOST, path("/", "web")), ns="other"))
+    assert route(world).backend is None
+    world.add(service("web", ns="other"))
+    assert route(world).backend == BackendKey("other", "web", 80)
+
+
+@pytest.mark.parametrize(
+    ("to", "services", "reason"),
+    [
+        ("ghost", (), "BackendNotFound"),
+        ("ghost", (service("web"), service("ghost", ns="other")), "BackendNotFound"),
+        ("web:81", (service("web"),), "BackendPortNotFound"),
+        ("web:http", (service("web"),), "BackendPortNotFound"),
+        ("web:HTTP", (service("web", "http:80"),), "BackendPortNotFound"),
+        ("web:53", (service("web", {"port": 53, "protocol": "UDP"}),), "BackendPortNotFound"),
+        ("web:80", (service("web", {"port": 80, "protocol": "SCTP"}),), "BackendPortNotFound"),
+        ("web:0", (service("web", 0),), "BackendPortNotFound"),
+        ("web:70000", (service("web", 70000),), "BackendPortNotFound"),
+    ],
+)
+def test_what_is_not_there_answers_503(to: str, services: tuple[Service, ...], reason: str) -> None:
+    world = world_of(to, *services)
+    assert route(world).backend is None
+    assert route(world).service == key(to.partition(":")[0])
+    assert world.traffic.backends == {}
+    problem = world.problem(reason)
+    assert problem.object.name == "shop"
+    assert to.partition(":")[0] in problem.message
+    assert problem.field.startswith("spec.rules[0].http.paths[0].backend")
+    assert problem.remedy
+
+
+def test_a_tcp_port_beside_a_udp_port_of_the_same_number() -> None:
+    world = world_of("dns:53", service("dns", {"name": "u", "port": 53, "protocol": "UDP"}, "t:53"))
+    assert backend(world).port_name == "t"
+
+
+def test_a_service_without_ports() -> None:
+    world = world_of("web", service("web", ports=None))
+    assert route(world).backend is None
+    assert world.reasons() == [("shop", "BackendPortNotFound")]
+
+
+@pytest.mark.parametrize("kind", ["ClusterIP", "NodePort", "LoadBalancer"])
+def test_the_type_of_a_service_does_not_matter(kind: str) -> None:
+    assert backend(world_of("web", service("web", type=kind))).external_name == ""
+
+
+def test_a_headless_service_works_the_same() -> None:
+    assert backend(world_of("web", service("web", clusterIP="None"))).key.port == 80
+
+
+@pytest.mark.parametrize(
+    ("app_protocol", "protocol"),
+    [
+        (None, Protocol.HTTP1),
+        ("http", Protocol.HTTP1),
+        ("HTTP", Protocol.HTTP1),
+        ("kubernetes.io/h2c", Protocol.H2C),
+        ("h2c", Protocol.H2C),
+        ("grpc", Protocol.H2C),
+        ("kubernetes.io/ws", Protocol.HTTP1),
+        ("https", Protocol.HTTPS),
+        ("HTTPS", Protocol.HTTPS),
+        ("", Protocol.HTTP1),
+        ("mongodb", Protocol.HTTP1),
+        ("\0\n☃", Protocol.HTTP1),
+    ],
+)
+def test_app_protocol(app_protocol: str | None, protocol: Protocol) -> None:
+    assert backend(world_of("web", service("web", {"port": 80, "appProtocol": app_protocol}))).protocol is protocol
+
+
+def test_a_resource_backend_is_left_out() -> None:
+    world = World(service("web"), ingress("shop", rule(HOST, path("/bucket", "assets!"), path("/web"))))
+    assert [each.path for each in world.traffic.hosts[HOST].routes] == ["/web"]
+    problem = world.problem("ResourceBackendUnsupported")
+    assert "StorageBucket/assets" in problem.message
+    assert problem.field.startswith("spec.rules[0].http.paths[0].backend")
+
+
+def test_a_resource_backend_wins_no_conflict() -> None:
+    """What is left out can't take the path from one that isn't."""
+    world = World(
+        service("web"),
+        ingress("old", rule(HOST, path("/", "assets!")), created=1),
+        ingress("young", rule(HOST, path("/", "web")), created=2),
+    )
+    assert [each.service.name for each in world.traffic.hosts[HOST].routes] == ["web"]
+    assert world.reasons() == [("old", "ResourceBackendUnsupported")]
+
+
+# ExternalName
+
+
+def test_an_external_name_is_refused() -> None:
+    world = world_of("out", external("out", "example.org"))
+    assert route(world).backend is None
+    problem = world.problem("ExternalNameRefused")
+    assert problem.object.name == "shop"
+    assert "--allow-external-name" in problem.remedy
+
+
+def test_an_external_name_is_allowed() -> None:
+    world = world_of("out", external("out", "example.org", 80), allow_external_name=True)
+    assert backend(world) == Backend(BackendKey("default", "out", 80), "", Protocol.HTTP1, "example.org")
+    assert world.problems == []
+
+
+@pytest.mark.parametrize("name", ["example.org.", "Example.ORG", "example.org"])
+def test_an_external_name_as_the_api_server_takes_it(name: str) -> None:
+    assert backend(world_of("out", external("out", name), allow_external_name=True)).external_name == "example.org"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "localhost",
+        "LOCALHOST",
+        "localhost.",
+        "foo.localhost",
+        "localhost.localdomain",
+        "metadata",
+        "metadata.google.internal",
+        "METADATA.google.internal.",
+        "127.0.0.1",
+        "169.254.169.254",
+        "::1",
+        "[::1]",
+        "0.0.0.0",
+        "0",
+        "127.1",
+        "0x7f000001",
+        "2130706433",
+        "",
+        "not a name",
+        "a..b",
+        "a\0b",
+        "example.org:80",
+        "*.example.org",
+        "x" * 65536,
+    ],
+)
+def test_names_that_are_refused_even_so(name: str) -> None:
+    """The proxy itself and the cloud's metadata service must not be reached by writing a Service (CVE-2021-32783)."""
+    world = world_of("out", external("out", name), allow_external_name=True)
+    assert route(world).backend is None
+    problem = world.problem("ExternalNameRefused")
+    assert problem.message.isprintable()
+    assert len(problem.message) < 1000
+
+
+def test_an_external_service_without_the_port() -> None:
+    world = world_of("out:81", external("out", "example.org", 80), allow_external_name=True)
+    assert route(world).backend is None
+
+
+def test_a_service_that_becomes_external() -> None:
+    world = world_of("web", service("web"))
+    world.add(external("web", "example.org"))
+    assert route(world).backend is None
+    world.add(service("web"))
+    assert backend(world).external_name == ""
+
+
+# Backends in use
+
+
+def test_only_what_a_route_uses_is_a_backend() -> None:
+    world = World(service("web", 80, 81), service("idle"), ingress("shop", rule(HOST, path("/", "web:81"))))
+    assert set(world.traffic.backends) == {BackendKey("default", "web", 81)}
+
+
+def test_a_backend_stays_while_anything_uses_it() -> None:
+    web = BackendKey("default", "web", 80)
+    world = World(
+        service("web"),
+        ingress("one", rule(HOST, path("/", "web"))),
+        ingress("two", rule("b.example.com", path("/", "web"))),
+        ingress("three", default="web"),
+    )
+    for name in ("one", "two"):
+        world.apply(Deleted(Ingress, key(name)))
+        assert set(world.traffic.backends) == {web}
+    world.apply(Deleted(Ingress, key("three")))
+    assert world.traffic.backends == {}
+
+
+def test_a_route_that_lost_uses_nothing() -> None:
+    world = World(
+        service("web"),
+        service("api"),
+        ingress("old", rule(HOST, path("/", "web")), created=1),
+        ingress("young", rule(HOST, path("/", "api")), created=2),
+    )
+    assert set(world.traffic.backends) == {BackendKey("default", "web", 80)}
+
+
+def test_a_default_backend_that_nothing_reaches_is_not_used() -> None:
+    """The junior's global default answers nobody: its host has none of its rules."""
+    world = World(
+        service("web"),
+        service("api"),
+        ingress("old", default="web", created=1),
+        ingress("young", default="api", created=2),
+    )
+    assert set(world.traffic.backends) == {BackendKey("default", "web", 80)}

@@ -1,0 +1,258 @@
+"""What is refused of an Ingress, with which Problem, and that the rest goes on.
+
+Covers: hosts, paths and path types, hostile text, many paths, annotations, empty objects. Excludes: backends
+(test_backends), TLS (test_tls_table), what the decoder refuses before (tests/kube).
+"""
+
+import time
+
+import msgspec
+import pytest
+from tests.support.objects import World, exact, ingress, path, rule, service, specific
+
+from xds.kube.objects import Ingress, IngressBackend
+from xds.kube.problem import Problem
+from xds.translate.model import PathType
+
+HOST = "a.example.com"
+
+HOSTILE = [
+    "a'b",
+    'a"b',
+    "a\0b",
+    "a\nb",
+    "a b",
+    "[a-z]+.com",
+    ".*",
+    "^a$",
+    "a|b",
+    "bücher.example",
+    "☃",
+    "a" * 65536,
+    "{{.}}",
+    "%REQ(x)%",
+    "../..",
+    "a/b",
+    "\ud800",
+]
+
+
+def told(problem: Problem) -> None:
+    """The problem is fit to be shown: one line, not long, printable, with a remedy."""
+    assert problem.message.isprintable()
+    assert len(problem.message) < 1000
+    assert problem.remedy
+
+
+def beside(*, host: str | None = None, with_path: str | None = None, type_: str = "Prefix") -> World:
+    """A host or path beside a good one."""
+    bad = rule(host or HOST, path(with_path or "/bad", "web", type_))
+    return World(service("web"), ingress("shop", bad, rule(HOST, path("/good", "web"))))
+
+
+@pytest.mark.parametrize("host", [*HOSTILE, "-a.com", "a-.com", "a..b", ".a", "a.", "a_b.com", "a" * 64 + ".com"])
+def test_a_hostile_host_is_left_out(host: str) -> None:
+    world = beside(host=host)
+    assert set(world.traffic.hosts) == {HOST}
+    assert [route.path for route in world.traffic.hosts[HOST].routes] == ["/good"]
+    problem = world.problem("InvalidHost")
+    assert problem.field == "spec.rules[0].host"
+    told(problem)
+
+
+@pytest.mark.parametrize(
+    "host", ["*", "*.", "**.a.com", "a.*.com", "a.*", "*a.com", "*.*.com", "foo*.a.com", "*.a*.com"]
+)
+def test_a_wildcard_is_the_whole_first_label(host: str) -> None:
+    world = beside(host=host)
+    assert set(world.traffic.hosts) == {HOST}
+    told(world.problem("InvalidHost"))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "10.0.0.1:80", "::1", "[::1]", "a.com:80"])
+def test_an_address_or_a_port_is_no_host(host: str) -> None:
+    world = beside(host=host)
+    assert set(world.traffic.hosts) == {HOST}
+    told(world.problem("InvalidHost"))
+
+
+@pytest.mark.parametrize(
+    "host", ["a", "a.b", "*.b", "1.example", "xn--bcher-kva.example", "a-b.c", "a" * 63 + ".com", "*.example.com"]
+)
+def test_good_hosts(host: str) -> None:
+    world = beside(host=host)
+    assert set(world.traffic.hosts) == {HOST, host}
+    assert world.problems == []
+
+
+@pytest.mark.parametrize("text", ["", "foo", "http://a/", "*", "~ ^/a$", ".", "\\foo"])
+@pytest.mark.parametrize("type_", ["Prefix", "Exact"])
+def test_a_path_begins_with_a_slash(text: str, type_: str) -> None:
+    world = World(service("web"), ingress("shop", rule(HOST, path(text, "web", type_), path("/good"))))
+    assert [route.path for route in world.traffic.hosts[HOST].routes] == ["/good"]
+    problem = world.problem("InvalidPath")
+    assert problem.field.startswith("spec.rules[0].http.paths[0]")
+    told(problem)
+
+
+def test_a_path_that_is_not_there() -> None:
+    world = World(service("web"), ingress("shop", rule(HOST, path(None), path("/good"))))
+    assert [route.path for route in world.traffic.hosts[HOST].routes] == ["/good"]
+    told(world.problem("InvalidPath"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["/a//b", "/a/./b", "/a/../b", "/a%2fb", "/a%2Fb", "/a/..", "/a/.", "/..", "//", "/a\0b", "/a\nb", "/\ud800"],
+)
+@pytest.mark.parametrize("type_", ["Prefix", "Exact"])
+def test_what_the_api_server_refuses_is_refused(text: str, type_: str) -> None:
+    """A folder has no API server, and such a path could never match a normalized request."""
+    world = beside(with_path=text, type_=type_)
+    assert [route.path for route in world.traffic.hosts[HOST].routes] == ["/good"]
+    told(world.problem("InvalidPath"))
+
+
+@pytest.mark.parametrize("text", ["/a'b", '/a"b', "/[a-z]+", "/.*", "/^a$", "/(", "/a|b", "/{x}", "/a*", "/%41", "/$1"])
+@pytest.mark.parametrize("type_", ["Prefix", "Exact", "ImplementationSpecific"])
+def test_odd_but_legal_paths_are_taken_literally(text: str, type_: str) -> None:
+    world = beside(with_path=text, type_=type_)
+    assert {route.path for route in world.traffic.hosts[HOST].routes} == {text, "/good"}
+    assert world.problems == []
+
+
+def test_what_is_not_ascii_is_encoded_as_in_a_request() -> None:
+    world = World(service("web"), ingress("shop", rule(HOST, path("/café"), exact("/☃"))))
+    assert [route.path for route in world.traffic.hosts[HOST].routes] == ["/%E2%98%83", "/caf%C3%A9"]
+
+
+@pytest.mark.parametrize("text", ["/a?b", "/a#b", "/?", "/#"])
+def test_a_path_with_a_query_or_fragment_never_reaches_envoy_as_a_prefix(text: str) -> None:
+    """API-valid, but Envoy refuses a route configuration with such a path_separated_prefix."""
+    world = beside(with_path=text)
+    assert "/good" in [route.path for route in world.traffic.hosts[HOST].routes]
+    assert not [route for route in world.traffic.hosts[HOST].routes if set(route.path) & set("?#")]
+    told(world.problem("InvalidPath"))
+
+
+@pytest.mark.parametrize("type_", ["", "prefix", "EXACT", "Regex", "x" * 65536, "a\0b"])
+def test_an_unknown_path_type(type_: str) -> None:
+    world = beside(type_=type_)
+    assert [route.path for route in world.traffic.hosts[HOST].routes] == ["/good"]
+    told(world.problem("InvalidPathType"))
+
+
+@pytest.mark.parametrize("text", ["/" + "a" * 65535, "/" + "a/" * 30000, "/" + "é" * 20000])
+def test_a_huge_path_is_told_briefly_or_taken(text: str) -> None:
+    world = beside(with_path=text)
+    assert "/good" in [route.path for route in world.traffic.hosts[HOST].routes]
+    for problem in world.problems:
+        told(problem)
+
+
+def test_a_huge_path_that_loses_is_told_briefly() -> None:
+    text = "/" + "a" * 65535
+    both = [ingress(name, rule(HOST, path(text, name)), created=day) for day, name in enumerate(("web", "api"))]
+    world = World(service("web"), service("api"), *both)
+    for problem in world.problems:
+        told(problem)
+
+
+def test_implementation_specific_is_prefix() -> None:
+    world = World(service("web"), ingress("shop", rule(HOST, specific("/foo"))))
+    assert [route.path_type for route in world.traffic.hosts[HOST].routes] == [PathType.PREFIX]
+
+
+def test_ten_thousand_paths() -> None:
+    started = time.monotonic()
+    world = World(service("web"), ingress("shop", rule(HOST, *(path(f"/p{n}") for n in range(10_000)))))
+    assert len(world.traffic.hosts[HOST].routes) == 10_000
+    assert world.problems == []
+    assert time.monotonic() - started < 10
+
+
+def test_ten_thousand_conflicts() -> None:
+    started = time.monotonic()
+    paths = [path("/same", f"s{n}") for n in range(10_000)]
+    world = World(service("s0"), ingress("shop", rule(HOST, *paths)))
+    assert len(world.traffic.hosts[HOST].routes) == 1
+    assert len(world.problems) >= 1
+    assert time.monotonic() - started < 10
+
+
+def test_a_host_that_nobody_names_right_is_not_there() -> None:
+    world = World(service("web"), ingress("shop", rule("-", path("/", "web"))))
+    assert world.traffic.hosts == {}
+    assert world.traffic.backends == {}
+
+
+def test_a_backend_that_is_neither_service_nor_resource() -> None:
+    good = ingress("shop", rule(HOST, path("/bad"), path("/good")))
+    assert good.spec.rules
+    assert good.spec.rules[0].http
+    paths = list(good.spec.rules[0].paths)
+    paths[0] = msgspec.structs.replace(paths[0], backend=IngressBackend())
+    http = msgspec.structs.replace(good.spec.rules[0].http, paths=tuple(paths))
+    bad_rule = msgspec.structs.replace(good.spec.rules[0], http=http)
+    bad = msgspec.structs.replace(good, spec=msgspec.structs.replace(good.spec, rules=(bad_rule,)))
+    world = World(service("web"), bad)
+    assert [route.path for route in world.traffic.hosts[HOST].routes] == ["/good"]
+    told(world.problem("InvalidBackend"))
+
+
+@pytest.mark.parametrize("spec", [{}, {"rules": []}, {"rules": None, "tls": None}, {"rules": [{}]}, {"tls": [{}]}])
+def test_an_ingress_with_next_to_nothing(spec: dict[str, object]) -> None:
+    spec = {"ingressClassName": "envoy", **spec}
+    world = World(msgspec.convert({"metadata": {"name": "shop", "namespace": "default"}, "spec": spec}, Ingress))
+    assert world.traffic.backends == {}
+
+
+# Annotations
+
+
+def test_each_nginx_annotation_is_a_problem() -> None:
+    prefix = "nginx.ingress.kubernetes.io"
+    annotations = {
+        f"{prefix}/rewrite-target": "/$1",
+        f"{prefix}/unheard-of": "x",
+        "kubernetes.io/description": "fine",
+        "nginx.org/server-snippets": "not ours to say",
+    }
+    world = World(service("web"), ingress("shop", rule(HOST, path("/")), annotations=annotations))
+    assert world.reasons() == [("shop", "AnnotationUnsupported")] * 2
+    assert [each.message.count(f"{prefix}/rewrite-target") for each in world.problems] in ([1, 0], [0, 1])
+    for problem in world.problems:
+        told(problem)
+        assert "metadata.annotations" in problem.field
+    assert [route.path for route in world.traffic.hosts[HOST].routes] == ["/"]
+
+
+def test_annotations_of_ingresses_that_are_not_ours_are_not_mentioned() -> None:
+    annotations = {"nginx.ingress.kubernetes.io/rewrite-target": "/"}
+    assert World(ingress("shop", rule(HOST), class_name="nginx", annotations=annotations)).problems == []
+
+
+def test_an_annotations_problem_goes_with_it() -> None:
+    annotations = {"nginx.ingress.kubernetes.io/rewrite-target": "/"}
+    world = World(service("web"), ingress("shop", rule(HOST, path("/")), annotations=annotations))
+    assert world.reasons() == [("shop", "AnnotationUnsupported")]
+    world.add(ingress("shop", rule(HOST, path("/"))))
+    assert world.problems == []
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_annotations(text: str) -> None:
+    annotations = {f"nginx.ingress.kubernetes.io/{text}": text}
+    world = World(service("web"), ingress("shop", rule(HOST, path("/")), annotations=annotations))
+    told(world.problem("AnnotationUnsupported"))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_service_names(text: str) -> None:
+    backend = msgspec.convert({"service": {"name": text, "port": {"name": text}}}, IngressBackend)
+    hostile = msgspec.structs.replace(path("/bad"), backend=backend)
+    world = World(service("web"), ingress("shop", rule(HOST, hostile, path("/good"))))
+    assert "/good" in [route.path for route in world.traffic.hosts[HOST].routes if route.backend]
+    for problem in world.problems:
+        told(problem)
+    assert world.problems
