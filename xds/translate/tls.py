@@ -1,6 +1,6 @@
 """From the `tls` entries of all Ingresses to which Secret's certificate serves which hosts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -27,7 +27,7 @@ class TlsTable:
 class CertificateStore:
     """Judges each Secret once, and remembers the last good certificate of those that went bad.
 
-    The memory lasts as long as the Secret exists and the process lives.
+    The memory lasts as long as the Secret exists and is used, and the process lives.
     """
 
     def __init__(self) -> None:
@@ -37,6 +37,11 @@ class CertificateStore:
     def forget(self, key: Key) -> None:
         self._judged.pop(key, None)
         self._last_good.pop(key, None)
+
+    def keep(self, used: Set[Key]) -> None:
+        """Forget the Secrets that nothing uses any more: nobody says when they are deleted."""
+        for key in self._judged.keys() - used:
+            self.forget(key)
 
     def judge(self, secret: Secret) -> Verdict:
         """What the Secret is good for now."""
@@ -71,6 +76,7 @@ class TlsTranslation:
             for index, entry in enumerate(ingress.spec.tls or ()):
                 self._claim(ingress, entry, f"spec.tls[{index}]")
         default = self._default_certificate()
+        self._store.keep(self._certificates.keys())
         hosts_of: dict[Key, list[str]] = {default.secret: []} if default else {}
         for host, (secret, _) in self._owners.items():
             hosts_of.setdefault(secret, []).append(host)

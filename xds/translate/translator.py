@@ -1,7 +1,7 @@
 """Keeps the traffic model in step with `KubeState`: only what became stale is translated again."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from xds.kube.objects import Key
@@ -41,6 +41,7 @@ class Translator:
         self._options = options
         self._scope = Scope(state, options.allow_external_name)
         self._certificates = CertificateStore()
+        self._default_secret_due = options.default_tls_secret is not None
         self._hosts: dict[str, VirtualHost] = {}
         self._default: Route | None = None
         self._tls = TlsTable()
@@ -81,6 +82,8 @@ class Translator:
 
     def update(self, stale: Stale, now: datetime) -> TrafficChange:
         """Translate what became stale. `now` tells which certificates have expired."""
+        if self._default_secret_due:  # no change says that it is missing from the start
+            stale, self._default_secret_due = replace(stale, tls=True), False
         if stale.hosts or stale.ingresses or stale.default_backend or stale.tls:
             return self._update_routing(stale, now)
         return TrafficChange(endpoints=self._backends.of_services(stale.endpoints))
