@@ -7,8 +7,8 @@ refused and allowed, backends in use. Excludes: endpoints (test_endpoint_merge).
 from typing import Any
 
 import pytest
-from tests.support.objects import World, external, ingress, key, path, rule, service
 
+from tests.support.objects import World, external, ingress, key, path, rule, service
 from xds.kube.change import Deleted
 from xds.kube.objects import Ingress, Service
 from xds.translate.model import Backend, BackendKey, Protocol, Route

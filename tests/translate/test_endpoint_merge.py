@@ -1,14 +1,14 @@
 """From all EndpointSlices of a Service to the endpoints of a backend.
 
-Covers: slices that merge, duplicates, conditions and the fallback when nothing is ready, IPv6, zones, ports by name, bad
-addresses and ports. Excludes: how Envoy is told (tests/golden).
+Covers: slices that merge, duplicates, conditions and the fallback when nothing is ready, IPv6, zones, ports by name,
+bad addresses and ports. Excludes: how Envoy is told (tests/golden).
 """
 
 from typing import Any
 
 import pytest
-from tests.support.objects import World, endpoint, ingress, key, path, rule, service, slice_of
 
+from tests.support.objects import World, endpoint, ingress, key, path, rule, service, slice_of
 from xds.kube.change import Applied
 from xds.kube.objects import Endpoint as SliceEndpoint
 from xds.kube.objects import EndpointSlice
@@ -27,7 +27,11 @@ def localities(*slices: EndpointSlice, port: int | str | dict[str, Any] = 80) ->
 
 
 def endpoints(*slices: EndpointSlice, port: int | str | dict[str, Any] = 80) -> list[tuple[str, int, Health]]:
-    return [tuple(each) for locality in localities(*slices, port=port) for each in locality.endpoints]
+    return [
+        (each.address, each.port, each.health)
+        for locality in localities(*slices, port=port)
+        for each in locality.endpoints
+    ]
 
 
 def of(*each: SliceEndpoint) -> list[tuple[str, Health]]:

@@ -8,8 +8,8 @@ import time
 
 import msgspec
 import pytest
-from tests.support.objects import World, exact, ingress, path, rule, service, specific
 
+from tests.support.objects import World, exact, ingress, path, rule, service, specific
 from xds.kube.objects import Ingress, IngressBackend
 from xds.kube.problem import Problem
 from xds.translate.model import PathType

@@ -7,8 +7,8 @@ changes or goes. Excludes: which path answers a request (test_route_table), vali
 import itertools
 
 import pytest
-from tests.support.objects import World, exact, ingress, key, path, rule, service, specific
 
+from tests.support.objects import World, exact, ingress, key, path, rule, service, specific
 from xds.kube.change import Deleted
 from xds.kube.objects import Ingress, Service
 from xds.kube.references import NO_HOST

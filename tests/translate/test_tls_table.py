@@ -1,0 +1,420 @@
+"""From TLS entries and Secrets to which certificate serves which host.
+
+Covers: claims, wildcards, entries without hosts or secretName, the default Secret, every way in which a Secret can be
+unusable, last good, expiry, conflicts, redaction. Excludes: which request gets which certificate (test_route_table),
+and how Envoy is told (tests/golden).
+"""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.support.objects import (
+    NOW,
+    Pair,
+    World,
+    certificate,
+    encrypted,
+    ingress,
+    key,
+    path,
+    rule,
+    secret,
+    secret_of,
+    service,
+    tls,
+)
+from xds.kube.change import Deleted
+from xds.kube.objects import Ingress, IngressTLS, Secret
+from xds.translate.model import Certificate, Termination
+
+A, B = "a.example.com", "b.example.com"
+PAIR = certificate(A)
+OTHER = certificate(A, serial=2)
+
+
+def shop(*entries: IngressTLS, hosts: tuple[str | None, ...] = (A,), name: str = "shop", **fields: int) -> Ingress:
+    return ingress(name, *(rule(host, path("/")) for host in hosts), tls=entries, **fields)  # type: ignore[arg-type]
+
+
+def world_of(*objects: Ingress | Secret, default: str | None = None, now: datetime = NOW) -> World:
+    return World(service("web"), *objects, default_tls_secret=default, now=now)
+
+
+def served(world: World) -> dict[str, tuple[str, ...]]:
+    """By Secret, the hosts."""
+    return {each.secret.name: each.hosts for each in world.traffic.tls.terminations}
+
+
+def chain(world: World) -> bytes:
+    (only,) = world.traffic.tls.certificates
+    return only.chain
+
+
+# Claims
+
+
+def test_an_entry_with_a_good_secret() -> None:
+    world = world_of(shop(tls(A, secret="cert")), secret("cert", PAIR))
+    assert world.traffic.tls.terminations == (Termination(key("cert"), (A,)),)
+    assert world.traffic.tls.certificates == (Certificate(key("cert"), PAIR.chain, PAIR.key),)
+    assert world.problems == []
+
+
+def test_without_tls_there_is_none() -> None:
+    world = world_of(ingress("shop", rule(A, path("/"))), secret("cert", PAIR))
+    assert world.traffic.tls.terminations == ()
+    assert world.traffic.tls.certificates == ()
+
+
+def test_one_termination_for_a_secret_however_many_use_it() -> None:
+    world = world_of(
+        shop(tls(B, secret="cert"), tls("c.example.com", secret="cert")),
+        shop(tls(A, secret="cert"), name="other"),
+        secret("cert", PAIR),
+    )
+    assert served(world) == {"cert": (A, B, "c.example.com")}
+    assert len(world.traffic.tls.certificates) == 1
+
+
+def test_a_secret_is_of_the_ingress_namespace() -> None:
+    world = world_of(shop(tls(A, secret="cert")), secret("cert", PAIR, ns="elsewhere"))
+    assert served(world) == {}
+    assert world.reasons() == [("shop", "SecretNotFound")]
+
+
+def test_the_same_name_in_two_namespaces_is_two() -> None:
+    there = ingress("shop", tls=[tls(B, secret="cert")], ns="there")
+    world = world_of(shop(tls(A, secret="cert")), there, secret("cert", PAIR), secret("cert", OTHER, ns="there"))
+    assert [(each.secret, each.hosts) for each in world.traffic.tls.terminations] == [
+        (key("cert"), (A,)),
+        (key("cert", "there"), (B,)),
+    ]
+
+
+def test_tls_hosts_without_a_rule_are_fine() -> None:
+    world = world_of(ingress("shop", tls=[tls(A, secret="cert")]), secret("cert", PAIR))
+    assert served(world) == {"cert": (A,)}
+    assert world.problems == []
+
+
+def test_tls_hosts_have_no_case() -> None:
+    assert served(world_of(shop(tls(A.upper(), secret="cert")), secret("cert", PAIR))) == {"cert": (A,)}
+
+
+def test_a_wildcard_and_a_host_beneath_it() -> None:
+    world = world_of(
+        shop(tls("*.example.com", secret="wild"), tls(A, secret="cert")), secret("cert", PAIR), secret("wild", OTHER)
+    )
+    assert served(world) == {"cert": (A,), "wild": ("*.example.com",)}
+    assert world.problems == []
+
+
+def test_an_entry_without_hosts_covers_its_ingress() -> None:
+    world = world_of(shop(tls(secret="cert"), hosts=(B, A, None, "*.c.example.com")), secret("cert", PAIR))
+    assert served(world) == {"cert": ("*.c.example.com", A, B)}
+    assert world.problems == []
+
+
+def test_it_follows_the_rules() -> None:
+    world = world_of(shop(tls(secret="cert")), secret("cert", PAIR))
+    world.add(shop(tls(secret="cert"), hosts=(B,)))
+    assert served(world) == {"cert": (B,)}
+
+
+def test_an_entry_that_covers_no_host_at_all() -> None:
+    world = world_of(shop(tls(secret="cert"), hosts=(None,)), secret("cert", PAIR))
+    assert served(world) == {}
+    assert world.reasons() == [("shop", "TLSHostsMissing")]
+
+
+@pytest.mark.parametrize("host", ["*", "a b", "a\0", "10.0.0.1", "☃", "x" * 65536, "*.*.com", ".*"])
+def test_a_hostile_tls_host_takes_only_itself_away(host: str) -> None:
+    world = world_of(shop(tls(host, A, secret="cert")), secret("cert", PAIR))
+    assert served(world) == {"cert": (A,)}
+    problem = world.problem("InvalidHost")
+    assert problem.field == "spec.tls[0].hosts[0]"
+    assert problem.message.isprintable()
+    assert len(problem.message) < 500
+
+
+# The default Secret
+
+
+def test_without_secret_name_the_default_one_serves() -> None:
+    world = world_of(shop(tls(A)), secret("cert", PAIR), default="cert")
+    assert world.traffic.tls.terminations == (Termination(key("cert"), (A,), is_default=True),)
+    assert world.problems == []
+
+
+def test_without_secret_name_and_default() -> None:
+    world = world_of(shop(tls(A)))
+    assert served(world) == {}
+    problem = world.problem("NoDefaultCertificate")
+    assert "--default-tls-secret" in problem.remedy
+
+
+def test_the_default_secret_serves_without_any_ingress() -> None:
+    world = world_of(secret("cert", PAIR), default="cert")
+    assert world.traffic.tls.terminations == (Termination(key("cert"), (), is_default=True),)
+
+
+def test_the_default_secret_is_of_its_own_namespace() -> None:
+    world = World(ingress("shop", tls=[tls(A)], ns="there"), secret("cert", PAIR), default_tls_secret="cert")
+    assert served(world) == {"cert": (A,)}
+
+
+def test_a_default_secret_that_is_missing_is_told_of() -> None:
+    world = World(service("web"), default_tls_secret="cert")
+    world.add(ingress("shop", tls=[tls(A)]))
+    assert ("shop", "SecretNotFound") in world.reasons()
+    assert served(world) == {}
+    world.add(secret("cert", PAIR))
+    assert served(world) == {"cert": (A,)}
+    assert world.problems == []
+
+
+def test_a_default_secret_that_is_missing_is_told_of_without_any_ingress() -> None:
+    """The operator asked for it: never silence."""
+    world = World(ingress("shop", rule(A, path("/", "web"))), service("web"), default_tls_secret="cert")
+    assert ("cert", "SecretNotFound") in world.reasons()
+
+
+# Secrets that are no good
+
+JUNK = b"-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n"
+RSA = certificate(A, kind="rsa2048")
+
+BAD = {
+    "no data": (None, None),
+    "no key": (PAIR.chain, None),
+    "no certificate": (None, PAIR.key),
+    "empty": (b"", b""),
+    "blank": (b"\n", b" "),
+    "garbage": (b"\x00\xff garbage", b"\xff"),
+    "junk in PEM": (JUNK, PAIR.key),
+    "junk key in PEM": (PAIR.chain, JUNK.replace(b"CERTIFICATE", b"PRIVATE KEY")),
+    "another's key": (PAIR.chain, OTHER.key),
+    "key of another kind": (PAIR.chain, RSA.key),
+    "swapped": (PAIR.key, PAIR.chain),
+    "DER": (b"0\x82\x01", b"0\x82\x01"),
+    "cut": (PAIR.chain[:200], PAIR.key),
+    "leaf good, rest junk": (PAIR.chain + JUNK, PAIR.key),
+    "encrypted": (encrypted(PAIR).chain, encrypted(PAIR).key),
+    "Ed25519": (certificate(A, kind="ed25519").chain, certificate(A, kind="ed25519").key),
+    "RSA-1024": (certificate(A, kind="rsa1024").chain, certificate(A, kind="rsa1024").key),
+    "secp256k1": (certificate(A, kind="secp256k1").chain, certificate(A, kind="secp256k1").key),
+    "huge": (b"x" * 2**20, PAIR.key),
+}
+
+
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
+def test_a_bad_secret_takes_away_its_own_hosts_and_nothing_else(bad: tuple[bytes | None, bytes | None]) -> None:
+    world = world_of(
+        shop(tls(A, secret="bad"), tls(B, secret="cert"), hosts=(A, B)),
+        secret_of("bad", *bad),
+        secret("cert", PAIR),
+    )
+    assert served(world) == {"cert": (B,)}
+    assert set(world.traffic.hosts) == {A, B}, "HTTP goes on"
+    problem = world.problem("SecretInvalid")
+    assert problem.object.name == "shop"
+    assert "default/bad" in problem.message
+    assert problem.field.startswith("spec.tls[0]")
+    assert problem.message.isprintable()
+
+
+def test_a_missing_secret_takes_away_its_own_hosts_and_nothing_else() -> None:
+    world = world_of(shop(tls(A, secret="gone"), tls(B, secret="cert"), hosts=(A, B)), secret("cert", PAIR))
+    assert served(world) == {"cert": (B,)}
+    assert set(world.traffic.hosts) == {A, B}
+    assert world.problem("SecretNotFound").field.startswith("spec.tls[0]")
+
+
+@pytest.mark.parametrize("kind", ["p256", "rsa2048"])
+def test_good_kinds(kind: str) -> None:
+    pair = certificate(A, kind=kind)
+    assert chain(world_of(shop(tls(A, secret="cert")), secret("cert", pair))) == pair.chain
+
+
+def test_a_chain_is_kept_whole() -> None:
+    pair = Pair(PAIR.chain + OTHER.chain, PAIR.key)
+    assert chain(world_of(shop(tls(A, secret="cert")), secret("cert", pair))) == pair.chain
+
+
+def test_a_certificate_of_other_names_is_served() -> None:
+    """Whether the names fit is the client's to judge; half of all test clusters depend on it."""
+    assert served(world_of(shop(tls(B, secret="cert")), secret("cert", PAIR))) == {"cert": (B,)}
+
+
+def test_a_secret_that_turns_up_later() -> None:
+    world = world_of(shop(tls(A, secret="cert")))
+    assert world.reasons() == [("shop", "SecretNotFound")]
+    world.add(secret("cert", PAIR))
+    assert served(world) == {"cert": (A,)}
+    assert world.problems == []
+
+
+# Last good
+
+
+def test_a_new_certificate_changes_no_termination() -> None:
+    world = world_of(shop(tls(A, secret="cert")), secret("cert", PAIR))
+    before = world.traffic.tls.terminations
+    world.add(secret("cert", OTHER))
+    assert world.traffic.tls.terminations == before
+    assert chain(world) == OTHER.chain
+
+
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
+def test_the_last_good_certificate_is_kept(bad: tuple[bytes | None, bytes | None]) -> None:
+    world = world_of(shop(tls(A, secret="cert")), secret("cert", PAIR))
+    world.add(secret_of("cert", *bad))
+    assert served(world) == {"cert": (A,)}
+    assert world.traffic.tls.certificates == (Certificate(key("cert"), PAIR.chain, PAIR.key),)
+    assert world.reasons() == [("shop", "SecretInvalid")]
+    world.add(secret("cert", OTHER))
+    assert chain(world) == OTHER.chain
+    assert world.problems == []
+
+
+def test_it_is_the_last_and_not_the_first() -> None:
+    world = world_of(shop(tls(A, secret="cert")), secret("cert", PAIR))
+    world.add(secret("cert", OTHER))
+    world.add(secret_of("cert", b"bad", b"bad"))
+    assert chain(world) == OTHER.chain
+
+
+def test_a_deleted_secret_has_no_last_good() -> None:
+    world = world_of(shop(tls(A, secret="cert")), secret("cert", PAIR))
+    world.apply(Deleted(Secret, key("cert")))
+    assert served(world) == {}
+    assert world.reasons() == [("shop", "SecretNotFound")]
+    world.add(secret_of("cert", b"bad", b"bad"))
+    assert served(world) == {}
+    assert world.reasons() == [("shop", "SecretInvalid")]
+
+
+def test_it_is_kept_while_something_else_changes() -> None:
+    world = world_of(shop(tls(A, secret="cert")), secret("cert", PAIR))
+    world.add(secret_of("cert", b"bad", b"bad"))
+    world.add(shop(tls(B, secret="cert"), name="other"))
+    assert served(world) == {"cert": (A, B)}
+    assert sorted(world.reasons()) == [("other", "SecretInvalid"), ("shop", "SecretInvalid")]
+
+
+def test_deleted_while_nobody_used_it_is_forgotten_too() -> None:
+    """A deleted object has no last good, whoever looked at the time."""
+    world = world_of(shop(tls(A, secret="cert")), secret("cert", PAIR))
+    world.apply(Deleted(Ingress, key("shop")))
+    world.apply(Deleted(Secret, key("cert")))
+    world.add(secret_of("cert", b"bad", b"bad"))
+    world.add(shop(tls(A, secret="cert")))
+    assert served(world) == {}
+    assert world.reasons() == [("shop", "SecretInvalid")]
+
+
+# Expiry
+
+
+@pytest.mark.parametrize(
+    ("until", "expired"),
+    [
+        (datetime(2026, 5, 31, 23, 59, 59, tzinfo=UTC), True),
+        (datetime(2026, 6, 1, 0, 0, 1, tzinfo=UTC), False),
+    ],
+)
+def test_an_expired_certificate_is_served_with_a_problem(until: datetime, *, expired: bool) -> None:
+    pair = certificate(A, until=until)
+    world = world_of(shop(tls(A, secret="cert")), secret("cert", pair))
+    assert served(world) == {"cert": (A,)}
+    assert world.reasons() == ([("shop", "CertificateExpired")] if expired else [])
+
+
+def test_an_expired_one_that_is_renewed() -> None:
+    world = world_of(
+        shop(tls(A, secret="cert")), secret("cert", certificate(A, until=datetime(2025, 1, 1, tzinfo=UTC)))
+    )
+    assert world.reasons() == [("shop", "CertificateExpired")]
+    world.add(secret("cert", PAIR))
+    assert world.problems == []
+
+
+# Conflicts
+
+
+def test_the_oldest_ingress_has_the_host() -> None:
+    world = world_of(
+        shop(tls(A, B, secret="young"), name="young", created=2),
+        shop(tls(A, secret="old"), name="old", created=1),
+        secret("old", PAIR),
+        secret("young", OTHER),
+    )
+    assert served(world) == {"old": (A,), "young": (B,)}
+    problem = world.problem("CertificateConflict")
+    assert problem.object.name == "young"
+    assert "default/old" in problem.message
+    assert A in problem.message
+
+
+def test_the_same_secret_twice_is_no_conflict() -> None:
+    world = world_of(
+        shop(tls(A, secret="cert"), name="one"), shop(tls(A, secret="cert"), name="two"), secret("cert", PAIR)
+    )
+    assert served(world) == {"cert": (A,)}
+    assert world.problems == []
+
+
+def test_within_one_ingress_the_first_entry_wins() -> None:
+    world = world_of(shop(tls(A, secret="one"), tls(A, secret="two")), secret("one", PAIR), secret("two", OTHER))
+    assert served(world) == {"one": (A,)}
+    assert world.problem("CertificateConflict").field.startswith("spec.tls[1]")
+
+
+def test_a_wildcard_and_its_hosts_are_no_conflict() -> None:
+    world = world_of(
+        shop(tls("*.example.com", secret="one"), name="one"),
+        shop(tls(A, secret="two"), name="two"),
+        secret("one", PAIR),
+        secret("two", OTHER),
+    )
+    assert world.problems == []
+
+
+def test_a_loser_without_any_host_left_serves_nothing() -> None:
+    world = world_of(
+        shop(tls(A, secret="old"), name="old", created=1),
+        shop(tls(A, secret="young"), name="young", created=2),
+        secret("old", PAIR),
+        secret("young", OTHER),
+    )
+    assert served(world) == {"old": (A,)}
+    assert [each.secret.name for each in world.traffic.tls.certificates] == ["old"]
+
+
+def test_the_next_takes_over_when_the_winner_goes() -> None:
+    world = world_of(
+        shop(tls(A, secret="old"), name="old", created=1),
+        shop(tls(A, secret="young"), name="young", created=2),
+        secret("old", PAIR),
+        secret("young", OTHER),
+    )
+    world.apply(Deleted(Ingress, key("old")))
+    assert served(world) == {"young": (A,)}
+    assert world.problems == []
+
+
+# Redaction
+
+
+def test_private_keys_are_in_no_repr_and_no_problem() -> None:
+    lines = [line for line in PAIR.key.decode().splitlines() if not line.startswith("-----")]
+    world = world_of(
+        shop(tls(A, secret="cert"), tls(B, secret="bad")),
+        secret("cert", PAIR),
+        secret_of("bad", OTHER.chain, PAIR.key),
+    )
+    kept = world.state.secret(key("cert"))
+    shown = [repr(each) for each in (world.traffic.tls, kept, kept and kept.data, world.problems)]
+    for line in lines:
+        assert not [text for text in shown if line in text]
