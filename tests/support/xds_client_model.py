@@ -70,6 +70,7 @@ class Interest:
         self.wildcard = False
         self.named = False
         self.asked = False
+        self.wavers = False  # the wildcard came or went later: a request of that may still be on its way
         self.type = type_
 
     def covers(self, name: str) -> bool:
@@ -108,8 +109,10 @@ class Client:
 
     def unsubscribe(self, type_: ResourceType, *names: str) -> list[Response]:
         interest = self.interests[type_]
+        if self.variant is Variant.SOTW and not interest.named:
+            return []  # an empty list would still mean everything
         dropped = set(names) & interest.names
-        interest.named = True
+        interest.named = interest.wavers = True
         interest.wildcard = interest.wildcard and "*" not in names
         interest.names -= dropped
         self._drop_uncovered(type_)
@@ -192,6 +195,7 @@ class Client:
         first_all = all_ and (not interest.wildcard or (delta and "*" in names))
         if not delta:
             plain -= interest.names
+        interest.wavers = interest.wavers or (interest.asked and (all_ or not delta))
         interest.wildcard = interest.wildcard or all_
         if not delta and names and not interest.named and "*" not in names:
             interest.wildcard = False  # the list says no "*"
@@ -200,6 +204,8 @@ class Client:
         self._learn(type_, known)
         if first_all and not known:
             self.again_all.add(type_)
+            if type_ in self.wire and delta:  # may have been removed while nobody asked
+                self.again[type_] |= {item.name for item in self.wire[type_].resources}
         self.again[type_] |= {name for name in plain if not self._is_right(type_, name, known)}
         self._drop_uncovered(type_)
         if delta and type_ is EDS and not interest.asked:  # clusters that were sent before wait for their endpoints
@@ -238,7 +244,7 @@ class Client:
         full = self.variant is Variant.SOTW and type_ in FULL_SET
         news = self._news(response)
         self._check_necessary(response, news, full=full)
-        gone = set(self.told[type_]) - set(names) if full else set(response.removed)
+        gone = set(self.told[type_]) - set(names) if full else set(self.told[type_]) & set(response.removed)
         self._check_order(response, gone)
         self._note_sent(response, news, gone)
 
@@ -272,7 +278,7 @@ class Client:
             assert name in told or name in again, "the removal of what was never there"
 
     def _check_order(self, response: Response, gone: Iterable[str]) -> None:
-        if response.type is RDS and self.interests[CDS].wildcard:
+        if response.type is RDS and self.interests[CDS].wildcard and not self.interests[CDS].wavers:
             for item in response.resources:
                 if item.name not in self.again[RDS] and RDS not in self.again_all:
                     missing = clusters_of(item) - set(self.told[CDS])

@@ -1,8 +1,9 @@
 """What a proxy has still to be told of one type."""
 
-from collections.abc import Callable, Set
+from collections.abc import Set
 from dataclasses import dataclass
 
+from xds.protocol.subscription import Subscription
 from xds.snapshot.resource import Resource
 from xds.snapshot.store import ResourceChange
 
@@ -28,10 +29,11 @@ class Backlog:
 
     `upserts` and `removals` map a name to its base, that is, what the proxy has now (None: nothing). `asked` and
     `everything` are to be sent whether or not they changed. `vanished` holds the bases of what the store no longer
-    has where the protocol has no word for it (state of the world, other than LDS and CDS).
+    has where the protocol has no word for it (state of the world, other than LDS and CDS). While something is asked for
+    that the proxy did not have, `before` is what it had asked for until then.
     """
 
-    __slots__ = ("_removable", "asked", "everything", "removals", "since", "upserts", "vanished")
+    __slots__ = ("_removable", "asked", "before", "everything", "removals", "since", "upserts", "vanished")
 
     def __init__(self, *, removable: bool) -> None:
         self._removable = removable
@@ -40,6 +42,7 @@ class Backlog:
         self.vanished: dict[str, Resource] = {}
         self.asked: frozenset[str] = frozenset()
         self.everything = False
+        self.before: Subscription | None = None
         self.since: int | None = None
 
     def __bool__(self) -> bool:
@@ -63,18 +66,21 @@ class Backlog:
             (self.removals if self._removable else self.vanished)[change.name] = base
         self._date(revision)
 
-    def ask(self, names: frozenset[str], *, everything: bool = False) -> None:
-        """These are to be told even if the proxy has them."""
+    def ask(self, names: frozenset[str], *, everything: bool = False, before: Subscription | None = None) -> None:
+        """These are to be told even if the proxy has them; `before`: it had nothing but what this covers."""
+        self.before = before if self.before is None else self.before
         self.asked = self.asked | names if self.asked else names
         self.everything = self.everything or everything
 
-    def forget(self, covers: Callable[[str], bool], *, wildcard: bool) -> None:
-        """Drop what is no longer subscribed."""
+    def forget(self, subscription: Subscription) -> None:
+        """Drop what this doesn't cover."""
+        covers = subscription.covers
         for bases in (self.upserts, self.removals, self.vanished):
             for name in [name for name in bases if not covers(name)]:
                 del bases[name]
         self.asked = frozenset(filter(covers, self.asked))
-        self.everything = self.everything and wildcard
+        self.everything = self.everything and subscription.wildcard
+        self.before = self.before & subscription if self.before is not None else None
         self._date(self.since)
 
     def ready(self, *, free: bool, held: Set[str]) -> bool:
@@ -90,7 +96,7 @@ class Backlog:
         asked, everything, since = self.asked, self.everything, self.since
         upserts = self._take_upserts(all_=free or whole or everything)
         kept, released = self._take_removals(held, whole=whole or everything)
-        self.asked, self.everything = frozenset(), False
+        self.asked, self.everything, self.before = frozenset(), False, None
         self._date(since)
         added = asked.difference(kept).union(name for name, base in upserts.items() if base is None)
         names = asked.union(upserts, released) if upserts or released else asked
@@ -117,7 +123,7 @@ class Backlog:
         for bases in (self.upserts, self.removals, self.vanished):
             if change.name in bases:
                 return bases.pop(change.name)
-        return change.old
+        return change.old if self.before is None or self.before.covers(change.name) else None
 
     def _date(self, revision: int | None) -> None:
         if not self.upserts and not self.removals:

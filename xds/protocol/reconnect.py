@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from xds.protocol.subscription import Demand
+from xds.protocol.subscription import Demand, Subscription
 from xds.protocol.watch import Watch
 from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import ResourceChange, Store
@@ -20,7 +20,8 @@ def resume(watch: Watch, demand: Demand, known: Known, store: Store) -> None:
     """
     current = store.resources(watch.type)
     asked = (name for name in _candidates(demand, known, current) if name not in known)
-    watch.backlog.ask(frozenset(asked))
+    watch.ask(Demand(demand.subscription, frozenset(asked)))
+    watch.backlog.before = Subscription(frozenset(known))
     for name, version in known.items():
         if demand.subscription.covers(name):
             base = _known(watch.type, name, version)

@@ -1,6 +1,7 @@
 """One stream of one proxy: its requests go in, what the proxy must be told comes out."""
 
 from collections.abc import Set
+from dataclasses import replace
 from math import isfinite
 from typing import Final
 
@@ -116,7 +117,9 @@ class Session:
             return self._first(Watch(type_, self._variant), request)
         # "The management server should not send a DiscoveryResponse for any DiscoveryRequest that has a stale nonce",
         # but in delta "must honor changes to the subscription state even if the nonce is stale".
-        if self._variant is Variant.SOTW and watch.is_stale(request.nonce):
+        if isinstance(request, SotwRequest) and watch.is_stale(request.nonce):
+            if request.names:
+                watch.end_legacy()
             return []
         return [*self._answered(watch, request, now), *self._subscribed(watch, request)]
 
@@ -153,7 +156,6 @@ class Session:
     def _first(self, watch: Watch, request: Request) -> list[Event]:
         """The first request of a type; a nonce in it is another stream's."""
         demand = self._demand(watch.subscription, request)
-        watch.subscribe(demand.subscription)
         self._watches[watch.type] = watch
         known = request.initial_resource_versions if isinstance(request, DeltaRequest) else {}
         if known:
@@ -161,7 +163,7 @@ class Session:
             if watch.type is ResourceType.ENDPOINTS:
                 self._resend_untold(watch)
         else:
-            watch.backlog.ask(demand.names, everything=demand.everything)
+            watch.ask(demand)
         return [Subscribed(watch.type, watch.subscription)]
 
     def _answered(self, watch: Watch, request: Request, now: float) -> list[Event]:
@@ -181,10 +183,11 @@ class Session:
     def _subscribed(self, watch: Watch, request: Request) -> list[Event]:
         old = watch.subscription
         demand = self._demand(old, request)
-        if demand.subscription != old:
-            watch.subscribe(demand.subscription)
-        if demand.names or demand.everything:
-            watch.backlog.ask(demand.names, everything=demand.everything)
+        if demand.everything and watch.flight:
+            # What is in flight will be the proxy's, whether or not it was asked for when it was removed.
+            flying = frozenset(resource.name for resource in watch.flight.response.resources)
+            demand = replace(demand, names=demand.names | (flying - self._fleet.store.resources(watch.type).keys()))
+        watch.ask(demand)
         return [Subscribed(watch.type, watch.subscription)] if demand.subscription != old else []
 
     def _demand(self, old: Subscription, request: Request) -> Demand:

@@ -39,6 +39,12 @@ class Subscription:
     def covers(self, name: str) -> bool:
         return self.wildcard or name in self.names
 
+    def __and__(self, other: "Subscription") -> "Subscription":
+        """What both cover."""
+        if self.wildcard:
+            return Subscription(other.names, other.wildcard)
+        return Subscription(self.names if other.wildcard else self.names & other.names)
+
 
 def unasked(type_: ResourceType) -> Subscription:
     """The subscription to a type before its first request."""

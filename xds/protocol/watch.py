@@ -1,7 +1,7 @@
 """One type on one stream: what is subscribed, what the proxy has still to be told, and what it said about the rest."""
 
 from collections.abc import Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from xds.protocol.backlog import Backlog, Taken
@@ -9,7 +9,7 @@ from xds.protocol.composer import Composer, Selection
 from xds.protocol.events import Acknowledged, Rejected
 from xds.protocol.messages import Response, Variant
 from xds.protocol.status import Rejection, Stamp, TypeStatus
-from xds.protocol.subscription import Subscription, unasked
+from xds.protocol.subscription import Demand, Subscription, unasked
 from xds.snapshot.resource import ResourceType
 from xds.snapshot.store import ResourceChange
 
@@ -103,15 +103,25 @@ class Watch:
         """A resource of this type changed in the store."""
         if self.subscription.covers(change.name):
             self.backlog.note(change, revision)
-            if change.new is None and self._variant is Variant.SOTW:
+            if change.name in self.backlog.vanished:
                 self.rejected.pop(change.name, None)
 
-    def subscribe(self, subscription: Subscription) -> None:
-        """Ask for this from now on; drop what is asked for no more."""
-        old, self.subscription = self.subscription, subscription
-        if old.wildcard > subscription.wildcard or not old.names <= subscription.names:
-            self.backlog.forget(subscription.covers, wildcard=subscription.wildcard)
-            self.rejected = {name: v for name, v in self.rejected.items() if subscription.covers(name)}
+    def ask(self, demand: Demand) -> None:
+        """Take over what a request asks for; drop what is asked for no more."""
+        old, new = self.subscription, demand.subscription
+        self.subscription = new
+        if old is not new and (old.wildcard > new.wildcard or not old.names <= new.names):
+            self.backlog.forget(new)
+            self.rejected = {name: version for name, version in self.rejected.items() if new.covers(name)}
+        if demand.everything and self.flight and not old.wildcard:
+            # What is in flight will be the proxy's, whether or not it is asked for right now.
+            old = replace(old, names=old.names.union(item.name for item in self.flight.response.resources))
+        if demand.names or demand.everything:
+            self.backlog.ask(demand.names, everything=demand.everything, before=old)
+
+    def end_legacy(self) -> None:
+        """A name was given, if in a request that is otherwise ignored."""
+        self.subscription = replace(self.subscription, legacy=False)
 
     def send(self, composer: Composer, *, free: bool, held: Set[str], now: float) -> Flight | None:
         """Make the response for all that may go: updates if they are `free`, removals that are not `held`.
@@ -146,7 +156,9 @@ class Watch:
         """
         flight = self._land()
         response, words = flight.response, message[:MESSAGE_LIMIT]
-        self.rejected.update(flight.resources)
+        for name in response.removed:
+            self.rejected.pop(name, None)
+        self.rejected.update((name, version) for name, version in flight.resources if self._has_a_say(name))
         self._rejection = Rejection(response.version, now, words, flight.resources)
         return Rejected(self.type, response.nonce, response.version, response.revision, words, flight.resources)
 
@@ -162,6 +174,10 @@ class Watch:
             in_flight=self.flight is not None,
             waiting=len(self.backlog),
         )
+
+    def _has_a_say(self, name: str) -> bool:
+        """Whether a later response may yet replace this name at the proxy."""
+        return self.subscription.covers(name) and name not in self.backlog.vanished
 
     def _selection(self, news: Taken) -> Selection:
         if self.sends_full_set:

@@ -1,0 +1,186 @@
+"""After any sequence of commits, subscriptions and answers, a stream has what a new one would get.
+
+Covers delta and state of the world through the client model, which checks every single message on the way: one in
+flight, nothing without reason, no route before its cluster, no cluster gone before its routes. Excludes reconnects
+(test_rules) and types that are not served.
+
+The snapshots are consistent at each commit, as the product's are: there is exactly one cluster, with endpoints, for
+each name that a route has.
+"""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.xds_client_model import CDS, EDS, LDS, RDS, SDS, Client, World
+from xds.protocol.messages import Variant
+from xds.snapshot.resource import ResourceType
+
+CLUSTERS = ["c1", "c2", "c3", "c4"]
+NAMES = {
+    CDS: CLUSTERS,
+    EDS: CLUSTERS,
+    SDS: ["s1", "s2"],
+    LDS: ["l1", "l2"],
+    RDS: ["r1", "r2"],
+}
+
+Operation: TypeAlias = tuple[str, ResourceType, tuple[str, ...]]
+
+
+@dataclass
+class Content:
+    """A consistent snapshot in the making."""
+
+    world: World
+    routes: dict[str, frozenset[str]] = field(default_factory=dict)
+    present: set[tuple[ResourceType, str]] = field(default_factory=set)
+    serial: int = 0
+
+    def route(self, name: str, clusters: frozenset[str] | None) -> None:
+        """Point a route elsewhere (None: remove it), with the clusters and endpoints that come and go with it."""
+        before = self.clusters
+        if clusters is None:
+            self.routes.pop(name, None)
+        else:
+            self.routes[name] = clusters
+        after = self.clusters
+        bodies = {cluster: self.body() for cluster in after - before}
+        gone = dict.fromkeys(before - after)
+        rds = {name: None if clusters is None else f"{self.body()}:{','.join(sorted(clusters))}"}
+        self.world.commit(cds=bodies | gone, eds=bodies | gone, rds=rds)
+
+    def touch(self, type_: ResourceType, name: str) -> None:
+        """Change something that exists, or make or remove what nothing depends on."""
+        if type_ is RDS:
+            if name in self.routes:
+                self.route(name, self.routes[name])
+        elif type_ in (CDS, EDS):
+            if name in self.clusters:
+                self.world.commit(**{type_.short: {name: self.body()}})
+        else:
+            self.world.commit(**{type_.short: {name: self.body()}})
+
+    def revert(self, type_: ResourceType, name: str) -> None:
+        """Give something a body that it may have had before."""
+        if type_ in (SDS, LDS) or (type_ in (CDS, EDS) and name in self.clusters):
+            self.world.commit(**{type_.short: {name: "same as ever"}})
+
+    @property
+    def clusters(self) -> frozenset[str]:
+        return frozenset().union(*self.routes.values())
+
+    def body(self) -> str:
+        self.serial += 1
+        return f"body {self.serial}"
+
+
+def operations(*, removable_routes: bool) -> st.SearchStrategy[list[Operation]]:
+    types = st.sampled_from(list(ResourceType))
+    by_type = types.flatmap(
+        lambda type_: st.tuples(
+            st.sampled_from(["touch", "revert", "remove", "subscribe", "unsubscribe"]),
+            st.just(type_),
+            st.lists(st.sampled_from([*NAMES[type_], "*"]), min_size=1, max_size=3, unique=True).map(tuple),
+        )
+    )
+    routes = st.tuples(
+        st.just("route"),
+        st.sampled_from([RDS]),
+        st.tuples(st.sampled_from(NAMES[RDS]), *[st.sampled_from([*CLUSTERS, ""])] * 2),
+    )
+    unroutes = st.tuples(st.just("unroute"), st.just(RDS), st.tuples(st.sampled_from(NAMES[RDS])))
+    answers = st.tuples(st.sampled_from(["ack", "ack", "ack", "nack", "wait"]), types, st.just(()))
+    kinds = [by_type, routes, answers, answers, *([unroutes] if removable_routes else [])]
+    return st.lists(st.one_of(*kinds), max_size=60)
+
+
+def act(operation: Operation, content: Content, client: Client) -> None:
+    verb, type_, names = operation
+    match verb:
+        case "ack" | "nack" if type_ in client.wire:
+            (client.ack if verb == "ack" else client.nack)(type_)
+        case "wait":
+            content.world.pass_time(0.8)
+        case "subscribe":
+            client.subscribe(type_, *names)
+        case "unsubscribe":
+            client.unsubscribe(type_, *names)
+        case "touch" | "revert":
+            for name in names:
+                (content.touch if verb == "touch" else content.revert)(type_, name)
+        case "remove" if type_ in (SDS, LDS):
+            content.world.commit(**{type_.short: dict.fromkeys(names)})
+        case "route":
+            content.route(names[0], frozenset(filter(None, names[1:])))
+        case "unroute":
+            content.route(names[0], None)
+
+
+def fresh(client: Client) -> Client:
+    """A new stream that asks for the same."""
+    other = client.world.client(client.variant)
+    for type_, interest in client.interests.items():
+        names = [*interest.names, *(["*"] if interest.wildcard else [])]
+        if names:
+            other.subscribe(type_, *names)
+    other.settle()
+    return other
+
+
+def replace_what_was_refused(client: Client, content: Content) -> None:
+    """Let the proxy have something else for all that it refused."""
+    for type_, refused in client.refused.items():
+        for name in list(refused):
+            content.touch(type_, name)
+    client.settle()
+
+
+def check(client: Client, content: Content) -> None:
+    client.settle()
+    store = client.world.store
+    for type_, held in client.held.items():
+        for name, item in store.resources(type_).items():
+            if client.interests[type_].covers(name):
+                got = held.get(name)
+                assert got == item or client.refused[type_].get(name) == item.version
+    replace_what_was_refused(client, content)
+    other = fresh(client)
+    gone = {RDS, EDS, SDS} if client.variant is Variant.SOTW else set()  # no word for a removal: it fades out
+    for type_, held in client.held.items():
+        existing = {name: item for name, item in held.items() if type_ not in gone or store.get(type_, name)}
+        assert existing == other.held[type_]
+    assert client.session.behind is None
+    assert client.session.deadline() is None
+    assert not [name for type_ in ResourceType for name in client.refused[type_] if store.get(type_, name)]
+    assert all(not status.rejecting and not status.waiting for status in client.session.status().types)
+
+
+@pytest.mark.parametrize("envoy", [True, False], ids=["wildcards", "names"])
+@given(data=st.data())
+def test_a_delta_stream_ends_with_what_a_new_one_gets(envoy: bool, data: st.DataObject) -> None:
+    run(Variant.DELTA, data.draw(operations(removable_routes=True)), envoy=envoy)
+
+
+@pytest.mark.parametrize("envoy", [True, False], ids=["wildcards", "names"])
+@given(data=st.data())
+def test_a_sotw_stream_ends_with_what_a_new_one_gets(envoy: bool, data: st.DataObject) -> None:
+    run(Variant.SOTW, data.draw(operations(removable_routes=False)), envoy=envoy)
+
+
+def run(variant: Variant, steps: list[Operation], *, envoy: bool) -> None:
+    world = World(lds={"l1": "1"}, sds={"s1": "1"})
+    content = Content(world)
+    content.route("r1", frozenset({"c1"}))
+    client = world.client(variant)
+    if envoy:
+        for type_ in (CDS, LDS):
+            client.subscribe(type_)
+        client.subscribe(EDS, "c1")
+        client.subscribe(RDS, *NAMES[RDS])
+    for step in steps:
+        act(step, content, client)
+    check(client, content)
