@@ -57,5 +57,4 @@ class Pipeline:
 
     def _build(self) -> Resources:
         stale, self._stale = self._stale, Stale()
-        built = self._builder.build(self._translator.update(stale, datetime.now(UTC)))
-        return built if self.ready else self._builder.first() | built
+        return self._builder.build(self._translator.update(stale, datetime.now(UTC)))

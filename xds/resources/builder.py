@@ -35,13 +35,10 @@ class Builder:
         self._routes: dict[str, _RouteConfiguration] = {}
         self._certificates: dict[str, Certificate] = {}
 
-    def first(self) -> Resources:
-        """What is there whatever the Ingresses say: the plain listener and its routes."""
-        built = _built(ResourceType.LISTENER, names.HTTP, http_listener(self._options))
-        return {**built, **self._http_routes(None)}
-
     def build(self, change: TrafficChange) -> Resources:
-        """The resources that the change touches, changed or not; the store tells."""
+        """The resources that the change touches, changed or not; the store tells. The first time also those that are
+        there whatever the Ingresses say: the plain listener and its routes.
+        """
         built: Resources = {}
         for key in change.backends:
             built |= self._cluster(key)
@@ -49,6 +46,8 @@ class Builder:
             built |= self.endpoints(key)
         if change.tls:
             built |= self._secrets() | self._https_listener()
+        if not self._routes:
+            built |= _built(ResourceType.LISTENER, names.HTTP, http_listener(self._options)) | self._http_routes(None)
         if change.hosts or change.default or change.tls:
             built |= self._route_configurations(change)
         return built
@@ -94,8 +93,10 @@ class Builder:
         return built
 
     def _http_routes(self, hosts: Iterable[str] | None) -> Resources:
+        """Updates only these hosts; all of them for None, or the first time."""
+        first = names.HTTP not in self._routes
         configuration = self._configuration(names.HTTP)
-        if hosts is None:
+        if hosts is None or first:
             configuration.replace(self._tables.http())
         else:
             configuration.update({host: self._tables.http_host(host) for host in hosts})

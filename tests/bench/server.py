@@ -1,0 +1,73 @@
+"""The real `xds serve` on a folder, for benchmarks."""
+
+import asyncio
+import contextlib
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+
+from tests.support.envoy import free_port
+
+XDS: Final = Path(sys.executable).parent / "xds"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running server. `started` is when its process was started, in seconds of `time.monotonic`."""
+
+    process: asyncio.subprocess.Process
+    listen: str
+    admin: str
+    started: float
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of processor time so far, to the kernel's tick of 10 ms: proc_pid_stat(5)."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def memory(self) -> float:
+        """Resident megabytes."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    async def ready(self) -> float:
+        """Wait for /readyz, and return the seconds since the process was started."""
+        async with aiohttp.ClientSession() as session:
+            while True:
+                with contextlib.suppress(aiohttp.ClientError):
+                    async with session.get(f"http://{self.admin}/readyz") as answer:
+                        if answer.status == 200:
+                            return time.monotonic() - self.started
+                await asyncio.sleep(0.002)
+
+
+@contextlib.asynccontextmanager
+async def served(folder: Path, *flags: str, listen: str = "") -> AsyncIterator[Served]:
+    """The server, with further flags, at the address `listen` or a free one."""
+    listen = listen or f"127.0.0.1:{free_port()}"
+    admin = f"127.0.0.1:{free_port()}"
+    where = ("--from", folder, "--listen", listen, "--admin", admin, "--log-level", "error")
+    started = time.monotonic()
+    process = await asyncio.create_subprocess_exec(XDS, "serve", *where, *flags)
+    try:
+        yield Served(process, listen, admin, started)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+def write(path: Path, text: str) -> None:
+    """As careful editors do: into a new file that then takes the place of the old one."""
+    path.parent.mkdir(exist_ok=True)
+    new = path.with_suffix(".tmp")
+    new.write_text(text)
+    new.replace(path)
