@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import click
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -115,8 +115,8 @@ def change_data(change: pb.ResourceChange) -> dict[str, Any]:
     }
 
 
-def _side_data(change: pb.ResourceChange, side: str) -> dict[str, Any] | None:
-    if not change.HasField("old" if side == "old" else "new"):
+def _side_data(change: pb.ResourceChange, side: Literal["old", "new"]) -> dict[str, Any] | None:
+    if not change.HasField(side):
         return None
     resource: pb.Resource = getattr(change, side)
     return {"version": resource.version, "resource": json.loads(resource.json)}

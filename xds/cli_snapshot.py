@@ -117,15 +117,16 @@ def watch(*, server: HostPort | UnixPath, types: tuple[str, ...], names: tuple[s
 
 
 def _write_revision(response: pb.WatchSnapshotResponse, output: str) -> None:
-    data = {**revision_data(response.revision), "changes": [change_data(each) for each in response.changes]}
-    if output == "json":
-        write_line(data)
-    elif output == "yaml":
-        click.echo(f"---\n{to_yaml(data)}", nl=False)
-    else:
+    if output == "table":
         write(Text(f"{clock(response.revision.committed_at)} revision {response.revision.number}", "bold"))
         for change in response.changes:
             write(_line(change))
+        return
+    data = {**revision_data(response.revision), "changes": [change_data(each) for each in response.changes]}
+    if output == "json":
+        write_line(data)
+    else:
+        click.echo(f"---\n{to_yaml(data)}", nl=False)
 
 
 def _line(change: pb.ResourceChange) -> Text:

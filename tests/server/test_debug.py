@@ -10,106 +10,33 @@ import json
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from tests.support.debug_server import DebugServer, services, shop, type_status
+from tests.support.objects import certificate, secret, service, tls
 from xds.api.v1 import debug_pb2 as pb
 from xds.api.v1 import debug_pb2_grpc
-from xds.kube.change import Applied, Batch, Deleted, Listed
-from xds.kube.objects import (
-    KINDS,
-    HTTPIngressPath,
-    HTTPIngressRuleValue,
-    Ingress,
-    IngressBackend,
-    IngressRule,
-    IngressServiceBackend,
-    IngressSpec,
-    IngressTLS,
-    Key,
-    KubeObject,
-    Metadata,
-    Secret,
-    SecretData,
-    Service,
-    ServiceBackendPort,
-    ServicePort,
-    ServiceSpec,
-)
-from xds.kube.state import KubeState
-from xds.pipeline import Pipeline
-from xds.protocol.messages import Node, Variant
-from xds.protocol.status import Rejection, Stamp, Status, TypeStatus
-from xds.resources.options import ProxyOptions
-from xds.server.debug import ADS_SERVICE, DEBUG_SERVICE, DebugService, Health, add_debug
-from xds.server.debug_messages import ProxyStatus
+from xds.kube.change import Deleted
+from xds.kube.objects import Ingress, Key
+from xds.protocol.messages import Node
+from xds.protocol.status import Rejection
+from xds.server.debug import ADS_SERVICE, DEBUG_SERVICE
 from xds.server.revisions import FellBehindError, Revisions
 from xds.snapshot.resource import ResourceType
 from xds.snapshot.store import Revision
-from xds.translate.translator import TranslateOptions
 
 
-def service(name: str) -> Service:
-    return Service(Metadata(name, "default"), ServiceSpec(ports=(ServicePort(80),)))
+class World(DebugServer):
+    """`do` changes what exists; the rest asks."""
 
-
-def ingress(name: str, *services: str, prefix: str = "/", tls: str | None = None) -> Ingress:
-    paths = tuple(
-        HTTPIngressPath(
-            path=prefix + each,
-            path_type="Prefix",
-            backend=IngressBackend(IngressServiceBackend(each, ServiceBackendPort(number=80))),
-        )
-        for each in services
-    )
-    rule = IngressRule("example.com", HTTPIngressRuleValue(paths))
-    entry = IngressTLS(("example.com",), tls)
-    return Ingress(Metadata(name, "default"), IngressSpec(rules=(rule,), tls=(entry,) if tls else None))
-
-
-def certificate() -> tuple[bytes, bytes]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("example.com")]), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return signed.public_bytes(serialization.Encoding.PEM), private
-
-
-class World:
-    """A control plane without proxies: `do` changes what exists, the stub asks."""
-
-    def __init__(self, channel: grpc.aio.Channel, health: Health | None = None) -> None:
-        self.pipeline = Pipeline(KubeState(claim_classless=True), TranslateOptions(), ProxyOptions())
-        self.revisions = Revisions()
-        self.proxies: list[ProxyStatus] = []
+    def ask(self, channel: grpc.aio.Channel) -> None:
         self.channel = channel
         self.stub = debug_pb2_grpc.DebugServiceStub(channel)
-        self.health = health
-
-    def do(self, *changes: KubeObject | Deleted) -> Revision | None:
-        now = asyncio.get_running_loop().time()
-        applied = [each if isinstance(each, Deleted) else Applied(each) for each in changes]
-        revision = self.pipeline.apply([Batch((*applied, *map(Listed, KINDS)), now)], now)
-        if revision:
-            self.revisions.publish(revision)
-        return revision
 
     async def resources(self, *types: str, names: tuple[str, ...] = (), full: bool = False) -> list[pb.Resource]:
         request = pb.ListResourcesRequest(filter=pb.ResourceFilter(types=types, names=names), view=view(full))
@@ -132,18 +59,9 @@ def view(full: bool) -> "pb.ResourceView":
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
-    server = grpc.aio.server()
-    port = server.add_insecure_port("127.0.0.1:0")
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        world = World(channel)
-        service = DebugService(
-            world.pipeline.store, lambda: world.pipeline.problems, lambda: world.proxies, world.revisions
-        )
-        world.health = await add_debug(server, service)
-        await server.start()
+    async with World() as world, grpc.aio.insecure_channel(world.target) as channel:
+        world.ask(channel)
         yield world
-        world.revisions.close()
-        await server.stop(None)
 
 
 @dataclass
@@ -163,7 +81,7 @@ def found(resources: list[pb.Resource]) -> list[tuple[str, str]]:
 
 
 async def test_resources_come_in_the_order_of_an_update(world: World) -> None:
-    world.do(service("b"), service("a"), ingress("shop", "b", "a"))
+    world.do(service("b"), service("a"), shop("b", "a"))
     assert found(await world.resources()) == [
         ("cds", "default/a/80"),
         ("cds", "default/b/80"),
@@ -177,7 +95,7 @@ async def test_resources_come_in_the_order_of_an_update(world: World) -> None:
 async def test_the_first_message_is_the_snapshot(world: World) -> None:
     before = time.time()
     world.do()
-    world.do(service("a"), ingress("shop", "a"))
+    world.do(service("a"), shop("a"))
     [head, *_] = [each async for each in world.stub.ListResources(pb.ListResourcesRequest())]
     assert head.snapshot.revision.number == 2
     read_at, committed_at = head.snapshot.revision.read_at, head.snapshot.revision.committed_at
@@ -192,7 +110,7 @@ async def test_the_first_message_is_the_snapshot(world: World) -> None:
     "word", ["cds", "CDS", "Cluster", "envoy.config.cluster.v3.Cluster", ResourceType.CLUSTER.value]
 )
 async def test_a_type_goes_by_several_names(world: World, word: str) -> None:
-    world.do(service("a"), ingress("shop", "a"))
+    world.do(service("a"), shop("a"))
     assert found(await world.resources(word)) == [("cds", "default/a/80")]
 
 
@@ -209,7 +127,7 @@ async def test_an_unknown_type(world: World) -> None:
     [("/api/", ["api"]), ("api", ["api-2", "api"]), ("default/*/80", ["api-2", "api", "web"]), ("api*", [])],
 )
 async def test_names_are_patterns_or_parts(world: World, wanted: str, services: list[str]) -> None:
-    world.do(service("api"), service("api-2"), service("web"), ingress("shop", "api", "api-2", "web"))
+    world.do(service("api"), service("api-2"), service("web"), shop("api", "api-2", "web"))
     expected = [("cds", f"default/{each}/80") for each in services]
     assert found(await world.resources("cds", names=(wanted,))) == expected
 
@@ -222,7 +140,7 @@ async def test_the_basic_view_has_no_content(world: World) -> None:
 
 
 async def test_the_full_view_is_protobuf_json_in_snake_case(world: World) -> None:
-    world.do(service("a"), ingress("shop", "a"))
+    world.do(service("a"), shop("a"))
     [resource] = await world.resources("cds", full=True)
     content = json.loads(resource.json)
     assert content["name"] == "default/a/80"
@@ -231,7 +149,7 @@ async def test_the_full_view_is_protobuf_json_in_snake_case(world: World) -> Non
 
 async def test_many_resources_come_in_many_messages(world: World) -> None:
     names = [f"s{number:03}" for number in range(120)]
-    world.do(*map(service, names), ingress("shop", *names))
+    world.do(*services(*names), shop(*names))
     responses = [each async for each in world.stub.ListResources(pb.ListResourcesRequest())]
     assert all(len(each.resources) <= 50 for each in responses)
     assert [each.name for response in responses for each in response.resources[:120]][:120] == [
@@ -240,9 +158,8 @@ async def test_many_resources_come_in_many_messages(world: World) -> None:
 
 
 async def test_no_private_key_leaves(world: World) -> None:
-    chain, private = certificate()
-    secret = Secret(Metadata("cert", "default"), SecretData(chain, private))
-    world.do(service("a"), secret, ingress("shop", "a", tls="cert"))
+    cert = secret("cert", certificate("example.com"))
+    world.do(service("a"), cert, shop("a", tls=tls("example.com", secret="cert")))
     [shown] = await world.resources("sds", full=True)
     content = json.loads(shown.json)["tls_certificate"]
     assert content["private_key"] == {"inline_bytes": "[redacted]"}
@@ -260,8 +177,8 @@ async def test_nothing_to_list_before_the_first_snapshot(world: World) -> None:
 
 
 async def test_diff_is_of_the_newest_two(world: World) -> None:
-    world.do(service("a"), service("b"), ingress("shop", "a"))
-    world.do(ingress("shop", "b"))
+    world.do(service("a"), service("b"), shop("a"))
+    world.do(shop("b"))
     head, changes = await world.diff(view=pb.RESOURCE_VIEW_FULL)
     assert (head.start.number, head.end.number) == (1, 2)
     assert head.end.HasField("committed_at")
@@ -281,7 +198,7 @@ async def test_diff_is_of_the_newest_two(world: World) -> None:
 
 
 async def test_diff_from_the_empty_snapshot_with_a_filter(world: World) -> None:
-    world.do(service("a"), ingress("shop", "a"))
+    world.do(service("a"), shop("a"))
     world.do(Deleted(Ingress, Key("default", "shop")))
     head, changes = await world.diff(from_revision=0, to_revision=1, filter=pb.ResourceFilter(types=["cds", "eds"]))
     assert (head.start.number, head.start.HasField("read_at")) == (0, False)
@@ -297,14 +214,14 @@ async def test_diff_beyond_the_history(world: World) -> None:
 
 
 async def test_watch_tells_each_revision(world: World) -> None:
-    world.do(service("a"), service("b"), ingress("shop", "a"))
+    world.do(service("a"), service("b"), shop("a"))
     call = await world.watch(filter=pb.ResourceFilter(types=["cds"]), view=pb.RESOURCE_VIEW_FULL)
-    world.do(ingress("shop", "a", "b"))
+    world.do(shop("a", "b"))
     first = await call.read()
     assert (first.revision.number, [each.name for each in first.changes]) == (2, ["default/b/80"])
     assert json.loads(first.changes[0].new.json)["name"] == "default/b/80"
-    world.do(ingress("shop", "a", "b", prefix="/other/"))  # routes alone: not what is watched
-    world.do(ingress("shop", "a", prefix="/other/"))
+    world.do(shop("a", "b", prefix="/other/"))  # routes alone: not what is watched
+    world.do(shop("a", prefix="/other/"))
     second = await call.read()
     assert (second.revision.number, second.changes[0].HasField("new")) == (4, False)
     call.cancel()
@@ -342,35 +259,18 @@ async def test_a_watch_over_grpc_that_falls_behind(world: World) -> None:
     world.do(service("a"), service("b"))
     call = await world.watch()
     for number in range(150):  # without a turn of the event loop, so that nothing is sent meanwhile
-        world.do(ingress("shop", "ab"[number % 2]))
+        world.do(shop("ab"[number % 2]))
     answer = await refused(call.read())
     assert answer.code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-def status(node: Node | None, **fields: Any) -> ProxyStatus:
-    now = asyncio.get_running_loop().time()
-    type_ = TypeStatus(
-        ResourceType.LISTENER,
-        subscribed=3,
-        wildcard=True,
-        sent=Stamp("v2", now),
-        acknowledged=Stamp("v1", now - 60),
-        rejected=None,
-        rejecting=0,
-        in_flight=False,
-        waiting=0,
-    )
-    types = (replace(type_, **fields),)
-    return ProxyStatus("ipv4:127.0.0.1:5", Status(Variant.DELTA, node, now - 120, types, ("type.googleapis.com/x",)))
-
-
 async def test_proxies(world: World) -> None:
-    rejected = Rejection("v2", asyncio.get_running_loop().time(), "cannot bind", (("http", "abc"),))
-    world.proxies = [
-        status(Node("z", "fleet", "envoy 1.40.0"), rejected=rejected, rejecting=1),
-        status(Node("a")),
-        status(None),
-    ]
+    now = asyncio.get_running_loop().time()
+    rejected = Rejection("v2", now, "cannot bind", (("http", "abc"),))
+    listeners = type_status(ResourceType.LISTENER, now, wildcard=True, rejected=rejected, rejecting=1)
+    world.connect(Node("z", "fleet", "envoy 1.40.0"), listeners)
+    world.connect(Node("a"))
+    world.connect(None)
     answer = await world.stub.ListProxies(pb.ListProxiesRequest())
     assert [each.node_id for each in answer.proxies] == ["", "a", "z"]
     proxy = answer.proxies[2]
@@ -390,20 +290,20 @@ async def test_proxies(world: World) -> None:
     [({}, True), ({"in_flight": True}, False), ({"waiting": 1}, False), ({"rejecting": 1}, False)],
 )
 async def test_in_sync(world: World, fields: dict[str, Any], in_sync: bool) -> None:
-    world.proxies = [status(Node("a"), **fields)]
+    world.connect(Node("a"), type_status(ResourceType.ROUTES, asyncio.get_running_loop().time(), **fields))
     answer = await world.stub.ListProxies(pb.ListProxiesRequest())
     assert answer.proxies[0].types[0].in_sync is in_sync
 
 
 async def test_a_proxy_that_was_sent_nothing(world: World) -> None:
-    world.proxies = [status(Node("a"), sent=None, acknowledged=None)]
+    world.connect(Node("a"), type_status(ResourceType.ROUTES, 0, sent=None, acknowledged=None))
     [type_] = (await world.stub.ListProxies(pb.ListProxiesRequest())).proxies[0].types
     assert (type_.sent_version, type_.acked_version) == ("", "")
     assert not any(map(type_.HasField, ("sent_at", "acked_at", "rejection")))
 
 
 async def test_problems(world: World) -> None:
-    world.do(ingress("shop", "gone"))
+    world.do(shop("gone"))
     [problem] = (await world.stub.ListProblems(pb.ListProblemsRequest())).problems
     [expected] = world.pipeline.problems
     assert (problem.object.kind, problem.object.namespace, problem.object.name) == ("Ingress", "default", "shop")
@@ -415,7 +315,6 @@ async def test_problems(world: World) -> None:
 async def test_health_is_told(world: World, name: str) -> None:
     stub = health_pb2_grpc.HealthStub(world.channel)
     request = health_pb2.HealthCheckRequest(service=name)
-    assert world.health
     assert (await stub.Check(request)).status == health_pb2.HealthCheckResponse.NOT_SERVING
     await world.health.set_serving(True)
     assert (await stub.Check(request)).status == health_pb2.HealthCheckResponse.SERVING

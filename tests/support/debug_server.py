@@ -1,0 +1,137 @@
+"""The debug API on a port of its own, over a pipeline that is fed with objects by hand; without proxies, except those
+that a test makes up.
+"""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+
+from tests.support.objects import ingress, path, rule, service
+from xds.kube.change import Applied, Batch, Deleted, Listed
+from xds.kube.objects import KINDS, Ingress, IngressTLS, KubeObject
+from xds.kube.state import KubeState
+from xds.pipeline import Pipeline
+from xds.protocol.messages import Node, Variant
+from xds.protocol.status import Stamp, Status, TypeStatus
+from xds.resources.options import ProxyOptions
+from xds.server.debug import DebugService, Health, add_debug
+from xds.server.debug_messages import ProxyStatus
+from xds.server.revisions import Revisions
+from xds.snapshot.resource import ResourceType
+from xds.snapshot.store import Revision
+from xds.translate.translator import TranslateOptions
+
+
+class DebugServer:
+    """A control plane from `async with` to its end. `target` is for a gRPC channel and for `--server`."""
+
+    health: Health
+
+    def __init__(self) -> None:
+        self.pipeline = Pipeline(KubeState(), TranslateOptions(), ProxyOptions())
+        self.proxies: list[ProxyStatus] = []
+        self.target = ""
+
+    async def __aenter__(self) -> Self:
+        self.revisions = Revisions()
+        self._server = grpc.aio.server()
+        debug = DebugService(self.pipeline.store, lambda: self.pipeline.problems, lambda: self.proxies, self.revisions)
+        self.health = await add_debug(self._server, debug)
+        self.target = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        await self._server.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.revisions.close()
+        await self._server.stop(None)
+
+    def do(self, *changes: KubeObject | Deleted) -> Revision | None:
+        """What a source read just now. From the event loop."""
+        now = asyncio.get_running_loop().time()
+        applied = [each if isinstance(each, Deleted) else Applied(each) for each in changes]
+        revision = self.pipeline.apply([Batch((*applied, *map(Listed, KINDS)), now)], now)
+        if revision:
+            self.revisions.publish(revision)
+        return revision
+
+    def connect(self, node: Node | None, *types: TypeStatus, ago: float = 120) -> None:
+        """A proxy that has been connected for some seconds."""
+        since = asyncio.get_running_loop().time() - ago
+        stream = Status(Variant.DELTA, node, since, types, ("type.googleapis.com/x",))
+        self.proxies.append(ProxyStatus("ipv4:127.0.0.1:5", stream))
+
+
+class ThreadedDebugServer:
+    """The same, for tests that block."""
+
+    def __init__(self) -> None:
+        self.server = DebugServer()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._run(self.server.__aenter__())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._run(self.server.__aexit__(kind, error, trace))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    @property
+    def target(self) -> str:
+        return self.server.target
+
+    def do(self, *changes: KubeObject | Deleted) -> None:
+        async def change() -> None:
+            self.server.do(*changes)
+
+        self._run(change())
+
+    def connect(self, node: Node | None, *types: TypeStatus) -> None:
+        async def connect() -> None:
+            self.server.connect(node, *types)
+
+        self._run(connect())
+
+    def now(self) -> float:
+        """Seconds of the server's clock."""
+        return self._loop.time()
+
+    def _run(self, coroutine: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
+
+
+def shop(*services: str, prefix: str = "/", tls: IngressTLS | None = None) -> Ingress:
+    """The Ingress `shop` with a path for each Service."""
+    paths = [path(prefix + each, each) for each in services]
+    return ingress("shop", rule("example.com", *paths), tls=[tls] if tls else None)
+
+
+def services(*names: str) -> Iterator[KubeObject]:
+    return map(service, names)
+
+
+def type_status(type_: ResourceType, now: float, **fields: Any) -> TypeStatus:
+    """A type that is in sync, unless the fields say otherwise."""
+    shown: dict[str, Any] = {
+        "subscribed": 3,
+        "wildcard": False,
+        "sent": Stamp("v2", now),
+        "acknowledged": Stamp("v1", now - 60),
+        "rejected": None,
+        "rejecting": 0,
+        "in_flight": False,
+        "waiting": 0,
+    }
+    return TypeStatus(type_, **{**shown, **fields})
