@@ -1,0 +1,46 @@
+"""Compiles protos/ into xds/api/; with --check says instead what is not up to date, and exits 1."""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from grpc_tools import _proto, protoc
+
+ROOT: Final = Path(__file__).parents[2]
+PROTOS: Final = ROOT / "protos"
+
+
+def main() -> None:
+    if "--check" not in sys.argv[1:]:
+        compile_into(ROOT)
+        return
+    stale = differences()
+    for path in stale:
+        print(f"{path} is not what protos/ says; run `make generate`")
+    sys.exit(1 if stale else 0)
+
+
+def compile_into(folder: Path) -> None:
+    """Write the modules of every proto below `folder`."""
+    files = [str(path) for path in sorted(PROTOS.rglob("*.proto"))]
+    outputs = [f"--{kind}={folder}" for kind in ("python_out", "pyi_out", "grpc_python_out")]
+    well_known = Path(_proto.__path__[0])
+    if protoc.main(["protoc", f"-I{PROTOS}", f"-I{well_known}", *outputs, *files]):
+        sys.exit("protoc failed; it says above why")
+
+
+def differences() -> list[Path]:
+    """The generated files, from the root of the checkout, that differ from what would be generated now."""
+    with tempfile.TemporaryDirectory() as temporary:
+        compile_into(Path(temporary))
+        fresh = {path.relative_to(temporary): path.read_bytes() for path in Path(temporary).rglob("*_pb2*")}
+    return [path for path, content in fresh.items() if not _is(ROOT / path, content)]
+
+
+def _is(path: Path, content: bytes) -> bool:
+    return path.exists() and path.read_bytes() == content
+
+
+if __name__ == "__main__":
+    main()
