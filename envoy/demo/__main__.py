@@ -1,0 +1,127 @@
+"""`make demo`: echo backends, the control plane, two Envoys, and a tour of what they do together.
+
+DEMO_ONCE=1 ends after the tour; otherwise all stays up until Ctrl-C. The exit code is 0 if every step of the tour did
+what it should.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from typing import NoReturn
+
+import certificates
+from backends import Backends
+from client import Client
+from envoys import admin_session
+from folder import WorkingFolder
+from invitation import invite
+from ports import NoPortError
+from processes import Children, DemoError
+from screen import Screen
+from startup import VARIANTS, Launch, choose_ports
+from tour import tour
+from waiting import first
+from world import World
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+class Interrupted(Exception):  # noqa: N818 - nothing is wrong
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__(number.name)
+        self.number = number
+
+
+class Interruption:
+    """The first signal that asks to end. Those after it change nothing, so that all is put away in peace."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._received: asyncio.Future[signal.Signals] = loop.create_future()
+        for number in SIGNALS:
+            if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # nohup
+            loop.add_signal_handler(number, self._receive, number)
+
+    async def wait(self) -> signal.Signals:
+        return await asyncio.shield(self._received)
+
+    async def strike(self) -> NoReturn:
+        """Waits for ever, in the good case.
+
+        Raises:
+            Interrupted: there was a signal.
+        """
+        raise Interrupted(await self.wait())
+
+    def _receive(self, number: signal.Signals) -> None:
+        if not self._received.done():
+            self._received.set_result(number)
+
+
+async def demo(screen: Screen, interruption: Interruption, *, once: bool) -> bool:
+    """True if every step of the tour did what it should.
+
+    Raises:
+        DemoError: the demo can't go on.
+        Interrupted: there was a signal before the tour was over.
+    """
+    with WorkingFolder() as folder:
+        try:
+            ok = await _in(folder, screen, interruption, once=once)
+        except DemoError:
+            folder.keep = True
+            raise
+        finally:
+            if folder.keep:
+                screen.parting(f"Logs and manifests are kept in {folder.root}")
+    return ok
+
+
+async def _in(folder: WorkingFolder, screen: Screen, interruption: Interruption, *, once: bool) -> bool:
+    async with Backends() as backends, admin_session() as session, Children(folder.logs) as children:
+        folder.fill(backends, certificates.make("secure.localhost"))
+        _introduce(screen, folder)
+        start, chosen = time.perf_counter(), choose_ports()
+        launch = Launch(screen, children, folder, chosen, session)
+        await first(interruption.strike(), launch.control_plane())
+        fleet = await first(interruption.strike(), launch.fleet())
+        screen.note(f"Ready after {time.perf_counter() - start:.1f} s.")
+        async with Client(folder.authority) as client:
+            world = World(screen, chosen, folder, backends, fleet, client)
+            ok = await first(interruption.strike(), children.first_death(), tour(world))
+            folder.keep = not ok
+            if not once:
+                invite(world)
+                await first(interruption.wait(), children.first_death())
+    return ok
+
+
+def _introduce(screen: Screen, folder: WorkingFolder) -> None:
+    screen.heading(
+        f"xds-ingress: a control plane, {len(VARIANTS)} Envoys, and a folder of manifests instead of a cluster"
+    )
+    screen.note(f"Manifests, followed as they change: {folder.manifests}")
+    screen.note(f"Logs: {folder.logs}")
+
+
+async def main() -> int:
+    screen, interruption = Screen(), Interruption()
+    if sys.platform != "linux":
+        screen.line("The demo needs Linux: its two Envoys share the ports that they listen on (SO_REUSEPORT).")
+        return 1
+    once = os.environ.get("DEMO_ONCE", "") not in {"", "0"}
+    try:
+        return 0 if await demo(screen, interruption, once=once) else 1
+    except Interrupted as error:
+        screen.parting(f"Stopped by {error}.")
+        return 128 + error.number
+    except (DemoError, NoPortError) as error:
+        screen.parting(f"The demo can't go on: {error}")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

@@ -1,0 +1,113 @@
+"""Echo backends: each has a name and an address of its own, as a pod has, and answers with what it was asked."""
+
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import ports
+from aiohttp import WSMsgType, web
+
+HEADERS: Final = ("x-forwarded-for", "x-forwarded-proto", "x-request-id", "user-agent")
+"""Those that a proxy adds or changes."""
+
+SERVICES: Final[Mapping[str, int]] = {"web": 4, "api": 3, "tenants": 2, "chat": 1, "fallback": 1}
+"""How many backends each Service has. The last one of `web` comes and goes."""
+
+GRACE: Final = 2.0
+"""Seconds for requests under way when a backend stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a backend is."""
+
+    name: str
+    address: str
+    port: int
+
+
+class Backend:
+    """One echo server. `start` and `stop` may follow each other again and again."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, bound: socket.socket | None = None) -> None:
+        """Listen, on a socket that is bound already if there is one."""
+        application = web.Application()
+        application.router.add_route("*", "/{path:.*}", _answer_as(self.place.name))
+        self._runner = web.AppRunner(application, shutdown_timeout=GRACE, access_log=None)
+        await self._runner.setup()
+        place = self.place
+        site = web.SockSite(self._runner, bound) if bound else web.TCPSite(self._runner, place.address, place.port)
+        await site.start()
+
+    async def stop(self) -> None:
+        """Ends the requests under way within GRACE."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+
+def _answer_as(name: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.headers.get("upgrade", "").lower() == "websocket":
+            return await _talk(name, request)
+        headers = {each: request.headers[each] for each in HEADERS if each in request.headers}
+        seen = {"backend": name, "method": request.method, "host": request.host, "path": request.path_qs}
+        return web.json_response({**seen, "headers": headers})
+
+    return answer
+
+
+async def _talk(name: str, request: web.Request) -> web.WebSocketResponse:
+    """Every message comes back with the backend's name in front."""
+    conversation = web.WebSocketResponse()
+    await conversation.prepare(request)
+    async for message in conversation:
+        if message.type is WSMsgType.TEXT:
+            await conversation.send_str(f"{name}: {message.data}")
+    return conversation
+
+
+class Backends:
+    """All of them. As a context manager it starts all but the spare one, and stops what runs."""
+
+    def __init__(self) -> None:
+        self._by_service: dict[str, list[Backend]] = {}
+
+    async def __aenter__(self) -> "Backends":
+        addresses = {
+            service: [f"127.0.{network}.{host}" for host in range(1, count + 1)]
+            for network, (service, count) in enumerate(SERVICES.items(), start=1)
+        }
+        sockets = iter(ports.bind_same_port([address for each in addresses.values() for address in each]))
+        for service, each in addresses.items():
+            self._by_service[service] = [
+                await _started(f"{service}-{number}", next(sockets)) for number in range(1, len(each) + 1)
+            ]
+        await self.spare.stop()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for backends in self._by_service.values():
+            for backend in backends:
+                await backend.stop()
+
+    @property
+    def spare(self) -> Backend:
+        """The backend that a Service gets and loses again."""
+        return self._by_service["web"][-1]
+
+    def places(self, service: str, *, spare: bool = False) -> list[Place]:
+        """Where a Service's backends are, with or without the spare one."""
+        return [each.place for each in self._by_service[service] if spare or each is not self.spare]
+
+
+async def _started(name: str, bound: socket.socket) -> Backend:
+    address, port = bound.getsockname()
+    backend = Backend(Place(name, address, port))
+    await backend.start(bound)
+    return backend

@@ -1,0 +1,91 @@
+"""The working folder: the manifests that the control plane follows, certificates, bootstraps and logs."""
+
+import base64
+import shutil
+import tempfile
+from pathlib import Path
+from types import TracebackType
+
+from backends import SERVICES, Backends, Place
+from certificates import ServerCertificate
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SOURCE = REPOSITORY / "k8s" / "demo"
+LATER = SOURCE / "later"
+"""Manifests that the tour adds when their time has come."""
+
+SLICE = """\
+# Where the pods of Service {service} are. In a cluster, Kubernetes writes this; here they are the demo's echo backends.
+# Take out a line, or set ready to false, and watch the fleet follow.
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata:
+  name: {service}-slice
+  labels: {{kubernetes.io/service-name: {service}}}
+addressType: IPv4
+ports:
+  - {{name: http, port: {port}}}
+endpoints:
+{endpoints}
+"""
+
+ENDPOINT = "  - {{addresses: [{address}], conditions: {{ready: true}}}}  # {name}"
+
+CERTIFICATE = """\
+# Made on the spot, good for a day.
+apiVersion: v1
+kind: Secret
+metadata:
+  name: {name}
+type: kubernetes.io/tls
+data:
+  tls.crt: {chain}
+  tls.key: {key}
+"""
+
+
+class WorkingFolder:
+    """A temporary folder, which goes away in the end, unless an error ends the demo: then its logs are needed."""
+
+    def __init__(self) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="xds-demo-"))
+        self.manifests = self.root / "manifests"
+        self.logs = self.root / "logs"
+        self.authority = self.root / "ca.pem"
+        self.keep = False
+        self.logs.mkdir()
+
+    def __enter__(self) -> "WorkingFolder":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if not self.keep:
+            shutil.rmtree(self.root, ignore_errors=True)
+
+    def fill(self, backends: Backends, certificate: ServerCertificate) -> None:
+        """Everything the tour begins with."""
+        shutil.copytree(SOURCE, self.manifests, ignore=shutil.ignore_patterns(LATER.name))
+        for service in SERVICES:
+            self.write(f"endpoints-{service}.yaml", endpoint_slice(service, backends.places(service)))
+        self.authority.write_bytes(certificate.authority)
+        self.write("secure-tls.yaml", tls_secret("secure-localhost", certificate), mode=0o600)
+
+    def write(self, name: str, text: str, mode: int = 0o644) -> None:
+        """A manifest at one stroke: nobody ever reads half of it. Names that begin with a dot are not read."""
+        unfinished = self.manifests / f".{name}.new"
+        unfinished.touch(mode)
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(self.manifests / name)
+
+    def remove(self, name: str) -> None:
+        (self.manifests / name).unlink()
+
+
+def endpoint_slice(service: str, places: list[Place]) -> str:
+    endpoints = "\n".join(ENDPOINT.format(address=place.address, name=place.name) for place in places)
+    return SLICE.format(service=service, port=places[0].port, endpoints=endpoints)
+
+
+def tls_secret(name: str, certificate: ServerCertificate) -> str:
+    chain, key = (base64.b64encode(each).decode() for each in (certificate.chain, certificate.private_key))
+    return CERTIFICATE.format(name=name, chain=chain, key=key)

@@ -1,0 +1,73 @@
+"""Requests that keep coming while something else happens, and an account of them."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+from aiohttp import ClientError
+from client import Client
+
+WORKERS = 6
+"""Half of them keep their connection, half open one for every request."""
+
+PAUSE = 0.015
+"""Seconds between two requests of a worker."""
+
+
+class Load:
+    """As a context manager: requests run while it is entered, and all have their answer when it is left.
+
+    `answered` counts the good answers by backend, `failures` all else by what it was.
+    """
+
+    def __init__(self, url: str, service: str, authority: Path) -> None:
+        self.answered: Counter[str] = Counter()
+        self.failures: Counter[str] = Counter()
+        self._url = url
+        self._service = service
+        self._authority = authority
+        self._tasks: list[asyncio.Task[None]] = []
+        self._running = False
+        self._ended = asyncio.Condition()
+
+    async def __aenter__(self) -> "Load":
+        self._running = True
+        self._tasks = [asyncio.create_task(self._work(fresh=number % 2 == 0)) for number in range(WORKERS)]
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._running = False
+        if kind is not None:
+            for task in self._tasks:
+                task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=kind is not None)
+
+    @property
+    def sent(self) -> int:
+        """How many requests have ended, well or badly."""
+        return self.answered.total() + self.failures.total()
+
+    async def answers(self, more: int) -> None:
+        """Waits for some more requests to end."""
+        goal = self.sent + more
+        async with self._ended:
+            await self._ended.wait_for(lambda: self.sent >= goal)
+
+    async def _work(self, *, fresh: bool) -> None:
+        async with Client(self._authority, fresh=fresh) as client:
+            while self._running:
+                await self._request(client)
+                async with self._ended:
+                    self._ended.notify_all()
+                await asyncio.sleep(PAUSE)
+
+    async def _request(self, client: Client) -> None:
+        try:
+            answer = await client.get(self._url)
+        except (ClientError, OSError) as error:
+            self.failures[f"{type(error).__name__}: {error}"] += 1
+            return
+        if answer.status == 200 and answer.backend.startswith(f"{self._service}-"):
+            self.answered[answer.backend] += 1
+        else:
+            self.failures[f"status {answer.status} {answer.backend}".rstrip()] += 1

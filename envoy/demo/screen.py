@@ -1,0 +1,54 @@
+"""What the demo prints: plain lines on any output, with colours on a terminal."""
+
+import sys
+from contextlib import suppress
+from io import TextIOWrapper
+
+from rich.console import Console
+from rich.text import Text
+
+WITHOUT_A_TERMINAL = 120
+"""Columns."""
+
+
+class Screen:
+    """Never wraps a line: commands and URLs are there to be copied."""
+
+    def __init__(self) -> None:
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace", line_buffering=True)
+        self._console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+    @property
+    def columns(self) -> int:
+        return self._console.width if self._console.is_terminal else WITHOUT_A_TERMINAL
+
+    def line(self, text: str = "", style: str = "") -> None:
+        self._console.print(Text(text, style=style))
+
+    def heading(self, text: str, style: str = "bold") -> None:
+        self.line()
+        self.line(text, style)
+
+    def note(self, text: str) -> None:
+        self.line(f"   {text}")
+
+    def command(self, text: str) -> None:
+        """A command that does the same."""
+        self.line(f"     $ {text}", "dim")
+
+    def output(self, text: str) -> None:
+        """What a command printed, as it is."""
+        for each in text.rstrip("\n").split("\n"):
+            self.line(f"     {each}".rstrip())
+
+    def verdict(self, text: str, *, ok: bool) -> None:
+        line = Text("   ")
+        line.append("ok     " if ok else "FAILED ", style="bold green" if ok else "bold red")
+        line.append(text)
+        self._console.print(line)
+
+    def parting(self, text: str) -> None:
+        """A line on the way out, when nobody may be there to read it."""
+        with suppress(OSError):
+            self.line(text)

@@ -1,0 +1,93 @@
+"""Starts the control plane and the fleet, each as anyone would."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from aiohttp import ClientSession
+from envoys import Envoy, Fleet, listens
+from folder import WorkingFolder
+from ports import LOOPBACK, free_ports
+from processes import BINARIES, Children, DemoError, run, shown
+from screen import Screen
+from waiting import first, until
+from world import Ports
+
+VARIANTS: Final = {"envoy-1": [], "envoy-2": ["--sotw"]}
+"""The fleet: one Envoy for each variant of the protocol."""
+
+PATIENCE = 30.0
+"""Seconds for a process to become ready."""
+
+PAUSE = 0.02
+
+
+def choose_ports() -> Ports:
+    xds, admin, http, https, *envoys = free_ports(4 + len(VARIANTS))
+    return Ports(xds, admin, http, https, tuple(envoys))
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Starts what the demo shows, in `children`. Every command is one that anyone could type."""
+
+    screen: Screen
+    children: Children
+    folder: WorkingFolder
+    ports: Ports
+    session: ClientSession
+
+    async def control_plane(self) -> None:
+        command: list[str | Path] = [BINARIES / "xds", "serve", "--from", self.folder.manifests]
+        command += ["--listen", self._xds, "--admin", f"{LOOPBACK}:{self.ports.admin}", "--listener-address", LOOPBACK]
+        command += ["--http-port", str(self.ports.http), "--https-port", str(self.ports.https), "--redirect-https"]
+        self.screen.command(shown(command))
+        await self.children.start("xds", *command)
+        await self._ready("xds", f"http://{LOOPBACK}:{self.ports.admin}/readyz")
+
+    async def fleet(self) -> Fleet:
+        """All Envoys, with their listeners bound."""
+        envoys = [Envoy(name, port, self.session) for name, port in zip(VARIANTS, self.ports.envoys, strict=True)]
+        for envoy in envoys:
+            await self._envoy(envoy, await self._bootstrap(envoy))
+        for envoy in envoys:
+            await self._ready(envoy.name, f"{envoy.admin}/ready")
+        fleet = Fleet(envoys)
+        try:
+            await fleet.all(listens(f"{LOOPBACK}:{self.ports.http}", f"{LOOPBACK}:{self.ports.https}"))
+        except TimeoutError as error:
+            raise DemoError(f"no listeners: {error}") from None
+        return fleet
+
+    @property
+    def _xds(self) -> str:
+        return f"{LOOPBACK}:{self.ports.xds}"
+
+    async def _bootstrap(self, envoy: Envoy) -> Path:
+        bootstrap = self.folder.root / f"{envoy.name}.yaml"
+        command: list[str | Path] = [BINARIES / "xds", "bootstrap", "--xds", self._xds, "--node-id", envoy.name]
+        command += ["--admin-port", str(envoy.admin_port), *VARIANTS[envoy.name]]
+        self.screen.command(f"{shown(command)} > {shlex.quote(str(bootstrap))}")
+        code, out, errors = await run(command, self.screen.columns)
+        if code:
+            raise DemoError(f"{shown(command)} ended with code {code}: {errors.strip()}")
+        bootstrap.write_text(out, encoding="utf-8")
+        return bootstrap
+
+    async def _envoy(self, envoy: Envoy, bootstrap: Path) -> None:
+        """A base id of its own keeps one Envoy from taking another for its predecessor."""
+        command: list[str | Path] = [BINARIES / "envoy", "-c", bootstrap, "--use-dynamic-base-id", "--concurrency", "1"]
+        command += ["--file-flush-interval-msec", "100"]  # of the access log; 10 s are long for one who looks on
+        self.screen.command(shown(command))
+        await self.children.start(envoy.name, *command, output=f"{envoy.name}.access.log")
+
+    async def _ready(self, name: str, url: str) -> None:
+        async def answers() -> bool:
+            async with self.session.get(url) as response:
+                return response.status == 200
+
+        try:
+            await first(self.children.first_death(), until(answers, PATIENCE, PAUSE))
+        except TimeoutError:
+            raise DemoError(f"{name} was not ready after {PATIENCE:.0f} s: {url}") from None
