@@ -1,0 +1,124 @@
+"""A fleet: many streams on one server, that don't get into each other's way.
+
+Covers proxies that refuse, leave, come late, share a node id or speak another variant. Excludes clients that break the
+protocol (test_bad_clients).
+"""
+
+from tests.support.ads_client import CDS, EDS, RDS
+from tests.support.objects import ingress, path, rule, slice_of
+from tests.support.plane import Plane, cluster, site, until
+from xds.protocol.messages import Variant
+from xds.server import wire
+from xds.snapshot.resource import ResourceType
+
+WEB = cluster("web")
+
+
+async def test_one_refuses_and_the_other_goes_on(plane: Plane, variant: Variant) -> None:
+    plane.apply(*site("web"))
+    good, bad = await plane.proxy(variant, "good"), await plane.proxy(variant, "bad")
+    plane.apply(ingress("web", rule("web.example", path("/moved", "web"))))
+    await good.accept(RDS, "http")
+    await bad.refuse(RDS, "http")
+    plane.apply(slice_of("web", "10.0.0.2"))
+    for client in (good, bad):
+        await client.accept(EDS, WEB)
+        await client.expect_nothing()
+    assert plane.status_of(RDS, "bad").rejecting == 1
+    assert plane.status_of(RDS, "good").rejected is None
+
+
+async def test_one_does_not_answer_and_the_other_goes_on(plane: Plane, variant: Variant) -> None:
+    plane.apply(*site("web"))
+    good, slow = await plane.proxy(variant, "good"), await plane.proxy(variant, "slow")
+    plane.apply(slice_of("web", "10.0.0.2"))
+    unanswered = await slow.expect(EDS, WEB)
+    await good.accept(EDS, WEB)
+    plane.apply(slice_of("web", "10.0.0.3"))
+    await good.accept(EDS, WEB)
+    await slow.ack(unanswered)
+    last = await slow.accept(EDS, WEB)
+    assert "10.0.0.3" in str(last.content(WEB))
+
+
+async def test_streams_of_one_node_are_streams_of_their_own(plane: Plane) -> None:
+    """Any number of streams may share a node id, of either variant."""
+    plane.apply(*site("web"), *site("api"))
+    one, two, three = plane.delta("same"), plane.delta("same"), plane.sotw("same")
+    await one.subscribe(EDS, WEB)
+    await one.accept(EDS, WEB)
+    await two.subscribe(EDS, cluster("api"))
+    await two.accept(EDS, cluster("api"))
+    await three.subscribe(EDS, WEB)
+    await three.accept(EDS, WEB)
+    plane.apply(slice_of("web", "10.0.0.2"))
+    await one.accept(EDS, WEB)
+    await three.accept(EDS, WEB)
+    await two.expect_nothing()
+    assert [each.stream.node.id for each in plane.ads.proxies() if each.stream.node] == ["same"] * 3
+
+
+async def test_both_variants_get_the_same_resources(plane: Plane) -> None:
+    plane.apply(*site("web"), *site("api"))
+    delta, sotw = await plane.proxy(Variant.DELTA, "delta"), await plane.proxy(Variant.SOTW, "sotw")
+    for type_ in ResourceType:
+        assert delta.versions(type_) == sotw.versions(type_)
+
+
+async def test_a_late_proxy_gets_what_is_there_now(plane: Plane, variant: Variant) -> None:
+    plane.apply(*site("web"))
+    early = await plane.proxy(variant, "early")
+    plane.apply(slice_of("web", "10.0.0.2"))
+    await early.accept(EDS, WEB)
+    late = await plane.proxy(variant, "late")
+    assert late.versions(EDS) == early.versions(EDS)
+    await early.expect_nothing()
+    await late.expect_nothing()
+
+
+async def test_a_proxy_that_leaves_is_forgotten(plane: Plane, variant: Variant) -> None:
+    """Killed, or with a last word; its unanswered responses bother nobody."""
+    plane.apply(*site("web"))
+    killed, ended, stays = [await plane.proxy(variant, node) for node in ("killed", "ended", "stays")]
+    assert plane.ads.connected == 3
+    plane.apply(slice_of("web", "10.0.0.2"))
+    await killed.close()
+    await ended.expect(EDS, WEB)
+    await ended.done()
+    await ended.expect_end()
+    await until(lambda: plane.ads.connected == 1)
+    await stays.accept(EDS, WEB)
+    assert [each.stream.node.id for each in plane.ads.proxies() if each.stream.node] == ["stays"]
+
+
+async def test_a_fleet_of_fifty_gets_one_encoded_response(plane: Plane, variant: Variant) -> None:
+    """Streams with the same subscription share the same bytes."""
+    plane.apply(*site("web"))
+    clients = [await plane.proxy(variant, f"envoy-{number}") for number in range(50)]
+    plane.apply(slice_of("web", "10.0.0.2"))
+    received = [await client.accept(EDS, WEB) for client in clients]
+    assert len({each.nonce for each in received}) == 1
+
+
+async def test_clients_that_come_and_go_leave_nothing(plane: Plane) -> None:
+    plane.apply(*site("web"))
+    for number in range(20):
+        client = plane.delta(f"envoy-{number}")
+        await client.subscribe(CDS)
+        await client.expect(CDS, WEB)
+        await client.close()
+    await until(lambda: plane.ads.connected == 0)
+    assert plane.ads.proxies() == []
+
+
+async def test_removed_resources_are_not_kept_encoded(plane: Plane) -> None:
+    """The encoder forgets what the snapshot has no more: memory follows what exists, not what ever did."""
+    encoder: wire.Encoder = plane.ads._encoder
+    client = await plane.proxy(Variant.DELTA)
+    empty = len(encoder._entries)
+    for number in range(5):
+        plane.apply(*site(f"site-{number}"))
+        await plane.follow(plane.delta(f"envoy-{number}"))
+        plane.delete(*site(f"site-{number}"))
+    assert client.versions(CDS) == {}
+    assert len(encoder._entries) <= empty + 1

@@ -1,0 +1,182 @@
+"""Make before break: in which order a change of several types reaches a proxy, and what waits for which answer.
+
+Covers new and removed Services and TLS hosts, changed clusters, and refusals on the way, in delta and state of the
+world. Excludes what one type says by itself (test_answers), and whether an Envoy loses requests (tests/e2e).
+"""
+
+import pytest
+
+from tests.support.ads_client import CDS, EDS, LDS, RDS, SDS
+from tests.support.objects import certificate, ingress, path, rule, secret, service, tls
+from tests.support.plane import Plane, cluster, site
+from xds.kube.objects import KubeObject
+from xds.protocol.messages import Variant
+
+WEB, API = cluster("web"), cluster("api")
+H2C = {"port": 80, "appProtocol": "kubernetes.io/h2c"}
+HTTPS_ROUTES = "https/default/cert"
+
+
+def secure(name: str) -> tuple[KubeObject, ...]:
+    """The Ingress of a site with TLS, and its certificate."""
+    host = f"{name}.example"
+    return (
+        ingress(name, rule(host, path("/", name)), tls=[tls(host, secret="cert")]),
+        secret("cert", certificate(host)),
+    )
+
+
+async def test_a_new_service_reaches_a_proxy_before_its_routes(plane: Plane, variant: Variant) -> None:
+    """Rules 12 and 13: the cluster, its endpoints, and only then the route, as routes don't warm."""
+    plane.apply(*site("web"))
+    client = await plane.proxy(variant)
+    plane.apply(*site("api"))
+    clusters = await client.expect(CDS, API)
+    await client.expect_nothing()
+    await client.ack(clusters)
+    await client.expect_nothing()
+    await client.subscribe(EDS, API)
+    endpoints = await client.expect(EDS, API)
+    routes = await client.expect(RDS, "http")
+    await client.ack(endpoints)
+    await client.ack(routes)
+    await client.expect_nothing()
+
+
+async def test_routes_do_not_wait_for_ever_for_endpoints_that_nobody_asks_for(
+    plane: Plane, variant: Variant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xds.protocol.ordering.WARMING_GRACE", 0.1)
+    client = await plane.proxy(variant)
+    plane.apply(*site("web"))
+    await client.accept(CDS, WEB)
+    await client.accept(RDS, "http")
+    await client.expect_nothing()
+
+
+async def test_routes_do_not_wait_for_a_cluster_that_was_refused(plane: Plane, variant: Variant) -> None:
+    """It may never be taken, and one bad Service must not hold up the others."""
+    plane.apply(*site("web"))
+    client = await plane.proxy(variant)
+    plane.apply(*site("api"))
+    await client.refuse(CDS, API)
+    await client.accept(RDS, "http")
+    await client.expect_nothing()
+
+
+async def test_a_removed_service_leaves_a_proxy_after_its_routes(plane: Plane, variant: Variant) -> None:
+    """Rules 9 and 13: the state of the world has no word for endpoints that are gone; they go with their cluster."""
+    plane.apply(*site("web"), *site("api"))
+    client = await plane.proxy(variant)
+    plane.delete(*site("api"))
+    routes = await client.expect(RDS, "http")
+    await client.expect_nothing()
+    await client.ack(routes)
+    clusters = await client.expect(CDS, removed=(API,))
+    await client.expect_nothing()
+    await client.ack(clusters)
+    if variant is Variant.DELTA:
+        await client.accept(EDS, removed=(API,))
+    await client.expect_nothing()
+
+
+async def test_a_cluster_stays_while_the_routes_without_it_are_refused(plane: Plane, variant: Variant) -> None:
+    """The proxy still uses it."""
+    plane.apply(*site("web"), *site("api"))
+    client = await plane.proxy(variant)
+    plane.delete(*site("api"))
+    await client.refuse(RDS, "http")
+    await client.expect_nothing()
+    plane.apply(ingress("web", rule("web.example", path("/moved", "web"))))
+    await client.accept(RDS, "http")
+    await client.accept(CDS, removed=(API,))
+
+
+async def test_a_service_is_replaced_without_a_gap(plane: Plane, variant: Variant) -> None:
+    """Rule 13: the new cluster first, the old one last; a full set in between holds both."""
+    plane.apply(*site("web"))
+    client = await plane.proxy(variant)
+    plane.apply(*site("api")[1:], ingress("web", rule("web.example", path("/", "api"))))
+    await client.accept(CDS, API)
+    await client.subscribe(EDS, API)
+    await client.accept(EDS, API)
+    await client.accept(RDS, "http")
+    await client.accept(CDS, removed=(WEB,))
+    if variant is Variant.DELTA:
+        await client.accept(EDS, removed=(WEB,))
+    await client.expect_nothing()
+
+
+async def test_a_service_that_comes_back_before_it_left_is_not_removed(plane: Plane, variant: Variant) -> None:
+    plane.apply(*site("web"), *site("api"))
+    client = await plane.proxy(variant)
+    plane.delete(*site("api"))
+    routes = await client.expect(RDS, "http")
+    plane.apply(*site("api"))
+    await client.ack(routes)
+    await client.accept(RDS, "http")
+    await client.expect_nothing()
+
+
+async def test_after_a_changed_cluster_its_endpoints_are_sent_again(plane: Plane, variant: Variant) -> None:
+    """Rules 4 and 12: the cluster warms until they come, and Envoy doesn't ask for what it has."""
+    plane.apply(*site("web"), *site("api"))
+    client = await plane.proxy(variant)
+    plane.apply(service("web", H2C))
+    await client.accept(CDS, WEB)
+    await client.accept(EDS, WEB)
+    await client.expect_nothing()
+
+
+async def test_the_endpoints_of_a_changed_cluster_do_not_wait_for_its_ack(plane: Plane, variant: Variant) -> None:
+    plane.apply(*site("web"))
+    client = await plane.proxy(variant)
+    plane.apply(service("web", H2C))
+    clusters = await client.expect(CDS, WEB)
+    await client.accept(EDS, WEB)
+    await client.ack(clusters)
+    await client.expect_nothing()
+
+
+async def test_a_new_tls_host_sends_its_certificate_listener_and_routes(plane: Plane, variant: Variant) -> None:
+    """Rule 13. The names that a new listener brings are asked for, and answered at once."""
+    plane.apply(*site("web"))
+    client = await plane.proxy(variant)
+    plane.apply(*secure("web"))
+    await client.accept(LDS, "https")
+    await client.subscribe(SDS, "default/cert")
+    await client.accept(SDS, "default/cert")
+    await client.subscribe(RDS, HTTPS_ROUTES)
+    await client.accept(RDS, HTTPS_ROUTES)
+    await client.expect_nothing()
+
+
+async def test_a_removed_tls_host_takes_its_listener_before_its_routes_and_certificate(
+    plane: Plane, variant: Variant
+) -> None:
+    """Rule 13: what refers goes before what is referred to. In the state of the world that is the listener alone."""
+    plane.apply(*site("web"), *secure("web"))
+    client = await plane.proxy(variant)
+    plane.apply(*site("web"))
+    listeners = await client.expect(LDS, removed=("https",))
+    if variant is Variant.DELTA:
+        await client.ack(listeners)
+        await client.accept(SDS, removed=("default/cert",))
+        await client.accept(RDS, removed=(HTTPS_ROUTES,))
+    else:
+        await client.expect_nothing()
+        await client.ack(listeners)
+    await client.expect_nothing()
+
+
+async def test_a_new_listener_waits_for_new_clusters(plane: Plane, variant: Variant) -> None:
+    """Rule 13: LDS updates come after the CDS and EDS updates they need."""
+    client = await plane.proxy(variant)
+    plane.apply(*site("web"), *secure("web"))
+    await client.accept(CDS, WEB)
+    await client.expect_nothing()
+    await client.subscribe(EDS, WEB)
+    await client.accept(EDS, WEB)
+    await client.accept(LDS, "https")
+    await client.accept(RDS, "http")
+    await client.expect_nothing()

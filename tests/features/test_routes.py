@@ -1,0 +1,112 @@
+"""Ingress changes: which types an edit of an Ingress touches, and which it leaves alone.
+
+Covers edits that change routes, TLS and certificates over the wire, in delta and state of the world. Excludes what the
+routes say (tests/golden) and the order of several types (test_order).
+"""
+
+from tests.support.ads_client import CDS, LDS, RDS, SDS
+from tests.support.objects import certificate, ingress, path, rule, secret, tls
+from tests.support.plane import Plane, site
+from xds.kube.objects import Ingress
+from xds.protocol.messages import Variant
+
+HOST, OTHER = "web.example", "other.example"
+CERT, HTTPS_ROUTES = "default/cert", "https/default/cert"
+PAIR, RENEWED = certificate(HOST), certificate(HOST, serial=2)
+
+
+def secure(*paths: str, hosts: tuple[str, ...] = (HOST,), cert: str = "cert") -> Ingress:
+    """The Ingress of the site `web` with TLS."""
+    rules = rule(HOST, *(path(each, "web") for each in paths or ("/",)))
+    return ingress("web", rules, tls=[tls(*hosts, secret=cert)])
+
+
+async def test_an_edited_ingress_sends_routes_and_nothing_else(plane: Plane, variant: Variant) -> None:
+    plane.apply(*site("web"))
+    client = await plane.proxy(variant)
+    plane.apply(ingress("web", rule(HOST, path("/", "web"), path("/more", "web"))))
+    received = await client.accept(RDS, "http")
+    assert "/more" in str(received.content("http"))
+    await client.expect_nothing()
+
+
+async def test_an_ingress_edited_to_the_same_effect_sends_nothing(plane: Plane, variant: Variant) -> None:
+    plane.apply(*site("web"))
+    client = await plane.proxy(variant)
+    assert plane.apply(ingress("web", rule(HOST.upper(), path("/", "web")), class_name="envoy")) is None
+    await client.expect_nothing()
+
+
+async def test_a_thousand_edits_of_routes_send_no_listener(plane: Plane, variant: Variant) -> None:
+    plane.apply(*site("web"), secure(), secret("cert", PAIR))
+    client = await plane.proxy(variant)
+    for number in range(1000):
+        plane.apply(secure(f"/{number}"))
+        await client.accept(RDS, "http", HTTPS_ROUTES)
+    await client.expect_nothing()
+
+
+async def test_a_tls_host_leaves_the_plain_listener_alone(plane: Plane, variant: Variant) -> None:
+    plane.apply(*site("web"), secret("cert", PAIR))
+    client = await plane.proxy(variant)
+    plain = client.versions(LDS)["http"]
+    plane.apply(secure())
+    await client.accept(LDS, "https")
+    assert client.versions(LDS)["http"] == plain
+    await client.expect_nothing()
+
+
+async def test_another_tls_host_sends_the_listener_and_its_routes(plane: Plane, variant: Variant) -> None:
+    plane.apply(*site("web"), secure(), secret("cert", PAIR))
+    client = await plane.proxy(variant)
+    plane.apply(secure(hosts=(HOST, OTHER)))
+    await client.accept(LDS, "https")
+    await client.accept(RDS, HTTPS_ROUTES)
+    await client.expect_nothing()
+
+
+async def test_a_new_certificate_reaches_the_fleet_by_sds_alone(plane: Plane, variant: Variant) -> None:
+    plane.apply(*site("web"), secure(), secret("cert", PAIR))
+    client = await plane.proxy(variant)
+    plane.apply(secret("cert", RENEWED))
+    received = await client.expect(SDS, CERT)
+    assert received.items[CERT].body.find(RENEWED.chain) > 0
+    await client.ack(received)
+    await client.expect_nothing()
+
+
+async def test_a_broken_certificate_keeps_the_last_good_one(plane: Plane, variant: Variant) -> None:
+    plane.apply(*site("web"), secure(), secret("cert", PAIR))
+    client = await plane.proxy(variant)
+    plane.apply(secret("cert", certificate("web.example", kind="rsa1024")))
+    await client.expect_nothing()
+    assert plane.pipeline.problems
+
+
+async def test_a_certificate_for_two_ingresses_is_sent_once(plane: Plane, variant: Variant) -> None:
+    plane.apply(*site("web"), secure(), secret("cert", PAIR))
+    client = await plane.proxy(variant)
+    plane.apply(ingress("other", rule(OTHER, path("/", "web")), tls=[tls(OTHER, secret="cert")]))
+    await client.accept(LDS, "https")
+    await client.accept(RDS, "http", HTTPS_ROUTES)
+    await client.expect_nothing()
+    assert client.versions(SDS).keys() == {CERT}
+
+
+async def test_the_default_backend_changes_routes_alone(plane: Plane, variant: Variant) -> None:
+    plane.apply(*site("web"))
+    client = await plane.proxy(variant)
+    plane.apply(ingress("default", default="web"))
+    await client.accept(RDS, "http")
+    await client.expect_nothing()
+
+
+async def test_a_service_that_is_missing_costs_its_paths_alone(plane: Plane, variant: Variant) -> None:
+    """No cluster is made for it; its path answers 503."""
+    plane.apply(*site("web"))
+    client = await plane.proxy(variant)
+    plane.apply(ingress("other", rule(OTHER, path("/", "missing"))))
+    received = await client.accept(RDS, "http")
+    assert "503" in str(received.content("http"))
+    await client.expect_nothing()
+    assert len(client.versions(CDS)) == 1

@@ -1,0 +1,465 @@
+"""An xDS client over a real gRPC stream: it asks, expects, accepts and refuses, and checks every message it gets.
+
+`expect` names what is news in the next message, in delta and in the state of the world alike. Whatever a test is about,
+the client asserts on each message that the server says no more than needed: nothing twice, nothing that is known and
+was not asked for, nothing that nobody subscribed to, and nothing before the last response of the type was answered.
+"""
+
+import asyncio
+import contextlib
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Self, TypeVar
+
+import grpc
+
+from xds.protocol.messages import Variant
+from xds.protocol.watch import FULL_SET
+from xds.resources import codec
+from xds.resources.envoy import (
+    DeltaDiscoveryRequest,
+    DeltaDiscoveryResponse,
+    DiscoveryRequest,
+    DiscoveryResponse,
+    Node,
+    Status,
+)
+from xds.server.ads import SERVICE
+from xds.snapshot.resource import ResourceType, resource
+
+CDS, EDS, SDS, LDS, RDS = ResourceType
+
+BEACON: Final = "beacon"
+"""A Secret that `Plane` keeps in its snapshot and nothing refers to: what a state-of-the-world client asks for to
+learn that everything before it was said, as the protocol has no answer to a name that doesn't exist.
+"""
+
+PATIENCE: Final = 10.0
+"""Seconds until a message that doesn't come fails the test."""
+
+ANY_CODE: Final = 13
+"""google.rpc.Code INTERNAL, which Envoy sends with every NACK."""
+
+_EOF: Final = grpc.aio.EOF  # type: ignore[attr-defined]  # the stubs are older
+
+_Response = TypeVar("_Response", DeltaDiscoveryResponse, DiscoveryResponse)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A resource as it came. In the state of the world its version is the hash of its bytes."""
+
+    name: str
+    version: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A response. `news` are the names of what was changed or asked for, `removed` of what is there no more; in delta
+    that is all it holds.
+    """
+
+    type: ResourceType
+    nonce: str
+    version: str
+    items: Mapping[str, Item]
+    news: frozenset[str]
+    removed: frozenset[str]
+
+    def content(self, name: str) -> dict[str, Any]:
+        """A resource as protobuf's JSON has it."""
+        return codec.to_dict(codec.decode(self.type.message, self.items[name].body))
+
+
+@dataclass(slots=True)
+class _Interest:
+    """One type: what is asked for, and what the server said of it. `due` are names that may come at a version that the
+    client has: those that it asked for, and the endpoints of clusters that it was sent.
+    """
+
+    names: set[str] = field(default_factory=set)
+    wildcard: bool = False
+    legacy: bool = True
+    told: dict[str, str] = field(default_factory=dict)
+    due: set[str] = field(default_factory=set)
+    everything_due: bool = False
+    unanswered: str = ""
+    nonce: str = ""
+    accepted: str = ""
+
+    def covers(self, name: str) -> bool:
+        return self.wildcard or name in self.names
+
+    def drop_uncovered(self) -> None:
+        self.told = {name: version for name, version in self.told.items() if self.covers(name)}
+        self.due = set(filter(self.covers, self.due))
+        self.everything_due = self.everything_due and self.wildcard
+
+
+class AdsClient(ABC):
+    """One stream. It reads only when it is asked to expect something."""
+
+    variant: Variant
+    method: str
+
+    def __init__(self, address: str, node: str) -> None:
+        # Streams of one channel share a connection, and what one doesn't read could keep another waiting.
+        self._channel: Any = grpc.aio.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)])
+        self._call: Any = None
+        self._node: str | None = node
+        self.node = node
+        self._interests = {type_: _Interest() for type_ in ResourceType}
+        self._nonces: set[str] = set()
+        self._barriers = itertools.count()
+
+    def open(self) -> Self:
+        self._call = self._channel.stream_stream(f"/{SERVICE}/{self.method}")()
+        return self
+
+    async def close(self) -> None:
+        """Go without a word, as a proxy that is killed."""
+        self._call.cancel()
+        await self._channel.close()
+
+    async def done(self) -> None:
+        """Say that there is nothing more to say."""
+        await self._call.done_writing()
+
+    async def arrived(self) -> None:
+        """The server has this stream, though it may not answer yet: a later call on the same connection, of a method
+        that there isn't, was answered.
+        """
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            await self._channel.unary_unary("/no.Service/Method")(b"")
+
+    async def send(self, data: bytes) -> None:
+        """Send bytes, whatever they are."""
+        await self._call.write(data)
+
+    @abstractmethod
+    async def subscribe(self, type_: ResourceType, *names: str) -> None:
+        """Ask for names too; without names, make the empty request that is LDS's and CDS's first wildcard."""
+
+    @abstractmethod
+    async def unsubscribe(self, type_: ResourceType, *names: str) -> None: ...
+
+    @abstractmethod
+    async def ack(self, received: Received) -> None: ...
+
+    @abstractmethod
+    async def nack(self, received: Received, words: str) -> None: ...
+
+    @abstractmethod
+    def _decode(self, data: bytes) -> Received: ...
+
+    @abstractmethod
+    async def _barrier(self) -> None: ...
+
+    async def expect(self, type_: ResourceType, *news: str, removed: tuple[str, ...] = ()) -> Received:
+        """The next message, which is of this type and has this news, and nothing else."""
+        received = await self.receive()
+        said = (received.type.short, sorted(received.news), sorted(received.removed))
+        assert said == (type_.short, sorted(news), sorted(removed))
+        return received
+
+    async def accept(self, type_: ResourceType, *news: str, removed: tuple[str, ...] = ()) -> Received:
+        """The same, and ACK it."""
+        received = await self.expect(type_, *news, removed=removed)
+        await self.ack(received)
+        return received
+
+    async def refuse(self, type_: ResourceType, *news: str, words: str = "refused") -> Received:
+        """The same, and NACK it."""
+        received = await self.expect(type_, *news)
+        await self.nack(received, words)
+        return received
+
+    async def expect_nothing(self) -> None:
+        """Nothing is there to be read, and nothing is due: what is asked now is answered next.
+
+        Asked twice, as one turn of the server's writer sends secrets before listeners and routes.
+        """
+        assert not self._interests[SDS].unanswered, "answer SDS first: the server can be asked about nothing else"
+        for _ in range(2):
+            await self._barrier()
+
+    async def receive(self) -> Received:
+        """The next message, whatever it is."""
+        received = self._decode(await self._read())
+        self._check(received)
+        self._note(received)
+        return received
+
+    async def expect_end(self) -> tuple[grpc.StatusCode, str]:
+        """The server ends the stream without another message. Returns its code and words."""
+        async with asyncio.timeout(PATIENCE):
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                data = await self._call.read()
+                assert data is _EOF, f"not an end: {self._decode(data)}"
+            return await self._call.code(), await self._call.details()
+
+    def versions(self, type_: ResourceType) -> dict[str, str]:
+        """What the client has, as it would tell its next stream."""
+        return dict(self._interests[type_].told)
+
+    async def _read(self) -> bytes:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                data = await self._call.read()
+        except TimeoutError:
+            raise AssertionError("the server said nothing") from None
+        if data is _EOF:
+            raise AssertionError("the server ended the stream")
+        return bytes(data)
+
+    def _greeting(self) -> Node | None:
+        """Rule 1: the node is in the first request of a stream, and need not be in others."""
+        node, self._node = self._node, None
+        return None if node is None else Node(id=node, cluster="fleet", user_agent_name="test")
+
+    def want(self, type_: ResourceType, names: set[str]) -> None:
+        """Rules 5 and 6, as the client sees them."""
+        interest = self._interests[type_]
+        everything = "*" in names or (not names and interest.legacy and type_ in FULL_SET)
+        interest.everything_due |= everything
+        interest.wildcard |= everything
+        if names and interest.legacy:
+            interest.legacy = False
+            interest.wildcard = "*" in names or (interest.wildcard and self.variant is Variant.DELTA)
+        interest.names |= names - {"*"}
+        interest.due |= names - {"*"}
+        interest.drop_uncovered()
+
+    def _drop(self, type_: ResourceType, names: set[str]) -> None:
+        """Rule 11: under a wildcard the server says what became of a name that was dropped."""
+        interest = self._interests[type_]
+        interest.legacy = False
+        interest.wildcard = interest.wildcard and "*" not in names
+        interest.due |= (names & interest.names) if interest.wildcard else set()
+        interest.names -= names
+        interest.drop_uncovered()
+
+    def answered(self, received: Received, *, accepted: bool = True) -> None:
+        """Take note that a request with the response's nonce was sent."""
+        interest = self._interests[received.type]
+        assert interest.unanswered == received.nonce, "this was answered before"
+        interest.unanswered = ""
+        if accepted:
+            interest.accepted = received.version
+
+    def _check(self, received: Received) -> None:
+        interest = self._interests[received.type]
+        full = self._is_full(received.type)
+        assert received.nonce, "no nonce"
+        assert received.nonce not in self._nonces, "a nonce twice in one stream"
+        assert received.version, "no version"
+        assert not interest.unanswered, f"two {received.type.short} responses in flight"
+        assert not received.removed & received.items.keys(), "removed and not removed"
+        assert all(map(interest.covers, received.items)), "what nobody asked for"
+        assert full or received.items.keys() == received.news, "what is known, and nobody asked for"
+        assert received.news or received.removed or interest.everything_due or (full and interest.due), "no news"
+        for name in received.removed:
+            assert interest.covers(name), "the removal of what nobody asked for"
+            assert name in interest.told or name in interest.due, "the removal of what was never there"
+
+    def _note(self, received: Received) -> None:
+        interest = self._interests[received.type]
+        if received.type is CDS:
+            # Rule 4: a cluster that changed waits for its endpoints, which may come again.
+            self._interests[EDS].due |= received.news
+        for name in received.removed:
+            interest.told.pop(name, None)
+        interest.told |= {name: item.version for name, item in received.items.items()}
+        interest.due -= received.items.keys() if received.type is EDS else interest.due
+        interest.everything_due = False
+        interest.unanswered = interest.nonce = received.nonce
+        self._nonces.add(received.nonce)
+
+    def _received(self, type_url: str, message: _Response, items: list[Item], removed: frozenset[str]) -> Received:
+        type_ = ResourceType(type_url)
+        by_name = {item.name: item for item in items}
+        assert len(by_name) == len(items), f"rule 8: a name twice in {[item.name for item in items]}"
+        interest = self._interests[type_]
+        news = {
+            name
+            for name, item in by_name.items()
+            if interest.everything_due or name in interest.due or interest.told.get(name) != item.version
+        }
+        version = self._version(message)
+        if self._is_full(type_):
+            removed = frozenset(interest.told.keys() - by_name.keys())
+        return Received(type_, message.nonce, version, by_name, frozenset(news), removed)
+
+    @abstractmethod
+    def _version(self, message: Any) -> str: ...
+
+    def _is_full(self, type_: ResourceType) -> bool:
+        """Rule 7: what such a response omits is gone."""
+        return self.variant is Variant.SOTW and type_ in FULL_SET
+
+
+class DeltaClient(AdsClient):
+    """A stream of DeltaAggregatedResources."""
+
+    variant = Variant.DELTA
+    method = "DeltaAggregatedResources"
+
+    async def subscribe(
+        self, type_: ResourceType, *names: str, known: Mapping[str, str] | None = None, nonce: str = ""
+    ) -> None:
+        """As in AdsClient.
+
+        Args:
+            known: The `initial_resource_versions`: what this client has from another stream.
+            nonce: Rule 3: it is nobody's business, and may be stale.
+        """
+        self.want(type_, set(names))
+        if known:
+            self._bring(type_, known)
+        await self.request(type_, subscribe=names, known=known, nonce=nonce)
+
+    async def unsubscribe(self, type_: ResourceType, *names: str, nonce: str = "") -> None:
+        self._drop(type_, set(names))
+        await self.request(type_, unsubscribe=names, nonce=nonce)
+
+    async def ack(self, received: Received) -> None:
+        self.answered(received, accepted=True)
+        await self.request(received.type, nonce=received.nonce)
+
+    async def nack(self, received: Received, words: str) -> None:
+        self.answered(received, accepted=False)
+        await self.request(received.type, nonce=received.nonce, error=words)
+
+    async def request(
+        self,
+        type_url: str,
+        *,
+        subscribe: tuple[str, ...] = (),
+        unsubscribe: tuple[str, ...] = (),
+        known: Mapping[str, str] | None = None,
+        nonce: str = "",
+        error: str | None = None,
+    ) -> None:
+        """A request just so, without taking note of what it asks for."""
+        message = DeltaDiscoveryRequest(
+            node=self._greeting(),
+            type_url=str(type_url),
+            resource_names_subscribe=list(subscribe),
+            resource_names_unsubscribe=list(unsubscribe),
+            initial_resource_versions=dict(known or {}),
+            response_nonce=nonce,
+            error_detail=None if error is None else Status(code=ANY_CODE, message=error),
+        )
+        await self.send(codec.encode(message))
+
+    def _bring(self, type_: ResourceType, known: Mapping[str, str]) -> None:
+        """Rule 5: what the first request of a type says to have needs not be sent, though it is asked for."""
+        interest = self._interests[type_]
+        interest.told |= known
+        interest.due -= known.keys()
+        interest.everything_due = False
+
+    def _decode(self, data: bytes) -> Received:
+        message = codec.decode(DeltaDiscoveryResponse, data)
+        items = []
+        for each in message.resources:
+            assert each.resource is not None
+            assert each.resource.type_url == message.type_url, "two types in one response"
+            assert each.name == _name(message.type_url, each.resource.value), "two names of one resource"
+            assert each.version, "no version"
+            items.append(Item(each.name, each.version, each.resource.value))
+        return self._received(message.type_url, message, items, frozenset(message.removed_resources))
+
+    def _version(self, message: Any) -> str:
+        return str(message.system_version_info)
+
+    async def _barrier(self) -> None:
+        """Rule 10: that a name doesn't exist is said at once."""
+        name = f"barrier-{next(self._barriers)}"
+        await self.request(SDS, subscribe=(name,))
+        received = self._decode(await self._read())
+        assert (received.type, received.removed, *received.items) == (SDS, {name}), f"it said {received}"
+        await self.request(SDS, unsubscribe=(name,), nonce=received.nonce)
+
+
+class SotwClient(AdsClient):
+    """A stream of StreamAggregatedResources."""
+
+    variant = Variant.SOTW
+    method = "StreamAggregatedResources"
+
+    async def subscribe(self, type_: ResourceType, *names: str) -> None:
+        """As in AdsClient. If a response waits for an answer, this is its ACK: rule 2."""
+        interest = self._interests[type_]
+        new = set(names) - interest.names - ({"*"} if interest.wildcard and not interest.legacy else set())
+        self.want(type_, new)
+        interest.unanswered = ""
+        await self._list(type_)
+
+    async def unsubscribe(self, type_: ResourceType, *names: str) -> None:
+        """The same with fewer names."""
+        self._drop(type_, set(names))
+        self._interests[type_].unanswered = ""
+        await self._list(type_)
+
+    async def ack(self, received: Received) -> None:
+        self.answered(received, accepted=True)
+        await self._list(received.type)
+
+    async def nack(self, received: Received, words: str) -> None:
+        self.answered(received, accepted=False)
+        await self._list(received.type, error=words)
+
+    async def request(
+        self,
+        type_url: str,
+        names: tuple[str, ...] = (),
+        *,
+        version: str = "",
+        nonce: str = "",
+        error: str | None = None,
+    ) -> None:
+        """A request just so, without taking note of what it asks for."""
+        message = DiscoveryRequest(
+            version_info=version,
+            node=self._greeting(),
+            resource_names=list(names),
+            type_url=str(type_url),
+            response_nonce=nonce,
+            error_detail=None if error is None else Status(code=ANY_CODE, message=error),
+        )
+        await self.send(codec.encode(message))
+
+    async def _list(self, type_: ResourceType, *extra: str, error: str | None = None) -> None:
+        """The names are always all that the client asks for."""
+        interest = self._interests[type_]
+        star = {"*"} if interest.wildcard and not interest.legacy else set()
+        names = tuple(sorted(interest.names.union(star, extra)))
+        await self.request(type_, names, version=interest.accepted, nonce=interest.nonce, error=error)
+
+    def _decode(self, data: bytes) -> Received:
+        message = codec.decode(DiscoveryResponse, data)
+        items = []
+        for each in message.resources:
+            assert each.type_url == message.type_url, "two types in one response"
+            name = _name(each.type_url, each.value)
+            items.append(Item(name, resource(ResourceType(each.type_url), name, each.value).version, each.value))
+        return self._received(message.type_url, message, items, frozenset())
+
+    def _version(self, message: Any) -> str:
+        return str(message.version_info)
+
+    async def _barrier(self) -> None:
+        await self._list(SDS, BEACON)
+        received = self._decode(await self._read())
+        assert (received.type, *received.items) == (SDS, BEACON), f"it said {received}"
+        self._interests[SDS].nonce = received.nonce
+        await self._list(SDS)
+
+
+def _name(type_url: str, body: bytes) -> str:
+    message: Any = codec.decode(type_url.rpartition("/")[2], body)
+    return str(message.cluster_name if type_url == EDS else message.name)

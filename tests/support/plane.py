@@ -1,0 +1,169 @@
+"""A control plane in the test's event loop, to do something and see what clients are told: objects go in by hand, what
+comes out goes over a real gRPC stream on loopback.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, TypeVar
+
+import grpc
+
+from tests.support.ads_client import BEACON, CDS, EDS, LDS, PATIENCE, RDS, SDS, AdsClient, DeltaClient, SotwClient
+from tests.support.objects import ingress, path, rule, service, slice_of
+from xds.kube.change import Applied, Batch, Change, Deleted, Listed
+from xds.kube.objects import KINDS, KubeObject
+from xds.kube.state import KubeState
+from xds.metrics import Metrics
+from xds.pipeline import Pipeline
+from xds.protocol.messages import Variant
+from xds.protocol.status import Status, TypeStatus
+from xds.resources.options import ProxyOptions
+from xds.server.ads import OPTIONS, AdsService
+from xds.snapshot.resource import ResourceType, resource
+from xds.snapshot.store import Revision
+from xds.translate.translator import TranslateOptions
+
+_Client = TypeVar("_Client", bound=AdsClient)
+
+
+class Plane:
+    """Pipeline and AdsService on a port of their own, from `async with` to its end, and the clients made by them.
+
+    Args:
+        objects: Exist from the start.
+        listed: Whether all objects are known from the start; else `list_all` says so.
+    """
+
+    def __init__(self, *objects: KubeObject, listed: bool = True, proxy: ProxyOptions | None = None) -> None:
+        self.pipeline = Pipeline(KubeState(), TranslateOptions(), proxy or ProxyOptions())
+        self.metrics = Metrics()
+        self.address = ""
+        self._first: list[Change] = [*map(Applied, objects), *(map(Listed, KINDS) if listed else ())]
+        self._stack = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        self.ads = AdsService(self.pipeline.store, self.metrics, self._clock)
+        server = grpc.aio.server(options=OPTIONS)
+        self.ads.register(server)
+        self.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        await server.start()
+        self._stack.push_async_callback(server.stop, None)
+        if self._first:
+            self.change(*self._first)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.ads.close()
+        await self._stack.aclose()
+
+    # What the world does. All of it has reached the sessions when it returns.
+
+    def apply(self, *objects: KubeObject) -> Revision | None:
+        """These objects are so now."""
+        return self.change(*map(Applied, objects))
+
+    def delete(self, *objects: KubeObject) -> Revision | None:
+        """These objects are no more."""
+        return self.change(*(Deleted(type(each), each.key) for each in objects))
+
+    def list_all(self) -> Revision | None:
+        """All that exists has been said."""
+        return self.change(*map(Listed, KINDS))
+
+    def change(self, *changes: Change) -> Revision | None:
+        """Returns None if nothing that proxies are told differs."""
+        now = self._clock()
+        revision = self.pipeline.apply([Batch(changes, now)], now)
+        if revision is not None:
+            self.ads.publish(revision)
+            if revision.number == 1:
+                self._light_beacon()
+        return revision
+
+    # What the clients do.
+
+    def delta(self, node: str = "envoy-1") -> DeltaClient:
+        return self._open(DeltaClient(self.address, node))
+
+    def sotw(self, node: str = "envoy-1") -> SotwClient:
+        return self._open(SotwClient(self.address, node))
+
+    def client(self, variant: Variant, node: str = "envoy-1") -> AdsClient:
+        return self.delta(node) if variant is Variant.DELTA else self.sotw(node)
+
+    async def proxy(self, variant: Variant = Variant.DELTA, node: str = "envoy-1") -> AdsClient:
+        """A client that asked for everything in the order in which Envoy does, and took it."""
+        return await self.follow(self.client(variant, node))
+
+    async def delta_proxy(self, node: str = "envoy-1") -> DeltaClient:
+        return await self.follow(self.delta(node))
+
+    async def follow(self, client: _Client) -> _Client:
+        """Ask for all there is, as an Envoy does that starts: wildcards, and by name what their answers refer to."""
+        for type_, names in (
+            (CDS, ()),
+            (EDS, self.names(EDS)),
+            (LDS, ()),
+            (RDS, self.names(RDS)),
+            (SDS, self.names(SDS)),
+        ):
+            if names or type_ in (CDS, LDS):
+                await client.subscribe(type_, *names)
+                await client.accept(type_, *(names or self.names(type_)))
+        return client
+
+    # What is seen from outside.
+
+    def names(self, type_: ResourceType) -> tuple[str, ...]:
+        """All that the fleet should have."""
+        return tuple(name for name in sorted(self.pipeline.store.resources(type_)) if name != BEACON)
+
+    def status(self, node: str = "envoy-1") -> Status:
+        """Of the only stream of this node."""
+        (status,) = (each.stream for each in self.ads.proxies() if each.stream.node and each.stream.node.id == node)
+        return status
+
+    def status_of(self, type_: ResourceType, node: str = "envoy-1") -> TypeStatus:
+        (status,) = (each for each in self.status(node).types if each.type is type_)
+        return status
+
+    def _open(self, client: _Client) -> _Client:
+        self._stack.push_async_callback(client.close)
+        return client.open()
+
+    def _light_beacon(self) -> None:
+        """What a state-of-the-world client needs to be sure that there is no more: see `ads_client.BEACON`."""
+        now = self._clock()
+        self.pipeline.store.commit({(SDS, BEACON): resource(SDS, BEACON, b"\n\6beacon")}, read_at=now, now=now)
+
+    def _clock(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what no message tells, such as that the server noticed an end.
+
+    Raises:
+        TimeoutError: it didn't come.
+    """
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+def site(name: str, *addresses: str) -> tuple[KubeObject, ...]:
+    """An Ingress of the host `<name>.example`, its Service and its endpoints: one cluster, one virtual host."""
+    return (
+        ingress(name, rule(f"{name}.example", path("/", name))),
+        service(name),
+        slice_of(name, *(addresses or ("10.0.0.1",))),
+    )
+
+
+def cluster(name: str) -> str:
+    """The cluster of the Service of `site`."""
+    return f"default/{name}/80"
