@@ -92,11 +92,13 @@ def _address(host: dict[str, Any]) -> str:
 
 
 @contextlib.asynccontextmanager
-async def running_envoy(xds: str, folder: Path, *, node: str = "test", sotw: bool = False) -> AsyncIterator[Envoy]:
+async def running_envoy(
+    xds: str, folder: Path, *, node: str = "test", sotw: bool = False, stats_port: int | None = None
+) -> AsyncIterator[Envoy]:
     """An Envoy that gets its configuration at the address `xds`; it is killed at the end."""
     admin = free_port()
     config, log = folder / f"{node}.yaml", folder / f"{node}.log"
-    options = BootstrapOptions(parse(xds), node, admin_port=admin, sotw=sotw)
+    options = BootstrapOptions(parse(xds), node, admin_port=admin, stats_port=stats_port, sotw=sotw)
     config.write_text(bootstrap_yaml(options))
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(

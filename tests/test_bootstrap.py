@@ -1,0 +1,145 @@
+"""What `xds bootstrap` writes: that a real Envoy accepts every variant, starts with it and becomes ready, what the
+stats port lets through, and that the checked-in examples are what the command writes now.
+
+Not covered: what Envoy does with what it then gets (tests/e2e).
+"""
+
+import asyncio
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.envoy import BINARY, free_port, needs_envoy, running_envoy
+from tests.support.plane import Plane
+from xds.bootstrap import BootstrapOptions, bootstrap_yaml
+from xds.cli import run
+from xds.server.address import parse
+
+EXAMPLES = Path(__file__).parents[1] / "envoy"
+
+ADDRESSES = ["127.0.0.1:18000", "[::1]:18000", "xds-ingress.example.com:18000", "unix:/run/xds.sock", "unix:@xds"]
+IDS = ["envoy-1", "n", "true", "1e5", "0o10", "0x1p3", "~", "a: b", "#", "[x]", "é\n"]
+
+
+def validate(text: str, folder: Path) -> None:
+    """Envoy takes it, and has nothing to say about it."""
+    file = folder / "envoy.yaml"
+    file.write_text(text, encoding="utf-8")
+    command = [str(BINARY), "--mode", "validate", "--log-level", "warning", "-c", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@needs_envoy
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("sotw", [False, True])
+@pytest.mark.parametrize("stats_port", [None, 9902])
+def test_envoy_accepts_every_variant(address: str, sotw: bool, stats_port: int | None, tmp_path: Path) -> None:
+    validate(bootstrap_yaml(BootstrapOptions(parse(address), "envoy-1", stats_port=stats_port, sotw=sotw)), tmp_path)
+
+
+@needs_envoy
+@pytest.mark.parametrize("text", IDS)
+def test_an_id_is_a_string_whatever_it_looks_like(text: str, tmp_path: Path) -> None:
+    """Envoy's YAML takes more for booleans and numbers than PyYAML does."""
+    options = BootstrapOptions(parse(ADDRESSES[0]), text, node_cluster=text)
+    assert yaml.safe_load(bootstrap_yaml(options))["node"] == {"id": text, "cluster": text}
+    validate(bootstrap_yaml(options), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"),
+    [("127.0.0.1:1", "STATIC"), ("[::1]:1", "STATIC"), ("unix:/x", "STATIC"), ("localhost:1", "STRICT_DNS")],
+)
+def test_names_are_looked_up_and_addresses_are_not(address: str, kind: str) -> None:
+    bootstrap = yaml.safe_load(bootstrap_yaml(BootstrapOptions(parse(address), "envoy-1")))
+    [cluster] = bootstrap["static_resources"]["clusters"]
+    assert cluster["type"] == kind
+
+
+@pytest.mark.parametrize(("sotw", "kind"), [(False, "DELTA_GRPC"), (True, "GRPC")])
+def test_ads(sotw: bool, kind: str) -> None:
+    bootstrap = yaml.safe_load(bootstrap_yaml(BootstrapOptions(parse(ADDRESSES[0]), "envoy-1", sotw=sotw)))
+    ads = bootstrap["dynamic_resources"]["ads_config"]
+    assert (ads["api_type"], ads["transport_api_version"]) == (kind, "V3")
+    assert bootstrap["admin"]["address"]["socket_address"] == {"address": "127.0.0.1", "port_value": 9901}
+
+
+@needs_envoy
+@pytest.mark.parametrize("sotw", [False, True])
+async def test_envoy_becomes_ready(sotw: bool, tmp_path: Path) -> None:
+    async with Plane() as plane, running_envoy(plane.address, tmp_path, sotw=sotw) as envoy:
+        await envoy.until_ready()
+        assert plane.status("test").variant == ("sotw" if sotw else "delta")
+        assert "[warning]" not in envoy.log
+
+
+@needs_envoy
+async def test_the_stats_port_lets_through_two_paths(tmp_path: Path) -> None:
+    port = free_port()
+    async with Plane() as plane, running_envoy(plane.address, tmp_path, stats_port=port) as envoy:
+        await envoy.until_ready()
+        ready = await ask(port, "GET", "/ready")
+        assert (ready[:3], "LIVE" in ready) == ("200", True)
+        assert "envoy_server_live" in await ask(port, "GET", "/stats/prometheus")
+        for path in ("/", "/stats", "/quitquitquit", "/ready/", "/ready/../quitquitquit", "//ready", "/config_dump"):
+            assert (await ask(port, "GET", path)).startswith("404"), path
+        for method in ("POST", "PUT", "HEAD", "DELETE", "OPTIONS"):
+            assert (await ask(port, method, "/ready")).startswith("404"), method
+        assert envoy.process.returncode is None
+
+
+async def ask(port: int, method: str, path: str) -> str:
+    """The status, and the body after it. No client library in between changes the path."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"{method} {path} HTTP/1.1\r\nHost: any\r\nConnection: close\r\n\r\n".encode())
+    head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
+    writer.close()
+    await writer.wait_closed()
+    return f"{head.split()[1]} {body}"
+
+
+def examples() -> list[Path]:
+    return sorted(EXAMPLES.glob("bootstrap-*.yaml"))
+
+
+@pytest.mark.parametrize("example", examples(), ids=lambda path: path.name)
+def test_examples_are_what_the_command_writes(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = example.read_text()
+    command = shlex.split(text.splitlines()[0].removeprefix("# "))
+    assert run(command[1:]) == 0
+    assert capsys.readouterr().out == text, f"{' '.join(command)} > envoy/{example.name}"
+
+
+def test_there_are_examples_of_both_variants() -> None:
+    assert {"bootstrap-delta.yaml", "bootstrap-sotw.yaml"} <= {example.name for example in examples()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "Missing option '--xds'"),
+        (["--xds", "127.0.0.1:0", "--node-id", "a"], "no port that one can connect to"),
+        (["--xds", "unix:", "--node-id", "a"], "'unix:' is not HOST:PORT|unix:PATH"),
+        (["--xds", "127.0.0.1:1", "--node-id", ""], "can't be empty"),
+        (["--xds", "127.0.0.1:1", "--node-id", "a", "--stats-port", "9901"], "can't be the same"),
+    ],
+)
+def test_used_wrongly(arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["bootstrap", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert complaint in err
+
+
+def test_it_says_how_to_get_the_same_again(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["bootstrap", "--xds", "unix:/run/xds.sock", "--node-id", "a b\nc", "--stats-port", "9902"]) == 0
+    head, *rest = capsys.readouterr().out.splitlines()
+    assert head == (
+        "# xds bootstrap --xds unix:/run/xds.sock --node-id 'a b\\nc' --node-cluster xds-ingress "
+        "--admin-port 9901 --stats-port 9902"
+    )
+    assert yaml.safe_load("\n".join(rest))["node"]["id"] == "a b\nc"
