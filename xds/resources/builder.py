@@ -93,10 +93,8 @@ class Builder:
         return built
 
     def _http_routes(self, hosts: Iterable[str] | None) -> Resources:
-        """Updates only these hosts; all of them for None, or the first time."""
-        first = names.HTTP not in self._routes
         configuration = self._configuration(names.HTTP)
-        if hosts is None or first:
+        if hosts is None:
             configuration.replace(self._tables.http())
         else:
             configuration.update({host: self._tables.http_host(host) for host in hosts})
