@@ -1,0 +1,322 @@
+"""Translation as a whole, from changes to resources, for generated objects.
+
+Covers: anything API-valid translates without an exception; step by step equals fresh, in any order; every reference
+between resources is honoured, domains are unique, and what Envoy's own validation would refuse isn't made. Excludes:
+last good (by design not the same in a fresh process; tests/translate), what a real Envoy does (tests/features).
+"""
+
+import itertools
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.objects import (
+    certificate,
+    endpoint,
+    feed,
+    ingress_class,
+    key,
+    metadata,
+    pipeline,
+    secret,
+    service,
+    slice_of,
+)
+from xds.kube.change import Applied, Change, Deleted, Listed
+from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, Key, KubeObject, Secret, Service
+from xds.kube.state import CLASS_ANNOTATION
+from xds.pipeline import Pipeline
+from xds.resources import codec
+from xds.resources.options import ProxyOptions
+from xds.snapshot.resource import ResourceType
+from xds.translate.translator import TranslateOptions
+
+FEW = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+# Few of each, so that objects meet.
+NAMESPACES = st.sampled_from(["default", "team"])
+SERVICES = st.sampled_from(["web", "api", "ghost"])
+SECRETS = st.sampled_from(["cert-1", "cert-2", "nowhere"])
+HOSTS = st.sampled_from(
+    ["a.example.com", "b.example.com", "*.example.com", "x.a.example.com", "*.a.example.com", "one", "xn--bcher-kva.de"]
+)
+PORTS = st.one_of(st.fixed_dictionaries({"number": st.sampled_from([80, 81])}), st.just({"name": "http"}))
+CERTIFICATES = [certificate("a.example.com"), certificate("b.example.com", serial=2)]
+
+label = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
+dns_names = st.lists(label, min_size=1, max_size=4).map(".".join).filter(lambda name: not name[-1].isdigit())
+hosts = st.one_of(HOSTS, dns_names, dns_names.map("*.{}".format))
+
+
+def _api_valid(path: str) -> bool:
+    """As validateHTTPIngressPath in the API server's pkg/apis/networking/validation."""
+    refused = ("//", "/./", "/../", "%2f", "%2F")
+    return not any(each in path for each in refused) and not path.endswith(("/..", "/."))
+
+
+odd_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+paths = st.one_of(
+    st.sampled_from(
+        ["/", "/foo", "/foo/", "/foo/bar", "/fo", "/Foo", "/caf\xe9", "/caf%C3%A9", "/a?b", "/a#b", "/a\\b"]
+    ),
+    odd_text.map("/{}".format).filter(_api_valid),
+)
+specific_paths = st.one_of(st.none(), st.just(""), paths)
+
+backends = st.one_of(
+    st.fixed_dictionaries({"service": st.fixed_dictionaries({"name": SERVICES, "port": PORTS})}),
+    st.just({"resource": {"apiGroup": "x.example.com", "kind": "Bucket", "name": "b"}}),
+)
+http_paths = st.one_of(
+    st.fixed_dictionaries({"pathType": st.sampled_from(["Prefix", "Exact"]), "path": paths, "backend": backends}),
+    st.fixed_dictionaries({"pathType": st.just("ImplementationSpecific"), "path": specific_paths, "backend": backends}),
+)
+rules = st.fixed_dictionaries(
+    {
+        "host": st.one_of(st.none(), st.just(""), hosts),
+        "http": st.one_of(st.none(), st.fixed_dictionaries({"paths": st.lists(http_paths, min_size=1, max_size=4)})),
+    }
+)
+tls_entries = st.fixed_dictionaries({"hosts": st.lists(hosts, max_size=3), "secretName": st.one_of(st.none(), SECRETS)})
+annotations = st.dictionaries(
+    st.one_of(
+        st.sampled_from(["nginx.ingress.kubernetes.io/rewrite-target", "description", CLASS_ANNOTATION]),
+        odd_text.map("nginx.ingress.kubernetes.io/{}".format),
+    ),
+    st.one_of(st.just("envoy"), odd_text),
+    max_size=2,
+)
+created = st.one_of(st.none(), st.sampled_from([f"2024-01-0{day}T00:00:00Z" for day in (1, 2)]))
+
+
+def _ingress(name: str, ns: str, created_at: str | None, notes: dict[str, str], spec: dict[str, Any]) -> Ingress:
+    fields = metadata(name, ns, creationTimestamp=created_at, annotations=notes)
+    return msgspec.convert({"metadata": fields, "spec": spec}, Ingress)
+
+
+ingresses = st.builds(
+    _ingress,
+    st.sampled_from(["one", "two", "three"]),
+    NAMESPACES,
+    created,
+    annotations,
+    st.fixed_dictionaries(
+        {
+            "ingressClassName": st.sampled_from(["envoy", "envoy", "envoy", "nginx", None]),
+            "defaultBackend": st.one_of(st.none(), backends),
+            "rules": st.lists(rules, max_size=3),
+            "tls": st.lists(tls_entries, max_size=2),
+        }
+    ),
+)
+
+service_ports: Any = st.sampled_from(
+    [
+        (80,),
+        ("http:80",),
+        ("http:81", {"name": "grpc", "port": 80, "appProtocol": "grpc"}),
+        ({"port": 80, "appProtocol": "https"},),
+        ({"port": 80, "protocol": "UDP"},),
+    ]
+)
+services = st.one_of(
+    st.builds(lambda name, ns, ports: service(name, *ports, ns=ns), SERVICES, NAMESPACES, service_ports),
+    st.builds(
+        lambda ns, dns: service("web", ns=ns, type="ExternalName", externalName=dns),
+        NAMESPACES,
+        st.sampled_from(["example.org", "localhost", "127.0.0.1", ""]),
+    ),
+)
+conditions = st.sampled_from([None, True, False])
+endpoints = st.builds(
+    lambda address, ready, serving, terminating, zone: endpoint(
+        address, ready=ready, serving=serving, terminating=terminating, zone=zone
+    ),
+    st.sampled_from(["10.0.0.1", "10.0.0.2", "fd00::1", "nonsense"]),
+    conditions,
+    conditions,
+    conditions,
+    st.sampled_from([None, "a", "b"]),
+)
+slices = st.builds(
+    lambda name, ns, of, each, ports: slice_of(of, *each, name=name, ns=ns, ports=ports),
+    st.sampled_from(["s1", "s2"]),
+    NAMESPACES,
+    st.one_of(st.none(), SERVICES),
+    st.lists(endpoints, max_size=3),
+    st.sampled_from([(8080,), ("http:8080",), ("http:8080", 9090), (0,)]),
+)
+secrets = st.builds(
+    lambda name, ns, pair: secret(name, pair, ns=ns),
+    st.sampled_from(["cert-1", "cert-2"]),
+    NAMESPACES,
+    st.sampled_from(CERTIFICATES),
+)
+classes = st.builds(
+    lambda name, ours, default: ingress_class(name, default=default) if ours else ingress_class(name, "x.test/other"),
+    st.sampled_from(["envoy", "nginx"]),
+    st.booleans(),
+    st.booleans(),
+)
+objects = st.one_of(ingresses, ingresses, services, slices, secrets, classes)
+
+names: dict[type[KubeObject], tuple[str, ...]] = {
+    Ingress: ("one", "two", "three"),
+    Service: ("web", "api", "ghost"),
+    EndpointSlice: ("s1", "s2"),
+    Secret: ("cert-1", "cert-2"),
+    IngressClass: ("envoy", "nginx"),
+}
+deletions = st.sampled_from(
+    [
+        Deleted(kind, Key("" if kind is IngressClass else ns, name))
+        for kind, each in names.items()
+        for name in each
+        for ns in ("default", "team")
+    ]
+)
+changes: st.SearchStrategy[Change] = st.one_of(objects.map(Applied), objects.map(Applied), deletions)
+
+options = st.builds(
+    TranslateOptions,
+    allow_external_name=st.booleans(),
+    default_tls_secret=st.sampled_from([None, key("cert-1"), key("nowhere")]),
+)
+proxies = st.builds(ProxyOptions, redirect_https=st.booleans())
+
+
+def outcome(of: Pipeline) -> dict[tuple[str, str], str]:
+    return {
+        (type_.short, name): each.version for type_ in ResourceType for name, each in of.store.resources(type_).items()
+    }
+
+
+def messages(of: Pipeline, type_: ResourceType) -> dict[str, dict[str, Any]]:
+    """All resources of a type, parsed."""
+    return {
+        name: codec.to_dict(codec.decode(type_.message, each.body)) for name, each in of.store.resources(type_).items()
+    }
+
+
+def found(value: Any, field: str) -> Iterable[Any]:
+    """All values of a field, however deep."""
+    if isinstance(value, dict):
+        for name, each in value.items():
+            if name == field:
+                yield each
+            yield from found(each, field)
+    elif isinstance(value, list):
+        for each in value:
+            yield from found(each, field)
+
+
+def check(of: Pipeline) -> None:
+    """What holds for every snapshot, whatever the objects."""
+    kinds = {type_: messages(of, type_) for type_ in ResourceType}
+    clusters, assignments = kinds[ResourceType.CLUSTER], kinds[ResourceType.ENDPOINTS]
+    for each in kinds.values():
+        for name, message in each.items():
+            assert message.get("name", message.get("cluster_name")) == name
+    check_endpoints(clusters, assignments)
+    routed = set(found(kinds[ResourceType.ROUTES], "cluster"))
+    assert routed == set(clusters), "a cluster for each that a route names, and nothing else"
+    asked = set(found(kinds[ResourceType.LISTENER], "route_config_name"))
+    assert asked == set(kinds[ResourceType.ROUTES])
+    wanted = {each["name"] for found_ in found(kinds[ResourceType.LISTENER], _SDS) for each in found_}
+    assert wanted == set(kinds[ResourceType.SECRET])
+    for configuration in kinds[ResourceType.ROUTES].values():
+        check_routes(configuration)
+    for listener in kinds[ResourceType.LISTENER].values():
+        check_chains(listener)
+
+
+_SDS = "tls_certificate_sds_secret_configs"
+
+
+def check_endpoints(clusters: dict[str, dict[str, Any]], assignments: dict[str, dict[str, Any]]) -> None:
+    eds = {name for name, cluster in clusters.items() if cluster.get("type") == "EDS"}
+    assert eds == set(assignments)
+    assert {cluster.get("type") for cluster in clusters.values()} <= {"EDS", "LOGICAL_DNS", "STRICT_DNS"}
+
+
+def check_routes(configuration: dict[str, Any]) -> None:
+    hosts = configuration.get("virtual_hosts", [])
+    domains = [domain.lower() for host in hosts for domain in host["domains"]]
+    assert len(set(domains)) == len(domains), "Envoy refuses a route configuration with a domain twice"
+    names = [host["name"] for host in hosts]
+    assert len(set(names)) == len(names)
+    for prefix in found(configuration, "path_separated_prefix"):
+        # The rule in route_components.proto.
+        assert re.fullmatch(r"[^?#]+[^?#/]", prefix)
+    for field in ("path", "prefix", "path_separated_prefix"):
+        for text in found(configuration, field):
+            assert text.isascii()
+            assert text.startswith("/")
+
+
+def check_chains(listener: dict[str, Any]) -> None:
+    chains = listener.get("filter_chains", [])
+    server_names = [name for chain in chains for name in chain.get("filter_chain_match", {}).get("server_names", [])]
+    assert len(set(server_names)) == len(server_names), "Envoy refuses two filter chains that match the same"
+
+
+@FEW
+@given(st.lists(ingresses, min_size=1, max_size=3), st.lists(objects, max_size=4), options, proxies)
+def test_anything_api_valid_translates(
+    some: list[Ingress], beside: list[KubeObject], translate: TranslateOptions, proxy: ProxyOptions
+) -> None:
+    check(pipeline(*some, *beside, translate=translate, proxy=proxy, claim_classless=True))
+
+
+@FEW
+@given(st.lists(changes, max_size=12), options, proxies)
+def test_step_by_step_equals_fresh(steps: list[Change], translate: TranslateOptions, proxy: ProxyOptions) -> None:
+    stepwise = pipeline(translate=translate, proxy=proxy, claim_classless=True)
+    final: dict[tuple[type[KubeObject], Key], KubeObject] = {}
+    for step in steps:
+        feed(stepwise, step)
+        match step:
+            case Applied(object=each):
+                final[type(each), each.key] = each
+            case Deleted(kind=kind, key=deleted):
+                final.pop((kind, deleted), None)
+    fresh = pipeline(*final.values(), translate=translate, proxy=proxy, claim_classless=True)
+    assert outcome(stepwise) == outcome(fresh)
+    assert stepwise.problems == fresh.problems
+    check(stepwise)
+
+
+@FEW
+@given(st.lists(objects, max_size=8, unique_by=lambda each: (each.kind, each.key)), st.data())
+def test_the_order_of_arrival_does_not_matter(some: list[KubeObject], data: st.DataObject) -> None:
+    shuffled = data.draw(st.permutations(some))
+    one, other = pipeline(*some, claim_classless=True), pipeline(*shuffled, claim_classless=True)
+    assert outcome(one) == outcome(other)
+    assert one.problems == other.problems
+
+
+@FEW
+@given(st.lists(changes, max_size=10), st.lists(st.integers(0, 9), max_size=3))
+def test_batches_do_not_matter(steps: list[Change], cuts: list[int]) -> None:
+    """A burst drained and translated once ends where each step on its own does."""
+    single, bursts = pipeline(claim_classless=True), pipeline(claim_classless=True)
+    for step in steps:
+        feed(single, step)
+    bounds = [0, *sorted(cuts), len(steps)]
+    for start, end in itertools.pairwise(bounds):
+        feed(bursts, *steps[start:end])
+    assert outcome(single) == outcome(bursts)
+    assert single.problems == bursts.problems
+
+
+@FEW
+@given(st.lists(objects, max_size=8))
+def test_the_same_said_again_makes_no_revision(some: list[KubeObject]) -> None:
+    built = pipeline(*some, claim_classless=True)
+    last = {(type(each), each.key): each for each in some}
+    feed(built, *(Applied(each) for each in last.values()), *(Listed(kind) for kind in KINDS))
+    assert built.store.revision == 1
