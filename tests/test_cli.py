@@ -293,6 +293,13 @@ def test_wrong_usage_is_one_line(xds: Xds, arguments: tuple[str, ...], message: 
     assert shown.err.endswith(f"{message}\n")
 
 
+@pytest.mark.parametrize("arguments", [(), ("snapshot",)])
+def test_a_group_alone_shows_its_commands(xds: Xds, arguments: tuple[str, ...]) -> None:
+    shown = xds(*arguments)
+    assert (shown.code, shown.out) == (2, "")
+    assert "Commands:" in shown.err
+
+
 def test_the_version(xds: Xds) -> None:
     shown = xds("--version")
     assert (shown.code, shown.err) == (0, "")

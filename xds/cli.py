@@ -64,6 +64,9 @@ def run(arguments: list[str]) -> int:
     """Run a command, and say what its exit code is: 0 done, 1 problems found, 2 wrong usage, 3 could not be done."""
     try:
         return int(cli.main(arguments, prog_name="xds", standalone_mode=False) or 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "xds"
         return _complain(f"{error.format_message().rstrip('.')}; see '{path} --help'", 2)

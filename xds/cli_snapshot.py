@@ -32,7 +32,7 @@ def snapshot() -> None:
     """What the fleet should have."""
 
 
-@snapshot.command()
+@snapshot.command(short_help="The resources, as a list or in full.")
 @click.argument("filter_types", metavar="[TYPE]...", nargs=-1)
 @server_option
 @filter_options
@@ -63,9 +63,9 @@ def show(
         click.echo("no resources match" if names or wanted.types else "no resources", err=True)
 
 
-@snapshot.command()
-@click.argument("start", metavar="[FROM", required=False, type=click.IntRange(min=0))
-@click.argument("end", metavar="[TO]]", required=False, type=click.IntRange(min=0))
+@snapshot.command(short_help="How a revision differs from another.")
+@click.argument("start", metavar="[FROM]", required=False, type=click.IntRange(min=0))
+@click.argument("end", metavar="[TO]", required=False, type=click.IntRange(min=0))
 @server_option
 @filter_options
 @output_option
@@ -99,7 +99,7 @@ def diff(
         write(_coloured(_unified(change, head.start.number, head.end.number)))
 
 
-@snapshot.command()
+@snapshot.command(short_help="Every revision from now on.")
 @server_option
 @filter_options
 @output_option
