@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import ports
 from aiohttp import WSMsgType, web
+
+import ports
 
 HEADERS: Final = ("x-forwarded-for", "x-forwarded-proto", "x-request-id", "user-agent")
 """Those that a proxy adds or changes."""

@@ -5,8 +5,9 @@ from asyncio import gather
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import ports
 from aiohttp import ClientSession, ClientTimeout
+
+import ports
 from waiting import until
 
 PATIENCE = 10.0

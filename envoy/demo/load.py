@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from aiohttp import ClientError
+
 from client import Client
 
 WORKERS = 6

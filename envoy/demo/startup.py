@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from aiohttp import ClientSession
+
 from envoys import Envoy, Fleet, listens
 from folder import WorkingFolder
 from ports import LOOPBACK, free_ports
