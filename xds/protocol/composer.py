@@ -77,6 +77,6 @@ class Composer:
         return (resources[name] for name in selection.names if name in resources)
 
     def _removed(self, selection: Selection) -> tuple[str, ...]:
+        resources = self._store.resources(selection.type)
         kept = {resource.name for resource in selection.kept}
-        missing = selection.names - self._store.resources(selection.type).keys() - kept
-        return tuple(sorted(missing))
+        return tuple(sorted(name for name in selection.names if name not in resources and name not in kept))

@@ -223,7 +223,7 @@ class Session:
         https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#resource-warming
         """
         clusters = self._fleet.store.resources(ResourceType.CLUSTER)
-        self._warming.end(news.names - clusters.keys())
+        self._warming.end(name for name in news.names if name not in clusters)
         self._warming.start(self._routable(news) & clusters.keys())
         endpoints = self._watches.get(ResourceType.ENDPOINTS)
         if endpoints is not None:

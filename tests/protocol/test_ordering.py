@@ -1,0 +1,248 @@
+"""Make before break, rule 13: on one stream, what waits for what and for how long.
+
+Covers both variants where they differ in nothing but the word for a removal. Excludes the order of answers to first
+requests: those go at once. That no route names a cluster before it was sent, and no cluster goes before its routes, is
+also checked by the client model after any sequence (test_properties).
+"""
+
+import pytest
+
+from tests.support.xds_client_model import CDS, EDS, LDS, RDS, SDS, Client, World, told
+from xds.protocol.messages import Variant
+from xds.protocol.ordering import WARMING_GRACE
+from xds.snapshot.resource import ResourceType
+
+both = pytest.mark.parametrize("variant", list(Variant))
+
+
+def envoy(variant: Variant, *, without: ResourceType | None = None) -> Client:
+    """A client with a listener, a route to cluster a, and a secret, all acknowledged."""
+    one = {"a": "1"}
+    world = World(cds=one, eds=one, sds={"s": "1"}, lds={"l": "1"}, rds={"r": "1:a"})
+    client = world.client(variant)
+    for type_, names in ((CDS, []), (EDS, ["a", "b"]), (LDS, []), (RDS, ["r"]), (SDS, ["s"])):
+        if type_ is not without:
+            client.subscribe(type_, *names)
+    client.settle()
+    client.inbox.clear()
+    return client
+
+
+def types(client: Client) -> list[str]:
+    return [response.type.short for response in client.inbox]
+
+
+@both
+def test_one_commit_goes_out_in_order(variant: Variant) -> None:
+    """Rule 13: CDS, EDS, SDS, LDS, RDS, if no cluster is new."""
+    client = envoy(variant)
+    client.world.commit(rds={"r": "2:a"}, lds={"l": "2"}, sds={"s": "2"}, eds={"a": "2"}, cds={"a": "2"})
+    assert types(client) == ["cds", "eds", "sds", "lds", "rds"]
+
+
+@both
+def test_listeners_and_routes_wait_for_the_endpoints_of_new_clusters(variant: Variant) -> None:
+    """Rule 13 (a): until the cluster is acknowledged and its endpoints were sent."""
+    client = envoy(variant)
+    client.unsubscribe(EDS, "b")
+    client.world.commit(cds={"b": "1"}, eds={"b": "1"}, rds={"r": "2:b"}, lds={"l": "2"})
+    assert types(client) == ["cds"]
+    client.ack(CDS)
+    assert types(client) == ["cds"]
+    client.subscribe(EDS, "b")
+    assert types(client) == ["cds", "eds", "lds", "rds"]
+
+
+@both
+def test_listeners_and_routes_wait_for_the_ack_of_new_clusters(variant: Variant) -> None:
+    """Rule 13 (a): also where the endpoints went out right behind."""
+    client = envoy(variant)
+    client.world.commit(cds={"b": "1"}, eds={"b": "1"}, rds={"r": "2:b"}, lds={"l": "2"})
+    assert types(client) == ["cds", "eds"]
+    client.ack(EDS)
+    assert types(client) == ["cds", "eds"]
+    client.ack(CDS)
+    assert types(client) == ["cds", "eds", "lds", "rds"]
+
+
+@both
+def test_the_wait_ends_a_while_after_the_ack(variant: Variant) -> None:
+    """Rule 13 (a): for a client that never asks for endpoints."""
+    client = envoy(variant, without=EDS)
+    session = client.session
+    client.world.commit(cds={"b": "1"}, rds={"r": "2:b"})
+    client.world.pass_time(10 * WARMING_GRACE)
+    assert session.deadline() is None
+    client.ack(CDS)
+    assert session.deadline() == client.world.now + WARMING_GRACE
+    client.world.pass_time(WARMING_GRACE - 0.1)
+    assert types(client) == ["cds"]
+    client.world.pass_time(0.1)
+    assert types(client) == ["cds", "rds"]
+    assert session.deadline() is None
+
+
+@both
+def test_the_wait_ends_when_the_clusters_are_refused(variant: Variant) -> None:
+    """Rule 13 (a)."""
+    client = envoy(variant)
+    client.unsubscribe(EDS, "b")
+    client.world.commit(cds={"b": "bad"}, eds={"b": "1"}, rds={"r": "2:b"})
+    client.nack(CDS)
+    assert types(client) == ["cds", "rds"]
+
+
+@both
+def test_no_wait_without_a_watch_of_clusters(variant: Variant) -> None:
+    """Rule 13 (a)."""
+    client = envoy(variant, without=CDS)
+    client.world.commit(cds={"b": "1"}, eds={"b": "1"}, rds={"r": "2:b"})
+    assert types(client) == ["eds", "rds"]
+
+
+@both
+def test_changed_clusters_let_routes_go(variant: Variant) -> None:
+    """Rule 13 (a): a cluster that changes serves on while it warms."""
+    client = envoy(variant)
+    client.world.commit(cds={"a": "2"}, rds={"r": "2:a"})
+    assert types(client) == ["cds", "eds", "rds"]
+
+
+@both
+def test_a_first_request_is_served_while_updates_wait(variant: Variant) -> None:
+    """Rule 13 (a): an answer to a new subscription never waits."""
+    client = envoy(variant)
+    client.world.commit(cds={"b": "1"}, eds={"b": "1"}, rds={"r": "2:b", "q": "1:b"})
+    client.inbox.clear()
+    client.subscribe(RDS, "q")
+    assert told(client.inbox) == [("rds", ["q"], [])]
+
+
+@both
+def test_endpoints_never_wait(variant: Variant) -> None:
+    """Rule 13 (d): whatever else is pending."""
+    client = envoy(variant)
+    client.world.commit(cds={"b": "1"}, rds={"r": "2:b"})
+    client.inbox.clear()
+    client.world.commit(eds={"a": "2"})
+    assert told(client.inbox) == [("eds", ["a"], [])]
+
+
+@both
+def test_stale_clusters_go_when_routes_have_left_them(variant: Variant) -> None:
+    """Rule 13 (b)."""
+    client = envoy(variant)
+    delta = variant is Variant.DELTA
+    client.world.commit(cds={"b": "1", "a": None}, eds={"b": "1", "a": None}, rds={"r": "2:b"})
+    assert told(client.inbox) == [("cds", ["b"] if delta else ["a", "b"], []), ("eds", ["b"], [])]
+    client.ack(EDS)
+    client.inbox.clear()
+    client.ack(CDS)
+    assert told(client.inbox) == [("rds", ["r"], [])]
+    client.inbox.clear()
+    client.ack(RDS)
+    assert told(client.inbox) == ([("cds", [], ["a"])] if delta else [("cds", ["b"], [])])
+
+
+@both
+def test_stale_clusters_stay_while_a_route_update_is_refused(variant: Variant) -> None:
+    """Rule 13 (b): the proxy still routes to them."""
+    client = envoy(variant)
+    client.world.commit(cds={"b": "1", "a": None}, eds={"b": "1"}, rds={"r": "bad:b"})
+    client.ack(EDS)
+    client.ack(CDS)
+    client.inbox.clear()
+    client.nack(RDS)
+    client.world.commit(cds={"b": "2"})
+    client.settle()
+    assert "a" in client.held[CDS]
+    client.world.commit(rds={"r": "3:b"})
+    assert "a" in client.told[CDS]
+    client.ack(RDS)
+    assert "a" not in client.told[CDS]
+
+
+@both
+def test_stale_clusters_go_at_once_where_nobody_watches_routes(variant: Variant) -> None:
+    """Rule 13 (b)."""
+    world = World(cds={"a": "1"})
+    client = world.client(variant)
+    client.subscribe(CDS)
+    client.settle()
+    world.commit(cds={"a": None})
+    assert CDS in client.wire
+
+
+def test_a_full_set_with_what_must_stay_has_a_version_of_its_own() -> None:
+    """Rule 13 (b): two different sets must not have one version."""
+    client = envoy(Variant.SOTW)
+    client.world.commit(cds={"b": "1", "a": None}, eds={"b": "1"}, rds={"r": "2:b"})
+    version = client.wire[CDS].version
+    client.settle()
+    assert version != client.inbox[-1].version == client.world.store.version(CDS)
+
+
+def test_a_cluster_that_must_stay_is_still_there_for_who_asks() -> None:
+    """Rules 5 and 13 (b): the proxy asks again for what it still needs."""
+    client = envoy(Variant.DELTA)
+    client.world.commit(cds={"a": None}, rds={"r": "bad:"})
+    client.nack(RDS)
+    assert told(client.subscribe(CDS, "a")) == [("cds", ["a"], [])]
+    client.ack(CDS)
+    client.world.commit(rds={"r": "2:"})
+    assert told(client.ack(RDS)) == [("cds", [], ["a"])]
+
+
+def test_endpoints_go_after_their_cluster() -> None:
+    """Rule 13 (c): by then Envoy has unsubscribed, and nothing is said."""
+    client = envoy(Variant.DELTA)
+    client.world.commit(cds={"a": None}, eds={"a": None}, rds={"r": "2:"})
+    assert told(client.inbox) == [("rds", ["r"], [])]
+    client.ack(RDS)
+    assert told(client.inbox[1:]) == [("cds", [], ["a"])]
+    client.ack(CDS)
+    assert told(client.inbox[2:]) == [("eds", [], ["a"])]
+    other = envoy(Variant.DELTA)
+    other.world.commit(cds={"a": None}, eds={"a": None}, rds={"r": "2:"})
+    other.ack(RDS)
+    other.unsubscribe(EDS, "a")
+    other.settle()
+    assert types(other) == ["rds", "cds"]
+
+
+def test_routes_and_secrets_go_after_their_listener() -> None:
+    """Rule 13 (c)."""
+    client = envoy(Variant.DELTA)
+    client.world.commit(lds={"l": None}, rds={"r": None}, sds={"s": None}, cds={"a": None}, eds={"a": None})
+    assert told(client.inbox) == [("lds", [], ["l"])]
+    client.ack(LDS)
+    assert told(client.inbox[1:]) == [("sds", [], ["s"]), ("rds", [], ["r"])]
+    client.ack(RDS)
+    assert told(client.inbox[3:]) == [("cds", [], ["a"])]
+
+
+def test_a_reconnect_is_updated_in_order_too() -> None:
+    """Rules 13 and 15: what a proxy has in an old version is an update, not a new subscription."""
+    old = envoy(Variant.DELTA)
+    world = old.world
+    world.clients.clear()
+    world.commit(cds={"b": "1"}, eds={"b": "1"}, rds={"r": "2:b", "q": "1:b"})
+    new = world.delta()
+    for type_, names in ((CDS, []), (EDS, ["a"]), (LDS, []), (RDS, ["r", "q"])):
+        new.subscribe(type_, *names, known=old.versions(type_))
+    assert told(new.inbox) == [("cds", ["b"], []), ("rds", ["q"], [])]
+    new.ack(RDS)
+    new.ack(CDS)
+    assert told(new.subscribe(EDS, "b")) == [("eds", ["b"], []), ("rds", ["r"], [])]
+
+
+@both
+def test_a_new_cluster_that_is_gone_again_keeps_nobody_waiting(variant: Variant) -> None:
+    """Rule 13: neither side waits for the other for ever."""
+    client = envoy(variant)
+    client.unsubscribe(EDS, "b")
+    client.world.commit(cds={"b": "1"}, eds={"b": "1"}, rds={"r": "2:b"})
+    client.world.commit(cds={"b": None}, eds={"b": None}, rds={"r": "3:a"})
+    client.settle()
+    assert client.held[RDS]["r"].body == b"3:a"
+    assert set(client.held[CDS]) == {"a"}

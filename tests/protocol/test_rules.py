@@ -1,0 +1,412 @@
+"""The rules of the xDS protocol, each by its number in the project's list; make before break (13) is in test_ordering.
+
+Covers what is said in answer to what, on both variants. Excludes the wire, and how subscriptions are reckoned
+(test_subscription). The client model checks on every message that it was necessary.
+"""
+
+import dataclasses
+
+import pytest
+
+from tests.support.xds_client_model import CDS, EDS, LDS, NODE, RDS, SDS, Client, World, told
+from xds.protocol.events import Acknowledged, Rejected, Subscribed
+from xds.protocol.messages import DeltaRequest, Node, Response, SotwRequest, Variant
+from xds.snapshot.resource import Resource, ResourceType
+
+both = pytest.mark.parametrize("variant", list(Variant))
+
+
+def bodies(response: Response) -> dict[str, str]:
+    return {item.name: item.body.decode() for item in response.resources}
+
+
+def settled(client: Client) -> Client:
+    client.settle()
+    return client
+
+
+@both
+def test_the_node_counts_on_the_first_request_only(variant: Variant) -> None:
+    """Rule 1."""
+    client = World(cds={"a": "1"}).client(variant)
+    client.subscribe(CDS)
+    assert client.session.node == NODE
+    client.node = Node("someone-else")
+    client.ack(CDS)
+    assert client.session.node == NODE
+
+
+@both
+def test_an_error_makes_a_nack_and_nothing_else_does(variant: Variant) -> None:
+    """Rule 2: not the version, not the nonce."""
+    world = World(cds={"a": "1"})
+    client = world.client(variant)
+    response = client.subscribe(CDS)[0]
+    client.nack(CDS, "bad cluster")
+    (event,) = client.events
+    assert event == Rejected(
+        CDS, response.nonce, response.version, 1, "bad cluster", (("a", response.resources[0].version),)
+    )
+    world.commit(cds={"a": "2"})
+    client.ack(CDS)  # the model never states a version
+    assert isinstance(client.events[0], Acknowledged)
+
+
+def test_a_stale_nonce_gets_no_answer_in_the_state_of_the_world() -> None:
+    """Rule 3: the client says it again with the new nonce."""
+    world = World(eds={"a": "1", "b": "1"})
+    client = world.sotw()
+    old = client.subscribe(EDS, "a")[0]
+    client.ack(EDS)
+    world.commit(eds={"a": "2"})
+    new = client.wire[EDS]
+    assert client.session.receive(SotwRequest(EDS, frozenset("ab"), nonce=old.nonce), 0) == []
+    assert not client.pull()
+    client.interests[EDS].names.add("b")
+    client.again[EDS].add("b")
+    assert told(client.ack(EDS)) == [("eds", ["b"], [])]
+    assert int(old.nonce) < int(new.nonce)
+
+
+def test_subscription_changes_with_a_stale_nonce_count_in_delta() -> None:
+    """Rule 3: "the server must honor changes to the subscription state even if the nonce is stale"."""
+    world = World(eds={"a": "1", "b": "1"})
+    client = world.delta()
+    old = client.subscribe(EDS, "a")[0]
+    client.ack(EDS)
+    world.commit(eds={"a": "2"})
+    request = DeltaRequest(EDS, frozenset("b"), nonce=old.nonce, error="and a stale NACK")
+    assert client.session.receive(request, 0) == [Subscribed(EDS, client.session.subscription(EDS))]  # type: ignore[arg-type]
+    client.interests[EDS].names.add("b")
+    client.again[EDS].add("b")
+    assert told(client.ack(EDS)) == [("eds", ["b"], [])]
+
+
+@both
+def test_a_request_without_nonce_is_no_answer(variant: Variant) -> None:
+    """Rule 3: a spontaneous request changes the subscription; the response stays in flight."""
+    client = World(eds={"a": "1", "b": "1"}).client(variant)
+    client.subscribe(EDS, "a")
+    assert client.subscribe(EDS, "b") == []
+    assert client.events == [Subscribed(EDS, client.session.subscription(EDS))]  # type: ignore[arg-type]
+    assert told(client.ack(EDS)) == [("eds", ["b"], [])]
+
+
+@both
+def test_what_did_not_change_is_not_sent(variant: Variant) -> None:
+    """Rule 4."""
+    world = World(eds={"a": "1", "b": "1"})
+    client = world.client(variant)
+    client.subscribe(EDS, "a", "b")
+    assert client.ack(EDS) == []
+    world.commit(eds={"a": "2", "b": "1"})
+    assert bodies(client.wire[EDS]) == {"a": "2"}
+
+
+@both
+def test_what_is_back_to_what_the_proxy_has_is_not_sent(variant: Variant) -> None:
+    """Rule 4: while a response is in flight, latest wins."""
+    world = World(eds={"a": "1"})
+    client = world.client(variant)
+    client.subscribe(EDS, "a")
+    world.commit(eds={"a": "2"})
+    world.commit(eds={"a": "1"})
+    world.commit(eds={"a": None})
+    world.commit(eds={"a": "1"})
+    assert client.ack(EDS) == []
+
+
+@both
+def test_endpoints_follow_their_cluster_even_if_equal(variant: Variant) -> None:
+    """Rules 4 and 12: or the cluster warms for ever."""
+    world = World(cds={"a": "1", "b": "1"}, eds={"a": "1", "b": "1"})
+    client = world.client(variant)
+    client.subscribe(CDS)
+    client.subscribe(EDS, "a", "b")
+    settled(client)
+    start = len(client.inbox)
+    world.commit(cds={"a": "2"})
+    cds, eds = client.inbox[start:]
+    assert (cds.type, bodies(eds)) == (CDS, {"a": "1"})
+    assert client.settle() == []
+
+
+def test_endpoints_follow_a_cluster_that_came_before_they_were_asked_for() -> None:
+    """Rules 4 and 15: on a reconnect the cluster changed and its endpoints did not."""
+    world = World(cds={"a": "1", "b": "1"}, eds={"a": "1", "b": "1"})
+    old = world.delta()
+    old.subscribe(CDS)
+    old.subscribe(EDS, "a", "b")
+    settled(old)
+    world.clients.clear()
+    world.commit(cds={"a": "2"})
+    new = world.delta()
+    assert told(new.subscribe(CDS, known=old.versions(CDS))) == [("cds", ["a"], [])]
+    assert told(new.subscribe(EDS, "a", "b", known=old.versions(EDS))) == [("eds", ["a"], [])]
+    forgetful = world.delta()
+    forgetful.subscribe(CDS)
+    assert told(forgetful.subscribe(EDS, "a", "b", known=old.versions(EDS))) == [("eds", ["a", "b"], [])]
+
+
+def test_a_name_that_is_subscribed_again_is_sent_again() -> None:
+    """Rule 5: "the client may have forgotten those resources despite apparently remaining subscribed"."""
+    client = World(eds={"a": "1", "b": "1"}).delta()
+    client.subscribe(EDS, "a", "b")
+    settled(client)
+    assert told(client.subscribe(EDS, "a")) == [("eds", ["a"], [])]
+
+
+@both
+def test_a_name_that_returns_is_sent_again(variant: Variant) -> None:
+    """Rule 5."""
+    client = World(eds={"a": "1", "b": "1"}).client(variant)
+    client.subscribe(EDS, "a", "b")
+    settled(client)
+    assert client.unsubscribe(EDS, "a") == []
+    assert told(client.subscribe(EDS, "a")) == [("eds", ["a"], [])]
+
+
+def test_sotw_reconnects_get_everything() -> None:
+    """Rule 5: whatever version they state."""
+    world = World(cds={"a": "1"})
+    session = settled_sotw(world)
+    again = world.sotw().session
+    again.receive(SotwRequest(CDS, version=session.inbox[0].version, nonce="of another stream", node=NODE), 0)
+    assert told(again.take_responses(0)) == [("cds", ["a"], [])]
+
+
+def settled_sotw(world: World) -> Client:
+    client = world.sotw()
+    client.subscribe(CDS)
+    return settled(client)
+
+
+@both
+def test_the_legacy_wildcard_is_over_once_a_name_was_given(variant: Variant) -> None:
+    """Rule 6."""
+    world = World(cds={"a": "1", "b": "1"})
+    client = world.client(variant)
+    assert told(client.subscribe(CDS)) == [("cds", ["a", "b"], [])]
+    client.ack(CDS)
+    client.subscribe(CDS, "*", "a")
+    settled(client)
+    client.unsubscribe(CDS, "*")
+    settled(client)
+    start = len(client.inbox)
+    world.commit(cds={"b": "2"})
+    client.unsubscribe(CDS, "a")
+    world.commit(cds={"a": "2"})
+    assert client.inbox[start:] == []
+
+
+def test_a_stale_request_with_names_ends_the_legacy_wildcard() -> None:
+    """Rule 6: it is a request on the stream, if one that gets no answer."""
+    world = World(cds={"a": "1"})
+    client = world.sotw()
+    first = client.subscribe(CDS)[0]
+    client.ack(CDS)
+    world.commit(cds={"a": "2"})
+    session = client.session
+    session.receive(SotwRequest(CDS, frozenset("a"), nonce=first.nonce), 0)
+    session.receive(SotwRequest(CDS, frozenset(), nonce=client.wire[CDS].nonce), 0)
+    subscription = session.subscription(CDS)
+    assert subscription is not None
+    assert not subscription.covers("a")
+
+
+def test_lds_and_cds_carry_the_full_set_and_the_others_what_changed() -> None:
+    """Rule 7."""
+    full = {"a": "1", "b": "1"}
+    world = World(cds=full, eds=full, lds=full, rds=full, sds=full)
+    client = world.sotw()
+    for type_ in (CDS, LDS, EDS, RDS, SDS):
+        client.subscribe(type_, *([] if type_ in (CDS, LDS) else full))
+    settled(client)
+    for type_, names in ((LDS, ["a", "b"]), (RDS, ["a"]), (SDS, ["a"]), (EDS, ["a"]), (CDS, ["a", "b"])):
+        world.commit(**{type_.short: {"a": "2"}})
+        assert told([client.wire[type_]]) == [(type_.short, names, [])]
+        settled(client)
+
+
+@both
+def test_no_name_comes_twice_in_a_response(variant: Variant) -> None:
+    """Rule 8: changed, asked for twice over, and due again for its cluster's sake; the model counts the names."""
+    world = World(cds={"a": "1"}, eds={"a": "1"})
+    client = world.client(variant)
+    client.subscribe(CDS)
+    client.subscribe(EDS, "a")
+    world.commit(eds={"a": "2"})
+    client.subscribe(EDS, "*", "a")
+    world.commit(cds={"a": "2"})
+    client.ack(CDS)
+    assert told(client.ack(EDS)) == [("eds", ["a"], [])]
+
+
+def test_a_deletion_is_an_omission_in_sotw() -> None:
+    """Rule 9; and of the other types nothing is said."""
+    full = {"a": "1", "b": "1"}
+    world = World(cds=full, lds=full, rds=full, eds=full)
+    client = world.sotw()
+    for type_ in (CDS, LDS, EDS, RDS):
+        client.subscribe(type_, *([] if type_ in (CDS, LDS) else full))
+    settled(client)
+    world.commit(lds={"a": None})
+    assert told([client.wire[LDS]]) == [("lds", ["b"], [])]
+    settled(client)
+    start = len(client.inbox)
+    world.commit(rds={"a": None}, eds={"a": None})
+    assert client.inbox[start:] == []
+    world.commit(cds={"a": None, "b": None})
+    assert told(client.inbox[start:]) == [("cds", [], [])]
+    world.commit(rds={"a": "1"}, eds={"a": "2"})
+    assert told(client.inbox[start + 1 :]) == [("eds", ["a"], [])]  # the route was never gone at the proxy
+
+
+@both
+def test_a_name_that_does_not_exist_yet(variant: Variant) -> None:
+    """Rule 10."""
+    world = World(rds={"a": "1"})
+    client = world.client(variant)
+    assert told(client.subscribe(RDS, "b")) == ([("rds", [], ["b"])] if variant is Variant.DELTA else [])
+    settled(client)
+    world.commit(rds={"b": "1"})
+    assert told([client.wire[RDS]]) == [("rds", ["b"], [])]
+
+
+def test_an_unsubscribe_is_answered_only_under_a_wildcard() -> None:
+    """Rule 11: with the resource or its removal."""
+    client = World(cds={"a": "1", "b": "1"}).delta()
+    client.subscribe(CDS, "*", "a", "x")
+    settled(client)
+    assert told(client.unsubscribe(CDS, "a", "x")) == [("cds", ["a"], ["x"])]
+    settled(client)
+    assert client.unsubscribe(CDS, "b") == []
+    assert client.unsubscribe(CDS, "*") == []
+
+
+@both
+@pytest.mark.parametrize("type_", [CDS, LDS], ids=lambda type_: type_.short)
+def test_the_first_wildcard_request_is_answered_even_if_empty(variant: Variant, type_: ResourceType) -> None:
+    """Rule 14: without it Envoy's `/ready` takes 30 s."""
+    client = World().client(variant)
+    assert told(client.subscribe(type_)) == [(type_.short, [], [])]
+    assert client.ack(type_) == []
+
+
+@both
+def test_a_first_request_without_names_asks_for_nothing_of_the_other_types(variant: Variant) -> None:
+    """Rule 14 is not for them."""
+    world = World(eds={"a": "1"})
+    client = world.client(variant)
+    assert client.subscribe(EDS) == []
+    world.commit(eds={"a": "2"})
+    assert client.inbox == []
+
+
+def test_right_versions_are_not_answered() -> None:
+    """Rules 5, 14 and 15: a reconnect costs nothing but what changed."""
+    world = World(cds={"a": "1", "b": "1"}, eds={"a": "1"})
+    old = world.delta()
+    old.subscribe(CDS)
+    old.subscribe(EDS, "a")
+    settled(old)
+    new = world.delta()
+    assert new.subscribe(CDS, known=old.versions(CDS)) == []
+    assert new.subscribe(EDS, "a", known=old.versions(EDS)) == []
+    world.commit(cds={"b": "2"})
+    assert told([new.wire[CDS]]) == [("cds", ["b"], [])]
+
+
+def test_a_reconnect_is_told_what_is_gone_new_and_changed() -> None:
+    """Rule 15: with a wildcard and with names."""
+    world = World(cds={"a": "1", "b": "1", "c": "1"})
+    old = world.delta()
+    old.subscribe(CDS)
+    settled(old)
+    world.clients.clear()
+    world.commit(cds={"a": None, "b": "2", "d": "1"})
+    new, named = world.delta(), world.delta()
+    assert told(new.subscribe(CDS, known=old.versions(CDS))) == [("cds", ["b", "d"], ["a"])]
+    asked = named.subscribe(CDS, "a", "b", "c", "d", "e", known=old.versions(CDS))
+    assert told(asked) == [("cds", ["b", "d"], ["a", "e"])]
+
+
+def test_known_versions_count_in_the_first_request_only() -> None:
+    """Rule 15: "in the first request of each type"."""
+    client = World(eds={"a": "1", "b": "1"}).delta()
+    client.subscribe(EDS, "a")
+    client.ack(EDS)
+    request = DeltaRequest(EDS, frozenset("b"), initial_resource_versions={"b": client.versions(EDS)["a"]})
+    client.session.receive(request, 0)
+    assert told(client.session.take_responses(0)) == [("eds", ["b"], [])]
+
+
+@both
+def test_time_alone_says_nothing(variant: Variant) -> None:
+    """Rule 16: no TTL is promised, so no heartbeat is due."""
+    world = World(cds={"a": "1"}, lds={"a": "1"})
+    client = world.client(variant)
+    client.subscribe(CDS)
+    client.subscribe(LDS)
+    settled(client)
+    assert client.session.deadline() is None
+    start = len(client.inbox)
+    world.pass_time(1e6)
+    assert client.inbox[start:] == []
+    assert "ttl" not in {field.name for field in dataclasses.fields(Resource)}
+
+
+@both
+def test_what_was_refused_is_not_sent_again_until_it_changes(variant: Variant) -> None:
+    """Rule 17: of a refused response no resource is known to be there, and none is sent again as it was."""
+    world = World(rds={"a": "1", "b": "1"})
+    client = world.client(variant)
+    client.subscribe(RDS, "a", "b")
+    assert client.nack(RDS, "b is bad") == []
+    assert client.settle() == []
+    world.commit(rds={"c": "1"})
+    assert not client.wire
+    world.commit(rds={"b": "2"})
+    assert bodies(client.wire[RDS]) == {"b": "2"}
+    settled(client)
+    assert client.session.status().types[0].rejecting == 1  # a: who knows
+    world.commit(rds={"a": "2"})
+    settled(client)
+    assert client.session.status().types[0].rejecting == 0
+    world.commit(rds={"b": "1"})  # it changed, and may be right now
+    assert bodies(client.wire[RDS]) == {"b": "1"}
+
+
+@both
+def test_what_was_refused_is_sent_when_it_is_asked_for_again(variant: Variant) -> None:
+    """Rules 5 and 17."""
+    client = World(rds={"a": "1"}).client(variant)
+    client.subscribe(RDS, "a")
+    client.nack(RDS)
+    client.unsubscribe(RDS, "a")
+    assert told(client.subscribe(RDS, "a")) == [("rds", ["a"], [])]
+
+
+def test_a_full_set_repeats_what_was_refused_when_something_else_changed() -> None:
+    """Rules 7 and 17: to leave it out would delete it."""
+    world = World(cds={"a": "1", "b": "1"})
+    client = world.sotw()
+    client.subscribe(CDS)
+    client.ack(CDS)
+    world.commit(cds={"a": "bad"})
+    client.nack(CDS)
+    assert isinstance(client.events[0], Rejected)
+    assert [name for name, _ in client.events[0].resources] == ["a"]  # b had been taken before
+    assert not client.wire
+    world.commit(cds={"b": "2"})
+    assert bodies(client.wire[CDS]) == {"a": "bad", "b": "2"}
+
+
+@both
+def test_errors_are_told_by_response_and_never_by_resource(variant: Variant) -> None:
+    """Rule 18: no proxy implements resource_errors, so a response has no place for them."""
+    assert "errors" not in " ".join(field.name for field in dataclasses.fields(Response))
+    client = World().client(variant)
+    client.subscribe(CDS)
+    client.nack(CDS, "no")
+    assert client.session.status().types[0].rejected is not None

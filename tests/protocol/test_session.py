@@ -1,0 +1,237 @@
+"""The session as the server sees it: errors, events, status, what is shared between streams, and what it costs.
+
+Excludes what is said to the proxy (test_rules, test_ordering).
+"""
+
+import sys
+import tracemalloc
+import weakref
+
+import pytest
+
+from tests.support.xds_client_model import CDS, EDS, LDS, NODE, RDS, World, told
+from xds.protocol import session as session_module
+from xds.protocol.errors import ErrorCode, ProtocolError
+from xds.protocol.events import Acknowledged, Subscribed, Unserved
+from xds.protocol.messages import DeltaRequest, Node, Response, SotwRequest, Variant
+from xds.protocol.session import UNSERVED_LIMIT, Fleet, Session
+from xds.protocol.status import Rejection, Stamp
+from xds.protocol.subscription import Subscription
+from xds.protocol.watch import MESSAGE_LIMIT
+from xds.snapshot.store import Store
+
+both = pytest.mark.parametrize("variant", list(Variant))
+
+
+def test_a_stream_without_a_node_ends() -> None:
+    session = World().delta().session
+    with pytest.raises(ProtocolError, match="must have a node") as caught:
+        session.receive(DeltaRequest(CDS), 0)
+    assert caught.value.code is ErrorCode.INVALID_ARGUMENT
+
+
+def test_nothing_is_served_before_there_is_a_snapshot() -> None:
+    session = Session(Fleet(Store()), Variant.DELTA, now=0)
+    with pytest.raises(ProtocolError, match="no snapshot yet") as caught:
+        session.receive(DeltaRequest(CDS, node=NODE), 0)
+    assert caught.value.code is ErrorCode.UNAVAILABLE
+
+
+@both
+def test_too_many_names_end_the_stream(variant: Variant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "NAMES_LIMIT", 3)
+    client = World().client(variant)
+    client.subscribe(EDS, "a", "b", "c")
+    with pytest.raises(ProtocolError, match="more than 3 names") as caught:
+        client.subscribe(EDS, "d")
+    assert caught.value.code is ErrorCode.RESOURCE_EXHAUSTED
+
+
+@both
+def test_a_type_that_is_not_served_is_noted_and_not_answered(variant: Variant) -> None:
+    client = World(cds={"a": "1"}).client(variant)
+    kind = DeltaRequest if variant is Variant.DELTA else SotwRequest
+    session = client.session
+    assert session.receive(kind("type.googleapis.com/x.Runtime", node=NODE), 0) == [
+        Unserved("type.googleapis.com/x.Runtime")
+    ]
+    assert session.receive(kind("type.googleapis.com/x.Runtime"), 0) == []
+    assert session.take_responses(0) == []
+    assert client.subscribe(CDS)
+    for number in range(2 * UNSERVED_LIMIT):
+        session.receive(kind(f"type.googleapis.com/{number}"), 0)
+    assert len(session.status().unserved) == UNSERVED_LIMIT
+
+
+@both
+def test_requests_say_what_they_meant(variant: Variant) -> None:
+    client = World(eds={"a": "1"}).client(variant)
+    response = client.subscribe(EDS, "a")[0]
+    assert client.events == [Subscribed(EDS, Subscription(frozenset("a")))]
+    client.ack(EDS)
+    assert client.events == [Acknowledged(EDS, response.nonce, response.version, 1)]
+    client.subscribe(EDS, "a")
+    assert client.events == []
+    client.unsubscribe(EDS, "a")
+    assert client.events == [Subscribed(EDS, Subscription())]
+
+
+@both
+def test_an_answer_counts_once(variant: Variant) -> None:
+    client = World(eds={"a": "1"}).client(variant)
+    response = client.subscribe(EDS, "a")[0]
+    client.ack(EDS)
+    kind = DeltaRequest(EDS, nonce=response.nonce, error="late")
+    other = SotwRequest(EDS, frozenset("a"), nonce=response.nonce, error="late")
+    assert client.session.receive(kind if variant is Variant.DELTA else other, 0) == []
+    assert client.session.status().types[0].rejected is None
+
+
+@both
+def test_the_status_has_versions_and_words_with_their_times(variant: Variant) -> None:
+    world = World(cds={"a": "1"})
+    client = world.client(variant)
+    assert client.session.status().node is None
+    first = client.subscribe(CDS)[0]
+    world.pass_time(1)
+    client.ack(CDS)
+    world.commit(cds={"a": "2"})
+    second = client.wire[CDS]
+    world.pass_time(1)
+    client.nack(CDS, "x" * 2 * MESSAGE_LIMIT)
+    status = client.session.status()
+    assert (status.variant, status.node, status.since) == (variant, NODE, 100.0)
+    (cds,) = status.types
+    assert (cds.type, cds.subscribed, cds.wildcard) == (CDS, 0, True)
+    assert cds.sent == Stamp(second.version, 101.0)
+    assert cds.acknowledged == Stamp(first.version, 101.0)
+    refused = (("a", second.resources[0].version),)
+    assert cds.rejected == Rejection(second.version, 102.0, "x" * MESSAGE_LIMIT, refused)
+    assert (cds.rejecting, cds.in_flight, cds.waiting) == (1, False, 0)
+
+
+@both
+def test_behind_is_the_oldest_revision_without_an_answer(variant: Variant) -> None:
+    world = World(eds={"a": "1", "b": "1"})
+    client = world.client(variant)
+    client.subscribe(EDS, "a", "b")
+    assert client.session.behind is None  # an answer to a request is behind nothing
+    client.ack(EDS)
+    world.commit(eds={"a": "2"})
+    world.commit(eds={"b": "2"})
+    world.commit(eds={"b": "3"})
+    assert client.session.behind == 2
+    client.ack(EDS)
+    assert client.session.behind == 3
+    assert client.wire[EDS].revision == 4
+    client.ack(EDS)
+    assert client.session.behind is None
+
+
+def test_only_what_is_subscribed_concerns_a_session() -> None:
+    world = World(eds={"a": "1"})
+    client = world.delta()
+    client.subscribe(EDS, "a")
+    client.subscribe(CDS)
+    for commit, concerned in (({"eds": {"a": "2"}}, True), ({"eds": {"b": "1"}}, False), ({"cds": {"c": "1"}}, True)):
+        revision = world.commit(**commit)
+        assert revision is not None
+        assert client.session.concerns(revision) == concerned
+    assert client.session.subscription(RDS) is None
+
+
+@both
+def test_streams_that_get_the_same_get_one_object(variant: Variant) -> None:
+    """Encoded once for the fleet: nonce, names and resources are shared, whatever each stream got before."""
+    world = World(cds={"a": "1", "b": "1"}, eds={"a": "1", "b": "1"})
+    one, two = world.client(variant), world.client(variant)
+    one.subscribe(RDS, "r")
+    for client in (one, two):
+        client.subscribe(CDS)
+        client.settle()
+    one.subscribe(EDS, "b")
+    one.settle()
+    for client in (one, two):
+        client.subscribe(EDS, "a")
+        client.settle()
+    world.commit(eds={"a": "2"}, rds={"r": "1:a"})
+    one.settle()
+    two.settle()
+    world.commit(cds={"b": "2"}, rds={"r": "2:a"})
+    for type_ in (CDS, EDS):
+        both_got = [[r for r in client.inbox if r.type is type_ and "a" in told([r])[0][1]] for client in (one, two)]
+        assert both_got[0] == both_got[1]  # responses compare by identity
+        assert weakref.ref(both_got[0][0])() is both_got[0][0]
+
+
+def test_variants_share_no_response() -> None:
+    world = World(eds={"a": "1"})
+    assert world.delta().subscribe(EDS, "a")[0] is not world.sotw().subscribe(EDS, "a")[0]
+
+
+def test_a_response_that_is_repeated_gets_a_new_nonce() -> None:
+    client = World(eds={"a": "1"}).delta()
+    first = client.subscribe(EDS, "a")[0]
+    client.ack(EDS)
+    second = client.subscribe(EDS, "a")[0]
+    assert (first.resources, first.nonce != second.nonce) == (second.resources, True)
+
+
+@both
+def test_a_change_costs_what_changed_and_not_what_is_subscribed(variant: Variant) -> None:
+    """Counted in function calls, which don't depend on the machine: ten times the clusters, the same calls."""
+    assert calls_of_a_change(variant, 30) == calls_of_a_change(variant, 300)
+
+
+def calls_of_a_change(variant: Variant, size: int) -> int:
+    names = [f"c{number}" for number in range(size)]
+    world = World(cds=dict.fromkeys(names, "1"), eds=dict.fromkeys(names, "1"))
+    client = world.client(variant)
+    client.subscribe(CDS)
+    client.subscribe(EDS, *names)
+    client.settle()
+    world.clients.clear()
+    revision = world.commit(eds={"c7": "2"})
+    assert revision is not None
+    count = 0
+
+    def count_call(_frame: object, event: str, _arg: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(count_call)
+    try:
+        client.session.update(revision)
+        responses = client.session.take_responses(0)
+    finally:
+        sys.setprofile(None)
+    assert [len(response.resources) for response in responses] == [1]
+    return count
+
+
+def test_an_idle_stream_keeps_little() -> None:
+    """A thousand streams with a thousand names each: what they share is held once."""
+    names = [f"cluster-with-a-name-of-some-length-{number}" for number in range(1000)]
+    world = World(cds=dict.fromkeys(names, "1"), eds=dict.fromkeys(names, "1"), lds={"l": "1"}, rds={"r": "1"})
+    connect(world, names)
+    tracemalloc.start()
+    try:
+        sessions = [connect(world, names) for _ in range(50)]
+        each = tracemalloc.get_traced_memory()[0] / len(sessions)
+    finally:
+        tracemalloc.stop()
+    assert each < 8_000
+
+
+def connect(world: World, names: list[str]) -> Session:
+    session = Session(world.fleet, Variant.DELTA, now=0)
+
+    def ask(request: DeltaRequest) -> list[Response]:
+        session.receive(request, 0)
+        return session.take_responses(0)
+
+    node = Node("envoy")
+    for type_, wanted in ((CDS, []), (EDS, names), (LDS, []), (RDS, ["r"])):
+        for response in ask(DeltaRequest(type_, frozenset(wanted), node=node)):
+            ask(DeltaRequest(type_, nonce=response.nonce))
+    return session
