@@ -107,6 +107,8 @@ class AdsService:
             except ProtocolError as error:
                 _log.warning("proxy_refused", peer=stream.peer, node=stream.node, error=error.message)
                 await context.abort(_CODES[error.code], error.message)
+            except grpc.aio.InternalError:
+                pass  # the proxy went away while it was being written to
             except Exception:
                 # gRPC tells the proxy no more than the name of the exception, and us nothing.
                 _log.exception("stream_failed", peer=stream.peer, node=stream.node)
