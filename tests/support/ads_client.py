@@ -42,6 +42,12 @@ PATIENCE: Final = 10.0
 ANY_CODE: Final = 13
 """google.rpc.Code INTERNAL, which Envoy sends with every NACK."""
 
+_CHANNEL: Final = (
+    # Streams that share a connection share its flow control: what one doesn't read could keep another waiting.
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.max_receive_message_length", -1),
+)
+
 _EOF: Final = grpc.aio.EOF  # type: ignore[attr-defined]  # the stubs are older
 
 _Response = TypeVar("_Response", DeltaDiscoveryResponse, DiscoveryResponse)
@@ -106,8 +112,7 @@ class AdsClient(ABC):
     method: str
 
     def __init__(self, address: str, node: str) -> None:
-        # Streams of one channel share a connection, and what one doesn't read could keep another waiting.
-        self._channel: Any = grpc.aio.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)])
+        self._channel: Any = grpc.aio.insecure_channel(address, options=_CHANNEL)
         self._call: Any = None
         self._node: str | None = node
         self.node = node
