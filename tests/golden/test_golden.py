@@ -1,0 +1,67 @@
+"""From manifests to the traffic model to Envoy's resources, compared with what is checked in.
+
+Covers: every folder of tests/golden/cases; files that are stale, missing or left over; private keys that are nowhere.
+Excludes: whether a real Envoy takes the resources (tests/features).
+
+GOLDENS=rewrite rewrites the files and deletes those that no in.yaml accounts for; look at the diff before committing.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support.golden import CASES, INPUT, SECRETS, Golden, golden_cases, orphans, rendered
+
+REWRITE = os.environ.get("GOLDENS") == "rewrite"
+
+GOLDENS = golden_cases()
+
+
+@pytest.mark.parametrize("golden", GOLDENS, ids=lambda golden: golden.name)
+def test_golden(golden: Golden) -> None:
+    for file, text in rendered(golden).items():
+        path = CASES / golden.name / file
+        if REWRITE:
+            path.write_text(text, encoding="utf-8")
+        assert path.is_file(), f"{path} is missing: make goldens"
+        assert path.read_text(encoding="utf-8") == text, f"{path} is stale: make goldens, and look at the diff"
+
+
+def test_no_file_is_left_over() -> None:
+    if REWRITE:
+        _delete(orphans())
+    assert orphans() == []
+
+
+def _delete(files: list[Path]) -> None:
+    for path in files:
+        path.unlink()
+    folders = sorted((path for path in CASES.rglob("*") if path.is_dir()), reverse=True)
+    for folder in folders:
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def test_left_over_files_are_found(tmp_path: Path) -> None:
+    for name in ("good/in.yaml", "good/ir.yaml", "good/typo.yaml", "gone/ir.yaml", "stray.yaml", "good/deep/in.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).touch()
+    left = [str(path.relative_to(tmp_path)) for path in orphans(tmp_path)]
+    assert left == ["gone/ir.yaml", "good/deep/in.yaml", "good/typo.yaml", "stray.yaml"]
+
+
+@pytest.mark.parametrize("golden", GOLDENS, ids=lambda golden: golden.name)
+def test_every_case_says_what_it_shows(golden: Golden) -> None:
+    first, *_ = (CASES / golden.name / INPUT).read_text().splitlines()
+    assert first.startswith("# ")
+    assert golden.problems == (), "a case is about translation; the decoder has tests of its own"
+
+
+def test_no_private_key_is_in_any_golden() -> None:
+    keys = [line.strip() for line in SECRETS.read_text().splitlines() if "PRIVATE KEY" in line]
+    assert keys
+    for golden in GOLDENS:
+        text = "".join(rendered(golden).values())
+        assert "PRIVATE KEY" not in text
+        assert "UFJJVkFURSBLRVk" not in text, "the same in base64"

@@ -1,0 +1,169 @@
+"""The golden cases: manifests, the traffic model made of them, and the resources made of that.
+
+tests/golden holds them to what is checked in; the feature tests feed them to a real Envoy.
+"""
+
+import argparse
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tests.support.objects import feed, pipeline
+from xds.kube.change import Reported
+from xds.kube.manifests import read_file
+from xds.kube.objects import Key, KubeObject
+from xds.kube.problem import Problem
+from xds.pipeline import Pipeline
+from xds.resources.options import ProxyOptions
+from xds.server.rendering import content
+from xds.snapshot.resource import ResourceType
+from xds.translate.model import Route, VirtualHost
+from xds.translate.translator import TranslateOptions, Translator
+from xds.yaml_text import to_yaml
+
+CASES: Final = Path(__file__).parent.parent / "golden" / "cases"
+SECRETS: Final = CASES.parent / "secrets.yaml"
+INPUT: Final = "in.yaml"
+
+_TYPES: Final = {
+    "listeners.yaml": ResourceType.LISTENER,
+    "routes.yaml": ResourceType.ROUTES,
+    "clusters.yaml": ResourceType.CLUSTER,
+    "endpoints.yaml": ResourceType.ENDPOINTS,
+    "secrets.yaml": ResourceType.SECRET,
+}
+_OPTIONS: Final = re.compile(r"^# options: (.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A case: everything that `in.yaml` says, and the Secrets that all cases share."""
+
+    name: str
+    objects: tuple[KubeObject, ...]
+    problems: tuple[Problem, ...]
+    translate: TranslateOptions
+    proxy: ProxyOptions
+
+    def pipeline(self) -> Pipeline:
+        """A pipeline that knows the case, and nothing else."""
+        built = pipeline(*self.objects, translate=self.translate, proxy=self.proxy, claim_classless=True)
+        if self.problems:
+            feed(built, Reported(self.problems))
+        return built
+
+
+def golden_cases() -> list[Golden]:
+    """All cases, by name."""
+    return [read_case(folder) for folder in sorted(CASES.iterdir()) if (folder / INPUT).is_file()]
+
+
+def read_case(folder: Path) -> Golden:
+    raw = (folder / INPUT).read_bytes()
+    shared = read_file(SECRETS.name, SECRETS.read_bytes())
+    own = read_file(INPUT, raw)
+    options = _OPTIONS.search(raw.decode())
+    translate, proxy = _options(options[1] if options else "")
+    objects = tuple(each for _, each in (*shared.objects, *own.objects))
+    return Golden(folder.name, objects, (*shared.problems, *own.problems), translate, proxy)
+
+
+def _options(line: str) -> tuple[TranslateOptions, ProxyOptions]:
+    """Those of `xds serve` that show in the resources."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--allow-external-name", action="store_true")
+    parser.add_argument("--default-tls-secret", type=lambda text: Key(*text.split("/")))
+    parser.add_argument("--redirect-https", action="store_true")
+    parser.add_argument("--proxy-protocol", action="store_true")
+    parser.add_argument("--trusted-hops", type=int, default=0)
+    given = parser.parse_args(shlex.split(line))
+    return (
+        TranslateOptions(allow_external_name=given.allow_external_name, default_tls_secret=given.default_tls_secret),
+        ProxyOptions(
+            redirect_https=given.redirect_https, proxy_protocol=given.proxy_protocol, trusted_hops=given.trusted_hops
+        ),
+    )
+
+
+def rendered(golden: Golden) -> dict[str, str]:
+    """What is to be in the case's folder beside `in.yaml`: by file name, the text."""
+    built = golden.pipeline()
+    texts = {"ir.yaml": to_yaml(traffic_model(built.traffic))}
+    for file, type_ in _TYPES.items():
+        resources = built.store.resources(type_)
+        texts[file] = to_yaml({name: _ordered(content(resources[name])) for name in sorted(resources)})
+    return texts
+
+
+def _ordered(value: Any) -> Any:
+    """Fields by name, as protobuf gives the entries of a map in an order that differs from process to process."""
+    if isinstance(value, dict):
+        return {name: _ordered(value[name]) for name in sorted(value, key=lambda name: (name not in _FIRST, name))}
+    return [_ordered(each) for each in value] if isinstance(value, list) else value
+
+
+_FIRST: Final = {"name", "@type"}
+
+
+def orphans(folder: Path = CASES) -> list[Path]:
+    """Files that no case accounts for."""
+    known = {INPUT, "ir.yaml", *_TYPES}
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not (path.parent.parent == folder and (path.parent / INPUT).is_file() and path.name in known)
+    )
+
+
+def traffic_model(traffic: Translator) -> dict[str, Any]:
+    """The traffic model in few words."""
+    localities = {key: traffic.localities(key) for key in sorted(traffic.backends)}
+    return {
+        "hosts": {host or "(none)": _virtual_host(each) for host, each in sorted(traffic.hosts.items())},
+        "default": _route(traffic.default) if traffic.default else None,
+        "tls": [
+            {"secret": str(each.secret), "hosts": list(each.hosts), **({"default": True} if each.is_default else {})}
+            for each in traffic.tls.terminations
+        ],
+        "backends": {
+            str(key): _without_empty(
+                protocol=str(each.protocol), port_name=each.port_name, external_name=each.external_name
+            )
+            for key, each in sorted(traffic.backends.items())
+        },
+        "localities": {
+            str(key): {
+                locality.zone or "(none)": [f"{each.address} {each.port} {each.health}" for each in locality.endpoints]
+                for locality in zones
+            }
+            for key, zones in localities.items()
+        },
+        "problems": list(_problems(traffic.problems)),
+    }
+
+
+def _virtual_host(each: VirtualHost) -> dict[str, Any]:
+    return {
+        "routes": [_route(route) for route in each.routes],
+        **({"default": _route(each.default)} if each.default else {}),
+    }
+
+
+def _route(route: Route) -> str:
+    to = str(route.backend) if route.backend else f"503 for Service {route.service}"
+    return f"{route.path_type} {route.path} -> {to} (Ingress {route.ingress})"
+
+
+def _problems(problems: Iterable[Problem]) -> Iterable[Mapping[str, str]]:
+    for each in problems:
+        yield _without_empty(
+            object=str(each.object), field=each.field, reason=each.reason, message=each.message, remedy=each.remedy
+        )
+
+
+def _without_empty(**fields: str) -> dict[str, str]:
+    return {name: value for name, value in fields.items() if value}
