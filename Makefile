@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check generate goldens clean
+.PHONY: help venv demo test check bench generate goldens clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 12
@@ -30,6 +30,9 @@ check: venv ## lint, types, import contracts, generated files up to date
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tests/support/generated.py --check
+
+bench: venv ## measure: the figures that the documents quote
+	$(BIN)/python -m tests.bench
 
 generate: venv ## compile protos/ into xds/api/
 	$(BIN)/python tests/support/generated.py
