@@ -1,12 +1,15 @@
 """From manifests to the traffic model to Envoy's resources, compared with what is checked in.
 
-Covers: every folder of tests/golden/cases; files that are stale, missing or left over; private keys that are nowhere.
+Covers: every folder of tests/golden/cases; files that are stale, missing or left over; private keys that are nowhere;
+versions that are the same in every process.
 Excludes: whether a real Envoy takes the resources (tests/features).
 
 GOLDENS=rewrite rewrites the files and deletes those that no in.yaml accounts for; look at the diff before committing.
 """
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,3 +68,30 @@ def test_no_private_key_is_in_any_golden() -> None:
         text = "".join(rendered(golden).values())
         assert "PRIVATE KEY" not in text
         assert "UFJJVkFURSBLRVk" not in text, "the same in base64"
+
+
+VERSIONS = """
+from tests.support.golden import golden_cases
+from xds.snapshot.resource import ResourceType
+for golden in golden_cases():
+    store = golden.pipeline().store
+    print(golden.name, [store.version(type_) for type_ in ResourceType])
+"""
+
+
+def test_versions_are_the_same_in_every_process() -> None:
+    """Order never comes from a set: those of strings differ with the seed."""
+    root = CASES.parent.parent.parent
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", VERSIONS],
+            cwd=root,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    ]
+    assert outputs[0].count("\n") == len(GOLDENS)
+    assert len(set(outputs)) == 1

@@ -1,0 +1,197 @@
+"""The snapshot: versions by content, revisions, and how one differs from another.
+
+Covers: Resource, Store.commit, version, diff and history. Excludes: what a proxy is told of it (tests/protocol).
+"""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xds.snapshot.resource import Resource, ResourceType, resource
+from xds.snapshot.store import ResourceChange, ResourceKey, Store, UnknownRevisionError
+
+CDS, EDS, SDS, LDS, RDS = (
+    ResourceType.CLUSTER,
+    ResourceType.ENDPOINTS,
+    ResourceType.SECRET,
+    ResourceType.LISTENER,
+    ResourceType.ROUTES,
+)
+
+
+def commit(store: Store, resources: dict[ResourceKey, bytes | None]) -> tuple[ResourceChange, ...] | None:
+    """The changes of the revision that it makes, if it makes one."""
+    built = {key: None if body is None else resource(*key, body) for key, body in resources.items()}
+    revision = store.commit(built, read_at=1.0, now=2.0)
+    return revision.changes if revision else None
+
+
+def names(changes: tuple[ResourceChange, ...] | None) -> list[tuple[str, str]]:
+    return [(each.type.short, each.name) for each in changes or ()]
+
+
+# Resource
+
+
+def test_the_version_is_of_the_content_and_known_beforehand() -> None:
+    """A restart, or another replica, must give the same: so it is written down here."""
+    assert resource(CDS, "web", b"body").version == "ec2edbeabbed4a40"
+    assert resource(CDS, "web", b"body") == resource(CDS, "web", b"body")
+    assert resource(CDS, "web", b"body").version != resource(CDS, "web", b"body2").version
+
+
+def test_the_bytes_are_not_shown() -> None:
+    assert "hunter2" not in repr(resource(SDS, "cert", b"hunter2"))
+    store = Store()
+    revision = store.commit({(SDS, "cert"): resource(SDS, "cert", b"hunter2")}, read_at=0, now=0)
+    assert "hunter2" not in repr(revision)
+
+
+def test_types_are_in_the_order_of_make_before_break() -> None:
+    assert [each.short for each in ResourceType] == ["cds", "eds", "sds", "lds", "rds"]
+    assert CDS.message == "envoy.config.cluster.v3.Cluster"
+
+
+# commit
+
+
+def test_before_the_first_commit_there_is_nothing() -> None:
+    store = Store()
+    assert (store.revision, store.history) == (0, ())
+    assert store.get(CDS, "web") is None
+    assert dict(store.resources(CDS)) == {}
+
+
+def test_the_first_commit_makes_a_revision_even_if_empty() -> None:
+    store = Store()
+    assert commit(store, {}) == ()
+    assert store.revision == 1
+    assert commit(store, {}) is None
+    assert store.revision == 1
+
+
+def test_a_commit_says_what_changed() -> None:
+    store = Store()
+    assert names(commit(store, {(CDS, "a"): b"1", (EDS, "a"): b"1"})) == [("cds", "a"), ("eds", "a")]
+    (change,) = commit(store, {(CDS, "a"): b"2", (EDS, "a"): b"1"}) or ()
+    assert change == ResourceChange(CDS, "a", resource(CDS, "a", b"1"), resource(CDS, "a", b"2"))
+    (change,) = commit(store, {(CDS, "a"): None}) or ()
+    assert change == ResourceChange(CDS, "a", resource(CDS, "a", b"2"), None)
+    assert store.get(CDS, "a") is None
+    assert store.get(EDS, "a") == resource(EDS, "a", b"1")
+
+
+def test_what_is_equal_makes_no_revision() -> None:
+    store = Store()
+    commit(store, {(CDS, "a"): b"1"})
+    before = store.get(CDS, "a")
+    assert commit(store, {(CDS, "a"): b"1", (CDS, "b"): None}) is None
+    assert store.get(CDS, "a") is before
+
+
+def test_the_same_name_in_two_types_is_two_resources() -> None:
+    store = Store()
+    commit(store, {(CDS, "a"): b"1", (EDS, "a"): b"2"})
+    commit(store, {(EDS, "a"): None})
+    assert store.get(CDS, "a") is not None
+
+
+def test_a_revision_knows_its_times() -> None:
+    store = Store()
+    revision = store.commit({}, read_at=3.5, now=4.5)
+    assert revision is not None
+    assert (revision.number, revision.read_at, revision.committed_at) == (1, 3.5, 4.5)
+    assert store.history == (revision,)
+
+
+# version
+
+bodies = st.dictionaries(st.sampled_from("abcd"), st.binary(max_size=2))
+
+
+def version_of(content: dict[str, bytes]) -> str:
+    store = Store()
+    commit(store, {(CDS, name): body for name, body in content.items()})
+    return store.version(CDS)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("abcd"), st.none() | st.binary(max_size=2)), max_size=6))
+def test_the_version_of_a_type_is_that_of_its_content_however_it_came(commits: list[dict[str, bytes | None]]) -> None:
+    store = Store()
+    for each in commits:
+        commit(store, {(CDS, name): body for name, body in each.items()})
+    assert store.version(CDS) == version_of({name: each.body for name, each in store.resources(CDS).items()})
+
+
+@given(bodies, bodies)
+def test_other_content_has_another_version(one: dict[str, bytes], other: dict[str, bytes]) -> None:
+    assert (version_of(one) == version_of(other)) == (one == other)
+
+
+def test_names_count_in_the_version() -> None:
+    assert version_of({"a": b"1", "b": b"2"}) != version_of({"a": b"2", "b": b"1"})
+
+
+def test_a_type_has_its_own_version() -> None:
+    store = Store()
+    before = store.version(EDS)
+    commit(store, {(CDS, "a"): b"1"})
+    assert store.version(EDS) == before
+    assert store.version(CDS) != before
+
+
+# diff
+
+
+def history() -> Store:
+    store = Store()
+    commit(store, {(RDS, "r"): b"1", (CDS, "b"): b"1", (CDS, "a"): b"1"})  # 1
+    commit(store, {(CDS, "a"): b"2"})  # 2
+    commit(store, {(CDS, "a"): None, (LDS, "l"): b"1"})  # 3
+    commit(store, {(CDS, "a"): b"1", (LDS, "l"): None})  # 4
+    return store
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        (0, 1, [("cds", "a"), ("cds", "b"), ("rds", "r")]),
+        (1, 2, [("cds", "a")]),
+        (2, 3, [("cds", "a"), ("lds", "l")]),
+        (1, 3, [("cds", "a"), ("lds", "l")]),
+        (1, 4, []),
+        (0, 4, [("cds", "a"), ("cds", "b"), ("rds", "r")]),
+        (4, 4, []),
+        (0, 0, []),
+    ],
+)
+def test_diff(start: int, end: int, expected: list[tuple[str, str]]) -> None:
+    assert names(history().diff(start, end)) == expected
+
+
+def test_a_diff_has_the_first_and_the_last_of_each() -> None:
+    (change, _) = history().diff(1, 3)
+    assert change == ResourceChange(CDS, "a", resource(CDS, "a", b"1"), None)
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 5), (-1, 2), (3, 2), (5, 5)])
+def test_a_diff_beyond_the_history(start: int, end: int) -> None:
+    with pytest.raises(UnknownRevisionError, match="from revision 0 to 4"):
+        history().diff(start, end)
+
+
+def test_the_history_is_bounded() -> None:
+    store = Store(history=2)
+    for number in range(5):
+        commit(store, {(CDS, "a"): bytes([number])})
+    assert [each.number for each in store.history] == [4, 5]
+    assert names(store.diff(3, 5)) == [("cds", "a")]
+    with pytest.raises(UnknownRevisionError, match="from revision 3 to 5"):
+        store.diff(2, 5)
+
+
+def test_a_version_depends_on_nothing_but_the_bytes() -> None:
+    assert {type_: Resource(type_, "x", b"1", "v").version for type_ in ResourceType} == dict.fromkeys(
+        ResourceType, "v"
+    )
+    assert len({resource(type_, "x", b"1").version for type_ in ResourceType}) == 1
