@@ -1,4 +1,5 @@
-"""The rules of the xDS protocol, each by its number in the project's list; make before break (13) is in test_ordering.
+"""The rules of the xDS protocol, each by its number in the project's list; make before break (13) is in
+test_ordering, first requests and reconnects (14, 15) in test_first_requests.
 
 Covers what is said in answer to what, on both variants. Excludes the wire, and how subscriptions are reckoned
 (test_subscription). The client model checks on every message that it was necessary.
@@ -11,7 +12,7 @@ import pytest
 from tests.support.xds_client_model import CDS, EDS, LDS, NODE, RDS, SDS, Client, World, told
 from xds.protocol.events import Acknowledged, Rejected, Subscribed
 from xds.protocol.messages import DeltaRequest, Node, Response, SotwRequest, Variant
-from xds.snapshot.resource import Resource, ResourceType
+from xds.snapshot.resource import Resource
 
 both = pytest.mark.parametrize("variant", list(Variant))
 
@@ -131,23 +132,6 @@ def test_endpoints_follow_their_cluster_even_if_equal(variant: Variant) -> None:
     assert client.settle() == []
 
 
-def test_endpoints_follow_a_cluster_that_came_before_they_were_asked_for() -> None:
-    """Rules 4 and 15: on a reconnect the cluster changed and its endpoints did not."""
-    world = World(cds={"a": "1", "b": "1"}, eds={"a": "1", "b": "1"})
-    old = world.delta()
-    old.subscribe(CDS)
-    old.subscribe(EDS, "a", "b")
-    settled(old)
-    world.clients.clear()
-    world.commit(cds={"a": "2"})
-    new = world.delta()
-    assert told(new.subscribe(CDS, known=old.versions(CDS))) == [("cds", ["a"], [])]
-    assert told(new.subscribe(EDS, "a", "b", known=old.versions(EDS))) == [("eds", ["a"], [])]
-    forgetful = world.delta()
-    forgetful.subscribe(CDS)
-    assert told(forgetful.subscribe(EDS, "a", "b", known=old.versions(EDS))) == [("eds", ["a", "b"], [])]
-
-
 def test_a_name_that_is_subscribed_again_is_sent_again() -> None:
     """Rule 5: "the client may have forgotten those resources despite apparently remaining subscribed"."""
     client = World(eds={"a": "1", "b": "1"}).delta()
@@ -164,21 +148,6 @@ def test_a_name_that_returns_is_sent_again(variant: Variant) -> None:
     settled(client)
     assert client.unsubscribe(EDS, "a") == []
     assert told(client.subscribe(EDS, "a")) == [("eds", ["a"], [])]
-
-
-def test_sotw_reconnects_get_everything() -> None:
-    """Rule 5: whatever version they state."""
-    world = World(cds={"a": "1"})
-    session = settled_sotw(world)
-    again = world.sotw().session
-    again.receive(SotwRequest(CDS, version=session.inbox[0].version, nonce="of another stream", node=NODE), 0)
-    assert told(again.take_responses(0)) == [("cds", ["a"], [])]
-
-
-def settled_sotw(world: World) -> Client:
-    client = world.sotw()
-    client.subscribe(CDS)
-    return settled(client)
 
 
 @both
@@ -282,63 +251,6 @@ def test_an_unsubscribe_is_answered_only_under_a_wildcard() -> None:
     settled(client)
     assert client.unsubscribe(CDS, "b") == []
     assert client.unsubscribe(CDS, "*") == []
-
-
-@both
-@pytest.mark.parametrize("type_", [CDS, LDS], ids=lambda type_: type_.short)
-def test_the_first_wildcard_request_is_answered_even_if_empty(variant: Variant, type_: ResourceType) -> None:
-    """Rule 14: without it Envoy's `/ready` takes 30 s."""
-    client = World().client(variant)
-    assert told(client.subscribe(type_)) == [(type_.short, [], [])]
-    assert client.ack(type_) == []
-
-
-@both
-def test_a_first_request_without_names_asks_for_nothing_of_the_other_types(variant: Variant) -> None:
-    """Rule 14 is not for them."""
-    world = World(eds={"a": "1"})
-    client = world.client(variant)
-    assert client.subscribe(EDS) == []
-    world.commit(eds={"a": "2"})
-    assert client.inbox == []
-
-
-def test_right_versions_are_not_answered() -> None:
-    """Rules 5, 14 and 15: a reconnect costs nothing but what changed."""
-    world = World(cds={"a": "1", "b": "1"}, eds={"a": "1"})
-    old = world.delta()
-    old.subscribe(CDS)
-    old.subscribe(EDS, "a")
-    settled(old)
-    new = world.delta()
-    assert new.subscribe(CDS, known=old.versions(CDS)) == []
-    assert new.subscribe(EDS, "a", known=old.versions(EDS)) == []
-    world.commit(cds={"b": "2"})
-    assert told([new.wire[CDS]]) == [("cds", ["b"], [])]
-
-
-def test_a_reconnect_is_told_what_is_gone_new_and_changed() -> None:
-    """Rule 15: with a wildcard and with names."""
-    world = World(cds={"a": "1", "b": "1", "c": "1"})
-    old = world.delta()
-    old.subscribe(CDS)
-    settled(old)
-    world.clients.clear()
-    world.commit(cds={"a": None, "b": "2", "d": "1"})
-    new, named = world.delta(), world.delta()
-    assert told(new.subscribe(CDS, known=old.versions(CDS))) == [("cds", ["b", "d"], ["a"])]
-    asked = named.subscribe(CDS, "a", "b", "c", "d", "e", known=old.versions(CDS))
-    assert told(asked) == [("cds", ["b", "d"], ["a", "e"])]
-
-
-def test_known_versions_count_in_the_first_request_only() -> None:
-    """Rule 15: "in the first request of each type"."""
-    client = World(eds={"a": "1", "b": "1"}).delta()
-    client.subscribe(EDS, "a")
-    client.ack(EDS)
-    request = DeltaRequest(EDS, frozenset("b"), initial_resource_versions={"b": client.versions(EDS)["a"]})
-    client.session.receive(request, 0)
-    assert told(client.session.take_responses(0)) == [("eds", ["b"], [])]
 
 
 @both
