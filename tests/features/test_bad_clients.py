@@ -104,7 +104,8 @@ async def test_as_many_names_as_are_allowed_are_answered(plane: Plane) -> None:
     names = [f"default/a-service-with-a-long-name-{number}/80" for number in range(NAMES_LIMIT - 1)]
     await client.subscribe(EDS, WEB, *names)
     received = await client.receive()
-    assert (received.news, len(received.removed)) == ({WEB}, NAMES_LIMIT - 1)
+    assert received.news == {WEB}
+    assert len(received.removed) == NAMES_LIMIT - 1
     await client.ack(received)
     await client.unsubscribe(EDS, *names)
     await client.expect_nothing()

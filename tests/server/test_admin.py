@@ -1,0 +1,72 @@
+"""The admin port over HTTP: probes and metrics.
+
+Excludes what `xds serve` puts into the metrics and when it is ready (tests/test_app.py).
+"""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+
+from xds.server.address import HostPort
+from xds.server.admin import AdminServer
+
+
+class Admin:
+    """An AdminServer on a port of its own; `ready` is what it says to /readyz."""
+
+    def __init__(self) -> None:
+        self.ready = False
+        self.registry = CollectorRegistry()
+        self.server = AdminServer(self.registry, lambda: self.ready)
+        self.port = 0
+
+    async def get(self, path: str, method: str = "GET") -> tuple[int, str]:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(method, f"http://127.0.0.1:{self.port}{path}") as answer,
+        ):
+            return answer.status, await answer.text()
+
+
+@pytest.fixture
+async def admin() -> AsyncIterator[Admin]:
+    admin = Admin()
+    admin.port = await admin.server.start(HostPort("127.0.0.1", 0))
+    yield admin
+    await admin.server.stop()
+
+
+async def test_it_is_alive_before_it_is_ready(admin: Admin) -> None:
+    assert await admin.get("/healthz") == (200, "ok\n")
+    status, text = await admin.get("/readyz")
+    assert status == 503
+    assert text.startswith("not ready")
+    admin.ready = True
+    assert await admin.get("/readyz") == (200, "ok\n")
+
+
+async def test_metrics_are_in_prometheus_format(admin: Admin) -> None:
+    Counter("things", "Things.", registry=admin.registry).inc()
+    status, text = await admin.get("/metrics")
+    assert status == 200
+    assert "# TYPE things_total counter" in text
+    assert "things_total 1.0" in text
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/", 404), ("POST", "/metrics", 405)])
+async def test_there_is_nothing_else(admin: Admin, method: str, path: str, status: int) -> None:
+    assert (await admin.get(path, method))[0] == status
+
+
+async def test_a_port_in_use_is_an_error_that_leaves_nothing_open(admin: Admin) -> None:
+    other = AdminServer(CollectorRegistry(), lambda: True)
+    with pytest.raises(OSError, match="address already in use"):
+        await other.start(HostPort("127.0.0.1", admin.port))
+    await other.stop()
+    assert (await admin.get("/healthz"))[0] == 200
+
+
+async def test_stopping_what_never_started_is_fine() -> None:
+    await AdminServer(CollectorRegistry(), lambda: True).stop()
