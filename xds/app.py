@@ -11,6 +11,7 @@ import structlog
 
 from xds import logs
 from xds.kube.folder import Folder
+from xds.kube.problem import Problem
 from xds.kube.state import KubeState
 from xds.metrics import Metrics, StateCollector
 from xds.pipeline import Pipeline
@@ -21,6 +22,7 @@ from xds.server.debug import DebugService, Health, add_debug
 from xds.server.revisions import Revisions
 from xds.settings import Settings
 from xds.snapshot.store import Revision
+from xds.translate.ledger import News
 
 GRACE: Final = 2.0
 """Seconds that open streams get to end when the server stops."""
@@ -86,6 +88,7 @@ class ControlPlane:
         async with contextlib.aclosing(Folder(self._settings.source).batches()) as batches:
             async for batch in batches:
                 revision = self._pipeline.apply([batch], self._clock())
+                _log_news(self._pipeline.take_news())
                 if revision is not None:
                     await self._publish(revision, health)
 
@@ -134,6 +137,18 @@ def _pipeline(settings: Settings) -> Pipeline:
         default_tls_secret=settings.translate.default_tls_secret,
     )
     return Pipeline(state, settings.translate, settings.proxy)
+
+
+def _log_news(news: News) -> None:
+    for problem in news.appeared:
+        _log.warning("problem", **_facts(problem))
+    for problem in news.solved:
+        _log.info("problem_solved", **_facts(problem))
+
+
+def _facts(problem: Problem) -> dict[str, str]:
+    facts = {name: getattr(problem, name) for name in ("reason", "message", "remedy", "field", "location")}
+    return {"object": str(problem.object), **{name: text for name, text in facts.items() if text}}
 
 
 def _address(text: str, flag: str) -> HostPort | UnixPath:

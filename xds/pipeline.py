@@ -9,6 +9,7 @@ from xds.kube.state import KubeState, Stale
 from xds.resources.builder import Builder, Resources
 from xds.resources.options import ProxyOptions
 from xds.snapshot.store import Revision, Store
+from xds.translate.ledger import News
 from xds.translate.translator import TranslateOptions, Translator
 
 
@@ -40,6 +41,10 @@ class Pipeline:
     @property
     def problems(self) -> list[Problem]:
         return self._translator.problems
+
+    def take_news(self) -> News:
+        """The problems that came and went since this was last asked."""
+        return self._translator.take_news()
 
     def apply(self, batches: Iterable[Batch], now: float) -> Revision | None:
         """Take in the batches that are waiting, as one. Returns the revision they make, None if nothing differs.

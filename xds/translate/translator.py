@@ -10,6 +10,7 @@ from xds.kube.references import NO_HOST
 from xds.kube.state import KubeState, Stale
 from xds.translate.endpoints import localities
 from xds.translate.hosts import Findings, Scope, default_route, translate_host, translate_ingress
+from xds.translate.ledger import Ledger, News
 from xds.translate.model import Backend, BackendKey, Locality, Route, VirtualHost
 from xds.translate.tls import CertificateStore, TlsTable, TlsTranslation
 
@@ -46,7 +47,7 @@ class Translator:
         self._default: Route | None = None
         self._tls = TlsTable()
         self._backends = _BackendUse()
-        self._problems: dict[object, tuple[Problem, ...]] = {}
+        self._ledger = Ledger()
 
     @property
     def hosts(self) -> Mapping[str, VirtualHost]:
@@ -69,21 +70,25 @@ class Translator:
     @property
     def problems(self) -> list[Problem]:
         """All there is to report, by object; each once, however many hosts it touches."""
-        return sorted(
-            {problem for problems in self._problems.values() for problem in problems} | {*self._state.reported}
-        )
+        return self._ledger.problems
+
+    def take_news(self) -> News:
+        """The problems that came and went since this was last asked."""
+        return self._ledger.take_news()
 
     def localities(self, key: BackendKey) -> tuple[Locality, ...]:
         """The endpoints of a backend in use, as of now."""
         problems: list[Problem] = []
         found = localities(self._backends.known[key], self._state.slices(key.service_key), problems)
-        self._report(("endpoints", key), problems)
+        self._ledger.report(("endpoints", key), problems)
         return found
 
     def update(self, stale: Stale, now: datetime) -> TrafficChange:
         """Translate what became stale. `now` tells which certificates have expired."""
         if self._default_secret_due:  # no change says that it is missing from the start
             stale, self._default_secret_due = replace(stale, tls=True), False
+        if stale.reported:
+            self._ledger.report("source", self._state.reported)
         if stale.hosts or stale.ingresses or stale.default_backend or stale.tls:
             return self._update_routing(stale, now)
         return TrafficChange(endpoints=self._backends.of_services(stale.endpoints))
@@ -97,7 +102,7 @@ class Translator:
         tls = stale.tls and self._translate_tls(now)
         backends, gone = self._backends.changes()
         for backend in gone:
-            self._report(("endpoints", backend), ())
+            self._ledger.report(("endpoints", backend), ())
         return TrafficChange(hosts, default, tls, backends, self._backends.of_services(stale.endpoints) | backends)
 
     def _translate_ingress(self, key: Key) -> None:
@@ -105,12 +110,12 @@ class Translator:
         ingress = self._state.ingress(key)
         if ingress is not None:
             translate_ingress(self._scope, ingress, findings)
-        self._report(("ingress", key), findings.problems)
+        self._ledger.report(("ingress", key), findings.problems)
 
     def _translate_host(self, host: str) -> bool:
         findings = Findings()
         virtual_host = translate_host(self._scope, host, findings)
-        self._report(("host", host), findings.problems)
+        self._ledger.report(("host", host), findings.problems)
         self._backends.use(("host", host), findings.backends)
         if virtual_host == self._hosts.get(host):
             return False
@@ -133,19 +138,11 @@ class Translator:
         findings = Findings()
         secret = self._options.default_tls_secret
         table = TlsTranslation(self._state, self._certificates, secret, now, findings).table()
-        self._report(("tls", NO_HOST), findings.problems)
+        self._ledger.report(("tls", NO_HOST), findings.problems)
         if table == self._tls:
             return False
         self._tls = table
         return True
-
-    def _report(self, unit: object, problems: Iterable[Problem]) -> None:
-        """Replace what was reported of a unit of translation."""
-        problems = tuple(problems)
-        if problems:
-            self._problems[unit] = problems
-        else:
-            self._problems.pop(unit, None)
 
 
 class _BackendUse:

@@ -1,0 +1,47 @@
+"""The ledger of problems.
+
+Covers: one problem found by several units, what is news, and what came and went in between.
+Excludes: where problems come from.
+"""
+
+from xds.kube.problem import ObjectRef, Problem
+from xds.translate.ledger import Ledger, News
+
+
+def problem(name: str) -> Problem:
+    return Problem(ObjectRef("Ingress", "default", name), "BackendNotFound", "it isn't there", "Create it.")
+
+
+A, B = problem("a"), problem("b")
+
+
+def test_a_problem_stays_until_the_last_unit_has_solved_it() -> None:
+    ledger = Ledger()
+    ledger.report("one", [A, B])
+    ledger.report("two", [A])
+    assert ledger.problems == [A, B]
+    ledger.report("one", [])
+    assert ledger.problems == [A]
+    ledger.report("two", [])
+    assert ledger.problems == []
+
+
+def test_news_are_told_once() -> None:
+    ledger = Ledger()
+    ledger.report("one", [B, A, A])
+    assert ledger.take_news() == News((A, B), ())
+    assert ledger.take_news() == News((), ())
+    ledger.report("one", [B])
+    assert ledger.take_news() == News((), (A,))
+
+
+def test_what_came_and_went_is_no_news() -> None:
+    ledger = Ledger()
+    ledger.report("one", [A])
+    ledger.report("one", [])
+    assert ledger.take_news() == News((), ())
+    ledger.report("one", [A])
+    ledger.take_news()
+    ledger.report("one", [])
+    ledger.report("one", [A])
+    assert ledger.take_news() == News((), ())

@@ -1,0 +1,65 @@
+"""Keeps what was found to be wrong, and what of it is news."""
+
+from collections import Counter
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+
+from xds.kube.problem import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """The problems that came up since one last asked, and those that are solved. Both sorted."""
+
+    appeared: tuple[Problem, ...]
+    solved: tuple[Problem, ...]
+
+
+class Ledger:
+    """Holds the problems by the unit of translation that found them. Several units may find the same one."""
+
+    def __init__(self) -> None:
+        self._by_unit: dict[Hashable, frozenset[Problem]] = {}
+        self._finders: Counter[Problem] = Counter()
+        self._appeared: set[Problem] = set()
+        self._solved: set[Problem] = set()
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Each once, by object."""
+        return sorted(self._finders)
+
+    def report(self, unit: Hashable, problems: Iterable[Problem]) -> None:
+        """These are all that the unit finds now."""
+        before, after = self._by_unit.pop(unit, frozenset()), frozenset(problems)
+        if after:
+            self._by_unit[unit] = after
+        for problem in after - before:
+            self._found(problem)
+        for problem in before - after:
+            self._lost(problem)
+
+    def take_news(self) -> News:
+        news = News(tuple(sorted(self._appeared)), tuple(sorted(self._solved)))
+        self._appeared.clear()
+        self._solved.clear()
+        return news
+
+    def _found(self, problem: Problem) -> None:
+        self._finders[problem] += 1
+        if self._finders[problem] == 1:
+            _note(problem, self._appeared, self._solved)
+
+    def _lost(self, problem: Problem) -> None:
+        self._finders[problem] -= 1
+        if not self._finders[problem]:
+            del self._finders[problem]
+            _note(problem, self._solved, self._appeared)
+
+
+def _note(problem: Problem, now: set[Problem], before: set[Problem]) -> None:
+    """What came and went again is no news."""
+    if problem in before:
+        before.discard(problem)
+    else:
+        now.add(problem)
