@@ -218,7 +218,12 @@ def _private_key(kind: str) -> PrivateKey:
     return ec.generate_private_key(_CURVES[kind]())
 
 
-_CURVES: dict[str, Callable[[], ec.EllipticCurve]] = {"p256": ec.SECP256R1, "p384": ec.SECP384R1, "p521": ec.SECP521R1, "secp256k1": ec.SECP256K1}
+_CURVES: dict[str, Callable[[], ec.EllipticCurve]] = {
+    "p256": ec.SECP256R1,
+    "p384": ec.SECP384R1,
+    "p521": ec.SECP521R1,
+    "secp256k1": ec.SECP256K1,
+}
 
 
 def _pem(private: PrivateKey) -> bytes:
