@@ -54,6 +54,16 @@ def test_listeners_and_routes_wait_for_the_endpoints_of_new_clusters(variant: Va
 
 
 @both
+def test_nothing_waits_for_the_endpoints_of_a_cluster_that_has_none(variant: Variant) -> None:
+    """One that the proxy finds by DNS: only its acknowledgement counts."""
+    client = envoy(variant)
+    client.world.commit(cds={"dns": "1"}, rds={"r": "2:dns"})
+    assert types(client) == ["cds"]
+    client.ack(CDS)
+    assert types(client) == ["cds", "rds"]
+
+
+@both
 def test_listeners_and_routes_wait_for_the_ack_of_new_clusters(variant: Variant) -> None:
     """Rule 13 (a): also where the endpoints went out right behind."""
     client = envoy(variant)

@@ -224,7 +224,9 @@ class Session:
         """
         clusters = self._fleet.store.resources(ResourceType.CLUSTER)
         self._warming.end(name for name in news.names if name not in clusters)
-        self._warming.start(self._routable(news) & clusters.keys())
+        # A cluster that is found by DNS has no endpoints in the store, and warms by itself.
+        assigned = self._fleet.store.resources(ResourceType.ENDPOINTS).keys()
+        self._warming.start(self._routable(news) & clusters.keys() & assigned)
         endpoints = self._watches.get(ResourceType.ENDPOINTS)
         if endpoints is not None:
             self._send_endpoints(endpoints, clusters.keys() if news.everything else news.names & clusters.keys())
