@@ -113,12 +113,39 @@ def test_what_the_api_server_refuses_is_refused(text: str, type_: str) -> None:
     told(world.problem("InvalidPath"))
 
 
-@pytest.mark.parametrize("text", ["/a'b", '/a"b', "/[a-z]+", "/.*", "/^a$", "/(", "/a|b", "/{x}", "/a*", "/%41", "/$1"])
+@pytest.mark.parametrize("text", ["/a'b", "/[a-z]+", "/.*", "/(a)$", "/(", "/a*", "/a%20b", "/$1", "/100%", "/%zz"])
 @pytest.mark.parametrize("type_", ["Prefix", "Exact", "ImplementationSpecific"])
 def test_odd_but_legal_paths_are_taken_literally(text: str, type_: str) -> None:
     world = beside(with_path=text, type_=type_)
     assert {route.path for route in world.traffic.hosts[HOST].routes} == {text, "/good"}
     assert world.problems == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('/a"b', "/a%22b"),
+        ("/^a$", "/%5Ea$"),
+        ("/a|b", "/a%7Cb"),
+        ("/{x}", "/%7Bx%7D"),
+        ("/<x>`", "/%3Cx%3E%60"),
+        ("/a b", "/a%20b"),
+        ("/%41%7e%2D", "/A~-"),
+        ("/%5b%C3%a8", "/%5b%C3%a8"),
+    ],
+)
+def test_paths_are_escaped_as_a_normalized_request_is(text: str, expected: str) -> None:
+    """Otherwise the route is there and never matches."""
+    world = beside(with_path=text)
+    assert {route.path for route in world.traffic.hosts[HOST].routes} == {expected, "/good"}
+    assert world.problems == []
+
+
+@pytest.mark.parametrize("text", ["/a/%2e%2e/b", "/%2E/b", "/a/%2e."])
+def test_escaped_dots_never_match_either(text: str) -> None:
+    world = beside(with_path=text)
+    assert [route.path for route in world.traffic.hosts[HOST].routes] == ["/good"]
+    told(world.problem("InvalidPath"))
 
 
 def test_what_is_not_ascii_is_encoded_as_in_a_request() -> None:

@@ -3,13 +3,13 @@
 It reads the model as the Ingress specification does and knows nothing of how Envoy is told.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from xds.kube.references import NO_HOST
 from xds.translate.model import PathType, Route, Termination, VirtualHost, covers, wildcard_of
+from xds.translate.names import canonical
 from xds.translate.tls import TlsTable
 
 
@@ -114,19 +114,11 @@ def normalized(path: str) -> str:
         if dots == "..":
             segments = segments[:-1]
         if not dots:
-            segments.append(_UNRESERVED.sub(_decoded, part))
+            segments.append(canonical(part))
         elif index == len(parts) - 1:
             segments.append("")
     merged = [part for part in segments[:-1] if part] + segments[-1:]
     return "/" + "/".join(merged)
-
-
-_UNRESERVED = re.compile(r"%(2[de]|3\d|4[1-9a-f]|5[\daf]|6[1-9a-f]|7[\dae])", re.IGNORECASE)
-"""What needs no escape, escaped: https://www.rfc-editor.org/rfc/rfc3986#section-2.3"""
-
-
-def _decoded(escape: re.Match[str]) -> str:
-    return chr(int(escape[1], 16))
 
 
 def _dots(segment: str) -> str:

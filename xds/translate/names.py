@@ -16,7 +16,10 @@ _HOST_LENGTH: Final = 253
 _NEVER_MATCHES: Final = re.compile(r"//|/\.\.?(/|$)|[?#\\]")
 _ESCAPED_SLASH: Final = re.compile(r"%2f", re.IGNORECASE)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
-_PRINTABLE: Final = "".join(chr(code) for code in range(0x21, 0x7F))
+
+_LITERAL: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"<>^`{|}')
+_UNRESERVED: Final = re.compile(r"%(2[de]|3\d|4[1-9a-f]|5[\daf]|6[1-9a-f]|7[\dae])", re.IGNORECASE)
+"""What needs no escape, escaped: https://www.rfc-editor.org/rfc/rfc3986#section-2.3"""
 
 _TYPES: Final = {
     "Exact": PathType.EXACT,
@@ -57,22 +60,31 @@ def valid_path(path: HTTPIngressPath) -> tuple[str, PathType]:
             "InvalidPathType", f"pathType {shown(path.path_type)} is none of Exact, Prefix, ImplementationSpecific"
         )
     implementation_specific = path.path_type == "ImplementationSpecific"
-    text = path.path or ("/" if implementation_specific else "")
+    written = path.path or ("/" if implementation_specific else "")
+    text = canonical(_clean(written))
     if not text.startswith("/"):
-        raise InvalidError("InvalidPath", f"path {shown(text)} doesn't begin with '/'")
+        raise InvalidError("InvalidPath", f"path {shown(written)} doesn't begin with '/'")
     if _NEVER_MATCHES.search(text) or (_ESCAPED_SLASH.search(text) and not implementation_specific):
         raise InvalidError(
             "InvalidPath",
-            f"path {shown(text)} can't match: request paths are normalized and carry no query when compared",
+            f"path {shown(written)} can't match: request paths are normalized and carry no query when compared",
         )
-    return _encoded(text), _TYPES[path.path_type]
+    return text, _TYPES[path.path_type]
 
 
-def _encoded(path: str) -> str:
+def _clean(path: str) -> str:
     try:
-        raw = path.encode()
+        path.encode()
     except UnicodeEncodeError:
         raise InvalidError("InvalidPath", f"path {shown(path)} is not valid Unicode") from None
     if _CONTROL.search(path):
         raise InvalidError("InvalidPath", f"path {shown(path)} contains control characters")
-    return quote(raw, safe=_PRINTABLE)
+    return path
+
+
+def canonical(path: str) -> str:
+    """The path with just those characters escaped that Envoy 1.40 escapes when it normalizes a request's path.
+
+    Escapes of other characters are left as they are, as is the case of their digits.
+    """
+    return quote(_UNRESERVED.sub(lambda escape: chr(int(escape[1], 16)), path), safe=_LITERAL)
