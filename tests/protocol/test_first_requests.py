@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.xds_client_model import CDS, EDS, LDS, NODE, Client, World, told
 from xds.protocol.messages import DeltaRequest, SotwRequest, Variant
+from xds.protocol.ordering import RESUME_GRACE
 from xds.snapshot.resource import ResourceType
 
 both = pytest.mark.parametrize("variant", list(Variant))
@@ -91,9 +92,12 @@ def test_a_reconnect_is_told_what_is_gone_new_and_changed() -> None:
     world.clients.clear()
     world.commit(cds={"a": None, "b": "2", "d": "1"})
     new, named = world.delta(), world.delta()
-    assert told(new.subscribe(CDS, known=old.versions(CDS))) == [("cds", ["b", "d"], ["a"])]
-    asked = named.subscribe(CDS, "a", "b", "c", "d", "e", known=old.versions(CDS))
-    assert told(asked) == [("cds", ["b", "d"], ["a", "e"])]
+    new.subscribe(CDS, known=old.versions(CDS))
+    named.subscribe(CDS, "a", "b", "c", "d", "e", known=old.versions(CDS))
+    assert told(new.inbox) == told(named.inbox) == []
+    world.pass_time(RESUME_GRACE)
+    assert told(new.inbox) == [("cds", ["b", "d"], ["a"])]
+    assert told(named.inbox) == [("cds", ["b", "d"], ["a", "e"])]
 
 
 def test_known_versions_count_in_the_first_request_only() -> None:

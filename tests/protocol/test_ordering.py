@@ -80,7 +80,7 @@ def test_the_wait_ends_a_while_after_the_ack(variant: Variant) -> None:
     """Rule 13 (a): for a client that never asks for endpoints."""
     client = envoy(variant, without=EDS)
     session = client.session
-    client.world.commit(cds={"b": "1"}, rds={"r": "2:b"})
+    client.world.commit(cds={"b": "1"}, eds={"b": "1"}, rds={"r": "2:b"})
     client.world.pass_time(10 * WARMING_GRACE)
     assert session.deadline() is None
     client.ack(CDS)
@@ -256,3 +256,21 @@ def test_a_new_cluster_that_is_gone_again_keeps_nobody_waiting(variant: Variant)
     client.settle()
     assert client.held[RDS]["r"].body == b"3:a"
     assert set(client.held[CDS]) == {"a"}
+
+
+def test_a_proxy_that_comes_back_keeps_what_it_may_still_route_to() -> None:
+    """Rules 13 and 15: while it was away its route moved to another cluster, and the old one went."""
+    old = envoy(Variant.DELTA)
+    world = old.world
+    world.clients.clear()
+    world.commit(cds={"a": None, "b": "1"}, eds={"a": None, "b": "1"}, rds={"r": "2:b"})
+    new = world.delta()
+    for type_, names in ((CDS, []), (EDS, ["a"]), (LDS, []), (RDS, ["r"])):
+        new.subscribe(type_, *names, known=old.versions(type_))
+    assert told(new.inbox) == [("cds", ["b"], [])]
+    new.ack(CDS)
+    new.subscribe(EDS, "b")
+    new.ack(EDS)
+    assert types(new)[-1] == "rds"
+    new.ack(RDS)
+    assert told(new.inbox[-1:]) == [("cds", [], ["a"])]

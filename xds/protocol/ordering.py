@@ -17,6 +17,11 @@ from xds.snapshot.resource import ResourceType
 WARMING_GRACE: Final = 2.0
 """Seconds after the ACK of a new cluster for which listeners and routes wait for its endpoints to be asked for."""
 
+RESUME_GRACE: Final = 0.1
+"""Seconds for which the first answer about clusters waits, where it would remove some, for the proxy that brings them
+from another stream to ask for listeners and routes too: those that it has may name them. Envoy asks for all at once.
+"""
+
 SEND_ORDER: Final = (*ResourceType, *ResourceType)
 """Twice: what an update lets go that goes before it in order (the removal of a cluster) goes behind it."""
 
@@ -96,6 +101,10 @@ def held_removals(watch: Watch, watches: Watches, *, free: bool) -> Set[str]:
         case ResourceType.SECRET | ResourceType.ROUTES:
             waits = not _settled(watches, ResourceType.LISTENER)
     return frozenset(removals) if waits else _NOTHING
+
+
+def routing_is_watched(watches: Watches) -> bool:
+    return ResourceType.LISTENER in watches and ResourceType.ROUTES in watches
 
 
 def _settled(watches: Watches, *types: ResourceType) -> bool:

@@ -10,7 +10,15 @@ from xds.protocol.composer import Composer
 from xds.protocol.errors import ErrorCode, ProtocolError
 from xds.protocol.events import Event, Subscribed, Unserved
 from xds.protocol.messages import DeltaRequest, Node, Request, Response, SotwRequest, Variant
-from xds.protocol.ordering import SEND_ORDER, Warming, adds_clusters, held_removals, updates_are_free
+from xds.protocol.ordering import (
+    RESUME_GRACE,
+    SEND_ORDER,
+    Warming,
+    adds_clusters,
+    held_removals,
+    routing_is_watched,
+    updates_are_free,
+)
 from xds.protocol.reconnect import resume
 from xds.protocol.status import Status
 from xds.protocol.subscription import Demand, NameSets, Subscription, after_delta, after_sotw
@@ -48,7 +56,17 @@ class Session:
     Times are seconds of one monotonic clock.
     """
 
-    __slots__ = ("_fleet", "_node", "_since", "_unserved", "_untold", "_variant", "_warming", "_watches")
+    __slots__ = (
+        "_fleet",
+        "_node",
+        "_resuming_until",
+        "_since",
+        "_unserved",
+        "_untold",
+        "_variant",
+        "_warming",
+        "_watches",
+    )
 
     def __init__(self, fleet: Fleet, variant: Variant, *, now: float) -> None:
         self._fleet = fleet
@@ -57,6 +75,7 @@ class Session:
         self._node: Node | None = None
         self._watches: dict[ResourceType, Watch] = {}
         self._warming = Warming()
+        self._resuming_until: float | None = None
         # Clusters that were sent before anyone asked for endpoints; None: all of them.
         self._untold: set[str] | None = set()
         self._unserved: dict[str, None] = {}
@@ -95,12 +114,7 @@ class Session:
 
     def deadline(self) -> float | None:
         """When `take_responses` should be called even if nothing happens."""
-        waiting = any(
-            type_ in self._watches and len(self._watches[type_].backlog)
-            for type_ in (ResourceType.LISTENER, ResourceType.ROUTES)
-        )
-        deadline = self._warming.deadline()
-        return deadline if waiting and isfinite(deadline) and not adds_clusters(self._watches) else None
+        return min((at for at in (self._end_of_warming(), self._end_of_resuming()) if at is not None), default=None)
 
     def receive(self, request: Request, now: float) -> list[Event]:
         """Take a request, and say what it meant.
@@ -114,7 +128,7 @@ class Session:
             return self._not_served(request.type_url)
         watch = self._watches.get(type_)
         if watch is None:
-            return self._first(Watch(type_, self._variant), request)
+            return self._first(Watch(type_, self._variant), request, now)
         # "The management server should not send a DiscoveryResponse for any DiscoveryRequest that has a stale nonce",
         # but in delta "must honor changes to the subscription state even if the nonce is stale".
         if isinstance(request, SotwRequest) and watch.is_stale(request.nonce):
@@ -133,6 +147,8 @@ class Session:
     def take_responses(self, now: float) -> list[Response]:
         """What may be sent now; each counts as sent from here on."""
         self._warming.expire(now)
+        if self._resuming_until is not None and (now >= self._resuming_until or routing_is_watched(self._watches)):
+            self._resuming_until = None
         flights = (self._send(type_, now) for type_ in SEND_ORDER)
         return [flight.response for flight in flights if flight]
 
@@ -153,7 +169,19 @@ class Session:
         self._unserved[type_url] = None
         return [Unserved(type_url)]
 
-    def _first(self, watch: Watch, request: Request) -> list[Event]:
+    def _end_of_warming(self) -> float | None:
+        waiting = any(
+            type_ in self._watches and len(self._watches[type_].backlog)
+            for type_ in (ResourceType.LISTENER, ResourceType.ROUTES)
+        )
+        deadline = self._warming.deadline()
+        return deadline if waiting and isfinite(deadline) and not adds_clusters(self._watches) else None
+
+    def _end_of_resuming(self) -> float | None:
+        clusters = self._watches.get(ResourceType.CLUSTER)
+        return self._resuming_until if clusters and clusters.backlog.removals else None
+
+    def _first(self, watch: Watch, request: Request, now: float) -> list[Event]:
         """The first request of a type; a nonce in it is another stream's."""
         demand = self._demand(watch.subscription, request)
         self._watches[watch.type] = watch
@@ -162,6 +190,8 @@ class Session:
             resume(watch, demand, known, self._fleet.store)
             if watch.type is ResourceType.ENDPOINTS:
                 self._resend_untold(watch)
+            elif watch.type is ResourceType.CLUSTER:
+                self._resuming_until = now + RESUME_GRACE
         else:
             watch.ask(demand)
         return [Subscribed(watch.type, watch.subscription)]
@@ -203,7 +233,7 @@ class Session:
 
     def _send(self, type_: ResourceType, now: float) -> Flight | None:
         watch = self._watches.get(type_)
-        if watch is None or not watch.due:
+        if watch is None or not watch.due or (type_ is ResourceType.CLUSTER and self._end_of_resuming() is not None):
             return None
         free = updates_are_free(type_, self._watches, self._warming)
         held = held_removals(watch, self._watches, free=free)
