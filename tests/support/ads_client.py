@@ -36,7 +36,7 @@ BEACON: Final = "beacon"
 learn that everything before it was said, as the protocol has no answer to a name that doesn't exist.
 """
 
-PATIENCE: Final = 10.0
+PATIENCE: Final = 5.0
 """Seconds until a message that doesn't come fails the test."""
 
 ANY_CODE: Final = 13

@@ -36,8 +36,16 @@ class Plane:
         listed: Whether all objects are known from the start; else `list_all` says so.
     """
 
-    def __init__(self, *objects: KubeObject, listed: bool = True, proxy: ProxyOptions | None = None) -> None:
-        self.pipeline = Pipeline(KubeState(), TranslateOptions(), proxy or ProxyOptions())
+    def __init__(
+        self,
+        *objects: KubeObject,
+        listed: bool = True,
+        translate: TranslateOptions | None = None,
+        proxy: ProxyOptions | None = None,
+    ) -> None:
+        translate = translate or TranslateOptions()
+        state = KubeState(claim_classless=True, default_tls_secret=translate.default_tls_secret)
+        self.pipeline = Pipeline(state, translate, proxy or ProxyOptions())
         self.metrics = Metrics()
         self.address = ""
         self._first: list[Change] = [*map(Applied, objects), *(map(Listed, KINDS) if listed else ())]
@@ -130,6 +138,11 @@ class Plane:
     def status_of(self, type_: ResourceType, node: str = "envoy-1") -> TypeStatus:
         (status,) = (each for each in self.status(node).types if each.type is type_)
         return status
+
+    def asked(self, type_: ResourceType) -> frozenset[str]:
+        """The names that any stream asks for."""
+        subscriptions = (stream.session.subscription(type_) for stream in self.ads._streams)
+        return frozenset[str]().union(*(each.names for each in subscriptions if each))
 
     def _open(self, client: _Client) -> _Client:
         self._stack.push_async_callback(client.close)

@@ -1,0 +1,90 @@
+"""A real Envoy acknowledges what is made of each golden case, over ADS.
+
+Covers each case from an Envoy's start, and the way from each case to the next on one stream, where everything is
+replaced. Excludes what requests are then answered (tests/e2e).
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+
+from tests.support.ads_client import CDS, EDS, LDS, RDS, SDS
+from tests.support.envoy import free_port, needs_envoy, running_envoy
+from tests.support.golden import Golden, golden_cases
+from tests.support.plane import Plane, until
+from xds.kube.change import Applied, Change, Deleted
+from xds.kube.objects import KubeObject
+from xds.protocol.messages import Variant
+
+pytestmark = needs_envoy
+
+CASES = golden_cases()
+
+
+def plane_for(case: Golden) -> Plane:
+    """With the options of the case, and ports of its own."""
+    proxy = replace(case.proxy, listener_address="127.0.0.1", http_port=free_port(), https_port=free_port())
+    return Plane(*case.objects, translate=case.translate, proxy=proxy)
+
+
+async def all_acknowledged(plane: Plane) -> None:
+    """Until Envoy has asked for all there is, and has said yes to it.
+
+    Raises:
+        AssertionError: it said no.
+    """
+    try:
+        await until(lambda: bool(rejections(plane)) or has_all(plane))
+    except TimeoutError:
+        raise AssertionError(f"still waiting: {plane.ads.proxies()}") from None
+    assert rejections(plane) == []
+
+
+def has_all(plane: Plane) -> bool:
+    """Envoy keeps asking for what its draining listeners use, so it may ask for more than there is."""
+    types = {each.type: each for proxy in plane.ads.proxies() for each in proxy.stream.types}
+    return (
+        {CDS, LDS} <= types.keys()
+        and all(each.acknowledged for each in types.values())
+        and not any(each.in_flight or each.waiting or each.rejecting for each in types.values())
+        and all(plane.asked(type_) >= set(plane.names(type_)) for type_ in (EDS, RDS, SDS))
+    )
+
+
+def rejections(plane: Plane) -> list[str]:
+    """What Envoy refused, in its words."""
+    types = (each for proxy in plane.ads.proxies() for each in proxy.stream.types)
+    return [each.rejected.message for each in types if each.rejected]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+async def test_a_new_envoy_takes_all_of_it(case: Golden, variant: Variant, tmp_path: Path) -> None:
+    async with plane_for(case) as plane, running_envoy(plane.address, tmp_path, sotw=variant is Variant.SOTW):
+        await all_acknowledged(plane)
+
+
+def _options(case: Golden) -> str:
+    return repr((case.translate, case.proxy))
+
+
+@pytest.mark.parametrize("cases", [list(cases) for _, cases in groupby(sorted(CASES, key=_options), _options)], ids=len)
+async def test_an_envoy_takes_one_case_after_the_other(cases: list[Golden], variant: Variant, tmp_path: Path) -> None:
+    """Everything comes and goes: rule 13 with all types at once."""
+    async with (
+        plane_for(cases[0]) as plane,
+        running_envoy(plane.address, tmp_path, sotw=variant is Variant.SOTW),
+    ):
+        await all_acknowledged(plane)
+        for before, after in zip(cases, [*cases[1:], cases[0]], strict=True):
+            plane.change(*replaced(before.objects, after.objects))
+            await all_acknowledged(plane)
+
+
+def replaced(before: Iterable[KubeObject], after: Iterable[KubeObject]) -> list[Change]:
+    """What turns some objects into others."""
+    kept = {(type(each), each.key) for each in after}
+    gone = [Deleted(type(each), each.key) for each in before if (type(each), each.key) not in kept]
+    return [*gone, *map(Applied, after)]
