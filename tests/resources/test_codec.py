@@ -224,3 +224,18 @@ def test_envoy_accepts_a_bootstrap(tmp_path: Path, form: str) -> None:
     command = [str(ENVOY), "--mode", "validate", "--config-path", str(path)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert result.returncode == 0, result.stderr
+
+
+def test_maps_are_told_in_the_order_of_their_keys() -> None:
+    names = [f"key-{number}" for number in range(20)]
+    metadata = Metadata(
+        filter_metadata={name: Struct(fields=dict.fromkeys(names, Value(bool_value=True))) for name in names}
+    )
+    told = codec.to_dict(
+        Cluster(name="x", metadata=metadata, typed_extension_protocol_options={"a": codec.pack(metadata)})
+    )
+    packed = told["typed_extension_protocol_options"]["a"]
+    for each in (told["metadata"], packed):
+        assert list(each["filter_metadata"]) == sorted(names)
+        assert list(each["filter_metadata"]["key-3"]) == sorted(names)
+    assert list(told) == ["name", "metadata", "typed_extension_protocol_options"]

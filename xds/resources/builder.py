@@ -76,10 +76,10 @@ class Builder:
         return built
 
     def _https_listener(self) -> Resources:
-        terminations = self._traffic.tls.terminations
-        if not terminations:
+        tls = self._traffic.tls
+        if not tls.terminations:
             return {(ResourceType.LISTENER, names.HTTPS): None}
-        return _built(ResourceType.LISTENER, names.HTTPS, https_listener(self._options, terminations))
+        return _built(ResourceType.LISTENER, names.HTTPS, https_listener(self._options, tls))
 
     def _route_configurations(self, change: TrafficChange) -> Resources:
         everywhere = change.default or change.tls or NO_HOST in change.hosts

@@ -91,18 +91,33 @@ def unpack(packed: "Any") -> "Message":
 def to_dict(msg: "Message") -> dict[str, typing.Any]:
     """As in protobuf's JSON, Any included, with field names as in Envoy's documentation (snake_case).
 
+    Fields are in the order of their numbers, the entries of maps in the order of their keys.
+
     Raises:
         TypeError: an Any holds a message that isn't known.
     """
     fields = json_format.MessageToDict(upb(msg), preserving_proto_field_name=True, descriptor_pool=_pool())
-    return typing.cast("dict[str, typing.Any]", _plain(fields))
+    return typing.cast("dict[str, typing.Any]", _ordered(fields, typing.cast("Descriptor", upb(msg).DESCRIPTOR)))
 
 
-def _plain(value: typing.Any) -> typing.Any:
-    """json_format makes an OrderedDict of an Any, which YAML's safe dumper refuses."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+def _ordered(value: typing.Any, descriptor: Descriptor | None) -> typing.Any:
+    """In plain dicts (json_format makes an OrderedDict of an Any, which YAML's safe dumper refuses), and with sorted
+    maps, whose entries json_format gives in another order in each process.
+
+    `descriptor` is that of the message; a map's is that of its entries; None stands for what is inside a Struct.
+    """
+    if isinstance(value, list):
+        return [_ordered(item, descriptor) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "@type" in value:
+        descriptor = _pool().FindMessageTypeByName(value["@type"].rpartition("/")[2])
+    if descriptor is None or descriptor.full_name == "google.protobuf.Struct":
+        return {key: _ordered(value[key], None) for key in sorted(value)}
+    types = {field.name: field.message_type for field in descriptor.fields}
+    if descriptor.GetOptions().map_entry:
+        return {key: _ordered(value[key], types["value"]) for key in sorted(value)}
+    return {key: _ordered(item, types.get(key)) for key, item in value.items()}
 
 
 @typing.overload

@@ -1,6 +1,6 @@
 """LDS: a plain listener, and a TLS listener with a filter chain for each certificate."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -47,6 +47,7 @@ from xds.resources.envoy import (
 from xds.resources.options import ProxyOptions
 from xds.resources.shared import ads, socket_address
 from xds.translate.model import Termination, is_wildcard
+from xds.translate.tls import TlsTable
 
 # Limits for a proxy at the edge, and what long-lived streams need. Source of the first four:
 # https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge
@@ -62,6 +63,10 @@ DEFAULT_CHAIN: Final = "default"
 """The filter chain of connections whose SNI no TLS host covers. Other chains' names hold a slash."""
 
 
+NO_CHAIN: Final = "refused"
+"""The name of no filter chain: a connection that is sent there is closed."""
+
+
 def http_listener(options: ProxyOptions) -> Listener:
     return Listener(
         name=names.HTTP,
@@ -72,17 +77,17 @@ def http_listener(options: ProxyOptions) -> Listener:
     )
 
 
-def https_listener(options: ProxyOptions, terminations: tuple[Termination, ...]) -> Listener:
+def https_listener(options: ProxyOptions, tls: TlsTable) -> Listener:
     """Envoy refuses a listener without filter chains, so there must be a termination."""
-    default = next((termination for termination in terminations if termination.is_default), None)
-    chosen = [termination for termination in terminations if termination.hosts]
+    default = next((termination for termination in tls.terminations if termination.is_default), None)
+    chosen = [termination for termination in tls.terminations if termination.hosts]
     inspector = ListenerFilter(name="envoy.filters.listener.tls_inspector", typed_config=codec.pack(TlsInspector()))
     return Listener(
         name=names.HTTPS,
         address=socket_address(options.listener_address, options.https_port),
         per_connection_buffer_limit_bytes=BUFFER_LIMIT,
         listener_filters=[*_proxy_protocol(options), inspector],
-        filter_chain_matcher=_by_server_name(chosen) if chosen else None,
+        filter_chain_matcher=_by_server_name(chosen, tls.refused),
         filter_chains=[_filter_chain(options, termination, names.secret(termination.secret)) for termination in chosen],
         default_filter_chain=_filter_chain(options, default, DEFAULT_CHAIN) if default else None,
     )
@@ -109,15 +114,16 @@ def _filter_chain(options: ProxyOptions, termination: Termination, name: str) ->
     )
 
 
-def _by_server_name(terminations: list[Termination]) -> Matcher:
-    """Chooses the filter chain by SNI: exact names first, then wildcards, each for one label.
+def _by_server_name(terminations: Iterable[Termination], refused: Iterable[str]) -> Matcher | None:
+    """Chooses the filter chain by SNI: exact names first, then wildcards, each for one label. None: there is no choice.
 
     `server_names` of a filter chain would not do: there a wildcard stands for any number of labels.
     """
     chains = {host: names.secret(termination.secret) for termination in terminations for host in termination.hosts}
+    chains |= dict.fromkeys(refused, NO_CHAIN)
     exact = {host: _chain(chain) for host, chain in chains.items() if not is_wildcard(host)}
     wildcards = _wildcard_matcher({host: chain for host, chain in chains.items() if is_wildcard(host)})
-    if not exact and wildcards is not None:
+    if not exact:
         return wildcards
     return Matcher(
         matcher_tree=MatcherMatcherTree(input=_server_name(), exact_match_map=MatcherMatcherTreeMatchMap(map=exact)),

@@ -60,9 +60,9 @@ class RouteTables:
     def https(self, termination: Termination) -> Iterator[Domain]:
         """The connections of one certificate: the hosts that it covers, and 421 for all others.
 
-        The default certificate's connections serve all hosts that no other certificate covers.
+        The default certificate's connections serve all hosts that no other entry covers.
         """
-        others = self._tls_hosts() - set(termination.hosts)
+        others = (self._tls_hosts() | set(self._traffic.tls.refused)) - set(termination.hosts)
         served = set(termination.hosts)
         for host in self._traffic.hosts.keys() - {NO_HOST}:
             covered = wildcard_of(host) in termination.hosts

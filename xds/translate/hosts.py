@@ -81,7 +81,7 @@ def translate_host(scope: Scope, host: str, findings: Findings) -> VirtualHost |
     for claim in _claims(scope, host, ingresses, findings):
         winner = winners.setdefault((claim.route.path, claim.route.path_type), claim)
         if _conflict(winner, claim):
-            _report_conflict(winner, claim, findings)
+            _report_conflict(host, winner, claim, findings)
     routes = sorted((claim.route for claim in winners.values()), key=lambda route: route.precedence)
     default = _host_default(scope, host, ingresses, findings)
     findings.keep([*routes, default])
@@ -140,12 +140,13 @@ def _conflict(winner: _Claim, claim: _Claim) -> bool:
     )
 
 
-def _report_conflict(winner: _Claim, loser: _Claim, findings: Findings) -> None:
+def _report_conflict(host: str, winner: _Claim, loser: _Claim, findings: Findings) -> None:
     route = loser.route
+    what = f"{route.path_type} path {shown(route.path)} of {f'host {host}' if host else 'the rules without host'}"
     findings.report(
         loser.ingress,
         "PathConflict",
-        f"{route.path_type} path {shown(route.path)} belongs to the senior Ingress {winner.ingress.key} ({winner.at})",
+        f"{what} belongs to the senior Ingress {winner.ingress.key} ({winner.at})",
         "Remove one of the two; the oldest Ingress wins, then namespace and name.",
         loser.at,
     )

@@ -74,6 +74,8 @@ def _without_port(authority: str) -> str:
 def _termination(tls: TlsTable, sni: str) -> Termination | None:
     """The certificate that a connection gets: by its SNI, then by the wildcard of it, then the default one."""
     for wanted in (sni, wildcard_of(sni)):
+        if wanted in tls.refused:
+            return None
         for termination in tls.terminations:
             if wanted in termination.hosts:
                 return termination
@@ -81,10 +83,11 @@ def _termination(tls: TlsTable, sni: str) -> Termination | None:
 
 
 def _serves(tls: TlsTable, termination: Termination, host: str) -> bool:
-    """Whether a host may be asked for on such a connection. The default one serves what no other covers."""
+    """Whether a host may be asked for on such a connection. The default one serves what no other entry covers."""
     if _covered(termination, host):
         return True
-    return termination.is_default and not any(_covered(other, host) for other in tls.terminations)
+    others = (pattern for other in tls.terminations for pattern in other.hosts)
+    return termination.is_default and not any(covers(pattern, host) for pattern in (*others, *tls.refused))
 
 
 def _covered(termination: Termination, host: str) -> bool:

@@ -18,10 +18,15 @@ _EFFECT: Final = "HTTPS for its hosts is off, HTTP goes on"
 
 @dataclass(frozen=True, slots=True)
 class TlsTable:
-    """All terminations by Secret, in the order of their keys, and the certificates that they use."""
+    """All terminations by Secret, in the order of their keys, and the certificates that they use.
+
+    `refused` are the hosts, sorted, whose entries have no usable certificate: no other certificate stands in for it,
+    be it the default one or that of a wildcard.
+    """
 
     terminations: tuple[Termination, ...] = ()
     certificates: tuple[Certificate, ...] = ()
+    refused: tuple[str, ...] = ()
 
 
 class CertificateStore:
@@ -69,6 +74,7 @@ class TlsTranslation:
         self._now = now
         self._findings = findings
         self._owners: dict[str, tuple[Key, Ingress]] = {}
+        self._refused: set[str] = set()
         self._certificates: dict[Key, Certificate | None] = {}
 
     def table(self) -> TlsTable:
@@ -88,23 +94,28 @@ class TlsTranslation:
                 for secret in sorted(hosts_of)
             ),
             tuple(certificate for secret in sorted(hosts_of) if (certificate := self._certificates[secret])),
+            tuple(sorted(self._refused - self._owners.keys())),
         )
 
     def _claim(self, ingress: Ingress, entry: IngressTLS, at: str) -> None:
+        hosts = list(self._hosts(ingress, entry, at))
         secret = Key(ingress.key.namespace, entry.secret_name) if entry.secret_name else self._default_secret
         if secret is None:
-            self._findings.report(
-                ingress,
-                "NoDefaultCertificate",
-                f"the TLS entry names no Secret and the server has no default one; {_EFFECT}",
-                "Set secretName, or start the server with --default-tls-secret.",
-                at,
-            )
+            self._report_no_default(ingress, at)
+        if secret is None or self._certificate(secret, ingress.ref, f"{at}.secretName") is None:
+            self._refused.update(hosts)
             return
-        hosts = list(self._hosts(ingress, entry, at))
-        if self._certificate(secret, ingress.ref, f"{at}.secretName") is not None:
-            for host in hosts:
-                self._own(host, secret, ingress, at)
+        for host in hosts:
+            self._own(host, secret, ingress, at)
+
+    def _report_no_default(self, ingress: Ingress, at: str) -> None:
+        self._findings.report(
+            ingress,
+            "NoDefaultCertificate",
+            f"the TLS entry names no Secret and the server has no default one; {_EFFECT}",
+            "Set secretName, or start the server with --default-tls-secret.",
+            at,
+        )
 
     def _hosts(self, ingress: Ingress, entry: IngressTLS, at: str) -> Iterator[str]:
         """The hosts of an entry; those of its Ingress' rules if it has none."""
