@@ -376,7 +376,7 @@ async def test_cancellation_leaves_nothing_behind(root: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert asyncio.all_tasks() == {asyncio.current_task()}
-    while open_watches() != watches:  # noqa: ASYNC110 -- the watch's own thread closes it, and tells nobody
+    while open_watches() != watches:
         await asyncio.sleep(0)
 
 
