@@ -79,8 +79,8 @@ class ControlPlane:
             ServeError, SourceError: as in `run`.
         """
         async with contextlib.AsyncExitStack() as stack:
+            await self._start_admin(stack)  # first, so that probes are answered until the last stream has ended
             health = await self._start_grpc(stack)
-            await self._start_admin(stack)
             stack.push_async_callback(self._become_unready, health)
             await self._follow(health)
 
