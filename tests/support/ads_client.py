@@ -375,6 +375,7 @@ class DeltaClient(AdsClient):
             assert each.resource.type_url == message.type_url, "two types in one response"
             assert each.name == _name(message.type_url, each.resource.value), "two names of one resource"
             assert each.version, "no version"
+            assert not codec.upb(each).HasField("ttl"), "rule 16: nobody said that it can do with that"
             items.append(Item(each.name, each.version, each.resource.value))
         return self._received(message.type_url, message, items, frozenset(message.removed_resources))
 
