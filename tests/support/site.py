@@ -1,4 +1,4 @@
-"""The whole path in one process but the source: objects in, a real Envoy and real backends out."""
+"""A `Plane` with a real Envoy in front of real backends: objects in, traffic out."""
 
 import asyncio
 import contextlib
@@ -7,19 +7,14 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import grpc
-
 from tests.support.echo import echo
 from tests.support.envoy import Envoy, free_port, running_envoy
 from tests.support.http import Reply, get
 from tests.support.objects import slice_of
-from xds.kube.change import Applied, Batch, Change, Deleted, Listed
-from xds.kube.objects import KINDS, KubeObject, Service
-from xds.kube.state import KubeState
-from xds.metrics import Metrics
+from tests.support.plane import Plane
+from xds.kube.objects import KubeObject, Service
 from xds.pipeline import Pipeline
 from xds.resources.options import ProxyOptions
-from xds.server.ads import OPTIONS, AdsService
 from xds.translate.translator import TranslateOptions
 
 
@@ -27,16 +22,21 @@ from xds.translate.translator import TranslateOptions
 class Site:
     """A control plane with one Envoy. `apply` and `delete` return when Envoy has acknowledged what they changed."""
 
-    pipeline: Pipeline
-    ads: AdsService
+    plane: Plane
     proxy: ProxyOptions
     envoy: Envoy
 
+    @property
+    def pipeline(self) -> Pipeline:
+        return self.plane.pipeline
+
     async def apply(self, *objects: KubeObject) -> None:
-        await self._change([Applied(each) for each in objects])
+        self.plane.apply(*objects)
+        await self.settled()
 
     async def delete(self, *objects: KubeObject) -> None:
-        await self._change([Deleted(type(each), each.key) for each in objects])
+        self.plane.delete(*objects)
+        await self.settled()
 
     async def get(self, authority: str, path: str = "/", *, tls: bool = False, sni: str = "", **headers: str) -> Reply:
         port = self.proxy.https_port if tls else self.proxy.http_port
@@ -45,12 +45,8 @@ class Site:
     @property
     def rejections(self) -> list[str]:
         """What Envoy refused, in its words."""
-        types = (each for status in self.ads.proxies() for each in status.stream.types)
+        types = (each for status in self.plane.ads.proxies() for each in status.stream.types)
         return [each.rejected.message for each in types if each.rejected]
-
-    async def _change(self, changes: Iterable[Change]) -> None:
-        publish(self.pipeline, self.ads, changes)
-        await self.settled()
 
     async def settled(self) -> None:
         """Until Envoy has been told everything, and has answered."""
@@ -58,15 +54,8 @@ class Site:
             await asyncio.sleep(0.005)
 
     def _is_settled(self) -> bool:
-        types = [each for status in self.ads.proxies() for each in status.stream.types]
+        types = [each for status in self.plane.ads.proxies() for each in status.stream.types]
         return len(types) >= 2 and not any(each.in_flight or each.waiting for each in types)
-
-
-def publish(pipeline: Pipeline, ads: AdsService, changes: Iterable[Change]) -> None:
-    now = asyncio.get_running_loop().time()
-    revision = pipeline.apply([Batch(tuple(changes), now)], now)
-    if revision is not None:
-        ads.publish(revision)
 
 
 @contextlib.asynccontextmanager
@@ -78,27 +67,17 @@ async def site(
     proxy: ProxyOptions | None = None,
 ) -> AsyncIterator[Site]:
     """A site whose objects are these from the start. The listeners' ports are free ones."""
-    translate = translate or TranslateOptions()
     options = dataclasses.replace(
         proxy or ProxyOptions(), listener_address="127.0.0.1", http_port=free_port(), https_port=free_port()
     )
-    state = KubeState(claim_classless=True, default_tls_secret=translate.default_tls_secret)
-    pipeline = Pipeline(state, translate, options)
-    ads = AdsService(pipeline.store, Metrics(), asyncio.get_running_loop().time)
-    server = grpc.aio.server(options=OPTIONS)
-    ads.register(server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    publish(pipeline, ads, [*map(Applied, objects), *map(Listed, KINDS)])
-    try:
-        async with running_envoy(f"127.0.0.1:{port}", folder, sotw=sotw) as envoy:
-            await envoy.until_ready()
-            running = Site(pipeline, ads, options, envoy)
-            await running.settled()
-            yield running
-    finally:
-        ads.close()
-        await server.stop(None)
+    async with (
+        Plane(*objects, translate=translate, proxy=options) as plane,
+        running_envoy(plane.address, folder, sotw=sotw) as envoy,
+    ):
+        await envoy.until_ready()
+        running = Site(plane, options, envoy)
+        await running.settled()
+        yield running
 
 
 @contextlib.asynccontextmanager
