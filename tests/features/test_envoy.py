@@ -15,13 +15,28 @@ from tests.support.ads_client import CDS, EDS, LDS, RDS, SDS
 from tests.support.envoy import free_port, needs_envoy, running_envoy
 from tests.support.golden import Golden, golden_cases
 from tests.support.plane import Plane, until
+from xds.bootstrap import bootstrap_yaml
 from xds.kube.change import Applied, Change, Deleted
 from xds.kube.objects import KubeObject
 from xds.protocol.messages import Variant
 
 pytestmark = needs_envoy
 
+NO_DNS = """
+typed_dns_resolver_config:
+  name: envoy.network.dns_resolver.cares
+  typed_config:
+    "@type": type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig
+    resolvers: [{socket_address: {address: 127.0.0.1, port_value: 1}}]
+"""
+"""A resolver that refuses at once: what is tested must not depend on the machine's network."""
+
 CASES = golden_cases()
+
+
+@pytest.fixture(autouse=True)
+def _no_dns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.support.envoy.bootstrap_yaml", lambda options: bootstrap_yaml(options) + NO_DNS)
 
 
 def plane_for(case: Golden) -> Plane:
