@@ -4,6 +4,7 @@ Covers each case from an Envoy's start, and the way from each case to the next o
 replaced. Excludes what requests are then answered (tests/e2e).
 """
 
+import socket
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import groupby
@@ -22,21 +23,23 @@ from xds.protocol.messages import Variant
 
 pytestmark = needs_envoy
 
-NO_DNS = """
+DNS = """
 typed_dns_resolver_config:
   name: envoy.network.dns_resolver.cares
   typed_config:
     "@type": type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig
-    resolvers: [{socket_address: {address: 127.0.0.1, port_value: 1}}]
+    resolvers: [{socket_address: {address: 127.0.0.1, port_value: %d}}]
 """
-"""A resolver that refuses at once: what is tested must not depend on the machine's network."""
+"""A resolver at a port of this machine: what is tested must not depend on the machine's network."""
+
+REFUSING = 1
 
 CASES = golden_cases()
 
 
 @pytest.fixture(autouse=True)
 def _no_dns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.support.envoy.bootstrap_yaml", lambda options: bootstrap_yaml(options) + NO_DNS)
+    monkeypatch.setattr("tests.support.envoy.bootstrap_yaml", lambda options: bootstrap_yaml(options) + DNS % REFUSING)
 
 
 def plane_for(case: Golden) -> Plane:
@@ -79,6 +82,18 @@ def rejections(plane: Plane) -> list[str]:
 async def test_a_new_envoy_takes_all_of_it(case: Golden, variant: Variant, tmp_path: Path) -> None:
     async with plane_for(case) as plane, running_envoy(plane.address, tmp_path, sotw=variant is Variant.SOTW):
         await all_acknowledged(plane)
+
+
+async def test_a_name_server_that_says_nothing_keeps_no_envoy_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (case,) = (case for case in CASES if case.name == "external-name-allowed")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        dns = DNS % silent.getsockname()[1]
+        monkeypatch.setattr("tests.support.envoy.bootstrap_yaml", lambda options: bootstrap_yaml(options) + dns)
+        async with plane_for(case) as plane, running_envoy(plane.address, tmp_path):
+            await all_acknowledged(plane)
 
 
 def _options(case: Golden) -> str:

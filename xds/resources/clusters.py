@@ -52,6 +52,8 @@ def cluster(backend: Backend) -> Cluster:
         type=ClusterDiscoveryType.STRICT_DNS if external else ClusterDiscoveryType.EDS,
         eds_cluster_config=None if external else ClusterEdsClusterConfig(eds_config=ads()),
         load_assignment=_by_dns(name, external, backend.key.port) if external else None,
+        # A name server that doesn't answer must not keep the proxy from starting.
+        wait_for_warm_on_init=False if external else None,
         dns_lookup_family=ClusterDnsLookupFamily.ALL if external else ClusterDnsLookupFamily.AUTO,
         connect_timeout=CONNECT_TIMEOUT,
         circuit_breakers=CircuitBreakers(thresholds=[_unlimited()]),
