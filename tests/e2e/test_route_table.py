@@ -12,6 +12,7 @@ from tests.support.envoy import needs_envoy
 from tests.support.http import Reply
 from tests.support.route_table import TABLES, Case, Table
 from tests.support.site import Site, echoes, site
+from xds.resources.options import ProxyOptions
 from xds.translate.translator import TranslateOptions
 
 pytestmark = needs_envoy
@@ -20,7 +21,11 @@ pytestmark = needs_envoy
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 async def test_envoy_answers_as_the_table_says(table: Table, tmp_path: Path) -> None:
     options = TranslateOptions(default_tls_secret=table.default_tls_secret)
-    async with echoes(table.services) as slices, site(tmp_path, *table.objects, *slices, translate=options) as running:
+    proxy = ProxyOptions(redirect_https=table.redirect_https)
+    async with (
+        echoes(table.services) as slices,
+        site(tmp_path, *table.objects, *slices, translate=options, proxy=proxy) as running,
+    ):
         replies = [(case, await _ask(running, case)) for case in table.cases]
         wrong = [f"{case.name}: {_told(reply)}, not {case.expected}" for case, reply in replies if not _is(case, reply)]
         assert wrong == []

@@ -25,7 +25,8 @@ def traffic(table_name: str) -> Translator:
 
 @pytest.mark.parametrize(("table", "case"), CASES)
 def test_route_table(table: Table, case: Case) -> None:
-    given = answer(traffic(table.name), Request(case.authority, case.path, https=case.https, sni=case.sni))
+    request = Request(case.authority, case.path, https=case.https, sni=case.sni)
+    given = answer(traffic(table.name), request, redirect_https=table.redirect_https)
     assert given.status == case.status
     if case.service is not None:
         assert given.route is not None

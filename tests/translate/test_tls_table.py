@@ -5,9 +5,12 @@ unusable, last good, expiry, conflicts, redaction. Excludes: which request gets 
 and how Envoy is told (tests/golden).
 """
 
+import ssl
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.support.objects import (
     NOW,
@@ -47,7 +50,7 @@ def served(world: World) -> dict[str, tuple[str, ...]]:
 
 
 def chain(world: World) -> bytes:
-    (only,) = world.traffic.tls.certificates
+    (only,) = tuple(world.traffic.certificates.values())
     return only.chain
 
 
@@ -57,14 +60,14 @@ def chain(world: World) -> bytes:
 def test_an_entry_with_a_good_secret() -> None:
     world = world_of(shop(tls(A, secret="cert")), secret("cert", PAIR))
     assert world.traffic.tls.terminations == (Termination(key("cert"), (A,)),)
-    assert world.traffic.tls.certificates == (Certificate(key("cert"), PAIR.chain, PAIR.key),)
+    assert tuple(world.traffic.certificates.values()) == (Certificate(key("cert"), PAIR.chain, PAIR.key),)
     assert world.problems == []
 
 
 def test_without_tls_there_is_none() -> None:
     world = world_of(ingress("shop", rule(A, path("/"))), secret("cert", PAIR))
     assert world.traffic.tls.terminations == ()
-    assert world.traffic.tls.certificates == ()
+    assert tuple(world.traffic.certificates.values()) == ()
 
 
 def test_one_termination_for_a_secret_however_many_use_it() -> None:
@@ -74,7 +77,7 @@ def test_one_termination_for_a_secret_however_many_use_it() -> None:
         secret("cert", PAIR),
     )
     assert served(world) == {"cert": (A, B, "c.example.com")}
-    assert len(world.traffic.tls.certificates) == 1
+    assert len(tuple(world.traffic.certificates.values())) == 1
 
 
 def test_a_secret_is_of_the_ingress_namespace() -> None:
@@ -271,7 +274,7 @@ def test_the_last_good_certificate_is_kept(bad: tuple[bytes | None, bytes | None
     world = world_of(shop(tls(A, secret="cert")), secret("cert", PAIR))
     world.add(secret_of("cert", *bad))
     assert served(world) == {"cert": (A,)}
-    assert world.traffic.tls.certificates == (Certificate(key("cert"), PAIR.chain, PAIR.key),)
+    assert tuple(world.traffic.certificates.values()) == (Certificate(key("cert"), PAIR.chain, PAIR.key),)
     assert world.reasons() == [("shop", "SecretInvalid")]
     world.add(secret("cert", OTHER))
     assert chain(world) == OTHER.chain
@@ -389,7 +392,7 @@ def test_a_loser_without_any_host_left_serves_nothing() -> None:
         secret("young", OTHER),
     )
     assert served(world) == {"old": (A,)}
-    assert [each.secret.name for each in world.traffic.tls.certificates] == ["old"]
+    assert [each.secret.name for each in tuple(world.traffic.certificates.values())] == ["old"]
 
 
 def test_the_next_takes_over_when_the_winner_goes() -> None:
@@ -418,3 +421,25 @@ def test_private_keys_are_in_no_repr_and_no_problem() -> None:
     shown = [repr(each) for each in (world.traffic.tls, kept, kept and kept.data, world.problems)]
     for line in lines:
         assert not [text for text in shown if line in text]
+
+
+def test_what_else_is_in_the_chain_stays_there() -> None:
+    """Many a tls.crt holds the private key too."""
+    world = world_of(shop(tls(A, secret="cert")), secret("cert", Pair(PAIR.key + b"hello\n" + PAIR.chain, PAIR.key)))
+    assert chain(world) == PAIR.chain
+    assert "PRIVATE" not in repr(tuple(world.traffic.certificates.values()))
+
+
+def test_a_certificate_before_its_time_is_reported() -> None:
+    world = world_of(shop(tls(A, secret="cert")), secret("cert", PAIR), now=datetime(2019, 1, 1, tzinfo=UTC))
+    assert [problem.reason for problem in world.problems] == ["CertificateNotYetValid"]
+    assert served(world) == {"cert": (A,)}
+
+
+@given(at=st.integers(0, 10_000), value=st.integers(0, 255))
+def test_no_flipped_byte_is_more_than_a_problem(at: int, value: int) -> None:
+    der = bytearray(ssl.PEM_cert_to_DER_cert(PAIR.chain.decode()))
+    der[at % len(der)] = value
+    bad = Pair(ssl.DER_cert_to_PEM_cert(bytes(der)).encode(), PAIR.key)
+    world = world_of(shop(tls(A, secret="cert")), secret("cert", bad))
+    assert served(world) in ({"cert": (A,)}, {})

@@ -3,6 +3,7 @@
 import typing
 from collections.abc import Iterable
 
+from xds.kube.objects import Key
 from xds.kube.references import NO_HOST
 from xds.resources import codec, names
 from xds.resources.clusters import cluster
@@ -30,10 +31,10 @@ class Builder:
     def __init__(self, traffic: Translator, options: ProxyOptions) -> None:
         self._traffic = traffic
         self._options = options
-        self._tables = RouteTables(traffic, redirect_https=options.redirect_https)
+        self._terminations: dict[Key, Termination] = {}
         self._virtual_hosts = VirtualHosts(options)
         self._routes: dict[str, _RouteConfiguration] = {}
-        self._certificates: dict[str, Certificate] = {}
+        self._certificates: dict[Key, Certificate] = {}
 
     def build(self, change: TrafficChange) -> Resources:
         """The resources that the change touches, changed or not; the store tells. The first time also those that are
@@ -44,20 +45,23 @@ class Builder:
             built |= self._cluster(key)
         for key in change.endpoints:
             built |= self.endpoints(key)
+        if change.certificates:
+            built |= self._secrets()
         if change.tls:
-            built |= self._secrets() | self._https_listener()
+            built |= self._https_listener()
         if not self._routes:
-            built |= _built(ResourceType.LISTENER, names.HTTP, http_listener(self._options)) | self._http_routes(None)
-        if change.hosts or change.default or change.tls:
+            built |= _built(ResourceType.LISTENER, names.HTTP, http_listener(self._options))
+        if change.hosts or change.default or change.tls or not self._routes:
             built |= self._route_configurations(change)
         return built
 
     def endpoints(self, key: BackendKey) -> Resources:
         name = names.cluster(key)
         backend = self._traffic.backends.get(key)
+        zones = self._traffic.localities(key) if backend else ()
         if backend is None or backend.external_name:
             return {(ResourceType.ENDPOINTS, name): None}
-        return _built(ResourceType.ENDPOINTS, name, cluster_load_assignment(key, self._traffic.localities(key)))
+        return _built(ResourceType.ENDPOINTS, name, cluster_load_assignment(key, zones))
 
     def _cluster(self, key: BackendKey) -> Resources:
         name = names.cluster(key)
@@ -67,12 +71,12 @@ class Builder:
         return _built(ResourceType.CLUSTER, name, cluster(backend))
 
     def _secrets(self) -> Resources:
-        before = self._certificates
-        self._certificates = {names.secret(each.secret): each for each in self._traffic.tls.certificates}
-        built: Resources = {(ResourceType.SECRET, name): None for name in before.keys() - self._certificates.keys()}
-        for name, certificate in self._certificates.items():
-            if before.get(name) is not certificate:
-                built |= _built(ResourceType.SECRET, name, secret(certificate))
+        before, self._certificates = self._certificates, dict(self._traffic.certificates)
+        gone = before.keys() - self._certificates.keys()
+        built: Resources = {(ResourceType.SECRET, names.secret(key)): None for key in gone}
+        for key, certificate in self._certificates.items():
+            if before.get(key) is not certificate:
+                built |= _built(ResourceType.SECRET, names.secret(key), secret(certificate))
         return built
 
     def _https_listener(self) -> Resources:
@@ -82,34 +86,37 @@ class Builder:
         return _built(ResourceType.LISTENER, names.HTTPS, https_listener(self._options, tls))
 
     def _route_configurations(self, change: TrafficChange) -> Resources:
-        everywhere = change.default or change.tls or NO_HOST in change.hosts
-        built = self._http_routes(None if everywhere else change.hosts)
-        terminations = self._traffic.tls.terminations
-        for termination in terminations:
-            if everywhere or any(self._tables.concerns(termination, host) for host in change.hosts):
-                built |= self._https_routes(termination)
-        if change.tls:
-            built |= self._forget({names.HTTP} | {names.https_routes(each.secret) for each in terminations})
-        return built
+        tables = RouteTables(self._traffic, redirect_https=self._options.redirect_https)
+        everywhere = change.default or NO_HOST in change.hosts
+        redirects_changed = change.tls and self._options.redirect_https
+        whole = everywhere or redirects_changed or not self._routes
+        built = self._http_routes(tables, None if whole else change.hosts)
+        before = self._terminations
+        self._terminations = {each.secret: each for each in self._traffic.tls.terminations}
+        touched = tables.touched(change.hosts)
+        for key, termination in self._terminations.items():
+            if everywhere or key in touched or before.get(key) != termination:
+                built |= self._https_routes(tables, termination)
+        return built | self._forget(before.keys() - self._terminations.keys())
 
-    def _http_routes(self, hosts: Iterable[str] | None) -> Resources:
+    def _http_routes(self, tables: RouteTables, hosts: Iterable[str] | None) -> Resources:
         configuration = self._configuration(names.HTTP)
         if hosts is None:
-            configuration.replace(self._tables.http())
+            configuration.replace(tables.http())
         else:
-            configuration.update({host: self._tables.http_host(host) for host in hosts})
+            configuration.update({host: tables.http_host(host) for host in hosts})
         return configuration.resource()
 
-    def _https_routes(self, termination: Termination) -> Resources:
+    def _https_routes(self, tables: RouteTables, termination: Termination) -> Resources:
         configuration = self._configuration(names.https_routes(termination.secret))
-        configuration.replace(self._tables.https(termination))
+        configuration.replace(tables.https(termination))
         return configuration.resource()
 
     def _configuration(self, name: str) -> "_RouteConfiguration":
         return self._routes.setdefault(name, _RouteConfiguration(name, self._virtual_hosts))
 
-    def _forget(self, kept: set[str]) -> Resources:
-        gone = self._routes.keys() - kept
+    def _forget(self, certificates: Iterable[Key]) -> Resources:
+        gone = [names.https_routes(key) for key in certificates]
         for name in gone:
             del self._routes[name]
         return {(ResourceType.ROUTES, name): None for name in gone}

@@ -6,12 +6,18 @@ from datetime import datetime
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, SECP521R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 from cryptography.x509 import Certificate as X509Certificate
-from cryptography.x509 import load_pem_x509_certificates
+from cryptography.x509 import InvalidVersion, load_pem_x509_certificates
 
-from xds.kube.objects import Secret
+from xds.kube.objects import Secret, SecretData
 from xds.translate.model import Certificate
 
 _SMALLEST_RSA_KEY = 2048
@@ -19,56 +25,73 @@ _SMALLEST_RSA_KEY = 2048
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a Secret is good for: a certificate, or the reason why not. `expires` is that of the leaf, in UTC."""
+    """What a Secret is good for: a certificate, or the reason why not. The times are those of the leaf, in UTC."""
 
     certificate: Certificate | None
     why_not: str = ""
+    begins: datetime | None = None
     expires: datetime | None = None
 
 
+class _UnusableError(ValueError):
+    """Why a Secret is no certificate."""
+
+
 def judge(secret: Secret) -> Verdict:
-    """Whether the certificate chain parses, the key parses, and they belong together."""
-    data = secret.data
-    if data is None or not data.tls_crt or not data.tls_key:
-        missing = [
-            name
-            for name, value in (("tls.crt", data and data.tls_crt), ("tls.key", data and data.tls_key))
-            if not value
-        ]
+    """Whether the certificate chain parses, the key parses, and they belong together.
+
+    Only what was parsed is served: a tls.crt may hold the private key too, and other things that are nobody's business.
+    """
+    data = secret.data or SecretData()
+    missing = [name for name, value in (("tls.crt", data.tls_crt), ("tls.key", data.tls_key)) if not value]
+    if missing:
         return Verdict(None, f"it has no {' and no '.join(missing)}")
     try:
-        chain = load_pem_x509_certificates(data.tls_crt)
-        leaf = chain[0].public_key()
-    except (ValueError, UnsupportedAlgorithm):
-        return Verdict(None, "its tls.crt is not a chain of certificates in PEM")
+        chain = _chain(data.tls_crt or b"")
+        key = _key(data.tls_key or b"")
+        leaf = chain[0]
+        _check(leaf.public_key(), key.public_key())
+        certificate = Certificate(secret.key, b"".join(each.public_bytes(Encoding.PEM) for each in chain), _pem(key))
+        return Verdict(certificate, begins=leaf.not_valid_before_utc, expires=leaf.not_valid_after_utc)
+    except _UnusableError as error:
+        return Verdict(None, str(error))
+
+
+def _chain(pem: bytes) -> list[X509Certificate]:
     try:
-        key = load_pem_private_key(data.tls_key, password=None)
+        chain = load_pem_x509_certificates(pem)
+        chain[0].public_key()
+    except (ValueError, UnsupportedAlgorithm, InvalidVersion):
+        raise _UnusableError("its tls.crt is not a chain of certificates in PEM") from None
+    return chain
+
+
+def _key(pem: bytes) -> PrivateKeyTypes:
+    try:
+        return load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        return Verdict(None, "its tls.key is not an unencrypted private key in PEM")
-    why_not = _unfit(leaf, key.public_key())
-    if why_not:
-        return Verdict(None, why_not)
-    return Verdict(Certificate(secret.key, data.tls_crt, data.tls_key), expires=_expiry(chain[0]))
+        raise _UnusableError("its tls.key is not an unencrypted private key in PEM") from None
 
 
-def _unfit(leaf: PublicKeyTypes, key: PublicKeyTypes) -> str:
-    """Why Envoy would refuse the pair.
+def _check(leaf: PublicKeyTypes, key: PublicKeyTypes) -> None:
+    """Refuse what Envoy would refuse.
 
     Source: https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/security/ssl#certificate-selection
     """
     if _spki(leaf) != _spki(key):
-        return "its tls.key doesn't belong to its tls.crt"
+        raise _UnusableError("its tls.key doesn't belong to its tls.crt")
     if isinstance(leaf, RSAPublicKey):
-        return "" if leaf.key_size >= _SMALLEST_RSA_KEY else f"its RSA key has only {leaf.key_size} bits"
-    if isinstance(leaf, EllipticCurvePublicKey):
-        fit = isinstance(leaf.curve, SECP256R1 | SECP384R1 | SECP521R1)
-        return "" if fit else f"its curve {leaf.curve.name} is not one of P-256, P-384 and P-521"
-    return "its key is neither RSA nor ECDSA"
+        if leaf.key_size < _SMALLEST_RSA_KEY:
+            raise _UnusableError(f"its RSA key has only {leaf.key_size} bits")
+    elif not isinstance(leaf, EllipticCurvePublicKey):
+        raise _UnusableError("its key is neither RSA nor ECDSA")
+    elif not isinstance(leaf.curve, SECP256R1 | SECP384R1 | SECP521R1):
+        raise _UnusableError(f"its curve {leaf.curve.name} is not one of P-256, P-384 and P-521")
+
+
+def _pem(key: PrivateKeyTypes) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def _spki(key: PublicKeyTypes) -> bytes:
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-def _expiry(leaf: X509Certificate) -> datetime:
-    return leaf.not_valid_after_utc

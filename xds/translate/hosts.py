@@ -9,7 +9,7 @@ from xds.kube.references import NO_HOST
 from xds.kube.state import KubeState
 from xds.translate.backends import Unresolved, resolve
 from xds.translate.model import Backend, BackendKey, PathType, Route, VirtualHost
-from xds.translate.names import InvalidError, valid_host, valid_path
+from xds.translate.names import InvalidError, is_label, valid_host, valid_path
 
 
 @dataclass(slots=True)
@@ -51,7 +51,8 @@ class Scope:
         else:
             key = resolved.key
             findings.backends[key] = resolved
-        return Route(*path, key, ingress.key, Key(ingress.key.namespace, backend.service.name))
+        name = backend.service.name if is_label(backend.service.name) else "(invalid)"
+        return Route(*path, key, ingress.key, Key(ingress.key.namespace, name))
 
 
 def _unsupported(backend: IngressBackend) -> tuple[str, str, str]:

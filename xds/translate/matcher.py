@@ -45,10 +45,14 @@ class Answer:
 CLOSED = Answer(0)
 NOT_FOUND = Answer(404)
 MISDIRECTED = Answer(421)
+REDIRECTED = Answer(308)
 
 
-def answer(traffic: Traffic, request: Request) -> Answer:
+def answer(traffic: Traffic, request: Request, *, redirect_https: bool = False) -> Answer:
+    """What a proxy should answer. `redirect_https` is the operator's choice of that name."""
     host = _without_port(request.authority).lower()
+    if redirect_https and not request.https and _has_https(traffic.tls, host):
+        return REDIRECTED
     if request.https:
         termination = _termination(traffic.tls, request.sni.lower())
         if termination is None:
@@ -88,6 +92,11 @@ def _serves(tls: TlsTable, termination: Termination, host: str) -> bool:
         return True
     others = (pattern for other in tls.terminations for pattern in other.hosts)
     return termination.is_default and not any(covers(pattern, host) for pattern in (*others, *tls.refused))
+
+
+def _has_https(tls: TlsTable, host: str) -> bool:
+    """Whether a TLS entry that covers the host has a certificate, and its own entry, if it has one, does too."""
+    return host not in tls.refused and any(_covered(termination, host) for termination in tls.terminations)
 
 
 def _covered(termination: Termination, host: str) -> bool:

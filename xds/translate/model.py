@@ -52,7 +52,7 @@ class Backend:
 class Route:
     """A path of a host, and the backend that answers it; None where there is none, which is 503.
 
-    `path` is as written, except that what is not ASCII is percent-encoded, as it is in a request.
+    `path` is as Envoy compares it: what needs an escape has one, and nothing else that Envoy would unescape.
     """
 
     path: str
@@ -88,7 +88,7 @@ class Certificate:
     """A certificate chain and its private key, both in PEM and found to match."""
 
     secret: Key
-    chain: bytes
+    chain: bytes = field(repr=False)
     private_key: bytes = field(repr=False)
 
 

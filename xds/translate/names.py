@@ -12,6 +12,8 @@ _LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _HOST: Final = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*")
 _IPV4: Final = re.compile(r"[0-9]+(\.[0-9]+){3}")
 _HOST_LENGTH: Final = 253
+_PATH_LENGTH: Final = 4096
+"""Of paths: a bound for memory, far below the 60 KiB of headers that Envoy accepts."""
 
 _NEVER_MATCHES: Final = re.compile(r"//|/\.\.?(/|$)|[?#\\]")
 _ESCAPED_SLASH: Final = re.compile(r"%2f", re.IGNORECASE)
@@ -49,6 +51,14 @@ def valid_host(host: str) -> str:
     return lowered
 
 
+def is_label(name: str) -> bool:
+    """Whether a Service could be called so.
+
+    Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
+    """
+    return re.fullmatch(_LABEL, name) is not None
+
+
 def valid_path(path: HTTPIngressPath) -> tuple[str, PathType]:
     """The path as a request would carry it, and how it is compared.
 
@@ -61,6 +71,8 @@ def valid_path(path: HTTPIngressPath) -> tuple[str, PathType]:
         )
     implementation_specific = path.path_type == "ImplementationSpecific"
     written = path.path or ("/" if implementation_specific else "")
+    if len(written) > _PATH_LENGTH:
+        raise InvalidError("InvalidPath", f"path {shown(written)} has more than {_PATH_LENGTH} characters")
     text = canonical(_clean(written))
     if not text.startswith("/"):
         raise InvalidError("InvalidPath", f"path {shown(written)} doesn't begin with '/'")

@@ -18,14 +18,13 @@ _EFFECT: Final = "HTTPS for its hosts is off, HTTP goes on"
 
 @dataclass(frozen=True, slots=True)
 class TlsTable:
-    """All terminations by Secret, in the order of their keys, and the certificates that they use.
+    """All terminations by Secret, in the order of their keys.
 
     `refused` are the hosts, sorted, whose entries have no usable certificate: no other certificate stands in for it,
     be it the default one or that of a wildcard.
     """
 
     terminations: tuple[Termination, ...] = ()
-    certificates: tuple[Certificate, ...] = ()
     refused: tuple[str, ...] = ()
 
 
@@ -77,25 +76,26 @@ class TlsTranslation:
         self._refused: set[str] = set()
         self._certificates: dict[Key, Certificate | None] = {}
 
-    def table(self) -> TlsTable:
+    def run(self) -> tuple[TlsTable, dict[Key, Certificate]]:
+        """The terminations, and the certificates that they use by Secret."""
         for ingress in self._state.ingresses_with_tls():
             for index, entry in enumerate(ingress.spec.tls or ()):
                 self._claim(ingress, entry, f"spec.tls[{index}]")
         default = self._default_certificate()
         self._store.keep(self._certificates.keys())
-        hosts_of: dict[Key, list[str]] = {default.secret: []} if default else {}
+        table = self._table(default.secret if default else None)
+        found = {each.secret: self._certificates[each.secret] for each in table.terminations}
+        return table, {secret: certificate for secret, certificate in found.items() if certificate}
+
+    def _table(self, default: Key | None) -> TlsTable:
+        hosts_of: dict[Key, list[str]] = {default: []} if default else {}
         for host, (secret, _) in self._owners.items():
             hosts_of.setdefault(secret, []).append(host)
-        return TlsTable(
-            tuple(
-                Termination(
-                    secret, tuple(sorted(hosts_of[secret])), is_default=bool(default and default.secret == secret)
-                )
-                for secret in sorted(hosts_of)
-            ),
-            tuple(certificate for secret in sorted(hosts_of) if (certificate := self._certificates[secret])),
-            tuple(sorted(self._refused - self._owners.keys())),
+        terminations = (
+            Termination(secret, tuple(sorted(hosts_of[secret])), is_default=secret == default)
+            for secret in sorted(hosts_of)
         )
+        return TlsTable(tuple(terminations), tuple(sorted(self._refused - self._owners.keys())))
 
     def _claim(self, ingress: Ingress, entry: IngressTLS, at: str) -> None:
         hosts = list(self._hosts(ingress, entry, at))
@@ -175,13 +175,21 @@ class TlsTranslation:
         certificate = verdict.certificate or self._store.last_good(key)
         if verdict.certificate is None:
             self._problem(user, at, "SecretInvalid", _invalid(key, verdict, certificate))
-        elif verdict.expires is not None and verdict.expires < self._now:
+        else:
+            self._check_time(user, at, key, verdict)
+        self._certificates[key] = certificate
+        return certificate
+
+    def _check_time(self, user: ObjectRef, at: str, key: Key, verdict: Verdict) -> None:
+        """A certificate out of its time is served all the same: clients may be told, or have another clock."""
+        if verdict.expires is not None and verdict.expires < self._now:
             message = (
                 f"the certificate in Secret {key} expired on {verdict.expires:%Y-%m-%d}; it is served all the same"
             )
             self._problem(user, at, "CertificateExpired", (message, "Renew it."))
-        self._certificates[key] = certificate
-        return certificate
+        if verdict.begins is not None and verdict.begins > self._now:
+            message = f"the certificate in Secret {key} is not valid before {verdict.begins:%Y-%m-%d %H:%M} UTC"
+            self._problem(user, at, "CertificateNotYetValid", (message, "Check the clocks, or wait."))
 
     def _problem(self, user: ObjectRef, at: str, reason: str, message_and_remedy: tuple[str, str]) -> None:
         self._findings.problems.append(Problem(user, reason, *message_and_remedy, field=at))

@@ -11,7 +11,7 @@ from xds.kube.state import KubeState, Stale
 from xds.translate.endpoints import localities
 from xds.translate.hosts import Findings, Scope, default_route, translate_host, translate_ingress
 from xds.translate.ledger import Ledger, News
-from xds.translate.model import Backend, BackendKey, Locality, Route, VirtualHost
+from xds.translate.model import Backend, BackendKey, Certificate, Locality, Route, VirtualHost
 from xds.translate.tls import CertificateStore, TlsTable, TlsTranslation
 
 
@@ -25,11 +25,15 @@ class TranslateOptions:
 
 @dataclass(frozen=True, slots=True)
 class TrafficChange:
-    """What differs from the traffic model before. `hosts` holds NO_HOST where the answer to unnamed hosts changed."""
+    """What differs from the traffic model before. `hosts` holds NO_HOST where the answer to unnamed hosts changed.
+
+    `tls`: which certificate serves which hosts; `certificates`: what they are.
+    """
 
     hosts: frozenset[str] = frozenset()
     default: bool = False
     tls: bool = False
+    certificates: bool = False
     backends: frozenset[BackendKey] = frozenset()
     endpoints: frozenset[BackendKey] = frozenset()
 
@@ -41,11 +45,12 @@ class Translator:
         self._state = state
         self._options = options
         self._scope = Scope(state, options.allow_external_name)
-        self._certificates = CertificateStore()
+        self._certificate_store = CertificateStore()
         self._default_secret_due = options.default_tls_secret is not None
         self._hosts: dict[str, VirtualHost] = {}
         self._default: Route | None = None
         self._tls = TlsTable()
+        self._certificates: dict[Key, Certificate] = {}
         self._backends = _BackendUse()
         self._ledger = Ledger()
 
@@ -63,6 +68,11 @@ class Translator:
         return self._tls
 
     @property
+    def certificates(self) -> Mapping[Key, Certificate]:
+        """Those that terminate TLS, by Secret."""
+        return self._certificates
+
+    @property
     def backends(self) -> Mapping[BackendKey, Backend]:
         """The backends that a route uses."""
         return self._backends.known
@@ -77,9 +87,10 @@ class Translator:
         return self._ledger.take_news()
 
     def localities(self, key: BackendKey) -> tuple[Locality, ...]:
-        """The endpoints of a backend in use, as of now."""
+        """The endpoints of a backend in use, as of now; none of an ExternalName, which DNS knows."""
+        backend = self._backends.known[key]
         problems: list[Problem] = []
-        found = localities(self._backends.known[key], self._state.slices(key.service_key), problems)
+        found = () if backend.external_name else localities(backend, self._state.slices(key.service_key), problems)
         self._ledger.report(("endpoints", key), problems)
         return found
 
@@ -99,11 +110,12 @@ class Translator:
             self._translate_ingress(key)
         hosts = frozenset(host for host in stale.hosts if self._translate_host(host))
         default = stale.default_backend and self._translate_default()
-        tls = stale.tls and self._translate_tls(now)
+        tls, certificates = self._translate_tls(now) if stale.tls else (False, False)
         backends, gone = self._backends.changes()
         for backend in gone:
             self._ledger.report(("endpoints", backend), ())
-        return TrafficChange(hosts, default, tls, backends, self._backends.of_services(stale.endpoints) | backends)
+        endpoints = self._backends.of_services(stale.endpoints) | backends
+        return TrafficChange(hosts, default, tls, certificates, backends, endpoints)
 
     def _translate_ingress(self, key: Key) -> None:
         findings = Findings()
@@ -134,15 +146,15 @@ class Translator:
         self._default = default
         return True
 
-    def _translate_tls(self, now: datetime) -> bool:
+    def _translate_tls(self, now: datetime) -> tuple[bool, bool]:
+        """Whether the table changed, and whether a certificate did."""
         findings = Findings()
         secret = self._options.default_tls_secret
-        table = TlsTranslation(self._state, self._certificates, secret, now, findings).table()
+        before = (self._tls, self._certificates)
+        translation = TlsTranslation(self._state, self._certificate_store, secret, now, findings)
+        self._tls, self._certificates = translation.run()
         self._ledger.report(("tls", NO_HOST), findings.problems)
-        if table == self._tls:
-            return False
-        self._tls = table
-        return True
+        return self._tls != before[0], self._certificates != before[1]
 
 
 class _BackendUse:

@@ -1,0 +1,70 @@
+"""The words of the route table: a request and its answer, and the Ingresses that it is tried on."""
+
+from dataclasses import dataclass
+
+from tests.support.objects import service
+from xds.kube.objects import Ingress, Key, KubeObject, Secret, Service
+
+CLOSED = 0
+"""Expected where no connection comes about: no certificate for the SNI."""
+
+NOT_FOUND = 404
+MISDIRECTED = 421
+UNAVAILABLE = 503
+REDIRECTED = 308
+
+
+@dataclass(frozen=True)
+class Case:
+    """A request and the answer to it: the name of the Service, a status, or CLOSED.
+
+    `path` is sent as it is; `authority` is the Host header or `:authority`. `sni` is empty where a client sends none.
+    """
+
+    name: str
+    authority: str
+    path: str
+    expected: str | int
+    https: bool = False
+    sni: str = ""
+
+    @property
+    def status(self) -> int:
+        return self.expected if isinstance(self.expected, int) else 200
+
+    @property
+    def service(self) -> str | None:
+        return self.expected if isinstance(self.expected, str) else None
+
+
+@dataclass(frozen=True)
+class Table:
+    """`services` exist; what an Ingress names beside them doesn't."""
+
+    name: str
+    ingresses: tuple[Ingress, ...]
+    services: tuple[Service, ...]
+    cases: tuple[Case, ...]
+    secrets: tuple[Secret, ...] = ()
+    default_tls_secret: Key | None = None
+    redirect_https: bool = False
+
+    @property
+    def objects(self) -> tuple[KubeObject, ...]:
+        return (*self.ingresses, *self.services, *self.secrets)
+
+
+def http(authority: str, path: str, expected: str | int, why: str = "") -> Case:
+    name = f"http://{authority}{path}"
+    return Case(f"{name} ({why})" if why else name, authority, path, expected)
+
+
+def https(authority: str, path: str, expected: str | int, *, sni: str | None = None, why: str = "") -> Case:
+    """Where no SNI is said, the client sends the host as browsers do."""
+    sni = authority.partition(":")[0] if sni is None else sni
+    name = f"https://{authority}{path} sni={sni or 'none'}"
+    return Case(f"{name} ({why})" if why else name, authority, path, expected, https=True, sni=sni)
+
+
+def services(*names: str) -> tuple[Service, ...]:
+    return tuple(service(name) for name in names)
