@@ -15,11 +15,13 @@ from typing import Any
 import grpc
 import pytest
 import yaml
+from rich.console import Console
 
 from tests.support.debug_server import ThreadedDebugServer, services, shop, type_status
 from tests.support.envoy import free_port
 from tests.support.objects import certificate, secret, service, tls
 from xds.cli import COMMANDS, Commands, cli, run
+from xds.cli_output import table
 from xds.protocol.messages import Node
 from xds.protocol.status import Rejection
 from xds.snapshot.resource import ResourceType
@@ -304,3 +306,12 @@ def test_the_version(xds: Xds) -> None:
     shown = xds("--version")
     assert (shown.code, shown.err) == (0, "")
     assert shown.out.startswith("xds 0.")
+
+
+def test_what_a_proxy_says_does_not_steer_the_terminal() -> None:
+    made = table(["WHY"], [["\x1b]0;owned\x07\x1b[2J line\none"]])
+    console = Console(width=80)
+    with console.capture() as captured:
+        console.print(made)
+    assert "\x1b" not in captured.get()
+    assert "\\x1b]0;owned\\x07" in captured.get()

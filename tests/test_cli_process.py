@@ -188,3 +188,22 @@ def test_serve_reads_the_environment_and_a_flag_wins(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         process.stderr.read()
         assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_serve_ends_well_on_a_signal_while_it_is_imported(tmp_path: Path, number: signal.Signals) -> None:
+    """As soon as it catches the signal, which is long before it serves."""
+    ports = ("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+    process = subprocess.Popen([*XDS, "serve", "--from", str(tmp_path), *ports], stderr=subprocess.PIPE)
+    while not _catches(process.pid, signal.SIGTERM):
+        pass
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=10)
+    assert (process.returncode, errors) == (0, b"")
+
+
+def _catches(pid: int, number: signal.Signals) -> bool:
+    """Source: SigCgt in proc_pid_status(5)."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = int(next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt")), 16)
+    return bool(caught >> (number - 1) & 1)

@@ -69,7 +69,7 @@ class ControlPlane:
         self._revisions = Revisions()
         self._stopping = False
         self._metrics.registry.register(
-            StateCollector(self._pipeline.store, lambda: self._pipeline.problems, lambda: self._ads.connected)
+            StateCollector(self._pipeline.store, lambda: self._pipeline.problem_reasons, lambda: self._ads.connected)
         )
 
     async def serve(self) -> None:
@@ -103,6 +103,7 @@ class ControlPlane:
         server = grpc.aio.server(options=OPTIONS)
         self._ads.register(server)
         debug = DebugService(self._pipeline.store, lambda: self._pipeline.problems, self._ads.proxies, self._revisions)
+        stack.callback(debug.close)
         health = await add_debug(server, debug)
         address = _bind(server, self._settings.listen)
         await server.start()

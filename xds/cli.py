@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import signal
 import sys
 from typing import Any, NamedTuple, NoReturn
 
@@ -77,6 +78,9 @@ def run(arguments: list[str]) -> int:
 
 
 def main() -> NoReturn:
+    if sys.argv[1:2] == ["serve"]:  # it ends well on these, also while it is still being imported
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: sys.exit(0))
     sys.exit(run(sys.argv[1:]))
 
 

@@ -51,8 +51,13 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, numbe
     for column in columns:
         made.add_column(column, overflow="fold", justify="right" if column in numbers else "left")
     for row in rows:
-        made.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+        made.add_row(*(Text(_printable(cell)) if isinstance(cell, str) else cell for cell in row))
     return made
+
+
+def _printable(text: str) -> str:
+    """What a proxy calls itself, and how it words a rejection, is not to steer the terminal."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text)
 
 
 def short(type_url: str) -> str:

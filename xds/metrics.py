@@ -1,13 +1,11 @@
 """What Prometheus sees: counted where it happens, or asked for when it scrapes."""
 
-from collections import Counter as Tally
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from xds.kube.problem import Problem
 from xds.snapshot.resource import ResourceType
 from xds.snapshot.store import Store
 
@@ -22,6 +20,9 @@ class Metrics:
         self.pushes = self._counter("xds_pushes", "Responses sent to proxies.")
         self.acks = self._counter("xds_acks", "Responses that proxies accepted.")
         self.nacks = self._counter("xds_nacks", "Responses that proxies rejected.")
+        self.stuck = Counter(
+            "xds_stuck_proxies", "Streams ended because the proxy did not read.", registry=self.registry
+        )
         self.propagation = Histogram(
             "xds_propagation_seconds",
             "From reading a change to the last proxy's ACK of it.",
@@ -37,9 +38,9 @@ class Metrics:
 
 
 class StateCollector(Collector):
-    """Reads the gauges off the state at each scrape."""
+    """Reads the gauges off the state at each scrape. `problems` counts them by reason."""
 
-    def __init__(self, store: Store, problems: Callable[[], list[Problem]], connected: Callable[[], int]) -> None:
+    def __init__(self, store: Store, problems: Callable[[], Mapping[str, int]], connected: Callable[[], int]) -> None:
         self._store = store
         self._problems = problems
         self._connected = connected
@@ -52,6 +53,6 @@ class StateCollector(Collector):
             resources.add_metric([type_.short], len(self._store.resources(type_)))
         yield resources
         problems = GaugeMetricFamily("xds_problems", "What could not be honoured.", labels=["reason"])
-        for reason, count in sorted(Tally(problem.reason for problem in self._problems()).items()):
+        for reason, count in sorted(self._problems().items()):
             problems.add_metric([reason], count)
         yield problems

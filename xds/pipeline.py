@@ -1,6 +1,6 @@
 """The way of the data, from changes to a revision: the only module that sees all stages, and the only writer."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from xds.kube.change import Batch
@@ -41,6 +41,11 @@ class Pipeline:
     @property
     def problems(self) -> list[Problem]:
         return self._translator.problems
+
+    @property
+    def problem_reasons(self) -> Mapping[str, int]:
+        """How many problems there are, by reason."""
+        return self._translator.problem_reasons
 
     def take_news(self) -> News:
         """The problems that came and went since this was last asked."""

@@ -8,7 +8,7 @@ import pytest
 from grpc import StatusCode
 
 from tests.support.ads_client import CDS, EDS, LDS, RDS, AdsClient
-from tests.support.objects import slice_of
+from tests.support.objects import ingress, path, rule, service, slice_of
 from tests.support.plane import Plane, cluster, site, until
 from xds.protocol.messages import Variant
 from xds.protocol.session import NAMES_LIMIT, UNSERVED_LIMIT
@@ -204,3 +204,16 @@ def asking_for(variant: Variant, type_: ResourceType, count: int) -> bytes:
     if variant is Variant.DELTA:
         return codec.encode(DeltaDiscoveryRequest(node=node, type_url=type_, resource_names_subscribe=names))
     return codec.encode(DiscoveryRequest(node=node, type_url=type_, resource_names=names))
+
+
+async def test_a_proxy_that_leaves_no_room_for_a_response_loses_its_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its connection takes unread, some megabytes, is sent and waits for an ACK; a longer response is cut off."""
+    monkeypatch.setattr("xds.server.ads.WRITE_TIMEOUT", 0.5)
+    monkeypatch.setattr("xds.server.ads.ABORT_TIMEOUT", 0.1)
+    paths = [path(f"/{number}/{'x' * 4000}") for number in range(6000)]
+    async with Plane(service("web"), ingress("long", rule("long.example.com", *paths))) as plane:
+        client = plane.delta()
+        await client.subscribe(RDS, "http")
+        await until(lambda: plane.ads.connected == 1)
+        await until(lambda: plane.ads.connected == 0)
+        assert plane.metrics.registry.get_sample_value("xds_stuck_proxies_total") == 1

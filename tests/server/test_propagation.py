@@ -91,3 +91,11 @@ def test_what_a_stream_that_never_answers_costs_is_bounded(observed: Observed) -
         observed.propagation.answered(answers, None, 101.0)
     assert len(stuck) == REMEMBERED
     assert observed.seconds[0] == 10
+
+
+def test_the_end_of_the_last_stream_leaves_the_last_answer(observed: Observed) -> None:
+    one, other = Lag(), Lag()
+    observed.spread(1, one, other)
+    observed.propagation.answered(one, None, 103.0)
+    observed.propagation.ended(other)
+    assert observed.seconds == (1, 3.0)

@@ -195,3 +195,15 @@ def test_a_version_depends_on_nothing_but_the_bytes() -> None:
         ResourceType, "v"
     )
     assert len({resource(type_, "x", b"1").version for type_ in ResourceType}) == 1
+
+
+def test_the_history_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xds.snapshot.store.HISTORY_BYTES", 100)
+    store = Store()
+    for number in range(10):
+        commit(store, {(CDS, "web"): bytes([number]) * 30})
+    assert [revision.number for revision in store.history] == [10]
+    commit(store, {(CDS, "other"): b"x" * 1000})
+    assert [revision.number for revision in store.history] == [11], "the newest is kept, however large"
+    with pytest.raises(UnknownRevisionError):
+        store.diff(9, 11)

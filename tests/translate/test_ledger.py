@@ -45,3 +45,12 @@ def test_what_came_and_went_is_no_news() -> None:
     ledger.report("one", [])
     ledger.report("one", [A])
     assert ledger.take_news() == News((), ())
+
+
+def test_problems_are_counted_by_reason() -> None:
+    ledger = Ledger()
+    ledger.report("one", [A, B])
+    ledger.report("two", [A])
+    assert ledger.reasons == {"BackendNotFound": 2}
+    ledger.report("one", [])
+    assert ledger.reasons == {"BackendNotFound": 1}

@@ -1,6 +1,7 @@
 """ADS over grpc.aio: each stream is a protocol session with a reader and a writer around it."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from typing import Any, Final, TypeAlias
 
@@ -31,6 +32,12 @@ OPTIONS: Final = (
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
 )
+
+WRITE_TIMEOUT: Final = 60.0
+"""Seconds that a proxy may take to make room for a response. One that doesn't read loses its stream, not our memory."""
+
+ABORT_TIMEOUT: Final = 5.0
+"""Seconds for the words with which a stream is ended."""
 
 _CODES: Final = {
     ErrorCode.INVALID_ARGUMENT: grpc.StatusCode.INVALID_ARGUMENT,
@@ -106,7 +113,7 @@ class AdsService:
                 await self._converse(stream, requests)
             except ProtocolError as error:
                 _log.warning("proxy_refused", peer=stream.peer, node=stream.node, error=error.message)
-                await context.abort(_CODES[error.code], error.message)
+                await _abort(context, error)
             except grpc.aio.InternalError:
                 pass  # the proxy went away while it was being written to
             except Exception:
@@ -130,14 +137,29 @@ class AdsService:
         reader.add_done_callback(lambda _: stream.wake())
         try:
             while not reader.done() and not self._closing:
-                for response in stream.session.take_responses(self._clock()):
-                    await stream.context.write(self._encoder.encode(response))
-                    self._metrics.pushes.labels(response.type.short).inc()
+                await self._write(stream)
                 await stream.wait(self._clock)
             if reader.done():
                 reader.result()
         finally:
             reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
+
+    async def _write(self, stream: "_Stream") -> None:
+        """Send all that may be sent.
+
+        Raises:
+            ProtocolError: the proxy doesn't read.
+        """
+        for response in stream.session.take_responses(self._clock()):
+            try:
+                async with asyncio.timeout(WRITE_TIMEOUT):
+                    await stream.context.write(self._encoder.encode(response))
+            except TimeoutError:
+                self._metrics.stuck.inc()
+                text = f"nothing was read for {WRITE_TIMEOUT:.0f} s"
+                raise ProtocolError(ErrorCode.RESOURCE_EXHAUSTED, text) from None
+            self._metrics.pushes.labels(response.type.short).inc()
 
     async def _read(self, stream: "_Stream", requests: AsyncIterator[bytes]) -> None:
         async for data in requests:
@@ -161,6 +183,13 @@ class AdsService:
                     _log_rejection(stream, event)
                 case Unserved(type_url=type_url):
                     _log.warning("type_not_served", peer=stream.peer, node=stream.node, type_url=type_url[:200])
+
+
+async def _abort(context: Context, error: ProtocolError) -> None:
+    """End the stream with the error; without a word, if a proxy that doesn't read leaves no room for it."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(ABORT_TIMEOUT):
+            await context.abort(_CODES[error.code], error.message)
 
 
 def _log_rejection(stream: "_Stream", event: Rejected) -> None:

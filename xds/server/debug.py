@@ -8,6 +8,7 @@ Rendering a large resource takes longer than a proxy should wait, so it is done 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeAlias, TypeVar
 
 from grpc import StatusCode as _Code
@@ -59,6 +60,13 @@ class DebugService(debug_pb2_grpc.DebugServiceServicer):
         self._problems = problems
         self._proxies = proxies
         self._revisions = revisions
+        # One thread, however many ask: more would take the processor from the event loop, and the loop's own threads
+        # from the source.
+        self._renderer = ThreadPoolExecutor(1, "render")
+
+    def close(self) -> None:
+        """Render nothing more."""
+        self._renderer.shutdown(wait=False, cancel_futures=True)
 
     async def ListResources(
         self, request: pb.ListResourcesRequest, context: _Context
@@ -67,7 +75,7 @@ class DebugService(debug_pb2_grpc.DebugServiceServicer):
         await self._require_snapshot(context)
         snapshot, resources = messages.snapshot(self._store, _wall_clock()), list(self._selected(chosen))
         yield pb.ListResourcesResponse(snapshot=snapshot)
-        async for rendered in _rendered(messages.resource, resources, request.view):
+        async for rendered in self._rendered(messages.resource, resources, request.view):
             yield pb.ListResourcesResponse(resources=rendered)
 
     async def DiffSnapshots(
@@ -83,7 +91,7 @@ class DebugService(debug_pb2_grpc.DebugServiceServicer):
         except UnknownRevisionError as error:
             await context.abort(_Code.OUT_OF_RANGE, str(error))
         yield pb.DiffSnapshotsResponse(start=self._revision(start), end=self._revision(end))
-        async for rendered in _rendered(messages.change, changes, request.view):
+        async for rendered in self._rendered(messages.change, changes, request.view):
             yield pb.DiffSnapshotsResponse(changes=rendered)
 
     async def WatchSnapshot(
@@ -96,7 +104,7 @@ class DebugService(debug_pb2_grpc.DebugServiceServicer):
             try:
                 async for revision in watch:
                     if changes := chosen.of(revision.changes):
-                        yield await _watched(revision, changes, request.view)
+                        yield await self._watched(revision, changes, request.view)
             except FellBehindError:
                 await context.abort(_Code.RESOURCE_EXHAUSTED, "the client didn't keep up, and has missed revisions")
         await context.abort(_Code.UNAVAILABLE, "the server shuts down")
@@ -124,6 +132,27 @@ class DebugService(debug_pb2_grpc.DebugServiceServicer):
     def _revision(self, number: int) -> pb.Revision:
         known = next((revision for revision in self._store.history if revision.number == number), None)
         return messages.revision(known, _wall_clock()) if known else pb.Revision(number=number)
+
+    async def _rendered(
+        self, render: Callable[..., _Message], values: Sequence[_Value], view: pb.ResourceView
+    ) -> AsyncIterator[list[_Message]]:
+        """The messages of the values, CHUNK at a time."""
+        for start in range(0, len(values), CHUNK):
+            yield await self._in_thread(render, values[start : start + CHUNK], view)
+
+    async def _watched(
+        self, revision: Revision, changes: Sequence[ResourceChange], view: pb.ResourceView
+    ) -> pb.WatchSnapshotResponse:
+        rendered = await self._in_thread(messages.change, changes, view)
+        return pb.WatchSnapshotResponse(revision=messages.revision(revision, _wall_clock()), changes=rendered)
+
+    async def _in_thread(
+        self, render: Callable[..., _Message], values: Sequence[_Value], view: pb.ResourceView
+    ) -> list[_Message]:
+        """Cancelled, it leaves the thread to finish these values."""
+        full = view == pb.RESOURCE_VIEW_FULL
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._renderer, lambda: [render(value, full=full) for value in values])
 
 
 class Health:
@@ -155,29 +184,6 @@ async def _filter(wanted: pb.ResourceFilter, context: _Context) -> Filter:
         return Filter.parse(wanted.types, wanted.names)
     except UnknownTypeError as error:
         await context.abort(_Code.INVALID_ARGUMENT, str(error))
-
-
-async def _rendered(
-    render: Callable[..., _Message], values: Sequence[_Value], view: pb.ResourceView
-) -> AsyncIterator[list[_Message]]:
-    """The messages of the values, CHUNK at a time."""
-    for start in range(0, len(values), CHUNK):
-        yield await _in_thread(render, values[start : start + CHUNK], view)
-
-
-async def _watched(
-    revision: Revision, changes: Sequence[ResourceChange], view: pb.ResourceView
-) -> pb.WatchSnapshotResponse:
-    rendered = await _in_thread(messages.change, changes, view)
-    return pb.WatchSnapshotResponse(revision=messages.revision(revision, _wall_clock()), changes=rendered)
-
-
-async def _in_thread(
-    render: Callable[..., _Message], values: Sequence[_Value], view: pb.ResourceView
-) -> list[_Message]:
-    """Cancelled, it leaves the thread to finish these values."""
-    full = view == pb.RESOURCE_VIEW_FULL
-    return await asyncio.to_thread(lambda: [render(value, full=full) for value in values])
 
 
 def _wall_clock() -> WallClock:

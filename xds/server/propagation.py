@@ -14,11 +14,12 @@ REMEMBERED: Final = 1000
 
 @dataclass(slots=True)
 class _Spread:
-    """A revision on its way: how many streams have not answered it yet."""
+    """A revision on its way: how many streams have not answered it yet, and when the last one did that has."""
 
     number: int
     read_at: float
     streams: int = 0
+    answered_at: float | None = None
 
 
 class Lag:
@@ -57,9 +58,14 @@ class Propagation:
     def answered(self, lag: Lag, behind: int | None, now: float) -> None:
         """A stream answered, and is now `behind` by revisions from that number on (None: by none)."""
         for spread in lag.answered(behind):
-            if not spread.streams:
-                self._histogram.observe(now - spread.read_at)
+            spread.answered_at = now
+            self._observe(spread)
 
     def ended(self, lag: Lag) -> None:
         """A stream is gone: nobody waits for its answers, and its end is none."""
-        lag.answered(None)
+        for spread in lag.answered(None):
+            self._observe(spread)
+
+    def _observe(self, spread: _Spread) -> None:
+        if not spread.streams and spread.answered_at is not None:
+            self._histogram.observe(spread.answered_at - spread.read_at)

@@ -9,7 +9,10 @@ from typing import Final, TypeAlias
 from xds.snapshot.resource import Resource, ResourceType
 
 HISTORY: Final = 100
-"""Revisions kept for `xds snapshot diff`."""
+"""Revisions kept for `xds snapshot diff`, at most."""
+
+HISTORY_BYTES: Final = 64 * 1024 * 1024
+"""What the resources in the history may hold in all, but for the newest revision, which is always kept."""
 
 ResourceKey: TypeAlias = tuple[ResourceType, str]
 
@@ -35,6 +38,12 @@ class Revision:
     committed_at: float
     changes: tuple[ResourceChange, ...]
 
+    @property
+    def size(self) -> int:
+        """Bytes of the resources before and after."""
+        resources = (resource for change in self.changes for resource in (change.old, change.new))
+        return sum(len(resource.body) for resource in resources if resource)
+
 
 class UnknownRevisionError(LookupError):
     """The revision asked for is not in the history (too old, or not made yet)."""
@@ -50,7 +59,9 @@ class Store:
     def __init__(self, history: int = HISTORY) -> None:
         self._resources: dict[ResourceType, dict[str, Resource]] = {type_: {} for type_ in ResourceType}
         self._sums: dict[ResourceType, int] = dict.fromkeys(ResourceType, 0)
-        self._history: deque[Revision] = deque(maxlen=history)
+        self._history: deque[Revision] = deque()
+        self._history_limit = history
+        self._history_bytes = 0
         self._number = 0
 
     @property
@@ -87,7 +98,7 @@ class Store:
             self._write(change)
         self._number += 1
         revision = Revision(self._number, read_at, now, changes)
-        self._history.append(revision)
+        self._remember(revision)
         return revision
 
     def diff(self, start: int, end: int) -> tuple[ResourceChange, ...]:
@@ -111,6 +122,14 @@ class Store:
                 key=lambda change: (order.index(change.type), change.name),
             )
         )
+
+    def _remember(self, revision: Revision) -> None:
+        self._history.append(revision)
+        self._history_bytes += revision.size
+        while len(self._history) > self._history_limit or (
+            len(self._history) > 1 and self._history_bytes > HISTORY_BYTES
+        ):
+            self._history_bytes -= self._history.popleft().size
 
     def _reach(self) -> str:
         oldest = self._history[0].number - 1 if self._history else 0

@@ -1,7 +1,7 @@
 """Keeps what was found to be wrong, and what of it is news."""
 
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
 from xds.kube.problem import Problem
@@ -21,6 +21,7 @@ class Ledger:
     def __init__(self) -> None:
         self._by_unit: dict[Hashable, frozenset[Problem]] = {}
         self._finders: Counter[Problem] = Counter()
+        self._reasons: Counter[str] = Counter()
         self._appeared: set[Problem] = set()
         self._solved: set[Problem] = set()
 
@@ -28,6 +29,11 @@ class Ledger:
     def problems(self) -> list[Problem]:
         """Each once, by object."""
         return sorted(self._finders)
+
+    @property
+    def reasons(self) -> Mapping[str, int]:
+        """How many there are, by reason."""
+        return self._reasons
 
     def report(self, unit: Hashable, problems: Iterable[Problem]) -> None:
         """These are all that the unit finds now."""
@@ -48,12 +54,14 @@ class Ledger:
     def _found(self, problem: Problem) -> None:
         self._finders[problem] += 1
         if self._finders[problem] == 1:
+            self._reasons[problem.reason] += 1
             _note(problem, self._appeared, self._solved)
 
     def _lost(self, problem: Problem) -> None:
         self._finders[problem] -= 1
         if not self._finders[problem]:
             del self._finders[problem]
+            self._reasons[problem.reason] -= 1
             _note(problem, self._solved, self._appeared)
 
 

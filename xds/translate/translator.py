@@ -82,6 +82,11 @@ class Translator:
         """All there is to report, by object; each once, however many hosts it touches."""
         return self._ledger.problems
 
+    @property
+    def problem_reasons(self) -> Mapping[str, int]:
+        """How many problems there are, by reason."""
+        return self._ledger.reasons
+
     def take_news(self) -> News:
         """The problems that came and went since this was last asked."""
         return self._ledger.take_news()
