@@ -182,5 +182,5 @@ def _refuse_if_alive(address: UnixPath) -> None:
 
 
 def _unusable(address: HostPort | UnixPath, flag: str, error: Exception) -> ServeError:
-    reason = getattr(error, "strerror", None) or "it is in use, or not an address of this machine"
+    reason = getattr(error, "strerror", None) or "it is in use, or nothing that this machine can listen on"
     return ServeError(f"can't listen on {address}: {reason}; choose another with {flag}")

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, NoReturn
 
 import click
 
+from xds.cli_options import version_option
+
 
 class Entry(NamedTuple):
     """Where a command is defined, as `module:name`, and what the list of commands says of it."""
@@ -56,7 +58,7 @@ class Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Each flag has an environment variable, XDS_ and the flag in capitals; a flag wins.",
 )
-@click.version_option(package_name="xds-ingress", prog_name="xds", message="%(prog)s %(version)s")
+@version_option
 def cli() -> None:
     """An Envoy control plane for Kubernetes Ingress."""
 
@@ -78,6 +80,8 @@ def run(arguments: list[str]) -> int:
 
 
 def main() -> NoReturn:
+    # What gRPC has to say of an address that can't be bound, we say too, in one line.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     if sys.argv[1:2] == ["serve"]:  # it ends well on these, also while it is still being imported
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: sys.exit(0))

@@ -76,6 +76,8 @@ class IpAddress(click.ParamType):  # type: ignore[type-arg]
 
 PORT = click.IntRange(1, 65535)
 
+version_option = click.version_option(package_name="xds-ingress", prog_name="xds", message="%(prog)s %(version)s")
+
 server_option = option(
     "--server", type=Address(), default=SERVER, help="The control plane to ask: its --listen.", metavar=Address().name
 )

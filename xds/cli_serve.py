@@ -6,11 +6,20 @@ from typing import Any
 import click
 
 from xds.app import ServeError, run
-from xds.cli_options import Address, Failed, option
+from xds.cli_options import Address, Failed, option, version_option
 from xds.cli_traffic import proxy_options, traffic_options, translate_options
 from xds.kube.folder import SourceError
 from xds.server.address import HostPort, UnixPath
 from xds.settings import Settings
+
+
+class Folder(click.Path):
+    """Not the current folder where a variable is empty."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not value:
+            self.fail("it is empty; name the folder that holds the manifests", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 @click.command()
@@ -18,7 +27,7 @@ from xds.settings import Settings
     "--from",
     "source",
     required=True,
-    type=click.Path(path_type=Path),
+    type=Folder(path_type=Path),
     metavar="DIR",
     help="Kubernetes manifests in a folder, watched for changes.",
 )
@@ -44,6 +53,7 @@ from xds.settings import Settings
     default="auto",
     help="auto: console on a terminal, JSON otherwise.",
 )
+@version_option
 def serve(
     *,
     source: Path,

@@ -7,6 +7,7 @@ import click
 from xds.cli_options import PORT, F, IpAddress, option
 from xds.kube.objects import Key
 from xds.resources.options import ProxyOptions
+from xds.translate.names import is_subdomain
 from xds.translate.translator import TranslateOptions
 
 
@@ -22,10 +23,19 @@ class ObjectName(click.ParamType):  # type: ignore[type-arg]  # not generic in e
         return Key(namespace, name)
 
 
+class ClassName(click.ParamType):  # type: ignore[type-arg]
+    name = "NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not is_subdomain(str(value)):
+            self.fail(f"{value!r} can't be the name of an IngressClass", param, ctx)
+        return str(value)
+
+
 _DEFAULTS = ProxyOptions()
 
 _OPTIONS = (
-    option("--ingress-class", default="envoy", metavar="NAME", help="The IngressClass that is ours."),
+    option("--ingress-class", type=ClassName(), default="envoy", metavar="NAME", help="The IngressClass that is ours."),
     option("--http-port", type=PORT, default=_DEFAULTS.http_port, help="Of Envoy's plain listener."),
     option("--https-port", type=PORT, default=_DEFAULTS.https_port, help="Of Envoy's TLS listener."),
     option("--listener-address", type=IpAddress(), default=_DEFAULTS.listener_address, help="What Envoy binds."),
@@ -34,7 +44,7 @@ _OPTIONS = (
     option("--default-tls-secret", type=ObjectName(), help="The certificate where no other fits."),
     option(
         "--trusted-hops",
-        type=click.IntRange(min=0),
+        type=click.IntRange(0, 100),
         default=_DEFAULTS.trusted_hops,
         help="How many proxies in front append to x-forwarded-for.",
     ),

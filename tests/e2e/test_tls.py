@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from tests.support.envoy import needs_envoy
-from tests.support.http import CLOSED
+from tests.support.http import CLOSED, Reply
 from tests.support.objects import Pair, certificate, ingress, path, rule, secret, secret_of, service, tls
 from tests.support.site import Site, echoes, site
 from xds.kube.objects import Ingress, Key, KubeObject
@@ -30,6 +30,12 @@ def shop(host: str, *, secret: str | None) -> Ingress:
 
 def der(pair: Pair) -> bytes:
     return ssl.PEM_cert_to_DER_cert(pair.chain.decode())
+
+
+def forged(name: str) -> tuple[bytes, bytes]:
+    """A certificate and key that are sound, and refused by Envoy 1.40; tests/support/refused says how to make them."""
+    folder = Path(__file__).parents[1] / "support" / "refused"
+    return (folder / f"{name}.crt").read_bytes(), (folder / f"{name}.key").read_bytes()
 
 
 async def served(running: Site, sni: str) -> bytes:
@@ -81,9 +87,16 @@ async def _negotiated(running: Site, offer: list[str]) -> str | None:
         secret_of("bad", None, None),
         secret("bad", certificate("bad.example.com", kind="ed25519")),
         secret("bad", certificate("bad.example.com", kind="rsa1024")),
+        secret_of("bad", *forged("must-staple")),
+        secret_of("bad", *forged("rsa-pss")),
+        secret_of("bad", *forged("explicit-curve")),
+        secret_of("bad", *forged("large-exponent")),
         None,
     ],
-    ids=["mismatch", "garbage-chain", "garbage-key", "empty", "no-keys", "ed25519", "rsa1024", "missing"],
+    ids=[
+        *("mismatch", "garbage-chain", "garbage-key", "empty", "no-keys", "ed25519", "rsa1024"),
+        *("must-staple", "rsa-pss", "explicit-curve", "large-exponent", "missing"),
+    ],
 )
 async def test_a_bad_secret_takes_away_its_own_https_and_nothing_else(tmp_path: Path, bad: KubeObject | None) -> None:
     good = (shop("a.example.com", secret="a"), service("web"), secret("a", A))
@@ -155,3 +168,18 @@ async def test_http_is_redirected_where_there_is_https(tmp_path: Path) -> None:
         assert reply.headers["location"] == f"https://a.example.com:{running.proxy.https_port}/"
         assert (await running.get("plain.example.com")).status == 200
         assert (await running.get("a.example.com", tls=True, sni="a.example.com")).status == 200
+
+
+async def test_what_a_trusted_proxy_took_by_https_is_not_redirected(tmp_path: Path) -> None:
+    """Otherwise it would be for ever: the proxy in front speaks plain HTTP to this one."""
+    objects = (shop("a.example.com", secret="a"), service("web"), secret("a", A))
+    proxy = ProxyOptions(redirect_https=True, trusted_hops=1)
+    async with echoes([service("web")]) as slices, site(tmp_path, *objects, *slices, proxy=proxy) as running:
+        assert (await _forwarded(running, "https")).status == 200
+        assert (await _forwarded(running, "http")).status == 308
+    async with site(tmp_path, *objects, proxy=ProxyOptions(redirect_https=True)) as running:
+        assert (await _forwarded(running, "https")).status == 308
+
+
+async def _forwarded(running: Site, proto: str) -> Reply:
+    return await running.get("a.example.com", x_forwarded_for="203.0.113.9", x_forwarded_proto=proto)

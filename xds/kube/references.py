@@ -1,10 +1,10 @@
 """Who refers to whom: from what changed to the Ingresses of ours that it touches."""
 
-from collections.abc import Hashable, Iterable, Set
+from collections.abc import Hashable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
-from xds.kube.objects import Ingress, IngressBackend, Key
+from xds.kube.objects import Ingress, IngressBackend, IngressRule, Key
 
 NO_HOST: Final = ""
 """Stands for "no host" wherever hosts are keys: the rules that apply to every host that no rule names."""
@@ -14,13 +14,17 @@ _K = TypeVar("_K", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """What one Ingress refers to. Hosts are in lower case."""
+    """What one Ingress refers to. `rules` are the places of its rules by host, in lower case."""
 
-    hosts: frozenset[str]
+    rules: Mapping[str, tuple[int, ...]]
     services: frozenset[Key]
     secrets: frozenset[Key]
     default_backend: bool
     tls: bool
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        return frozenset(self.rules)
 
 
 def references(ingress: Ingress) -> References:
@@ -30,12 +34,20 @@ def references(ingress: Ingress) -> References:
     if spec.default_backend:
         backends.append(spec.default_backend)
     return References(
-        hosts=frozenset((rule.host or NO_HOST).lower() for rule in rules),
+        rules=_by_host(rules),
         services=frozenset(filter(None, (_service(ingress, backend) for backend in backends))),
         secrets=frozenset(Key(ingress.key.namespace, tls.secret_name) for tls in spec.tls or () if tls.secret_name),
         default_backend=spec.default_backend is not None,
         tls=bool(spec.tls),
     )
+
+
+def _by_host(rules: Iterable[IngressRule]) -> Mapping[str, tuple[int, ...]]:
+    places: dict[str, tuple[int, ...]] = {}
+    for index, rule in enumerate(rules):
+        host = (rule.host or NO_HOST).lower()
+        places[host] = (*places.get(host, ()), index)
+    return places
 
 
 def _service(ingress: Ingress, backend: IngressBackend) -> Key | None:

@@ -6,7 +6,17 @@ from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from xds.kube.change import Applied, Change, Deleted, Listed, Reported
-from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, Key, KubeObject, Secret, Service
+from xds.kube.objects import (
+    KINDS,
+    EndpointSlice,
+    Ingress,
+    IngressClass,
+    IngressRule,
+    Key,
+    KubeObject,
+    Secret,
+    Service,
+)
 from xds.kube.problem import Problem
 from xds.kube.references import Index, ReferenceIndex, references
 
@@ -125,6 +135,11 @@ class KubeState:
     def ingresses_of_host(self, host: str) -> list[Ingress]:
         """Those of ours that have a rule for exactly this host (NO_HOST: for none), the senior first."""
         return self._senior_first(self._ours.by_host[host])
+
+    def rules(self, ingress: Ingress, host: str) -> Iterator[tuple[int, IngressRule]]:
+        """The rules that an Ingress of ours has for exactly this host, each with its place."""
+        rules = ingress.spec.rules or ()
+        return ((index, rules[index]) for index in self._ours[ingress.key].rules.get(host, ()))
 
     def ingresses_with_default_backend(self) -> list[Ingress]:
         return self._senior_first(self._ours.with_default_backend)

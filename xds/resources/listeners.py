@@ -59,6 +59,9 @@ REQUEST_HEADERS_TIMEOUT: Final = timedelta(seconds=10)
 STREAM_IDLE_TIMEOUT: Final = timedelta(hours=1)
 CONNECTION_IDLE_TIMEOUT: Final = timedelta(hours=1)
 
+NO_HOST_GIVEN: Final = "no-host.invalid"
+"""Stands for the host that a request of HTTP/1.0 doesn't give. No rule names it: https://www.rfc-editor.org/rfc/rfc2606"""
+
 DEFAULT_CHAIN: Final = "default"
 """The filter chain of connections whose SNI no TLS host covers. Other chains' names hold a slash."""
 
@@ -182,7 +185,8 @@ def _connection_manager(options: ProxyOptions, routes: str) -> Filter:
             # As nginx does; a backend may take X_Y for X-Y:
             headers_with_underscores_action=HttpProtocolOptionsHeadersWithUnderscoresAction.DROP_HEADER,
         ),
-        http_protocol_options=Http1ProtocolOptions(accept_http_10=True),
+        # HTTP/1.0, as old health checks speak it, may come without a host.
+        http_protocol_options=Http1ProtocolOptions(accept_http_10=True, default_host_for_http_10=NO_HOST_GIVEN),
         http2_protocol_options=Http2ProtocolOptions(
             max_concurrent_streams=MAX_CONCURRENT_STREAMS,
             initial_stream_window_size=INITIAL_STREAM_WINDOW,

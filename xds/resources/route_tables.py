@@ -1,5 +1,6 @@
 """Which hosts each listener answers, and how: the route configurations, before they are Envoy's messages."""
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -21,9 +22,6 @@ class Fixed(Enum):
     MISDIRECTED = auto()
     """421: the connection's certificate isn't this host's."""
 
-    REDIRECT = auto()
-    """308: the same, by HTTPS."""
-
 
 Answers: TypeAlias = VirtualHost | Fixed
 
@@ -33,13 +31,15 @@ class Domain:
     """A domain of a route configuration.
 
     In Envoy a wildcard stands for any number of labels and in an Ingress for one, so it has two answers: `inside` for
-    one label and `outside` for more. `default` answers the paths that a virtual host leaves open.
+    one label and `outside` for more. `default` answers the paths that a virtual host leaves open. `redirected`: what
+    came by plain HTTP is sent to HTTPS before that.
     """
 
     name: str
     inside: Answers
     outside: Answers
     default: Route | None
+    redirected: bool = False
 
 
 class RouteTables:
@@ -124,7 +124,7 @@ class RouteTables:
     def _http(self, host: str) -> Domain:
         """A host without a usable certificate of its own is not redirected, whatever wildcard covers it."""
         redirected = self._redirect_https and host not in self._refused and _is_covered(host, self._tls_hosts)
-        return self._domain(host, Fixed.REDIRECT if redirected else self._answers(host))
+        return dataclasses.replace(self._domain(host, self._answers(host)), redirected=redirected)
 
     def _any(self) -> Domain:
         return self._domain(ANY, self._unnamed())

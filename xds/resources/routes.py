@@ -68,7 +68,7 @@ class VirtualHosts:
         return EnvoyVirtualHost(
             name=domain.name,
             domains=[domain.name],
-            routes=[*self._guarded(domain), *self._routes(domain.inside, domain.default, None)],
+            routes=[*self._guarded(domain), *self._redirects(domain), *_routes(domain.inside, domain.default, None)],
             retry_policy=_retry_policy(),
         )
 
@@ -76,29 +76,35 @@ class VirtualHosts:
         """The routes for hosts with more labels than the wildcard stands for: they are tried first, behind a guard."""
         if is_wildcard(domain.name) and domain.name != ANY:
             guard = _more_labels_than(domain.name)
-            yield from self._routes(domain.outside, domain.default, guard)
+            yield from _routes(domain.outside, domain.default, guard)
             if not isinstance(domain.outside, Fixed):
                 yield _status("not-found", 404, guard)
 
-    def _routes(self, answers: Answers, default: Route | None, guard: HeaderMatcher | None) -> Iterator[EnvoyRoute]:
-        if answers is Fixed.MISDIRECTED:
-            yield _status("misdirected", 421, guard)
-        elif answers is Fixed.REDIRECT:
-            yield from self._redirects(guard)
-        else:
-            for route in answers.routes:
-                yield _route(route, guard)
-            default = answers.default or default
-            if default is not None:
-                yield _route(default, guard)
+    def _redirects(self, domain: Domain) -> Iterator[EnvoyRoute]:
+        """A client that came straight to the listener's port is sent to the other one; all others to the usual one.
 
-    def _redirects(self, guard: HeaderMatcher | None) -> Iterator[EnvoyRoute]:
-        """A client that came straight to the listener's port is sent to the other one; all others to the usual one."""
+        A request that a trusted proxy in front took by HTTPS has come the right way: Envoy leaves its header alone, and
+        sets that of all others.
+        """
+        if not domain.redirected:
+            return
+        plain = HeaderMatcher(name="x-forwarded-proto", string_match=StringMatcher(exact="http"))
         direct = HeaderMatcher(
             name=":authority", string_match=StringMatcher(suffix=f":{self._options.http_port}", ignore_case=True)
         )
-        yield _redirect("redirect-https-port", [direct], guard, self._options.https_port)
-        yield _redirect("redirect-https", [], guard, 0)
+        yield _redirect("redirect-https-port", [plain, direct], self._options.https_port)
+        yield _redirect("redirect-https", [plain], 0)
+
+
+def _routes(answers: Answers, default: Route | None, guard: HeaderMatcher | None) -> Iterator[EnvoyRoute]:
+    if isinstance(answers, Fixed):
+        yield _status("misdirected", 421, guard)
+        return
+    for route in answers.routes:
+        yield _route(route, guard)
+    default = answers.default or default
+    if default is not None:
+        yield _route(default, guard)
 
 
 def _route(route: Route, guard: HeaderMatcher | None) -> EnvoyRoute:
@@ -136,10 +142,11 @@ def _status(name: str, status: int, guard: HeaderMatcher | None) -> EnvoyRoute:
     return EnvoyRoute(name=name, match=match, direct_response=DirectResponseAction(status=status))
 
 
-def _redirect(name: str, headers: list[HeaderMatcher], guard: HeaderMatcher | None, port: int) -> EnvoyRoute:
+def _redirect(name: str, headers: list[HeaderMatcher], port: int) -> EnvoyRoute:
+    """`port` 0: Envoy leaves that of the request, unless it is 80."""
     return EnvoyRoute(
         name=name,
-        match=_everything([*headers, *([guard] if guard else [])]),
+        match=_everything(headers),
         redirect=RedirectAction(
             https_redirect=True,
             port_redirect=port,

@@ -1,6 +1,10 @@
 """Addresses as the command line takes them: `HOST:PORT` or `unix:PATH`."""
 
+import re
 from dataclasses import dataclass
+from typing import Final
+
+_HOST: Final = re.compile(r"\[[0-9A-Fa-f:.]+(%[^\]]+)?\]|[0-9A-Za-z._-]+|[0-9A-Fa-f:.]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,6 @@ def parse(text: str) -> HostPort | UnixPath:
     if text.startswith("unix:") and len(text) > len("unix:"):
         return UnixPath(text.removeprefix("unix:"))
     host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
+    if not _HOST.fullmatch(host) or not port.isdecimal() or int(port) > 65535:
         raise ValueError(f"{text!r} is neither HOST:PORT nor unix:PATH")
     return HostPort(host.removeprefix("[").removesuffix("]"), int(port))

@@ -22,7 +22,14 @@ _PROTOCOLS: Final = {
 https://kubernetes.io/docs/concepts/services-networking/service/#application-protocol
 """
 
-_INTERNAL_NAMES: Final = ("localhost", "localdomain", "metadata", "metadata.google.internal")
+_INTERNAL_NAMES: Final = (
+    "localhost",
+    "localdomain",
+    "ip6-localhost",
+    "ip6-loopback",
+    "metadata",
+    "metadata.google.internal",
+)
 """Names that only the proxy may reach, with all below them. Source:
 https://github.com/projectcontour/contour/security/advisories/GHSA-5ph6-qq5x-7jwc
 """

@@ -15,12 +15,15 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from cryptography.x509 import Certificate as X509Certificate
-from cryptography.x509 import InvalidVersion, load_pem_x509_certificates
+from cryptography.x509 import ExtensionNotFound, InvalidVersion, TLSFeature, load_pem_x509_certificates
 
 from xds.kube.objects import Secret, SecretData
 from xds.translate.model import Certificate
 
 _SMALLEST_RSA_KEY = 2048
+
+_LARGEST_RSA_EXPONENT = 33
+"""Bits. Source: https://boringssl.googlesource.com/boringssl/+/HEAD/crypto/fipsmodule/rsa/rsa_impl.cc.inc"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ def judge(secret: Secret) -> Verdict:
         key = _key(data.tls_key or b"")
         leaf = chain[0]
         _check(leaf.public_key(), key.public_key())
+        _check_form(leaf)
         certificate = Certificate(secret.key, b"".join(each.public_bytes(Encoding.PEM) for each in chain), _pem(key))
         return Verdict(certificate, begins=leaf.not_valid_before_utc, expires=leaf.not_valid_after_utc)
     except _UnusableError as error:
@@ -83,10 +87,26 @@ def _check(leaf: PublicKeyTypes, key: PublicKeyTypes) -> None:
     if isinstance(leaf, RSAPublicKey):
         if leaf.key_size < _SMALLEST_RSA_KEY:
             raise _UnusableError(f"its RSA key has only {leaf.key_size} bits")
+        if leaf.public_numbers().e.bit_length() > _LARGEST_RSA_EXPONENT:
+            raise _UnusableError(f"its RSA key's public exponent has more than {_LARGEST_RSA_EXPONENT} bits")
     elif not isinstance(leaf, EllipticCurvePublicKey):
         raise _UnusableError("its key is neither RSA nor ECDSA")
     elif not isinstance(leaf.curve, SECP256R1 | SECP384R1 | SECP521R1):
         raise _UnusableError(f"its curve {leaf.curve.name} is not one of P-256, P-384 and P-521")
+
+
+def _check_form(leaf: X509Certificate) -> None:
+    """Refuse what Envoy would refuse of how a good key is written down, and of what the certificate asks for."""
+    # RSA-PSS keys, and curves that are spelled out: the plain form of the key is then not what is in the certificate.
+    if _spki(leaf.public_key()) not in leaf.public_bytes(Encoding.DER):
+        raise _UnusableError("its key is not in the plain form of an RSA or named-curve key")
+    try:
+        leaf.extensions.get_extension_for_class(TLSFeature)
+    except ExtensionNotFound:
+        return
+    except ValueError:
+        raise _UnusableError("its certificate's extensions can't be read") from None
+    raise _UnusableError("it demands OCSP stapling (must-staple), which is not supported")
 
 
 def _pem(key: PrivateKeyTypes) -> bytes:

@@ -74,7 +74,7 @@ class _Claim:
 def translate_host(scope: Scope, host: str, findings: Findings) -> VirtualHost | None:
     """The virtual host of a host that rules name (or NO_HOST), None if no Ingress has a valid rule for it."""
     ingresses = scope.state.ingresses_of_host(host)
-    if host != NO_HOST and not _check_host(host, ingresses, findings):
+    if host != NO_HOST and not _check_host(scope, host, ingresses, findings):
         return None
     if not ingresses:
         return None
@@ -89,15 +89,14 @@ def translate_host(scope: Scope, host: str, findings: Findings) -> VirtualHost |
     return VirtualHost(host, tuple(routes), default)
 
 
-def _check_host(host: str, ingresses: list[Ingress], findings: Findings) -> bool:
+def _check_host(scope: Scope, host: str, ingresses: list[Ingress], findings: Findings) -> bool:
     try:
         valid_host(host)
     except InvalidError as error:
         for ingress in ingresses:
-            for at in _rules_at(ingress, host):
-                findings.report(
-                    ingress, error.reason, f"host {error}; its rule is left out", _HOST_REMEDY, f"{at}.host"
-                )
+            for index, _ in scope.state.rules(ingress, host):
+                at = f"spec.rules[{index}].host"
+                findings.report(ingress, error.reason, f"host {error}; its rule is left out", _HOST_REMEDY, at)
         return False
     return True
 
@@ -106,17 +105,9 @@ _HOST_REMEDY = "Use lower-case letters, digits, '-' and '.', without a port."
 _PATH_REMEDY = "Correct the path; the other paths of the Ingress are served."
 
 
-def _rules_at(ingress: Ingress, host: str) -> Iterator[str]:
-    for index, rule in enumerate(ingress.spec.rules or ()):
-        if (rule.host or NO_HOST).lower() == host:
-            yield f"spec.rules[{index}]"
-
-
 def _claims(scope: Scope, host: str, ingresses: list[Ingress], findings: Findings) -> Iterator[_Claim]:
     for ingress in ingresses:
-        for index, rule in enumerate(ingress.spec.rules or ()):
-            if (rule.host or NO_HOST).lower() != host:
-                continue
+        for index, rule in scope.state.rules(ingress, host):
             for number, path in enumerate(rule.paths):
                 at = f"spec.rules[{index}].http.paths[{number}]"
                 route = _path_route(scope, ingress, path, at, findings)

@@ -51,6 +51,14 @@ def valid_host(host: str) -> str:
     return lowered
 
 
+def is_subdomain(name: str) -> bool:
+    """Whether most kinds of object could be called so.
+
+    Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names
+    """
+    return len(name) <= _HOST_LENGTH and not name.startswith("*") and _HOST.fullmatch(name) is not None
+
+
 def is_label(name: str) -> bool:
     """Whether a Service could be called so.
 
