@@ -8,7 +8,7 @@ import asyncio
 import os
 import shutil
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
 from contextlib import aclosing
 from pathlib import Path
 
@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from xds.kube import folder
 from xds.kube.change import Applied, Batch, Deleted, Listed, Reported
-from xds.kube.folder import Folder, SourceError, Tree, read_folder
-from xds.kube.manifests import Identity, difference
+from xds.kube.folder import ALL, Folder, SourceError, Tree, _Watch, read_folder
+from xds.kube.listing import Listing, list_folder
+from xds.kube.manifests import Identity
 from xds.kube.objects import KINDS, KubeObject, Service
 from xds.kube.problem import Problem
 
@@ -266,7 +267,7 @@ async def test_a_file_that_can_not_be_opened(root: Path, follow: Follow, monkeyp
         await follower.until({"one": 80}, "UnreadableFile")
         assert "Permission denied" in follower.problems[0].message
     assert folder._contents is contents
-    (root / "b.txt").touch()
+    (root / "a.yaml").touch()
     await follower.until({"one": 81})
 
 
@@ -432,13 +433,74 @@ def test_only_changed_files_are_read_again(root: Path, monkeypatch: pytest.Monke
     assert read[4:] == ["d.yaml"]
 
 
-def test_changes_within_one_tick_of_the_clock(root: Path) -> None:
+async def test_a_change_of_a_file_looks_at_no_other(
+    root: Path, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "x").mkdir()
+    for name in ("a", "b", "x/c"):
+        (root / f"{name}.yaml").write_text(service(name[-1]))
+    follower = await follow(root)
+    monkeypatch.setattr(folder, "list_folder", refuse)
+    monkeypatch.setattr(folder, "RESCAN", 3_600_000)
+    save(root / "x" / "c.yaml", service("c", 81))
+    await follower.until({"a": 80, "b": 80, "c": 81})
+    (root / "b.yaml").unlink()
+    await follower.until({"a": 80, "c": 81})
+    (root / "x" / "c.yaml").rename(root / "b.yaml")
+    save(root / "a.yaml", service("a", "http"))
+    await follower.until({"a": 80, "c": 81}, "InvalidObject")
+
+
+async def test_all_names_of_a_file_are_followed(root: Path, follow: Follow, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel tells the name by which a file was changed, not its others."""
+    (root / "a.yaml").write_text(service("one"))
+    (root / "b.yml").hardlink_to(root / "a.yaml")
+    follower = await follow(root)
+    monkeypatch.setattr(folder, "RESCAN", 3_600_000)
+    (root / "b.yml").write_text(service("two"))
+    await follower.until({"two": 80}, "DuplicateObject")
+
+
+async def test_more_than_can_be_believed(root: Path, follow: Follow, monkeypatch: pytest.MonkeyPatch) -> None:
+    follower = await follow(root)
+    monkeypatch.setattr(folder, "FEW", 1)
+    listed = threading.Event()
+
+    def note(path: Path) -> Listing:
+        listed.set()
+        return list_folder(path)
+
+    monkeypatch.setattr(folder, "list_folder", note)
+    monkeypatch.setattr(folder, "RESCAN", 3_600_000)
+    (root / "a.yaml").write_text(service("one"))
+    (root / "b.yaml").write_text(service("two"))
+    await follower.until({"one": 80, "two": 80})
+    assert listed.is_set()
+
+
+async def test_what_the_kernel_does_not_name_is_found(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder, "RESCAN", 1)
+    tree, watch = Tree(root), _Watch(Tree(root))
+    watch.start()
+    watch.stop()
+    assert watch.wait() == ALL
+    watch.close()
+    (root / "a.yaml").write_text(service("one"))
+    tree.read([])
+    assert ports(tree.manifests.objects()) == {}
+    tree.read(ALL)
+    assert ports(tree.manifests.objects()) == {"one": 80}
+
+
+@pytest.mark.parametrize("names", [ALL, ["a.yaml"]])
+def test_changes_within_one_tick_of_the_clock(root: Path, names: Collection[str]) -> None:
     """Same size, same inode, and (on a kernel with coarse stamps) the same time."""
     tree, path = Tree(root), root / "a.yaml"
     for port in range(10, 99):
         path.write_text(service("one", port))
         os.utime(path, (1, 1))
-        assert ports(tree.read().objects.values()) == {"one": port}
+        tree.read(names)
+        assert ports(tree.manifests.objects()) == {"one": port}
 
 
 def test_a_folder_below_that_can_not_be_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -450,9 +512,9 @@ def test_a_folder_below_that_can_not_be_read(root: Path, monkeypatch: pytest.Mon
     scandir = os.scandir
     monkeypatch.setattr(os, "scandir", lambda path: refuse(path) if path == root / "x" else scandir(path))
     (root / "xb.yaml").unlink()
-    manifests = tree.read()
-    assert ports(manifests.objects.values()) == {"one": 80}
-    assert [(problem.reason, problem.location) for problem in manifests.problems] == [("UnreadableFolder", "x")]
+    tree.read()
+    assert ports(tree.manifests.objects()) == {"one": 80}
+    assert [(problem.reason, problem.location) for problem in tree.problems] == [("UnreadableFolder", "x")]
 
 
 def test_read_folder(root: Path) -> None:
@@ -479,19 +541,25 @@ def test_what_was_followed_is_what_there_is(tmp_path: Path, steps: list[tuple[st
     root = tmp_path / "followed"
     shutil.rmtree(root, ignore_errors=True)
     (root / "x").mkdir(parents=True)
-    tree, said = Tree(root), dict[Identity, KubeObject]()
+    trees = {"all": Tree(root), "named": Tree(root)}
+    said: dict[str, dict[Identity, KubeObject]] = {how: {} for how in trees}
+    reported: dict[str, tuple[Problem, ...]] = dict.fromkeys(trees, ())
+    for tree in trees.values():
+        tree.read()
     for step in steps:
         change(root, *step)
-        manifests = tree.read()
-        for each in difference(said, manifests.objects):
-            if isinstance(each, Applied):
-                said[type(each.object), each.object.key] = each.object
-            elif isinstance(each, Deleted):
-                del said[each.kind, each.key]
         objects, problems = read_folder(root)
-        assert list(manifests.objects.values()) == objects
-        assert manifests.problems == problems
-        assert said == manifests.objects
+        for how, tree in trees.items():
+            for each in tree.read(ALL if how == "all" else [name for name in step[1:] if isinstance(name, str)]):
+                if isinstance(each, Applied):
+                    said[how][type(each.object), each.object.key] = each.object
+                elif isinstance(each, Deleted):
+                    del said[how][each.kind, each.key]
+                elif isinstance(each, Reported):
+                    reported[how] = each.problems
+            assert tree.manifests.objects() == objects
+            assert reported[how] == tree.problems == problems
+            assert said[how] == {(type(each), each.key): each for each in objects}
 
 
 def change(root: Path, what: str, name: str, argument: object) -> None:

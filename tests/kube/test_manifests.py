@@ -4,7 +4,7 @@ Pure: no folder on disk (test_folder), and of YAML and JSON only what a file is 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xds.kube import manifests
-from xds.kube.change import Applied, Deleted
+from xds.kube.change import Applied, Change, Deleted
 from xds.kube.documents import MAX_DOCUMENTS, Parsed, parse_yaml
-from xds.kube.manifests import MAX_FILE_BYTES, File, difference, merge, printable, read_file, unreadable
-from xds.kube.objects import Key, Secret, Service
+from xds.kube.manifests import MAX_FILE_BYTES, File, Manifests, Objects, difference, printable, read_file, unreadable
+from xds.kube.objects import Key, KubeObject, Secret, Service
 from xds.kube.problem import ObjectRef, Problem
 
 HUNTER2 = "hunter2-the-private-key"
@@ -158,27 +158,118 @@ def test_the_first_of_two_counts() -> None:
     a = read_file("a.yaml", several(service("one", 1), service("two", 1)))
     b = read_file("b.yaml", several(service("two", 2), service("two", 3)))
     for order in ((a, b), (b, a)):
-        merged = merge(order)
-        assert ports_of(merged.objects) == {"one": 1, "two": 1}
-        assert [problem.location for problem in merged.problems] == ["b.yaml:1", "b.yaml:8"]
-        assert {problem.reason for problem in merged.problems} == {"DuplicateObject"}
-        assert "a.yaml:8" in merged.problems[0].message
-        assert "b.yaml:1" in merged.problems[0].message
-    assert ports_of(merge([b]).objects) == {"two": 2}
+        merged = together(*order)
+        assert ports_of(merged.objects()) == {"one": 1, "two": 1}
+        assert [problem.location for problem in merged.problems()] == ["b.yaml:1", "b.yaml:8"]
+        assert {problem.reason for problem in merged.problems()} == {"DuplicateObject"}
+        assert "a.yaml:8" in merged.problems()[0].message
+        assert "b.yaml:1" in merged.problems()[0].message
+    assert ports_of(together(b).objects()) == {"two": 2}
 
 
-def ports_of(objects: manifests.Objects) -> dict[str, int]:
-    return ports(File("", tuple((1, each) for each in objects.values())))
+def together(*files: File) -> Manifests:
+    merged = Manifests()
+    for file in files:
+        merged.update({file.path: file})
+    return merged
+
+
+def ports_of(objects: Iterable[KubeObject]) -> dict[str, int]:
+    return ports(File("", tuple((1, each) for each in objects)))
+
+
+def test_another_takes_over() -> None:
+    a, b = (
+        read_file("a.yaml", service("one", 1).encode()),
+        read_file("b.yaml", several(service("one", 2), service("two"))),
+    )
+    merged = together(a, b)
+    assert said(merged, a=None) == ["one 2"]
+    assert merged.problems() == ()
+    assert said(merged, a=b"a: b: c\n") == []
+    assert reasons(File("", problems=merged.problems())) == [("MalformedFile", "a.yaml:1")]
+    assert said(merged, a=several(service("one", 2))) == []
+    assert [problem.location for problem in merged.problems()] == ["b.yaml:1"]
+    assert said(merged, b=None) == ["two is gone"]
+    assert said(merged, a=None) == ["one is gone"]
+    assert (merged.objects(), merged.problems()) == ([], ())
+
+
+def test_what_moves_to_another_file_is_not_said() -> None:
+    text = several(service("one"), service("two"))
+    merged = together(read_file("a.yaml", text))
+    assert said(merged, a=None, b=text) == []
+    assert said(merged, b=service("two", 81).encode(), c=service("one").encode()) == ["two 81"]
+
+
+def said(merged: Manifests, **files: bytes | None) -> list[str]:
+    paths = {f"{name}.yaml": raw for name, raw in files.items()}
+    changes = merged.update({path: None if raw is None else read_file(path, raw) for path, raw in paths.items()})
+    return [str(each) for each in map(spoken, changes)]
+
+
+def spoken(change: Change) -> str:
+    if isinstance(change, Deleted):
+        return f"{change.key.name} is gone"
+    assert isinstance(change, Applied)
+    ((name, port),) = ports_of([change.object]).items()
+    return f"{name} {port}"
+
+
+def test_a_file_costs_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    merged = together(*(read_file(f"{n}.yaml", service(f"s{n}").encode()) for n in range(100)))
+    compared: list[int] = []
+
+    def count(before: Objects, after: Objects) -> list[Change]:
+        compared.append(len(after))
+        return difference(before, after)
+
+    monkeypatch.setattr(manifests, "difference", count)
+    assert said(merged, **{"50": service("s50", 81).encode()}) == ["s50 81"]
+    assert compared == [1]
+
+
+PIECES = st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 3)), max_size=4)
+FILES = st.dictionaries(st.sampled_from(["x", "y", "z"]), st.none() | PIECES | st.just("'"), max_size=3)
+
+
+@given(st.lists(FILES, max_size=6))
+def test_what_was_kept_up_is_what_there_is(steps: list[dict[str, object]]) -> None:
+    """After any updates, what was said adds up to what the files give, the first of equal names counting."""
+    merged, files, heard = Manifests(), dict[str, File](), dict[str, int]()
+    for step in steps:
+        changed = {path: value and read_file(path, text_of(value), files.get(path)) for path, value in step.items()}
+        for each in merged.update({path: file if isinstance(file, File) else None for path, file in changed.items()}):
+            if isinstance(each, Applied):
+                heard |= ports_of([each.object])
+            elif isinstance(each, Deleted):
+                del heard[each.key.name]
+        files = {path: file for path, file in {**files, **changed}.items() if isinstance(file, File)}
+        expected: dict[str, KubeObject] = {}
+        for path in sorted(files):
+            for _, found in files[path].objects:
+                expected.setdefault(found.metadata.name, found)
+        assert merged.objects() == list(expected.values())
+        assert heard == ports_of(expected.values())
+        fresh = together(*files.values())
+        assert (fresh.objects(), fresh.problems()) == (merged.objects(), merged.problems())
+
+
+def text_of(value: object) -> bytes:
+    return several(*(service(name, port) for name, port in value)) if isinstance(value, list) else b"'"
 
 
 def test_the_difference() -> None:
-    before = merge([read_file("a.yaml", several(service("same"), service("changed"), service("gone")))]).objects
-    text = several(service("new"), service("changed", 81), service("same"))
-    after = merge([read_file("b.yaml", text)]).objects
+    before = objects(read_file("a.yaml", several(service("same"), service("changed"), service("gone"))))
+    after = objects(read_file("b.yaml", several(service("new"), service("changed", 81), service("same"))))
     changed, new = (after[Service, Key("default", name)] for name in ("changed", "new"))
     gone = Deleted(Service, Key("default", "gone"))
     assert difference(before, after) == [Applied(new), Applied(changed), gone]
     assert difference(after, after) == []
+
+
+def objects(file: File) -> Objects:
+    return {(type(each), each.key): each for _, each in file.objects}
 
 
 def test_a_file_that_is_too_large() -> None:

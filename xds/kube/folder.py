@@ -1,8 +1,9 @@
 """A folder of Kubernetes manifests as a source: read once, then followed.
 
-The kernel says when something changed (inotify, through watchfiles); what changed is found by comparing each file's
-stat with what it was when the file was read. So no event's meaning matters, and how an editor saves, or a ConfigMap
-mount swaps its `..data` link, makes no difference.
+The kernel says where something may have changed (inotify, through watchfiles); what changed is found by comparing
+files' stat with what it was when they were read. So no event's meaning matters, and how an editor saves, or a
+ConfigMap mount swaps its `..data` link, makes no difference. A change costs what the files that the kernel names cost;
+all are compared where names don't tell all (directories, links), and now and then.
 """
 
 import asyncio
@@ -11,35 +12,30 @@ import os
 import stat
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from watchfiles._rust_notify import RustNotify  # as in https://watchfiles.helpmanual.io/api/rust_backend/
 
-from xds.kube.change import Batch, Change, Listed, Reported
-from xds.kube.manifests import (
-    MAX_FILE_BYTES,
-    File,
-    Manifests,
-    Objects,
-    difference,
-    merge,
-    printable,
-    read_file,
-    unreadable,
-)
+from xds.kube.change import Applied, Batch, Change, Listed, Reported
+from xds.kube.listing import Listing, Stamp, find, identity, list_folder, stamp, state
+from xds.kube.manifests import MAX_FILE_BYTES, File, Manifests, printable, read_file, unreadable
 from xds.kube.objects import KINDS, KubeObject
 from xds.kube.problem import ObjectRef, Problem
-
-SUFFIXES = (".yaml", ".yml", ".json")
 
 # Milliseconds. A burst is read once nothing has changed for a step, or when it has gone on for BURST; what the kernel
 # doesn't tell (a link's target outside the folder, the folder itself replaced) is looked for every POLL. Network file
 # systems tell nothing, and a burst can overflow the kernel's queue (inotify(7)), so all is compared every RESCAN.
 STEP, BURST, POLL, RESCAN = 20, 100, 100, 10_000
+
+FEW = 100
+"""Names of one burst that are believed to be all. A busier one may have gone past watchfiles, which drops what comes
+between its copying and its clearing a set (https://github.com/samuelcolvin/watchfiles/blob/main/src/lib.rs)."""
+
+ALL = frozenset([""])
+"""The folder itself, where names of what may have changed are asked for: anything in it."""
 
 SETTLED = 20_000_000
 """Nanoseconds after which a file's next change can't have the same time stamp: two ticks of the slowest kernel clock.
@@ -57,83 +53,6 @@ Target: TypeAlias = tuple[tuple[int, int] | None, tuple[tuple[str, tuple[int, in
 
 class SourceError(Exception):
     """The source can't be read at all. The message is one line and says what to do."""
-
-
-class Stamp(NamedTuple):
-    """What tells one state of a file from another. Times are in nanoseconds of the system's clock."""
-
-    device: int
-    inode: int
-    size: int
-    mtime: int
-    ctime: int
-
-
-def _stamp(status: os.stat_result) -> Stamp:
-    return Stamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-
-
-@dataclass(slots=True)
-class Listing:
-    """What is in the folder. Paths are from the folder."""
-
-    files: dict[str, os.stat_result | OSError] = field(default_factory=dict)
-    unread: dict[str, OSError] = field(default_factory=dict)  # directories
-    links: dict[str, Stamp | None] = field(default_factory=dict)
-    linked: dict[str, tuple[int, int]] = field(default_factory=dict)  # directories behind links: device, inode
-
-    def covers(self, path: str) -> bool:
-        """Is the path in a directory that could not be read?"""
-        return any(not each or path.startswith(f"{each}/") for each in self.unread)
-
-
-def list_folder(root: Path) -> Listing:
-    """Every manifest in the folder and below, hidden names aside.
-
-    A directory is read once, by the first path that leads to it: links may go in circles.
-    """
-    listing, seen = Listing(), set[tuple[int, int] | None]()
-    pending = [""]
-    while pending:
-        directory = pending.pop()
-        try:
-            if (identity := _identity(root / directory)) in seen:
-                continue
-            seen.add(identity)
-            with os.scandir(root / directory) as entries:
-                found = sorted(entries, key=lambda entry: entry.name)
-        except OSError as error:
-            if not directory or not isinstance(error, FileNotFoundError):
-                listing.unread[directory] = error
-            continue
-        prefix = f"{directory}/" if directory else ""
-        below = [prefix + entry.name for entry in found if _note(entry, prefix + entry.name, listing)]
-        pending += reversed(below)
-    return listing
-
-
-def _note(entry: os.DirEntry[str], path: str, listing: Listing) -> bool:
-    """Puts what a directory holds into the listing; True if it is a directory itself."""
-    if entry.name.startswith("."):
-        return False
-    manifest = entry.name.endswith(SUFFIXES)
-    link = entry.is_symlink()
-    if not link and not manifest:
-        return entry.is_dir()
-    try:
-        status = entry.stat()
-    except OSError as error:
-        if manifest and link:  # else it was there a moment ago
-            listing.files[path] = error
-            listing.links[path] = None
-        return False
-    if link:
-        listing.links[path] = _stamp(status)
-    if manifest and not stat.S_ISDIR(status.st_mode):
-        listing.files[path] = status
-    if link and stat.S_ISDIR(status.st_mode):
-        listing.linked[path] = (status.st_dev, status.st_ino)
-    return stat.S_ISDIR(status.st_mode)
 
 
 def _contents(path: Path) -> tuple[bytes, os.stat_result]:
@@ -155,63 +74,61 @@ class Tree:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.listing = Listing()
-        self._files: dict[str, File] = {}
+        self.manifests = Manifests()
+        self.problems: tuple[Problem, ...] = ()
         self._stamps: dict[str, Stamp | None] = {}
-        self._read_at = 0.0
+        self._listed_at = 0.0
 
-    def read(self) -> Manifests:
-        """Reads what changed since the last time."""
-        self._read_at = time.monotonic()
+    def read(self, names: Collection[str] = ALL) -> list[Change]:
+        """Reads what changed since the last time, given the names of what may have (paths from the folder)."""
+        found: Mapping[str, Stamp | OSError | None] | None = find(self.root, names, self.listing)
+        if found is None:
+            found = self._list()
+        files = {path: self._file(path, now) for path, now in found.items() if self._differs(path, now)}
+        changes = self.manifests.update(files)
+        folders = [_unread(path, error) for path, error in self.listing.unread.items()]
+        before, self.problems = self.problems, (*folders, *self.manifests.problems())
+        return changes if before == self.problems else [*changes, Reported(self.problems)]
+
+    def _list(self) -> dict[str, Stamp | OSError | None]:
+        self._listed_at = time.monotonic()
         listing = self.listing = list_folder(self.root)
-        for path in [each for each in self._files if each not in listing.files and not listing.covers(each)]:
-            del self._files[path], self._stamps[path]
-        for path, found in listing.files.items():
-            if isinstance(found, OSError):
-                self._fail(path, found)
-            elif self._stamps.get(path) != _stamp(found):
-                self._read(path)
-        folders = [_unread(path, error) for path, error in listing.unread.items()]
-        merged = merge(self._files.values())
-        return Manifests(merged.objects, (*folders, *merged.problems))
+        gone = [path for path in self._stamps if path not in listing.files and not listing.covers(path)]
+        return {**listing.files, **dict.fromkeys(gone)}
+
+    def _differs(self, path: str, now: Stamp | OSError | None) -> bool:
+        return now is None or self._stamps.get(path) != now
+
+    def _file(self, path: str, now: Stamp | OSError | None) -> File | None:
+        if now is None:
+            self._stamps.pop(path, None)
+            return None
+        return self._fail(path, now) if isinstance(now, OSError) else self._read(path)
 
     def age(self) -> float:
-        """Seconds since the last `read` began."""
-        return time.monotonic() - self._read_at
+        """Seconds since all was last compared."""
+        return time.monotonic() - self._listed_at
 
     def moved(self) -> bool:
         """Did something change that the kernel doesn't tell: the folder itself replaced, or behind a link?"""
-        return any(_state(self.root / path) != was for path, was in self.listing.links.items())
+        return any(state(self.root / path) != was for path, was in self.listing.links.items())
 
-    def _read(self, path: str) -> None:
+    def _read(self, path: str) -> File:
         try:
             raw, status = _contents(self.root / path)
         except OSError as error:
-            self._fail(path, error)
-            return
+            return self._fail(path, error)
         settled = time.time_ns() - status.st_ctime_ns > SETTLED
-        self._stamps[path] = _stamp(status) if settled else None
-        self._files[path] = read_file(path, raw, self._files.get(path))
+        self._stamps[path] = stamp(status) if settled else None
+        return read_file(path, raw, self.manifests.file(path))
 
-    def _fail(self, path: str, error: OSError) -> None:
+    def _fail(self, path: str, error: OSError) -> File:
         gone = error.errno in NOWHERE
         message = f"The file can't be read: {error.strerror or error}."
         remedy = "Make it a readable file, or remove it" + ("." if gone else "; until then, what it gave before stays.")
-        before = None if gone else self._files.get(path)
+        before = None if gone else self.manifests.file(path)
         self._stamps[path] = None
-        self._files[path] = unreadable(path, "UnreadableFile", message, remedy, before)
-
-
-def _state(path: Path) -> Stamp | None:
-    try:
-        return _stamp(path.stat())
-    except OSError:
-        return None
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Device and inode; None if there is nothing."""
-    state = _state(path)
-    return state and (state.device, state.inode)
+        return unreadable(path, "UnreadableFile", message, remedy, before)
 
 
 def _unread(path: str, error: OSError) -> Problem:
@@ -229,8 +146,9 @@ def read_folder(path: str | Path) -> tuple[list[KubeObject], tuple[Problem, ...]
     """
     root = Path(path)
     _check(root)
-    manifests = Tree(root).read()
-    return list(manifests.objects.values()), manifests.problems
+    tree = Tree(root)
+    tree.read()
+    return tree.manifests.objects(), tree.problems
 
 
 def _check(root: Path) -> None:
@@ -245,10 +163,11 @@ def _check(root: Path) -> None:
 
 
 class _Watch:
-    """The kernel's word that something in the folder may have changed. Blocks; for one thread at a time."""
+    """The kernel's word on what in the folder may have changed. Blocks; for one thread at a time."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
+        self._root = tree.root.absolute()  # as the kernel's names begin
         self._stop = threading.Event()
         self._notify: RustNotify | None = None
         self._watched: Target | None = None
@@ -261,9 +180,8 @@ class _Watch:
         """
         self.close()
         self._watched = self._target()
-        root = self._tree.root
         self._notify = RustNotify(
-            [str(root / path) for path in ("", *self._tree.listing.linked)],
+            [str(self._root / path) for path in ("", *self._tree.listing.linked)],
             debug=False,
             force_polling=False,
             poll_delay_ms=POLL,
@@ -271,16 +189,24 @@ class _Watch:
             ignore_permission_denied=True,
         )
 
-    def wait(self) -> bool:
-        """Waits for a change, POLL milliseconds at most; may it be that there was one?"""
+    def wait(self) -> Collection[str]:
+        """Waits for a change, POLL milliseconds at most; names what may have changed, from the folder."""
         if self._notify is None or self._target() != self._watched:
-            return self._restart()
+            return ALL if self._restart() else ()
         try:
             found = self._notify.watch(BURST, STEP, POLL, self._stop)
         except RuntimeError:  # a name that isn't UTF-8, say; the watch is of no use any more
             self.close()
-            return True
-        return not isinstance(found, str) or self._tree.moved() or self._tree.age() > RESCAN / 1000
+            return ALL
+        if self._tree.age() > RESCAN / 1000 or self._tree.moved():
+            return ALL
+        return () if isinstance(found, str) else self._names({path for _, path in found})
+
+    def _names(self, paths: set[str]) -> Collection[str]:
+        prefix = f"{self._root}/"
+        if len(paths) > FEW or not all(path.startswith(prefix) for path in paths):
+            return ALL
+        return [path.removeprefix(prefix) for path in paths]
 
     def stop(self) -> None:
         """Ends `wait`, now and for ever. From any thread."""
@@ -292,7 +218,7 @@ class _Watch:
             notify.close()
 
     def _target(self) -> Target:
-        return _identity(self._tree.root), tuple(self._tree.listing.linked.items())
+        return identity(self._tree.root), tuple(self._tree.listing.linked.items())
 
     def _restart(self) -> bool:
         """Without a watch (the folder is gone, say) tries again every POLL, and reads what there is to read."""
@@ -301,7 +227,7 @@ class _Watch:
             self.start()
         except (OSError, RuntimeError, ValueError):
             self._stop.wait(POLL / 1000)
-            return self._watched != before or _identity(self._tree.root) is not None
+            return self._watched != before or identity(self._tree.root) is not None
         self._stop.wait(STEP / 1000)  # as after an event: who changed it may be at it still
         return True
 
@@ -311,8 +237,6 @@ class Folder:
 
     def __init__(self, path: str | Path) -> None:
         self._tree = Tree(Path(path))
-        self._objects: Objects = {}
-        self._problems: tuple[Problem, ...] = ()
 
     async def batches(self) -> AsyncGenerator[Batch, None]:
         """First all there is, then what changes, for ever; to be called once.
@@ -324,27 +248,21 @@ class Folder:
             SourceError: at the start, the folder can't be read or watched. Later that is a reported problem.
         """
         watch = _Watch(self._tree)
+        run = partial(_in_thread, watch)
         read_at = asyncio.get_running_loop().time()
         try:
-            manifests = await _in_thread(partial(_begin, self._tree, watch), watch)
-            yield Batch((*self._taken(manifests), *map(Listed, KINDS), Reported(manifests.problems)), read_at)
+            yield Batch(await run(partial(_begin, self._tree, watch)), read_at)
             while True:
-                read_at = await _noticed(watch)
-                manifests = await _in_thread(self._tree.read, watch)
-                said = manifests.problems == self._problems
-                changes = [*self._taken(manifests), *([] if said else [Reported(manifests.problems)])]
-                if changes:
+                while not (names := await run(watch.wait)):
+                    pass
+                read_at = asyncio.get_running_loop().time()
+                if changes := await run(partial(self._tree.read, names)):
                     yield Batch(tuple(changes), read_at)
         finally:
             watch.close()
 
-    def _taken(self, manifests: Manifests) -> list[Change]:
-        changes = difference(self._objects, manifests.objects)
-        self._objects, self._problems = manifests.objects, manifests.problems
-        return changes
 
-
-def _begin(tree: Tree, watch: _Watch) -> Manifests:
+def _begin(tree: Tree, watch: _Watch) -> tuple[Change, ...]:
     """Reads, watches, and reads what changed in between: under a watch, each file opened costs events."""
     _check(tree.root)
     tree.read()
@@ -352,18 +270,12 @@ def _begin(tree: Tree, watch: _Watch) -> Manifests:
         watch.start()
     except (OSError, RuntimeError, ValueError) as error:
         raise SourceError(f"{tree.root}: can't be watched ({error}); see `sysctl fs.inotify`") from None
-    return tree.read()
+    tree.read()
+    return (*map(Applied, tree.manifests.objects()), *map(Listed, KINDS), Reported(tree.problems))
 
 
-async def _noticed(watch: _Watch) -> float:
-    """When something may have changed, on the loop's clock."""
-    while not await _in_thread(watch.wait, watch):
-        pass
-    return asyncio.get_running_loop().time()
-
-
-async def _in_thread(call: Callable[[], T], watch: _Watch) -> T:
-    """Runs the call in a thread; when cancelled, stops the watch and waits for the thread."""
+async def _in_thread(watch: _Watch, call: Callable[[], T]) -> T:
+    """Runs the call in the thread; when cancelled, stops the watch and waits for the thread."""
     task = asyncio.ensure_future(asyncio.to_thread(call))
     try:
         return await asyncio.shield(task)

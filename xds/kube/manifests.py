@@ -51,12 +51,11 @@ class File:
     pieces: Mapping[bytes, Piece] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Manifests:
-    """What all files give together."""
+class Place(NamedTuple):
+    """Where an object is: the file's path, and which of its objects, from 0."""
 
-    objects: Objects
-    problems: tuple[Problem, ...]
+    path: str
+    at: int
 
 
 def printable(path: str) -> str:
@@ -139,9 +138,12 @@ def _entries(line: int, document: object) -> Iterator[Entry]:
 
 
 def _located(path: str, line: int, problem: Problem) -> Problem:
-    name = printable(path)
-    reference = ObjectRef("File", "", name) if problem.object == NOT_AN_OBJECT else problem.object
-    return replace(problem, object=reference, location=f"{name}:{line}")
+    reference = ObjectRef("File", "", printable(path)) if problem.object == NOT_AN_OBJECT else problem.object
+    return replace(problem, object=reference, location=_location(path, line))
+
+
+def _location(path: str, line: int) -> str:
+    return f"{printable(path)}:{line}"
 
 
 def _kept(
@@ -155,21 +157,79 @@ def _kept(
     ]
 
 
-def merge(files: Iterable[File]) -> Manifests:
-    """What the files give together. Of objects with the same kind and name the first counts, by path and line."""
-    objects: Objects = {}
-    places: dict[Identity, str] = {}
-    problems: list[Problem] = []
-    for file in sorted(files, key=lambda each: each.path):
-        problems += file.problems
-        for line, each in file.objects:
-            identity = (type(each), each.key)
-            place = f"{printable(file.path)}:{line}"
-            if identity in objects:
-                problems.append(_duplicate(each, places[identity], place))
-            else:
-                objects[identity], places[identity] = each, place
-    return Manifests(objects, tuple(problems))
+class Manifests:
+    """What all files give together, kept as they change.
+
+    Of objects with the same kind and name the first counts, by path and line.
+    """
+
+    def __init__(self) -> None:
+        self._files: dict[str, File] = {}
+        self._places: dict[Identity, list[Place]] = {}
+        self._problems: dict[str, tuple[Problem, ...]] = {}  # of the files that have any
+
+    def file(self, path: str) -> File | None:
+        return self._files.get(path)
+
+    def objects(self) -> list[KubeObject]:
+        """Those that count, in the order of the files."""
+        return [self._at(place)[1] for place in sorted(places[0] for places in self._places.values())]
+
+    def problems(self) -> tuple[Problem, ...]:
+        """In the order of the files."""
+        return tuple(problem for path in sorted(self._problems) for problem in self._problems[path])
+
+    def update(self, files: Mapping[str, File | None]) -> list[Change]:
+        """Takes files as they are now (None: it is gone) by path, and answers what changed.
+
+        Costs what these files hold, and those that hold the same objects.
+        """
+        both = [file for path in sorted(files) for file in (files[path], self._files.get(path)) if file]
+        touched = {identity: None for file in both for identity in _identities(file)}
+        before = self._first(touched)
+        for path, file in files.items():
+            self._put(path, file)
+        rivals = {place.path for identity in touched for place in self._places.get(identity, ())}
+        for path in rivals.union(files):
+            self._note(path)
+        return difference(before, self._first(touched))
+
+    def _at(self, place: Place) -> tuple[int, KubeObject]:
+        return self._files[place.path].objects[place.at]
+
+    def _first(self, identities: Iterable[Identity]) -> Objects:
+        """Those of the objects that exist."""
+        return {each: self._at(self._places[each][0])[1] for each in identities if each in self._places}
+
+    def _put(self, path: str, file: File | None) -> None:
+        before = self._files.pop(path, None)
+        here: dict[Identity, list[Place]] = {identity: [] for identity in _identities(before)}
+        for index, identity in enumerate(_identities(file)):
+            here.setdefault(identity, []).append(Place(path, index))
+        for identity, places in here.items():
+            elsewhere = [place for place in self._places.pop(identity, ()) if place.path != path]
+            if elsewhere or places:
+                self._places[identity] = sorted(elsewhere + places)
+        if file:
+            self._files[path] = file
+
+    def _note(self, path: str) -> None:
+        file = self._files.get(path)
+        problems = (*file.problems, *self._duplicates(file)) if file else ()
+        if problems:
+            self._problems[path] = problems
+        else:
+            self._problems.pop(path, None)
+
+    def _duplicates(self, file: File) -> Iterator[Problem]:
+        for index, (line, each) in enumerate(file.objects):
+            first = self._places[type(each), each.key][0]
+            if first != (file.path, index):
+                yield _duplicate(each, _location(first.path, self._at(first)[0]), _location(file.path, line))
+
+
+def _identities(file: File | None) -> Iterator[Identity]:
+    return ((type(each), each.key) for _, each in (file.objects if file else ()))
 
 
 def _duplicate(each: KubeObject, first: str, here: str) -> Problem:
