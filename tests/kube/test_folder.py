@@ -9,6 +9,7 @@ import os
 import shutil
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from pathlib import Path
 
@@ -389,6 +390,22 @@ def open_watches() -> int:
         except FileNotFoundError:  # the one that lists them
             continue
     return found
+
+
+async def test_it_waits_for_no_one_elses_threads(root: Path) -> None:
+    go_on, executor = threading.Event(), ThreadPoolExecutor(1)
+    asyncio.get_running_loop().set_default_executor(executor)
+    blocked = asyncio.ensure_future(asyncio.to_thread(go_on.wait, 20))
+    try:
+        async with aclosing(Folder(root).batches()) as batches:
+            follower = Follower(batches)
+            await follower.next()
+            save(root / "a.yaml", service("one"))
+            await follower.until({"one": 80})
+        assert not blocked.done()
+    finally:
+        go_on.set()
+        await blocked
 
 
 async def test_cancelled_while_it_reads(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import stat
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -248,7 +249,8 @@ class Folder:
             SourceError: at the start, the folder can't be read or watched. Later that is a reported problem.
         """
         watch = _Watch(self._tree)
-        run = partial(_in_thread, watch)
+        executor = ThreadPoolExecutor(1, "folder")  # of its own: asyncio's may be full of others' work
+        run = partial(_in_thread, executor, watch)
         read_at = asyncio.get_running_loop().time()
         try:
             yield Batch(await run(partial(_begin, self._tree, watch)), read_at)
@@ -260,6 +262,7 @@ class Folder:
                     yield Batch(tuple(changes), read_at)
         finally:
             watch.close()
+            executor.shutdown(wait=False)
 
 
 def _begin(tree: Tree, watch: _Watch) -> tuple[Change, ...]:
@@ -274,9 +277,9 @@ def _begin(tree: Tree, watch: _Watch) -> tuple[Change, ...]:
     return (*map(Applied, tree.manifests.objects()), *map(Listed, KINDS), Reported(tree.problems))
 
 
-async def _in_thread(watch: _Watch, call: Callable[[], T]) -> T:
+async def _in_thread(executor: Executor, watch: _Watch, call: Callable[[], T]) -> T:
     """Runs the call in the thread; when cancelled, stops the watch and waits for the thread."""
-    task = asyncio.ensure_future(asyncio.to_thread(call))
+    task = asyncio.get_running_loop().run_in_executor(executor, call)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
