@@ -11,15 +11,15 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from xds.kube.documents import MAX_DEPTH, MAX_DOCUMENTS, Malformed, parse_json, parse_yaml, split
+from xds.kube.documents import MAX_ALIASED, MAX_DEPTH, MAX_DOCUMENTS, VALUE, Malformed, parse_json, parse_yaml, split
 
 
 def yaml_values(text: str | bytes) -> list[object]:
-    return [value for _, value in parse_yaml(text if isinstance(text, bytes) else text.encode())]
+    return [value for _, value, _ in parse_yaml(text if isinstance(text, bytes) else text.encode())]
 
 
 def json_values(text: str) -> list[object]:
-    return [value for _, value in parse_json(text.encode())]
+    return [value for _, value, _ in parse_json(text.encode())]
 
 
 @pytest.mark.parametrize(
@@ -155,6 +155,19 @@ def test_an_alias_bomb(text: str) -> None:
         yaml_values(text)
 
 
+@pytest.mark.parametrize("anchor", ["a: &a X", "a: &a [X]", "a: &a {k: X}", "a: &a {? X : k}"])
+def test_a_bomb_of_long_scalars(anchor: str) -> None:
+    text = f"{anchor}\nb: [{', '.join(['*a'] * 10_000)}]"
+    assert yaml_values(text.replace("X", "x" * 1000))
+    with pytest.raises(Malformed, match="aliases"):
+        yaml_values(text.replace("X", "x" * 2000))
+
+
+def test_what_is_spelled_out_is_not_counted() -> None:
+    assert yaml_values(f"[&a {'x' * (MAX_ALIASED + 1)}]")
+    assert yaml_values(f"[{'1, ' * (MAX_ALIASED // VALUE + 1)}]")
+
+
 def test_a_merge_bomb() -> None:
     keys = ", ".join(f"k{n}: 1" for n in range(1000))
     merges = "\n".join(f"m{n}: {{<<: *a}}" for n in range(1000))
@@ -180,7 +193,7 @@ def test_what_only_looks_like_a_marker_is_not_split() -> None:
 def test_directives_keep_a_file_together() -> None:
     text = "%YAML 1.1\n---\na\n...\n%TAG !e! tag:yaml.org,2002:\n---\n!e!str 1\n"
     assert pieces(text) == [(1, text)]
-    assert [tuple(each) for each in parse_yaml(text.encode())] == [(1, "a"), (5, "1")]
+    assert [(line, value) for line, value, _ in parse_yaml(text.encode())] == [(1, "a"), (5, "1")]
 
 
 def test_too_many_documents() -> None:
@@ -209,7 +222,7 @@ def test_json(text: str, values: list[object]) -> None:
 
 
 def test_lines_of_json() -> None:
-    assert [line for line, _ in parse_json(b'\n{"a":\n1}\n{}{}\n\n2')] == [2, 4, 4, 6]
+    assert [line for line, *_ in parse_json(b'\n{"a":\n1}\n{}{}\n\n2')] == [2, 4, 4, 6]
 
 
 @pytest.mark.parametrize(
@@ -257,7 +270,7 @@ def test_json_round_trip(values: list[Any]) -> None:
 @example([{"a": "---", "b": "...\n---\n%"}])
 def test_yaml_round_trip(values: list[Any]) -> None:
     text = yaml.safe_dump_all(values, explicit_start=True, allow_unicode=True).encode()
-    read = [value for _, piece in split(text) for _, value in parse_yaml(piece)]
+    read = [value for _, piece in split(text) for _, value, _ in parse_yaml(piece)]
     assert read == values
 
 
@@ -266,10 +279,10 @@ def test_splitting_changes_nothing(text: str) -> None:
     """Where the whole text parses, its pieces do and give the same, at the same lines."""
     raw = text.encode()
     try:
-        whole = list(parse_yaml(raw))
+        whole = [(line, value) for line, value, _ in parse_yaml(raw)]
     except Malformed:
         return
-    assert [(line + at - 1, value) for line, piece in split(raw) for at, value in parse_yaml(piece)] == whole
+    assert [(line + at - 1, value) for line, piece in split(raw) for at, value, _ in parse_yaml(piece)] == whole
 
 
 @given(st.binary(max_size=200))
@@ -277,7 +290,7 @@ def test_any_bytes_are_values_or_malformed(raw: bytes) -> None:
     for parse in (parse_yaml, parse_json):
         lines = set[int]()
         try:
-            lines = {line for line, _ in parse(raw)}
+            lines = {line for line, *_ in parse(raw)}
         except Malformed as malformed:
             lines.add(malformed.line)
         assert all(1 <= line <= 1 + len(raw) for line in lines)

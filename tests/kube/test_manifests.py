@@ -297,6 +297,14 @@ def test_a_file_with_too_many_objects(name: str, raw: bytes) -> None:
     assert str(MAX_DOCUMENTS) in file.problems[0].message
 
 
+def test_aliases_of_many_documents_add_up() -> None:
+    document = f"a: &a {'x' * 20_000}\nb: [{', '.join(['*a'] * 800)}]\nkind: Other\n"
+    assert read_file("a.yaml", several(document)).problems == ()
+    file = read_file("a.yaml", several(*(f"{document}n: {n}\n" for n in range(3))))
+    assert reasons(file) == [("MalformedFile", "a.yaml")]
+    assert "aliases" in file.problems[0].message
+
+
 SECRET = f"apiVersion: v1\nkind: Secret\nmetadata:\n  name: tls\nstringData:\n  tls.key: {HUNTER2}\n"
 
 

@@ -23,9 +23,11 @@ MAX_DEPTH = 100
 MAX_DOCUMENTS = 50_000
 """In a file, the items of lists included."""
 
-MAX_ALIASED = 100_000
-"""Values of a text that aliases may add to those it spells out, lest a few lines become gigabytes
-(https://en.wikipedia.org/wiki/Billion_laughs_attack)."""
+MAX_ALIASED = 16 * 2**20
+"""Roughly bytes (a value is VALUE and its characters) that aliases may add to what a text spells out, lest a few lines
+become gigabytes (https://en.wikipedia.org/wiki/Billion_laughs_attack)."""
+
+VALUE = 100
 
 
 class Malformed(Exception):  # noqa: N818 -- the text is, not the program
@@ -38,10 +40,11 @@ class Malformed(Exception):  # noqa: N818 -- the text is, not the program
 
 
 class Parsed(NamedTuple):
-    """A document: its value, and the line (from 1) it starts at."""
+    """A document: its value, the line (from 1) it starts at, and what aliases added to the text up to its end."""
 
     line: int
     value: object
+    aliased: int = 0
 
 
 # `---` at the start of a line, then a space or the line's end, is a marker wherever it stands, also in a scalar
@@ -70,6 +73,10 @@ def split(raw: bytes) -> Iterator[tuple[int, bytes]]:
 
 def too_many(line: int) -> Malformed:
     return Malformed(line, f"more than {MAX_DOCUMENTS} documents")
+
+
+def too_much_aliased(line: int) -> Malformed:
+    return Malformed(line, "aliases (*) that repeat too much")
 
 
 def parse_json(raw: bytes) -> Iterator[Parsed]:
@@ -124,12 +131,12 @@ def parse_yaml(raw: bytes) -> Iterator[Parsed]:
     Raises:
         Malformed: it is not YAML, or breaks one of the limits above.
     """
-    builder = _Builder(len(raw) + MAX_ALIASED)
+    builder = _Builder()
     try:
         parser = yaml.CSafeLoader(raw)
         while (event := parser.get_event()) is not None:
             if builder.take(event):
-                yield Parsed(builder.line, builder.value)
+                yield Parsed(builder.line, builder.value, builder.aliased)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise Malformed(mark.line + 1 if mark else 1, _explained(error)) from None
@@ -164,7 +171,7 @@ class _Open:
 
     value: list[object] | dict[object, object]
     anchor: str | None
-    before: int  # how many values there were
+    before: int  # the size of all before it
     key: object = _NO_KEY
     merged: list[object] = field(default_factory=list)
 
@@ -192,13 +199,13 @@ class _Open:
 
 
 class _Builder:
-    """Makes values of libyaml's events. `count` is what the values would be without aliases, in values."""
+    """Makes values of libyaml's events. Sizes are as MAX_ALIASED says, of what there would be without aliases."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self) -> None:
         self.line = 1
         self.value: object = None
-        self._limit = limit
-        self._count = 0
+        self.aliased = 0
+        self._size = 0
         self._open: list[_Open] = []
         self._anchors: dict[str, tuple[object, int]] = {}
         self._steps: dict[type, Callable[[Any], None]] = {
@@ -230,9 +237,10 @@ class _Builder:
             value = _plain(event.value)
             if event.tag != _TAGS.get(type(value)):
                 raise Malformed(_line(event), "a tag that Kubernetes objects have no use for")
+        size = VALUE + len(event.value)
         if event.anchor is not None:
-            self._anchors[event.anchor] = (value, 1)
-        self._add(value, 1, event)
+            self._anchors[event.anchor] = (value, size)
+        self._add(value, size)
 
     def _start(self, event: yaml.CollectionStartEvent) -> None:
         mapping = isinstance(event, yaml.MappingStartEvent)
@@ -242,15 +250,15 @@ class _Builder:
             raise Malformed(_line(event), f"nested more than {MAX_DEPTH} deep")
         if self._open and self._open[-1].wants_key():
             raise Malformed(_line(event), "a key that is a list or a mapping")
-        self._open.append(_Open({} if mapping else [], event.anchor, self._count))
+        self._open.append(_Open({} if mapping else [], event.anchor, self._size))
 
-    def _end(self, event: yaml.CollectionEndEvent) -> None:
+    def _end(self, _: yaml.CollectionEndEvent) -> None:
         done = self._open.pop()
         if done.merged:
             done.merge()
         if done.anchor is not None:
-            self._anchors[done.anchor] = (done.value, 1 + self._count - done.before)
-        self._add(done.value, 1, event)
+            self._anchors[done.anchor] = (done.value, VALUE + self._size - done.before)
+        self._add(done.value, VALUE)
 
     def _alias(self, event: yaml.AliasEvent) -> None:
         found = self._anchors.get(event.anchor or "")
@@ -259,12 +267,13 @@ class _Builder:
         value, size = found
         if isinstance(value, list | dict) and self._open and self._open[-1].wants_key():
             raise Malformed(_line(event), "a key that is a list or a mapping")
-        self._add(value, size, event)
+        self.aliased += size
+        if self.aliased > MAX_ALIASED:
+            raise too_much_aliased(_line(event))
+        self._add(value, size)
 
-    def _add(self, value: object, size: int, event: yaml.Event) -> None:
-        self._count += size
-        if self._count > self._limit:
-            raise Malformed(_line(event), f"aliases (*) repeat more than {MAX_ALIASED} values")
+    def _add(self, value: object, size: int) -> None:
+        self._size += size
         if self._open:
             self._open[-1].put(value)
         else:

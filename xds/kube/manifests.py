@@ -12,12 +12,24 @@ from typing import NamedTuple, TypeAlias
 
 from xds.kube.change import Applied, Change, Deleted
 from xds.kube.decode import NOT_AN_OBJECT, decode, flatten
-from xds.kube.documents import MAX_DOCUMENTS, Malformed, parse_json, parse_yaml, split, too_many
+from xds.kube.documents import (
+    MAX_ALIASED,
+    MAX_DOCUMENTS,
+    Malformed,
+    parse_json,
+    parse_yaml,
+    split,
+    too_many,
+    too_much_aliased,
+)
 from xds.kube.objects import Key, KubeObject
 from xds.kube.problem import ObjectRef, Problem
 
 MAX_FILE_BYTES = 16 * 2**20
 """Of a file; a bigger one is refused. The API server takes 3 MiB a request, etcd 1.5 MiB an object."""
+
+ALIASED_RATIO = 16
+"""What aliases may add to a file of many documents, beyond MAX_ALIASED: so many times its bytes."""
 
 Identity: TypeAlias = tuple[type[KubeObject], Key]
 Objects: TypeAlias = dict[Identity, KubeObject]
@@ -39,6 +51,7 @@ class Piece:
 
     entries: tuple[Entry, ...]
     broken: bool = False  # it doesn't parse: nobody knows which objects were in it
+    aliased: int = 0  # as of `Parsed`
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +104,16 @@ def unreadable(path: str, reason: str, message: str, remedy: str, before: File |
 
 def _pieces(path: str, raw: bytes, known: Mapping[bytes, Piece]) -> Iterator[tuple[int, bytes, Piece]]:
     """The line, digest and meaning of each piece of the file."""
-    total = 0
+    total, aliased = 0, 0
     for line, text in _texts(path, raw):
         digest = blake2b(text, digest_size=16).digest()
         piece = known.get(digest) or _read_piece(path, text)
         total += len(piece.entries)
         if total > MAX_DOCUMENTS:
             raise too_many(line)
+        aliased += piece.aliased
+        if aliased > MAX_ALIASED + ALIASED_RATIO * len(raw):
+            raise too_much_aliased(line)
         yield line, digest, piece
 
 
@@ -112,8 +128,9 @@ def _texts(path: str, raw: bytes) -> Iterator[tuple[int, bytes]]:
 def _read_piece(path: str, text: bytes) -> Piece:
     parse = parse_json if path.endswith(".json") else parse_yaml
     entries: list[Entry] = []
+    aliased = 0
     try:
-        for count, (line, document) in enumerate(parse(text)):
+        for count, (line, document, aliased) in enumerate(parse(text)):  # noqa: B007 -- the last one's
             if max(count, len(entries)) >= MAX_DOCUMENTS:
                 raise too_many(line)
             entries.extend(_entries(line, document))
@@ -125,7 +142,7 @@ def _read_piece(path: str, text: bytes) -> Piece:
             "Repair the file; until then, what it gave before stays.",
         )
         return Piece((Entry(malformed.line, problem),), broken=True)
-    return Piece(tuple(entries))
+    return Piece(tuple(entries), aliased=aliased)
 
 
 def _entries(line: int, document: object) -> Iterator[Entry]:
