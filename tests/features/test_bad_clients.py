@@ -11,7 +11,8 @@ from tests.support.ads_client import CDS, EDS, LDS, RDS, AdsClient
 from tests.support.objects import ingress, path, rule, service, slice_of
 from tests.support.plane import Plane, cluster, site, until
 from xds.protocol.messages import Variant
-from xds.protocol.session import NAMES_LIMIT, UNSERVED_LIMIT
+from xds.protocol.session import UNSERVED_LIMIT
+from xds.protocol.subscription import NAMES_LIMIT
 from xds.resources import codec
 from xds.resources.envoy import DeltaDiscoveryRequest, DiscoveryRequest, Node
 from xds.snapshot.resource import ResourceType
@@ -88,7 +89,7 @@ async def test_a_million_names_are_too_many(plane: Plane, variant: Variant) -> N
 
 
 async def test_too_many_names_little_by_little_are_too_many(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xds.protocol.session.NAMES_LIMIT", 100)
+    monkeypatch.setattr("xds.protocol.subscription.NAMES_LIMIT", 100)
     client = plane.delta()
     for start in range(0, 100, 20):
         await client.subscribe(EDS, *map(str, range(start, start + 20)))

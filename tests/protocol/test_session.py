@@ -3,6 +3,7 @@
 Excludes what is said to the proxy (test_rules, test_ordering).
 """
 
+import gc
 import sys
 import tracemalloc
 import weakref
@@ -10,9 +11,9 @@ import weakref
 import pytest
 
 from tests.support.xds_client_model import CDS, EDS, LDS, NODE, RDS, World, told
-from xds.protocol import session as session_module
+from xds.protocol import subscription as subscription_module
 from xds.protocol.errors import ErrorCode, ProtocolError
-from xds.protocol.events import Acknowledged, Subscribed, Unserved
+from xds.protocol.events import Acknowledged, Unserved
 from xds.protocol.messages import DeltaRequest, Node, Response, SotwRequest, Variant
 from xds.protocol.session import UNSERVED_LIMIT, Fleet, Session
 from xds.protocol.status import Rejection, Stamp
@@ -39,7 +40,7 @@ def test_nothing_is_served_before_there_is_a_snapshot() -> None:
 
 @both
 def test_too_many_names_end_the_stream(variant: Variant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_module, "NAMES_LIMIT", 3)
+    monkeypatch.setattr(subscription_module, "NAMES_LIMIT", 3)
     client = World().client(variant)
     client.subscribe(EDS, "a", "b", "c")
     with pytest.raises(ProtocolError, match="more than 3 names") as caught:
@@ -67,13 +68,14 @@ def test_a_type_that_is_not_served_is_noted_and_not_answered(variant: Variant) -
 def test_requests_say_what_they_meant(variant: Variant) -> None:
     client = World(eds={"a": "1"}).client(variant)
     response = client.subscribe(EDS, "a")[0]
-    assert client.events == [Subscribed(EDS, Subscription(frozenset("a")))]
+    assert client.events == []
+    assert client.session.subscription(EDS) == Subscription(frozenset("a"))
     client.ack(EDS)
     assert client.events == [Acknowledged(EDS, response.nonce, response.version, 1)]
     client.subscribe(EDS, "a")
     assert client.events == []
     client.unsubscribe(EDS, "a")
-    assert client.events == [Subscribed(EDS, Subscription())]
+    assert client.session.subscription(EDS) == Subscription()
 
 
 @both
@@ -162,6 +164,49 @@ def test_streams_that_get_the_same_get_one_object(variant: Variant) -> None:
         both_got = [[r for r in client.inbox if r.type is type_ and "a" in told([r])[0][1]] for client in (one, two)]
         assert both_got[0] == both_got[1]  # responses compare by identity
         assert weakref.ref(both_got[0][0])() is both_got[0][0]
+
+
+def test_what_no_stream_holds_is_gone() -> None:
+    """Neither the names that were asked for nor the responses outlive the streams that have them in flight."""
+    world = World(cds={"a": "1"})
+    client = world.delta()
+    response = weakref.ref(client.subscribe(EDS, *(f"name {number}" for number in range(100)))[0])
+    asked = client.session.subscription(EDS)
+    assert asked is not None
+    names = weakref.ref(asked.names)
+    world.clients.clear()
+    del client, asked
+    gc.collect()
+    assert response() is None
+    assert names() is None
+
+
+@both
+def test_a_burst_of_streams_gets_one_object(variant: Variant) -> None:
+    """None of them has answered yet when the next one comes."""
+    world = World(cds={"a": "1"}, eds={"a": "1"})
+    clients = [world.client(variant) for _ in range(100)]
+    for type_, wanted in ((CDS, []), (EDS, ["a"])):
+        assert len({id(client.subscribe(type_, *wanted)[0]) for client in clients}) == 1
+
+
+def test_too_many_versions_of_another_stream_end_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscription_module, "NAMES_LIMIT", 3)
+    session = World().delta().session
+    with pytest.raises(ProtocolError, match="more than 3 names"):
+        session.receive(DeltaRequest(CDS, initial_resource_versions=dict.fromkeys("abcd", "1"), node=NODE), 0)
+
+
+def test_too_many_names_asked_for_and_dropped_end_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under a wildcard each is to be told, and nothing is while the proxy leaves a response unanswered."""
+    monkeypatch.setattr(subscription_module, "NAMES_LIMIT", 5)
+    client = World(cds={"a": "1"}).delta()
+    client.subscribe(CDS, "*")
+    for number in range(5):
+        client.subscribe(CDS, f"name {number}")
+        client.unsubscribe(CDS, f"name {number}")
+    with pytest.raises(ProtocolError, match="more than 5 names"):
+        client.subscribe(CDS, "one more")
 
 
 def test_variants_share_no_response() -> None:

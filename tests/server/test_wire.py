@@ -22,7 +22,7 @@ from xds.resources.envoy import (
 )
 from xds.resources.envoy import Node as EnvoyNode
 from xds.resources.envoy import Resource as DeltaResource
-from xds.server.wire import Encoder, request
+from xds.server.wire import NODE_LIMIT, TYPE_URL_LIMIT, Encoder, request
 from xds.snapshot.resource import Resource, ResourceType, resource
 
 CDS, EDS, *_ = ResourceType
@@ -194,9 +194,48 @@ def test_the_same_name_of_two_types_and_variants_is_not_mixed_up() -> None:
 def test_what_nobody_holds_is_forgotten() -> None:
     """A response goes with the last stream that has it in flight, a resource when the snapshot has it no more."""
     encoder = Encoder()
+    (kept,) = some("b")
     for variant in Variant:
-        encoder.encode(response(variant, *some("a", "b")))
+        encoder.encode(response(variant, *some("a"), kept))
     gc.collect()
     assert len(encoder._responses) == 0
-    encoder.forget([(CDS, "a"), (CDS, "never there")])
     assert {name for _, _, name in encoder._entries} == {"b"}
+
+
+def test_an_old_version_that_goes_takes_nothing_of_the_new_one_along() -> None:
+    encoder = Encoder()
+    old, new = resource(CDS, "a", b"old"), resource(CDS, "a", b"new")
+    encoder.encode(response(Variant.DELTA, old))
+    encoder.encode(response(Variant.DELTA, new))
+    del old
+    gc.collect()
+    assert len(encoder._entries) == 1
+
+
+@pytest.mark.parametrize(
+    ("variant", "message"),
+    [
+        (Variant.DELTA, DeltaDiscoveryRequest(type_url=EDS, resource_names_subscribe=list("abcd"))),
+        (Variant.DELTA, DeltaDiscoveryRequest(type_url=EDS, resource_names_unsubscribe=list("abcd"))),
+        (Variant.DELTA, DeltaDiscoveryRequest(type_url=EDS, initial_resource_versions=dict.fromkeys("abcd", "1"))),
+        (Variant.SOTW, DiscoveryRequest(type_url=EDS, resource_names=list("abcd"))),
+    ],
+)
+def test_a_request_with_too_many_names_is_refused(
+    variant: Variant, message: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xds.protocol.subscription.NAMES_LIMIT", 3)
+    with pytest.raises(ProtocolError, match=f"more than 3 names of {EDS}") as refused:
+        request(variant, codec.encode(message))
+    assert refused.value.code is ErrorCode.RESOURCE_EXHAUSTED
+
+
+@pytest.mark.parametrize(
+    ("variant", "kind"), [(Variant.DELTA, DeltaDiscoveryRequest), (Variant.SOTW, DiscoveryRequest)]
+)
+def test_of_what_is_kept_of_a_stream_only_so_much_is_read(variant: Variant, kind: Any) -> None:
+    long = "x" * 10_000
+    node = EnvoyNode(id=long, cluster=long, user_agent_name=long)
+    read = request(variant, codec.encode(kind(type_url=long, node=node)))
+    assert read.type_url == "x" * TYPE_URL_LIMIT
+    assert read.node == Node("x" * NODE_LIMIT, "x" * NODE_LIMIT, "x" * NODE_LIMIT)

@@ -2,15 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import blake2b
 from operator import attrgetter
-from typing import Final
+from weakref import WeakValueDictionary
 
 from xds.protocol.messages import Response, Variant
 from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import Store
-
-SHARED_RESPONSES: Final = 256
-"""Responses of the current revision that are kept for the next stream that needs them."""
 
 _by_name = attrgetter("name")
 
@@ -29,15 +27,16 @@ class Selection:
 
 
 class Composer:
-    """Makes the response for a selection, or hands out the one that another stream already got in this revision.
+    """Makes the response for a selection, or hands out the one that another stream got in this revision.
 
+    It holds them weakly: a response goes with the last stream that has it in flight.
     Nonces are numbers of this composer: the same for all streams that share a response, and growing on each.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._revision = 0
-        self._shared: dict[Selection, Response] = {}
+        self._shared: WeakValueDictionary[Selection, Response] = WeakValueDictionary()
         self._last_nonce = 0
 
     def compose(self, selection: Selection, *, after: int) -> Response:
@@ -49,7 +48,7 @@ class Composer:
         return response
 
     def _forget_old(self) -> None:
-        if self._revision != self._store.revision or len(self._shared) >= SHARED_RESPONSES:
+        if self._revision != self._store.revision:
             self._shared.clear()
             self._revision = self._store.revision
 
@@ -68,7 +67,10 @@ class Composer:
     def _version(self, selection: Selection) -> str:
         """That of the store; what a proxy has that keeps something for a while is not what the store has."""
         version = self._store.version(selection.type)
-        return f"{version}+{len(selection.kept)}" if selection.kept else version
+        if not selection.kept:
+            return version
+        kept = "".join(f"{resource.name}\0{resource.version}\0" for resource in selection.kept)
+        return f"{version}+{blake2b(kept.encode(), digest_size=8).hexdigest()}"
 
     def _found(self, selection: Selection) -> Iterable[Resource]:
         resources = self._store.resources(selection.type)

@@ -1,9 +1,9 @@
-"""What a request turned out to mean, for the server's logs, metrics, index and Kubernetes Events."""
+"""What a request turned out to mean, for the server's logs and metrics."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from xds.protocol.subscription import Subscription
+from xds.protocol.status import Rejection
 from xds.snapshot.resource import ResourceType
 
 
@@ -19,24 +19,12 @@ class Acknowledged:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The proxy refused the response, in its own words. `resources` are names and versions of what was new in it:
-    which of them it refused, and whether it took the others, only the words may tell.
-    """
+    """The proxy refused the response; `revision` is that of the store when it was made."""
 
     type: ResourceType
     nonce: str
-    version: str
     revision: int
-    message: str
-    resources: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Subscribed:
-    """What the stream asks for of this type is not what it was: the server's index has to follow."""
-
-    type: ResourceType
-    subscription: Subscription
+    rejection: Rejection
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,4 +34,4 @@ class Unserved:
     type_url: str
 
 
-Event: TypeAlias = Acknowledged | Rejected | Subscribed | Unserved
+Event: TypeAlias = Acknowledged | Rejected | Unserved

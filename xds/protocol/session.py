@@ -8,7 +8,7 @@ from typing import Final
 from xds.protocol.backlog import Taken
 from xds.protocol.composer import Composer
 from xds.protocol.errors import ErrorCode, ProtocolError
-from xds.protocol.events import Event, Subscribed, Unserved
+from xds.protocol.events import Event, Unserved
 from xds.protocol.messages import DeltaRequest, Node, Request, Response, SotwRequest, Variant
 from xds.protocol.ordering import (
     RESUME_GRACE,
@@ -21,13 +21,10 @@ from xds.protocol.ordering import (
 )
 from xds.protocol.reconnect import resume
 from xds.protocol.status import Status
-from xds.protocol.subscription import Demand, NameSets, Subscription, after_delta, after_sotw
+from xds.protocol.subscription import Demand, NameSets, Subscription, after_delta, after_sotw, check_count
 from xds.protocol.watch import Flight, Watch
 from xds.snapshot.resource import ResourceType
 from xds.snapshot.store import Revision, Store
-
-NAMES_LIMIT: Final = 200_000
-"""Names that one stream may ask for of one type."""
 
 UNSERVED_LIMIT: Final = 16
 """Type URLs remembered of those that are not served."""
@@ -95,9 +92,7 @@ class Session:
         return min((watch.behind for watch in self._watches.values() if watch.behind is not None), default=None)
 
     def subscription(self, type_: ResourceType) -> Subscription | None:
-        """What is asked for of this type; None before its first request. Equal ones are mostly the same object's
-        names, so that sessions can be grouped by it; `receive` tells when it changes.
-        """
+        """What is asked for of this type; None before its first request."""
         watch = self._watches.get(type_)
         return watch.subscription if watch else None
 
@@ -128,14 +123,17 @@ class Session:
             return self._not_served(request.type_url)
         watch = self._watches.get(type_)
         if watch is None:
-            return self._first(Watch(type_, self._variant), request, now)
+            self._first(Watch(type_, self._variant), request, now)
+            return []
         # "The management server should not send a DiscoveryResponse for any DiscoveryRequest that has a stale nonce",
         # but in delta "must honor changes to the subscription state even if the nonce is stale".
         if isinstance(request, SotwRequest) and watch.is_stale(request.nonce):
             if request.names:
                 watch.end_legacy()
             return []
-        return [*self._answered(watch, request, now), *self._subscribed(watch, request)]
+        events = self._answered(watch, request, now)
+        self._resubscribe(watch, request)
+        return events
 
     def update(self, revision: Revision) -> None:
         """The store has become this revision. Costs what changed, not what is subscribed."""
@@ -181,11 +179,12 @@ class Session:
         clusters = self._watches.get(ResourceType.CLUSTER)
         return self._resuming_until if clusters and clusters.backlog.removals else None
 
-    def _first(self, watch: Watch, request: Request, now: float) -> list[Event]:
+    def _first(self, watch: Watch, request: Request, now: float) -> None:
         """The first request of a type; a nonce in it is another stream's."""
         demand = self._demand(watch.subscription, request)
-        self._watches[watch.type] = watch
         known = request.initial_resource_versions if isinstance(request, DeltaRequest) else {}
+        check_count(len(known), request.type_url)
+        self._watches[watch.type] = watch
         if known:
             resume(watch, demand, known, self._fleet.store)
             if watch.type is ResourceType.ENDPOINTS:
@@ -194,7 +193,6 @@ class Session:
                 self._resuming_until = now + RESUME_GRACE
         else:
             watch.ask(demand)
-        return [Subscribed(watch.type, watch.subscription)]
 
     def _answered(self, watch: Watch, request: Request, now: float) -> list[Event]:
         """An answer bears the nonce of what is in flight; without one, a request only changes the subscription."""
@@ -210,15 +208,15 @@ class Session:
             self._warming.acknowledged(now)
         return [watch.acknowledge(now)]
 
-    def _subscribed(self, watch: Watch, request: Request) -> list[Event]:
-        old = watch.subscription
-        demand = self._demand(old, request)
+    def _resubscribe(self, watch: Watch, request: Request) -> None:
+        demand = self._demand(watch.subscription, request)
         if demand.everything and watch.flight:
             # What is in flight will be the proxy's, whether or not it was asked for when it was removed.
             flying = frozenset(resource.name for resource in watch.flight.response.resources)
             demand = replace(demand, names=demand.names | (flying - self._fleet.store.resources(watch.type).keys()))
         watch.ask(demand)
-        return [Subscribed(watch.type, watch.subscription)] if demand.subscription != old else []
+        # Under a wildcard, names that are dropped again are still to be told.
+        check_count(len(watch.backlog.asked), request.type_url)
 
     def _demand(self, old: Subscription, request: Request) -> Demand:
         names = self._fleet.names
@@ -227,8 +225,7 @@ class Session:
                 demand = after_delta(old, request.subscribe, request.unsubscribe, names)
             case SotwRequest():
                 demand = after_sotw(old, request.names, names)
-        if len(demand.subscription.names) > NAMES_LIMIT:
-            raise ProtocolError(ErrorCode.RESOURCE_EXHAUSTED, f"more than {NAMES_LIMIT} names of {request.type_url}")
+        check_count(len(demand.subscription.names), request.type_url)
         return demand
 
     def _send(self, type_: ResourceType, now: float) -> Flight | None:

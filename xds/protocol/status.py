@@ -16,7 +16,9 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A response that the proxy refused: its version, the proxy's words, and names and versions of what was new."""
+    """A response that the proxy refused: its version, the proxy's words, and names and versions of what was new in it.
+    Which of them it refused, and whether it took the others, only the words may tell.
+    """
 
     version: str
     at: float

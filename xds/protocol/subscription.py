@@ -1,9 +1,10 @@
 """What was asked for of one type, and what a request changes about it."""
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Final
+from weakref import WeakValueDictionary
 
+from xds.protocol.errors import ErrorCode, ProtocolError
 from xds.snapshot.resource import ResourceType
 
 WILDCARD: Final = "*"
@@ -11,16 +12,34 @@ WILDCARD: Final = "*"
 LEGACY_WILDCARD: Final = frozenset({ResourceType.LISTENER, ResourceType.CLUSTER})
 """The types of which an empty request asks for everything."""
 
-SHARED_SETS: Final = 16
-"""Changes of name sets that are remembered: the proxies of a fleet make the same one at about the same time."""
+NAMES_LIMIT: Final = 200_000
+"""Names that one stream may ask for of one type, and that one list of a request may hold."""
+
+
+def check_count(names: int, type_url: str) -> None:
+    """Raises:
+    ProtocolError: they are more than one stream may ask for.
+    """
+    if names > NAMES_LIMIT:
+        raise ProtocolError(ErrorCode.RESOURCE_EXHAUSTED, f"more than {NAMES_LIMIT} names of {type_url}")
 
 
 class NameSets:
-    """Lets streams that ask for the same names hold the same set: a thousand sets of a thousand names are 60 MB."""
+    """Lets streams that ask for the same names hold the same set: a thousand sets of a thousand names are 60 MB.
+
+    It holds them weakly: a set goes with the last stream that needs it.
+    """
 
     def __init__(self) -> None:
-        self.change = lru_cache(maxsize=SHARED_SETS)(_change)
-        """The names of a set with some added and then some removed."""
+        self._by_hash: WeakValueDictionary[int, frozenset[str]] = WeakValueDictionary()
+
+    def share(self, names: frozenset[str]) -> frozenset[str]:
+        """The set that others hold, if there is an equal one."""
+        known = self._by_hash.get(hash(names))
+        if known == names:
+            return known
+        self._by_hash[hash(names)] = names
+        return names
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +85,12 @@ def after_delta(old: Subscription, subscribe: frozenset[str], unsubscribe: froze
         return _after_nothing(old)
     wildcard = (old.wildcard or WILDCARD in subscribe) and WILDCARD not in unsubscribe
     added, removed = subscribe - {WILDCARD}, unsubscribe - {WILDCARD}
-    new = Subscription(sets.change(old.names, added, removed), wildcard)
+    new = Subscription(sets.share(_change(old.names, added, removed)), wildcard)
     # "Since the specific resource name may also be included in the wildcard, the server must send a response that
     # includes the specific resource", whereas "phantom unsubscriptions" are ignored.
     # https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#unsubscribing-from-resources
     uncertain = removed & old.names if wildcard else frozenset()
-    asked = sets.change(frozenset(), added, removed) if removed else added
+    asked = sets.share(added - removed)
     return Demand(new, asked | uncertain if uncertain else asked, wildcard and WILDCARD in subscribe)
 
 
@@ -81,9 +100,9 @@ def after_sotw(old: Subscription, names: frozenset[str], sets: NameSets) -> Dema
         return _after_nothing(old) if old.legacy else Demand(Subscription())
     if names == old.names and not old.wildcard:
         return Demand(old)
-    listed = sets.change(frozenset(), names - {WILDCARD}, frozenset())
+    listed = sets.share(names - {WILDCARD})
     new = Subscription(listed, WILDCARD in names)
-    asked = listed - old.names if old.names else listed
+    asked = sets.share(listed - old.names)
     return Demand(new, asked, new.wildcard and not old.wildcard)
 
 
@@ -94,8 +113,6 @@ def _after_nothing(old: Subscription) -> Demand:
 
 
 def _change(names: frozenset[str], added: frozenset[str], removed: frozenset[str]) -> frozenset[str]:
-    if not names and not removed:
-        return added
     if added <= names and names.isdisjoint(removed):
         return names
     return (names | added) - removed

@@ -160,7 +160,7 @@ class Watch:
             self.rejected.pop(name, None)
         self.rejected.update((name, version) for name, version in flight.resources if self._has_a_say(name))
         self._rejection = Rejection(response.version, now, words, flight.resources)
-        return Rejected(self.type, response.nonce, response.version, response.revision, words, flight.resources)
+        return Rejected(self.type, response.nonce, response.revision, self._rejection)
 
     def status(self) -> TypeStatus:
         return TypeStatus(

@@ -80,7 +80,6 @@ class AdsService:
     def publish(self, revision: Revision) -> None:
         """Tell the proxies that it concerns. The first revision lets waiting streams begin."""
         self._ready.set()
-        self._encoder.forget((change.type, change.name) for change in revision.changes if change.new is None)
         spread = self._propagation.begin(revision)
         for stream in self._streams:
             if stream.session.concerns(revision):
@@ -198,8 +197,8 @@ def _log_rejection(stream: "_Stream", event: Rejected) -> None:
         peer=stream.peer,
         node=stream.node,
         type=event.type.short,
-        resources=[name for name, _ in event.resources][:10],
-        message=event.message,
+        resources=[name for name, _ in event.rejection.resources][:10],
+        message=event.rejection.message,
     )
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from typing import Any as Untyped
-from weakref import WeakKeyDictionary
+from typing import Final
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from google.protobuf.message import DecodeError
 
 from xds.protocol.errors import ErrorCode, ProtocolError
 from xds.protocol.messages import DeltaRequest, Node, Request, Response, SotwRequest, Variant
+from xds.protocol.subscription import check_count
 from xds.resources import codec
 from xds.resources.envoy import Any, DeltaDiscoveryResponse, DiscoveryResponse
 from xds.resources.envoy import Resource as DeltaResource
@@ -18,12 +20,18 @@ _REQUESTS = {
     Variant.SOTW: "envoy.service.discovery.v3.DiscoveryRequest",
 }
 
+TYPE_URL_LIMIT: Final = 200
+"""Characters kept of a type URL: enough for any that is served."""
+
+NODE_LIMIT: Final = 256
+"""Characters kept of each thing that a node says about itself."""
+
 
 def request(variant: Variant, data: bytes) -> Request:
     """The request in the bytes of a gRPC message.
 
     Raises:
-        ProtocolError: they are something else.
+        ProtocolError: they are something else, or hold more names than a stream may ask for.
     """
     try:
         message: Untyped = codec.message(_REQUESTS[variant]).FromString(data)
@@ -34,8 +42,12 @@ def request(variant: Variant, data: bytes) -> Request:
 
 
 def _delta(message: Untyped) -> DeltaRequest:
+    type_url = message.type_url[:TYPE_URL_LIMIT]
+    names = (message.resource_names_subscribe, message.resource_names_unsubscribe, message.initial_resource_versions)
+    for each in names:
+        check_count(len(each), type_url)
     return DeltaRequest(
-        type_url=message.type_url,
+        type_url=type_url,
         subscribe=frozenset(message.resource_names_subscribe),
         unsubscribe=frozenset(message.resource_names_unsubscribe),
         initial_resource_versions=dict(message.initial_resource_versions),
@@ -46,8 +58,10 @@ def _delta(message: Untyped) -> DeltaRequest:
 
 
 def _sotw(message: Untyped) -> SotwRequest:
+    type_url = message.type_url[:TYPE_URL_LIMIT]
+    check_count(len(message.resource_names), type_url)
     return SotwRequest(
-        type_url=message.type_url,
+        type_url=type_url,
         names=frozenset(message.resource_names),
         version=message.version_info,
         nonce=message.response_nonce,
@@ -64,7 +78,8 @@ def _node(message: Untyped) -> Node | None:
     if not message.HasField("node"):
         return None
     node = message.node
-    return Node(node.id, node.cluster, f"{node.user_agent_name} {_user_agent_version(node)}".strip())
+    user_agent = f"{node.user_agent_name} {_user_agent_version(node)}".strip()
+    return Node(node.id[:NODE_LIMIT], node.cluster[:NODE_LIMIT], user_agent[:NODE_LIMIT])
 
 
 def _user_agent_version(node: Untyped) -> str:
@@ -75,23 +90,20 @@ def _user_agent_version(node: Untyped) -> str:
 
 
 class Encoder:
-    """Encodes each resource once, and each response once, however many streams get it."""
+    """Encodes each resource once, and each response once, however many streams get it.
+
+    It keeps neither alive, and of each name only what was encoded last.
+    """
 
     def __init__(self) -> None:
         self._responses: WeakKeyDictionary[Response, bytes] = WeakKeyDictionary()
-        self._entries: dict[tuple[Variant, str, str], tuple[Resource, bytes]] = {}
+        self._entries: dict[tuple[Variant, str, str], tuple[ReferenceType[Resource], bytes]] = {}
 
     def encode(self, response: Response) -> bytes:
         encoded = self._responses.get(response)
         if encoded is None:
             encoded = self._responses[response] = b"".join(self._parts(response))
         return encoded
-
-    def forget(self, names: Iterable[tuple[str, str]]) -> None:
-        """These resources (type and name) are gone from the snapshot."""
-        for type_, name in names:
-            for variant in Variant:
-                self._entries.pop((variant, type_, name), None)
 
     def _parts(self, response: Response) -> Iterable[bytes]:
         """A response is its parts, one behind the other.
@@ -105,8 +117,9 @@ class Encoder:
     def _entry(self, variant: Variant, resource: Resource) -> bytes:
         key = (variant, resource.type, resource.name)
         known = self._entries.get(key)
-        if known is None or known[0] is not resource:
-            known = self._entries[key] = (resource, _ENTRY[variant](resource))
+        if known is None or known[0]() is not resource:
+            held = ref(resource, lambda _: self._entries.pop(key, None))
+            known = self._entries[key] = (held, _ENTRY[variant](resource))
         return known[1]
 
 

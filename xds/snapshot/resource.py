@@ -37,7 +37,7 @@ _SHORT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Resource:
     """An encoded resource. `body` is the deterministic encoding of the message; `version` is its hash.
 
