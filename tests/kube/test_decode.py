@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xds.kube.decode import NOT_AN_OBJECT, decode, flatten, shown
+from xds.kube.decode import NOT_AN_OBJECT, decode, flatten
 from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, Key, KubeObject, Secret, SecretData, Service
-from xds.kube.problem import ObjectRef, Problem
+from xds.kube.problem import ObjectRef, Problem, shown
 
 API_VERSIONS = {
     "Ingress": "networking.k8s.io/v1",
@@ -183,7 +183,19 @@ def test_a_huge_name_is_not_repeated_in_full() -> None:
 
 def test_hostile_text_is_escaped() -> None:
     assert shown("a\0\x1b[31m'\"\n\ud800") == "'a\\x00\\x1b[31m\\'\"\\n\\ud800'"
-    assert problem(document(name="a\x1b[31m")).message.isprintable()
+    for value in ({"name": "a\x1b[31m"}, {"name": "\x9b2J\u202e"}, {"name": "a", "namespace": "\x9b" * 100}):
+        assert problem(document(metadata=value)).message.isprintable()
+    assert problem({**document(), "apiVersion": "extensions/\x1b[31m"}).message.isprintable()
+
+
+def test_what_is_shown_is_cut() -> None:
+    assert shown("a" * 80) == f"'{'a' * 80}'"
+    assert shown("a" * 81) == f"'{'a' * 80}'…"
+
+
+@given(st.text())
+def test_anything_can_be_shown(text: str) -> None:
+    assert shown(text).isprintable()
 
 
 PORT = "spec.rules[0].http.paths[0].backend.service.port.number"

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, TypeAlias
 import msgspec
 
 from xds.kube.objects import EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
-from xds.kube.problem import ObjectRef, Problem
+from xds.kube.problem import ObjectRef, Problem, shown
 
 NOT_AN_OBJECT = ObjectRef("File", "", "")
 """Stands for the file in a problem of a document that names no object; who knows the file puts it in."""
@@ -49,11 +49,6 @@ _MAX_NAME, _MAX_NAMESPACE = 253, 63
 class _Refused(Exception):  # noqa: N818 -- not an error, a verdict
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-
-
-def shown(text: str, limit: int = 80) -> str:
-    """The text, fit for a message: quoted and escaped as Python does, no longer than `limit` characters of it."""
-    return repr(text) if len(text) <= limit else f"{text[:limit]!r}…"
 
 
 def flatten(document: object) -> Iterator[object]:

@@ -32,8 +32,12 @@ class Problem:
 
 
 def shown(text: str) -> str:
-    """A user's text as a message may show it: quoted, with what is unprintable escaped, and not too long."""
-    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
+    """A user's text as a message may show it: quoted, not too long, and what a terminal could act on escaped.
+
+    That is all but printable characters (https://docs.python.org/3/library/stdtypes.html#str.isprintable), so also
+    what turns the direction of text. The ellipsis of a cut text stands outside the quotes: it isn't the user's.
+    """
+    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}…"
 
 
 _SHOWN = 80
