@@ -166,9 +166,23 @@ def test_the_default_namespace(namespace: object) -> None:
     assert found(document(metadata={"namespace": namespace})).key == Key("default", "web")
 
 
-def test_names_up_to_the_limit() -> None:
-    name = ".".join(["a" * 63] * 3) + "." + "b" * 61
-    assert found(document(name=name, metadata={"namespace": "n" * 63})).key == Key("n" * 63, name)
+@pytest.mark.parametrize("type_", KINDS)
+def test_names_up_to_the_limit(type_: type[KubeObject]) -> None:
+    name = "a" * 63 if type_ is Service else ".".join(["a" * 63] * 3) + "." + "b" * 61
+    namespace = "" if type_ is IngressClass else "n" * 63
+    assert found(document(type_.kind, name, metadata={"namespace": namespace})).key == Key(namespace, name)
+
+
+@pytest.mark.parametrize("name", ["a.b", "a" * 64, "a" * 200])
+def test_a_service_is_named_by_a_label(name: str) -> None:
+    result = problem(document("Service", name))
+    assert (result.reason, result.field) == ("InvalidName", "metadata.name")
+    assert result.remedy == "Use a to z, 0 to 9, '-', at most 63 characters."
+    assert found(document("EndpointSlice", name))
+
+
+def test_a_service_may_begin_with_a_digit() -> None:
+    assert found(document("Service", "0-a")).key.name == "0-a"
 
 
 def test_the_namespace_of_a_class_is_dropped() -> None:

@@ -43,7 +43,7 @@ _REMOVED = {
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_MAX_NAME, _MAX_NAMESPACE = 253, 63
+_MAX_NAME, _MAX_NAMESPACE, _MAX_SERVICE = 253, 63, 63
 
 
 class _Refused(Exception):  # noqa: N818 -- not an error, a verdict
@@ -132,7 +132,10 @@ def _reference(document: Document, type_: type[KubeObject]) -> ObjectRef:
     metadata = document.get("metadata")
     if not isinstance(metadata, dict):
         metadata = {}
-    name = _name(type_.kind, metadata.get("name"), "name", _SUBDOMAIN, _MAX_NAME)
+    # A Service's name is a label of the cluster's DNS. That it begins with a digit is allowed since Kubernetes 1.34, by
+    # https://github.com/kubernetes/enhancements/issues/5311.
+    form, limit = (_LABEL, _MAX_SERVICE) if type_ is Service else (_SUBDOMAIN, _MAX_NAME)
+    name = _name(type_.kind, metadata.get("name"), "name", form, limit)
     if type_ is IngressClass:
         return ObjectRef(type_.kind, "", name)
     namespace = metadata.get("namespace")
