@@ -73,7 +73,6 @@ class IngressServiceBackend(Part, frozen=True):
 class TypedLocalObjectReference(Part, frozen=True):
     kind: str
     name: str
-    api_group: str | None = None
 
 
 class IngressBackend(Part, frozen=True):
