@@ -24,8 +24,8 @@ OPTIONS: Final = (
     # Else a second server takes half of the connections in silence:
     # https://github.com/grpc/grpc/blob/master/include/grpc/impl/channel_arg_names.h
     ("grpc.so_reuseport", 0),
-    # A reconnecting proxy names all it has, at some 50 bytes each.
-    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+    # A reconnecting proxy names all it has, at some 50 bytes each: 200,000 names fit.
+    ("grpc.max_receive_message_length", 16 * 1024 * 1024),
     ("grpc.max_send_message_length", -1),
     # A proxy that is gone without a word is found out within 40 s; and one may ask for the same every 5 s.
     ("grpc.keepalive_time_ms", 30_000),
