@@ -108,3 +108,18 @@ def test_known_versions_count_in_the_first_request_only() -> None:
     request = DeltaRequest(EDS, frozenset("b"), initial_resource_versions={"b": client.versions(EDS)["a"]})
     client.session.receive(request, 0)
     assert told(client.session.take_responses(0)) == [("eds", ["b"], [])]
+
+
+def test_what_is_gone_before_a_reconnect_is_answered_is_not_mentioned() -> None:
+    """Rule 15: the proxy never had it, and didn't ask for it by name."""
+    world = World(cds={"a": "1"})
+    old = world.delta()
+    old.subscribe(CDS)
+    settled(old)
+    world.clients.clear()
+    world.commit(cds={"a": None, "b": "1"})
+    new = world.delta()
+    new.subscribe(CDS, known=old.versions(CDS))
+    world.commit(cds={"b": None})
+    world.pass_time(RESUME_GRACE)
+    assert told(new.inbox) == [("cds", [], ["a"])]

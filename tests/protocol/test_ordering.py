@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.xds_client_model import CDS, EDS, LDS, RDS, SDS, Client, World, told
 from xds.protocol.messages import Variant
-from xds.protocol.ordering import WARMING_GRACE
+from xds.protocol.ordering import PATIENCE, WARMING_GRACE
 from xds.snapshot.resource import ResourceType
 
 both = pytest.mark.parametrize("variant", list(Variant))
@@ -192,6 +192,20 @@ def test_a_full_set_with_what_must_stay_has_a_version_of_its_own() -> None:
     assert version != client.inbox[-1].version == client.world.store.version(CDS)
 
 
+def test_two_sets_that_keep_different_clusters_have_two_versions() -> None:
+    """Rule 13 (b): as many are kept, of one and the same snapshot, but not the same ones."""
+    versions = []
+    for kept in ("a", "b"):
+        world = World(cds={kept: "1"}, lds={"l": "1"}, rds={"r": f"1:{kept}"})
+        client = world.sotw()
+        for type_, names in ((CDS, []), (LDS, []), (RDS, ["r"])):
+            client.subscribe(type_, *names)
+        client.settle()
+        world.commit(cds={"c": "1", kept: None}, rds={"r": "2:c"})
+        versions.append(client.wire[CDS].version)
+    assert versions[0] != versions[1]
+
+
 def test_a_cluster_that_must_stay_is_still_there_for_who_asks() -> None:
     """Rules 5 and 13 (b): the proxy asks again for what it still needs."""
     client = envoy(Variant.DELTA)
@@ -274,3 +288,103 @@ def test_a_proxy_that_comes_back_keeps_what_it_may_still_route_to() -> None:
     assert types(new)[-1] == "rds"
     new.ack(RDS)
     assert told(new.inbox[-1:]) == [("cds", [], ["a"])]
+
+
+@both
+def test_clusters_go_although_routes_keep_changing(variant: Variant) -> None:
+    """Rule 13 (b): what a route left waits for the ACK of that route, and not for a moment without newer ones."""
+    client = envoy(variant)
+    names = [f"c{number}" for number in range(50)]
+    client.world.commit(
+        cds=dict.fromkeys(names, "1") | {"a": None}, eds=dict.fromkeys(names, "1"), rds={"r": "2:" + ",".join(names)}
+    )
+    client.settle()
+    client.world.commit(rds={"r": "3:" + ",".join(names)})
+    for number in range(1, 50):
+        client.world.commit(cds={names[number - 1]: None}, rds={"r": f"{number}:" + ",".join(names[number:])})
+        answer(client)
+        assert len(client.told[CDS]) <= 50 - number + 3
+        assert RDS in client.wire
+
+
+@both
+def test_neither_routes_nor_old_clusters_wait_while_clusters_come_and_go(variant: Variant) -> None:
+    """Rule 13 (a) and (b): each change makes a new cluster before the last one is acknowledged."""
+    client = envoy(variant)
+    client.unsubscribe(EDS, "a", "b")
+    before = "a"
+    for number in range(100):
+        now = f"c{number}"
+        client.world.commit(cds={now: "1", before: None}, rds={"r": f"{number}:{now}"})
+        client.world.pass_time(0.5)
+        answer(client)
+        before = now
+        assert len(client.told[CDS]) < 20
+    assert len([kind for kind in types(client) if kind == "rds"]) > 5
+
+
+@both
+def test_patience_begins_when_the_first_clusters_are_acknowledged(variant: Variant) -> None:
+    """Rule 13 (a): a proxy that is slow is waited for."""
+    client = envoy(variant, without=EDS)
+    client.world.commit(cds={"b": "1"}, rds={"r": "2:b"})
+    client.world.pass_time(2 * PATIENCE)
+    client.world.commit(cds={"c": "1"}, rds={"r": "3:c"})
+    client.ack(CDS)
+    client.world.pass_time(PATIENCE / 2)
+    assert types(client) == ["cds", "cds"]
+    assert client.session.deadline() == client.world.now + PATIENCE / 2
+    client.world.pass_time(PATIENCE / 2)
+    assert types(client) == ["cds", "cds", "rds"]
+    assert client.session.deadline() is None
+
+
+def test_routes_that_were_dropped_and_asked_for_again_in_flight_keep_their_clusters() -> None:
+    """Rule 13 (b): the proxy may take them as they were, before it is told how they are."""
+    client = envoy(Variant.DELTA)
+    client.world.commit(rds={"r": "2:a"})
+    client.unsubscribe(RDS, "r")
+    client.world.commit(cds={"b": "1", "a": None}, eds={"b": "1"}, rds={"r": "3:b"})
+    client.subscribe(RDS, "r")
+    client.ack(EDS)
+    client.ack(CDS)
+    client.ack(RDS)
+    assert client.held[RDS]["r"].body == b"2:a"
+    assert "a" in client.told[CDS]
+    client.settle()
+    assert set(client.held[CDS]) == {"b"}
+
+
+def test_a_proxy_that_says_not_what_routes_it_has_keeps_their_clusters() -> None:
+    """Rules 13 and 15: it brings its clusters from another stream, and has routes that it doesn't state."""
+    old = envoy(Variant.DELTA)
+    world = old.world
+    world.clients.clear()
+    world.commit(cds={"b": "1", "a": None}, rds={"r": "2:b"})
+    new = world.delta()
+    new.subscribe(CDS, known=old.versions(CDS))
+    new.subscribe(LDS, known=old.versions(LDS))
+    new.subscribe(RDS, "r")
+    new.ack(CDS)
+    assert "a" in new.told[CDS]
+    new.settle()
+    assert set(new.held[CDS]) == {"b"}
+
+
+@both
+def test_secrets_and_routes_go_although_listeners_keep_changing(variant: Variant) -> None:
+    """Rule 13 (c)."""
+    client = envoy(variant)
+    client.world.commit(lds={"l": "2"})
+    for number in range(20):
+        client.world.commit(lds={"l": f"{number + 3}"}, **({"sds": {"s": None}} if not number else {}))
+        answer(client)
+        assert LDS in client.wire
+    if variant is Variant.DELTA:
+        assert "s" not in client.held[SDS]
+
+
+def answer(client: Client) -> None:
+    """Acknowledge what is on the wire by now, and not what is sent in answer."""
+    for type_ in list(client.wire):
+        client.ack(type_)

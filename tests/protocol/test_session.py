@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.xds_client_model import CDS, EDS, LDS, NODE, RDS, World, told
 from xds.protocol import subscription as subscription_module
+from xds.protocol.backlog import VANISHED_LIMIT
 from xds.protocol.errors import ErrorCode, ProtocolError
 from xds.protocol.events import Acknowledged, Unserved
 from xds.protocol.messages import DeltaRequest, Node, Response, SotwRequest, Variant
@@ -207,6 +208,20 @@ def test_too_many_names_asked_for_and_dropped_end_the_stream(monkeypatch: pytest
         client.unsubscribe(CDS, f"name {number}")
     with pytest.raises(ProtocolError, match="more than 5 names"):
         client.subscribe(CDS, "one more")
+
+
+def test_what_vanished_is_remembered_up_to_a_limit() -> None:
+    """State of the world has no word for it, and with a wildcard names come and go without end."""
+    world = World()
+    client = world.sotw()
+    client.subscribe(EDS, "*")
+    for number in range(VANISHED_LIMIT + 10):
+        world.commit(eds={f"name {number}": "1"})
+        client.settle()
+        world.commit(eds={f"name {number}": None})
+    vanished = client.session._watches[EDS].backlog.vanished
+    assert len(vanished) == VANISHED_LIMIT
+    assert not any(base.body for base in vanished.values())
 
 
 def test_variants_share_no_response() -> None:

@@ -141,7 +141,7 @@ class Client:
         """Acknowledge all there is and will be, until nothing comes even after a while."""
         start = len(self.inbox)
         quiet = 0
-        while quiet < 2:
+        while quiet < 3:  # one wait may be followed by another
             for type_ in list(self.wire):
                 self.ack(type_)
             quiet = 0 if self.wire else quiet + 1

@@ -1,11 +1,26 @@
 """What a proxy has still to be told of one type."""
 
 from collections.abc import Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from xds.protocol.subscription import Subscription
 from xds.snapshot.resource import Resource
 from xds.snapshot.store import ResourceChange
+
+BEFORE: Final = 0
+"""The revision of what happened before the stream began: older than any that it is told of."""
+
+VANISHED_LIMIT: Final = 1000
+"""Names remembered of what vanished without a word: what returns after that is sent, even if the proxy has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What the proxy has and the store has not, and the number of the revision that removed it last."""
+
+    base: Resource
+    revision: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +28,8 @@ class Taken:
     """What of a backlog goes into the next response.
 
     `added` are the names which the proxy didn't have; `kept` what the store no longer has but the proxy must keep;
-    `since` is the number of the oldest revision in it, None if it only answers what was asked.
+    `since` is the number of the oldest revision in it, None if it only answers what was asked. `doubtful` is the oldest
+    from which on the proxy may not have what is in it: that of a change, or of what was asked for and is there already.
     """
 
     names: frozenset[str]
@@ -21,6 +37,7 @@ class Taken:
     added: frozenset[str]
     kept: tuple[Resource, ...]
     since: int | None
+    doubtful: int | None
 
 
 class Backlog:
@@ -29,21 +46,33 @@ class Backlog:
 
     `upserts` and `removals` map a name to its base, that is, what the proxy has now (None: nothing). `asked` and
     `everything` are to be sent whether or not they changed. `vanished` holds the bases of what the store no longer
-    has where the protocol has no word for it (state of the world, other than LDS and CDS). While something is asked for
-    that the proxy did not have, `before` is what it had asked for until then.
+    has where the protocol has no word for it (state of the world, other than LDS and CDS), without their bodies. While
+    something is asked for that the proxy did not have, `before` is what it had asked for until then.
     """
 
-    __slots__ = ("_removable", "asked", "before", "everything", "removals", "since", "upserts", "vanished")
+    __slots__ = (
+        "_doubt",
+        "_removable",
+        "_since",
+        "asked",
+        "before",
+        "everything",
+        "removals",
+        "upserts",
+        "vanished",
+    )
 
     def __init__(self, *, removable: bool) -> None:
         self._removable = removable
         self.upserts: dict[str, Resource | None] = {}
-        self.removals: dict[str, Resource] = {}
+        self.removals: dict[str, Removal] = {}
         self.vanished: dict[str, Resource] = {}
         self.asked: frozenset[str] = frozenset()
         self.everything = False
         self.before: Subscription | None = None
-        self.since: int | None = None
+        # The first revision of each name in upserts or removals that was not told; the oldest comes first.
+        self._since: dict[str, int] = {}
+        self._doubt: int | None = None
 
     def __bool__(self) -> bool:
         return bool(self.upserts or self.removals or self.asked or self.everything)
@@ -56,32 +85,57 @@ class Backlog:
         """Whether something is to be sent that the proxy doesn't have yet."""
         return self.everything or bool(self.asked) or None in self.upserts.values()
 
+    @property
+    def since(self) -> int | None:
+        """The number of the oldest revision that the proxy has still to be told of."""
+        return next(iter(self._since.values()), None)
+
+    @property
+    def doubtful(self) -> int | None:
+        """The number of the oldest revision from which on the proxy may have something as it was before."""
+        return oldest(self.since, self._doubt)
+
     def note(self, change: ResourceChange, revision: int) -> None:
         """Something subscribed changed in the store. Latest wins; what is back to what the proxy has is forgotten."""
-        base = self._pop_base(change)
+        name, base = change.name, self._pop_base(change)
         if change.new is not None:
             if base is None or base.version != change.new.version:
-                self.upserts[change.name] = base
+                self.upserts[name] = base
+        elif base is not None and self._removable:
+            self.removals[name] = Removal(base, revision)
         elif base is not None:
-            (self.removals if self._removable else self.vanished)[change.name] = base
-        self._date(revision)
+            self._remember(base)
+        if name in self.upserts or name in self.removals:
+            self._since.setdefault(name, revision)
+        else:
+            self._since.pop(name, None)
 
-    def ask(self, names: frozenset[str], *, everything: bool = False, before: Subscription | None = None) -> None:
-        """These are to be told even if the proxy has them; `before`: it had nothing but what this covers."""
+    def ask(
+        self,
+        names: frozenset[str],
+        *,
+        everything: bool = False,
+        before: Subscription | None = None,
+        doubt: int | None = None,
+    ) -> None:
+        """These are to be told even if the proxy has them; `before`: it had nothing but what this covers; `doubt`: it
+        may have them as they were before this revision.
+        """
         self.before = before if self.before is None else self.before
+        self._doubt = oldest(self._doubt, doubt)
         self.asked = self.asked | names if self.asked else names
         self.everything = self.everything or everything
 
     def forget(self, subscription: Subscription) -> None:
         """Drop what this doesn't cover."""
         covers = subscription.covers
-        for bases in (self.upserts, self.removals, self.vanished):
-            for name in [name for name in bases if not covers(name)]:
-                del bases[name]
+        for names in (self.upserts, self.removals, self.vanished, self._since):
+            for name in [name for name in names if not covers(name)]:
+                del names[name]
         self.asked = frozenset(filter(covers, self.asked))
         self.everything = self.everything and subscription.wildcard
         self.before = self.before & subscription if self.before is not None else None
-        self._date(self.since)
+        self._doubt = self._doubt if self.asked or self.everything else None
 
     def ready(self, *, free: bool, held: Set[str]) -> bool:
         """Whether something may be sent: what was asked always, updates if they are `free`, removals not `held`."""
@@ -93,14 +147,14 @@ class Backlog:
         """Take out what goes into the next response. `whole`: it holds the full set, so nothing can stay behind but
         the removals that are held, and those it must repeat.
         """
-        asked, everything, since = self.asked, self.everything, self.since
+        asked, everything, doubt = self.asked, self.everything, self._doubt
         upserts = self._take_upserts(all_=free or whole or everything)
         kept, released = self._take_removals(held, whole=whole or everything)
-        self.asked, self.everything, self.before = frozenset(), False, None
-        self._date(since)
+        self.asked, self.everything, self.before, self._doubt = frozenset(), False, None, None
+        since = min((self._since.pop(name) for name in (*upserts, *released)), default=None)
         added = asked.difference(kept).union(name for name, base in upserts.items() if base is None)
         names = asked.union(upserts, released) if upserts or released else asked
-        return Taken(names, everything, added, tuple(kept.values()), since if upserts or released else None)
+        return Taken(names, everything, added, tuple(kept.values()), since, oldest(since, doubt))
 
     def _take_upserts(self, *, all_: bool) -> dict[str, Resource | None]:
         if all_:
@@ -110,7 +164,7 @@ class Backlog:
 
     def _take_removals(self, held: Set[str], *, whole: bool) -> tuple[dict[str, Resource], list[str]]:
         """What the response must repeat although the store has lost it, by name, and what it removes."""
-        told = {name: self.removals[name] for name in sorted(held) if whole or name in self.asked} if held else {}
+        told = {name: self.removals[name].base for name in sorted(held) if whole or name in self.asked} if held else {}
         # Of what a proxy brought from another stream only the version is known: that can't be sent again.
         kept = {name: base for name, base in told.items() if base.body}
         unknown = self.asked & (told.keys() - kept.keys())
@@ -120,13 +174,21 @@ class Backlog:
         return kept, released
 
     def _pop_base(self, change: ResourceChange) -> Resource | None:
-        for bases in (self.upserts, self.removals, self.vanished):
+        for bases in (self.upserts, self.vanished):
             if change.name in bases:
                 return bases.pop(change.name)
+        if change.name in self.removals:
+            return self.removals.pop(change.name).base
         return change.old if self.before is None or self.before.covers(change.name) else None
 
-    def _date(self, revision: int | None) -> None:
-        if not self.upserts and not self.removals:
-            self.since = None
-        elif self.since is None:
-            self.since = revision
+    def _remember(self, base: Resource) -> None:
+        self.vanished[base.name] = replace(base, body=b"")
+        if len(self.vanished) > VANISHED_LIMIT:
+            del self.vanished[next(iter(self.vanished))]
+
+
+def oldest(one: int | None, other: int | None) -> int | None:
+    """Of two revisions, of which none may be there."""
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Set
 from math import inf
 from typing import Final
 
+from xds.protocol.backlog import Removal
 from xds.protocol.watch import Watch
 from xds.snapshot.resource import ResourceType
 
@@ -20,6 +21,11 @@ WARMING_GRACE: Final = 2.0
 RESUME_GRACE: Final = 0.1
 """Seconds for which the first answer about clusters waits, where it would remove some, for the proxy that brings them
 from another stream to ask for listeners and routes too: those that it has may name them. Envoy asks for all at once.
+"""
+
+PATIENCE: Final = 5.0
+"""Seconds after the ACK of the new clusters of their own revision for which listeners and routes wait for those of
+later ones. Where there are new clusters all the time, that would be for ever; so then they go right behind them.
 """
 
 SEND_ORDER: Final = (*ResourceType, *ResourceType)
@@ -78,12 +84,19 @@ def updates_are_free(type_: ResourceType, watches: Watches, warming: Warming) ->
     return not warming and not adds_clusters(watches)
 
 
-def adds_clusters(watches: Watches) -> bool:
-    """Whether new clusters wait to be sent or acknowledged."""
+def adds_clusters(watches: Watches, *, unsent: bool = False) -> bool:
+    """Whether new clusters wait to be sent or acknowledged; `unsent`: to be sent."""
     clusters = watches.get(ResourceType.CLUSTER)
     if clusters is None:
         return False
-    return clusters.backlog.adds or (clusters.flight is not None and clusters.flight.adds)
+    return clusters.backlog.adds or (not unsent and clusters.flight is not None and clusters.flight.adds)
+
+
+def kept_waiting(watches: Watches) -> float:
+    """The oldest revision of listeners and routes that could go by now, were it not for new clusters; else infinite."""
+    routing = (watches[type_] for type_ in (ResourceType.LISTENER, ResourceType.ROUTES) if type_ in watches)
+    waiting = (watch.backlog.since for watch in routing if watch.due and watch.backlog.upserts)
+    return min((since for since in waiting if since is not None), default=inf)
 
 
 def held_removals(watch: Watch, watches: Watches, *, free: bool) -> Set[str]:
@@ -93,22 +106,31 @@ def held_removals(watch: Watch, watches: Watches, *, free: bool) -> Set[str]:
         return _NOTHING
     match watch.type:
         case ResourceType.CLUSTER:
-            waits = not _settled(watches, ResourceType.LISTENER, ResourceType.ROUTES)
+            return _since(_lacks(watches, ResourceType.LISTENER, ResourceType.ROUTES), removals)
         case ResourceType.ENDPOINTS:
             return _unremoved_clusters(watches.get(ResourceType.CLUSTER)) & removals.keys()
         case ResourceType.LISTENER:
-            waits = not free
+            return _NOTHING if free else frozenset(removals)
         case ResourceType.SECRET | ResourceType.ROUTES:
-            waits = not _settled(watches, ResourceType.LISTENER)
-    return frozenset(removals) if waits else _NOTHING
+            return _since(_lacks(watches, ResourceType.LISTENER), removals)
 
 
 def routing_is_watched(watches: Watches) -> bool:
     return ResourceType.LISTENER in watches and ResourceType.ROUTES in watches
 
 
-def _settled(watches: Watches, *types: ResourceType) -> bool:
-    return all(watches[type_].settled for type_ in types if type_ in watches)
+def _lacks(watches: Watches, *types: ResourceType) -> float:
+    """The oldest revision of these types that the proxy may not work with yet.
+
+    What it works with is no older than the revision before. So what was removed by then is not named any more; that
+    holds while newer updates are on their way, or removals would wait for as long as there are updates.
+    """
+    return min((watches[type_].lacks for type_ in types if type_ in watches), default=inf)
+
+
+def _since(revision: float, removals: Mapping[str, Removal]) -> Set[str]:
+    """What was removed in this revision or later."""
+    return frozenset(name for name, removal in removals.items() if removal.revision >= revision)
 
 
 def _unremoved_clusters(clusters: Watch | None) -> Set[str]:

@@ -1,7 +1,8 @@
 """The first delta request of a type: what a proxy brings from its last stream, against what it should have."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
+from xds.protocol.backlog import BEFORE
 from xds.protocol.subscription import Demand, Subscription
 from xds.protocol.watch import Watch
 from xds.snapshot.resource import Resource, ResourceType
@@ -19,19 +20,15 @@ def resume(watch: Watch, demand: Demand, known: Known, store: Store) -> None:
     https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#incremental-xds
     """
     current = store.resources(watch.type)
-    asked = (name for name in _candidates(demand, known, current) if name not in known)
-    watch.ask(Demand(demand.subscription, frozenset(asked)))
+    watch.ask(Demand(demand.subscription, demand.names.difference(known)))
     watch.backlog.before = Subscription(frozenset(known))
     for name, version in known.items():
         if demand.subscription.covers(name):
             base = _known(watch.type, name, version)
-            watch.backlog.note(ResourceChange(watch.type, name, base, current.get(name)), store.revision)
-
-
-def _candidates(demand: Demand, known: Known, current: Mapping[str, Resource]) -> Iterable[str]:
-    yield from demand.names
+            watch.backlog.note(ResourceChange(watch.type, name, base, current.get(name)), BEFORE)
     if demand.everything:
-        yield from (name for name in current if name not in known)
+        for name in current.keys() - known.keys():
+            watch.backlog.note(ResourceChange(watch.type, name, None, current[name]), BEFORE)
 
 
 def _known(type_: ResourceType, name: str, version: str) -> Resource:

@@ -2,7 +2,7 @@
 
 from collections.abc import Set
 from dataclasses import replace
-from math import isfinite
+from math import inf, isfinite
 from typing import Final
 
 from xds.protocol.backlog import Taken
@@ -11,11 +11,13 @@ from xds.protocol.errors import ErrorCode, ProtocolError
 from xds.protocol.events import Event, Unserved
 from xds.protocol.messages import DeltaRequest, Node, Request, Response, SotwRequest, Variant
 from xds.protocol.ordering import (
+    PATIENCE,
     RESUME_GRACE,
     SEND_ORDER,
     Warming,
     adds_clusters,
     held_removals,
+    kept_waiting,
     routing_is_watched,
     updates_are_free,
 )
@@ -56,6 +58,7 @@ class Session:
     __slots__ = (
         "_fleet",
         "_node",
+        "_patience_until",
         "_resuming_until",
         "_since",
         "_unserved",
@@ -72,6 +75,7 @@ class Session:
         self._node: Node | None = None
         self._watches: dict[ResourceType, Watch] = {}
         self._warming = Warming()
+        self._patience_until: float | None = None
         self._resuming_until: float | None = None
         # Clusters that were sent before anyone asked for endpoints; None: all of them.
         self._untold: set[str] | None = set()
@@ -109,7 +113,8 @@ class Session:
 
     def deadline(self) -> float | None:
         """When `take_responses` should be called even if nothing happens."""
-        return min((at for at in (self._end_of_warming(), self._end_of_resuming()) if at is not None), default=None)
+        ends = (self._end_of_warming(), self._end_of_patience(), self._end_of_resuming())
+        return min((at for at in ends if at is not None), default=None)
 
     def receive(self, request: Request, now: float) -> list[Event]:
         """Take a request, and say what it meant.
@@ -147,8 +152,10 @@ class Session:
         self._warming.expire(now)
         if self._resuming_until is not None and (now >= self._resuming_until or routing_is_watched(self._watches)):
             self._resuming_until = None
-        flights = (self._send(type_, now) for type_ in SEND_ORDER)
-        return [flight.response for flight in flights if flight]
+        flights = [flight for flight in (self._send(type_, now) for type_ in SEND_ORDER) if flight]
+        if kept_waiting(self._watches) == inf:
+            self._patience_until = None
+        return [flight.response for flight in flights]
 
     def _identify(self, request: Request) -> None:
         # "Only the first request on a stream is guaranteed to carry the node identifier."
@@ -175,6 +182,9 @@ class Session:
         deadline = self._warming.deadline()
         return deadline if waiting and isfinite(deadline) and not adds_clusters(self._watches) else None
 
+    def _end_of_patience(self) -> float | None:
+        return None if adds_clusters(self._watches, unsent=True) else self._patience_until
+
     def _end_of_resuming(self) -> float | None:
         clusters = self._watches.get(ResourceType.CLUSTER)
         return self._resuming_until if clusters and clusters.backlog.removals else None
@@ -199,6 +209,8 @@ class Session:
         if watch.flight is None or request.nonce != watch.flight.response.nonce:
             return []
         clusters = watch.type is ResourceType.CLUSTER
+        if clusters and self._patience_until is None and watch.flight.response.revision >= kept_waiting(self._watches):
+            self._patience_until = now + PATIENCE
         # "The preferred mechanism for a server to detect a NACK is to look for the presence of the error_detail field"
         if request.error is not None:
             if clusters:
@@ -232,7 +244,8 @@ class Session:
         watch = self._watches.get(type_)
         if watch is None or not watch.due or (type_ is ResourceType.CLUSTER and self._end_of_resuming() is not None):
             return None
-        free = updates_are_free(type_, self._watches, self._warming)
+        patience = self._end_of_patience()
+        free = updates_are_free(type_, self._watches, self._warming) or (patience is not None and now >= patience)
         held = held_removals(watch, self._watches, free=free)
         flight = watch.send(self._fleet.composer, free=free, held=held, now=now)
         if flight and type_ is ResourceType.CLUSTER:

@@ -2,9 +2,10 @@
 
 from collections.abc import Set
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Final
 
-from xds.protocol.backlog import Backlog, Taken
+from xds.protocol.backlog import BEFORE, Backlog, Taken, oldest
 from xds.protocol.composer import Composer, Selection
 from xds.protocol.events import Acknowledged, Rejected
 from xds.protocol.messages import Response, Variant
@@ -82,15 +83,21 @@ class Watch:
         return self.flight is None and bool(self.backlog)
 
     @property
-    def settled(self) -> bool:
-        """Whether the proxy has all that it should have, and works with it: it refused nothing that still stands."""
-        return self.flight is None and not self.backlog and not self.rejected
-
-    @property
     def behind(self) -> int | None:
         """The oldest revision that the proxy has not answered yet."""
-        flying = self.flight.news.since if self.flight else None
-        return self.backlog.since if flying is None else flying
+        return oldest(self.flight.news.since if self.flight else None, self.backlog.since)
+
+    @property
+    def lacks(self) -> float:
+        """The oldest revision that the proxy may not work with yet: all before it are told and acknowledged. Infinite
+        if there is none; 0 while something stands that it refused, since it then goes on with what it had.
+        """
+        if self.rejected:
+            return 0
+        doubtful = self.backlog.doubtful
+        if self.flight:
+            doubtful = oldest(doubtful, oldest(self.flight.news.doubtful, self.flight.response.revision + 1))
+        return inf if doubtful is None else doubtful
 
     def is_stale(self, nonce: str) -> bool:
         """Whether a request with this nonce was made before the proxy saw the last response.
@@ -117,7 +124,7 @@ class Watch:
             # What is in flight will be the proxy's, whether or not it is asked for right now.
             old = replace(old, names=old.names.union(item.name for item in self.flight.response.resources))
         if demand.names or demand.everything:
-            self.backlog.ask(demand.names, everything=demand.everything, before=old)
+            self.backlog.ask(demand.names, everything=demand.everything, before=old, doubt=self._doubt(demand))
 
     def end_legacy(self) -> None:
         """A name was given, if in a request that is otherwise ignored."""
@@ -178,6 +185,18 @@ class Watch:
     def _has_a_say(self, name: str) -> bool:
         """Whether a later response may yet replace this name at the proxy."""
         return self.subscription.covers(name) and name not in self.backlog.vanished
+
+    def _doubt(self, demand: Demand) -> int | None:
+        """The revision before which what is asked for may be at the proxy as it was: brought from another stream, or in
+        flight, and dropped and asked for again meanwhile.
+        """
+        if not self._nonce:
+            return BEFORE
+        if self.flight is None:
+            return None
+        flying = (resource.name for resource in self.flight.response.resources)
+        again = demand.everything or not demand.names.isdisjoint(flying)
+        return self.flight.response.revision + 1 if again else None
 
     def _selection(self, news: Taken) -> Selection:
         if self.sends_full_set:
