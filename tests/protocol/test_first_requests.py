@@ -8,6 +8,7 @@ import pytest
 from tests.support.xds_client_model import CDS, EDS, LDS, NODE, Client, World, told
 from xds.protocol.messages import DeltaRequest, SotwRequest, Variant
 from xds.protocol.ordering import RESUME_GRACE
+from xds.protocol.status import Stamp
 from xds.snapshot.resource import ResourceType
 
 both = pytest.mark.parametrize("variant", list(Variant))
@@ -123,3 +124,18 @@ def test_what_is_gone_before_a_reconnect_is_answered_is_not_mentioned() -> None:
     world.commit(cds={"b": None})
     world.pass_time(RESUME_GRACE)
     assert told(new.inbox) == [("cds", [], ["a"])]
+
+
+def test_what_a_proxy_brought_counts_as_acknowledged() -> None:
+    """It was, on another stream; and nothing was sent on this one."""
+    world = World(eds={"a": "1", "b": "1"})
+    old = world.delta()
+    old.subscribe(EDS, "a", "b")
+    settled(old)
+    right, wrong = world.delta(), world.delta()
+    right.subscribe(EDS, "a", "b", known=old.versions(EDS))
+    wrong.subscribe(EDS, "a", "b", known=old.versions(EDS) | {"a": "of another"})
+    (status,) = right.session.status().types
+    assert (status.sent, status.acknowledged) == (None, Stamp(world.store.version(EDS), world.now))
+    (status,) = wrong.session.status().types
+    assert status.acknowledged is None

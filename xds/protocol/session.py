@@ -201,6 +201,8 @@ class Session:
                 self._resend_untold(watch)
             elif watch.type is ResourceType.CLUSTER:
                 self._resuming_until = now + RESUME_GRACE
+            if not watch.backlog:
+                watch.recognize(self._fleet.store.version(watch.type), now)
         else:
             watch.ask(demand)
 

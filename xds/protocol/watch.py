@@ -146,6 +146,10 @@ class Watch:
         self.flight = Flight(response, news)
         return self.flight
 
+    def recognize(self, version: str, now: float) -> None:
+        """The proxy brought all that it should have from another stream, where it acknowledged it."""
+        self._acknowledged = Stamp(version, now)
+
     def acknowledge(self, now: float) -> Acknowledged:
         """The proxy took what is in flight."""
         response = self._land().response

@@ -1,5 +1,6 @@
 """Whether a Secret holds what Envoy takes for a server certificate."""
 
+import warnings
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
 )
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509 import Certificate as X509Certificate
 from cryptography.x509 import ExtensionNotFound, InvalidVersion, TLSFeature, load_pem_x509_certificates
 
@@ -63,8 +65,11 @@ def judge(secret: Secret) -> Verdict:
 
 def _chain(pem: bytes) -> list[X509Certificate]:
     try:
-        chain = load_pem_x509_certificates(pem)
-        chain[0].public_key()
+        with warnings.catch_warnings():
+            # Of certificates that a later version of the library will not read: Envoy reads them with another one.
+            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+            chain = load_pem_x509_certificates(pem)
+            chain[0].public_key()
     except (ValueError, UnsupportedAlgorithm, InvalidVersion):
         raise _UnusableError("its tls.crt is not a chain of certificates in PEM") from None
     return chain
