@@ -8,7 +8,7 @@ import asyncio
 import aiohttp
 import pytest
 
-from tests.support.cluster import ApiError, Cluster, KubectlError, Pod, until_endpoints
+from tests.support.cluster import Cluster, KubectlError, Pod, until_endpoints
 from tests.support.echo import echo
 
 A, B = "192.0.2.2", "192.0.2.3"
@@ -79,22 +79,20 @@ async def test_a_service_account_may_what_its_role_says(cluster: Cluster, namesp
     file = await cluster.kubeconfig_for_service_account(namespace, "reader")
     with pytest.raises(KubectlError, match=f'"system:serviceaccount:{namespace}:reader" cannot list'):
         await cluster.kubectl("get", "services", "-n", namespace, kubeconfig=file)
-    account = f"{namespace}:reader"
-    await cluster.kubectl(
-        "create", "rolebinding", "r", "--clusterrole=view", f"--serviceaccount={account}", "-n", namespace
-    )
-    await cluster.apply(service(namespace, "shop"))
-    await cluster.until(f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings/r", bool)
-    assert "shop" in await cluster.kubectl("get", "services", "-n", namespace, kubeconfig=file)
+    await cluster.kubectl("create", "role", "r", "-n", namespace, "--verb=list", "--resource=services")
+    bind = ("create", "rolebinding", "r", "-n", namespace, "--role=r")
+    await cluster.kubectl(*bind, f"--serviceaccount={namespace}:reader")
+    token = await cluster.token_for(namespace, "reader")
+    await cluster.until(f"/api/v1/namespaces/{namespace}/services", bool, token=token)
+    assert await cluster.kubectl("get", "services", "-n", namespace, kubeconfig=file) == ""
 
 
-async def test_a_compaction_makes_old_continuations_expire(cluster: Cluster, namespace: str) -> None:
-    for name in ("a", "b"):
-        await cluster.apply(service(namespace, name))
-    path = f"/api/v1/namespaces/{namespace}/services?limit=1"
-    first = await cluster.get(path)
-    await cluster.apply(service(namespace, "c"))
+async def test_a_watch_from_before_a_compaction_expires(cluster: Cluster, namespace: str) -> None:
+    services = f"/api/v1/namespaces/{namespace}/services"
+    before = (await cluster.get(services))["metadata"]["resourceVersion"]
+    await cluster.apply(service(namespace, "a"))
     await cluster.compact()
-    with pytest.raises(ApiError) as refused:
-        await cluster.get(f"{path}&continue={first['metadata']['continue']}")
-    assert refused.value.status == 410
+    await cluster.apiserver.kill()
+    await cluster.apiserver.start()
+    event = await cluster.get(f"{services}?watch=1&resourceVersion={before}&timeoutSeconds=5")
+    assert (event["type"], event["object"]["code"]) == ("ERROR", 410)

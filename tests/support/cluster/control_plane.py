@@ -1,4 +1,8 @@
-"""A real etcd, kube-apiserver and kube-controller-manager. There is no scheduler and no kubelet: see `pods`."""
+"""A real etcd, kube-apiserver and kube-controller-manager.
+
+Of the controllers only those of EndpointSlices and Namespaces run: there is no kubelet (see `pods`), no garbage
+collection (the slices of a deleted Service stay), and the ClusterRoles `view`, `edit` and `admin` are empty.
+"""
 
 import asyncio
 import contextlib
@@ -19,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.support.cluster.assets import KUBECTL, folder
-from tests.support.cluster.part import Part
+from tests.support.cluster.part import PATIENCE, Part
 
 NODE: Final = "node-1"
 """The node of all pods: the EndpointSlice controller leaves out pods of nodes that don't exist."""
@@ -117,17 +121,29 @@ class Cluster:
                 raise ApiError(answer.status, text)
             return json.loads(text) if "json" in answer.content_type else text
 
-    async def get(self, path: str) -> Any:
+    async def get(self, path: str, *, token: str = "") -> Any:
         """An object or a list by its path, e.g. `/api/v1/namespaces/default/services/a`. For errors see `request`."""
-        return await self.request("GET", path)
+        return await self.request("GET", path, token=token)
 
-    async def until(self, path: str, condition: Callable[[Any], bool]) -> Any:
-        """The object or the list as soon as the condition holds for it. An API server that is away is waited for."""
-        while True:
-            with contextlib.suppress(aiohttp.ClientError, ApiError):
-                if condition(found := await self.get(path)):
-                    return found
-            await asyncio.sleep(0.02)
+    async def until(self, path: str, condition: Callable[[Any], bool], *, token: str = "") -> Any:
+        """The object or the list as soon as the condition holds for it. An API server that is away is waited for.
+
+        Raises:
+            TimeoutError: it doesn't hold within `part.PATIENCE`; says what there is instead.
+        """
+        last: object = None
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while True:
+                    try:
+                        last = await self.get(path, token=token)
+                        if condition(last):
+                            return last
+                    except (aiohttp.ClientError, ApiError) as error:
+                        last = error
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise TimeoutError(f"{path} is still {last}") from None
 
     async def token_for(self, namespace: str, service_account: str, *, seconds: int = 3600) -> str:
         """A token as pods get it. The API server gives none for less than 600 seconds."""
@@ -153,8 +169,8 @@ class Cluster:
         path.write_text(yaml.safe_dump(content))
 
     async def compact(self) -> None:
-        """Forget the history in etcd: a list that is continued from before is answered with 410. A watch is too, once
-        the API server was restarted, which has its own history.
+        """Forget the history in etcd. An API server has its own: only one that starts after this answers 410 to
+        watches and continued lists from before.
         """
         revision = (await self._etcd("maintenance/status"))["header"]["revision"]
         await self._etcd("kv/compaction", revision=revision, physical=True)
@@ -257,6 +273,7 @@ def _apiserver_flags(state: Path, address: str) -> dict[str, object]:
         "service-account-issuer": "https://kubernetes.default.svc",
         "service-account-key-file": key,
         "service-account-signing-key-file": key,
+        "shutdown-watch-termination-grace-period": "1s",  # else a SIGTERM takes a minute while somebody watches
         "disable-admission-plugins": "ServiceAccount",  # nobody makes the account `default` for pods
     }
 

@@ -81,6 +81,7 @@ class Part:
 
     async def _end(self, number: signal.Signals) -> None:
         self._send(number)
+        self.resume()
         async with asyncio.timeout(PATIENCE):
             while self.pid is not None:
                 await asyncio.sleep(0.01)
