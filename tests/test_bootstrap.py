@@ -68,6 +68,12 @@ def test_ads(sotw: bool, kind: str) -> None:
     assert bootstrap["admin"]["address"]["socket_address"] == {"address": "127.0.0.1", "port_value": 9901}
 
 
+def test_no_envoy_is_ready_before_it_has_its_listeners() -> None:
+    """Envoy takes 0 s for no limit; not tried here, for its own limits are 15 s each."""
+    resources = yaml.safe_load(bootstrap_yaml(BootstrapOptions(parse(ADDRESSES[0]), "envoy-1")))["dynamic_resources"]
+    assert [resources[name]["initial_fetch_timeout"] for name in ("cds_config", "lds_config")] == ["0s", "0s"]
+
+
 @needs_envoy
 @pytest.mark.parametrize("sotw", [False, True])
 async def test_envoy_becomes_ready(sotw: bool, tmp_path: Path) -> None:

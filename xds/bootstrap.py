@@ -86,6 +86,10 @@ RETRY_MAX: Final = timedelta(seconds=5)
 
 CONNECT_TIMEOUT: Final = timedelta(seconds=2)
 
+# None. By default Envoy waits 15 s for clusters and 15 s for listeners, and then says that it is ready with neither: a
+# rollout while the control plane is away would replace proxies that serve by proxies that don't.
+FETCH_TIMEOUT: Final = timedelta(0)
+
 
 @dataclass(frozen=True, slots=True)
 class BootstrapOptions:
@@ -128,7 +132,9 @@ def bootstrap(options: BootstrapOptions) -> Bootstrap:
 def _dynamic_resources(*, sotw: bool) -> BootstrapDynamicResources:
     backoff = BackoffStrategy(base_interval=RETRY_BASE, max_interval=RETRY_MAX)
     service = GrpcServiceEnvoyGrpc(cluster_name=XDS, retry_policy=CoreRetryPolicy(retry_back_off=backoff))
-    by_ads = ConfigSource(ads=AggregatedConfigSource(), resource_api_version=ApiVersion.V3)
+    by_ads = ConfigSource(
+        ads=AggregatedConfigSource(), resource_api_version=ApiVersion.V3, initial_fetch_timeout=FETCH_TIMEOUT
+    )
     return BootstrapDynamicResources(
         lds_config=by_ads,
         cds_config=by_ads,
