@@ -15,17 +15,23 @@ from xds.kube.problem import Problem
 from xds.kube.state import KubeState
 from xds.metrics import Metrics, StateCollector
 from xds.pipeline import Pipeline
-from xds.server.address import HostPort, UnixPath, parse
+from xds.server.address import HostPort, UnixPath, is_local, parse
 from xds.server.admin import AdminServer
 from xds.server.ads import OPTIONS, AdsService
 from xds.server.debug import DebugService, Health, add_debug
 from xds.server.revisions import Revisions
+from xds.server.tls import ServerTls, TlsError, TlsFiles, must_name_the_node
 from xds.settings import Settings
 from xds.snapshot.store import Revision
 from xds.translate.ledger import News
 
 GRACE: Final = 2.0
 """Seconds that open streams get to end when the server stops."""
+
+PLAINTEXT_REMEDY: Final = (
+    "private keys cross the network unprotected, and anyone who gets here is given them: use --tls-cert, --tls-key and "
+    "--tls-client-ca instead of --allow-plaintext"
+)
 
 _log = structlog.get_logger()
 
@@ -65,7 +71,8 @@ class ControlPlane:
         self._pipeline = _pipeline(settings)
         self._clock = asyncio.get_running_loop().time
         self._metrics = Metrics()
-        self._ads = AdsService(self._pipeline.store, self._metrics, self._clock)
+        authorize = (must_name_the_node,) if settings.tls else ()
+        self._ads = AdsService(self._pipeline.store, self._metrics, self._clock, *authorize)
         self._revisions = Revisions()
         self._stopping = False
         self._metrics.registry.register(
@@ -104,10 +111,14 @@ class ControlPlane:
         self._ads.register(server)
         debug = DebugService(self._pipeline.store, lambda: self._pipeline.problems, self._ads.proxies, self._revisions)
         health = await add_debug(server, debug)
-        address = _bind(server, self._settings.listen)
+        tls = _tls(self._settings.tls)
+        address = _bind(server, self._settings.listen, tls)
         await server.start()
         stack.push_async_callback(server.stop, GRACE)
-        _log.info("serving", address=address, source=str(self._settings.source))
+        if tls is not None:
+            following = asyncio.create_task(tls.follow())
+            stack.callback(following.cancel)
+        _log.info("serving", address=address, source=str(self._settings.source), tls=tls is not None)
         return health
 
     async def _start_admin(self, stack: contextlib.AsyncExitStack) -> None:
@@ -158,7 +169,14 @@ def _address(text: str, flag: str) -> HostPort | UnixPath:
         raise ServeError(f"{flag}: {error}") from None
 
 
-def _bind(server: grpc.aio.Server, text: str) -> str:
+def _tls(files: TlsFiles | None) -> ServerTls | None:
+    try:
+        return None if files is None else ServerTls.load(files)
+    except TlsError as error:
+        raise ServeError(f"{error}; correct it, and start again") from None
+
+
+def _bind(server: grpc.aio.Server, text: str, tls: ServerTls | None) -> str:
     address = _address(text, "--listen")
     if isinstance(address, UnixPath):
         _refuse_if_alive(address)
@@ -166,10 +184,13 @@ def _bind(server: grpc.aio.Server, text: str) -> str:
     else:
         target = str(address)
     try:
-        port = server.add_insecure_port(target)
+        port = server.add_secure_port(target, tls.credentials()) if tls else server.add_insecure_port(target)
     except RuntimeError as error:
         raise _unusable(address, "--listen", error) from None
-    return str(HostPort(address.host, port)) if isinstance(address, HostPort) else str(address)
+    bound = str(HostPort(address.host, port)) if isinstance(address, HostPort) else str(address)
+    if tls is None and not is_local(address):
+        _log.warning("plaintext_listener", address=bound, remedy=PLAINTEXT_REMEDY)
+    return bound
 
 
 def _refuse_if_alive(address: UnixPath) -> None:

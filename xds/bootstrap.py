@@ -5,6 +5,7 @@ from datetime import timedelta
 from ipaddress import ip_address
 from typing import Any, Final
 
+from xds.bootstrap_tls import EnvoyTls, transport_socket
 from xds.resources import codec
 from xds.resources.envoy import (
     Address,
@@ -96,6 +97,7 @@ class BootstrapOptions:
     """What differs from one Envoy to another.
 
     `stats_port`: where the outside may ask whether Envoy is ready, and for its metrics; None: nowhere.
+    `tls`: how the control plane is reached; None: in plaintext.
     """
 
     xds: HostPort | UnixPath
@@ -104,6 +106,7 @@ class BootstrapOptions:
     admin_port: int = 9901
     stats_port: int | None = None
     sotw: bool = False
+    tls: EnvoyTls | None = None
 
 
 def bootstrap_yaml(options: BootstrapOptions) -> str:
@@ -113,7 +116,7 @@ def bootstrap_yaml(options: BootstrapOptions) -> str:
 
 def bootstrap(options: BootstrapOptions) -> Bootstrap:
     admin = HostPort("127.0.0.1", options.admin_port)
-    clusters, listeners = [_control_plane(options.xds)], []
+    clusters, listeners = [_control_plane(options.xds, options.tls)], []
     if options.stats_port is not None:
         clusters.append(_cluster(ADMIN, admin))
         listeners.append(_stats_listener(options.stats_port))
@@ -147,7 +150,7 @@ def _dynamic_resources(*, sotw: bool) -> BootstrapDynamicResources:
     )
 
 
-def _control_plane(xds: HostPort | UnixPath) -> Cluster:
+def _control_plane(xds: HostPort | UnixPath, tls: EnvoyTls | None) -> Cluster:
     http2 = Http2ProtocolOptions(
         connection_keepalive=KeepaliveSettings(interval=KEEPALIVE_INTERVAL, timeout=KEEPALIVE_TIMEOUT)
     )
@@ -162,6 +165,7 @@ def _control_plane(xds: HostPort | UnixPath) -> Cluster:
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": codec.pack(options)
         },
         upstream_connection_options=UpstreamConnectionOptions(tcp_keepalive=TcpKeepalive()),
+        **({"transport_socket": transport_socket(tls)} if tls else {}),
     )
 
 

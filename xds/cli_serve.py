@@ -6,10 +6,11 @@ from typing import Any
 import click
 
 from xds.app import ServeError, run
-from xds.cli_options import Address, Failed, option
+from xds.cli_options import FILE, Address, Failed, all_or_none, option
 from xds.cli_traffic import proxy_options, traffic_options, translate_options
 from xds.kube.folder import SourceError
-from xds.server.address import HostPort, UnixPath
+from xds.server.address import HostPort, UnixPath, is_local
+from xds.server.tls import TlsFiles
 from xds.settings import Settings
 
 
@@ -36,6 +37,12 @@ from xds.settings import Settings
     metavar="HOST:PORT",
     help="/healthz, /readyz and /metrics.",
 )
+@option(
+    "--tls-cert", type=FILE, metavar="FILE", help="Of --listen; with the next two: mutual TLS. Followed as it changes."
+)
+@option("--tls-key", type=FILE, metavar="FILE", help="The private key of --tls-cert.")
+@option("--tls-client-ca", type=FILE, metavar="FILE", help="The CA that the clients' certificates must chain to.")
+@option("--allow-plaintext", is_flag=True, help="Let --listen go beyond this machine without TLS.")
 @traffic_options
 @option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
 @option(
@@ -49,16 +56,27 @@ def serve(
     source: Path,
     listen: HostPort | UnixPath,
     admin: HostPort,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    tls_client_ca: Path | None,
+    allow_plaintext: bool,
     ingress_class: str,
     log_level: str,
     log_format: str,
     **traffic: Any,
 ) -> None:
     """Turn Ingresses into what Envoys ask for, and keep them up to date, until SIGTERM or Ctrl-C."""
+    tls = _tls(tls_cert, tls_key, tls_client_ca)
+    if tls is None and not allow_plaintext and not is_local(listen):
+        raise click.UsageError(
+            f"--listen {listen} reaches beyond this machine, and private keys would cross the network: protect it with "
+            "--tls-cert, --tls-key and --tls-client-ca, or say --allow-plaintext"
+        )
     settings = Settings(
         source=source,
         listen=str(listen),
         admin=str(admin),
+        tls=tls,
         ingress_class=ingress_class,
         translate=translate_options(traffic),
         proxy=proxy_options(traffic),
@@ -69,3 +87,11 @@ def serve(
         run(settings)
     except (ServeError, SourceError) as error:
         raise Failed(str(error)) from None
+
+
+def _tls(tls_cert: Path | None, tls_key: Path | None, tls_client_ca: Path | None) -> TlsFiles | None:
+    """Raises click.UsageError if some of them are missing."""
+    all_or_none(tls_cert=tls_cert, tls_key=tls_key, tls_client_ca=tls_client_ca)
+    if tls_cert is None or tls_key is None or tls_client_ca is None:
+        return None
+    return TlsFiles(tls_cert, tls_key, tls_client_ca)

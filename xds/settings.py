@@ -4,18 +4,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xds.resources.options import ProxyOptions
+from xds.server.tls import TlsFiles
 from xds.translate.translator import TranslateOptions
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`listen` is `HOST:PORT` or `unix:PATH`, `admin` is `HOST:PORT`; port 0 lets the system choose."""
+    """`listen` is `HOST:PORT` or `unix:PATH`, `admin` is `HOST:PORT`; port 0 lets the system choose.
+
+    `tls` is for `listen`; None: plaintext.
+    """
 
     source: Path
     translate: TranslateOptions
     proxy: ProxyOptions
     listen: str = "127.0.0.1:18000"
     admin: str = "127.0.0.1:18001"
+    tls: TlsFiles | None = None
     ingress_class: str = "envoy"
     log_level: str = "info"
     log_format: str = "auto"

@@ -1,6 +1,7 @@
 """Addresses as the command line takes them: `HOST:PORT` or `unix:PATH`."""
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,16 @@ class UnixPath:
 
     def __str__(self) -> str:
         return f"unix:{self.path}"
+
+
+def is_local(address: HostPort | UnixPath) -> bool:
+    """Does it reach no further than this machine? Other names than `localhost` may, whatever they resolve to now."""
+    if isinstance(address, UnixPath) or address.host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(address.host).is_loopback
+    except ValueError:
+        return False
 
 
 def parse(text: str) -> HostPort | UnixPath:
