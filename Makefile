@@ -34,6 +34,8 @@ check: venv ## lint, types, import contracts, generated files up to date
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tests/support/generated.py --check
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/shellcheck k8s/*.sh k8s/*/*.sh
 
 bench: venv ## measure: the figures that the documents quote
 	$(BIN)/python -m tests.bench
