@@ -37,6 +37,7 @@ from xds.resources.envoy import (
     Http2ProtocolOptions,
     HttpConnectionManager,
     HttpFilter,
+    HttpProtocolOptions,
     HttpProtocolOptionsExplicitHttpConfig,
     KeepaliveSettings,
     LbEndpoint,
@@ -155,7 +156,10 @@ def _control_plane(xds: HostPort | UnixPath, tls: EnvoyTls | None) -> Cluster:
         connection_keepalive=KeepaliveSettings(interval=KEEPALIVE_INTERVAL, timeout=KEEPALIVE_TIMEOUT)
     )
     options = ClusterHttpProtocolOptions(
-        explicit_http_config=HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=http2)
+        explicit_http_config=HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=http2),
+        # A stream that comes again is a connection that comes again, with the certificate of then: else an Envoy that
+        # was refused would come back with the old one after it got a better one.
+        common_http_protocol_options=HttpProtocolOptions(max_requests_per_connection=1) if tls else None,
     )
     return _cluster(
         XDS,

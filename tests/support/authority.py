@@ -31,11 +31,16 @@ class Issued:
 
     @property
     def serial(self) -> str:
-        return f"{x509.load_pem_x509_certificate(self.certificate).serial_number:x}"
+        return serial(self.certificate)
 
     def channel_credentials(self) -> grpc.ChannelCredentials:
         """Without a certificate, a client's that has none."""
         return grpc.ssl_channel_credentials(self.authority, self.private_key or None, self.certificate or None)
+
+
+def serial(pem: bytes) -> str:
+    """Of the first certificate, in lower case and without leading zeros."""
+    return f"{x509.load_pem_x509_certificate(pem).serial_number:x}"
 
 
 class Authority:
