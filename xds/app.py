@@ -10,8 +10,10 @@ import grpc
 import structlog
 
 from xds import logs
+from xds.kube.api_server import ApiServer
 from xds.kube.folder import Folder
 from xds.kube.problem import Problem
+from xds.kube.source import Source
 from xds.kube.state import KubeState
 from xds.metrics import Metrics, StateCollector
 from xds.pipeline import Pipeline
@@ -21,7 +23,7 @@ from xds.server.ads import OPTIONS, AdsService
 from xds.server.debug import DebugService, Health, add_debug
 from xds.server.revisions import Revisions
 from xds.server.tls import ServerTls, TlsError, TlsFiles, must_name_the_node
-from xds.settings import Settings
+from xds.settings import ClusterSource, Settings
 from xds.snapshot.store import Revision
 from xds.translate.ledger import News
 
@@ -68,6 +70,7 @@ class ControlPlane:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._source = _source(settings)
         self._pipeline = _pipeline(settings)
         self._clock = asyncio.get_running_loop().time
         self._metrics = Metrics()
@@ -92,7 +95,7 @@ class ControlPlane:
             await self._follow(health)
 
     async def _follow(self, health: Health) -> None:
-        async with contextlib.aclosing(Folder(self._settings.source).batches()) as batches:
+        async with contextlib.aclosing(self._source.batches()) as batches:
             async for batch in batches:
                 revision = self._pipeline.apply([batch], self._clock())
                 _log_news(self._pipeline.take_news())
@@ -122,7 +125,7 @@ class ControlPlane:
         return health
 
     async def _start_admin(self, stack: contextlib.AsyncExitStack) -> None:
-        admin = AdminServer(self._metrics.registry, lambda: self._pipeline.ready and not self._stopping)
+        admin = AdminServer(self._metrics.registry, self._is_ready, self._source.waiting_for)
         address = _address(self._settings.admin, "--admin")
         if isinstance(address, UnixPath):
             raise ServeError(f"--admin {address} is a unix socket; probes need HOST:PORT")
@@ -133,6 +136,9 @@ class ControlPlane:
         stack.push_async_callback(admin.stop)
         _log.info("admin_listening", address=str(HostPort(address.host, port)))
 
+    def _is_ready(self) -> bool:
+        return self._pipeline.ready and not self._stopping
+
     async def _become_unready(self, health: Health) -> None:
         self._stopping = True
         await health.set_serving(False)
@@ -141,10 +147,16 @@ class ControlPlane:
         self._ads.close()
 
 
+def _source(settings: Settings) -> Source:
+    if isinstance(settings.source, ClusterSource):
+        return ApiServer(settings.source.access, settings.source.namespaces, settings.translate.default_tls_secret)
+    return Folder(settings.source)
+
+
 def _pipeline(settings: Settings) -> Pipeline:
     state = KubeState(
         settings.ingress_class,
-        claim_classless=True,
+        claim_classless=not isinstance(settings.source, ClusterSource),  # a folder is all ours
         default_tls_secret=settings.translate.default_tls_secret,
     )
     return Pipeline(state, settings.translate, settings.proxy)

@@ -7,22 +7,16 @@ import click
 
 from xds.app import ServeError, run
 from xds.cli_options import FILE, Address, Failed, all_or_none, option
+from xds.cli_source import source, source_options
 from xds.cli_traffic import proxy_options, traffic_options, translate_options
-from xds.kube.folder import SourceError
+from xds.kube.source import SourceError
 from xds.server.address import HostPort, UnixPath, is_local
 from xds.server.tls import TlsFiles
 from xds.settings import Settings
 
 
 @click.command()
-@option(
-    "--from",
-    "source",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Kubernetes manifests in a folder, watched for changes.",
-)
+@source_options
 @option(
     "--listen",
     type=Address(any_port=True),
@@ -53,7 +47,10 @@ from xds.settings import Settings
 )
 def serve(
     *,
-    source: Path,
+    from_: Path | None,
+    kubeconfig: Path | None,
+    in_cluster: bool,
+    namespace: tuple[str, ...],
     listen: HostPort | UnixPath,
     admin: HostPort,
     tls_cert: Path | None,
@@ -73,7 +70,7 @@ def serve(
             "--tls-cert, --tls-key and --tls-client-ca, or say --allow-plaintext"
         )
     settings = Settings(
-        source=source,
+        source=source(from_=from_, kubeconfig=kubeconfig, in_cluster=in_cluster, namespace=namespace),
         listen=str(listen),
         admin=str(admin),
         tls=tls,

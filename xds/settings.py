@@ -3,19 +3,31 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from xds.kube.api_client import Access
 from xds.resources.options import ProxyOptions
 from xds.server.tls import TlsFiles
 from xds.translate.translator import TranslateOptions
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterSource:
+    """An API server; without namespaces: all of them."""
+
+    access: Access
+    namespaces: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return str(self.access)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """`listen` is `HOST:PORT` or `unix:PATH`, `admin` is `HOST:PORT`; port 0 lets the system choose.
 
-    `tls` is for `listen`; None: plaintext.
+    `source` is an API server, or a folder of manifests. `tls` is for `listen`; None: plaintext.
     """
 
-    source: Path
+    source: Path | ClusterSource
     translate: TranslateOptions
     proxy: ProxyOptions
     listen: str = "127.0.0.1:18000"

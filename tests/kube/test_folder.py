@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 
 from xds.kube import folder
 from xds.kube.change import Applied, Batch, Deleted, Listed, Reported
-from xds.kube.folder import Folder, SourceError, Tree, read_folder
+from xds.kube.folder import Folder, Tree, read_folder
 from xds.kube.manifests import Identity, difference
 from xds.kube.objects import KINDS, KubeObject, Service
 from xds.kube.problem import Problem
+from xds.kube.source import SourceError
 
 
 def service(name: str, port: object = 80) -> str:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeAlias
 
 import msgspec
 
-from xds.kube.objects import EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
+from xds.kube.objects import EndpointSlice, Ingress, IngressClass, Key, KubeObject, Secret, Service
 from xds.kube.problem import ObjectRef, Problem
 
 NOT_AN_OBJECT = ObjectRef("File", "", "")
@@ -49,6 +49,15 @@ _MAX_NAME, _MAX_NAMESPACE = 253, 63
 class _Refused(Exception):  # noqa: N818 -- not an error, a verdict
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
+
+
+def is_name(key: Key, *, namespaced: bool) -> bool:
+    """Whether an object can be called so."""
+    if len(key.name) > _MAX_NAME or not _SUBDOMAIN.fullmatch(key.name):
+        return False
+    if not namespaced:
+        return not key.namespace
+    return len(key.namespace) <= _MAX_NAMESPACE and _LABEL.fullmatch(key.namespace) is not None
 
 
 def shown(text: str, limit: int = 80) -> str:

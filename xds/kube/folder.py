@@ -33,6 +33,7 @@ from xds.kube.manifests import (
 )
 from xds.kube.objects import KINDS, KubeObject
 from xds.kube.problem import ObjectRef, Problem
+from xds.kube.source import SourceError
 
 SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -53,10 +54,6 @@ NOWHERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 
 T = TypeVar("T")
 Target: TypeAlias = tuple[tuple[int, int] | None, tuple[tuple[str, tuple[int, int]], ...]]
-
-
-class SourceError(Exception):
-    """The source can't be read at all. The message is one line and says what to do."""
 
 
 class Stamp(NamedTuple):
@@ -313,6 +310,11 @@ class Folder:
         self._tree = Tree(Path(path))
         self._objects: Objects = {}
         self._problems: tuple[Problem, ...] = ()
+        self._listed = False
+
+    def waiting_for(self) -> str:
+        """As `Source` has it."""
+        return "" if self._listed else f"the folder {self._tree.root}"
 
     async def batches(self) -> AsyncGenerator[Batch, None]:
         """First all there is, then what changes, for ever; to be called once.
@@ -327,6 +329,7 @@ class Folder:
         read_at = asyncio.get_running_loop().time()
         try:
             manifests = await _in_thread(partial(_begin, self._tree, watch), watch)
+            self._listed = True
             yield Batch((*self._taken(manifests), *map(Listed, KINDS), Reported(manifests.problems)), read_at)
             while True:
                 read_at = await _noticed(watch)
