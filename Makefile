@@ -19,7 +19,7 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[demo]' --group dev
 	@touch $@
 
-demo: venv ## two Envoys, a few backends, and a tour; DEMO_ONCE=1 ends after the tour
+demo: venv ## two Envoys, a few backends, and a tour; DEMO_ONCE=1 ends after the tour, DEMO_TLS=1 has mutual TLS
 	@$(BIN)/python envoy/demo
 
 kube: venv ## etcd and Kubernetes' control plane, which tests/cluster needs: 7 minutes, once; needs Go
