@@ -62,6 +62,14 @@ async def test_objects_survive_a_kill(cluster: Cluster, namespace: str, name: st
     assert await names(cluster, namespace) == ["after", "before"]
 
 
+async def test_controllers_work_at_once_after_an_outage(cluster: Cluster, namespace: str) -> None:
+    await cluster.apply(service(namespace, "shop"))
+    await cluster.apiserver.kill()
+    await cluster.start()
+    await pod(cluster, namespace, "a", A).start()
+    await until_endpoints(cluster, namespace, "shop", {A: "ready"})
+
+
 async def test_a_dead_api_server_refuses_connections_and_a_paused_one_is_silent(cluster: Cluster) -> None:
     cluster.apiserver.pause()
     with pytest.raises(TimeoutError):

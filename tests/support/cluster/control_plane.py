@@ -54,6 +54,7 @@ class Cluster:
     etcd: Part = dataclasses.field(init=False)
     apiserver: Part = dataclasses.field(init=False)
     controller_manager: Part = dataclasses.field(init=False)
+    _controlled: int | None = None
 
     @property
     def parts(self) -> tuple[Part, Part, Part]:
@@ -70,10 +71,18 @@ class Cluster:
         return self.folder / "certificates" / "apiserver.crt"
 
     async def start(self) -> None:
-        """Until all parts run and are ready, whatever was done to them before."""
+        """Until all parts run and are ready, whatever was done to them before.
+
+        Controllers that lost the API server come back up to a minute after it: they are started anew.
+        """
         for part in self.parts:
             part.resume()
-            await part.start()
+        await self.etcd.start()
+        await self.apiserver.start()
+        if self._controlled != self.apiserver.pid:
+            await self.controller_manager.kill()
+            self._controlled = self.apiserver.pid
+        await self.controller_manager.start()
 
     async def stop(self) -> None:
         """By force: nobody needs what they would still do."""
