@@ -13,10 +13,12 @@ from xds import logs
 from xds.kube.api_server import ApiServer
 from xds.kube.folder import Folder
 from xds.kube.problem import Problem
+from xds.kube.reporter import Reporter
 from xds.kube.source import Source
 from xds.kube.state import KubeState
 from xds.metrics import Metrics, StateCollector
 from xds.pipeline import Pipeline
+from xds.reporting import reporting
 from xds.server.address import HostPort, UnixPath, is_local, parse
 from xds.server.admin import AdminServer
 from xds.server.ads import OPTIONS, AdsService
@@ -89,16 +91,20 @@ class ControlPlane:
             ServeError, SourceError: as in `run`.
         """
         async with contextlib.AsyncExitStack() as stack:
+            reporter = await stack.enter_async_context(reporting(self._settings, self._pipeline))
             health = await self._start_grpc(stack)
             await self._start_admin(stack)
             stack.push_async_callback(self._become_unready, health)
-            await self._follow(health)
+            await self._follow(health, reporter)
 
-    async def _follow(self, health: Health) -> None:
+    async def _follow(self, health: Health, reporter: Reporter | None) -> None:
         async with contextlib.aclosing(self._source.batches()) as batches:
             async for batch in batches:
                 revision = self._pipeline.apply([batch], self._clock())
-                _log_news(self._pipeline.take_news())
+                news = self._pipeline.take_news()
+                _log_news(news)
+                if reporter is not None and self._pipeline.ready:
+                    reporter.note(batch.changes, news.appeared, news.solved)
                 if revision is not None:
                     await self._publish(revision, health)
 

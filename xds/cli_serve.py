@@ -7,9 +7,12 @@ import click
 
 from xds.app import ServeError, run
 from xds.cli_options import FILE, Address, Failed, all_or_none, option
+from xds.cli_publish import publish, publish_options
 from xds.cli_source import source, source_options
 from xds.cli_traffic import proxy_options, traffic_options, translate_options
+from xds.kube.objects import Key
 from xds.kube.source import SourceError
+from xds.kube.status import Address as PublicAddress
 from xds.server.address import HostPort, UnixPath, is_local
 from xds.server.tls import TlsFiles
 from xds.settings import Settings
@@ -37,6 +40,7 @@ from xds.settings import Settings
 @option("--tls-key", type=FILE, metavar="FILE", help="The private key of --tls-cert.")
 @option("--tls-client-ca", type=FILE, metavar="FILE", help="The CA that the clients' certificates must chain to.")
 @option("--allow-plaintext", is_flag=True, help="Let --listen go beyond this machine without TLS.")
+@publish_options
 @traffic_options
 @option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
 @option(
@@ -57,6 +61,8 @@ def serve(
     tls_key: Path | None,
     tls_client_ca: Path | None,
     allow_plaintext: bool,
+    publish_address: tuple[PublicAddress, ...],
+    publish_service: Key | None,
     ingress_class: str,
     log_level: str,
     log_format: str,
@@ -69,8 +75,10 @@ def serve(
             f"--listen {listen} reaches beyond this machine, and private keys would cross the network: protect it with "
             "--tls-cert, --tls-key and --tls-client-ca, or say --allow-plaintext"
         )
+    chosen = source(from_=from_, kubeconfig=kubeconfig, in_cluster=in_cluster, namespace=namespace)
     settings = Settings(
-        source=source(from_=from_, kubeconfig=kubeconfig, in_cluster=in_cluster, namespace=namespace),
+        source=chosen,
+        publish=publish(chosen, publish_address, publish_service),
         listen=str(listen),
         admin=str(admin),
         tls=tls,
