@@ -245,6 +245,8 @@ async def _sent(
         raise _Distrusted(_one_line(error)) from None
     except TimeoutError:
         raise ApiUnavailable("no answer in time") from None
+    except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, ConnectionResetError):
+        raise ApiUnavailable("the connection broke off") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise ApiUnavailable(_one_line(error)) from None
     finally:
@@ -274,13 +276,16 @@ async def _configuration(access: Access) -> "Configuration":
         _in_cluster(config, configuration)
         return configuration
     path = access.kubeconfig.expanduser()
-    path.read_bytes()  # kubernetes.aio takes a file that isn't there for an empty one
+    if not path.is_file():  # kubernetes.aio takes that for an empty one
+        raise CredentialsError("there is no such file")
     try:
         loader: Any = await config.load_kube_config(  # type: ignore[no-untyped-call]
             config_file=str(path), client_configuration=configuration, persist_config=False
         )
     except config.ConfigException as error:
         raise CredentialsError(_one_line(error)) from None
+    except (YAMLError, TypeError, KeyError, AttributeError):
+        raise CredentialsError("is not a kubeconfig") from None
     user = loader.current_context["context"].get("user")
     if user and configuration.host.startswith("https") and not (configuration.api_key or configuration.cert_file):
         raise CredentialsError(f"it gives the user {user!r} no credentials; if a plugin does, see what that said above")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -15,10 +16,17 @@ _log = structlog.get_logger()
 
 
 class Outages:
-    """Which watches fail, and why. `server` is for people."""
+    """Which watches fail, and why; and which are behind, from their failure until they have what they missed.
 
-    def __init__(self, server: str) -> None:
+    Args:
+        server: For people.
+        caught_up: Is called when one is behind no more.
+    """
+
+    def __init__(self, server: str, caught_up: Callable[[], None]) -> None:
+        self.behind: set[Scope] = set()
         self._server = server
+        self._on_caught_up = caught_up
         self._unreachable: dict[Scope, str] = {}
         self._refused: dict[Scope, Refused] = {}
         self._back = asyncio.Event()
@@ -29,6 +37,7 @@ class Outages:
 
     def failed(self, scope: Scope, error: Exception) -> None:
         """The watch tried, and could not."""
+        self.behind.add(scope)
         if isinstance(error, Refused):
             self._was_refused(scope, error)
             return
@@ -39,6 +48,7 @@ class Outages:
 
     def expired(self, scope: Scope, error: Exception) -> None:
         """The watch can't go on from where it was."""
+        self.behind.add(scope)
         self._reached(scope)
         _log.info("listing_again", watch=str(scope), reason=str(error))
 
@@ -48,14 +58,21 @@ class Outages:
             _log.info("watch_accepted", watch=str(scope))
         self._reached(scope)
 
-    async def pause(self, scope: Scope, delay: float) -> None:
-        """Waits for `delay` seconds; less if the API server couldn't be reached and another watch gets an answer."""
+    def caught_up(self, scope: Scope) -> None:
+        """The watch has what it missed."""
+        if scope in self.behind:
+            self.behind.discard(scope)
+            self._on_caught_up()
+
+    async def pause(self, scope: Scope, delay: float) -> bool:
+        """Waits for `delay` seconds; less, and returns True, if we couldn't reach the API server and another watch can."""
         if scope not in self._unreachable:
             await asyncio.sleep(delay)
-            return
+            return False
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay):
-                await self._back.wait()
+                return await self._back.wait()
+        return False
 
     def _was_refused(self, scope: Scope, error: Refused) -> None:
         self._reached(scope)

@@ -1,12 +1,13 @@
 """A Kubernetes API server as a source: one watch for each kind and namespace, joined.
 
-Secrets are the exception. Only those that an Ingress names are kept (see `named_secrets`), so their first list waits
-for that of the Ingresses, and an Ingress that begins to name others is held until these have been looked up: it and
-they count at the same time. Nothing else waits for anything.
+After an outage the watches get what they missed one by one: an Ingress may have moved to a Service that another watch
+doesn't know of yet, or from one that is gone. So what routes depend on is held until all watches have caught up, and
+then counts at once. Endpoints never wait.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from typing import Final
 
 import structlog
 
@@ -15,14 +16,17 @@ from xds.kube.api_inbox import Inbox
 from xds.kube.api_outages import Outages
 from xds.kube.api_secrets import TlsWatches
 from xds.kube.api_watch import Deliver, News, Watch
-from xds.kube.change import Batch, Listed, Reported
+from xds.kube.change import Batch, Change, Listed, Reported
 from xds.kube.known import Known
 from xds.kube.named_secrets import NamedSecrets
-from xds.kube.objects import Ingress, IngressClass, Key, Secret
+from xds.kube.objects import EndpointSlice, Ingress, IngressClass, Key, Secret
 from xds.kube.problem import Problem
 from xds.kube.scope import Scope, scopes
 
-CLASSES_UNKNOWN = (
+HOLD: Final = 5.0
+"""Seconds at most that routing is held. A watch that stays behind isn't waited for again until it has caught up."""
+
+CLASSES_UNKNOWN: Final = (
     "taken for none: of the Ingresses of each class, those are ours whose class has the name of --ingress-class"
 )
 
@@ -77,10 +81,14 @@ class _Join:
         self._client = client
         self._scopes = scopes
         self._always = {default_tls_secret} if default_tls_secret else set()
-        self._outages = Outages(client.server)
+        self._outages = Outages(client.server, self._release)
         self._known: dict[Scope, Known] = {}
         self._unlisted = set(scopes)
         self._reported: tuple[Problem, ...] = ()
+        self._held: list[Change] = []
+        self._held_since = 0.0
+        self._excused: set[Scope] = set()
+        self._timer: asyncio.TimerHandle | None = None
 
     def waiting_for(self) -> str:
         waiting = (scope for scope in self._scopes if scope in self._unlisted)
@@ -88,9 +96,13 @@ class _Join:
 
     async def run(self) -> None:
         """Until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for watch in self._watches():
-                group.create_task(watch.run())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for watch in self._watches():
+                    group.create_task(watch.run())
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
 
     def ended(self, task: asyncio.Task[None]) -> None:
         """That is a mistake of ours, unless it was cancelled."""
@@ -133,6 +145,7 @@ class _Join:
         scope = Scope(IngressClass)
         if scope in self._unlisted:
             _log.warning("ingress_classes_unknown", effect=CLASSES_UNKNOWN)
+            self._excused.add(scope)
             self._put(scope, News(asyncio.get_running_loop().time(), complete=True))
 
     def _deliver(self, scope: Scope) -> Deliver:
@@ -143,14 +156,52 @@ class _Join:
         return deliver
 
     def _put(self, scope: Scope, news: News) -> None:
-        changes = list(news.changes)
-        if news.complete and scope in self._unlisted:
-            self._unlisted.discard(scope)
-            _log.info("listed", watch=str(scope), objects=len(self._known[scope]))
-            if not any(each.kind is scope.kind for each in self._unlisted):
-                changes.append(Listed(scope.kind))
+        changes = [*news.changes, *self._listed(scope, news)]
+        if scope.kind is EndpointSlice:
+            self._say(changes, news.read_at)
+        else:
+            self._hold(changes, news.read_at)
+        if news.complete:
+            self._outages.caught_up(scope)
+        self._release()
+
+    def _listed(self, scope: Scope, news: News) -> list[Change]:
+        """Once for each kind."""
+        if not news.complete or scope not in self._unlisted:
+            return []
+        self._unlisted.discard(scope)
+        _log.info("listed", watch=str(scope), objects=len(self._known[scope]))
+        return [] if any(each.kind is scope.kind for each in self._unlisted) else [Listed(scope.kind)]
+
+    def _hold(self, changes: Sequence[Change], read_at: float) -> None:
+        if changes and not self._held:
+            self._held_since = read_at
+        self._held += changes
+
+    def _release(self) -> None:
+        """Lets go of what is held, if nobody who is waited for is behind."""
+        behind = self._outages.behind
+        self._excused &= behind
+        if not self._held or behind <= self._excused:
+            self._let_go()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(HOLD, self._give_up)
+
+    def _give_up(self) -> None:
+        """Whoever is behind now is not waited for until it has caught up."""
+        self._excused |= self._outages.behind
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        held, self._held = self._held, []
+        self._say(held, self._held_since)
+
+    def _say(self, changes: list[Change], read_at: float) -> None:
         problems = tuple(sorted(each for known in self._known.values() for each in known.problems.values()))
         if problems != self._reported:
             self._reported = problems
-            changes.append(Reported(problems))
-        self.inbox.put(changes, news.read_at)
+            changes = [*changes, Reported(problems)]
+        self.inbox.put(changes, read_at)

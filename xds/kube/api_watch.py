@@ -33,6 +33,9 @@ LASTS: Final = (240, 480)
 PATIENCE: Final = 30.0
 """Seconds without a byte after which a list, or a watch past its end, is given up."""
 
+SETTLE: Final = 0.3
+"""Seconds after which a watch that goes on has what it missed: that comes first, but nothing says where it ends."""
+
 STEADY: Final = 5.0
 """Seconds after which a connection did work: how it ends is not the last failure once more."""
 
@@ -114,7 +117,8 @@ class Watch:
         if self._forbidden and isinstance(error, Refused) and error.status == 403:
             self._forbidden()
         wait = max(self._backoff.delay(), error.retry_after if isinstance(error, Refused) else 0)
-        await self._outages.pause(self.scope, wait)
+        if await self._outages.pause(self.scope, wait):
+            self._backoff.reset()
 
     async def _connect(self) -> Exception | None:
         """Follows for as long as one connection lasts. Returns why it ended; None: it was time, or `relist` said so."""
@@ -145,16 +149,19 @@ class Watch:
         return await self._follow()
 
     async def _follow(self) -> None:
-        await self._watch({"resourceVersion": self._version})
+        await self._watch({"resourceVersion": self._version}, resumed=True)
 
     # A watch, which may begin with a list.
 
-    async def _watch(self, params: Mapping[str, str]) -> None:
+    async def _watch(self, params: Mapping[str, str], *, resumed: bool = False) -> None:
         lasts = random.randint(*LASTS)  # noqa: S311
         params = {**params, "watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(lasts)}
         lines = Lines()
         async with AsyncExitStack() as stack:
             response = await self._opened(stack, params)
+            if resumed:
+                settled = asyncio.get_running_loop().call_later(SETTLE, self._outages.caught_up, self.scope)
+                stack.callback(settled.cancel)
             while piece := await self._read(response, lasts + PATIENCE):
                 await self._take(lines.feed(piece))
         if not self._version:

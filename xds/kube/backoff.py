@@ -1,7 +1,6 @@
 """How long to wait before the next try."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 FIRST: Final = 0.2
@@ -11,7 +10,6 @@ if it is alone with that: the first to get an answer wakes the others.
 """
 
 
-@dataclass(slots=True)
 class Backoff:
     """Doubles from FIRST to CAP; a random half keeps many clients from coming all at once.
 
@@ -19,13 +17,14 @@ class Backoff:
         random: Gives a number from 0 to 1.
     """
 
-    random: Callable[[], float]
-    _next: float = FIRST
+    def __init__(self, random: Callable[[], float]) -> None:
+        self._random = random
+        self._next = FIRST
 
     def delay(self) -> float:
         """Seconds to wait this time."""
         wait, self._next = self._next, min(self._next * 2, CAP)
-        return wait * (0.5 + self.random() / 2)
+        return wait * (0.5 + self._random() / 2)
 
     def reset(self) -> None:
         self._next = FIRST

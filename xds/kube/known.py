@@ -30,6 +30,7 @@ class Known:
         self.kind = kind
         self.problems: dict[Key, Problem] = {}
         self._versions: dict[Key, str] = {}
+        self._never_good: set[Key] = set()
         self._list: _List | None = None
 
     def __len__(self) -> int:
@@ -74,13 +75,19 @@ class Known:
             listing.found[event.key] = event
 
     def _found(self, event: Found) -> list[Change]:
-        self._versions[event.key] = event.version
+        key = event.key
+        is_new = key not in self._versions
+        self._versions[key] = event.version
         if isinstance(event.what, Problem):
-            self.problems[event.key] = event.what
+            self.problems[key] = event.what
+            self._never_good |= {key} if is_new else set()
             return []
-        self.problems.pop(event.key, None)
+        self.problems.pop(key, None)
+        self._never_good.discard(key)
         return [Applied(event.what)]
 
     def _gone(self, key: Key) -> list[Change]:
         self.problems.pop(key, None)
-        return [Deleted(self.kind, key)] if self._versions.pop(key, None) is not None else []
+        was_applied = self._versions.pop(key, None) is not None and key not in self._never_good
+        self._never_good.discard(key)
+        return [Deleted(self.kind, key)] if was_applied else []
