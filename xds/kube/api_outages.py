@@ -65,7 +65,7 @@ class Outages:
             self._on_caught_up()
 
     async def pause(self, scope: Scope, delay: float) -> bool:
-        """Waits for `delay` seconds; less, and returns True, if we couldn't reach the API server and another watch can."""
+        """Waits for `delay` seconds; less, and returns True, if the watch couldn't get there and another one does."""
         if scope not in self._unreachable:
             await asyncio.sleep(delay)
             return False
