@@ -24,6 +24,9 @@ from xds.kube.lines import Lines, LineTooLongError
 from xds.kube.scope import Scope
 from xds.kube.wire import Bookmark, Failure, Found, GarbledError, Gone, Page, event_of, page_of
 
+STREAMED: Final = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+"""Makes a watch begin with a list: https://kubernetes.io/docs/reference/using-api/api-concepts/#streaming-lists"""
+
 PAGE: Final = 500
 """Objects of a list that are asked for at a time, as by client-go."""
 
@@ -140,7 +143,7 @@ class Watch:
         if self._lists_stream:
             try:
                 self._known.begin_list()
-                return await self._watch({"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"})
+                return await self._watch(STREAMED)
             except Refused as error:
                 if error.status not in (400, 422):
                     raise
