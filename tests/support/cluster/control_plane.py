@@ -219,7 +219,7 @@ async def cluster(state: Path, *, apiserver: Sequence[str] = ()) -> AsyncIterato
 
 def _cluster(state: Path, apiserver: Sequence[str]) -> Cluster:
     state.mkdir(exist_ok=True)
-    address = _address()
+    address = own_address()
     result = Cluster(state, f"https://{address}:6443", f"http://{address}:2379", secrets.token_hex())
     (state / "tokens.csv").write_text(f"{result.token},admin,admin,system:masters\n")
     (state / "service-accounts.key").write_bytes(_private_key())
@@ -231,12 +231,12 @@ def _cluster(state: Path, apiserver: Sequence[str]) -> Cluster:
     return result
 
 
-def _address() -> str:
+def own_address() -> str:
     """One that nothing else uses. So the ports can be the usual ones, which no outgoing connection takes while a part
     is down; it could take a free port above 32767, and the part couldn't start again.
     """
     first, second = secrets.token_bytes(2)
-    return f"127.{first}.{second}.1" if first else _address()
+    return f"127.{first}.{second}.1" if first else own_address()
 
 
 def _private_key() -> bytes:
