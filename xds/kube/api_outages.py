@@ -12,6 +12,11 @@ from xds.kube.scope import Scope
 
 KEPT: Final = "what was read before stays; changes are followed again once it works"
 
+_REMEDIES: Final = {
+    401: "renew the credentials; they are read again at each try",
+    404: "this needs an API server of Kubernetes 1.21 or newer",
+}
+
 _log = structlog.get_logger()
 
 
@@ -80,7 +85,7 @@ class Outages:
         self._refused[scope] = error
         if before and before.status == error.status:
             return
-        remedy = scope.grant(error.message) if error.status == 403 else KEPT
+        remedy = scope.grant(error.message) if error.status == 403 else _REMEDIES.get(error.status, KEPT)
         _log.warning("watch_refused", watch=str(scope), status=error.status, message=error.message, remedy=remedy)
 
     def _reached(self, scope: Scope) -> None:

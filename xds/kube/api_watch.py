@@ -119,7 +119,7 @@ class Watch:
             self._outages.failed(self.scope, error)
         if self._forbidden and isinstance(error, Refused) and error.status == 403:
             self._forbidden()
-        wait = max(self._backoff.delay(), error.retry_after if isinstance(error, Refused) else 0)
+        wait = max(self._backoff.delay(), min(error.retry_after, PATIENCE) if isinstance(error, Refused) else 0)
         if await self._outages.pause(self.scope, wait):
             self._backoff.reset()
 
