@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+NETNS  := tests/support/cluster/netns
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench generate goldens clean
+.PHONY: help venv demo kube test check bench generate goldens clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 12
@@ -18,11 +19,14 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[demo]' --group dev
 	@touch $@
 
-demo: venv ## two Envoys, a few backends, and a tour; DEMO_ONCE=1 ends after the tour
+demo: venv ## two Envoys, a few backends, and a tour; DEMO_ONCE=1 ends after the tour, DEMO_TLS=1 has mutual TLS
 	@$(BIN)/python envoy/demo
 
-test: venv ## every test that this machine can run
-	$(BIN)/pytest -n auto
+kube: venv ## etcd and Kubernetes' control plane, which tests/cluster needs: 7 minutes, once; needs Go
+	@$(BIN)/python tests/support/cluster/assets.py
+
+test: venv kube ## every test that this machine can run
+	$(NETNS) $(BIN)/pytest -n auto --dist loadgroup
 
 check: venv ## lint, types, import contracts, generated files up to date
 	$(BIN)/ruff format --check .
@@ -30,6 +34,8 @@ check: venv ## lint, types, import contracts, generated files up to date
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tests/support/generated.py --check
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/shellcheck k8s/*.sh k8s/*/*.sh
 
 bench: venv ## measure: the figures that the documents quote
 	$(BIN)/python -m tests.bench

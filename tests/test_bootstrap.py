@@ -8,16 +8,19 @@ import asyncio
 import shlex
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from tests.support.authority import Authority, SecretMount
 from tests.support.envoy import BINARY, free_port, needs_envoy, running_envoy
 from tests.support.plane import Plane
 from xds.bootstrap import BootstrapOptions, bootstrap_yaml
 from xds.cli import run
 from xds.server.address import parse
 
+TLS = ["--tls-ca", "/tls/ca.crt", "--tls-cert", "/tls/tls.crt", "--tls-key", "/tls/tls.key"]
 EXAMPLES = Path(__file__).parents[1] / "envoy"
 
 ADDRESSES = ["127.0.0.1:18000", "[::1]:18000", "xds-ingress.example.com:18000", "unix:/run/xds.sock", "unix:@xds"]
@@ -68,6 +71,12 @@ def test_ads(sotw: bool, kind: str) -> None:
     assert bootstrap["admin"]["address"]["socket_address"] == {"address": "127.0.0.1", "port_value": 9901}
 
 
+def test_no_envoy_is_ready_before_it_has_its_listeners() -> None:
+    """Envoy takes 0 s for no limit; not tried here, for its own limits are 15 s each."""
+    resources = yaml.safe_load(bootstrap_yaml(BootstrapOptions(parse(ADDRESSES[0]), "envoy-1")))["dynamic_resources"]
+    assert [resources[name]["initial_fetch_timeout"] for name in ("cds_config", "lds_config")] == ["0s", "0s"]
+
+
 @needs_envoy
 @pytest.mark.parametrize("sotw", [False, True])
 async def test_envoy_becomes_ready(sotw: bool, tmp_path: Path) -> None:
@@ -102,16 +111,50 @@ async def ask(port: int, method: str, path: str) -> str:
     return f"{head.split()[1]} {body}"
 
 
+@needs_envoy
+@pytest.mark.parametrize(("address", "name"), [*((each, "") for each in ADDRESSES[:3]), ("unix:/x", "a.example")])
+def test_envoy_accepts_tls(address: str, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["--tls-server-name", name] if name else []
+    sds, mount = tmp_path / "new" / "sds", SecretMount(tmp_path / "tls", Authority().issue("a"))
+    files = mount.client_flags[:6]
+    assert run(["bootstrap", "--xds", address, "--node-id", "a", *files, *names, "--sds-dir", str(sds)]) == 0
+    validate(capsys.readouterr().out, tmp_path)
+    matcher = resource_of(sds / "xds-ca.yaml")["validation_context"]["match_typed_subject_alt_names"]
+    host = name or address.rpartition(":")[0].strip("[]")
+    kind = "DNS" if "example" in host else "IP_ADDRESS"
+    assert matcher == [{"san_type": kind, "matcher": {"exact": host}}]
+    certificate = resource_of(sds / "xds-certificate.yaml")["tls_certificate"]
+    assert certificate["watched_directory"] == {"path": str(mount.folder)}
+    assert certificate["private_key"] == {"filename": str(mount.folder / "tls.key")}
+
+
+def resource_of(file: Path) -> Any:
+    (resource,) = yaml.safe_load(file.read_text())["resources"]
+    return resource
+
+
+def test_a_folder_that_can_not_be_written_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    folder = tmp_path / "file" / "sds"
+    assert run(["bootstrap", "--xds", "a:1", "--node-id", "a", *TLS, "--sds-dir", str(folder)]) == 3
+    assert capsys.readouterr() == ("", f"xds: --sds-dir {folder} can't be written to: Not a directory\n")
+
+
 def examples() -> list[Path]:
     return sorted(EXAMPLES.glob("bootstrap-*.yaml"))
 
 
 @pytest.mark.parametrize("example", examples(), ids=lambda path: path.name)
-def test_examples_are_what_the_command_writes(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_examples_are_what_the_command_writes(
+    example: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = example.read_text()
     command = shlex.split(text.splitlines()[0].removeprefix("# "))
+    monkeypatch.chdir(tmp_path)
     assert run(command[1:]) == 0
     assert capsys.readouterr().out == text, f"{' '.join(command)} > envoy/{example.name}"
+    for written in tmp_path.rglob("*.yaml"):
+        assert written.read_text() == (EXAMPLES.parent / written.relative_to(tmp_path)).read_text()
 
 
 def test_there_are_examples_of_both_variants() -> None:
@@ -126,6 +169,9 @@ def test_there_are_examples_of_both_variants() -> None:
         (["--xds", "unix:", "--node-id", "a"], "'unix:' is not HOST:PORT|unix:PATH"),
         (["--xds", "127.0.0.1:1", "--node-id", ""], "can't be empty"),
         (["--xds", "127.0.0.1:1", "--node-id", "a", "--stats-port", "9901"], "can't be the same"),
+        (["--xds", "127.0.0.1:1", "--node-id", "a", *TLS[:4]], "--tls-key missing"),
+        (["--xds", "127.0.0.1:1", "--node-id", "a", *TLS], "need --sds-dir"),
+        (["--xds", "unix:/x", "--node-id", "a", *TLS, "--sds-dir", "/x"], "say which with --tls-server-name"),
     ],
 )
 def test_used_wrongly(arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:

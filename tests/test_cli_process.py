@@ -160,7 +160,10 @@ def test_serve_where_another_does(server: ThreadedDebugServer, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ([], "Missing option '--from'"),
+        ([], "say where the objects are: --from, --kubeconfig, --in-cluster"),
+        (["--from", ".", "--in-cluster"], "--from and --in-cluster exclude each other"),
+        (["--from", ".", "--namespace", "shop"], "--namespace chooses among an API server's"),
+        (["--in-cluster", "--namespace", "../x"], "'../x' is not the name of a namespace"),
         (["--from", ".", "--admin", "unix:/tmp/x"], "'unix:/tmp/x' is not HOST:PORT"),
         (["--from", ".", "--http-port", "80", "--https-port", "80"], "can't be the same"),
         (["--from", ".", "--listener-address", "localhost"], "'localhost' is not an IP address"),

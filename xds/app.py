@@ -10,22 +10,32 @@ import grpc
 import structlog
 
 from xds import logs
+from xds.kube.api_server import ApiServer
 from xds.kube.folder import Folder
 from xds.kube.problem import Problem
+from xds.kube.reporter import Reporter
+from xds.kube.source import Source
 from xds.kube.state import KubeState
 from xds.metrics import Metrics, StateCollector
 from xds.pipeline import Pipeline
-from xds.server.address import HostPort, UnixPath, parse
+from xds.reporting import reporting
+from xds.server.address import HostPort, UnixPath, is_local, parse
 from xds.server.admin import AdminServer
 from xds.server.ads import OPTIONS, AdsService
 from xds.server.debug import DebugService, Health, add_debug
 from xds.server.revisions import Revisions
-from xds.settings import Settings
+from xds.server.tls import ServerTls, TlsError, TlsFiles, must_name_the_node
+from xds.settings import ClusterSource, Settings
 from xds.snapshot.store import Revision
 from xds.translate.ledger import News
 
 GRACE: Final = 2.0
 """Seconds that open streams get to end when the server stops."""
+
+PLAINTEXT_REMEDY: Final = (
+    "private keys cross the network unprotected, and anyone who gets here is given them: use --tls-cert, --tls-key and "
+    "--tls-client-ca instead of --allow-plaintext"
+)
 
 _log = structlog.get_logger()
 
@@ -62,10 +72,12 @@ class ControlPlane:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._source = _source(settings)
         self._pipeline = _pipeline(settings)
         self._clock = asyncio.get_running_loop().time
         self._metrics = Metrics()
-        self._ads = AdsService(self._pipeline.store, self._metrics, self._clock)
+        authorize = (must_name_the_node,) if settings.tls else ()
+        self._ads = AdsService(self._pipeline.store, self._metrics, self._clock, *authorize)
         self._revisions = Revisions()
         self._stopping = False
         self._metrics.registry.register(
@@ -80,15 +92,19 @@ class ControlPlane:
         """
         async with contextlib.AsyncExitStack() as stack:
             await self._start_admin(stack)  # first, so that probes are answered until the last stream has ended
+            reporter = await stack.enter_async_context(reporting(self._settings, self._pipeline))
             health = await self._start_grpc(stack)
             stack.push_async_callback(self._become_unready, health)
-            await self._follow(health)
+            await self._follow(health, reporter)
 
-    async def _follow(self, health: Health) -> None:
-        async with contextlib.aclosing(Folder(self._settings.source).batches()) as batches:
+    async def _follow(self, health: Health, reporter: Reporter | None) -> None:
+        async with contextlib.aclosing(self._source.batches()) as batches:
             async for batch in batches:
                 revision = self._pipeline.apply([batch], self._clock())
-                _log_news(self._pipeline.take_news())
+                news = self._pipeline.take_news()
+                _log_news(news)
+                if reporter is not None and self._pipeline.ready:
+                    reporter.note(batch.changes, news.appeared, news.solved)
                 if revision is not None:
                     await self._publish(revision, health)
 
@@ -105,14 +121,18 @@ class ControlPlane:
         debug = DebugService(self._pipeline.store, lambda: self._pipeline.problems, self._ads.proxies, self._revisions)
         stack.callback(debug.close)
         health = await add_debug(server, debug)
-        address = _bind(server, self._settings.listen)
+        tls = _tls(self._settings.tls)
+        address = _bind(server, self._settings.listen, tls)
         await server.start()
         stack.push_async_callback(server.stop, GRACE)
-        _log.info("serving", address=address, source=str(self._settings.source))
+        if tls is not None:
+            following = asyncio.create_task(tls.follow())
+            stack.callback(following.cancel)
+        _log.info("serving", address=address, source=str(self._settings.source), tls=tls is not None)
         return health
 
     async def _start_admin(self, stack: contextlib.AsyncExitStack) -> None:
-        admin = AdminServer(self._metrics.registry, lambda: self._pipeline.ready and not self._stopping)
+        admin = AdminServer(self._metrics.registry, self._is_ready, self._source.waiting_for)
         address = _address(self._settings.admin, "--admin")
         if isinstance(address, UnixPath):
             raise ServeError(f"--admin {address} is a unix socket; probes need HOST:PORT")
@@ -123,6 +143,9 @@ class ControlPlane:
         stack.push_async_callback(admin.stop)
         _log.info("admin_listening", address=str(HostPort(address.host, port)))
 
+    def _is_ready(self) -> bool:
+        return self._pipeline.ready and not self._stopping
+
     async def _become_unready(self, health: Health) -> None:
         self._stopping = True
         await health.set_serving(False)
@@ -131,10 +154,16 @@ class ControlPlane:
         self._ads.close()
 
 
+def _source(settings: Settings) -> Source:
+    if isinstance(settings.source, ClusterSource):
+        return ApiServer(settings.source.access, settings.source.namespaces, settings.translate.default_tls_secret)
+    return Folder(settings.source)
+
+
 def _pipeline(settings: Settings) -> Pipeline:
     state = KubeState(
         settings.ingress_class,
-        claim_classless=True,
+        claim_classless=not isinstance(settings.source, ClusterSource),  # a folder is all ours
         default_tls_secret=settings.translate.default_tls_secret,
     )
     return Pipeline(state, settings.translate, settings.proxy)
@@ -159,7 +188,14 @@ def _address(text: str, flag: str) -> HostPort | UnixPath:
         raise ServeError(f"{flag}: {error}") from None
 
 
-def _bind(server: grpc.aio.Server, text: str) -> str:
+def _tls(files: TlsFiles | None) -> ServerTls | None:
+    try:
+        return None if files is None else ServerTls.load(files)
+    except TlsError as error:
+        raise ServeError(f"{error}; correct it, and start again") from None
+
+
+def _bind(server: grpc.aio.Server, text: str, tls: ServerTls | None) -> str:
     address = _address(text, "--listen")
     if isinstance(address, UnixPath):
         _refuse_if_alive(address)
@@ -167,10 +203,13 @@ def _bind(server: grpc.aio.Server, text: str) -> str:
     else:
         target = str(address)
     try:
-        port = server.add_insecure_port(target)
+        port = server.add_secure_port(target, tls.credentials()) if tls else server.add_insecure_port(target)
     except RuntimeError as error:
         raise _unusable(address, "--listen", error) from None
-    return str(HostPort(address.host, port)) if isinstance(address, HostPort) else str(address)
+    bound = str(HostPort(address.host, port)) if isinstance(address, HostPort) else str(address)
+    if tls is None and not is_local(address):
+        _log.warning("plaintext_listener", address=bound, remedy=PLAINTEXT_REMEDY)
+    return bound
 
 
 def _refuse_if_alive(address: UnixPath) -> None:

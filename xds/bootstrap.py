@@ -5,6 +5,7 @@ from datetime import timedelta
 from ipaddress import ip_address
 from typing import Any, Final
 
+from xds.bootstrap_tls import EnvoyTls, transport_socket
 from xds.resources import codec
 from xds.resources.envoy import (
     Address,
@@ -36,6 +37,7 @@ from xds.resources.envoy import (
     Http2ProtocolOptions,
     HttpConnectionManager,
     HttpFilter,
+    HttpProtocolOptions,
     HttpProtocolOptionsExplicitHttpConfig,
     KeepaliveSettings,
     LbEndpoint,
@@ -86,12 +88,17 @@ RETRY_MAX: Final = timedelta(seconds=5)
 
 CONNECT_TIMEOUT: Final = timedelta(seconds=2)
 
+# None. By default Envoy waits 15 s for clusters and 15 s for listeners, and then says that it is ready with neither: a
+# rollout while the control plane is away would replace proxies that serve by proxies that don't.
+FETCH_TIMEOUT: Final = timedelta(0)
+
 
 @dataclass(frozen=True, slots=True)
 class BootstrapOptions:
     """What differs from one Envoy to another.
 
     `stats_port`: where the outside may ask whether Envoy is ready, and for its metrics; None: nowhere.
+    `tls`: how the control plane is reached; None: in plaintext.
     """
 
     xds: HostPort | UnixPath
@@ -100,6 +107,7 @@ class BootstrapOptions:
     admin_port: int = 9901
     stats_port: int | None = None
     sotw: bool = False
+    tls: EnvoyTls | None = None
 
 
 def bootstrap_yaml(options: BootstrapOptions) -> str:
@@ -109,7 +117,7 @@ def bootstrap_yaml(options: BootstrapOptions) -> str:
 
 def bootstrap(options: BootstrapOptions) -> Bootstrap:
     admin = HostPort("127.0.0.1", options.admin_port)
-    clusters, listeners = [_control_plane(options.xds)], []
+    clusters, listeners = [_control_plane(options.xds, options.tls)], []
     if options.stats_port is not None:
         clusters.append(_cluster(ADMIN, admin))
         listeners.append(_stats_listener(options.stats_port))
@@ -128,7 +136,9 @@ def bootstrap(options: BootstrapOptions) -> Bootstrap:
 def _dynamic_resources(*, sotw: bool) -> BootstrapDynamicResources:
     backoff = BackoffStrategy(base_interval=RETRY_BASE, max_interval=RETRY_MAX)
     service = GrpcServiceEnvoyGrpc(cluster_name=XDS, retry_policy=CoreRetryPolicy(retry_back_off=backoff))
-    by_ads = ConfigSource(ads=AggregatedConfigSource(), resource_api_version=ApiVersion.V3)
+    by_ads = ConfigSource(
+        ads=AggregatedConfigSource(), resource_api_version=ApiVersion.V3, initial_fetch_timeout=FETCH_TIMEOUT
+    )
     return BootstrapDynamicResources(
         lds_config=by_ads,
         cds_config=by_ads,
@@ -141,12 +151,15 @@ def _dynamic_resources(*, sotw: bool) -> BootstrapDynamicResources:
     )
 
 
-def _control_plane(xds: HostPort | UnixPath) -> Cluster:
+def _control_plane(xds: HostPort | UnixPath, tls: EnvoyTls | None) -> Cluster:
     http2 = Http2ProtocolOptions(
         connection_keepalive=KeepaliveSettings(interval=KEEPALIVE_INTERVAL, timeout=KEEPALIVE_TIMEOUT)
     )
     options = ClusterHttpProtocolOptions(
-        explicit_http_config=HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=http2)
+        explicit_http_config=HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=http2),
+        # A stream that comes again is a connection that comes again, with the certificate of then: else an Envoy that
+        # was refused would come back with the old one after it got a better one.
+        common_http_protocol_options=HttpProtocolOptions(max_requests_per_connection=1) if tls else None,
     )
     return _cluster(
         XDS,
@@ -156,6 +169,7 @@ def _control_plane(xds: HostPort | UnixPath) -> Cluster:
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": codec.pack(options)
         },
         upstream_connection_options=UpstreamConnectionOptions(tcp_keepalive=TcpKeepalive()),
+        **({"transport_socket": transport_socket(tls)} if tls else {}),
     )
 
 

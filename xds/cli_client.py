@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 import click
@@ -13,7 +14,8 @@ import grpc
 
 from xds.api.v1 import debug_pb2 as pb
 from xds.api.v1 import debug_pb2_grpc
-from xds.cli_options import Failed
+from xds.cli_options import Failed, Server
+from xds.client_tls import ClientTls
 from xds.server.address import HostPort, UnixPath
 
 ANSWER: Final = 30.0
@@ -37,6 +39,27 @@ _EXPLANATIONS: Final = {
 }
 
 
+_HANDSHAKES: Final = {
+    True: {
+        "Hostname Verification": "the certificate of the server at {address} is for another name; "
+        "say which it must have with --tls-server-name",
+        "CERTIFICATE_VERIFY_FAILED": "the certificate of the server at {address} is not from the CA in --tls-ca",
+        "WRONG_VERSION_NUMBER": "the server at {address} does no TLS; leave out --tls-ca, --tls-cert and --tls-key",
+        "security handshaker": "the files of --tls-ca, --tls-cert and --tls-key are not all in PEM, "
+        "or the key doesn't belong to the certificate",
+        "Socket closed": "the server at {address} ended the connection: --tls-cert is not from the CA "
+        "in its --tls-client-ca, perhaps",
+    },
+    False: {
+        "Socket closed": "the server at {address} ended the connection; if it does TLS, "
+        "give --tls-ca, --tls-cert and --tls-key",
+    },
+}
+"""What a connection fails with, with TLS and without, as gRPC says it. Its words may change: they only add to what is
+said else.
+"""
+
+
 class Client:
     """Asks a server.
 
@@ -45,9 +68,10 @@ class Client:
         click.UsageError: likewise: the question makes no sense.
     """
 
-    def __init__(self, address: HostPort | UnixPath) -> None:
-        self._address = address
-        self._channel = grpc.insecure_channel(_target(address), options=CHANNEL)
+    def __init__(self, server: Server) -> None:
+        self._address = server.address
+        self._tls = server.tls
+        self._channel = _channel(server)
         self._stub = debug_pb2_grpc.DebugServiceStub(self._channel)
 
     def resources(self, request: pb.ListResourcesRequest) -> tuple[pb.Snapshot, list[pb.Resource]]:
@@ -93,8 +117,33 @@ class Client:
             return click.UsageError(details, click.get_current_context())
         if details == "the server shuts down":
             return Failed(f"the server at {self._address} has shut down; start it again, then this command")
-        explanation = _EXPLANATIONS.get(code, "the server at {address} failed ({code}: {details}); see its log")
+        handshake = (each for said, each in _HANDSHAKES[self._tls is not None].items() if said in details)
+        explanation = next(handshake, "") or _EXPLANATIONS.get(
+            code, "the server at {address} failed ({code}: {details}); see its log"
+        )
         return Failed(explanation.format(address=self._address, code=code.name, details=details))
+
+
+def _channel(server: Server) -> grpc.Channel:
+    target = _target(server.address)
+    if server.tls is None:
+        return grpc.insecure_channel(target, options=CHANNEL)
+    name = server.tls.server_name
+    options = (*CHANNEL, ("grpc.ssl_target_name_override", name)) if name else CHANNEL
+    return grpc.secure_channel(target, _credentials(server.tls), options=options)
+
+
+def _credentials(tls: ClientTls) -> grpc.ChannelCredentials:
+    return grpc.ssl_channel_credentials(
+        _content("--tls-ca", tls.ca), _content("--tls-key", tls.private_key), _content("--tls-cert", tls.certificate)
+    )
+
+
+def _content(flag: str, file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise Failed(f"{flag} {file} can't be read: {error.strerror}") from None
 
 
 def _target(address: HostPort | UnixPath) -> str:

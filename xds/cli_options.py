@@ -2,11 +2,14 @@
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import click
 
+from xds.client_tls import ClientTls
 from xds.server.address import HostPort, UnixPath, parse
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -78,9 +81,71 @@ PORT = click.IntRange(1, 65535)
 
 version_option = click.version_option(package_name="xds-ingress", prog_name="xds", message="%(prog)s %(version)s")
 
-server_option = option(
-    "--server", type=Address(), default=SERVER, help="The control plane to ask: its --listen.", metavar=Address().name
-)
+FILE = click.Path(path_type=Path)
+
+
+def all_or_none(**files: Path | None) -> None:
+    """Flags that make sense together only.
+
+    Raises:
+        click.UsageError: some are given, and some are not.
+    """
+    flags = ["--" + name.replace("_", "-") for name in files]
+    missing = [flag for flag, file in zip(flags, files.values(), strict=True) if file is None]
+    if missing and len(missing) < len(files):
+        raise click.UsageError(f"{', '.join(flags)} go together: {' and '.join(missing)} missing")
+
+
+def client_tls_options(command: F) -> F:
+    """`tls_ca`, `tls_cert`, `tls_key` and `tls_server_name` are for `client_tls`."""
+    for decorate in (
+        option("--tls-server-name", metavar="NAME", help="In the server's certificate, if it isn't the host asked."),
+        option("--tls-key", type=FILE, metavar="FILE", help="The private key of --tls-cert."),
+        option("--tls-cert", type=FILE, metavar="FILE", help="Our own certificate."),
+        option("--tls-ca", type=FILE, metavar="FILE", help="The CA that the server's certificate must chain to."),
+    ):
+        command = decorate(command)
+    return command
+
+
+def client_tls(
+    tls_ca: Path | None, tls_cert: Path | None, tls_key: Path | None, tls_server_name: str | None
+) -> ClientTls | None:
+    """What the flags say; None: no TLS.
+
+    Raises:
+        click.UsageError: they are incomplete.
+    """
+    all_or_none(tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key)
+    if tls_ca is None or tls_cert is None or tls_key is None:
+        return None
+    return ClientTls(tls_ca, tls_cert, tls_key, tls_server_name or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Whom to ask; `tls` None: in plaintext."""
+
+    address: HostPort | UnixPath
+    tls: ClientTls | None = None
+
+    def __str__(self) -> str:
+        return str(self.address)
+
+
+def server_option(command: F) -> F:
+    """`server` is whom to ask."""
+
+    @functools.wraps(command)
+    def with_server(*args: Any, server: HostPort | UnixPath, **rest: Any) -> Any:
+        tls = client_tls(*(rest.pop(name) for name in ("tls_ca", "tls_cert", "tls_key", "tls_server_name")))
+        return command(*args, server=Server(server, tls), **rest)
+
+    address = Address()
+    help_ = "The control plane to ask: its --listen."
+    decorate = option("--server", type=address, default=SERVER, help=help_, metavar=address.name)
+    return cast("F", decorate(client_tls_options(with_server)))
+
 
 output_option = option(
     "-o",

@@ -6,31 +6,20 @@ from typing import Any
 import click
 
 from xds.app import ServeError, run
-from xds.cli_options import Address, Failed, option, version_option
+from xds.cli_options import FILE, Address, Failed, all_or_none, option, version_option
+from xds.cli_publish import publish, publish_options
+from xds.cli_source import source, source_options
 from xds.cli_traffic import proxy_options, traffic_options, translate_options
-from xds.kube.folder import SourceError
-from xds.server.address import HostPort, UnixPath
+from xds.kube.objects import Key
+from xds.kube.source import SourceError
+from xds.kube.status import Address as PublicAddress
+from xds.server.address import HostPort, UnixPath, is_local
+from xds.server.tls import TlsFiles
 from xds.settings import Settings
 
 
-class Folder(click.Path):
-    """Not the current folder where a variable is empty."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if not value:
-            self.fail("it is empty; name the folder that holds the manifests", param, ctx)
-        return super().convert(value, param, ctx)
-
-
 @click.command()
-@option(
-    "--from",
-    "source",
-    required=True,
-    type=Folder(path_type=Path),
-    metavar="DIR",
-    help="Kubernetes manifests in a folder, watched for changes.",
-)
+@source_options
 @option(
     "--listen",
     type=Address(any_port=True),
@@ -45,6 +34,13 @@ class Folder(click.Path):
     metavar="HOST:PORT",
     help="/healthz, /readyz and /metrics.",
 )
+@option(
+    "--tls-cert", type=FILE, metavar="FILE", help="Of --listen; with the next two: mutual TLS. Followed as it changes."
+)
+@option("--tls-key", type=FILE, metavar="FILE", help="The private key of --tls-cert.")
+@option("--tls-client-ca", type=FILE, metavar="FILE", help="The CA that the clients' certificates must chain to.")
+@option("--allow-plaintext", is_flag=True, help="Let --listen go beyond this machine without TLS.")
+@publish_options
 @traffic_options
 @option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
 @option(
@@ -56,19 +52,37 @@ class Folder(click.Path):
 @version_option
 def serve(
     *,
-    source: Path,
+    from_: Path | None,
+    kubeconfig: Path | None,
+    in_cluster: bool,
+    namespace: tuple[str, ...],
     listen: HostPort | UnixPath,
     admin: HostPort,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    tls_client_ca: Path | None,
+    allow_plaintext: bool,
+    publish_address: tuple[PublicAddress, ...],
+    publish_service: Key | None,
     ingress_class: str,
     log_level: str,
     log_format: str,
     **traffic: Any,
 ) -> None:
     """Turn Ingresses into what Envoys ask for, and keep them up to date, until SIGTERM or Ctrl-C."""
+    tls = _tls(tls_cert, tls_key, tls_client_ca)
+    if tls is None and not allow_plaintext and not is_local(listen):
+        raise click.UsageError(
+            f"--listen {listen} reaches beyond this machine, and private keys would cross the network: protect it with "
+            "--tls-cert, --tls-key and --tls-client-ca, or say --allow-plaintext"
+        )
+    chosen = source(from_=from_, kubeconfig=kubeconfig, in_cluster=in_cluster, namespace=namespace)
     settings = Settings(
-        source=source,
+        source=chosen,
+        publish=publish(chosen, publish_address, publish_service),
         listen=str(listen),
         admin=str(admin),
+        tls=tls,
         ingress_class=ingress_class,
         translate=translate_options(traffic),
         proxy=proxy_options(traffic),
@@ -79,3 +93,11 @@ def serve(
         run(settings)
     except (ServeError, SourceError) as error:
         raise Failed(str(error)) from None
+
+
+def _tls(tls_cert: Path | None, tls_key: Path | None, tls_client_ca: Path | None) -> TlsFiles | None:
+    """Raises click.UsageError if some of them are missing."""
+    all_or_none(tls_cert=tls_cert, tls_key=tls_key, tls_client_ca=tls_client_ca)
+    if tls_cert is None or tls_key is None or tls_client_ca is None:
+        return None
+    return TlsFiles(tls_cert, tls_key, tls_client_ca)

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from xds.api.v1 import debug_pb2 as pb
 from xds.cli_client import Client
-from xds.cli_options import filter_options, output_option, server_option
+from xds.cli_options import Server, filter_options, output_option, server_option
 from xds.cli_output import (
     change_data,
     clock,
@@ -21,7 +21,6 @@ from xds.cli_output import (
     write_data,
     write_line,
 )
-from xds.server.address import HostPort, UnixPath
 from xds.yaml_text import to_yaml
 
 SIGNS = {"+": "green", "-": "red", "@": "cyan"}
@@ -40,7 +39,7 @@ def snapshot() -> None:
 def show(
     *,
     filter_types: tuple[str, ...],
-    server: HostPort | UnixPath,
+    server: Server,
     types: tuple[str, ...],
     names: tuple[str, ...],
     output: str,
@@ -73,7 +72,7 @@ def diff(
     *,
     start: int | None,
     end: int | None,
-    server: HostPort | UnixPath,
+    server: Server,
     types: tuple[str, ...],
     names: tuple[str, ...],
     output: str,
@@ -103,7 +102,7 @@ def diff(
 @server_option
 @filter_options
 @output_option
-def watch(*, server: HostPort | UnixPath, types: tuple[str, ...], names: tuple[str, ...], output: str) -> None:
+def watch(*, server: Server, types: tuple[str, ...], names: tuple[str, ...], output: str) -> None:
     """Every revision from now on, until Ctrl-C; with -o json one object a line."""
     wanted = pb.ResourceFilter(types=types, names=names)
     responses = Client(server).watch(pb.WatchSnapshotRequest(filter=wanted, view=_view(full=output != "table")))

@@ -9,9 +9,8 @@ from rich.text import Text
 
 from xds.api.v1 import debug_pb2 as pb
 from xds.cli_client import Client
-from xds.cli_options import output_option, server_option
+from xds.cli_options import Server, output_option, server_option
 from xds.cli_output import age, iso, problem_data, problem_table, short, table, write, write_data
-from xds.server.address import HostPort, UnixPath
 
 VARIANTS = {pb.VARIANT_DELTA: "delta", pb.VARIANT_SOTW: "sotw"}
 
@@ -19,7 +18,7 @@ VARIANTS = {pb.VARIANT_DELTA: "delta", pb.VARIANT_SOTW: "sotw"}
 @click.command()
 @server_option
 @output_option
-def problems(*, server: HostPort | UnixPath, output: str) -> None:
+def problems(*, server: Server, output: str) -> None:
     """What could not be honoured, of which object, why, and the remedy."""
     found = Client(server).problems()
     if output != "table":
@@ -33,7 +32,7 @@ def problems(*, server: HostPort | UnixPath, output: str) -> None:
 @click.command()
 @server_option
 @output_option
-def proxies(*, server: HostPort | UnixPath, output: str) -> None:
+def proxies(*, server: Server, output: str) -> None:
     """What each connected Envoy was sent, what it accepted, what it rejected and why, and since when."""
     found = Client(server).proxies()
     if output != "table":

@@ -11,8 +11,9 @@ from xds.cli_options import Failed, filter_options, output_option
 from xds.cli_output import problem_data, problem_table, resource_data, resource_table, write, write_data
 from xds.cli_traffic import proxy_options, traffic_options, translate_options
 from xds.kube.change import Applied, Batch, Listed, Reported
-from xds.kube.folder import SourceError, read_folder
+from xds.kube.folder import read_folder
 from xds.kube.objects import KINDS
+from xds.kube.source import SourceError
 from xds.kube.state import KubeState
 from xds.pipeline import Pipeline
 from xds.server import debug_messages as messages

@@ -35,6 +35,11 @@ class Pipeline:
         return self.store.revision > 0
 
     @property
+    def state(self) -> KubeState:
+        """For questions only."""
+        return self._state
+
+    @property
     def traffic(self) -> Translator:
         return self._translator
 

@@ -1,7 +1,8 @@
 """`make demo`: echo backends, the control plane, two Envoys, and a tour of what they do together.
 
-DEMO_ONCE=1 ends after the tour; otherwise all stays up until Ctrl-C. The exit code is 0 if every step of the tour did
-what it should.
+DEMO_ONCE=1 ends after the tour; otherwise all stays up until Ctrl-C. DEMO_TLS=1 protects the way between the control
+plane and those who ask it by mutual TLS, as it has to be where they are not on one machine. The exit code is 0 if every
+step of the tour did what it should.
 """
 
 import asyncio
@@ -11,14 +12,15 @@ import sys
 import time
 from typing import NoReturn
 
-import certificates
 from backends import Backends
+from certificates import Authority
 from client import Client
 from envoys import admin_session
 from folder import WorkingFolder
 from invitation import invite
 from ports import NoPortError
 from processes import Children, DemoError
+from protection import Protection, protect
 from screen import Screen
 from startup import VARIANTS, Launch, choose_ports
 from tour import tour
@@ -82,15 +84,16 @@ async def demo(screen: Screen, interruption: Interruption, *, once: bool) -> boo
 
 async def _in(folder: WorkingFolder, screen: Screen, interruption: Interruption, *, once: bool) -> bool:
     async with Backends() as backends, admin_session() as session, Children(folder.logs) as children:
-        folder.fill(backends, certificates.make("secure.localhost"))
+        folder.fill(backends, Authority("xds-ingress demo CA").issue("secure.localhost"))
         _introduce(screen, folder)
         start, chosen = time.perf_counter(), choose_ports()
-        launch = Launch(screen, children, folder, chosen, session)
+        protection = protect(folder.tls, *VARIANTS) if _asked_for("DEMO_TLS") else Protection()
+        launch = Launch(screen, children, folder, chosen, session, protection)
         await first(interruption.strike(), launch.control_plane())
         fleet = await first(interruption.strike(), launch.fleet())
         screen.note(f"Ready after {time.perf_counter() - start:.1f} s.")
         async with Client(folder.authority) as client:
-            world = World(screen, chosen, folder, backends, fleet, client)
+            world = World(screen, chosen, folder, backends, fleet, client, protection)
             ok = await first(interruption.strike(), children.first_death(), tour(world))
             folder.keep = not ok
             if not once:
@@ -107,14 +110,17 @@ def _introduce(screen: Screen, folder: WorkingFolder) -> None:
     screen.note(f"Logs: {folder.logs}")
 
 
+def _asked_for(variable: str) -> bool:
+    return os.environ.get(variable, "") not in {"", "0"}
+
+
 async def main() -> int:
     screen, interruption = Screen(), Interruption()
     if sys.platform != "linux":
         screen.line("The demo needs Linux: its two Envoys share the ports that they listen on (SO_REUSEPORT).")
         return 1
-    once = os.environ.get("DEMO_ONCE", "") not in {"", "0"}
     try:
-        return 0 if await demo(screen, interruption, once=once) else 1
+        return 0 if await demo(screen, interruption, once=_asked_for("DEMO_ONCE")) else 1
     except Interrupted as error:
         screen.parting(f"Stopped by {error}.")
         return 128 + error.number

@@ -1,7 +1,8 @@
-"""A certificate authority and a server certificate, made on the spot and good for a day."""
+"""A certificate authority and what it issues, made on the spot and good for a day."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -14,7 +15,7 @@ CLOCK_SKEW = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class ServerCertificate:
+class Issued:
     """All in PEM. `authority` is what a client has to trust."""
 
     authority: bytes
@@ -22,28 +23,40 @@ class ServerCertificate:
     private_key: bytes
 
     def __repr__(self) -> str:
-        return "ServerCertificate([redacted])"
+        return "Issued([redacted])"
 
 
-def make(host: str) -> ServerCertificate:
-    authority_name, authority_key = _name("xds-ingress demo CA"), ec.generate_private_key(ec.SECP256R1())
-    key = ec.generate_private_key(ec.SECP256R1())
-    authority = (
-        _builder(authority_name, authority_name, authority_key)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(certificates=True), critical=True)
-        .sign(authority_key, hashes.SHA256())
-    )
-    server = (
-        _builder(_name(host), authority_name, key, authority_key)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .sign(authority_key, hashes.SHA256())
-    )
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return ServerCertificate(authority.public_bytes(Encoding.PEM), server.public_bytes(Encoding.PEM), private)
+class Authority:
+    def __init__(self, name: str) -> None:
+        self._name, self._key = _name(name), ec.generate_private_key(ec.SECP256R1())
+        self._certificate = (
+            _builder(self._name, self._name, self._key)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_usage(certificates=True), critical=True)
+            .sign(self._key, hashes.SHA256())
+        )
+
+    def issue(self, name: str) -> Issued:
+        """To a host, an IP address or a node, as server and as client."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+        issued = (
+            _builder(_name(name), self._name, key, self._key)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_usage(certificates=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+            .add_extension(x509.SubjectAlternativeName([_subject(name)]), critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
+        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return Issued(self._certificate.public_bytes(Encoding.PEM), issued.public_bytes(Encoding.PEM), private)
+
+
+def _subject(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def _name(common_name: str) -> x509.Name:

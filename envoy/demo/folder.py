@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from backends import SERVICES, Backends, Place
-from certificates import ServerCertificate
+from certificates import Issued
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCE = REPOSITORY / "k8s" / "demo"
@@ -52,6 +52,7 @@ class WorkingFolder:
         self.manifests = self.root / "manifests"
         self.logs = self.root / "logs"
         self.authority = self.root / "ca.pem"
+        self.tls = self.root / "tls"
         self.keep = False
         self.logs.mkdir()
 
@@ -62,7 +63,7 @@ class WorkingFolder:
         if not self.keep:
             shutil.rmtree(self.root, ignore_errors=True)
 
-    def fill(self, backends: Backends, certificate: ServerCertificate) -> None:
+    def fill(self, backends: Backends, certificate: Issued) -> None:
         """Everything the tour begins with."""
         shutil.copytree(SOURCE, self.manifests, ignore=shutil.ignore_patterns(LATER.name))
         for service in SERVICES:
@@ -86,6 +87,6 @@ def endpoint_slice(service: str, places: list[Place]) -> str:
     return SLICE.format(service=service, port=places[0].port, endpoints=endpoints)
 
 
-def tls_secret(name: str, certificate: ServerCertificate) -> str:
+def tls_secret(name: str, certificate: Issued) -> str:
     chain, key = (base64.b64encode(each).decode() for each in (certificate.chain, certificate.private_key))
     return CERTIFICATE.format(name=name, chain=chain, key=key)

@@ -11,6 +11,7 @@ from envoys import Envoy, Fleet, listens
 from folder import WorkingFolder
 from ports import LOOPBACK, free_ports
 from processes import BINARIES, Children, DemoError, run, shown
+from protection import Protection
 from screen import Screen
 from waiting import first, until
 from world import Ports
@@ -38,11 +39,13 @@ class Launch:
     folder: WorkingFolder
     ports: Ports
     session: ClientSession
+    protection: Protection
 
     async def control_plane(self) -> None:
         command: list[str | Path] = [BINARIES / "xds", "serve", "--from", self.folder.manifests]
         command += ["--listen", self._xds, "--admin", f"{LOOPBACK}:{self.ports.admin}", "--listener-address", LOOPBACK]
         command += ["--http-port", str(self.ports.http), "--https-port", str(self.ports.https), "--redirect-https"]
+        command += self.protection.serve
         self.screen.command(shown(command))
         await self.children.start("xds", *command)
         await self._ready("xds", f"http://{LOOPBACK}:{self.ports.admin}/readyz")
@@ -69,6 +72,7 @@ class Launch:
         bootstrap = self.folder.root / f"{envoy.name}.yaml"
         command: list[str | Path] = [BINARIES / "xds", "bootstrap", "--xds", self._xds, "--node-id", envoy.name]
         command += ["--admin-port", str(envoy.admin_port), *VARIANTS[envoy.name]]
+        command += self.protection.bootstrap(envoy.name)
         self.screen.command(f"{shown(command)} > {shlex.quote(str(bootstrap))}")
         code, out, errors = await run(command, self.screen.columns)
         if code:

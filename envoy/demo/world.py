@@ -14,6 +14,7 @@ from client import Answer, Client
 from envoys import Fleet
 from folder import WorkingFolder
 from processes import BINARIES, DemoError, run, shown
+from protection import Protection
 from screen import Screen
 
 ENOUGH, TOO_MANY = 6, 200
@@ -63,6 +64,7 @@ class World:
     backends: Backends
     fleet: Fleet
     client: Client
+    protection: Protection
     failed: list[str] = field(default_factory=list)
 
     @property
@@ -123,7 +125,7 @@ class World:
         return shlex.join(["curl", "-H", f"Host: {parts.hostname}", plain])
 
     def xds_command(self, *arguments: str) -> list[str | Path]:
-        return [BINARIES / "xds", *arguments, "--server", self.server]
+        return [BINARIES / "xds", *arguments, "--server", self.server, *self.protection.ask]
 
     async def xds(self, *arguments: str) -> str:
         """What a command of `xds` prints, which is shown. Its exit code has to be 0."""

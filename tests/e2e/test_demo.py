@@ -39,7 +39,7 @@ class Demo:
         self.temporary = folder / "with a space"
         self.temporary.mkdir()
         own = {"TMPDIR": str(self.temporary), MARK: self._mark, "XDS_LISTEN": "nonsense", **environment}
-        inherited = {name: value for name, value in os.environ.items() if name != "DEMO_ONCE"}
+        inherited = {name: value for name, value in os.environ.items() if name not in {"DEMO_ONCE", "DEMO_TLS"}}
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "envoy/demo"],
@@ -101,13 +101,15 @@ def demos(tmp_path: Path) -> Iterator[list[Demo]]:
             demo.process.wait(30)
 
 
-def test_the_tour_succeeds_and_leaves_nothing(tmp_path: Path, demos: list[Demo]) -> None:
-    demos.append(demo := Demo(tmp_path, DEMO_ONCE="1"))
+@pytest.mark.parametrize("tls", ["", "1"], ids=["plaintext", "tls"])
+def test_the_tour_succeeds_and_leaves_nothing(tmp_path: Path, demos: list[Demo], tls: str) -> None:
+    demos.append(demo := Demo(tmp_path, DEMO_ONCE="1", DEMO_TLS=tls))
 
     assert demo.process.wait(PATIENCE) == 0, demo.output
 
     demo.assert_nothing_is_left()
     assert "FAILED" not in demo.output
+    assert ("--tls-ca" in demo.output) == bool(tls)
 
 
 def test_what_it_says_to_try_works(tmp_path: Path, demos: list[Demo]) -> None:

@@ -19,11 +19,12 @@ from hypothesis import strategies as st
 
 from xds.kube import folder
 from xds.kube.change import Applied, Batch, Deleted, Listed, Reported
-from xds.kube.folder import ALL, Folder, SourceError, Tree, _Watch, read_folder
+from xds.kube.folder import ALL, Folder, Tree, _Watch, read_folder
 from xds.kube.listing import Listing, list_folder
 from xds.kube.manifests import Identity
 from xds.kube.objects import KINDS, KubeObject, Service
 from xds.kube.problem import Problem
+from xds.kube.source import SourceError
 
 
 def service(name: str, port: object = 80) -> str:

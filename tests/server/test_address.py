@@ -2,7 +2,7 @@
 
 import pytest
 
-from xds.server.address import HostPort, UnixPath, parse
+from xds.server.address import HostPort, UnixPath, is_local, parse
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,26 @@ def test_what_is_no_address_is_said_so(text: str) -> None:
     with pytest.raises(ValueError, match="is neither HOST:PORT nor unix:PATH") as refused:
         parse(text)
     assert repr(text) in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "local"),
+    [
+        ("127.0.0.1:1", True),
+        ("127.8.0.1:1", True),
+        ("[::1]:1", True),
+        ("localhost:1", True),
+        ("LOCALHOST:1", True),
+        ("unix:/run/xds.sock", True),
+        ("unix:@xds", True),
+        ("0.0.0.0:1", False),
+        ("[::]:1", False),
+        ("10.0.0.1:1", False),
+        ("[fe80::1]:1", False),
+        ("localhost.example:1", False),
+        ("127.1:1", False),
+        ("*:1", False),
+    ],
+)
+def test_what_reaches_no_further_than_this_machine(text: str, local: bool) -> None:
+    assert is_local(parse(text)) == local

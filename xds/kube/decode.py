@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeAlias
 
 import msgspec
 
-from xds.kube.objects import EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
+from xds.kube.objects import EndpointSlice, Ingress, IngressClass, Key, KubeObject, Secret, Service
 from xds.kube.problem import ObjectRef, Problem, shown
 
 NOT_AN_OBJECT = ObjectRef("File", "", "")
@@ -49,6 +49,23 @@ _MAX_NAME, _MAX_NAMESPACE, _MAX_SERVICE = 253, 63, 63
 class _Refused(Exception):  # noqa: N818 -- not an error, a verdict
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
+
+
+def is_name(kind: type[KubeObject], key: Key) -> bool:
+    """Whether an object of the kind can be called so."""
+    form, limit = _name_form(kind)
+    if len(key.name) > limit or not form.fullmatch(key.name):
+        return False
+    return not key.namespace if kind is IngressClass else is_namespace(key.namespace)
+
+
+def is_namespace(name: str) -> bool:
+    """Whether a namespace can be called so."""
+    return len(name) <= _MAX_NAMESPACE and _LABEL.fullmatch(name) is not None
+
+
+def _name_form(kind: type[KubeObject]) -> tuple[re.Pattern[str], int]:
+    return (_LABEL, _MAX_SERVICE) if kind is Service else (_SUBDOMAIN, _MAX_NAME)
 
 
 def flatten(document: object) -> Iterator[object]:
@@ -134,7 +151,7 @@ def _reference(document: Document, type_: type[KubeObject]) -> ObjectRef:
         metadata = {}
     # A Service's name is a label of the cluster's DNS. That it begins with a digit is allowed since Kubernetes 1.34, by
     # https://github.com/kubernetes/enhancements/issues/5311.
-    form, limit = (_LABEL, _MAX_SERVICE) if type_ is Service else (_SUBDOMAIN, _MAX_NAME)
+    form, limit = _name_form(type_)
     name = _name(type_.kind, metadata.get("name"), "name", form, limit)
     if type_ is IngressClass:
         return ObjectRef(type_.kind, "", name)

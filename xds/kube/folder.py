@@ -25,6 +25,7 @@ from xds.kube.listing import Listing, Stamp, find, identity, list_folder, stamp,
 from xds.kube.manifests import MAX_FILE_BYTES, File, Manifests, printable, read_file, unreadable
 from xds.kube.objects import KINDS, KubeObject
 from xds.kube.problem import ObjectRef, Problem
+from xds.kube.source import SourceError
 
 # Milliseconds. A burst is read once nothing has changed for a step, or when it has gone on for BURST; what the kernel
 # doesn't tell (a link's target outside the folder, the folder itself replaced) is looked for every POLL. Network file
@@ -50,10 +51,6 @@ NOWHERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 
 T = TypeVar("T")
 Target: TypeAlias = tuple[tuple[int, int] | None, tuple[tuple[str, tuple[int, int]], ...]]
-
-
-class SourceError(Exception):
-    """The source can't be read at all. The message is one line and says what to do."""
 
 
 def _contents(path: Path) -> tuple[bytes, os.stat_result]:
@@ -238,6 +235,11 @@ class Folder:
 
     def __init__(self, path: str | Path) -> None:
         self._tree = Tree(Path(path))
+        self._listed = False
+
+    def waiting_for(self) -> str:
+        """As `Source` has it."""
+        return "" if self._listed else f"the folder {self._tree.root}"
 
     async def batches(self) -> AsyncGenerator[Batch, None]:
         """First all there is, then what changes, for ever; to be called once.
@@ -253,7 +255,9 @@ class Folder:
         run = partial(_in_thread, executor, watch)
         read_at = asyncio.get_running_loop().time()
         try:
-            yield Batch(await run(partial(_begin, self._tree, watch)), read_at)
+            first = Batch(await run(partial(_begin, self._tree, watch)), read_at)
+            self._listed = True
+            yield first
             while True:
                 while not (names := await run(watch.wait)):
                     pass

@@ -17,7 +17,7 @@ from xds.kube.objects import (
     Secret,
     Service,
 )
-from xds.kube.problem import Problem
+from xds.kube.problem import ObjectRef, Problem
 from xds.kube.references import Index, ReferenceIndex, references
 
 CONTROLLER: Final = "xds-ingress.dev/controller"
@@ -27,6 +27,8 @@ CLASS_ANNOTATION: Final = "kubernetes.io/ingress.class"
 DEFAULT_CLASS_ANNOTATION: Final = "ingressclass.kubernetes.io/is-default-class"
 
 _NEWEST: Final = datetime.max.replace(tzinfo=UTC)
+
+_BY_NAME: Final = {kind.kind: kind for kind in KINDS}
 
 _T = TypeVar("_T", Ingress, IngressClass, Service, EndpointSlice, Secret)
 
@@ -117,6 +119,11 @@ class KubeState:
             case Reported(problems=problems):
                 self._reported = problems
                 return Stale(reported=True)
+
+    def find(self, about: ObjectRef) -> KubeObject | None:
+        """The object, if it exists; of any kind, and whether or not something uses it."""
+        kind = _BY_NAME.get(about.kind)
+        return self._objects[kind].get(Key(about.namespace, about.name)) if kind else None
 
     def service(self, key: Key) -> Service | None:
         return self._get(Service, key)

@@ -7,6 +7,7 @@ class ErrorCode(StrEnum):
     """The names of the gRPC status codes with which the server ends the stream."""
 
     INVALID_ARGUMENT = "INVALID_ARGUMENT"
+    PERMISSION_DENIED = "PERMISSION_DENIED"
     RESOURCE_EXHAUSTED = "RESOURCE_EXHAUSTED"
     UNAVAILABLE = "UNAVAILABLE"
 

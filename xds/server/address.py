@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Final
 
 _HOST: Final = re.compile(r"\[[0-9A-Fa-f:.]+(%[^\]]+)?\]|[0-9A-Za-z._-]+|[0-9A-Fa-f:.]+")
@@ -26,6 +27,16 @@ class UnixPath:
 
     def __str__(self) -> str:
         return f"unix:{self.path}"
+
+
+def is_local(address: HostPort | UnixPath) -> bool:
+    """Does it reach no further than this machine? Other names than `localhost` may, whatever they resolve to now."""
+    if isinstance(address, UnixPath) or address.host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(address.host).is_loopback
+    except ValueError:
+        return False
 
 
 def parse(text: str) -> HostPort | UnixPath:

@@ -15,11 +15,15 @@ class AdminServer:
     Args:
         registry: What /metrics shows.
         is_ready: Whether /readyz says 200.
+        waiting_for: What it says otherwise.
     """
 
-    def __init__(self, registry: CollectorRegistry, is_ready: Callable[[], bool]) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, is_ready: Callable[[], bool], waiting_for: Callable[[], str] = str
+    ) -> None:
         self._registry = registry
         self._is_ready = is_ready
+        self._waiting_for = waiting_for
         self._runner: web.AppRunner | None = None
 
     async def start(self, address: HostPort) -> int:
@@ -56,7 +60,8 @@ class AdminServer:
     async def _readyz(self, _request: web.Request) -> web.Response:
         if self._is_ready():
             return web.Response(text="ok\n")
-        return web.Response(status=503, text="not ready: the source has not been read, or the server shuts down\n")
+        waiting_for = self._waiting_for() or "the source has not been read, or the server shuts down"
+        return web.Response(status=503, text=f"not ready: {waiting_for}\n")
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

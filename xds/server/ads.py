@@ -11,11 +11,12 @@ import structlog
 from xds.metrics import Metrics
 from xds.protocol.errors import ErrorCode, ProtocolError
 from xds.protocol.events import Acknowledged, Event, Rejected, Unserved
-from xds.protocol.messages import Variant
+from xds.protocol.messages import Node, Request, Variant
 from xds.protocol.session import Fleet, Session
 from xds.server import wire
 from xds.server.debug_messages import ProxyStatus
 from xds.server.propagation import Lag, Propagation
+from xds.server.tls import names_of
 from xds.snapshot.store import Revision, Store
 
 SERVICE: Final = "envoy.service.discovery.v3.AggregatedDiscoveryService"
@@ -41,6 +42,7 @@ ABORT_TIMEOUT: Final = 5.0
 
 _CODES: Final = {
     ErrorCode.INVALID_ARGUMENT: grpc.StatusCode.INVALID_ARGUMENT,
+    ErrorCode.PERMISSION_DENIED: grpc.StatusCode.PERMISSION_DENIED,
     ErrorCode.RESOURCE_EXHAUSTED: grpc.StatusCode.RESOURCE_EXHAUSTED,
     ErrorCode.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
 }
@@ -48,6 +50,8 @@ _CODES: Final = {
 _log = structlog.get_logger()
 
 Clock = Callable[[], float]
+Authorizer = Callable[[frozenset[str], Node], str | None]
+"""Why a peer whose certificate has these names may not be this node; None: it may."""
 Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 
 
@@ -57,9 +61,13 @@ class AdsService:
     Args:
         store: What the proxies should have. Its owner calls `publish` after each commit.
         clock: Seconds, monotonic: that of the store's revisions.
+        authorize: Asked before a node is told anything.
     """
 
-    def __init__(self, store: Store, metrics: Metrics, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, metrics: Metrics, clock: Clock, authorize: Authorizer = lambda _names, _node: None
+    ) -> None:
+        self._authorize = authorize
         self._fleet = Fleet(store)
         self._metrics = metrics
         self._clock = clock
@@ -164,11 +172,23 @@ class AdsService:
         async for data in requests:
             now = self._clock()
             is_first = stream.session.node is None
-            events = stream.session.receive(wire.request(stream.session.variant, data), now)
+            request = wire.request(stream.session.variant, data)
+            if is_first:
+                self._admit(stream, request)
+            events = stream.session.receive(request, now)
             if is_first:
                 _log.info("proxy_connected", peer=stream.peer, node=stream.node, variant=str(stream.session.variant))
             self._note(stream, events, now)
             stream.wake()
+
+    def _admit(self, stream: "_Stream", request: Request) -> None:
+        """Raises ProtocolError if the peer may not be the node that it says it is."""
+        if request.node is None:
+            return  # the session refuses that
+        stream.node = request.node.id
+        why_not = self._authorize(names_of(stream.context.auth_context()), request.node)
+        if why_not:
+            raise ProtocolError(ErrorCode.PERMISSION_DENIED, why_not)
 
     def _note(self, stream: "_Stream", events: Iterable[Event], now: float) -> None:
         for event in events:
@@ -210,11 +230,8 @@ class _Stream:
         self.context = context
         self.peer = str(context.peer())
         self.lag = Lag()
+        self.node = ""
         self._awake = asyncio.Event()
-
-    @property
-    def node(self) -> str:
-        return self.session.node.id if self.session.node else ""
 
     def wake(self) -> None:
         self._awake.set()

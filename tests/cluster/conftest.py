@@ -1,0 +1,49 @@
+"""One control plane for all tests in this folder, so they run one after the other in one process."""
+
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.support import cluster as control_plane
+from tests.support.cluster import Cluster
+from tests.support.cluster.assets import missing
+
+HERE = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("cluster"))
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(120))
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
+    """Not for tests: they use `cluster`."""
+    if reason := missing():
+        pytest.skip(reason)
+    async with control_plane.cluster(tmp_path_factory.mktemp("cluster")) as running:
+        yield running
+
+
+@pytest.fixture
+async def cluster(shared_cluster: Cluster) -> Cluster:
+    """All of it runs, whatever the test before did to it. What others made is still in it: see `namespace`."""
+    await shared_cluster.start()
+    return shared_cluster
+
+
+@pytest.fixture
+async def namespace(cluster: Cluster) -> AsyncIterator[str]:
+    """A new namespace; it and what is in it goes away some time after the test."""
+    name = f"test-{secrets.token_hex(4)}"
+    await cluster.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+    yield name
+    await cluster.start()
+    await cluster.request("DELETE", f"/api/v1/namespaces/{name}")

@@ -1,0 +1,201 @@
+"""The manifests of k8s/ on a real API server: that it takes them without a warning, that its Pod Security admission
+takes the Pods, and that the control plane's rights are the ones it uses: none is missing, none is too many.
+
+Excludes: what needs no API server (tests/test_manifests.py); that Pods run, for which there is no kubelet.
+"""
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.support.cluster import Cluster
+from tests.support.cluster import cluster as control_plane
+from tests.support.cluster.assets import missing
+from tests.support.manifests import K8S, Object, build, find
+
+NAMESPACE = "xds-ingress"
+ACCOUNT = f"system:serviceaccount:{NAMESPACE}:xds-ingress"
+NOBODY = "nobody"
+"""An account that nothing is bound to."""
+
+SHOP = {"name": "shop", "namespace": "default"}
+INGRESSES = "/apis/networking.k8s.io/v1/namespaces/default/ingresses"
+EVENTS = "/apis/events.k8s.io/v1/namespaces/default/events"
+LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
+ADDRESS = "198.51.100.7"
+
+AUDIT_POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [{"level": "Metadata", "users": [ACCOUNT]}, {"level": "None"}],
+}
+
+Right = tuple[str, str]
+"""A resource as kubectl writes it (`ingresses.networking.k8s.io/status`), and a verb."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def audited(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
+    """A control plane of its own, which writes down what the ServiceAccount asks for, with k8s/ applied.
+
+    It doesn't stream lists, so that lists are asked for, too, as they are of many an API server.
+    """
+    if reason := missing():
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("audited")
+    (folder / "policy.yaml").write_text(json.dumps(AUDIT_POLICY))
+    flags = [f"--audit-policy-file={folder / 'policy.yaml'}", f"--audit-log-path={folder / 'audit.log'}"]
+    flags += ["--audit-log-mode=blocking", "--feature-gates=WatchList=false"]
+    async with control_plane(folder, apiserver=flags) as running:
+        await apply(running)
+        await running.kubectl("create", "serviceaccount", NOBODY, f"--namespace={NAMESPACE}")
+        yield running
+
+
+async def apply(cluster: Cluster, *more: str) -> str:
+    return await cluster.kubectl("apply", "--server-side", "--warnings-as-errors", *more, f"--kustomize={K8S}")
+
+
+async def test_the_manifests_are_applied_without_a_warning(audited: Cluster) -> None:
+    """Which the fixture did, from nothing; once more it changes nothing."""
+    assert len((await apply(audited)).splitlines()) == len(build())
+    assert await audited.kubectl("diff", "--server-side", f"--kustomize={K8S}") == ""
+
+
+@pytest.mark.parametrize("deployment", ["xds-ingress", "envoy"])
+async def test_pods_are_admitted(audited: Cluster, deployment: str) -> None:
+    """No controller makes Pods of a Deployment here, so its template is tried."""
+    template = find("Deployment", deployment)["spec"]["template"]
+    metadata = {**template["metadata"], "name": "tried", "namespace": NAMESPACE}
+    pod = {"apiVersion": "v1", "kind": "Pod", **template, "metadata": metadata}
+    await audited.kubectl("create", "--dry-run=server", "--warnings-as-errors", "--filename=-", stdin=json.dumps(pod))
+    pod["spec"]["containers"][0]["securityContext"] = {}
+    with pytest.raises(Exception, match='violates PodSecurity "restricted'):
+        await audited.kubectl("create", "--dry-run=server", "--filename=-", stdin=json.dumps(pod))
+
+
+async def rights(cluster: Cluster, account: str, namespace: str) -> set[Right]:
+    """What an account of our namespace may do in a namespace, as the API server says."""
+    token = await cluster.token_for(NAMESPACE, account)
+    body = {"spec": {"namespace": namespace}}
+    review = await cluster.request("POST", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", body, token=token)
+    assert not review["status"]["incomplete"]
+    return {
+        (resource_name(group, resource), verb)
+        for rule in review["status"]["resourceRules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def resource_name(group: str, resource: str) -> str:
+    name, _, subresource = resource.partition("/")
+    full = f"{name}.{group}" if group else name
+    return f"{full}/{subresource}" if subresource else full
+
+
+def used(log: Path) -> set[Right]:
+    """What the control plane has asked for. What it was refused is an error."""
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    mine = [event for event in events if event["user"]["username"] == ACCOUNT and "objectRef" in event]
+    refused = [event["requestURI"] for event in mine if event.get("responseStatus", {}).get("code") == 403]
+    assert not refused
+    asked = [(event["objectRef"], event["verb"]) for event in mine]
+    return {(_resource(reference), verb) for reference, verb in asked if "selfsubject" not in reference["resource"]}
+
+
+def _resource(reference: Object) -> str:
+    parts = [reference["resource"], *([reference["subresource"]] if "subresource" in reference else [])]
+    return resource_name(reference.get("apiGroup", ""), "/".join(parts))
+
+
+def table(granted: set[Right], asked: set[Right]) -> str:
+    resources = sorted({resource for resource, _ in granted | asked})
+    rows = [(each, _verbs(granted, each), _verbs(asked, each)) for each in resources]
+    head = ("RESOURCE", "GRANTED", "USED")
+    return "\n".join(f"{name:40} {left:28} {right}" for name, left, right in [head, *rows])
+
+
+def _verbs(of: Iterable[Right], resource: str) -> str:
+    return " ".join(sorted(verb for name, verb in of if name == resource))
+
+
+async def test_the_fleet_may_nothing(audited: Cluster) -> None:
+    assert await rights(audited, "envoy", NAMESPACE) == await rights(audited, NOBODY, NAMESPACE)
+
+
+async def test_leases_are_those_of_its_own_namespace(audited: Cluster) -> None:
+    here, elsewhere = [await rights(audited, "xds-ingress", each) for each in (NAMESPACE, "default")]
+    assert {resource for resource, _ in here - elsewhere} == {"leases.coordination.k8s.io"}
+    assert elsewhere <= here
+
+
+@contextlib.asynccontextmanager
+async def serving(cluster: Cluster, folder: Path) -> AsyncIterator[None]:
+    """The control plane with the arguments of its Deployment, but for what only a Pod has."""
+    kubeconfig = await cluster.kubeconfig_for_service_account(NAMESPACE, "xds-ingress")
+    await cluster.kubectl("config", "set-context", "--current", f"--namespace={NAMESPACE}", kubeconfig=kubeconfig)
+    [container] = find("Deployment", "xds-ingress")["spec"]["template"]["spec"]["containers"]
+    elsewhere = ("--in-cluster", "--listen=", "--admin=", "--tls-")
+    arguments = [each for each in container["args"] if not each.startswith(elsewhere)]
+    arguments += [f"--kubeconfig={kubeconfig}", f"--listen=unix:{folder}/ads", "--admin=127.0.0.1:0"]
+    with (folder / "serve.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "xds", *arguments, "--log-format=json"), stdout=log, stderr=log
+        )
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        code = await process.wait()
+        print((folder / "serve.log").read_text())
+    assert code == 0
+
+
+def ingress(backend: str) -> Object:
+    paths = [{"path": "/", "pathType": "Prefix", "backend": {"service": {"name": backend, "port": {"number": 80}}}}]
+    spec = {
+        "ingressClassName": "envoy",
+        "rules": [{"host": "shop.example.com", "http": {"paths": paths}}],
+        "tls": [{"hosts": ["shop.example.com"], "secretName": "shop"}],
+    }
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": SHOP, "spec": spec}
+
+
+def of_reason(found: Any, reason: str, count: int = 1) -> bool:
+    """Is there such an Event, which happened at least so often?"""
+    return any(
+        each["reason"] == reason and (each.get("series") or {"count": 1})["count"] >= count for each in found["items"]
+    )
+
+
+async def test_what_is_granted_is_what_is_used(audited: Cluster, tmp_path: Path) -> None:
+    """Through all that it does: a Lease, an Ingress, its status, a problem that comes, goes and comes, and the end."""
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": SHOP, "spec": {"ports": [{"port": 80}]}}
+    status = {"status": {"loadBalancer": {"ingress": [{"ip": ADDRESS}]}}}
+    await audited.request("PATCH", f"/api/v1/namespaces/{NAMESPACE}/services/envoy/status", status)
+    await audited.apply(service, ingress("missing"))
+    async with serving(audited, tmp_path):
+        await audited.until(f"{INGRESSES}/shop", lambda found: ADDRESS in json.dumps(found["status"]))
+        await audited.until(EVENTS, lambda found: of_reason(found, "BackendNotFound"))
+        await audited.apply(ingress("shop"))
+        await audited.until(EVENTS, lambda found: of_reason(found, "Resolved"))
+        await audited.apply(ingress("missing"))
+        await audited.until(EVENTS, lambda found: of_reason(found, "BackendNotFound", 2))
+    lease = await audited.get(f"{LEASES}/xds-ingress")
+    assert not lease["spec"].get("holderIdentity"), "it was given up"
+
+    granted = await rights(audited, "xds-ingress", NAMESPACE) - await rights(audited, NOBODY, NAMESPACE)
+    asked = used(audited.folder / "audit.log")
+    print(shown := table(granted, asked))
+    assert granted == asked, f"\n{shown}"

@@ -1,0 +1,173 @@
+"""kill -9 under load: clients notice nothing, a proxy that reconnects is sent nothing, and the next change arrives.
+
+Covers: the API server, etcd, a lone control plane, control plane and API server together, one of two replicas in turn.
+Excludes: what a stale watch and a relist do (test_source.py), the Lease (test_report.py). What is measured is printed
+(`pytest -s`), and nothing asserts a time. Outages last 5 s, or XDS_OUTAGE_SECONDS.
+"""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.support.cluster import Cluster, Part
+from tests.support.cluster.balancer import balancer
+from tests.support.cluster.control_plane import own_address
+from tests.support.cluster.replica import Replica
+from tests.support.cluster.traffic import PORT, Load, Pods, ingress, load, pods_of
+from tests.support.envoy import needs_envoy, running_envoy
+
+SECONDS = float(os.environ.get("XDS_OUTAGE_SECONDS", "5"))
+ROUNDS = 4
+
+pytestmark = [needs_envoy, pytest.mark.timeout(120 + 5 * SECONDS)]
+
+
+@dataclass(slots=True)
+class Fleet:
+    """Two replicas, of which at first only one runs; an Envoy behind a balancer; pods; clients."""
+
+    cluster: Cluster
+    namespace: str
+    replicas: tuple[Replica, Replica]
+    proxy: str
+    pods: Pods
+    load: Load
+
+    async def change(self) -> float:
+        """A new pod gets requests, and a new Ingress is served. Returns the seconds that this took."""
+        began = time.monotonic()
+        pod = await self.pods.start()
+        ingresses = f"/apis/networking.k8s.io/v1/namespaces/{self.namespace}/ingresses"
+        await self.cluster.request("POST", ingresses, ingress(self.namespace, pod.name, f"{pod.name}.test"))
+        await self.load.until_answered_by(pod)
+        await self.until_served(f"{pod.name}.test")
+        return time.monotonic() - began
+
+    async def until_served(self, host: str) -> None:
+        async with asyncio.timeout(60), aiohttp.ClientSession(headers={"Host": host}) as session:
+            while True:
+                async with session.get(f"http://{self.proxy}:{PORT}/") as answer:
+                    if answer.status == 200:
+                        return
+                await asyncio.sleep(0.01)
+
+    def tell(self, what: str) -> None:
+        print(f"{what}: {self.load.sent} requests sent, {len(self.load.failed)} failed")
+
+
+@pytest.fixture
+async def fleet(cluster: Cluster, namespace: str, tmp_path: Path) -> AsyncIterator[Fleet]:
+    proxy = own_address()
+    a, b = (Replica(cluster, namespace, tmp_path / f"{name}.log", proxy) for name in "ab")
+    async with contextlib.AsyncExitStack() as stack:
+        pods, running = await stack.enter_async_context(pods_of(cluster, namespace, 2))
+        for replica in (a, b):
+            stack.push_async_callback(replica.kill)
+        await a.start()
+        address = await stack.enter_async_context(balancer(a.listen, b.listen))
+        envoy = await stack.enter_async_context(running_envoy(address, tmp_path))
+        await envoy.until_ready()
+        clients = await stack.enter_async_context(load(proxy))
+        await asyncio.gather(*map(clients.until_answered_by, running))
+        fleet = Fleet(cluster, namespace, (a, b), proxy, pods, clients)
+        await fleet.change()
+        print()
+        yield fleet
+
+
+async def until_it_has_a_proxy(replica: Replica) -> float:
+    """Returns the seconds that this took."""
+    began = time.monotonic()
+    while not await replica.has_a_proxy():
+        await asyncio.sleep(0.02)
+    return time.monotonic() - began
+
+
+async def outage() -> None:
+    await asyncio.sleep(SECONDS)  # the length of the outage, not a wait
+
+
+def more(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
+    return {type_: count - before.get(type_, 0) for type_, count in after.items() if count != before.get(type_, 0)}
+
+
+@pytest.mark.parametrize("name", ["kube-apiserver", "etcd"])
+async def test_the_cluster_is_killed(fleet: Fleet, name: str) -> None:
+    replica, _ = fleet.replicas
+    part: Part = next(part for part in fleet.cluster.parts if part.name == name)
+    before = await replica.pushes()
+    await part.kill()
+    await outage()
+    assert await replica.has_a_proxy()
+    await fleet.cluster.start()
+    pushed = more(before, await replica.pushes())
+    took = await fleet.change()
+    fleet.tell(f"{name} killed for {SECONDS:.0f} s")
+    print(f"sent to the proxy meanwhile: {pushed or 'nothing'}; the next change arrived {took:.1f} s after it was made")
+    assert not pushed
+    assert not fleet.load.failed
+
+
+async def test_the_control_plane_is_killed(fleet: Fleet) -> None:
+    replica, _ = fleet.replicas
+    for number in range(ROUNDS):
+        await replica.kill()
+        if number == 0:
+            await outage()
+        await replica.start()
+        reconnected = await until_it_has_a_proxy(replica)
+        pushed = await replica.pushes()
+        took = await fleet.change()
+        fleet.tell(f"xds serve killed for {SECONDS if number == 0 else 0:.0f} s and started")
+        print(
+            f"the proxy came back {reconnected:.1f} s after it was ready; sent to it: {pushed or 'nothing'}; "
+            f"the next change arrived {took:.1f} s after it was made"
+        )
+        assert not pushed
+        assert set(await replica.pushes()) == {"eds", "rds"}
+    assert not fleet.load.failed
+
+
+async def test_a_control_plane_starts_while_the_api_server_is_away(fleet: Fleet) -> None:
+    replica, _ = fleet.replicas
+    await fleet.cluster.apiserver.kill()
+    await replica.kill()
+    replica.spawn()
+    await outage()
+    await fleet.cluster.start()
+    await replica.until_ready()
+    await until_it_has_a_proxy(replica)
+    pushed = await replica.pushes()
+    took = await fleet.change()
+    fleet.tell(f"API server killed for {SECONDS:.0f} s, xds serve killed and started meanwhile")
+    print(f"sent to the proxy: {pushed or 'nothing'}; the next change arrived {took:.1f} s after it was made")
+    assert not pushed
+    assert set(await replica.pushes()) == {"eds", "rds"}
+    assert not fleet.load.failed
+
+
+async def test_one_of_two_replicas_is_killed_in_turn(fleet: Fleet) -> None:
+    serving, other = fleet.replicas
+    for _ in range(ROUNDS):
+        await other.start()
+        before = await other.pushes()
+        await serving.kill()
+        moved = await until_it_has_a_proxy(other)
+        pushed = more(before, await other.pushes())
+        took = await fleet.change()
+        fleet.tell("one of two replicas killed")
+        print(
+            f"the proxy was with the other {moved:.1f} s later; sent to it: {pushed or 'nothing'}; "
+            f"the next change arrived {took:.1f} s after it was made"
+        )
+        assert not pushed
+        assert set(more(before, await other.pushes())) == {"eds", "rds"}
+        serving, other = other, serving
+    assert not fleet.load.failed

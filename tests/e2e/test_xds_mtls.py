@@ -1,0 +1,287 @@
+"""Mutual TLS between `xds serve`, a real Envoy and the command line, with files that change as Kubernetes changes them.
+
+Covers: Envoy gets in and serves; new certificates and a new authority on both sides; who is refused, and by whom; the
+commands that ask a server; the flags of `xds serve`.
+Excludes: what gRPC's own client sees, and what files are good for (tests/server/test_tls.py).
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.authority import SERVER_NAME, Authority, Issued, SecretMount, serial
+from tests.support.envoy import Envoy, free_port, needs_envoy, running_envoy
+from tests.support.http import get
+from tests.support.objects import certificate, ingress, manifest, path, rule, secret, service, tls
+from tests.support.site import echoes
+
+UNFIT = (
+    "the files of --tls-ca, --tls-cert and --tls-key are not all in PEM, or the key doesn't belong to the certificate"
+)
+XDS = (sys.executable, "-m", "xds")
+CA, NEXT, STRANGER = Authority(), Authority("next"), Authority("stranger")
+BOTH, BOTH_NEXT = CA.pem + NEXT.pem, NEXT.pem + CA.pem
+
+
+@dataclasses.dataclass
+class Server:
+    """`xds serve`, which follows the manifests in `folder`. `http` is the port of Envoy's listener."""
+
+    folder: Path
+    mount: SecretMount
+    address: str
+    http: int
+    https: int
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        lines = (self.folder / "log").read_text().splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        return [entry for entry in self.log if entry["event"] == name]
+
+    async def logged(self, name: str, count: int = 1) -> dict[str, Any]:
+        """The entry of this number, as soon as it is there."""
+        await until(lambda: len(self.events(name)) >= count)
+        return self.events(name)[count - 1]
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[asyncio.subprocess.Process]:
+        ports = ("--http-port", str(self.http), "--https-port", str(self.https), "--listener-address", "127.0.0.1")
+        seen = len(self.events("revision_committed")) if (self.folder / "log").exists() else 0
+        with (self.folder / "log").open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                *(*XDS, "serve", "--from", self.folder / "manifests", "--listen", self.address, "--admin"),
+                *("127.0.0.1:0", "--log-format", "json", *ports, *self.mount.server_flags),
+                stderr=log,
+            )
+        try:
+            await self.logged("revision_committed", seen + 1)
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+            assert await process.wait() == 0
+
+    async def proxies(self, mount: SecretMount) -> list[dict[str, Any]]:
+        code, out, err = await xds("proxies", "-o", "json", "--server", self.address, *mount.client_flags)
+        assert (code, err) == (0, "")
+        found: list[dict[str, Any]] = json.loads(out)
+        return found
+
+    async def status(self) -> int:
+        return (await get(self.http, "a.example")).status
+
+
+async def xds(*arguments: str) -> tuple[int, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        *XDS, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, err = await process.communicate()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async def holds() -> bool:
+        return condition()
+
+    await until_so(holds)
+
+
+async def until_so(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(20):
+        while not await condition():
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    """Not started yet. Its manifests have a host with a Secret, and a backend."""
+    web, manifests = service("web"), tmp_path / "manifests"
+    manifests.mkdir()
+    shop = ingress("a", rule("a.example", path("/", "web")), tls=[tls("a.example", secret="a")])
+    async with echoes([web]) as slices:
+        objects = [shop, web, secret("a", certificate("a.example")), *slices]
+        (manifests / "all.yaml").write_text(yaml.safe_dump_all([jsonable(manifest(each)) for each in objects]))
+        mount = SecretMount(tmp_path / "server-tls", CA.issue(SERVER_NAME))
+        yield Server(tmp_path, mount, f"127.0.0.1:{free_port()}", free_port(), free_port())
+
+
+def jsonable(value: Any) -> Any:
+    return json.loads(json.dumps(value))
+
+
+@needs_envoy
+async def test_certificates_and_authorities_change_under_a_stream(server: Server, tmp_path: Path) -> None:
+    """As cert-manager and the kubelet change them; at no time is a request lost that Envoy could answer."""
+    mine = SecretMount(tmp_path / "envoy-tls", CA.issue("xds-ingress"))
+    async with contextlib.AsyncExitStack() as life:
+        await life.enter_async_context(server.running())
+        envoy = await life.enter_async_context(running_envoy(server.address, tmp_path, tls=mine.client()))
+        await envoy.until_ready()
+        assert await server.status() == 200
+        [before] = await server.proxies(mine)
+
+        server.mount.put(dataclasses.replace(CA.issue(SERVER_NAME), authority=BOTH))
+        await server.logged("tls_files_loaded", 2)
+        await renew(mine, dataclasses.replace(NEXT.issue("xds-ingress"), authority=BOTH_NEXT), envoy)
+        server.mount.put(NEXT.issue(SERVER_NAME))
+        await server.logged("tls_files_loaded", 3)
+        [after] = await server.proxies(mine)
+        assert (after["connected_at"], after["peer"]) == (before["connected_at"], before["peer"])
+        assert await server.status() == 200
+
+    assert [entry["level"] for entry in server.events("proxy_disconnected")] == ["info"]
+
+
+async def renew(mount: SecretMount, issued: Issued, envoy: Envoy) -> None:
+    """Until Envoy has the new files. It shows its certificate, and the first of the authorities that it trusts."""
+    mount.put(issued)
+
+    async def has_both() -> bool:
+        shown = await envoy.get("/certs")
+        return all(serial(pem) in shown for pem in (issued.certificate, issued.authority))
+
+    await until_so(has_both)
+
+
+@needs_envoy
+@pytest.mark.parametrize("sotw", [False, True])
+async def test_an_envoy_comes_back_with_its_new_certificate(server: Server, tmp_path: Path, sotw: bool) -> None:
+    mine = SecretMount(tmp_path / "envoy-tls", dataclasses.replace(CA.issue("test"), authority=BOTH))
+    async with running_envoy(server.address, tmp_path, tls=mine.client(), sotw=sotw) as envoy:
+        async with server.running():
+            await envoy.until_ready()
+            await renew(mine, dataclasses.replace(NEXT.issue("test"), authority=BOTH_NEXT), envoy)
+        server.mount.put(NEXT.issue(SERVER_NAME))
+        assert await server.status() == 200
+        async with server.running():
+            await server.logged("proxy_connected", 2)
+            [proxy] = await server.proxies(mine)
+            assert proxy["node_id"] == "test"
+
+
+@needs_envoy
+async def test_an_envoy_with_the_certificate_of_another_gets_nothing_until_it_has_its_own(
+    server: Server, tmp_path: Path
+) -> None:
+    mine = SecretMount(tmp_path / "envoy-tls", CA.issue("envoy-2"))
+    async with server.running(), running_envoy(server.address, tmp_path, node="envoy-1", tls=mine.client()) as envoy:
+        refused = await server.logged("proxy_refused", 2)
+        assert (refused["node"], refused["level"]) == ("envoy-1", "warning")
+        assert "names 'envoy-2', and neither the node 'envoy-1' nor its cluster 'xds-ingress'" in refused["error"]
+        assert server.events("proxy_connected") == []
+        assert "neither the node" in envoy.log
+        assert "default/a" not in await envoy.get("/config_dump")
+        assert await server.proxies(mine) == []
+        mine.put(CA.issue("envoy-1"))
+        await envoy.until_ready()
+        assert await server.status() == 200
+
+
+@needs_envoy
+async def test_an_envoy_of_another_authority_does_not_get_in(server: Server, tmp_path: Path) -> None:
+    mine = SecretMount(tmp_path / "envoy-tls", dataclasses.replace(STRANGER.issue("test"), authority=CA.pem))
+    async with server.running(), running_envoy(server.address, tmp_path, tls=mine.client()) as envoy:
+        await counted(envoy, "cluster.xds.upstream_cx_destroy_remote|cluster.xds.upstream_cx_connect_fail")
+        assert server.events("proxy_connected") == []
+        friend = SecretMount(tmp_path / "friend", CA.issue("me"))
+        assert await server.proxies(friend) == []
+
+
+@needs_envoy
+@pytest.mark.parametrize(
+    ("issued", "stat"),
+    [(CA.issue("another.example"), "fail_verify_san"), (STRANGER.issue(SERVER_NAME), "fail_verify_error")],
+    ids=["name", "authority"],
+)
+async def test_an_envoy_trusts_no_other_server(server: Server, tmp_path: Path, issued: Issued, stat: str) -> None:
+    server.mount.put(dataclasses.replace(issued, authority=CA.pem))
+    mine = SecretMount(tmp_path / "envoy-tls", CA.issue("test"))
+    async with server.running(), running_envoy(server.address, tmp_path, tls=mine.client()) as envoy:
+        await counted(envoy, f"cluster.xds.ssl.{stat}")
+        assert server.events("proxy_connected") == []
+
+
+async def counted(envoy: Envoy, stats: str) -> None:
+    """Until Envoy has counted something under these names."""
+
+    async def has_counted() -> bool:
+        with contextlib.suppress(OSError):
+            return sum((await envoy.stats(f"({stats})$")).values()) > 0
+        return False
+
+    await until_so(has_counted)
+
+
+# The command line.
+
+
+async def test_who_may_ask(server: Server, tmp_path: Path) -> None:
+    me = SecretMount(tmp_path / "me", CA.issue("nobody-in-particular")).client_flags
+    stranger = SecretMount(tmp_path / "stranger", STRANGER.issue("me")).client_flags
+    nameless = me[:6]
+    other_ca, other_certificate = [*stranger[:2], *me[2:]], [*me[:2], *stranger[2:]]
+    mixed = [*me[:4], *stranger[4:]]
+    async with server.running():
+        answers = await asyncio.gather(*map(asking(server), ([*me], nameless, [], other_ca, other_certificate, mixed)))
+    assert [code for code, _, _ in answers] == [0, 3, 3, 3, 3, 3]
+    said = [err.removesuffix("\n") for _, _, err in answers]
+    at = f"the server at {server.address}"
+    assert said == [
+        "no problems",
+        f"xds: the certificate of {at} is for another name; say which it must have with --tls-server-name",
+        f"xds: {at} ended the connection; if it does TLS, give --tls-ca, --tls-cert and --tls-key",
+        f"xds: the certificate of {at} is not from the CA in --tls-ca",
+        f"xds: {at} ended the connection: --tls-cert is not from the CA in its --tls-client-ca, perhaps",
+        f"xds: {UNFIT}",
+    ]
+
+
+def asking(server: Server) -> Callable[[list[str]], Awaitable[tuple[int, str, str]]]:
+    return lambda flags: xds("problems", "--server", server.address, *flags)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "complaint"),
+    [
+        (["problems", "--tls-ca", "x"], 2, "--tls-cert and --tls-key missing"),
+        (["problems", "--tls-ca", "/no", "--tls-cert", "/no", "--tls-key", "/no"], 3, "--tls-ca /no can't be read"),
+        (["serve", "--from", ".", "--tls-cert", "x", "--tls-key", "x"], 2, "--tls-client-ca missing"),
+        (["serve", "--from", ".", "--listen", "0.0.0.0:0"], 2, "or say --allow-plaintext"),
+        (["serve", "--from", ".", "--listen", "[::]:0"], 2, "protect it with --tls-cert, --tls-key and --tls-client"),
+        (
+            ["serve", "--from", ".", "--tls-cert", "/no", "--tls-key", "/no", "--tls-client-ca", "/no"],
+            3,
+            "--tls-cert /no",
+        ),
+    ],
+)
+async def test_what_is_wrong_is_one_line(arguments: list[str], code: int, complaint: str) -> None:
+    ended, out, err = await xds(*arguments, *(["--admin", "127.0.0.1:0"] if arguments[0] == "serve" else []))
+    assert (ended, out, err.count("\n")) == (code, "", 1)
+    assert complaint in err
+
+
+async def test_plaintext_beyond_this_machine_is_said_in_the_log(tmp_path: Path) -> None:
+    arguments = ("--from", str(tmp_path), "--listen", "0.0.0.0:0", "--admin", "127.0.0.1:0", "--log-format", "json")
+    process = await asyncio.create_subprocess_exec(
+        *XDS, "serve", *arguments, "--allow-plaintext", stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stderr
+    first = json.loads(await process.stderr.readline())
+    assert (first["event"], first["level"]) == ("plaintext_listener", "warning")
+    assert first["address"].startswith("0.0.0.0:")
+    process.send_signal(signal.SIGTERM)
+    await process.communicate()
+    assert process.returncode == 0

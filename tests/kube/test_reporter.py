@@ -1,0 +1,111 @@
+"""From what a source says to what is written, against a mock of the API server.
+
+Covers: that the state decides whose an Ingress is, what of a batch is told to whom, and that nothing is said of an
+incomplete state. Excludes: the parts (test_lease.py, test_status.py, test_events.py).
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from tests.support.fake_api import FakeApi
+from tests.support.objects import ingress, ingress_class, path, rule
+from xds.kube.change import Applied, Batch, Change, Deleted, Listed
+from xds.kube.objects import KINDS, Ingress, IngressClass, Key
+from xds.kube.reporter import Reporter, Reporting, identity, lease_name
+from xds.kube.state import KubeState
+from xds.kube.status import Address, Publish
+from xds.pipeline import Pipeline
+from xds.resources.options import ProxyOptions
+from xds.translate.translator import TranslateOptions
+
+GROUP = "/apis/networking.k8s.io/v1/namespaces/default/ingresses"
+WANT = Reporting(Key("xds", "xds-ingress"), Publish((Address(ip="192.0.2.1"),)))
+
+
+@dataclass
+class Site:
+    api: FakeApi
+    pipeline: Pipeline
+    reporter: Reporter
+
+    def do(self, *changes: Change) -> None:
+        """The source says so, and the API server has it already."""
+        for change in changes:
+            if isinstance(change, Applied):
+                self.api.put(f"{GROUP}/{change.object.key.name}", {"metadata": {"uid": change.object.metadata.uid}})
+        self.pipeline.apply([Batch(changes, 0)], 0)
+        news = self.pipeline.take_news()
+        self.reporter.note(changes, news.appeared, news.solved)
+
+    def status(self, name: str) -> object:
+        return self.api.objects[f"{GROUP}/{name}"].get("status", {}).get("loadBalancer", {}).get("ingress")
+
+    def reasons(self) -> list[str]:
+        return [each["reason"] for at, each in self.api.objects.items() if "/events/" in at]
+
+
+@contextlib.asynccontextmanager
+async def site() -> AsyncIterator[Site]:
+    api, pipeline = FakeApi(), Pipeline(KubeState("envoy"), TranslateOptions(), ProxyOptions())
+    it = Site(api, pipeline, Reporter(api, pipeline.state, pipeline, WANT))
+    task = asyncio.create_task(it.reporter.run())
+    yield it
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def made(name: str, ingress_class: str = "envoy") -> Applied:
+    found = ingress(name, rule(f"{name}.test", path("/")), class_name=ingress_class)
+    return Applied(replace(found, metadata=replace(found.metadata, uid=f"u-{name}")))
+
+
+def web(ingress_class: str = "envoy") -> Applied:
+    return made("web", ingress_class)
+
+
+async def test_nobody_stands_for_election_before_everything_is_listed() -> None:
+    async with site() as it:
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not it.api.log
+
+
+async def test_statuses_and_events_follow_what_the_source_says() -> None:
+    async with site() as it:
+        it.do(web(), *map(Listed, KINDS))
+        await it.api.until(lambda: it.status("web") and it.reasons() == ["BackendNotFound"])
+        it.do(web("nginx"))
+        await it.api.until(lambda: it.status("web") is None and it.reasons() == ["BackendNotFound", "Resolved"])
+        it.do(web())
+        await it.api.until(lambda: it.status("web"))
+
+
+async def test_a_class_decides_over_all_its_ingresses() -> None:
+    async with site() as it:
+        it.do(web("edge"), *map(Listed, KINDS))
+        await it.api.until(lambda: it.api.log)
+        it.do(Applied(ingress_class("edge")))
+        await it.api.until(lambda: it.status("web"))
+        it.do(Deleted(IngressClass, Key("", "edge")))
+        await it.api.until(lambda: it.status("web") is None)
+
+
+async def test_a_deleted_ingress_is_let_go() -> None:
+    async with site() as it:
+        it.do(web(), *map(Listed, KINDS))
+        await it.api.until(lambda: it.status("web"))
+        del it.api.objects[f"{GROUP}/web"]
+        it.do(Deleted(Ingress, Key("default", "web")))
+        it.do(made("next"))
+        await it.api.until(lambda: it.status("next"))
+        await it.api.until(lambda: len(it.reasons()) == 2)
+        assert it.reasons() == ["BackendNotFound"] * 2
+
+
+def test_each_class_has_its_lease_and_each_process_its_identity() -> None:
+    assert (lease_name("envoy"), lease_name("edge")) == ("xds-ingress", "xds-ingress-edge")
+    assert identity() != identity()

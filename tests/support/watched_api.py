@@ -1,0 +1,283 @@
+"""A mock of the API server, as far as watches go. It does on command what a real one does rarely: streams that reset
+in the middle of a line, 410 in the middle of a watch, continue tokens that expire, 401, 403, objects that make no
+sense. What a real one does is tested in tests/cluster.
+
+Objects are told apart by a number that grows with each write, so that a test can see which version it was told.
+"""
+
+import asyncio
+import base64
+import json
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+
+from xds.kube.objects import EndpointSlice, Ingress, IngressClass, Key, KubeObject, Secret, Service
+
+Object = dict[str, Any]
+Fault = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
+
+PLURALS: dict[str, type[KubeObject]] = {
+    "ingresses": Ingress,
+    "ingressclasses": IngressClass,
+    "services": Service,
+    "endpointslices": EndpointSlice,
+    "secrets": Secret,
+}
+
+
+def status(code: int, message: str = "", reason: str = "") -> Object:
+    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "code": code, "reason": reason, "message": message}
+
+
+def refuse(code: int, message: str = "") -> Fault:
+    """Answers a request so."""
+
+    async def fault(_: web.Request) -> web.StreamResponse:
+        return web.json_response(status(code, message), status=code)
+
+    return fault
+
+
+@dataclass(frozen=True)
+class Write:
+    revision: int
+    event: str
+    kind: type[KubeObject]
+    key: Key
+    object: Object
+
+
+@dataclass(eq=False)
+class Stream:
+    """An open watch."""
+
+    kind: type[KubeObject]
+    response: web.StreamResponse
+    orders: deque[bytes | None] = field(default_factory=deque)
+
+
+class Pulse:
+    """Wakes all who wait."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def set(self) -> None:
+        self._event.set()
+        self._event = asyncio.Event()
+
+    def next(self) -> asyncio.Event:
+        return self._event
+
+
+class WatchedApi:
+    """Serves on a port of its own from `async with` to its end.
+
+    `faults` answer the next requests for a kind, one each, where they answer at all. `streams_lists`: whether it knows
+    sendInitialEvents. `page`: objects of a page at most. `token`: who doesn't send it gets 401.
+    """
+
+    def __init__(self) -> None:
+        self.objects: dict[type[KubeObject], dict[Key, Object]] = {kind: {} for kind in PLURALS.values()}
+        self.history: list[Write] = []
+        self.revision = 10
+        self.compacted = 0
+        self.streams: list[Stream] = []
+        self.requests: list[tuple[type[KubeObject], dict[str, str]]] = []
+        self.faults: dict[type[KubeObject], deque[Fault]] = defaultdict(deque)
+        self.streams_lists = True
+        self.page = 500
+        self.token = ""
+        self.url = ""
+        self._changed = Pulse()
+
+    async def __aenter__(self) -> Self:
+        app = web.Application()
+        app.router.add_get("/{root:apis/[^/]+/v1|api/v1}/namespaces/{namespace}/{plural}", self._get)
+        app.router.add_get("/{root:apis/[^/]+/v1|api/v1}/{plural}", self._get)
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.01)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.cut()
+        await self._runner.cleanup()
+
+    # What happens to objects.
+
+    def write(self, kind: type[KubeObject], name: str, namespace: str = "default", **fields: Any) -> int:
+        """Creates or changes it. Returns the number that its new version can be told by."""
+        self.revision += 1
+        key = Key("" if kind is IngressClass else namespace, name)
+        metadata = {"name": key.name, "namespace": key.namespace, "resourceVersion": str(self.revision)}
+        if kind is EndpointSlice:
+            metadata["labels"] = {"kubernetes.io/service-name": "web"}  # type: ignore[assignment]
+        made = {"metadata": metadata, **_content(kind, self.revision), **fields}
+        type_ = "MODIFIED" if key in self.objects[kind] else "ADDED"
+        self.objects[kind][key] = made
+        self._record(Write(self.revision, type_, kind, key, made))
+        return self.revision
+
+    def delete(self, kind: type[KubeObject], name: str, namespace: str = "default") -> None:
+        key = Key("" if kind is IngressClass else namespace, name)
+        if (last := self.objects[kind].pop(key, None)) is None:
+            return
+        self.revision += 1
+        metadata = {**last["metadata"], "resourceVersion": str(self.revision)}
+        self._record(Write(self.revision, "DELETED", kind, key, {**last, "metadata": metadata}))
+
+    def _record(self, write: Write) -> None:
+        self.history.append(write)
+        self._changed.set()
+
+    # What happens to watches.
+
+    def compact(self) -> None:
+        """Who comes from before gets 410."""
+        self.compacted = self.revision
+
+    def say(self, line: bytes | Object, kind: type[KubeObject] | None = None) -> None:
+        """To all who watch the kind, or anything."""
+        text = line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n"
+        for stream in self._of(kind):
+            stream.orders.append(text)
+        self._changed.set()
+
+    def end(self, kind: type[KubeObject] | None = None) -> None:
+        """All streams end as at timeoutSeconds."""
+        for stream in self._of(kind):
+            stream.orders.append(None)
+        self._changed.set()
+
+    def expire(self, kind: type[KubeObject] | None = None) -> None:
+        """410 in the middle of a watch."""
+        self.say({"type": "ERROR", "object": status(410, "too old resource version", "Expired")}, kind)
+        self.end(kind)
+
+    def bookmark(self, kind: type[KubeObject] | None = None) -> None:
+        self.say({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(self.revision)}}}, kind)
+
+    def cut(self, kind: type[KubeObject] | None = None) -> None:
+        """Connections are reset."""
+        for stream in self._of(kind):
+            request = stream.response._req
+            if request is not None and request.transport is not None:
+                request.transport.abort()
+
+    def _of(self, kind: type[KubeObject] | None) -> list[Stream]:
+        return [each for each in self.streams if kind in (None, each.kind)]
+
+    # What it answers.
+
+    async def _get(self, request: web.Request) -> web.StreamResponse:
+        kind = PLURALS[request.match_info["plural"]]
+        self.requests.append((kind, dict(request.query)))
+        if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
+            return web.json_response(status(401, "Unauthorized"), status=401)
+        if self.faults[kind] and (answer := await self.faults[kind].popleft()(request)) is not None:
+            return answer
+        return await (self._watch(request, kind) if "watch" in request.query else self._list(request, kind))
+
+    def _selected(self, request: web.Request, kind: type[KubeObject]) -> dict[Key, Object]:
+        return {key: each for key, each in sorted(self.objects[kind].items()) if self._selects(request, key, each)}
+
+    def _selects(self, request: web.Request, key: Key, each: Object) -> bool:
+        namespace, selector = request.match_info.get("namespace"), request.query.get("fieldSelector", "")
+        if namespace not in (None, key.namespace):
+            return False
+        for term in filter(None, selector.split(",")):
+            name, differs, value = term.partition("!=") if "!=" in term else term.partition("=")
+            found = key.name if name == "metadata.name" else each.get(name, "")
+            if (found == value) == (differs == "!="):
+                return False
+        return True
+
+    async def _list(self, request: web.Request, kind: type[KubeObject]) -> web.StreamResponse:
+        begin, revision, keys = 0, self.revision, list(self._selected(request, kind))
+        if token := request.query.get("continue"):
+            begin, revision = (int(part) for part in token.split("-"))
+            if revision < self.compacted:
+                return web.json_response(status(410, "continue token expired", "Expired"), status=410)
+        limit = min(int(request.query.get("limit", 0)) or len(keys), self.page if "limit" in request.query else 1 << 30)
+        items = [self.objects[kind][key] for key in keys[begin : begin + limit]]
+        metadata = {"resourceVersion": str(revision)}
+        if begin + limit < len(keys):
+            metadata["continue"] = f"{begin + limit}-{revision}"
+        return web.json_response({"kind": f"{kind.kind}List", "metadata": metadata, "items": items})
+
+    async def _watch(self, request: web.Request, kind: type[KubeObject]) -> web.StreamResponse:
+        initial = "sendInitialEvents" in request.query
+        if initial and not self.streams_lists:
+            return web.json_response(status(422, "sendInitialEvents is forbidden"), status=422)
+        response = web.StreamResponse()
+        await response.prepare(request)
+        cursor = self.revision if initial else int(request.query["resourceVersion"])
+        if initial:
+            for each in self._selected(request, kind).values():
+                await _say(response, "ADDED", each)
+            metadata = {"resourceVersion": str(cursor), "annotations": {"k8s.io/initial-events-end": "true"}}
+            await _say(response, "BOOKMARK", {"kind": kind.kind, "metadata": metadata})
+        elif cursor < self.compacted:
+            await _say(response, "ERROR", status(410, f"too old resource version: {cursor}", "Expired"))
+            return response
+        stream = Stream(kind, response)
+        self.streams.append(stream)
+        try:
+            await self._follow(request, stream, cursor)
+        finally:
+            self.streams.remove(stream)
+        return response
+
+    async def _follow(self, request: web.Request, stream: Stream, cursor: int) -> None:
+        while True:
+            changed = self._changed.next()
+            for write in [each for each in self.history if each.revision > cursor and each.kind is stream.kind]:
+                if self._selects(request, write.key, write.object):
+                    await _say(stream.response, write.event, write.object)
+                cursor = write.revision
+            while stream.orders:
+                if (line := stream.orders.popleft()) is None:
+                    return
+                await stream.response.write(line)
+            await changed.wait()
+
+
+async def _say(response: web.StreamResponse, type_: str, each: Object) -> None:
+    await response.write(json.dumps({"type": type_, "object": each}).encode() + b"\n")
+
+
+def _content(kind: type[KubeObject], number: int) -> Object:
+    if kind is Ingress:
+        return {"spec": {"ingressClassName": "envoy", "rules": [{"host": f"n{number}.example"}]}}
+    if kind is IngressClass:
+        return {"spec": {"controller": f"example.com/n{number}"}}
+    if kind is Service:
+        return {"spec": {"ports": [{"port": number}]}}
+    if kind is Secret:
+        return {"data": {"tls.crt": base64.b64encode(str(number).encode()).decode()}}
+    return {"addressType": "IPv4", "endpoints": [], "ports": [{"port": number}]}
+
+
+def number(each: KubeObject) -> int:
+    """What `write` returned for this version."""
+    match each:
+        case Ingress():
+            return int(str((each.spec.rules or ())[0].host)[1:].partition(".")[0])
+        case IngressClass():
+            return int(each.spec.controller.partition("/n")[2])
+        case Service():
+            return (each.spec.ports or ())[0].port
+        case Secret():
+            return int((each.data and each.data.tls_crt) or b"0")
+        case EndpointSlice():
+            return (each.ports or ())[0].port or 0

@@ -1,0 +1,74 @@
+"""What one watch covers: a kind, in one namespace or in all."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from xds.kube.objects import EndpointSlice, Ingress, IngressClass, Key, KubeObject, Secret, Service
+
+_GROUPS: Final[dict[type[KubeObject], tuple[str, str]]] = {
+    Ingress: ("networking.k8s.io", "ingresses"),
+    IngressClass: ("networking.k8s.io", "ingressclasses"),
+    Service: ("", "services"),
+    EndpointSlice: ("discovery.k8s.io", "endpointslices"),
+    Secret: ("", "secrets"),
+}
+
+SECRETS: Final = "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token"
+"""What never holds a certificate and makes up most of many clusters' Secrets."""
+
+_USER: Final = re.compile(r'User "([^"]+)" cannot')
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """`namespace` is empty for all, and for what has none; `selector` is a field selector."""
+
+    kind: type[KubeObject]
+    namespace: str = ""
+    selector: str = ""
+
+    @property
+    def resource(self) -> str:
+        """As kubectl and RBAC write it: `ingresses.networking.k8s.io`."""
+        group, plural = _GROUPS[self.kind]
+        return f"{plural}.{group}" if group else plural
+
+    @property
+    def path(self) -> str:
+        group, plural = _GROUPS[self.kind]
+        root = f"/apis/{group}/v1" if group else "/api/v1"
+        return f"{root}/namespaces/{self.namespace}/{plural}" if self.namespace else f"{root}/{plural}"
+
+    def __str__(self) -> str:
+        return f"{self.resource} in namespace {self.namespace}" if self.namespace else self.resource
+
+    def of(self, key: Key) -> "Scope":
+        """Of this kind the object alone."""
+        return Scope(self.kind, key.namespace, f"metadata.name={key.name}")
+
+    def grant(self, message: str) -> str:
+        """What to type so that it may be watched. `message` is the API server's, which names the user."""
+        user = match[1] if (match := _USER.search(message)) else "USER"
+        kind, where = ("role", f" -n {self.namespace}") if self.namespace else ("clusterrole", "")
+        name = f"xds-ingress-{_GROUPS[self.kind][1]}"
+        return (
+            f"kubectl create {kind} {name}{where} --verb=list,watch --resource={self.resource} && "
+            f"kubectl create {kind}binding {name}{where} --{kind}={name} --user={user}"
+        )
+
+
+def scopes(namespaces: Iterable[str], default_tls_secret: Key | None) -> list[Scope]:
+    """One watch each. Without namespaces: all of them.
+
+    The Secret that is used without an Ingress naming it may be elsewhere, and is then watched alone.
+    """
+    wanted = sorted(set(namespaces)) or [""]
+    found = [Scope(IngressClass)]
+    for namespace in wanted:
+        found += (Scope(kind, namespace) for kind in (Ingress, Service, EndpointSlice))
+        found.append(Scope(Secret, namespace, SECRETS))
+    if default_tls_secret and wanted != [""] and default_tls_secret.namespace not in wanted:
+        found.append(Scope(Secret).of(default_tls_secret))
+    return found
