@@ -147,7 +147,16 @@ async def serving(folder: Path, **addresses: str) -> AsyncIterator[Serve]:
 async def refused(folder: Path, **addresses: str) -> str:
     """What a server says that can't begin: one line, with exit code 3."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "xds", "serve", *flags(folder, **addresses), "--log-level", "error"),
+        *(
+            sys.executable,
+            "-m",
+            "xds",
+            "serve",
+            *flags(folder, **addresses),
+            "--log-level",
+            "error",
+            "--allow-plaintext",
+        ),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -198,6 +207,9 @@ class Slow:
 
     def __call__(self, _: Path) -> "Slow":
         return self
+
+    def waiting_for(self) -> str:
+        return "" if self.read.is_set() else "the test"
 
     async def batches(self) -> AsyncIterator[Batch]:
         await self.read.wait()
