@@ -37,8 +37,8 @@ check: venv ## lint, types, import contracts, generated files up to date
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/shellcheck k8s/*.sh k8s/*/*.sh
 
-bench: venv ## measure: the figures that the documents quote
-	$(BIN)/python -m tests.bench
+bench: venv kube ## measure: the figures that the documents quote
+	$(NETNS) $(BIN)/python -m tests.bench
 
 generate: venv ## compile protos/ into xds/api/
 	$(BIN)/python tests/support/generated.py

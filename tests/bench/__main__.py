@@ -10,15 +10,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import endpoint_latency, thousand
+from tests.bench import cluster, endpoint_latency, thousand
+from tests.support.cluster.assets import missing
 
-BENCHMARKS = (endpoint_latency, thousand)
+BENCHMARKS = (endpoint_latency, thousand, cluster)
 
 
 def main() -> None:
     console = Console(soft_wrap=True)
     figures = {}
     for benchmark in BENCHMARKS:
+        if benchmark is cluster and (reason := missing()):
+            console.print(f"cluster: skipped: {reason}")
+            continue
         found = asyncio.run(benchmark.measure())
         figures[benchmark.__name__.rpartition(".")[2]] = found
         table = Table("", "", title=(benchmark.__doc__ or "").splitlines()[0], title_justify="left", show_header=False)

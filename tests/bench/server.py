@@ -1,4 +1,4 @@
-"""The real `xds serve` on a folder, for benchmarks."""
+"""The real `xds serve`, for benchmarks."""
 
 import asyncio
 import contextlib
@@ -38,6 +38,12 @@ class Served:
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
+    @property
+    def peak(self) -> float:
+        """The most megabytes that were resident at a time: VmHWM of proc_pid_status(5)."""
+        [line] = [line for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines() if "VmHWM" in line]
+        return int(line.split()[1]) * 1024 / 1e6
+
     async def ready(self) -> float:
         """Wait for /readyz, and return the seconds since the process was started."""
         async with aiohttp.ClientSession() as session:
@@ -51,10 +57,17 @@ class Served:
 
 @contextlib.asynccontextmanager
 async def served(folder: Path, *flags: str, listen: str = "") -> AsyncIterator[Served]:
-    """The server, with further flags, at the address `listen` or a free one."""
+    """The server on a folder, with further flags, at the address `listen` or a free one."""
+    async with serving("--from", str(folder), *flags, listen=listen) as server:
+        yield server
+
+
+@contextlib.asynccontextmanager
+async def serving(*flags: str, listen: str = "") -> AsyncIterator[Served]:
+    """The same with any source, which is among the flags."""
     listen = listen or f"127.0.0.1:{free_port()}"
     admin = f"127.0.0.1:{free_port()}"
-    where = ("--from", folder, "--listen", listen, "--admin", admin, "--log-level", "error")
+    where = ("--listen", listen, "--admin", admin, "--log-level", "error")
     started = time.monotonic()
     process = await asyncio.create_subprocess_exec(XDS, "serve", *where, *flags)
     try:

@@ -1,7 +1,8 @@
 """kill -9 under load: clients notice nothing, a proxy that reconnects is sent nothing, and the next change arrives.
 
-Covers: the API server, etcd, a lone control plane, control plane and API server together, one of two replicas in turn.
-Excludes: what a stale watch and a relist do (test_source.py), the Lease (test_report.py). What is measured is printed
+Covers: the API server, etcd, a lone control plane, control plane and API server together, one of two replicas in turn;
+and a replica that slept while half of the objects went, until it had to list again.
+Excludes: stale watches in all their forms (test_source.py), the Lease (test_report.py). What is measured is printed
 (`pytest -s`), and nothing asserts a time. Outages last 5 s, or XDS_OUTAGE_SECONDS.
 """
 
@@ -51,12 +52,17 @@ class Fleet:
         return time.monotonic() - began
 
     async def until_served(self, host: str) -> None:
-        async with asyncio.timeout(60), aiohttp.ClientSession(headers={"Host": host}) as session:
-            while True:
-                async with session.get(f"http://{self.proxy}:{PORT}/") as answer:
-                    if answer.status == 200:
-                        return
+        async with asyncio.timeout(60):
+            while await self.answer(host) != 200:
                 await asyncio.sleep(0.01)
+
+    async def answer(self, host: str) -> int:
+        """The status of a request to that host."""
+        async with (
+            aiohttp.ClientSession(headers={"Host": host}) as session,
+            session.get(f"http://{self.proxy}:{PORT}/") as answer,
+        ):
+            return answer.status
 
     def tell(self, what: str) -> None:
         print(f"{what}: {self.load.sent} requests sent, {len(self.load.failed)} failed")
@@ -170,4 +176,36 @@ async def test_one_of_two_replicas_is_killed_in_turn(fleet: Fleet) -> None:
         assert not pushed
         assert set(more(before, await other.pushes())) == {"eds", "rds"}
         serving, other = other, serving
+    assert not fleet.load.failed
+
+
+async def test_after_a_compaction_it_ends_where_a_fresh_start_ends(fleet: Fleet) -> None:
+    replica, fresh = fleet.replicas
+    names = [f"more-{number}" for number in range(20)]
+    ingresses = f"/apis/networking.k8s.io/v1/namespaces/{fleet.namespace}/ingresses"
+    for name in names:
+        await fleet.cluster.request("POST", ingresses, ingress(fleet.namespace, name, f"{name}.test"))
+    await asyncio.gather(*(fleet.until_served(f"{name}.test") for name in names))
+    await fleet.cluster.apiserver.kill()  # else its streams would hold the news until the replica awakes
+    replica.pause()
+    await fleet.cluster.start()
+    gone, kept = names[::2], names[1::2]
+    for name in gone:
+        await fleet.cluster.request("DELETE", f"{ingresses}/{name}")
+    await fleet.cluster.compact()
+    await fleet.cluster.apiserver.kill()
+    await fleet.cluster.start()
+    await fresh.start()
+    expected = await fresh.versions()
+    replica.resume()
+    while await replica.versions() != expected or not await replica.has_a_proxy():
+        await asyncio.sleep(0.02)
+    assert '"listing_again"' in replica.log.read_text()
+    took = await fleet.change()
+    fleet.tell("watches stale (410), half of the Ingresses gone")
+    print(
+        f"the same {len(expected)} versions as of a fresh start; the next change arrived {took:.1f} s after it was made"
+    )
+    assert [await fleet.answer(f"{name}.test") for name in (*gone, *kept)] == [404] * len(gone) + [200] * len(kept)
+    assert await replica.versions() == await fresh.versions()
     assert not fleet.load.failed

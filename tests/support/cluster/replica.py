@@ -44,6 +44,13 @@ class Replica(Part):
             answer = await debug_pb2_grpc.DebugServiceStub(channel).ListProxies(pb.ListProxiesRequest())
             return list(answer.proxies)
 
+    async def versions(self) -> dict[tuple[str, str], str]:
+        """Of all resources that proxies should have, by type URL and name."""
+        async with grpc.aio.insecure_channel(self.listen) as channel:
+            answer = debug_pb2_grpc.DebugServiceStub(channel).ListResources(pb.ListResourcesRequest())
+            resources = [each async for message in answer for each in message.resources]
+        return {(each.type_url, each.name): each.version for each in resources}
+
     async def has_a_proxy(self) -> bool:
         """Whether there is one, and it has asked for everything and accepted what it was sent."""
         types = [each for proxy in await self.proxies() for each in proxy.types]
