@@ -403,7 +403,7 @@ async def test_two_servers_do_not_share_a_port(folder: Path) -> None:
 
 
 async def test_a_host_that_is_not_here_is_said_in_one_line(folder: Path) -> None:
-    assert "192.0.2.1:18000" in await refused(folder, listen="192.0.2.1:18000")
+    assert "203.0.113.1:18000" in await refused(folder, listen="203.0.113.1:18000")
 
 
 async def test_a_folder_that_is_not_there_is_said_in_one_line(folder: Path) -> None:
