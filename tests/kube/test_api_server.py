@@ -22,10 +22,12 @@ from tests.support.plane import until
 from tests.support.watched_api import WatchedApi, number, refuse
 from xds.kube import api_secrets, api_server, api_watch, backoff
 from xds.kube.api_client import Access
+from xds.kube.api_outages import Outages
 from xds.kube.api_server import ApiServer
 from xds.kube.change import Applied, Batch, Deleted, Listed, Reported
 from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, Key, KubeObject, Secret, Service
 from xds.kube.problem import Problem
+from xds.kube.scope import Scope
 from xds.kube.source import SourceError
 
 PATIENCE = 10
@@ -334,6 +336,30 @@ async def test_an_unreachable_server_is_waited_for_and_told_of_once(
     api.write(Service, "a")
     await follower.until_equal()
     assert [len(events(logs, name)) for name in ("api_server_unreachable", "api_server_reached")] == [2, 2]
+
+
+async def test_a_server_that_is_back_and_knows_no_old_versions_is_listed_at_once(
+    api: WatchedApi, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delays: list[float] = []
+
+    async def pause(_: Outages, scope: Scope, delay: float) -> bool:
+        if scope.kind is Service:
+            delays.append(delay)
+        await asyncio.sleep(0)
+        return False
+
+    monkeypatch.setattr(Outages, "pause", pause)
+    follower = await follow()
+    await follower.until_synced()
+    api.faults[Service] += [_reset] * 4
+    api.cut()
+    api.write(Service, "a")
+    api.compact()
+    await follower.until_equal()
+    *away, expired = delays
+    assert max(away) > 2 * backoff.FIRST
+    assert expired <= backoff.FIRST
 
 
 async def _reset(request: web.Request) -> None:

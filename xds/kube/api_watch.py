@@ -92,6 +92,7 @@ class Watch:
         self._clock = asyncio.get_running_loop().time
         self._version = ""
         self._lists_stream = True
+        self._was_away = False
         self._round: asyncio.Timeout | None = None
 
     def relist(self) -> None:
@@ -115,8 +116,11 @@ class Watch:
         if isinstance(error, ExpiredError):
             self._version = ""
             self._outages.expired(self.scope, error)
+            if self._was_away:  # it is back, and a server that was restarted knows no old versions
+                self._backoff.reset()
         elif error is not None:
             self._outages.failed(self.scope, error)
+        self._was_away = isinstance(error, ApiUnavailable)
         if self._forbidden and isinstance(error, Refused) and error.status == 403:
             self._forbidden()
         wait = max(self._backoff.delay(), min(error.retry_after, PATIENCE) if isinstance(error, Refused) else 0)
