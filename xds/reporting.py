@@ -8,6 +8,7 @@ from typing import Any, Final
 from xds.kube.api_client import Access, ApiClient
 from xds.kube.objects import Key
 from xds.kube.reporter import SERVICE_ACCOUNT_NAMESPACE, Reporter, Reporting, lease_name
+from xds.kube.source import SourceError
 from xds.pipeline import Pipeline
 from xds.settings import ClusterSource, Settings
 
@@ -25,8 +26,8 @@ async def reporting(settings: Settings, pipeline: Pipeline) -> AsyncIterator[Rep
     if not isinstance(source, ClusterSource):
         yield None
         return
-    client = await ApiClient.create(source.access)
     lease = Key(await _namespace(source.access), lease_name(settings.ingress_class))
+    client = await ApiClient.create(source.access)
     reporter = Reporter(client, pipeline.state, pipeline, Reporting(lease, settings.publish, source.namespaces))
     task = asyncio.create_task(reporter.run())
     try:
@@ -40,7 +41,11 @@ async def reporting(settings: Settings, pipeline: Pipeline) -> AsyncIterator[Rep
 async def _namespace(access: Access) -> str:
     """That of the Pod, or of the kubeconfig's current context."""
     if access.kubeconfig is None:
-        return await asyncio.to_thread(SERVICE_ACCOUNT_NAMESPACE.read_text)
+        try:
+            return await asyncio.to_thread(SERVICE_ACCOUNT_NAMESPACE.read_text)
+        except OSError as error:
+            text = f"{SERVICE_ACCOUNT_NAMESPACE}: {error.strerror}; mount the namespace of the ServiceAccount too"
+            raise SourceError(text) from None
     from kubernetes.aio import config  # noqa: PLC0415 -- takes 0.5 s; a folder needs none
 
     untyped: Any = config

@@ -22,6 +22,7 @@ from xds.kube.event_writer import EventWriter
 from xds.kube.events import (
     BURST,
     INTERVAL,
+    KEEP,
     MAX_PENDING,
     OBJECT_BURST,
     OBJECT_INTERVAL,
@@ -171,7 +172,7 @@ def test_what_could_not_be_written_is_said_later() -> None:
     for solved in (False, True):
         [saying] = said(desk)
         assert saying.solved == solved
-        desk.failed(saying)
+        desk.failed(saying, 0)
         assert shown(desk) == [("web", solved)]
         desk.take([], [problem()])
 
@@ -201,6 +202,18 @@ def test_what_stands_is_said_again_before_it_is_forgotten() -> None:
     assert said(desk, REMIND - 1) == []
     desk.remind(REMIND + 1)
     assert shown(desk, REMIND + 1) == [("web", False)]
+
+
+def test_what_is_no_more_is_forgotten() -> None:
+    """Previews come with their problems and go with them, all day."""
+    desk = Desk(uid_of)
+    for number in range(50):
+        desk.take([problem(f"preview-{number}")], [])
+    said(desk)
+    desk.take([problem()], [problem(f"preview-{number}") for number in range(50)])
+    said(desk, 10_000)
+    desk.remind(10_000 + KEEP + REMIND)
+    assert len(desk._told) <= 1
 
 
 def existing(saying: Saying, at: float = 0) -> Existing:
@@ -256,7 +269,7 @@ def test_in_the_end_the_newest_event_says_what_is(found: list[tuple[str, int, in
         elif what == "say":
             write()
         elif what == "fail" and (saying := desk.next(now)):
-            desk.failed(saying)
+            desk.failed(saying, 0)
         elif what == "wait":
             now += 40
         elif what == "remind":

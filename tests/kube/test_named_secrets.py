@@ -230,6 +230,14 @@ def test_an_answer_from_before_the_end_of_the_secret_does_not_count() -> None:
     assert named.answer(A, page(11, found("a", 11))) == []
 
 
+def test_an_answer_may_know_that_the_secret_is_gone() -> None:
+    """The watch, which lags behind, says so again, and is not listened to."""
+    named = asked()
+    named.take(found("a", 10))
+    assert named.answer(A, page(12)) == [Deleted(Secret, A)]
+    assert named.take(Gone(A, "11")) == []
+
+
 def test_a_watch_that_lags_behind_an_answer_says_nothing_new() -> None:
     named = asked()
     named.answer(A, page(13, found("a", 13)))

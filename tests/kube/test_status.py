@@ -294,3 +294,21 @@ async def test_what_is_refused_for_itself_does_not_hold_up_the_others() -> None:
         it.own(it.ingress("a"), it.ingress("b"))
         await api.until(lambda: it.status("b"))
         assert it.status("a") is None
+
+
+async def test_a_service_that_does_not_exist_is_waited_for_in_peace(monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds = 0
+    once = StatusWriter._round
+
+    async def counted(writer: StatusWriter) -> None:
+        nonlocal rounds
+        rounds += 1
+        await once(writer)
+
+    monkeypatch.setattr(status_writer, "FOLLOW", 0.05)
+    monkeypatch.setattr(StatusWriter, "_round", counted)
+    api = FakeApi()
+    async with site(api, Publish(service=Key("xds", "missing"))):
+        await api.until(lambda: sum("/services" in each[1] for each in api.log) >= 3)
+        asked = sum("/services" in each[1] for each in api.log)
+        assert rounds <= asked + 1

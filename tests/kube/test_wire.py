@@ -129,9 +129,16 @@ def test_a_body_that_is_no_list(text: bytes) -> None:
         page_of(Service, text)
 
 
+@pytest.mark.parametrize("body", [b"{}", b'{"items": []}', b'{"kind": "Status", "status": "Failure"}', b"<html>"])
+def test_what_is_no_list_is_not_taken_for_an_empty_one(body: bytes) -> None:
+    """It would withdraw everything."""
+    with pytest.raises(GarbledError):
+        page_of(Service, body)
+
+
 def test_an_object_that_does_not_fit_is_a_problem_and_harms_no_other() -> None:
     bad, good = wire(service("bad"), spec={"ports": "many"}), wire(service("good"))
-    page = page_of(Service, json.dumps({"metadata": {}, "items": [bad, good]}).encode())
+    page = page_of(Service, json.dumps({"metadata": {"resourceVersion": "9"}, "items": [bad, good]}).encode())
     first, second = page.items
     assert isinstance(first.what, Problem)
     assert (str(first.what.object), first.what.field) == ("Service default/bad", "spec.ports")

@@ -24,6 +24,9 @@ from xds.kube.wire import failure_of
 if TYPE_CHECKING:
     from kubernetes.aio.client import Configuration
 
+LOGIN_TIMEOUT: Final = 30.0
+"""Seconds for new credentials: an exec plugin may hang."""
+
 CONNECT: Final = 10.0
 """Seconds to connect, TLS included."""
 
@@ -174,15 +177,13 @@ class ApiClient:
         data = None if body is None else json.dumps(body).encode()
         limits = aiohttp.ClientTimeout(total=timeout)
         headers = {} if data is None else {"Content-Type": content_type}
-        async with self._answer(
-            method, path, params=params or {}, timeout=limits, data=data, headers=headers
-        ) as answer:
-            text = await answer.read()
-            try:
-                decoded = json.loads(text or b"{}")
-            except ValueError:
-                decoded = {}
-            return answer.status, decoded if isinstance(decoded, dict) else {}
+        how: dict[str, Any] = {"params": params or {}, "timeout": limits, "data": data}
+        try:
+            # Over new credentials and a second try, too: a write must not land after its time.
+            async with asyncio.timeout(timeout), self._answer(method, path, headers=headers, **how) as answer:
+                return answer.status, _object(await answer.read())
+        except TimeoutError:
+            raise ApiUnavailable("no answer in time") from None
 
     @contextlib.asynccontextmanager
     async def _answer(
@@ -205,12 +206,24 @@ class ApiClient:
         async with self._relogin:
             if self._login is used:
                 try:
-                    self._login = await _Login.create(self._access)
+                    async with asyncio.timeout(LOGIN_TIMEOUT):
+                        self._login = await _Login.create(self._access)
                 except CredentialsError as error:
                     raise ApiUnavailable(_unusable(self._access, str(error))) from None
+                except TimeoutError:
+                    raise ApiUnavailable(f"no new credentials within {LOGIN_TIMEOUT:.0f} s") from None
                 used.retired = True
                 await used.release()
             return self._login
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    """The object in an answer; an empty one for anything else."""
+    try:
+        decoded = json.loads(text or b"{}")
+    except ValueError:
+        return {}
+    return decoded if isinstance(decoded, dict) else {}
 
 
 class _Distrusted(ApiUnavailable):

@@ -126,6 +126,7 @@ class Watch:
         wait = max(self._backoff.delay(), min(error.retry_after, PATIENCE) if isinstance(error, Refused) else 0)
         if await self._outages.pause(self.scope, wait):
             self._backoff.reset()
+            await asyncio.sleep(self._backoff.delay())
 
     async def _connect(self) -> Exception | None:
         """Follows for as long as one connection lasts. Returns why it ended; None: it was time, or `relist` said so."""
@@ -167,7 +168,7 @@ class Watch:
         async with AsyncExitStack() as stack:
             response = await self._opened(stack, params)
             if resumed:
-                settled = asyncio.get_running_loop().call_later(SETTLE, self._outages.caught_up, self.scope)
+                settled = asyncio.get_running_loop().call_later(SETTLE, self._settled)
                 stack.callback(settled.cancel)
             while piece := await self._read(response, lasts + PATIENCE):
                 await self._take(lines.feed(piece))
@@ -182,8 +183,12 @@ class Watch:
                 response = await stack.enter_async_context(context)
         except TimeoutError:
             raise ApiUnavailable(f"no answer for {PATIENCE:.0f} s") from None
-        self._outages.works(self.scope)
         return response
+
+    def _settled(self) -> None:
+        """Nothing was missed, as far as one can know: the protocol has no word for it."""
+        self._outages.works(self.scope)
+        self._outages.caught_up(self.scope)
 
     async def _read(self, response: aiohttp.ClientResponse, patience: float) -> bytes:
         """What comes next; nothing at the end."""
@@ -211,6 +216,8 @@ class Watch:
                 error = ExpiredError(f"{event.code} {event.reason}: {event.message}")
                 break
             version = self._note(event, news) or version
+            # Not before: also a login page, or what stands in for the API server, answers 200.
+            self._outages.works(self.scope)
         if news.complete or self._version:
             await self._deliver(news)
             self._version = version
@@ -254,8 +261,9 @@ class Watch:
 
     async def _page(self, params: Mapping[str, str]) -> Page:
         async with self._client.get(self.scope.path, self._selected(params), timeout=_SLOW) as response:
+            page = page_of(self.scope.kind, await response.read())
             self._outages.works(self.scope)
-            return page_of(self.scope.kind, await response.read())
+            return page
 
     def _note_page(self, page: Page) -> None:
         for each in page.items:

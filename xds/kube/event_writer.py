@@ -106,7 +106,7 @@ class EventWriter:
         try:
             await self._write(saying)
         except (ApiUnavailable, Declined) as error:
-            desk.failed(saying)
+            desk.failed(saying, now())
             await asyncio.sleep(self._outage.failed(error))
         else:
             self._outage.worked()

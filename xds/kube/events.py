@@ -228,7 +228,8 @@ class Desk:
             if told and not told.solved and told.at + REMIND < now:
                 del self._told[topic.name]
             self._consider(topic)
-        self._told = {name: told for name, told in self._told.items() if not told.solved or told.at + KEEP > now}
+        standing = {topic.name for topic in self._topics.values()}
+        self._told = {name: told for name, told in self._told.items() if name in standing or told.at + KEEP > now}
         self._buckets = {name: bucket for name, bucket in self._buckets.items() if not bucket.is_full(now)}
 
     def due(self) -> float:
@@ -248,11 +249,11 @@ class Desk:
                 return saying
         return None
 
-    def failed(self, saying: Saying) -> None:
+    def failed(self, saying: Saying, now: float) -> None:
         """It was not written, and is to be tried again."""
         self._told.pop(saying.topic.name, None)
         if saying.solved:
-            self._told[saying.topic.name] = Told(solved=False, at=inf)
+            self._told[saying.topic.name] = Told(solved=False, at=now)
         self._consider(saying.topic)
 
     def _appeared(self, problem: Problem) -> Topic | None:

@@ -99,6 +99,8 @@ class NamedSecrets(Known):
         if said is None or said >= version:
             return []
         self._answered[key] = version
+        if not any(each.key == key for each in page.items):
+            return self._gone(key)
         found = [each for each in page.items if each.key == key and each.version != self._versions.get(key)]
         return [change for each in found for change in self._found(each)]
 

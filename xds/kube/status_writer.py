@@ -106,7 +106,9 @@ class StatusWriter:
 
     async def _rest(self) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(0, min(self._list_at, self._follow_at) - now())):
+            # Without anything to publish, nothing is listed.
+            until = self._follow_at if self._board.published is None else min(self._list_at, self._follow_at)
+            async with asyncio.timeout(max(0, until - now())):
                 await self._wake.wait()
 
     async def _read(self) -> None:

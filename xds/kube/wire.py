@@ -164,8 +164,15 @@ def page_of(kind: type[KubeObject], body: bytes) -> Page:
     """One page of a list.
 
     Raises:
-        GarbledError: the body is no list.
+        GarbledError: the body is no list. An empty object is none: every list has a version.
     """
+    page = _page_of(kind, body)
+    if not page.version:
+        raise GarbledError("an answer that is no list")
+    return page
+
+
+def _page_of(kind: type[KubeObject], body: bytes) -> Page:
     try:
         page = _DECODERS[kind].page.decode(body)
         found = [_found(kind, each) for each in page.items]
