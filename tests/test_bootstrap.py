@@ -18,6 +18,7 @@ from tests.support.envoy import BINARY, free_port, needs_envoy, running_envoy
 from tests.support.plane import Plane
 from xds.bootstrap import BootstrapOptions, bootstrap_yaml
 from xds.cli import run
+from xds.resources.options import ProxyOptions
 from xds.server.address import parse
 
 TLS = ["--tls-ca", "/tls/ca.crt", "--tls-cert", "/tls/tls.crt", "--tls-key", "/tls/tls.key"]
@@ -80,7 +81,8 @@ def test_no_envoy_is_ready_before_it_has_its_listeners() -> None:
 @needs_envoy
 @pytest.mark.parametrize("sotw", [False, True])
 async def test_envoy_becomes_ready(sotw: bool, tmp_path: Path) -> None:
-    async with Plane() as plane, running_envoy(plane.address, tmp_path, sotw=sotw) as envoy:
+    proxy = ProxyOptions(listener_address="127.0.0.1", http_port=free_port())
+    async with Plane(proxy=proxy) as plane, running_envoy(plane.address, tmp_path, sotw=sotw) as envoy:
         await envoy.until_ready()
         assert plane.status("test").variant == ("sotw" if sotw else "delta")
         assert "[warning]" not in envoy.log
