@@ -103,7 +103,8 @@ TLS_DEFAULT = Table(
             rule("*.wild.example.com", path("/", "wild")),
             tls=[
                 tls("a.example.com", secret="cert-a"),
-                tls("d.example.com"),
+                tls("d.example.com", "*.own.example.com"),
+                tls("p.own.example.com", secret="cert-a"),
                 tls("*.wild.example.com", secret="cert-wild"),
                 tls("m.example.com", "*.gone.example.com", secret="nowhere"),
             ],
@@ -134,6 +135,8 @@ TLS_DEFAULT = Table(
         https("x.gone.example.com", "/n", CLOSED),
         https("x.gone.example.com", "/n", MISDIRECTED, sni="unknown.test"),
         https("y.x.gone.example.com", "/n", "unnamed", why="two labels: no entry covers it"),
+        https("p.own.example.com", "/n", "unnamed", sni="x.own.example.com", why="its wildcard stands for it, too"),
+        https("p.own.example.com", "/n", "unnamed"),
         http("plain.example.com", "/", "plain"),
         http("a.example.com", "/", "a"),
     ),

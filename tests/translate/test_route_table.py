@@ -10,7 +10,8 @@ import pytest
 from tests.support.objects import World, manifest
 from tests.support.route_table import TABLES, Case, Table
 from xds.kube.decode import decode
-from xds.translate.matcher import Request, answer
+from xds.translate.matcher import Edge, answer
+from xds.translate.request import Request
 from xds.translate.translator import Translator
 
 CASES = [pytest.param(table, case, id=f"{table.name}-{case.name}") for table in TABLES for case in table.cases]
@@ -26,7 +27,7 @@ def traffic(table_name: str) -> Translator:
 @pytest.mark.parametrize(("table", "case"), CASES)
 def test_route_table(table: Table, case: Case) -> None:
     request = Request(case.authority, case.path, https=case.https, sni=case.sni)
-    given = answer(traffic(table.name), request, redirect_https=table.redirect_https)
+    given = answer(traffic(table.name), request, Edge(redirect_https=table.redirect_https))
     assert given.status == case.status
     if case.service is not None:
         assert given.route is not None

@@ -82,7 +82,8 @@ class RouteTables:
         return found
 
     def _default(self, termination: Termination, served: set[str]) -> Iterator[Domain]:
-        others = (self._tls_hosts | self._refused) - set(termination.hosts)
+        own = frozenset(termination.hosts)
+        others = frozenset(host for host in self._tls_hosts | self._refused if not _is_covered(host, own))
         served |= {host for host in self._traffic.hosts.keys() - {NO_HOST} if not _is_covered(host, others)}
         yield self._any()
         for host in sorted(served | others):

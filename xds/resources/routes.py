@@ -156,9 +156,11 @@ def _redirect(name: str, headers: list[HeaderMatcher], port: int) -> EnvoyRoute:
 
 
 def _more_labels_than(wildcard: str) -> HeaderMatcher:
-    """Matches the hosts below a wildcard that have more than one label in its place, with or without a port."""
+    """Matches the hosts below a wildcard that have more than one label in its place, with or without a port, which for
+    Envoy is all that stands behind the last colon.
+    """
     suffix = wildcard.removeprefix("*").replace(".", "[.]")
-    regex = RegexMatcher(regex=rf"(?i).*[.][^.]*{suffix}(:[0-9]+)?")
+    regex = RegexMatcher(regex=rf"(?i).*[.][^.]*{suffix}(:[^:]*)?")
     return HeaderMatcher(name=":authority", string_match=StringMatcher(safe_regex=regex))
 
 

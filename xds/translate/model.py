@@ -128,8 +128,11 @@ def is_wildcard(host: str) -> bool:
 
 
 def wildcard_of(host: str) -> str:
-    """The wildcard that covers a name: the first label replaced, as a wildcard stands for exactly one."""
-    return "*." + host.partition(".")[2]
+    """The wildcard that covers a name: the first label replaced, as a wildcard stands for exactly one. Empty if the
+    name begins with a dot: an empty label is none.
+    """
+    label, _, rest = host.partition(".")
+    return f"*.{rest}" if label else ""
 
 
 def covers(pattern: str, host: str) -> bool:

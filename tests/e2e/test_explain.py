@@ -1,0 +1,88 @@
+"""What the matcher says of a request, against what a real Envoy does with it.
+
+Covers: generated requests on generated Ingresses: status, backend, the path it is sent, the certificate of the
+connection. XDS_EXPLAIN_EXAMPLES says how many requests are tried with each set of options; the number is printed.
+Excludes: the cases that people think of (test_route_table).
+"""
+
+import dataclasses
+import os
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import strategies as st
+
+from tests.support.envoy import needs_envoy
+from tests.support.objects import key
+from tests.support.oracle import Oracle, Seen
+from tests.support.requests import ALIVE, FIXED, ingresses, requests
+from xds.kube.objects import Ingress
+from xds.pipeline import Pipeline
+from xds.resources.options import ProxyOptions
+from xds.translate.matcher import Edge, Handshake, answer
+from xds.translate.request import Request, normalized
+from xds.translate.translator import TranslateOptions
+
+pytestmark = needs_envoy
+
+EXAMPLES: Final = int(os.environ.get("XDS_EXPLAIN_EXAMPLES", "800"))
+AT_ONCE: Final = 40
+"""Requests on one set of Ingresses."""
+
+OPTIONS: Final = {
+    "plain": (TranslateOptions(), ProxyOptions()),
+    "redirect": (TranslateOptions(default_tls_secret=key("default")), ProxyOptions(redirect_https=True)),
+    "trusted": (TranslateOptions(default_tls_secret=key("nowhere")), ProxyOptions(redirect_https=True, trusted_hops=1)),
+}
+
+
+@pytest.fixture(params=OPTIONS, scope="module")
+def oracle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Oracle]:
+    with Oracle(tmp_path_factory.mktemp("oracle"), FIXED, ALIVE, *OPTIONS[request.param]) as running:
+        yield running
+
+
+def test_envoy_does_as_is_said(oracle: Oracle, capsys: pytest.CaptureFixture[str]) -> None:
+    asked: Counter[int] = Counter()
+
+    @settings(
+        max_examples=-(-EXAMPLES // AT_ONCE),
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate],  # an example is quickly read, and slowly shrunk
+        database=None,
+    )
+    @given(ingresses, st.lists(requests, min_size=AT_ONCE, max_size=AT_ONCE))
+    def compare(some: list[Ingress], tried: list[Request]) -> None:
+        oracle.become(some)
+        for request, seen in zip(tried, oracle.ask(tried), strict=True):
+            asked[seen.status] += 1
+            told = expected(oracle.pipeline, request, oracle.proxy)
+            note(f"{request}\nsaid {told}\nseen {seen}")
+            assert told == dataclasses.replace(seen, location="")
+
+    compare()
+    with capsys.disabled():
+        print(f" {asked.total()} requests, by status {dict(sorted(asked.items()))}", end=" ")
+
+
+def expected(pipeline: Pipeline, request: Request, proxy: ProxyOptions) -> Seen:
+    said = answer(pipeline.traffic, request, Edge(proxy.redirect_https, proxy.trusted_hops))
+    status, backend, path = said.status, "", ""
+    if said.route and said.route.backend:
+        backend = str(said.route.service)
+        query = request.path.partition("?")
+        path = normalized(request.path) + query[1] + query[2]
+        if said.route.service not in ALIVE:
+            status, backend, path = 503, "", ""
+    certificate = b""
+    for step in said.steps:
+        if isinstance(step, Handshake) and step.termination:
+            chain = pipeline.traffic.certificates[step.termination.secret].chain
+            certificate = x509.load_pem_x509_certificate(chain).public_bytes(Encoding.DER)
+    return Seen(status, backend, path, "", certificate)

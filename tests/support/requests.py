@@ -1,0 +1,164 @@
+"""Strategies for Ingresses that get in each other's way, and for requests as nobody should write them."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from hypothesis import strategies as st
+
+from tests.support.objects import certificate, endpoint, ingress, path, rule, secret, service, slice_of, tls
+from xds.kube.objects import Ingress, IngressRule, IngressTLS, Key, KubeObject
+from xds.translate.request import METHODS, Request
+
+ALIVE: Final = (Key("default", "web"), Key("default", "api"), Key("team", "web"))
+"""The Services that have a backend."""
+
+FIXED: Final[tuple[KubeObject, ...]] = (
+    *(service(key.name, "http:80", ns=key.namespace) for key in ALIVE),
+    service("empty", "http:80"),
+    service("leaving", "http:80"),
+    slice_of("leaving", endpoint("127.0.0.1", ready=False, serving=False), ports=["http:9"]),
+    secret("one", certificate("a.example.com")),
+    secret("two", certificate("*.example.com", serial=2)),
+    secret("default", certificate("default", serial=3)),
+    secret("one", certificate("team", serial=4), ns="team"),
+)
+
+# Few of each, so that they meet.
+_BACKENDS: Final = ("web", "web", "web:http", "api", "api", "empty", "leaving", "ghost", "web:81", "bucket!")
+_HOSTS: Final = (
+    "a.example.com",
+    "b.example.com",
+    "*.example.com",
+    "example.com",
+    "x.a.example.com",
+    "*.a.example.com",
+    "*.b.a.example.com",
+    "localhost",
+    "a-b.test",
+    "*.test",
+)
+_PATHS: Final = (
+    "/",
+    "/a",
+    "/a/",
+    "/a/b",
+    "/A",
+    "/ab",
+    "/a/b/c",
+    "/%61",
+    "/a%20b",
+    "/é",
+    "/a;x",
+    "/*",
+    "/a.b",
+    "/c:d",
+    "/'",
+)
+
+paths = st.builds(
+    path,
+    st.sampled_from(_PATHS),
+    st.sampled_from(_BACKENDS),
+    st.sampled_from(("Prefix", "Exact", "ImplementationSpecific")),
+)
+rules = st.builds(
+    lambda host, some: rule(host, *some),
+    st.one_of(st.sampled_from(_HOSTS), st.none()),
+    st.lists(paths, max_size=4),
+)
+tls_entries = st.builds(
+    lambda hosts, name: tls(*hosts, secret=name),
+    st.lists(st.sampled_from(_HOSTS), max_size=3, unique=True),
+    st.sampled_from(("one", "two", "default", "nowhere", None)),
+)
+
+
+def _ingress(
+    name: str, ns: str, created: int | None, some: Iterable[IngressRule], entries: Iterable[IngressTLS], to: str | None
+) -> Ingress:
+    return ingress(name, *some, ns=ns, created=created, tls=entries, default=to)
+
+
+ingresses: st.SearchStrategy[list[Ingress]] = st.lists(
+    st.builds(
+        _ingress,
+        st.sampled_from(("one", "two", "three")),
+        st.sampled_from(("default", "default", "team")),
+        st.sampled_from((None, 1, 2)),
+        st.lists(rules, min_size=1, max_size=6),
+        st.lists(tls_entries, max_size=2),
+        st.one_of(st.none(), st.sampled_from(_BACKENDS)),
+    ),
+    min_size=1,
+    max_size=4,
+    unique_by=lambda each: each.key,
+)
+
+_odd = st.sampled_from("!$%&'()*+,-.:;=@[]_~/?#\\<>\"^`{|}\x7f\xe9 ")
+_labels = st.sampled_from(("a", "b", "x", "A", "example", "com", "", "*", "localhost", "test", "a-b", "127", "%61"))
+_names = st.one_of(
+    st.sampled_from(_HOSTS),
+    st.sampled_from(_HOSTS).map(lambda host: host.replace("*", "w")),
+    st.sampled_from(_HOSTS).map(str.upper),
+    st.builds("{}.{}".format, _labels, st.sampled_from(_HOSTS)),
+    st.builds("{}{}".format, st.sampled_from(_HOSTS), st.sampled_from((".", "..", ".example.com", "x"))),
+    st.lists(_labels, max_size=4).map(".".join),
+    st.sampled_from(("", "[::1]", "[::1", "::1", "127.0.0.1", "user@a.example.com", "user:word@a.example.com")),
+    st.builds("{}{}{}".format, _labels, _odd, st.sampled_from(_HOSTS)),
+)
+_ports = st.sampled_from(("", "", "", ":80", ":8080", ":443", ":", ":0", ":99999999999", ":abc", ":80:80", ":-1", ":]"))
+
+_segments = st.one_of(
+    st.sampled_from(("", "a", "b", "c", "A", "ab", "é", "a b", "a%20b", "%61", "%41", "a;x", "*", "a.b", "c:d", "'")),
+    st.sampled_from(
+        (
+            ".",
+            "..",
+            "%2e",
+            "%2E%2e",
+            ".%2e",
+            "..;",
+            ".;x",
+            "..;a=b",
+            "..;\\\\b",
+            "a\\\\..;b",
+            "%2e;",
+            "...",
+            ";",
+            "..%2f",
+            "%2e%2e%2f",
+        )
+    ),
+    st.sampled_from(("%2f", "%2Fa", "a%2fb", "%5c", "%00", "%", "%zz", "%C3%A9", "%c3%a9", "%25%36%31", "a%2eb")),
+    st.builds("{}{}".format, st.sampled_from(("", "a", "..")), st.characters(min_codepoint=0x21, max_codepoint=0x7E)),
+    st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=4),
+)
+_tails = st.sampled_from(("", "", "", "/", "//", "?", "?q=1", "?/a/../b", "?a?b", "#f", "?q#f", "\\", "\\a", "\\..\\a"))
+_request_paths = st.one_of(
+    st.sampled_from(_PATHS).filter(str.isascii),
+    st.builds("{}{}".format, st.sampled_from(_PATHS).filter(str.isascii), _tails),
+    st.builds("/{}{}".format, st.lists(_segments, max_size=5).map("/".join), _tails),
+)
+_snis = st.one_of(
+    st.sampled_from(_HOSTS).map(lambda host: host.replace("*", "w")),
+    st.sampled_from(
+        ("", "", "A.Example.COM", "a.example.com.", "y.x.a.example.com", "other.test", "com", "w_x.example.com")
+    ),
+)
+
+
+def _request(authority: str, port: str, target: str, sni: str | None, method: str, proto: str | None) -> Request:
+    """Blanks around a header's value are none of it."""
+    host = f"{authority}{port}".strip()
+    return Request(host, target, https=sni is not None, sni=sni or "", method=method, forwarded_proto=proto)
+
+
+requests: st.SearchStrategy[Request] = st.builds(
+    _request,
+    _names,
+    _ports,
+    _request_paths,
+    st.one_of(st.none(), st.none(), _snis),
+    st.sampled_from(("GET",) * 8 + ("HEAD", "POST", "FOO", "get", *sorted(METHODS))),
+    st.sampled_from((None,) * 6 + ("https", "http", "", "HTTPS", "https, http")),
+)
