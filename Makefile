@@ -34,15 +34,15 @@ check: venv ## lint, types, import contracts, generated files up to date
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python tests/support/generated.py --check
+	$(BIN)/python -m tests.support.generated --check
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/shellcheck k8s/*.sh k8s/*/*.sh
 
 bench: venv kube ## measure: the figures that the documents quote
 	$(NETNS) $(BIN)/python -m tests.bench
 
-generate: venv ## compile protos/ into xds/api/
-	$(BIN)/python tests/support/generated.py
+generate: venv ## compile protos/ into xds/api/, and fetch the rules of Envoy's API
+	$(BIN)/python -m tests.support.generated
 
 goldens: venv ## rewrite the golden files, and delete those that no input has
 	GOLDENS=rewrite $(BIN)/pytest -q tests/golden

@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -127,3 +128,13 @@ async def running_envoy(
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+
+
+def refusal(config: Any, folder: Path) -> str:
+    """What Envoy says against a Bootstrap, given as JSON; empty if it takes it."""
+    file = folder / "bootstrap.json"
+    file.write_text(json.dumps(config))
+    flags = ("--mode", "validate", "--log-level", "warning", "--base-id", str(next(_base_ids)))
+    command = [str(BINARY), *flags, "-c", str(file)]
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return checked.stdout + checked.stderr if checked.returncode else ""

@@ -1,4 +1,7 @@
-"""Compiles protos/ into xds/api/; with --check says instead what is not up to date, and exits 1."""
+"""Compiles protos/ into xds/api/ and writes xds/resources/constraints.json.
+
+With --check it says instead what is not up to date, and exits 1.
+"""
 
 import sys
 import tempfile
@@ -7,6 +10,9 @@ from typing import Final
 
 from grpc_tools import _proto, protoc
 
+from tests.support import constraints
+from xds.resources.constraints import TABLE
+
 ROOT: Final = Path(__file__).parents[2]
 PROTOS: Final = ROOT / "protos"
 
@@ -14,10 +20,11 @@ PROTOS: Final = ROOT / "protos"
 def main() -> None:
     if "--check" not in sys.argv[1:]:
         compile_into(ROOT)
+        TABLE.write_text(constraints.text())
         return
     stale = differences()
     for path in stale:
-        print(f"{path} is not what protos/ says; run `make generate`")
+        print(f"{path} is not what it is made from; run `make generate`")
     sys.exit(1 if stale else 0)
 
 
@@ -35,6 +42,7 @@ def differences() -> list[Path]:
     with tempfile.TemporaryDirectory() as temporary:
         compile_into(Path(temporary))
         fresh = {path.relative_to(temporary): path.read_bytes() for path in Path(temporary).rglob("*_pb2*")}
+    fresh[TABLE.relative_to(ROOT)] = constraints.text().encode()
     return [path for path, content in fresh.items() if not _is(ROOT / path, content)]
 
 
