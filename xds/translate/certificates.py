@@ -3,6 +3,7 @@
 import warnings
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, SECP521R1, EllipticCurvePublicKey
@@ -17,10 +18,24 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509 import Certificate as X509Certificate
-from cryptography.x509 import ExtensionNotFound, InvalidVersion, TLSFeature, load_pem_x509_certificates
+from cryptography.x509 import (
+    DNSName,
+    ExtensionNotFound,
+    Extensions,
+    InvalidVersion,
+    IPAddress,
+    KeyUsage,
+    SubjectAlternativeName,
+    TLSFeature,
+    UniformResourceIdentifier,
+    load_pem_x509_certificates,
+)
+from cryptography.x509.oid import NameOID
 
 from xds.kube.objects import Secret, SecretData
 from xds.translate.model import Certificate
+
+_Extension = TypeVar("_Extension", TLSFeature, KeyUsage, SubjectAlternativeName)
 
 _SMALLEST_RSA_KEY = 2048
 
@@ -70,6 +85,8 @@ def _chain(pem: bytes) -> list[X509Certificate]:
             warnings.simplefilter("ignore", CryptographyDeprecationWarning)
             chain = load_pem_x509_certificates(pem)
             chain[0].public_key()
+            for each in chain:  # these are read when they are asked for
+                _ = each.subject, each.issuer, each.not_valid_before_utc, each.not_valid_after_utc
     except (ValueError, UnsupportedAlgorithm, InvalidVersion):
         raise _UnusableError("its tls.crt is not a chain of certificates in PEM") from None
     return chain
@@ -103,15 +120,33 @@ def _check(leaf: PublicKeyTypes, key: PublicKeyTypes) -> None:
 def _check_form(leaf: X509Certificate) -> None:
     """Refuse what Envoy would refuse of how a good key is written down, and of what the certificate asks for."""
     # RSA-PSS keys, and curves that are spelled out: the plain form of the key is then not what is in the certificate.
-    if _spki(leaf.public_key()) not in leaf.public_bytes(Encoding.DER):
+    key = leaf.public_key()
+    if _spki(key) not in leaf.public_bytes(Encoding.DER):
         raise _UnusableError("its key is not in the plain form of an RSA or named-curve key")
     try:
-        leaf.extensions.get_extension_for_class(TLSFeature)
-    except ExtensionNotFound:
-        return
+        extensions = leaf.extensions
     except ValueError:
         raise _UnusableError("its certificate's extensions can't be read") from None
-    raise _UnusableError("it demands OCSP stapling (must-staple), which is not supported")
+    if _find(extensions, TLSFeature):
+        raise _UnusableError("it demands OCSP stapling (must-staple), which is not supported")
+    usage = _find(extensions, KeyUsage)
+    if usage and not usage.digital_signature and isinstance(key, EllipticCurvePublicKey):
+        raise _UnusableError("its key usage doesn't allow digital signatures, and its key is for nothing else")
+    if not _has_name(leaf, _find(extensions, SubjectAlternativeName)):
+        raise _UnusableError("its certificate names nobody: it has no subject CN and no DNS, IP or URI SAN")
+
+
+def _find(extensions: Extensions, kind: type[_Extension]) -> _Extension | None:
+    try:
+        return extensions.get_extension_for_class(kind).value
+    except ExtensionNotFound:
+        return None
+
+
+def _has_name(leaf: X509Certificate, names: SubjectAlternativeName | None) -> bool:
+    if leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME):
+        return True
+    return any(isinstance(name, DNSName | IPAddress | UniformResourceIdentifier) for name in names or ())
 
 
 def _pem(key: PrivateKeyTypes) -> bytes:
