@@ -1,8 +1,8 @@
 """Which certificates are taken: just those that a real Envoy takes.
 
 Covers: how keys and certificates are made, named, bounded and written down. Excludes: what a bad one does to the
-Ingresses that use it (test_tls_table), what clients are served (tests/e2e/test_tls.py), and Ed25519: Envoy takes it, and
-then finds no signature algorithm to use it with.
+Ingresses that use it (test_tls_table), what clients are served (tests/e2e/test_tls.py), and Ed25519, which Envoy loads
+and has no signature algorithm for.
 """
 
 import base64
