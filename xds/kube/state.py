@@ -1,6 +1,6 @@
 """What we know: the objects that exist, and what a change to them makes stale."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, TypeVar
@@ -17,7 +17,7 @@ from xds.kube.objects import (
     Secret,
     Service,
 )
-from xds.kube.problem import ObjectRef, Problem
+from xds.kube.problem import ObjectRef, Problem, shown
 from xds.kube.references import Index, ReferenceIndex, references
 
 CONTROLLER: Final = "xds-ingress.dev/controller"
@@ -63,6 +63,14 @@ class Stale:
 
 FRESH: Final = Stale()
 """Nothing became stale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Whether an Ingress is ours, and why: what could follow "for"."""
+
+    ours: bool
+    why: str
 
 
 def seniority(ingress: Ingress) -> tuple[datetime, Key]:
@@ -134,6 +142,10 @@ class KubeState:
     def ingress(self, key: Key) -> Ingress | None:
         """The Ingress, if it is ours."""
         return self._get(Ingress, key) if key in self._ours else None
+
+    def ingresses(self) -> list[Ingress]:
+        """All there are, ours or not, in no order."""
+        return list(self._each(Ingress, list(self._objects[Ingress])))
 
     def slices(self, service: Key) -> Iterator[EndpointSlice]:
         """The EndpointSlices of a Service, by name."""
@@ -231,19 +243,32 @@ class KubeState:
         used = frozenset(service for service in touched if self._ours.by_service[service])
         return Stale(endpoints=used) if used else FRESH
 
-    def _is_ours(self, ingress: Ingress) -> bool:
-        """Whether the Ingress is for this controller.
+    def claim(self, ingress: Ingress) -> Claim:
+        """Whether the Ingress is for this controller, and why.
 
         Source: https://kubernetes.io/docs/concepts/services-networking/ingress/#ingress-class
         """
         name = ingress.spec.ingress_class_name or ingress.annotations.get(CLASS_ANNOTATION)
         classes = self._objects[IngressClass]
-        if name:
-            named = classes.get(Key("", name))
-            return _is_controlled_by_us(named) if named else name == self._ingress_class
+        if not name:
+            return self._claim_of_classless(classes.values())
+        named = classes.get(Key("", name))
+        if isinstance(named, IngressClass):
+            ours = _is_controlled_by_us(named)
+            return Claim(ours, f"its class {shown(name)} has the controller {shown(named.spec.controller)}")
+        ours = name == self._ingress_class
+        there = f"its class is {shown(name)}, there is no IngressClass of that name"
+        return Claim(ours, there if ours else f"{there}, and ours is {shown(self._ingress_class)}")
+
+    def _claim_of_classless(self, classes: Collection[KubeObject]) -> Claim:
         if not classes:
-            return self._claim_classless
-        return any(_is_controlled_by_us(each) and _is_default(each) for each in classes.values())
+            known = "it has no class, and there is no IngressClass"
+            return Claim(self._claim_classless, known)
+        ours = any(_is_controlled_by_us(each) and _is_default(each) for each in classes)
+        return Claim(ours, f"it has no class, and the default IngressClass is {'' if ours else 'not '}ours")
+
+    def _is_ours(self, ingress: Ingress) -> bool:
+        return self.claim(ingress).ours
 
 
 def _is_controlled_by_us(ingress_class: KubeObject) -> bool:

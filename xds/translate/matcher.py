@@ -67,7 +67,7 @@ class Handshake:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """What no proxy takes for a request: 400."""
+    """What no proxy takes for a request: 400, or 404."""
 
     why: str
 
@@ -200,8 +200,9 @@ def _walk(traffic: Traffic, request: Request, edge: Edge, steps: list[Step]) -> 
         steps.append(Malformed(why))
         return MALFORMED
     proto = request.forwarded_proto if edge.trusted_hops else None
-    if proto == "":
-        return NOT_FOUND  # Envoy 1.40 looks at no route then
+    if proto == "":  # Envoy 1.40 looks at no route then
+        steps.append(Malformed("x-forwarded-proto of a trusted proxy is empty"))
+        return NOT_FOUND
     host = without_port(request.authority).lower()
     if termination is None and _redirect(traffic.tls, host, edge, proto, steps):
         return REDIRECTED

@@ -1,7 +1,7 @@
 """From the `tls` entries of all Ingresses to which Secret's certificate serves which hosts."""
 
-from collections.abc import Iterator, Set
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -21,11 +21,13 @@ class TlsTable:
     """All terminations by Secret, in the order of their keys.
 
     `refused` are the hosts, sorted, whose entries have no usable certificate: no other certificate stands in for it,
-    be it the default one or that of a wildcard.
+    be it the default one or that of a wildcard. `owners` are the Ingresses whose entries decided, by host; for
+    explanations alone, and no difference between two tables.
     """
 
     terminations: tuple[Termination, ...] = ()
     refused: tuple[str, ...] = ()
+    owners: Mapping[str, Key] = field(default_factory=dict, compare=False)
 
 
 class CertificateStore:
@@ -57,6 +59,11 @@ class CertificateStore:
                 self._last_good[secret.key] = known[1].certificate
         return known[1]
 
+    def known(self, key: Key) -> Verdict | None:
+        """What was found of the Secret when it was last judged; None if it is not used."""
+        judged = self._judged.get(key)
+        return judged[1] if judged else None
+
     def last_good(self, key: Key) -> Certificate | None:
         return self._last_good.get(key)
 
@@ -73,7 +80,7 @@ class TlsTranslation:
         self._now = now
         self._findings = findings
         self._owners: dict[str, tuple[Key, Ingress]] = {}
-        self._refused: set[str] = set()
+        self._refused: dict[str, Ingress] = {}
         self._certificates: dict[Key, Certificate | None] = {}
 
     def run(self) -> tuple[TlsTable, dict[Key, Certificate]]:
@@ -95,7 +102,9 @@ class TlsTranslation:
             Termination(secret, tuple(sorted(hosts_of[secret])), is_default=secret == default)
             for secret in sorted(hosts_of)
         )
-        return TlsTable(tuple(terminations), tuple(sorted(self._refused - self._owners.keys())))
+        owners = {host: ingress.key for host, ingress in self._refused.items()}
+        owners |= {host: ingress.key for host, (_, ingress) in self._owners.items()}
+        return TlsTable(tuple(terminations), tuple(sorted(self._refused.keys() - self._owners.keys())), owners)
 
     def _claim(self, ingress: Ingress, entry: IngressTLS, at: str) -> None:
         hosts = list(self._hosts(ingress, entry, at))
@@ -103,7 +112,8 @@ class TlsTranslation:
         if secret is None:
             self._report_no_default(ingress, at)
         if secret is None or self._certificate(secret, ingress.ref, f"{at}.secretName") is None:
-            self._refused.update(hosts)
+            for host in hosts:
+                self._refused.setdefault(host, ingress)
             return
         for host in hosts:
             self._own(host, secret, ingress, at)

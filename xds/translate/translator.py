@@ -8,6 +8,7 @@ from xds.kube.objects import Key
 from xds.kube.problem import Problem
 from xds.kube.references import NO_HOST
 from xds.kube.state import KubeState, Stale
+from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
 from xds.translate.hosts import Findings, Scope, default_route, translate_host, translate_ingress
 from xds.translate.ledger import Ledger, News
@@ -71,6 +72,10 @@ class Translator:
     def certificates(self) -> Mapping[Key, Certificate]:
         """Those that terminate TLS, by Secret."""
         return self._certificates
+
+    def verdict(self, secret: Key) -> Verdict | None:
+        """What a Secret that a TLS entry names is good for; None if it doesn't exist, or nothing names it."""
+        return self._certificate_store.known(secret)
 
     @property
     def backends(self) -> Mapping[BackendKey, Backend]:

@@ -1,0 +1,190 @@
+"""What there is to know about a request, taken from the live state in one go: the rest is told in another thread."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from xds.kube.objects import EndpointSlice, Ingress, Key
+from xds.kube.problem import ObjectRef, Problem
+from xds.kube.references import NO_HOST
+from xds.kube.state import KubeState
+from xds.resources import names
+from xds.resources.options import ProxyOptions
+from xds.snapshot.resource import Resource, ResourceType
+from xds.snapshot.store import Store
+from xds.translate.certificates import Verdict
+from xds.translate.matcher import (
+    Answer,
+    Choice,
+    Coverage,
+    Edge,
+    Excerpt,
+    Fallback,
+    Handshake,
+    HostMatch,
+    Redirect,
+    answer,
+    excerpt,
+)
+from xds.translate.model import Backend, BackendKey, Termination
+from xds.translate.request import Request
+from xds.translate.translator import Translator
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that an explanation is made of.
+
+    `owners` are the Ingresses of the TLS hosts that decided something. `ingresses` are those of ours that have a say in
+    it, `strangers` those that name the host and aren't ours, with why. `problems` are all there are; `resources` what a
+    proxy must have to answer so.
+    """
+
+    request: Request
+    answer: Answer
+    options: ProxyOptions
+    owners: dict[str, Key]
+    verdict: Verdict | None
+    backend: Backend | None
+    slices: tuple[EndpointSlice, ...]
+    ingresses: tuple[Ingress, ...]
+    strangers: tuple[tuple[Ingress, str], ...]
+    problems: tuple[Problem, ...]
+    resources: tuple[Resource, ...]
+
+
+class Witness:
+    """Knows the live state. All methods but `answer` are for the loop that changes it, and cost little.
+
+    Args:
+        problems: All there is to report.
+    """
+
+    def __init__(
+        self,
+        state: KubeState,
+        traffic: Translator,
+        store: Store,
+        options: ProxyOptions,
+        problems: Callable[[], Sequence[Problem]],
+    ) -> None:
+        self.state = state
+        self.traffic = traffic
+        self.store = store
+        self.options = options
+        self.problems = problems
+
+    def look(self, request: Request) -> Excerpt:
+        return excerpt(self.traffic, request)
+
+    def answer(self, seen: Excerpt, request: Request) -> Answer:
+        """What becomes of the request. Goes through all routes of a host: for any thread."""
+        return answer(seen, request, Edge(self.options.redirect_https, self.options.trusted_hops))
+
+    def evidence(self, request: Request, given: Answer) -> Evidence:
+        termination, route = _termination(given), given.route
+        backend = self.traffic.backends.get(route.backend) if route and route.backend else None
+        return Evidence(
+            request,
+            given,
+            self.options,
+            {host: self.traffic.tls.owners[host] for host in _tls_hosts(given) if host in self.traffic.tls.owners},
+            self.traffic.verdict(termination.secret) if termination else None,
+            backend,
+            tuple(self.state.slices(backend.key.service_key)) if backend else (),
+            tuple(self._ingresses(given)),
+            tuple(self._strangers(given)),
+            tuple(self.problems()),
+            tuple(self._resources(request, termination, route.backend if route else None)),
+        )
+
+    def _ingresses(self, given: Answer) -> Iterator[Ingress]:
+        """Those whose rules or TLS entries were looked at, each once."""
+        hosts = [host for step in given.steps if isinstance(step, HostMatch) for host in _hosts(step)]
+        found = {each.key: each for host in hosts for each in self.state.ingresses_of_host(host)}
+        wanted = [self.traffic.tls.owners.get(host) for host in _tls_hosts(given)]
+        for key in (*wanted, given.route.ingress if given.route else None):
+            each = self.state.ingress(key) if key else None
+            if each is not None:
+                found[each.key] = each
+        yield from found.values()
+
+    def _strangers(self, given: Answer) -> Iterator[tuple[Ingress, str]]:
+        """Ingresses that name the host and aren't ours, each with why: they count where no rule of ours names it."""
+        for step in given.steps:
+            if isinstance(step, HostMatch) and step.host and step.choice in (Choice.NONE, Choice.DEFAULT):
+                for each in self.state.ingresses():
+                    if self.state.ingress(each.key) is None and _names(each, step.host):
+                        yield each, self.state.claim(each).why
+
+    def _resources(
+        self, request: Request, termination: Termination | None, backend: BackendKey | None
+    ) -> Iterator[Resource]:
+        """What exists of what the answer comes from, in the order in which an update reaches a proxy."""
+        wanted: list[tuple[ResourceType, str]] = []
+        if backend:
+            wanted += [(type_, names.cluster(backend)) for type_ in (ResourceType.CLUSTER, ResourceType.ENDPOINTS)]
+        if termination:
+            wanted.append((ResourceType.SECRET, names.secret(termination.secret)))
+        wanted.append((ResourceType.LISTENER, names.HTTPS if request.https else names.HTTP))
+        if termination:
+            wanted.append((ResourceType.ROUTES, names.https_routes(termination.secret)))
+        elif not request.https:
+            wanted.append((ResourceType.ROUTES, names.HTTP))
+        yield from filter(None, (self.store.get(type_, name) for type_, name in wanted))
+
+
+def _termination(given: Answer) -> Termination | None:
+    return next((step.termination for step in given.steps if isinstance(step, Handshake)), None)
+
+
+def _tls_hosts(given: Answer) -> list[str]:
+    """The TLS hosts that decided something."""
+    return [step.pattern for step in given.steps if isinstance(step, Handshake | Redirect | Coverage) and step.pattern]
+
+
+def _hosts(step: HostMatch) -> Iterator[str]:
+    """The hosts of the rules that were looked at: one that is named may be so by a rule that is left out."""
+    yield step.host
+    yield step.virtual_host.host if step.virtual_host else NO_HOST
+
+
+def relevant(problem: Problem, evidence: Evidence) -> bool:
+    """Whether a problem may have to do with the answer: of the Service, the Secret or the slices that it comes from; of
+    an Ingress, if it is about a rule of the host, a TLS entry that decided, or what is used of the Ingress as a whole.
+    """
+    about = problem.object
+    if about.kind == "Ingress":
+        return any(each.ref == about and _concerns(problem.field, each, evidence) for each in evidence.ingresses)
+    return about in _sources(evidence)
+
+
+def _sources(evidence: Evidence) -> set[ObjectRef]:
+    route, termination = evidence.answer.route, _termination(evidence.answer)
+    found = {each.ref for each in evidence.slices}
+    if route:
+        found.add(ObjectRef("Service", *route.service))
+    if termination:
+        found.add(ObjectRef("Secret", *termination.secret))
+    return found
+
+
+def _concerns(field: str, ingress: Ingress, evidence: Evidence) -> bool:
+    steps = evidence.answer.steps
+    if rule := _RULE.match(field):
+        rules, number = ingress.spec.rules or (), int(rule[1])
+        hosts = [host for step in steps if isinstance(step, HostMatch) for host in _hosts(step)]
+        return number < len(rules) and (rules[number].host or NO_HOST).lower() in hosts
+    if field.startswith("spec.tls"):
+        return ingress.key in evidence.owners.values()
+    if field.startswith("spec.defaultBackend"):
+        return any(isinstance(step, Fallback) for step in steps)
+    return evidence.answer.route is not None and evidence.answer.route.ingress == ingress.key
+
+
+_RULE: Final = re.compile(r"spec\.rules\[(\d+)\]")
+
+
+def _names(ingress: Ingress, host: str) -> bool:
+    return any((rule.host or NO_HOST).lower() == host for rule in ingress.spec.rules or ())

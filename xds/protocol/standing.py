@@ -1,0 +1,34 @@
+"""Where one resource stands between the snapshot and one proxy."""
+
+from enum import StrEnum
+
+from xds.protocol.watch import Watch
+
+
+class Standing(StrEnum):
+    """What the proxy has of a resource."""
+
+    CURRENT = "current"
+    """As it is in the snapshot, and accepted."""
+    IN_FLIGHT = "in flight"
+    """Sent, and not answered yet."""
+    WAITING = "waiting"
+    """Not sent yet."""
+    REJECTED = "rejected"
+    """Refused: the proxy goes on with what it had before."""
+    NOT_ASKED = "not asked"
+    """The proxy hasn't asked for it."""
+
+
+def standing(watch: Watch | None, name: str) -> Standing:
+    """What a proxy has of a resource that exists. `watch` is that of its type; None: the proxy never asked for one."""
+    if watch is None or not watch.subscription.covers(name):
+        return Standing.NOT_ASKED
+    if name in watch.rejected:
+        return Standing.REJECTED
+    backlog = watch.backlog
+    if backlog.everything or name in backlog.asked or name in backlog.upserts:
+        return Standing.WAITING
+    if watch.flight and (watch.flight.news.everything or name in watch.flight.news.names):
+        return Standing.IN_FLIGHT
+    return Standing.CURRENT
