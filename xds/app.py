@@ -23,6 +23,7 @@ from xds.server.address import HostPort, UnixPath, is_local, parse
 from xds.server.admin import AdminServer
 from xds.server.ads import OPTIONS, AdsService
 from xds.server.debug import DebugService, Health, add_debug
+from xds.server.debug_explain import Explaining
 from xds.server.revisions import Revisions
 from xds.server.tls import ServerTls, TlsError, TlsFiles, must_name_the_node
 from xds.settings import ClusterSource, Settings
@@ -118,7 +119,10 @@ class ControlPlane:
     async def _start_grpc(self, stack: contextlib.AsyncExitStack) -> Health:
         server = grpc.aio.server(options=OPTIONS)
         self._ads.register(server)
-        debug = DebugService(self._pipeline.store, lambda: self._pipeline.problems, self._ads.proxies, self._revisions)
+        explaining = Explaining(self._pipeline.witness, self._ads.standings)
+        debug = DebugService(
+            self._pipeline.store, lambda: self._pipeline.problems, self._ads.proxies, self._revisions, explaining
+        )
         stack.callback(debug.close)
         health = await add_debug(server, debug)
         tls = _tls(self._settings.tls)

@@ -24,6 +24,7 @@ COMMANDS = {
     "snapshot": Entry("xds.cli_snapshot:snapshot", "What the fleet should have: show, diff, watch."),
     "proxies": Entry("xds.cli_status:proxies", "What each connected Envoy has."),
     "problems": Entry("xds.cli_status:problems", "What could not be honoured, and what to do."),
+    "explain": Entry("xds.cli_explain:explain", "What becomes of a request, and why."),
     "translate": Entry("xds.cli_translate:translate", "Manifests to resources and problems, offline."),
 }
 

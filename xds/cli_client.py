@@ -105,6 +105,11 @@ class Client:
         with self._explained():
             return list(self._stub.ListProblems(pb.ListProblemsRequest(), timeout=ANSWER).problems)
 
+    def explain(self, request: pb.ExplainRequest) -> pb.ExplainResponse:
+        with self._explained():
+            response: pb.ExplainResponse = self._stub.Explain(request, timeout=ANSWER)
+            return response
+
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:

@@ -51,11 +51,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, numbe
     for column in columns:
         made.add_column(column, overflow="fold", justify="right" if column in numbers else "left")
     for row in rows:
-        made.add_row(*(Text(_printable(cell)) if isinstance(cell, str) else cell for cell in row))
+        made.add_row(*(Text(shown(cell)) if isinstance(cell, str) else cell for cell in row))
     return made
 
 
-def _printable(text: str) -> str:
+def shown(text: str) -> str:
     """What a proxy calls itself, and how it words a rejection, is not to steer the terminal."""
     return "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text)
 
@@ -138,20 +138,26 @@ def problem_table(problems: Iterable[pb.Problem]) -> Table:
 
 
 def _origin(problem: pb.Problem) -> Text:
-    named = problem.object
-    name = f"{named.namespace}/{named.name}" if named.namespace else named.name
     places = "".join(f"\n{place}" for place in (problem.field, problem.location) if place)
-    return Text.assemble(f"{named.kind} {name}", (places, "dim"))
+    return Text.assemble(named(problem.object), (places, "dim"))
 
 
 def _explanation(problem: pb.Problem) -> Text:
     return Text.assemble(problem.message, "\n", (problem.remedy, "green"))
 
 
+def named(reference: pb.ObjectReference) -> str:
+    name = f"{reference.namespace}/{reference.name}" if reference.namespace else reference.name
+    return f"{reference.kind} {name}"
+
+
+def reference_data(reference: pb.ObjectReference) -> dict[str, str]:
+    return {"kind": reference.kind, "namespace": reference.namespace, "name": reference.name}
+
+
 def problem_data(problem: pb.Problem) -> Mapping[str, Any]:
-    named = problem.object
     return {
-        "object": {"kind": named.kind, "namespace": named.namespace, "name": named.name},
+        "object": reference_data(problem.object),
         "reason": problem.reason,
         "message": problem.message,
         "remedy": problem.remedy,

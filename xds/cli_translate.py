@@ -7,15 +7,10 @@ from typing import Any
 import click
 
 from xds.api.v1 import debug_pb2 as pb
-from xds.cli_options import Failed, filter_options, output_option
+from xds.cli_offline import offline
+from xds.cli_options import filter_options, output_option
 from xds.cli_output import problem_data, problem_table, resource_data, resource_table, write, write_data
-from xds.cli_traffic import proxy_options, traffic_options, translate_options
-from xds.kube.change import Applied, Batch, Listed, Reported
-from xds.kube.folder import read_folder
-from xds.kube.objects import KINDS
-from xds.kube.source import SourceError
-from xds.kube.state import KubeState
-from xds.pipeline import Pipeline
+from xds.cli_traffic import traffic_options
 from xds.server import debug_messages as messages
 from xds.server.rendering import Filter, UnknownTypeError
 from xds.snapshot.resource import ResourceType
@@ -38,7 +33,7 @@ def translate(
         chosen = Filter.parse(types, names)
     except UnknownTypeError as error:
         raise click.UsageError(str(error)) from None
-    pipeline = _fed(folder, ingress_class, traffic)
+    pipeline = offline(folder, ingress_class, traffic)
     resources = list(_resources(pipeline.store, chosen, full=output != "table"))
     problems = [messages.problem(each) for each in pipeline.problems]
     if output != "table":
@@ -54,18 +49,6 @@ def _write_tables(resources: list[pb.Resource], problems: list[pb.Problem]) -> N
         write(resource_table(resources))
     if problems:
         write(problem_table(problems), stderr=True)
-
-
-def _fed(folder: Path, ingress_class: str, traffic: dict[str, Any]) -> Pipeline:
-    options = translate_options(traffic)
-    state = KubeState(ingress_class, claim_classless=True, default_tls_secret=options.default_tls_secret)
-    pipeline = Pipeline(state, options, proxy_options(traffic))
-    try:
-        objects, problems = read_folder(folder)
-    except SourceError as error:
-        raise Failed(str(error)) from None
-    pipeline.apply([Batch((*map(Applied, objects), *map(Listed, KINDS), Reported(problems)), 0.0)], 0.0)
-    return pipeline
 
 
 def _resources(store: Store, chosen: Filter, *, full: bool) -> Iterator[pb.Resource]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
+from xds.explain.evidence import Witness
 from xds.kube.change import Batch
 from xds.kube.problem import Problem
 from xds.kube.state import KubeState, Stale
@@ -25,6 +26,7 @@ class Pipeline:
     def __init__(self, state: KubeState, translate: TranslateOptions, proxy: ProxyOptions) -> None:
         self.store = Store()
         self._state = state
+        self._proxy = proxy
         self._translator = Translator(state, translate)
         self._builder = Builder(self._translator, proxy)
         self._stale = Stale()
@@ -42,6 +44,11 @@ class Pipeline:
     @property
     def traffic(self) -> Translator:
         return self._translator
+
+    @property
+    def witness(self) -> Witness:
+        """For questions why something is as it is."""
+        return Witness(self._state, self._translator, self.store, self._proxy, lambda: self.problems)
 
     @property
     def problems(self) -> list[Problem]:

@@ -1,8 +1,8 @@
 """What `xds explain` says of a request, against what a real Envoy does with it.
 
 Covers: generated requests on generated Ingresses: status, backend, the path it is sent, where a redirect leads, the
-certificate of the connection. XDS_EXPLAIN_EXAMPLES says how many requests are tried with each set of options; the number
-is printed.
+certificate of the connection. XDS_EXPLAIN_EXAMPLES says how many requests are tried with each set of options, and the
+number is printed.
 Excludes: the cases that people think of (test_route_table).
 """
 
@@ -21,12 +21,11 @@ from tests.support.envoy import needs_envoy
 from tests.support.objects import key
 from tests.support.oracle import Oracle, Seen
 from tests.support.requests import ALIVE, FIXED, ingresses, requests
-from xds.explain.evidence import Witness
-from xds.explain.story import explain
+from xds.explain.story import explained
 from xds.kube.objects import Ingress
 from xds.pipeline import Pipeline
 from xds.resources.options import ProxyOptions
-from xds.translate.matcher import Answer, Handshake
+from xds.translate.matcher import Handshake, answer
 from xds.translate.request import Request, normalized
 from xds.translate.translator import TranslateOptions
 
@@ -64,7 +63,7 @@ def test_envoy_does_as_is_said(oracle: Oracle, capsys: pytest.CaptureFixture[str
         oracle.become(some)
         for request, seen in zip(tried, oracle.ask(tried), strict=True):
             asked[seen.status] += 1
-            told = expected(oracle.pipeline, request, oracle.proxy)
+            told = expected(oracle.pipeline, request)
             note(f"{request}\nsaid {told}\nseen {seen}")
             assert told == seen
 
@@ -73,23 +72,21 @@ def test_envoy_does_as_is_said(oracle: Oracle, capsys: pytest.CaptureFixture[str
         print(f" {asked.total()} requests, by status {dict(sorted(asked.items()))}", end=" ")
 
 
-def expected(pipeline: Pipeline, request: Request, proxy: ProxyOptions) -> Seen:
+def expected(pipeline: Pipeline, request: Request) -> Seen:
     """What the explanation says, in the words of the oracle."""
-    witness = Witness(pipeline.state, pipeline.traffic, pipeline.store, proxy, lambda: pipeline.problems)
-    given = witness.answer(witness.look(request), request)
-    told = explain(witness.evidence(request, given))
+    told = explained(pipeline.witness, request)
     path = normalized(request.path) + "".join(request.path.partition("?")[1:]) if told.backend else ""
     return Seen(
         told.status,
         str(told.backend.key.service_key) if told.backend else "",
         path,
         told.location,
-        certificate_of(pipeline, given),
+        certificate_of(pipeline, request),
     )
 
 
-def certificate_of(pipeline: Pipeline, given: Answer) -> bytes:
-    for step in given.steps:
+def certificate_of(pipeline: Pipeline, request: Request) -> bytes:
+    for step in answer(pipeline.traffic, request).steps:
         if isinstance(step, Handshake) and step.termination:
             chain = pipeline.traffic.certificates[step.termination.secret].chain
             return x509.load_pem_x509_certificate(chain).public_bytes(Encoding.DER)

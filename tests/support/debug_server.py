@@ -19,7 +19,8 @@ from xds.protocol.messages import Node, Variant
 from xds.protocol.status import Stamp, Status, TypeStatus
 from xds.resources.options import ProxyOptions
 from xds.server.debug import DebugService, Health, add_debug
-from xds.server.debug_messages import ProxyStatus
+from xds.server.debug_explain import Explaining
+from xds.server.debug_messages import ProxyStanding, ProxyStatus
 from xds.server.revisions import Revisions
 from xds.snapshot.resource import ResourceType
 from xds.snapshot.store import Revision
@@ -34,12 +35,16 @@ class DebugServer:
     def __init__(self) -> None:
         self.pipeline = Pipeline(KubeState(), TranslateOptions(), ProxyOptions())
         self.proxies: list[ProxyStatus] = []
+        self.standings: list[ProxyStanding] = []
         self.target = ""
 
     async def __aenter__(self) -> Self:
         self.revisions = Revisions()
         self._server = grpc.aio.server()
-        debug = DebugService(self.pipeline.store, lambda: self.pipeline.problems, lambda: self.proxies, self.revisions)
+        explaining = Explaining(self.pipeline.witness, lambda _: self.standings)
+        debug = DebugService(
+            self.pipeline.store, lambda: self.pipeline.problems, lambda: self.proxies, self.revisions, explaining
+        )
         self.health = await add_debug(self._server, debug)
         self.target = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
         await self._server.start()

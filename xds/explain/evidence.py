@@ -23,11 +23,14 @@ from xds.translate.matcher import (
     Fallback,
     Handshake,
     HostMatch,
+    PathMatch,
     Redirect,
+    Trial,
     answer,
     excerpt,
 )
 from xds.translate.model import Backend, BackendKey, Termination
+from xds.translate.names import InvalidError, valid_path
 from xds.translate.request import Request
 from xds.translate.translator import Translator
 
@@ -172,10 +175,8 @@ def _sources(evidence: Evidence) -> set[ObjectRef]:
 
 def _concerns(field: str, ingress: Ingress, evidence: Evidence) -> bool:
     steps = evidence.answer.steps
-    if rule := _RULE.match(field):
-        rules, number = ingress.spec.rules or (), int(rule[1])
-        hosts = [host for step in steps if isinstance(step, HostMatch) for host in _hosts(step)]
-        return number < len(rules) and (rules[number].host or NO_HOST).lower() in hosts
+    if place := _RULE.match(field):
+        return _rule_concerns(int(place[1]), place[2], ingress, evidence)
     if field.startswith("spec.tls"):
         return ingress.key in evidence.owners.values()
     if field.startswith("spec.defaultBackend"):
@@ -183,7 +184,28 @@ def _concerns(field: str, ingress: Ingress, evidence: Evidence) -> bool:
     return evidence.answer.route is not None and evidence.answer.route.ingress == ingress.key
 
 
-_RULE: Final = re.compile(r"spec\.rules\[(\d+)\]")
+_RULE: Final = re.compile(r"spec\.rules\[(\d+)\](?:\.http\.paths\[(\d+)\])?")
+
+
+def _rule_concerns(index: int, number: str | None, ingress: Ingress, evidence: Evidence) -> bool:
+    """Whether the rule is one of the host, and its path, if it is about one, the one taken or one that is left out."""
+    rules = ingress.spec.rules or ()
+    hosts = [host for step in evidence.answer.steps if isinstance(step, HostMatch) for host in _hosts(step)]
+    if index >= len(rules) or (rules[index].host or NO_HOST).lower() not in hosts:
+        return False
+    if number is None or int(number) >= len(rules[index].paths):
+        return True
+    try:
+        path = valid_path(rules[index].paths[int(number)])
+    except InvalidError:
+        return True
+    tried = {(trial.route.path, trial.route.path_type) for trial in _trials(evidence.answer)}
+    route = evidence.answer.route
+    return path not in tried or (route is not None and path == (route.path, route.path_type))
+
+
+def _trials(given: Answer) -> Iterator[Trial]:
+    return (trial for step in given.steps if isinstance(step, PathMatch) for trial in step.trials)
 
 
 def _names(ingress: Ingress, host: str) -> bool:

@@ -4,12 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from xds.explain.evidence import Evidence, relevant
+from xds.explain.evidence import Evidence, Witness, relevant
 from xds.kube.objects import Key
 from xds.kube.problem import ObjectRef, Problem, shown
-from xds.resources.options import ProxyOptions
 from xds.resources.redirects import location
-from xds.snapshot.resource import Resource
+from xds.snapshot.resource import Resource, ResourceType
 from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
 from xds.translate.matcher import (
@@ -26,6 +25,7 @@ from xds.translate.matcher import (
     Trial,
 )
 from xds.translate.model import Backend, Health, Route
+from xds.translate.request import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +63,16 @@ class Explanation:
     resources: tuple[Resource, ...]
 
 
+def explained(witness: Witness, request: Request) -> Explanation:
+    """What becomes of a request, where nobody changes the state meanwhile."""
+    given = witness.answer(witness.look(request), request)
+    return explain(witness.evidence(request, given))
+
+
 def explain(evidence: Evidence) -> Explanation:
     """Goes through all routes, endpoints and problems: for any thread."""
     given = evidence.answer
-    passages = [_listener(evidence.request.https, evidence.options)]
+    passages = [_listener(evidence)]
     passages += [_passage(step, evidence) for step in given.steps]
     status, last = given.status, tuple[Passage, ...]()
     if given.status == 200 and evidence.backend:
@@ -83,9 +89,12 @@ def explain(evidence: Evidence) -> Explanation:
     )
 
 
-def _listener(https: bool, options: ProxyOptions) -> Passage:  # noqa: FBT001 - the name says what it is
+def _listener(evidence: Evidence) -> Passage:
+    options, https = evidence.options, evidence.request.https
     port = options.https_port if https else options.http_port
-    return Passage("listener", f"{'https' if https else 'http'} on {options.listener_address}:{port}")
+    there = any(each.type is ResourceType.LISTENER for each in evidence.resources)
+    missing = "" if there else ": nothing listens, as no TLS entry has a usable certificate"
+    return Passage("listener", f"{'https' if https else 'http'} on {options.listener_address}:{port}{missing}")
 
 
 def _passage(step: Step, evidence: Evidence) -> Passage:

@@ -1,6 +1,6 @@
 """One stream of one proxy: its requests go in, what the proxy must be told comes out."""
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from dataclasses import replace
 from math import inf, isfinite
 from typing import Final
@@ -22,10 +22,11 @@ from xds.protocol.ordering import (
     updates_are_free,
 )
 from xds.protocol.reconnect import resume
+from xds.protocol.standing import Lack, lacks
 from xds.protocol.status import Status
 from xds.protocol.subscription import Demand, NameSets, Subscription, after_delta, after_sotw, check_count
 from xds.protocol.watch import Flight, Watch
-from xds.snapshot.resource import ResourceType
+from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import Revision, Store
 
 UNSERVED_LIMIT: Final = 16
@@ -110,6 +111,10 @@ class Session:
     def status(self) -> Status:
         types = tuple(self._watches[type_].status() for type_ in ResourceType if type_ in self._watches)
         return Status(self._variant, self._node, self._since, types, tuple(self._unserved))
+
+    def lacks(self, resources: Iterable[Resource]) -> tuple[Lack, ...]:
+        """Which of these resources of the snapshot the proxy doesn't have, and why."""
+        return tuple(lacks(self._watches, resources))
 
     def deadline(self) -> float | None:
         """When `take_responses` should be called even if nothing happens."""

@@ -1,8 +1,11 @@
 """Where one resource stands between the snapshot and one proxy."""
 
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
 from xds.protocol.watch import Watch
+from xds.snapshot.resource import Resource, ResourceType
 
 
 class Standing(StrEnum):
@@ -18,6 +21,26 @@ class Standing(StrEnum):
     """Refused: the proxy goes on with what it had before."""
     NOT_ASKED = "not asked"
     """The proxy hasn't asked for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """A resource that a proxy has not as it is in the snapshot; `message` is what it said to a rejection."""
+
+    type: ResourceType
+    name: str
+    standing: Standing
+    message: str = ""
+
+
+def lacks(watches: Mapping[ResourceType, Watch], resources: Iterable[Resource]) -> Iterator[Lack]:
+    """Which of these resources of the snapshot the proxy with these watches has not, and why."""
+    for resource in resources:
+        watch = watches.get(resource.type)
+        found = standing(watch, resource.name)
+        if found is not Standing.CURRENT:
+            refused = watch.rejection if watch and found is Standing.REJECTED else None
+            yield Lack(resource.type, resource.name, found, refused.message if refused else "")
 
 
 def standing(watch: Watch | None, name: str) -> Standing:

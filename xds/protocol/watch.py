@@ -78,6 +78,11 @@ class Watch:
         return self._variant is Variant.SOTW and self.type in FULL_SET
 
     @property
+    def rejection(self) -> Rejection | None:
+        """The last one."""
+        return self._rejection
+
+    @property
     def due(self) -> bool:
         """Whether there is something to say and nothing unanswered: at most one response is in flight."""
         return self.flight is None and bool(self.backlog)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
 import grpc
@@ -14,9 +14,10 @@ from xds.protocol.events import Acknowledged, Event, Rejected, Unserved
 from xds.protocol.messages import Node, Request, Variant
 from xds.protocol.session import Fleet, Session
 from xds.server import wire
-from xds.server.debug_messages import ProxyStatus
+from xds.server.debug_messages import ProxyStanding, ProxyStatus
 from xds.server.propagation import Lag, Propagation
 from xds.server.tls import names_of
+from xds.snapshot.resource import Resource
 from xds.snapshot.store import Revision, Store
 
 SERVICE: Final = "envoy.service.discovery.v3.AggregatedDiscoveryService"
@@ -110,6 +111,10 @@ class AdsService:
     def proxies(self) -> list[ProxyStatus]:
         """All connected proxies, in the order in which they came."""
         return [ProxyStatus(stream.peer, stream.session.status()) for stream in self._streams]
+
+    def standings(self, resources: Sequence[Resource]) -> list[ProxyStanding]:
+        """Which of these resources of the snapshot each connected proxy doesn't have."""
+        return [ProxyStanding(each.peer, each.session.node, each.session.lacks(resources)) for each in self._streams]
 
     def _handler(self, variant: Variant) -> Callable[[AsyncIterator[bytes], Context], Coroutine[Any, Any, None]]:
         async def handle(requests: AsyncIterator[bytes], context: Context) -> None:

@@ -19,8 +19,10 @@ from grpc_reflection.v1alpha import reflection
 
 from xds.api.v1 import debug_pb2 as pb
 from xds.api.v1 import debug_pb2_grpc
+from xds.explain.question import QuestionError
 from xds.kube.problem import Problem
 from xds.server import debug_messages as messages
+from xds.server.debug_explain import Explaining
 from xds.server.debug_messages import ProxyStatus, WallClock
 from xds.server.rendering import Filter, UnknownTypeError
 from xds.server.revisions import FellBehindError, Revisions
@@ -36,6 +38,7 @@ ADS_SERVICE: Final = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 
 _Context: TypeAlias = ServicerContext[Any, Any]
 _Value = TypeVar("_Value", Resource, ResourceChange)
+_Result = TypeVar("_Result")
 _Message = TypeVar("_Message", pb.Resource, pb.ResourceChange)
 
 
@@ -47,6 +50,7 @@ class DebugService(debug_pb2_grpc.DebugServiceServicer):
         problems: All there is to report, by object.
         proxies: The streams that are open.
         revisions: Whoever commits to the store publishes the revision here.
+        explaining: Answers why something is as it is.
     """
 
     def __init__(
@@ -55,11 +59,13 @@ class DebugService(debug_pb2_grpc.DebugServiceServicer):
         problems: Callable[[], Sequence[Problem]],
         proxies: Callable[[], Sequence[ProxyStatus]],
         revisions: Revisions,
+        explaining: Explaining,
     ) -> None:
         self._store = store
         self._problems = problems
         self._proxies = proxies
         self._revisions = revisions
+        self._explaining = explaining
         # One thread, however many ask: more would take the processor from the event loop, and the loop's own threads
         # from the source.
         self._renderer = ThreadPoolExecutor(1, "render")
@@ -115,6 +121,13 @@ class DebugService(debug_pb2_grpc.DebugServiceServicer):
     async def ListProblems(self, request: pb.ListProblemsRequest, context: _Context) -> pb.ListProblemsResponse:  # noqa: ARG002
         return pb.ListProblemsResponse(problems=map(messages.problem, self._problems()))
 
+    async def Explain(self, request: pb.ExplainRequest, context: _Context) -> pb.ExplainResponse:
+        await self._require_snapshot(context)
+        try:
+            return await self._explaining.explain(request, self._run_in_thread)
+        except QuestionError as error:
+            await context.abort(_Code.INVALID_ARGUMENT, str(error))
+
     async def _require_snapshot(self, context: _Context) -> None:
         if not self._store.revision:
             await context.abort(_Code.FAILED_PRECONDITION, "there is no snapshot yet: the source is still being read")
@@ -149,10 +162,12 @@ class DebugService(debug_pb2_grpc.DebugServiceServicer):
     async def _in_thread(
         self, render: Callable[..., _Message], values: Sequence[_Value], view: pb.ResourceView
     ) -> list[_Message]:
-        """Cancelled, it leaves the thread to finish these values."""
         full = view == pb.RESOURCE_VIEW_FULL
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._renderer, lambda: [render(value, full=full) for value in values])
+        return await self._run_in_thread(lambda: [render(value, full=full) for value in values])
+
+    async def _run_in_thread(self, work: Callable[[], _Result]) -> _Result:
+        """Cancelled, it leaves the thread to finish."""
+        return await asyncio.get_running_loop().run_in_executor(self._renderer, work)
 
 
 class Health:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from xds.api.v1 import debug_pb2 as pb
-from xds.kube.problem import Problem
+from xds.kube.problem import ObjectRef, Problem
 from xds.protocol.messages import Node, Variant
+from xds.protocol.standing import Lack
 from xds.protocol.status import Rejection, Stamp, Status, TypeStatus
 from xds.server.rendering import content_as_json
 from xds.snapshot.resource import Resource, ResourceType
@@ -25,6 +26,15 @@ class ProxyStatus:
 
     peer: str
     stream: Status
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyStanding:
+    """A stream, and which of the resources in question it doesn't have."""
+
+    peer: str
+    node: Node | None
+    lacks: tuple[Lack, ...]
 
 
 def wall_clock(loop_now: float, wall_now: float) -> WallClock:
@@ -76,9 +86,13 @@ def change(value: ResourceChange, *, full: bool) -> pb.ResourceChange:
     )
 
 
+def reference(value: ObjectRef) -> pb.ObjectReference:
+    return pb.ObjectReference(kind=value.kind, namespace=value.namespace, name=value.name)
+
+
 def problem(value: Problem) -> pb.Problem:
     return pb.Problem(
-        object=pb.ObjectReference(kind=value.object.kind, namespace=value.object.namespace, name=value.object.name),
+        object=reference(value.object),
         reason=value.reason,
         message=value.message,
         remedy=value.remedy,

@@ -21,12 +21,27 @@ class Variant(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     VARIANT_UNSPECIFIED: _ClassVar[Variant]
     VARIANT_DELTA: _ClassVar[Variant]
     VARIANT_SOTW: _ClassVar[Variant]
+
+class Standing(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    STANDING_UNSPECIFIED: _ClassVar[Standing]
+    STANDING_CURRENT: _ClassVar[Standing]
+    STANDING_IN_FLIGHT: _ClassVar[Standing]
+    STANDING_WAITING: _ClassVar[Standing]
+    STANDING_REJECTED: _ClassVar[Standing]
+    STANDING_NOT_ASKED: _ClassVar[Standing]
 RESOURCE_VIEW_UNSPECIFIED: ResourceView
 RESOURCE_VIEW_BASIC: ResourceView
 RESOURCE_VIEW_FULL: ResourceView
 VARIANT_UNSPECIFIED: Variant
 VARIANT_DELTA: Variant
 VARIANT_SOTW: Variant
+STANDING_UNSPECIFIED: Standing
+STANDING_CURRENT: Standing
+STANDING_IN_FLIGHT: Standing
+STANDING_WAITING: Standing
+STANDING_REJECTED: Standing
+STANDING_NOT_ASKED: Standing
 
 class ResourceFilter(_message.Message):
     __slots__ = ("types", "names")
@@ -257,3 +272,103 @@ class Problem(_message.Message):
     field: str
     location: str
     def __init__(self, object: _Optional[_Union[ObjectReference, _Mapping]] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., remedy: _Optional[str] = ..., field: _Optional[str] = ..., location: _Optional[str] = ...) -> None: ...
+
+class ExplainRequest(_message.Message):
+    __slots__ = ("url", "method", "headers")
+    URL_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    HEADERS_FIELD_NUMBER: _ClassVar[int]
+    url: str
+    method: str
+    headers: _containers.RepeatedCompositeFieldContainer[Header]
+    def __init__(self, url: _Optional[str] = ..., method: _Optional[str] = ..., headers: _Optional[_Iterable[_Union[Header, _Mapping]]] = ...) -> None: ...
+
+class Header(_message.Message):
+    __slots__ = ("name", "value")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    value: str
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
+class ExplainResponse(_message.Message):
+    __slots__ = ("status", "outcome", "location", "cluster", "steps", "problems", "resources", "proxies")
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    LOCATION_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    PROXIES_FIELD_NUMBER: _ClassVar[int]
+    status: int
+    outcome: str
+    location: str
+    cluster: str
+    steps: _containers.RepeatedCompositeFieldContainer[Step]
+    problems: _containers.RepeatedCompositeFieldContainer[Problem]
+    resources: _containers.RepeatedCompositeFieldContainer[Dependency]
+    proxies: _containers.RepeatedCompositeFieldContainer[ProxyStanding]
+    def __init__(self, status: _Optional[int] = ..., outcome: _Optional[str] = ..., location: _Optional[str] = ..., cluster: _Optional[str] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., resources: _Optional[_Iterable[_Union[Dependency, _Mapping]]] = ..., proxies: _Optional[_Iterable[_Union[ProxyStanding, _Mapping]]] = ...) -> None: ...
+
+class Step(_message.Message):
+    __slots__ = ("stage", "text", "objects", "routes")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    OBJECTS_FIELD_NUMBER: _ClassVar[int]
+    ROUTES_FIELD_NUMBER: _ClassVar[int]
+    stage: str
+    text: str
+    objects: _containers.RepeatedCompositeFieldContainer[ObjectReference]
+    routes: _containers.RepeatedCompositeFieldContainer[TriedRoute]
+    def __init__(self, stage: _Optional[str] = ..., text: _Optional[str] = ..., objects: _Optional[_Iterable[_Union[ObjectReference, _Mapping]]] = ..., routes: _Optional[_Iterable[_Union[TriedRoute, _Mapping]]] = ...) -> None: ...
+
+class TriedRoute(_message.Message):
+    __slots__ = ("path_type", "path", "ingress", "service", "taken", "why")
+    PATH_TYPE_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    INGRESS_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_FIELD_NUMBER: _ClassVar[int]
+    TAKEN_FIELD_NUMBER: _ClassVar[int]
+    WHY_FIELD_NUMBER: _ClassVar[int]
+    path_type: str
+    path: str
+    ingress: ObjectReference
+    service: ObjectReference
+    taken: bool
+    why: str
+    def __init__(self, path_type: _Optional[str] = ..., path: _Optional[str] = ..., ingress: _Optional[_Union[ObjectReference, _Mapping]] = ..., service: _Optional[_Union[ObjectReference, _Mapping]] = ..., taken: _Optional[bool] = ..., why: _Optional[str] = ...) -> None: ...
+
+class Dependency(_message.Message):
+    __slots__ = ("type_url", "name", "version")
+    TYPE_URL_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    type_url: str
+    name: str
+    version: str
+    def __init__(self, type_url: _Optional[str] = ..., name: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
+
+class ProxyStanding(_message.Message):
+    __slots__ = ("node_id", "peer", "current", "lacks")
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    PEER_FIELD_NUMBER: _ClassVar[int]
+    CURRENT_FIELD_NUMBER: _ClassVar[int]
+    LACKS_FIELD_NUMBER: _ClassVar[int]
+    node_id: str
+    peer: str
+    current: bool
+    lacks: _containers.RepeatedCompositeFieldContainer[Lack]
+    def __init__(self, node_id: _Optional[str] = ..., peer: _Optional[str] = ..., current: _Optional[bool] = ..., lacks: _Optional[_Iterable[_Union[Lack, _Mapping]]] = ...) -> None: ...
+
+class Lack(_message.Message):
+    __slots__ = ("type_url", "name", "standing", "message")
+    TYPE_URL_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    STANDING_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    type_url: str
+    name: str
+    standing: Standing
+    message: str
+    def __init__(self, type_url: _Optional[str] = ..., name: _Optional[str] = ..., standing: _Optional[_Union[Standing, str]] = ..., message: _Optional[str] = ...) -> None: ...

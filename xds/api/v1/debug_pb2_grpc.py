@@ -59,6 +59,11 @@ class DebugServiceStub:
                 request_serializer=xds_dot_api_dot_v1_dot_debug__pb2.ListProblemsRequest.SerializeToString,
                 response_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.ListProblemsResponse.FromString,
                 _registered_method=True)
+        self.Explain = channel.unary_unary(
+                '/xds.api.v1.DebugService/Explain',
+                request_serializer=xds_dot_api_dot_v1_dot_debug__pb2.ExplainRequest.SerializeToString,
+                response_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.ExplainResponse.FromString,
+                _registered_method=True)
 
 
 class DebugServiceServicer:
@@ -110,6 +115,15 @@ class DebugServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Explain(self, request, context):
+        """What becomes of a request, and why.
+
+        FAILED_PRECONDITION: as in ListResources. INVALID_ARGUMENT: it is no request; the message says why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DebugServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -137,6 +151,11 @@ def add_DebugServiceServicer_to_server(servicer, server):
                     servicer.ListProblems,
                     request_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.ListProblemsRequest.FromString,
                     response_serializer=xds_dot_api_dot_v1_dot_debug__pb2.ListProblemsResponse.SerializeToString,
+            ),
+            'Explain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Explain,
+                    request_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.ExplainRequest.FromString,
+                    response_serializer=xds_dot_api_dot_v1_dot_debug__pb2.ExplainResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -274,6 +293,33 @@ class DebugService:
             '/xds.api.v1.DebugService/ListProblems',
             xds_dot_api_dot_v1_dot_debug__pb2.ListProblemsRequest.SerializeToString,
             xds_dot_api_dot_v1_dot_debug__pb2.ListProblemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Explain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xds.api.v1.DebugService/Explain',
+            xds_dot_api_dot_v1_dot_debug__pb2.ExplainRequest.SerializeToString,
+            xds_dot_api_dot_v1_dot_debug__pb2.ExplainResponse.FromString,
             options,
             channel_credentials,
             insecure,

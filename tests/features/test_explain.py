@@ -1,0 +1,71 @@
+"""Which connected proxies have what an answer depends on, and why others don't, over real streams.
+
+Excludes the answer itself (tests/explain, tests/e2e).
+"""
+
+from tests.support.ads_client import CDS, EDS
+from tests.support.objects import slice_of
+from tests.support.plane import Plane, cluster, site, until
+from xds.explain.question import question
+from xds.explain.story import explained
+from xds.protocol.messages import Variant
+from xds.protocol.standing import Standing
+
+WEB = cluster("web")
+
+
+def lacks(plane: Plane) -> dict[str, dict[str, str]]:
+    """By node, what it doesn't have of what `http://web.example/` depends on: the standing by type."""
+    told = explained(plane.pipeline.witness, question("http://web.example/", "GET", ()))
+    return {
+        each.node.id: {lack.type.short: lack.standing.value for lack in each.lacks}
+        for each in plane.ads.standings(told.resources)
+        if each.node
+    }
+
+
+async def test_one_that_took_everything_has_it(plane: Plane, variant: Variant) -> None:
+    plane.apply(*site("web"))
+    await plane.proxy(variant)
+    await until(lambda: lacks(plane) == {"envoy-1": {}})
+
+
+async def test_one_that_has_not_asked(plane: Plane, variant: Variant) -> None:
+    plane.apply(*site("web"))
+    client = plane.client(variant)
+    await client.subscribe(CDS)
+    await client.accept(CDS, WEB)
+    not_asked = dict.fromkeys(("eds", "lds", "rds"), Standing.NOT_ASKED.value)
+    await until(lambda: lacks(plane) == {"envoy-1": not_asked})
+
+
+async def test_one_that_does_not_answer_is_sent_no_more(plane: Plane, variant: Variant) -> None:
+    plane.apply(*site("web"))
+    client = await plane.proxy(variant)
+    await until(lambda: lacks(plane) == {"envoy-1": {}})
+    plane.apply(slice_of("web", "10.0.0.2"))
+    received = await client.expect(EDS, WEB)
+    assert lacks(plane) == {"envoy-1": {"eds": "in flight"}}
+    plane.apply(slice_of("web", "10.0.0.3"))
+    assert lacks(plane) == {"envoy-1": {"eds": "waiting"}}
+    await client.ack(received)
+    await client.accept(EDS, WEB)
+    await until(lambda: lacks(plane) == {"envoy-1": {}})
+
+
+async def test_one_that_refuses(plane: Plane, variant: Variant) -> None:
+    plane.apply(*site("web"))
+    client, other = await plane.proxy(variant), await plane.proxy(variant, "other")
+    plane.apply(slice_of("web", "10.0.0.2"))
+    await other.accept(EDS, WEB)
+    await client.refuse(EDS, WEB, words="no such address")
+    await until(lambda: lacks(plane) == {"envoy-1": {"eds": "rejected"}, "other": {}})
+
+
+async def test_nothing_else_counts(plane: Plane, variant: Variant) -> None:
+    plane.apply(*site("web"), *site("api"))
+    client = await plane.proxy(variant)
+    await until(lambda: lacks(plane) == {"envoy-1": {}})
+    plane.apply(slice_of("api", "10.0.0.2"))
+    await client.expect(EDS, cluster("api"))
+    assert lacks(plane) == {"envoy-1": {}}

@@ -1,0 +1,110 @@
+"""The part of the debug API that says why: the live state is looked at on the loop, and told in a thread."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final, Protocol, TypeVar
+
+from xds.api.v1 import debug_pb2 as pb
+from xds.explain.evidence import Witness
+from xds.explain.question import question
+from xds.explain.story import Explanation, Passage, Tried, explain
+from xds.kube.problem import ObjectRef
+from xds.protocol.messages import Node
+from xds.protocol.standing import Lack, Standing
+from xds.server import debug_messages as messages
+from xds.server.debug_messages import ProxyStanding
+from xds.snapshot.resource import Resource
+
+LOOKS: Final = 3
+"""How often the state is looked at again, if what was looked at changes meanwhile."""
+
+_Result = TypeVar("_Result")
+
+
+class InThread(Protocol):
+    """Runs work in a thread of its own."""
+
+    def __call__(self, work: Callable[[], _Result]) -> Coroutine[Any, Any, _Result]: ...
+
+
+class Explaining:
+    """Answers why.
+
+    Args:
+        standings: What each connected proxy has of some resources.
+    """
+
+    def __init__(self, witness: Witness, standings: Callable[[Sequence[Resource]], Sequence[ProxyStanding]]) -> None:
+        self._witness = witness
+        self._standings = standings
+
+    async def explain(self, asked: pb.ExplainRequest, in_thread: InThread) -> pb.ExplainResponse:
+        """What becomes of a request.
+
+        Raises:
+            QuestionError: it is none.
+        """
+        witness = self._witness
+        request = question(asked.url, asked.method or "GET", [(each.name, each.value) for each in asked.headers])
+        for _ in range(LOOKS):
+            seen = witness.look(request)
+            given = await in_thread(lambda seen=seen: witness.answer(seen, request))  # type: ignore[misc]
+            if witness.look(request) == seen:
+                break
+        evidence = witness.evidence(request, given)
+        standings = self._standings(evidence.resources)
+        return await in_thread(lambda: explanation(explain(evidence), standings))
+
+
+def explanation(value: Explanation, standings: Sequence[ProxyStanding]) -> pb.ExplainResponse:
+    return pb.ExplainResponse(
+        status=value.status,
+        outcome=value.outcome,
+        location=value.location,
+        cluster=str(value.backend.key) if value.backend else "",
+        steps=map(_step, value.passages),
+        problems=map(messages.problem, value.problems),
+        resources=map(_dependency, value.resources),
+        proxies=map(_standing, sorted(standings, key=_by_node)),
+    )
+
+
+def _step(value: Passage) -> pb.Step:
+    objects, routes = map(messages.reference, value.objects), map(_tried, value.routes)
+    return pb.Step(stage=value.stage, text=value.text, objects=objects, routes=routes)
+
+
+def _tried(value: Tried) -> pb.TriedRoute:
+    return pb.TriedRoute(
+        path_type=str(value.route.path_type),
+        path=value.route.path,
+        ingress=messages.reference(ObjectRef("Ingress", *value.route.ingress)),
+        service=messages.reference(ObjectRef("Service", *value.route.service)),
+        taken=value.taken,
+        why=value.why,
+    )
+
+
+def _dependency(value: Resource) -> pb.Dependency:
+    return pb.Dependency(type_url=value.type, name=value.name, version=value.version)
+
+
+_STANDINGS: Final = {
+    Standing.CURRENT: pb.STANDING_CURRENT,
+    Standing.IN_FLIGHT: pb.STANDING_IN_FLIGHT,
+    Standing.WAITING: pb.STANDING_WAITING,
+    Standing.REJECTED: pb.STANDING_REJECTED,
+    Standing.NOT_ASKED: pb.STANDING_NOT_ASKED,
+}
+
+
+def _by_node(value: ProxyStanding) -> tuple[str, str]:
+    return (value.node or Node("")).id, value.peer
+
+
+def _standing(value: ProxyStanding) -> pb.ProxyStanding:
+    node = value.node.id if value.node else ""
+    return pb.ProxyStanding(node_id=node, peer=value.peer, current=not value.lacks, lacks=map(_lack, value.lacks))
+
+
+def _lack(value: Lack) -> pb.Lack:
+    return pb.Lack(type_url=value.type, name=value.name, standing=_STANDINGS[value.standing], message=value.message)
