@@ -26,6 +26,7 @@ COMMANDS = {
     "problems": Entry("xds.cli_status:problems", "What could not be honoured, and what to do."),
     "explain": Entry("xds.cli_explain:explain", "What becomes of a request, and why."),
     "translate": Entry("xds.cli_translate:translate", "Manifests to resources and problems, offline."),
+    "lint": Entry("xds.cli_lint:lint", "Problems in manifests, for CI pipelines."),
 }
 
 

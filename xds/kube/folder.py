@@ -142,11 +142,25 @@ def read_folder(path: str | Path) -> tuple[list[KubeObject], tuple[Problem, ...]
     Raises:
         SourceError: there is no such folder.
     """
+    tree = _read_once(path)
+    return tree.manifests.objects(), tree.problems
+
+
+def locate(path: str | Path) -> Mapping[ObjectRef, str]:
+    """Where in the folder each object is that counts: `FILE:LINE`.
+
+    Raises:
+        SourceError: there is no such folder.
+    """
+    return _read_once(path).manifests.locations()
+
+
+def _read_once(path: str | Path) -> Tree:
     root = Path(path)
     _check(root)
     tree = Tree(root)
     tree.read()
-    return tree.manifests.objects(), tree.problems
+    return tree
 
 
 def _check(root: Path) -> None:

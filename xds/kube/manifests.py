@@ -192,6 +192,11 @@ class Manifests:
         """Those that count, in the order of the files."""
         return [self._at(place)[1] for place in sorted(places[0] for places in self._places.values())]
 
+    def locations(self) -> dict[ObjectRef, str]:
+        """Where each object that counts is: `FILE:LINE`."""
+        first = {places[0]: self._at(places[0]) for places in self._places.values()}
+        return {each.ref: _location(place.path, line) for place, (line, each) in first.items()}
+
     def problems(self) -> tuple[Problem, ...]:
         """In the order of the files."""
         return tuple(problem for path in sorted(self._problems) for problem in self._problems[path])
