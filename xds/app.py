@@ -33,6 +33,14 @@ from xds.translate.ledger import News
 GRACE: Final = 2.0
 """Seconds that open streams get to end when the server stops."""
 
+URGENT: Final = 0.01
+"""Seconds after which endpoints that are built are told, if more are to be built."""
+
+ROUTING: Final = 0.002
+"""Seconds that routing is worked on at a time. What arrives meanwhile takes several turns of the event loop from a
+socket to the pipeline, and as many to the proxies, and each of them may find routing at work.
+"""
+
 PLAINTEXT_REMEDY: Final = (
     "private keys cross the network unprotected, and anyone who gets here is given them: use --tls-cert, --tls-key and "
     "--tls-client-ca instead of --allow-plaintext"
@@ -80,6 +88,7 @@ class ControlPlane:
         authorize = (must_name_the_node,) if settings.tls else ()
         self._ads = AdsService(self._pipeline.store, self._metrics, self._clock, *authorize)
         self._revisions = Revisions()
+        self._work_waits = asyncio.Event()
         self._stopping = False
         self._metrics.registry.register(
             StateCollector(self._pipeline.store, lambda: self._pipeline.problem_reasons, lambda: self._ads.connected)
@@ -99,15 +108,41 @@ class ControlPlane:
             await self._follow(health, reporter)
 
     async def _follow(self, health: Health, reporter: Reporter | None) -> None:
+        """Reads while it works, or what is urgent would be found too late.
+
+        Raises:
+            SourceError: as in `run`.
+        """
+        tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._work(health, reporter))]
+        try:
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read(self) -> None:
         async with contextlib.aclosing(self._source.batches()) as batches:
             async for batch in batches:
-                revision = self._pipeline.apply([batch], self._clock())
-                news = self._pipeline.take_news()
-                _log_news(news)
-                if reporter is not None and self._pipeline.ready:
-                    reporter.note(batch.changes, news.appeared, news.solved)
-                if revision is not None:
-                    await self._publish(revision, health)
+                self._pipeline.take(batch)
+                self._work_waits.set()
+
+    async def _work(self, health: Health, reporter: Reporter | None) -> None:
+        """The one writer, for ever."""
+        while True:
+            if not self._pipeline.busy:
+                self._work_waits.clear()
+                await self._work_waits.wait()
+            progress = self._pipeline.work(self._clock, urgent=URGENT, routing=ROUTING)
+            news = self._pipeline.take_news()
+            _log_news(news)
+            if reporter is not None and self._pipeline.ready:
+                reporter.note(progress.changes, news.appeared, news.solved)
+            if progress.revision is not None:
+                await self._publish(progress.revision, health)
+            await asyncio.sleep(0)  # everyone else: the source's sockets, the streams
 
     async def _publish(self, revision: Revision, health: Health) -> None:
         self._ads.publish(revision)

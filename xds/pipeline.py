@@ -1,21 +1,43 @@
 """The way of the data, from changes to a revision: the only module that sees all stages, and the only writer."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf
+from typing import Final
 
 from xds.explain.evidence import Witness
-from xds.kube.change import Batch
+from xds.kube.change import Batch, Change
+from xds.kube.objects import Key
 from xds.kube.problem import Problem
-from xds.kube.state import KubeState, Stale
+from xds.kube.state import FRESH, KubeState, Stale
+from xds.kube.waiting import Lane, Waiting
 from xds.resources.builder import Builder, Resources
 from xds.resources.options import ProxyOptions
 from xds.snapshot.store import Revision, Store
+from xds.steps import Steps
 from xds.translate.ledger import News
-from xds.translate.translator import TranslateOptions, Translator
+from xds.translate.translator import TrafficChange, TranslateOptions, Translator
+
+PORTION: Final = 50
+"""Changes that are taken in at a time: less than a millisecond's worth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a while of work came to: a revision, if something differs; and if routing is done, the changes that the
+    snapshot now has.
+    """
+
+    revision: Revision | None = None
+    changes: tuple[Change, ...] = ()
 
 
 class Pipeline:
-    """Turns changes into revisions of `store`. One task calls `apply`; anyone may ask the rest.
+    """Turns changes into revisions of `store`. One task calls `take` and `work`; anyone may ask the rest.
+
+    Routing is worked on for a while at a time, and becomes a revision when it is done. Endpoints that change meanwhile
+    are not kept waiting: they have revisions of their own.
 
     Args:
         state: What is known; nobody else may change it.
@@ -29,12 +51,20 @@ class Pipeline:
         self._proxy = proxy
         self._translator = Translator(state, translate)
         self._builder = Builder(self._translator, proxy)
-        self._stale = Stale()
+        self._waiting = Waiting(state.service_of_slice)
+        self._endpoints = _Endpoints(state, self._translator, self._builder)
+        self._stale = FRESH
+        self._routing: _Routing | None = None
 
     @property
     def ready(self) -> bool:
         """Whether there is a first snapshot; until then nothing may be served."""
         return self.store.revision > 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether `work` has something to do."""
+        return self._routing is not None or bool(self._waiting) or bool(self._endpoints.due)
 
     @property
     def state(self) -> KubeState:
@@ -60,23 +90,159 @@ class Pipeline:
         return self._translator.problem_reasons
 
     def take_news(self) -> News:
-        """The problems that came and went since this was last asked."""
-        return self._translator.take_news()
+        """The problems that came and went since this was last asked. None while routing is worked on: what went may
+        only have moved.
+        """
+        return News((), ()) if self._routing else self._translator.take_news()
 
     def apply(self, batches: Iterable[Batch], now: float) -> Revision | None:
-        """Take in the batches that are waiting, as one. Returns the revision they make, None if nothing differs.
+        """Take in the batches, and work until nothing is left to do. Returns the revision they make, None if nothing
+        differs.
 
         Args:
-            batches: In the order in which they were read, at least one.
+            batches: In the order in which they were read.
             now: Seconds of the clock that the batches' `read_at` is of.
         """
-        batches = list(batches)
-        changes = (change for batch in batches for change in batch.changes)
-        self._stale = Stale.union([self._stale, *map(self._state.apply, changes)])
+        for batch in batches:
+            self.take(batch)
+        return self.work(lambda: now).revision
+
+    def take(self, batch: Batch) -> None:
+        """Note what is to be done. Batches come in the order in which they were read."""
+        self._waiting.put(batch)
+
+    def work(self, clock: Callable[[], float], *, urgent: float = inf, routing: float = inf) -> Progress:
+        """Do some of what is to be done, endpoints first.
+
+        Args:
+            clock: Gives seconds, and is that of the batches' `read_at`.
+            urgent: Seconds after which the endpoints that are done are to be told.
+            routing: Seconds after which routing is to be left for the next time.
+        """
+        urgent = urgent if self._state.synced else inf  # that they are listed comes by the other lane
+        built, since = self._endpoints.work(self._waiting.endpoints, clock, clock() + urgent)
+        done = self._routing_done(clock, clock() + routing)
+        if done is None:
+            return Progress(self.store.commit(built, read_at=since, now=clock()) if built else None)
+        if done.built is None:
+            return Progress(None, tuple(done.changes))
+        self._translator.publish()
+        revision = self.store.commit(built | done.built, read_at=min(since, done.read_at), now=clock())
+        return Progress(revision, tuple(done.changes))
+
+    def _routing_done(self, clock: Callable[[], float], until: float) -> "_Routing | None":
+        """The routing that is done, after some work on it."""
+        if self._routing is None and self._waiting.routing:
+            changes: list[Change] = []
+            self._routing = _Routing(self._waiting.routing.read_at, changes, self._routed(changes))
+        if self._routing is None or not self._routing.work(clock, until):
+            return None
+        done, self._routing = self._routing, None
+        return done
+
+    def _routed(self, changes: list[Change]) -> Steps[Resources | None]:
+        """What all that waits builds, and what was taken in before; None until each kind has been listed.
+
+        Args:
+            changes: Gets those that were taken in.
+        """
+        yield from self._take_in(changes)
         if not self._state.synced:
             return None
-        return self.store.commit(self._build(), read_at=min(batch.read_at for batch in batches), now=now)
+        stale, self._stale = self._stale, FRESH
+        change = yield from self._translator.update(stale, datetime.now(UTC))
+        self._endpoints.touched.clear()
+        built = yield from self._builder.build(change)
+        for again in self._again(change):
+            built |= again
+            yield
+        for again in self._again(change):  # what changed during that is little, and without an end if there were pauses
+            built |= again
+        return built
 
-    def _build(self) -> Resources:
-        stale, self._stale = self._stale, Stale()
-        return self._builder.build(self._translator.update(stale, datetime.now(UTC)))
+    def _again(self, change: TrafficChange) -> Iterator[Resources]:
+        """The endpoints that were built, and changed since."""
+        touched = self._translator.used_of(self._endpoints.touched)
+        self._endpoints.touched.clear()
+        for key in touched & change.endpoints:
+            yield self._builder.endpoints(key, self._translator.backends[key])
+
+    def _take_in(self, changes: list[Change]) -> Steps[None]:
+        stales = [self._stale]
+        while self._waiting.routing:  # one by one, as what waits may yet be replaced by something newer
+            changes.append(self._waiting.routing.pop())
+            for stale in self._state.steps(changes[-1]):
+                stales.append(stale)
+                if len(stales) > PORTION:
+                    stales = [Stale.union(stales)]
+                yield
+            yield
+        self._stale = Stale.union(stales)
+
+
+class _Routing:
+    """Work that is under way. `built` is what it made, once it is done; None if it is too early to make anything."""
+
+    def __init__(self, read_at: float, changes: list[Change], steps: Steps[Resources | None]) -> None:
+        self.read_at = read_at
+        self.changes = changes
+        self.built: Resources | None = None
+        self._steps = steps
+
+    def work(self, clock: Callable[[], float], until: float) -> bool:
+        """Whether it is done."""
+        try:
+            next(self._steps)
+            while clock() < until:
+                next(self._steps)
+        except StopIteration as end:
+            self.built = end.value
+            return True
+        return False
+
+
+class _Endpoints:
+    """From EndpointSlices that changed to what the published backends' clusters are assigned.
+
+    `due` are the Services that are to be looked at; `touched` those that were, for whoever looked at them before.
+    """
+
+    def __init__(self, state: KubeState, translator: Translator, builder: Builder) -> None:
+        self.due: dict[Key, None] = {}
+        self.touched: set[Key] = set()
+        self._state = state
+        self._translator = translator
+        self._builder = builder
+        self._since = inf
+
+    def work(self, lane: Lane, clock: Callable[[], float], until: float) -> tuple[Resources, float]:
+        """What the changes in the lane build, or as many of them as there is time for, and when the oldest was read."""
+        built: Resources = {}
+        since = self._since
+        while self.due or lane:
+            if not self.due:
+                since = min(since, lane.read_at)
+                self._take_in(lane)
+            built |= self._build_one()
+            if clock() >= until:
+                break
+        self._since = since if self.due else inf
+        return built, since
+
+    def _take_in(self, lane: Lane) -> None:
+        for _ in range(PORTION):
+            if not lane:
+                break
+            for stale in self._state.steps(lane.pop()):
+                self.due |= dict.fromkeys(stale.endpoints)
+                self.touched |= stale.endpoints
+
+    def _build_one(self) -> Resources:
+        """Of the first Service that is due."""
+        built: Resources = {}
+        if self.due:
+            service = next(iter(self.due))
+            del self.due[service]
+            for key in self._translator.published_of([service]):
+                built |= self._builder.endpoints(key, self._translator.published[key])
+        return built

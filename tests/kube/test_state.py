@@ -122,8 +122,6 @@ def test_deleting_what_is_not_there_makes_nothing_stale(kind: type[KubeObject]) 
         service("web", ns="elsewhere"),
         secret("other"),
         secret("cert", ns="elsewhere"),
-        slice_of("other", "10.0.0.1"),
-        slice_of("web", "10.0.0.1", ns="elsewhere"),
         slice_of(None, "10.0.0.1", name="web-1"),
         ingress_class("nginx", "k8s.io/ingress-nginx"),
         ingress("theirs", rule(A, path("/")), class_name="nginx"),
@@ -178,6 +176,13 @@ def test_a_slice_makes_only_the_endpoints_of_its_service_stale() -> None:
     assert kube.apply(Applied(slice_of("web", "10.0.0.2"))) == expected
     assert kube.apply(Deleted(EndpointSlice, key("web-1"))) == expected
     assert list(kube.slices(key("web"))) == []
+
+
+def test_a_slice_makes_endpoints_stale_before_its_service_is_used() -> None:
+    """Who uses it may be among the changes that wait."""
+    kube = state(slice_of("web", "10.0.0.1"))
+    assert kube.apply(Applied(slice_of("web", "10.0.0.2"))) == Stale(endpoints=frozenset({key("web")}))
+    assert kube.apply(Applied(slice_of("web", "10.0.0.2"))) == FRESH
 
 
 def test_a_slice_that_moves_between_services() -> None:
@@ -294,7 +299,7 @@ def test_an_ingress_that_changes_class_leaves() -> None:
 
 def test_what_only_others_use_is_not_used() -> None:
     kube = state(shop(class_name="nginx", tls=[tls(A, secret="cert")]))
-    for each in (service(), secret("cert"), slice_of("web", "10.0.0.1")):
+    for each in (service(), secret("cert")):
         assert kube.apply(Applied(each)) == FRESH
 
 

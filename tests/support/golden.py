@@ -121,7 +121,7 @@ def orphans(folder: Path = CASES) -> list[Path]:
 
 def traffic_model(traffic: Translator) -> dict[str, Any]:
     """The traffic model in few words."""
-    localities = {key: traffic.localities(key) for key in sorted(traffic.backends)}
+    localities = {key: traffic.localities(backend) for key, backend in sorted(traffic.backends.items())}
     return {
         "hosts": {host or "(none)": _virtual_host(each) for host, each in sorted(traffic.hosts.items())},
         "default": _route(traffic.default) if traffic.default else None,

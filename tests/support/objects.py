@@ -35,6 +35,7 @@ from xds.kube.problem import Problem
 from xds.kube.state import CONTROLLER, DEFAULT_CLASS_ANNOTATION, KubeState, Stale
 from xds.pipeline import Pipeline
 from xds.resources.options import ProxyOptions
+from xds.steps import finish
 from xds.translate.translator import TranslateOptions, Translator
 
 NS = "default"
@@ -270,15 +271,16 @@ class World:
 
     def apply(self, *changes: Change) -> None:
         stale = Stale.union([self.state.apply(change) for change in changes])
-        self.traffic.update(stale, self.now)
+        finish(self.traffic.update(stale, self.now))
+        self.traffic.publish()
 
     def add(self, *objects: KubeObject) -> None:
         self.apply(*(Applied(each) for each in objects))
 
     @property
     def problems(self) -> list[Problem]:
-        for backend_key in self.traffic.backends:
-            self.traffic.localities(backend_key)
+        for backend in self.traffic.backends.values():
+            self.traffic.localities(backend)
         return self.traffic.problems
 
     def reasons(self) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from tests.support.objects import World, endpoint, ingress, key, path, rule, ser
 from xds.kube.change import Applied
 from xds.kube.objects import Endpoint as SliceEndpoint
 from xds.kube.objects import EndpointSlice
+from xds.steps import finish
 from xds.translate.model import BackendKey, Endpoint, Health, Locality
 
 H, D = Health.HEALTHY, Health.DRAINING
@@ -23,7 +24,11 @@ def world_of(*slices: EndpointSlice, port: int | str | dict[str, Any] = 80) -> W
 
 
 def localities(*slices: EndpointSlice, port: int | str | dict[str, Any] = 80) -> tuple[Locality, ...]:
-    return world_of(*slices, port=port).traffic.localities(WEB)
+    return of_web(world_of(*slices, port=port))
+
+
+def of_web(world: World) -> tuple[Locality, ...]:
+    return world.traffic.localities(world.traffic.backends[WEB])
 
 
 def endpoints(*slices: EndpointSlice, port: int | str | dict[str, Any] = 80) -> list[tuple[str, int, Health]]:
@@ -178,7 +183,7 @@ def test_a_named_port_is_not_the_one_without_name() -> None:
 @pytest.mark.parametrize("port", [{"name": ""}, {"port": None}, {"port": 8080, "protocol": "UDP"}])
 def test_ports_that_are_none(port: dict[str, Any]) -> None:
     world = world_of(slice_of("web", "10.0.0.1", ports=[port]))
-    assert world.traffic.localities(WEB) == ()
+    assert of_web(world) == ()
     assert world.problems == []
 
 
@@ -198,7 +203,7 @@ def test_a_port_out_of_range(port: int) -> None:
 
 
 def endpoints_of(world: World) -> list[str]:
-    return [each.address for locality in world.traffic.localities(WEB) for each in locality.endpoints]
+    return [each.address for locality in of_web(world) for each in locality.endpoints]
 
 
 @pytest.mark.parametrize(
@@ -244,7 +249,7 @@ def test_an_event_of_a_slice_touches_its_backends_only() -> None:
         service("api"),
         ingress("shop", rule("a.example.com", path("/", "web:80"), path("/m", "web:81"), path("/api", "api"))),
     )
-    change = world.traffic.update(world.state.apply(Applied(slice_of("web", "10.0.0.1"))), world.now)
+    change = finish(world.traffic.update(world.state.apply(Applied(slice_of("web", "10.0.0.1"))), world.now))
     assert change.endpoints == {WEB, BackendKey("default", "web", 81)}
     assert not change.hosts
     assert not change.backends

@@ -1,4 +1,7 @@
-"""Where the watches put what they read, in the order in which they read it, until it is taken as one batch."""
+"""Where the watches put what they read, in the order in which they read it, until it is taken in batches.
+
+Endpoints have batches of their own, which may overtake the others.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,28 +14,26 @@ FULL: Final = 1000
 
 
 class Inbox:
-    """Any task may put, and one takes. What waits is taken as a whole."""
+    """Any task may put, and one takes: the endpoints that wait as a whole, then the rest as a whole."""
 
     def __init__(self) -> None:
-        self._changes: list[Change] = []
-        self._read_at = 0.0
+        self._endpoints = _Pile()
+        self._rest = _Pile()
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
         self._failure: BaseException | None = None
 
-    def put(self, changes: Sequence[Change], read_at: float) -> None:
+    def put(self, changes: Sequence[Change], read_at: float, *, endpoints: bool = False) -> None:
         """At once, and in one piece.
 
         Args:
             changes: In their order; none is allowed.
             read_at: Seconds of the event loop's clock.
+            endpoints: They are all of EndpointSlices.
         """
-        if not changes:
-            return
-        if not self._changes:
-            self._read_at = read_at
-        self._changes += changes
-        self._filled.set()
+        if changes:
+            (self._endpoints if endpoints else self._rest).add(changes, read_at)
+            self._filled.set()
 
     def fail(self, error: BaseException) -> None:
         """Nothing will be put any more."""
@@ -41,12 +42,12 @@ class Inbox:
 
     async def room(self) -> None:
         """Waits while it is full."""
-        while len(self._changes) >= FULL:
+        while len(self._endpoints.changes) + len(self._rest.changes) >= FULL:
             self._emptied.clear()
             await self._emptied.wait()
 
     async def take(self) -> Batch:
-        """All that waits, once there is something. `read_at` is the first one's.
+        """What waits, once there is something. `read_at` is the first one's.
 
         Raises:
             what `fail` was told.
@@ -54,7 +55,23 @@ class Inbox:
         await self._filled.wait()
         if self._failure is not None:
             raise self._failure
-        self._filled.clear()
-        changes, self._changes = self._changes, []
+        batch = (self._endpoints if self._endpoints.changes else self._rest).take()
+        if not self._rest.changes:
+            self._filled.clear()
         self._emptied.set()
+        return batch
+
+
+class _Pile:
+    def __init__(self) -> None:
+        self.changes: list[Change] = []
+        self._read_at = 0.0
+
+    def add(self, changes: Sequence[Change], read_at: float) -> None:
+        if not self.changes:
+            self._read_at = read_at
+        self.changes += changes
+
+    def take(self) -> Batch:
+        changes, self.changes = self.changes, []
         return Batch(tuple(changes), self._read_at)

@@ -158,7 +158,8 @@ class _Join:
     def _put(self, scope: Scope, news: News) -> None:
         changes = [*news.changes, *self._listed(scope, news)]
         if scope.kind is EndpointSlice:
-            self._say(changes, news.read_at)
+            self.inbox.put(changes, news.read_at, endpoints=True)
+            self._say([], news.read_at)
         else:
             self._hold(changes, news.read_at)
         if news.complete:

@@ -35,7 +35,10 @@ _T = TypeVar("_T", Ingress, IngressClass, Service, EndpointSlice, Secret)
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """What must be looked at again. Hosts are in lower case; the keys name objects that an Ingress of ours uses."""
+    """What must be looked at again. Hosts are in lower case; the keys name objects that an Ingress of ours uses.
+
+    But `endpoints` are of all Services: who uses them may be among the changes that still wait.
+    """
 
     hosts: frozenset[str] = frozenset()
     ingresses: frozenset[Key] = frozenset()
@@ -49,6 +52,8 @@ class Stale:
     @classmethod
     def union(cls, stales: Iterable["Stale"]) -> "Stale":
         stales = [stale for stale in stales if stale is not FRESH]
+        if len(stales) < 2:
+            return stales[0] if stales else FRESH
         return cls(
             hosts=frozenset[str]().union(*(stale.hosts for stale in stales)),
             ingresses=frozenset[Key]().union(*(stale.ingresses for stale in stales)),
@@ -116,6 +121,10 @@ class KubeState:
 
     def apply(self, change: Change) -> Stale:
         """Take note of one change, and answer what it makes stale: nothing, if it is equal or nothing uses it."""
+        return Stale.union(self.steps(change))
+
+    def steps(self, change: Change) -> Iterable[Stale]:
+        """`apply` bit by bit, as one IngressClass can make all Ingresses ours. To be gone through to its end."""
         match change:
             case Applied(object=new):
                 return self._replace(type(new), new.key, new)
@@ -123,10 +132,10 @@ class KubeState:
                 return self._replace(kind, key, None)
             case Listed(kind=kind):
                 self._listed.add(kind)
-                return FRESH
+                return ()
             case Reported(problems=problems):
                 self._reported = problems
-                return Stale(reported=True)
+                return (Stale(reported=True),)
 
     def find(self, about: ObjectRef) -> KubeObject | None:
         """The object, if it exists; of any kind, and whether or not something uses it."""
@@ -146,6 +155,11 @@ class KubeState:
     def ingresses(self) -> list[Ingress]:
         """All there are, ours or not, in no order."""
         return list(self._each(Ingress, list(self._objects[Ingress])))
+
+    def service_of_slice(self, key: Key) -> Key | None:
+        """Whose endpoints the EndpointSlice of this name holds; None if there is no such slice, or it is nobody's."""
+        found = self._get(EndpointSlice, key)
+        return found.service if found else None
 
     def slices(self, service: Key) -> Iterator[EndpointSlice]:
         """The EndpointSlices of a Service, by name."""
@@ -176,22 +190,20 @@ class KubeState:
         found = self._objects[kind].get(key)
         return found if isinstance(found, kind) else None
 
-    def _replace(self, kind: type[KubeObject], key: Key, new: KubeObject | None) -> Stale:
+    def _replace(self, kind: type[KubeObject], key: Key, new: KubeObject | None) -> Iterable[Stale]:
         objects = self._objects[kind]
         old = objects.get(key)
         if old == new:
-            return FRESH
+            return ()
         if new is None:
             del objects[key]
         else:
             objects[key] = new
-        return self._stale(kind, key, old, new)
+        return self._classes_changed() if kind is IngressClass else (self._stale(kind, key, old, new),)
 
     def _stale(self, kind: type[KubeObject], key: Key, old: KubeObject | None, new: KubeObject | None) -> Stale:
         if kind is Ingress:
             return self._ingress_changed(key)
-        if kind is IngressClass:
-            return self._classes_changed()
         if kind is Service:
             return self._service_changed(key)
         if kind is Secret:
@@ -211,10 +223,10 @@ class KubeState:
             tls=any(refs.tls for refs in touched),
         )
 
-    def _classes_changed(self) -> Stale:
-        ingresses = self._each(Ingress, list(self._objects[Ingress]))
-        turned = [ingress.key for ingress in ingresses if self._is_ours(ingress) != (ingress.key in self._ours)]
-        return Stale.union([self._ingress_changed(key) for key in turned])
+    def _classes_changed(self) -> Iterator[Stale]:
+        for ingress in self._each(Ingress, list(self._objects[Ingress])):
+            turned = self._is_ours(ingress) != (ingress.key in self._ours)
+            yield self._ingress_changed(ingress.key) if turned else FRESH
 
     def _service_changed(self, key: Key) -> Stale:
         users = self._ours.by_service[key]
@@ -240,8 +252,7 @@ class KubeState:
         if isinstance(new, EndpointSlice) and new.service:
             self._slices.add(new.service, key)
             touched.add(new.service)
-        used = frozenset(service for service in touched if self._ours.by_service[service])
-        return Stale(endpoints=used) if used else FRESH
+        return Stale(endpoints=frozenset(touched)) if touched else FRESH
 
     def claim(self, ingress: Ingress) -> Claim:
         """Whether the Ingress is for this controller, and why.

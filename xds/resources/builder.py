@@ -15,7 +15,8 @@ from xds.resources.routes import VirtualHosts, route_configuration
 from xds.resources.secrets import secret
 from xds.snapshot.resource import Resource, ResourceType, resource
 from xds.snapshot.store import ResourceKey
-from xds.translate.model import BackendKey, Certificate, Termination
+from xds.steps import Steps
+from xds.translate.model import Backend, BackendKey, Certificate, Termination
 from xds.translate.translator import TrafficChange, Translator
 
 if typing.TYPE_CHECKING:
@@ -36,15 +37,17 @@ class Builder:
         self._routes: dict[str, _RouteConfiguration] = {}
         self._certificates: dict[Key, Certificate] = {}
 
-    def build(self, change: TrafficChange) -> Resources:
+    def build(self, change: TrafficChange) -> Steps[Resources]:
         """The resources that the change touches, changed or not; the store tells. The first time also those that are
         there whatever the Ingresses say: the plain listener and its routes.
         """
         built: Resources = {}
         for key in change.backends:
             built |= self._cluster(key)
+            yield
         for key in change.endpoints:
-            built |= self.endpoints(key)
+            built |= self.endpoints(key, self._traffic.backends.get(key))
+            yield
         if change.certificates:
             built |= self._secrets()
         if change.tls:
@@ -52,13 +55,13 @@ class Builder:
         if not self._routes:
             built |= _built(ResourceType.LISTENER, names.HTTP, http_listener(self._options))
         if change.hosts or change.default or change.tls or not self._routes:
-            built |= self._route_configurations(change)
+            built |= yield from self._route_configurations(change)
         return built
 
-    def endpoints(self, key: BackendKey) -> Resources:
+    def endpoints(self, key: BackendKey, backend: Backend | None) -> Resources:
+        """Of the backend of that key; None: it is to be no more."""
         name = names.cluster(key)
-        backend = self._traffic.backends.get(key)
-        zones = self._traffic.localities(key) if backend else ()
+        zones = self._traffic.localities(backend) if backend else ()
         if backend is None or backend.external_name:
             return {(ResourceType.ENDPOINTS, name): None}
         return _built(ResourceType.ENDPOINTS, name, cluster_load_assignment(key, zones))
@@ -85,31 +88,31 @@ class Builder:
             return {(ResourceType.LISTENER, names.HTTPS): None}
         return _built(ResourceType.LISTENER, names.HTTPS, https_listener(self._options, tls))
 
-    def _route_configurations(self, change: TrafficChange) -> Resources:
+    def _route_configurations(self, change: TrafficChange) -> Steps[Resources]:
         tables = RouteTables(self._traffic, redirect_https=self._options.redirect_https)
         everywhere = change.default or NO_HOST in change.hosts
         redirects_changed = change.tls and self._options.redirect_https
         whole = everywhere or redirects_changed or not self._routes
-        built = self._http_routes(tables, None if whole else change.hosts)
+        built = yield from self._http_routes(tables, None if whole else change.hosts)
         before = self._terminations
         self._terminations = {each.secret: each for each in self._traffic.tls.terminations}
         touched = tables.touched(change.hosts)
         for key, termination in self._terminations.items():
             if everywhere or key in touched or before.get(key) != termination:
-                built |= self._https_routes(tables, termination)
+                built |= yield from self._https_routes(tables, termination)
         return built | self._forget(before.keys() - self._terminations.keys())
 
-    def _http_routes(self, tables: RouteTables, hosts: Iterable[str] | None) -> Resources:
+    def _http_routes(self, tables: RouteTables, hosts: Iterable[str] | None) -> Steps[Resources]:
         configuration = self._configuration(names.HTTP)
         if hosts is None:
-            configuration.replace(tables.http())
+            yield from configuration.replace(tables.http())
         else:
-            configuration.update({host: tables.http_host(host) for host in hosts})
+            yield from configuration.update((host, tables.http_host(host)) for host in hosts)
         return configuration.resource()
 
-    def _https_routes(self, tables: RouteTables, termination: Termination) -> Resources:
+    def _https_routes(self, tables: RouteTables, termination: Termination) -> Steps[Resources]:
         configuration = self._configuration(names.https_routes(termination.secret))
-        configuration.replace(tables.https(termination))
+        yield from configuration.replace(tables.https(termination))
         return configuration.resource()
 
     def _configuration(self, name: str) -> "_RouteConfiguration":
@@ -130,17 +133,22 @@ class _RouteConfiguration:
         self._virtual_hosts = virtual_hosts
         self._domains: dict[str, tuple[Domain, bytes]] = {}
 
-    def replace(self, domains: Iterable[Domain]) -> None:
+    def replace(self, domains: Iterable[Domain]) -> Steps[None]:
         """These are all domains."""
-        self._domains = {domain.name: self._encoded(domain) for domain in domains}
+        encoded = {}
+        for domain in domains:
+            encoded[domain.name] = self._encoded(domain)
+            yield
+        self._domains = encoded
 
-    def update(self, domains: dict[str, Domain | None]) -> None:
+    def update(self, domains: Iterable[tuple[str, Domain | None]]) -> Steps[None]:
         """These domains are so now; None: gone."""
-        for name, domain in domains.items():
+        for name, domain in domains:
             if domain is None:
                 self._domains.pop(name, None)
             else:
                 self._domains[name] = self._encoded(domain)
+            yield
 
     def resource(self) -> Resources:
         parts = (self._domains[name][1] for name in sorted(self._domains))

@@ -7,6 +7,7 @@ from xds.kube.objects import HTTPIngressPath, Ingress, IngressBackend, Key
 from xds.kube.problem import Problem, shown
 from xds.kube.references import NO_HOST
 from xds.kube.state import KubeState
+from xds.steps import Steps
 from xds.translate.backends import Unresolved, resolve
 from xds.translate.model import Backend, BackendKey, PathType, Route, VirtualHost
 from xds.translate.names import InvalidError, is_label, valid_host, valid_path
@@ -71,7 +72,7 @@ class _Claim:
     at: str
 
 
-def translate_host(scope: Scope, host: str, findings: Findings) -> VirtualHost | None:
+def translate_host(scope: Scope, host: str, findings: Findings) -> Steps[VirtualHost | None]:
     """The virtual host of a host that rules name (or NO_HOST), None if no Ingress has a valid rule for it."""
     ingresses = scope.state.ingresses_of_host(host)
     if host != NO_HOST and not _check_host(scope, host, ingresses, findings):
@@ -83,6 +84,7 @@ def translate_host(scope: Scope, host: str, findings: Findings) -> VirtualHost |
         winner = winners.setdefault((claim.route.path, claim.route.path_type), claim)
         if _conflict(winner, claim):
             _report_conflict(host, winner, claim, findings)
+        yield
     routes = sorted((claim.route for claim in winners.values()), key=lambda route: route.precedence)
     default = _host_default(scope, host, ingresses, findings)
     findings.keep([*routes, default])

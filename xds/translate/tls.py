@@ -8,6 +8,7 @@ from typing import Final
 from xds.kube.objects import Ingress, IngressTLS, Key, Secret
 from xds.kube.problem import ObjectRef, Problem, shown
 from xds.kube.state import KubeState
+from xds.steps import Steps
 from xds.translate.certificates import Verdict, judge
 from xds.translate.hosts import Findings
 from xds.translate.model import Certificate, Termination
@@ -83,11 +84,12 @@ class TlsTranslation:
         self._refused: dict[str, Ingress] = {}
         self._certificates: dict[Key, Certificate | None] = {}
 
-    def run(self) -> tuple[TlsTable, dict[Key, Certificate]]:
+    def run(self) -> Steps[tuple[TlsTable, dict[Key, Certificate]]]:
         """The terminations, and the certificates that they use by Secret."""
         for ingress in self._state.ingresses_with_tls():
             for index, entry in enumerate(ingress.spec.tls or ()):
                 self._claim(ingress, entry, f"spec.tls[{index}]")
+                yield
         default = self._default_certificate()
         self._store.keep(self._certificates.keys())
         table = self._table(default.secret if default else None)

@@ -1,6 +1,6 @@
 """Keeps the traffic model in step with `KubeState`: only what became stale is translated again."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -8,6 +8,7 @@ from xds.kube.objects import Key
 from xds.kube.problem import Problem
 from xds.kube.references import NO_HOST
 from xds.kube.state import KubeState, Stale
+from xds.steps import Steps
 from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
 from xds.translate.hosts import Findings, Scope, default_route, translate_host, translate_ingress
@@ -40,7 +41,10 @@ class TrafficChange:
 
 
 class Translator:
-    """Holds the traffic model. `update` is the only way to change it; all else are questions."""
+    """Holds the traffic model. `update` is the only way to change it; all else are questions.
+
+    While an update is under way the model is half of what it was and half of what it will be; `published` is whole.
+    """
 
     def __init__(self, state: KubeState, options: TranslateOptions) -> None:
         self._state = state
@@ -83,6 +87,19 @@ class Translator:
         return self._backends.known
 
     @property
+    def published(self) -> Mapping[BackendKey, Backend]:
+        """`backends` as of the last `publish`."""
+        return self._backends.published
+
+    def used_of(self, services: Iterable[Key]) -> frozenset[BackendKey]:
+        """The backends that are ports of these Services."""
+        return frozenset(key for key in self._backends.of_services(services) if key in self._backends.known)
+
+    def published_of(self, services: Iterable[Key]) -> list[BackendKey]:
+        """The published ones that are ports of these Services."""
+        return [key for key in self._backends.of_services(services) if key in self._backends.published]
+
+    @property
     def problems(self) -> list[Problem]:
         """All there is to report, by object; each once, however many hosts it touches."""
         return self._ledger.problems
@@ -96,36 +113,40 @@ class Translator:
         """The problems that came and went since this was last asked."""
         return self._ledger.take_news()
 
-    def localities(self, key: BackendKey) -> tuple[Locality, ...]:
+    def localities(self, backend: Backend) -> tuple[Locality, ...]:
         """The endpoints of a backend in use, as of now; none of an ExternalName, which DNS knows."""
-        backend = self._backends.known[key]
+        key = backend.key
         problems: list[Problem] = []
         found = () if backend.external_name else localities(backend, self._state.slices(key.service_key), problems)
         self._ledger.report(("endpoints", key), problems)
         return found
 
-    def update(self, stale: Stale, now: datetime) -> TrafficChange:
+    def publish(self) -> None:
+        """What `update` made is what counts from now on."""
+        self._backends.publish()
+
+    def update(self, stale: Stale, now: datetime) -> Steps[TrafficChange]:
         """Translate what became stale. `now` tells which certificates have expired."""
         if self._default_secret_due:  # no change says that it is missing from the start
             stale, self._default_secret_due = replace(stale, tls=True), False
         if stale.reported:
             self._ledger.report("source", self._state.reported)
         if stale.hosts or stale.ingresses or stale.default_backend or stale.tls:
-            return self._update_routing(stale, now)
-        return TrafficChange(endpoints=self._backends.of_services(stale.endpoints))
+            return (yield from self._update_routing(stale, now))
+        return TrafficChange(endpoints=self.used_of(stale.endpoints))
 
-    def _update_routing(self, stale: Stale, now: datetime) -> TrafficChange:
-        self._backends.begin()
+    def _update_routing(self, stale: Stale, now: datetime) -> Steps[TrafficChange]:
         for key in stale.ingresses:
             self._translate_ingress(key)
-        hosts = frozenset(host for host in stale.hosts if self._translate_host(host))
+            yield
+        hosts = yield from self._translate_hosts(stale.hosts)
         default = stale.default_backend and self._translate_default()
-        tls, certificates = self._translate_tls(now) if stale.tls else (False, False)
+        tls, certificates = (yield from self._translate_tls(now)) if stale.tls else (False, False)
+        yield
         backends, gone = self._backends.changes()
         for backend in gone:
             self._ledger.report(("endpoints", backend), ())
-        endpoints = self._backends.of_services(stale.endpoints) | backends
-        return TrafficChange(hosts, default, tls, certificates, backends, endpoints)
+        return TrafficChange(hosts, default, tls, certificates, backends, self.used_of(stale.endpoints) | backends)
 
     def _translate_ingress(self, key: Key) -> None:
         findings = Findings()
@@ -134,9 +155,17 @@ class Translator:
             translate_ingress(self._scope, ingress, findings)
         self._ledger.report(("ingress", key), findings.problems)
 
-    def _translate_host(self, host: str) -> bool:
+    def _translate_hosts(self, hosts: Iterable[str]) -> Steps[frozenset[str]]:
+        """Returns those that changed."""
+        changed: set[str] = set()
+        for host in hosts:
+            if (yield from self._translate_host(host)):
+                changed.add(host)
+        return frozenset(changed)
+
+    def _translate_host(self, host: str) -> Steps[bool]:
         findings = Findings()
-        virtual_host = translate_host(self._scope, host, findings)
+        virtual_host = yield from translate_host(self._scope, host, findings)
         self._ledger.report(("host", host), findings.problems)
         self._backends.use(("host", host), findings.backends)
         if virtual_host == self._hosts.get(host):
@@ -156,13 +185,13 @@ class Translator:
         self._default = default
         return True
 
-    def _translate_tls(self, now: datetime) -> tuple[bool, bool]:
+    def _translate_tls(self, now: datetime) -> Steps[tuple[bool, bool]]:
         """Whether the table changed, and whether a certificate did."""
         findings = Findings()
         secret = self._options.default_tls_secret
         before = (self._tls, self._certificates)
         translation = TlsTranslation(self._state, self._certificate_store, secret, now, findings)
-        self._tls, self._certificates = translation.run()
+        self._tls, self._certificates = yield from translation.run()
         self._ledger.report(("tls", NO_HOST), findings.problems)
         return self._tls != before[0], self._certificates != before[1]
 
@@ -172,14 +201,11 @@ class _BackendUse:
 
     def __init__(self) -> None:
         self.known: dict[BackendKey, Backend] = {}
+        self.published: dict[BackendKey, Backend] = {}
         self._users: dict[BackendKey, int] = {}
         self._uses: dict[object, Mapping[BackendKey, Backend]] = {}
         self._by_service: dict[Key, set[BackendKey]] = {}
-        self._before: dict[BackendKey, Backend | None] = {}
-
-    def begin(self) -> None:
-        """Start to note what changes."""
-        self._before = {}
+        self._touched: set[BackendKey] = set()
 
     def use(self, user: object, backends: Mapping[BackendKey, Backend]) -> None:
         """The user (a host, say) now uses just these."""
@@ -187,7 +213,7 @@ class _BackendUse:
         if backends:
             self._uses[user] = backends
         for key, backend in backends.items():
-            self._before.setdefault(key, self.known.get(key))
+            self._touched.add(key)
             self._users[key] = self._users.get(key, 0) + 1
             self.known[key] = backend
             self._by_service.setdefault(key.service_key, set()).add(key)
@@ -195,19 +221,30 @@ class _BackendUse:
             self._release(key)
 
     def changes(self) -> tuple[frozenset[BackendKey], frozenset[BackendKey]]:
-        """The backends that are new, different or gone since `begin`, and of these the ones that are gone."""
-        changed = frozenset(key for key, before in self._before.items() if self.known.get(key) != before)
+        """The backends that are new, different or gone since `publish`, and of these the ones that are gone."""
+        changed = frozenset(key for key in self._touched if self.known.get(key) != self.published.get(key))
         return changed, frozenset(key for key in changed if key not in self.known)
 
-    def of_services(self, services: Iterable[Key]) -> frozenset[BackendKey]:
-        return frozenset(key for service in services for key in self._by_service.get(service, ()))
+    def publish(self) -> None:
+        for key in self._touched:
+            if key in self.known:
+                self.published[key] = self.known[key]
+            else:
+                self.published.pop(key, None)
+                self._unfile(key)
+        self._touched.clear()
+
+    def of_services(self, services: Iterable[Key]) -> Iterator[BackendKey]:
+        """Known or published."""
+        return (key for service in services for key in self._by_service.get(service, ()))
 
     def _release(self, key: BackendKey) -> None:
-        self._before.setdefault(key, self.known.get(key))
+        self._touched.add(key)
         self._users[key] -= 1
-        if self._users[key]:
-            return
-        del self._users[key], self.known[key]
+        if not self._users[key]:
+            del self._users[key], self.known[key]
+
+    def _unfile(self, key: BackendKey) -> None:
         ports = self._by_service[key.service_key]
         ports.discard(key)
         if not ports:
