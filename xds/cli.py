@@ -25,6 +25,7 @@ COMMANDS = {
     "proxies": Entry("xds.cli_status:proxies", "What each connected Envoy has."),
     "problems": Entry("xds.cli_status:problems", "What could not be honoured, and what to do."),
     "explain": Entry("xds.cli_explain:explain", "What becomes of a request, and why."),
+    "why": Entry("xds.cli_why:why", "What became of an Ingress, and why."),
     "translate": Entry("xds.cli_translate:translate", "Manifests to resources and problems, offline."),
     "lint": Entry("xds.cli_lint:lint", "Problems in manifests, for CI pipelines."),
 }

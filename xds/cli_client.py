@@ -35,6 +35,7 @@ _EXPLANATIONS: Final = {
     grpc.StatusCode.UNIMPLEMENTED: "what answers at {address} has no debug API; name another server with --server",
     grpc.StatusCode.RESOURCE_EXHAUSTED: "{details}; start again",
     grpc.StatusCode.OUT_OF_RANGE: "{details}; choose revisions within it",
+    grpc.StatusCode.NOT_FOUND: "{details} at {address}; check namespace and name",
     grpc.StatusCode.FAILED_PRECONDITION: "{details}; try again in a moment",
 }
 
@@ -108,6 +109,11 @@ class Client:
     def explain(self, request: pb.ExplainRequest) -> pb.ExplainResponse:
         with self._explained():
             response: pb.ExplainResponse = self._stub.Explain(request, timeout=ANSWER)
+            return response
+
+    def why_ingress(self, request: pb.WhyIngressRequest) -> pb.WhyIngressResponse:
+        with self._explained():
+            response: pb.WhyIngressResponse = self._stub.WhyIngress(request, timeout=ANSWER)
             return response
 
     @contextmanager

@@ -12,7 +12,8 @@ from xds.api.v1 import debug_pb2 as pb
 from xds.cli_client import Client
 from xds.cli_offline import chosen, source_options
 from xds.cli_options import Server, output_option
-from xds.cli_output import named, problem_data, reference_data, short, shown, write, write_data
+from xds.cli_output import named, problem_data, reference_data, shown, write, write_data
+from xds.cli_standing import add_proxies, problem_text, standing_data
 from xds.explain.question import QuestionError, question
 from xds.explain.story import explained
 from xds.pipeline import Pipeline
@@ -21,14 +22,6 @@ from xds.server.debug_explain import explanation
 DIFFERENT: Final = "is another path"
 SHOWN: Final = 20
 """Routes with just another path that are shown to people, at most: there may be thousands."""
-
-STANDINGS: Final = {
-    pb.STANDING_CURRENT: "current",
-    pb.STANDING_IN_FLIGHT: "sent, and not answered yet",
-    pb.STANDING_WAITING: "not sent yet",
-    pb.STANDING_REJECTED: "rejected",
-    pb.STANDING_NOT_ASKED: "not asked for yet",
-}
 
 
 class Header(click.ParamType):  # type: ignore[type-arg]  # not generic in every version
@@ -96,9 +89,9 @@ def _tree(asked: pb.ExplainRequest, told: pb.ExplainResponse, *, online: bool) -
     if told.problems:
         branch = tree.add(Text("problems", "bold yellow"))
         for problem in told.problems:
-            branch.add(_problem(problem))
+            branch.add(problem_text(problem))
     if online:
-        _add_proxies(tree, told)
+        add_proxies(tree, told.resources, told.proxies)
     return tree
 
 
@@ -116,22 +109,6 @@ def _routes(routes: Iterable[pb.TriedRoute]) -> Iterator[Text]:
         yield Text(f"… and {more} more with another path; -o json has them")
 
 
-def _problem(problem: pb.Problem) -> Text:
-    where = " ".join(each for each in (named(problem.object), problem.field, problem.location) if each)
-    return Text.assemble(f"{where}: {problem.reason}: {problem.message}", "\n", (problem.remedy, "green"))
-
-
-def _add_proxies(tree: Tree, told: pb.ExplainResponse) -> None:
-    current = sum(proxy.current for proxy in told.proxies)
-    branch = tree.add(Text.assemble(("proxies: ", "bold"), f"{current} of {len(told.proxies)} have what it takes"))
-    branch.add(Text(", ".join(f"{short(each.type_url)} {each.name} {each.version}" for each in told.resources), "dim"))
-    for proxy in told.proxies:
-        for lack in proxy.lacks:
-            why = f": {lack.message}" if lack.message else ""
-            text = f"{short(lack.type_url)} {lack.name} {STANDINGS.get(lack.standing, '?')}{why}"
-            branch.add(Text(shown(f"{proxy.node_id or '(no name yet)'} @{proxy.peer}: {text}"), "yellow"))
-
-
 def _data(told: pb.ExplainResponse) -> dict[str, Any]:
     return {
         "status": told.status,
@@ -140,8 +117,7 @@ def _data(told: pb.ExplainResponse) -> dict[str, Any]:
         "cluster": told.cluster,
         "steps": [_step_data(step) for step in told.steps],
         "problems": [problem_data(each) for each in told.problems],
-        "resources": [{"type": each.type_url, "name": each.name, "version": each.version} for each in told.resources],
-        "proxies": [_proxy_data(proxy) for proxy in told.proxies],
+        **standing_data(told.resources, told.proxies),
     }
 
 
@@ -159,16 +135,3 @@ def _route_data(route: pb.TriedRoute) -> dict[str, Any]:
         "taken": route.taken,
         "why": route.why,
     }
-
-
-def _proxy_data(proxy: pb.ProxyStanding) -> dict[str, Any]:
-    lacks = [
-        {
-            "type": lack.type_url,
-            "name": lack.name,
-            "standing": pb.Standing.Name(lack.standing).removeprefix("STANDING_").lower(),
-            "message": lack.message,
-        }
-        for lack in proxy.lacks
-    ]
-    return {"node_id": proxy.node_id, "peer": proxy.peer, "current": proxy.current, "lacks": lacks}

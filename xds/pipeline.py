@@ -48,6 +48,7 @@ class Pipeline:
     def __init__(self, state: KubeState, translate: TranslateOptions, proxy: ProxyOptions) -> None:
         self.store = Store()
         self._state = state
+        self._translate = translate
         self._proxy = proxy
         self._translator = Translator(state, translate)
         self._builder = Builder(self._translator, proxy)
@@ -78,7 +79,9 @@ class Pipeline:
     @property
     def witness(self) -> Witness:
         """For questions why something is as it is."""
-        return Witness(self._state, self._translator, self.store, self._proxy, lambda: self.problems)
+        secret = self._translate.default_tls_secret
+        known = (self._state, self._translator, self.store, self._proxy)
+        return Witness(*known, lambda: self.problems, default_secret=secret)
 
     @property
     def problems(self) -> list[Problem]:

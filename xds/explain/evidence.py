@@ -62,6 +62,7 @@ class Witness:
 
     Args:
         problems: All there is to report.
+        default_secret: That of `--default-tls-secret`.
     """
 
     def __init__(
@@ -71,12 +72,15 @@ class Witness:
         store: Store,
         options: ProxyOptions,
         problems: Callable[[], Sequence[Problem]],
+        *,
+        default_secret: Key | None,
     ) -> None:
         self.state = state
         self.traffic = traffic
         self.store = store
         self.options = options
         self.problems = problems
+        self.default_secret = default_secret
 
     def look(self, request: Request) -> Excerpt:
         return excerpt(self.traffic, request)

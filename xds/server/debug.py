@@ -128,6 +128,13 @@ class DebugService(debug_pb2_grpc.DebugServiceServicer):
         except QuestionError as error:
             await context.abort(_Code.INVALID_ARGUMENT, str(error))
 
+    async def WhyIngress(self, request: pb.WhyIngressRequest, context: _Context) -> pb.WhyIngressResponse:
+        await self._require_snapshot(context)
+        told = await self._explaining.why_ingress(request, self._run_in_thread)
+        if told is None:
+            await context.abort(_Code.NOT_FOUND, f"there is no Ingress {request.namespace}/{request.name}")
+        return told
+
     async def _require_snapshot(self, context: _Context) -> None:
         if not self._store.revision:
             await context.abort(_Code.FAILED_PRECONDITION, "there is no snapshot yet: the source is still being read")

@@ -5,8 +5,10 @@ from typing import Any, Final, Protocol, TypeVar
 
 from xds.api.v1 import debug_pb2 as pb
 from xds.explain.evidence import Witness
+from xds.explain.ingress import Acceptance, Record, Unit, findings, record
 from xds.explain.question import question
 from xds.explain.story import Explanation, Passage, Tried, explain
+from xds.kube.objects import Key
 from xds.kube.problem import ObjectRef
 from xds.protocol.messages import Node
 from xds.protocol.standing import Lack, Standing
@@ -54,6 +56,14 @@ class Explaining:
         standings = self._standings(evidence.resources)
         return await in_thread(lambda: explanation(explain(evidence), standings))
 
+    async def why_ingress(self, asked: pb.WhyIngressRequest, in_thread: InThread) -> pb.WhyIngressResponse | None:
+        """All that is known of an Ingress; None if there is no such one."""
+        known = findings(self._witness, Key(asked.namespace, asked.name))
+        if known is None:
+            return None
+        standings = self._standings(known.resources) if known.claim.ours else ()
+        return await in_thread(lambda: ingress_record(record(known), standings))
+
 
 def explanation(value: Explanation, standings: Sequence[ProxyStanding]) -> pb.ExplainResponse:
     return pb.ExplainResponse(
@@ -87,6 +97,39 @@ def _tried(value: Tried) -> pb.TriedRoute:
 def _dependency(value: Resource) -> pb.Dependency:
     return pb.Dependency(type_url=value.type, name=value.name, version=value.version)
 
+
+def ingress_record(value: Record, standings: Sequence[ProxyStanding]) -> pb.WhyIngressResponse:
+    return pb.WhyIngressResponse(
+        ingress=messages.reference(ObjectRef("Ingress", *value.ingress)),
+        acceptance=_ACCEPTANCES[value.acceptance],
+        claim=value.claim,
+        units=map(_unit, value.units),
+        problems=[pb.DatedProblem(problem=messages.problem(each), since=since) for each, since in value.problems],
+        resources=map(_dependency, value.resources),
+        proxies=map(_standing, sorted(standings, key=_by_node)),
+    )
+
+
+def _unit(value: Unit) -> pb.Unit:
+    return pb.Unit(
+        field=value.field,
+        text=value.text,
+        fate=f"FATE_{value.fate.name}",
+        why=value.why,
+        senior=messages.reference(ObjectRef("Ingress", *value.senior)) if value.senior else None,
+        cluster=str(value.backend) if value.backend else "",
+        healthy_endpoints=value.healthy,
+        draining_endpoints=value.draining,
+        expires=value.expires,
+    )
+
+
+_ACCEPTANCES: Final = {
+    Acceptance.NOT_OURS: pb.ACCEPTANCE_NOT_OURS,
+    Acceptance.ACCEPTED: pb.ACCEPTANCE_ACCEPTED,
+    Acceptance.PARTLY: pb.ACCEPTANCE_PARTLY,
+    Acceptance.REFUSED: pb.ACCEPTANCE_REFUSED,
+}
 
 _STANDINGS: Final = {
     Standing.CURRENT: pb.STANDING_CURRENT,

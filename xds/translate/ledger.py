@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from xds.kube.problem import Problem
 
@@ -21,6 +22,8 @@ class Ledger:
     def __init__(self) -> None:
         self._by_unit: dict[Hashable, frozenset[Problem]] = {}
         self._finders: Counter[Problem] = Counter()
+        self._since: dict[Problem, datetime] = {}
+        self._now: datetime | None = None
         self._reasons: Counter[str] = Counter()
         self._appeared: set[Problem] = set()
         self._solved: set[Problem] = set()
@@ -34,6 +37,14 @@ class Ledger:
     def reasons(self) -> Mapping[str, int]:
         """How many there are, by reason."""
         return self._reasons
+
+    def since(self, problem: Problem) -> datetime | None:
+        """When it came up; None if it isn't there."""
+        return self._since.get(problem)
+
+    def at(self, now: datetime) -> None:
+        """What is reported from here on comes up now."""
+        self._now = now
 
     def report(self, unit: Hashable, problems: Iterable[Problem]) -> None:
         """These are all that the unit finds now."""
@@ -55,12 +66,15 @@ class Ledger:
         self._finders[problem] += 1
         if self._finders[problem] == 1:
             self._reasons[problem.reason] += 1
+            if self._now:
+                self._since[problem] = self._now
             _note(problem, self._appeared, self._solved)
 
     def _lost(self, problem: Problem) -> None:
         self._finders[problem] -= 1
         if not self._finders[problem]:
             del self._finders[problem]
+            self._since.pop(problem, None)
             self._reasons[problem.reason] -= 1
             _note(problem, self._solved, self._appeared)
 

@@ -109,6 +109,10 @@ class Translator:
         """How many problems there are, by reason."""
         return self._ledger.reasons
 
+    def since(self, problem: Problem) -> datetime | None:
+        """When a problem came up, in this life of the process; None if it isn't there."""
+        return self._ledger.since(problem)
+
     def take_news(self) -> News:
         """The problems that came and went since this was last asked."""
         return self._ledger.take_news()
@@ -127,6 +131,7 @@ class Translator:
 
     def update(self, stale: Stale, now: datetime) -> Steps[TrafficChange]:
         """Translate what became stale. `now` tells which certificates have expired."""
+        self._ledger.at(now)
         if self._default_secret_due:  # no change says that it is missing from the start
             stale, self._default_secret_due = replace(stale, tls=True), False
         if stale.reported:

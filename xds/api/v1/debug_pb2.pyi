@@ -30,6 +30,24 @@ class Standing(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     STANDING_WAITING: _ClassVar[Standing]
     STANDING_REJECTED: _ClassVar[Standing]
     STANDING_NOT_ASKED: _ClassVar[Standing]
+
+class Acceptance(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ACCEPTANCE_UNSPECIFIED: _ClassVar[Acceptance]
+    ACCEPTANCE_NOT_OURS: _ClassVar[Acceptance]
+    ACCEPTANCE_ACCEPTED: _ClassVar[Acceptance]
+    ACCEPTANCE_PARTLY: _ClassVar[Acceptance]
+    ACCEPTANCE_REFUSED: _ClassVar[Acceptance]
+
+class Fate(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FATE_UNSPECIFIED: _ClassVar[Fate]
+    FATE_SERVED: _ClassVar[Fate]
+    FATE_SAME: _ClassVar[Fate]
+    FATE_NO_ENDPOINTS: _ClassVar[Fate]
+    FATE_BROKEN: _ClassVar[Fate]
+    FATE_SHADOWED: _ClassVar[Fate]
+    FATE_LEFT_OUT: _ClassVar[Fate]
 RESOURCE_VIEW_UNSPECIFIED: ResourceView
 RESOURCE_VIEW_BASIC: ResourceView
 RESOURCE_VIEW_FULL: ResourceView
@@ -42,6 +60,18 @@ STANDING_IN_FLIGHT: Standing
 STANDING_WAITING: Standing
 STANDING_REJECTED: Standing
 STANDING_NOT_ASKED: Standing
+ACCEPTANCE_UNSPECIFIED: Acceptance
+ACCEPTANCE_NOT_OURS: Acceptance
+ACCEPTANCE_ACCEPTED: Acceptance
+ACCEPTANCE_PARTLY: Acceptance
+ACCEPTANCE_REFUSED: Acceptance
+FATE_UNSPECIFIED: Fate
+FATE_SERVED: Fate
+FATE_SAME: Fate
+FATE_NO_ENDPOINTS: Fate
+FATE_BROKEN: Fate
+FATE_SHADOWED: Fate
+FATE_LEFT_OUT: Fate
 
 class ResourceFilter(_message.Message):
     __slots__ = ("types", "names")
@@ -372,3 +402,59 @@ class Lack(_message.Message):
     standing: Standing
     message: str
     def __init__(self, type_url: _Optional[str] = ..., name: _Optional[str] = ..., standing: _Optional[_Union[Standing, str]] = ..., message: _Optional[str] = ...) -> None: ...
+
+class WhyIngressRequest(_message.Message):
+    __slots__ = ("namespace", "name")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    name: str
+    def __init__(self, namespace: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
+
+class WhyIngressResponse(_message.Message):
+    __slots__ = ("ingress", "acceptance", "claim", "units", "problems", "resources", "proxies")
+    INGRESS_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTANCE_FIELD_NUMBER: _ClassVar[int]
+    CLAIM_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    PROXIES_FIELD_NUMBER: _ClassVar[int]
+    ingress: ObjectReference
+    acceptance: Acceptance
+    claim: str
+    units: _containers.RepeatedCompositeFieldContainer[Unit]
+    problems: _containers.RepeatedCompositeFieldContainer[DatedProblem]
+    resources: _containers.RepeatedCompositeFieldContainer[Dependency]
+    proxies: _containers.RepeatedCompositeFieldContainer[ProxyStanding]
+    def __init__(self, ingress: _Optional[_Union[ObjectReference, _Mapping]] = ..., acceptance: _Optional[_Union[Acceptance, str]] = ..., claim: _Optional[str] = ..., units: _Optional[_Iterable[_Union[Unit, _Mapping]]] = ..., problems: _Optional[_Iterable[_Union[DatedProblem, _Mapping]]] = ..., resources: _Optional[_Iterable[_Union[Dependency, _Mapping]]] = ..., proxies: _Optional[_Iterable[_Union[ProxyStanding, _Mapping]]] = ...) -> None: ...
+
+class Unit(_message.Message):
+    __slots__ = ("field", "text", "fate", "why", "senior", "cluster", "healthy_endpoints", "draining_endpoints", "expires")
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    FATE_FIELD_NUMBER: _ClassVar[int]
+    WHY_FIELD_NUMBER: _ClassVar[int]
+    SENIOR_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_FIELD_NUMBER: _ClassVar[int]
+    HEALTHY_ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    DRAINING_ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_FIELD_NUMBER: _ClassVar[int]
+    field: str
+    text: str
+    fate: Fate
+    why: str
+    senior: ObjectReference
+    cluster: str
+    healthy_endpoints: int
+    draining_endpoints: int
+    expires: _timestamp_pb2.Timestamp
+    def __init__(self, field: _Optional[str] = ..., text: _Optional[str] = ..., fate: _Optional[_Union[Fate, str]] = ..., why: _Optional[str] = ..., senior: _Optional[_Union[ObjectReference, _Mapping]] = ..., cluster: _Optional[str] = ..., healthy_endpoints: _Optional[int] = ..., draining_endpoints: _Optional[int] = ..., expires: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class DatedProblem(_message.Message):
+    __slots__ = ("problem", "since")
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    problem: Problem
+    since: _timestamp_pb2.Timestamp
+    def __init__(self, problem: _Optional[_Union[Problem, _Mapping]] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

@@ -64,6 +64,11 @@ class DebugServiceStub:
                 request_serializer=xds_dot_api_dot_v1_dot_debug__pb2.ExplainRequest.SerializeToString,
                 response_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.ExplainResponse.FromString,
                 _registered_method=True)
+        self.WhyIngress = channel.unary_unary(
+                '/xds.api.v1.DebugService/WhyIngress',
+                request_serializer=xds_dot_api_dot_v1_dot_debug__pb2.WhyIngressRequest.SerializeToString,
+                response_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.WhyIngressResponse.FromString,
+                _registered_method=True)
 
 
 class DebugServiceServicer:
@@ -124,6 +129,15 @@ class DebugServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WhyIngress(self, request, context):
+        """All that is known of an Ingress.
+
+        FAILED_PRECONDITION: as in ListResources. NOT_FOUND: there is no such Ingress.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DebugServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -156,6 +170,11 @@ def add_DebugServiceServicer_to_server(servicer, server):
                     servicer.Explain,
                     request_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.ExplainRequest.FromString,
                     response_serializer=xds_dot_api_dot_v1_dot_debug__pb2.ExplainResponse.SerializeToString,
+            ),
+            'WhyIngress': grpc.unary_unary_rpc_method_handler(
+                    servicer.WhyIngress,
+                    request_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.WhyIngressRequest.FromString,
+                    response_serializer=xds_dot_api_dot_v1_dot_debug__pb2.WhyIngressResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -320,6 +339,33 @@ class DebugService:
             '/xds.api.v1.DebugService/Explain',
             xds_dot_api_dot_v1_dot_debug__pb2.ExplainRequest.SerializeToString,
             xds_dot_api_dot_v1_dot_debug__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WhyIngress(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xds.api.v1.DebugService/WhyIngress',
+            xds_dot_api_dot_v1_dot_debug__pb2.WhyIngressRequest.SerializeToString,
+            xds_dot_api_dot_v1_dot_debug__pb2.WhyIngressResponse.FromString,
             options,
             channel_credentials,
             insecure,

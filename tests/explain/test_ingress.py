@@ -1,0 +1,146 @@
+"""What is said of an Ingress: the fate of each part of it. Excludes how it is shown (tests/test_cli_why)."""
+
+from tests.support.objects import (
+    NOW,
+    World,
+    certificate,
+    endpoint,
+    exact,
+    ingress,
+    ingress_class,
+    key,
+    path,
+    pipeline,
+    rule,
+    secret,
+    service,
+    slice_of,
+    tls,
+)
+from xds.explain.ingress import Acceptance, Fate, Record, findings, record
+from xds.kube.change import Deleted
+from xds.kube.objects import Ingress, KubeObject, Secret
+from xds.resources.options import ProxyOptions
+from xds.translate.translator import TranslateOptions
+
+SERVED = (service("web"), service("idle"), slice_of("web", endpoint("10.0.0.1")))
+
+
+def of(name: str, *objects: KubeObject, default_tls_secret: str | None = None) -> Record:
+    secret_key = key(default_tls_secret) if default_tls_secret else None
+    built = pipeline(*objects, translate=TranslateOptions(default_tls_secret=secret_key), proxy=ProxyOptions())
+    known = findings(built.witness, key(name))
+    assert known is not None
+    return record(known)
+
+
+def fates(told: Record) -> dict[str, Fate]:
+    return {unit.field: unit.fate for unit in told.units}
+
+
+def paths(*fates_: Fate) -> dict[str, Fate]:
+    return {f"spec.rules[0].http.paths[{index}]": fate for index, fate in enumerate(fates_)}
+
+
+def test_one_that_is_accepted() -> None:
+    told = of("one", ingress("one", rule("a.test", path("/", "web"), exact("/idle", "idle"))), *SERVED)
+    assert told.acceptance is Acceptance.ACCEPTED
+    assert fates(told) == paths(Fate.SERVED, Fate.NO_ENDPOINTS)
+    assert (told.units[0].backend, told.units[0].healthy) == (("default", "web", 80), 1)
+    assert [(each.type.short, each.name) for each in told.resources] == [
+        ("cds", "default/idle/80"),
+        ("cds", "default/web/80"),
+        ("eds", "default/idle/80"),
+        ("eds", "default/web/80"),
+        ("lds", "http"),
+        ("rds", "http"),
+    ]
+
+
+def test_one_that_is_partly_accepted() -> None:
+    bad = rule("a.test", path("/", "web"), path("x"), path("/gone", "gone"), path("/bucket", "bucket!"))
+    told = of("one", ingress("one", bad, rule("a_b.test", path("/", "web"))), *SERVED)
+    assert told.acceptance is Acceptance.PARTLY
+    left_out = {"spec.rules[1].http.paths[0]": Fate.LEFT_OUT}
+    assert fates(told) == paths(Fate.SERVED, Fate.LEFT_OUT, Fate.BROKEN, Fate.LEFT_OUT) | left_out
+    assert all(unit.why for unit in told.units[1:])
+    assert {each.reason for each, _ in told.problems} >= {"InvalidPath", "BackendNotFound", "InvalidHost"}
+    assert all(since is not None for _, since in told.problems)
+
+
+def test_one_that_is_refused() -> None:
+    told = of("one", ingress("one", rule("a.test", path("x"))), *SERVED)
+    assert (told.acceptance, fates(told)) == (Acceptance.REFUSED, paths(Fate.LEFT_OUT))
+
+
+def test_seniors_win() -> None:
+    senior = ingress("senior", rule("a.test", path("/", "web"), path("/x", "web")), created=1)
+    junior = ingress("junior", rule("a.test", path("/", "idle"), path("/x", "web"), path("/y", "web")), created=2)
+    told = of("junior", senior, junior, *SERVED)
+    assert fates(told) == paths(Fate.SHADOWED, Fate.SAME, Fate.SERVED)
+    assert [unit.senior for unit in told.units] == [key("senior"), key("senior"), None]
+    assert of("senior", senior, junior, *SERVED).acceptance is Acceptance.ACCEPTED
+
+
+def test_default_backends() -> None:
+    senior = ingress("senior", rule("a.test", path("/x", "web")), default="web", created=1)
+    junior = ingress("junior", default="idle", created=2)
+    named = ingress("named", rule("b.test", path("/x", "web")), default="web", created=3)
+    lost = ingress("lost", default="gone", created=4)
+    every = (senior, junior, named, lost, *SERVED)
+    assert of("senior", *every).units[-1].text == "default backend of a.test, all other hosts"
+    assert of("named", *every).units[-1].text == "default backend of b.test"
+    shadowed = of("junior", *every).units[0]
+    assert (shadowed.fate, shadowed.senior) == (Fate.SHADOWED, key("senior"))
+    assert of("lost", *every).units[0].fate is Fate.LEFT_OUT
+    assert of("lost", lost).units[0].fate is Fate.BROKEN
+
+
+def test_tls() -> None:
+    senior = ingress("senior", rule("a.test"), tls=[tls("a.test", secret="one")], created=1)
+    entries = [
+        tls("a.test", "b.test", "A_", secret="two"),
+        tls("c.test", secret="gone"),
+        tls(secret="two"),
+        tls("d.test"),
+    ]
+    junior = ingress("junior", rule("e.test"), tls=entries, created=2)
+    pairs = [secret("one", certificate("a.test")), secret("two", certificate("b.test")), secret("three")]
+    told = of("junior", senior, junior, *pairs, default_tls_secret="three")
+    assert [(unit.text, unit.fate) for unit in told.units[1:]] == [
+        ("HTTPS of a.test", Fate.SHADOWED),
+        ("HTTPS of b.test", Fate.SERVED),
+        ("HTTPS of A_", Fate.LEFT_OUT),
+        ("HTTPS of c.test", Fate.LEFT_OUT),
+        ("HTTPS of e.test", Fate.SERVED),
+        ("HTTPS of d.test", Fate.SERVED),
+    ]
+    assert told.units[1].senior == key("senior")
+    assert told.units[2].expires is not None
+    assert ("sds", "default/two") in [(each.type.short, each.name) for each in told.resources]
+
+
+def test_one_that_is_not_ours() -> None:
+    theirs = ingress("theirs", rule("a.test", path("/", "web")), class_name="nginx")
+    told = of("theirs", theirs, ingress_class("nginx", "example.com/nginx"), *SERVED)
+    assert told.acceptance is Acceptance.NOT_OURS
+    assert told.claim == "its class 'nginx' has the controller 'example.com/nginx'"
+    assert [*told.units, *told.problems, *told.resources] == []
+    classless = ingress("classless", rule("a.test", path("/", "web")), class_name=None)
+    assert "no class" in of("classless", classless, ingress_class("envoy")).claim
+
+
+def test_one_that_is_not_there() -> None:
+    assert findings(pipeline().witness, key("nobody")) is None
+
+
+def test_a_problem_keeps_its_time() -> None:
+    world = World(ingress("one", rule("a.test", path("/", "web")), tls=[tls("a.test", secret="gone")]))
+    (missing, gone) = sorted(world.problems, key=lambda each: each.reason)
+    assert world.traffic.since(missing) == world.traffic.since(gone) == NOW
+    world.now = NOW.replace(year=2027)
+    world.add(service("other"), secret("gone"))
+    assert world.traffic.since(gone) is None
+    assert world.traffic.since(missing) == NOW
+    world.apply(Deleted(Secret, key("gone")), Deleted(Ingress, key("nobody")))
+    assert world.traffic.since(gone) == world.now
