@@ -114,7 +114,7 @@ async def test_clients_that_come_and_go_leave_nothing(plane: Plane) -> None:
 
 
 async def test_removed_resources_are_not_kept_encoded(plane: Plane) -> None:
-    """The encoder forgets what no stream, nor the snapshot and its history, has: not all that ever was."""
+    """The encoder forgets what no stream, nor the snapshots, their history and the verdicts have."""
     encoder: wire.Encoder = plane.ads._encoder
     client = await plane.proxy(Variant.DELTA)
     empty = len(encoder._entries)
@@ -127,5 +127,7 @@ async def test_removed_resources_are_not_kept_encoded(plane: Plane) -> None:
     await client.close()
     await until(lambda: plane.ads.connected == 0)
     plane.pipeline.store._history.clear()
+    plane.ads._fleet.store._history.clear()
+    plane.ads._fleet.verdicts._removed.clear()
     gc.collect()
     assert len(encoder._entries) <= empty + 1

@@ -211,7 +211,7 @@ def test_a_cluster_that_must_stay_is_still_there_for_who_asks() -> None:
     client = envoy(Variant.DELTA)
     client.world.commit(cds={"a": None}, rds={"r": "bad:"})
     client.nack(RDS)
-    assert told(client.subscribe(CDS, "a")) == [("cds", ["a"], [])]
+    assert told(client.subscribe(CDS, "a")) == [("cds", ["a"], []), ("eds", ["a"], [])]
     client.ack(CDS)
     client.world.commit(rds={"r": "2:"})
     assert told(client.ack(RDS)) == [("cds", [], ["a"])]

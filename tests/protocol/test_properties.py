@@ -133,8 +133,9 @@ def again(client: Client, *, remembers: bool) -> Client:
 
 def replace_what_was_refused(client: Client, content: Content) -> None:
     """Let the proxy have something else for all that it refused."""
+    known = {status.type: status.refused for status in client.session.status().types}
     for type_, refused in client.refused.items():
-        for name in list(refused):
+        for name in {*refused, *known.get(type_, ())}:
             content.touch(type_, name)
     client.settle()
 
@@ -144,7 +145,7 @@ def check(client: Client, content: Content) -> None:
     store = client.world.store
     for type_ in client.held:
         held = client.versions(type_)
-        for name, item in store.resources(type_).items():
+        for name, item in client.world.served.resources(type_).items():
             if client.interests[type_].covers(name):
                 assert item.version in (held.get(name), client.refused[type_].get(name))
     replace_what_was_refused(client, content)

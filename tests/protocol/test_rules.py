@@ -13,7 +13,7 @@ from tests.support.xds_client_model import CDS, EDS, LDS, NODE, RDS, SDS, Client
 from xds.protocol.events import Acknowledged, Rejected
 from xds.protocol.messages import DeltaRequest, Node, Response, SotwRequest, Variant
 from xds.protocol.status import Rejection
-from xds.snapshot.resource import Resource
+from xds.snapshot.resource import Resource, ResourceType
 
 both = pytest.mark.parametrize("variant", list(Variant))
 
@@ -46,11 +46,11 @@ def test_an_error_makes_a_nack_and_nothing_else_does(variant: Variant) -> None:
     response = client.subscribe(CDS)[0]
     client.nack(CDS, "bad cluster")
     (event,) = client.events
+    news = (("a", response.resources[0].version),)
     assert event == Rejected(
         CDS,
-        response.nonce,
-        1,
-        Rejection(response.version, world.now, "bad cluster", (("a", response.resources[0].version),)),
+        response,
+        Rejection(response.version, world.now, "bad cluster", news, news),
     )
     world.commit(cds={"a": "2"})
     client.ack(CDS)  # the model never states a version
@@ -274,48 +274,123 @@ def test_time_alone_says_nothing(variant: Variant) -> None:
 
 @both
 def test_what_was_refused_is_not_sent_again_until_it_changes(variant: Variant) -> None:
-    """Rule 17: of a refused response no resource is known to be there, and none is sent again as it was."""
+    """Rule 17: what comes alone and is refused is to blame itself."""
     world = World(rds={"a": "1", "b": "1"})
     client = world.client(variant)
     client.subscribe(RDS, "a", "b")
-    assert client.nack(RDS, "b is bad") == []
-    assert client.settle() == []
+    assert [bodies(response) for response in client.settle_as_envoy()] == []
+    world.commit(rds={"b": "bad"})
+    client.settle_as_envoy()
+    assert client.session.status().types[0].refused == ("b",)
+    start = len(client.inbox)
     world.commit(rds={"c": "1"})
-    assert not client.wire
-    world.commit(rds={"b": "2"})
-    assert bodies(client.wire[RDS]) == {"b": "2"}
-    settled(client)
-    assert client.session.status().types[0].rejecting == 1  # a: who knows
     world.commit(rds={"a": "2"})
-    settled(client)
+    client.settle_as_envoy()
+    world.commit(rds={"b": "worse, so bad"})
+    client.settle_as_envoy()
+    world.commit(rds={"b": "bad"})  # it changed, and may be right now
+    client.settle_as_envoy()
+    world.commit(rds={"b": "2"})
+    client.settle_as_envoy()
+    assert [bodies(response) for response in client.inbox[start:]] == [
+        {"a": "2"},
+        {"b": "worse, so bad"},
+        {"b": "bad"},
+        {"b": "2"},
+    ]
     assert client.session.status().types[0].rejecting == 0
-    world.commit(rds={"b": "1"})  # it changed, and may be right now
-    assert bodies(client.wire[RDS]) == {"b": "1"}
+
+
+@both
+@pytest.mark.parametrize("type_", [RDS, EDS, SDS])
+def test_what_was_refused_together_is_tried_in_parts(variant: Variant, type_: ResourceType) -> None:
+    """Rule 17: nothing is known of the others, so each is sent until it is acknowledged, or refused alone."""
+    world = World(**{type_.short: {"a": "1", "b": "bad", "c": "1", "d": "1"}})
+    client = world.client(variant)
+    client.subscribe(type_, *"abcd")
+    client.settle_as_envoy()
+    assert [sorted(bodies(response)) for response in client.inbox] == [
+        ["a", "b", "c", "d"],
+        ["a", "b"],
+        ["a"],
+        ["b"],
+        ["c", "d"],
+    ]
+    assert client.versions(type_).keys() == set("acd")
+    assert client.session.status().types[0].refused == ("b",)
+
+
+@both
+@pytest.mark.parametrize("type_", [CDS, LDS])
+def test_clusters_and_listeners_that_the_words_do_not_blame_were_taken(variant: Variant, type_: ResourceType) -> None:
+    """Rule 17: only what is to blame goes back; a full set has it as it was, so that all else goes on."""
+    world = World(**{type_.short: {"a": "1", "b": "1"}})
+    client = world.client(variant)
+    client.subscribe(type_)
+    client.settle_as_envoy()
+    start = len(client.inbox)
+    world.commit(**{type_.short: {"a": "bad", "b": "2", "c": "bad"}})
+    client.settle_as_envoy()
+    world.commit(**{type_.short: {"d": "1"}})
+    client.settle_as_envoy()
+    first, second = client.inbox[start:]
+    assert bodies(first) == {"a": "bad", "b": "2", "c": "bad"}
+    rest = {"a": "1", "b": "2"} if variant is Variant.SOTW else {}
+    assert bodies(second) == rest | {"d": "1"}
+    assert client.session.status().types[0].refused == ("a", "c")
+
+
+@both
+def test_words_that_blame_nothing_cost_clusters_a_search(variant: Variant) -> None:
+    """Rule 17: what Envoy can't even read it refuses as a whole, without a name."""
+    world = World(cds={"a": "1", "b": "1"})
+    client = world.client(variant)
+    client.subscribe(CDS)
+    client.ack(CDS)
+    start = len(client.inbox)
+    world.commit(cds={"a": "2", "b": "bad", "c": "1"})
+    while CDS in client.wire:
+        bad = any("bad" in item.body.decode() for item in client.wire[CDS].resources)
+        client.nack(CDS, "Proto constraint validation failed") if bad else client.ack(CDS)
+    parts = [bodies(response) for response in client.inbox[start:]]
+    if variant is Variant.DELTA:
+        assert [sorted(part) for part in parts] == [["a", "b", "c"], ["a", "b"], ["a"], ["b"], ["c"]]
+    else:
+        assert parts == [
+            {"a": "2", "b": "bad", "c": "1"},
+            {"a": "2", "b": "bad"},
+            {"a": "2", "b": "1"},
+            {"a": "2", "b": "bad"},
+            {"a": "2", "b": "1", "c": "1"},
+        ]
+    assert client.versions(CDS) == {name: item.version for name, item in world.served.resources(CDS).items()}
+
+
+def test_a_change_in_the_middle_of_the_search_goes_its_own_way() -> None:
+    world = World(rds={"a": "1", "b": "bad", "c": "1"})
+    client = world.delta()
+    client.subscribe(RDS, *"abc")
+    client.nack(RDS)
+    assert sorted(bodies(client.wire[RDS])) == ["a", "b"]
+    world.commit(rds={"c": "2", "b": None})
+    client.nack(RDS)
+    client.settle_as_envoy()
+    assert client.versions(RDS) == {name: item.version for name, item in world.served.resources(RDS).items()}
+    assert client.session.status().types[0].waiting == 0
 
 
 @both
 def test_what_was_refused_is_sent_when_it_is_asked_for_again(variant: Variant) -> None:
-    """Rules 5 and 17."""
-    client = World(rds={"a": "1"}).client(variant)
+    """Rules 5 and 17, where others have accepted it."""
+    world = World(rds={"a": "1"})
+    world.client(variant).subscribe(RDS, "a")
+    client = world.client(variant)
     client.subscribe(RDS, "a")
     client.nack(RDS)
+    world.clients[0].ack(RDS)
+    assert not client.wire
     client.unsubscribe(RDS, "a")
     assert told(client.subscribe(RDS, "a")) == [("rds", ["a"], [])]
-
-
-def test_a_full_set_repeats_what_was_refused_when_something_else_changed() -> None:
-    """Rules 7 and 17: to leave it out would delete it."""
-    world = World(cds={"a": "1", "b": "1"})
-    client = world.sotw()
-    client.subscribe(CDS)
-    client.ack(CDS)
-    world.commit(cds={"a": "bad"})
-    client.nack(CDS)
-    assert isinstance(client.events[0], Rejected)
-    assert [name for name, _ in client.events[0].rejection.resources] == ["a"]  # b had been taken before
-    assert not client.wire
-    world.commit(cds={"b": "2"})
-    assert bodies(client.wire[CDS]) == {"a": "bad", "b": "2"}
 
 
 @both

@@ -72,7 +72,7 @@ def test_requests_say_what_they_meant(variant: Variant) -> None:
     assert client.events == []
     assert client.session.subscription(EDS) == Subscription(frozenset("a"))
     client.ack(EDS)
-    assert client.events == [Acknowledged(EDS, response.nonce, response.version, 1)]
+    assert client.events == [Acknowledged(EDS, response)]
     client.subscribe(EDS, "a")
     assert client.events == []
     client.unsubscribe(EDS, "a")
@@ -109,7 +109,7 @@ def test_the_status_has_versions_and_words_with_their_times(variant: Variant) ->
     assert cds.sent == Stamp(second.version, 101.0)
     assert cds.acknowledged == Stamp(first.version, 101.0)
     refused = (("a", second.resources[0].version),)
-    assert cds.rejected == Rejection(second.version, 102.0, "x" * MESSAGE_LIMIT, refused)
+    assert cds.rejected == Rejection(second.version, 102.0, "x" * MESSAGE_LIMIT, refused, refused)
     assert (cds.rejecting, cds.in_flight, cds.waiting) == (1, False, 0)
 
 

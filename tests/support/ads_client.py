@@ -93,6 +93,7 @@ class _Interest:
     told: dict[str, str] = field(default_factory=dict)
     due: set[str] = field(default_factory=set)
     everything_due: bool = False
+    before: dict[str, str] = field(default_factory=dict)
     unanswered: str = ""
     nonce: str = ""
     accepted: str = ""
@@ -262,6 +263,11 @@ class AdsClient(ABC):
         interest.unanswered = ""
         if accepted:
             interest.accepted = received.version
+        elif received.type in FULL_SET:
+            # What was refused is as it was before; of the other types it is refused as a whole, and may come again.
+            interest.told = interest.before
+        elif len(received.news) > 1:
+            interest.due |= received.news
 
     def _check(self, received: Received) -> None:
         interest = self._interests[received.type]
@@ -283,8 +289,8 @@ class AdsClient(ABC):
         if received.type is CDS:
             # Rule 4: a cluster that changed waits for its endpoints, which may come again.
             self._interests[EDS].due |= received.news
-        for name in received.removed:
-            interest.told.pop(name, None)
+        interest.before = interest.told
+        interest.told = {name: version for name, version in interest.told.items() if name not in received.removed}
         interest.told |= {name: item.version for name, item in received.items.items()}
         interest.due -= received.items.keys() if received.type is EDS else interest.due
         interest.everything_due = False

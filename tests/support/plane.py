@@ -4,7 +4,7 @@ comes out goes over a real gRPC stream on loopback.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -23,8 +23,8 @@ from xds.protocol.status import Status, TypeStatus
 from xds.resources.options import ProxyOptions
 from xds.server.ads import OPTIONS, AdsService
 from xds.server.tls import ServerTls, TlsFiles, must_name_the_node
-from xds.snapshot.resource import ResourceType, resource
-from xds.snapshot.store import Revision
+from xds.snapshot.resource import Resource, ResourceType, resource
+from xds.snapshot.store import ResourceKey, Revision
 from xds.translate.translator import TranslateOptions
 
 _Client = TypeVar("_Client", bound=AdsClient)
@@ -164,10 +164,16 @@ class Plane:
         self._stack.push_async_callback(client.close)
         return client.open()
 
+    def commit(self, resources: Mapping[ResourceKey, Resource | None]) -> None:
+        """Put something into the snapshot that no object asks for."""
+        now = self._clock()
+        revision = self.pipeline.store.commit(resources, read_at=now, now=now)
+        if revision is not None:
+            self.ads.publish(revision)
+
     def _light_beacon(self) -> None:
         """What a state-of-the-world client needs to be sure that there is no more: see `ads_client.BEACON`."""
-        now = self._clock()
-        self.pipeline.store.commit({(SDS, BEACON): resource(SDS, BEACON, b"\n\6beacon")}, read_at=now, now=now)
+        self.commit({(SDS, BEACON): resource(SDS, BEACON, b"\n\6beacon")})
 
     def _clock(self) -> float:
         return asyncio.get_running_loop().time()

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from xds.protocol.events import Event, Rejected
 from xds.protocol.messages import DeltaRequest, Node, Response, SotwRequest, Variant
+from xds.protocol.refusal import NAMED
 from xds.protocol.session import Fleet, Session
 from xds.protocol.watch import FULL_SET
 from xds.snapshot.resource import Resource, ResourceType, resource
@@ -27,6 +28,7 @@ class World:
     def __init__(self, **kinds: Bodies) -> None:
         self.store = Store()
         self.fleet = Fleet(self.store)
+        self.served = self.fleet.store
         self.clients: list[Client] = []
         self.now = 100.0
         self.commit(**kinds)
@@ -40,10 +42,18 @@ class World:
             for name, body in bodies.items()
         }
         revision = self.store.commit(changes, read_at=self.now, now=self.now)
-        if revision is not None:
+        served = self.fleet.follow(revision) if revision is not None else None
+        if served is not None:
+            self.tell(served)
+        return served
+
+    def tell(self, *revisions: Revision) -> None:
+        """All sessions know before any of them speaks."""
+        for revision in revisions:
             for client in self.clients:
                 client.update(revision)
-        return revision
+        for client in self.clients:
+            client.pull()
 
     def client(self, variant: Variant = Variant.DELTA) -> "Client":
         client = Client(self, variant)
@@ -128,14 +138,46 @@ class Client:
         return self._answer(response, None)
 
     def nack(self, type_: ResourceType, words: str = "no") -> list[Response]:
-        """Refuse all of the response but its removals."""
+        """Refuse all of the response; of clusters and listeners, all but its removals. What was refused together may
+        come again.
+        """
         response = self.wire.pop(type_)
         news = self.news.pop(type_)
-        self._apply_removals(response)
+        if type_ in NAMED or not response.resources:
+            self._apply_removals(response)
         for item in response.resources:
             if item.name in news and self.interests[type_].covers(item.name):
                 self.refused[type_][item.name] = item.version
+        together = {name for name in news.union(response.removed) if self.interests[type_].covers(name)}
+        if len(together) > 1:
+            self.again[type_] |= together
         return self._answer(response, words)
+
+    def answer(self, type_: ResourceType, bad: str = "bad") -> list[Response]:
+        """As Envoy does: it refuses what has a bad body, in clusters and listeners that alone, and names it."""
+        response = self.wire[type_]
+        blamed = [item.name for item in response.resources if bad in item.body.decode()]
+        if not blamed:
+            return self.ack(type_)
+        if type_ not in NAMED:
+            return self.nack(type_, "something is wrong")
+        self.wire.pop(type_)
+        self._apply(response, self.news.pop(type_) - set(blamed), without=blamed)
+        self.refused[type_] |= {item.name: item.version for item in response.resources if item.name in blamed}
+        return self._answer(
+            response, "Error adding/updating cluster(s) " + ", ".join(f"{each}: bad" for each in blamed)
+        )
+
+    def settle_as_envoy(self) -> list[Response]:
+        """The same as `settle`, but for what is bad."""
+        start = len(self.inbox)
+        quiet = 0
+        while quiet < 3:
+            for type_ in list(self.wire):
+                self.answer(type_)
+            quiet = 0 if self.wire else quiet + 1
+            self.world.pass_time(3.0 if quiet else 0.0)
+        return self.inbox[start:]
 
     def settle(self) -> list[Response]:
         """Acknowledge all there is and will be, until nothing comes even after a while."""
@@ -151,7 +193,6 @@ class Client:
     def update(self, revision: Revision) -> None:
         if self.session.concerns(revision):
             self.session.update(revision)
-        self.pull()
 
     def pull(self) -> list[Response]:
         """Take what the session wants to send, and check it."""
@@ -176,7 +217,10 @@ class Client:
         kind = type(request)
         fields = {slot: getattr(request, slot) for slot in kind.__slots__}
         self.events = self.session.receive(kind(**{**fields, "node": node}), self.world.now)
-        return self.pull()
+        start = len(self.inbox)
+        self.world.tell(*self.world.fleet.judge(self.events, self.world.now))
+        self.pull()
+        return self.inbox[start:]
 
     def _answer(self, response: Response, error: str | None) -> list[Response]:
         self.nonces[response.type] = response.nonce
@@ -213,7 +257,7 @@ class Client:
         interest.asked = True
 
     def _is_right(self, type_: ResourceType, name: str, known: Mapping[str, str]) -> bool:
-        item = self.world.store.get(type_, name)
+        item = self.world.served.get(type_, name)
         return item is not None and known.get(name) == item.version
 
     def _learn(self, type_: ResourceType, known: Mapping[str, str]) -> None:
@@ -266,14 +310,16 @@ class Client:
         names = {item.name for item in response.resources}
         if full:
             assert news or all_ or again or set(told) - names, "a full set without news"
-            existing = self.world.store.resources(type_)
-            assert names >= set(filter(covers, existing)), "a full set that isn't"
+            existing = set(filter(covers, self.world.served.resources(type_)))
+            if again:  # it tries a part of what was refused together: what is new besides may come later
+                existing &= self.held[type_].keys()
+            assert names >= existing - self.refused[type_].keys() - again, "a full set that isn't"
         else:
             assert names == news, f"sent again without reason: {names - news}"
             assert all_ or names or response.removed, "an empty response"
         assert all(map(covers, names)), "what nobody asked for"
         for name in response.removed:
-            assert self.world.store.get(type_, name) is None
+            assert self.world.served.get(type_, name) is None
             assert covers(name), "the removal of what nobody asked for"
             assert name in told or name in again, "the removal of what was never there"
 
@@ -281,12 +327,14 @@ class Client:
         if response.type is RDS and self.interests[CDS].wildcard and not self.interests[CDS].wavers:
             for item in response.resources:
                 if item.name not in self.again[RDS] and RDS not in self.again_all:
-                    missing = clusters_of(item) - set(self.told[CDS])
+                    missing = clusters_of(item) - set(self.told[CDS]) - self.world.fleet.verdicts.withdrawn(CDS)
                     assert not missing, f"a route to {missing}, which was not sent"
         if response.type is CDS:
             for route in self.held[RDS].values():
-                if route.name in self.world.store.resources(RDS) or self.variant is Variant.DELTA:
-                    assert not clusters_of(route) & set(gone), "the removal of a cluster that a route still names"
+                if route.name in self.world.served.resources(RDS) or self.variant is Variant.DELTA:
+                    assert not clusters_of(route) & set(gone) & self.held[CDS].keys(), (
+                        "the removal of a cluster that a route still names"
+                    )
 
     def _note_sent(self, response: Response, news: set[str], gone: Iterable[str]) -> None:
         type_ = response.type
@@ -295,16 +343,18 @@ class Client:
         for name in gone:
             self.told[type_].pop(name, None)
         self.told[type_] |= {item.name: item for item in response.resources}
-        self.again[type_] = set()
+        self.again[type_] -= {item.name for item in response.resources}.union(response.removed)
         self.again_all.discard(type_)
         self.wire[type_] = response
         self.news[type_] = news
         self.seen.add((type_, response.nonce))
 
-    def _apply(self, response: Response, news: set[str]) -> None:
+    def _apply(self, response: Response, news: set[str], without: Collection[str] = ()) -> None:
         type_ = response.type
         self._apply_removals(response)
-        covered = [item for item in response.resources if self.interests[type_].covers(item.name)]
+        covered = [
+            item for item in response.resources if self.interests[type_].covers(item.name) and item.name not in without
+        ]
         self.held[type_] |= {item.name: item for item in covered}
         for name in news:
             self.refused[type_].pop(name, None)

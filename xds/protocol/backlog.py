@@ -1,6 +1,6 @@
 """What a proxy has still to be told of one type."""
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -28,6 +28,8 @@ class Taken:
     """What of a backlog goes into the next response.
 
     `added` are the names which the proxy didn't have; `kept` what the store no longer has but the proxy must keep;
+    `bases` what the proxy had of what changed; of what it only asked for, it had what `before` covers (None: all).
+    `withheld` are names that a full set leaves out.
     `since` is the number of the oldest revision in it, None if it only answers what was asked. `doubtful` is the oldest
     from which on the proxy may not have what is in it: that of a change, or of what was asked for and is there already.
     """
@@ -38,6 +40,15 @@ class Taken:
     kept: tuple[Resource, ...]
     since: int | None
     doubtful: int | None
+    bases: Mapping[str, Resource | None]
+    before: Subscription | None = None
+    withheld: frozenset[str] = frozenset()
+
+    def base(self, sent: Resource) -> Resource | None:
+        """What the proxy had before it was sent this."""
+        if sent.name in self.bases:
+            return self.bases[sent.name]
+        return sent if self.before is None or self.before.covers(sent.name) else None
 
 
 class Backlog:
@@ -97,9 +108,12 @@ class Backlog:
 
     def note(self, change: ResourceChange, revision: int) -> None:
         """Something subscribed changed in the store. Latest wins; what is back to what the proxy has is forgotten."""
-        name, base = change.name, self._pop_base(change)
-        if change.new is not None:
-            if base is None or base.version != change.new.version:
+        self.put(change.name, self.pop(change), change.new, revision)
+
+    def put(self, name: str, base: Resource | None, new: Resource | None, revision: int) -> None:
+        """The proxy has `base` and is to have `new`, since this revision."""
+        if new is not None:
+            if base is None or base.version != new.version:
                 self.upserts[name] = base
         elif base is not None and self._removable:
             self.removals[name] = Removal(base, revision)
@@ -109,6 +123,27 @@ class Backlog:
             self._since.setdefault(name, revision)
         else:
             self._since.pop(name, None)
+
+    def date_back(self, name: str) -> None:
+        """What the proxy works with is older than anything, until it has accepted what it is to be told."""
+        if name in self._since:
+            self._since = {name: BEFORE, **{other: since for other, since in self._since.items() if other != name}}
+
+    def covers(self, name: str) -> bool:
+        """Whether this name is to be told because it changed."""
+        return name in self.upserts or name in self.removals or name in self.vanished
+
+    def rebase(self, name: str, base: Resource | None, new: Resource | None) -> None:
+        """The proxy refused what it was taken to have, and has `base`; it is to have `new`."""
+        removal, since = self.removals.pop(name, None), self._since.get(name, BEFORE)
+        self.upserts.pop(name, None)
+        self.vanished.pop(name, None)
+        self.put(name, base, new, removal.revision if removal else since)
+
+    def drop(self, name: str) -> None:
+        """There is nothing to be told of it."""
+        for names in (self.upserts, self.removals, self.vanished, self._since):
+            names.pop(name, None)
 
     def ask(
         self,
@@ -147,14 +182,15 @@ class Backlog:
         """Take out what goes into the next response. `whole`: it holds the full set, so nothing can stay behind but
         the removals that are held, and those it must repeat.
         """
-        asked, everything, doubt = self.asked, self.everything, self._doubt
+        asked, everything, doubt, before = self.asked, self.everything, self._doubt, self.before
         upserts = self._take_upserts(all_=free or whole or everything)
         kept, released = self._take_removals(held, whole=whole or everything)
         self.asked, self.everything, self.before, self._doubt = frozenset(), False, None, None
         since = min((self._since.pop(name) for name in (*upserts, *released)), default=None)
+        bases = {**upserts, **released} if released else upserts
         added = asked.difference(kept).union(name for name, base in upserts.items() if base is None)
         names = asked.union(upserts, released) if upserts or released else asked
-        return Taken(names, everything, added, tuple(kept.values()), since, oldest(since, doubt))
+        return Taken(names, everything, added, tuple(kept.values()), since, oldest(since, doubt), bases, before)
 
     def _take_upserts(self, *, all_: bool) -> dict[str, Resource | None]:
         if all_:
@@ -162,18 +198,17 @@ class Backlog:
             return upserts
         return {name: self.upserts.pop(name) for name in self.asked if name in self.upserts}
 
-    def _take_removals(self, held: Set[str], *, whole: bool) -> tuple[dict[str, Resource], list[str]]:
-        """What the response must repeat although the store has lost it, by name, and what it removes."""
+    def _take_removals(self, held: Set[str], *, whole: bool) -> tuple[dict[str, Resource], dict[str, Resource]]:
+        """What the response must repeat although the store has lost it, and what it removes; both by name."""
         told = {name: self.removals[name].base for name in sorted(held) if whole or name in self.asked} if held else {}
         # Of what a proxy brought from another stream only the version is known: that can't be sent again.
         kept = {name: base for name, base in told.items() if base.body}
         unknown = self.asked & (told.keys() - kept.keys())
-        released = [name for name in self.removals if name not in held or name in unknown]
-        for name in released:
-            del self.removals[name]
-        return kept, released
+        free = [name for name in self.removals if name not in held or name in unknown]
+        return kept, {name: self.removals.pop(name).base for name in free}
 
-    def _pop_base(self, change: ResourceChange) -> Resource | None:
+    def pop(self, change: ResourceChange) -> Resource | None:
+        """What the proxy has of what changed; it is not in the backlog any more."""
         for bases in (self.upserts, self.vanished):
             if change.name in bases:
                 return bases.pop(change.name)

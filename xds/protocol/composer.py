@@ -15,8 +15,10 @@ _by_name = attrgetter("name")
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a response is to hold: `names` (told as removed if they don't exist), or `everything`, and `kept`: what
-    the store no longer has but this proxy must keep for now.
+    """What a response is to hold: `names` (told as removed if they don't exist), or `everything`.
+
+    `kept` is what this proxy keeps for now although the store has nothing or something else of that name; `withheld`
+    are names that it is not to get.
     """
 
     variant: Variant
@@ -24,6 +26,12 @@ class Selection:
     names: frozenset[str]
     everything: bool = False
     kept: tuple[Resource, ...] = ()
+    withheld: frozenset[str] = frozenset()
+
+    @property
+    def apart(self) -> frozenset[str]:
+        """The names of which it doesn't hold what the store has."""
+        return self.withheld.union(resource.name for resource in self.kept)
 
 
 class Composer:
@@ -67,16 +75,21 @@ class Composer:
     def _version(self, selection: Selection) -> str:
         """That of the store; what a proxy has that keeps something for a while is not what the store has."""
         version = self._store.version(selection.type)
-        if not selection.kept:
+        if not selection.kept and not selection.withheld:
             return version
-        kept = "".join(f"{resource.name}\0{resource.version}\0" for resource in selection.kept)
-        return f"{version}+{blake2b(kept.encode(), digest_size=8).hexdigest()}"
+        kept = [f"{resource.name}\0{resource.version}\0" for resource in selection.kept]
+        apart = "".join((*kept, "\0", *sorted(selection.withheld)))
+        return f"{version}+{blake2b(apart.encode(), digest_size=8).hexdigest()}"
 
     def _found(self, selection: Selection) -> Iterable[Resource]:
         resources = self._store.resources(selection.type)
-        if selection.everything:
-            return resources.values()
-        return (resources[name] for name in selection.names if name in resources)
+        if not selection.everything:
+            names = selection.names - selection.apart if selection.kept or selection.withheld else selection.names
+            return (resources[name] for name in names if name in resources)
+        if selection.kept or selection.withheld:
+            apart = selection.apart
+            return (resource for name, resource in resources.items() if name not in apart)
+        return resources.values()
 
     def _removed(self, selection: Selection) -> tuple[str, ...]:
         resources = self._store.resources(selection.type)

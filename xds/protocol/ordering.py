@@ -89,7 +89,7 @@ def adds_clusters(watches: Watches, *, unsent: bool = False) -> bool:
     clusters = watches.get(ResourceType.CLUSTER)
     if clusters is None:
         return False
-    return clusters.backlog.adds or (not unsent and clusters.flight is not None and clusters.flight.adds)
+    return clusters.adds or (not unsent and clusters.flight is not None and clusters.flight.adds)
 
 
 def kept_waiting(watches: Watches) -> float:

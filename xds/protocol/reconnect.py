@@ -1,6 +1,6 @@
 """The first delta request of a type: what a proxy brings from its last stream, against what it should have."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 from xds.protocol.backlog import BEFORE
 from xds.protocol.subscription import Demand, Subscription
@@ -11,9 +11,9 @@ from xds.snapshot.store import ResourceChange, Store
 Known = Mapping[str, str]
 
 
-def resume(watch: Watch, demand: Demand, known: Known, store: Store) -> None:
+def resume(watch: Watch, demand: Demand, known: Known, store: Store, withdrawn: Set[str]) -> None:
     """Ask for what the proxy doesn't have; note as changed what it has in another version, or has no more reason to
-    have. What is right is not sent again.
+    have. What is right is not sent again, and what was `withdrawn` since others refused it costs the proxy nothing.
 
     "On reconnect the Incremental xDS client may tell the server of its known resources to avoid resending them over
     the network by sending them in initial_resource_versions."
@@ -25,6 +25,9 @@ def resume(watch: Watch, demand: Demand, known: Known, store: Store) -> None:
     for name, version in known.items():
         if demand.subscription.covers(name):
             base = _known(watch.type, name, version)
+            if name in withdrawn:
+                watch.spare(name, base)
+                continue
             watch.backlog.note(ResourceChange(watch.type, name, base, current.get(name)), BEFORE)
     if demand.everything:
         for name in current.keys() - known.keys():

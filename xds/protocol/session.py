@@ -8,7 +8,7 @@ from typing import Final
 from xds.protocol.backlog import Taken
 from xds.protocol.composer import Composer
 from xds.protocol.errors import ErrorCode, ProtocolError
-from xds.protocol.events import Event, Unserved
+from xds.protocol.events import Event, Resumed, Unserved
 from xds.protocol.messages import DeltaRequest, Node, Request, Response, SotwRequest, Variant
 from xds.protocol.ordering import (
     PATIENCE,
@@ -25,6 +25,7 @@ from xds.protocol.reconnect import resume
 from xds.protocol.standing import Lack, lacks
 from xds.protocol.status import Status
 from xds.protocol.subscription import Demand, NameSets, Subscription, after_delta, after_sotw, check_count
+from xds.protocol.verdicts import Verdicts
 from xds.protocol.watch import Flight, Watch
 from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import Revision, Store
@@ -36,21 +37,36 @@ _TYPES: Final = {str(type_): type_ for type_ in ResourceType}
 
 
 class Fleet:
-    """What the sessions of one server share: the store, the responses made for more than one, the sets of names."""
+    """What the sessions of one server share: the snapshot as it is served, with what the fleet refused left out; the
+    responses made for more than one; the sets of names.
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.composer = Composer(store)
+    Args:
+        wanted: The snapshot that the source asks for. Its owner gives each revision to `follow`.
+    """
+
+    def __init__(self, wanted: Store) -> None:
+        self.verdicts = Verdicts(wanted)
+        self.store = self.verdicts.served
+        self.composer = Composer(self.store)
         self.names = NameSets()
+
+    def follow(self, revision: Revision) -> Revision | None:
+        """What a revision of the wanted snapshot changes for the sessions: to be given to their `update`."""
+        return self.verdicts.follow(revision)
+
+    def judge(self, events: Iterable[Event], now: float) -> list[Revision]:
+        """What the answers of one proxy change for all of them: to be given to their `update`, in this order."""
+        return self.verdicts.judge(events, now)
 
 
 class Session:
-    """One stream, and three duties of its caller.
+    """One stream, and four duties of its caller.
 
     The caller
 
     - gives each request to `receive`, in order, and ends the stream on ProtocolError;
-    - after a commit gives the revision to `update`, before anything else, unless `concerns` denies it;
+    - gives the events that it returns to the fleet's `judge`;
+    - gives what the fleet's `follow` or `judge` returns to `update`, before anything else, unless `concerns` denies it;
     - after each of these, and when `deadline` has passed, sends all that `take_responses` returns, in this order.
 
     Times are seconds of one monotonic clock.
@@ -114,7 +130,7 @@ class Session:
 
     def lacks(self, resources: Iterable[Resource]) -> tuple[Lack, ...]:
         """Which of these resources of the snapshot the proxy doesn't have, and why."""
-        return tuple(lacks(self._watches, resources))
+        return tuple(lacks(self._watches, resources, self._fleet.verdicts))
 
     def deadline(self) -> float | None:
         """When `take_responses` should be called even if nothing happens."""
@@ -133,8 +149,7 @@ class Session:
             return self._not_served(request.type_url)
         watch = self._watches.get(type_)
         if watch is None:
-            self._first(Watch(type_, self._variant), request, now)
-            return []
+            return self._first(Watch(type_, self._variant), request, now)
         # "The management server should not send a DiscoveryResponse for any DiscoveryRequest that has a stale nonce",
         # but in delta "must honor changes to the subscription state even if the nonce is stale".
         if isinstance(request, SotwRequest) and watch.is_stale(request.nonce):
@@ -150,7 +165,7 @@ class Session:
         for change in revision.changes:
             watch = self._watches.get(change.type)
             if watch is not None:
-                watch.note(change, revision.number)
+                watch.note(change, revision)
 
     def take_responses(self, now: float) -> list[Response]:
         """What may be sent now; each counts as sent from here on."""
@@ -194,22 +209,24 @@ class Session:
         clusters = self._watches.get(ResourceType.CLUSTER)
         return self._resuming_until if clusters and clusters.backlog.removals else None
 
-    def _first(self, watch: Watch, request: Request, now: float) -> None:
+    def _first(self, watch: Watch, request: Request, now: float) -> list[Event]:
         """The first request of a type; a nonce in it is another stream's."""
         demand = self._demand(watch.subscription, request)
         known = request.initial_resource_versions if isinstance(request, DeltaRequest) else {}
         check_count(len(known), request.type_url)
         self._watches[watch.type] = watch
         if known:
-            resume(watch, demand, known, self._fleet.store)
+            withdrawn = self._fleet.verdicts.withdrawn(watch.type)
+            resume(watch, demand, known, self._fleet.store, withdrawn)
             if watch.type is ResourceType.ENDPOINTS:
                 self._resend_untold(watch)
             elif watch.type is ResourceType.CLUSTER:
                 self._resuming_until = now + RESUME_GRACE
             if not watch.backlog:
                 watch.recognize(self._fleet.store.version(watch.type), now)
-        else:
-            watch.ask(demand)
+            return [Resumed(watch.type, known)]
+        watch.ask(demand)
+        return []
 
     def _answered(self, watch: Watch, request: Request, now: float) -> list[Event]:
         """An answer bears the nonce of what is in flight; without one, a request only changes the subscription."""
@@ -222,7 +239,7 @@ class Session:
         if request.error is not None:
             if clusters:
                 self._warming.end_all()
-            return [watch.reject(request.error, now)]
+            return [watch.reject(request.error, self._fleet.store.resources(watch.type), now)]
         if clusters:
             self._warming.acknowledged(now)
         return [watch.acknowledge(now)]

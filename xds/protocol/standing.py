@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from xds.protocol.verdicts import Verdicts
 from xds.protocol.watch import Watch
 from xds.snapshot.resource import Resource, ResourceType
 
@@ -18,7 +19,7 @@ class Standing(StrEnum):
     WAITING = "waiting"
     """Not sent yet."""
     REJECTED = "rejected"
-    """Refused: the proxy goes on with what it had before."""
+    """Refused by it, or by others and accepted by none: the proxy goes on with what was good."""
     NOT_ASKED = "not asked"
     """The proxy hasn't asked for it."""
 
@@ -33,11 +34,13 @@ class Lack:
     message: str = ""
 
 
-def lacks(watches: Mapping[ResourceType, Watch], resources: Iterable[Resource]) -> Iterator[Lack]:
+def lacks(watches: Mapping[ResourceType, Watch], resources: Iterable[Resource], verdicts: Verdicts) -> Iterator[Lack]:
     """Which of these resources of the snapshot the proxy with these watches has not, and why."""
     for resource in resources:
         watch = watches.get(resource.type)
         found = standing(watch, resource.name)
+        if found is not Standing.NOT_ASKED and resource.name in verdicts.refused(resource.type):
+            found = Standing.REJECTED
         if found is not Standing.CURRENT:
             refused = watch.rejection if watch and found is Standing.REJECTED else None
             yield Lack(resource.type, resource.name, found, refused.message if refused else "")
@@ -47,10 +50,10 @@ def standing(watch: Watch | None, name: str) -> Standing:
     """What a proxy has of a resource that exists. `watch` is that of its type; None: the proxy never asked for one."""
     if watch is None or not watch.subscription.covers(name):
         return Standing.NOT_ASKED
-    if name in watch.rejected:
+    if name in watch.refusals:
         return Standing.REJECTED
     backlog = watch.backlog
-    if backlog.everything or name in backlog.asked or name in backlog.upserts:
+    if backlog.everything or name in backlog.asked or name in backlog.upserts or name in watch.trials:
         return Standing.WAITING
     if watch.flight and (watch.flight.news.everything or name in watch.flight.news.names):
         return Standing.IN_FLIGHT

@@ -17,19 +17,20 @@ class Stamp:
 @dataclass(frozen=True, slots=True)
 class Rejection:
     """A response that the proxy refused: its version, the proxy's words, and names and versions of what was new in it.
-    Which of them it refused, and whether it took the others, only the words may tell.
+    `culprits` are those of them that are known to be refused for their own sake: by the words, or as they came alone.
     """
 
     version: str
     at: float
     message: str
     resources: tuple[tuple[str, str], ...]
+    culprits: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TypeStatus:
     """One type on one stream. `rejected` is the last rejection, and `rejecting` counts the resources that the proxy
-    refused and that nothing has replaced yet; `waiting` counts changes that it has still to be told.
+    refused and that didn't change since, `refused` names them; `waiting` counts what it has still to be told.
     """
 
     type: ResourceType
@@ -41,6 +42,7 @@ class TypeStatus:
     rejecting: int
     in_flight: bool
     waiting: int
+    refused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

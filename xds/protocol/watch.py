@@ -1,6 +1,6 @@
 """One type on one stream: what is subscribed, what the proxy has still to be told, and what it said about the rest."""
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Final
@@ -9,10 +9,12 @@ from xds.protocol.backlog import BEFORE, Backlog, Taken, oldest
 from xds.protocol.composer import Composer, Selection
 from xds.protocol.events import Acknowledged, Rejected
 from xds.protocol.messages import Response, Variant
+from xds.protocol.refusal import NAMED, TRUNCATED, Refusal, named, unknown
 from xds.protocol.status import Rejection, Stamp, TypeStatus
 from xds.protocol.subscription import Demand, Subscription, unasked
-from xds.snapshot.resource import ResourceType
-from xds.snapshot.store import ResourceChange
+from xds.protocol.trials import Trials
+from xds.snapshot.resource import Resource, ResourceType
+from xds.snapshot.store import ResourceChange, Revision
 
 FULL_SET: Final = frozenset({ResourceType.LISTENER, ResourceType.CLUSTER})
 """The types of which a state-of-the-world response holds all, so that what it omits is removed.
@@ -36,6 +38,13 @@ class Flight:
         return self.news.everything or bool(self.news.added)
 
     @property
+    def bases(self) -> dict[str, Resource | None]:
+        """By name, what the proxy had before of what was news, removals included."""
+        sent = {resource.name: resource for resource in self.response.resources}
+        news = {name: self.news.base(sent[name]) for name, _ in self.resources}
+        return news | {name: self.news.bases[name] for name in self.response.removed if name in self.news.bases}
+
+    @property
     def resources(self) -> tuple[tuple[str, str], ...]:
         """Names and versions of what was news: the rest of a full set had been sent before."""
         return tuple(
@@ -56,8 +65,9 @@ class Watch:
         "_variant",
         "backlog",
         "flight",
-        "rejected",
+        "refusals",
         "subscription",
+        "trials",
         "type",
     )
 
@@ -67,7 +77,8 @@ class Watch:
         self.subscription: Subscription = unasked(type_)
         self.backlog = Backlog(removable=variant is Variant.DELTA or self.sends_full_set)
         self.flight: Flight | None = None
-        self.rejected: dict[str, str] = {}
+        self.refusals: dict[str, Refusal] = {}
+        self.trials = Trials()
         self._nonce = 0
         self._sent: Stamp | None = None
         self._acknowledged: Stamp | None = None
@@ -85,7 +96,12 @@ class Watch:
     @property
     def due(self) -> bool:
         """Whether there is something to say and nothing unanswered: at most one response is in flight."""
-        return self.flight is None and bool(self.backlog)
+        return self.flight is None and bool(self.backlog or self.trials)
+
+    @property
+    def adds(self) -> bool:
+        """Whether something is to be sent that the proxy doesn't have yet."""
+        return self.backlog.adds or self.trials.adds
 
     @property
     def behind(self) -> int | None:
@@ -95,9 +111,9 @@ class Watch:
     @property
     def lacks(self) -> float:
         """The oldest revision that the proxy may not work with yet: all before it are told and acknowledged. Infinite
-        if there is none; 0 while something stands that it refused, since it then goes on with what it had.
+        if there is none; 0 while it works with something else than what is served, since it refused that.
         """
-        if self.rejected:
+        if self.trials or any(refusal.apart for refusal in self.refusals.values()):
             return 0
         doubtful = self.backlog.doubtful
         if self.flight:
@@ -111,12 +127,26 @@ class Watch:
         """
         return self._nonce > 0 and nonce not in ("", str(self._nonce))
 
-    def note(self, change: ResourceChange, revision: int) -> None:
-        """A resource of this type changed in the store."""
-        if self.subscription.covers(change.name):
-            self.backlog.note(change, revision)
-            if change.name in self.backlog.vanished:
-                self.rejected.pop(change.name, None)
+    def note(self, change: ResourceChange, revision: Revision) -> None:
+        """A resource of this type is served differently."""
+        name = change.name
+        if not self.subscription.covers(name):
+            return
+        if revision.verdict:
+            self._revise(change, revision.number)
+            return
+        refusal = self.refusals.pop(name, None)
+        if refusal is None and not self.trials:
+            self.backlog.note(change, revision.number)
+        else:
+            apart = name in self.trials or (refusal is not None and refusal.apart)
+            self.backlog.put(name, self._base(change, refusal), change.new, revision.number)
+            if apart and change.new is not None:
+                self.backlog.date_back(name)
+
+    def spare(self, name: str, base: Resource) -> None:
+        """The proxy brought this, and what replaced it was refused by others: it keeps what it has."""
+        self.refusals[name] = Refusal(None, base, apart=True)
 
     def ask(self, demand: Demand) -> None:
         """Take over what a request asks for; drop what is asked for no more."""
@@ -124,7 +154,8 @@ class Watch:
         self.subscription = new
         if old is not new and (old.wildcard > new.wildcard or not old.names <= new.names):
             self.backlog.forget(new)
-            self.rejected = {name: version for name, version in self.rejected.items() if new.covers(name)}
+            self.trials.forget(new.covers)
+            self.refusals = {name: refusal for name, refusal in self.refusals.items() if new.covers(name)}
         if demand.everything and self.flight and not old.wildcard:
             # What is in flight will be the proxy's, whether or not it is asked for right now.
             old = replace(old, names=old.names.union(item.name for item in self.flight.response.resources))
@@ -140,16 +171,11 @@ class Watch:
 
         Returns None if there is nothing that the protocol has a word for.
         """
+        if self.trials:
+            return self._fly(composer, self._try(), now)
         if not self.backlog.ready(free=free, held=held):
             return None
-        news = self.backlog.take(free=free, held=held, whole=self.sends_full_set)
-        response = composer.compose(self._selection(news), after=self._nonce)
-        if not response.resources and self._variant is Variant.SOTW and not self.sends_full_set:
-            return None
-        self._nonce = int(response.nonce)
-        self._sent = Stamp(response.version, now)
-        self.flight = Flight(response, news)
-        return self.flight
+        return self._fly(composer, self.backlog.take(free=free, held=held, whole=self.sends_full_set), now)
 
     def recognize(self, version: str, now: float) -> None:
         """The proxy brought all that it should have from another stream, where it acknowledged it."""
@@ -158,27 +184,32 @@ class Watch:
     def acknowledge(self, now: float) -> Acknowledged:
         """The proxy took what is in flight."""
         response = self._land().response
-        if self.sends_full_set:
-            self.rejected.clear()
-        elif self.rejected:
-            for name in (*(resource.name for resource in response.resources), *response.removed):
-                self.rejected.pop(name, None)
+        if self.refusals:
+            for resource in response.resources:
+                refusal = self.refusals.get(resource.name)
+                if refusal and refusal.version == resource.version:
+                    del self.refusals[resource.name]
         self._acknowledged = Stamp(response.version, now)
-        return Acknowledged(self.type, response.nonce, response.version, response.revision)
+        return Acknowledged(self.type, response)
 
-    def reject(self, message: str, now: float) -> Rejected:
-        """The proxy refused what is in flight. It counts as sent: the same version does not go out again, which would
-        be refused again, until the name changes or is asked for.
+    def reject(self, message: str, current: Mapping[str, Resource], now: float) -> Rejected:
+        """The proxy refused what is in flight. What is known to be refused for its own sake does not go out again until
+        it changes or is asked for; all of which nothing is known is tried again in parts. `current` is what is served.
         """
         flight = self._land()
+        bases, versions = flight.bases, dict(flight.resources)
+        culprits, innocent = self._judge(bases, versions.keys(), message)
+        suspects = {name: base for name, base in bases.items() if name not in culprits and name not in innocent}
+        for name in filter(self.subscription.covers, culprits):
+            self._refuse(name, versions[name], bases[name], current.get(name))
+        self.trials.begin({name: base for name, base in suspects.items() if self._is_doubtful(name, base, current)})
+        found = tuple((name, versions[name]) for name in sorted(culprits))
         response, words = flight.response, message[:MESSAGE_LIMIT]
-        for name in response.removed:
-            self.rejected.pop(name, None)
-        self.rejected.update((name, version) for name, version in flight.resources if self._has_a_say(name))
-        self._rejection = Rejection(response.version, now, words, flight.resources)
-        return Rejected(self.type, response.nonce, response.revision, self._rejection)
+        self._rejection = Rejection(response.version, now, words, flight.resources, found)
+        return Rejected(self.type, response, self._rejection)
 
     def status(self) -> TypeStatus:
+        refused = tuple(sorted(name for name, refusal in self.refusals.items() if refusal.version is not None))
         return TypeStatus(
             type=self.type,
             subscribed=len(self.subscription.names),
@@ -186,14 +217,107 @@ class Watch:
             sent=self._sent,
             acknowledged=self._acknowledged,
             rejected=self._rejection,
-            rejecting=len(self.rejected),
+            rejecting=len(refused),
             in_flight=self.flight is not None,
-            waiting=len(self.backlog),
+            waiting=len(self.backlog) + len(self.trials),
+            refused=refused,
         )
 
-    def _has_a_say(self, name: str) -> bool:
-        """Whether a later response may yet replace this name at the proxy."""
-        return self.subscription.covers(name) and name not in self.backlog.vanished
+    def _judge(self, bases: Mapping[str, Resource | None], sent: Set[str], words: str) -> tuple[Set[str], Set[str]]:
+        """Of the names in a refused response, those that are to blame, and those that the proxy took all the same."""
+        if len(bases) == 1:
+            return sent & bases.keys(), bases.keys() - sent
+        blamed = named(self.type, words, sent)
+        if blamed and not words.endswith(TRUNCATED):
+            return blamed, bases.keys() - blamed
+        return blamed, bases.keys() - sent if self.type in NAMED else frozenset()
+
+    def _refuse(self, name: str, version: str, base: Resource | None, served: Resource | None) -> None:
+        """The proxy has still its base of this name, and will not get this version again."""
+        if not self.backlog.covers(name) and name not in self.refusals:
+            self.refusals[name] = Refusal(version, base, apart=True)
+            return
+        if name in self.refusals:  # others were faster to refuse it
+            self.refusals[name] = Refusal(version, base, apart=base is not None and served is None)
+            if served is None:
+                return
+            if served.version == version:
+                self.refusals[name].apart = True
+                self.backlog.drop(name)
+                return
+        self.backlog.rebase(name, base, served)
+
+    def _is_doubtful(self, name: str, base: Resource | None, current: Mapping[str, Resource]) -> bool:
+        """Whether this must be sent again for what was refused with it; what changed will be sent anyway."""
+        if not self.subscription.covers(name):
+            return False
+        if name in self.refusals:
+            self.refusals[name].base = base
+        if not self.backlog.covers(name):
+            return name not in self.refusals
+        self.backlog.rebase(name, self._doubted(base, current.get(name)), current.get(name))
+        return False
+
+    def _doubted(self, base: Resource | None, sent: Resource | None) -> Resource | None:
+        """What the proxy has of a name after a refusal. Of most types it may have taken what came."""
+        known = base or sent
+        return base if self.type in NAMED or known is None else unknown(known)
+
+    def _revise(self, change: ResourceChange, revision: int) -> None:
+        """What is served goes back to what the fleet accepted last, or to what it refused before and now accepted.
+
+        If there is nothing to go back to, the proxy keeps what it has.
+        """
+        name, new = change.name, change.new
+        before = self.refusals.get(name)
+        base = self._base(change, before)
+        refusal = self.refusals[name] = Refusal(before.version if before else None, base, apart=False)
+        if new is None or new.version == refusal.version:
+            refusal.apart = base is not None
+            self.backlog.drop(name)
+        elif refusal.version is None and base is not None and base.version == new.version:
+            del self.refusals[name]
+        else:
+            self.backlog.put(name, base, new, revision)
+
+    def _base(self, change: ResourceChange, refusal: Refusal | None) -> Resource | None:
+        """What the proxy has of what changed; it waits nowhere any more."""
+        base = self.backlog.pop(change)
+        if change.name in self.trials:
+            return self._doubted(self.trials.pop(change.name), change.old or change.new)
+        return refusal.base if refusal else base
+
+    def _try(self) -> Taken:
+        """Take the next part of what was refused together. A full set is, but for it, what the proxy has."""
+        part = self.trials.take()
+        added = frozenset(name for name, base in part.items() if base is None)
+        rest: dict[str, Resource | None] = {}
+        if self.sends_full_set:
+            removals = {name: removal.base for name, removal in self.backlog.removals.items()}
+            rest = {**dict(self.trials), **self.backlog.upserts, **removals}
+        return Taken(
+            names=frozenset(part),
+            everything=False,
+            added=added,
+            kept=_known(rest),
+            since=None,
+            doubtful=None,
+            bases=part,
+            withheld=_unknown(rest),
+        )
+
+    def _fly(self, composer: Composer, news: Taken, now: float) -> Flight | None:
+        response = composer.compose(self._selection(news), after=self._nonce)
+        if not response.resources and self._variant is Variant.SOTW and not self.sends_full_set:
+            return None
+        if self.refusals:
+            for resource in response.resources:
+                if resource.name in self.refusals:
+                    self.refusals[resource.name].base = resource
+        self._nonce = int(response.nonce)
+        self._sent = Stamp(response.version, now)
+        self.flight = Flight(response, news)
+        return self.flight
 
     def _doubt(self, demand: Demand) -> int | None:
         """The revision before which what is asked for may be at the proxy as it was: brought from another stream, or in
@@ -208,13 +332,26 @@ class Watch:
         return self.flight.response.revision + 1 if again else None
 
     def _selection(self, news: Taken) -> Selection:
-        if self.sends_full_set:
-            names, everything = self.subscription.names, self.subscription.wildcard
-            return Selection(self._variant, self.type, frozenset() if everything else names, everything, news.kept)
-        return Selection(self._variant, self.type, news.names, news.everything, news.kept)
+        if not self.sends_full_set:
+            return Selection(self._variant, self.type, news.names, news.everything, news.kept)
+        everything = self.subscription.wildcard
+        names = frozenset() if everything else self.subscription.names
+        apart = {name: each.base for name, each in self.refusals.items() if each.apart and name not in news.names}
+        kept, withheld = (*news.kept, *_known(apart)), news.withheld | _unknown(apart)
+        return Selection(self._variant, self.type, names, everything, kept, withheld)
 
     def _land(self) -> Flight:
         if self.flight is None:
             raise RuntimeError("nothing is in flight")
         flight, self.flight = self.flight, None
         return flight
+
+
+def _known(bases: Mapping[str, Resource | None]) -> tuple[Resource, ...]:
+    """Those that can be sent again, by name."""
+    return tuple(base for _, base in sorted(bases.items()) if base is not None and base.body)
+
+
+def _unknown(bases: Mapping[str, Resource | None]) -> frozenset[str]:
+    """The names of the others."""
+    return frozenset(name for name, base in bases.items() if base is None or not base.body)

@@ -89,6 +89,11 @@ class AdsService:
     def publish(self, revision: Revision) -> None:
         """Tell the proxies that it concerns. The first revision lets waiting streams begin."""
         self._ready.set()
+        served = self._fleet.follow(revision)
+        if served is not None:
+            self._tell(served)
+
+    def _tell(self, revision: Revision) -> None:
         spread = self._propagation.begin(revision)
         for stream in self._streams:
             if stream.session.concerns(revision):
@@ -181,6 +186,8 @@ class AdsService:
             if is_first:
                 self._admit(stream, request)
             events = stream.session.receive(request, now)
+            for revision in self._fleet.judge(events, now):
+                self._tell(revision)
             if is_first:
                 _log.info("proxy_connected", peer=stream.peer, node=stream.node, variant=str(stream.session.variant))
             self._note(stream, events, now)
@@ -223,6 +230,7 @@ def _log_rejection(stream: "_Stream", event: Rejected) -> None:
         node=stream.node,
         type=event.type.short,
         resources=[name for name, _ in event.rejection.resources][:10],
+        refused=[name for name, _ in event.rejection.culprits][:10],
         message=event.rejection.message,
     )
 

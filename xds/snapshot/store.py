@@ -30,13 +30,15 @@ class ResourceChange:
 @dataclass(frozen=True, slots=True)
 class Revision:
     """One commit. `number` counts from 1 in this process; `read_at` is when the change was read from the source and
-    `committed_at` when it became the snapshot, both in seconds of the caller's clock.
+    `committed_at` when it became the snapshot, both in seconds of the caller's clock. `verdict`: it follows not from
+    the source but from what proxies accepted and refused.
     """
 
     number: int
     read_at: float
     committed_at: float
     changes: tuple[ResourceChange, ...]
+    verdict: bool = False
 
     @property
     def size(self) -> int:
