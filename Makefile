@@ -38,8 +38,8 @@ check: venv ## lint, types, import contracts, generated files up to date
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/shellcheck k8s/*.sh k8s/*/*.sh
 
-bench: venv kube ## measure: the figures that the documents quote
-	$(NETNS) $(BIN)/python -m tests.bench
+bench: venv kube ## measure, beside go-control-plane: the figures that the documents quote; ONLY=fleet is one group
+	$(NETNS) $(BIN)/python -m tests.bench $(ONLY)
 
 generate: venv ## compile protos/ into xds/api/, and fetch the rules of Envoy's API
 	$(BIN)/python -m tests.support.generated

@@ -1,35 +1,90 @@
-"""`make bench`: prints the figures that the documents quote, and writes them to bench.json.
+"""`make bench`: prints the figures that the documents quote, and writes them to build/bench.json.
 
-Each is measured on this machine in this run; figures of different runs don't compare.
+Each is measured on this machine in this run; figures of different runs don't compare. `make bench ONLY=fleet` measures
+one group, `ONLY="fleet thousand"` two; `ONLY="fleet --alone"` leaves the peers out.
 """
 
+import argparse
 import asyncio
 import json
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Collection
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
 
 from rich.console import Console
-from rich.table import Table
 
-from tests.bench import cluster, endpoint_latency, thousand
-from tests.support.cluster.assets import missing
+from tests.bench import cluster, endpoint_latency, fleet, programs, thousand
+from tests.bench.figures import Figure, table
+from tests.bench.peers import CACHES
+from tests.support.cluster import assets
 
-BENCHMARKS = (endpoint_latency, thousand, cluster)
+REPORT: Final = Path("build/bench.json")
+
+
+WIDTH: Final = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Figures that are measured together. `missing` says what the machine lacks for it, or nothing."""
+
+    summary: str
+    measure: Callable[[], AsyncIterator[Figure]]
+    missing: Callable[[], str] = lambda: ""
+
+
+def _groups(caches: Collection[str]) -> dict[str, Group]:
+    """All that there are, by name; `caches` are those of go-control-plane to compare with."""
+    return {
+        "fleet": Group(_summary(fleet), partial(fleet.measure, caches), programs.missing),
+        "endpoint_latency": Group(_summary(endpoint_latency), endpoint_latency.measure),
+        "thousand": Group(_summary(thousand), thousand.measure),
+        "cluster": Group(_summary(cluster), cluster.measure, assets.missing),
+    }
 
 
 def main() -> None:
-    console = Console(soft_wrap=True)
-    figures = {}
-    for benchmark in BENCHMARKS:
-        if benchmark is cluster and (reason := missing()):
-            console.print(f"cluster: skipped: {reason}")
+    console = Console(width=WIDTH)
+    arguments = _arguments()
+    groups = _groups(() if arguments.alone else tuple(CACHES))
+    if unknown := set(arguments.group) - set(groups):
+        sys.exit(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(groups)}")
+    report = {}
+    for name in arguments.group or groups:
+        if reason := groups[name].missing():
+            console.print(f"{name}: skipped: {reason}\n")
             continue
-        found = asyncio.run(benchmark.measure())
-        figures[benchmark.__name__.rpartition(".")[2]] = found
-        table = Table("", "", title=(benchmark.__doc__ or "").splitlines()[0], title_justify="left", show_header=False)
-        for name, value in found.items():
-            table.add_row(name, f"{value:,.1f}" if isinstance(value, float) else f"{value:,}")
-        console.print(table)
-    Path("bench.json").write_text(json.dumps(figures, indent=2) + "\n")
+        report[name] = _measure(console, groups[name], f"make bench ONLY={name}")
+        REPORT.parent.mkdir(exist_ok=True)
+        REPORT.write_text(json.dumps(report, indent=2) + "\n")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench")
+    parser.add_argument("group", nargs="*", help="what to measure; nothing: all")
+    parser.add_argument("--alone", action="store_true", help="without go-control-plane beside it")
+    return parser.parse_args()
+
+
+def _measure(console: Console, group: Group, command: str) -> dict[str, Any]:
+    began = time.monotonic()
+    figures = asyncio.run(_all(group.measure()))
+    took = time.monotonic() - began
+    console.print(f"{group.summary} {command} ({took:.0f} s)", table(figures), "", highlight=False)
+    return {"command": command, "seconds": took, "figures": [figure.as_json() for figure in figures]}
+
+
+async def _all(figures: AsyncIterator[Figure]) -> list[Figure]:
+    return [figure async for figure in figures]
+
+
+def _summary(module: ModuleType) -> str:
+    return (module.__doc__ or "").splitlines()[0]
 
 
 if __name__ == "__main__":

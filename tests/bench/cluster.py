@@ -5,20 +5,20 @@ import json
 import ssl
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.bench.figures import Figure
+from tests.bench.objects import NAMESPACE, Object, endpoint_slice, ingress, service
 from tests.bench.server import Served, serving
 from tests.support.cluster import Cluster, cluster
 
 COUNT: Final = 5000
-ENDPOINTS: Final = 10
 CONNECTIONS: Final = 48
-NAMESPACE: Final = "bench"
 
 CORE: Final = f"/api/v1/namespaces/{NAMESPACE}"
 INGRESSES: Final = f"/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/ingresses"
@@ -26,7 +26,7 @@ SLICES: Final = f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslice
 SERVICES: Final = f"{CORE}/services"
 
 
-async def measure() -> dict[str, float]:
+async def measure() -> AsyncIterator[Figure]:
     """Times are from the start of the process, imports included. The lists unread are what the API server takes to send
     the same three lists to a client that only counts bytes.
     """
@@ -35,24 +35,20 @@ async def measure() -> dict[str, float]:
             await _fill(running, session)
             seconds, size = await _read_lists(session)
             async with serving("--kubeconfig", str(running.kubeconfig)) as server:
-                figures = await _started(server)
-            return {
-                **figures,
-                "the same lists, unread, wall (s)": seconds,
-                "their size (MB)": size / 1e6,
-            }
+                for figure in await _started(server):
+                    yield figure
+    yield Figure("the same lists, unread, wall", seconds, "s")
+    yield Figure("their size", size / 1e6, "MB")
 
 
-async def _started(server: Served) -> dict[str, float]:
-    seconds = await server.ready()
-    cpu, memory, peak = server.cpu, server.memory, server.peak
-    return {
-        "start to first snapshot, wall (s)": seconds,
-        "start to first snapshot, CPU (s)": cpu,
-        "memory (MB)": memory,
-        "memory at most (MB)": peak,
-        "resources in the first snapshot": await _resources(server),
-    }
+async def _started(server: Served) -> list[Figure]:
+    return [
+        Figure("start to first snapshot, wall", await server.ready(), "s"),
+        Figure("start to first snapshot, CPU", server.cpu, "s"),
+        Figure("memory", server.memory, "MB"),
+        Figure("memory at most", server.peak, "MB"),
+        Figure("resources in the first snapshot", await _resources(server)),
+    ]
 
 
 async def _resources(server: Served) -> int:
@@ -78,38 +74,18 @@ async def _fill(running: Cluster, session: aiohttp.ClientSession) -> None:
             group.create_task(_create(session, objects))
 
 
-async def _create(session: aiohttp.ClientSession, objects: Iterator[tuple[str, dict[str, Any]]]) -> None:
+async def _create(session: aiohttp.ClientSession, objects: Iterator[tuple[str, Object]]) -> None:
     for path, body in objects:
         async with session.post(path, data=json.dumps(body)) as answer:
             await answer.read()
 
 
-def _objects() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Collections and what belongs into them. Without selectors: the EndpointSlice controller leaves them alone."""
+def _objects() -> Iterator[tuple[str, Object]]:
+    """Collections and what belongs into them."""
     for number in range(COUNT):
-        name = f"web-{number}"
-        yield SERVICES, {"metadata": {"name": name}, "spec": {"clusterIP": "None", "ports": [{"port": 80}]}}
-        yield SLICES, _slice(name, number)
-        yield INGRESSES, _ingress(name, f"host-{number}.example.com")
-
-
-def _slice(name: str, number: int) -> dict[str, Any]:
-    network = f"10.{number >> 8}.{number & 255}"
-    return {
-        "metadata": {"name": f"{name}-1", "labels": {"kubernetes.io/service-name": name}},
-        "addressType": "IPv4",
-        "ports": [{"port": 8080}],
-        "endpoints": [
-            {"addresses": [f"{network}.{host}"], "conditions": {"ready": True}, "nodeName": "node-1"}
-            for host in range(1, ENDPOINTS + 1)
-        ],
-    }
-
-
-def _ingress(name: str, host: str) -> dict[str, Any]:
-    backend = {"service": {"name": name, "port": {"number": 80}}}
-    rule = {"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
-    return {"metadata": {"name": name}, "spec": {"ingressClassName": "envoy", "rules": [rule]}}
+        yield SERVICES, service(number)
+        yield SLICES, endpoint_slice(number)
+        yield INGRESSES, ingress(number)
 
 
 async def _read_lists(session: aiohttp.ClientSession) -> tuple[float, int]:

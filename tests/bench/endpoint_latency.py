@@ -1,12 +1,13 @@
-"""From writing an EndpointSlice file to each of two Envoys having the endpoint, 100 times (ms)."""
+"""From writing an EndpointSlice file to each of two Envoys having the endpoint, 100 times."""
 
 import asyncio
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+from tests.bench.figures import Figure
 from tests.bench.server import served, write
 from tests.support.envoy import Envoy, free_port, running_envoy
 
@@ -35,7 +36,7 @@ endpoints: [{{addresses: [{address}]}}]
 """
 
 
-async def measure() -> dict[str, float]:
+async def measure() -> AsyncIterator[Figure]:
     """The times are read off each Envoy's admin port, which is asked all the time: it answers in about 1 ms."""
     with tempfile.TemporaryDirectory() as temporary:
         state = Path(temporary)
@@ -47,7 +48,9 @@ async def measure() -> dict[str, float]:
             running_envoy(server.listen, state, node="two") as two,
         ):
             await asyncio.gather(one.until_ready(), two.until_ready())
-            return _summary([await _round(folder, address, (one, two)) for address in _addresses()])
+            rounds = [await _round(folder, address, (one, two)) for address in _addresses()]
+    for figure in _summary(rounds):
+        yield figure
 
 
 def _listeners() -> tuple[str, ...]:
@@ -70,9 +73,7 @@ def _addresses() -> Iterator[str]:
     return (f"10.0.0.{number}" for number in range(1, ROUNDS + 1))
 
 
-def _summary(rounds: list[list[float]]) -> dict[str, float]:
-    figures = {}
+def _summary(rounds: list[list[float]]) -> Iterator[Figure]:
     for name, times in zip(("first Envoy", "second Envoy"), zip(*rounds, strict=True), strict=True):
-        figures[f"{name}, median"] = statistics.median(times)
-        figures[f"{name}, worst"] = max(times)
-    return figures
+        yield Figure(f"{name}, median", statistics.median(times), "ms")
+        yield Figure(f"{name}, worst", max(times), "ms")

@@ -1,4 +1,4 @@
-"""The real `xds serve`, for benchmarks."""
+"""The real `xds serve`, for benchmarks, and what a process costs."""
 
 import asyncio
 import contextlib
@@ -16,15 +16,15 @@ from tests.support.envoy import free_port
 
 XDS: Final = Path(sys.executable).parent / "xds"
 
+SETTLED: Final = 0.5
+
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """A running server. `started` is when its process was started, in seconds of `time.monotonic`."""
+class Running:
+    """A running process, and where it listens for gRPC."""
 
     process: asyncio.subprocess.Process
     listen: str
-    admin: str
-    started: float
 
     @property
     def cpu(self) -> float:
@@ -43,6 +43,23 @@ class Served:
         """The most megabytes that were resident at a time: VmHWM of proc_pid_status(5)."""
         [line] = [line for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines() if "VmHWM" in line]
         return int(line.split()[1]) * 1024 / 1e6
+
+    async def settled(self) -> float:
+        """Wait until it uses no processor but for a tick, for SETTLED seconds; then `cpu`. A minute is enough."""
+        for _ in range(int(60 / SETTLED)):
+            before = self.cpu
+            await asyncio.sleep(SETTLED)
+            if self.cpu - before < 0.011:
+                break
+        return self.cpu
+
+
+@dataclass(frozen=True, slots=True)
+class Served(Running):
+    """A running `xds serve`. `started` is when its process was started, in seconds of `time.monotonic`."""
+
+    admin: str
+    started: float
 
     async def ready(self) -> float:
         """Wait for /readyz, and return the seconds since the process was started."""

@@ -1,8 +1,10 @@
 """1,000 Ingresses, Services and EndpointSlices in a folder."""
 
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+from tests.bench.figures import Figure
 from tests.bench.server import Served, served, write
 from tests.support.ads_client import DeltaClient
 from xds.snapshot.resource import ResourceType
@@ -34,36 +36,38 @@ endpoints: [{{addresses: [{address}]}}, {{addresses: [10.2.0.2]}}]
 """
 
 
-async def measure() -> dict[str, float]:
+async def measure() -> AsyncIterator[Figure]:
     """Times are from the start of the process, imports included; resources are what a delta client gets."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for number in range(COUNT):
             _write(folder, number)
         async with served(folder) as server:
-            figures = await _started(server)
+            for figure in await _started(server):
+                yield figure
             client = DeltaClient(server.listen, "bench").open()
-            figures["resources at connect"] = await _ask_for_all(client)
-            figures |= await _changes(client, folder)
+            yield Figure("resources at connect", await _ask_for_all(client))
+            _write(folder, 7, address="10.3.0.1")
+            yield Figure("resources for one endpoint change", await _told(client), limit=1)
+            _write(folder, 7, address="10.3.0.1", path="/other")
+            yield Figure("resources for one Ingress change", await _told(client), limit=1)
         known = {type_: client.versions(type_) for type_ in ResourceType}
         await client.close()
         async with served(folder, listen=server.listen) as restarted:
             await restarted.ready()
-            figures["resources on reconnecting after a restart"] = await _reconnect(restarted, known)
-        return figures
+            yield Figure("resources on reconnecting after a restart", await _reconnect(restarted, known), limit=0)
 
 
 def _write(folder: Path, number: int, *, path: str = "/", address: str = "10.1.0.1") -> None:
     write(folder / f"web-{number}.yaml", OBJECTS.format(number=number, path=path, address=address))
 
 
-async def _started(server: Served) -> dict[str, float]:
-    seconds = await server.ready()
-    return {
-        "start to first snapshot, wall (s)": seconds,
-        "start to first snapshot, CPU (s)": server.cpu,
-        "memory (MB)": server.memory,
-    }
+async def _started(server: Served) -> list[Figure]:
+    return [
+        Figure("start to first snapshot, wall", await server.ready(), "s"),
+        Figure("start to first snapshot, CPU", server.cpu, "s"),
+        Figure("memory", server.memory, "MB"),
+    ]
 
 
 async def _ask_for_all(client: DeltaClient) -> int:
@@ -83,13 +87,6 @@ async def _ask(client: DeltaClient, type_: ResourceType) -> int:
     received = await client.receive()
     await client.ack(received)
     return len(received.items)
-
-
-async def _changes(client: DeltaClient, folder: Path) -> dict[str, float]:
-    _write(folder, 7, address="10.3.0.1")
-    one_endpoint = await _told(client)
-    _write(folder, 7, address="10.3.0.1", path="/other")
-    return {"resources for one endpoint change": one_endpoint, "resources for one Ingress change": await _told(client)}
 
 
 async def _told(client: DeltaClient) -> int:

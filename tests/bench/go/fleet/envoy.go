@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+)
+
+const (
+	deltaMethod = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
+	sotwMethod  = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources"
+)
+
+// envoy is one fake Envoy: a connection, a stream on it, and what it was given.
+type envoy struct {
+	fleet  *fleet
+	number int
+	redial chan redial
+
+	mutex sync.Mutex
+	held  map[string]map[string]*resource // by type URL and name
+}
+
+// redial tells an envoy to leave its stream and to come back.
+type redial struct {
+	versions func(string) string // of what it says it has; nil: it says nothing, and has nothing
+	done     *sync.WaitGroup
+}
+
+// run converses until the server ends a stream; told to redial, on a new connection.
+func (e *envoy) run() {
+	again := redial{}
+	for {
+		ended, cancel := make(chan error, 1), context.CancelFunc(nil)
+		var ctx context.Context
+		ctx, cancel = context.WithCancel(context.Background())
+		go func() { ended <- e.connect(ctx, again.versions) }()
+		select {
+		case err := <-ended:
+			cancel()
+			e.fleet.ended(err)
+			again = <-e.redial
+		case again = <-e.redial:
+			cancel()
+			<-ended
+		}
+		if again.versions == nil {
+			e.forget()
+		}
+		again.done.Done()
+	}
+}
+
+func (e *envoy) forget() {
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	clear(e.held)
+}
+
+// connect opens a connection of its own and a stream on it, and converses until that ends.
+func (e *envoy) connect(ctx context.Context, versions func(string) string) error {
+	connection, err := grpc.NewClient(e.fleet.address,
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(e.fleet.dial),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(1<<30), grpc.ForceCodec(raw{})))
+	if err != nil {
+		return err
+	}
+	defer connection.Close()
+	method, converse := deltaMethod, e.delta
+	if e.fleet.sotw {
+		method, converse = sotwMethod, e.world
+	}
+	stream, err := connection.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, method)
+	if err != nil {
+		return err
+	}
+	return converse(stream, versions)
+}
+
+// receive waits for the next response, and keeps from the next when the fleet has stopped reading.
+func (e *envoy) receive(stream grpc.ClientStream) (response, error) {
+	var data []byte
+	e.fleet.gate.wait(stream.Context())
+	if err := stream.RecvMsg(&data); err != nil {
+		return response{}, err
+	}
+	r, err := parseResponse(data, !e.fleet.sotw)
+	if err == nil {
+		e.fleet.count(r, len(data))
+	}
+	return r, err
+}
+
+// take stores what came, and returns it.
+func (e *envoy) take(r response) ([]*resource, error) {
+	came := make([]*resource, 0, len(r.resources))
+	for _, data := range r.resources {
+		one, err := e.fleet.library.read(r.typeURL, data, !e.fleet.sotw)
+		if err != nil {
+			return nil, err
+		}
+		came = append(came, one)
+	}
+	e.mutex.Lock()
+	defer e.mutex.Unlock()
+	held := e.held[r.typeURL]
+	if held == nil {
+		held = make(map[string]*resource, len(came))
+		e.held[r.typeURL] = held
+	}
+	complete := e.fleet.sotw && (r.typeURL == cds || r.typeURL == lds)
+	if complete {
+		clear(held)
+	}
+	for _, one := range came {
+		if r.typeURL == eds {
+			e.fleet.storm.received(e, held[one.name], one)
+		}
+		held[one.name] = one
+	}
+	for _, name := range r.removed {
+		delete(held, name)
+	}
+	return came, nil
+}
+
+// wanted are the names that what it holds of one type makes it ask for of another, sorted.
+func (e *envoy) wanted(because string) []string {
+	names := map[string]bool{}
+	for _, one := range e.held[because] {
+		for _, name := range one.refs {
+			if !slices.Contains(e.fleet.without, name) {
+				names[name] = true
+			}
+		}
+	}
+	sorted := make([]string, 0, len(names))
+	for name := range names {
+		sorted = append(sorted, name)
+	}
+	slices.Sort(sorted)
+	return sorted
+}
+
+func (e *envoy) node() *corev3.Node {
+	return &corev3.Node{Id: e.fleet.node(e.number), Cluster: "fleet", UserAgentName: "envoy"}
+}
+
+// slowly gives each read so many bytes a second at most.
+type slowly struct {
+	net.Conn
+	rate int
+}
+
+func (s slowly) Read(into []byte) (int, error) {
+	time.Sleep(time.Second)
+	return s.Conn.Read(into[:min(len(into), s.rate)])
+}

@@ -1,0 +1,98 @@
+"""Services, EndpointSlices and Ingresses by number: `web-7` is the Service behind `host-7.example.com`."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+ENDPOINTS: Final = 10
+NAMESPACE: Final = "bench"
+IN_A_FILE: Final = 1000
+
+Object = dict[str, Any]
+
+
+def service(number: int) -> Object:
+    """Without a selector: the EndpointSlice controller leaves it alone."""
+    spec = {"clusterIP": "None", "ports": [{"port": 80}]}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": _metadata(f"web-{number}"), "spec": spec}
+
+
+def endpoint_slice(number: int, first: str = "") -> Object:
+    """Of ENDPOINTS endpoints; the address of the first can be chosen."""
+    network = f"10.{number >> 8}.{number & 255}"
+    addresses = [f"{network}.{host}" for host in range(1, ENDPOINTS + 1)]
+    if first:
+        addresses[0] = first
+    name = f"web-{number}"
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {**_metadata(f"{name}-1"), "labels": {"kubernetes.io/service-name": name}},
+        "addressType": "IPv4",
+        "ports": [{"port": 8080}],
+        "endpoints": [
+            {"addresses": [address], "conditions": {"ready": True}, "nodeName": "node-1"} for address in addresses
+        ],
+    }
+
+
+def ingress(number: int, path: str = "/") -> Object:
+    backend = {"service": {"name": f"web-{number}", "port": {"number": 80}}}
+    paths = [{"path": path, "pathType": "Prefix", "backend": backend}]
+    rule = {"host": f"host-{number}.example.com", "http": {"paths": paths}}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": _metadata(f"web-{number}"),
+        "spec": {"ingressClassName": "envoy", "rules": [rule]},
+    }
+
+
+def cluster_name(number: int) -> str:
+    """Of the Envoy cluster."""
+    return f"{NAMESPACE}/web-{number}/80"
+
+
+def _metadata(name: str) -> Object:
+    return {"name": name, "namespace": NAMESPACE}
+
+
+class Site:
+    """A folder with `count` of each. What will change has a file of its own, so that a change is one small file.
+
+    Args:
+        moving: The numbers whose EndpointSlice will change.
+        edited: The numbers whose Ingress will.
+    """
+
+    def __init__(self, folder: Path, count: int, moving: Sequence[int] = (), edited: Sequence[int] = ()) -> None:
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
+        numbers = range(count)
+        self._fill("services", map(service, numbers))
+        self._fill("slices", (endpoint_slice(number) for number in numbers if number not in moving))
+        self._fill("ingresses", (ingress(number) for number in numbers if number not in edited))
+        for number in moving:
+            self.move(number, "")
+        for number in edited:
+            self.edit(number, "/")
+
+    def move(self, number: int, first: str) -> None:
+        """The first endpoint gets another address."""
+        self._write(f"slice-{number}", endpoint_slice(number, first))
+
+    def edit(self, number: int, path: str) -> None:
+        """The Ingress has another path."""
+        self._write(f"ingress-{number}", ingress(number, path))
+
+    def _fill(self, name: str, objects: Iterable[Object]) -> None:
+        items = list(objects)
+        for start in range(0, len(items), IN_A_FILE):
+            self._write(f"{name}-{start}", {"apiVersion": "v1", "kind": "List", "items": items[start:][:IN_A_FILE]})
+
+    def _write(self, name: str, content: Object) -> None:
+        """By a rename, as careful editors do."""
+        new = self.folder / f".{name}.tmp"
+        new.write_text(json.dumps(content))
+        new.replace(self.folder / f"{name}.json")
