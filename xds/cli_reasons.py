@@ -29,6 +29,9 @@ REASONS: Final = {
     "CertificateExpired": _warning("A certificate is past its time; it is served, and clients refuse it."),
     "CertificateNotYetValid": _warning("A certificate's time has not come; it is served, and clients refuse it."),
     "DuplicateObject": _error("Two manifests have the same kind, namespace and name; the first counts."),
+    "EnvoyWouldRefuse": _error(
+        "What an object leads to breaks a rule of Envoy's API; it is left out, or stays as it was."
+    ),
     "ExternalNameRefused": _error("A Service of type ExternalName needs --allow-external-name and an outside host."),
     "InvalidAddress": _error("An endpoint's address is no IP address; the endpoint is left out."),
     "InvalidBackend": _error("A backend must name a Service."),

@@ -1,13 +1,16 @@
 """Keeps the encoded resources in step with the traffic model: only what a change touches is built again."""
 
 import typing
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 
 from xds.kube.objects import Key
+from xds.kube.problem import ObjectRef
 from xds.kube.references import NO_HOST
 from xds.resources import codec, names
 from xds.resources.clusters import cluster
 from xds.resources.endpoints import cluster_load_assignment
+from xds.resources.envoy import Listener
+from xds.resources.gate import Gate
 from xds.resources.listeners import http_listener, https_listener
 from xds.resources.options import ProxyOptions
 from xds.resources.route_tables import Domain, RouteTables
@@ -34,6 +37,7 @@ class Builder:
         self._options = options
         self._terminations: dict[Key, Termination] = {}
         self._virtual_hosts = VirtualHosts(options)
+        self._gate = Gate(traffic.report)
         self._routes: dict[str, _RouteConfiguration] = {}
         self._certificates: dict[Key, Certificate] = {}
 
@@ -53,7 +57,7 @@ class Builder:
         if change.tls:
             built |= self._https_listener()
         if not self._routes:
-            built |= _built(ResourceType.LISTENER, names.HTTP, http_listener(self._options))
+            built |= self._listener(names.HTTP, http_listener(self._options))
         if change.hosts or change.default or change.tls or not self._routes:
             built |= yield from self._route_configurations(change)
         return built
@@ -63,30 +67,39 @@ class Builder:
         name = names.cluster(key)
         zones = self._traffic.localities(backend) if backend else ()
         if backend is None or backend.external_name:
-            return {(ResourceType.ENDPOINTS, name): None}
-        return _built(ResourceType.ENDPOINTS, name, cluster_load_assignment(key, zones))
+            return self._gone(ResourceType.ENDPOINTS, name)
+        service = ObjectRef("Service", key.namespace, key.service)
+        message = cluster_load_assignment(key, zones)
+        return self._built(ResourceType.ENDPOINTS, name, message, service, shape=bool(zones))
 
     def _cluster(self, key: BackendKey) -> Resources:
         name = names.cluster(key)
         backend = self._traffic.backends.get(key)
         if backend is None:
-            return {(ResourceType.CLUSTER, name): None}
-        return _built(ResourceType.CLUSTER, name, cluster(backend))
+            return self._gone(ResourceType.CLUSTER, name)
+        service = ObjectRef("Service", key.namespace, key.service)
+        shape = (backend.protocol, bool(backend.external_name))
+        return self._built(ResourceType.CLUSTER, name, cluster(backend), service, shape=shape)
 
     def _secrets(self) -> Resources:
         before, self._certificates = self._certificates, dict(self._traffic.certificates)
-        gone = before.keys() - self._certificates.keys()
-        built: Resources = {(ResourceType.SECRET, names.secret(key)): None for key in gone}
+        built: Resources = {}
+        for key in before.keys() - self._certificates.keys():
+            built |= self._gone(ResourceType.SECRET, names.secret(key))
         for key, certificate in self._certificates.items():
             if before.get(key) is not certificate:
-                built |= _built(ResourceType.SECRET, names.secret(key), secret(certificate))
+                about = ObjectRef("Secret", *key)
+                built |= self._built(ResourceType.SECRET, names.secret(key), secret(certificate), about)
         return built
 
     def _https_listener(self) -> Resources:
         tls = self._traffic.tls
         if not tls.terminations:
-            return {(ResourceType.LISTENER, names.HTTPS): None}
-        return _built(ResourceType.LISTENER, names.HTTPS, https_listener(self._options, tls))
+            return self._gone(ResourceType.LISTENER, names.HTTPS)
+        return self._listener(names.HTTPS, https_listener(self._options, tls))
+
+    def _listener(self, name: str, message: Listener) -> Resources:
+        return self._built(ResourceType.LISTENER, name, message, ObjectRef("Listener", "", name))
 
     def _route_configurations(self, change: TrafficChange) -> Steps[Resources]:
         tables = RouteTables(self._traffic, redirect_https=self._options.redirect_https)
@@ -116,22 +129,35 @@ class Builder:
         return configuration.resource()
 
     def _configuration(self, name: str) -> "_RouteConfiguration":
-        return self._routes.setdefault(name, _RouteConfiguration(name, self._virtual_hosts))
+        return self._routes.setdefault(name, _RouteConfiguration(name, self._virtual_hosts, self._gate))
 
     def _forget(self, certificates: Iterable[Key]) -> Resources:
         gone = [names.https_routes(key) for key in certificates]
         for name in gone:
-            del self._routes[name]
+            self._routes.pop(name).forget()
         return {(ResourceType.ROUTES, name): None for name in gone}
+
+    def _built(
+        self, type_: ResourceType, name: str, message: "Message", about: ObjectRef, *, shape: Hashable = None
+    ) -> Resources:
+        """The resource, or nothing: what is in the snapshot then stays."""
+        if not self._gate.admits(type_, name, message, about, shape=shape):
+            return {}
+        return {(type_, name): resource(type_, name, codec.encode(message))}
+
+    def _gone(self, type_: ResourceType, name: str) -> Resources:
+        self._gate.forget((type_, name))
+        return {(type_, name): None}
 
 
 class _RouteConfiguration:
     """Holds the domains of one route configuration, each with its encoded virtual host."""
 
-    def __init__(self, name: str, virtual_hosts: VirtualHosts) -> None:
+    def __init__(self, name: str, virtual_hosts: VirtualHosts, gate: Gate) -> None:
         self._name = name
         self._virtual_hosts = virtual_hosts
-        self._domains: dict[str, tuple[Domain, bytes]] = {}
+        self._gate = gate
+        self._domains: dict[str, tuple[Domain, bytes | None]] = {}
 
     def replace(self, domains: Iterable[Domain]) -> Steps[None]:
         """These are all domains."""
@@ -139,26 +165,34 @@ class _RouteConfiguration:
         for domain in domains:
             encoded[domain.name] = self._encoded(domain)
             yield
-        self._domains = encoded
+        before, self._domains = self._domains, encoded
+        for name in before.keys() - encoded.keys():
+            self._gate.forget((self._name, name))
 
     def update(self, domains: Iterable[tuple[str, Domain | None]]) -> Steps[None]:
         """These domains are so now; None: gone."""
         for name, domain in domains:
             if domain is None:
                 self._domains.pop(name, None)
+                self._gate.forget((self._name, name))
             else:
                 self._domains[name] = self._encoded(domain)
             yield
 
+    def forget(self) -> None:
+        """It is no more."""
+        for name in self._domains:
+            self._gate.forget((self._name, name))
+
     def resource(self) -> Resources:
-        parts = (self._domains[name][1] for name in sorted(self._domains))
-        body = route_configuration(self._name, parts)
+        hosts = (self._domains[name][1] for name in sorted(self._domains))
+        body = route_configuration(self._name, (host for host in hosts if host is not None))
         return {(ResourceType.ROUTES, self._name): resource(ResourceType.ROUTES, self._name, body)}
 
-    def _encoded(self, domain: Domain) -> tuple[Domain, bytes]:
-        known = self._domains.get(domain.name)
-        return known if known and known[0] == domain else (domain, self._virtual_hosts.encoded(domain))
-
-
-def _built(type_: ResourceType, name: str, message: "Message") -> Resources:
-    return {(type_, name): resource(type_, name, codec.encode(message))}
+    def _encoded(self, domain: Domain) -> tuple[Domain, bytes | None]:
+        """The virtual host of a domain; None: it can't be had."""
+        known, last = self._domains.get(domain.name, (None, None))
+        if known == domain:
+            return domain, last
+        made = self._virtual_hosts.virtual_host(domain)
+        return domain, self._gate.virtual_host((self._name, domain.name), made, last)

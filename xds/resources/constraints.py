@@ -258,9 +258,10 @@ def _of_map(entry: Descriptor, rules: _Rules) -> _Check | None:
     def check(pairs: Any) -> Violations:
         broken = sizes(pairs)
         for key in pairs:
-            for check_part, part in ((of_key, key), (of_value, pairs[key])):
-                if check_part is not None and (found := check_part(part)):
-                    broken = [*broken, *(each.below(f"[{key!r}]") for each in found)]
+            if of_key is not None and (found := of_key(key)):
+                broken = [*broken, *(each.below(f"[{key!r}]") for each in found)]
+            if of_value is not None and (found := of_value(pairs[key])):
+                broken = [*broken, *(each.below(f"[{key!r}]") for each in found)]
         return broken
 
     return check

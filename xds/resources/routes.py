@@ -1,5 +1,6 @@
 """RDS: the domains of a listener as a RouteConfiguration."""
 
+import itertools
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Final
@@ -40,18 +41,35 @@ NO_TIMEOUT: Final = timedelta(0)
 
 
 def route_configuration(name: str, virtual_hosts: Iterable[bytes]) -> bytes:
-    """The encoded RouteConfiguration of virtual hosts that are encoded already, as `virtual_host` does it.
+    """The encoded RouteConfiguration of virtual hosts that are encoded already.
 
     Encodings of parts of a message, one behind the other, are the encoding of the message:
     https://protobuf.dev/programming-guides/encoding/#last-one-wins
     """
     head = codec.encode(RouteConfiguration(name=name))
     tail = codec.encode(RouteConfiguration(ignore_port_in_host_matching=True))
-    return b"".join((head, *virtual_hosts, tail))
+    return b"".join((head, *itertools.chain.from_iterable(map(_as_field, virtual_hosts)), tail))
+
+
+def _as_field(virtual_host: bytes) -> tuple[bytes, bytes, bytes]:
+    """A virtual host as it stands in a RouteConfiguration."""
+    return _TAG, _varint(len(virtual_host)), virtual_host
+
+
+_TAG: Final = b"\x12"
+"""Field 2, RouteConfiguration.virtual_hosts, with a length: https://protobuf.dev/programming-guides/encoding/"""
+
+
+def _varint(number: int) -> bytes:
+    digits = bytearray()
+    while number > 0x7F:
+        digits.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes((*digits, number))
 
 
 class VirtualHosts:
-    """Encodes virtual hosts.
+    """Makes the virtual hosts of domains.
 
     Args:
         options: The listeners' ports are what a redirect leads from and to.
@@ -60,11 +78,7 @@ class VirtualHosts:
     def __init__(self, options: ProxyOptions) -> None:
         self._options = options
 
-    def encoded(self, domain: Domain) -> bytes:
-        """The virtual host of a domain, as a part of a RouteConfiguration."""
-        return codec.encode(RouteConfiguration(virtual_hosts=[self._virtual_host(domain)]))
-
-    def _virtual_host(self, domain: Domain) -> EnvoyVirtualHost:
+    def virtual_host(self, domain: Domain) -> EnvoyVirtualHost:
         return EnvoyVirtualHost(
             name=domain.name,
             domains=[domain.name],

@@ -1,6 +1,6 @@
 """Keeps the traffic model in step with `KubeState`: only what became stale is translated again."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -112,6 +112,10 @@ class Translator:
     def since(self, problem: Problem) -> datetime | None:
         """When a problem came up, in this life of the process; None if it isn't there."""
         return self._ledger.since(problem)
+
+    def report(self, unit: Hashable, problems: Iterable[Problem]) -> None:
+        """These are all problems that a later stage has with what the unit has become."""
+        self._ledger.report(unit, problems)
 
     def take_news(self) -> News:
         """The problems that came and went since this was last asked."""
