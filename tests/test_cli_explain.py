@@ -15,6 +15,7 @@ from tests.support.debug_server import ThreadedDebugServer, services, shop
 from tests.support.envoy import free_port
 from tests.support.objects import ingress, manifest, path, rule, service, slice_of
 from xds.cli import run
+from xds.kube.change import Applied, Batch
 from xds.kube.objects import KubeObject
 from xds.protocol.messages import Node
 from xds.protocol.standing import Lack, Standing
@@ -163,3 +164,11 @@ def test_a_server_in_the_environment_wins_over_a_folder_there(
     monkeypatch.setenv("XDS_SERVER", server.target)
     assert run(["explain", "http://example.com/web"]) == 0
     assert "proxies: 0 of 0" in capfd.readouterr().out
+
+
+def test_changes_that_are_being_worked_on(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]) -> None:
+    server.do(*services("web"), shop("web"))
+    server.server.pipeline.take(Batch((Applied(service("other")),), 0.0))
+    for command in (["explain", "http://example.com/web"], ["why", "ingress", "default/shop"]):
+        assert run([*command, "--server", server.target]) == 0
+        assert "the snapshot doesn't have yet: ask again in a moment" in capfd.readouterr().out

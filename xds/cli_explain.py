@@ -74,7 +74,7 @@ def _offline(pipeline: Pipeline, asked: pb.ExplainRequest) -> pb.ExplainResponse
         request = question(asked.url, asked.method, [(each.name, each.value) for each in asked.headers])
     except QuestionError as error:
         raise click.UsageError(str(error), click.get_current_context()) from None
-    return explanation(explained(pipeline.witness, request), ())
+    return explanation(explained(pipeline.witness, request))
 
 
 def _tree(asked: pb.ExplainRequest, told: pb.ExplainResponse, *, online: bool) -> Tree:
@@ -91,7 +91,7 @@ def _tree(asked: pb.ExplainRequest, told: pb.ExplainResponse, *, online: bool) -
         for problem in told.problems:
             branch.add(problem_text(problem))
     if online:
-        add_proxies(tree, told.resources, told.proxies)
+        add_proxies(tree, told)
     return tree
 
 
@@ -117,7 +117,7 @@ def _data(told: pb.ExplainResponse) -> dict[str, Any]:
         "cluster": told.cluster,
         "steps": [_step_data(step) for step in told.steps],
         "problems": [problem_data(each) for each in told.problems],
-        **standing_data(told.resources, told.proxies),
+        **standing_data(told),
     }
 
 

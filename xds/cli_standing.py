@@ -1,13 +1,14 @@
 """What answers to "why" have in common: problems in a tree, and which proxies have what it takes."""
 
-from collections.abc import Collection, Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from rich.text import Text
 from rich.tree import Tree
 
 from xds.api.v1 import debug_pb2 as pb
 from xds.cli_output import named, short, shown
+
+Told: TypeAlias = pb.ExplainResponse | pb.WhyIngressResponse
 
 STANDINGS: Final = {
     pb.STANDING_CURRENT: "current",
@@ -24,21 +25,25 @@ def problem_text(problem: pb.Problem, since: str = "") -> Text:
     return Text.assemble(shown(f"{where}: {problem.reason}: {problem.message}{ago}"), "\n", (problem.remedy, "green"))
 
 
-def add_proxies(tree: Tree, resources: Iterable[pb.Dependency], proxies: Collection[pb.ProxyStanding]) -> None:
+def add_proxies(tree: Tree, told: Told) -> None:
     """How many have it all, what it is, and of the others what they lack."""
-    current = sum(proxy.current for proxy in proxies)
-    branch = tree.add(Text.assemble(("proxies: ", "bold"), f"{current} of {len(proxies)} have what it takes"))
-    branch.add(Text(", ".join(f"{short(each.type_url)} {each.name} {each.version}" for each in resources), "dim"))
-    for proxy in proxies:
+    if told.pending:
+        tree.add(
+            Text("changes are being worked on that the snapshot doesn't have yet: ask again in a moment", "yellow")
+        )
+    current = sum(proxy.current for proxy in told.proxies)
+    branch = tree.add(Text.assemble(("proxies: ", "bold"), f"{current} of {len(told.proxies)} have what it takes"))
+    branch.add(Text(", ".join(f"{short(each.type_url)} {each.name} {each.version}" for each in told.resources), "dim"))
+    for proxy in told.proxies:
         for lack in proxy.lacks:
             why = f": {lack.message}" if lack.message else ""
             text = f"{short(lack.type_url)} {lack.name} {STANDINGS.get(lack.standing, '?')}{why}"
             branch.add(Text(shown(f"{proxy.node_id or '(no name yet)'} @{proxy.peer}: {text}"), "yellow"))
 
 
-def standing_data(resources: Iterable[pb.Dependency], proxies: Iterable[pb.ProxyStanding]) -> dict[str, Any]:
-    listed = [{"type": each.type_url, "name": each.name, "version": each.version} for each in resources]
-    return {"resources": listed, "proxies": [_proxy_data(proxy) for proxy in proxies]}
+def standing_data(told: Told) -> dict[str, Any]:
+    listed = [{"type": each.type_url, "name": each.name, "version": each.version} for each in told.resources]
+    return {"resources": listed, "proxies": [_proxy_data(proxy) for proxy in told.proxies], "pending": told.pending}
 
 
 def _proxy_data(proxy: pb.ProxyStanding) -> dict[str, Any]:

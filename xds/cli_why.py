@@ -50,7 +50,7 @@ def _offline(pipeline: Pipeline, name: Key) -> pb.WhyIngressResponse:
     known = findings(pipeline.witness, name)
     if known is None:
         raise Failed(f"there is no Ingress {name} in the folder; check namespace and name")
-    return ingress_record(record(known), ())
+    return ingress_record(record(known))
 
 
 def _tree(told: pb.WhyIngressResponse, *, online: bool) -> Tree:
@@ -67,7 +67,7 @@ def _tree(told: pb.WhyIngressResponse, *, online: bool) -> Tree:
         for each in told.problems:
             branch.add(problem_text(each.problem, age(each.since) if online and each.HasField("since") else ""))
     if online and told.acceptance != pb.ACCEPTANCE_NOT_OURS:
-        add_proxies(tree, told.resources, told.proxies)
+        add_proxies(tree, told)
     return tree
 
 
@@ -92,7 +92,7 @@ def _data(told: pb.WhyIngressResponse) -> dict[str, Any]:
         "claim": told.claim,
         "units": [_unit_data(unit) for unit in told.units],
         "problems": [{**problem_data(each.problem), "since": iso(each, "since")} for each in told.problems],
-        **standing_data(told.resources, told.proxies),
+        **standing_data(told),
     }
 
 

@@ -81,7 +81,7 @@ class Pipeline:
         """For questions why something is as it is."""
         secret = self._translate.default_tls_secret
         known = (self._state, self._translator, self.store, self._proxy)
-        return Witness(*known, lambda: self.problems, default_secret=secret)
+        return Witness(*known, self._translator.problems_of, busy=lambda: self.busy, default_secret=secret)
 
     @property
     def problems(self) -> list[Problem]:

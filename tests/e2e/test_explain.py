@@ -48,6 +48,7 @@ def oracle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield running
 
 
+@pytest.mark.timeout(60 + EXAMPLES // 20)
 def test_envoy_does_as_is_said(oracle: Oracle, capsys: pytest.CaptureFixture[str]) -> None:
     asked: Counter[int] = Counter()
 

@@ -1,7 +1,7 @@
 """What there is to know about a request, taken from the live state in one go: the rest is told in another thread."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,8 +40,8 @@ class Evidence:
     """All that an explanation is made of.
 
     `owners` are the Ingresses of the TLS hosts that decided something. `ingresses` are those of ours that have a say in
-    it, `strangers` those that name the host and aren't ours, with why. `problems` are all there are; `resources` what a
-    proxy must have to answer so.
+    it, `strangers` those that name the host and aren't ours, with why. `problems` are those of all these objects;
+    `resources` what a proxy must have to answer so.
     """
 
     request: Request
@@ -61,7 +61,8 @@ class Witness:
     """Knows the live state. All methods but `answer` are for the loop that changes it, and cost little.
 
     Args:
-        problems: All there is to report.
+        problems: What there is to report of some objects.
+        busy: Whether changes are being worked on that the snapshot doesn't have yet.
         default_secret: That of `--default-tls-secret`.
     """
 
@@ -71,8 +72,9 @@ class Witness:
         traffic: Translator,
         store: Store,
         options: ProxyOptions,
-        problems: Callable[[], Sequence[Problem]],
+        problems: Callable[[Iterable[ObjectRef]], Sequence[Problem]],
         *,
+        busy: Callable[[], bool],
         default_secret: Key | None,
     ) -> None:
         self.state = state
@@ -80,6 +82,7 @@ class Witness:
         self.store = store
         self.options = options
         self.problems = problems
+        self.busy = busy
         self.default_secret = default_secret
 
     def look(self, request: Request) -> Excerpt:
@@ -92,17 +95,21 @@ class Witness:
     def evidence(self, request: Request, given: Answer) -> Evidence:
         termination, route = _termination(given), given.route
         backend = self.traffic.backends.get(route.backend) if route and route.backend else None
+        slices = tuple(self.state.slices(backend.key.service_key)) if backend else ()
+        ingresses = tuple(self._ingresses(given))
+        about = [*_sources(given), *(each.ref for each in (*slices, *ingresses))]
+        owners = self.traffic.tls.owners
         return Evidence(
             request,
             given,
             self.options,
-            {host: self.traffic.tls.owners[host] for host in _tls_hosts(given) if host in self.traffic.tls.owners},
+            {host: owners[host] for host in _tls_hosts(given) if host in owners},
             self.traffic.verdict(termination.secret) if termination else None,
             backend,
-            tuple(self.state.slices(backend.key.service_key)) if backend else (),
-            tuple(self._ingresses(given)),
+            slices,
+            ingresses,
             tuple(self._strangers(given)),
-            tuple(self.problems()),
+            tuple(self.problems(about)),
             tuple(self._resources(request, termination, route.backend if route else None)),
         )
 
@@ -158,23 +165,20 @@ def _hosts(step: HostMatch) -> Iterator[str]:
 
 
 def relevant(problem: Problem, evidence: Evidence) -> bool:
-    """Whether a problem may have to do with the answer: of the Service, the Secret or the slices that it comes from; of
-    an Ingress, if it is about a rule of the host, a TLS entry that decided, or what is used of the Ingress as a whole.
+    """Whether a problem of these objects may have to do with the answer: one of an Ingress, if it is about a rule of
+    the host, a TLS entry that decided, or what is used of the Ingress as a whole.
     """
     about = problem.object
-    if about.kind == "Ingress":
-        return any(each.ref == about and _concerns(problem.field, each, evidence) for each in evidence.ingresses)
-    return about in _sources(evidence)
+    ingress = next((each for each in evidence.ingresses if each.ref == about), None)
+    return ingress is None or _concerns(problem.field, ingress, evidence)
 
 
-def _sources(evidence: Evidence) -> set[ObjectRef]:
-    route, termination = evidence.answer.route, _termination(evidence.answer)
-    found = {each.ref for each in evidence.slices}
-    if route:
-        found.add(ObjectRef("Service", *route.service))
+def _sources(given: Answer) -> Iterator[ObjectRef]:
+    termination = _termination(given)
+    if given.route:
+        yield ObjectRef("Service", *given.route.service)
     if termination:
-        found.add(ObjectRef("Secret", *termination.secret))
-    return found
+        yield ObjectRef("Secret", *termination.secret)
 
 
 def _concerns(field: str, ingress: Ingress, evidence: Evidence) -> bool:

@@ -1,12 +1,12 @@
 """What becomes of an Ingress: of each of its paths, of its default backend, of each TLS host."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from xds.explain.evidence import Witness
-from xds.kube.objects import EndpointSlice, Ingress, IngressTLS, Key
+from xds.kube.objects import EndpointSlice, HTTPIngressPath, Ingress, IngressTLS, Key
 from xds.kube.problem import ObjectRef, Problem, shown
 from xds.kube.references import NO_HOST
 from xds.kube.state import Claim
@@ -15,7 +15,7 @@ from xds.snapshot.resource import Resource, ResourceType
 from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
 from xds.translate.model import Backend, BackendKey, Health, Route, VirtualHost
-from xds.translate.names import InvalidError, valid_host, valid_path
+from xds.translate.names import InvalidError, valid_path
 from xds.translate.tls import TlsTable
 
 
@@ -104,7 +104,6 @@ def findings(witness: Witness, key: Key) -> Findings | None:
     secrets = {
         secret for entry in ingress.spec.tls or () if (secret := _secret(ingress, entry, witness.default_secret))
     }
-    own = [each for each in witness.problems() if each.object == ingress.ref]
     return Findings(
         ingress,
         witness.state.claim(ingress),
@@ -114,7 +113,7 @@ def findings(witness: Witness, key: Key) -> Findings | None:
         witness.default_secret,
         {secret: traffic.verdict(secret) for secret in secrets},
         {each: (traffic.backends[each], tuple(witness.state.slices(each.service_key))) for each in keys},
-        tuple((each, traffic.since(each)) for each in own),
+        tuple((each, traffic.since(each)) for each in witness.problems([ingress.ref])),
         tuple(_resources(witness, keys, secrets)),
     )
 
@@ -147,7 +146,7 @@ def record(known: Findings) -> Record:
     claim, ingress = known.claim, known.ingress.key
     if not claim.ours:
         return Record(ingress, Acceptance.NOT_OURS, claim.why, (), (), ())
-    units = tuple(_units(known))
+    units = tuple(_Inquest(known).units())
     good = sum(unit.fate in ACCEPTED for unit in units)
     acceptance = Acceptance.PARTLY if good else Acceptance.REFUSED
     if good == len(units):
@@ -155,102 +154,123 @@ def record(known: Findings) -> Record:
     return Record(ingress, acceptance, claim.why, units, known.problems, known.resources)
 
 
-def _units(known: Findings) -> Iterator[Unit]:
-    spec = known.ingress.spec
-    for index, rule in enumerate(spec.rules or ()):
-        at, host = f"spec.rules[{index}]", (rule.host or NO_HOST).lower()
-        if not rule.paths:
-            yield _without_paths(known, at, host)
-        for number in range(len(rule.paths)):
-            yield _path(known, f"{at}.http.paths[{number}]", index, number)
-    if spec.default_backend:
-        yield _default_backend(known)
-    for index, entry in enumerate(spec.tls or ()):
-        yield from _tls(known, f"spec.tls[{index}]", entry)
+class _Inquest:
+    """Finds the fate of each part of an Ingress."""
+
+    def __init__(self, known: Findings) -> None:
+        self._known = known
+        self._key = known.ingress.key
+        self._spec = known.ingress.spec
+        self._conflicts = {each.field for each, _ in known.problems if each.reason == "PathConflict"}
+        self._whys = _by_place(each for each, _ in known.problems)
+        self._routes = {
+            host: {(route.path, route.path_type): route for route in virtual_host.routes}
+            for host, virtual_host in known.hosts.items()
+        }
+        self._holders = {host: each.secret for each in known.tls.terminations for host in each.hosts}
+        self._endpoints = {key: _counted(*each) for key, each in known.backends.items()}
+
+    def units(self) -> Iterator[Unit]:
+        for index, rule in enumerate(self._spec.rules or ()):
+            at, host = f"spec.rules[{index}]", (rule.host or NO_HOST).lower()
+            if not rule.paths:
+                fate = Fate.SERVED if host in self._routes else Fate.LEFT_OUT
+                yield Unit(at, f"{_host(host)}, without paths", fate, self._why(at))
+            for number, path in enumerate(rule.paths):
+                yield self._path(f"{at}.http.paths[{number}]", host, path) or self._left_out(at, number, host, path)
+        if self._spec.default_backend:
+            yield self._default_backend("spec.defaultBackend")
+        for index, entry in enumerate(self._spec.tls or ()):
+            yield from self._tls(f"spec.tls[{index}]", entry)
+
+    def _path(self, at: str, host: str, written: HTTPIngressPath) -> Unit | None:
+        """None: it is left out."""
+        try:
+            route = self._routes.get(host, {}).get(valid_path(written))
+        except InvalidError:
+            return None
+        if route is None:
+            return None
+        text = _called(host, written)
+        if at in self._conflicts:
+            return Unit(at, text, Fate.SHADOWED, self._why(at), route.ingress)
+        if route.ingress != self._key:
+            return Unit(at, text, Fate.SAME, f"Ingress {route.ingress} says the same", route.ingress)
+        return self._served(at, text, route)
+
+    def _left_out(self, rule: str, number: int, host: str, path: HTTPIngressPath) -> Unit:
+        at = f"{rule}.http.paths[{number}]"
+        return Unit(at, _called(host, path), Fate.LEFT_OUT, self._why(at) or self._why(f"{rule}.host"))
+
+    def _default_backend(self, at: str) -> Unit:
+        hosts, default = self._known.hosts, self._known.default
+        own = {_host(host): each.default for host, each in hosts.items() if each.default}
+        used = {**own, "all other hosts": default} if default else own
+        mine = {name: route for name, route in used.items() if route and route.ingress == self._key}
+        if mine:
+            return self._served(at, f"default backend of {', '.join(mine)}", next(iter(mine.values())))
+        if why := self._why(at):
+            return Unit(at, "default backend", Fate.LEFT_OUT, why)
+        senior = default.ingress if default else None
+        return Unit(at, "default backend", Fate.SHADOWED, f"that of the senior Ingress {senior} is used", senior)
+
+    def _served(self, at: str, text: str, route: Route) -> Unit:
+        if route.backend is None or route.backend not in self._known.backends:
+            return Unit(at, text, Fate.BROKEN, self._why(at))
+        backend, _ = self._known.backends[route.backend]
+        if backend.external_name:
+            why = f"endpoints are what DNS says of {backend.external_name}"
+            return Unit(at, text, Fate.SERVED, why, backend=backend.key)
+        healthy, draining = self._endpoints[backend.key]
+        fate = Fate.SERVED if healthy else Fate.NO_ENDPOINTS
+        return Unit(at, text, fate, backend=backend.key, healthy=healthy, draining=draining)
+
+    def _tls(self, at: str, entry: IngressTLS) -> Iterator[Unit]:
+        secret = _secret(self._known.ingress, entry, self._known.default_secret)
+        hosts = entry.hosts or [rule.host for rule in self._spec.rules or () if rule.host]
+        if not hosts:
+            yield Unit(at, "HTTPS", Fate.LEFT_OUT, self._why(at))
+        for host in hosts:
+            yield self._tls_host(at, host, secret)
+
+    def _tls_host(self, at: str, host: str, secret: Key | None) -> Unit:
+        text, holder = f"HTTPS of {_host(host)}", self._holders.get(host.lower())
+        if holder is None:
+            return Unit(at, text, Fate.LEFT_OUT, self._why(at))
+        if holder != secret:
+            owner = self._known.tls.owners.get(host.lower())
+            return Unit(at, text, Fate.SHADOWED, f"it has the certificate of Secret {holder}", owner)
+        verdict = self._known.verdicts.get(holder)
+        last_good = "" if verdict and verdict.certificate else ", the last good one"
+        expires = verdict.expires if verdict else None
+        return Unit(at, text, Fate.SERVED, f"certificate of Secret {holder}{last_good}", expires=expires)
+
+    def _why(self, at: str) -> str:
+        """The problems of this place, and of those within."""
+        return "; ".join(self._whys.get(at, ()))
 
 
-def _without_paths(known: Findings, at: str, host: str) -> Unit:
-    text = f"{_host(host)}, without paths"
-    return Unit(at, text, Fate.SERVED) if host in known.hosts else Unit(at, text, Fate.LEFT_OUT, _why(known, at))
+def _by_place(problems: Iterable[Problem]) -> dict[str, list[str]]:
+    """The messages by field, and by the fields that it is in."""
+    found: dict[str, list[str]] = {}
+    for problem in problems:
+        place = problem.field
+        while place:
+            found.setdefault(place, []).append(problem.message)
+            place = place.rpartition(".")[0]
+    return found
 
 
-def _path(known: Findings, at: str, index: int, number: int) -> Unit:
-    rule = (known.ingress.spec.rules or ())[index]
-    written, host = rule.paths[number], (rule.host or NO_HOST).lower()
-    text = f"{_host(host)}, {shown(written.path_type)[1:-1]} {shown(written.path or '')[1:-1]}"
-    try:
-        path = valid_path(written)
-    except InvalidError:
-        return Unit(at, text, Fate.LEFT_OUT, _why(known, at))
-    routes = known.hosts[host].routes if host in known.hosts else ()
-    route = next((each for each in routes if (each.path, each.path_type) == path), None)
-    if route is None:
-        return Unit(at, text, Fate.LEFT_OUT, _why(known, at) or _why(known, f"spec.rules[{index}]"))
-    if any(each.reason == "PathConflict" and each.field == at for each, _ in known.problems):
-        return Unit(at, text, Fate.SHADOWED, _why(known, at), route.ingress)
-    if route.ingress != known.ingress.key:
-        return Unit(at, text, Fate.SAME, f"Ingress {route.ingress} says the same", route.ingress)
-    return _served(known, at, text, route)
-
-
-def _default_backend(known: Findings) -> Unit:
-    at, key = "spec.defaultBackend", known.ingress.key
-    route = next((each for each in _defaults(known) if each.ingress == key), None)
-    if route is not None:
-        hosts = [_host(name) for name, host in known.hosts.items() if host.default and host.default.ingress == key]
-        everything = ["all other hosts"] if known.default and known.default.ingress == key else []
-        return _served(known, at, f"default backend of {', '.join([*hosts, *everything])}", route)
-    if why := _why(known, at):
-        return Unit(at, "default backend", Fate.LEFT_OUT, why)
-    senior = next((each.ingress for each in _defaults(known)), None)
-    return Unit(at, "default backend", Fate.SHADOWED, f"that of the senior Ingress {senior} is used", senior)
-
-
-def _defaults(known: Findings) -> Iterator[Route]:
-    found = (*(host.default for host in known.hosts.values()), known.default)
-    return (each for each in found if each)
-
-
-def _served(known: Findings, at: str, text: str, route: Route) -> Unit:
-    if route.backend is None or route.backend not in known.backends:
-        return Unit(at, text, Fate.BROKEN, _why(known, at))
-    backend, slices = known.backends[route.backend]
-    if backend.external_name:
-        return Unit(at, text, Fate.SERVED, f"endpoints are what DNS says of {backend.external_name}", None, backend.key)
+def _counted(backend: Backend, slices: Iterable[EndpointSlice]) -> tuple[int, int]:
+    """How many endpoints are healthy, and how many draining."""
     found = [endpoint.health for zone in localities(backend, slices) for endpoint in zone.endpoints]
     healthy = sum(health is Health.HEALTHY for health in found)
-    fate = Fate.SERVED if healthy else Fate.NO_ENDPOINTS
-    return Unit(at, text, fate, "", None, backend.key, healthy, len(found) - healthy)
+    return healthy, len(found) - healthy
 
 
-def _tls(known: Findings, at: str, entry: IngressTLS) -> Iterator[Unit]:
-    secret = _secret(known.ingress, entry, known.default_secret)
-    hosts = entry.hosts or [rule.host for rule in known.ingress.spec.rules or () if rule.host]
-    holders = {host: each.secret for each in known.tls.terminations for host in each.hosts}
-    if not hosts:
-        yield Unit(at, "HTTPS", Fate.LEFT_OUT, _why(known, at))
-    for written in hosts:
-        text = f"HTTPS of {shown(written)[1:-1]}"
-        try:
-            holder = holders.get(valid_host(written))
-        except InvalidError:
-            holder = None
-        if holder is None:
-            yield Unit(at, text, Fate.LEFT_OUT, _why(known, at))
-        elif holder != secret:
-            why = f"it has the certificate of Secret {holder}"
-            yield Unit(at, text, Fate.SHADOWED, why, known.tls.owners.get(written.lower()))
-        else:
-            verdict = known.verdicts.get(holder)
-            last_good = "" if verdict and verdict.certificate else ", the last good one"
-            expires = verdict.expires if verdict else None
-            yield Unit(at, text, Fate.SERVED, f"certificate of Secret {holder}{last_good}", expires=expires)
+def _called(host: str, path: HTTPIngressPath) -> str:
+    return f"{_host(host)}, {shown(path.path_type)[1:-1]} {shown(path.path or '')[1:-1]}"
 
 
 def _host(host: str) -> str:
     return shown(host)[1:-1] if host else "hosts that no rule names"
-
-
-def _why(known: Findings, at: str) -> str:
-    """The problems of this place, or of one within."""
-    return "; ".join(each.message for each, _ in known.problems if each.field == at or each.field.startswith(f"{at}."))

@@ -53,8 +53,8 @@ class Explaining:
             if witness.look(request) == seen:
                 break
         evidence = witness.evidence(request, given)
-        standings = self._standings(evidence.resources)
-        return await in_thread(lambda: explanation(explain(evidence), standings))
+        standings, pending = self._standings(evidence.resources), witness.busy()
+        return await in_thread(lambda: explanation(explain(evidence), standings, pending=pending))
 
     async def why_ingress(self, asked: pb.WhyIngressRequest, in_thread: InThread) -> pb.WhyIngressResponse | None:
         """All that is known of an Ingress; None if there is no such one."""
@@ -62,10 +62,13 @@ class Explaining:
         if known is None:
             return None
         standings = self._standings(known.resources) if known.claim.ours else ()
-        return await in_thread(lambda: ingress_record(record(known), standings))
+        pending = self._witness.busy()
+        return await in_thread(lambda: ingress_record(record(known), standings, pending=pending))
 
 
-def explanation(value: Explanation, standings: Sequence[ProxyStanding]) -> pb.ExplainResponse:
+def explanation(
+    value: Explanation, standings: Sequence[ProxyStanding] = (), *, pending: bool = False
+) -> pb.ExplainResponse:
     return pb.ExplainResponse(
         status=value.status,
         outcome=value.outcome,
@@ -75,6 +78,7 @@ def explanation(value: Explanation, standings: Sequence[ProxyStanding]) -> pb.Ex
         problems=map(messages.problem, value.problems),
         resources=map(_dependency, value.resources),
         proxies=map(_standing, sorted(standings, key=_by_node)),
+        pending=pending,
     )
 
 
@@ -98,7 +102,9 @@ def _dependency(value: Resource) -> pb.Dependency:
     return pb.Dependency(type_url=value.type, name=value.name, version=value.version)
 
 
-def ingress_record(value: Record, standings: Sequence[ProxyStanding]) -> pb.WhyIngressResponse:
+def ingress_record(
+    value: Record, standings: Sequence[ProxyStanding] = (), *, pending: bool = False
+) -> pb.WhyIngressResponse:
     return pb.WhyIngressResponse(
         ingress=messages.reference(ObjectRef("Ingress", *value.ingress)),
         acceptance=_ACCEPTANCES[value.acceptance],
@@ -107,6 +113,7 @@ def ingress_record(value: Record, standings: Sequence[ProxyStanding]) -> pb.WhyI
         problems=[pb.DatedProblem(problem=messages.problem(each), since=since) for each, since in value.problems],
         resources=map(_dependency, value.resources),
         proxies=map(_standing, sorted(standings, key=_by_node)),
+        pending=pending,
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from xds.kube.problem import Problem
+from xds.kube.problem import ObjectRef, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Ledger:
     def __init__(self) -> None:
         self._by_unit: dict[Hashable, frozenset[Problem]] = {}
         self._finders: Counter[Problem] = Counter()
+        self._by_object: dict[ObjectRef, set[Problem]] = {}
         self._since: dict[Problem, datetime] = {}
         self._now: datetime | None = None
         self._reasons: Counter[str] = Counter()
@@ -37,6 +38,10 @@ class Ledger:
     def reasons(self) -> Mapping[str, int]:
         """How many there are, by reason."""
         return self._reasons
+
+    def of(self, objects: Iterable[ObjectRef]) -> list[Problem]:
+        """Those of these objects, by object."""
+        return sorted(problem for each in set(objects) for problem in self._by_object.get(each, ()))
 
     def since(self, problem: Problem) -> datetime | None:
         """When it came up; None if it isn't there."""
@@ -66,6 +71,7 @@ class Ledger:
         self._finders[problem] += 1
         if self._finders[problem] == 1:
             self._reasons[problem.reason] += 1
+            self._by_object.setdefault(problem.object, set()).add(problem)
             if self._now:
                 self._since[problem] = self._now
             _note(problem, self._appeared, self._solved)
@@ -75,8 +81,15 @@ class Ledger:
         if not self._finders[problem]:
             del self._finders[problem]
             self._since.pop(problem, None)
+            self._forget(problem)
             self._reasons[problem.reason] -= 1
             _note(problem, self._solved, self._appeared)
+
+    def _forget(self, problem: Problem) -> None:
+        of_object = self._by_object[problem.object]
+        of_object.discard(problem)
+        if not of_object:
+            del self._by_object[problem.object]
 
 
 def _note(problem: Problem, now: set[Problem], before: set[Problem]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from xds.kube.objects import Key
-from xds.kube.problem import Problem
+from xds.kube.problem import ObjectRef, Problem
 from xds.kube.references import NO_HOST
 from xds.kube.state import KubeState, Stale
 from xds.steps import Steps
@@ -108,6 +108,10 @@ class Translator:
     def problem_reasons(self) -> Mapping[str, int]:
         """How many problems there are, by reason."""
         return self._ledger.reasons
+
+    def problems_of(self, objects: Iterable[ObjectRef]) -> list[Problem]:
+        """What there is to report of these objects."""
+        return self._ledger.of(objects)
 
     def since(self, problem: Problem) -> datetime | None:
         """When a problem came up, in this life of the process; None if it isn't there."""

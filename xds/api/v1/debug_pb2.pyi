@@ -322,7 +322,7 @@ class Header(_message.Message):
     def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
 
 class ExplainResponse(_message.Message):
-    __slots__ = ("status", "outcome", "location", "cluster", "steps", "problems", "resources", "proxies")
+    __slots__ = ("status", "outcome", "location", "cluster", "steps", "problems", "resources", "proxies", "pending")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     LOCATION_FIELD_NUMBER: _ClassVar[int]
@@ -331,6 +331,7 @@ class ExplainResponse(_message.Message):
     PROBLEMS_FIELD_NUMBER: _ClassVar[int]
     RESOURCES_FIELD_NUMBER: _ClassVar[int]
     PROXIES_FIELD_NUMBER: _ClassVar[int]
+    PENDING_FIELD_NUMBER: _ClassVar[int]
     status: int
     outcome: str
     location: str
@@ -339,7 +340,8 @@ class ExplainResponse(_message.Message):
     problems: _containers.RepeatedCompositeFieldContainer[Problem]
     resources: _containers.RepeatedCompositeFieldContainer[Dependency]
     proxies: _containers.RepeatedCompositeFieldContainer[ProxyStanding]
-    def __init__(self, status: _Optional[int] = ..., outcome: _Optional[str] = ..., location: _Optional[str] = ..., cluster: _Optional[str] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., resources: _Optional[_Iterable[_Union[Dependency, _Mapping]]] = ..., proxies: _Optional[_Iterable[_Union[ProxyStanding, _Mapping]]] = ...) -> None: ...
+    pending: bool
+    def __init__(self, status: _Optional[int] = ..., outcome: _Optional[str] = ..., location: _Optional[str] = ..., cluster: _Optional[str] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., resources: _Optional[_Iterable[_Union[Dependency, _Mapping]]] = ..., proxies: _Optional[_Iterable[_Union[ProxyStanding, _Mapping]]] = ..., pending: _Optional[bool] = ...) -> None: ...
 
 class Step(_message.Message):
     __slots__ = ("stage", "text", "objects", "routes")
@@ -412,7 +414,7 @@ class WhyIngressRequest(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
 
 class WhyIngressResponse(_message.Message):
-    __slots__ = ("ingress", "acceptance", "claim", "units", "problems", "resources", "proxies")
+    __slots__ = ("ingress", "acceptance", "claim", "units", "problems", "resources", "proxies", "pending")
     INGRESS_FIELD_NUMBER: _ClassVar[int]
     ACCEPTANCE_FIELD_NUMBER: _ClassVar[int]
     CLAIM_FIELD_NUMBER: _ClassVar[int]
@@ -420,6 +422,7 @@ class WhyIngressResponse(_message.Message):
     PROBLEMS_FIELD_NUMBER: _ClassVar[int]
     RESOURCES_FIELD_NUMBER: _ClassVar[int]
     PROXIES_FIELD_NUMBER: _ClassVar[int]
+    PENDING_FIELD_NUMBER: _ClassVar[int]
     ingress: ObjectReference
     acceptance: Acceptance
     claim: str
@@ -427,7 +430,8 @@ class WhyIngressResponse(_message.Message):
     problems: _containers.RepeatedCompositeFieldContainer[DatedProblem]
     resources: _containers.RepeatedCompositeFieldContainer[Dependency]
     proxies: _containers.RepeatedCompositeFieldContainer[ProxyStanding]
-    def __init__(self, ingress: _Optional[_Union[ObjectReference, _Mapping]] = ..., acceptance: _Optional[_Union[Acceptance, str]] = ..., claim: _Optional[str] = ..., units: _Optional[_Iterable[_Union[Unit, _Mapping]]] = ..., problems: _Optional[_Iterable[_Union[DatedProblem, _Mapping]]] = ..., resources: _Optional[_Iterable[_Union[Dependency, _Mapping]]] = ..., proxies: _Optional[_Iterable[_Union[ProxyStanding, _Mapping]]] = ...) -> None: ...
+    pending: bool
+    def __init__(self, ingress: _Optional[_Union[ObjectReference, _Mapping]] = ..., acceptance: _Optional[_Union[Acceptance, str]] = ..., claim: _Optional[str] = ..., units: _Optional[_Iterable[_Union[Unit, _Mapping]]] = ..., problems: _Optional[_Iterable[_Union[DatedProblem, _Mapping]]] = ..., resources: _Optional[_Iterable[_Union[Dependency, _Mapping]]] = ..., proxies: _Optional[_Iterable[_Union[ProxyStanding, _Mapping]]] = ..., pending: _Optional[bool] = ...) -> None: ...
 
 class Unit(_message.Message):
     __slots__ = ("field", "text", "fate", "why", "senior", "cluster", "healthy_endpoints", "draining_endpoints", "expires")
