@@ -113,7 +113,8 @@ class ControlPlane:
         Raises:
             SourceError: as in `run`.
         """
-        tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._work(health, reporter))]
+        work = (self._read(), self._work(health, reporter), self._listen())
+        tasks = [asyncio.create_task(each) for each in work]
         try:
             ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in ended:
@@ -128,6 +129,12 @@ class ControlPlane:
             async for batch in batches:
                 self._pipeline.take(batch)
                 self._work_waits.set()
+
+    async def _listen(self) -> None:
+        """To what proxies refuse, for ever."""
+        while True:
+            self._pipeline.complain(await self._ads.complaints())
+            self._work_waits.set()
 
     async def _work(self, health: Health, reporter: Reporter | None) -> None:
         """The one writer, for ever."""

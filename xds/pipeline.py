@@ -12,6 +12,8 @@ from xds.kube.objects import Key
 from xds.kube.problem import Problem
 from xds.kube.state import FRESH, KubeState, Stale
 from xds.kube.waiting import Lane, Waiting
+from xds.protocol.complaints import Complaint
+from xds.resources import attribution
 from xds.resources.builder import Builder, Resources
 from xds.resources.options import ProxyOptions
 from xds.snapshot.store import Revision, Store
@@ -56,6 +58,7 @@ class Pipeline:
         self._endpoints = _Endpoints(state, self._translator, self._builder)
         self._stale = FRESH
         self._routing: _Routing | None = None
+        self._complaints: dict[Complaint, list[Problem]] = {}
 
     @property
     def ready(self) -> bool:
@@ -97,6 +100,16 @@ class Pipeline:
         only have moved.
         """
         return News((), ()) if self._routing else self._translator.take_news()
+
+    def complain(self, complaints: Iterable[Complaint]) -> None:
+        """These are all that proxies refuse now: it becomes a problem of the objects that it comes from."""
+        known = self._complaints
+        self._complaints = {each: known.get(each) or self._attributed(each) for each in complaints}
+        self._translator.report("proxies", (problem for found in self._complaints.values() for problem in found))
+
+    def _attributed(self, complaint: Complaint) -> list[Problem]:
+        said = (complaint.words, complaint.effect)
+        return attribution.problems(complaint.resource, complaint.good, said, self._state, self._translator)
 
     def apply(self, batches: Iterable[Batch], now: float) -> Revision | None:
         """Take in the batches, and work until nothing is left to do. Returns the revision they make, None if nothing

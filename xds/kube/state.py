@@ -174,6 +174,14 @@ class KubeState:
         rules = ingress.spec.rules or ()
         return ((index, rules[index]) for index in self._ours[ingress.key].rules.get(host, ()))
 
+    def ingresses_of_service(self, service: Key) -> list[Ingress]:
+        """Those of ours that name this Service, the senior first."""
+        return self._senior_first(self._ours.by_service[service])
+
+    def ingresses_of_secret(self, secret: Key) -> list[Ingress]:
+        """Those of ours whose TLS entries name this Secret, the senior first."""
+        return self._senior_first(self._ours.by_secret[secret])
+
     def ingresses_with_default_backend(self) -> list[Ingress]:
         return self._senior_first(self._ours.with_default_backend)
 

@@ -23,6 +23,11 @@ Source: https://github.com/envoyproxy/envoy/blob/main/source/common/config/utili
 # https://github.com/envoyproxy/envoy/blob/main/source/common/listener_manager/lds_api.cc
 _NAMED_IN: Final = re.compile(r"(?:\(s\) |, |\n)([^\s,:]+): ")
 
+_PRIVATE_KEY: Final = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL
+)
+_HEARD: Final = 65_536
+
 
 @dataclass(slots=True)
 class Refusal:
@@ -45,3 +50,8 @@ def named(type_: ResourceType, words: str, names: Set[str]) -> Set[str]:
 def unknown(resource: Resource) -> Resource:
     """Stands for what a proxy has of a name, where that is anyone's guess: a version that no resource has."""
     return Resource(resource.type, resource.name, b"", "")
+
+
+def without_keys(words: str) -> str:
+    """The words, cut where nobody reads on: they may quote whole resources, and so a private key."""
+    return _PRIVATE_KEY.sub("(private key)", words[:_HEARD])

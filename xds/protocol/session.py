@@ -1,6 +1,6 @@
 """One stream of one proxy: its requests go in, what the proxy must be told comes out."""
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import replace
 from math import inf, isfinite
 from typing import Final
@@ -28,7 +28,7 @@ from xds.protocol.subscription import Demand, NameSets, Subscription, after_delt
 from xds.protocol.verdicts import Verdicts
 from xds.protocol.watch import Flight, Watch
 from xds.snapshot.resource import Resource, ResourceType
-from xds.snapshot.store import Revision, Store
+from xds.snapshot.store import ResourceKey, Revision, Store
 
 UNSERVED_LIMIT: Final = 16
 """Type URLs remembered of those that are not served."""
@@ -127,6 +127,11 @@ class Session:
     def status(self) -> Status:
         types = tuple(self._watches[type_].status() for type_ in ResourceType if type_ in self._watches)
         return Status(self._variant, self._node, self._since, types, tuple(self._unserved))
+
+    def refused(self) -> Iterator[ResourceKey]:
+        """The resources that this proxy refused, and that didn't change since."""
+        for type_, watch in self._watches.items():
+            yield from ((type_, name) for name in watch.refused)
 
     def lacks(self, resources: Iterable[Resource]) -> tuple[Lack, ...]:
         """Which of these resources of the snapshot the proxy doesn't have, and why."""

@@ -72,6 +72,10 @@ class Verdicts:
         refused = self._refused[type_]
         return refused - self.served.resources(type_).keys() if refused else refused
 
+    def is_untried(self, type_: ResourceType, name: str) -> bool:
+        """Whether no proxy has accepted the wanted version."""
+        return name in self._untried[type_]
+
     def good(self, type_: ResourceType, name: str) -> Resource | None:
         """The last version that was accepted of a resource whose present one wasn't."""
         untried = self._untried[type_].get(name)

@@ -9,7 +9,7 @@ from xds.protocol.backlog import BEFORE, Backlog, Taken, oldest
 from xds.protocol.composer import Composer, Selection
 from xds.protocol.events import Acknowledged, Rejected
 from xds.protocol.messages import Response, Variant
-from xds.protocol.refusal import NAMED, TRUNCATED, Refusal, named, unknown
+from xds.protocol.refusal import NAMED, TRUNCATED, Refusal, named, unknown, without_keys
 from xds.protocol.status import Rejection, Stamp, TypeStatus
 from xds.protocol.subscription import Demand, Subscription, unasked
 from xds.protocol.trials import Trials
@@ -120,6 +120,11 @@ class Watch:
             doubtful = oldest(doubtful, oldest(self.flight.news.doubtful, self.flight.response.revision + 1))
         return inf if doubtful is None else doubtful
 
+    @property
+    def refused(self) -> list[str]:
+        """The names that the proxy refused and that didn't change since."""
+        return [name for name, refusal in self.refusals.items() if refusal.version is not None]
+
     def is_stale(self, nonce: str) -> bool:
         """Whether a request with this nonce was made before the proxy saw the last response.
 
@@ -204,12 +209,12 @@ class Watch:
             self._refuse(name, versions[name], bases[name], current.get(name))
         self.trials.begin({name: base for name, base in suspects.items() if self._is_doubtful(name, base, current)})
         found = tuple((name, versions[name]) for name in sorted(culprits))
-        response, words = flight.response, message[:MESSAGE_LIMIT]
+        response, words = flight.response, without_keys(message)[:MESSAGE_LIMIT]
         self._rejection = Rejection(response.version, now, words, flight.resources, found)
         return Rejected(self.type, response, self._rejection)
 
     def status(self) -> TypeStatus:
-        refused = tuple(sorted(name for name, refusal in self.refusals.items() if refusal.version is not None))
+        refused = tuple(sorted(self.refused))
         return TypeStatus(
             type=self.type,
             subscribed=len(self.subscription.names),

@@ -9,6 +9,7 @@ import grpc
 import structlog
 
 from xds.metrics import Metrics
+from xds.protocol.complaints import Complaint, Complaints
 from xds.protocol.errors import ErrorCode, ProtocolError
 from xds.protocol.events import Acknowledged, Event, Rejected, Unserved
 from xds.protocol.messages import Node, Request, Variant
@@ -37,6 +38,9 @@ OPTIONS: Final = (
 
 WRITE_TIMEOUT: Final = 60.0
 """Seconds that a proxy may take to make room for a response. One that doesn't read loses its stream, not our memory."""
+
+SETTLE: Final = 1.0
+"""Seconds in which the rest of the fleet answers too before a refusal is reported; so there is one report a second."""
 
 ABORT_TIMEOUT: Final = 5.0
 """Seconds for the words with which a stream is ended."""
@@ -72,6 +76,8 @@ class AdsService:
         self._fleet = Fleet(store)
         self._metrics = metrics
         self._clock = clock
+        self._complaints = Complaints(store, self._fleet.verdicts)
+        self._complaints_changed = asyncio.Event()
         self._encoder = wire.Encoder()
         self._propagation = Propagation(metrics.propagation)
         self._streams: dict[_Stream, None] = {}
@@ -89,9 +95,21 @@ class AdsService:
     def publish(self, revision: Revision) -> None:
         """Tell the proxies that it concerns. The first revision lets waiting streams begin."""
         self._ready.set()
+        self._reconsider()
         served = self._fleet.follow(revision)
         if served is not None:
             self._tell(served)
+
+    async def complaints(self) -> Sequence[Complaint]:
+        """What proxies refuse: waits until that may differ from what it was before."""
+        await self._complaints_changed.wait()
+        await asyncio.sleep(SETTLE)
+        self._complaints_changed.clear()
+        return self._complaints.standing(stream.session for stream in self._streams)
+
+    def _reconsider(self) -> None:
+        if self._complaints:
+            self._complaints_changed.set()
 
     def _tell(self, revision: Revision) -> None:
         spread = self._propagation.begin(revision)
@@ -139,6 +157,7 @@ class AdsService:
                 raise
             finally:
                 del self._streams[stream]
+                self._reconsider()
                 self._propagation.ended(stream.lag)
                 _log.info("proxy_disconnected", peer=stream.peer, node=stream.node)
 
@@ -188,6 +207,9 @@ class AdsService:
             events = stream.session.receive(request, now)
             for revision in self._fleet.judge(events, now):
                 self._tell(revision)
+            self._complaints.hear(events)
+            if events:
+                self._reconsider()
             if is_first:
                 _log.info("proxy_connected", peer=stream.peer, node=stream.node, variant=str(stream.session.variant))
             self._note(stream, events, now)
