@@ -170,11 +170,12 @@ def _redirect(name: str, headers: list[HeaderMatcher], port: int) -> EnvoyRoute:
 
 
 def _more_labels_than(wildcard: str) -> HeaderMatcher:
-    """Matches the hosts below a wildcard that have more than one label in its place, with or without a port, which for
-    Envoy is all that stands behind the last colon.
+    """Matches the hosts below a wildcard that have more than one label in its place, with or without a port.
+
+    That they end as the wildcard does is known, so dots are counted: letters would make a program that Envoy refuses
+    (`names.WILDCARD_LENGTH`) of a host that isn't long, above all `k` and `s`, which have Unicode's other cases.
     """
-    suffix = wildcard.removeprefix("*").replace(".", "[.]")
-    regex = RegexMatcher(regex=rf"(?i).*[.][^.]*{suffix}(:[^:]*)?")
+    regex = RegexMatcher(regex=rf"(?:[^.:]*[.]){{{wildcard.count('.') + 1}}}.*")
     return HeaderMatcher(name=":authority", string_match=StringMatcher(safe_regex=regex))
 
 

@@ -12,6 +12,13 @@ _LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _HOST: Final = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*")
 _IPV4: Final = re.compile(r"[0-9]+(\.[0-9]+){3}")
 _HOST_LENGTH: Final = 253
+
+WILDCARD_LENGTH: Final = 80
+WILDCARD_LABELS: Final = 20
+"""Of wildcards, which Envoy is told as regular expressions. It refuses those whose program has more than 100 steps:
+re2.max_program_size.error_level in https://www.envoyproxy.io/docs/envoy/latest/configuration/operations/runtime
+"""
+
 _PATH_LENGTH: Final = 4096
 """Of paths: a bound for memory, far below the 60 KiB of headers that Envoy accepts."""
 
@@ -48,6 +55,11 @@ def valid_host(host: str) -> str:
     lowered = host.lower()
     if len(host) > _HOST_LENGTH or not _HOST.fullmatch(lowered) or _IPV4.fullmatch(lowered):
         raise InvalidError("InvalidHost", f"{shown(host)} is neither a DNS name nor a wildcard such as '*.example.com'")
+    if lowered.startswith("*") and (len(host) > WILDCARD_LENGTH or host.count(".") >= WILDCARD_LABELS):
+        limits = f"{WILDCARD_LENGTH} characters or {WILDCARD_LABELS} labels"
+        raise InvalidError(
+            "InvalidHost", f"{shown(host)} is a wildcard of more than {limits}, which Envoy would refuse"
+        )
     return lowered
 
 
