@@ -1,41 +1,28 @@
 """EDS: a backend's endpoints as a ClusterLoadAssignment."""
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from xds.resources import names
-from xds.resources.envoy import (
-    Address,
-    ClusterLoadAssignment,
-    Endpoint,
-    HealthStatus,
-    LbEndpoint,
-    Locality,
-    LocalityLbEndpoints,
-    SocketAddress,
-)
-from xds.translate.model import BackendKey, Health
-from xds.translate.model import Endpoint as BackendEndpoint
-from xds.translate.model import Locality as Zone
+from xds.resources.envoy import ClusterLoadAssignment
+from xds.translate.model import BackendKey, Endpoint, Health, Locality
 
-# Named as strings, the members would be looked up at import.
 _HEALTH: Final = {Health.HEALTHY: "HEALTHY", Health.DRAINING: "DRAINING"}
 
 
-def cluster_load_assignment(key: BackendKey, zones: Iterable[Zone]) -> ClusterLoadAssignment:
-    """Empty where there are no endpoints: a cluster without an assignment would warm for ever."""
-    return ClusterLoadAssignment(
-        cluster_name=names.cluster(key),
-        endpoints=[
-            LocalityLbEndpoints(
-                locality=Locality(zone=zone.zone),
-                lb_endpoints=[_endpoint(endpoint) for endpoint in zone.endpoints],
-            )
-            for zone in zones
-        ],
-    )
+def cluster_load_assignment(key: BackendKey, zones: Iterable[Locality]) -> ClusterLoadAssignment:
+    """Empty where there are no endpoints: a cluster without an assignment would warm for ever.
+
+    From dicts, of which upb makes messages itself: that takes a fifth of the time of a constructor for each.
+    """
+    endpoints: Any = [
+        {"locality": {"zone": zone.zone}, "lb_endpoints": [_endpoint(endpoint) for endpoint in zone.endpoints]}
+        for zone in zones
+    ]
+    return ClusterLoadAssignment(cluster_name=names.cluster(key), endpoints=endpoints)
 
 
-def _endpoint(endpoint: BackendEndpoint) -> LbEndpoint:
-    address = Address(socket_address=SocketAddress(address=endpoint.address, port_value=endpoint.port))
-    return LbEndpoint(endpoint=Endpoint(address=address), health_status=HealthStatus[_HEALTH[endpoint.health]])
+def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
+    """A LbEndpoint."""
+    address = {"socket_address": {"address": endpoint.address, "port_value": endpoint.port}}
+    return {"endpoint": {"address": address}, "health_status": _HEALTH[endpoint.health]}

@@ -11,6 +11,8 @@ from xds.kube.problem import Problem, shown
 from xds.translate.model import Backend, Endpoint, Health, Locality
 
 _ADDRESS_TYPES: Final = ("IPv4", "IPv6")
+_OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4: Final = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 _ZONE: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 """A label's value: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set"""
 
@@ -106,6 +108,8 @@ def _addresses(each: EndpointSlice, problems: list[Problem] | None) -> Iterator[
 
 def _address(text: str) -> str:
     """The address in its one canonical form, as an IPv6 address can be written in many; empty if it is none."""
+    if _IPV4.fullmatch(text):  # nearly all are, and `ip_address` takes twenty times as long to say so
+        return text
     try:
         address = ip_address(text)
     except ValueError:
