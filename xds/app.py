@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import signal
 import socket
+import sys
 from typing import Final
 
 import grpc
 import structlog
 
-from xds import logs
+from xds import garbage, logs
 from xds.kube.api_server import ApiServer
 from xds.kube.folder import Folder
 from xds.kube.problem import Problem
@@ -41,6 +42,12 @@ ROUTING: Final = 0.002
 socket to the pipeline, and as many to the proxies, and each of them may find routing at work.
 """
 
+SWITCH: Final = 0.001
+"""Seconds after which a thread that parses manifests lets the event loop go on, which has to ask after each wait."""
+
+MANY: Final = 1000
+"""Changes of a revision that are worth setting aside."""
+
 PLAINTEXT_REMEDY: Final = (
     "private keys cross the network unprotected, and anyone who gets here is given them: use --tls-cert, --tls-key and "
     "--tls-client-ca instead of --allow-plaintext"
@@ -61,6 +68,8 @@ def run(settings: Settings) -> None:
         SourceError: the source can't be read at all.
     """
     logs.configure(settings.log_level, settings.log_format)
+    sys.setswitchinterval(SWITCH)
+    garbage.begin_loading()
     asyncio.run(_until_signal(settings))
 
 
@@ -156,7 +165,10 @@ class ControlPlane:
         self._revisions.publish(revision)
         _log.info("revision_committed", number=revision.number, resources=len(revision.changes))
         if revision.number == 1:
+            garbage.end_loading()
             await health.set_serving(True)
+        elif len(revision.changes) >= MANY:
+            garbage.set_aside()
 
     async def _start_grpc(self, stack: contextlib.AsyncExitStack) -> Health:
         server = grpc.aio.server(options=OPTIONS)

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from tests.bench import cluster, endpoint_latency, fleet, programs, thousand
+from tests.bench import cluster, endpoint_latency, fleet, programs, thousand, under_routing
 from tests.bench.figures import Figure, table
 from tests.bench.peers import CACHES
 from tests.support.cluster import assets
@@ -44,6 +44,7 @@ def _groups(caches: Collection[str]) -> dict[str, Group]:
         "fleet": Group(_summary(fleet), partial(fleet.measure, caches), programs.missing),
         "endpoint_latency": Group(_summary(endpoint_latency), endpoint_latency.measure),
         "thousand": Group(_summary(thousand), thousand.measure),
+        "under_routing": Group(_summary(under_routing), under_routing.measure),
         "cluster": Group(_summary(cluster), cluster.measure, assets.missing),
     }
 
