@@ -100,7 +100,12 @@ class ControlPlane:
         self._work_waits = asyncio.Event()
         self._stopping = False
         self._metrics.registry.register(
-            StateCollector(self._pipeline.store, lambda: self._pipeline.problem_reasons, lambda: self._ads.connected)
+            StateCollector(
+                self._pipeline.store,
+                lambda: self._pipeline.problem_reasons,
+                lambda: self._ads.connected,
+                self._ads.watchdog.counts,
+            )
         )
 
     async def serve(self) -> None:
@@ -122,7 +127,7 @@ class ControlPlane:
         Raises:
             SourceError: as in `run`.
         """
-        work = (self._read(), self._work(health, reporter), self._listen())
+        work = (self._read(), self._work(health, reporter), self._listen(), self._ads.watchdog.run())
         tasks = [asyncio.create_task(each) for each in work]
         try:
             ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -46,14 +46,14 @@ def proxies(*, server: Server, output: str) -> None:
 def _write_tables(found: list[pb.Proxy]) -> None:
     counted = Counter(proxy.node_id for proxy in found)
     named = [(_called(proxy, alone=counted[proxy.node_id] == 1), proxy) for proxy in found]
-    write(table(("NODE", "CLUSTER", "SOFTWARE", "VARIANT", "PEER", "CONNECTED"), map(_who, named)))
+    write(table(("NODE", "CLUSTER", "SOFTWARE", "VARIANT", "PEER", "CONNECTED", "STUCK"), map(_who, named)))
     rows = (_what(name, type_) for name, proxy in named for type_ in proxy.types)
     click.echo()
     write(table(("NODE", "TYPE", "NAMES", "SENT", "ACKED", "STATE", "SINCE"), rows, numbers=("NAMES",)))
     rejections = list(_rejections(named))
     if rejections:
         click.echo()
-        write(table(("NODE", "TYPE", "REJECTED", "SINCE", "WHY"), rejections))
+        write(table(("NODE", "TYPE", "REJECTED", "RESOURCES", "SINCE", "WHY"), rejections))
 
 
 def _called(proxy: pb.Proxy, *, alone: bool) -> str:
@@ -61,10 +61,15 @@ def _called(proxy: pb.Proxy, *, alone: bool) -> str:
     return name if alone else f"{name} @{proxy.peer}"
 
 
-def _who(named: tuple[str, pb.Proxy]) -> tuple[str, ...]:
+def _who(named: tuple[str, pb.Proxy]) -> tuple[str | Text, ...]:
     name, proxy = named
-    variant = VARIANTS.get(proxy.variant, "")
-    return name, proxy.node_cluster, proxy.user_agent, variant, proxy.peer, age(proxy.connected_at)
+    variant, stuck = VARIANTS.get(proxy.variant, ""), Text(", ".join(map(_why_stuck, proxy.stuck)), "red")
+    return name, proxy.node_cluster, proxy.user_agent, variant, proxy.peer, age(proxy.connected_at), stuck
+
+
+def _why_stuck(stuck: pb.Stuck) -> str:
+    what = f"{stuck.reason} {short(stuck.type_url)}" if stuck.type_url else stuck.reason
+    return f"{what} for {age(stuck.since)}"
 
 
 def _what(name: str, type_: pb.ProxyType) -> tuple[str | Text, ...]:
@@ -91,7 +96,8 @@ def _rejections(named: Iterable[tuple[str, pb.Proxy]]) -> Iterator[tuple[str | T
         for type_ in proxy.types:
             if type_.refused_resources:
                 why, since = type_.rejection, age(type_.rejection.rejected_at)
-                yield name, short(type_.type_url), why.version, since, Text(why.message)
+                names = "\n".join(type_.refused_names)
+                yield name, short(type_.type_url), why.version, names, since, Text(why.message)
 
 
 def _proxy_data(proxy: pb.Proxy) -> dict[str, Any]:
@@ -104,6 +110,9 @@ def _proxy_data(proxy: pb.Proxy) -> dict[str, Any]:
         "connected_at": iso(proxy, "connected_at"),
         "types": [_type_data(each) for each in proxy.types],
         "unserved_types": list(proxy.unserved_types),
+        "stuck": [
+            {"reason": each.reason, "type": each.type_url or None, "since": iso(each, "since")} for each in proxy.stuck
+        ],
     }
 
 
@@ -120,6 +129,7 @@ def _type_data(type_: pb.ProxyType) -> dict[str, Any]:
         "in_flight": type_.in_flight,
         "waiting_changes": type_.waiting_changes,
         "refused_resources": type_.refused_resources,
+        "refused_names": list(type_.refused_names),
         "rejection": _rejection_data(type_.rejection) if type_.HasField("rejection") else None,
     }
 

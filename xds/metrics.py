@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from xds.protocol.stuck import Reason
 from xds.snapshot.resource import ResourceType
 from xds.snapshot.store import Store
 
@@ -38,15 +39,26 @@ class Metrics:
 
 
 class StateCollector(Collector):
-    """Reads the gauges off the state at each scrape. `problems` counts them by reason."""
+    """Reads the gauges off the state at each scrape. `problems` counts them by reason, and so does `stuck` proxies."""
 
-    def __init__(self, store: Store, problems: Callable[[], Mapping[str, int]], connected: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        problems: Callable[[], Mapping[str, int]],
+        connected: Callable[[], int],
+        stuck: Callable[[], Mapping[Reason, int]],
+    ) -> None:
         self._store = store
         self._problems = problems
         self._connected = connected
+        self._stuck = stuck
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         yield GaugeMetricFamily("xds_connected_proxies", "Proxies with an open ADS stream.", self._connected())
+        stuck = GaugeMetricFamily("xds_proxies_stuck", "Proxies that get nowhere.", labels=["reason"])
+        for why, count in self._stuck().items():
+            stuck.add_metric([why.name.lower()], count)
+        yield stuck
         yield GaugeMetricFamily("xds_snapshot_revision", "Number of the newest revision.", self._store.revision)
         resources = GaugeMetricFamily("xds_resources", "Resources in the snapshot.", labels=["type"])
         for type_ in ResourceType:

@@ -18,6 +18,7 @@ from xds.server import wire
 from xds.server.debug_messages import ProxyStanding, ProxyStatus
 from xds.server.propagation import Lag, Propagation
 from xds.server.tls import names_of
+from xds.server.watchdog import Watchdog
 from xds.snapshot.resource import Resource
 from xds.snapshot.store import Revision, Store
 
@@ -81,6 +82,7 @@ class AdsService:
         self._encoder = wire.Encoder()
         self._propagation = Propagation(metrics.propagation)
         self._streams: dict[_Stream, None] = {}
+        self.watchdog = Watchdog(self._streams.keys(), clock)
         self._ready = asyncio.Event()
         self._closing = False
 
@@ -133,7 +135,7 @@ class AdsService:
 
     def proxies(self) -> list[ProxyStatus]:
         """All connected proxies, in the order in which they came."""
-        return [ProxyStatus(stream.peer, stream.session.status()) for stream in self._streams]
+        return [ProxyStatus(each.peer, each.session.status(), self.watchdog.stuck(each)) for each in self._streams]
 
     def standings(self, resources: Sequence[Resource]) -> list[ProxyStanding]:
         """Which of these resources of the snapshot each connected proxy doesn't have."""
@@ -157,6 +159,7 @@ class AdsService:
                 raise
             finally:
                 del self._streams[stream]
+                self.watchdog.ended(stream)
                 self._reconsider()
                 self._propagation.ended(stream.lag)
                 _log.info("proxy_disconnected", peer=stream.peer, node=stream.node)
@@ -175,6 +178,8 @@ class AdsService:
             while not reader.done() and not self._closing:
                 await self._write(stream)
                 await stream.wait(self._clock)
+                if stream.error is not None:
+                    raise stream.error
             if reader.done():
                 reader.result()
         finally:
@@ -266,10 +271,16 @@ class _Stream:
         self.peer = str(context.peer())
         self.lag = Lag()
         self.node = ""
+        self.error: ProtocolError | None = None
         self._awake = asyncio.Event()
 
     def wake(self) -> None:
         self._awake.set()
+
+    def end(self, error: ProtocolError) -> None:
+        """From our side."""
+        self.error = error
+        self.wake()
 
     async def wait(self, clock: Clock) -> None:
         """Until there may be something to send."""

@@ -10,6 +10,7 @@ from xds.kube.problem import ObjectRef, Problem
 from xds.protocol.messages import Node, Variant
 from xds.protocol.standing import Lack
 from xds.protocol.status import Rejection, Stamp, Status, TypeStatus
+from xds.protocol.stuck import Stuck
 from xds.server.rendering import content_as_json
 from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import ResourceChange, Revision, Store
@@ -22,10 +23,11 @@ _VARIANTS = {Variant.DELTA: pb.VARIANT_DELTA, Variant.SOTW: pb.VARIANT_SOTW}
 
 @dataclass(frozen=True, slots=True)
 class ProxyStatus:
-    """A stream and where it comes from, in gRPC's words, e.g. `ipv4:10.0.0.7:51234`."""
+    """A stream, where it comes from, in gRPC's words, e.g. `ipv4:10.0.0.7:51234`, and why it gets nowhere, if so."""
 
     peer: str
     stream: Status
+    stuck: tuple[Stuck, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,7 @@ def _proxy(node: Node, status: ProxyStatus, at: WallClock) -> pb.Proxy:
         connected_at=at(status.stream.since),
         types=[_proxy_type(type_, at) for type_ in status.stream.types],
         unserved_types=status.stream.unserved,
+        stuck=[pb.Stuck(reason=each.reason, type_url=each.type or "", since=at(each.since)) for each in status.stuck],
     )
 
 
@@ -133,6 +136,7 @@ def _proxy_type(status: TypeStatus, at: WallClock) -> pb.ProxyType:
         acked_at=at(acked.at) if acked else None,
         rejection=_rejection(status.rejected, at) if status.rejected else None,
         refused_resources=status.rejecting,
+        refused_names=status.refused,
         in_flight=status.in_flight,
         waiting_changes=status.waiting,
         in_sync=not (status.in_flight or status.waiting or status.rejecting),

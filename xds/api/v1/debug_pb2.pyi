@@ -200,7 +200,7 @@ class ListProxiesResponse(_message.Message):
     def __init__(self, proxies: _Optional[_Iterable[_Union[Proxy, _Mapping]]] = ...) -> None: ...
 
 class Proxy(_message.Message):
-    __slots__ = ("node_id", "node_cluster", "user_agent", "peer", "variant", "connected_at", "types", "unserved_types")
+    __slots__ = ("node_id", "node_cluster", "user_agent", "peer", "variant", "connected_at", "types", "unserved_types", "stuck")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     NODE_CLUSTER_FIELD_NUMBER: _ClassVar[int]
     USER_AGENT_FIELD_NUMBER: _ClassVar[int]
@@ -209,6 +209,7 @@ class Proxy(_message.Message):
     CONNECTED_AT_FIELD_NUMBER: _ClassVar[int]
     TYPES_FIELD_NUMBER: _ClassVar[int]
     UNSERVED_TYPES_FIELD_NUMBER: _ClassVar[int]
+    STUCK_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     node_cluster: str
     user_agent: str
@@ -217,10 +218,21 @@ class Proxy(_message.Message):
     connected_at: _timestamp_pb2.Timestamp
     types: _containers.RepeatedCompositeFieldContainer[ProxyType]
     unserved_types: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, node_id: _Optional[str] = ..., node_cluster: _Optional[str] = ..., user_agent: _Optional[str] = ..., peer: _Optional[str] = ..., variant: _Optional[_Union[Variant, str]] = ..., connected_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., types: _Optional[_Iterable[_Union[ProxyType, _Mapping]]] = ..., unserved_types: _Optional[_Iterable[str]] = ...) -> None: ...
+    stuck: _containers.RepeatedCompositeFieldContainer[Stuck]
+    def __init__(self, node_id: _Optional[str] = ..., node_cluster: _Optional[str] = ..., user_agent: _Optional[str] = ..., peer: _Optional[str] = ..., variant: _Optional[_Union[Variant, str]] = ..., connected_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., types: _Optional[_Iterable[_Union[ProxyType, _Mapping]]] = ..., unserved_types: _Optional[_Iterable[str]] = ..., stuck: _Optional[_Iterable[_Union[Stuck, _Mapping]]] = ...) -> None: ...
+
+class Stuck(_message.Message):
+    __slots__ = ("reason", "type_url", "since")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    TYPE_URL_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    type_url: str
+    since: _timestamp_pb2.Timestamp
+    def __init__(self, reason: _Optional[str] = ..., type_url: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ProxyType(_message.Message):
-    __slots__ = ("type_url", "wildcard", "subscribed_names", "sent_version", "sent_at", "acked_version", "acked_at", "rejection", "refused_resources", "in_flight", "waiting_changes", "in_sync")
+    __slots__ = ("type_url", "wildcard", "subscribed_names", "sent_version", "sent_at", "acked_version", "acked_at", "rejection", "refused_resources", "in_flight", "waiting_changes", "in_sync", "refused_names")
     TYPE_URL_FIELD_NUMBER: _ClassVar[int]
     WILDCARD_FIELD_NUMBER: _ClassVar[int]
     SUBSCRIBED_NAMES_FIELD_NUMBER: _ClassVar[int]
@@ -233,6 +245,7 @@ class ProxyType(_message.Message):
     IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
     WAITING_CHANGES_FIELD_NUMBER: _ClassVar[int]
     IN_SYNC_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_NAMES_FIELD_NUMBER: _ClassVar[int]
     type_url: str
     wildcard: bool
     subscribed_names: int
@@ -245,7 +258,8 @@ class ProxyType(_message.Message):
     in_flight: bool
     waiting_changes: int
     in_sync: bool
-    def __init__(self, type_url: _Optional[str] = ..., wildcard: _Optional[bool] = ..., subscribed_names: _Optional[int] = ..., sent_version: _Optional[str] = ..., sent_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., acked_version: _Optional[str] = ..., acked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., rejection: _Optional[_Union[Rejection, _Mapping]] = ..., refused_resources: _Optional[int] = ..., in_flight: _Optional[bool] = ..., waiting_changes: _Optional[int] = ..., in_sync: _Optional[bool] = ...) -> None: ...
+    refused_names: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, type_url: _Optional[str] = ..., wildcard: _Optional[bool] = ..., subscribed_names: _Optional[int] = ..., sent_version: _Optional[str] = ..., sent_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., acked_version: _Optional[str] = ..., acked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., rejection: _Optional[_Union[Rejection, _Mapping]] = ..., refused_resources: _Optional[int] = ..., in_flight: _Optional[bool] = ..., waiting_changes: _Optional[int] = ..., in_sync: _Optional[bool] = ..., refused_names: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Rejection(_message.Message):
     __slots__ = ("version", "message", "rejected_at", "resources")

@@ -1,0 +1,53 @@
+"""What is done about a proxy that gets nowhere: it shows, and its stream is ended once. When it counts as such is in
+tests/protocol/test_stuck.
+"""
+
+import pytest
+from grpc import StatusCode
+
+from tests.support.ads_client import EDS
+from tests.support.objects import slice_of
+from tests.support.plane import Plane, cluster, site, until
+from xds.protocol.messages import Variant
+from xds.protocol.stuck import Reason
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xds.protocol.stuck.PATIENCE", 0.0)
+
+
+def look(plane: Plane) -> None:
+    for stream in list(plane.ads._streams):
+        plane.ads.watchdog.look(stream)
+
+
+async def test_a_silent_proxy_shows_and_loses_its_stream_once(plane: Plane, variant: Variant) -> None:
+    plane.apply(*site("web"))
+    for life in range(2):
+        client = await plane.proxy(variant)
+        plane.apply(slice_of("web", f"10.0.0.{life + 2}"))
+        await client.expect(EDS, cluster("web"))
+        await until(lambda: [each.type for each in plane.status().types if each.in_flight] == [EDS])
+        look(plane)
+        assert plane.ads.watchdog.counts() == {Reason.SILENT: 1, Reason.NOT_ASKED: 0, Reason.FLAPPING: 0}
+        ((status,),) = (each.stuck for each in plane.ads.proxies())
+        assert (status.reason, status.type) == (Reason.SILENT, EDS)
+        if life == 0:
+            code, words = await client.expect_end()
+            assert code is StatusCode.UNAVAILABLE
+            assert "silent: eds" in words
+            await until(lambda: plane.ads.connected == 0)
+            assert plane.ads.watchdog.counts()[Reason.SILENT] == 0
+        else:
+            look(plane)
+            await client.expect_nothing()
+
+
+async def test_a_proxy_that_does_well_is_left_alone(plane: Plane, variant: Variant) -> None:
+    plane.apply(*site("web"))
+    client = await plane.proxy(variant)
+    await until(lambda: not any(each.in_flight for each in plane.status().types))
+    look(plane)
+    await client.expect_nothing()
+    assert sum(plane.ads.watchdog.counts().values()) == 0
