@@ -8,7 +8,7 @@ Excludes: the cases that people think of (test_route_table).
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import pytest
@@ -49,7 +49,7 @@ def oracle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.mark.timeout(60 + EXAMPLES // 20)
-def test_envoy_does_as_is_said(oracle: Oracle, capsys: pytest.CaptureFixture[str]) -> None:
+def test_envoy_does_as_is_said(oracle: Oracle, record_property: Callable[[str, object], None]) -> None:
     asked: Counter[int] = Counter()
 
     @settings(
@@ -69,8 +69,7 @@ def test_envoy_does_as_is_said(oracle: Oracle, capsys: pytest.CaptureFixture[str
             assert told == seen
 
     compare()
-    with capsys.disabled():
-        print(f" {asked.total()} requests, by status {dict(sorted(asked.items()))}", end=" ")
+    record_property("requests by status", f"{asked.total()}, {dict(sorted(asked.items()))}")
 
 
 def expected(pipeline: Pipeline, request: Request) -> Seen:
