@@ -6,8 +6,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from xds.cli_options import F, Failed, Server, option, server_option
-from xds.cli_source import Folder
+from xds.cli_options import F, Failed, Folder, Server, option, server_option
 from xds.cli_traffic import proxy_options, traffic_options, translate_options
 from xds.kube.change import Applied, Batch, Listed, Reported
 from xds.kube.folder import read_folder

@@ -77,6 +77,15 @@ class IpAddress(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"{value!r} is not an IP address", param, ctx)
 
 
+class Folder(click.Path):
+    """Not the current folder where a variable is empty."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not value:
+            self.fail("it is empty; name the folder that holds the manifests", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 PORT = click.IntRange(1, 65535)
 
 version_option = click.version_option(package_name="xds-ingress", prog_name="xds", message="%(prog)s %(version)s")

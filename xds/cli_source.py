@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from xds.cli_options import FILE, option
+from xds.cli_options import FILE, Folder, option
 from xds.kube.api_client import Access
 from xds.kube.decode import is_namespace
 from xds.settings import ClusterSource
@@ -24,15 +24,6 @@ class Namespace(click.ParamType):  # type: ignore[type-arg]  # not generic in ev
         if not is_namespace(str(value)):
             self.fail(f"{value!r} is not the name of a namespace", param, ctx)
         return str(value)
-
-
-class Folder(click.Path):
-    """Not the current folder where a variable is empty."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if not value:
-            self.fail("it is empty; name the folder that holds the manifests", param, ctx)
-        return super().convert(value, param, ctx)
 
 
 def source_options(command: F) -> F:
