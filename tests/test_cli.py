@@ -84,6 +84,8 @@ def test_show_lists(server: ThreadedDebugServer, xds: Xds) -> None:
         ["eds", "default/b/80"],
         ["lds", "http"],
         ["rds", "http"],
+        ["vhds", "http/*"],
+        ["vhds", "http/example.com"],
     ]
     assert all(len(line[2]) == 16 and line[4] == "B" for line in shown.lines)
     assert not any(line.endswith(" ") for line in shown.out.splitlines())
@@ -140,12 +142,12 @@ def test_no_private_key_is_shown(server: ThreadedDebugServer, xds: Xds) -> None:
 def test_diff_for_people(server: ThreadedDebugServer, xds: Xds) -> None:
     server.do(*services("a", "b"), shop("a"))
     server.do(shop("b"))
-    shown = xds("snapshot", "diff", "--type", "cds", "--type", "rds").out.splitlines()
+    shown = xds("snapshot", "diff", "--type", "cds", "--type", "vhds").out.splitlines()
     assert shown[:2] == ["--- cds default/a/80 (revision 1)", "+++ /dev/null"]
     added = shown.index("+++ cds default/b/80 (revision 2)")
     assert shown[added - 1] == "--- /dev/null"
-    routes = shown[shown.index("--- rds http (revision 1)") :]
-    assert routes[1] == "+++ rds http (revision 2)"
+    routes = shown[shown.index("--- vhds http/example.com (revision 1)") :]
+    assert routes[1] == "+++ vhds http/example.com (revision 2)"
     assert {line[0] + line[1:].strip() for line in routes} >= {"-cluster: default/a/80", "+cluster: default/b/80"}
 
 

@@ -115,6 +115,7 @@ def test_a_server_and_its_proxies(server: ThreadedDebugServer, capfd: pytest.Cap
         "ClusterLoadAssignment",
         "Listener",
         "RouteConfiguration",
+        "VirtualHost",
     ]
     assert [(each["node_id"], each["current"]) for each in told["proxies"]] == [("a", True), ("b", False)]
     assert told["proxies"][1]["lacks"][0]["standing"] == "rejected"

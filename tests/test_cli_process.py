@@ -67,7 +67,7 @@ def test_watch_for_people(server: ThreadedDebugServer) -> None:
             "  + eds default/b/80",
             "  - cds default/a/80",
             "  - eds default/a/80",
-            "  ~ rds http",
+            "  ~ vhds http/example.com",
         ]
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0

@@ -42,6 +42,8 @@ def test_resources_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> N
         ["eds", "default/a/80"],
         ["lds", "http"],
         ["rds", "http"],
+        ["vhds", "http/*"],
+        ["vhds", "http/example.com"],
     ]
     assert err == ""
 
@@ -51,7 +53,7 @@ def test_problems_go_to_standard_error(tmp_path: Path, capfd: pytest.CaptureFixt
     (tmp_path / "broken.yaml").write_text("a: [")
     assert run(["translate", str(tmp_path)]) == 1
     out, err = capfd.readouterr()
-    assert [line.split()[0] for line in out.splitlines()] == ["TYPE", "lds", "rds"]
+    assert [line.split()[0] for line in out.splitlines()] == ["TYPE", "lds", "rds", "vhds", "vhds"]
     assert "Ingress default/shop" in err
     assert "File broken.yaml" in err
     assert "MalformedFile" in err

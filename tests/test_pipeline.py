@@ -116,7 +116,7 @@ def test_endpoints_overtake_routing() -> None:
     take(built, Applied(slice_of("web", "10.0.0.2")))
     first, *_, last = work(built)
     assert names(first) == {("eds", WEB)}
-    assert ("rds", "http") in names(last)
+    assert ("vhds", "http/8.example.com") in names(last)
     assert ("eds", WEB) not in names(last)
     assert b"10.0.0.2" in addresses(built)
 
@@ -127,7 +127,7 @@ def test_routing_that_is_done_later_has_no_older_endpoints() -> None:
     begun(built, *applied(service("web", "http:80"), slice_of("web", "10.0.0.1", ports=["http:8080"]), *many))
     for number in itertools.count(2):
         take(built, Applied(slice_of("web", f"10.0.0.{number}", ports=["http:8080"])))
-        if names(step(built).revision) > {("rds", "http")}:
+        if names(step(built).revision) > {("vhds", "http/8.example.com")}:
             break
     assert not built.busy
     assert f"10.0.0.{number}".encode() in addresses(built)
@@ -138,7 +138,7 @@ def test_endpoints_are_of_the_port_that_is_routed_to() -> None:
     begun(built, *applied(service("web", "http:80"), *many))
     for number in itertools.count(2):
         take(built, Applied(slice_of("web", f"10.0.0.{number}")))
-        if names(step(built).revision) > {("rds", "http")}:
+        if names(step(built).revision) > {("vhds", "http/8.example.com")}:
             break
         assert f"10.0.0.{number}".encode() in addresses(built)
     assert f"10.0.0.{number}".encode() not in addresses(built)
@@ -172,14 +172,14 @@ def test_endpoints_that_were_read_with_their_service_go_with_it() -> None:
     both = (service("web", "http:80"), slice_of("web", "10.0.0.2", ports=["http:8080"]))
     take(built, *applied(*many, *both))
     [revision] = work(built)
-    assert {("eds", WEB), ("rds", "http")} <= names(revision)
+    assert {("eds", WEB), ("vhds", "http/8.example.com")} <= names(revision)
 
 
 def test_endpoints_that_go_with_their_service_go_with_it() -> None:
     built = pipeline(*SHOP, slice_of("web", "10.0.0.1"))
     take(built, *applied(*many), Deleted(Service, key("web")), Deleted(EndpointSlice, key("web-1")))
     [revision] = work(built)
-    assert {("cds", WEB), ("eds", WEB), ("rds", "http")} <= names(revision)
+    assert {("cds", WEB), ("eds", WEB), ("vhds", "http/8.example.com")} <= names(revision)
 
 
 def test_newer_endpoints_replace_those_that_wait_with_their_service() -> None:

@@ -95,7 +95,7 @@ class ControlPlane:
         self._clock = asyncio.get_running_loop().time
         self._metrics = Metrics()
         authorize = (must_name_the_node,) if settings.tls else ()
-        self._ads = AdsService(self._pipeline.store, self._metrics, self._clock, *authorize)
+        self._ads = AdsService(self._pipeline.store, self._metrics, self._clock, *authorize, vhds=settings.proxy.vhds)
         self._revisions = Revisions()
         self._work_waits = asyncio.Event()
         self._stopping = False

@@ -49,6 +49,7 @@ _OPTIONS = (
         help="How many proxies in front append to x-forwarded-for.",
     ),
     option("--proxy-protocol", is_flag=True, help="Connections begin with a PROXY protocol header."),
+    option("--no-vhds", is_flag=True, help="Send virtual hosts inside of RouteConfigurations to every proxy."),
 )
 
 
@@ -74,4 +75,5 @@ def proxy_options(flags: dict[str, Any]) -> ProxyOptions:
         redirect_https=flags["redirect_https"],
         trusted_hops=flags["trusted_hops"],
         proxy_protocol=flags["proxy_protocol"],
+        vhds=not flags["no_vhds"],
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.ads_client import CDS, EDS, LDS, RDS, SDS
+from tests.support.ads_client import CDS, EDS, LDS, RDS, SDS, VHDS
 from tests.support.echo import echo
 from tests.support.envoy import Envoy, free_port, needs_envoy, running_envoy
 from tests.support.http import get
@@ -22,8 +22,10 @@ from tests.support.objects import certificate, ingress, path, rule, secret, serv
 from tests.support.plane import Plane
 from xds.kube.objects import KubeObject
 from xds.kube.problem import ObjectRef, Problem
+from xds.protocol.messages import Variant
 from xds.resources import codec
 from xds.resources.options import ProxyOptions
+from xds.server.debug_messages import ProxyStatus
 from xds.snapshot.resource import Resource, ResourceType, resource
 
 pytestmark = [needs_envoy, pytest.mark.parametrize("sotw", [False, True], ids=["delta", "sotw"])]
@@ -56,12 +58,17 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+def is_sotw(status: ProxyStatus) -> bool:
+    return status.stream.variant is Variant.SOTW
+
+
 def quiet(plane: Plane, streams: int = 1) -> bool:
     statuses = plane.ads.proxies()
     types = [each for status in statuses for each in status.stream.types]
     return (
         len(statuses) == streams
         and all({CDS, LDS, RDS, EDS} <= {each.type for each in status.stream.types} for status in statuses)
+        and all(VHDS in {each.type for each in status.stream.types} for status in statuses if not is_sotw(status))
         and not any(each.in_flight or each.waiting for each in types)
     )
 
@@ -110,14 +117,15 @@ def changed(plane: Plane, type_: ResourceType, name: str) -> Resource:
         case ResourceType.ENDPOINTS:
             locality = copy.endpoints[0].lb_endpoints[0]
             locality.endpoint.address.socket_address.address = "not-an-address"
-        case ResourceType.ROUTES:
-            host = next(host for host in copy.virtual_hosts if "bad.example" in host.domains)
-            host.routes[0].match.safe_regex.regex = "("
+        case ResourceType.VIRTUAL_HOST:
+            copy.routes[0].match.safe_regex.regex = "("
     return resource(type_, name, copy.SerializeToString(deterministic=True))
 
 
 @pytest.mark.parametrize(
-    ("type_", "name"), [(CDS, "default/bad/80"), (EDS, "default/bad/80"), (RDS, "http")], ids=["cds", "eds", "rds"]
+    ("type_", "name"),
+    [(CDS, "default/bad/80"), (EDS, "default/bad/80"), (VHDS, "http/bad.example")],
+    ids=["cds", "eds", "vhds"],
 )
 async def test_the_fleet_goes_back_and_the_owner_is_told(
     tmp_path: Path, sotw: bool, type_: ResourceType, name: str
@@ -127,20 +135,21 @@ async def test_the_fleet_goes_back_and_the_owner_is_told(
         await envoy.until_ready()
         await until(lambda: quiet(plane))
         good = plane.pipeline.store.resources(type_)[name]
+        sent_as, sent_name = (RDS, "http") if sotw and type_ is VHDS else (type_, name)
         before = pushes(plane)
         plane.commit({(type_, name): changed(plane, type_, name)})
-        await until(lambda: plane.status_of(type_, "first").refused == (name,) and quiet(plane))
+        await until(lambda: plane.status_of(sent_as, "first").refused == (sent_name,) and quiet(plane))
         (problem,) = await complaints(plane)
         assert problem.object == INGRESS
         assert "last version" in problem.message
-        assert plane.ads._fleet.store.resources(type_)[name] is good
+        assert plane.ads._fleet.verdicts.served.resources(type_)[name] is good
         plane.apply(slice_of("good", "127.0.0.1", ports=[port], name="more"))
         await until(lambda: quiet(plane))
         for host in ("good.example", "bad.example"):
             assert (await get(http_port, host)).status == 200
         async with running_envoy(plane.address, tmp_path, node="second", sotw=sotw):
             await until(lambda: quiet(plane, 2))
-            assert plane.status_of(type_, "second").rejected is None
+            assert plane.status_of(sent_as, "second").rejected is None
         sent = pushes(plane) - before
         await asyncio.sleep(2)  # nothing must come: there is no event to wait for
         assert pushes(plane) - before == sent
@@ -180,9 +189,9 @@ async def test_a_certificate_goes_back_to_the_last_good_one(tmp_path: Path, sotw
         assert problem.object == INGRESS
         assert "PRIVATE KEY" not in problem.message
         async with running_envoy(plane.address, tmp_path, node="second", sotw=sotw):
-            await until(lambda: quiet(plane, 2) and len(plane.status("second").types) == 5)
+            await until(lambda: quiet(plane, 2) and len(plane.status("second").types) == (5 if sotw else 6))
             assert plane.status_of(SDS, "second").rejected is None
-        assert plane.ads._fleet.store.resources(SDS)[SECRET] is good
+        assert plane.ads._fleet.verdicts.served.resources(SDS)[SECRET] is good
         assert (await get(http_port, "bad.example")).status == 200
         assert pushes(plane) - before < 25
 

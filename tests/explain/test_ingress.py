@@ -54,6 +54,7 @@ def test_one_that_is_accepted() -> None:
         ("eds", "default/web/80"),
         ("lds", "http"),
         ("rds", "http"),
+        ("vhds", "http/a.test"),
     ]
 
 

@@ -87,6 +87,7 @@ def test_the_backend_and_its_endpoints() -> None:
         ("eds", "default/web/80"),
         ("lds", "http"),
         ("rds", "http"),
+        ("vhds", "http/a.example.com"),
     ]
     empty = told("http://a.example.com/api", SHOP, *SERVED)
     assert empty.outcome == "503: Service default/api has no ready endpoint"

@@ -6,7 +6,7 @@ the answer of another type (test_order).
 
 import pytest
 
-from tests.support.ads_client import CDS, EDS, RDS
+from tests.support.ads_client import CDS, EDS, VHDS
 from tests.support.objects import ingress, path, rule, service, slice_of
 from tests.support.plane import Plane, cluster, site
 from xds.kube.objects import KubeObject
@@ -56,7 +56,7 @@ async def test_a_type_in_flight_does_not_keep_others_waiting(plane: Plane, varia
     plane.apply(slice_of("web", "10.0.0.2"))
     endpoints = await client.expect(EDS, WEB)
     plane.apply(moved("/moved"))
-    await client.accept(RDS, "http")
+    await client.accept_hosts("http/web.example")
     await client.ack(endpoints)
     await client.expect_nothing()
 
@@ -83,30 +83,30 @@ async def test_a_nack_is_remembered_in_the_proxys_words(plane: Plane, variant: V
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     plane.apply(moved("/moved"))
-    received = await client.refuse(RDS, "http", words="I don't like it")
+    received = await client.refuse_hosts("http/web.example", words="I don't like it")
     await client.expect_nothing()
-    status = plane.status_of(RDS)
+    status = plane.status_of(client.routing)
     assert status.rejected
     assert (status.rejected.message, status.rejected.version) == ("I don't like it", received.version)
-    assert [name for name, _ in status.rejected.resources] == ["http"]
+    assert [name for name, _ in status.rejected.resources] == [*received.items]
     assert (status.rejecting, status.in_flight, status.waiting) == (1, False, 0)
     assert status.acknowledged
     assert status.acknowledged.version != received.version
-    assert plane.metrics.nacks.labels("rds")._value.get() == 1
+    assert plane.metrics.nacks.labels(client.routing.short)._value.get() == 1
 
 
 async def test_what_was_refused_is_not_sent_again_but_what_replaces_it_is(plane: Plane, variant: Variant) -> None:
     plane.apply(*site("web"), *site("api"))
     client = await plane.proxy(variant)
     plane.apply(moved("/moved"))
-    await client.refuse(RDS, "http")
+    await client.refuse_hosts("http/web.example")
     plane.apply(slice_of("web", "10.0.0.2"))
     await client.accept(EDS, WEB)
     await client.expect_nothing()
     plane.apply(moved("/moved/again"))
-    await client.accept(RDS, "http")
+    await client.accept_hosts("http/web.example")
     await client.expect_nothing()
-    assert plane.status_of(RDS).rejecting == 0
+    assert plane.status_of(client.routing).rejecting == 0
 
 
 async def test_what_was_refused_and_is_taken_back_is_over(plane: Plane, variant: Variant) -> None:
@@ -114,12 +114,12 @@ async def test_what_was_refused_and_is_taken_back_is_over(plane: Plane, variant:
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     plane.apply(moved("/moved"))
-    await client.refuse(RDS, "http")
+    await client.refuse_hosts("http/web.example")
     await client.expect_nothing()
-    assert plane.status_of(RDS).rejecting == 1
+    assert plane.status_of(client.routing).rejecting == 1
     plane.apply(moved("/"))
     await client.expect_nothing()
-    assert plane.status_of(RDS).rejecting == 0
+    assert plane.status_of(client.routing).rejecting == 0
 
 
 async def test_what_was_refused_is_sent_to_those_who_ask_again(plane: Plane) -> None:
@@ -127,19 +127,19 @@ async def test_what_was_refused_is_sent_to_those_who_ask_again(plane: Plane) -> 
     plane.apply(*site("web"))
     client = await plane.delta_proxy()
     plane.apply(moved("/moved"))
-    await client.refuse(RDS, "http")
-    await client.subscribe(RDS, "http")
-    await client.accept(RDS, "http")
+    await client.refuse_hosts("http/web.example")
+    await client.subscribe(VHDS, "http/web.example")
+    await client.accept_hosts("http/web.example")
 
 
 async def test_what_changes_while_the_answer_is_a_nack_is_sent(plane: Plane, variant: Variant) -> None:
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     plane.apply(moved("/moved"))
-    received = await client.expect(RDS, "http")
+    received = await client.expect_hosts("http/web.example")
     plane.apply(moved("/moved/again"))
     await client.nack(received, "no")
-    await client.accept(RDS, "http")
+    await client.accept_hosts("http/web.example")
     await client.expect_nothing()
 
 
@@ -154,7 +154,7 @@ async def test_after_a_nack_of_one_resource_others_of_the_type_go_on(plane: Plan
     await client.accept(CDS, API)
     await client.subscribe(EDS, API)
     await client.accept(EDS, API)
-    await client.accept(RDS, "http")
+    await client.accept_hosts("http/api.example")
     await client.expect_nothing()
 
 
@@ -162,9 +162,9 @@ async def test_the_words_of_a_nack_are_kept_in_bounds(plane: Plane, variant: Var
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     plane.apply(moved("/moved"))
-    await client.refuse(RDS, "http", words="no " * 1_000_000)
+    await client.refuse_hosts("http/web.example", words="no " * 1_000_000)
     await client.expect_nothing()
-    status = plane.status_of(RDS)
+    status = plane.status_of(client.routing)
     assert status.rejected
     assert len(status.rejected.message) == MESSAGE_LIMIT
 

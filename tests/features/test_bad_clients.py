@@ -7,7 +7,7 @@ reading. Excludes rejections of resources (test_answers) and manifests that are 
 import pytest
 from grpc import StatusCode
 
-from tests.support.ads_client import CDS, EDS, LDS, RDS, AdsClient
+from tests.support.ads_client import CDS, EDS, LDS, VHDS, AdsClient
 from tests.support.objects import ingress, path, rule, service, slice_of
 from tests.support.plane import Plane, cluster, site, until
 from xds.protocol.messages import Variant
@@ -195,7 +195,7 @@ async def go_on(plane: Plane, client: AdsClient) -> None:
     await client.accept(CDS, cluster("later"))
     await client.subscribe(EDS, cluster("later"))
     await client.accept(EDS, cluster("later"))
-    await client.accept(RDS, "http")
+    await client.accept_hosts("http/later.example")
     await client.expect_nothing()
 
 
@@ -214,7 +214,7 @@ async def test_a_proxy_that_leaves_no_room_for_a_response_loses_its_stream(monke
     paths = [path(f"/{number}/{'x' * 4000}") for number in range(6000)]
     async with Plane(service("web"), ingress("long", rule("long.example.com", *paths))) as plane:
         client = plane.delta()
-        await client.subscribe(RDS, "http")
+        await client.subscribe(VHDS)
         await until(lambda: plane.ads.connected == 1)
         await until(lambda: plane.ads.connected == 0)
         assert plane.metrics.registry.get_sample_value("xds_stuck_proxies_total") == 1

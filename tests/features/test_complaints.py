@@ -68,13 +68,13 @@ async def test_only_the_ingress_of_the_virtual_host_that_changed_is_told(plane: 
     plane.apply(*site("web"), *site("api"))
     client = await plane.delta_proxy()
     plane.apply(ingress("web", rule("web.example", path("/moved", "web"))))
-    await client.refuse(RDS, "http")
+    await client.refuse_hosts("http/web.example")
     (problem,) = await told(plane)
     assert problem.object == about("web")
 
 
 async def test_of_many_that_changed_only_those_that_the_words_name_are_told(plane: Plane) -> None:
-    client = plane.delta()
+    client = plane.sotw()
     plane.apply(*(each for number in range(20) for each in site(f"site-{number}")))
     await client.subscribe(RDS, "http")
     await client.refuse(RDS, "http", words="duplicate entry of domain site-7.example")
@@ -83,7 +83,7 @@ async def test_of_many_that_changed_only_those_that_the_words_name_are_told(plan
 
 
 async def test_where_it_may_be_any_of_many_the_resource_is_named(plane: Plane) -> None:
-    client = plane.delta()
+    client = plane.sotw()
     plane.apply(*(each for number in range(20) for each in site(f"site-{number}")))
     await client.subscribe(RDS, "http")
     await client.refuse(RDS, "http", words="no")

@@ -35,7 +35,9 @@ async def test_one_that_has_not_asked(plane: Plane, variant: Variant) -> None:
     client = plane.client(variant)
     await client.subscribe(CDS)
     await client.accept(CDS, WEB)
-    not_asked = dict.fromkeys(("eds", "lds", "rds"), Standing.NOT_ASKED.value)
+    not_asked = dict.fromkeys(
+        ("eds", "lds", "rds", *(("vhds",) if variant is Variant.DELTA else ())), Standing.NOT_ASKED.value
+    )
     await until(lambda: lacks(plane) == {"envoy-1": not_asked})
 
 

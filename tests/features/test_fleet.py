@@ -6,12 +6,11 @@ protocol (test_bad_clients).
 
 import gc
 
-from tests.support.ads_client import CDS, EDS, RDS
+from tests.support.ads_client import CDS, EDS, LDS, SDS
 from tests.support.objects import ingress, path, rule, slice_of
 from tests.support.plane import Plane, cluster, site, until
 from xds.protocol.messages import Variant
 from xds.server import wire
-from xds.snapshot.resource import ResourceType
 
 WEB = cluster("web")
 
@@ -20,14 +19,14 @@ async def test_one_refuses_and_the_other_goes_on(plane: Plane, variant: Variant)
     plane.apply(*site("web"))
     good, bad = await plane.proxy(variant, "good"), await plane.proxy(variant, "bad")
     plane.apply(ingress("web", rule("web.example", path("/moved", "web"))))
-    await good.accept(RDS, "http")
-    await bad.refuse(RDS, "http")
+    await good.accept_hosts("http/web.example")
+    await bad.refuse_hosts("http/web.example")
     plane.apply(slice_of("web", "10.0.0.2"))
     for client in (good, bad):
         await client.accept(EDS, WEB)
         await client.expect_nothing()
-    assert plane.status_of(RDS, "bad").rejecting == 1
-    assert plane.status_of(RDS, "good").rejected is None
+    assert plane.status_of(bad.routing, "bad").rejecting == 1
+    assert plane.status_of(good.routing, "good").rejected is None
 
 
 async def test_one_does_not_answer_and_the_other_goes_on(plane: Plane, variant: Variant) -> None:
@@ -63,7 +62,7 @@ async def test_streams_of_one_node_are_streams_of_their_own(plane: Plane) -> Non
 async def test_both_variants_get_the_same_resources(plane: Plane) -> None:
     plane.apply(*site("web"), *site("api"))
     delta, sotw = await plane.proxy(Variant.DELTA, "delta"), await plane.proxy(Variant.SOTW, "sotw")
-    for type_ in ResourceType:
+    for type_ in (CDS, EDS, SDS, LDS):
         assert delta.versions(type_) == sotw.versions(type_)
 
 
@@ -127,7 +126,7 @@ async def test_removed_resources_are_not_kept_encoded(plane: Plane) -> None:
     await client.close()
     await until(lambda: plane.ads.connected == 0)
     plane.pipeline.store._history.clear()
-    plane.ads._fleet.store._history.clear()
+    plane.ads._fleet.verdicts.served._history.clear()
     plane.ads._fleet.verdicts._removed.clear()
     gc.collect()
     assert len(encoder._entries) <= empty + 1

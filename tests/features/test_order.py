@@ -6,7 +6,7 @@ world. Excludes what one type says by itself (test_answers), and whether an Envo
 
 import pytest
 
-from tests.support.ads_client import CDS, EDS, LDS, RDS, SDS
+from tests.support.ads_client import CDS, EDS, LDS, RDS, SDS, VHDS
 from tests.support.objects import certificate, ingress, path, rule, secret, service, tls
 from tests.support.plane import Plane, cluster, site
 from xds.kube.objects import KubeObject
@@ -37,7 +37,7 @@ async def test_a_new_service_reaches_a_proxy_before_its_routes(plane: Plane, var
     await client.expect_nothing()
     await client.subscribe(EDS, API)
     endpoints = await client.expect(EDS, API)
-    routes = await client.expect(RDS, "http")
+    routes = await client.expect_hosts("http/api.example")
     await client.ack(endpoints)
     await client.ack(routes)
     await client.expect_nothing()
@@ -50,7 +50,7 @@ async def test_routes_do_not_wait_for_ever_for_endpoints_that_nobody_asks_for(
     client = await plane.proxy(variant)
     plane.apply(*site("web"))
     await client.accept(CDS, WEB)
-    await client.accept(RDS, "http")
+    await client.accept_hosts("http/web.example")
     await client.expect_nothing()
 
 
@@ -60,7 +60,7 @@ async def test_routes_do_not_wait_for_a_cluster_that_was_refused(plane: Plane, v
     client = await plane.proxy(variant)
     plane.apply(*site("api"))
     await client.refuse(CDS, API)
-    await client.accept(RDS, "http")
+    await client.accept_hosts("http/api.example")
     await client.expect_nothing()
 
 
@@ -69,7 +69,7 @@ async def test_a_removed_service_leaves_a_proxy_after_its_routes(plane: Plane, v
     plane.apply(*site("web"), *site("api"))
     client = await plane.proxy(variant)
     plane.delete(*site("api"))
-    routes = await client.expect(RDS, "http")
+    routes = await client.expect_hosts(removed=("http/api.example",))
     await client.expect_nothing()
     await client.ack(routes)
     clusters = await client.expect(CDS, removed=(API,))
@@ -85,10 +85,11 @@ async def test_a_cluster_stays_while_the_routes_without_it_are_refused(plane: Pl
     plane.apply(*site("web"), *site("api"))
     client = await plane.proxy(variant)
     plane.delete(*site("api"))
-    await client.refuse(RDS, "http")
-    await client.expect_nothing()
-    plane.apply(ingress("web", rule("web.example", path("/moved", "web"))))
-    await client.accept(RDS, "http")
+    await client.refuse_hosts(removed=("http/api.example",))
+    if variant is Variant.SOTW:  # a removal alone is never refused
+        await client.expect_nothing()
+        plane.apply(ingress("web", rule("web.example", path("/moved", "web"))))
+        await client.accept_hosts("http/web.example")
     await client.accept(CDS, removed=(API,))
 
 
@@ -100,7 +101,7 @@ async def test_a_service_is_replaced_without_a_gap(plane: Plane, variant: Varian
     await client.accept(CDS, API)
     await client.subscribe(EDS, API)
     await client.accept(EDS, API)
-    await client.accept(RDS, "http")
+    await client.accept_hosts("http/web.example")
     await client.accept(CDS, removed=(WEB,))
     if variant is Variant.DELTA:
         await client.accept(EDS, removed=(WEB,))
@@ -111,10 +112,10 @@ async def test_a_service_that_comes_back_before_it_left_is_not_removed(plane: Pl
     plane.apply(*site("web"), *site("api"))
     client = await plane.proxy(variant)
     plane.delete(*site("api"))
-    routes = await client.expect(RDS, "http")
+    routes = await client.expect_hosts(removed=("http/api.example",))
     plane.apply(*site("api"))
     await client.ack(routes)
-    await client.accept(RDS, "http")
+    await client.accept_hosts("http/api.example")
     await client.expect_nothing()
 
 
@@ -148,6 +149,8 @@ async def test_a_new_tls_host_sends_its_certificate_listener_and_routes(plane: P
     await client.accept(SDS, "default/cert")
     await client.subscribe(RDS, HTTPS_ROUTES)
     await client.accept(RDS, HTTPS_ROUTES)
+    if variant is Variant.DELTA:
+        await client.accept(VHDS, f"{HTTPS_ROUTES}/*", f"{HTTPS_ROUTES}/web.example")
     await client.expect_nothing()
 
 
@@ -178,5 +181,5 @@ async def test_a_new_listener_waits_for_new_clusters(plane: Plane, variant: Vari
     await client.subscribe(EDS, WEB)
     await client.accept(EDS, WEB)
     await client.accept(LDS, "https")
-    await client.accept(RDS, "http")
+    await client.accept_hosts("http/web.example")
     await client.expect_nothing()

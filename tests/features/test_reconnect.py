@@ -4,13 +4,14 @@ Covers `initial_resource_versions` that are right, wrong and outdated, and that 
 Excludes first requests of proxies that have nothing (test_subscriptions).
 """
 
-from tests.support.ads_client import CDS, EDS, LDS, RDS, SDS, DeltaClient
+from tests.support.ads_client import CDS, EDS, LDS, RDS, SDS, VHDS, DeltaClient
 from tests.support.objects import certificate, ingress, path, rule, secret, service, slice_of, tls
 from tests.support.plane import Plane, cluster, site
 from xds.kube.objects import KubeObject
+from xds.protocol.subscription import LEGACY_WILDCARD
 
 WEB, API = cluster("web"), cluster("api")
-TYPES = (CDS, EDS, LDS, RDS, SDS)
+TYPES = (CDS, EDS, LDS, RDS, VHDS, SDS)
 """In the order in which an Envoy asks."""
 
 
@@ -23,7 +24,7 @@ async def come_back(client: DeltaClient, old: DeltaClient) -> DeltaClient:
     """Ask for what the old stream asked for, as an Envoy that lost it: clusters and listeners by wildcard."""
     for type_ in TYPES:
         known = old.versions(type_)
-        await client.subscribe(type_, *(("*",) if type_ in (CDS, LDS) else known), known=known)
+        await client.subscribe(type_, *(("*",) if type_ in LEGACY_WILDCARD else known), known=known)
     return client
 
 
@@ -70,7 +71,7 @@ async def test_what_changed_meanwhile_is_all_that_is_sent(plane: Plane) -> None:
     received = [await client.receive() for _ in range(3)]
     assert {each.type: (set(each.news), set(each.removed)) for each in received} == {
         EDS: ({WEB}, set()),
-        RDS: ({"http"}, set()),
+        VHDS: ({"http/api.example"}, set()),
         SDS: ({"default/cert"}, set()),
     }
     for each in received:
@@ -95,9 +96,10 @@ async def test_what_is_gone_is_removed(plane: Plane) -> None:
     old = await plane.delta_proxy("old")
     plane.delete(*site("api"))
     client = plane.delta()
-    for type_ in (RDS, CDS, EDS):
-        await client.subscribe(type_, *(("*",) if type_ is CDS else old.versions(type_)), known=old.versions(type_))
-    await client.accept(RDS, "http")
+    for type_ in (RDS, VHDS, CDS, EDS):
+        names = ("*",) if type_ in LEGACY_WILDCARD else old.versions(type_)
+        await client.subscribe(type_, *names, known=old.versions(type_))
+    await client.accept(VHDS, removed=("http/api.example",))
     await client.accept(CDS, removed=(API,))
     await client.accept(EDS, removed=(API,))
     await client.expect_nothing()

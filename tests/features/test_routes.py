@@ -4,7 +4,7 @@ Covers edits that change routes, TLS and certificates over the wire, in delta an
 routes say (tests/golden) and the order of several types (test_order).
 """
 
-from tests.support.ads_client import CDS, LDS, RDS, SDS
+from tests.support.ads_client import CDS, LDS, SDS
 from tests.support.objects import certificate, ingress, path, rule, secret, tls
 from tests.support.plane import Plane, site
 from xds.kube.objects import Ingress
@@ -25,8 +25,8 @@ async def test_an_edited_ingress_sends_routes_and_nothing_else(plane: Plane, var
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     plane.apply(ingress("web", rule(HOST, path("/", "web"), path("/more", "web"))))
-    received = await client.accept(RDS, "http")
-    assert "/more" in str(received.content("http"))
+    received = await client.accept_hosts("http/web.example")
+    assert "/more" in received.text
     await client.expect_nothing()
 
 
@@ -42,7 +42,7 @@ async def test_a_thousand_edits_of_routes_send_no_listener(plane: Plane, variant
     client = await plane.proxy(variant)
     for number in range(1000):
         plane.apply(secure(f"/{number}"))
-        await client.accept(RDS, "http", HTTPS_ROUTES)
+        await client.accept_hosts("http/web.example", f"{HTTPS_ROUTES}/web.example")
     await client.expect_nothing()
 
 
@@ -61,7 +61,7 @@ async def test_another_tls_host_sends_the_listener_and_its_routes(plane: Plane, 
     client = await plane.proxy(variant)
     plane.apply(secure(hosts=(HOST, OTHER)))
     await client.accept(LDS, "https")
-    await client.accept(RDS, HTTPS_ROUTES)
+    await client.accept_hosts(f"{HTTPS_ROUTES}/other.example")
     await client.expect_nothing()
 
 
@@ -88,7 +88,7 @@ async def test_a_certificate_for_two_ingresses_is_sent_once(plane: Plane, varian
     client = await plane.proxy(variant)
     plane.apply(ingress("other", rule(OTHER, path("/", "web")), tls=[tls(OTHER, secret="cert")]))
     await client.accept(LDS, "https")
-    await client.accept(RDS, "http", HTTPS_ROUTES)
+    await client.accept_hosts("http/other.example", f"{HTTPS_ROUTES}/other.example")
     await client.expect_nothing()
     assert client.versions(SDS).keys() == {CERT}
 
@@ -97,7 +97,7 @@ async def test_the_default_backend_changes_routes_alone(plane: Plane, variant: V
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     plane.apply(ingress("default", default="web"))
-    await client.accept(RDS, "http")
+    await client.accept_hosts("http/*", "http/web.example")
     await client.expect_nothing()
 
 
@@ -106,7 +106,7 @@ async def test_a_service_that_is_missing_costs_its_paths_alone(plane: Plane, var
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     plane.apply(ingress("other", rule(OTHER, path("/", "missing"))))
-    received = await client.accept(RDS, "http")
-    assert "503" in str(received.content("http"))
+    received = await client.accept_hosts("http/other.example")
+    assert "503" in received.text
     await client.expect_nothing()
     assert len(client.versions(CDS)) == 1

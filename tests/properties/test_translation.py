@@ -32,7 +32,9 @@ from xds.kube.state import CLASS_ANNOTATION
 from xds.pipeline import Pipeline
 from xds.resources import codec
 from xds.resources.constraints import violations
+from xds.resources.envoy import RouteConfiguration
 from xds.resources.options import ProxyOptions
+from xds.resources.routes import inlined
 from xds.snapshot.resource import ResourceType
 from xds.translate.translator import TranslateOptions
 
@@ -226,14 +228,16 @@ def check(of: Pipeline) -> None:
         for name, message in each.items():
             assert message.get("name", message.get("cluster_name")) == name
     check_endpoints(clusters, assignments)
-    routed = set(found(kinds[ResourceType.ROUTES], "cluster"))
+    routed = set(found(kinds[ResourceType.VIRTUAL_HOST], "cluster"))
     assert routed == set(clusters), "a cluster for each that a route names, and nothing else"
     asked = set(found(kinds[ResourceType.LISTENER], "route_config_name"))
     assert asked == set(kinds[ResourceType.ROUTES])
     wanted = {each["name"] for found_ in found(kinds[ResourceType.LISTENER], _SDS) for each in found_}
     assert wanted == set(kinds[ResourceType.SECRET])
-    for configuration in kinds[ResourceType.ROUTES].values():
-        check_routes(configuration)
+    for name in kinds[ResourceType.ROUTES]:
+        parts = of.store.virtual_hosts(name)
+        check_routes({"virtual_hosts": [kinds[ResourceType.VIRTUAL_HOST][part] for part in parts]})
+        check_inlined(of, name)
     for listener in kinds[ResourceType.LISTENER].values():
         check_chains(listener)
 
@@ -260,6 +264,16 @@ def check_routes(configuration: dict[str, Any]) -> None:
         for text in found(configuration, field):
             assert text.isascii()
             assert text.startswith("/")
+
+
+def check_inlined(of: Pipeline, name: str) -> None:
+    """A proxy that takes no virtual hosts by themselves gets the same inside of the RouteConfiguration."""
+    hosts = of.store.virtual_hosts(name)
+    configuration = of.store.resources(ResourceType.ROUTES)[name].body
+    whole = codec.decode(RouteConfiguration, inlined(configuration, (hosts[each].body for each in sorted(hosts))))
+    assert [codec.encode(each) for each in whole.virtual_hosts] == [hosts[each].body for each in sorted(hosts)]
+    assert whole.name == name
+    assert not codec.upb(whole).HasField("vhds")
 
 
 def check_chains(listener: dict[str, Any]) -> None:

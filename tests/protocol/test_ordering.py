@@ -7,7 +7,7 @@ also checked by the client model after any sequence (test_properties).
 
 import pytest
 
-from tests.support.xds_client_model import CDS, EDS, LDS, RDS, SDS, Client, World, told
+from tests.support.xds_client_model import CDS, EDS, LDS, RDS, SDS, VHDS, Client, World, told
 from xds.protocol.messages import Variant
 from xds.protocol.ordering import PATIENCE, WARMING_GRACE
 from xds.snapshot.resource import ResourceType
@@ -279,14 +279,16 @@ def test_a_proxy_that_comes_back_keeps_what_it_may_still_route_to() -> None:
     world.clients.clear()
     world.commit(cds={"a": None, "b": "1"}, eds={"a": None, "b": "1"}, rds={"r": "2:b"})
     new = world.delta()
-    for type_, names in ((CDS, []), (EDS, ["a"]), (LDS, []), (RDS, ["r"])):
+    for type_, names in ((CDS, []), (EDS, ["a"]), (LDS, []), (RDS, ["r"]), (VHDS, [])):
         new.subscribe(type_, *names, known=old.versions(type_))
-    assert told(new.inbox) == [("cds", ["b"], [])]
+    assert told(new.inbox) == [("cds", ["b"], []), ("vhds", [], ["r/_"])]
     new.ack(CDS)
+    new.ack(VHDS)
     new.subscribe(EDS, "b")
     new.ack(EDS)
-    assert types(new)[-1] == "rds"
+    assert types(new)[-2:] == ["rds", "vhds"]
     new.ack(RDS)
+    new.ack(VHDS)
     assert told(new.inbox[-1:]) == [("cds", [], ["a"])]
 
 
@@ -365,6 +367,7 @@ def test_a_proxy_that_says_not_what_routes_it_has_keeps_their_clusters() -> None
     new.subscribe(CDS, known=old.versions(CDS))
     new.subscribe(LDS, known=old.versions(LDS))
     new.subscribe(RDS, "r")
+    new.subscribe(VHDS)
     new.ack(CDS)
     assert "a" in new.told[CDS]
     new.settle()

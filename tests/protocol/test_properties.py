@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.xds_client_model import CDS, EDS, LDS, RDS, SDS, Client, World
+from tests.support.xds_client_model import CDS, EDS, LDS, RDS, SDS, VHDS, Client, World
 from xds.protocol.messages import Variant
 from xds.snapshot.resource import ResourceType
+from xds.snapshot.resource import route_configuration_of as parent
 
 CLUSTERS = ["c1", "c2", "c3", "c4"]
 NAMES = {
@@ -26,6 +27,7 @@ NAMES = {
     SDS: ["s1", "s2"],
     LDS: ["l1", "l2"],
     RDS: ["r1", "r2"],
+    VHDS: ["r1/a", "r1/b", "r2/a"],
 }
 
 Operation: TypeAlias = tuple[str, ResourceType, tuple[str, ...]]
@@ -41,23 +43,30 @@ class Content:
     serial: int = 0
 
     def route(self, name: str, clusters: frozenset[str] | None) -> None:
-        """Point a route elsewhere (None: remove it), with the clusters and endpoints that come and go with it."""
-        before = self.clusters
+        """Point a RouteConfiguration or a virtual host elsewhere (None: remove it), with the clusters and endpoints
+        that come and go with it. There are no virtual hosts without their RouteConfiguration.
+        """
+        before, routes = self.clusters, dict(self.routes)
         if clusters is None:
-            self.routes.pop(name, None)
-        else:
+            self.routes = {each: to for each, to in routes.items() if each != name and parent(each) != name}
+        elif parent(name) in ("", *routes):
             self.routes[name] = clusters
         after = self.clusters
         bodies = {cluster: self.body() for cluster in after - before}
         gone = dict.fromkeys(before - after)
-        rds = {name: None if clusters is None else f"{self.body()}:{','.join(sorted(clusters))}"}
-        self.world.commit(cds=bodies | gone, eds=bodies | gone, rds=rds)
+        changed = {each for each in (*routes, *self.routes) if self.routes.get(each) is not routes.get(each)}
+        told = {each: self.told(each) for each in sorted(changed)}
+        rds, vhds = ({each: told[each] for each in told if bool(parent(each)) is inside} for inside in (False, True))
+        self.world.commit(cds=bodies | gone, eds=bodies | gone, rds=rds, vhds=vhds)
+
+    def told(self, name: str) -> str | None:
+        return f"{self.body()}:{','.join(sorted(self.routes[name]))}" if name in self.routes else None
 
     def touch(self, type_: ResourceType, name: str) -> None:
         """Change something that exists, or make or remove what nothing depends on."""
-        if type_ is RDS:
+        if type_ in (RDS, VHDS):
             if name in self.routes:
-                self.route(name, self.routes[name])
+                self.route(name, frozenset(list(self.routes[name])))
         elif type_ in (CDS, EDS):
             if name in self.clusters:
                 self.world.commit(**{type_.short: {name: self.body()}})
@@ -79,7 +88,7 @@ class Content:
 
 
 def operations(*, delta: bool) -> st.SearchStrategy[list[Operation]]:
-    types = st.sampled_from(list(ResourceType))
+    types = st.sampled_from([type_ for type_ in ResourceType if delta or type_ is not VHDS])
     by_type = types.flatmap(
         lambda type_: st.tuples(
             st.sampled_from(["touch", "revert", "remove", "subscribe", "unsubscribe"]),
@@ -90,9 +99,9 @@ def operations(*, delta: bool) -> st.SearchStrategy[list[Operation]]:
     routes = st.tuples(
         st.just("route"),
         st.sampled_from([RDS]),
-        st.tuples(st.sampled_from(NAMES[RDS]), *[st.sampled_from([*CLUSTERS, ""])] * 2),
+        st.tuples(st.sampled_from([*NAMES[RDS], *NAMES[VHDS]]), *[st.sampled_from([*CLUSTERS, ""])] * 2),
     )
-    unroutes = st.tuples(st.just("unroute"), st.just(RDS), st.tuples(st.sampled_from(NAMES[RDS])))
+    unroutes = st.tuples(st.just("unroute"), st.just(RDS), st.tuples(st.sampled_from([*NAMES[RDS], *NAMES[VHDS]])))
     answers = st.tuples(st.sampled_from(["ack", "ack", "ack", "nack", "wait"]), types, st.just(()))
     reconnects = st.just(("reconnect", CDS, ()))
     kinds = [by_type, routes, answers, answers, *([unroutes, reconnects] if delta else [])]
@@ -142,23 +151,28 @@ def replace_what_was_refused(client: Client, content: Content) -> None:
 
 def check(client: Client, content: Content) -> None:
     client.settle()
-    store = client.world.store
-    for type_ in client.held:
+    view = client.view
+    for type_ in client.view.types:
         held = client.versions(type_)
-        for name, item in client.world.served.resources(type_).items():
-            if client.interests[type_].covers(name):
+        for name, item in view.resources(type_).items():
+            if client.interests[type_].covers(name) and (type_ is not VHDS or parent(name) in view.resources(RDS)):
                 assert item.version in (held.get(name), client.refused[type_].get(name))
     replace_what_was_refused(client, content)
     other = again(client, remembers=False)
     other.settle()
     gone = {RDS, EDS, SDS} if client.variant is Variant.SOTW else set()  # no word for a removal: it fades out
-    for type_ in client.held:
+    for type_ in client.view.types:
         held = client.versions(type_)
-        existing = {name: version for name, version in held.items() if type_ not in gone or store.get(type_, name)}
-        assert existing == other.versions(type_)
+        existing = {
+            name: version for name, version in held.items() if type_ not in gone or name in view.resources(type_)
+        }
+        asked = other.versions(type_)
+        if type_ is VHDS:  # a new stream that asks for no RouteConfiguration gets all there is
+            asked = {name: version for name, version in asked.items() if client.interests[type_].covers(name)}
+        assert existing == asked
     assert client.session.behind is None
     assert client.session.deadline() is None
-    assert not [name for type_ in ResourceType for name in client.refused[type_] if store.get(type_, name)]
+    assert not [name for type_ in ResourceType for name in client.refused[type_] if name in view.resources(type_)]
     assert all(not status.rejecting and not status.waiting for status in client.session.status().types)
 
 
@@ -186,6 +200,8 @@ def run(variant: Variant, steps: list[Operation], *, envoy: bool) -> None:
             client.subscribe(type_)
         client.subscribe(EDS, "c1")
         client.subscribe(RDS, *NAMES[RDS])
+        if variant is Variant.DELTA:
+            client.subscribe(VHDS)
     for step in steps:
         if step[0] == "reconnect":
             world.clients.remove(client)

@@ -10,7 +10,7 @@ import weakref
 
 import pytest
 
-from tests.support.xds_client_model import CDS, EDS, LDS, NODE, RDS, World, told
+from tests.support.xds_client_model import CDS, EDS, LDS, NODE, RDS, World, inline, told
 from xds.protocol import subscription as subscription_module
 from xds.protocol.backlog import VANISHED_LIMIT
 from xds.protocol.errors import ErrorCode, ProtocolError
@@ -33,7 +33,7 @@ def test_a_stream_without_a_node_ends() -> None:
 
 
 def test_nothing_is_served_before_there_is_a_snapshot() -> None:
-    session = Session(Fleet(Store()), Variant.DELTA, now=0)
+    session = Session(Fleet(Store(), inline, vhds=True), Variant.DELTA, now=0)
     with pytest.raises(ProtocolError, match="no snapshot yet") as caught:
         session.receive(DeltaRequest(CDS, node=NODE), 0)
     assert caught.value.code is ErrorCode.UNAVAILABLE
@@ -259,12 +259,14 @@ def calls_of_a_change(variant: Variant, size: int) -> int:
         nonlocal count
         count += event in ("call", "c_call")
 
+    gc.disable()  # others' callbacks would be counted
     sys.setprofile(count_call)
     try:
         client.session.update(revision)
         responses = client.session.take_responses(0)
     finally:
         sys.setprofile(None)
+        gc.enable()
     assert [len(response.resources) for response in responses] == [1]
     return count
 

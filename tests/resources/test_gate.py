@@ -20,6 +20,7 @@ from xds.resources import codec
 from xds.resources.clusters import cluster
 from xds.resources.envoy import Cluster, Metadata, Route, RouteAction, RouteMatch, Struct, Value, VirtualHost
 from xds.resources.gate import REASON, Gate
+from xds.resources.routes import inlined
 from xds.snapshot.resource import ResourceType
 from xds.translate.model import Backend, PathType
 
@@ -53,14 +54,16 @@ def apply(to: Pipeline, *objects: KubeObject) -> None:
 
 
 def routes(of: Pipeline) -> dict[str, Any]:
-    body = of.store.resources(ResourceType.ROUTES)["http"].body
+    hosts = sorted(of.store.virtual_hosts("http").items())
+    configuration = of.store.resources(ResourceType.ROUTES)["http"].body
+    body = inlined(configuration, (host.body for _, host in hosts))
     return codec.to_dict(codec.decode("envoy.config.route.v3.RouteConfiguration", body))
 
 
 def prefixes(of: Pipeline) -> dict[str, list[str]]:
     """By host."""
     return {
-        each["name"]: [route["match"].get("path_separated_prefix", "") for route in each.get("routes", ())]
+        each["domains"][0]: [route["match"].get("path_separated_prefix", "") for route in each.get("routes", ())]
         for each in routes(of)["virtual_hosts"]
     }
 

@@ -89,6 +89,8 @@ async def test_resources_come_in_the_order_of_an_update(world: World) -> None:
         ("eds", "default/b/80"),
         ("lds", "http"),
         ("rds", "http"),
+        ("vhds", "http/*"),
+        ("vhds", "http/example.com"),
     ]
 
 
@@ -190,7 +192,7 @@ async def test_diff_is_of_the_newest_two(world: World) -> None:
         ("cds", "default/b/80", False, True),
         ("eds", "default/a/80", True, False),
         ("eds", "default/b/80", False, True),
-        ("rds", "http", True, True),
+        ("vhds", "http/example.com", True, True),
     ]
     routes = changes[-1]
     assert "default/a/80" in routes.old.json

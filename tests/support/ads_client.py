@@ -17,6 +17,7 @@ import grpc
 
 from tests.support.authority import SERVER_NAME, Issued
 from xds.protocol.messages import Variant
+from xds.protocol.subscription import LEGACY_WILDCARD
 from xds.protocol.watch import FULL_SET
 from xds.resources import codec
 from xds.resources.envoy import (
@@ -28,9 +29,9 @@ from xds.resources.envoy import (
     Status,
 )
 from xds.server.ads import SERVICE
-from xds.snapshot.resource import ResourceType, resource
+from xds.snapshot.resource import ResourceType, resource, route_configuration_of
 
-CDS, EDS, SDS, LDS, RDS = ResourceType
+CDS, EDS, SDS, LDS, RDS, VHDS = ResourceType
 
 BEACON: Final = "beacon"
 """A Secret that `Plane` keeps in its snapshot and nothing refers to: what a state-of-the-world client asks for to
@@ -80,11 +81,19 @@ class Received:
         """A resource as protobuf's JSON has it."""
         return codec.to_dict(codec.decode(self.type.message, self.items[name].body))
 
+    @property
+    def text(self) -> str:
+        """What all resources say."""
+        return str([self.content(name) for name in sorted(self.items)])
+
 
 @dataclass(slots=True)
 class _Interest:
     """One type: what is asked for, and what the server said of it. `due` are names that may come at a version that the
     client has: those that it asked for, and the endpoints of clusters that it was sent.
+
+    `routes` is there for virtual hosts: those of the RouteConfigurations that were told are asked for, and those of
+    `configured`, which were sent since, are all due.
     """
 
     names: set[str] = field(default_factory=set)
@@ -97,9 +106,15 @@ class _Interest:
     unanswered: str = ""
     nonce: str = ""
     accepted: str = ""
+    routes: "_Interest | None" = None
+    configured: set[str] = field(default_factory=set)
 
     def covers(self, name: str) -> bool:
-        return self.wildcard or name in self.names
+        in_scope = self.routes is None or route_configuration_of(name) in self.routes.told
+        return (self.wildcard and in_scope) or name in self.names
+
+    def is_due(self, name: str) -> bool:
+        return self.everything_due or name in self.due or route_configuration_of(name) in self.configured
 
     def drop_uncovered(self) -> None:
         self.told = {name: version for name, version in self.told.items() if self.covers(name)}
@@ -126,6 +141,7 @@ class AdsClient(ABC):
         self._node: str | None = node
         self.node = node
         self._interests = {type_: _Interest() for type_ in ResourceType}
+        self._interests[VHDS].routes = self._interests[RDS]
         self._nonces: set[str] = set()
         self._barriers = itertools.count()
 
@@ -191,6 +207,27 @@ class AdsClient(ABC):
         await self.nack(received, words)
         return received
 
+    @property
+    def routing(self) -> ResourceType:
+        """The type in which virtual hosts come."""
+        return VHDS if self.variant is Variant.DELTA else RDS
+
+    async def expect_hosts(self, *news: str, removed: tuple[str, ...] = ()) -> Received:
+        """The same for virtual hosts, which in the state of the world are inside of RouteConfigurations."""
+        if self.variant is Variant.DELTA:
+            return await self.expect(VHDS, *news, removed=removed)
+        return await self.expect(RDS, *set(map(route_configuration_of, (*news, *removed))))
+
+    async def accept_hosts(self, *news: str, removed: tuple[str, ...] = ()) -> Received:
+        received = await self.expect_hosts(*news, removed=removed)
+        await self.ack(received)
+        return received
+
+    async def refuse_hosts(self, *news: str, removed: tuple[str, ...] = (), words: str = "refused") -> Received:
+        received = await self.expect_hosts(*news, removed=removed)
+        await self.nack(received, words)
+        return received
+
     async def expect_nothing(self) -> None:
         """Nothing is there to be read, and nothing is due: what is asked now is answered next.
 
@@ -237,7 +274,7 @@ class AdsClient(ABC):
     def want(self, type_: ResourceType, names: set[str]) -> None:
         """Rules 5 and 6, as the client sees them."""
         interest = self._interests[type_]
-        everything = "*" in names or (not names and interest.legacy and type_ in FULL_SET)
+        everything = "*" in names or (not names and interest.legacy and type_ in LEGACY_WILDCARD)
         interest.everything_due |= everything
         interest.wildcard |= everything
         if names and interest.legacy:
@@ -281,19 +318,23 @@ class AdsClient(ABC):
         assert full or received.items.keys() == received.news, "what is known, and nobody asked for"
         assert received.news or received.removed or interest.everything_due or (full and interest.due), "no news"
         for name in received.removed:
-            assert interest.covers(name), "the removal of what nobody asked for"
-            assert name in interest.told or name in interest.due, "the removal of what was never there"
+            has = name in interest.told
+            assert interest.covers(name) or (has and received.type is VHDS), "the removal of what nobody asked for"
+            assert has or interest.is_due(name), "the removal of what was never there"
 
     def _note(self, received: Received) -> None:
         interest = self._interests[received.type]
         if received.type is CDS:
             # Rule 4: a cluster that changed waits for its endpoints, which may come again.
             self._interests[EDS].due |= received.news
+        if received.type is RDS:
+            self._interests[VHDS].configured |= received.items.keys()
         interest.before = interest.told
         interest.told = {name: version for name, version in interest.told.items() if name not in received.removed}
         interest.told |= {name: item.version for name, item in received.items.items()}
         interest.due -= received.items.keys() if received.type is EDS else interest.due
         interest.everything_due = False
+        interest.configured.clear()
         interest.unanswered = interest.nonce = received.nonce
         self._nonces.add(received.nonce)
 
@@ -303,9 +344,7 @@ class AdsClient(ABC):
         assert len(by_name) == len(items), f"rule 8: a name twice in {[item.name for item in items]}"
         interest = self._interests[type_]
         news = {
-            name
-            for name, item in by_name.items()
-            if interest.everything_due or name in interest.due or interest.told.get(name) != item.version
+            name for name, item in by_name.items() if interest.is_due(name) or interest.told.get(name) != item.version
         }
         version = self._version(message)
         if self._is_full(type_):

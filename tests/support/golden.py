@@ -31,6 +31,7 @@ INPUT: Final = "in.yaml"
 _TYPES: Final = {
     "listeners.yaml": ResourceType.LISTENER,
     "routes.yaml": ResourceType.ROUTES,
+    "virtual-hosts.yaml": ResourceType.VIRTUAL_HOST,
     "clusters.yaml": ResourceType.CLUSTER,
     "endpoints.yaml": ResourceType.ENDPOINTS,
     "secrets.yaml": ResourceType.SECRET,

@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 
 import grpc
 
-from tests.support.ads_client import BEACON, CDS, EDS, LDS, PATIENCE, RDS, SDS, AdsClient, DeltaClient, SotwClient
+from tests.support.ads_client import BEACON, CDS, EDS, LDS, PATIENCE, RDS, SDS, VHDS, AdsClient, DeltaClient, SotwClient
 from tests.support.authority import Issued
 from tests.support.objects import ingress, path, rule, service, slice_of
 from xds.kube.change import Applied, Batch, Change, Deleted, Listed
@@ -20,6 +20,7 @@ from xds.metrics import Metrics
 from xds.pipeline import Pipeline
 from xds.protocol.messages import Variant
 from xds.protocol.status import Status, TypeStatus
+from xds.protocol.subscription import LEGACY_WILDCARD
 from xds.resources.options import ProxyOptions
 from xds.server.ads import OPTIONS, AdsService
 from xds.server.tls import ServerTls, TlsFiles, must_name_the_node
@@ -49,7 +50,9 @@ class Plane:
     ) -> None:
         translate = translate or TranslateOptions()
         state = KubeState(claim_classless=True, default_tls_secret=translate.default_tls_secret)
-        self.pipeline = Pipeline(state, translate, proxy or ProxyOptions())
+        options = proxy or ProxyOptions()
+        self.pipeline = Pipeline(state, translate, options)
+        self._vhds = options.vhds
         self.metrics = Metrics()
         self.address = ""
         self.tls = ServerTls.load(tls) if tls else None
@@ -58,7 +61,7 @@ class Plane:
 
     async def __aenter__(self) -> Self:
         authorize = (must_name_the_node,) if self.tls else ()
-        self.ads = AdsService(self.pipeline.store, self.metrics, self._clock, *authorize)
+        self.ads = AdsService(self.pipeline.store, self.metrics, self._clock, *authorize, vhds=self._vhds)
         server = grpc.aio.server(options=OPTIONS)
         self.ads.register(server)
         self.address = f"127.0.0.1:{self._listen(server)}"
@@ -127,9 +130,12 @@ class Plane:
             (EDS, self.names(EDS)),
             (LDS, ()),
             (RDS, self.names(RDS)),
+            (VHDS, ()),
             (SDS, self.names(SDS)),
         ):
-            if names or type_ in (CDS, LDS):
+            if type_ is VHDS and (client.variant is Variant.SOTW or not self._vhds):
+                continue
+            if names or type_ in LEGACY_WILDCARD:
                 await client.subscribe(type_, *names)
                 await client.accept(type_, *(names or self.names(type_)))
         return client

@@ -11,11 +11,12 @@ from xds.protocol.events import Event, Rejected
 from xds.protocol.messages import DeltaRequest, Node, Response, SotwRequest, Variant
 from xds.protocol.refusal import NAMED
 from xds.protocol.session import Fleet, Session
+from xds.protocol.subscription import LEGACY_WILDCARD
 from xds.protocol.watch import FULL_SET
-from xds.snapshot.resource import Resource, ResourceType, resource
+from xds.snapshot.resource import Resource, ResourceType, resource, route_configuration_of
 from xds.snapshot.store import Revision, Store
 
-CDS, EDS, SDS, LDS, RDS = ResourceType
+CDS, EDS, SDS, LDS, RDS, VHDS = ResourceType
 
 NODE = Node("envoy-1", "fleet", "envoy 1.40.0")
 
@@ -27,8 +28,8 @@ class World:
 
     def __init__(self, **kinds: Bodies) -> None:
         self.store = Store()
-        self.fleet = Fleet(self.store)
-        self.served = self.fleet.store
+        self.fleet = Fleet(self.store, inline, vhds=True)
+        self.served = self.fleet.verdicts.served
         self.clients: list[Client] = []
         self.now = 100.0
         self.commit(**kinds)
@@ -82,9 +83,11 @@ class Interest:
         self.asked = False
         self.wavers = False  # the wildcard came or went later: a request of that may still be on its way
         self.type = type_
+        self.routes: Mapping[str, Resource] | None = None  # of virtual hosts: those that were told are in the wildcard
 
     def covers(self, name: str) -> bool:
-        return self.wildcard or name in self.names
+        in_scope = self.routes is None or route_configuration_of(name) in self.routes
+        return (self.wildcard and in_scope) or name in self.names
 
 
 class Client:
@@ -94,12 +97,14 @@ class Client:
         self.world = world
         self.variant = variant
         self.session = Session(world.fleet, variant, now=world.now)
+        self.view = world.fleet.composer(variant).view
         self.interests = {type_: Interest(type_) for type_ in ResourceType}
         self.told: dict[ResourceType, dict[str, Resource]] = {type_: {} for type_ in ResourceType}
         self.held: dict[ResourceType, dict[str, Resource]] = {type_: {} for type_ in ResourceType}
         self.refused: dict[ResourceType, dict[str, str]] = {type_: {} for type_ in ResourceType}
         self.again: dict[ResourceType, set[str]] = {type_: set() for type_ in ResourceType}
         self.again_all: set[ResourceType] = set()
+        self.configured: set[str] = set()  # sent, and not their virtual hosts
         self.wire: dict[ResourceType, Response] = {}
         self.news: dict[ResourceType, set[str]] = {}
         self.nonces: dict[ResourceType, str] = {}
@@ -233,8 +238,10 @@ class Client:
 
     def _want(self, type_: ResourceType, names: Collection[str], known: Mapping[str, str]) -> None:
         interest = self.interests[type_]
+        if type_ is VHDS and not interest.asked and self.interests[RDS].asked:
+            interest.routes = self.told[RDS]
         plain = set(names) - {"*"}
-        all_ = "*" in names or (not names and not interest.named and type_ in FULL_SET)
+        all_ = "*" in names or (not names and not interest.named and type_ in LEGACY_WILDCARD)
         delta = self.variant is Variant.DELTA
         first_all = all_ and (not interest.wildcard or (delta and "*" in names))
         if not delta:
@@ -257,7 +264,7 @@ class Client:
         interest.asked = True
 
     def _is_right(self, type_: ResourceType, name: str, known: Mapping[str, str]) -> bool:
-        item = self.world.served.get(type_, name)
+        item = self.view.resources(type_).get(name)
         return item is not None and known.get(name) == item.version
 
     def _learn(self, type_: ResourceType, known: Mapping[str, str]) -> None:
@@ -271,6 +278,8 @@ class Client:
             for name in [name for name in names if not covers(name)]:
                 del names[name]
         self.again[type_] = set(filter(covers, self.again[type_]))
+        if type_ is RDS:
+            self._drop_uncovered(VHDS)
         if not self.interests[type_].wildcard:
             self.again_all.discard(type_)
 
@@ -300,6 +309,7 @@ class Client:
             for item in response.resources
             if response.type in self.again_all
             or item.name in again
+            or (response.type is VHDS and route_configuration_of(item.name) in self.configured)
             or item.name not in told
             or told[item.name].version != item.version
         }
@@ -310,7 +320,7 @@ class Client:
         names = {item.name for item in response.resources}
         if full:
             assert news or all_ or again or set(told) - names, "a full set without news"
-            existing = set(filter(covers, self.world.served.resources(type_)))
+            existing = set(filter(covers, self.view.resources(type_)))
             if again:  # it tries a part of what was refused together: what is new besides may come later
                 existing &= self.held[type_].keys()
             assert names >= existing - self.refused[type_].keys() - again, "a full set that isn't"
@@ -319,19 +329,26 @@ class Client:
             assert all_ or names or response.removed, "an empty response"
         assert all(map(covers, names)), "what nobody asked for"
         for name in response.removed:
-            assert self.world.served.get(type_, name) is None
+            assert name not in self.view.resources(type_)
+            configured = route_configuration_of(name) in self.configured
+            if type_ is VHDS and (all_ or configured or not covers(name)):
+                continue  # what a RouteConfiguration left behind, or a name that stands for none
             assert covers(name), "the removal of what nobody asked for"
             assert name in told or name in again, "the removal of what was never there"
 
     def _check_order(self, response: Response, gone: Iterable[str]) -> None:
-        if response.type is RDS and self.interests[CDS].wildcard and not self.interests[CDS].wavers:
+        type_ = response.type
+        if type_ in (RDS, VHDS) and self.interests[CDS].wildcard and not self.interests[CDS].wavers:
             for item in response.resources:
-                if item.name not in self.again[RDS] and RDS not in self.again_all:
+                configured = type_ is VHDS and route_configuration_of(item.name) in self.configured
+                if item.name not in self.again[type_] and type_ not in self.again_all and not configured:
                     missing = clusters_of(item) - set(self.told[CDS]) - self.world.fleet.verdicts.withdrawn(CDS)
                     assert not missing, f"a route to {missing}, which was not sent"
-        if response.type is CDS:
-            for route in self.held[RDS].values():
-                if route.name in self.world.served.resources(RDS) or self.variant is Variant.DELTA:
+        if type_ is CDS:
+            hosts = self.view.resources(VHDS)  # of a RouteConfiguration that is gone they may be left, for a while
+            held = (route for name, route in self.held[VHDS].items() if name in hosts)
+            for route in (*self.held[RDS].values(), *held):
+                if route.name in self.view.resources(route.type) or self.variant is Variant.DELTA:
                     assert not clusters_of(route) & set(gone) & self.held[CDS].keys(), (
                         "the removal of a cluster that a route still names"
                     )
@@ -340,6 +357,10 @@ class Client:
         type_ = response.type
         if type_ is CDS:
             self.again[EDS] |= {name for name in news if self.interests[EDS].covers(name)}
+        if type_ is RDS and self.variant is Variant.DELTA:
+            self.configured |= {item.name for item in response.resources}
+        elif type_ is VHDS:
+            self.configured.clear()
         for name in gone:
             self.told[type_].pop(name, None)
         self.told[type_] |= {item.name: item for item in response.resources}
@@ -365,6 +386,13 @@ class Client:
         for name in set(self.held[type_]) - names if full else set(response.removed):
             self.held[type_].pop(name, None)
             self.refused[type_].pop(name, None)
+
+
+def inline(configuration: bytes, virtual_hosts: Iterable[bytes]) -> bytes:
+    """A made-up RouteConfiguration with made-up virtual hosts inside, which both end in `:cluster,cluster`."""
+    parts = [configuration, *virtual_hosts]
+    clusters = b",".join(part.rpartition(b":")[2] for part in parts if b":" in part)
+    return b"+".join(parts).replace(b":", b" ") + b":" + clusters if len(parts) > 1 else configuration
 
 
 def clusters_of(route: Resource) -> set[str]:

@@ -31,7 +31,7 @@ from xds.translate.matcher import (
 )
 from xds.translate.model import Backend, BackendKey, Termination
 from xds.translate.names import InvalidError, valid_path
-from xds.translate.request import Request
+from xds.translate.request import Request, without_port
 from xds.translate.translator import Translator
 
 
@@ -132,6 +132,14 @@ class Witness:
                     if self.state.ingress(each.key) is None and _names(each, step.host):
                         yield each, self.state.claim(each).why
 
+    def _virtual_host(self, routes: str, host: str) -> str:
+        """The name of the one that Envoy chooses: its wildcards stand for any number of labels, the longest wins."""
+        labels = host.lower().split(".")
+        wildcards = (".".join(("*", *labels[count:])) for count in range(1, len(labels) + 1))
+        named = (names.virtual_host(routes, domain) for domain in (host.lower(), *wildcards))
+        existing = self.store.virtual_hosts(routes)
+        return next((name for name in named if name in existing), names.virtual_host(routes, "*"))
+
     def _resources(
         self, request: Request, termination: Termination | None, backend: BackendKey | None
     ) -> Iterator[Resource]:
@@ -142,10 +150,10 @@ class Witness:
         if termination:
             wanted.append((ResourceType.SECRET, names.secret(termination.secret)))
         wanted.append((ResourceType.LISTENER, names.HTTPS if request.https else names.HTTP))
-        if termination:
-            wanted.append((ResourceType.ROUTES, names.https_routes(termination.secret)))
-        elif not request.https:
-            wanted.append((ResourceType.ROUTES, names.HTTP))
+        if termination or not request.https:
+            routes = names.https_routes(termination.secret) if termination else names.HTTP
+            wanted.append((ResourceType.ROUTES, routes))
+            wanted.append((ResourceType.VIRTUAL_HOST, self._virtual_host(routes, without_port(request.authority))))
         yield from filter(None, (self.store.get(type_, name) for type_, name in wanted))
 
 

@@ -114,7 +114,7 @@ def findings(witness: Witness, key: Key) -> Findings | None:
         {secret: traffic.verdict(secret) for secret in secrets},
         {each: (traffic.backends[each], tuple(witness.state.slices(each.service_key))) for each in keys},
         tuple((each, traffic.since(each)) for each in witness.problems([ingress.ref])),
-        tuple(_resources(witness, keys, secrets)),
+        tuple(_resources(witness, keys, secrets, hosts)),
     )
 
 
@@ -131,13 +131,18 @@ def _secret(ingress: Ingress, entry: IngressTLS, default: Key | None) -> Key | N
     return Key(ingress.key.namespace, entry.secret_name) if entry.secret_name else default
 
 
-def _resources(witness: Witness, backends: Sequence[BackendKey], secrets: set[Key]) -> Iterator[Resource]:
+def _resources(
+    witness: Witness, backends: Sequence[BackendKey], secrets: set[Key], hosts: Iterable[str]
+) -> Iterator[Resource]:
     """What exists of what it leads to, in the order in which an update reaches a proxy."""
     clusters = [names.cluster(each) for each in backends]
     wanted = [(type_, name) for type_ in (ResourceType.CLUSTER, ResourceType.ENDPOINTS) for name in clusters]
     wanted += [(ResourceType.SECRET, names.secret(each)) for each in sorted(secrets)]
     wanted += [(ResourceType.LISTENER, name) for name in (names.HTTP, *((names.HTTPS,) if secrets else ()))]
-    wanted += [(ResourceType.ROUTES, name) for name in (names.HTTP, *map(names.https_routes, sorted(secrets)))]
+    routes = (names.HTTP, *map(names.https_routes, sorted(secrets)))
+    wanted += [(ResourceType.ROUTES, name) for name in routes]
+    domains = [host or "*" for host in hosts]
+    wanted += [(ResourceType.VIRTUAL_HOST, names.virtual_host(name, each)) for name in routes for each in domains]
     return filter(None, (witness.store.get(type_, name) for type_, name in wanted))
 
 

@@ -188,7 +188,9 @@ class Backlog:
         self.asked, self.everything, self.before, self._doubt = frozenset(), False, None, None
         since = min((self._since.pop(name) for name in (*upserts, *released)), default=None)
         bases = {**upserts, **released} if released else upserts
-        added = asked.difference(kept).union(name for name, base in upserts.items() if base is None)
+        added = asked.difference(kept) if kept else asked
+        if upserts:
+            added = added.union(name for name, base in upserts.items() if base is None)
         names = asked.union(upserts, released) if upserts or released else asked
         return Taken(names, everything, added, tuple(kept.values()), since, oldest(since, doubt), bases, before)
 

@@ -3,12 +3,18 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from xds.protocol.events import Event, Rejected
 from xds.protocol.session import Session
 from xds.protocol.verdicts import Verdicts
 from xds.snapshot.resource import Resource
 from xds.snapshot.store import ResourceKey, Store
+
+MOST: Final = 10
+"""Virtual hosts that are told of the refusal of the RouteConfiguration that they are inside of. If it may be any of
+more, that is told of.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +74,12 @@ class Complaints:
 
     def _note(self, event: Rejected) -> None:
         """Of those who refuse the same, the first has the word."""
-        for name, version in event.rejection.culprits:
-            known = self._heard.get((event.type, name))
+        culprits = [(event.type, name, version) for name, version in event.rejection.culprits]
+        blamed = [(each.type, each.name, each.version) for each in self._verdicts.blamed(event)]
+        for type_, name, version in blamed if 0 < len(blamed) <= MOST else culprits:
+            known = self._heard.get((type_, name))
             if known is None or known.version != version:
-                self._heard[event.type, name] = _Heard(version, event.rejection.message)
+                self._heard[type_, name] = _Heard(version, event.rejection.message)
 
     def _stands(self, key: ResourceKey, heard: _Heard, proxies: int) -> bool:
         """A new version that nobody has tried yet leaves things as they were."""

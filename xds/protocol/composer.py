@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 
 from xds.protocol.messages import Response, Variant
 from xds.snapshot.resource import Resource, ResourceType
-from xds.snapshot.store import Store
+from xds.snapshot.view import View
 
 _by_name = attrgetter("name")
 
@@ -41,8 +41,8 @@ class Composer:
     Nonces are numbers of this composer: the same for all streams that share a response, and growing on each.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, view: View) -> None:
+        self.view = view
         self._revision = 0
         self._shared: WeakValueDictionary[Selection, Response] = WeakValueDictionary()
         self._last_nonce = 0
@@ -56,9 +56,9 @@ class Composer:
         return response
 
     def _forget_old(self) -> None:
-        if self._revision != self._store.revision:
+        if self._revision != self.view.revision:
             self._shared.clear()
-            self._revision = self._store.revision
+            self._revision = self.view.revision
 
     def _make(self, selection: Selection) -> Response:
         self._last_nonce += 1
@@ -68,13 +68,13 @@ class Composer:
             nonce=str(self._last_nonce),
             version=self._version(selection),
             revision=self._revision,
-            resources=tuple(sorted((*self._found(selection), *selection.kept), key=_by_name)),
+            resources=tuple(sorted((*map(self.view.complete, self._found(selection)), *selection.kept), key=_by_name)),
             removed=self._removed(selection) if selection.variant is Variant.DELTA else (),
         )
 
     def _version(self, selection: Selection) -> str:
         """That of the store; what a proxy has that keeps something for a while is not what the store has."""
-        version = self._store.version(selection.type)
+        version = self.view.version(selection.type)
         if not selection.kept and not selection.withheld:
             return version
         kept = [f"{resource.name}\0{resource.version}\0" for resource in selection.kept]
@@ -82,7 +82,7 @@ class Composer:
         return f"{version}+{blake2b(apart.encode(), digest_size=8).hexdigest()}"
 
     def _found(self, selection: Selection) -> Iterable[Resource]:
-        resources = self._store.resources(selection.type)
+        resources = self.view.resources(selection.type)
         if not selection.everything:
             names = selection.names - selection.apart if selection.kept or selection.withheld else selection.names
             return (resources[name] for name in names if name in resources)
@@ -92,6 +92,6 @@ class Composer:
         return resources.values()
 
     def _removed(self, selection: Selection) -> tuple[str, ...]:
-        resources = self._store.resources(selection.type)
+        resources = self.view.resources(selection.type)
         kept = {resource.name for resource in selection.kept}
         return tuple(sorted(name for name in selection.names if name not in resources and name not in kept))

@@ -31,6 +31,9 @@ later ones. Where there are new clusters all the time, that would be for ever; s
 SEND_ORDER: Final = (*ResourceType, *ResourceType)
 """Twice: what an update lets go that goes before it in order (the removal of a cluster) goes behind it."""
 
+ROUTING: Final = (ResourceType.LISTENER, ResourceType.ROUTES, ResourceType.VIRTUAL_HOST)
+"""What leads requests to clusters."""
+
 _NOTHING: Final[Set[str]] = frozenset()
 
 Watches = Mapping[ResourceType, Watch]
@@ -79,7 +82,7 @@ class Warming:
 
 def updates_are_free(type_: ResourceType, watches: Watches, warming: Warming) -> bool:
     """Whether updates may go now: listeners and routes wait for new clusters, and those for their endpoints."""
-    if type_ not in (ResourceType.LISTENER, ResourceType.ROUTES):
+    if type_ not in ROUTING:
         return True
     return not warming and not adds_clusters(watches)
 
@@ -94,7 +97,7 @@ def adds_clusters(watches: Watches, *, unsent: bool = False) -> bool:
 
 def kept_waiting(watches: Watches) -> float:
     """The oldest revision of listeners and routes that could go by now, were it not for new clusters; else infinite."""
-    routing = (watches[type_] for type_ in (ResourceType.LISTENER, ResourceType.ROUTES) if type_ in watches)
+    routing = (watches[type_] for type_ in ROUTING if type_ in watches)
     waiting = (watch.backlog.since for watch in routing if watch.due and watch.backlog.upserts)
     return min((since for since in waiting if since is not None), default=inf)
 
@@ -106,17 +109,17 @@ def held_removals(watch: Watch, watches: Watches, *, free: bool) -> Set[str]:
         return _NOTHING
     match watch.type:
         case ResourceType.CLUSTER:
-            return _since(_lacks(watches, ResourceType.LISTENER, ResourceType.ROUTES), removals)
+            return _since(_lacks(watches, *ROUTING), removals)
         case ResourceType.ENDPOINTS:
             return _unremoved_clusters(watches.get(ResourceType.CLUSTER)) & removals.keys()
-        case ResourceType.LISTENER:
+        case ResourceType.LISTENER | ResourceType.VIRTUAL_HOST:
             return _NOTHING if free else frozenset(removals)
         case ResourceType.SECRET | ResourceType.ROUTES:
             return _since(_lacks(watches, ResourceType.LISTENER), removals)
 
 
-def routing_is_watched(watches: Watches) -> bool:
-    return ResourceType.LISTENER in watches and ResourceType.ROUTES in watches
+def routing_is_watched(watches: Watches, served: Set[ResourceType]) -> bool:
+    return all(type_ in watches for type_ in ROUTING if type_ in served)
 
 
 def _lacks(watches: Watches, *types: ResourceType) -> float:

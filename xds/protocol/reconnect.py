@@ -6,12 +6,13 @@ from xds.protocol.backlog import BEFORE
 from xds.protocol.subscription import Demand, Subscription
 from xds.protocol.watch import Watch
 from xds.snapshot.resource import Resource, ResourceType
-from xds.snapshot.store import ResourceChange, Store
+from xds.snapshot.store import ResourceChange
+from xds.snapshot.view import View
 
 Known = Mapping[str, str]
 
 
-def resume(watch: Watch, demand: Demand, known: Known, store: Store, withdrawn: Set[str]) -> None:
+def resume(watch: Watch, demand: Demand, known: Known, view: View, withdrawn: Set[str]) -> None:
     """Ask for what the proxy doesn't have; note as changed what it has in another version, or has no more reason to
     have. What is right is not sent again, and what was `withdrawn` since others refused it costs the proxy nothing.
 
@@ -19,7 +20,7 @@ def resume(watch: Watch, demand: Demand, known: Known, store: Store, withdrawn: 
     the network by sending them in initial_resource_versions."
     https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#incremental-xds
     """
-    current = store.resources(watch.type)
+    current = view.resources(watch.type)
     watch.ask(Demand(demand.subscription, demand.names.difference(known)))
     watch.backlog.before = Subscription(frozenset(known))
     for name, version in known.items():

@@ -13,6 +13,7 @@ from xds.protocol.messages import DeltaRequest, Node, Request, Response, SotwReq
 from xds.protocol.ordering import (
     PATIENCE,
     RESUME_GRACE,
+    ROUTING,
     SEND_ORDER,
     Warming,
     adds_clusters,
@@ -26,9 +27,11 @@ from xds.protocol.standing import Lack, lacks
 from xds.protocol.status import Status
 from xds.protocol.subscription import Demand, NameSets, Subscription, after_delta, after_sotw, check_count
 from xds.protocol.verdicts import Verdicts
+from xds.protocol.virtual_hosts import VirtualHosts
 from xds.protocol.watch import Flight, Watch
 from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import ResourceKey, Revision, Store
+from xds.snapshot.view import Inline, InlinedView, View
 
 UNSERVED_LIMIT: Final = 16
 """Type URLs remembered of those that are not served."""
@@ -42,13 +45,21 @@ class Fleet:
 
     Args:
         wanted: The snapshot that the source asks for. Its owner gives each revision to `follow`.
+        inline: How virtual hosts are put into a RouteConfiguration, for those that don't take them by themselves.
+        vhds: Whether delta streams do.
     """
 
-    def __init__(self, wanted: Store) -> None:
+    def __init__(self, wanted: Store, inline: Inline, *, vhds: bool) -> None:
         self.verdicts = Verdicts(wanted)
-        self.store = self.verdicts.served
-        self.composer = Composer(self.store)
+        store = self.verdicts.served
         self.names = NameSets()
+        inlined = Composer(InlinedView(store, inline))
+        # There is no VHDS in the state of the world.
+        self._composers = {Variant.SOTW: inlined, Variant.DELTA: Composer(View(store)) if vhds else inlined}
+
+    def composer(self, variant: Variant) -> Composer:
+        """Makes the responses for a stream, of the snapshot as that sees it."""
+        return self._composers[variant]
 
     def follow(self, revision: Revision) -> Revision | None:
         """What a revision of the wanted snapshot changes for the sessions: to be given to their `update`."""
@@ -73,7 +84,8 @@ class Session:
     """
 
     __slots__ = (
-        "_fleet",
+        "_composer",
+        "_names",
         "_node",
         "_patience_until",
         "_resuming_until",
@@ -81,16 +93,23 @@ class Session:
         "_unserved",
         "_untold",
         "_variant",
+        "_verdicts",
+        "_view",
+        "_virtual_hosts",
         "_warming",
         "_watches",
     )
 
     def __init__(self, fleet: Fleet, variant: Variant, *, now: float) -> None:
-        self._fleet = fleet
+        self._composer = fleet.composer(variant)
+        self._view = self._composer.view
+        self._names = fleet.names
+        self._verdicts = fleet.verdicts
         self._variant = variant
         self._since = now
         self._node: Node | None = None
         self._watches: dict[ResourceType, Watch] = {}
+        self._virtual_hosts = VirtualHosts(self._view, self._watches, self._names)
         self._warming = Warming()
         self._patience_until: float | None = None
         self._resuming_until: float | None = None
@@ -121,7 +140,7 @@ class Session:
         """Whether `update` would have anything to do."""
         return any(
             change.type in self._watches and self._watches[change.type].subscription.covers(change.name)
-            for change in revision.changes
+            for change in self._view.changes(revision)
         )
 
     def status(self) -> Status:
@@ -135,7 +154,7 @@ class Session:
 
     def lacks(self, resources: Iterable[Resource]) -> tuple[Lack, ...]:
         """Which of these resources of the snapshot the proxy doesn't have, and why."""
-        return tuple(lacks(self._watches, resources, self._fleet.verdicts))
+        return tuple(lacks(self._watches, resources, self._verdicts, self._view))
 
     def deadline(self) -> float | None:
         """When `take_responses` should be called even if nothing happens."""
@@ -150,7 +169,7 @@ class Session:
         """
         self._identify(request)
         type_ = _TYPES.get(request.type_url)
-        if type_ is None:
+        if type_ not in self._view.types:
             return self._not_served(request.type_url)
         watch = self._watches.get(type_)
         if watch is None:
@@ -167,15 +186,19 @@ class Session:
 
     def update(self, revision: Revision) -> None:
         """The store has become this revision. Costs what changed, not what is subscribed."""
-        for change in revision.changes:
+        changes = self._view.changes(revision)
+        for change in changes:
             watch = self._watches.get(change.type)
             if watch is not None:
                 watch.note(change, revision)
+        self._virtual_hosts.changed(changes)
 
     def take_responses(self, now: float) -> list[Response]:
         """What may be sent now; each counts as sent from here on."""
         self._warming.expire(now)
-        if self._resuming_until is not None and (now >= self._resuming_until or routing_is_watched(self._watches)):
+        if self._resuming_until is not None and (
+            now >= self._resuming_until or routing_is_watched(self._watches, self._view.types)
+        ):
             self._resuming_until = None
         flights = [flight for flight in (self._send(type_, now) for type_ in SEND_ORDER) if flight]
         if kept_waiting(self._watches) == inf:
@@ -188,7 +211,7 @@ class Session:
             return
         if request.node is None:
             raise ProtocolError(ErrorCode.INVALID_ARGUMENT, "the first request of a stream must have a node")
-        if not self._fleet.store.revision:
+        if not self._view.revision:
             raise ProtocolError(ErrorCode.UNAVAILABLE, "there is no snapshot yet, try again")
         self._node = request.node
 
@@ -200,10 +223,7 @@ class Session:
         return [Unserved(type_url)]
 
     def _end_of_warming(self) -> float | None:
-        waiting = any(
-            type_ in self._watches and len(self._watches[type_].backlog)
-            for type_ in (ResourceType.LISTENER, ResourceType.ROUTES)
-        )
+        waiting = any(type_ in self._watches and len(self._watches[type_].backlog) for type_ in ROUTING)
         deadline = self._warming.deadline()
         return deadline if waiting and isfinite(deadline) and not adds_clusters(self._watches) else None
 
@@ -220,15 +240,18 @@ class Session:
         known = request.initial_resource_versions if isinstance(request, DeltaRequest) else {}
         check_count(len(known), request.type_url)
         self._watches[watch.type] = watch
+        if watch.type is ResourceType.ROUTES:
+            self._virtual_hosts.brought(filter(demand.subscription.covers, known))
         if known:
-            withdrawn = self._fleet.verdicts.withdrawn(watch.type)
-            resume(watch, demand, known, self._fleet.store, withdrawn)
+            resume(watch, demand, known, self._view, self._verdicts.withdrawn(watch.type))
             if watch.type is ResourceType.ENDPOINTS:
                 self._resend_untold(watch)
             elif watch.type is ResourceType.CLUSTER:
                 self._resuming_until = now + RESUME_GRACE
+            elif watch.type is ResourceType.VIRTUAL_HOST and demand.subscription.scope is not None:
+                self._virtual_hosts.leave(known)
             if not watch.backlog:
-                watch.recognize(self._fleet.store.version(watch.type), now)
+                watch.recognize(self._view.version(watch.type), now)
             return [Resumed(watch.type, known)]
         watch.ask(demand)
         return []
@@ -244,7 +267,7 @@ class Session:
         if request.error is not None:
             if clusters:
                 self._warming.end_all()
-            return [watch.reject(request.error, self._fleet.store.resources(watch.type), now)]
+            return [watch.reject(request.error, self._view.resources(watch.type), now)]
         if clusters:
             self._warming.acknowledged(now)
         return [watch.acknowledge(now)]
@@ -254,20 +277,23 @@ class Session:
         if demand.everything and watch.flight:
             # What is in flight will be the proxy's, whether or not it was asked for when it was removed.
             flying = frozenset(resource.name for resource in watch.flight.response.resources)
-            demand = replace(demand, names=demand.names | (flying - self._fleet.store.resources(watch.type).keys()))
+            demand = replace(demand, names=demand.names | (flying - self._view.resources(watch.type).keys()))
+        before = watch.subscription
         watch.ask(demand)
+        if watch.type is ResourceType.ROUTES and watch.subscription is not before:
+            self._virtual_hosts.unsubscribed()
         # Under a wildcard, names that are dropped again are still to be told.
         check_count(len(watch.backlog.asked), request.type_url)
 
     def _demand(self, old: Subscription, request: Request) -> Demand:
-        names = self._fleet.names
+        names = self._names
         match request:
             case DeltaRequest():
                 demand = after_delta(old, request.subscribe, request.unsubscribe, names)
             case SotwRequest():
                 demand = after_sotw(old, request.names, names)
         check_count(len(demand.subscription.names), request.type_url)
-        return demand
+        return self._virtual_hosts.limit(demand) if request.type_url == ResourceType.VIRTUAL_HOST else demand
 
     def _send(self, type_: ResourceType, now: float) -> Flight | None:
         watch = self._watches.get(type_)
@@ -276,12 +302,14 @@ class Session:
         patience = self._end_of_patience()
         free = updates_are_free(type_, self._watches, self._warming) or (patience is not None and now >= patience)
         held = held_removals(watch, self._watches, free=free)
-        flight = watch.send(self._fleet.composer, free=free, held=held, now=now)
+        flight = watch.send(self._composer, free=free, held=held, now=now)
         if flight and type_ is ResourceType.CLUSTER:
             self._clusters_sent(flight.news)
         elif flight and type_ is ResourceType.ENDPOINTS:
             self._warming.end(resource.name for resource in flight.response.resources)
             self._warming.end(flight.response.removed)
+        elif flight and type_ is ResourceType.ROUTES:
+            self._virtual_hosts.sent(resource.name for resource in flight.response.resources)
         return flight
 
     def _clusters_sent(self, news: Taken) -> None:
@@ -291,10 +319,10 @@ class Session:
         server even though there is no change in endpoints."
         https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#resource-warming
         """
-        clusters = self._fleet.store.resources(ResourceType.CLUSTER)
+        clusters = self._view.resources(ResourceType.CLUSTER)
         self._warming.end(name for name in news.names if name not in clusters)
         # A cluster that is found by DNS has no endpoints in the store, and warms by itself.
-        assigned = self._fleet.store.resources(ResourceType.ENDPOINTS).keys()
+        assigned = self._view.resources(ResourceType.ENDPOINTS).keys()
         self._warming.start(self._routable(news) & clusters.keys() & assigned)
         endpoints = self._watches.get(ResourceType.ENDPOINTS)
         if endpoints is not None:
@@ -307,7 +335,7 @@ class Session:
     def _routable(self, news: Taken) -> Set[str]:
         """The new clusters that a route could name too early. Before a listener or a route is asked for, none does."""
         routing = ResourceType.LISTENER in self._watches or ResourceType.ROUTES in self._watches
-        return self._fleet.store.resources(ResourceType.CLUSTER).keys() if news.everything and routing else news.added
+        return self._view.resources(ResourceType.CLUSTER).keys() if news.everything and routing else news.added
 
     def _resend_untold(self, endpoints: Watch) -> None:
         """Clusters were sent before the first request for endpoints: it may say that it has them, and they are right,
@@ -323,7 +351,7 @@ class Session:
 
     def _send_endpoints(self, watch: Watch, clusters: Set[str]) -> None:
         """Send the endpoints of these clusters again, as far as they are asked for."""
-        existing = self._fleet.store.resources(ResourceType.ENDPOINTS)
+        existing = self._view.resources(ResourceType.ENDPOINTS)
         again = frozenset(name for name in clusters if name in existing and watch.subscription.covers(name))
         if again:
             watch.backlog.ask(again)

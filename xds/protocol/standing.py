@@ -7,6 +7,7 @@ from enum import StrEnum
 from xds.protocol.verdicts import Verdicts
 from xds.protocol.watch import Watch
 from xds.snapshot.resource import Resource, ResourceType
+from xds.snapshot.view import View
 
 
 class Standing(StrEnum):
@@ -34,16 +35,24 @@ class Lack:
     message: str = ""
 
 
-def lacks(watches: Mapping[ResourceType, Watch], resources: Iterable[Resource], verdicts: Verdicts) -> Iterator[Lack]:
-    """Which of these resources of the snapshot the proxy with these watches has not, and why."""
+def lacks(
+    watches: Mapping[ResourceType, Watch], resources: Iterable[Resource], verdicts: Verdicts, view: View
+) -> Iterator[Lack]:
+    """Which of these resources of the snapshot the proxy with these watches has not, and why.
+
+    `view` is how it sees the snapshot: a RouteConfiguration may stand for a virtual host in it.
+    """
+    told = set()
     for resource in resources:
-        watch = watches.get(resource.type)
-        found = standing(watch, resource.name)
+        held = view.holder(resource)
+        watch = watches.get(held.type)
+        found = standing(watch, held.name)
         if found is not Standing.NOT_ASKED and resource.name in verdicts.refused(resource.type):
             found = Standing.REJECTED
-        if found is not Standing.CURRENT:
+        if found is not Standing.CURRENT and held not in told:
+            told.add(held)
             refused = watch.rejection if watch and found is Standing.REJECTED else None
-            yield Lack(resource.type, resource.name, found, refused.message if refused else "")
+            yield Lack(held.type, held.name, found, refused.message if refused else "")
 
 
 def standing(watch: Watch | None, name: str) -> Standing:

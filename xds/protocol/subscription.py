@@ -5,11 +5,11 @@ from typing import Final
 from weakref import WeakValueDictionary
 
 from xds.protocol.errors import ErrorCode, ProtocolError
-from xds.snapshot.resource import ResourceType
+from xds.snapshot.resource import ResourceType, route_configuration_of
 
 WILDCARD: Final = "*"
 
-LEGACY_WILDCARD: Final = frozenset({ResourceType.LISTENER, ResourceType.CLUSTER})
+LEGACY_WILDCARD: Final = frozenset({ResourceType.LISTENER, ResourceType.CLUSTER, ResourceType.VIRTUAL_HOST})
 """The types of which an empty request asks for everything."""
 
 NAMES_LIMIT: Final = 200_000
@@ -46,6 +46,8 @@ class NameSets:
 class Subscription:
     """The names and whether the wildcard was asked for. `legacy`: an empty request still asks for everything.
 
+    `scope`: the wildcard stands for the virtual hosts of these RouteConfigurations; None: for everything.
+
     "Once the client does explicitly subscribe to a resource name (whether it be "*" or any other name), then this
     legacy semantic is no longer available"
     https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#how-the-client-specifies-what-resources-to-return
@@ -54,15 +56,22 @@ class Subscription:
     names: frozenset[str] = frozenset()
     wildcard: bool = False
     legacy: bool = False
+    scope: frozenset[str] | None = None
 
     def covers(self, name: str) -> bool:
-        return self.wildcard or name in self.names
+        return name in self.names or (
+            self.wildcard and (self.scope is None or route_configuration_of(name) in self.scope)
+        )
 
     def __and__(self, other: "Subscription") -> "Subscription":
         """What both cover."""
-        if self.wildcard:
-            return Subscription(other.names, other.wildcard)
-        return Subscription(self.names if other.wildcard else self.names & other.names)
+        if self.wildcard and self.scope is None:
+            return Subscription(other.names, other.wildcard, scope=other.scope)
+        if other.wildcard and other.scope is None:
+            return Subscription(self.names, self.wildcard, scope=self.scope)
+        names = frozenset(name for name in self.names | other.names if self.covers(name) and other.covers(name))
+        scope = (self.scope & other.scope) if self.scope is not None and other.scope is not None else None
+        return Subscription(names, self.wildcard and other.wildcard, scope=scope)
 
 
 def unasked(type_: ResourceType) -> Subscription:
@@ -85,7 +94,7 @@ def after_delta(old: Subscription, subscribe: frozenset[str], unsubscribe: froze
         return _after_nothing(old)
     wildcard = (old.wildcard or WILDCARD in subscribe) and WILDCARD not in unsubscribe
     added, removed = subscribe - {WILDCARD}, unsubscribe - {WILDCARD}
-    new = Subscription(sets.share(_change(old.names, added, removed)), wildcard)
+    new = Subscription(sets.share(_change(old.names, added, removed)), wildcard, scope=old.scope)
     # "Since the specific resource name may also be included in the wildcard, the server must send a response that
     # includes the specific resource", whereas "phantom unsubscriptions" are ignored.
     # https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#unsubscribing-from-resources

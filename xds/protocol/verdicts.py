@@ -13,14 +13,16 @@ from weakref import WeakSet
 
 from xds.protocol.events import Acknowledged, Event, Rejected, Resumed
 from xds.protocol.messages import Response
-from xds.snapshot.resource import Resource, ResourceType
+from xds.snapshot.inlined import InlinedResource
+from xds.snapshot.resource import Resource, ResourceType, route_configuration_of
 from xds.snapshot.store import ResourceChange, ResourceKey, Revision, Store
 
 NEEDED_BY: Final[Mapping[ResourceType, tuple[ResourceType, ...]]] = {
-    ResourceType.CLUSTER: (ResourceType.LISTENER, ResourceType.ROUTES),
-    ResourceType.ENDPOINTS: (ResourceType.LISTENER, ResourceType.ROUTES),
+    ResourceType.CLUSTER: (ResourceType.LISTENER, ResourceType.ROUTES, ResourceType.VIRTUAL_HOST),
+    ResourceType.ENDPOINTS: (ResourceType.LISTENER, ResourceType.ROUTES, ResourceType.VIRTUAL_HOST),
     ResourceType.SECRET: (ResourceType.LISTENER,),
     ResourceType.ROUTES: (ResourceType.LISTENER,),
+    ResourceType.VIRTUAL_HOST: (ResourceType.LISTENER,),
     ResourceType.LISTENER: (),
 }
 """The types that name one, so that their last good version doesn't work without it."""
@@ -81,6 +83,17 @@ class Verdicts:
         untried = self._untried[type_].get(name)
         return untried.good if untried else None
 
+    def blamed(self, event: Rejected) -> list[Resource]:
+        """What of the snapshot a refusal is about; empty if others accepted all of it.
+
+        Of virtual hosts that were sent inside of a RouteConfiguration, those that the words name, if any.
+        """
+        names = {name for name, _ in event.rejection.culprits}
+        culprits = [resource for resource in event.response.resources if resource.name in names]
+        blamed = list(filter(self._is_wanted, self._untried_of(culprits)))
+        named = [each for each in blamed if _is_named(each, event.rejection.message)]
+        return named or blamed
+
     def follow(self, revision: Revision) -> Revision | None:
         """The wanted snapshot has become this revision. Returns what that changes in what is served."""
         unserved = [change for change in revision.changes if change.name in self._refused[change.type]]
@@ -101,11 +114,11 @@ class Verdicts:
         changes: dict[ResourceKey, Resource | None] = {}
         for event in events:
             match event:
-                case Acknowledged(type=type_, response=response):
-                    changes |= self._accept(type_, response)
+                case Acknowledged(response=response):
+                    changes |= self._accept(response)
                 case Rejected(type=type_, rejection=rejection):
                     if type_ is not ResourceType.LISTENER or CANNOT_BIND not in rejection.message:
-                        changes |= self._refuse(type_, rejection.culprits)
+                        changes |= self._refuse(self.blamed(event))
                 case Resumed(type=type_, versions=versions):
                     changes |= self._recognize(type_, versions)
         return self._change(changes, now) if changes else []
@@ -143,20 +156,29 @@ class Verdicts:
         """Whether something of these types is untried, and may return to what it was, or to what turns out good yet."""
         return any(self._untried[type_] for type_ in types)
 
-    def _accept(self, type_: ResourceType, response: Response) -> Mapping[ResourceKey, Resource | None]:
-        untried = self._untried[type_]
-        if not untried or response in self._accepted:
+    def _accept(self, response: Response) -> Mapping[ResourceKey, Resource | None]:
+        if response in self._accepted or not any(self._untried[type_] for type_ in _parts(response.type)):
             return {}
         self._accepted.add(response)
         found: dict[ResourceKey, Resource | None] = {}
-        for resource in response.resources:
-            known = untried.get(resource.name)
-            if known is None:
-                continue
+        for resource in self._untried_of(response.resources):
+            known = self._untried[resource.type][resource.name]
             if self._is_wanted(resource):
-                found |= self._tried(type_, resource.name)
+                found |= self._tried(resource.type, resource.name)
             elif known.good is None or response.revision > known.good_at:
                 known.good, known.good_at = resource, response.revision
+        return found
+
+    def _untried_of(self, resources: Iterable[Resource]) -> list[Resource]:
+        """Those of which some version is untried: of a RouteConfiguration with virtual hosts inside, such parts."""
+        found = []
+        for resource in resources:
+            if isinstance(resource, InlinedResource):
+                parts = resource.hosts
+                found += [parts[name] for name in self._untried[ResourceType.VIRTUAL_HOST] if name in parts]
+                resource = resource.configuration  # noqa: PLW2901 - which is what remains of it
+            if resource.name in self._untried[resource.type]:
+                found.append(resource)
         return found
 
     def _recognize(self, type_: ResourceType, versions: Mapping[str, str]) -> Mapping[ResourceKey, Resource | None]:
@@ -166,6 +188,20 @@ class Verdicts:
         found: dict[ResourceKey, Resource | None] = {}
         for name in names:
             found |= self._tried(type_, name)
+        if type_ is ResourceType.ROUTES:
+            found |= self._recognize_inlined(versions)
+        return found
+
+    def _recognize_inlined(self, versions: Mapping[str, str]) -> Mapping[ResourceKey, Resource | None]:
+        """RouteConfigurations with their virtual hosts inside were brought: these have been accepted too."""
+        routes = self._wanted.inlined_routes
+        right = {name for name, version in versions.items() if name in routes and routes[name].version == version}
+        found: dict[ResourceKey, Resource | None] = {}
+        for name in right & self._untried[ResourceType.ROUTES].keys():
+            found |= self._tried(ResourceType.ROUTES, name)
+        for name in list(self._untried[ResourceType.VIRTUAL_HOST]) if right else ():
+            if route_configuration_of(name) in right:
+                found |= self._tried(ResourceType.VIRTUAL_HOST, name)
         return found
 
     def _tried(self, type_: ResourceType, name: str) -> Mapping[ResourceKey, Resource | None]:
@@ -174,13 +210,12 @@ class Verdicts:
         self._refused[type_].discard(name)
         return {(type_, name): self._wanted.get(type_, name)} if untried.refused else {}
 
-    def _refuse(
-        self, type_: ResourceType, culprits: Iterable[tuple[str, str]]
-    ) -> Mapping[ResourceKey, Resource | None]:
+    def _refuse(self, culprits: Iterable[Resource]) -> Mapping[ResourceKey, Resource | None]:
         found: dict[ResourceKey, Resource | None] = {}
-        for name, version in culprits:
-            wanted, untried = self._wanted.get(type_, name), self._untried[type_].get(name)
-            if wanted is not None and wanted.version == version and untried is not None and not untried.refused:
+        for resource in culprits:
+            type_, name = resource.type, resource.name
+            untried = self._untried[type_][name]
+            if not untried.refused:
                 untried.refused = True
                 self._refused[type_].add(name)
                 found[type_, name] = untried.good
@@ -208,6 +243,16 @@ class Verdicts:
         """The oldest wanted revision behind which something of these types may go back, or has; infinite if nothing."""
         found = (untried for type_ in types for untried in self._untried[type_].values())
         return min((each.since for each in found if not refused or (each.refused and each.good)), default=inf)
+
+
+def _is_named(resource: Resource, words: str) -> bool:
+    domain = resource.name.rpartition("/")[2]
+    return resource.type is ResourceType.VIRTUAL_HOST and domain != "*" and domain in words
+
+
+def _parts(type_: ResourceType) -> tuple[ResourceType, ...]:
+    """What a resource of a type may be made of."""
+    return (type_, ResourceType.VIRTUAL_HOST) if type_ is ResourceType.ROUTES else (type_,)
 
 
 def _key(change: ResourceChange) -> ResourceKey:

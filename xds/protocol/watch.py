@@ -158,14 +158,17 @@ class Watch:
         old, new = self.subscription, demand.subscription
         self.subscription = new
         if old is not new and (old.wildcard > new.wildcard or not old.names <= new.names):
-            self.backlog.forget(new)
-            self.trials.forget(new.covers)
-            self.refusals = {name: refusal for name, refusal in self.refusals.items() if new.covers(name)}
+            self._forget()
         if demand.everything and self.flight and not old.wildcard:
             # What is in flight will be the proxy's, whether or not it is asked for right now.
             old = replace(old, names=old.names.union(item.name for item in self.flight.response.resources))
         if demand.names or demand.everything:
             self.backlog.ask(demand.names, everything=demand.everything, before=old, doubt=self._doubt(demand))
+
+    def resubscribe(self, subscription: Subscription) -> None:
+        """Take over what is asked for now, of which nothing needs to be told."""
+        self.subscription = subscription
+        self._forget()
 
     def end_legacy(self) -> None:
         """A name was given, if in a request that is otherwise ignored."""
@@ -323,6 +326,13 @@ class Watch:
         self._sent = Stamp(response.version, now)
         self.flight = Flight(response, news)
         return self.flight
+
+    def _forget(self) -> None:
+        """Drop what is asked for no more."""
+        covers = self.subscription.covers
+        self.backlog.forget(self.subscription)
+        self.trials.forget(covers)
+        self.refusals = {name: refusal for name, refusal in self.refusals.items() if covers(name)}
 
     def _doubt(self, demand: Demand) -> int | None:
         """The revision before which what is asked for may be at the proxy as it was: brought from another stream, or in

@@ -1,7 +1,8 @@
 """Keeps the encoded resources in step with the traffic model: only what a change touches is built again."""
 
+import functools
 import typing
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping, Set
 
 from xds.kube.objects import Key
 from xds.kube.problem import ObjectRef
@@ -36,7 +37,7 @@ class Builder:
         self._traffic = traffic
         self._options = options
         self._terminations: dict[Key, Termination] = {}
-        self._virtual_hosts = VirtualHosts(options)
+        self._tables = RouteTables(traffic, redirect_https=options.redirect_https)
         self._gate = Gate(traffic.report)
         self._routes: dict[str, _RouteConfiguration] = {}
         self._certificates: dict[Key, Certificate] = {}
@@ -102,40 +103,36 @@ class Builder:
         return self._built(ResourceType.LISTENER, name, message, ObjectRef("Listener", "", name))
 
     def _route_configurations(self, change: TrafficChange) -> Steps[Resources]:
-        tables = RouteTables(self._traffic, redirect_https=self._options.redirect_https)
-        everywhere = change.default or NO_HOST in change.hosts
-        redirects_changed = change.tls and self._options.redirect_https
-        whole = everywhere or redirects_changed or not self._routes
-        built = yield from self._http_routes(tables, None if whole else change.hosts)
+        first = not self._routes
+        tables, options = self._tables, self._options
+        tables.follow(self._traffic.hosts if first else change.hosts, tls=change.tls or first)
+        everything = first or change.default or NO_HOST in change.hosts
+        hosts = None if everything or (change.tls and options.redirect_https) else tables.domains(change.hosts)
+        built = yield from self._configuration(names.HTTP).build(tables.http, tables.http_domain, hosts)
         before = self._terminations
-        self._terminations = {each.secret: each for each in self._traffic.tls.terminations}
-        touched = tables.touched(change.hosts)
-        for key, termination in self._terminations.items():
-            if everywhere or key in touched or before.get(key) != termination:
-                built |= yield from self._https_routes(tables, termination)
+        self._terminations = {each.secret: each for each in self._traffic.tls.terminations} if change.tls else before
+        for key in self._touched(change, before, everything=everything):
+            built |= yield from self._https_routes(self._terminations[key], None if everything or change.tls else hosts)
         return built | self._forget(before.keys() - self._terminations.keys())
 
-    def _http_routes(self, tables: RouteTables, hosts: Iterable[str] | None) -> Steps[Resources]:
-        configuration = self._configuration(names.HTTP)
-        if hosts is None:
-            yield from configuration.replace(tables.http())
-        else:
-            yield from configuration.update((host, tables.http_host(host)) for host in hosts)
-        return configuration.resource()
+    def _touched(self, change: TrafficChange, before: Mapping[Key, Termination], *, everything: bool) -> list[Key]:
+        """The certificates whose route configurations must be looked at, in order."""
+        if everything:
+            return sorted(self._terminations)
+        changed = {key for key, each in self._terminations.items() if before.get(key) != each} if change.tls else set()
+        return sorted(changed | self._tables.touched(change.hosts))
 
-    def _https_routes(self, tables: RouteTables, termination: Termination) -> Steps[Resources]:
+    def _https_routes(self, termination: Termination, hosts: Set[str] | None) -> Steps[Resources]:
         configuration = self._configuration(names.https_routes(termination.secret))
-        yield from configuration.replace(tables.https(termination))
-        return configuration.resource()
+        every = functools.partial(self._tables.https, termination)
+        return (yield from configuration.build(every, functools.partial(self._tables.https_domain, termination), hosts))
 
     def _configuration(self, name: str) -> "_RouteConfiguration":
-        return self._routes.setdefault(name, _RouteConfiguration(name, self._virtual_hosts, self._gate))
+        return self._routes.setdefault(name, _RouteConfiguration(name, self._options, self._gate))
 
-    def _forget(self, certificates: Iterable[Key]) -> Resources:
-        gone = [names.https_routes(key) for key in certificates]
-        for name in gone:
-            self._routes.pop(name).forget()
-        return {(ResourceType.ROUTES, name): None for name in gone}
+    def _forget(self, certificates: Set[Key]) -> Resources:
+        gone = [self._routes.pop(names.https_routes(key)) for key in sorted(certificates)]
+        return {key: resource for configuration in gone for key, resource in configuration.removed().items()}
 
     def _built(
         self, type_: ResourceType, name: str, message: "Message", about: ObjectRef, *, shape: Hashable = None
@@ -151,48 +148,56 @@ class Builder:
 
 
 class _RouteConfiguration:
-    """Holds the domains of one route configuration, each with its encoded virtual host."""
+    """Holds the domains of one route configuration, as they were built last."""
 
-    def __init__(self, name: str, virtual_hosts: VirtualHosts, gate: Gate) -> None:
+    def __init__(self, name: str, options: ProxyOptions, gate: Gate) -> None:
         self._name = name
-        self._virtual_hosts = virtual_hosts
+        self._options = options
         self._gate = gate
+        self._virtual_hosts = VirtualHosts(options)
         self._domains: dict[str, tuple[Domain, bytes | None]] = {}
 
-    def replace(self, domains: Iterable[Domain]) -> Steps[None]:
-        """These are all domains."""
-        encoded = {}
-        for domain in domains:
-            encoded[domain.name] = self._encoded(domain)
+    def build(
+        self,
+        every: Callable[[], Iterable[Domain]],
+        one: Callable[[str], Domain | None],
+        hosts: Set[str] | None,
+    ) -> Steps[Resources]:
+        """The virtual hosts that differ among those of these hosts, which `one` looks up; None: among `every` one."""
+        built: Resources = {}
+        if hosts is not None and self._domains:
+            for host in sorted(hosts):
+                built |= self._virtual_host(host, one(host))
+                yield
+            return built
+        body = codec.encode(route_configuration(self._name, vhds=self._options.vhds))
+        built[ResourceType.ROUTES, self._name] = resource(ResourceType.ROUTES, self._name, body)
+        gone = set(self._domains)
+        for domain in every():
+            gone.discard(domain.name)
+            built |= self._virtual_host(domain.name, domain)
             yield
-        before, self._domains = self._domains, encoded
-        for name in before.keys() - encoded.keys():
-            self._gate.forget((self._name, name))
+        for host in sorted(gone):
+            built |= self._virtual_host(host, None)
+        return built
 
-    def update(self, domains: Iterable[tuple[str, Domain | None]]) -> Steps[None]:
-        """These domains are so now; None: gone."""
-        for name, domain in domains:
-            if domain is None:
-                self._domains.pop(name, None)
-                self._gate.forget((self._name, name))
-            else:
-                self._domains[name] = self._encoded(domain)
-            yield
+    def removed(self) -> Resources:
+        built: Resources = {(ResourceType.ROUTES, self._name): None}
+        for host in sorted(self._domains):
+            built |= self._virtual_host(host, None)
+        return built
 
-    def forget(self) -> None:
-        """It is no more."""
-        for name in self._domains:
-            self._gate.forget((self._name, name))
-
-    def resource(self) -> Resources:
-        hosts = (self._domains[name][1] for name in sorted(self._domains))
-        body = route_configuration(self._name, (host for host in hosts if host is not None))
-        return {(ResourceType.ROUTES, self._name): resource(ResourceType.ROUTES, self._name, body)}
-
-    def _encoded(self, domain: Domain) -> tuple[Domain, bytes | None]:
-        """The virtual host of a domain; None: it can't be had."""
-        known, last = self._domains.get(domain.name, (None, None))
+    def _virtual_host(self, host: str, domain: Domain | None) -> Resources:
+        """That of a host, if it isn't as it was built last; None: there is to be none."""
+        known, last = self._domains.get(host, (None, None))
         if known == domain:
-            return domain, last
-        made = self._virtual_hosts.virtual_host(domain)
-        return domain, self._gate.virtual_host((self._name, domain.name), made, last)
+            return {}
+        name = names.virtual_host(self._name, host)
+        if domain is None:
+            del self._domains[host]
+            self._gate.forget(name)
+            return {(ResourceType.VIRTUAL_HOST, name): None}
+        body = self._gate.virtual_host(name, self._virtual_hosts.virtual_host(name, domain), last)
+        self._domains[host] = (domain, body)
+        found = resource(ResourceType.VIRTUAL_HOST, name, body) if body is not None else None
+        return {(ResourceType.VIRTUAL_HOST, name): found}

@@ -166,7 +166,7 @@ def _connection_manager(options: ProxyOptions, routes: str) -> Filter:
     manager = HttpConnectionManager(
         stat_prefix=names.HTTP if routes == names.HTTP else names.HTTPS,
         codec_type=HttpConnectionManagerCodecType.AUTO,
-        rds=Rds(config_source=ads(), route_config_name=routes),
+        rds=Rds(config_source=ads(wait=True), route_config_name=routes),
         http_filters=[_router()],
         access_log=[access_log()],
         use_remote_address=True,

@@ -27,3 +27,8 @@ def secret(key: Key) -> str:
 def https_routes(certificate: Key) -> str:
     """The route configuration of the connections that a Secret's certificate terminates."""
     return f"{HTTPS}/{certificate}"
+
+
+def virtual_host(routes: str, domain: str) -> str:
+    """Envoy takes what stands before the last slash for the name of the route configuration; no domain holds one."""
+    return f"{routes}/{domain}"

@@ -1,4 +1,4 @@
-"""RDS: the domains of a listener as a RouteConfiguration."""
+"""RDS and VHDS: the domains of a listener as a RouteConfiguration and its virtual hosts."""
 
 import itertools
 from collections.abc import Iterable, Iterator
@@ -23,11 +23,13 @@ from xds.resources.envoy import (
     StringMatcher,
     Struct,
     Value,
+    Vhds,
 )
 from xds.resources.envoy import Route as EnvoyRoute
 from xds.resources.envoy import VirtualHost as EnvoyVirtualHost
 from xds.resources.options import ProxyOptions
 from xds.resources.route_tables import ANY, Answers, Domain, Fixed
+from xds.resources.shared import ads
 from xds.translate.model import PathType, Route, is_wildcard
 
 RETRIES: Final = 2
@@ -40,15 +42,25 @@ NO_TIMEOUT: Final = timedelta(0)
 """Envoy gives a response 15 s by default, which ends downloads and long polls; the idle timeouts still hold."""
 
 
-def route_configuration(name: str, virtual_hosts: Iterable[bytes]) -> bytes:
-    """The encoded RouteConfiguration of virtual hosts that are encoded already.
+def route_configuration(name: str, *, vhds: bool) -> RouteConfiguration:
+    """Without its virtual hosts; `vhds`: it sends the proxy to look for them."""
+    return RouteConfiguration(
+        name=name,
+        vhds=Vhds(config_source=ads(wait=True)) if vhds else None,
+        ignore_port_in_host_matching=True,
+    )
+
+
+def inlined(configuration: bytes, virtual_hosts: Iterable[bytes]) -> bytes:
+    """An encoded RouteConfiguration with these encoded virtual hosts inside, so that the proxy need not look for them.
 
     Encodings of parts of a message, one behind the other, are the encoding of the message:
     https://protobuf.dev/programming-guides/encoding/#last-one-wins
     """
-    head = codec.encode(RouteConfiguration(name=name))
-    tail = codec.encode(RouteConfiguration(ignore_port_in_host_matching=True))
-    return b"".join((head, *itertools.chain.from_iterable(map(_as_field, virtual_hosts)), tail))
+    message = codec.upb(codec.decode(RouteConfiguration, configuration))
+    message.ClearField("vhds")
+    head = message.SerializeToString(deterministic=True)
+    return b"".join((head, *itertools.chain.from_iterable(map(_as_field, virtual_hosts))))
 
 
 def _as_field(virtual_host: bytes) -> tuple[bytes, bytes, bytes]:
@@ -78,9 +90,9 @@ class VirtualHosts:
     def __init__(self, options: ProxyOptions) -> None:
         self._options = options
 
-    def virtual_host(self, domain: Domain) -> EnvoyVirtualHost:
+    def virtual_host(self, name: str, domain: Domain) -> EnvoyVirtualHost:
         return EnvoyVirtualHost(
-            name=domain.name,
+            name=name,
             domains=[domain.name],
             routes=[*self._guarded(domain), *self._redirects(domain), *_routes(domain.inside, domain.default, None)],
             retry_policy=_retry_policy(),

@@ -14,6 +14,7 @@ from xds.protocol.errors import ErrorCode, ProtocolError
 from xds.protocol.events import Acknowledged, Event, Rejected, Unserved
 from xds.protocol.messages import Node, Request, Variant
 from xds.protocol.session import Fleet, Session
+from xds.resources.routes import inlined
 from xds.server import wire
 from xds.server.debug_messages import ProxyStanding, ProxyStatus
 from xds.server.propagation import Lag, Propagation
@@ -68,13 +69,20 @@ class AdsService:
         store: What the proxies should have. Its owner calls `publish` after each commit.
         clock: Seconds, monotonic: that of the store's revisions.
         authorize: Asked before a node is told anything.
+        vhds: Whether delta streams get virtual hosts by themselves.
     """
 
     def __init__(
-        self, store: Store, metrics: Metrics, clock: Clock, authorize: Authorizer = lambda _names, _node: None
+        self,
+        store: Store,
+        metrics: Metrics,
+        clock: Clock,
+        authorize: Authorizer = lambda _names, _node: None,
+        *,
+        vhds: bool = True,
     ) -> None:
         self._authorize = authorize
-        self._fleet = Fleet(store)
+        self._fleet = Fleet(store, inlined, vhds=vhds)
         self._metrics = metrics
         self._clock = clock
         self._complaints = Complaints(store, self._fleet.verdicts)

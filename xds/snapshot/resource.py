@@ -16,6 +16,7 @@ class ResourceType(StrEnum):
     SECRET = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"  # noqa: S105 - a type URL
     LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
     ROUTES = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
+    VIRTUAL_HOST = "type.googleapis.com/envoy.config.route.v3.VirtualHost"
 
     @property
     def message(self) -> str:
@@ -24,7 +25,7 @@ class ResourceType(StrEnum):
 
     @property
     def short(self) -> str:
-        """The name of its discovery service, as people say it: `cds`, `eds`, `sds`, `lds`, `rds`."""
+        """The name of its discovery service, as people say it: `cds`, `eds`, `sds`, `lds`, `rds`, `vhds`."""
         return _SHORT[self]
 
 
@@ -34,6 +35,7 @@ _SHORT = {
     ResourceType.SECRET: "sds",
     ResourceType.LISTENER: "lds",
     ResourceType.ROUTES: "rds",
+    ResourceType.VIRTUAL_HOST: "vhds",
 }
 
 
@@ -49,7 +51,26 @@ class Resource:
     body: bytes = field(repr=False)
     version: str
 
+    @property
+    def weight(self) -> int:
+        """What it adds to the version of a set that it is in: a hash of its name and version."""
+        digest = blake2b(f"{self.name}\0{self.version}".encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "big")
+
+
+def version_of(weights: int) -> str:
+    """The version of a set of resources: the sum of their weights, as 16 hexadecimal digits."""
+    return f"{weights % 2**64:016x}"
+
 
 def resource(type_: ResourceType, name: str, body: bytes) -> Resource:
     """The resource with the version that its bytes give it: 16 hexadecimal digits, the same in every process."""
     return Resource(type_, name, body, blake2b(body, digest_size=8).hexdigest())
+
+
+def route_configuration_of(virtual_host: str) -> str:
+    """The RouteConfiguration that a virtual host belongs to: what stands before the last slash of its name.
+
+    Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/vhds
+    """
+    return virtual_host.rpartition("/")[0]

@@ -3,10 +3,10 @@
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Final, TypeAlias
 
-from xds.snapshot.resource import Resource, ResourceType
+from xds.snapshot.inlined import InlinedRoutes
+from xds.snapshot.resource import Resource, ResourceType, route_configuration_of, version_of
 
 HISTORY: Final = 100
 """Revisions kept for `xds snapshot diff`, at most."""
@@ -32,12 +32,15 @@ class Revision:
     """One commit. `number` counts from 1 in this process; `read_at` is when the change was read from the source and
     `committed_at` when it became the snapshot, both in seconds of the caller's clock. `verdict`: it follows not from
     the source but from what proxies accepted and refused.
+
+    `inlined` is what it changed of the RouteConfigurations with their virtual hosts inside; see `InlinedRoutes`.
     """
 
     number: int
     read_at: float
     committed_at: float
     changes: tuple[ResourceChange, ...]
+    inlined: tuple[ResourceChange, ...] = ()
     verdict: bool = False
 
     @property
@@ -61,6 +64,7 @@ class Store:
     def __init__(self, history: int = HISTORY) -> None:
         self._resources: dict[ResourceType, dict[str, Resource]] = {type_: {} for type_ in ResourceType}
         self._sums: dict[ResourceType, int] = dict.fromkeys(ResourceType, 0)
+        self._inlined = InlinedRoutes()
         self._history: deque[Revision] = deque()
         self._history_limit = history
         self._history_bytes = 0
@@ -85,7 +89,20 @@ class Store:
 
     def version(self, type_: ResourceType) -> str:
         """The version of all resources of a type together: equal sets have equal versions, in any process."""
-        return f"{self._sums[type_] % 2**64:016x}"
+        return version_of(self._sums[type_])
+
+    def virtual_hosts(self, configuration: str) -> Mapping[str, Resource]:
+        """Those of a RouteConfiguration, by name: a view, not a copy."""
+        return self._inlined.virtual_hosts(configuration)
+
+    @property
+    def inlined_routes(self) -> Mapping[str, Resource]:
+        """The RouteConfigurations with their virtual hosts inside, by name, without bodies: see `InlinedRoutes`."""
+        return self._inlined.configurations
+
+    def inlined_version(self) -> str:
+        """The version of all of these together."""
+        return version_of(self._sums[ResourceType.ROUTES] + self._sums[ResourceType.VIRTUAL_HOST])
 
     def commit(
         self, resources: Mapping[ResourceKey, Resource | None], *, read_at: float, now: float
@@ -99,7 +116,7 @@ class Store:
         for change in changes:
             self._write(change)
         self._number += 1
-        revision = Revision(self._number, read_at, now, changes)
+        revision = Revision(self._number, read_at, now, changes, tuple(self._inlined_changes(changes)))
         self._remember(revision)
         return revision
 
@@ -145,15 +162,23 @@ class Store:
 
     def _write(self, change: ResourceChange) -> None:
         resources = self._resources[change.type]
-        if change.old is not None:
-            self._sums[change.type] -= _weight(change.old)
+        growth = (change.new.weight if change.new else 0) - (change.old.weight if change.old else 0)
+        self._sums[change.type] += growth
         if change.new is not None:
             resources[change.name] = change.new
-            self._sums[change.type] += _weight(change.new)
         else:
             del resources[change.name]
+        if change.type is ResourceType.ROUTES:
+            self._inlined.grow(change.name, growth)
+        elif change.type is ResourceType.VIRTUAL_HOST:
+            self._inlined.grow(route_configuration_of(change.name), growth)
+            self._inlined.write(change.name, change.new)
 
-
-def _weight(resource: Resource) -> int:
-    digest = blake2b(f"{resource.name}\0{resource.version}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big")
+    def _inlined_changes(self, changes: Iterable[ResourceChange]) -> Iterable[ResourceChange]:
+        """By name of the RouteConfigurations that these touch, themselves or in their virtual hosts."""
+        routes = {change.name for change in changes if change.type is ResourceType.ROUTES}
+        hosts = (change.name for change in changes if change.type is ResourceType.VIRTUAL_HOST)
+        for name in sorted(routes.union(map(route_configuration_of, hosts))):
+            old, new = self._inlined.renew(name, exists=name in self._resources[ResourceType.ROUTES])
+            if old != new:
+                yield ResourceChange(ResourceType.ROUTES, name, old, new)

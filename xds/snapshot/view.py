@@ -1,0 +1,106 @@
+"""The snapshot as a stream sees it: with virtual hosts by themselves, or inside their RouteConfigurations."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, TypeAlias
+from weakref import WeakValueDictionary
+
+from xds.snapshot.inlined import InlinedResource
+from xds.snapshot.resource import Resource, ResourceType, route_configuration_of
+from xds.snapshot.store import ResourceChange, Revision, Store
+
+_INLINED: Final = frozenset({ResourceType.ROUTES, ResourceType.VIRTUAL_HOST})
+
+Inline: TypeAlias = Callable[[bytes, Iterable[bytes]], bytes]
+"""Puts encoded virtual hosts into an encoded RouteConfiguration."""
+
+
+class View:
+    """All resources as they are in the store."""
+
+    types: frozenset[ResourceType] = frozenset(ResourceType)
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @property
+    def revision(self) -> int:
+        """The number of the newest revision; 0 before the first."""
+        return self._store.revision
+
+    def resources(self, type_: ResourceType) -> Mapping[str, Resource]:
+        """All resources of a type by name. Only what went through `complete` may be sent."""
+        return self._store.resources(type_)
+
+    def virtual_hosts(self, configuration: str) -> Mapping[str, Resource]:
+        """Those of a RouteConfiguration, by name."""
+        return self._store.virtual_hosts(configuration)
+
+    def version(self, type_: ResourceType) -> str:
+        """The version of all resources of a type together."""
+        return self._store.version(type_)
+
+    def changes(self, revision: Revision) -> Iterable[ResourceChange]:
+        return revision.changes
+
+    def complete(self, resource: Resource) -> Resource:
+        """The same with its body."""
+        return resource
+
+    def holder(self, resource: Resource) -> Resource:
+        """What of this view a resource of the store is in."""
+        return resource
+
+
+class InlinedView(View):
+    """Virtual hosts are inside their RouteConfigurations, put together when one is to be sent, once for all streams.
+
+    Args:
+        inline: How that is done.
+    """
+
+    types = frozenset(ResourceType) - {ResourceType.VIRTUAL_HOST}
+
+    def __init__(self, store: Store, inline: Inline) -> None:
+        super().__init__(store)
+        self._inline = inline
+        self._made: WeakValueDictionary[str, Resource] = WeakValueDictionary()
+
+    def resources(self, type_: ResourceType) -> Mapping[str, Resource]:
+        return self._store.inlined_routes if type_ is ResourceType.ROUTES else super().resources(type_)
+
+    def version(self, type_: ResourceType) -> str:
+        return self._store.inlined_version() if type_ is ResourceType.ROUTES else super().version(type_)
+
+    def changes(self, revision: Revision) -> Iterable[ResourceChange]:
+        if not any(change.type in _INLINED for change in revision.changes):
+            return revision.changes
+        others = (change for change in revision.changes if change.type not in _INLINED)
+        return (*others, *revision.inlined, *self._unchanged(revision))
+
+    def _unchanged(self, revision: Revision) -> Iterator[ResourceChange]:
+        """The RouteConfigurations with parts that the revision speaks of, though they are as they were."""
+        parts = (change.new for change in revision.changes if change.type in _INLINED and change.new is not None)
+        names = {self.holder(part).name for part in parts}.difference(change.name for change in revision.inlined)
+        for name in sorted(names & self._store.inlined_routes.keys()):
+            routes = self._store.inlined_routes[name]
+            yield ResourceChange(ResourceType.ROUTES, name, routes, routes)
+
+    def complete(self, resource: Resource) -> Resource:
+        if resource.type is not ResourceType.ROUTES:
+            return resource
+        made = self._made.get(resource.name)
+        if made is None or made.version != resource.version:
+            made = self._made[resource.name] = self._assembled(resource)
+        return made
+
+    def holder(self, resource: Resource) -> Resource:
+        routes = self._store.inlined_routes
+        if resource.type is ResourceType.VIRTUAL_HOST:
+            return routes.get(route_configuration_of(resource.name), resource)
+        return routes.get(resource.name, resource) if resource.type is ResourceType.ROUTES else resource
+
+    def _assembled(self, routes: Resource) -> Resource:
+        configuration = self._store.resources(ResourceType.ROUTES)[routes.name]
+        hosts = self._store.virtual_hosts(routes.name)
+        body = self._inline(configuration.body, (hosts[name].body for name in sorted(hosts)))
+        return InlinedResource(ResourceType.ROUTES, routes.name, body, routes.version, configuration, dict(hosts))
