@@ -7,6 +7,7 @@ one group, `ONLY="fleet thousand"` two; `ONLY="fleet --alone"` leaves the peers 
 import argparse
 import asyncio
 import json
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Collection
@@ -18,7 +19,22 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from tests.bench import cluster, endpoint_latency, fleet, programs, thousand, under_routing
+from tests.bench import (
+    cluster,
+    edit,
+    endpoint_latency,
+    flat,
+    fleet,
+    imports,
+    programs,
+    reconnect,
+    routing,
+    slow,
+    soak,
+    storm,
+    thousand,
+    under_routing,
+)
 from tests.bench.figures import Figure, table
 from tests.bench.peers import CACHES
 from tests.support.cluster import assets
@@ -42,14 +58,23 @@ def _groups(caches: Collection[str]) -> dict[str, Group]:
     """All that there are, by name; `caches` are those of go-control-plane to compare with."""
     return {
         "fleet": Group(_summary(fleet), partial(fleet.measure, caches), programs.missing),
+        "flat": Group(_summary(flat), flat.measure, programs.missing),
+        "edit": Group(_summary(edit), edit.measure, programs.missing),
+        "imports": Group(_summary(imports), imports.measure),
+        "cluster": Group(_summary(cluster), cluster.measure, assets.missing),
+        "soak": Group(_summary(soak), soak.measure, programs.missing),
+        "routing": Group(_summary(routing), routing.measure, lambda: assets.missing() or programs.missing()),
+        "slow": Group(_summary(slow), slow.measure, programs.missing),
+        "storm": Group(_summary(storm), storm.measure, programs.missing),
+        "reconnect": Group(_summary(reconnect), reconnect.measure, programs.missing),
         "endpoint_latency": Group(_summary(endpoint_latency), endpoint_latency.measure),
         "thousand": Group(_summary(thousand), thousand.measure),
         "under_routing": Group(_summary(under_routing), under_routing.measure),
-        "cluster": Group(_summary(cluster), cluster.measure, assets.missing),
     }
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is ended
     console = Console(width=WIDTH)
     arguments = _arguments()
     groups = _groups(() if arguments.alone else tuple(CACHES))

@@ -13,9 +13,13 @@ Object = dict[str, Any]
 
 
 def service(number: int) -> Object:
+    return service_named(f"web-{number}")
+
+
+def service_named(name: str) -> Object:
     """Without a selector: the EndpointSlice controller leaves it alone."""
     spec = {"clusterIP": "None", "ports": [{"port": 80}]}
-    return {"apiVersion": "v1", "kind": "Service", "metadata": _metadata(f"web-{number}"), "spec": spec}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": _metadata(name), "spec": spec}
 
 
 def endpoint_slice(number: int, first: str = "") -> Object:
@@ -37,9 +41,11 @@ def endpoint_slice(number: int, first: str = "") -> Object:
     }
 
 
-def ingress(number: int, path: str = "/") -> Object:
-    backend = {"service": {"name": f"web-{number}", "port": {"number": 80}}}
-    paths = [{"path": path, "pathType": "Prefix", "backend": backend}]
+def ingress(number: int, path: str = "/", *, shared: str = "") -> Object:
+    """With a second path, `/shared`, if a Service is named for it."""
+    paths = [_path(path, f"web-{number}")]
+    if shared:
+        paths.append(_path("/shared", shared))
     rule = {"host": f"host-{number}.example.com", "http": {"paths": paths}}
     return {
         "apiVersion": "networking.k8s.io/v1",
@@ -47,6 +53,11 @@ def ingress(number: int, path: str = "/") -> Object:
         "metadata": _metadata(f"web-{number}"),
         "spec": {"ingressClassName": "envoy", "rules": [rule]},
     }
+
+
+def _path(path: str, service: str) -> Object:
+    backend = {"service": {"name": service, "port": {"number": 80}}}
+    return {"path": path, "pathType": "Prefix", "backend": backend}
 
 
 def cluster_name(number: int) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.envoy import free_port
 
@@ -71,22 +72,30 @@ class Served(Running):
                             return time.monotonic() - self.started
                 await asyncio.sleep(0.002)
 
+    async def metric(self, name: str) -> float:
+        """The sum over its labels."""
+        async with aiohttp.ClientSession() as session, session.get(f"http://{self.admin}/metrics") as answer:
+            families = text_string_to_metric_families(await answer.text())
+        samples = [sample for family in families for sample in family.samples]
+        return sum(sample.value for sample in samples if sample.name == name)
+
 
 @contextlib.asynccontextmanager
-async def served(folder: Path, *flags: str, listen: str = "") -> AsyncIterator[Served]:
+async def served(folder: Path, *flags: str, listen: str = "", log: Path | None = None) -> AsyncIterator[Served]:
     """The server on a folder, with further flags, at the address `listen` or a free one."""
-    async with serving("--from", str(folder), *flags, listen=listen) as server:
+    async with serving("--from", str(folder), *flags, listen=listen, log=log) as server:
         yield server
 
 
 @contextlib.asynccontextmanager
-async def serving(*flags: str, listen: str = "") -> AsyncIterator[Served]:
-    """The same with any source, which is among the flags."""
+async def serving(*flags: str, listen: str = "", log: Path | None = None) -> AsyncIterator[Served]:
+    """The same with any source, which is among the flags. Warnings go to the log, if there is one."""
     listen = listen or f"127.0.0.1:{free_port()}"
     admin = f"127.0.0.1:{free_port()}"
-    where = ("--listen", listen, "--admin", admin, "--log-level", "error")
+    where = ("--listen", listen, "--admin", admin, "--log-level", "warning" if log else "error")
     started = time.monotonic()
-    process = await asyncio.create_subprocess_exec(XDS, "serve", *where, *flags)
+    with log.open("wb") if log else contextlib.nullcontext() as output:
+        process = await asyncio.create_subprocess_exec(XDS, "serve", *where, *flags, stdout=output, stderr=output)
     try:
         yield Served(process, listen, admin, started)
     finally:

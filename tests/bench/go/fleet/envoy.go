@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"sync"
@@ -30,30 +31,41 @@ type envoy struct {
 // redial tells an envoy to leave its stream and to come back.
 type redial struct {
 	versions func(string) string // of what it says it has; nil: it says nothing, and has nothing
-	done     *sync.WaitGroup
+	left     func()              // called when it has left
 }
 
-// run converses until the server ends a stream; told to redial, on a new connection.
+func asHeld(version string) string { return version }
+
+// run converses on one stream after another, each on a new connection. When the server ends one it comes back as Envoy
+// does, after a moment and with what it has.
 func (e *envoy) run() {
-	again := redial{}
+	now := redial{}
 	for {
-		ended, cancel := make(chan error, 1), context.CancelFunc(nil)
-		var ctx context.Context
-		ctx, cancel = context.WithCancel(context.Background())
-		go func() { ended <- e.connect(ctx, again.versions) }()
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- e.connect(ctx, now.versions) }()
 		select {
 		case err := <-ended:
-			cancel()
 			e.fleet.ended(err)
-			again = <-e.redial
-		case again = <-e.redial:
+			now = e.pause()
+		case now = <-e.redial:
 			cancel()
 			<-ended
 		}
-		if again.versions == nil {
+		cancel()
+		if now.versions == nil {
 			e.forget()
 		}
-		again.done.Done()
+		now.left()
+	}
+}
+
+func (e *envoy) pause() redial {
+	select {
+	case told := <-e.redial:
+		return told
+	case <-time.After(500*time.Millisecond + rand.N(500*time.Millisecond)):
+		return redial{asHeld, func() {}}
 	}
 }
 
@@ -68,7 +80,7 @@ func (e *envoy) connect(ctx context.Context, versions func(string) string) error
 	connection, err := grpc.NewClient(e.fleet.address,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(e.fleet.dial),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(1<<30), grpc.ForceCodec(raw{})))
+		grpc.WithDefaultCallOptions(grpc.WaitForReady(true), grpc.MaxCallRecvMsgSize(1<<30), grpc.ForceCodec(raw{})))
 	if err != nil {
 		return err
 	}
@@ -153,13 +165,20 @@ func (e *envoy) node() *corev3.Node {
 	return &corev3.Node{Id: e.fleet.node(e.number), Cluster: "fleet", UserAgentName: "envoy"}
 }
 
-// slowly gives each read so many bytes a second at most.
+// slowly gives so many bytes a second, after those that it takes to open a stream.
 type slowly struct {
 	net.Conn
-	rate int
+	rate, free int
 }
 
-func (s slowly) Read(into []byte) (int, error) {
+const opening = 4096
+
+func (s *slowly) Read(into []byte) (int, error) {
+	if s.free > 0 {
+		size, err := s.Conn.Read(into[:min(len(into), s.free)])
+		s.free -= size
+		return size, err
+	}
 	time.Sleep(time.Second)
 	return s.Conn.Read(into[:min(len(into), s.rate)])
 }

@@ -41,7 +41,7 @@ func (f *fleet) node(number int) string {
 func (f *fleet) dial(ctx context.Context, address string) (net.Conn, error) {
 	connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err == nil && f.rate > 0 {
-		return slowly{connection, f.rate}, nil
+		return &slowly{connection, f.rate, opening}, nil
 	}
 	return connection, err
 }
@@ -59,7 +59,7 @@ func (f *fleet) reconnect(versions func(string) string) {
 	var done sync.WaitGroup
 	done.Add(len(f.envoys))
 	for _, e := range f.envoys {
-		go func() { e.redial <- redial{versions, &done} }()
+		go func() { e.redial <- redial{versions, done.Done} }()
 	}
 	done.Wait()
 }

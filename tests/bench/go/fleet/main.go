@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"log"
 	"maps"
 	"os"
 	"strconv"
@@ -45,7 +46,9 @@ func main() {
 		if err != nil {
 			result = answer{"error": err.Error()}
 		}
-		output.Encode(result)
+		if err := output.Encode(result); err != nil {
+			log.Fatal(err)
+		}
 	}
 }
 
@@ -116,7 +119,7 @@ func (f *fleet) doReconnect(arguments []string) (answer, error) {
 	case "nothing":
 		f.reconnect(nil)
 	case "known":
-		f.reconnect(func(version string) string { return version })
+		f.reconnect(asHeld)
 	case "stale":
 		f.reconnect(func(string) string { return "of-yesterday" })
 	default:

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,7 +9,7 @@ import (
 )
 
 // storm keeps when each stream had which of many changes. Change n (from 0) gives the cluster n modulo the number of
-// clusters a first endpoint 11.x.y.z, whose last three bytes are n.
+// clusters a first endpoint 1.x.y.z, whose last three bytes are n.
 type storm struct {
 	on       atomic.Bool
 	mutex    sync.Mutex
@@ -42,7 +41,7 @@ func (s *storm) received(_ *envoy, before, now *resource) {
 }
 
 func changeOf(r *resource) int32 {
-	if r == nil || !strings.HasPrefix(r.address, "11.") {
+	if r == nil || !strings.HasPrefix(r.address, "1.") {
 		return -1
 	}
 	number := 0
@@ -75,7 +74,7 @@ func (s *storm) delays(madeAt []int64, clusters int32) []float64 {
 
 func percentile(sorted []float64, share float64) float64 {
 	if len(sorted) == 0 {
-		return math.NaN()
+		return 0
 	}
 	return sorted[min(len(sorted)-1, int(float64(len(sorted))*share))]
 }

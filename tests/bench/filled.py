@@ -1,0 +1,78 @@
+"""A real API server that is full of objects."""
+
+import asyncio
+import contextlib
+import json
+import ssl
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+
+from tests.bench.objects import NAMESPACE, Object, endpoint_slice, ingress, service, service_named
+from tests.support.cluster import Cluster, cluster
+
+CONNECTIONS: Final = 48
+
+INGRESSES: Final = f"/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/ingresses"
+SLICES: Final = f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices"
+SERVICES: Final = f"/api/v1/namespaces/{NAMESPACE}/services"
+
+SHARED: Final = "shared"
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """The control plane, and connections to its API server."""
+
+    cluster: Cluster
+    session: aiohttp.ClientSession
+
+    async def patch(self, path: str, body: Object) -> None:
+        """A merge patch."""
+        headers = {"Content-Type": "application/merge-patch+json"}
+        async with self.session.patch(path, data=json.dumps(body), headers=headers) as answer:
+            await answer.read()
+
+
+@contextlib.asynccontextmanager
+async def filled(count: int, *, shared: bool = False) -> AsyncIterator[Filled]:
+    """With so many Ingresses, Services and EndpointSlices of ENDPOINTS endpoints.
+
+    Args:
+        shared: There is a Service SHARED, too, and each Ingress has a path that leads to it.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        async with cluster(Path(temporary)) as running, _session(running) as session:
+            await running.request("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+            objects = _objects(count, SHARED if shared else "")
+            async with asyncio.TaskGroup() as group:
+                for _ in range(CONNECTIONS):
+                    group.create_task(_create(session, objects))
+            yield Filled(running, session)
+
+
+def _session(running: Cluster) -> aiohttp.ClientSession:
+    trusting = ssl.create_default_context(cafile=running.ca)
+    headers = {"Authorization": f"Bearer {running.token}", "Content-Type": "application/json"}
+    connector = aiohttp.TCPConnector(limit=CONNECTIONS, ssl=trusting)
+    return aiohttp.ClientSession(running.server, headers=headers, connector=connector, raise_for_status=True)
+
+
+async def _create(session: aiohttp.ClientSession, objects: Iterator[tuple[str, Object]]) -> None:
+    for path, body in objects:
+        async with session.post(path, data=json.dumps(body)) as answer:
+            await answer.read()
+
+
+def _objects(count: int, shared: str) -> Iterator[tuple[str, Object]]:
+    """Collections and what belongs into them."""
+    if shared:
+        yield SERVICES, service_named(shared)
+    for number in range(count):
+        yield SERVICES, service(number)
+        yield SLICES, endpoint_slice(number)
+        yield INGRESSES, ingress(number, shared=shared)

@@ -1,0 +1,32 @@
+"""What it costs to import the server, and a command that asks it."""
+
+import asyncio
+import statistics
+import sys
+from collections.abc import AsyncIterator
+from typing import Final
+
+from tests.bench.figures import Figure
+
+ROUNDS: Final = 7
+
+_SCRIPT: Final = "import time, {module}; print(time.process_time())"
+
+
+async def measure() -> AsyncIterator[Figure]:
+    """Of a new process of Python each, its start included."""
+    yield Figure("xds serve, CPU", await import_cpu("xds.cli_serve"), "s", limit=1.1)
+    yield Figure("xds proxies, CPU", await import_cpu("xds.cli_status"), "s", limit=0.3)
+    yield Figure("xds --version, CPU", await import_cpu("xds.cli"), "s", limit=0.3)
+
+
+async def import_cpu(module: str) -> float:
+    """Seconds of processor, in the median of ROUNDS."""
+    return statistics.median([await _once(module) for _ in range(ROUNDS)])
+
+
+async def _once(module: str) -> float:
+    script = _SCRIPT.format(module=module)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    return float(output)
