@@ -209,7 +209,8 @@ def asking_for(variant: Variant, type_: ResourceType, count: int) -> bytes:
 
 async def test_a_proxy_that_leaves_no_room_for_a_response_loses_its_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     """What its connection takes unread, some megabytes, is sent and waits for an ACK; a longer response is cut off."""
-    monkeypatch.setattr("xds.server.ads.WRITE_TIMEOUT", 0.5)
+    monkeypatch.setattr("xds.server.writes.WRITE_TIMEOUT", 0.5)
+    monkeypatch.setattr("xds.server.writes.SWEEP", 0.1)
     monkeypatch.setattr("xds.server.ads.ABORT_TIMEOUT", 0.1)
     paths = [path(f"/{number}/{'x' * 4000}") for number in range(6000)]
     async with Plane(service("web"), ingress("long", rule("long.example.com", *paths))) as plane:

@@ -168,7 +168,9 @@ def test_streams_that_get_the_same_get_one_object(variant: Variant) -> None:
 
 
 def test_what_no_stream_holds_is_gone() -> None:
-    """Neither the names that were asked for nor the responses outlive the streams that have them in flight."""
+    """Neither the names that were asked for nor the responses outlive the streams that have them in flight, once the
+    snapshot has changed.
+    """
     world = World(cds={"a": "1"})
     client = world.delta()
     response = weakref.ref(client.subscribe(EDS, *(f"name {number}" for number in range(100)))[0])
@@ -177,6 +179,8 @@ def test_what_no_stream_holds_is_gone() -> None:
     names = weakref.ref(asked.names)
     world.clients.clear()
     del client, asked
+    world.commit(cds={"a": "2"})
+    world.delta().subscribe(CDS)
     gc.collect()
     assert response() is None
     assert names() is None

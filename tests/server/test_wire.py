@@ -11,6 +11,7 @@ import pytest
 
 from xds.protocol.errors import ErrorCode, ProtocolError
 from xds.protocol.messages import DeltaRequest, Node, Response, SotwRequest, Variant
+from xds.protocol.subscription import NameSets
 from xds.resources import codec
 from xds.resources.envoy import Any as PackedAny
 from xds.resources.envoy import (
@@ -22,7 +23,8 @@ from xds.resources.envoy import (
 )
 from xds.resources.envoy import Node as EnvoyNode
 from xds.resources.envoy import Resource as DeltaResource
-from xds.server.wire import NODE_LIMIT, TYPE_URL_LIMIT, Encoder, request
+from xds.server import wire
+from xds.server.wire import NODE_LIMIT, TYPE_URL_LIMIT, Decoder, Encoder, request
 from xds.snapshot.resource import Resource, ResourceType, resource
 
 CDS, EDS, *_ = ResourceType
@@ -239,3 +241,35 @@ def test_of_what_is_kept_of_a_stream_only_so_much_is_read(variant: Variant, kind
     read = request(variant, codec.encode(kind(type_url=long, node=node)))
     assert read.type_url == "x" * TYPE_URL_LIMIT
     assert read.node == Node("x" * NODE_LIMIT, "x" * NODE_LIMIT, "x" * NODE_LIMIT)
+
+
+def test_what_many_send_alike_is_decoded_once() -> None:
+    """For each variant by itself: they number their fields differently."""
+    decoder, ack = Decoder(NameSets()), codec.encode(DeltaDiscoveryRequest(type_url=EDS, response_nonce="7"))
+    assert decoder.decode(Variant.DELTA, ack) is decoder.decode(Variant.DELTA, bytes(bytearray(ack)))
+    assert decoder.decode(Variant.DELTA, ack) == request(Variant.DELTA, ack)
+    empty = b""
+    assert isinstance(decoder.decode(Variant.DELTA, empty), DeltaRequest)
+    assert isinstance(decoder.decode(Variant.SOTW, empty), SotwRequest)
+
+
+def test_equal_names_are_the_same_set_whatever_else_a_request_says() -> None:
+    decoder = Decoder(NameSets())
+    one, other = (
+        decoder.decode(Variant.SOTW, codec.encode(DiscoveryRequest(resource_names=["a", "b"], response_nonce=nonce)))
+        for nonce in "12"
+    )
+    assert isinstance(one, SotwRequest)
+    assert isinstance(other, SotwRequest)
+    assert one.names is other.names
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "KNOWN_BYTES", 100)
+    decoder = Decoder(NameSets())
+    for number in range(1000):
+        decoder.decode(Variant.DELTA, codec.encode(DeltaDiscoveryRequest(type_url=EDS, response_nonce=str(number))))
+    assert len(decoder._known) == 1
+    too_long = codec.encode(DeltaDiscoveryRequest(type_url=EDS, resource_names_subscribe=["x" * 200]))
+    assert decoder.decode(Variant.DELTA, too_long) == request(Variant.DELTA, too_long)
+    assert not decoder._known

@@ -1,14 +1,19 @@
 """Makes responses, once for all streams that are to get the same."""
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from operator import attrgetter
+from typing import Final
 from weakref import WeakValueDictionary
 
 from xds.protocol.messages import Response, Variant
 from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.view import View
+
+RECENT: Final = 8
+"""Responses of the newest revision that are kept for whoever asks for the same."""
 
 _by_name = attrgetter("name")
 
@@ -37,7 +42,8 @@ class Selection:
 class Composer:
     """Makes the response for a selection, or hands out the one that another stream got in this revision.
 
-    It holds them weakly: a response goes with the last stream that has it in flight.
+    It holds them weakly, but for some: a response goes with the last stream that has it in flight. Those that were made
+    last stay for proxies that come one after the other.
     Nonces are numbers of this composer: the same for all streams that share a response, and growing on each.
     """
 
@@ -45,6 +51,7 @@ class Composer:
         self.view = view
         self._revision = 0
         self._shared: WeakValueDictionary[Selection, Response] = WeakValueDictionary()
+        self._recent: deque[Response] = deque(maxlen=RECENT)
         self._last_nonce = 0
 
     def compose(self, selection: Selection, *, after: int) -> Response:
@@ -53,11 +60,13 @@ class Composer:
         response = self._shared.get(selection)
         if response is None or int(response.nonce) <= after:
             response = self._shared[selection] = self._make(selection)
+            self._recent.append(response)
         return response
 
     def _forget_old(self) -> None:
         if self._revision != self.view.revision:
             self._shared.clear()
+            self._recent.clear()
             self._revision = self.view.revision
 
     def _make(self, selection: Selection) -> Response:

@@ -17,6 +17,8 @@ class Variant(StrEnum):
     DELTA = "delta"
     SOTW = "sotw"
 
+    __hash__ = str.__hash__  # as in ResourceType
+
 
 @dataclass(frozen=True, slots=True)
 class Node:

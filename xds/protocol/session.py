@@ -5,7 +5,7 @@ from dataclasses import replace
 from math import inf, isfinite
 from typing import Final
 
-from xds.protocol.backlog import Taken
+from xds.protocol.backlog import Taken, oldest
 from xds.protocol.composer import Composer
 from xds.protocol.errors import ErrorCode, ProtocolError
 from xds.protocol.events import Event, Resumed, Unserved
@@ -30,7 +30,7 @@ from xds.protocol.verdicts import Verdicts
 from xds.protocol.virtual_hosts import VirtualHosts
 from xds.protocol.watch import Flight, Watch
 from xds.snapshot.resource import Resource, ResourceType
-from xds.snapshot.store import ResourceKey, Revision, Store
+from xds.snapshot.store import ResourceChange, ResourceKey, Revision, Store
 from xds.snapshot.view import Inline, InlinedView, View
 
 UNSERVED_LIMIT: Final = 16
@@ -60,6 +60,10 @@ class Fleet:
     def composer(self, variant: Variant) -> Composer:
         """Makes the responses for a stream, of the snapshot as that sees it."""
         return self._composers[variant]
+
+    def changes(self, revision: Revision, variant: Variant) -> Iterable[ResourceChange]:
+        """What a revision changes for the streams of a variant."""
+        return self.composer(variant).view.changes(revision)
 
     def follow(self, revision: Revision) -> Revision | None:
         """What a revision of the wanted snapshot changes for the sessions: to be given to their `update`."""
@@ -129,12 +133,19 @@ class Session:
     @property
     def behind(self) -> int | None:
         """The number of the oldest revision of which this proxy has not answered all; None if there is none."""
-        return min((watch.behind for watch in self._watches.values() if watch.behind is not None), default=None)
+        found = None
+        for watch in self._watches.values():
+            found = oldest(found, watch.behind)
+        return found
 
     def subscription(self, type_: ResourceType) -> Subscription | None:
         """What is asked for of this type; None before its first request."""
         watch = self._watches.get(type_)
         return watch.subscription if watch else None
+
+    def subscriptions(self) -> Iterator[tuple[ResourceType, Subscription]]:
+        """What is asked for, of all types that were asked for."""
+        return ((watch.type, watch.subscription) for watch in self._watches.values())
 
     def concerns(self, revision: Revision) -> bool:
         """Whether `update` would have anything to do."""
@@ -158,6 +169,8 @@ class Session:
 
     def deadline(self) -> float | None:
         """When `take_responses` should be called even if nothing happens."""
+        if not self._warming and self._patience_until is None and self._resuming_until is None:
+            return None
         ends = (self._end_of_warming(), self._end_of_patience(), self._end_of_resuming())
         return min((at for at in ends if at is not None), default=None)
 
@@ -200,8 +213,12 @@ class Session:
             now >= self._resuming_until or routing_is_watched(self._watches, self._view.types)
         ):
             self._resuming_until = None
-        flights = [flight for flight in (self._send(type_, now) for type_ in SEND_ORDER) if flight]
-        if kept_waiting(self._watches) == inf:
+        if not any(watch.due for watch in self._watches.values()):
+            self._patience_until = None
+            return []
+        watches = (self._watches[type_] for type_ in SEND_ORDER if type_ in self._watches)
+        flights = [flight for flight in (self._send(watch, now) for watch in watches if watch.due) if flight]
+        if self._patience_until is not None and kept_waiting(self._watches) == inf:
             self._patience_until = None
         return [flight.response for flight in flights]
 
@@ -295,9 +312,9 @@ class Session:
         check_count(len(demand.subscription.names), request.type_url)
         return self._virtual_hosts.limit(demand) if request.type_url == ResourceType.VIRTUAL_HOST else demand
 
-    def _send(self, type_: ResourceType, now: float) -> Flight | None:
-        watch = self._watches.get(type_)
-        if watch is None or not watch.due or (type_ is ResourceType.CLUSTER and self._end_of_resuming() is not None):
+    def _send(self, watch: Watch, now: float) -> Flight | None:
+        type_ = watch.type
+        if type_ is ResourceType.CLUSTER and self._end_of_resuming() is not None:
             return None
         patience = self._end_of_patience()
         free = updates_are_free(type_, self._watches, self._warming) or (patience is not None and now >= patience)

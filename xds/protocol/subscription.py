@@ -107,7 +107,7 @@ def after_sotw(old: Subscription, names: frozenset[str], sets: NameSets) -> Dema
     """What a state-of-the-world request asks for: its list is the whole list."""
     if not names:
         return _after_nothing(old) if old.legacy else Demand(Subscription())
-    if names == old.names and not old.wildcard:
+    if (names is old.names or names == old.names) and not old.wildcard:
         return Demand(old)
     listed = sets.share(names - {WILDCARD})
     new = Subscription(listed, WILDCARD in names)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import grpc
 import structlog
@@ -12,15 +12,18 @@ from xds.metrics import Metrics
 from xds.protocol.complaints import Complaint, Complaints
 from xds.protocol.errors import ErrorCode, ProtocolError
 from xds.protocol.events import Acknowledged, Event, Rejected, Unserved
-from xds.protocol.messages import Node, Request, Variant
+from xds.protocol.messages import Node, Request, Response, Variant
 from xds.protocol.session import Fleet, Session
 from xds.resources.routes import inlined
 from xds.server import wire
+from xds.server.audience import Audience
 from xds.server.debug_messages import ProxyStanding, ProxyStatus
-from xds.server.propagation import Lag, Propagation
+from xds.server.propagation import Propagation
+from xds.server.stream import Clock, Context, Stream
 from xds.server.tls import names_of
 from xds.server.watchdog import Watchdog
-from xds.snapshot.resource import Resource
+from xds.server.writes import WRITE_TIMEOUT, StuckError, Writes
+from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import Revision, Store
 
 SERVICE: Final = "envoy.service.discovery.v3.AggregatedDiscoveryService"
@@ -32,14 +35,15 @@ OPTIONS: Final = (
     # A reconnecting proxy names all it has, at some 50 bytes each: 200,000 names fit.
     ("grpc.max_receive_message_length", 16 * 1024 * 1024),
     ("grpc.max_send_message_length", -1),
-    # A proxy that is gone without a word is found out within 40 s; and one may ask for the same every 5 s.
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
+    # A proxy that is gone without a word is found out within 40 s; and one may ask for the same every 5 s. The timeout
+    # is TCP's too, of data that isn't acknowledged: in a storm, 10 s are too little for a proxy that waits for its CPU.
+    # https://github.com/grpc/proposal/blob/master/A18-tcp-user-timeout.md
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    # Else each ACK is answered with a ping, to measure a bandwidth that requests don't need.
+    ("grpc.http2.bdp_probe", 0),
 )
-
-WRITE_TIMEOUT: Final = 60.0
-"""Seconds that a proxy may take to make room for a response. One that doesn't read loses its stream, not our memory."""
 
 SETTLE: Final = 1.0
 """Seconds in which the rest of the fleet answers too before a refusal is reported; so there is one report a second."""
@@ -56,10 +60,8 @@ _CODES: Final = {
 
 _log = structlog.get_logger()
 
-Clock = Callable[[], float]
 Authorizer = Callable[[frozenset[str], Node], str | None]
 """Why a peer whose certificate has these names may not be this node; None: it may."""
-Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 
 
 class AdsService:
@@ -89,7 +91,12 @@ class AdsService:
         self._complaints_changed = asyncio.Event()
         self._encoder = wire.Encoder()
         self._propagation = Propagation(metrics.propagation)
-        self._streams: dict[_Stream, None] = {}
+        self._requests = wire.Decoder(self._fleet.names)
+        self._writes = Writes(clock)
+        self._audiences: dict[Variant, Audience[Stream]] = {variant: Audience() for variant in Variant}
+        self._pushes = {type_: metrics.pushes.labels(type_.short) for type_ in ResourceType}
+        self._acks = {type_: metrics.acks.labels(type_.short) for type_ in ResourceType}
+        self._streams: dict[Stream, None] = {}
         self.watchdog = Watchdog(self._streams.keys(), clock)
         self._ready = asyncio.Event()
         self._closing = False
@@ -123,19 +130,25 @@ class AdsService:
 
     def _tell(self, revision: Revision) -> None:
         spread = self._propagation.begin(revision)
-        for stream in self._streams:
-            if stream.session.concerns(revision):
-                stream.session.update(revision)
-                if stream.session.behind is not None:
-                    stream.lag.wait_for(spread)
-                stream.wake()
+        for variant, audience in self._audiences.items():
+            for stream in audience.of(self._fleet.changes(revision, variant)):
+                if stream.session.concerns(revision):
+                    stream.session.update(revision)
+                    self._follow(stream)
+                    if stream.session.behind is not None:
+                        stream.lag.wait_for(spread)
+                    stream.wake()
+
+    def _follow(self, stream: Stream) -> None:
+        """What a session subscribes to may change with all that it is given and asked for."""
+        self._audiences[stream.session.variant].follow(stream, stream.session.subscriptions())
 
     def close(self) -> None:
         """End all streams in order, also those to come: the server shuts down, and the proxies go elsewhere."""
         self._closing = True
         self._ready.set()
         for stream in self._streams:
-            stream.wake()
+            stream.end()
 
     @property
     def connected(self) -> int:
@@ -150,12 +163,13 @@ class AdsService:
         return [ProxyStanding(each.peer, each.session.node, each.session.lacks(resources)) for each in self._streams]
 
     def _handler(self, variant: Variant) -> Callable[[AsyncIterator[bytes], Context], Coroutine[Any, Any, None]]:
-        async def handle(requests: AsyncIterator[bytes], context: Context) -> None:
+        async def handle(_: AsyncIterator[bytes], context: Context) -> None:
             await self._ready.wait()
-            stream = _Stream(Session(self._fleet, variant, now=self._clock()), context)
+            stream = Stream(Session(self._fleet, variant, now=self._clock()), context, self._clock)
+            stream.over = self._closing
             self._streams[stream] = None
             try:
-                await self._converse(stream, requests)
+                await self._converse(stream)
             except ProtocolError as error:
                 _log.warning("proxy_refused", peer=stream.peer, node=stream.node, error=error.message)
                 await _abort(context, error)
@@ -169,66 +183,76 @@ class AdsService:
                 del self._streams[stream]
                 self.watchdog.ended(stream)
                 self._reconsider()
+                self._audiences[variant].forget(stream)
                 self._propagation.ended(stream.lag)
                 _log.info("proxy_disconnected", peer=stream.peer, node=stream.node)
 
         return handle
 
-    async def _converse(self, stream: "_Stream", requests: AsyncIterator[bytes]) -> None:
+    async def _converse(self, stream: Stream) -> None:
         """Read and write until the proxy ends the stream, or gRPC cancels: the proxy is gone, or the server stops.
 
         Raises:
             ProtocolError: the proxy says what can't be answered.
         """
-        reader = asyncio.create_task(self._read(stream, requests))
-        reader.add_done_callback(lambda _: stream.wake())
+        reader = asyncio.create_task(self._read(stream))
+        reader.add_done_callback(lambda _: stream.end())
         try:
-            while not reader.done() and not self._closing:
-                await self._write(stream)
-                await stream.wait(self._clock)
-                if stream.error is not None:
-                    raise stream.error
+            while not stream.over:
+                for response in self._ask(stream) or await stream.handed():
+                    await self._write(stream, response)
+            if stream.error is not None:
+                raise stream.error
             if reader.done():
                 reader.result()
         finally:
+            stream.stop_timer()
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
 
-    async def _write(self, stream: "_Stream") -> None:
-        """Send all that may be sent.
+    def _ask(self, stream: Stream) -> list[Response]:
+        responses = stream.session.take_responses(self._clock())
+        if responses:
+            self._follow(stream)
+        return responses
 
-        Raises:
-            ProtocolError: the proxy doesn't read.
-        """
-        for response in stream.session.take_responses(self._clock()):
-            try:
-                async with asyncio.timeout(WRITE_TIMEOUT):
-                    await stream.context.write(self._encoder.encode(response))
-            except TimeoutError:
-                self._metrics.stuck.inc()
-                text = f"nothing was read for {WRITE_TIMEOUT:.0f} s"
-                raise ProtocolError(ErrorCode.RESOURCE_EXHAUSTED, text) from None
-            self._metrics.pushes.labels(response.type.short).inc()
+    async def _write(self, stream: Stream, response: Response) -> None:
+        """Raises ProtocolError if the proxy doesn't read."""
+        try:
+            await self._writes.write(stream.context, self._encoder.encode(response))
+        except StuckError:
+            self._metrics.stuck.inc()
+            text = f"nothing was read for {WRITE_TIMEOUT:.0f} s"
+            raise ProtocolError(ErrorCode.RESOURCE_EXHAUSTED, text) from None
+        self._pushes[response.type].inc()
 
-    async def _read(self, stream: "_Stream", requests: AsyncIterator[bytes]) -> None:
-        async for data in requests:
-            now = self._clock()
-            is_first = stream.session.node is None
-            request = wire.request(stream.session.variant, data)
-            if is_first:
-                self._admit(stream, request)
-            events = stream.session.receive(request, now)
-            for revision in self._fleet.judge(events, now):
-                self._tell(revision)
-            self._complaints.hear(events)
-            if events:
-                self._reconsider()
-            if is_first:
-                _log.info("proxy_connected", peer=stream.peer, node=stream.node, variant=str(stream.session.variant))
-            self._note(stream, events, now)
-            stream.wake()
+    async def _read(self, stream: Stream) -> None:
+        while isinstance(data := await stream.context.read(), bytes):
+            self._receive(stream, data, self._clock())
+            if stream.idle:
+                responses = self._ask(stream)
+                if responses:
+                    stream.hand(responses)
+                else:
+                    stream.set_timer()
 
-    def _admit(self, stream: "_Stream", request: Request) -> None:
+    def _receive(self, stream: Stream, data: bytes, now: float) -> None:
+        is_first = stream.session.node is None
+        request = self._requests.decode(stream.session.variant, data)
+        if is_first:
+            self._admit(stream, request)
+        events = stream.session.receive(request, now)
+        self._follow(stream)
+        for revision in self._fleet.judge(events, now):
+            self._tell(revision)
+        self._complaints.hear(events)
+        if events:
+            self._reconsider()
+        if is_first:
+            _log.info("proxy_connected", peer=stream.peer, node=stream.node, variant=str(stream.session.variant))
+        self._note(stream, events, now)
+
+    def _admit(self, stream: Stream, request: Request) -> None:
         """Raises ProtocolError if the peer may not be the node that it says it is."""
         if request.node is None:
             return  # the session refuses that
@@ -237,18 +261,22 @@ class AdsService:
         if why_not:
             raise ProtocolError(ErrorCode.PERMISSION_DENIED, why_not)
 
-    def _note(self, stream: "_Stream", events: Iterable[Event], now: float) -> None:
+    def _note(self, stream: Stream, events: Iterable[Event], now: float) -> None:
         for event in events:
             match event:
                 case Acknowledged(type=type_):
-                    self._metrics.acks.labels(type_.short).inc()
-                    self._propagation.answered(stream.lag, stream.session.behind, now)
+                    self._acks[type_].inc()
+                    self._answered(stream, now)
                 case Rejected(type=type_):
                     self._metrics.nacks.labels(type_.short).inc()
-                    self._propagation.answered(stream.lag, stream.session.behind, now)
+                    self._answered(stream, now)
                     _log_rejection(stream, event)
                 case Unserved(type_url=type_url):
                     _log.warning("type_not_served", peer=stream.peer, node=stream.node, type_url=type_url[:200])
+
+    def _answered(self, stream: Stream, now: float) -> None:
+        if stream.lag:
+            self._propagation.answered(stream.lag, stream.session.behind, now)
 
 
 async def _abort(context: Context, error: ProtocolError) -> None:
@@ -258,7 +286,7 @@ async def _abort(context: Context, error: ProtocolError) -> None:
             await context.abort(_CODES[error.code], error.message)
 
 
-def _log_rejection(stream: "_Stream", event: Rejected) -> None:
+def _log_rejection(stream: Stream, event: Rejected) -> None:
     _log.error(
         "proxy_rejected",
         peer=stream.peer,
@@ -268,34 +296,3 @@ def _log_rejection(stream: "_Stream", event: Rejected) -> None:
         refused=[name for name, _ in event.rejection.culprits][:10],
         message=event.rejection.message,
     )
-
-
-class _Stream:
-    """One gRPC stream: its session, and what wakes its writer."""
-
-    def __init__(self, session: Session, context: Context) -> None:
-        self.session = session
-        self.context = context
-        self.peer = str(context.peer())
-        self.lag = Lag()
-        self.node = ""
-        self.error: ProtocolError | None = None
-        self._awake = asyncio.Event()
-
-    def wake(self) -> None:
-        self._awake.set()
-
-    def end(self, error: ProtocolError) -> None:
-        """From our side."""
-        self.error = error
-        self.wake()
-
-    async def wait(self, clock: Clock) -> None:
-        """Until there may be something to send."""
-        deadline = self.session.deadline()
-        try:
-            async with asyncio.timeout(None if deadline is None else max(0.0, deadline - clock())):
-                await self._awake.wait()
-        except TimeoutError:
-            return
-        self._awake.clear()

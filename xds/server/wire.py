@@ -1,6 +1,8 @@
 """Between the protocol's messages and the bytes of gRPC."""
 
+from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any as Untyped
 from typing import Final
 from weakref import ReferenceType, WeakKeyDictionary, ref
@@ -9,7 +11,7 @@ from google.protobuf.message import DecodeError
 
 from xds.protocol.errors import ErrorCode, ProtocolError
 from xds.protocol.messages import DeltaRequest, Node, Request, Response, SotwRequest, Variant
-from xds.protocol.subscription import check_count
+from xds.protocol.subscription import NameSets, check_count
 from xds.resources import codec
 from xds.resources.envoy import Any, DeltaDiscoveryResponse, DiscoveryResponse
 from xds.resources.envoy import Resource as DeltaResource
@@ -19,6 +21,9 @@ _REQUESTS = {
     Variant.DELTA: "envoy.service.discovery.v3.DeltaDiscoveryRequest",
     Variant.SOTW: "envoy.service.discovery.v3.DiscoveryRequest",
 }
+
+KNOWN_BYTES: Final = 1024 * 1024
+"""What the requests may hold in all that are remembered decoded."""
 
 TYPE_URL_LIMIT: Final = 200
 """Characters kept of a type URL: enough for any that is served."""
@@ -87,6 +92,34 @@ def _user_agent_version(node: Untyped) -> str:
         version = node.user_agent_build_version.version
         return f"{version.major_number}.{version.minor_number}.{version.patch}"
     return str(node.user_agent_version)
+
+
+class Decoder:
+    """Decodes requests; those that many proxies send alike, such as the ACK of what all of them got, once.
+
+    Args:
+        names: Makes equal sets of names the same, so that a thousand streams needn't compare a thousand names each.
+    """
+
+    def __init__(self, names: NameSets) -> None:
+        self._names = names
+        self._known: OrderedDict[tuple[Variant, bytes], Request] = OrderedDict()
+        self._bytes = 0
+
+    def decode(self, variant: Variant, data: bytes) -> Request:
+        """Raises ProtocolError as `request` does."""
+        key = (variant, data)
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = self._decode(variant, data)
+            self._bytes += len(data)
+            while self._bytes > KNOWN_BYTES:
+                self._bytes -= len(self._known.popitem(last=False)[0][1])
+        return known
+
+    def _decode(self, variant: Variant, data: bytes) -> Request:
+        decoded = request(variant, data)
+        return replace(decoded, names=self._names.share(decoded.names)) if isinstance(decoded, SotwRequest) else decoded
 
 
 class Encoder:

@@ -18,6 +18,8 @@ class ResourceType(StrEnum):
     ROUTES = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
     VIRTUAL_HOST = "type.googleapis.com/envoy.config.route.v3.VirtualHost"
 
+    __hash__ = str.__hash__  # Enum's is not C, and every mapping by type asks for it
+
     @property
     def message(self) -> str:
         """The full protobuf name of the message, e.g. `envoy.config.cluster.v3.Cluster`."""

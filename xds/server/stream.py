@@ -1,0 +1,73 @@
+"""One gRPC stream: its session, and what its writer waits for."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import grpc
+
+from xds.protocol.errors import ProtocolError
+from xds.protocol.messages import Response
+from xds.protocol.session import Session
+from xds.server.propagation import Lag
+
+Clock = Callable[[], float]
+Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
+
+
+class Stream:
+    """A stream has one writer, which asks the session for what is to be sent before it waits here."""
+
+    __slots__ = ("_clock", "_loop", "_timer", "_waiter", "context", "error", "lag", "node", "over", "peer", "session")
+
+    def __init__(self, session: Session, context: Context, clock: Clock) -> None:
+        self.session = session
+        self.context = context
+        self.peer = str(context.peer())
+        self.lag = Lag()
+        self.node = ""
+        self.over = False
+        self.error: ProtocolError | None = None
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiter: asyncio.Future[Sequence[Response]] | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether the writer waits. One that doesn't will ask the session again."""
+        return self._waiter is not None
+
+    async def handed(self) -> Sequence[Response]:
+        """Wait for what is to be sent; nothing, if the session is to be asked."""
+        self.set_timer()
+        self._waiter = self._loop.create_future()
+        return await self._waiter
+
+    def hand(self, responses: Sequence[Response]) -> None:
+        """Give an idle writer what the session was just asked for."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(responses)
+
+    def wake(self) -> None:
+        """Let an idle writer ask the session."""
+        self.hand(())
+
+    def end(self, error: ProtocolError | None = None) -> None:
+        """Let the writer end when it is idle, with the error if there is one."""
+        self.over = True
+        self.error = self.error or error
+        self.wake()
+
+    def set_timer(self) -> None:
+        """Have the writer woken when the session may have something to say though nothing happens."""
+        deadline = self.session.deadline()
+        self.stop_timer()
+        if deadline is not None:
+            self._timer = self._loop.call_later(max(0.0, deadline - self._clock()), self.wake)
+
+    def stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
