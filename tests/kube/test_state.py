@@ -77,6 +77,15 @@ def test_a_host_that_moves_makes_both_stale() -> None:
     assert kube.ingresses_of_host(A) == []
 
 
+def test_tls_is_not_said_of_an_ingress_that_changes_in_other_ways() -> None:
+    entry = tls(A, secret="cert")
+    kube = state(shop(tls=[entry]))
+    assert not kube.apply(Applied(shop(tls=[entry], default="web"))).tls
+    assert kube.apply(Applied(shop(tls=[entry], default="web", created=1))).tls, "it may rank before others now"
+    assert kube.apply(Applied(shop(tls=[tls(secret="cert")], created=1))).tls
+    assert kube.apply(Applied(ingress("shop", rule(B, path("/", "web")), tls=[tls(secret="cert")], created=1))).tls
+
+
 def test_a_default_backend_or_tls_that_goes_is_said() -> None:
     kube = state(shop(default="web", tls=[tls(A, secret="cert")]))
     stale = kube.apply(Applied(shop()))

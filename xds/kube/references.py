@@ -14,13 +14,15 @@ _K = TypeVar("_K", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """What one Ingress refers to. `rules` are the places of its rules by host, in lower case."""
+    """What one Ingress refers to. `rules` are the places of its rules by host, in lower case; `tls` is all that decides
+    over its TLS entries, to be compared: empty if there are none.
+    """
 
     rules: Mapping[str, tuple[int, ...]]
     services: frozenset[Key]
     secrets: frozenset[Key]
     default_backend: bool
-    tls: bool
+    tls: tuple[Hashable, ...]
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -38,8 +40,18 @@ def references(ingress: Ingress) -> References:
         services=frozenset(filter(None, (_service(ingress, backend) for backend in backends))),
         secrets=frozenset(Key(ingress.key.namespace, tls.secret_name) for tls in spec.tls or () if tls.secret_name),
         default_backend=spec.default_backend is not None,
-        tls=bool(spec.tls),
+        tls=_tls(ingress),
     )
+
+
+def _tls(ingress: Ingress) -> tuple[Hashable, ...]:
+    """The entries, the hosts of the rules if an entry stands for them, and the age that ranks it among Ingresses."""
+    spec = ingress.spec
+    if not spec.tls:
+        return ()
+    entries = tuple((tuple(entry.hosts or ()), entry.secret_name) for entry in spec.tls)
+    hosts = () if all(named for named, _ in entries) else tuple(rule.host for rule in spec.rules or ())
+    return entries, hosts, ingress.metadata.creation_timestamp
 
 
 def _by_host(rules: Iterable[IngressRule]) -> Mapping[str, tuple[int, ...]]:

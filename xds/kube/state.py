@@ -228,7 +228,7 @@ class KubeState:
             hosts=frozenset[str]().union(*(refs.hosts for refs in touched)),
             ingresses=frozenset((key,)),
             default_backend=any(refs.default_backend for refs in touched),
-            tls=any(refs.tls for refs in touched),
+            tls=touched[0].tls != touched[1].tls if len(touched) > 1 else bool(touched[0].tls),
         )
 
     def _classes_changed(self) -> Iterator[Stale]:
