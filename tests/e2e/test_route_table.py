@@ -1,6 +1,7 @@
 """The route table through a real Envoy: what the pure matcher answers, a proxy answers too.
 
-Covers: every case of tests/support/route_table.py, over HTTP and HTTPS.
+Covers: every case of tests/support/route_table.py, over HTTP and HTTPS, with virtual hosts by VHDS and inside of
+RouteConfigurations.
 Excludes: the matcher itself (tests/translate) and how resources get to Envoy (tests/features).
 """
 
@@ -19,9 +20,10 @@ pytestmark = needs_envoy
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-async def test_envoy_answers_as_the_table_says(table: Table, tmp_path: Path) -> None:
+@pytest.mark.parametrize("vhds", [True, False], ids=["vhds", "no-vhds"])
+async def test_envoy_answers_as_the_table_says(table: Table, tmp_path: Path, vhds: bool) -> None:
     options = TranslateOptions(default_tls_secret=table.default_tls_secret)
-    proxy = ProxyOptions(redirect_https=table.redirect_https)
+    proxy = ProxyOptions(redirect_https=table.redirect_https, vhds=vhds)
     async with (
         echoes(table.services) as slices,
         site(tmp_path, *table.objects, *slices, translate=options, proxy=proxy) as running,

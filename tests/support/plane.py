@@ -38,6 +38,7 @@ class Plane:
         objects: Exist from the start.
         listed: Whether all objects are known from the start; else `list_all` says so.
         tls: The files are followed when a test calls `look` of `self.tls`.
+        port: 0 lets the system choose.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Plane:
         translate: TranslateOptions | None = None,
         proxy: ProxyOptions | None = None,
         tls: TlsFiles | None = None,
+        port: int = 0,
     ) -> None:
         translate = translate or TranslateOptions()
         state = KubeState(claim_classless=True, default_tls_secret=translate.default_tls_secret)
@@ -56,6 +58,7 @@ class Plane:
         self.metrics = Metrics()
         self.address = ""
         self.tls = ServerTls.load(tls) if tls else None
+        self._port = port
         self._first: list[Change] = [*map(Applied, objects), *(map(Listed, KINDS) if listed else ())]
         self._stack = contextlib.AsyncExitStack()
 
@@ -161,7 +164,7 @@ class Plane:
         return frozenset[str]().union(*(each.names for each in subscriptions if each))
 
     def _listen(self, server: grpc.aio.Server) -> int:
-        anywhere = "127.0.0.1:0"
+        anywhere = f"127.0.0.1:{self._port}"
         return (
             server.add_secure_port(anywhere, self.tls.credentials()) if self.tls else server.add_insecure_port(anywhere)
         )

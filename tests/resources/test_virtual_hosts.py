@@ -1,0 +1,44 @@
+"""Which virtual hosts an edit builds again.
+
+Covers those that a change reaches by way of another host. Excludes that step by step comes to the same as at once
+(tests/properties), and what the virtual hosts say (tests/golden).
+"""
+
+from tests.support.objects import certificate, feed, ingress, path, pipeline, rule, secret, service, tls
+from xds.kube.change import Applied
+from xds.kube.objects import Ingress
+from xds.pipeline import Pipeline
+from xds.resources.options import ProxyOptions
+from xds.snapshot.resource import ResourceType
+
+
+def shop(text: str, host: str | None) -> Ingress:
+    return ingress("shop", rule(host, path(text, "web")))
+
+
+NAMED = ingress("named", rule("b.example.com", path("/", "web")), tls=[tls("a.example.com", secret="cert")])
+OBJECTS = (NAMED, service("web"), secret("cert", certificate("a.example.com")))
+
+
+def edited(of: Pipeline, *objects: Ingress) -> set[str]:
+    """The virtual hosts that differ then."""
+    before = dict(of.store.resources(ResourceType.VIRTUAL_HOST))
+    feed(of, *map(Applied, objects))
+    after = of.store.resources(ResourceType.VIRTUAL_HOST)
+    return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+
+
+def test_an_edit_builds_its_own_hosts() -> None:
+    built = pipeline(*OBJECTS, shop("/", "c.example.com"))
+    assert edited(built, shop("/more", "c.example.com")) == {"http/c.example.com"}
+
+
+def test_a_wildcard_answers_tls_hosts_that_no_rule_names() -> None:
+    built = pipeline(*OBJECTS, shop("/", "*.example.com"), proxy=ProxyOptions(redirect_https=True))
+    hosts = {"http/*.example.com", "http/a.example.com", "https/default/cert/a.example.com"}
+    assert edited(built, shop("/more", "*.example.com")) == hosts
+
+
+def test_rules_without_host_answer_where_no_rule_names_one() -> None:
+    built = pipeline(*OBJECTS, shop("/", None))
+    assert edited(built, shop("/more", None)) == {"http/*", "https/default/cert/a.example.com"}
