@@ -169,7 +169,9 @@ def filter_options(command: F) -> F:
     """`types` and `names` choose resources."""
     for decorate in (
         option("-n", "--name", "names", multiple=True, help="Part of a name, or a pattern with * ? [ ]. Repeatable."),
-        option("-t", "--type", "types", multiple=True, help="cds, eds, sds, lds, rds, vhds, or a type's name. Repeatable."),
+        option(
+            "-t", "--type", "types", multiple=True, help="cds, eds, sds, lds, rds, vhds, or a type's name. Repeatable."
+        ),
     ):
         command = decorate(command)
     return command
