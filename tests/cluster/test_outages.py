@@ -136,7 +136,7 @@ async def test_the_control_plane_is_killed(fleet: Fleet) -> None:
         fleet.tell(f"xds serve killed for {SECONDS if number == 0 else 0:.0f} s and started")
         print(f"the proxy came back {reconnected:.1f} s after it was ready; sent to it: {pushed or 'nothing'}; {took}")
         assert not pushed
-        assert set(await replica.pushes()) == {"eds", "rds"}
+        assert set(await replica.pushes()) == {"eds", "vhds"}
     assert not fleet.load.failed
 
 
@@ -154,7 +154,7 @@ async def test_a_control_plane_starts_while_the_api_server_is_away(fleet: Fleet)
     fleet.tell(f"API server killed for {SECONDS:.0f} s, xds serve killed and started meanwhile")
     print(f"sent to the proxy: {pushed or 'nothing'}; {took}")
     assert not pushed
-    assert set(await replica.pushes()) == {"eds", "rds"}
+    assert set(await replica.pushes()) == {"eds", "vhds"}
     assert not fleet.load.failed
 
 
@@ -170,7 +170,7 @@ async def test_one_of_two_replicas_is_killed_in_turn(fleet: Fleet) -> None:
         fleet.tell("one of two replicas killed")
         print(f"the proxy was with the other {moved:.1f} s later; sent to it: {pushed or 'nothing'}; {took}")
         assert not pushed
-        assert set(more(before, await other.pushes())) == {"eds", "rds"}
+        assert set(more(before, await other.pushes())) == {"eds", "vhds"}
         serving, other = other, serving
     assert not fleet.load.failed
 

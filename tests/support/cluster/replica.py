@@ -16,7 +16,7 @@ from xds.api.v1 import debug_pb2_grpc
 
 XDS: Final = Path(sys.executable).parent / "xds"
 
-TYPES: Final = 4
+TYPES: Final = 5
 """Of resources, that an Envoy without TLS asks for."""
 
 
