@@ -6,15 +6,18 @@ reading. Excludes rejections of resources (test_answers) and manifests that are 
 
 import pytest
 from grpc import StatusCode
+from structlog.testing import capture_logs
 
 from tests.support.ads_client import CDS, EDS, LDS, VHDS, AdsClient
 from tests.support.objects import ingress, path, rule, service, slice_of
 from tests.support.plane import Plane, cluster, site, until
+from tests.support.unread import unread
 from xds.protocol.messages import Variant
 from xds.protocol.session import UNSERVED_LIMIT
 from xds.protocol.subscription import NAMES_LIMIT
 from xds.resources import codec
 from xds.resources.envoy import DeltaDiscoveryRequest, DiscoveryRequest, Node
+from xds.server.ads import OPTIONS
 from xds.snapshot.resource import ResourceType
 
 WEB = cluster("web")
@@ -218,4 +221,21 @@ async def test_a_proxy_that_leaves_no_room_for_a_response_loses_its_stream(monke
         await client.subscribe(VHDS)
         await until(lambda: plane.ads.connected == 1)
         await until(lambda: plane.ads.connected == 0)
+        assert plane.metrics.registry.get_sample_value("xds_stuck_proxies_total") == 1
+
+
+async def test_a_proxy_whose_connection_nobody_reads_loses_it_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    """gRPC answers no pings for it and the kernel takes no more bytes, as of an Envoy that is stopped."""
+    monkeypatch.setattr("xds.server.writes.UNREAD", 0.1)
+    sooner = {"grpc.keepalive_time_ms": 1000, "grpc.keepalive_timeout_ms": 1000}
+    monkeypatch.setattr("tests.support.plane.OPTIONS", tuple({**dict(OPTIONS), **sooner}.items()))
+    paths = [path(f"/{number}/{'x' * 4000}") for number in range(3000)]
+    request = codec.encode(
+        DiscoveryRequest(node=Node(id="stopped"), type_url=ResourceType.ROUTES, resource_names=["http"])
+    )
+    async with Plane(service("web"), ingress("long", rule("long.example.com", *paths))) as plane:
+        with capture_logs() as logs, unread(plane.address, request):
+            await until(lambda: plane.ads.connected == 1)
+            await until(lambda: plane.ads.connected == 0)
+        assert [log["error"] for log in logs if log["event"] == "proxy_refused" and log["node"] == "stopped"]
         assert plane.metrics.registry.get_sample_value("xds_stuck_proxies_total") == 1

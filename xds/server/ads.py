@@ -22,7 +22,7 @@ from xds.server.propagation import Propagation
 from xds.server.stream import Clock, Context, Stream
 from xds.server.tls import names_of
 from xds.server.watchdog import Watchdog
-from xds.server.writes import WRITE_TIMEOUT, StuckError, Writes
+from xds.server.writes import StuckError, Writes
 from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import Revision, Store
 
@@ -220,10 +220,9 @@ class AdsService:
         """Raises ProtocolError if the proxy doesn't read."""
         try:
             await self._writes.write(stream.context, self._encoder.encode(response))
-        except StuckError:
+        except StuckError as error:
             self._metrics.stuck.inc()
-            text = f"nothing was read for {WRITE_TIMEOUT:.0f} s"
-            raise ProtocolError(ErrorCode.RESOURCE_EXHAUSTED, text) from None
+            raise ProtocolError(ErrorCode.RESOURCE_EXHAUSTED, str(error)) from None
         self._pushes[response.type].inc()
 
     async def _read(self, stream: Stream) -> None:

@@ -5,10 +5,15 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
+import grpc
+
 from xds.server.stream import Context
 
 WRITE_TIMEOUT: Final = 60.0
 """Seconds that a proxy may take to make room for a response. One that doesn't read loses its stream, not our memory."""
+
+UNREAD: Final = 10.0
+"""Seconds of a write after which a connection that ends does so because nobody read. gRPC gives that 20 s."""
 
 SWEEP: Final = 1.0
 """Seconds between two looks at how long writes have been going on. What took longer stands in no other's way."""
@@ -24,6 +29,9 @@ _Task = asyncio.Task[Any]
 
 class StuckError(Exception):
     """The proxy didn't read."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"nothing was read for {seconds:.0f} s")
 
 
 class Writes:
@@ -42,7 +50,7 @@ class Writes:
         """Write to a stream. It belongs to the current task, which has no other.
 
         Raises:
-            StuckError: it took longer than WRITE_TIMEOUT.
+            StuckError: it took longer than WRITE_TIMEOUT, or longer than UNREAD when gRPC ended the stream.
         """
         task = asyncio.current_task()
         if task is None:
@@ -54,10 +62,11 @@ class Writes:
             if self._timer is None:
                 self._timer = asyncio.get_running_loop().call_later(SWEEP, self._sweep)
             await context.write(data)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, grpc.aio.InternalError):
+            seconds = self._clock() - self._began.get(task, self._clock())
             # As asyncio.timeout does: https://docs.python.org/3/library/asyncio-task.html#asyncio.Task.uncancel
-            if task in self._stuck and task.uncancel() == 0:
-                raise StuckError from None
+            if (task in self._stuck or seconds >= UNREAD) and (not task.cancelling() or task.uncancel() == 0):
+                raise StuckError(seconds) from None
             raise
         finally:
             self._began.pop(task, None)
