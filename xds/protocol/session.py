@@ -358,12 +358,8 @@ class Session:
         """Clusters were sent before the first request for endpoints: it may say that it has them, and they are right,
         but the clusters wait for them.
         """
-        if self._untold is not None:
-            self._send_endpoints(endpoints, self._untold)
-        elif endpoints.subscription.wildcard:
-            endpoints.backlog.ask(frozenset(), everything=True)
-        else:
-            self._send_endpoints(endpoints, endpoints.subscription.names)
+        clusters = self._view.resources(ResourceType.CLUSTER).keys()
+        self._send_endpoints(endpoints, clusters if self._untold is None else self._untold)
         self._untold = set()
 
     def _send_endpoints(self, watch: Watch, clusters: Set[str]) -> None:

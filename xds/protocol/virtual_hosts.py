@@ -62,7 +62,10 @@ class VirtualHosts:
         watch = self._rescope()
         if watch is not None:
             left = (self._left.pop(name) for name in sorted(new & self._left.keys()))
-            watch.backlog.ask(self._names.share(self._of(new).union(*left)))
+            names = self._of(new).union(*left)
+            if not watch.subscription.wildcard:  # Envoy's is; of ten thousand each would be looked at for each stream
+                names = frozenset(filter(watch.subscription.covers, names))
+            watch.backlog.ask(self._names.share(names))
 
     def changed(self, changes: Iterable[ResourceChange]) -> None:
         """RouteConfigurations went, or are back before the proxy was told that they went."""

@@ -298,6 +298,7 @@ class Watch:
     def _try(self) -> Taken:
         """Take the next part of what was refused together. A full set is, but for it, what the proxy has."""
         part = self.trials.take()
+        self.backlog.asked = self.backlog.asked.difference(part)
         added = frozenset(name for name, base in part.items() if base is None)
         rest: dict[str, Resource | None] = {}
         if self.sends_full_set:
