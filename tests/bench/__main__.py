@@ -80,14 +80,21 @@ def main() -> None:
     groups = _groups(() if arguments.alone else tuple(CACHES))
     if unknown := set(arguments.group) - set(groups):
         sys.exit(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(groups)}")
-    report = {}
+    report: dict[str, Any] = {}
+    failed: list[str] = []
     for name in arguments.group or groups:
         if reason := groups[name].missing():
             console.print(f"{name}: skipped: {reason}\n")
             continue
-        report[name] = _measure(console, groups[name], f"make bench ONLY={name}")
+        try:
+            report[name] = _measure(console, groups[name], f"make bench ONLY={name}")
+        except Exception:  # noqa: BLE001 -- the figures of the others are worth having
+            console.print_exception()
+            failed.append(name)
         REPORT.parent.mkdir(exist_ok=True)
         REPORT.write_text(json.dumps(report, indent=2) + "\n")
+    if failed:
+        sys.exit(f"not measured: {', '.join(failed)}")
 
 
 def _arguments() -> argparse.Namespace:

@@ -1,6 +1,5 @@
 """An Ingress gets another path, among 100 Ingresses and among 10,000."""
 
-import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +8,13 @@ from typing import Final
 from tests.bench.changes import Cost, cost
 from tests.bench.fake_envoys import fake_envoys
 from tests.bench.figures import Figure
-from tests.bench.objects import Site
+from tests.bench.objects import Site, temporary_folder
 from tests.bench.server import Served, served
 
 FEW: Final = 100
 MANY: Final = 10_000
 STREAMS: Final = 20
-ROUNDS: Final = 20
+ROUNDS: Final = 40
 
 EDITED: Final = 7
 
@@ -42,7 +41,7 @@ async def measure() -> AsyncIterator[Figure]:
 
 
 async def _edits(count: int) -> dict[str, Edit]:
-    with tempfile.TemporaryDirectory() as temporary:
+    with temporary_folder() as temporary:
         site = Site(Path(temporary), count, edited=[EDITED])
         async with served(site.folder) as server:
             await server.ready()

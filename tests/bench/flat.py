@@ -1,7 +1,6 @@
 """An endpoint change costs the same among 10,000 clusters, and only where it is subscribed to."""
 
 import contextlib
-import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
@@ -9,7 +8,7 @@ from typing import Final
 from tests.bench.changes import cost
 from tests.bench.fake_envoys import fake_envoys
 from tests.bench.figures import Figure
-from tests.bench.objects import Site, cluster_name
+from tests.bench.objects import Site, cluster_name, temporary_folder
 from tests.bench.server import Served, served
 
 FEW: Final = 1000
@@ -38,7 +37,7 @@ async def measure() -> AsyncIterator[Figure]:
 
 @contextlib.asynccontextmanager
 async def _serving(count: int) -> AsyncIterator[tuple[Site, Served]]:
-    with tempfile.TemporaryDirectory() as temporary:
+    with temporary_folder() as temporary:
         site = Site(Path(temporary), count, moving=[MOVING])
         async with served(site.folder) as server:
             await server.ready()

@@ -1,6 +1,5 @@
 """One endpoint changes among 1,000 clusters of 10, and 1,000 proxies must know."""
 
-import tempfile
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Final
 from tests.bench.changes import Change, Cost, cost
 from tests.bench.fake_envoys import fake_envoys
 from tests.bench.figures import Figure
-from tests.bench.objects import Site
+from tests.bench.objects import Site, temporary_folder
 from tests.bench.peers import peer
 from tests.bench.server import Running, served
 
@@ -34,7 +33,7 @@ class Fed:
 
 async def measure(caches: Collection[str]) -> AsyncIterator[Figure]:
     """Here a change is a file, and reading it is part of what it costs; go-control-plane is told by a function call."""
-    with tempfile.TemporaryDirectory() as temporary:
+    with temporary_folder() as temporary:
         site = Site(Path(temporary), CLUSTERS, moving=[MOVING])
         for sotw in (False, True):
             here, beside = await _side_by_side(site, caches, sotw=sotw)

@@ -1,6 +1,5 @@
 """1,000 proxies leave and come back at once, to 1,000 clusters of 10 endpoints."""
 
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Final
 from tests.bench.changes import one
 from tests.bench.fake_envoys import FakeEnvoys, fake_envoys
 from tests.bench.figures import Figure
-from tests.bench.objects import Site
+from tests.bench.objects import Site, temporary_folder
 from tests.bench.server import Served, served
 
 CLUSTERS: Final = 1000
@@ -33,7 +32,7 @@ class Return:
 
 async def measure() -> AsyncIterator[Figure]:
     """Delta; they bring the versions of all that they have along. Where everything changed, none of them is right."""
-    with tempfile.TemporaryDirectory() as temporary:
+    with temporary_folder() as temporary:
         site = Site(Path(temporary), CLUSTERS, moving=[MOVING])
         async with served(site.folder) as server:
             await server.ready()

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
@@ -10,7 +9,7 @@ from typing import Final
 from tests.bench.changes import cost
 from tests.bench.fake_envoys import FakeEnvoys, fake_envoys
 from tests.bench.figures import Figure
-from tests.bench.objects import Site
+from tests.bench.objects import Site, temporary_folder
 from tests.bench.server import Served, served
 
 CLUSTERS: Final = 1000
@@ -28,7 +27,7 @@ MOVING: Final = 7
 
 async def measure() -> AsyncIterator[Figure]:
     """The slow ones read one byte a second of their connection, after what it takes to open it."""
-    with tempfile.TemporaryDirectory() as temporary:
+    with temporary_folder() as temporary:
         site = Site(Path(temporary) / "manifests", CLUSTERS, moving=[MOVING])
         log = Path(temporary) / "log"
         async with served(site.folder, log=log) as server:

@@ -1,6 +1,5 @@
 """Memory of the server with 1,000 proxies, before and after 10,000 endpoint changes."""
 
-import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
@@ -8,7 +7,7 @@ from typing import Final
 from tests.bench.changes import one
 from tests.bench.fake_envoys import FakeEnvoys, fake_envoys
 from tests.bench.figures import Figure
-from tests.bench.objects import Site
+from tests.bench.objects import Site, temporary_folder
 from tests.bench.server import Served, served
 
 CLUSTERS: Final = 1000
@@ -21,7 +20,7 @@ WARM: Final = 2000
 
 async def measure() -> AsyncIterator[Figure]:
     """Delta. The changes come in bursts of AT_ONCE clusters, each when all streams have the last of the one before."""
-    with tempfile.TemporaryDirectory() as temporary:
+    with temporary_folder() as temporary:
         site = Site(Path(temporary), CLUSTERS, moving=range(AT_ONCE))
         async with served(site.folder) as server:
             await server.ready()

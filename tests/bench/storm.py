@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import tempfile
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Final
 
 from tests.bench.fake_envoys import FakeEnvoys, fake_envoys
 from tests.bench.figures import Figure
-from tests.bench.objects import Site, cluster_name
+from tests.bench.objects import Site, cluster_name, temporary_folder
 from tests.bench.server import Served, served
 
 SERVICES: Final = 500
@@ -27,7 +26,7 @@ async def measure() -> AsyncIterator[Figure]:
     CPU: on two processors a real API server couldn't take so many writes beside all else. The folder waits for 20 ms of
     rest, 100 ms at most, before it is read; that is part of the delay.
     """
-    with tempfile.TemporaryDirectory() as temporary:
+    with temporary_folder() as temporary:
         site = Site(Path(temporary), SERVICES, moving=range(SERVICES))
         async with served(site.folder) as server:
             await server.ready()

@@ -75,7 +75,14 @@ async def _ask_for_all(client: DeltaClient) -> int:
     return sum([await _ask(client, type_) for type_ in _ORDER])
 
 
-_ORDER = (ResourceType.CLUSTER, ResourceType.ENDPOINTS, ResourceType.LISTENER, ResourceType.ROUTES)
+_ORDER = (
+    ResourceType.CLUSTER,
+    ResourceType.ENDPOINTS,
+    ResourceType.LISTENER,
+    ResourceType.ROUTES,
+    ResourceType.VIRTUAL_HOST,
+)
+_WILDCARDS = (ResourceType.CLUSTER, ResourceType.LISTENER, ResourceType.VIRTUAL_HOST)
 
 
 async def _ask(client: DeltaClient, type_: ResourceType) -> int:
@@ -101,8 +108,7 @@ async def _reconnect(server: Served, known: dict[ResourceType, dict[str, str]]) 
     """The resources sent to a client that says what it has, until a question that comes last is answered."""
     client = DeltaClient(server.listen, "bench").open()
     for type_ in _ORDER:
-        wildcard = type_ in (ResourceType.CLUSTER, ResourceType.LISTENER)
-        await client.subscribe(type_, *(() if wildcard else known[type_]), known=known[type_])
+        await client.subscribe(type_, *(() if type_ in _WILDCARDS else known[type_]), known=known[type_])
     await client.subscribe(ResourceType.SECRET, "last")
     count = 0
     while "last" not in (received := await client.receive()).removed:
