@@ -7,14 +7,13 @@ from math import inf
 from typing import Final
 
 from xds.explain.evidence import Witness
-from xds.guard import Guard
 from xds.kube.change import Batch, Change
 from xds.kube.objects import Key
 from xds.kube.problem import Problem
 from xds.kube.state import FRESH, KubeState, Stale
 from xds.kube.waiting import Lane, Waiting
 from xds.protocol.complaints import Complaint
-from xds.resources import attribution, names
+from xds.resources import attribution
 from xds.resources.builder import Builder, Resources
 from xds.resources.options import ProxyOptions
 from xds.snapshot.store import Revision, Store
@@ -59,7 +58,6 @@ class Pipeline:
         self._endpoints = _Endpoints(state, self._translator, self._builder)
         self._stale = FRESH
         self._routing: _Routing | None = None
-        self._guard = Guard()
         self._complaints: dict[Complaint, list[Problem]] = {}
 
     @property
@@ -144,20 +142,9 @@ class Pipeline:
             return Progress(self.store.commit(built, read_at=since, now=clock()) if built else None)
         if done.built is None:
             return Progress(None, tuple(done.changes))
-        admitted = self._admitted(done.built, done.changes)
-        revision = self.store.commit(built | admitted, read_at=min(since, done.read_at), now=clock())
-        return Progress(revision, tuple(done.changes))
-
-    def _admitted(self, built: Resources, changes: list[Change]) -> Resources:
-        """What may become part of the snapshot; nothing if that withdrew the world."""
-        if self._guard.holds:  # what was held is published, so that its return is no change
-            self._guard.returned(map(names.cluster, self._translator.backends))
-        admitted = self._guard.admit(built, changes, self.store)
-        self._translator.report("guard", self._guard.problems)
-        if admitted is None:
-            return {}
         self._translator.publish()
-        return admitted
+        revision = self.store.commit(built | done.built, read_at=min(since, done.read_at), now=clock())
+        return Progress(revision, tuple(done.changes))
 
     def _routing_done(self, clock: Callable[[], float], until: float) -> "_Routing | None":
         """The routing that is done, after some work on it."""
