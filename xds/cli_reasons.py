@@ -40,7 +40,7 @@ REASONS: Final = {
     "InvalidObject": _error("A field of the object has a form that the API server would refuse."),
     "InvalidPath": _error("A path must begin with a slash and be one that a normalized request can have."),
     "InvalidPathType": _error("pathType must be Exact, Prefix or ImplementationSpecific."),
-    "InvalidPort": _error("A port of an EndpointSlice is out of range; its endpoints are left out."),
+    "InvalidPort": _error("A port of an EndpointSlice has no number or one out of range; its endpoints are left out."),
     "MalformedFile": _error("A file is not YAML or JSON that can be read."),
     "NoDefaultCertificate": _error("A TLS entry without secretName needs --default-tls-secret."),
     "NotAnObject": _error("A document in a file is not a Kubernetes object."),

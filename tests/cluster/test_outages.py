@@ -20,7 +20,7 @@ import pytest
 from tests.support.cluster import Cluster, Part
 from tests.support.cluster.balancer import balancer
 from tests.support.cluster.control_plane import own_address
-from tests.support.cluster.replica import Replica
+from tests.support.cluster.replica import Replica, following
 from tests.support.cluster.traffic import PORT, Load, Pods, ingress, load, pods_of
 from tests.support.envoy import needs_envoy, running_envoy
 
@@ -73,7 +73,7 @@ class Fleet:
 @pytest.fixture
 async def fleet(cluster: Cluster, namespace: str, tmp_path: Path) -> AsyncIterator[Fleet]:
     proxy = own_address()
-    a, b = (Replica(cluster, namespace, tmp_path / f"{name}.log", proxy) for name in "ab")
+    a, b = (Replica(following(cluster, namespace), tmp_path / f"{name}.log", proxy) for name in "ab")
     async with contextlib.AsyncExitStack() as stack:
         pods, running = await stack.enter_async_context(pods_of(cluster, namespace, 2))
         for replica in (a, b):

@@ -18,7 +18,7 @@ import pytest
 
 from tests.support.cluster import Cluster, Pod
 from tests.support.cluster.control_plane import own_address
-from tests.support.cluster.replica import Replica
+from tests.support.cluster.replica import Replica, following
 from tests.support.cluster.traffic import Load, Pods, load, pods_of
 from tests.support.envoy import needs_envoy, running_envoy
 
@@ -40,7 +40,7 @@ class Rollout:
 @pytest.fixture
 async def rollout(cluster: Cluster, namespace: str, tmp_path: Path) -> AsyncIterator[Rollout]:
     proxy = own_address()
-    replica = Replica(cluster, namespace, tmp_path / "xds.log", proxy)
+    replica = Replica(following(cluster, namespace), tmp_path / "xds.log", proxy)
     async with contextlib.AsyncExitStack() as stack:
         pods, running = await stack.enter_async_context(pods_of(cluster, namespace, REPLICAS))
         stack.push_async_callback(replica.kill)

@@ -1,7 +1,10 @@
 """Requests whose bytes the test decides: no client library in between normalizes hosts or paths."""
 
 import asyncio
+import contextlib
+import functools
 import json
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -33,23 +36,48 @@ CLOSED = Reply(0)
 async def get(port: int, authority: str, path: str = "/", *, tls: bool = False, sni: str = "", **headers: str) -> Reply:
     """GET over HTTP/1.1 from 127.0.0.1, by TLS (unverified) with that SNI, or without one."""
     try:
-        reader, writer = await asyncio.open_connection(
-            "127.0.0.1", port, ssl=_unverified() if tls else None, server_hostname=sni if tls else None
-        )
+        connection = await Connection.open(port, tls=tls, sni=sni)
     except (ssl.SSLError, ConnectionError):
         return CLOSED
-    try:
-        peer = writer.get_extra_info("ssl_object").getpeercert(binary_form=True) if tls else b""
-        writer.write(_request(authority, path, headers))
-        return await _reply(reader, peer)
-    except (ssl.SSLError, ConnectionError, asyncio.IncompleteReadError):
-        return CLOSED
-    finally:
-        writer.close()
+    with contextlib.closing(connection):
+        return await connection.get(authority, path, Connection="close", **headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """To a server on 127.0.0.1, or by a socket that is connected. `peer` is the server's certificate in DER."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    peer: bytes
+
+    @classmethod
+    async def open(
+        cls, port: int = 0, *, tls: bool = False, sni: str = "", by: socket.socket | None = None
+    ) -> "Connection":
+        """
+        Raises:
+            ConnectionError, ssl.SSLError: it was refused.
+        """
+        where: dict[str, Any] = {"sock": by} if by else {"host": "127.0.0.1", "port": port}
+        reader, writer = await asyncio.open_connection(
+            **where, ssl=_unverified() if tls else None, server_hostname=sni if tls else None
+        )
+        return cls(reader, writer, writer.get_extra_info("ssl_object").getpeercert(binary_form=True) if tls else b"")
+
+    async def get(self, authority: str, path: str = "/", **headers: str) -> Reply:
+        try:
+            self.writer.write(_request(authority, path, headers))
+            return await _reply(self.reader, self.peer)
+        except (ssl.SSLError, ConnectionError, asyncio.IncompleteReadError):
+            return CLOSED
+
+    def close(self) -> None:
+        self.writer.close()
 
 
 def _request(authority: str, path: str, headers: dict[str, str]) -> bytes:
-    lines = [f"GET {path} HTTP/1.1", f"Host: {authority}", "Connection: close"]
+    lines = [f"GET {path} HTTP/1.1", f"Host: {authority}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
@@ -72,8 +100,9 @@ async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
     await reader.readuntil(b"\r\n")
 
 
+@functools.cache
 def _unverified() -> ssl.SSLContext:
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # the default context reads all CAs of the machine, each time
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context

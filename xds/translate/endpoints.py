@@ -81,9 +81,13 @@ def _ports(backend: Backend, each: EndpointSlice, problems: list[Problem] | None
         )
         return
     for port in each.ports or ():
-        if (port.name or "") != backend.port_name or port.protocol not in {None, "TCP"} or port.port is None:
+        if (port.name or "") != backend.port_name or port.protocol not in {None, "TCP"}:
             continue
-        if 0 < port.port <= 65535:
+        if port.port is None:
+            _report(
+                problems, each, "InvalidPort", "a port without a number stands for all and is none to send to", "ports"
+            )
+        elif 0 < port.port <= 65535:
             yield port.port
         else:
             _report(problems, each, "InvalidPort", f"port {port.port} is out of range", "ports")

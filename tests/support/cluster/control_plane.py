@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import dataclasses
 import functools
+import io
 import json
 import os
 import secrets
@@ -120,7 +121,7 @@ class Cluster:
         """
         kind = "application/strategic-merge-patch+json" if method == "PATCH" else "application/json"
         headers = {"Authorization": f"Bearer {token or self.token}", "Content-Type": kind}
-        content = None if body is None else json.dumps(body)
+        content = None if body is None else io.BytesIO(json.dumps(body).encode())
         async with (
             aiohttp.ClientSession(headers=headers) as session,
             session.request(method, self.server + path, data=content, ssl=_trusting(self.ca)) as answer,

@@ -1,7 +1,7 @@
-"""`xds serve` on a real API server: a process that can be killed and started again, on the same ports each time."""
+"""`xds serve` on a real source: a process that can be killed and started again, on the same ports each time."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,16 +20,22 @@ TYPES: Final = 5
 """Of resources, that an Envoy without TLS asks for."""
 
 
-class Replica(Part):
-    """Follows one namespace. `listen` and `admin` are HOST:PORT; proxies listen on `proxy`, an address."""
+def following(cluster: Cluster, namespace: str) -> tuple[str | Path, ...]:
+    """The flags of a Replica that follows one namespace."""
+    return "--kubeconfig", cluster.kubeconfig, "--namespace", namespace
 
-    def __init__(self, cluster: Cluster, namespace: str, log: Path, proxy: str) -> None:
+
+class Replica(Part):
+    """`source`: the flags that say what it follows. `listen` and `admin` are HOST:PORT; proxies listen on `proxy`, an
+    address.
+    """
+
+    def __init__(self, source: Sequence[str | Path], log: Path, proxy: str) -> None:
         host = own_address()
         self.listen: Final = f"{host}:18000"
         self.admin: Final = f"{host}:18001"
-        follow = ("--kubeconfig", cluster.kubeconfig, "--namespace", namespace, "--log-format", "json")
         where = ("--listen", self.listen, "--admin", self.admin, "--listener-address", proxy)
-        super().__init__([XDS, "serve", *follow, *where], log, self._is_ready)
+        super().__init__([XDS, "serve", *source, "--log-format", "json", *where], log, self._is_ready)
 
     async def pushes(self) -> Mapping[str, int]:
         """Responses sent so far, by the short name of their type; a type without any is left out."""
@@ -43,6 +49,11 @@ class Replica(Part):
         async with grpc.aio.insecure_channel(self.listen) as channel:
             answer = await debug_pb2_grpc.DebugServiceStub(channel).ListProxies(pb.ListProxiesRequest())
             return list(answer.proxies)
+
+    async def problems(self) -> list[pb.Problem]:
+        async with grpc.aio.insecure_channel(self.listen) as channel:
+            answer = await debug_pb2_grpc.DebugServiceStub(channel).ListProblems(pb.ListProblemsRequest())
+            return list(answer.problems)
 
     async def versions(self) -> dict[tuple[str, str], str]:
         """Of all resources that proxies should have, by type URL and name."""

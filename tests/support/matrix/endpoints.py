@@ -1,0 +1,55 @@
+"""Bad Services and EndpointSlices."""
+
+import dataclasses
+from collections.abc import Iterator
+
+from tests.support.matrix.case import NO_BACKEND, A, Ask, Case, Manifest, Target, Told, host, of, shop
+from tests.support.objects import endpoint, service, slice_of
+
+
+def endpoints(at: Target) -> Iterator[Case]:
+    def case(name: str, reason: str, *bad: Manifest, expected: str = NO_BACKEND) -> Case:
+        """A Service of its own, whose slice gets mended."""
+        told = (Told("EndpointSlice", f"{name}-1", reason),) if reason else ()
+        own = (of(service(name, "http:80")), shop(name, name))
+        good = of(slice_of(name, at.address, ports=[f"http:{at.port}"]))
+        asked, mended_asked = (Ask(host(name), expected),), (Ask(host(name), A),)
+        return Case(name, told, (*own, *bad), (*own, good), asked, mended_asked)
+
+    def slice_for(name: str, *addresses: str, port: object = None, number: int = 1, kind: str = "IPv4") -> Manifest:
+        built = of(slice_of(name, *map(endpoint, addresses), name=f"{name}-{number}", address_type=kind))
+        ports = {"name": "http", "port": at.port} if port is None else port
+        return {**built, "ports": [ports] if ports else []}
+
+    def another(bad: Case) -> Case:
+        """The type of its addresses can't be changed, so the mended slice is another one."""
+        good = of(slice_of(bad.name, at.address, name=f"{bad.name}-4", ports=[f"http:{at.port}"]))
+        return dataclasses.replace(bad, mended=(*bad.mended[:2], good))
+
+    yield case("no-slices", "")
+    yield case("slice-without-ports", "", slice_for("slice-without-ports", at.address, port={}))
+    name = "slice-with-any-port"
+    yield case(name, "InvalidPort", slice_for(name, at.address, port={"name": "http"}))
+    name = "slice-with-another-port"
+    yield case(name, "", slice_for(name, at.address, port={"name": "metrics", "port": at.port}))
+    name = "slice-of-dns-names"
+    yield another(case(name, "AddressTypeUnsupported", slice_for(name, "example.com", kind="FQDN")))
+    name = "ipv6-where-nobody-is"
+    yield another(case(name, "", slice_for(name, "2001:db8::1", kind="IPv6")))
+    name = "slices-with-duplicates"
+    twice = [slice_for(name, at.address, at.address, number=number) for number in (1, 2)]
+    yield case(name, "", *twice, expected=A)
+    name = "slice-with-garbage"
+    garbage = case(name, "InvalidAddress", slice_for(name, "not-an-address", at.address), expected=A)
+    yield dataclasses.replace(garbage, refused="must be a valid IP address")
+    name = "slice-port-out-of-range"
+    yield case(name, "InvalidPort", slice_for(name, at.address, port={"name": "http", "port": 65536}))
+    name = "service-port-out-of-range"
+    bad = case(name, "")
+    wrong = of(service(name, "http:70000"))
+    yield dataclasses.replace(
+        bad,
+        told=(Told("Ingress", name, "BackendPortNotFound"),),
+        bad=(wrong, shop(name, name)),
+        refused="must be between 1 and 65535",
+    )
