@@ -69,7 +69,7 @@ def quiet(plane: Plane, streams: int = 1) -> bool:
         len(statuses) == streams
         and all({CDS, LDS, RDS, EDS} <= {each.type for each in status.stream.types} for status in statuses)
         and all(VHDS in {each.type for each in status.stream.types} for status in statuses if not is_sotw(status))
-        and not any(each.in_flight or each.waiting for each in types)
+        and all(each.settled for each in types)
     )
 
 
@@ -95,7 +95,7 @@ async def test_a_port_in_use_is_told_and_the_rest_goes_on(tmp_path: Path, sotw: 
             assert "cannot bind" in problem.message
             assert "--http-port" in problem.remedy
             plane.apply(slice_of("good", "127.0.0.2", ports=[2]))
-            await until(lambda: not plane.status_of(EDS, "first").in_flight)
+            await until(lambda: plane.status_of(EDS, "first").settled)
             assert await envoy.endpoints("default/good/80") == {"127.0.0.2:2": "HEALTHY"}
             assert not plane.ads._fleet.verdicts.refused(LDS)
 

@@ -132,7 +132,7 @@ async def test_a_connection_outlives_its_certificate(tmp_path: Path) -> None:
     async with echoes([service("web")]) as slices, site(tmp_path, *BASE, *slices, secured, CERT) as running:
         names = running.plane.names(VHDS)
         await running.apply(shop("shop", "a.example.com"))
-        await until(lambda: not running.plane.status_of(LDS, "test").in_flight)
+        await until(lambda: running.plane.status_of(LDS, "test").settled)
         gone = sorted(set(names) - set(running.plane.names(VHDS)))
         assert gone == ["https/default/cert/*", "https/default/cert/a.example.com"]
         status = running.plane.status_of(VHDS, "test")

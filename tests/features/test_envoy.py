@@ -66,8 +66,7 @@ def has_all(plane: Plane) -> bool:
     types = {each.type: each for proxy in plane.ads.proxies() for each in proxy.stream.types}
     return (
         {CDS, LDS} <= types.keys()
-        and all(each.acknowledged for each in types.values())
-        and not any(each.in_flight or each.waiting or each.rejecting for each in types.values())
+        and all(each.acknowledged and each.settled and not each.rejecting for each in types.values())
         and all(plane.asked(type_) >= set(plane.names(type_)) for type_ in (EDS, RDS, SDS))
     )
 

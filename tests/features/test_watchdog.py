@@ -47,7 +47,7 @@ async def test_a_silent_proxy_shows_and_loses_its_stream_once(plane: Plane, vari
 async def test_a_proxy_that_does_well_is_left_alone(plane: Plane, variant: Variant) -> None:
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
-    await until(lambda: not any(each.in_flight for each in plane.status().types))
+    await until(lambda: all(each.settled for each in plane.status().types))
     look(plane)
     await client.expect_nothing()
     assert sum(plane.ads.watchdog.counts().values()) == 0

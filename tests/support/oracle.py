@@ -126,7 +126,7 @@ class Oracle:
         types = [each for status in self._plane.ads.proxies() for each in status.stream.types]
         refused = [each.rejected.message for each in types if each.rejected]
         assert not refused, refused
-        return len(types) >= 2 and not any(each.in_flight or each.waiting for each in types)
+        return len(types) >= 2 and all(each.settled for each in types)
 
     async def _ask(self, requests: list[Request]) -> list[Seen]:
         async with asyncio.timeout(PATIENCE), contextlib.AsyncExitStack() as stack:

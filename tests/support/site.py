@@ -55,7 +55,7 @@ class Site:
 
     def _is_settled(self) -> bool:
         types = [each for status in self.plane.ads.proxies() for each in status.stream.types]
-        return len(types) >= 2 and not any(each.in_flight or each.waiting for each in types)
+        return len(types) >= 2 and all(each.settled for each in types)
 
 
 @contextlib.asynccontextmanager

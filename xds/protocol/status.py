@@ -44,6 +44,11 @@ class TypeStatus:
     waiting: int
     refused: tuple[str, ...] = ()
 
+    @property
+    def settled(self) -> bool:
+        """Whether the proxy has been told all that there is, and has answered."""
+        return not (self.in_flight or self.waiting)
+
 
 @dataclass(frozen=True, slots=True)
 class Status:

@@ -139,7 +139,7 @@ def _proxy_type(status: TypeStatus, at: WallClock) -> pb.ProxyType:
         refused_names=status.refused,
         in_flight=status.in_flight,
         waiting_changes=status.waiting,
-        in_sync=not (status.in_flight or status.waiting or status.rejecting),
+        in_sync=status.settled and not status.rejecting,
     )
 
 
