@@ -9,6 +9,7 @@ from typing import Final
 
 import grpc
 import structlog
+import uvloop
 
 from xds import garbage, logs
 from xds.kube.api_server import ApiServer
@@ -70,7 +71,7 @@ def run(settings: Settings) -> None:
     logs.configure(settings.log_level, settings.log_format)
     sys.setswitchinterval(SWITCH)
     garbage.begin_loading()
-    asyncio.run(_until_signal(settings))
+    uvloop.run(_until_signal(settings))
 
 
 async def _until_signal(settings: Settings) -> None:

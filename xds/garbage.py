@@ -13,9 +13,10 @@ LOADING: Final = 500_000
 there is nothing to read from.
 """
 
-SERVING: Final = (700, 10, 1000)
+SERVING: Final = (20_000, 10, 35)
 """The same afterwards, among the newest; of the two older generations, how many times the one before is gone through.
-The last is gone through after some seven million objects, then: not in the middle of a change.
+A change that goes to a thousand proxies makes some ten thousand objects, and what goes by itself meanwhile isn't gone
+through. The last generation is gone through after some seven million objects, then: not in the middle of a change.
 """
 
 

@@ -35,7 +35,13 @@ Write = Callable[[Proxy, bytes], "asyncio.Task[None]"]
 async def write() -> Write:
     loop = asyncio.get_running_loop()
     shared = Writes(loop.time)
-    return lambda proxy, data: loop.create_task(shared.write(proxy, data))  # type: ignore[arg-type]
+
+    async def write(proxy: Proxy, data: bytes) -> None:
+        task = asyncio.current_task()
+        assert task
+        await shared.write(task, proxy, data)  # type: ignore[arg-type]
+
+    return lambda proxy, data: loop.create_task(write(proxy, data))
 
 
 @pytest.fixture(autouse=True)

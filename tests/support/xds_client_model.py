@@ -196,8 +196,7 @@ class Client:
         return self.inbox[start:]
 
     def update(self, revision: Revision) -> None:
-        if self.session.concerns(revision):
-            self.session.update(revision)
+        self.session.update(revision)
 
     def pull(self) -> list[Response]:
         """Take what the session wants to send, and check it."""

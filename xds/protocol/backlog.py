@@ -184,12 +184,12 @@ class Backlog:
         """
         asked, everything, doubt, before = self.asked, self.everything, self._doubt, self.before
         upserts = self._take_upserts(all_=free or whole or everything)
-        kept, released = self._take_removals(held, whole=whole or everything)
+        kept, released = self._take_removals(held, whole=whole or everything) if self.removals else ({}, {})
         self.asked, self.everything, self.before, self._doubt = frozenset(), False, None, None
-        since = min((self._since.pop(name) for name in (*upserts, *released)), default=None)
+        since = min(map(self._since.pop, (*upserts, *released)), default=None)
         bases = {**upserts, **released} if released else upserts
         added = asked.difference(kept) if kept else asked
-        if upserts:
+        if None in upserts.values():
             added = added.union(name for name, base in upserts.items() if base is None)
         names = asked.union(upserts, released) if upserts or released else asked
         return Taken(names, everything, added, tuple(kept.values()), since, oldest(since, doubt), bases, before)

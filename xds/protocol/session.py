@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import replace
 from math import inf, isfinite
-from typing import Final
+from typing import Final, TypeAlias
 
 from xds.protocol.backlog import Taken, oldest
 from xds.protocol.composer import Composer
@@ -35,6 +35,8 @@ from xds.snapshot.view import Inline, InlinedView, View
 
 UNSERVED_LIMIT: Final = 16
 """Type URLs remembered of those that are not served."""
+
+Subscriptions: TypeAlias = tuple[tuple[ResourceType, Subscription], ...]
 
 _TYPES: Final = {str(type_): type_ for type_ in ResourceType}
 
@@ -81,7 +83,8 @@ class Session:
 
     - gives each request to `receive`, in order, and ends the stream on ProtocolError;
     - gives the events that it returns to the fleet's `judge`;
-    - gives what the fleet's `follow` or `judge` returns to `update`, before anything else, unless `concerns` denies it;
+    - gives what the fleet's `follow` or `judge` returns to `update`, before anything else, if a subscription covers
+      what changed;
     - after each of these, and when `deadline` has passed, sends all that `take_responses` returns, in this order.
 
     Times are seconds of one monotonic clock.
@@ -91,9 +94,11 @@ class Session:
         "_composer",
         "_names",
         "_node",
+        "_open",
         "_patience_until",
         "_resuming_until",
         "_since",
+        "_subscriptions",
         "_unserved",
         "_untold",
         "_variant",
@@ -113,6 +118,9 @@ class Session:
         self._since = now
         self._node: Node | None = None
         self._watches: dict[ResourceType, Watch] = {}
+        # All others have nothing to say and nothing unanswered, and need not be asked.
+        self._open: dict[ResourceType, Watch] = {}
+        self._subscriptions: Subscriptions | None = None
         self._virtual_hosts = VirtualHosts(self._view, self._watches, self._names)
         self._warming = Warming()
         self._patience_until: float | None = None
@@ -134,7 +142,7 @@ class Session:
     def behind(self) -> int | None:
         """The number of the oldest revision of which this proxy has not answered all; None if there is none."""
         found = None
-        for watch in self._watches.values():
+        for watch in self._open.values():
             found = oldest(found, watch.behind)
         return found
 
@@ -143,16 +151,12 @@ class Session:
         watch = self._watches.get(type_)
         return watch.subscription if watch else None
 
-    def subscriptions(self) -> Iterator[tuple[ResourceType, Subscription]]:
-        """What is asked for, of all types that were asked for."""
-        return ((watch.type, watch.subscription) for watch in self._watches.values())
-
-    def concerns(self, revision: Revision) -> bool:
-        """Whether `update` would have anything to do."""
-        return any(
-            change.type in self._watches and self._watches[change.type].subscription.covers(change.name)
-            for change in self._view.changes(revision)
-        )
+    @property
+    def subscriptions(self) -> Subscriptions:
+        """What is asked for, of all types that were asked for: the same object until that changes."""
+        if self._subscriptions is None:
+            self._subscriptions = tuple((type_, watch.subscription) for type_, watch in self._watches.items())
+        return self._subscriptions
 
     def status(self) -> Status:
         types = tuple(self._watches[type_].status() for type_ in ResourceType if type_ in self._watches)
@@ -169,7 +173,7 @@ class Session:
 
     def deadline(self) -> float | None:
         """When `take_responses` should be called even if nothing happens."""
-        if not self._warming and self._patience_until is None and self._resuming_until is None:
+        if not self._is_timed:
             return None
         ends = (self._end_of_warming(), self._end_of_patience(), self._end_of_resuming())
         return min((at for at in ends if at is not None), default=None)
@@ -193,6 +197,7 @@ class Session:
             if request.names:
                 watch.end_legacy()
             return []
+        self._open[type_] = watch
         events = self._answered(watch, request, now)
         self._resubscribe(watch, request)
         return events
@@ -204,23 +209,20 @@ class Session:
             watch = self._watches.get(change.type)
             if watch is not None:
                 watch.note(change, revision)
-        self._virtual_hosts.changed(changes)
+                self._open[change.type] = watch
+        if ResourceType.ROUTES in self._open:
+            self._virtual_hosts.changed(changes)
+            self._virtual_hosts_changed()
 
     def take_responses(self, now: float) -> list[Response]:
         """What may be sent now; each counts as sent from here on."""
-        self._warming.expire(now)
-        if self._resuming_until is not None and (
-            now >= self._resuming_until or routing_is_watched(self._watches, self._view.types)
-        ):
-            self._resuming_until = None
-        if not any(watch.due for watch in self._watches.values()):
-            self._patience_until = None
+        if self._is_timed:
+            self._expire(now)
+        if not self._open:
             return []
-        watches = (self._watches[type_] for type_ in SEND_ORDER if type_ in self._watches)
-        flights = [flight for flight in (self._send(watch, now) for watch in watches if watch.due) if flight]
-        if self._patience_until is not None and kept_waiting(self._watches) == inf:
-            self._patience_until = None
-        return [flight.response for flight in flights]
+        responses = self._send_due(now) if any(watch.due for watch in self._open.values()) else []
+        self._open = {type_: watch for type_, watch in self._open.items() if watch.flight or watch.due}
+        return responses
 
     def _identify(self, request: Request) -> None:
         # "Only the first request on a stream is guaranteed to carry the node identifier."
@@ -239,13 +241,51 @@ class Session:
         self._unserved[type_url] = None
         return [Unserved(type_url)]
 
+    def _send_due(self, now: float) -> list[Response]:
+        responses = []
+        for type_ in SEND_ORDER:
+            watch = self._open.get(type_)  # sending may open others
+            if watch is not None and watch.due:
+                flight = self._send(watch, now)
+                if flight:
+                    responses.append(flight.response)
+        if self._patience_until is not None and kept_waiting(self._watches) == inf:
+            self._patience_until = None
+        return responses
+
+    @property
+    def _is_timed(self) -> bool:
+        """Whether time alone may change something."""
+        return bool(self._patience_until is not None or self._resuming_until is not None or self._warming)
+
+    def _expire(self, now: float) -> None:
+        self._warming.expire(now)
+        if self._resuming_until is not None and (
+            now >= self._resuming_until or routing_is_watched(self._watches, self._view.types)
+        ):
+            self._resuming_until = None
+        if not any(watch.due for watch in self._open.values()):
+            self._patience_until = None
+
+    def _virtual_hosts_changed(self) -> None:
+        """What is to be told of them may be more, and their subscription another."""
+        self._subscriptions = None
+        if ResourceType.VIRTUAL_HOST in self._watches:
+            self._open[ResourceType.VIRTUAL_HOST] = self._watches[ResourceType.VIRTUAL_HOST]
+
     def _end_of_warming(self) -> float | None:
         waiting = any(type_ in self._watches and len(self._watches[type_].backlog) for type_ in ROUTING)
         deadline = self._warming.deadline()
         return deadline if waiting and isfinite(deadline) and not adds_clusters(self._watches) else None
 
     def _end_of_patience(self) -> float | None:
-        return None if adds_clusters(self._watches, unsent=True) else self._patience_until
+        if self._patience_until is None or adds_clusters(self._watches, unsent=True):
+            return None
+        return self._patience_until
+
+    def _is_out_of_patience(self, now: float) -> bool:
+        end = self._end_of_patience()
+        return end is not None and now >= end
 
     def _end_of_resuming(self) -> float | None:
         clusters = self._watches.get(ResourceType.CLUSTER)
@@ -256,7 +296,8 @@ class Session:
         demand = self._demand(watch.subscription, request)
         known = request.initial_resource_versions if isinstance(request, DeltaRequest) else {}
         check_count(len(known), request.type_url)
-        self._watches[watch.type] = watch
+        self._watches[watch.type] = self._open[watch.type] = watch
+        self._subscriptions = None
         if watch.type is ResourceType.ROUTES:
             self._virtual_hosts.brought(filter(demand.subscription.covers, known))
         if known:
@@ -297,8 +338,11 @@ class Session:
             demand = replace(demand, names=demand.names | (flying - self._view.resources(watch.type).keys()))
         before = watch.subscription
         watch.ask(demand)
-        if watch.type is ResourceType.ROUTES and watch.subscription is not before:
-            self._virtual_hosts.unsubscribed()
+        if watch.subscription is not before:
+            self._subscriptions = None
+            if watch.type is ResourceType.ROUTES:
+                self._virtual_hosts.unsubscribed()
+                self._virtual_hosts_changed()
         # Under a wildcard, names that are dropped again are still to be told.
         check_count(len(watch.backlog.asked), request.type_url)
 
@@ -316,8 +360,7 @@ class Session:
         type_ = watch.type
         if type_ is ResourceType.CLUSTER and self._end_of_resuming() is not None:
             return None
-        patience = self._end_of_patience()
-        free = updates_are_free(type_, self._watches, self._warming) or (patience is not None and now >= patience)
+        free = updates_are_free(type_, self._watches, self._warming) or self._is_out_of_patience(now)
         held = held_removals(watch, self._watches, free=free)
         flight = watch.send(self._composer, free=free, held=held, now=now)
         if flight and type_ is ResourceType.CLUSTER:
@@ -327,6 +370,7 @@ class Session:
             self._warming.end(flight.response.removed)
         elif flight and type_ is ResourceType.ROUTES:
             self._virtual_hosts.sent(resource.name for resource in flight.response.resources)
+            self._virtual_hosts_changed()
         return flight
 
     def _clusters_sent(self, news: Taken) -> None:
@@ -368,3 +412,4 @@ class Session:
         again = frozenset(name for name in clusters if name in existing and watch.subscription.covers(name))
         if again:
             watch.backlog.ask(again)
+            self._open[ResourceType.ENDPOINTS] = watch

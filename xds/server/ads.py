@@ -132,16 +132,17 @@ class AdsService:
         spread = self._propagation.begin(revision)
         for variant, audience in self._audiences.items():
             for stream in audience.of(self._fleet.changes(revision, variant)):
-                if stream.session.concerns(revision):
-                    stream.session.update(revision)
-                    self._follow(stream)
-                    if stream.session.behind is not None:
-                        stream.lag.wait_for(spread)
-                    stream.wake()
+                stream.session.update(revision)
+                self._follow(stream)
+                if stream.session.behind is not None:
+                    stream.lag.wait_for(spread)
+                stream.wake()
 
     def _follow(self, stream: Stream) -> None:
         """What a session subscribes to may change with all that it is given and asked for."""
-        self._audiences[stream.session.variant].follow(stream, stream.session.subscriptions())
+        if stream.followed is not stream.session.subscriptions:
+            stream.followed = stream.session.subscriptions
+            self._audiences[stream.session.variant].follow(stream, stream.followed)
 
     def close(self) -> None:
         """End all streams in order, also those to come: the server shuts down, and the proxies go elsewhere."""
@@ -219,7 +220,7 @@ class AdsService:
     async def _write(self, stream: Stream, response: Response) -> None:
         """Raises ProtocolError if the proxy doesn't read."""
         try:
-            await self._writes.write(stream.context, self._encoder.encode(response))
+            await self._writes.write(stream.writer, stream.context, self._encoder.encode(response))
         except StuckError as error:
             self._metrics.stuck.inc()
             raise ProtocolError(ErrorCode.RESOURCE_EXHAUSTED, str(error)) from None

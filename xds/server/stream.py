@@ -8,7 +8,7 @@ import grpc
 
 from xds.protocol.errors import ProtocolError
 from xds.protocol.messages import Response
-from xds.protocol.session import Session
+from xds.protocol.session import Session, Subscriptions
 from xds.server.propagation import Lag
 
 Clock = Callable[[], float]
@@ -16,16 +16,37 @@ Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 
 
 class Stream:
-    """A stream has one writer, which asks the session for what is to be sent before it waits here."""
+    """A stream has one writer, which asks the session for what is to be sent before it waits here: the task that makes
+    the stream.
+    """
 
-    __slots__ = ("_clock", "_loop", "_timer", "_waiter", "context", "error", "lag", "node", "over", "peer", "session")
+    __slots__ = (
+        "_clock",
+        "_loop",
+        "_timer",
+        "_waiter",
+        "context",
+        "error",
+        "followed",
+        "lag",
+        "node",
+        "over",
+        "peer",
+        "session",
+        "writer",
+    )
 
     def __init__(self, session: Session, context: Context, clock: Clock) -> None:
+        writer = asyncio.current_task()
+        if writer is None:
+            raise RuntimeError("a stream is made outside of a task")
+        self.writer = writer
         self.session = session
         self.context = context
         self.peer = str(context.peer())
         self.lag = Lag()
         self.node = ""
+        self.followed: Subscriptions = ()
         self.over = False
         self.error: ProtocolError | None = None
         self._clock = clock

@@ -46,15 +46,12 @@ class Writes:
         self._waiting: deque[tuple[asyncio.Future[None], _Task, int]] = deque()
         self._free = AT_ONCE
 
-    async def write(self, context: Context, data: bytes) -> None:
-        """Write to a stream. It belongs to the current task, which has no other.
+    async def write(self, task: _Task, context: Context, data: bytes) -> None:
+        """Write to a stream. It belongs to this task, the current one, which has no other.
 
         Raises:
             StuckError: it took longer than WRITE_TIMEOUT, or longer than UNREAD when gRPC ended the stream.
         """
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("nothing writes outside of a task")
         try:
             if len(data) >= LARGE:
                 await self._turn(task, len(data))
@@ -71,7 +68,8 @@ class Writes:
         finally:
             self._began.pop(task, None)
             self._stuck.discard(task)
-            self._release(task)
+            if task in self._large:
+                self._release(task)
 
     async def _turn(self, task: _Task, size: int) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
