@@ -167,8 +167,13 @@ def check(client: Client, content: Content) -> None:
             name: version for name, version in held.items() if type_ not in gone or name in view.resources(type_)
         }
         asked = other.versions(type_)
-        if type_ is VHDS:  # a new stream that asks for no RouteConfiguration gets all there is
-            asked = {name: version for name, version in asked.items() if client.interests[type_].covers(name)}
+        if type_ is VHDS:
+            # A new stream that asks for no RouteConfiguration gets all there is; and what a RouteConfiguration left
+            # behind stays with the proxy for as long as that asks for it.
+            existing, asked = (
+                {name: version for name, version in versions.items() if client.interests[type_].covers(name)}
+                for versions in (existing, asked)
+            )
         assert existing == asked
     assert client.session.behind is None
     assert client.session.deadline() is None

@@ -329,7 +329,7 @@ class Client:
         assert all(map(covers, names)), "what nobody asked for"
         for name in response.removed:
             assert name not in self.view.resources(type_)
-            configured = route_configuration_of(name) in self.configured
+            configured = route_configuration_of(name) in self.configured or name.endswith("/_")
             if type_ is VHDS and (all_ or configured or not covers(name)):
                 continue  # what a RouteConfiguration left behind, or a name that stands for none
             assert covers(name), "the removal of what nobody asked for"
