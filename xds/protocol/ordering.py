@@ -43,48 +43,47 @@ class Warming:
     """The clusters that this stream was sent as new, and not yet their endpoints: no route should name them yet.
 
     "Routes are not warmed, i.e., the management plane must ensure that clusters referenced by a route are in place".
+
+    `until` has for each the end of its time, in seconds.
     """
 
-    __slots__ = ("_until",)
+    __slots__ = ("until",)
 
     def __init__(self) -> None:
-        self._until: dict[str, float] = {}
+        self.until: dict[str, float] = {}
 
     def start(self, names: Iterable[str]) -> None:
         """Sent; how long to wait is known once the proxy acknowledges."""
-        self._until.update(dict.fromkeys(names, inf))
+        self.until.update(dict.fromkeys(names, inf))
 
     def acknowledged(self, now: float) -> None:
-        for name, until in self._until.items():
+        for name, until in self.until.items():
             if until == inf:
-                self._until[name] = now + WARMING_GRACE
+                self.until[name] = now + WARMING_GRACE
 
     def end(self, names: Iterable[str]) -> None:
         """Their endpoints were sent, or the clusters are gone."""
-        if self._until:
+        if self.until:
             for name in names:
-                self._until.pop(name, None)
+                self.until.pop(name, None)
 
     def end_all(self) -> None:
-        self._until.clear()
+        self.until.clear()
 
     def expire(self, now: float) -> None:
-        if self._until:
-            self._until = {name: until for name, until in self._until.items() if until > now}
-
-    def __bool__(self) -> bool:
-        return bool(self._until)
+        if self.until:
+            self.until = {name: until for name, until in self.until.items() if until > now}
 
     def deadline(self) -> float:
         """When all of them have had their time; infinite while an acknowledgement is missing."""
-        return max(self._until.values(), default=inf)
+        return max(self.until.values(), default=inf)
 
 
 def updates_are_free(type_: ResourceType, watches: Watches, warming: Warming) -> bool:
     """Whether updates may go now: listeners and routes wait for new clusters, and those for their endpoints."""
     if type_ not in ROUTING:
         return True
-    return not warming and not adds_clusters(watches)
+    return not warming.until and not adds_clusters(watches)
 
 
 def adds_clusters(watches: Watches, *, unsent: bool = False) -> bool:

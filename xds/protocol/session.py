@@ -200,6 +200,8 @@ class Session:
         self._open[type_] = watch
         events = self._answered(watch, request, now)
         self._resubscribe(watch, request)
+        if not watch.is_open:
+            del self._open[type_]
         return events
 
     def update(self, revision: Revision) -> None:
@@ -220,8 +222,9 @@ class Session:
             self._expire(now)
         if not self._open:
             return []
-        responses = self._send_due(now) if any(watch.due for watch in self._open.values()) else []
-        self._open = {type_: watch for type_, watch in self._open.items() if watch.flight or watch.due}
+        responses = self._send_due(now)
+        for type_ in [type_ for type_, watch in self._open.items() if not watch.is_open]:
+            del self._open[type_]
         return responses
 
     def _identify(self, request: Request) -> None:
@@ -256,7 +259,7 @@ class Session:
     @property
     def _is_timed(self) -> bool:
         """Whether time alone may change something."""
-        return bool(self._patience_until is not None or self._resuming_until is not None or self._warming)
+        return self._patience_until is not None or self._resuming_until is not None or bool(self._warming.until)
 
     def _expire(self, now: float) -> None:
         self._warming.expire(now)
@@ -332,6 +335,8 @@ class Session:
 
     def _resubscribe(self, watch: Watch, request: Request) -> None:
         demand = self._demand(watch.subscription, request)
+        if demand.subscription is watch.subscription and not demand.names and not demand.everything:
+            return
         if demand.everything and watch.flight:
             # What is in flight will be the proxy's, whether or not it was asked for when it was removed.
             flying = frozenset(resource.name for resource in watch.flight.response.resources)

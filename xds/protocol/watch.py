@@ -99,6 +99,11 @@ class Watch:
         return self.flight is None and bool(self.backlog or self.trials)
 
     @property
+    def is_open(self) -> bool:
+        """Whether something is unsaid or unanswered."""
+        return bool(self.flight or self.backlog or self.trials)
+
+    @property
     def adds(self) -> bool:
         """Whether something is to be sent that the proxy doesn't have yet."""
         return self.backlog.adds or self.trials.adds

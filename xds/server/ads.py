@@ -200,7 +200,7 @@ class AdsService:
         reader.add_done_callback(lambda _: stream.end())
         try:
             while not stream.over:
-                for response in self._ask(stream) or await stream.handed():
+                for response in await stream.turn() or self._ask(stream):
                     await self._write(stream, response)
             if stream.error is not None:
                 raise stream.error
@@ -229,12 +229,12 @@ class AdsService:
     async def _read(self, stream: Stream) -> None:
         while isinstance(data := await stream.context.read(), bytes):
             self._receive(stream, data, self._clock())
-            if stream.idle:
-                responses = self._ask(stream)
-                if responses:
-                    stream.hand(responses)
-                else:
-                    stream.set_timer()
+            if not stream.idle:
+                stream.wake()
+            elif responses := self._ask(stream):
+                stream.hand(responses)
+            else:
+                stream.set_timer()
 
     def _receive(self, stream: Stream, data: bytes, now: float) -> None:
         is_first = stream.session.node is None

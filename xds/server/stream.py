@@ -16,13 +16,14 @@ Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 
 
 class Stream:
-    """A stream has one writer, which asks the session for what is to be sent before it waits here: the task that makes
-    the stream.
+    """A stream has one writer, the task that makes it. It waits for its turn here, and then asks the session for what is
+    to be sent, if that isn't handed to it.
     """
 
     __slots__ = (
         "_clock",
         "_loop",
+        "_called",
         "_timer",
         "_waiter",
         "context",
@@ -51,16 +52,20 @@ class Stream:
         self.error: ProtocolError | None = None
         self._clock = clock
         self._loop = asyncio.get_running_loop()
+        self._called = False
         self._timer: asyncio.TimerHandle | None = None
         self._waiter: asyncio.Future[Sequence[Response]] | None = None
 
     @property
     def idle(self) -> bool:
-        """Whether the writer waits. One that doesn't will ask the session again."""
+        """Whether the writer waits for its turn."""
         return self._waiter is not None
 
-    async def handed(self) -> Sequence[Response]:
+    async def turn(self) -> Sequence[Response]:
         """Wait for what is to be sent; nothing, if the session is to be asked."""
+        if self._called:
+            self._called = False
+            return ()
         self.set_timer()
         self._waiter = self._loop.create_future()
         return await self._waiter
@@ -72,7 +77,8 @@ class Stream:
             waiter.set_result(responses)
 
     def wake(self) -> None:
-        """Let an idle writer ask the session."""
+        """Let the writer ask the session: now if it is idle, else when it has written what it is at."""
+        self._called = not self.idle
         self.hand(())
 
     def end(self, error: ProtocolError | None = None) -> None:
