@@ -58,7 +58,7 @@ def _tree(told: pb.WhyIngressResponse, *, online: bool) -> Tree:
     colour = "green" if told.acceptance == pb.ACCEPTANCE_ACCEPTED else "yellow" if good else "red"
     count = f", {good} of {all_} parts" if told.acceptance == pb.ACCEPTANCE_PARTLY else ""
     tree = Tree(Text.assemble(named(told.ingress), ": ", (f"{_acceptance(told)}{count}", f"bold {colour}")))
-    ours = "not ours" if told.acceptance == pb.ACCEPTANCE_NOT_OURS else "ours"
+    ours = "held" if told.held else "not ours" if told.acceptance == pb.ACCEPTANCE_NOT_OURS else "ours"
     tree.add(Text.assemble((f"{ours}: ", "bold"), told.claim))
     for unit in told.units:
         tree.add(_unit(unit))
@@ -90,6 +90,7 @@ def _data(told: pb.WhyIngressResponse) -> dict[str, Any]:
         "ingress": reference_data(told.ingress),
         "acceptance": _acceptance(told),
         "claim": told.claim,
+        "held": told.held,
         "units": [_unit_data(unit) for unit in told.units],
         "problems": [{**problem_data(each.problem), "since": iso(each, "since")} for each in told.problems],
         **standing_data(told),

@@ -125,10 +125,10 @@ def test_one_that_is_not_ours() -> None:
     theirs = ingress("theirs", rule("a.test", path("/", "web")), class_name="nginx")
     told = of("theirs", theirs, ingress_class("nginx", "example.com/nginx"), *SERVED)
     assert told.acceptance is Acceptance.NOT_OURS
-    assert told.claim == "its class 'nginx' has the controller 'example.com/nginx'"
+    assert told.claim.why == "its class 'nginx' has the controller 'example.com/nginx'"
     assert [*told.units, *told.problems, *told.resources] == []
     classless = ingress("classless", rule("a.test", path("/", "web")), class_name=None)
-    assert "no class" in of("classless", classless, ingress_class("envoy")).claim
+    assert "no class" in of("classless", classless, ingress_class("envoy")).claim.why
 
 
 def test_one_that_is_not_there() -> None:

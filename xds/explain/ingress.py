@@ -65,11 +65,13 @@ class Acceptance(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """All that is known of an Ingress. `problems` come with when they came up, if that is known."""
+    """All that is known of an Ingress. `problems` come with when they came up, if that is known; among them is that of
+    the class that holds it.
+    """
 
     ingress: Key
     acceptance: Acceptance
-    claim: str
+    claim: Claim
     units: tuple[Unit, ...]
     problems: tuple[tuple[Problem, datetime | None], ...]
     resources: tuple[Resource, ...]
@@ -101,6 +103,7 @@ def findings(witness: Witness, key: Key) -> Findings | None:
     hosts = {host: traffic.hosts[host] for host in sorted(named) if host in traffic.hosts}
     routes = [route for route in _routes(hosts, traffic.default) if route.ingress == key]
     keys = sorted({route.backend for route in routes if route.backend and route.backend in traffic.backends})
+    about = filter(None, (ingress.ref, witness.state.held_by(key)))
     secrets = {
         secret for entry in ingress.spec.tls or () if (secret := _secret(ingress, entry, witness.default_secret))
     }
@@ -113,7 +116,7 @@ def findings(witness: Witness, key: Key) -> Findings | None:
         witness.default_secret,
         {secret: traffic.verdict(secret) for secret in secrets},
         {each: (traffic.backends[each], tuple(witness.state.slices(each.service_key))) for each in keys},
-        tuple((each, traffic.since(each)) for each in witness.problems([ingress.ref])),
+        tuple((each, traffic.since(each)) for each in witness.problems(about)),
         tuple(_resources(witness, keys, secrets, hosts)),
     )
 
@@ -149,14 +152,14 @@ def _resources(
 def record(known: Findings) -> Record:
     """Goes through all paths and endpoints: for any thread."""
     claim, ingress = known.claim, known.ingress.key
-    if not claim.ours:
-        return Record(ingress, Acceptance.NOT_OURS, claim.why, (), (), ())
+    if not claim.served:
+        return Record(ingress, Acceptance.NOT_OURS, claim, (), (), ())
     units = tuple(_Inquest(known).units())
     good = sum(unit.fate in ACCEPTED for unit in units)
     acceptance = Acceptance.PARTLY if good else Acceptance.REFUSED
     if good == len(units):
         acceptance = Acceptance.ACCEPTED
-    return Record(ingress, acceptance, claim.why, units, known.problems, known.resources)
+    return Record(ingress, acceptance, claim, units, known.problems, known.resources)
 
 
 class _Inquest:

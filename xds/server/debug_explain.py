@@ -61,7 +61,7 @@ class Explaining:
         known = findings(self._witness, Key(asked.namespace, asked.name))
         if known is None:
             return None
-        standings = self._standings(known.resources) if known.claim.ours else ()
+        standings = self._standings(known.resources) if known.claim.served else ()
         pending = self._witness.busy()
         return await in_thread(lambda: ingress_record(record(known), standings, pending=pending))
 
@@ -108,7 +108,8 @@ def ingress_record(
     return pb.WhyIngressResponse(
         ingress=messages.reference(ObjectRef("Ingress", *value.ingress)),
         acceptance=_ACCEPTANCES[value.acceptance],
-        claim=value.claim,
+        claim=value.claim.why,
+        held=value.claim.held,
         units=map(_unit, value.units),
         problems=[pb.DatedProblem(problem=messages.problem(each), since=since) for each, since in value.problems],
         resources=map(_dependency, value.resources),
