@@ -6,6 +6,7 @@ from tests.support.objects import (
     certificate,
     endpoint,
     exact,
+    feed,
     ingress,
     ingress_class,
     key,
@@ -18,7 +19,7 @@ from tests.support.objects import (
     tls,
 )
 from xds.explain.ingress import Acceptance, Fate, Record, findings, record
-from xds.kube.change import Deleted
+from xds.kube.change import Applied, Deleted
 from xds.kube.objects import Ingress, KubeObject, Secret
 from xds.resources.options import ProxyOptions
 from xds.translate.translator import TranslateOptions
@@ -129,6 +130,18 @@ def test_one_that_is_not_ours() -> None:
     assert [*told.units, *told.problems, *told.resources] == []
     classless = ingress("classless", rule("a.test", path("/", "web")), class_name=None)
     assert "no class" in of("classless", classless, ingress_class("envoy")).claim.why
+
+
+def test_one_that_is_held() -> None:
+    built = pipeline(*SERVED, ingress_class(), ingress("one", rule("a.test", path("/", "web"), path("/x", "gone"))))
+    feed(built, Applied(ingress_class(controller="example.com/other")))
+    known = findings(built.witness, key("one"))
+    assert known is not None
+    told = record(known)
+    assert (told.claim.ours, told.claim.held, told.acceptance) == (False, True, Acceptance.PARTLY)
+    assert fates(told) == paths(Fate.SERVED, Fate.BROKEN)
+    assert [each.reason for each, _ in told.problems] == ["BackendNotFound", "WithdrawalHeld"]
+    assert "default/web/80" in [each.name for each in told.resources]
 
 
 def test_one_that_is_not_there() -> None:

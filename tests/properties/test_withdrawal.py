@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.properties.test_translation import FEW, check, outcome
-from tests.support.held import HELD, as_served, held, others
+from tests.support.held import as_served, held, others
 from tests.support.objects import (
     feed,
     ingress,
@@ -29,6 +29,7 @@ from tests.support.objects import (
 from xds.kube.change import Applied, Change, Deleted
 from xds.kube.objects import Ingress, IngressClass, Key, KubeObject, Secret, Service
 from xds.kube.state import KubeState
+from xds.kube.turned import HELD
 from xds.pipeline import Pipeline
 from xds.snapshot.resource import ResourceType
 

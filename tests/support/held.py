@@ -7,9 +7,9 @@ from msgspec.structs import replace
 from tests.support.objects import ingress_class
 from xds.kube.objects import Ingress, Key, KubeObject
 from xds.kube.problem import Problem
+from xds.kube.turned import HELD
 from xds.pipeline import Pipeline
 
-HELD = "WithdrawalHeld"
 _OURS = "held"
 
 

@@ -2,9 +2,13 @@
 
 from collections import Counter
 from collections.abc import Set
+from typing import Final
 
 from xds.kube.objects import Key
 from xds.kube.problem import ObjectRef, Problem
+
+HELD: Final = "WithdrawalHeld"
+"""The reason of the problem of a class that has turned some away."""
 
 
 class TurnedAway:
@@ -60,7 +64,7 @@ def _problem(by: ObjectRef, count: int) -> Problem:
     some = "1 Ingress" if count == 1 else f"{count} Ingresses"
     return Problem(
         by,
-        "WithdrawalHeld",
+        HELD,
         f"it turned {some} away, without which no backend or no certificate would be left; what was served is served "
         "on, and follows its Ingresses, Services and Secrets",
         "Undo the last change of the IngressClass. If it is meant: delete the Ingresses, give them another class, or "
