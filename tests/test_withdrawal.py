@@ -122,7 +122,7 @@ def test_an_ingress_that_gets_another_class_goes_at_once() -> None:
 @pytest.mark.parametrize("kind", [Service, Secret])
 def test_it_ends_with_what_it_was_needed_for(kind: type[KubeObject]) -> None:
     """The Service and the Secret are deleted, so that nothing more is lost with the Ingress."""
-    other = [ingress_class("edge"), shop("c", "edge")] if kind is Secret else []
+    other: list[KubeObject] = [ingress_class("edge"), shop("c", "edge")] if kind is Secret else []
     of = world(OURS, *other, secure("a"))
     feed(of, TURN)
     assert held(of) == {key("a")}

@@ -19,7 +19,7 @@ from tests.support.objects import (
     tls,
 )
 from xds.explain.ingress import Acceptance, Fate, Record, findings, record
-from xds.kube.change import Applied, Deleted
+from xds.kube.change import Applied, Batch, Change, Deleted
 from xds.kube.objects import Ingress, KubeObject, Secret
 from xds.resources.options import ProxyOptions
 from xds.translate.translator import TranslateOptions
@@ -142,6 +142,22 @@ def test_one_that_is_held() -> None:
     assert fates(told) == paths(Fate.SERVED, Fate.BROKEN)
     assert [each.reason for each, _ in told.problems] == ["BackendNotFound", "WithdrawalHeld"]
     assert "default/web/80" in [each.name for each in told.resources]
+
+
+def test_since_when_it_is_so() -> None:
+    built = pipeline(*SERVED, ingress("one", rule("a.test", path("/", "web")), tls=[tls("a.test", secret="cert")]))
+
+    def since(now: float, *changes: Change) -> float | None:
+        built.apply([Batch(changes, now)], now)
+        known = findings(built.witness, key("one"))
+        return record(known).since if known else None
+
+    assert since(1) == 0
+    assert since(2, Applied(slice_of("web", endpoint("10.0.0.2")))) == 0, "endpoints come and go"
+    assert since(3, Applied(ingress("two", rule("b.test", path("/", "idle"))))) == 0
+    assert since(4, Applied(secret("cert", certificate("a.test")))) == 4
+    assert since(5, Applied(ingress("one", rule("a.test", path("/", "idle"))))) == 5
+    assert since(6, Applied(ingress("one", rule("x_.test", path("/", "idle"))))) is None, "nothing of it is served"
 
 
 def test_one_that_is_not_there() -> None:

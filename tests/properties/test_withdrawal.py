@@ -56,7 +56,9 @@ classes = st.builds(
     controllers,
     st.booleans(),
 )
-beside = st.sampled_from([service("web"), service("api"), secret("cert"), slice_of("web", "10.0.0.1")])
+beside: st.SearchStrategy[KubeObject] = st.sampled_from(
+    [service("web"), service("api"), secret("cert"), slice_of("web", "10.0.0.1")]
+)
 deletions = st.sampled_from(
     [
         *(Deleted(Ingress, key(name)) for name in ("one", "two", "three")),
@@ -66,7 +68,7 @@ deletions = st.sampled_from(
     ]
 )
 turns: st.SearchStrategy[Change] = classes.map(Applied)
-changes: st.SearchStrategy[Change] = st.one_of(turns, turns, st.one_of(ingresses, beside).map(Applied), deletions)
+changes = st.one_of(turns, turns, ingresses.map(Applied), beside.map(Applied), deletions)
 worlds = st.tuples(st.lists(ingresses, min_size=1, max_size=3), st.lists(classes, max_size=2))
 BESIDE: tuple[KubeObject, ...] = (service("web"), service("api"), secret("cert"))
 
