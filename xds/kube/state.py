@@ -245,7 +245,7 @@ class KubeState:
 
     def _stale(self, kind: type[KubeObject], key: Key, old: KubeObject | None, new: KubeObject | None) -> Stale:
         if kind is Ingress:
-            if not (isinstance(old, Ingress) and isinstance(new, Ingress) and _class_name(old) == _class_name(new)):
+            if old is None or new is None or _class_named_by(old) != _class_named_by(new):
                 self._turned.discard(key)
                 self._unsettled.add(key)
             return self._ingress_changed(key)
@@ -336,7 +336,7 @@ class KubeState:
         return replace(found, why=f"{found.why}; it is served on, since its withdrawal is held", held=True)
 
     def _claim(self, ingress: Ingress) -> Claim:
-        name = _class_name(ingress)
+        name = _class_named_by(ingress)
         classes = self._objects[IngressClass]
         if not name:
             return self._claim_of_classless(classes.values())
@@ -356,7 +356,9 @@ class KubeState:
         return Claim(ours, f"it has no class, and the default IngressClass is {'' if ours else 'not '}ours")
 
 
-def _class_name(ingress: Ingress) -> str | None:
+def _class_named_by(ingress: KubeObject | None) -> str | None:
+    if not isinstance(ingress, Ingress):
+        return None
     return ingress.spec.ingress_class_name or ingress.annotations.get(CLASS_ANNOTATION)
 
 
