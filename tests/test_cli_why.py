@@ -65,6 +65,7 @@ def test_a_server(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]
     assert [unit["fate"] for unit in told["units"]] == ["no endpoints", "broken"]
     assert told["problems"][0]["reason"] == "BackendNotFound"
     assert told["problems"][0]["since"].endswith("Z")
+    assert told["since"].endswith("Z")
     assert told["proxies"][1]["lacks"][0]["standing"] == "waiting"
 
 
@@ -75,6 +76,20 @@ def test_one_that_is_not_ours(server: ThreadedDebugServer, capfd: pytest.Capture
         "Ingress default/shop: not ours",
         "└── not ours: its class 'envoy' has the controller 'example.com/other'",
     ]
+
+
+def test_one_that_is_held(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]) -> None:
+    server.do(*services("web"), ingress_class(), shop("web"))
+    server.do(ingress_class("envoy", "example.com/other"))
+    assert run(["why", "ingress", "default/shop", "--server", server.target]) == 0
+    out = capfd.readouterr().out.splitlines()
+    assert out[0].startswith("Ingress default/shop: accepted, unchanged for ")
+    assert out[1].startswith("├── held: its class 'envoy' has the controller 'example.com/other'; it is served on")
+    assert any("IngressClass envoy: WithdrawalHeld: it turned 1 Ingress away" in line for line in out)
+    assert any("proxies:" in line for line in out)
+    assert run(["why", "ingress", "default/shop", "--server", server.target, "-o", "json"]) == 0
+    told = json.loads(capfd.readouterr().out)
+    assert (told["acceptance"], told["held"]) == ("accepted", True)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,8 @@ def why() -> None:
 @output_option
 def ingress(*, name: Key, server: Server, from_: Path | None, ingress_class: str, output: str, **traffic: Any) -> None:
     """All that is known of an Ingress: whether it is ours, what of it is served and what isn't and why, its backends
-    and certificates, its problems, and how many proxies have what it leads to. With --from it needs no server.
+    and certificates, its problems, how many proxies have what it leads to, and for how long that is unchanged. With
+    --from it needs no server.
     """
     source = chosen(server, from_, ingress_class, traffic)
     offline = isinstance(source, Pipeline)
@@ -57,8 +58,9 @@ def _tree(told: pb.WhyIngressResponse, *, online: bool) -> Tree:
     good, all_ = sum(unit.fate in _GOOD for unit in told.units), len(told.units)
     colour = "green" if told.acceptance == pb.ACCEPTANCE_ACCEPTED else "yellow" if good else "red"
     count = f", {good} of {all_} parts" if told.acceptance == pb.ACCEPTANCE_PARTLY else ""
-    tree = Tree(Text.assemble(named(told.ingress), ": ", (f"{_acceptance(told)}{count}", f"bold {colour}")))
-    ours = "not ours" if told.acceptance == pb.ACCEPTANCE_NOT_OURS else "ours"
+    unchanged = f", unchanged for {age(told.since)}" if told.HasField("since") else ""
+    tree = Tree(Text.assemble(named(told.ingress), ": ", (f"{_acceptance(told)}{count}", f"bold {colour}"), unchanged))
+    ours = "held" if told.held else "not ours" if told.acceptance == pb.ACCEPTANCE_NOT_OURS else "ours"
     tree.add(Text.assemble((f"{ours}: ", "bold"), told.claim))
     for unit in told.units:
         tree.add(_unit(unit))
@@ -90,6 +92,8 @@ def _data(told: pb.WhyIngressResponse) -> dict[str, Any]:
         "ingress": reference_data(told.ingress),
         "acceptance": _acceptance(told),
         "claim": told.claim,
+        "held": told.held,
+        "since": iso(told, "since"),
         "units": [_unit_data(unit) for unit in told.units],
         "problems": [{**problem_data(each.problem), "since": iso(each, "since")} for each in told.problems],
         **standing_data(told),

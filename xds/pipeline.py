@@ -162,9 +162,10 @@ class Pipeline:
         Args:
             changes: Gets those that were taken in.
         """
-        yield from self._take_in(changes)
+        yield from self._collect(self._taken_in(changes))
         if not self._state.synced:
             return None
+        yield from self._collect(self._state.settle())
         stale, self._stale = self._stale, FRESH
         change = yield from self._translator.update(stale, datetime.now(UTC))
         self._endpoints.touched.clear()
@@ -183,17 +184,21 @@ class Pipeline:
         for key in touched & change.endpoints:
             yield self._builder.endpoints(key, self._translator.backends[key])
 
-    def _take_in(self, changes: list[Change]) -> Steps[None]:
-        stales = [self._stale]
+    def _taken_in(self, changes: list[Change]) -> Iterator[Stale]:
+        """What the changes that wait make stale."""
         while self._waiting.routing:  # one by one, as what waits may yet be replaced by something newer
             changes.append(self._waiting.routing.pop())
-            for stale in self._state.steps(changes[-1]):
-                stales.append(stale)
-                if len(stales) > PORTION:
-                    stales = [Stale.union(stales)]
-                yield
+            yield from self._state.steps(changes[-1])
+            yield FRESH
+
+    def _collect(self, stales: Iterable[Stale]) -> Steps[None]:
+        collected = [self._stale]
+        for stale in stales:
+            collected.append(stale)
+            if len(collected) > PORTION:
+                collected = [Stale.union(collected)]
             yield
-        self._stale = Stale.union(stales)
+        self._stale = Stale.union(collected)
 
 
 class _Routing:

@@ -1,7 +1,8 @@
 """What is reported back to a real API server, and by whom.
 
 Covers: two candidates for the Lease, each a process, with the API server paused and the holder killed; two replicas of
-`xds serve`: the status written once, Events as `kubectl describe` shows them, recovery, the Lease given up.
+`xds serve`: the status written once, Events as `kubectl describe` shows them, recovery, the Lease given up; one of a
+class, too.
 Excludes: the state machines behind it (tests/kube), rights (test_manifests.py).
 """
 
@@ -26,6 +27,7 @@ from tests.support.cluster import Cluster
 from tests.support.cluster.control_plane import _trusting
 from xds.kube.election import TERMS
 from xds.kube.lease import now
+from xds.kube.state import CONTROLLER, DEFAULT_CLASS_ANNOTATION
 
 ADDRESS = "198.51.100.7"
 
@@ -248,3 +250,34 @@ async def test_two_replicas_report_once(cluster: Cluster, namespace: str, replic
     await cluster.apply(ingress(namespace, "web", "web", "nginx"))
     await cluster.until(f"{ingresses}/web", lambda found: addresses(found) == [])
     assert addresses(await cluster.get(f"{ingresses}/others")) == [ADDRESS]
+
+
+async def test_a_class_that_turns_away_is_told_of(cluster: Cluster, namespace: str, tmp_path: Path) -> None:
+    """An API server lets nobody edit the controller; but a class can be the default one no more."""
+    name, classes = f"edge-{namespace}", "/apis/networking.k8s.io/v1/ingressclasses"
+    classless = ingress(namespace, "web", "web")
+    del classless["spec"]["ingressClassName"]
+    await cluster.apply(service(namespace, "web"), classless)
+    metadata = {"name": name, "annotations": {DEFAULT_CLASS_ANNOTATION: "true"}}
+    await cluster.request("POST", classes, {"metadata": metadata, "spec": {"controller": CONTROLLER}})
+    serve = ["xds", "serve", f"--kubeconfig={cluster.kubeconfig}", f"--namespace={namespace}", "--namespace=default"]
+    serve += ["--listen=127.0.0.1:0", "--admin=127.0.0.1:0", "--log-format=json", f"--publish-address={ADDRESS}"]
+    path = f"/apis/networking.k8s.io/v1/namespaces/{namespace}/ingresses/web"
+    with process(*serve, log=tmp_path / "log") as running:
+        await cluster.until(path, lambda found: addresses(found) == [ADDRESS])
+        await cluster.request(
+            "PATCH", f"{classes}/{name}", {"metadata": {"annotations": {DEFAULT_CLASS_ANNOTATION: ""}}}
+        )
+        events = "/apis/events.k8s.io/v1/namespaces/default/events"
+        await cluster.until(events, lambda found: reasons(found, name) == ["WithdrawalHeld"])
+        described = await cluster.kubectl("describe", "ingressclass", name)
+        print(described[described.index("Events:") :])
+        assert "it turned 1 Ingress away" in described
+        assert addresses(await cluster.get(path)) == [ADDRESS]
+        await cluster.request("DELETE", f"{classes}/{name}")
+        await cluster.until(path, lambda found: addresses(found) == [])
+        assert not Replica(running, tmp_path / "log").logged("events_unavailable")
+
+
+def reasons(events: Any, name: str) -> list[str]:
+    return [each["reason"] for each in events["items"] if each["regarding"]["name"] == name]

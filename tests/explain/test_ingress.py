@@ -6,6 +6,7 @@ from tests.support.objects import (
     certificate,
     endpoint,
     exact,
+    feed,
     ingress,
     ingress_class,
     key,
@@ -18,7 +19,7 @@ from tests.support.objects import (
     tls,
 )
 from xds.explain.ingress import Acceptance, Fate, Record, findings, record
-from xds.kube.change import Deleted
+from xds.kube.change import Applied, Batch, Change, Deleted
 from xds.kube.objects import Ingress, KubeObject, Secret
 from xds.resources.options import ProxyOptions
 from xds.translate.translator import TranslateOptions
@@ -125,10 +126,38 @@ def test_one_that_is_not_ours() -> None:
     theirs = ingress("theirs", rule("a.test", path("/", "web")), class_name="nginx")
     told = of("theirs", theirs, ingress_class("nginx", "example.com/nginx"), *SERVED)
     assert told.acceptance is Acceptance.NOT_OURS
-    assert told.claim == "its class 'nginx' has the controller 'example.com/nginx'"
+    assert told.claim.why == "its class 'nginx' has the controller 'example.com/nginx'"
     assert [*told.units, *told.problems, *told.resources] == []
     classless = ingress("classless", rule("a.test", path("/", "web")), class_name=None)
-    assert "no class" in of("classless", classless, ingress_class("envoy")).claim
+    assert "no class" in of("classless", classless, ingress_class("envoy")).claim.why
+
+
+def test_one_that_is_held() -> None:
+    built = pipeline(*SERVED, ingress_class(), ingress("one", rule("a.test", path("/", "web"), path("/x", "gone"))))
+    feed(built, Applied(ingress_class(controller="example.com/other")))
+    known = findings(built.witness, key("one"))
+    assert known is not None
+    told = record(known)
+    assert (told.claim.ours, told.claim.held, told.acceptance) == (False, True, Acceptance.PARTLY)
+    assert fates(told) == paths(Fate.SERVED, Fate.BROKEN)
+    assert [each.reason for each, _ in told.problems] == ["BackendNotFound", "WithdrawalHeld"]
+    assert "default/web/80" in [each.name for each in told.resources]
+
+
+def test_since_when_it_is_so() -> None:
+    built = pipeline(*SERVED, ingress("one", rule("a.test", path("/", "web")), tls=[tls("a.test", secret="cert")]))
+
+    def since(now: float, *changes: Change) -> float | None:
+        built.apply([Batch(changes, now)], now)
+        known = findings(built.witness, key("one"))
+        return record(known).since if known else None
+
+    assert since(1) == 0
+    assert since(2, Applied(slice_of("web", endpoint("10.0.0.2")))) == 0, "endpoints come and go"
+    assert since(3, Applied(ingress("two", rule("b.test", path("/", "idle"))))) == 0
+    assert since(4, Applied(secret("cert", certificate("a.test")))) == 4
+    assert since(5, Applied(ingress("one", rule("a.test", path("/", "idle"))))) == 5
+    assert since(6, Applied(ingress("one", rule("x_.test", path("/", "idle"))))) is None, "nothing of it is served"
 
 
 def test_one_that_is_not_there() -> None:

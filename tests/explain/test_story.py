@@ -9,6 +9,7 @@ from tests.support.objects import (
     certificate,
     endpoint,
     exact,
+    feed,
     ingress,
     ingress_class,
     path,
@@ -21,6 +22,7 @@ from tests.support.objects import (
 )
 from xds.explain.question import question
 from xds.explain.story import Explanation, explained
+from xds.kube.change import Applied
 from xds.kube.objects import KubeObject
 from xds.resources.options import ProxyOptions
 
@@ -159,3 +161,14 @@ def test_default_backends() -> None:
     ]
     assert "of the host's senior" in said(told("http://a.test/", first, *SERVED))["default backend"]
     assert "of the senior" in said(told("http://b.test/", first, *SERVED))["default backend"]
+
+
+def test_what_is_held_is_told_with_the_problem_of_its_class() -> None:
+    built = pipeline(ingress_class(), SHOP, *SERVED)
+    feed(built, Applied(ingress_class(controller="example.com/other")))
+    explanation = explained(built.witness, question("http://a.example.com/a", "GET", ()))
+    assert explanation.status == 200
+    assert "isn't ours" not in said(explanation)["virtual host"]
+    assert [str(each.object) for each in explanation.problems if each.reason == "WithdrawalHeld"] == [
+        "IngressClass envoy"
+    ]

@@ -7,12 +7,12 @@ incomplete state. Excludes: the parts (test_lease.py, test_status.py, test_event
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from msgspec.structs import replace
+from msgspec import structs
 
-from tests.support.fake_api import FakeApi
-from tests.support.objects import ingress, ingress_class, path, rule
+from tests.support.fake_api import FakeApi, managed
+from tests.support.objects import ingress, ingress_class, path, rule, service
 from xds.kube.change import Applied, Batch, Change, Deleted, Listed
 from xds.kube.objects import KINDS, Ingress, IngressClass, Key
 from xds.kube.reporter import Reporter, Reporting, identity, lease_name
@@ -49,18 +49,18 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def site() -> AsyncIterator[Site]:
+async def site(want: Reporting = WANT) -> AsyncIterator[Site]:
     api, pipeline = FakeApi(), Pipeline(KubeState("envoy"), TranslateOptions(), ProxyOptions())
-    it = Site(api, pipeline, Reporter(api, pipeline.state, pipeline, WANT))
+    it = Site(api, pipeline, Reporter(api, pipeline.state, pipeline, want))
     task = asyncio.create_task(it.reporter.run())
     yield it
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
 
-def made(name: str, ingress_class: str = "envoy") -> Applied:
-    found = ingress(name, rule(f"{name}.test", path("/")), class_name=ingress_class)
-    return Applied(replace(found, metadata=replace(found.metadata, uid=f"u-{name}")))
+def made(name: str, ingress_class: str = "envoy", to: str = "web") -> Applied:
+    found = ingress(name, rule(f"{name}.test", path("/", to)), class_name=ingress_class)
+    return Applied(structs.replace(found, metadata=structs.replace(found.metadata, uid=f"u-{name}")))
 
 
 def web(ingress_class: str = "envoy") -> Applied:
@@ -92,6 +92,41 @@ async def test_a_class_decides_over_all_its_ingresses() -> None:
         await it.api.until(lambda: it.status("web"))
         it.do(Deleted(IngressClass, Key("", "edge")))
         await it.api.until(lambda: it.status("web") is None)
+
+
+async def test_a_held_ingress_keeps_its_status_until_it_is_let_go() -> None:
+    async with site() as it:
+        it.do(made("shop", "edge"), Applied(service("web")), Applied(ingress_class("edge")), *map(Listed, KINDS))
+        await it.api.until(lambda: it.status("shop"))
+        it.do(Applied(ingress_class("edge", "example.com/other")))
+        await it.api.until(lambda: it.reasons() == ["WithdrawalHeld"])
+        assert it.status("shop")
+        it.do(made("next"))
+        await it.api.until(lambda: it.status("shop") is None and it.status("next"))
+        await it.api.until(lambda: it.reasons() == ["WithdrawalHeld", "Resolved"])
+
+
+async def test_nothing_is_said_of_a_class_where_only_some_namespaces_may_be_written_to() -> None:
+    async with site(replace(WANT, namespaces=("team",))) as it:
+        it.do(made("shop", "edge"), Applied(service("web")), Applied(ingress_class("edge")), *map(Listed, KINDS))
+        it.do(Applied(ingress_class("edge", "example.com/other")))
+        for count, name in enumerate(("next", "last"), 1):
+            it.do(made(name, to="gone"))
+            await it.api.until(lambda count=count: it.reasons().count("BackendNotFound") == count)  # type: ignore[misc]
+        assert "WithdrawalHeld" not in it.reasons()
+
+
+async def test_the_status_of_a_held_ingress_is_left_to_others() -> None:
+    theirs = {"loadBalancer": {"ingress": [{"ip": "203.0.113.1"}]}}
+    async with site() as it:
+        it.do(made("shop", "edge"), Applied(service("web")), Applied(ingress_class("edge")), *map(Listed, KINDS))
+        await it.api.until(lambda: it.status("shop"))
+        it.api.put(f"{GROUP}/shop", {"metadata": {"managedFields": managed("other")}, "status": theirs})
+        it.do(Applied(ingress_class("edge", "example.com/other")))
+        for name in ("next", "last"):  # the first may come before all are looked at
+            it.do(made(name, to="gone"))
+            await it.api.until(lambda name=name: it.status(name))  # type: ignore[misc]
+        assert it.status("shop") == theirs["loadBalancer"]["ingress"]
 
 
 async def test_a_deleted_ingress_is_let_go() -> None:

@@ -1,6 +1,6 @@
 """The snapshot: versions by content, revisions, and how one differs from another.
 
-Covers: Resource, Store.commit, version, diff and history. Excludes: what a proxy is told of it (tests/protocol).
+Covers: Resource, Store.commit, version, since, diff and history. Excludes: what a proxy is told of it (tests/protocol).
 """
 
 import pytest
@@ -207,3 +207,12 @@ def test_the_history_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> Non
     assert [revision.number for revision in store.history] == [11], "the newest is kept, however large"
     with pytest.raises(UnknownRevisionError):
         store.diff(9, 11)
+
+
+def test_since_when_a_resource_is_what_it_is() -> None:
+    store = Store()
+    for now, body in enumerate((b"one", b"one", b"two")):
+        store.commit({(CDS, "web"): resource(CDS, "web", body)}, read_at=0, now=now)
+    assert store.since(CDS, "web") == 2
+    store.commit({(CDS, "api"): resource(CDS, "api", b"one"), (CDS, "web"): None}, read_at=0, now=7)
+    assert (store.since(CDS, "api"), store.since(CDS, "web")) == (7, None)

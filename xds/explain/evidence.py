@@ -40,8 +40,8 @@ class Evidence:
     """All that an explanation is made of.
 
     `owners` are the Ingresses of the TLS hosts that decided something. `ingresses` are those of ours that have a say in
-    it, `strangers` those that name the host and aren't ours, with why. `problems` are those of all these objects;
-    `resources` what a proxy must have to answer so.
+    it, `strangers` those that name the host and aren't ours, with why. `problems` are those of all these objects, and
+    of the classes for which they are held; `resources` what a proxy must have to answer so.
     """
 
     request: Request
@@ -98,6 +98,7 @@ class Witness:
         slices = tuple(self.state.slices(backend.key.service_key)) if backend else ()
         ingresses = tuple(self._ingresses(given))
         about = [*_sources(given), *(each.ref for each in (*slices, *ingresses))]
+        about += filter(None, (self.state.held_by(each.key) for each in ingresses))
         owners = self.traffic.tls.owners
         return Evidence(
             request,

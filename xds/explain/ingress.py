@@ -65,14 +65,18 @@ class Acceptance(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """All that is known of an Ingress. `problems` come with when they came up, if that is known."""
+    """All that is known of an Ingress. `problems` come with when they came up, if that is known; among them is that of
+    the class that holds it. `since`: when what it leads to, but for endpoints, became what it is, in seconds of the
+    snapshot's clock; None if there is nothing.
+    """
 
     ingress: Key
     acceptance: Acceptance
-    claim: str
+    claim: Claim
     units: tuple[Unit, ...]
     problems: tuple[tuple[Problem, datetime | None], ...]
     resources: tuple[Resource, ...]
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,7 @@ class Findings:
     backends: Mapping[BackendKey, tuple[Backend, tuple[EndpointSlice, ...]]]
     problems: tuple[tuple[Problem, datetime | None], ...]
     resources: tuple[Resource, ...]
+    since: float | None
 
 
 def findings(witness: Witness, key: Key) -> Findings | None:
@@ -101,9 +106,11 @@ def findings(witness: Witness, key: Key) -> Findings | None:
     hosts = {host: traffic.hosts[host] for host in sorted(named) if host in traffic.hosts}
     routes = [route for route in _routes(hosts, traffic.default) if route.ingress == key]
     keys = sorted({route.backend for route in routes if route.backend and route.backend in traffic.backends})
+    about = filter(None, (ingress.ref, witness.state.held_by(key)))
     secrets = {
         secret for entry in ingress.spec.tls or () if (secret := _secret(ingress, entry, witness.default_secret))
     }
+    resources = tuple(_resources(witness, keys, secrets, hosts))
     return Findings(
         ingress,
         witness.state.claim(ingress),
@@ -113,8 +120,9 @@ def findings(witness: Witness, key: Key) -> Findings | None:
         witness.default_secret,
         {secret: traffic.verdict(secret) for secret in secrets},
         {each: (traffic.backends[each], tuple(witness.state.slices(each.service_key))) for each in keys},
-        tuple((each, traffic.since(each)) for each in witness.problems([ingress.ref])),
-        tuple(_resources(witness, keys, secrets, hosts)),
+        tuple((each, traffic.since(each)) for each in witness.problems(about)),
+        resources,
+        _since(witness, resources),
     )
 
 
@@ -146,17 +154,24 @@ def _resources(
     return filter(None, (witness.store.get(type_, name) for type_, name in wanted))
 
 
+def _since(witness: Witness, resources: Iterable[Resource]) -> float | None:
+    """Endpoints come and go, and listeners and RouteConfigurations are everybody's."""
+    own = (ResourceType.CLUSTER, ResourceType.SECRET, ResourceType.VIRTUAL_HOST)
+    dated = (witness.store.since(each.type, each.name) for each in resources if each.type in own)
+    return max((each for each in dated if each is not None), default=None)
+
+
 def record(known: Findings) -> Record:
     """Goes through all paths and endpoints: for any thread."""
     claim, ingress = known.claim, known.ingress.key
-    if not claim.ours:
-        return Record(ingress, Acceptance.NOT_OURS, claim.why, (), (), ())
+    if not claim.served:
+        return Record(ingress, Acceptance.NOT_OURS, claim, (), (), ())
     units = tuple(_Inquest(known).units())
     good = sum(unit.fate in ACCEPTED for unit in units)
     acceptance = Acceptance.PARTLY if good else Acceptance.REFUSED
     if good == len(units):
         acceptance = Acceptance.ACCEPTED
-    return Record(ingress, acceptance, claim.why, units, known.problems, known.resources)
+    return Record(ingress, acceptance, claim, units, known.problems, known.resources, known.since)
 
 
 class _Inquest:

@@ -24,6 +24,11 @@ CONTROLLER: Final = "xds-ingress.dev/controller"
 SOLVED: Final = "Resolved"
 """The reason of a recovery."""
 
+EVENTS_OF_CLUSTER: Final = "default"
+"""The namespace of Events of objects without one.
+https://github.com/kubernetes/kubernetes/blob/master/pkg/apis/core/validation/events.go
+"""
+
 NOTE_LIMIT: Final = 1024
 """Bytes. https://github.com/kubernetes/kubernetes/blob/master/pkg/apis/core/validation/events.go"""
 
@@ -82,8 +87,8 @@ class Saying:
 
     @property
     def namespace(self) -> str:
-        """That of the object; Events of an object without one are in `default`."""
-        return self.topic.object.namespace or "default"
+        """That of the object, if it has one."""
+        return self.topic.object.namespace or EVENTS_OF_CLUSTER
 
 
 def topic_of(problem: Problem, uid: str) -> Topic:

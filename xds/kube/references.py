@@ -1,6 +1,6 @@
 """Who refers to whom: from what changed to the Ingresses of ours that it touches."""
 
-from collections.abc import Hashable, Iterable, Mapping, Set
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -74,6 +74,9 @@ class Index(Generic[_K]):
 
     def __getitem__(self, name: _K) -> Set[Key]:
         return self._keys.get(name, frozenset())
+
+    def __iter__(self) -> Iterator[_K]:
+        return iter(self._keys)
 
     def add(self, name: _K, key: Key) -> None:
         self._keys.setdefault(name, set()).add(key)

@@ -16,12 +16,14 @@ import structlog
 from xds.kube.api import Api
 from xds.kube.change import Applied, Change, Deleted
 from xds.kube.event_writer import EventWriter
+from xds.kube.events import EVENTS_OF_CLUSTER
 from xds.kube.lease import Leadership
 from xds.kube.objects import Ingress, IngressClass, Key
 from xds.kube.problem import ObjectRef, Problem
 from xds.kube.state import KubeState
 from xds.kube.status import Publish
 from xds.kube.status_writer import StatusWriter
+from xds.kube.turned import HELD
 
 LEASE: Final = "xds-ingress"
 SERVICE_ACCOUNT_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -78,6 +80,8 @@ class Reporter:
         if self._status:
             for change in changes:
                 _note(change, self._status)
+            if any(each.reason == HELD for each in solved):
+                self._status.note_all()
 
     async def run(self) -> None:
         """Report, for ever. When cancelled, stops to write at once, and then gives the Lease up.
@@ -97,7 +101,8 @@ class Reporter:
         leadership = Leadership(self._api, want.lease, identity())
         self._events = EventWriter(self._api, leadership, lambda: self._problems.problems, self._uid, want.namespaces)
         if want.publish:
-            self._status = StatusWriter(self._api, leadership, want.publish, self._ingress_uid, want.namespaces)
+            args = (self._api, leadership, want.publish, self._ingress_uid, want.namespaces)
+            self._status = StatusWriter(*args, held=self._is_held)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(leadership.run())
             tasks.create_task(self._events.run())
@@ -108,9 +113,15 @@ class Reporter:
         ingress = self._state.ingress(key)
         return None if ingress is None else ingress.metadata.uid
 
+    def _is_held(self, key: Key) -> bool:
+        return self._state.held_by(key) is not None
+
     def _uid(self, about: ObjectRef) -> str | None:
+        """None too for what has no namespace, if the rights end with some: its Events would be in another."""
         found = self._state.find(about)
-        return None if found is None else found.metadata.uid
+        namespaces = self._reporting.namespaces
+        unreachable = namespaces and not about.namespace and EVENTS_OF_CLUSTER not in namespaces
+        return None if found is None or unreachable else found.metadata.uid
 
 
 def _note(change: Change, status: StatusWriter) -> None:

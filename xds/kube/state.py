@@ -1,7 +1,7 @@
 """What we know: the objects that exist, and what a change to them makes stale."""
 
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Container, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
@@ -19,6 +19,7 @@ from xds.kube.objects import (
 )
 from xds.kube.problem import ObjectRef, Problem, shown
 from xds.kube.references import Index, ReferenceIndex, references
+from xds.kube.turned import TurnedAway
 
 CONTROLLER: Final = "xds-ingress.dev/controller"
 """`spec.controller` of the IngressClasses that are ours."""
@@ -72,10 +73,15 @@ FRESH: Final = Stale()
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Whether an Ingress is ours, and why: what could follow "for"."""
+    """Whether an Ingress is ours, and why: what could follow "for". `held`: it isn't, and is served on."""
 
     ours: bool
     why: str
+    held: bool = False
+
+    @property
+    def served(self) -> bool:
+        return self.ours or self.held
 
 
 def seniority(ingress: Ingress) -> tuple[datetime, Key]:
@@ -89,7 +95,10 @@ def seniority(ingress: Ingress) -> tuple[datetime, Key]:
 
 
 class KubeState:
-    """Holds the objects that the source said exist. `apply` is the only way to change it.
+    """Holds the objects that the source said exist. `apply` is the only way to change it; `settle` follows when the
+    changes that belong together are applied.
+
+    An Ingress counts as ours also while an IngressClass alone has turned it away, and it is held: see `settle`.
 
     Args:
         ingress_class: The class name that is ours where no IngressClass object of the name exists.
@@ -107,6 +116,9 @@ class KubeState:
         self._listed: set[type[KubeObject]] = set()
         self._slices: Index[Key] = Index()
         self._ours = ReferenceIndex()
+        self._unsettled: set[Key] = set()
+        self._turned = TurnedAway()
+        self._held: tuple[Problem, ...] = ()
         self._reported: tuple[Problem, ...] = ()
 
     @property
@@ -116,8 +128,8 @@ class KubeState:
 
     @property
     def reported(self) -> tuple[Problem, ...]:
-        """What the source itself could not honour."""
-        return self._reported
+        """What the source itself could not honour, and what is held."""
+        return *self._reported, *self._held
 
     def apply(self, change: Change) -> Stale:
         """Take note of one change, and answer what it makes stale: nothing, if it is equal or nothing uses it."""
@@ -137,6 +149,21 @@ class KubeState:
                 self._reported = problems
                 return (Stale(reported=True),)
 
+    def settle(self) -> Iterator[Stale]:
+        """Let the Ingresses go that an IngressClass has turned away, or hold them: if without them no Service, or no
+        Secret, that exists would be used. To be gone through to its end.
+
+        One that is deleted, or gets another class, or whose class is deleted, goes at once; and so does one that wasn't
+        served yet, with this class, when this was last called.
+        """
+        self._unsettled.clear()
+        if not self._is_needed():
+            for key in self._turned.release():
+                yield self._ingress_changed(key)
+        before, self._held = self._held, self._turned.problems
+        if self._held != before:
+            yield Stale(reported=True)
+
     def find(self, about: ObjectRef) -> KubeObject | None:
         """The object, if it exists; of any kind, and whether or not something uses it."""
         kind = _BY_NAME.get(about.kind)
@@ -151,6 +178,11 @@ class KubeState:
     def ingress(self, key: Key) -> Ingress | None:
         """The Ingress, if it is ours."""
         return self._get(Ingress, key) if key in self._ours else None
+
+    def held_by(self, ingress: Key) -> ObjectRef | None:
+        """The IngressClass that has turned the Ingress away, which is served on; None: it isn't held."""
+        by = self._turned.by(ingress)
+        return ObjectRef("IngressClass", *by) if by else None
 
     def ingresses(self) -> list[Ingress]:
         """All there are, ours or not, in no order."""
@@ -207,10 +239,15 @@ class KubeState:
             del objects[key]
         else:
             objects[key] = new
-        return self._classes_changed() if kind is IngressClass else (self._stale(kind, key, old, new),)
+        if kind is IngressClass:
+            return self._classes_changed(key, gone=new is None)
+        return (self._stale(kind, key, old, new),)
 
     def _stale(self, kind: type[KubeObject], key: Key, old: KubeObject | None, new: KubeObject | None) -> Stale:
         if kind is Ingress:
+            if old is None or new is None or _class_named_by(old) != _class_named_by(new):
+                self._turned.discard(key)
+                self._unsettled.add(key)
             return self._ingress_changed(key)
         if kind is Service:
             return self._service_changed(key)
@@ -220,7 +257,9 @@ class KubeState:
 
     def _ingress_changed(self, key: Key) -> Stale:
         ingress = self._get(Ingress, key)
-        after = references(ingress) if ingress is not None and self._is_ours(ingress) else None
+        after = references(ingress) if ingress is not None and self._counts(ingress) else None
+        if after is not None and key not in self._ours:
+            self._unsettled.add(key)
         touched = self._ours.replace(key, after)
         if not touched:
             return FRESH
@@ -231,10 +270,34 @@ class KubeState:
             tls=touched[0].tls != touched[1].tls if len(touched) > 1 else bool(touched[0].tls),
         )
 
-    def _classes_changed(self) -> Iterator[Stale]:
+    def _classes_changed(self, changed: Key, *, gone: bool) -> Iterator[Stale]:
         for ingress in self._each(Ingress, list(self._objects[Ingress])):
-            turned = self._is_ours(ingress) != (ingress.key in self._ours)
-            yield self._ingress_changed(ingress.key) if turned else FRESH
+            self._turn(ingress, changed, gone=gone)
+            counts = self._counts(ingress)
+            yield self._ingress_changed(ingress.key) if counts != (ingress.key in self._ours) else FRESH
+
+    def _turn(self, ingress: Ingress, by: Key, *, gone: bool) -> None:
+        """Take note of what the class that changed, or is gone, says of the Ingress."""
+        key = ingress.key
+        if self._claim(ingress).ours or (gone and self._turned.by(key) == by):
+            self._turned.discard(key)
+        elif key in self._ours and key not in self._unsettled and not gone:
+            self._turned.add(key, by)
+
+    def _counts(self, ingress: Ingress) -> bool:
+        return ingress.key in self._turned or self._claim(ingress).ours
+
+    def _is_needed(self) -> bool:
+        """Whether those that were turned away are the only ones to use a Service, or the only ones to use a Secret."""
+        secrets = self._objects[Secret]
+        return bool(self._turned) and (
+            self._have_all(self._ours.by_service, self._objects[Service])
+            or (self._default_tls_secret not in secrets and self._have_all(self._ours.by_secret, secrets))
+        )
+
+    def _have_all(self, users: Index[Key], existing: Container[Key]) -> bool:
+        used = [users[key] for key in users if key in existing]
+        return bool(used) and all(map(self._turned.has_all, used))
 
     def _service_changed(self, key: Key) -> Stale:
         users = self._ours.by_service[key]
@@ -267,7 +330,13 @@ class KubeState:
 
         Source: https://kubernetes.io/docs/concepts/services-networking/ingress/#ingress-class
         """
-        name = ingress.spec.ingress_class_name or ingress.annotations.get(CLASS_ANNOTATION)
+        found = self._claim(ingress)
+        if ingress.key not in self._turned:
+            return found
+        return replace(found, why=f"{found.why}; it is served on, since its withdrawal is held", held=True)
+
+    def _claim(self, ingress: Ingress) -> Claim:
+        name = _class_named_by(ingress)
         classes = self._objects[IngressClass]
         if not name:
             return self._claim_of_classless(classes.values())
@@ -286,8 +355,11 @@ class KubeState:
         ours = any(_is_controlled_by_us(each) and _is_default(each) for each in classes)
         return Claim(ours, f"it has no class, and the default IngressClass is {'' if ours else 'not '}ours")
 
-    def _is_ours(self, ingress: Ingress) -> bool:
-        return self.claim(ingress).ours
+
+def _class_named_by(ingress: KubeObject | None) -> str | None:
+    if not isinstance(ingress, Ingress):
+        return None
+    return ingress.spec.ingress_class_name or ingress.annotations.get(CLASS_ANNOTATION)
 
 
 def _is_controlled_by_us(ingress_class: KubeObject) -> bool:

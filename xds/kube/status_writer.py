@@ -40,6 +40,7 @@ class StatusWriter:
         publish: What to write.
         uid: Of the Ingress that is ours; None if none of the name is.
         namespaces: Which to look at; none: all.
+        held: Whether the Ingress is served without being ours: then its status stays as it is.
     """
 
     def __init__(
@@ -49,11 +50,14 @@ class StatusWriter:
         publish: Publish,
         uid: Callable[[Key], str | None],
         namespaces: Iterable[str] = (),
+        *,
+        held: Callable[[Key], bool],
     ) -> None:
         self._api = api
         self._leadership = leadership
         self._publish = publish
         self._uid = uid
+        self._held = held
         self._namespaces = tuple(namespaces)
         self._board = Board()
         self._outage = Outage("status", _GRANT)
@@ -151,6 +155,8 @@ class StatusWriter:
 
     async def _settle(self, key: Key) -> None:
         """Write what the Ingress needs. If it changes all the time, the next look does it."""
+        if self._held(key):
+            return
         try:
             for _ in range(ATTEMPTS):
                 todo = self._board.todo(key, self._uid(key))

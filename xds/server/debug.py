@@ -130,7 +130,7 @@ class DebugService(debug_pb2_grpc.DebugServiceServicer):
 
     async def WhyIngress(self, request: pb.WhyIngressRequest, context: _Context) -> pb.WhyIngressResponse:
         await self._require_snapshot(context)
-        told = await self._explaining.why_ingress(request, self._run_in_thread)
+        told = await self._explaining.why_ingress(request, self._run_in_thread, _wall_clock())
         if told is None:
             await context.abort(_Code.NOT_FOUND, f"there is no Ingress {request.namespace}/{request.name}")
         return told

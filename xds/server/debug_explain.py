@@ -13,7 +13,7 @@ from xds.kube.problem import ObjectRef
 from xds.protocol.messages import Node
 from xds.protocol.standing import Lack, Standing
 from xds.server import debug_messages as messages
-from xds.server.debug_messages import ProxyStanding
+from xds.server.debug_messages import ProxyStanding, WallClock
 from xds.snapshot.resource import Resource
 
 LOOKS: Final = 3
@@ -56,14 +56,16 @@ class Explaining:
         standings, pending = self._standings(evidence.resources), witness.busy()
         return await in_thread(lambda: explanation(explain(evidence), standings, pending=pending))
 
-    async def why_ingress(self, asked: pb.WhyIngressRequest, in_thread: InThread) -> pb.WhyIngressResponse | None:
+    async def why_ingress(
+        self, asked: pb.WhyIngressRequest, in_thread: InThread, at: WallClock
+    ) -> pb.WhyIngressResponse | None:
         """All that is known of an Ingress; None if there is no such one."""
         known = findings(self._witness, Key(asked.namespace, asked.name))
         if known is None:
             return None
-        standings = self._standings(known.resources) if known.claim.ours else ()
+        standings = self._standings(known.resources) if known.claim.served else ()
         pending = self._witness.busy()
-        return await in_thread(lambda: ingress_record(record(known), standings, pending=pending))
+        return await in_thread(lambda: ingress_record(record(known), at, standings, pending=pending))
 
 
 def explanation(
@@ -103,12 +105,15 @@ def _dependency(value: Resource) -> pb.Dependency:
 
 
 def ingress_record(
-    value: Record, standings: Sequence[ProxyStanding] = (), *, pending: bool = False
+    value: Record, at: WallClock | None = None, standings: Sequence[ProxyStanding] = (), *, pending: bool = False
 ) -> pb.WhyIngressResponse:
+    """Without a clock nothing is said of when."""
     return pb.WhyIngressResponse(
         ingress=messages.reference(ObjectRef("Ingress", *value.ingress)),
         acceptance=_ACCEPTANCES[value.acceptance],
-        claim=value.claim,
+        claim=value.claim.why,
+        since=at(value.since) if at and value.since is not None else None,
+        held=value.claim.held,
         units=map(_unit, value.units),
         problems=[pb.DatedProblem(problem=messages.problem(each), since=since) for each, since in value.problems],
         resources=map(_dependency, value.resources),

@@ -63,6 +63,7 @@ class Store:
 
     def __init__(self, history: int = HISTORY) -> None:
         self._resources: dict[ResourceType, dict[str, Resource]] = {type_: {} for type_ in ResourceType}
+        self._since: dict[ResourceType, dict[str, float]] = {type_: {} for type_ in ResourceType}
         self._sums: dict[ResourceType, int] = dict.fromkeys(ResourceType, 0)
         self._inlined = InlinedRoutes()
         self._history: deque[Revision] = deque()
@@ -82,6 +83,10 @@ class Store:
 
     def get(self, type_: ResourceType, name: str) -> Resource | None:
         return self._resources[type_].get(name)
+
+    def since(self, type_: ResourceType, name: str) -> float | None:
+        """When the resource became what it is, in seconds of the caller's clock; None if there is none."""
+        return self._since[type_].get(name)
 
     def resources(self, type_: ResourceType) -> Mapping[str, Resource]:
         """All resources of a type by name: a view, not a copy."""
@@ -114,7 +119,7 @@ class Store:
         if not changes and self._number:
             return None
         for change in changes:
-            self._write(change)
+            self._write(change, now)
         self._number += 1
         revision = Revision(self._number, read_at, now, changes, tuple(self._inlined_changes(changes)))
         self._remember(revision)
@@ -160,14 +165,15 @@ class Store:
             if old != new:
                 yield ResourceChange(type_, name, old, new)
 
-    def _write(self, change: ResourceChange) -> None:
-        resources = self._resources[change.type]
+    def _write(self, change: ResourceChange, now: float) -> None:
+        resources, since = self._resources[change.type], self._since[change.type]
         growth = (change.new.weight if change.new else 0) - (change.old.weight if change.old else 0)
         self._sums[change.type] += growth
         if change.new is not None:
             resources[change.name] = change.new
+            since[change.name] = now
         else:
-            del resources[change.name]
+            del resources[change.name], since[change.name]
         if change.type is ResourceType.ROUTES:
             self._inlined.grow(change.name, growth)
         elif change.type is ResourceType.VIRTUAL_HOST:

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from tests.support.cluster import ApiError, Cluster
 from tests.support.matrix.case import Manifest, identity
 
-ORDER: Final = ("Secret", "Service", "EndpointSlice", "Ingress")
+ORDER: Final = ("IngressClass", "Secret", "Service", "EndpointSlice", "Ingress")
 GROUPS: Final = {
     "Secret": "/api/v1",
     "Service": "/api/v1",

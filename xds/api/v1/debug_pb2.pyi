@@ -428,7 +428,7 @@ class WhyIngressRequest(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
 
 class WhyIngressResponse(_message.Message):
-    __slots__ = ("ingress", "acceptance", "claim", "units", "problems", "resources", "proxies", "pending")
+    __slots__ = ("ingress", "acceptance", "claim", "units", "problems", "resources", "proxies", "pending", "held", "since")
     INGRESS_FIELD_NUMBER: _ClassVar[int]
     ACCEPTANCE_FIELD_NUMBER: _ClassVar[int]
     CLAIM_FIELD_NUMBER: _ClassVar[int]
@@ -437,6 +437,8 @@ class WhyIngressResponse(_message.Message):
     RESOURCES_FIELD_NUMBER: _ClassVar[int]
     PROXIES_FIELD_NUMBER: _ClassVar[int]
     PENDING_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
     ingress: ObjectReference
     acceptance: Acceptance
     claim: str
@@ -445,7 +447,9 @@ class WhyIngressResponse(_message.Message):
     resources: _containers.RepeatedCompositeFieldContainer[Dependency]
     proxies: _containers.RepeatedCompositeFieldContainer[ProxyStanding]
     pending: bool
-    def __init__(self, ingress: _Optional[_Union[ObjectReference, _Mapping]] = ..., acceptance: _Optional[_Union[Acceptance, str]] = ..., claim: _Optional[str] = ..., units: _Optional[_Iterable[_Union[Unit, _Mapping]]] = ..., problems: _Optional[_Iterable[_Union[DatedProblem, _Mapping]]] = ..., resources: _Optional[_Iterable[_Union[Dependency, _Mapping]]] = ..., proxies: _Optional[_Iterable[_Union[ProxyStanding, _Mapping]]] = ..., pending: _Optional[bool] = ...) -> None: ...
+    held: bool
+    since: _timestamp_pb2.Timestamp
+    def __init__(self, ingress: _Optional[_Union[ObjectReference, _Mapping]] = ..., acceptance: _Optional[_Union[Acceptance, str]] = ..., claim: _Optional[str] = ..., units: _Optional[_Iterable[_Union[Unit, _Mapping]]] = ..., problems: _Optional[_Iterable[_Union[DatedProblem, _Mapping]]] = ..., resources: _Optional[_Iterable[_Union[Dependency, _Mapping]]] = ..., proxies: _Optional[_Iterable[_Union[ProxyStanding, _Mapping]]] = ..., pending: _Optional[bool] = ..., held: _Optional[bool] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Unit(_message.Message):
     __slots__ = ("field", "text", "fate", "why", "senior", "cluster", "healthy_endpoints", "draining_endpoints", "expires")

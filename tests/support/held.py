@@ -1,0 +1,32 @@
+"""Whose withdrawal a pipeline holds, and the objects that a fresh one would serve the same of."""
+
+from collections.abc import Collection, Iterable
+
+from msgspec.structs import replace
+
+from tests.support.objects import ingress_class
+from xds.kube.objects import Ingress, Key, KubeObject
+from xds.kube.problem import Problem
+from xds.kube.turned import HELD
+from xds.pipeline import Pipeline
+
+_OURS = "held"
+
+
+def held(of: Pipeline) -> set[Key]:
+    return {each.key for each in of.state.ingresses() if of.state.held_by(each.key)}
+
+
+def as_served(objects: Iterable[KubeObject], held_: Collection[Key]) -> list[KubeObject]:
+    """The objects, with a class of ours for each Ingress that is held; if one is, there are IngressClasses already."""
+    served = [_ours(each) if isinstance(each, Ingress) and each.key in held_ else each for each in objects]
+    return [*served, ingress_class(_OURS)] if held_ else served
+
+
+def _ours(each: Ingress) -> Ingress:
+    return replace(each, spec=replace(each.spec, ingress_class_name=_OURS))
+
+
+def others(of: Pipeline) -> list[Problem]:
+    """The problems, but for those of what is held."""
+    return [each for each in of.problems if each.reason != HELD]
