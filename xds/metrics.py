@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from xds.protocol.stuck import Reason
@@ -18,9 +18,9 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.pushes = self._counter("xds_pushes", "Responses sent to proxies.")
-        self.acks = self._counter("xds_acks", "Responses that proxies accepted.")
-        self.nacks = self._counter("xds_nacks", "Responses that proxies rejected.")
+        self.pushes = self._tally("xds_pushes", "Responses sent to proxies.")
+        self.acks = self._tally("xds_acks", "Responses that proxies accepted.")
+        self.nacks = self._tally("xds_nacks", "Responses that proxies rejected.")
         self.stuck = Counter(
             "xds_stuck_proxies", "Streams ended because the proxy did not read.", registry=self.registry
         )
@@ -30,12 +30,28 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        for type_ in ResourceType:
-            for counter in (self.pushes, self.acks, self.nacks):
-                counter.labels(type_.short)
 
-    def _counter(self, name: str, documentation: str) -> Counter:
-        return Counter(name, documentation, ["type"], registry=self.registry)
+    def _tally(self, name: str, documentation: str) -> "Tally":
+        tally = Tally(name, documentation)
+        self.registry.register(tally)
+        return tally
+
+
+class Tally(Collector):
+    """Counts by resource type what happens for each stream and change, in `counts`: a client's Counter, with its lock,
+    would cost more than all else that a stream's answer does.
+    """
+
+    def __init__(self, name: str, documentation: str) -> None:
+        self.counts = dict.fromkeys(ResourceType, 0)
+        self._name = name
+        self._documentation = documentation
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        family = CounterMetricFamily(self._name, self._documentation, labels=["type"])
+        for type_, count in self.counts.items():
+            family.add_metric([type_.short], count)
+        yield family
 
 
 class StateCollector(Collector):

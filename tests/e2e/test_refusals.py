@@ -80,7 +80,7 @@ async def complaints(plane: Plane) -> list[Problem]:
 
 
 def pushes(plane: Plane) -> int:
-    return sum(int(plane.metrics.pushes.labels(type_.short)._value.get()) for type_ in ResourceType)
+    return sum(plane.metrics.pushes.counts.values())
 
 
 async def test_a_port_in_use_is_told_and_the_rest_goes_on(tmp_path: Path, sotw: bool) -> None:
@@ -89,7 +89,7 @@ async def test_a_port_in_use_is_told_and_the_rest_goes_on(tmp_path: Path, sotw: 
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         async with fleet(tmp_path, sotw=sotw, port=1, http_port=taken.getsockname()[1]) as (plane, envoy):
-            await until(lambda: plane.metrics.nacks.labels("lds")._value.get() == 1)
+            await until(lambda: plane.metrics.nacks.counts[LDS] == 1)
             (problem,) = await complaints(plane)
             assert (problem.object.kind, problem.object.name) == ("Listener", "http")
             assert "cannot bind" in problem.message

@@ -92,7 +92,7 @@ async def test_a_nack_is_remembered_in_the_proxys_words(plane: Plane, variant: V
     assert (status.rejecting, status.in_flight, status.waiting) == (1, False, 0)
     assert status.acknowledged
     assert status.acknowledged.version != received.version
-    assert plane.metrics.nacks.labels(client.routing.short)._value.get() == 1
+    assert plane.metrics.nacks.counts[client.routing] == 1
 
 
 async def test_what_was_refused_is_not_sent_again_but_what_replaces_it_is(plane: Plane, variant: Variant) -> None:

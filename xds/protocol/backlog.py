@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeAlias
 
 from xds.protocol.subscription import Subscription
 from xds.snapshot.resource import Resource
@@ -13,6 +13,10 @@ BEFORE: Final = 0
 
 VANISHED_LIMIT: Final = 1000
 """Names remembered of what vanished without a word: what returns after that is sent, even if the proxy has it."""
+
+
+Single: TypeAlias = tuple[str, int, int]
+"""One change and nothing else: equal for all streams that are to be told of it and have the same object as base."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,14 @@ class Backlog:
         """The number of the oldest revision from which on the proxy may have something as it was before."""
         return oldest(self.since, self._doubt)
 
+    @property
+    def single(self) -> Single | None:
+        """What is to be told, if it is one change."""
+        if len(self._since) != 1 or len(self.upserts) != 1 or self.asked or self.everything or self.before is not None:
+            return None
+        [(name, base)] = self.upserts.items()
+        return name, id(base), self._since[name]
+
     def note(self, change: ResourceChange, revision: int) -> None:
         """Something subscribed changed in the store. Latest wins; what is back to what the proxy has is forgotten."""
         self.put(change.name, self.pop(change), change.new, revision)
@@ -139,6 +151,11 @@ class Backlog:
         self.upserts.pop(name, None)
         self.vanished.pop(name, None)
         self.put(name, base, new, removal.revision if removal else since)
+
+    def clear(self) -> None:
+        """All that changed is told."""
+        self.upserts.clear()
+        self._since.clear()
 
     def drop(self, name: str) -> None:
         """There is nothing to be told of it."""

@@ -5,12 +5,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from operator import attrgetter
-from typing import Final
+from typing import Final, TypeAlias
 from weakref import WeakValueDictionary
 
+from xds.protocol.backlog import Single
+from xds.protocol.flight import Flight
 from xds.protocol.messages import Response, Variant
 from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.view import View
+
+Key: TypeAlias = tuple[Variant, ResourceType, Single]
 
 RECENT: Final = 8
 """Responses of the newest revision that are kept for whoever asks for the same."""
@@ -43,7 +47,7 @@ class Composer:
     """Makes the response for a selection, or hands out the one that another stream got in this revision.
 
     It holds them weakly, but for some: a response goes with the last stream that has it in flight. Those that were made
-    last stay for proxies that come one after the other.
+    last stay for proxies that come one after the other, and those for a single change as long as the revision does.
     Nonces are numbers of this composer: the same for all streams that share a response, and growing on each.
     """
 
@@ -52,7 +56,18 @@ class Composer:
         self._revision = 0
         self._shared: WeakValueDictionary[Selection, Response] = WeakValueDictionary()
         self._recent: deque[Response] = deque(maxlen=RECENT)
+        self._flights: dict[Key, Flight] = {}
         self._last_nonce = 0
+
+    def flight(self, key: Key, *, after: int) -> Flight | None:
+        """What another stream was sent in this revision for the same change, if its nonce is above `after`."""
+        self._forget_old()
+        flight = self._flights.get(key)
+        return flight if flight is not None and int(flight.response.nonce) > after else None
+
+    def share(self, key: Key, flight: Flight) -> None:
+        """Let others have it. It holds the base, so that no other object can be taken for that."""
+        self._flights[key] = flight
 
     def compose(self, selection: Selection, *, after: int) -> Response:
         """The response, with a nonce above `after`: the last one that the stream got for this type."""
@@ -67,6 +82,7 @@ class Composer:
         if self._revision != self.view.revision:
             self._shared.clear()
             self._recent.clear()
+            self._flights.clear()
             self._revision = self.view.revision
 
     def _make(self, selection: Selection) -> Response:

@@ -9,6 +9,7 @@ from xds.protocol.backlog import Taken, oldest
 from xds.protocol.composer import Composer
 from xds.protocol.errors import ErrorCode, ProtocolError
 from xds.protocol.events import Event, Resumed, Unserved
+from xds.protocol.flight import Flight
 from xds.protocol.messages import DeltaRequest, Node, Request, Response, SotwRequest, Variant
 from xds.protocol.ordering import (
     PATIENCE,
@@ -28,7 +29,7 @@ from xds.protocol.status import Status
 from xds.protocol.subscription import Demand, NameSets, Subscription, after_delta, after_sotw, check_count
 from xds.protocol.verdicts import Verdicts
 from xds.protocol.virtual_hosts import VirtualHosts
-from xds.protocol.watch import Flight, Watch
+from xds.protocol.watch import Watch
 from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import ResourceChange, ResourceKey, Revision, Store
 from xds.snapshot.view import Inline, InlinedView, View

@@ -1,14 +1,15 @@
 """One type on one stream: what is subscribed, what the proxy has still to be told, and what it said about the rest."""
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 from typing import Final
 
-from xds.protocol.backlog import BEFORE, Backlog, Taken, oldest
+from xds.protocol.backlog import BEFORE, Backlog, Single, Taken, oldest
 from xds.protocol.composer import Composer, Selection
 from xds.protocol.events import Acknowledged, Rejected
-from xds.protocol.messages import Response, Variant
+from xds.protocol.flight import Flight
+from xds.protocol.messages import Variant
 from xds.protocol.refusal import NAMED, TRUNCATED, Refusal, named, unknown, without_keys
 from xds.protocol.status import Rejection, Stamp, TypeStatus
 from xds.protocol.subscription import Demand, Subscription, unasked
@@ -24,34 +25,6 @@ https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#grouping-resou
 
 MESSAGE_LIMIT: Final = 4096
 """Characters kept of the words of a rejection: they may quote whole resources."""
-
-
-@dataclass(frozen=True, slots=True)
-class Flight:
-    """A response that the proxy has not answered yet, and what was news in it."""
-
-    response: Response
-    news: Taken
-
-    @property
-    def adds(self) -> bool:
-        return self.news.everything or bool(self.news.added)
-
-    @property
-    def bases(self) -> dict[str, Resource | None]:
-        """By name, what the proxy had before of what was news, removals included."""
-        sent = {resource.name: resource for resource in self.response.resources}
-        news = {name: self.news.base(sent[name]) for name, _ in self.resources}
-        return news | {name: self.news.bases[name] for name in self.response.removed if name in self.news.bases}
-
-    @property
-    def resources(self) -> tuple[tuple[str, str], ...]:
-        """Names and versions of what was news: the rest of a full set had been sent before."""
-        return tuple(
-            (resource.name, resource.version)
-            for resource in self.response.resources
-            if self.news.everything or resource.name in self.news.names
-        )
 
 
 class Watch:
@@ -188,6 +161,9 @@ class Watch:
             return self._fly(composer, self._try(), now)
         if not self.backlog.ready(free=free, held=held):
             return None
+        single = None if self.refusals or self.sends_full_set or not free else self.backlog.single
+        if single is not None:
+            return self._join(composer, single, now)
         return self._fly(composer, self.backlog.take(free=free, held=held, whole=self.sends_full_set), now)
 
     def recognize(self, version: str, now: float) -> None:
@@ -320,6 +296,18 @@ class Watch:
             withheld=_unknown(rest),
         )
 
+    def _join(self, composer: Composer, single: Single, now: float) -> Flight | None:
+        """Send what other streams have in flight that were to be told of just the same."""
+        key = (self._variant, self.type, single)
+        flight = composer.flight(key, after=self._nonce)
+        if flight is None:
+            flight = self._fly(composer, self.backlog.take(free=True, held=frozenset(), whole=False), now)
+            if flight is not None:
+                composer.share(key, flight)
+            return flight
+        self.backlog.clear()
+        return self._launch(flight, now)
+
     def _fly(self, composer: Composer, news: Taken, now: float) -> Flight | None:
         response = composer.compose(self._selection(news), after=self._nonce)
         if not response.resources and self._variant is Variant.SOTW and not self.sends_full_set:
@@ -328,10 +316,14 @@ class Watch:
             for resource in response.resources:
                 if resource.name in self.refusals:
                     self.refusals[resource.name].base = resource
+        return self._launch(Flight(response, news), now)
+
+    def _launch(self, flight: Flight, now: float) -> Flight:
+        response = flight.response
         self._nonce = int(response.nonce)
         self._sent = Stamp(response.version, now)
-        self.flight = Flight(response, news)
-        return self.flight
+        self.flight = flight
+        return flight
 
     def _forget(self) -> None:
         """Drop what is asked for no more."""

@@ -23,7 +23,7 @@ from xds.server.stream import Clock, Context, Stream
 from xds.server.tls import names_of
 from xds.server.watchdog import Watchdog
 from xds.server.writes import StuckError, Writes
-from xds.snapshot.resource import Resource, ResourceType
+from xds.snapshot.resource import Resource
 from xds.snapshot.store import Revision, Store
 
 SERVICE: Final = "envoy.service.discovery.v3.AggregatedDiscoveryService"
@@ -94,8 +94,6 @@ class AdsService:
         self._requests = wire.Decoder(self._fleet.names)
         self._writes = Writes(clock)
         self._audiences: dict[Variant, Audience[Stream]] = {variant: Audience() for variant in Variant}
-        self._pushes = {type_: metrics.pushes.labels(type_.short) for type_ in ResourceType}
-        self._acks = {type_: metrics.acks.labels(type_.short) for type_ in ResourceType}
         self._streams: dict[Stream, None] = {}
         self.watchdog = Watchdog(self._streams.keys(), clock)
         self._ready = asyncio.Event()
@@ -224,7 +222,7 @@ class AdsService:
         except StuckError as error:
             self._metrics.stuck.inc()
             raise ProtocolError(ErrorCode.RESOURCE_EXHAUSTED, str(error)) from None
-        self._pushes[response.type].inc()
+        self._metrics.pushes.counts[response.type] += 1
 
     async def _read(self, stream: Stream) -> None:
         while isinstance(data := await stream.context.read(), bytes):
@@ -264,11 +262,11 @@ class AdsService:
     def _note(self, stream: Stream, events: Iterable[Event], now: float) -> None:
         for event in events:
             match event:
-                case Acknowledged(type=type_):
-                    self._acks[type_].inc()
+                case Acknowledged():
+                    self._metrics.acks.counts[event.type] += 1
                     self._answered(stream, now)
-                case Rejected(type=type_):
-                    self._metrics.nacks.labels(type_.short).inc()
+                case Rejected():
+                    self._metrics.nacks.counts[event.type] += 1
                     self._answered(stream, now)
                     _log_rejection(stream, event)
                 case Unserved(type_url=type_url):

@@ -16,14 +16,14 @@ Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 
 
 class Stream:
-    """A stream has one writer, the task that makes it. It waits for its turn here, and then asks the session for what is
-    to be sent, if that isn't handed to it.
+    """A stream has one writer, the task that makes it. It waits here for its turn, and then asks the session for what
+    is to be sent if that isn't handed to it.
     """
 
     __slots__ = (
+        "_called",
         "_clock",
         "_loop",
-        "_called",
         "_timer",
         "_waiter",
         "context",
