@@ -7,37 +7,37 @@ import pytest
 
 from tests.support.xds_client_model import CDS, EDS, LDS, World
 from xds.protocol import stuck as stuck_module
-from xds.protocol.messages import Node, Variant
-from xds.protocol.status import Status
+from xds.protocol.messages import Node
+from xds.protocol.status import Pulse
 from xds.protocol.stuck import FLAPS, PATIENCE, SHORT, WINDOW, Attendance, Reason, Stuck
 from xds.snapshot.resource import ResourceType
 
 LATER = 2 * PATIENCE
 
 
-def status(world: World, *types: ResourceType, node: Node | None = None) -> Status:
+def pulse(world: World, *types: ResourceType, node: Node | None = None) -> Pulse:
     """Of an Envoy that asked for these and answered."""
     client = world.delta()
     client.node = node or client.node
     for type_ in types:
         client.subscribe(type_)
     client.settle()
-    return client.session.status()
+    return client.session.pulse()
 
 
 def test_an_envoy_that_never_asks_for_clusters_or_listeners() -> None:
     """After a NACK and a reconnect it may not: https://github.com/envoyproxy/envoy/issues/34334"""
     world = World(cds={"a": "1"}, lds={"l": "1"})
     attendance, start = Attendance(), world.now
-    lacks = status(world, LDS)
+    lacks = pulse(world, LDS)
     assert attendance.stuck(lacks, start + PATIENCE) == ()
     assert attendance.stuck(lacks, start + LATER) == (Stuck(Reason.NOT_ASKED, CDS, start),)
-    assert attendance.stuck(status(world, CDS, LDS), start + LATER) == ()
+    assert attendance.stuck(pulse(world, CDS, LDS), start + LATER) == ()
 
 
 def test_other_clients_may_want_less() -> None:
     world = World(cds={"a": "1"})
-    assert Attendance().stuck(status(world, CDS, node=Node("tool", user_agent="grpcurl")), world.now + LATER) == ()
+    assert Attendance().stuck(pulse(world, CDS, node=Node("tool", user_agent="grpcurl")), world.now + LATER) == ()
 
 
 def test_a_proxy_that_does_not_answer() -> None:
@@ -48,15 +48,15 @@ def test_a_proxy_that_does_not_answer() -> None:
     world.pass_time(1)
     client.subscribe(CDS)
     sent = world.now
-    assert attendance.stuck(client.session.status(), sent + PATIENCE) == ()
-    assert attendance.stuck(client.session.status(), sent + LATER) == (Stuck(Reason.SILENT, CDS, sent),)
+    assert attendance.stuck(client.session.pulse(), sent + PATIENCE) == ()
+    assert attendance.stuck(client.session.pulse(), sent + LATER) == (Stuck(Reason.SILENT, CDS, sent),)
     client.ack(CDS)
-    assert attendance.stuck(client.session.status(), sent + LATER) == ()
+    assert attendance.stuck(client.session.pulse(), sent + LATER) == ()
 
 
 def test_streams_that_end_soon_and_come_again() -> None:
     world = World(cds={"a": "1"}, lds={"l": "1"})
-    attendance, good = Attendance(), status(world, CDS, LDS)
+    attendance, good = Attendance(), pulse(world, CDS, LDS)
     now = world.now
     assert good.node
     for number in range(FLAPS - 1):
@@ -71,7 +71,7 @@ def test_streams_that_end_soon_and_come_again() -> None:
 
 def test_a_new_stream_is_tried_once_until_one_does_well() -> None:
     world = World(cds={"a": "1"}, lds={"l": "1"})
-    attendance, lacks, good = Attendance(), status(world, LDS), status(world, CDS, LDS)
+    attendance, lacks, good = Attendance(), pulse(world, LDS), pulse(world, CDS, LDS)
     now = world.now + LATER
     found = attendance.stuck(lacks, now)
     assert attendance.may_be_cured(lacks, found, now)
@@ -87,6 +87,6 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     attendance = Attendance()
     for number in range(10):
         attendance.ended(f"node-{number}", 0, 1)
-        lost = Status(Variant.DELTA, Node(f"node-{number}"), 0, (), ())
+        lost = Pulse(Node(f"node-{number}"), 0, (), ())
         attendance.may_be_cured(lost, (Stuck(Reason.SILENT, EDS, 0),), 0)
     assert len(attendance._ended) == len(attendance._cured) == 3

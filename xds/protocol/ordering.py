@@ -7,7 +7,7 @@ referenced) can then be removed."
 https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#eventual-consistency-considerations
 """
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from math import inf
 from typing import Final
 
@@ -30,6 +30,9 @@ later ones. Where there are new clusters all the time, that would be for ever; s
 
 SEND_ORDER: Final = (*ResourceType, *ResourceType)
 """Twice: what an update lets go that goes before it in order (the removal of a cluster) goes behind it."""
+
+LEADING: Final = frozenset({ResourceType.CLUSTER, ResourceType.ROUTES})
+"""What is sent brings others with it: its endpoints, its virtual hosts."""
 
 ROUTING: Final = (ResourceType.LISTENER, ResourceType.ROUTES, ResourceType.VIRTUAL_HOST)
 """What leads requests to clusters."""
@@ -77,6 +80,11 @@ class Warming:
     def deadline(self) -> float:
         """When all of them have had their time; infinite while an acknowledgement is missing."""
         return max(self.until.values(), default=inf)
+
+
+def send_order(types: Collection[ResourceType]) -> Sequence[ResourceType]:
+    """In which order to look at all types, of which only these have something open; others may when these are sent."""
+    return tuple(types) if len(types) == 1 and LEADING.isdisjoint(types) else SEND_ORDER
 
 
 def updates_are_free(type_: ResourceType, watches: Watches, warming: Warming) -> bool:

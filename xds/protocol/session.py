@@ -15,17 +15,17 @@ from xds.protocol.ordering import (
     PATIENCE,
     RESUME_GRACE,
     ROUTING,
-    SEND_ORDER,
     Warming,
     adds_clusters,
     held_removals,
     kept_waiting,
     routing_is_watched,
+    send_order,
     updates_are_free,
 )
 from xds.protocol.reconnect import resume
 from xds.protocol.standing import Lack, lacks
-from xds.protocol.status import Status
+from xds.protocol.status import Pulse, Status
 from xds.protocol.subscription import Demand, NameSets, Subscription, after_delta, after_sotw, check_count
 from xds.protocol.verdicts import Verdicts
 from xds.protocol.virtual_hosts import VirtualHosts
@@ -163,6 +163,10 @@ class Session:
         types = tuple(self._watches[type_].status() for type_ in ResourceType if type_ in self._watches)
         return Status(self._variant, self._node, self._since, types, tuple(self._unserved))
 
+    def pulse(self) -> Pulse:
+        unanswered = tuple((type_, watch.sent_at) for type_, watch in self._open.items() if watch.flight)
+        return Pulse(self._node, self._since, self._watches.keys(), unanswered)
+
     def refused(self) -> Iterator[ResourceKey]:
         """The resources that this proxy refused, and that didn't change since."""
         for type_, watch in self._watches.items():
@@ -247,8 +251,8 @@ class Session:
 
     def _send_due(self, now: float) -> list[Response]:
         responses = []
-        for type_ in SEND_ORDER:
-            watch = self._open.get(type_)  # sending may open others
+        for type_ in send_order(self._open):
+            watch = self._open.get(type_)
             if watch is not None and watch.due:
                 flight = self._send(watch, now)
                 if flight:
@@ -335,9 +339,9 @@ class Session:
         return [watch.acknowledge(now)]
 
     def _resubscribe(self, watch: Watch, request: Request) -> None:
-        demand = self._demand(watch.subscription, request)
-        if demand.subscription is watch.subscription and not demand.names and not demand.everything:
+        if _is_repetition(request, watch.subscription):
             return
+        demand = self._demand(watch.subscription, request)
         if demand.everything and watch.flight:
             # What is in flight will be the proxy's, whether or not it was asked for when it was removed.
             flying = frozenset(resource.name for resource in watch.flight.response.resources)
@@ -419,3 +423,10 @@ class Session:
         if again:
             watch.backlog.ask(again)
             self._open[ResourceType.ENDPOINTS] = watch
+
+
+def _is_repetition(request: Request, asked: Subscription) -> bool:
+    """Whether it asks for just what is asked for already, as most answers do."""
+    if isinstance(request, DeltaRequest):
+        return not request.subscribe and not request.unsubscribe and (asked.wildcard or not asked.legacy)
+    return request.names is asked.names and bool(request.names) and not asked.wildcard

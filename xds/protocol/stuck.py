@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from xds.protocol.status import Status
+from xds.protocol.status import Pulse
 from xds.snapshot.resource import ResourceType
 
 PATIENCE: Final = 30.0
@@ -65,44 +65,43 @@ class Attendance:
         self._ended[node] = ends
         _bound(self._ended)
 
-    def stuck(self, status: Status, now: float) -> tuple[Stuck, ...]:
+    def stuck(self, pulse: Pulse, now: float) -> tuple[Stuck, ...]:
         """All that keeps this stream's proxy from getting on."""
-        node = status.node
+        node = pulse.node
         if node is None:
             return ()
-        found = [*_not_asked(status, node.user_agent, now), *_silent(status, now)]
+        found = [*_not_asked(pulse, node.user_agent, now), *_silent(pulse, now)]
         ends = self._ended.get(node.id)
         if ends and len(ends) == FLAPS and ends[0] > now - WINDOW:
             found.append(Stuck(Reason.FLAPPING, None, ends[0]))
         return tuple(found)
 
-    def may_be_cured(self, status: Status, stuck: Iterable[Stuck], now: float) -> bool:
+    def may_be_cured(self, pulse: Pulse, stuck: Iterable[Stuck], now: float) -> bool:
         """Whether to end the stream, since a new one may do better: once, until one of that node has done well."""
-        if status.node is None:
+        if pulse.node is None:
             return False
-        node = status.node.id
+        node = pulse.node.id
         if any(each.reason is not Reason.FLAPPING for each in stuck):
             if node in self._cured:
                 return False
             self._cured[node] = None
             _bound(self._cured)
             return True
-        if now - status.since > 2 * PATIENCE:
+        if now - pulse.since > 2 * PATIENCE:
             self._cured.pop(node, None)
         return False
 
 
-def _not_asked(status: Status, user_agent: str, now: float) -> Iterable[Stuck]:
+def _not_asked(pulse: Pulse, user_agent: str, now: float) -> Iterable[Stuck]:
     """Other clients than Envoy may want nothing but, say, endpoints."""
-    if user_agent.startswith("envoy") and now - status.since > PATIENCE:
-        asked = {each.type for each in status.types}
-        yield from (Stuck(Reason.NOT_ASKED, type_, status.since) for type_ in NEEDED if type_ not in asked)
+    if user_agent.startswith("envoy") and now - pulse.since > PATIENCE:
+        yield from (Stuck(Reason.NOT_ASKED, type_, pulse.since) for type_ in NEEDED if type_ not in pulse.asked)
 
 
-def _silent(status: Status, now: float) -> Iterable[Stuck]:
-    for each in status.types:
-        if each.in_flight and each.sent and now - each.sent.at > PATIENCE:
-            yield Stuck(Reason.SILENT, each.type, each.sent.at)
+def _silent(pulse: Pulse, now: float) -> Iterable[Stuck]:
+    for type_, sent_at in pulse.unanswered:
+        if now - sent_at > PATIENCE:
+            yield Stuck(Reason.SILENT, type_, sent_at)
 
 
 def _bound(nodes: dict[str, deque[float]] | dict[str, None]) -> None:

@@ -53,8 +53,8 @@ class Watch:
         self.refusals: dict[str, Refusal] = {}
         self.trials = Trials()
         self._nonce = 0
-        self._sent: Stamp | None = None
-        self._acknowledged: Stamp | None = None
+        self._sent: tuple[str, float] | None = None  # a Stamp once somebody looks
+        self._acknowledged: tuple[str, float] | None = None
         self._rejection: Rejection | None = None
 
     @property
@@ -65,6 +65,11 @@ class Watch:
     def rejection(self) -> Rejection | None:
         """The last one."""
         return self._rejection
+
+    @property
+    def sent_at(self) -> float:
+        """When the last response was sent, in seconds; infinite if none was."""
+        return self._sent[1] if self._sent else inf
 
     @property
     def due(self) -> bool:
@@ -168,7 +173,7 @@ class Watch:
 
     def recognize(self, version: str, now: float) -> None:
         """The proxy brought all that it should have from another stream, where it acknowledged it."""
-        self._acknowledged = Stamp(version, now)
+        self._acknowledged = version, now
 
     def acknowledge(self, now: float) -> Acknowledged:
         """The proxy took what is in flight."""
@@ -178,7 +183,7 @@ class Watch:
                 refusal = self.refusals.get(resource.name)
                 if refusal and refusal.version == resource.version:
                     del self.refusals[resource.name]
-        self._acknowledged = Stamp(response.version, now)
+        self._acknowledged = response.version, now
         return Acknowledged(self.type, response)
 
     def reject(self, message: str, current: Mapping[str, Resource], now: float) -> Rejected:
@@ -203,8 +208,8 @@ class Watch:
             type=self.type,
             subscribed=len(self.subscription.names),
             wildcard=self.subscription.wildcard,
-            sent=self._sent,
-            acknowledged=self._acknowledged,
+            sent=Stamp(*self._sent) if self._sent else None,
+            acknowledged=Stamp(*self._acknowledged) if self._acknowledged else None,
             rejected=self._rejection,
             rejecting=len(refused),
             in_flight=self.flight is not None,
@@ -321,7 +326,7 @@ class Watch:
     def _launch(self, flight: Flight, now: float) -> Flight:
         response = flight.response
         self._nonce = int(response.nonce)
-        self._sent = Stamp(response.version, now)
+        self._sent = response.version, now
         self.flight = flight
         return flight
 

@@ -14,7 +14,7 @@ from xds.protocol.stuck import Attendance, Reason, Stuck
 INTERVAL: Final = 5.0
 """Seconds between two looks at all streams."""
 
-AT_ONCE: Final = 50
+AT_ONCE: Final = 200
 """Streams that are looked at before the others get their turn: about half a millisecond's worth."""
 
 _log = structlog.get_logger()
@@ -46,7 +46,7 @@ class Watchdog:
 
     def stuck(self, stream: Watched) -> tuple[Stuck, ...]:
         """What keeps its proxy from getting on, as of now."""
-        return self._attendance.stuck(stream.session.status(), self._clock())
+        return self._attendance.stuck(stream.session.pulse(), self._clock())
 
     def counts(self) -> Mapping[Reason, int]:
         """How many proxies are stuck, by reason, as of the last look."""
@@ -56,7 +56,7 @@ class Watchdog:
     def ended(self, stream: Watched) -> None:
         """It is not open any more."""
         self._known.pop(stream, None)
-        self._attendance.ended(stream.node, stream.session.status().since, self._clock())
+        self._attendance.ended(stream.node, stream.session.pulse().since, self._clock())
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -70,14 +70,14 @@ class Watchdog:
 
     def look(self, stream: Watched) -> None:
         """Log what is new about it, and end it if that may help."""
-        status, now = stream.session.status(), self._clock()
-        stuck = self._attendance.stuck(status, now)
+        pulse, now = stream.session.pulse(), self._clock()
+        stuck = self._attendance.stuck(pulse, now)
         for each in set(stuck) - set(self._known.pop(stream, ())):
             type_ = each.type.short if each.type else ""
             _log.warning("proxy_stuck", peer=stream.peer, node=stream.node, reason=str(each.reason), type=type_)
         if stuck:
             self._known[stream] = stuck
-        if self._attendance.may_be_cured(status, stuck, now):
+        if self._attendance.may_be_cured(pulse, stuck, now):
             text = f"this stream gets nowhere ({', '.join(_told(each) for each in stuck)}); connect again"
             stream.end(ProtocolError(ErrorCode.UNAVAILABLE, text))
 
