@@ -93,13 +93,13 @@ def after_delta(old: Subscription, subscribe: frozenset[str], unsubscribe: froze
     if not subscribe and not unsubscribe:
         return _after_nothing(old)
     wildcard = (old.wildcard or WILDCARD in subscribe) and WILDCARD not in unsubscribe
-    added, removed = subscribe - {WILDCARD}, unsubscribe - {WILDCARD}
+    added, removed = _plain(subscribe), _plain(unsubscribe)
     new = Subscription(sets.share(_change(old.names, added, removed)), wildcard, scope=old.scope)
     # "Since the specific resource name may also be included in the wildcard, the server must send a response that
     # includes the specific resource", whereas "phantom unsubscriptions" are ignored.
     # https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#unsubscribing-from-resources
     uncertain = removed & old.names if wildcard else frozenset()
-    asked = sets.share(added - removed)
+    asked = sets.share(added - removed if removed else added)
     return Demand(new, asked | uncertain if uncertain else asked, wildcard and WILDCARD in subscribe)
 
 
@@ -124,4 +124,9 @@ def _after_nothing(old: Subscription) -> Demand:
 def _change(names: frozenset[str], added: frozenset[str], removed: frozenset[str]) -> frozenset[str]:
     if added <= names and names.isdisjoint(removed):
         return names
-    return (names | added) - removed
+    return (names | added) - removed if names or removed else added
+
+
+def _plain(names: frozenset[str]) -> frozenset[str]:
+    """Without the wildcard; the same object if it isn't there: a thousand streams needn't copy a thousand names."""
+    return names - {WILDCARD} if WILDCARD in names else names

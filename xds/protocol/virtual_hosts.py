@@ -39,7 +39,7 @@ class VirtualHosts:
             demand = replace(demand, subscription=replace(demand.subscription, scope=self._configured))
         if not demand.everything or demand.subscription.scope is None:
             return demand
-        return Demand(demand.subscription, self._names.share(demand.names.union(self._of(self._configured))))
+        return Demand(demand.subscription, self._names.share(_union((demand.names, self._of(self._configured)))))
 
     def brought(self, known: Iterable[str]) -> None:
         """The proxy has these RouteConfigurations from another stream."""
@@ -61,8 +61,8 @@ class VirtualHosts:
         self._configured |= new
         watch = self._rescope()
         if watch is not None:
-            left = (self._left.pop(name) for name in sorted(new & self._left.keys()))
-            names = self._of(new).union(*left)
+            left = [self._left.pop(name) for name in new & self._left.keys()]
+            names = _union((self._of(new), *left))
             if not watch.subscription.wildcard:  # Envoy's is; of ten thousand each would be looked at for each stream
                 names = frozenset(filter(watch.subscription.covers, names))
             watch.backlog.ask(self._names.share(names))
@@ -120,8 +120,13 @@ class VirtualHosts:
 
     def _of(self, configurations: Iterable[str]) -> frozenset[str]:
         """The virtual hosts of these, for each at least a name: its removal is what Envoy takes for an answer."""
-        hosts = (self._view.virtual_hosts(name).keys() or {f"{name}/_"} for name in sorted(configurations))
-        return frozenset[str]().union(*hosts)
+        return _union(self._view.virtual_host_names(name) or frozenset({f"{name}/_"}) for name in configurations)
+
+
+def _union(sets: Iterable[frozenset[str]]) -> frozenset[str]:
+    """Of one set that isn't empty the same object: a thousand streams needn't copy it."""
+    full = list(filter(None, sets))
+    return full[0] if len(full) == 1 else frozenset[str]().union(*full)
 
 
 def _by_configuration(names: Iterable[str]) -> dict[str, frozenset[str]]:

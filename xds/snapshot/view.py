@@ -21,6 +21,8 @@ class View:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._host_names: dict[str, frozenset[str]] = {}
+        self._named_at = 0
 
     @property
     def revision(self) -> int:
@@ -34,6 +36,16 @@ class View:
     def virtual_hosts(self, configuration: str) -> Mapping[str, Resource]:
         """Those of a RouteConfiguration, by name."""
         return self._store.virtual_hosts(configuration)
+
+    def virtual_host_names(self, configuration: str) -> frozenset[str]:
+        """The names of these: one object for all who ask in the same revision."""
+        if self._named_at != self.revision:
+            self._host_names.clear()
+            self._named_at = self.revision
+        names = self._host_names.get(configuration)
+        if names is None:
+            names = self._host_names[configuration] = frozenset(self.virtual_hosts(configuration))
+        return names
 
     def version(self, type_: ResourceType) -> str:
         """The version of all resources of a type together."""
