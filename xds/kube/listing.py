@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from xds.steps import Steps
+
 SUFFIXES = (".yaml", ".yml", ".json")
 
 
@@ -49,7 +51,7 @@ class Listing:
         return now is None or (not stat.S_ISDIR(now.st_mode) and not stat.S_ISLNK(now.st_mode) and now.st_nlink == 1)
 
 
-def list_folder(root: Path) -> Listing:
+def list_folder(root: Path) -> Steps[Listing]:
     """Every manifest in the folder and below, hidden names aside.
 
     A directory is read once, by the first path that leads to it: links may go in circles.
@@ -70,7 +72,11 @@ def list_folder(root: Path) -> Listing:
             continue
         listing.directories.add(directory)
         prefix = f"{directory}/" if directory else ""
-        below = [prefix + entry.name for entry in inside if _note(entry, prefix + entry.name, listing)]
+        below = []
+        for entry in inside:
+            if _note(entry, prefix + entry.name, listing):
+                below.append(prefix + entry.name)
+            yield
         pending += reversed(below)
     return listing
 
