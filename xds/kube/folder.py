@@ -91,6 +91,7 @@ class _Watch:
         self._notify: RustNotify | None = None
         self._watched: Target | None = None
         self._glanced: set[str] = set()
+        self._many: set[str] = set()
 
     def start(self) -> None:
         """Watches the folder and the folders that links in it lead to.
@@ -122,10 +123,15 @@ class _Watch:
         if self._tree.age() > RESCAN / 1000 or self._tree.moved():
             return ALL
         paths |= set() if isinstance(found, str) else {path for _, path in found}
-        return self._names(paths) if len(paths) <= FEW and all(map(self._is_inside, paths)) else ALL
+        if len(paths) <= FEW and all(map(self._is_inside, paths)):
+            return self._names(paths)
+        self._many = paths
+        return ALL
 
     def glance(self) -> Collection[str]:
-        """Names what changed just now, as `wait` will again. It hardly waits, so who changed it may be at it still."""
+        """Names what changed just now, as `wait` will again, and what it didn't name as there was too much. It hardly
+        waits, so who changed it may be at it still.
+        """
         if self._notify is None:
             return ()
         try:
@@ -135,7 +141,8 @@ class _Watch:
             return ()
         paths = set() if isinstance(found, str) else {path for _, path in found}
         self._glanced |= paths
-        return self._names(filter(self._is_inside, paths))
+        many, self._many = self._many, set()
+        return self._names(filter(self._is_inside, paths | many))
 
     def _is_inside(self, path: str) -> bool:
         return path.startswith(f"{self._root}/")

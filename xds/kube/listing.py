@@ -64,8 +64,7 @@ def list_folder(root: Path) -> Steps[Listing]:
             if (found := identity(root / directory)) in seen:
                 continue
             seen.add(found)
-            with os.scandir(root / directory) as entries:
-                inside = sorted(entries, key=lambda entry: entry.name)
+            inside = yield from _entries(root / directory)
         except OSError as error:
             if not directory or not isinstance(error, FileNotFoundError):
                 listing.unread[directory] = error
@@ -79,6 +78,16 @@ def list_folder(root: Path) -> Steps[Listing]:
             yield
         pending += reversed(below)
     return listing
+
+
+def _entries(directory: Path) -> Steps[list[os.DirEntry[str]]]:
+    """By name."""
+    found = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            found.append(entry)
+            yield
+    return sorted(found, key=lambda entry: entry.name)
 
 
 def _is_manifest(name: str) -> bool:

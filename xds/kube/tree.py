@@ -46,7 +46,7 @@ def _contents(path: Path) -> tuple[bytes, os.stat_result]:
 class _Reading:
     """A reading that is under way. `due` are the files that are to be read, each with what was listed; `files` those
     that are read and don't count yet, `at` is the one between the two. `eager` are to be read before they are due;
-    `named` changed since. `open`: it is known what is due, and `eager` may be told before the rest.
+    `named` changed since. `listed`: it is known what is due; `ended`: all is read and about to count.
     """
 
     def __init__(self) -> None:
@@ -55,12 +55,13 @@ class _Reading:
         self.at = ""
         self.eager: dict[str, None] = {}
         self.named: set[str] = set()
-        self.open = False
+        self.listed = False
+        self.ended = False
 
     def begin(self, due: Mapping[str, Stamp | OSError | None], eager: Iterable[str]) -> None:
         self.due = dict(reversed(list(due.items())))
         self.eager = {**dict.fromkeys(eager), **self.eager}
-        self.open = True
+        self.listed = True
 
     def next(self) -> Stamp | OSError | None:
         """Go on to the file that is due next. What was listed of it."""
@@ -69,11 +70,15 @@ class _Reading:
 
     def end(self) -> dict[str, File | None]:
         """All is read. Returns that."""
-        self.at, self.open = "", False
+        self.at, self.ended = "", True
         return self.files
 
+    def is_late(self, path: str) -> bool:
+        """Whether the file can't be told before the rest any more."""
+        return self.ended and path in self.files
+
     def changes(self, path: str) -> bool:
-        """Whether this file is among those that change."""
+        """Whether this file is among those that are known to change."""
         return path == self.at or any(path in names for names in (self.due, self.files, self.named))
 
     def drop(self, path: str) -> None:
@@ -126,12 +131,12 @@ class Tree:
         current.eager.update(dict.fromkeys(filter(self.manifests.are_endpoints, names)))
         changes: list[Change] = []
         early: list[str] = []
-        for _ in range(min(AT_ONCE, len(current.eager)) if current.open else 0):
+        for _ in range(min(AT_ONCE, len(current.eager))):
             path, _ = current.eager.popitem()
             now = state(self.root / path)
             if path == current.at or (now is not None and time.time_ns() - now.ctime < SETTLED):
                 early.append(path)  # who changed it may be at it still
-            elif now is not None:
+            elif now is not None and not current.is_late(path):
                 changes += self._overtaking(path, now)
         current.eager.update(dict.fromkeys(early))
         return changes
@@ -141,11 +146,15 @@ class Tree:
         file = finish(self._file(path, now)) if self._differs(path, now) else current.files.get(path)
         if file is None:
             return []
-        if not self.manifests.may_overtake(file, current.changes):
+        if not self.manifests.may_overtake(file, self._is_changing):
             self._stamps[path] = None
             return []
         current.drop(path)
         return self.manifests.update({path: file})
+
+    def _is_changing(self, path: str) -> bool:
+        current = self._reading
+        return current.changes(path) or (not current.listed and self._differs(path, state(self.root / path)))
 
     def _list(self) -> Steps[dict[str, Stamp | OSError | None]]:
         self._listed_at = time.monotonic()
