@@ -13,8 +13,7 @@ from xds.protocol.errors import ErrorCode, ProtocolError
 from xds.protocol.messages import DeltaRequest, Node, Request, Response, SotwRequest, Variant
 from xds.protocol.subscription import NameSets, check_count
 from xds.resources import codec
-from xds.resources.envoy import Any, DeltaDiscoveryResponse, DiscoveryResponse
-from xds.resources.envoy import Resource as DeltaResource
+from xds.resources.envoy import DeltaDiscoveryResponse, DiscoveryResponse
 from xds.snapshot.resource import Resource
 
 _REQUESTS = {
@@ -157,19 +156,21 @@ class Encoder:
 
 
 def _delta_entry(resource: Resource) -> bytes:
-    entry = DeltaResource(name=resource.name, version=resource.version, resource=_any(resource))
+    entry: Untyped = {"name": resource.name, "version": resource.version, "resource": _any(resource)}
     return codec.encode(DeltaDiscoveryResponse(resources=[entry]))
 
 
 def _sotw_entry(resource: Resource) -> bytes:
-    return codec.encode(DiscoveryResponse(resources=[_any(resource)]))
+    entry: Untyped = _any(resource)
+    return codec.encode(DiscoveryResponse(resources=[entry]))
 
 
 _ENTRY = {Variant.DELTA: _delta_entry, Variant.SOTW: _sotw_entry}
 
 
-def _any(resource: Resource) -> Any:
-    return Any(type_url=resource.type.value, value=resource.body)
+def _any(resource: Resource) -> dict[str, str | bytes]:
+    """An Any, from a dict as upb makes messages the fastest."""
+    return {"type_url": resource.type.value, "value": resource.body}
 
 
 def _delta_frame(response: Response) -> bytes:
