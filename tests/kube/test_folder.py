@@ -538,6 +538,7 @@ def test_changes_within_one_tick_of_the_clock(root: Path, names: Collection[str]
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is at a file that changed just now."""
     monkeypatch.setattr(tree_module, "SETTLED", 0)
+    monkeypatch.setattr(tree_module, "STEP", 0)
 
 
 def told(changes: Collection[Change]) -> list[str]:
@@ -647,9 +648,9 @@ def test_nothing_overtakes_before_it_is_known_what_changes(root: Path) -> None:
 def test_a_file_that_is_being_written_does_not_overtake(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tree, steps = begun(root, {"a.yaml": endpoints("a", "10.0.0.1")})
     (root / "a.yaml").write_text(endpoints("a", "10.0.0.2"))
-    monkeypatch.setattr(tree_module, "SETTLED", 3_600_000_000_000)
+    monkeypatch.setattr(tree_module, "STEP", 3_600_000)
     assert tree.overtake(["a.yaml"]) == []
-    monkeypatch.setattr(tree_module, "SETTLED", 0)
+    monkeypatch.setattr(tree_module, "STEP", 0)
     assert told(tree.overtake([])) == ["a"]
     finish(steps)
 

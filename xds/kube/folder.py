@@ -22,12 +22,12 @@ from xds.kube.listing import identity
 from xds.kube.objects import KINDS, KubeObject
 from xds.kube.problem import ObjectRef, Problem
 from xds.kube.source import SourceError
-from xds.kube.tree import ALL, Tree
+from xds.kube.tree import ALL, STEP, Tree
 
-# Milliseconds. A burst is read once nothing has changed for a step, or when it has gone on for BURST; what the kernel
+# Milliseconds. A burst is read once nothing has changed for a STEP, or when it has gone on for BURST; what the kernel
 # doesn't tell (a link's target outside the folder, the folder itself replaced) is looked for every POLL. Network file
 # systems tell nothing, and a burst can overflow the kernel's queue (inotify(7)), so all is compared every RESCAN.
-STEP, BURST, POLL, RESCAN = 5, 100, 100, 10_000
+BURST, POLL, RESCAN = 100, 100, 10_000
 
 FEW = 100
 """Names of one burst that are believed to be all. A busier one may have gone past watchfiles, which drops what comes

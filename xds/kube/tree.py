@@ -23,6 +23,9 @@ Source: https://docs.kernel.org/filesystems/multigrain-ts.html; Git calls such f
 https://git-scm.com/docs/racy-git
 """
 
+STEP = 5
+"""Milliseconds in which nothing changes once who changed something is no longer at it."""
+
 AT_ONCE = 20
 """Files that overtake at a time: there may be as many as are read."""
 
@@ -134,7 +137,7 @@ class Tree:
         for _ in range(min(AT_ONCE, len(current.eager))):
             path, _ = current.eager.popitem()
             now = state(self.root / path)
-            if path == current.at or (now is not None and time.time_ns() - now.ctime < SETTLED):
+            if path == current.at or (now is not None and time.time_ns() - now.ctime < STEP * 1_000_000):
                 early.append(path)  # who changed it may be at it still
             elif now is not None and not current.is_late(path):
                 changes += self._overtaking(path, now)
