@@ -1,7 +1,6 @@
 """Between the protocol's messages and the bytes of gRPC."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any as Untyped
 from typing import Final
@@ -15,6 +14,7 @@ from xds.protocol.subscription import NameSets, check_count
 from xds.resources import codec
 from xds.resources.envoy import DeltaDiscoveryResponse, DiscoveryResponse
 from xds.snapshot.resource import Resource
+from xds.steps import Steps, finish
 
 _REQUESTS = {
     Variant.DELTA: "envoy.service.discovery.v3.DeltaDiscoveryRequest",
@@ -132,19 +132,22 @@ class Encoder:
         self._entries: dict[tuple[Variant, str, str], tuple[ReferenceType[Resource], bytes]] = {}
 
     def encode(self, response: Response) -> bytes:
-        encoded = self._responses.get(response)
-        if encoded is None:
-            encoded = self._responses[response] = b"".join(self._parts(response))
-        return encoded
+        return finish(self.encoding(response))
 
-    def _parts(self, response: Response) -> Iterable[bytes]:
-        """A response is its parts, one behind the other.
+    def encoding(self, response: Response) -> Steps[bytes]:
+        """`encode` bit by bit. A response is its parts, one behind the other.
 
         Source: https://protobuf.dev/programming-guides/encoding/#last-one-wins
         """
-        for resource in response.resources:
-            yield self._entry(response.variant, resource)
-        yield _delta_frame(response) if response.variant is Variant.DELTA else _sotw_frame(response)
+        encoded = self._responses.get(response)
+        if encoded is None:
+            parts: list[bytes] = []
+            for resource in response.resources:
+                parts.append(self._entry(response.variant, resource))
+                yield
+            parts.append(_delta_frame(response) if response.variant is Variant.DELTA else _sotw_frame(response))
+            encoded = self._responses[response] = b"".join(parts)
+        return encoded
 
     def _entry(self, variant: Variant, resource: Resource) -> bytes:
         key = (variant, resource.type, resource.name)
