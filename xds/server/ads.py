@@ -96,6 +96,7 @@ class AdsService:
         self._complaints = Complaints(store, self._fleet.verdicts)
         self._complaints_changed = asyncio.Event()
         self._encoder = wire.Encoder()
+        self._encoding = asyncio.Lock()
         self._propagation = Propagation(metrics.propagation)
         self._requests = wire.Decoder(self._fleet.names)
         self._writes = Writes(clock)
@@ -270,7 +271,13 @@ class AdsService:
         self._metrics.pushes.counts[response.type] += 1
 
     async def _encoded(self, response: Response) -> bytes:
-        """In between, everyone else gets on."""
+        """In between, everyone else gets on, but for those who wait for the same."""
+        if len(response.resources) < MANY:
+            return self._encoder.encode(response)
+        async with self._encoding:
+            return await self._encoded_slowly(response)
+
+    async def _encoded_slowly(self, response: Response) -> bytes:
         steps, until = self._encoder.encoding(response), self._clock() + TELLING
         while True:
             try:
