@@ -43,8 +43,10 @@ ROUTING: Final = 0.002
 socket to the pipeline, and as many to the proxies, and each of them may find routing at work.
 """
 
-SWITCH: Final = 0.001
-"""Seconds after which a thread that parses manifests lets the event loop go on, which has to ask after each wait."""
+SWITCH: Final = 0.0002
+"""Seconds after which the thread that reads manifests and the event loop let each other go on. Who has waited, be it for
+a file's stat, has to ask for that; so a small file that is read while routing is worked on asks ten times.
+"""
 
 MANY: Final = 1000
 """Changes of a revision that are worth setting aside."""
