@@ -44,8 +44,8 @@ socket to the pipeline, and as many to the proxies, and each of them may find ro
 """
 
 SWITCH: Final = 0.0002
-"""Seconds after which the thread that reads manifests and the event loop let each other go on. Who has waited, be it for
-a file's stat, has to ask for that; so a small file that is read while routing is worked on asks ten times.
+"""Seconds after which the thread that reads manifests and the event loop let each other go on. Who has waited, be it
+for a file's stat, has to ask for that: ten times for a small file.
 """
 
 MANY: Final = 1000

@@ -18,7 +18,7 @@ from xds.resources.routes import inlined
 from xds.server import wire
 from xds.server.audience import Audience
 from xds.server.debug_messages import ProxyStanding, ProxyStatus
-from xds.server.propagation import Propagation
+from xds.server.propagation import Propagation, Spread
 from xds.server.stream import Clock, Context, Stream
 from xds.server.tls import names_of
 from xds.server.watchdog import Watchdog
@@ -141,15 +141,21 @@ class AdsService:
         many = len(revision.changes) >= MANY
         for variant, audience in self._audiences.items():
             for stream in audience.of(self._fleet.changes(revision, variant)):
-                waits = many or bool(stream.untold)
-                stream.untold.append((revision, spread))
-                spread.streams += 1
-                if waits:
+                if many or stream.untold:
+                    stream.untold.append((revision, spread))
+                    spread.streams += 1
                     self._untold[stream] = None
                 else:
-                    self._catch_up(stream)
+                    self._update(stream, revision, spread)
+                    stream.wake()
         if not self._telling:
             self._tell_some()
+
+    def _update(self, stream: Stream, revision: Revision, spread: Spread) -> None:
+        stream.session.update(revision)
+        self._follow(stream)
+        if stream.session.behind is not None:
+            stream.lag.wait_for(spread)
 
     def _tell_some(self) -> None:
         until = self._clock() + TELLING
@@ -166,11 +172,9 @@ class AdsService:
         if not stream.untold:
             return
         self._untold.pop(stream, None)
-        for revision, _ in stream.untold:
-            stream.session.update(revision)
-        self._follow(stream)
-        for _, spread in stream.untold:
-            self._propagation.told(stream.lag, spread, waits=stream.session.behind is not None)
+        for revision, spread in stream.untold:
+            self._update(stream, revision, spread)
+            self._propagation.told(spread)
         stream.untold.clear()
         stream.wake()
 

@@ -63,13 +63,10 @@ class Propagation:
             spread.answered_at = now
             self._observe(spread)
 
-    def told(self, lag: Lag, spread: Spread, *, waits: bool) -> None:
-        """A stream was told, which counted for one that hasn't answered; `waits`: it has something to answer."""
+    def told(self, spread: Spread) -> None:
+        """A stream was told, which counted for one that hasn't answered until then."""
         spread.streams -= 1
-        if waits:
-            lag.wait_for(spread)
-        else:
-            self._observe(spread)
+        self._observe(spread)
 
     def ended(self, lag: Lag) -> None:
         """A stream is gone: nobody waits for its answers, and its end is none."""
