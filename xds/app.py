@@ -14,11 +14,11 @@ import uvloop
 from xds import garbage, logs
 from xds.kube.api_server import ApiServer
 from xds.kube.folder import Folder
-from xds.kube.problem import Problem
 from xds.kube.reporter import Reporter
 from xds.kube.source import Source
 from xds.kube.state import KubeState
 from xds.metrics import Metrics, StateCollector
+from xds.news import NewsLog
 from xds.pipeline import Pipeline
 from xds.reporting import reporting
 from xds.server.address import HostPort, UnixPath, is_local, parse
@@ -30,7 +30,6 @@ from xds.server.revisions import Revisions
 from xds.server.tls import ServerTls, TlsError, TlsFiles, must_name_the_node
 from xds.settings import ClusterSource, Settings
 from xds.snapshot.store import Revision
-from xds.translate.ledger import News
 
 GRACE: Final = 2.0
 """Seconds that open streams get to end when the server stops."""
@@ -43,8 +42,15 @@ ROUTING: Final = 0.002
 socket to the pipeline, and as many to the proxies, and each of them may find routing at work.
 """
 
-SWITCH: Final = 0.001
-"""Seconds after which a thread that parses manifests lets the event loop go on, which has to ask after each wait."""
+PAUSE: Final = 0.001
+"""Seconds without work after each ROUTING. Those who send and receive for gRPC are threads; on two processors, one that
+the kernel had put behind the event loop's waited for the end of routing when that didn't sleep.
+"""
+
+SWITCH: Final = 0.0002
+"""Seconds after which the thread that reads manifests and the event loop let each other go on. Who has waited, be it
+for a file's stat, has to ask for that: ten times for a small file.
+"""
 
 MANY: Final = 1000
 """Changes of a revision that are worth setting aside."""
@@ -98,6 +104,7 @@ class ControlPlane:
         authorize = (must_name_the_node,) if settings.tls else ()
         self._ads = AdsService(self._pipeline.store, self._metrics, self._clock, *authorize, vhds=settings.proxy.vhds)
         self._revisions = Revisions()
+        self._news = NewsLog()
         self._work_waits = asyncio.Event()
         self._stopping = False
         self._metrics.registry.register(
@@ -128,7 +135,7 @@ class ControlPlane:
         Raises:
             SourceError: as in `run`.
         """
-        work = (self._read(), self._work(health, reporter), self._listen(), self._ads.watchdog.run())
+        work = (self._read(), self._work(health, reporter), self._listen(), self._news.run(), self._ads.watchdog.run())
         tasks = [asyncio.create_task(each) for each in work]
         try:
             ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -158,13 +165,19 @@ class ControlPlane:
                 self._work_waits.clear()
                 await self._work_waits.wait()
             progress = self._pipeline.work(self._clock, urgent=URGENT, routing=ROUTING)
-            news = self._pipeline.take_news()
-            _log_news(news)
-            if reporter is not None and self._pipeline.ready:
-                reporter.note(progress.changes, news.appeared, news.solved)
             if progress.revision is not None:
                 await self._publish(progress.revision, health)
-            await asyncio.sleep(0)  # everyone else: the source's sockets, the streams
+            news = self._pipeline.take_news()
+            self._news.put(news)
+            if reporter is not None and self._pipeline.ready:
+                reporter.note(progress.changes, news.appeared, news.solved)
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """For everyone else: the source's sockets, the streams."""
+        pausing = self._pipeline.ready and self._pipeline.busy
+        garbage.look_often(pausing)
+        await asyncio.sleep(PAUSE if pausing else 0)
 
     async def _publish(self, revision: Revision, health: Health) -> None:
         self._ads.publish(revision)
@@ -231,18 +244,6 @@ def _pipeline(settings: Settings) -> Pipeline:
         default_tls_secret=settings.translate.default_tls_secret,
     )
     return Pipeline(state, settings.translate, settings.proxy)
-
-
-def _log_news(news: News) -> None:
-    for problem in news.appeared:
-        _log.warning("problem", **_facts(problem))
-    for problem in news.solved:
-        _log.info("problem_solved", **_facts(problem))
-
-
-def _facts(problem: Problem) -> dict[str, str]:
-    facts = {name: getattr(problem, name) for name in ("reason", "message", "remedy", "field", "location")}
-    return {"object": str(problem.object), **{name: text for name, text in facts.items() if text}}
 
 
 def _address(text: str, flag: str) -> HostPort | UnixPath:

@@ -20,6 +20,16 @@ through. The last generation is gone through after some seven million objects, t
 """
 
 
+ROUTING: Final = (700, 1, 5000)
+"""The same while routing is worked on: what it makes stays, and is gone through little by little. All together, with
+5,000 Ingresses, takes 60 ms.
+"""
+
+
+def look_often(often: bool) -> None:  # noqa: FBT001
+    gc.set_threshold(*(ROUTING if often else SERVING))
+
+
 def begin_loading() -> None:
     gc.set_threshold(LOADING)
 

@@ -192,13 +192,14 @@ class Pipeline:
             yield FRESH
 
     def _collect(self, stales: Iterable[Stale]) -> Steps[None]:
-        collected = [self._stale]
+        unions, collected = [self._stale], list[Stale]()
         for stale in stales:
             collected.append(stale)
             if len(collected) > PORTION:
-                collected = [Stale.union(collected)]
+                unions.append(Stale.union(collected))
+                collected.clear()
             yield
-        self._stale = Stale.union(collected)
+        self._stale = Stale.union([*unions, *collected])
 
 
 class _Routing:

@@ -1,4 +1,4 @@
-"""From writing an EndpointSlice file to a stream having it, idle and while 5,000 hosts are built."""
+"""From writing an EndpointSlice file to a stream having it, idle and while 5,000 Ingresses are read and translated."""
 
 import asyncio
 import itertools
@@ -17,7 +17,9 @@ from xds.snapshot.resource import ResourceType
 COUNT: Final = 5000
 CHANGES: Final = 15
 TIMES: Final = 6
-"""That the default backend, to which all hosts fall through, becomes another Service; each time with CHANGES."""
+"""That the default backend, to which all hosts fall through, becomes another Service, and that all files are written
+again with another path; each time with CHANGES.
+"""
 
 OBJECTS = """
 apiVersion: networking.k8s.io/v1
@@ -28,7 +30,7 @@ spec:
   - host: host-{number}.example.com
     http:
       paths:
-      - {{path: /, pathType: Prefix, backend: {{service: {{name: web-{number}, port: {{number: 80}}}}}}}}
+      - {{path: /{path}, pathType: Prefix, backend: {{service: {{name: web-{number}, port: {{number: 80}}}}}}}}
 ---
 apiVersion: v1
 kind: Service
@@ -57,8 +59,7 @@ async def measure() -> AsyncIterator[Figure]:
     """The folder waits for 20 ms until nothing more is written, which is in all of them."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        for number in range(COUNT):
-            write(folder / f"web-{number}.yaml", OBJECTS.format(number=number))
+        _write_all(folder, 0)
         addresses = (f"10.0.{number >> 8}.{number & 255}" for number in itertools.count(1))
         async with served(folder) as server:
             await server.ready()
@@ -66,9 +67,11 @@ async def measure() -> AsyncIterator[Figure]:
             await client.subscribe(ResourceType.ENDPOINTS, "default/web-0/80")
             await client.ack(await client.receive())
             idle = [await _change(client, folder, next(addresses)) for _ in range(CHANGES * TIMES)]
-            busy = [await _while_built(client, folder, number, addresses) for number in range(1, TIMES + 1)]
+            built = [await _while_built(client, folder, number, addresses) for number in range(1, TIMES + 1)]
+            read = [await _while_read(client, folder, number, addresses) for number in range(1, TIMES + 1)]
             await client.close()
-    for name, times in (("idle", idle), ("while all hosts are built", list(itertools.chain(*busy)))):
+    busy = {"while all hosts are built": built, "while all files are read": read}
+    for name, times in {"idle": idle, **{name: list(itertools.chain(*each)) for name, each in busy.items()}}.items():
         yield Figure(f"{name}, median", statistics.median(times), "ms")
         yield Figure(f"{name}, worst", max(times), "ms")
 
@@ -77,6 +80,18 @@ async def _while_built(client: DeltaClient, folder: Path, number: int, addresses
     write(folder / "default.yaml", DEFAULT.format(number=number))
     await asyncio.sleep(0.05)  # until it is read
     return [await _change(client, folder, next(addresses)) for _ in range(CHANGES)]
+
+
+async def _while_read(client: DeltaClient, folder: Path, number: int, addresses: Iterator[str]) -> list[float]:
+    _write_all(folder, number)
+    times = [await _change(client, folder, next(addresses)) for _ in range(CHANGES * 3)]
+    await asyncio.sleep(2)  # until it is translated
+    return times
+
+
+def _write_all(folder: Path, path: int) -> None:
+    for number in range(COUNT):
+        write(folder / f"web-{number}.yaml", OBJECTS.format(number=number, path=path or ""))
 
 
 async def _change(client: DeltaClient, folder: Path, address: str) -> float:

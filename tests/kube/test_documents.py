@@ -11,11 +11,25 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from xds.kube.documents import MAX_ALIASED, MAX_DEPTH, MAX_DOCUMENTS, VALUE, Malformed, parse_json, parse_yaml, split
+from xds.kube.documents import (
+    MAX_ALIASED,
+    MAX_DEPTH,
+    MAX_DOCUMENTS,
+    VALUE,
+    Malformed,
+    Parsed,
+    parse_json,
+    parse_yaml,
+    split,
+)
+
+
+def yaml_documents(raw: bytes) -> list[Parsed]:
+    return [parsed for parsed in parse_yaml(raw) if parsed is not None]
 
 
 def yaml_values(text: str | bytes) -> list[object]:
-    return [value for _, value, _ in parse_yaml(text if isinstance(text, bytes) else text.encode())]
+    return [value for _, value, _ in yaml_documents(text if isinstance(text, bytes) else text.encode())]
 
 
 def json_values(text: str) -> list[object]:
@@ -193,7 +207,7 @@ def test_what_only_looks_like_a_marker_is_not_split() -> None:
 def test_directives_keep_a_file_together() -> None:
     text = "%YAML 1.1\n---\na\n...\n%TAG !e! tag:yaml.org,2002:\n---\n!e!str 1\n"
     assert pieces(text) == [(1, text)]
-    assert [(line, value) for line, value, _ in parse_yaml(text.encode())] == [(1, "a"), (5, "1")]
+    assert [(line, value) for line, value, _ in yaml_documents(text.encode())] == [(1, "a"), (5, "1")]
 
 
 def test_too_many_documents() -> None:
@@ -270,7 +284,7 @@ def test_json_round_trip(values: list[Any]) -> None:
 @example([{"a": "---", "b": "...\n---\n%"}])
 def test_yaml_round_trip(values: list[Any]) -> None:
     text = yaml.safe_dump_all(values, explicit_start=True, allow_unicode=True).encode()
-    read = [value for _, piece in split(text) for _, value, _ in parse_yaml(piece)]
+    read = [value for _, piece in split(text) for _, value, _ in yaml_documents(piece)]
     assert read == values
 
 
@@ -279,15 +293,15 @@ def test_splitting_changes_nothing(text: str) -> None:
     """Where the whole text parses, its pieces do and give the same, at the same lines."""
     raw = text.encode()
     try:
-        whole = [(line, value) for line, value, _ in parse_yaml(raw)]
+        whole = [(line, value) for line, value, _ in yaml_documents(raw)]
     except Malformed:
         return
-    assert [(line + at - 1, value) for line, piece in split(raw) for at, value, _ in parse_yaml(piece)] == whole
+    assert [(line + at - 1, value) for line, piece in split(raw) for at, value, _ in yaml_documents(piece)] == whole
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_values_or_malformed(raw: bytes) -> None:
-    for parse in (parse_yaml, parse_json):
+    for parse in (yaml_documents, parse_json):
         lines = set[int]()
         try:
             lines = {line for line, *_ in parse(raw)}

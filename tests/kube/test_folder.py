@@ -17,14 +17,27 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from xds.kube import folder
-from xds.kube.change import Applied, Batch, Deleted, Listed, Reported
-from xds.kube.folder import ALL, Folder, Tree, _Watch, read_folder
+from xds.kube import folder, manifests
+from xds.kube import tree as tree_module
+from xds.kube.change import Applied, Batch, Change, Deleted, Listed, Reported
+from xds.kube.folder import Folder, _Watch, read_folder
 from xds.kube.listing import Listing, list_folder
-from xds.kube.manifests import Identity
+from xds.kube.manifests import File, Identity
 from xds.kube.objects import KINDS, KubeObject, Service
 from xds.kube.problem import Problem
 from xds.kube.source import SourceError
+from xds.kube.tree import ALL, Tree
+from xds.steps import Steps, finish
+
+
+def endpoints(name: str, *addresses: str) -> str:
+    """The EndpointSlice `name` of the Service of that name."""
+    return f"""apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{name: {name}, labels: {{kubernetes.io/service-name: {name}}}}}
+addressType: IPv4
+endpoints: [{{addresses: [{", ".join(addresses)}]}}]
+"""
 
 
 def service(name: str, port: object = 80) -> str:
@@ -262,13 +275,13 @@ async def test_a_pipe_does_not_block(root: Path, follow: Follow) -> None:
 async def test_a_file_that_can_not_be_opened(root: Path, follow: Follow, monkeypatch: pytest.MonkeyPatch) -> None:
     (root / "a.yaml").write_text(service("one"))
     follower = await follow(root)
-    contents = folder._contents
+    contents = tree_module._contents
     with monkeypatch.context() as patch:  # root may open anything
-        patch.setattr(folder, "_contents", refuse)
+        patch.setattr(tree_module, "_contents", refuse)
         save(root / "a.yaml", service("one", 81))
         await follower.until({"one": 80}, "UnreadableFile")
         assert "Permission denied" in follower.problems[0].message
-    assert folder._contents is contents
+    assert tree_module._contents is contents
     (root / "a.yaml").touch()
     await follower.until({"one": 81})
 
@@ -430,14 +443,14 @@ async def test_cancelled_while_it_reads(root: Path, monkeypatch: pytest.MonkeyPa
 
 def test_only_changed_files_are_read_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    contents = folder._contents
+    contents = tree_module._contents
 
     def note(path: Path) -> tuple[bytes, os.stat_result]:
         read.append(path.name)
         return contents(path)
 
-    monkeypatch.setattr(folder, "_contents", note)
-    monkeypatch.setattr(folder, "SETTLED", 0)
+    monkeypatch.setattr(tree_module, "_contents", note)
+    monkeypatch.setattr(tree_module, "SETTLED", 0)
     for name in ("a", "b", "c"):
         (root / f"{name}.yaml").write_text(service(name))
     tree = Tree(root)
@@ -458,7 +471,7 @@ async def test_a_change_of_a_file_looks_at_no_other(
     for name in ("a", "b", "x/c"):
         (root / f"{name}.yaml").write_text(service(name[-1]))
     follower = await follow(root)
-    monkeypatch.setattr(folder, "list_folder", refuse)
+    monkeypatch.setattr(tree_module, "list_folder", refuse)
     monkeypatch.setattr(folder, "RESCAN", 3_600_000)
     save(root / "x" / "c.yaml", service("c", 81))
     await follower.until({"a": 80, "b": 80, "c": 81})
@@ -484,11 +497,11 @@ async def test_more_than_can_be_believed(root: Path, follow: Follow, monkeypatch
     monkeypatch.setattr(folder, "FEW", 1)
     listed = threading.Event()
 
-    def note(path: Path) -> Listing:
+    def note(path: Path) -> Steps[Listing]:
         listed.set()
         return list_folder(path)
 
-    monkeypatch.setattr(folder, "list_folder", note)
+    monkeypatch.setattr(tree_module, "list_folder", note)
     monkeypatch.setattr(folder, "RESCAN", 3_600_000)
     (root / "a.yaml").write_text(service("one"))
     (root / "b.yaml").write_text(service("two"))
@@ -519,6 +532,151 @@ def test_changes_within_one_tick_of_the_clock(root: Path, names: Collection[str]
         os.utime(path, (1, 1))
         tree.read(names)
         assert ports(tree.manifests.objects()) == {"one": port}
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is at a file that changed just now."""
+    monkeypatch.setattr(tree_module, "SETTLED", 0)
+    monkeypatch.setattr(tree_module, "STEP", 0)
+
+
+def told(changes: Collection[Change]) -> list[str]:
+    """The objects that are there now, and those that are gone."""
+    applied = [each.object.metadata.name for each in changes if isinstance(each, Applied)]
+    return applied + [f"-{each.key.name}" for each in changes if isinstance(each, Deleted)]
+
+
+def begun(root: Path, files: dict[str, str]) -> tuple[Tree, Steps[list[Change]]]:
+    """The folder holds these and other Services. Reading those that changed has begun."""
+    for name, text in files.items():
+        (root / name).write_text(text)
+    for name in "uvw":
+        (root / f"{name}.yaml").write_text(service(name))
+    tree = Tree(root)
+    tree.read()
+    for name in "uvw":
+        (root / f"{name}.yaml").write_text(service(name, 81))
+    steps = tree.reading([f"{name}.yaml" for name in "uvw"])
+    next(steps)
+    return tree, steps
+
+
+@pytest.mark.usefixtures("settled")
+def test_endpoints_overtake_what_is_read(root: Path) -> None:
+    tree, steps = begun(root, {"a.yaml": endpoints("a", "10.0.0.1"), "s.yaml": service("a")})
+    (root / "a.yaml").write_text(endpoints("a", "10.0.0.2"))
+    assert told(tree.overtake(["a.yaml"])) == ["a"]
+    assert told(tree.overtake([])) == []
+    assert told(finish(steps)) == ["u", "v", "w"]
+    assert told(tree.read(["a.yaml"])) == []
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("named", [[], ["a.yaml"]])
+@pytest.mark.parametrize(("order", "read"), [("uvwa", 1), ("auvw", 12)])
+def test_endpoints_that_are_due_overtake_the_rest(root: Path, order: str, read: int, named: list[str]) -> None:
+    """Be they read or not, and changed once more or not."""
+    tree, steps = begun(root, {"a.yaml": endpoints("a", "10.0.0.1"), "s.yaml": service("a")})
+    finish(steps)
+    for name in "auvw":
+        (root / f"{name}.yaml").write_text(endpoints("a", "10.0.0.2") if name == "a" else service(name, 82))
+    steps = tree.reading([f"{name}.yaml" for name in order])
+    for _ in range(read):
+        next(steps)
+    for name in named:
+        (root / name).write_text(endpoints("a", "10.0.0.3"))
+    assert told(tree.overtake(named)) == ["a"]
+    assert told(finish(steps)) == ["u", "v", "w"]
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_file_does_not_overtake_itself(root: Path) -> None:
+    tree, steps = begun(root, {"a.yaml": endpoints("a", "10.0.0.1"), "s.yaml": service("a")})
+    finish(steps)
+    (root / "a.yaml").write_text(endpoints("a", "10.0.0.2"))
+    steps = tree.reading(["a.yaml"])
+    next(steps)
+    (root / "a.yaml").write_text(endpoints("a", "10.0.0.3"))
+    assert tree.overtake(["a.yaml"]) == []
+    assert told(finish(steps)) == ["a"]
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(endpoints("u", "10.0.0.1"), endpoints("u", "10.0.0.2"), id="its Service changes, too"),
+        pytest.param(
+            endpoints("a", "10.0.0.1") + "---\n" + endpoints("b", "10.0.0.1"),
+            endpoints("a", "10.0.0.2"),
+            id="one is gone",
+        ),
+        pytest.param(service("a"), endpoints("a", "10.0.0.2"), id="it held something else"),
+        pytest.param(
+            endpoints("a", "10.0.0.1"), endpoints("a", "10.0.0.2") + "---\n" + service("x"), id="it holds more"
+        ),
+        pytest.param(endpoints("a", "10.0.0.1"), "a: b: c\n", id="it is broken"),
+        pytest.param(endpoints("a", "10.0.0.1"), endpoints("other", "10.0.0.2"), id="it is another's"),
+    ],
+)
+def test_what_must_come_with_the_rest_waits(root: Path, before: str, after: str) -> None:
+    tree, steps = begun(root, {"a.yaml": before, "other.yaml": endpoints("other", "10.0.0.1")})
+    slow = Tree(root)
+    slow.read()
+    (root / "a.yaml").write_text(after)
+    assert tree.overtake(["a.yaml"]) == []
+    finish(steps)
+    tree.read(["a.yaml"])
+    slow.read()
+    assert tree.manifests.objects() == slow.manifests.objects()
+
+
+@pytest.mark.usefixtures("settled")
+def test_nothing_overtakes_before_it_is_known_what_changes(root: Path) -> None:
+    tree, steps = begun(root, {"a.yaml": endpoints("u", "10.0.0.1")})
+    finish(steps)
+    for name in "uvw":
+        (root / f"{name}.yaml").write_text(service(name, 82))
+    (root / "a.yaml").write_text(endpoints("u", "10.0.0.2"))
+    steps = tree.reading(ALL)
+    next(steps)
+    assert tree.overtake(["a.yaml"]) == []
+    assert told(finish(steps)) == ["u", "u", "v", "w"]
+
+
+def test_a_file_that_is_being_written_does_not_overtake(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree, steps = begun(root, {"a.yaml": endpoints("a", "10.0.0.1")})
+    (root / "a.yaml").write_text(endpoints("a", "10.0.0.2"))
+    monkeypatch.setattr(tree_module, "STEP", 3_600_000)
+    assert tree.overtake(["a.yaml"]) == []
+    monkeypatch.setattr(tree_module, "STEP", 0)
+    assert told(tree.overtake([])) == ["a"]
+    finish(steps)
+
+
+async def test_a_folder_tells_endpoints_while_it_reads(
+    root: Path, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "a.yaml").write_text(endpoints("a", "10.0.0.1"))
+    follower = await follow(root)
+    monkeypatch.setattr(folder, "PORTION", 0.0)
+    steps = manifests.reading
+
+    def slowly(path: str, raw: bytes, before: File | None) -> Steps[File]:
+        """Until the endpoints have been told."""
+        if path == "s.yaml":
+            save(root / "a.yaml", endpoints("a", "10.0.0.2"))
+            while not overtaken.is_set():
+                yield
+        return (yield from steps(path, raw, before))
+
+    overtaken = threading.Event()
+    monkeypatch.setattr(tree_module, "reading", slowly)
+    save(root / "s.yaml", service("s"))
+    assert told((await follower.next()).changes) == ["a"]
+    overtaken.set()
+    await follower.until({"s": 80})
 
 
 def test_a_folder_below_that_can_not_be_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -578,6 +736,59 @@ def test_what_was_followed_is_what_there_is(tmp_path: Path, steps: list[tuple[st
             assert tree.manifests.objects() == objects
             assert reported[how] == tree.problems == problems
             assert said[how] == {(type(each), each.key): each for each in objects}
+
+
+OBJECTS = st.lists(
+    st.one_of(
+        st.builds(endpoints, st.sampled_from("ab"), st.sampled_from("12")), st.builds(service, st.sampled_from("ab"))
+    ),
+    max_size=2,
+)
+FILES = st.lists(st.tuples(st.sampled_from(["a.yaml", "b.yaml", "c.yaml"]), OBJECTS), max_size=5)
+
+
+@pytest.mark.usefixtures("settled")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(FILES, FILES, st.lists(st.tuples(FILES, st.integers(0, 6)), max_size=4))
+def test_what_overtook_adds_up(
+    tmp_path: Path,
+    first: list[tuple[str, list[str]]],
+    then: list[tuple[str, list[str]]],
+    meanwhile: list[tuple[list[tuple[str, list[str]]], int]],
+) -> None:
+    """Whatever changes while a folder is read, and whenever."""
+    root = tmp_path / "overtaken"
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir()
+    tree, said = Tree(root), dict[Identity, KubeObject]()
+
+    def note(changes: list[Change]) -> None:
+        for each in changes:
+            if isinstance(each, Applied):
+                said[type(each.object), each.object.key] = each.object
+            elif isinstance(each, Deleted):
+                del said[each.kind, each.key]
+
+    def reading() -> Steps[None]:
+        note((yield from tree.reading(ALL)))
+
+    write(root, first)
+    note(tree.read())
+    write(root, then)
+    steps = reading()
+    for files, count in meanwhile:
+        write(root, files)
+        note(tree.overtake([name for name, _ in files]))
+        for _ in range(count):
+            next(steps, None)
+    finish(steps)
+    note(tree.read())
+    assert said == {(type(each), each.key): each for each in read_folder(root)[0]}
+
+
+def write(root: Path, files: list[tuple[str, list[str]]]) -> None:
+    for name, objects in files:
+        (root / name).write_text("---\n".join(objects))
 
 
 def change(root: Path, what: str, name: str, argument: object) -> None:

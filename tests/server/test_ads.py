@@ -73,6 +73,38 @@ async def test_revisions_that_were_merged_are_observed_too(variant: Variant) -> 
         assert sample(plane, "xds_propagation_seconds_count") == 3
 
 
+@pytest.fixture
+def in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each stream by itself, whatever changes."""
+    monkeypatch.setattr("xds.server.ads.MANY", 1)
+    monkeypatch.setattr("xds.server.ads.TELLING", 0.0)
+
+
+@pytest.mark.usefixtures("in_turn")
+async def test_streams_that_are_told_in_turn_are_all_told(variant: Variant) -> None:
+    async with Plane(*site("web")) as plane:
+        clients = [await plane.proxy(variant, name) for name in ("one", "two", "three")]
+        plane.apply(slice_of("web", "10.0.0.2"))
+        plane.apply(slice_of("web", "10.0.0.3"))
+        await clients[0].accept(EDS, WEB)
+        await answered(plane, clients[0])
+        assert sample(plane, "xds_propagation_seconds_count") == 0
+        for client in clients[1:]:
+            await client.accept(EDS, WEB)
+            await answered(plane, client)
+        assert sample(plane, "xds_propagation_seconds_count") == 2
+
+
+@pytest.mark.usefixtures("in_turn")
+async def test_a_stream_that_has_still_to_be_told_shows_what_it_lacks(variant: Variant) -> None:
+    async with Plane(*site("web")) as plane:
+        for name in ("one", "two"):
+            await answered(plane, await plane.proxy(variant, name))
+        plane.apply(slice_of("web", "10.0.0.2"))
+        types = [status for proxy in plane.ads.proxies() for status in proxy.stream.types]
+        assert [status.waiting for status in types if status.type is EDS] == [1, 1]
+
+
 async def test_a_nack_is_an_answer(variant: Variant) -> None:
     async with Plane(*site("web")) as plane:
         client = await plane.proxy(variant)

@@ -29,6 +29,12 @@ become gigabytes (https://en.wikipedia.org/wiki/Billion_laughs_attack)."""
 
 VALUE = 100
 
+EVENTS = 200
+"""Of libyaml's, that are taken in at a time."""
+
+ITEMS = 20
+"""Of a list in JSON, likewise."""
+
 
 class Malformed(Exception):  # noqa: N818 -- the text is, not the program
     """The text is not YAML or not JSON, or too much of it; `line` counts from 1."""
@@ -80,13 +86,16 @@ def too_much_aliased(line: int) -> Malformed:
 
 
 def parse_json(raw: bytes) -> Iterator[Parsed]:
-    """The JSON values in `raw`, one after the other, as kubectl reads them.
+    """The JSON values in `raw`, one after the other, as kubectl reads them. A List comes as several short ones.
 
     Raises:
         Malformed: the rest is not JSON.
     """
     start = _after_space(raw, 0)
     line = 1 + raw.count(b"\n", 0, start)
+    if (whole := _json_list(raw)) is not None:
+        yield from (Parsed(line, part) for part in _short_lists(whole, raw))
+        return
     while start < len(raw):
         value, end = _json_value(raw, start)
         yield Parsed(line, value)
@@ -101,6 +110,33 @@ _SPACE = re.compile(rb"[ \t\r\n]*")
 def _after_space(raw: bytes, at: int) -> int:
     match = _SPACE.match(raw, at)
     return match.end() if match else at
+
+
+class _List(msgspec.Struct, rename="camel"):
+    """A list of objects that aren't decoded yet: all at once would hold up other threads."""
+
+    kind: str
+    items: list[msgspec.Raw]
+    api_version: object = None
+
+
+def _json_list(raw: bytes) -> _List | None:
+    """What the text holds, if it is that and nothing else."""
+    try:
+        found = msgspec.json.decode(raw, type=_List)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+    return found if found.kind.endswith("List") and len(found.items) <= MAX_DOCUMENTS else None
+
+
+def _short_lists(whole: _List, raw: bytes) -> Iterator[object]:
+    for start in range(0, len(whole.items), ITEMS):
+        try:
+            items = [msgspec.json.decode(item) for item in whole.items[start:][:ITEMS]]
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            _json_value(raw, 0)  # which knows the line
+            raise
+        yield {"kind": whole.kind, "apiVersion": whole.api_version, "items": items}
 
 
 _TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
@@ -125,8 +161,8 @@ def _json_value(raw: bytes, start: int) -> tuple[object, int]:
     raise Malformed(1 + raw.count(b"\n", 0, offset), _AT_BYTE.sub("", text).removeprefix("JSON is malformed: "))
 
 
-def parse_yaml(raw: bytes) -> Iterator[Parsed]:
-    """The documents in a YAML text.
+def parse_yaml(raw: bytes) -> Iterator[Parsed | None]:
+    """The documents in a YAML text; None after each EVENTS, where it may be left for a while.
 
     Raises:
         Malformed: it is not YAML, or breaks one of the limits above.
@@ -134,9 +170,11 @@ def parse_yaml(raw: bytes) -> Iterator[Parsed]:
     builder = _Builder()
     try:
         parser = yaml.CSafeLoader(raw)
-        while (event := parser.get_event()) is not None:
+        for count, event in enumerate(iter(parser.get_event, None), 1):
             if builder.take(event):
                 yield Parsed(builder.line, builder.value, builder.aliased)
+            elif count % EVENTS == 0:
+                yield None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise Malformed(mark.line + 1 if mark else 1, _explained(error)) from None

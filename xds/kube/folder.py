@@ -7,12 +7,9 @@ all are compared where names don't tell all (directories, links), and now and th
 """
 
 import asyncio
-import errno
-import os
-import stat
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -21,119 +18,29 @@ from typing import TypeAlias, TypeVar
 from watchfiles._rust_notify import RustNotify  # as in https://watchfiles.helpmanual.io/api/rust_backend/
 
 from xds.kube.change import Applied, Batch, Change, Listed, Reported
-from xds.kube.listing import Listing, Stamp, find, identity, list_folder, stamp, state
-from xds.kube.manifests import MAX_FILE_BYTES, File, Manifests, printable, read_file, unreadable
+from xds.kube.listing import identity
 from xds.kube.objects import KINDS, KubeObject
 from xds.kube.problem import ObjectRef, Problem
 from xds.kube.source import SourceError
+from xds.kube.tree import ALL, STEP, Tree
 
-# Milliseconds. A burst is read once nothing has changed for a step, or when it has gone on for BURST; what the kernel
+# Milliseconds. A burst is read once nothing has changed for a STEP, or when it has gone on for BURST; what the kernel
 # doesn't tell (a link's target outside the folder, the folder itself replaced) is looked for every POLL. Network file
 # systems tell nothing, and a burst can overflow the kernel's queue (inotify(7)), so all is compared every RESCAN.
-STEP, BURST, POLL, RESCAN = 5, 100, 100, 10_000
+BURST, POLL, RESCAN = 100, 100, 10_000
 
 FEW = 100
 """Names of one burst that are believed to be all. A busier one may have gone past watchfiles, which drops what comes
 between its copying and its clearing a set (https://github.com/samuelcolvin/watchfiles/blob/main/src/lib.rs)."""
 
-ALL = frozenset([""])
-"""The folder itself, where names of what may have changed are asked for: anything in it."""
+PORTION = 0.01
+"""Seconds that are read at a time before a look at what changed meanwhile."""
 
-SETTLED = 20_000_000
-"""Nanoseconds after which a file's next change can't have the same time stamp: two ticks of the slowest kernel clock.
-
-Source: https://docs.kernel.org/filesystems/multigrain-ts.html; Git calls such files racy,
-https://git-scm.com/docs/racy-git
-"""
-
-NOWHERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
-"""What a link that leads nowhere gives, or a file that goes this moment."""
+GLANCE = 1
+"""Milliseconds that such a look takes."""
 
 T = TypeVar("T")
 Target: TypeAlias = tuple[tuple[int, int] | None, tuple[tuple[str, tuple[int, int]], ...]]
-
-
-def _contents(path: Path) -> tuple[bytes, os.stat_result]:
-    """What the file holds, one byte over the limit at most, and its state before that was read.
-
-    Raises:
-        OSError: it can't be read, or is a pipe, a device …, which could block.
-    """
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise OSError("it is not a regular file")
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-        status = os.fstat(file.fileno())
-        return file.read(MAX_FILE_BYTES + 1), status
-
-
-class Tree:
-    """What a folder holds as of the last `read`. Blocks; for one thread at a time."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.listing = Listing()
-        self.manifests = Manifests()
-        self.problems: tuple[Problem, ...] = ()
-        self._stamps: dict[str, Stamp | None] = {}
-        self._listed_at = 0.0
-
-    def read(self, names: Collection[str] = ALL) -> list[Change]:
-        """Reads what changed since the last time, given the names of what may have (paths from the folder)."""
-        found: Mapping[str, Stamp | OSError | None] | None = find(self.root, names, self.listing)
-        if found is None:
-            found = self._list()
-        files = {path: self._file(path, now) for path, now in found.items() if self._differs(path, now)}
-        changes = self.manifests.update(files)
-        folders = [_unread(path, error) for path, error in self.listing.unread.items()]
-        before, self.problems = self.problems, (*folders, *self.manifests.problems())
-        return changes if before == self.problems else [*changes, Reported(self.problems)]
-
-    def _list(self) -> dict[str, Stamp | OSError | None]:
-        self._listed_at = time.monotonic()
-        listing = self.listing = list_folder(self.root)
-        gone = [path for path in self._stamps if path not in listing.files and not listing.covers(path)]
-        return {**listing.files, **dict.fromkeys(gone)}
-
-    def _differs(self, path: str, now: Stamp | OSError | None) -> bool:
-        return now is None or self._stamps.get(path) != now
-
-    def _file(self, path: str, now: Stamp | OSError | None) -> File | None:
-        if now is None:
-            self._stamps.pop(path, None)
-            return None
-        return self._fail(path, now) if isinstance(now, OSError) else self._read(path)
-
-    def age(self) -> float:
-        """Seconds since all was last compared."""
-        return time.monotonic() - self._listed_at
-
-    def moved(self) -> bool:
-        """Did something change that the kernel doesn't tell: the folder itself replaced, or behind a link?"""
-        return any(state(self.root / path) != was for path, was in self.listing.links.items())
-
-    def _read(self, path: str) -> File:
-        try:
-            raw, status = _contents(self.root / path)
-        except OSError as error:
-            return self._fail(path, error)
-        settled = time.time_ns() - status.st_ctime_ns > SETTLED
-        self._stamps[path] = stamp(status) if settled else None
-        return read_file(path, raw, self.manifests.file(path))
-
-    def _fail(self, path: str, error: OSError) -> File:
-        gone = error.errno in NOWHERE
-        message = f"The file can't be read: {error.strerror or error}."
-        remedy = "Make it a readable file, or remove it" + ("." if gone else "; until then, what it gave before stays.")
-        before = None if gone else self.manifests.file(path)
-        self._stamps[path] = None
-        return unreadable(path, "UnreadableFile", message, remedy, before)
-
-
-def _unread(path: str, error: OSError) -> Problem:
-    name = printable(path) or "."
-    message = f"The folder can't be read: {error.strerror or error}."
-    remedy = "Put it back, readable; until then, what it gave before stays."
-    return Problem(ObjectRef("File", "", name), "UnreadableFolder", message, remedy, location=name)
 
 
 def read_folder(path: str | Path) -> tuple[list[KubeObject], tuple[Problem, ...]]:
@@ -183,6 +90,8 @@ class _Watch:
         self._stop = threading.Event()
         self._notify: RustNotify | None = None
         self._watched: Target | None = None
+        self._glanced: set[str] = set()
+        self._many: set[str] = set()
 
     def start(self) -> None:
         """Watches the folder and the folders that links in it lead to.
@@ -205,20 +114,41 @@ class _Watch:
         """Waits for a change, POLL milliseconds at most; names what may have changed, from the folder."""
         if self._notify is None or self._target() != self._watched:
             return ALL if self._restart() else ()
+        paths, self._glanced = self._glanced, set()
         try:
-            found = self._notify.watch(BURST, STEP, POLL, self._stop)
+            found = self._notify.watch(BURST, STEP, STEP if paths else POLL, self._stop)
         except RuntimeError:  # a name that isn't UTF-8, say; the watch is of no use any more
             self.close()
             return ALL
         if self._tree.age() > RESCAN / 1000 or self._tree.moved():
             return ALL
-        return () if isinstance(found, str) else self._names({path for _, path in found})
+        paths |= set() if isinstance(found, str) else {path for _, path in found}
+        if len(paths) <= FEW and all(map(self._is_inside, paths)):
+            return self._names(paths)
+        self._many = paths
+        return ALL
 
-    def _names(self, paths: set[str]) -> Collection[str]:
-        prefix = f"{self._root}/"
-        if len(paths) > FEW or not all(path.startswith(prefix) for path in paths):
-            return ALL
-        return [path.removeprefix(prefix) for path in paths]
+    def glance(self) -> Collection[str]:
+        """Names what changed just now, as `wait` will again, and what it didn't name as there was too much. It hardly
+        waits, so who changed it may be at it still.
+        """
+        if self._notify is None:
+            return ()
+        try:
+            found = self._notify.watch(GLANCE, GLANCE, GLANCE, self._stop)
+        except RuntimeError:
+            self.close()
+            return ()
+        paths = set() if isinstance(found, str) else {path for _, path in found}
+        self._glanced |= paths
+        many, self._many = self._many, set()
+        return self._names(filter(self._is_inside, paths | many))
+
+    def _is_inside(self, path: str) -> bool:
+        return path.startswith(f"{self._root}/")
+
+    def _names(self, paths: Iterable[str]) -> Collection[str]:
+        return [path.removeprefix(f"{self._root}/") for path in paths]
 
     def stop(self) -> None:
         """Ends `wait`, now and for ever. From any thread."""
@@ -244,6 +174,29 @@ class _Watch:
         return True
 
 
+class _Reading:
+    """Reads in portions, so that endpoints needn't wait for the end. Blocks; for one thread at a time."""
+
+    def __init__(self, tree: Tree, watch: _Watch, names: Collection[str]) -> None:
+        self.done = False
+        self._tree = tree
+        self._watch = watch
+        self._steps = tree.reading(names)
+
+    def portion(self) -> list[Change]:
+        """What there is to say after a while: endpoints that overtook the rest; at the end the rest."""
+        until = time.monotonic() + PORTION
+        try:
+            next(self._steps)
+            while time.monotonic() < until:
+                next(self._steps)
+        except StopIteration as end:
+            self.done = True
+            changes: list[Change] = end.value
+            return changes
+        return self._tree.overtake(self._watch.glance())
+
+
 class Folder:
     """The source behind `--from DIR`."""
 
@@ -267,7 +220,8 @@ class Folder:
         watch = _Watch(self._tree)
         executor = ThreadPoolExecutor(1, "folder")  # of its own: asyncio's may be full of others' work
         run = partial(_in_thread, executor, watch)
-        read_at = asyncio.get_running_loop().time()
+        clock = asyncio.get_running_loop().time
+        read_at = clock()
         try:
             first = Batch(await run(partial(_begin, self._tree, watch)), read_at)
             self._listed = True
@@ -275,9 +229,11 @@ class Folder:
             while True:
                 while not (names := await run(watch.wait)):
                     pass
-                read_at = asyncio.get_running_loop().time()
-                if changes := await run(partial(self._tree.read, names)):
-                    yield Batch(tuple(changes), read_at)
+                reading, read_at = _Reading(self._tree, watch, names), clock()
+                while not reading.done:
+                    began = clock()
+                    if changes := await run(reading.portion):
+                        yield Batch(tuple(changes), read_at if reading.done else began)
         finally:
             watch.close()
             executor.shutdown(wait=False)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from xds.steps import Steps
+
 SUFFIXES = (".yaml", ".yml", ".json")
 
 
@@ -49,7 +51,7 @@ class Listing:
         return now is None or (not stat.S_ISDIR(now.st_mode) and not stat.S_ISLNK(now.st_mode) and now.st_nlink == 1)
 
 
-def list_folder(root: Path) -> Listing:
+def list_folder(root: Path) -> Steps[Listing]:
     """Every manifest in the folder and below, hidden names aside.
 
     A directory is read once, by the first path that leads to it: links may go in circles.
@@ -62,17 +64,30 @@ def list_folder(root: Path) -> Listing:
             if (found := identity(root / directory)) in seen:
                 continue
             seen.add(found)
-            with os.scandir(root / directory) as entries:
-                inside = sorted(entries, key=lambda entry: entry.name)
+            inside = yield from _entries(root / directory)
         except OSError as error:
             if not directory or not isinstance(error, FileNotFoundError):
                 listing.unread[directory] = error
             continue
         listing.directories.add(directory)
         prefix = f"{directory}/" if directory else ""
-        below = [prefix + entry.name for entry in inside if _note(entry, prefix + entry.name, listing)]
+        below = []
+        for entry in inside:
+            if _note(entry, prefix + entry.name, listing):
+                below.append(prefix + entry.name)
+            yield
         pending += reversed(below)
     return listing
+
+
+def _entries(directory: Path) -> Steps[list[os.DirEntry[str]]]:
+    """By name."""
+    found = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            found.append(entry)
+            yield
+    return sorted(found, key=lambda entry: entry.name)
 
 
 def _is_manifest(name: str) -> bool:

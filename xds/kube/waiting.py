@@ -1,14 +1,14 @@
 """Changes that wait to be taken in. Of each object the last one counts, so they are as many as there are objects."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from xds.kube.change import Applied, Batch, Change, Deleted, Listed
-from xds.kube.objects import EndpointSlice, Key, KubeObject, Service
+from xds.kube.objects import EndpointSlice, Key, Service
 
-Name: TypeAlias = object
-"""Of what a change is about: two of the same name replace each other."""
+Name: TypeAlias = tuple[type, Any]
+"""Of what a change is about: two of the same name replace each other. Of an object, its kind and key."""
 
 ServiceOf: TypeAlias = Callable[[Key], Key | None]
 """Whose endpoints the EndpointSlice of a name holds, as far as is known."""
@@ -54,11 +54,10 @@ class Waiting:
         return bool(self.endpoints or self.routing)
 
     def put(self, batch: Batch) -> None:
-        services = _services(batch.changes)
-        for change in batch.changes:
-            name = _name(change)
-            key = _slice(change)
-            if key is None or (services and self._owner(change, key) in services):
+        named = [(_name(change), change) for change in batch.changes]
+        services = {name[1] for name, _ in named if name[0] is Service}
+        for name, change in named:
+            if name[0] is not EndpointSlice or (services and self._owner(change, name[1]) in services):
                 self.endpoints.drop(name)
                 self.routing.put(name, change, batch.read_at)
             else:
@@ -71,25 +70,9 @@ class Waiting:
         return self._service_of(key)
 
 
-def _services(changes: Iterable[Change]) -> set[Key]:
-    return {name[1] for name in map(_object, changes) if name and name[0] is Service}
-
-
 def _name(change: Change) -> Name:
-    return _object(change) or ((Listed, change.kind) if isinstance(change, Listed) else type(change))
-
-
-def _slice(change: Change) -> Key | None:
-    """Which EndpointSlice changes; None: something else does."""
-    name = _object(change)
-    return name[1] if name and name[0] is EndpointSlice else None
-
-
-def _object(change: Change) -> tuple[type[KubeObject], Key] | None:
-    match change:
-        case Applied(object=new):
-            return type(new), new.key
-        case Deleted(kind=kind, key=key):
-            return kind, key
-        case _:
-            return None
+    if isinstance(change, Applied):
+        return type(change.object), change.object.key
+    if isinstance(change, Deleted):
+        return change.kind, change.key
+    return type(change), change.kind if isinstance(change, Listed) else None

@@ -97,13 +97,17 @@ class Verdicts:
     def follow(self, revision: Revision) -> Revision | None:
         """The wanted snapshot has become this revision. Returns what that changes in what is served."""
         unserved = [change for change in revision.changes if change.name in self._refused[change.type]]
-        for change in sorted(revision.changes, key=lambda change: change.new is None):
-            self._begin(change, revision.number)
+        for change in revision.changes:
+            if change.new is not None:
+                self._begin(change, revision.number)
+        for change in revision.changes:
+            if change.new is None:
+                self._begin(change, revision.number)
         changes = {(change.type, change.name): change.new for change in revision.changes}
         before = {(change.type, change.name): self.served.get(change.type, change.name) for change in unserved}
         served = self.served.commit(changes | self._kept(changes), read_at=revision.read_at, now=revision.committed_at)
         # Also where it makes no difference to what is served: proxies have been spared, or have refused, what is over.
-        settled = tuple(replace(change, old=change.new) for change in unserved if before[_key(change)] == change.new)
+        settled = tuple(change._replace(old=change.new) for change in unserved if before[_key(change)] == change.new)
         if not settled:
             return served
         base = served or Revision(self.served.revision, revision.read_at, revision.committed_at, ())

@@ -18,7 +18,7 @@ from xds.resources.routes import inlined
 from xds.server import wire
 from xds.server.audience import Audience
 from xds.server.debug_messages import ProxyStanding, ProxyStatus
-from xds.server.propagation import Propagation
+from xds.server.propagation import Propagation, Spread
 from xds.server.stream import Clock, Context, Stream
 from xds.server.tls import names_of
 from xds.server.watchdog import Watchdog
@@ -47,6 +47,12 @@ OPTIONS: Final = (
 
 SETTLE: Final = 1.0
 """Seconds in which the rest of the fleet answers too before a refusal is reported; so there is one report a second."""
+
+MANY: Final = 500
+"""Changes of a revision that take milliseconds to be told: not to all streams in one go, then."""
+
+TELLING: Final = 0.002
+"""Seconds that streams are told of such a revision, and a response is encoded, at a time."""
 
 ABORT_TIMEOUT: Final = 5.0
 """Seconds for the words with which a stream is ended."""
@@ -90,11 +96,14 @@ class AdsService:
         self._complaints = Complaints(store, self._fleet.verdicts)
         self._complaints_changed = asyncio.Event()
         self._encoder = wire.Encoder()
+        self._encoding = asyncio.Lock()
         self._propagation = Propagation(metrics.propagation)
         self._requests = wire.Decoder(self._fleet.names)
         self._writes = Writes(clock)
         self._audiences: dict[Variant, Audience[Stream]] = {variant: Audience() for variant in Variant}
         self._streams: dict[Stream, None] = {}
+        self._untold: dict[Stream, None] = {}
+        self._telling = False
         self.watchdog = Watchdog(self._streams.keys(), clock)
         self._ready = asyncio.Event()
         self._closing = False
@@ -127,14 +136,47 @@ class AdsService:
             self._complaints_changed.set()
 
     def _tell(self, revision: Revision) -> None:
+        """At once, but for streams that have still to be told of a revision with many changes: these come in turn."""
         spread = self._propagation.begin(revision)
+        many = len(revision.changes) >= MANY
         for variant, audience in self._audiences.items():
             for stream in audience.of(self._fleet.changes(revision, variant)):
-                stream.session.update(revision)
-                self._follow(stream)
-                if stream.session.behind is not None:
-                    stream.lag.wait_for(spread)
-                stream.wake()
+                if many or stream.untold:
+                    stream.untold.append((revision, spread))
+                    spread.streams += 1
+                    self._untold[stream] = None
+                else:
+                    self._update(stream, revision, spread)
+                    stream.wake()
+        if not self._telling:
+            self._tell_some()
+
+    def _update(self, stream: Stream, revision: Revision, spread: Spread) -> None:
+        stream.session.update(revision)
+        self._follow(stream)
+        if stream.session.behind is not None:
+            stream.lag.wait_for(spread)
+
+    def _tell_some(self) -> None:
+        until = self._clock() + TELLING
+        while self._untold:
+            self._catch_up(next(iter(self._untold)))
+            if self._clock() >= until:
+                break
+        self._telling = bool(self._untold)
+        if self._telling:
+            asyncio.get_running_loop().call_soon(self._tell_some)
+
+    def _catch_up(self, stream: Stream) -> None:
+        """Before anything else is done with its session, as that takes the store for what it was told of."""
+        if not stream.untold:
+            return
+        self._untold.pop(stream, None)
+        for revision, spread in stream.untold:
+            self._update(stream, revision, spread)
+            self._propagation.told(spread)
+        stream.untold.clear()
+        stream.wake()
 
     def _follow(self, stream: Stream) -> None:
         """What a session subscribes to may change with all that it is given and asked for."""
@@ -155,11 +197,17 @@ class AdsService:
 
     def proxies(self) -> list[ProxyStatus]:
         """All connected proxies, in the order in which they came."""
+        self._catch_all_up()
         return [ProxyStatus(each.peer, each.session.status(), self.watchdog.stuck(each)) for each in self._streams]
 
     def standings(self, resources: Sequence[Resource]) -> list[ProxyStanding]:
         """Which of these resources of the snapshot each connected proxy doesn't have."""
+        self._catch_all_up()
         return [ProxyStanding(each.peer, each.session.node, each.session.lacks(resources)) for each in self._streams]
+
+    def _catch_all_up(self) -> None:
+        for stream in list(self._untold):
+            self._catch_up(stream)
 
     def _handler(self, variant: Variant) -> Callable[[AsyncIterator[bytes], Context], Coroutine[Any, Any, None]]:
         async def handle(_: AsyncIterator[bytes], context: Context) -> None:
@@ -180,6 +228,7 @@ class AdsService:
                 raise
             finally:
                 del self._streams[stream]
+                self._catch_up(stream)  # others may be waited for still
                 self.watchdog.ended(stream)
                 self._reconsider()
                 self._audiences[variant].forget(stream)
@@ -210,6 +259,7 @@ class AdsService:
             await asyncio.gather(reader, return_exceptions=True)
 
     def _ask(self, stream: Stream) -> list[Response]:
+        self._catch_up(stream)
         responses = stream.session.take_responses(self._clock())
         if responses:
             self._follow(stream)
@@ -218,11 +268,30 @@ class AdsService:
     async def _write(self, stream: Stream, response: Response) -> None:
         """Raises ProtocolError if the proxy doesn't read."""
         try:
-            await self._writes.write(stream.writer, stream.context, self._encoder.encode(response))
+            await self._writes.write(stream.writer, stream.context, await self._encoded(response))
         except StuckError as error:
             self._metrics.stuck.inc()
             raise ProtocolError(ErrorCode.RESOURCE_EXHAUSTED, str(error)) from None
         self._metrics.pushes.counts[response.type] += 1
+
+    async def _encoded(self, response: Response) -> bytes:
+        """In between, everyone else gets on, but for those who wait for the same."""
+        if len(response.resources) < MANY:
+            return self._encoder.encode(response)
+        async with self._encoding:
+            return await self._encoded_slowly(response)
+
+    async def _encoded_slowly(self, response: Response) -> bytes:
+        steps, until = self._encoder.encoding(response), self._clock() + TELLING
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                encoded: bytes = end.value
+                return encoded
+            if self._clock() >= until:
+                await asyncio.sleep(0)
+                until = self._clock() + TELLING
 
     async def _read(self, stream: Stream) -> None:
         while isinstance(data := await stream.context.read(), bytes):
@@ -236,6 +305,7 @@ class AdsService:
 
     def _receive(self, stream: Stream, data: bytes, now: float) -> None:
         is_first = stream.session.node is None
+        self._catch_up(stream)
         request = self._requests.decode(stream.session.variant, data)
         if is_first:
             self._admit(stream, request)

@@ -13,8 +13,10 @@ REMEMBERED: Final = 1000
 
 
 @dataclass(slots=True)
-class _Spread:
-    """A revision on its way: how many streams have not answered it yet, and when the last one did that has."""
+class Spread:
+    """A revision on its way: how many streams have not answered it yet, or not been told of it, and when the last one
+    answered that has.
+    """
 
     number: int
     read_at: float
@@ -26,17 +28,17 @@ class Lag:
     """The revisions that one stream has not answered yet, oldest first."""
 
     def __init__(self) -> None:
-        self._spreads: deque[_Spread] = deque()
+        self._spreads: deque[Spread] = deque()
 
     def __len__(self) -> int:
         return len(self._spreads)
 
-    def wait_for(self, spread: _Spread) -> None:
+    def wait_for(self, spread: Spread) -> None:
         if len(self._spreads) < REMEMBERED:
             spread.streams += 1
             self._spreads.append(spread)
 
-    def answered(self, behind: int | None) -> list[_Spread]:
+    def answered(self, behind: int | None) -> list[Spread]:
         """Forget what was answered: all revisions before `behind`, or all."""
         done = []
         while self._spreads and (behind is None or self._spreads[0].number < behind):
@@ -52,8 +54,8 @@ class Propagation:
     def __init__(self, histogram: Histogram) -> None:
         self._histogram = histogram
 
-    def begin(self, revision: Revision) -> _Spread:
-        return _Spread(revision.number, revision.read_at)
+    def begin(self, revision: Revision) -> Spread:
+        return Spread(revision.number, revision.read_at)
 
     def answered(self, lag: Lag, behind: int | None, now: float) -> None:
         """A stream answered, and is now `behind` by revisions from that number on (None: by none)."""
@@ -61,11 +63,16 @@ class Propagation:
             spread.answered_at = now
             self._observe(spread)
 
+    def told(self, spread: Spread) -> None:
+        """A stream was told, which counted for one that hasn't answered until then."""
+        spread.streams -= 1
+        self._observe(spread)
+
     def ended(self, lag: Lag) -> None:
         """A stream is gone: nobody waits for its answers, and its end is none."""
         for spread in lag.answered(None):
             self._observe(spread)
 
-    def _observe(self, spread: _Spread) -> None:
+    def _observe(self, spread: Spread) -> None:
         if not spread.streams and spread.answered_at is not None:
             self._histogram.observe(spread.answered_at - spread.read_at)

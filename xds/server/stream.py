@@ -9,7 +9,8 @@ import grpc
 from xds.protocol.errors import ProtocolError
 from xds.protocol.messages import Response
 from xds.protocol.session import Session, Subscriptions
-from xds.server.propagation import Lag
+from xds.server.propagation import Lag, Spread
+from xds.snapshot.store import Revision
 
 Clock = Callable[[], float]
 Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
@@ -17,7 +18,7 @@ Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 
 class Stream:
     """A stream has one writer, the task that makes it. It waits here for its turn, and then asks the session for what
-    is to be sent if that isn't handed to it.
+    is to be sent if that isn't handed to it. `untold` are the revisions of which the session doesn't know yet.
     """
 
     __slots__ = (
@@ -34,6 +35,7 @@ class Stream:
         "over",
         "peer",
         "session",
+        "untold",
         "writer",
     )
 
@@ -48,6 +50,7 @@ class Stream:
         self.lag = Lag()
         self.node = ""
         self.followed: Subscriptions = ()
+        self.untold: list[tuple[Revision, Spread]] = []
         self.over = False
         self.error: ProtocolError | None = None
         self._clock = clock

@@ -1,7 +1,6 @@
 """Between the protocol's messages and the bytes of gRPC."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any as Untyped
 from typing import Final
@@ -13,9 +12,9 @@ from xds.protocol.errors import ErrorCode, ProtocolError
 from xds.protocol.messages import DeltaRequest, Node, Request, Response, SotwRequest, Variant
 from xds.protocol.subscription import NameSets, check_count
 from xds.resources import codec
-from xds.resources.envoy import Any, DeltaDiscoveryResponse, DiscoveryResponse
-from xds.resources.envoy import Resource as DeltaResource
+from xds.resources.envoy import DeltaDiscoveryResponse, DiscoveryResponse
 from xds.snapshot.resource import Resource
+from xds.steps import Steps, finish
 
 _REQUESTS = {
     Variant.DELTA: "envoy.service.discovery.v3.DeltaDiscoveryRequest",
@@ -133,19 +132,22 @@ class Encoder:
         self._entries: dict[tuple[Variant, str, str], tuple[ReferenceType[Resource], bytes]] = {}
 
     def encode(self, response: Response) -> bytes:
-        encoded = self._responses.get(response)
-        if encoded is None:
-            encoded = self._responses[response] = b"".join(self._parts(response))
-        return encoded
+        return finish(self.encoding(response))
 
-    def _parts(self, response: Response) -> Iterable[bytes]:
-        """A response is its parts, one behind the other.
+    def encoding(self, response: Response) -> Steps[bytes]:
+        """`encode` bit by bit. A response is its parts, one behind the other.
 
         Source: https://protobuf.dev/programming-guides/encoding/#last-one-wins
         """
-        for resource in response.resources:
-            yield self._entry(response.variant, resource)
-        yield _delta_frame(response) if response.variant is Variant.DELTA else _sotw_frame(response)
+        encoded = self._responses.get(response)
+        if encoded is None:
+            parts: list[bytes] = []
+            for resource in response.resources:
+                parts.append(self._entry(response.variant, resource))
+                yield
+            parts.append(_delta_frame(response) if response.variant is Variant.DELTA else _sotw_frame(response))
+            encoded = self._responses[response] = b"".join(parts)
+        return encoded
 
     def _entry(self, variant: Variant, resource: Resource) -> bytes:
         key = (variant, resource.type, resource.name)
@@ -157,19 +159,21 @@ class Encoder:
 
 
 def _delta_entry(resource: Resource) -> bytes:
-    entry = DeltaResource(name=resource.name, version=resource.version, resource=_any(resource))
+    entry: Untyped = {"name": resource.name, "version": resource.version, "resource": _any(resource)}
     return codec.encode(DeltaDiscoveryResponse(resources=[entry]))
 
 
 def _sotw_entry(resource: Resource) -> bytes:
-    return codec.encode(DiscoveryResponse(resources=[_any(resource)]))
+    entry: Untyped = _any(resource)
+    return codec.encode(DiscoveryResponse(resources=[entry]))
 
 
 _ENTRY = {Variant.DELTA: _delta_entry, Variant.SOTW: _sotw_entry}
 
 
-def _any(resource: Resource) -> Any:
-    return Any(type_url=resource.type.value, value=resource.body)
+def _any(resource: Resource) -> dict[str, str | bytes]:
+    """An Any, from a dict as upb makes messages the fastest."""
+    return {"type_url": resource.type.value, "value": resource.body}
 
 
 def _delta_frame(response: Response) -> bytes:

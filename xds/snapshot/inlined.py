@@ -30,13 +30,15 @@ class InlinedRoutes:
         self.configurations: dict[str, Resource] = {}
         self._hosts: dict[str, dict[str, Resource]] = {}
         self._sums: dict[str, int] = {}
+        self._touched: set[str] = set()
 
     def virtual_hosts(self, configuration: str) -> Mapping[str, Resource]:
         return self._hosts.get(configuration, _NONE)
 
-    def write(self, name: str, virtual_host: Resource | None) -> None:
-        """This virtual host is so now; None: gone."""
+    def write(self, name: str, virtual_host: Resource | None, growth: int) -> None:
+        """This virtual host is so now (None: gone), and its weight has grown by so much."""
         configuration = route_configuration_of(name)
+        self.grow(configuration, growth)
         if virtual_host is not None:
             self._hosts.setdefault(configuration, {})[name] = virtual_host
             return
@@ -47,9 +49,15 @@ class InlinedRoutes:
 
     def grow(self, configuration: str, weight: int) -> None:
         """The RouteConfiguration or a virtual host of it changed by so much."""
+        self._touched.add(configuration)
         self._sums[configuration] = self._sums.get(configuration, 0) + weight
         if not self._sums[configuration]:
             del self._sums[configuration]
+
+    def take_touched(self) -> list[str]:
+        """Those that changed since this was last asked, by name."""
+        touched, self._touched = self._touched, set()
+        return sorted(touched)
 
     def renew(self, name: str, *, exists: bool) -> tuple[Resource | None, Resource | None]:
         """Bring the version of one up to date. Returns it as it was and as it is."""

@@ -52,12 +52,12 @@ class Resource:
     name: str
     body: bytes = field(repr=False)
     version: str
+    weight: int = field(init=False, repr=False, compare=False)
+    """What it adds to the version of a set that it is in: a hash of its name and version."""
 
-    @property
-    def weight(self) -> int:
-        """What it adds to the version of a set that it is in: a hash of its name and version."""
+    def __post_init__(self) -> None:
         digest = blake2b(f"{self.name}\0{self.version}".encode(), digest_size=8).digest()
-        return int.from_bytes(digest, "big")
+        object.__setattr__(self, "weight", int.from_bytes(digest, "big"))
 
 
 def version_of(weights: int) -> str:

@@ -3,10 +3,10 @@
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from xds.snapshot.inlined import InlinedRoutes
-from xds.snapshot.resource import Resource, ResourceType, route_configuration_of, version_of
+from xds.snapshot.resource import Resource, ResourceType, version_of
 
 HISTORY: Final = 100
 """Revisions kept for `xds snapshot diff`, at most."""
@@ -17,8 +17,7 @@ HISTORY_BYTES: Final = 64 * 1024 * 1024
 ResourceKey: TypeAlias = tuple[ResourceType, str]
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceChange:
+class ResourceChange(NamedTuple):
     """One resource before and after: `old` is None when it was added, `new` when it was removed."""
 
     type: ResourceType
@@ -46,8 +45,10 @@ class Revision:
     @property
     def size(self) -> int:
         """Bytes of the resources before and after."""
-        resources = (resource for change in self.changes for resource in (change.old, change.new))
-        return sum(len(resource.body) for resource in resources if resource)
+        found = 0
+        for _, _, old, new in self.changes:
+            found += (len(old.body) if old is not None else 0) + (len(new.body) if new is not None else 0)
+        return found
 
 
 class UnknownRevisionError(LookupError):
@@ -68,7 +69,7 @@ class Store:
         self._inlined = InlinedRoutes()
         self._history: deque[Revision] = deque()
         self._history_limit = history
-        self._history_bytes = 0
+        self._sizes: deque[int] = deque()
         self._number = 0
 
     @property
@@ -121,7 +122,7 @@ class Store:
         for change in changes:
             self._write(change, now)
         self._number += 1
-        revision = Revision(self._number, read_at, now, changes, tuple(self._inlined_changes(changes)))
+        revision = Revision(self._number, read_at, now, changes, tuple(self._inlined_changes()))
         self._remember(revision)
         return revision
 
@@ -149,11 +150,10 @@ class Store:
 
     def _remember(self, revision: Revision) -> None:
         self._history.append(revision)
-        self._history_bytes += revision.size
-        while len(self._history) > self._history_limit or (
-            len(self._history) > 1 and self._history_bytes > HISTORY_BYTES
-        ):
-            self._history_bytes -= self._history.popleft().size
+        self._sizes.append(revision.size)
+        while len(self._history) > self._history_limit or (len(self._history) > 1 and sum(self._sizes) > HISTORY_BYTES):
+            self._history.popleft()
+            self._sizes.popleft()
 
     def _reach(self) -> str:
         oldest = self._history[0].number - 1 if self._history else 0
@@ -162,29 +162,26 @@ class Store:
     def _changes(self, resources: Mapping[ResourceKey, Resource | None]) -> Iterable[ResourceChange]:
         for (type_, name), new in resources.items():
             old = self._resources[type_].get(name)
-            if old != new:
+            if old is not new and (old is None or new is None or old.version != new.version):
                 yield ResourceChange(type_, name, old, new)
 
     def _write(self, change: ResourceChange, now: float) -> None:
-        resources, since = self._resources[change.type], self._since[change.type]
-        growth = (change.new.weight if change.new else 0) - (change.old.weight if change.old else 0)
-        self._sums[change.type] += growth
-        if change.new is not None:
-            resources[change.name] = change.new
-            since[change.name] = now
+        type_, name, old, new = change
+        growth = (new.weight if new is not None else 0) - (old.weight if old is not None else 0)
+        self._sums[type_] += growth
+        if new is not None:
+            self._resources[type_][name] = new
+            self._since[type_][name] = now
         else:
-            del resources[change.name], since[change.name]
-        if change.type is ResourceType.ROUTES:
-            self._inlined.grow(change.name, growth)
-        elif change.type is ResourceType.VIRTUAL_HOST:
-            self._inlined.grow(route_configuration_of(change.name), growth)
-            self._inlined.write(change.name, change.new)
+            del self._resources[type_][name], self._since[type_][name]
+        if type_ is ResourceType.ROUTES:
+            self._inlined.grow(name, growth)
+        elif type_ is ResourceType.VIRTUAL_HOST:
+            self._inlined.write(name, new, growth)
 
-    def _inlined_changes(self, changes: Iterable[ResourceChange]) -> Iterable[ResourceChange]:
-        """By name of the RouteConfigurations that these touch, themselves or in their virtual hosts."""
-        routes = {change.name for change in changes if change.type is ResourceType.ROUTES}
-        hosts = (change.name for change in changes if change.type is ResourceType.VIRTUAL_HOST)
-        for name in sorted(routes.union(map(route_configuration_of, hosts))):
+    def _inlined_changes(self) -> Iterable[ResourceChange]:
+        """By name of the RouteConfigurations that were touched, themselves or in their virtual hosts."""
+        for name in self._inlined.take_touched():
             old, new = self._inlined.renew(name, exists=name in self._resources[ResourceType.ROUTES])
             if old != new:
                 yield ResourceChange(ResourceType.ROUTES, name, old, new)

@@ -222,6 +222,8 @@ class _BackendUse:
 
     def use(self, user: object, backends: Mapping[BackendKey, Backend]) -> None:
         """The user (a host, say) now uses just these."""
+        if self._uses.get(user, {}) == backends and all(self.known[key] == each for key, each in backends.items()):
+            return
         released = self._uses.pop(user, {})
         if backends:
             self._uses[user] = backends
