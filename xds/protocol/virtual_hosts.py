@@ -48,9 +48,9 @@ class VirtualHosts:
 
     def leave(self, known: Iterable[str]) -> None:
         """The proxy has these virtual hosts from another stream, some without their RouteConfiguration."""
-        for configuration, names in _by_configuration(known).items():
-            if configuration not in self._configured:
-                self._left[configuration] = self._names.share(names)
+        left = (name for name in known if route_configuration_of(name) not in self._configured)
+        for configuration, names in _by_configuration(left).items():
+            self._left[configuration] = self._names.share(names)
         self._clean_up()
 
     def sent(self, configurations: Iterable[str]) -> None:
