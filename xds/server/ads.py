@@ -296,6 +296,7 @@ class AdsService:
     async def _read(self, stream: Stream) -> None:
         while isinstance(data := await stream.context.read(), bytes):
             self._receive(stream, data, self._clock())
+            del data  # else a thousand streams keep the thousand names of their last request until the next
             if not stream.idle:
                 stream.wake()
             elif responses := self._ask(stream):
