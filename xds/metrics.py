@@ -22,7 +22,9 @@ class Metrics:
         self.acks = self._tally("xds_acks", "Responses that proxies accepted.")
         self.nacks = self._tally("xds_nacks", "Responses that proxies rejected.")
         self.stuck = Counter(
-            "xds_stuck_proxies", "Streams ended because the proxy did not read.", registry=self.registry
+            "xds_stuck_proxies",
+            "Streams ended because the proxy did not read, or ended without an answer for 10 s.",
+            registry=self.registry,
         )
         self.propagation = Histogram(
             "xds_propagation_seconds",

@@ -239,3 +239,21 @@ async def test_a_proxy_whose_connection_nobody_reads_loses_it_with_a_reason(monk
             await until(lambda: plane.ads.connected == 0)
         assert [log["error"] for log in logs if log["event"] == "proxy_refused" and log["node"] == "stopped"]
         assert plane.metrics.registry.get_sample_value("xds_stuck_proxies_total") == 1
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_a_proxy_that_is_gone_without_an_answer_leaves_a_reason(
+    monkeypatch: pytest.MonkeyPatch, answers: bool
+) -> None:
+    """What it was sent is on its way in buffers that are larger than that, so no write says so."""
+    monkeypatch.setattr("xds.server.ads.UNREAD", 0.0)
+    async with Plane(*site("web")) as plane:
+        client = plane.delta("silent")
+        with capture_logs() as logs:
+            await client.subscribe(CDS)
+            await (client.accept(CDS, WEB) if answers else client.expect(CDS, WEB))
+            await client.close()
+            await until(lambda: plane.ads.connected == 0)
+        silent = [log for log in logs if log["event"] == "proxy_silent"]
+        assert ["nothing was read" in log["error"] for log in silent] == ([] if answers else [True])
+        assert plane.metrics.registry.get_sample_value("xds_stuck_proxies_total") == len(silent)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from math import inf
 from typing import Any, Final
 
 import grpc
@@ -22,7 +23,7 @@ from xds.server.propagation import Propagation, Spread
 from xds.server.stream import Clock, Context, Stream
 from xds.server.tls import names_of
 from xds.server.watchdog import Watchdog
-from xds.server.writes import StuckError, Writes
+from xds.server.writes import UNREAD, StuckError, Writes
 from xds.snapshot.resource import Resource
 from xds.snapshot.store import Revision, Store
 
@@ -215,9 +216,11 @@ class AdsService:
             stream = Stream(Session(self._fleet, variant, now=self._clock()), context, self._clock)
             stream.over = self._closing
             self._streams[stream] = None
+            told = False
             try:
                 await self._converse(stream)
             except ProtocolError as error:
+                told = True
                 _log.warning("proxy_refused", peer=stream.peer, node=stream.node, error=error.message)
                 await _abort(context, error)
             except grpc.aio.InternalError:
@@ -229,6 +232,8 @@ class AdsService:
             finally:
                 del self._streams[stream]
                 self._catch_up(stream)  # others may be waited for still
+                if not told:
+                    self._note_silence(stream)
                 self.watchdog.ended(stream)
                 self._reconsider()
                 self._audiences[variant].forget(stream)
@@ -236,6 +241,17 @@ class AdsService:
                 _log.info("proxy_disconnected", peer=stream.peer, node=stream.node)
 
         return handle
+
+    def _note_silence(self, stream: Stream) -> None:
+        """Say why a connection ended on which nothing came any more: what HTTP/2's windows and the kernel take unread,
+        with an Envoy 16 MiB and more, is written all the same.
+        """
+        unanswered = (sent_at for _, sent_at in stream.session.pulse().unanswered)
+        seconds = self._clock() - min(unanswered, default=inf)
+        if seconds >= UNREAD and not self._closing:
+            self._metrics.stuck.inc()
+            text = f"its connection ended, and for {seconds:.0f} s nothing was read, or at least not answered"
+            _log.warning("proxy_silent", peer=stream.peer, node=stream.node, error=text)
 
     async def _converse(self, stream: Stream) -> None:
         """Read and write until the proxy ends the stream, or gRPC cancels: the proxy is gone, or the server stops.

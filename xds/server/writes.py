@@ -13,7 +13,9 @@ WRITE_TIMEOUT: Final = 60.0
 """Seconds that a proxy may take to make room for a response. One that doesn't read loses its stream, not our memory."""
 
 UNREAD: Final = 10.0
-"""Seconds of a write after which a connection that ends does so because nobody read. gRPC gives that 20 s."""
+"""Seconds of a write, or without an answer, after which a connection that ends does so because nobody read. gRPC gives
+that 20 s.
+"""
 
 SWEEP: Final = 1.0
 """Seconds between two looks at how long writes have been going on. What took longer stands in no other's way."""
