@@ -23,7 +23,7 @@ class Metrics:
         self.nacks = self._tally("xds_nacks", "Responses that proxies rejected.")
         self.stuck = Counter(
             "xds_stuck_proxies",
-            "Streams ended because the proxy did not read, or ended without an answer for 10 s.",
+            "Streams that ended when the proxy had not answered for 10 s, as one that does not read.",
             registry=self.registry,
         )
         self.propagation = Histogram(

@@ -232,8 +232,7 @@ class AdsService:
             finally:
                 del self._streams[stream]
                 self._catch_up(stream)  # others may be waited for still
-                if not told:
-                    self._note_silence(stream)
+                self._note_silence(stream, told=told)
                 self.watchdog.ended(stream)
                 self._reconsider()
                 self._audiences[variant].forget(stream)
@@ -242,14 +241,16 @@ class AdsService:
 
         return handle
 
-    def _note_silence(self, stream: Stream) -> None:
-        """Say why a connection ended on which nothing came any more: what HTTP/2's windows and the kernel take unread,
-        with an Envoy 16 MiB and more, is written all the same.
+    def _note_silence(self, stream: Stream, *, told: bool) -> None:
+        """Count a stream on which nothing came any more, and say so if it wasn't told why it ends: what the windows of
+        HTTP/2 and the kernel take unread, with an Envoy 16 MiB and more, is written all the same.
         """
         unanswered = (sent_at for _, sent_at in stream.session.pulse().unanswered)
         seconds = self._clock() - min(unanswered, default=inf)
-        if seconds >= UNREAD and not self._closing:
-            self._metrics.stuck.inc()
+        if seconds < UNREAD or self._closing:
+            return
+        self._metrics.stuck.inc()
+        if not told:
             text = f"its connection ended, and for {seconds:.0f} s nothing was read, or at least not answered"
             _log.warning("proxy_silent", peer=stream.peer, node=stream.node, error=text)
 
@@ -286,7 +287,6 @@ class AdsService:
         try:
             await self._writes.write(stream.writer, stream.context, await self._encoded(response))
         except StuckError as error:
-            self._metrics.stuck.inc()
             raise ProtocolError(ErrorCode.RESOURCE_EXHAUSTED, str(error)) from None
         self._metrics.pushes.counts[response.type] += 1
 
