@@ -23,7 +23,7 @@ from xds.protocol.ordering import (
     send_order,
     updates_are_free,
 )
-from xds.protocol.reconnect import resume
+from xds.protocol.reconnect import Brought
 from xds.protocol.standing import Lack, lacks
 from xds.protocol.status import Pulse, Status
 from xds.protocol.subscription import Demand, NameSets, Subscription, after_delta, after_sotw, check_count
@@ -44,7 +44,7 @@ _TYPES: Final = {str(type_): type_ for type_ in ResourceType}
 
 class Fleet:
     """What the sessions of one server share: the snapshot as it is served, with what the fleet refused left out; the
-    responses made for more than one; the sets of names.
+    responses made for more than one; the sets of names; what was brought from other streams.
 
     Args:
         wanted: The snapshot that the source asks for. Its owner gives each revision to `follow`.
@@ -56,6 +56,7 @@ class Fleet:
         self.verdicts = Verdicts(wanted)
         store = self.verdicts.served
         self.names = NameSets()
+        self.brought = Brought()
         inlined = Composer(InlinedView(store, inline))
         # There is no VHDS in the state of the world.
         self._composers = {Variant.SOTW: inlined, Variant.DELTA: Composer(View(store)) if vhds else inlined}
@@ -92,6 +93,7 @@ class Session:
     """
 
     __slots__ = (
+        "_brought",
         "_composer",
         "_names",
         "_node",
@@ -114,6 +116,7 @@ class Session:
         self._composer = fleet.composer(variant)
         self._view = self._composer.view
         self._names = fleet.names
+        self._brought = fleet.brought
         self._verdicts = fleet.verdicts
         self._variant = variant
         self._since = now
@@ -309,7 +312,7 @@ class Session:
         if watch.type is ResourceType.ROUTES:
             self._virtual_hosts.brought(filter(demand.subscription.covers, known))
         if known:
-            resume(watch, demand, known, self._view, self._verdicts.withdrawn(watch.type))
+            self._brought.resume(watch, demand, known, self._view, self._verdicts.withdrawn(watch.type))
             if watch.type is ResourceType.ENDPOINTS:
                 self._resend_untold(watch)
             elif watch.type is ResourceType.CLUSTER:
