@@ -160,7 +160,9 @@ class AdsService:
     def _tell_some(self) -> None:
         until = self._clock() + TELLING
         while self._untold:
-            self._catch_up(next(iter(self._untold)))
+            stream = next(iter(self._untold))
+            self._catch_up(stream)
+            stream.wake()
             if self._clock() >= until:
                 break
         self._telling = bool(self._untold)
@@ -168,7 +170,9 @@ class AdsService:
             asyncio.get_running_loop().call_soon(self._tell_some)
 
     def _catch_up(self, stream: Stream) -> None:
-        """Before anything else is done with its session, as that takes the store for what it was told of."""
+        """Before anything else is done with its session, as that takes the store for what it was told of. Who is not
+        about to ask the session then wakes the writer.
+        """
         if not stream.untold:
             return
         self._untold.pop(stream, None)
@@ -176,7 +180,6 @@ class AdsService:
             self._update(stream, revision, spread)
             self._propagation.told(spread)
         stream.untold.clear()
-        stream.wake()
 
     def _follow(self, stream: Stream) -> None:
         """What a session subscribes to may change with all that it is given and asked for."""
@@ -208,6 +211,7 @@ class AdsService:
     def _catch_all_up(self) -> None:
         for stream in list(self._untold):
             self._catch_up(stream)
+            stream.wake()
 
     def _handler(self, variant: Variant) -> Callable[[AsyncIterator[bytes], Context], Coroutine[Any, Any, None]]:
         async def handle(_: AsyncIterator[bytes], context: Context) -> None:
