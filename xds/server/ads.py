@@ -263,6 +263,9 @@ class AdsService:
             await asyncio.gather(reader, return_exceptions=True)
 
     def _ask(self, stream: Stream) -> list[Response]:
+        """Nothing more is to be sent once the stream is over."""
+        if stream.over:
+            return []
         self._catch_up(stream)
         responses = stream.session.take_responses(self._clock())
         if responses:
@@ -279,7 +282,7 @@ class AdsService:
         self._metrics.pushes.counts[response.type] += 1
 
     async def _encoded(self, response: Response) -> bytes:
-        """In between, everyone else gets on, but for those who wait for the same."""
+        """In between, everyone else gets on, but for those who wait for a large one, too: mostly for the same."""
         if len(response.resources) < MANY:
             return self._encoder.encode(response)
         async with self._encoding:
