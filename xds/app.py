@@ -176,7 +176,8 @@ class ControlPlane:
     async def _pause(self) -> None:
         """For everyone else: the source's sockets, the streams."""
         pausing = self._pipeline.ready and self._pipeline.busy
-        garbage.look_often(pausing)
+        if self._pipeline.ready:
+            garbage.set_threshold(routing=pausing)
         await asyncio.sleep(PAUSE if pausing else 0)
 
     async def _publish(self, revision: Revision, health: Health) -> None:
