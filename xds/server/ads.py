@@ -12,8 +12,9 @@ from xds.metrics import Metrics
 from xds.protocol.complaints import Complaint, Complaints
 from xds.protocol.errors import ErrorCode, ProtocolError
 from xds.protocol.events import Acknowledged, Event, Rejected, Unserved
+from xds.protocol.fleet import Fleet
 from xds.protocol.messages import Node, Request, Response, Variant
-from xds.protocol.session import Fleet, Session
+from xds.protocol.session import Session
 from xds.resources.routes import inlined
 from xds.server import wire
 from xds.server.audience import Audience
