@@ -5,6 +5,7 @@ import contextlib
 import signal
 import socket
 import sys
+import time
 from typing import Final
 
 import grpc
@@ -99,7 +100,7 @@ class ControlPlane:
         self._settings = settings
         self._source = _source(settings)
         self._pipeline = _pipeline(settings)
-        self._clock = asyncio.get_running_loop().time
+        self._clock = time.monotonic  # the loop's, but that counts whole milliseconds
         self._metrics = Metrics()
         authorize = (must_name_the_node,) if settings.tls else ()
         self._ads = AdsService(self._pipeline.store, self._metrics, self._clock, *authorize, vhds=settings.proxy.vhds)
@@ -176,7 +177,8 @@ class ControlPlane:
     async def _pause(self) -> None:
         """For everyone else: the source's sockets, the streams."""
         pausing = self._pipeline.ready and self._pipeline.busy
-        garbage.look_often(pausing)
+        if self._pipeline.ready:
+            garbage.set_threshold(routing=pausing)
         await asyncio.sleep(PAUSE if pausing else 0)
 
     async def _publish(self, revision: Revision, health: Health) -> None:

@@ -19,15 +19,10 @@ A change that goes to a thousand proxies makes some ten thousand objects, and wh
 through. The last generation is gone through after some seven million objects, then: not in the middle of a change.
 """
 
-
 ROUTING: Final = (700, 1, 5000)
 """The same while routing is worked on: what it makes stays, and is gone through little by little. All together, with
 5,000 Ingresses, takes 60 ms.
 """
-
-
-def look_often(often: bool) -> None:  # noqa: FBT001
-    gc.set_threshold(*(ROUTING if often else SERVING))
 
 
 def begin_loading() -> None:
@@ -35,8 +30,12 @@ def begin_loading() -> None:
 
 
 def end_loading() -> None:
-    gc.set_threshold(*SERVING)
+    set_threshold(routing=False)
     gc.freeze()
+
+
+def set_threshold(*, routing: bool) -> None:
+    gc.set_threshold(*(ROUTING if routing else SERVING))
 
 
 def set_aside() -> None:

@@ -101,6 +101,18 @@ async def test_too_many_names_little_by_little_are_too_many(plane: Plane, monkey
     assert (await client.expect_end())[0] is StatusCode.RESOURCE_EXHAUSTED
 
 
+async def test_too_many_names_that_were_dropped_under_a_wildcard_are_too_many(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xds.protocol.subscription.NAMES_LIMIT", 3)
+    client = plane.delta()
+    for names in (("*",), ("a", "b")):
+        await client.subscribe(CDS, *names)
+        await client.ack(await client.receive())
+    await client.request(CDS, subscribe=("c", "d"), unsubscribe=("a", "b"))
+    assert (await client.expect_end())[0] is StatusCode.RESOURCE_EXHAUSTED
+
+
 async def test_as_many_names_as_are_allowed_are_answered(plane: Plane) -> None:
     """A message of more than gRPC's default of 4 MiB."""
     plane.apply(*site("web"))

@@ -15,8 +15,9 @@ from xds.protocol import subscription as subscription_module
 from xds.protocol.backlog import VANISHED_LIMIT
 from xds.protocol.errors import ErrorCode, ProtocolError
 from xds.protocol.events import Acknowledged, Unserved
+from xds.protocol.fleet import Fleet
 from xds.protocol.messages import DeltaRequest, Node, Response, SotwRequest, Variant
-from xds.protocol.session import UNSERVED_LIMIT, Fleet, Session
+from xds.protocol.session import UNSERVED_LIMIT, Session
 from xds.protocol.status import Rejection, Stamp
 from xds.protocol.subscription import Subscription
 from xds.protocol.watch import MESSAGE_LIMIT

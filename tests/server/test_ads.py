@@ -105,6 +105,19 @@ async def test_a_stream_that_has_still_to_be_told_shows_what_it_lacks(variant: V
         assert [status.waiting for status in types if status.type is EDS] == [1, 1]
 
 
+@pytest.mark.usefixtures("in_turn")
+async def test_what_waits_for_an_answer_goes_behind_one_that_is_told_to_all_in_turn(variant: Variant) -> None:
+    """A refusal sends the fleet back; the one who refused has something else to be sent."""
+    async with Plane(*site("web"), *site("api")) as plane:
+        _, client = [await plane.proxy(variant, name) for name in ("told first", "refuses")]
+        plane.apply(slice_of("web", "10.0.0.2"))
+        received = await client.expect(EDS, WEB)
+        plane.apply(slice_of("api", "10.0.0.2"))
+        await answered(plane, client)
+        await client.nack(received, "refused")
+        await client.accept(EDS, cluster("api"))
+
+
 async def test_a_nack_is_an_answer(variant: Variant) -> None:
     async with Plane(*site("web")) as plane:
         client = await plane.proxy(variant)

@@ -8,9 +8,10 @@ that no route names a cluster that was not sent, and that no cluster goes that a
 from collections.abc import Collection, Iterable, Mapping
 
 from xds.protocol.events import Event, Rejected
+from xds.protocol.fleet import Fleet
 from xds.protocol.messages import DeltaRequest, Node, Response, SotwRequest, Variant
 from xds.protocol.refusal import NAMED
-from xds.protocol.session import Fleet, Session
+from xds.protocol.session import Session
 from xds.protocol.subscription import LEGACY_WILDCARD
 from xds.protocol.watch import FULL_SET
 from xds.snapshot.resource import Resource, ResourceType, resource, route_configuration_of

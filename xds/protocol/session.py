@@ -6,9 +6,9 @@ from math import inf, isfinite
 from typing import Final, TypeAlias
 
 from xds.protocol.backlog import Taken, oldest
-from xds.protocol.composer import Composer
 from xds.protocol.errors import ErrorCode, ProtocolError
 from xds.protocol.events import Event, Resumed, Unserved
+from xds.protocol.fleet import Fleet
 from xds.protocol.flight import Flight
 from xds.protocol.messages import DeltaRequest, Node, Request, Response, SotwRequest, Variant
 from xds.protocol.ordering import (
@@ -23,16 +23,13 @@ from xds.protocol.ordering import (
     send_order,
     updates_are_free,
 )
-from xds.protocol.reconnect import Brought
 from xds.protocol.standing import Lack, lacks
 from xds.protocol.status import Pulse, Status
-from xds.protocol.subscription import Demand, NameSets, Subscription, after_delta, after_sotw, check_count
-from xds.protocol.verdicts import Verdicts
+from xds.protocol.subscription import Demand, Subscription, after_delta, after_sotw, check_count
 from xds.protocol.virtual_hosts import VirtualHosts
 from xds.protocol.watch import Watch
 from xds.snapshot.resource import Resource, ResourceType
-from xds.snapshot.store import ResourceChange, ResourceKey, Revision, Store
-from xds.snapshot.view import Inline, InlinedView, View
+from xds.snapshot.store import ResourceKey, Revision
 
 UNSERVED_LIMIT: Final = 16
 """Type URLs remembered of those that are not served."""
@@ -40,42 +37,6 @@ UNSERVED_LIMIT: Final = 16
 Subscriptions: TypeAlias = tuple[tuple[ResourceType, Subscription], ...]
 
 _TYPES: Final = {str(type_): type_ for type_ in ResourceType}
-
-
-class Fleet:
-    """What the sessions of one server share: the snapshot as it is served, with what the fleet refused left out; the
-    responses made for more than one; the sets of names; what was brought from other streams.
-
-    Args:
-        wanted: The snapshot that the source asks for. Its owner gives each revision to `follow`.
-        inline: How virtual hosts are put into a RouteConfiguration, for those that don't take them by themselves.
-        vhds: Whether delta streams do.
-    """
-
-    def __init__(self, wanted: Store, inline: Inline, *, vhds: bool) -> None:
-        self.verdicts = Verdicts(wanted)
-        store = self.verdicts.served
-        self.names = NameSets()
-        self.brought = Brought()
-        inlined = Composer(InlinedView(store, inline))
-        # There is no VHDS in the state of the world.
-        self._composers = {Variant.SOTW: inlined, Variant.DELTA: Composer(View(store)) if vhds else inlined}
-
-    def composer(self, variant: Variant) -> Composer:
-        """Makes the responses for a stream, of the snapshot as that sees it."""
-        return self._composers[variant]
-
-    def changes(self, revision: Revision, variant: Variant) -> Iterable[ResourceChange]:
-        """What a revision changes for the streams of a variant."""
-        return self.composer(variant).view.changes(revision)
-
-    def follow(self, revision: Revision) -> Revision | None:
-        """What a revision of the wanted snapshot changes for the sessions: to be given to their `update`."""
-        return self.verdicts.follow(revision)
-
-    def judge(self, events: Iterable[Event], now: float) -> list[Revision]:
-        """What the answers of one proxy change for all of them: to be given to their `update`, in this order."""
-        return self.verdicts.judge(events, now)
 
 
 class Session:

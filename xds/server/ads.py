@@ -13,8 +13,9 @@ from xds.metrics import Metrics
 from xds.protocol.complaints import Complaint, Complaints
 from xds.protocol.errors import ErrorCode, ProtocolError
 from xds.protocol.events import Acknowledged, Event, Rejected, Unserved
+from xds.protocol.fleet import Fleet
 from xds.protocol.messages import Node, Request, Response, Variant
-from xds.protocol.session import Fleet, Session
+from xds.protocol.session import Session
 from xds.resources.routes import inlined
 from xds.server import wire
 from xds.server.audience import Audience
@@ -160,16 +161,22 @@ class AdsService:
 
     def _tell_some(self) -> None:
         until = self._clock() + TELLING
-        while self._untold:
-            self._catch_up(next(iter(self._untold)))
-            if self._clock() >= until:
-                break
-        self._telling = bool(self._untold)
-        if self._telling:
-            asyncio.get_running_loop().call_soon(self._tell_some)
+        try:
+            while self._untold:
+                stream = next(iter(self._untold))
+                self._catch_up(stream)
+                stream.wake()
+                if self._clock() >= until:
+                    break
+        finally:  # a mistake with one stream must not keep the others waiting for ever
+            self._telling = bool(self._untold)
+            if self._telling:
+                asyncio.get_running_loop().call_soon(self._tell_some)
 
     def _catch_up(self, stream: Stream) -> None:
-        """Before anything else is done with its session, as that takes the store for what it was told of."""
+        """Before anything else is done with its session, as that takes the store for what it was told of. Who is not
+        about to ask the session then wakes the writer.
+        """
         if not stream.untold:
             return
         self._untold.pop(stream, None)
@@ -177,7 +184,6 @@ class AdsService:
             self._update(stream, revision, spread)
             self._propagation.told(spread)
         stream.untold.clear()
-        stream.wake()
 
     def _follow(self, stream: Stream) -> None:
         """What a session subscribes to may change with all that it is given and asked for."""
@@ -209,6 +215,7 @@ class AdsService:
     def _catch_all_up(self) -> None:
         for stream in list(self._untold):
             self._catch_up(stream)
+            stream.wake()
 
     def _handler(self, variant: Variant) -> Callable[[AsyncIterator[bytes], Context], Coroutine[Any, Any, None]]:
         async def handle(_: AsyncIterator[bytes], context: Context) -> None:
@@ -276,6 +283,9 @@ class AdsService:
             await asyncio.gather(reader, return_exceptions=True)
 
     def _ask(self, stream: Stream) -> list[Response]:
+        """Nothing more is to be sent once the stream is over."""
+        if stream.over:
+            return []
         self._catch_up(stream)
         responses = stream.session.take_responses(self._clock())
         if responses:
@@ -291,7 +301,7 @@ class AdsService:
         self._metrics.pushes.counts[response.type] += 1
 
     async def _encoded(self, response: Response) -> bytes:
-        """In between, everyone else gets on, but for those who wait for the same."""
+        """In between, everyone else gets on, but for those who wait for a large one, too: mostly for the same."""
         if len(response.resources) < MANY:
             return self._encoder.encode(response)
         async with self._encoding:

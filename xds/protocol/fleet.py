@@ -1,0 +1,48 @@
+"""What the sessions of one server have in common."""
+
+from collections.abc import Iterable
+
+from xds.protocol.composer import Composer
+from xds.protocol.events import Event
+from xds.protocol.messages import Variant
+from xds.protocol.reconnect import Brought
+from xds.protocol.subscription import NameSets
+from xds.protocol.verdicts import Verdicts
+from xds.snapshot.store import ResourceChange, Revision, Store
+from xds.snapshot.view import Inline, InlinedView, View
+
+
+class Fleet:
+    """What the sessions of one server share: the snapshot as it is served, with what the fleet refused left out; the
+    responses made for more than one; the sets of names; what was brought from other streams.
+
+    Args:
+        wanted: The snapshot that the source asks for. Its owner gives each revision to `follow`.
+        inline: How virtual hosts are put into a RouteConfiguration, for those that don't take them by themselves.
+        vhds: Whether delta streams do.
+    """
+
+    def __init__(self, wanted: Store, inline: Inline, *, vhds: bool) -> None:
+        self.verdicts = Verdicts(wanted)
+        store = self.verdicts.served
+        self.names = NameSets()
+        self.brought = Brought()
+        inlined = Composer(InlinedView(store, inline))
+        # There is no VHDS in the state of the world.
+        self._composers = {Variant.SOTW: inlined, Variant.DELTA: Composer(View(store)) if vhds else inlined}
+
+    def composer(self, variant: Variant) -> Composer:
+        """Makes the responses for a stream, of the snapshot as that sees it."""
+        return self._composers[variant]
+
+    def changes(self, revision: Revision, variant: Variant) -> Iterable[ResourceChange]:
+        """What a revision changes for the streams of a variant."""
+        return self.composer(variant).view.changes(revision)
+
+    def follow(self, revision: Revision) -> Revision | None:
+        """What a revision of the wanted snapshot changes for the sessions: to be given to their `update`."""
+        return self.verdicts.follow(revision)
+
+    def judge(self, events: Iterable[Event], now: float) -> list[Revision]:
+        """What the answers of one proxy change for all of them: to be given to their `update`, in this order."""
+        return self.verdicts.judge(events, now)
