@@ -726,12 +726,10 @@ def test_what_was_followed_is_what_there_is(tmp_path: Path, steps: list[tuple[st
         change(root, *step)
         objects, problems = read_folder(root)
         for how, tree in trees.items():
-            for each in tree.read(ALL if how == "all" else [name for name in step[1:] if isinstance(name, str)]):
-                if isinstance(each, Applied):
-                    said[how][type(each.object), each.object.key] = each.object
-                elif isinstance(each, Deleted):
-                    del said[how][each.kind, each.key]
-                elif isinstance(each, Reported):
+            changes = tree.read(ALL if how == "all" else [name for name in step[1:] if isinstance(name, str)])
+            note(said[how], changes)
+            for each in changes:
+                if isinstance(each, Reported):
                     reported[how] = each.problems
             assert tree.manifests.objects() == objects
             assert reported[how] == tree.problems == problems
@@ -762,28 +760,49 @@ def test_what_overtook_adds_up(
     root.mkdir()
     tree, said = Tree(root), dict[Identity, KubeObject]()
 
-    def note(changes: list[Change]) -> None:
-        for each in changes:
-            if isinstance(each, Applied):
-                said[type(each.object), each.object.key] = each.object
-            elif isinstance(each, Deleted):
-                del said[each.kind, each.key]
-
     def reading() -> Steps[None]:
-        note((yield from tree.reading(ALL)))
+        note(said, (yield from tree.reading(ALL)))
 
     write(root, first)
-    note(tree.read())
+    note(said, tree.read())
     write(root, then)
     steps = reading()
     for files, count in meanwhile:
         write(root, files)
-        note(tree.overtake([name for name, _ in files]))
+        note(said, tree.overtake([name for name, _ in files]))
         for _ in range(count):
             next(steps, None)
     finish(steps)
-    note(tree.read())
+    note(said, tree.read())
     assert said == {(type(each), each.key): each for each in read_folder(root)[0]}
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("read", range(14))
+def test_the_original_of_what_is_taken_in_does_not_overtake_it(root: Path, read: int) -> None:
+    """Both hold the same slice, and the copy counts: the original may only be told before it."""
+    said = dict[Identity, KubeObject]()
+    copied = endpoints("a", "10.0.0.1")
+    write(root, [("a.yaml", [service("u")]), ("b.yaml", [copied])])
+    tree = Tree(root)
+    note(said, tree.read())
+    write(root, [("a.yaml", [copied])])
+    steps = tree.reading(["a.yaml"])
+    for _ in range(read):
+        next(steps)
+    write(root, [("b.yaml", [endpoints("a", "10.0.0.2")])])
+    note(said, tree.overtake(["b.yaml"]))
+    note(said, finish(steps))
+    note(said, tree.read(["b.yaml"]))
+    assert said == {(type(each), each.key): each for each in read_folder(root)[0]}
+
+
+def note(said: dict[Identity, KubeObject], changes: Collection[Change]) -> None:
+    for each in changes:
+        if isinstance(each, Applied):
+            said[type(each.object), each.object.key] = each.object
+        elif isinstance(each, Deleted):
+            del said[each.kind, each.key]
 
 
 def write(root: Path, files: list[tuple[str, list[str]]]) -> None:
