@@ -162,8 +162,8 @@ class ControlPlane:
         """The one writer, for ever."""
         while True:
             if not self._pipeline.busy:
-                self._work_waits.clear()
                 await self._work_waits.wait()
+            self._work_waits.clear()
             progress = self._pipeline.work(self._clock, urgent=URGENT, routing=ROUTING)
             if progress.revision is not None:
                 await self._publish(progress.revision, health)
@@ -176,7 +176,8 @@ class ControlPlane:
     async def _pause(self) -> None:
         """For everyone else: the source's sockets, the streams."""
         pausing = self._pipeline.ready and self._pipeline.busy
-        garbage.look_often(pausing)
+        if self._pipeline.ready:
+            garbage.look_often(pausing)
         await asyncio.sleep(PAUSE if pausing else 0)
 
     async def _publish(self, revision: Revision, health: Health) -> None:

@@ -19,7 +19,6 @@ A change that goes to a thousand proxies makes some ten thousand objects, and wh
 through. The last generation is gone through after some seven million objects, then: not in the middle of a change.
 """
 
-
 ROUTING: Final = (700, 1, 5000)
 """The same while routing is worked on: what it makes stays, and is gone through little by little. All together, with
 5,000 Ingresses, takes 60 ms.
