@@ -736,23 +736,21 @@ def test_what_was_followed_is_what_there_is(tmp_path: Path, steps: list[tuple[st
             assert said[how] == {(type(each), each.key): each for each in objects}
 
 
-OBJECTS = st.lists(
-    st.one_of(
-        st.builds(endpoints, st.sampled_from("ab"), st.sampled_from("12")), st.builds(service, st.sampled_from("ab"))
-    ),
-    max_size=2,
-)
-FILES = st.lists(st.tuples(st.sampled_from(["a.yaml", "b.yaml", "c.yaml"]), OBJECTS), max_size=5)
+OBJECT_NAMES, ADDRESSES = st.sampled_from("abc"), st.sampled_from(["10.0.0.1", "10.0.0.2"])
+OBJECTS = st.lists(st.builds(endpoints, OBJECT_NAMES, ADDRESSES) | st.builds(service, OBJECT_NAMES), max_size=2)
+ANY_FILE = st.tuples(st.sampled_from(["a.yaml", "b.yaml", "c.yaml"]), OBJECTS)
+OWN_SLICE = st.builds(lambda name, address: (f"{name}.yaml", [endpoints(name, address)]), OBJECT_NAMES, ADDRESSES)
+FILES = st.lists(st.one_of(OWN_SLICE, OWN_SLICE, OWN_SLICE, ANY_FILE), min_size=1, max_size=4)
 
 
 @pytest.mark.usefixtures("settled")
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(FILES, FILES, st.lists(st.tuples(FILES, st.integers(0, 6)), max_size=4))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@given(FILES, st.booleans(), st.lists(st.tuples(st.integers(1, 8), FILES), min_size=1, max_size=4))
 def test_what_overtook_adds_up(
     tmp_path: Path,
     first: list[tuple[str, list[str]]],
-    then: list[tuple[str, list[str]]],
-    meanwhile: list[tuple[list[tuple[str, list[str]]], int]],
+    named: bool,
+    meanwhile: list[tuple[int, list[tuple[str, list[str]]]]],
 ) -> None:
     """Whatever changes while a folder is read, and whenever."""
     root = tmp_path / "overtaken"
@@ -761,17 +759,17 @@ def test_what_overtook_adds_up(
     tree, said = Tree(root), dict[Identity, KubeObject]()
 
     def reading() -> Steps[None]:
-        note(said, (yield from tree.reading(ALL)))
+        note(said, (yield from tree.reading([name for name, _ in first] if named else ALL)))
 
-    write(root, first)
+    write(root, [(f"{name}.yaml", [endpoints(name, "10.0.0.1")]) for name in "abc"])
     note(said, tree.read())
-    write(root, then)
+    write(root, first)
     steps = reading()
-    for files, count in meanwhile:
-        write(root, files)
-        note(said, tree.overtake([name for name, _ in files]))
+    for count, files in meanwhile:
         for _ in range(count):
             next(steps, None)
+        write(root, files)
+        note(said, tree.overtake([name for name, _ in files]))
     finish(steps)
     note(said, tree.read())
     assert said == {(type(each), each.key): each for each in read_folder(root)[0]}
