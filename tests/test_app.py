@@ -25,9 +25,14 @@ from tests.support.plane import until
 from xds.app import GRACE, ControlPlane
 from xds.kube.change import Batch, Listed
 from xds.kube.objects import KINDS
+from xds.pipeline import Pipeline
+from xds.protocol.complaints import Complaint
 from xds.protocol.messages import Variant
 from xds.resources.options import ProxyOptions
+from xds.server.ads import AdsService
 from xds.settings import Settings
+from xds.snapshot.resource import resource
+from xds.translate.ledger import News
 from xds.translate.translator import TranslateOptions
 
 WEB = "default/web/80"
@@ -212,8 +217,10 @@ class Slow:
         return "" if self.read.is_set() else "the test"
 
     async def batches(self) -> AsyncIterator[Batch]:
+        first, *others = map(Listed, KINDS)
+        yield Batch((first,), asyncio.get_running_loop().time())
         await self.read.wait()
-        yield Batch(tuple(map(Listed, KINDS)), asyncio.get_running_loop().time())
+        yield Batch(tuple(others), asyncio.get_running_loop().time())
         await asyncio.Event().wait()
 
 
@@ -263,6 +270,36 @@ async def test_it_is_ready_when_everything_was_read(in_process: InProcess) -> No
         assert await in_process.readiness() == 503
         in_process.source.read.set()
         await in_process.until_ready()
+
+
+async def test_cycles_are_not_looked_for_before_everything_was_read(
+    in_process: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("xds.garbage.end_loading", lambda: said.append("all was read"))
+    monkeypatch.setattr("xds.garbage.set_threshold", lambda *, routing: said.append("look"))
+    async with in_process.running():
+        in_process.source.read.set()
+        await until(lambda: "look" in said)
+    assert said[0] == "all was read"
+
+
+async def test_what_is_refused_while_work_ends_is_told(in_process: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    worked, take_news = asyncio.Event(), Pipeline.take_news
+    waits = iter([worked.wait, asyncio.Event().wait])
+
+    def ends(pipeline: Pipeline) -> News:
+        worked.set()
+        return take_news(pipeline)
+
+    async def complaints(_: AdsService) -> list[Complaint]:
+        await next(waits)()
+        return [Complaint(resource(LDS, "http", b""), "no", 1, None, withdrawn=False)]
+
+    monkeypatch.setattr(Pipeline, "take_news", ends)
+    monkeypatch.setattr(AdsService, "complaints", complaints)
+    async with in_process.running():
+        await until(lambda: in_process.has_logged("problem"))
 
 
 async def test_streams_that_do_not_end_get_their_time_while_it_is_not_ready(

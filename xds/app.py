@@ -163,8 +163,8 @@ class ControlPlane:
         """The one writer, for ever."""
         while True:
             if not self._pipeline.busy:
-                self._work_waits.clear()
                 await self._work_waits.wait()
+            self._work_waits.clear()
             progress = self._pipeline.work(self._clock, urgent=URGENT, routing=ROUTING)
             if progress.revision is not None:
                 await self._publish(progress.revision, health)

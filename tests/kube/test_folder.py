@@ -726,35 +726,31 @@ def test_what_was_followed_is_what_there_is(tmp_path: Path, steps: list[tuple[st
         change(root, *step)
         objects, problems = read_folder(root)
         for how, tree in trees.items():
-            for each in tree.read(ALL if how == "all" else [name for name in step[1:] if isinstance(name, str)]):
-                if isinstance(each, Applied):
-                    said[how][type(each.object), each.object.key] = each.object
-                elif isinstance(each, Deleted):
-                    del said[how][each.kind, each.key]
-                elif isinstance(each, Reported):
+            changes = tree.read(ALL if how == "all" else [name for name in step[1:] if isinstance(name, str)])
+            note(said[how], changes)
+            for each in changes:
+                if isinstance(each, Reported):
                     reported[how] = each.problems
             assert tree.manifests.objects() == objects
             assert reported[how] == tree.problems == problems
             assert said[how] == {(type(each), each.key): each for each in objects}
 
 
-OBJECTS = st.lists(
-    st.one_of(
-        st.builds(endpoints, st.sampled_from("ab"), st.sampled_from("12")), st.builds(service, st.sampled_from("ab"))
-    ),
-    max_size=2,
-)
-FILES = st.lists(st.tuples(st.sampled_from(["a.yaml", "b.yaml", "c.yaml"]), OBJECTS), max_size=5)
+OBJECT_NAMES, ADDRESSES = st.sampled_from("abc"), st.sampled_from(["10.0.0.1", "10.0.0.2"])
+OBJECTS = st.lists(st.builds(endpoints, OBJECT_NAMES, ADDRESSES) | st.builds(service, OBJECT_NAMES), max_size=2)
+ANY_FILE = st.tuples(st.sampled_from(["a.yaml", "b.yaml", "c.yaml"]), OBJECTS)
+OWN_SLICE = st.builds(lambda name, address: (f"{name}.yaml", [endpoints(name, address)]), OBJECT_NAMES, ADDRESSES)
+FILES = st.lists(st.one_of(OWN_SLICE, OWN_SLICE, OWN_SLICE, ANY_FILE), min_size=1, max_size=4)
 
 
 @pytest.mark.usefixtures("settled")
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(FILES, FILES, st.lists(st.tuples(FILES, st.integers(0, 6)), max_size=4))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@given(FILES, st.booleans(), st.lists(st.tuples(st.integers(1, 8), FILES), min_size=1, max_size=4))
 def test_what_overtook_adds_up(
     tmp_path: Path,
     first: list[tuple[str, list[str]]],
-    then: list[tuple[str, list[str]]],
-    meanwhile: list[tuple[list[tuple[str, list[str]]], int]],
+    named: bool,
+    meanwhile: list[tuple[int, list[tuple[str, list[str]]]]],
 ) -> None:
     """Whatever changes while a folder is read, and whenever."""
     root = tmp_path / "overtaken"
@@ -762,28 +758,49 @@ def test_what_overtook_adds_up(
     root.mkdir()
     tree, said = Tree(root), dict[Identity, KubeObject]()
 
-    def note(changes: list[Change]) -> None:
-        for each in changes:
-            if isinstance(each, Applied):
-                said[type(each.object), each.object.key] = each.object
-            elif isinstance(each, Deleted):
-                del said[each.kind, each.key]
-
     def reading() -> Steps[None]:
-        note((yield from tree.reading(ALL)))
+        note(said, (yield from tree.reading([name for name, _ in first] if named else ALL)))
 
+    write(root, [(f"{name}.yaml", [endpoints(name, "10.0.0.1")]) for name in "abc"])
+    note(said, tree.read())
     write(root, first)
-    note(tree.read())
-    write(root, then)
     steps = reading()
-    for files, count in meanwhile:
-        write(root, files)
-        note(tree.overtake([name for name, _ in files]))
+    for count, files in meanwhile:
         for _ in range(count):
             next(steps, None)
+        write(root, files)
+        note(said, tree.overtake([name for name, _ in files]))
     finish(steps)
-    note(tree.read())
+    note(said, tree.read())
     assert said == {(type(each), each.key): each for each in read_folder(root)[0]}
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("read", range(14))
+def test_the_original_of_what_is_taken_in_does_not_overtake_it(root: Path, read: int) -> None:
+    """Both hold the same slice, and the copy counts: the original may only be told before it."""
+    said = dict[Identity, KubeObject]()
+    copied = endpoints("a", "10.0.0.1")
+    write(root, [("a.yaml", [service("u")]), ("b.yaml", [copied])])
+    tree = Tree(root)
+    note(said, tree.read())
+    write(root, [("a.yaml", [copied])])
+    steps = tree.reading(["a.yaml"])
+    for _ in range(read):
+        next(steps)
+    write(root, [("b.yaml", [endpoints("a", "10.0.0.2")])])
+    note(said, tree.overtake(["b.yaml"]))
+    note(said, finish(steps))
+    note(said, tree.read(["b.yaml"]))
+    assert said == {(type(each), each.key): each for each in read_folder(root)[0]}
+
+
+def note(said: dict[Identity, KubeObject], changes: Collection[Change]) -> None:
+    for each in changes:
+        if isinstance(each, Applied):
+            said[type(each.object), each.object.key] = each.object
+        elif isinstance(each, Deleted):
+            del said[each.kind, each.key]
 
 
 def write(root: Path, files: list[tuple[str, list[str]]]) -> None:

@@ -174,7 +174,7 @@ class _Watch:
         return True
 
 
-class _Reading:
+class _Portions:
     """Reads in portions, so that endpoints needn't wait for the end. Blocks; for one thread at a time."""
 
     def __init__(self, tree: Tree, watch: _Watch, names: Collection[str]) -> None:
@@ -183,7 +183,7 @@ class _Reading:
         self._watch = watch
         self._steps = tree.reading(names)
 
-    def portion(self) -> list[Change]:
+    def next(self) -> list[Change]:
         """What there is to say after a while: endpoints that overtook the rest; at the end the rest."""
         until = time.monotonic() + PORTION
         try:
@@ -229,11 +229,11 @@ class Folder:
             while True:
                 while not (names := await run(watch.wait)):
                     pass
-                reading, read_at = _Reading(self._tree, watch, names), clock()
-                while not reading.done:
+                portions, read_at = _Portions(self._tree, watch, names), clock()
+                while not portions.done:
                     began = clock()
-                    if changes := await run(reading.portion):
-                        yield Batch(tuple(changes), read_at if reading.done else began)
+                    if changes := await run(portions.next):
+                        yield Batch(tuple(changes), read_at if portions.done else began)
         finally:
             watch.close()
             executor.shutdown(wait=False)

@@ -200,6 +200,7 @@ class Manifests:
         self._files: dict[str, File] = {}
         self._places: dict[Identity, list[Place]] = {}
         self._problems: dict[str, tuple[Problem, ...]] = {}  # of the files that have any
+        self._updated: set[Identity] = set()  # by `updating` that are under way
 
     def file(self, path: str) -> File | None:
         return self._files.get(path)
@@ -229,9 +230,10 @@ class Manifests:
         before = self._files.get(file.path)
         if before is None or before.problems or not _are_endpoints(file):
             return False
-        if not set(_identities(before)) <= set(_identities(file)):
+        given = set(_identities(file))
+        if not given.issuperset(_identities(before)) or not given.isdisjoint(self._updated):
             return False
-        slices = [place for each in _identities(file) for place in self._places.get(each, ())]
+        slices = [place for each in given for place in self._places.get(each, ())]
         services = [place for each in _services(file) for place in self._places.get(each, ())]
         return {place.path for place in slices} == {file.path} and not any(is_changing(each.path) for each in services)
 
@@ -249,6 +251,7 @@ class Manifests:
         for file in both:
             touched.update(dict.fromkeys(_identities(file)))
             yield
+        self._updated.update(touched)
         before = yield from self._first(touched)
         for path, new in files.items():
             yield from self._put(path, new)
@@ -256,7 +259,9 @@ class Manifests:
         for path in rivals.union(files):
             self._note(path)
             yield
-        return difference(before, (yield from self._first(touched)))
+        after = yield from self._first(touched)
+        self._updated.difference_update(touched)
+        return difference(before, after)
 
     def _at(self, place: Place) -> tuple[int, KubeObject]:
         return self._files[place.path].objects[place.at]

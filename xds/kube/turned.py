@@ -66,7 +66,7 @@ def _problem(by: ObjectRef, count: int) -> Problem:
         by,
         HELD,
         f"it turned {some} away, without which no backend or no certificate would be left; what was served is served "
-        "on, and follows its Ingresses, Services and Secrets",
+        "on for as long as nothing else is, and follows its Ingresses, Services and Secrets",
         "Undo the last change of the IngressClass. If it is meant: delete the Ingresses, give them another class, or "
         "restart the server.",
     )
