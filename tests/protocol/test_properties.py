@@ -195,6 +195,19 @@ def test_a_sotw_stream_ends_with_what_a_new_one_gets(envoy: bool, data: st.DataO
     run(Variant.SOTW, data.draw(operations(delta=False)), envoy=envoy)
 
 
+def test_a_full_set_that_is_tried_answers_those_who_ask_for_it_again() -> None:
+    """The wildcard becomes names while parts of what was refused are tried."""
+    steps: list[Operation] = [
+        ("ack", CDS, ()),
+        ("route", RDS, ("r1", "c2", "c4")),
+        ("touch", CDS, ("c1",)),
+        ("nack", CDS, ()),
+        ("touch", CDS, ("c1",)),
+        ("subscribe", CDS, ("c1", "c4")),
+    ]
+    run(Variant.SOTW, steps, envoy=True)
+
+
 def run(variant: Variant, steps: list[Operation], *, envoy: bool) -> None:
     world = World(lds={"l1": "1"}, sds={"s1": "1"})
     content = Content(world)

@@ -178,6 +178,19 @@ class Backlog:
         self.asked = self.asked | names if self.asked else names
         self.everything = self.everything or everything
 
+    @property
+    def asked_again(self) -> frozenset[str]:
+        """What is asked for and was at the proxy before."""
+        return self.asked if self.before is None else frozenset(filter(self.before.covers, self.asked))
+
+    def answer(self, names: Set[str]) -> int | None:
+        """These are told with something else. Returns the revision before which the proxy may have them as they were."""
+        doubt = self._doubt
+        self.asked = self.asked.difference(names)
+        if not self.asked and not self.everything:
+            self.before, self._doubt = None, None
+        return doubt
+
     def forget(self, subscription: Subscription) -> None:
         """Drop what this doesn't cover."""
         covers = subscription.covers

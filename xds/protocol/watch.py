@@ -282,21 +282,25 @@ class Watch:
         return refusal.base if refusal else base
 
     def _try(self) -> Taken:
-        """Take the next part of what was refused together. A full set is, but for it, what the proxy has."""
+        """Take the next part of what was refused together. A full set is, but for it, what the proxy has: that answers
+        those who ask for it again, and what they ask for anew comes later.
+        """
         part = self.trials.take()
-        self.backlog.asked = self.backlog.asked.difference(part)
+        told = part.keys() | self.backlog.asked_again if self.sends_full_set else part.keys()
+        doubtful = self.backlog.answer(told)
         added = frozenset(name for name, base in part.items() if base is None)
         rest: dict[str, Resource | None] = {}
         if self.sends_full_set:
             removals = {name: removal.base for name, removal in self.backlog.removals.items()}
-            rest = {**dict(self.trials), **self.backlog.upserts, **removals}
+            anew = dict.fromkeys(self.backlog.asked)
+            rest = {**anew, **dict(self.trials), **self.backlog.upserts, **removals}
         return Taken(
             names=frozenset(part),
             everything=False,
             added=added,
             kept=_known(rest),
             since=None,
-            doubtful=None,
+            doubtful=doubtful,
             bases=part,
             withheld=_unknown(rest),
         )
