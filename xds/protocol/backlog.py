@@ -184,7 +184,7 @@ class Backlog:
         return self.asked if self.before is None else frozenset(filter(self.before.covers, self.asked))
 
     def answer(self, names: Set[str]) -> int | None:
-        """These are told with something else. Returns the revision before which the proxy may have them as they were."""
+        """These are told with others. Returns the revision before which the proxy may have them as they were."""
         doubt = self._doubt
         self.asked = self.asked.difference(names)
         if not self.asked and not self.everything:
