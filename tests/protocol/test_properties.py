@@ -141,10 +141,11 @@ def again(client: Client, *, remembers: bool) -> Client:
 
 
 def replace_what_was_refused(client: Client, content: Content) -> None:
-    """Let the proxy have something else for all that it refused."""
+    """Let the proxy have something else for all that it refused, on this stream or on one before."""
     known = {status.type: status.refused for status in client.session.status().types}
+    verdicts = client.world.fleet.verdicts
     for type_, refused in client.refused.items():
-        for name in {*refused, *known.get(type_, ())}:
+        for name in {*refused, *known.get(type_, ()), *verdicts.refused(type_)}:
             content.touch(type_, name)
     client.settle()
 
@@ -206,6 +207,19 @@ def test_a_full_set_that_is_tried_answers_those_who_ask_for_it_again() -> None:
         ("subscribe", CDS, ("c1", "c4")),
     ]
     run(Variant.SOTW, steps, envoy=True)
+
+
+@pytest.mark.parametrize("variant", list(Variant))
+def test_a_cluster_stays_while_the_routes_that_left_it_are_refused(variant: Variant) -> None:
+    """What replaces them is on its way, but the proxy works with what it had before both."""
+    steps: list[Operation] = [
+        ("ack", CDS, ()),
+        ("route", RDS, ("r1", "", "")),
+        ("ack", RDS, ()),
+        ("route", RDS, ("r1", "c2", "c2")),
+        ("nack", RDS, ()),
+    ]
+    run(variant, steps, envoy=True)
 
 
 def run(variant: Variant, steps: list[Operation], *, envoy: bool) -> None:

@@ -146,11 +146,13 @@ class Backlog:
         return name in self.upserts or name in self.removals or name in self.vanished
 
     def rebase(self, name: str, base: Resource | None, new: Resource | None) -> None:
-        """The proxy refused what it was taken to have, and has `base`; it is to have `new`."""
+        """The proxy refused what it was taken to have, and works with `base`; it is to have `new`."""
         removal, since = self.removals.pop(name, None), self._since.get(name, BEFORE)
         self.upserts.pop(name, None)
         self.vanished.pop(name, None)
         self.put(name, base, new, removal.revision if removal else since)
+        if base is not None and new is not None:
+            self.date_back(name)
 
     def clear(self) -> None:
         """All that changed is told."""
