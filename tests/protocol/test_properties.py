@@ -150,6 +150,16 @@ def replace_what_was_refused(client: Client, content: Content) -> None:
     client.settle()
 
 
+def in_use(client: Client, virtual_hosts: dict[str, str]) -> dict[str, str]:
+    """Those that the client asks for, and whose RouteConfiguration it has if it asks for any."""
+    interest, configured = client.interests[VHDS], client.held[RDS]
+    return {
+        name: version
+        for name, version in virtual_hosts.items()
+        if interest.covers(name) and (interest.routes is None or parent(name) in configured)
+    }
+
+
 def check(client: Client, content: Content) -> None:
     client.settle()
     view = client.view
@@ -171,10 +181,7 @@ def check(client: Client, content: Content) -> None:
         if type_ is VHDS:
             # A new stream that asks for no RouteConfiguration gets all there is; and what a RouteConfiguration left
             # behind stays with the proxy for as long as that asks for it.
-            existing, asked = (
-                {name: version for name, version in versions.items() if client.interests[type_].covers(name)}
-                for versions in (existing, asked)
-            )
+            existing, asked = (in_use(client, existing), in_use(client, asked))
         assert existing == asked
     assert client.session.behind is None
     assert client.session.deadline() is None
