@@ -5,7 +5,7 @@ response the client asserts what holds for all of them: that it was necessary, t
 that no route names a cluster that was not sent, and that no cluster goes that a route at the client still names.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from xds.protocol.events import Event, Rejected
 from xds.protocol.fleet import Fleet
@@ -345,13 +345,18 @@ class Client:
                     missing = clusters_of(item) - set(self.told[CDS]) - self.world.fleet.verdicts.withdrawn(CDS)
                     assert not missing, f"a route to {missing}, which was not sent"
         if type_ is CDS:
-            hosts = self.view.resources(VHDS)  # of a RouteConfiguration that is gone they may be left, for a while
-            held = (route for name, route in self.held[VHDS].items() if name in hosts)
-            for route in (*self.held[RDS].values(), *held):
+            for route in (*self.held[RDS].values(), *self._virtual_hosts_in_use()):
                 if route.name in self.view.resources(route.type) or self.variant is Variant.DELTA:
                     assert not clusters_of(route) & set(gone) & self.held[CDS].keys(), (
                         "the removal of a cluster that a route still names"
                     )
+
+    def _virtual_hosts_in_use(self) -> Iterator[Resource]:
+        """Of a RouteConfiguration that is gone they may be left, for a while; of a refused one Envoy drops them."""
+        configured = self.held[RDS] if self.interests[RDS].asked else None
+        for name in self.held[VHDS].keys() & self.view.resources(VHDS).keys():
+            if configured is None or route_configuration_of(name) in configured:
+                yield self.held[VHDS][name]
 
     def _note_sent(self, response: Response, news: set[str], gone: Iterable[str]) -> None:
         type_ = response.type
