@@ -209,4 +209,4 @@ async def _filter(wanted: pb.ResourceFilter, context: _Context) -> Filter:
 
 
 def _wall_clock() -> WallClock:
-    return messages.wall_clock(asyncio.get_running_loop().time(), time.time())
+    return messages.wall_clock(time.monotonic(), time.time())

@@ -39,17 +39,17 @@ class ProxyStanding:
     lacks: tuple[Lack, ...]
 
 
-def wall_clock(loop_now: float, wall_now: float) -> WallClock:
+def wall_clock(monotonic_now: float, wall_now: float) -> WallClock:
     """Milliseconds are what it is good for: the two clocks were not read at once.
 
     Args:
-        loop_now: Seconds of the event loop's clock.
+        monotonic_now: Seconds of the clock that all times here are of.
         wall_now: The same instant in seconds since the epoch.
     """
 
     def at(seconds: float) -> Timestamp:
         timestamp = Timestamp()
-        timestamp.FromMilliseconds(round((wall_now - loop_now + seconds) * 1000))
+        timestamp.FromMilliseconds(round((wall_now - monotonic_now + seconds) * 1000))
         return timestamp
 
     return at
