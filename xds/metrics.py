@@ -40,8 +40,8 @@ class Metrics:
 
 
 class Tally(Collector):
-    """Counts by resource type what happens for each stream and change, in `counts`: a client's Counter, with its lock,
-    would cost more than all else that a stream's answer does.
+    """Counts by resource type, in `counts`, what happens for each stream and change: prometheus-client's own Counter
+    takes a lock each time.
     """
 
     def __init__(self, name: str, documentation: str) -> None:

@@ -54,7 +54,7 @@ class TypeStatus:
 @dataclass(frozen=True, slots=True)
 class Pulse:
     """Whether one stream gets on: the types that were `asked` for, and of those whose last response is `unanswered`,
-    when it was sent. `node` is None before its first request. It costs a twentieth of a Status.
+    when it was sent. `node` is None before its first request.
     """
 
     node: Node | None
