@@ -1,6 +1,51 @@
-"""What a test counted (`record_property`) is said at the end, whichever process ran it."""
+"""No test hangs, a failure is said at once, and what a test counted (`record_property`) at the end."""
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
 import pytest
+
+ASYNC: Final = 0.75
+"""Of a test's time: what a coroutine gets of it. Ended from within it cleans up; ended by pytest-timeout it leaves
+servers behind, and gRPC's next one in this process may wait for their threads for ever.
+"""
+
+
+@pytest.hookimpl(tryfirst=True)  # before fixtures take their time
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+        mark = item.get_closest_marker("timeout")
+        item.obj = _within(ASYNC * float(mark.args[0] if mark else item.config.getini("timeout")), item.obj)
+
+
+def _within(seconds: float, test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    @functools.wraps(test)
+    async def bounded(*args: Any, **kwargs: Any) -> None:
+        async with asyncio.timeout(seconds):
+            await test(*args, **kwargs)
+
+    return bounded
+
+
+class Failures:
+    """Says them as they come: a run that is ended from outside has no summary."""
+
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        self._terminal = terminal
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self._terminal.write_line(f"\n{report.nodeid} ({report.when}):\n{report.longreprtext[-3000:]}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None:
+        config.pluginmanager.register(Failures(terminal))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

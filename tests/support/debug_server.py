@@ -78,7 +78,7 @@ class ThreadedDebugServer:
     def __init__(self) -> None:
         self.server = DebugServer()
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()

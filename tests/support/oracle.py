@@ -65,7 +65,7 @@ class Oracle:
         self._translate = translate
         self._ingresses: tuple[Ingress, ...] = ()
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._stack = contextlib.AsyncExitStack()
 
     def __enter__(self) -> "Oracle":
@@ -78,7 +78,7 @@ class Oracle:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._run(self._stack.aclose())
+        self._run(self._stack.aclose())  # raises if that takes too long; what still runs ends with the process
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
