@@ -185,10 +185,11 @@ def _more_labels_than(wildcard: str) -> HeaderMatcher:
     """Matches the hosts below a wildcard that have more than one label in its place, with or without a port.
 
     That they end as the wildcard does is known, so dots are counted: letters would make a program that Envoy refuses
-    (`names.WILDCARD_LENGTH`) of a host that isn't long, above all `k` and `s`, which have Unicode's other cases.
+    (`names.WILDCARD_LENGTH`) of a host that isn't long, above all `k` and `s`, which have Unicode's other cases. The
+    port is what stands behind the last colon (`request.without_port`), and what it holds doesn't count.
     """
-    regex = RegexMatcher(regex=rf"(?:[^.:]*[.]){{{wildcard.count('.') + 1}}}.*")
-    return HeaderMatcher(name=":authority", string_match=StringMatcher(safe_regex=regex))
+    one_label = RegexMatcher(regex=rf"(?:[^.]*[.]){{{wildcard.count('.')}}}[^.]*(?::[^:]*)?")
+    return HeaderMatcher(name=":authority", string_match=StringMatcher(safe_regex=one_label), invert_match=True)
 
 
 def _retry_policy() -> RetryPolicy:
