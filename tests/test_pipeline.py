@@ -7,6 +7,7 @@ together. Excludes: what is translated (tests/translate), and that nobody is kep
 import itertools
 from collections.abc import Iterable, Iterator
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from xds.kube.problem import ObjectRef, Problem
 from xds.kube.state import KubeState
 from xds.pipeline import Pipeline, Progress
 from xds.resources.options import ProxyOptions
+from xds.snapshot.portions import SIZE
 from xds.snapshot.resource import ResourceType
 from xds.snapshot.store import Revision
 from xds.translate.translator import TranslateOptions
@@ -49,8 +51,8 @@ def applied(*some: KubeObject) -> list[Change]:
     return [Applied(each) for each in some]
 
 
-def addresses(of: Pipeline) -> bytes:
-    found = of.store.get(ResourceType.ENDPOINTS, WEB)
+def addresses(of: Pipeline, cluster: str = WEB) -> bytes:
+    found = of.store.get(ResourceType.ENDPOINTS, cluster)
     assert found is not None
     return found.body
 
@@ -73,13 +75,20 @@ many = tuple(ingress(f"more-{number}", rule(f"{number}.example.com", path("/", "
 @given(
     st.lists(objects, max_size=6),
     st.lists(st.tuples(st.lists(changes, max_size=4), st.lists(slices, max_size=8)), max_size=3),
+    st.sampled_from([1, 2, SIZE]),
 )
 def test_any_interleaving_ends_in_the_same_snapshot(
-    some: list[KubeObject], rounds: list[tuple[list[Change], list[KubeObject]]]
+    some: list[KubeObject], rounds: list[tuple[list[Change], list[KubeObject]]], size: int
 ) -> None:
-    """Endpoints come one by one while routing is under way. What is held may differ, and so it is compared with what a
-    fresh start would make of it.
+    """Endpoints come one by one while routing is under way, and while its portions of that size are committed. What is
+    held may differ, and so it is compared with what a fresh start would make of it.
     """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("xds.pipeline.SIZE", size)
+        interleave(some, rounds)
+
+
+def interleave(some: list[KubeObject], rounds: list[tuple[list[Change], list[KubeObject]]]) -> None:
     whole, bitwise = (pipeline(*some, claim_classless=True) for _ in range(2))
     steps = applied(*some)
     for batch, urgent in rounds:
@@ -88,9 +97,9 @@ def test_any_interleaving_ends_in_the_same_snapshot(
             feed(whole, *each)
             take(bitwise, *each)
             if step(bitwise).revision is not None:
-                check(bitwise)
+                check(bitwise, complete=not bitwise.busy)
     for _ in work(bitwise):
-        check(bitwise)
+        check(bitwise, complete=not bitwise.busy)
     if held(bitwise) != held(whole):
         whole = pipeline(*as_served(left(steps), held(bitwise)), claim_classless=True)
     assert outcome(bitwise) == outcome(whole)
@@ -126,6 +135,20 @@ def test_endpoints_overtake_routing() -> None:
     assert ("vhds", "http/8.example.com") in names(last)
     assert ("eds", WEB) not in names(last)
     assert b"10.0.0.2" in addresses(built)
+
+
+def test_a_portion_that_is_told_later_has_no_older_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xds.pipeline.SIZE", 1)
+    both = ("web", "api")
+    built = pipeline(ingress("shop", rule("a.example.com", *(path(f"/{name}", f"{name}:80") for name in both))))
+    take(built, *applied(*(service(name, 80) for name in both), *(slice_of(name, "10.0.0.1") for name in both)))
+    revisions = work(built)
+    ((_, first),) = names(next(revisions))
+    (later,) = (name for name in both if name not in first)
+    take(built, Applied(slice_of(later, "10.0.0.2")))
+    told = [names(revision) for revision in revisions]
+    assert told.count({("eds", f"default/{later}/80")}) == 1
+    assert b"10.0.0.2" in addresses(built, f"default/{later}/80")
 
 
 def test_routing_that_is_done_later_has_no_older_endpoints() -> None:

@@ -54,7 +54,7 @@ for a file's stat, has to ask for that: ten times for a small file.
 """
 
 MANY: Final = 1000
-"""Changes of a revision that are worth setting aside."""
+"""Changes, made without a rest in between, that are worth setting aside."""
 
 PLAINTEXT_REMEDY: Final = (
     "private keys cross the network unprotected, and anyone who gets here is given them: use --tls-cert, --tls-key and "
@@ -107,6 +107,7 @@ class ControlPlane:
         self._revisions = Revisions()
         self._news = NewsLog()
         self._work_waits = asyncio.Event()
+        self._fresh = 0
         self._stopping = False
         self._metrics.registry.register(
             StateCollector(
@@ -163,6 +164,7 @@ class ControlPlane:
         """The one writer, for ever."""
         while True:
             if not self._pipeline.busy:
+                self._set_aside()
                 await self._work_waits.wait()
             self._work_waits.clear()
             progress = self._pipeline.work(self._clock, urgent=URGENT, routing=ROUTING)
@@ -181,6 +183,12 @@ class ControlPlane:
             garbage.set_threshold(routing=pausing)
         await asyncio.sleep(PAUSE if pausing else 0)
 
+    def _set_aside(self) -> None:
+        """What was made since there was last nothing to do, if that is much."""
+        if self._fresh >= MANY:
+            garbage.set_aside()
+        self._fresh = 0
+
     async def _publish(self, revision: Revision, health: Health) -> None:
         self._ads.publish(revision)
         self._revisions.publish(revision)
@@ -188,8 +196,7 @@ class ControlPlane:
         if revision.number == 1:
             garbage.end_loading()
             await health.set_serving(True)
-        elif len(revision.changes) >= MANY:
-            garbage.set_aside()
+        self._fresh += len(revision.changes)
 
     async def _start_grpc(self, stack: contextlib.AsyncExitStack) -> Health:
         server = grpc.aio.server(options=OPTIONS)

@@ -1,6 +1,8 @@
 """The way of the data, from changes to a revision: the only module that sees all stages, and the only writer."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import inf
@@ -16,7 +18,8 @@ from xds.protocol.complaints import Complaint
 from xds.resources import attribution
 from xds.resources.builder import Builder, Resources
 from xds.resources.options import ProxyOptions
-from xds.snapshot.store import Revision, Store
+from xds.snapshot.portions import SIZE, Portion, portions
+from xds.snapshot.store import ResourceKey, Revision, Store
 from xds.steps import Steps
 from xds.translate.ledger import News
 from xds.translate.translator import TrafficChange, TranslateOptions, Translator
@@ -38,8 +41,8 @@ class Progress:
 class Pipeline:
     """Turns changes into revisions of `store`. One task calls `take` and `work`; anyone may ask the rest.
 
-    Routing is worked on for a while at a time, and becomes a revision when it is done. Endpoints that change meanwhile
-    are not kept waiting: they have revisions of their own.
+    Routing is worked on for a while at a time, and becomes a revision when it is done, or several if it changes much.
+    Endpoints that change meanwhile are not kept waiting: they have revisions of their own.
 
     Args:
         state: What is known; nobody else may change it.
@@ -137,34 +140,33 @@ class Pipeline:
         """
         urgent = urgent if self._state.synced else inf  # that they are listed comes by the other lane
         built, since = self._endpoints.work(self._waiting.endpoints, clock, clock() + urgent)
-        done = self._routing_done(clock, clock() + routing)
-        if done is None:
-            return Progress(self.store.commit(built, read_at=since, now=clock()) if built else None)
-        if done.built is None:
-            return Progress(None, tuple(done.changes))
-        self._translator.publish()
-        revision = self.store.commit(built | done.built, read_at=min(since, done.read_at), now=clock())
-        return Progress(revision, tuple(done.changes))
-
-    def _routing_done(self, clock: Callable[[], float], until: float) -> "_Routing | None":
-        """The routing that is done, after some work on it."""
         if self._routing is None and self._waiting.routing:
-            changes: list[Change] = []
-            self._routing = _Routing(self._waiting.routing.read_at, changes, self._routed(changes))
-        if self._routing is None or not self._routing.work(clock, until):
-            return None
-        done, self._routing = self._routing, None
-        return done
+            self._routing = self._begun(whole=routing == inf or not self.ready)
+        if self._routing is not None:
+            self._routing.newer |= built.keys()
+        if self._routing is None or not self._routing.work(clock, clock() + routing):
+            return Progress(self.store.commit(built, read_at=since, now=clock()) if built else None)
+        return self._commit(self._routing, built, min(since, self._routing.read_at), clock())
 
-    def _routed(self, changes: list[Change]) -> Steps[Resources | None]:
-        """What all that waits builds, and what was taken in before; None until each kind has been listed.
+    def _commit(self, routing: "_Routing", built: Resources, read_at: float, now: float) -> Progress:
+        """The next portion of routing that is done, if it made any."""
+        revision = self.store.commit(built | routing.take(), read_at=read_at, now=now) if routing.rest else None
+        if routing.rest:
+            return Progress(revision)
+        self._routing = None
+        return Progress(revision, tuple(routing.changes))
 
-        Args:
-            changes: Gets those that were taken in.
-        """
-        yield from self._collect(self._taken_in(changes))
+    def _begun(self, *, whole: bool) -> "_Routing":
+        """Work on all that waits. `whole`: it is to be one revision."""
+        routing = _Routing(self._waiting.routing.read_at)
+        routing.steps = self._in_portions(routing, sys.maxsize if whole else SIZE)
+        return routing
+
+    def _in_portions(self, routing: "_Routing", size: int) -> Steps[None]:
+        """What all that waits builds, and what was taken in before; nothing until each kind has been listed."""
+        yield from self._collect(self._taken_in(routing.changes))
         if not self._state.synced:
-            return None
+            return
         yield from self._collect(self._state.settle())
         stale, self._stale = self._stale, FRESH
         change = yield from self._translator.update(stale, datetime.now(UTC))
@@ -173,9 +175,16 @@ class Pipeline:
         for again in self._again(change):
             built |= again
             yield
+        differing: Resources = {}
+        for key, resource in self.store.differing(built):
+            differing[key] = resource
+            yield
+        found = yield from portions(differing, size)
+        self._translator.publish()
+        newest: Resources = {}
         for again in self._again(change):  # what changed during that is little, and without an end if there were pauses
-            built |= again
-        return built
+            newest |= again
+        routing.done(found, newest)
 
     def _again(self, change: TrafficChange) -> Iterator[Resources]:
         """The endpoints that were built, and changed since."""
@@ -203,24 +212,45 @@ class Pipeline:
 
 
 class _Routing:
-    """Work that is under way. `built` is what it made, once it is done; None if it is too early to make anything."""
+    """Work that is under way. `rest` are the portions of what it made, once it is done; none if that was too early.
+    `newer` are endpoints that were built meanwhile.
+    """
 
-    def __init__(self, read_at: float, changes: list[Change], steps: Steps[Resources | None]) -> None:
+    def __init__(self, read_at: float) -> None:
         self.read_at = read_at
-        self.changes = changes
-        self.built: Resources | None = None
-        self._steps = steps
+        self.changes: list[Change] = []
+        self.rest: deque[Portion] = deque()
+        self.newer: set[ResourceKey] = set()
+        self.steps: Steps[None] | None = None
 
     def work(self, clock: Callable[[], float], until: float) -> bool:
         """Whether it is done."""
         try:
-            next(self._steps)
-            while clock() < until:
-                next(self._steps)
-        except StopIteration as end:
-            self.built = end.value
-            return True
-        return False
+            while self.steps is not None:
+                next(self.steps)
+                if clock() >= until:
+                    return False
+        except StopIteration:
+            self.steps = None
+        return True
+
+    def done(self, portions: Iterable[Portion], newest: Portion) -> None:
+        """This is what it made, but for the newest of it."""
+        self.rest.extend(portions)
+        self._drop(newest.keys())
+        self.rest[0] |= newest
+        self.newer.clear()  # that was by the backends as they were
+
+    def take(self) -> Portion:
+        """The next portion, without what is newer."""
+        self._drop(self.newer)
+        self.newer.clear()
+        return self.rest.popleft()
+
+    def _drop(self, keys: Set[ResourceKey]) -> None:
+        for portion in self.rest:
+            for key in keys & portion.keys():
+                del portion[key]
 
 
 class _Endpoints:

@@ -50,8 +50,8 @@ OPTIONS: Final = (
 SETTLE: Final = 1.0
 """Seconds in which the rest of the fleet answers too before a refusal is reported; so there is one report a second."""
 
-MANY: Final = 500
-"""Changes of a revision that take milliseconds to be told: not to all streams in one go, then."""
+MANY: Final = 100
+"""Changes of a revision that take a while to be told: not to all streams in one go, then."""
 
 TELLING: Final = 0.002
 """Seconds that streams are told of such a revision, and a response is encoded, at a time."""

@@ -159,11 +159,18 @@ class Store:
         oldest = self._history[0].number - 1 if self._history else 0
         return f"the history reaches from revision {oldest} to {self._number}"
 
-    def _changes(self, resources: Mapping[ResourceKey, Resource | None]) -> Iterable[ResourceChange]:
-        for (type_, name), new in resources.items():
-            old = self._resources[type_].get(name)
+    def differing(
+        self, resources: Mapping[ResourceKey, Resource | None]
+    ) -> Iterable[tuple[ResourceKey, Resource | None]]:
+        """Those that are not so in the snapshot."""
+        for key, new in resources.items():
+            old = self._resources[key[0]].get(key[1])
             if old is not new and (old is None or new is None or old.version != new.version):
-                yield ResourceChange(type_, name, old, new)
+                yield key, new
+
+    def _changes(self, resources: Mapping[ResourceKey, Resource | None]) -> Iterable[ResourceChange]:
+        for (type_, name), new in self.differing(resources):
+            yield ResourceChange(type_, name, self._resources[type_].get(name), new)
 
     def _write(self, change: ResourceChange, now: float) -> None:
         type_, name, old, new = change

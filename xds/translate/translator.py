@@ -146,7 +146,14 @@ class Translator:
             self._ledger.report("source", self._state.reported)
         if stale.hosts or stale.ingresses or stale.default_backend or stale.tls:
             return (yield from self._update_routing(stale, now))
-        return TrafficChange(endpoints=self.used_of(stale.endpoints))
+        return TrafficChange(endpoints=(yield from self._used(stale.endpoints)))
+
+    def _used(self, services: Iterable[Key]) -> Steps[frozenset[BackendKey]]:
+        found: set[BackendKey] = set()
+        for service in services:
+            found |= self.used_of([service])
+            yield
+        return frozenset(found)
 
     def _update_routing(self, stale: Stale, now: datetime) -> Steps[TrafficChange]:
         for key in stale.ingresses:
@@ -155,11 +162,12 @@ class Translator:
         hosts = yield from self._translate_hosts(stale.hosts)
         default = stale.default_backend and self._translate_default()
         tls, certificates = (yield from self._translate_tls(now)) if stale.tls else (False, False)
-        yield
-        backends, gone = self._backends.changes()
+        backends, gone = yield from self._backends.changes()
         for backend in gone:
             self._ledger.report(("endpoints", backend), ())
-        return TrafficChange(hosts, default, tls, certificates, backends, self.used_of(stale.endpoints) | backends)
+            yield
+        used = yield from self._used(stale.endpoints)
+        return TrafficChange(hosts, default, tls, certificates, backends, used | backends)
 
     def _translate_ingress(self, key: Key) -> None:
         findings = Findings()
@@ -235,10 +243,14 @@ class _BackendUse:
         for key in released:
             self._release(key)
 
-    def changes(self) -> tuple[frozenset[BackendKey], frozenset[BackendKey]]:
+    def changes(self) -> Steps[tuple[frozenset[BackendKey], list[BackendKey]]]:
         """The backends that are new, different or gone since `publish`, and of these the ones that are gone."""
-        changed = frozenset(key for key in self._touched if self.known.get(key) != self.published.get(key))
-        return changed, frozenset(key for key in changed if key not in self.known)
+        changed: set[BackendKey] = set()
+        for key in self._touched:
+            if self.known.get(key) != self.published.get(key):
+                changed.add(key)
+            yield
+        return frozenset(changed), [key for key in changed if key not in self.known]
 
     def publish(self) -> None:
         for key in self._touched:

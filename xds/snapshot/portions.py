@@ -1,0 +1,52 @@
+"""A change of many resources as several small ones, so that what is urgent comes in between."""
+
+from collections.abc import Mapping
+from itertools import chain
+from typing import Final, TypeAlias
+
+from xds.snapshot.resource import Resource, ResourceType
+from xds.snapshot.store import ResourceKey
+from xds.steps import Steps
+
+Portion: TypeAlias = dict[ResourceKey, Resource | None]
+
+SIZE: Final = 250
+"""Resources at a time: to commit them, and to tell a stream, takes some milliseconds."""
+
+_TOGETHER: Final = frozenset({ResourceType.SECRET, ResourceType.LISTENER, ResourceType.ROUTES})
+
+_TURNS: Final = 8
+_WILDCARD: Final = 3
+
+
+def portions(changes: Mapping[ResourceKey, Resource | None], size: int) -> Steps[list[Portion]]:
+    """In an order in which no request finds less than it would before or after all of them: clusters come before and go
+    after the virtual hosts that name them, hosts come before and go after wildcards that cover them.
+
+    One portion, even if it is empty, where all must change at once: a host is moved to HTTPS with its listener.
+
+    Args:
+        changes: What differs from the snapshot; None: it is to be no more.
+        size: Of a portion, at most.
+    """
+    turns: list[list[tuple[ResourceKey, Resource | None]]] = [[] for _ in range(_TURNS)]
+    for (type_, name), resource in changes.items():
+        if len(changes) <= size or type_ in _TOGETHER:
+            return [dict(changes)]
+        turn = _turn(type_, name)
+        turns[turn if resource is not None else _TURNS - 1 - turn].append(((type_, name), resource))
+        yield
+    for wildcards, come in ((turns[_WILDCARD], True), (turns[_TURNS - 1 - _WILDCARD], False)):
+        wildcards.sort(key=lambda each: len(each[0][1]), reverse=come)  # the longest one covers a host
+    ordered = list(chain.from_iterable(turns))
+    found: list[Portion] = []
+    for start in range(0, len(ordered), size):
+        found.append(dict(ordered[start : start + size]))
+        yield
+    return found or [{}]
+
+
+def _turn(type_: ResourceType, name: str) -> int:
+    if type_ is ResourceType.VIRTUAL_HOST:
+        return _WILDCARD if "/*" in name else 2
+    return 1 if type_ is ResourceType.CLUSTER else 0
