@@ -12,7 +12,7 @@ from xds.translate.ledger import News
 
 def problems(count: int) -> tuple[Problem, ...]:
     about = ObjectRef("Ingress", "default", "web")
-    return tuple(Problem(about, "Reason", f"{number}", "Correct it.") for number in range(count))
+    return tuple(Problem(about, "Reason", f"{number:02}", "Correct it.") for number in reversed(range(count)))
 
 
 @pytest.mark.parametrize("turns", [0, 1, 10])
@@ -27,5 +27,5 @@ async def test_all_is_logged_in_order(turns: int) -> None:
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-    assert [line["message"] for line in lines] == [*map(str, range(count)), "0"]
+    assert [line["message"] for line in lines] == [*(f"{number:02}" for number in range(count)), "00"]
     assert [line["event"] for line in lines] == ["problem"] * count + ["problem_solved"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -14,6 +15,9 @@ from xds.kube.lease import Leadership, NotLeader, now, timestamp
 from xds.kube.outage import Declined, Outage, check
 from xds.kube.pages import every, find
 from xds.kube.problem import ObjectRef, Problem
+
+PORTION: Final = 50
+"""News that are looked at at a time: there may be one for each of thousands of Ingresses."""
 
 LOOK_AFTER: Final = 600.0
 """Seconds between two looks at what still stands."""
@@ -48,13 +52,15 @@ class EventWriter:
         self._uid = uid
         self._namespaces = tuple(namespaces)
         self._desk: Desk | None = None
+        self._news: deque[tuple[Problem, bool]] = deque()
         self._outage = Outage("events", _GRANT)
         self._wake = asyncio.Event()
 
     def note(self, appeared: Iterable[Problem], solved: Iterable[Problem]) -> None:
         """These problems came, these went. Who doesn't lead looks at all there are when that changes."""
         if self._desk is not None:
-            self._desk.take(appeared, solved)
+            self._news.extend((problem, True) for problem in appeared)
+            self._news.extend((problem, False) for problem in solved)
             self._wake.set()
 
     async def run(self) -> None:
@@ -70,6 +76,7 @@ class EventWriter:
     async def _lead(self) -> None:
         existing = await self._existing()
         self._desk = desk = Desk(self._uid)
+        self._news.clear()
         desk.adopt(existing, self._problems())
         look_at = now() + LOOK_AFTER
         while self._leadership.is_leader():
@@ -78,10 +85,18 @@ class EventWriter:
                 _tell_of_dropped(desk)
                 desk.remind(now())
             self._wake.clear()
-            if saying := desk.next(now()):
+            if self._news:
+                self._take_some(desk)
+                await asyncio.sleep(0)
+            elif saying := desk.next(now()):
                 await self._say(saying, desk)
             else:
                 await self._rest(min(look_at, desk.due()))
+
+    def _take_some(self, desk: Desk) -> None:
+        for _ in range(min(PORTION, len(self._news))):
+            problem, appeared = self._news.popleft()
+            desk.take([problem], ()) if appeared else desk.take((), [problem])
 
     async def _rest(self, until: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -53,8 +53,11 @@ SETTLE: Final = 1.0
 MANY: Final = 100
 """Changes of a revision that take a while to be told: not to all streams in one go, then."""
 
+LONG: Final = 500
+"""Resources of a response that take milliseconds to be encoded."""
+
 TELLING: Final = 0.002
-"""Seconds that streams are told of such a revision, and a response is encoded, at a time."""
+"""Seconds that streams are told of such a revision, and such a response is encoded, at a time."""
 
 ABORT_TIMEOUT: Final = 5.0
 """Seconds for the words with which a stream is ended."""
@@ -302,7 +305,7 @@ class AdsService:
 
     async def _encoded(self, response: Response) -> bytes:
         """In between, everyone else gets on, but for those who wait for a large one, too: mostly for the same."""
-        if len(response.resources) < MANY:
+        if len(response.resources) < LONG:
             return self._encoder.encode(response)
         async with self._encoding:
             return await self._encoded_slowly(response)
