@@ -1,12 +1,21 @@
-"""No test hangs, a failure is said at once, and what a test counted (`record_property`) at the end."""
+"""No test hangs, a failure is said at once, and what a test counted (`record_property`) at the end.
+
+Generated examples are the same in each run, so that a change is not held up by what it didn't change; to try others:
+HYPOTHESIS_PROFILE=default.
+"""
 
 import asyncio
 import functools
 import inspect
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("same", derandomize=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 ASYNC: Final = 0.75
 """Of a test's time: what a coroutine gets of it. Ended from within it cleans up; ended by pytest-timeout it leaves

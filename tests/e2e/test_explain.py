@@ -2,7 +2,7 @@
 
 Covers: generated requests on generated Ingresses: status, backend, the path it is sent, where a redirect leads, the
 certificate of the connection. XDS_EXPLAIN_EXAMPLES says how many requests are tried with each set of options, and the
-number is printed.
+number is printed; with HYPOTHESIS_PROFILE=default they are others each time.
 Excludes: the cases that people think of (test_route_table).
 """
 

@@ -154,9 +154,9 @@ class Client:
         for item in response.resources:
             if item.name in news and self.interests[type_].covers(item.name):
                 self.refused[type_][item.name] = item.version
-        together = {name for name in news.union(response.removed) if self.interests[type_].covers(name)}
+        together = news.union(response.removed)
         if len(together) > 1:
-            self.again[type_] |= together
+            self.again[type_] |= set(filter(self.interests[type_].covers, together))
         return self._answer(response, words)
 
     def answer(self, type_: ResourceType, bad: str = "bad") -> list[Response]:
@@ -368,9 +368,11 @@ class Client:
             self.configured.clear()
         for name in gone:
             self.told[type_].pop(name, None)
-        self.told[type_] |= {item.name: item for item in response.resources}
-        self.again[type_] -= {item.name for item in response.resources}.union(response.removed)
-        self.again_all.discard(type_)
+        sent = {item.name: item for item in response.resources}
+        self.told[type_] |= sent
+        if not self.again[type_] or sent.keys() >= self.again[type_]:  # else a part of what was refused comes first
+            self.again_all.discard(type_)
+        self.again[type_] -= sent.keys() | set(response.removed)
         self.wire[type_] = response
         self.news[type_] = news
         self.seen.add((type_, response.nonce))
