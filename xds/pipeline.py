@@ -150,9 +150,13 @@ class Pipeline:
 
     def _commit(self, routing: "_Routing", built: Resources, read_at: float, now: float) -> Progress:
         """The next portion of routing that is done, if it made any."""
-        revision = self.store.commit(built | routing.take(), read_at=read_at, now=now) if routing.rest else None
         if routing.rest:
-            return Progress(revision)
+            portion = built | routing.take()
+            revision = self.store.commit(portion, read_at=read_at, now=now, unfinished=bool(routing.rest))
+            if routing.rest:
+                return Progress(revision)
+        else:
+            revision = None
         self._routing = None
         return Progress(revision, tuple(routing.changes))
 

@@ -6,11 +6,13 @@ world. Excludes what one type says by itself (test_answers), and whether an Envo
 
 import pytest
 
-from tests.support.ads_client import CDS, EDS, LDS, RDS, SDS, VHDS
-from tests.support.objects import certificate, ingress, path, rule, secret, service, tls
-from tests.support.plane import Plane, cluster, site
+from tests.support.ads_client import BEACON, CDS, EDS, LDS, RDS, SDS, VHDS
+from tests.support.objects import certificate, ingress, path, rule, secret, service, slice_of, tls
+from tests.support.plane import Plane, cluster, site, until
+from xds.kube.change import Applied, Batch
 from xds.kube.objects import KubeObject
 from xds.protocol.messages import Variant
+from xds.snapshot.resource import resource
 
 WEB, API = cluster("web"), cluster("api")
 H2C = {"port": 80, "appProtocol": "kubernetes.io/h2c"}
@@ -181,5 +183,39 @@ async def test_a_new_listener_waits_for_new_clusters(plane: Plane, variant: Vari
     await client.subscribe(EDS, WEB)
     await client.accept(EDS, WEB)
     await client.accept(LDS, "https")
+    await client.accept_hosts("http/web.example")
+    await client.expect_nothing()
+
+
+async def test_a_large_change_is_told_at_its_end_and_endpoints_meanwhile(
+    plane: Plane, variant: Variant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is committed in portions. An Envoy makes all its routes anew for each response with virtual hosts."""
+    monkeypatch.setattr("xds.pipeline.SIZE", 1)
+    names = ("web", "api", "shop")
+    plane.apply(*(each for name in names for each in site(name)))
+    client = await plane.proxy(variant)
+    edited = (Applied(ingress(name, rule(f"{name}.example", path("/new", name)))) for name in names)
+    plane.pipeline.take(Batch(tuple(edited), 0.0))
+    portions = plane.portions()
+    assert next(portions).unfinished
+    await client.expect_nothing()
+    plane.pipeline.take(Batch((Applied(slice_of("web", "10.0.0.2")),), 0.0))
+    next(portions)
+    await client.accept(EDS, WEB)
+    await client.expect_nothing()
+    assert not [*portions][-1].unfinished
+    await client.accept_hosts(*(f"http/{name}.example" for name in names))
+    await client.expect_nothing()
+
+
+async def test_a_large_change_is_told_even_if_nothing_remains_for_its_end(plane: Plane, variant: Variant) -> None:
+    plane.apply(*site("web"))
+    client = await plane.proxy(variant)
+    old = plane.pipeline.store.resources(VHDS)["http/web.example"]
+    plane.commit({(VHDS, old.name): resource(VHDS, old.name, old.body + old.body)}, unfinished=True)
+    await client.expect_nothing()
+    await until(lambda: BEACON not in plane.asked(SDS))  # nothing else wakes the stream
+    plane.commit({}, unfinished=False)
     await client.accept_hosts("http/web.example")
     await client.expect_nothing()

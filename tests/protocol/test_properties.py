@@ -103,8 +103,19 @@ def operations(*, delta: bool) -> st.SearchStrategy[list[Operation]]:
     )
     unroutes = st.tuples(st.just("unroute"), st.just(RDS), st.tuples(st.sampled_from([*NAMES[RDS], *NAMES[VHDS]])))
     answers = st.tuples(st.sampled_from(["ack", "ack", "ack", "nack", "wait"]), types, st.just(()))
+    portions = st.tuples(st.sampled_from(["begin", "end"]), st.just(CDS), st.just(()))
     reconnects = st.just(("reconnect", CDS, ()))
-    kinds = [by_type, routes, answers, answers, *([unroutes, reconnects] if delta else [])]
+    kinds = [
+        by_type,
+        by_type,
+        routes,
+        routes,
+        answers,
+        answers,
+        answers,
+        portions,
+        *([unroutes, reconnects] if delta else []),
+    ]
     return st.lists(st.one_of(*kinds), max_size=60)
 
 
@@ -115,6 +126,9 @@ def act(operation: Operation, content: Content, client: Client) -> None:
             (client.ack if verb == "ack" else client.nack)(type_)
         case "wait":
             content.world.pass_time(0.8)
+        case "begin" | "end":
+            content.world.unfinished = verb == "begin"
+            content.world.commit()
         case "subscribe":
             client.subscribe(type_, *names)
         case "unsubscribe":
@@ -161,6 +175,8 @@ def in_use(client: Client, virtual_hosts: dict[str, str]) -> dict[str, str]:
 
 
 def check(client: Client, content: Content) -> None:
+    content.world.unfinished = False
+    content.world.commit()
     client.settle()
     view = client.view
     for type_ in client.view.types:

@@ -4,7 +4,7 @@ comes out goes over a real gRPC stream on loopback.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -104,6 +104,14 @@ class Plane:
                 self._light_beacon()
         return revision
 
+    def portions(self) -> Iterator[Revision]:
+        """The revisions that what was given to the pipeline comes to, each told before the next is made."""
+        while self.pipeline.busy:
+            revision = self.pipeline.work(self._clock, urgent=0, routing=0).revision
+            if revision is not None:
+                self.ads.publish(revision)
+                yield revision
+
     # What the clients do.
 
     def delta(self, node: str = "envoy-1", issued: Issued | None = None, address: str = "") -> DeltaClient:
@@ -173,10 +181,10 @@ class Plane:
         self._stack.push_async_callback(client.close)
         return client.open()
 
-    def commit(self, resources: Mapping[ResourceKey, Resource | None]) -> None:
+    def commit(self, resources: Mapping[ResourceKey, Resource | None], *, unfinished: bool | None = None) -> None:
         """Put something into the snapshot that no object asks for."""
         now = self._clock()
-        revision = self.pipeline.store.commit(resources, read_at=now, now=now)
+        revision = self.pipeline.store.commit(resources, read_at=now, now=now, unfinished=unfinished)
         if revision is not None:
             self.ads.publish(revision)
 

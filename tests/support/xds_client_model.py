@@ -33,6 +33,7 @@ class World:
         self.served = self.fleet.verdicts.served
         self.clients: list[Client] = []
         self.now = 100.0
+        self.unfinished = False
         self.commit(**kinds)
 
     def commit(self, **kinds: Bodies) -> Revision | None:
@@ -43,7 +44,7 @@ class World:
             for kind, bodies in kinds.items()
             for name, body in bodies.items()
         }
-        revision = self.store.commit(changes, read_at=self.now, now=self.now)
+        revision = self.store.commit(changes, read_at=self.now, now=self.now, unfinished=self.unfinished)
         served = self.fleet.follow(revision) if revision is not None else None
         if served is not None:
             self.tell(served)
@@ -318,6 +319,9 @@ class Client:
         type_, covers = response.type, self.interests[response.type].covers
         told, again, all_ = self.told[type_], self.again[type_], type_ in self.again_all
         names = {item.name for item in response.resources}
+        if self.view.unfinished and not full and type_ is not EDS:
+            asked = {name for name in names if route_configuration_of(name) in self.configured}
+            assert all_ or names <= again | asked, "an update amid a change"
         if full:
             assert news or all_ or again or set(told) - names, "a full set without news"
             existing = set(filter(covers, self.view.resources(type_)))

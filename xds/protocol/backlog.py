@@ -1,6 +1,5 @@
 """What a proxy has still to be told of one type."""
 
-import sys
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
@@ -211,19 +210,12 @@ class Backlog:
             self.everything or self.asked or (free and self.upserts) or any(name not in held for name in self.removals)
         )
 
-    def take(self, *, free: bool, held: Set[str], whole: bool, limit: int = sys.maxsize) -> Taken:
-        """Take out what goes into the next response.
-
-        Args:
-            free: Updates may go, not only what was asked for.
-            held: Removals that must wait.
-            whole: It holds the full set, so nothing can stay behind but these, and it must repeat them.
-            limit: If there are more updates, the oldest revisions of that many at least, and removals come later.
+    def take(self, *, free: bool, held: Set[str], whole: bool) -> Taken:
+        """Take out what goes into the next response. `whole`: it holds the full set, so nothing can stay behind but
+        the removals that are held, and those it must repeat.
         """
         asked, everything, doubt, before = self.asked, self.everything, self._doubt, self.before
-        parted = free and not everything and len(self.upserts) > limit
-        upserts = self._take_oldest(limit) if parted else self._take_upserts(all_=free or whole or everything)
-        held = self.removals.keys() if self.upserts and parted else held
+        upserts = self._take_upserts(all_=free or whole or everything)
         kept, released = self._take_removals(held, whole=whole or everything) if self.removals else ({}, {})
         self.asked, self.everything, self.before, self._doubt = frozenset(), False, None, None
         since = min(map(self._since.pop, (*upserts, *released)), default=None)
@@ -239,18 +231,6 @@ class Backlog:
             upserts, self.upserts = self.upserts, {}
             return upserts
         return {name: self.upserts.pop(name) for name in self.asked if name in self.upserts}
-
-    def _take_oldest(self, limit: int) -> dict[str, Resource | None]:
-        """With whole revisions, streams that are to be told of the same ones share responses."""
-        taken = self._take_upserts(all_=False)
-        last = None
-        for name, revision in self._since.items():
-            if len(taken) >= limit and revision != last:
-                break
-            if name in self.upserts:
-                taken[name] = self.upserts.pop(name)
-                last = revision
-        return taken
 
     def _take_removals(self, held: Set[str], *, whole: bool) -> tuple[dict[str, Resource], dict[str, Resource]]:
         """What the response must repeat although the store has lost it, and what it removes; both by name."""

@@ -31,6 +31,11 @@ class Fleet:
         # There is no VHDS in the state of the world.
         self._composers = {Variant.SOTW: inlined, Variant.DELTA: Composer(View(store)) if vhds else inlined}
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether the rest of a change will follow: of the types other than endpoints nothing is told until then."""
+        return self.verdicts.served.unfinished
+
     def composer(self, variant: Variant) -> Composer:
         """Makes the responses for a stream, of the snapshot as that sees it."""
         return self._composers[variant]

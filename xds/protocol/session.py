@@ -141,8 +141,8 @@ class Session:
         return tuple(lacks(self._watches, resources, self._verdicts, self._view))
 
     def deadline(self) -> float | None:
-        """When `take_responses` should be called even if nothing happens."""
-        if not self._is_timed:
+        """When `take_responses` should be called even if nothing happens. The end of what is unfinished happens."""
+        if not self._is_timed or self._view.unfinished:
             return None
         ends = (self._end_of_warming(), self._end_of_patience(), self._end_of_resuming())
         return min((at for at in ends if at is not None), default=None)
@@ -335,6 +335,7 @@ class Session:
         if type_ is ResourceType.CLUSTER and self._end_of_resuming() is not None:
             return None
         free = updates_are_free(type_, self._watches, self._warming) or self._is_out_of_patience(now)
+        free = free and (type_ is ResourceType.ENDPOINTS or not self._view.unfinished)
         held = held_removals(watch, self._watches, free=free)
         flight = watch.send(self._composer, free=free, held=held, now=now)
         if flight and type_ is ResourceType.CLUSTER:

@@ -105,7 +105,12 @@ class Verdicts:
                 self._begin(change, revision.number)
         changes = {(change.type, change.name): change.new for change in revision.changes}
         before = {(change.type, change.name): self.served.get(change.type, change.name) for change in unserved}
-        served = self.served.commit(changes | self._kept(changes), read_at=revision.read_at, now=revision.committed_at)
+        served = self.served.commit(
+            changes | self._kept(changes),
+            read_at=revision.read_at,
+            now=revision.committed_at,
+            unfinished=revision.unfinished,
+        )
         # Also where it makes no difference to what is served: proxies have been spared, or have refused, what is over.
         settled = tuple(change._replace(old=change.new) for change in unserved if before[_key(change)] == change.new)
         if not settled:

@@ -1,6 +1,5 @@
 """One type on one stream: what is subscribed, what the proxy has still to be told, and what it said about the rest."""
 
-import sys
 from collections.abc import Mapping, Set
 from dataclasses import replace
 from math import inf
@@ -23,9 +22,6 @@ FULL_SET: Final = frozenset({ResourceType.LISTENER, ResourceType.CLUSTER})
 
 https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#grouping-resources-into-responses
 """
-
-UPDATES: Final = 250
-"""Changed virtual hosts in a response: endpoints go between it and the next, and not behind megabytes."""
 
 MESSAGE_LIMIT: Final = 4096
 """Characters kept of the words of a rejection: they may quote whole resources."""
@@ -64,10 +60,6 @@ class Watch:
     @property
     def sends_full_set(self) -> bool:
         return self._variant is Variant.SOTW and self.type in FULL_SET
-
-    @property
-    def _limit(self) -> int:
-        return UPDATES if self.type is ResourceType.VIRTUAL_HOST else sys.maxsize
 
     @property
     def rejection(self) -> Rejection | None:
@@ -177,8 +169,7 @@ class Watch:
         single = None if self.refusals or self.sends_full_set or not free else self.backlog.single
         if single is not None:
             return self._join(composer, single, now)
-        taken = self.backlog.take(free=free, held=held, whole=self.sends_full_set, limit=self._limit)
-        return self._fly(composer, taken, now)
+        return self._fly(composer, self.backlog.take(free=free, held=held, whole=self.sends_full_set), now)
 
     def recognize(self, version: str, now: float) -> None:
         """The proxy brought all that it should have from another stream, where it acknowledged it."""

@@ -125,9 +125,13 @@ class AdsService:
         """Tell the proxies that it concerns. The first revision lets waiting streams begin."""
         self._ready.set()
         self._reconsider()
+        before = self._fleet.unfinished
         served = self._fleet.follow(revision)
         if served is not None:
             self._tell(served)
+        if before and not self._fleet.unfinished:
+            for stream in self._streams:
+                stream.wake()
 
     async def complaints(self) -> Sequence[Complaint]:
         """What proxies refuse: waits until that may differ from what it was before."""

@@ -33,6 +33,7 @@ class Revision:
     the source but from what proxies accepted and refused.
 
     `inlined` is what it changed of the RouteConfigurations with their virtual hosts inside; see `InlinedRoutes`.
+    `unfinished`: more will follow that belongs to it.
     """
 
     number: int
@@ -41,6 +42,7 @@ class Revision:
     changes: tuple[ResourceChange, ...]
     inlined: tuple[ResourceChange, ...] = ()
     verdict: bool = False
+    unfinished: bool = False
 
     @property
     def size(self) -> int:
@@ -71,6 +73,12 @@ class Store:
         self._history_limit = history
         self._sizes: deque[int] = deque()
         self._number = 0
+        self._unfinished = False
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the snapshot is amid a change that comes in several revisions."""
+        return self._unfinished
 
     @property
     def revision(self) -> int:
@@ -111,18 +119,28 @@ class Store:
         return version_of(self._sums[ResourceType.ROUTES] + self._sums[ResourceType.VIRTUAL_HOST])
 
     def commit(
-        self, resources: Mapping[ResourceKey, Resource | None], *, read_at: float, now: float
+        self,
+        resources: Mapping[ResourceKey, Resource | None],
+        *,
+        read_at: float,
+        now: float,
+        unfinished: bool | None = None,
     ) -> Revision | None:
         """Make these resources (None: removed) part of the snapshot. Returns None when nothing differs, except that
-        the first commit always makes a revision: an empty snapshot is a snapshot.
+        the first commit always makes a revision: an empty snapshot is a snapshot; and so does one that ends a change.
+
+        `unfinished`: whether the rest of a change will follow; None: if it did before.
         """
         changes = tuple(self._changes(resources))
-        if not changes and self._number:
+        unfinished = self._unfinished if unfinished is None else unfinished
+        if not changes and self._number and unfinished >= self._unfinished:
             return None
+        self._unfinished = unfinished
         for change in changes:
             self._write(change, now)
         self._number += 1
-        revision = Revision(self._number, read_at, now, changes, tuple(self._inlined_changes()))
+        inlined = tuple(self._inlined_changes())
+        revision = Revision(self._number, read_at, now, changes, inlined, unfinished=unfinished)
         self._remember(revision)
         return revision
 

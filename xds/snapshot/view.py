@@ -29,6 +29,11 @@ class View:
         """The number of the newest revision; 0 before the first."""
         return self._store.revision
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether the rest of a change will follow."""
+        return self._store.unfinished
+
     def resources(self, type_: ResourceType) -> Mapping[str, Resource]:
         """All resources of a type by name. Only what went through `complete` may be sent."""
         return self._store.resources(type_)
