@@ -129,7 +129,14 @@ class AdsService:
         served = self._fleet.follow(revision)
         if served is not None:
             self._tell(served)
-        if before and not self._fleet.unfinished:
+        if before or self._fleet.unfinished:
+            self._approach_end(revision)
+
+    def _approach_end(self, portion: Revision) -> None:
+        """A change comes in several revisions, and is told at the end: all at once, so part of the work is done now."""
+        if any(stream.session.variant is Variant.DELTA for stream in self._streams):
+            self._encoder.prepare(Variant.DELTA, (change.new for change in portion.changes if change.new is not None))
+        if not self._fleet.unfinished:
             for stream in self._streams:
                 stream.wake()
 

@@ -1,6 +1,7 @@
 """Between the protocol's messages and the bytes of gRPC."""
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any as Untyped
 from typing import Final
@@ -130,6 +131,11 @@ class Encoder:
     def __init__(self) -> None:
         self._responses: WeakKeyDictionary[Response, bytes] = WeakKeyDictionary()
         self._entries: dict[tuple[Variant, str, str], tuple[ReferenceType[Resource], bytes]] = {}
+
+    def prepare(self, variant: Variant, resources: Iterable[Resource]) -> None:
+        """Encode these now, which will be in a response together with others."""
+        for resource in resources:
+            self._entry(variant, resource)
 
     def encode(self, response: Response) -> bytes:
         return finish(self.encoding(response))
