@@ -50,14 +50,11 @@ OPTIONS: Final = (
 SETTLE: Final = 1.0
 """Seconds in which the rest of the fleet answers too before a refusal is reported; so there is one report a second."""
 
-MANY: Final = 100
-"""Changes of a revision that take a while to be told: not to all streams in one go, then."""
-
-LONG: Final = 500
-"""Resources of a response that take milliseconds to be encoded."""
+MANY: Final = 500
+"""Changes of a revision that take milliseconds to be told: not to all streams in one go, then."""
 
 TELLING: Final = 0.002
-"""Seconds that streams are told of such a revision, and such a response is encoded, at a time."""
+"""Seconds that streams are told of such a revision, and a response is encoded, at a time."""
 
 ABORT_TIMEOUT: Final = 5.0
 """Seconds for the words with which a stream is ended."""
@@ -152,9 +149,11 @@ class AdsService:
             self._complaints_changed.set()
 
     def _tell(self, revision: Revision) -> None:
-        """At once, but for streams that have still to be told of a revision with many changes: these come in turn."""
+        """At once, but for streams that have still to be told of a revision with many changes, or of a portion: these
+        come in turn.
+        """
         spread = self._propagation.begin(revision)
-        many = len(revision.changes) >= MANY
+        many = revision.unfinished or len(revision.changes) >= MANY
         for variant, audience in self._audiences.items():
             for stream in audience.of(self._fleet.changes(revision, variant)):
                 if many or stream.untold:
@@ -316,7 +315,7 @@ class AdsService:
 
     async def _encoded(self, response: Response) -> bytes:
         """In between, everyone else gets on, but for those who wait for a large one, too: mostly for the same."""
-        if len(response.resources) < LONG:
+        if len(response.resources) < MANY:
             return self._encoder.encode(response)
         async with self._encoding:
             return await self._encoded_slowly(response)
