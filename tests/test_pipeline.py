@@ -151,6 +151,20 @@ def test_a_portion_that_is_told_later_has_no_older_endpoints(monkeypatch: pytest
     assert b"10.0.0.2" in addresses(built, f"default/{later}/80")
 
 
+@pytest.mark.parametrize("service_first", [True, False])
+def test_endpoints_that_are_as_before_outlive_those_of_the_backend_as_it_was(service_first: bool) -> None:
+    """A port gets another name, in the Service and in its slice, and both wait: in between no slice has the port."""
+    named = ({"name": name, "port": 8080} for name in ("http", "web"))
+    before, after = (slice_of("web", "10.0.0.1", ports=[port]) for port in named)
+    built = pipeline(SHOP[0], service("web", "http:80"), before)
+    edits = (Applied(service("web", "web:80")), Applied(after))
+    for edit in edits if service_first else reversed(edits):
+        take(built, edit)
+    built.work(lambda: 0.0, urgent=1, routing=1)
+    assert not built.busy
+    assert b"10.0.0.1" in addresses(built)
+
+
 def test_routing_that_is_done_later_has_no_older_endpoints() -> None:
     """The Service's port gets another name, and so the endpoints are built with the routing."""
     built = pipeline(*SHOP, slice_of("web", "10.0.0.1"))

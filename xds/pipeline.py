@@ -185,7 +185,8 @@ class Pipeline:
             yield
         found = yield from portions(differing, size)
         self._translator.publish()
-        newest: Resources = {}
+        # What was built meanwhile by the backends as they were differs from the snapshot now, or will.
+        newest: Resources = {key: built[key] for key in routing.newer & built.keys() if built[key] is not None}
         for again in self._again(change):  # what changed during that is little, and without an end if there were pauses
             newest |= again
         routing.done(found, newest)
