@@ -19,6 +19,7 @@ from xds.resources import attribution
 from xds.resources.builder import Builder, Resources
 from xds.resources.options import ProxyOptions
 from xds.snapshot.portions import SIZE, Portion, portions
+from xds.snapshot.resource import ResourceType
 from xds.snapshot.store import ResourceKey, Revision, Store
 from xds.steps import Steps
 from xds.translate.ledger import News
@@ -183,7 +184,7 @@ class Pipeline:
         for key, resource in self.store.differing(built):
             differing[key] = resource
             yield
-        found = yield from portions(differing, size)
+        found = yield from portions(differing, self.store.resources(ResourceType.CLUSTER), size)
         self._translator.publish()
         # What was built meanwhile by the backends as they were differs from the snapshot now, or will.
         newest: Resources = {key: built[key] for key in routing.newer & built.keys() if built[key] is not None}

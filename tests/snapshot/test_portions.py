@@ -4,6 +4,7 @@ Covers: order, sizes, and what is never parted. Excludes: what comes in between 
 """
 
 import itertools
+from collections.abc import Collection
 
 import pytest
 
@@ -21,8 +22,8 @@ def some(*keys: ResourceKey, there: bool = True) -> Portion:
     return {key: resource(*key, b"") if there else None for key in keys}
 
 
-def portions(changes: Portion, size: int) -> list[Portion]:
-    return finish(steps(changes, size))
+def portions(changes: Portion, size: int, clusters: Collection[str] = ("old",)) -> list[Portion]:
+    return finish(steps(changes, clusters, size))
 
 
 def test_what_is_needed_comes_first_and_goes_last() -> None:
@@ -65,6 +66,11 @@ def test_each_is_of_that_size_but_for_the_last(size: int) -> None:
 def test_hosts_change_at_once_with_their_listener(type_: ResourceType) -> None:
     changes = some((type_, "x"), (VHDS, HOST), (CDS, "web"))
     assert portions(changes, 1) == [changes]
+
+
+def test_a_cluster_changes_at_once_with_its_endpoints() -> None:
+    changes = some((EDS, "web"), (VHDS, HOST), (CDS, "web"))
+    assert portions(changes, 1, clusters=["web"]) == [changes]
 
 
 def test_no_change_is_a_portion() -> None:

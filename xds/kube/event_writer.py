@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections import deque
+import itertools
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -52,15 +52,17 @@ class EventWriter:
         self._uid = uid
         self._namespaces = tuple(namespaces)
         self._desk: Desk | None = None
-        self._news: deque[tuple[Problem, bool]] = deque()
+        self._news: dict[Problem, bool] = {}
         self._outage = Outage("events", _GRANT)
         self._wake = asyncio.Event()
 
     def note(self, appeared: Iterable[Problem], solved: Iterable[Problem]) -> None:
         """These problems came, these went. Who doesn't lead looks at all there are when that changes."""
         if self._desk is not None:
-            self._news.extend((problem, True) for problem in appeared)
-            self._news.extend((problem, False) for problem in solved)
+            for problem in appeared:
+                self._hear(problem, appeared=True)
+            for problem in solved:
+                self._hear(problem, appeared=False)
             self._wake.set()
 
     async def run(self) -> None:
@@ -72,11 +74,11 @@ class EventWriter:
                     await self._lead()
             finally:
                 self._desk = None
+                self._news.clear()
 
     async def _lead(self) -> None:
         existing = await self._existing()
         self._desk = desk = Desk(self._uid)
-        self._news.clear()
         desk.adopt(existing, self._problems())
         look_at = now() + LOOK_AFTER
         while self._leadership.is_leader():
@@ -93,10 +95,19 @@ class EventWriter:
             else:
                 await self._rest(min(look_at, desk.due()))
 
+    def _hear(self, problem: Problem, *, appeared: bool) -> None:
+        """What came and went before it was looked at is no news."""
+        if self._news.get(problem, appeared) is appeared:
+            self._news[problem] = appeared
+        else:
+            del self._news[problem]
+
     def _take_some(self, desk: Desk) -> None:
-        for _ in range(min(PORTION, len(self._news))):
-            problem, appeared = self._news.popleft()
-            desk.take([problem], ()) if appeared else desk.take((), [problem])
+        for problem in list(itertools.islice(self._news, PORTION)):
+            if self._news.pop(problem):
+                desk.take([problem], ())
+            else:
+                desk.take((), [problem])
 
     async def _rest(self, until: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -132,10 +132,13 @@ class AdsService:
     def _approach_end(self, portion: Revision) -> None:
         """A change comes in several revisions, and is told at the end: all at once, so part of the work is done now."""
         if any(stream.session.variant is Variant.DELTA for stream in self._streams):
-            self._encoder.prepare(Variant.DELTA, (change.new for change in portion.changes if change.new is not None))
+            types = self._fleet.composer(Variant.DELTA).view.types
+            news = (change.new for change in portion.changes if change.type in types and change.new is not None)
+            self._encoder.prepare(Variant.DELTA, news)
         if not self._fleet.unfinished:
-            for stream in self._streams:
-                stream.wake()
+            self._untold |= self._streams
+            if not self._telling:
+                self._tell_some()
 
     async def complaints(self) -> Sequence[Complaint]:
         """What proxies refuse: waits until that may differ from what it was before."""
@@ -190,9 +193,9 @@ class AdsService:
         """Before anything else is done with its session, as that takes the store for what it was told of. Who is not
         about to ask the session then wakes the writer.
         """
+        self._untold.pop(stream, None)
         if not stream.untold:
             return
-        self._untold.pop(stream, None)
         for revision, spread in stream.untold:
             self._update(stream, revision, spread)
             self._propagation.told(spread)

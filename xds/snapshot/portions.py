@@ -1,6 +1,6 @@
 """A change of many resources as several small ones, so that what is urgent comes in between."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import chain
 from typing import Final, TypeAlias
 
@@ -19,19 +19,24 @@ _TURNS: Final = 8
 _WILDCARD: Final = 3
 
 
-def portions(changes: Mapping[ResourceKey, Resource | None], size: int) -> Steps[list[Portion]]:
+def portions(
+    changes: Mapping[ResourceKey, Resource | None], clusters: Collection[str], size: int
+) -> Steps[list[Portion]]:
     """In an order in which no request finds less than it would before or after all of them: clusters come before and go
     after the virtual hosts that name them, hosts come before and go after wildcards that cover them.
 
-    One portion, even if it is empty, where all must change at once: a host is moved to HTTPS with its listener.
+    One portion, even if it is empty, where all must change at once: a host is moved to HTTPS with its listener, and a
+    cluster changes its protocol with its endpoints.
 
     Args:
         changes: What differs from the snapshot; None: it is to be no more.
+        clusters: Those in the snapshot.
         size: Of a portion, at most.
     """
     turns: list[list[tuple[ResourceKey, Resource | None]]] = [[] for _ in range(_TURNS)]
     for (type_, name), resource in changes.items():
-        if len(changes) <= size or type_ in _TOGETHER:
+        changes_cluster = type_ is ResourceType.CLUSTER and resource is not None and name in clusters
+        if len(changes) <= size or type_ in _TOGETHER or changes_cluster:
             return [dict(changes)]
         turn = _turn(type_, name)
         turns[turn if resource is not None else _TURNS - 1 - turn].append(((type_, name), resource))
