@@ -151,13 +151,12 @@ class Pipeline:
 
     def _commit(self, routing: "_Routing", built: Resources, read_at: float, now: float) -> Progress:
         """The next portion of routing that is done, if it made any."""
+        revision = None
         if routing.rest:
             portion = built | routing.take()
             revision = self.store.commit(portion, read_at=read_at, now=now, unfinished=bool(routing.rest))
-            if routing.rest:
-                return Progress(revision)
-        else:
-            revision = None
+        if routing.rest:
+            return Progress(revision)
         self._routing = None
         return Progress(revision, tuple(routing.changes))
 
@@ -184,13 +183,13 @@ class Pipeline:
         for key, resource in self.store.differing(built):
             differing[key] = resource
             yield
-        found = yield from portions(differing, self.store.resources(ResourceType.CLUSTER), size)
+        made = yield from portions(differing, self.store.resources(ResourceType.CLUSTER), size)
         self._translator.publish()
         # What was built meanwhile by the backends as they were differs from the snapshot now, or will.
         newest: Resources = {key: built[key] for key in routing.newer & built.keys() if built[key] is not None}
         for again in self._again(change):  # what changed during that is little, and without an end if there were pauses
             newest |= again
-        routing.done(found, newest)
+        routing.finish(made, newest)
 
     def _again(self, change: TrafficChange) -> Iterator[Resources]:
         """The endpoints that were built, and changed since."""
@@ -240,9 +239,9 @@ class _Routing:
             self.steps = None
         return True
 
-    def done(self, portions: Iterable[Portion], newest: Portion) -> None:
-        """This is what it made, but for the newest of it."""
-        self.rest.extend(portions)
+    def finish(self, made: Iterable[Portion], newest: Portion) -> None:
+        """This is what it made; what is in `newest` replaces what is older."""
+        self.rest.extend(made)
         self._drop(newest.keys())
         self.rest[0] |= newest
         self.newer.clear()  # that was by the backends as they were

@@ -122,23 +122,21 @@ class AdsService:
         """Tell the proxies that it concerns. The first revision lets waiting streams begin."""
         self._ready.set()
         self._reconsider()
-        before = self._fleet.unfinished
+        amid = self._fleet.unfinished
         served = self._fleet.follow(revision)
+        if amid or self._fleet.unfinished:
+            self._prepare(revision)
+        if amid and not self._fleet.unfinished:
+            self._untold |= self._streams  # what was held back
         if served is not None:
             self._tell(served)
-        if before or self._fleet.unfinished:
-            self._approach_end(revision)
 
-    def _approach_end(self, portion: Revision) -> None:
-        """A change comes in several revisions, and is told at the end: all at once, so part of the work is done now."""
+    def _prepare(self, portion: Revision) -> None:
+        """What comes in several revisions is told at the end, all at once: so part of the work is done now."""
         if any(stream.session.variant is Variant.DELTA for stream in self._streams):
             types = self._fleet.composer(Variant.DELTA).view.types
             news = (change.new for change in portion.changes if change.type in types and change.new is not None)
             self._encoder.prepare(Variant.DELTA, news)
-        if not self._fleet.unfinished:
-            self._untold |= self._streams
-            if not self._telling:
-                self._tell_some()
 
     async def complaints(self) -> Sequence[Complaint]:
         """What proxies refuse: waits until that may differ from what it was before."""

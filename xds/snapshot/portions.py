@@ -33,10 +33,12 @@ def portions(
         clusters: Those in the snapshot.
         size: Of a portion, at most.
     """
+    if len(changes) <= size:
+        return [dict(changes)]
     turns: list[list[tuple[ResourceKey, Resource | None]]] = [[] for _ in range(_TURNS)]
     for (type_, name), resource in changes.items():
         changes_cluster = type_ is ResourceType.CLUSTER and resource is not None and name in clusters
-        if len(changes) <= size or type_ in _TOGETHER or changes_cluster:
+        if type_ in _TOGETHER or changes_cluster:
             return [dict(changes)]
         turn = _turn(type_, name)
         turns[turn if resource is not None else _TURNS - 1 - turn].append(((type_, name), resource))
@@ -48,7 +50,7 @@ def portions(
     for start in range(0, len(ordered), size):
         found.append(dict(ordered[start : start + size]))
         yield
-    return found or [{}]
+    return found
 
 
 def _turn(type_: ResourceType, name: str) -> int:

@@ -33,7 +33,7 @@ class Revision:
     the source but from what proxies accepted and refused.
 
     `inlined` is what it changed of the RouteConfigurations with their virtual hosts inside; see `InlinedRoutes`.
-    `unfinished`: more will follow that belongs to it.
+    `unfinished`: it was made amid a change of which more will follow.
     """
 
     number: int
@@ -133,7 +133,8 @@ class Store:
         """
         changes = tuple(self._changes(resources))
         unfinished = self._unfinished if unfinished is None else unfinished
-        if not changes and self._number and unfinished >= self._unfinished:
+        ends = self._unfinished and not unfinished
+        if not changes and self._number and not ends:
             return None
         self._unfinished = unfinished
         for change in changes:
