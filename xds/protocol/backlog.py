@@ -118,23 +118,21 @@ class Backlog:
         [(name, base)] = self.upserts.items()
         return name, id(base), self._since[name]
 
-    def note(self, change: ResourceChange, revision: int) -> None:
-        """Something subscribed changed in the store. Latest wins; what is back to what the proxy has is forgotten."""
-        self.put(change.name, self.pop(change), change.new, revision)
-
-    def put(self, name: str, base: Resource | None, new: Resource | None, revision: int) -> None:
-        """The proxy has `base` and is to have `new`, since this revision."""
-        if new is not None:
-            if base is None or base.version != new.version:
-                self.upserts[name] = base
-        elif base is not None and self._removable:
+    def put(self, name: str, base: Resource | None, new: Resource | None, revision: int) -> bool:
+        """The proxy has `base`, which was taken out, and is to have `new`, since this revision. Returns whether that is
+        to be told: what is back to what the proxy has is not.
+        """
+        if new is not None and (base is None or base.version != new.version):
+            self.upserts[name] = base
+        elif new is None and base is not None and self._removable:
             self.removals[name] = Removal(base, revision)
-        elif base is not None:
-            self._remember(base)
-        if name in self.upserts or name in self.removals:
-            self._since.setdefault(name, revision)
         else:
+            if new is None and base is not None:
+                self._remember(base)
             self._since.pop(name, None)
+            return False
+        self._since.setdefault(name, revision)
+        return True
 
     def date_back(self, name: str) -> None:
         """What the proxy works with is older than anything, until it has accepted what it is to be told."""

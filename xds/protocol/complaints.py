@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from xds.protocol.events import Event, Rejected
+from xds.protocol.events import Rejected
 from xds.protocol.session import Session
 from xds.protocol.verdicts import Verdicts
 from xds.snapshot.resource import Resource
@@ -59,20 +59,7 @@ class Complaints:
     def __bool__(self) -> bool:
         return bool(self._heard)
 
-    def hear(self, events: Iterable[Event]) -> None:
-        """A proxy answered."""
-        for event in events:
-            if isinstance(event, Rejected):
-                self._note(event)
-
-    def standing(self, sessions: Iterable[Session]) -> list[Complaint]:
-        """What is refused now. It doesn't change for every proxy that refuses the same."""
-        refusing = Counter(key for session in sessions for key in session.refused())
-        self._heard = {key: heard for key, heard in self._heard.items() if self._stands(key, heard, refusing[key])}
-        self._made = {key: self._complaint(key, heard, refusing[key]) for key, heard in self._heard.items()}
-        return list(self._made.values())
-
-    def _note(self, event: Rejected) -> None:
+    def hear(self, event: Rejected) -> None:
         """Of those who refuse the same, the first has the word."""
         culprits = [(event.type, name, version) for name, version in event.rejection.culprits]
         blamed = [(each.type, each.name, each.version) for each in self._verdicts.blamed(event)]
@@ -80,6 +67,13 @@ class Complaints:
             known = self._heard.get((type_, name))
             if known is None or known.version != version:
                 self._heard[type_, name] = _Heard(version, event.rejection.message)
+
+    def standing(self, sessions: Iterable[Session]) -> list[Complaint]:
+        """What is refused now. It doesn't change for every proxy that refuses the same."""
+        refusing = Counter(key for session in sessions for key in session.refused())
+        self._heard = {key: heard for key, heard in self._heard.items() if self._stands(key, heard, refusing[key])}
+        self._made = {key: self._complaint(key, heard, refusing[key]) for key, heard in self._heard.items()}
+        return list(self._made.values())
 
     def _stands(self, key: ResourceKey, heard: _Heard, proxies: int) -> bool:
         """A new version that nobody has tried yet leaves things as they were."""

@@ -3,16 +3,20 @@
 from dataclasses import dataclass
 
 from xds.protocol.backlog import Taken
+from xds.protocol.events import Acknowledged
 from xds.protocol.messages import Response
 from xds.snapshot.resource import Resource
 
 
 @dataclass(frozen=True, slots=True)
 class Flight:
-    """A response that the proxy has not answered yet, and what was news in it."""
+    """A response that the proxy has not answered yet, what was news in it, and the event when the proxy takes it. One
+    object for all streams that were to be told of the same.
+    """
 
     response: Response
     news: Taken
+    acknowledged: Acknowledged
 
     @property
     def adds(self) -> bool:

@@ -57,20 +57,20 @@ class Session:
         "_brought",
         "_composer",
         "_names",
-        "_node",
         "_open",
         "_patience_until",
         "_resuming_until",
         "_since",
-        "_subscriptions",
         "_unserved",
         "_untold",
-        "_variant",
         "_verdicts",
         "_view",
         "_virtual_hosts",
         "_warming",
         "_watches",
+        "node",
+        "resubscribed",
+        "variant",
     )
 
     def __init__(self, fleet: Fleet, variant: Variant, *, now: float) -> None:
@@ -79,13 +79,13 @@ class Session:
         self._names = fleet.names
         self._brought = fleet.brought
         self._verdicts = fleet.verdicts
-        self._variant = variant
+        self.variant = variant
         self._since = now
-        self._node: Node | None = None
+        self.node: Node | None = None
         self._watches: dict[ResourceType, Watch] = {}
         # All others have nothing to say and nothing unanswered, and need not be asked.
         self._open: dict[ResourceType, Watch] = {}
-        self._subscriptions: Subscriptions | None = None
+        self.resubscribed = False
         self._virtual_hosts = VirtualHosts(self._view, self._watches, self._names)
         self._warming = Warming()
         self._patience_until: float | None = None
@@ -93,15 +93,6 @@ class Session:
         # Clusters that were sent before anyone asked for endpoints; None: all of them.
         self._untold: set[str] | None = set()
         self._unserved: dict[str, None] = {}
-
-    @property
-    def node(self) -> Node | None:
-        """Who is asking; None before the first request."""
-        return self._node
-
-    @property
-    def variant(self) -> Variant:
-        return self._variant
 
     @property
     def behind(self) -> int | None:
@@ -118,18 +109,16 @@ class Session:
 
     @property
     def subscriptions(self) -> Subscriptions:
-        """What is asked for, of all types that were asked for: the same object until that changes."""
-        if self._subscriptions is None:
-            self._subscriptions = tuple((type_, watch.subscription) for type_, watch in self._watches.items())
-        return self._subscriptions
+        """What is asked for, of all types that were asked for."""
+        return tuple((type_, watch.subscription) for type_, watch in self._watches.items())
 
     def status(self) -> Status:
         types = tuple(self._watches[type_].status() for type_ in ResourceType if type_ in self._watches)
-        return Status(self._variant, self._node, self._since, types, tuple(self._unserved))
+        return Status(self.variant, self.node, self._since, types, tuple(self._unserved))
 
     def pulse(self) -> Pulse:
         unanswered = tuple((type_, watch.sent_at) for type_, watch in self._open.items() if watch.flight)
-        return Pulse(self._node, self._since, self._watches.keys(), unanswered)
+        return Pulse(self.node, self._since, self._watches.keys(), unanswered)
 
     def refused(self) -> Iterator[ResourceKey]:
         """The resources that this proxy refused, and that didn't change since."""
@@ -139,6 +128,11 @@ class Session:
     def lacks(self, resources: Iterable[Resource]) -> tuple[Lack, ...]:
         """Which of these resources of the snapshot the proxy doesn't have, and why."""
         return tuple(lacks(self._watches, resources, self._verdicts, self._view))
+
+    @property
+    def restless(self) -> bool:
+        """Whether there may be something to say or unanswered, or time alone may change something."""
+        return bool(self._open) or self._is_timed
 
     def deadline(self) -> float | None:
         """When `take_responses` should be called even if nothing happens. The end of what is unfinished happens."""
@@ -153,13 +147,14 @@ class Session:
         Raises:
             ProtocolError: the stream must end.
         """
-        self._identify(request)
+        if self.node is None:
+            self._identify(request)
         type_ = _TYPES.get(request.type_url)
         if type_ not in self._view.types:
             return self._not_served(request.type_url)
         watch = self._watches.get(type_)
         if watch is None:
-            return self._first(Watch(type_, self._variant), request, now)
+            return self._first(Watch(type_, self.variant), request, now)
         # "The management server should not send a DiscoveryResponse for any DiscoveryRequest that has a stale nonce",
         # but in delta "must honor changes to the subscription state even if the nonce is stale".
         if isinstance(request, SotwRequest) and watch.is_stale(request.nonce):
@@ -168,43 +163,42 @@ class Session:
             return []
         self._open[type_] = watch
         events = self._answered(watch, request, now)
-        self._resubscribe(watch, request)
+        if not _is_repetition(request, watch.subscription):
+            self._resubscribe(watch, request)
         if not watch.is_open:
             del self._open[type_]
         return events
 
-    def update(self, revision: Revision) -> None:
-        """The store has become this revision. Costs what changed, not what is subscribed."""
+    def update(self, revision: Revision) -> bool:
+        """The store has become this revision. Costs what changed, not what is subscribed.
+
+        Returns whether the proxy is to be told of it.
+        """
         changes = self._view.changes(revision)
+        concerned = False
         for change in changes:
             watch = self._watches.get(change.type)
-            if watch is not None:
-                watch.note(change, revision)
+            if watch is not None and watch.note(change, revision):
                 self._open[change.type] = watch
+                concerned = True
         if ResourceType.ROUTES in self._open:
             self._virtual_hosts.changed(changes)
             self._virtual_hosts_changed()
+        return concerned
 
     def take_responses(self, now: float) -> list[Response]:
         """What may be sent now; each counts as sent from here on."""
         if self._is_timed:
             self._expire(now)
-        if not self._open:
-            return []
-        responses = self._send_due(now)
-        for type_ in [type_ for type_, watch in self._open.items() if not watch.is_open]:
-            del self._open[type_]
-        return responses
+        return self._send_due(now) if self._open else []
 
     def _identify(self, request: Request) -> None:
         # "Only the first request on a stream is guaranteed to carry the node identifier."
-        if self._node is not None:
-            return
         if request.node is None:
             raise ProtocolError(ErrorCode.INVALID_ARGUMENT, "the first request of a stream must have a node")
         if not self._view.revision:
             raise ProtocolError(ErrorCode.UNAVAILABLE, "there is no snapshot yet, try again")
-        self._node = request.node
+        self.node = request.node
 
     def _not_served(self, type_url: str) -> list[Event]:
         """A type that is not served is not answered: the stream serves the others."""
@@ -217,10 +211,12 @@ class Session:
         responses = []
         for type_ in send_order(self._open):
             watch = self._open.get(type_)
-            if watch is not None and watch.due:
-                flight = self._send(watch, now)
-                if flight:
-                    responses.append(flight.response)
+            if watch is None or watch.flight is not None:
+                continue
+            if not watch.is_open:
+                del self._open[type_]
+            elif flight := self._send(watch, now):
+                responses.append(flight.response)
         if self._patience_until is not None and kept_waiting(self._watches) == inf:
             self._patience_until = None
         return responses
@@ -241,7 +237,7 @@ class Session:
 
     def _virtual_hosts_changed(self) -> None:
         """What is to be told of them may be more, and their subscription another."""
-        self._subscriptions = None
+        self.resubscribed = True
         if ResourceType.VIRTUAL_HOST in self._watches:
             self._open[ResourceType.VIRTUAL_HOST] = self._watches[ResourceType.VIRTUAL_HOST]
 
@@ -269,7 +265,7 @@ class Session:
         known = request.initial_resource_versions if isinstance(request, DeltaRequest) else {}
         check_count(len(known), request.type_url)
         self._watches[watch.type] = self._open[watch.type] = watch
-        self._subscriptions = None
+        self.resubscribed = True
         if watch.type is ResourceType.ROUTES:
             self._virtual_hosts.brought(filter(demand.subscription.covers, known))
         if known:
@@ -303,8 +299,6 @@ class Session:
         return [watch.acknowledge(now)]
 
     def _resubscribe(self, watch: Watch, request: Request) -> None:
-        if _is_repetition(request, watch.subscription):
-            return
         demand = self._demand(watch.subscription, request)
         if demand.everything and watch.flight:
             # What is in flight will be the proxy's, whether or not it was asked for when it was removed.
@@ -313,7 +307,7 @@ class Session:
         before = watch.subscription
         watch.ask(demand)
         if watch.subscription is not before:
-            self._subscriptions = None
+            self.resubscribed = True
             if watch.type is ResourceType.ROUTES:
                 self._virtual_hosts.unsubscribed()
                 self._virtual_hosts_changed()
@@ -334,19 +328,26 @@ class Session:
         type_ = watch.type
         if type_ is ResourceType.CLUSTER and self._end_of_resuming() is not None:
             return None
-        free = updates_are_free(type_, self._watches, self._warming) or self._is_out_of_patience(now)
-        free = free and (type_ is ResourceType.ENDPOINTS or not self._view.unfinished)
-        held = held_removals(watch, self._watches, free=free)
+        free = type_ is ResourceType.ENDPOINTS or self._is_free(type_, now)
+        held = held_removals(watch, self._watches, free=free) if watch.backlog.removals else frozenset()
         flight = watch.send(self._composer, free=free, held=held, now=now)
-        if flight and type_ is ResourceType.CLUSTER:
+        if flight is None:
+            return None
+        if type_ is ResourceType.CLUSTER:
             self._clusters_sent(flight.news)
-        elif flight and type_ is ResourceType.ENDPOINTS:
+        elif type_ is ResourceType.ENDPOINTS and self._warming.until:
             self._warming.end(resource.name for resource in flight.response.resources)
             self._warming.end(flight.response.removed)
-        elif flight and type_ is ResourceType.ROUTES:
+        elif type_ is ResourceType.ROUTES:
             self._virtual_hosts.sent(resource.name for resource in flight.response.resources)
             self._virtual_hosts_changed()
         return flight
+
+    def _is_free(self, type_: ResourceType, now: float) -> bool:
+        """Whether updates of a type may go now. Those of endpoints may always."""
+        if self._view.unfinished:
+            return False
+        return updates_are_free(type_, self._watches, self._warming) or self._is_out_of_patience(now)
 
     def _clusters_sent(self, news: Taken) -> None:
         """A cluster that is new or changed warms until its endpoints are sent, and Envoy doesn't ask for what it has.

@@ -16,16 +16,16 @@ class Trials:
     and is at last refused alone, while all others are acknowledged on the way.
     """
 
-    __slots__ = ("_parts",)
+    __slots__ = ("parts",)
 
     def __init__(self) -> None:
-        self._parts: list[dict[str, Resource | None]] = []  # the next is the last
+        self.parts: list[dict[str, Resource | None]] = []  # the next is the last
 
     def __len__(self) -> int:
-        return sum(map(len, self._parts))
+        return sum(map(len, self.parts))
 
     def __iter__(self) -> Iterator[tuple[str, Resource | None]]:
-        return (item for part in self._parts for item in part.items())
+        return (item for part in self.parts for item in part.items())
 
     @property
     def adds(self) -> bool:
@@ -38,25 +38,22 @@ class Trials:
         middle = (len(names) + 1) // 2
         for half in (names[middle:], names[:middle]):
             if half:
-                self._parts.append({name: suspects[name] for name in half})
+                self.parts.append({name: suspects[name] for name in half})
 
     def take(self) -> dict[str, Resource | None]:
         """What to send next."""
-        return self._parts.pop()
+        return self.parts.pop()
 
     def __contains__(self, name: str) -> bool:
-        return any(name in part for part in self._parts)
-
-    def __bool__(self) -> bool:
-        return bool(self._parts)
+        return any(name in part for part in self.parts)
 
     def pop(self, name: str) -> Resource | None:
         """The base of a name that waits here, and does so no more."""
-        base = next(part[name] for part in self._parts if name in part)
+        base = next(part[name] for part in self.parts if name in part)
         self.forget(lambda each: each != name)
         return base
 
     def forget(self, covers: Callable[[str], bool]) -> None:
         """Drop what this doesn't cover."""
-        parts = ({name: base for name, base in part.items() if covers(name)} for part in self._parts)
-        self._parts = list(filter(None, parts))
+        parts = ({name: base for name, base in part.items() if covers(name)} for part in self.parts)
+        self.parts = list(filter(None, parts))

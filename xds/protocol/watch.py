@@ -39,6 +39,7 @@ class Watch:
         "backlog",
         "flight",
         "refusals",
+        "sends_full_set",
         "subscription",
         "trials",
         "type",
@@ -47,6 +48,7 @@ class Watch:
     def __init__(self, type_: ResourceType, variant: Variant) -> None:
         self.type = type_
         self._variant = variant
+        self.sends_full_set = variant is Variant.SOTW and type_ in FULL_SET
         self.subscription: Subscription = unasked(type_)
         self.backlog = Backlog(removable=variant is Variant.DELTA or self.sends_full_set)
         self.flight: Flight | None = None
@@ -56,10 +58,6 @@ class Watch:
         self._sent: tuple[str, float] | None = None  # a Stamp once somebody looks
         self._acknowledged: tuple[str, float] | None = None
         self._rejection: Rejection | None = None
-
-    @property
-    def sends_full_set(self) -> bool:
-        return self._variant is Variant.SOTW and self.type in FULL_SET
 
     @property
     def rejection(self) -> Rejection | None:
@@ -74,12 +72,12 @@ class Watch:
     @property
     def due(self) -> bool:
         """Whether there is something to say and nothing unanswered: at most one response is in flight."""
-        return self.flight is None and bool(self.backlog or self.trials)
+        return self.flight is None and bool(self.backlog or self.trials.parts)
 
     @property
     def is_open(self) -> bool:
         """Whether something is unsaid or unanswered."""
-        return bool(self.flight or self.backlog or self.trials)
+        return bool(self.flight or self.backlog or self.trials.parts)
 
     @property
     def adds(self) -> bool:
@@ -96,7 +94,7 @@ class Watch:
         """The oldest revision that the proxy may not work with yet: all before it are told and acknowledged. Infinite
         if there is none; 0 while it works with something else than what is served, since it refused that.
         """
-        if self.trials or any(refusal.apart for refusal in self.refusals.values()):
+        if self.trials.parts or any(refusal.apart for refusal in self.refusals.values()):
             return 0
         doubtful = self.backlog.doubtful
         if self.flight:
@@ -115,22 +113,22 @@ class Watch:
         """
         return self._nonce > 0 and nonce not in ("", str(self._nonce))
 
-    def note(self, change: ResourceChange, revision: Revision) -> None:
-        """A resource of this type is served differently."""
+    def note(self, change: ResourceChange, revision: Revision) -> bool:
+        """A resource of this type is served differently. Returns whether the proxy is to be told of it."""
         name = change.name
         if not self.subscription.covers(name):
-            return
+            return False
         if revision.verdict:
             self._revise(change, revision.number)
-            return
+            return self.backlog.covers(name)
         refusal = self.refusals.pop(name, None)
-        if refusal is None and not self.trials:
-            self.backlog.note(change, revision.number)
-        else:
-            apart = name in self.trials or (refusal is not None and refusal.apart)
-            self.backlog.put(name, self._base(change, refusal), change.new, revision.number)
-            if apart and change.new is not None:
-                self.backlog.date_back(name)
+        if refusal is None and not self.trials.parts:
+            return self.backlog.put(name, self.backlog.pop(change), change.new, revision.number)
+        apart = name in self.trials or (refusal is not None and refusal.apart)
+        told = self.backlog.put(name, self._base(change, refusal), change.new, revision.number)
+        if apart and change.new is not None:
+            self.backlog.date_back(name)
+        return told
 
     def spare(self, name: str, base: Resource) -> None:
         """The proxy brought this, and what replaced it was refused by others: it keeps what it has."""
@@ -162,7 +160,7 @@ class Watch:
 
         Returns None if there is nothing that the protocol has a word for.
         """
-        if self.trials:
+        if self.trials.parts:
             return self._fly(composer, self._try(), now)
         if not self.backlog.ready(free=free, held=held):
             return None
@@ -177,14 +175,14 @@ class Watch:
 
     def acknowledge(self, now: float) -> Acknowledged:
         """The proxy took what is in flight."""
-        response = self._land().response
+        flight = self._land()
         if self.refusals:
-            for resource in response.resources:
+            for resource in flight.response.resources:
                 refusal = self.refusals.get(resource.name)
                 if refusal and refusal.version == resource.version:
                     del self.refusals[resource.name]
-        self._acknowledged = response.version, now
-        return Acknowledged(self.type, response)
+        self._acknowledged = flight.response.version, now
+        return flight.acknowledged
 
     def reject(self, message: str, current: Mapping[str, Resource], now: float) -> Rejected:
         """The proxy refused what is in flight. What is known to be refused for its own sake does not go out again until
@@ -325,7 +323,7 @@ class Watch:
             for resource in response.resources:
                 if resource.name in self.refusals:
                     self.refusals[resource.name].base = resource
-        return self._launch(Flight(response, news), now)
+        return self._launch(Flight(response, news, Acknowledged(self.type, response)), now)
 
     def _launch(self, flight: Flight, now: float) -> Flight:
         response = flight.response

@@ -24,7 +24,7 @@ from xds.server.propagation import Propagation, Spread
 from xds.server.stream import Clock, Context, Stream
 from xds.server.tls import names_of
 from xds.server.watchdog import Watchdog
-from xds.server.writes import UNREAD, StuckError, Writes
+from xds.server.writes import UNREAD, Writes
 from xds.snapshot.resource import Resource
 from xds.snapshot.store import Revision, Store
 
@@ -168,10 +168,10 @@ class AdsService:
             self._tell_some()
 
     def _update(self, stream: Stream, revision: Revision, spread: Spread) -> None:
-        stream.session.update(revision)
-        self._follow(stream)
-        if stream.session.behind is not None:
+        if stream.session.update(revision):
             stream.lag.wait_for(spread)
+        if stream.session.resubscribed:
+            self._follow(stream)
 
     def _tell_some(self) -> None:
         until = self._clock() + TELLING
@@ -201,9 +201,8 @@ class AdsService:
 
     def _follow(self, stream: Stream) -> None:
         """What a session subscribes to may change with all that it is given and asked for."""
-        if stream.followed is not stream.session.subscriptions:
-            stream.followed = stream.session.subscriptions
-            self._audiences[stream.session.variant].follow(stream, stream.followed)
+        stream.session.resubscribed = False
+        self._audiences[stream.session.variant].follow(stream, stream.session.subscriptions)
 
     def close(self) -> None:
         """End all streams in order, also those to come: the server shuts down, and the proxies go elsewhere."""
@@ -279,14 +278,16 @@ class AdsService:
         """Read and write until the proxy ends the stream, or gRPC cancels: the proxy is gone, or the server stops.
 
         Raises:
-            ProtocolError: the proxy says what can't be answered.
+            ProtocolError: the proxy says what can't be answered, or doesn't read.
         """
         reader = asyncio.create_task(self._read(stream))
         reader.add_done_callback(lambda _: stream.end())
         try:
             while not stream.over:
                 for response in await stream.turn() or self._ask(stream):
-                    await self._write(stream, response)
+                    data = self._encoder.known(response) or await self._encoded(response)
+                    await self._writes.write(stream.writer, stream.context, data)
+                    self._metrics.pushes.counts[response.type] += 1
             if stream.error is not None:
                 raise stream.error
             if reader.done():
@@ -300,19 +301,12 @@ class AdsService:
         """Nothing more is to be sent once the stream is over."""
         if stream.over:
             return []
-        self._catch_up(stream)
+        if self._untold:
+            self._catch_up(stream)
         responses = stream.session.take_responses(self._clock())
-        if responses:
+        if stream.session.resubscribed:
             self._follow(stream)
         return responses
-
-    async def _write(self, stream: Stream, response: Response) -> None:
-        """Raises ProtocolError if the proxy doesn't read."""
-        try:
-            await self._writes.write(stream.writer, stream.context, await self._encoded(response))
-        except StuckError as error:
-            raise ProtocolError(ErrorCode.RESOURCE_EXHAUSTED, str(error)) from None
-        self._metrics.pushes.counts[response.type] += 1
 
     async def _encoded(self, response: Response) -> bytes:
         """In between, everyone else gets on, but for those who wait for a large one, too: mostly for the same."""
@@ -339,27 +333,33 @@ class AdsService:
             del data  # else a thousand streams keep the thousand names of their last request until the next
             if not stream.idle:
                 stream.wake()
-            elif responses := self._ask(stream):
-                stream.hand(responses)
-            else:
-                stream.set_timer()
+            elif stream.session.restless:
+                if responses := self._ask(stream):
+                    stream.hand(responses)
+                else:
+                    stream.set_timer()
 
     def _receive(self, stream: Stream, data: bytes, now: float) -> None:
         is_first = stream.session.node is None
-        self._catch_up(stream)
+        if self._untold:
+            self._catch_up(stream)
         request = self._requests.decode(stream.session.variant, data)
         if is_first:
             self._admit(stream, request)
         events = stream.session.receive(request, now)
-        self._follow(stream)
-        for revision in self._fleet.judge(events, now):
-            self._tell(revision)
-        self._complaints.hear(events)
-        if events:
-            self._reconsider()
+        if stream.session.resubscribed:
+            self._follow(stream)
         if is_first:
             _log.info("proxy_connected", peer=stream.peer, node=stream.node, variant=str(stream.session.variant))
+        if events:
+            self._hear(stream, events, now)
+
+    def _hear(self, stream: Stream, events: Iterable[Event], now: float) -> None:
+        """What a proxy says may concern all of them."""
+        for revision in self._fleet.judge(events, now):
+            self._tell(revision)
         self._note(stream, events, now)
+        self._reconsider()
 
     def _admit(self, stream: Stream, request: Request) -> None:
         """Raises ProtocolError if the peer may not be the node that it says it is."""
@@ -375,17 +375,14 @@ class AdsService:
             match event:
                 case Acknowledged():
                     self._metrics.acks.counts[event.type] += 1
-                    self._answered(stream, now)
+                    self._propagation.answered(stream.lag, stream.session.behind, now)
                 case Rejected():
+                    self._complaints.hear(event)
                     self._metrics.nacks.counts[event.type] += 1
-                    self._answered(stream, now)
+                    self._propagation.answered(stream.lag, stream.session.behind, now)
                     _log_rejection(stream, event)
                 case Unserved(type_url=type_url):
                     _log.warning("type_not_served", peer=stream.peer, node=stream.node, type_url=type_url[:200])
-
-    def _answered(self, stream: Stream, now: float) -> None:
-        if stream.lag:
-            self._propagation.answered(stream.lag, stream.session.behind, now)
 
 
 async def _abort(context: Context, error: ProtocolError) -> None:

@@ -27,6 +27,8 @@ class Spread:
 class Lag:
     """The revisions that one stream has not answered yet, oldest first."""
 
+    __slots__ = ("_spreads",)
+
     def __init__(self) -> None:
         self._spreads: deque[Spread] = deque()
 
@@ -61,7 +63,8 @@ class Propagation:
         """A stream answered, and is now `behind` by revisions from that number on (None: by none)."""
         for spread in lag.answered(behind):
             spread.answered_at = now
-            self._observe(spread)
+            if not spread.streams:
+                self._observe(spread)
 
     def told(self, spread: Spread) -> None:
         """A stream was told, which counted for one that hasn't answered until then."""

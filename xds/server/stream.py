@@ -8,7 +8,7 @@ import grpc
 
 from xds.protocol.errors import ProtocolError
 from xds.protocol.messages import Response
-from xds.protocol.session import Session, Subscriptions
+from xds.protocol.session import Session
 from xds.server.propagation import Lag, Spread
 from xds.snapshot.store import Revision
 
@@ -29,7 +29,6 @@ class Stream:
         "_waiter",
         "context",
         "error",
-        "followed",
         "lag",
         "node",
         "over",
@@ -49,7 +48,6 @@ class Stream:
         self.peer = str(context.peer())
         self.lag = Lag()
         self.node = ""
-        self.followed: Subscriptions = ()
         self.untold: list[tuple[Revision, Spread]] = []
         self.over = False
         self.error: ProtocolError | None = None
@@ -64,14 +62,16 @@ class Stream:
         """Whether the writer waits for its turn."""
         return self._waiter is not None
 
-    async def turn(self) -> Sequence[Response]:
+    def turn(self) -> asyncio.Future[Sequence[Response]]:
         """Wait for what is to be sent; nothing, if the session is to be asked."""
+        turn: asyncio.Future[Sequence[Response]] = self._loop.create_future()
         if self._called:
             self._called = False
-            return ()
-        self.set_timer()
-        self._waiter = self._loop.create_future()
-        return await self._waiter
+            turn.set_result(())
+        else:
+            self.set_timer()
+            self._waiter = turn
+        return turn
 
     def hand(self, responses: Sequence[Response]) -> None:
         """Give an idle writer what the session was just asked for."""
@@ -81,8 +81,10 @@ class Stream:
 
     def wake(self) -> None:
         """Let the writer ask the session: now if it is idle, else when it has written what it is at."""
-        self._called = not self.idle
-        self.hand(())
+        if self._waiter is None:
+            self._called = True
+        else:
+            self.hand(())
 
     def end(self, error: ProtocolError | None = None) -> None:
         """Let the writer end when it is idle, with the error if there is one."""
@@ -92,8 +94,9 @@ class Stream:
 
     def set_timer(self) -> None:
         """Have the writer woken when the session may have something to say though nothing happens."""
+        if self._timer is not None:
+            self.stop_timer()
         deadline = self.session.deadline()
-        self.stop_timer()
         if deadline is not None:
             self._timer = self._loop.call_later(max(0.0, deadline - self._clock()), self.wake)
 

@@ -137,6 +137,10 @@ class Encoder:
         for resource in resources:
             self._entry(variant, resource)
 
+    def known(self, response: Response) -> bytes | None:
+        """The response encoded, if it is already."""
+        return self._responses.get(response)
+
     def encode(self, response: Response) -> bytes:
         return finish(self.encoding(response))
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import grpc
 
+from xds.protocol.errors import ErrorCode, ProtocolError
 from xds.server.stream import Context
 
 WRITE_TIMEOUT: Final = 60.0
@@ -29,13 +30,6 @@ AT_ONCE: Final = 8 * 1024 * 1024
 _Task = asyncio.Task[Any]
 
 
-class StuckError(Exception):
-    """The proxy didn't read."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"nothing was read for {seconds:.0f} s")
-
-
 class Writes:
     """One timer watches over all of them: one for each would cost more than many a write."""
 
@@ -52,7 +46,7 @@ class Writes:
         """Write to a stream. It belongs to this task, the current one, which has no other.
 
         Raises:
-            StuckError: it took longer than WRITE_TIMEOUT, or longer than UNREAD when gRPC ended the stream.
+            ProtocolError: the proxy didn't read for WRITE_TIMEOUT, or for UNREAD when gRPC ended the stream.
         """
         try:
             if len(data) >= LARGE:
@@ -65,7 +59,8 @@ class Writes:
             seconds = self._clock() - self._began.get(task, self._clock())
             # As asyncio.timeout does: https://docs.python.org/3/library/asyncio-task.html#asyncio.Task.uncancel
             if (task in self._stuck or seconds >= UNREAD) and (not task.cancelling() or task.uncancel() == 0):
-                raise StuckError(seconds) from None
+                text = f"nothing was read for {seconds:.0f} s"
+                raise ProtocolError(ErrorCode.RESOURCE_EXHAUSTED, text) from None
             raise
         finally:
             self._began.pop(task, None)
