@@ -358,19 +358,6 @@ class AdsService:
         """What a proxy says may concern all of them."""
         for revision in self._fleet.judge(events, now):
             self._tell(revision)
-        self._note(stream, events, now)
-        self._reconsider()
-
-    def _admit(self, stream: Stream, request: Request) -> None:
-        """Raises ProtocolError if the peer may not be the node that it says it is."""
-        if request.node is None:
-            return  # the session refuses that
-        stream.node = request.node.id
-        why_not = self._authorize(names_of(stream.context.auth_context()), request.node)
-        if why_not:
-            raise ProtocolError(ErrorCode.PERMISSION_DENIED, why_not)
-
-    def _note(self, stream: Stream, events: Iterable[Event], now: float) -> None:
         for event in events:
             match event:
                 case Acknowledged():
@@ -383,6 +370,16 @@ class AdsService:
                     _log_rejection(stream, event)
                 case Unserved(type_url=type_url):
                     _log.warning("type_not_served", peer=stream.peer, node=stream.node, type_url=type_url[:200])
+        self._reconsider()
+
+    def _admit(self, stream: Stream, request: Request) -> None:
+        """Raises ProtocolError if the peer may not be the node that it says it is."""
+        if request.node is None:
+            return  # the session refuses that
+        stream.node = request.node.id
+        why_not = self._authorize(names_of(stream.context.auth_context()), request.node)
+        if why_not:
+            raise ProtocolError(ErrorCode.PERMISSION_DENIED, why_not)
 
 
 async def _abort(context: Context, error: ProtocolError) -> None:

@@ -62,6 +62,8 @@ class Store:
 
     It is written by `commit` alone and may be read at any time. The version of a type is the sum of the hashes of its
     resources, so that one changed endpoint costs the same among ten clusters and ten thousand.
+
+    `revision` is the number of the newest revision; 0 before the first commit.
     """
 
     def __init__(self, history: int = HISTORY) -> None:
@@ -72,18 +74,13 @@ class Store:
         self._history: deque[Revision] = deque()
         self._history_limit = history
         self._sizes: deque[int] = deque()
-        self._number = 0
+        self.revision = 0
         self._unfinished = False
 
     @property
     def unfinished(self) -> bool:
         """Whether the snapshot is amid a change that comes in several revisions."""
         return self._unfinished
-
-    @property
-    def revision(self) -> int:
-        """The number of the newest revision; 0 before the first commit."""
-        return self._number
 
     @property
     def history(self) -> tuple[Revision, ...]:
@@ -134,14 +131,14 @@ class Store:
         changes = tuple(self._changes(resources))
         unfinished = self._unfinished if unfinished is None else unfinished
         ends = self._unfinished and not unfinished
-        if not changes and self._number and not ends:
+        if not changes and self.revision and not ends:
             return None
         self._unfinished = unfinished
         for change in changes:
             self._write(change, now)
-        self._number += 1
+        self.revision += 1
         inlined = tuple(self._inlined_changes())
-        revision = Revision(self._number, read_at, now, changes, inlined, unfinished=unfinished)
+        revision = Revision(self.revision, read_at, now, changes, inlined, unfinished=unfinished)
         self._remember(revision)
         return revision
 
@@ -152,7 +149,7 @@ class Store:
             UnknownRevisionError: when the history doesn't reach from one to the other.
         """
         revisions = [revision for revision in self._history if start < revision.number <= end]
-        if not 0 <= start <= end <= self._number or len(revisions) != end - start:
+        if not 0 <= start <= end <= self.revision or len(revisions) != end - start:
             raise UnknownRevisionError(self._reach())
         merged: dict[ResourceKey, ResourceChange] = {}
         for change in (change for revision in revisions for change in revision.changes):
@@ -176,7 +173,7 @@ class Store:
 
     def _reach(self) -> str:
         oldest = self._history[0].number - 1 if self._history else 0
-        return f"the history reaches from revision {oldest} to {self._number}"
+        return f"the history reaches from revision {oldest} to {self.revision}"
 
     def differing(
         self, resources: Mapping[ResourceKey, Resource | None]
