@@ -163,7 +163,7 @@ class AdsService:
                     self._untold[stream] = None
                 else:
                     self._update(stream, revision, spread)
-                    stream.wake()
+                    self._prompt(stream)
         if not self._telling:
             self._tell_some()
 
@@ -179,7 +179,7 @@ class AdsService:
             while self._untold:
                 stream = next(iter(self._untold))
                 self._catch_up(stream)
-                stream.wake()
+                self._prompt(stream)
                 if self._clock() >= until:
                     break
         finally:  # a mistake with one stream must not keep the others waiting for ever
@@ -189,7 +189,7 @@ class AdsService:
 
     def _catch_up(self, stream: Stream) -> None:
         """Before anything else is done with its session, as that takes the store for what it was told of. Who is not
-        about to ask the session then wakes the writer.
+        about to ask the session then prompts the writer.
         """
         self._untold.pop(stream, None)
         if not stream.untold:
@@ -228,7 +228,7 @@ class AdsService:
     def _catch_all_up(self) -> None:
         for stream in list(self._untold):
             self._catch_up(stream)
-            stream.wake()
+            self._prompt(stream)
 
     def _handler(self, variant: Variant) -> Callable[[AsyncIterator[bytes], Context], Coroutine[Any, Any, None]]:
         async def handle(_: AsyncIterator[bytes], context: Context) -> None:
@@ -297,6 +297,18 @@ class AdsService:
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
 
+    def _prompt(self, stream: Stream) -> None:
+        """Something happened: an idle writer is given what there is to say, at once, as the session is at hand. With a
+        thousand streams it would have to be fetched from memory again.
+        """
+        if not stream.idle:
+            stream.wake()
+        elif stream.session.restless:
+            if responses := self._ask(stream):
+                stream.hand(responses)
+            else:
+                stream.set_timer()
+
     def _ask(self, stream: Stream) -> list[Response]:
         """Nothing more is to be sent once the stream is over."""
         if stream.over:
@@ -331,13 +343,7 @@ class AdsService:
         while isinstance(data := await stream.context.read(), bytes):
             self._receive(stream, data, self._clock())
             del data  # else a thousand streams keep the thousand names of their last request until the next
-            if not stream.idle:
-                stream.wake()
-            elif stream.session.restless:
-                if responses := self._ask(stream):
-                    stream.hand(responses)
-                else:
-                    stream.set_timer()
+            self._prompt(stream)
 
     def _receive(self, stream: Stream, data: bytes, now: float) -> None:
         is_first = stream.session.node is None
