@@ -23,7 +23,7 @@ Source: https://docs.kernel.org/filesystems/multigrain-ts.html; Git calls such f
 https://git-scm.com/docs/racy-git
 """
 
-STEP = 5
+STEP = 3
 """Milliseconds in which nothing changes once who changed something is no longer at it."""
 
 AT_ONCE = 20
