@@ -8,7 +8,7 @@ import pytest
 from xds.protocol.subscription import Subscription
 from xds.server.audience import Audience
 from xds.snapshot.resource import ResourceType
-from xds.snapshot.store import ResourceChange
+from xds.snapshot.store import ResourceChange, by_type
 
 CDS, EDS, *_ = ResourceType
 EVERYTHING = Subscription(wildcard=True)
@@ -24,7 +24,7 @@ def names(*names: str) -> Subscription:
 
 
 def told(audience: Audience[str], *changes: tuple[ResourceType, str]) -> list[str]:
-    return list(audience.of(ResourceChange(type_, name, None, None) for type_, name in changes))
+    return list(audience.of(by_type(ResourceChange(type_, name, None, None) for type_, name in changes)))
 
 
 def test_those_are_told_who_asked_for_the_name_or_for_everything(audience: Audience[str]) -> None:

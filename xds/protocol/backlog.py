@@ -1,7 +1,9 @@
 """What a proxy has still to be told of one type."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
+from functools import partial
+from operator import is_
 from typing import Final, TypeAlias
 
 from xds.protocol.subscription import Subscription
@@ -14,6 +16,8 @@ BEFORE: Final = 0
 VANISHED_LIMIT: Final = 1000
 """Names remembered of what vanished without a word: what returns after that is sent, even if the proxy has it."""
 
+
+_is_none = partial(is_, None)  # `None in values` asks each resource whether it is equal
 
 Single: TypeAlias = tuple[str, int, int]
 """One change and nothing else: equal for all streams that are to be told of it and have the same object as base."""
@@ -98,7 +102,7 @@ class Backlog:
     @property
     def adds(self) -> bool:
         """Whether something is to be sent that the proxy doesn't have yet."""
-        return self.everything or bool(self.asked) or None in self.upserts.values()
+        return self.everything or bool(self.asked) or any(map(_is_none, self.upserts.values()))
 
     @property
     def since(self) -> int | None:
@@ -117,6 +121,31 @@ class Backlog:
             return None
         [(name, base)] = self.upserts.items()
         return name, id(base), self._since[name]
+
+    def note(self, changes: Iterable[ResourceChange], subscription: Subscription, revision: int) -> bool:
+        """Resources changed in the store. Latest wins; what is back to what the proxy has is forgotten. Returns whether
+        any that is subscribed is to be told.
+        """
+        told = False
+        names, covers, upserts, since = subscription.names, subscription.covers, self.upserts, self._since
+        plain = not self.removals and not self.vanished and self.before is None
+        for change in changes:
+            _, name, old, new = change
+            if name not in names and not covers(name):
+                continue
+            if new is None or not plain:
+                told |= self.put(name, self.pop(change), new, revision)
+                plain = plain and new is not None
+                continue
+            # As above, for what most changes are: in a storm, this is what most of the time goes to.
+            base = upserts.pop(name, old)
+            if base is None or base.version != new.version:
+                upserts[name] = base
+                since.setdefault(name, revision)
+                told = True
+            else:
+                since.pop(name, None)
+        return told
 
     def put(self, name: str, base: Resource | None, new: Resource | None, revision: int) -> bool:
         """The proxy has `base`, which was taken out, and is to have `new`, since this revision. Returns whether that is
@@ -219,7 +248,7 @@ class Backlog:
         since = min(map(self._since.pop, (*upserts, *released)), default=None)
         bases = {**upserts, **released} if released else upserts
         added = asked.difference(kept) if kept else asked
-        if None in upserts.values():
+        if any(map(_is_none, upserts.values())):
             added = added.union(name for name, base in upserts.items() if base is None)
         names = asked.union(upserts, released) if upserts or released else asked
         return Taken(names, everything, added, tuple(kept.values()), since, oldest(since, doubt), bases, before)

@@ -8,7 +8,7 @@ from xds.protocol.messages import Variant
 from xds.protocol.reconnect import Brought
 from xds.protocol.subscription import NameSets
 from xds.protocol.verdicts import Verdicts
-from xds.snapshot.store import ResourceChange, Revision, Store
+from xds.snapshot.store import ChangesByType, Revision, Store
 from xds.snapshot.view import Inline, InlinedView, View
 
 
@@ -40,7 +40,7 @@ class Fleet:
         """Makes the responses for a stream, of the snapshot as that sees it."""
         return self._composers[variant]
 
-    def changes(self, revision: Revision, variant: Variant) -> Iterable[ResourceChange]:
+    def changes(self, revision: Revision, variant: Variant) -> ChangesByType:
         """What a revision changes for the streams of a variant."""
         return self.composer(variant).view.changes(revision)
 

@@ -176,13 +176,13 @@ class Session:
         """
         changes = self._view.changes(revision)
         concerned = False
-        for change in changes:
-            watch = self._watches.get(change.type)
-            if watch is not None and watch.note(change, revision):
-                self._open[change.type] = watch
+        for type_, of_type in changes.items():
+            watch = self._watches.get(type_)
+            if watch is not None and watch.note(of_type, revision):
+                self._open[type_] = watch
                 concerned = True
         if ResourceType.ROUTES in self._open:
-            self._virtual_hosts.changed(changes)
+            self._virtual_hosts.changed(changes.get(ResourceType.ROUTES, ()))
             self._virtual_hosts_changed()
         return concerned
 

@@ -67,9 +67,8 @@ class VirtualHosts:
                 names = frozenset(filter(watch.subscription.covers, names))
             watch.backlog.ask(self._names.share(names))
 
-    def changed(self, changes: Iterable[ResourceChange]) -> None:
+    def changed(self, routes: Iterable[ResourceChange]) -> None:
         """RouteConfigurations went, or are back before the proxy was told that they went."""
-        routes = [change for change in changes if change.type is ResourceType.ROUTES]
         gone = self._configured.intersection(change.name for change in routes if change.new is None)
         if gone:
             self._abandon(gone)

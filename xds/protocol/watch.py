@@ -1,6 +1,6 @@
 """One type on one stream: what is subscribed, what the proxy has still to be told, and what it said about the rest."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 from math import inf
 from typing import Final
@@ -113,17 +113,22 @@ class Watch:
         """
         return self._nonce > 0 and nonce not in ("", str(self._nonce))
 
-    def note(self, change: ResourceChange, revision: Revision) -> bool:
-        """A resource of this type is served differently. Returns whether the proxy is to be told of it."""
+    def note(self, changes: Iterable[ResourceChange], revision: Revision) -> bool:
+        """Resources of this type are served differently. Returns whether the proxy is to be told of it."""
+        if not (revision.verdict or self.refusals or self.trials.parts):
+            return self.backlog.note(changes, self.subscription, revision.number)
+        told = False
+        for change in changes:
+            if self.subscription.covers(change.name):
+                told |= self._note(change, revision)
+        return told
+
+    def _note(self, change: ResourceChange, revision: Revision) -> bool:
         name = change.name
-        if not self.subscription.covers(name):
-            return False
         if revision.verdict:
             self._revise(change, revision.number)
             return self.backlog.covers(name)
         refusal = self.refusals.pop(name, None)
-        if refusal is None and not self.trials.parts:
-            return self.backlog.put(name, self.backlog.pop(change), change.new, revision.number)
         apart = name in self.trials or (refusal is not None and refusal.apart)
         told = self.backlog.put(name, self._base(change, refusal), change.new, revision.number)
         if apart and change.new is not None:

@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 
 from xds.protocol.subscription import Subscription
 from xds.snapshot.resource import ResourceType
-from xds.snapshot.store import ResourceChange
+from xds.snapshot.store import ChangesByType
 
 S = TypeVar("S")
 
@@ -38,20 +38,17 @@ class Audience(Generic[S]):
         for type_, subscription in self._followed.pop(stream, {}).items():
             self._leave(stream, type_, subscription)
 
-    def of(self, changes: Iterable[ResourceChange]) -> Iterable[S]:
+    def of(self, changes: ChangesByType) -> Iterable[S]:
         """The streams that subscribe to something that changed, each once."""
         found: dict[S, None] = {}
         for group in self._concerned(changes):
             found.update(group)
         return found
 
-    def _concerned(self, changes: Iterable[ResourceChange]) -> Iterator[Mapping[S, None]]:
-        names: dict[ResourceType, list[str]] = {}
-        for change in changes:
-            names.setdefault(change.type, []).append(change.name)
-        for type_, changed in names.items():
+    def _concerned(self, changes: ChangesByType) -> Iterator[Mapping[S, None]]:
+        for type_, changed in changes.items():
             for subscription, streams in self._groups[type_].items():
-                if any(map(subscription.covers, changed)):
+                if any(subscription.covers(change.name) for change in changed):
                     yield streams
 
     def _leave(self, stream: S, type_: ResourceType, subscription: Subscription) -> None:

@@ -1,8 +1,8 @@
 """The current snapshot, and a bounded history of the revisions that led to it."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
 from xds.snapshot.inlined import InlinedRoutes
@@ -26,6 +26,16 @@ class ResourceChange(NamedTuple):
     new: Resource | None
 
 
+ChangesByType: TypeAlias = Mapping[ResourceType, Sequence[ResourceChange]]
+
+
+def by_type(changes: Iterable[ResourceChange]) -> ChangesByType:
+    found: dict[ResourceType, list[ResourceChange]] = {}
+    for change in changes:
+        found.setdefault(change.type, []).append(change)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Revision:
     """One commit. `number` counts from 1 in this process; `read_at` is when the change was read from the source and
@@ -33,7 +43,7 @@ class Revision:
     the source but from what proxies accepted and refused.
 
     `inlined` is what it changed of the RouteConfigurations with their virtual hosts inside; see `InlinedRoutes`.
-    `unfinished`: it was made amid a change of which more will follow.
+    `unfinished`: it was made amid a change of which more will follow. `by_type` are the changes again.
     """
 
     number: int
@@ -43,6 +53,10 @@ class Revision:
     inlined: tuple[ResourceChange, ...] = ()
     verdict: bool = False
     unfinished: bool = False
+    by_type: ChangesByType = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_type", by_type(self.changes))
 
     @property
     def size(self) -> int:

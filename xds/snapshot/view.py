@@ -6,7 +6,7 @@ from weakref import WeakValueDictionary
 
 from xds.snapshot.inlined import InlinedResource
 from xds.snapshot.resource import Resource, ResourceType, route_configuration_of
-from xds.snapshot.store import ResourceChange, Revision, Store
+from xds.snapshot.store import ChangesByType, ResourceChange, Revision, Store
 
 _INLINED: Final = frozenset({ResourceType.ROUTES, ResourceType.VIRTUAL_HOST})
 
@@ -56,8 +56,9 @@ class View:
         """The version of all resources of a type together."""
         return self._store.version(type_)
 
-    def changes(self, revision: Revision) -> Iterable[ResourceChange]:
-        return revision.changes
+    def changes(self, revision: Revision) -> ChangesByType:
+        """What a revision changes."""
+        return revision.by_type
 
     def complete(self, resource: Resource) -> Resource:
         """The same with its body."""
@@ -88,15 +89,17 @@ class InlinedView(View):
     def version(self, type_: ResourceType) -> str:
         return self._store.inlined_version() if type_ is ResourceType.ROUTES else super().version(type_)
 
-    def changes(self, revision: Revision) -> Iterable[ResourceChange]:
-        if not any(change.type in _INLINED for change in revision.changes):
-            return revision.changes
-        others = (change for change in revision.changes if change.type not in _INLINED)
-        return (*others, *revision.inlined, *self._unchanged(revision))
+    def changes(self, revision: Revision) -> ChangesByType:
+        if _INLINED.isdisjoint(revision.by_type):
+            return revision.by_type
+        others = {type_: changes for type_, changes in revision.by_type.items() if type_ not in _INLINED}
+        routes = (*revision.inlined, *self._unchanged(revision))
+        return {**others, ResourceType.ROUTES: routes} if routes else others
 
     def _unchanged(self, revision: Revision) -> Iterator[ResourceChange]:
         """The RouteConfigurations with parts that the revision speaks of, though they are as they were."""
-        parts = (change.new for change in revision.changes if change.type in _INLINED and change.new is not None)
+        changes = (change for type_ in sorted(_INLINED & revision.by_type.keys()) for change in revision.by_type[type_])
+        parts = (change.new for change in changes if change.new is not None)
         names = {self.holder(part).name for part in parts}.difference(change.name for change in revision.inlined)
         for name in sorted(names & self._store.inlined_routes.keys()):
             routes = self._store.inlined_routes[name]
