@@ -26,6 +26,9 @@ https://git-scm.com/docs/racy-git
 STEP = 3
 """Milliseconds in which nothing changes once who changed something is no longer at it."""
 
+CHUNK = 64 * 1024
+"""Bytes that are read at a time of a file that grows."""
+
 AT_ONCE = 20
 """Files that overtake at a time: there may be as many as are read."""
 
@@ -34,16 +37,22 @@ NOWHERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 
 
 def _contents(path: Path) -> tuple[bytes, os.stat_result]:
-    """What the file holds, one byte over the limit at most, and its state before that was read.
+    """What the file holds, little more than the limit at most, and its state before that was read.
 
     Raises:
         OSError: it can't be read, or is a pipe, a device …, which could block.
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError("it is not a regular file")
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-        status = os.fstat(file.fileno())
-        return file.read(MAX_FILE_BYTES + 1), status
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a file object asks the kernel four times more
+    try:
+        status = os.fstat(descriptor)
+        raw = os.read(descriptor, min(status.st_size, MAX_FILE_BYTES) + 1)
+        while len(raw) <= MAX_FILE_BYTES and (more := os.read(descriptor, CHUNK)):
+            raw += more
+        return raw, status
+    finally:
+        os.close(descriptor)
 
 
 class _Reading:
