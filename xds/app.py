@@ -166,6 +166,8 @@ class ControlPlane:
             if not self._pipeline.busy:
                 self._set_aside()
                 await self._work_waits.wait()
+            if not self._pipeline.routes:
+                await self._ads.pace.wait()
             self._work_waits.clear()
             progress = self._pipeline.work(self._clock, urgent=URGENT, routing=ROUTING)
             if progress.revision is not None:

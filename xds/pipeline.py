@@ -75,6 +75,11 @@ class Pipeline:
         return self._routing is not None or bool(self._waiting) or bool(self._endpoints.due)
 
     @property
+    def routes(self) -> bool:
+        """Whether that is more than endpoints."""
+        return self._routing is not None or bool(self._waiting.routing)
+
+    @property
     def state(self) -> KubeState:
         """For questions only."""
         return self._state

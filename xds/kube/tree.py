@@ -44,8 +44,8 @@ def _contents(path: Path) -> tuple[bytes, os.stat_result]:
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError("it is not a regular file")
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a file object asks the kernel four times more
-    try:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:  # a file object would ask the kernel for four more things
         status = os.fstat(descriptor)
         raw = os.read(descriptor, min(status.st_size, MAX_FILE_BYTES) + 1)
         while len(raw) <= MAX_FILE_BYTES and (more := os.read(descriptor, CHUNK)):

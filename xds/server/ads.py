@@ -20,12 +20,13 @@ from xds.resources.routes import inlined
 from xds.server import wire
 from xds.server.audience import Audience
 from xds.server.debug_messages import ProxyStanding, ProxyStatus
+from xds.server.pace import Pace
 from xds.server.propagation import Propagation, Spread
 from xds.server.stream import Clock, Context, Stream
 from xds.server.tls import names_of
 from xds.server.watchdog import Watchdog
 from xds.server.writes import UNREAD, Writes
-from xds.snapshot.resource import Resource
+from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import Revision, Store
 
 SERVICE: Final = "envoy.service.discovery.v3.AggregatedDiscoveryService"
@@ -106,6 +107,7 @@ class AdsService:
         self._streams: dict[Stream, None] = {}
         self._untold: dict[Stream, None] = {}
         self._telling = False
+        self.pace = Pace(clock)
         self.watchdog = Watchdog(self._streams.keys(), clock)
         self._ready = asyncio.Event()
         self._closing = False
@@ -164,6 +166,7 @@ class AdsService:
                 else:
                     self._update(stream, revision, spread)
                     self._prompt(stream)
+        self.pace.told(spread if revision.by_type.keys() <= {ResourceType.ENDPOINTS} else None)
         if not self._telling:
             self._tell_some()
 

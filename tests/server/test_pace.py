@@ -1,0 +1,66 @@
+"""When more endpoints are told.
+
+Time is the test's. Excludes what it saves (`make bench ONLY=storm`), and who has answered (test_propagation.py).
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from xds.server.pace import BREATH, LOOK, Pace
+from xds.server.propagation import Spread
+
+
+class Fleet:
+    """Proxies of which some answer after a while."""
+
+    def __init__(self, size: int) -> None:
+        self.now = 100.0
+        self.spread = Spread(1, self.now, streams=size)
+        self.pace = Pace(lambda: self.now, self._sleep)
+        self.left: Callable[[float], int] = lambda _: size
+
+    async def waited(self) -> float:
+        """Seconds until the pace says to go on."""
+        before = self.now
+        await self.pace.wait()
+        return self.now - before
+
+    async def _sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.spread.streams = self.left(self.now - 100.0)
+
+
+@pytest.fixture
+def fleet() -> Fleet:
+    return Fleet(10)
+
+
+async def test_the_first_change_goes_at_once(fleet: Fleet) -> None:
+    assert await fleet.waited() == 0
+
+
+async def test_a_change_that_most_have_answered_is_followed_at_once(fleet: Fleet) -> None:
+    fleet.pace.told(fleet.spread)
+    fleet.spread.streams = 5
+    assert await fleet.waited() == 0
+
+
+async def test_else_more_may_come_for_as_long_as_it_took_them(fleet: Fleet) -> None:
+    fleet.pace.told(fleet.spread)
+    fleet.left = lambda since: 10 if since < 2.5 * LOOK else 5
+    assert await fleet.waited() == pytest.approx(2 * 3 * LOOK)
+
+
+@pytest.mark.parametrize(("before", "waits"), [(0, 2), (0.5, 1.5), (1.5, 0.5), (2, 0), (9, 0)])
+async def test_who_never_answers_holds_nobody_up_for_long(fleet: Fleet, before: float, waits: float) -> None:
+    """Whatever the time since they were told, of which it counts."""
+    fleet.pace.told(fleet.spread)
+    fleet.now += before * BREATH
+    assert await fleet.waited() == pytest.approx(waits * BREATH, abs=2 * LOOK)
+
+
+async def test_endpoints_never_wait_for_something_else(fleet: Fleet) -> None:
+    fleet.pace.told(fleet.spread)
+    fleet.pace.told(None)
+    assert await fleet.waited() == 0
