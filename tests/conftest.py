@@ -26,8 +26,14 @@ servers behind, and gRPC's next one in this process may wait for their threads f
 @pytest.hookimpl(tryfirst=True)  # before fixtures take their time
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
-        mark = item.get_closest_marker("timeout")
-        item.obj = _within(ASYNC * float(mark.args[0] if mark else item.config.getini("timeout")), item.obj)
+        item.obj = _within(ASYNC * _timeout(item), item.obj)
+
+
+def _timeout(item: pytest.Function) -> float:
+    """Seconds, as pytest-timeout has them: https://github.com/pytest-dev/pytest-timeout#usage"""
+    if mark := item.get_closest_marker("timeout"):
+        return float(mark.args[0] if mark.args else mark.kwargs["timeout"])
+    return float(item.config.getoption("timeout") or item.config.getini("timeout"))
 
 
 def _within(seconds: float, test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:

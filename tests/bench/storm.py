@@ -23,7 +23,7 @@ CHANGES: Final = RATE * SECONDS
 
 async def measure() -> AsyncIterator[Figure]:
     """Delta. A change is a file of JSON that takes the place of another, and the server's reading them is part of its
-    CPU: on two processors a real API server couldn't take so many writes beside all else. The folder waits for 5 ms of
+    CPU: on two processors a real API server couldn't take so many writes beside all else. The folder waits for 3 ms of
     rest, 100 ms at most, before it is read; that is part of the delay.
     """
     with temporary_folder() as temporary:

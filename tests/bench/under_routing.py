@@ -56,7 +56,7 @@ endpoints: [{{addresses: [{address}]}}]
 
 
 async def measure() -> AsyncIterator[Figure]:
-    """The folder waits for 5 ms until nothing more is written, which is in all of them."""
+    """The folder waits for 3 ms until nothing more is written, which is in all of them."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         _write_all(folder, 0)

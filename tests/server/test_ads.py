@@ -77,7 +77,7 @@ async def test_revisions_that_were_merged_are_observed_too(variant: Variant) -> 
 def in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each stream by itself, whatever changes."""
     monkeypatch.setattr("xds.server.ads.MANY", 1)
-    monkeypatch.setattr("xds.server.ads.TELLING", 0.0)
+    monkeypatch.setattr("xds.server.ads.PORTION", 0.0)
 
 
 @pytest.mark.usefixtures("in_turn")

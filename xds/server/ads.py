@@ -17,14 +17,15 @@ from xds.protocol.fleet import Fleet
 from xds.protocol.messages import Node, Request, Response, Variant
 from xds.protocol.session import Session
 from xds.resources.routes import inlined
-from xds.server import wire
 from xds.server.audience import Audience
 from xds.server.debug_messages import ProxyStanding, ProxyStatus
+from xds.server.encoding import MANY, PORTION, Encoding
 from xds.server.pace import Pace
 from xds.server.propagation import Propagation, Spread
 from xds.server.stream import Clock, Context, Stream
 from xds.server.tls import names_of
 from xds.server.watchdog import Watchdog
+from xds.server.wire import Decoder
 from xds.server.writes import UNREAD, Writes
 from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import Revision, Store
@@ -50,12 +51,6 @@ OPTIONS: Final = (
 
 SETTLE: Final = 1.0
 """Seconds in which the rest of the fleet answers too before a refusal is reported; so there is one report a second."""
-
-MANY: Final = 500
-"""Changes of a revision that take milliseconds to be told: not to all streams in one go, then."""
-
-TELLING: Final = 0.002
-"""Seconds that streams are told of such a revision, and a response is encoded, at a time."""
 
 ABORT_TIMEOUT: Final = 5.0
 """Seconds for the words with which a stream is ended."""
@@ -98,10 +93,9 @@ class AdsService:
         self._clock = clock
         self._complaints = Complaints(store, self._fleet.verdicts)
         self._complaints_changed = asyncio.Event()
-        self._encoder = wire.Encoder()
-        self._encoding = asyncio.Lock()
+        self._encoding = Encoding(clock)
         self._propagation = Propagation(metrics.propagation)
-        self._requests = wire.Decoder(self._fleet.names)
+        self._requests = Decoder(self._fleet.names)
         self._writes = Writes(clock)
         self._audiences: dict[Variant, Audience[Stream]] = {variant: Audience() for variant in Variant}
         self._streams: dict[Stream, None] = {}
@@ -138,7 +132,7 @@ class AdsService:
         if any(stream.session.variant is Variant.DELTA for stream in self._streams):
             types = self._fleet.composer(Variant.DELTA).view.types
             news = (change.new for change in portion.changes if change.type in types and change.new is not None)
-            self._encoder.prepare(Variant.DELTA, news)
+            self._encoding.prepare(Variant.DELTA, news)
 
     async def complaints(self) -> Sequence[Complaint]:
         """What proxies refuse: waits until that may differ from what it was before."""
@@ -177,7 +171,7 @@ class AdsService:
             self._follow(stream)
 
     def _tell_some(self) -> None:
-        until = self._clock() + TELLING
+        until = self._clock() + PORTION
         try:
             while self._untold:
                 stream = next(iter(self._untold))
@@ -288,7 +282,7 @@ class AdsService:
         try:
             while not stream.over:
                 for response in await stream.turn() or self._ask(stream):
-                    data = self._encoder.known(response) or await self._encoded(response)
+                    data = self._encoding.known(response) or await self._encoding.encoded(response)
                     await self._writes.write(stream.writer, stream.context, data)
                     self._metrics.pushes.counts[response.type] += 1
             if stream.error is not None:
@@ -322,25 +316,6 @@ class AdsService:
         if stream.session.resubscribed:
             self._follow(stream)
         return responses
-
-    async def _encoded(self, response: Response) -> bytes:
-        """In between, everyone else gets on, but for those who wait for a large one, too: mostly for the same."""
-        if len(response.resources) < MANY:
-            return self._encoder.encode(response)
-        async with self._encoding:
-            return await self._encoded_slowly(response)
-
-    async def _encoded_slowly(self, response: Response) -> bytes:
-        steps, until = self._encoder.encoding(response), self._clock() + TELLING
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                encoded: bytes = end.value
-                return encoded
-            if self._clock() >= until:
-                await asyncio.sleep(0)
-                until = self._clock() + TELLING
 
     async def _read(self, stream: Stream) -> None:
         while isinstance(data := await stream.context.read(), bytes):
