@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,17 @@ from grpc import StatusCode
 from structlog.testing import capture_logs
 
 from tests.support.ads_client import CDS, EDS, LDS, PATIENCE, RDS, AdsClient, DeltaClient, SotwClient
+from tests.support.objects import ingress, slice_of
 from tests.support.plane import until
 from xds.app import GRACE, ControlPlane
-from xds.kube.change import Batch, Listed
-from xds.kube.objects import KINDS
-from xds.pipeline import Pipeline
+from xds.kube.change import Applied, Batch, Change, Listed
+from xds.kube.objects import KINDS, KubeObject
+from xds.pipeline import Pipeline, Progress
 from xds.protocol.complaints import Complaint
 from xds.protocol.messages import Variant
 from xds.resources.options import ProxyOptions
 from xds.server.ads import AdsService
+from xds.server.pace import Pace
 from xds.settings import Settings
 from xds.snapshot.resource import resource
 from xds.translate.ledger import News
@@ -209,6 +211,7 @@ class Slow:
 
     def __init__(self) -> None:
         self.read = asyncio.Event()
+        self.later: asyncio.Queue[tuple[Change, ...]] = asyncio.Queue()
 
     def __call__(self, _: Path) -> "Slow":
         return self
@@ -221,7 +224,8 @@ class Slow:
         yield Batch((first,), asyncio.get_running_loop().time())
         await self.read.wait()
         yield Batch(tuple(others), asyncio.get_running_loop().time())
-        await asyncio.Event().wait()
+        while True:
+            yield Batch(await self.later.get(), asyncio.get_running_loop().time())
 
 
 class InProcess:
@@ -282,6 +286,57 @@ async def test_cycles_are_not_looked_for_before_everything_was_read(
         in_process.source.read.set()
         await until(lambda: "look" in said)
     assert said[0] == "all was read"
+
+
+class Paced:
+    """What the pace is asked, in place of waiting: is there reason to hurry?"""
+
+    def __init__(self) -> None:
+        self.hurries: list[bool] = []
+        self.works = 0
+
+    async def wait(self, hurry: Callable[[], bool]) -> None:
+        self.hurries.append(hurry())
+
+
+@pytest.fixture
+def paced(monkeypatch: pytest.MonkeyPatch) -> Paced:
+    paced, work = Paced(), Pipeline.work
+
+    def counted(pipeline: Pipeline, *args: Any, **kwargs: Any) -> Progress:
+        paced.works += 1
+        return work(pipeline, *args, **kwargs)
+
+    monkeypatch.setattr(Pace, "wait", lambda _, hurry: paced.wait(hurry))
+    monkeypatch.setattr(Pipeline, "work", counted)
+    return paced
+
+
+async def test_endpoints_keep_the_pace_and_the_rest_hurries(in_process: InProcess, paced: Paced) -> None:
+    async with in_process.running():
+        in_process.source.read.set()
+        await in_process.until_ready()
+        paced.hurries.clear()
+        objects: list[KubeObject] = [slice_of("web", "10.0.0.1"), ingress("web"), slice_of("web", "10.0.0.2")]
+        for number, changed in enumerate(objects, 1):
+            in_process.source.later.put_nowait((Applied(changed),))
+            await until(lambda number=number: len(paced.hurries) == number)  # type: ignore[misc]
+    assert paced.hurries == [False, True, False]
+
+
+async def test_endpoints_that_are_left_over_do_not_wait(
+    in_process: InProcess, paced: Paced, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xds.app.URGENT", 0.0)
+    async with in_process.running():
+        in_process.source.read.set()
+        await in_process.until_ready()
+        paced.hurries.clear()
+        paced.works = 0
+        slices = (slice_of(f"web-{number}", "10.0.0.1") for number in range(1000))
+        in_process.source.later.put_nowait(tuple(map(Applied, slices)))
+        await until(lambda: paced.works > 1)
+    assert paced.hurries == [False]
 
 
 async def test_what_is_refused_while_work_ends_is_told(in_process: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,14 +162,16 @@ class ControlPlane:
 
     async def _work(self, health: Health, reporter: Reporter | None) -> None:
         """The one writer, for ever."""
+        left = False
         while True:
             if not self._pipeline.busy:
                 self._set_aside()
                 await self._work_waits.wait()
-            if not self._pipeline.routes:
-                await self._ads.pace.wait()
+            if not left:
+                await self._ads.pace.wait(hurry=lambda: self._pipeline.routes)
             self._work_waits.clear()
             progress = self._pipeline.work(self._clock, urgent=URGENT, routing=ROUTING)
+            left = self._pipeline.busy
             if progress.revision is not None:
                 await self._publish(progress.revision, health)
             news = self._pipeline.take_news()

@@ -76,7 +76,7 @@ class Pipeline:
 
     @property
     def routes(self) -> bool:
-        """Whether that is more than endpoints."""
+        """Whether that is something else than endpoints, too."""
         return self._routing is not None or bool(self._waiting.routing)
 
     @property

@@ -5,11 +5,13 @@ Excludes what the streams say (tests/features).
 
 import grpc
 import pytest
+from structlog.testing import capture_logs
 
 from tests.support.ads_client import EDS, LDS, AdsClient
 from tests.support.objects import slice_of
 from tests.support.plane import Plane, cluster, site, until
-from xds.protocol.messages import Variant
+from xds.protocol.messages import Response, Variant
+from xds.protocol.session import Session
 
 WEB = cluster("web")
 
@@ -117,6 +119,39 @@ async def test_what_waits_for_an_answer_goes_behind_one_that_is_told_to_all_in_t
         await answered(plane, client)
         await client.nack(received, "refused")
         await client.accept(EDS, cluster("api"))
+
+
+async def test_a_mistake_with_one_stream_ends_no_other(variant: Variant, monkeypatch: pytest.MonkeyPatch) -> None:
+    take = Session.take_responses
+
+    def fail(session: Session, now: float) -> list[Response]:
+        if session.node is not None and session.node.id == "fails":
+            raise RuntimeError("a mistake")
+        return take(session, now)
+
+    async with Plane(*site("web")) as plane:
+        fails, other = [await plane.proxy(variant, name) for name in ("fails", "other")]
+        monkeypatch.setattr(Session, "take_responses", fail)
+        with capture_logs() as logs:
+            plane.apply(slice_of("web", "10.0.0.2"))
+            await other.accept(EDS, WEB)
+            assert (await fails.expect_end())[0] is grpc.StatusCode.UNKNOWN
+        assert [line["node"] for line in logs if line["event"] == "stream_failed"] == ["fails"]
+
+
+async def test_more_endpoints_are_waited_for_and_nothing_else(
+    variant: Variant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xds.server.pace.FEW", 0)
+    async with Plane(*site("web")) as plane:
+        client = await plane.proxy(variant)
+        plane.apply(slice_of("web", "10.0.0.2"))
+        assert plane.ads.pace.is_unanswered
+        await client.accept(EDS, WEB)
+        await answered(plane, client)
+        assert not plane.ads.pace.is_unanswered
+        plane.apply(*site("api"))
+        assert not plane.ads.pace.is_unanswered
 
 
 async def test_a_nack_is_an_answer(variant: Variant) -> None:

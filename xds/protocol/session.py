@@ -50,7 +50,8 @@ class Session:
       what changed;
     - after each of these, and when `deadline` has passed, sends all that `take_responses` returns, in this order.
 
-    Times are seconds of one monotonic clock.
+    Times are seconds of one monotonic clock. `node` is who is asking; None before the first request. `resubscribed` is
+    whether `subscriptions` may differ from what they were when the caller last made it False.
     """
 
     __slots__ = (
@@ -181,8 +182,9 @@ class Session:
             if watch is not None and watch.note(of_type, revision):
                 self._open[type_] = watch
                 concerned = True
-        if ResourceType.ROUTES in self._open:
-            self._virtual_hosts.changed(changes.get(ResourceType.ROUTES, ()))
+        routes = changes.get(ResourceType.ROUTES)
+        if routes and ResourceType.ROUTES in self._watches:
+            self._virtual_hosts.changed(routes)
             self._virtual_hosts_changed()
         return concerned
 

@@ -127,7 +127,7 @@ class Watch:
         name = change.name
         if revision.verdict:
             self._revise(change, revision.number)
-            return self.backlog.covers(name)
+            return name in self.backlog.upserts
         refusal = self.refusals.pop(name, None)
         apart = name in self.trials or (refusal is not None and refusal.apart)
         told = self.backlog.put(name, self._base(change, refusal), change.new, revision.number)

@@ -145,10 +145,20 @@ class AdsService:
         if self._complaints:
             self._complaints_changed.set()
 
-    def _tell(self, revision: Revision) -> None:
+    def _tell(self, *revisions: Revision) -> None:
         """At once, but for streams that have still to be told of a revision with many changes, or of a portion: these
-        come in turn.
+        come in turn. None is asked what to send before it is told of all that is in the store.
         """
+        told: dict[Stream, None] = {}
+        for revision in revisions:
+            told = self._tell_one(revision, told, is_last=revision is revisions[-1])
+        for stream in told:
+            self._prompt(stream)
+        if not self._telling:
+            self._tell_some()
+
+    def _tell_one(self, revision: Revision, told: dict[Stream, None], *, is_last: bool) -> dict[Stream, None]:
+        """Returns who is told and was not asked yet, among these."""
         spread = self._propagation.begin(revision)
         many = revision.unfinished or len(revision.changes) >= MANY
         for variant, audience in self._audiences.items():
@@ -157,12 +167,15 @@ class AdsService:
                     stream.untold.append((revision, spread))
                     spread.streams += 1
                     self._untold[stream] = None
+                elif is_last:
+                    self._update(stream, revision, spread)
+                    told.pop(stream, None)
+                    self._prompt(stream)
                 else:
                     self._update(stream, revision, spread)
-                    self._prompt(stream)
+                    told[stream] = None
         self.pace.told(spread if revision.by_type.keys() <= {ResourceType.ENDPOINTS} else None)
-        if not self._telling:
-            self._tell_some()
+        return told
 
     def _update(self, stream: Stream, revision: Revision, spread: Spread) -> None:
         if stream.session.update(revision):
@@ -301,7 +314,12 @@ class AdsService:
         if not stream.idle:
             stream.wake()
         elif stream.session.restless:
-            if responses := self._ask(stream):
+            try:
+                responses = self._ask(stream)
+            except Exception:  # noqa: BLE001 - its writer meets it again, which ends this stream and no other
+                stream.wake()
+                return
+            if responses:
                 stream.hand(responses)
             else:
                 stream.set_timer()
@@ -310,7 +328,7 @@ class AdsService:
         """Nothing more is to be sent once the stream is over."""
         if stream.over:
             return []
-        if self._untold:
+        if stream.untold or self._untold:
             self._catch_up(stream)
         responses = stream.session.take_responses(self._clock())
         if stream.session.resubscribed:
@@ -325,7 +343,7 @@ class AdsService:
 
     def _receive(self, stream: Stream, data: bytes, now: float) -> None:
         is_first = stream.session.node is None
-        if self._untold:
+        if stream.untold or self._untold:
             self._catch_up(stream)
         request = self._requests.decode(stream.session.variant, data)
         if is_first:
@@ -340,8 +358,8 @@ class AdsService:
 
     def _hear(self, stream: Stream, events: Iterable[Event], now: float) -> None:
         """What a proxy says may concern all of them."""
-        for revision in self._fleet.judge(events, now):
-            self._tell(revision)
+        if revisions := self._fleet.judge(events, now):
+            self._tell(*revisions)
         for event in events:
             match event:
                 case Acknowledged():

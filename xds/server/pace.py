@@ -1,7 +1,8 @@
-"""How often a fleet is told of endpoints that change all the time.
+"""How often a large fleet is told of endpoints that change all the time.
 
-A response costs about the same whether it tells of one change or of thirty. So in a storm, changes are let come
-together for as long as it takes the fleet to answer: that costs a third less, and nobody's answer is waited for longer.
+A response costs about the same whether it tells of one change or of thirty. So where most of those who were told of the
+last change of endpoints have still to answer it, further ones are let come together until they have, and as long again.
+Most could be told nothing before that; some, that answered faster, are told later than they might have been.
 """
 
 import asyncio
@@ -10,6 +11,9 @@ from typing import Final
 
 from xds.server.propagation import Spread
 from xds.server.stream import Clock
+
+FEW: Final = 50
+"""Proxies that are told whenever something changes: that doesn't cost much."""
 
 BREATH: Final = 0.02
 """Seconds for which answers are waited for, from when the fleet was told; and as long again for more changes."""
@@ -41,19 +45,22 @@ class Pace:
         self._told = spread.streams if spread else 0
         self._told_at = self._clock()
 
-    async def wait(self) -> None:
-        """Wait while most proxies have not answered, which couldn't be told of anything new yet, and as long again. If
-        they have when this is called, there is no storm and no waiting.
-        """
-        if not self._is_unanswered:
-            return
-        while self._is_unanswered and self._clock() - self._told_at < BREATH:
-            await self._sleep(LOOK)
-        now = self._clock()
-        end = self._told_at + 2 * min(now - self._told_at, BREATH)
-        if end > now:
-            await self._sleep(end - now)
-
     @property
-    def _is_unanswered(self) -> bool:
-        return self._spread is not None and self._spread.streams * 2 > self._told
+    def is_unanswered(self) -> bool:
+        """Whether most of more than a FEW proxies have still to answer what they were told of endpoints."""
+        return self._spread is not None and self._told > FEW and self._spread.streams * 2 > self._told
+
+    async def wait(self, hurry: Callable[[], bool]) -> None:
+        """Wait until more endpoints should be told, or there is reason to hurry. If the last are answered when this is
+        called, there is no storm and no waiting.
+        """
+        if not self.is_unanswered:
+            return
+        end = None
+        while not hurry():
+            passed = self._clock() - self._told_at
+            if end is None and (passed >= BREATH or not self.is_unanswered):
+                end = 2 * min(passed, BREATH)
+            if end is not None and passed >= end:
+                break
+            await self._sleep(LOOK)

@@ -63,8 +63,7 @@ class Propagation:
         """A stream answered, and is now `behind` by revisions from that number on (None: by none)."""
         for spread in lag.answered(behind):
             spread.answered_at = now
-            if not spread.streams:
-                self._observe(spread)
+            self._observe(spread)
 
     def told(self, spread: Spread) -> None:
         """A stream was told, which counted for one that hasn't answered until then."""

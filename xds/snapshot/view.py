@@ -98,7 +98,7 @@ class InlinedView(View):
 
     def _unchanged(self, revision: Revision) -> Iterator[ResourceChange]:
         """The RouteConfigurations with parts that the revision speaks of, though they are as they were."""
-        changes = (change for type_ in sorted(_INLINED & revision.by_type.keys()) for change in revision.by_type[type_])
+        changes = (change for type_ in _INLINED & revision.by_type.keys() for change in revision.by_type[type_])
         parts = (change.new for change in changes if change.new is not None)
         names = {self.holder(part).name for part in parts}.difference(change.name for change in revision.inlined)
         for name in sorted(names & self._store.inlined_routes.keys()):
