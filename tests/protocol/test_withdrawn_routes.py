@@ -31,11 +31,13 @@ def scope(client: Client) -> set[str]:
     return set(subscription.scope or ())
 
 
-def test_who_took_it_is_told_of_its_virtual_hosts_when_it_is_back(world: World) -> None:
-    """What waited behind the response that the other refused is not lost either."""
+@pytest.mark.parametrize("waiting", [True, False])
+def test_who_took_it_is_told_of_its_virtual_hosts_when_it_is_back(world: World, *, waiting: bool) -> None:
+    """Whether or not some waited behind the response that the other refused."""
     takes, refuses = proxy(world), proxy(world)
     world.commit(rds={"r1": "1"}, vhds={"r1/a": "old"})
-    world.commit(vhds={"r1/a": "waits"})
+    if waiting:
+        world.commit(vhds={"r1/a": "waits"})
     refuses.nack(RDS)
     takes.settle()
     assert scope(takes) == {"r0", "r1"}

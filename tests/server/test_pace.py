@@ -76,6 +76,16 @@ async def test_what_is_urgent_ends_the_waiting(fleet: Fleet) -> None:
     assert await fleet.waited() == pytest.approx(2 * LOOK, abs=LOOK)
 
 
+async def test_what_is_told_meanwhile_ends_the_waiting(fleet: Fleet) -> None:
+    def tell(_: float) -> int:
+        fleet.pace.told(Spread(2, fleet.now, streams=SIZE))
+        return SIZE
+
+    fleet.pace.told(fleet.spread)
+    fleet.left = tell
+    assert await fleet.waited() == pytest.approx(LOOK)
+
+
 async def test_endpoints_never_wait_for_something_else(fleet: Fleet) -> None:
     fleet.pace.told(fleet.spread)
     fleet.pace.told(None)

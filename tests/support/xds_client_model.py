@@ -106,7 +106,7 @@ class Client:
         self.refused: dict[ResourceType, dict[str, str]] = {type_: {} for type_ in ResourceType}
         self.again: dict[ResourceType, set[str]] = {type_: set() for type_ in ResourceType}
         self.again_all: set[ResourceType] = set()
-        self.configured: set[str] = set()  # sent, and not their virtual hosts
+        self.configured: set[str] = set()  # sent, or back, and not their virtual hosts
         self.wire: dict[ResourceType, Response] = {}
         self.news: dict[ResourceType, set[str]] = {}
         self.nonces: dict[ResourceType, str] = {}
@@ -199,6 +199,9 @@ class Client:
 
     def update(self, revision: Revision) -> None:
         self.session.update(revision)
+        if self.variant is Variant.DELTA:
+            back = (change for change in revision.by_type.get(RDS, ()) if change.old is None and change.new is not None)
+            self.configured |= {change.name for change in back if change.name in self.told[RDS]}
 
     def pull(self) -> list[Response]:
         """Take what the session wants to send, and check it."""

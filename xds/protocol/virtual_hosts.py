@@ -72,7 +72,7 @@ class VirtualHosts:
         gone = self._configured.intersection(change.name for change in routes if change.new is None)
         if gone:
             self._abandon(gone)
-        back = (change.name for change in routes if change.new is not None and change.name in self._left)
+        back = (change.name for change in routes if change.new is not None and change.name not in self._configured)
         self.sent(name for name in back if self._has(name))
 
     def unsubscribed(self) -> None:
@@ -86,9 +86,8 @@ class VirtualHosts:
         """Whether the proxy has it as it is."""
         watch = self._watches[ResourceType.ROUTES]
         backlog = watch.backlog
-        return not any(
-            configuration in names for names in (backlog.upserts, backlog.removals, backlog.asked, watch.trials)
-        )
+        elsewise = (backlog.upserts, backlog.removals, backlog.asked, watch.trials, watch.refusals)
+        return watch.subscription.covers(configuration) and not any(configuration in names for names in elsewise)
 
     def _abandon(self, gone: frozenset[str]) -> None:
         watch = self._watches.get(ResourceType.VIRTUAL_HOST)

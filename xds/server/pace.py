@@ -51,13 +51,13 @@ class Pace:
         return self._spread is not None and self._told > FEW and self._spread.streams * 2 > self._told
 
     async def wait(self, hurry: Callable[[], bool]) -> None:
-        """Wait until more endpoints should be told, or there is reason to hurry. If the last are answered when this is
-        called, there is no storm and no waiting.
+        """Wait until more endpoints should be told, there is reason to hurry, or something else is told. If the last are
+        answered when this is called, there is no storm and no waiting.
         """
         if not self.is_unanswered:
             return
-        end = None
-        while not hurry():
+        spread, end = self._spread, None
+        while self._spread is spread and not hurry():
             passed = self._clock() - self._told_at
             if end is None and (passed >= BREATH or not self.is_unanswered):
                 end = 2 * min(passed, BREATH)
