@@ -51,8 +51,8 @@ class Pace:
         return self._spread is not None and self._told > FEW and self._spread.streams * 2 > self._told
 
     async def wait(self, hurry: Callable[[], bool]) -> None:
-        """Wait until more endpoints should be told, there is reason to hurry, or something else is told. If the last are
-        answered when this is called, there is no storm and no waiting.
+        """Wait until more endpoints should be told, there is reason to hurry, or something else is told. If the last
+        are answered when this is called, there is no storm and no waiting.
         """
         if not self.is_unanswered:
             return
