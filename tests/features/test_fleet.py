@@ -114,7 +114,7 @@ async def test_clients_that_come_and_go_leave_nothing(plane: Plane) -> None:
 
 async def test_removed_resources_are_not_kept_encoded(plane: Plane) -> None:
     """The encoder forgets what no stream, nor the snapshots, their history and the verdicts have."""
-    encoder: wire.Encoder = plane.ads._encoding._encoder
+    encoder: wire.Encoder = plane.ads._encoder
     client = await plane.proxy(Variant.DELTA)
     empty = len(encoder._entries)
     for number in range(5):

@@ -16,11 +16,10 @@ BEFORE: Final = 0
 VANISHED_LIMIT: Final = 1000
 """Names remembered of what vanished without a word: what returns after that is sent, even if the proxy has it."""
 
-
-_is_none = partial(is_, None)  # `None in values` asks each resource whether it is equal
-
 Single: TypeAlias = tuple[str, int, int]
 """One change and nothing else: equal for all streams that are to be told of it and have the same object as base."""
+
+_is_none = partial(is_, None)  # `None in values` asks each resource whether it is equal
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +136,7 @@ class Backlog:
                 told |= self.put(name, self.pop(change), new, revision)
                 plain = plain and new is not None
                 continue
-            # As above, for what most changes are: in a storm, this is what most of the time goes to.
+            # As `pop` and `put` do, for what most changes are: in a storm, this is what most of the time goes to.
             base = upserts.pop(name, old)
             if base is None or base.version != new.version:
                 upserts[name] = base

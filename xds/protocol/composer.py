@@ -61,8 +61,7 @@ class Composer:
 
     def flight(self, key: Key, *, after: int) -> Flight | None:
         """What another stream was sent in this revision for the same change, if its nonce is above `after`."""
-        if self._revision != self.view.revision:
-            self._forget_old()
+        self._forget_old()
         flight = self._flights.get(key)
         return flight if flight is not None and int(flight.response.nonce) > after else None
 
@@ -72,8 +71,7 @@ class Composer:
 
     def compose(self, selection: Selection, *, after: int) -> Response:
         """The response, with a nonce above `after`: the last one that the stream got for this type."""
-        if self._revision != self.view.revision:
-            self._forget_old()
+        self._forget_old()
         response = self._shared.get(selection)
         if response is None or int(response.nonce) <= after:
             response = self._shared[selection] = self._make(selection)
@@ -81,10 +79,11 @@ class Composer:
         return response
 
     def _forget_old(self) -> None:
-        self._shared.clear()
-        self._recent.clear()
-        self._flights.clear()
-        self._revision = self.view.revision
+        if self._revision != self.view.revision:
+            self._shared.clear()
+            self._recent.clear()
+            self._flights.clear()
+            self._revision = self.view.revision
 
     def _make(self, selection: Selection) -> Response:
         self._last_nonce += 1

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from math import inf
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from xds.protocol.session import Session
 from xds.resources.routes import inlined
 from xds.server.audience import Audience
 from xds.server.debug_messages import ProxyStanding, ProxyStatus
-from xds.server.encoding import MANY, PORTION, Encoding
+from xds.server.encoding import MANY, PORTION, PatientEncoder
 from xds.server.pace import Pace
 from xds.server.propagation import Propagation, Spread
 from xds.server.stream import Clock, Context, Stream
@@ -93,7 +93,7 @@ class AdsService:
         self._clock = clock
         self._complaints = Complaints(store, self._fleet.verdicts)
         self._complaints_changed = asyncio.Event()
-        self._encoding = Encoding(clock)
+        self._encoder = PatientEncoder(clock)
         self._propagation = Propagation(metrics.propagation)
         self._requests = Decoder(self._fleet.names)
         self._writes = Writes(clock)
@@ -132,7 +132,7 @@ class AdsService:
         if any(stream.session.variant is Variant.DELTA for stream in self._streams):
             types = self._fleet.composer(Variant.DELTA).view.types
             news = (change.new for change in portion.changes if change.type in types and change.new is not None)
-            self._encoding.prepare(Variant.DELTA, news)
+            self._encoder.prepare(Variant.DELTA, news)
 
     async def complaints(self) -> Sequence[Complaint]:
         """What proxies refuse: waits until that may differ from what it was before."""
@@ -146,19 +146,21 @@ class AdsService:
             self._complaints_changed.set()
 
     def _tell(self, *revisions: Revision) -> None:
-        """At once, but for streams that have still to be told of a revision with many changes, or of a portion: these
-        come in turn. None is asked what to send before it is told of all that is in the store.
-        """
-        told: dict[Stream, None] = {}
-        for revision in revisions:
-            told = self._tell_one(revision, told, is_last=revision is revisions[-1])
+        """None is asked what to send before it is told of all that is in the store."""
+        *earlier, last = revisions
+        told = {stream: None for revision in earlier for stream in self._told_at_once(revision)}
+        for stream in self._told_at_once(last):
+            told.pop(stream, None)
+            self._prompt(stream)
         for stream in told:
             self._prompt(stream)
         if not self._telling:
             self._tell_some()
 
-    def _tell_one(self, revision: Revision, told: dict[Stream, None], *, is_last: bool) -> dict[Stream, None]:
-        """Returns who is told and was not asked yet, among these."""
+    def _told_at_once(self, revision: Revision) -> Iterator[Stream]:
+        """Tells the streams that a revision concerns, and gives each when it is told; but for those that have still to
+        be told of a revision with many changes, or of a portion: these come in turn.
+        """
         spread = self._propagation.begin(revision)
         many = revision.unfinished or len(revision.changes) >= MANY
         for variant, audience in self._audiences.items():
@@ -167,15 +169,10 @@ class AdsService:
                     stream.untold.append((revision, spread))
                     spread.streams += 1
                     self._untold[stream] = None
-                elif is_last:
-                    self._update(stream, revision, spread)
-                    told.pop(stream, None)
-                    self._prompt(stream)
                 else:
                     self._update(stream, revision, spread)
-                    told[stream] = None
+                    yield stream
         self.pace.told(spread if revision.by_type.keys() <= {ResourceType.ENDPOINTS} else None)
-        return told
 
     def _update(self, stream: Stream, revision: Revision, spread: Spread) -> None:
         if stream.session.update(revision):
@@ -295,7 +292,7 @@ class AdsService:
         try:
             while not stream.over:
                 for response in await stream.turn() or self._ask(stream):
-                    data = self._encoding.known(response) or await self._encoding.encoded(response)
+                    data = self._encoder.known(response) or await self._encoder.encoded(response)
                     await self._writes.write(stream.writer, stream.context, data)
                     self._metrics.pushes.counts[response.type] += 1
             if stream.error is not None:

@@ -30,6 +30,7 @@ ChangesByType: TypeAlias = Mapping[ResourceType, Sequence[ResourceChange]]
 
 
 def by_type(changes: Iterable[ResourceChange]) -> ChangesByType:
+    """In their order within each type."""
     found: dict[ResourceType, list[ResourceChange]] = {}
     for change in changes:
         found.setdefault(change.type, []).append(change)
