@@ -1,7 +1,7 @@
 """When more endpoints are told.
 
 Time is the test's. Excludes what it saves (`make bench ONLY=storm`), who has answered (test_propagation.py), and what
-is told to the pace and asks it (test_ads.py, tests/test_app.py).
+is told to the pace and asks it (test_ads.py, tests/test_app_in_process.py).
 """
 
 from collections.abc import Callable
