@@ -112,6 +112,8 @@ def kept_waiting(watches: Watches) -> float:
 def held_removals(watch: Watch, watches: Watches, *, free: bool) -> Set[str]:
     """The names among the removals that must wait."""
     removals = watch.backlog.removals
+    if not removals:
+        return _NOTHING
     match watch.type:
         case ResourceType.CLUSTER:
             return _since(_lacks(watches, *ROUTING), removals)

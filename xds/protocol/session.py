@@ -331,7 +331,7 @@ class Session:
         if type_ is ResourceType.CLUSTER and self._end_of_resuming() is not None:
             return None
         free = type_ is ResourceType.ENDPOINTS or self._is_free(type_, now)
-        held = held_removals(watch, self._watches, free=free) if watch.backlog.removals else frozenset()
+        held = held_removals(watch, self._watches, free=free)
         flight = watch.send(self._composer, free=free, held=held, now=now)
         if flight is None:
             return None
