@@ -1,5 +1,5 @@
 """`python -m xds` is `xds`."""
 
-from xds.cli import main
+from xds.cli.main import main
 
 main()

@@ -15,9 +15,9 @@ _SCRIPT: Final = "import time, {module}; print(time.process_time())"
 
 async def measure() -> AsyncIterator[Figure]:
     """Of a new process of Python each, its start included."""
-    yield Figure("xds serve, CPU", await import_cpu("xds.cli_serve"), "s", limit=1.1)
-    yield Figure("xds proxies, CPU", await import_cpu("xds.cli_status"), "s", limit=0.3)
-    yield Figure("xds --version, CPU", await import_cpu("xds.cli"), "s", limit=0.3)
+    yield Figure("xds serve, CPU", await import_cpu("xds.cli.serve"), "s", limit=1.1)
+    yield Figure("xds proxies, CPU", await import_cpu("xds.cli.proxies"), "s", limit=0.3)
+    yield Figure("xds --version, CPU", await import_cpu("xds.cli.main"), "s", limit=0.3)
 
 
 async def import_cpu(module: str) -> float:

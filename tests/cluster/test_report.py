@@ -25,9 +25,9 @@ import yaml
 
 from tests.support.cluster import Cluster
 from tests.support.cluster.control_plane import _trusting
-from xds.kube.election import TERMS
-from xds.kube.lease import now
 from xds.kube.state import CONTROLLER, DEFAULT_CLASS_ANNOTATION
+from xds.reporting.election import TERMS
+from xds.reporting.lease import now
 
 ADDRESS = "198.51.100.7"
 

@@ -17,13 +17,13 @@ import structlog
 from kubernetes.aio.config import incluster_config
 
 from tests.support.cluster import Cluster
-from xds.kube.api_client import Access
-from xds.kube.api_outages import Outages
-from xds.kube.api_server import ApiServer
 from xds.kube.change import Applied, Batch, Deleted, Listed
 from xds.kube.objects import KINDS, Ingress, IngressClass, KubeObject, Secret, Service
-from xds.kube.scope import Scope, scopes
 from xds.kube.wire import page_of
+from xds.kubeapi.client import Access
+from xds.sources.apiserver.outages import Outages
+from xds.sources.apiserver.scope import Scope, scopes
+from xds.sources.apiserver.source import ApiServer
 
 PATIENCE = 60
 CLASSES = str(Scope(IngressClass))
@@ -121,12 +121,12 @@ async def test_all_kinds_are_listed_and_followed(cluster: Cluster, namespace: st
 async def test_what_was_listed_in_pages_is_followed(
     cluster: Cluster, namespace: str, follow: Follow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xds.kube.api_watch.PAGE", 2)
-    monkeypatch.setattr("xds.kube.api_watch.STREAMED", {"sendInitialEvents": "true"})  # which is refused
+    monkeypatch.setattr("xds.sources.apiserver.watch.PAGE", 2)
+    monkeypatch.setattr("xds.sources.apiserver.watch.STREAMED", {"sendInitialEvents": "true"})  # which is refused
     await cluster.apply(*(service(namespace, name) for name in "abcde"))
     with pytest.MonkeyPatch.context() as patch:
         page = Mock(side_effect=page_of)
-        patch.setattr("xds.kube.api_watch.page_of", page)
+        patch.setattr("xds.sources.apiserver.watch.page_of", page)
         follower = await follow()
         await follower.until_synced()
     assert page.call_count > len(KINDS) + 1, "five Services are three"
@@ -182,7 +182,7 @@ async def test_a_role_in_one_namespace_is_enough_for_it(
     cluster: Cluster, namespace: str, follow: Follow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Granted just as the log says."""
-    monkeypatch.setattr("xds.kube.backoff.CAP", 0.2)
+    monkeypatch.setattr("xds.kubeapi.backoff.CAP", 0.2)
     await cluster.kubectl("create", "serviceaccount", "reader", "-n", namespace)
     await cluster.apply(service(namespace, "a"), secret(namespace, "s"), secret(namespace, "t"))
     await cluster.apply(ingress(namespace, "i", "s"))

@@ -21,12 +21,12 @@ from tests.support.envoy import needs_envoy
 from tests.support.objects import key
 from tests.support.oracle import Oracle, Seen
 from tests.support.requests import ALIVE, FIXED, ingresses, requests
-from xds.explain.story import explained
+from xds.controlplane.pipeline import Pipeline
+from xds.explain.matcher import Handshake, answer
+from xds.explain.narration import explained
+from xds.explain.request import Request, normalized
 from xds.kube.objects import Ingress
-from xds.pipeline import Pipeline
 from xds.resources.options import ProxyOptions
-from xds.translate.matcher import Handshake, answer
-from xds.translate.request import Request, normalized
 from xds.translate.translator import TranslateOptions
 
 pytestmark = needs_envoy

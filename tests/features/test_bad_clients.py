@@ -12,11 +12,11 @@ from tests.support.ads_client import CDS, EDS, LDS, VHDS, AdsClient
 from tests.support.objects import ingress, path, rule, service, slice_of
 from tests.support.plane import Plane, cluster, site, until
 from tests.support.unread import unread
+from xds.envoyapi import codec
+from xds.envoyapi.messages import DeltaDiscoveryRequest, DiscoveryRequest, Node
 from xds.protocol.messages import Variant
 from xds.protocol.session import UNSERVED_LIMIT
 from xds.protocol.subscription import NAMES_LIMIT
-from xds.resources import codec
-from xds.resources.envoy import DeltaDiscoveryRequest, DiscoveryRequest, Node
 from xds.server.ads import OPTIONS
 from xds.snapshot.resource import ResourceType
 

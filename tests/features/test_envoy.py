@@ -16,7 +16,7 @@ from tests.support.ads_client import CDS, EDS, LDS, RDS, SDS
 from tests.support.envoy import free_port, needs_envoy, running_envoy
 from tests.support.golden import Golden, golden_cases
 from tests.support.plane import Plane, until
-from xds.bootstrap import bootstrap_yaml
+from xds.bootstrap.config import bootstrap_yaml
 from xds.kube.change import Applied, Change, Deleted
 from xds.kube.objects import KubeObject
 from xds.protocol.messages import Variant

@@ -6,10 +6,10 @@ Excludes the answer itself (tests/explain, tests/e2e).
 from tests.support.ads_client import CDS, EDS
 from tests.support.objects import slice_of
 from tests.support.plane import Plane, cluster, site, until
-from xds.explain.question import question
-from xds.explain.story import explained
+from xds.explain.narration import explained
+from xds.explain.url import question
+from xds.protocol.delivery import Standing
 from xds.protocol.messages import Variant
-from xds.protocol.standing import Standing
 
 WEB = cluster("web")
 

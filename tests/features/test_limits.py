@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.resources.test_gate import static
+from tests.resources.test_validation import static
 from tests.support.envoy import needs_envoy, refusal
 from tests.support.objects import endpoint, exact, ingress, path, pipeline, rule, secret, service, slice_of, tls
+from xds.controlplane.pipeline import Pipeline
+from xds.envoyapi import codec
 from xds.kube.objects import KubeObject
-from xds.pipeline import Pipeline
-from xds.resources import codec
 from xds.snapshot.resource import ResourceType
 from xds.translate.names import WILDCARD_LABELS, WILDCARD_LENGTH
 

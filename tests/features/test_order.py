@@ -191,7 +191,7 @@ async def test_a_large_change_is_told_at_its_end_and_endpoints_meanwhile(
     plane: Plane, variant: Variant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is committed in portions. An Envoy makes all its routes anew for each response with virtual hosts."""
-    monkeypatch.setattr("xds.pipeline.SIZE", 1)
+    monkeypatch.setattr("xds.controlplane.pipeline.SIZE", 1)
     names = ("web", "api", "shop")
     plane.apply(*(each for name in names for each in site(name)))
     client = await plane.proxy(variant)

@@ -21,9 +21,9 @@ from tests.support.objects import (
 )
 from xds.kube.change import Applied, Deleted, Listed, Reported
 from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, Key, KubeObject, Secret, Service
-from xds.kube.problem import ObjectRef, Problem
 from xds.kube.references import NO_HOST
 from xds.kube.state import CLASS_ANNOTATION, DEFAULT_CLASS_ANNOTATION, FRESH, KubeState, Stale
+from xds.problems.problem import ObjectRef, Problem
 
 A, B = "a.example.com", "b.example.com"
 

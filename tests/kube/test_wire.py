@@ -26,12 +26,12 @@ from tests.support.objects import (
     slice_of,
     tls,
 )
-from xds.kube import lines
 from xds.kube.decode import decode
-from xds.kube.lines import Lines, LineTooLongError
 from xds.kube.objects import EndpointSlice, Ingress, IngressClass, Key, KubeObject, Secret, Service
-from xds.kube.problem import Problem
 from xds.kube.wire import Bookmark, Failure, Found, GarbledError, Gone, Page, event_of, failure_of, page_of
+from xds.problems.problem import Problem
+from xds.sources.apiserver import lines
+from xds.sources.apiserver.lines import Lines, LineTooLongError
 
 OBJECTS: list[KubeObject] = [
     ingress(

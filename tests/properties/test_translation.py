@@ -28,13 +28,13 @@ from tests.support.objects import (
     service,
     slice_of,
 )
+from xds.controlplane.pipeline import Pipeline
+from xds.envoyapi import codec
+from xds.envoyapi.constraints import violations
+from xds.envoyapi.messages import RouteConfiguration
 from xds.kube.change import Applied, Change, Deleted, Listed
 from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, Key, KubeObject, Secret, Service
 from xds.kube.state import CLASS_ANNOTATION
-from xds.pipeline import Pipeline
-from xds.resources import codec
-from xds.resources.constraints import violations
-from xds.resources.envoy import RouteConfiguration
 from xds.resources.options import ProxyOptions
 from xds.resources.routes import inlined
 from xds.snapshot.resource import ResourceType

@@ -26,11 +26,11 @@ from tests.support.objects import (
     slice_of,
     tls,
 )
+from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Change, Deleted
+from xds.kube.held_ingresses import HELD
 from xds.kube.objects import Ingress, IngressClass, Key, KubeObject, Secret, Service
 from xds.kube.state import KubeState
-from xds.kube.turned import HELD
-from xds.pipeline import Pipeline
 from xds.snapshot.resource import ResourceType
 
 LAST = (ResourceType.CLUSTER, ResourceType.SECRET)

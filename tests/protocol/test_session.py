@@ -20,7 +20,7 @@ from xds.protocol.messages import DeltaRequest, Node, Response, SotwRequest, Var
 from xds.protocol.session import UNSERVED_LIMIT, Session
 from xds.protocol.status import Rejection, Stamp
 from xds.protocol.subscription import Subscription
-from xds.protocol.watch import MESSAGE_LIMIT
+from xds.protocol.type_stream import MESSAGE_LIMIT
 from xds.snapshot.store import Store
 
 both = pytest.mark.parametrize("variant", list(Variant))

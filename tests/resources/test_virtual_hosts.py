@@ -5,9 +5,9 @@ Covers those that a change reaches by way of another host. Excludes that step by
 """
 
 from tests.support.objects import certificate, feed, ingress, path, pipeline, rule, secret, service, tls
+from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied
 from xds.kube.objects import Ingress
-from xds.pipeline import Pipeline
 from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import ResourceType
 

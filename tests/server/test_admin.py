@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from xds.server.address import HostPort
+from xds.address import HostPort
 from xds.server.admin import AdminServer
 
 

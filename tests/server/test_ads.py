@@ -142,7 +142,7 @@ async def test_a_mistake_with_one_stream_ends_no_other(variant: Variant, monkeyp
 async def test_more_endpoints_are_waited_for_and_nothing_else(
     variant: Variant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xds.server.pace.FEW", 0)
+    monkeypatch.setattr("xds.server.debounce.FEW", 0)
     async with Plane(*site("web")) as plane:
         client = await plane.proxy(variant)
         plane.apply(slice_of("web", "10.0.0.2"))

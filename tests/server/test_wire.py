@@ -9,20 +9,20 @@ from typing import Any
 
 import pytest
 
-from xds.protocol.errors import ErrorCode, ProtocolError
-from xds.protocol.messages import DeltaRequest, Node, Response, SotwRequest, Variant
-from xds.protocol.subscription import NameSets
-from xds.resources import codec
-from xds.resources.envoy import Any as PackedAny
-from xds.resources.envoy import (
+from xds.envoyapi import codec
+from xds.envoyapi.messages import Any as PackedAny
+from xds.envoyapi.messages import (
     DeltaDiscoveryRequest,
     DeltaDiscoveryResponse,
     DiscoveryRequest,
     DiscoveryResponse,
     Status,
 )
-from xds.resources.envoy import Node as EnvoyNode
-from xds.resources.envoy import Resource as DeltaResource
+from xds.envoyapi.messages import Node as EnvoyNode
+from xds.envoyapi.messages import Resource as DeltaResource
+from xds.protocol.errors import ErrorCode, ProtocolError
+from xds.protocol.messages import DeltaRequest, Node, Response, SotwRequest, Variant
+from xds.protocol.subscription import NameSets
 from xds.server import wire
 from xds.server.wire import NODE_LIMIT, TYPE_URL_LIMIT, Decoder, Encoder, request
 from xds.snapshot.resource import Resource, ResourceType, resource

@@ -16,11 +16,8 @@ from typing import Any, Final, Self, TypeVar
 import grpc
 
 from tests.support.authority import SERVER_NAME, Issued
-from xds.protocol.messages import Variant
-from xds.protocol.subscription import LEGACY_WILDCARD
-from xds.protocol.watch import FULL_SET
-from xds.resources import codec
-from xds.resources.envoy import (
+from xds.envoyapi import codec
+from xds.envoyapi.messages import (
     DeltaDiscoveryRequest,
     DeltaDiscoveryResponse,
     DiscoveryRequest,
@@ -28,6 +25,9 @@ from xds.resources.envoy import (
     Node,
     Status,
 )
+from xds.protocol.messages import Variant
+from xds.protocol.subscription import LEGACY_WILDCARD
+from xds.protocol.type_stream import FULL_SET
 from xds.server.ads import SERVICE
 from xds.snapshot.resource import ResourceType, resource, route_configuration_of
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from xds.client_tls import ClientTls
+from xds.bootstrap.client_tls import ClientTls
 from xds.server.tls import TlsFiles
 
 DAY = datetime.timedelta(days=1)

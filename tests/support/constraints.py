@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import platformdirs
 
-from xds.resources import codec, schema
+from xds.envoyapi import codec, schema
 
 WHEEL: Final = "xds-protos==1.85.0"
 READER: Final = Path(__file__).with_name("validate_rules.py")

@@ -11,17 +11,17 @@ from typing import Any, Self
 import grpc
 
 from tests.support.objects import ingress, path, rule, service
+from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Batch, Deleted, Listed
 from xds.kube.objects import KINDS, Ingress, IngressTLS, KubeObject
 from xds.kube.state import KubeState
-from xds.pipeline import Pipeline
 from xds.protocol.messages import Node, Variant
 from xds.protocol.status import Stamp, Status, TypeStatus
 from xds.resources.options import ProxyOptions
-from xds.server.debug import DebugService, Health, add_debug
-from xds.server.debug_explain import Explaining
-from xds.server.debug_messages import ProxyStanding, ProxyStatus
-from xds.server.revisions import Revisions
+from xds.server.debug.explain import Explaining
+from xds.server.debug.messages import ProxyStanding, ProxyStatus
+from xds.server.debug.revisions import Revisions
+from xds.server.debug.service import DebugService, Health, add_debug
 from xds.snapshot.resource import ResourceType
 from xds.snapshot.store import Revision
 from xds.translate.translator import TranslateOptions

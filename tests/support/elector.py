@@ -12,10 +12,10 @@ import signal
 import sys
 from pathlib import Path
 
-from xds.kube.api import ApiUnavailable
-from xds.kube.api_client import Access, ApiClient
-from xds.kube.lease import Leadership, NotLeader, now
 from xds.kube.objects import Key
+from xds.kubeapi.client import Access, ApiClient
+from xds.kubeapi.interface import ApiUnavailable
+from xds.reporting.lease import Leadership, NotLeader, now
 
 OFTEN = 0.02
 

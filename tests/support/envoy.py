@@ -16,10 +16,10 @@ from typing import Any, Final
 import aiohttp
 import pytest
 
-from xds.bootstrap import BootstrapOptions, bootstrap_yaml
-from xds.bootstrap_tls import EnvoyTls, sds_files
-from xds.client_tls import ClientTls
-from xds.server.address import parse
+from xds.address import parse
+from xds.bootstrap.client_tls import ClientTls
+from xds.bootstrap.config import BootstrapOptions, bootstrap_yaml
+from xds.bootstrap.tls import EnvoyTls, sds_files
 
 BINARY: Final = Path(sys.executable).parent / "envoy"
 

@@ -9,7 +9,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from xds.kube.api import ApiUnavailable
+from xds.kubeapi.interface import ApiUnavailable
 
 Object = dict[str, Any]
 

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
 
 from xds.kube.change import Applied, Batch, Change, Deleted, Listed, Reported
-from xds.kube.manifests import Identity
 from xds.kube.objects import KubeObject, Service
-from xds.kube.problem import Problem
+from xds.problems.problem import Problem
+from xds.sources.folder.manifests import Identity
 
 
 def endpoints(name: str, *addresses: str) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 from grpc_tools import _proto, protoc
 
 from tests.support import constraints
-from xds.resources.constraints import TABLE
+from xds.envoyapi.constraints import TABLE
 
 ROOT: Final = Path(__file__).parents[2]
 PROTOS: Final = ROOT / "protos"

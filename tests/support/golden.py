@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.support.objects import feed, pipeline
+from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Reported
-from xds.kube.manifests import read_file
 from xds.kube.objects import Key, KubeObject
-from xds.kube.problem import Problem
-from xds.pipeline import Pipeline
+from xds.problems.problem import Problem
 from xds.resources.options import ProxyOptions
-from xds.server.rendering import content
+from xds.server.debug.rendering import content
 from xds.snapshot.resource import ResourceType
-from xds.translate.model import Route, VirtualHost
+from xds.sources.folder.manifests import read_file
+from xds.traffic.model import Route, VirtualHost
 from xds.translate.translator import TranslateOptions, Translator
 from xds.yaml_text import to_yaml
 

@@ -5,10 +5,10 @@ from collections.abc import Collection, Iterable
 from msgspec.structs import replace
 
 from tests.support.objects import ingress_class
+from xds.controlplane.pipeline import Pipeline
+from xds.kube.held_ingresses import HELD
 from xds.kube.objects import Ingress, Key, KubeObject
-from xds.kube.problem import Problem
-from xds.kube.turned import HELD
-from xds.pipeline import Pipeline
+from xds.problems.problem import Problem
 
 _OURS = "held"
 

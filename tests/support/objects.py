@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
+from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Batch, Change, Listed
 from xds.kube.objects import (
     KINDS,
@@ -31,9 +32,8 @@ from xds.kube.objects import (
     Secret,
     Service,
 )
-from xds.kube.problem import Problem
 from xds.kube.state import CONTROLLER, DEFAULT_CLASS_ANNOTATION, KubeState, Stale
-from xds.pipeline import Pipeline
+from xds.problems.problem import Problem
 from xds.resources.options import ProxyOptions
 from xds.steps import finish
 from xds.translate.translator import TranslateOptions, Translator

@@ -18,11 +18,11 @@ from typing import Any, Final
 from tests.support.envoy import Envoy, free_port, running_envoy
 from tests.support.objects import slice_of
 from tests.support.plane import Plane
+from xds.controlplane.pipeline import Pipeline
+from xds.explain.request import Request
 from xds.kube.change import Applied, Deleted
 from xds.kube.objects import Ingress, Key, KubeObject, Service
-from xds.pipeline import Pipeline
 from xds.resources.options import ProxyOptions
-from xds.translate.request import Request
 from xds.translate.translator import TranslateOptions
 
 PATIENCE: Final = 30.0

@@ -13,16 +13,16 @@ import grpc
 from tests.support.ads_client import BEACON, CDS, EDS, LDS, PATIENCE, RDS, SDS, VHDS, AdsClient, DeltaClient, SotwClient
 from tests.support.authority import Issued
 from tests.support.objects import ingress, path, rule, service, slice_of
+from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Batch, Change, Deleted, Listed
 from xds.kube.objects import KINDS, KubeObject
 from xds.kube.state import KubeState
-from xds.metrics import Metrics
-from xds.pipeline import Pipeline
 from xds.protocol.messages import Variant
 from xds.protocol.status import Status, TypeStatus
 from xds.protocol.subscription import LEGACY_WILDCARD
 from xds.resources.options import ProxyOptions
 from xds.server.ads import OPTIONS, AdsService
+from xds.server.metrics import Metrics
 from xds.server.tls import ServerTls, TlsFiles, must_name_the_node
 from xds.snapshot.resource import Resource, ResourceType, resource
 from xds.snapshot.store import ResourceKey, Revision

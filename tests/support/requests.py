@@ -6,8 +6,8 @@ from typing import Final
 from hypothesis import strategies as st
 
 from tests.support.objects import certificate, endpoint, ingress, path, rule, secret, service, slice_of, tls
+from xds.explain.request import METHODS, Request
 from xds.kube.objects import Ingress, IngressRule, IngressTLS, Key, KubeObject
-from xds.translate.request import METHODS, Request
 
 ALIVE: Final = (Key("default", "web"), Key("default", "api"), Key("team", "web"))
 """The Services that have a backend."""

@@ -12,8 +12,8 @@ from tests.support.envoy import Envoy, free_port, running_envoy
 from tests.support.http import Reply, get
 from tests.support.objects import slice_of
 from tests.support.plane import Plane
+from xds.controlplane.pipeline import Pipeline
 from xds.kube.objects import KubeObject, Service
-from xds.pipeline import Pipeline
 from xds.resources.options import ProxyOptions
 from xds.translate.translator import TranslateOptions
 

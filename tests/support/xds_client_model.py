@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from xds.protocol.events import Event, Rejected
 from xds.protocol.fleet import Fleet
 from xds.protocol.messages import DeltaRequest, Node, Response, SotwRequest, Variant
-from xds.protocol.refusal import NAMED
+from xds.protocol.rejection.nack import NAMED
 from xds.protocol.session import Session
 from xds.protocol.subscription import LEGACY_WILDCARD
-from xds.protocol.watch import FULL_SET
+from xds.protocol.type_stream import FULL_SET
 from xds.snapshot.resource import Resource, ResourceType, resource, route_configuration_of
 from xds.snapshot.store import Revision, Store
 

@@ -11,7 +11,7 @@ import pytest
 from tests.support.objects import World, external, ingress, key, path, rule, service
 from xds.kube.change import Deleted
 from xds.kube.objects import Ingress, Service
-from xds.translate.model import Backend, BackendKey, Protocol, Route
+from xds.traffic.model import Backend, BackendKey, Protocol, Route
 
 HOST = "a.example.com"
 

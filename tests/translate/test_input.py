@@ -11,8 +11,8 @@ import pytest
 
 from tests.support.objects import World, exact, ingress, path, rule, service, specific
 from xds.kube.objects import Ingress, IngressBackend
-from xds.kube.problem import Problem
-from xds.translate.model import PathType
+from xds.problems.problem import Problem
+from xds.traffic.model import PathType
 
 HOST = "a.example.com"
 

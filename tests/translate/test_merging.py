@@ -12,7 +12,7 @@ from tests.support.objects import World, exact, ingress, key, path, rule, servic
 from xds.kube.change import Deleted
 from xds.kube.objects import Ingress, Service
 from xds.kube.references import NO_HOST
-from xds.translate.model import BackendKey, PathType, Route, VirtualHost
+from xds.traffic.model import BackendKey, PathType, Route, VirtualHost
 
 HOST = "a.example.com"
 

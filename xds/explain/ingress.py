@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from xds.explain.evidence import Witness
+from xds.explain.facts import Witness
 from xds.kube.objects import EndpointSlice, HTTPIngressPath, Ingress, IngressTLS, Key
-from xds.kube.problem import ObjectRef, Problem, shown
 from xds.kube.references import NO_HOST
 from xds.kube.state import Claim
+from xds.problems.problem import ObjectRef, Problem, shown
 from xds.resources import names
 from xds.snapshot.resource import Resource, ResourceType
+from xds.traffic.model import Backend, BackendKey, Health, Route, VirtualHost
 from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
-from xds.translate.model import Backend, BackendKey, Health, Route, VirtualHost
 from xds.translate.names import InvalidError, valid_path
 from xds.translate.tls import TlsTable
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from xds.kube.objects import Key, KubeObject
-from xds.kube.problem import Problem
+from xds.problems.problem import Problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, NamedTuple, TypeAlias
 
 from msgspec import Meta, Struct, field
 
-from xds.kube.problem import ObjectRef
+from xds.problems.problem import ObjectRef
 
 
 class Key(NamedTuple):

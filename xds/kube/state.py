@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from xds.kube.change import Applied, Change, Deleted, Listed, Reported
+from xds.kube.held_ingresses import TurnedAway
 from xds.kube.objects import (
     KINDS,
     EndpointSlice,
@@ -17,9 +18,8 @@ from xds.kube.objects import (
     Secret,
     Service,
 )
-from xds.kube.problem import ObjectRef, Problem, shown
 from xds.kube.references import Index, ReferenceIndex, references
-from xds.kube.turned import TurnedAway
+from xds.problems.problem import ObjectRef, Problem, shown
 
 CONTROLLER: Final = "xds-ingress.dev/controller"
 """`spec.controller` of the IngressClasses that are ours."""

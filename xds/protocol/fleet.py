@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
-from xds.protocol.composer import Composer
 from xds.protocol.events import Event
 from xds.protocol.messages import Variant
-from xds.protocol.reconnect import Brought
+from xds.protocol.rejection.last_good import Verdicts
+from xds.protocol.responses import Composer
+from xds.protocol.resume import Brought
 from xds.protocol.subscription import NameSets
-from xds.protocol.verdicts import Verdicts
 from xds.snapshot.store import ChangesByType, Revision, Store
 from xds.snapshot.view import Inline, InlinedView, View
 

@@ -12,7 +12,7 @@ from math import inf
 from typing import Final
 
 from xds.protocol.backlog import Removal
-from xds.protocol.watch import Watch
+from xds.protocol.type_stream import Watch
 from xds.snapshot.resource import ResourceType
 
 WARMING_GRACE: Final = 2.0

@@ -6,10 +6,11 @@ from math import inf, isfinite
 from typing import Final, TypeAlias
 
 from xds.protocol.backlog import Taken, oldest
+from xds.protocol.delivery import Lack, lacks
 from xds.protocol.errors import ErrorCode, ProtocolError
 from xds.protocol.events import Event, Resumed, Unserved
 from xds.protocol.fleet import Fleet
-from xds.protocol.flight import Flight
+from xds.protocol.in_flight import Flight
 from xds.protocol.messages import DeltaRequest, Node, Request, Response, SotwRequest, Variant
 from xds.protocol.ordering import (
     PATIENCE,
@@ -23,11 +24,10 @@ from xds.protocol.ordering import (
     send_order,
     updates_are_free,
 )
-from xds.protocol.standing import Lack, lacks
 from xds.protocol.status import Pulse, Status
 from xds.protocol.subscription import Demand, Subscription, after_delta, after_sotw, check_count
+from xds.protocol.type_stream import Watch
 from xds.protocol.virtual_hosts import VirtualHosts
-from xds.protocol.watch import Watch
 from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import ResourceKey, Revision
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from xds.protocol.subscription import Demand, NameSets
-from xds.protocol.watch import Watch
+from xds.protocol.type_stream import Watch
 from xds.snapshot.resource import ResourceType, route_configuration_of
 from xds.snapshot.store import ResourceChange
 from xds.snapshot.view import View

@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from xds.resources import codec, names
-from xds.resources.envoy import AccessLog, StdoutAccessLog, Struct, SubstitutionFormatString, Value
+from xds.envoyapi import codec
+from xds.envoyapi.messages import AccessLog, StdoutAccessLog, Struct, SubstitutionFormatString, Value
+from xds.resources import names
 
 FIELDS: Final = {
     "time": "%START_TIME%",

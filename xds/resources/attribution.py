@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Set
 from typing import Any, Final
 
+from xds.envoyapi import codec
+from xds.explain.matcher import Traffic
 from xds.kube.objects import Ingress, Key
-from xds.kube.problem import ObjectRef, Problem, shown
 from xds.kube.state import KubeState
-from xds.resources import codec, names
+from xds.problems.problem import ObjectRef, Problem, shown
+from xds.resources import names
 from xds.snapshot.resource import Resource, ResourceType
-from xds.translate.matcher import Traffic
-from xds.translate.model import BackendKey
+from xds.traffic.model import BackendKey
 
 REASON: Final = "RejectedByProxy"
 

@@ -4,23 +4,24 @@ import functools
 import typing
 from collections.abc import Callable, Hashable, Iterable, Mapping, Set
 
+from xds.envoyapi import codec
+from xds.envoyapi.messages import Listener
 from xds.kube.objects import Key
-from xds.kube.problem import ObjectRef
 from xds.kube.references import NO_HOST
-from xds.resources import codec, names
+from xds.problems.problem import ObjectRef
+from xds.resources import names
 from xds.resources.clusters import cluster
 from xds.resources.endpoints import cluster_load_assignment
-from xds.resources.envoy import Listener
-from xds.resources.gate import Gate
 from xds.resources.listeners import http_listener, https_listener
 from xds.resources.options import ProxyOptions
 from xds.resources.route_tables import Domain, RouteTables
 from xds.resources.routes import VirtualHosts, route_configuration
 from xds.resources.secrets import secret
+from xds.resources.validation import Gate
 from xds.snapshot.resource import Resource, ResourceType, resource
 from xds.snapshot.store import ResourceKey
 from xds.steps import Steps
-from xds.translate.model import Backend, BackendKey, Certificate, Termination
+from xds.traffic.model import Backend, BackendKey, Certificate, Termination
 from xds.translate.translator import TrafficChange, Translator
 
 if typing.TYPE_CHECKING:

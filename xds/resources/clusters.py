@@ -4,8 +4,8 @@ from datetime import timedelta
 from functools import cache
 from typing import Final
 
-from xds.resources import codec, names
-from xds.resources.envoy import (
+from xds.envoyapi import codec
+from xds.envoyapi.messages import (
     Any,
     CircuitBreakers,
     CircuitBreakersThresholds,
@@ -28,8 +28,9 @@ from xds.resources.envoy import (
     UpstreamHttpProtocolOptions,
     UpstreamTlsContext,
 )
-from xds.resources.shared import ads, socket_address
-from xds.translate.model import Backend, Protocol
+from xds.resources import names
+from xds.resources.config_source import ads, socket_address
+from xds.traffic.model import Backend, Protocol
 
 CONNECT_TIMEOUT: Final = timedelta(seconds=5)
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
+from xds.envoyapi.messages import ClusterLoadAssignment
 from xds.resources import names
-from xds.resources.envoy import ClusterLoadAssignment
-from xds.translate.model import BackendKey, Endpoint, Health, Locality
+from xds.traffic.model import BackendKey, Endpoint, Health, Locality
 
 _HEALTH: Final = {Health.HEALTHY: "HEALTHY", Health.DRAINING: "DRAINING"}
 

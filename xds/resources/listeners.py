@@ -4,9 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 
-from xds.resources import codec, names
-from xds.resources.access_log import access_log
-from xds.resources.envoy import (
+from xds.envoyapi import codec
+from xds.envoyapi.messages import (
     CommonTlsContext,
     DownstreamTlsContext,
     Filter,
@@ -44,9 +43,11 @@ from xds.resources.envoy import (
     XdsStringMatcher,
     XdsTypedExtensionConfig,
 )
+from xds.resources import names
+from xds.resources.access_log import access_log
+from xds.resources.config_source import ads, socket_address
 from xds.resources.options import ProxyOptions
-from xds.resources.shared import ads, socket_address
-from xds.translate.model import Termination, is_wildcard
+from xds.traffic.model import Termination, is_wildcard
 from xds.translate.tls import TlsTable
 
 # Limits for a proxy at the edge, and what long-lived streams need. Source of the first four:

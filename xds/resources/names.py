@@ -3,7 +3,7 @@
 from typing import Final
 
 from xds.kube.objects import Key
-from xds.translate.model import BackendKey
+from xds.traffic.model import BackendKey
 
 HTTP: Final = "http"
 """The plain listener, and its route configuration."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TypeAlias, TypeVar
 
+from xds.explain.matcher import Traffic
 from xds.kube.objects import Key
 from xds.kube.references import NO_HOST
-from xds.translate.matcher import Traffic
-from xds.translate.model import Route, Termination, VirtualHost, is_wildcard, wildcard_of
+from xds.traffic.model import Route, Termination, VirtualHost, is_wildcard, wildcard_of
 from xds.translate.tls import TlsTable
 
 _Value = TypeVar("_Value")

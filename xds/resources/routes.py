@@ -5,9 +5,8 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Final
 
-from xds.kube.objects import Key
-from xds.resources import codec, names
-from xds.resources.envoy import (
+from xds.envoyapi import codec
+from xds.envoyapi.messages import (
     DirectResponseAction,
     HeaderMatcher,
     Metadata,
@@ -25,12 +24,14 @@ from xds.resources.envoy import (
     Value,
     Vhds,
 )
-from xds.resources.envoy import Route as EnvoyRoute
-from xds.resources.envoy import VirtualHost as EnvoyVirtualHost
+from xds.envoyapi.messages import Route as EnvoyRoute
+from xds.envoyapi.messages import VirtualHost as EnvoyVirtualHost
+from xds.kube.objects import Key
+from xds.resources import names
+from xds.resources.config_source import ads
 from xds.resources.options import ProxyOptions
 from xds.resources.route_tables import ANY, Answers, Domain, Fixed
-from xds.resources.shared import ads
-from xds.translate.model import PathType, Route, is_wildcard
+from xds.traffic.model import PathType, Route, is_wildcard
 
 RETRIES: Final = 2
 RETRY_ON: Final = "connect-failure,refused-stream,reset-before-request"

@@ -1,8 +1,8 @@
 """SDS: a certificate as a TLS secret."""
 
+from xds.envoyapi.messages import DataSource, Secret, TlsCertificate
 from xds.resources import names
-from xds.resources.envoy import DataSource, Secret, TlsCertificate
-from xds.translate.model import Certificate
+from xds.traffic.model import Certificate
 
 
 def secret(certificate: Certificate) -> Secret:

@@ -6,7 +6,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from xds.server.address import HostPort
+from xds.address import HostPort
 
 
 class AdminServer:

@@ -9,20 +9,20 @@ from typing import Any, Final
 import grpc
 import structlog
 
-from xds.metrics import Metrics
-from xds.protocol.complaints import Complaint, Complaints
 from xds.protocol.errors import ErrorCode, ProtocolError
 from xds.protocol.events import Acknowledged, Event, Rejected, Unserved
 from xds.protocol.fleet import Fleet
 from xds.protocol.messages import Node, Request, Response, Variant
+from xds.protocol.rejection.reports import Complaint, Complaints
 from xds.protocol.session import Session
 from xds.resources.routes import inlined
-from xds.server.audience import Audience
-from xds.server.debug_messages import ProxyStanding, ProxyStatus
+from xds.server.convergence import Propagation, Spread
+from xds.server.debounce import Pace
+from xds.server.debug.messages import ProxyStanding, ProxyStatus
 from xds.server.encoding import MANY, PORTION, PatientEncoder
-from xds.server.pace import Pace
-from xds.server.propagation import Propagation, Spread
+from xds.server.metrics import Metrics
 from xds.server.stream import Clock, Context, Stream
+from xds.server.subscribers import Audience
 from xds.server.tls import names_of
 from xds.server.watchdog import Watchdog
 from xds.server.wire import Decoder

@@ -9,7 +9,7 @@ import grpc
 from xds.protocol.errors import ProtocolError
 from xds.protocol.messages import Response
 from xds.protocol.session import Session
-from xds.server.propagation import Lag, Spread
+from xds.server.convergence import Lag, Spread
 from xds.snapshot.store import Revision
 
 Clock = Callable[[], float]

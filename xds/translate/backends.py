@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from xds.kube.objects import IngressServiceBackend, Key, Service, ServicePort
-from xds.kube.problem import shown
 from xds.kube.state import KubeState
-from xds.translate.model import Backend, BackendKey, Protocol, is_wildcard
+from xds.problems.problem import shown
+from xds.traffic.model import Backend, BackendKey, Protocol, is_wildcard
 from xds.translate.names import InvalidError, valid_host
 
 _PROTOCOLS: Final = {

@@ -7,8 +7,8 @@ from typing import Final
 
 from xds.kube.objects import Endpoint as SliceEndpoint
 from xds.kube.objects import EndpointSlice
-from xds.kube.problem import Problem, shown
-from xds.translate.model import Backend, Endpoint, Health, Locality
+from xds.problems.problem import Problem, shown
+from xds.traffic.model import Backend, Endpoint, Health, Locality
 
 _ADDRESS_TYPES: Final = ("IPv4", "IPv6")
 _OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"

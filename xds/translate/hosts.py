@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from xds.kube.objects import HTTPIngressPath, Ingress, IngressBackend, Key
-from xds.kube.problem import Problem, shown
 from xds.kube.references import NO_HOST
 from xds.kube.state import KubeState
+from xds.problems.problem import Problem, shown
 from xds.steps import Steps
+from xds.traffic.model import Backend, BackendKey, PathType, Route, VirtualHost
 from xds.translate.backends import Unresolved, resolve
-from xds.translate.model import Backend, BackendKey, PathType, Route, VirtualHost
 from xds.translate.names import InvalidError, is_label, valid_host, valid_path
 
 

@@ -5,8 +5,8 @@ from typing import Final
 from urllib.parse import quote
 
 from xds.kube.objects import HTTPIngressPath
-from xds.kube.problem import shown
-from xds.translate.model import PathType
+from xds.problems.problem import shown
+from xds.traffic.model import PathType
 
 _LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _HOST: Final = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*")

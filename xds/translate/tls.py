@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Final
 
 from xds.kube.objects import Ingress, IngressTLS, Key, Secret
-from xds.kube.problem import ObjectRef, Problem, shown
 from xds.kube.state import KubeState
+from xds.problems.problem import ObjectRef, Problem, shown
 from xds.steps import Steps
+from xds.traffic.model import Certificate, Termination
 from xds.translate.certificates import Verdict, judge
 from xds.translate.hosts import Findings
-from xds.translate.model import Certificate, Termination
 from xds.translate.names import InvalidError, valid_host
 
 _EFFECT: Final = "HTTPS for its hosts is off, HTTP goes on"

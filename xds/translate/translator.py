@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from xds.kube.objects import Key
-from xds.kube.problem import ObjectRef, Problem
 from xds.kube.references import NO_HOST
 from xds.kube.state import KubeState, Stale
+from xds.problems.problem import ObjectRef, Problem
+from xds.problems.registry import Ledger, News
 from xds.steps import Steps
+from xds.traffic.model import Backend, BackendKey, Certificate, Locality, Route, VirtualHost
 from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
 from xds.translate.hosts import Findings, Scope, default_route, translate_host, translate_ingress
-from xds.translate.ledger import Ledger, News
-from xds.translate.model import Backend, BackendKey, Certificate, Locality, Route, VirtualHost
 from xds.translate.tls import CertificateStore, TlsTable, TlsTranslation
 
 

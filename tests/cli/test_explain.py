@@ -1,0 +1,175 @@
+"""`xds explain`, of a folder and of a server: the tree, JSON, and one line where it can't be done.
+
+Not covered: what is said (tests/explain) and whether it is right (tests/e2e/test_explain).
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.debug_server import ThreadedDebugServer, services, shop
+from tests.support.envoy import free_port
+from tests.support.objects import ingress, manifest, path, rule, service, slice_of
+from xds.cli.main import run
+from xds.kube.change import Applied, Batch
+from xds.kube.objects import KubeObject
+from xds.protocol.delivery import Lack, Standing
+from xds.protocol.messages import Node
+from xds.server.debug.messages import ProxyStanding
+from xds.snapshot.resource import ResourceType
+
+WEB = (shop("web"), service("web"), slice_of("web", "10.0.0.1"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write(tmp_path, *WEB)
+    return tmp_path
+
+
+@pytest.fixture
+def server() -> Iterator[ThreadedDebugServer]:
+    with ThreadedDebugServer() as server:
+        yield server
+
+
+def write(folder: Path, *objects: KubeObject) -> None:
+    documents = (json.dumps(manifest(each), default=str) for each in objects)
+    (folder / "objects.yaml").write_text("\n---\n".join(documents))
+
+
+def test_a_folder(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["explain", "http://example.com/web", "--from", str(folder)]) == 0
+    out, err = capfd.readouterr()
+    assert err == ""
+    assert out.splitlines() == [
+        "GET http://example.com/web",
+        "default/web/80 answers",
+        "├── listener: http on 0.0.0.0:8080",
+        "├── redirect: stays plain: --redirect-https is off",
+        "├── virtual host: 'example.com' is named by rules",
+        "│   └── Ingress default/shop",
+        "├── path: '/web'",
+        "│   └── Prefix /web matches exactly (Ingress default/shop, Service default/web)",
+        "├── cluster: default/web/80, by HTTP/1.1",
+        "│   └── Service default/web",
+        "└── endpoints: 1 healthy, 0 draining",
+        "    └── EndpointSlice default/web-1",
+    ]
+
+
+def test_the_flags_of_serve_count_with_a_folder(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["explain", "http://example.com/web", "--from", str(folder), "--http-port", "81"]) == 0
+    assert "http on 0.0.0.0:81\n" in capfd.readouterr().out
+    assert run(["explain", "http://example.com/web", "--from", str(folder), "--ingress-class", "other"]) == 0
+    assert "its class is 'envoy', there is no IngressClass of that name, and ours is 'other'" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_data(folder: Path, form: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["explain", "http://x.test/none", "-H", "Host: example.com", "--from", str(folder), "-o", form]) == 0
+    out, err = capfd.readouterr()
+    told: Any = json.loads(out) if form == "json" else yaml.safe_load(out)
+    assert err == ""
+    assert (told["status"], told["cluster"]) == (404, "")
+    (path_step,) = (each for each in told["steps"] if each["stage"] == "path")
+    assert path_step["routes"] == [
+        {
+            "path_type": "Prefix",
+            "path": "/web",
+            "ingress": {"kind": "Ingress", "namespace": "default", "name": "shop"},
+            "service": {"kind": "Service", "namespace": "default", "name": "web"},
+            "taken": False,
+            "why": "is another path",
+        }
+    ]
+
+
+def test_thousands_of_routes_are_counted(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    paths = [path(f"/{number}", "web") for number in range(1000)]
+    write(tmp_path, ingress("many", rule("example.com", *paths)), service("web"), slice_of("web", "10.0.0.1"))
+    assert run(["explain", "http://example.com/500/x", "--from", str(tmp_path)]) == 0
+    out = capfd.readouterr().out
+    assert "Prefix /500 matches (" in out
+    assert "Prefix /50 ends within an element of the path (" in out
+    assert "and 977 more with another path; -o json has them" in out
+
+
+def test_a_server_and_its_proxies(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]) -> None:
+    server.do(*services("web"), shop("web"))
+    lack = Lack(ResourceType.ROUTES, "http", Standing.REJECTED, "no \x1b[2J")
+    server.server.standings += [ProxyStanding("ipv4:1", Node("b"), (lack,)), ProxyStanding("ipv4:2", Node("a"), ())]
+    assert run(["explain", "http://example.com/web", "--server", server.target]) == 0
+    out, _ = capfd.readouterr()
+    assert "503: Service default/web has no ready endpoint" in out
+    assert "proxies: 1 of 2 have what it takes" in out
+    assert "b @ipv4:1: rds http rejected: no \\x1b[2J" in out
+    assert run(["explain", "http://example.com/web", "--server", server.target, "-o", "json"]) == 0
+    told = json.loads(capfd.readouterr().out)
+    assert [each["type"].rpartition(".")[2] for each in told["resources"]] == [
+        "Cluster",
+        "ClusterLoadAssignment",
+        "Listener",
+        "RouteConfiguration",
+        "VirtualHost",
+    ]
+    assert [(each["node_id"], each["current"]) for each in told["proxies"]] == [("a", True), ("b", False)]
+    assert told["proxies"][1]["lacks"][0]["standing"] == "rejected"
+
+
+def test_before_the_first_snapshot(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["explain", "http://example.com/", "--server", server.target]) == 3
+    assert "no snapshot yet" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("where", ["server", "folder"])
+def test_a_url_that_is_none(
+    server: ThreadedDebugServer, folder: Path, where: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server.do(*services("web"), shop("web"))
+    source = ["--server", server.target] if where == "server" else ["--from", str(folder)]
+    assert run(["explain", "gopher://example.com/", *source]) == 2
+    line = "xds: 'gopher://example.com/' is neither an http:// nor an https:// URL; see 'xds explain --help'\n"
+    assert capfd.readouterr() == ("", line)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--from", "/nowhere/at/all"], 3, "/nowhere/at/all"),
+        (["--from", ".", "--server", "127.0.0.1:1"], 2, "one of them"),
+        (["--redirect-https"], 2, "--redirect-https: a server has its own"),
+        (["-H", "Host"], 2, "'Host' is not 'name: value'"),
+        (["--server", f"127.0.0.1:{free_port()}"], 3, "no server answers"),
+    ],
+)
+def test_errors_are_one_line(arguments: list[str], code: int, words: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["explain", "http://example.com/", *arguments]) == code
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert words in err
+    assert err.count("\n") == 1
+
+
+def test_a_server_in_the_environment_wins_over_a_folder_there(
+    server: ThreadedDebugServer, folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDS_FROM", str(folder))
+    assert run(["explain", "http://example.com/web"]) == 0
+    assert "proxies" not in capfd.readouterr().out
+    server.do(*services("web"), shop("web"))
+    monkeypatch.setenv("XDS_SERVER", server.target)
+    assert run(["explain", "http://example.com/web"]) == 0
+    assert "proxies: 0 of 0" in capfd.readouterr().out
+
+
+def test_changes_that_are_being_worked_on(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]) -> None:
+    server.do(*services("web"), shop("web"))
+    server.server.pipeline.take(Batch((Applied(service("other")),), 0.0))
+    for command in (["explain", "http://example.com/web"], ["why", "ingress", "default/shop"]):
+        assert run([*command, "--server", server.target]) == 0
+        assert "the snapshot doesn't have yet: ask again in a moment" in capfd.readouterr().out

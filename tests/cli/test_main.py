@@ -1,0 +1,319 @@
+"""The commands that ask a server, against the debug API on a loopback port: tables, JSON, YAML, filters, differences,
+and one line on standard error when it can't be done.
+
+Not covered: `serve`, `translate` and `bootstrap`, signals, pipes, terminals and what is imported
+(tests/test_cli_process.py, tests/test_cli_translate.py, tests/test_bootstrap.py), and the API behind it
+(tests/server/test_debug.py).
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import pytest
+import yaml
+from rich.console import Console
+
+from tests.support.debug_server import ThreadedDebugServer, services, shop, type_status
+from tests.support.envoy import free_port
+from tests.support.objects import certificate, secret, service, tls
+from xds.cli.main import COMMANDS, Commands, cli, run
+from xds.cli.output import table
+from xds.protocol.messages import Node
+from xds.protocol.status import Rejection
+from xds.snapshot.resource import ResourceType
+
+
+@dataclass
+class Result:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[list[str]]:
+        """The words of each line of a table, without the heading."""
+        return [line.split() for line in self.out.splitlines()[1:]]
+
+    @property
+    def json(self) -> Any:
+        assert (self.code, self.err) == (0, "")
+        return json.loads(self.out)
+
+
+Xds = Callable[..., Result]
+
+
+@pytest.fixture
+def server() -> Iterator[ThreadedDebugServer]:
+    with ThreadedDebugServer() as server:
+        yield server
+
+
+@pytest.fixture
+def xds(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Xds:
+    """Runs a command that asks the server."""
+    monkeypatch.setenv("XDS_SERVER", server.target)
+
+    def call(*arguments: str) -> Result:
+        code = run(list(arguments))
+        return Result(code, *capfd.readouterr())
+
+    return call
+
+
+def test_every_command_is_there() -> None:
+    group = cli
+    assert isinstance(group, Commands)
+    with group.make_context("xds", ["proxies"]) as ctx:
+        commands = [group.get_command(ctx, name) for name in group.list_commands(ctx)]
+    assert [command.name for command in commands if command] == list(COMMANDS)
+
+
+def test_show_lists(server: ThreadedDebugServer, xds: Xds) -> None:
+    server.do(*services("a", "b"), shop("a", "b"))
+    shown = xds("snapshot", "show")
+    assert (shown.code, shown.err) == (0, "")
+    assert [line[:2] for line in shown.lines] == [
+        ["cds", "default/a/80"],
+        ["cds", "default/b/80"],
+        ["eds", "default/a/80"],
+        ["eds", "default/b/80"],
+        ["lds", "http"],
+        ["rds", "http"],
+        ["vhds", "http/*"],
+        ["vhds", "http/example.com"],
+    ]
+    assert all(len(line[2]) == 16 and line[4] == "B" for line in shown.lines)
+    assert not any(line.endswith(" ") for line in shown.out.splitlines())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("cds", "--name", "a/"), ("-t", "Cluster", "-n", "default/a/*"), ("cds", "cds", "-n", "a/80", "-n", "none")],
+)
+def test_show_chooses(server: ThreadedDebugServer, xds: Xds, arguments: tuple[str, ...]) -> None:
+    server.do(*services("a", "b"), shop("a", "b"))
+    assert [line[:2] for line in xds("snapshot", "show", *arguments).lines] == [["cds", "default/a/80"]]
+
+
+def test_repeated_values_come_from_the_environment_with_commas(
+    server: ThreadedDebugServer, xds: Xds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.do(*services("a", "b"), shop("a", "b"))
+    monkeypatch.setenv("XDS_TYPE", "lds, rds")
+    assert [line[0] for line in xds("snapshot", "show").lines] == ["lds", "rds"]
+    assert [line[0] for line in xds("snapshot", "show", "--type", "eds").lines] == ["eds", "eds"]
+
+
+def test_a_name_that_looks_like_markup_is_shown_as_it_is(server: ThreadedDebugServer, xds: Xds) -> None:
+    server.connect(Node("[red]a[/red]"))
+    assert "[red]a[/red]" in xds("proxies").out
+
+
+def test_show_nothing(server: ThreadedDebugServer, xds: Xds) -> None:
+    server.do()
+    shown = xds("snapshot", "show", "--name", "nobody")
+    assert shown == Result(0, "", "no resources match\n")
+
+
+def test_show_in_full(server: ThreadedDebugServer, xds: Xds) -> None:
+    server.do(service("a"), shop("a"))
+    data = xds("snapshot", "show", "cds", "-o", "json").json
+    assert (data["revision"], list(data["versions"])) == (1, [type_.value for type_ in ResourceType])
+    [resource] = data["resources"]
+    assert (resource["type"], resource["name"]) == (ResourceType.CLUSTER, "default/a/80")
+    assert resource["resource"]["name"] == "default/a/80"
+    assert yaml.safe_load(xds("snapshot", "show", "cds", "-o", "yaml").out) == data
+
+
+def test_no_private_key_is_shown(server: ThreadedDebugServer, xds: Xds) -> None:
+    pair = certificate("example.com")
+    server.do(service("a"), secret("cert", pair), shop("a", tls=tls("example.com", secret="cert")))
+    for form in ("json", "yaml"):
+        shown = xds("snapshot", "show", "-o", form).out
+        assert "[redacted]" in shown
+        assert "LS0tLS1CRUdJTiBQ" not in shown  # base64 of "-----BEGIN P"
+
+
+def test_diff_for_people(server: ThreadedDebugServer, xds: Xds) -> None:
+    server.do(*services("a", "b"), shop("a"))
+    server.do(shop("b"))
+    shown = xds("snapshot", "diff", "--type", "cds", "--type", "vhds").out.splitlines()
+    assert shown[:2] == ["--- cds default/a/80 (revision 1)", "+++ /dev/null"]
+    added = shown.index("+++ cds default/b/80 (revision 2)")
+    assert shown[added - 1] == "--- /dev/null"
+    routes = shown[shown.index("--- vhds http/example.com (revision 1)") :]
+    assert routes[1] == "+++ vhds http/example.com (revision 2)"
+    assert {line[0] + line[1:].strip() for line in routes} >= {"-cluster: default/a/80", "+cluster: default/b/80"}
+
+
+def test_diff_for_programs(server: ThreadedDebugServer, xds: Xds) -> None:
+    server.do(*services("a", "b"), shop("a"))
+    server.do(shop("a", "b"))
+    data = xds("snapshot", "diff", "0", "2", "-t", "cds", "-o", "json").json
+    assert (data["from"]["revision"], data["from"]["committed_at"], data["to"]["revision"]) == (0, None, 2)
+    assert [(each["name"], each["old"]) for each in data["changes"]] == [("default/a/80", None), ("default/b/80", None)]
+    assert data["changes"][1]["new"]["resource"]["name"] == "default/b/80"
+
+
+def test_no_difference(server: ThreadedDebugServer, xds: Xds) -> None:
+    server.do(service("a"), shop("a"))
+    assert xds("snapshot", "diff", "1", "1") == Result(0, "", "no difference between revisions 1 and 1\n")
+
+
+def test_revisions_that_are_not_there(server: ThreadedDebugServer, xds: Xds) -> None:
+    server.do()
+    beyond = xds("snapshot", "diff", "0", "9")
+    expected = "xds: the history reaches from revision 0 to 1; choose revisions within it\n"
+    assert beyond == Result(3, "", expected)
+    backwards = xds("snapshot", "diff", "1", "0")
+    assert backwards == Result(2, "", "xds: revision 1 is later than revision 0; see 'xds snapshot diff --help'\n")
+
+
+def test_no_snapshot_yet(xds: Xds) -> None:
+    shown = xds("snapshot", "show")
+    assert shown == Result(
+        3, "", "xds: there is no snapshot yet: the source is still being read; try again in a moment\n"
+    )
+
+
+def test_an_unknown_type_is_wrong_usage(server: ThreadedDebugServer, xds: Xds) -> None:
+    server.do()
+    shown = xds("snapshot", "show", "xyz")
+    assert (shown.code, shown.out, shown.err.count("\n")) == (2, "", 1)
+    assert "'xyz' is no resource type; there are cds (Cluster)" in shown.err
+
+
+def test_problems(server: ThreadedDebugServer, xds: Xds) -> None:
+    server.do(shop("gone"))
+    shown = xds("problems")
+    assert shown.out.splitlines()[0].split()[:2] == ["OBJECT", "REASON"]
+    assert "Ingress default/shop" in shown.out
+    assert "BackendNotFound" in shown.out
+    [problem] = xds("problems", "-o", "json").json
+    assert problem["object"] == {"kind": "Ingress", "namespace": "default", "name": "shop"}
+    assert problem["message"] in shown.out
+    assert problem["remedy"] in shown.out
+    assert problem["field"] in shown.out
+    assert yaml.safe_load(xds("problems", "-o", "yaml").out) == [problem]
+
+
+def test_no_problems(server: ThreadedDebugServer, xds: Xds) -> None:
+    server.do()
+    assert xds("problems") == Result(0, "", "no problems\n")
+    assert xds("problems", "-o", "json").json == []
+
+
+def test_proxies(server: ThreadedDebugServer, xds: Xds) -> None:
+    now = server.now()
+    rejected = Rejection("v2", now - 7, "cannot bind '0.0.0.0:8080'", ())
+    server.connect(
+        Node("envoy-1", "fleet", "envoy 1.40.0"),
+        type_status(ResourceType.CLUSTER, now, wildcard=True),
+        type_status(ResourceType.LISTENER, now, rejected=rejected, rejecting=1),
+        type_status(ResourceType.ROUTES, now, in_flight=True),
+    )
+    who, what, why = xds("proxies").out.split("\n\n")
+    assert who.splitlines()[1].split() == ["envoy-1", "fleet", "envoy", "1.40.0", "delta", "ipv4:127.0.0.1:5", "2m"]
+    assert [line.split()[:-1] for line in what.splitlines()[1:]] == [
+        ["envoy-1", "cds", "*", "v2", "v1", "in", "sync"],
+        ["envoy-1", "lds", "3", "v2", "v1", "rejected"],
+        ["envoy-1", "rds", "3", "v2", "v1", "sending"],
+    ]
+    assert why.splitlines()[1].split()[:4] == ["envoy-1", "lds", "v2", "7s"]
+    assert why.rstrip().endswith("cannot bind '0.0.0.0:8080'")
+
+
+def test_proxies_for_programs(server: ThreadedDebugServer, xds: Xds) -> None:
+    now = server.now()
+    rejected = Rejection("v2", now, "no", (("http", "abc"),))
+    fields = {"rejected": rejected, "rejecting": 1, "sent": None, "acknowledged": None}
+    server.connect(Node("envoy-1"), type_status(ResourceType.LISTENER, now, **fields))
+    [proxy] = xds("proxies", "-o", "json").json
+    assert (proxy["node_id"], proxy["variant"], proxy["peer"]) == ("envoy-1", "delta", "ipv4:127.0.0.1:5")
+    [type_] = proxy["types"]
+    assert (type_["in_sync"], type_["sent_at"], type_["sent_version"]) == (False, None, "")
+    assert type_["rejection"]["resources"] == [{"name": "http", "version": "abc"}]
+
+
+def test_two_proxies_of_one_name_can_be_told_apart(server: ThreadedDebugServer, xds: Xds) -> None:
+    server.connect(Node("twin"))
+    server.connect(Node("twin"))
+    assert xds("proxies").out.count("twin @ipv4:127.0.0.1:5") == 2
+
+
+def test_no_proxies(xds: Xds) -> None:
+    assert xds("proxies") == Result(0, "", "no proxies are connected\n")
+    assert xds("proxies", "-o", "json").json == []
+
+
+@pytest.mark.parametrize("command", [("problems",), ("proxies",), ("snapshot", "show"), ("snapshot", "watch")])
+def test_no_server(xds: Xds, command: tuple[str, ...]) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    shown = xds(*command, "--server", address)
+    hint = "start one with 'xds serve --from DIR' or name another with --server"
+    assert shown == Result(3, "", f"xds: no server answers at {address}; {hint}\n")
+
+
+def test_no_server_at_a_unix_socket(xds: Xds) -> None:
+    shown = xds("problems", "--server", "unix:/nonexistent/socket")
+    assert (shown.code, shown.out, shown.err.count("\n")) == (3, "", 1)
+    assert "no server answers at unix:/nonexistent/socket" in shown.err
+
+
+async def test_a_server_of_something_else(xds: Xds) -> None:
+    other = grpc.aio.server()
+    port = other.add_insecure_port("127.0.0.1:0")
+    await other.start()
+    try:
+        shown = await asyncio.to_thread(xds, "problems", "--server", f"127.0.0.1:{port}")
+    finally:
+        await other.stop(None)
+    message = f"xds: what answers at 127.0.0.1:{port} has no debug API; name another server with --server\n"
+    assert shown == Result(3, "", message)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("frobnicate",), "No such command 'frobnicate'; see 'xds --help'"),
+        (("problems", "--frob"), "No such option '--frob'; see 'xds problems --help'"),
+        (("problems", "--server", "nowhere"), "'nowhere' is not HOST:PORT|unix:PATH; see 'xds problems --help'"),
+        (("problems", "--server", "host:0"), "'host:0' has no port that one can connect to; see 'xds problems --help'"),
+        (
+            ("snapshot", "diff", "-o", "xml"),
+            "'xml' is not one of 'table', 'json', 'yaml'; see 'xds snapshot diff --help'",
+        ),
+    ],
+)
+def test_wrong_usage_is_one_line(xds: Xds, arguments: tuple[str, ...], message: str) -> None:
+    shown = xds(*arguments)
+    assert (shown.code, shown.out, shown.err.count("\n")) == (2, "", 1)
+    assert shown.err.startswith("xds: ")
+    assert shown.err.endswith(f"{message}\n")
+
+
+@pytest.mark.parametrize("arguments", [(), ("snapshot",)])
+def test_a_group_alone_shows_its_commands(xds: Xds, arguments: tuple[str, ...]) -> None:
+    shown = xds(*arguments)
+    assert (shown.code, shown.out) == (2, "")
+    assert "Commands:" in shown.err
+
+
+def test_the_version(xds: Xds) -> None:
+    shown = xds("--version")
+    assert (shown.code, shown.err) == (0, "")
+    assert shown.out.startswith("xds 0.")
+
+
+def test_what_a_proxy_says_does_not_steer_the_terminal() -> None:
+    made = table(["WHY"], [["\x1b]0;owned\x07\x1b[2J line\none"]])
+    console = Console(width=80)
+    with console.capture() as captured:
+        console.print(made)
+    assert "\x1b" not in captured.get()
+    assert "\\x1b]0;owned\\x07" in captured.get()

@@ -1,0 +1,220 @@
+"""The command as a process: exit codes, signals, pipes, a terminal, what is imported, and `serve`'s flags.
+
+Not covered: what the commands say (tests/test_cli.py), and what `serve` does once it runs (tests/features, tests/e2e).
+"""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.debug_server import ThreadedDebugServer, services, shop
+from tests.support.envoy import free_port
+
+XDS = [sys.executable, "-m", "xds"]
+
+
+@pytest.fixture
+def server() -> Iterator[ThreadedDebugServer]:
+    with ThreadedDebugServer() as server:
+        yield server
+
+
+def xds(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*XDS, *arguments], capture_output=True, text=True, check=False, timeout=30, env={**os.environ, **environment}
+    )
+
+
+def watch(server: ThreadedDebugServer, *arguments: str) -> subprocess.Popen[str]:
+    """Returns when it listens."""
+    command = [*XDS, "snapshot", "watch", "--server", server.target, *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr
+    assert process.stderr.readline() == f"watching {server.target}; Ctrl-C ends it\n"
+    return process
+
+
+def test_watch_as_json_until_interrupted(server: ThreadedDebugServer) -> None:
+    server.do(*services("a", "b"), shop("a"))
+    with watch(server, "-o", "json", "--type", "cds") as process:
+        assert process.stdout
+        server.do(shop("a", "b"))
+        line = json.loads(process.stdout.readline())
+        assert (line["revision"], [each["name"] for each in line["changes"]]) == (2, ["default/b/80"])
+        assert line["changes"][0]["new"]["resource"]["name"] == "default/b/80"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+        assert process.communicate() == ("", "")
+
+
+def test_watch_for_people(server: ThreadedDebugServer) -> None:
+    server.do(*services("a", "b"), shop("a"))
+    with watch(server) as process:
+        assert process.stdout
+        server.do(shop("b"))
+        lines = [process.stdout.readline().rstrip() for _ in range(6)]
+        assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3} revision 2", lines[0])
+        assert sorted(lines[1:]) == [
+            "  + cds default/b/80",
+            "  + eds default/b/80",
+            "  - cds default/a/80",
+            "  - eds default/a/80",
+            "  ~ vhds http/example.com",
+        ]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+
+
+def test_watch_ends_with_the_server() -> None:
+    with ThreadedDebugServer() as server:
+        process = watch(server)
+    with process:
+        assert process.wait(10) == 3
+        _, err = process.communicate()
+        assert err == f"xds: the server at {server.target} has shut down; start it again, then this command\n"
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure(server: ThreadedDebugServer) -> None:
+    names = [f"s{number}" for number in range(2000)]
+    server.do(*services(*names), shop(*names))
+    command = [*XDS, "snapshot", "show", "--server", server.target]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline().startswith("TYPE")
+        process.stdout.close()
+        assert process.stderr
+        assert process.stderr.read() == ""
+        assert process.wait(10) == 0
+
+
+def on_a_terminal(columns: int, *arguments: str) -> str:
+    """What the command writes to a terminal of this width."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm-256color"}
+    environment.pop("NO_COLOR", None)
+    with subprocess.Popen([*XDS, *arguments], stdout=theirs, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        written = b""
+        try:
+            while chunk := os.read(ours, 65536):
+                written += chunk
+        except OSError:  # how Linux says that the other end is closed
+            pass
+        os.close(ours)
+        assert process.wait(10) == 0
+    return written.decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_terminal_gets_colours_and_lines_that_fit(server: ThreadedDebugServer, columns: int) -> None:
+    server.do(*services("a"), shop("a", "a-service-with-a-rather-long-name", "gone"))
+    for command in (["problems"], ["snapshot", "show"]):
+        text = on_a_terminal(columns, *command, "--server", server.target)
+        assert "\x1b[" in text
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+        assert max(map(len, plain.splitlines())) <= columns
+
+
+def test_nothing_is_cut_or_coloured_in_a_pipe(server: ThreadedDebugServer) -> None:
+    long = "a-service-with-a-name-as-long-as-a-name-may-be-which-is-63-char"
+    server.do(*services(long), shop(long))
+    shown = xds("snapshot", "show", "--server", server.target, COLUMNS="40", FORCE_COLOR="")
+    assert f"default/{long}/80" in shown.stdout
+    assert "\x1b" not in shown.stdout
+
+
+HEAVY = (
+    "envoy_data_plane",
+    "betterproto2",
+    "kubernetes",
+    "cryptography",
+    "aiohttp",
+    "xds.controlplane.app",
+    "xds.controlplane.pipeline",
+)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["proxies"], ["problems"], ["snapshot", "show"]])
+def test_what_only_asks_imports_little(arguments: list[str]) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "xds", *arguments, "--server", "unix:/nonexistent"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    imported = {line.rpartition("|")[2].strip() for line in found.stderr.splitlines() if line.startswith("import time")}
+    assert "click" in imported
+    assert not [name for name in imported if name.startswith(HEAVY)]
+    assert ("grpc" in imported) == (arguments != ["--help"])
+
+
+def test_serve_without_a_folder() -> None:
+    done = xds("serve", "--from", "/nonexistent", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+    assert done.returncode == 3
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[-1].startswith("xds: /nonexistent: there is no such folder")
+
+
+def test_serve_where_another_does(server: ThreadedDebugServer, tmp_path: Path) -> None:
+    done = xds("serve", "--from", str(tmp_path), "--listen", server.target, "--admin", "127.0.0.1:0")
+    assert done.returncode == 3
+    assert done.stderr.splitlines()[-1].startswith(f"xds: can't listen on {server.target}: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "say where the objects are: --from, --kubeconfig, --in-cluster"),
+        (["--from", ".", "--in-cluster"], "--from and --in-cluster exclude each other"),
+        (["--from", ".", "--namespace", "shop"], "--namespace chooses among an API server's"),
+        (["--in-cluster", "--namespace", "../x"], "'../x' is not the name of a namespace"),
+        (["--from", ".", "--admin", "unix:/tmp/x"], "'unix:/tmp/x' is not HOST:PORT"),
+        (["--from", ".", "--http-port", "80", "--https-port", "80"], "can't be the same"),
+        (["--from", ".", "--listener-address", "localhost"], "'localhost' is not an IP address"),
+        (["--from", ".", "--default-tls-secret", "name"], "'name' is not NS/NAME"),
+        (["--from", ".", "--log-level", "loud"], "'loud' is not one of"),
+    ],
+)
+def test_serve_used_wrongly(arguments: list[str], complaint: str) -> None:
+    done = xds("serve", *arguments)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert complaint in done.stderr
+
+
+def test_serve_reads_the_environment_and_a_flag_wins(tmp_path: Path) -> None:
+    port = free_port()
+    environment = {"XDS_FROM": str(tmp_path), "XDS_LISTEN": "nonsense", "XDS_ADMIN": "127.0.0.1:0"}
+    command = [*XDS, "serve", "--listen", f"127.0.0.1:{port}", "--log-format", "json"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}) as process:
+        assert process.stderr
+        log = iter(process.stderr.readline, "")
+        first = next(json.loads(line) for line in log if '"serving"' in line)
+        assert (first["address"], first["source"]) == (f"127.0.0.1:{port}", str(tmp_path))
+        next(line for line in log if '"revision_committed"' in line)
+        assert xds("snapshot", "show", "-t", "lds", XDS_SERVER=f"127.0.0.1:{port}").returncode == 0
+        process.send_signal(signal.SIGTERM)
+        process.stderr.read()
+        assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_serve_ends_well_on_a_signal_while_it_is_imported(tmp_path: Path, number: signal.Signals) -> None:
+    """As soon as it catches the signal, which is long before it serves."""
+    ports = ("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+    process = subprocess.Popen([*XDS, "serve", "--from", str(tmp_path), *ports], stderr=subprocess.PIPE)
+    while not _catches(process.pid, signal.SIGTERM):
+        pass
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=10)
+    assert (process.returncode, errors) == (0, b"")
+
+
+def _catches(pid: int, number: signal.Signals) -> bool:
+    """Source: SigCgt in proc_pid_status(5)."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = int(next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt")), 16)
+    return bool(caught >> (number - 1) & 1)

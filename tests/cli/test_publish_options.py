@@ -1,0 +1,49 @@
+"""`--publish-address` and `--publish-service`: what they mean, and what is refused.
+
+Excludes: what is written (tests/kube/test_status.py).
+"""
+
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from xds.cli.publish_options import publish
+from xds.cli.serve import serve
+from xds.controlplane.settings import ClusterSource
+from xds.kube.objects import Key
+from xds.kubeapi.client import Access
+from xds.reporting.status import Address, Publish
+
+CLUSTER = ClusterSource(Access())
+
+
+def test_addresses_keep_their_order_and_count_once() -> None:
+    found = (Address(hostname="b.test"), Address(ip="192.0.2.1"), Address(hostname="b.test"))
+    assert publish(CLUSTER, found, None) == Publish(found[:2])
+
+
+def test_without_flags_statuses_are_left_alone() -> None:
+    assert not publish(CLUSTER, (), None)
+    assert not publish(Path(), (), None)
+    assert publish(CLUSTER, (), Key("xds", "envoy"))
+
+
+def test_both_flags_exclude_each_other() -> None:
+    with pytest.raises(click.UsageError, match="exclude each other"):
+        publish(CLUSTER, (Address(ip="192.0.2.1"),), Key("xds", "envoy"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--publish-address=192.0.2.1"], "with --from there is none"),
+        (["--publish-service=xds/envoy"], "with --from there is none"),
+        (["--publish-address=Not A Host"], "neither an IP address nor a hostname"),
+        (["--publish-service=envoy"], "is not NS/NAME"),
+    ],
+)
+def test_wrong_usage(flags: list[str], says: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(serve, [f"--from={tmp_path}", *flags])
+    assert (result.exit_code, says in result.output) == (2, True), result.output

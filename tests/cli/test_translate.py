@@ -1,0 +1,120 @@
+"""`xds translate`: a folder in, resources and problems out, and the exit code.
+
+Not covered: how files are read (tests/kube), and which resources an object leads to (tests/golden).
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.debug_server import shop
+from tests.support.objects import certificate, external, ingress, manifest, path, rule, secret, service, slice_of, tls
+from xds.cli.main import run
+from xds.kube.objects import KubeObject
+
+
+def write(folder: Path, *objects: KubeObject) -> None:
+    documents = (json.dumps(manifest(each), default=str) for each in objects)
+    (folder / "objects.yaml").write_text("\n---\n".join(documents))
+
+
+def translated(folder: Path, capfd: pytest.CaptureFixture[str], *flags: str, code: int = 0) -> Any:
+    assert run(["translate", str(folder), "-o", "json", *flags]) == code
+    out, err = capfd.readouterr()
+    assert err == ""
+    return json.loads(out)
+
+
+def names(data: Any, type_: str) -> list[str]:
+    return [each["name"] for each in data["resources"] if each["type"].endswith(f".{type_}")]
+
+
+def test_resources_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path, service("a"), slice_of("a", "10.0.0.1"), shop("a"))
+    assert run(["translate", str(tmp_path)]) == 0
+    out, err = capfd.readouterr()
+    assert [line.split()[:2] for line in out.splitlines()] == [
+        ["TYPE", "NAME"],
+        ["cds", "default/a/80"],
+        ["eds", "default/a/80"],
+        ["lds", "http"],
+        ["rds", "http"],
+        ["vhds", "http/*"],
+        ["vhds", "http/example.com"],
+    ]
+    assert err == ""
+
+
+def test_problems_go_to_standard_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path, shop("gone"))
+    (tmp_path / "broken.yaml").write_text("a: [")
+    assert run(["translate", str(tmp_path)]) == 1
+    out, err = capfd.readouterr()
+    assert [line.split()[0] for line in out.splitlines()] == ["TYPE", "lds", "rds", "vhds", "vhds"]
+    assert "Ingress default/shop" in err
+    assert "File broken.yaml" in err
+    assert "MalformedFile" in err
+
+
+def test_one_document_holds_both(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path, shop("gone"))
+    data = translated(tmp_path, capfd, code=1)
+    assert names(data, "Listener") == ["http"]
+    assert [each["reason"] for each in data["problems"]] == ["BackendNotFound"]
+    assert run(["translate", str(tmp_path), "-o", "yaml"]) == 1
+    assert yaml.safe_load(capfd.readouterr().out) == data
+
+
+def test_filters(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path, service("a"), service("b"), shop("a", "b"))
+    data = translated(tmp_path, capfd, "--type", "cds", "--name", "b")
+    assert [each["name"] for each in data["resources"]] == ["default/b/80"]
+
+
+def test_no_private_key_is_shown(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    cert = secret("cert", certificate("example.com"))
+    write(tmp_path, service("a"), cert, shop("a", tls=tls("example.com", secret="cert")))
+    data = translated(tmp_path, capfd, "-t", "sds")
+    assert data["resources"][0]["resource"]["tls_certificate"]["private_key"] == {"inline_bytes": "[redacted]"}
+
+
+def test_the_same_flags_as_serve(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    default = secret("fallback", certificate("*.example.com"))
+    plain = ingress("shop", rule("a.example.com", path("/", "dns")), class_name="mine", tls=[tls("a.example.com")])
+    write(tmp_path, external("dns", "example.org"), default, plain)
+    assert names(translated(tmp_path, capfd), "Cluster") == []
+    flags = ["--ingress-class", "mine", "--allow-external-name", "--default-tls-secret", "default/fallback"]
+    flags += ["--http-port", "81", "--https-port", "444", "--listener-address", "::", "--trusted-hops", "2"]
+    data = translated(tmp_path, capfd, *flags, "--redirect-https", "--proxy-protocol")
+    assert names(data, "Cluster") == ["default/dns/80"]
+    assert names(data, "Secret") == ["default/fallback"]
+    listeners = [each["resource"] for each in data["resources"] if each["type"].endswith(".Listener")]
+    assert [each["address"]["socket_address"]["port_value"] for each in listeners] == [81, 444]
+    assert {each["address"]["socket_address"]["address"] for each in listeners} == {"::"}
+    text = json.dumps(data)
+    assert '"xff_num_trusted_hops": 2' in text
+    assert "envoy.filters.listener.proxy_protocol" in text
+    assert "https_redirect" in text
+
+
+def test_an_ingress_without_a_class_is_ours(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path, service("a"), ingress("shop", rule("a.example", path("/", "a")), class_name=None))
+    assert names(translated(tmp_path, capfd), "Cluster") == ["default/a/80"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "complaint"),
+    [
+        (["/nonexistent"], 3, "/nonexistent: there is no such folder; create it, or name another"),
+        ([], 2, "Missing argument 'DIR'; see 'xds translate --help'"),
+        ([".", "--type", "xyz"], 2, "'xyz' is no resource type"),
+    ],
+)
+def test_it_can_not_be_done(capfd: pytest.CaptureFixture[str], arguments: list[str], code: int, complaint: str) -> None:
+    assert run(["translate", *arguments]) == code
+    out, err = capfd.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith(f"xds: {complaint}")

@@ -1,0 +1,107 @@
+"""`xds why ingress`, of a folder and of a server: the tree, JSON, and one line where it can't be done.
+
+Not covered: what is said (tests/explain).
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.debug_server import ThreadedDebugServer, services, shop
+from tests.support.objects import ingress, ingress_class, manifest, path, rule, service, slice_of
+from xds.cli.main import run
+from xds.kube.objects import KubeObject
+from xds.protocol.delivery import Lack, Standing
+from xds.protocol.messages import Node
+from xds.server.debug.messages import ProxyStanding
+from xds.snapshot.resource import ResourceType
+
+
+@pytest.fixture
+def server() -> Iterator[ThreadedDebugServer]:
+    with ThreadedDebugServer() as server:
+        yield server
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    partly = ingress("partly", rule("a.test", path("/", "web"), path("/gone", "gone")))
+    objects: tuple[KubeObject, ...] = (partly, service("web"), slice_of("web", "10.0.0.1"))
+    for number, each in enumerate(objects):
+        (tmp_path / f"{number}.json").write_text(json.dumps(manifest(each)))
+    return tmp_path
+
+
+def test_a_folder(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["why", "ingress", "default/partly", "--from", str(folder)]) == 0
+    out, err = capfd.readouterr()
+    assert err == ""
+    missing = "Service 'default/gone' doesn't exist, so its paths answer 503"
+    assert out.splitlines() == [
+        "Ingress default/partly: partly accepted, 1 of 2 parts",
+        "├── ours: its class is 'envoy', there is no IngressClass of that name",
+        "├── a.test, Prefix / served → default/web/80, 1 healthy, 0 draining (spec.rules[0].http.paths[0])",
+        f"├── a.test, Prefix /gone broken: {missing} (spec.rules[0].http.paths[1])",
+        "└── problems",
+        f"    └── Ingress default/partly spec.rules[0].http.paths[1].backend: BackendNotFound: {missing}",
+        "        Create the Service, or correct the name in the Ingress.",
+    ]
+
+
+def test_a_server(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]) -> None:
+    server.do(*services("web"), shop("web", "gone"))
+    lack = Lack(ResourceType.ROUTES, "http", Standing.WAITING)
+    server.server.standings += [ProxyStanding("ipv4:1", Node("b"), (lack,)), ProxyStanding("ipv4:2", Node("a"), ())]
+    assert run(["why", "ingress", "default/shop", "--server", server.target]) == 0
+    out = capfd.readouterr().out
+    assert "proxies: 1 of 2 have what it takes" in out
+    assert "b @ipv4:1: rds http not sent yet" in out
+    assert "(for 0s)" in out or "(for 1s)" in out
+    assert run(["why", "ingress", "default/shop", "--server", server.target, "-o", "json"]) == 0
+    told = json.loads(capfd.readouterr().out)
+    assert told["acceptance"] == "partly accepted"
+    assert [unit["fate"] for unit in told["units"]] == ["no endpoints", "broken"]
+    assert told["problems"][0]["reason"] == "BackendNotFound"
+    assert told["problems"][0]["since"].endswith("Z")
+    assert told["since"].endswith("Z")
+    assert told["proxies"][1]["lacks"][0]["standing"] == "waiting"
+
+
+def test_one_that_is_not_ours(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]) -> None:
+    server.do(ingress_class("envoy", "example.com/other"), shop("web"))
+    assert run(["why", "ingress", "default/shop", "--server", server.target]) == 0
+    assert capfd.readouterr().out.splitlines() == [
+        "Ingress default/shop: not ours",
+        "└── not ours: its class 'envoy' has the controller 'example.com/other'",
+    ]
+
+
+def test_one_that_is_held(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]) -> None:
+    server.do(*services("web"), ingress_class(), shop("web"))
+    server.do(ingress_class("envoy", "example.com/other"))
+    assert run(["why", "ingress", "default/shop", "--server", server.target]) == 0
+    out = capfd.readouterr().out.splitlines()
+    assert out[0].startswith("Ingress default/shop: accepted, unchanged for ")
+    assert out[1].startswith("├── held: its class 'envoy' has the controller 'example.com/other'; it is served on")
+    assert any("IngressClass envoy: WithdrawalHeld: it turned 1 Ingress away" in line for line in out)
+    assert any("proxies:" in line for line in out)
+    assert run(["why", "ingress", "default/shop", "--server", server.target, "-o", "json"]) == 0
+    told = json.loads(capfd.readouterr().out)
+    assert (told["acceptance"], told["held"]) == ("accepted", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "words"), [("default/none", 3, "no Ingress default/none"), ("x", 2, "NS/NAME")]
+)
+def test_names_that_lead_nowhere(
+    server: ThreadedDebugServer, folder: Path, name: str, code: int, words: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server.do(*services("web"))
+    for source in (["--server", server.target], ["--from", str(folder)]):
+        assert run(["why", "ingress", name, *source]) == code
+        out, err = capfd.readouterr()
+        assert out == ""
+        assert words in err
+        assert err.count("\n") == 1

@@ -1,0 +1,351 @@
+"""`xds serve` as a process: when it is ready, how it ends, what it says when it can't begin, and what it counts.
+
+Covers the wiring of the source, the pipeline and the servers, with and without proxies. Excludes what takes a source
+that the test holds back (test_app_in_process.py), the other commands (tests/test_cli*.py), what the folder reads
+(tests/kube) and what proxies are told (tests/features).
+"""
+
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from grpc import StatusCode
+
+from tests.support.ads_client import CDS, EDS, LDS, PATIENCE, RDS, AdsClient, DeltaClient, SotwClient
+from tests.support.plane import until
+from xds.controlplane.app import GRACE
+from xds.protocol.messages import Variant
+
+WEB = "default/web/80"
+
+INGRESS = """
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web, namespace: default}
+spec:
+  rules:
+  - host: web.example
+    http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: default}
+spec: {ports: [{port: 80}]}
+"""
+
+
+def slice_manifest(*addresses: str) -> str:
+    endpoints = ", ".join(f"{{addresses: [{address}]}}" for address in addresses)
+    return f"""
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{name: web-1, namespace: default, labels: {{kubernetes.io/service-name: web}}}}
+addressType: IPv4
+endpoints: [{endpoints}]
+ports: [{{port: 8080}}]
+"""
+
+
+class Serve:
+    """A running `xds serve`. `logs` are its log lines so far, `address` and `admin` where it listens."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.logs: list[dict[str, Any]] = []
+        self._clients = contextlib.AsyncExitStack()
+
+    @property
+    def address(self) -> str:
+        return str(self.logged("serving")["address"])
+
+    @property
+    def admin(self) -> str:
+        return str(self.logged("admin_listening")["address"])
+
+    def logged(self, event: str) -> dict[str, Any]:
+        return next(line for line in self.logs if line["event"] == event)
+
+    def has_logged(self, event: str) -> bool:
+        return any(line["event"] == event for line in self.logs)
+
+    async def read_logs(self) -> None:
+        assert self.process.stderr
+        async for line in self.process.stderr:
+            self.logs.append(json.loads(line))
+
+    async def get(self, path: str) -> tuple[int, str]:
+        return await get(self.admin, path)
+
+    async def until_ready(self) -> None:
+        while (await self.get("/readyz"))[0] != 200:
+            await asyncio.sleep(0.005)
+
+    async def metric(self, name: str) -> float:
+        """A sample with its labels, as /metrics writes it."""
+        _, text = await self.get("/metrics")
+        return next(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(f"{name} "))
+
+    def client(self, variant: Variant, node: str = "envoy-1") -> AdsClient:
+        client = (DeltaClient if variant is Variant.DELTA else SotwClient)(self.address, node)
+        self._clients.push_async_callback(client.close)
+        return client.open()
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
+        """The exit code, and how many seconds it took."""
+        start = time.monotonic()
+        self.process.send_signal(number)
+        code = await asyncio.wait_for(self.process.wait(), PATIENCE)
+        return code, time.monotonic() - start
+
+    async def close(self) -> None:
+        await self._clients.aclose()
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        await self.process.wait()
+
+
+async def get(address: str, path: str) -> tuple[int, str]:
+    async with aiohttp.ClientSession() as session, session.get(f"http://{address}{path}") as answer:
+        return answer.status, await answer.text()
+
+
+def flags(folder: Path, listen: str = "127.0.0.1:0", admin: str = "127.0.0.1:0") -> list[str]:
+    return ["--from", str(folder), "--listen", listen, "--admin", admin, "--log-format", "json"]
+
+
+@contextlib.asynccontextmanager
+async def serving(folder: Path, **addresses: str) -> AsyncIterator[Serve]:
+    """A server that is ready."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "xds", "serve", *flags(folder, **addresses)), stderr=asyncio.subprocess.PIPE
+    )
+    serve = Serve(process)
+    reading = asyncio.create_task(serve.read_logs())
+    try:
+        await until(lambda: serve.has_logged("serving") or reading.done())
+        await serve.until_ready()
+        yield serve
+    finally:
+        await serve.close()
+        await reading
+
+
+async def refused(folder: Path, **addresses: str) -> str:
+    """What a server says that can't begin: one line, with exit code 3."""
+    process = await asyncio.create_subprocess_exec(
+        *(
+            sys.executable,
+            "-m",
+            "xds",
+            "serve",
+            *flags(folder, **addresses),
+            "--log-level",
+            "error",
+            "--allow-plaintext",
+        ),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), PATIENCE)
+    lines = [line for line in err.decode().splitlines() if not _is_grpcs_own(line)]
+    assert (process.returncode, out, len(lines)) == (3, b"", 1), err.decode()
+    return lines[0]
+
+
+def _is_grpcs_own(line: str) -> bool:
+    """gRPC's C core logs what it raises anyway, e.g. `E0000 00:00:1700000000.000000 1 chttp2_server.cc:1045] ...`."""
+    return ".cc:" in line
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "manifests"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def site(folder: Path) -> Path:
+    """A folder with one Ingress, its Service and its endpoints."""
+    (folder / "web.yaml").write_text(INGRESS)
+    (folder / "endpoints.yaml").write_text(slice_manifest("10.0.0.1"))
+    return folder
+
+
+async def follow(client: AdsClient) -> AdsClient:
+    """Ask for all of the site, and take it."""
+    for type_, asked, told in (
+        (CDS, (), (WEB,)),
+        (EDS, (WEB,), (WEB,)),
+        (LDS, (), ("http",)),
+        (RDS, ("http",), ("http",)),
+    ):
+        await client.subscribe(type_, *asked)
+        await client.accept(type_, *told)
+    return client
+
+
+async def test_an_empty_folder_is_served(folder: Path) -> None:
+    async with serving(folder) as serve:
+        client = serve.client(Variant.DELTA)
+        await client.subscribe(LDS)
+        await client.accept(LDS, "http")
+        await client.subscribe(CDS)
+        await client.accept(CDS)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+async def test_a_signal_ends_it_in_order(site: Path, number: signal.Signals) -> None:
+    """The streams of proxies that behave end at once, with OK."""
+    async with serving(site) as serve:
+        clients = [await follow(serve.client(variant, str(variant))) for variant in Variant]
+        code, seconds = await serve.stop(number)
+        assert code == 0
+        assert seconds < GRACE
+        for client in clients:
+            assert await client.expect_end() == (StatusCode.OK, "")
+    assert serve.logged("stopping")["proxies"] == 2
+
+
+async def test_a_signal_before_anything_was_read_ends_it_too(folder: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "xds", "serve", *flags(folder)), stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stderr
+    await process.stderr.readline()
+    process.terminate()
+    await asyncio.wait_for(process.communicate(), PATIENCE)
+    assert process.returncode == 0
+
+
+async def test_a_changed_file_reaches_the_proxies_and_is_timed(site: Path) -> None:
+    async with serving(site) as serve:
+        client = await follow(serve.client(Variant.DELTA))
+        await client.expect_nothing()
+        assert await serve.metric("xds_propagation_seconds_count") == 0
+        (site / "endpoints.yaml").write_text(slice_manifest("10.0.0.2"))
+        received = await client.accept(EDS, WEB)
+        assert "10.0.0.2" in str(received.content(WEB))
+        await client.expect_nothing()
+        assert await serve.metric("xds_propagation_seconds_count") == 1
+        assert await serve.metric("xds_propagation_seconds_sum") < 1
+        assert await serve.metric("xds_snapshot_revision") == 2
+
+
+async def test_metrics_say_what_there_is_and_what_was_answered(site: Path) -> None:
+    async with serving(site) as serve:
+        client = await follow(serve.client(Variant.DELTA))
+        (site / "endpoints.yaml").write_text(slice_manifest("10.0.0.2"))
+        await client.refuse(EDS, WEB)
+        await client.expect_nothing()
+        expected = {
+            "xds_connected_proxies": 1,
+            'xds_resources{type="cds"}': 1,
+            'xds_resources{type="eds"}': 1,
+            'xds_resources{type="lds"}': 1,
+            'xds_resources{type="rds"}': 1,
+            'xds_resources{type="sds"}': 0,
+            'xds_pushes_total{type="eds"}': 2,
+            'xds_acks_total{type="eds"}': 1,
+            'xds_nacks_total{type="eds"}': 1,
+            'xds_nacks_total{type="rds"}': 0,
+        }
+        assert {name: await serve.metric(name) for name in expected} == expected
+        (site / "broken.yaml").write_text("kind: [")
+        async with asyncio.timeout(PATIENCE):
+            while 'xds_problems{reason="' not in (await serve.get("/metrics"))[1]:
+                await asyncio.sleep(0.005)
+        await client.close()
+        async with asyncio.timeout(PATIENCE):
+            while await serve.metric("xds_connected_proxies"):
+                await asyncio.sleep(0.005)
+
+
+async def test_after_a_restart_a_proxy_is_told_nothing(site: Path) -> None:
+    """Its versions are right for the next server too."""
+    async with serving(site) as serve:
+        old = await follow(serve.client(Variant.DELTA))
+    async with serving(site) as serve:
+        client = serve.client(Variant.DELTA)
+        assert isinstance(client, DeltaClient)
+        for type_ in (CDS, EDS, LDS, RDS):
+            names = ("*",) if type_ in (CDS, LDS) else tuple(old.versions(type_))
+            await client.subscribe(type_, *names, known=old.versions(type_))
+        await client.expect_nothing()
+
+
+async def test_a_proxy_that_is_there_first_is_served_when_the_server_is(site: Path) -> None:
+    """gRPC connects again by itself; the server must take the address that it had."""
+    async with serving(site) as serve:
+        address = serve.address
+    async with serving(site, listen=address) as again:
+        assert again.address == address
+        await follow(again.client(Variant.SOTW))
+
+
+@pytest.mark.parametrize("flag", ["listen", "admin"])
+async def test_a_port_in_use_is_said_in_one_line(folder: Path, flag: str) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        line = await refused(folder, **{flag: f"127.0.0.1:{port}"})
+    assert line.startswith(f"xds: can't listen on 127.0.0.1:{port}: ")
+    assert line.endswith(f"choose another with --{flag}")
+    assert "in use" in line
+
+
+async def test_two_servers_do_not_share_a_port(folder: Path) -> None:
+    """gRPC would let them, and give each half of the proxies."""
+    async with serving(folder) as serve:
+        assert "in use" in await refused(folder, listen=serve.address)
+
+
+async def test_a_host_that_is_not_here_is_said_in_one_line(folder: Path) -> None:
+    assert "203.0.113.1:18000" in await refused(folder, listen="203.0.113.1:18000")
+
+
+async def test_a_folder_that_is_not_there_is_said_in_one_line(folder: Path) -> None:
+    missing = folder / "missing"
+    assert str(missing) in await refused(missing)
+
+
+async def test_a_unix_socket_is_listened_on(site: Path, tmp_path: Path) -> None:
+    path = tmp_path / "xds.sock"
+    async with serving(site, listen=f"unix:{path}") as serve:
+        assert serve.address == f"unix:{path}"
+        await follow(serve.client(Variant.DELTA))
+        assert "a server answers there" in await refused(site, listen=f"unix:{path}")
+        await follow(serve.client(Variant.SOTW, "still there"))
+
+
+async def test_the_socket_of_a_server_that_died_is_taken_over(site: Path, tmp_path: Path) -> None:
+    path = tmp_path / "xds.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    async with serving(site, listen=f"unix:{path}") as serve:
+        await follow(serve.client(Variant.DELTA))
+
+
+async def test_an_abstract_unix_socket_is_listened_on(site: Path, tmp_path: Path) -> None:
+    name = f"xds-{tmp_path.name}-{time.monotonic_ns()}"
+    async with serving(site, listen=f"unix:@{name}") as serve:
+        client = DeltaClient(f"unix-abstract:{name}", "envoy-1").open()
+        await follow(client)
+        await client.close()
+        assert "a server answers there" in await refused(site, listen=f"unix:@{name}")
+        assert serve.process.returncode is None
+
+
+@pytest.mark.parametrize("path", ["missing/xds.sock", "x" * 200], ids=["no such folder", "too long"])
+async def test_a_unix_socket_that_can_not_be_is_said_in_one_line(folder: Path, tmp_path: Path, path: str) -> None:
+    assert "choose another with --listen" in await refused(folder, listen=f"unix:{tmp_path / path}")

@@ -1,0 +1,217 @@
+"""What real Envoys refuse although it was sent: the fleet goes back, everything else goes on, and somebody is told.
+
+Covers a listener that can't bind, and for each other type something put into the snapshot that Envoy refuses, past
+all checks, as no object leads there. Counts the messages: nothing loops. Excludes how
+sessions do it (tests/protocol).
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.ads_client import CDS, EDS, LDS, RDS, SDS, VHDS
+from tests.support.echo import echo
+from tests.support.envoy import Envoy, free_port, needs_envoy, running_envoy
+from tests.support.http import get
+from tests.support.objects import certificate, ingress, path, rule, secret, service, slice_of, tls
+from tests.support.plane import Plane
+from xds.envoyapi import codec
+from xds.kube.objects import KubeObject
+from xds.problems.problem import ObjectRef, Problem
+from xds.protocol.messages import Variant
+from xds.resources.options import ProxyOptions
+from xds.server.debug.messages import ProxyStatus
+from xds.snapshot.resource import Resource, ResourceType, resource
+
+pytestmark = [needs_envoy, pytest.mark.parametrize("sotw", [False, True], ids=["delta", "sotw"])]
+
+INGRESS = ObjectRef("Ingress", "default", "bad")
+
+
+def objects(port: int) -> tuple[KubeObject, ...]:
+    hosts = ("good", "bad")
+    return (
+        *(ingress(name, rule(f"{name}.example", path("/", name))) for name in hosts),
+        *map(service, hosts),
+        *(slice_of(name, "127.0.0.1", ports=[port]) for name in hosts),
+    )
+
+
+@contextlib.asynccontextmanager
+async def fleet(folder: Path, *, sotw: bool, port: int, http_port: int) -> AsyncIterator[tuple[Plane, Envoy]]:
+    proxy = ProxyOptions(listener_address="127.0.0.1", http_port=http_port, https_port=free_port())
+    async with (
+        Plane(*objects(port), proxy=proxy) as plane,
+        running_envoy(plane.address, folder, node="first", sotw=sotw) as envoy,
+    ):
+        yield plane, envoy
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def is_sotw(status: ProxyStatus) -> bool:
+    return status.stream.variant is Variant.SOTW
+
+
+def quiet(plane: Plane, streams: int = 1) -> bool:
+    statuses = plane.ads.proxies()
+    types = [each for status in statuses for each in status.stream.types]
+    return (
+        len(statuses) == streams
+        and all({CDS, LDS, RDS, EDS} <= {each.type for each in status.stream.types} for status in statuses)
+        and all(VHDS in {each.type for each in status.stream.types} for status in statuses if not is_sotw(status))
+        and all(each.settled for each in types)
+    )
+
+
+async def complaints(plane: Plane) -> list[Problem]:
+    async with asyncio.timeout(10):
+        plane.pipeline.complain(await plane.ads.complaints())
+    return [each for each in plane.pipeline.problems if each.reason == "RejectedByProxy"]
+
+
+def pushes(plane: Plane) -> int:
+    return sum(plane.metrics.pushes.counts.values())
+
+
+async def test_a_port_in_use_is_told_and_the_rest_goes_on(tmp_path: Path, sotw: bool) -> None:
+    """Clusters and endpoints still reach the proxy, and another one gets the listener."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        async with fleet(tmp_path, sotw=sotw, port=1, http_port=taken.getsockname()[1]) as (plane, envoy):
+            await until(lambda: plane.metrics.nacks.counts[LDS] == 1)
+            (problem,) = await complaints(plane)
+            assert (problem.object.kind, problem.object.name) == ("Listener", "http")
+            assert "cannot bind" in problem.message
+            assert "--http-port" in problem.remedy
+            plane.apply(slice_of("good", "127.0.0.2", ports=[2]))
+            await until(lambda: plane.status_of(EDS, "first").settled)
+            assert await envoy.endpoints("default/good/80") == {"127.0.0.2:2": "HEALTHY"}
+            assert not plane.ads._fleet.verdicts.refused(LDS)
+
+
+def changed(plane: Plane, type_: ResourceType, name: str) -> Resource:
+    """The resource as Envoy refuses it."""
+    body = plane.pipeline.store.resources(type_)[name].body
+    message: Any = codec.upb(codec.decode(type_.message, body))
+    copy = type(message)()
+    copy.CopyFrom(message)
+    match type_:
+        case ResourceType.CLUSTER:
+            copy.ClearField("eds_cluster_config")
+            copy.type = 0  # STATIC: only DNS would make something of a name
+            copy.load_assignment.cluster_name = name
+            endpoint = copy.load_assignment.endpoints.add().lb_endpoints.add().endpoint
+            endpoint.address.socket_address.address = "not-an-address"
+            endpoint.address.socket_address.port_value = 1
+        case ResourceType.ENDPOINTS:
+            locality = copy.endpoints[0].lb_endpoints[0]
+            locality.endpoint.address.socket_address.address = "not-an-address"
+        case ResourceType.VIRTUAL_HOST:
+            copy.routes[0].match.safe_regex.regex = "("
+    return resource(type_, name, copy.SerializeToString(deterministic=True))
+
+
+@pytest.mark.parametrize(
+    ("type_", "name"),
+    [(CDS, "default/bad/80"), (EDS, "default/bad/80"), (VHDS, "http/bad.example")],
+    ids=["cds", "eds", "vhds"],
+)
+async def test_the_fleet_goes_back_and_the_owner_is_told(
+    tmp_path: Path, sotw: bool, type_: ResourceType, name: str
+) -> None:
+    http_port = free_port()
+    async with echo("backend") as port, fleet(tmp_path, sotw=sotw, port=port, http_port=http_port) as (plane, envoy):
+        await envoy.until_ready()
+        await until(lambda: quiet(plane))
+        good = plane.pipeline.store.resources(type_)[name]
+        sent_as, sent_name = (RDS, "http") if sotw and type_ is VHDS else (type_, name)
+        before = pushes(plane)
+        plane.commit({(type_, name): changed(plane, type_, name)})
+        await until(lambda: plane.status_of(sent_as, "first").refused == (sent_name,) and quiet(plane))
+        (problem,) = await complaints(plane)
+        assert problem.object == INGRESS
+        assert "last version" in problem.message
+        assert plane.ads._fleet.verdicts.served.resources(type_)[name] is good
+        plane.apply(slice_of("good", "127.0.0.1", ports=[port], name="more"))
+        await until(lambda: quiet(plane))
+        for host in ("good.example", "bad.example"):
+            assert (await get(http_port, host)).status == 200
+        async with running_envoy(plane.address, tmp_path, node="second", sotw=sotw):
+            await until(lambda: quiet(plane, 2))
+            assert plane.status_of(sent_as, "second").rejected is None
+        sent = pushes(plane) - before
+        await asyncio.sleep(2)  # nothing must come: there is no event to wait for
+        assert pushes(plane) - before == sent
+        assert sent < 25
+        plane.commit({(type_, name): good})
+        assert await complaints(plane) == []
+
+
+def with_the_key_of_another(plane: Plane) -> Resource:
+    """The Secret of the Ingress `bad`, whose key doesn't match."""
+    message: Any = codec.upb(codec.decode(SDS.message, plane.pipeline.store.resources(SDS)[SECRET].body))
+    copy = type(message)()
+    copy.CopyFrom(message)
+    copy.tls_certificate.private_key.inline_bytes = certificate("other.example").key
+    return resource(SDS, SECRET, copy.SerializeToString(deterministic=True))
+
+
+SECRET = "default/cert"
+
+WITH_TLS = (
+    ingress("bad", rule("bad.example", path("/", "bad")), tls=[tls("bad.example", secret="cert")]),
+    secret("cert"),
+)
+
+
+async def test_a_certificate_goes_back_to_the_last_good_one(tmp_path: Path, sotw: bool) -> None:
+    http_port = free_port()
+    async with echo("backend") as port, fleet(tmp_path, sotw=sotw, port=port, http_port=http_port) as (plane, envoy):
+        plane.apply(*WITH_TLS)
+        await envoy.until_ready()
+        await until(lambda: plane.asked(SDS) > set() and quiet(plane))
+        good = plane.pipeline.store.resources(SDS)[SECRET]
+        before = pushes(plane)
+        plane.commit({(SDS, SECRET): with_the_key_of_another(plane)})
+        await until(lambda: plane.status_of(SDS, "first").refused == (SECRET,) and quiet(plane))
+        (problem,) = await complaints(plane)
+        assert problem.object == INGRESS
+        assert "PRIVATE KEY" not in problem.message
+        async with running_envoy(plane.address, tmp_path, node="second", sotw=sotw):
+            await until(lambda: quiet(plane, 2) and len(plane.status("second").types) == (5 if sotw else 6))
+            assert plane.status_of(SDS, "second").rejected is None
+        assert plane.ads._fleet.verdicts.served.resources(SDS)[SECRET] is good
+        assert (await get(http_port, "bad.example")).status == 200
+        assert pushes(plane) - before < 25
+
+
+async def test_a_certificate_without_a_good_one_hurts_nothing_else(tmp_path: Path, sotw: bool) -> None:
+    """No proxy waits for it: HTTP is served, by new proxies too, and its owner is told."""
+    http_port = free_port()
+    async with echo("backend") as port, fleet(tmp_path, sotw=sotw, port=port, http_port=http_port) as (plane, _):
+        plane.apply(*WITH_TLS)
+        plane.commit({(SDS, SECRET): with_the_key_of_another(plane)})
+        await until(lambda: SECRET in plane.ads._fleet.verdicts.withdrawn(SDS))
+        (problem,) = await complaints(plane)
+        assert problem.object == INGRESS
+        assert "left out" in problem.message
+        async with running_envoy(plane.address, tmp_path, node="second", sotw=sotw) as second:
+            await until(lambda: len(plane.ads.proxies()) == 2)
+            await second.until_ready()
+            await until(lambda: quiet(plane, 2))
+            assert (await get(http_port, "good.example")).status == 200
+            assert all(each.rejected is None for each in plane.status("second").types)
+        plane.apply(secret("cert", certificate("bad.example")))
+        await until(lambda: SECRET not in plane.ads._fleet.verdicts.withdrawn(SDS) and quiet(plane))
+        assert await complaints(plane) == []

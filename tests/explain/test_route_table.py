@@ -1,0 +1,49 @@
+"""The route table of the Ingress specification, through the pure matcher.
+
+Covers: every case of tests/support/route_table.py. Excludes: the same cases through a real Envoy (tests/features).
+"""
+
+import functools
+
+import pytest
+
+from tests.support.objects import World, manifest
+from tests.support.route_table import TABLES, Case, Table
+from xds.explain.matcher import Edge, answer
+from xds.explain.request import Request
+from xds.kube.decode import decode
+from xds.translate.translator import Translator
+
+CASES = [pytest.param(table, case, id=f"{table.name}-{case.name}") for table in TABLES for case in table.cases]
+
+
+@functools.cache
+def traffic(table_name: str) -> Translator:
+    table = next(table for table in TABLES if table.name == table_name)
+    default = table.default_tls_secret.name if table.default_tls_secret else None
+    return World(*table.objects, default_tls_secret=default).traffic
+
+
+@pytest.mark.parametrize(("table", "case"), CASES)
+def test_route_table(table: Table, case: Case) -> None:
+    request = Request(case.authority, case.path, https=case.https, sni=case.sni)
+    given = answer(traffic(table.name), request, Edge(redirect_https=table.redirect_https))
+    assert given.status == case.status
+    if case.service is not None:
+        assert given.route is not None
+        assert given.route.service.name == case.service
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_the_tables_are_sound(table: Table) -> None:
+    names = [case.name for case in table.cases]
+    assert len(set(names)) == len(names)
+    services = [service.metadata.name for service in table.services]
+    assert len(set(services)) == len(services)
+    assert {case.service for case in table.cases} - {None} <= set(services)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_the_tables_are_the_same_as_manifests(table: Table) -> None:
+    for each in table.objects:
+        assert decode(manifest(each)) == each

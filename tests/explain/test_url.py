@@ -1,0 +1,53 @@
+"""From a URL and headers to a request. Excludes what becomes of it (test_story, tests/e2e/test_explain)."""
+
+import pytest
+
+from xds.explain.request import Request
+from xds.explain.url import QuestionError, question
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://a.example.com", Request("a.example.com", "/")),
+        ("a.example.com/x", Request("a.example.com", "/x")),
+        ("HTTP://A.example.com:80/x", Request("A.example.com", "/x")),
+        ("http://a.example.com:8080?q=1", Request("a.example.com:8080", "/?q=1")),
+        ("http://user:word@a.example.com/x#part", Request("a.example.com", "/x")),
+        ("http://a.example.com/a/../%2e//b c/é", Request("a.example.com", "/a/../%2e//b%20c/%C3%A9")),
+        ("https://a.example.com:443/", Request("a.example.com", "/", https=True, sni="a.example.com")),
+        ("https://a.example.com.:8443/", Request("a.example.com.:8443", "/", https=True, sni="a.example.com")),
+        ("https://127.0.0.1/", Request("127.0.0.1", "/", https=True)),
+        ("https://[::1]:8443/", Request("[::1]:8443", "/", https=True)),
+        ("http://bücher.example/", Request("xn--bcher-kva.example", "/")),
+    ],
+)
+def test_urls(url: str, expected: Request) -> None:
+    assert question(url, "GET", ()) == expected
+
+
+def test_headers_decide() -> None:
+    headers = [("HOST", " other.test "), ("X-Forwarded-Proto", "https"), ("x-forwarded-proto", "http"), ("x-a", "b")]
+    asked = question("https://a.example.com/", "POST", headers)
+    assert asked == Request(
+        "other.test", "/", https=True, sni="a.example.com", method="POST", forwarded_proto="https,http"
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "method", "headers", "words"),
+    [
+        ("ftp://a", "GET", (), "neither an http:// nor an https:// URL"),
+        ("http:///x", "GET", (), "names no host"),
+        ("", "GET", (), "names no host"),
+        ("http://a:b/", "GET", (), "no valid port"),
+        ("http://a:99999/", "GET", (), "no valid port"),
+        ("http://b\xfc..cher/", "GET", (), "DNS"),
+        ("http://a/", "CONNECT", (), "--method"),
+        ("http://a/", "GET", [("a b", "c")], "-H 'name: value'"),
+        ("http://a/", "GET", [("host", "a"), ("Host", "b")], "one Host"),
+    ],
+)
+def test_what_makes_no_sense(url: str, method: str, headers: list[tuple[str, str]], words: str) -> None:
+    with pytest.raises(QuestionError, match=words):
+        question(url, method, headers)

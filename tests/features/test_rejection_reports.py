@@ -1,0 +1,141 @@
+"""What a refusal leads to outside of the stream: the problem of the object that caused it, until it is mended.
+
+Covers which object that is, what is said, and how long. Excludes Events (tests/kube), which follow from problems.
+"""
+
+import asyncio
+
+import pytest
+
+from tests.support.ads_client import CDS, EDS, LDS, PATIENCE, RDS, SDS
+from tests.support.objects import ingress, path, rule, secret, service, slice_of, tls
+from tests.support.plane import Plane, cluster, site, until
+from xds.problems.problem import ObjectRef, Problem
+
+WEB = cluster("web")
+H2C = {"port": 80, "appProtocol": "kubernetes.io/h2c"}
+
+
+def about(name: str) -> ObjectRef:
+    return ObjectRef("Ingress", "default", name)
+
+
+async def told(plane: Plane) -> list[Problem]:
+    async with asyncio.timeout(PATIENCE):
+        plane.pipeline.complain(await plane.ads.complaints())
+    return plane.pipeline.problems
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xds.server.ads.SETTLE", 0.05)
+
+
+async def test_a_cluster_is_its_ingress_s(plane: Plane) -> None:
+    """And the problem is solved when a changed one is accepted, not before."""
+    plane.apply(*site("web"), *site("api"))
+    client = await plane.delta_proxy()
+    plane.apply(service("web", H2C))
+    await client.refuse(CDS, WEB, words=f"Error adding/updating cluster(s) {WEB}: no\nway")
+    (problem,) = await told(plane)
+    assert (problem.object, problem.reason) == (about("web"), "RejectedByProxy")
+    assert "a proxy refuses Cluster default/web/80" in problem.message
+    assert "last version" in problem.message
+    assert "no way" in problem.message
+    assert plane.pipeline.take_news().appeared == (problem,)
+    assert plane.pipeline.problem_reasons["RejectedByProxy"] == 1
+    plane.apply(service("web"))
+    await until(lambda: not plane.status_of(CDS).rejecting)
+    assert await told(plane) == []
+    assert plane.pipeline.take_news().solved == (problem,)
+
+
+async def test_a_change_is_no_solution_until_it_is_accepted(plane: Plane) -> None:
+    plane.apply(*site("web"))
+    client = await plane.delta_proxy()
+    plane.apply(slice_of("web", "10.0.0.2"))
+    await client.refuse(EDS, WEB, words="malformed")
+    (problem,) = await told(plane)
+    assert problem.object == about("web")
+    plane.apply(slice_of("web", "10.0.0.3"))
+    received = await client.expect(EDS, WEB)
+    assert await told(plane) == [problem]
+    await client.ack(received)
+    assert await told(plane) == []
+
+
+async def test_only_the_ingress_of_the_virtual_host_that_changed_is_told(plane: Plane) -> None:
+    plane.apply(*site("web"), *site("api"))
+    client = await plane.delta_proxy()
+    plane.apply(ingress("web", rule("web.example", path("/moved", "web"))))
+    await client.refuse_hosts("http/web.example")
+    (problem,) = await told(plane)
+    assert problem.object == about("web")
+
+
+async def test_of_many_that_changed_only_those_that_the_words_name_are_told(plane: Plane) -> None:
+    client = plane.sotw()
+    plane.apply(*(each for number in range(20) for each in site(f"site-{number}")))
+    await client.subscribe(RDS, "http")
+    await client.refuse(RDS, "http", words="duplicate entry of domain site-7.example")
+    (problem,) = await told(plane)
+    assert problem.object == about("site-7")
+
+
+async def test_where_it_may_be_any_of_many_the_resource_is_named(plane: Plane) -> None:
+    client = plane.sotw()
+    plane.apply(*(each for number in range(20) for each in site(f"site-{number}")))
+    await client.subscribe(RDS, "http")
+    await client.refuse(RDS, "http", words="no")
+    (problem,) = await told(plane)
+    assert problem.object == ObjectRef("RouteConfiguration", "", "http")
+
+
+async def test_a_secret_is_of_those_who_name_it_and_its_key_is_not_told(plane: Plane) -> None:
+    plane.apply(*site("api"), secret("cert"))
+    plane.apply(ingress("web", rule("web.example", path("/", "api")), tls=[tls("web.example", secret="cert")]))
+    client = plane.delta()
+    await client.subscribe(SDS, "default/cert")
+    words = "bad: -----BEGIN EC PRIVATE KEY-----\\nMHcCAQ\\n-----END EC PRIVATE KEY----- here"
+    await client.refuse(SDS, "default/cert", words=words)
+    (problem,) = await told(plane)
+    assert problem.object == about("web")
+    assert "bad: (private key) here" in problem.message
+    rejection = plane.status_of(SDS).rejected
+    assert rejection
+    assert "MHcCAQ" not in rejection.message
+
+
+async def test_a_listener_is_nobody_s(plane: Plane) -> None:
+    client = plane.delta()
+    await client.subscribe(LDS)
+    await client.refuse(LDS, "http", words="cannot bind '0.0.0.0:80': Permission denied")
+    (problem,) = await told(plane)
+    assert problem.object == ObjectRef("Listener", "", "http")
+    assert "others accept they get" in problem.message
+    assert "--http-port" in problem.remedy
+    await client.close()
+    assert await told(plane) == []
+
+
+async def test_a_second_proxy_that_refuses_the_same_is_no_news(plane: Plane) -> None:
+    plane.apply(*site("web"))
+    clients = [await plane.delta_proxy(f"envoy-{number}") for number in range(3)]
+    plane.apply(slice_of("web", "10.0.0.2"))
+    for client in clients:
+        await client.refuse(EDS, WEB, words="malformed")
+    await until(lambda: all(plane.status_of(EDS, client.node).rejecting for client in clients))
+    first = await told(plane)
+    assert "3 proxies refuse" in first[0].message
+    await clients[0].close()
+    assert await told(plane) == first
+
+
+async def test_what_is_gone_is_solved(plane: Plane) -> None:
+    plane.apply(*site("web"))
+    client = await plane.delta_proxy()
+    plane.apply(slice_of("web", "10.0.0.2"))
+    await client.refuse(EDS, WEB)
+    assert await told(plane)
+    plane.delete(*site("web"))
+    assert await told(plane) == []

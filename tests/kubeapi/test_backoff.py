@@ -1,0 +1,21 @@
+"""How long the pauses between tries are."""
+
+from xds.kubeapi.backoff import CAP, FIRST, Backoff
+
+
+def test_pauses_double_up_to_the_cap() -> None:
+    backoff = Backoff(lambda: 1.0)
+    pauses = [backoff.delay() for _ in range(10)]
+    assert pauses[:3] == [FIRST, FIRST * 2, FIRST * 4]
+    assert pauses[-1] == CAP
+
+
+def test_after_a_success_they_are_short_again() -> None:
+    backoff = Backoff(lambda: 1.0)
+    backoff.delay()
+    backoff.reset()
+    assert backoff.delay() == FIRST
+
+
+def test_half_of_a_pause_is_random() -> None:
+    assert Backoff(lambda: 0.0).delay() == FIRST / 2

@@ -1,0 +1,348 @@
+"""The manifests of k8s/, the Dockerfile and the certificates, as far as they can be judged without a cluster: that they
+agree with each other and with the command line, and that every Pod is confined.
+
+Excludes: what an API server says of them, and whether the rights suffice (tests/cluster/test_manifests.py); that the
+drain hook works (tests/e2e/test_drain.py); building the image, for which there is no container engine.
+"""
+
+import importlib
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+from click.testing import CliRunner
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from dockerfile_parse import DockerfileParser
+
+from tests.support.envoy import DEPLOYED
+from tests.support.manifests import K8S, Object, build, find, needs_kubectl
+from xds.bootstrap.config import STATS_PATHS
+from xds.cli.bootstrap import bootstrap
+from xds.cli.main import COMMANDS
+from xds.resources.options import ProxyOptions
+
+ROOT = K8S.parent
+TLS = "/etc/xds-ingress/tls"
+
+pytestmark = needs_kubectl
+
+
+def command(name: str) -> click.Command:
+    module, _, attribute = COMMANDS[name].place.partition(":")
+    found: click.Command = getattr(importlib.import_module(module), attribute)
+    return found
+
+
+def deployments() -> list[Object]:
+    return [each for each in build() if each["kind"] == "Deployment"]
+
+
+def pod_of(deployment: str) -> Object:
+    spec: Object = find("Deployment", deployment)["spec"]["template"]["spec"]
+    return spec
+
+
+def containers(pod: Object) -> list[Object]:
+    return [*pod.get("initContainers", []), *pod["containers"]]
+
+
+def container(deployment: str, name: str) -> Object:
+    [found] = [each for each in containers(pod_of(deployment)) if each["name"] == name]
+    return found
+
+
+def port(of: Object, name: str) -> int:
+    return int(next(each["containerPort"] for each in of["ports"] if each["name"] == name))
+
+
+def environment(of: Object) -> dict[str, str]:
+    return {each["name"]: each.get("value", "") for each in of.get("env", [])}
+
+
+def flags(of: Object, arguments: list[str]) -> dict[str, str]:
+    """`--flag=value` and `--flag` by name, with what Kubernetes puts in for $(NAME)."""
+    expanded = [re.sub(r"\$\((\w+)\)", "envoy-abc", each) for each in arguments]
+    assert all(each.startswith("--") for each in expanded)
+    return {name: value for name, _, value in (each.partition("=") for each in expanded)}
+
+
+def serve_flags() -> dict[str, str]:
+    xds = container("xds-ingress", "xds")
+    name, *arguments = xds["args"]
+    assert name == "serve"
+    return flags(xds, arguments)
+
+
+def bootstrap_flags() -> dict[str, str]:
+    init = container("envoy", "bootstrap")
+    return flags(init, init["args"])
+
+
+def selects(selector: Object, labels: Object) -> bool:
+    return selector.items() <= labels.items()
+
+
+# The command line.
+
+
+def test_the_flags_of_serve_exist() -> None:
+    known = {flag for parameter in command("serve").params for flag in parameter.opts}
+    assert serve_flags().keys() <= known
+
+
+def test_the_environment_is_that_of_flags() -> None:
+    parameters = [*command("serve").params, *command("proxies").params]
+    known = {parameter.envvar for parameter in parameters if isinstance(parameter, click.Option)}
+    assert environment(container("xds-ingress", "xds")).keys() <= known
+
+
+def test_mutual_tls_is_whole_on_both_sides() -> None:
+    files = {f"{TLS}/tls.crt", f"{TLS}/tls.key", f"{TLS}/ca.crt"}
+    server = environment(container("xds-ingress", "xds"))
+    assert {server[f"XDS_TLS_{name}"] for name in ("CERT", "KEY", "CLIENT_CA")} == files
+    assert {bootstrap_flags()[f"--tls-{name}"] for name in ("cert", "key", "ca")} == files
+    for deployment, secret in (("xds-ingress", "xds-server-tls"), ("envoy", "xds-client-tls")):
+        volumes = {each["name"]: each for each in pod_of(deployment)["volumes"]}
+        assert volumes["tls"]["secret"]["secretName"] == secret
+        for each in containers(pod_of(deployment)):
+            [mount] = [each for each in each["volumeMounts"] if each["name"] == "tls"]
+            assert (mount["mountPath"], mount["readOnly"], "subPath" in mount) == (TLS, True, False)
+
+
+def test_the_bootstrap_is_written(tmp_path: Path) -> None:
+    """With the command of the init container, but for the folder."""
+    given = {**bootstrap_flags(), "--sds-dir": str(tmp_path)}
+    result = CliRunner().invoke(bootstrap, [f"{name}={value}" for name, value in given.items()])
+    assert result.exit_code == 0, result.output
+    written = yaml.safe_load(result.output)
+    assert written["node"] == {"id": "envoy-abc", "cluster": "xds-ingress"}
+    init, envoy = container("envoy", "bootstrap"), container("envoy", "envoy")
+    script, [output] = init["command"][2], re.findall(r"> (\S+)", init["command"][2])
+    assert script.startswith('exec xds bootstrap "$@" ')
+    assert envoy["args"][envoy["args"].index("--config-path") + 1] == output
+    assert bootstrap_flags()["--sds-dir"] == str(Path(output).parent)
+
+
+def test_envoy_runs_as_in_the_tests() -> None:
+    assert " ".join(DEPLOYED[:2]) in " ".join(container("envoy", "envoy")["args"])
+    assert set(DEPLOYED) <= set(container("envoy", "envoy")["args"])
+
+
+# Ports and paths.
+
+
+def test_the_ports_of_the_control_plane() -> None:
+    xds, given = container("xds-ingress", "xds"), serve_flags()
+    assert given["--listen"] == f"0.0.0.0:{port(xds, 'ads')}"
+    assert given["--admin"] == f"0.0.0.0:{port(xds, 'admin')}"
+    [service] = find("Service", "xds-ingress")["spec"]["ports"]
+    assert service["targetPort"] == "ads"
+    assert bootstrap_flags()["--xds"] == f"xds-ingress.xds-ingress.svc:{service['port']}"
+
+
+def test_the_ports_of_the_fleet() -> None:
+    envoy, options = container("envoy", "envoy"), ProxyOptions()
+    assert (port(envoy, "http"), port(envoy, "https")) == (options.http_port, options.https_port)
+    assert port(envoy, "stats") == int(bootstrap_flags()["--stats-port"])
+    ports = {each["port"]: each["targetPort"] for each in find("Service", "envoy")["spec"]["ports"]}
+    assert ports == {80: "http", 443: "https"}
+    *_, admin = envoy["lifecycle"]["preStop"]["exec"]["command"]
+    assert admin == bootstrap_flags()["--admin-port"]
+
+
+def test_the_probes_ask_for_what_is_there() -> None:
+    source = (ROOT / "xds/server/admin.py").read_text()
+    for probe in ("readinessProbe", "livenessProbe"):
+        asked = container("xds-ingress", "xds")[probe]["httpGet"]
+        assert asked["port"] == "admin"
+        assert f'web.get("{asked["path"]}"' in source
+    asked = container("envoy", "envoy")["readinessProbe"]["httpGet"]
+    assert asked["port"] == "stats"
+    assert asked["path"] in STATS_PATHS
+
+
+def test_the_hook_ends_before_the_grace_period() -> None:
+    pod, hook = pod_of("envoy"), container("envoy", "envoy")["lifecycle"]["preStop"]["exec"]["command"]
+    shell, script, seconds, _ = hook
+    assert (shell, Path(script).name) == ("bash", "drain.sh")
+    assert int(seconds) < pod["terminationGracePeriodSeconds"] / 2
+    [volume] = [each for each in pod["volumes"] if each["name"] == "drain"]
+    [config] = [each for each in build() if each["kind"] == "ConfigMap"]
+    assert config["metadata"]["name"] == volume["configMap"]["name"]
+    assert config["data"] == {"drain.sh": (K8S / "envoy" / "drain.sh").read_text()}
+
+
+# Who belongs to whom.
+
+
+@pytest.mark.parametrize("deployment", ["xds-ingress", "envoy"])
+def test_selectors_match_the_pods_and_those_alone(deployment: str) -> None:
+    labels = {each["metadata"]["name"]: each["spec"]["template"]["metadata"]["labels"] for each in deployments()}
+    spec = find("Deployment", deployment)["spec"]
+    selectors = [
+        spec["selector"]["matchLabels"],
+        find("Service", deployment)["spec"]["selector"],
+        find("PodDisruptionBudget", deployment)["spec"]["selector"]["matchLabels"],
+    ]
+    for selector in selectors:
+        assert [name for name, each in labels.items() if selects(selector, each)] == [deployment]
+    affinity = spec["template"]["spec"]["affinity"]["podAntiAffinity"]
+    [apart] = affinity["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert selects(apart["podAffinityTerm"]["labelSelector"]["matchLabels"], labels[deployment])
+
+
+def test_only_the_fleet_reaches_ads() -> None:
+    policy = find("NetworkPolicy", "xds-ingress")["spec"]
+    labels = {each["metadata"]["name"]: each["spec"]["template"]["metadata"]["labels"] for each in deployments()}
+    assert selects(policy["podSelector"]["matchLabels"], labels["xds-ingress"])
+    assert policy["policyTypes"] == ["Ingress"]
+    to_ads = [rule for rule in policy["ingress"] if {"port": "ads"} in rule["ports"]]
+    [[peer]] = [rule["from"] for rule in to_ads]
+    assert peer.keys() == {"podSelector"}, "of the same namespace"
+    selector = peer["podSelector"]["matchLabels"]
+    assert [name for name, each in labels.items() if selects(selector, each)] == ["envoy"]
+    assert all(rule.keys() == {"from", "ports"} for rule in policy["ingress"])
+
+
+def test_the_published_service_is_the_fleets() -> None:
+    namespace, _, name = serve_flags()["--publish-service"].partition("/")
+    service = find("Service", name)
+    assert service["metadata"]["namespace"] == namespace
+    assert (service["spec"]["type"], service["spec"]["externalTrafficPolicy"]) == ("LoadBalancer", "Local")
+
+
+def test_the_ingress_class_is_ours() -> None:
+    [ingress_class] = [each for each in build() if each["kind"] == "IngressClass"]
+    assert ingress_class["spec"]["controller"] == "xds-ingress.dev/controller"
+    default = next(each.default for each in command("serve").params if "--ingress-class" in each.opts)
+    assert ingress_class["metadata"]["name"] == default
+
+
+def test_everything_has_its_namespace() -> None:
+    without = {"Namespace", "ClusterRole", "ClusterRoleBinding", "IngressClass"}
+    for each in build():
+        assert each["metadata"].get("namespace") == (None if each["kind"] in without else "xds-ingress"), each["kind"]
+
+
+def test_the_fleet_has_no_rights() -> None:
+    pod = pod_of("envoy")
+    assert pod["automountServiceAccountToken"] is False
+    assert find("ServiceAccount", pod["serviceAccountName"])["automountServiceAccountToken"] is False
+    bindings = [each for each in build() if each["kind"].endswith("RoleBinding")]
+    subjects = {(each["kind"], each["name"], each["namespace"]) for binding in bindings for each in binding["subjects"]}
+    assert subjects == {("ServiceAccount", "xds-ingress", "xds-ingress")}
+
+
+# Confinement: https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted, and a root that is
+# read only. That the API server agrees is in tests/cluster.
+
+
+@pytest.mark.parametrize("deployment", ["xds-ingress", "envoy"])
+def test_pods_are_confined(deployment: str) -> None:
+    pod = pod_of(deployment)
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] > 0
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for each in containers(pod):
+        assert each["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert {"cpu", "memory"} == each["resources"]["requests"].keys()
+        assert "memory" in each["resources"]["limits"]
+
+
+@pytest.mark.parametrize("deployment", ["xds-ingress", "envoy"])
+def test_one_of_two_replicas_is_always_there(deployment: str) -> None:
+    spec = find("Deployment", deployment)["spec"]
+    assert (spec["replicas"], spec["strategy"]["rollingUpdate"]["maxUnavailable"]) == (2, 0)
+    assert find("PodDisruptionBudget", deployment)["spec"]["maxUnavailable"] == 1
+
+
+# Images.
+
+
+def test_the_images_are_pinned_and_the_same_everywhere() -> None:
+    images = {
+        each["name"]: each["image"] for item in deployments() for each in containers(pod_of(item["metadata"]["name"]))
+    }
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert images["xds"] == images["bootstrap"] == f"xds-ingress:{version}"
+    assert re.fullmatch(r"envoyproxy/envoy:v1\.\d+\.\d+", images["envoy"]), "not distroless: the hook needs bash"
+
+
+def test_the_dockerfile() -> None:
+    parsed = DockerfileParser(path=str(ROOT), cache_content=True)
+    stages = [each["value"].split()[0] for each in parsed.structure if each["instruction"] == "FROM"]
+    assert len(stages) == 2
+    assert len(set(stages)) == 1, "a virtual environment belongs to one Python"
+    assert re.fullmatch(r"python:3\.\d+-slim-\w+", stages[0])
+    last = max(index for index, each in enumerate(parsed.structure) if each["instruction"] == "FROM")
+    final = {each["instruction"]: each["value"] for each in parsed.structure[last:]}
+    user = pod_of("xds-ingress")["securityContext"]["runAsUser"]
+    assert final["USER"] == f"{user}:{user}"
+    assert final["ENTRYPOINT"] == '["xds"]'
+    assert final["EXPOSE"].split() == [str(each["containerPort"]) for each in container("xds-ingress", "xds")["ports"]]
+
+
+def test_the_build_copies_what_dockerignore_lets_through() -> None:
+    let_through = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    parsed = DockerfileParser(path=str(ROOT), cache_content=True)
+    copies = [each["value"].split() for each in parsed.structure if each["instruction"] == "COPY"]
+    copied = {source.rstrip("/") for words in copies if not words[0].startswith("--from") for source in words[:-1]}
+    assert copied == let_through
+    assert all((ROOT / each).exists() for each in copied)
+
+
+# Certificates.
+
+
+def subject_names(certificate: x509.Certificate) -> list[str]:
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return names.get_values_for_type(x509.DNSName)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> dict[str, x509.Certificate]:
+    """What k8s/certificates.sh makes, with a kubectl that applies nothing."""
+    if not shutil.which("openssl"):
+        pytest.skip("no openssl: apt-get install openssl")
+    kubectl = tmp_path / "bin" / "kubectl"
+    kubectl.parent.mkdir()
+    kubectl.write_text(f'#!/bin/sh\necho "$*" >> {tmp_path}/calls\n')
+    kubectl.chmod(0o755)
+    path = {**os.environ, "PATH": f"{kubectl.parent}:{os.environ['PATH']}"}
+    subprocess.run([K8S / "certificates.sh", tmp_path / "made"], check=True, capture_output=True, env=path)
+    calls = (tmp_path / "calls").read_text()
+    assert all(
+        f"secret generic {name} --namespace xds-ingress" in calls for name in ("xds-server-tls", "xds-client-tls")
+    )
+    assert (tmp_path / "made" / "ca.key").stat().st_mode & 0o077 == 0
+    pem = {name: (tmp_path / "made" / f"{name}.crt").read_bytes() for name in ("ca", "server", "client")}
+    return {name: x509.load_pem_x509_certificate(content) for name, content in pem.items()}
+
+
+def test_certificates_name_the_service_and_the_fleet(made: dict[str, x509.Certificate]) -> None:
+    assert subject_names(made["server"]) == [bootstrap_flags()["--xds"].partition(":")[0]]
+    assert subject_names(made["client"]) == [bootstrap_flags()["--node-cluster"]]
+    for name in ("server", "client"):
+        made[name].verify_directly_issued_by(made["ca"])
+        usage = made[name].extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        assert ExtendedKeyUsageOID.CLIENT_AUTH in usage
+        assert (ExtendedKeyUsageOID.SERVER_AUTH in usage) == (name == "server")
+
+
+def test_cert_manager_makes_the_same(made: dict[str, x509.Certificate]) -> None:
+    for name in ("server", "client"):
+        spec = find("Certificate", f"xds-{name}", K8S / "cert-manager")["spec"]
+        assert spec["secretName"] == f"xds-{name}-tls"
+        assert spec["dnsNames"] == subject_names(made[name])
+        assert ("server auth" in spec["usages"], "client auth" in spec["usages"]) == (name == "server", True)

@@ -1,0 +1,57 @@
+"""The ledger of problems.
+
+Covers: one problem found by several units, what is news, and what came and went in between.
+Excludes: where problems come from.
+"""
+
+from xds.problems.problem import ObjectRef, Problem
+from xds.problems.registry import Ledger, News
+
+
+def problem(name: str) -> Problem:
+    return Problem(ObjectRef("Ingress", "default", name), "BackendNotFound", "it isn't there", "Create it.")
+
+
+A, B = problem("a"), problem("b")
+
+
+def test_a_problem_stays_until_the_last_unit_has_solved_it() -> None:
+    ledger = Ledger()
+    ledger.report("one", [A, B])
+    ledger.report("two", [A])
+    assert ledger.problems == [A, B]
+    ledger.report("one", [])
+    assert ledger.problems == [A]
+    ledger.report("two", [])
+    assert ledger.problems == []
+
+
+def test_news_are_told_once() -> None:
+    ledger = Ledger()
+    ledger.report("one", [B, A, A])
+    news = ledger.take_news()
+    assert (sorted(news.appeared), news.solved) == ([A, B], ())
+    assert ledger.take_news() == News((), ())
+    ledger.report("one", [B])
+    assert ledger.take_news() == News((), (A,))
+
+
+def test_what_came_and_went_is_no_news() -> None:
+    ledger = Ledger()
+    ledger.report("one", [A])
+    ledger.report("one", [])
+    assert ledger.take_news() == News((), ())
+    ledger.report("one", [A])
+    ledger.take_news()
+    ledger.report("one", [])
+    ledger.report("one", [A])
+    assert ledger.take_news() == News((), ())
+
+
+def test_problems_are_counted_by_reason() -> None:
+    ledger = Ledger()
+    ledger.report("one", [A, B])
+    ledger.report("two", [A])
+    assert ledger.reasons == {"BackendNotFound": 2}
+    ledger.report("one", [])
+    assert ledger.reasons == {"BackendNotFound": 1}

@@ -1,0 +1,124 @@
+"""The Lease against a mock of the API server.
+
+Covers: what is sent and how answers are understood, that only the holder writes, and that the Lease is given up.
+Excludes: who may hold it when (test_election.py), a real API server (tests/cluster/test_report.py).
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.support.fake_api import FakeApi, unavailable
+from xds.kube.objects import Key
+from xds.reporting import lease
+from xds.reporting.election import TERMS
+from xds.reporting.lease import Leadership, NotLeader
+
+NAME = Key("xds", "xds-ingress")
+COLLECTION = "/apis/coordination.k8s.io/v1/namespaces/xds/leases"
+PATH = f"{COLLECTION}/xds-ingress"
+
+
+@contextlib.asynccontextmanager
+async def standing(api: FakeApi, identity: str = "me") -> AsyncIterator[Leadership]:
+    leadership = Leadership(api, NAME, identity)
+    task = asyncio.create_task(leadership.run())
+    yield leadership
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def spec(api: FakeApi) -> dict[str, Any]:
+    found = api.objects[PATH]["spec"]
+    assert isinstance(found, dict)
+    return found
+
+
+async def test_the_lease_is_made_held_and_given_up() -> None:
+    api = FakeApi()
+    async with standing(api) as me:
+        await me.elected()
+        assert [(method, path) for method, path, _ in api.log] == [("GET", PATH), ("POST", COLLECTION)]
+        held = spec(api)
+        assert (held["holderIdentity"], held["leaseDurationSeconds"], held["leaseTransitions"]) == ("me", 15, 0)
+        assert held["acquireTime"]
+        assert held["renewTime"]
+    assert not me.is_leader()
+    assert "holderIdentity" not in spec(api)
+
+
+async def test_a_lease_that_was_given_up_is_taken_and_keeps_what_others_put_there() -> None:
+    api = FakeApi()
+    api.put(PATH, {"metadata": {"labels": {"team": "edge"}}, "spec": {"leaseTransitions": 4}})
+    async with standing(api) as me:
+        await me.elected()
+        assert (spec(api)["holderIdentity"], spec(api)["leaseTransitions"]) == ("me", 5)
+        assert api.objects[PATH]["metadata"]["labels"] == {"team": "edge"}
+
+
+async def test_the_holder_renews_and_stays_since_when_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 1000, 3))
+    monkeypatch.setattr(lease, "now", lambda: float(next(clock)))
+    api = FakeApi()
+    async with standing(api) as me:
+        await me.elected()
+        since = spec(api)["acquireTime"]
+        await api.until(lambda: len(api.writes("/leases")) >= 3)
+        assert spec(api)["acquireTime"] == since
+        assert spec(api)["renewTime"] > since
+
+
+async def test_only_the_holder_writes() -> None:
+    api = FakeApi()
+    api.put(PATH, {"spec": {"holderIdentity": "another"}})
+    async with standing(api) as me:
+        await api.until(lambda: api.log)
+        with pytest.raises(NotLeader):
+            await me.write("POST", "/somewhere", {})
+    assert not api.writes("")
+
+
+async def test_a_write_ends_before_another_may_write() -> None:
+    timeouts: list[float] = []
+
+    class Slow(FakeApi):
+        async def request(self, *args: Any, **how: Any) -> tuple[int, dict[str, Any]]:
+            timeouts.append(how["timeout"])
+            return await super().request(*args, **how)
+
+    api = Slow()
+    async with standing(api) as me:
+        await me.elected()
+        await me.write("POST", "/events", {"metadata": {"name": "a"}})
+    assert max(timeouts) < TERMS.duration - TERMS.deadline
+
+
+@pytest.mark.parametrize("answer", [(500, {}), (403, {"message": "no"}), (200, {}), (200, {"spec": []}), None])
+async def test_answers_that_say_nothing_make_nobody_a_leader(answer: Any) -> None:
+    api = FakeApi(refuse=lambda method, path: answer or unavailable(method, path))
+    async with standing(api) as me:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await me.elected()
+        assert not me.is_leader()
+
+
+async def test_an_api_server_that_is_gone_does_not_hold_up_the_end() -> None:
+    api = FakeApi()
+    async with standing(api) as me:
+        await me.elected()
+        api.refuse = unavailable
+    assert not me.is_leader()
+    assert spec(api)["holderIdentity"] == "me"
+
+
+async def test_two_on_one_lease() -> None:
+    api = FakeApi()
+    async with standing(api, "a") as a:
+        await a.elected()
+        async with standing(api, "b") as b:
+            await api.until(lambda: len(api.log) >= 3)
+            assert (a.is_leader(), b.is_leader()) == (True, False)

@@ -1,0 +1,146 @@
+"""From what a source says to what is written, against a mock of the API server.
+
+Covers: that the state decides whose an Ingress is, what of a batch is told to whom, and that nothing is said of an
+incomplete state. Excludes: the parts (test_lease.py, test_status.py, test_events.py).
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+from msgspec import structs
+
+from tests.support.fake_api import FakeApi, managed
+from tests.support.objects import ingress, ingress_class, path, rule, service
+from xds.controlplane.pipeline import Pipeline
+from xds.kube.change import Applied, Batch, Change, Deleted, Listed
+from xds.kube.objects import KINDS, Ingress, IngressClass, Key
+from xds.kube.state import KubeState
+from xds.reporting.reporter import Reporter, Reporting, identity, lease_name
+from xds.reporting.status import Address, Publish
+from xds.resources.options import ProxyOptions
+from xds.translate.translator import TranslateOptions
+
+GROUP = "/apis/networking.k8s.io/v1/namespaces/default/ingresses"
+WANT = Reporting(Key("xds", "xds-ingress"), Publish((Address(ip="192.0.2.1"),)))
+
+
+@dataclass
+class Site:
+    api: FakeApi
+    pipeline: Pipeline
+    reporter: Reporter
+
+    def do(self, *changes: Change) -> None:
+        """The source says so, and the API server has it already."""
+        for change in changes:
+            if isinstance(change, Applied):
+                self.api.put(f"{GROUP}/{change.object.key.name}", {"metadata": {"uid": change.object.metadata.uid}})
+        self.pipeline.apply([Batch(changes, 0)], 0)
+        news = self.pipeline.take_news()
+        self.reporter.note(changes, news.appeared, news.solved)
+
+    def status(self, name: str) -> object:
+        return self.api.objects[f"{GROUP}/{name}"].get("status", {}).get("loadBalancer", {}).get("ingress")
+
+    def reasons(self) -> list[str]:
+        return [each["reason"] for at, each in self.api.objects.items() if "/events/" in at]
+
+
+@contextlib.asynccontextmanager
+async def site(want: Reporting = WANT) -> AsyncIterator[Site]:
+    api, pipeline = FakeApi(), Pipeline(KubeState("envoy"), TranslateOptions(), ProxyOptions())
+    it = Site(api, pipeline, Reporter(api, pipeline.state, pipeline, want))
+    task = asyncio.create_task(it.reporter.run())
+    yield it
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def made(name: str, ingress_class: str = "envoy", to: str = "web") -> Applied:
+    found = ingress(name, rule(f"{name}.test", path("/", to)), class_name=ingress_class)
+    return Applied(structs.replace(found, metadata=structs.replace(found.metadata, uid=f"u-{name}")))
+
+
+def web(ingress_class: str = "envoy") -> Applied:
+    return made("web", ingress_class)
+
+
+async def test_nobody_stands_for_election_before_everything_is_listed() -> None:
+    async with site() as it:
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not it.api.log
+
+
+async def test_statuses_and_events_follow_what_the_source_says() -> None:
+    async with site() as it:
+        it.do(web(), *map(Listed, KINDS))
+        await it.api.until(lambda: it.status("web") and it.reasons() == ["BackendNotFound"])
+        it.do(web("nginx"))
+        await it.api.until(lambda: it.status("web") is None and it.reasons() == ["BackendNotFound", "Resolved"])
+        it.do(web())
+        await it.api.until(lambda: it.status("web"))
+
+
+async def test_a_class_decides_over_all_its_ingresses() -> None:
+    async with site() as it:
+        it.do(web("edge"), *map(Listed, KINDS))
+        await it.api.until(lambda: it.api.log)
+        it.do(Applied(ingress_class("edge")))
+        await it.api.until(lambda: it.status("web"))
+        it.do(Deleted(IngressClass, Key("", "edge")))
+        await it.api.until(lambda: it.status("web") is None)
+
+
+async def test_a_held_ingress_keeps_its_status_until_it_is_let_go() -> None:
+    async with site() as it:
+        it.do(made("shop", "edge"), Applied(service("web")), Applied(ingress_class("edge")), *map(Listed, KINDS))
+        await it.api.until(lambda: it.status("shop"))
+        it.do(Applied(ingress_class("edge", "example.com/other")))
+        await it.api.until(lambda: it.reasons() == ["WithdrawalHeld"])
+        assert it.status("shop")
+        it.do(made("next"))
+        await it.api.until(lambda: it.status("shop") is None and it.status("next"))
+        await it.api.until(lambda: it.reasons() == ["WithdrawalHeld", "Resolved"])
+
+
+async def test_nothing_is_said_of_a_class_where_only_some_namespaces_may_be_written_to() -> None:
+    async with site(replace(WANT, namespaces=("team",))) as it:
+        it.do(made("shop", "edge"), Applied(service("web")), Applied(ingress_class("edge")), *map(Listed, KINDS))
+        it.do(Applied(ingress_class("edge", "example.com/other")))
+        for count, name in enumerate(("next", "last"), 1):
+            it.do(made(name, to="gone"))
+            await it.api.until(lambda count=count: it.reasons().count("BackendNotFound") == count)  # type: ignore[misc]
+        assert "WithdrawalHeld" not in it.reasons()
+
+
+async def test_the_status_of_a_held_ingress_is_left_to_others() -> None:
+    theirs = {"loadBalancer": {"ingress": [{"ip": "203.0.113.1"}]}}
+    async with site() as it:
+        it.do(made("shop", "edge"), Applied(service("web")), Applied(ingress_class("edge")), *map(Listed, KINDS))
+        await it.api.until(lambda: it.status("shop"))
+        it.api.put(f"{GROUP}/shop", {"metadata": {"managedFields": managed("other")}, "status": theirs})
+        it.do(Applied(ingress_class("edge", "example.com/other")))
+        for name in ("next", "last"):  # the first may come before all are looked at
+            it.do(made(name, to="gone"))
+            await it.api.until(lambda name=name: it.status(name))  # type: ignore[misc]
+        assert it.status("shop") == theirs["loadBalancer"]["ingress"]
+
+
+async def test_a_deleted_ingress_is_let_go() -> None:
+    async with site() as it:
+        it.do(web(), *map(Listed, KINDS))
+        await it.api.until(lambda: it.status("web"))
+        del it.api.objects[f"{GROUP}/web"]
+        it.do(Deleted(Ingress, Key("default", "web")))
+        it.do(made("next"))
+        await it.api.until(lambda: it.status("next"))
+        await it.api.until(lambda: len(it.reasons()) == 2)
+        assert it.reasons() == ["BackendNotFound"] * 2
+
+
+def test_each_class_has_its_lease_and_each_process_its_identity() -> None:
+    assert (lease_name("envoy"), lease_name("edge")) == ("xds-ingress", "xds-ingress-edge")
+    assert identity() != identity()

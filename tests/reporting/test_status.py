@@ -1,0 +1,314 @@
+"""The status of Ingresses.
+
+Covers: addresses; whose a status is; what is written and what is left alone; and the writer against a mock of the API
+server: on change only, other hands, conflicts, the Service of --publish-service, outages.
+Excludes: what a real API server makes of it (tests/cluster/test_report.py).
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.fake_api import FakeApi, managed, unavailable
+from xds.kube.objects import Key
+from xds.reporting import status_writer
+from xds.reporting.lease import Leadership
+from xds.reporting.status import Address, Board, Look, Publish, Put, Seen, addresses_of, patch, seen
+from xds.reporting.status_writer import StatusWriter
+
+WEB = Key("shop", "web")
+OURS, OTHERS = (Address(ip="192.0.2.7"),), (Address(hostname="lb.example.com"),)
+GROUP = "/apis/networking.k8s.io/v1"
+PATH = f"{GROUP}/namespaces/shop/ingresses/web"
+
+
+def has(addresses: tuple[Address, ...] = (), *, ours: bool = False, uid: str = "u", version: str = "1") -> Seen:
+    return Seen(uid, version, addresses, ours)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("192.0.2.7", Address(ip="192.0.2.7")),
+        ("2001:DB8::0:1", Address(ip="2001:db8::1")),
+        ("lb-1.example.com", Address(hostname="lb-1.example.com")),
+    ],
+)
+def test_an_ip_is_an_ip_and_anything_else_a_hostname(text: str, address: Address) -> None:
+    assert Address.parse(text) == address
+
+
+@pytest.mark.parametrize("text", ["", "192.0.2.256", "LB.example.com", "*.example.com", "a b", "a" * 254, "::g"])
+def test_what_the_api_server_would_refuse_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="neither"):
+        Address.parse(text)
+
+
+def test_a_status_is_read_with_who_wrote_it() -> None:
+    entries = [{"ip": "192.0.2.7", "ipMode": "VIP"}, {"hostname": "lb.example.com", "ports": []}]
+    document: dict[str, Any] = {
+        "metadata": {"uid": "u", "resourceVersion": "7", "managedFields": managed("nginx")},
+        "status": {"loadBalancer": {"ingress": entries}},
+    }
+    assert addresses_of(document) == (*OURS, *OTHERS)
+    assert seen(document) == Seen("u", "7", (*OURS, *OTHERS), ours=False, writers=("nginx",))
+    document["metadata"]["managedFields"] = managed("xds-ingress")
+    assert seen(document).ours
+    assert seen({"metadata": {"uid": "u", "resourceVersion": "7"}}) == has(version="7")
+
+
+def test_a_patch_is_for_one_version() -> None:
+    assert patch("7", (*OURS, *OTHERS)) == {
+        "metadata": {"resourceVersion": "7"},
+        "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.7"}, {"hostname": "lb.example.com"}]}},
+    }
+    assert patch("7", ())["status"] == {"loadBalancer": {"ingress": None}}
+
+
+def board(*published: tuple[Address, ...]) -> Board:
+    made = Board()
+    for each in published:
+        made.publish(each)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("what", "is_ours", "it_has", "wanted"),
+    [
+        ("new", True, has(), OURS),
+        ("as it should be", True, has(OURS, ours=True), None),
+        ("another wrote the same", True, has(OURS), None),
+        ("another's, taken over by class", True, has(OTHERS), OURS),
+        ("an earlier address of ours", True, has(OTHERS, ours=True), OURS),
+        ("not ours and nothing there", False, has(), None),
+        ("not ours any more", False, has(OURS, ours=True), ()),
+        ("not ours, same address by another controller", False, has(OURS), None),
+        ("not ours, by another installation of ours", False, has(OTHERS, ours=True), None),
+        ("not ours, another's", False, has(OTHERS), None),
+    ],
+)
+def test_what_is_written(what: str, is_ours: bool, it_has: Seen, wanted: tuple[Address, ...] | None) -> None:
+    it = board(OURS)
+    it.saw(WEB, it_has)
+    assert it.todo(WEB, "u" if is_ours else None) == (None if wanted is None else Put(WEB, it_has, wanted))
+
+
+def test_without_an_address_to_publish_only_what_we_published_is_cleared() -> None:
+    it = board(OURS, ())
+    it.saw(WEB, has(OURS, ours=True))
+    assert it.todo(WEB, "u") == Put(WEB, has(OURS, ours=True), ())
+    it.saw(WEB, has(OTHERS))
+    assert it.todo(WEB, "u") is None
+
+
+def test_nothing_is_done_before_it_is_known_what_to_publish() -> None:
+    it = Board()
+    it.saw(WEB, has(OTHERS, ours=True))
+    assert it.todo(WEB, "u") is None
+
+
+def test_an_unknown_ingress_of_ours_is_looked_at_and_another_is_not() -> None:
+    it = board(OURS)
+    assert it.todo(WEB, "u") == Look(WEB)
+    assert it.todo(WEB, None) is None
+    it.saw(WEB, has(OURS, ours=True, uid="before"))
+    assert it.todo(WEB, "u") == Look(WEB)
+
+
+def test_what_is_due_is_taken_once() -> None:
+    it = board()
+    it.note(WEB)
+    it.note(WEB)
+    assert [it.take(), it.take()] == [WEB, None]
+    it.saw(WEB, has())
+    it.publish(OURS)
+    it.publish(OURS)
+    assert [it.take(), it.take()] == [WEB, None]
+    it.note(WEB)
+    it.gone(WEB)
+    assert it.take() is None
+
+
+addresses = st.sampled_from([(), OURS, OTHERS])
+
+
+@given(
+    published=st.lists(addresses, min_size=1), it_has=st.builds(has, addresses, ours=st.booleans()), mine=st.booleans()
+)
+def test_doing_it_leaves_nothing_to_do(published: list[tuple[Address, ...]], it_has: Seen, mine: bool) -> None:
+    it = board(*published)
+    it.saw(WEB, it_has)
+    uid = "u" if mine else None
+    todo = it.todo(WEB, uid)
+    if todo is not None:
+        assert isinstance(todo, Put)
+        assert todo.addresses != it_has.addresses
+        it.saw(WEB, has(todo.addresses, ours=True, version="2"))
+        assert it.todo(WEB, uid) is None
+
+
+@dataclass
+class Site:
+    """A writer that leads, and the mock."""
+
+    api: FakeApi
+    writer: StatusWriter
+    ours: dict[Key, str] = field(default_factory=dict)
+
+    def ingress(self, name: str, status: list[dict[str, str]] | None = None, manager: str = "", **more: Any) -> Key:
+        document: dict[str, Any] = {"metadata": {"managedFields": managed(manager)} if manager else {}, **more}
+        if status is not None:
+            document["status"] = {"loadBalancer": {"ingress": status}}
+        self.api.put(f"{GROUP}/namespaces/shop/ingresses/{name}", document)
+        return Key("shop", name)
+
+    def own(self, *keys: Key) -> None:
+        for key in keys:
+            self.ours[key] = f"uid-{key.name}"
+            self.writer.note(key)
+
+    def status(self, name: str) -> Any:
+        return (
+            self.api.objects[f"{GROUP}/namespaces/shop/ingresses/{name}"]
+            .get("status", {})
+            .get("loadBalancer", {})
+            .get("ingress")
+        )
+
+
+@contextlib.asynccontextmanager
+async def site(api: FakeApi, publish: Publish) -> AsyncIterator[Site]:
+    leadership = Leadership(api, Key("xds", "xds-ingress"), "me")
+    ours: dict[Key, str] = {}
+    it = Site(api, StatusWriter(api, leadership, publish, ours.get, held=lambda _: False), ours)
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(leadership.run()), tasks.create_task(it.writer.run())]
+        yield it
+        for task in running:
+            task.cancel()
+
+
+async def test_each_ingress_of_ours_is_written_once() -> None:
+    api = FakeApi()
+    async with site(api, Publish(OURS)) as it:
+        keys = [it.ingress(f"a{number}") for number in range(600)]
+        it.ingress("others", [{"ip": "192.0.2.7"}], "nginx")
+        it.own(*keys)
+        await api.until(lambda: len(api.writes("/ingresses/")) == 600)
+        for key in keys:
+            it.writer.note(key)
+        late = it.ingress("late")
+        it.own(late)
+        await api.until(lambda: it.status("late"))
+        assert len(api.writes("/ingresses/")) == 601
+        assert it.status("a0") == [{"ip": "192.0.2.7"}]
+
+
+async def test_who_does_not_lead_writes_nothing() -> None:
+    api = FakeApi()
+    spec = {"holderIdentity": "another", "leaseDurationSeconds": 15}
+    api.put("/apis/coordination.k8s.io/v1/namespaces/xds/leases/xds-ingress", {"spec": spec})
+    async with site(api, Publish(OURS)) as it:
+        it.own(it.ingress("web"))
+        await api.until(lambda: api.log)
+        assert not [each for each in api.log if "/leases" not in each[1]]
+
+
+async def test_what_turns_into_anothers_is_cleared_once_and_only_if_it_was_ours() -> None:
+    api = FakeApi()
+    async with site(api, Publish(OURS)) as it:
+        web, other = it.ingress("web"), it.ingress("other", [{"ip": "192.0.2.7"}], "nginx")
+        it.own(web)
+        await api.until(lambda: it.status("web"))
+        del it.ours[web]
+        it.writer.note(web)
+        it.writer.note(other)
+        it.writer.note_all()
+        await api.until(lambda: it.status("web") is None)
+        it.own(it.ingress("late"))
+        await api.until(lambda: it.status("late"))
+        assert len(api.writes("/ingresses/")) == 3
+        assert it.status("other") == [{"ip": "192.0.2.7"}]
+
+
+async def test_a_conflict_is_looked_at_and_written_again() -> None:
+    api = FakeApi()
+    async with site(api, Publish(OURS)) as it:
+        web = it.ingress("web")
+        it.own(web)
+        await api.until(lambda: it.status("web"))
+        it.ingress("web", [{"ip": "203.0.113.9"}], "other")
+        it.writer.note(web)  # an edit: what we saw last is thought to be there still
+        it.writer._board.publish(OTHERS)
+        it.writer.note(web)
+        await api.until(lambda: it.status("web") == [{"hostname": "lb.example.com"}])
+
+
+async def test_a_service_is_followed_and_its_end_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status_writer, "FOLLOW", 0.01)
+    api = FakeApi()
+    envoy = "/api/v1/namespaces/xds/services/envoy"
+    async with site(api, Publish(service=Key("xds", "envoy"))) as it:
+        it.own(it.ingress("web"))
+        await api.until(lambda: sum("/services" in each[1] for each in api.log) > 2)
+        assert not api.writes("/ingresses/")
+        api.put(envoy, {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.7"}]}}})
+        await api.until(lambda: it.status("web") == [{"ip": "192.0.2.7"}])
+        api.put(envoy, {"status": {"loadBalancer": {"ingress": [{"hostname": "lb.example.com"}]}}})
+        await api.until(lambda: it.status("web") == [{"hostname": "lb.example.com"}])
+        del api.objects[envoy]
+        before = len(api.log)
+        await api.until(lambda: len(api.log) > before + 4)
+        assert it.status("web") == [{"hostname": "lb.example.com"}]
+        api.put(envoy, {"status": {"loadBalancer": {}}})
+        await api.until(lambda: it.status("web") is None)
+
+
+@pytest.mark.parametrize("answer", [403, 500, None])
+async def test_an_outage_delays_what_is_to_be_written(answer: int | None) -> None:
+    api = FakeApi()
+
+    def refuse(method: str, path: str) -> Any:
+        if "/ingresses/" not in path or len(refusals) == 2:
+            return None
+        refusals.append(path)
+        return unavailable(method, path) if answer is None else (answer, {"message": "no"})
+
+    refusals: list[str] = []
+    api.refuse = refuse
+    async with site(api, Publish(OURS)) as it:
+        it.own(it.ingress("web"))
+        await api.until(lambda: it.status("web"))
+        assert len(refusals) == 2
+
+
+async def test_what_is_refused_for_itself_does_not_hold_up_the_others() -> None:
+    api = FakeApi(refuse=lambda _, path: (422, {"message": "invalid"}) if "/a/status" in path else None)
+    async with site(api, Publish(OURS)) as it:
+        it.own(it.ingress("a"), it.ingress("b"))
+        await api.until(lambda: it.status("b"))
+        assert it.status("a") is None
+
+
+async def test_a_service_that_does_not_exist_is_waited_for_in_peace(monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds = 0
+    once = StatusWriter._round
+
+    async def counted(writer: StatusWriter) -> None:
+        nonlocal rounds
+        rounds += 1
+        await once(writer)
+
+    monkeypatch.setattr(status_writer, "FOLLOW", 0.05)
+    monkeypatch.setattr(StatusWriter, "_round", counted)
+    api = FakeApi()
+    async with site(api, Publish(service=Key("xds", "missing"))):
+        await api.until(lambda: sum("/services" in each[1] for each in api.log) >= 3)
+        asked = sum("/services" in each[1] for each in api.log)
+        assert rounds <= asked + 1

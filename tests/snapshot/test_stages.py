@@ -1,0 +1,77 @@
+"""A change in portions: each leaves a snapshot in which nothing is named that isn't there.
+
+Covers: order, sizes, and what is never parted. Excludes: what comes in between (tests/test_pipeline.py).
+"""
+
+import itertools
+from collections.abc import Collection
+
+import pytest
+
+from xds.snapshot.resource import ResourceType, resource
+from xds.snapshot.stages import Portion
+from xds.snapshot.stages import portions as steps
+from xds.snapshot.store import ResourceKey
+from xds.steps import finish
+
+CDS, EDS, VHDS = ResourceType.CLUSTER, ResourceType.ENDPOINTS, ResourceType.VIRTUAL_HOST
+HOST, DEEP, WILDCARD, ANY = "http/a.example.com", "http/*.a.example.com", "http/*.example.com", "http/*"
+
+
+def some(*keys: ResourceKey, there: bool = True) -> Portion:
+    return {key: resource(*key, b"") if there else None for key in keys}
+
+
+def portions(changes: Portion, size: int, clusters: Collection[str] = ("old",)) -> list[Portion]:
+    return finish(steps(changes, clusters, size))
+
+
+def test_what_is_needed_comes_first_and_goes_last() -> None:
+    new = some((VHDS, ANY), (VHDS, WILDCARD), (VHDS, HOST), (CDS, "new"), (EDS, "new"))
+    old = some((VHDS, "http/*.test"), (VHDS, "http/b.test"), (CDS, "old"), (EDS, "old"), there=False)
+    each = [next(iter(portion.items())) for portion in portions({**old, **new}, 1)]
+    assert [key for key, _ in each] == [
+        (EDS, "new"),
+        (CDS, "new"),
+        (VHDS, HOST),
+        (VHDS, WILDCARD),
+        (VHDS, ANY),
+        (VHDS, "http/*.test"),
+        (VHDS, "http/b.test"),
+        (CDS, "old"),
+        (EDS, "old"),
+    ]
+    assert dict(each) == {**old, **new}
+
+
+def test_a_wildcard_comes_after_those_that_it_would_cover_and_goes_before_them() -> None:
+    names = (ANY, WILDCARD, DEEP, HOST)
+    for order in itertools.permutations(names):
+        come = portions(some(*((VHDS, name) for name in order)), 1)
+        go = portions(some(*((VHDS, name) for name in order), there=False), 1)
+        assert [name for portion in come for _, name in portion] == [HOST, DEEP, WILDCARD, ANY]
+        assert [name for portion in go for _, name in portion] == [ANY, WILDCARD, DEEP, HOST]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 8])
+def test_each_is_of_that_size_but_for_the_last(size: int) -> None:
+    changes = some(*((VHDS, f"http/{number}.example.com") for number in range(7)))
+    found = portions(changes, size)
+    assert [len(portion) for portion in found[:-1]] == [size] * (len(found) - 1)
+    assert 0 < len(found[-1]) <= size
+    assert {key: each for portion in found for key, each in portion.items()} == changes
+
+
+@pytest.mark.parametrize("type_", [ResourceType.LISTENER, ResourceType.SECRET, ResourceType.ROUTES])
+def test_hosts_change_at_once_with_their_listener(type_: ResourceType) -> None:
+    changes = some((type_, "x"), (VHDS, HOST), (CDS, "web"))
+    assert portions(changes, 1) == [changes]
+
+
+def test_a_cluster_changes_at_once_with_its_endpoints() -> None:
+    changes = some((EDS, "web"), (VHDS, HOST), (CDS, "web"))
+    assert portions(changes, 1, clusters=["web"]) == [changes]
+
+
+def test_no_change_is_a_portion() -> None:
+    assert portions({}, 1) == [{}]

@@ -1,0 +1,306 @@
+"""Which Secrets are kept, in whatever order the watch, its lists, the look-ups and the Ingresses come.
+
+A model of the API server's promises: a watch tells all writes in order and may lag behind, a list is what existed when
+it was asked for and may arrive in pieces or break off, a look-up is what exists when it is answered and may arrive
+late or not at all.
+"""
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from tests.support.objects import ingress, key, secret_of
+from tests.support.objects import tls as tls_entry
+from xds.kube.change import Applied, Change, Deleted
+from xds.kube.objects import Ingress, Key, Secret
+from xds.kube.wire import Found, Gone, Page
+from xds.sources.apiserver.named_secrets import NamedSecrets
+
+NAMES = ("a", "b")
+ALWAYS = "b"
+
+
+def applied(name: str, *secrets: str) -> Applied:
+    return Applied(ingress(name, tls=[tls_entry(secret=each) for each in secrets]))
+
+
+def found(name: str, version: int) -> Found:
+    return Found(key(name), str(version), secret_of(name, str(version).encode(), None))
+
+
+class Secrets(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.named = NamedSecrets([key(ALWAYS)])
+        self.revision = 10
+        self.exists: dict[str, int] = {}
+        self.history: list[Found | Gone] = []
+        self.watched = 0
+        """Up to where in the history the watch is."""
+        self.listing: tuple[int, int, list[Found]] | None = None
+        """Of a list that arrives: its version, where in the history it is, and what is still to come."""
+        self.relist = True
+        self.ingresses: dict[str, frozenset[str]] = {}
+        self.pending: list[Change] = []
+        """An Ingress that is held."""
+        self.asked: dict[str, Page | None] = {}
+        """Look-ups under way, with the answer once the API server has read it."""
+        self.told: dict[str, int] = {}
+
+    def tell(self, changes: list[Change]) -> None:
+        for change in changes:
+            match change:
+                case Applied(object=Secret() as each):
+                    version = int((each.data and each.data.tls_crt) or b"0")
+                    assert version > self.told.get(each.key.name, 0), "time doesn't go back"
+                    self.told[each.key.name] = version
+                case Deleted(kind=kind, key=gone):
+                    assert kind is Secret
+                    last = self.told.pop(gone.name)
+                    ended = any(isinstance(e, Gone) and e.key == gone and int(e.version) > last for e in self.history)
+                    assert ended or gone.name not in self.wanted, "what exists and is named isn't withdrawn"
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        return frozenset(ALWAYS).union(*self.ingresses.values())
+
+    # The API server.
+
+    @rule(name=st.sampled_from(NAMES))
+    def write(self, name: str) -> None:
+        self.revision += 1
+        self.exists[name] = self.revision
+        self.history.append(found(name, self.revision))
+
+    @rule(name=st.sampled_from(NAMES))
+    def delete(self, name: str) -> None:
+        if self.exists.pop(name, None):
+            self.revision += 1
+            self.history.append(Gone(key(name), str(self.revision)))
+
+    # The watch.
+
+    @precondition(lambda self: self.listing is None and not self.relist and self.watched < len(self.history))
+    @rule()
+    def event(self) -> None:
+        event = self.history[self.watched]
+        self.watched += 1
+        self.tell(self.named.take(event))
+
+    @precondition(lambda self: self.listing is None)
+    @rule()
+    def begin_list(self) -> None:
+        self.named.begin_list()
+        self.relist = True
+        self.listing = self.revision, len(self.history), [found(*each) for each in sorted(self.exists.items())]
+
+    @precondition(lambda self: self.listing is not None)
+    @rule()
+    def list_one(self) -> None:
+        assert self.listing is not None
+        version, position, rest = self.listing
+        if rest:
+            self.tell(self.named.take(rest.pop(0)))
+            return
+        self.listing, self.relist, self.watched = None, False, position
+        self.tell(self.named.end_list(str(version)))
+
+    @rule()
+    def break_list(self) -> None:
+        self.listing = None
+
+    # The Ingresses.
+
+    @precondition(lambda self: not self.pending and not self.relist)
+    @rule(name=st.just("x"), secrets=st.sets(st.sampled_from(NAMES)))
+    def name(self, name: str, secrets: set[str]) -> None:
+        self.pending = [applied(name, *sorted(secrets)) if secrets else Deleted(Ingress, key(name))]
+        before = self.wanted
+        begun = self.named.name(self.pending)
+        assert {each.name for each in begun} == secrets - before
+        self.named.ask(begun)
+        self.asked = {each.name: None for each in begun}
+        self.finish_naming()
+
+    @rule(name=st.sampled_from(NAMES))
+    def read(self, name: str) -> None:
+        if name in self.asked and self.asked[name] is None:
+            items = (found(name, self.exists[name]),) if name in self.exists else ()
+            self.asked[name] = Page(items, str(self.revision), "")
+
+    @precondition(lambda self: self.pending)
+    @rule()
+    def time_out(self) -> None:
+        missing = [key(name) for name, page in self.asked.items() if page is None]
+        self.named.forget(missing)
+        self.asked = {name: page for name, page in self.asked.items() if page is not None}
+        if missing:
+            self.listing, self.relist = None, True
+        self.finish_naming()
+
+    @precondition(lambda self: self.pending)
+    @rule()
+    def finish_naming(self) -> None:
+        answers = {name: page for name, page in self.asked.items() if page is not None}
+        if len(answers) < len(self.asked):
+            return
+        for name, page in answers.items():
+            self.tell(self.named.answer(key(name), page))
+        pending, self.pending, self.asked = self.pending, [], {}
+        for change in pending:
+            match change:
+                case Applied(object=Ingress() as each):
+                    self.ingresses[each.key.name] = frozenset(t.secret_name or "" for t in each.spec.tls or ())
+                case Deleted(key=gone):
+                    self.ingresses.pop(gone.name, None)
+        self.tell(self.named.release(pending))
+
+    # What must hold.
+
+    @invariant()
+    def little_is_kept(self) -> None:
+        held = {each.name for each in self.named._versions}
+        assert held == self.told.keys()
+        assert held <= self.wanted | self.asked.keys() | {n for c in self.pending for n in _names(c)}
+
+    def teardown(self) -> None:
+        for name in list(self.asked):
+            self.read(name)
+        if self.pending:
+            self.finish_naming()
+        if self.relist and self.listing is None:
+            self.begin_list()
+        while self.listing is not None:
+            self.list_one()
+        while self.watched < len(self.history):
+            self.event()
+        assert self.told == {name: version for name, version in self.exists.items() if name in self.wanted}
+
+
+def _names(change: Change) -> set[str]:
+    if isinstance(change, Applied) and isinstance(change.object, Ingress):
+        return {each.secret_name or "" for each in change.object.spec.tls or ()}
+    return set()
+
+
+TestSecrets = Secrets.TestCase
+TestSecrets.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
+
+
+# Each way in which watch and look-up can cross.
+
+A = key("a")
+
+
+def asked() -> NamedSecrets:
+    """Of nothing, and now Secret `a` is looked up."""
+    named = NamedSecrets()
+    named.begin_list()
+    named.end_list("10")
+    named.ask(named.name([applied("x", "a")]))
+    return named
+
+
+def page(version: int, *items: Found) -> Page:
+    return Page(items, str(version), "")
+
+
+def versions(changes: list[Change]) -> list[int]:
+    return [
+        int((change.object.data and change.object.data.tls_crt) or b"0")
+        for change in changes
+        if isinstance(change, Applied) and isinstance(change.object, Secret)
+    ]
+
+
+def test_an_answer_counts() -> None:
+    named = asked()
+    assert versions(named.answer(A, page(11, found("a", 9)))) == [9]
+
+
+def test_an_answer_from_before_an_event_does_not_count() -> None:
+    named = asked()
+    assert versions(named.take(found("a", 12))) == [12]
+    assert named.answer(A, page(11, found("a", 11))) == []
+
+
+def test_an_answer_from_before_the_end_of_the_secret_does_not_count() -> None:
+    named = asked()
+    named.take(Gone(A, "12"))
+    assert named.answer(A, page(11, found("a", 11))) == []
+
+
+def test_an_answer_may_know_that_the_secret_is_gone() -> None:
+    """The watch, which lags behind, says so again, and is not listened to."""
+    named = asked()
+    named.take(found("a", 10))
+    assert named.answer(A, page(12)) == [Deleted(Secret, A)]
+    assert named.take(Gone(A, "11")) == []
+
+
+def test_a_watch_that_lags_behind_an_answer_says_nothing_new() -> None:
+    named = asked()
+    named.answer(A, page(13, found("a", 13)))
+    assert named.take(found("a", 11)) == []
+    assert named.take(Gone(A, "12")) == []
+    assert named.take(found("a", 13)) == []
+    assert versions(named.take(found("a", 14))) == [14]
+
+
+def test_a_list_from_before_an_answer_cannot_tell_that_the_secret_has_vanished() -> None:
+    named = asked()
+    named.begin_list()
+    named.answer(A, page(12, found("a", 12)))
+    assert named.end_list("11") == []
+
+
+def test_a_list_from_before_an_answer_says_nothing_older() -> None:
+    named = asked()
+    named.begin_list()
+    named.take(found("a", 9))
+    named.answer(A, page(12, found("a", 12)))
+    assert named.end_list("11") == []
+
+
+def test_an_answer_from_before_a_list_does_not_count() -> None:
+    named = asked()
+    named.take(found("a", 11))
+    named.begin_list()
+    assert named.end_list("13") == [Deleted(Secret, A)]
+    assert named.answer(A, page(12, found("a", 11))) == []
+
+
+def test_an_answer_counts_though_a_list_ends_that_could_not_tell() -> None:
+    named = NamedSecrets()
+    named.begin_list()
+    named.take(found("a", 9))  # nobody names it yet
+    named.ask(named.name([applied("x", "a")]))
+    assert named.end_list("10") == []
+    assert versions(named.answer(A, page(10, found("a", 9)))) == [9]
+
+
+def test_a_later_list_forgets_the_answer() -> None:
+    named = asked()
+    named.answer(A, page(1000, found("a", 1000)))
+    named.begin_list()  # etcd was restored from a backup
+    named.take(found("a", 12))
+    assert versions(named.end_list("12")) == [12]
+
+
+def test_many_ingresses_may_name_one_secret() -> None:
+    named = NamedSecrets()
+    assert named.name([applied("x", "a"), applied("y", "a")]) == [key("a")]
+    named.release([applied("x", "a"), applied("y", "a")])
+    named.take(found("a", 1))
+    assert named.name([Deleted(Ingress, key("x"))]) == []
+    assert named.release([Deleted(Ingress, key("x"))]) == []
+    assert named.release([applied("y", "b")]) == [Deleted(Secret, key("a"))]
+    assert len(named) == 0
+
+
+def test_nothing_is_kept_of_what_nobody_names() -> None:
+    named = NamedSecrets([Key("other", "a")])
+    named.begin_list()
+    assert named.take(found("a", 1)) == []
+    assert named.end_list("1") == []
+    assert len(named) == 0

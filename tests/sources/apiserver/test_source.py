@@ -1,0 +1,694 @@
+"""An API server as a source, against a mock that fails on command (`tests.support.watched_api`): lists and watches in
+each way they end, what is kept of Secrets, credentials, refusals, problems, and that nothing is left behind.
+
+The real API server is in tests/cluster/test_source. Pauses between tries are cut short; how long they are is in
+test_backoff.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from aiohttp import web
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.plane import until
+from tests.support.watched_api import WatchedApi, number, refuse
+from xds.kube.change import Applied, Batch, Deleted, Listed, Reported
+from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, Key, KubeObject, Secret, Service
+from xds.kube.source import SourceError
+from xds.kubeapi import backoff
+from xds.kubeapi.client import Access
+from xds.problems.problem import Problem
+from xds.sources.apiserver import secret_watch as api_secrets
+from xds.sources.apiserver import source as api_server
+from xds.sources.apiserver import watch as api_watch
+from xds.sources.apiserver.outages import Outages
+from xds.sources.apiserver.scope import Scope
+from xds.sources.apiserver.source import ApiServer
+
+PATIENCE = 10
+
+Versions = dict[tuple[type[KubeObject], str], int]
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backoff, "FIRST", 0.002)
+    monkeypatch.setattr(backoff, "CAP", 0.02)
+    monkeypatch.setattr(api_watch, "SETTLE", 0.005)
+    monkeypatch.setattr(api_server, "HOLD", 0.05)
+
+
+class Follower:
+    """Adds up what a source says, and checks what must hold at any time."""
+
+    def __init__(self, source: ApiServer, batches: AsyncGenerator[Batch, None], api: WatchedApi) -> None:
+        self.source = source
+        self.objects: dict[tuple[type[KubeObject], Key], KubeObject] = {}
+        self.listed: list[type[KubeObject]] = []
+        self.problems: tuple[Problem, ...] = ()
+        self._batches = batches
+        self._api = api
+
+    async def next(self) -> Batch:
+        async with asyncio.timeout(PATIENCE):
+            batch = await anext(self._batches)
+        for change in batch.changes:
+            match change:
+                case Applied(object=each):
+                    before = self.objects.get((type(each), each.key))
+                    assert before is None or number(before) <= number(each), "time doesn't go back"
+                    self.objects[type(each), each.key] = each
+                case Deleted(kind=kind, key=key):
+                    ends = [w.revision for w in self._api.history if (w.kind, w.key, w.event) == (kind, key, "DELETED")]
+                    last = number(self.objects.pop((kind, key)))
+                    assert kind is Secret or any(end > last for end in ends), "nothing that exists is withdrawn"
+                case Listed(kind=kind):
+                    self.listed.append(kind)
+                case Reported(problems=problems):
+                    self.problems = problems
+        return batch
+
+    @property
+    def versions(self) -> Versions:
+        return {(kind, str(key)): number(each) for (kind, key), each in self.objects.items()}
+
+    def of(self, kind: type[KubeObject]) -> dict[str, int]:
+        return {key.name: number(each) for (each_kind, key), each in self.objects.items() if each_kind is kind}
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            await self.next()
+
+    async def until_synced(self) -> None:
+        await self.until(lambda: len(self.listed) == len(KINDS))
+
+    async def until_equal(self) -> None:
+        """To what the API server has, of Secrets what Ingresses name."""
+        await self.until(lambda: self.versions == wanted(self._api))
+
+
+def wanted(api: WatchedApi) -> Versions:
+    named = {
+        (key.namespace, entry["secretName"])
+        for key, ingress in api.objects[Ingress].items()
+        for entry in ingress["spec"].get("tls", ())
+    }
+    return {
+        (kind, str(key)): number_of(kind, each)
+        for kind, objects in api.objects.items()
+        for key, each in objects.items()
+        if kind is not Secret or tuple(key) in named
+    }
+
+
+def number_of(kind: type[KubeObject], each: dict[str, Any]) -> int:
+    """Of the version: only writes of the mock change it, so that is its resourceVersion."""
+    return int(each["metadata"]["resourceVersion"])
+
+
+def kubeconfig(path: Path, url: str, token: str = "secret") -> Access:
+    content = {
+        "clusters": [{"name": "c", "cluster": {"server": url}}],
+        "users": [{"name": "u", "user": {"token": token}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    path.write_text(json.dumps(content))
+    return Access(path)
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[WatchedApi]:
+    async with WatchedApi() as api:
+        yield api
+
+
+Follow = Callable[..., Awaitable[Follower]]
+
+
+@pytest.fixture
+async def follow(api: WatchedApi, tmp_path: Path) -> AsyncIterator[Follow]:
+    async with AsyncExitStack() as stack:
+
+        async def begin(namespaces: tuple[str, ...] = (), default: Key | None = None) -> Follower:
+            source = ApiServer(kubeconfig(tmp_path / "kubeconfig", api.url), namespaces, default)
+            batches = await stack.enter_async_context(aclosing(source.batches()))
+            return Follower(source, batches, api)
+
+        yield begin
+
+
+@pytest.fixture
+def logs() -> Iterator[list[Any]]:
+    with structlog.testing.capture_logs() as captured:
+        yield captured
+
+
+def events(logs: list[Any], name: str) -> list[Any]:
+    return [each for each in logs if each["event"] == name]
+
+
+def name_secrets(*names: str) -> dict[str, Any]:
+    """The spec of an Ingress, but for its number."""
+    return {"tls": [{"hosts": ["a.example"], "secretName": name} for name in names]}
+
+
+def write_ingress(api: WatchedApi, name: str, *secrets: str, namespace: str = "default") -> int:
+    number = api.revision + 1
+    spec = {"ingressClassName": "envoy", "rules": [{"host": f"n{number}.example"}], **name_secrets(*secrets)}
+    return api.write(Ingress, name, namespace, spec=spec)
+
+
+def requests(api: WatchedApi, kind: type[KubeObject]) -> list[dict[str, str]]:
+    return [query for each, query in api.requests if each is kind]
+
+
+# Lists
+
+
+@pytest.fixture(params=["streamed", "paged"])
+def way(request: pytest.FixtureRequest, api: WatchedApi) -> str:
+    api.streams_lists, api.page = request.param == "streamed", 2
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("way")
+async def test_all_there_is_and_then_what_changes(api: WatchedApi, follow: Follow) -> None:
+    for name in "abcde":
+        api.write(Service, name)
+        api.write(EndpointSlice, name)
+    api.write(IngressClass, "envoy")
+    follower = await follow()
+    await follower.until_synced()
+    assert follower.versions == wanted(api)
+    assert sorted(follower.listed, key=KINDS.index) == list(KINDS), "once for each kind"
+    api.write(Service, "b")
+    api.delete(Service, "c")
+    api.write(EndpointSlice, "new")
+    await follower.until_equal()
+
+
+async def test_an_empty_cluster_is_listed(follow: Follow) -> None:
+    follower = await follow()
+    assert follower.source.waiting_for() != ""
+    await follower.until_synced()
+    assert follower.objects == {}
+    assert follower.source.waiting_for() == ""
+
+
+async def test_pages_that_go_out_of_date_are_asked_for_at_once(api: WatchedApi, follow: Follow) -> None:
+    api.streams_lists, api.page = False, 2
+    for name in "abcde":
+        api.write(Service, name)
+
+    async def compact(request: web.Request) -> None:
+        if "continue" in request.query:
+            api.revision += 1
+            api.compact()
+        else:
+            api.faults[Service].append(compact)
+
+    api.faults[Service] += [refuse(422), compact]
+    follower = await follow()
+    await follower.until_synced()
+    assert sorted(follower.of(Service)) == list("abcde")
+    assert any("limit" not in query and "watch" not in query for query in requests(api, Service))
+
+
+async def test_a_list_that_breaks_off_says_nothing(api: WatchedApi, follow: Follow) -> None:
+    for name in "abc":
+        api.write(Service, name)
+    follower = await follow()
+    await follower.until_synced()
+
+    async def half(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        line = {"type": "ADDED", "object": api.objects[Service][Key("default", "a")]}
+        await response.write(json.dumps(line).encode() + b'\n{"type": "ADDED", "obj')
+        assert request.transport is not None
+        request.transport.abort()
+        return response
+
+    api.faults[Service] += [half] * 3
+    api.expire(Service)
+    api.delete(Service, "b")
+    await follower.until_equal()
+    assert sorted(follower.of(Service)) == ["a", "c"]
+
+
+async def test_what_vanished_is_found_by_the_next_list(api: WatchedApi, follow: Follow) -> None:
+    for name in "abcd":
+        api.write(Service, name)
+    follower = await follow()
+    await follower.until_synced()
+    api.faults[Service] += [refuse(500), refuse(503)]
+    api.cut(Service)
+    api.delete(Service, "a")
+    api.delete(Service, "b")
+    api.write(Service, "c")
+    api.compact()
+    await follower.until_equal()
+
+
+async def test_what_is_as_it_was_is_not_said_again(api: WatchedApi, follow: Follow) -> None:
+    for name in "abcd":
+        api.write(Service, name)
+    follower = await follow()
+    await follower.until_synced()
+    api.expire(Service)
+    api.write(Service, "b")
+    batch = await follower.next()
+    assert [number(change.object) for change in batch.changes if isinstance(change, Applied)] == [api.revision]
+    assert follower.versions == wanted(api)
+
+
+# Watches
+
+
+async def test_a_watch_goes_on_where_it_was(api: WatchedApi, follow: Follow) -> None:
+    follower = await follow()
+    await follower.until_synced()
+    api.write(Service, "a")
+    await follower.until_equal()
+    api.cut()
+    api.write(Service, "b")
+    await follower.until_equal()
+    assert sum("sendInitialEvents" in query for query in requests(api, Service)) == 1
+
+
+async def test_bookmarks_alone_keep_a_watch_from_going_out_of_date(api: WatchedApi, follow: Follow) -> None:
+    follower = await follow()
+    await follower.until_synced()
+    api.write(IngressClass, "far-away")  # moves the revision
+    await follower.until(lambda: bool(follower.of(IngressClass)))
+    api.bookmark(Service)
+    api.end(Service)
+    await until(lambda: len(requests(api, Service)) == 2)
+    assert requests(api, Service)[-1]["resourceVersion"] == str(api.revision)
+
+
+async def test_lines_may_be_longer_than_any_buffer(api: WatchedApi, follow: Follow) -> None:
+    follower = await follow()
+    await follower.until_synced()
+    endpoints = [{"addresses": [f"10.0.{i // 250}.{i % 250}"], "nodeName": "n" * 200} for i in range(10_000)]
+    api.write(EndpointSlice, "big", endpoints=endpoints)
+    await follower.until_equal()
+    (found,) = follower.objects.values()
+    assert isinstance(found, EndpointSlice)
+    assert len(found.endpoints or ()) == 10_000
+
+
+async def test_a_line_that_is_none_ends_the_connection_and_what_came_before_counts(
+    api: WatchedApi, follow: Follow
+) -> None:
+    follower = await follow()
+    await follower.until_synced()
+    api.write(Service, "a")
+    api.say(b"<html>gateway timeout</html>\n", Service)
+    api.write(Service, "b")
+    await follower.until_equal()
+
+
+async def test_an_unknown_error_in_a_watch_lists_again(api: WatchedApi, follow: Follow) -> None:
+    follower = await follow()
+    await follower.until_synced()
+    api.say({"type": "ERROR", "object": {"kind": "Status", "code": 500, "message": "no"}}, Service)
+    await until(lambda: sum("sendInitialEvents" in query for query in requests(api, Service)) == 2)
+    api.write(Service, "a")
+    await follower.until_equal()
+
+
+async def test_an_unreachable_server_is_waited_for_and_told_of_once(
+    api: WatchedApi, follow: Follow, logs: list[Any]
+) -> None:
+    for kind in (Ingress, IngressClass, Service, EndpointSlice):
+        api.faults[kind] += [_reset] * 5
+    follower = await follow()
+    await follower.until_synced()
+    api.faults[Service] += [_reset] * 5
+    api.cut()
+    api.write(Service, "a")
+    await follower.until_equal()
+    assert [len(events(logs, name)) for name in ("api_server_unreachable", "api_server_reached")] == [2, 2]
+
+
+async def test_a_server_that_is_back_and_knows_no_old_versions_is_listed_at_once(
+    api: WatchedApi, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delays: list[float] = []
+
+    async def pause(_: Outages, scope: Scope, delay: float) -> bool:
+        if scope.kind is Service:
+            delays.append(delay)
+        await asyncio.sleep(0)
+        return False
+
+    monkeypatch.setattr(Outages, "pause", pause)
+    follower = await follow()
+    await follower.until_synced()
+    api.faults[Service] += [_reset] * 4
+    api.cut()
+    api.write(Service, "a")
+    api.compact()
+    await follower.until_equal()
+    *away, expired = delays
+    assert max(away) > 2 * backoff.FIRST
+    assert expired <= backoff.FIRST
+
+
+async def _reset(request: web.Request) -> None:
+    assert request.transport is not None
+    request.transport.abort()
+
+
+async def test_what_decides_routes_counts_at_once_after_an_outage(api: WatchedApi, follow: Follow) -> None:
+    api.write(Service, "old")
+    write_ingress(api, "shop")
+    follower = await follow()
+    await follower.until_synced()
+    api.faults[Service] += [_reset] * 3  # is the last to be back
+    api.cut()
+    api.write(Service, "new")
+    write_ingress(api, "shop")
+    api.delete(Service, "old")
+    batch = await follower.next()
+    assert {(type(change), getattr(change, "kind", Ingress)) for change in batch.changes} >= {(Deleted, Service)}
+    assert follower.versions == wanted(api), "in one batch"
+
+
+async def test_endpoints_do_not_wait_for_what_is_behind(
+    api: WatchedApi, follow: Follow, logs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_server, "HOLD", 0.5)
+    follower = await follow()
+    await follower.until_synced()
+    api.faults[Service] += [refuse(503)] * 1000
+    api.end(Service)
+    await until(lambda: bool(events(logs, "watch_refused")))
+    api.write(Ingress, "held")
+    api.write(EndpointSlice, "web")
+    batch = await follower.next()
+    assert [type(change.object) for change in batch.changes if isinstance(change, Applied)] == [EndpointSlice]
+    await follower.until(lambda: bool(follower.of(Ingress)))
+    api.write(Ingress, "not-held")
+    await follower.until_equal()
+
+
+# Refusals and credentials
+
+
+async def test_a_refusal_names_the_right_and_how_to_grant_it(api: WatchedApi, follow: Follow, logs: list[Any]) -> None:
+    message = 'services is forbidden: User "system:serviceaccount:a:b" cannot list resource "services"'
+    api.faults[Service] += [refuse(403, message)] * 3
+    follower = await follow()
+    task = asyncio.ensure_future(follower.next())
+    await until(lambda: "403" in follower.source.waiting_for())
+    assert f"services: 403 {message}" in follower.source.waiting_for()
+    await task
+    await follower.until_synced()
+    (refused,) = events(logs, "watch_refused")
+    assert refused["remedy"] == (
+        "kubectl create clusterrole xds-ingress-services --verb=list,watch --resource=services && "
+        "kubectl create clusterrolebinding xds-ingress-services --clusterrole=xds-ingress-services "
+        "--user=system:serviceaccount:a:b"
+    )
+    assert len(events(logs, "watch_accepted")) == 1
+
+
+async def test_a_token_that_was_replaced_is_read_again(
+    api: WatchedApi, follow: Follow, tmp_path: Path, logs: list[Any]
+) -> None:
+    api.token = "secret"
+    follower = await follow()
+    await follower.until_synced()
+    api.token = "rotated"
+    api.cut()
+    await until(lambda: bool(events(logs, "watch_refused")))
+    kubeconfig(tmp_path / "kubeconfig", api.url, "rotated")
+    api.write(Service, "a")
+    await follower.until_equal()
+
+
+async def test_credentials_that_cannot_be_read_for_a_moment_are_waited_for(
+    api: WatchedApi, follow: Follow, tmp_path: Path, logs: list[Any]
+) -> None:
+    follower = await follow()
+    await follower.until_synced()
+    (tmp_path / "kubeconfig").write_text("half a fi")
+    api.token = "rotated"
+    api.cut()
+    await until(lambda: bool(events(logs, "api_server_unreachable")))
+    kubeconfig(tmp_path / "kubeconfig", api.url, "rotated")
+    api.write(Service, "a")
+    await follower.until_equal()
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "there is no such file"),
+        ("", "is not a kubeconfig"),
+        ("- a\n- b", "is not a kubeconfig"),
+        ("{", "is not a kubeconfig"),
+        ("current-context: prod\ncontexts: []\nclusters: []", "prod"),
+        (
+            (
+                '{"clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}], '
+                '"users": [{"name": "u", "user": {}}], "current-context": "x", '
+                '"contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}]}'
+            ),
+            "gives the user 'u' no credentials",
+        ),
+    ],
+)
+async def test_a_kubeconfig_that_cannot_work_is_an_error(tmp_path: Path, content: str | None, complaint: str) -> None:
+    path = tmp_path / "kubeconfig"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(SourceError) as error:
+        await anext(ApiServer(Access(path)).batches())
+    assert complaint in str(error.value)
+    assert str(error.value).startswith(f"{path}: ")
+    assert "\n" not in str(error.value)
+
+
+async def test_outside_a_pod_there_is_no_cluster_to_be_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    with pytest.raises(SourceError, match="use --kubeconfig"):
+        await anext(ApiServer(Access()).batches())
+
+
+# Namespaces
+
+
+async def test_only_the_namespaces_that_were_asked_for(api: WatchedApi, follow: Follow) -> None:
+    for namespace in ("a", "b", "c"):
+        api.write(Service, "web", namespace)
+    follower = await follow(("a", "b"))
+    await follower.until_synced()
+    assert {key.namespace for _, key in follower.objects} == {"a", "b"}
+    assert follower.listed.count(Service) == 1
+
+
+async def test_classes_that_may_not_be_seen_from_a_namespace_are_taken_for_none(
+    api: WatchedApi, follow: Follow, logs: list[Any]
+) -> None:
+    api.write(IngressClass, "envoy")
+    api.faults[IngressClass] += [refuse(403)] * 3
+    follower = await follow(("a",))
+    await follower.until_synced()
+    assert len(events(logs, "ingress_classes_unknown")) == 1
+    await follower.until(lambda: list(follower.of(IngressClass)) == ["envoy"])
+    assert follower.listed.count(IngressClass) == 1
+
+
+# Secrets
+
+
+async def test_only_secrets_that_ingresses_name_are_told_of(api: WatchedApi, follow: Follow) -> None:
+    for name in ("used", "unused", "default"):
+        api.write(Secret, name)
+    write_ingress(api, "shop", "used", "missing")
+    follower = await follow(default=Key("default", "default"))
+    await follower.until_synced()
+    assert sorted(follower.of(Secret)) == ["default", "used"]
+    assert all("metadata.name" not in query.get("fieldSelector", "") for query in requests(api, Secret))
+    api.write(Secret, "missing")
+    await follower.until(lambda: "missing" in follower.of(Secret))
+
+
+async def test_a_secret_that_an_ingress_begins_to_name_comes_with_it(api: WatchedApi, follow: Follow) -> None:
+    for name in "ab":
+        api.write(Secret, name)
+    write_ingress(api, "shop", "a")
+    follower = await follow()
+    await follower.until_synced()
+    write_ingress(api, "shop", "b")
+    batch = await follower.next()
+    assert [type(change).__name__ for change in batch.changes] == ["Applied", "Applied", "Deleted"]
+    assert follower.of(Secret) == {"b": 12}
+    api.write(Secret, "a")
+    api.write(Secret, "b")
+    await follower.until_equal()
+
+
+async def test_a_look_up_that_fails_holds_an_ingress_for_a_moment_only(
+    api: WatchedApi, follow: Follow, logs: list[Any]
+) -> None:
+    api.write(Secret, "a")
+    follower = await follow()
+    await follower.until_synced()
+    api.faults[Secret] += [refuse(503)]
+    write_ingress(api, "shop", "a")
+    await follower.until_equal()
+    assert len(events(logs, "secrets_not_read")) == 1
+
+
+async def test_a_look_up_that_hangs_holds_an_ingress_for_a_moment_only(
+    api: WatchedApi, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_secrets, "PATIENCE", 0.05)
+    api.write(Secret, "a")
+    follower = await follow()
+    await follower.until_synced()
+
+    async def hang(_: web.Request) -> None:
+        await asyncio.sleep(PATIENCE)
+
+    api.faults[Secret] += [hang]
+    write_ingress(api, "shop", "a")
+    await follower.until_equal()
+
+
+async def test_the_default_secret_may_be_in_another_namespace(api: WatchedApi, follow: Follow) -> None:
+    for name in ("default", "other"):
+        api.write(Secret, name, "certificates")
+    follower = await follow(("a",), Key("certificates", "default"))
+    await follower.until_synced()
+    assert list(follower.of(Secret)) == ["default"]
+    assert {query.get("fieldSelector") for query in requests(api, Secret)} == {
+        "metadata.name=default",
+        "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token",
+    }
+
+
+# Objects that make no sense
+
+
+async def test_an_object_that_cannot_be_decoded_is_reported_and_the_last_good_one_stays(
+    api: WatchedApi, follow: Follow
+) -> None:
+    good = api.write(Service, "a")
+    follower = await follow()
+    await follower.until_synced()
+    api.write(Service, "a", spec={"ports": [{"port": "http"}]})
+    api.write(Service, "b", spec=7)
+    await follower.until(lambda: len(follower.problems) == 2)
+    assert [(str(each.object), each.reason, each.field) for each in follower.problems] == [
+        ("Service default/a", "InvalidObject", "spec.ports[0].port"),
+        ("Service default/b", "InvalidObject", "spec"),
+    ]
+    assert follower.of(Service) == {"a": good}
+    api.delete(Service, "b")
+    api.write(Service, "a")
+    await follower.until(lambda: not follower.problems)
+    assert follower.of(Service) == {"a": api.revision}
+
+
+async def test_a_name_that_cannot_be_one_is_reported(api: WatchedApi, follow: Follow) -> None:
+    api.write(Service, "Bad\nName")
+    api.write(Service, "good")
+    follower = await follow()
+    await follower.until_synced()
+    assert list(follower.of(Service)) == ["good"]
+    assert [each.reason for each in follower.problems] == ["InvalidName"]
+
+
+# The end
+
+
+async def test_cancellation_leaves_nothing_behind(api: WatchedApi, tmp_path: Path) -> None:
+    before = asyncio.all_tasks()
+    source = ApiServer(kubeconfig(tmp_path / "kubeconfig", api.url))
+    synced = asyncio.Event()
+
+    async def consume() -> None:
+        async with aclosing(source.batches()) as batches:
+            async for _ in batches:
+                if not source.waiting_for():
+                    synced.set()
+
+    task = asyncio.create_task(consume())
+    await synced.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await until(lambda: not api.streams)
+    await until(lambda: {each for each in asyncio.all_tasks() - before if "watched_api" not in repr(each)} == set())
+
+
+# Whatever happens
+
+
+NAMES = st.sampled_from("abc")
+KIND = st.sampled_from([Ingress, Service, EndpointSlice, Secret, IngressClass])
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("write"), KIND, NAMES),
+        st.tuples(st.just("name"), NAMES, st.sets(NAMES)),
+        st.tuples(st.just("delete"), KIND, NAMES),
+        st.tuples(st.sampled_from(["cut", "end", "expire", "garble", "half", "bookmark"]), KIND),
+        st.tuples(st.just("fault"), KIND, st.sampled_from([410, 429, 500, 503, 0])),
+        st.tuples(st.sampled_from(["compact", "pages", "wait"])),
+    ),
+    max_size=30,
+)
+
+
+@given(steps=STEPS)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_whatever_happens_the_end_is_what_the_server_has(tmp_path: Path, steps: list[Any]) -> None:
+    async with WatchedApi() as api:
+        source = ApiServer(kubeconfig(tmp_path / "kubeconfig", api.url))
+        async with aclosing(source.batches()) as batches:
+            follower = Follower(source, batches, api)
+            for step in steps:
+                await act(api, follower, *step)
+            for faults in api.faults.values():
+                faults.clear()
+            await follower.until_synced()
+            await follower.until_equal()
+            for kind in KINDS:
+                api.write(kind, "last")
+            write_ingress(api, "last", "last", *"abc")
+            await follower.until_equal()
+
+
+async def act(api: WatchedApi, follower: Follower, what: str, *arguments: Any) -> None:
+    match what, *arguments:
+        case "name", name, secrets:
+            write_ingress(api, name, *sorted(secrets))
+        case "fault", kind, status:
+            api.faults[kind].append(refuse(status) if status else _reset)
+        case "garble", kind:
+            api.say(b"{}\n", kind)
+        case "half", kind:
+            api.say(b'{"type": "ADDED", "obj', kind)
+            api.end(kind)
+        case ("pages",):
+            api.streams_lists, api.page = False, 2
+        case ("wait",):
+            if len(follower.listed) < len(KINDS):
+                await follower.until_synced()
+            await asyncio.sleep(0.003)
+        case _:
+            getattr(api, what)(*arguments)

@@ -1,0 +1,353 @@
+"""A real folder, read once and followed: each way a file changes, links and mounts, what can't be read, and the end.
+
+What is in the files hardly matters here (test_manifests), nor which of them are read again (test_tree), nor what is
+told before all is read (test_overtaking). Without a clock: each test waits for what it expects to be said, so how soon
+that is said is not tested.
+"""
+
+import asyncio
+import os
+import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from tests.support.followed import Follow, Follower, refuse, save, service
+from xds.kube.change import Applied, Listed, Reported
+from xds.kube.objects import KINDS
+from xds.kube.source import SourceError
+from xds.sources.folder import source as folder
+from xds.sources.folder import tree as tree_module
+from xds.sources.folder.source import Folder, read_folder
+from xds.sources.folder.tree import Tree
+
+
+async def test_first_everything(root: Path) -> None:
+    (root / "a.yaml").write_text(service("one") + "---\n" + service("two"))
+    (root / "b.json").write_text('{"apiVersion": "v1", "kind": "Service", "metadata": {}}')
+    async with aclosing(Folder(root).batches()) as batches:
+        before = asyncio.get_running_loop().time()
+        batch = await anext(batches)
+        assert before <= batch.read_at <= asyncio.get_running_loop().time()
+    applied, listed, reported = batch.changes[:2], batch.changes[2:-1], batch.changes[-1]
+    assert [type(change) for change in applied] == [Applied, Applied]
+    assert listed == tuple(Listed(kind) for kind in KINDS)
+    assert isinstance(reported, Reported)
+    assert [problem.location for problem in reported.problems] == ["b.json:1"]
+
+
+async def test_an_empty_folder_is_listed_too(root: Path) -> None:
+    async with aclosing(Folder(root).batches()) as batches:
+        assert (await anext(batches)).changes == (*map(Listed, KINDS), Reported(()))
+
+
+async def test_files_come_change_and_go(root: Path, follow: Follow) -> None:
+    follower = await follow(root)
+    (root / "a.yaml").write_text(service("one"))
+    await follower.until({"one": 80})
+    (root / "a.yaml").write_text(service("one", 81) + "---\n" + service("two"))
+    await follower.until({"one": 81, "two": 80})
+    (root / "b.yml").write_text(service("three"))
+    await follower.until({"one": 81, "two": 80, "three": 80})
+    (root / "a.yaml").unlink()
+    await follower.until({"three": 80})
+
+
+async def test_only_differences_are_said(root: Path, follow: Follow) -> None:
+    (root / "a.yaml").write_text(service("one") + "---\n" + service("two"))
+    follower = await follow(root)
+    save(root / "a.yaml", "# a comment\n" + service("one") + "---\n" + service("two", 81))
+    batch = await follower.next()
+    assert [type(change) for change in batch.changes] == [Applied]
+
+
+async def test_a_rename_says_nothing(root: Path, follow: Follow) -> None:
+    (root / "a.yaml").write_text(service("one"))
+    follower = await follow(root)
+    (root / "a.yaml").rename(root / "b.yaml")
+    save(root / "c.yaml", service("two"))
+    batch = await follower.next()
+    assert [type(change) for change in batch.changes] == [Applied]
+    assert follower.ports == {"one": 80, "two": 80}
+    (root / "b.yaml").rename(root / "b.txt")
+    await follower.until({"two": 80})
+
+
+async def test_an_editor_saves_by_rename(root: Path, follow: Follow) -> None:
+    (root / "a.yaml").write_text(service("one"))
+    follower = await follow(root)
+    for port in (81, 82):
+        (root / ".a.yaml.swp").write_text(service("one", port))
+        (root / ".a.yaml.swp").rename(root / "a.yaml")
+        await follower.until({"one": port})
+    (root / "a.yaml").rename(root / "a.yaml~")  # as vim does with backupcopy=no
+    (root / "a.yaml").write_text(service("one", 83))
+    await follower.until({"one": 83})
+
+
+async def test_folders_in_the_folder(root: Path, follow: Follow) -> None:
+    follower = await follow(root)
+    (root / "x" / "y").mkdir(parents=True)
+    (root / "x" / "y" / "a.yaml").write_text(service("one"))
+    await follower.until({"one": 80})
+    (root / "x" / "y" / "a.yaml").write_text(service("one", 81))
+    await follower.until({"one": 81})
+    shutil.rmtree(root / "x")
+    await follower.until({})
+
+
+async def test_names_that_are_not_read(root: Path, follow: Follow) -> None:
+    (root / ".hidden").mkdir()
+    for name in (".a.yaml", "a.yaml~", "a.txt", "yaml", ".hidden/a.yaml", "#a.yaml#"):
+        (root / name).write_text(service("one"))
+    (root / "a.yaml").mkdir()
+    assert (await follow(root)).objects == {}
+
+
+def mount(root: Path, version: str, files: dict[str, str]) -> None:
+    """Writes files the way the kubelet does for a ConfigMap.
+
+    Source: https://github.com/kubernetes/kubernetes/blob/master/pkg/volume/util/atomic_writer.go
+    """
+    old = root / (root / "..data").readlink() if (root / "..data").is_symlink() else None
+    (root / version).mkdir()
+    for name, text in files.items():
+        (root / version / name).write_text(text)
+    (root / "..data_tmp").symlink_to(version)
+    (root / "..data_tmp").rename(root / "..data")
+    for name in files:
+        if not (root / name).is_symlink():
+            (root / name).symlink_to(f"..data/{name}")
+    for path in root.iterdir():
+        if not path.name.startswith("..") and path.name not in files:
+            path.unlink()
+    if old:
+        shutil.rmtree(old)
+
+
+async def test_a_config_map_mount(root: Path, follow: Follow) -> None:
+    mount(root, "..2026_01", {"a.yaml": service("one"), "b.yaml": service("two")})
+    follower = await follow(root)
+    assert follower.ports == {"one": 80, "two": 80}
+    mount(root, "..2026_02", {"a.yaml": service("one", 81), "b.yaml": service("two")})
+    await follower.until({"one": 81, "two": 80})
+    mount(root, "..2026_03", {"b.yaml": service("two", 82), "c.yaml": service("three")})
+    await follower.until({"two": 82, "three": 80})
+    mount(root, "..2026_04", {"b.yaml": "a: b: c", "c.yaml": service("three")})
+    await follower.until({"two": 82, "three": 80}, "MalformedFile")
+
+
+async def test_links_out_of_the_folder(root: Path, tmp_path: Path, follow: Follow) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "a.yaml").write_text(service("one"))
+    (tmp_path / "b.yaml").write_text(service("two"))
+    follower = await follow(root)
+    (root / "linked").symlink_to(other)
+    (root / "b.yaml").symlink_to(tmp_path / "b.yaml")
+    await follower.until({"one": 80, "two": 80})
+    (other / "a.yaml").write_text(service("one", 81))
+    (other / "c.yaml").write_text(service("three"))
+    await follower.until({"one": 81, "two": 80, "three": 80})
+    (tmp_path / "b.yaml").write_text(service("two", 82))
+    await follower.until({"one": 81, "two": 82, "three": 80})
+    (tmp_path / "b.yaml").unlink()
+    await follower.until({"one": 81, "three": 80}, "UnreadableFile")
+    (root / "b.yaml").unlink()
+    await follower.until({"one": 81, "three": 80})
+
+
+async def test_links_in_circles(root: Path, follow: Follow) -> None:
+    (root / "x").mkdir()
+    (root / "x" / "up").symlink_to(root)
+    (root / "x" / "self").symlink_to(root / "x" / "self")
+    (root / "self.yaml").symlink_to("self.yaml")
+    (root / "x" / "a.yaml").write_text(service("one"))
+    follower = await follow(root)
+    assert (follower.ports, follower.reasons) == ({"one": 80}, ["UnreadableFile"])
+
+
+async def test_a_pipe_does_not_block(root: Path, follow: Follow) -> None:
+    (root / "b.yaml").write_text(service("one"))
+    follower = await follow(root)
+    os.mkfifo(root / "a.yaml")
+    await follower.until({"one": 80}, "UnreadableFile")
+    (root / "a.yaml").unlink()
+    await follower.until({"one": 80})
+
+
+async def test_a_file_that_can_not_be_opened(root: Path, follow: Follow, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "a.yaml").write_text(service("one"))
+    follower = await follow(root)
+    contents = tree_module._contents
+    with monkeypatch.context() as patch:  # root may open anything
+        patch.setattr(tree_module, "_contents", refuse)
+        save(root / "a.yaml", service("one", 81))
+        await follower.until({"one": 80}, "UnreadableFile")
+        assert "Permission denied" in follower.problems[0].message
+    assert tree_module._contents is contents
+    (root / "a.yaml").touch()
+    await follower.until({"one": 81})
+
+
+async def test_last_good_and_back(root: Path, follow: Follow) -> None:
+    (root / "a.yaml").write_text(service("one"))
+    follower = await follow(root)
+    save(root / "a.yaml", "a: b: c")
+    await follower.until({"one": 80}, "MalformedFile")
+    save(root / "a.yaml", service("one", "http"))
+    await follower.until({"one": 80}, "InvalidObject")
+    (root / "a.yaml").write_text(service("one", 81))
+    await follower.until({"one": 81})
+
+
+async def test_duplicates_take_over(root: Path, follow: Follow) -> None:
+    (root / "a.yaml").write_text(service("one", 1))
+    (root / "b.yaml").write_text(service("one", 2))
+    follower = await follow(root)
+    assert (follower.ports, follower.reasons) == ({"one": 1}, ["DuplicateObject"])
+    (root / "a.yaml").unlink()
+    await follower.until({"one": 2})
+    (root / "a.yaml").write_text(service("one", 3))
+    await follower.until({"one": 3}, "DuplicateObject")
+
+
+async def test_names_of_any_bytes(root: Path, follow: Follow) -> None:
+    follower = await follow(root)
+    (root / os.fsdecode(b"\xff\n'\".yaml")).write_text(service("one"))
+    await follower.until({"one": 80})
+    (root / "b.yaml").write_text(service("two"))
+    await follower.until({"one": 80, "two": 80})
+    (root / ("x" * 250 + ".yaml")).write_text("text")
+    await follower.until({"one": 80, "two": 80}, "NotAnObject")
+
+
+async def test_the_folder_goes_and_returns(root: Path, tmp_path: Path, follow: Follow) -> None:
+    (root / "a.yaml").write_text(service("one"))
+    follower = await follow(root)
+    root.rename(tmp_path / "away")  # noqa: ASYNC240 -- there is nothing else in this loop
+    await follower.until({"one": 80}, "UnreadableFolder")
+    (tmp_path / "away").rename(root)
+    await follower.until({"one": 80})
+    (root / "a.yaml").write_text(service("one", 81))
+    await follower.until({"one": 81})
+
+
+async def test_another_folder_in_its_place(root: Path, tmp_path: Path, follow: Follow) -> None:
+    (tmp_path / "current").symlink_to(root)
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "a.yaml").write_text(service("new"))
+    follower = await follow(tmp_path / "current")
+    (tmp_path / "link").symlink_to(tmp_path / "new")
+    (tmp_path / "link").rename(tmp_path / "current")
+    await follower.until({"new": 80})
+    (tmp_path / "new" / "a.yaml").write_text(service("new", 81))
+    await follower.until({"new": 81})
+
+
+async def test_a_watch_that_breaks_is_made_again(root: Path, follow: Follow, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the kernel has no watches left: https://man7.org/linux/man-pages/man7/inotify.7.html."""
+    follower = await follow(root)
+    with monkeypatch.context() as patch:
+        patch.setattr(folder, "RustNotify", no_watch)
+        (root / os.fsdecode(b"\xff")).mkdir()  # a name that breaks the watch
+        (root / "a.yaml").write_text(service("one"))
+        await follower.until({"one": 80})
+        (root / "a.yaml").write_text(service("one", 81))
+        await follower.until({"one": 81})
+    (root / "a.yaml").write_text(service("one", 82))
+    await follower.until({"one": 82})
+
+
+def no_watch(*_: object, **__: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+async def test_no_watch_at_the_start(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder, "RustNotify", no_watch)
+    with pytest.raises(SourceError, match=r"fs\.inotify"):
+        await anext(Folder(root).batches())
+
+
+@pytest.mark.parametrize("name", ["missing", "file", "\0"])
+async def test_no_folder_at_the_start(root: Path, name: str) -> None:
+    (root / "file").touch()
+    with pytest.raises(SourceError) as error:
+        await anext(Folder(root / name).batches())
+    assert "\n" not in str(error.value)
+    with pytest.raises(SourceError):
+        read_folder(root / name)
+
+
+async def test_cancellation_leaves_nothing_behind(root: Path) -> None:
+    async def run() -> None:
+        async for _ in Folder(root).batches():
+            started.set()
+
+    started, watches = asyncio.Event(), open_watches()
+    task = asyncio.create_task(run())
+    await started.wait()
+    assert open_watches() == watches + 1
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    while open_watches() != watches:
+        await asyncio.sleep(0)
+
+
+def open_watches() -> int:
+    found = 0
+    for path in Path("/proc/self/fd").iterdir():
+        try:
+            found += "inotify" in str(path.readlink())
+        except FileNotFoundError:  # the one that lists them
+            continue
+    return found
+
+
+async def test_it_waits_for_no_one_elses_threads(root: Path) -> None:
+    go_on, executor = threading.Event(), ThreadPoolExecutor(1)
+    asyncio.get_running_loop().set_default_executor(executor)
+    blocked = asyncio.ensure_future(asyncio.to_thread(go_on.wait, 20))
+    try:
+        async with aclosing(Folder(root).batches()) as batches:
+            follower = Follower(batches)
+            await follower.next()
+            save(root / "a.yaml", service("one"))
+            await follower.until({"one": 80})
+        assert not blocked.done()
+    finally:
+        go_on.set()
+        await blocked
+
+
+async def test_cancelled_while_it_reads(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "a.yaml").write_text(service("one"))
+    reading, go_on, read = threading.Event(), threading.Event(), threading.Event()
+
+    def slowly(tree: Tree, *_: object) -> None:
+        reading.set()
+        go_on.wait(20)
+        read.set()
+
+    monkeypatch.setattr(folder, "_begin", slowly)
+    task = asyncio.ensure_future(anext(Folder(root).batches()))
+    await asyncio.to_thread(reading.wait, 20)
+    task.cancel()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert read.is_set()
+
+
+def test_read_folder(root: Path) -> None:
+    (root / "b.yaml").write_text(service("two"))
+    (root / "a.yaml").write_text(service("one") + "---\ntext\n")
+    objects, problems = read_folder(root)
+    assert [each.metadata.name for each in objects] == ["one", "two"]
+    assert [problem.location for problem in problems] == ["a.yaml:5"]
+    assert read_folder(str(root))[0] == objects

@@ -1,0 +1,181 @@
+"""A folder that is read again: of which files, by which names, and that what was said adds up to what there is.
+
+Covers what may be taken as it was. Excludes the ways in which files change (test_folder), and what is told before all
+is read (test_overtaking).
+"""
+
+import os
+import shutil
+import threading
+from collections.abc import Collection
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.followed import Follow, note, ports, refuse, save, service
+from xds.kube.change import Reported
+from xds.kube.objects import KubeObject
+from xds.problems.problem import Problem
+from xds.sources.folder import source as folder
+from xds.sources.folder import tree as tree_module
+from xds.sources.folder.listing import Listing, list_folder
+from xds.sources.folder.manifests import Identity
+from xds.sources.folder.source import _Watch, read_folder
+from xds.sources.folder.tree import ALL, Tree
+from xds.steps import Steps
+
+
+def test_only_changed_files_are_read_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    contents = tree_module._contents
+
+    def note(path: Path) -> tuple[bytes, os.stat_result]:
+        read.append(path.name)
+        return contents(path)
+
+    monkeypatch.setattr(tree_module, "_contents", note)
+    monkeypatch.setattr(tree_module, "SETTLED", 0)
+    for name in ("a", "b", "c"):
+        (root / f"{name}.yaml").write_text(service(name))
+    tree = Tree(root)
+    tree.read()
+    assert read == ["a.yaml", "b.yaml", "c.yaml"]
+    (root / "b.yaml").write_text(service("b", 81))
+    tree.read()
+    assert read[3:] == ["b.yaml"]
+    (root / "c.yaml").rename(root / "d.yaml")
+    tree.read()
+    assert read[4:] == ["d.yaml"]
+
+
+async def test_a_change_of_a_file_looks_at_no_other(
+    root: Path, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "x").mkdir()
+    for name in ("a", "b", "x/c"):
+        (root / f"{name}.yaml").write_text(service(name[-1]))
+    follower = await follow(root)
+    monkeypatch.setattr(tree_module, "list_folder", refuse)
+    monkeypatch.setattr(folder, "RESCAN", 3_600_000)
+    save(root / "x" / "c.yaml", service("c", 81))
+    await follower.until({"a": 80, "b": 80, "c": 81})
+    (root / "b.yaml").unlink()
+    await follower.until({"a": 80, "c": 81})
+    (root / "x" / "c.yaml").rename(root / "b.yaml")
+    save(root / "a.yaml", service("a", "http"))
+    await follower.until({"a": 80, "c": 81}, "InvalidObject")
+
+
+async def test_all_names_of_a_file_are_followed(root: Path, follow: Follow, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel tells the name by which a file was changed, not its others."""
+    (root / "a.yaml").write_text(service("one"))
+    (root / "b.yml").hardlink_to(root / "a.yaml")
+    follower = await follow(root)
+    monkeypatch.setattr(folder, "RESCAN", 3_600_000)
+    (root / "b.yml").write_text(service("two"))
+    await follower.until({"two": 80}, "DuplicateObject")
+
+
+async def test_more_than_can_be_believed(root: Path, follow: Follow, monkeypatch: pytest.MonkeyPatch) -> None:
+    follower = await follow(root)
+    monkeypatch.setattr(folder, "FEW", 1)
+    listed = threading.Event()
+
+    def note(path: Path) -> Steps[Listing]:
+        listed.set()
+        return list_folder(path)
+
+    monkeypatch.setattr(tree_module, "list_folder", note)
+    monkeypatch.setattr(folder, "RESCAN", 3_600_000)
+    (root / "a.yaml").write_text(service("one"))
+    (root / "b.yaml").write_text(service("two"))
+    await follower.until({"one": 80, "two": 80})
+    assert listed.is_set()
+
+
+async def test_what_the_kernel_does_not_name_is_found(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder, "RESCAN", 1)
+    tree, watch = Tree(root), _Watch(Tree(root))
+    watch.start()
+    watch.stop()
+    assert watch.wait() == ALL
+    watch.close()
+    (root / "a.yaml").write_text(service("one"))
+    tree.read([])
+    assert ports(tree.manifests.objects()) == {}
+    tree.read(ALL)
+    assert ports(tree.manifests.objects()) == {"one": 80}
+
+
+@pytest.mark.parametrize("names", [ALL, ["a.yaml"]])
+def test_changes_within_one_tick_of_the_clock(root: Path, names: Collection[str]) -> None:
+    """Same size, same inode, and (on a kernel with coarse stamps) the same time."""
+    tree, path = Tree(root), root / "a.yaml"
+    for port in range(10, 99):
+        path.write_text(service("one", port))
+        os.utime(path, (1, 1))
+        tree.read(names)
+        assert ports(tree.manifests.objects()) == {"one": port}
+
+
+def test_a_folder_below_that_can_not_be_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "x").mkdir()
+    (root / "x" / "a.yaml").write_text(service("one"))
+    (root / "xb.yaml").write_text(service("two"))
+    tree = Tree(root)
+    tree.read()
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: refuse(path) if path == root / "x" else scandir(path))
+    (root / "xb.yaml").unlink()
+    tree.read()
+    assert ports(tree.manifests.objects()) == {"one": 80}
+    assert [(problem.reason, problem.location) for problem in tree.problems] == [("UnreadableFolder", "x")]
+
+
+NAMES = st.sampled_from(["a.yaml", "b.yaml", "x/a.yaml", "x/b.yml", "x"])
+WRITES = st.tuples(
+    st.just("write"), NAMES, st.lists(st.tuples(st.sampled_from("abc"), st.integers(10, 12)), max_size=3)
+)
+MOVES = st.tuples(st.sampled_from(["rename", "link"]), NAMES, NAMES)
+REMOVALS = st.tuples(st.just("remove"), NAMES, st.none())
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(WRITES | MOVES | REMOVALS, max_size=12))
+def test_what_was_followed_is_what_there_is(tmp_path: Path, steps: list[tuple[str, str, object]]) -> None:
+    """After any sequence of changes, what was said adds up to what is read afresh."""
+    root = tmp_path / "followed"
+    shutil.rmtree(root, ignore_errors=True)
+    (root / "x").mkdir(parents=True)
+    trees = {"all": Tree(root), "named": Tree(root)}
+    said: dict[str, dict[Identity, KubeObject]] = {how: {} for how in trees}
+    reported: dict[str, tuple[Problem, ...]] = dict.fromkeys(trees, ())
+    for tree in trees.values():
+        tree.read()
+    for step in steps:
+        change(root, *step)
+        objects, problems = read_folder(root)
+        for how, tree in trees.items():
+            changes = tree.read(ALL if how == "all" else [name for name in step[1:] if isinstance(name, str)])
+            note(said[how], changes)
+            for each in changes:
+                if isinstance(each, Reported):
+                    reported[how] = each.problems
+            assert tree.manifests.objects() == objects
+            assert reported[how] == tree.problems == problems
+            assert said[how] == {(type(each), each.key): each for each in objects}
+
+
+def change(root: Path, what: str, name: str, argument: object) -> None:
+    path = root / name
+    try:
+        if isinstance(argument, list):
+            path.write_text("---\n".join(service(name, port) for name, port in argument))
+        elif isinstance(argument, str):
+            path.rename(root / argument) if what == "rename" else path.symlink_to(root / argument)
+        else:
+            path.unlink()
+    except OSError:  # not every change can be made everywhere
+        pass

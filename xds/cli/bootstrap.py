@@ -1,0 +1,96 @@
+"""`xds bootstrap`."""
+
+import dataclasses
+import shlex
+from pathlib import Path
+
+import click
+
+from xds.address import HostPort, UnixPath
+from xds.bootstrap.client_tls import ClientTls
+from xds.bootstrap.config import BootstrapOptions, bootstrap_yaml
+from xds.bootstrap.tls import EnvoyTls, sds_files
+from xds.cli.options import FILE, PORT, Address, Failed, client_tls, client_tls_options, option
+
+
+@click.command()
+@option(
+    "--xds", "control_plane", type=Address(), required=True, metavar=Address().name, help="Where the control plane is."
+)
+@option("--node-id", required=True, help="What this Envoy calls itself.")
+@option("--node-cluster", default="xds-ingress", help="What its fleet is called.")
+@option("--admin-port", type=PORT, default=9901, help="Of Envoy's admin interface, on 127.0.0.1.")
+@option("--stats-port", type=PORT, help="Serve /ready and /stats/prometheus, and nothing else, on all addresses.")
+@option("--sotw", is_flag=True, help="State of the world instead of delta.")
+@client_tls_options
+@option(
+    "--sds-dir", type=FILE, metavar="DIR", help="With TLS: where to write two files that let Envoy follow the others."
+)
+def bootstrap(
+    *,
+    control_plane: HostPort | UnixPath,
+    node_id: str,
+    node_cluster: str,
+    admin_port: int,
+    stats_port: int | None,
+    sotw: bool,
+    tls_ca: Path | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    tls_server_name: str | None,
+    sds_dir: Path | None,
+) -> None:
+    """Write the YAML that an Envoy is started with.
+
+    Example: xds bootstrap --xds 127.0.0.1:18000 --node-id envoy-1 > envoy.yaml; envoy -c envoy.yaml
+
+    With TLS, --tls-cert has to name the node's id or cluster (a DNS or URI name, letter for letter). All paths are as
+    Envoy sees them, and it loads the files again when they are replaced by a rename, as Kubernetes does it.
+    """
+    if not node_id or not node_cluster:
+        raise click.UsageError("--node-id and --node-cluster can't be empty: Envoy refuses to start without them")
+    if admin_port == stats_port:
+        raise click.UsageError("--admin-port and --stats-port can't be the same")
+    tls = _tls(control_plane, client_tls(tls_ca, tls_cert, tls_key, tls_server_name), sds_dir)
+    options = BootstrapOptions(control_plane, node_id, node_cluster, admin_port, stats_port, sotw, tls)
+    text = f"# {_command(options)}\n{bootstrap_yaml(options)}"
+    if tls is not None:
+        _write(sds_files(tls), tls.sds_dir)
+    click.echo(text, nl=False)
+
+
+def _tls(address: HostPort | UnixPath, files: ClientTls | None, sds_dir: Path | None) -> EnvoyTls | None:
+    """Raises click.UsageError if something is missing."""
+    if files is None:
+        return None
+    if sds_dir is None:
+        raise click.UsageError("--tls-ca, --tls-cert and --tls-key need --sds-dir: Envoy follows them by way of it")
+    name = files.server_name or (address.host if isinstance(address, HostPort) else "")
+    if not name:
+        raise click.UsageError(f"--xds {address} is no name that a certificate has; say which with --tls-server-name")
+    return EnvoyTls(dataclasses.replace(files, server_name=name), sds_dir)
+
+
+def _write(files: dict[str, str], folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (folder / name).write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise Failed(f"--sds-dir {folder} can't be written to: {error.strerror}") from None
+
+
+def _command(options: BootstrapOptions) -> str:
+    """What to type to get the same."""
+    words = ["xds", "bootstrap", "--xds", str(options.xds), "--node-id", options.node_id]
+    words += ["--node-cluster", options.node_cluster, "--admin-port", str(options.admin_port)]
+    words += ["--stats-port", str(options.stats_port)] if options.stats_port is not None else []
+    words += ["--sotw"] if options.sotw else []
+    words += _tls_words(options.tls) if options.tls else []
+    return shlex.join(words).encode("unicode_escape").decode("ascii")
+
+
+def _tls_words(tls: EnvoyTls) -> list[str]:
+    files = tls.files
+    words = ["--tls-ca", str(files.ca), "--tls-cert", str(files.certificate), "--tls-key", str(files.private_key)]
+    return [*words, "--tls-server-name", files.server_name, "--sds-dir", str(tls.sds_dir)]

@@ -1,0 +1,163 @@
+"""The command line's side of the debug API."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import click
+
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # before the import: gRPC's own log has no place on standard error
+
+import grpc
+
+from xds.address import HostPort, UnixPath
+from xds.api.v1 import debug_pb2 as pb
+from xds.api.v1 import debug_pb2_grpc
+from xds.bootstrap.client_tls import ClientTls
+from xds.cli.options import Failed, Server
+
+ANSWER: Final = 30.0
+"""Seconds for an answer."""
+
+CHANNEL: Final = (
+    ("grpc.max_receive_message_length", -1),  # a revision is one message, however large
+    ("grpc.enable_http_proxy", 0),  # http_proxy is for the web, and people have it set
+    ("grpc.min_reconnect_backoff_ms", 3000),  # this is how long a connect may take, too
+)
+
+
+_EXPLANATIONS: Final = {
+    grpc.StatusCode.UNAVAILABLE: "no server answers at {address}; "
+    "start one with 'xds serve --from DIR' or name another with --server",
+    grpc.StatusCode.DEADLINE_EXCEEDED: f"the server at {{address}} gave no answer in {ANSWER:.0f} s; see its log",
+    grpc.StatusCode.UNIMPLEMENTED: "what answers at {address} has no debug API; name another server with --server",
+    grpc.StatusCode.RESOURCE_EXHAUSTED: "{details}; start again",
+    grpc.StatusCode.OUT_OF_RANGE: "{details}; choose revisions within it",
+    grpc.StatusCode.NOT_FOUND: "{details} at {address}; check namespace and name",
+    grpc.StatusCode.FAILED_PRECONDITION: "{details}; try again in a moment",
+}
+
+
+_HANDSHAKES: Final = {
+    True: {
+        "Hostname Verification": "the certificate of the server at {address} is for another name; "
+        "say which it must have with --tls-server-name",
+        "CERTIFICATE_VERIFY_FAILED": "the certificate of the server at {address} is not from the CA in --tls-ca",
+        "WRONG_VERSION_NUMBER": "the server at {address} does no TLS; leave out --tls-ca, --tls-cert and --tls-key",
+        "security handshaker": "the files of --tls-ca, --tls-cert and --tls-key are not all in PEM, "
+        "or the key doesn't belong to the certificate",
+        "Socket closed": "the server at {address} ended the connection: --tls-cert is not from the CA "
+        "in its --tls-client-ca, perhaps",
+    },
+    False: {
+        "Socket closed": "the server at {address} ended the connection; if it does TLS, "
+        "give --tls-ca, --tls-cert and --tls-key",
+    },
+}
+"""What a connection fails with, with TLS and without, as gRPC says it. Its words may change: they only add to what is
+said else.
+"""
+
+
+class Client:
+    """Asks a server.
+
+    Raises:
+        Failed: from every method: the server can't be reached, or can't answer.
+        click.UsageError: likewise: the question makes no sense.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._address = server.address
+        self._tls = server.tls
+        self._channel = _channel(server)
+        self._stub = debug_pb2_grpc.DebugServiceStub(self._channel)
+
+    def resources(self, request: pb.ListResourcesRequest) -> tuple[pb.Snapshot, list[pb.Resource]]:
+        with self._explained():
+            responses = list(self._stub.ListResources(request, timeout=ANSWER))
+        return responses[0].snapshot, [resource for response in responses for resource in response.resources]
+
+    def diff(self, request: pb.DiffSnapshotsRequest) -> tuple[pb.DiffSnapshotsResponse, list[pb.ResourceChange]]:
+        """The first response, which holds the revisions, and all changes."""
+        with self._explained():
+            responses = list(self._stub.DiffSnapshots(request, timeout=ANSWER))
+        return responses[0], [change for response in responses for change in response.changes]
+
+    def watch(self, request: pb.WatchSnapshotRequest) -> Iterator[pb.WatchSnapshotResponse]:
+        """Every revision; the first item comes as soon as the server listens, and is empty."""
+        with self._explained():
+            call = self._stub.WatchSnapshot(request)
+            try:
+                call.initial_metadata()
+                if call.is_active():
+                    yield pb.WatchSnapshotResponse()
+                yield from call
+            finally:
+                call.cancel()
+
+    def proxies(self) -> list[pb.Proxy]:
+        with self._explained():
+            return list(self._stub.ListProxies(pb.ListProxiesRequest(), timeout=ANSWER).proxies)
+
+    def problems(self) -> list[pb.Problem]:
+        with self._explained():
+            return list(self._stub.ListProblems(pb.ListProblemsRequest(), timeout=ANSWER).problems)
+
+    def explain(self, request: pb.ExplainRequest) -> pb.ExplainResponse:
+        with self._explained():
+            response: pb.ExplainResponse = self._stub.Explain(request, timeout=ANSWER)
+            return response
+
+    def why_ingress(self, request: pb.WhyIngressRequest) -> pb.WhyIngressResponse:
+        with self._explained():
+            response: pb.WhyIngressResponse = self._stub.WhyIngress(request, timeout=ANSWER)
+            return response
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except grpc.RpcError as error:
+            raise self._explanation(error.code(), error.details() or "") from None
+
+    def _explanation(self, code: grpc.StatusCode, details: str) -> click.ClickException:
+        if code is grpc.StatusCode.INVALID_ARGUMENT:
+            return click.UsageError(details, click.get_current_context())
+        if details == "the server shuts down":
+            return Failed(f"the server at {self._address} has shut down; start it again, then this command")
+        handshake = (each for said, each in _HANDSHAKES[self._tls is not None].items() if said in details)
+        explanation = next(handshake, "") or _EXPLANATIONS.get(
+            code, "the server at {address} failed ({code}: {details}); see its log"
+        )
+        return Failed(explanation.format(address=self._address, code=code.name, details=details))
+
+
+def _channel(server: Server) -> grpc.Channel:
+    target = _target(server.address)
+    if server.tls is None:
+        return grpc.insecure_channel(target, options=CHANNEL)
+    name = server.tls.server_name
+    options = (*CHANNEL, ("grpc.ssl_target_name_override", name)) if name else CHANNEL
+    return grpc.secure_channel(target, _credentials(server.tls), options=options)
+
+
+def _credentials(tls: ClientTls) -> grpc.ChannelCredentials:
+    return grpc.ssl_channel_credentials(
+        _content("--tls-ca", tls.ca), _content("--tls-key", tls.private_key), _content("--tls-cert", tls.certificate)
+    )
+
+
+def _content(flag: str, file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise Failed(f"{flag} {file} can't be read: {error.strerror}") from None
+
+
+def _target(address: HostPort | UnixPath) -> str:
+    if isinstance(address, UnixPath) and address.path.startswith("@"):
+        return f"unix-abstract:{address.path.removeprefix('@')}"
+    return str(address)

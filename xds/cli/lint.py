@@ -1,0 +1,144 @@
+"""`xds lint`: what is wrong with the manifests in a folder, for CI pipelines."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote
+
+import click
+
+from xds.cli.offline import offline
+from xds.cli.options import Failed, option
+from xds.cli.output import problem_data, write_data
+from xds.cli.traffic_options import traffic_options
+from xds.kube.source import SourceError
+from xds.problems.problem import ObjectRef, Problem
+from xds.problems.reasons import REASONS, Reason
+from xds.server.debug import messages
+from xds.sources.folder.source import locate
+
+_UNKNOWN: Final = Reason("error", "")
+
+
+class Finding(NamedTuple):
+    """A problem and where it is: the file as one would open it from here, empty if no file holds the object."""
+
+    problem: Problem
+    file: str
+    line: int
+
+    @property
+    def reason(self) -> Reason:
+        return REASONS.get(self.problem.reason, _UNKNOWN)
+
+    @property
+    def about(self) -> str:
+        """The object and the field."""
+        return f"{self.problem.object} {self.problem.field}".rstrip()
+
+    @property
+    def text(self) -> str:
+        """What is wrong, and the remedy."""
+        return f"{self.problem.message.rstrip('.')}. {self.problem.remedy}".rstrip()
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@traffic_options
+@option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "json", "sarif"]),
+    default="text",
+    help="sarif is what code scanning services read.",
+)
+@option(
+    "--ignore",
+    "ignored",
+    type=click.Choice(sorted(REASONS)),
+    multiple=True,
+    metavar="REASON",
+    help="Not a problem here: SecretNotFound, say, where Secrets are not in DIR. Repeatable.",
+)
+def lint(*, folder: Path, ingress_class: str, output: str, ignored: tuple[str, ...], **traffic: Any) -> int:
+    """What can't be honoured of the manifests in DIR. Ends with 1 if there is anything, be it a warning."""
+    problems = [each for each in offline(folder, ingress_class, traffic).problems if each.reason not in ignored]
+    found = _located(folder, problems) if problems else []
+    if output == "json":
+        write_data({"problems": [_data(each) for each in found]}, output)
+    elif output == "sarif":
+        write_data(sarif(found), output)
+    else:
+        for each in found:
+            click.echo(_line(each))
+    return 1 if found else 0
+
+
+def _located(folder: Path, problems: Iterable[Problem]) -> list[Finding]:
+    """By file and line."""
+    try:
+        places = locate(folder)
+    except SourceError as error:
+        raise Failed(str(error)) from None
+    return sorted((_finding(folder, each, places) for each in problems), key=lambda each: (*each[1:], each.problem))
+
+
+def _finding(folder: Path, problem: Problem, places: Mapping[ObjectRef, str]) -> Finding:
+    location = problem.location or places.get(problem.object, "")
+    file, colon, line = location.rpartition(":")
+    if not colon or not line.isdecimal():
+        file, line = location, "1"
+    return Finding(problem, str(folder / file) if file else "", int(line))
+
+
+def _line(each: Finding) -> str:
+    place = f"{each.file}:{each.line}: " if each.file else ""
+    level = "warning: " if each.reason.level == "warning" else ""
+    return f"{place}{level}{each.problem.reason}: {each.about}: {each.text}"
+
+
+def _data(each: Finding) -> dict[str, Any]:
+    data = dict(problem_data(messages.problem(each.problem)))
+    del data["location"]
+    return {"level": each.reason.level, **data, "file": each.file, "line": each.line if each.file else None}
+
+
+def sarif(found: Sequence[Finding]) -> dict[str, Any]:
+    """The findings as a log of the Static Analysis Results Interchange Format.
+
+    Source: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
+    """
+    reasons = sorted({each.problem.reason: each.reason for each in found}.items())
+    driver = {
+        "name": "xds-ingress",
+        "version": version("xds-ingress"),
+        "rules": [_rule(name, reason) for name, reason in reasons],
+    }
+    indexes = {name: index for index, (name, _) in enumerate(reasons)}
+    results = [_result(each, indexes[each.problem.reason]) for each in found]
+    return {
+        "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}],
+    }
+
+
+def _rule(name: str, reason: Reason) -> dict[str, Any]:
+    text = {"text": reason.help or name}
+    return {"id": name, "shortDescription": text, "help": text, "defaultConfiguration": {"level": reason.level}}
+
+
+def _result(each: Finding, rule: int) -> dict[str, Any]:
+    logical = {"fullyQualifiedName": each.about, "kind": "resource"}
+    location: dict[str, Any] = {"logicalLocations": [logical]}
+    if each.file:
+        artifact = {"uri": quote(Path(each.file).as_posix())}
+        location["physicalLocation"] = {"artifactLocation": artifact, "region": {"startLine": each.line}}
+    return {
+        "ruleId": each.problem.reason,
+        "ruleIndex": rule,
+        "level": each.reason.level,
+        "message": {"text": f"{each.about}: {each.text}"},
+        "locations": [location],
+    }

@@ -1,0 +1,103 @@
+"""`xds serve`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from xds.address import HostPort, UnixPath, is_local
+from xds.cli.options import FILE, Address, Failed, all_or_none, option, version_option
+from xds.cli.publish_options import publish, publish_options
+from xds.cli.source_options import source, source_options
+from xds.cli.traffic_options import proxy_options, traffic_options, translate_options
+from xds.controlplane.app import ServeError, run
+from xds.controlplane.settings import Settings
+from xds.kube.objects import Key
+from xds.kube.source import SourceError
+from xds.reporting.status import Address as PublicAddress
+from xds.server.tls import TlsFiles
+
+
+@click.command()
+@source_options
+@option(
+    "--listen",
+    type=Address(any_port=True),
+    default="127.0.0.1:18000",
+    metavar=Address().name,
+    help="ADS and the debug API.",
+)
+@option(
+    "--admin",
+    type=Address(unix=False, any_port=True),
+    default="127.0.0.1:18001",
+    metavar="HOST:PORT",
+    help="/healthz, /readyz and /metrics.",
+)
+@option(
+    "--tls-cert", type=FILE, metavar="FILE", help="Of --listen; with the next two: mutual TLS. Followed as it changes."
+)
+@option("--tls-key", type=FILE, metavar="FILE", help="The private key of --tls-cert.")
+@option("--tls-client-ca", type=FILE, metavar="FILE", help="The CA that the clients' certificates must chain to.")
+@option("--allow-plaintext", is_flag=True, help="Let --listen go beyond this machine without TLS.")
+@publish_options
+@traffic_options
+@option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
+@option(
+    "--log-format",
+    type=click.Choice(["auto", "console", "json"]),
+    default="auto",
+    help="auto: console on a terminal, JSON otherwise.",
+)
+@version_option
+def serve(
+    *,
+    from_: Path | None,
+    kubeconfig: Path | None,
+    in_cluster: bool,
+    namespace: tuple[str, ...],
+    listen: HostPort | UnixPath,
+    admin: HostPort,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    tls_client_ca: Path | None,
+    allow_plaintext: bool,
+    publish_address: tuple[PublicAddress, ...],
+    publish_service: Key | None,
+    ingress_class: str,
+    log_level: str,
+    log_format: str,
+    **traffic: Any,
+) -> None:
+    """Turn Ingresses into what Envoys ask for, and keep them up to date, until SIGTERM or Ctrl-C."""
+    tls = _tls(tls_cert, tls_key, tls_client_ca)
+    if tls is None and not allow_plaintext and not is_local(listen):
+        raise click.UsageError(
+            f"--listen {listen} reaches beyond this machine, and private keys would cross the network: protect it with "
+            "--tls-cert, --tls-key and --tls-client-ca, or say --allow-plaintext"
+        )
+    chosen = source(from_=from_, kubeconfig=kubeconfig, in_cluster=in_cluster, namespace=namespace)
+    settings = Settings(
+        source=chosen,
+        publish=publish(chosen, publish_address, publish_service),
+        listen=str(listen),
+        admin=str(admin),
+        tls=tls,
+        ingress_class=ingress_class,
+        translate=translate_options(traffic),
+        proxy=proxy_options(traffic),
+        log_level=log_level,
+        log_format=log_format,
+    )
+    try:
+        run(settings)
+    except (ServeError, SourceError) as error:
+        raise Failed(str(error)) from None
+
+
+def _tls(tls_cert: Path | None, tls_key: Path | None, tls_client_ca: Path | None) -> TlsFiles | None:
+    """Raises click.UsageError if some of them are missing."""
+    all_or_none(tls_cert=tls_cert, tls_key=tls_key, tls_client_ca=tls_client_ca)
+    if tls_cert is None or tls_key is None or tls_client_ca is None:
+        return None
+    return TlsFiles(tls_cert, tls_key, tls_client_ca)

@@ -1,0 +1,58 @@
+"""`xds translate`: what `serve` would make of a folder, without a server."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from xds.api.v1 import debug_pb2 as pb
+from xds.cli.offline import offline
+from xds.cli.options import filter_options, output_option
+from xds.cli.output import problem_data, problem_table, resource_data, resource_table, write, write_data
+from xds.cli.traffic_options import traffic_options
+from xds.server.debug import messages
+from xds.server.debug.rendering import Filter, UnknownTypeError
+from xds.snapshot.resource import ResourceType
+from xds.snapshot.store import Store
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@traffic_options
+@filter_options
+@output_option
+def translate(
+    *, folder: Path, ingress_class: str, types: tuple[str, ...], names: tuple[str, ...], output: str, **traffic: Any
+) -> int:
+    """The resources that the manifests in DIR lead to, and on standard error what can't be honoured.
+
+    With -o json or yaml one document holds both. Ends with 1 if there are problems.
+    """
+    try:
+        chosen = Filter.parse(types, names)
+    except UnknownTypeError as error:
+        raise click.UsageError(str(error)) from None
+    pipeline = offline(folder, ingress_class, traffic)
+    resources = list(_resources(pipeline.store, chosen, full=output != "table"))
+    problems = [messages.problem(each) for each in pipeline.problems]
+    if output != "table":
+        listed = {"resources": [resource_data(each) for each in resources]}
+        write_data({**listed, "problems": [problem_data(each) for each in problems]}, output)
+    else:
+        _write_tables(resources, problems)
+    return 1 if problems else 0
+
+
+def _write_tables(resources: list[pb.Resource], problems: list[pb.Problem]) -> None:
+    if resources:
+        write(resource_table(resources))
+    if problems:
+        write(problem_table(problems), stderr=True)
+
+
+def _resources(store: Store, chosen: Filter, *, full: bool) -> Iterator[pb.Resource]:
+    for type_ in ResourceType:
+        for name, resource in sorted(store.resources(type_).items()):
+            if chosen.matches(type_, name):
+                yield messages.resource(resource, full=full)

@@ -1,0 +1,1 @@
+"""One process of `xds serve`: the pipeline, the wiring, and the settings."""

@@ -1,0 +1,53 @@
+"""The part of `xds serve` that reports back to a cluster."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from xds.controlplane.pipeline import Pipeline
+from xds.controlplane.settings import ClusterSource, Settings
+from xds.kube.objects import Key
+from xds.kube.source import SourceError
+from xds.kubeapi.client import Access, ApiClient
+from xds.reporting.reporter import SERVICE_ACCOUNT_NAMESPACE, Reporter, Reporting, lease_name
+
+DEFAULT_NAMESPACE: Final = "default"
+
+
+@contextlib.asynccontextmanager
+async def reporting(settings: Settings, pipeline: Pipeline) -> AsyncIterator[Reporter | None]:
+    """A reporter at work, if the source is a cluster. At the end it gives its Lease up.
+
+    Raises:
+        SourceError: the configuration can't be used.
+    """
+    source = settings.source
+    if not isinstance(source, ClusterSource):
+        yield None
+        return
+    lease = Key(await _namespace(source.access), lease_name(settings.ingress_class))
+    client = await ApiClient.create(source.access)
+    reporter = Reporter(client, pipeline.state, pipeline, Reporting(lease, settings.publish, source.namespaces))
+    task = asyncio.create_task(reporter.run())
+    try:
+        yield reporter
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await client.close()
+
+
+async def _namespace(access: Access) -> str:
+    """That of the Pod, or of the kubeconfig's current context."""
+    if access.kubeconfig is None:
+        try:
+            return await asyncio.to_thread(SERVICE_ACCOUNT_NAMESPACE.read_text)
+        except OSError as error:
+            text = f"{SERVICE_ACCOUNT_NAMESPACE}: {error.strerror}; mount the namespace of the ServiceAccount too"
+            raise SourceError(text) from None
+    from kubernetes.aio import config  # noqa: PLC0415 -- takes 0.5 s; a folder needs none
+
+    untyped: Any = config
+    _, current = untyped.list_kube_config_contexts(config_file=str(access.kubeconfig.expanduser()))
+    return str(current["context"].get("namespace") or DEFAULT_NAMESPACE)

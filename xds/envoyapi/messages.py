@@ -1,0 +1,211 @@
+"""The types of Envoy's API: `from xds.envoyapi.messages import Cluster, Listener`.
+
+For mypy and editors they are envoy-data-plane's documented dataclasses and enums; at run time they are
+`codec.EnvoyType`s of the same names, so that envoy_data_plane (most of a second to import) is not needed.
+
+A name that more than one package has is in `_FULL_NAMES`, which says whose it is here; the other packages' types
+go by another name, or can't be had. A type that no field leads to from `schema.ROOTS` is known to mypy and raises
+LookupError when it is used: give it a line there.
+"""
+
+# ruff: noqa: F403, I001, PLC0414  # the imports are the list of what this module gives away
+
+import typing
+
+from xds.envoyapi.codec import EnvoyType
+
+if typing.TYPE_CHECKING:
+    from envoy_data_plane.google.protobuf import *
+    from envoy_data_plane.google.rpc import *
+    from envoy_data_plane.envoy.type.v3 import *
+    from envoy_data_plane.envoy.type.matcher.v3 import *
+    from envoy_data_plane.envoy.config.accesslog.v3 import *
+    from envoy_data_plane.envoy.config.bootstrap.v3 import *
+    from envoy_data_plane.envoy.config.endpoint.v3 import *
+    from envoy_data_plane.envoy.config.listener.v3 import *
+    from envoy_data_plane.envoy.config.metrics.v3 import *
+    from envoy_data_plane.envoy.config.overload.v3 import *
+    from envoy_data_plane.envoy.config.rbac.v3 import *
+    from envoy_data_plane.envoy.config.route.v3 import *
+    from envoy_data_plane.envoy.extensions.access_loggers.file.v3 import *
+    from envoy_data_plane.envoy.extensions.access_loggers.stream.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.http.on_demand.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.http.router.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.listener.proxy_protocol.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.listener.tls_inspector.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.network.tcp_proxy.v3 import *
+    from envoy_data_plane.envoy.extensions.matching.common_inputs.network.v3 import *
+    from envoy_data_plane.envoy.extensions.resource_monitors.downstream_connections.v3 import *
+    from envoy_data_plane.envoy.extensions.resource_monitors.fixed_heap.v3 import *
+    from envoy_data_plane.envoy.extensions.retry.host.previous_hosts.v3 import *
+    from envoy_data_plane.envoy.extensions.transport_sockets.raw_buffer.v3 import *
+    from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import *
+    from envoy_data_plane.envoy.service.discovery.v3 import *
+    from envoy_data_plane.envoy.config.cluster.v3 import (
+        CircuitBreakers as CircuitBreakers,
+        CircuitBreakersThresholds as CircuitBreakersThresholds,
+        CircuitBreakersThresholdsRetryBudget as CircuitBreakersThresholdsRetryBudget,
+        Cluster as Cluster,
+        ClusterClusterProtocolSelection as ClusterClusterProtocolSelection,
+        ClusterCommonLbConfig as ClusterCommonLbConfig,
+        ClusterCommonLbConfigConsistentHashingLbConfig as ClusterCommonLbConfigConsistentHashingLbConfig,
+        ClusterCommonLbConfigLocalityWeightedLbConfig as ClusterCommonLbConfigLocalityWeightedLbConfig,
+        ClusterCommonLbConfigZoneAwareLbConfig as ClusterCommonLbConfigZoneAwareLbConfig,
+        ClusterCustomClusterType as ClusterCustomClusterType,
+        ClusterDiscoveryType as ClusterDiscoveryType,
+        ClusterDnsLookupFamily as ClusterDnsLookupFamily,
+        ClusterEdsClusterConfig as ClusterEdsClusterConfig,
+        ClusterLbPolicy as ClusterLbPolicy,
+        ClusterLeastRequestLbConfig as ClusterLeastRequestLbConfig,
+        ClusterPreconnectPolicy as ClusterPreconnectPolicy,
+        ClusterRefreshRate as ClusterRefreshRate,
+        ClusterRingHashLbConfig as ClusterRingHashLbConfig,
+        ClusterRingHashLbConfigHashFunction as ClusterRingHashLbConfigHashFunction,
+        ClusterRoundRobinLbConfig as ClusterRoundRobinLbConfig,
+        ClusterSlowStartConfig as ClusterSlowStartConfig,
+        ClusterTransportSocketMatch as ClusterTransportSocketMatch,
+        LoadBalancingPolicy as LoadBalancingPolicy,
+        LoadBalancingPolicyPolicy as LoadBalancingPolicyPolicy,
+        OutlierDetection as OutlierDetection,
+        TrackClusterStats as TrackClusterStats,
+        UpstreamConnectionOptions as UpstreamConnectionOptions,
+        UpstreamConnectionOptionsFirstAddressFamilyVersion as UpstreamConnectionOptionsFirstAddressFamilyVersion,
+        UpstreamConnectionOptionsHappyEyeballsConfig as UpstreamConnectionOptionsHappyEyeballsConfig,
+    )
+    from envoy_data_plane.envoy.config.core.v3 import (
+        Address as Address,
+        AggregatedConfigSource as AggregatedConfigSource,
+        ApiConfigSource as ApiConfigSource,
+        ApiConfigSourceApiType as ApiConfigSourceApiType,
+        ApiVersion as ApiVersion,
+        BackoffStrategy as BackoffStrategy,
+        BindConfig as BindConfig,
+        CidrRange as CidrRange,
+        ConfigSource as ConfigSource,
+        ControlPlane as ControlPlane,
+        DataSource as DataSource,
+        EnvoyInternalAddress as EnvoyInternalAddress,
+        ExtraSourceAddress as ExtraSourceAddress,
+        GrpcService as GrpcService,
+        GrpcServiceEnvoyGrpc as GrpcServiceEnvoyGrpc,
+        HeaderValue as HeaderValue,
+        HeaderValueOption as HeaderValueOption,
+        HeaderValueOptionHeaderAppendAction as HeaderValueOptionHeaderAppendAction,
+        HealthCheck as HealthCheck,
+        HealthCheckCustomHealthCheck as HealthCheckCustomHealthCheck,
+        HealthCheckGrpcHealthCheck as HealthCheckGrpcHealthCheck,
+        HealthCheckHttpHealthCheck as HealthCheckHttpHealthCheck,
+        HealthCheckPayload as HealthCheckPayload,
+        HealthStatus as HealthStatus,
+        HealthStatusSet as HealthStatusSet,
+        Http1ProtocolOptions as Http1ProtocolOptions,
+        Http1ProtocolOptionsHeaderKeyFormat as Http1ProtocolOptionsHeaderKeyFormat,
+        Http1ProtocolOptionsHeaderKeyFormatProperCaseWords as Http1ProtocolOptionsHeaderKeyFormatProperCaseWords,
+        Http2ProtocolOptions as Http2ProtocolOptions,
+        Http2ProtocolOptionsSettingsParameter as Http2ProtocolOptionsSettingsParameter,
+        HttpProtocolOptions as HttpProtocolOptions,
+        HttpProtocolOptionsHeadersWithUnderscoresAction as HttpProtocolOptionsHeadersWithUnderscoresAction,
+        KeepaliveSettings as KeepaliveSettings,
+        Locality as Locality,
+        Metadata as Metadata,
+        Node as Node,
+        PathConfigSource as PathConfigSource,
+        Pipe as Pipe,
+        ProxyProtocolConfig as ProxyProtocolConfig,
+        ProxyProtocolConfigVersion as ProxyProtocolConfigVersion,
+        RateLimitSettings as RateLimitSettings,
+        RequestMethod as RequestMethod,
+        RoutingPriority as RoutingPriority,
+        RuntimeFeatureFlag as RuntimeFeatureFlag,
+        RuntimeFractionalPercent as RuntimeFractionalPercent,
+        RuntimeUInt32 as RuntimeUInt32,
+        SchemeHeaderTransformation as SchemeHeaderTransformation,
+        SocketAddress as SocketAddress,
+        SocketAddressProtocol as SocketAddressProtocol,
+        SocketOption as SocketOption,
+        SocketOptionSocketIpVersion as SocketOptionSocketIpVersion,
+        SocketOptionSocketState as SocketOptionSocketState,
+        SocketOptionsOverride as SocketOptionsOverride,
+        SubstitutionFormatString as SubstitutionFormatString,
+        TcpKeepalive as TcpKeepalive,
+        TlvEntry as TlvEntry,
+        TrafficDirection as TrafficDirection,
+        TransportSocket as TransportSocket,
+        TypedExtensionConfig as TypedExtensionConfig,
+        UpstreamHttpProtocolOptions as UpstreamHttpProtocolOptions,
+        WatchedDirectory as WatchedDirectory,
+    )
+    from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
+        HttpProtocolOptionsAutoHttpConfig as HttpProtocolOptionsAutoHttpConfig,
+        HttpProtocolOptionsExplicitHttpConfig as HttpProtocolOptionsExplicitHttpConfig,
+        HttpProtocolOptionsOutlierDetection as HttpProtocolOptionsOutlierDetection,
+        HttpProtocolOptionsUseDownstreamHttpConfig as HttpProtocolOptionsUseDownstreamHttpConfig,
+    )
+    from envoy_data_plane.envoy.extensions.filters.http.rbac.v3 import RbacPerRoute as RbacPerRoute
+    from envoy_data_plane.xds.type.matcher.v3 import (
+        Matcher as Matcher,
+        MatcherMatcherList as MatcherMatcherList,
+        MatcherMatcherListFieldMatcher as MatcherMatcherListFieldMatcher,
+        MatcherMatcherListPredicate as MatcherMatcherListPredicate,
+        MatcherMatcherListPredicatePredicateList as MatcherMatcherListPredicatePredicateList,
+        MatcherMatcherListPredicateSinglePredicate as MatcherMatcherListPredicateSinglePredicate,
+        MatcherMatcherTree as MatcherMatcherTree,
+        MatcherMatcherTreeMatchMap as MatcherMatcherTreeMatchMap,
+        MatcherOnMatch as MatcherOnMatch,
+    )
+
+    from envoy_data_plane.envoy.config.core import v3 as _core
+    from envoy_data_plane.envoy.extensions.filters.http.health_check import v3 as _http_health_check
+    from envoy_data_plane.envoy.extensions.filters.http.rbac import v3 as _http_rbac
+    from envoy_data_plane.envoy.extensions.filters.network.rbac import v3 as _network_rbac
+    from envoy_data_plane.envoy.extensions.upstreams.http import v3 as _upstreams_http
+    from envoy_data_plane.xds.core import v3 as _xds_core
+    from envoy_data_plane.xds.type.matcher import v3 as _xds_matcher
+
+    ClusterHttpProtocolOptions = _upstreams_http.HttpProtocolOptions
+    CoreRetryPolicy = _core.RetryPolicy
+    HealthCheckFilter = _http_health_check.HealthCheck
+    HttpRbac = _http_rbac.Rbac
+    NetworkRbac = _network_rbac.Rbac
+    XdsCidrRange = _xds_core.CidrRange
+    XdsRegexMatcher = _xds_matcher.RegexMatcher
+    XdsRegexMatcherGoogleRe2 = _xds_matcher.RegexMatcherGoogleRe2
+    XdsStringMatcher = _xds_matcher.StringMatcher
+    XdsTypedExtensionConfig = _xds_core.TypedExtensionConfig
+
+_FULL_NAMES = {
+    "CidrRange": "envoy.config.core.v3.CidrRange",
+    "ClusterHttpProtocolOptions": "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+    "CoreRetryPolicy": "envoy.config.core.v3.RetryPolicy",
+    "Filter": "envoy.config.listener.v3.Filter",
+    "HealthCheck": "envoy.config.core.v3.HealthCheck",
+    "HealthCheckFilter": "envoy.extensions.filters.http.health_check.v3.HealthCheck",
+    "HttpProtocolOptions": "envoy.config.core.v3.HttpProtocolOptions",
+    "HttpRbac": "envoy.extensions.filters.http.rbac.v3.RBAC",
+    "NetworkRbac": "envoy.extensions.filters.network.rbac.v3.RBAC",
+    "QuicProtocolOptions": "envoy.config.listener.v3.QuicProtocolOptions",
+    "Rbac": "envoy.config.rbac.v3.RBAC",
+    "RegexMatcher": "envoy.type.matcher.v3.RegexMatcher",
+    "RegexMatcherGoogleRe2": "envoy.type.matcher.v3.RegexMatcher.GoogleRE2",
+    "RetryPolicy": "envoy.config.route.v3.RetryPolicy",
+    "RetryPolicyRetryHostPredicate": "envoy.config.route.v3.RetryPolicy.RetryHostPredicate",
+    "RetryPolicyRetryPriority": "envoy.config.route.v3.RetryPolicy.RetryPriority",
+    "StringMatcher": "envoy.type.matcher.v3.StringMatcher",
+    "Tracing": "envoy.config.route.v3.Tracing",
+    "TypedExtensionConfig": "envoy.config.core.v3.TypedExtensionConfig",
+    "XdsCidrRange": "xds.core.v3.CidrRange",
+    "XdsRegexMatcher": "xds.type.matcher.v3.RegexMatcher",
+    "XdsRegexMatcherGoogleRe2": "xds.type.matcher.v3.RegexMatcher.GoogleRE2",
+    "XdsStringMatcher": "xds.type.matcher.v3.StringMatcher",
+    "XdsTypedExtensionConfig": "xds.core.v3.TypedExtensionConfig",
+}
+
+
+# Hidden from mypy, which would take every misspelt name for an EnvoyType.
+if not typing.TYPE_CHECKING:
+
+    def __getattr__(name: str) -> EnvoyType:
+        if not name[0].isupper():
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return globals().setdefault(name, EnvoyType(_FULL_NAMES.get(name, name)))

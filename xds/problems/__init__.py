@@ -1,0 +1,1 @@
+"""Bad input as a value: the object, the field, the reason, and the remedy."""

@@ -1,0 +1,1 @@
+"""NACKs: the rejected resources, their bisection, and the last good versions."""

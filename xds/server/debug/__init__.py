@@ -1,0 +1,1 @@
+"""The debug API: snapshots, proxies, problems and explanations, over gRPC."""

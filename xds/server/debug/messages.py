@@ -1,0 +1,152 @@
+"""Our own values as messages of the debug API."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from xds.api.v1 import debug_pb2 as pb
+from xds.problems.problem import ObjectRef, Problem
+from xds.protocol.delivery import Lack
+from xds.protocol.messages import Node, Variant
+from xds.protocol.status import Rejection, Stamp, Status, TypeStatus
+from xds.protocol.stuck import Stuck
+from xds.server.debug.rendering import content_as_json
+from xds.snapshot.resource import Resource, ResourceType
+from xds.snapshot.store import ResourceChange, Revision, Store
+
+WallClock = Callable[[float], Timestamp]
+"""Turns a reading of the event loop's clock into the time of day."""
+
+_VARIANTS = {Variant.DELTA: pb.VARIANT_DELTA, Variant.SOTW: pb.VARIANT_SOTW}
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyStatus:
+    """A stream, where it comes from, in gRPC's words, e.g. `ipv4:10.0.0.7:51234`, and why it gets nowhere, if so."""
+
+    peer: str
+    stream: Status
+    stuck: tuple[Stuck, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyStanding:
+    """A stream, and which of the resources in question it doesn't have."""
+
+    peer: str
+    node: Node | None
+    lacks: tuple[Lack, ...]
+
+
+def wall_clock(monotonic_now: float, wall_now: float) -> WallClock:
+    """Milliseconds are what it is good for: the two clocks were not read at once.
+
+    Args:
+        monotonic_now: Seconds of the clock that all times here are of.
+        wall_now: The same instant in seconds since the epoch.
+    """
+
+    def at(seconds: float) -> Timestamp:
+        timestamp = Timestamp()
+        timestamp.FromMilliseconds(round((wall_now - monotonic_now + seconds) * 1000))
+        return timestamp
+
+    return at
+
+
+def snapshot(store: Store, at: WallClock) -> pb.Snapshot:
+    versions = [
+        pb.TypeVersion(type_url=type_, version=store.version(type_), resources=len(store.resources(type_)))
+        for type_ in ResourceType
+    ]
+    return pb.Snapshot(revision=revision(store.history[-1], at), types=versions)
+
+
+def revision(value: Revision, at: WallClock) -> pb.Revision:
+    return pb.Revision(number=value.number, read_at=at(value.read_at), committed_at=at(value.committed_at))
+
+
+def resource(value: Resource, *, full: bool) -> pb.Resource:
+    """Slow if `full`: see `rendering.content`."""
+    return pb.Resource(
+        type_url=value.type,
+        name=value.name,
+        version=value.version,
+        size=len(value.body),
+        json=content_as_json(value) if full else "",
+    )
+
+
+def change(value: ResourceChange, *, full: bool) -> pb.ResourceChange:
+    """Slow if `full`: see `rendering.content`."""
+    return pb.ResourceChange(
+        type_url=value.type,
+        name=value.name,
+        old=resource(value.old, full=full) if value.old else None,
+        new=resource(value.new, full=full) if value.new else None,
+    )
+
+
+def reference(value: ObjectRef) -> pb.ObjectReference:
+    return pb.ObjectReference(kind=value.kind, namespace=value.namespace, name=value.name)
+
+
+def problem(value: Problem) -> pb.Problem:
+    return pb.Problem(
+        object=reference(value.object),
+        reason=value.reason,
+        message=value.message,
+        remedy=value.remedy,
+        field=value.field,
+        location=value.location,
+    )
+
+
+def proxies(statuses: Iterable[ProxyStatus], at: WallClock) -> Iterator[pb.Proxy]:
+    """By node id and then by the time they connected."""
+    known = [(status.stream.node or Node(""), status) for status in statuses]
+    for node, status in sorted(known, key=lambda each: (each[0].id, each[1].stream.since)):
+        yield _proxy(node, status, at)
+
+
+def _proxy(node: Node, status: ProxyStatus, at: WallClock) -> pb.Proxy:
+    return pb.Proxy(
+        node_id=node.id,
+        node_cluster=node.cluster,
+        user_agent=node.user_agent,
+        peer=status.peer,
+        variant=_VARIANTS[status.stream.variant],
+        connected_at=at(status.stream.since),
+        types=[_proxy_type(type_, at) for type_ in status.stream.types],
+        unserved_types=status.stream.unserved,
+        stuck=[pb.Stuck(reason=each.reason, type_url=each.type or "", since=at(each.since)) for each in status.stuck],
+    )
+
+
+def _proxy_type(status: TypeStatus, at: WallClock) -> pb.ProxyType:
+    sent, acked = status.sent, status.acknowledged
+    return pb.ProxyType(
+        type_url=status.type,
+        wildcard=status.wildcard,
+        subscribed_names=status.subscribed,
+        sent_version=_version(sent),
+        sent_at=at(sent.at) if sent else None,
+        acked_version=_version(acked),
+        acked_at=at(acked.at) if acked else None,
+        rejection=_rejection(status.rejected, at) if status.rejected else None,
+        refused_resources=status.rejecting,
+        refused_names=status.refused,
+        in_flight=status.in_flight,
+        waiting_changes=status.waiting,
+        in_sync=status.settled and not status.rejecting,
+    )
+
+
+def _version(stamp: Stamp | None) -> str:
+    return stamp.version if stamp else ""
+
+
+def _rejection(value: Rejection, at: WallClock) -> pb.Rejection:
+    resources = [pb.ResourceVersion(name=name, version=version) for name, version in value.resources]
+    return pb.Rejection(version=value.version, message=value.message, rejected_at=at(value.at), resources=resources)

@@ -1,0 +1,100 @@
+"""Resources as people read them: chosen by type and name, and as JSON without what is secret."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+from xds.envoyapi import codec
+from xds.snapshot.resource import Resource, ResourceType
+from xds.snapshot.store import ResourceChange
+
+REDACTED: Final = "[redacted]"
+
+_SECRET_FIELDS: Final = frozenset(
+    {"private_key", "private_key_provider", "password", "pkcs12", "session_ticket_keys", "generic_secret"}
+)
+"""What is secret in a Secret. Source:
+https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/transport_sockets/tls/v3/secret.proto
+"""
+
+
+class UnknownTypeError(ValueError):
+    """The word names no resource type that is served. The message says which do."""
+
+
+def resource_type(word: str) -> ResourceType:
+    """The type that people call so: `cds`, `Cluster`, `envoy.config.cluster.v3.Cluster`, or the type URL.
+
+    Raises:
+        UnknownTypeError: there is none.
+    """
+    for type_ in ResourceType:
+        if word.lower() in (name.lower() for name in (type_.short, kind(type_), type_.message, type_.value)):
+            return type_
+    known = ", ".join(f"{type_.short} ({kind(type_)})" for type_ in ResourceType)
+    raise UnknownTypeError(f"{word!r} is no resource type; there are {known}")
+
+
+def kind(type_: ResourceType) -> str:
+    """The last part of the message's name, e.g. `Cluster`."""
+    return type_.message.rpartition(".")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Chooses resources. An empty tuple stands for all.
+
+    A name is a pattern if it holds `*`, `?` or `[`, else a part of the resource's name.
+    """
+
+    types: tuple[ResourceType, ...] = ()
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, types: Iterable[str], names: Iterable[str]) -> "Filter":
+        """The filter of what a user wrote.
+
+        Raises:
+            UnknownTypeError: a word in `types` is none.
+        """
+        return cls(tuple(resource_type(word) for word in types), tuple(names))
+
+    def matches(self, type_: ResourceType, name: str) -> bool:
+        if self.types and type_ not in self.types:
+            return False
+        return not self.names or any(_matches(name, wanted) for wanted in self.names)
+
+    def of(self, changes: Iterable[ResourceChange]) -> list[ResourceChange]:
+        return [change for change in changes if self.matches(change.type, change.name)]
+
+
+def _matches(name: str, wanted: str) -> bool:
+    return fnmatchcase(name, wanted) if any(sign in wanted for sign in "*?[") else wanted in name
+
+
+def content(resource: Resource) -> dict[str, Any]:
+    """The resource as in protobuf's JSON, with field names as in Envoy's documentation, and `[redacted]` for what is
+    secret. This takes a second for 5,000 virtual hosts: not for an event loop.
+    """
+    fields: dict[str, Any] = _redacted(codec.to_dict(codec.decode(resource.type.message, resource.body)))
+    return fields
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _blank(item) if key in _SECRET_FIELDS else _redacted(item) for key, item in value.items()}
+    return [_redacted(item) for item in value] if isinstance(value, list) else value
+
+
+def _blank(value: Any) -> Any:
+    """The same shape without any value."""
+    if isinstance(value, dict):
+        return {key: _blank(item) for key, item in value.items()}
+    return [_blank(item) for item in value] if isinstance(value, list) else REDACTED
+
+
+def content_as_json(resource: Resource) -> str:
+    """The same as text, on one line."""
+    return json.dumps(content(resource), ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,1 @@
+"""Kubernetes manifests in a folder, watched for changes."""

@@ -1,0 +1,334 @@
+"""Files of manifests → objects and problems, with what each file last gave where it is broken now.
+
+Pure: text in, values out. A file is read in pieces (YAML documents), and a piece that reads as before is not parsed
+again. What a broken piece gave before stays: an object that no longer decodes, by its name; all that a file gave,
+if a piece of it doesn't even parse and so can't be told from the others.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from typing import NamedTuple, TypeAlias
+
+from xds.kube.change import Applied, Change, Deleted
+from xds.kube.decode import NOT_AN_OBJECT, decode, flatten
+from xds.kube.objects import EndpointSlice, Key, KubeObject, Service
+from xds.problems.problem import ObjectRef, Problem
+from xds.sources.folder.documents import (
+    MAX_ALIASED,
+    MAX_DOCUMENTS,
+    Malformed,
+    parse_json,
+    parse_yaml,
+    split,
+    too_many,
+    too_much_aliased,
+)
+from xds.steps import Steps, finish
+
+MAX_FILE_BYTES = 16 * 2**20
+"""Of a file; a bigger one is refused. The API server takes 3 MiB a request, etcd 1.5 MiB an object."""
+
+ALIASED_RATIO = 16
+"""What aliases may add to a file of many documents, beyond MAX_ALIASED: so many times its bytes."""
+
+Identity: TypeAlias = tuple[type[KubeObject], Key]
+Objects: TypeAlias = dict[Identity, KubeObject]
+
+
+class Entry(NamedTuple):
+    """What came of one object's place in a file: an object or a problem, and the line (from 1) its document starts."""
+
+    line: int
+    result: KubeObject | Problem
+
+    def moved(self, lines: int) -> "Entry":
+        return Entry(self.line + lines, self.result)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A YAML document, or a JSON file. Lines count from the piece's own first line."""
+
+    entries: tuple[Entry, ...]
+    broken: bool = False  # it doesn't parse: nobody knows which objects were in it
+    aliased: int = 0  # as of `Parsed`
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What a file gives: objects in the file's order, then those it gave before and is too broken to give now."""
+
+    path: str
+    objects: tuple[tuple[int, KubeObject], ...] = ()
+    problems: tuple[Problem, ...] = ()
+    pieces: Mapping[bytes, Piece] = field(default_factory=dict)
+
+
+class Place(NamedTuple):
+    """Where an object is: the file's path, and which of its objects, from 0."""
+
+    path: str
+    at: int
+
+
+def printable(path: str) -> str:
+    """The path of a file, fit for a terminal whatever its bytes are."""
+    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def read_file(path: str, raw: bytes, before: File | None = None) -> File:
+    """What a file (`path` from the folder, in YAML unless it ends in `.json`) gives, now that it holds `raw`."""
+    return finish(reading(path, raw, before))
+
+
+def reading(path: str, raw: bytes, before: File | None) -> Steps[File]:
+    """`read_file` bit by bit."""
+    if len(raw) > MAX_FILE_BYTES:
+        remedy = f"Split it: a file may have {MAX_FILE_BYTES} bytes."
+        return unreadable(path, "TooLarge", "The file is too large.", remedy, before)
+    try:
+        pieces = yield from _pieces(path, raw, before.pieces if before else {})
+    except Malformed as malformed:
+        remedy = "Repair the file; until then, what it gave before stays."
+        return unreadable(path, "MalformedFile", f"The file has {malformed.message}.", remedy, before)
+    entries = [entry.moved(line - 1) for line, _, piece in pieces for entry in piece.entries]
+    objects = [(line, result) for line, result in entries if not isinstance(result, Problem)]
+    problems = tuple(_located(path, line, result) for line, result in entries if isinstance(result, Problem))
+    if problems and before:
+        objects += _kept(objects, problems, before, everything=any(piece.broken for _, _, piece in pieces))
+    return File(path, tuple(objects), problems, {digest: piece for _, digest, piece in pieces})
+
+
+def unreadable(path: str, reason: str, message: str, remedy: str, before: File | None) -> File:
+    """The file as it was, with the problem that it can't be read now."""
+    name = printable(path)
+    problem = Problem(ObjectRef("File", "", name), reason, message, remedy, location=name)
+    return replace(before or File(path), problems=(problem,))
+
+
+def _pieces(path: str, raw: bytes, known: Mapping[bytes, Piece]) -> Steps[list[tuple[int, bytes, Piece]]]:
+    """The line, digest and meaning of each piece of the file."""
+    pieces: list[tuple[int, bytes, Piece]] = []
+    total, aliased = 0, 0
+    for line, text in _texts(path, raw):
+        digest = blake2b(text, digest_size=16).digest()
+        piece = known.get(digest) or (yield from _read_piece(path, text))
+        total += len(piece.entries)
+        if total > MAX_DOCUMENTS:
+            raise too_many(line)
+        aliased += piece.aliased
+        if aliased > MAX_ALIASED + ALIASED_RATIO * len(raw):
+            raise too_much_aliased(line)
+        pieces.append((line, digest, piece))
+        yield
+    return pieces
+
+
+def _texts(path: str, raw: bytes) -> Iterator[tuple[int, bytes]]:
+    raw = raw.removeprefix(b"\xef\xbb\xbf")  # a byte order mark, as Windows' editors write
+    if path.endswith(".json"):
+        yield 1, raw
+        return
+    yield from split(raw)
+
+
+def _read_piece(path: str, text: bytes) -> Steps[Piece]:
+    parse = parse_json if path.endswith(".json") else parse_yaml
+    entries: list[Entry] = []
+    count, aliased = 0, 0
+    try:
+        for parsed in parse(text):
+            yield
+            if parsed is None:
+                continue
+            line, document, aliased = parsed
+            if max(count, len(entries)) >= MAX_DOCUMENTS:
+                raise too_many(line)
+            count += 1
+            for entry in _entries(line, document):
+                entries.append(entry)
+                yield
+    except Malformed as malformed:
+        problem = Problem(
+            NOT_AN_OBJECT,
+            "MalformedFile",
+            f"This is not {'JSON' if parse is parse_json else 'YAML'} that can be read: {malformed.message}.",
+            "Repair the file; until then, what it gave before stays.",
+        )
+        return Piece((Entry(malformed.line, problem),), broken=True)
+    return Piece(tuple(entries), aliased=aliased)
+
+
+def _entries(line: int, document: object) -> Iterator[Entry]:
+    for count, item in enumerate(flatten(document)):
+        if count >= MAX_DOCUMENTS:
+            raise too_many(line)
+        result = decode(item)
+        if result is not None:
+            yield Entry(line, result)
+
+
+def _located(path: str, line: int, problem: Problem) -> Problem:
+    reference = ObjectRef("File", "", printable(path)) if problem.object == NOT_AN_OBJECT else problem.object
+    return replace(problem, object=reference, location=_location(path, line))
+
+
+def _location(path: str, line: int) -> str:
+    return f"{printable(path)}:{line}"
+
+
+def _kept(
+    given: Iterable[tuple[int, KubeObject]], problems: Iterable[Problem], before: File, *, everything: bool
+) -> list[tuple[int, KubeObject]]:
+    """What the file gave before and would give still, were it not broken."""
+    present = {each.ref for _, each in given}
+    broken = {problem.object for problem in problems}
+    return [
+        (line, each) for line, each in before.objects if each.ref not in present and (everything or each.ref in broken)
+    ]
+
+
+class Manifests:
+    """What all files give together, kept as they change.
+
+    Of objects with the same kind and name the first counts, by path and line.
+    """
+
+    def __init__(self) -> None:
+        self._files: dict[str, File] = {}
+        self._places: dict[Identity, list[Place]] = {}
+        self._problems: dict[str, tuple[Problem, ...]] = {}  # of the files that have any
+        self._updated: set[Identity] = set()  # by `updating` that are under way
+
+    def file(self, path: str) -> File | None:
+        return self._files.get(path)
+
+    def objects(self) -> list[KubeObject]:
+        """Those that count, in the order of the files."""
+        return [self._at(place)[1] for place in sorted(places[0] for places in self._places.values())]
+
+    def locations(self) -> dict[ObjectRef, str]:
+        """Where each object that counts is: `FILE:LINE`."""
+        first = {places[0]: self._at(places[0]) for places in self._places.values()}
+        return {each.ref: _location(place.path, line) for place, (line, each) in first.items()}
+
+    def problems(self) -> tuple[Problem, ...]:
+        """In the order of the files."""
+        return tuple(problem for path in sorted(self._problems) for problem in self._problems[path])
+
+    def are_endpoints(self, path: str) -> bool:
+        """Whether the file holds EndpointSlices and nothing else."""
+        file = self._files.get(path)
+        return file is not None and _are_endpoints(file)
+
+    def may_overtake(self, file: File, is_changing: Callable[[str], bool]) -> bool:
+        """Whether what the file gives now may count before what other files give that change: it holds EndpointSlices
+        and nothing else, all that it held before, and neither they nor their Services are in any of those.
+        """
+        before = self._files.get(file.path)
+        if before is None or before.problems or not _are_endpoints(file):
+            return False
+        given = set(_identities(file))
+        if not given.issuperset(_identities(before)) or not given.isdisjoint(self._updated):
+            return False
+        slices = [place for each in given for place in self._places.get(each, ())]
+        services = [place for each in _services(file) for place in self._places.get(each, ())]
+        return {place.path for place in slices} == {file.path} and not any(is_changing(each.path) for each in services)
+
+    def update(self, files: Mapping[str, File | None]) -> list[Change]:
+        """Takes files as they are now (None: it is gone) by path, and answers what changed.
+
+        Costs what these files hold, and those that hold the same objects.
+        """
+        return finish(self.updating(files))
+
+    def updating(self, files: Mapping[str, File | None]) -> Steps[list[Change]]:
+        """`update` bit by bit. In between, files that `may_overtake` these may be taken, too."""
+        both = [file for path in sorted(files) for file in (files[path], self._files.get(path)) if file]
+        touched: dict[Identity, None] = {}
+        for file in both:
+            touched.update(dict.fromkeys(_identities(file)))
+            yield
+        self._updated.update(touched)
+        before = yield from self._first(touched)
+        for path, new in files.items():
+            yield from self._put(path, new)
+        rivals = {place.path for identity in touched for place in self._places.get(identity, ())}
+        for path in rivals.union(files):
+            self._note(path)
+            yield
+        after = yield from self._first(touched)
+        self._updated.difference_update(touched)
+        return difference(before, after)
+
+    def _at(self, place: Place) -> tuple[int, KubeObject]:
+        return self._files[place.path].objects[place.at]
+
+    def _first(self, identities: Iterable[Identity]) -> Steps[Objects]:
+        """Those of the objects that exist."""
+        found: Objects = {}
+        for each in identities:
+            if each in self._places:
+                found[each] = self._at(self._places[each][0])[1]
+            yield
+        return found
+
+    def _put(self, path: str, file: File | None) -> Steps[None]:
+        before = self._files.pop(path, None)
+        here: dict[Identity, list[Place]] = {identity: [] for identity in _identities(before)}
+        for index, identity in enumerate(_identities(file)):
+            here.setdefault(identity, []).append(Place(path, index))
+        for identity, places in here.items():
+            elsewhere = [place for place in self._places.pop(identity, ()) if place.path != path]
+            if elsewhere or places:
+                self._places[identity] = sorted(elsewhere + places)
+            yield
+        if file:
+            self._files[path] = file
+
+    def _note(self, path: str) -> None:
+        file = self._files.get(path)
+        problems = (*file.problems, *self._duplicates(file)) if file else ()
+        if problems:
+            self._problems[path] = problems
+        else:
+            self._problems.pop(path, None)
+
+    def _duplicates(self, file: File) -> Iterator[Problem]:
+        for index, (line, each) in enumerate(file.objects):
+            first = self._places[type(each), each.key][0]
+            if first != (file.path, index):
+                yield _duplicate(each, _location(first.path, self._at(first)[0]), _location(file.path, line))
+
+
+def _identities(file: File | None) -> Iterator[Identity]:
+    return ((type(each), each.key) for _, each in (file.objects if file else ()))
+
+
+def _services(file: File) -> Iterator[Identity]:
+    """Whose endpoints the file holds."""
+    slices = (each for _, each in file.objects if isinstance(each, EndpointSlice))
+    return ((Service, each.service) for each in slices if each.service)
+
+
+def _are_endpoints(file: File) -> bool:
+    return not file.problems and all(isinstance(each, EndpointSlice) for _, each in file.objects)
+
+
+def _duplicate(each: KubeObject, first: str, here: str) -> Problem:
+    message = f"{each.ref} is in {first} already; the one in {here} is ignored."
+    remedy = "Remove one of the two, or give it another name."
+    return Problem(each.ref, "DuplicateObject", message, remedy, "metadata.name", here)
+
+
+def difference(before: Objects, after: Objects) -> list[Change]:
+    """What changed: first what is new or other than it was, then what is gone."""
+    changes: list[Change] = []
+    for identity, each in after.items():
+        was = before.get(identity)
+        if was is not each and was != each:
+            changes.append(Applied(each))
+    changes += (Deleted(*identity) for identity in before if identity not in after)
+    return changes
