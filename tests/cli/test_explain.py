@@ -17,7 +17,7 @@ from tests.support.objects import ingress, manifest, path, rule, service, slice_
 from xds.cli.main import run
 from xds.kube.change import Applied, Batch
 from xds.kube.objects import KubeObject
-from xds.protocol.delivery import Lack, Standing
+from xds.protocol.delivery import DeliveryState, OutOfSync
 from xds.protocol.messages import Node
 from xds.server.debug.messages import ProxyStanding
 from xds.snapshot.resource import ResourceType
@@ -101,7 +101,7 @@ def test_thousands_of_routes_are_counted(tmp_path: Path, capfd: pytest.CaptureFi
 
 def test_a_server_and_its_proxies(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]) -> None:
     server.do(*services("web"), shop("web"))
-    lack = Lack(ResourceType.ROUTES, "http", Standing.REJECTED, "no \x1b[2J")
+    lack = OutOfSync(ResourceType.ROUTES, "http", DeliveryState.REJECTED, "no \x1b[2J")
     server.server.standings += [ProxyStanding("ipv4:1", Node("b"), (lack,)), ProxyStanding("ipv4:2", Node("a"), ())]
     assert run(["explain", "http://example.com/web", "--server", server.target]) == 0
     out, _ = capfd.readouterr()

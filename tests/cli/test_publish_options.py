@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from xds.cli.publish_options import publish
 from xds.cli.serve import serve
 from xds.controlplane.settings import ClusterSource
-from xds.kube.objects import Key
 from xds.kubeapi.client import Access
+from xds.problems.problem import Key
 from xds.reporting.status import Address, Publish
 
 CLUSTER = ClusterSource(Access())

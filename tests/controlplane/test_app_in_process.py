@@ -22,11 +22,11 @@ from xds.controlplane.pipeline import Pipeline, Progress
 from xds.controlplane.settings import Settings
 from xds.kube.change import Applied, Batch, Change, Listed
 from xds.kube.objects import KINDS, KubeObject
-from xds.problems.registry import News
-from xds.protocol.rejection.reports import Complaint
+from xds.problems.registry import ProblemDelta
+from xds.protocol.rejection.reports import RejectionReport
 from xds.resources.options import ProxyOptions
 from xds.server.ads import AdsService
-from xds.server.debounce import Pace
+from xds.server.debounce import EndpointDebounce
 from xds.snapshot.resource import resource
 from xds.translate.translator import TranslateOptions
 
@@ -132,7 +132,7 @@ def paced(monkeypatch: pytest.MonkeyPatch) -> Paced:
         paced.works += 1
         return work(pipeline, *args, **kwargs)
 
-    monkeypatch.setattr(Pace, "wait", lambda _, hurry: paced.wait(hurry))
+    monkeypatch.setattr(EndpointDebounce, "wait", lambda _, hurry: paced.wait(hurry))
     monkeypatch.setattr(Pipeline, "work", counted)
     return paced
 
@@ -168,13 +168,13 @@ async def test_what_is_refused_while_work_ends_is_told(in_process: InProcess, mo
     worked, take_news = asyncio.Event(), Pipeline.take_news
     waits = iter([worked.wait, asyncio.Event().wait])
 
-    def ends(pipeline: Pipeline) -> News:
+    def ends(pipeline: Pipeline) -> ProblemDelta:
         worked.set()
         return take_news(pipeline)
 
-    async def complaints(_: AdsService) -> list[Complaint]:
+    async def complaints(_: AdsService) -> list[RejectionReport]:
         await next(waits)()
-        return [Complaint(resource(LDS, "http", b""), "no", 1, None, withdrawn=False)]
+        return [RejectionReport(resource(LDS, "http", b""), "no", 1, None, withdrawn=False)]
 
     monkeypatch.setattr(Pipeline, "take_news", ends)
     monkeypatch.setattr(AdsService, "complaints", complaints)

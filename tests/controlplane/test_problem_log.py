@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from xds.controlplane.problem_log import PORTION, NewsLog
+from xds.controlplane.problem_log import PORTION, ProblemLog
 from xds.problems.problem import ObjectRef, Problem
-from xds.problems.registry import News
+from xds.problems.registry import ProblemDelta
 
 
 def problems(count: int) -> tuple[Problem, ...]:
@@ -18,11 +18,11 @@ def problems(count: int) -> tuple[Problem, ...]:
 @pytest.mark.parametrize("turns", [0, 1, 10])
 async def test_all_is_logged_in_order(turns: int) -> None:
     """Cancelled before it began to log, in the midst of it, or when it had nothing left to do."""
-    log, count = NewsLog(), 3 * PORTION
+    log, count = ProblemLog(), 3 * PORTION
     with capture_logs() as lines:
         task = asyncio.create_task(log.run())
         await asyncio.sleep(0)
-        log.put(News(problems(count), problems(1)))
+        log.put(ProblemDelta(problems(count), problems(1)))
         for _ in range(turns):
             await asyncio.sleep(0)
         task.cancel()

@@ -26,8 +26,8 @@ from tests.support.objects import (
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Batch, Change, Deleted
 from xds.kube.held_ingresses import HELD
-from xds.kube.objects import Ingress, IngressClass, IngressTLS, Key, KubeObject, Secret, Service
-from xds.problems.problem import Problem
+from xds.kube.objects import Ingress, IngressClass, IngressTLS, KubeObject, Secret, Service
+from xds.problems.problem import Key, Problem
 from xds.snapshot.resource import ResourceType
 from xds.translate.translator import TranslateOptions
 

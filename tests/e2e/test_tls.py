@@ -16,7 +16,8 @@ from tests.support.envoy import needs_envoy
 from tests.support.http import CLOSED, Reply
 from tests.support.objects import Pair, certificate, ingress, path, rule, secret, secret_of, service, tls
 from tests.support.site import Site, echoes, site
-from xds.kube.objects import Ingress, Key, KubeObject
+from xds.kube.objects import Ingress, KubeObject
+from xds.problems.problem import Key
 from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import ResourceType
 from xds.translate.translator import TranslateOptions

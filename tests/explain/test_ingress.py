@@ -18,7 +18,7 @@ from tests.support.objects import (
     slice_of,
     tls,
 )
-from xds.explain.ingress import Acceptance, Fate, Record, findings, record
+from xds.explain.ingress import Acceptance, Record, UnitStatus, findings, record
 from xds.kube.change import Applied, Batch, Change, Deleted
 from xds.kube.objects import Ingress, KubeObject, Secret
 from xds.resources.options import ProxyOptions
@@ -35,18 +35,18 @@ def of(name: str, *objects: KubeObject, default_tls_secret: str | None = None) -
     return record(known)
 
 
-def fates(told: Record) -> dict[str, Fate]:
+def fates(told: Record) -> dict[str, UnitStatus]:
     return {unit.field: unit.fate for unit in told.units}
 
 
-def paths(*fates_: Fate) -> dict[str, Fate]:
+def paths(*fates_: UnitStatus) -> dict[str, UnitStatus]:
     return {f"spec.rules[0].http.paths[{index}]": fate for index, fate in enumerate(fates_)}
 
 
 def test_one_that_is_accepted() -> None:
     told = of("one", ingress("one", rule("a.test", path("/", "web"), exact("/idle", "idle"))), *SERVED)
     assert told.acceptance is Acceptance.ACCEPTED
-    assert fates(told) == paths(Fate.SERVED, Fate.NO_ENDPOINTS)
+    assert fates(told) == paths(UnitStatus.SERVED, UnitStatus.NO_ENDPOINTS)
     assert (told.units[0].backend, told.units[0].healthy) == (("default", "web", 80), 1)
     assert [(each.type.short, each.name) for each in told.resources] == [
         ("cds", "default/idle/80"),
@@ -63,8 +63,10 @@ def test_one_that_is_partly_accepted() -> None:
     bad = rule("a.test", path("/", "web"), path("x"), path("/gone", "gone"), path("/bucket", "bucket!"))
     told = of("one", ingress("one", bad, rule("a_b.test", path("/", "web"))), *SERVED)
     assert told.acceptance is Acceptance.PARTLY
-    left_out = {"spec.rules[1].http.paths[0]": Fate.LEFT_OUT}
-    assert fates(told) == paths(Fate.SERVED, Fate.LEFT_OUT, Fate.BROKEN, Fate.LEFT_OUT) | left_out
+    left_out = {"spec.rules[1].http.paths[0]": UnitStatus.LEFT_OUT}
+    assert (
+        fates(told) == paths(UnitStatus.SERVED, UnitStatus.LEFT_OUT, UnitStatus.BROKEN, UnitStatus.LEFT_OUT) | left_out
+    )
     assert all(unit.why for unit in told.units[1:])
     assert {each.reason for each, _ in told.problems} >= {"InvalidPath", "BackendNotFound", "InvalidHost"}
     assert all(since is not None for _, since in told.problems)
@@ -72,14 +74,14 @@ def test_one_that_is_partly_accepted() -> None:
 
 def test_one_that_is_refused() -> None:
     told = of("one", ingress("one", rule("a.test", path("x"))), *SERVED)
-    assert (told.acceptance, fates(told)) == (Acceptance.REFUSED, paths(Fate.LEFT_OUT))
+    assert (told.acceptance, fates(told)) == (Acceptance.REFUSED, paths(UnitStatus.LEFT_OUT))
 
 
 def test_seniors_win() -> None:
     senior = ingress("senior", rule("a.test", path("/", "web"), path("/x", "web")), created=1)
     junior = ingress("junior", rule("a.test", path("/", "idle"), path("/x", "web"), path("/y", "web")), created=2)
     told = of("junior", senior, junior, *SERVED)
-    assert fates(told) == paths(Fate.SHADOWED, Fate.SAME, Fate.SERVED)
+    assert fates(told) == paths(UnitStatus.SHADOWED, UnitStatus.SAME, UnitStatus.SERVED)
     assert [unit.senior for unit in told.units] == [key("senior"), key("senior"), None]
     assert of("senior", senior, junior, *SERVED).acceptance is Acceptance.ACCEPTED
 
@@ -93,9 +95,9 @@ def test_default_backends() -> None:
     assert of("senior", *every).units[-1].text == "default backend of a.test, all other hosts"
     assert of("named", *every).units[-1].text == "default backend of b.test"
     shadowed = of("junior", *every).units[0]
-    assert (shadowed.fate, shadowed.senior) == (Fate.SHADOWED, key("senior"))
-    assert of("lost", *every).units[0].fate is Fate.LEFT_OUT
-    assert of("lost", lost).units[0].fate is Fate.BROKEN
+    assert (shadowed.fate, shadowed.senior) == (UnitStatus.SHADOWED, key("senior"))
+    assert of("lost", *every).units[0].fate is UnitStatus.LEFT_OUT
+    assert of("lost", lost).units[0].fate is UnitStatus.BROKEN
 
 
 def test_tls() -> None:
@@ -110,12 +112,12 @@ def test_tls() -> None:
     pairs = [secret("one", certificate("a.test")), secret("two", certificate("b.test")), secret("three")]
     told = of("junior", senior, junior, *pairs, default_tls_secret="three")
     assert [(unit.text, unit.fate) for unit in told.units[1:]] == [
-        ("HTTPS of a.test", Fate.SHADOWED),
-        ("HTTPS of b.test", Fate.SERVED),
-        ("HTTPS of A_", Fate.LEFT_OUT),
-        ("HTTPS of c.test", Fate.LEFT_OUT),
-        ("HTTPS of e.test", Fate.SERVED),
-        ("HTTPS of d.test", Fate.SERVED),
+        ("HTTPS of a.test", UnitStatus.SHADOWED),
+        ("HTTPS of b.test", UnitStatus.SERVED),
+        ("HTTPS of A_", UnitStatus.LEFT_OUT),
+        ("HTTPS of c.test", UnitStatus.LEFT_OUT),
+        ("HTTPS of e.test", UnitStatus.SERVED),
+        ("HTTPS of d.test", UnitStatus.SERVED),
     ]
     assert told.units[1].senior == key("senior")
     assert told.units[2].expires is not None
@@ -139,7 +141,7 @@ def test_one_that_is_held() -> None:
     assert known is not None
     told = record(known)
     assert (told.claim.ours, told.claim.held, told.acceptance) == (False, True, Acceptance.PARTLY)
-    assert fates(told) == paths(Fate.SERVED, Fate.BROKEN)
+    assert fates(told) == paths(UnitStatus.SERVED, UnitStatus.BROKEN)
     assert [each.reason for each, _ in told.problems] == ["BackendNotFound", "WithdrawalHeld"]
     assert "default/web/80" in [each.name for each in told.resources]
 

@@ -8,7 +8,7 @@ from tests.support.objects import slice_of
 from tests.support.plane import Plane, cluster, site, until
 from xds.explain.narration import explained
 from xds.explain.url import question
-from xds.protocol.delivery import Standing
+from xds.protocol.delivery import DeliveryState
 from xds.protocol.messages import Variant
 
 WEB = cluster("web")
@@ -36,7 +36,7 @@ async def test_one_that_has_not_asked(plane: Plane, variant: Variant) -> None:
     await client.subscribe(CDS)
     await client.accept(CDS, WEB)
     not_asked = dict.fromkeys(
-        ("eds", "lds", "rds", *(("vhds",) if variant is Variant.DELTA else ())), Standing.NOT_ASKED.value
+        ("eds", "lds", "rds", *(("vhds",) if variant is Variant.DELTA else ())), DeliveryState.NOT_ASKED.value
     )
     await until(lambda: lacks(plane) == {"envoy-1": not_asked})
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xds.kube.decode import NOT_AN_OBJECT, decode, flatten
-from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, Key, KubeObject, Secret, SecretData, Service
-from xds.problems.problem import ObjectRef, Problem, shown
+from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, SecretData, Service
+from xds.problems.problem import Key, ObjectRef, Problem, shown
 
 API_VERSIONS = {
     "Ingress": "networking.k8s.io/v1",

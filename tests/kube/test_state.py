@@ -20,10 +20,10 @@ from tests.support.objects import (
     tls,
 )
 from xds.kube.change import Applied, Deleted, Listed, Reported
-from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, Key, KubeObject, Secret, Service
-from xds.kube.references import NO_HOST
-from xds.kube.state import CLASS_ANNOTATION, DEFAULT_CLASS_ANNOTATION, FRESH, KubeState, Stale
-from xds.problems.problem import ObjectRef, Problem
+from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
+from xds.kube.state import CLASS_ANNOTATION, DEFAULT_CLASS_ANNOTATION, NOTHING_STALE, KubeState, Stale
+from xds.problems.problem import Key, ObjectRef, Problem
+from xds.traffic.model import NO_HOST
 
 A, B = "a.example.com", "b.example.com"
 
@@ -116,12 +116,12 @@ def test_an_equal_object_makes_nothing_stale(each: KubeObject) -> None:
     kube = state(shop(tls=[tls(A, secret="cert")]), each)
     copy = msgspec.structs.replace(each)
     assert copy is not each
-    assert kube.apply(Applied(copy)) == FRESH
+    assert kube.apply(Applied(copy)) == NOTHING_STALE
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_deleting_what_is_not_there_makes_nothing_stale(kind: type[KubeObject]) -> None:
-    assert state(shop()).apply(Deleted(kind, key("nobody"))) == FRESH
+    assert state(shop()).apply(Deleted(kind, key("nobody"))) == NOTHING_STALE
 
 
 @pytest.mark.parametrize(
@@ -139,8 +139,8 @@ def test_deleting_what_is_not_there_makes_nothing_stale(kind: type[KubeObject]) 
 )
 def test_what_nothing_uses_makes_nothing_stale(each: KubeObject) -> None:
     kube = state(shop(tls=[tls(A, secret="cert")]))
-    assert kube.apply(Applied(each)) == FRESH
-    assert kube.apply(Deleted(type(each), each.key)) == FRESH
+    assert kube.apply(Applied(each)) == NOTHING_STALE
+    assert kube.apply(Deleted(type(each), each.key)) == NOTHING_STALE
 
 
 # Services, Secrets, EndpointSlices
@@ -163,7 +163,7 @@ def test_a_service_of_a_default_backend() -> None:
 
 def test_a_service_of_the_same_name_elsewhere_is_another() -> None:
     kube = state(shop())
-    assert kube.apply(Applied(external("web", "example.com", ns="elsewhere"))) == FRESH
+    assert kube.apply(Applied(external("web", "example.com", ns="elsewhere"))) == NOTHING_STALE
 
 
 def test_a_secret_makes_tls_stale_and_no_host() -> None:
@@ -191,7 +191,7 @@ def test_a_slice_makes_endpoints_stale_before_its_service_is_used() -> None:
     """Who uses it may be among the changes that wait."""
     kube = state(slice_of("web", "10.0.0.1"))
     assert kube.apply(Applied(slice_of("web", "10.0.0.2"))) == Stale(endpoints=frozenset({key("web")}))
-    assert kube.apply(Applied(slice_of("web", "10.0.0.2"))) == FRESH
+    assert kube.apply(Applied(slice_of("web", "10.0.0.2"))) == NOTHING_STALE
 
 
 def test_a_slice_that_moves_between_services() -> None:
@@ -205,7 +205,7 @@ def test_a_slice_that_moves_between_services() -> None:
 def test_a_slice_that_moves_to_nowhere() -> None:
     kube = state(shop(), slice_of("web", "10.0.0.1", name="s"))
     assert kube.apply(Applied(slice_of(None, "10.0.0.1", name="s"))) == Stale(endpoints=frozenset({key("web")}))
-    assert kube.apply(Deleted(EndpointSlice, key("s"))) == FRESH
+    assert kube.apply(Deleted(EndpointSlice, key("s"))) == NOTHING_STALE
 
 
 def test_slices_that_came_before_their_service_are_used() -> None:
@@ -301,7 +301,7 @@ def test_an_ingress_that_changes_class_leaves() -> None:
     kube = state(shop())
     assert kube.apply(Applied(shop(class_name="nginx"))).hosts == {A}
     assert not is_ours(kube)
-    assert kube.apply(Applied(shop(class_name="other"))) == FRESH
+    assert kube.apply(Applied(shop(class_name="other"))) == NOTHING_STALE
     assert kube.apply(Applied(shop())).hosts == {A}
     assert is_ours(kube)
 
@@ -309,7 +309,7 @@ def test_an_ingress_that_changes_class_leaves() -> None:
 def test_what_only_others_use_is_not_used() -> None:
     kube = state(shop(class_name="nginx", tls=[tls(A, secret="cert")]))
     for each in (service(), secret("cert")):
-        assert kube.apply(Applied(each)) == FRESH
+        assert kube.apply(Applied(each)) == NOTHING_STALE
 
 
 # Seniority
@@ -345,7 +345,7 @@ def test_synced_once_every_kind_is_listed() -> None:
     kube = state()
     for kind in KINDS:
         assert not kube.synced
-        assert kube.apply(Listed(kind)) == FRESH
+        assert kube.apply(Listed(kind)) == NOTHING_STALE
     assert kube.synced
 
 
@@ -365,5 +365,5 @@ def test_the_union_of_stales() -> None:
     one = Stale(hosts=frozenset({A}), tls=True)
     other = Stale(hosts=frozenset({B}), endpoints=frozenset({key("web")}), default_backend=True)
     both = Stale(hosts=frozenset({A, B}), endpoints=frozenset({key("web")}), default_backend=True, tls=True)
-    assert Stale.union([one, FRESH, other]) == both
-    assert Stale.union([]) == FRESH
+    assert Stale.union([one, NOTHING_STALE, other]) == both
+    assert Stale.union([]) == NOTHING_STALE

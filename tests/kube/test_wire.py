@@ -27,9 +27,9 @@ from tests.support.objects import (
     tls,
 )
 from xds.kube.decode import decode
-from xds.kube.objects import EndpointSlice, Ingress, IngressClass, Key, KubeObject, Secret, Service
+from xds.kube.objects import EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
 from xds.kube.wire import Bookmark, Failure, Found, GarbledError, Gone, Page, event_of, failure_of, page_of
-from xds.problems.problem import Problem
+from xds.problems.problem import Key, Problem
 from xds.sources.apiserver import lines
 from xds.sources.apiserver.lines import Lines, LineTooLongError
 

@@ -5,7 +5,7 @@ Excludes: where problems come from.
 """
 
 from xds.problems.problem import ObjectRef, Problem
-from xds.problems.registry import Ledger, News
+from xds.problems.registry import ProblemDelta, ProblemRegistry
 
 
 def problem(name: str) -> Problem:
@@ -16,7 +16,7 @@ A, B = problem("a"), problem("b")
 
 
 def test_a_problem_stays_until_the_last_unit_has_solved_it() -> None:
-    ledger = Ledger()
+    ledger = ProblemRegistry()
     ledger.report("one", [A, B])
     ledger.report("two", [A])
     assert ledger.problems == [A, B]
@@ -27,29 +27,29 @@ def test_a_problem_stays_until_the_last_unit_has_solved_it() -> None:
 
 
 def test_news_are_told_once() -> None:
-    ledger = Ledger()
+    ledger = ProblemRegistry()
     ledger.report("one", [B, A, A])
     news = ledger.take_news()
     assert (sorted(news.appeared), news.solved) == ([A, B], ())
-    assert ledger.take_news() == News((), ())
+    assert ledger.take_news() == ProblemDelta((), ())
     ledger.report("one", [B])
-    assert ledger.take_news() == News((), (A,))
+    assert ledger.take_news() == ProblemDelta((), (A,))
 
 
 def test_what_came_and_went_is_no_news() -> None:
-    ledger = Ledger()
+    ledger = ProblemRegistry()
     ledger.report("one", [A])
     ledger.report("one", [])
-    assert ledger.take_news() == News((), ())
+    assert ledger.take_news() == ProblemDelta((), ())
     ledger.report("one", [A])
     ledger.take_news()
     ledger.report("one", [])
     ledger.report("one", [A])
-    assert ledger.take_news() == News((), ())
+    assert ledger.take_news() == ProblemDelta((), ())
 
 
 def test_problems_are_counted_by_reason() -> None:
-    ledger = Ledger()
+    ledger = ProblemRegistry()
     ledger.report("one", [A, B])
     ledger.report("two", [A])
     assert ledger.reasons == {"BackendNotFound": 2}

@@ -29,8 +29,9 @@ from tests.support.objects import (
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Change, Deleted
 from xds.kube.held_ingresses import HELD
-from xds.kube.objects import Ingress, IngressClass, Key, KubeObject, Secret, Service
+from xds.kube.objects import Ingress, IngressClass, KubeObject, Secret, Service
 from xds.kube.state import KubeState
+from xds.problems.problem import Key
 from xds.snapshot.resource import ResourceType
 
 LAST = (ResourceType.CLUSTER, ResourceType.SECRET)

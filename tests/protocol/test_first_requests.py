@@ -8,7 +8,7 @@ import pytest
 from tests.support.xds_client_model import CDS, EDS, LDS, NODE, Client, World, told
 from xds.protocol.messages import DeltaRequest, SotwRequest, Variant
 from xds.protocol.ordering import RESUME_GRACE
-from xds.protocol.status import Stamp
+from xds.protocol.status import VersionStamp
 from xds.snapshot.resource import ResourceType
 
 both = pytest.mark.parametrize("variant", list(Variant))
@@ -136,6 +136,6 @@ def test_what_a_proxy_brought_counts_as_acknowledged() -> None:
     right.subscribe(EDS, "a", "b", known=old.versions(EDS))
     wrong.subscribe(EDS, "a", "b", known=old.versions(EDS) | {"a": "of another"})
     (status,) = right.session.status().types
-    assert (status.sent, status.acknowledged) == (None, Stamp(world.store.version(EDS), world.now))
+    assert (status.sent, status.acknowledged) == (None, VersionStamp(world.store.version(EDS), world.now))
     (status,) = wrong.session.status().types
     assert status.acknowledged is None

@@ -18,7 +18,7 @@ from xds.protocol.events import Acknowledged, Unserved
 from xds.protocol.fleet import Fleet
 from xds.protocol.messages import DeltaRequest, Node, Response, SotwRequest, Variant
 from xds.protocol.session import UNSERVED_LIMIT, Session
-from xds.protocol.status import Rejection, Stamp
+from xds.protocol.status import Rejection, VersionStamp
 from xds.protocol.subscription import Subscription
 from xds.protocol.type_stream import MESSAGE_LIMIT
 from xds.snapshot.store import Store
@@ -107,8 +107,8 @@ def test_the_status_has_versions_and_words_with_their_times(variant: Variant) ->
     assert (status.variant, status.node, status.since) == (variant, NODE, 100.0)
     (cds,) = status.types
     assert (cds.type, cds.subscribed, cds.wildcard) == (CDS, 0, True)
-    assert cds.sent == Stamp(second.version, 101.0)
-    assert cds.acknowledged == Stamp(first.version, 101.0)
+    assert cds.sent == VersionStamp(second.version, 101.0)
+    assert cds.acknowledged == VersionStamp(first.version, 101.0)
     refused = (("a", second.resources[0].version),)
     assert cds.rejected == Rejection(second.version, 102.0, "x" * MESSAGE_LIMIT, refused, refused)
     assert (cds.rejecting, cds.in_flight, cds.waiting) == (1, False, 0)

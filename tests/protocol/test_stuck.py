@@ -8,14 +8,14 @@ import pytest
 from tests.support.xds_client_model import CDS, EDS, LDS, World
 from xds.protocol import stuck as stuck_module
 from xds.protocol.messages import Node
-from xds.protocol.status import Pulse
-from xds.protocol.stuck import FLAPS, PATIENCE, SHORT, WINDOW, Attendance, Reason, Stuck
+from xds.protocol.status import StreamHealth
+from xds.protocol.stuck import FLAPS, PATIENCE, SHORT, WINDOW, Reason, StreamHistory, Stuck
 from xds.snapshot.resource import ResourceType
 
 LATER = 2 * PATIENCE
 
 
-def pulse(world: World, *types: ResourceType, node: Node | None = None) -> Pulse:
+def pulse(world: World, *types: ResourceType, node: Node | None = None) -> StreamHealth:
     """Of an Envoy that asked for these and answered."""
     client = world.delta()
     client.node = node or client.node
@@ -28,7 +28,7 @@ def pulse(world: World, *types: ResourceType, node: Node | None = None) -> Pulse
 def test_an_envoy_that_never_asks_for_clusters_or_listeners() -> None:
     """After a NACK and a reconnect it may not: https://github.com/envoyproxy/envoy/issues/34334"""
     world = World(cds={"a": "1"}, lds={"l": "1"})
-    attendance, start = Attendance(), world.now
+    attendance, start = StreamHistory(), world.now
     lacks = pulse(world, LDS)
     assert attendance.stuck(lacks, start + PATIENCE) == ()
     assert attendance.stuck(lacks, start + LATER) == (Stuck(Reason.NOT_ASKED, CDS, start),)
@@ -37,12 +37,12 @@ def test_an_envoy_that_never_asks_for_clusters_or_listeners() -> None:
 
 def test_other_clients_may_want_less() -> None:
     world = World(cds={"a": "1"})
-    assert Attendance().stuck(pulse(world, CDS, node=Node("tool", user_agent="grpcurl")), world.now + LATER) == ()
+    assert StreamHistory().stuck(pulse(world, CDS, node=Node("tool", user_agent="grpcurl")), world.now + LATER) == ()
 
 
 def test_a_proxy_that_does_not_answer() -> None:
     world = World(cds={"a": "1"}, lds={"l": "1"})
-    client, attendance = world.delta(), Attendance()
+    client, attendance = world.delta(), StreamHistory()
     client.subscribe(LDS)
     client.ack(LDS)
     world.pass_time(1)
@@ -56,7 +56,7 @@ def test_a_proxy_that_does_not_answer() -> None:
 
 def test_streams_that_end_soon_and_come_again() -> None:
     world = World(cds={"a": "1"}, lds={"l": "1"})
-    attendance, good = Attendance(), pulse(world, CDS, LDS)
+    attendance, good = StreamHistory(), pulse(world, CDS, LDS)
     now = world.now
     assert good.node
     for number in range(FLAPS - 1):
@@ -71,7 +71,7 @@ def test_streams_that_end_soon_and_come_again() -> None:
 
 def test_a_new_stream_is_tried_once_until_one_does_well() -> None:
     world = World(cds={"a": "1"}, lds={"l": "1"})
-    attendance, lacks, good = Attendance(), pulse(world, LDS), pulse(world, CDS, LDS)
+    attendance, lacks, good = StreamHistory(), pulse(world, LDS), pulse(world, CDS, LDS)
     now = world.now + LATER
     found = attendance.stuck(lacks, now)
     assert attendance.may_be_cured(lacks, found, now)
@@ -84,9 +84,9 @@ def test_a_new_stream_is_tried_once_until_one_does_well() -> None:
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stuck_module, "NODES_LIMIT", 3)
-    attendance = Attendance()
+    attendance = StreamHistory()
     for number in range(10):
         attendance.ended(f"node-{number}", 0, 1)
-        lost = Pulse(Node(f"node-{number}"), 0, (), ())
+        lost = StreamHealth(Node(f"node-{number}"), 0, (), ())
         attendance.may_be_cured(lost, (Stuck(Reason.SILENT, EDS, 0),), 0)
     assert len(attendance._ended) == len(attendance._cured) == 3

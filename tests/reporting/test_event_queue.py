@@ -18,8 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.fake_api import FakeApi, Object, unavailable
-from xds.kube.objects import Key
-from xds.problems.problem import ObjectRef, Problem
+from xds.problems.problem import Key, ObjectRef, Problem
 from xds.reporting.event_queue import (
     BURST,
     INTERVAL,
@@ -28,9 +27,9 @@ from xds.reporting.event_queue import (
     OBJECT_BURST,
     OBJECT_INTERVAL,
     REMIND,
-    Desk,
+    EventQueue,
     Existing,
-    Saying,
+    PendingEvent,
     again,
     manifest,
     topic_of,
@@ -53,19 +52,19 @@ def uid_of(about: ObjectRef) -> str | None:
     return None if about.name == "missing" else f"uid-{about.name}"
 
 
-def said(desk: Desk, now: float = 0) -> list[Saying]:
+def said(desk: EventQueue, now: float = 0) -> list[PendingEvent]:
     found = []
     while saying := desk.next(now):
         found.append(saying)
     return found
 
 
-def shown(desk: Desk, now: float = 0) -> list[tuple[str, bool]]:
+def shown(desk: EventQueue, now: float = 0) -> list[tuple[str, bool]]:
     return [(each.topic.object.name, each.solved) for each in said(desk, now)]
 
 
 def test_an_event_says_what_is_wrong_and_what_to_do() -> None:
-    event = manifest(Saying(topic_of(problem(), "u"), solved=False), "me", AT)
+    event = manifest(PendingEvent(topic_of(problem(), "u"), solved=False), "me", AT)
     name = event["metadata"]["name"]
     assert name.startswith("web.")
     assert event == {
@@ -90,7 +89,7 @@ def test_an_event_says_what_is_wrong_and_what_to_do() -> None:
 
 
 def test_a_recovery_names_what_it_was() -> None:
-    event = manifest(Saying(topic_of(problem(), "u"), solved=True), "me", AT)
+    event = manifest(PendingEvent(topic_of(problem(), "u"), solved=True), "me", AT)
     assert (event["type"], event["reason"]) == ("Normal", "Resolved")
     assert event["note"].startswith("BackendNotFound is solved. It was: Service 'shop/api' doesn't exist.")
     assert event["metadata"]["name"].endswith(".solved")
@@ -101,7 +100,7 @@ def test_names_and_notes_keep_to_the_limits(message: str, remedy: str) -> None:
     about = ObjectRef("Ingress", "shop", "a" * 253)
     topic = topic_of(Problem(about, "PathConflict", message, remedy), "u")
     for solved in (False, True):
-        event = manifest(Saying(topic, solved), "me" * 100, AT)
+        event = manifest(PendingEvent(topic, solved), "me" * 100, AT)
         assert len(event["note"].encode()) <= 1024
         assert len(event["metadata"]["name"]) <= 253
         assert len(event["reportingInstance"]) <= 128
@@ -109,7 +108,7 @@ def test_names_and_notes_keep_to_the_limits(message: str, remedy: str) -> None:
 
 def test_events_of_objects_without_namespace_are_in_default() -> None:
     about = Problem(ObjectRef("IngressClass", "", "envoy"), "InvalidObject", "no", "yes")
-    event = manifest(Saying(topic_of(about, "u"), solved=False), "me", AT)
+    event = manifest(PendingEvent(topic_of(about, "u"), solved=False), "me", AT)
     assert event["metadata"]["namespace"] == "default"
     assert "namespace" not in event["regarding"]
 
@@ -131,7 +130,7 @@ def test_the_name_follows_from_what_is_said_of_which_object() -> None:
 
 
 def test_the_same_twice_in_an_object_is_said_once_and_solved_with_the_last() -> None:
-    desk = Desk(uid_of)
+    desk = EventQueue(uid_of)
     a, b = problem(where="rules[0]"), problem(where="rules[1]")
     desk.take([a, b], [])
     assert shown(desk) == [("web", False)]
@@ -144,21 +143,21 @@ def test_the_same_twice_in_an_object_is_said_once_and_solved_with_the_last() -> 
 
 
 def test_what_came_and_went_unsaid_leaves_nothing() -> None:
-    desk = Desk(uid_of)
+    desk = EventQueue(uid_of)
     desk.take([problem()], [])
     desk.take([], [problem()])
     assert (shown(desk), len(desk), desk.due()) == ([], 0, inf)
 
 
 def test_nothing_is_said_of_what_does_not_exist() -> None:
-    desk = Desk(uid_of)
+    desk = EventQueue(uid_of)
     desk.take([problem("missing"), Problem(ObjectRef("File", "", "missing"), "MalformedFile", "", "")], [])
     assert said(desk) == []
 
 
 def test_the_end_of_the_object_is_no_recovery() -> None:
     alive = {"web": "u"}
-    desk = Desk(lambda about: alive.get(about.name))
+    desk = EventQueue(lambda about: alive.get(about.name))
     desk.take([problem()], [])
     said(desk)
     alive.clear()
@@ -167,7 +166,7 @@ def test_the_end_of_the_object_is_no_recovery() -> None:
 
 
 def test_what_could_not_be_written_is_said_later() -> None:
-    desk = Desk(uid_of)
+    desk = EventQueue(uid_of)
     desk.take([problem()], [])
     for solved in (False, True):
         [saying] = said(desk)
@@ -178,7 +177,7 @@ def test_what_could_not_be_written_is_said_later() -> None:
 
 
 def test_one_object_does_not_flood_and_does_not_hold_up_others() -> None:
-    desk = Desk(uid_of)
+    desk = EventQueue(uid_of)
     desk.take([problem(message=f"m{number}") for number in range(100)], [])
     desk.take([problem("other")], [])
     assert Counter(name for name, _ in shown(desk)) == {"web": OBJECT_BURST, "other": 1}
@@ -187,7 +186,7 @@ def test_one_object_does_not_flood_and_does_not_hold_up_others() -> None:
 
 
 def test_ten_thousand_problems_do_not_flood() -> None:
-    desk = Desk(uid_of)
+    desk = EventQueue(uid_of)
     desk.take([problem(f"i{number}") for number in range(MAX_PENDING + 5)], [])
     assert (len(desk), desk.dropped) == (MAX_PENDING, 5)
     assert len(said(desk)) == BURST
@@ -195,7 +194,7 @@ def test_ten_thousand_problems_do_not_flood() -> None:
 
 
 def test_what_stands_is_said_again_before_it_is_forgotten() -> None:
-    desk = Desk(uid_of)
+    desk = EventQueue(uid_of)
     desk.take([problem()], [])
     said(desk)
     desk.remind(REMIND - 1)
@@ -206,7 +205,7 @@ def test_what_stands_is_said_again_before_it_is_forgotten() -> None:
 
 def test_what_is_no_more_is_forgotten() -> None:
     """Previews come with their problems and go with them, all day."""
-    desk = Desk(uid_of)
+    desk = EventQueue(uid_of)
     for number in range(50):
         desk.take([problem(f"preview-{number}")], [])
     said(desk)
@@ -216,23 +215,23 @@ def test_what_is_no_more_is_forgotten() -> None:
     assert len(desk._told) <= 1
 
 
-def existing(saying: Saying, at: float = 0) -> Existing:
+def existing(saying: PendingEvent, at: float = 0) -> Existing:
     return Existing.parse(manifest(saying, "before", AT), at)
 
 
 def test_a_new_holder_repeats_nothing_and_says_what_changed_meanwhile() -> None:
     topics = {name: topic_of(problem(name), f"uid-{name}") for name in ("a", "b", "c", "d")}
     before = [
-        existing(Saying(topics["a"], solved=False), 1),  # stands
-        existing(Saying(topics["b"], solved=False), 1),  # solved, and nobody has said so
-        existing(Saying(topics["c"], solved=False), 1),
-        existing(Saying(topics["c"], solved=True), 2),  # solved, and said
-        existing(Saying(topics["d"], solved=True), 1),
-        existing(Saying(topics["d"], solved=False), 2),  # came back, and stands
-        existing(Saying(topic_of(problem("a"), "an earlier a"), solved=False), 1),
-        existing(Saying(topic_of(problem("missing"), "u"), solved=False), 1),
+        existing(PendingEvent(topics["a"], solved=False), 1),  # stands
+        existing(PendingEvent(topics["b"], solved=False), 1),  # solved, and nobody has said so
+        existing(PendingEvent(topics["c"], solved=False), 1),
+        existing(PendingEvent(topics["c"], solved=True), 2),  # solved, and said
+        existing(PendingEvent(topics["d"], solved=True), 1),
+        existing(PendingEvent(topics["d"], solved=False), 2),  # came back, and stands
+        existing(PendingEvent(topic_of(problem("a"), "an earlier a"), solved=False), 1),
+        existing(PendingEvent(topic_of(problem("missing"), "u"), solved=False), 1),
     ]
-    desk = Desk(uid_of)
+    desk = EventQueue(uid_of)
     desk.adopt(before, [problem("a"), problem("d"), problem("new")])
     assert sorted(shown(desk)) == [("b", True), ("new", False)]
     desk.take([problem("c")], [problem("a")])
@@ -247,7 +246,7 @@ operations = st.lists(
 
 @given(operations)
 def test_in_the_end_the_newest_event_says_what_is(found: list[tuple[str, int, int]]) -> None:
-    desk, now = Desk(uid_of), 0.0
+    desk, now = EventQueue(uid_of), 0.0
     standing: set[Problem] = set()
     newest: dict[str, bool] = {}
     written = 0

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.fake_api import FakeApi, unavailable
-from xds.kube.objects import Key
+from xds.problems.problem import Key
 from xds.reporting import lease
 from xds.reporting.election import TERMS
 from xds.reporting.lease import Leadership, NotLeader

@@ -15,8 +15,9 @@ from tests.support.fake_api import FakeApi, managed
 from tests.support.objects import ingress, ingress_class, path, rule, service
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Batch, Change, Deleted, Listed
-from xds.kube.objects import KINDS, Ingress, IngressClass, Key
+from xds.kube.objects import KINDS, Ingress, IngressClass
 from xds.kube.state import KubeState
+from xds.problems.problem import Key
 from xds.reporting.reporter import Reporter, Reporting, identity, lease_name
 from xds.reporting.status import Address, Publish
 from xds.resources.options import ProxyOptions

@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.fake_api import FakeApi, managed, unavailable
-from xds.kube.objects import Key
+from xds.problems.problem import Key
 from xds.reporting import status_writer
 from xds.reporting.lease import Leadership
-from xds.reporting.status import Address, Board, Look, Publish, Put, Seen, addresses_of, patch, seen
+from xds.reporting.status import Address, Look, Publish, Put, Seen, StatusQueue, addresses_of, patch, seen
 from xds.reporting.status_writer import StatusWriter
 
 WEB = Key("shop", "web")
@@ -71,8 +71,8 @@ def test_a_patch_is_for_one_version() -> None:
     assert patch("7", ())["status"] == {"loadBalancer": {"ingress": None}}
 
 
-def board(*published: tuple[Address, ...]) -> Board:
-    made = Board()
+def board(*published: tuple[Address, ...]) -> StatusQueue:
+    made = StatusQueue()
     for each in published:
         made.publish(each)
     return made
@@ -108,7 +108,7 @@ def test_without_an_address_to_publish_only_what_we_published_is_cleared() -> No
 
 
 def test_nothing_is_done_before_it_is_known_what_to_publish() -> None:
-    it = Board()
+    it = StatusQueue()
     it.saw(WEB, has(OTHERS, ours=True))
     assert it.todo(WEB, "u") is None
 

@@ -16,8 +16,8 @@ from xds.controlplane.pipeline import Pipeline
 from xds.envoyapi import codec
 from xds.envoyapi.messages import Cluster, Metadata, Route, RouteAction, RouteMatch, Struct, Value, VirtualHost
 from xds.kube.change import Applied, Deleted
-from xds.kube.objects import HTTPIngressPath, Ingress, Key, KubeObject
-from xds.problems.problem import ObjectRef, Problem
+from xds.kube.objects import HTTPIngressPath, Ingress, KubeObject
+from xds.problems.problem import Key, ObjectRef, Problem
 from xds.resources.clusters import cluster
 from xds.resources.routes import inlined
 from xds.resources.validation import REASON, Gate

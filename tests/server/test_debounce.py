@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from xds.server.convergence import Spread
-from xds.server.debounce import BREATH, FEW, LOOK, Pace
+from xds.server.convergence import RevisionProgress
+from xds.server.debounce import BREATH, FEW, LOOK, EndpointDebounce
 
 SIZE = 2 * FEW
 
@@ -19,8 +19,8 @@ class Fleet:
 
     def __init__(self, size: int = SIZE) -> None:
         self.now = 100.0
-        self.spread = Spread(1, self.now, streams=size)
-        self.pace = Pace(lambda: self.now, self._sleep)
+        self.spread = RevisionProgress(1, self.now, streams=size)
+        self.pace = EndpointDebounce(lambda: self.now, self._sleep)
         self.left: Callable[[float], int] = lambda _: size
         self.hurries_after = 3600.0
 
@@ -78,7 +78,7 @@ async def test_what_is_urgent_ends_the_waiting(fleet: Fleet) -> None:
 
 async def test_what_is_told_meanwhile_ends_the_waiting(fleet: Fleet) -> None:
     def tell(_: float) -> int:
-        fleet.pace.told(Spread(2, fleet.now, streams=SIZE))
+        fleet.pace.told(RevisionProgress(2, fleet.now, streams=SIZE))
         return SIZE
 
     fleet.pace.told(fleet.spread)

@@ -6,7 +6,7 @@ Excludes whether the session has anything to say about it (tests/protocol).
 import pytest
 
 from xds.protocol.subscription import Subscription
-from xds.server.subscribers import Audience
+from xds.server.subscribers import SubscriberIndex
 from xds.snapshot.resource import ResourceType
 from xds.snapshot.store import ResourceChange, by_type
 
@@ -15,19 +15,19 @@ EVERYTHING = Subscription(wildcard=True)
 
 
 @pytest.fixture
-def audience() -> Audience[str]:
-    return Audience()
+def audience() -> SubscriberIndex[str]:
+    return SubscriberIndex()
 
 
 def names(*names: str) -> Subscription:
     return Subscription(frozenset(names))
 
 
-def told(audience: Audience[str], *changes: tuple[ResourceType, str]) -> list[str]:
+def told(audience: SubscriberIndex[str], *changes: tuple[ResourceType, str]) -> list[str]:
     return list(audience.of(by_type(ResourceChange(type_, name, None, None) for type_, name in changes)))
 
 
-def test_those_are_told_who_asked_for_the_name_or_for_everything(audience: Audience[str]) -> None:
+def test_those_are_told_who_asked_for_the_name_or_for_everything(audience: SubscriberIndex[str]) -> None:
     audience.follow("one", [(EDS, names("a", "b"))])
     audience.follow("other", [(EDS, names("b", "c"))])
     audience.follow("all", [(EDS, EVERYTHING)])
@@ -37,12 +37,12 @@ def test_those_are_told_who_asked_for_the_name_or_for_everything(audience: Audie
     assert told(audience, (CDS, "a")) == []
 
 
-def test_each_is_told_once_of_several_changes(audience: Audience[str]) -> None:
+def test_each_is_told_once_of_several_changes(audience: SubscriberIndex[str]) -> None:
     audience.follow("one", [(CDS, EVERYTHING), (EDS, names("a", "b"))])
     assert told(audience, (CDS, "a"), (EDS, "a"), (EDS, "b")) == ["one"]
 
 
-def test_another_subscription_takes_the_place_of_the_last(audience: Audience[str]) -> None:
+def test_another_subscription_takes_the_place_of_the_last(audience: SubscriberIndex[str]) -> None:
     audience.follow("one", [(EDS, names("a"))])
     audience.follow("one", [(EDS, names("b"))])
     audience.follow("one", [(CDS, EVERYTHING)])
@@ -50,7 +50,7 @@ def test_another_subscription_takes_the_place_of_the_last(audience: Audience[str
     assert told(audience, (EDS, "b")) == told(audience, (CDS, "a")) == ["one"]
 
 
-def test_those_who_are_gone_are_told_nothing_and_leave_nothing(audience: Audience[str]) -> None:
+def test_those_who_are_gone_are_told_nothing_and_leave_nothing(audience: SubscriberIndex[str]) -> None:
     audience.follow("one", [(EDS, names("a"))])
     audience.follow("other", [(EDS, names("a"))])
     audience.forget("one")

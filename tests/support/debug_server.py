@@ -16,7 +16,7 @@ from xds.kube.change import Applied, Batch, Deleted, Listed
 from xds.kube.objects import KINDS, Ingress, IngressTLS, KubeObject
 from xds.kube.state import KubeState
 from xds.protocol.messages import Node, Variant
-from xds.protocol.status import Stamp, Status, TypeStatus
+from xds.protocol.status import Status, TypeStatus, VersionStamp
 from xds.resources.options import ProxyOptions
 from xds.server.debug.explain import Explaining
 from xds.server.debug.messages import ProxyStanding, ProxyStatus
@@ -132,8 +132,8 @@ def type_status(type_: ResourceType, now: float, **fields: Any) -> TypeStatus:
     shown: dict[str, Any] = {
         "subscribed": 3,
         "wildcard": False,
-        "sent": Stamp("v2", now),
-        "acknowledged": Stamp("v1", now - 60),
+        "sent": VersionStamp("v2", now),
+        "acknowledged": VersionStamp("v1", now - 60),
         "rejected": None,
         "rejecting": 0,
         "in_flight": False,

@@ -12,9 +12,9 @@ import signal
 import sys
 from pathlib import Path
 
-from xds.kube.objects import Key
 from xds.kubeapi.client import Access, ApiClient
 from xds.kubeapi.interface import ApiUnavailable
+from xds.problems.problem import Key
 from xds.reporting.lease import Leadership, NotLeader, now
 
 OFTEN = 0.02

@@ -14,8 +14,8 @@ from typing import Any, Final
 from tests.support.objects import feed, pipeline
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Reported
-from xds.kube.objects import Key, KubeObject
-from xds.problems.problem import Problem
+from xds.kube.objects import KubeObject
+from xds.problems.problem import Key, Problem
 from xds.resources.options import ProxyOptions
 from xds.server.debug.rendering import content
 from xds.snapshot.resource import ResourceType

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 from tests.support.objects import ingress_class
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.held_ingresses import HELD
-from xds.kube.objects import Ingress, Key, KubeObject
-from xds.problems.problem import Problem
+from xds.kube.objects import Ingress, KubeObject
+from xds.problems.problem import Key, Problem
 
 _OURS = "held"
 

@@ -27,13 +27,12 @@ from xds.kube.objects import (
     IngressClass,
     IngressRule,
     IngressTLS,
-    Key,
     KubeObject,
     Secret,
     Service,
 )
 from xds.kube.state import CONTROLLER, DEFAULT_CLASS_ANNOTATION, KubeState, Stale
-from xds.problems.problem import Problem
+from xds.problems.problem import Key, Problem
 from xds.resources.options import ProxyOptions
 from xds.steps import finish
 from xds.translate.translator import TranslateOptions, Translator

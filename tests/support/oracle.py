@@ -21,7 +21,8 @@ from tests.support.plane import Plane
 from xds.controlplane.pipeline import Pipeline
 from xds.explain.request import Request
 from xds.kube.change import Applied, Deleted
-from xds.kube.objects import Ingress, Key, KubeObject, Service
+from xds.kube.objects import Ingress, KubeObject, Service
+from xds.problems.problem import Key
 from xds.resources.options import ProxyOptions
 from xds.translate.translator import TranslateOptions
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from tests.support.objects import certificate, endpoint, ingress, path, rule, secret, service, slice_of, tls
 from xds.explain.request import METHODS, Request
-from xds.kube.objects import Ingress, IngressRule, IngressTLS, Key, KubeObject
+from xds.kube.objects import Ingress, IngressRule, IngressTLS, KubeObject
+from xds.problems.problem import Key
 
 ALIVE: Final = (Key("default", "web"), Key("default", "api"), Key("team", "web"))
 """The Services that have a backend."""

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from tests.support.objects import service
-from xds.kube.objects import Ingress, Key, KubeObject, Secret, Service
+from xds.kube.objects import Ingress, KubeObject, Secret, Service
+from xds.problems.problem import Key
 
 CLOSED = 0
 """Expected where no connection comes about: no certificate for the SNI."""

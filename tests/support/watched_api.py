@@ -16,7 +16,8 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from xds.kube.objects import EndpointSlice, Ingress, IngressClass, Key, KubeObject, Secret, Service
+from xds.kube.objects import EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
+from xds.problems.problem import Key
 
 Object = dict[str, Any]
 Fault = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
@@ -61,7 +62,7 @@ class Stream:
     orders: deque[bytes | None] = field(default_factory=deque)
 
 
-class Pulse:
+class StreamHealth:
     """Wakes all who wait."""
 
     def __init__(self) -> None:
@@ -94,7 +95,7 @@ class WatchedApi:
         self.page = 500
         self.token = ""
         self.url = ""
-        self._changed = Pulse()
+        self._changed = StreamHealth()
 
     async def __aenter__(self) -> Self:
         app = web.Application()

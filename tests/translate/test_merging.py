@@ -11,8 +11,7 @@ import pytest
 from tests.support.objects import World, exact, ingress, key, path, rule, service, specific
 from xds.kube.change import Deleted
 from xds.kube.objects import Ingress, Service
-from xds.kube.references import NO_HOST
-from xds.traffic.model import BackendKey, PathType, Route, VirtualHost
+from xds.traffic.model import NO_HOST, BackendKey, PathType, Route, VirtualHost
 
 HOST = "a.example.com"
 

@@ -9,7 +9,7 @@ import click
 from xds.cli.options import option
 from xds.cli.traffic_options import ObjectName
 from xds.controlplane.settings import ClusterSource
-from xds.kube.objects import Key
+from xds.problems.problem import Key
 from xds.reporting.status import Address, Publish
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -12,8 +12,8 @@ from xds.cli.source_options import source, source_options
 from xds.cli.traffic_options import proxy_options, traffic_options, translate_options
 from xds.controlplane.app import ServeError, run
 from xds.controlplane.settings import Settings
-from xds.kube.objects import Key
 from xds.kube.source import SourceError
+from xds.problems.problem import Key
 from xds.reporting.status import Address as PublicAddress
 from xds.server.tls import TlsFiles
 

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from xds.cli.options import PORT, F, IpAddress, option
-from xds.kube.objects import Key
+from xds.problems.problem import Key
 from xds.resources.options import ProxyOptions
 from xds.translate.names import is_subdomain
 from xds.translate.translator import TranslateOptions

@@ -16,7 +16,7 @@ from xds.cli.output import age, iso, named, problem_data, reference_data, shown,
 from xds.cli.traffic_options import ObjectName
 from xds.controlplane.pipeline import Pipeline
 from xds.explain.ingress import findings, record
-from xds.kube.objects import Key
+from xds.problems.problem import Key
 from xds.server.debug.explain import ingress_record
 
 _COLOURS: Final = {pb.FATE_SERVED: "green", pb.FATE_SAME: "green", pb.FATE_NO_ENDPOINTS: "yellow"}

@@ -16,7 +16,7 @@ from xds import logs
 from xds.address import HostPort, UnixPath, is_local, parse
 from xds.controlplane import gc_tuning as garbage
 from xds.controlplane.pipeline import Pipeline
-from xds.controlplane.problem_log import NewsLog
+from xds.controlplane.problem_log import ProblemLog
 from xds.controlplane.reporting import reporting
 from xds.controlplane.settings import ClusterSource, Settings
 from xds.kube.source import Source
@@ -106,7 +106,7 @@ class ControlPlane:
         authorize = (must_name_the_node,) if settings.tls else ()
         self._ads = AdsService(self._pipeline.store, self._metrics, self._clock, *authorize, vhds=settings.proxy.vhds)
         self._revisions = Revisions()
-        self._news = NewsLog()
+        self._news = ProblemLog()
         self._work_waits = asyncio.Event()
         self._fresh = 0
         self._stopping = False

@@ -8,14 +8,13 @@ from datetime import UTC, datetime
 from math import inf
 from typing import Final
 
-from xds.explain.facts import Witness
+from xds.explain.facts import StateReader
 from xds.kube.change import Batch, Change
-from xds.kube.objects import Key
-from xds.kube.pending import Lane, Waiting
-from xds.kube.state import FRESH, KubeState, Stale
-from xds.problems.problem import Problem
-from xds.problems.registry import News
-from xds.protocol.rejection.reports import Complaint
+from xds.kube.pending import ChangeQueue, PendingChanges
+from xds.kube.state import NOTHING_STALE, KubeState, Stale
+from xds.problems.problem import Key, Problem
+from xds.problems.registry import ProblemDelta
+from xds.protocol.rejection.reports import RejectionReport
 from xds.resources import attribution
 from xds.resources.builder import Builder, Resources
 from xds.resources.options import ProxyOptions
@@ -23,7 +22,8 @@ from xds.snapshot.resource import ResourceType
 from xds.snapshot.stages import SIZE, Portion, portions
 from xds.snapshot.store import ResourceKey, Revision, Store
 from xds.steps import Steps
-from xds.translate.translator import TrafficChange, TranslateOptions, Translator
+from xds.traffic.traffic import TrafficChange
+from xds.translate.translator import TranslateOptions, Translator
 
 PORTION: Final = 50
 """Changes that are taken in at a time: less than a millisecond's worth."""
@@ -58,11 +58,11 @@ class Pipeline:
         self._proxy = proxy
         self._translator = Translator(state, translate)
         self._builder = Builder(self._translator, proxy)
-        self._waiting = Waiting(state.service_of_slice)
+        self._waiting = PendingChanges(state.service_of_slice)
         self._endpoints = _Endpoints(state, self._translator, self._builder)
-        self._stale = FRESH
+        self._stale = NOTHING_STALE
         self._routing: _Routing | None = None
-        self._complaints: dict[Complaint, list[Problem]] = {}
+        self._complaints: dict[RejectionReport, list[Problem]] = {}
 
     @property
     def ready(self) -> bool:
@@ -89,11 +89,11 @@ class Pipeline:
         return self._translator
 
     @property
-    def witness(self) -> Witness:
+    def witness(self) -> StateReader:
         """For questions why something is as it is."""
         secret = self._translate.default_tls_secret
         known = (self._state, self._translator, self.store, self._proxy)
-        return Witness(*known, self._translator.problems_of, busy=lambda: self.busy, default_secret=secret)
+        return StateReader(*known, self._translator.problems_of, busy=lambda: self.busy, default_secret=secret)
 
     @property
     def problems(self) -> list[Problem]:
@@ -104,19 +104,19 @@ class Pipeline:
         """How many problems there are, by reason."""
         return self._translator.problem_reasons
 
-    def take_news(self) -> News:
+    def take_news(self) -> ProblemDelta:
         """The problems that came and went since this was last asked. None while routing is worked on: what went may
         only have moved.
         """
-        return News((), ()) if self._routing else self._translator.take_news()
+        return ProblemDelta((), ()) if self._routing else self._translator.take_news()
 
-    def complain(self, complaints: Iterable[Complaint]) -> None:
+    def complain(self, complaints: Iterable[RejectionReport]) -> None:
         """These are all that proxies refuse now: it becomes a problem of the objects that it comes from."""
         known = self._complaints
         self._complaints = {each: known.get(each) or self._attributed(each) for each in complaints}
         self._translator.report("proxies", (problem for found in self._complaints.values() for problem in found))
 
-    def _attributed(self, complaint: Complaint) -> list[Problem]:
+    def _attributed(self, complaint: RejectionReport) -> list[Problem]:
         said = (complaint.words, complaint.effect)
         return attribution.problems(complaint.resource, complaint.good, said, self._state, self._translator)
 
@@ -177,7 +177,7 @@ class Pipeline:
         if not self._state.synced:
             return
         yield from self._collect(self._state.settle())
-        stale, self._stale = self._stale, FRESH
+        stale, self._stale = self._stale, NOTHING_STALE
         change = yield from self._translator.update(stale, datetime.now(UTC))
         self._endpoints.touched.clear()
         built = yield from self._builder.build(change)
@@ -208,7 +208,7 @@ class Pipeline:
         while self._waiting.routing:  # one by one, as what waits may yet be replaced by something newer
             changes.append(self._waiting.routing.pop())
             yield from self._state.steps(changes[-1])
-            yield FRESH
+            yield NOTHING_STALE
 
     def _collect(self, stales: Iterable[Stale]) -> Steps[None]:
         unions, collected = [self._stale], list[Stale]()
@@ -277,7 +277,7 @@ class _Endpoints:
         self._builder = builder
         self._since = inf
 
-    def work(self, lane: Lane, clock: Callable[[], float], until: float) -> tuple[Resources, float]:
+    def work(self, lane: ChangeQueue, clock: Callable[[], float], until: float) -> tuple[Resources, float]:
         """What the changes in the lane build, or as many of them as there is time for, and when the oldest was read."""
         built: Resources = {}
         since = self._since
@@ -291,7 +291,7 @@ class _Endpoints:
         self._since = since if self.due else inf
         return built, since
 
-    def _take_in(self, lane: Lane) -> None:
+    def _take_in(self, lane: ChangeQueue) -> None:
         for _ in range(PORTION):
             if not lane:
                 break

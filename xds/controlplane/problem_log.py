@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from xds.problems.problem import Problem
-from xds.problems.registry import News
+from xds.problems.registry import ProblemDelta
 
 PORTION: Final = 20
 """Lines that are logged at a time."""
@@ -17,15 +17,15 @@ PORTION: Final = 20
 _log = structlog.get_logger()
 
 
-class NewsLog:
+class ProblemLog:
     """News are logged one after the other, by `run`; each in the order of objects."""
 
     def __init__(self) -> None:
-        self._news: deque[News] = deque()
+        self._news: deque[ProblemDelta] = deque()
         self._lines: deque[Callable[[], None]] = deque()
         self._filled = asyncio.Event()
 
-    def put(self, news: News) -> None:
+    def put(self, news: ProblemDelta) -> None:
         if news.appeared or news.solved:
             self._news.append(news)
             self._filled.set()
@@ -59,7 +59,7 @@ class NewsLog:
             self._lines.popleft()()
 
 
-def _lines(news: News) -> list[Callable[[], None]]:
+def _lines(news: ProblemDelta) -> list[Callable[[], None]]:
     appeared, solved = sorted(news.appeared, key=_rank), sorted(news.solved, key=_rank)
     return [*(partial(_appeared, each) for each in appeared), *(partial(_solved, each) for each in solved)]
 

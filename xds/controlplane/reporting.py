@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from xds.controlplane.pipeline import Pipeline
 from xds.controlplane.settings import ClusterSource, Settings
-from xds.kube.objects import Key
 from xds.kube.source import SourceError
 from xds.kubeapi.client import Access, ApiClient
+from xds.problems.problem import Key
 from xds.reporting.reporter import SERVICE_ACCOUNT_NAMESPACE, Reporter, Reporting, lease_name
 
 DEFAULT_NAMESPACE: Final = "default"

@@ -21,22 +21,21 @@ from xds.explain.matcher import (
     excerpt,
 )
 from xds.explain.request import Request, without_port
-from xds.kube.objects import EndpointSlice, Ingress, Key
-from xds.kube.references import NO_HOST
+from xds.kube.objects import EndpointSlice, Ingress
 from xds.kube.state import KubeState
-from xds.problems.problem import ObjectRef, Problem
+from xds.problems.problem import Key, ObjectRef, Problem
 from xds.resources import names
 from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import Store
-from xds.traffic.model import Backend, BackendKey, Termination
+from xds.traffic.model import NO_HOST, Backend, BackendKey, Termination
 from xds.translate.certificates import Verdict
 from xds.translate.names import InvalidError, valid_path
 from xds.translate.translator import Translator
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class RequestFacts:
     """All that an explanation is made of.
 
     `owners` are the Ingresses of the TLS hosts that decided something. `ingresses` are those of ours that have a say in
@@ -57,7 +56,7 @@ class Evidence:
     resources: tuple[Resource, ...]
 
 
-class Witness:
+class StateReader:
     """Knows the live state. All methods but `answer` are for the loop that changes it, and cost little.
 
     Args:
@@ -92,7 +91,7 @@ class Witness:
         """What becomes of the request. Goes through all routes of a host: for any thread."""
         return answer(seen, request, Edge(self.options.redirect_https, self.options.trusted_hops))
 
-    def evidence(self, request: Request, given: Answer) -> Evidence:
+    def evidence(self, request: Request, given: Answer) -> RequestFacts:
         termination, route = _termination(given), given.route
         backend = self.traffic.backends.get(route.backend) if route and route.backend else None
         slices = tuple(self.state.slices(backend.key.service_key)) if backend else ()
@@ -100,7 +99,7 @@ class Witness:
         about = [*_sources(given), *(each.ref for each in (*slices, *ingresses))]
         about += filter(None, (self.state.held_by(each.key) for each in ingresses))
         owners = self.traffic.tls.owners
-        return Evidence(
+        return RequestFacts(
             request,
             given,
             self.options,
@@ -173,7 +172,7 @@ def _hosts(step: HostMatch) -> Iterator[str]:
     yield step.virtual_host.host if step.virtual_host else NO_HOST
 
 
-def relevant(problem: Problem, evidence: Evidence) -> bool:
+def relevant(problem: Problem, evidence: RequestFacts) -> bool:
     """Whether a problem of these objects may have to do with the answer: one of an Ingress, if it is about a rule of
     the host, a TLS entry that decided, or what is used of the Ingress as a whole.
     """
@@ -190,7 +189,7 @@ def _sources(given: Answer) -> Iterator[ObjectRef]:
         yield ObjectRef("Secret", *termination.secret)
 
 
-def _concerns(field: str, ingress: Ingress, evidence: Evidence) -> bool:
+def _concerns(field: str, ingress: Ingress, evidence: RequestFacts) -> bool:
     steps = evidence.answer.steps
     if place := _RULE.match(field):
         return _rule_concerns(int(place[1]), place[2], ingress, evidence)
@@ -204,7 +203,7 @@ def _concerns(field: str, ingress: Ingress, evidence: Evidence) -> bool:
 _RULE: Final = re.compile(r"spec\.rules\[(\d+)\](?:\.http\.paths\[(\d+)\])?")
 
 
-def _rule_concerns(index: int, number: str | None, ingress: Ingress, evidence: Evidence) -> bool:
+def _rule_concerns(index: int, number: str | None, ingress: Ingress, evidence: RequestFacts) -> bool:
     """Whether the rule is one of the host, and its path, if it is about one, the one taken or one that is left out."""
     rules = ingress.spec.rules or ()
     hosts = [host for step in evidence.answer.steps if isinstance(step, HostMatch) for host in _hosts(step)]

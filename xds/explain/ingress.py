@@ -5,21 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from xds.explain.facts import Witness
-from xds.kube.objects import EndpointSlice, HTTPIngressPath, Ingress, IngressTLS, Key
-from xds.kube.references import NO_HOST
-from xds.kube.state import Claim
-from xds.problems.problem import ObjectRef, Problem, shown
+from xds.explain.facts import StateReader
+from xds.kube.objects import EndpointSlice, HTTPIngressPath, Ingress, IngressTLS
+from xds.kube.state import ClassClaim
+from xds.problems.problem import Key, ObjectRef, Problem, shown
 from xds.resources import names
 from xds.snapshot.resource import Resource, ResourceType
-from xds.traffic.model import Backend, BackendKey, Health, Route, VirtualHost
+from xds.traffic.model import NO_HOST, Backend, BackendKey, Health, Route, TlsTable, VirtualHost
 from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
 from xds.translate.names import InvalidError, valid_path
-from xds.translate.tls import TlsTable
 
 
-class Fate(StrEnum):
+class UnitStatus(StrEnum):
     """What became of a part of an Ingress."""
 
     SERVED = "served"
@@ -34,7 +32,7 @@ class Fate(StrEnum):
     LEFT_OUT = "left out"
 
 
-ACCEPTED = (Fate.SERVED, Fate.SAME, Fate.NO_ENDPOINTS)
+ACCEPTED = (UnitStatus.SERVED, UnitStatus.SAME, UnitStatus.NO_ENDPOINTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ class Unit:
 
     field: str
     text: str
-    fate: Fate
+    fate: UnitStatus
     why: str = ""
     senior: Key | None = None
     backend: BackendKey | None = None
@@ -72,7 +70,7 @@ class Record:
 
     ingress: Key
     acceptance: Acceptance
-    claim: Claim
+    claim: ClassClaim
     units: tuple[Unit, ...]
     problems: tuple[tuple[Problem, datetime | None], ...]
     resources: tuple[Resource, ...]
@@ -80,11 +78,11 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class IngressFacts:
     """What there is to know, taken from the live state in one go. `hosts` are those of the Ingress' rules."""
 
     ingress: Ingress
-    claim: Claim
+    claim: ClassClaim
     hosts: Mapping[str, VirtualHost]
     default: Route | None
     tls: TlsTable
@@ -96,7 +94,7 @@ class Findings:
     since: float | None
 
 
-def findings(witness: Witness, key: Key) -> Findings | None:
+def findings(witness: StateReader, key: Key) -> IngressFacts | None:
     """For the loop that changes the state; it costs what the Ingress holds. None: there is no such Ingress."""
     ingress = witness.state.find(ObjectRef("Ingress", *key))
     if not isinstance(ingress, Ingress):
@@ -111,7 +109,7 @@ def findings(witness: Witness, key: Key) -> Findings | None:
         secret for entry in ingress.spec.tls or () if (secret := _secret(ingress, entry, witness.default_secret))
     }
     resources = tuple(_resources(witness, keys, secrets, hosts))
-    return Findings(
+    return IngressFacts(
         ingress,
         witness.state.claim(ingress),
         hosts,
@@ -140,7 +138,7 @@ def _secret(ingress: Ingress, entry: IngressTLS, default: Key | None) -> Key | N
 
 
 def _resources(
-    witness: Witness, backends: Sequence[BackendKey], secrets: set[Key], hosts: Iterable[str]
+    witness: StateReader, backends: Sequence[BackendKey], secrets: set[Key], hosts: Iterable[str]
 ) -> Iterator[Resource]:
     """What exists of what it leads to, in the order in which an update reaches a proxy."""
     clusters = [names.cluster(each) for each in backends]
@@ -154,19 +152,19 @@ def _resources(
     return filter(None, (witness.store.get(type_, name) for type_, name in wanted))
 
 
-def _since(witness: Witness, resources: Iterable[Resource]) -> float | None:
+def _since(witness: StateReader, resources: Iterable[Resource]) -> float | None:
     """Endpoints come and go, and listeners and RouteConfigurations are everybody's."""
     own = (ResourceType.CLUSTER, ResourceType.SECRET, ResourceType.VIRTUAL_HOST)
     dated = (witness.store.since(each.type, each.name) for each in resources if each.type in own)
     return max((each for each in dated if each is not None), default=None)
 
 
-def record(known: Findings) -> Record:
+def record(known: IngressFacts) -> Record:
     """Goes through all paths and endpoints: for any thread."""
     claim, ingress = known.claim, known.ingress.key
     if not claim.served:
         return Record(ingress, Acceptance.NOT_OURS, claim, (), (), ())
-    units = tuple(_Inquest(known).units())
+    units = tuple(_UnitStatuses(known).units())
     good = sum(unit.fate in ACCEPTED for unit in units)
     acceptance = Acceptance.PARTLY if good else Acceptance.REFUSED
     if good == len(units):
@@ -174,10 +172,10 @@ def record(known: Findings) -> Record:
     return Record(ingress, acceptance, claim, units, known.problems, known.resources, known.since)
 
 
-class _Inquest:
+class _UnitStatuses:
     """Finds the fate of each part of an Ingress."""
 
-    def __init__(self, known: Findings) -> None:
+    def __init__(self, known: IngressFacts) -> None:
         self._known = known
         self._key = known.ingress.key
         self._spec = known.ingress.spec
@@ -194,7 +192,7 @@ class _Inquest:
         for index, rule in enumerate(self._spec.rules or ()):
             at, host = f"spec.rules[{index}]", (rule.host or NO_HOST).lower()
             if not rule.paths:
-                fate = Fate.SERVED if host in self._routes else Fate.LEFT_OUT
+                fate = UnitStatus.SERVED if host in self._routes else UnitStatus.LEFT_OUT
                 yield Unit(at, f"{_host(host)}, without paths", fate, self._why(at))
             for number, path in enumerate(rule.paths):
                 yield self._path(f"{at}.http.paths[{number}]", host, path) or self._left_out(at, number, host, path)
@@ -213,14 +211,14 @@ class _Inquest:
             return None
         text = _called(host, written)
         if at in self._conflicts:
-            return Unit(at, text, Fate.SHADOWED, self._why(at), route.ingress)
+            return Unit(at, text, UnitStatus.SHADOWED, self._why(at), route.ingress)
         if route.ingress != self._key:
-            return Unit(at, text, Fate.SAME, f"Ingress {route.ingress} says the same", route.ingress)
+            return Unit(at, text, UnitStatus.SAME, f"Ingress {route.ingress} says the same", route.ingress)
         return self._served(at, text, route)
 
     def _left_out(self, rule: str, number: int, host: str, path: HTTPIngressPath) -> Unit:
         at = f"{rule}.http.paths[{number}]"
-        return Unit(at, _called(host, path), Fate.LEFT_OUT, self._why(at) or self._why(f"{rule}.host"))
+        return Unit(at, _called(host, path), UnitStatus.LEFT_OUT, self._why(at) or self._why(f"{rule}.host"))
 
     def _default_backend(self, at: str) -> Unit:
         hosts, default = self._known.hosts, self._known.default
@@ -230,40 +228,40 @@ class _Inquest:
         if mine:
             return self._served(at, f"default backend of {', '.join(mine)}", next(iter(mine.values())))
         if why := self._why(at):
-            return Unit(at, "default backend", Fate.LEFT_OUT, why)
+            return Unit(at, "default backend", UnitStatus.LEFT_OUT, why)
         senior = default.ingress if default else None
-        return Unit(at, "default backend", Fate.SHADOWED, f"that of the senior Ingress {senior} is used", senior)
+        return Unit(at, "default backend", UnitStatus.SHADOWED, f"that of the senior Ingress {senior} is used", senior)
 
     def _served(self, at: str, text: str, route: Route) -> Unit:
         if route.backend is None or route.backend not in self._known.backends:
-            return Unit(at, text, Fate.BROKEN, self._why(at))
+            return Unit(at, text, UnitStatus.BROKEN, self._why(at))
         backend, _ = self._known.backends[route.backend]
         if backend.external_name:
             why = f"endpoints are what DNS says of {backend.external_name}"
-            return Unit(at, text, Fate.SERVED, why, backend=backend.key)
+            return Unit(at, text, UnitStatus.SERVED, why, backend=backend.key)
         healthy, draining = self._endpoints[backend.key]
-        fate = Fate.SERVED if healthy else Fate.NO_ENDPOINTS
+        fate = UnitStatus.SERVED if healthy else UnitStatus.NO_ENDPOINTS
         return Unit(at, text, fate, backend=backend.key, healthy=healthy, draining=draining)
 
     def _tls(self, at: str, entry: IngressTLS) -> Iterator[Unit]:
         secret = _secret(self._known.ingress, entry, self._known.default_secret)
         hosts = entry.hosts or [rule.host for rule in self._spec.rules or () if rule.host]
         if not hosts:
-            yield Unit(at, "HTTPS", Fate.LEFT_OUT, self._why(at))
+            yield Unit(at, "HTTPS", UnitStatus.LEFT_OUT, self._why(at))
         for host in hosts:
             yield self._tls_host(at, host, secret)
 
     def _tls_host(self, at: str, host: str, secret: Key | None) -> Unit:
         text, holder = f"HTTPS of {_host(host)}", self._holders.get(host.lower())
         if holder is None:
-            return Unit(at, text, Fate.LEFT_OUT, self._why(at))
+            return Unit(at, text, UnitStatus.LEFT_OUT, self._why(at))
         if holder != secret:
             owner = self._known.tls.owners.get(host.lower())
-            return Unit(at, text, Fate.SHADOWED, f"it has the certificate of Secret {holder}", owner)
+            return Unit(at, text, UnitStatus.SHADOWED, f"it has the certificate of Secret {holder}", owner)
         verdict = self._known.verdicts.get(holder)
         last_good = "" if verdict and verdict.certificate else ", the last good one"
         expires = verdict.expires if verdict else None
-        return Unit(at, text, Fate.SERVED, f"certificate of Secret {holder}{last_good}", expires=expires)
+        return Unit(at, text, UnitStatus.SERVED, f"certificate of Secret {holder}{last_good}", expires=expires)
 
     def _why(self, at: str) -> str:
         """The problems of this place, and of those within."""

@@ -7,23 +7,11 @@ from one walk: what `xds explain` says is what the tests hold Envoy to.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from xds.explain.request import Request, malformed, normalized, without_port
-from xds.kube.references import NO_HOST
-from xds.traffic.model import PathType, Route, Termination, VirtualHost, covers, wildcard_of
-from xds.translate.tls import TlsTable
-
-
-class Traffic(Protocol):
-    """What there is to match against: a `Translator` is one."""
-
-    @property
-    def hosts(self) -> Mapping[str, VirtualHost]: ...
-    @property
-    def default(self) -> Route | None: ...
-    @property
-    def tls(self) -> TlsTable: ...
+from xds.traffic.model import NO_HOST, PathType, Route, Termination, TlsTable, VirtualHost, covers, wildcard_of
+from xds.traffic.traffic import Traffic
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from xds.explain.facts import Evidence, Witness, relevant
+from xds.explain.facts import RequestFacts, StateReader, relevant
 from xds.explain.matcher import (
     Choice,
     Comparison,
@@ -20,8 +20,7 @@ from xds.explain.matcher import (
 )
 from xds.explain.redirects import location
 from xds.explain.request import Request
-from xds.kube.objects import Key
-from xds.problems.problem import ObjectRef, Problem, shown
+from xds.problems.problem import Key, ObjectRef, Problem, shown
 from xds.snapshot.resource import Resource, ResourceType
 from xds.traffic.model import Backend, Health, Route
 from xds.translate.certificates import Verdict
@@ -38,7 +37,7 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class ExplainStep:
     """A step: what was decided, and the objects that it comes from."""
 
     stage: str
@@ -58,23 +57,23 @@ class Explanation:
     outcome: str
     location: str
     backend: Backend | None
-    passages: tuple[Passage, ...]
+    passages: tuple[ExplainStep, ...]
     problems: tuple[Problem, ...]
     resources: tuple[Resource, ...]
 
 
-def explained(witness: Witness, request: Request) -> Explanation:
+def explained(witness: StateReader, request: Request) -> Explanation:
     """What becomes of a request, where nobody changes the state meanwhile."""
     given = witness.answer(witness.look(request), request)
     return explain(witness.evidence(request, given))
 
 
-def explain(evidence: Evidence) -> Explanation:
+def explain(evidence: RequestFacts) -> Explanation:
     """Goes through all routes, endpoints and problems: for any thread."""
     given = evidence.answer
     passages = [_listener(evidence)]
     passages += [_passage(step, evidence) for step in given.steps]
-    status, last = given.status, tuple[Passage, ...]()
+    status, last = given.status, tuple[ExplainStep, ...]()
     if given.status == 200 and evidence.backend:
         healthy, last = _backend(evidence.backend, evidence)
         status = 200 if healthy else 503
@@ -89,15 +88,15 @@ def explain(evidence: Evidence) -> Explanation:
     )
 
 
-def _listener(evidence: Evidence) -> Passage:
+def _listener(evidence: RequestFacts) -> ExplainStep:
     options, https = evidence.options, evidence.request.https
     port = options.https_port if https else options.http_port
     there = any(each.type is ResourceType.LISTENER for each in evidence.resources)
     missing = "" if there else ": nothing listens, as no TLS entry has a usable certificate"
-    return Passage("listener", f"{'https' if https else 'http'} on {options.listener_address}:{port}{missing}")
+    return ExplainStep("listener", f"{'https' if https else 'http'} on {options.listener_address}:{port}{missing}")
 
 
-def _passage(step: Step, evidence: Evidence) -> Passage:
+def _passage(step: Step, evidence: RequestFacts) -> ExplainStep:
     match step:
         case Handshake():
             return _handshake(step, evidence)
@@ -109,21 +108,21 @@ def _passage(step: Step, evidence: Evidence) -> Passage:
             return _host(step, evidence)
         case PathMatch():
             return _path(step, evidence)
-    return _fallback(step) if isinstance(step, Fallback) else Passage("request", f"malformed: {step.why}")
+    return _fallback(step) if isinstance(step, Fallback) else ExplainStep("request", f"malformed: {step.why}")
 
 
-def _handshake(step: Handshake, evidence: Evidence) -> Passage:
+def _handshake(step: Handshake, evidence: RequestFacts) -> ExplainStep:
     sni = f"SNI {shown(step.sni)}" if step.sni else "no SNI"
     owner = _owner(step.pattern, evidence)
     if step.termination is None:
-        return Passage("certificate", _no_certificate(step, sni), owner)
+        return ExplainStep("certificate", _no_certificate(step, sni), owner)
     secret = ObjectRef("Secret", *step.termination.secret)
     until = _until(evidence.verdict)
     if step.choice is Choice.DEFAULT:
         text = f"{sni}: no TLS host covers it, so the default certificate, {secret}{until}"
     else:
         text = f"{sni}: TLS host {shown(step.pattern)} has the certificate of {secret}{until}"
-    return Passage("certificate", text, (secret, *owner))
+    return ExplainStep("certificate", text, (secret, *owner))
 
 
 def _no_certificate(step: Handshake, sni: str) -> str:
@@ -147,41 +146,43 @@ _REDIRECTIONS: Final = {
 }
 
 
-def _redirect(step: Redirect, evidence: Evidence) -> Passage:
+def _redirect(step: Redirect, evidence: RequestFacts) -> ExplainStep:
     text = _REDIRECTIONS[step.outcome].format(pattern=shown(step.pattern))
-    return Passage("redirect", text, _owner(step.pattern, evidence))
+    return ExplainStep("redirect", text, _owner(step.pattern, evidence))
 
 
-def _coverage(step: Coverage, evidence: Evidence) -> Passage:
+def _coverage(step: Coverage, evidence: RequestFacts) -> ExplainStep:
     owner = _owner(step.pattern, evidence)
     if step.covered:
         by = f"TLS host {shown(step.pattern)} covers it" if step.pattern else "no other certificate stands for it"
-        return Passage("authority", f"the certificate stands for Host {shown(step.host)}: {by}", owner)
+        return ExplainStep("authority", f"the certificate stands for Host {shown(step.host)}: {by}", owner)
     by = f"TLS host {shown(step.pattern)} does" if step.pattern else "no TLS host of it does"
-    return Passage("authority", f"the certificate doesn't stand for Host {shown(step.host)}; {by}", owner)
+    return ExplainStep("authority", f"the certificate doesn't stand for Host {shown(step.host)}; {by}", owner)
 
 
-def _host(step: HostMatch, evidence: Evidence) -> Passage:
+def _host(step: HostMatch, evidence: RequestFacts) -> ExplainStep:
     host = shown(step.host)
     passed = "".join(f"; {shown(each)} stands for one label and not for more" for each in step.passed_over)
     strangers = "".join(f"; Ingress {each.key} names it and isn't ours: {why}" for each, why in evidence.strangers)
     objects = _ingresses(step.virtual_host.routes) if step.virtual_host else ()
     match step.choice:
         case Choice.PRECISE:
-            return Passage("virtual host", f"{host} is named by rules", objects)
+            return ExplainStep("virtual host", f"{host} is named by rules", objects)
         case Choice.WILDCARD if step.virtual_host:
-            return Passage("virtual host", f"{host} is covered by {shown(step.virtual_host.host)}", objects)
+            return ExplainStep("virtual host", f"{host} is covered by {shown(step.virtual_host.host)}", objects)
         case Choice.DEFAULT:
             text = f"no rule names {host}, so the rules without host{passed}{strangers}"
-            return Passage("virtual host", text, objects)
+            return ExplainStep("virtual host", text, objects)
         case _:
-            return Passage("virtual host", f"no rule names {host}, and there is none without host{passed}{strangers}")
+            return ExplainStep(
+                "virtual host", f"no rule names {host}, and there is none without host{passed}{strangers}"
+            )
 
 
-def _path(step: PathMatch, evidence: Evidence) -> Passage:
+def _path(step: PathMatch, evidence: RequestFacts) -> ExplainStep:
     written = evidence.request.path.partition("?")[0]
     text = shown(step.path) if step.path == written else f"{shown(step.path)}, normalized from {shown(written)}"
-    return Passage("path", text, (), tuple(_tried(trial, step.path) for trial in step.trials))
+    return ExplainStep("path", text, (), tuple(_tried(trial, step.path) for trial in step.trials))
 
 
 _COMPARISONS: Final = {
@@ -201,29 +202,29 @@ def _tried(trial: Trial, path: str) -> Tried:
     return Tried(trial.route, trial.comparison is Comparison.TAKEN, f"{why} exactly" if exact else why)
 
 
-def _fallback(step: Fallback) -> Passage:
+def _fallback(step: Fallback) -> ExplainStep:
     if step.route is None:
-        return Passage("default backend", "no route matches, and no Ingress has a usable default backend")
+        return ExplainStep("default backend", "no route matches, and no Ingress has a usable default backend")
     whose = "of the host's senior Ingress that has one" if step.of_host else "of the senior Ingress that has one"
     objects = (ObjectRef("Ingress", *step.route.ingress), ObjectRef("Service", *step.route.service))
-    return Passage("default backend", f"no route matches, so the default backend {whose}", objects)
+    return ExplainStep("default backend", f"no route matches, so the default backend {whose}", objects)
 
 
-def _backend(backend: Backend, evidence: Evidence) -> tuple[bool, tuple[Passage, ...]]:
+def _backend(backend: Backend, evidence: RequestFacts) -> tuple[bool, tuple[ExplainStep, ...]]:
     """Whether an endpoint would answer, as far as is known, and the last steps."""
     key = backend.key
     service = ObjectRef("Service", *key.service_key)
-    cluster = Passage("cluster", f"{key}, by {_PROTOCOLS[backend.protocol.value]}", (service,))
+    cluster = ExplainStep("cluster", f"{key}, by {_PROTOCOLS[backend.protocol.value]}", (service,))
     if backend.external_name:
-        return True, (cluster, Passage("endpoints", f"what DNS says of {backend.external_name}", (service,)))
+        return True, (cluster, ExplainStep("endpoints", f"what DNS says of {backend.external_name}", (service,)))
     found = [endpoint for zone in localities(backend, evidence.slices) for endpoint in zone.endpoints]
     healthy = sum(endpoint.health is Health.HEALTHY for endpoint in found)
     slices = tuple(each.ref for each in evidence.slices)
     counted = f"{healthy} healthy, {len(found) - healthy} draining"
-    return healthy > 0, (cluster, Passage("endpoints", counted if found else _no_endpoints(evidence), slices))
+    return healthy > 0, (cluster, ExplainStep("endpoints", counted if found else _no_endpoints(evidence), slices))
 
 
-def _no_endpoints(evidence: Evidence) -> str:
+def _no_endpoints(evidence: RequestFacts) -> str:
     if not evidence.slices:
         return "none: the Service has no EndpointSlice; do its Pods exist, and does its selector match them?"
     return "none is ready, or none has the Service's port"
@@ -232,7 +233,7 @@ def _no_endpoints(evidence: Evidence) -> str:
 _PROTOCOLS: Final = {"http1": "HTTP/1.1", "h2c": "HTTP/2", "https": "TLS"}
 
 
-def _outcome(status: int, evidence: Evidence) -> str:
+def _outcome(status: int, evidence: RequestFacts) -> str:
     route = evidence.answer.route
     match status:
         case 0:
@@ -252,7 +253,7 @@ def _outcome(status: int, evidence: Evidence) -> str:
     }[status]
 
 
-def _owner(pattern: str, evidence: Evidence) -> tuple[ObjectRef, ...]:
+def _owner(pattern: str, evidence: RequestFacts) -> tuple[ObjectRef, ...]:
     owner: Key | None = evidence.owners.get(pattern)
     return (ObjectRef("Ingress", *owner),) if owner else ()
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from xds.kube.objects import Key, KubeObject
-from xds.problems.problem import Problem
+from xds.kube.objects import KubeObject
+from xds.problems.problem import Key, Problem
 
 
 @dataclass(frozen=True, slots=True)

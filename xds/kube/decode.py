@@ -13,8 +13,8 @@ from typing import Any, NoReturn, TypeAlias
 
 import msgspec
 
-from xds.kube.objects import EndpointSlice, Ingress, IngressClass, Key, KubeObject, Secret, Service
-from xds.problems.problem import ObjectRef, Problem, shown
+from xds.kube.objects import EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
+from xds.problems.problem import Key, ObjectRef, Problem, shown
 
 NOT_AN_OBJECT = ObjectRef("File", "", "")
 """Stands for the file in a problem of a document that names no object; who knows the file puts it in."""

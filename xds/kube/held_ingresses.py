@@ -4,14 +4,13 @@ from collections import Counter
 from collections.abc import Set
 from typing import Final
 
-from xds.kube.objects import Key
-from xds.problems.problem import ObjectRef, Problem
+from xds.problems.problem import Key, ObjectRef, Problem
 
 HELD: Final = "WithdrawalHeld"
 """The reason of the problem of a class that has turned some away."""
 
 
-class TurnedAway:
+class HeldIngresses:
     """Holds them by name, each with the name of the class."""
 
     def __init__(self) -> None:

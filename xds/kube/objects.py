@@ -7,21 +7,11 @@ Source: https://kubernetes.io/docs/reference/kubernetes-api/
 """
 
 from datetime import datetime
-from typing import Annotated, ClassVar, NamedTuple, TypeAlias
+from typing import Annotated, ClassVar, TypeAlias
 
 from msgspec import Meta, Struct, field
 
-from xds.problems.problem import ObjectRef
-
-
-class Key(NamedTuple):
-    """Names an object within its kind. `namespace` is empty for cluster-scoped kinds."""
-
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+from xds.problems.problem import Key, ObjectRef
 
 
 class Part(Struct, frozen=True, rename="camel"):

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from xds.kube.change import Applied, Batch, Change, Deleted, Listed
-from xds.kube.objects import EndpointSlice, Key, Service
+from xds.kube.objects import EndpointSlice, Service
+from xds.problems.problem import Key
 
 Name: TypeAlias = tuple[type, Any]
 """Of what a change is about: two of the same name replace each other. Of an object, its kind and key."""
@@ -14,7 +15,7 @@ ServiceOf: TypeAlias = Callable[[Key], Key | None]
 """Whose endpoints the EndpointSlice of a name holds, as far as is known."""
 
 
-class Lane:
+class ChangeQueue:
     """A queue of changes. `read_at` is when the oldest was read, in seconds of the batches' clock."""
 
     def __init__(self) -> None:
@@ -38,7 +39,7 @@ class Lane:
         return self._changes.popitem(last=False)[1]
 
 
-class Waiting:
+class PendingChanges:
     """Two lanes: `endpoints` may overtake `routing`.
 
     EndpointSlices that were read together with a change of their own Service go with it: routing that is made of one
@@ -46,8 +47,8 @@ class Waiting:
     """
 
     def __init__(self, service_of: ServiceOf) -> None:
-        self.endpoints = Lane()
-        self.routing = Lane()
+        self.endpoints = ChangeQueue()
+        self.routing = ChangeQueue()
         self._service_of = service_of
 
     def __bool__(self) -> bool:

@@ -2,12 +2,10 @@
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from xds.kube.objects import Ingress, IngressBackend, IngressRule, Key
-
-NO_HOST: Final = ""
-"""Stands for "no host" wherever hosts are keys: the rules that apply to every host that no rule names."""
+from xds.kube.objects import Ingress, IngressBackend, IngressRule
+from xds.problems.problem import Key
 
 _K = TypeVar("_K", bound=Hashable)
 
@@ -57,7 +55,7 @@ def _tls(ingress: Ingress) -> tuple[Hashable, ...]:
 def _by_host(rules: Iterable[IngressRule]) -> Mapping[str, tuple[int, ...]]:
     places: dict[str, tuple[int, ...]] = {}
     for index, rule in enumerate(rules):
-        host = (rule.host or NO_HOST).lower()
+        host = (rule.host or "").lower()
         places[host] = (*places.get(host, ()), index)
     return places
 

@@ -6,20 +6,10 @@ from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from xds.kube.change import Applied, Change, Deleted, Listed, Reported
-from xds.kube.held_ingresses import TurnedAway
-from xds.kube.objects import (
-    KINDS,
-    EndpointSlice,
-    Ingress,
-    IngressClass,
-    IngressRule,
-    Key,
-    KubeObject,
-    Secret,
-    Service,
-)
+from xds.kube.held_ingresses import HeldIngresses
+from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, IngressRule, KubeObject, Secret, Service
 from xds.kube.references import Index, ReferenceIndex, references
-from xds.problems.problem import ObjectRef, Problem, shown
+from xds.problems.problem import Key, ObjectRef, Problem, shown
 
 CONTROLLER: Final = "xds-ingress.dev/controller"
 """`spec.controller` of the IngressClasses that are ours."""
@@ -52,9 +42,9 @@ class Stale:
 
     @classmethod
     def union(cls, stales: Iterable["Stale"]) -> "Stale":
-        stales = [stale for stale in stales if stale is not FRESH]
+        stales = [stale for stale in stales if stale is not NOTHING_STALE]
         if len(stales) < 2:
-            return stales[0] if stales else FRESH
+            return stales[0] if stales else NOTHING_STALE
         return cls(
             hosts=frozenset[str]().union(*(stale.hosts for stale in stales)),
             ingresses=frozenset[Key]().union(*(stale.ingresses for stale in stales)),
@@ -67,12 +57,12 @@ class Stale:
         )
 
 
-FRESH: Final = Stale()
+NOTHING_STALE: Final = Stale()
 """Nothing became stale."""
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class ClassClaim:
     """Whether an Ingress is ours, and why: what could follow "for". `held`: it isn't, and is served on."""
 
     ours: bool
@@ -117,7 +107,7 @@ class KubeState:
         self._slices: Index[Key] = Index()
         self._ours = ReferenceIndex()
         self._unsettled: set[Key] = set()
-        self._turned = TurnedAway()
+        self._turned = HeldIngresses()
         self._held: tuple[Problem, ...] = ()
         self._reported: tuple[Problem, ...] = ()
 
@@ -262,7 +252,7 @@ class KubeState:
             self._unsettled.add(key)
         touched = self._ours.replace(key, after)
         if not touched:
-            return FRESH
+            return NOTHING_STALE
         return Stale(
             hosts=frozenset[str]().union(*(refs.hosts for refs in touched)),
             ingresses=frozenset((key,)),
@@ -274,7 +264,7 @@ class KubeState:
         for ingress in self._each(Ingress, list(self._objects[Ingress])):
             self._turn(ingress, changed, gone=gone)
             counts = self._counts(ingress)
-            yield self._ingress_changed(ingress.key) if counts != (ingress.key in self._ours) else FRESH
+            yield self._ingress_changed(ingress.key) if counts != (ingress.key in self._ours) else NOTHING_STALE
 
     def _turn(self, ingress: Ingress, by: Key, *, gone: bool) -> None:
         """Take note of what the class that changed, or is gone, says of the Ingress."""
@@ -302,7 +292,7 @@ class KubeState:
     def _service_changed(self, key: Key) -> Stale:
         users = self._ours.by_service[key]
         if not users:
-            return FRESH
+            return NOTHING_STALE
         return Stale(
             hosts=self._ours.hosts_of(users),
             ingresses=frozenset(users),
@@ -312,7 +302,7 @@ class KubeState:
 
     def _secret_changed(self, key: Key) -> Stale:
         if not self._ours.by_secret[key] and key != self._default_tls_secret:
-            return FRESH
+            return NOTHING_STALE
         return Stale(secrets=frozenset((key,)), tls=True)
 
     def _slice_changed(self, key: Key, old: KubeObject | None, new: KubeObject | None) -> Stale:
@@ -323,9 +313,9 @@ class KubeState:
         if isinstance(new, EndpointSlice) and new.service:
             self._slices.add(new.service, key)
             touched.add(new.service)
-        return Stale(endpoints=frozenset(touched)) if touched else FRESH
+        return Stale(endpoints=frozenset(touched)) if touched else NOTHING_STALE
 
-    def claim(self, ingress: Ingress) -> Claim:
+    def claim(self, ingress: Ingress) -> ClassClaim:
         """Whether the Ingress is for this controller, and why.
 
         Source: https://kubernetes.io/docs/concepts/services-networking/ingress/#ingress-class
@@ -335,7 +325,7 @@ class KubeState:
             return found
         return replace(found, why=f"{found.why}; it is served on, since its withdrawal is held", held=True)
 
-    def _claim(self, ingress: Ingress) -> Claim:
+    def _claim(self, ingress: Ingress) -> ClassClaim:
         name = _class_named_by(ingress)
         classes = self._objects[IngressClass]
         if not name:
@@ -343,17 +333,17 @@ class KubeState:
         named = classes.get(Key("", name))
         if isinstance(named, IngressClass):
             ours = _is_controlled_by_us(named)
-            return Claim(ours, f"its class {shown(name)} has the controller {shown(named.spec.controller)}")
+            return ClassClaim(ours, f"its class {shown(name)} has the controller {shown(named.spec.controller)}")
         ours = name == self._ingress_class
         there = f"its class is {shown(name)}, there is no IngressClass of that name"
-        return Claim(ours, there if ours else f"{there}, and ours is {shown(self._ingress_class)}")
+        return ClassClaim(ours, there if ours else f"{there}, and ours is {shown(self._ingress_class)}")
 
-    def _claim_of_classless(self, classes: Collection[KubeObject]) -> Claim:
+    def _claim_of_classless(self, classes: Collection[KubeObject]) -> ClassClaim:
         if not classes:
             known = "it has no class, and there is no IngressClass"
-            return Claim(self._claim_classless, known)
+            return ClassClaim(self._claim_classless, known)
         ours = any(_is_controlled_by_us(each) and _is_default(each) for each in classes)
-        return Claim(ours, f"it has no class, and the default IngressClass is {'' if ours else 'not '}ours")
+        return ClassClaim(ours, f"it has no class, and the default IngressClass is {'' if ours else 'not '}ours")
 
 
 def _class_named_by(ingress: KubeObject | None) -> str | None:

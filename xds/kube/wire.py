@@ -14,8 +14,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from xds.kube.decode import decode, is_name
-from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, Key, KubeObject, Metadata, Secret, Service
-from xds.problems.problem import ObjectRef, Problem
+from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, KubeObject, Metadata, Secret, Service
+from xds.problems.problem import Key, ObjectRef, Problem
 
 INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
 

@@ -1,6 +1,17 @@
 """Bad input as a value: made in the pure stages, shown by the edges."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Key(NamedTuple):
+    """Names an object within its kind. `namespace` is empty for cluster-scoped kinds."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -9,14 +9,14 @@ from xds.problems.problem import ObjectRef, Problem
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class ProblemDelta:
     """The problems that came up since one last asked, and those that are solved."""
 
     appeared: tuple[Problem, ...]
     solved: tuple[Problem, ...]
 
 
-class Ledger:
+class ProblemRegistry:
     """Holds the problems by the unit of translation that found them. Several units may find the same one."""
 
     def __init__(self) -> None:
@@ -61,8 +61,8 @@ class Ledger:
         for problem in before - after:
             self._lost(problem)
 
-    def take_news(self) -> News:
-        news = News(tuple(self._appeared), tuple(self._solved))
+    def take_news(self) -> ProblemDelta:
+        news = ProblemDelta(tuple(self._appeared), tuple(self._solved))
         self._appeared.clear()
         self._solved.clear()
         return news

@@ -16,7 +16,7 @@ BEFORE: Final = 0
 VANISHED_LIMIT: Final = 1000
 """Names remembered of what vanished without a word: what returns after that is sent, even if the proxy has it."""
 
-Single: TypeAlias = tuple[str, int, int]
+SharedChange: TypeAlias = tuple[str, int, int]
 """One change and nothing else: equal for all streams that are to be told of it and have the same object as base."""
 
 _is_none = partial(is_, None)  # `None in values` asks each resource whether it is equal
@@ -31,7 +31,7 @@ class Removal:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class Update:
     """What of a backlog goes into the next response.
 
     `added` are the names which the proxy didn't have; `kept` what the store no longer has but the proxy must keep;
@@ -114,7 +114,7 @@ class Backlog:
         return oldest(self.since, self._doubt)
 
     @property
-    def single(self) -> Single | None:
+    def single(self) -> SharedChange | None:
         """What is to be told, if it is one change."""
         if len(self._since) != 1 or len(self.upserts) != 1 or self.asked or self.everything or self.before is not None:
             return None
@@ -236,7 +236,7 @@ class Backlog:
             self.everything or self.asked or (free and self.upserts) or any(name not in held for name in self.removals)
         )
 
-    def take(self, *, free: bool, held: Set[str], whole: bool) -> Taken:
+    def take(self, *, free: bool, held: Set[str], whole: bool) -> Update:
         """Take out what goes into the next response. `whole`: it holds the full set, so nothing can stay behind but
         the removals that are held, and those it must repeat.
         """
@@ -250,7 +250,7 @@ class Backlog:
         if any(map(_is_none, upserts.values())):
             added = added.union(name for name, base in upserts.items() if base is None)
         names = asked.union(upserts, released) if upserts or released else asked
-        return Taken(names, everything, added, tuple(kept.values()), since, oldest(since, doubt), bases, before)
+        return Update(names, everything, added, tuple(kept.values()), since, oldest(since, doubt), bases, before)
 
     def _take_upserts(self, *, all_: bool) -> dict[str, Resource | None]:
         if all_:

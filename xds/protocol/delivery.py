@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from xds.protocol.rejection.last_good import Verdicts
-from xds.protocol.type_stream import Watch
+from xds.protocol.rejection.last_good import LastGood
+from xds.protocol.type_stream import TypeStream
 from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.view import View
 
 
-class Standing(StrEnum):
+class DeliveryState(StrEnum):
     """What the proxy has of a resource."""
 
     CURRENT = "current"
@@ -26,18 +26,18 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Lack:
+class OutOfSync:
     """A resource that a proxy has not as it is in the snapshot; `message` is what it said to a rejection."""
 
     type: ResourceType
     name: str
-    standing: Standing
+    standing: DeliveryState
     message: str = ""
 
 
 def lacks(
-    watches: Mapping[ResourceType, Watch], resources: Iterable[Resource], verdicts: Verdicts, view: View
-) -> Iterator[Lack]:
+    watches: Mapping[ResourceType, TypeStream], resources: Iterable[Resource], verdicts: LastGood, view: View
+) -> Iterator[OutOfSync]:
     """Which of these resources of the snapshot the proxy with these watches has not, and why.
 
     `view` is how it sees the snapshot: a RouteConfiguration may stand for a virtual host in it.
@@ -47,23 +47,23 @@ def lacks(
         held = view.holder(resource)
         watch = watches.get(held.type)
         found = standing(watch, held.name)
-        if found is not Standing.NOT_ASKED and resource.name in verdicts.refused(resource.type):
-            found = Standing.REJECTED
-        if found is not Standing.CURRENT and held not in told:
+        if found is not DeliveryState.NOT_ASKED and resource.name in verdicts.refused(resource.type):
+            found = DeliveryState.REJECTED
+        if found is not DeliveryState.CURRENT and held not in told:
             told.add(held)
-            refused = watch.rejection if watch and found is Standing.REJECTED else None
-            yield Lack(held.type, held.name, found, refused.message if refused else "")
+            refused = watch.rejection if watch and found is DeliveryState.REJECTED else None
+            yield OutOfSync(held.type, held.name, found, refused.message if refused else "")
 
 
-def standing(watch: Watch | None, name: str) -> Standing:
+def standing(watch: TypeStream | None, name: str) -> DeliveryState:
     """What a proxy has of a resource that exists. `watch` is that of its type; None: the proxy never asked for one."""
     if watch is None or not watch.subscription.covers(name):
-        return Standing.NOT_ASKED
+        return DeliveryState.NOT_ASKED
     if name in watch.refusals:
-        return Standing.REJECTED
+        return DeliveryState.REJECTED
     backlog = watch.backlog
     if backlog.everything or name in backlog.asked or name in backlog.upserts or name in watch.trials:
-        return Standing.WAITING
+        return DeliveryState.WAITING
     if watch.flight and (watch.flight.news.everything or name in watch.flight.news.names):
-        return Standing.IN_FLIGHT
-    return Standing.CURRENT
+        return DeliveryState.IN_FLIGHT
+    return DeliveryState.CURRENT

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from xds.protocol.events import Event
 from xds.protocol.messages import Variant
-from xds.protocol.rejection.last_good import Verdicts
-from xds.protocol.responses import Composer
-from xds.protocol.resume import Brought
+from xds.protocol.rejection.last_good import LastGood
+from xds.protocol.responses import ResponseCache
+from xds.protocol.resume import ResumedVersions
 from xds.protocol.subscription import NameSets
 from xds.snapshot.store import ChangesByType, Revision, Store
 from xds.snapshot.view import Inline, InlinedView, View
@@ -23,20 +23,20 @@ class Fleet:
     """
 
     def __init__(self, wanted: Store, inline: Inline, *, vhds: bool) -> None:
-        self.verdicts = Verdicts(wanted)
+        self.verdicts = LastGood(wanted)
         store = self.verdicts.served
         self.names = NameSets()
-        self.brought = Brought()
-        inlined = Composer(InlinedView(store, inline))
+        self.brought = ResumedVersions()
+        inlined = ResponseCache(InlinedView(store, inline))
         # There is no VHDS in the state of the world.
-        self._composers = {Variant.SOTW: inlined, Variant.DELTA: Composer(View(store)) if vhds else inlined}
+        self._composers = {Variant.SOTW: inlined, Variant.DELTA: ResponseCache(View(store)) if vhds else inlined}
 
     @property
     def unfinished(self) -> bool:
         """Whether the rest of a change will follow: of the types other than endpoints nothing is told until then."""
         return self.verdicts.served.unfinished
 
-    def composer(self, variant: Variant) -> Composer:
+    def composer(self, variant: Variant) -> ResponseCache:
         """Makes the responses for a stream, of the snapshot as that sees it."""
         return self._composers[variant]
 

@@ -2,20 +2,20 @@
 
 from dataclasses import dataclass
 
-from xds.protocol.backlog import Taken
+from xds.protocol.backlog import Update
 from xds.protocol.events import Acknowledged
 from xds.protocol.messages import Response
 from xds.snapshot.resource import Resource
 
 
 @dataclass(frozen=True, slots=True)
-class Flight:
+class InFlight:
     """A response that the proxy has not answered yet, what was news in it, and the event when the proxy takes it. One
     object for all streams that were to be told of the same.
     """
 
     response: Response
-    news: Taken
+    news: Update
     acknowledged: Acknowledged
 
     @property

@@ -12,7 +12,7 @@ from math import inf
 from typing import Final
 
 from xds.protocol.backlog import Removal
-from xds.protocol.type_stream import Watch
+from xds.protocol.type_stream import TypeStream
 from xds.snapshot.resource import ResourceType
 
 WARMING_GRACE: Final = 2.0
@@ -39,7 +39,7 @@ ROUTING: Final = (ResourceType.LISTENER, ResourceType.ROUTES, ResourceType.VIRTU
 
 _NOTHING: Final[Set[str]] = frozenset()
 
-Watches = Mapping[ResourceType, Watch]
+Watches = Mapping[ResourceType, TypeStream]
 
 
 class Warming:
@@ -109,7 +109,7 @@ def kept_waiting(watches: Watches) -> float:
     return min((since for since in waiting if since is not None), default=inf)
 
 
-def held_removals(watch: Watch, watches: Watches, *, free: bool) -> Set[str]:
+def held_removals(watch: TypeStream, watches: Watches, *, free: bool) -> Set[str]:
     """The names among the removals that must wait."""
     removals = watch.backlog.removals
     if not removals:
@@ -143,7 +143,7 @@ def _since(revision: float, removals: Mapping[str, Removal]) -> Set[str]:
     return frozenset(name for name, removal in removals.items() if removal.revision >= revision)
 
 
-def _unremoved_clusters(clusters: Watch | None) -> Set[str]:
+def _unremoved_clusters(clusters: TypeStream | None) -> Set[str]:
     """The clusters that the store has no more, and the proxy still has, or has not said that it dropped."""
     if clusters is None:
         return _NOTHING

@@ -5,14 +5,14 @@ from weakref import WeakValueDictionary
 
 from xds.protocol.backlog import BEFORE
 from xds.protocol.subscription import Demand, Subscription
-from xds.protocol.type_stream import Watch
+from xds.protocol.type_stream import TypeStream
 from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.view import View
 
-Known = Mapping[str, str]
+ObjectTracker = Mapping[str, str]
 
 
-class Brought:
+class ResumedVersions:
     """What proxies have from other streams, of which only the version is known: one object for all that bring the same.
 
     It holds them weakly: one goes with the last stream that is behind it.
@@ -21,7 +21,7 @@ class Brought:
     def __init__(self) -> None:
         self._resources: WeakValueDictionary[tuple[ResourceType, str, str], Resource] = WeakValueDictionary()
 
-    def resume(self, watch: Watch, demand: Demand, known: Known, view: View, withdrawn: Set[str]) -> None:
+    def resume(self, watch: TypeStream, demand: Demand, known: ObjectTracker, view: View, withdrawn: Set[str]) -> None:
         """Ask for what the proxy doesn't have; note as changed what it has in another version, or has no more reason to
         have. What is right is not sent again, and what was `withdrawn` since others refused it costs the proxy nothing.
 
@@ -53,6 +53,6 @@ class Brought:
         return known
 
 
-def _wrong(known: Known, current: Mapping[str, Resource]) -> list[str]:
+def _wrong(known: ObjectTracker, current: Mapping[str, Resource]) -> list[str]:
     """Most are right, of the thousands that each of a thousand proxies brings."""
     return [name for name, version in known.items() if (now := current.get(name)) is None or now.version != version]

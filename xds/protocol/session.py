@@ -5,12 +5,12 @@ from dataclasses import replace
 from math import inf, isfinite
 from typing import Final, TypeAlias
 
-from xds.protocol.backlog import Taken, oldest
-from xds.protocol.delivery import Lack, lacks
+from xds.protocol.backlog import Update, oldest
+from xds.protocol.delivery import OutOfSync, lacks
 from xds.protocol.errors import ErrorCode, ProtocolError
 from xds.protocol.events import Event, Resumed, Unserved
 from xds.protocol.fleet import Fleet
-from xds.protocol.in_flight import Flight
+from xds.protocol.in_flight import InFlight
 from xds.protocol.messages import DeltaRequest, Node, Request, Response, SotwRequest, Variant
 from xds.protocol.ordering import (
     PATIENCE,
@@ -24,9 +24,9 @@ from xds.protocol.ordering import (
     send_order,
     updates_are_free,
 )
-from xds.protocol.status import Pulse, Status
+from xds.protocol.status import Status, StreamHealth
 from xds.protocol.subscription import Demand, Subscription, after_delta, after_sotw, check_count
-from xds.protocol.type_stream import Watch
+from xds.protocol.type_stream import TypeStream
 from xds.protocol.virtual_hosts import VirtualHosts
 from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import ResourceKey, Revision
@@ -83,9 +83,9 @@ class Session:
         self.variant = variant
         self._since = now
         self.node: Node | None = None
-        self._watches: dict[ResourceType, Watch] = {}
+        self._watches: dict[ResourceType, TypeStream] = {}
         # All others have nothing to say and nothing unanswered, and need not be asked.
-        self._open: dict[ResourceType, Watch] = {}
+        self._open: dict[ResourceType, TypeStream] = {}
         self.resubscribed = False
         self._virtual_hosts = VirtualHosts(self._view, self._watches, self._names)
         self._warming = Warming()
@@ -117,16 +117,16 @@ class Session:
         types = tuple(self._watches[type_].status() for type_ in ResourceType if type_ in self._watches)
         return Status(self.variant, self.node, self._since, types, tuple(self._unserved))
 
-    def pulse(self) -> Pulse:
+    def pulse(self) -> StreamHealth:
         unanswered = tuple((type_, watch.sent_at) for type_, watch in self._open.items() if watch.flight)
-        return Pulse(self.node, self._since, self._watches.keys(), unanswered)
+        return StreamHealth(self.node, self._since, self._watches.keys(), unanswered)
 
     def refused(self) -> Iterator[ResourceKey]:
         """The resources that this proxy refused, and that didn't change since."""
         for type_, watch in self._watches.items():
             yield from ((type_, name) for name in watch.refused)
 
-    def lacks(self, resources: Iterable[Resource]) -> tuple[Lack, ...]:
+    def lacks(self, resources: Iterable[Resource]) -> tuple[OutOfSync, ...]:
         """Which of these resources of the snapshot the proxy doesn't have, and why."""
         return tuple(lacks(self._watches, resources, self._verdicts, self._view))
 
@@ -155,7 +155,7 @@ class Session:
             return self._not_served(request.type_url)
         watch = self._watches.get(type_)
         if watch is None:
-            return self._first(Watch(type_, self.variant), request, now)
+            return self._first(TypeStream(type_, self.variant), request, now)
         # "The management server should not send a DiscoveryResponse for any DiscoveryRequest that has a stale nonce",
         # but in delta "must honor changes to the subscription state even if the nonce is stale".
         if isinstance(request, SotwRequest) and watch.is_stale(request.nonce):
@@ -261,7 +261,7 @@ class Session:
         clusters = self._watches.get(ResourceType.CLUSTER)
         return self._resuming_until if clusters and clusters.backlog.removals else None
 
-    def _first(self, watch: Watch, request: Request, now: float) -> list[Event]:
+    def _first(self, watch: TypeStream, request: Request, now: float) -> list[Event]:
         """The first request of a type; a nonce in it is another stream's."""
         demand = self._demand(watch.subscription, request)
         known = request.initial_resource_versions if isinstance(request, DeltaRequest) else {}
@@ -284,7 +284,7 @@ class Session:
         watch.ask(demand)
         return []
 
-    def _answered(self, watch: Watch, request: Request, now: float) -> list[Event]:
+    def _answered(self, watch: TypeStream, request: Request, now: float) -> list[Event]:
         """An answer bears the nonce of what is in flight; without one, a request only changes the subscription."""
         if watch.flight is None or request.nonce != watch.flight.response.nonce:
             return []
@@ -300,7 +300,7 @@ class Session:
             self._warming.acknowledged(now)
         return [watch.acknowledge(now)]
 
-    def _resubscribe(self, watch: Watch, request: Request) -> None:
+    def _resubscribe(self, watch: TypeStream, request: Request) -> None:
         demand = self._demand(watch.subscription, request)
         if demand.everything and watch.flight:
             # What is in flight will be the proxy's, whether or not it was asked for when it was removed.
@@ -326,7 +326,7 @@ class Session:
         check_count(len(demand.subscription.names), request.type_url)
         return self._virtual_hosts.limit(demand) if request.type_url == ResourceType.VIRTUAL_HOST else demand
 
-    def _send(self, watch: Watch, now: float) -> Flight | None:
+    def _send(self, watch: TypeStream, now: float) -> InFlight | None:
         type_ = watch.type
         if type_ is ResourceType.CLUSTER and self._end_of_resuming() is not None:
             return None
@@ -351,7 +351,7 @@ class Session:
             return False
         return updates_are_free(type_, self._watches, self._warming) or self._is_out_of_patience(now)
 
-    def _clusters_sent(self, news: Taken) -> None:
+    def _clusters_sent(self, news: Update) -> None:
         """A cluster that is new or changed warms until its endpoints are sent, and Envoy doesn't ask for what it has.
 
         "Warming of Cluster is completed only when a new ClusterLoadAssignment response is supplied by management
@@ -371,12 +371,12 @@ class Session:
         elif self._untold is not None:
             self._untold = (self._untold | news.names) & clusters.keys()
 
-    def _routable(self, news: Taken) -> Set[str]:
+    def _routable(self, news: Update) -> Set[str]:
         """The new clusters that a route could name too early. Before a listener or a route is asked for, none does."""
         routing = ResourceType.LISTENER in self._watches or ResourceType.ROUTES in self._watches
         return self._view.resources(ResourceType.CLUSTER).keys() if news.everything and routing else news.added
 
-    def _resend_untold(self, endpoints: Watch) -> None:
+    def _resend_untold(self, endpoints: TypeStream) -> None:
         """Clusters were sent before the first request for endpoints: it may say that it has them, and they are right,
         but the clusters wait for them.
         """
@@ -384,7 +384,7 @@ class Session:
         self._send_endpoints(endpoints, clusters if self._untold is None else self._untold)
         self._untold = set()
 
-    def _send_endpoints(self, watch: Watch, clusters: Set[str]) -> None:
+    def _send_endpoints(self, watch: TypeStream, clusters: Set[str]) -> None:
         """Send the endpoints of these clusters again, as far as they are asked for."""
         existing = self._view.resources(ResourceType.ENDPOINTS)
         again = frozenset(name for name in clusters if name in existing and watch.subscription.covers(name))

@@ -8,7 +8,7 @@ from xds.snapshot.resource import ResourceType
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
+class VersionStamp:
     """A version, and when it was sent or acknowledged, in seconds of the caller's clock."""
 
     version: str
@@ -37,8 +37,8 @@ class TypeStatus:
     type: ResourceType
     subscribed: int
     wildcard: bool
-    sent: Stamp | None
-    acknowledged: Stamp | None
+    sent: VersionStamp | None
+    acknowledged: VersionStamp | None
     rejected: Rejection | None
     rejecting: int
     in_flight: bool
@@ -52,7 +52,7 @@ class TypeStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Pulse:
+class StreamHealth:
     """Whether one stream gets on: the types that were `asked` for, and of those whose last response is `unanswered`,
     when it was sent. `node` is None before its first request.
     """

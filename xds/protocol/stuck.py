@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from xds.protocol.status import Pulse
+from xds.protocol.status import StreamHealth
 from xds.snapshot.resource import ResourceType
 
 PATIENCE: Final = 30.0
@@ -49,7 +49,7 @@ class Stuck:
     since: float
 
 
-class Attendance:
+class StreamHistory:
     """What streams of one node tell together. Streams may share a node id; then they are taken for one proxy."""
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class Attendance:
         self._ended[node] = ends
         _bound(self._ended)
 
-    def stuck(self, pulse: Pulse, now: float) -> tuple[Stuck, ...]:
+    def stuck(self, pulse: StreamHealth, now: float) -> tuple[Stuck, ...]:
         """All that keeps this stream's proxy from getting on."""
         node = pulse.node
         if node is None:
@@ -76,7 +76,7 @@ class Attendance:
             found.append(Stuck(Reason.FLAPPING, None, ends[0]))
         return tuple(found)
 
-    def may_be_cured(self, pulse: Pulse, stuck: Iterable[Stuck], now: float) -> bool:
+    def may_be_cured(self, pulse: StreamHealth, stuck: Iterable[Stuck], now: float) -> bool:
         """Whether to end the stream, since a new one may do better: once, until one of that node has done well."""
         if pulse.node is None:
             return False
@@ -92,13 +92,13 @@ class Attendance:
         return False
 
 
-def _not_asked(pulse: Pulse, user_agent: str, now: float) -> Iterable[Stuck]:
+def _not_asked(pulse: StreamHealth, user_agent: str, now: float) -> Iterable[Stuck]:
     """Other clients than Envoy may want nothing but, say, endpoints."""
     if user_agent.startswith("envoy") and now - pulse.since > PATIENCE:
         yield from (Stuck(Reason.NOT_ASKED, type_, pulse.since) for type_ in NEEDED if type_ not in pulse.asked)
 
 
-def _silent(pulse: Pulse, now: float) -> Iterable[Stuck]:
+def _silent(pulse: StreamHealth, now: float) -> Iterable[Stuck]:
     for type_, sent_at in pulse.unanswered:
         if now - sent_at > PATIENCE:
             yield Stuck(Reason.SILENT, type_, sent_at)

@@ -5,14 +5,14 @@ from dataclasses import replace
 from math import inf
 from typing import Final
 
-from xds.protocol.backlog import BEFORE, Backlog, Single, Taken, oldest
+from xds.protocol.backlog import BEFORE, Backlog, SharedChange, Update, oldest
 from xds.protocol.events import Acknowledged, Rejected
-from xds.protocol.in_flight import Flight
+from xds.protocol.in_flight import InFlight
 from xds.protocol.messages import Variant
-from xds.protocol.rejection.bisection import Trials
-from xds.protocol.rejection.nack import NAMED, TRUNCATED, Refusal, named, unknown, without_keys
-from xds.protocol.responses import Composer, Selection
-from xds.protocol.status import Rejection, Stamp, TypeStatus
+from xds.protocol.rejection.bisection import Bisection
+from xds.protocol.rejection.nack import NAMED, TRUNCATED, RejectedResource, named, unknown, without_keys
+from xds.protocol.responses import ResponseCache, ResponseContent
+from xds.protocol.status import Rejection, TypeStatus, VersionStamp
 from xds.protocol.subscription import Demand, Subscription, unasked
 from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import ResourceChange, Revision
@@ -27,7 +27,7 @@ MESSAGE_LIMIT: Final = 4096
 """Characters kept of the words of a rejection: they may quote whole resources."""
 
 
-class Watch:
+class TypeStream:
     """The state of one type on one stream. It decides what a response holds, not when it may go."""
 
     __slots__ = (
@@ -51,9 +51,9 @@ class Watch:
         self.sends_full_set = variant is Variant.SOTW and type_ in FULL_SET
         self.subscription: Subscription = unasked(type_)
         self.backlog = Backlog(removable=variant is Variant.DELTA or self.sends_full_set)
-        self.flight: Flight | None = None
-        self.refusals: dict[str, Refusal] = {}
-        self.trials = Trials()
+        self.flight: InFlight | None = None
+        self.refusals: dict[str, RejectedResource] = {}
+        self.trials = Bisection()
         self._nonce = 0
         self._sent: tuple[str, float] | None = None  # a Stamp once somebody looks
         self._acknowledged: tuple[str, float] | None = None
@@ -137,7 +137,7 @@ class Watch:
 
     def spare(self, name: str, base: Resource) -> None:
         """The proxy brought this, and what replaced it was refused by others: it keeps what it has."""
-        self.refusals[name] = Refusal(None, base, apart=True)
+        self.refusals[name] = RejectedResource(None, base, apart=True)
 
     def ask(self, demand: Demand) -> None:
         """Take over what a request asks for; drop what is asked for no more."""
@@ -160,7 +160,7 @@ class Watch:
         """A name was given, if in a request that is otherwise ignored."""
         self.subscription = replace(self.subscription, legacy=False)
 
-    def send(self, composer: Composer, *, free: bool, held: Set[str], now: float) -> Flight | None:
+    def send(self, composer: ResponseCache, *, free: bool, held: Set[str], now: float) -> InFlight | None:
         """Make the response for all that may go: updates if they are `free`, removals that are not `held`.
 
         Returns None if there is nothing that the protocol has a word for.
@@ -211,8 +211,8 @@ class Watch:
             type=self.type,
             subscribed=len(self.subscription.names),
             wildcard=self.subscription.wildcard,
-            sent=Stamp(*self._sent) if self._sent else None,
-            acknowledged=Stamp(*self._acknowledged) if self._acknowledged else None,
+            sent=VersionStamp(*self._sent) if self._sent else None,
+            acknowledged=VersionStamp(*self._acknowledged) if self._acknowledged else None,
             rejected=self._rejection,
             rejecting=len(refused),
             in_flight=self.flight is not None,
@@ -232,10 +232,10 @@ class Watch:
     def _refuse(self, name: str, version: str, base: Resource | None, served: Resource | None) -> None:
         """The proxy has still its base of this name, and will not get this version again."""
         if not self.backlog.covers(name) and name not in self.refusals:
-            self.refusals[name] = Refusal(version, base, apart=True)
+            self.refusals[name] = RejectedResource(version, base, apart=True)
             return
         if name in self.refusals:  # others were faster to refuse it
-            self.refusals[name] = Refusal(version, base, apart=base is not None and served is None)
+            self.refusals[name] = RejectedResource(version, base, apart=base is not None and served is None)
             if served is None:
                 return
             if served.version == version:
@@ -268,7 +268,7 @@ class Watch:
         name, new = change.name, change.new
         before = self.refusals.get(name)
         base = self._base(change, before)
-        refusal = self.refusals[name] = Refusal(before.version if before else None, base, apart=False)
+        refusal = self.refusals[name] = RejectedResource(before.version if before else None, base, apart=False)
         if new is None or new.version == refusal.version:
             refusal.apart = base is not None
             self.backlog.drop(name)
@@ -277,14 +277,14 @@ class Watch:
         else:
             self.backlog.put(name, base, new, revision)
 
-    def _base(self, change: ResourceChange, refusal: Refusal | None) -> Resource | None:
+    def _base(self, change: ResourceChange, refusal: RejectedResource | None) -> Resource | None:
         """What the proxy has of what changed; it waits nowhere any more."""
         base = self.backlog.pop(change)
         if change.name in self.trials:
             return self._doubted(self.trials.pop(change.name), change.old or change.new)
         return refusal.base if refusal else base
 
-    def _try(self) -> Taken:
+    def _try(self) -> Update:
         """Take the next part of what was refused together. A full set is, but for it, what the proxy has: that answers
         those who ask for it again, and what they ask for anew comes later.
         """
@@ -297,7 +297,7 @@ class Watch:
             removals = {name: removal.base for name, removal in self.backlog.removals.items()}
             anew = dict.fromkeys(self.backlog.asked)
             rest = {**anew, **dict(self.trials), **self.backlog.upserts, **removals}
-        return Taken(
+        return Update(
             names=frozenset(part),
             everything=False,
             added=added,
@@ -308,7 +308,7 @@ class Watch:
             withheld=_unknown(rest),
         )
 
-    def _join(self, composer: Composer, single: Single, now: float) -> Flight | None:
+    def _join(self, composer: ResponseCache, single: SharedChange, now: float) -> InFlight | None:
         """Send what other streams have in flight that were to be told of just the same."""
         key = (self._variant, self.type, single)
         flight = composer.flight(key, after=self._nonce)
@@ -320,7 +320,7 @@ class Watch:
         self.backlog.clear()
         return self._launch(flight, now)
 
-    def _fly(self, composer: Composer, news: Taken, now: float) -> Flight | None:
+    def _fly(self, composer: ResponseCache, news: Update, now: float) -> InFlight | None:
         response = composer.compose(self._selection(news), after=self._nonce)
         if not response.resources and self._variant is Variant.SOTW and not self.sends_full_set:
             return None
@@ -328,9 +328,9 @@ class Watch:
             for resource in response.resources:
                 if resource.name in self.refusals:
                     self.refusals[resource.name].base = resource
-        return self._launch(Flight(response, news, Acknowledged(self.type, response)), now)
+        return self._launch(InFlight(response, news, Acknowledged(self.type, response)), now)
 
-    def _launch(self, flight: Flight, now: float) -> Flight:
+    def _launch(self, flight: InFlight, now: float) -> InFlight:
         response = flight.response
         self._nonce = int(response.nonce)
         self._sent = response.version, now
@@ -356,16 +356,16 @@ class Watch:
         again = demand.everything or not demand.names.isdisjoint(flying)
         return self.flight.response.revision + 1 if again else None
 
-    def _selection(self, news: Taken) -> Selection:
+    def _selection(self, news: Update) -> ResponseContent:
         if not self.sends_full_set:
-            return Selection(self._variant, self.type, news.names, news.everything, news.kept)
+            return ResponseContent(self._variant, self.type, news.names, news.everything, news.kept)
         everything = self.subscription.wildcard
         names = frozenset() if everything else self.subscription.names
         apart = {name: each.base for name, each in self.refusals.items() if each.apart and name not in news.names}
         kept, withheld = (*news.kept, *_known(apart)), news.withheld | _unknown(apart)
-        return Selection(self._variant, self.type, names, everything, kept, withheld)
+        return ResponseContent(self._variant, self.type, names, everything, kept, withheld)
 
-    def _land(self) -> Flight:
+    def _land(self) -> InFlight:
         if self.flight is None:
             raise RuntimeError("nothing is in flight")
         flight, self.flight = self.flight, None

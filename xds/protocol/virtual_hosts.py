@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from xds.protocol.subscription import Demand, NameSets
-from xds.protocol.type_stream import Watch
+from xds.protocol.type_stream import TypeStream
 from xds.snapshot.resource import ResourceType, route_configuration_of
 from xds.snapshot.store import ResourceChange
 from xds.snapshot.view import View
 
-Watches = Mapping[ResourceType, Watch]
+Watches = Mapping[ResourceType, TypeStream]
 
 
 class VirtualHosts:
@@ -99,7 +99,7 @@ class VirtualHosts:
         self._configured -= gone
         self._rescope()
 
-    def _rescope(self) -> Watch | None:
+    def _rescope(self) -> TypeStream | None:
         """Let the subscription cover just the virtual hosts of what the proxy has. Returns its watch."""
         watch = self._watches.get(ResourceType.VIRTUAL_HOST)
         if watch is not None and watch.subscription.scope not in (None, self._configured):

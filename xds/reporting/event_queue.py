@@ -56,7 +56,7 @@ _API_VERSIONS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Topic:
+class EventKey:
     """What an Event is about. `name` is its own; `uid` is the object's, empty if that isn't known."""
 
     name: str
@@ -67,7 +67,7 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Written:
     """What was said last of a topic, and when (seconds)."""
 
     solved: bool
@@ -75,10 +75,10 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Saying:
+class PendingEvent:
     """One Event to write: a problem, or that it is solved."""
 
-    topic: Topic
+    topic: EventKey
     solved: bool
 
     @property
@@ -91,13 +91,13 @@ class Saying:
         return self.topic.object.namespace or EVENTS_OF_CLUSTER
 
 
-def topic_of(problem: Problem, uid: str) -> Topic:
+def topic_of(problem: Problem, uid: str) -> EventKey:
     about = problem.object
     digest = blake2b(digest_size=8)
     for text in (about.kind, uid, problem.reason, problem.message):
         digest.update(text.encode() + b"\0")
     note = clipped(f"{problem.message.rstrip('.')}. {problem.remedy}".strip())
-    return Topic(f"{about.name[:200].rstrip('.-')}.{digest.hexdigest()}", about, uid, problem.reason, note)
+    return EventKey(f"{about.name[:200].rstrip('.-')}.{digest.hexdigest()}", about, uid, problem.reason, note)
 
 
 def clipped(note: str) -> str:
@@ -108,7 +108,7 @@ def clipped(note: str) -> str:
     return encoded[: NOTE_LIMIT - 3].decode(errors="ignore") + "…"
 
 
-def manifest(saying: Saying, instance: str, at: str) -> dict[str, Any]:
+def manifest(saying: PendingEvent, instance: str, at: str) -> dict[str, Any]:
     """The Event as it is created. `at` is a MicroTime."""
     topic, about = saying.topic, saying.topic.object
     regarding = {"kind": about.kind, "apiVersion": _API_VERSIONS.get(about.kind, ""), "name": about.name}
@@ -139,7 +139,7 @@ def again(found: Mapping[str, Any], at: str) -> dict[str, Any]:
 class Existing:
     """An Event of ours that was there before. `at` is when it last happened, in seconds of our clock."""
 
-    topic: Topic
+    topic: EventKey
     solved: bool
     at: float
 
@@ -148,7 +148,7 @@ class Existing:
         regarding = found.get("regarding") or {}
         about = ObjectRef(regarding.get("kind", ""), regarding.get("namespace", ""), regarding.get("name", ""))
         name = found["metadata"]["name"]
-        topic = Topic(
+        topic = EventKey(
             name.removesuffix(".solved"),
             about,
             regarding.get("uid", ""),
@@ -178,7 +178,7 @@ class Bucket:
         return self._full_at <= now
 
 
-class Desk:
+class EventQueue:
     """Decides which Event is written next. Bounded, whatever comes.
 
     Args:
@@ -189,10 +189,10 @@ class Desk:
         self.dropped = 0
         """How many times there was no room."""
         self._uid = uid
-        self._topics: dict[Problem, Topic] = {}
+        self._topics: dict[Problem, EventKey] = {}
         self._standing: Counter[str] = Counter()
-        self._told: dict[str, Told] = {}
-        self._pending: dict[ObjectRef, dict[str, Topic]] = {}
+        self._told: dict[str, Written] = {}
+        self._pending: dict[ObjectRef, dict[str, EventKey]] = {}
         self._size = 0
         self._buckets: dict[ObjectRef, Bucket] = {}
         self._all = Bucket(BURST, INTERVAL)
@@ -213,7 +213,7 @@ class Desk:
             before = found.setdefault(each.topic.name, each)
             if each.at >= before.at and each is not before:
                 found[each.topic.name] = each
-        self._told = {name: Told(each.solved, each.at) for name, each in found.items()}
+        self._told = {name: Written(each.solved, each.at) for name, each in found.items()}
         self.take(problems, ())
         for each in found.values():
             if not each.solved:
@@ -241,7 +241,7 @@ class Desk:
         """When there is something to write (seconds): never, if it is infinite."""
         return max(self._queue[0][0], self._all.open_at()) if self._queue else inf
 
-    def next(self, now: float) -> Saying | None:
+    def next(self, now: float) -> PendingEvent | None:
         """What to write now. It counts as said: see `failed`."""
         while self._queue and self.due() <= now:
             _, _, about = heappop(self._queue)
@@ -250,18 +250,18 @@ class Desk:
                 self._count(about, now)
             self._enqueue(about)
             if saying is not None:
-                self._told[saying.topic.name] = Told(saying.solved, now)
+                self._told[saying.topic.name] = Written(saying.solved, now)
                 return saying
         return None
 
-    def failed(self, saying: Saying, now: float) -> None:
+    def failed(self, saying: PendingEvent, now: float) -> None:
         """It was not written, and is to be tried again."""
         self._told.pop(saying.topic.name, None)
         if saying.solved:
-            self._told[saying.topic.name] = Told(solved=False, at=now)
+            self._told[saying.topic.name] = Written(solved=False, at=now)
         self._consider(saying.topic)
 
-    def _appeared(self, problem: Problem) -> Topic | None:
+    def _appeared(self, problem: Problem) -> EventKey | None:
         uid = self._uid(problem.object)
         if uid is None or problem in self._topics:
             return None
@@ -269,7 +269,7 @@ class Desk:
         self._standing[topic.name] += 1
         return topic
 
-    def _gone(self, problem: Problem) -> Topic | None:
+    def _gone(self, problem: Problem) -> EventKey | None:
         topic = self._topics.pop(problem, None)
         if topic is None:
             return None
@@ -278,7 +278,7 @@ class Desk:
             del self._standing[topic.name]
         return topic
 
-    def _consider(self, topic: Topic) -> None:
+    def _consider(self, topic: EventKey) -> None:
         """Is there something to say of it?"""
         waiting = self._pending.get(topic.object, {})
         if not self._is_news(topic):
@@ -287,13 +287,13 @@ class Desk:
         elif topic.name not in waiting:
             self._wait(topic)
 
-    def _is_news(self, topic: Topic) -> bool:
+    def _is_news(self, topic: EventKey) -> bool:
         told = self._told.get(topic.name)
         if topic.name in self._standing:
             return told is None or told.solved
         return told is not None and not told.solved and self._uid(topic.object) == topic.uid
 
-    def _wait(self, topic: Topic) -> None:
+    def _wait(self, topic: EventKey) -> None:
         if self._size >= MAX_PENDING:
             self.dropped += 1
             return
@@ -305,14 +305,14 @@ class Desk:
         else:
             waiting[topic.name] = topic
 
-    def _pop(self, about: ObjectRef) -> Saying | None:
+    def _pop(self, about: ObjectRef) -> PendingEvent | None:
         """The next thing to say of an object."""
         waiting = self._pending[about]
         while waiting:
             topic = waiting.pop(next(iter(waiting)))
             self._size -= 1
             if self._is_news(topic):
-                return Saying(topic, solved=topic.name not in self._standing)
+                return PendingEvent(topic, solved=topic.name not in self._standing)
         return None
 
     def _enqueue(self, about: ObjectRef) -> None:

@@ -13,7 +13,7 @@ from xds.kubeapi.interface import Api, ApiUnavailable
 from xds.kubeapi.outage import Declined, Outage, check
 from xds.kubeapi.paging import every, find
 from xds.problems.problem import ObjectRef, Problem
-from xds.reporting.event_queue import CONTROLLER, Desk, Existing, Saying, again, manifest
+from xds.reporting.event_queue import CONTROLLER, EventQueue, Existing, PendingEvent, again, manifest
 from xds.reporting.lease import Leadership, NotLeader, now, timestamp
 
 PORTION: Final = 50
@@ -51,7 +51,7 @@ class EventWriter:
         self._problems = problems
         self._uid = uid
         self._namespaces = tuple(namespaces)
-        self._desk: Desk | None = None
+        self._desk: EventQueue | None = None
         self._news: dict[Problem, bool] = {}
         self._outage = Outage("events", _GRANT)
         self._wake = asyncio.Event()
@@ -78,7 +78,7 @@ class EventWriter:
 
     async def _lead(self) -> None:
         existing = await self._existing()
-        self._desk = desk = Desk(self._uid)
+        self._desk = desk = EventQueue(self._uid)
         desk.adopt(existing, self._problems())
         look_at = now() + LOOK_AFTER
         while self._leadership.is_leader():
@@ -102,7 +102,7 @@ class EventWriter:
         else:
             del self._news[problem]
 
-    def _take_some(self, desk: Desk) -> None:
+    def _take_some(self, desk: EventQueue) -> None:
         for problem in list(itertools.islice(self._news, PORTION)):
             if self._news.pop(problem):
                 desk.take([problem], ())
@@ -128,7 +128,7 @@ class EventWriter:
             async for found in every(self._api, path, f"reportingController={CONTROLLER}"):
                 yield Existing.parse(found, now() - _age(found))
 
-    async def _say(self, saying: Saying, desk: Desk) -> None:
+    async def _say(self, saying: PendingEvent, desk: EventQueue) -> None:
         try:
             await self._write(saying)
         except (ApiUnavailable, Declined) as error:
@@ -137,7 +137,7 @@ class EventWriter:
         else:
             self._outage.worked()
 
-    async def _write(self, saying: Saying) -> None:
+    async def _write(self, saying: PendingEvent) -> None:
         body = manifest(saying, self._leadership.identity, timestamp())
         status, found = await self._leadership.write("POST", _collection(saying.namespace), body)
         if status == 409:
@@ -149,7 +149,7 @@ class EventWriter:
             about = str(saying.topic.object)
             _log.warning("event_refused", object=about, status=status, error=found.get("message"))
 
-    async def _repeat(self, saying: Saying) -> tuple[int, dict[str, Any]]:
+    async def _repeat(self, saying: PendingEvent) -> tuple[int, dict[str, Any]]:
         """It happened before."""
         collection = _collection(saying.namespace)
         if (found := await find(self._api, collection, saying.name)) is None:
@@ -176,7 +176,7 @@ def _age(found: Mapping[str, Any]) -> float:
         return 0
 
 
-def _tell_of_dropped(desk: Desk) -> None:
+def _tell_of_dropped(desk: EventQueue) -> None:
     if desk.dropped:
         _log.warning("events_dropped", count=desk.dropped, remedy="`xds problems` has all of them.")
         desk.dropped = 0

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import structlog
 
-from xds.kube.objects import Key
 from xds.kubeapi.interface import JSON, MERGE_PATCH, Api, ApiUnavailable
+from xds.problems.problem import Key
 from xds.reporting.election import TERMS, Elector, Lease, Read, Step, Write
 
 TIMEOUT: Final = 3.0

@@ -15,10 +15,10 @@ import structlog
 
 from xds.kube.change import Applied, Change, Deleted
 from xds.kube.held_ingresses import HELD
-from xds.kube.objects import Ingress, IngressClass, Key
+from xds.kube.objects import Ingress, IngressClass
 from xds.kube.state import KubeState
 from xds.kubeapi.interface import Api
-from xds.problems.problem import ObjectRef, Problem
+from xds.problems.problem import Key, ObjectRef, Problem
 from xds.reporting.event_queue import EVENTS_OF_CLUSTER
 from xds.reporting.event_writer import EventWriter
 from xds.reporting.lease import Leadership

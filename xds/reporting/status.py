@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from xds.kube.objects import Key
+from xds.problems.problem import Key
 
 FIELD_MANAGER: Final = "xds-ingress"
 
@@ -118,7 +118,7 @@ class Put:
     addresses: Addresses
 
 
-class Board:
+class StatusQueue:
     """Which Ingresses need a new status. Knows of each what the API server was last seen to have.
 
     Only what is noted is looked at; however often, it is looked at once.

@@ -13,12 +13,12 @@ from typing import Any, Final
 
 import structlog
 
-from xds.kube.objects import Key
 from xds.kubeapi.interface import Api, ApiUnavailable
 from xds.kubeapi.outage import Declined, Outage, check
 from xds.kubeapi.paging import every, find
+from xds.problems.problem import Key
 from xds.reporting.lease import Leadership, NotLeader, now
-from xds.reporting.status import FIELD_MANAGER, Addresses, Board, Look, Publish, Put, addresses_of, patch, seen
+from xds.reporting.status import FIELD_MANAGER, Addresses, Look, Publish, Put, StatusQueue, addresses_of, patch, seen
 
 RESYNC: Final = 600.0
 FOLLOW: Final = 10.0
@@ -59,7 +59,7 @@ class StatusWriter:
         self._uid = uid
         self._held = held
         self._namespaces = tuple(namespaces)
-        self._board = Board()
+        self._board = StatusQueue()
         self._outage = Outage("status", _GRANT)
         self._wake = asyncio.Event()
         self._list_at = -inf

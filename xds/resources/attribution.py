@@ -4,13 +4,13 @@ from collections.abc import Iterable, Set
 from typing import Any, Final
 
 from xds.envoyapi import codec
-from xds.explain.matcher import Traffic
-from xds.kube.objects import Ingress, Key
+from xds.kube.objects import Ingress
 from xds.kube.state import KubeState
-from xds.problems.problem import ObjectRef, Problem, shown
+from xds.problems.problem import Key, ObjectRef, Problem, shown
 from xds.resources import names
 from xds.snapshot.resource import Resource, ResourceType
 from xds.traffic.model import BackendKey
+from xds.traffic.traffic import Traffic
 
 REASON: Final = "RejectedByProxy"
 

@@ -6,9 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Set
 
 from xds.envoyapi import codec
 from xds.envoyapi.messages import Listener
-from xds.kube.objects import Key
-from xds.kube.references import NO_HOST
-from xds.problems.problem import ObjectRef
+from xds.problems.problem import Key, ObjectRef
 from xds.resources import names
 from xds.resources.clusters import cluster
 from xds.resources.endpoints import cluster_load_assignment
@@ -21,8 +19,9 @@ from xds.resources.validation import Gate
 from xds.snapshot.resource import Resource, ResourceType, resource
 from xds.snapshot.store import ResourceKey
 from xds.steps import Steps
-from xds.traffic.model import Backend, BackendKey, Certificate, Termination
-from xds.translate.translator import TrafficChange, Translator
+from xds.traffic.model import NO_HOST, Backend, BackendKey, Certificate, Termination
+from xds.traffic.traffic import TrafficChange
+from xds.translate.translator import Translator
 
 if typing.TYPE_CHECKING:
     from betterproto2 import Message

@@ -47,8 +47,7 @@ from xds.resources import names
 from xds.resources.access_log import access_log
 from xds.resources.config_source import ads, socket_address
 from xds.resources.options import ProxyOptions
-from xds.traffic.model import Termination, is_wildcard
-from xds.translate.tls import TlsTable
+from xds.traffic.model import Termination, TlsTable, is_wildcard
 
 # Limits for a proxy at the edge, and what long-lived streams need. Source of the first four:
 # https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge

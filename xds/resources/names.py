@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from xds.kube.objects import Key
+from xds.problems.problem import Key
 from xds.traffic.model import BackendKey
 
 HTTP: Final = "http"

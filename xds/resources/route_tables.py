@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TypeAlias, TypeVar
 
-from xds.explain.matcher import Traffic
-from xds.kube.objects import Key
-from xds.kube.references import NO_HOST
-from xds.traffic.model import Route, Termination, VirtualHost, is_wildcard, wildcard_of
-from xds.translate.tls import TlsTable
+from xds.problems.problem import Key
+from xds.traffic.model import NO_HOST, Route, Termination, TlsTable, VirtualHost, is_wildcard, wildcard_of
+from xds.traffic.traffic import Traffic
 
 _Value = TypeVar("_Value")
 

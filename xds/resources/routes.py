@@ -26,7 +26,7 @@ from xds.envoyapi.messages import (
 )
 from xds.envoyapi.messages import Route as EnvoyRoute
 from xds.envoyapi.messages import VirtualHost as EnvoyVirtualHost
-from xds.kube.objects import Key
+from xds.problems.problem import Key
 from xds.resources import names
 from xds.resources.config_source import ads
 from xds.resources.options import ProxyOptions

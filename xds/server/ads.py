@@ -13,16 +13,16 @@ from xds.protocol.errors import ErrorCode, ProtocolError
 from xds.protocol.events import Acknowledged, Event, Rejected, Unserved
 from xds.protocol.fleet import Fleet
 from xds.protocol.messages import Node, Request, Response, Variant
-from xds.protocol.rejection.reports import Complaint, Complaints
+from xds.protocol.rejection.reports import RejectionReport, RejectionReports
 from xds.protocol.session import Session
 from xds.resources.routes import inlined
-from xds.server.convergence import Propagation, Spread
-from xds.server.debounce import Pace
+from xds.server.convergence import Convergence, RevisionProgress
+from xds.server.debounce import EndpointDebounce
 from xds.server.debug.messages import ProxyStanding, ProxyStatus
-from xds.server.encoding import MANY, PORTION, PatientEncoder
+from xds.server.encoding import MANY, PORTION, PausingEncoder
 from xds.server.metrics import Metrics
 from xds.server.stream import Clock, Context, Stream
-from xds.server.subscribers import Audience
+from xds.server.subscribers import SubscriberIndex
 from xds.server.tls import names_of
 from xds.server.watchdog import Watchdog
 from xds.server.wire import Decoder
@@ -91,17 +91,17 @@ class AdsService:
         self._fleet = Fleet(store, inlined, vhds=vhds)
         self._metrics = metrics
         self._clock = clock
-        self._complaints = Complaints(store, self._fleet.verdicts)
+        self._complaints = RejectionReports(store, self._fleet.verdicts)
         self._complaints_changed = asyncio.Event()
-        self._encoder = PatientEncoder(clock)
-        self._propagation = Propagation(metrics.propagation)
+        self._encoder = PausingEncoder(clock)
+        self._propagation = Convergence(metrics.propagation)
         self._requests = Decoder(self._fleet.names)
         self._writes = Writes(clock)
-        self._audiences: dict[Variant, Audience[Stream]] = {variant: Audience() for variant in Variant}
+        self._audiences: dict[Variant, SubscriberIndex[Stream]] = {variant: SubscriberIndex() for variant in Variant}
         self._streams: dict[Stream, None] = {}
         self._untold: dict[Stream, None] = {}
         self._telling = False
-        self.pace = Pace(clock)
+        self.pace = EndpointDebounce(clock)
         self.watchdog = Watchdog(self._streams.keys(), clock)
         self._ready = asyncio.Event()
         self._closing = False
@@ -134,7 +134,7 @@ class AdsService:
             news = (change.new for change in portion.changes if change.type in types and change.new is not None)
             self._encoder.prepare(Variant.DELTA, news)
 
-    async def complaints(self) -> Sequence[Complaint]:
+    async def complaints(self) -> Sequence[RejectionReport]:
         """What proxies refuse: waits until that may differ from what it was before."""
         await self._complaints_changed.wait()
         await asyncio.sleep(SETTLE)
@@ -174,7 +174,7 @@ class AdsService:
                     yield stream
         self.pace.told(spread if revision.by_type.keys() <= {ResourceType.ENDPOINTS} else None)
 
-    def _update(self, stream: Stream, revision: Revision, spread: Spread) -> None:
+    def _update(self, stream: Stream, revision: Revision, spread: RevisionProgress) -> None:
         if stream.session.update(revision):
             stream.lag.wait_for(spread)
         if stream.session.resubscribed:

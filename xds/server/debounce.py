@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from xds.server.convergence import Spread
+from xds.server.convergence import RevisionProgress
 from xds.server.stream import Clock
 
 FEW: Final = 50
@@ -22,7 +22,7 @@ LOOK: Final = 0.002
 """Seconds between two looks at who has answered."""
 
 
-class Pace:
+class EndpointDebounce:
     """Says when to go on.
 
     Args:
@@ -33,11 +33,11 @@ class Pace:
     def __init__(self, clock: Clock, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._clock = clock
         self._sleep = sleep
-        self._spread: Spread | None = None
+        self._spread: RevisionProgress | None = None
         self._told = 0
         self._told_at = 0.0
 
-    def told(self, spread: Spread | None) -> None:
+    def told(self, spread: RevisionProgress | None) -> None:
         """All proxies that a change of endpoints concerns are told of it; None: what they are told is something else,
         for which endpoints never wait.
         """

@@ -14,7 +14,7 @@ PORTION: Final = 0.002
 """Seconds that this is done at a time."""
 
 
-class PatientEncoder(Encoder):
+class PausingEncoder(Encoder):
     """An encoder that leaves others their turn.
 
     Args:

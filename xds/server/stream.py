@@ -9,7 +9,7 @@ import grpc
 from xds.protocol.errors import ProtocolError
 from xds.protocol.messages import Response
 from xds.protocol.session import Session
-from xds.server.convergence import Lag, Spread
+from xds.server.convergence import RevisionProgress, StreamProgress
 from xds.snapshot.store import Revision
 
 Clock = Callable[[], float]
@@ -46,9 +46,9 @@ class Stream:
         self.session = session
         self.context = context
         self.peer = str(context.peer())
-        self.lag = Lag()
+        self.lag = StreamProgress()
         self.node = ""
-        self.untold: list[tuple[Revision, Spread]] = []
+        self.untold: list[tuple[Revision, RevisionProgress]] = []
         self.over = False
         self.error: ProtocolError | None = None
         self._clock = clock

@@ -10,7 +10,7 @@ from xds.snapshot.store import ChangesByType
 S = TypeVar("S")
 
 
-class Audience(Generic[S]):
+class SubscriberIndex(Generic[S]):
     """The streams by what they subscribe to.
 
     Streams with equal subscriptions are one group, of which one question is asked: a fleet whose proxies subscribe to

@@ -9,7 +9,7 @@ import structlog
 
 from xds.protocol.errors import ErrorCode, ProtocolError
 from xds.protocol.session import Session
-from xds.protocol.stuck import Attendance, Reason, Stuck
+from xds.protocol.stuck import Reason, StreamHistory, Stuck
 
 INTERVAL: Final = 5.0
 """Seconds between two looks at all streams."""
@@ -41,7 +41,7 @@ class Watchdog:
     def __init__(self, streams: Collection[Watched], clock: Callable[[], float]) -> None:
         self._streams = streams
         self._clock = clock
-        self._attendance = Attendance()
+        self._attendance = StreamHistory()
         self._known: dict[Watched, tuple[Stuck, ...]] = {}
 
     def stuck(self, stream: Watched) -> tuple[Stuck, ...]:

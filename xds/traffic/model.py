@@ -1,10 +1,14 @@
 """The traffic model: what the Ingresses together ask of a proxy, in words that neither Kubernetes nor Envoy owns."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from xds.kube.objects import Key
+from xds.problems.problem import Key
+
+NO_HOST: Final = ""
+"""Stands for "no host" wherever hosts are keys: the rules that apply to every host that no rule names."""
 
 
 class PathType(StrEnum):
@@ -102,6 +106,20 @@ class Termination:
     secret: Key
     hosts: tuple[str, ...]
     is_default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TlsTable:
+    """All terminations by Secret, in the order of their keys.
+
+    `refused` are the hosts, sorted, whose entries have no usable certificate: no other certificate stands in for it,
+    be it the default one or that of a wildcard. `owners` are the Ingresses whose entries decided, by host; for
+    explanations alone, and no difference between two tables.
+    """
+
+    terminations: tuple[Termination, ...] = ()
+    refused: tuple[str, ...] = ()
+    owners: Mapping[str, Key] = field(default_factory=dict, compare=False)
 
 
 class Health(StrEnum):

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from xds.kube.objects import IngressServiceBackend, Key, Service, ServicePort
+from xds.kube.objects import IngressServiceBackend, Service, ServicePort
 from xds.kube.state import KubeState
-from xds.problems.problem import shown
+from xds.problems.problem import Key, shown
 from xds.traffic.model import Backend, BackendKey, Protocol, is_wildcard
 from xds.translate.names import InvalidError, valid_host
 

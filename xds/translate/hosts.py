@@ -3,18 +3,17 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from xds.kube.objects import HTTPIngressPath, Ingress, IngressBackend, Key
-from xds.kube.references import NO_HOST
+from xds.kube.objects import HTTPIngressPath, Ingress, IngressBackend
 from xds.kube.state import KubeState
-from xds.problems.problem import Problem, shown
+from xds.problems.problem import Key, Problem, shown
 from xds.steps import Steps
-from xds.traffic.model import Backend, BackendKey, PathType, Route, VirtualHost
+from xds.traffic.model import NO_HOST, Backend, BackendKey, PathType, Route, VirtualHost
 from xds.translate.backends import Unresolved, resolve
 from xds.translate.names import InvalidError, is_label, valid_host, valid_path
 
 
 @dataclass(slots=True)
-class Findings:
+class UnitFindings:
     """What a translation comes upon beside its result: the backends that its routes use, and the problems."""
 
     backends: dict[BackendKey, Backend] = field(default_factory=dict)
@@ -30,14 +29,14 @@ class Findings:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class TranslationContext:
     """Where routes are made from: what exists, and what the operator allows."""
 
     state: KubeState
     allow_external_name: bool
 
     def route(
-        self, ingress: Ingress, backend: IngressBackend, path: tuple[str, PathType], at: str, findings: Findings
+        self, ingress: Ingress, backend: IngressBackend, path: tuple[str, PathType], at: str, findings: UnitFindings
     ) -> Route | None:
         """The route to a backend; None (and a problem) for a backend of a kind that isn't supported."""
         if backend.service is None:
@@ -64,7 +63,7 @@ def _unsupported(backend: IngressBackend) -> tuple[str, str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Claim:
+class _PathClaim:
     """A route, and where in which Ingress it stands."""
 
     route: Route
@@ -72,14 +71,14 @@ class _Claim:
     at: str
 
 
-def translate_host(scope: Scope, host: str, findings: Findings) -> Steps[VirtualHost | None]:
+def translate_host(scope: TranslationContext, host: str, findings: UnitFindings) -> Steps[VirtualHost | None]:
     """The virtual host of a host that rules name (or NO_HOST), None if no Ingress has a valid rule for it."""
     ingresses = scope.state.ingresses_of_host(host)
     if host != NO_HOST and not _check_host(scope, host, ingresses, findings):
         return None
     if not ingresses:
         return None
-    winners: dict[tuple[str, PathType], _Claim] = {}
+    winners: dict[tuple[str, PathType], _PathClaim] = {}
     for claim in _claims(scope, host, ingresses, findings):
         winner = winners.setdefault((claim.route.path, claim.route.path_type), claim)
         if _conflict(winner, claim):
@@ -91,7 +90,7 @@ def translate_host(scope: Scope, host: str, findings: Findings) -> Steps[Virtual
     return VirtualHost(host, tuple(routes), default)
 
 
-def _check_host(scope: Scope, host: str, ingresses: list[Ingress], findings: Findings) -> bool:
+def _check_host(scope: TranslationContext, host: str, ingresses: list[Ingress], findings: UnitFindings) -> bool:
     try:
         valid_host(host)
     except InvalidError as error:
@@ -107,17 +106,21 @@ _HOST_REMEDY = "Use lower-case letters, digits, '-' and '.', without a port."
 _PATH_REMEDY = "Correct the path; the other paths of the Ingress are served."
 
 
-def _claims(scope: Scope, host: str, ingresses: list[Ingress], findings: Findings) -> Iterator[_Claim]:
+def _claims(
+    scope: TranslationContext, host: str, ingresses: list[Ingress], findings: UnitFindings
+) -> Iterator[_PathClaim]:
     for ingress in ingresses:
         for index, rule in scope.state.rules(ingress, host):
             for number, path in enumerate(rule.paths):
                 at = f"spec.rules[{index}].http.paths[{number}]"
                 route = _path_route(scope, ingress, path, at, findings)
                 if route is not None:
-                    yield _Claim(route, ingress, at)
+                    yield _PathClaim(route, ingress, at)
 
 
-def _path_route(scope: Scope, ingress: Ingress, path: HTTPIngressPath, at: str, findings: Findings) -> Route | None:
+def _path_route(
+    scope: TranslationContext, ingress: Ingress, path: HTTPIngressPath, at: str, findings: UnitFindings
+) -> Route | None:
     try:
         matched = valid_path(path)
     except InvalidError as error:
@@ -126,7 +129,7 @@ def _path_route(scope: Scope, ingress: Ingress, path: HTTPIngressPath, at: str, 
     return scope.route(ingress, path.backend, matched, f"{at}.backend", findings)
 
 
-def _conflict(winner: _Claim, claim: _Claim) -> bool:
+def _conflict(winner: _PathClaim, claim: _PathClaim) -> bool:
     """Whether two claims say different things: the same path to the same backend is no conflict."""
     return winner is not claim and (winner.route.backend, winner.route.service) != (
         claim.route.backend,
@@ -134,7 +137,7 @@ def _conflict(winner: _Claim, claim: _Claim) -> bool:
     )
 
 
-def _report_conflict(host: str, winner: _Claim, loser: _Claim, findings: Findings) -> None:
+def _report_conflict(host: str, winner: _PathClaim, loser: _PathClaim, findings: UnitFindings) -> None:
     route = loser.route
     what = f"{route.path_type} path {shown(route.path)} of {f'host {host}' if host else 'the rules without host'}"
     findings.report(
@@ -146,7 +149,9 @@ def _report_conflict(host: str, winner: _Claim, loser: _Claim, findings: Finding
     )
 
 
-def _host_default(scope: Scope, host: str, ingresses: list[Ingress], findings: Findings) -> Route | None:
+def _host_default(
+    scope: TranslationContext, host: str, ingresses: list[Ingress], findings: UnitFindings
+) -> Route | None:
     """What answers the paths of a named host that no rule matches: the default backend of its senior Ingress with one.
 
     A host that no rule names goes to the default backend of all, which the traffic model holds once.
@@ -156,11 +161,11 @@ def _host_default(scope: Scope, host: str, ingresses: list[Ingress], findings: F
     return default_route(scope, ingresses, findings)
 
 
-def default_route(scope: Scope, ingresses: list[Ingress], findings: Findings) -> Route | None:
+def default_route(scope: TranslationContext, ingresses: list[Ingress], findings: UnitFindings) -> Route | None:
     """The default backend of the senior Ingress that has a usable one. Its problems are told once for each Ingress, by
     `translate_ingress`, and so not here.
     """
-    unreported = Findings(backends=findings.backends)
+    unreported = UnitFindings(backends=findings.backends)
     for ingress in ingresses:
         route = ingress_default(scope, ingress, unreported)
         if route is not None:
@@ -168,14 +173,14 @@ def default_route(scope: Scope, ingresses: list[Ingress], findings: Findings) ->
     return None
 
 
-def ingress_default(scope: Scope, ingress: Ingress, findings: Findings) -> Route | None:
+def ingress_default(scope: TranslationContext, ingress: Ingress, findings: UnitFindings) -> Route | None:
     backend = ingress.spec.default_backend
     if backend is None:
         return None
     return scope.route(ingress, backend, ("/", PathType.PREFIX), "spec.defaultBackend", findings)
 
 
-def translate_ingress(scope: Scope, ingress: Ingress, findings: Findings) -> None:
+def translate_ingress(scope: TranslationContext, ingress: Ingress, findings: UnitFindings) -> None:
     """What is to be said of an Ingress as a whole: its default backend, and the annotations that nobody honours."""
     ingress_default(scope, ingress, findings)
     for annotation in sorted(ingress.annotations):

@@ -1,34 +1,19 @@
 """From the `tls` entries of all Ingresses to which Secret's certificate serves which hosts."""
 
-from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Set
 from datetime import datetime
 from typing import Final
 
-from xds.kube.objects import Ingress, IngressTLS, Key, Secret
+from xds.kube.objects import Ingress, IngressTLS, Secret
 from xds.kube.state import KubeState
-from xds.problems.problem import ObjectRef, Problem, shown
+from xds.problems.problem import Key, ObjectRef, Problem, shown
 from xds.steps import Steps
-from xds.traffic.model import Certificate, Termination
+from xds.traffic.model import Certificate, Termination, TlsTable
 from xds.translate.certificates import Verdict, judge
-from xds.translate.hosts import Findings
+from xds.translate.hosts import UnitFindings
 from xds.translate.names import InvalidError, valid_host
 
 _EFFECT: Final = "HTTPS for its hosts is off, HTTP goes on"
-
-
-@dataclass(frozen=True, slots=True)
-class TlsTable:
-    """All terminations by Secret, in the order of their keys.
-
-    `refused` are the hosts, sorted, whose entries have no usable certificate: no other certificate stands in for it,
-    be it the default one or that of a wildcard. `owners` are the Ingresses whose entries decided, by host; for
-    explanations alone, and no difference between two tables.
-    """
-
-    terminations: tuple[Termination, ...] = ()
-    refused: tuple[str, ...] = ()
-    owners: Mapping[str, Key] = field(default_factory=dict, compare=False)
 
 
 class CertificateStore:
@@ -73,7 +58,12 @@ class TlsTranslation:
     """One pass over all TLS entries. The first to claim a host with a usable certificate has it."""
 
     def __init__(
-        self, state: KubeState, store: CertificateStore, default_secret: Key | None, now: datetime, findings: Findings
+        self,
+        state: KubeState,
+        store: CertificateStore,
+        default_secret: Key | None,
+        now: datetime,
+        findings: UnitFindings,
     ) -> None:
         self._state = state
         self._store = store

@@ -4,17 +4,16 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from xds.kube.objects import Key
-from xds.kube.references import NO_HOST
 from xds.kube.state import KubeState, Stale
-from xds.problems.problem import ObjectRef, Problem
-from xds.problems.registry import Ledger, News
+from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.registry import ProblemDelta, ProblemRegistry
 from xds.steps import Steps
-from xds.traffic.model import Backend, BackendKey, Certificate, Locality, Route, VirtualHost
+from xds.traffic.model import NO_HOST, Backend, BackendKey, Certificate, Locality, Route, TlsTable, VirtualHost
+from xds.traffic.traffic import TrafficChange
 from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
-from xds.translate.hosts import Findings, Scope, default_route, translate_host, translate_ingress
-from xds.translate.tls import CertificateStore, TlsTable, TlsTranslation
+from xds.translate.hosts import TranslationContext, UnitFindings, default_route, translate_host, translate_ingress
+from xds.translate.tls import CertificateStore, TlsTranslation
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,21 +22,6 @@ class TranslateOptions:
 
     allow_external_name: bool = False
     default_tls_secret: Key | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TrafficChange:
-    """What differs from the traffic model before. `hosts` holds NO_HOST where the answer to unnamed hosts changed.
-
-    `tls`: which certificate serves which hosts; `certificates`: what they are.
-    """
-
-    hosts: frozenset[str] = frozenset()
-    default: bool = False
-    tls: bool = False
-    certificates: bool = False
-    backends: frozenset[BackendKey] = frozenset()
-    endpoints: frozenset[BackendKey] = frozenset()
 
 
 class Translator:
@@ -49,7 +33,7 @@ class Translator:
     def __init__(self, state: KubeState, options: TranslateOptions) -> None:
         self._state = state
         self._options = options
-        self._scope = Scope(state, options.allow_external_name)
+        self._scope = TranslationContext(state, options.allow_external_name)
         self._certificate_store = CertificateStore()
         self._default_secret_due = options.default_tls_secret is not None
         self._hosts: dict[str, VirtualHost] = {}
@@ -57,7 +41,7 @@ class Translator:
         self._tls = TlsTable()
         self._certificates: dict[Key, Certificate] = {}
         self._backends = _BackendUse()
-        self._ledger = Ledger()
+        self._ledger = ProblemRegistry()
 
     @property
     def hosts(self) -> Mapping[str, VirtualHost]:
@@ -121,7 +105,7 @@ class Translator:
         """These are all problems that a later stage has with what the unit has become."""
         self._ledger.report(unit, problems)
 
-    def take_news(self) -> News:
+    def take_news(self) -> ProblemDelta:
         """The problems that came and went since this was last asked."""
         return self._ledger.take_news()
 
@@ -170,7 +154,7 @@ class Translator:
         return TrafficChange(hosts, default, tls, certificates, backends, used | backends)
 
     def _translate_ingress(self, key: Key) -> None:
-        findings = Findings()
+        findings = UnitFindings()
         ingress = self._state.ingress(key)
         if ingress is not None:
             translate_ingress(self._scope, ingress, findings)
@@ -185,7 +169,7 @@ class Translator:
         return frozenset(changed)
 
     def _translate_host(self, host: str) -> Steps[bool]:
-        findings = Findings()
+        findings = UnitFindings()
         virtual_host = yield from translate_host(self._scope, host, findings)
         self._ledger.report(("host", host), findings.problems)
         self._backends.use(("host", host), findings.backends)
@@ -198,7 +182,7 @@ class Translator:
         return True
 
     def _translate_default(self) -> bool:
-        findings = Findings()
+        findings = UnitFindings()
         default = default_route(self._scope, self._state.ingresses_with_default_backend(), findings)
         self._backends.use(("default", NO_HOST), findings.backends)
         if default == self._default:
@@ -208,7 +192,7 @@ class Translator:
 
     def _translate_tls(self, now: datetime) -> Steps[tuple[bool, bool]]:
         """Whether the table changed, and whether a certificate did."""
-        findings = Findings()
+        findings = UnitFindings()
         secret = self._options.default_tls_secret
         before = (self._tls, self._certificates)
         translation = TlsTranslation(self._state, self._certificate_store, secret, now, findings)

@@ -22,7 +22,8 @@ from tests.support.objects import certificate, secret, service, tls
 from xds.api.v1 import debug_pb2 as pb
 from xds.api.v1 import debug_pb2_grpc
 from xds.kube.change import Deleted
-from xds.kube.objects import Ingress, Key
+from xds.kube.objects import Ingress
+from xds.problems.problem import Key
 from xds.protocol.messages import Node
 from xds.protocol.status import Rejection
 from xds.server.debug.revisions import FellBehindError, Revisions

@@ -12,8 +12,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tests.support.objects import ingress, key, secret_of
 from tests.support.objects import tls as tls_entry
 from xds.kube.change import Applied, Change, Deleted
-from xds.kube.objects import Ingress, Key, Secret
+from xds.kube.objects import Ingress, Secret
 from xds.kube.wire import Found, Gone, Page
+from xds.problems.problem import Key
 from xds.sources.apiserver.named_secrets import NamedSecrets
 
 NAMES = ("a", "b")

@@ -1,6 +1,7 @@
 """What is watched where, and how one is allowed to."""
 
-from xds.kube.objects import EndpointSlice, Ingress, IngressClass, Key, Secret, Service
+from xds.kube.objects import EndpointSlice, Ingress, IngressClass, Secret, Service
+from xds.problems.problem import Key
 from xds.sources.apiserver.scope import SECRETS, Scope, scopes
 
 

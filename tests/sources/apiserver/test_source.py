@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 from tests.support.plane import until
 from tests.support.watched_api import WatchedApi, number, refuse
 from xds.kube.change import Applied, Batch, Deleted, Listed, Reported
-from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, Key, KubeObject, Secret, Service
+from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
 from xds.kube.source import SourceError
 from xds.kubeapi import backoff
 from xds.kubeapi.client import Access
-from xds.problems.problem import Problem
+from xds.problems.problem import Key, Problem
 from xds.sources.apiserver import secret_watch as api_secrets
 from xds.sources.apiserver import source as api_server
 from xds.sources.apiserver import watch as api_watch

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xds.kube.change import Applied, Change, Deleted
-from xds.kube.objects import Key, KubeObject, Secret, Service
-from xds.problems.problem import ObjectRef, Problem
+from xds.kube.objects import KubeObject, Secret, Service
+from xds.problems.problem import Key, ObjectRef, Problem
 from xds.sources.folder import manifests
 from xds.sources.folder.documents import MAX_DOCUMENTS, Parsed, parse_yaml
 from xds.sources.folder.manifests import (

@@ -22,7 +22,7 @@ from xds.sources.folder import source as folder
 from xds.sources.folder import tree as tree_module
 from xds.sources.folder.listing import Listing, list_folder
 from xds.sources.folder.manifests import Identity
-from xds.sources.folder.source import _Watch, read_folder
+from xds.sources.folder.source import FolderWatcher, read_folder
 from xds.sources.folder.tree import ALL, Tree
 from xds.steps import Steps
 
@@ -97,7 +97,7 @@ async def test_more_than_can_be_believed(root: Path, follow: Follow, monkeypatch
 
 async def test_what_the_kernel_does_not_name_is_found(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folder, "RESCAN", 1)
-    tree, watch = Tree(root), _Watch(Tree(root))
+    tree, watch = Tree(root), FolderWatcher(Tree(root))
     watch.start()
     watch.stop()
     assert watch.wait() == ALL

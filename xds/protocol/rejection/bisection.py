@@ -9,7 +9,7 @@ Bases: TypeAlias = Mapping[str, Resource | None]
 """By name, what the proxy had before; None: nothing."""
 
 
-class Trials:
+class Bisection:
     """The names of which a refusal left nothing known, in parts that are still to be sent.
 
     A part that is refused is split in two, so that one bad resource among n costs the proxy some 2 log2(n) responses

@@ -51,7 +51,7 @@ class _Untried:
     refused: bool = False
 
 
-class Verdicts:
+class LastGood:
     """Holds `served`, which follows the wanted snapshot and what the proxies say to it.
 
     An acknowledgement costs what is untried in the response, and of a thousand streams that share a response, one.

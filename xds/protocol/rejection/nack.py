@@ -30,7 +30,7 @@ _HEARD: Final = 65_536
 
 
 @dataclass(slots=True)
-class Refusal:
+class RejectedResource:
     """The proxy doesn't have what the fleet wants of a name.
 
     `version` is what it refused (None: it is spared that, as others refused it), `base` what it has instead (None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from xds.protocol.events import Rejected
-from xds.protocol.rejection.last_good import Verdicts
+from xds.protocol.rejection.last_good import LastGood
 from xds.protocol.session import Session
 from xds.snapshot.resource import Resource
 from xds.snapshot.store import ResourceKey, Store
@@ -18,7 +18,7 @@ more, that is told of.
 
 
 @dataclass(frozen=True, slots=True)
-class Complaint:
+class RejectionReport:
     """A wanted resource that `proxies` refused, when this was first asked for; `words` are those of the first.
 
     `good` is what the fleet has gone back to. None: it has nothing of it, or, unless `withdrawn`, others took it.
@@ -47,14 +47,14 @@ class _Heard:
     words: str
 
 
-class Complaints:
+class RejectionReports:
     """Remembers the words until the resource changed and was accepted, or is gone, or nobody refuses it any more."""
 
-    def __init__(self, wanted: Store, verdicts: Verdicts) -> None:
+    def __init__(self, wanted: Store, verdicts: LastGood) -> None:
         self._wanted = wanted
         self._verdicts = verdicts
         self._heard: dict[ResourceKey, _Heard] = {}
-        self._made: dict[ResourceKey, Complaint] = {}
+        self._made: dict[ResourceKey, RejectionReport] = {}
 
     def __bool__(self) -> bool:
         return bool(self._heard)
@@ -68,7 +68,7 @@ class Complaints:
             if known is None or known.version != version:
                 self._heard[type_, name] = _Heard(version, event.rejection.message)
 
-    def standing(self, sessions: Iterable[Session]) -> list[Complaint]:
+    def standing(self, sessions: Iterable[Session]) -> list[RejectionReport]:
         """What is refused now. It doesn't change for every proxy that refuses the same."""
         refusing = Counter(key for session in sessions for key in session.refused())
         self._heard = {key: heard for key, heard in self._heard.items() if self._stands(key, heard, refusing[key])}
@@ -83,11 +83,13 @@ class Complaints:
             return wanted is not None
         return wanted.version != heard.version and self._verdicts.is_untried(type_, name)
 
-    def _complaint(self, key: ResourceKey, heard: _Heard, proxies: int) -> Complaint:
+    def _complaint(self, key: ResourceKey, heard: _Heard, proxies: int) -> RejectionReport:
         wanted, known = self._wanted.get(*key), self._made.get(key)
         if known and (wanted is None or wanted.version != heard.version or wanted.version == known.resource.version):
             return known
         if wanted is None:
             raise RuntimeError("what is gone can't be complained of")
         good, refused = self._verdicts.good(*key), key[1] in self._verdicts.refused(key[0])
-        return Complaint(wanted, heard.words, max(proxies, 1), good if refused else None, refused and good is None)
+        return RejectionReport(
+            wanted, heard.words, max(proxies, 1), good if refused else None, refused and good is None
+        )

@@ -4,13 +4,12 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 from xds.api.v1 import debug_pb2 as pb
-from xds.explain.facts import Witness
+from xds.explain.facts import StateReader
 from xds.explain.ingress import Acceptance, Record, Unit, findings, record
-from xds.explain.narration import Explanation, Passage, Tried, explain
+from xds.explain.narration import ExplainStep, Explanation, Tried, explain
 from xds.explain.url import question
-from xds.kube.objects import Key
-from xds.problems.problem import ObjectRef
-from xds.protocol.delivery import Lack, Standing
+from xds.problems.problem import Key, ObjectRef
+from xds.protocol.delivery import DeliveryState, OutOfSync
 from xds.protocol.messages import Node
 from xds.server.debug import messages
 from xds.server.debug.messages import ProxyStanding, WallClock
@@ -35,7 +34,9 @@ class Explaining:
         standings: What each connected proxy has of some resources.
     """
 
-    def __init__(self, witness: Witness, standings: Callable[[Sequence[Resource]], Sequence[ProxyStanding]]) -> None:
+    def __init__(
+        self, witness: StateReader, standings: Callable[[Sequence[Resource]], Sequence[ProxyStanding]]
+    ) -> None:
         self._witness = witness
         self._standings = standings
 
@@ -84,7 +85,7 @@ def explanation(
     )
 
 
-def _step(value: Passage) -> pb.Step:
+def _step(value: ExplainStep) -> pb.Step:
     objects, routes = map(messages.reference, value.objects), map(_tried, value.routes)
     return pb.Step(stage=value.stage, text=value.text, objects=objects, routes=routes)
 
@@ -144,11 +145,11 @@ _ACCEPTANCES: Final = {
 }
 
 _STANDINGS: Final = {
-    Standing.CURRENT: pb.STANDING_CURRENT,
-    Standing.IN_FLIGHT: pb.STANDING_IN_FLIGHT,
-    Standing.WAITING: pb.STANDING_WAITING,
-    Standing.REJECTED: pb.STANDING_REJECTED,
-    Standing.NOT_ASKED: pb.STANDING_NOT_ASKED,
+    DeliveryState.CURRENT: pb.STANDING_CURRENT,
+    DeliveryState.IN_FLIGHT: pb.STANDING_IN_FLIGHT,
+    DeliveryState.WAITING: pb.STANDING_WAITING,
+    DeliveryState.REJECTED: pb.STANDING_REJECTED,
+    DeliveryState.NOT_ASKED: pb.STANDING_NOT_ASKED,
 }
 
 
@@ -161,5 +162,5 @@ def _standing(value: ProxyStanding) -> pb.ProxyStanding:
     return pb.ProxyStanding(node_id=node, peer=value.peer, current=not value.lacks, lacks=map(_lack, value.lacks))
 
 
-def _lack(value: Lack) -> pb.Lack:
+def _lack(value: OutOfSync) -> pb.Lack:
     return pb.Lack(type_url=value.type, name=value.name, standing=_STANDINGS[value.standing], message=value.message)

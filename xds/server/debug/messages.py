@@ -7,9 +7,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from xds.api.v1 import debug_pb2 as pb
 from xds.problems.problem import ObjectRef, Problem
-from xds.protocol.delivery import Lack
+from xds.protocol.delivery import OutOfSync
 from xds.protocol.messages import Node, Variant
-from xds.protocol.status import Rejection, Stamp, Status, TypeStatus
+from xds.protocol.status import Rejection, Status, TypeStatus, VersionStamp
 from xds.protocol.stuck import Stuck
 from xds.server.debug.rendering import content_as_json
 from xds.snapshot.resource import Resource, ResourceType
@@ -36,7 +36,7 @@ class ProxyStanding:
 
     peer: str
     node: Node | None
-    lacks: tuple[Lack, ...]
+    lacks: tuple[OutOfSync, ...]
 
 
 def wall_clock(monotonic_now: float, wall_now: float) -> WallClock:
@@ -143,7 +143,7 @@ def _proxy_type(status: TypeStatus, at: WallClock) -> pb.ProxyType:
     )
 
 
-def _version(stamp: Stamp | None) -> str:
+def _version(stamp: VersionStamp | None) -> str:
     return stamp.version if stamp else ""
 
 

@@ -16,7 +16,7 @@ class FellBehindError(Exception):
     """The watcher didn't keep up, and has missed revisions."""
 
 
-class Watch:
+class RevisionSubscription:
     """The revisions published since the watch began, as an asynchronous iterator.
 
     Raises:
@@ -30,7 +30,7 @@ class Watch:
         self._fell_behind = False
         self._closed = False
 
-    def __aiter__(self) -> "Watch":
+    def __aiter__(self) -> "RevisionSubscription":
         return self
 
     async def __anext__(self) -> Revision:
@@ -62,7 +62,7 @@ class Revisions:
 
     def __init__(self, backlog: int = BACKLOG) -> None:
         self._backlog = backlog
-        self._watches: set[Watch] = set()
+        self._watches: set[RevisionSubscription] = set()
         self._closed = False
 
     def publish(self, revision: Revision) -> None:
@@ -71,9 +71,9 @@ class Revisions:
             watch.offer(revision)
 
     @contextmanager
-    def watch(self) -> Iterator[Watch]:
+    def watch(self) -> Iterator[RevisionSubscription]:
         """What is published from now on."""
-        watch = Watch(self._backlog)
+        watch = RevisionSubscription(self._backlog)
         if self._closed:
             watch.close()
         self._watches.add(watch)

@@ -22,13 +22,14 @@ from collections import Counter
 from collections.abc import Iterable
 
 from xds.kube.change import Applied, Change, Deleted
-from xds.kube.objects import Ingress, Key, Secret
+from xds.kube.objects import Ingress, Secret
 from xds.kube.references import references
 from xds.kube.wire import Found, Gone, Page
-from xds.sources.apiserver.tracker import Known
+from xds.problems.problem import Key
+from xds.sources.apiserver.tracker import ObjectTracker
 
 
-class NamedSecrets(Known):
+class NamedSecrets(ObjectTracker):
     """What one watch of Secrets has told of those that are named.
 
     Args:

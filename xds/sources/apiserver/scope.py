@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from xds.kube.objects import EndpointSlice, Ingress, IngressClass, Key, KubeObject, Secret, Service
+from xds.kube.objects import EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
+from xds.problems.problem import Key
 
 _GROUPS: Final[dict[type[KubeObject], tuple[str, str]]] = {
     Ingress: ("networking.k8s.io", "ingresses"),

@@ -12,14 +12,15 @@ from typing import Final
 import aiohttp
 import structlog
 
-from xds.kube.objects import Key, Secret
+from xds.kube.objects import Secret
 from xds.kube.wire import Page, page_of
 from xds.kubeapi.client import ApiClient
+from xds.problems.problem import Key
 from xds.sources.apiserver.named_secrets import NamedSecrets
 from xds.sources.apiserver.outages import Outages
 from xds.sources.apiserver.scope import Scope
-from xds.sources.apiserver.tracker import Known
-from xds.sources.apiserver.watch import FAILURES, Deliver, News, Watch
+from xds.sources.apiserver.tracker import ObjectTracker
+from xds.sources.apiserver.watch import FAILURES, Deliver, Watch, WatchBatch
 
 PATIENCE: Final = 5.0
 """Seconds that Ingresses are held at most. Then they go on without their Secrets, and all Secrets are listed again."""
@@ -43,7 +44,7 @@ class TlsWatches:
         self,
         client: ApiClient,
         outages: Outages,
-        ingresses: tuple[Scope, Known, Deliver],
+        ingresses: tuple[Scope, ObjectTracker, Deliver],
         secrets: tuple[Scope, NamedSecrets, Deliver],
     ) -> None:
         self._client = client
@@ -60,7 +61,7 @@ class TlsWatches:
             await self._ingresses_listed.wait()
             group.create_task(self._secret_watch.run())
 
-    async def _hold(self, news: News) -> None:
+    async def _hold(self, news: WatchBatch) -> None:
         """Delivers changes of Ingresses together with the Secrets that they begin to name."""
         begun = self._secrets.name(news.changes)
         pages = await self._look_up(begun) if begun and self._ingresses_listed.is_set() else {}

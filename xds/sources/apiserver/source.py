@@ -12,16 +12,16 @@ from typing import Final
 import structlog
 
 from xds.kube.change import Batch, Change, Listed, Reported
-from xds.kube.objects import EndpointSlice, Ingress, IngressClass, Key, Secret
+from xds.kube.objects import EndpointSlice, Ingress, IngressClass, Secret
 from xds.kubeapi.client import Access, ApiClient
-from xds.problems.problem import Problem
+from xds.problems.problem import Key, Problem
 from xds.sources.apiserver.inbox import Inbox
 from xds.sources.apiserver.named_secrets import NamedSecrets
 from xds.sources.apiserver.outages import Outages
 from xds.sources.apiserver.scope import Scope, scopes
 from xds.sources.apiserver.secret_watch import TlsWatches
-from xds.sources.apiserver.tracker import Known
-from xds.sources.apiserver.watch import Deliver, News, Watch
+from xds.sources.apiserver.tracker import ObjectTracker
+from xds.sources.apiserver.watch import Deliver, Watch, WatchBatch
 
 HOLD: Final = 5.0
 """Seconds at most that routing is held. A watch that stays behind isn't waited for again until it has caught up."""
@@ -82,7 +82,7 @@ class _Join:
         self._scopes = scopes
         self._always = {default_tls_secret} if default_tls_secret else set()
         self._outages = Outages(client.server, self._release)
-        self._known: dict[Scope, Known] = {}
+        self._known: dict[Scope, ObjectTracker] = {}
         self._unlisted = set(scopes)
         self._reported: tuple[Problem, ...] = ()
         self._held: list[Change] = []
@@ -118,11 +118,11 @@ class _Join:
             elif scope.kind is Secret:
                 watches.append(self._watch(scope, NamedSecrets(self._always)))
             elif scope.kind is not Ingress:
-                watches.append(self._watch(scope, Known(scope.kind)))
+                watches.append(self._watch(scope, ObjectTracker(scope.kind)))
         return watches
 
     def _tls_watches(self, ingresses: Scope, secrets: Scope) -> TlsWatches:
-        known, named = Known(Ingress), NamedSecrets(self._always)
+        known, named = ObjectTracker(Ingress), NamedSecrets(self._always)
         self._known |= {ingresses: known, secrets: named}
         return TlsWatches(
             self._client,
@@ -131,7 +131,7 @@ class _Join:
             (secrets, named, self._deliver(secrets)),
         )
 
-    def _watch(self, scope: Scope, known: Known) -> Watch:
+    def _watch(self, scope: Scope, known: ObjectTracker) -> Watch:
         self._known[scope] = known
         forbidden = self._classes_forbidden if scope.kind is IngressClass and self._namespaced else None
         return Watch(scope, self._client, known, self._outages, self._deliver(scope), forbidden=forbidden)
@@ -146,16 +146,16 @@ class _Join:
         if scope in self._unlisted:
             _log.warning("ingress_classes_unknown", effect=CLASSES_UNKNOWN)
             self._excused.add(scope)
-            self._put(scope, News(asyncio.get_running_loop().time(), complete=True))
+            self._put(scope, WatchBatch(asyncio.get_running_loop().time(), complete=True))
 
     def _deliver(self, scope: Scope) -> Deliver:
-        async def deliver(news: News) -> None:
+        async def deliver(news: WatchBatch) -> None:
             self._put(scope, news)
             await self.inbox.room()
 
         return deliver
 
-    def _put(self, scope: Scope, news: News) -> None:
+    def _put(self, scope: Scope, news: WatchBatch) -> None:
         changes = [*news.changes, *self._listed(scope, news)]
         if scope.kind is EndpointSlice:
             self.inbox.put(changes, news.read_at, endpoints=True)
@@ -166,7 +166,7 @@ class _Join:
             self._outages.caught_up(scope)
         self._release()
 
-    def _listed(self, scope: Scope, news: News) -> list[Change]:
+    def _listed(self, scope: Scope, news: WatchBatch) -> list[Change]:
         """Once for each kind."""
         if not news.complete or scope not in self._unlisted:
             return []

@@ -7,9 +7,9 @@ then may an object be said to be gone. So a list that breaks off changes nothing
 from dataclasses import dataclass, field
 
 from xds.kube.change import Applied, Change, Deleted
-from xds.kube.objects import Key, KubeObject
+from xds.kube.objects import KubeObject
 from xds.kube.wire import Found, Gone
-from xds.problems.problem import Problem
+from xds.problems.problem import Key, Problem
 
 
 @dataclass(slots=True)
@@ -20,7 +20,7 @@ class _List:
     found: dict[Key, Found] = field(default_factory=dict)
 
 
-class Known:
+class ObjectTracker:
     """Of the objects of one kind, in one namespace or in all of them.
 
     `problems` are of those that can't be decoded. Whoever was applied before stays as it was: the last good version.

@@ -22,7 +22,7 @@ from xds.kubeapi.interface import ApiUnavailable
 from xds.sources.apiserver.lines import Lines, LineTooLongError
 from xds.sources.apiserver.outages import Outages
 from xds.sources.apiserver.scope import Scope
-from xds.sources.apiserver.tracker import Known
+from xds.sources.apiserver.tracker import ObjectTracker
 
 STREAMED: Final = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
 """Makes a watch begin with a list: https://kubernetes.io/docs/reference/using-api/api-concepts/#streaming-lists"""
@@ -52,7 +52,7 @@ class ExpiredError(Exception):
 
 
 @dataclass(slots=True)
-class News:
+class WatchBatch:
     """What was read at once. `read_at` is in seconds of the event loop's clock; `complete`: it completes a list."""
 
     read_at: float
@@ -60,7 +60,7 @@ class News:
     complete: bool = False
 
 
-Deliver = Callable[[News], Awaitable[None]]
+Deliver = Callable[[WatchBatch], Awaitable[None]]
 
 
 class Watch:
@@ -76,7 +76,7 @@ class Watch:
         self,
         scope: Scope,
         client: ApiClient,
-        known: Known,
+        known: ObjectTracker,
         outages: Outages,
         deliver: Deliver,
         *,
@@ -202,7 +202,7 @@ class Watch:
 
     async def _take(self, lines: Iterable[bytes]) -> None:
         """What comes before an error counts."""
-        news = News(self._clock())
+        news = WatchBatch(self._clock())
         error: Exception | None = None
         version = self._version
         for line in lines:
@@ -224,7 +224,7 @@ class Watch:
         if error is not None:
             raise error
 
-    def _note(self, event: Found | Gone | Bookmark | None, news: News) -> str:
+    def _note(self, event: Found | Gone | Bookmark | None, news: WatchBatch) -> str:
         """Returns the version that the event gets to; none, if one can't go on from there yet."""
         if event is None:
             return ""
@@ -256,7 +256,7 @@ class Watch:
             self._note_page(page)
             page = await self._page({"limit": str(limit), "continue": page.next})
         self._note_page(page)
-        await self._deliver(News(read_at, self._known.end_list(version), complete=True))
+        await self._deliver(WatchBatch(read_at, self._known.end_list(version), complete=True))
         self._version = version
 
     async def _page(self, params: Mapping[str, str]) -> Page:

@@ -12,7 +12,7 @@ from xds.steps import Steps
 SUFFIXES = (".yaml", ".yml", ".json")
 
 
-class Stamp(NamedTuple):
+class FileStamp(NamedTuple):
     """What tells one state of a file from another. Times are in nanoseconds of the system's clock."""
 
     device: int
@@ -22,18 +22,18 @@ class Stamp(NamedTuple):
     ctime: int
 
 
-def stamp(status: os.stat_result) -> Stamp:
-    return Stamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+def stamp(status: os.stat_result) -> FileStamp:
+    return FileStamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 @dataclass(slots=True)
 class Listing:
     """What is in the folder. Paths are from the folder, which is "" itself."""
 
-    files: dict[str, Stamp | OSError] = field(default_factory=dict)
+    files: dict[str, FileStamp | OSError] = field(default_factory=dict)
     directories: set[str] = field(default_factory=set)
     unread: dict[str, OSError] = field(default_factory=dict)  # directories
-    links: dict[str, Stamp | None] = field(default_factory=dict)
+    links: dict[str, FileStamp | None] = field(default_factory=dict)
     linked: dict[str, tuple[int, int]] = field(default_factory=dict)  # directories behind links: device, inode
 
     def covers(self, path: str) -> bool:
@@ -118,9 +118,9 @@ def _note(entry: os.DirEntry[str], path: str, listing: Listing) -> bool:
     return stat.S_ISDIR(status.st_mode)
 
 
-def find(root: Path, names: Iterable[str], listing: Listing) -> dict[str, Stamp | None] | None:
+def find(root: Path, names: Iterable[str], listing: Listing) -> dict[str, FileStamp | None] | None:
     """The states of the manifests among the names (None: it is gone); None if more than they may have changed."""
-    found: dict[str, Stamp | None] = {}
+    found: dict[str, FileStamp | None] = {}
     for path in names:
         try:
             status = os.lstat(root / path)
@@ -135,7 +135,7 @@ def find(root: Path, names: Iterable[str], listing: Listing) -> dict[str, Stamp 
     return found
 
 
-def state(path: Path) -> Stamp | None:
+def state(path: Path) -> FileStamp | None:
     """None if there is nothing."""
     try:
         return stamp(path.stat())

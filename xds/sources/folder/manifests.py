@@ -12,8 +12,8 @@ from typing import NamedTuple, TypeAlias
 
 from xds.kube.change import Applied, Change, Deleted
 from xds.kube.decode import NOT_AN_OBJECT, decode, flatten
-from xds.kube.objects import EndpointSlice, Key, KubeObject, Service
-from xds.problems.problem import ObjectRef, Problem
+from xds.kube.objects import EndpointSlice, KubeObject, Service
+from xds.problems.problem import Key, ObjectRef, Problem
 from xds.sources.folder.documents import (
     MAX_ALIASED,
     MAX_DOCUMENTS,

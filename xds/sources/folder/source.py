@@ -81,7 +81,7 @@ def _check(root: Path) -> None:
         raise SourceError(f"{root}: can't be read ({error}); make it readable, or name another folder") from None
 
 
-class _Watch:
+class FolderWatcher:
     """The kernel's word on what in the folder may have changed. Blocks; for one thread at a time."""
 
     def __init__(self, tree: Tree) -> None:
@@ -177,7 +177,7 @@ class _Watch:
 class _Portions:
     """Reads in portions, so that endpoints needn't wait for the end. Blocks; for one thread at a time."""
 
-    def __init__(self, tree: Tree, watch: _Watch, names: Collection[str]) -> None:
+    def __init__(self, tree: Tree, watch: FolderWatcher, names: Collection[str]) -> None:
         self.done = False
         self._tree = tree
         self._watch = watch
@@ -217,7 +217,7 @@ class Folder:
         Raises:
             SourceError: at the start, the folder can't be read or watched. Later that is a reported problem.
         """
-        watch = _Watch(self._tree)
+        watch = FolderWatcher(self._tree)
         executor = ThreadPoolExecutor(1, "folder")  # of its own: asyncio's may be full of others' work
         run = partial(_in_thread, executor, watch)
         clock = asyncio.get_running_loop().time
@@ -239,7 +239,7 @@ class Folder:
             executor.shutdown(wait=False)
 
 
-def _begin(tree: Tree, watch: _Watch) -> tuple[Change, ...]:
+def _begin(tree: Tree, watch: FolderWatcher) -> tuple[Change, ...]:
     """Reads, watches, and reads what changed in between: under a watch, each file opened costs events."""
     _check(tree.root)
     tree.read()
@@ -251,7 +251,7 @@ def _begin(tree: Tree, watch: _Watch) -> tuple[Change, ...]:
     return (*map(Applied, tree.manifests.objects()), *map(Listed, KINDS), Reported(tree.problems))
 
 
-async def _in_thread(executor: Executor, watch: _Watch, call: Callable[[], T]) -> T:
+async def _in_thread(executor: Executor, watch: FolderWatcher, call: Callable[[], T]) -> T:
     """Runs the call in the thread; when cancelled, stops the watch and waits for the thread."""
     task = asyncio.get_running_loop().run_in_executor(executor, call)
     try:

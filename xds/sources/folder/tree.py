@@ -9,7 +9,7 @@ from pathlib import Path
 
 from xds.kube.change import Change, Reported
 from xds.problems.problem import ObjectRef, Problem
-from xds.sources.folder.listing import Listing, Stamp, find, list_folder, stamp, state
+from xds.sources.folder.listing import FileStamp, Listing, find, list_folder, stamp, state
 from xds.sources.folder.manifests import MAX_FILE_BYTES, File, Manifests, printable, reading, unreadable
 from xds.steps import Steps, finish
 
@@ -62,7 +62,7 @@ class _Reading:
     """
 
     def __init__(self) -> None:
-        self.due: dict[str, Stamp | OSError | None] = {}
+        self.due: dict[str, FileStamp | OSError | None] = {}
         self.files: dict[str, File | None] = {}
         self.at = ""
         self.eager: dict[str, None] = {}
@@ -70,12 +70,12 @@ class _Reading:
         self.listed = False
         self.ended = False
 
-    def begin(self, due: Mapping[str, Stamp | OSError | None], eager: Iterable[str]) -> None:
+    def begin(self, due: Mapping[str, FileStamp | OSError | None], eager: Iterable[str]) -> None:
         self.due = dict(reversed(list(due.items())))
         self.eager = {**dict.fromkeys(eager), **self.eager}
         self.listed = True
 
-    def next(self) -> Stamp | OSError | None:
+    def next(self) -> FileStamp | OSError | None:
         """Go on to the file that is due next. What was listed of it."""
         self.at, listed = self.due.popitem()
         return listed
@@ -107,7 +107,7 @@ class Tree:
         self.listing = Listing()
         self.manifests = Manifests()
         self.problems: tuple[Problem, ...] = ()
-        self._stamps: dict[str, Stamp | None] = {}
+        self._stamps: dict[str, FileStamp | None] = {}
         self._reading = _Reading()
         self._listed_at = 0.0
 
@@ -118,7 +118,7 @@ class Tree:
     def reading(self, names: Collection[str]) -> Steps[list[Change]]:
         """`read` bit by bit. Nothing of it counts before the end, but for what is told by `overtake`."""
         current = self._reading = _Reading()
-        found: Mapping[str, Stamp | OSError | None] | None = find(self.root, names, self.listing)
+        found: Mapping[str, FileStamp | OSError | None] | None = find(self.root, names, self.listing)
         if found is None:
             found = yield from self._list()
         due = {path: now for path, now in found.items() if self._differs(path, now)}
@@ -153,7 +153,7 @@ class Tree:
         current.eager.update(dict.fromkeys(early))
         return changes
 
-    def _overtaking(self, path: str, now: Stamp) -> list[Change]:
+    def _overtaking(self, path: str, now: FileStamp) -> list[Change]:
         current = self._reading
         file = finish(self._file(path, now)) if self._differs(path, now) else current.files.get(path)
         if file is None:
@@ -168,16 +168,16 @@ class Tree:
         current = self._reading
         return current.changes(path) or (not current.listed and self._differs(path, state(self.root / path)))
 
-    def _list(self) -> Steps[dict[str, Stamp | OSError | None]]:
+    def _list(self) -> Steps[dict[str, FileStamp | OSError | None]]:
         self._listed_at = time.monotonic()
         listing = self.listing = yield from list_folder(self.root)
         gone = [path for path in self._stamps if path not in listing.files and not listing.covers(path)]
         return {**listing.files, **dict.fromkeys(gone)}
 
-    def _differs(self, path: str, now: Stamp | OSError | None) -> bool:
+    def _differs(self, path: str, now: FileStamp | OSError | None) -> bool:
         return now is None or self._stamps.get(path) != now
 
-    def _file(self, path: str, now: Stamp | OSError | None) -> Steps[File | None]:
+    def _file(self, path: str, now: FileStamp | OSError | None) -> Steps[File | None]:
         if now is None:
             self._stamps.pop(path, None)
             return None
