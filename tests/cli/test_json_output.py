@@ -25,7 +25,7 @@ from xds.protocol.delivery import DeliveryState, OutOfSync
 from xds.protocol.messages import Node, Variant
 from xds.protocol.status import Rejection
 from xds.protocol.stuck import Reason, Stuck
-from xds.server.debug.messages import ProxyStanding
+from xds.server.debug.messages import ProxyDelivery
 from xds.snapshot.resource import ResourceType
 
 DOCUMENTS = Path(__file__).parent / "json"
@@ -116,9 +116,9 @@ def connect_a_proxy_for_each_delivery_state(server: ThreadedDebugServer) -> None
     missing = tuple(
         OutOfSync(ResourceType.CLUSTER, f"c{index}", each, "no") for index, each in enumerate(DeliveryState)
     )
-    server.server.standings += [
-        ProxyStanding("ipv4:127.0.0.1:1", Node("envoy-1"), ()),
-        ProxyStanding("ipv4:127.0.0.1:2", Node("envoy-2"), missing),
+    server.server.deliveries += [
+        ProxyDelivery("ipv4:127.0.0.1:1", Node("envoy-1"), ()),
+        ProxyDelivery("ipv4:127.0.0.1:2", Node("envoy-2"), missing),
     ]
 
 

@@ -18,7 +18,7 @@ from xds.protocol.session import Session
 from xds.resources.routes import inlined
 from xds.server.convergence import Convergence, RevisionProgress
 from xds.server.debounce import EndpointDebounce
-from xds.server.debug.messages import ProxyStanding, ProxyStatus
+from xds.server.debug.messages import ProxyDelivery, ProxyStatus
 from xds.server.encoding import MANY, PORTION, PausingEncoder
 from xds.server.metrics import Metrics
 from xds.server.stream import Clock, Context, Stream
@@ -227,10 +227,10 @@ class AdsService:
         self._catch_all_up()
         return [ProxyStatus(each.peer, each.session.status(), self.watchdog.stuck(each)) for each in self._streams]
 
-    def standings(self, resources: Sequence[Resource]) -> list[ProxyStanding]:
+    def deliveries(self, resources: Sequence[Resource]) -> list[ProxyDelivery]:
         """Which of these resources of the snapshot each connected proxy doesn't have."""
         self._catch_all_up()
-        return [ProxyStanding(each.peer, each.session.node, each.session.lacks(resources)) for each in self._streams]
+        return [ProxyDelivery(each.peer, each.session.node, each.session.lacks(resources)) for each in self._streams]
 
     def _catch_all_up(self) -> None:
         for stream in list(self._untold):
