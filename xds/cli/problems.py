@@ -11,7 +11,7 @@ from xds.cli.output import problem_data, problem_table, write, write_data
 @server_option
 @output_option
 def problems(*, server: Server, output: str) -> None:
-    """List the parts of objects that can't be served: object, reason, and remedy."""
+    """List the problems of Kubernetes objects, with reasons and remedies."""
     found = Client(server).problems()
     if output != "table":
         write_data([problem_data(problem) for problem in found], output)

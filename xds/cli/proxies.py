@@ -80,7 +80,7 @@ def _since(type_: pb.ProxyType) -> str:
 
 
 def _rejection_rows(labelled: Iterable[tuple[str, pb.Proxy]]) -> Iterator[Row]:
-    """Current rejections. Only the JSON has former ones, whose resources have been replaced since."""
+    """Current rejections. Former ones, whose resources have changed since, are only in the JSON."""
     for label, proxy in labelled:
         for type_ in proxy.types:
             if type_.rejected_resources:
