@@ -125,7 +125,7 @@ def ingress_record(
 
 def _unit(value: Unit) -> pb.Unit:
     return pb.Unit(
-        field=value.field,
+        field=str(value.field),
         text=value.text,
         fate=f"FATE_{value.fate.name}",
         why=value.why,
