@@ -294,10 +294,10 @@ def test_nothing_is_kept_of_what_was_accepted() -> None:
     client.settle()
     world.commit(cds={"a": "2"}, eds={"a": "2"}, lds={"l": "2"}, rds={"r": "2:a"}, sds={"s": "2"})
     client.settle()
-    verdicts = world.fleet.last_good
-    assert not any(verdicts._untried.values())
-    assert not any(map(verdicts.refused, ResourceType))
-    assert not verdicts._removed
+    last_good = world.fleet.last_good
+    assert not any(last_good._untried.values())
+    assert not any(map(last_good.refused, ResourceType))
+    assert not last_good._removed
 
 
 def test_what_a_last_good_version_may_name_is_kept_up_to_a_limit() -> None:
