@@ -296,7 +296,7 @@ def test_nothing_is_kept_of_what_was_accepted() -> None:
     client.settle()
     last_good = world.fleet.last_good
     assert not any(last_good._untried.values())
-    assert not any(map(last_good.refused, ResourceType))
+    assert not any(map(last_good.rejected, ResourceType))
     assert not last_good._removed
 
 
