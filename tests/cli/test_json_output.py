@@ -21,10 +21,9 @@ from tests.support.debug_server import ThreadedDebugServer, services, type_statu
 from tests.support.objects import certificate, ingress, ingress_class, manifest, path, rule, secret, slice_of, tls
 from xds.cli.main import run
 from xds.kube.objects import KubeObject
-from xds.protocol.delivery import DeliveryState, OutOfSync
-from xds.protocol.messages import Node, Variant
-from xds.protocol.status import Rejection
-from xds.protocol.stuck import Reason, Stuck
+from xds.protocol.messages import Node, Rejection, Variant
+from xds.protocol.status import DeliveryState, OutOfSync
+from xds.protocol.stuck import Stuck, StuckReason
 from xds.server.debug.messages import ProxyDelivery
 from xds.snapshot.resource import ResourceType
 
@@ -92,17 +91,17 @@ def test_proxies(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str])
     now = server.now()
     rejection = Rejection("v2", now, "cannot bind", (("http", "v2"),))
     rejected = type_status(
-        ResourceType.LISTENER, now, wildcard=True, rejected=rejection, rejecting=1, refused=("http",)
+        ResourceType.LISTENER, now, wildcard=True, last_rejection=rejection, rejected_count=1, rejected_names=("http",)
     )
     server.connect(
         Node("envoy-1", "fleet", "envoy 1.40.0"),
         type_status(ResourceType.CLUSTER, now),
         rejected,
-        type_status(ResourceType.ROUTES, now, in_flight=True, waiting=2, sent=None, acknowledged=None),
+        type_status(ResourceType.ROUTES, now, in_flight=True, pending=2, sent=None, acknowledged=None),
     )
     [delta] = server.server.proxies
     sotw = replace(delta.stream, variant=Variant.SOTW, node=None)
-    stuck = (*(Stuck(each, ResourceType.CLUSTER, now) for each in Reason), Stuck(Reason.FLAPPING, None, now))
+    stuck = (*(Stuck(each, ResourceType.CLUSTER, now) for each in StuckReason), Stuck(StuckReason.FLAPPING, None, now))
     server.server.proxies.append(replace(delta, stream=sotw, stuck=stuck))
     check("proxies", capfd, "proxies", "--server", server.target)
 

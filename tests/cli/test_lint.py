@@ -1,10 +1,9 @@
 """`xds lint`: its output as text, JSON and SARIF, and the exit code.
 
-Covers: files and lines, levels, the schema of SARIF, and a help text for each reason.
+Covers: files and lines, levels, and the schema of SARIF.
 Excludes: the problems themselves (tests/translate, tests/kube).
 """
 
-import ast
 import json
 import re
 from collections.abc import Iterator
@@ -18,7 +17,6 @@ from tests.support.debug_server import shop
 from tests.support.objects import certificate, ingress, manifest, path, rule, secret, service, slice_of, tls
 from xds.cli.main import run
 from xds.kube.objects import KubeObject
-from xds.problems.reasons import REASONS
 
 ROOT = Path(__file__).parents[2]
 EXPIRED = certificate("a.example.com", until=datetime(2021, 1, 1, tzinfo=UTC))
@@ -186,28 +184,3 @@ def test_lint_errors_are_one_line(
     assert out == ""
     assert words in err
     assert err.count("\n") == 1
-
-
-WORD = re.compile(r"(?:[A-Z][a-z]+|API|TLS|[A-Z])+")
-
-
-def reasons() -> set[str]:
-    """The reasons in calls that report problems, in xds/kube and xds/translate."""
-    found = set()
-    for file in (*(ROOT / "xds/kube").glob("*.py"), *(ROOT / "xds/translate").glob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text())):
-            called = node.func if isinstance(node, ast.Call) else None
-            name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
-            if isinstance(node, ast.Call) and name in REPORTERS:
-                words = [each.value for each in node.args if isinstance(each, ast.Constant)]
-                found |= {word for word in words if isinstance(word, str) and WORD.fullmatch(word)}
-    return found - {"File"}
-
-
-REPORTERS = {"Problem", "report", "_report", "_problem", "Unresolved", "InvalidError", "unreadable"}
-
-
-def test_every_reason_has_a_help_text() -> None:
-    found = reasons()
-    assert len(found) > 20
-    assert found <= REASONS.keys()

@@ -21,8 +21,7 @@ from tests.support.envoy import free_port
 from tests.support.objects import certificate, secret, service, tls
 from xds.cli.main import COMMANDS, Commands, cli, run
 from xds.cli.output import table
-from xds.protocol.messages import Node
-from xds.protocol.status import Rejection
+from xds.protocol.messages import Node, Rejection
 from xds.snapshot.resource import ResourceType
 
 
@@ -215,7 +214,7 @@ def test_proxies_are_listed_with_versions_states_and_rejections(server: Threaded
     server.connect(
         Node("envoy-1", "fleet", "envoy 1.40.0"),
         type_status(ResourceType.CLUSTER, now, wildcard=True),
-        type_status(ResourceType.LISTENER, now, rejected=rejected, rejecting=1),
+        type_status(ResourceType.LISTENER, now, last_rejection=rejected, rejected_count=1),
         type_status(ResourceType.ROUTES, now, in_flight=True),
     )
     proxies, types, rejections = xds("proxies").out.split("\n\n")
@@ -232,7 +231,7 @@ def test_proxies_are_listed_with_versions_states_and_rejections(server: Threaded
 def test_proxies_as_json(server: ThreadedDebugServer, xds: Xds) -> None:
     now = server.now()
     rejected = Rejection("v2", now, "no", (("http", "abc"),))
-    fields = {"rejected": rejected, "rejecting": 1, "sent": None, "acknowledged": None}
+    fields = {"last_rejection": rejected, "rejected_count": 1, "sent": None, "acknowledged": None}
     server.connect(Node("envoy-1"), type_status(ResourceType.LISTENER, now, **fields))
     [proxy] = xds("proxies", "-o", "json").json
     assert (proxy["node_id"], proxy["variant"], proxy["peer"]) == ("envoy-1", "delta", "ipv4:127.0.0.1:5")

@@ -13,8 +13,8 @@ from tests.support.debug_server import ThreadedDebugServer, services, shop
 from tests.support.objects import ingress, ingress_class, manifest, path, rule, service, slice_of
 from xds.cli.main import run
 from xds.kube.objects import KubeObject
-from xds.protocol.delivery import DeliveryState, OutOfSync
 from xds.protocol.messages import Node
+from xds.protocol.status import DeliveryState, OutOfSync
 from xds.server.debug.messages import ProxyDelivery
 from xds.snapshot.resource import ResourceType
 
@@ -54,7 +54,7 @@ def test_why_ingress_on_a_server_lists_proxies_out_of_sync(
     server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
     server.do(*services("web"), shop("web", "gone"))
-    missing = OutOfSync(ResourceType.ROUTES, "http", DeliveryState.WAITING)
+    missing = OutOfSync(ResourceType.ROUTES, "http", DeliveryState.PENDING)
     server.server.deliveries += [ProxyDelivery("ipv4:1", Node("b"), (missing,)), ProxyDelivery("ipv4:2", Node("a"), ())]
     assert run(["why", "ingress", "default/shop", "--server", server.target]) == 0
     out = capfd.readouterr().out

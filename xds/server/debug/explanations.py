@@ -7,8 +7,8 @@ from xds.api.v1 import debug_pb2 as pb
 from xds.explain.ingress import Acceptance, Record, Unit
 from xds.explain.narration import ExplainStep, Explanation, Tried
 from xds.problems.problem import ObjectRef
-from xds.protocol.delivery import DeliveryState, OutOfSync
 from xds.protocol.messages import Node
+from xds.protocol.status import DeliveryState, OutOfSync
 from xds.server.debug import messages
 from xds.server.debug.messages import ProxyDelivery, WallClock
 from xds.snapshot.resource import Resource
@@ -73,7 +73,7 @@ _ACCEPTANCES: Final = {
 
 def _unit(value: Unit) -> pb.Unit:
     return pb.Unit(
-        field=value.field,
+        field=str(value.field),
         text=value.text,
         status=f"UNIT_STATUS_{value.fate.name}",
         why=value.why,
@@ -103,14 +103,14 @@ def _delivery(value: ProxyDelivery) -> pb.ProxyDelivery:
 
 
 def _out_of_sync(value: OutOfSync) -> pb.OutOfSync:
-    state = _DELIVERY_STATES[value.standing]
+    state = _DELIVERY_STATES[value.state]
     return pb.OutOfSync(type_url=value.type, name=value.name, state=state, message=value.message)
 
 
 _DELIVERY_STATES: Final = {
-    DeliveryState.CURRENT: pb.DELIVERY_STATE_SYNCED,
+    DeliveryState.SYNCED: pb.DELIVERY_STATE_SYNCED,
     DeliveryState.IN_FLIGHT: pb.DELIVERY_STATE_IN_FLIGHT,
-    DeliveryState.WAITING: pb.DELIVERY_STATE_PENDING,
+    DeliveryState.PENDING: pb.DELIVERY_STATE_PENDING,
     DeliveryState.REJECTED: pb.DELIVERY_STATE_REJECTED,
-    DeliveryState.NOT_ASKED: pb.DELIVERY_STATE_NOT_SUBSCRIBED,
+    DeliveryState.NOT_SUBSCRIBED: pb.DELIVERY_STATE_NOT_SUBSCRIBED,
 }
