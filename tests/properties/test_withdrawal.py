@@ -28,7 +28,7 @@ from tests.support.objects import (
 )
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Change, Deleted
-from xds.kube.held_ingresses import HELD
+from xds.kube.ingress_class import HELD
 from xds.kube.objects import Ingress, IngressClass, KubeObject, Secret, Service
 from xds.kube.state import KubeState
 from xds.problems.problem import Key
