@@ -11,7 +11,7 @@ from xds.problems.problem import Key
 SECRETS: Final = "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token"
 """What never holds a certificate and makes up most of many clusters' Secrets."""
 
-_SELECTORS: Final = {Secret: SECRETS}
+_SELECTORS: Final[dict[type[KubeObject], str]] = {Secret: SECRETS}
 
 _USER: Final = re.compile(r'User "([^"]+)" cannot')
 
