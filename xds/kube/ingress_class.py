@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from xds.kube.objects import Ingress, IngressClass, KubeObject
-from xds.problems.problem import Key, ObjectRef, Problem, shown
+from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.reasons import Reason
+from xds.problems.text import shown
 
 CONTROLLER: Final = "xds-ingress.dev/controller"
 """`spec.controller` of the IngressClasses that are ours."""
@@ -19,8 +21,7 @@ CONTROLLER: Final = "xds-ingress.dev/controller"
 CLASS_ANNOTATION: Final = "kubernetes.io/ingress.class"
 DEFAULT_CLASS_ANNOTATION: Final = "ingressclass.kubernetes.io/is-default-class"
 
-HELD: Final = "WithdrawalHeld"
-HELD_WHY: Final = f"; it stays served, see the problem {HELD} of that IngressClass"
+HELD_WHY: Final = f"; it stays served, see the problem {Reason.WITHDRAWAL_HELD} of that IngressClass"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +137,9 @@ def _is_ours(ingress_class: KubeObject) -> bool:
 def _problem(ingress_class: Key) -> Problem:
     return Problem(
         ObjectRef(IngressClass.kind, *ingress_class),
-        HELD,
+        Reason.WITHDRAWAL_HELD,
         "A change of this IngressClass turned away Ingresses that are the last to use a backend or a certificate. They "
         "stay served, and follow their Services and Secrets, until other Ingresses of ours have backends and "
         "certificates.",
-        "Undo the last change of the IngressClass. If the change is meant, delete the Ingresses, give them another "
-        "class, or restart the server.",
+        Reason.WITHDRAWAL_HELD.remedy,
     )
