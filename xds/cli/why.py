@@ -17,6 +17,7 @@ from xds.cli.traffic_options import ObjectName
 from xds.controlplane.pipeline import Pipeline
 from xds.explain.ingress import findings, record
 from xds.problems.problem import Key
+from xds.problems.reasons import Reason
 from xds.server.debug.explanations import why_ingress_response
 
 _STATUSES: Final = {
@@ -79,7 +80,7 @@ def _offline(pipeline: Pipeline, name: Key) -> pb.WhyIngressResponse:
 
 def _tree(response: pb.WhyIngressResponse, *, online: bool) -> Tree:
     tree = Tree(_heading(response))
-    ours = "not ours" if response.acceptance == pb.ACCEPTANCE_NOT_OURS else "held" if _is_held(response) else "ours"
+    ours = "not ours" if response.acceptance == pb.ACCEPTANCE_NOT_OURS else "ours"
     tree.add(Text.assemble((f"{ours}: ", "bold"), response.claim))
     for unit in response.units:
         tree.add(_unit_text(unit))
@@ -117,7 +118,7 @@ def _data(response: pb.WhyIngressResponse) -> dict[str, Any]:
         "ingress": reference_data(response.ingress),
         "acceptance": _acceptance(response),
         "claim": response.claim,
-        "held": _is_held(response),
+        "held": Reason.WITHDRAWAL_HELD in response.claim,  # the claim names this problem of the IngressClass
         "since": iso(response, "since"),
         "units": [_unit_data(unit) for unit in response.units],
         "problems": [{**problem_data(each.problem), "since": iso(each, "since")} for each in response.problems],
@@ -145,8 +146,3 @@ def _acceptance(response: pb.WhyIngressResponse) -> str:
 
 def _status(unit: pb.Unit) -> str:
     return _STATUSES.get(unit.status, "unspecified")
-
-
-def _is_held(response: pb.WhyIngressResponse) -> bool:
-    """Whether the Ingress is still served although its IngressClass turned: a problem of the class says so."""
-    return any(each.problem.reason == "WithdrawalHeld" for each in response.problems)

@@ -63,6 +63,6 @@ class Explaining:
         known = findings(self._witness, Key(asked.namespace, asked.name))
         if known is None:
             return None
-        deliveries = self._deliveries(known.resources) if known.claim.served else ()
+        deliveries = self._deliveries(known.resources) if known.claim.ours else ()
         pending = self._witness.busy()
         return await in_thread(lambda: why_ingress_response(record(known), at, deliveries, pending=pending))
