@@ -13,8 +13,8 @@ from tests.support.debug_server import ThreadedDebugServer, services, shop
 from tests.support.objects import ingress, ingress_class, manifest, path, rule, service, slice_of
 from xds.cli.main import run
 from xds.kube.objects import KubeObject
-from xds.protocol.delivery import DeliveryState, OutOfSync
 from xds.protocol.messages import Node
+from xds.protocol.status import DeliveryState, OutOfSync
 from xds.server.debug.messages import ProxyStanding
 from xds.snapshot.resource import ResourceType
 
@@ -52,7 +52,7 @@ def test_a_folder(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_a_server(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]) -> None:
     server.do(*services("web"), shop("web", "gone"))
-    lack = OutOfSync(ResourceType.ROUTES, "http", DeliveryState.WAITING)
+    lack = OutOfSync(ResourceType.ROUTES, "http", DeliveryState.PENDING)
     server.server.standings += [ProxyStanding("ipv4:1", Node("b"), (lack,)), ProxyStanding("ipv4:2", Node("a"), ())]
     assert run(["why", "ingress", "default/shop", "--server", server.target]) == 0
     out = capfd.readouterr().out

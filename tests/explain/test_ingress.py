@@ -36,7 +36,7 @@ def of(name: str, *objects: KubeObject, default_tls_secret: str | None = None) -
 
 
 def fates(told: Record) -> dict[str, UnitStatus]:
-    return {unit.field: unit.fate for unit in told.units}
+    return {str(unit.field): unit.fate for unit in told.units}
 
 
 def paths(*fates_: UnitStatus) -> dict[str, UnitStatus]:

@@ -98,7 +98,9 @@ def test_the_backend_and_its_endpoints() -> None:
 
 def test_problems_are_told_if_they_have_to_do_with_it() -> None:
     def fields(url: str) -> list[str]:
-        return [each.field for each in told(url, SHOP, *SERVED, secret("cert", certificate("a.example.com"))).problems]
+        return [
+            str(each.field) for each in told(url, SHOP, *SERVED, secret("cert", certificate("a.example.com"))).problems
+        ]
 
     left_out = "spec.rules[0].http.paths[4]"
     assert fields("http://a.example.com/a") == [left_out]

@@ -105,7 +105,7 @@ async def test_a_stream_that_has_still_to_be_told_shows_what_it_lacks(variant: V
             await answered(plane, await plane.proxy(variant, name))
         plane.apply(slice_of("web", "10.0.0.2"))
         types = [status for proxy in plane.ads.proxies() for status in proxy.stream.types]
-        assert [status.waiting + status.in_flight for status in types if status.type is EDS] == [1, 1]
+        assert [status.pending + status.in_flight for status in types if status.type is EDS] == [1, 1]
 
 
 @pytest.mark.usefixtures("in_turn")

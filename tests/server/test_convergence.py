@@ -1,6 +1,6 @@
 """The time from a change to the last answer: what counts, and what doesn't.
 
-Excludes which revisions a stream has answered (tests/protocol, `Session.behind`).
+Excludes which revisions a stream has answered (tests/protocol, `Session.oldest_unanswered`).
 """
 
 import pytest

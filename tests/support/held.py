@@ -6,9 +6,9 @@ from msgspec.structs import replace
 
 from tests.support.objects import ingress_class
 from xds.controlplane.pipeline import Pipeline
-from xds.kube.held_ingresses import HELD
 from xds.kube.objects import Ingress, KubeObject
 from xds.problems.problem import Key, Problem
+from xds.problems.reasons import Reason
 
 _OURS = "held"
 
@@ -29,4 +29,4 @@ def _ours(each: Ingress) -> Ingress:
 
 def others(of: Pipeline) -> list[Problem]:
     """The problems, but for those of what is held."""
-    return [each for each in of.problems if each.reason != HELD]
+    return [each for each in of.problems if each.reason != Reason.WITHDRAWAL_HELD]

@@ -20,7 +20,7 @@ from xds.resources.builder import Builder
 from xds.resources.built import BuiltResources
 from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import ResourceType
-from xds.snapshot.stages import SIZE, Portion, portions
+from xds.snapshot.stages import STAGE_SIZE, Stage, stages
 from xds.snapshot.store import ResourceKey, Revision, Store
 from xds.steps import Steps
 from xds.traffic.traffic import TrafficChange
@@ -118,7 +118,7 @@ class Pipeline:
         self._translator.report("proxies", (problem for found in self._complaints.values() for problem in found))
 
     def _attributed(self, complaint: RejectionReport) -> list[Problem]:
-        said = (complaint.words, complaint.effect)
+        said = (complaint.message, complaint.effect)
         return attribution.problems(complaint.resource, complaint.good, said, self._state, self._translator)
 
     def apply(self, batches: Iterable[Batch], now: float) -> Revision | None:
@@ -169,7 +169,7 @@ class Pipeline:
     def _begun(self, *, whole: bool) -> "_Routing":
         """Work on all that waits. `whole`: it is to be one revision."""
         routing = _Routing(self._waiting.routing.read_at)
-        routing.steps = self._in_portions(routing, sys.maxsize if whole else SIZE)
+        routing.steps = self._in_portions(routing, sys.maxsize if whole else STAGE_SIZE)
         return routing
 
     def _in_portions(self, routing: "_Routing", size: int) -> Steps[None]:
@@ -189,7 +189,7 @@ class Pipeline:
         for key, resource in self.store.differing(built):
             differing[key] = resource
             yield
-        made = yield from portions(differing, self.store.resources(ResourceType.CLUSTER), size)
+        made = yield from stages(differing, self.store.resources(ResourceType.CLUSTER), size)
         self._translator.publish()
         # What was built meanwhile by the backends as they were differs from the snapshot now, or will.
         newest: BuiltResources = {key: built[key] for key in routing.newer & built.keys() if built[key] is not None}
@@ -230,7 +230,7 @@ class _Routing:
     def __init__(self, read_at: float) -> None:
         self.read_at = read_at
         self.changes: list[Change] = []
-        self.rest: deque[Portion] = deque()
+        self.rest: deque[Stage] = deque()
         self.newer: set[ResourceKey] = set()
         self.steps: Steps[None] | None = None
 
@@ -245,14 +245,14 @@ class _Routing:
             self.steps = None
         return True
 
-    def finish(self, made: Iterable[Portion], newest: Portion) -> None:
+    def finish(self, made: Iterable[Stage], newest: Stage) -> None:
         """This is what it made; what is in `newest` replaces what is older."""
         self.rest.extend(made)
         self._drop(newest.keys())
         self.rest[0] |= newest
         self.newer.clear()  # that was by the backends as they were
 
-    def take(self) -> Portion:
+    def take(self) -> Stage:
         """The next portion, without what is newer."""
         self._drop(self.newer)
         self.newer.clear()

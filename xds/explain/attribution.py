@@ -6,13 +6,13 @@ from typing import Any, Final
 from xds.envoyapi import codec
 from xds.kube.objects import Ingress
 from xds.kube.state import KubeState
-from xds.problems.problem import Key, ObjectRef, Problem, shown
+from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.reasons import Reason
+from xds.problems.text import shown
 from xds.resources import names
 from xds.snapshot.resource import Resource, ResourceType
 from xds.traffic.model import BackendKey
 from xds.traffic.traffic import Traffic
-
-REASON: Final = "RejectedByProxy"
 
 MAX_OWNERS: Final = 10
 """Ingresses that get a problem for one rejection. With more candidates the problem is the resource's own."""
@@ -20,10 +20,6 @@ MAX_OWNERS: Final = 10
 MESSAGE_CHARACTERS: Final = 400
 """Length of a proxy's message in a problem, at most. `xds proxies` shows more."""
 
-_REMEDY: Final = (
-    "Revert the last change of the object, or fix the field named in Envoy's message. The resource is sent again when "
-    "the object changes."
-)
 _LISTENER_REMEDY: Final = (
     "If the listener cannot bind, free the port, allow the port (below 1024 needs a capability), or choose another "
     "with --http-port or --https-port; then restart the proxy."
@@ -45,11 +41,11 @@ def problems(
     text, effect = said
     kind = rejected.type.message.rpartition(".")[2]
     message = f"{effect.format(f'{kind} {rejected.name}')}; the proxy says {_quoted(text)}"
-    remedy = _LISTENER_REMEDY if rejected.type is ResourceType.LISTENER else _REMEDY
+    remedy = _LISTENER_REMEDY if rejected.type is ResourceType.LISTENER else Reason.REJECTED_BY_PROXY.remedy
     owners = _owners(rejected, last_good, text, state, traffic)
     known = 0 < len(owners) <= MAX_OWNERS
     blamed = [ObjectRef("Ingress", *key) for key in owners] if known else [_reference(kind, rejected)]
-    return [Problem(each, REASON, message, remedy) for each in blamed]
+    return [Problem(each, Reason.REJECTED_BY_PROXY, message, remedy) for each in blamed]
 
 
 def _quoted(text: str) -> str:

@@ -8,7 +8,10 @@ from enum import StrEnum
 from xds.explain.facts import StateReader
 from xds.kube.objects import EndpointSlice, HTTPIngressPath, Ingress, IngressTLS
 from xds.kube.state import ClassClaim
-from xds.problems.problem import Key, ObjectRef, Problem, shown
+from xds.problems.field_path import FieldPath
+from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.reasons import Reason
+from xds.problems.text import shown
 from xds.resources import names
 from xds.snapshot.resource import Resource, ResourceType
 from xds.traffic.model import NO_HOST, Backend, BackendKey, Health, Route, TlsTable, VirtualHost
@@ -42,7 +45,7 @@ class Unit:
     `backend` and the counts are of a path and a default backend, `expires` of a TLS host with a certificate.
     """
 
-    field: str
+    field: FieldPath
     text: str
     fate: UnitStatus
     why: str = ""
@@ -179,7 +182,7 @@ class _UnitStatuses:
         self._known = known
         self._key = known.ingress.key
         self._spec = known.ingress.spec
-        self._conflicts = {each.field for each, _ in known.problems if each.reason == "PathConflict"}
+        self._conflicts = {each.field for each, _ in known.problems if each.reason is Reason.PATH_CONFLICT}
         self._whys = _by_place(each for each, _ in known.problems)
         self._routes = {
             host: {(route.path, route.path_type): route for route in virtual_host.routes}
@@ -190,18 +193,19 @@ class _UnitStatuses:
 
     def units(self) -> Iterator[Unit]:
         for index, rule in enumerate(self._spec.rules or ()):
-            at, host = f"spec.rules[{index}]", (rule.host or NO_HOST).lower()
+            at, host = FieldPath.of("spec", "rules", index), (rule.host or NO_HOST).lower()
             if not rule.paths:
                 fate = UnitStatus.SERVED if host in self._routes else UnitStatus.LEFT_OUT
                 yield Unit(at, f"{_host(host)}, without paths", fate, self._why(at))
             for number, path in enumerate(rule.paths):
-                yield self._path(f"{at}.http.paths[{number}]", host, path) or self._left_out(at, number, host, path)
+                place = at.child("http", "paths", number)
+                yield self._path(place, host, path) or self._left_out(place, at, host, path)
         if self._spec.default_backend:
-            yield self._default_backend("spec.defaultBackend")
+            yield self._default_backend(FieldPath.of("spec", "defaultBackend"))
         for index, entry in enumerate(self._spec.tls or ()):
-            yield from self._tls(f"spec.tls[{index}]", entry)
+            yield from self._tls(FieldPath.of("spec", "tls", index), entry)
 
-    def _path(self, at: str, host: str, written: HTTPIngressPath) -> Unit | None:
+    def _path(self, at: FieldPath, host: str, written: HTTPIngressPath) -> Unit | None:
         """None: it is left out."""
         try:
             route = self._routes.get(host, {}).get(valid_path(written))
@@ -216,11 +220,10 @@ class _UnitStatuses:
             return Unit(at, text, UnitStatus.SAME, f"Ingress {route.ingress} says the same", route.ingress)
         return self._served(at, text, route)
 
-    def _left_out(self, rule: str, number: int, host: str, path: HTTPIngressPath) -> Unit:
-        at = f"{rule}.http.paths[{number}]"
-        return Unit(at, _called(host, path), UnitStatus.LEFT_OUT, self._why(at) or self._why(f"{rule}.host"))
+    def _left_out(self, at: FieldPath, rule: FieldPath, host: str, path: HTTPIngressPath) -> Unit:
+        return Unit(at, _called(host, path), UnitStatus.LEFT_OUT, self._why(at) or self._why(rule.child("host")))
 
-    def _default_backend(self, at: str) -> Unit:
+    def _default_backend(self, at: FieldPath) -> Unit:
         hosts, default = self._known.hosts, self._known.default
         own = {_host(host): each.default for host, each in hosts.items() if each.default}
         used = {**own, "all other hosts": default} if default else own
@@ -232,7 +235,7 @@ class _UnitStatuses:
         senior = default.ingress if default else None
         return Unit(at, "default backend", UnitStatus.SHADOWED, f"that of the senior Ingress {senior} is used", senior)
 
-    def _served(self, at: str, text: str, route: Route) -> Unit:
+    def _served(self, at: FieldPath, text: str, route: Route) -> Unit:
         if route.backend is None or route.backend not in self._known.backends:
             return Unit(at, text, UnitStatus.BROKEN, self._why(at))
         backend, _ = self._known.backends[route.backend]
@@ -243,7 +246,7 @@ class _UnitStatuses:
         fate = UnitStatus.SERVED if healthy else UnitStatus.NO_ENDPOINTS
         return Unit(at, text, fate, backend=backend.key, healthy=healthy, draining=draining)
 
-    def _tls(self, at: str, entry: IngressTLS) -> Iterator[Unit]:
+    def _tls(self, at: FieldPath, entry: IngressTLS) -> Iterator[Unit]:
         secret = _secret(self._known.ingress, entry, self._known.default_secret)
         hosts = entry.hosts or [rule.host for rule in self._spec.rules or () if rule.host]
         if not hosts:
@@ -251,7 +254,7 @@ class _UnitStatuses:
         for host in hosts:
             yield self._tls_host(at, host, secret)
 
-    def _tls_host(self, at: str, host: str, secret: Key | None) -> Unit:
+    def _tls_host(self, at: FieldPath, host: str, secret: Key | None) -> Unit:
         text, holder = f"HTTPS of {_host(host)}", self._holders.get(host.lower())
         if holder is None:
             return Unit(at, text, UnitStatus.LEFT_OUT, self._why(at))
@@ -263,19 +266,17 @@ class _UnitStatuses:
         expires = verdict.expires if verdict else None
         return Unit(at, text, UnitStatus.SERVED, f"certificate of Secret {holder}{last_good}", expires=expires)
 
-    def _why(self, at: str) -> str:
+    def _why(self, at: FieldPath) -> str:
         """The problems of this place, and of those within."""
         return "; ".join(self._whys.get(at, ()))
 
 
-def _by_place(problems: Iterable[Problem]) -> dict[str, list[str]]:
-    """The messages by field, and by the fields that it is in."""
-    found: dict[str, list[str]] = {}
+def _by_place(problems: Iterable[Problem]) -> dict[FieldPath, list[str]]:
+    """The messages by field, and by each field around it."""
+    found: dict[FieldPath, list[str]] = {}
     for problem in problems:
-        place = problem.field
-        while place:
+        for place in problem.field.within():
             found.setdefault(place, []).append(problem.message)
-            place = place.rpartition(".")[0]
     return found
 
 

@@ -14,7 +14,10 @@ from typing import Any, NoReturn, TypeAlias
 import msgspec
 
 from xds.kube.objects import EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
-from xds.problems.problem import Key, ObjectRef, Problem, shown
+from xds.problems.field_path import WHOLE_OBJECT, FieldPath, MapKey
+from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.reasons import Reason
+from xds.problems.text import shown
 
 NOT_AN_OBJECT = ObjectRef("File", "", "")
 """Stands for the file in a problem of a document that names no object; who knows the file puts it in."""
@@ -127,8 +130,8 @@ def _decode(document: object) -> KubeObject | None:
 
 
 def _not_an_object(what: str) -> _Refused:
-    remedy = "Write a Kubernetes object with apiVersion, kind and metadata, or keep the file elsewhere."
-    return _Refused(Problem(NOT_AN_OBJECT, "NotAnObject", f"The document {what}.", remedy))
+    reason = Reason.NOT_AN_OBJECT
+    return _Refused(Problem(NOT_AN_OBJECT, reason, f"The document {what}.", reason.remedy))
 
 
 def _unsupported(document: Document, kind: str, api_version: str) -> _Refused:
@@ -137,7 +140,7 @@ def _unsupported(document: Document, kind: str, api_version: str) -> _Refused:
         message = f"{kind} of apiVersion {api_version}{removed}."
     remedy = f"Use apiVersion: {_API_VERSIONS[kind]}, and the fields it has."
     reference = _reference(document, _TYPES[_API_VERSIONS[kind], kind])
-    return _Refused(Problem(reference, "UnsupportedApiVersion", message, remedy, "apiVersion"))
+    return _Refused(Problem(reference, Reason.UNSUPPORTED_API_VERSION, message, remedy, FieldPath.of("apiVersion")))
 
 
 def _reference(document: Document, type_: type[KubeObject]) -> ObjectRef:
@@ -165,7 +168,7 @@ def _reference(document: Document, type_: type[KubeObject]) -> ObjectRef:
 def _name(kind: str, name: object, what: str, form: re.Pattern[str], limit: int) -> str:
     if isinstance(name, str) and len(name) <= limit and form.fullmatch(name):
         return name
-    field = f"metadata.{what}"
+    field = FieldPath.of("metadata", what)
     remedy = f"Use a to z, 0 to 9, '-'{' and dots' if form is _SUBDOMAIN else ''}, at most {limit} characters."
     reference = ObjectRef(kind, "", "")
     if name is None or name == "":
@@ -176,7 +179,7 @@ def _name(kind: str, name: object, what: str, form: re.Pattern[str], limit: int)
         message = f"{field} has {len(name)} characters, {limit} are allowed: {shown(name)}."
     else:
         message = f"{field} {shown(name)} is not a name that Kubernetes allows."
-    raise _Refused(Problem(reference, "InvalidName", message, remedy, field))
+    raise _Refused(Problem(reference, Reason.INVALID_NAME, message, remedy, field))
 
 
 def _convert(document: Document, type_: type[KubeObject]) -> KubeObject:
@@ -192,7 +195,7 @@ def _convert(document: Document, type_: type[KubeObject]) -> KubeObject:
     except msgspec.ValidationError as error:
         _refuse(reference, error)
     except RecursionError:
-        raise _invalid(reference, "", "is nested too deep") from None
+        raise _invalid(reference, WHOLE_OBJECT, "is nested too deep") from None
 
 
 def _converted(document: Document, type_: type[KubeObject]) -> KubeObject:
@@ -223,7 +226,7 @@ def _secret_data(document: Document, reference: ObjectRef) -> dict[str, bytes]:
     for field in ("data", "stringData"):
         values = document.get(field) or {}
         if not isinstance(values, dict):
-            raise _invalid(reference, field, f"expected a mapping, found {_word_of(values)}")
+            raise _invalid(reference, FieldPath.of(field), f"expected a mapping, found {_word_of(values)}")
         for key in ("tls.crt", "tls.key"):
             if values.get(key) is not None:
                 found[key] = _secret_value(values[key], field, key, reference)
@@ -231,7 +234,7 @@ def _secret_data(document: Document, reference: ObjectRef) -> dict[str, bytes]:
 
 
 def _secret_value(value: object, field: str, key: str, reference: ObjectRef) -> bytes:
-    path = f"{field}[{key}]"
+    path = FieldPath.of(field, MapKey(key))
     if not isinstance(value, str):
         raise _invalid(reference, path, f"expected a string, found {_word_of(value)}")
     if field == "stringData":
@@ -258,6 +261,7 @@ _WORDS = {
 }
 _EXPECTED = re.compile(r"Expected `([^`]+)`(?:, got `([^`]+)`)?")
 _PLACE = re.compile(r" - at (?:`key` in )?`\$\.?([^`]*)`$")
+_PART = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 _MISSING = re.compile(r"missing required field `([^`]+)`")
 
 
@@ -269,13 +273,19 @@ def _word_of(value: object) -> str:
 def _refuse(reference: ObjectRef, error: msgspec.ValidationError) -> NoReturn:
     text = str(error)
     place = _PLACE.search(text)
-    path = place[1].replace("[...]", "") if place else ""
+    path = _field(place[1]) if place else WHOLE_OBJECT
     if missing := _MISSING.search(text):
-        path = f"{path}.{missing[1]}".lstrip(".")
+        path = path.child(missing[1])
         raise _invalid(reference, path, "is missing") from None
     if "`key` in" in text:
         raise _invalid(reference, path, "every key must be a string: put it in quotes") from None
     raise _invalid(reference, path, _plain(text)) from None
+
+
+def _field(place: str) -> FieldPath:
+    """From a path as msgspec writes it, in which `[...]` stands for any key of a map."""
+    parts = _PART.findall(place)
+    return FieldPath(tuple(int(index) if index else name for index, name in parts))
 
 
 def _plain(text: str) -> str:
@@ -289,8 +299,7 @@ def _plain(text: str) -> str:
     return f"expected {_WORDS.get(wanted, wanted)}{found}"
 
 
-def _invalid(reference: ObjectRef, field: str, what: str) -> _Refused:
+def _invalid(reference: ObjectRef, field: FieldPath, what: str) -> _Refused:
     quotes = " A value in quotes is a string." if "string" in what or "whole number" in what else ""
-    explained = re.sub(r"\[[^]]*\]", "", field)
-    remedy = f"See `kubectl explain {reference.kind.lower()}.{explained}`.{quotes}"
-    return _Refused(Problem(reference, "InvalidObject", f"{field}: {what}.", remedy, field))
+    remedy = f"See `kubectl explain {reference.kind.lower()}.{field.names}`.{quotes}"
+    return _Refused(Problem(reference, Reason.INVALID_OBJECT, f"{field}: {what}.", remedy, field))

@@ -2,12 +2,9 @@
 
 from collections import Counter
 from collections.abc import Set
-from typing import Final
 
 from xds.problems.problem import Key, ObjectRef, Problem
-
-HELD: Final = "WithdrawalHeld"
-"""The reason of the problem of a class that has turned some away."""
+from xds.problems.reasons import Reason
 
 
 class HeldIngresses:
@@ -63,9 +60,8 @@ def _problem(by: ObjectRef, count: int) -> Problem:
     some = "1 Ingress" if count == 1 else f"{count} Ingresses"
     return Problem(
         by,
-        HELD,
+        Reason.WITHDRAWAL_HELD,
         f"it turned {some} away, without which no backend or no certificate would be left; what was served is served "
         "on for as long as nothing else is, and follows its Ingresses, Services and Secrets",
-        "Undo the last change of the IngressClass. If it is meant: delete the Ingresses, give them another class, or "
-        "restart the server.",
+        Reason.WITHDRAWAL_HELD.remedy,
     )

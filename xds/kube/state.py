@@ -9,7 +9,8 @@ from xds.kube.change import Applied, Change, Deleted, Listed, Reported
 from xds.kube.held_ingresses import HeldIngresses
 from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, IngressRule, KubeObject, Secret, Service
 from xds.kube.references import Index, ReferenceIndex, references
-from xds.problems.problem import Key, ObjectRef, Problem, shown
+from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.text import shown
 
 CONTROLLER: Final = "xds-ingress.dev/controller"
 """`spec.controller` of the IngressClasses that are ours."""

@@ -16,6 +16,7 @@ from msgspec import Raw, Struct
 from xds.kube.decode import decode, is_name
 from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, KubeObject, Metadata, Secret, Service
 from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.reasons import Reason
 
 INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
 
@@ -274,5 +275,5 @@ def _about(reference: ObjectRef, problem: Problem | None) -> Problem:
     """The problem, naming the object as far as that has a name."""
     if problem is None:
         message, remedy = "The API server's object can't be decoded.", "Look at it with `kubectl get -o json`."
-        return Problem(reference, "InvalidObject", message, remedy)
+        return Problem(reference, Reason.INVALID_OBJECT, message, remedy)
     return replace(problem, object=reference)

@@ -14,11 +14,11 @@ from typing import Final, Protocol
 import structlog
 
 from xds.kube.change import Applied, Change, Deleted
-from xds.kube.held_ingresses import HELD
 from xds.kube.objects import Ingress, IngressClass
 from xds.kube.state import KubeState
 from xds.kubeapi.interface import Api
 from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.reasons import Reason
 from xds.reporting.event_queue import EVENTS_OF_CLUSTER
 from xds.reporting.event_writer import EventWriter
 from xds.reporting.lease import Leadership
@@ -80,7 +80,7 @@ class Reporter:
         if self._status:
             for change in changes:
                 _note(change, self._status)
-            if any(each.reason == HELD for each in solved):
+            if any(each.reason is Reason.WITHDRAWAL_HELD for each in solved):
                 self._status.note_all()
 
     async def run(self) -> None:

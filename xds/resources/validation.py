@@ -6,24 +6,18 @@ translation, for mistakes that nobody has foreseen.
 
 import typing
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
-from typing import Final
 
 from xds.envoyapi import codec
 from xds.envoyapi.constraints import Violation, violations
 from xds.envoyapi.messages import Route, VirtualHost
-from xds.problems.problem import ObjectRef, Problem, shown
+from xds.problems.problem import ObjectRef, Problem
+from xds.problems.reasons import Reason
+from xds.problems.text import shown
 from xds.resources import names
 from xds.snapshot.resource import ResourceType
 
 if typing.TYPE_CHECKING:
     from betterproto2 import Message
-
-REASON: Final = "EnvoyWouldRefuse"
-
-_REMEDY: Final = (
-    "Change the part of the object that the field comes from, and report this message as a bug of xds-ingress: the "
-    "input should have been left out with a better explanation."
-)
 
 
 class Validator:
@@ -88,7 +82,8 @@ class Validator:
 
 
 def _problem(owner: ObjectRef, subject: str, broken: Violation, effect: str) -> Problem:
-    return Problem(owner, REASON, f"Envoy would reject {subject} ({broken}); {effect}", _REMEDY)
+    reason = Reason.ENVOY_WOULD_REFUSE
+    return Problem(owner, reason, f"Envoy would reject {subject} ({broken}); {effect}", reason.remedy)
 
 
 def _route_index(violation: Violation) -> int | None:

@@ -9,10 +9,19 @@ from typing import Any, Final
 import grpc
 import structlog
 
-from xds.protocol.errors import ErrorCode, ProtocolError
-from xds.protocol.events import Acknowledged, Event, Rejected, Unserved
 from xds.protocol.fleet import Fleet
-from xds.protocol.messages import Node, Request, Response, Variant
+from xds.protocol.messages import (
+    Acknowledged,
+    ErrorCode,
+    Event,
+    Node,
+    ProtocolError,
+    Rejected,
+    Request,
+    Response,
+    Unserved,
+    Variant,
+)
 from xds.protocol.rejection.reports import RejectionReport, RejectionReports
 from xds.protocol.session import Session
 from xds.resources.inlining import inlined
@@ -91,7 +100,7 @@ class AdsService:
         self._fleet = Fleet(store, inlined, vhds=vhds)
         self._metrics = metrics
         self._clock = clock
-        self._complaints = RejectionReports(store, self._fleet.verdicts)
+        self._complaints = RejectionReports(store, self._fleet.last_good)
         self._complaints_changed = asyncio.Event()
         self._encoder = PausingEncoder(clock)
         self._propagation = Convergence(metrics.propagation)
@@ -130,7 +139,7 @@ class AdsService:
     def _prepare(self, portion: Revision) -> None:
         """What comes in several revisions is told at the end, all at once: so part of the work is done now."""
         if any(stream.session.variant is Variant.DELTA for stream in self._streams):
-            types = self._fleet.composer(Variant.DELTA).view.types
+            types = self._fleet.response_cache(Variant.DELTA).view.types
             news = (change.new for change in portion.changes if change.type in types and change.new is not None)
             self._encoder.prepare(Variant.DELTA, news)
 
@@ -139,7 +148,7 @@ class AdsService:
         await self._complaints_changed.wait()
         await asyncio.sleep(SETTLE)
         self._complaints_changed.clear()
-        return self._complaints.standing(stream.session for stream in self._streams)
+        return self._complaints.current(stream.session for stream in self._streams)
 
     def _reconsider(self) -> None:
         if self._complaints:
@@ -230,7 +239,9 @@ class AdsService:
     def standings(self, resources: Sequence[Resource]) -> list[ProxyStanding]:
         """Which of these resources of the snapshot each connected proxy doesn't have."""
         self._catch_all_up()
-        return [ProxyStanding(each.peer, each.session.node, each.session.lacks(resources)) for each in self._streams]
+        return [
+            ProxyStanding(each.peer, each.session.node, each.session.out_of_sync(resources)) for each in self._streams
+        ]
 
     def _catch_all_up(self) -> None:
         for stream in list(self._untold):
@@ -272,7 +283,7 @@ class AdsService:
         """Count a stream on which nothing came any more, and say so if it wasn't told why it ends: what the windows of
         HTTP/2 and the kernel take unread, with an Envoy 16 MiB and more, is written all the same.
         """
-        unanswered = (sent_at for _, sent_at in stream.session.pulse().unanswered)
+        unanswered = (sent_at for _, sent_at in stream.session.health().unanswered)
         seconds = self._clock() - min(unanswered, default=inf)
         if seconds < UNREAD or self._closing:
             return
@@ -310,7 +321,7 @@ class AdsService:
         """
         if not stream.idle:
             stream.wake()
-        elif stream.session.restless:
+        elif stream.session.is_active:
             try:
                 responses = self._ask(stream)
             except Exception:  # noqa: BLE001 - its writer meets it again, which ends this stream and no other
@@ -355,17 +366,17 @@ class AdsService:
 
     def _hear(self, stream: Stream, events: Iterable[Event], now: float) -> None:
         """What a proxy says may concern all of them."""
-        if revisions := self._fleet.judge(events, now):
+        if revisions := self._fleet.learn(events, now):
             self._tell(*revisions)
         for event in events:
             match event:
                 case Acknowledged():
                     self._metrics.acks.counts[event.type] += 1
-                    self._propagation.answered(stream.lag, stream.session.behind, now)
+                    self._propagation.answered(stream.lag, stream.session.oldest_unanswered, now)
                 case Rejected():
-                    self._complaints.hear(event)
+                    self._complaints.add(event)
                     self._metrics.nacks.counts[event.type] += 1
-                    self._propagation.answered(stream.lag, stream.session.behind, now)
+                    self._propagation.answered(stream.lag, stream.session.oldest_unanswered, now)
                     _log_rejection(stream, event)
                 case Unserved(type_url=type_url):
                     _log.warning("type_not_served", peer=stream.peer, node=stream.node, type_url=type_url[:200])
@@ -395,6 +406,6 @@ def _log_rejection(stream: Stream, event: Rejected) -> None:
         node=stream.node,
         type=event.type.short,
         resources=[name for name, _ in event.rejection.resources][:10],
-        refused=[name for name, _ in event.rejection.culprits][:10],
+        refused=[name for name, _ in event.rejection.blamed][:10],
         message=event.rejection.message,
     )

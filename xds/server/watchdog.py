@@ -7,9 +7,9 @@ from typing import Final, Protocol
 
 import structlog
 
-from xds.protocol.errors import ErrorCode, ProtocolError
+from xds.protocol.messages import ErrorCode, ProtocolError
 from xds.protocol.session import Session
-from xds.protocol.stuck import Reason, StreamHistory, Stuck
+from xds.protocol.stuck import StreamHistory, Stuck, StuckReason
 
 INTERVAL: Final = 5.0
 """Seconds between two looks at all streams."""
@@ -41,22 +41,22 @@ class Watchdog:
     def __init__(self, streams: Collection[Watched], clock: Callable[[], float]) -> None:
         self._streams = streams
         self._clock = clock
-        self._attendance = StreamHistory()
+        self._history = StreamHistory()
         self._known: dict[Watched, tuple[Stuck, ...]] = {}
 
     def stuck(self, stream: Watched) -> tuple[Stuck, ...]:
         """What keeps its proxy from getting on, as of now."""
-        return self._attendance.stuck(stream.session.pulse(), self._clock())
+        return self._history.stuck(stream.session.health(), self._clock())
 
-    def counts(self) -> Mapping[Reason, int]:
+    def counts(self) -> Mapping[StuckReason, int]:
         """How many proxies are stuck, by reason, as of the last look."""
         found = Counter(reason for stuck in self._known.values() for reason in {each.reason for each in stuck})
-        return {reason: found[reason] for reason in Reason}
+        return {reason: found[reason] for reason in StuckReason}
 
     def ended(self, stream: Watched) -> None:
         """It is not open any more."""
         self._known.pop(stream, None)
-        self._attendance.ended(stream.node, stream.session.pulse().since, self._clock())
+        self._history.ended(stream.node, stream.session.health().since, self._clock())
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -70,14 +70,14 @@ class Watchdog:
 
     def look(self, stream: Watched) -> None:
         """Log what is new about it, and end it if that may help."""
-        pulse, now = stream.session.pulse(), self._clock()
-        stuck = self._attendance.stuck(pulse, now)
+        health, now = stream.session.health(), self._clock()
+        stuck = self._history.stuck(health, now)
         for each in set(stuck) - set(self._known.pop(stream, ())):
             type_ = each.type.short if each.type else ""
             _log.warning("proxy_stuck", peer=stream.peer, node=stream.node, reason=str(each.reason), type=type_)
         if stuck:
             self._known[stream] = stuck
-        if self._attendance.may_be_cured(pulse, stuck, now):
+        if self._history.should_restart(health, stuck, now):
             text = f"this stream gets nowhere ({', '.join(_told(each) for each in stuck)}); connect again"
             stream.end(ProtocolError(ErrorCode.UNAVAILABLE, text))
 

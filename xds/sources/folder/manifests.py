@@ -13,7 +13,9 @@ from typing import NamedTuple, TypeAlias
 from xds.kube.change import Applied, Change, Deleted
 from xds.kube.decode import NOT_AN_OBJECT, decode, flatten
 from xds.kube.objects import EndpointSlice, KubeObject, Service
+from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.reasons import Reason
 from xds.sources.folder.documents import (
     MAX_ALIASED,
     MAX_DOCUMENTS,
@@ -87,12 +89,12 @@ def reading(path: str, raw: bytes, before: File | None) -> Steps[File]:
     """`read_file` bit by bit."""
     if len(raw) > MAX_FILE_BYTES:
         remedy = f"Split it: a file may have {MAX_FILE_BYTES} bytes."
-        return unreadable(path, "TooLarge", "The file is too large.", remedy, before)
+        return unreadable(path, Reason.TOO_LARGE, "The file is too large.", remedy, before)
     try:
         pieces = yield from _pieces(path, raw, before.pieces if before else {})
     except Malformed as malformed:
-        remedy = "Repair the file; until then, what it gave before stays."
-        return unreadable(path, "MalformedFile", f"The file has {malformed.message}.", remedy, before)
+        reason = Reason.MALFORMED_FILE
+        return unreadable(path, reason, f"The file has {malformed.message}.", reason.remedy, before)
     entries = [entry.moved(line - 1) for line, _, piece in pieces for entry in piece.entries]
     objects = [(line, result) for line, result in entries if not isinstance(result, Problem)]
     problems = tuple(_located(path, line, result) for line, result in entries if isinstance(result, Problem))
@@ -101,7 +103,7 @@ def reading(path: str, raw: bytes, before: File | None) -> Steps[File]:
     return File(path, tuple(objects), problems, {digest: piece for _, digest, piece in pieces})
 
 
-def unreadable(path: str, reason: str, message: str, remedy: str, before: File | None) -> File:
+def unreadable(path: str, reason: Reason, message: str, remedy: str, before: File | None) -> File:
     """The file as it was, with the problem that it can't be read now."""
     name = printable(path)
     problem = Problem(ObjectRef("File", "", name), reason, message, remedy, location=name)
@@ -153,9 +155,9 @@ def _read_piece(path: str, text: bytes) -> Steps[Piece]:
     except Malformed as malformed:
         problem = Problem(
             NOT_AN_OBJECT,
-            "MalformedFile",
+            Reason.MALFORMED_FILE,
             f"This is not {'JSON' if parse is parse_json else 'YAML'} that can be read: {malformed.message}.",
-            "Repair the file; until then, what it gave before stays.",
+            Reason.MALFORMED_FILE.remedy,
         )
         return Piece((Entry(malformed.line, problem),), broken=True)
     return Piece(tuple(entries), aliased=aliased)
@@ -319,8 +321,8 @@ def _are_endpoints(file: File) -> bool:
 
 def _duplicate(each: KubeObject, first: str, here: str) -> Problem:
     message = f"{each.ref} is in {first} already; the one in {here} is ignored."
-    remedy = "Remove one of the two, or give it another name."
-    return Problem(each.ref, "DuplicateObject", message, remedy, "metadata.name", here)
+    reason = Reason.DUPLICATE_OBJECT
+    return Problem(each.ref, reason, message, reason.remedy, FieldPath.of("metadata", "name"), here)
 
 
 def difference(before: Objects, after: Objects) -> list[Change]:

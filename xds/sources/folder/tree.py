@@ -9,6 +9,7 @@ from pathlib import Path
 
 from xds.kube.change import Change, Reported
 from xds.problems.problem import ObjectRef, Problem
+from xds.problems.reasons import Reason
 from xds.sources.folder.listing import FileStamp, Listing, find, list_folder, stamp, state
 from xds.sources.folder.manifests import MAX_FILE_BYTES, File, Manifests, printable, reading, unreadable
 from xds.steps import Steps, finish
@@ -206,11 +207,11 @@ class Tree:
         remedy = "Make it a readable file, or remove it" + ("." if gone else "; until then, what it gave before stays.")
         before = None if gone else self.manifests.file(path)
         self._stamps[path] = None
-        return unreadable(path, "UnreadableFile", message, remedy, before)
+        return unreadable(path, Reason.UNREADABLE_FILE, message, remedy, before)
 
 
 def _unread(path: str, error: OSError) -> Problem:
     name = printable(path) or "."
     message = f"The folder can't be read: {error.strerror or error}."
-    remedy = "Put it back, readable; until then, what it gave before stays."
-    return Problem(ObjectRef("File", "", name), "UnreadableFolder", message, remedy, location=name)
+    reason = Reason.UNREADABLE_FOLDER
+    return Problem(ObjectRef("File", "", name), reason, message, reason.remedy, location=name)
