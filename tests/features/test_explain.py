@@ -16,10 +16,10 @@ WEB = cluster("web")
 
 def lacks(plane: Plane) -> dict[str, dict[str, str]]:
     """By node, what it doesn't have of what `http://web.example/` depends on: the standing by type."""
-    told = explained(plane.pipeline.witness, question("http://web.example/", "GET", ()))
+    told = explained(plane.pipeline.state_reader, question("http://web.example/", "GET", ()))
     return {
         each.node.id: {lack.type.short: lack.standing.value for lack in each.lacks}
-        for each in plane.ads.standings(told.resources)
+        for each in plane.ads.out_of_sync(told.resources)
         if each.node
     }
 

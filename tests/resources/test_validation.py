@@ -113,13 +113,13 @@ def static(configuration: dict[str, Any]) -> dict[str, Any]:
 def test_the_problem_goes_with_its_cause(end: str) -> None:
     built = world()
     apply(built, shop("/good", "/bad?x"))
-    assert [each.reason for each in built.take_news().appeared] == [REASON]
+    assert [each.reason for each in built.take_problem_delta().appeared] == [REASON]
     if end == "mended":
         apply(built, shop("/good", "/better"))
     else:
         feed(built, Deleted(Ingress, Key("default", "shop")))
     assert built.problems == []
-    assert [each.reason for each in built.take_news().solved] == [REASON]
+    assert [each.reason for each in built.take_problem_delta().solved] == [REASON]
 
 
 def test_a_bad_cluster_leaves_the_last_good_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,7 +74,7 @@ def _offline(pipeline: Pipeline, asked: pb.ExplainRequest) -> pb.ExplainResponse
         request = question(asked.url, asked.method, [(each.name, each.value) for each in asked.headers])
     except QuestionError as error:
         raise click.UsageError(str(error), click.get_current_context()) from None
-    return explanation(explained(pipeline.witness, request))
+    return explanation(explained(pipeline.state_reader, request))
 
 
 def _tree(asked: pb.ExplainRequest, told: pb.ExplainResponse, *, online: bool) -> Tree:
