@@ -35,7 +35,7 @@ async def test_bytes_that_are_no_request_end_their_stream_with_a_clear_message(p
     code, words = await client.expect_end()
     kind = "DeltaDiscoveryRequest" if variant is Variant.DELTA else "DiscoveryRequest"
     assert code is StatusCode.INVALID_ARGUMENT
-    assert words == f"what was sent is not a {kind}; this is an xDS v3 server"
+    assert words == f"the message is not a {kind}; this is an xDS v3 server"
     await go_on(plane, other)
 
 

@@ -1,6 +1,6 @@
 """Mutual TLS on the port of ADS: authorized nodes, valid files, rejected connections, and reloads.
 
-Covers the secrecy of resources towards rejected peers. Excludes: Envoy's side and the command line (tests/e2e/test_xds_mtls.py).
+Covers that rejected peers learn no resources. Excludes Envoy's side and the command line (tests/e2e/test_xds_mtls.py).
 """
 
 import asyncio
