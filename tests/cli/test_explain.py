@@ -17,8 +17,8 @@ from tests.support.objects import ingress, manifest, path, rule, service, slice_
 from xds.cli.main import run
 from xds.kube.change import Applied, Batch
 from xds.kube.objects import KubeObject
-from xds.protocol.delivery import DeliveryState, OutOfSync
 from xds.protocol.messages import Node
+from xds.protocol.status import DeliveryState, OutOfSync
 from xds.server.debug.messages import ProxyStanding
 from xds.snapshot.resource import ResourceType
 

@@ -22,8 +22,7 @@ from tests.support.envoy import free_port
 from tests.support.objects import certificate, secret, service, tls
 from xds.cli.main import COMMANDS, Commands, cli, run
 from xds.cli.output import table
-from xds.protocol.messages import Node
-from xds.protocol.status import Rejection
+from xds.protocol.messages import Node, Rejection
 from xds.snapshot.resource import ResourceType
 
 
@@ -214,7 +213,7 @@ def test_proxies(server: ThreadedDebugServer, xds: Xds) -> None:
     server.connect(
         Node("envoy-1", "fleet", "envoy 1.40.0"),
         type_status(ResourceType.CLUSTER, now, wildcard=True),
-        type_status(ResourceType.LISTENER, now, rejected=rejected, rejecting=1),
+        type_status(ResourceType.LISTENER, now, last_rejection=rejected, rejected_count=1),
         type_status(ResourceType.ROUTES, now, in_flight=True),
     )
     who, what, why = xds("proxies").out.split("\n\n")
@@ -231,7 +230,7 @@ def test_proxies(server: ThreadedDebugServer, xds: Xds) -> None:
 def test_proxies_for_programs(server: ThreadedDebugServer, xds: Xds) -> None:
     now = server.now()
     rejected = Rejection("v2", now, "no", (("http", "abc"),))
-    fields = {"rejected": rejected, "rejecting": 1, "sent": None, "acknowledged": None}
+    fields = {"last_rejection": rejected, "rejected_count": 1, "sent": None, "acknowledged": None}
     server.connect(Node("envoy-1"), type_status(ResourceType.LISTENER, now, **fields))
     [proxy] = xds("proxies", "-o", "json").json
     assert (proxy["node_id"], proxy["variant"], proxy["peer"]) == ("envoy-1", "delta", "ipv4:127.0.0.1:5")

@@ -19,9 +19,10 @@ from xds.kube.change import Applied, Batch, Change, Deleted, Listed, Reported
 from xds.kube.objects import KINDS, EndpointSlice, Ingress, KubeObject, Service
 from xds.kube.state import KubeState
 from xds.problems.problem import ObjectRef, Problem
+from xds.problems.reasons import Reason
 from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import ResourceType
-from xds.snapshot.stages import SIZE
+from xds.snapshot.stages import STAGE_SIZE
 from xds.snapshot.store import Revision
 from xds.translate.translator import TranslateOptions
 
@@ -75,7 +76,7 @@ many = tuple(ingress(f"more-{number}", rule(f"{number}.example.com", path("/", "
 @given(
     st.lists(objects, max_size=6),
     st.lists(st.tuples(st.lists(changes, max_size=4), st.lists(slices, max_size=8)), max_size=3),
-    st.sampled_from([1, 2, SIZE]),
+    st.sampled_from([1, 2, STAGE_SIZE]),
 )
 def test_any_interleaving_of_changes_and_work_ends_in_the_same_snapshot(
     some: list[KubeObject], rounds: list[tuple[list[Change], list[KubeObject]]], size: int
@@ -84,7 +85,7 @@ def test_any_interleaving_of_changes_and_work_ends_in_the_same_snapshot(
     Ingresses may differ, and a fresh start with the held ones is the reference then.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("xds.controlplane.routing_job.SIZE", size)
+        patch.setattr("xds.controlplane.routing_job.STAGE_SIZE", size)
         interleave(some, rounds)
 
 
@@ -138,7 +139,7 @@ def test_endpoints_overtake_routing() -> None:
 
 
 def test_a_later_stage_contains_no_older_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xds.controlplane.routing_job.SIZE", 1)
+    monkeypatch.setattr("xds.controlplane.routing_job.STAGE_SIZE", 1)
     both = ("web", "api")
     built = pipeline(ingress("shop", rule("a.example.com", *(path(f"/{name}", f"{name}:80") for name in both))))
     take(built, *applied(*(service(name, 80) for name in both), *(slice_of(name, "10.0.0.1") for name in both)))
@@ -264,7 +265,7 @@ def test_progress_lists_changes_when_their_routing_is_done() -> None:
 def test_the_problem_delta_is_empty_while_routing_is_under_way() -> None:
     built = pipeline(*SHOP)
     built.take_problem_delta()
-    problem = Problem(ObjectRef("File", "", "x"), "MalformedFile", "The file is broken.", "Correct the file.")
+    problem = Problem(ObjectRef("File", "", "x"), Reason.MALFORMED_FILE, "The file is broken.", "Correct the file.")
     begun(built, Reported((problem,)), *applied(*many))
     while built.busy:
         assert not built.take_problem_delta().appeared

@@ -162,7 +162,7 @@ async def test_a_client_that_stops_reading_costs_one_response_a_type(plane: Plan
         await other.accept(EDS, WEB)
     status = plane.status("stuck")
     assert sum(each.in_flight for each in status.types) == 1
-    assert sum(each.waiting for each in status.types) == 1
+    assert sum(each.pending for each in status.types) == 1
     assert plane.metrics.pushes.counts[EDS] == 2 + 2000 + 1
     first = await stuck.accept(EDS, WEB)
     last = await stuck.accept(EDS, WEB)
@@ -181,7 +181,7 @@ async def test_a_client_that_answers_without_reading_is_held_by_its_connection(
     plane.apply(*site("web", *MANY))
     other, stuck = await plane.delta_proxy("other"), await plane.delta_proxy("stuck")
     unread = 0
-    while not plane.status_of(EDS, "stuck").waiting:
+    while not plane.status_of(EDS, "stuck").pending:
         unread += 1
         plane.apply(slice_of("web", *MANY[unread:]))
         received = await other.accept(EDS, WEB)
@@ -189,7 +189,7 @@ async def test_a_client_that_answers_without_reading_is_held_by_its_connection(
         await until(lambda: not plane.status_of(EDS, "stuck").in_flight)
     plane.apply(*site("web"))
     await other.accept(EDS, WEB)
-    assert plane.status_of(EDS, "stuck").waiting == 1
+    assert plane.status_of(EDS, "stuck").pending == 1
     await stuck.close()
     await until(lambda: plane.ads.connected == 1)
     await go_on(plane, other)

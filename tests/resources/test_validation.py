@@ -18,9 +18,10 @@ from xds.envoyapi.messages import Cluster, Metadata, Route, RouteAction, RouteMa
 from xds.kube.change import Applied, Deleted
 from xds.kube.objects import HTTPIngressPath, Ingress, KubeObject
 from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.reasons import Reason
 from xds.resources.clusters import cluster
 from xds.resources.routes import inlined
-from xds.resources.validation import REASON, Gate
+from xds.resources.validation import Gate
 from xds.snapshot.resource import ResourceType
 from xds.traffic.model import Backend, PathType
 
@@ -74,10 +75,10 @@ def test_a_bad_route_takes_nothing_along() -> None:
     apply(built, shop("/good", "/bad?x", "/also/good"))
     assert prefixes(built) == {"*": [], A: ["/also/good", "/good"], B: ["/good"]}
     (problem,) = built.problems
-    assert (problem.object, problem.reason) == (ObjectRef("Ingress", "default", "shop"), REASON)
+    assert (problem.object, problem.reason) == (ObjectRef("Ingress", "default", "shop"), Reason.ENVOY_WOULD_REFUSE)
     assert "'default/shop Prefix /bad?x'" in problem.message
     assert "path_separated_prefix: '/bad?x' breaks string.pattern" in problem.message
-    assert built.problem_reasons[REASON] == 1
+    assert built.problem_reasons[Reason.ENVOY_WOULD_REFUSE] == 1
 
 
 @needs_envoy
@@ -113,13 +114,13 @@ def static(configuration: dict[str, Any]) -> dict[str, Any]:
 def test_the_problem_goes_with_its_cause(end: str) -> None:
     built = world()
     apply(built, shop("/good", "/bad?x"))
-    assert [each.reason for each in built.take_problem_delta().appeared] == [REASON]
+    assert [each.reason for each in built.take_problem_delta().appeared] == [Reason.ENVOY_WOULD_REFUSE]
     if end == "mended":
         apply(built, shop("/good", "/better"))
     else:
         feed(built, Deleted(Ingress, Key("default", "shop")))
     assert built.problems == []
-    assert [each.reason for each in built.take_problem_delta().solved] == [REASON]
+    assert [each.reason for each in built.take_problem_delta().solved] == [Reason.ENVOY_WOULD_REFUSE]
 
 
 def test_a_bad_cluster_leaves_the_last_good_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,7 +107,7 @@ async def test_the_status_of_a_queued_stream_includes_its_pending_revisions(vari
             await answered(plane, await plane.proxy(variant, name))
         plane.apply(slice_of("web", "10.0.0.2"))
         types = [status for proxy in plane.ads.proxies() for status in proxy.stream.types]
-        assert [status.waiting + status.in_flight for status in types if status.type is EDS] == [1, 1]
+        assert [status.pending + status.in_flight for status in types if status.type is EDS] == [1, 1]
 
 
 @pytest.mark.usefixtures("in_turn")

@@ -1,6 +1,6 @@
 """Convergence time: which answers count, and for which revisions.
 
-Excludes which revisions a stream has answered (tests/protocol, `Session.behind`).
+Excludes which revisions a stream has answered (tests/protocol, `Session.oldest_unanswered`).
 """
 
 import pytest

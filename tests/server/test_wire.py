@@ -20,8 +20,7 @@ from xds.envoyapi.messages import (
 )
 from xds.envoyapi.messages import Node as EnvoyNode
 from xds.envoyapi.messages import Resource as DeltaResource
-from xds.protocol.errors import ErrorCode, ProtocolError
-from xds.protocol.messages import DeltaRequest, Node, Response, SotwRequest, Variant
+from xds.protocol.messages import DeltaRequest, ErrorCode, Node, ProtocolError, Response, SotwRequest, Variant
 from xds.protocol.subscription import NameSets
 from xds.server import wire
 from xds.server.wire import NODE_FIELD_CHARACTERS, TYPE_URL_CHARACTERS, Decoder, Encoder, request

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.plane import until
-from xds.protocol.errors import ProtocolError
+from xds.protocol.messages import ProtocolError
 from xds.server import writes
 from xds.server.writes import Writes
 

@@ -134,9 +134,9 @@ def type_status(type_: ResourceType, now: float, **fields: Any) -> TypeStatus:
         "wildcard": False,
         "sent": VersionStamp("v2", now),
         "acknowledged": VersionStamp("v1", now - 60),
-        "rejected": None,
-        "rejecting": 0,
+        "last_rejection": None,
+        "rejected_count": 0,
         "in_flight": False,
-        "waiting": 0,
+        "pending": 0,
     }
     return TypeStatus(type_, **{**shown, **fields})

@@ -123,7 +123,7 @@ class Pipeline:
         self._translator.report("proxies", (problem for found in self._rejections.values() for problem in found))
 
     def _attribute(self, report: RejectionReport) -> list[Problem]:
-        said = (report.words, report.effect)
+        said = (report.message, report.effect)
         return attribution.problems(report.resource, report.good, said, self._state, self._translator)
 
     def apply(self, batches: Iterable[Batch], now: float) -> Revision | None:

@@ -16,7 +16,7 @@ from xds.kube.pending import ChangeQueue
 from xds.kube.state import NOTHING_STALE, KubeState, Stale
 from xds.resources.builder import Builder, Resources
 from xds.snapshot.resource import ResourceType
-from xds.snapshot.stages import SIZE, Portion, portions
+from xds.snapshot.stages import STAGE_SIZE, Stage, stages
 from xds.snapshot.store import ResourceKey, Store
 from xds.steps import Steps
 from xds.traffic.traffic import TrafficChange
@@ -39,7 +39,7 @@ class RoutingJob:
     def __init__(self, read_at: float) -> None:
         self.read_at = read_at
         self.changes: list[Change] = []
-        self.stages: deque[Portion] = deque()
+        self.stages: deque[Stage] = deque()
         self.newer_endpoints: set[ResourceKey] = set()
         self.steps: Steps[None] | None = None
 
@@ -54,14 +54,14 @@ class RoutingJob:
             self.steps = None
         return True
 
-    def finish(self, stages: Iterable[Portion], newest: Portion) -> None:
+    def finish(self, stages: Iterable[Stage], newest: Stage) -> None:
         """Set the stages. Endpoints in `newest` replace older ones, and are committed first."""
         self.stages.extend(stages)
         self._drop(newest.keys())
         self.stages[0] |= newest
         self.newer_endpoints.clear()  # built for the backends as they were before
 
-    def next_stage(self) -> Portion:
+    def next_stage(self) -> Stage:
         """Take the next stage, without endpoints that have newer ones in the snapshot."""
         self._drop(self.newer_endpoints)
         self.newer_endpoints.clear()
@@ -105,7 +105,7 @@ class RoutingPath:
             whole: Whether to commit everything in one stage.
         """
         job = RoutingJob(self._queue.read_at)
-        job.steps = self._steps(job, sys.maxsize if whole else SIZE)
+        job.steps = self._steps(job, sys.maxsize if whole else STAGE_SIZE)
         return job
 
     def _steps(self, job: RoutingJob, stage_size: int) -> Steps[None]:
@@ -127,13 +127,13 @@ class RoutingPath:
         for key, resource in self._store.differing(built):
             differing[key] = resource
             yield
-        stages = yield from portions(differing, self._store.resources(ResourceType.CLUSTER), stage_size)
+        made = yield from stages(differing, self._store.resources(ResourceType.CLUSTER), stage_size)
         self._translator.publish()
         # Endpoints built meanwhile for the backends as they were differ from the snapshot now, or will after a stage.
         newest: Resources = {key: built[key] for key in job.newer_endpoints & built.keys() if built[key] is not None}
         for rebuilt in self._rebuild_touched(change):  # a few; with pauses, there could always be more
             newest |= rebuilt
-        job.finish(stages, newest)
+        job.finish(made, newest)
 
     def _apply_pending(self, applied: list[Change]) -> Iterator[Stale]:
         while self._queue:  # one by one, as a newer change may still replace a pending one

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable
 
-from xds.protocol.events import Event
-from xds.protocol.messages import Variant
+from xds.protocol.messages import Event, Variant
 from xds.protocol.rejection.last_good import LastGood
 from xds.protocol.responses import ResponseCache
 from xds.protocol.resume import ResumedVersions
@@ -23,8 +22,8 @@ class Fleet:
     """
 
     def __init__(self, wanted: Store, inline: Inline, *, vhds: bool) -> None:
-        self.verdicts = LastGood(wanted)
-        store = self.verdicts.served
+        self.last_good = LastGood(wanted)
+        store = self.last_good.served
         self.names = NameSets()
         self.brought = ResumedVersions()
         inlined = ResponseCache(InlinedView(store, inline))
@@ -34,20 +33,20 @@ class Fleet:
     @property
     def unfinished(self) -> bool:
         """Whether the rest of a change will follow: of the types other than endpoints nothing is told until then."""
-        return self.verdicts.served.unfinished
+        return self.last_good.served.unfinished
 
-    def composer(self, variant: Variant) -> ResponseCache:
+    def response_cache(self, variant: Variant) -> ResponseCache:
         """Makes the responses for a stream, of the snapshot as that sees it."""
         return self._composers[variant]
 
     def changes(self, revision: Revision, variant: Variant) -> ChangesByType:
         """What a revision changes for the streams of a variant."""
-        return self.composer(variant).view.changes(revision)
+        return self.response_cache(variant).view.changes(revision)
 
     def follow(self, revision: Revision) -> Revision | None:
         """What a revision of the wanted snapshot changes for the sessions: to be given to their `update`."""
-        return self.verdicts.follow(revision)
+        return self.last_good.follow(revision)
 
-    def judge(self, events: Iterable[Event], now: float) -> list[Revision]:
+    def learn(self, events: Iterable[Event], now: float) -> list[Revision]:
         """What the answers of one proxy change for all of them: to be given to their `update`, in this order."""
-        return self.verdicts.judge(events, now)
+        return self.last_good.learn(events, now)

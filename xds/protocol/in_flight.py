@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from xds.protocol.backlog import Update
-from xds.protocol.events import Acknowledged
-from xds.protocol.messages import Response
+from xds.protocol.messages import Acknowledged, Response
 from xds.snapshot.resource import Resource
 
 

@@ -15,15 +15,15 @@ from xds.protocol.backlog import Removal
 from xds.protocol.type_stream import TypeStream
 from xds.snapshot.resource import ResourceType
 
-WARMING_GRACE: Final = 2.0
+WARMING_GRACE_SECONDS: Final = 2.0
 """Seconds after the ACK of a new cluster for which listeners and routes wait for its endpoints to be asked for."""
 
-RESUME_GRACE: Final = 0.1
+RESUME_GRACE_SECONDS: Final = 0.1
 """Seconds for which the first answer about clusters waits, where it would remove some, for the proxy that brings them
 from another stream to ask for listeners and routes too: those that it has may name them. Envoy asks for all at once.
 """
 
-PATIENCE: Final = 5.0
+CLUSTER_WAIT_LIMIT_SECONDS: Final = 5.0
 """Seconds after the ACK of the new clusters of their own revision for which listeners and routes wait for those of
 later ones. Where there are new clusters all the time, that would be for ever; so then they go right behind them.
 """
@@ -62,7 +62,7 @@ class Warming:
     def acknowledged(self, now: float) -> None:
         for name, until in self.until.items():
             if until == inf:
-                self.until[name] = now + WARMING_GRACE
+                self.until[name] = now + WARMING_GRACE_SECONDS
 
     def end(self, names: Iterable[str]) -> None:
         """Their endpoints were sent, or the clusters are gone."""

@@ -6,15 +6,24 @@ from math import inf, isfinite
 from typing import Final, TypeAlias
 
 from xds.protocol.backlog import Update, oldest
-from xds.protocol.delivery import OutOfSync, lacks
-from xds.protocol.errors import ErrorCode, ProtocolError
-from xds.protocol.events import Event, Resumed, Unserved
 from xds.protocol.fleet import Fleet
 from xds.protocol.in_flight import InFlight
-from xds.protocol.messages import DeltaRequest, Node, Request, Response, SotwRequest, Variant
+from xds.protocol.messages import (
+    DeltaRequest,
+    ErrorCode,
+    Event,
+    Node,
+    ProtocolError,
+    Request,
+    Response,
+    Resumed,
+    SotwRequest,
+    Unserved,
+    Variant,
+)
 from xds.protocol.ordering import (
-    PATIENCE,
-    RESUME_GRACE,
+    CLUSTER_WAIT_LIMIT_SECONDS,
+    RESUME_GRACE_SECONDS,
     ROUTING,
     Warming,
     adds_clusters,
@@ -24,7 +33,7 @@ from xds.protocol.ordering import (
     send_order,
     updates_are_free,
 )
-from xds.protocol.status import Status, StreamHealth
+from xds.protocol.status import DeliveryState, OutOfSync, Status, StreamHealth
 from xds.protocol.subscription import Demand, Subscription, after_delta, after_sotw, check_count
 from xds.protocol.type_stream import TypeStream
 from xds.protocol.virtual_hosts import VirtualHosts
@@ -57,6 +66,7 @@ class Session:
     __slots__ = (
         "_brought",
         "_composer",
+        "_last_good",
         "_names",
         "_open",
         "_patience_until",
@@ -64,7 +74,6 @@ class Session:
         "_since",
         "_unserved",
         "_untold",
-        "_verdicts",
         "_view",
         "_virtual_hosts",
         "_warming",
@@ -75,11 +84,11 @@ class Session:
     )
 
     def __init__(self, fleet: Fleet, variant: Variant, *, now: float) -> None:
-        self._composer = fleet.composer(variant)
+        self._composer = fleet.response_cache(variant)
         self._view = self._composer.view
         self._names = fleet.names
         self._brought = fleet.brought
-        self._verdicts = fleet.verdicts
+        self._last_good = fleet.last_good
         self.variant = variant
         self._since = now
         self.node: Node | None = None
@@ -96,11 +105,11 @@ class Session:
         self._unserved: dict[str, None] = {}
 
     @property
-    def behind(self) -> int | None:
+    def oldest_unanswered(self) -> int | None:
         """The number of the oldest revision of which this proxy has not answered all; None if there is none."""
         found = None
         for watch in self._open.values():
-            found = oldest(found, watch.behind)
+            found = oldest(found, watch.oldest_unanswered)
         return found
 
     def subscription(self, type_: ResourceType) -> Subscription | None:
@@ -117,21 +126,35 @@ class Session:
         types = tuple(self._watches[type_].status() for type_ in ResourceType if type_ in self._watches)
         return Status(self.variant, self.node, self._since, types, tuple(self._unserved))
 
-    def pulse(self) -> StreamHealth:
+    def health(self) -> StreamHealth:
         unanswered = tuple((type_, watch.sent_at) for type_, watch in self._open.items() if watch.flight)
         return StreamHealth(self.node, self._since, self._watches.keys(), unanswered)
 
-    def refused(self) -> Iterator[ResourceKey]:
+    def rejected(self) -> Iterator[ResourceKey]:
         """The resources that this proxy refused, and that didn't change since."""
         for type_, watch in self._watches.items():
             yield from ((type_, name) for name in watch.refused)
 
-    def lacks(self, resources: Iterable[Resource]) -> tuple[OutOfSync, ...]:
-        """Which of these resources of the snapshot the proxy doesn't have, and why."""
-        return tuple(lacks(self._watches, resources, self._verdicts, self._view))
+    def out_of_sync(self, resources: Iterable[Resource]) -> tuple[OutOfSync, ...]:
+        """The resources, of these of the snapshot, that the proxy doesn't have. Inlined virtual hosts count as their
+        RouteConfiguration.
+        """
+        found: dict[Resource, OutOfSync] = {}
+        for resource in resources:
+            sent_as = self._view.holder(resource)
+            type_stream = self._watches.get(sent_as.type)
+            state = type_stream.delivery_state(sent_as.name) if type_stream else DeliveryState.NOT_SUBSCRIBED
+            subscribed = state is not DeliveryState.NOT_SUBSCRIBED
+            if subscribed and resource.name in self._last_good.rejected(resource.type):
+                state = DeliveryState.REJECTED
+            if state is not DeliveryState.SYNCED and sent_as not in found:
+                rejection = type_stream.rejection if type_stream and state is DeliveryState.REJECTED else None
+                message = rejection.message if rejection else ""
+                found[sent_as] = OutOfSync(sent_as.type, sent_as.name, state, message)
+        return tuple(found.values())
 
     @property
-    def restless(self) -> bool:
+    def is_active(self) -> bool:
         """Whether there may be something to say or unanswered, or time alone may change something."""
         return bool(self._open) or self._is_timed
 
@@ -271,11 +294,11 @@ class Session:
         if watch.type is ResourceType.ROUTES:
             self._virtual_hosts.brought(filter(demand.subscription.covers, known))
         if known:
-            self._brought.resume(watch, demand, known, self._view, self._verdicts.withdrawn(watch.type))
+            self._brought.resume(watch, demand, known, self._view, self._last_good.withdrawn(watch.type))
             if watch.type is ResourceType.ENDPOINTS:
                 self._resend_untold(watch)
             elif watch.type is ResourceType.CLUSTER:
-                self._resuming_until = now + RESUME_GRACE
+                self._resuming_until = now + RESUME_GRACE_SECONDS
             elif watch.type is ResourceType.VIRTUAL_HOST and demand.subscription.scope is not None:
                 self._virtual_hosts.leave(known)
             if not watch.backlog:
@@ -290,7 +313,7 @@ class Session:
             return []
         clusters = watch.type is ResourceType.CLUSTER
         if clusters and self._patience_until is None and watch.flight.response.revision >= kept_waiting(self._watches):
-            self._patience_until = now + PATIENCE
+            self._patience_until = now + CLUSTER_WAIT_LIMIT_SECONDS
         # "The preferred mechanism for a server to detect a NACK is to look for the presence of the error_detail field"
         if request.error is not None:
             if clusters:

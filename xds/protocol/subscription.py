@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from weakref import WeakValueDictionary
 
-from xds.protocol.errors import ErrorCode, ProtocolError
+from xds.protocol.messages import ErrorCode, ProtocolError
 from xds.snapshot.resource import ResourceType, route_configuration_of
 
 WILDCARD: Final = "*"
@@ -74,7 +74,7 @@ class Subscription:
         return Subscription(names, self.wildcard and other.wildcard, scope=scope)
 
 
-def unasked(type_: ResourceType) -> Subscription:
+def initial_subscription(type_: ResourceType) -> Subscription:
     """The subscription to a type before its first request."""
     return Subscription(legacy=type_ in LEGACY_WILDCARD)
 

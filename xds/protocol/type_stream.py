@@ -6,14 +6,13 @@ from math import inf
 from typing import Final
 
 from xds.protocol.backlog import BEFORE, Backlog, SharedChange, Update, oldest
-from xds.protocol.events import Acknowledged, Rejected
 from xds.protocol.in_flight import InFlight
-from xds.protocol.messages import Variant
+from xds.protocol.messages import Acknowledged, Rejected, Rejection, Variant
 from xds.protocol.rejection.bisection import Bisection
 from xds.protocol.rejection.nack import NAMED, TRUNCATED, RejectedResource, named, unknown, without_keys
 from xds.protocol.responses import ResponseCache, ResponseContent
-from xds.protocol.status import Rejection, TypeStatus, VersionStamp
-from xds.protocol.subscription import Demand, Subscription, unasked
+from xds.protocol.status import DeliveryState, TypeStatus, VersionStamp
+from xds.protocol.subscription import Demand, Subscription, initial_subscription
 from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import ResourceChange, Revision
 
@@ -49,7 +48,7 @@ class TypeStream:
         self.type = type_
         self._variant = variant
         self.sends_full_set = variant is Variant.SOTW and type_ in FULL_SET
-        self.subscription: Subscription = unasked(type_)
+        self.subscription: Subscription = initial_subscription(type_)
         self.backlog = Backlog(removable=variant is Variant.DELTA or self.sends_full_set)
         self.flight: InFlight | None = None
         self.refusals: dict[str, RejectedResource] = {}
@@ -85,7 +84,7 @@ class TypeStream:
         return self.backlog.adds or self.trials.adds
 
     @property
-    def behind(self) -> int | None:
+    def oldest_unanswered(self) -> int | None:
         """The oldest revision that the proxy has not answered yet."""
         return oldest(self.flight.news.since if self.flight else None, self.backlog.since)
 
@@ -115,7 +114,7 @@ class TypeStream:
 
     def note(self, changes: Iterable[ResourceChange], revision: Revision) -> bool:
         """Resources of this type are served differently. Returns whether the proxy is to be told of it."""
-        if not (revision.verdict or self.refusals or self.trials.parts):
+        if not (revision.from_proxies or self.refusals or self.trials.parts):
             return self.backlog.note(changes, self.subscription, revision.number)
         told = False
         for change in changes:
@@ -125,7 +124,7 @@ class TypeStream:
 
     def _note(self, change: ResourceChange, revision: Revision) -> bool:
         name = change.name
-        if revision.verdict:
+        if revision.from_proxies:
             self._revise(change, revision.number)
             return name in self.backlog.upserts
         refusal = self.refusals.pop(name, None)
@@ -195,15 +194,28 @@ class TypeStream:
         """
         flight = self._land()
         bases, versions = flight.bases, dict(flight.resources)
-        culprits, innocent = self._judge(bases, versions.keys(), message)
-        suspects = {name: base for name, base in bases.items() if name not in culprits and name not in innocent}
-        for name in filter(self.subscription.covers, culprits):
+        blamed, innocent = self._judge(bases, versions.keys(), message)
+        suspects = {name: base for name, base in bases.items() if name not in blamed and name not in innocent}
+        for name in filter(self.subscription.covers, blamed):
             self._refuse(name, versions[name], bases[name], current.get(name))
         self.trials.begin({name: base for name, base in suspects.items() if self._is_doubtful(name, base, current)})
-        found = tuple((name, versions[name]) for name in sorted(culprits))
+        found = tuple((name, versions[name]) for name in sorted(blamed))
         response, words = flight.response, without_keys(message)[:MESSAGE_LIMIT]
         self._rejection = Rejection(response.version, now, words, flight.resources, found)
         return Rejected(self.type, response, self._rejection)
+
+    def delivery_state(self, name: str) -> DeliveryState:
+        """The state of an existing resource at this proxy."""
+        if not self.subscription.covers(name):
+            return DeliveryState.NOT_SUBSCRIBED
+        if name in self.refusals:
+            return DeliveryState.REJECTED
+        backlog = self.backlog
+        if backlog.everything or name in backlog.asked or name in backlog.upserts or name in self.trials:
+            return DeliveryState.PENDING
+        if self.flight and (self.flight.news.everything or name in self.flight.news.names):
+            return DeliveryState.IN_FLIGHT
+        return DeliveryState.SYNCED
 
     def status(self) -> TypeStatus:
         refused = tuple(sorted(self.refused))
@@ -213,11 +225,11 @@ class TypeStream:
             wildcard=self.subscription.wildcard,
             sent=VersionStamp(*self._sent) if self._sent else None,
             acknowledged=VersionStamp(*self._acknowledged) if self._acknowledged else None,
-            rejected=self._rejection,
-            rejecting=len(refused),
+            last_rejection=self._rejection,
+            rejected_count=len(refused),
             in_flight=self.flight is not None,
-            waiting=len(self.backlog) + len(self.trials),
-            refused=refused,
+            pending=len(self.backlog) + len(self.trials),
+            rejected_names=refused,
         )
 
     def _judge(self, bases: Mapping[str, Resource | None], sent: Set[str], words: str) -> tuple[Set[str], Set[str]]:

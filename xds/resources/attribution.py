@@ -6,13 +6,13 @@ from typing import Any, Final
 from xds.envoyapi import codec
 from xds.kube.objects import Ingress
 from xds.kube.state import KubeState
-from xds.problems.problem import Key, ObjectRef, Problem, shown
+from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.reasons import Reason
+from xds.problems.text import shown
 from xds.resources import names
 from xds.snapshot.resource import Resource, ResourceType
 from xds.traffic.model import BackendKey
 from xds.traffic.traffic import Traffic
-
-REASON: Final = "RejectedByProxy"
 
 MOST: Final = 10
 """Objects that are told of one refusal. Where it may be any of more, it is told of the resource itself."""
@@ -20,7 +20,6 @@ MOST: Final = 10
 WORDS: Final = 400
 """Characters of a proxy's words in a problem; `xds proxies` has more of them."""
 
-_REMEDY: Final = "Undo the last change of it, or change what the words name; then it is tried again."
 _LISTENER_REMEDY: Final = (
     "If it cannot bind, free the port, allow it (below 1024 that takes a right), or choose another with --http-port or "
     "--https-port; then restart the proxy."
@@ -37,10 +36,10 @@ def problems(
     words, effect = said
     kind = refused.type.message.rpartition(".")[2]
     message = f"{effect.format(f'{kind} {refused.name}')}; the proxy says {_quoted(words)}"
-    remedy = _LISTENER_REMEDY if refused.type is ResourceType.LISTENER else _REMEDY
+    remedy = _LISTENER_REMEDY if refused.type is ResourceType.LISTENER else Reason.REJECTED_BY_PROXY.remedy
     owners = _owners(refused, good, words, state, traffic)
     about = [ObjectRef("Ingress", *key) for key in owners] if 0 < len(owners) <= MOST else [_itself(kind, refused)]
-    return [Problem(each, REASON, message, remedy) for each in about]
+    return [Problem(each, Reason.REJECTED_BY_PROXY, message, remedy) for each in about]
 
 
 def _quoted(words: str) -> str:
@@ -81,7 +80,7 @@ def _using(cluster: str, state: KubeState, traffic: Traffic) -> list[Key]:
 
 
 def _uses(ingress: Ingress, backend: BackendKey, traffic: Traffic) -> bool:
-    hosts = {(rule.host or "").lower() for rule in ingress.spec.rules or ()}
+    hosts = {rule.hostname for rule in ingress.spec.rules or ()}
     found = [traffic.hosts[host] for host in hosts if host in traffic.hosts]
     routes = [route for host in found for route in (*host.routes, host.default)]
     return any(

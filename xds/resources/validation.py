@@ -6,21 +6,18 @@ that nobody has thought of.
 
 import typing
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import Final
 
 from xds.envoyapi import codec
 from xds.envoyapi.constraints import Violation, violations
 from xds.envoyapi.messages import Route, VirtualHost
-from xds.problems.problem import ObjectRef, Problem, shown
+from xds.problems.problem import ObjectRef, Problem
+from xds.problems.reasons import Reason
+from xds.problems.text import shown
 from xds.resources import names
 from xds.snapshot.resource import ResourceType
 
 if typing.TYPE_CHECKING:
     from betterproto2 import Message
-
-REASON: Final = "EnvoyWouldRefuse"
-
-_REMEDY: Final = "Change what it is made from, and report this: there should be a better explanation."
 
 
 class Gate:
@@ -73,7 +70,8 @@ class Gate:
 
 
 def _problem(about: ObjectRef, what: str, broken: Violation, effect: str) -> Problem:
-    return Problem(about, REASON, f"Envoy would refuse {what} ({broken}); {effect}", _REMEDY)
+    reason = Reason.ENVOY_WOULD_REFUSE
+    return Problem(about, reason, f"Envoy would refuse {what} ({broken}); {effect}", reason.remedy)
 
 
 def _route_of(violation: Violation) -> int | None:

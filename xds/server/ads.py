@@ -9,10 +9,18 @@ from typing import Any, Final
 import grpc
 import structlog
 
-from xds.protocol.errors import ErrorCode, ProtocolError
-from xds.protocol.events import Acknowledged, Event, Rejected, Unserved
 from xds.protocol.fleet import Fleet
-from xds.protocol.messages import Node, Request, Variant
+from xds.protocol.messages import (
+    Acknowledged,
+    ErrorCode,
+    Event,
+    Node,
+    ProtocolError,
+    Rejected,
+    Request,
+    Unserved,
+    Variant,
+)
 from xds.protocol.rejection.reports import RejectionReport, RejectionReports
 from xds.protocol.session import Session
 from xds.resources.routes import inlined
@@ -94,7 +102,7 @@ class AdsService:
         self._fleet = Fleet(store, inlined, vhds=vhds)
         self._metrics = metrics
         self._clock = clock
-        self._rejections = RejectionReports(store, self._fleet.verdicts)
+        self._rejections = RejectionReports(store, self._fleet.last_good)
         self._rejections_changed = asyncio.Event()
         self._encoder = PausingEncoder(clock)
         self._decoder = Decoder(self._fleet.names)
@@ -128,7 +136,7 @@ class AdsService:
         await self._rejections_changed.wait()
         await asyncio.sleep(REJECTION_REPORT_SECONDS)
         self._rejections_changed.clear()
-        return self._rejections.standing(stream.session for stream in self._streams)
+        return self._rejections.current(stream.session for stream in self._streams)
 
     def _note_rejections(self) -> None:
         if self._rejections:
@@ -154,7 +162,9 @@ class AdsService:
     def out_of_sync(self, resources: Sequence[Resource]) -> list[ProxyStanding]:
         """For each connected proxy, the given resources of the snapshot that the proxy doesn't have."""
         self._fanout.catch_up_all()
-        return [ProxyStanding(each.peer, each.session.node, each.session.lacks(resources)) for each in self._streams]
+        return [
+            ProxyStanding(each.peer, each.session.node, each.session.out_of_sync(resources)) for each in self._streams
+        ]
 
     def _handler(self, variant: Variant) -> Callable[[AsyncIterator[bytes], Context], Coroutine[Any, Any, None]]:
         async def handle(_: AsyncIterator[bytes], context: Context) -> None:
@@ -191,7 +201,7 @@ class AdsService:
         A write alone shows nothing: HTTP/2 windows and socket buffers take 16 MiB and more for an Envoy that reads
         nothing.
         """
-        unanswered = (sent_at for _, sent_at in stream.session.pulse().unanswered)
+        unanswered = (sent_at for _, sent_at in stream.session.health().unanswered)
         seconds = self._clock() - min(unanswered, default=inf)
         if seconds < UNREAD_SECONDS or self._closing:
             return
@@ -246,17 +256,17 @@ class AdsService:
 
     def _handle(self, stream: Stream, events: Iterable[Event], now: float) -> None:
         """Handle the events of a request. The answer of one proxy may change the snapshot served to the fleet."""
-        if revisions := self._fleet.judge(events, now):
+        if revisions := self._fleet.learn(events, now):
             self._fanout.push(*revisions)
         for event in events:
             match event:
                 case Acknowledged():
                     self._metrics.acks.counts[event.type] += 1
-                    self._convergence.answered(stream.progress, stream.session.behind, now)
+                    self._convergence.answered(stream.progress, stream.session.oldest_unanswered, now)
                 case Rejected():
-                    self._rejections.hear(event)
+                    self._rejections.add(event)
                     self._metrics.nacks.counts[event.type] += 1
-                    self._convergence.answered(stream.progress, stream.session.behind, now)
+                    self._convergence.answered(stream.progress, stream.session.oldest_unanswered, now)
                     _log_rejection(stream, event)
                 case Unserved(type_url=type_url):
                     _log.warning("type_not_served", peer=stream.peer, node=stream.node, type_url=type_url[:200])
@@ -290,6 +300,6 @@ def _log_rejection(stream: Stream, event: Rejected) -> None:
         node=stream.node,
         type=event.type.short,
         resources=[name for name, _ in event.rejection.resources][:10],
-        blamed=[name for name, _ in event.rejection.culprits][:10],
+        blamed=[name for name, _ in event.rejection.blamed][:10],
         message=event.rejection.message,
     )

@@ -76,7 +76,7 @@ class Fanout:
     def _encode_ahead(self, stage: Revision) -> None:
         """Encode a stage's resources now: all stages of a commit are sent together after the last one."""
         if any(stream.session.variant is Variant.DELTA for stream in self._streams):
-            types = self._fleet.composer(Variant.DELTA).view.types
+            types = self._fleet.response_cache(Variant.DELTA).view.types
             news = (change.new for change in stage.changes if change.type in types and change.new is not None)
             self._encoder.encode_ahead(Variant.DELTA, news)
 
@@ -165,7 +165,7 @@ class Fanout:
         """
         if not stream.idle:
             stream.wake()
-        elif stream.session.restless:
+        elif stream.session.is_active:
             try:
                 responses = self.take_responses(stream)
             except Exception:  # noqa: BLE001 - the writer meets the exception again, which ends this stream only

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from xds.protocol.stuck import Reason
+from xds.protocol.stuck import StuckReason
 from xds.snapshot.resource import ResourceType
 from xds.snapshot.store import Store
 
@@ -75,7 +75,7 @@ class StateCollector(Collector):
         store: Store,
         problems: Callable[[], Mapping[str, int]],
         connected: Callable[[], int],
-        stuck: Callable[[], Mapping[Reason, int]],
+        stuck: Callable[[], Mapping[StuckReason, int]],
     ) -> None:
         self._store = store
         self._problems = problems

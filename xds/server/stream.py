@@ -6,8 +6,7 @@ from typing import TypeAlias
 
 import grpc
 
-from xds.protocol.errors import ProtocolError
-from xds.protocol.messages import Response
+from xds.protocol.messages import ProtocolError, Response
 from xds.protocol.session import Session
 from xds.server.convergence import RevisionProgress, StreamProgress
 from xds.snapshot.store import Revision

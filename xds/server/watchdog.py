@@ -7,9 +7,9 @@ from typing import Final, Protocol
 
 import structlog
 
-from xds.protocol.errors import ErrorCode, ProtocolError
+from xds.protocol.messages import ErrorCode, ProtocolError
 from xds.protocol.session import Session
-from xds.protocol.stuck import Reason, StreamHistory, Stuck
+from xds.protocol.stuck import StreamHistory, Stuck, StuckReason
 
 STUCK_CHECK_SECONDS: Final = 5.0
 """Interval between two checks of all streams."""
@@ -44,17 +44,17 @@ class Watchdog:
 
     def stuck(self, stream: OpenStream) -> tuple[Stuck, ...]:
         """Why the stream makes no progress as of now; empty: progress, or no verdict yet."""
-        return self._history.stuck(stream.session.pulse(), self._clock())
+        return self._history.stuck(stream.session.health(), self._clock())
 
-    def counts(self) -> Mapping[Reason, int]:
+    def counts(self) -> Mapping[StuckReason, int]:
         """Number of stuck proxies by reason, as of the last check."""
         found = Counter(reason for stuck in self._stuck.values() for reason in {each.reason for each in stuck})
-        return {reason: found[reason] for reason in Reason}
+        return {reason: found[reason] for reason in StuckReason}
 
     def ended(self, stream: OpenStream) -> None:
         """Note the end of a stream."""
         self._stuck.pop(stream, None)
-        self._history.ended(stream.node, stream.session.pulse().since, self._clock())
+        self._history.ended(stream.node, stream.session.health().since, self._clock())
 
     async def run(self) -> None:
         """Check all streams every STUCK_CHECK_SECONDS, until cancelled."""
@@ -68,14 +68,14 @@ class Watchdog:
 
     def check(self, stream: OpenStream) -> None:
         """Log new reasons of a stream, and end the stream if a new one may help."""
-        health, now = stream.session.pulse(), self._clock()
+        health, now = stream.session.health(), self._clock()
         stuck = self._history.stuck(health, now)
         for each in set(stuck) - set(self._stuck.pop(stream, ())):
             type_ = each.type.short if each.type else ""
             _log.warning("proxy_stuck", peer=stream.peer, node=stream.node, reason=str(each.reason), type=type_)
         if stuck:
             self._stuck[stream] = stuck
-        if self._history.may_be_cured(health, stuck, now):
+        if self._history.should_restart(health, stuck, now):
             reasons = ", ".join(
                 f"{each.reason}: {each.type.short}" if each.type else str(each.reason) for each in stuck
             )

@@ -11,8 +11,7 @@ from google.protobuf.message import DecodeError
 
 from xds.envoyapi import codec
 from xds.envoyapi.messages import DeltaDiscoveryResponse, DiscoveryResponse
-from xds.protocol.errors import ErrorCode, ProtocolError
-from xds.protocol.messages import DeltaRequest, Node, Request, Response, SotwRequest, Variant
+from xds.protocol.messages import DeltaRequest, ErrorCode, Node, ProtocolError, Request, Response, SotwRequest, Variant
 from xds.protocol.subscription import NameSets, check_count
 from xds.snapshot.resource import Resource
 from xds.steps import Steps, finish

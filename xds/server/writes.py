@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import grpc
 
-from xds.protocol.errors import ErrorCode, ProtocolError
+from xds.protocol.messages import ErrorCode, ProtocolError
 from xds.server.stream import Context
 
 WRITE_TIMEOUT_SECONDS: Final = 60.0

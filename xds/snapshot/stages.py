@@ -8,9 +8,9 @@ from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import ResourceKey
 from xds.steps import Steps
 
-Portion: TypeAlias = dict[ResourceKey, Resource | None]
+Stage: TypeAlias = dict[ResourceKey, Resource | None]
 
-SIZE: Final = 250
+STAGE_SIZE: Final = 250
 """Resources at a time: to commit them, and to tell a stream, takes some milliseconds."""
 
 _TOGETHER: Final = frozenset({ResourceType.SECRET, ResourceType.LISTENER, ResourceType.ROUTES})
@@ -19,9 +19,7 @@ _TURNS: Final = 8
 _WILDCARD: Final = 3
 
 
-def portions(
-    changes: Mapping[ResourceKey, Resource | None], clusters: Collection[str], size: int
-) -> Steps[list[Portion]]:
+def stages(changes: Mapping[ResourceKey, Resource | None], clusters: Collection[str], size: int) -> Steps[list[Stage]]:
     """In an order in which no request finds less than it would before or after all of them: clusters come before and go
     after the virtual hosts that name them, hosts come before and go after wildcards that cover them.
 
@@ -46,7 +44,7 @@ def portions(
     for wildcards, come in ((turns[_WILDCARD], True), (turns[_TURNS - 1 - _WILDCARD], False)):
         wildcards.sort(key=lambda each: len(each[0][1]), reverse=come)  # the longest one covers a host
     ordered = list(chain.from_iterable(turns))
-    found: list[Portion] = []
+    found: list[Stage] = []
     for start in range(0, len(ordered), size):
         found.append(dict(ordered[start : start + size]))
         yield

@@ -39,12 +39,16 @@ def by_type(changes: Iterable[ResourceChange]) -> ChangesByType:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One commit. `number` counts from 1 in this process; `read_at` is when the change was read from the source and
-    `committed_at` when it became the snapshot, both in seconds of the caller's clock. `verdict`: it follows not from
-    the source but from what proxies accepted and refused.
+    """One commit.
 
-    `inlined` is what it changed of the RouteConfigurations with their virtual hosts inside; see `InlinedRoutes`.
-    `unfinished`: it was made amid a change of which more will follow. `by_type` are the changes again.
+    Attributes:
+        number: Counts from 1 in this process.
+        read_at: The reading of the change from the source, in seconds of the caller's clock.
+        committed_at: The commit, in seconds of the same clock.
+        inlined: Changes of the RouteConfigurations with virtual hosts inside, see `InlinedRoutes`.
+        from_proxies: Whether the cause is an ACK, NACK or reconnect of a proxy, and not the source.
+        unfinished: Whether further revisions of the same large change follow.
+        by_type: The changes again, grouped by type.
     """
 
     number: int
@@ -52,7 +56,7 @@ class Revision:
     committed_at: float
     changes: tuple[ResourceChange, ...]
     inlined: tuple[ResourceChange, ...] = ()
-    verdict: bool = False
+    from_proxies: bool = False
     unfinished: bool = False
     by_type: ChangesByType = field(init=False, repr=False, compare=False)
 

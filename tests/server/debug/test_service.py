@@ -24,8 +24,7 @@ from xds.api.v1 import debug_pb2_grpc
 from xds.kube.change import Deleted
 from xds.kube.objects import Ingress
 from xds.problems.problem import Key
-from xds.protocol.messages import Node
-from xds.protocol.status import Rejection
+from xds.protocol.messages import Node, Rejection
 from xds.server.debug.revisions import FellBehindError, Revisions
 from xds.server.debug.service import ADS_SERVICE, DEBUG_SERVICE
 from xds.snapshot.resource import ResourceType
@@ -270,7 +269,7 @@ async def test_a_watch_over_grpc_that_falls_behind(world: World) -> None:
 async def test_proxies(world: World) -> None:
     now = asyncio.get_running_loop().time()
     rejected = Rejection("v2", now, "cannot bind", (("http", "abc"),))
-    listeners = type_status(ResourceType.LISTENER, now, wildcard=True, rejected=rejected, rejecting=1)
+    listeners = type_status(ResourceType.LISTENER, now, wildcard=True, last_rejection=rejected, rejected_count=1)
     world.connect(Node("z", "fleet", "envoy 1.40.0"), listeners)
     world.connect(Node("a"))
     world.connect(None)
@@ -290,7 +289,7 @@ async def test_proxies(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("fields", "in_sync"),
-    [({}, True), ({"in_flight": True}, False), ({"waiting": 1}, False), ({"rejecting": 1}, False)],
+    [({}, True), ({"in_flight": True}, False), ({"pending": 1}, False), ({"rejected_count": 1}, False)],
 )
 async def test_in_sync(world: World, fields: dict[str, Any], in_sync: bool) -> None:
     world.connect(Node("a"), type_status(ResourceType.ROUTES, asyncio.get_running_loop().time(), **fields))

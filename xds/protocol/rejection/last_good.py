@@ -11,8 +11,7 @@ from math import inf
 from typing import Final
 from weakref import WeakSet
 
-from xds.protocol.events import Acknowledged, Event, Rejected, Resumed
-from xds.protocol.messages import Response
+from xds.protocol.messages import Acknowledged, Event, Rejected, Response, Resumed
 from xds.snapshot.inlined import InlinedResource
 from xds.snapshot.resource import Resource, ResourceType, route_configuration_of
 from xds.snapshot.store import ResourceChange, ResourceKey, Revision, Store
@@ -65,7 +64,7 @@ class LastGood:
         self._removed: dict[ResourceKey, tuple[Resource, int]] = {}
         self._accepted: WeakSet[Response] = WeakSet()
 
-    def refused(self, type_: ResourceType) -> Set[str]:
+    def rejected(self, type_: ResourceType) -> Set[str]:
         """The names whose wanted version is not served: proxies refused it."""
         return self._refused[type_]
 
@@ -88,9 +87,9 @@ class LastGood:
 
         Of virtual hosts that were sent inside of a RouteConfiguration, those that the words name, if any.
         """
-        names = {name for name, _ in event.rejection.culprits}
-        culprits = [resource for resource in event.response.resources if resource.name in names]
-        blamed = list(filter(self._is_wanted, self._untried_of(culprits)))
+        names = {name for name, _ in event.rejection.blamed}
+        blamed = [resource for resource in event.response.resources if resource.name in names]
+        blamed = list(filter(self._is_wanted, self._untried_of(blamed)))
         named = [each for each in blamed if _is_named(each, event.rejection.message)]
         return named or blamed
 
@@ -118,7 +117,7 @@ class LastGood:
         base = served or Revision(self.served.revision, revision.read_at, revision.committed_at, ())
         return replace(base, changes=(*base.changes, *settled))
 
-    def judge(self, events: Iterable[Event], now: float) -> list[Revision]:
+    def learn(self, events: Iterable[Event], now: float) -> list[Revision]:
         """A proxy answered. Returns what that changes in what is served, one revision after the other."""
         changes: dict[ResourceKey, Resource | None] = {}
         for event in events:
@@ -138,8 +137,8 @@ class LastGood:
         back = {key: resource for key, resource in kept.items() if resource is not None}
         gone = {key: resource for key, resource in kept.items() if resource is None}
         steps = ((back, False), (changes, True), (gone, False))
-        made = ((self.served.commit(step, read_at=now, now=now), verdict) for step, verdict in steps if step)
-        return [replace(revision, verdict=verdict) for revision, verdict in made if revision]
+        made = ((self.served.commit(step, read_at=now, now=now), from_proxies) for step, from_proxies in steps if step)
+        return [replace(revision, from_proxies=from_proxies) for revision, from_proxies in made if revision]
 
     def _begin(self, change: ResourceChange, number: int) -> None:
         """The source changed a resource: nobody has tried it yet."""
@@ -219,9 +218,9 @@ class LastGood:
         self._refused[type_].discard(name)
         return {(type_, name): self._wanted.get(type_, name)} if untried.refused else {}
 
-    def _refuse(self, culprits: Iterable[Resource]) -> Mapping[ResourceKey, Resource | None]:
+    def _refuse(self, blamed: Iterable[Resource]) -> Mapping[ResourceKey, Resource | None]:
         found: dict[ResourceKey, Resource | None] = {}
-        for resource in culprits:
+        for resource in blamed:
             type_, name = resource.type, resource.name
             untried = self._untried[type_][name]
             if not untried.refused:

@@ -9,8 +9,8 @@ from xds.explain.ingress import Acceptance, Record, Unit, findings, record
 from xds.explain.narration import ExplainStep, Explanation, Tried, explain
 from xds.explain.url import question
 from xds.problems.problem import Key, ObjectRef
-from xds.protocol.delivery import DeliveryState, OutOfSync
 from xds.protocol.messages import Node
+from xds.protocol.status import DeliveryState, OutOfSync
 from xds.server.debug import messages
 from xds.server.debug.messages import ProxyStanding, WallClock
 from xds.snapshot.resource import Resource
@@ -64,7 +64,7 @@ class Explaining:
         known = findings(self._witness, Key(asked.namespace, asked.name))
         if known is None:
             return None
-        standings = self._standings(known.resources) if known.claim.served else ()
+        standings = self._standings(known.resources) if known.claim.ours else ()
         pending = self._witness.busy()
         return await in_thread(lambda: ingress_record(record(known), at, standings, pending=pending))
 
@@ -114,7 +114,6 @@ def ingress_record(
         acceptance=_ACCEPTANCES[value.acceptance],
         claim=value.claim.why,
         since=at(value.since) if at and value.since is not None else None,
-        held=value.claim.held,
         units=map(_unit, value.units),
         problems=[pb.DatedProblem(problem=messages.problem(each), since=since) for each, since in value.problems],
         resources=map(_dependency, value.resources),
@@ -125,7 +124,7 @@ def ingress_record(
 
 def _unit(value: Unit) -> pb.Unit:
     return pb.Unit(
-        field=value.field,
+        field=str(value.field),
         text=value.text,
         fate=f"FATE_{value.fate.name}",
         why=value.why,
@@ -145,11 +144,11 @@ _ACCEPTANCES: Final = {
 }
 
 _STANDINGS: Final = {
-    DeliveryState.CURRENT: pb.STANDING_CURRENT,
+    DeliveryState.SYNCED: pb.STANDING_CURRENT,
     DeliveryState.IN_FLIGHT: pb.STANDING_IN_FLIGHT,
-    DeliveryState.WAITING: pb.STANDING_WAITING,
+    DeliveryState.PENDING: pb.STANDING_WAITING,
     DeliveryState.REJECTED: pb.STANDING_REJECTED,
-    DeliveryState.NOT_ASKED: pb.STANDING_NOT_ASKED,
+    DeliveryState.NOT_SUBSCRIBED: pb.STANDING_NOT_ASKED,
 }
 
 
@@ -163,4 +162,4 @@ def _standing(value: ProxyStanding) -> pb.ProxyStanding:
 
 
 def _lack(value: OutOfSync) -> pb.Lack:
-    return pb.Lack(type_url=value.type, name=value.name, standing=_STANDINGS[value.standing], message=value.message)
+    return pb.Lack(type_url=value.type, name=value.name, standing=_STANDINGS[value.state], message=value.message)

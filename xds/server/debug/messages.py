@@ -7,9 +7,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from xds.api.v1 import debug_pb2 as pb
 from xds.problems.problem import ObjectRef, Problem
-from xds.protocol.delivery import OutOfSync
-from xds.protocol.messages import Node, Variant
-from xds.protocol.status import Rejection, Status, TypeStatus, VersionStamp
+from xds.protocol.messages import Node, Rejection, Variant
+from xds.protocol.status import OutOfSync, Status, TypeStatus, VersionStamp
 from xds.protocol.stuck import Stuck
 from xds.server.debug.rendering import content_as_json
 from xds.snapshot.resource import Resource, ResourceType
@@ -98,7 +97,7 @@ def problem(value: Problem) -> pb.Problem:
         reason=value.reason,
         message=value.message,
         remedy=value.remedy,
-        field=value.field,
+        field=str(value.field),
         location=value.location,
     )
 
@@ -134,12 +133,12 @@ def _proxy_type(status: TypeStatus, at: WallClock) -> pb.ProxyType:
         sent_at=at(sent.at) if sent else None,
         acked_version=_version(acked),
         acked_at=at(acked.at) if acked else None,
-        rejection=_rejection(status.rejected, at) if status.rejected else None,
-        refused_resources=status.rejecting,
-        refused_names=status.refused,
+        rejection=_rejection(status.last_rejection, at) if status.last_rejection else None,
+        refused_resources=status.rejected_count,
+        refused_names=status.rejected_names,
         in_flight=status.in_flight,
-        waiting_changes=status.waiting,
-        in_sync=status.settled and not status.rejecting,
+        waiting_changes=status.pending,
+        in_sync=status.settled and not status.rejected_count,
     )
 
 
