@@ -13,7 +13,7 @@ from xds.kube.change import Batch, Change
 from xds.kube.pending import ChangeQueue, PendingChanges
 from xds.kube.state import NOTHING_STALE, KubeState, Stale
 from xds.problems.problem import Key, Problem
-from xds.problems.registry import ProblemDelta
+from xds.problems.registry import ProblemDelta, ProblemRegistry
 from xds.protocol.rejection.reports import RejectionReport
 from xds.resources import attribution
 from xds.resources.builder import Builder, Resources
@@ -53,11 +53,12 @@ class Pipeline:
 
     def __init__(self, state: KubeState, translate: TranslateOptions, proxy: ProxyOptions) -> None:
         self.store = Store()
+        self._problems = ProblemRegistry()
         self._state = state
         self._translate = translate
         self._proxy = proxy
-        self._translator = Translator(state, translate)
-        self._builder = Builder(self._translator, proxy)
+        self._translator = Translator(state, translate, self._problems)
+        self._builder = Builder(self._translator, proxy, self._problems.report)
         self._waiting = PendingChanges(state.service_of_slice)
         self._endpoints = _Endpoints(state, self._translator, self._builder)
         self._stale = NOTHING_STALE
@@ -93,28 +94,28 @@ class Pipeline:
         """For questions why something is as it is."""
         secret = self._translate.default_tls_secret
         known = (self._state, self._translator, self.store, self._proxy)
-        return StateReader(*known, self._translator.problems_of, busy=lambda: self.busy, default_secret=secret)
+        return StateReader(*known, self._problems, busy=lambda: self.busy, default_secret=secret)
 
     @property
     def problems(self) -> list[Problem]:
-        return self._translator.problems
+        return self._problems.problems
 
     @property
     def problem_reasons(self) -> Mapping[str, int]:
         """How many problems there are, by reason."""
-        return self._translator.problem_reasons
+        return self._problems.counts_by_reason
 
     def take_news(self) -> ProblemDelta:
         """The problems that came and went since this was last asked. None while routing is worked on: what went may
         only have moved.
         """
-        return ProblemDelta((), ()) if self._routing else self._translator.take_news()
+        return ProblemDelta((), ()) if self._routing else self._problems.take_delta()
 
     def complain(self, complaints: Iterable[RejectionReport]) -> None:
         """These are all that proxies refuse now: it becomes a problem of the objects that it comes from."""
         known = self._complaints
         self._complaints = {each: known.get(each) or self._attributed(each) for each in complaints}
-        self._translator.report("proxies", (problem for found in self._complaints.values() for problem in found))
+        self._problems.report("proxies", (problem for found in self._complaints.values() for problem in found))
 
     def _attributed(self, complaint: RejectionReport) -> list[Problem]:
         said = (complaint.message, complaint.effect)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Set
 
 from xds.envoyapi import codec
 from xds.envoyapi.messages import Listener
-from xds.problems.problem import Key, ObjectRef
+from xds.problems.problem import Key, ObjectRef, Problem
 from xds.resources import names
 from xds.resources.clusters import cluster
 from xds.resources.endpoints import cluster_load_assignment
@@ -33,12 +33,14 @@ Resources = dict[ResourceKey, Resource | None]
 class Builder:
     """Builds resources from the traffic model that a Translator holds."""
 
-    def __init__(self, traffic: Translator, options: ProxyOptions) -> None:
+    def __init__(
+        self, traffic: Translator, options: ProxyOptions, report: Callable[[Hashable, Iterable[Problem]], None]
+    ) -> None:
         self._traffic = traffic
         self._options = options
         self._terminations: dict[Key, Termination] = {}
         self._tables = RouteTables(traffic, redirect_https=options.redirect_https)
-        self._gate = Gate(traffic.report)
+        self._gate = Gate(report)
         self._routes: dict[str, _RouteConfiguration] = {}
         self._certificates: dict[Key, Certificate] = {}
 
