@@ -20,8 +20,9 @@ from tests.support.objects import (
     tls,
 )
 from xds.kube.change import Applied, Deleted, Listed, Reported
+from xds.kube.ingress_class import CLASS_ANNOTATION, DEFAULT_CLASS_ANNOTATION
 from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
-from xds.kube.state import CLASS_ANNOTATION, DEFAULT_CLASS_ANNOTATION, NOTHING_STALE, KubeState, Stale
+from xds.kube.state import NOTHING_STALE, KubeState, Stale
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.traffic.model import NO_HOST

@@ -39,8 +39,8 @@ class RequestFacts:
     """All that an explanation is made of.
 
     `owners` are the Ingresses of the TLS hosts that decided something. `ingresses` are those of ours that have a say in
-    it, `strangers` those that name the host and aren't ours, with why. `problems` are those of all these objects, and
-    of the classes for which they are held; `resources` what a proxy must have to answer so.
+    it, `strangers` those that name the host and aren't ours, with why. `problems` are those of all these objects;
+    `resources` what a proxy must have to answer so.
     """
 
     request: Request
@@ -97,7 +97,6 @@ class StateReader:
         slices = tuple(self.state.slices(backend.key.service_key)) if backend else ()
         ingresses = tuple(self._ingresses(given))
         about = [*_sources(given), *(each.ref for each in (*slices, *ingresses))]
-        about += filter(None, (self.state.held_by(each.key) for each in ingresses))
         owners = self.traffic.tls.owners
         return RequestFacts(
             request,
@@ -207,7 +206,7 @@ def _rule_concerns(index: int, number: int | None, ingress: Ingress, evidence: R
     """Whether the rule is one of the host, and its path, if it is about one, the one taken or one that is left out."""
     rules = ingress.spec.rules or ()
     hosts = [host for step in evidence.answer.steps if isinstance(step, HostMatch) for host in _hosts(step)]
-    if index >= len(rules) or (rules[index].host or NO_HOST).lower() not in hosts:
+    if index >= len(rules) or rules[index].hostname not in hosts:
         return False
     if number is None or number >= len(rules[index].paths):
         return True
@@ -225,4 +224,4 @@ def _trials(given: Answer) -> Iterator[Trial]:
 
 
 def _names(ingress: Ingress, host: str) -> bool:
-    return any((rule.host or NO_HOST).lower() == host for rule in ingress.spec.rules or ())
+    return any(rule.hostname == host for rule in ingress.spec.rules or ())

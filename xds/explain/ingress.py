@@ -6,15 +6,15 @@ from datetime import datetime
 from enum import StrEnum
 
 from xds.explain.facts import StateReader
+from xds.kube.ingress_class import ClassClaim
 from xds.kube.objects import EndpointSlice, HTTPIngressPath, Ingress, IngressTLS
-from xds.kube.state import ClassClaim
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.resources import names
 from xds.snapshot.resource import Resource, ResourceType
-from xds.traffic.model import NO_HOST, Backend, BackendKey, Health, Route, TlsTable, VirtualHost
+from xds.traffic.model import Backend, BackendKey, Health, Route, TlsTable, VirtualHost
 from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
 from xds.translate.names import InvalidError, valid_path
@@ -66,9 +66,8 @@ class Acceptance(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """All that is known of an Ingress. `problems` come with when they came up, if that is known; among them is that of
-    the class that holds it. `since`: when what it leads to, but for endpoints, became what it is, in seconds of the
-    snapshot's clock; None if there is nothing.
+    """All that is known of an Ingress. `problems` come with when they came up, if that is known. `since`: when what it
+    leads to, but for endpoints, became what it is, in seconds of the snapshot's clock; None if there is nothing.
     """
 
     ingress: Key
@@ -103,11 +102,10 @@ def findings(witness: StateReader, key: Key) -> IngressFacts | None:
     if not isinstance(ingress, Ingress):
         return None
     traffic = witness.traffic
-    named = {(rule.host or NO_HOST).lower() for rule in ingress.spec.rules or ()}
+    named = {rule.hostname for rule in ingress.spec.rules or ()}
     hosts = {host: traffic.hosts[host] for host in sorted(named) if host in traffic.hosts}
     routes = [route for route in _routes(hosts, traffic.default) if route.ingress == key]
     keys = sorted({route.backend for route in routes if route.backend and route.backend in traffic.backends})
-    about = filter(None, (ingress.ref, witness.state.held_by(key)))
     secrets = {
         secret for entry in ingress.spec.tls or () if (secret := _secret(ingress, entry, witness.default_secret))
     }
@@ -121,7 +119,7 @@ def findings(witness: StateReader, key: Key) -> IngressFacts | None:
         witness.default_secret,
         {secret: traffic.verdict(secret) for secret in secrets},
         {each: (traffic.backends[each], tuple(witness.state.slices(each.service_key))) for each in keys},
-        tuple((each, witness.problems.since(each)) for each in witness.problems.of(about)),
+        tuple((each, witness.problems.since(each)) for each in witness.problems.of([ingress.ref])),
         resources,
         _since(witness, resources),
     )
@@ -165,7 +163,7 @@ def _since(witness: StateReader, resources: Iterable[Resource]) -> float | None:
 def record(known: IngressFacts) -> Record:
     """Goes through all paths and endpoints: for any thread."""
     claim, ingress = known.claim, known.ingress.key
-    if not claim.served:
+    if not claim.ours:
         return Record(ingress, Acceptance.NOT_OURS, claim, (), (), ())
     units = tuple(_UnitStatuses(known).units())
     good = sum(unit.fate in ACCEPTED for unit in units)
@@ -193,7 +191,7 @@ class _UnitStatuses:
 
     def units(self) -> Iterator[Unit]:
         for index, rule in enumerate(self._spec.rules or ()):
-            at, host = FieldPath.of("spec", "rules", index), (rule.host or NO_HOST).lower()
+            at, host = FieldPath.of("spec", "rules", index), rule.hostname
             if not rule.paths:
                 fate = UnitStatus.SERVED if host in self._routes else UnitStatus.LEFT_OUT
                 yield Unit(at, f"{_host(host)}, without paths", fate, self._why(at))

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeAlias
 
 import msgspec
 
-from xds.kube.objects import EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
+from xds.kube.objects import KINDS_BY_NAME, KubeObject, Secret
 from xds.problems.field_path import WHOLE_OBJECT, FieldPath, MapKey
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
@@ -24,17 +24,8 @@ NOT_AN_OBJECT = ObjectRef("File", "", "")
 
 Document: TypeAlias = Mapping[Any, Any]
 
-_TYPES: dict[tuple[str, str], type[KubeObject]] = {
-    ("networking.k8s.io/v1", "Ingress"): Ingress,
-    ("networking.k8s.io/v1", "IngressClass"): IngressClass,
-    ("v1", "Service"): Service,
-    ("v1", "Secret"): Secret,
-    ("discovery.k8s.io/v1", "EndpointSlice"): EndpointSlice,
-}
-_API_VERSIONS = {kind: api_version for api_version, kind in _TYPES}
-
-# Groups in which our kinds exist or existed. Elsewhere the same word means something else (a Knative Service, say).
-_GROUPS = {"", "extensions", "networking.k8s.io", "discovery.k8s.io"}
+# Groups that used to hold kinds of ours.
+_FORMER_GROUPS = {"extensions"}
 
 # https://kubernetes.io/docs/reference/using-api/deprecation-guide/
 _REMOVED = {
@@ -46,7 +37,7 @@ _REMOVED = {
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_MAX_NAME, _MAX_NAMESPACE, _MAX_SERVICE = 253, 63, 63
+_MAX_NAME, _MAX_LABEL = 253, 63
 
 
 class _Refused(Exception):  # noqa: N818 -- not an error, a verdict
@@ -59,16 +50,16 @@ def is_name(kind: type[KubeObject], key: Key) -> bool:
     form, limit = _name_form(kind)
     if len(key.name) > limit or not form.fullmatch(key.name):
         return False
-    return not key.namespace if kind is IngressClass else is_namespace(key.namespace)
+    return is_namespace(key.namespace) if kind.namespaced else not key.namespace
 
 
 def is_namespace(name: str) -> bool:
     """Whether a namespace can be called so."""
-    return len(name) <= _MAX_NAMESPACE and _LABEL.fullmatch(name) is not None
+    return len(name) <= _MAX_LABEL and _LABEL.fullmatch(name) is not None
 
 
 def _name_form(kind: type[KubeObject]) -> tuple[re.Pattern[str], int]:
-    return (_LABEL, _MAX_SERVICE) if kind is Service else (_SUBDOMAIN, _MAX_NAME)
+    return (_LABEL, _MAX_LABEL) if kind.name_is_label else (_SUBDOMAIN, _MAX_NAME)
 
 
 def flatten(document: object) -> Iterator[object]:
@@ -114,17 +105,19 @@ def decode(document: object) -> KubeObject | Problem | None:
 def _decode(document: object) -> KubeObject | None:
     if not isinstance(document, dict):
         raise _not_an_object("is not a mapping")
-    kind, api_version = document.get("kind"), document.get("apiVersion")
-    if not isinstance(kind, str) or not kind:
+    name, api_version = document.get("kind"), document.get("apiVersion")
+    if not isinstance(name, str) or not name:
         raise _not_an_object("has no kind")
-    if kind not in _API_VERSIONS:
+    kind = KINDS_BY_NAME.get(name)
+    if kind is None:
         return None
     if not isinstance(api_version, str) or not api_version:
-        raise _not_an_object(f"has kind {kind} and no apiVersion")
-    type_ = _TYPES.get((api_version, kind))
-    if type_ is not None:
-        return _convert(document, type_)
-    if api_version.rpartition("/")[0] not in _GROUPS:
+        raise _not_an_object(f"has kind {name} and no apiVersion")
+    if api_version == kind.api_version:
+        return _convert(document, kind)
+    # Elsewhere the same word means something else: a Knative Service, say.
+    groups = _FORMER_GROUPS | {each.group() for each in KINDS_BY_NAME.values()}
+    if api_version.rpartition("/")[0] not in groups:
         return None
     raise _unsupported(document, kind, api_version)
 
@@ -134,12 +127,12 @@ def _not_an_object(what: str) -> _Refused:
     return _Refused(Problem(NOT_AN_OBJECT, reason, f"The document {what}.", reason.remedy))
 
 
-def _unsupported(document: Document, kind: str, api_version: str) -> _Refused:
-    message = f"apiVersion {shown(api_version)} of kind {kind} is not supported."
+def _unsupported(document: Document, kind: type[KubeObject], api_version: str) -> _Refused:
+    message = f"apiVersion {shown(api_version)} of kind {kind.kind} is not supported."
     if removed := _REMOVED.get(api_version):
-        message = f"{kind} of apiVersion {api_version}{removed}."
-    remedy = f"Use apiVersion: {_API_VERSIONS[kind]}, and the fields it has."
-    reference = _reference(document, _TYPES[_API_VERSIONS[kind], kind])
+        message = f"{kind.kind} of apiVersion {api_version}{removed}."
+    remedy = f"Use apiVersion: {kind.api_version}, and the fields it has."
+    reference = _reference(document, kind)
     return _Refused(Problem(reference, Reason.UNSUPPORTED_API_VERSION, message, remedy, FieldPath.of("apiVersion")))
 
 
@@ -156,12 +149,12 @@ def _reference(document: Document, type_: type[KubeObject]) -> ObjectRef:
     # https://github.com/kubernetes/enhancements/issues/5311.
     form, limit = _name_form(type_)
     name = _name(type_.kind, metadata.get("name"), "name", form, limit)
-    if type_ is IngressClass:
+    if not type_.namespaced:
         return ObjectRef(type_.kind, "", name)
     namespace = metadata.get("namespace")
     if namespace is None or namespace == "":
         namespace = "default"
-    namespace = _name(type_.kind, namespace, "namespace", _LABEL, _MAX_NAMESPACE)
+    namespace = _name(type_.kind, namespace, "namespace", _LABEL, _MAX_LABEL)
     return ObjectRef(type_.kind, namespace, name)
 
 

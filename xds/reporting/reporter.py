@@ -102,7 +102,7 @@ class Reporter:
         self._events = EventWriter(self._api, leadership, lambda: self._problems.problems, self._uid, want.namespaces)
         if want.publish:
             args = (self._api, leadership, want.publish, self._ingress_uid, want.namespaces)
-            self._status = StatusWriter(*args, held=self._is_held)
+            self._status = StatusWriter(*args)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(leadership.run())
             tasks.create_task(self._events.run())
@@ -112,9 +112,6 @@ class Reporter:
     def _ingress_uid(self, key: Key) -> str | None:
         ingress = self._state.ingress(key)
         return None if ingress is None else ingress.metadata.uid
-
-    def _is_held(self, key: Key) -> bool:
-        return self._state.held_by(key) is not None
 
     def _uid(self, about: ObjectRef) -> str | None:
         """None too for what has no namespace, if the rights end with some: its Events would be in another."""

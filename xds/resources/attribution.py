@@ -80,7 +80,7 @@ def _using(cluster: str, state: KubeState, traffic: Traffic) -> list[Key]:
 
 
 def _uses(ingress: Ingress, backend: BackendKey, traffic: Traffic) -> bool:
-    hosts = {(rule.host or "").lower() for rule in ingress.spec.rules or ()}
+    hosts = {rule.hostname for rule in ingress.spec.rules or ()}
     found = [traffic.hosts[host] for host in hosts if host in traffic.hosts]
     routes = [route for host in found for route in (*host.routes, host.default)]
     return any(

@@ -146,7 +146,7 @@ def test_a_file_that_can_not_be_read_keeps_its_objects() -> None:
 def test_only_changed_documents_are_parsed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     parsed: list[bytes] = []
 
-    def parse(raw: bytes) -> Iterator[Parsed | None]:
+    def parse(raw: bytes) -> Iterator[Parsed]:
         parsed.append(raw)
         return parse_yaml(raw)
 
