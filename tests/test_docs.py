@@ -20,11 +20,6 @@ ABOUT_CODE: Final = sorted({ROOT / "ARCHITECTURE.md", *ROOT.glob("docs/**/*.md")
 
 RULE: Final = r"\d+(?: \([a-z]\))?"
 CITATION: Final = re.compile(rf"\b[Rr]ules? {RULE}(?:(?:,? and|,) (?:(?:rule )?{RULE}|\([a-z]\)))*")
-CODE: Final = sorted({ROOT / "ARCHITECTURE.md", *ROOT.glob("docs/**/*.md")})
-
-CITATION: Final = re.compile(
-    r"\b[Rr]ules? \d+(?: \([a-z]\))?(?:(?:,? and|,) (?:rule )?(?:\d+(?: \([a-z]\))?|\([a-z]\)))*"
-)
 CODE: Final = re.compile(r"`((?:xds|tests|protos|k8s|envoy)/[\w./-]*)(?::([\w.]+))?`")
 
 documents = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

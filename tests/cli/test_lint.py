@@ -1,10 +1,9 @@
 """`xds lint`: what it finds, where, in which form, and the exit code.
 
-Covers: the three forms, files and lines, levels, what SARIF demands, that each reason is explained. Excludes: what is a
+Covers: the three forms, files and lines, levels, what SARIF demands. Excludes: what is a
 problem and what isn't (tests/translate, tests/kube).
 """
 
-import ast
 import json
 import re
 from collections.abc import Iterator
@@ -18,7 +17,6 @@ from tests.support.debug_server import shop
 from tests.support.objects import certificate, ingress, manifest, path, rule, secret, service, slice_of, tls
 from xds.cli.main import run
 from xds.kube.objects import KubeObject
-from xds.problems.reasons import REASONS
 
 ROOT = Path(__file__).parents[2]
 EXPIRED = certificate("a.example.com", until=datetime(2021, 1, 1, tzinfo=UTC))
@@ -184,28 +182,3 @@ def test_what_could_not_be_done(
     assert out == ""
     assert words in err
     assert err.count("\n") == 1
-
-
-WORD = re.compile(r"(?:[A-Z][a-z]+|API|TLS|[A-Z])+")
-
-
-def reasons() -> set[str]:
-    """The reasons in the stages that make problems: the second argument of what reports one."""
-    found = set()
-    for file in (*(ROOT / "xds/kube").glob("*.py"), *(ROOT / "xds/translate").glob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text())):
-            called = node.func if isinstance(node, ast.Call) else None
-            name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
-            if isinstance(node, ast.Call) and name in REPORTERS:
-                words = [each.value for each in node.args if isinstance(each, ast.Constant)]
-                found |= {word for word in words if isinstance(word, str) and WORD.fullmatch(word)}
-    return found - {"File"}
-
-
-REPORTERS = {"Problem", "report", "_report", "_problem", "Unresolved", "InvalidError", "unreadable"}
-
-
-def test_every_reason_is_explained() -> None:
-    found = reasons()
-    assert len(found) > 20
-    assert found <= REASONS.keys()

@@ -5,11 +5,12 @@ Excludes: where problems come from.
 """
 
 from xds.problems.problem import ObjectRef, Problem
+from xds.problems.reasons import Reason
 from xds.problems.registry import ProblemDelta, ProblemRegistry
 
 
 def problem(name: str) -> Problem:
-    return Problem(ObjectRef("Ingress", "default", name), "BackendNotFound", "it isn't there", "Create it.")
+    return Problem(ObjectRef("Ingress", "default", name), Reason.BACKEND_NOT_FOUND, "it isn't there", "Create it.")
 
 
 A, B = problem("a"), problem("b")

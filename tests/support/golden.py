@@ -162,7 +162,11 @@ def _route(route: Route) -> str:
 def _problems(problems: Iterable[Problem]) -> Iterable[Mapping[str, str]]:
     for each in problems:
         yield _without_empty(
-            object=str(each.object), field=each.field, reason=each.reason, message=each.message, remedy=each.remedy
+            object=str(each.object),
+            field=str(each.field),
+            reason=each.reason.value,
+            message=each.message,
+            remedy=each.remedy,
         )
 
 

@@ -17,6 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Batch, Change, Listed
+from xds.kube.ingress_class import CONTROLLER, DEFAULT_CLASS_ANNOTATION
 from xds.kube.objects import (
     KINDS,
     Endpoint,
@@ -31,7 +32,7 @@ from xds.kube.objects import (
     Secret,
     Service,
 )
-from xds.kube.state import CONTROLLER, DEFAULT_CLASS_ANNOTATION, KubeState, Stale
+from xds.kube.state import KubeState, Stale
 from xds.problems.problem import Key, Problem
 from xds.resources.options import ProxyOptions
 from xds.steps import finish
@@ -314,19 +315,11 @@ def feed(to: Pipeline, *changes: Change) -> None:
 
 # From objects to manifests
 
-_API_VERSIONS: dict[type[KubeObject], str] = {
-    Ingress: "networking.k8s.io/v1",
-    IngressClass: "networking.k8s.io/v1",
-    Service: "v1",
-    Secret: "v1",
-    EndpointSlice: "discovery.k8s.io/v1",
-}
-
 
 def manifest(each: KubeObject) -> dict[str, Any]:
     """The object as a document of JSON or YAML, fit for a folder."""
     fields = _present(msgspec.to_builtins(each))
-    return {"apiVersion": _API_VERSIONS[type(each)], "kind": each.kind, **fields}
+    return {"apiVersion": each.api_version, "kind": each.kind, **fields}
 
 
 def _present(value: Any) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import click
@@ -14,11 +14,9 @@ from xds.cli.output import problem_data, write_data
 from xds.cli.traffic_options import traffic_options
 from xds.kube.source import SourceError
 from xds.problems.problem import ObjectRef, Problem
-from xds.problems.reasons import REASONS, Reason
+from xds.problems.reasons import Level, Reason
 from xds.server.debug import messages
 from xds.sources.folder.source import locate
-
-_UNKNOWN: Final = Reason("error", "")
 
 
 class Finding(NamedTuple):
@@ -27,10 +25,6 @@ class Finding(NamedTuple):
     problem: Problem
     file: str
     line: int
-
-    @property
-    def reason(self) -> Reason:
-        return REASONS.get(self.problem.reason, _UNKNOWN)
 
     @property
     def about(self) -> str:
@@ -56,7 +50,7 @@ class Finding(NamedTuple):
 @option(
     "--ignore",
     "ignored",
-    type=click.Choice(sorted(REASONS)),
+    type=click.Choice([each.value for each in Reason]),
     multiple=True,
     metavar="REASON",
     help="Not a problem here: SecretNotFound, say, where Secrets are not in DIR. Repeatable.",
@@ -94,14 +88,14 @@ def _finding(folder: Path, problem: Problem, places: Mapping[ObjectRef, str]) ->
 
 def _line(each: Finding) -> str:
     place = f"{each.file}:{each.line}: " if each.file else ""
-    level = "warning: " if each.reason.level == "warning" else ""
+    level = "warning: " if each.problem.reason.level is Level.WARNING else ""
     return f"{place}{level}{each.problem.reason}: {each.about}: {each.text}"
 
 
 def _data(each: Finding) -> dict[str, Any]:
     data = dict(problem_data(messages.problem(each.problem)))
     del data["location"]
-    return {"level": each.reason.level, **data, "file": each.file, "line": each.line if each.file else None}
+    return {"level": each.problem.reason.level, **data, "file": each.file, "line": each.line if each.file else None}
 
 
 def sarif(found: Sequence[Finding]) -> dict[str, Any]:
@@ -109,13 +103,13 @@ def sarif(found: Sequence[Finding]) -> dict[str, Any]:
 
     Source: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
     """
-    reasons = sorted({each.problem.reason: each.reason for each in found}.items())
+    reasons = sorted({each.problem.reason for each in found})
     driver = {
         "name": "xds-ingress",
         "version": version("xds-ingress"),
-        "rules": [_rule(name, reason) for name, reason in reasons],
+        "rules": [_rule(each) for each in reasons],
     }
-    indexes = {name: index for index, (name, _) in enumerate(reasons)}
+    indexes = {reason: index for index, reason in enumerate(reasons)}
     results = [_result(each, indexes[each.problem.reason]) for each in found]
     return {
         "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
@@ -124,9 +118,13 @@ def sarif(found: Sequence[Finding]) -> dict[str, Any]:
     }
 
 
-def _rule(name: str, reason: Reason) -> dict[str, Any]:
-    text = {"text": reason.help or name}
-    return {"id": name, "shortDescription": text, "help": text, "defaultConfiguration": {"level": reason.level}}
+def _rule(reason: Reason) -> dict[str, Any]:
+    return {
+        "id": reason,
+        "shortDescription": {"text": reason.meaning},
+        "help": {"text": f"{reason.meaning} {reason.remedy}"},
+        "defaultConfiguration": {"level": reason.level},
+    }
 
 
 def _result(each: Finding, rule: int) -> dict[str, Any]:
@@ -138,7 +136,7 @@ def _result(each: Finding, rule: int) -> dict[str, Any]:
     return {
         "ruleId": each.problem.reason,
         "ruleIndex": rule,
-        "level": each.reason.level,
+        "level": each.problem.reason.level,
         "message": {"text": f"{each.about}: {each.text}"},
         "locations": [location],
     }

@@ -24,7 +24,7 @@ from xds.protocol.messages import (
 )
 from xds.protocol.rejection.reports import RejectionReport, RejectionReports
 from xds.protocol.session import Session
-from xds.resources.routes import inlined
+from xds.resources.inlining import inlined
 from xds.server.convergence import Convergence, RevisionProgress
 from xds.server.debounce import EndpointDebounce
 from xds.server.debug.messages import ProxyStanding, ProxyStatus

@@ -64,7 +64,7 @@ class Explaining:
         known = findings(self._witness, Key(asked.namespace, asked.name))
         if known is None:
             return None
-        standings = self._standings(known.resources) if known.claim.served else ()
+        standings = self._standings(known.resources) if known.claim.ours else ()
         pending = self._witness.busy()
         return await in_thread(lambda: ingress_record(record(known), at, standings, pending=pending))
 
@@ -114,7 +114,6 @@ def ingress_record(
         acceptance=_ACCEPTANCES[value.acceptance],
         claim=value.claim.why,
         since=at(value.since) if at and value.since is not None else None,
-        held=value.claim.held,
         units=map(_unit, value.units),
         problems=[pb.DatedProblem(problem=messages.problem(each), since=since) for each, since in value.problems],
         resources=map(_dependency, value.resources),
@@ -125,7 +124,7 @@ def ingress_record(
 
 def _unit(value: Unit) -> pb.Unit:
     return pb.Unit(
-        field=value.field,
+        field=str(value.field),
         text=value.text,
         fate=f"FATE_{value.fate.name}",
         why=value.why,

@@ -97,7 +97,7 @@ def problem(value: Problem) -> pb.Problem:
         reason=value.reason,
         message=value.message,
         remedy=value.remedy,
-        field=value.field,
+        field=str(value.field),
         location=value.location,
     )
 
