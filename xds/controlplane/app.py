@@ -212,7 +212,7 @@ class ControlPlane:
     async def _start_grpc(self, stack: contextlib.AsyncExitStack) -> Health:
         server = grpc.aio.server(options=GRPC_SERVER_OPTIONS)
         self._ads.register(server)
-        explaining = Explaining(self._pipeline.state_reader, self._ads.out_of_sync)
+        explaining = Explaining(self._pipeline.state_reader, self._ads.deliveries)
         debug = DebugService(
             self._pipeline.store, lambda: self._pipeline.problems, self._ads.proxies, self._revisions, explaining
         )

@@ -10,7 +10,8 @@ from typing import Final
 from xds.kube.pending import ChangeQueue
 from xds.kube.state import KubeState
 from xds.problems.problem import Key
-from xds.resources.builder import Builder, Resources
+from xds.resources.builder import Builder
+from xds.resources.built import BuiltResources
 from xds.translate.translator import Translator
 
 ENDPOINT_CHUNK_CHANGES: Final = 50
@@ -33,13 +34,13 @@ class EndpointPath:
         self._builder = builder
         self._read_at = inf
 
-    def work(self, queue: ChangeQueue, clock: Callable[[], float], until: float) -> tuple[Resources, float]:
+    def work(self, queue: ChangeQueue, clock: Callable[[], float], until: float) -> tuple[BuiltResources, float]:
         """Apply and build the queued changes, at least one Service, until the clock shows `until`.
 
         Returns:
             The endpoints built, and when the oldest change among them was read.
         """
-        built: Resources = {}
+        built: BuiltResources = {}
         read_at = self._read_at
         while self.due or queue:
             if not self.due:

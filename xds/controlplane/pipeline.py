@@ -10,15 +10,16 @@ from math import inf
 
 from xds.controlplane.endpoint_path import EndpointPath
 from xds.controlplane.routing_job import RoutingJob, RoutingPath
+from xds.explain import attribution
 from xds.explain.facts import StateReader
 from xds.kube.change import Batch, Change
 from xds.kube.pending import PendingChanges
 from xds.kube.state import KubeState
 from xds.problems.problem import Problem
-from xds.problems.registry import ProblemDelta
+from xds.problems.registry import ProblemDelta, ProblemRegistry
 from xds.protocol.rejection.reports import RejectionReport
-from xds.resources import attribution
-from xds.resources.builder import Builder, Resources
+from xds.resources.builder import Builder
+from xds.resources.built import BuiltResources
 from xds.resources.options import ProxyOptions
 from xds.snapshot.store import Revision, Store
 from xds.translate.translator import TranslateOptions, Translator
@@ -51,11 +52,12 @@ class Pipeline:
 
     def __init__(self, state: KubeState, translate: TranslateOptions, proxy: ProxyOptions) -> None:
         self.store = Store()
+        self._problems = ProblemRegistry()
         self._state = state
         self._translate = translate
         self._proxy = proxy
-        self._translator = Translator(state, translate)
-        builder = Builder(self._translator, proxy)
+        self._translator = Translator(state, translate, self._problems)
+        builder = Builder(self._translator, proxy, self._problems.report)
         self._pending = PendingChanges(state.service_of_slice)
         self._endpoints = EndpointPath(state, self._translator, builder)
         self._routing = RoutingPath(
@@ -94,23 +96,23 @@ class Pipeline:
         """Facts for `explain` and `why`."""
         secret = self._translate.default_tls_secret
         known = (self._state, self._translator, self.store, self._proxy)
-        return StateReader(*known, self._translator.problems_of, busy=lambda: self.busy, default_secret=secret)
+        return StateReader(*known, self._problems, busy=lambda: self.busy, default_secret=secret)
 
     @property
     def problems(self) -> list[Problem]:
-        return self._translator.problems
+        return self._problems.problems
 
     @property
     def problem_reasons(self) -> Mapping[str, int]:
         """Number of problems by reason."""
-        return self._translator.problem_reasons
+        return self._problems.counts_by_reason
 
     def take_problem_delta(self) -> ProblemDelta:
         """Problems that appeared and were solved since the last call.
 
         Empty while routing is under way: a problem that seems solved may only have moved.
         """
-        return ProblemDelta((), ()) if self._job else self._translator.take_news()
+        return ProblemDelta((), ()) if self._job else self._problems.take_delta()
 
     def report_rejections(self, reports: Iterable[RejectionReport]) -> None:
         """Replace the problems of objects whose resources proxies reject.
@@ -120,7 +122,7 @@ class Pipeline:
         """
         known = self._rejections
         self._rejections = {report: known.get(report) or self._attribute(report) for report in reports}
-        self._translator.report("proxies", (problem for found in self._rejections.values() for problem in found))
+        self._problems.report("proxies", (problem for found in self._rejections.values() for problem in found))
 
     def _attribute(self, report: RejectionReport) -> list[Problem]:
         said = (report.message, report.effect)
@@ -165,7 +167,7 @@ class Pipeline:
             return Progress(self.store.commit(built, read_at=read_at, now=clock()) if built else None)
         return self._commit_stage(self._job, built, min(read_at, self._job.read_at), clock())
 
-    def _commit_stage(self, job: RoutingJob, endpoints: Resources, read_at: float, now: float) -> Progress:
+    def _commit_stage(self, job: RoutingJob, endpoints: BuiltResources, read_at: float, now: float) -> Progress:
         """Commit the next stage of a job, together with newer endpoints."""
         revision = None
         if job.stages:

@@ -14,7 +14,8 @@ from xds.controlplane.endpoint_path import EndpointPath
 from xds.kube.change import Change
 from xds.kube.pending import ChangeQueue
 from xds.kube.state import NOTHING_STALE, KubeState, Stale
-from xds.resources.builder import Builder, Resources
+from xds.resources.builder import Builder
+from xds.resources.built import BuiltResources
 from xds.snapshot.resource import ResourceType
 from xds.snapshot.stages import STAGE_SIZE, Stage, stages
 from xds.snapshot.store import ResourceKey, Store
@@ -123,14 +124,16 @@ class RoutingPath:
         for rebuilt in self._rebuild_touched(change):
             built |= rebuilt
             yield
-        differing: Resources = {}
+        differing: BuiltResources = {}
         for key, resource in self._store.differing(built):
             differing[key] = resource
             yield
         made = yield from stages(differing, self._store.resources(ResourceType.CLUSTER), stage_size)
         self._translator.publish()
         # Endpoints built meanwhile for the backends as they were differ from the snapshot now, or will after a stage.
-        newest: Resources = {key: built[key] for key in job.newer_endpoints & built.keys() if built[key] is not None}
+        newest: BuiltResources = {
+            key: built[key] for key in job.newer_endpoints & built.keys() if built[key] is not None
+        }
         for rebuilt in self._rebuild_touched(change):  # a few; with pauses, there could always be more
             newest |= rebuilt
         job.finish(made, newest)
@@ -151,7 +154,7 @@ class RoutingPath:
             yield
         self._stale = Stale.union([*unions, *collected])
 
-    def _rebuild_touched(self, change: TrafficChange) -> Iterator[Resources]:
+    def _rebuild_touched(self, change: TrafficChange) -> Iterator[BuiltResources]:
         """Build the change's endpoints again whose EndpointSlices changed since."""
         touched = self._translator.used_of(self._endpoints.touched)
         self._endpoints.touched.clear()

@@ -23,10 +23,10 @@ from xds.protocol.messages import (
 )
 from xds.protocol.rejection.reports import RejectionReport, RejectionReports
 from xds.protocol.session import Session
-from xds.resources.routes import inlined
+from xds.resources.inlining import inlined
 from xds.server.convergence import Convergence
 from xds.server.debounce import EndpointDebounce
-from xds.server.debug.messages import ProxyStanding, ProxyStatus
+from xds.server.debug.messages import ProxyDelivery, ProxyStatus
 from xds.server.encoding import PausingEncoder
 from xds.server.fanout import Fanout
 from xds.server.metrics import Metrics
@@ -159,11 +159,11 @@ class AdsService:
         self._fanout.catch_up_all()
         return [ProxyStatus(each.peer, each.session.status(), self.watchdog.stuck(each)) for each in self._streams]
 
-    def out_of_sync(self, resources: Sequence[Resource]) -> list[ProxyStanding]:
+    def deliveries(self, resources: Sequence[Resource]) -> list[ProxyDelivery]:
         """For each connected proxy, the given resources of the snapshot that the proxy doesn't have."""
         self._fanout.catch_up_all()
         return [
-            ProxyStanding(each.peer, each.session.node, each.session.out_of_sync(resources)) for each in self._streams
+            ProxyDelivery(each.peer, each.session.node, each.session.out_of_sync(resources)) for each in self._streams
         ]
 
     def _handler(self, variant: Variant) -> Callable[[AsyncIterator[bytes], Context], Coroutine[Any, Any, None]]:
