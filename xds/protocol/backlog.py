@@ -279,7 +279,7 @@ class Backlog:
         return {name: self.upserts.pop(name) for name in self.requested if name in self.upserts}
 
     def _take_removals(self, delayed: Set[str], *, full_set: bool) -> tuple[dict[str, Resource], dict[str, Resource]]:
-        """Resources that the response must repeat although the store removed them, and removed ones; by name."""
+        """Removed resources that the response must repeat, and released removals; by name."""
         repeated = {name: self.removals[name].base for name in sorted(delayed) if full_set or name in self.requested}
         # Of a resource that the proxy resumed with, only the version is known: its body can't be sent again.
         kept = {name: base for name, base in repeated.items() if base.body}

@@ -35,7 +35,7 @@ SEND_ORDER: Final = (*ResourceType, *ResourceType)
 """Twice: sending routes may release a removal of clusters, which comes first in the order."""
 
 LEADING_TYPES: Final = frozenset({ResourceType.CLUSTER, ResourceType.ROUTES})
-"""Types whose sending makes others due: endpoints, virtual hosts."""
+"""Types that make other types due when sent: endpoints, virtual hosts."""
 
 ROUTING_TYPES: Final = (ResourceType.LISTENER, ResourceType.ROUTES, ResourceType.VIRTUAL_HOST)
 """Types that lead requests to clusters."""

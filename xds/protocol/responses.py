@@ -1,4 +1,4 @@
-"""The cache of responses: one response for all streams that are due the same content."""
+"""The cache of responses: streams with equal content share a response."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from xds.snapshot.view import View
 ChangeKey: TypeAlias = tuple[Variant, ResourceType, SharedChange]
 
 RECENT_RESPONSES: Final = 8
-"""Responses of the newest revision that are kept for proxies that ask one after the other."""
+"""Responses of the newest revision kept for proxies that connect one after the other."""
 
 _by_name = attrgetter("name")
 
@@ -47,11 +47,11 @@ class ResponseContent:
 
 
 class ResponseCache:
-    """Makes the response for a content, or returns the one that another stream got in this revision.
+    """Makes responses, each once in a revision for all streams with equal content.
 
-    Responses are held weakly: a response goes with the last stream that has it in flight. Held longer are the most
-    recent ones, and, as long as the revision lasts, those for a single change. A nonce is a number of this cache: the
-    same for all streams that share a response, and growing on each stream.
+    Responses are held weakly: a response goes when no stream has it in flight. Longer held are the most recent ones,
+    and responses for a single change until the next revision. Nonces count the responses of this cache: streams share
+    the nonce of a shared response, and nonces grow on every stream.
     """
 
     def __init__(self, view: View) -> None:

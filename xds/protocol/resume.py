@@ -11,8 +11,9 @@ from xds.snapshot.view import View
 
 
 class ResumedVersions:
-    """Outdated resources that proxies have from other streams, known by version alone: one object for all proxies with
-    the same version, held weakly while a backlog holds it.
+    """Outdated resources that proxies have from other streams, known by version alone.
+
+    Proxies with equal versions share an object, held weakly: the object goes with the last backlog.
     """
 
     def __init__(self) -> None:

@@ -29,7 +29,7 @@ from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import ResourceKey, Revision
 
 UNSERVED_LIMIT: Final = 16
-"""Type URLs remembered of those that are not served."""
+"""Type URLs remembered that are not served."""
 
 Subscriptions: TypeAlias = tuple[tuple[ResourceType, Subscription], ...]
 
@@ -120,12 +120,12 @@ class Session:
         return StreamHealth(self.node, self._since, self._type_streams.keys(), unanswered)
 
     def rejected(self) -> Iterator[ResourceKey]:
-        """The resources that this proxy rejected and that have not changed since."""
+        """Keys of resources rejected by this proxy and unchanged since."""
         for type_, type_stream in self._type_streams.items():
             yield from ((type_, name) for name in type_stream.rejected_names)
 
     def out_of_sync(self, resources: Iterable[Resource]) -> tuple[OutOfSync, ...]:
-        """The resources, of these of the snapshot, that the proxy doesn't have. Inlined virtual hosts count as their
+        """Find resources of the snapshot that the proxy doesn't have. Inlined virtual hosts count as their
         RouteConfiguration.
         """
         found: dict[Resource, OutOfSync] = {}

@@ -114,7 +114,7 @@ class TypeStream:
 
     @property
     def rejected_names(self) -> list[str]:
-        """Names of resources that the proxy rejected and that have not changed since."""
+        """Names of resources rejected by the proxy and unchanged since."""
         return self.rejections.names if self.rejections is not None else []
 
     def is_stale(self, nonce: str) -> bool:

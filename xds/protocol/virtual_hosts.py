@@ -1,7 +1,7 @@
 """The scope of virtual hosts on one stream: the RouteConfigurations that the proxy has.
 
-Envoy acknowledges and drops virtual hosts of a RouteConfiguration that it doesn't have, yet reports them on reconnect.
-It requests virtual hosts once a stream, and doesn't repeat the request for a later RouteConfiguration. So virtual hosts
+Envoy acknowledges and drops virtual hosts without their RouteConfiguration, yet reports them on reconnect. Envoy
+requests virtual hosts once a stream, and doesn't repeat the request for a later RouteConfiguration. So virtual hosts
 never go before their RouteConfiguration, and go right behind it in a single response: with several, the hosts of a
 later response would answer 404 until then.
 """
@@ -71,7 +71,7 @@ class VirtualHostScope:
             hosts.backlog.request(self._names.share(names))
 
     def routes_changed(self, changes: Iterable[ResourceChange]) -> None:
-        """Drop removed RouteConfigurations, and add those that return before their removal was sent."""
+        """Drop removed RouteConfigurations, and add returning ones whose removal was not sent."""
         removed = self._configurations.intersection(change.name for change in changes if change.new is None)
         if removed:
             self._abandon(removed)
@@ -122,8 +122,8 @@ class VirtualHostScope:
             hosts.backlog.request(self._leftover.pop(configuration).difference(existing))
 
     def _hosts_of(self, configurations: Iterable[str]) -> frozenset[str]:
-        """The virtual hosts of RouteConfigurations. An empty one counts as one name, whose removal Envoy takes for an
-        answer.
+        """The virtual hosts of RouteConfigurations. An empty RouteConfiguration counts as a single name: Envoy takes the
+        removal of a name for an answer.
         """
         return _union(self._view.virtual_host_names(name) or frozenset({f"{name}/_"}) for name in configurations)
 

@@ -23,7 +23,7 @@ WARMING_GRACE_SECONDS: Final = 2.0
 class Warming:
     """The new clusters of one stream, and the endpoints to send again for new and changed clusters.
 
-    Envoy doesn't ask for endpoints that it already has, so the server sends them again without a request.
+    Envoy doesn't ask again for endpoints in its cache, so the server sends them without a request.
 
     Attributes:
         until: The end of the wait for each warming cluster by name, in seconds; infinite before the ACK.

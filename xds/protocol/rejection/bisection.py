@@ -6,7 +6,7 @@ from xds.snapshot.resource import Resource
 
 
 class Bisection:
-    """Rejected resources, none of them blamed yet, in parts that are still to be sent again.
+    """Rejected resources without blame yet, in parts to send again.
 
     A rejected part is split in two. One bad resource among n costs some 2 log2(n) responses until Envoy rejects it
     alone; good resources are acknowledged on the way.

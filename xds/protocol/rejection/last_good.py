@@ -5,7 +5,7 @@
                      ▼
                   untried ───── ACK, resume ─────▶ accepted (the last good version)
                      │                                 ▲
-              NACK that blames it                      │ ACK, resume: a proxy accepted it after all
+              NACK with blame                           │ ACK, resume: accepted after all
                      ▼                                 │
                   rejected: the last good version is served, or nothing (withdrawn)
 
@@ -32,12 +32,12 @@ NEEDED_BY: Final[Mapping[ResourceType, tuple[ResourceType, ...]]] = {
     ResourceType.VIRTUAL_HOST: (ResourceType.LISTENER,),
     ResourceType.LISTENER: (),
 }
-"""The types that name resources of a type: their last good versions don't work without the resource."""
+"""The types that name resources of a type and don't work without them."""
 
 _REFERRING_TYPES: Final = frozenset(type_ for types in NEEDED_BY.values() for type_ in types)
 
 REMOVED_LIMIT: Final = 10_000
-"""Resources kept that the source removed, because last good versions of others may name them."""
+"""Removed resources that are kept because other last good versions may name them."""
 
 Changes: TypeAlias = Mapping[ResourceKey, Resource | None]
 """Resources to serve from now on; None: nothing."""
@@ -63,7 +63,7 @@ class _Untried:
 class LastGood:
     """Follows the wanted snapshot and the answers of proxies, and keeps the served snapshot.
 
-    An ACK costs the untried resources in the response, and counts once for all streams that share the response.
+    An ACK costs the untried resources in the response, once for all streams with the same response.
 
     Attributes:
         served: The snapshot that proxies get.
@@ -79,7 +79,7 @@ class LastGood:
         self._accepted: WeakSet[Response] = WeakSet()
 
     def rejected(self, type_: ResourceType) -> Set[str]:
-        """Names whose wanted version is not served, because proxies rejected it."""
+        """Names of resources whose wanted version is rejected and not served."""
         return self._rejected[type_]
 
     def withdrawn(self, type_: ResourceType) -> Set[str]:
@@ -97,9 +97,9 @@ class LastGood:
         return untried.good if untried else None
 
     def blamed(self, event: Rejected) -> list[Resource]:
-        """The wanted resources that a NACK blames; empty if other proxies accepted each of them.
+        """The wanted resources blamed by a NACK; empty if other proxies accepted every blamed resource.
 
-        Of virtual hosts inside a RouteConfiguration, those that the message names, else all of them.
+        Of virtual hosts inside a RouteConfiguration, the ones named in the message; without a name, every one.
         """
         names = {name for name, _ in event.rejection.blamed}
         sent = [resource for resource in event.response.resources if resource.name in names]
@@ -149,7 +149,7 @@ class LastGood:
         return self._serve(changes, now) if changes else []
 
     def _serve(self, changes: Changes, now: float) -> list[Revision]:
-        """Serve other versions: kept resources that they need return before, and go after when not needed any more."""
+        """Serve other versions. Kept resources return before a version that needs them, and go after the last one."""
         kept = self._kept(changes)
         needed = {key: resource for key, resource in kept.items() if resource is not None}
         unneeded = {key: resource for key, resource in kept.items() if resource is None}
@@ -161,7 +161,7 @@ class LastGood:
         return revisions
 
     def _begin_trial(self, change: ResourceChange, new: Resource, revision: int) -> None:
-        """Note a new wanted version: no proxy has tried it yet, unless it is the last good one."""
+        """Note a new wanted version, which counts as untried unless equal to the last good version."""
         self._rejected[change.type].discard(change.name)
         names = self._untried[change.type]
         untried = names.get(change.name)
@@ -172,7 +172,7 @@ class LastGood:
             del names[change.name]
 
     def _remove(self, change: ResourceChange, revision: int) -> None:
-        """Note a removal by the source. The last good version is kept while last good versions of others may need it."""
+        """Note a removal by the source. The last good version stays while other last good versions may need it."""
         self._rejected[change.type].discard(change.name)
         untried = self._untried[change.type].pop(change.name, None)
         good = untried.good if untried else change.old
@@ -220,7 +220,7 @@ class LastGood:
         return changes
 
     def _end_trial(self, type_: ResourceType, name: str) -> Changes:
-        """Note that a proxy has accepted the wanted version. Serve it if the version was rejected before."""
+        """Note that a proxy has accepted the wanted version. A version rejected before is served again."""
         untried = self._untried[type_].pop(name)
         self._rejected[type_].discard(name)
         return {(type_, name): self._wanted.get(type_, name)} if untried.rejected else {}
@@ -253,9 +253,7 @@ class LastGood:
         return found
 
     def _kept(self, changes: Changes) -> dict[ResourceKey, Resource | None]:
-        """The removed resources to serve all the same, as long as a last good version may name them; None: not any
-        more.
-        """
+        """The removed resources that last good versions may name, to be served all the same; None: not any more."""
         if not any(key[0] in _REFERRING_TYPES or new is None or key in self._removed for key, new in changes.items()):
             return {}
         oldest = {

@@ -26,7 +26,7 @@ class RejectedResource:
     """A resource that the proxy doesn't have as the source wants.
 
     Attributes:
-        version: The rejected version; None: other proxies rejected the wanted version, and this one is not sent it.
+        version: The rejected version; None: other proxies rejected the wanted version, so the proxy never got it.
         base: The version that the proxy has instead; None: the proxy doesn't have the resource.
         differs_from_served: Whether `base` is not what the fleet serves now.
     """
@@ -66,7 +66,7 @@ class Rejections:
 
     @property
     def names(self) -> list[str]:
-        """Names of resources that this proxy rejected and that have not changed since."""
+        """Names of resources rejected by this proxy and unchanged since."""
         return [name for name, rejected in self.rejected.items() if rejected.version is not None]
 
     def add(
@@ -147,7 +147,7 @@ class Rejections:
         )
 
     def differing_bases(self, besides: Set[str]) -> dict[str, Resource | None]:
-        """The proxy's versions of rejected resources where the fleet serves others, which a full set must repeat."""
+        """The proxy's versions that differ from the served ones: a full set must repeat them."""
         return {
             name: rejected.base
             for name, rejected in self.rejected.items()
@@ -193,8 +193,8 @@ class Rejections:
         return base if self._type in NAMED_TYPES or known is None else Resource(known.type, known.name, b"", "")
 
     def _follow_fleet(self, change: ResourceChange, revision: int) -> None:
-        """The fleet serves the last good version of a resource, or one that a proxy accepted after all. Where nothing
-        is left to serve, the proxy keeps its version.
+        """Follow the fleet back to a last good version, or forward to a version accepted after all. Where nothing is left
+        to serve, the proxy keeps its version.
         """
         name, new = change.name, change.new
         before = self.rejected.get(name)
