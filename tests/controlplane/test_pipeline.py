@@ -19,6 +19,7 @@ from xds.kube.change import Applied, Batch, Change, Deleted, Listed, Reported
 from xds.kube.objects import KINDS, EndpointSlice, Ingress, KubeObject, Service
 from xds.kube.state import KubeState
 from xds.problems.problem import ObjectRef, Problem
+from xds.problems.reasons import Reason
 from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import ResourceType
 from xds.snapshot.stages import STAGE_SIZE
@@ -264,7 +265,7 @@ def test_what_was_routed_is_told_when_it_is_done() -> None:
 def test_no_news_while_routing_is_under_way() -> None:
     built = pipeline(*SHOP)
     built.take_news()
-    problem = Problem(ObjectRef("File", "", "x"), "MalformedFile", "It is broken.", "Mend it.")
+    problem = Problem(ObjectRef("File", "", "x"), Reason.MALFORMED_FILE, "It is broken.", "Mend it.")
     begun(built, Reported((problem,)), *applied(*many))
     while built.busy:
         assert not built.take_news().appeared

@@ -7,12 +7,15 @@ from structlog.testing import capture_logs
 
 from xds.controlplane.problem_log import PORTION, ProblemLog
 from xds.problems.problem import ObjectRef, Problem
+from xds.problems.reasons import Reason
 from xds.problems.registry import ProblemDelta
 
 
 def problems(count: int) -> tuple[Problem, ...]:
     about = ObjectRef("Ingress", "default", "web")
-    return tuple(Problem(about, "Reason", f"{number:02}", "Correct it.") for number in reversed(range(count)))
+    return tuple(
+        Problem(about, Reason.PATH_CONFLICT, f"{number:02}", "Correct it.") for number in reversed(range(count))
+    )
 
 
 @pytest.mark.parametrize("turns", [0, 1, 10])

@@ -25,9 +25,9 @@ from tests.support.objects import (
 )
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Batch, Change, Deleted
-from xds.kube.held_ingresses import HELD
 from xds.kube.objects import Ingress, IngressClass, IngressTLS, KubeObject, Secret, Service
 from xds.problems.problem import Key, Problem
+from xds.problems.reasons import Reason
 from xds.snapshot.resource import ResourceType
 from xds.translate.translator import TranslateOptions
 
@@ -60,7 +60,7 @@ def clusters(of: Pipeline) -> list[str]:
 
 
 def the_problem(of: Pipeline) -> Problem:
-    (found,) = (each for each in of.problems if each.reason == HELD)
+    (found,) = (each for each in of.problems if each.reason == Reason.WITHDRAWAL_HELD)
     return found
 
 
@@ -71,9 +71,8 @@ def test_a_class_that_turns_away_withdraws_nothing() -> None:
     assert held(of) == {key("a"), key("b")}
     problem = the_problem(of)
     assert str(problem.object) == "IngressClass envoy"
-    assert "2 Ingresses" in problem.message
     assert "restart the server" in problem.remedy
-    assert of.problem_reasons[HELD] == 1
+    assert of.problem_reasons[Reason.WITHDRAWAL_HELD] == 1
     assert of.take_news().appeared == (problem,)
 
 
@@ -236,7 +235,6 @@ def test_who_never_was_ours_is_not_mentioned() -> None:
     of = world(OURS, shop("a"), shop("b", "nginx"))
     feed(of, TURN, Applied(shop("c", "nginx")))
     assert held(of) == {key("a")}
-    assert "1 Ingress away" in the_problem(of).message
     feed(of, Applied(shop("b")))
     assert clusters(of) == ["default/a/80"], "new to the class, which isn't ours"
 

@@ -67,7 +67,7 @@ def _lines(news: ProblemDelta) -> list[Callable[[], None]]:
 def _rank(problem: Problem) -> tuple[str, ...]:
     """Sorts as the problem itself does, in a fifth of the time."""
     about = problem.object
-    words = (problem.reason, problem.message, problem.remedy, problem.field, problem.location)
+    words = (problem.reason, problem.message, problem.remedy, str(problem.field), problem.location)
     return (about.kind, about.namespace, about.name, *words)
 
 
@@ -80,5 +80,5 @@ def _solved(problem: Problem) -> None:
 
 
 def _facts(problem: Problem) -> dict[str, str]:
-    facts = {name: getattr(problem, name) for name in ("reason", "message", "remedy", "field", "location")}
+    facts = {name: str(getattr(problem, name)) for name in ("reason", "message", "remedy", "field", "location")}
     return {"object": str(problem.object), **{name: text for name, text in facts.items() if text}}

@@ -593,7 +593,7 @@ async def test_an_object_that_cannot_be_decoded_is_reported_and_the_last_good_on
     api.write(Service, "a", spec={"ports": [{"port": "http"}]})
     api.write(Service, "b", spec=7)
     await follower.until(lambda: len(follower.problems) == 2)
-    assert [(str(each.object), each.reason, each.field) for each in follower.problems] == [
+    assert [(str(each.object), each.reason, str(each.field)) for each in follower.problems] == [
         ("Service default/a", "InvalidObject", "spec.ports[0].port"),
         ("Service default/b", "InvalidObject", "spec"),
     ]
