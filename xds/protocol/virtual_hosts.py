@@ -122,8 +122,9 @@ class VirtualHostScope:
             hosts.backlog.request(self._leftover.pop(configuration).difference(existing))
 
     def _hosts_of(self, configurations: Iterable[str]) -> frozenset[str]:
-        """The virtual hosts of RouteConfigurations. An empty RouteConfiguration counts as a single name: Envoy takes the
-        removal of a name for an answer.
+        """The virtual hosts of RouteConfigurations.
+
+        An empty RouteConfiguration counts as a single name, whose removal Envoy takes for an answer.
         """
         return _union(self._view.virtual_host_names(name) or frozenset({f"{name}/_"}) for name in configurations)
 

@@ -23,8 +23,8 @@ def stages(changes: Mapping[ResourceKey, Resource | None], clusters: Collection[
     """Split a change so that a request between two stages is answered as before or after the whole change.
 
     Clusters come before and go after the virtual hosts that name them; hosts come before and go after the wildcards
-    that cover them. The change stays whole, in a single stage, where parts must change at once: a host moves to HTTPS
-    with its listener, and a cluster changes its protocol with its endpoints.
+    that cover them. The change stays whole, in a single stage, where parts must change at once: an HTTPS host
+    with its listener, a new protocol of a cluster with its endpoints.
 
     Args:
         changes: The differences from the snapshot; None: the resource is to be removed.

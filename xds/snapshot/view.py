@@ -93,7 +93,7 @@ class InlinedView(View):
         return {**others, ResourceType.ROUTES: routes} if routes else others
 
     def _unchanged(self, revision: Revision) -> Iterator[ResourceChange]:
-        """Unchanged RouteConfigurations with a part that is in the revision: sessions hear of the end of a rejection."""
+        """Unchanged RouteConfigurations with a part in the revision: for sessions, the end of a rejection."""
         changes = (change for type_ in _INLINED & revision.by_type.keys() for change in revision.by_type[type_])
         parts = (change.new for change in changes if change.new is not None)
         names = {self.holder(part).name for part in parts}.difference(change.name for change in revision.inlined)

@@ -5,7 +5,7 @@
                      ▼
                   untried ───── ACK, resume ─────▶ accepted (the last good version)
                      │                                 ▲
-              NACK with blame                           │ ACK, resume: accepted after all
+              NACK with blame                          │ ACK, resume: accepted after all
                      ▼                                 │
                   rejected: the last good version is served, or nothing (withdrawn)
 
@@ -37,7 +37,7 @@ NEEDED_BY: Final[Mapping[ResourceType, tuple[ResourceType, ...]]] = {
 _REFERRING_TYPES: Final = frozenset(type_ for types in NEEDED_BY.values() for type_ in types)
 
 REMOVED_LIMIT: Final = 10_000
-"""Removed resources that are kept because other last good versions may name them."""
+"""Removed resources kept because other last good versions may name them."""
 
 Changes: TypeAlias = Mapping[ResourceKey, Resource | None]
 """Resources to serve from now on; None: nothing."""

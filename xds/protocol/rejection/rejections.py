@@ -193,8 +193,9 @@ class Rejections:
         return base if self._type in NAMED_TYPES or known is None else Resource(known.type, known.name, b"", "")
 
     def _follow_fleet(self, change: ResourceChange, revision: int) -> None:
-        """Follow the fleet back to a last good version, or forward to a version accepted after all. Where nothing is left
-        to serve, the proxy keeps its version.
+        """Follow the fleet back to a last good version, or forward to a version accepted after all.
+
+        Where nothing is left to serve, the proxy keeps its version.
         """
         name, new = change.name, change.new
         before = self.rejected.get(name)
