@@ -48,7 +48,7 @@ async def test_a_new_service_reaches_a_proxy_before_its_routes(plane: Plane, var
 async def test_routes_do_not_wait_for_ever_for_endpoints_that_nobody_asks_for(
     plane: Plane, variant: Variant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xds.protocol.ordering.WARMING_GRACE_SECONDS", 0.1)
+    monkeypatch.setattr("xds.protocol.warming.WARMING_GRACE_SECONDS", 0.1)
     client = await plane.proxy(variant)
     plane.apply(*site("web"))
     await client.accept(CDS, WEB)
