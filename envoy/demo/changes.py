@@ -1,4 +1,4 @@
-"""The steps that change something and watch the fleet follow."""
+"""The steps that change manifests and watch the fleet follow."""
 
 import shlex
 import time
@@ -15,10 +15,10 @@ FILE = "endpoints-web.yaml"
 
 
 async def endpoint(world: World) -> None:
-    """The backend starts before Envoy hears of it, and stops once none sends it requests: as pods do."""
+    """Add and remove an endpoint under load. The backend runs before the push and until requests end, like a pod."""
     spare, url = world.backends.spare, world.url("shop.localhost")
     name = spare.place.name
-    world.screen.note(f"Requests for {url} keep coming, half of them on new connections.")
+    world.screen.note(f"Requests for {url} run in the background, half of them on new connections.")
     start = time.perf_counter()
     async with Load(url, "web", world.folder.authority) as load:
         await load.answers(100)
@@ -35,7 +35,7 @@ async def endpoint(world: World) -> None:
 
 
 async def _rewrite(world: World, place: Place, *, present: bool) -> None:
-    """Adds the place to the Service's EndpointSlice, or takes it out, and says how long each Envoy took."""
+    """Add the place to the Service's EndpointSlice or remove it, and print the time for each Envoy."""
     text = endpoint_slice("web", world.backends.places("web", spare=present))
     world.screen.note(
         f"{'+' if present else '-'} {place.address}:{place.port} ({place.name}) in {_manifest(world, FILE)}"
@@ -47,7 +47,7 @@ async def _rewrite(world: World, place: Place, *, present: bool) -> None:
 
 def _account(world: World, load: Load, seconds: float, late: int) -> None:
     name = world.backends.spare.place.name
-    world.check(f"{name} was stopped then, and got {late} requests after it was removed", ok=late == 0)
+    world.check(f"{name} was stopped afterwards, and got {late} requests after its removal", ok=late == 0)
     by_backend = ", ".join(f"{each} {count}" for each, count in sorted(load.answered.items()))
     failed = load.failures.total()
     world.check(f"{load.sent} requests in {seconds:.1f} s, {failed} failed ({by_backend})", ok=failed == 0)
@@ -83,7 +83,7 @@ async def mistake(world: World) -> None:
     world.screen.command(f"rm {_manifest(world, added.name)}")
     await _follow(world, "taken away", lambda: world.folder.remove(added.name), lacks_route(f'"{host}"'))
     problems = await world.xds("problems")
-    world.check("xds problems no longer mentions it", ok="mistake" not in problems)
+    world.check("xds problems no longer mentions the mistake", ok="mistake" not in problems)
 
 
 async def _follow(world: World, what: str, change: Callable[[], None], question: Question) -> None:
