@@ -192,7 +192,7 @@ def test_lines_come_whole_however_they_are_cut(text: list[bytes], data: st.DataO
 
 
 def test_a_line_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines, "MAX_LINE", 10)
+    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 10)
     reader = Lines()
     reader.feed(b"12345")
     with pytest.raises(LineTooLongError):
