@@ -170,10 +170,10 @@ def test_one_that_is_not_there() -> None:
 def test_a_problem_keeps_its_time() -> None:
     world = World(ingress("one", rule("a.test", path("/", "web")), tls=[tls("a.test", secret="gone")]))
     (missing, gone) = sorted(world.problems, key=lambda each: each.reason)
-    assert world.traffic.since(missing) == world.traffic.since(gone) == NOW
+    assert world.registry.since(missing) == world.registry.since(gone) == NOW
     world.now = NOW.replace(year=2027)
     world.add(service("other"), secret("gone"))
-    assert world.traffic.since(gone) is None
-    assert world.traffic.since(missing) == NOW
+    assert world.registry.since(gone) is None
+    assert world.registry.since(missing) == NOW
     world.apply(Deleted(Secret, key("gone")), Deleted(Ingress, key("nobody")))
-    assert world.traffic.since(gone) == world.now
+    assert world.registry.since(gone) == world.now

@@ -18,8 +18,8 @@ def lacks(plane: Plane) -> dict[str, dict[str, str]]:
     """By node, what it doesn't have of what `http://web.example/` depends on: the standing by type."""
     told = explained(plane.pipeline.witness, question("http://web.example/", "GET", ()))
     return {
-        each.node.id: {lack.type.short: lack.state.value for lack in each.lacks}
-        for each in plane.ads.standings(told.resources)
+        each.node.id: {missing.type.short: missing.state.value for missing in each.out_of_sync}
+        for each in plane.ads.deliveries(told.resources)
         if each.node
     }
 

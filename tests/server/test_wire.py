@@ -5,10 +5,11 @@ Excludes what a response holds (tests/protocol) and the codec itself (tests/reso
 """
 
 import gc
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from tests.support.envoy_json import from_dict
 from xds.envoyapi import codec
 from xds.envoyapi.messages import Any as PackedAny
 from xds.envoyapi.messages import (
@@ -33,7 +34,7 @@ def envoy() -> EnvoyNode:
     """A node as Envoy describes itself."""
     version = {"version": {"major_number": 1, "minor_number": 40}}
     fields = {"id": "envoy-1", "cluster": "fleet", "user_agent_name": "envoy", "user_agent_build_version": version}
-    return codec.from_dict(EnvoyNode, fields)
+    return cast("EnvoyNode", from_dict("envoy.config.core.v3.Node", fields))
 
 
 def some(*names: str, type_: ResourceType = CDS) -> tuple[Resource, ...]:

@@ -34,6 +34,7 @@ from xds.kube.objects import (
 )
 from xds.kube.state import KubeState, Stale
 from xds.problems.problem import Key, Problem
+from xds.problems.registry import ProblemRegistry
 from xds.resources.options import ProxyOptions
 from xds.steps import finish
 from xds.translate.translator import TranslateOptions, Translator
@@ -265,7 +266,8 @@ class World:
         default = key(default_tls_secret) if default_tls_secret else None
         self.state = KubeState(claim_classless=claim_classless, default_tls_secret=default)
         options = TranslateOptions(allow_external_name=allow_external_name, default_tls_secret=default)
-        self.traffic = Translator(self.state, options)
+        self.registry = ProblemRegistry()
+        self.traffic = Translator(self.state, options, self.registry)
         self.apply(*(Listed(kind) for kind in KINDS))
         self.add(*objects)
 
@@ -281,7 +283,7 @@ class World:
     def problems(self) -> list[Problem]:
         for backend in self.traffic.backends.values():
             self.traffic.localities(backend)
-        return self.traffic.problems
+        return self.registry.problems
 
     def reasons(self) -> list[tuple[str, str]]:
         """Of each problem the object's name and the reason."""

@@ -1,4 +1,4 @@
-"""`xds lint`: what is wrong with the manifests in a folder, for CI pipelines."""
+"""`xds lint`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import click
 
-from xds.cli.offline import offline
+from xds.cli.offline import offline_pipeline
 from xds.cli.options import Failed, option
 from xds.cli.output import problem_data, write_data
 from xds.cli.traffic_options import traffic_options
@@ -20,20 +20,24 @@ from xds.sources.folder.source import locate
 
 
 class Finding(NamedTuple):
-    """A problem and where it is: the file as one would open it from here, empty if no file holds the object."""
+    """A problem and its place.
+
+    Attributes:
+        file: The path from the working directory; empty if no file holds the object.
+    """
 
     problem: Problem
     file: str
     line: int
 
     @property
-    def about(self) -> str:
-        """The object and the field."""
+    def subject(self) -> str:
+        """Object and field."""
         return f"{self.problem.object} {self.problem.field}".rstrip()
 
     @property
     def text(self) -> str:
-        """What is wrong, and the remedy."""
+        """Message and remedy."""
         return f"{self.problem.message.rstrip('.')}. {self.problem.remedy}".rstrip()
 
 
@@ -45,7 +49,7 @@ class Finding(NamedTuple):
     "--output",
     type=click.Choice(["text", "json", "sarif"]),
     default="text",
-    help="sarif is what code scanning services read.",
+    help="sarif is for code scanning services.",
 )
 @option(
     "--ignore",
@@ -53,11 +57,13 @@ class Finding(NamedTuple):
     type=click.Choice([each.value for each in Reason]),
     multiple=True,
     metavar="REASON",
-    help="Not a problem here: SecretNotFound, say, where Secrets are not in DIR. Repeatable.",
+    help="Ignore problems of this reason, e.g. SecretNotFound if DIR holds no Secrets. Repeatable.",
 )
 def lint(*, folder: Path, ingress_class: str, output: str, ignored: tuple[str, ...], **traffic: Any) -> int:
-    """What can't be honoured of the manifests in DIR. Ends with 1 if there is anything, be it a warning."""
-    problems = [each for each in offline(folder, ingress_class, traffic).problems if each.reason not in ignored]
+    """Print the problems of the manifests in DIR. The exit code is 1 if there is any, even a warning."""
+    problems = [
+        each for each in offline_pipeline(folder, ingress_class, traffic).problems if each.reason not in ignored
+    ]
     found = _located(folder, problems) if problems else []
     if output == "json":
         write_data({"problems": [_data(each) for each in found]}, output)
@@ -70,7 +76,7 @@ def lint(*, folder: Path, ingress_class: str, output: str, ignored: tuple[str, .
 
 
 def _located(folder: Path, problems: Iterable[Problem]) -> list[Finding]:
-    """By file and line."""
+    """The findings, by file and line."""
     try:
         places = locate(folder)
     except SourceError as error:
@@ -89,7 +95,7 @@ def _finding(folder: Path, problem: Problem, places: Mapping[ObjectRef, str]) ->
 def _line(each: Finding) -> str:
     place = f"{each.file}:{each.line}: " if each.file else ""
     level = "warning: " if each.problem.reason.level is Level.WARNING else ""
-    return f"{place}{level}{each.problem.reason}: {each.about}: {each.text}"
+    return f"{place}{level}{each.problem.reason}: {each.subject}: {each.text}"
 
 
 def _data(each: Finding) -> dict[str, Any]:
@@ -128,7 +134,7 @@ def _rule(reason: Reason) -> dict[str, Any]:
 
 
 def _result(each: Finding, rule: int) -> dict[str, Any]:
-    logical = {"fullyQualifiedName": each.about, "kind": "resource"}
+    logical = {"fullyQualifiedName": each.subject, "kind": "resource"}
     location: dict[str, Any] = {"logicalLocations": [logical]}
     if each.file:
         artifact = {"uri": quote(Path(each.file).as_posix())}
@@ -137,6 +143,6 @@ def _result(each: Finding, rule: int) -> dict[str, Any]:
         "ruleId": each.problem.reason,
         "ruleIndex": rule,
         "level": each.problem.reason.level,
-        "message": {"text": f"{each.about}: {each.text}"},
+        "message": {"text": f"{each.subject}: {each.text}"},
         "locations": [location],
     }

@@ -206,7 +206,7 @@ class ControlPlane:
     async def _start_grpc(self, stack: contextlib.AsyncExitStack) -> Health:
         server = grpc.aio.server(options=OPTIONS)
         self._ads.register(server)
-        explaining = Explaining(self._pipeline.witness, self._ads.standings)
+        explaining = Explaining(self._pipeline.witness, self._ads.deliveries)
         debug = DebugService(
             self._pipeline.store, lambda: self._pipeline.problems, self._ads.proxies, self._revisions, explaining
         )

@@ -8,15 +8,16 @@ from datetime import UTC, datetime
 from math import inf
 from typing import Final
 
+from xds.explain import attribution
 from xds.explain.facts import StateReader
 from xds.kube.change import Batch, Change
 from xds.kube.pending import ChangeQueue, PendingChanges
 from xds.kube.state import NOTHING_STALE, KubeState, Stale
 from xds.problems.problem import Key, Problem
-from xds.problems.registry import ProblemDelta
+from xds.problems.registry import ProblemDelta, ProblemRegistry
 from xds.protocol.rejection.reports import RejectionReport
-from xds.resources import attribution
-from xds.resources.builder import Builder, Resources
+from xds.resources.builder import Builder
+from xds.resources.built import BuiltResources
 from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import ResourceType
 from xds.snapshot.stages import STAGE_SIZE, Stage, stages
@@ -53,11 +54,12 @@ class Pipeline:
 
     def __init__(self, state: KubeState, translate: TranslateOptions, proxy: ProxyOptions) -> None:
         self.store = Store()
+        self._problems = ProblemRegistry()
         self._state = state
         self._translate = translate
         self._proxy = proxy
-        self._translator = Translator(state, translate)
-        self._builder = Builder(self._translator, proxy)
+        self._translator = Translator(state, translate, self._problems)
+        self._builder = Builder(self._translator, proxy, self._problems.report)
         self._waiting = PendingChanges(state.service_of_slice)
         self._endpoints = _Endpoints(state, self._translator, self._builder)
         self._stale = NOTHING_STALE
@@ -93,28 +95,28 @@ class Pipeline:
         """For questions why something is as it is."""
         secret = self._translate.default_tls_secret
         known = (self._state, self._translator, self.store, self._proxy)
-        return StateReader(*known, self._translator.problems_of, busy=lambda: self.busy, default_secret=secret)
+        return StateReader(*known, self._problems, busy=lambda: self.busy, default_secret=secret)
 
     @property
     def problems(self) -> list[Problem]:
-        return self._translator.problems
+        return self._problems.problems
 
     @property
     def problem_reasons(self) -> Mapping[str, int]:
         """How many problems there are, by reason."""
-        return self._translator.problem_reasons
+        return self._problems.counts_by_reason
 
     def take_news(self) -> ProblemDelta:
         """The problems that came and went since this was last asked. None while routing is worked on: what went may
         only have moved.
         """
-        return ProblemDelta((), ()) if self._routing else self._translator.take_news()
+        return ProblemDelta((), ()) if self._routing else self._problems.take_delta()
 
     def complain(self, complaints: Iterable[RejectionReport]) -> None:
         """These are all that proxies refuse now: it becomes a problem of the objects that it comes from."""
         known = self._complaints
         self._complaints = {each: known.get(each) or self._attributed(each) for each in complaints}
-        self._translator.report("proxies", (problem for found in self._complaints.values() for problem in found))
+        self._problems.report("proxies", (problem for found in self._complaints.values() for problem in found))
 
     def _attributed(self, complaint: RejectionReport) -> list[Problem]:
         said = (complaint.message, complaint.effect)
@@ -154,7 +156,7 @@ class Pipeline:
             return Progress(self.store.commit(built, read_at=since, now=clock()) if built else None)
         return self._commit(self._routing, built, min(since, self._routing.read_at), clock())
 
-    def _commit(self, routing: "_Routing", built: Resources, read_at: float, now: float) -> Progress:
+    def _commit(self, routing: "_Routing", built: BuiltResources, read_at: float, now: float) -> Progress:
         """The next portion of routing that is done, if it made any."""
         revision = None
         if routing.rest:
@@ -184,19 +186,19 @@ class Pipeline:
         for again in self._again(change):
             built |= again
             yield
-        differing: Resources = {}
+        differing: BuiltResources = {}
         for key, resource in self.store.differing(built):
             differing[key] = resource
             yield
         made = yield from stages(differing, self.store.resources(ResourceType.CLUSTER), size)
         self._translator.publish()
         # What was built meanwhile by the backends as they were differs from the snapshot now, or will.
-        newest: Resources = {key: built[key] for key in routing.newer & built.keys() if built[key] is not None}
+        newest: BuiltResources = {key: built[key] for key in routing.newer & built.keys() if built[key] is not None}
         for again in self._again(change):  # what changed during that is little, and without an end if there were pauses
             newest |= again
         routing.finish(made, newest)
 
-    def _again(self, change: TrafficChange) -> Iterator[Resources]:
+    def _again(self, change: TrafficChange) -> Iterator[BuiltResources]:
         """The endpoints that were built, and changed since."""
         touched = self._translator.used_of(self._endpoints.touched)
         self._endpoints.touched.clear()
@@ -277,9 +279,9 @@ class _Endpoints:
         self._builder = builder
         self._since = inf
 
-    def work(self, lane: ChangeQueue, clock: Callable[[], float], until: float) -> tuple[Resources, float]:
+    def work(self, lane: ChangeQueue, clock: Callable[[], float], until: float) -> tuple[BuiltResources, float]:
         """What the changes in the lane build, or as many of them as there is time for, and when the oldest was read."""
-        built: Resources = {}
+        built: BuiltResources = {}
         since = self._since
         while self.due or lane:
             if not self.due:
@@ -299,9 +301,9 @@ class _Endpoints:
                 self.due |= dict.fromkeys(stale.endpoints)
                 self.touched |= stale.endpoints
 
-    def _build_one(self) -> Resources:
+    def _build_one(self) -> BuiltResources:
         """Of the first Service that is due."""
-        built: Resources = {}
+        built: BuiltResources = {}
         if self.due:
             service = next(iter(self.due))
             del self.due[service]

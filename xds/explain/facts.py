@@ -1,6 +1,6 @@
 """What there is to know about a request, taken from the live state in one go: the rest is told in another thread."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from xds.explain.matcher import (
@@ -23,6 +23,7 @@ from xds.kube.objects import EndpointSlice, Ingress
 from xds.kube.state import KubeState
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.registry import ProblemRegistry
 from xds.resources import names
 from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import Resource, ResourceType
@@ -59,7 +60,7 @@ class StateReader:
     """Knows the live state. All methods but `answer` are for the loop that changes it, and cost little.
 
     Args:
-        problems: What there is to report of some objects.
+        problems: All that stand.
         busy: Whether changes are being worked on that the snapshot doesn't have yet.
         default_secret: That of `--default-tls-secret`.
     """
@@ -70,7 +71,7 @@ class StateReader:
         traffic: Translator,
         store: Store,
         options: ProxyOptions,
-        problems: Callable[[Iterable[ObjectRef]], Sequence[Problem]],
+        problems: ProblemRegistry,
         *,
         busy: Callable[[], bool],
         default_secret: Key | None,
@@ -107,7 +108,7 @@ class StateReader:
             slices,
             ingresses,
             tuple(self._strangers(given)),
-            tuple(self.problems(about)),
+            tuple(self.problems.of(about)),
             tuple(self._resources(request, termination, route.backend if route else None)),
         )
 

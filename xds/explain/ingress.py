@@ -119,7 +119,7 @@ def findings(witness: StateReader, key: Key) -> IngressFacts | None:
         witness.default_secret,
         {secret: traffic.verdict(secret) for secret in secrets},
         {each: (traffic.backends[each], tuple(witness.state.slices(each.service_key))) for each in keys},
-        tuple((each, traffic.since(each)) for each in witness.problems([ingress.ref])),
+        tuple((each, witness.problems.since(each)) for each in witness.problems.of([ingress.ref])),
         resources,
         _since(witness, resources),
     )

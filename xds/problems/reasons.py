@@ -87,7 +87,7 @@ class Reason(StrEnum):
         "EnvoyWouldRefuse",
         Level.ERROR,
         "A resource made from the object breaks a rule of Envoy's API; it is left out, or its last good version stays.",
-        "Change what it is made from, and report this: there should be a better explanation.",
+        "Change the field of the object that the value comes from, and report the message as a bug of xds-ingress.",
     )
     EXTERNAL_NAME_REFUSED = (
         "ExternalNameRefused",
@@ -171,7 +171,7 @@ class Reason(StrEnum):
         "RejectedByProxy",
         Level.ERROR,
         "A proxy rejected (NACK) a resource made from the object; the last good version stays, or nothing is served.",
-        "Undo the last change of it, or change what the words name; then it is tried again.",
+        "Revert the last change, or fix the field named in Envoy's message. It is retried when the object changes.",
     )
     RESOURCE_BACKEND_UNSUPPORTED = (
         "ResourceBackendUnsupported",

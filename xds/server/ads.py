@@ -24,10 +24,10 @@ from xds.protocol.messages import (
 )
 from xds.protocol.rejection.reports import RejectionReport, RejectionReports
 from xds.protocol.session import Session
-from xds.resources.routes import inlined
+from xds.resources.inlining import inlined
 from xds.server.convergence import Convergence, RevisionProgress
 from xds.server.debounce import EndpointDebounce
-from xds.server.debug.messages import ProxyStanding, ProxyStatus
+from xds.server.debug.messages import ProxyDelivery, ProxyStatus
 from xds.server.encoding import MANY, PORTION, PausingEncoder
 from xds.server.metrics import Metrics
 from xds.server.stream import Clock, Context, Stream
@@ -236,11 +236,11 @@ class AdsService:
         self._catch_all_up()
         return [ProxyStatus(each.peer, each.session.status(), self.watchdog.stuck(each)) for each in self._streams]
 
-    def standings(self, resources: Sequence[Resource]) -> list[ProxyStanding]:
+    def deliveries(self, resources: Sequence[Resource]) -> list[ProxyDelivery]:
         """Which of these resources of the snapshot each connected proxy doesn't have."""
         self._catch_all_up()
         return [
-            ProxyStanding(each.peer, each.session.node, each.session.out_of_sync(resources)) for each in self._streams
+            ProxyDelivery(each.peer, each.session.node, each.session.out_of_sync(resources)) for each in self._streams
         ]
 
     def _catch_all_up(self) -> None:

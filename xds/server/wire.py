@@ -38,7 +38,7 @@ def request(variant: Variant, data: bytes) -> Request:
         ProtocolError: they are something else, or hold more names than a stream may ask for.
     """
     try:
-        message: Untyped = codec.message(_REQUESTS[variant]).FromString(data)
+        message: Untyped = codec.decode(_REQUESTS[variant], data)
     except DecodeError:
         text = f"what was sent is not a {_REQUESTS[variant].rpartition('.')[2]}; this is an xDS v3 server"
         raise ProtocolError(ErrorCode.INVALID_ARGUMENT, text) from None
