@@ -84,13 +84,13 @@ class ObjectTracker:
         key = event.key
         is_new = key not in self._versions
         self._versions[key] = event.version
-        if isinstance(event.what, Problem):
-            self.problems[key] = event.what
+        if isinstance(event.result, Problem):
+            self.problems[key] = event.result
             self._never_good |= {key} if is_new else set()
             return []
         self.problems.pop(key, None)
         self._never_good.discard(key)
-        return [Applied(event.what)]
+        return [Applied(event.result)]
 
     def _gone(self, key: Key) -> list[Change]:
         self.problems.pop(key, None)
