@@ -173,7 +173,7 @@ def test_a_server_in_the_environment_wins_over_a_folder_there(
 
 def test_pending_changes_are_mentioned(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]) -> None:
     server.do(*services("web"), shop("web"))
-    server.server.pipeline.take(Batch((Applied(service("other")),), 0.0))
+    server.server.pipeline.put(Batch((Applied(service("other")),), 0.0))
     for command in (["explain", "http://example.com/web"], ["why", "ingress", "default/shop"]):
         assert run([*command, "--server", server.target]) == 0
         assert "the snapshot doesn't have yet: ask again in a moment" in capfd.readouterr().out

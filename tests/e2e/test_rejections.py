@@ -75,7 +75,7 @@ def quiet(plane: Plane, streams: int = 1) -> bool:
 
 async def complaints(plane: Plane) -> list[Problem]:
     async with asyncio.timeout(10):
-        plane.pipeline.complain(await plane.ads.complaints())
+        plane.pipeline.report_rejections(await plane.ads.rejection_reports())
     return [each for each in plane.pipeline.problems if each.reason == "RejectedByProxy"]
 
 

@@ -177,7 +177,7 @@ async def test_an_envoy_with_the_certificate_of_another_gets_nothing_until_it_ha
 ) -> None:
     mine = SecretMount(tmp_path / "envoy-tls", CA.issue("envoy-2"))
     async with server.running(), running_envoy(server.address, tmp_path, node="envoy-1", tls=mine.client()) as envoy:
-        refused = await server.logged("proxy_refused", 2)
+        refused = await server.logged("stream_ended_with_error", 2)
         assert (refused["node"], refused["level"]) == ("envoy-1", "warning")
         assert "names 'envoy-2', and neither the node 'envoy-1' nor its cluster 'xds-ingress'" in refused["error"]
         assert server.events("proxy_connected") == []

@@ -30,7 +30,7 @@ SERVED = (service("web"), service("idle"), slice_of("web", endpoint("10.0.0.1"))
 def of(name: str, *objects: KubeObject, default_tls_secret: str | None = None) -> Record:
     secret_key = key(default_tls_secret) if default_tls_secret else None
     built = pipeline(*objects, translate=TranslateOptions(default_tls_secret=secret_key), proxy=ProxyOptions())
-    known = findings(built.witness, key(name))
+    known = findings(built.state_reader, key(name))
     assert known is not None
     return record(known)
 
@@ -137,7 +137,7 @@ def test_one_that_is_not_ours() -> None:
 def test_a_held_ingress_is_served_and_says_why() -> None:
     built = pipeline(*SERVED, ingress_class(), ingress("one", rule("a.test", path("/", "web"), path("/x", "gone"))))
     feed(built, Applied(ingress_class(controller="example.com/other")))
-    known = findings(built.witness, key("one"))
+    known = findings(built.state_reader, key("one"))
     assert known is not None
     told = record(known)
     assert (told.claim.ours, told.acceptance) == (True, Acceptance.PARTLY)
@@ -152,7 +152,7 @@ def test_since_when_it_is_so() -> None:
 
     def since(now: float, *changes: Change) -> float | None:
         built.apply([Batch(changes, now)], now)
-        known = findings(built.witness, key("one"))
+        known = findings(built.state_reader, key("one"))
         return record(known).since if known else None
 
     assert since(1) == 0
@@ -164,7 +164,7 @@ def test_since_when_it_is_so() -> None:
 
 
 def test_one_that_is_not_there() -> None:
-    assert findings(pipeline().witness, key("nobody")) is None
+    assert findings(pipeline().state_reader, key("nobody")) is None
 
 
 def test_a_problem_keeps_its_time() -> None:

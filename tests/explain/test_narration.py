@@ -29,7 +29,7 @@ from xds.resources.options import ProxyOptions
 
 def told(url: str, *objects: KubeObject, headers: tuple[tuple[str, str], ...] = (), **options: Any) -> Explanation:
     built = pipeline(*objects, proxy=ProxyOptions(**options), claim_classless=True)
-    return explained(built.witness, question(url, "GET", headers))
+    return explained(built.state_reader, question(url, "GET", headers))
 
 
 def said(explanation: Explanation) -> dict[str, str]:
@@ -168,6 +168,6 @@ def test_default_backends() -> None:
 def test_a_held_ingress_is_explained_as_ours() -> None:
     built = pipeline(ingress_class(), SHOP, *SERVED)
     feed(built, Applied(ingress_class(controller="example.com/other")))
-    explanation = explained(built.witness, question("http://a.example.com/a", "GET", ()))
+    explanation = explained(built.state_reader, question("http://a.example.com/a", "GET", ()))
     assert explanation.status == 200
     assert "isn't ours" not in said(explanation)["virtual host"]

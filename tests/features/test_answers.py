@@ -11,7 +11,7 @@ from tests.support.objects import ingress, path, rule, service, slice_of
 from tests.support.plane import Plane, cluster, site
 from xds.kube.objects import KubeObject
 from xds.protocol.messages import Variant
-from xds.protocol.type_stream import MESSAGE_LIMIT
+from xds.protocol.rejection.nack import MESSAGE_LIMIT
 
 WEB, API = cluster("web"), cluster("api")
 H2C = {"port": 80, "appProtocol": "kubernetes.io/h2c"}

@@ -16,7 +16,7 @@ WEB = cluster("web")
 
 def lacks(plane: Plane) -> dict[str, dict[str, str]]:
     """By node, what it doesn't have of what `http://web.example/` depends on: the standing by type."""
-    told = explained(plane.pipeline.witness, question("http://web.example/", "GET", ()))
+    told = explained(plane.pipeline.state_reader, question("http://web.example/", "GET", ()))
     return {
         each.node.id: {missing.type.short: missing.state.value for missing in each.out_of_sync}
         for each in plane.ads.deliveries(told.resources)

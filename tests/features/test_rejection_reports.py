@@ -22,13 +22,13 @@ def about(name: str) -> ObjectRef:
 
 async def told(plane: Plane) -> list[Problem]:
     async with asyncio.timeout(PATIENCE):
-        plane.pipeline.complain(await plane.ads.complaints())
+        plane.pipeline.report_rejections(await plane.ads.rejection_reports())
     return plane.pipeline.problems
 
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xds.server.ads.SETTLE", 0.05)
+    monkeypatch.setattr("xds.server.ads.REJECTION_REPORT_SECONDS", 0.05)
 
 
 async def test_a_cluster_is_its_ingress_s(plane: Plane) -> None:
@@ -42,12 +42,12 @@ async def test_a_cluster_is_its_ingress_s(plane: Plane) -> None:
     assert "a proxy rejects Cluster default/web/80" in problem.message
     assert "last version" in problem.message
     assert "no way" in problem.message
-    assert plane.pipeline.take_news().appeared == (problem,)
+    assert plane.pipeline.take_problem_delta().appeared == (problem,)
     assert plane.pipeline.problem_reasons["RejectedByProxy"] == 1
     plane.apply(service("web"))
     await until(lambda: not plane.status_of(CDS).rejected_count)
     assert await told(plane) == []
-    assert plane.pipeline.take_news().solved == (problem,)
+    assert plane.pipeline.take_problem_delta().solved == (problem,)
 
 
 async def test_a_change_is_no_solution_until_it_is_accepted(plane: Plane) -> None:

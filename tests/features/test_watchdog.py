@@ -19,7 +19,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def look(plane: Plane) -> None:
     for stream in list(plane.ads._streams):
-        plane.ads.watchdog.look(stream)
+        plane.ads.watchdog.check(stream)
 
 
 async def test_a_silent_proxy_shows_and_loses_its_stream_once(plane: Plane, variant: Variant) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from tests.support.xds_client_model import CDS, EDS, LDS, RDS, SDS, VHDS, Client, World, told
 from xds.protocol.messages import Variant
-from xds.protocol.ordering import CLUSTER_WAIT_LIMIT_SECONDS, WARMING_GRACE_SECONDS
+from xds.protocol.ordering import CLUSTER_WAIT_LIMIT_SECONDS
+from xds.protocol.warming import WARMING_GRACE_SECONDS
 from xds.snapshot.resource import ResourceType
 
 both = pytest.mark.parametrize("variant", list(Variant))

@@ -26,10 +26,10 @@ from xds.protocol.messages import (
     Unserved,
     Variant,
 )
+from xds.protocol.rejection.nack import MESSAGE_LIMIT
 from xds.protocol.session import UNSERVED_LIMIT, Session
 from xds.protocol.status import VersionStamp
 from xds.protocol.subscription import Subscription
-from xds.protocol.type_stream import MESSAGE_LIMIT
 from xds.snapshot.store import Store
 
 both = pytest.mark.parametrize("variant", list(Variant))
@@ -234,7 +234,7 @@ def test_what_vanished_is_remembered_up_to_a_limit() -> None:
         world.commit(eds={f"name {number}": "1"})
         client.settle()
         world.commit(eds={f"name {number}": None})
-    vanished = client.session._watches[EDS].backlog.vanished
+    vanished = client.session._type_streams[EDS].backlog.vanished
     assert len(vanished) == VANISHED_LIMIT
     assert not any(base.body for base in vanished.values())
 

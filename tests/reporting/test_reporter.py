@@ -39,7 +39,7 @@ class Site:
             if isinstance(change, Applied):
                 self.api.put(f"{GROUP}/{change.object.key.name}", {"metadata": {"uid": change.object.metadata.uid}})
         self.pipeline.apply([Batch(changes, 0)], 0)
-        news = self.pipeline.take_news()
+        news = self.pipeline.take_problem_delta()
         self.reporter.note(changes, news.appeared, news.solved)
 
     def status(self, name: str) -> object:

@@ -115,13 +115,13 @@ def static(configuration: dict[str, Any]) -> dict[str, Any]:
 def test_the_problem_is_solved_with_its_cause(end: str) -> None:
     built = world()
     apply(built, shop("/good", "/bad?x"))
-    assert [each.reason for each in built.take_news().appeared] == [Reason.ENVOY_WOULD_REFUSE]
+    assert [each.reason for each in built.take_problem_delta().appeared] == [Reason.ENVOY_WOULD_REFUSE]
     if end == "mended":
         apply(built, shop("/good", "/better"))
     else:
         feed(built, Deleted(Ingress, Key("default", "shop")))
     assert built.problems == []
-    assert [each.reason for each in built.take_news().solved] == [Reason.ENVOY_WOULD_REFUSE]
+    assert [each.reason for each in built.take_problem_delta().solved] == [Reason.ENVOY_WOULD_REFUSE]
 
 
 def test_an_invalid_cluster_leaves_the_last_good_cluster(monkeypatch: pytest.MonkeyPatch) -> None:

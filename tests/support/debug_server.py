@@ -39,7 +39,7 @@ class DebugServer:
     async def __aenter__(self) -> Self:
         self.revisions = Revisions()
         self._server = grpc.aio.server()
-        explaining = Explaining(self.pipeline.witness, lambda _: self.deliveries)
+        explaining = Explaining(self.pipeline.state_reader, lambda _: self.deliveries)
         debug = DebugService(
             self.pipeline.store, lambda: self.pipeline.problems, lambda: self.proxies, self.revisions, explaining
         )

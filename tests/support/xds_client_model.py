@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from xds.protocol.fleet import Fleet
 from xds.protocol.messages import DeltaRequest, Event, Node, Rejected, Response, SotwRequest, Variant
-from xds.protocol.rejection.nack import NAMED
+from xds.protocol.rejection.nack import NAMED_TYPES
 from xds.protocol.session import Session
 from xds.protocol.subscription import LEGACY_WILDCARD
-from xds.protocol.type_stream import FULL_SET
+from xds.protocol.type_stream import FULL_SET_TYPES
 from xds.snapshot.resource import Resource, ResourceType, resource, route_configuration_of
 from xds.snapshot.store import Revision, Store
 
@@ -149,7 +149,7 @@ class Client:
         """
         response = self.wire.pop(type_)
         news = self.news.pop(type_)
-        if type_ in NAMED or not response.resources:
+        if type_ in NAMED_TYPES or not response.resources:
             self._apply_removals(response)
         for item in response.resources:
             if item.name in news and self.interests[type_].covers(item.name):
@@ -165,7 +165,7 @@ class Client:
         blamed = [item.name for item in response.resources if bad in item.body.decode()]
         if not blamed:
             return self.ack(type_)
-        if type_ not in NAMED:
+        if type_ not in NAMED_TYPES:
             return self.nack(type_, "something is wrong")
         self.wire.pop(type_)
         self._apply(response, self.news.pop(type_) - set(blamed), without=blamed)
@@ -297,7 +297,7 @@ class Client:
         assert not set(names) & set(response.removed), "a name both sent and removed"
         assert all(item.type is type_ for item in response.resources)
         assert response.variant is self.variant
-        full = self.variant is Variant.SOTW and type_ in FULL_SET
+        full = self.variant is Variant.SOTW and type_ in FULL_SET_TYPES
         news = self._news(response)
         self._check_necessary(response, news, full=full)
         gone = set(self.told[type_]) - set(names) if full else set(self.told[type_]) & set(response.removed)
@@ -395,7 +395,7 @@ class Client:
 
     def _apply_removals(self, response: Response) -> None:
         type_, names = response.type, {item.name for item in response.resources}
-        full = self.variant is Variant.SOTW and type_ in FULL_SET
+        full = self.variant is Variant.SOTW and type_ in FULL_SET_TYPES
         for name in set(self.held[type_]) - names if full else set(response.removed):
             self.held[type_].pop(name, None)
             self.refused[type_].pop(name, None)

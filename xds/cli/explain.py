@@ -82,7 +82,7 @@ def _offline(pipeline: Pipeline, asked: pb.ExplainRequest) -> pb.ExplainResponse
         request = question(asked.url, asked.method, [(each.name, each.value) for each in asked.headers])
     except QuestionError as error:
         raise click.UsageError(str(error), click.get_current_context()) from None
-    return explain_response(explained(pipeline.witness, request))
+    return explain_response(explained(pipeline.state_reader, request))
 
 
 def _tree(asked: pb.ExplainRequest, response: pb.ExplainResponse, *, online: bool) -> Tree:

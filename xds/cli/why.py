@@ -72,7 +72,7 @@ def ingress(*, name: Key, server: Server, from_: Path | None, ingress_class: str
 
 
 def _offline(pipeline: Pipeline, name: Key) -> pb.WhyIngressResponse:
-    known = findings(pipeline.witness, name)
+    known = findings(pipeline.state_reader, name)
     if known is None:
         raise Failed(f"there is no Ingress {name} in the folder; check namespace and name")
     return why_ingress_response(record(known))

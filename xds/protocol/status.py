@@ -25,7 +25,7 @@ class TypeStatus:
         sent: The last response; None: none was sent.
         acknowledged: The last ACK; None: there was none.
         last_rejection: The last NACK; None: there was none.
-        rejected_count: Resources that the proxy rejected and that have not changed since.
+        rejected_count: Resources rejected by the proxy and unchanged since.
         rejected_names: Names of these resources, sorted.
         pending: Changed resources that are not sent yet.
     """

@@ -10,7 +10,8 @@ import pytest
 
 from tests.support.xds_client_model import CDS, EDS, LDS, RDS, SDS, VHDS, Client, World
 from xds.protocol.messages import Response, Variant
-from xds.protocol.rejection.last_good import CANNOT_BIND, REMOVED_LIMIT
+from xds.protocol.rejection.last_good import REMOVED_LIMIT
+from xds.protocol.rejection.nack import CANNOT_BIND
 from xds.snapshot.resource import ResourceType
 
 both = pytest.mark.parametrize("variant", list(Variant))
