@@ -59,11 +59,11 @@ async def ingress(world: World) -> None:
     added = LATER / "default-backend.yaml"
     world.screen.command(f"cp {added.relative_to(REPOSITORY)} {_manifest(world, '')}")
     await _follow(world, "a default backend", lambda: _add(world, added.name), has_route('"default/fallback/80"'))
-    await world.expect(world.url("nowhere.localhost"), "fallback", "what was a 404 goes to the default backend")
+    await world.expect(world.url("nowhere.localhost"), "fallback", "the former 404 goes to the default backend")
     world.screen.command(f"sed -i 's#path: /chat#path: /talk#' {_manifest(world, 'shop.yaml')}")
     await _follow(world, "/chat renamed to /talk", lambda: _rename(world), has_route('"/talk"'))
     await world.expect(world.url("shop.localhost", "/talk"), "chat", "the new path goes to chat")
-    await world.expect(world.url("shop.localhost", "/chat"), "web", "the old one to what is left, Prefix /")
+    await world.expect(world.url("shop.localhost", "/chat"), "web", "the old path goes to Prefix /")
 
 
 def _rename(world: World) -> None:
@@ -75,11 +75,11 @@ async def mistake(world: World) -> None:
     added, host = LATER / "mistake.yaml", "mistake.localhost"
     world.screen.command(f"cp {added.relative_to(REPOSITORY)} {_manifest(world, '')}")
     await _follow(world, "an Ingress with two mistakes", lambda: _add(world, added.name), has_route(f'"{host}"'))
-    await world.expect(world.url(host, "/good"), "web", "the path that is right is served")
+    await world.expect(world.url(host, "/good"), "web", "the correct path is served")
     await world.expect_status(world.url(host, "/typo"), 503, "the Service of this path does not exist")
     problems = await world.xds("problems")
-    for what in ("default/mistake", "wbe", "no-slash"):
-        world.check(f"xds problems mentions {what}", ok=what in problems)
+    for word in ("default/mistake", "wbe", "no-slash"):
+        world.check(f"xds problems mentions {word}", ok=word in problems)
     world.screen.command(f"rm {_manifest(world, added.name)}")
     await _follow(world, "taken away", lambda: world.folder.remove(added.name), lacks_route(f'"{host}"'))
     problems = await world.xds("problems")
@@ -100,4 +100,4 @@ def _manifest(world: World, name: str) -> str:
 
 
 def _by_envoy(milliseconds: dict[str, float]) -> str:
-    return ", ".join(f"{name} had it after {took:.0f} ms" for name, took in milliseconds.items())
+    return ", ".join(f"{name} after {took:.0f} ms" for name, took in milliseconds.items())
