@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TypeAlias
 
-from xds.traffic.model import Route, Termination, VirtualHost
+from xds.traffic.routes import Route, VirtualHost
+from xds.traffic.tls import Termination
 
 
 class Choice(Enum):

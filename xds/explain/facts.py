@@ -14,7 +14,9 @@ from xds.resources import names
 from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import Store
-from xds.traffic.model import NO_HOST, Backend, BackendKey, Termination
+from xds.traffic.backends import Backend, BackendKey
+from xds.traffic.hosts import NO_HOST
+from xds.traffic.tls import Termination
 from xds.translate.certificates import Verdict
 from xds.translate.translator import Translator
 
@@ -115,7 +117,7 @@ class StateReader:
         hosts = [host for step in given.steps if isinstance(step, HostMatch) for host in compared_hosts(step)]
         found = {each.key: each for host in hosts for each in self.state.ingresses_of_host(host)}
         wanted = [self.traffic.tls.owners.get(host) for host in _tls_hosts(given)]
-        for key in (*wanted, given.route.ingress if given.route else None):
+        for key in (*wanted, given.route.origin.object.key if given.route else None):
             ingress = self.state.ingress(key) if key else None
             if ingress is not None:
                 found[ingress.key] = ingress

@@ -13,7 +13,9 @@ from xds.problems.problem import Key, Problem
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.snapshot.resource import Resource
-from xds.traffic.model import Backend, BackendKey, Health, Route
+from xds.traffic.backends import Backend, BackendKey
+from xds.traffic.endpoints import Health
+from xds.traffic.routes import Route
 from xds.translate.endpoints import localities
 from xds.translate.names import InvalidError, valid_path
 
@@ -113,7 +115,7 @@ class _UnitStatuses:
 
     def __init__(self, facts: IngressFacts) -> None:
         self._facts = facts
-        self._key = facts.ingress.key
+        self._ref = facts.ingress.ref
         self._spec = facts.ingress.spec
         self._conflicts = {each.field for each, _ in facts.problems if each.reason is Reason.PATH_CONFLICT}
         self._messages = _messages_by_field(each for each, _ in facts.problems)
@@ -148,9 +150,10 @@ class _UnitStatuses:
             return None
         text = _called(host, written)
         if at in self._conflicts:
-            return Unit(at, text, UnitStatus.SHADOWED, self._problems_at(at), route.ingress)
-        if route.ingress != self._key:
-            return Unit(at, text, UnitStatus.SAME, f"Ingress {route.ingress} asks for the same", route.ingress)
+            return Unit(at, text, UnitStatus.SHADOWED, self._problems_at(at), route.origin.object.key)
+        senior = route.origin.object
+        if senior != self._ref:
+            return Unit(at, text, UnitStatus.SAME, f"{senior} asks for the same", senior.key)
         return self._served(at, text, route)
 
     def _left_out(self, at: FieldPath, rule: FieldPath, host: str, path: HTTPIngressPath) -> Unit:
@@ -161,12 +164,12 @@ class _UnitStatuses:
         hosts, default = self._facts.hosts, self._facts.default
         own = {_host(host): each.default for host, each in hosts.items() if each.default}
         used = {**own, "all other hosts": default} if default else own
-        mine = {name: route for name, route in used.items() if route and route.ingress == self._key}
+        mine = {name: route for name, route in used.items() if route and route.origin.object == self._ref}
         if mine:
             return self._served(at, f"default backend of {', '.join(mine)}", next(iter(mine.values())))
         if why := self._problems_at(at):
             return Unit(at, "default backend", UnitStatus.LEFT_OUT, why)
-        senior = default.ingress if default else None
+        senior = default.origin.object.key if default else None
         why = f"the default backend of the senior Ingress {senior} is used"
         return Unit(at, "default backend", UnitStatus.SHADOWED, why, senior)
 

@@ -10,7 +10,9 @@ from xds.kube.objects import EndpointSlice, Ingress, IngressTLS
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.resources import names
 from xds.snapshot.resource import Resource, ResourceType
-from xds.traffic.model import Backend, BackendKey, Route, TlsTable, VirtualHost
+from xds.traffic.backends import Backend, BackendKey
+from xds.traffic.routes import Route, VirtualHost
+from xds.traffic.tls import TlsTable
 from xds.translate.certificates import Verdict
 
 
@@ -53,7 +55,7 @@ def ingress_facts(reader: StateReader, key: Key) -> IngressFacts | None:
     traffic = reader.traffic
     named = {rule.hostname for rule in ingress.spec.rules or ()}
     hosts = {host: traffic.hosts[host] for host in sorted(named) if host in traffic.hosts}
-    routes = [route for route in _routes(hosts, traffic.default) if route.ingress == key]
+    routes = [route for route in _routes(hosts, traffic.default) if route.origin.object == ingress.ref]
     keys = sorted({route.backend for route in routes if route.backend and route.backend in traffic.backends})
     secrets = {
         secret for entry in ingress.spec.tls or () if (secret := secret_of(ingress, entry, reader.default_secret))

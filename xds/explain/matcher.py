@@ -28,8 +28,10 @@ from xds.explain.answer import (
     Step,
 )
 from xds.explain.request import Request, malformed, normalized, without_port
-from xds.traffic.model import NO_HOST, PathType, Route, Termination, TlsTable, VirtualHost, covers, wildcard_of
-from xds.traffic.traffic import Traffic
+from xds.traffic.hosts import NO_HOST, covers, wildcard_of
+from xds.traffic.model import Traffic
+from xds.traffic.routes import PathType, Route, VirtualHost
+from xds.traffic.tls import Termination, TlsTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ def _routed(traffic: Traffic, host: str, path: str, steps: list[Step]) -> Answer
 def _handshake(tls: TlsTable, sni: str) -> Handshake:
     """The certificate for an SNI: by name, then by wildcard, then the default certificate."""
     for pattern, choice in ((sni, Choice.PRECISE), (wildcard_of(sni), Choice.WILDCARD)):
-        if pattern in tls.refused:
+        if pattern in tls.without_certificate:
             return Handshake(sni, Choice.NO_CERTIFICATE, pattern)
         for termination in tls.terminations:
             if pattern in termination.hosts:
@@ -124,7 +126,7 @@ def _redirect(tls: TlsTable, host: str, edge: EdgeOptions, forwarded_proto: str 
     """Redirected is a host that a certificate covers, unless the host's own TLS entry has no usable certificate."""
     if not edge.redirect_https:
         return Redirect(RedirectOutcome.OFF)
-    if host in tls.refused:
+    if host in tls.without_certificate:
         return Redirect(RedirectOutcome.NO_CERTIFICATE, host)
     pattern = _covering(host, (pattern for termination in tls.terminations for pattern in termination.hosts))
     if pattern is None:
@@ -139,7 +141,7 @@ def _coverage(tls: TlsTable, termination: Termination, host: str) -> Coverage:
     if pattern is not None:
         return Coverage(host, pattern, covered=True)
     others = (pattern for other in tls.terminations for pattern in other.hosts)
-    other = _covering(host, (*others, *tls.refused))
+    other = _covering(host, (*others, *tls.without_certificate))
     return Coverage(host, other or "", covered=termination.is_default and other is None)
 
 

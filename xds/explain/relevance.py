@@ -29,7 +29,7 @@ def _concerns(field: FieldPath, ingress: Ingress, facts: RequestFacts) -> bool:
         case ("spec", "defaultBackend", *_):
             return any(isinstance(step, Fallback) for step in facts.answer.steps)
         case _:
-            return facts.answer.route is not None and facts.answer.route.ingress == ingress.key
+            return facts.answer.route is not None and facts.answer.route.origin.object == ingress.ref
 
 
 def _rule_concerns(index: int, number: int | None, ingress: Ingress, facts: RequestFacts) -> bool:
