@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from xds.kubeapi.client import Refused
+from xds.kubeapi.client import ErrorStatus
 from xds.sources.apiserver.scope import Scope
 
 KEPT: Final = "what was read before stays; changes are followed again once it works"
@@ -33,7 +33,7 @@ class Outages:
         self._server = server
         self._on_caught_up = caught_up
         self._unreachable: dict[Scope, str] = {}
-        self._refused: dict[Scope, Refused] = {}
+        self._refused: dict[Scope, ErrorStatus] = {}
         self._back = asyncio.Event()
 
     def why(self, scope: Scope) -> str:
@@ -43,8 +43,8 @@ class Outages:
     def failed(self, scope: Scope, error: Exception) -> None:
         """The watch tried, and could not."""
         self.behind.add(scope)
-        if isinstance(error, Refused):
-            self._was_refused(scope, error)
+        if isinstance(error, ErrorStatus):
+            self._failed_with_status(scope, error)
             return
         self._back.clear()
         if not self._unreachable:
@@ -79,7 +79,7 @@ class Outages:
                 return await self._back.wait()
         return False
 
-    def _was_refused(self, scope: Scope, error: Refused) -> None:
+    def _failed_with_status(self, scope: Scope, error: ErrorStatus) -> None:
         self._reached(scope)
         before = self._refused.get(scope)
         self._refused[scope] = error

@@ -17,7 +17,7 @@ import aiohttp
 from xds.kube.change import Change
 from xds.kube.wire import Bookmark, Failure, Found, GarbledError, Gone, Page, event_of, page_of
 from xds.kubeapi.backoff import Backoff
-from xds.kubeapi.client import CONNECT, ApiClient, Refused
+from xds.kubeapi.client import CONNECT_TIMEOUT_SECONDS, ApiClient, ErrorStatus
 from xds.kubeapi.interface import ApiUnavailable
 from xds.sources.apiserver.lines import Lines, LineTooLongError
 from xds.sources.apiserver.outages import Outages
@@ -42,9 +42,9 @@ SETTLE: Final = 0.3
 STEADY: Final = 5.0
 """Seconds after which a connection did work: how it ends is not the last failure once more."""
 
-_NO_TOTAL: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT)
-_SLOW: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT, sock_read=PATIENCE)
-FAILURES: Final = (Refused, ApiUnavailable, GarbledError, LineTooLongError)
+_NO_TOTAL: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_SECONDS)
+_SLOW: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_SECONDS, sock_read=PATIENCE)
+FAILURES: Final = (ErrorStatus, ApiUnavailable, GarbledError, LineTooLongError)
 
 
 class ExpiredError(Exception):
@@ -121,9 +121,9 @@ class Watch:
         elif error is not None:
             self._outages.failed(self.scope, error)
         self._was_away = isinstance(error, ApiUnavailable)
-        if self._forbidden and isinstance(error, Refused) and error.status == 403:
+        if self._forbidden and isinstance(error, ErrorStatus) and error.status == 403:
             self._forbidden()
-        wait = max(self._backoff.delay(), min(error.retry_after, PATIENCE) if isinstance(error, Refused) else 0)
+        wait = max(self._backoff.delay(), min(error.retry_after, PATIENCE) if isinstance(error, ErrorStatus) else 0)
         if await self._outages.pause(self.scope, wait):
             self._backoff.reset()
             await asyncio.sleep(self._backoff.delay())
@@ -135,7 +135,7 @@ class Watch:
                 await (self._follow() if self._version else self._list())
         except TimeoutError:
             self._version = ""
-        except Refused as error:
+        except ErrorStatus as error:
             return ExpiredError(error.message) if error.status == 410 else error
         except (*FAILURES, ExpiredError) as error:
             return error
@@ -149,7 +149,7 @@ class Watch:
             try:
                 self._known.begin_list()
                 return await self._watch(STREAMED)
-            except Refused as error:
+            except ErrorStatus as error:
                 if error.status not in (400, 422):
                     raise
                 self._lists_stream = False  # the API server is too old, or has it switched off
@@ -242,7 +242,7 @@ class Watch:
         """All pages; when they go out of date, all at once, which can't."""
         try:
             await self._list_by(PAGE)
-        except Refused as error:
+        except ErrorStatus as error:
             if error.status != 410:
                 raise
             await self._list_by(0)
