@@ -165,7 +165,7 @@ async def test_no_connection_without_a_certificate_of_the_authority(mount: Secre
     trusting = Issued(issued.certificate, issued.private_key, CA.pem)
     async with Plane(*site("web"), tls=mount.server) as plane:
         code, text = await end(plane.delta("envoy-1", trusting))
-        assert (code, "handshaker" in text) == (NO_CONNECTION, False), "the server must reject the handshake, not the client"
+        assert (code, "handshaker" in text) == (NO_CONNECTION, False), "the server must reject, not the client"
         assert (plane.ads.connected, pushes(plane)) == (0, 0)
 
 
