@@ -26,14 +26,14 @@ from xds.kube.source import SourceError
 from xds.kubeapi import backoff
 from xds.kubeapi.client import Access
 from xds.problems.problem import Key, Problem
-from xds.sources.apiserver import secret_watch as api_secrets
-from xds.sources.apiserver import source as api_server
-from xds.sources.apiserver import watch as api_watch
+from xds.sources.apiserver import secret_watch
+from xds.sources.apiserver import source as source_module
+from xds.sources.apiserver import watch as watch_module
 from xds.sources.apiserver.outages import Outages
 from xds.sources.apiserver.scope import Scope
 from xds.sources.apiserver.source import ApiServer
 
-PATIENCE = 10
+TIMEOUT_SECONDS = 10
 
 Versions = dict[tuple[type[KubeObject], str], int]
 
@@ -42,8 +42,8 @@ Versions = dict[tuple[type[KubeObject], str], int]
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "FIRST", 0.002)
     monkeypatch.setattr(backoff, "CAP", 0.02)
-    monkeypatch.setattr(api_watch, "SETTLE", 0.005)
-    monkeypatch.setattr(api_server, "HOLD", 0.05)
+    monkeypatch.setattr(watch_module, "CATCH_UP_SECONDS", 0.005)
+    monkeypatch.setattr(source_module, "CATCH_UP_TIMEOUT_SECONDS", 0.05)
 
 
 class Follower:
@@ -58,7 +58,7 @@ class Follower:
         self._api = api
 
     async def next(self) -> Batch:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             batch = await anext(self._batches)
         for change in batch.changes:
             match change:
@@ -388,12 +388,12 @@ async def test_what_decides_routes_counts_at_once_after_an_outage(api: WatchedAp
 async def test_endpoints_do_not_wait_for_what_is_behind(
     api: WatchedApi, follow: Follow, logs: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api_server, "HOLD", 0.5)
+    monkeypatch.setattr(source_module, "CATCH_UP_TIMEOUT_SECONDS", 0.5)
     follower = await follow()
     await follower.until_synced()
     api.faults[Service] += [refuse(503)] * 1000
     api.end(Service)
-    await until(lambda: bool(events(logs, "watch_refused")))
+    await until(lambda: bool(events(logs, "watch_rejected")))
     api.write(Ingress, "held")
     api.write(EndpointSlice, "web")
     batch = await follower.next()
@@ -415,7 +415,7 @@ async def test_a_refusal_names_the_right_and_how_to_grant_it(api: WatchedApi, fo
     assert f"services: 403 {message}" in follower.source.waiting_for()
     await task
     await follower.until_synced()
-    (refused,) = events(logs, "watch_refused")
+    (refused,) = events(logs, "watch_rejected")
     assert refused["remedy"] == (
         "kubectl create clusterrole xds-ingress-services --verb=list,watch --resource=services && "
         "kubectl create clusterrolebinding xds-ingress-services --clusterrole=xds-ingress-services "
@@ -432,7 +432,7 @@ async def test_a_token_that_was_replaced_is_read_again(
     await follower.until_synced()
     api.token = "rotated"
     api.cut()
-    await until(lambda: bool(events(logs, "watch_refused")))
+    await until(lambda: bool(events(logs, "watch_rejected")))
     kubeconfig(tmp_path / "kubeconfig", api.url, "rotated")
     api.write(Service, "a")
     await follower.until_equal()
@@ -556,13 +556,13 @@ async def test_a_look_up_that_fails_holds_an_ingress_for_a_moment_only(
 async def test_a_look_up_that_hangs_holds_an_ingress_for_a_moment_only(
     api: WatchedApi, follow: Follow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api_secrets, "PATIENCE", 0.05)
+    monkeypatch.setattr(secret_watch, "LOOK_UP_TIMEOUT_SECONDS", 0.05)
     api.write(Secret, "a")
     follower = await follow()
     await follower.until_synced()
 
     async def hang(_: web.Request) -> None:
-        await asyncio.sleep(PATIENCE)
+        await asyncio.sleep(TIMEOUT_SECONDS)
 
     api.faults[Secret] += [hang]
     write_ingress(api, "shop", "a")
