@@ -257,9 +257,8 @@ class Session:
         if in_flight is None or request.nonce != in_flight.response.nonce:
             return []
         # "The preferred mechanism for a server to detect a NACK is to look for the presence of the error_detail field"
-        rejected = request.error is not None
         if type_stream.type is ResourceType.CLUSTER:
-            self._ordering.clusters_answered(in_flight, now, rejected=rejected)
+            self._ordering.clusters_answered(in_flight, now, rejected=request.error is not None)
         if request.error is not None:
             return [type_stream.reject(request.error, self._view.resources(type_stream.type), now)]
         return [type_stream.acknowledge(now)]

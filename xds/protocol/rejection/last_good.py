@@ -183,8 +183,10 @@ class LastGood:
                 del self._removed[next(iter(self._removed))]
 
     def _accept(self, response: Response) -> Changes:
+        if response in self._accepted:
+            return {}
         types = (response.type, ResourceType.VIRTUAL_HOST) if response.type is ResourceType.ROUTES else (response.type,)
-        if response in self._accepted or not any(self._untried[type_] for type_ in types):
+        if not any(self._untried[type_] for type_ in types):
             return {}
         self._accepted.add(response)
         changes: dict[ResourceKey, Resource | None] = {}
