@@ -32,6 +32,7 @@ from xds.envoyapi.messages import (
     Endpoint,
     Filter,
     FilterChain,
+    FixedHeapConfig,
     GrpcService,
     GrpcServiceEnvoyGrpc,
     HeaderMatcher,
@@ -45,6 +46,7 @@ from xds.envoyapi.messages import (
     Listener,
     LocalityLbEndpoints,
     Node,
+    OverloadAction,
     OverloadManager,
     Pipe,
     ResourceMonitor,
@@ -53,12 +55,14 @@ from xds.envoyapi.messages import (
     RouteConfiguration,
     RouteMatch,
     Router,
-    SocketAddress,
     StringMatcher,
     TcpKeepalive,
+    ThresholdTrigger,
+    Trigger,
     UpstreamConnectionOptions,
     VirtualHost,
 )
+from xds.resources.addresses import socket_address
 from xds.yaml_text import to_yaml
 
 XDS: Final = "xds"
@@ -78,6 +82,25 @@ DOWNSTREAM_CONNECTIONS: Final = 50_000
 https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge
 """
 
+OVERLOAD_REFRESH: Final = timedelta(milliseconds=250)
+"""Interval of Envoy's look at its memory. By default, Envoy looks once a second, and may have grown by much since."""
+
+HIGH_MEMORY: Final = 0.90
+"""Part of `max_memory_bytes` from which Envoy returns free memory, and ends connections after a response."""
+
+FULL_MEMORY: Final = 0.95
+"""Part of `max_memory_bytes` from which Envoy answers requests with 503, and closes new connections."""
+
+_MEMORY_ACTIONS: Final = {
+    "shrink_heap": HIGH_MEMORY,
+    "disable_http_keepalive": HIGH_MEMORY,
+    "stop_accepting_requests": FULL_MEMORY,
+    "reject_incoming_connections": FULL_MEMORY,
+}
+"""https://www.envoyproxy.io/docs/envoy/latest/configuration/operations/overload_manager/overload_manager"""
+
+_FIXED_HEAP: Final = "envoy.resource_monitors.fixed_heap"
+
 # A control plane that vanished is noticed in 15 s; it takes a ping every 5 s at most (grpc.http2.min_ping_interval...).
 KEEPALIVE_INTERVAL: Final = timedelta(seconds=10)
 KEEPALIVE_TIMEOUT: Final = timedelta(seconds=5)
@@ -95,10 +118,13 @@ FETCH_TIMEOUT: Final = timedelta(0)
 
 @dataclass(frozen=True, slots=True)
 class BootstrapOptions:
-    """What differs from one Envoy to another.
+    """The differences between one Envoy and another.
 
-    `stats_port`: where the outside may ask whether Envoy is ready, and for its metrics; None: nowhere.
-    `tls`: how the control plane is reached; None: in plaintext.
+    Attributes:
+        stats_port: Port on all addresses for readiness and metrics; None: no such port.
+        tls: Mutual TLS with the control plane; None: plaintext.
+        admin_address: IP address of Envoy's admin interface.
+        max_memory_bytes: Memory of the heap; None: no bound.
     """
 
     xds: HostPort | UnixPath
@@ -108,6 +134,8 @@ class BootstrapOptions:
     stats_port: int | None = None
     sotw: bool = False
     tls: EnvoyTls | None = None
+    admin_address: str = "127.0.0.1"
+    max_memory_bytes: int | None = None
 
 
 def bootstrap_yaml(options: BootstrapOptions) -> str:
@@ -116,17 +144,16 @@ def bootstrap_yaml(options: BootstrapOptions) -> str:
 
 
 def bootstrap(options: BootstrapOptions) -> Bootstrap:
-    admin = HostPort("127.0.0.1", options.admin_port)
     clusters, listeners = [_control_plane(options.xds, options.tls)], []
     if options.stats_port is not None:
-        clusters.append(_cluster(ADMIN, admin))
+        clusters.append(_cluster(ADMIN, HostPort(_reachable(options.admin_address), options.admin_port)))
         listeners.append(_stats_listener(options.stats_port))
     return Bootstrap(
         node=Node(id=options.node_id, cluster=options.node_cluster),
         static_resources=BootstrapStaticResources(listeners=listeners, clusters=clusters),
         dynamic_resources=_dynamic_resources(sotw=options.sotw),
-        admin=Admin(address=_address(admin), ignore_global_conn_limit=True),
-        overload_manager=_overload_manager(),
+        admin=Admin(address=socket_address(options.admin_address, options.admin_port), ignore_global_conn_limit=True),
+        overload_manager=_overload_manager(options.max_memory_bytes),
         # The statistics of a cluster without traffic need not take memory:
         # https://github.com/envoyproxy/envoy/issues/19946
         deferred_stat_options=BootstrapDeferredStatOptions(enable_deferred_creation_stats=True),
@@ -190,7 +217,12 @@ def _cluster(name: str, address: HostPort | UnixPath, **fields: Any) -> Cluster:
 def _address(address: HostPort | UnixPath) -> Address:
     if isinstance(address, UnixPath):
         return Address(pipe=Pipe(path=address.path))
-    return Address(socket_address=SocketAddress(address=address.host, port_value=address.port))
+    return socket_address(address.host, address.port)
+
+
+def _reachable(address: str) -> str:
+    """The address for a connection from the same machine: of "all addresses", loopback."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - not bound here
 
 
 def _is_ip(host: str) -> bool:
@@ -200,16 +232,32 @@ def _is_ip(host: str) -> bool:
         return False
 
 
-def _overload_manager() -> OverloadManager:
+def _overload_manager(max_memory_bytes: int | None) -> OverloadManager:
     limit = DownstreamConnectionsConfig(max_active_downstream_connections=DOWNSTREAM_CONNECTIONS)
-    monitor = ResourceMonitor(
-        name="envoy.resource_monitors.global_downstream_max_connections", typed_config=codec.pack(limit)
-    )
-    return OverloadManager(resource_monitors=[monitor])
+    monitors = [
+        ResourceMonitor(
+            name="envoy.resource_monitors.global_downstream_max_connections", typed_config=codec.pack(limit)
+        )
+    ]
+    if max_memory_bytes is None:
+        return OverloadManager(resource_monitors=monitors)
+    # Not the monitor of the cgroup: page cache counts there, and needs no action.
+    heap = FixedHeapConfig(max_heap_size_bytes=max_memory_bytes)
+    monitors.append(ResourceMonitor(name=_FIXED_HEAP, typed_config=codec.pack(heap)))
+    actions = [_memory_action(*each) for each in _MEMORY_ACTIONS.items()]
+    return OverloadManager(refresh_interval=OVERLOAD_REFRESH, resource_monitors=monitors, actions=actions)
+
+
+def _memory_action(name: str, part: float) -> OverloadAction:
+    trigger = Trigger(name=_FIXED_HEAP, threshold=ThresholdTrigger(value=part))
+    return OverloadAction(name=f"envoy.overload_actions.{name}", triggers=[trigger])
 
 
 def _stats_listener(port: int) -> Listener:
-    """Answers also when the proxy has all the connections that it may have: that is when one wants to know."""
+    """The listener of readiness and metrics. It works as well in a proxy that has no connection or memory left.
+
+    A proxy that is full stays ready: taking it out of service would fill the others.
+    """
     routes = RouteConfiguration(
         name=STATS,
         virtual_hosts=[VirtualHost(name=STATS, domains=["*"], routes=[*map(_to_admin, STATS_PATHS), _not_found()])],
@@ -222,8 +270,9 @@ def _stats_listener(port: int) -> Listener:
     terminal = Filter(name="envoy.filters.network.http_connection_manager", typed_config=codec.pack(manager))
     return Listener(
         name=STATS,
-        address=_address(HostPort("0.0.0.0", port)),  # noqa: S104 - it is there for probes and Prometheus
+        address=socket_address("::", port),
         ignore_global_conn_limit=True,
+        bypass_overload_manager=True,
         filter_chains=[FilterChain(filters=[terminal])],
     )
 
