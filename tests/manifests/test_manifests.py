@@ -130,6 +130,12 @@ def test_the_bootstrap_is_written(tmp_path: Path) -> None:
     assert bootstrap_flags()["--sds-dir"] == str(Path(output).parent)
 
 
+def test_only_the_control_planes_certificate_may_use_the_debug_api() -> None:
+    [*_, server_name] = [each.get("value") for each in container("xds-ingress", "xds")["env"] if "NAME" in each["name"]]
+    assert serve_flags()["--tls-operators"] == server_name
+    assert bootstrap_flags()["--node-cluster"] != server_name
+
+
 def test_the_bootstrap_bounds_envoy_by_the_limit_of_its_container() -> None:
     [max_memory] = [each for each in container("envoy", "bootstrap")["env"] if each["name"] == "XDS_MAX_MEMORY"]
     assert max_memory["valueFrom"] == {"resourceFieldRef": {"containerName": "envoy", "resource": "limits.memory"}}
@@ -170,7 +176,7 @@ def test_the_probes_ask_for_what_is_there() -> None:
     for probe in ("readinessProbe", "livenessProbe"):
         asked = container("xds-ingress", "xds")[probe]["httpGet"]
         assert asked["port"] == "admin"
-        assert f'web.get("{asked["path"]}"' in source
+        assert f'"{asked["path"]}": self._' in source
     asked = container("envoy", "envoy")["readinessProbe"]["httpGet"]
     assert asked["port"] == "stats"
     assert asked["path"] in STATS_PATHS

@@ -25,6 +25,7 @@ from xds.reporting.reporter import Reporter
 from xds.server.admin import AdminServer
 from xds.server.ads import GRPC_SERVER_OPTIONS, AdsService
 from xds.server.debug.explain import Explaining
+from xds.server.debug.operators import OperatorsOnly
 from xds.server.debug.revisions import Revisions
 from xds.server.debug.service import DebugService, Health, add_debug
 from xds.server.metrics import Metrics, StateCollector
@@ -210,7 +211,9 @@ class ControlPlane:
         self._changes_since_idle += len(revision.changes)
 
     async def _start_grpc(self, stack: contextlib.AsyncExitStack) -> Health:
-        server = grpc.aio.server(options=GRPC_SERVER_OPTIONS)
+        operators = self._settings.operators
+        interceptors = (OperatorsOnly(operators),) if operators else ()
+        server = grpc.aio.server(interceptors=interceptors, options=GRPC_SERVER_OPTIONS)
         self._ads.register(server)
         explaining = Explaining(self._pipeline.state_reader, self._ads.deliveries)
         debug = DebugService(
