@@ -18,7 +18,10 @@ import pytest
 from tests.support.envoy_binary import BINARY, MISSING_REASON
 from tests.support.stalled_run import STALL_SECONDS, StalledRun
 
-hypothesis.settings.register_profile("same", derandomize=True)
+# No example is too slow: a busy machine may stop a process for seconds.
+_ANY_SPEED: Final[dict[str, Any]] = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("default", **_ANY_SPEED)
+hypothesis.settings.register_profile("same", derandomize=True, **_ANY_SPEED)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 COROUTINE_SHARE: Final = 0.75
@@ -78,14 +81,14 @@ class FolderSeconds:
     """
 
     def __init__(self) -> None:
-        self._seconds: collections.Counter[str] = collections.Counter()
+        self._seconds: collections.defaultdict[str, float] = collections.defaultdict(float)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._seconds[_folder(report.nodeid)] += report.duration
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        folders = [f"{folder} {seconds:.0f}" for folder, seconds in self._seconds.most_common() if seconds >= 1]
+        folders = [f"{folder} {seconds:.0f}" for folder, seconds in sorted(self._seconds.items()) if seconds >= 1]
         terminalreporter.write_line(f"seconds of tests by folder: {', '.join(folders) or 'below 1'}")
 
 

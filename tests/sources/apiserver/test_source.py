@@ -18,7 +18,7 @@ from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.plane import until
+from tests.support.waiting import WAIT_LIMIT_SECONDS, until
 from tests.support.watched_api import WatchedApi, number, refuse
 from xds.kube.change import Applied, Batch, Deleted, Listed, Reported
 from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
@@ -33,8 +33,6 @@ from xds.sources.apiserver.outages import Outages
 from xds.sources.apiserver.scope import Scope
 from xds.sources.apiserver.source import ApiServer
 
-PATIENCE = 10
-
 Versions = dict[tuple[type[KubeObject], str], int]
 
 
@@ -43,7 +41,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "FIRST", 0.002)
     monkeypatch.setattr(backoff, "CAP", 0.02)
     monkeypatch.setattr(api_watch, "SETTLE", 0.005)
-    monkeypatch.setattr(api_server, "HOLD", 0.05)
+    monkeypatch.setattr(api_server, "HOLD", WAIT_LIMIT_SECONDS)  # no batch depends on the speed of the machine
 
 
 class Follower:
@@ -58,7 +56,7 @@ class Follower:
         self._api = api
 
     async def next(self) -> Batch:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT_SECONDS):
             batch = await anext(self._batches)
         for change in batch.changes:
             match change:
@@ -370,7 +368,10 @@ async def _reset(request: web.Request) -> None:
     request.transport.abort()
 
 
-async def test_what_decides_routes_counts_at_once_after_an_outage(api: WatchedApi, follow: Follow) -> None:
+async def test_what_decides_routes_counts_at_once_after_an_outage(
+    api: WatchedApi, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_watch, "SETTLE", 0.5)  # of a resumed watch the events come within this time
     api.write(Service, "old")
     write_ingress(api, "shop")
     follower = await follow()
@@ -388,7 +389,6 @@ async def test_what_decides_routes_counts_at_once_after_an_outage(api: WatchedAp
 async def test_endpoints_do_not_wait_for_what_is_behind(
     api: WatchedApi, follow: Follow, logs: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api_server, "HOLD", 0.5)
     follower = await follow()
     await follower.until_synced()
     api.faults[Service] += [refuse(503)] * 1000
@@ -398,6 +398,10 @@ async def test_endpoints_do_not_wait_for_what_is_behind(
     api.write(EndpointSlice, "web")
     batch = await follower.next()
     assert [type(change.object) for change in batch.changes if isinstance(change, Applied)] == [EndpointSlice]
+    join = follower.source._join
+    assert join is not None
+    assert join._timer is not None
+    join._give_up()  # in place of HOLD
     await follower.until(lambda: bool(follower.of(Ingress)))
     api.write(Ingress, "not-held")
     await follower.until_equal()
@@ -408,11 +412,12 @@ async def test_endpoints_do_not_wait_for_what_is_behind(
 
 async def test_a_refusal_names_the_right_and_how_to_grant_it(api: WatchedApi, follow: Follow, logs: list[Any]) -> None:
     message = 'services is forbidden: User "system:serviceaccount:a:b" cannot list resource "services"'
-    api.faults[Service] += [refuse(403, message)] * 3
+    api.faults[Service] += [refuse(403, message)] * 1000
     follower = await follow()
     task = asyncio.ensure_future(follower.next())
     await until(lambda: "403" in follower.source.waiting_for())
     assert f"services: 403 {message}" in follower.source.waiting_for()
+    api.faults[Service].clear()
     await task
     await follower.until_synced()
     (refused,) = events(logs, "watch_refused")
@@ -562,7 +567,7 @@ async def test_a_look_up_that_hangs_holds_an_ingress_for_a_moment_only(
     await follower.until_synced()
 
     async def hang(_: web.Request) -> None:
-        await asyncio.sleep(PATIENCE)
+        await asyncio.sleep(WAIT_LIMIT_SECONDS)
 
     api.faults[Secret] += [hang]
     write_ingress(api, "shop", "a")
