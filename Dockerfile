@@ -10,8 +10,8 @@ RUN python -m venv --without-pip /opt/xds \
     && pip --python /opt/xds install --no-cache-dir --only-binary :all: --requirement requirements.txt
 COPY xds/ xds/
 RUN pip --python /opt/xds install --no-cache-dir --no-deps . \
-    # The schema of Envoy's API, which each start would make anew where the root is read-only (xds/resources/schema.py).
-    && XDG_CACHE_HOME=/opt/xds/cache /opt/xds/bin/python -c 'from xds.resources import schema; schema.load()'
+    # The schema of Envoy's API, which each start would make anew where the root is read-only (xds/envoyapi/schema.py).
+    && XDG_CACHE_HOME=/opt/xds/cache /opt/xds/bin/python -c 'from xds.envoyapi import schema; schema.load()'
 
 FROM python:3.13-slim-bookworm
 COPY --from=build /opt/xds /opt/xds

@@ -93,8 +93,8 @@ class FolderSeconds:
 
 
 def _folder(nodeid: str) -> str:
-    """`features` of `tests/features/test_start.py::test_x`."""
-    _, *folders, _ = nodeid.partition("::")[0].split("/")
+    """`features` of `tests/features/test_start.py::test_x`, `.` of a module that is not in a folder."""
+    folders = nodeid.partition("::")[0].split("/")[1:-1]
     return folders[0] if folders else "."
 
 

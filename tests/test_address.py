@@ -1,4 +1,4 @@
-"""Addresses as the command line takes them."""
+"""Addresses of the command line."""
 
 import pytest
 
@@ -19,7 +19,7 @@ from xds.address import HostPort, UnixPath, is_local, parse
         ("unix:@abstract", UnixPath("@abstract")),
     ],
 )
-def test_an_address_is_read_and_written(text: str, address: HostPort | UnixPath) -> None:
+def test_an_address_is_parsed_and_formatted(text: str, address: HostPort | UnixPath) -> None:
     assert parse(text) == address
     assert str(address) == text
 
@@ -27,10 +27,10 @@ def test_an_address_is_read_and_written(text: str, address: HostPort | UnixPath)
 @pytest.mark.parametrize(
     "text", ["", ":", ":80", "localhost", "localhost:", "localhost:http", "localhost:-1", "localhost:65536", "unix:"]
 )
-def test_what_is_no_address_is_said_so(text: str) -> None:
-    with pytest.raises(ValueError, match="is neither HOST:PORT nor unix:PATH") as refused:
+def test_an_invalid_address_is_an_error_with_the_text(text: str) -> None:
+    with pytest.raises(ValueError, match="is neither HOST:PORT nor unix:PATH") as raised:
         parse(text)
-    assert repr(text) in str(refused.value)
+    assert repr(text) in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -51,5 +51,5 @@ def test_what_is_no_address_is_said_so(text: str) -> None:
         ("127.1:1", False),
     ],
 )
-def test_what_reaches_no_further_than_this_machine(text: str, local: bool) -> None:
+def test_an_address_is_local_if_only_this_machine_reaches_the_address(text: str, local: bool) -> None:
     assert is_local(parse(text)) == local

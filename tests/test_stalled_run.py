@@ -45,7 +45,7 @@ def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
 def test_a_worker_that_dies_ends_the_run_red(tmp_path: Path) -> None:
     (tmp_path / "test_hang.py").write_text(HANG)
     done = run_pytest(tmp_path)
-    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout
     assert "crashed while running 'test_hang.py::test_hangs_in_c'" in done.stdout
     assert "stopped" not in done.stdout
 
@@ -55,6 +55,6 @@ def test_a_run_that_waits_for_ever_after_a_dead_worker_is_stopped(tmp_path: Path
     """By the stall limit, with pytest-xdist made to replace the worker, after which version 3.8 hangs."""
     (tmp_path / "test_hang.py").write_text(HANG)
     done = run_pytest(tmp_path, "--max-worker-restart=4", "-o", "stall_seconds=3")
-    assert done.returncode == pytest.ExitCode.INTERRUPTED
+    assert done.returncode == pytest.ExitCode.INTERRUPTED, done.stdout
     assert "the run has not ended 3 s after a worker died: stopped" in done.stdout
     assert "crashed while running 'test_hang.py::test_hangs_in_c'" in done.stdout

@@ -1,4 +1,4 @@
-"""Addresses as the command line takes them: `HOST:PORT` or `unix:PATH`."""
+"""Addresses of the command line: `HOST:PORT` or `unix:PATH`."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ _HOST: Final = re.compile(r"\[[0-9A-Fa-f:.]+(%[^\]]+)?\]|[0-9A-Za-z._-]+|[0-9A-F
 
 @dataclass(frozen=True, slots=True)
 class HostPort:
-    """A TCP address. An IPv6 host stands in brackets in the text, and without them here."""
+    """A TCP address. An IPv6 host has brackets in the text, but not in `host`."""
 
     host: str
     port: int
@@ -21,7 +21,7 @@ class HostPort:
 
 @dataclass(frozen=True, slots=True)
 class UnixPath:
-    """A unix domain socket. A path that begins with `@` is an abstract name."""
+    """A unix domain socket. A path with a leading `@` is an abstract name."""
 
     path: str
 
@@ -30,7 +30,7 @@ class UnixPath:
 
 
 def is_local(address: HostPort | UnixPath) -> bool:
-    """Does it reach no further than this machine? Other names than `localhost` may, whatever they resolve to now."""
+    """Whether only this machine can reach the address. Of names only `localhost` counts, as others may resolve anew."""
     if isinstance(address, UnixPath) or address.host.lower() == "localhost":
         return True
     try:
@@ -40,10 +40,10 @@ def is_local(address: HostPort | UnixPath) -> bool:
 
 
 def parse(text: str) -> HostPort | UnixPath:
-    """The address that a text stands for.
+    """Parse an address.
 
     Raises:
-        ValueError: when it is neither form.
+        ValueError: the text has neither form.
     """
     if text.startswith("unix:") and len(text) > len("unix:"):
         return UnixPath(text.removeprefix("unix:"))

@@ -1,4 +1,4 @@
-"""Logs: an event is a fixed snake_case word, facts are keys."""
+"""Structured logs: an event has a fixed snake_case name, and details as keys."""
 
 import logging
 import sys
@@ -8,7 +8,7 @@ from structlog.typing import Processor
 
 
 def configure(level: str, log_format: str) -> None:
-    """Write to standard error from now on.
+    """Log to standard error.
 
     Args:
         level: debug, info, warning or error.
@@ -30,7 +30,7 @@ def configure(level: str, log_format: str) -> None:
 
 def _rendering(*, console: bool) -> list[Processor]:
     if console:
-        # The default shows local variables, and they may hold a private key.
+        # The default shows local variables, which may hold a private key.
         plain = structlog.dev.plain_traceback
         return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]

@@ -1,7 +1,7 @@
-"""Work that can be paused, so that what is urgent need not wait for its end.
+"""Work that can be paused for more urgent work.
 
-A generator yields wherever it may be left for a while, at least every few hundred microseconds, and returns what it
-made. Whoever drives it has the clock.
+A generator yields at every point where it may be paused, at least every few hundred microseconds, and returns the
+result. The caller holds the clock.
 """
 
 from collections.abc import Generator
@@ -13,10 +13,10 @@ Steps: TypeAlias = Generator[None, None, _T]
 
 
 def finish(steps: Steps[_T]) -> _T:
-    """What the work makes, all in one go."""
+    """Do all steps without a pause, and return the result."""
     while True:
         try:
             next(steps)
         except StopIteration as end:
-            made: _T = end.value
-            return made
+            result: _T = end.value
+            return result

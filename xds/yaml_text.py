@@ -1,4 +1,4 @@
-"""Values as YAML that every reader takes for the same values."""
+"""YAML output that YAML 1.1 and 1.2 parsers read alike."""
 
 import re
 from typing import Any
@@ -7,13 +7,13 @@ import yaml
 
 
 class _Dumper(yaml.CSafeDumper):
-    """Quotes also what PyYAML reads as a string and others don't."""
+    """Quotes strings, too, that other parsers than PyYAML read as another type."""
 
 
-# YAML 1.1 has them and PyYAML leaves them out, https://yaml.org/type/bool.html; Envoy reads them, through yaml-cpp.
+# Booleans of YAML 1.1 that PyYAML leaves out and Envoy (yaml-cpp) reads: https://yaml.org/type/bool.html
 _Dumper.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^[yYnN]$"), list("yYnN"))
 
-# PyYAML wants a point in a float and a sign in its exponent, and knows no 0o10: https://github.com/yaml/pyyaml/issues/173
+# PyYAML needs a point in a float and a sign in its exponent, and has no 0o10: https://github.com/yaml/pyyaml/issues/173
 _Dumper.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?((\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0[oOxX][0-9a-fA-F.pP+-]+)$"),
@@ -22,5 +22,5 @@ _Dumper.add_implicit_resolver(
 
 
 def to_yaml(value: Any) -> str:
-    """One document, with mappings in their own order."""
+    """One YAML document, with mappings in insertion order."""
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)

@@ -37,7 +37,7 @@ async def _started(server: Served) -> list[Figure]:
         Figure("… after imports", cpu - await import_cpu("xds.cli.serve"), "s", limit=1.2),
         Figure("memory", memory, "MB", limit=250),
         Figure("memory at most", peak, "MB"),
-        Figure("resources in the first snapshot", await server.metric("xds_resources")),
+        Figure("resources in the first snapshot", await server.metric("xds_ingress_resources")),
     ]
 
 

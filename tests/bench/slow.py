@@ -35,7 +35,7 @@ async def measure() -> AsyncIterator[Figure]:
             async with fake_envoys(server.listen, STREAMS) as fleet:
                 async for figure in _compare(site, server, fleet):
                     yield figure
-        yield Figure("lines of the log that give that reason", log.read_text().count("nothing was read"))
+        yield Figure("lines of the log that give that reason", log.read_text().count("read nothing"))
 
 
 async def _compare(site: Site, server: Served, fleet: FakeEnvoys) -> AsyncIterator[Figure]:
@@ -56,7 +56,10 @@ async def _compare(site: Site, server: Served, fleet: FakeEnvoys) -> AsyncIterat
         await _until_cut_off(server)
         slow = TRICKLING + STOPPED
         yield Figure(f"of {slow} slow ones still connected", await _connected(server) - STREAMS)
-        yield Figure(f"of {slow} cut off: xds_stuck_proxies_total", await server.metric("xds_stuck_proxies_total"))
+        yield Figure(
+            f"of {slow} cut off: xds_ingress_streams_ended_unread_total",
+            await server.metric("xds_ingress_streams_ended_unread_total"),
+        )
     after = await cost(server, fleet, move, rounds=ROUNDS)
     yield Figure("change to last ACK, when they are gone", after.last, "ms", {column: without.last})
 
@@ -82,4 +85,4 @@ async def _until_cut_off(server: Served) -> None:
 
 
 async def _connected(server: Served) -> float:
-    return await server.metric("xds_connected_proxies")
+    return await server.metric("xds_ingress_connected_proxies")

@@ -168,13 +168,13 @@ def test_there_are_examples_of_both_variants() -> None:
     ("arguments", "complaint"),
     [
         ([], "Missing option '--xds'"),
-        (["--xds", "127.0.0.1:0", "--node-id", "a"], "no port that one can connect to"),
+        (["--xds", "127.0.0.1:0", "--node-id", "a"], "no port to connect to"),
         (["--xds", "unix:", "--node-id", "a"], "'unix:' is not HOST:PORT|unix:PATH"),
         (["--xds", "127.0.0.1:1", "--node-id", ""], "can't be empty"),
         (["--xds", "127.0.0.1:1", "--node-id", "a", "--stats-port", "9901"], "can't be the same"),
         (["--xds", "127.0.0.1:1", "--node-id", "a", *TLS[:4]], "--tls-key missing"),
         (["--xds", "127.0.0.1:1", "--node-id", "a", *TLS], "need --sds-dir"),
-        (["--xds", "unix:/x", "--node-id", "a", *TLS, "--sds-dir", "/x"], "say which with --tls-server-name"),
+        (["--xds", "unix:/x", "--node-id", "a", *TLS, "--sds-dir", "/x"], "give the name with --tls-server-name"),
     ],
 )
 def test_used_wrongly(arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:

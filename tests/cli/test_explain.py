@@ -1,6 +1,6 @@
-"""`xds explain`, of a folder and of a server: the tree, JSON, and one line where it can't be done.
+"""`xds explain` on a folder and on a server: the tree, JSON, and errors as one line.
 
-Not covered: what is said (tests/explain) and whether it is right (tests/e2e/test_explain).
+Excludes: the content of explanations (tests/explain), and Envoy's real answers (tests/e2e/test_explain.py).
 """
 
 import json
@@ -17,9 +17,9 @@ from tests.support.objects import ingress, manifest, path, rule, service, slice_
 from xds.cli.main import run
 from xds.kube.change import Applied, Batch
 from xds.kube.objects import KubeObject
-from xds.protocol.delivery import DeliveryState, OutOfSync
 from xds.protocol.messages import Node
-from xds.server.debug.messages import ProxyStanding
+from xds.protocol.status import DeliveryState, OutOfSync
+from xds.server.debug.messages import ProxyDelivery
 from xds.snapshot.resource import ResourceType
 
 WEB = (shop("web"), service("web"), slice_of("web", "10.0.0.1"))
@@ -42,7 +42,7 @@ def write(folder: Path, *objects: KubeObject) -> None:
     (folder / "objects.yaml").write_text("\n---\n".join(documents))
 
 
-def test_a_folder(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_explain_on_a_folder(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["explain", "http://example.com/web", "--from", str(folder)]) == 0
     out, err = capfd.readouterr()
     assert err == ""
@@ -62,7 +62,7 @@ def test_a_folder(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     ]
 
 
-def test_the_flags_of_serve_count_with_a_folder(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_explain_on_a_folder_takes_the_traffic_flags_of_serve(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["explain", "http://example.com/web", "--from", str(folder), "--http-port", "81"]) == 0
     assert "http on 0.0.0.0:81\n" in capfd.readouterr().out
     assert run(["explain", "http://example.com/web", "--from", str(folder), "--ingress-class", "other"]) == 0
@@ -70,13 +70,13 @@ def test_the_flags_of_serve_count_with_a_folder(folder: Path, capfd: pytest.Capt
 
 
 @pytest.mark.parametrize("form", ["json", "yaml"])
-def test_data(folder: Path, form: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_explain_as_json_and_yaml(folder: Path, form: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["explain", "http://x.test/none", "-H", "Host: example.com", "--from", str(folder), "-o", form]) == 0
     out, err = capfd.readouterr()
-    told: Any = json.loads(out) if form == "json" else yaml.safe_load(out)
+    data: Any = json.loads(out) if form == "json" else yaml.safe_load(out)
     assert err == ""
-    assert (told["status"], told["cluster"]) == (404, "")
-    (path_step,) = (each for each in told["steps"] if each["stage"] == "path")
+    assert (data["status"], data["cluster"]) == (404, "")
+    (path_step,) = (each for each in data["steps"] if each["stage"] == "path")
     assert path_step["routes"] == [
         {
             "path_type": "Prefix",
@@ -89,7 +89,7 @@ def test_data(folder: Path, form: str, capfd: pytest.CaptureFixture[str]) -> Non
     ]
 
 
-def test_thousands_of_routes_are_counted(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_routes_with_another_path_are_counted_beyond_a_limit(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     paths = [path(f"/{number}", "web") for number in range(1000)]
     write(tmp_path, ingress("many", rule("example.com", *paths)), service("web"), slice_of("web", "10.0.0.1"))
     assert run(["explain", "http://example.com/500/x", "--from", str(tmp_path)]) == 0
@@ -99,35 +99,37 @@ def test_thousands_of_routes_are_counted(tmp_path: Path, capfd: pytest.CaptureFi
     assert "and 977 more with another path; -o json has them" in out
 
 
-def test_a_server_and_its_proxies(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]) -> None:
+def test_explain_on_a_server_lists_proxies_out_of_sync(
+    server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]
+) -> None:
     server.do(*services("web"), shop("web"))
-    lack = OutOfSync(ResourceType.ROUTES, "http", DeliveryState.REJECTED, "no \x1b[2J")
-    server.server.standings += [ProxyStanding("ipv4:1", Node("b"), (lack,)), ProxyStanding("ipv4:2", Node("a"), ())]
+    missing = OutOfSync(ResourceType.ROUTES, "http", DeliveryState.REJECTED, "no \x1b[2J")
+    server.server.deliveries += [ProxyDelivery("ipv4:1", Node("b"), (missing,)), ProxyDelivery("ipv4:2", Node("a"), ())]
     assert run(["explain", "http://example.com/web", "--server", server.target]) == 0
     out, _ = capfd.readouterr()
     assert "503: Service default/web has no ready endpoint" in out
-    assert "proxies: 1 of 2 have what it takes" in out
+    assert "proxies: 1 of 2 in sync" in out
     assert "b @ipv4:1: rds http rejected: no \\x1b[2J" in out
     assert run(["explain", "http://example.com/web", "--server", server.target, "-o", "json"]) == 0
-    told = json.loads(capfd.readouterr().out)
-    assert [each["type"].rpartition(".")[2] for each in told["resources"]] == [
+    data = json.loads(capfd.readouterr().out)
+    assert [each["type"].rpartition(".")[2] for each in data["resources"]] == [
         "Cluster",
         "ClusterLoadAssignment",
         "Listener",
         "RouteConfiguration",
         "VirtualHost",
     ]
-    assert [(each["node_id"], each["current"]) for each in told["proxies"]] == [("a", True), ("b", False)]
-    assert told["proxies"][1]["lacks"][0]["standing"] == "rejected"
+    assert [(each["node_id"], each["current"]) for each in data["proxies"]] == [("a", True), ("b", False)]
+    assert data["proxies"][1]["lacks"][0]["standing"] == "rejected"
 
 
-def test_before_the_first_snapshot(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]) -> None:
+def test_explain_before_the_first_snapshot(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["explain", "http://example.com/", "--server", server.target]) == 3
     assert "no snapshot yet" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("where", ["server", "folder"])
-def test_a_url_that_is_none(
+def test_an_invalid_url_is_wrong_usage(
     server: ThreadedDebugServer, folder: Path, where: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     server.do(*services("web"), shop("web"))
@@ -141,13 +143,15 @@ def test_a_url_that_is_none(
     ("arguments", "code", "words"),
     [
         (["--from", "/nowhere/at/all"], 3, "/nowhere/at/all"),
-        (["--from", ".", "--server", "127.0.0.1:1"], 2, "one of them"),
-        (["--redirect-https"], 2, "--redirect-https: a server has its own"),
+        (["--from", ".", "--server", "127.0.0.1:1"], 2, "give only one"),
+        (["--redirect-https"], 2, "--redirect-https: only for --from"),
         (["-H", "Host"], 2, "'Host' is not 'name: value'"),
         (["--server", f"127.0.0.1:{free_port()}"], 3, "no server answers"),
     ],
 )
-def test_errors_are_one_line(arguments: list[str], code: int, words: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_explain_errors_are_one_line(
+    arguments: list[str], code: int, words: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     assert run(["explain", "http://example.com/", *arguments]) == code
     out, err = capfd.readouterr()
     assert out == ""
@@ -167,9 +171,9 @@ def test_a_server_in_the_environment_wins_over_a_folder_there(
     assert "proxies: 0 of 0" in capfd.readouterr().out
 
 
-def test_changes_that_are_being_worked_on(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]) -> None:
+def test_pending_changes_are_mentioned(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]) -> None:
     server.do(*services("web"), shop("web"))
-    server.server.pipeline.take(Batch((Applied(service("other")),), 0.0))
+    server.server.pipeline.put(Batch((Applied(service("other")),), 0.0))
     for command in (["explain", "http://example.com/web"], ["why", "ingress", "default/shop"]):
         assert run([*command, "--server", server.target]) == 0
         assert "the snapshot doesn't have yet: ask again in a moment" in capfd.readouterr().out

@@ -1,10 +1,9 @@
-"""`xds lint`: what it finds, where, in which form, and the exit code.
+"""`xds lint`: its output as text, JSON and SARIF, and the exit code.
 
-Covers: the three forms, files and lines, levels, what SARIF demands, that each reason is explained. Excludes: what is a
-problem and what isn't (tests/translate, tests/kube).
+Covers: files and lines, levels, and the schema of SARIF.
+Excludes: the problems themselves (tests/translate, tests/kube).
 """
 
-import ast
 import json
 import re
 from collections.abc import Iterator
@@ -18,21 +17,20 @@ from tests.support.debug_server import shop
 from tests.support.objects import certificate, ingress, manifest, path, rule, secret, service, slice_of, tls
 from xds.cli.main import run
 from xds.kube.objects import KubeObject
-from xds.problems.reasons import REASONS
 
 ROOT = Path(__file__).parents[2]
 EXPIRED = certificate("a.example.com", until=datetime(2021, 1, 1, tzinfo=UTC))
 
 
 def write(folder: Path, name: str, *objects: KubeObject) -> None:
-    """A file in which each object takes two lines, its own and the marker before it."""
+    """Write a file with two lines per object: a document marker, and the object."""
     documents = (f"---\n{json.dumps(manifest(each), default=str)}\n" for each in objects)
     (folder / name).write_text("".join(documents))
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder in the working directory with one of each kind: an error, a warning, and a file that is broken."""
+    """A folder in the working directory with an error, a warning, and a malformed file."""
     monkeypatch.chdir(tmp_path)
     made = tmp_path / "k8s"
     made.mkdir()
@@ -50,7 +48,7 @@ def linted(capfd: pytest.CaptureFixture[str], *flags: str, code: int) -> str:
     return str(out)
 
 
-def test_text(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_text_output_has_file_and_line(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     lines = linted(capfd, "k8s", code=1).splitlines()
     assert [re.split(r"(?<=[a-z]): ", line, maxsplit=2)[0] for line in lines] == [
         "k8s/bro ken.yaml:3: MalformedFile",
@@ -65,7 +63,7 @@ def test_text(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert "warning: CertificateExpired: Ingress default/good spec.tls[0].secretName: " in lines[2]
 
 
-def test_json(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_json_output(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     problems = json.loads(linted(capfd, "k8s", "-o", "json", code=1))["problems"]
     assert [(each["level"], each["reason"], each["file"], each["line"]) for each in problems] == [
         ("error", "MalformedFile", "k8s/bro ken.yaml", 3),
@@ -75,7 +73,7 @@ def test_json(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert problems[1]["object"] == {"kind": "Ingress", "namespace": "default", "name": "shop"}
 
 
-def test_sarif(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_sarif_output_fits_the_schema(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     log = json.loads(linted(capfd, "k8s", "-o", "sarif", code=1))
     assert list(unmet(log, "sarifLog")) == []
     (only,) = log["runs"]
@@ -91,7 +89,7 @@ def test_sarif(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert [result["level"] for result in results] == ["error", "error", "warning"]
 
 
-# What each object must have, and what it may have of what is written here; nothing unknown is allowed. Source:
+# The required and the allowed properties of each object, as far as used here. Source:
 # https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json
 SCHEMA: dict[str, tuple[set[str], dict[str, Any]]] = {
     "sarifLog": ({"version", "runs"}, {"$schema": str, "version": str, "runs": ["run"]}),
@@ -117,7 +115,7 @@ SCHEMA: dict[str, tuple[set[str], dict[str, Any]]] = {
 
 
 def unmet(value: Any, kind: Any) -> Iterator[str]:
-    """What of the schema isn't so."""
+    """The violations of the schema."""
     if isinstance(kind, list):
         for each in value:
             yield from unmet(each, kind[0])
@@ -138,7 +136,9 @@ def unmet(value: Any, kind: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(("form", "out"), [("text", ""), ("json", {"problems": []}), ("sarif", None)])
-def test_nothing_to_say(tmp_path: Path, capfd: pytest.CaptureFixture[str], form: str, out: Any) -> None:
+def test_good_manifests_have_no_findings(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], form: str, out: Any
+) -> None:
     write(tmp_path, "good.yaml", service("a"), slice_of("a", "10.0.0.1"), shop("a"))
     text = linted(capfd, str(tmp_path), "-o", form, code=0)
     if form == "sarif":
@@ -149,7 +149,7 @@ def test_nothing_to_say(tmp_path: Path, capfd: pytest.CaptureFixture[str], form:
         assert (json.loads(text) if form == "json" else text) == out
 
 
-def test_what_no_file_holds(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_problem_of_an_object_without_a_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     flags = (str(tmp_path), "--default-tls-secret", "default/gone")
     assert linted(capfd, *flags, code=1).startswith("SecretNotFound: Secret default/gone: ")
     (problem,) = json.loads(linted(capfd, *flags, "-o", "json", code=1))["problems"]
@@ -158,7 +158,7 @@ def test_what_no_file_holds(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
     assert list(unmet(log, "sarifLog")) == []
 
 
-def test_what_is_ignored(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_ignored_reasons_are_left_out(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     flags = ("k8s", "--ignore", "BackendNotFound", "--ignore", "MalformedFile")
     assert len(linted(capfd, *flags, code=1).splitlines()) == 1
     assert linted(capfd, *flags, "--ignore", "CertificateExpired", code=0) == ""
@@ -174,7 +174,7 @@ def test_what_is_ignored(folder: Path, capfd: pytest.CaptureFixture[str]) -> Non
         ([".", "--http-port", "8443"], 2, "can't be the same"),
     ],
 )
-def test_what_could_not_be_done(
+def test_lint_errors_are_one_line(
     flags: list[str], code: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
@@ -184,28 +184,3 @@ def test_what_could_not_be_done(
     assert out == ""
     assert words in err
     assert err.count("\n") == 1
-
-
-WORD = re.compile(r"(?:[A-Z][a-z]+|API|TLS|[A-Z])+")
-
-
-def reasons() -> set[str]:
-    """The reasons in the stages that make problems: the second argument of what reports one."""
-    found = set()
-    for file in (*(ROOT / "xds/kube").glob("*.py"), *(ROOT / "xds/translate").glob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text())):
-            called = node.func if isinstance(node, ast.Call) else None
-            name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
-            if isinstance(node, ast.Call) and name in REPORTERS:
-                words = [each.value for each in node.args if isinstance(each, ast.Constant)]
-                found |= {word for word in words if isinstance(word, str) and WORD.fullmatch(word)}
-    return found - {"File"}
-
-
-REPORTERS = {"Problem", "report", "_report", "_problem", "Unresolved", "InvalidError", "unreadable"}
-
-
-def test_every_reason_is_explained() -> None:
-    found = reasons()
-    assert len(found) > 20
-    assert found <= REASONS.keys()

@@ -1,9 +1,8 @@
-"""The commands that ask a server, against the debug API on a loopback port: tables, JSON, YAML, filters, differences,
-and one line on standard error when it can't be done.
+"""`xds snapshot`, `xds proxies` and `xds problems` against the debug API on a loopback port.
 
-Not covered: `serve`, `translate` and `bootstrap`, signals, pipes, terminals and what is imported
-(tests/test_cli_process.py, tests/test_cli_translate.py, tests/test_bootstrap.py), and the API behind it
-(tests/server/test_debug.py).
+Covers: tables, JSON, YAML, filters, diffs, and errors as one line on standard error.
+Excludes: other commands (modules of their own), signals, pipes, terminals and imports (test_process.py), keys of the
+JSON (test_json_output.py), and the debug API itself (tests/server/debug).
 """
 
 import asyncio
@@ -22,8 +21,7 @@ from tests.support.envoy import free_port
 from tests.support.objects import certificate, secret, service, tls
 from xds.cli.main import COMMANDS, Commands, cli, run
 from xds.cli.output import table
-from xds.protocol.messages import Node
-from xds.protocol.status import Rejection
+from xds.protocol.messages import Node, Rejection
 from xds.snapshot.resource import ResourceType
 
 
@@ -35,7 +33,7 @@ class Result:
 
     @property
     def lines(self) -> list[list[str]]:
-        """The words of each line of a table, without the heading."""
+        """The words of each row of a table."""
         return [line.split() for line in self.out.splitlines()[1:]]
 
     @property
@@ -55,7 +53,7 @@ def server() -> Iterator[ThreadedDebugServer]:
 
 @pytest.fixture
 def xds(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Xds:
-    """Runs a command that asks the server."""
+    """Runs a command with the server in the environment."""
     monkeypatch.setenv("XDS_SERVER", server.target)
 
     def call(*arguments: str) -> Result:
@@ -65,7 +63,7 @@ def xds(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str], monkeypa
     return call
 
 
-def test_every_command_is_there() -> None:
+def test_every_command_is_importable() -> None:
     group = cli
     assert isinstance(group, Commands)
     with group.make_context("xds", ["proxies"]) as ctx:
@@ -73,7 +71,7 @@ def test_every_command_is_there() -> None:
     assert [command.name for command in commands if command] == list(COMMANDS)
 
 
-def test_show_lists(server: ThreadedDebugServer, xds: Xds) -> None:
+def test_snapshot_show_lists_resources_in_update_order(server: ThreadedDebugServer, xds: Xds) -> None:
     server.do(*services("a", "b"), shop("a", "b"))
     shown = xds("snapshot", "show")
     assert (shown.code, shown.err) == (0, "")
@@ -95,12 +93,14 @@ def test_show_lists(server: ThreadedDebugServer, xds: Xds) -> None:
     "arguments",
     [("cds", "--name", "a/"), ("-t", "Cluster", "-n", "default/a/*"), ("cds", "cds", "-n", "a/80", "-n", "none")],
 )
-def test_show_chooses(server: ThreadedDebugServer, xds: Xds, arguments: tuple[str, ...]) -> None:
+def test_snapshot_show_filters_by_type_and_name(
+    server: ThreadedDebugServer, xds: Xds, arguments: tuple[str, ...]
+) -> None:
     server.do(*services("a", "b"), shop("a", "b"))
     assert [line[:2] for line in xds("snapshot", "show", *arguments).lines] == [["cds", "default/a/80"]]
 
 
-def test_repeated_values_come_from_the_environment_with_commas(
+def test_repeated_values_in_the_environment_are_separated_by_commas(
     server: ThreadedDebugServer, xds: Xds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.do(*services("a", "b"), shop("a", "b"))
@@ -109,18 +109,18 @@ def test_repeated_values_come_from_the_environment_with_commas(
     assert [line[0] for line in xds("snapshot", "show", "--type", "eds").lines] == ["eds", "eds"]
 
 
-def test_a_name_that_looks_like_markup_is_shown_as_it_is(server: ThreadedDebugServer, xds: Xds) -> None:
+def test_markup_in_a_node_id_is_printed_verbatim(server: ThreadedDebugServer, xds: Xds) -> None:
     server.connect(Node("[red]a[/red]"))
     assert "[red]a[/red]" in xds("proxies").out
 
 
-def test_show_nothing(server: ThreadedDebugServer, xds: Xds) -> None:
+def test_snapshot_show_without_a_match(server: ThreadedDebugServer, xds: Xds) -> None:
     server.do()
     shown = xds("snapshot", "show", "--name", "nobody")
     assert shown == Result(0, "", "no resources match\n")
 
 
-def test_show_in_full(server: ThreadedDebugServer, xds: Xds) -> None:
+def test_snapshot_show_prints_content_as_json_and_yaml(server: ThreadedDebugServer, xds: Xds) -> None:
     server.do(service("a"), shop("a"))
     data = xds("snapshot", "show", "cds", "-o", "json").json
     assert (data["revision"], list(data["versions"])) == (1, [type_.value for type_ in ResourceType])
@@ -130,7 +130,7 @@ def test_show_in_full(server: ThreadedDebugServer, xds: Xds) -> None:
     assert yaml.safe_load(xds("snapshot", "show", "cds", "-o", "yaml").out) == data
 
 
-def test_no_private_key_is_shown(server: ThreadedDebugServer, xds: Xds) -> None:
+def test_snapshot_show_redacts_private_keys(server: ThreadedDebugServer, xds: Xds) -> None:
     pair = certificate("example.com")
     server.do(service("a"), secret("cert", pair), shop("a", tls=tls("example.com", secret="cert")))
     for form in ("json", "yaml"):
@@ -139,7 +139,7 @@ def test_no_private_key_is_shown(server: ThreadedDebugServer, xds: Xds) -> None:
         assert "LS0tLS1CRUdJTiBQ" not in shown  # base64 of "-----BEGIN P"
 
 
-def test_diff_for_people(server: ThreadedDebugServer, xds: Xds) -> None:
+def test_snapshot_diff_prints_a_unified_diff(server: ThreadedDebugServer, xds: Xds) -> None:
     server.do(*services("a", "b"), shop("a"))
     server.do(shop("b"))
     shown = xds("snapshot", "diff", "--type", "cds", "--type", "vhds").out.splitlines()
@@ -151,7 +151,7 @@ def test_diff_for_people(server: ThreadedDebugServer, xds: Xds) -> None:
     assert {line[0] + line[1:].strip() for line in routes} >= {"-cluster: default/a/80", "+cluster: default/b/80"}
 
 
-def test_diff_for_programs(server: ThreadedDebugServer, xds: Xds) -> None:
+def test_snapshot_diff_as_json(server: ThreadedDebugServer, xds: Xds) -> None:
     server.do(*services("a", "b"), shop("a"))
     server.do(shop("a", "b"))
     data = xds("snapshot", "diff", "0", "2", "-t", "cds", "-o", "json").json
@@ -160,12 +160,12 @@ def test_diff_for_programs(server: ThreadedDebugServer, xds: Xds) -> None:
     assert data["changes"][1]["new"]["resource"]["name"] == "default/b/80"
 
 
-def test_no_difference(server: ThreadedDebugServer, xds: Xds) -> None:
+def test_snapshot_diff_of_equal_revisions(server: ThreadedDebugServer, xds: Xds) -> None:
     server.do(service("a"), shop("a"))
     assert xds("snapshot", "diff", "1", "1") == Result(0, "", "no difference between revisions 1 and 1\n")
 
 
-def test_revisions_that_are_not_there(server: ThreadedDebugServer, xds: Xds) -> None:
+def test_snapshot_diff_rejects_unknown_and_reversed_revisions(server: ThreadedDebugServer, xds: Xds) -> None:
     server.do()
     beyond = xds("snapshot", "diff", "0", "9")
     expected = "xds: the history reaches from revision 0 to 1; choose revisions within it\n"
@@ -174,7 +174,7 @@ def test_revisions_that_are_not_there(server: ThreadedDebugServer, xds: Xds) -> 
     assert backwards == Result(2, "", "xds: revision 1 is later than revision 0; see 'xds snapshot diff --help'\n")
 
 
-def test_no_snapshot_yet(xds: Xds) -> None:
+def test_snapshot_show_before_the_first_snapshot(xds: Xds) -> None:
     shown = xds("snapshot", "show")
     assert shown == Result(
         3, "", "xds: there is no snapshot yet: the source is still being read; try again in a moment\n"
@@ -188,7 +188,7 @@ def test_an_unknown_type_is_wrong_usage(server: ThreadedDebugServer, xds: Xds) -
     assert "'xyz' is no resource type; there are cds (Cluster)" in shown.err
 
 
-def test_problems(server: ThreadedDebugServer, xds: Xds) -> None:
+def test_problems_are_listed_with_remedies(server: ThreadedDebugServer, xds: Xds) -> None:
     server.do(shop("gone"))
     shown = xds("problems")
     assert shown.out.splitlines()[0].split()[:2] == ["OBJECT", "REASON"]
@@ -202,36 +202,36 @@ def test_problems(server: ThreadedDebugServer, xds: Xds) -> None:
     assert yaml.safe_load(xds("problems", "-o", "yaml").out) == [problem]
 
 
-def test_no_problems(server: ThreadedDebugServer, xds: Xds) -> None:
+def test_an_empty_list_of_problems(server: ThreadedDebugServer, xds: Xds) -> None:
     server.do()
     assert xds("problems") == Result(0, "", "no problems\n")
     assert xds("problems", "-o", "json").json == []
 
 
-def test_proxies(server: ThreadedDebugServer, xds: Xds) -> None:
+def test_proxies_are_listed_with_versions_states_and_rejections(server: ThreadedDebugServer, xds: Xds) -> None:
     now = server.now()
     rejected = Rejection("v2", now - 7, "cannot bind '0.0.0.0:8080'", ())
     server.connect(
         Node("envoy-1", "fleet", "envoy 1.40.0"),
         type_status(ResourceType.CLUSTER, now, wildcard=True),
-        type_status(ResourceType.LISTENER, now, rejected=rejected, rejecting=1),
+        type_status(ResourceType.LISTENER, now, last_rejection=rejected, rejected_count=1),
         type_status(ResourceType.ROUTES, now, in_flight=True),
     )
-    who, what, why = xds("proxies").out.split("\n\n")
-    assert who.splitlines()[1].split() == ["envoy-1", "fleet", "envoy", "1.40.0", "delta", "ipv4:127.0.0.1:5", "2m"]
-    assert [line.split()[:-1] for line in what.splitlines()[1:]] == [
+    proxies, types, rejections = xds("proxies").out.split("\n\n")
+    assert proxies.splitlines()[1].split() == ["envoy-1", "fleet", "envoy", "1.40.0", "delta", "ipv4:127.0.0.1:5", "2m"]
+    assert [line.split()[:-1] for line in types.splitlines()[1:]] == [
         ["envoy-1", "cds", "*", "v2", "v1", "in", "sync"],
         ["envoy-1", "lds", "3", "v2", "v1", "rejected"],
         ["envoy-1", "rds", "3", "v2", "v1", "sending"],
     ]
-    assert why.splitlines()[1].split()[:4] == ["envoy-1", "lds", "v2", "7s"]
-    assert why.rstrip().endswith("cannot bind '0.0.0.0:8080'")
+    assert rejections.splitlines()[1].split()[:4] == ["envoy-1", "lds", "v2", "7s"]
+    assert rejections.rstrip().endswith("cannot bind '0.0.0.0:8080'")
 
 
-def test_proxies_for_programs(server: ThreadedDebugServer, xds: Xds) -> None:
+def test_proxies_as_json(server: ThreadedDebugServer, xds: Xds) -> None:
     now = server.now()
     rejected = Rejection("v2", now, "no", (("http", "abc"),))
-    fields = {"rejected": rejected, "rejecting": 1, "sent": None, "acknowledged": None}
+    fields = {"last_rejection": rejected, "rejected_count": 1, "sent": None, "acknowledged": None}
     server.connect(Node("envoy-1"), type_status(ResourceType.LISTENER, now, **fields))
     [proxy] = xds("proxies", "-o", "json").json
     assert (proxy["node_id"], proxy["variant"], proxy["peer"]) == ("envoy-1", "delta", "ipv4:127.0.0.1:5")
@@ -240,32 +240,32 @@ def test_proxies_for_programs(server: ThreadedDebugServer, xds: Xds) -> None:
     assert type_["rejection"]["resources"] == [{"name": "http", "version": "abc"}]
 
 
-def test_two_proxies_of_one_name_can_be_told_apart(server: ThreadedDebugServer, xds: Xds) -> None:
+def test_proxies_with_equal_node_ids_are_labelled_with_their_peer(server: ThreadedDebugServer, xds: Xds) -> None:
     server.connect(Node("twin"))
     server.connect(Node("twin"))
     assert xds("proxies").out.count("twin @ipv4:127.0.0.1:5") == 2
 
 
-def test_no_proxies(xds: Xds) -> None:
+def test_an_empty_list_of_proxies(xds: Xds) -> None:
     assert xds("proxies") == Result(0, "", "no proxies are connected\n")
     assert xds("proxies", "-o", "json").json == []
 
 
 @pytest.mark.parametrize("command", [("problems",), ("proxies",), ("snapshot", "show"), ("snapshot", "watch")])
-def test_no_server(xds: Xds, command: tuple[str, ...]) -> None:
+def test_an_unreachable_server_is_one_line_with_exit_code_3(xds: Xds, command: tuple[str, ...]) -> None:
     address = f"127.0.0.1:{free_port()}"
     shown = xds(*command, "--server", address)
     hint = "start one with 'xds serve --from DIR' or name another with --server"
     assert shown == Result(3, "", f"xds: no server answers at {address}; {hint}\n")
 
 
-def test_no_server_at_a_unix_socket(xds: Xds) -> None:
+def test_an_unreachable_unix_socket(xds: Xds) -> None:
     shown = xds("problems", "--server", "unix:/nonexistent/socket")
     assert (shown.code, shown.out, shown.err.count("\n")) == (3, "", 1)
     assert "no server answers at unix:/nonexistent/socket" in shown.err
 
 
-async def test_a_server_of_something_else(xds: Xds) -> None:
+async def test_a_server_without_the_debug_api(xds: Xds) -> None:
     other = grpc.aio.server()
     port = other.add_insecure_port("127.0.0.1:0")
     await other.start()
@@ -273,7 +273,7 @@ async def test_a_server_of_something_else(xds: Xds) -> None:
         shown = await asyncio.to_thread(xds, "problems", "--server", f"127.0.0.1:{port}")
     finally:
         await other.stop(None)
-    message = f"xds: what answers at 127.0.0.1:{port} has no debug API; name another server with --server\n"
+    message = f"xds: the server at 127.0.0.1:{port} has no debug API; name another server with --server\n"
     assert shown == Result(3, "", message)
 
 
@@ -283,7 +283,7 @@ async def test_a_server_of_something_else(xds: Xds) -> None:
         (("frobnicate",), "No such command 'frobnicate'; see 'xds --help'"),
         (("problems", "--frob"), "No such option '--frob'; see 'xds problems --help'"),
         (("problems", "--server", "nowhere"), "'nowhere' is not HOST:PORT|unix:PATH; see 'xds problems --help'"),
-        (("problems", "--server", "host:0"), "'host:0' has no port that one can connect to; see 'xds problems --help'"),
+        (("problems", "--server", "host:0"), "'host:0' has no port to connect to; see 'xds problems --help'"),
         (
             ("snapshot", "diff", "-o", "xml"),
             "'xml' is not one of 'table', 'json', 'yaml'; see 'xds snapshot diff --help'",
@@ -304,14 +304,14 @@ def test_a_group_alone_shows_its_commands(xds: Xds, arguments: tuple[str, ...]) 
     assert "Commands:" in shown.err
 
 
-def test_the_version(xds: Xds) -> None:
+def test_version_flag(xds: Xds) -> None:
     shown = xds("--version")
     assert (shown.code, shown.err) == (0, "")
     assert shown.out.startswith("xds 0.")
 
 
-def test_what_a_proxy_says_does_not_steer_the_terminal() -> None:
-    made = table(["WHY"], [["\x1b]0;owned\x07\x1b[2J line\none"]])
+def test_control_characters_of_a_proxy_are_escaped() -> None:
+    made = table(["MESSAGE"], [["\x1b]0;owned\x07\x1b[2J line\none"]])
     console = Console(width=80)
     with console.capture() as captured:
         console.print(made)

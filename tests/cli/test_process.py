@@ -1,6 +1,6 @@
-"""The command as a process: exit codes, signals, pipes, a terminal, what is imported, and `serve`'s flags.
+"""Commands as processes: exit codes, signals, pipes, a terminal, imports, and the flags of `xds serve`.
 
-Not covered: what the commands say (tests/test_cli.py), and what `serve` does once it runs (tests/features, tests/e2e).
+Excludes: the output of commands (test_main.py and others), and a running server (tests/features, tests/e2e).
 """
 
 import json
@@ -40,7 +40,7 @@ def xds(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 def watch(server: ThreadedDebugServer, *arguments: str) -> subprocess.Popen[str]:
-    """Returns when it listens."""
+    """Start `xds snapshot watch`, and return after its subscription has started."""
     command = [*XDS, "snapshot", "watch", "--server", server.target, *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr
@@ -48,7 +48,7 @@ def watch(server: ThreadedDebugServer, *arguments: str) -> subprocess.Popen[str]
     return process
 
 
-def test_watch_as_json_until_interrupted(server: ThreadedDebugServer) -> None:
+def test_snapshot_watch_prints_a_json_object_per_revision_until_interrupted(server: ThreadedDebugServer) -> None:
     server.do(*services("a", "b"), shop("a"))
     with watch(server, "-o", "json", "--type", "cds") as process:
         assert process.stdout
@@ -61,7 +61,7 @@ def test_watch_as_json_until_interrupted(server: ThreadedDebugServer) -> None:
         assert process.communicate() == ("", "")
 
 
-def test_watch_for_people(server: ThreadedDebugServer) -> None:
+def test_snapshot_watch_prints_changed_names(server: ThreadedDebugServer) -> None:
     server.do(*services("a", "b"), shop("a"))
     with watch(server) as process:
         assert process.stdout
@@ -79,7 +79,7 @@ def test_watch_for_people(server: ThreadedDebugServer) -> None:
         assert process.wait(WAIT_LIMIT_SECONDS) == 0
 
 
-def test_watch_ends_with_the_server() -> None:
+def test_snapshot_watch_fails_when_the_server_shuts_down() -> None:
     with ThreadedDebugServer() as server:
         process = watch(server)
     with process:
@@ -88,7 +88,7 @@ def test_watch_ends_with_the_server() -> None:
         assert err == f"xds: the server at {server.target} has shut down; start it again, then this command\n"
 
 
-def test_a_reader_that_has_seen_enough_is_no_failure(server: ThreadedDebugServer) -> None:
+def test_a_closed_pipe_is_no_failure(server: ThreadedDebugServer) -> None:
     names = [f"s{number}" for number in range(2000)]
     server.do(*services(*names), shop(*names))
     command = [*XDS, "snapshot", "show", "--server", server.target]
@@ -102,7 +102,7 @@ def test_a_reader_that_has_seen_enough_is_no_failure(server: ThreadedDebugServer
 
 
 def on_a_terminal(columns: int, *arguments: str) -> str:
-    """What the command writes to a terminal of this width."""
+    """The output of the command on a terminal of this width."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm-256color"}
     environment.pop("NO_COLOR", None)
@@ -112,7 +112,7 @@ def on_a_terminal(columns: int, *arguments: str) -> str:
         try:
             while chunk := os.read(ours, 65536):
                 written += chunk
-        except OSError:  # how Linux says that the other end is closed
+        except OSError:  # Linux: the other end is closed
             pass
         os.close(ours)
         assert process.wait(WAIT_LIMIT_SECONDS) == 0
@@ -120,7 +120,7 @@ def on_a_terminal(columns: int, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-def test_a_terminal_gets_colours_and_lines_that_fit(server: ThreadedDebugServer, columns: int) -> None:
+def test_output_on_a_terminal_has_colours_and_fits_its_width(server: ThreadedDebugServer, columns: int) -> None:
     server.do(*services("a"), shop("a", "a-service-with-a-rather-long-name", "gone"))
     for command in (["problems"], ["snapshot", "show"]):
         text = on_a_terminal(columns, *command, "--server", server.target)
@@ -129,7 +129,7 @@ def test_a_terminal_gets_colours_and_lines_that_fit(server: ThreadedDebugServer,
         assert max(map(len, plain.splitlines())) <= columns
 
 
-def test_nothing_is_cut_or_coloured_in_a_pipe(server: ThreadedDebugServer) -> None:
+def test_output_in_a_pipe_has_no_colours_and_full_names(server: ThreadedDebugServer) -> None:
     long = "a-service-with-a-name-as-long-as-a-name-may-be-which-is-63-char"
     server.do(*services(long), shop(long))
     shown = xds("snapshot", "show", "--server", server.target, COLUMNS="40", FORCE_COLOR="")
@@ -149,7 +149,7 @@ HEAVY = (
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["proxies"], ["problems"], ["snapshot", "show"]])
-def test_what_only_asks_imports_little(arguments: list[str]) -> None:
+def test_client_commands_import_no_heavy_module(arguments: list[str]) -> None:
     command = [sys.executable, "-X", "importtime", "-m", "xds", *arguments, "--server", "unix:/nonexistent"]
     found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_LIMIT_SECONDS)
     imported = {line.rpartition("|")[2].strip() for line in found.stderr.splitlines() if line.startswith("import time")}
@@ -158,14 +158,14 @@ def test_what_only_asks_imports_little(arguments: list[str]) -> None:
     assert ("grpc" in imported) == (arguments != ["--help"])
 
 
-def test_serve_without_a_folder() -> None:
+def test_serve_on_a_missing_folder() -> None:
     done = xds("serve", "--from", "/nonexistent", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
     assert done.returncode == 3
     assert done.stdout == ""
     assert done.stderr.splitlines()[-1].startswith("xds: /nonexistent: there is no such folder")
 
 
-def test_serve_where_another_does(server: ThreadedDebugServer, tmp_path: Path) -> None:
+def test_serve_on_an_address_in_use(server: ThreadedDebugServer, tmp_path: Path) -> None:
     done = xds("serve", "--from", str(tmp_path), "--listen", server.target, "--admin", "127.0.0.1:0")
     assert done.returncode == 3
     assert done.stderr.splitlines()[-1].startswith(f"xds: can't listen on {server.target}: ")
@@ -174,9 +174,9 @@ def test_serve_where_another_does(server: ThreadedDebugServer, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ([], "say where the objects are: --from, --kubeconfig, --in-cluster"),
+        ([], "name the source of objects: --from, --kubeconfig, --in-cluster"),
         (["--from", ".", "--in-cluster"], "--from and --in-cluster exclude each other"),
-        (["--from", ".", "--namespace", "shop"], "--namespace chooses among an API server's"),
+        (["--from", ".", "--namespace", "shop"], "--namespace is for an API server"),
         (["--in-cluster", "--namespace", "../x"], "'../x' is not the name of a namespace"),
         (["--from", ".", "--admin", "unix:/tmp/x"], "'unix:/tmp/x' is not HOST:PORT"),
         (["--from", ".", "--http-port", "80", "--https-port", "80"], "can't be the same"),
@@ -185,7 +185,7 @@ def test_serve_where_another_does(server: ThreadedDebugServer, tmp_path: Path) -
         (["--from", ".", "--log-level", "loud"], "'loud' is not one of"),
     ],
 )
-def test_serve_used_wrongly(arguments: list[str], complaint: str) -> None:
+def test_wrong_flags_of_serve_are_one_line(arguments: list[str], complaint: str) -> None:
     done = xds("serve", *arguments)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert complaint in done.stderr
@@ -208,8 +208,8 @@ def test_serve_reads_the_environment_and_a_flag_wins(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_serve_ends_well_on_a_signal_while_it_is_imported(tmp_path: Path, number: signal.Signals) -> None:
-    """As soon as it catches the signal, which is long before it serves."""
+def test_serve_exits_with_0_on_a_signal_during_imports(tmp_path: Path, number: signal.Signals) -> None:
+    """The signal arrives when the handlers are installed, long before `xds serve` listens."""
     ports = ("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
     process = subprocess.Popen([*XDS, "serve", "--from", str(tmp_path), *ports], stderr=subprocess.PIPE)
     while not _catches(process.pid, signal.SIGTERM):
@@ -220,7 +220,7 @@ def test_serve_ends_well_on_a_signal_while_it_is_imported(tmp_path: Path, number
 
 
 def _catches(pid: int, number: signal.Signals) -> bool:
-    """Source: SigCgt in proc_pid_status(5)."""
+    """Whether the process handles the signal. Source: SigCgt in proc_pid_status(5)."""
     status = Path(f"/proc/{pid}/status").read_text()
     caught = int(next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt")), 16)
     return bool(caught >> (number - 1) & 1)

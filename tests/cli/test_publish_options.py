@@ -1,6 +1,6 @@
-"""`--publish-address` and `--publish-service`: what they mean, and what is refused.
+"""`--publish-address` and `--publish-service` of `xds serve`: values and wrong usage.
 
-Excludes: what is written (tests/kube/test_status.py).
+Excludes: writing the status of Ingresses (tests/reporting).
 """
 
 from pathlib import Path
@@ -30,7 +30,7 @@ def test_without_flags_statuses_are_left_alone() -> None:
     assert publish(CLUSTER, (), Key("xds", "envoy"))
 
 
-def test_both_flags_exclude_each_other() -> None:
+def test_publish_address_and_publish_service_exclude_each_other() -> None:
     with pytest.raises(click.UsageError, match="exclude each other"):
         publish(CLUSTER, (Address(ip="192.0.2.1"),), Key("xds", "envoy"))
 
@@ -44,6 +44,6 @@ def test_both_flags_exclude_each_other() -> None:
         (["--publish-service=envoy"], "is not NS/NAME"),
     ],
 )
-def test_wrong_usage(flags: list[str], says: str, tmp_path: Path) -> None:
+def test_invalid_publish_flags_are_wrong_usage(flags: list[str], says: str, tmp_path: Path) -> None:
     result = CliRunner().invoke(serve, [f"--from={tmp_path}", *flags])
     assert (result.exit_code, says in result.output) == (2, True), result.output

@@ -1,6 +1,6 @@
-"""Where `xds serve` reads objects: what its flags and their environment variables say.
+"""The source of objects of `xds serve`, by flags and environment variables.
 
-That wrong usage ends with 2 and one line: tests/test_cli_process.
+Excludes: exit code and error line of wrong usage (test_process.py).
 """
 
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ IN_CLUSTER = ClusterSource(Access())
 
 
 def parse(arguments: list[str], environment: Mapping[str, str]) -> Path | ClusterSource:
-    """What the flags say.
+    """The source that the flags choose.
 
     Raises:
-        click.UsageError: they are wrong.
+        click.UsageError: wrong flags.
     """
 
     @click.command()
@@ -52,7 +52,9 @@ def parse(arguments: list[str], environment: Mapping[str, str]) -> Path | Cluste
         (["--from", "d"], {"XDS_IN_CLUSTER": "false"}, Path("d")),
     ],
 )
-def test_one_source(arguments: list[str], environment: dict[str, str], expected: Path | ClusterSource) -> None:
+def test_flags_choose_a_source(
+    arguments: list[str], environment: dict[str, str], expected: Path | ClusterSource
+) -> None:
     assert parse(arguments, environment) == expected
 
 
@@ -67,6 +69,6 @@ def test_one_source(arguments: list[str], environment: dict[str, str], expected:
         (["--in-cluster", "--namespace", ""], {}),
     ],
 )
-def test_not_one_source(arguments: list[str], environment: dict[str, str]) -> None:
+def test_no_source_or_several_sources_are_wrong_usage(arguments: list[str], environment: dict[str, str]) -> None:
     with pytest.raises(click.UsageError):
         parse(arguments, environment)

@@ -1,6 +1,6 @@
-"""`xds translate`: a folder in, resources and problems out, and the exit code.
+"""`xds translate`: resources and problems of a folder, and the exit code.
 
-Not covered: how files are read (tests/kube), and which resources an object leads to (tests/golden).
+Excludes: reading files (tests/sources/folder), and the resources of each object (tests/golden).
 """
 
 import json
@@ -32,7 +32,7 @@ def names(data: Any, type_: str) -> list[str]:
     return [each["name"] for each in data["resources"] if each["type"].endswith(f".{type_}")]
 
 
-def test_resources_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_resources_go_to_standard_output(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     write(tmp_path, service("a"), slice_of("a", "10.0.0.1"), shop("a"))
     assert run(["translate", str(tmp_path)]) == 0
     out, err = capfd.readouterr()
@@ -59,7 +59,7 @@ def test_problems_go_to_standard_error(tmp_path: Path, capfd: pytest.CaptureFixt
     assert "MalformedFile" in err
 
 
-def test_one_document_holds_both(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_json_document_holds_resources_and_problems(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     write(tmp_path, shop("gone"))
     data = translated(tmp_path, capfd, code=1)
     assert names(data, "Listener") == ["http"]
@@ -68,20 +68,20 @@ def test_one_document_holds_both(tmp_path: Path, capfd: pytest.CaptureFixture[st
     assert yaml.safe_load(capfd.readouterr().out) == data
 
 
-def test_filters(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_translate_filters_by_type_and_name(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     write(tmp_path, service("a"), service("b"), shop("a", "b"))
     data = translated(tmp_path, capfd, "--type", "cds", "--name", "b")
     assert [each["name"] for each in data["resources"]] == ["default/b/80"]
 
 
-def test_no_private_key_is_shown(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_translate_redacts_private_keys(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     cert = secret("cert", certificate("example.com"))
     write(tmp_path, service("a"), cert, shop("a", tls=tls("example.com", secret="cert")))
     data = translated(tmp_path, capfd, "-t", "sds")
     assert data["resources"][0]["resource"]["tls_certificate"]["private_key"] == {"inline_bytes": "[redacted]"}
 
 
-def test_the_same_flags_as_serve(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_translate_takes_the_traffic_flags_of_serve(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     default = secret("fallback", certificate("*.example.com"))
     plain = ingress("shop", rule("a.example.com", path("/", "dns")), class_name="mine", tls=[tls("a.example.com")])
     write(tmp_path, external("dns", "example.org"), default, plain)
@@ -100,7 +100,7 @@ def test_the_same_flags_as_serve(tmp_path: Path, capfd: pytest.CaptureFixture[st
     assert "https_redirect" in text
 
 
-def test_an_ingress_without_a_class_is_ours(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_ingress_without_a_class_is_translated(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     write(tmp_path, service("a"), ingress("shop", rule("a.example", path("/", "a")), class_name=None))
     assert names(translated(tmp_path, capfd), "Cluster") == ["default/a/80"]
 
@@ -113,7 +113,9 @@ def test_an_ingress_without_a_class_is_ours(tmp_path: Path, capfd: pytest.Captur
         ([".", "--type", "xyz"], 2, "'xyz' is no resource type"),
     ],
 )
-def test_it_can_not_be_done(capfd: pytest.CaptureFixture[str], arguments: list[str], code: int, complaint: str) -> None:
+def test_translate_errors_are_one_line(
+    capfd: pytest.CaptureFixture[str], arguments: list[str], code: int, complaint: str
+) -> None:
     assert run(["translate", *arguments]) == code
     out, err = capfd.readouterr()
     assert (out, err.count("\n")) == ("", 1)

@@ -1,6 +1,6 @@
-"""`xds why ingress`, of a folder and of a server: the tree, JSON, and one line where it can't be done.
+"""`xds why ingress` on a folder and on a server: the tree, JSON, and errors as one line.
 
-Not covered: what is said (tests/explain).
+Excludes: the content of explanations (tests/explain).
 """
 
 import json
@@ -13,9 +13,9 @@ from tests.support.debug_server import ThreadedDebugServer, services, shop
 from tests.support.objects import ingress, ingress_class, manifest, path, rule, service, slice_of
 from xds.cli.main import run
 from xds.kube.objects import KubeObject
-from xds.protocol.delivery import DeliveryState, OutOfSync
 from xds.protocol.messages import Node
-from xds.server.debug.messages import ProxyStanding
+from xds.protocol.status import DeliveryState, OutOfSync
+from xds.server.debug.messages import ProxyDelivery
 from xds.snapshot.resource import ResourceType
 
 
@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_folder(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_why_ingress_on_a_folder(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["why", "ingress", "default/partly", "--from", str(folder)]) == 0
     out, err = capfd.readouterr()
     assert err == ""
@@ -50,26 +50,30 @@ def test_a_folder(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     ]
 
 
-def test_a_server(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]) -> None:
+def test_why_ingress_on_a_server_lists_proxies_out_of_sync(
+    server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]
+) -> None:
     server.do(*services("web"), shop("web", "gone"))
-    lack = OutOfSync(ResourceType.ROUTES, "http", DeliveryState.WAITING)
-    server.server.standings += [ProxyStanding("ipv4:1", Node("b"), (lack,)), ProxyStanding("ipv4:2", Node("a"), ())]
+    missing = OutOfSync(ResourceType.ROUTES, "http", DeliveryState.PENDING)
+    server.server.deliveries += [ProxyDelivery("ipv4:1", Node("b"), (missing,)), ProxyDelivery("ipv4:2", Node("a"), ())]
     assert run(["why", "ingress", "default/shop", "--server", server.target]) == 0
     out = capfd.readouterr().out
-    assert "proxies: 1 of 2 have what it takes" in out
+    assert "proxies: 1 of 2 in sync" in out
     assert "b @ipv4:1: rds http not sent yet" in out
     assert "(for 0s)" in out or "(for 1s)" in out
     assert run(["why", "ingress", "default/shop", "--server", server.target, "-o", "json"]) == 0
-    told = json.loads(capfd.readouterr().out)
-    assert told["acceptance"] == "partly accepted"
-    assert [unit["fate"] for unit in told["units"]] == ["no endpoints", "broken"]
-    assert told["problems"][0]["reason"] == "BackendNotFound"
-    assert told["problems"][0]["since"].endswith("Z")
-    assert told["since"].endswith("Z")
-    assert told["proxies"][1]["lacks"][0]["standing"] == "waiting"
+    data = json.loads(capfd.readouterr().out)
+    assert data["acceptance"] == "partly accepted"
+    assert [unit["fate"] for unit in data["units"]] == ["no endpoints", "broken"]
+    assert data["problems"][0]["reason"] == "BackendNotFound"
+    assert data["problems"][0]["since"].endswith("Z")
+    assert data["since"].endswith("Z")
+    assert data["proxies"][1]["lacks"][0]["standing"] == "waiting"
 
 
-def test_one_that_is_not_ours(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_ingress_of_another_controller_is_not_ours(
+    server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]
+) -> None:
     server.do(ingress_class("envoy", "example.com/other"), shop("web"))
     assert run(["why", "ingress", "default/shop", "--server", server.target]) == 0
     assert capfd.readouterr().out.splitlines() == [
@@ -78,24 +82,24 @@ def test_one_that_is_not_ours(server: ThreadedDebugServer, capfd: pytest.Capture
     ]
 
 
-def test_one_that_is_held(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_held_ingress_is_served_and_says_why(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]) -> None:
     server.do(*services("web"), ingress_class(), shop("web"))
     server.do(ingress_class("envoy", "example.com/other"))
     assert run(["why", "ingress", "default/shop", "--server", server.target]) == 0
     out = capfd.readouterr().out.splitlines()
     assert out[0].startswith("Ingress default/shop: accepted, unchanged for ")
-    assert out[1].startswith("├── held: its class 'envoy' has the controller 'example.com/other'; it is served on")
-    assert any("IngressClass envoy: WithdrawalHeld: it turned 1 Ingress away" in line for line in out)
+    assert out[1].startswith("├── ours: its class 'envoy' has the controller 'example.com/other'; it stays served")
+    assert "WithdrawalHeld" in " ".join(out[1:3])
     assert any("proxies:" in line for line in out)
     assert run(["why", "ingress", "default/shop", "--server", server.target, "-o", "json"]) == 0
-    told = json.loads(capfd.readouterr().out)
-    assert (told["acceptance"], told["held"]) == ("accepted", True)
+    data = json.loads(capfd.readouterr().out)
+    assert (data["acceptance"], data["held"]) == ("accepted", True)
 
 
 @pytest.mark.parametrize(
     ("name", "code", "words"), [("default/none", 3, "no Ingress default/none"), ("x", 2, "NS/NAME")]
 )
-def test_names_that_lead_nowhere(
+def test_unknown_and_invalid_ingress_names(
     server: ThreadedDebugServer, folder: Path, name: str, code: int, words: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     server.do(*services("web"))

@@ -25,7 +25,7 @@ import yaml
 
 from tests.support.cluster import Cluster
 from tests.support.cluster.control_plane import _trusting
-from xds.kube.state import CONTROLLER, DEFAULT_CLASS_ANNOTATION
+from xds.kube.ingress_class import CONTROLLER, DEFAULT_CLASS_ANNOTATION
 from xds.reporting.election import TERMS
 from xds.reporting.lease import now
 

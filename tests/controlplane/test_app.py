@@ -1,8 +1,8 @@
-"""`xds serve` as a process: when it is ready, how it ends, what it says when it can't begin, and what it counts.
+"""`xds serve` as a process: readiness, shutdown, errors at the start, and metrics.
 
-Covers the wiring of the source, the pipeline and the servers, with and without proxies. Excludes what takes a source
-that the test holds back (test_app_in_process.py), the other commands (tests/test_cli*.py), what the folder reads
-(tests/kube) and what proxies are told (tests/features).
+Covers the wiring of source, pipeline and servers, with and without proxies. Excludes cases that need a source held back
+by the test (test_app_in_process.py), other commands (tests/cli), reading the folder (tests/sources) and the content of
+responses (tests/features).
 """
 
 import asyncio
@@ -56,7 +56,7 @@ ports: [{{port: 8080}}]
 
 
 class Serve:
-    """A running `xds serve`. `logs` are its log lines so far, `address` and `admin` where it listens."""
+    """A running `xds serve`, with the log lines read so far in `logs`."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
@@ -90,7 +90,7 @@ class Serve:
             await asyncio.sleep(0.005)
 
     async def metric(self, name: str) -> float:
-        """A sample with its labels, as /metrics writes it."""
+        """The value of a sample, named with labels as in /metrics."""
         _, text = await self.get("/metrics")
         return next(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(f"{name} "))
 
@@ -122,7 +122,7 @@ def flags(folder: Path, listen: str = "127.0.0.1:0", admin: str = "127.0.0.1:0")
 
 @contextlib.asynccontextmanager
 async def serving(folder: Path, **addresses: str) -> AsyncIterator[Serve]:
-    """A server that is ready."""
+    """Run a server until ready."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "xds", "serve", *flags(folder, **addresses)), stderr=asyncio.subprocess.PIPE
     )
@@ -137,8 +137,8 @@ async def serving(folder: Path, **addresses: str) -> AsyncIterator[Serve]:
         await reading
 
 
-async def refused(folder: Path, **addresses: str) -> str:
-    """What a server says that can't begin: one line, with exit code 3."""
+async def start_error(folder: Path, **addresses: str) -> str:
+    """The one line of a server that can't start, which exits with 3."""
     process = await asyncio.create_subprocess_exec(
         *(
             sys.executable,
@@ -154,13 +154,13 @@ async def refused(folder: Path, **addresses: str) -> str:
         stderr=asyncio.subprocess.PIPE,
     )
     out, err = await asyncio.wait_for(process.communicate(), WAIT_LIMIT_SECONDS)
-    lines = [line for line in err.decode().splitlines() if not _is_grpcs_own(line)]
+    lines = [line for line in err.decode().splitlines() if not _is_from_grpc(line)]
     assert (process.returncode, out, len(lines)) == (3, b"", 1), err.decode()
     return lines[0]
 
 
-def _is_grpcs_own(line: str) -> bool:
-    """gRPC's C core logs what it raises anyway, e.g. `E0000 00:00:1700000000.000000 1 chttp2_server.cc:1045] ...`."""
+def _is_from_grpc(line: str) -> bool:
+    """Whether gRPC's C core logged the line, e.g. `E0000 00:00:1700000000.000000 1 chttp2_server.cc:1045] ...`."""
     return ".cc:" in line
 
 
@@ -180,15 +180,15 @@ def site(folder: Path) -> Path:
 
 
 async def follow(client: AdsClient) -> AdsClient:
-    """Ask for all of the site, and take it."""
-    for type_, asked, told in (
+    """Subscribe to all resources of the site, and accept the responses."""
+    for type_, asked, expected in (
         (CDS, (), (WEB,)),
         (EDS, (WEB,), (WEB,)),
         (LDS, (), ("http",)),
         (RDS, ("http",), ("http",)),
     ):
         await client.subscribe(type_, *asked)
-        await client.accept(type_, *told)
+        await client.accept(type_, *expected)
     return client
 
 
@@ -202,8 +202,7 @@ async def test_an_empty_folder_is_served(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-async def test_a_signal_ends_it_in_order(site: Path, number: signal.Signals) -> None:
-    """The streams of proxies that behave end at once, with OK."""
+async def test_a_signal_stops_the_server_and_ends_streams_with_ok(site: Path, number: signal.Signals) -> None:
     async with serving(site) as serve:
         clients = [await follow(serve.client(variant, str(variant))) for variant in Variant]
         assert await serve.stop(number) == 0
@@ -212,7 +211,7 @@ async def test_a_signal_ends_it_in_order(site: Path, number: signal.Signals) -> 
     assert serve.logged("stopping")["proxies"] == 2
 
 
-async def test_a_signal_before_anything_was_read_ends_it_too(folder: Path) -> None:
+async def test_a_signal_before_the_first_list_stops_the_server(folder: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "xds", "serve", *flags(folder)), stderr=asyncio.subprocess.PIPE
     )
@@ -223,51 +222,51 @@ async def test_a_signal_before_anything_was_read_ends_it_too(folder: Path) -> No
     assert process.returncode == 0
 
 
-async def test_a_changed_file_reaches_the_proxies_and_is_timed(site: Path) -> None:
+async def test_a_changed_file_reaches_proxies_and_the_convergence_metric(site: Path) -> None:
     async with serving(site) as serve:
         client = await follow(serve.client(Variant.DELTA))
         await client.expect_nothing()
-        assert await serve.metric("xds_propagation_seconds_count") == 0
+        assert await serve.metric("xds_ingress_convergence_seconds_count") == 0
         save(site / "endpoints.yaml", slice_manifest("10.0.0.2"))
         received = await client.accept(EDS, WEB)
         assert "10.0.0.2" in str(received.content(WEB))
         await client.expect_nothing()
-        assert await serve.metric("xds_propagation_seconds_count") == 1
-        assert 0 < await serve.metric("xds_propagation_seconds_sum") < WAIT_LIMIT_SECONDS
-        assert await serve.metric("xds_snapshot_revision") == 2
+        assert await serve.metric("xds_ingress_convergence_seconds_count") == 1
+        assert 0 < await serve.metric("xds_ingress_convergence_seconds_sum") < WAIT_LIMIT_SECONDS
+        assert await serve.metric("xds_ingress_snapshot_revision") == 2
 
 
-async def test_metrics_say_what_there_is_and_what_was_answered(site: Path) -> None:
+async def test_metrics_count_resources_proxies_problems_and_answers(site: Path) -> None:
     async with serving(site) as serve:
         client = await follow(serve.client(Variant.DELTA))
         save(site / "endpoints.yaml", slice_manifest("10.0.0.2"))
         await client.refuse(EDS, WEB)
         await client.expect_nothing()
         expected = {
-            "xds_connected_proxies": 1,
-            'xds_resources{type="cds"}': 1,
-            'xds_resources{type="eds"}': 1,
-            'xds_resources{type="lds"}': 1,
-            'xds_resources{type="rds"}': 1,
-            'xds_resources{type="sds"}': 0,
-            'xds_pushes_total{type="eds"}': 2,
-            'xds_acks_total{type="eds"}': 1,
-            'xds_nacks_total{type="eds"}': 1,
-            'xds_nacks_total{type="rds"}': 0,
+            "xds_ingress_connected_proxies": 1,
+            'xds_ingress_resources{type="cds"}': 1,
+            'xds_ingress_resources{type="eds"}': 1,
+            'xds_ingress_resources{type="lds"}': 1,
+            'xds_ingress_resources{type="rds"}': 1,
+            'xds_ingress_resources{type="sds"}': 0,
+            'xds_ingress_pushes_total{type="eds"}': 2,
+            'xds_ingress_acks_total{type="eds"}': 1,
+            'xds_ingress_nacks_total{type="eds"}': 1,
+            'xds_ingress_nacks_total{type="rds"}': 0,
         }
         assert {name: await serve.metric(name) for name in expected} == expected
         (site / "broken.yaml").write_text("kind: [")
         async with asyncio.timeout(WAIT_LIMIT_SECONDS):
-            while 'xds_problems{reason="' not in (await serve.get("/metrics"))[1]:
+            while 'xds_ingress_problems{reason="' not in (await serve.get("/metrics"))[1]:
                 await asyncio.sleep(0.005)
         await client.close()
         async with asyncio.timeout(WAIT_LIMIT_SECONDS):
-            while await serve.metric("xds_connected_proxies"):
+            while await serve.metric("xds_ingress_connected_proxies"):
                 await asyncio.sleep(0.005)
 
 
-async def test_after_a_restart_a_proxy_is_told_nothing(site: Path) -> None:
-    """Its versions are right for the next server too."""
+async def test_a_reconnect_after_a_restart_gets_no_response(site: Path) -> None:
+    """Versions are the same in each life of a server."""
     async with serving(site) as serve:
         old = await follow(serve.client(Variant.DELTA))
     async with serving(site) as serve:
@@ -279,8 +278,8 @@ async def test_after_a_restart_a_proxy_is_told_nothing(site: Path) -> None:
         await client.expect_nothing()
 
 
-async def test_a_proxy_that_is_there_first_is_served_when_the_server_is(site: Path) -> None:
-    """gRPC connects again by itself; the server must take the address that it had."""
+async def test_a_restarted_server_binds_the_same_port(site: Path) -> None:
+    """Waiting proxies reconnect to the old address."""
     async with serving(site) as serve:
         address = serve.address
     async with serving(site, listen=address) as again:
@@ -289,42 +288,42 @@ async def test_a_proxy_that_is_there_first_is_served_when_the_server_is(site: Pa
 
 
 @pytest.mark.parametrize("flag", ["listen", "admin"])
-async def test_a_port_in_use_is_said_in_one_line(folder: Path, flag: str) -> None:
+async def test_a_port_in_use_is_an_error_of_one_line(folder: Path, flag: str) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        line = await refused(folder, **{flag: f"127.0.0.1:{port}"})
+        line = await start_error(folder, **{flag: f"127.0.0.1:{port}"})
     assert line.startswith(f"xds: can't listen on 127.0.0.1:{port}: ")
     assert line.endswith(f"choose another with --{flag}")
     assert "in use" in line
 
 
-async def test_two_servers_do_not_share_a_port(folder: Path) -> None:
-    """gRPC would let them, and give each half of the proxies."""
+async def test_two_servers_never_share_a_port(folder: Path) -> None:
+    """By default gRPC shares the port, and splits the connections."""
     async with serving(folder) as serve:
-        assert "in use" in await refused(folder, listen=serve.address)
+        assert "in use" in await start_error(folder, listen=serve.address)
 
 
-async def test_a_host_that_is_not_here_is_said_in_one_line(folder: Path) -> None:
-    assert "203.0.113.1:18000" in await refused(folder, listen="203.0.113.1:18000")
+async def test_an_address_of_another_host_is_an_error_of_one_line(folder: Path) -> None:
+    assert "203.0.113.1:18000" in await start_error(folder, listen="203.0.113.1:18000")
 
 
-async def test_a_folder_that_is_not_there_is_said_in_one_line(folder: Path) -> None:
+async def test_a_missing_folder_is_an_error_of_one_line(folder: Path) -> None:
     missing = folder / "missing"
-    assert str(missing) in await refused(missing)
+    assert str(missing) in await start_error(missing)
 
 
-async def test_a_unix_socket_is_listened_on(site: Path, tmp_path: Path) -> None:
+async def test_a_unix_socket_serves_proxies_and_is_never_taken_over(site: Path, tmp_path: Path) -> None:
     path = tmp_path / "xds.sock"
     async with serving(site, listen=f"unix:{path}") as serve:
         assert serve.address == f"unix:{path}"
         await follow(serve.client(Variant.DELTA))
-        assert "a server answers there" in await refused(site, listen=f"unix:{path}")
+        assert "a server answers there" in await start_error(site, listen=f"unix:{path}")
         await follow(serve.client(Variant.SOTW, "still there"))
 
 
-async def test_the_socket_of_a_server_that_died_is_taken_over(site: Path, tmp_path: Path) -> None:
+async def test_the_socket_of_a_dead_server_is_taken_over(site: Path, tmp_path: Path) -> None:
     path = tmp_path / "xds.sock"
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
@@ -332,16 +331,16 @@ async def test_the_socket_of_a_server_that_died_is_taken_over(site: Path, tmp_pa
         await follow(serve.client(Variant.DELTA))
 
 
-async def test_an_abstract_unix_socket_is_listened_on(site: Path, tmp_path: Path) -> None:
+async def test_an_abstract_unix_socket_serves_proxies(site: Path, tmp_path: Path) -> None:
     name = f"xds-{tmp_path.name}-{time.monotonic_ns()}"
     async with serving(site, listen=f"unix:@{name}") as serve:
         client = DeltaClient(f"unix-abstract:{name}", "envoy-1").open()
         await follow(client)
         await client.close()
-        assert "a server answers there" in await refused(site, listen=f"unix:@{name}")
+        assert "a server answers there" in await start_error(site, listen=f"unix:@{name}")
         assert serve.process.returncode is None
 
 
 @pytest.mark.parametrize("path", ["missing/xds.sock", "x" * 200], ids=["no such folder", "too long"])
-async def test_a_unix_socket_that_can_not_be_is_said_in_one_line(folder: Path, tmp_path: Path, path: str) -> None:
-    assert "choose another with --listen" in await refused(folder, listen=f"unix:{tmp_path / path}")
+async def test_an_impossible_unix_socket_is_an_error_of_one_line(folder: Path, tmp_path: Path, path: str) -> None:
+    assert "choose another with --listen" in await start_error(folder, listen=f"unix:{tmp_path / path}")

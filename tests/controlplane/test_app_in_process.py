@@ -1,6 +1,6 @@
-"""The control plane in the test's own process: what it does while its source is slow, and in which order.
+"""The control plane in the test's process: readiness, order of work, and shutdown with a slow source.
 
-Covers what a source that the test holds back, and patches, can show. Excludes `xds serve` as a process (test_app.py).
+Excludes `xds serve` as a process (test_app.py).
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from xds.translate.translator import TranslateOptions
 
 
 class Slow:
-    """A source whose reading takes as long as the test wants, in place of the folder."""
+    """A source that reads when the test says so, in place of the folder."""
 
     def __init__(self) -> None:
         self.read = asyncio.Event()
@@ -54,7 +54,7 @@ class Slow:
 
 
 class InProcess:
-    """A control plane in the test's own process, with a source that the test holds back."""
+    """A control plane in the test's process, with a slow source."""
 
     def __init__(self, folder: Path) -> None:
         self.source = Slow()
@@ -93,7 +93,7 @@ def in_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> InProcess:
     return in_process
 
 
-async def test_it_is_ready_when_everything_was_read(in_process: InProcess) -> None:
+async def test_readyz_answers_200_after_the_first_list(in_process: InProcess) -> None:
     async with in_process.running():
         assert (await get(in_process.address("admin_listening"), "/healthz"))[0] == 200
         assert await in_process.readiness() == 503
@@ -101,92 +101,96 @@ async def test_it_is_ready_when_everything_was_read(in_process: InProcess) -> No
         await in_process.until_ready()
 
 
-async def test_cycles_are_not_looked_for_before_everything_was_read(
+async def test_garbage_collection_waits_for_the_first_list(
     in_process: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said: list[str] = []
-    monkeypatch.setattr("xds.controlplane.gc_tuning.end_loading", lambda: said.append("all was read"))
-    monkeypatch.setattr("xds.controlplane.gc_tuning.set_threshold", lambda *, routing: said.append("look"))
+    calls: list[str] = []
+    monkeypatch.setattr("xds.controlplane.gc_tuning.end_loading", lambda: calls.append("end_loading"))
+    monkeypatch.setattr("xds.controlplane.gc_tuning.set_threshold", lambda *, routing: calls.append("set_threshold"))
     async with in_process.running():
         in_process.source.read.set()
-        await until(lambda: "look" in said)
-    assert said[0] == "all was read"
+        await until(lambda: "set_threshold" in calls)
+    assert calls[0] == "end_loading"
 
 
-class Paced:
-    """What the pace is asked, in place of waiting: is there reason to hurry?"""
+class Debounced:
+    """Records calls of the debounce, in place of waiting."""
 
     def __init__(self) -> None:
-        self.hurries: list[bool] = []
+        self.urgent: list[bool] = []
         self.works = 0
 
-    async def wait(self, hurry: Callable[[], bool]) -> None:
-        self.hurries.append(hurry())
+    async def wait(self, is_urgent: Callable[[], bool]) -> None:
+        self.urgent.append(is_urgent())
 
 
 @pytest.fixture
-def paced(monkeypatch: pytest.MonkeyPatch) -> Paced:
-    paced, work = Paced(), Pipeline.work
+def debounced(monkeypatch: pytest.MonkeyPatch) -> Debounced:
+    debounced, work = Debounced(), Pipeline.work
 
     def counted(pipeline: Pipeline, *args: Any, **kwargs: Any) -> Progress:
-        paced.works += 1
+        debounced.works += 1
         return work(pipeline, *args, **kwargs)
 
-    monkeypatch.setattr(EndpointDebounce, "wait", lambda _, hurry: paced.wait(hurry))
+    monkeypatch.setattr(EndpointDebounce, "wait", lambda _, is_urgent: debounced.wait(is_urgent))
     monkeypatch.setattr(Pipeline, "work", counted)
-    return paced
+    return debounced
 
 
-async def test_endpoints_keep_the_pace_and_the_rest_hurries(in_process: InProcess, paced: Paced) -> None:
+async def test_endpoint_changes_are_debounced_and_routing_is_urgent(
+    in_process: InProcess, debounced: Debounced
+) -> None:
     async with in_process.running():
         in_process.source.read.set()
         await in_process.until_ready()
-        paced.hurries.clear()
+        debounced.urgent.clear()
         objects: list[KubeObject] = [slice_of("web", "10.0.0.1"), ingress("web"), slice_of("web", "10.0.0.2")]
         for number, changed in enumerate(objects, 1):
             in_process.source.later.put_nowait((Applied(changed),))
-            await until(lambda number=number: len(paced.hurries) == number)  # type: ignore[misc]
-    assert paced.hurries == [False, True, False]
+            await until(lambda number=number: len(debounced.urgent) == number)  # type: ignore[misc]
+    assert debounced.urgent == [False, True, False]
 
 
-async def test_endpoints_that_are_left_over_do_not_wait(
-    in_process: InProcess, paced: Paced, monkeypatch: pytest.MonkeyPatch
+async def test_endpoints_left_from_the_last_slice_are_not_debounced(
+    in_process: InProcess, debounced: Debounced, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xds.controlplane.app.URGENT", 0.0)
+    monkeypatch.setattr("xds.controlplane.app.ENDPOINT_BUILD_SECONDS", 0.0)
     async with in_process.running():
         in_process.source.read.set()
         await in_process.until_ready()
-        paced.hurries.clear()
-        paced.works = 0
+        debounced.urgent.clear()
+        debounced.works = 0
         slices = (slice_of(f"web-{number}", "10.0.0.1") for number in range(1000))
         in_process.source.later.put_nowait(tuple(map(Applied, slices)))
-        await until(lambda: paced.works > 1)
-    assert paced.hurries == [False]
+        await until(lambda: debounced.works > 1)
+    assert debounced.urgent == [False]
 
 
-async def test_what_is_refused_while_work_ends_is_told(in_process: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    worked, take_news = asyncio.Event(), Pipeline.take_news
+async def test_a_rejection_at_the_end_of_work_is_reported(
+    in_process: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worked, take_problem_delta = asyncio.Event(), Pipeline.take_problem_delta
     waits = iter([worked.wait, asyncio.Event().wait])
 
-    def ends(pipeline: Pipeline) -> ProblemDelta:
+    def end_of_work(pipeline: Pipeline) -> ProblemDelta:
         worked.set()
-        return take_news(pipeline)
+        return take_problem_delta(pipeline)
 
-    async def complaints(_: AdsService) -> list[RejectionReport]:
+    async def rejection_reports(_: AdsService) -> list[RejectionReport]:
         await next(waits)()
         return [RejectionReport(resource(LDS, "http", b""), "no", 1, None, withdrawn=False)]
 
-    monkeypatch.setattr(Pipeline, "take_news", ends)
-    monkeypatch.setattr(AdsService, "complaints", complaints)
+    monkeypatch.setattr(Pipeline, "take_problem_delta", end_of_work)
+    monkeypatch.setattr(AdsService, "rejection_reports", rejection_reports)
     async with in_process.running():
         await until(lambda: in_process.has_logged("problem"))
 
 
-async def test_streams_that_do_not_end_get_their_time_while_it_is_not_ready(
+async def test_streams_that_hang_at_shutdown_end_after_the_grace_time(
     in_process: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As those of proxies that don't read: probes are answered to the last, and the end comes."""
-    monkeypatch.setattr("xds.controlplane.app.GRACE", 0.5)
+    """As of proxies that don't read. Probes get a 503 until the end."""
+    monkeypatch.setattr("xds.controlplane.app.SHUTDOWN_GRACE_SECONDS", 0.5)
     monkeypatch.setattr("xds.server.ads.AdsService.close", lambda _: None)
     async with in_process.running() as task:
         in_process.source.read.set()

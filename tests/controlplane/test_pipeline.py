@@ -1,7 +1,7 @@
-"""The pipeline a while at a time: whatever waits, overtakes and is interrupted, it ends where one go ends.
+"""The pipeline in slices of work: any interleaving ends in the snapshot of one uninterrupted slice.
 
-Covers: any interleaving of changes and work; endpoints that overtake routing; routing and endpoints that were read
-together. Excludes: what is translated (tests/translate), and that nobody is kept waiting (tests/bench).
+Covers interleavings of changes and work, endpoints that overtake routing, and routing and endpoints read together.
+Excludes translation (tests/translate) and latency (tests/bench).
 """
 
 import itertools
@@ -19,9 +19,10 @@ from xds.kube.change import Applied, Batch, Change, Deleted, Listed, Reported
 from xds.kube.objects import KINDS, EndpointSlice, Ingress, KubeObject, Service
 from xds.kube.state import KubeState
 from xds.problems.problem import ObjectRef, Problem
+from xds.problems.reasons import Reason
 from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import ResourceType
-from xds.snapshot.stages import SIZE
+from xds.snapshot.stages import STAGE_SIZE
 from xds.snapshot.store import Revision
 from xds.translate.translator import TranslateOptions
 
@@ -30,13 +31,13 @@ SHOP = (ingress("shop", rule("a.example.com", path("/", "web:80"))), service("we
 
 
 def step(of: Pipeline) -> Progress:
-    """The least that can be done at a time."""
+    """Do the smallest slice of work."""
     ticks = itertools.count()
-    return of.work(lambda: float(next(ticks)), urgent=0, routing=0)
+    return of.work(lambda: float(next(ticks)), endpoint_seconds=0, routing_seconds=0)
 
 
 def work(of: Pipeline) -> Iterator[Revision]:
-    """The revisions that what waits comes to, bit by bit."""
+    """The revisions of all pending changes, in the smallest slices."""
     while of.busy:
         revision = step(of).revision
         if revision is not None:
@@ -44,7 +45,7 @@ def work(of: Pipeline) -> Iterator[Revision]:
 
 
 def take(of: Pipeline, *some: Change, read_at: float = 0.0) -> None:
-    of.take(Batch(some, read_at))
+    of.put(Batch(some, read_at))
 
 
 def applied(*some: KubeObject) -> list[Change]:
@@ -62,7 +63,7 @@ def names(revision: Revision | None) -> set[tuple[str, str]]:
 
 
 def begun(of: Pipeline, *some: Change) -> None:
-    """Routing for these is under way, with nothing to show yet."""
+    """Start routing for changes, without a revision yet."""
     take(of, *some)
     assert step(of).revision is None
     assert of.busy
@@ -75,16 +76,16 @@ many = tuple(ingress(f"more-{number}", rule(f"{number}.example.com", path("/", "
 @given(
     st.lists(objects, max_size=6),
     st.lists(st.tuples(st.lists(changes, max_size=4), st.lists(slices, max_size=8)), max_size=3),
-    st.sampled_from([1, 2, SIZE]),
+    st.sampled_from([1, 2, STAGE_SIZE]),
 )
-def test_any_interleaving_ends_in_the_same_snapshot(
+def test_any_interleaving_of_changes_and_work_ends_in_the_same_snapshot(
     some: list[KubeObject], rounds: list[tuple[list[Change], list[KubeObject]]], size: int
 ) -> None:
-    """Endpoints come one by one while routing is under way, and while its portions of that size are committed. What is
-    held may differ, and so it is compared with what a fresh start would make of it.
+    """Endpoints come one by one while routing is under way, and while stages of the given size are committed. Held
+    Ingresses may differ, and a fresh start with the held ones is the reference then.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("xds.controlplane.pipeline.SIZE", size)
+        patch.setattr("xds.controlplane.routing_job.STAGE_SIZE", size)
         interleave(some, rounds)
 
 
@@ -108,7 +109,7 @@ def interleave(some: list[KubeObject], rounds: list[tuple[list[Change], list[Kub
 
 @FEW
 @given(st.lists(objects, max_size=8), st.data())
-def test_a_start_that_is_interrupted_ends_in_the_same_snapshot(some: list[KubeObject], data: st.DataObject) -> None:
+def test_an_interrupted_start_ends_in_the_same_snapshot(some: list[KubeObject], data: st.DataObject) -> None:
     first: list[Change] = [*applied(*some), *map(Listed, KINDS)]
     whole = _empty()
     feed(whole, *first)
@@ -137,8 +138,8 @@ def test_endpoints_overtake_routing() -> None:
     assert b"10.0.0.2" in addresses(built)
 
 
-def test_a_portion_that_is_told_later_has_no_older_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xds.controlplane.pipeline.SIZE", 1)
+def test_a_later_stage_contains_no_older_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xds.controlplane.routing_job.STAGE_SIZE", 1)
     both = ("web", "api")
     built = pipeline(ingress("shop", rule("a.example.com", *(path(f"/{name}", f"{name}:80") for name in both))))
     take(built, *applied(*(service(name, 80) for name in both), *(slice_of(name, "10.0.0.1") for name in both)))
@@ -146,27 +147,27 @@ def test_a_portion_that_is_told_later_has_no_older_endpoints(monkeypatch: pytest
     ((_, first),) = names(next(revisions))
     (later,) = (name for name in both if name not in first)
     take(built, Applied(slice_of(later, "10.0.0.2")))
-    told = [names(revision) for revision in revisions]
-    assert told.count({("eds", f"default/{later}/80")}) == 1
+    stages = [names(revision) for revision in revisions]
+    assert stages.count({("eds", f"default/{later}/80")}) == 1
     assert b"10.0.0.2" in addresses(built, f"default/{later}/80")
 
 
 @pytest.mark.parametrize("service_first", [True, False])
-def test_endpoints_that_are_as_before_outlive_those_of_the_backend_as_it_was(service_first: bool) -> None:
-    """A port gets another name, in the Service and in its slice, and both wait: in between no slice has the port."""
+def test_a_renamed_port_keeps_its_endpoints(service_first: bool) -> None:
+    """The new name is pending in the Service and in its slice. In between no slice has the port."""
     named = ({"name": name, "port": 8080} for name in ("http", "web"))
     before, after = (slice_of("web", "10.0.0.1", ports=[port]) for port in named)
     built = pipeline(SHOP[0], service("web", "http:80"), before)
     edits = (Applied(service("web", "web:80")), Applied(after))
     for edit in edits if service_first else reversed(edits):
         take(built, edit)
-    built.work(lambda: 0.0, urgent=1, routing=1)
+    built.work(lambda: 0.0, endpoint_seconds=1, routing_seconds=1)
     assert not built.busy
     assert b"10.0.0.1" in addresses(built)
 
 
-def test_routing_that_is_done_later_has_no_older_endpoints() -> None:
-    """The Service's port gets another name, and so the endpoints are built with the routing."""
+def test_the_end_of_routing_brings_no_older_endpoints() -> None:
+    """A renamed port makes routing build endpoints, too."""
     built = pipeline(*SHOP, slice_of("web", "10.0.0.1"))
     begun(built, *applied(service("web", "http:80"), slice_of("web", "10.0.0.1", ports=["http:8080"]), *many))
     for number in itertools.count(2):
@@ -177,7 +178,7 @@ def test_routing_that_is_done_later_has_no_older_endpoints() -> None:
     assert f"10.0.0.{number}".encode() in addresses(built)
 
 
-def test_endpoints_are_of_the_port_that_is_routed_to() -> None:
+def test_endpoints_follow_the_port_in_the_snapshot() -> None:
     built = pipeline(*SHOP, slice_of("web", "10.0.0.1"))
     begun(built, *applied(service("web", "http:80"), *many))
     for number in itertools.count(2):
@@ -188,7 +189,7 @@ def test_endpoints_are_of_the_port_that_is_routed_to() -> None:
     assert f"10.0.0.{number}".encode() not in addresses(built)
 
 
-def test_a_backend_that_goes_keeps_its_endpoints_until_the_routes_are_gone() -> None:
+def test_a_removed_backend_keeps_endpoints_until_the_routes_are_removed() -> None:
     built = pipeline(*SHOP, slice_of("web", "10.0.0.1"))
     take(built, Deleted(Ingress, key("shop")), *applied(*(ingress(f"i{n}", rule(f"{n}.test")) for n in range(9))))
     for number in range(2, 100):
@@ -200,8 +201,8 @@ def test_a_backend_that_goes_keeps_its_endpoints_until_the_routes_are_gone() -> 
     assert built.store.get(ResourceType.CLUSTER, WEB) is None
 
 
-def test_endpoints_that_change_while_their_user_is_replaced_are_not_lost() -> None:
-    """In between nothing that is known uses them."""
+def test_endpoint_changes_while_the_using_ingress_is_replaced_are_not_lost() -> None:
+    """In between no known Ingress uses the endpoints."""
     built = pipeline(*SHOP, slice_of("web", "10.0.0.1"))
     take(built, Deleted(Ingress, key("shop")))
     take(built, Applied(ingress("other", rule("b.example.com", path("/", "web:80")))))
@@ -211,7 +212,7 @@ def test_endpoints_that_change_while_their_user_is_replaced_are_not_lost() -> No
     assert b"10.0.0.2" in addresses(built)
 
 
-def test_endpoints_that_were_read_with_their_service_go_with_it() -> None:
+def test_endpoints_read_with_their_service_are_in_the_same_revision() -> None:
     built = pipeline(*SHOP, slice_of("web", "10.0.0.1"))
     both = (service("web", "http:80"), slice_of("web", "10.0.0.2", ports=["http:8080"]))
     take(built, *applied(*many, *both))
@@ -219,14 +220,14 @@ def test_endpoints_that_were_read_with_their_service_go_with_it() -> None:
     assert {("eds", WEB), ("vhds", "http/8.example.com")} <= names(revision)
 
 
-def test_endpoints_that_go_with_their_service_go_with_it() -> None:
+def test_endpoints_deleted_with_their_service_are_in_the_same_revision() -> None:
     built = pipeline(*SHOP, slice_of("web", "10.0.0.1"))
     take(built, *applied(*many), Deleted(Service, key("web")), Deleted(EndpointSlice, key("web-1")))
     [revision] = work(built)
     assert {("cds", WEB), ("eds", WEB), ("vhds", "http/8.example.com")} <= names(revision)
 
 
-def test_newer_endpoints_replace_those_that_wait_with_their_service() -> None:
+def test_newer_endpoints_replace_endpoints_pending_with_their_service() -> None:
     built = pipeline(*SHOP, slice_of("web", "10.0.0.1"))
     begun(built, *applied(*many, service("web", 80, 81), slice_of("web", "10.0.0.2")))
     take(built, Applied(slice_of("web", "10.0.0.3")))
@@ -243,7 +244,7 @@ def test_a_burst_is_one_revision() -> None:
     assert len(list(work(built))) <= 2
 
 
-def test_the_oldest_reading_counts() -> None:
+def test_a_revision_has_the_read_time_of_its_oldest_change() -> None:
     built = pipeline(*SHOP)
     for second, each in enumerate(many, 7):
         take(built, Applied(each), read_at=second)
@@ -251,22 +252,22 @@ def test_the_oldest_reading_counts() -> None:
     assert revision.read_at == 7
 
 
-def test_what_was_routed_is_told_when_it_is_done() -> None:
+def test_progress_lists_changes_when_their_routing_is_done() -> None:
     built = pipeline(*SHOP)
     each = applied(*many)
     take(built, *each)
-    told: list[Iterable[Change]] = []
+    done: list[Iterable[Change]] = []
     while built.busy:
-        told.append(step(built).changes)
-    assert [some for some in told if some] == [tuple(each)]
+        done.append(step(built).changes)
+    assert [some for some in done if some] == [tuple(each)]
 
 
-def test_no_news_while_routing_is_under_way() -> None:
+def test_the_problem_delta_is_empty_while_routing_is_under_way() -> None:
     built = pipeline(*SHOP)
-    built.take_news()
-    problem = Problem(ObjectRef("File", "", "x"), "MalformedFile", "It is broken.", "Mend it.")
+    built.take_problem_delta()
+    problem = Problem(ObjectRef("File", "", "x"), Reason.MALFORMED_FILE, "The file is broken.", "Correct the file.")
     begun(built, Reported((problem,)), *applied(*many))
     while built.busy:
-        assert not built.take_news().appeared
+        assert not built.take_problem_delta().appeared
         step(built)
-    assert built.take_news().appeared == (problem,)
+    assert built.take_problem_delta().appeared == (problem,)

@@ -1,7 +1,7 @@
-"""Never withdraw the world: Ingresses that an IngressClass alone turns away are served on, if nothing would be left.
+"""Held Ingresses: an IngressClass that turns to another controller never withdraws all traffic.
 
-Covers: the pipeline with a state that holds them, what accounts for a withdrawal, and the problem. Excludes: any
-sequence of changes (tests/properties), Envoys (tests/e2e).
+Covers which Ingresses are held, how a hold ends, and the problem. Excludes any sequence of changes (tests/properties)
+and Envoys (tests/e2e).
 """
 
 from collections.abc import Iterable
@@ -25,9 +25,9 @@ from tests.support.objects import (
 )
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Batch, Change, Deleted
-from xds.kube.held_ingresses import HELD
 from xds.kube.objects import Ingress, IngressClass, IngressTLS, KubeObject, Secret, Service
 from xds.problems.problem import Key, Problem
+from xds.problems.reasons import Reason
 from xds.snapshot.resource import ResourceType
 from xds.translate.translator import TranslateOptions
 
@@ -60,24 +60,23 @@ def clusters(of: Pipeline) -> list[str]:
 
 
 def the_problem(of: Pipeline) -> Problem:
-    (found,) = (each for each in of.problems if each.reason == HELD)
+    (found,) = (each for each in of.problems if each.reason == Reason.WITHDRAWAL_HELD)
     return found
 
 
-def test_a_class_that_turns_away_withdraws_nothing() -> None:
+def test_a_turned_class_withdraws_no_ingress() -> None:
     of = world(OURS, secure("a"), shop("b"))
     feed(of, TURN)
     assert of.store.revision == 1
     assert held(of) == {key("a"), key("b")}
     problem = the_problem(of)
     assert str(problem.object) == "IngressClass envoy"
-    assert "2 Ingresses" in problem.message
     assert "restart the server" in problem.remedy
-    assert of.problem_reasons[HELD] == 1
-    assert of.take_news().appeared == (problem,)
+    assert of.problem_reasons[Reason.WITHDRAWAL_HELD] == 1
+    assert of.take_problem_delta().appeared == (problem,)
 
 
-def test_put_back_it_leaves_no_trace() -> None:
+def test_a_restored_class_ends_the_hold_without_a_revision() -> None:
     of = world(OURS, secure("a"), shop("b"))
     feed(of, TURN)
     feed(of, Applied(OURS))
@@ -85,7 +84,7 @@ def test_put_back_it_leaves_no_trace() -> None:
     assert (held(of), of.problems) == (set(), [])
 
 
-def test_what_is_held_follows_its_objects() -> None:
+def test_a_held_ingress_follows_changes_of_its_objects() -> None:
     of = world(OURS, secure("a"))
     feed(of, TURN)
     before = of.store.get(ResourceType.SECRET, "default/cert")
@@ -99,18 +98,18 @@ def test_what_is_held_follows_its_objects() -> None:
     assert [each.reason for each in others(of)] == ["BackendNotFound"]
 
 
-def test_a_deleted_ingress_goes_at_once_and_the_others_stay() -> None:
+def test_a_deleted_held_ingress_is_withdrawn_alone() -> None:
     of = world(OURS, shop("a"), shop("b"))
     feed(of, TURN)
     problem = the_problem(of)
     feed(of, Deleted(Ingress, key("a")))
     assert clusters(of) == ["default/b/80"]
-    assert the_problem(of) == problem, "not one that is solved and another that comes"
+    assert the_problem(of) == problem, "the same problem, not a solved and a new one"
     feed(of, Deleted(Ingress, key("b")))
     assert (clusters(of), of.problems) == ([], [])
 
 
-def test_an_ingress_that_gets_another_class_goes_at_once() -> None:
+def test_a_held_ingress_with_another_class_is_withdrawn() -> None:
     of = world(OURS, shop("a"), shop("b"))
     feed(of, TURN)
     feed(of, Applied(shop("a", "nginx")))
@@ -120,30 +119,30 @@ def test_an_ingress_that_gets_another_class_goes_at_once() -> None:
 
 
 @pytest.mark.parametrize("kind", [Service, Secret])
-def test_it_ends_with_what_it_was_needed_for(kind: type[KubeObject]) -> None:
-    """The Service and the Secret are deleted, so that nothing more is lost with the Ingress."""
+def test_a_hold_ends_when_the_last_service_or_secret_is_deleted(kind: type[KubeObject]) -> None:
+    """Without the Service and the Secret, withdrawing the Ingress loses nothing."""
     other: list[KubeObject] = [ingress_class("edge"), shop("c", "edge")] if kind is Secret else []
     of = world(OURS, *other, secure("a"))
     feed(of, TURN)
     assert held(of) == {key("a")}
     gone = Deleted(Service, key("a")), Deleted(Secret, key("cert"))
     feed(of, *(each for each in gone if each.kind is kind))
-    assert bool(held(of)) is (kind is Service), "it has the last certificate yet"
+    assert bool(held(of)) is (kind is Service), "the Ingress still has the last certificate"
     feed(of, *gone)
     assert (held(of), of.problems) == (set(), [])
 
 
-def test_another_ingress_of_ours_ends_it() -> None:
+def test_an_ingress_of_a_served_class_ends_the_hold() -> None:
     of = world(OURS, ingress_class("edge"), shop("a"))
     feed(of, TURN)
     feed(of, Applied(shop("x", "edge")))
-    assert held(of) == {key("a")}, "its Service doesn't exist"
+    assert held(of) == {key("a")}, "the Service of x doesn't exist"
     feed(of, Applied(shop("b", "edge")))
     assert clusters(of) == ["default/b/80"]
     assert (held(of), others(of)) == (set(), of.problems)
 
 
-def test_the_last_certificates_are_held_too() -> None:
+def test_the_ingress_with_the_last_certificate_is_held() -> None:
     of = world(OURS, ingress_class("edge"), secure("a"), shop("b", "edge"))
     feed(of, TURN)
     assert held(of) == {key("a")}
@@ -152,34 +151,34 @@ def test_the_last_certificates_are_held_too() -> None:
     assert clusters(of) == ["default/b/80", "default/c/80"]
 
 
-def test_the_default_certificate_is_one_that_stays() -> None:
+def test_a_default_certificate_counts_as_remaining_certificate() -> None:
     options = TranslateOptions(default_tls_secret=key("cert"))
     of = pipeline(*BESIDE, OURS, ingress_class("edge"), secure("a"), shop("b", "edge"), translate=options)
     feed(of, TURN)
     assert clusters(of) == ["default/b/80"]
 
 
-def test_some_of_several_go() -> None:
+def test_an_ingress_beside_served_ones_is_withdrawn() -> None:
     of = world(OURS, ingress_class("edge"), shop("a"), shop("b", "edge"))
     feed(of, TURN)
     assert (clusters(of), of.problems) == (["default/b/80"], [])
 
 
-def test_classes_that_turn_together_are_held_together() -> None:
+def test_ingresses_of_classes_that_turn_together_are_held() -> None:
     of = world(OURS, ingress_class("edge"), shop("a"), shop("b", "edge"))
     feed(of, TURN, Applied(ingress_class("edge", "example.com/other")))
     assert clusters(of) == ["default/a/80", "default/b/80"]
     assert [each.object.name for each in of.problems] == ["edge", "envoy"]
 
 
-def test_the_default_class_that_is_none_any_more() -> None:
+def test_a_class_that_is_no_longer_default_holds_its_ingresses() -> None:
     of = world(ingress_class(default=True), shop("a", None))
     feed(of, Applied(OURS))
     assert held(of) == {key("a")}
 
 
-def test_a_class_that_turns_up() -> None:
-    """By its name alone the Ingress was ours."""
+def test_a_new_class_of_another_controller_holds_ingresses_of_the_name() -> None:
+    """Without an IngressClass, the name alone made the Ingress ours."""
     of = world(shop("a"))
     feed(of, TURN)
     assert held(of) == {key("a")}
@@ -187,7 +186,7 @@ def test_a_class_that_turns_up() -> None:
     assert (held(of), of.problems, of.store.revision) == (set(), [], 1)
 
 
-def test_a_class_that_is_deleted_is_a_deletion() -> None:
+def test_a_deleted_class_withdraws_its_ingresses() -> None:
     of = world(ingress_class("edge"), shop("a", "edge"))
     feed(of, Deleted(IngressClass, Key("", "edge")))
     assert clusters(of) == []
@@ -197,7 +196,7 @@ def test_a_class_that_is_deleted_is_a_deletion() -> None:
     assert (clusters(of), of.problems) == ([], [])
 
 
-def test_another_class_that_is_deleted_accounts_for_nothing() -> None:
+def test_the_deletion_of_another_class_ends_no_hold() -> None:
     of = world(ingress_class(default=True), ingress_class("nginx", "example.com/other"), shop("a", None))
     feed(of, Applied(OURS))
     feed(of, Deleted(IngressClass, Key("", "nginx")))
@@ -208,42 +207,41 @@ NEW = Applied(shop("a"))
 
 
 @pytest.mark.parametrize("batch", [[NEW, TURN], [TURN, NEW]])
-def test_what_comes_with_the_turn_is_not_served(batch: list[Change]) -> None:
+def test_an_ingress_read_with_the_turn_is_not_served(batch: list[Change]) -> None:
     of = world(OURS)
     feed(of, *batch)
     assert (clusters(of), of.problems) == ([], [])
 
 
 @pytest.mark.parametrize("batch", [[NEW, TURN], [TURN, NEW]])
-def test_what_gets_a_class_that_turns_away_goes(batch: list[Change]) -> None:
+def test_an_ingress_moved_to_a_turning_class_is_withdrawn(batch: list[Change]) -> None:
     of = world(OURS, ingress_class("edge"), shop("a", "edge"))
     feed(of, *batch)
     assert (clusters(of), of.problems) == ([], [])
 
 
-def test_what_is_ours_in_between_only_is_not_served() -> None:
-    """Without any class the Ingress without class would be ours."""
+def test_an_ingress_that_is_ours_only_in_between_is_not_served() -> None:
+    """An Ingress without class is ours while no class exists."""
     of = pipeline(*BESIDE, ingress_class("nginx", "example.com/other"), shop("a", None), claim_classless=True)
     feed(of, Deleted(IngressClass, Key("", "nginx")), TURN)
     assert (clusters(of), of.problems) == ([], [])
 
 
-def test_a_start_holds_nothing() -> None:
+def test_a_start_with_a_turned_class_holds_no_ingress() -> None:
     assert clusters(world(shop("a"), THEIRS)) == []
 
 
-def test_who_never_was_ours_is_not_mentioned() -> None:
+def test_the_problem_counts_only_ingresses_that_were_ours() -> None:
     of = world(OURS, shop("a"), shop("b", "nginx"))
     feed(of, TURN, Applied(shop("c", "nginx")))
     assert held(of) == {key("a")}
-    assert "1 Ingress away" in the_problem(of).message
     feed(of, Applied(shop("b")))
-    assert clusters(of) == ["default/a/80"], "new to the class, which isn't ours"
+    assert clusters(of) == ["default/a/80"], "b is new to the class, which isn't ours"
 
 
-def test_work_bit_by_bit_holds_the_same() -> None:
+def test_small_slices_of_work_hold_the_same_ingresses() -> None:
     of = world(OURS, *(shop(name) for name in "abc"))
-    of.take(Batch((TURN,), 0))
+    of.put(Batch((TURN,), 0))
     while of.busy:
-        assert of.work(lambda: 0.0, urgent=0, routing=0).revision is None
+        assert of.work(lambda: 0.0, endpoint_seconds=0, routing_seconds=0).revision is None
     assert held(of) == {key(name) for name in "abc"}

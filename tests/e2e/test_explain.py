@@ -74,7 +74,7 @@ def test_envoy_does_as_is_said(oracle: Oracle, record_property: Callable[[str, o
 
 def expected(pipeline: Pipeline, request: Request) -> Seen:
     """What the explanation says, in the words of the oracle."""
-    told = explained(pipeline.witness, request)
+    told = explained(pipeline.state_reader, request)
     path = normalized(request.path) + "".join(request.path.partition("?")[1:]) if told.backend else ""
     return Seen(
         told.status,

@@ -70,7 +70,7 @@ def quiet(plane: Plane, streams: int = 1) -> bool:
 
 async def complaints(plane: Plane) -> list[Problem]:
     async with asyncio.timeout(WAIT_LIMIT_SECONDS):
-        plane.pipeline.complain(await plane.ads.complaints())
+        plane.pipeline.report_rejections(await plane.ads.rejection_reports())
     return [each for each in plane.pipeline.problems if each.reason == "RejectedByProxy"]
 
 
@@ -92,7 +92,7 @@ async def test_a_port_in_use_is_told_and_the_rest_goes_on(tmp_path: Path, sotw: 
             plane.apply(slice_of("good", "127.0.0.2", ports=[2]))
             await until(lambda: plane.status_of(EDS, "first").settled)
             assert await envoy.endpoints("default/good/80") == {"127.0.0.2:2": "HEALTHY"}
-            assert not plane.ads._fleet.verdicts.refused(LDS)
+            assert not plane.ads._fleet.last_good.rejected(LDS)
 
 
 def changed(plane: Plane, type_: ResourceType, name: str) -> Resource:
@@ -133,18 +133,18 @@ async def test_the_fleet_goes_back_and_the_owner_is_told(
         sent_as, sent_name = (RDS, "http") if sotw and type_ is VHDS else (type_, name)
         before = pushes(plane)
         plane.commit({(type_, name): changed(plane, type_, name)})
-        await until(lambda: plane.status_of(sent_as, "first").refused == (sent_name,) and quiet(plane))
+        await until(lambda: plane.status_of(sent_as, "first").rejected_names == (sent_name,) and quiet(plane))
         (problem,) = await complaints(plane)
         assert problem.object == INGRESS
         assert "last version" in problem.message
-        assert plane.ads._fleet.verdicts.served.resources(type_)[name] is good
+        assert plane.ads._fleet.last_good.served.resources(type_)[name] is good
         plane.apply(slice_of("good", "127.0.0.1", ports=[port], name="more"))
         await until(lambda: quiet(plane))
         for host in ("good.example", "bad.example"):
             assert (await get(http_port, host)).status == 200
         async with running_envoy(plane.address, tmp_path, node="second", sotw=sotw):
             await until(lambda: quiet(plane, 2))
-            assert plane.status_of(sent_as, "second").rejected is None
+            assert plane.status_of(sent_as, "second").last_rejection is None
         sent = pushes(plane) - before
         await asyncio.sleep(2)  # nothing must come: there is no event to wait for
         assert pushes(plane) - before == sent
@@ -179,14 +179,14 @@ async def test_a_certificate_goes_back_to_the_last_good_one(tmp_path: Path, sotw
         good = plane.pipeline.store.resources(SDS)[SECRET]
         before = pushes(plane)
         plane.commit({(SDS, SECRET): with_the_key_of_another(plane)})
-        await until(lambda: plane.status_of(SDS, "first").refused == (SECRET,) and quiet(plane))
+        await until(lambda: plane.status_of(SDS, "first").rejected_names == (SECRET,) and quiet(plane))
         (problem,) = await complaints(plane)
         assert problem.object == INGRESS
         assert "PRIVATE KEY" not in problem.message
         async with running_envoy(plane.address, tmp_path, node="second", sotw=sotw):
             await until(lambda: quiet(plane, 2) and len(plane.status("second").types) == (5 if sotw else 6))
-            assert plane.status_of(SDS, "second").rejected is None
-        assert plane.ads._fleet.verdicts.served.resources(SDS)[SECRET] is good
+            assert plane.status_of(SDS, "second").last_rejection is None
+        assert plane.ads._fleet.last_good.served.resources(SDS)[SECRET] is good
         assert (await get(http_port, "bad.example")).status == 200
         assert pushes(plane) - before < 25
 
@@ -197,7 +197,7 @@ async def test_a_certificate_without_a_good_one_hurts_nothing_else(tmp_path: Pat
     async with echo("backend") as port, fleet(tmp_path, sotw=sotw, port=port, http_port=http_port) as (plane, _):
         plane.apply(*WITH_TLS)
         plane.commit({(SDS, SECRET): with_the_key_of_another(plane)})
-        await until(lambda: SECRET in plane.ads._fleet.verdicts.withdrawn(SDS))
+        await until(lambda: SECRET in plane.ads._fleet.last_good.withdrawn(SDS))
         (problem,) = await complaints(plane)
         assert problem.object == INGRESS
         assert "left out" in problem.message
@@ -206,7 +206,7 @@ async def test_a_certificate_without_a_good_one_hurts_nothing_else(tmp_path: Pat
             await second.until_ready()
             await until(lambda: quiet(plane, 2))
             assert (await get(http_port, "good.example")).status == 200
-            assert all(each.rejected is None for each in plane.status("second").types)
+            assert all(each.last_rejection is None for each in plane.status("second").types)
         plane.apply(secret("cert", certificate("bad.example")))
-        await until(lambda: SECRET not in plane.ads._fleet.verdicts.withdrawn(SDS) and quiet(plane))
+        await until(lambda: SECRET not in plane.ads._fleet.last_good.withdrawn(SDS) and quiet(plane))
         assert await complaints(plane) == []

@@ -131,7 +131,7 @@ async def test_a_connection_outlives_its_certificate(tmp_path: Path) -> None:
         gone = sorted(set(names) - set(running.plane.names(VHDS)))
         assert gone == ["https/default/cert/*", "https/default/cert/a.example.com"]
         status = running.plane.status_of(VHDS, "test")
-        assert (status.waiting, status.in_flight) == (0, False)
+        assert (status.pending, status.in_flight) == (0, False)
 
 
 @pytest.mark.parametrize("sotw", [False, True], ids=["delta", "sotw"])

@@ -178,7 +178,7 @@ async def test_an_envoy_with_the_certificate_of_another_gets_nothing_until_it_ha
 ) -> None:
     mine = SecretMount(tmp_path / "envoy-tls", CA.issue("envoy-2"))
     async with server.running(), running_envoy(server.address, tmp_path, node="envoy-1", tls=mine.client()) as envoy:
-        refused = await server.logged("proxy_refused", 2)
+        refused = await server.logged("stream_ended_with_error", 2)
         assert (refused["node"], refused["level"]) == ("envoy-1", "warning")
         assert "names 'envoy-2', and neither the node 'envoy-1' nor its cluster 'xds-ingress'" in refused["error"]
         assert server.events("proxy_connected") == []
@@ -241,10 +241,10 @@ async def test_who_may_ask(server: Server, tmp_path: Path) -> None:
     at = f"the server at {server.address}"
     assert said == [
         "no problems",
-        f"xds: the certificate of {at} is for another name; say which it must have with --tls-server-name",
-        f"xds: {at} ended the connection; if it does TLS, give --tls-ca, --tls-cert and --tls-key",
+        f"xds: the certificate of {at} is for another name; set the expected name with --tls-server-name",
+        f"xds: {at} closed the connection; if it uses TLS, give --tls-ca, --tls-cert and --tls-key",
         f"xds: the certificate of {at} is not from the CA in --tls-ca",
-        f"xds: {at} ended the connection: --tls-cert is not from the CA in its --tls-client-ca, perhaps",
+        f"xds: {at} closed the connection; perhaps --tls-cert is not from the CA in its --tls-client-ca",
         f"xds: {UNFIT}",
     ]
 
@@ -259,7 +259,7 @@ def asking(server: Server) -> Callable[[list[str]], Awaitable[tuple[int, str, st
         (["problems", "--tls-ca", "x"], 2, "--tls-cert and --tls-key missing"),
         (["problems", "--tls-ca", "/no", "--tls-cert", "/no", "--tls-key", "/no"], 3, "--tls-ca /no can't be read"),
         (["serve", "--from", ".", "--tls-cert", "x", "--tls-key", "x"], 2, "--tls-client-ca missing"),
-        (["serve", "--from", ".", "--listen", "0.0.0.0:0"], 2, "or say --allow-plaintext"),
+        (["serve", "--from", ".", "--listen", "0.0.0.0:0"], 2, "or --allow-plaintext"),
         (["serve", "--from", ".", "--listen", "[::]:0"], 2, "protect it with --tls-cert, --tls-key and --tls-client"),
         (
             ["serve", "--from", ".", "--tls-cert", "/no", "--tls-key", "/no", "--tls-client-ca", "/no"],

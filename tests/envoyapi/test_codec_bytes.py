@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from xds.envoyapi import codec, schema
+from xds.envoyapi.envoy_type import EnvoyType
 
 # Shrinking a failure of this size takes minutes and shows little more than the field that differs.
 GENERATE = settings(database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
@@ -164,7 +165,7 @@ def by_betterproto2(value: Any) -> Any:
 
 def by_codec(value: Any) -> Any:
     if isinstance(value, Tree):
-        return codec.EnvoyType(value.name)(**{name: by_codec(field) for name, field in value.fields.items()})
+        return EnvoyType(value.name)(**{name: by_codec(field) for name, field in value.fields.items()})
     return mapped(by_codec, value)
 
 

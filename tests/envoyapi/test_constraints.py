@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 
 from tests.support.envoy import needs_envoy, refusal
+from tests.support.envoy_json import from_dict
 from xds.address import parse
 from xds.bootstrap.config import BootstrapOptions, bootstrap
 from xds.envoyapi import codec, constraints
-from xds.envoyapi.constraints import TABLE, violations
+from xds.envoyapi.constraints import TABLE_PATH, violations
+from xds.envoyapi.pool import message_class
 
 BOOTSTRAP = "envoy.config.bootstrap.v3.Bootstrap"
 ANY_MANAGER = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
@@ -166,7 +168,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 
 def broken(config: dict[str, Any]) -> list[str]:
     """The paths of all violations."""
-    return [each.path for each in violations(codec.from_dict(BOOTSTRAP, config))]
+    return [each.path for each in violations(from_dict(BOOTSTRAP, config))]
 
 
 CAUSE = re.compile(r'(\w+)ValidationError\.(\w+)(\[\d+\])?: |field: "(\w+)", reason: is required')
@@ -214,14 +216,14 @@ def test_all_violations_are_found_at_once() -> None:
 
 
 def test_an_unknown_type_in_an_any() -> None:
-    packed = codec.from_dict("envoy.config.listener.v3.Filter", {"name": "x"})
+    packed = from_dict("envoy.config.listener.v3.Filter", {"name": "x"})
     codec.upb(packed).typed_config.type_url = "type.googleapis.com/no.such.Type"  # type: ignore[attr-defined]
     (violation,) = violations(packed)
     assert str(violation) == "typed_config: 'type.googleapis.com/no.such.Type' breaks a type that is known"
 
 
 def test_garbage_in_an_any() -> None:
-    packed: Any = codec.from_dict("envoy.config.listener.v3.Filter", {"name": "x", "typed_config": {"@type": ANY_TLS}})
+    packed: Any = from_dict("envoy.config.listener.v3.Filter", {"name": "x", "typed_config": {"@type": ANY_TLS}})
     codec.upb(packed).typed_config.value = b"\xff"  # type: ignore[attr-defined]
     (violation,) = violations(packed)
     assert violation.path == "typed_config"
@@ -230,14 +232,14 @@ def test_garbage_in_an_any() -> None:
 def test_no_bytes_are_shown() -> None:
     """They could be those of a private key."""
     kind = "envoy.type.matcher.v3.StringMatcher"
-    assert violations(codec.from_dict(kind, {"prefix": ""}))[0].value == "''"
+    assert violations(from_dict(kind, {"prefix": ""}))[0].value == "''"
     assert constraints._shown(b"secret") == "6 long"
 
 
-@pytest.mark.parametrize("name", json.loads(TABLE.read_bytes())["messages"])
+@pytest.mark.parametrize("name", json.loads(TABLE_PATH.read_bytes())["messages"])
 def test_every_rule_means_something(name: str) -> None:
-    plan = constraints._plan(codec.message(name).DESCRIPTOR)
-    assert plan(codec.message(name)()) is not None, "compiles"
+    check = constraints._message_check(message_class(name).DESCRIPTOR)
+    assert check(message_class(name)()) is not None, "compiles"
 
 
 @pytest.mark.parametrize("sotw", [False, True])

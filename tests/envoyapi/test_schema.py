@@ -26,6 +26,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from xds.envoyapi import codec, schema
 from xds.envoyapi import messages as envoy
+from xds.envoyapi.constructor import constructor
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -52,19 +53,19 @@ def test_a_field_called_like_a_keyword() -> None:
     rules = built("validate.DurationRules")
     assert rules.DESCRIPTOR.fields_by_name["in"].number == 7
     second = timedelta(seconds=1)
-    assert codec._constructor(rules)({"in_": [second]}) == rules(**{"in": [second]})
+    assert constructor(rules)({"in_": [second]}) == rules(**{"in": [second]})
     with pytest.raises(TypeError, match=r"^validate\.DurationRules\.in: "):
-        codec._constructor(rules)({"in_": [1]})
+        constructor(rules)({"in_": [1]})
 
 
 def test_a_timestamp_is_a_datetime() -> None:
     rules = built("validate.TimestampRules")
-    message = codec._constructor(rules)({"const": datetime(2026, 3, 1, tzinfo=UTC)})
+    message = constructor(rules)({"const": datetime(2026, 3, 1, tzinfo=UTC)})
     assert MessageToDict(message) == {"const": "2026-03-01T00:00:00Z"}
 
 
 def test_the_copy_is_what_the_classes_say() -> None:
-    """If not, `descriptors` has changed, and `schema._FORMAT` has to."""
+    """If not, `descriptors` has changed, and `schema._FORMAT_VERSION` has to."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         assert descriptors.build(schema.ROOTS) == schema.load()
@@ -87,8 +88,8 @@ def test_an_optional_scalar_has_a_oneof_of_its_own() -> None:
 USE = """
 import json, sys
 import xds.envoyapi.messages as envoy
-from xds.envoyapi import codec
-idle = codec._pool.cache_info().currsize == 0 and codec._schema.cache_info().currsize == 0
+from xds.envoyapi import codec, pool
+idle = pool.pool.cache_info().currsize == 0 and pool.loaded_schema.cache_info().currsize == 0
 cluster = envoy.Cluster(name="web", type=envoy.ClusterDiscoveryType.EDS)
 slow = sorted({name.partition(".")[0] for name in sys.modules} & {"envoy_data_plane", "betterproto2", "pydantic"})
 print(json.dumps({"idle_after_import": idle, "cluster": codec.to_dict(cluster), "imported": slow}))
@@ -173,7 +174,7 @@ def test_names_are_the_same_messages_for_mypy_and_at_run_time() -> None:
 
 def test_a_name_that_only_mypy_knows_says_what_to_do() -> None:
     assert "DogStatsdSink" in FOR_MYPY
-    with pytest.raises(LookupError, match=r"^DogStatsdSink is not reachable from xds\.resources\.schema\.ROOTS$"):
+    with pytest.raises(LookupError, match=r"^DogStatsdSink is not reachable from xds\.envoyapi\.schema\.ROOTS$"):
         envoy.DogStatsdSink()
 
 
@@ -186,7 +187,7 @@ def imports_from_envoy() -> Iterator[tuple[str, str]]:
 
 def test_every_name_used_in_the_package_is_reachable() -> None:
     for path, name in imports_from_envoy():
-        assert getattr(envoy, name)._type, f"{path} imports {name}"
+        assert getattr(envoy, name).resolved, f"{path} imports {name}"
 
 
 def test_names_that_are_no_types() -> None:

@@ -30,13 +30,13 @@ SERVED = (service("web"), service("idle"), slice_of("web", endpoint("10.0.0.1"))
 def of(name: str, *objects: KubeObject, default_tls_secret: str | None = None) -> Record:
     secret_key = key(default_tls_secret) if default_tls_secret else None
     built = pipeline(*objects, translate=TranslateOptions(default_tls_secret=secret_key), proxy=ProxyOptions())
-    known = findings(built.witness, key(name))
+    known = findings(built.state_reader, key(name))
     assert known is not None
     return record(known)
 
 
 def fates(told: Record) -> dict[str, UnitStatus]:
-    return {unit.field: unit.fate for unit in told.units}
+    return {str(unit.field): unit.fate for unit in told.units}
 
 
 def paths(*fates_: UnitStatus) -> dict[str, UnitStatus]:
@@ -134,15 +134,16 @@ def test_one_that_is_not_ours() -> None:
     assert "no class" in of("classless", classless, ingress_class("envoy")).claim.why
 
 
-def test_one_that_is_held() -> None:
+def test_a_held_ingress_is_served_and_says_why() -> None:
     built = pipeline(*SERVED, ingress_class(), ingress("one", rule("a.test", path("/", "web"), path("/x", "gone"))))
     feed(built, Applied(ingress_class(controller="example.com/other")))
-    known = findings(built.witness, key("one"))
+    known = findings(built.state_reader, key("one"))
     assert known is not None
     told = record(known)
-    assert (told.claim.ours, told.claim.held, told.acceptance) == (False, True, Acceptance.PARTLY)
+    assert (told.claim.ours, told.acceptance) == (True, Acceptance.PARTLY)
+    assert "WithdrawalHeld" in told.claim.why
     assert fates(told) == paths(UnitStatus.SERVED, UnitStatus.BROKEN)
-    assert [each.reason for each, _ in told.problems] == ["BackendNotFound", "WithdrawalHeld"]
+    assert [each.reason for each, _ in told.problems] == ["BackendNotFound"]
     assert "default/web/80" in [each.name for each in told.resources]
 
 
@@ -151,7 +152,7 @@ def test_since_when_it_is_so() -> None:
 
     def since(now: float, *changes: Change) -> float | None:
         built.apply([Batch(changes, now)], now)
-        known = findings(built.witness, key("one"))
+        known = findings(built.state_reader, key("one"))
         return record(known).since if known else None
 
     assert since(1) == 0
@@ -163,16 +164,16 @@ def test_since_when_it_is_so() -> None:
 
 
 def test_one_that_is_not_there() -> None:
-    assert findings(pipeline().witness, key("nobody")) is None
+    assert findings(pipeline().state_reader, key("nobody")) is None
 
 
 def test_a_problem_keeps_its_time() -> None:
     world = World(ingress("one", rule("a.test", path("/", "web")), tls=[tls("a.test", secret="gone")]))
     (missing, gone) = sorted(world.problems, key=lambda each: each.reason)
-    assert world.traffic.since(missing) == world.traffic.since(gone) == NOW
+    assert world.registry.since(missing) == world.registry.since(gone) == NOW
     world.now = NOW.replace(year=2027)
     world.add(service("other"), secret("gone"))
-    assert world.traffic.since(gone) is None
-    assert world.traffic.since(missing) == NOW
+    assert world.registry.since(gone) is None
+    assert world.registry.since(missing) == NOW
     world.apply(Deleted(Secret, key("gone")), Deleted(Ingress, key("nobody")))
-    assert world.traffic.since(gone) == world.now
+    assert world.registry.since(gone) == world.now

@@ -10,7 +10,7 @@ from xds.protocol.messages import Variant
 @pytest.fixture(autouse=True)
 def _long_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     """Routes wait for endpoints and clusters until the test asks for them, on a busy machine too."""
-    for name in ("ordering.WARMING_GRACE", "ordering.PATIENCE", "session.PATIENCE"):
+    for name in ("warming.WARMING_GRACE_SECONDS", "ordering.CLUSTER_WAIT_LIMIT_SECONDS"):
         monkeypatch.setattr(f"xds.protocol.{name}", 2 * WAIT_LIMIT_SECONDS)
 
 

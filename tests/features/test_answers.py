@@ -11,7 +11,7 @@ from tests.support.objects import ingress, path, rule, service, slice_of
 from tests.support.plane import Plane, cluster, site
 from xds.kube.objects import KubeObject
 from xds.protocol.messages import Variant
-from xds.protocol.type_stream import MESSAGE_LIMIT
+from xds.protocol.rejection.nack import MESSAGE_LIMIT
 
 WEB, API = cluster("web"), cluster("api")
 H2C = {"port": 80, "appProtocol": "kubernetes.io/h2c"}
@@ -86,10 +86,10 @@ async def test_a_nack_is_remembered_in_the_proxys_words(plane: Plane, variant: V
     received = await client.refuse_hosts("http/web.example", words="I don't like it")
     await client.expect_nothing()
     status = plane.status_of(client.routing)
-    assert status.rejected
-    assert (status.rejected.message, status.rejected.version) == ("I don't like it", received.version)
-    assert [name for name, _ in status.rejected.resources] == [*received.items]
-    assert (status.rejecting, status.in_flight, status.waiting) == (1, False, 0)
+    assert status.last_rejection
+    assert (status.last_rejection.message, status.last_rejection.version) == ("I don't like it", received.version)
+    assert [name for name, _ in status.last_rejection.resources] == [*received.items]
+    assert (status.rejected_count, status.in_flight, status.pending) == (1, False, 0)
     assert status.acknowledged
     assert status.acknowledged.version != received.version
     assert plane.metrics.nacks.counts[client.routing] == 1
@@ -106,7 +106,7 @@ async def test_what_was_refused_is_not_sent_again_but_what_replaces_it_is(plane:
     plane.apply(moved("/moved/again"))
     await client.accept_hosts("http/web.example")
     await client.expect_nothing()
-    assert plane.status_of(client.routing).rejecting == 0
+    assert plane.status_of(client.routing).rejected_count == 0
 
 
 async def test_what_was_refused_and_is_taken_back_is_over(plane: Plane, variant: Variant) -> None:
@@ -116,10 +116,10 @@ async def test_what_was_refused_and_is_taken_back_is_over(plane: Plane, variant:
     plane.apply(moved("/moved"))
     await client.refuse_hosts("http/web.example")
     await client.expect_nothing()
-    assert plane.status_of(client.routing).rejecting == 1
+    assert plane.status_of(client.routing).rejected_count == 1
     plane.apply(moved("/"))
     await client.expect_nothing()
-    assert plane.status_of(client.routing).rejecting == 0
+    assert plane.status_of(client.routing).rejected_count == 0
 
 
 async def test_what_was_refused_is_sent_to_those_who_ask_again(plane: Plane) -> None:
@@ -165,8 +165,8 @@ async def test_the_words_of_a_nack_are_kept_in_bounds(plane: Plane, variant: Var
     await client.refuse_hosts("http/web.example", words="no " * 1_000_000)
     await client.expect_nothing()
     status = plane.status_of(client.routing)
-    assert status.rejected
-    assert len(status.rejected.message) == MESSAGE_LIMIT
+    assert status.last_rejection
+    assert len(status.last_rejection.message) == MESSAGE_LIMIT
 
 
 async def test_a_stale_request_is_ignored_in_the_state_of_the_world(plane: Plane) -> None:
@@ -195,7 +195,7 @@ async def test_a_stale_nack_is_ignored_in_the_state_of_the_world(plane: Plane) -
     received = await client.expect(EDS, WEB)
     await client.request(EDS, (WEB,), nonce=old.nonce, error="too late")
     await client.expect_nothing()
-    assert plane.status_of(EDS).rejected is None
+    assert plane.status_of(EDS).last_rejection is None
     await client.ack(received)
 
 
@@ -228,7 +228,7 @@ async def test_an_answer_to_what_was_never_sent_is_ignored(plane: Plane, error: 
         await client.request(EDS, nonce=nonce, error=error)
     await client.expect_nothing()
     status = plane.status_of(EDS)
-    assert (status.in_flight, status.rejected) == (True, None)
+    assert (status.in_flight, status.last_rejection) == (True, None)
     await client.ack(received)
 
 
@@ -239,7 +239,7 @@ async def test_an_answer_given_twice_counts_once(plane: Plane) -> None:
     received = await client.accept(EDS, WEB)
     await client.request(EDS, nonce=received.nonce, error="on second thoughts")
     await client.expect_nothing()
-    assert plane.status_of(EDS).rejected is None
+    assert plane.status_of(EDS).last_rejection is None
 
 
 async def test_a_request_may_answer_and_ask_at_once(plane: Plane) -> None:

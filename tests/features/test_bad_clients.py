@@ -18,7 +18,7 @@ from xds.envoyapi.messages import DeltaDiscoveryRequest, DiscoveryRequest, Node
 from xds.protocol.messages import Variant
 from xds.protocol.session import UNSERVED_LIMIT
 from xds.protocol.subscription import NAMES_LIMIT
-from xds.server.ads import OPTIONS
+from xds.server.ads import GRPC_SERVER_OPTIONS
 from xds.snapshot.resource import ResourceType
 
 WEB = cluster("web")
@@ -36,7 +36,7 @@ async def test_bytes_that_are_no_request_end_their_stream_with_a_clear_message(p
     code, words = await client.expect_end()
     kind = "DeltaDiscoveryRequest" if variant is Variant.DELTA else "DiscoveryRequest"
     assert code is StatusCode.INVALID_ARGUMENT
-    assert words == f"what was sent is not a {kind}; this is an xDS v3 server"
+    assert words == f"the message is not a {kind}; this is an xDS v3 server"
     await go_on(plane, other)
 
 
@@ -163,7 +163,7 @@ async def test_a_client_that_stops_reading_costs_one_response_a_type(plane: Plan
         await other.accept(EDS, WEB)
     status = plane.status("stuck")
     assert sum(each.in_flight for each in status.types) == 1
-    assert sum(each.waiting for each in status.types) == 1
+    assert sum(each.pending for each in status.types) == 1
     assert plane.metrics.pushes.counts[EDS] == 2 + 2000 + 1
     first = await stuck.accept(EDS, WEB)
     last = await stuck.accept(EDS, WEB)
@@ -182,7 +182,7 @@ async def test_a_client_that_answers_without_reading_is_held_by_its_connection(
     plane.apply(*site("web", *MANY))
     other, stuck = await plane.delta_proxy("other"), await plane.delta_proxy("stuck")
     unread = 0
-    while not plane.status_of(EDS, "stuck").waiting:
+    while not plane.status_of(EDS, "stuck").pending:
         unread += 1
         plane.apply(slice_of("web", *MANY[unread:]))
         received = await other.accept(EDS, WEB)
@@ -190,7 +190,7 @@ async def test_a_client_that_answers_without_reading_is_held_by_its_connection(
         await until(lambda: not plane.status_of(EDS, "stuck").in_flight)
     plane.apply(*site("web"))
     await other.accept(EDS, WEB)
-    assert plane.status_of(EDS, "stuck").waiting == 1
+    assert plane.status_of(EDS, "stuck").pending == 1
     await stuck.close()
     await until(lambda: plane.ads.connected == 1)
     await go_on(plane, other)
@@ -225,25 +225,27 @@ def asking_for(variant: Variant, type_: ResourceType, count: int) -> bytes:
 
 async def test_a_proxy_that_leaves_no_room_for_a_response_loses_its_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     """What its connection takes unread, some megabytes, is sent and waits for an ACK; a longer response is cut off."""
-    monkeypatch.setattr("xds.server.writes.WRITE_TIMEOUT", 0.5)
-    monkeypatch.setattr("xds.server.ads.UNREAD", 0.5)
-    monkeypatch.setattr("xds.server.writes.SWEEP", 0.1)
-    monkeypatch.setattr("xds.server.ads.ABORT_TIMEOUT", 0.1)
+    monkeypatch.setattr("xds.server.writes.WRITE_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr("xds.server.ads.UNREAD_SECONDS", 0.5)
+    monkeypatch.setattr("xds.server.writes.WRITE_CHECK_SECONDS", 0.1)
+    monkeypatch.setattr("xds.server.ads.ABORT_TIMEOUT_SECONDS", 0.1)
     paths = [path(f"/{number}/{'x' * 4000}") for number in range(6000)]
     async with Plane(service("web"), ingress("long", rule("long.example.com", *paths))) as plane:
         client = plane.delta()
         await client.subscribe(VHDS)
         await until(lambda: plane.ads.connected == 1)
         await until(lambda: plane.ads.connected == 0)
-        assert plane.metrics.registry.get_sample_value("xds_stuck_proxies_total") == 1
+        assert plane.metrics.registry.get_sample_value("xds_ingress_streams_ended_unread_total") == 1
 
 
 async def test_a_proxy_whose_connection_nobody_reads_loses_it_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     """gRPC answers no pings for it and the kernel takes no more bytes, as of an Envoy that is stopped."""
     for module in ("ads", "writes"):
-        monkeypatch.setattr(f"xds.server.{module}.UNREAD", 0.1)
+        monkeypatch.setattr(f"xds.server.{module}.UNREAD_SECONDS", 0.1)
     sooner = {"grpc.keepalive_time_ms": 1000, "grpc.keepalive_timeout_ms": 1000}
-    monkeypatch.setattr("tests.support.plane.OPTIONS", tuple({**dict(OPTIONS), **sooner}.items()))
+    monkeypatch.setattr(
+        "tests.support.plane.GRPC_SERVER_OPTIONS", tuple({**dict(GRPC_SERVER_OPTIONS), **sooner}.items())
+    )
     paths = [path(f"/{number}/{'x' * 4000}") for number in range(3000)]
     request = codec.encode(
         DiscoveryRequest(node=Node(id="stopped"), type_url=ResourceType.ROUTES, resource_names=["http"])
@@ -252,8 +254,8 @@ async def test_a_proxy_whose_connection_nobody_reads_loses_it_with_a_reason(monk
         with capture_logs() as logs, unread(plane.address, request):
             await until(lambda: plane.ads.connected == 1)
             await until(lambda: plane.ads.connected == 0)
-        assert [log["error"] for log in logs if log["event"] == "proxy_refused" and log["node"] == "stopped"]
-        assert plane.metrics.registry.get_sample_value("xds_stuck_proxies_total") == 1
+        assert [log["error"] for log in logs if log["event"] == "stream_ended_with_error" and log["node"] == "stopped"]
+        assert plane.metrics.registry.get_sample_value("xds_ingress_streams_ended_unread_total") == 1
 
 
 @pytest.mark.parametrize("answers", [True, False])
@@ -261,7 +263,7 @@ async def test_a_proxy_that_is_gone_without_an_answer_leaves_a_reason(
     monkeypatch: pytest.MonkeyPatch, answers: bool
 ) -> None:
     """What it was sent is on its way in buffers that are larger than that, so no write says so."""
-    monkeypatch.setattr("xds.server.ads.UNREAD", 0.0)
+    monkeypatch.setattr("xds.server.ads.UNREAD_SECONDS", 0.0)
     async with Plane(*site("web")) as plane:
         client = plane.delta("silent")
         with capture_logs() as logs:
@@ -270,6 +272,6 @@ async def test_a_proxy_that_is_gone_without_an_answer_leaves_a_reason(
             await until(lambda: plane.status_of(CDS, "silent").in_flight is not answers)
             await client.close()
             await until(lambda: plane.ads.connected == 0)
-        silent = [log for log in logs if log["event"] == "proxy_silent"]
-        assert ["nothing was read" in log["error"] for log in silent] == ([] if answers else [True])
-        assert plane.metrics.registry.get_sample_value("xds_stuck_proxies_total") == len(silent)
+        silent = [log for log in logs if log["event"] == "stream_ended_unread"]
+        assert ["read nothing" in log["error"] for log in silent] == ([] if answers else [True])
+        assert plane.metrics.registry.get_sample_value("xds_ingress_streams_ended_unread_total") == len(silent)

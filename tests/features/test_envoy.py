@@ -67,7 +67,7 @@ def has_all(plane: Plane) -> bool:
     types = {each.type: each for proxy in plane.ads.proxies() for each in proxy.stream.types}
     return (
         {CDS, LDS} <= types.keys()
-        and all(each.acknowledged and each.settled and not each.rejecting for each in types.values())
+        and all(each.acknowledged and each.settled and not each.rejected_count for each in types.values())
         and all(plane.asked(type_) >= set(plane.names(type_)) for type_ in (EDS, RDS, SDS))
     )
 
@@ -75,7 +75,7 @@ def has_all(plane: Plane) -> bool:
 def rejections(plane: Plane) -> list[str]:
     """What Envoy refused, in its words."""
     types = (each for proxy in plane.ads.proxies() for each in proxy.stream.types)
-    return [each.rejected.message for each in types if each.rejected]
+    return [each.last_rejection.message for each in types if each.last_rejection]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -9,18 +9,18 @@ from tests.support.plane import Plane, cluster, site
 from tests.support.waiting import until
 from xds.explain.narration import explained
 from xds.explain.url import question
-from xds.protocol.delivery import DeliveryState
 from xds.protocol.messages import Variant
+from xds.protocol.status import DeliveryState
 
 WEB = cluster("web")
 
 
 def lacks(plane: Plane) -> dict[str, dict[str, str]]:
     """By node, what it doesn't have of what `http://web.example/` depends on: the standing by type."""
-    told = explained(plane.pipeline.witness, question("http://web.example/", "GET", ()))
+    told = explained(plane.pipeline.state_reader, question("http://web.example/", "GET", ()))
     return {
-        each.node.id: {lack.type.short: lack.standing.value for lack in each.lacks}
-        for each in plane.ads.standings(told.resources)
+        each.node.id: {missing.type.short: missing.state.value for missing in each.out_of_sync}
+        for each in plane.ads.deliveries(told.resources)
         if each.node
     }
 
@@ -37,7 +37,7 @@ async def test_one_that_has_not_asked(plane: Plane, variant: Variant) -> None:
     await client.subscribe(CDS)
     await client.accept(CDS, WEB)
     not_asked = dict.fromkeys(
-        ("eds", "lds", "rds", *(("vhds",) if variant is Variant.DELTA else ())), DeliveryState.NOT_ASKED.value
+        ("eds", "lds", "rds", *(("vhds",) if variant is Variant.DELTA else ())), DeliveryState.NOT_SUBSCRIBED.value
     )
     await until(lambda: lacks(plane) == {"envoy-1": not_asked})
 
@@ -50,7 +50,7 @@ async def test_one_that_does_not_answer_is_sent_no_more(plane: Plane, variant: V
     received = await client.expect(EDS, WEB)
     assert lacks(plane) == {"envoy-1": {"eds": "in flight"}}
     plane.apply(slice_of("web", "10.0.0.3"))
-    assert lacks(plane) == {"envoy-1": {"eds": "waiting"}}
+    assert lacks(plane) == {"envoy-1": {"eds": "pending"}}
     await client.ack(received)
     await client.accept(EDS, WEB)
     await until(lambda: lacks(plane) == {"envoy-1": {}})

@@ -26,8 +26,8 @@ async def test_one_refuses_and_the_other_goes_on(plane: Plane, variant: Variant)
     for client in (good, bad):
         await client.accept(EDS, WEB)
         await client.expect_nothing()
-    assert plane.status_of(bad.routing, "bad").rejecting == 1
-    assert plane.status_of(good.routing, "good").rejected is None
+    assert plane.status_of(bad.routing, "bad").rejected_count == 1
+    assert plane.status_of(good.routing, "good").last_rejection is None
 
 
 async def test_one_does_not_answer_and_the_other_goes_on(plane: Plane, variant: Variant) -> None:
@@ -127,7 +127,7 @@ async def test_removed_resources_are_not_kept_encoded(plane: Plane) -> None:
     await client.close()
     await until(lambda: plane.ads.connected == 0)
     plane.pipeline.store._history.clear()
-    plane.ads._fleet.verdicts.served._history.clear()
-    plane.ads._fleet.verdicts._removed.clear()
+    plane.ads._fleet.last_good.served._history.clear()
+    plane.ads._fleet.last_good._removed.clear()
     gc.collect()
     assert len(encoder._entries) <= empty + 1

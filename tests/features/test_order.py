@@ -49,7 +49,7 @@ async def test_a_new_service_reaches_a_proxy_before_its_routes(plane: Plane, var
 async def test_routes_do_not_wait_for_ever_for_endpoints_that_nobody_asks_for(
     plane: Plane, variant: Variant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xds.protocol.ordering.WARMING_GRACE", 0.1)
+    monkeypatch.setattr("xds.protocol.warming.WARMING_GRACE_SECONDS", 0.1)
     client = await plane.proxy(variant)
     plane.apply(*site("web"))
     await client.accept(CDS, WEB)
@@ -192,16 +192,16 @@ async def test_a_large_change_is_told_at_its_end_and_endpoints_meanwhile(
     plane: Plane, variant: Variant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is committed in portions. An Envoy makes all its routes anew for each response with virtual hosts."""
-    monkeypatch.setattr("xds.controlplane.pipeline.SIZE", 1)
+    monkeypatch.setattr("xds.controlplane.routing_job.STAGE_SIZE", 1)
     names = ("web", "api", "shop")
     plane.apply(*(each for name in names for each in site(name)))
     client = await plane.proxy(variant)
     edited = (Applied(ingress(name, rule(f"{name}.example", path("/new", name)))) for name in names)
-    plane.pipeline.take(Batch(tuple(edited), 0.0))
+    plane.pipeline.put(Batch(tuple(edited), 0.0))
     portions = plane.portions()
     assert next(portions).unfinished
     await client.expect_nothing()
-    plane.pipeline.take(Batch((Applied(slice_of("web", "10.0.0.2")),), 0.0))
+    plane.pipeline.put(Batch((Applied(slice_of("web", "10.0.0.2")),), 0.0))
     next(portions)
     await client.accept(EDS, WEB)
     await client.expect_nothing()

@@ -23,13 +23,13 @@ def about(name: str) -> ObjectRef:
 
 async def told(plane: Plane) -> list[Problem]:
     async with asyncio.timeout(WAIT_LIMIT_SECONDS):
-        plane.pipeline.complain(await plane.ads.complaints())
+        plane.pipeline.report_rejections(await plane.ads.rejection_reports())
     return plane.pipeline.problems
 
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xds.server.ads.SETTLE", 0.05)
+    monkeypatch.setattr("xds.server.ads.REJECTION_REPORT_SECONDS", 0.05)
 
 
 async def test_a_cluster_is_its_ingress_s(plane: Plane) -> None:
@@ -40,15 +40,15 @@ async def test_a_cluster_is_its_ingress_s(plane: Plane) -> None:
     await client.refuse(CDS, WEB, words=f"Error adding/updating cluster(s) {WEB}: no\nway")
     (problem,) = await told(plane)
     assert (problem.object, problem.reason) == (about("web"), "RejectedByProxy")
-    assert "a proxy refuses Cluster default/web/80" in problem.message
+    assert "a proxy rejects Cluster default/web/80" in problem.message
     assert "last version" in problem.message
     assert "no way" in problem.message
-    assert plane.pipeline.take_news().appeared == (problem,)
+    assert plane.pipeline.take_problem_delta().appeared == (problem,)
     assert plane.pipeline.problem_reasons["RejectedByProxy"] == 1
     plane.apply(service("web"))
-    await until(lambda: not plane.status_of(CDS).rejecting)
+    await until(lambda: not plane.status_of(CDS).rejected_count)
     assert await told(plane) == []
-    assert plane.pipeline.take_news().solved == (problem,)
+    assert plane.pipeline.take_problem_delta().solved == (problem,)
 
 
 async def test_a_change_is_no_solution_until_it_is_accepted(plane: Plane) -> None:
@@ -102,7 +102,7 @@ async def test_a_secret_is_of_those_who_name_it_and_its_key_is_not_told(plane: P
     (problem,) = await told(plane)
     assert problem.object == about("web")
     assert "bad: (private key) here" in problem.message
-    rejection = plane.status_of(SDS).rejected
+    rejection = plane.status_of(SDS).last_rejection
     assert rejection
     assert "MHcCAQ" not in rejection.message
 
@@ -113,7 +113,7 @@ async def test_a_listener_is_nobody_s(plane: Plane) -> None:
     await client.refuse(LDS, "http", words="cannot bind '0.0.0.0:80': Permission denied")
     (problem,) = await told(plane)
     assert problem.object == ObjectRef("Listener", "", "http")
-    assert "others accept they get" in problem.message
+    assert "proxies that accept it get it" in problem.message
     assert "--http-port" in problem.remedy
     await client.close()
     assert await told(plane) == []
@@ -125,9 +125,9 @@ async def test_a_second_proxy_that_refuses_the_same_is_no_news(plane: Plane) -> 
     plane.apply(slice_of("web", "10.0.0.2"))
     for client in clients:
         await client.refuse(EDS, WEB, words="malformed")
-    await until(lambda: all(plane.status_of(EDS, client.node).rejecting for client in clients))
+    await until(lambda: all(plane.status_of(EDS, client.node).rejected_count for client in clients))
     first = await told(plane)
-    assert "3 proxies refuse" in first[0].message
+    assert "3 proxies reject" in first[0].message
     await clients[0].close()
     assert await told(plane) == first
 

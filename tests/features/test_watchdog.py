@@ -10,17 +10,17 @@ from tests.support.objects import slice_of
 from tests.support.plane import Plane, cluster, site
 from tests.support.waiting import until
 from xds.protocol.messages import Variant
-from xds.protocol.stuck import Reason
+from xds.protocol.stuck import StuckReason
 
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xds.protocol.stuck.PATIENCE", 0.0)
+    monkeypatch.setattr("xds.protocol.stuck.ACK_DEADLINE_SECONDS", 0.0)
 
 
 def look(plane: Plane) -> None:
     for stream in list(plane.ads._streams):
-        plane.ads.watchdog.look(stream)
+        plane.ads.watchdog.check(stream)
 
 
 async def test_a_silent_proxy_shows_and_loses_its_stream_once(plane: Plane, variant: Variant) -> None:
@@ -31,15 +31,19 @@ async def test_a_silent_proxy_shows_and_loses_its_stream_once(plane: Plane, vari
         await client.expect(EDS, cluster("web"))
         await until(lambda: [each.type for each in plane.status().types if each.in_flight] == [EDS])
         look(plane)
-        assert plane.ads.watchdog.counts() == {Reason.SILENT: 1, Reason.NOT_ASKED: 0, Reason.FLAPPING: 0}
+        assert plane.ads.watchdog.counts() == {
+            StuckReason.SILENT: 1,
+            StuckReason.NOT_SUBSCRIBED: 0,
+            StuckReason.FLAPPING: 0,
+        }
         ((status,),) = (each.stuck for each in plane.ads.proxies())
-        assert (status.reason, status.type) == (Reason.SILENT, EDS)
+        assert (status.reason, status.type) == (StuckReason.SILENT, EDS)
         if life == 0:
             code, words = await client.expect_end()
             assert code is StatusCode.UNAVAILABLE
             assert "silent: eds" in words
             await until(lambda: plane.ads.connected == 0)
-            assert plane.ads.watchdog.counts()[Reason.SILENT] == 0
+            assert plane.ads.watchdog.counts()[StuckReason.SILENT] == 0
         else:
             look(plane)
             await client.expect_nothing()

@@ -20,9 +20,11 @@ from tests.support.objects import (
     tls,
 )
 from xds.kube.change import Applied, Deleted, Listed, Reported
+from xds.kube.ingress_class import CLASS_ANNOTATION, DEFAULT_CLASS_ANNOTATION
 from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
-from xds.kube.state import CLASS_ANNOTATION, DEFAULT_CLASS_ANNOTATION, NOTHING_STALE, KubeState, Stale
+from xds.kube.state import NOTHING_STALE, KubeState, Stale
 from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.reasons import Reason
 from xds.traffic.model import NO_HOST
 
 A, B = "a.example.com", "b.example.com"
@@ -351,7 +353,7 @@ def test_synced_once_every_kind_is_listed() -> None:
 
 def test_what_a_source_reports_replaces_its_last_report() -> None:
     kube = state()
-    problems = (Problem(ObjectRef("File", "", "a.yaml"), "MalformedFile", "no", "repair it"),)
+    problems = (Problem(ObjectRef("File", "", "a.yaml"), Reason.MALFORMED_FILE, "no", "repair it"),)
     assert kube.apply(Reported(problems)) == Stale(reported=True)
     assert kube.reported == problems
     kube.apply(Reported(()))

@@ -141,7 +141,7 @@ def test_an_object_that_does_not_fit_is_a_problem_and_harms_no_other() -> None:
     page = page_of(Service, json.dumps({"metadata": {"resourceVersion": "9"}, "items": [bad, good]}).encode())
     first, second = page.items
     assert isinstance(first.what, Problem)
-    assert (str(first.what.object), first.what.field) == ("Service default/bad", "spec.ports")
+    assert (str(first.what.object), str(first.what.field)) == ("Service default/bad", "spec.ports")
     assert (first.key, first.version) == (Key("default", "bad"), "7")
     assert second.what == service("good")
 

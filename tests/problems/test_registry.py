@@ -1,57 +1,82 @@
-"""The ledger of problems.
+"""The registry of problems.
 
-Covers: one problem found by several units, what is news, and what came and went in between.
-Excludes: where problems come from.
+Covers: one problem reported by several units, deltas, counts by reason. Excludes: who reports which problem.
 """
 
+from datetime import UTC, datetime, timedelta
+
 from xds.problems.problem import ObjectRef, Problem
+from xds.problems.reasons import Reason
 from xds.problems.registry import ProblemDelta, ProblemRegistry
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 def problem(name: str) -> Problem:
-    return Problem(ObjectRef("Ingress", "default", name), "BackendNotFound", "it isn't there", "Create it.")
+    return Problem(ObjectRef("Ingress", "default", name), Reason.BACKEND_NOT_FOUND, "it isn't there", "Create it.")
 
 
 A, B = problem("a"), problem("b")
 
 
-def test_a_problem_stays_until_the_last_unit_has_solved_it() -> None:
-    ledger = ProblemRegistry()
-    ledger.report("one", [A, B])
-    ledger.report("two", [A])
-    assert ledger.problems == [A, B]
-    ledger.report("one", [])
-    assert ledger.problems == [A]
-    ledger.report("two", [])
-    assert ledger.problems == []
+def test_a_problem_stands_until_the_last_unit_has_solved_the_problem() -> None:
+    registry = ProblemRegistry()
+    registry.report("one", [A, B])
+    registry.report("two", [A])
+    assert registry.problems == [A, B]
+    registry.report("one", [])
+    assert registry.problems == [A]
+    registry.report("two", [])
+    assert registry.problems == []
 
 
-def test_news_are_told_once() -> None:
-    ledger = ProblemRegistry()
-    ledger.report("one", [B, A, A])
-    news = ledger.take_news()
-    assert (sorted(news.appeared), news.solved) == ([A, B], ())
-    assert ledger.take_news() == ProblemDelta((), ())
-    ledger.report("one", [B])
-    assert ledger.take_news() == ProblemDelta((), (A,))
+def test_a_delta_is_taken_once() -> None:
+    registry = ProblemRegistry()
+    registry.report("one", [B, A, A])
+    delta = registry.take_delta()
+    assert (sorted(delta.appeared), delta.solved) == ([A, B], ())
+    assert registry.take_delta() == ProblemDelta((), ())
+    registry.report("one", [B])
+    assert registry.take_delta() == ProblemDelta((), (A,))
 
 
-def test_what_came_and_went_is_no_news() -> None:
-    ledger = ProblemRegistry()
-    ledger.report("one", [A])
-    ledger.report("one", [])
-    assert ledger.take_news() == ProblemDelta((), ())
-    ledger.report("one", [A])
-    ledger.take_news()
-    ledger.report("one", [])
-    ledger.report("one", [A])
-    assert ledger.take_news() == ProblemDelta((), ())
+def test_a_problem_that_came_and_went_is_in_no_delta() -> None:
+    registry = ProblemRegistry()
+    registry.report("one", [A])
+    registry.report("one", [])
+    assert registry.take_delta() == ProblemDelta((), ())
+    registry.report("one", [A])
+    registry.take_delta()
+    registry.report("one", [])
+    registry.report("one", [A])
+    assert registry.take_delta() == ProblemDelta((), ())
 
 
 def test_problems_are_counted_by_reason() -> None:
-    ledger = ProblemRegistry()
-    ledger.report("one", [A, B])
-    ledger.report("two", [A])
-    assert ledger.reasons == {"BackendNotFound": 2}
-    ledger.report("one", [])
-    assert ledger.reasons == {"BackendNotFound": 1}
+    registry = ProblemRegistry()
+    registry.report("one", [A, B])
+    registry.report("two", [A])
+    assert registry.counts_by_reason == {"BackendNotFound": 2}
+    registry.report("one", [])
+    assert registry.counts_by_reason == {"BackendNotFound": 1}
+
+
+def test_problems_are_found_by_object() -> None:
+    registry = ProblemRegistry()
+    registry.report("one", [B, A])
+    assert registry.of([A.object]) == [A]
+    assert registry.of([B.object, A.object, A.object]) == [A, B]
+    registry.report("one", [])
+    assert registry.of([A.object]) == []
+
+
+def test_a_problem_is_dated_by_the_first_report_since_the_problem_stands() -> None:
+    registry = ProblemRegistry()
+    registry.set_time(NOW)
+    registry.report("one", [A])
+    registry.set_time(NOW + timedelta(hours=1))
+    registry.report("two", [A, B])
+    assert (registry.since(A), registry.since(B)) == (NOW, NOW + timedelta(hours=1))
+    registry.report("one", [])
+    registry.report("two", [])
+    assert registry.since(A) is None

@@ -33,11 +33,11 @@ from xds.envoyapi import codec
 from xds.envoyapi.constraints import violations
 from xds.envoyapi.messages import RouteConfiguration
 from xds.kube.change import Applied, Change, Deleted, Listed
+from xds.kube.ingress_class import CLASS_ANNOTATION
 from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
-from xds.kube.state import CLASS_ANNOTATION
 from xds.problems.problem import Key
+from xds.resources.inlining import inlined
 from xds.resources.options import ProxyOptions
-from xds.resources.routes import inlined
 from xds.snapshot.resource import ResourceType
 from xds.translate.translator import TranslateOptions
 

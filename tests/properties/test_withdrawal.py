@@ -28,10 +28,10 @@ from tests.support.objects import (
 )
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Change, Deleted
-from xds.kube.held_ingresses import HELD
 from xds.kube.objects import Ingress, IngressClass, KubeObject, Secret, Service
 from xds.kube.state import KubeState
 from xds.problems.problem import Key
+from xds.problems.reasons import Reason
 from xds.snapshot.resource import ResourceType
 
 LAST = (ResourceType.CLUSTER, ResourceType.SECRET)
@@ -111,7 +111,7 @@ class World:
         fresh = pipeline(*as_served(self.objects.values(), holding), claim_classless=True)
         assert outcome(of) == outcome(fresh)
         assert others(of) == fresh.problems
-        assert bool(of.problem_reasons.get(HELD)) == bool(holding)
+        assert bool(of.problem_reasons.get(Reason.WITHDRAWAL_HELD)) == bool(holding)
         check(of)
         if holding:
             bare = World()

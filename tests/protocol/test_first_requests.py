@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.xds_client_model import CDS, EDS, LDS, NODE, Client, World, told
 from xds.protocol.messages import DeltaRequest, SotwRequest, Variant
-from xds.protocol.ordering import RESUME_GRACE
+from xds.protocol.ordering import RESUME_GRACE_SECONDS
 from xds.protocol.status import VersionStamp
 from xds.snapshot.resource import ResourceType
 
@@ -96,7 +96,7 @@ def test_a_reconnect_is_told_what_is_gone_new_and_changed() -> None:
     new.subscribe(CDS, known=old.versions(CDS))
     named.subscribe(CDS, "a", "b", "c", "d", "e", known=old.versions(CDS))
     assert told(new.inbox) == told(named.inbox) == []
-    world.pass_time(RESUME_GRACE)
+    world.pass_time(RESUME_GRACE_SECONDS)
     assert told(new.inbox) == [("cds", ["b", "d"], ["a"])]
     assert told(named.inbox) == [("cds", ["b", "d"], ["a", "e"])]
 
@@ -122,7 +122,7 @@ def test_what_is_gone_before_a_reconnect_is_answered_is_not_mentioned() -> None:
     new = world.delta()
     new.subscribe(CDS, known=old.versions(CDS))
     world.commit(cds={"b": None})
-    world.pass_time(RESUME_GRACE)
+    world.pass_time(RESUME_GRACE_SECONDS)
     assert told(new.inbox) == [("cds", [], ["a"])]
 
 

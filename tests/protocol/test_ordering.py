@@ -9,7 +9,8 @@ import pytest
 
 from tests.support.xds_client_model import CDS, EDS, LDS, RDS, SDS, VHDS, Client, World, told
 from xds.protocol.messages import Variant
-from xds.protocol.ordering import PATIENCE, WARMING_GRACE
+from xds.protocol.ordering import CLUSTER_WAIT_LIMIT_SECONDS
+from xds.protocol.warming import WARMING_GRACE_SECONDS
 from xds.snapshot.resource import ResourceType
 
 both = pytest.mark.parametrize("variant", list(Variant))
@@ -81,11 +82,11 @@ def test_the_wait_ends_a_while_after_the_ack(variant: Variant) -> None:
     client = envoy(variant, without=EDS)
     session = client.session
     client.world.commit(cds={"b": "1"}, eds={"b": "1"}, rds={"r": "2:b"})
-    client.world.pass_time(10 * WARMING_GRACE)
+    client.world.pass_time(10 * WARMING_GRACE_SECONDS)
     assert session.deadline() is None
     client.ack(CDS)
-    assert session.deadline() == client.world.now + WARMING_GRACE
-    client.world.pass_time(WARMING_GRACE - 0.1)
+    assert session.deadline() == client.world.now + WARMING_GRACE_SECONDS
+    client.world.pass_time(WARMING_GRACE_SECONDS - 0.1)
     assert types(client) == ["cds"]
     client.world.pass_time(0.1)
     assert types(client) == ["cds", "rds"]
@@ -330,13 +331,13 @@ def test_patience_begins_when_the_first_clusters_are_acknowledged(variant: Varia
     """Rule 13 (a): a proxy that is slow is waited for."""
     client = envoy(variant, without=EDS)
     client.world.commit(cds={"b": "1"}, rds={"r": "2:b"})
-    client.world.pass_time(2 * PATIENCE)
+    client.world.pass_time(2 * CLUSTER_WAIT_LIMIT_SECONDS)
     client.world.commit(cds={"c": "1"}, rds={"r": "3:c"})
     client.ack(CDS)
-    client.world.pass_time(PATIENCE / 2)
+    client.world.pass_time(CLUSTER_WAIT_LIMIT_SECONDS / 2)
     assert types(client) == ["cds", "cds"]
-    assert client.session.deadline() == client.world.now + PATIENCE / 2
-    client.world.pass_time(PATIENCE / 2)
+    assert client.session.deadline() == client.world.now + CLUSTER_WAIT_LIMIT_SECONDS / 2
+    client.world.pass_time(CLUSTER_WAIT_LIMIT_SECONDS / 2)
     assert types(client) == ["cds", "cds", "rds"]
     assert client.session.deadline() is None
 

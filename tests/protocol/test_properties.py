@@ -156,10 +156,10 @@ def again(client: Client, *, remembers: bool) -> Client:
 
 def replace_what_was_refused(client: Client, content: Content) -> None:
     """Let the proxy have something else for all that it refused, on this stream or on one before."""
-    known = {status.type: status.refused for status in client.session.status().types}
-    verdicts = client.world.fleet.verdicts
+    known = {status.type: status.rejected_names for status in client.session.status().types}
+    verdicts = client.world.fleet.last_good
     for type_, refused in client.refused.items():
-        for name in {*refused, *known.get(type_, ()), *verdicts.refused(type_)}:
+        for name in {*refused, *known.get(type_, ()), *verdicts.rejected(type_)}:
             content.touch(type_, name)
     client.settle()
 
@@ -199,10 +199,10 @@ def check(client: Client, content: Content) -> None:
             # behind stays with the proxy for as long as that asks for it.
             existing, asked = (in_use(client, existing), in_use(client, asked))
         assert existing == asked
-    assert client.session.behind is None
+    assert client.session.oldest_unanswered is None
     assert client.session.deadline() is None
     assert not [name for type_ in ResourceType for name in client.refused[type_] if name in view.resources(type_)]
-    assert all(not status.rejecting and not status.waiting for status in client.session.status().types)
+    assert all(not status.rejected_count and not status.pending for status in client.session.status().types)
 
 
 @pytest.mark.parametrize("envoy", [True, False], ids=["wildcards", "names"])

@@ -10,9 +10,7 @@ import dataclasses
 import pytest
 
 from tests.support.xds_client_model import CDS, EDS, LDS, NODE, RDS, SDS, Client, World, told
-from xds.protocol.events import Acknowledged, Rejected
-from xds.protocol.messages import DeltaRequest, Node, Response, SotwRequest, Variant
-from xds.protocol.status import Rejection
+from xds.protocol.messages import Acknowledged, DeltaRequest, Node, Rejected, Rejection, Response, SotwRequest, Variant
 from xds.snapshot.resource import Resource, ResourceType
 
 both = pytest.mark.parametrize("variant", list(Variant))
@@ -281,7 +279,7 @@ def test_what_was_refused_is_not_sent_again_until_it_changes(variant: Variant) -
     assert [bodies(response) for response in client.settle_as_envoy()] == []
     world.commit(rds={"b": "bad"})
     client.settle_as_envoy()
-    assert client.session.status().types[0].refused == ("b",)
+    assert client.session.status().types[0].rejected_names == ("b",)
     start = len(client.inbox)
     world.commit(rds={"c": "1"})
     world.commit(rds={"a": "2"})
@@ -298,7 +296,7 @@ def test_what_was_refused_is_not_sent_again_until_it_changes(variant: Variant) -
         {"b": "bad"},
         {"b": "2"},
     ]
-    assert client.session.status().types[0].rejecting == 0
+    assert client.session.status().types[0].rejected_count == 0
 
 
 @both
@@ -317,7 +315,7 @@ def test_what_was_refused_together_is_tried_in_parts(variant: Variant, type_: Re
         ["c", "d"],
     ]
     assert client.versions(type_).keys() == set("acd")
-    assert client.session.status().types[0].refused == ("b",)
+    assert client.session.status().types[0].rejected_names == ("b",)
 
 
 @both
@@ -337,7 +335,7 @@ def test_clusters_and_listeners_that_the_words_do_not_blame_were_taken(variant: 
     assert bodies(first) == {"a": "bad", "b": "2", "c": "bad"}
     rest = {"a": "1", "b": "2"} if variant is Variant.SOTW else {}
     assert bodies(second) == rest | {"d": "1"}
-    assert client.session.status().types[0].refused == ("a", "c")
+    assert client.session.status().types[0].rejected_names == ("a", "c")
 
 
 @both
@@ -376,7 +374,7 @@ def test_a_change_in_the_middle_of_the_search_goes_its_own_way() -> None:
     client.nack(RDS)
     client.settle_as_envoy()
     assert client.versions(RDS) == {name: item.version for name, item in world.served.resources(RDS).items()}
-    assert client.session.status().types[0].waiting == 0
+    assert client.session.status().types[0].pending == 0
 
 
 @both
@@ -400,4 +398,4 @@ def test_errors_are_told_by_response_and_never_by_resource(variant: Variant) -> 
     client = World().client(variant)
     client.subscribe(CDS)
     client.nack(CDS, "no")
-    assert client.session.status().types[0].rejected is not None
+    assert client.session.status().types[0].last_rejection is not None

@@ -13,14 +13,23 @@ import pytest
 from tests.support.xds_client_model import CDS, EDS, LDS, NODE, RDS, World, inline, told
 from xds.protocol import subscription as subscription_module
 from xds.protocol.backlog import VANISHED_LIMIT
-from xds.protocol.errors import ErrorCode, ProtocolError
-from xds.protocol.events import Acknowledged, Unserved
 from xds.protocol.fleet import Fleet
-from xds.protocol.messages import DeltaRequest, Node, Response, SotwRequest, Variant
+from xds.protocol.messages import (
+    Acknowledged,
+    DeltaRequest,
+    ErrorCode,
+    Node,
+    ProtocolError,
+    Rejection,
+    Response,
+    SotwRequest,
+    Unserved,
+    Variant,
+)
+from xds.protocol.rejection.nack import MESSAGE_LIMIT
 from xds.protocol.session import UNSERVED_LIMIT, Session
-from xds.protocol.status import Rejection, VersionStamp
+from xds.protocol.status import VersionStamp
 from xds.protocol.subscription import Subscription
-from xds.protocol.type_stream import MESSAGE_LIMIT
 from xds.snapshot.store import Store
 
 both = pytest.mark.parametrize("variant", list(Variant))
@@ -88,7 +97,7 @@ def test_an_answer_counts_once(variant: Variant) -> None:
     kind = DeltaRequest(EDS, nonce=response.nonce, error="late")
     other = SotwRequest(EDS, frozenset("a"), nonce=response.nonce, error="late")
     assert client.session.receive(kind if variant is Variant.DELTA else other, 0) == []
-    assert client.session.status().types[0].rejected is None
+    assert client.session.status().types[0].last_rejection is None
 
 
 @both
@@ -110,8 +119,8 @@ def test_the_status_has_versions_and_words_with_their_times(variant: Variant) ->
     assert cds.sent == VersionStamp(second.version, 101.0)
     assert cds.acknowledged == VersionStamp(first.version, 101.0)
     refused = (("a", second.resources[0].version),)
-    assert cds.rejected == Rejection(second.version, 102.0, "x" * MESSAGE_LIMIT, refused, refused)
-    assert (cds.rejecting, cds.in_flight, cds.waiting) == (1, False, 0)
+    assert cds.last_rejection == Rejection(second.version, 102.0, "x" * MESSAGE_LIMIT, refused, refused)
+    assert (cds.rejected_count, cds.in_flight, cds.pending) == (1, False, 0)
 
 
 @both
@@ -119,17 +128,17 @@ def test_behind_is_the_oldest_revision_without_an_answer(variant: Variant) -> No
     world = World(eds={"a": "1", "b": "1"})
     client = world.client(variant)
     client.subscribe(EDS, "a", "b")
-    assert client.session.behind is None  # an answer to a request is behind nothing
+    assert client.session.oldest_unanswered is None  # an answer to a request is behind nothing
     client.ack(EDS)
     world.commit(eds={"a": "2"})
     world.commit(eds={"b": "2"})
     world.commit(eds={"b": "3"})
-    assert client.session.behind == 2
+    assert client.session.oldest_unanswered == 2
     client.ack(EDS)
-    assert client.session.behind == 3
+    assert client.session.oldest_unanswered == 3
     assert client.wire[EDS].revision == 4
     client.ack(EDS)
-    assert client.session.behind is None
+    assert client.session.oldest_unanswered is None
 
 
 def test_only_what_is_subscribed_concerns_a_session() -> None:
@@ -140,7 +149,7 @@ def test_only_what_is_subscribed_concerns_a_session() -> None:
     for commit, concerned in (({"eds": {"a": "2"}}, True), ({"eds": {"b": "1"}}, False), ({"cds": {"c": "1"}}, True)):
         revision = world.commit(**commit)
         assert revision is not None
-        assert client.session.behind == (revision.number if concerned else None)
+        assert client.session.oldest_unanswered == (revision.number if concerned else None)
         client.settle()
     assert client.session.subscription(RDS) is None
 
@@ -225,7 +234,7 @@ def test_what_vanished_is_remembered_up_to_a_limit() -> None:
         world.commit(eds={f"name {number}": "1"})
         client.settle()
         world.commit(eds={f"name {number}": None})
-    vanished = client.session._watches[EDS].backlog.vanished
+    vanished = client.session._type_streams[EDS].backlog.vanished
     assert len(vanished) == VANISHED_LIMIT
     assert not any(base.body for base in vanished.values())
 

@@ -7,7 +7,7 @@ specifies what resources to return", line by line. Excludes what is sent in answ
 import pytest
 
 from tests.support.xds_client_model import CDS, EDS, LDS, RDS, SDS
-from xds.protocol.subscription import Demand, NameSets, Subscription, after_delta, after_sotw, unasked
+from xds.protocol.subscription import Demand, NameSets, Subscription, after_delta, after_sotw, initial_subscription
 from xds.snapshot.resource import ResourceType
 
 SETS = NameSets()
@@ -32,7 +32,7 @@ def said(demand: Demand) -> tuple[str, str, bool]:
 @pytest.mark.parametrize(("type_", "expected"), [(CDS, "*"), (LDS, "*"), (EDS, ""), (SDS, ""), (RDS, "")])
 def test_an_empty_first_request(type_: ResourceType, expected: str) -> None:
     """Rule 6: everything for LDS and CDS, nothing for the others."""
-    for demand in (delta(unasked(type_)), sotw(unasked(type_))):
+    for demand in (delta(initial_subscription(type_)), sotw(initial_subscription(type_))):
         assert names(demand.subscription) == expected
         assert demand.everything == (expected == "*")
         assert not demand.names
@@ -40,7 +40,7 @@ def test_an_empty_first_request(type_: ResourceType, expected: str) -> None:
 
 def test_the_delta_example_of_the_specification() -> None:
     """Rule 6."""
-    first = delta(unasked(CDS))
+    first = delta(initial_subscription(CDS))
     second = delta(first.subscription, "A")
     assert said(second) == ("* A", "A", False)
     third = delta(second.subscription, "", "*")
@@ -53,7 +53,7 @@ def test_the_delta_example_of_the_specification() -> None:
 
 def test_the_sotw_example_of_the_specification() -> None:
     """Rule 6."""
-    first = sotw(unasked(CDS))
+    first = sotw(initial_subscription(CDS))
     second = sotw(first.subscription, "* A")
     assert said(second) == ("* A", "A", False)
     third = sotw(second.subscription, "A")
@@ -65,56 +65,56 @@ def test_the_sotw_example_of_the_specification() -> None:
 def test_an_empty_request_goes_on_with_a_legacy_wildcard() -> None:
     """An ACK without names asks for nothing new."""
     for ask in (delta, sotw):
-        first = ask(unasked(LDS)).subscription
+        first = ask(initial_subscription(LDS)).subscription
         second = ask(first)
         assert second.subscription is first
         assert not second.everything
 
 
 def test_a_name_ends_the_legacy_wildcard_even_if_it_was_only_unsubscribed() -> None:
-    assert names(delta(delta(unasked(CDS), "", "A").subscription).subscription) == ""
+    assert names(delta(delta(initial_subscription(CDS), "", "A").subscription).subscription) == ""
 
 
 @pytest.mark.parametrize("type_", list(ResourceType), ids=lambda type_: type_.short)
 def test_a_star_asks_for_everything(type_: ResourceType) -> None:
     """Rule 6, for every type, and asked again it is sent again (rule 5)."""
-    first = delta(unasked(type_), "*")
+    first = delta(initial_subscription(type_), "*")
     assert names(first.subscription) == "*"
     assert first.everything
     assert delta(first.subscription, "*").everything
-    assert sotw(unasked(type_), "*").everything
+    assert sotw(initial_subscription(type_), "*").everything
 
 
 def test_a_name_that_is_subscribed_again_is_asked_again() -> None:
     """Rule 5, delta; in the state of the world the list can't say so."""
-    first = delta(unasked(EDS), "a b")
+    first = delta(initial_subscription(EDS), "a b")
     assert delta(first.subscription, "b").names == {"b"}
-    assert not sotw(sotw(unasked(EDS), "a b").subscription, "a b").names
-    assert sotw(sotw(unasked(EDS), "a").subscription, "a b").names == {"b"}
+    assert not sotw(sotw(initial_subscription(EDS), "a b").subscription, "a b").names
+    assert sotw(sotw(initial_subscription(EDS), "a").subscription, "a b").names == {"b"}
 
 
 def test_an_unsubscribe_under_a_wildcard_is_answered_unless_it_is_a_phantom() -> None:
     """Rule 11."""
-    both = delta(unasked(CDS), "* a").subscription
+    both = delta(initial_subscription(CDS), "* a").subscription
     assert delta(both, "", "a").names == {"a"}
     assert not delta(both, "", "b").names
     assert not delta(both, "", "a *").names
-    assert not delta(delta(unasked(CDS), "a").subscription, "", "a").names
+    assert not delta(delta(initial_subscription(CDS), "a").subscription, "", "a").names
 
 
 def test_a_name_in_both_lists_ends_up_unsubscribed() -> None:
-    demand = delta(unasked(EDS), "a b", "b")
+    demand = delta(initial_subscription(EDS), "a b", "b")
     assert names(demand.subscription) == "a"
     assert demand.names == {"a"}
 
 
 def test_equal_sets_of_names_are_one_object() -> None:
     """A thousand streams that ask for the same must not hold it a thousand times."""
-    a, b = (delta(unasked(EDS), "a b c").subscription for _ in range(2))
+    a, b = (delta(initial_subscription(EDS), "a b c").subscription for _ in range(2))
     assert a.names is b.names
     c, d = (delta(subscription, "d", "a").subscription for subscription in (a, b))
     assert c.names is d.names
-    e, f = (sotw(unasked(EDS), "x y").subscription for _ in range(2))
+    e, f = (sotw(initial_subscription(EDS), "x y").subscription for _ in range(2))
     assert e.names is f.names
 
 

@@ -57,4 +57,4 @@ def test_who_never_had_it_is_not_told_of_its_virtual_hosts(world: World) -> None
     world.commit(rds={"r1": None})
     world.commit(vhds={"r1/b": "b"})
     refuses.settle()
-    assert world.fleet.verdicts.is_untried(VHDS, "r1/b")
+    assert world.fleet.last_good.is_untried(VHDS, "r1/b")

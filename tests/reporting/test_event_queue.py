@@ -18,7 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.fake_api import FakeApi, Object, unavailable
+from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.reasons import Reason
 from xds.reporting.event_queue import (
     BURST,
     INTERVAL,
@@ -37,6 +39,8 @@ from xds.reporting.event_queue import (
 from xds.reporting.event_writer import EventWriter
 from xds.reporting.lease import Leadership
 
+SPEC = FieldPath.of("spec")
+RULES = SPEC.child("rules")
 AT = "2026-06-01T12:00:00.000000Z"
 
 
@@ -44,8 +48,8 @@ def ingress(name: str) -> ObjectRef:
     return ObjectRef("Ingress", "shop", name)
 
 
-def problem(name: str = "web", message: str = "Service 'shop/api' doesn't exist", where: str = "spec") -> Problem:
-    return Problem(ingress(name), "BackendNotFound", message, "Create it.", where)
+def problem(name: str = "web", message: str = "Service 'shop/api' doesn't exist", where: FieldPath = SPEC) -> Problem:
+    return Problem(ingress(name), Reason.BACKEND_NOT_FOUND, message, "Create it.", where)
 
 
 def uid_of(about: ObjectRef) -> str | None:
@@ -98,7 +102,7 @@ def test_a_recovery_names_what_it_was() -> None:
 @given(st.text(max_size=2000), st.text(max_size=300))
 def test_names_and_notes_keep_to_the_limits(message: str, remedy: str) -> None:
     about = ObjectRef("Ingress", "shop", "a" * 253)
-    topic = topic_of(Problem(about, "PathConflict", message, remedy), "u")
+    topic = topic_of(Problem(about, Reason.PATH_CONFLICT, message, remedy), "u")
     for solved in (False, True):
         event = manifest(PendingEvent(topic, solved), "me" * 100, AT)
         assert len(event["note"].encode()) <= 1024
@@ -107,7 +111,7 @@ def test_names_and_notes_keep_to_the_limits(message: str, remedy: str) -> None:
 
 
 def test_events_of_objects_without_namespace_are_in_default() -> None:
-    about = Problem(ObjectRef("IngressClass", "", "envoy"), "InvalidObject", "no", "yes")
+    about = Problem(ObjectRef("IngressClass", "", "envoy"), Reason.INVALID_OBJECT, "no", "yes")
     event = manifest(PendingEvent(topic_of(about, "u"), solved=False), "me", AT)
     assert event["metadata"]["namespace"] == "default"
     assert "namespace" not in event["regarding"]
@@ -120,25 +124,25 @@ def test_a_repetition_counts() -> None:
 
 def test_the_name_follows_from_what_is_said_of_which_object() -> None:
     name = topic_of(problem(), "u").name
-    assert name == topic_of(replace(problem(), field="elsewhere", remedy="Another."), "u").name
+    assert name == topic_of(replace(problem(), field=FieldPath.of("elsewhere"), remedy="Another."), "u").name
     others = [
         topic_of(problem(), "recreated"),
         topic_of(problem(message="other"), "u"),
-        topic_of(replace(problem(), reason="PathConflict"), "u"),
+        topic_of(replace(problem(), reason=Reason.PATH_CONFLICT), "u"),
     ]
     assert name not in [each.name for each in others]
 
 
 def test_the_same_twice_in_an_object_is_said_once_and_solved_with_the_last() -> None:
     desk = EventQueue(uid_of)
-    a, b = problem(where="rules[0]"), problem(where="rules[1]")
+    a, b = problem(where=RULES.child(0)), problem(where=RULES.child(1))
     desk.take([a, b], [])
     assert shown(desk) == [("web", False)]
     desk.take([], [a])
     assert shown(desk) == []
-    desk.take([replace(a, field="rules[2]")], [b])  # a rule was moved
+    desk.take([replace(a, field=RULES.child(2))], [b])  # a rule was moved
     assert shown(desk) == []
-    desk.take([], [replace(a, field="rules[2]")])
+    desk.take([], [replace(a, field=RULES.child(2))])
     assert shown(desk) == [("web", True)]
 
 
@@ -151,7 +155,7 @@ def test_what_came_and_went_unsaid_leaves_nothing() -> None:
 
 def test_nothing_is_said_of_what_does_not_exist() -> None:
     desk = EventQueue(uid_of)
-    desk.take([problem("missing"), Problem(ObjectRef("File", "", "missing"), "MalformedFile", "", "")], [])
+    desk.take([problem("missing"), Problem(ObjectRef("File", "", "missing"), Reason.MALFORMED_FILE, "", "")], [])
     assert said(desk) == []
 
 
@@ -258,7 +262,7 @@ def test_in_the_end_the_newest_event_says_what_is(found: list[tuple[str, int, in
             newest[saying.topic.name] = saying.solved
 
     for what, number, where in found:
-        each = problem(f"i{number}", where=str(where))
+        each = problem(f"i{number}", where=RULES.child(where))
         if what == "come" and each not in standing:
             standing.add(each)
             desk.take([each], [])

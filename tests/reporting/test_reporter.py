@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from msgspec import structs
 
-from tests.support.fake_api import FakeApi, managed
+from tests.support.fake_api import FakeApi
 from tests.support.objects import ingress, ingress_class, path, rule, service
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Batch, Change, Deleted, Listed
@@ -39,7 +39,7 @@ class Site:
             if isinstance(change, Applied):
                 self.api.put(f"{GROUP}/{change.object.key.name}", {"metadata": {"uid": change.object.metadata.uid}})
         self.pipeline.apply([Batch(changes, 0)], 0)
-        news = self.pipeline.take_news()
+        news = self.pipeline.take_problem_delta()
         self.reporter.note(changes, news.appeared, news.solved)
 
     def status(self, name: str) -> object:
@@ -115,19 +115,6 @@ async def test_nothing_is_said_of_a_class_where_only_some_namespaces_may_be_writ
             it.do(made(name, to="gone"))
             await it.api.until(lambda count=count: it.reasons().count("BackendNotFound") == count)  # type: ignore[misc]
         assert "WithdrawalHeld" not in it.reasons()
-
-
-async def test_the_status_of_a_held_ingress_is_left_to_others() -> None:
-    theirs = {"loadBalancer": {"ingress": [{"ip": "203.0.113.1"}]}}
-    async with site() as it:
-        it.do(made("shop", "edge"), Applied(service("web")), Applied(ingress_class("edge")), *map(Listed, KINDS))
-        await it.api.until(lambda: it.status("shop"))
-        it.api.put(f"{GROUP}/shop", {"metadata": {"managedFields": managed("other")}, "status": theirs})
-        it.do(Applied(ingress_class("edge", "example.com/other")))
-        for name in ("next", "last"):  # the first may come before all are looked at
-            it.do(made(name, to="gone"))
-            await it.api.until(lambda name=name: it.status(name))  # type: ignore[misc]
-        assert it.status("shop") == theirs["loadBalancer"]["ingress"]
 
 
 async def test_a_deleted_ingress_is_let_go() -> None:

@@ -186,7 +186,7 @@ class Site:
 async def site(api: FakeApi, publish: Publish) -> AsyncIterator[Site]:
     leadership = Leadership(api, Key("xds", "xds-ingress"), "me")
     ours: dict[Key, str] = {}
-    it = Site(api, StatusWriter(api, leadership, publish, ours.get, held=lambda _: False), ours)
+    it = Site(api, StatusWriter(api, leadership, publish, ours.get), ours)
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(leadership.run()), tasks.create_task(it.writer.run())]
         yield it

@@ -1,7 +1,7 @@
-"""What Envoy would refuse doesn't enter the snapshot, takes nothing along, and its owner is told.
+"""Resources that Envoy would reject stay out of the snapshot, alone, and their owners get a problem.
 
-Nothing that translation is known to let through breaks a rule (tests/properties), so here its check of paths, or a
-builder, is replaced by one with a gap. Excludes: the rules (test_constraints).
+No known input passes translation and then breaks a rule (tests/properties), so these tests replace translation's check
+of paths, or a builder, by one with a gap. Excludes: the rules (tests/envoyapi).
 """
 
 from collections.abc import Hashable, Iterable
@@ -18,9 +18,10 @@ from xds.envoyapi.messages import Cluster, Metadata, Route, RouteAction, RouteMa
 from xds.kube.change import Applied, Deleted
 from xds.kube.objects import HTTPIngressPath, Ingress, KubeObject
 from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.reasons import Reason
 from xds.resources.clusters import cluster
-from xds.resources.routes import inlined
-from xds.resources.validation import REASON, Gate
+from xds.resources.inlining import inlined
+from xds.resources.validation import Validator
 from xds.snapshot.resource import ResourceType
 from xds.traffic.model import Backend, PathType
 
@@ -30,13 +31,13 @@ A, B = "a.example.com", "b.example.com"
 
 
 @pytest.fixture
-def _gap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every path passes, whatever it is."""
+def _unchecked_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every path passes translation."""
 
-    def anything(each: HTTPIngressPath) -> tuple[str, PathType]:
+    def unchecked(each: HTTPIngressPath) -> tuple[str, PathType]:
         return each.path or "/", PathType(each.path_type)
 
-    monkeypatch.setattr("xds.translate.hosts.valid_path", anything)
+    monkeypatch.setattr("xds.translate.hosts.valid_path", unchecked)
 
 
 def world() -> Pipeline:
@@ -68,21 +69,21 @@ def prefixes(of: Pipeline) -> dict[str, list[str]]:
     }
 
 
-@pytest.mark.usefixtures("_gap")
-def test_a_bad_route_takes_nothing_along() -> None:
+@pytest.mark.usefixtures("_unchecked_paths")
+def test_an_invalid_route_alone_is_left_out() -> None:
     built = world()
     apply(built, shop("/good", "/bad?x", "/also/good"))
     assert prefixes(built) == {"*": [], A: ["/also/good", "/good"], B: ["/good"]}
     (problem,) = built.problems
-    assert (problem.object, problem.reason) == (ObjectRef("Ingress", "default", "shop"), REASON)
+    assert (problem.object, problem.reason) == (ObjectRef("Ingress", "default", "shop"), Reason.ENVOY_WOULD_REFUSE)
     assert "'default/shop Prefix /bad?x'" in problem.message
     assert "path_separated_prefix: '/bad?x' breaks string.pattern" in problem.message
-    assert built.problem_reasons[REASON] == 1
+    assert built.problem_reasons[Reason.ENVOY_WOULD_REFUSE] == 1
 
 
 @needs_envoy
-@pytest.mark.usefixtures("_gap")
-def test_an_envoy_takes_the_rest(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("_unchecked_paths")
+def test_an_envoy_accepts_the_valid_routes(tmp_path: Path) -> None:
     built = world()
     apply(built, shop("/good", "/bad?x"))
     configuration = routes(built)
@@ -108,21 +109,21 @@ def static(configuration: dict[str, Any]) -> dict[str, Any]:
     return {"static_resources": {"listeners": [listener]}}
 
 
-@pytest.mark.usefixtures("_gap")
+@pytest.mark.usefixtures("_unchecked_paths")
 @pytest.mark.parametrize("end", ["mended", "deleted"])
-def test_the_problem_goes_with_its_cause(end: str) -> None:
+def test_the_problem_is_solved_with_its_cause(end: str) -> None:
     built = world()
     apply(built, shop("/good", "/bad?x"))
-    assert [each.reason for each in built.take_news().appeared] == [REASON]
+    assert [each.reason for each in built.take_problem_delta().appeared] == [Reason.ENVOY_WOULD_REFUSE]
     if end == "mended":
         apply(built, shop("/good", "/better"))
     else:
         feed(built, Deleted(Ingress, Key("default", "shop")))
     assert built.problems == []
-    assert [each.reason for each in built.take_news().solved] == [REASON]
+    assert [each.reason for each in built.take_problem_delta().solved] == [Reason.ENVOY_WOULD_REFUSE]
 
 
-def test_a_bad_cluster_leaves_the_last_good_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_cluster_leaves_the_last_good_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     built = world()
     before = dict(built.store.resources(ResourceType.CLUSTER))
 
@@ -142,12 +143,12 @@ def test_a_bad_cluster_leaves_the_last_good_one(monkeypatch: pytest.MonkeyPatch)
     assert built.problems == []
 
 
-class Told:
-    """What a gate reports: by unit, the problems that stand."""
+class ReportedProblems:
+    """The reports of a validator: problems that stand, by unit."""
 
     def __init__(self) -> None:
         self.standing: dict[Hashable, tuple[Problem, ...]] = {}
-        self.gate = Gate(self._take)
+        self.validator = Validator(self._take)
 
     def _take(self, unit: Hashable, problems: Iterable[Problem]) -> None:
         self.standing[unit] = tuple(problems)
@@ -169,37 +170,37 @@ def route(name: str, to: str, ingress_: str = "default/shop") -> Route:
     )
 
 
-def test_a_bad_route_is_as_it_was_last() -> None:
-    told = Told()
-    last = told.gate.virtual_host("u", host(route("r", "one"), route("s", "one")), None)
-    mixed = told.gate.virtual_host("u", host(route("r", ""), route("s", "two"), route("new", "")), last)
+def test_an_invalid_route_keeps_its_last_good_form() -> None:
+    reported = ReportedProblems()
+    last = reported.validator.valid_virtual_host("u", host(route("r", "one"), route("s", "one")), None)
+    mixed = reported.validator.valid_virtual_host("u", host(route("r", ""), route("s", "two"), route("new", "")), last)
     assert mixed == codec.encode(host(route("r", "one"), route("s", "two")))
-    assert len(told.standing["gate", "u"]) == 2
-    again = told.gate.virtual_host("u", host(route("r", ""), route("s", "three")), mixed)
+    assert len(reported.standing["validation", "u"]) == 2
+    again = reported.validator.valid_virtual_host("u", host(route("r", ""), route("s", "three")), mixed)
     assert again == codec.encode(host(route("r", "one"), route("s", "three")))
 
 
-def test_a_bad_virtual_host_is_as_it_was_last() -> None:
-    told = Told()
-    good = told.gate.virtual_host("u", host(route("r", "one")), None)
+def test_an_invalid_virtual_host_keeps_its_last_good_form() -> None:
+    reported = ReportedProblems()
+    good = reported.validator.valid_virtual_host("u", host(route("r", "one")), None)
     bad = host(route("r", "two"), route("s", "two", "team/other"), domain="a\n")
-    assert told.gate.virtual_host("u", bad, good) == good
-    assert told.gate.virtual_host("other", bad, None) is None
-    blamed = {(each.object.namespace, each.object.name) for each in told.standing["gate", "u"]}
+    assert reported.validator.valid_virtual_host("u", bad, good) == good
+    assert reported.validator.valid_virtual_host("other", bad, None) is None
+    blamed = {(each.object.namespace, each.object.name) for each in reported.standing["validation", "u"]}
     assert blamed == {("default", "shop"), ("team", "other")}
-    told.gate.forget("u")
-    told.gate.forget("other")
-    assert told.standing == {}
+    reported.validator.forget("u")
+    reported.validator.forget("other")
+    assert reported.standing == {}
 
 
-def test_one_of_a_shape_is_checked_and_each_until_one_is_good() -> None:
-    told = Told()
+def test_a_shape_is_checked_until_a_message_of_the_shape_is_valid() -> None:
+    reported = ReportedProblems()
     bad: Any = Cluster(name="a")
     codec.upb(bad).connect_timeout.seconds = -1  # type: ignore[attr-defined]
-    about = ObjectRef("Service", "default", "a")
-    admits = told.gate.admits
-    assert not admits(ResourceType.CLUSTER, "a", bad, about, shape=1)
-    assert not admits(ResourceType.CLUSTER, "b", bad, about, shape=1)
-    assert admits(ResourceType.CLUSTER, "a", Cluster(name="a"), about, shape=1)
-    assert not admits(ResourceType.CLUSTER, "b", bad, about, shape=2)
-    assert list(told.standing) == [("gate", (ResourceType.CLUSTER, "b"))]
+    owner = ObjectRef("Service", "default", "a")
+    accepts = reported.validator.accepts
+    assert not accepts(ResourceType.CLUSTER, "a", bad, owner, shape=1)
+    assert not accepts(ResourceType.CLUSTER, "b", bad, owner, shape=1)
+    assert accepts(ResourceType.CLUSTER, "a", Cluster(name="a"), owner, shape=1)
+    assert not accepts(ResourceType.CLUSTER, "b", bad, owner, shape=2)
+    assert list(reported.standing) == [("validation", (ResourceType.CLUSTER, "b"))]

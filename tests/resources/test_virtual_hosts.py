@@ -1,7 +1,7 @@
-"""Which virtual hosts an edit builds again.
+"""The virtual hosts that an edit of an Ingress builds again.
 
-Covers those that a change reaches by way of another host. Excludes that step by step comes to the same as at once
-(tests/properties), and what the virtual hosts say (tests/golden).
+Covers virtual hosts that a change reaches through another host. Excludes: equality of incremental and full builds
+(tests/properties), and the content of virtual hosts (tests/golden).
 """
 
 from tests.support.objects import certificate, feed, ingress, path, pipeline, rule, secret, service, tls
@@ -21,14 +21,14 @@ OBJECTS = (NAMED, service("web"), secret("cert", certificate("a.example.com")))
 
 
 def edited(of: Pipeline, *objects: Ingress) -> set[str]:
-    """The virtual hosts that differ then."""
+    """The virtual hosts that differ after applying the objects."""
     before = dict(of.store.resources(ResourceType.VIRTUAL_HOST))
     feed(of, *map(Applied, objects))
     after = of.store.resources(ResourceType.VIRTUAL_HOST)
     return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
 
 
-def test_an_edit_builds_its_own_hosts() -> None:
+def test_an_edit_builds_the_hosts_of_the_ingress() -> None:
     built = pipeline(*OBJECTS, shop("/", "c.example.com"))
     assert edited(built, shop("/more", "c.example.com")) == {"http/c.example.com"}
 
@@ -39,6 +39,6 @@ def test_a_wildcard_answers_tls_hosts_that_no_rule_names() -> None:
     assert edited(built, shop("/more", "*.example.com")) == hosts
 
 
-def test_rules_without_host_answer_where_no_rule_names_one() -> None:
+def test_rules_without_host_answer_hosts_that_no_rule_names() -> None:
     built = pipeline(*OBJECTS, shop("/", None))
     assert edited(built, shop("/more", None)) == {"http/*", "https/default/cert/a.example.com"}

@@ -1,6 +1,6 @@
 """The admin port over HTTP: probes and metrics.
 
-Excludes what `xds serve` puts into the metrics and when it is ready (tests/test_app.py).
+Excludes the metrics and the readiness of `xds serve` (tests/controlplane/test_app.py).
 """
 
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ from xds.server.admin import AdminServer
 
 
 class Admin:
-    """An AdminServer on a port of its own; `ready` is what it says to /readyz."""
+    """An AdminServer on a free port, with the readiness in `ready`."""
 
     def __init__(self) -> None:
         self.ready = False
@@ -39,7 +39,7 @@ async def admin() -> AsyncIterator[Admin]:
     await admin.server.stop()
 
 
-async def test_it_is_alive_before_it_is_ready(admin: Admin) -> None:
+async def test_healthz_answers_before_readyz(admin: Admin) -> None:
     assert await admin.get("/healthz") == (200, "ok\n")
     status, text = await admin.get("/readyz")
     assert status == 503
@@ -59,11 +59,11 @@ async def test_metrics_are_in_prometheus_format(admin: Admin) -> None:
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/", 404), ("POST", "/metrics", 405)])
-async def test_there_is_nothing_else(admin: Admin, method: str, path: str, status: int) -> None:
+async def test_other_paths_and_methods_are_errors(admin: Admin, method: str, path: str, status: int) -> None:
     assert (await admin.get(path, method))[0] == status
 
 
-async def test_a_port_in_use_is_an_error_that_leaves_nothing_open(admin: Admin) -> None:
+async def test_a_port_in_use_raises_and_leaves_the_other_server_running(admin: Admin) -> None:
     other = AdminServer(CollectorRegistry(), lambda: True)
     with pytest.raises(OSError, match="address already in use"):
         await other.start(HostPort("127.0.0.1", admin.port))
@@ -71,5 +71,5 @@ async def test_a_port_in_use_is_an_error_that_leaves_nothing_open(admin: Admin) 
     assert (await admin.get("/healthz"))[0] == 200
 
 
-async def test_stopping_what_never_started_is_fine() -> None:
+async def test_a_server_that_never_started_can_be_stopped() -> None:
     await AdminServer(CollectorRegistry(), lambda: True).stop()

@@ -1,6 +1,6 @@
-"""The ADS service around the sessions: its counters, and the end of its streams.
+"""The ADS service around the sessions: metrics, pushes in turn, and the end of streams.
 
-Excludes what the streams say (tests/features).
+Excludes the content of responses (tests/features).
 """
 
 import grpc
@@ -28,13 +28,15 @@ def sample(plane: Plane, name: str, **labels: str) -> float:
 
 
 def counts(plane: Plane, kind: str) -> tuple[float, float, float]:
-    """Pushes, ACKs and NACKs of a type."""
-    pushes, acks, nacks = (sample(plane, f"xds_{name}_total", type=kind) for name in ("pushes", "acks", "nacks"))
+    """Number of pushes, ACKs and NACKs of a type."""
+    pushes, acks, nacks = (
+        sample(plane, f"xds_ingress_{name}_total", type=kind) for name in ("pushes", "acks", "nacks")
+    )
     return pushes, acks, nacks
 
 
 async def answered(plane: Plane, client: AdsClient) -> None:
-    """The server has read the last answer."""
+    """Wait until the server has read the client's last answer."""
     await client.expect_nothing()
 
 
@@ -50,20 +52,20 @@ async def test_pushes_and_answers_are_counted_by_type(variant: Variant) -> None:
         assert counts(plane, "rds") == (1, 1, 0)
 
 
-async def test_the_time_to_the_last_answer_is_observed_once_for_a_revision(variant: Variant) -> None:
+async def test_convergence_is_observed_once_a_revision_at_the_last_answer(variant: Variant) -> None:
     async with Plane(*site("web")) as plane:
         one, other = await plane.proxy(variant, "one"), await plane.proxy(variant, "other")
         plane.apply(slice_of("web", "10.0.0.2"))
         await one.accept(EDS, WEB)
         await answered(plane, one)
-        assert sample(plane, "xds_propagation_seconds_count") == 0
+        assert sample(plane, "xds_ingress_convergence_seconds_count") == 0
         await other.accept(EDS, WEB)
         await answered(plane, other)
-        assert sample(plane, "xds_propagation_seconds_count") == 1
-        assert 0 < sample(plane, "xds_propagation_seconds_sum") < WAIT_LIMIT_SECONDS
+        assert sample(plane, "xds_ingress_convergence_seconds_count") == 1
+        assert 0 < sample(plane, "xds_ingress_convergence_seconds_sum") < WAIT_LIMIT_SECONDS
 
 
-async def test_revisions_that_were_merged_are_observed_too(variant: Variant) -> None:
+async def test_convergence_of_merged_revisions_is_observed(variant: Variant) -> None:
     async with Plane(*site("web")) as plane:
         client = await plane.proxy(variant)
         plane.apply(slice_of("web", "10.0.0.2"))
@@ -73,61 +75,65 @@ async def test_revisions_that_were_merged_are_observed_too(variant: Variant) -> 
         await client.ack(first)
         await client.accept(EDS, WEB)
         await answered(plane, client)
-        assert sample(plane, "xds_propagation_seconds_count") == 3
+        assert sample(plane, "xds_ingress_convergence_seconds_count") == 3
 
 
 @pytest.fixture
 def in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each stream by itself, whatever changes."""
-    monkeypatch.setattr("xds.server.ads.MANY", 1)
-    monkeypatch.setattr("xds.server.ads.PORTION", 0.0)
+    """Push every revision to one stream after the other."""
+    monkeypatch.setattr("xds.server.fanout.LARGE_REVISION_CHANGES", 1)
+    monkeypatch.setattr("xds.server.fanout.PUSH_SLICE_SECONDS", 0.0)
 
 
 @pytest.mark.usefixtures("in_turn")
-async def test_streams_that_are_told_in_turn_are_all_told(variant: Variant) -> None:
+async def test_queued_streams_get_every_revision(variant: Variant) -> None:
     async with Plane(*site("web")) as plane:
         clients = [await plane.proxy(variant, name) for name in ("one", "two", "three")]
         plane.apply(slice_of("web", "10.0.0.2"))
         plane.apply(slice_of("web", "10.0.0.3"))
-        for _ in range(2):  # it was told of one before the other came
+        for _ in range(2):  # the first was pushed before the second came
             await clients[0].accept(EDS, WEB)
         await answered(plane, clients[0])
-        assert sample(plane, "xds_propagation_seconds_count") == 0
+        assert sample(plane, "xds_ingress_convergence_seconds_count") == 0
         for client in clients[1:]:
             await client.accept(EDS, WEB)
             await answered(plane, client)
-        assert sample(plane, "xds_propagation_seconds_count") == 2
+        assert sample(plane, "xds_ingress_convergence_seconds_count") == 2
 
 
 @pytest.mark.usefixtures("in_turn")
-async def test_a_stream_that_has_still_to_be_told_shows_what_it_lacks(variant: Variant) -> None:
+async def test_the_status_of_a_queued_stream_includes_its_pending_revisions(variant: Variant) -> None:
     async with Plane(*site("web")) as plane:
         for name in ("one", "two"):
             await answered(plane, await plane.proxy(variant, name))
         plane.apply(slice_of("web", "10.0.0.2"))
         types = [status for proxy in plane.ads.proxies() for status in proxy.stream.types]
-        assert [status.waiting + status.in_flight for status in types if status.type is EDS] == [1, 1]
+        assert [status.pending + status.in_flight for status in types if status.type is EDS] == [1, 1]
 
 
 @pytest.mark.usefixtures("in_turn")
-async def test_what_waits_for_an_answer_goes_behind_one_that_is_told_to_all_in_turn(variant: Variant) -> None:
-    """A refusal sends the fleet back; the one who refused has something else to be sent."""
+async def test_a_rejecting_stream_still_gets_other_pending_endpoints_when_the_fleet_is_rolled_back(
+    variant: Variant,
+) -> None:
+    """The rollback is queued for the fleet while the rejecting stream waits for an unrelated change."""
     async with Plane(*site("web"), *site("api")) as plane:
-        _, client = [await plane.proxy(variant, name) for name in ("told first", "refuses")]
+        _, client = [await plane.proxy(variant, name) for name in ("first", "rejects")]
         plane.apply(slice_of("web", "10.0.0.2"))
         received = await client.expect(EDS, WEB)
         plane.apply(slice_of("api", "10.0.0.2"))
         await answered(plane, client)
-        await client.nack(received, "refused")
+        await client.nack(received, "rejected")
         await client.accept(EDS, cluster("api"))
 
 
-async def test_a_mistake_with_one_stream_ends_no_other(variant: Variant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_exception_in_a_session_ends_only_the_stream_of_the_session(
+    variant: Variant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     take = Session.take_responses
 
     def fail(session: Session, now: float) -> list[Response]:
         if session.node is not None and session.node.id == "fails":
-            raise RuntimeError("a mistake")
+            raise RuntimeError("a bug")
         return take(session, now)
 
     async with Plane(*site("web")) as plane:
@@ -140,32 +146,30 @@ async def test_a_mistake_with_one_stream_ends_no_other(variant: Variant, monkeyp
         assert [line["node"] for line in logs if line["event"] == "stream_failed"] == ["fails"]
 
 
-async def test_more_endpoints_are_waited_for_and_nothing_else(
-    variant: Variant, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("xds.server.debounce.FEW", 0)
+async def test_only_an_unanswered_endpoint_push_debounces(variant: Variant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xds.server.debounce.UNDEBOUNCED_STREAMS", 0)
     async with Plane(*site("web")) as plane:
         client = await plane.proxy(variant)
         plane.apply(slice_of("web", "10.0.0.2"))
-        assert plane.ads.pace.is_unanswered
+        assert plane.ads.debounce.is_unanswered
         await client.accept(EDS, WEB)
         await answered(plane, client)
-        assert not plane.ads.pace.is_unanswered
+        assert not plane.ads.debounce.is_unanswered
         plane.apply(*site("api"))
-        assert not plane.ads.pace.is_unanswered
+        assert not plane.ads.debounce.is_unanswered
 
 
-async def test_a_nack_is_an_answer(variant: Variant) -> None:
+async def test_a_nack_counts_as_answer_for_convergence(variant: Variant) -> None:
     async with Plane(*site("web")) as plane:
         client = await plane.proxy(variant)
         plane.apply(slice_of("web", "10.0.0.2"))
         await client.refuse(EDS, WEB)
         await answered(plane, client)
-        assert sample(plane, "xds_propagation_seconds_count") == 1
+        assert sample(plane, "xds_ingress_convergence_seconds_count") == 1
 
 
-async def test_closing_ends_the_streams_in_order(variant: Variant) -> None:
-    """OK and no words: the proxies go elsewhere."""
+async def test_closing_ends_streams_with_ok(variant: Variant) -> None:
+    """OK without a message, so that proxies connect elsewhere."""
     async with Plane(*site("web")) as plane:
         client, silent = await plane.proxy(variant, "one"), plane.client(variant, "silent")
         await silent.arrived()
@@ -175,14 +179,14 @@ async def test_closing_ends_the_streams_in_order(variant: Variant) -> None:
         await until(lambda: plane.ads.connected == 0)
 
 
-async def test_streams_that_come_while_it_closes_end_too(variant: Variant) -> None:
+async def test_streams_opened_during_shutdown_end_with_ok(variant: Variant) -> None:
     async with Plane() as plane:
         plane.ads.close()
         client = plane.client(variant)
         assert await client.expect_end() == (grpc.StatusCode.OK, "")
 
 
-async def test_streams_that_wait_for_the_first_snapshot_end_when_it_closes(variant: Variant) -> None:
+async def test_streams_without_a_snapshot_end_at_shutdown(variant: Variant) -> None:
     async with Plane(listed=False) as plane:
         client = plane.client(variant)
         await client.arrived()
@@ -191,7 +195,7 @@ async def test_streams_that_wait_for_the_first_snapshot_end_when_it_closes(varia
         assert await client.expect_end() == (grpc.StatusCode.OK, "")
 
 
-async def test_a_proxy_shows_with_its_address(variant: Variant) -> None:
+async def test_proxies_lists_address_variant_and_node(variant: Variant) -> None:
     async with Plane() as plane:
         client = plane.client(variant)
         await client.subscribe(LDS)
@@ -203,10 +207,10 @@ async def test_a_proxy_shows_with_its_address(variant: Variant) -> None:
         assert (proxy.stream.node.id, proxy.stream.node.cluster) == ("envoy-1", "fleet")
 
 
-async def test_the_other_methods_of_xds_are_not_there() -> None:
-    """ADS is the only way: nothing of what is asked for elsewhere would be in order."""
+async def test_services_other_than_ads_are_unimplemented() -> None:
+    """Streams beside ADS would get resources out of order."""
     async with Plane() as plane, grpc.aio.insecure_channel(plane.address) as channel:
         call = channel.unary_unary("/envoy.service.secret.v3.SecretDiscoveryService/FetchSecrets")  # type: ignore[call-arg]
-        with pytest.raises(grpc.aio.AioRpcError) as refused:
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
             await call(b"")
-        assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED

@@ -1,31 +1,31 @@
-"""The time from a change to the last answer: what counts, and what doesn't.
+"""Convergence time: which answers count, and for which revisions.
 
-Excludes which revisions a stream has answered (tests/protocol, `Session.behind`).
+Excludes which revisions a stream has answered (tests/protocol, `Session.oldest_unanswered`).
 """
 
 import pytest
 from prometheus_client import CollectorRegistry, Histogram
 
-from xds.server.convergence import REMEMBERED, Convergence, StreamProgress
+from xds.server.convergence import UNANSWERED_REVISIONS_LIMIT, Convergence, StreamProgress
 from xds.snapshot.store import Revision
 
 
 class Observed:
-    """A Propagation and what it observed."""
+    """A Convergence and the observed seconds."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.propagation = Convergence(Histogram("seconds", "Seconds.", registry=self.registry))
+        self.convergence = Convergence(Histogram("seconds", "Seconds.", registry=self.registry))
 
-    def spread(self, number: int, *lags: StreamProgress, read_at: float = 100.0) -> None:
-        """A revision that concerns these streams."""
-        spread = self.propagation.begin(Revision(number, read_at, read_at, ()))
-        for lag in lags:
-            lag.wait_for(spread)
+    def push(self, number: int, *streams: StreamProgress, read_at: float = 100.0) -> None:
+        """Push a revision to streams."""
+        revision = self.convergence.begin(Revision(number, read_at, read_at, ()))
+        for stream in streams:
+            stream.await_answer(revision)
 
     @property
     def seconds(self) -> tuple[float | None, float | None]:
-        """How many, and their sum."""
+        """Count and sum."""
         return self.registry.get_sample_value("seconds_count"), self.registry.get_sample_value("seconds_sum")
 
 
@@ -34,68 +34,68 @@ def observed() -> Observed:
     return Observed()
 
 
-def test_the_last_answer_counts(observed: Observed) -> None:
-    one, other = StreamProgress(), StreamProgress()
-    observed.spread(1, one, other)
-    observed.propagation.answered(one, None, 101.0)
+def test_the_last_answer_of_a_revision_counts(observed: Observed) -> None:
+    first, last = StreamProgress(), StreamProgress()
+    observed.push(1, first, last)
+    observed.convergence.answered(first, None, 101.0)
     assert observed.seconds == (0, 0)
-    observed.propagation.answered(other, None, 103.0)
+    observed.convergence.answered(last, None, 103.0)
     assert observed.seconds == (1, 3.0)
 
 
 def test_an_answer_to_several_revisions_counts_for_each(observed: Observed) -> None:
-    lag = StreamProgress()
-    observed.spread(1, lag, read_at=100.0)
-    observed.spread(2, lag, read_at=101.0)
-    observed.propagation.answered(lag, None, 102.0)
+    stream = StreamProgress()
+    observed.push(1, stream, read_at=100.0)
+    observed.push(2, stream, read_at=101.0)
+    observed.convergence.answered(stream, None, 102.0)
     assert observed.seconds == (2, 3.0)
 
 
-def test_what_is_still_unanswered_waits(observed: Observed) -> None:
-    lag = StreamProgress()
+def test_unanswered_revisions_are_not_observed(observed: Observed) -> None:
+    stream = StreamProgress()
     for number in (1, 2, 3):
-        observed.spread(number, lag)
-    observed.propagation.answered(lag, 3, 101.0)
+        observed.push(number, stream)
+    observed.convergence.answered(stream, 3, 101.0)
     assert observed.seconds == (2, 2.0)
-    assert len(lag) == 1
+    assert len(stream) == 1
 
 
-def test_an_answer_that_says_nothing_new_counts_for_nothing(observed: Observed) -> None:
-    lag = StreamProgress()
-    observed.spread(5, lag)
-    observed.propagation.answered(lag, 5, 101.0)
-    observed.propagation.answered(lag, 2, 101.0)
+def test_an_answer_without_a_newly_answered_revision_counts_for_nothing(observed: Observed) -> None:
+    stream = StreamProgress()
+    observed.push(5, stream)
+    observed.convergence.answered(stream, 5, 101.0)
+    observed.convergence.answered(stream, 2, 101.0)
     assert observed.seconds == (0, 0)
 
 
-def test_nobody_waits_for_a_stream_that_ended(observed: Observed) -> None:
-    """Its end is no answer; the others' answers count."""
+def test_an_ended_stream_is_not_waited_for(observed: Observed) -> None:
+    """The end of a stream is no answer. Answers of open streams count."""
     gone, stays = StreamProgress(), StreamProgress()
-    observed.spread(1, gone, stays)
-    observed.propagation.ended(gone)
+    observed.push(1, gone, stays)
+    observed.convergence.ended(gone)
     assert observed.seconds == (0, 0)
-    observed.propagation.answered(stays, None, 101.0)
+    observed.convergence.answered(stays, None, 101.0)
     assert observed.seconds == (1, 1.0)
 
 
-def test_a_revision_that_concerns_nobody_counts_for_nothing(observed: Observed) -> None:
-    observed.spread(1)
+def test_a_revision_without_subscribers_is_not_observed(observed: Observed) -> None:
+    observed.push(1)
     assert observed.seconds == (0, 0)
 
 
-def test_what_a_stream_that_never_answers_costs_is_bounded(observed: Observed) -> None:
-    """Later revisions don't wait for it."""
+def test_unanswered_revisions_of_a_stream_are_bounded(observed: Observed) -> None:
+    """Later revisions don't wait for a stuck stream."""
     stuck, answers = StreamProgress(), StreamProgress()
-    for number in range(REMEMBERED + 10):
-        observed.spread(number, stuck, answers)
-        observed.propagation.answered(answers, None, 101.0)
-    assert len(stuck) == REMEMBERED
+    for number in range(UNANSWERED_REVISIONS_LIMIT + 10):
+        observed.push(number, stuck, answers)
+        observed.convergence.answered(answers, None, 101.0)
+    assert len(stuck) == UNANSWERED_REVISIONS_LIMIT
     assert observed.seconds[0] == 10
 
 
-def test_the_end_of_the_last_stream_leaves_the_last_answer(observed: Observed) -> None:
-    one, other = StreamProgress(), StreamProgress()
-    observed.spread(1, one, other)
-    observed.propagation.answered(one, None, 103.0)
-    observed.propagation.ended(other)
+def test_the_last_answer_counts_when_the_last_unanswered_stream_ends(observed: Observed) -> None:
+    first, last = StreamProgress(), StreamProgress()
+    observed.push(1, first, last)
+    observed.convergence.answered(first, None, 103.0)
+    observed.convergence.ended(last)
     assert observed.seconds == (1, 3.0)

@@ -1,6 +1,6 @@
-"""Which streams a change is told: found by what they subscribe to, and by nothing else.
+"""Streams found by the resources that they subscribe to.
 
-Excludes whether the session has anything to say about it (tests/protocol).
+Excludes whether a session has a response for the change (tests/protocol).
 """
 
 import pytest
@@ -11,11 +11,11 @@ from xds.snapshot.resource import ResourceType
 from xds.snapshot.store import ResourceChange, by_type
 
 CDS, EDS, *_ = ResourceType
-EVERYTHING = Subscription(wildcard=True)
+WILDCARD = Subscription(wildcard=True)
 
 
 @pytest.fixture
-def audience() -> SubscriberIndex[str]:
+def index() -> SubscriberIndex[str]:
     return SubscriberIndex()
 
 
@@ -23,39 +23,39 @@ def names(*names: str) -> Subscription:
     return Subscription(frozenset(names))
 
 
-def told(audience: SubscriberIndex[str], *changes: tuple[ResourceType, str]) -> list[str]:
-    return list(audience.of(by_type(ResourceChange(type_, name, None, None) for type_, name in changes)))
+def streams(index: SubscriberIndex[str], *changes: tuple[ResourceType, str]) -> list[str]:
+    return list(index.streams(by_type(ResourceChange(type_, name, None, None) for type_, name in changes)))
 
 
-def test_those_are_told_who_asked_for_the_name_or_for_everything(audience: SubscriberIndex[str]) -> None:
-    audience.follow("one", [(EDS, names("a", "b"))])
-    audience.follow("other", [(EDS, names("b", "c"))])
-    audience.follow("all", [(EDS, EVERYTHING)])
-    assert told(audience, (EDS, "a")) == ["one", "all"]
-    assert told(audience, (EDS, "b")) == ["one", "other", "all"]
-    assert told(audience, (EDS, "d")) == ["all"]
-    assert told(audience, (CDS, "a")) == []
+def test_a_change_finds_streams_by_name_and_by_wildcard(index: SubscriberIndex[str]) -> None:
+    index.subscribe("ab", [(EDS, names("a", "b"))])
+    index.subscribe("bc", [(EDS, names("b", "c"))])
+    index.subscribe("wildcard", [(EDS, WILDCARD)])
+    assert streams(index, (EDS, "a")) == ["ab", "wildcard"]
+    assert streams(index, (EDS, "b")) == ["ab", "bc", "wildcard"]
+    assert streams(index, (EDS, "d")) == ["wildcard"]
+    assert streams(index, (CDS, "a")) == []
 
 
-def test_each_is_told_once_of_several_changes(audience: SubscriberIndex[str]) -> None:
-    audience.follow("one", [(CDS, EVERYTHING), (EDS, names("a", "b"))])
-    assert told(audience, (CDS, "a"), (EDS, "a"), (EDS, "b")) == ["one"]
+def test_several_changes_find_a_stream_once(index: SubscriberIndex[str]) -> None:
+    index.subscribe("stream", [(CDS, WILDCARD), (EDS, names("a", "b"))])
+    assert streams(index, (CDS, "a"), (EDS, "a"), (EDS, "b")) == ["stream"]
 
 
-def test_another_subscription_takes_the_place_of_the_last(audience: SubscriberIndex[str]) -> None:
-    audience.follow("one", [(EDS, names("a"))])
-    audience.follow("one", [(EDS, names("b"))])
-    audience.follow("one", [(CDS, EVERYTHING)])
-    assert told(audience, (EDS, "a")) == []
-    assert told(audience, (EDS, "b")) == told(audience, (CDS, "a")) == ["one"]
+def test_a_new_subscription_replaces_the_last_one_of_its_type(index: SubscriberIndex[str]) -> None:
+    index.subscribe("stream", [(EDS, names("a"))])
+    index.subscribe("stream", [(EDS, names("b"))])
+    index.subscribe("stream", [(CDS, WILDCARD)])
+    assert streams(index, (EDS, "a")) == []
+    assert streams(index, (EDS, "b")) == streams(index, (CDS, "a")) == ["stream"]
 
 
-def test_those_who_are_gone_are_told_nothing_and_leave_nothing(audience: SubscriberIndex[str]) -> None:
-    audience.follow("one", [(EDS, names("a"))])
-    audience.follow("other", [(EDS, names("a"))])
-    audience.forget("one")
-    assert told(audience, (EDS, "a")) == ["other"]
-    audience.forget("other")
-    audience.forget("never came")
-    assert told(audience, (EDS, "a")) == []
-    assert not any(audience._groups.values())
+def test_a_removed_stream_leaves_no_entry(index: SubscriberIndex[str]) -> None:
+    index.subscribe("removed", [(EDS, names("a"))])
+    index.subscribe("open", [(EDS, names("a"))])
+    index.remove("removed")
+    assert streams(index, (EDS, "a")) == ["open"]
+    index.remove("open")
+    index.remove("never subscribed")
+    assert streams(index, (EDS, "a")) == []
+    assert not any(index._groups.values())

@@ -1,7 +1,6 @@
-"""Mutual TLS on the port of ADS: who gets in, who may call itself what, and new files.
+"""Mutual TLS on the port of ADS: authorized nodes, valid files, rejected connections, and reloads.
 
-Covers: what files are good for, what happens when they change, which peers are refused and that they are told nothing.
-Excludes: Envoy's side and the command line (tests/e2e/test_xds_mtls.py).
+Covers that rejected peers learn no resources. Excludes Envoy's side and the command line (tests/e2e/test_xds_mtls.py).
 """
 
 import asyncio
@@ -26,7 +25,7 @@ from xds.server.tls import ServerTls, TlsError, must_name_the_node, names_of
 CA, STRANGER = Authority(), Authority("stranger")
 SERVER = CA.issue(SERVER_NAME)
 REFUSED = grpc.StatusCode.UNAVAILABLE
-"""Of a connection that doesn't come about."""
+"""Status of a connection that fails."""
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def variant(request: pytest.FixtureRequest) -> Variant:
     return request.param
 
 
-# Who may call itself what.
+# Nodes that a certificate allows.
 
 
 @pytest.mark.parametrize(
@@ -58,21 +57,21 @@ def variant(request: pytest.FixtureRequest) -> Variant:
         (set(), False),
     ],
 )
-def test_one_of_the_names_is_the_node_or_its_cluster(names: set[str], allowed: bool) -> None:
+def test_a_certificate_name_must_equal_the_node_or_its_cluster(names: set[str], allowed: bool) -> None:
     assert (must_name_the_node(frozenset(names), Node("envoy-1", "fleet")) is None) == allowed
 
 
-def test_a_uri_stands_for_a_node_that_is_called_so() -> None:
+def test_a_uri_allows_a_node_or_cluster_of_the_same_name() -> None:
     uri = "spiffe://example.org/ns/ingress/sa/envoy"
     assert must_name_the_node(frozenset({uri}), Node("envoy-1", uri)) is None
 
 
 @pytest.mark.parametrize("names", [{""}, set(), {"a"}])
-def test_nobody_stands_for_a_node_without_a_name(names: set[str]) -> None:
+def test_a_node_without_a_name_is_never_allowed(names: set[str]) -> None:
     assert must_name_the_node(frozenset(names), Node("", "")) is not None
 
 
-def test_a_refusal_names_both_in_few_words() -> None:
+def test_the_reason_names_certificate_and_node_in_few_words() -> None:
     why_not = must_name_the_node(frozenset({"b", "a"}), Node("envoy-1", "x" * 10_000))
     assert why_not
     assert "names 'a', 'b', and neither the node 'envoy-1' nor its cluster 'xxx" in why_not
@@ -80,7 +79,7 @@ def test_a_refusal_names_both_in_few_words() -> None:
     assert "names nobody" in (must_name_the_node(frozenset(), Node("envoy-1", "")) or "")
 
 
-def test_the_names_are_dns_and_uri_names_only() -> None:
+def test_only_dns_and_uri_names_of_a_certificate_count() -> None:
     context: dict[str, Any] = {
         "x509_common_name": [b"common"],
         "x509_subject_alternative_name": [b"a.example", b"spiffe://a/b", b"a@b.c", b"10.0.0.1"],
@@ -92,7 +91,7 @@ def test_the_names_are_dns_and_uri_names_only() -> None:
     assert names_of({}) == frozenset()
 
 
-# What the files are good for.
+# Valid files.
 
 
 def put(mount: SecretMount, chain: bytes, key: bytes, authority: bytes = CA.pem) -> None:
@@ -111,13 +110,15 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("chain", "key", "authority", "complaint"), BAD.values(), ids=BAD)
-def test_bad_files(mount: SecretMount, chain: bytes, key: bytes, authority: bytes, complaint: str) -> None:
+@pytest.mark.parametrize(("chain", "key", "authority", "message"), BAD.values(), ids=BAD)
+def test_invalid_files_are_an_error_that_names_the_file(
+    mount: SecretMount, chain: bytes, key: bytes, authority: bytes, message: str
+) -> None:
     put(mount, chain, key, authority)
     with pytest.raises(TlsError) as error:
         ServerTls.load(mount.server)
-    file = next(file for flag, file in files(mount).items() if complaint.startswith(flag))
-    assert str(error.value).startswith(complaint.format(file))
+    file = next(file for flag, file in files(mount).items() if message.startswith(flag))
+    assert str(error.value).startswith(message.format(file))
     assert "PRIVATE" not in str(error.value)
 
 
@@ -126,28 +127,28 @@ def files(mount: SecretMount) -> dict[str, Path]:
     return {flag: Path(file) for flag, file in zip(flags[::2], flags[1::2], strict=True)}
 
 
-def test_a_file_that_is_not_there(mount: SecretMount) -> None:
+def test_a_missing_file_is_an_error(mount: SecretMount) -> None:
     (mount.folder / "tls.key").unlink()
     with pytest.raises(TlsError, match=r"--tls-key .*/tls\.key can't be read: No such file or directory"):
         ServerTls.load(mount.server)
 
 
 @pytest.mark.parametrize("kind", ["p256", "p384", "p521", "rsa2048"])
-async def test_grpc_takes_what_is_let_through(mount: SecretMount, kind: str) -> None:
+async def test_grpc_accepts_valid_files(mount: SecretMount, kind: str) -> None:
     pair = certificate(SERVER_NAME, kind=kind)
     put(mount, pair.chain, pair.key)
     credentials = ServerTls.load(mount.server).credentials()
     assert grpc.aio.server().add_secure_port("127.0.0.1:0", credentials)
 
 
-def test_a_private_key_shows_nowhere(mount: SecretMount) -> None:
+def test_a_private_key_is_not_in_the_repr(mount: SecretMount) -> None:
     assert "PRIVATE" not in repr(ServerTls.load(mount.server)._current)
 
 
-# Who gets in.
+# Connections.
 
 
-async def test_a_proxy_with_a_certificate_of_its_own(mount: SecretMount, variant: Variant) -> None:
+async def test_a_proxy_with_a_certificate_for_its_node_is_served(mount: SecretMount, variant: Variant) -> None:
     async with Plane(*site("web"), tls=mount.server) as plane:
         for names in (["envoy-1"], ["fleet"], ["x", "spiffe://a/b", "envoy-1"]):
             client = plane.client(variant, "envoy-1", CA.issue(*names))
@@ -163,8 +164,8 @@ async def test_a_proxy_with_a_certificate_of_its_own(mount: SecretMount, variant
 async def test_no_connection_without_a_certificate_of_the_authority(mount: SecretMount, issued: Issued) -> None:
     trusting = Issued(issued.certificate, issued.private_key, CA.pem)
     async with Plane(*site("web"), tls=mount.server) as plane:
-        code, words = await end(plane.delta("envoy-1", trusting))
-        assert (code, "handshaker" in words) == (REFUSED, False), "it's the server that refuses"
+        code, text = await end(plane.delta("envoy-1", trusting))
+        assert (code, "handshaker" in text) == (REFUSED, False), "the server must reject the handshake, not the client"
         assert (plane.ads.connected, pushes(plane)) == (0, 0)
 
 
@@ -175,7 +176,7 @@ async def test_no_connection_in_plaintext(mount: SecretMount) -> None:
 
 
 async def end(client: AdsClient) -> tuple[grpc.StatusCode, str]:
-    """How the stream ends, without a message, of a client that asks for all there is."""
+    """The status that ends the stream of a client without a response."""
     with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
         await client.subscribe(CDS)
     return await client.expect_end()
@@ -198,26 +199,24 @@ def secrets() -> list[Any]:
     [CA.issue("envoy-2"), CA.issue(), CA.issue(common_name="envoy-1"), CA.issue("spiffe://a/envoy-1")],
     ids=["other", "nobody", "common-name", "end-of-uri"],
 )
-async def test_a_proxy_that_is_called_otherwise_is_told_nothing(
-    mount: SecretMount, variant: Variant, issued: Issued
-) -> None:
+async def test_a_proxy_of_another_node_gets_no_response(mount: SecretMount, variant: Variant, issued: Issued) -> None:
     with capture_logs() as logs:
         async with Plane(*secrets(), tls=mount.server) as plane, relay_to(plane.address) as relay:
             client = plane.client(variant, "envoy-1", issued, relay.address)
             await client.subscribe(SDS, "default/a")
-            code, words = await client.expect_end()
-            assert (code, "neither the node 'envoy-1' nor its cluster 'fleet'" in words) == (
+            code, text = await client.expect_end()
+            assert (code, "neither the node 'envoy-1' nor its cluster 'fleet'" in text) == (
                 grpc.StatusCode.PERMISSION_DENIED,
                 True,
             )
             assert pushes(plane) == 0
             assert relay.received < 10_000
-    (refused,) = [entry for entry in logs if entry["event"] == "proxy_refused"]
-    assert (refused["error"], refused["node"]) == (words, "envoy-1")
+    (ended,) = [entry for entry in logs if entry["event"] == "stream_ended_with_error"]
+    assert (ended["error"], ended["node"]) == (text, "envoy-1")
 
 
-async def test_the_same_with_its_own_certificate_is_told(mount: SecretMount, variant: Variant) -> None:
-    """So the relay does see what is said."""
+async def test_a_proxy_of_the_certificates_node_gets_the_secret(mount: SecretMount, variant: Variant) -> None:
+    """The control case: the relay sees large responses."""
     async with Plane(*secrets(), tls=mount.server) as plane, relay_to(plane.address) as relay:
         client = plane.client(variant, "envoy-1", CA.issue("envoy-1"), relay.address)
         await client.subscribe(SDS, "default/a")
@@ -225,7 +224,7 @@ async def test_the_same_with_its_own_certificate_is_told(mount: SecretMount, var
         assert relay.received > 100_000
 
 
-async def test_a_node_that_names_itself_late_is_asked_too(mount: SecretMount) -> None:
+async def test_a_first_request_without_a_node_gets_no_response(mount: SecretMount) -> None:
     async with Plane(*secrets(), tls=mount.server) as plane:
         client = plane.delta("envoy-1", CA.issue("envoy-2"))
         client._node = None
@@ -235,15 +234,17 @@ async def test_a_node_that_names_itself_late_is_asked_too(mount: SecretMount) ->
 
 
 def pushes(plane: Plane) -> float:
-    values = (plane.metrics.registry.get_sample_value("xds_pushes_total", {"type": each.short}) for each in (CDS, SDS))
+    values = (
+        plane.metrics.registry.get_sample_value("xds_ingress_pushes_total", {"type": each.short}) for each in (CDS, SDS)
+    )
     return sum(value or 0 for value in values)
 
 
-# New files.
+# Reloads.
 
 
 async def serial(address: str, issued: Issued, folder: Path) -> str:
-    """Of the certificate that a new connection is shown."""
+    """Serial number of the server certificate on a new connection."""
     (folder / "client.pem").write_bytes(issued.certificate + issued.private_key)
     context = ssl.create_default_context(cadata=issued.authority.decode())
     context.load_cert_chain(folder / "client.pem")
@@ -261,7 +262,7 @@ async def test_new_connections_get_the_new_certificate_and_streams_live_on(mount
         client = await plane.follow(plane.delta("envoy-1", mine))
         assert await serial(plane.address, mine, tmp_path) == SERVER.serial
         mount.put(renewed := CA.issue(SERVER_NAME))
-        await plane.tls.look()
+        await plane.tls.reload()
         assert await serial(plane.address, mine, tmp_path) == renewed.serial
         assert await serial(plane.address, mine, tmp_path) == renewed.serial
         plane.apply(*site("api"))
@@ -269,8 +270,8 @@ async def test_new_connections_get_the_new_certificate_and_streams_live_on(mount
         assert plane.ads.connected == 1
 
 
-async def test_another_authority(mount: SecretMount) -> None:
-    """Streams of the old one live on; its certificates are good for no new connection."""
+async def test_a_new_client_authority_applies_to_new_connections(mount: SecretMount) -> None:
+    """Open streams with certificates of the old authority live on."""
     other = Authority("other")
     old, new = CA.issue("envoy-1"), other.issue("envoy-1")
     async with Plane(*site("web"), tls=mount.server) as plane:
@@ -278,7 +279,7 @@ async def test_another_authority(mount: SecretMount) -> None:
         client = await plane.follow(plane.delta("envoy-1", old))
         issued = other.issue(SERVER_NAME)
         mount.put(issued)
-        await plane.tls.look()
+        await plane.tls.reload()
         await plane.follow(plane.delta("envoy-1", new))
         late = plane.delta("envoy-1", Issued(old.certificate, old.private_key, other.pem))
         assert (await end(late))[0] is REFUSED
@@ -287,11 +288,11 @@ async def test_another_authority(mount: SecretMount) -> None:
         await client.expect(CDS, cluster("api"))
 
 
-def break_key(mount: SecretMount) -> None:
+def replace_key(mount: SecretMount) -> None:
     put(mount, SERVER.certificate, CA.issue("a").private_key)
 
 
-def break_certificate(mount: SecretMount) -> None:
+def write_garbage(mount: SecretMount) -> None:
     put(mount, b"garbage", SERVER.private_key)
 
 
@@ -299,45 +300,45 @@ def remove(mount: SecretMount) -> None:
     (mount.folder / "..data").unlink()
 
 
-@pytest.mark.parametrize("spoil", [break_key, break_certificate, remove])
-async def test_bad_new_files_keep_the_old_and_are_logged_once(
-    mount: SecretMount, tmp_path: Path, spoil: Callable[[SecretMount], None]
+@pytest.mark.parametrize("damage", [replace_key, write_garbage, remove])
+async def test_invalid_new_files_are_logged_once_and_leave_the_old_files_in_use(
+    mount: SecretMount, tmp_path: Path, damage: Callable[[SecretMount], None]
 ) -> None:
     mine = CA.issue("envoy-1")
     async with Plane(tls=mount.server) as plane:
         assert plane.tls
         with capture_logs() as logs:
-            spoil(mount)
+            damage(mount)
             for _ in range(4):
-                await plane.tls.look()
+                await plane.tls.reload()
             assert await serial(plane.address, mine, tmp_path) == SERVER.serial
             assert [(entry["event"], entry["log_level"]) for entry in logs] == [("tls_files_unusable", "error")]
             assert str(mount.folder) in logs[0]["error"]
             mount.put(renewed := CA.issue(SERVER_NAME))
-            await plane.tls.look()
+            await plane.tls.reload()
             assert [entry["event"] for entry in logs[1:]] == ["tls_files_loaded"]
             assert await serial(plane.address, mine, tmp_path) == renewed.serial
 
 
-async def test_what_is_half_written_is_no_error(mount: SecretMount) -> None:
+async def test_half_written_files_are_not_logged(mount: SecretMount) -> None:
     with capture_logs() as logs:
         loaded = ServerTls.load(mount.server)
         renewed = CA.issue(SERVER_NAME)
         put(mount, renewed.certificate, SERVER.private_key)
-        await loaded.look()
+        await loaded.reload()
         mount.put(renewed)
-        await loaded.look()
-        await loaded.look()
+        await loaded.reload()
+        await loaded.reload()
     assert [entry["event"] for entry in logs] == ["tls_files_loaded"] * 2
     assert logs[1]["serial"] == renewed.serial
 
 
-async def test_the_files_as_they_were_are_no_news(mount: SecretMount) -> None:
+async def test_restored_files_are_not_logged(mount: SecretMount) -> None:
     with capture_logs() as logs:
         loaded = ServerTls.load(mount.server)
-        break_key(mount)
-        await loaded.look()
+        replace_key(mount)
+        await loaded.reload()
         mount.put(SERVER)
-        await loaded.look()
-        await loaded.look()
+        await loaded.reload()
+        await loaded.reload()
     assert [entry["event"] for entry in logs] == ["tls_files_loaded"]

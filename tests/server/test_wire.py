@@ -1,14 +1,15 @@
-"""Between bytes and the protocol's messages: what is read of a request, and that a response put together from parts is
-what the official encoding of the whole message is.
+"""Conversion between bytes and the protocol's messages: decoded requests, and responses encoded from parts.
 
-Excludes what a response holds (tests/protocol) and the codec itself (tests/resources).
+A response from parts must equal the official encoding of the whole message. Excludes the content of responses
+(tests/protocol) and the codec (tests/envoyapi).
 """
 
 import gc
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from tests.support.envoy_json import from_dict
 from xds.envoyapi import codec
 from xds.envoyapi.messages import Any as PackedAny
 from xds.envoyapi.messages import (
@@ -20,21 +21,20 @@ from xds.envoyapi.messages import (
 )
 from xds.envoyapi.messages import Node as EnvoyNode
 from xds.envoyapi.messages import Resource as DeltaResource
-from xds.protocol.errors import ErrorCode, ProtocolError
-from xds.protocol.messages import DeltaRequest, Node, Response, SotwRequest, Variant
+from xds.protocol.messages import DeltaRequest, ErrorCode, Node, ProtocolError, Response, SotwRequest, Variant
 from xds.protocol.subscription import NameSets
 from xds.server import wire
-from xds.server.wire import NODE_LIMIT, TYPE_URL_LIMIT, Decoder, Encoder, request
+from xds.server.wire import NODE_FIELD_CHARACTERS, TYPE_URL_CHARACTERS, Decoder, Encoder, request
 from xds.snapshot.resource import Resource, ResourceType, resource
 
 CDS, EDS, *_ = ResourceType
 
 
 def envoy() -> EnvoyNode:
-    """A node as Envoy describes itself."""
+    """A node with the fields that Envoy sends."""
     version = {"version": {"major_number": 1, "minor_number": 40}}
     fields = {"id": "envoy-1", "cluster": "fleet", "user_agent_name": "envoy", "user_agent_build_version": version}
-    return codec.from_dict(EnvoyNode, fields)
+    return cast("EnvoyNode", from_dict("envoy.config.core.v3.Node", fields))
 
 
 def some(*names: str, type_: ResourceType = CDS) -> tuple[Resource, ...]:
@@ -46,7 +46,7 @@ def response(variant: Variant, *resources: Resource, removed: tuple[str, ...] = 
 
 
 def official(value: Response) -> Any:
-    """The same as one message, made without the code under test."""
+    """The response as one message, without the code under test."""
     packed = [PackedAny(type_url=each.type.value, value=each.body) for each in value.resources]
     if value.variant is Variant.SOTW:
         return DiscoveryResponse(
@@ -64,7 +64,7 @@ def official(value: Response) -> Any:
     )
 
 
-def test_a_delta_request_is_read() -> None:
+def test_a_delta_request_is_decoded() -> None:
     message = DeltaDiscoveryRequest(
         node=envoy(),
         type_url=CDS,
@@ -85,7 +85,7 @@ def test_a_delta_request_is_read() -> None:
     )
 
 
-def test_a_state_of_the_world_request_is_read() -> None:
+def test_a_state_of_the_world_request_is_decoded() -> None:
     message = DiscoveryRequest(
         node=envoy(),
         type_url=CDS,
@@ -111,17 +111,16 @@ def test_a_state_of_the_world_request_is_read() -> None:
         (Variant.SOTW, DiscoveryRequest(type_url=CDS, error_detail=Status())),
     ],
 )
-def test_an_error_without_words_is_an_error(variant: Variant, message: Any) -> None:
-    """That error_detail is there makes a NACK, whatever it holds."""
+def test_an_error_detail_without_a_message_is_a_nack(variant: Variant, message: Any) -> None:
     assert request(variant, codec.encode(message)).error == ""
 
 
-def test_what_is_not_set_is_nothing() -> None:
+def test_unset_fields_are_empty() -> None:
     assert request(Variant.DELTA, b"") == DeltaRequest("")
     assert request(Variant.SOTW, b"") == SotwRequest("")
 
 
-def test_a_node_that_names_its_version_in_words() -> None:
+def test_a_user_agent_version_may_be_text() -> None:
     message = DiscoveryRequest(node=EnvoyNode(id="a", user_agent_name="gRPC", user_agent_version="1.80"))
     assert request(Variant.SOTW, codec.encode(message)).node == Node("a", "", "gRPC 1.80")
 
@@ -134,11 +133,11 @@ def test_fields_of_a_newer_api_are_ignored() -> None:
 
 @pytest.mark.parametrize("data", [b"\xff", b"GET / HTTP/1.1", b"\x0a\xff\xff\xff\xff\x0f"], ids=repr)
 @pytest.mark.parametrize("variant", list(Variant))
-def test_other_bytes_are_refused(variant: Variant, data: bytes) -> None:
-    with pytest.raises(ProtocolError) as refused:
+def test_invalid_bytes_are_an_error(variant: Variant, data: bytes) -> None:
+    with pytest.raises(ProtocolError) as raised:
         request(variant, data)
-    assert refused.value.code is ErrorCode.INVALID_ARGUMENT
-    assert "DiscoveryRequest; this is an xDS v3 server" in refused.value.message
+    assert raised.value.code is ErrorCode.INVALID_ARGUMENT
+    assert "DiscoveryRequest; this is an xDS v3 server" in raised.value.message
 
 
 @pytest.mark.parametrize("variant", list(Variant))
@@ -183,7 +182,7 @@ def test_a_changed_resource_is_encoded_anew() -> None:
     assert len(encoder._entries) == 1
 
 
-def test_the_same_name_of_two_types_and_variants_is_not_mixed_up() -> None:
+def test_one_name_has_separate_bytes_by_type_and_variant() -> None:
     encoder = Encoder()
     cluster, endpoints = resource(CDS, "a", b"cluster"), resource(EDS, "a", b"endpoints")
     for variant in Variant:
@@ -193,8 +192,8 @@ def test_the_same_name_of_two_types_and_variants_is_not_mixed_up() -> None:
             assert codec.decode(kind, encoder.encode(value)) == official(value)
 
 
-def test_what_nobody_holds_is_forgotten() -> None:
-    """A response goes with the last stream that has it in flight, a resource when the snapshot has it no more."""
+def test_bytes_of_deleted_responses_and_resources_are_freed() -> None:
+    """Responses live while in flight on a stream, resources while in the snapshot."""
     encoder = Encoder()
     (kept,) = some("b")
     for variant in Variant:
@@ -204,7 +203,7 @@ def test_what_nobody_holds_is_forgotten() -> None:
     assert {name for _, _, name in encoder._entries} == {"b"}
 
 
-def test_an_old_version_that_goes_takes_nothing_of_the_new_one_along() -> None:
+def test_freeing_an_old_version_keeps_the_bytes_of_the_new_version() -> None:
     encoder = Encoder()
     old, new = resource(CDS, "a", b"old"), resource(CDS, "a", b"new")
     encoder.encode(response(Variant.DELTA, old))
@@ -223,28 +222,28 @@ def test_an_old_version_that_goes_takes_nothing_of_the_new_one_along() -> None:
         (Variant.SOTW, DiscoveryRequest(type_url=EDS, resource_names=list("abcd"))),
     ],
 )
-def test_a_request_with_too_many_names_is_refused(
+def test_a_request_with_too_many_names_is_an_error(
     variant: Variant, message: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("xds.protocol.subscription.NAMES_LIMIT", 3)
-    with pytest.raises(ProtocolError, match=f"more than 3 names of {EDS}") as refused:
+    with pytest.raises(ProtocolError, match=f"more than 3 names of {EDS}") as raised:
         request(variant, codec.encode(message))
-    assert refused.value.code is ErrorCode.RESOURCE_EXHAUSTED
+    assert raised.value.code is ErrorCode.RESOURCE_EXHAUSTED
 
 
 @pytest.mark.parametrize(
     ("variant", "kind"), [(Variant.DELTA, DeltaDiscoveryRequest), (Variant.SOTW, DiscoveryRequest)]
 )
-def test_of_what_is_kept_of_a_stream_only_so_much_is_read(variant: Variant, kind: Any) -> None:
+def test_type_url_and_node_are_truncated(variant: Variant, kind: Any) -> None:
     long = "x" * 10_000
     node = EnvoyNode(id=long, cluster=long, user_agent_name=long)
     read = request(variant, codec.encode(kind(type_url=long, node=node)))
-    assert read.type_url == "x" * TYPE_URL_LIMIT
-    assert read.node == Node("x" * NODE_LIMIT, "x" * NODE_LIMIT, "x" * NODE_LIMIT)
+    assert read.type_url == "x" * TYPE_URL_CHARACTERS
+    assert read.node == Node("x" * NODE_FIELD_CHARACTERS, "x" * NODE_FIELD_CHARACTERS, "x" * NODE_FIELD_CHARACTERS)
 
 
-def test_what_many_send_alike_is_decoded_once() -> None:
-    """For each variant by itself: they number their fields differently."""
+def test_equal_requests_are_decoded_once() -> None:
+    """Once for each variant, as the field numbers differ."""
     decoder, ack = Decoder(NameSets()), codec.encode(DeltaDiscoveryRequest(type_url=EDS, response_nonce="7"))
     assert decoder.decode(Variant.DELTA, ack) is decoder.decode(Variant.DELTA, bytes(bytearray(ack)))
     assert decoder.decode(Variant.DELTA, ack) == request(Variant.DELTA, ack)
@@ -253,7 +252,7 @@ def test_what_many_send_alike_is_decoded_once() -> None:
     assert isinstance(decoder.decode(Variant.SOTW, empty), SotwRequest)
 
 
-def test_equal_names_are_the_same_set_whatever_else_a_request_says() -> None:
+def test_equal_names_of_different_requests_are_the_same_set() -> None:
     decoder = Decoder(NameSets())
     one, other = (
         decoder.decode(Variant.SOTW, codec.encode(DiscoveryRequest(resource_names=["a", "b"], response_nonce=nonce)))
@@ -264,12 +263,12 @@ def test_equal_names_are_the_same_set_whatever_else_a_request_says() -> None:
     assert one.names is other.names
 
 
-def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "KNOWN_BYTES", 100)
+def test_decoded_requests_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "DECODED_REQUESTS_BYTES", 100)
     decoder = Decoder(NameSets())
     for number in range(1000):
         decoder.decode(Variant.DELTA, codec.encode(DeltaDiscoveryRequest(type_url=EDS, response_nonce=str(number))))
-    assert len(decoder._known) == 1
+    assert len(decoder._decoded) == 1
     too_long = codec.encode(DeltaDiscoveryRequest(type_url=EDS, resource_names_subscribe=["x" * 200]))
     assert decoder.decode(Variant.DELTA, too_long) == request(Variant.DELTA, too_long)
-    assert not decoder._known
+    assert not decoder._decoded

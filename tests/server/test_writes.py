@@ -1,7 +1,7 @@
-"""Whose turn it is to write, and who has had enough time for it.
+"""The budget of large writes, and the timeout of writes.
 
-The contexts are not gRPC's: what a write waits for is up to the test. Excludes the end of a stream over a real
-connection (tests/features/test_bad_clients.py).
+Fake contexts let a write wait for the test. Excludes the end of a stream over a real connection
+(tests/features/test_bad_clients.py).
 """
 
 import asyncio
@@ -10,15 +10,15 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.waiting import until
-from xds.protocol.errors import ProtocolError
+from xds.protocol.messages import ProtocolError
 from xds.server import writes
 from xds.server.writes import Writes
 
-LARGE = b"x" * writes.AT_ONCE
+LARGE = b"x" * writes.LARGE_WRITES_BUDGET_BYTES
 
 
 class Proxy:
-    """Makes room for what is written to it when the test says so."""
+    """A context whose writes end when the test sets `room`."""
 
     def __init__(self) -> None:
         self.writing: list[bytes] = []
@@ -47,10 +47,10 @@ async def write() -> Write:
 
 @pytest.fixture(autouse=True)
 def sweep(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writes, "SWEEP", 3600.0)
+    monkeypatch.setattr(writes, "WRITE_CHECK_SECONDS", 3600.0)
 
 
-async def test_large_responses_take_turns_and_small_ones_overtake_them(write: Write) -> None:
+async def test_small_responses_overtake_large_ones_that_take_turns(write: Write) -> None:
     first, second, third = Proxy(), Proxy(), Proxy()
     tasks = [write(first, LARGE), write(second, LARGE), write(third, b"small")]
     await until(lambda: bool(third.writing))
@@ -62,7 +62,7 @@ async def test_large_responses_take_turns_and_small_ones_overtake_them(write: Wr
     await asyncio.gather(*tasks)
 
 
-async def test_a_stream_that_ends_leaves_its_turn_to_the_next(write: Write) -> None:
+async def test_an_ended_stream_leaves_its_turn_to_the_next(write: Write) -> None:
     first, second, third = Proxy(), Proxy(), Proxy()
     tasks = [write(proxy, LARGE) for proxy in (first, second, third)]
     await until(lambda: bool(first.writing))
@@ -74,8 +74,8 @@ async def test_a_stream_that_ends_leaves_its_turn_to_the_next(write: Write) -> N
     await tasks[2]
 
 
-async def test_one_that_reads_slowly_holds_nobody_up(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writes, "SWEEP", 0.01)
+async def test_a_slow_reader_delays_no_other_stream(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writes, "WRITE_CHECK_SECONDS", 0.01)
     slow, other = Proxy(), Proxy()
     tasks = [write(slow, LARGE), write(other, LARGE)]
     await until(lambda: bool(other.writing))
@@ -85,14 +85,14 @@ async def test_one_that_reads_slowly_holds_nobody_up(write: Write, monkeypatch: 
     await asyncio.gather(*tasks)
 
 
-async def test_one_that_never_makes_room_is_stuck(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writes, "SWEEP", 0.01)
-    monkeypatch.setattr(writes, "WRITE_TIMEOUT", 0.05)
-    with pytest.raises(ProtocolError, match="nothing was read"):
+async def test_a_write_without_room_times_out(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writes, "WRITE_CHECK_SECONDS", 0.01)
+    monkeypatch.setattr(writes, "WRITE_TIMEOUT_SECONDS", 0.05)
+    with pytest.raises(ProtocolError, match="read nothing"):
         await write(Proxy(), b"small")
 
 
-async def test_a_task_that_is_cancelled_while_it_writes_is_cancelled(write: Write) -> None:
+async def test_cancelling_a_task_during_a_write_cancels_the_task(write: Write) -> None:
     proxy = Proxy()
     task = write(proxy, b"small")
     await until(lambda: bool(proxy.writing))

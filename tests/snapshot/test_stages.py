@@ -1,4 +1,4 @@
-"""A change in portions: each leaves a snapshot in which nothing is named that isn't there.
+"""A change in stages: each leaves a snapshot in which nothing is named that isn't there.
 
 Covers: order, sizes, and what is never parted. Excludes: what comes in between (tests/test_pipeline.py).
 """
@@ -9,8 +9,8 @@ from collections.abc import Collection
 import pytest
 
 from xds.snapshot.resource import ResourceType, resource
-from xds.snapshot.stages import Portion
-from xds.snapshot.stages import portions as steps
+from xds.snapshot.stages import Stage
+from xds.snapshot.stages import stages as staged
 from xds.snapshot.store import ResourceKey
 from xds.steps import finish
 
@@ -18,18 +18,18 @@ CDS, EDS, VHDS = ResourceType.CLUSTER, ResourceType.ENDPOINTS, ResourceType.VIRT
 HOST, DEEP, WILDCARD, ANY = "http/a.example.com", "http/*.a.example.com", "http/*.example.com", "http/*"
 
 
-def some(*keys: ResourceKey, there: bool = True) -> Portion:
+def some(*keys: ResourceKey, there: bool = True) -> Stage:
     return {key: resource(*key, b"") if there else None for key in keys}
 
 
-def portions(changes: Portion, size: int, clusters: Collection[str] = ("old",)) -> list[Portion]:
-    return finish(steps(changes, clusters, size))
+def stages(changes: Stage, size: int, clusters: Collection[str] = ("old",)) -> list[Stage]:
+    return finish(staged(changes, clusters, size))
 
 
 def test_what_is_needed_comes_first_and_goes_last() -> None:
     new = some((VHDS, ANY), (VHDS, WILDCARD), (VHDS, HOST), (CDS, "new"), (EDS, "new"))
     old = some((VHDS, "http/*.test"), (VHDS, "http/b.test"), (CDS, "old"), (EDS, "old"), there=False)
-    each = [next(iter(portion.items())) for portion in portions({**old, **new}, 1)]
+    each = [next(iter(stage.items())) for stage in stages({**old, **new}, 1)]
     assert [key for key, _ in each] == [
         (EDS, "new"),
         (CDS, "new"),
@@ -47,31 +47,31 @@ def test_what_is_needed_comes_first_and_goes_last() -> None:
 def test_a_wildcard_comes_after_those_that_it_would_cover_and_goes_before_them() -> None:
     names = (ANY, WILDCARD, DEEP, HOST)
     for order in itertools.permutations(names):
-        come = portions(some(*((VHDS, name) for name in order)), 1)
-        go = portions(some(*((VHDS, name) for name in order), there=False), 1)
-        assert [name for portion in come for _, name in portion] == [HOST, DEEP, WILDCARD, ANY]
-        assert [name for portion in go for _, name in portion] == [ANY, WILDCARD, DEEP, HOST]
+        come = stages(some(*((VHDS, name) for name in order)), 1)
+        go = stages(some(*((VHDS, name) for name in order), there=False), 1)
+        assert [name for stage in come for _, name in stage] == [HOST, DEEP, WILDCARD, ANY]
+        assert [name for stage in go for _, name in stage] == [ANY, WILDCARD, DEEP, HOST]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 8])
 def test_each_is_of_that_size_but_for_the_last(size: int) -> None:
     changes = some(*((VHDS, f"http/{number}.example.com") for number in range(7)))
-    found = portions(changes, size)
-    assert [len(portion) for portion in found[:-1]] == [size] * (len(found) - 1)
+    found = stages(changes, size)
+    assert [len(stage) for stage in found[:-1]] == [size] * (len(found) - 1)
     assert 0 < len(found[-1]) <= size
-    assert {key: each for portion in found for key, each in portion.items()} == changes
+    assert {key: each for stage in found for key, each in stage.items()} == changes
 
 
 @pytest.mark.parametrize("type_", [ResourceType.LISTENER, ResourceType.SECRET, ResourceType.ROUTES])
 def test_hosts_change_at_once_with_their_listener(type_: ResourceType) -> None:
     changes = some((type_, "x"), (VHDS, HOST), (CDS, "web"))
-    assert portions(changes, 1) == [changes]
+    assert stages(changes, 1) == [changes]
 
 
 def test_a_cluster_changes_at_once_with_its_endpoints() -> None:
     changes = some((EDS, "web"), (VHDS, HOST), (CDS, "web"))
-    assert portions(changes, 1, clusters=["web"]) == [changes]
+    assert stages(changes, 1, clusters=["web"]) == [changes]
 
 
 def test_no_change_is_a_portion() -> None:
-    assert portions({}, 1) == [{}]
+    assert stages({}, 1) == [{}]

@@ -198,7 +198,7 @@ def test_a_version_depends_on_nothing_but_the_bytes() -> None:
 
 
 def test_the_history_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xds.snapshot.store.HISTORY_BYTES", 100)
+    monkeypatch.setattr("xds.snapshot.store.HISTORY_BYTES_LIMIT", 100)
     store = Store()
     for number in range(10):
         commit(store, {(CDS, "web"): bytes([number]) * 30})

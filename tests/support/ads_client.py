@@ -28,7 +28,7 @@ from xds.envoyapi.messages import (
 )
 from xds.protocol.messages import Variant
 from xds.protocol.subscription import LEGACY_WILDCARD
-from xds.protocol.type_stream import FULL_SET
+from xds.protocol.type_stream import FULL_SET_TYPES
 from xds.server.ads import SERVICE
 from xds.snapshot.resource import ResourceType, resource, route_configuration_of
 
@@ -298,7 +298,7 @@ class AdsClient(ABC):
         interest.unanswered = ""
         if accepted:
             interest.accepted = received.version
-        elif received.type in FULL_SET:
+        elif received.type in FULL_SET_TYPES:
             # What was refused is as it was before; of the other types it is refused as a whole, and may come again.
             interest.told = interest.before
         elif len(received.news) > 1:
@@ -354,7 +354,7 @@ class AdsClient(ABC):
 
     def _is_full(self, type_: ResourceType) -> bool:
         """Rule 7: what such a response omits is gone."""
-        return self.variant is Variant.SOTW and type_ in FULL_SET
+        return self.variant is Variant.SOTW and type_ in FULL_SET_TYPES
 
 
 class DeltaClient(AdsClient):

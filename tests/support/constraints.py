@@ -1,4 +1,4 @@
-"""Makes xds/resources/constraints.json: the `validate` rules in Envoy's API of the messages that are used here.
+"""Makes xds/envoyapi/constraints.json: the `validate` rules in Envoy's API of the messages that are used here.
 
 envoy-data-plane, where all other knowledge of the messages comes from, leaves these rules out. The wheel xds-protos has
 them in its descriptors, and can't be installed beside this project, since it installs a package called `xds`; so it
@@ -17,7 +17,8 @@ from typing import Any, Final
 
 import platformdirs
 
-from xds.envoyapi import codec, schema
+from xds.envoyapi import schema
+from xds.envoyapi.pool import message_class
 
 WHEEL: Final = "xds-protos==1.85.0"
 READER: Final = Path(__file__).with_name("validate_rules.py")
@@ -38,7 +39,7 @@ def _block(name: str, rules: dict[str, Any]) -> str:
 def _known(name: str, rules: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Without the fields that envoy-data-plane, being of another version, doesn't have."""
     try:
-        descriptor = codec.message(name).DESCRIPTOR
+        descriptor = message_class(name).DESCRIPTOR
     except KeyError:
         return
     for field, each in rules.items():

@@ -1,6 +1,4 @@
-"""The debug API on a port of its own, over a pipeline that is fed with objects by hand; without proxies, except those
-that a test makes up.
-"""
+"""The debug API on a port of its own, with a pipeline whose objects and proxies come from the test."""
 
 import asyncio
 import threading
@@ -20,7 +18,7 @@ from xds.protocol.messages import Node, Variant
 from xds.protocol.status import Status, TypeStatus, VersionStamp
 from xds.resources.options import ProxyOptions
 from xds.server.debug.explain import Explaining
-from xds.server.debug.messages import ProxyStanding, ProxyStatus
+from xds.server.debug.messages import ProxyDelivery, ProxyStatus
 from xds.server.debug.revisions import Revisions
 from xds.server.debug.service import DebugService, Health, add_debug
 from xds.snapshot.resource import ResourceType
@@ -29,20 +27,20 @@ from xds.translate.translator import TranslateOptions
 
 
 class DebugServer:
-    """A control plane from `async with` to its end. `target` is for a gRPC channel and for `--server`."""
+    """A control plane as an asynchronous context manager. `target` is its address, for channels and `--server`."""
 
     health: Health
 
     def __init__(self) -> None:
         self.pipeline = Pipeline(KubeState(), TranslateOptions(), ProxyOptions())
         self.proxies: list[ProxyStatus] = []
-        self.standings: list[ProxyStanding] = []
+        self.deliveries: list[ProxyDelivery] = []
         self.target = ""
 
     async def __aenter__(self) -> Self:
         self.revisions = Revisions()
         self._server = grpc.aio.server()
-        explaining = Explaining(self.pipeline.witness, lambda _: self.standings)
+        explaining = Explaining(self.pipeline.state_reader, lambda _: self.deliveries)
         debug = DebugService(
             self.pipeline.store, lambda: self.pipeline.problems, lambda: self.proxies, self.revisions, explaining
         )
@@ -58,7 +56,7 @@ class DebugServer:
         await self._server.stop(WAIT_LIMIT_SECONDS)  # watches end with a message, not by cancellation
 
     def do(self, *changes: KubeObject | Deleted) -> Revision | None:
-        """What a source read just now. From the event loop."""
+        """Apply changes as if a source had just read them. Call from the event loop."""
         now = asyncio.get_running_loop().time()
         applied = [each if isinstance(each, Deleted) else Applied(each) for each in changes]
         revision = self.pipeline.apply([Batch((*applied, *map(Listed, KINDS)), now)], now)
@@ -67,14 +65,14 @@ class DebugServer:
         return revision
 
     def connect(self, node: Node | None, *types: TypeStatus, ago: float = 120) -> None:
-        """A proxy that has been connected for some seconds."""
+        """Add a proxy. `ago` is the time since its connection, in seconds."""
         since = asyncio.get_running_loop().time() - ago
         stream = Status(Variant.DELTA, node, since, types, ("type.googleapis.com/x",))
         self.proxies.append(ProxyStatus("ipv4:127.0.0.1:5", stream))
 
 
 class ThreadedDebugServer:
-    """The same, for tests that block."""
+    """A DebugServer in a thread, for blocking tests."""
 
     def __init__(self) -> None:
         self.server = DebugServer()
@@ -111,7 +109,7 @@ class ThreadedDebugServer:
         self._run(connect())
 
     def now(self) -> float:
-        """Seconds of the server's clock."""
+        """The time of the server's clock, in seconds."""
         return self._loop.time()
 
     def _run(self, coroutine: Any) -> Any:
@@ -129,15 +127,15 @@ def services(*names: str) -> Iterator[KubeObject]:
 
 
 def type_status(type_: ResourceType, now: float, **fields: Any) -> TypeStatus:
-    """A type that is in sync, unless the fields say otherwise."""
+    """A type in sync, except for the given fields."""
     shown: dict[str, Any] = {
         "subscribed": 3,
         "wildcard": False,
         "sent": VersionStamp("v2", now),
         "acknowledged": VersionStamp("v1", now - 60),
-        "rejected": None,
-        "rejecting": 0,
+        "last_rejection": None,
+        "rejected_count": 0,
         "in_flight": False,
-        "waiting": 0,
+        "pending": 0,
     }
     return TypeStatus(type_, **{**shown, **fields})

@@ -11,16 +11,6 @@ from xds.problems.problem import Problem
 from xds.sources.folder.manifests import Identity
 
 
-def endpoints(name: str, *addresses: str) -> str:
-    """The EndpointSlice `name` of the Service of that name."""
-    return f"""apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {{name: {name}, labels: {{kubernetes.io/service-name: {name}}}}}
-addressType: IPv4
-endpoints: [{{addresses: [{", ".join(addresses)}]}}]
-"""
-
-
 def service(name: str, port: object = 80) -> str:
     return f"apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{ports: [{{port: {port}}}]}}\n"
 

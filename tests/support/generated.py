@@ -1,4 +1,4 @@
-"""Compiles protos/ into xds/api/ and writes xds/resources/constraints.json.
+"""Compiles protos/ into xds/api/, and writes xds/envoyapi/constraints.json and docs/problems.md.
 
 With --check it says instead what is not up to date, and exits 1.
 """
@@ -10,8 +10,8 @@ from typing import Final
 
 from grpc_tools import _proto, protoc
 
-from tests.support import constraints
-from xds.envoyapi.constraints import TABLE
+from tests.support import constraints, problem_table
+from xds.envoyapi.constraints import TABLE_PATH
 
 ROOT: Final = Path(__file__).parents[2]
 PROTOS: Final = ROOT / "protos"
@@ -20,7 +20,9 @@ PROTOS: Final = ROOT / "protos"
 def main() -> None:
     if "--check" not in sys.argv[1:]:
         compile_into(ROOT)
-        TABLE.write_text(constraints.text())
+        TABLE_PATH.write_text(constraints.text())
+        problem_table.PAGE.parent.mkdir(exist_ok=True)
+        problem_table.PAGE.write_text(problem_table.text())
         return
     stale = differences()
     for path in stale:
@@ -42,7 +44,8 @@ def differences() -> list[Path]:
     with tempfile.TemporaryDirectory() as temporary:
         compile_into(Path(temporary))
         fresh = {path.relative_to(temporary): path.read_bytes() for path in Path(temporary).rglob("*_pb2*")}
-    fresh[TABLE.relative_to(ROOT)] = constraints.text().encode()
+    fresh[TABLE_PATH.relative_to(ROOT)] = constraints.text().encode()
+    fresh[problem_table.PAGE.relative_to(ROOT)] = problem_table.text().encode()
     return [path for path, content in fresh.items() if not _is(ROOT / path, content)]
 
 

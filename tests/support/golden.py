@@ -92,7 +92,7 @@ def _options(line: str) -> tuple[TranslateOptions, ProxyOptions]:
 def rendered(golden: Golden) -> dict[str, str]:
     """What is to be in the case's folder beside `in.yaml`: by file name, the text."""
     built = golden.pipeline()
-    texts = {"ir.yaml": to_yaml(traffic_model(built.traffic))}
+    texts = {"ir.yaml": to_yaml(traffic_model(built.traffic, built.problems))}
     for file, type_ in _TYPES.items():
         resources = built.store.resources(type_)
         texts[file] = to_yaml({name: _ordered(content(resources[name])) for name in sorted(resources)})
@@ -120,7 +120,7 @@ def orphans(folder: Path = CASES) -> list[Path]:
     )
 
 
-def traffic_model(traffic: Translator) -> dict[str, Any]:
+def traffic_model(traffic: Translator, problems: Iterable[Problem]) -> dict[str, Any]:
     """The traffic model in few words."""
     localities = {key: traffic.localities(backend) for key, backend in sorted(traffic.backends.items())}
     return {
@@ -143,7 +143,7 @@ def traffic_model(traffic: Translator) -> dict[str, Any]:
             }
             for key, zones in localities.items()
         },
-        "problems": list(_problems(traffic.problems)),
+        "problems": list(_problems(problems)),
     }
 
 
@@ -162,7 +162,11 @@ def _route(route: Route) -> str:
 def _problems(problems: Iterable[Problem]) -> Iterable[Mapping[str, str]]:
     for each in problems:
         yield _without_empty(
-            object=str(each.object), field=each.field, reason=each.reason, message=each.message, remedy=each.remedy
+            object=str(each.object),
+            field=str(each.field),
+            reason=each.reason.value,
+            message=each.message,
+            remedy=each.remedy,
         )
 
 

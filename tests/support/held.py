@@ -6,15 +6,16 @@ from msgspec.structs import replace
 
 from tests.support.objects import ingress_class
 from xds.controlplane.pipeline import Pipeline
-from xds.kube.held_ingresses import HELD
+from xds.kube.ingress_class import HELD_WHY
 from xds.kube.objects import Ingress, KubeObject
 from xds.problems.problem import Key, Problem
+from xds.problems.reasons import Reason
 
 _OURS = "held"
 
 
 def held(of: Pipeline) -> set[Key]:
-    return {each.key for each in of.state.ingresses() if of.state.held_by(each.key)}
+    return {each.key for each in of.state.ingresses() if of.state.claim(each).why.endswith(HELD_WHY)}
 
 
 def as_served(objects: Iterable[KubeObject], held_: Collection[Key]) -> list[KubeObject]:
@@ -29,4 +30,4 @@ def _ours(each: Ingress) -> Ingress:
 
 def others(of: Pipeline) -> list[Problem]:
     """The problems, but for those of what is held."""
-    return [each for each in of.problems if each.reason != HELD]
+    return [each for each in of.problems if each.reason != Reason.WITHDRAWAL_HELD]

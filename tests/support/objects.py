@@ -17,6 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Batch, Change, Listed
+from xds.kube.ingress_class import CONTROLLER, DEFAULT_CLASS_ANNOTATION
 from xds.kube.objects import (
     KINDS,
     Endpoint,
@@ -31,8 +32,9 @@ from xds.kube.objects import (
     Secret,
     Service,
 )
-from xds.kube.state import CONTROLLER, DEFAULT_CLASS_ANNOTATION, KubeState, Stale
+from xds.kube.state import KubeState, Stale
 from xds.problems.problem import Key, Problem
+from xds.problems.registry import ProblemRegistry
 from xds.resources.options import ProxyOptions
 from xds.steps import finish
 from xds.translate.translator import TranslateOptions, Translator
@@ -264,7 +266,8 @@ class World:
         default = key(default_tls_secret) if default_tls_secret else None
         self.state = KubeState(claim_classless=claim_classless, default_tls_secret=default)
         options = TranslateOptions(allow_external_name=allow_external_name, default_tls_secret=default)
-        self.traffic = Translator(self.state, options)
+        self.registry = ProblemRegistry()
+        self.traffic = Translator(self.state, options, self.registry)
         self.apply(*(Listed(kind) for kind in KINDS))
         self.add(*objects)
 
@@ -280,7 +283,7 @@ class World:
     def problems(self) -> list[Problem]:
         for backend in self.traffic.backends.values():
             self.traffic.localities(backend)
-        return self.traffic.problems
+        return self.registry.problems
 
     def reasons(self) -> list[tuple[str, str]]:
         """Of each problem the object's name and the reason."""
@@ -314,19 +317,11 @@ def feed(to: Pipeline, *changes: Change) -> None:
 
 # From objects to manifests
 
-_API_VERSIONS: dict[type[KubeObject], str] = {
-    Ingress: "networking.k8s.io/v1",
-    IngressClass: "networking.k8s.io/v1",
-    Service: "v1",
-    Secret: "v1",
-    EndpointSlice: "discovery.k8s.io/v1",
-}
-
 
 def manifest(each: KubeObject) -> dict[str, Any]:
     """The object as a document of JSON or YAML, fit for a folder."""
     fields = _present(msgspec.to_builtins(each))
-    return {"apiVersion": _API_VERSIONS[type(each)], "kind": each.kind, **fields}
+    return {"apiVersion": each.api_version, "kind": each.kind, **fields}
 
 
 def _present(value: Any) -> Any:

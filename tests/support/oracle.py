@@ -124,7 +124,7 @@ class Oracle:
 
     def _is_told(self) -> bool:
         types = [each for status in self._plane.ads.proxies() for each in status.stream.types]
-        refused = [each.rejected.message for each in types if each.rejected]
+        refused = [each.last_rejection.message for each in types if each.last_rejection]
         assert not refused, refused
         return len(types) >= 2 and all(each.settled for each in types)
 

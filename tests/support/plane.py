@@ -21,7 +21,7 @@ from xds.protocol.messages import Variant
 from xds.protocol.status import Status, TypeStatus
 from xds.protocol.subscription import LEGACY_WILDCARD
 from xds.resources.options import ProxyOptions
-from xds.server.ads import OPTIONS, AdsService
+from xds.server.ads import GRPC_SERVER_OPTIONS, AdsService
 from xds.server.metrics import Metrics
 from xds.server.tls import ServerTls, TlsFiles, must_name_the_node
 from xds.snapshot.resource import Resource, ResourceType, resource
@@ -37,7 +37,7 @@ class Plane:
     Args:
         objects: Exist from the start.
         listed: Whether all objects are known from the start; else `list_all` says so.
-        tls: The files are followed when a test calls `look` of `self.tls`.
+        tls: The files are followed when a test calls `reload` of `self.tls`.
         port: 0 lets the system choose.
     """
 
@@ -65,7 +65,7 @@ class Plane:
     async def __aenter__(self) -> Self:
         authorize = (must_name_the_node,) if self.tls else ()
         self.ads = AdsService(self.pipeline.store, self.metrics, self._clock, *authorize, vhds=self._vhds)
-        server = grpc.aio.server(options=OPTIONS)
+        server = grpc.aio.server(options=GRPC_SERVER_OPTIONS)
         self.ads.register(server)
         self.address = f"127.0.0.1:{self._listen(server)}"
         await server.start()
@@ -107,7 +107,7 @@ class Plane:
     def portions(self) -> Iterator[Revision]:
         """The revisions that what was given to the pipeline comes to, each told before the next is made."""
         while self.pipeline.busy:
-            revision = self.pipeline.work(self._clock, urgent=0, routing=0).revision
+            revision = self.pipeline.work(self._clock, endpoint_seconds=0, routing_seconds=0).revision
             if revision is not None:
                 self.ads.publish(revision)
                 yield revision

@@ -46,7 +46,7 @@ class Site:
     def rejections(self) -> list[str]:
         """What Envoy refused, in its words."""
         types = (each for status in self.plane.ads.proxies() for each in status.stream.types)
-        return [each.rejected.message for each in types if each.rejected]
+        return [each.last_rejection.message for each in types if each.last_rejection]
 
     async def settled(self) -> None:
         """Until Envoy has been told everything, and has answered."""

@@ -282,3 +282,5 @@ def number(each: KubeObject) -> int:
             return int((each.data and each.data.tls_crt) or b"0")
         case EndpointSlice():
             return (each.ports or ())[0].port or 0
+        case _:
+            raise AssertionError(each)

@@ -7,13 +7,12 @@ that no route names a cluster that was not sent, and that no cluster goes that a
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from xds.protocol.events import Event, Rejected
 from xds.protocol.fleet import Fleet
-from xds.protocol.messages import DeltaRequest, Node, Response, SotwRequest, Variant
-from xds.protocol.rejection.nack import NAMED
+from xds.protocol.messages import DeltaRequest, Event, Node, Rejected, Response, SotwRequest, Variant
+from xds.protocol.rejection.nack import NAMED_TYPES
 from xds.protocol.session import Session
 from xds.protocol.subscription import LEGACY_WILDCARD
-from xds.protocol.type_stream import FULL_SET
+from xds.protocol.type_stream import FULL_SET_TYPES
 from xds.snapshot.resource import Resource, ResourceType, resource, route_configuration_of
 from xds.snapshot.store import Revision, Store
 
@@ -30,7 +29,7 @@ class World:
     def __init__(self, **kinds: Bodies) -> None:
         self.store = Store()
         self.fleet = Fleet(self.store, inline, vhds=True)
-        self.served = self.fleet.verdicts.served
+        self.served = self.fleet.last_good.served
         self.clients: list[Client] = []
         self.now = 100.0
         self.unfinished = False
@@ -99,7 +98,7 @@ class Client:
         self.world = world
         self.variant = variant
         self.session = Session(world.fleet, variant, now=world.now)
-        self.view = world.fleet.composer(variant).view
+        self.view = world.fleet.response_cache(variant).view
         self.interests = {type_: Interest(type_) for type_ in ResourceType}
         self.told: dict[ResourceType, dict[str, Resource]] = {type_: {} for type_ in ResourceType}
         self.held: dict[ResourceType, dict[str, Resource]] = {type_: {} for type_ in ResourceType}
@@ -150,7 +149,7 @@ class Client:
         """
         response = self.wire.pop(type_)
         news = self.news.pop(type_)
-        if type_ in NAMED or not response.resources:
+        if type_ in NAMED_TYPES or not response.resources:
             self._apply_removals(response)
         for item in response.resources:
             if item.name in news and self.interests[type_].covers(item.name):
@@ -166,7 +165,7 @@ class Client:
         blamed = [item.name for item in response.resources if bad in item.body.decode()]
         if not blamed:
             return self.ack(type_)
-        if type_ not in NAMED:
+        if type_ not in NAMED_TYPES:
             return self.nack(type_, "something is wrong")
         self.wire.pop(type_)
         self._apply(response, self.news.pop(type_) - set(blamed), without=blamed)
@@ -227,7 +226,7 @@ class Client:
         fields = {slot: getattr(request, slot) for slot in kind.__slots__}
         self.events = self.session.receive(kind(**{**fields, "node": node}), self.world.now)
         start = len(self.inbox)
-        self.world.tell(*self.world.fleet.judge(self.events, self.world.now))
+        self.world.tell(*self.world.fleet.learn(self.events, self.world.now))
         self.pull()
         return self.inbox[start:]
 
@@ -298,7 +297,7 @@ class Client:
         assert not set(names) & set(response.removed), "a name both sent and removed"
         assert all(item.type is type_ for item in response.resources)
         assert response.variant is self.variant
-        full = self.variant is Variant.SOTW and type_ in FULL_SET
+        full = self.variant is Variant.SOTW and type_ in FULL_SET_TYPES
         news = self._news(response)
         self._check_necessary(response, news, full=full)
         gone = set(self.told[type_]) - set(names) if full else set(self.told[type_]) & set(response.removed)
@@ -349,7 +348,7 @@ class Client:
             for item in response.resources:
                 configured = type_ is VHDS and route_configuration_of(item.name) in self.configured
                 if item.name not in self.again[type_] and type_ not in self.again_all and not configured:
-                    missing = clusters_of(item) - set(self.told[CDS]) - self.world.fleet.verdicts.withdrawn(CDS)
+                    missing = clusters_of(item) - set(self.told[CDS]) - self.world.fleet.last_good.withdrawn(CDS)
                     assert not missing, f"a route to {missing}, which was not sent"
         if type_ is CDS:
             for route in (*self.held[RDS].values(), *self._virtual_hosts_in_use()):
@@ -396,7 +395,7 @@ class Client:
 
     def _apply_removals(self, response: Response) -> None:
         type_, names = response.type, {item.name for item in response.resources}
-        full = self.variant is Variant.SOTW and type_ in FULL_SET
+        full = self.variant is Variant.SOTW and type_ in FULL_SET_TYPES
         for name in set(self.held[type_]) - names if full else set(response.removed):
             self.held[type_].pop(name, None)
             self.refused[type_].pop(name, None)

@@ -82,7 +82,7 @@ def test_what_is_not_there_answers_503(to: str, services: tuple[Service, ...], r
     problem = world.problem(reason)
     assert problem.object.name == "shop"
     assert to.partition(":")[0] in problem.message
-    assert problem.field.startswith("spec.rules[0].http.paths[0].backend")
+    assert str(problem.field).startswith("spec.rules[0].http.paths[0].backend")
     assert problem.remedy
 
 
@@ -132,7 +132,7 @@ def test_a_resource_backend_is_left_out() -> None:
     assert [each.path for each in world.traffic.hosts[HOST].routes] == ["/web"]
     problem = world.problem("ResourceBackendUnsupported")
     assert "StorageBucket/assets" in problem.message
-    assert problem.field.startswith("spec.rules[0].http.paths[0].backend")
+    assert str(problem.field).startswith("spec.rules[0].http.paths[0].backend")
 
 
 def test_a_resource_backend_wins_no_conflict() -> None:

@@ -216,7 +216,7 @@ def test_a_bad_address_is_left_out(address: str) -> None:
     problem = world.problem("InvalidAddress")
     assert problem.message.isprintable()
     assert len(problem.message) < 500
-    assert "endpoints[1]" in problem.field
+    assert "endpoints[1]" in str(problem.field)
 
 
 def test_an_endpoint_without_address() -> None:

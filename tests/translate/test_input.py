@@ -56,7 +56,7 @@ def test_a_hostile_host_is_left_out(host: str) -> None:
     assert set(world.traffic.hosts) == {HOST}
     assert [route.path for route in world.traffic.hosts[HOST].routes] == ["/good"]
     problem = world.problem("InvalidHost")
-    assert problem.field == "spec.rules[0].host"
+    assert str(problem.field) == "spec.rules[0].host"
     told(problem)
 
 
@@ -91,7 +91,7 @@ def test_a_path_begins_with_a_slash(text: str, type_: str) -> None:
     world = World(service("web"), ingress("shop", rule(HOST, path(text, "web", type_), path("/good"))))
     assert [route.path for route in world.traffic.hosts[HOST].routes] == ["/good"]
     problem = world.problem("InvalidPath")
-    assert problem.field.startswith("spec.rules[0].http.paths[0]")
+    assert str(problem.field).startswith("spec.rules[0].http.paths[0]")
     told(problem)
 
 
@@ -250,7 +250,7 @@ def test_each_nginx_annotation_is_a_problem() -> None:
     assert [each.message.count(f"{prefix}/rewrite-target") for each in world.problems] in ([1, 0], [0, 1])
     for problem in world.problems:
         told(problem)
-        assert "metadata.annotations" in problem.field
+        assert "metadata.annotations" in str(problem.field)
     assert [route.path for route in world.traffic.hosts[HOST].routes] == ["/"]
 
 

@@ -74,7 +74,7 @@ def test_the_oldest_wins_and_the_loser_is_told_who() -> None:
     assert "default/old" in problem.message
     assert "/x" in problem.message
     assert problem.remedy
-    assert problem.field == "spec.rules[0].http.paths[0]"
+    assert str(problem.field) == "spec.rules[0].http.paths[0]"
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_within_one_ingress_the_first_wins() -> None:
         service("web"), service("api"), ingress("shop", rule(HOST, path("/", "web")), rule(HOST, path("/", "api")))
     )
     assert backends(world) == {"/": "web"}
-    assert world.problem("PathConflict").field == "spec.rules[1].http.paths[0]"
+    assert str(world.problem("PathConflict").field) == "spec.rules[1].http.paths[0]"
 
 
 def test_implementation_specific_conflicts_with_prefix_and_not_with_exact() -> None:
@@ -137,7 +137,7 @@ def test_implementation_specific_conflicts_with_prefix_and_not_with_exact() -> N
     )
     expected = [("/e", PathType.EXACT, "web"), ("/e", PathType.PREFIX, "api"), ("/p", PathType.PREFIX, "web")]
     assert [(each.path, each.path_type, each.service.name) for each in host(world).routes] == expected
-    assert world.problem("PathConflict").field == "spec.rules[0].http.paths[0]"
+    assert str(world.problem("PathConflict").field) == "spec.rules[0].http.paths[0]"
 
 
 def test_an_empty_implementation_specific_path_is_the_root() -> None:
@@ -267,7 +267,7 @@ def test_a_default_backend_without_service_answers_503() -> None:
     world = World(ingress("a", default="ghost"))
     assert world.traffic.default is not None
     assert world.traffic.default.backend is None
-    assert world.problem("BackendNotFound").field.startswith("spec.defaultBackend")
+    assert str(world.problem("BackendNotFound").field).startswith("spec.defaultBackend")
 
 
 def test_a_default_backend_that_is_a_resource_is_left_out() -> None:

@@ -15,16 +15,21 @@ from xds.cli.options import FILE, PORT, Address, Failed, client_tls, client_tls_
 
 @click.command()
 @option(
-    "--xds", "control_plane", type=Address(), required=True, metavar=Address().name, help="Where the control plane is."
+    "--xds",
+    "control_plane",
+    type=Address(),
+    required=True,
+    metavar=Address().name,
+    help="The address of the control plane.",
 )
-@option("--node-id", required=True, help="What this Envoy calls itself.")
-@option("--node-cluster", default="xds-ingress", help="What its fleet is called.")
-@option("--admin-port", type=PORT, default=9901, help="Of Envoy's admin interface, on 127.0.0.1.")
-@option("--stats-port", type=PORT, help="Serve /ready and /stats/prometheus, and nothing else, on all addresses.")
-@option("--sotw", is_flag=True, help="State of the world instead of delta.")
+@option("--node-id", required=True, help="The id of this Envoy.")
+@option("--node-cluster", default="xds-ingress", help="The name of the fleet.")
+@option("--admin-port", type=PORT, default=9901, help="The port of Envoy's admin interface, on 127.0.0.1.")
+@option("--stats-port", type=PORT, help="A port on all addresses for /ready and /stats/prometheus only.")
+@option("--sotw", is_flag=True, help="Use the state-of-the-world variant of xDS instead of delta.")
 @client_tls_options
 @option(
-    "--sds-dir", type=FILE, metavar="DIR", help="With TLS: where to write two files that let Envoy follow the others."
+    "--sds-dir", type=FILE, metavar="DIR", help="With TLS: a folder for two files that make Envoy reload certificates."
 )
 def bootstrap(
     *,
@@ -40,15 +45,15 @@ def bootstrap(
     tls_server_name: str | None,
     sds_dir: Path | None,
 ) -> None:
-    """Write the YAML that an Envoy is started with.
+    """Write the bootstrap configuration of an Envoy, in YAML.
 
     Example: xds bootstrap --xds 127.0.0.1:18000 --node-id envoy-1 > envoy.yaml; envoy -c envoy.yaml
 
-    With TLS, --tls-cert has to name the node's id or cluster (a DNS or URI name, letter for letter). All paths are as
-    Envoy sees them, and it loads the files again when they are replaced by a rename, as Kubernetes does it.
+    With TLS, --tls-cert must contain the node's id or cluster as a DNS or URI name, letter for letter. All paths are as
+    seen by Envoy. Envoy reloads files that are replaced by a rename, as in volumes of Kubernetes.
     """
     if not node_id or not node_cluster:
-        raise click.UsageError("--node-id and --node-cluster can't be empty: Envoy refuses to start without them")
+        raise click.UsageError("--node-id and --node-cluster can't be empty: Envoy doesn't start without them")
     if admin_port == stats_port:
         raise click.UsageError("--admin-port and --stats-port can't be the same")
     tls = _tls(control_plane, client_tls(tls_ca, tls_cert, tls_key, tls_server_name), sds_dir)
@@ -60,14 +65,18 @@ def bootstrap(
 
 
 def _tls(address: HostPort | UnixPath, files: ClientTls | None, sds_dir: Path | None) -> EnvoyTls | None:
-    """Raises click.UsageError if something is missing."""
+    """Raises click.UsageError if a flag is missing."""
     if files is None:
         return None
     if sds_dir is None:
-        raise click.UsageError("--tls-ca, --tls-cert and --tls-key need --sds-dir: Envoy follows them by way of it")
+        raise click.UsageError(
+            "--tls-ca, --tls-cert and --tls-key need --sds-dir: Envoy reloads certificates by the files in it"
+        )
     name = files.server_name or (address.host if isinstance(address, HostPort) else "")
     if not name:
-        raise click.UsageError(f"--xds {address} is no name that a certificate has; say which with --tls-server-name")
+        raise click.UsageError(
+            f"--xds {address} has no host name for the certificate; give the name with --tls-server-name"
+        )
     return EnvoyTls(dataclasses.replace(files, server_name=name), sds_dir)
 
 
@@ -81,7 +90,7 @@ def _write(files: dict[str, str], folder: Path) -> None:
 
 
 def _command(options: BootstrapOptions) -> str:
-    """What to type to get the same."""
+    """The command line that gives the same output."""
     words = ["xds", "bootstrap", "--xds", str(options.xds), "--node-id", options.node_id]
     words += ["--node-cluster", options.node_cluster, "--admin-port", str(options.admin_port)]
     words += ["--stats-port", str(options.stats_port)] if options.stats_port is not None else []

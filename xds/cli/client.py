@@ -1,4 +1,4 @@
-"""The command line's side of the debug API."""
+"""A client of the debug API."""
 
 import os
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # before the import: gRPC's own log has no place on standard error
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # before the import: keeps gRPC's log off standard error
 
 import grpc
 
@@ -18,21 +18,20 @@ from xds.api.v1 import debug_pb2_grpc
 from xds.bootstrap.client_tls import ClientTls
 from xds.cli.options import Failed, Server
 
-ANSWER: Final = 30.0
-"""Seconds for an answer."""
+ANSWER_TIMEOUT_SECONDS: Final = 30.0
 
-CHANNEL: Final = (
+CHANNEL_OPTIONS: Final = (
     ("grpc.max_receive_message_length", -1),  # a revision is one message, however large
-    ("grpc.enable_http_proxy", 0),  # http_proxy is for the web, and people have it set
-    ("grpc.min_reconnect_backoff_ms", 3000),  # this is how long a connect may take, too
+    ("grpc.enable_http_proxy", 0),  # many users set http_proxy, for the web only
+    ("grpc.min_reconnect_backoff_ms", 3000),  # also limits the time for one connection attempt
 )
 
-
-_EXPLANATIONS: Final = {
+_ERROR_TEXTS: Final = {
     grpc.StatusCode.UNAVAILABLE: "no server answers at {address}; "
     "start one with 'xds serve --from DIR' or name another with --server",
-    grpc.StatusCode.DEADLINE_EXCEEDED: f"the server at {{address}} gave no answer in {ANSWER:.0f} s; see its log",
-    grpc.StatusCode.UNIMPLEMENTED: "what answers at {address} has no debug API; name another server with --server",
+    grpc.StatusCode.DEADLINE_EXCEEDED: f"the server at {{address}} did not answer within "
+    f"{ANSWER_TIMEOUT_SECONDS:.0f} s; see its log",
+    grpc.StatusCode.UNIMPLEMENTED: "the server at {address} has no debug API; name another server with --server",
     grpc.StatusCode.RESOURCE_EXHAUSTED: "{details}; start again",
     grpc.StatusCode.OUT_OF_RANGE: "{details}; choose revisions within it",
     grpc.StatusCode.NOT_FOUND: "{details} at {address}; check namespace and name",
@@ -40,33 +39,34 @@ _EXPLANATIONS: Final = {
 }
 
 
-_HANDSHAKES: Final = {
+_HANDSHAKE_ERRORS: Final = {
     True: {
         "Hostname Verification": "the certificate of the server at {address} is for another name; "
-        "say which it must have with --tls-server-name",
+        "set the expected name with --tls-server-name",
         "CERTIFICATE_VERIFY_FAILED": "the certificate of the server at {address} is not from the CA in --tls-ca",
-        "WRONG_VERSION_NUMBER": "the server at {address} does no TLS; leave out --tls-ca, --tls-cert and --tls-key",
+        "WRONG_VERSION_NUMBER": "the server at {address} does not use TLS; "
+        "leave out --tls-ca, --tls-cert and --tls-key",
         "security handshaker": "the files of --tls-ca, --tls-cert and --tls-key are not all in PEM, "
         "or the key doesn't belong to the certificate",
-        "Socket closed": "the server at {address} ended the connection: --tls-cert is not from the CA "
-        "in its --tls-client-ca, perhaps",
+        "Socket closed": "the server at {address} closed the connection; perhaps --tls-cert is not from "
+        "the CA in its --tls-client-ca",
     },
     False: {
-        "Socket closed": "the server at {address} ended the connection; if it does TLS, "
+        "Socket closed": "the server at {address} closed the connection; if it uses TLS, "
         "give --tls-ca, --tls-cert and --tls-key",
     },
 }
-"""What a connection fails with, with TLS and without, as gRPC says it. Its words may change: they only add to what is
-said else.
+"""Errors of a connection with TLS (True) and without, by a part of gRPC's message. If gRPC's messages change, a general
+error of `_ERROR_TEXTS` is printed instead.
 """
 
 
 class Client:
-    """Asks a server.
+    """Calls the debug API of a server.
 
     Raises:
         Failed: from every method: the server can't be reached, or can't answer.
-        click.UsageError: likewise: the question makes no sense.
+        click.UsageError: from every method: the server rejected an argument.
     """
 
     def __init__(self, server: Server) -> None:
@@ -77,17 +77,17 @@ class Client:
 
     def resources(self, request: pb.ListResourcesRequest) -> tuple[pb.Snapshot, list[pb.Resource]]:
         with self._explained():
-            responses = list(self._stub.ListResources(request, timeout=ANSWER))
+            responses = list(self._stub.ListResources(request, timeout=ANSWER_TIMEOUT_SECONDS))
         return responses[0].snapshot, [resource for response in responses for resource in response.resources]
 
     def diff(self, request: pb.DiffSnapshotsRequest) -> tuple[pb.DiffSnapshotsResponse, list[pb.ResourceChange]]:
-        """The first response, which holds the revisions, and all changes."""
+        """The first response, which holds the two revisions, and all changes."""
         with self._explained():
-            responses = list(self._stub.DiffSnapshots(request, timeout=ANSWER))
+            responses = list(self._stub.DiffSnapshots(request, timeout=ANSWER_TIMEOUT_SECONDS))
         return responses[0], [change for response in responses for change in response.changes]
 
     def watch(self, request: pb.WatchSnapshotRequest) -> Iterator[pb.WatchSnapshotResponse]:
-        """Every revision; the first item comes as soon as the server listens, and is empty."""
+        """Every new revision, after an empty item that marks the start of the subscription."""
         with self._explained():
             call = self._stub.WatchSnapshot(request)
             try:
@@ -100,20 +100,20 @@ class Client:
 
     def proxies(self) -> list[pb.Proxy]:
         with self._explained():
-            return list(self._stub.ListProxies(pb.ListProxiesRequest(), timeout=ANSWER).proxies)
+            return list(self._stub.ListProxies(pb.ListProxiesRequest(), timeout=ANSWER_TIMEOUT_SECONDS).proxies)
 
     def problems(self) -> list[pb.Problem]:
         with self._explained():
-            return list(self._stub.ListProblems(pb.ListProblemsRequest(), timeout=ANSWER).problems)
+            return list(self._stub.ListProblems(pb.ListProblemsRequest(), timeout=ANSWER_TIMEOUT_SECONDS).problems)
 
     def explain(self, request: pb.ExplainRequest) -> pb.ExplainResponse:
         with self._explained():
-            response: pb.ExplainResponse = self._stub.Explain(request, timeout=ANSWER)
+            response: pb.ExplainResponse = self._stub.Explain(request, timeout=ANSWER_TIMEOUT_SECONDS)
             return response
 
     def why_ingress(self, request: pb.WhyIngressRequest) -> pb.WhyIngressResponse:
         with self._explained():
-            response: pb.WhyIngressResponse = self._stub.WhyIngress(request, timeout=ANSWER)
+            response: pb.WhyIngressResponse = self._stub.WhyIngress(request, timeout=ANSWER_TIMEOUT_SECONDS)
             return response
 
     @contextmanager
@@ -128,8 +128,9 @@ class Client:
             return click.UsageError(details, click.get_current_context())
         if details == "the server shuts down":
             return Failed(f"the server at {self._address} has shut down; start it again, then this command")
-        handshake = (each for said, each in _HANDSHAKES[self._tls is not None].items() if said in details)
-        explanation = next(handshake, "") or _EXPLANATIONS.get(
+        handshakes = _HANDSHAKE_ERRORS[self._tls is not None].items()
+        handshake = next((text for message, text in handshakes if message in details), "")
+        explanation = handshake or _ERROR_TEXTS.get(
             code, "the server at {address} failed ({code}: {details}); see its log"
         )
         return Failed(explanation.format(address=self._address, code=code.name, details=details))
@@ -138,9 +139,9 @@ class Client:
 def _channel(server: Server) -> grpc.Channel:
     target = _target(server.address)
     if server.tls is None:
-        return grpc.insecure_channel(target, options=CHANNEL)
+        return grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
     name = server.tls.server_name
-    options = (*CHANNEL, ("grpc.ssl_target_name_override", name)) if name else CHANNEL
+    options = (*CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", name)) if name else CHANNEL_OPTIONS
     return grpc.secure_channel(target, _credentials(server.tls), options=options)
 
 

@@ -1,4 +1,4 @@
-"""What answers to "why" have in common: problems in a tree, and which proxies have what it takes."""
+"""The part that `xds explain` and `xds why` share: problems, and the delivery of resources to the connected proxies."""
 
 from typing import Any, Final, TypeAlias
 
@@ -6,59 +6,67 @@ from rich.text import Text
 from rich.tree import Tree
 
 from xds.api.v1 import debug_pb2 as pb
-from xds.cli.output import named, short, shown
+from xds.cli.output import object_name, printable, short_type
 
-Told: TypeAlias = pb.ExplainResponse | pb.WhyIngressResponse
+Response: TypeAlias = pb.ExplainResponse | pb.WhyIngressResponse
 
-STANDINGS: Final = {
-    pb.STANDING_CURRENT: "current",
-    pb.STANDING_IN_FLIGHT: "sent, and not answered yet",
-    pb.STANDING_WAITING: "not sent yet",
-    pb.STANDING_REJECTED: "rejected",
-    pb.STANDING_NOT_ASKED: "not asked for yet",
+_STATE_TEXTS: Final = {
+    pb.DELIVERY_STATE_SYNCED: "in sync",
+    pb.DELIVERY_STATE_IN_FLIGHT: "in flight, without an ACK yet",
+    pb.DELIVERY_STATE_PENDING: "not sent yet",
+    pb.DELIVERY_STATE_REJECTED: "rejected",
+    pb.DELIVERY_STATE_NOT_SUBSCRIBED: "not subscribed yet",
 }
 
-
-def problem_text(problem: pb.Problem, since: str = "") -> Text:
-    where = " ".join(each for each in (named(problem.object), problem.field, problem.location) if each)
-    ago = f" (for {since})" if since else ""
-    return Text.assemble(shown(f"{where}: {problem.reason}: {problem.message}{ago}"), "\n", (problem.remedy, "green"))
-
-
-def add_proxies(tree: Tree, told: Told) -> None:
-    """How many have it all, what it is, and of the others what they lack."""
-    if told.pending:
-        tree.add(
-            Text("changes are being worked on that the snapshot doesn't have yet: ask again in a moment", "yellow")
-        )
-    current = sum(proxy.current for proxy in told.proxies)
-    branch = tree.add(Text.assemble(("proxies: ", "bold"), f"{current} of {len(told.proxies)} have what it takes"))
-    branch.add(Text(", ".join(f"{short(each.type_url)} {each.name} {each.version}" for each in told.resources), "dim"))
-    for proxy in told.proxies:
-        for lack in proxy.lacks:
-            why = f": {lack.message}" if lack.message else ""
-            text = f"{short(lack.type_url)} {lack.name} {STANDINGS.get(lack.standing, '?')}{why}"
-            branch.add(Text(shown(f"{proxy.node_id or '(no name yet)'} @{proxy.peer}: {text}"), "yellow"))
+_STATE_VALUES: Final = {
+    pb.DELIVERY_STATE_SYNCED: "current",
+    pb.DELIVERY_STATE_IN_FLIGHT: "in flight",
+    pb.DELIVERY_STATE_PENDING: "waiting",
+    pb.DELIVERY_STATE_REJECTED: "rejected",
+    pb.DELIVERY_STATE_NOT_SUBSCRIBED: "not asked",
+}
+"""Values in JSON. Scripts depend on them."""
 
 
-def standing_data(told: Told) -> dict[str, Any]:
-    listed = [{"type": each.type_url, "name": each.name, "version": each.version} for each in told.resources]
-    return {"resources": listed, "proxies": [_proxy_data(proxy) for proxy in told.proxies], "pending": told.pending}
+def problem_text(problem: pb.Problem, age: str = "") -> Text:
+    """Object, field and message of a problem, with the remedy on the second line. An empty `age` is unknown."""
+    place = " ".join(part for part in (object_name(problem.object), problem.field, problem.location) if part)
+    since = f" (for {age})" if age else ""
+    return Text.assemble(
+        printable(f"{place}: {problem.reason}: {problem.message}{since}"), "\n", (problem.remedy, "green")
+    )
 
 
-def _proxy_data(proxy: pb.ProxyStanding) -> dict[str, Any]:
+def add_proxies(tree: Tree, response: Response) -> None:
+    """Add the number of proxies in sync, the resources that count, and for other proxies the resources out of sync."""
+    if response.pending:
+        text = "changes are pending that the snapshot doesn't have yet: ask again in a moment"
+        tree.add(Text(text, "yellow"))
+    in_sync = sum(proxy.in_sync for proxy in response.proxies)
+    branch = tree.add(Text.assemble(("proxies: ", "bold"), f"{in_sync} of {len(response.proxies)} in sync"))
+    resources = (f"{short_type(each.type_url)} {each.name} {each.version}" for each in response.resources)
+    branch.add(Text(", ".join(resources), "dim"))
+    for proxy in response.proxies:
+        for missing in proxy.out_of_sync:
+            message = f": {missing.message}" if missing.message else ""
+            text = f"{short_type(missing.type_url)} {missing.name} {_STATE_TEXTS.get(missing.state, '?')}{message}"
+            branch.add(Text(printable(f"{proxy.node_id or '(no name yet)'} @{proxy.peer}: {text}"), "yellow"))
+
+
+def delivery_data(response: Response) -> dict[str, Any]:
+    resources = [{"type": each.type_url, "name": each.name, "version": each.version} for each in response.resources]
+    proxies = [_proxy_data(proxy) for proxy in response.proxies]
+    return {"resources": resources, "proxies": proxies, "pending": response.pending}
+
+
+def _proxy_data(proxy: pb.ProxyDelivery) -> dict[str, Any]:
     lacks = [
         {
-            "type": lack.type_url,
-            "name": lack.name,
-            "standing": word(pb.Standing.Name(lack.standing)),
-            "message": lack.message,
+            "type": missing.type_url,
+            "name": missing.name,
+            "standing": _STATE_VALUES.get(missing.state, "unspecified"),
+            "message": missing.message,
         }
-        for lack in proxy.lacks
+        for missing in proxy.out_of_sync
     ]
-    return {"node_id": proxy.node_id, "peer": proxy.peer, "current": proxy.current, "lacks": lacks}
-
-
-def word(name: str) -> str:
-    """Of an enum's value, e.g. `in flight` of `STANDING_IN_FLIGHT`."""
-    return name.partition("_")[2].lower().replace("_", " ")
+    return {"node_id": proxy.node_id, "peer": proxy.peer, "current": proxy.in_sync, "lacks": lacks}

@@ -10,18 +10,18 @@ from rich.tree import Tree
 
 from xds.api.v1 import debug_pb2 as pb
 from xds.cli.client import Client
-from xds.cli.delivery import add_proxies, problem_text, standing_data
-from xds.cli.offline import chosen, source_options
+from xds.cli.delivery import add_proxies, delivery_data, problem_text
+from xds.cli.offline import server_or_folder, server_or_folder_options
 from xds.cli.options import Server, output_option
-from xds.cli.output import named, problem_data, reference_data, shown, write, write_data
+from xds.cli.output import object_name, printable, problem_data, reference_data, write, write_data
 from xds.controlplane.pipeline import Pipeline
 from xds.explain.narration import explained
 from xds.explain.url import QuestionError, question
-from xds.server.debug.explain import explanation
+from xds.server.debug.explanations import explain_response
 
-DIFFERENT: Final = "is another path"
-SHOWN: Final = 20
-"""Routes with just another path that are shown to people, at most: there may be thousands."""
+OTHER_PATH: Final = "is another path"
+MAX_OTHER_PATHS: Final = 20
+"""Routes in the tree whose path has nothing in common with the request's, at most. A host may have thousands."""
 
 
 class Header(click.ParamType):  # type: ignore[type-arg]  # not generic in every version
@@ -38,9 +38,16 @@ class Header(click.ParamType):  # type: ignore[type-arg]  # not generic in every
 
 @click.command()
 @click.argument("url")
-@click.option("-H", "--header", "headers", type=Header(), multiple=True, help="Host and x-forwarded-proto count.")
-@click.option("--method", default="GET", show_default=True, metavar="M", help="Of HTTP/1.1.")
-@source_options
+@click.option(
+    "-H",
+    "--header",
+    "headers",
+    type=Header(),
+    multiple=True,
+    help="A header of the request; Host and x-forwarded-proto matter.",
+)
+@click.option("--method", default="GET", show_default=True, metavar="M", help="The method of the request.")
+@server_or_folder_options
 @output_option
 def explain(
     *,
@@ -53,20 +60,21 @@ def explain(
     output: str,
     **traffic: Any,
 ) -> None:
-    """What becomes of a request to URL, step by step, with the objects that each step comes from; and which of the
-    connected proxies have what it takes. With --from it needs no server, and the flags of `xds serve` that matter.
+    """Explain the answer to a request for URL, step by step, with the objects behind each step, and the number of
+    proxies in sync.
 
-    The SNI is the URL's host, as with curl; the path goes out as it is written.
+    The SNI is the URL's host, as with curl, and the path is sent as typed. With --from, no server is needed; then give
+    the flags of `xds serve` that influence the answer.
 
     Example: xds explain https://shop.example.com/cart -H 'Host: other.example.com'
     """
     asked = pb.ExplainRequest(url=url, method=method, headers=headers)
-    source = chosen(server, from_, ingress_class, traffic)
-    told = _offline(source, asked) if isinstance(source, Pipeline) else Client(source).explain(asked)
+    source = server_or_folder(server, from_, ingress_class, traffic)
+    response = _offline(source, asked) if isinstance(source, Pipeline) else Client(source).explain(asked)
     if output != "table":
-        write_data(_data(told), output)
+        write_data(_data(response), output)
     else:
-        write(_tree(asked, told, online=not isinstance(source, Pipeline)))
+        write(_tree(asked, response, online=not isinstance(source, Pipeline)))
 
 
 def _offline(pipeline: Pipeline, asked: pb.ExplainRequest) -> pb.ExplainResponse:
@@ -74,50 +82,52 @@ def _offline(pipeline: Pipeline, asked: pb.ExplainRequest) -> pb.ExplainResponse
         request = question(asked.url, asked.method, [(each.name, each.value) for each in asked.headers])
     except QuestionError as error:
         raise click.UsageError(str(error), click.get_current_context()) from None
-    return explanation(explained(pipeline.witness, request))
+    return explain_response(explained(pipeline.state_reader, request))
 
 
-def _tree(asked: pb.ExplainRequest, told: pb.ExplainResponse, *, online: bool) -> Tree:
-    colour = "green" if told.status in (200, 308) else "red"
-    tree = Tree(Text.assemble(shown(f"{asked.method} {asked.url}"), "\n", (shown(told.outcome), f"bold {colour}")))
-    for step in told.steps:
-        branch = tree.add(Text.assemble((f"{step.stage}: ", "bold"), shown(step.text)))
+def _tree(asked: pb.ExplainRequest, response: pb.ExplainResponse, *, online: bool) -> Tree:
+    colour = "green" if response.status in (200, 308) else "red"
+    tree = Tree(
+        Text.assemble(printable(f"{asked.method} {asked.url}"), "\n", (printable(response.outcome), f"bold {colour}"))
+    )
+    for step in response.steps:
+        branch = tree.add(Text.assemble((f"{step.stage}: ", "bold"), printable(step.text)))
         if step.objects:
-            branch.add(Text(", ".join(map(named, step.objects)), "dim"))
+            branch.add(Text(", ".join(map(object_name, step.objects)), "dim"))
         for line in _routes(step.routes):
             branch.add(line)
-    if told.problems:
+    if response.problems:
         branch = tree.add(Text("problems", "bold yellow"))
-        for problem in told.problems:
+        for problem in response.problems:
             branch.add(problem_text(problem))
     if online:
-        add_proxies(tree, told)
+        add_proxies(tree, response)
     return tree
 
 
 def _routes(routes: Iterable[pb.TriedRoute]) -> Iterator[Text]:
-    left, more = SHOWN, 0
+    left, more = MAX_OTHER_PATHS, 0
     for route in routes:
-        if route.why == DIFFERENT and left == 0:
+        if route.why == OTHER_PATH and left == 0:
             more += 1
             continue
-        left -= route.why == DIFFERENT
-        text = f"{route.path_type} {shown(route.path)} {route.why}"
-        sources = f" ({named(route.ingress)}, {named(route.service)})"
+        left -= route.why == OTHER_PATH
+        text = f"{route.path_type} {printable(route.path)} {route.why}"
+        sources = f" ({object_name(route.ingress)}, {object_name(route.service)})"
         yield Text.assemble((text, "green" if route.taken else ""), (sources, "dim"))
     if more:
         yield Text(f"… and {more} more with another path; -o json has them")
 
 
-def _data(told: pb.ExplainResponse) -> dict[str, Any]:
+def _data(response: pb.ExplainResponse) -> dict[str, Any]:
     return {
-        "status": told.status,
-        "outcome": told.outcome,
-        "location": told.location,
-        "cluster": told.cluster,
-        "steps": [_step_data(step) for step in told.steps],
-        "problems": [problem_data(each) for each in told.problems],
-        **standing_data(told),
+        "status": response.status,
+        "outcome": response.outcome,
+        "location": response.location,
+        "cluster": response.cluster,
+        "steps": [_step_data(step) for step in response.steps],
+        "problems": [problem_data(each) for each in response.problems],
+        **delivery_data(response),
     }
 
 

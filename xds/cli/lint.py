@@ -1,45 +1,43 @@
-"""`xds lint`: what is wrong with the manifests in a folder, for CI pipelines."""
+"""`xds lint`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import click
 
-from xds.cli.offline import offline
+from xds.cli.offline import offline_pipeline
 from xds.cli.options import Failed, option
 from xds.cli.output import problem_data, write_data
 from xds.cli.traffic_options import traffic_options
 from xds.kube.source import SourceError
 from xds.problems.problem import ObjectRef, Problem
-from xds.problems.reasons import REASONS, Reason
+from xds.problems.reasons import Level, Reason
 from xds.server.debug import messages
 from xds.sources.folder.source import locate
 
-_UNKNOWN: Final = Reason("error", "")
-
 
 class Finding(NamedTuple):
-    """A problem and where it is: the file as one would open it from here, empty if no file holds the object."""
+    """A problem and its place.
+
+    Attributes:
+        file: The path from the working directory; empty if no file holds the object.
+    """
 
     problem: Problem
     file: str
     line: int
 
     @property
-    def reason(self) -> Reason:
-        return REASONS.get(self.problem.reason, _UNKNOWN)
-
-    @property
-    def about(self) -> str:
-        """The object and the field."""
+    def subject(self) -> str:
+        """Object and field."""
         return f"{self.problem.object} {self.problem.field}".rstrip()
 
     @property
     def text(self) -> str:
-        """What is wrong, and the remedy."""
+        """Message and remedy."""
         return f"{self.problem.message.rstrip('.')}. {self.problem.remedy}".rstrip()
 
 
@@ -51,19 +49,21 @@ class Finding(NamedTuple):
     "--output",
     type=click.Choice(["text", "json", "sarif"]),
     default="text",
-    help="sarif is what code scanning services read.",
+    help="sarif is for code scanning services.",
 )
 @option(
     "--ignore",
     "ignored",
-    type=click.Choice(sorted(REASONS)),
+    type=click.Choice([each.value for each in Reason]),
     multiple=True,
     metavar="REASON",
-    help="Not a problem here: SecretNotFound, say, where Secrets are not in DIR. Repeatable.",
+    help="Ignore problems of this reason, e.g. SecretNotFound if DIR holds no Secrets. Repeatable.",
 )
 def lint(*, folder: Path, ingress_class: str, output: str, ignored: tuple[str, ...], **traffic: Any) -> int:
-    """What can't be honoured of the manifests in DIR. Ends with 1 if there is anything, be it a warning."""
-    problems = [each for each in offline(folder, ingress_class, traffic).problems if each.reason not in ignored]
+    """Print the problems of the manifests in DIR. The exit code is 1 if there is any, even a warning."""
+    problems = [
+        each for each in offline_pipeline(folder, ingress_class, traffic).problems if each.reason not in ignored
+    ]
     found = _located(folder, problems) if problems else []
     if output == "json":
         write_data({"problems": [_data(each) for each in found]}, output)
@@ -76,7 +76,7 @@ def lint(*, folder: Path, ingress_class: str, output: str, ignored: tuple[str, .
 
 
 def _located(folder: Path, problems: Iterable[Problem]) -> list[Finding]:
-    """By file and line."""
+    """The findings, by file and line."""
     try:
         places = locate(folder)
     except SourceError as error:
@@ -94,14 +94,14 @@ def _finding(folder: Path, problem: Problem, places: Mapping[ObjectRef, str]) ->
 
 def _line(each: Finding) -> str:
     place = f"{each.file}:{each.line}: " if each.file else ""
-    level = "warning: " if each.reason.level == "warning" else ""
-    return f"{place}{level}{each.problem.reason}: {each.about}: {each.text}"
+    level = "warning: " if each.problem.reason.level is Level.WARNING else ""
+    return f"{place}{level}{each.problem.reason}: {each.subject}: {each.text}"
 
 
 def _data(each: Finding) -> dict[str, Any]:
     data = dict(problem_data(messages.problem(each.problem)))
     del data["location"]
-    return {"level": each.reason.level, **data, "file": each.file, "line": each.line if each.file else None}
+    return {"level": each.problem.reason.level, **data, "file": each.file, "line": each.line if each.file else None}
 
 
 def sarif(found: Sequence[Finding]) -> dict[str, Any]:
@@ -109,13 +109,13 @@ def sarif(found: Sequence[Finding]) -> dict[str, Any]:
 
     Source: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
     """
-    reasons = sorted({each.problem.reason: each.reason for each in found}.items())
+    reasons = sorted({each.problem.reason for each in found})
     driver = {
         "name": "xds-ingress",
         "version": version("xds-ingress"),
-        "rules": [_rule(name, reason) for name, reason in reasons],
+        "rules": [_rule(each) for each in reasons],
     }
-    indexes = {name: index for index, (name, _) in enumerate(reasons)}
+    indexes = {reason: index for index, reason in enumerate(reasons)}
     results = [_result(each, indexes[each.problem.reason]) for each in found]
     return {
         "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
@@ -124,13 +124,17 @@ def sarif(found: Sequence[Finding]) -> dict[str, Any]:
     }
 
 
-def _rule(name: str, reason: Reason) -> dict[str, Any]:
-    text = {"text": reason.help or name}
-    return {"id": name, "shortDescription": text, "help": text, "defaultConfiguration": {"level": reason.level}}
+def _rule(reason: Reason) -> dict[str, Any]:
+    return {
+        "id": reason,
+        "shortDescription": {"text": reason.meaning},
+        "help": {"text": f"{reason.meaning} {reason.remedy}"},
+        "defaultConfiguration": {"level": reason.level},
+    }
 
 
 def _result(each: Finding, rule: int) -> dict[str, Any]:
-    logical = {"fullyQualifiedName": each.about, "kind": "resource"}
+    logical = {"fullyQualifiedName": each.subject, "kind": "resource"}
     location: dict[str, Any] = {"logicalLocations": [logical]}
     if each.file:
         artifact = {"uri": quote(Path(each.file).as_posix())}
@@ -138,7 +142,7 @@ def _result(each: Finding, rule: int) -> dict[str, Any]:
     return {
         "ruleId": each.problem.reason,
         "ruleIndex": rule,
-        "level": each.reason.level,
-        "message": {"text": f"{each.about}: {each.text}"},
+        "level": each.problem.reason.level,
+        "message": {"text": f"{each.subject}: {each.text}"},
         "locations": [location],
     }

@@ -1,4 +1,4 @@
-"""The command line. Each command lives in a module of its own, which is imported when the command is used."""
+"""The entry point. The module of a command is imported only when the command runs."""
 
 import importlib
 import os
@@ -12,7 +12,12 @@ from xds.cli.options import version_option
 
 
 class Entry(NamedTuple):
-    """Where a command is defined, as `module:name`, and what the list of commands says of it."""
+    """A command.
+
+    Attributes:
+        place: The definition, as `module:name`.
+        help: The line in the list of commands.
+    """
 
     place: str
     help: str
@@ -20,19 +25,19 @@ class Entry(NamedTuple):
 
 COMMANDS = {
     "serve": Entry("xds.cli.serve:serve", "Serve Ingresses to a fleet of Envoys."),
-    "bootstrap": Entry("xds.cli.bootstrap:bootstrap", "Write what an Envoy is started with."),
-    "snapshot": Entry("xds.cli.snapshot:snapshot", "What the fleet should have: show, diff, watch."),
-    "proxies": Entry("xds.cli.proxies:proxies", "What each connected Envoy has."),
-    "problems": Entry("xds.cli.proxies:problems", "What could not be honoured, and what to do."),
-    "explain": Entry("xds.cli.explain:explain", "What becomes of a request, and why."),
-    "why": Entry("xds.cli.why:why", "What became of an Ingress, and why."),
-    "translate": Entry("xds.cli.translate:translate", "Manifests to resources and problems, offline."),
-    "lint": Entry("xds.cli.lint:lint", "Problems in manifests, for CI pipelines."),
+    "bootstrap": Entry("xds.cli.bootstrap:bootstrap", "Write the bootstrap configuration of an Envoy."),
+    "snapshot": Entry("xds.cli.snapshot:snapshot", "Show, compare and watch the resources for the fleet."),
+    "proxies": Entry("xds.cli.proxies:proxies", "List connected Envoys, with versions and rejections."),
+    "problems": Entry("xds.cli.problems:problems", "List problems of objects, with remedies."),
+    "explain": Entry("xds.cli.explain:explain", "Explain the answer to a request."),
+    "why": Entry("xds.cli.why:why", "Explain the state of an Ingress."),
+    "translate": Entry("xds.cli.translate:translate", "Translate manifests to resources and problems, offline."),
+    "lint": Entry("xds.cli.lint:lint", "Check manifests for problems, in CI pipelines."),
 }
 
 
 class Commands(click.Group):
-    """Imports a command's module when it is asked for, and not for `--help`."""
+    """Imports the module of a command when the command runs, not for `--help`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
@@ -51,7 +56,7 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:  # the reader (`head`, say) has seen enough
+        except BrokenPipeError:  # the reader, such as `head`, closed the pipe
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0
 
@@ -59,7 +64,7 @@ class Commands(click.Group):
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Each flag has an environment variable, XDS_ and the flag in capitals; a flag wins.",
+    epilog="Each flag has an environment variable: XDS_ and the flag in capitals. A flag wins.",
 )
 @version_option
 def cli() -> None:
@@ -67,7 +72,7 @@ def cli() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run a command, and say what its exit code is: 0 done, 1 problems found, 2 wrong usage, 3 could not be done."""
+    """Run a command and return its exit code: 0 done, 1 problems found, 2 wrong usage, 3 could not be done."""
     try:
         return int(cli.main(arguments, prog_name="xds", standalone_mode=False) or 0)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -75,22 +80,22 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "xds"
-        return _complain(f"{error.format_message().rstrip('.')}; see '{path} --help'", 2)
+        return _print_error(f"{error.format_message().rstrip('.')}; see '{path} --help'", 2)
     except click.ClickException as error:
-        return _complain(error.format_message(), error.exit_code)
+        return _print_error(error.format_message(), error.exit_code)
     except click.Abort:
-        return 130  # as a shell says of what SIGINT ended
+        return 130  # the shell's exit code for a process that SIGINT ended
 
 
 def main() -> NoReturn:
-    # What gRPC has to say of an address that can't be bound, we say too, in one line.
+    # The error of an address that can't be bound is printed by the command, in one line; gRPC would print it again.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    if sys.argv[1:2] == ["serve"]:  # it ends well on these, also while it is still being imported
+    if sys.argv[1:2] == ["serve"]:  # exit with 0 even during the imports
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: sys.exit(0))
     sys.exit(run(sys.argv[1:]))
 
 
-def _complain(message: str, code: int) -> int:
+def _print_error(message: str, code: int) -> int:
     click.echo(f"xds: {' '.join(message.split())}", err=True)
     return code

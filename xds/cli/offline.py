@@ -1,4 +1,4 @@
-"""What `serve` would make of a folder, without a server."""
+"""The pipeline of `xds serve` on a folder, without a server."""
 
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from xds.kube.state import KubeState
 from xds.sources.folder.source import read_folder
 
 
-def offline(folder: Path, ingress_class: str, traffic: dict[str, Any]) -> Pipeline:
-    """A pipeline that was fed with the manifests of a folder. `traffic` are the values of `traffic_options`.
+def offline_pipeline(folder: Path, ingress_class: str, traffic: dict[str, Any]) -> Pipeline:
+    """A pipeline with the manifests of a folder. `traffic` holds the values of `traffic_options`.
 
     Raises:
         Failed: the folder can't be read.
@@ -33,30 +33,38 @@ def offline(folder: Path, ingress_class: str, traffic: dict[str, Any]) -> Pipeli
     return pipeline
 
 
-def source_options(command: F) -> F:
-    """`server`, `from_` and `traffic_options` are for `chosen`: whom to ask, or what to read instead."""
+def server_or_folder_options(command: F) -> F:
+    """Adds `server`, `from_` and `traffic_options`, for `server_or_folder`."""
     folder = option(
-        "--from", "from_", type=Folder(path_type=Path), metavar="DIR", help="Manifests, instead of a server."
+        "--from",
+        "from_",
+        type=Folder(path_type=Path),
+        metavar="DIR",
+        help="Read manifests from this folder instead of asking a server.",
     )
     return server_option(folder(traffic_options(command)))
 
 
-def chosen(server: Server, from_: Path | None, ingress_class: str, traffic: dict[str, Any]) -> Server | Pipeline:
-    """Whom to ask, or a pipeline that was fed with a folder: what was typed wins over the environment, and a server in
-    the environment over a folder there, which may be meant for `xds serve`.
+def server_or_folder(
+    server: Server, from_: Path | None, ingress_class: str, traffic: dict[str, Any]
+) -> Server | Pipeline:
+    """The server to ask, or a pipeline with the manifests of the folder.
+
+    Flags win over the environment. In the environment, a server wins over a folder, since XDS_FROM may be meant for
+    `xds serve`.
 
     Raises:
-        click.UsageError: the flags don't go together.
+        click.UsageError: the flags contradict each other.
         Failed: the folder can't be read.
     """
     source = click.get_current_context().get_parameter_source
     typed = ParameterSource.COMMANDLINE
     if source("from_") is typed and source("server") is typed:
-        raise click.UsageError("--from reads a folder and --server asks a server; give one of them")
+        raise click.UsageError("--from reads a folder and --server asks a server; give only one")
     if from_ and (source("from_") is typed or source("server") is ParameterSource.DEFAULT):
-        return offline(from_, ingress_class, traffic)
-    astray = [name for name in ("ingress_class", *traffic) if source(name) is typed]
-    if astray:
-        flags = ", ".join("--" + name.replace("_", "-") for name in astray)
-        raise click.UsageError(f"{flags}: a server has its own; that is for --from")
+        return offline_pipeline(from_, ingress_class, traffic)
+    unused = [name for name in ("ingress_class", *traffic) if source(name) is typed]
+    if unused:
+        flags = ", ".join("--" + name.replace("_", "-") for name in unused)
+        raise click.UsageError(f"{flags}: only for --from; a server has its own settings")
     return server

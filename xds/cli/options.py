@@ -1,4 +1,4 @@
-"""What the commands' flags have in common."""
+"""Flags and parameter types that several commands share."""
 
 import functools
 from collections.abc import Callable
@@ -18,13 +18,13 @@ SERVER = "127.0.0.1:18000"
 
 
 class Failed(click.ClickException):
-    """It could not be done. The message is one line and says what to do."""
+    """The command could not be done (exit code 3). The message is one line and names the remedy."""
 
     exit_code = 3
 
 
 class Option(click.Option):
-    """A flag with its environment variable: XDS_ and the flag in capitals, repeated values separated by commas."""
+    """A flag with an environment variable: XDS_ and the flag in capitals, repeated values separated by commas."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -46,8 +46,8 @@ class Address(click.ParamType):  # type: ignore[type-arg]  # not generic in ever
     """`HOST:PORT` or `unix:PATH`.
 
     Args:
-        unix: Whether a unix socket will do.
-        any_port: Whether port 0 will do, which stands for any that is free.
+        unix: Whether to accept a unix socket.
+        any_port: Whether to accept port 0, which means any free port.
     """
 
     def __init__(self, *, unix: bool = True, any_port: bool = False) -> None:
@@ -63,7 +63,7 @@ class Address(click.ParamType):  # type: ignore[type-arg]  # not generic in ever
         if isinstance(address, UnixPath) and not self._unix:
             self.fail(f"{value!r} is not {self.name}", param, ctx)
         if isinstance(address, HostPort) and not address.port and not self._any_port:
-            self.fail(f"{value!r} has no port that one can connect to", param, ctx)
+            self.fail(f"{value!r} has no port to connect to", param, ctx)
         return address
 
 
@@ -78,11 +78,11 @@ class IpAddress(click.ParamType):  # type: ignore[type-arg]
 
 
 class Folder(click.Path):
-    """Not the current folder where a variable is empty."""
+    """A folder. An empty value is an error: click would take the working directory."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not value:
-            self.fail("it is empty; name the folder that holds the manifests", param, ctx)
+            self.fail("the value is empty; name the folder that holds the manifests", param, ctx)
         return super().convert(value, param, ctx)
 
 
@@ -94,10 +94,10 @@ FILE = click.Path(path_type=Path)
 
 
 def all_or_none(**files: Path | None) -> None:
-    """Flags that make sense together only.
+    """Check flags that belong together.
 
     Raises:
-        click.UsageError: some are given, and some are not.
+        click.UsageError: some are given, and some are missing.
     """
     flags = ["--" + name.replace("_", "-") for name in files]
     missing = [flag for flag, file in zip(flags, files.values(), strict=True) if file is None]
@@ -106,12 +106,16 @@ def all_or_none(**files: Path | None) -> None:
 
 
 def client_tls_options(command: F) -> F:
-    """`tls_ca`, `tls_cert`, `tls_key` and `tls_server_name` are for `client_tls`."""
+    """Adds `tls_ca`, `tls_cert`, `tls_key` and `tls_server_name`, for `client_tls`."""
     for decorate in (
-        option("--tls-server-name", metavar="NAME", help="In the server's certificate, if it isn't the host asked."),
+        option(
+            "--tls-server-name",
+            metavar="NAME",
+            help="The name in the server's certificate, if it differs from the host.",
+        ),
         option("--tls-key", type=FILE, metavar="FILE", help="The private key of --tls-cert."),
-        option("--tls-cert", type=FILE, metavar="FILE", help="Our own certificate."),
-        option("--tls-ca", type=FILE, metavar="FILE", help="The CA that the server's certificate must chain to."),
+        option("--tls-cert", type=FILE, metavar="FILE", help="The client's certificate."),
+        option("--tls-ca", type=FILE, metavar="FILE", help="The CA of the server's certificate."),
     ):
         command = decorate(command)
     return command
@@ -120,10 +124,10 @@ def client_tls_options(command: F) -> F:
 def client_tls(
     tls_ca: Path | None, tls_cert: Path | None, tls_key: Path | None, tls_server_name: str | None
 ) -> ClientTls | None:
-    """What the flags say; None: no TLS.
+    """The files for TLS; None: no TLS.
 
     Raises:
-        click.UsageError: they are incomplete.
+        click.UsageError: some of the flags are missing.
     """
     all_or_none(tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key)
     if tls_ca is None or tls_cert is None or tls_key is None:
@@ -133,7 +137,11 @@ def client_tls(
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Whom to ask; `tls` None: in plaintext."""
+    """The server to ask.
+
+    Attributes:
+        tls: None: plaintext.
+    """
 
     address: HostPort | UnixPath
     tls: ClientTls | None = None
@@ -143,7 +151,7 @@ class Server:
 
 
 def server_option(command: F) -> F:
-    """`server` is whom to ask."""
+    """Adds `server`, with its TLS files."""
 
     @functools.wraps(command)
     def with_server(*args: Any, server: HostPort | UnixPath, **rest: Any) -> Any:
@@ -151,7 +159,7 @@ def server_option(command: F) -> F:
         return command(*args, server=Server(server, tls), **rest)
 
     address = Address()
-    help_ = "The control plane to ask: its --listen."
+    help_ = "The control plane to ask, by the address of its --listen."
     decorate = option("--server", type=address, default=SERVER, help=help_, metavar=address.name)
     return cast("F", decorate(client_tls_options(with_server)))
 
@@ -161,14 +169,16 @@ output_option = option(
     "--output",
     type=click.Choice(["table", "json", "yaml"]),
     default="table",
-    help="json and yaml hold everything, for programs.",
+    help="json and yaml are for programs, and contain every field.",
 )
 
 
 def filter_options(command: F) -> F:
-    """`types` and `names` choose resources."""
+    """Adds `types` and `names`, which select resources."""
     for decorate in (
-        option("-n", "--name", "names", multiple=True, help="Part of a name, or a pattern with * ? [ ]. Repeatable."),
+        option(
+            "-n", "--name", "names", multiple=True, help="A part of the name, or a pattern with * ? [ ]. Repeatable."
+        ),
         option(
             "-t", "--type", "types", multiple=True, help="cds, eds, sds, lds, rds, vhds, or a type's name. Repeatable."
         ),

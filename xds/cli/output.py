@@ -1,4 +1,4 @@
-"""Answers as tables for people, and as JSON and YAML for programs."""
+"""Tables for people, and JSON and YAML for programs."""
 
 import json
 import time
@@ -15,17 +15,17 @@ from xds.api.v1 import debug_pb2 as pb
 from xds.snapshot.resource import ResourceType
 from xds.yaml_text import to_yaml
 
-UNLIMITED: Final = 10_000
-"""Columns where nobody looks: what isn't a terminal gets every name in full, on one line."""
+PIPE_COLUMNS: Final = 10_000
+"""The width of output that is not a terminal: every row fits on one line, with names in full."""
 
 
 def console(*, stderr: bool = False) -> Console:
     found = Console(stderr=stderr, highlight=False)
-    return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=UNLIMITED)
+    return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=PIPE_COLUMNS)
 
 
 def write(content: RenderableType, *, stderr: bool = False) -> None:
-    """Colours only on a terminal; nothing is cut; no spaces at the ends of lines."""
+    """Print without truncation or trailing spaces, in colour only on a terminal."""
     out = console(stderr=stderr)
     with out.capture() as captured:
         out.print(content, soft_wrap=isinstance(content, Text))
@@ -34,7 +34,7 @@ def write(content: RenderableType, *, stderr: bool = False) -> None:
 
 
 def write_data(data: Any, form: str) -> None:
-    """All of it as one document."""
+    """Print one document."""
     if form == "yaml":
         click.echo(to_yaml(data), nl=False)
     else:
@@ -46,22 +46,22 @@ def write_line(data: Any) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, numbers: Sequence[str] = ()) -> Table:
-    """`numbers` are the columns that are aligned to the right."""
+    """A table without borders. The columns in `numbers` are aligned to the right."""
     made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
         made.add_column(column, overflow="fold", justify="right" if column in numbers else "left")
     for row in rows:
-        made.add_row(*(Text(shown(cell)) if isinstance(cell, str) else cell for cell in row))
+        made.add_row(*(Text(printable(cell)) if isinstance(cell, str) else cell for cell in row))
     return made
 
 
-def shown(text: str) -> str:
-    """What a proxy calls itself, and how it words a rejection, is not to steer the terminal."""
+def printable(text: str) -> str:
+    """The text with control characters escaped: node ids and messages of proxies must not steer the terminal."""
     return "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text)
 
 
-def short(type_url: str) -> str:
-    """`cds` and so on; of a type that only a newer server knows, the message's name."""
+def short_type(type_url: str) -> str:
+    """The short name, e.g. `cds`; for a type that only a newer server knows, the name of the message."""
     try:
         return ResourceType(type_url).short
     except ValueError:
@@ -69,14 +69,14 @@ def short(type_url: str) -> str:
 
 
 def size(octets: int) -> str:
-    """In the unit that leaves three digits or so."""
+    """A size for people, in B, kB or MB."""
     if octets < 10_000:
         return f"{octets} B"
     return f"{octets / 1000:.0f} kB" if octets < 10_000_000 else f"{octets / 1_000_000:.0f} MB"
 
 
 def age(timestamp: Timestamp) -> str:
-    """Since when, in the two largest units that matter: `12s`, `3m`, `2h5m`, `4d`."""
+    """The time since then for people: `12s`, `3m`, `2h5m`, `4d`."""
     seconds = max(0, int(time.time() - timestamp.seconds))
     if seconds < 120:
         return f"{seconds}s"
@@ -93,7 +93,7 @@ def clock(timestamp: Timestamp) -> str:
 
 
 def iso(message: Any, field: str) -> str | None:
-    """A Timestamp field as RFC 3339; None where it isn't set."""
+    """A Timestamp field in RFC 3339; None if the field is not set."""
     return getattr(message, field).ToJsonString() if message.HasField(field) else None
 
 
@@ -106,7 +106,7 @@ def revision_data(revision: pb.Revision) -> dict[str, Any]:
 
 
 def resource_data(resource: pb.Resource) -> dict[str, Any]:
-    """With the resource itself, where the server was asked for it."""
+    """Includes the content in the full view."""
     data: dict[str, Any] = {"type": resource.type_url, "name": resource.name, "version": resource.version}
     return {**data, "resource": json.loads(resource.json)} if resource.json else data
 
@@ -128,7 +128,7 @@ def _side_data(change: pb.ResourceChange, side: Literal["old", "new"]) -> dict[s
 
 
 def resource_table(resources: Iterable[pb.Resource]) -> Table:
-    rows = ((short(each.type_url), each.name, each.version, size(each.size)) for each in resources)
+    rows = ((short_type(each.type_url), each.name, each.version, size(each.size)) for each in resources)
     return table(("TYPE", "NAME", "VERSION", "SIZE"), rows, numbers=("SIZE",))
 
 
@@ -139,14 +139,14 @@ def problem_table(problems: Iterable[pb.Problem]) -> Table:
 
 def _origin(problem: pb.Problem) -> Text:
     places = "".join(f"\n{place}" for place in (problem.field, problem.location) if place)
-    return Text.assemble(named(problem.object), (places, "dim"))
+    return Text.assemble(object_name(problem.object), (places, "dim"))
 
 
 def _explanation(problem: pb.Problem) -> Text:
     return Text.assemble(problem.message, "\n", (problem.remedy, "green"))
 
 
-def named(reference: pb.ObjectReference) -> str:
+def object_name(reference: pb.ObjectReference) -> str:
     name = f"{reference.namespace}/{reference.name}" if reference.namespace else reference.name
     return f"{reference.kind} {name}"
 

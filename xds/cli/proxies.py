@@ -1,8 +1,8 @@
-"""`xds proxies` and `xds problems`."""
+"""`xds proxies`."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 from rich.text import Text
@@ -10,94 +10,83 @@ from rich.text import Text
 from xds.api.v1 import debug_pb2 as pb
 from xds.cli.client import Client
 from xds.cli.options import Server, output_option, server_option
-from xds.cli.output import age, iso, problem_data, problem_table, short, table, write, write_data
+from xds.cli.output import age, iso, short_type, table, write, write_data
 
 VARIANTS = {pb.VARIANT_DELTA: "delta", pb.VARIANT_SOTW: "sotw"}
 
-
-@click.command()
-@server_option
-@output_option
-def problems(*, server: Server, output: str) -> None:
-    """What could not be honoured, of which object, why, and the remedy."""
-    found = Client(server).problems()
-    if output != "table":
-        write_data([problem_data(each) for each in found], output)
-    elif found:
-        write(problem_table(found))
-    else:
-        click.echo("no problems", err=True)
+Row: TypeAlias = tuple[str | Text, ...]
 
 
 @click.command()
 @server_option
 @output_option
 def proxies(*, server: Server, output: str) -> None:
-    """What each connected Envoy was sent, what it accepted, what it rejected and why, and since when."""
+    """List the connected Envoys, and for each resource type the versions sent, acknowledged and rejected."""
     found = Client(server).proxies()
     if output != "table":
-        write_data([_proxy_data(each) for each in found], output)
+        write_data([_proxy_data(proxy) for proxy in found], output)
     elif found:
         _write_tables(found)
     else:
         click.echo("no proxies are connected", err=True)
 
 
-def _write_tables(found: list[pb.Proxy]) -> None:
-    counted = Counter(proxy.node_id for proxy in found)
-    named = [(_called(proxy, alone=counted[proxy.node_id] == 1), proxy) for proxy in found]
-    write(table(("NODE", "CLUSTER", "SOFTWARE", "VARIANT", "PEER", "CONNECTED", "STUCK"), map(_who, named)))
-    rows = (_what(name, type_) for name, proxy in named for type_ in proxy.types)
+def _write_tables(proxies: list[pb.Proxy]) -> None:
+    count = Counter(proxy.node_id for proxy in proxies)
+    labelled = [(_label(proxy, unique=count[proxy.node_id] == 1), proxy) for proxy in proxies]
+    rows = (_proxy_row(label, proxy) for label, proxy in labelled)
+    write(table(("NODE", "CLUSTER", "SOFTWARE", "VARIANT", "PEER", "CONNECTED", "STUCK"), rows))
+    rows = (_type_row(label, type_) for label, proxy in labelled for type_ in proxy.types)
     click.echo()
     write(table(("NODE", "TYPE", "NAMES", "SENT", "ACKED", "STATE", "SINCE"), rows, numbers=("NAMES",)))
-    rejections = list(_rejections(named))
+    rejections = list(_rejection_rows(labelled))
     if rejections:
         click.echo()
-        write(table(("NODE", "TYPE", "REJECTED", "RESOURCES", "SINCE", "WHY"), rejections))
+        write(table(("NODE", "TYPE", "REJECTED", "RESOURCES", "SINCE", "MESSAGE"), rejections))
 
 
-def _called(proxy: pb.Proxy, *, alone: bool) -> str:
+def _label(proxy: pb.Proxy, *, unique: bool) -> str:
     name = proxy.node_id or "(no name yet)"
-    return name if alone else f"{name} @{proxy.peer}"
+    return name if unique else f"{name} @{proxy.peer}"
 
 
-def _who(named: tuple[str, pb.Proxy]) -> tuple[str | Text, ...]:
-    name, proxy = named
-    variant, stuck = VARIANTS.get(proxy.variant, ""), Text(", ".join(map(_why_stuck, proxy.stuck)), "red")
-    return name, proxy.node_cluster, proxy.user_agent, variant, proxy.peer, age(proxy.connected_at), stuck
+def _proxy_row(label: str, proxy: pb.Proxy) -> Row:
+    stuck = Text(", ".join(map(_stuck_text, proxy.stuck)), "red")
+    variant, connected = VARIANTS.get(proxy.variant, ""), age(proxy.connected_at)
+    return label, proxy.node_cluster, proxy.user_agent, variant, proxy.peer, connected, stuck
 
 
-def _why_stuck(stuck: pb.Stuck) -> str:
-    what = f"{stuck.reason} {short(stuck.type_url)}" if stuck.type_url else stuck.reason
-    return f"{what} for {age(stuck.since)}"
+def _stuck_text(stuck: pb.Stuck) -> str:
+    reason = f"{stuck.reason} {short_type(stuck.type_url)}" if stuck.type_url else stuck.reason
+    return f"{reason} for {age(stuck.since)}"
 
 
-def _what(name: str, type_: pb.ProxyType) -> tuple[str | Text, ...]:
-    names = "*" if type_.wildcard else str(type_.subscribed_names)
-    return name, short(type_.type_url), names, type_.sent_version, type_.acked_version, _state(type_), _since(type_)
+def _type_row(label: str, type_: pb.ProxyType) -> Row:
+    name, subscribed = short_type(type_.type_url), "*" if type_.wildcard else str(type_.subscribed_names)
+    return label, name, subscribed, type_.sent_version, type_.acked_version, _state(type_), _since(type_)
 
 
 def _state(type_: pb.ProxyType) -> Text:
-    if type_.refused_resources:
+    if type_.rejected_resources:
         return Text("rejected", "red")
     return Text("in sync", "green") if type_.in_sync else Text("sending", "yellow")
 
 
 def _since(type_: pb.ProxyType) -> str:
-    if type_.refused_resources:
+    if type_.rejected_resources:
         return age(type_.rejection.rejected_at)
     field = "acked_at" if type_.in_sync else "sent_at"
     return age(getattr(type_, field)) if type_.HasField(field) else ""
 
 
-def _rejections(named: Iterable[tuple[str, pb.Proxy]]) -> Iterator[tuple[str | Text, ...]]:
-    """What still stands: what was refused and has been replaced since is history, and in the JSON."""
-    for name, proxy in named:
+def _rejection_rows(labelled: Iterable[tuple[str, pb.Proxy]]) -> Iterator[Row]:
+    """Current rejections. Former ones, whose resources have changed since, are only in the JSON."""
+    for label, proxy in labelled:
         for type_ in proxy.types:
-            if type_.refused_resources:
-                why, since = type_.rejection, age(type_.rejection.rejected_at)
-                names = "\n".join(type_.refused_names)
-                yield name, short(type_.type_url), why.version, names, since, Text(why.message)
+            if type_.rejected_resources:
+                rejection, names = type_.rejection, "\n".join(type_.rejected_names)
+                since, message = age(rejection.rejected_at), Text(rejection.message)
+                yield label, short_type(type_.type_url), rejection.version, names, since, message
 
 
 def _proxy_data(proxy: pb.Proxy) -> dict[str, Any]:
@@ -108,7 +97,7 @@ def _proxy_data(proxy: pb.Proxy) -> dict[str, Any]:
         "peer": proxy.peer,
         "variant": VARIANTS.get(proxy.variant, ""),
         "connected_at": iso(proxy, "connected_at"),
-        "types": [_type_data(each) for each in proxy.types],
+        "types": [_type_data(type_) for type_ in proxy.types],
         "unserved_types": list(proxy.unserved_types),
         "stuck": [
             {"reason": each.reason, "type": each.type_url or None, "since": iso(each, "since")} for each in proxy.stuck
@@ -127,9 +116,9 @@ def _type_data(type_: pb.ProxyType) -> dict[str, Any]:
         "acked_at": iso(type_, "acked_at"),
         "in_sync": type_.in_sync,
         "in_flight": type_.in_flight,
-        "waiting_changes": type_.waiting_changes,
-        "refused_resources": type_.refused_resources,
-        "refused_names": list(type_.refused_names),
+        "waiting_changes": type_.pending_changes,
+        "refused_resources": type_.rejected_resources,
+        "refused_names": list(type_.rejected_names),
         "rejection": _rejection_data(type_.rejection) if type_.HasField("rejection") else None,
     }
 

@@ -1,4 +1,4 @@
-"""What `xds serve` writes to the status of Ingresses."""
+"""The addresses that `xds serve` writes to the status of Ingresses."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -28,19 +28,19 @@ class PublishedAddress(click.ParamType):  # type: ignore[type-arg]  # not generi
 
 
 def publish_options(command: F) -> F:
-    """`publish_address` and `publish_service` are for `publish`."""
+    """Adds `publish_address` and `publish_service`, for `publish`."""
     for decorate in (
         option(
             "--publish-service",
             type=ObjectName(),
-            help="The Service in front of the Envoys; its addresses are written to the status of Ingresses.",
+            help="The Service in front of the Envoys; its addresses go to the status of Ingresses.",
         ),
         option(
             "--publish-address",
             type=PublishedAddress(),
             multiple=True,
             metavar="ADDR",
-            help="An IP or hostname for the status of Ingresses. Repeatable; without it, statuses are left alone.",
+            help="An IP or hostname for the status of Ingresses. Repeatable; default: statuses stay unchanged.",
         ),
     ):
         command = decorate(command)
@@ -48,15 +48,15 @@ def publish_options(command: F) -> F:
 
 
 def publish(source: Path | ClusterSource, publish_address: tuple[Address, ...], publish_service: Key | None) -> Publish:
-    """What the flags say.
+    """The addresses to publish.
 
     Raises:
-        click.UsageError: they don't fit together, or the source.
+        click.UsageError: the flags contradict each other, or the source is a folder.
     """
     if publish_address and publish_service:
         raise click.UsageError("--publish-address and --publish-service exclude each other")
     wanted = Publish(tuple(dict.fromkeys(publish_address)), publish_service)
     if wanted and not isinstance(source, ClusterSource):
         flag = "--publish-address" if publish_address else "--publish-service"
-        raise click.UsageError(f"{flag} is written to an API server; with --from there is none")
+        raise click.UsageError(f"{flag} needs an API server; with --from there is none")
     return wanted

@@ -25,21 +25,24 @@ from xds.server.tls import TlsFiles
     type=Address(any_port=True),
     default="127.0.0.1:18000",
     metavar=Address().name,
-    help="ADS and the debug API.",
+    help="The address of ADS and the debug API.",
 )
 @option(
     "--admin",
     type=Address(unix=False, any_port=True),
     default="127.0.0.1:18001",
     metavar="HOST:PORT",
-    help="/healthz, /readyz and /metrics.",
+    help="The address of /healthz, /readyz and /metrics.",
 )
 @option(
-    "--tls-cert", type=FILE, metavar="FILE", help="Of --listen; with the next two: mutual TLS. Followed as it changes."
+    "--tls-cert",
+    type=FILE,
+    metavar="FILE",
+    help="The certificate of --listen, reloaded on change. With the next two flags: mutual TLS.",
 )
 @option("--tls-key", type=FILE, metavar="FILE", help="The private key of --tls-cert.")
-@option("--tls-client-ca", type=FILE, metavar="FILE", help="The CA that the clients' certificates must chain to.")
-@option("--allow-plaintext", is_flag=True, help="Let --listen go beyond this machine without TLS.")
+@option("--tls-client-ca", type=FILE, metavar="FILE", help="The CA of the clients' certificates.")
+@option("--allow-plaintext", is_flag=True, help="Allow a --listen beyond this machine without TLS.")
 @publish_options
 @traffic_options
 @option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
@@ -69,12 +72,12 @@ def serve(
     log_format: str,
     **traffic: Any,
 ) -> None:
-    """Turn Ingresses into what Envoys ask for, and keep them up to date, until SIGTERM or Ctrl-C."""
+    """Serve Ingresses to a fleet of Envoys, and follow changes, until SIGTERM or Ctrl-C."""
     tls = _tls(tls_cert, tls_key, tls_client_ca)
     if tls is None and not allow_plaintext and not is_local(listen):
         raise click.UsageError(
-            f"--listen {listen} reaches beyond this machine, and private keys would cross the network: protect it with "
-            "--tls-cert, --tls-key and --tls-client-ca, or say --allow-plaintext"
+            f"--listen {listen} reaches beyond this machine, and private keys would cross the network: add "
+            "--tls-cert, --tls-key and --tls-client-ca, or --allow-plaintext"
         )
     chosen = source(from_=from_, kubeconfig=kubeconfig, in_cluster=in_cluster, namespace=namespace)
     settings = Settings(
@@ -96,7 +99,7 @@ def serve(
 
 
 def _tls(tls_cert: Path | None, tls_key: Path | None, tls_client_ca: Path | None) -> TlsFiles | None:
-    """Raises click.UsageError if some of them are missing."""
+    """Raises click.UsageError if some of the flags are missing."""
     all_or_none(tls_cert=tls_cert, tls_key=tls_key, tls_client_ca=tls_client_ca)
     if tls_cert is None or tls_key is None or tls_client_ca is None:
         return None

@@ -16,22 +16,23 @@ from xds.cli.output import (
     resource_data,
     resource_table,
     revision_data,
-    short,
+    short_type,
     write,
     write_data,
     write_line,
 )
 from xds.yaml_text import to_yaml
 
-SIGNS = {"+": "green", "-": "red", "@": "cyan"}
+_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+"""By the first character of a line in a diff."""
 
 
 @click.group()
 def snapshot() -> None:
-    """What the fleet should have."""
+    """Show the resources that every proxy should have, and their changes."""
 
 
-@snapshot.command(short_help="The resources, as a list or in full.")
+@snapshot.command(short_help="List resources, or print them in full.")
 @click.argument("filter_types", metavar="[TYPE]...", nargs=-1)
 @server_option
 @filter_options
@@ -44,7 +45,7 @@ def show(
     names: tuple[str, ...],
     output: str,
 ) -> None:
-    """The resources of the newest revision: a list, or with -o yaml or json in full.
+    """List the resources of the newest revision; -o yaml and -o json print them in full.
 
     Example: xds snapshot show cds eds --name default/web -o yaml
     """
@@ -62,7 +63,7 @@ def show(
         click.echo("no resources match" if names or wanted.types else "no resources", err=True)
 
 
-@snapshot.command(short_help="How a revision differs from another.")
+@snapshot.command(short_help="Compare two revisions.")
 @click.argument("start", metavar="[FROM]", required=False, type=click.IntRange(min=0))
 @click.argument("end", metavar="[TO]", required=False, type=click.IntRange(min=0))
 @server_option
@@ -77,9 +78,9 @@ def diff(
     names: tuple[str, ...],
     output: str,
 ) -> None:
-    """How a revision differs from another: by default the newest from the one before it.
+    """Compare two of the last revisions; by default, the newest with its predecessor.
 
-    0 is the empty snapshot before the first revision.
+    Revision 0 is the empty snapshot before the first one.
     """
     request = pb.DiffSnapshotsRequest(
         from_revision=start,
@@ -98,12 +99,12 @@ def diff(
         write(_coloured(_unified(change, head.start.number, head.end.number)))
 
 
-@snapshot.command(short_help="Every revision from now on.")
+@snapshot.command(short_help="Print every new revision.")
 @server_option
 @filter_options
 @output_option
 def watch(*, server: Server, types: tuple[str, ...], names: tuple[str, ...], output: str) -> None:
-    """Every revision from now on, until Ctrl-C; with -o json one object a line."""
+    """Print every new revision until Ctrl-C; -o json prints one object per line."""
     wanted = pb.ResourceFilter(types=types, names=names)
     responses = Client(server).watch(pb.WatchSnapshotRequest(filter=wanted, view=_view(full=output != "table")))
     try:
@@ -130,7 +131,7 @@ def _write_revision(response: pb.WatchSnapshotResponse, output: str) -> None:
 
 def _line(change: pb.ResourceChange) -> Text:
     sign = "~" if change.HasField("old") and change.HasField("new") else "+" if change.HasField("new") else "-"
-    return Text(f"  {sign} {short(change.type_url)} {change.name}", SIGNS.get(sign, "yellow"))
+    return Text(f"  {sign} {short_type(change.type_url)} {change.name}", _COLOURS.get(sign, "yellow"))
 
 
 def _view(*, full: bool) -> "pb.ResourceView":
@@ -138,8 +139,8 @@ def _view(*, full: bool) -> "pb.ResourceView":
 
 
 def _unified(change: pb.ResourceChange, start: int, end: int) -> Iterator[str]:
-    """The lines of a unified diff."""
-    name = f"{short(change.type_url)} {change.name}"
+    """The change as lines of a unified diff."""
+    name = f"{short_type(change.type_url)} {change.name}"
     old, new = _lines(change.old), _lines(change.new)
     from_name = f"{name} (revision {start})" if old else "/dev/null"
     to_name = f"{name} (revision {end})" if new else "/dev/null"
@@ -154,6 +155,6 @@ def _coloured(lines: Iterable[str]) -> Text:
     text = Text()
     for line in lines:
         heading = line.startswith(("--- ", "+++ "))
-        text.append(line + "\n", "bold" if heading else SIGNS.get(line[0], ""))
+        text.append(line + "\n", "bold" if heading else _COLOURS.get(line[0], ""))
     text.rstrip()
     return text

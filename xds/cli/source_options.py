@@ -1,4 +1,4 @@
-"""Where `xds serve` reads objects: exactly one of a folder, an API server by a kubeconfig, and the one around a Pod."""
+"""The source of objects: a folder, an API server by kubeconfig, or the API server of the cluster around a Pod."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,23 +27,25 @@ class Namespace(click.ParamType):  # type: ignore[type-arg]  # not generic in ev
 
 
 def source_options(command: F) -> F:
-    """`from_`, `kubeconfig`, `in_cluster` and `namespace` are for `source`."""
+    """Adds `from_`, `kubeconfig`, `in_cluster` and `namespace`, for `source`."""
     for decorate in (
         option(
             "--namespace",
             type=Namespace(),
             multiple=True,
             metavar="NS",
-            help="Follow this namespace of the API server only. Repeatable; all if there is none.",
+            help="Watch only this namespace of the API server. Repeatable; default: all namespaces.",
         ),
-        option("--in-cluster", is_flag=True, help="The API server of the cluster that this runs in, as its Pod may."),
-        option("--kubeconfig", type=FILE, metavar="FILE", help="The API server of the file's current context."),
+        option(
+            "--in-cluster", is_flag=True, help="Use the API server of the own cluster, with the Pod's service account."
+        ),
+        option("--kubeconfig", type=FILE, metavar="FILE", help="Use the API server of this file's current context."),
         option(
             "--from",
             "from_",
             type=Folder(path_type=Path),
             metavar="DIR",
-            help="Kubernetes manifests in a folder, followed.",
+            help="Read Kubernetes manifests from this folder, and follow changes.",
         ),
     ):
         command = decorate(command)
@@ -53,15 +55,15 @@ def source_options(command: F) -> F:
 def source(
     *, from_: Path | None, kubeconfig: Path | None, in_cluster: bool, namespace: tuple[str, ...]
 ) -> Path | ClusterSource:
-    """What the flags say. One on the command line wins over another in the environment.
+    """The source that the flags choose. A flag wins over the environment.
 
     Raises:
-        click.UsageError: they don't say one thing.
+        click.UsageError: the flags choose none, or more than one.
     """
     chosen = _chosen({"from_": from_ is not None, "kubeconfig": kubeconfig is not None, "in_cluster": in_cluster})
     if chosen == "from_" and from_ is not None:
         if namespace:
-            raise click.UsageError("--namespace chooses among an API server's; with --from all are served")
+            raise click.UsageError("--namespace is for an API server; --from serves all namespaces")
         return from_
     return ClusterSource(Access(kubeconfig if chosen == "kubeconfig" else None), namespace)
 
@@ -74,6 +76,6 @@ def _chosen(given: dict[str, bool]) -> str:
         case [one]:
             return one
         case []:
-            raise click.UsageError(f"say where the objects are: {', '.join(_FLAGS.values())}")
+            raise click.UsageError(f"name the source of objects: {', '.join(_FLAGS.values())}")
         case several:
             raise click.UsageError(f"{' and '.join(_FLAGS[name] for name in several)} exclude each other")

@@ -1,4 +1,4 @@
-"""The flags that decide what Ingresses lead to: of `serve` and `translate` alike."""
+"""The flags that influence the translation of Ingresses, shared by `serve` and the offline commands."""
 
 from typing import Any
 
@@ -35,25 +35,31 @@ class ClassName(click.ParamType):  # type: ignore[type-arg]
 _DEFAULTS = ProxyOptions()
 
 _OPTIONS = (
-    option("--ingress-class", type=ClassName(), default="envoy", metavar="NAME", help="The IngressClass that is ours."),
-    option("--http-port", type=PORT, default=_DEFAULTS.http_port, help="Of Envoy's plain listener."),
-    option("--https-port", type=PORT, default=_DEFAULTS.https_port, help="Of Envoy's TLS listener."),
-    option("--listener-address", type=IpAddress(), default=_DEFAULTS.listener_address, help="What Envoy binds."),
+    option("--ingress-class", type=ClassName(), default="envoy", metavar="NAME", help="The IngressClass to serve."),
+    option("--http-port", type=PORT, default=_DEFAULTS.http_port, help="The port of Envoy's plain listener."),
+    option("--https-port", type=PORT, default=_DEFAULTS.https_port, help="The port of Envoy's TLS listener."),
+    option(
+        "--listener-address",
+        type=IpAddress(),
+        default=_DEFAULTS.listener_address,
+        help="The address of Envoy's listeners.",
+    ),
     option("--allow-external-name", is_flag=True, help="Route to Services of type ExternalName."),
-    option("--redirect-https", is_flag=True, help="Send plain requests for hosts with TLS to HTTPS."),
-    option("--default-tls-secret", type=ObjectName(), help="The certificate where no other fits."),
+    option("--redirect-https", is_flag=True, help="Redirect plain requests for hosts with TLS to HTTPS."),
+    option("--default-tls-secret", type=ObjectName(), help="The certificate for connections that no other one fits."),
     option(
         "--trusted-hops",
         type=click.IntRange(0, 100),
         default=_DEFAULTS.trusted_hops,
-        help="How many proxies in front append to x-forwarded-for.",
+        help="The number of proxies in front that append to x-forwarded-for.",
     ),
-    option("--proxy-protocol", is_flag=True, help="Connections begin with a PROXY protocol header."),
-    option("--no-vhds", is_flag=True, help="Send virtual hosts inside of RouteConfigurations to every proxy."),
+    option("--proxy-protocol", is_flag=True, help="Expect a PROXY protocol header on every connection."),
+    option("--no-vhds", is_flag=True, help="Send virtual hosts inside RouteConfigurations, to every proxy."),
 )
 
 
 def traffic_options(command: F) -> F:
+    """Adds the flags, for `translate_options` and `proxy_options`."""
     for decorate in reversed(_OPTIONS):
         command = decorate(command)
     return command

@@ -1,4 +1,4 @@
-"""`xds translate`: what `serve` would make of a folder, without a server."""
+"""`xds translate`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from xds.api.v1 import debug_pb2 as pb
-from xds.cli.offline import offline
+from xds.cli.offline import offline_pipeline
 from xds.cli.options import filter_options, output_option
 from xds.cli.output import problem_data, problem_table, resource_data, resource_table, write, write_data
 from xds.cli.traffic_options import traffic_options
@@ -25,15 +25,15 @@ from xds.snapshot.store import Store
 def translate(
     *, folder: Path, ingress_class: str, types: tuple[str, ...], names: tuple[str, ...], output: str, **traffic: Any
 ) -> int:
-    """The resources that the manifests in DIR lead to, and on standard error what can't be honoured.
+    """Translate the manifests in DIR to resources on standard output and problems on standard error.
 
-    With -o json or yaml one document holds both. Ends with 1 if there are problems.
+    -o json and -o yaml print one document with both. The exit code is 1 if there are problems.
     """
     try:
         chosen = Filter.parse(types, names)
     except UnknownTypeError as error:
         raise click.UsageError(str(error)) from None
-    pipeline = offline(folder, ingress_class, traffic)
+    pipeline = offline_pipeline(folder, ingress_class, traffic)
     resources = list(_resources(pipeline.store, chosen, full=output != "table"))
     problems = [messages.problem(each) for each in pipeline.problems]
     if output != "table":

@@ -9,94 +9,120 @@ from rich.tree import Tree
 
 from xds.api.v1 import debug_pb2 as pb
 from xds.cli.client import Client
-from xds.cli.delivery import add_proxies, problem_text, standing_data, word
-from xds.cli.offline import chosen, source_options
+from xds.cli.delivery import add_proxies, delivery_data, problem_text
+from xds.cli.offline import server_or_folder, server_or_folder_options
 from xds.cli.options import Failed, Server, output_option
-from xds.cli.output import age, iso, named, problem_data, reference_data, shown, write, write_data
+from xds.cli.output import age, iso, object_name, printable, problem_data, reference_data, write, write_data
 from xds.cli.traffic_options import ObjectName
 from xds.controlplane.pipeline import Pipeline
 from xds.explain.ingress import findings, record
 from xds.problems.problem import Key
-from xds.server.debug.explain import ingress_record
+from xds.problems.reasons import Reason
+from xds.server.debug.explanations import why_ingress_response
 
-_COLOURS: Final = {pb.FATE_SERVED: "green", pb.FATE_SAME: "green", pb.FATE_NO_ENDPOINTS: "yellow"}
-_GOOD: Final = tuple(_COLOURS)
+_STATUSES: Final = {
+    pb.UNIT_STATUS_SERVED: "served",
+    pb.UNIT_STATUS_SAME: "same",
+    pb.UNIT_STATUS_NO_ENDPOINTS: "no endpoints",
+    pb.UNIT_STATUS_BROKEN: "broken",
+    pb.UNIT_STATUS_SHADOWED: "shadowed",
+    pb.UNIT_STATUS_LEFT_OUT: "left out",
+}
+"""Values in JSON and in the tree. Scripts depend on them, and on those of `_ACCEPTANCES`."""
+
+_ACCEPTANCES: Final = {
+    pb.ACCEPTANCE_NOT_OURS: "not ours",
+    pb.ACCEPTANCE_ACCEPTED: "accepted",
+    pb.ACCEPTANCE_PARTLY: "partly accepted",
+    pb.ACCEPTANCE_NOT_SERVED: "refused",
+}
+
+_COLOURS: Final = {
+    pb.UNIT_STATUS_SERVED: "green",
+    pb.UNIT_STATUS_SAME: "green",
+    pb.UNIT_STATUS_NO_ENDPOINTS: "yellow",
+}
+"""Of accepted parts; all other statuses are red."""
 
 
 @click.group()
 def why() -> None:
-    """What became of an object, and why."""
+    """Explain the state of an object."""
 
 
 @why.command()
 @click.argument("name", metavar="NS/NAME", type=ObjectName())
-@source_options
+@server_or_folder_options
 @output_option
 def ingress(*, name: Key, server: Server, from_: Path | None, ingress_class: str, output: str, **traffic: Any) -> None:
-    """All that is known of an Ingress: whether it is ours, what of it is served and what isn't and why, its backends
-    and certificates, its problems, how many proxies have what it leads to, and for how long that is unchanged. With
-    --from it needs no server.
+    """Explain the state of an Ingress: its class, the parts that are served or left out and why, backends,
+    certificates, problems, the number of proxies in sync, and the time of the last change.
+
+    With --from, no server is needed.
     """
-    source = chosen(server, from_, ingress_class, traffic)
-    offline = isinstance(source, Pipeline)
-    asked = pb.WhyIngressRequest(namespace=name.namespace, name=name.name)
-    told = _offline(source, name) if isinstance(source, Pipeline) else Client(source).why_ingress(asked)
-    if output != "table":
-        write_data(_data(told), output)
+    source = server_or_folder(server, from_, ingress_class, traffic)
+    if isinstance(source, Pipeline):
+        response = _offline(source, name)
     else:
-        write(_tree(told, online=not offline))
+        response = Client(source).why_ingress(pb.WhyIngressRequest(namespace=name.namespace, name=name.name))
+    if output != "table":
+        write_data(_data(response), output)
+    else:
+        write(_tree(response, online=not isinstance(source, Pipeline)))
 
 
 def _offline(pipeline: Pipeline, name: Key) -> pb.WhyIngressResponse:
-    known = findings(pipeline.witness, name)
+    known = findings(pipeline.state_reader, name)
     if known is None:
         raise Failed(f"there is no Ingress {name} in the folder; check namespace and name")
-    return ingress_record(record(known))
+    return why_ingress_response(record(known))
 
 
-def _tree(told: pb.WhyIngressResponse, *, online: bool) -> Tree:
-    good, all_ = sum(unit.fate in _GOOD for unit in told.units), len(told.units)
-    colour = "green" if told.acceptance == pb.ACCEPTANCE_ACCEPTED else "yellow" if good else "red"
-    count = f", {good} of {all_} parts" if told.acceptance == pb.ACCEPTANCE_PARTLY else ""
-    unchanged = f", unchanged for {age(told.since)}" if told.HasField("since") else ""
-    tree = Tree(Text.assemble(named(told.ingress), ": ", (f"{_acceptance(told)}{count}", f"bold {colour}"), unchanged))
-    ours = "held" if told.held else "not ours" if told.acceptance == pb.ACCEPTANCE_NOT_OURS else "ours"
-    tree.add(Text.assemble((f"{ours}: ", "bold"), told.claim))
-    for unit in told.units:
-        tree.add(_unit(unit))
-    if told.problems:
+def _tree(response: pb.WhyIngressResponse, *, online: bool) -> Tree:
+    tree = Tree(_heading(response))
+    ours = "not ours" if response.acceptance == pb.ACCEPTANCE_NOT_OURS else "ours"
+    tree.add(Text.assemble((f"{ours}: ", "bold"), response.claim))
+    for unit in response.units:
+        tree.add(_unit_text(unit))
+    if response.problems:
         branch = tree.add(Text("problems", "bold yellow"))
-        for each in told.problems:
+        for each in response.problems:
             branch.add(problem_text(each.problem, age(each.since) if online and each.HasField("since") else ""))
-    if online and told.acceptance != pb.ACCEPTANCE_NOT_OURS:
-        add_proxies(tree, told)
+    if online and response.acceptance != pb.ACCEPTANCE_NOT_OURS:
+        add_proxies(tree, response)
     return tree
 
 
-def _acceptance(told: pb.WhyIngressResponse) -> str:
-    name = word(pb.Acceptance.Name(told.acceptance))
-    return "partly accepted" if told.acceptance == pb.ACCEPTANCE_PARTLY else name
+def _heading(response: pb.WhyIngressResponse) -> Text:
+    good, total = sum(unit.status in _COLOURS for unit in response.units), len(response.units)
+    colour = "green" if response.acceptance == pb.ACCEPTANCE_ACCEPTED else "yellow" if good else "red"
+    parts = f", {good} of {total} parts" if response.acceptance == pb.ACCEPTANCE_PARTLY else ""
+    unchanged = f", unchanged for {age(response.since)}" if response.HasField("since") else ""
+    acceptance = f"{_acceptance(response)}{parts}"
+    return Text.assemble(object_name(response.ingress), ": ", (acceptance, f"bold {colour}"), unchanged)
 
 
-def _unit(unit: pb.Unit) -> Text:
-    counts = f", {unit.healthy_endpoints} healthy, {unit.draining_endpoints} draining"
-    facts = [f" → {unit.cluster}{counts if not unit.why else ''}"] if unit.cluster else []
+def _unit_text(unit: pb.Unit) -> Text:
+    endpoints = f", {unit.healthy_endpoints} healthy, {unit.draining_endpoints} draining"
+    facts = [f" → {unit.cluster}{endpoints if not unit.why else ''}"] if unit.cluster else []
     facts += [f": {unit.why}"] if unit.why else []
     facts += [f", valid until {unit.expires.ToJsonString()[:10]}"] if unit.HasField("expires") else []
-    fate = (word(pb.Fate.Name(unit.fate)), _COLOURS.get(unit.fate, "red"))
-    return Text.assemble((shown(unit.text), "bold"), " ", fate, shown("".join(facts)), (f" ({unit.field})", "dim"))
+    status = (_status(unit), _COLOURS.get(unit.status, "red"))
+    return Text.assemble(
+        (printable(unit.text), "bold"), " ", status, printable("".join(facts)), (f" ({unit.field})", "dim")
+    )
 
 
-def _data(told: pb.WhyIngressResponse) -> dict[str, Any]:
+def _data(response: pb.WhyIngressResponse) -> dict[str, Any]:
     return {
-        "ingress": reference_data(told.ingress),
-        "acceptance": _acceptance(told),
-        "claim": told.claim,
-        "held": told.held,
-        "since": iso(told, "since"),
-        "units": [_unit_data(unit) for unit in told.units],
-        "problems": [{**problem_data(each.problem), "since": iso(each, "since")} for each in told.problems],
-        **standing_data(told),
+        "ingress": reference_data(response.ingress),
+        "acceptance": _acceptance(response),
+        "claim": response.claim,
+        "held": Reason.WITHDRAWAL_HELD in response.claim,  # the claim names this problem of the IngressClass
+        "since": iso(response, "since"),
+        "units": [_unit_data(unit) for unit in response.units],
+        "problems": [{**problem_data(each.problem), "since": iso(each, "since")} for each in response.problems],
+        **delivery_data(response),
     }
 
 
@@ -104,7 +130,7 @@ def _unit_data(unit: pb.Unit) -> dict[str, Any]:
     return {
         "field": unit.field,
         "text": unit.text,
-        "fate": word(pb.Fate.Name(unit.fate)),
+        "fate": _status(unit),
         "why": unit.why,
         "senior": reference_data(unit.senior) if unit.HasField("senior") else None,
         "cluster": unit.cluster,
@@ -112,3 +138,11 @@ def _unit_data(unit: pb.Unit) -> dict[str, Any]:
         "draining_endpoints": unit.draining_endpoints,
         "expires": iso(unit, "expires"),
     }
+
+
+def _acceptance(response: pb.WhyIngressResponse) -> str:
+    return _ACCEPTANCES.get(response.acceptance, "unspecified")
+
+
+def _status(unit: pb.Unit) -> str:
+    return _STATUSES.get(unit.status, "unspecified")

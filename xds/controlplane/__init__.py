@@ -1,1 +1,1 @@
-"""One process of `xds serve`: the pipeline, the wiring, and the settings."""
+"""One process of `xds serve`: pipeline, wiring and settings."""

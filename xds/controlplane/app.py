@@ -1,4 +1,4 @@
-"""`xds serve`: the source, the pipeline and the servers, wired together in one event loop."""
+"""`xds serve`: source, pipeline and servers in one event loop."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ import uvloop
 
 from xds import logs
 from xds.address import HostPort, UnixPath, is_local, parse
-from xds.controlplane import gc_tuning as garbage
+from xds.controlplane import gc_tuning
 from xds.controlplane.pipeline import Pipeline
 from xds.controlplane.problem_log import ProblemLog
 from xds.controlplane.reporting import reporting
@@ -23,7 +23,7 @@ from xds.kube.source import Source
 from xds.kube.state import KubeState
 from xds.reporting.reporter import Reporter
 from xds.server.admin import AdminServer
-from xds.server.ads import OPTIONS, AdsService
+from xds.server.ads import GRPC_SERVER_OPTIONS, AdsService
 from xds.server.debug.explain import Explaining
 from xds.server.debug.revisions import Revisions
 from xds.server.debug.service import DebugService, Health, add_debug
@@ -33,40 +33,40 @@ from xds.snapshot.store import Revision
 from xds.sources.apiserver.source import ApiServer
 from xds.sources.folder.source import Folder
 
-GRACE: Final = 2.0
-"""Seconds that open streams get to end when the server stops."""
+SHUTDOWN_GRACE_SECONDS: Final = 2.0
+"""Time for open streams to end when the server stops."""
 
-URGENT: Final = 0.01
-"""Seconds after which endpoints that are built are told, if more are to be built."""
+ENDPOINT_BUILD_SECONDS: Final = 0.01
+"""Longest time to build endpoints before the ones built are pushed."""
 
-ROUTING: Final = 0.002
-"""Seconds that routing is worked on at a time. What arrives meanwhile takes several turns of the event loop from a
-socket to the pipeline, and as many to the proxies, and each of them may find routing at work.
+ROUTING_SLICE_SECONDS: Final = 0.002
+"""Longest time of routing work without a pause. An urgent change takes several turns of the event loop from a socket to
+the pipeline, and as many to the proxies, and each turn may find routing at work.
 """
 
-PAUSE: Final = 0.001
-"""Seconds without work after each ROUTING. Those who send and receive for gRPC are threads; on two processors, one that
-the kernel had put behind the event loop's waited for the end of routing when that didn't sleep.
+ROUTING_PAUSE_SECONDS: Final = 0.001
+"""Sleep after each slice of routing work. gRPC sends and receives in threads, and on two processors a thread that the
+kernel had queued behind the event loop's waited for the end of routing when the event loop didn't sleep.
 """
 
-SWITCH: Final = 0.0002
-"""Seconds after which the thread that reads manifests and the event loop let each other go on. Who has waited, be it
-for a file's stat, has to ask for that: ten times for a small file.
+THREAD_SWITCH_SECONDS: Final = 0.0002
+"""Python's switch interval between the thread that reads manifests and the event loop. A thread needs such a switch
+after each wait, even for a file's stat: ten times for a small file.
 """
 
-MANY: Final = 1000
-"""Changes, made without a rest in between, that are worth setting aside."""
+FREEZE_CHANGES: Final = 1000
+"""Smallest number of resource changes, made without an idle moment, after which objects are frozen."""
 
 PLAINTEXT_REMEDY: Final = (
-    "private keys cross the network unprotected, and anyone who gets here is given them: use --tls-cert, --tls-key and "
-    "--tls-client-ca instead of --allow-plaintext"
+    "private keys cross the network unprotected, and any client that reaches this address gets them: use --tls-cert, "
+    "--tls-key and --tls-client-ca instead of --allow-plaintext"
 )
 
 _log = structlog.get_logger()
 
 
 class ServeError(Exception):
-    """The server can't do its work. The message is one line and says what to do."""
+    """The server can't start. The message is one line with the action to take."""
 
 
 def run(settings: Settings) -> None:
@@ -74,11 +74,11 @@ def run(settings: Settings) -> None:
 
     Raises:
         ServeError: an address can't be bound.
-        SourceError: the source can't be read at all.
+        SourceError: the source can't be read.
     """
     logs.configure(settings.log_level, settings.log_format)
-    sys.setswitchinterval(SWITCH)
-    garbage.begin_loading()
+    sys.setswitchinterval(THREAD_SWITCH_SECONDS)
+    gc_tuning.begin_loading()
     uvloop.run(_until_signal(settings))
 
 
@@ -95,20 +95,20 @@ async def _until_signal(settings: Settings) -> None:
 
 
 class ControlPlane:
-    """One process: a source that is followed, a pipeline, and the servers that tell of it."""
+    """One process: a source, a pipeline, and the servers of the snapshot."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._source = _source(settings)
         self._pipeline = _pipeline(settings)
-        self._clock = time.monotonic  # the loop's, but that counts whole milliseconds
+        self._clock = time.monotonic  # uvloop's own clock counts whole milliseconds
         self._metrics = Metrics()
         authorize = (must_name_the_node,) if settings.tls else ()
         self._ads = AdsService(self._pipeline.store, self._metrics, self._clock, *authorize, vhds=settings.proxy.vhds)
         self._revisions = Revisions()
-        self._news = ProblemLog()
-        self._work_waits = asyncio.Event()
-        self._fresh = 0
+        self._problem_log = ProblemLog()
+        self._has_work = asyncio.Event()
+        self._changes_since_idle = 0
         self._stopping = False
         self._metrics.registry.register(
             StateCollector(
@@ -120,25 +120,31 @@ class ControlPlane:
         )
 
     async def serve(self) -> None:
-        """Serve until cancelled; then readiness goes first, and open streams get GRACE to end.
+        """Serve until cancelled. Then /readyz turns 503 first, and open streams get SHUTDOWN_GRACE_SECONDS to end.
 
         Raises:
             ServeError, SourceError: as in `run`.
         """
         async with contextlib.AsyncExitStack() as stack:
-            await self._start_admin(stack)  # first, so that probes are answered until the last stream has ended
+            await self._start_admin(stack)  # first, so that probes get an answer until the last stream has ended
             reporter = await stack.enter_async_context(reporting(self._settings, self._pipeline))
             health = await self._start_grpc(stack)
             stack.push_async_callback(self._become_unready, health)
             await self._follow(health, reporter)
 
     async def _follow(self, health: Health, reporter: Reporter | None) -> None:
-        """Reads while it works, or what is urgent would be found too late.
+        """Run all tasks until one ends. Reading goes on during work, so that urgent changes are found in time.
 
         Raises:
-            SourceError: as in `run`.
+            SourceError: the source can't be read.
         """
-        work = (self._read(), self._work(health, reporter), self._listen(), self._news.run(), self._ads.watchdog.run())
+        work = (
+            self._read_source(),
+            self._work(health, reporter),
+            self._report_rejections(),
+            self._problem_log.run(),
+            self._ads.watchdog.run(),
+        )
         tasks = [asyncio.create_task(each) for each in work]
         try:
             ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -149,64 +155,64 @@ class ControlPlane:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _read(self) -> None:
+    async def _read_source(self) -> None:
         async with contextlib.aclosing(self._source.batches()) as batches:
             async for batch in batches:
-                self._pipeline.take(batch)
-                self._work_waits.set()
+                self._pipeline.put(batch)
+                self._has_work.set()
 
-    async def _listen(self) -> None:
-        """To what proxies refuse, for ever."""
+    async def _report_rejections(self) -> None:
         while True:
-            self._pipeline.complain(await self._ads.complaints())
-            self._work_waits.set()
+            self._pipeline.report_rejections(await self._ads.rejection_reports())
+            self._has_work.set()
 
     async def _work(self, health: Health, reporter: Reporter | None) -> None:
-        """The one writer, for ever."""
-        left = False
+        """Work on pending changes until cancelled: the pipeline's only writer."""
+        is_unfinished = False
         while True:
             if not self._pipeline.busy:
-                self._set_aside()
-                await self._work_waits.wait()
-            if not left:
-                await self._ads.pace.wait(hurry=lambda: self._pipeline.routes)
-            self._work_waits.clear()
-            progress = self._pipeline.work(self._clock, urgent=URGENT, routing=ROUTING)
-            left = self._pipeline.busy
+                self._freeze_after_burst()
+                await self._has_work.wait()
+            if not is_unfinished:
+                await self._ads.debounce.wait(is_urgent=lambda: self._pipeline.has_routing)
+            self._has_work.clear()
+            progress = self._pipeline.work(
+                self._clock, endpoint_seconds=ENDPOINT_BUILD_SECONDS, routing_seconds=ROUTING_SLICE_SECONDS
+            )
+            is_unfinished = self._pipeline.busy
             if progress.revision is not None:
                 await self._publish(progress.revision, health)
-            news = self._pipeline.take_news()
-            self._news.put(news)
+            delta = self._pipeline.take_problem_delta()
+            self._problem_log.put(delta)
             if reporter is not None and self._pipeline.ready:
-                reporter.note(progress.changes, news.appeared, news.solved)
+                reporter.note(progress.changes, delta.appeared, delta.solved)
             await self._pause()
 
     async def _pause(self) -> None:
-        """For everyone else: the source's sockets, the streams."""
-        pausing = self._pipeline.ready and self._pipeline.busy
+        """Let other tasks run: the source's sockets, the streams."""
+        is_busy = self._pipeline.ready and self._pipeline.busy
         if self._pipeline.ready:
-            garbage.set_threshold(routing=pausing)
-        await asyncio.sleep(PAUSE if pausing else 0)
+            gc_tuning.set_threshold(routing=is_busy)
+        await asyncio.sleep(ROUTING_PAUSE_SECONDS if is_busy else 0)
 
-    def _set_aside(self) -> None:
-        """What was made since there was last nothing to do, if that is much."""
-        if self._fresh >= MANY:
-            garbage.set_aside()
-        self._fresh = 0
+    def _freeze_after_burst(self) -> None:
+        if self._changes_since_idle >= FREEZE_CHANGES:
+            gc_tuning.freeze()
+        self._changes_since_idle = 0
 
     async def _publish(self, revision: Revision, health: Health) -> None:
         self._ads.publish(revision)
         self._revisions.publish(revision)
         _log.info("revision_committed", number=revision.number, resources=len(revision.changes))
         if revision.number == 1:
-            garbage.end_loading()
+            gc_tuning.end_loading()
             await health.set_serving(True)
-        self._fresh += len(revision.changes)
+        self._changes_since_idle += len(revision.changes)
 
     async def _start_grpc(self, stack: contextlib.AsyncExitStack) -> Health:
-        server = grpc.aio.server(options=OPTIONS)
+        server = grpc.aio.server(options=GRPC_SERVER_OPTIONS)
         self._ads.register(server)
-        explaining = Explaining(self._pipeline.witness, self._ads.standings)
+        explaining = Explaining(self._pipeline.state_reader, self._ads.deliveries)
         debug = DebugService(
             self._pipeline.store, lambda: self._pipeline.problems, self._ads.proxies, self._revisions, explaining
         )
@@ -215,10 +221,10 @@ class ControlPlane:
         tls = _tls(self._settings.tls)
         address = _bind(server, self._settings.listen, tls)
         await server.start()
-        stack.push_async_callback(server.stop, GRACE)
+        stack.push_async_callback(server.stop, SHUTDOWN_GRACE_SECONDS)
         if tls is not None:
-            following = asyncio.create_task(tls.follow())
-            stack.callback(following.cancel)
+            reloading = asyncio.create_task(tls.keep_reloading())
+            stack.callback(reloading.cancel)
         _log.info("serving", address=address, source=str(self._settings.source), tls=tls is not None)
         return health
 
@@ -254,7 +260,7 @@ def _source(settings: Settings) -> Source:
 def _pipeline(settings: Settings) -> Pipeline:
     state = KubeState(
         settings.ingress_class,
-        claim_classless=not isinstance(settings.source, ClusterSource),  # a folder is all ours
+        claim_classless=not isinstance(settings.source, ClusterSource),  # no other controller reads a folder
         default_tls_secret=settings.translate.default_tls_secret,
     )
     return Pipeline(state, settings.translate, settings.proxy)
@@ -277,7 +283,7 @@ def _tls(files: TlsFiles | None) -> ServerTls | None:
 def _bind(server: grpc.aio.Server, text: str, tls: ServerTls | None) -> str:
     address = _address(text, "--listen")
     if isinstance(address, UnixPath):
-        _refuse_if_alive(address)
+        _check_unused(address)
         target = f"unix-abstract:{address.path[1:]}" if address.path.startswith("@") else str(address)
     else:
         target = str(address)
@@ -291,8 +297,8 @@ def _bind(server: grpc.aio.Server, text: str, tls: ServerTls | None) -> str:
     return bound
 
 
-def _refuse_if_alive(address: UnixPath) -> None:
-    """What gRPC does not: it takes a path over, be the socket there a dead server's or a living one's."""
+def _check_unused(address: UnixPath) -> None:
+    """Raise a ServeError if a server answers on the socket. gRPC takes over the socket of a live server, too."""
     path = f"\0{address.path[1:]}" if address.path.startswith("@") else address.path
     with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
         probe.connect(path)
@@ -300,5 +306,5 @@ def _refuse_if_alive(address: UnixPath) -> None:
 
 
 def _unusable(address: HostPort | UnixPath, flag: str, error: Exception) -> ServeError:
-    reason = getattr(error, "strerror", None) or "it is in use, or nothing that this machine can listen on"
+    reason = getattr(error, "strerror", None) or "the address is in use, or not an address of this machine"
     return ServeError(f"can't listen on {address}: {reason}; choose another with {flag}")

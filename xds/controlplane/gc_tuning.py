@@ -1,32 +1,32 @@
-"""When Python looks for cycles among its objects, which stops everything else.
+"""Tuning of Python's garbage collector, whose search for cycles stops everything else.
 
-What is known and built has none, and is most of what there is: going through it with 5,000 Ingresses takes 0.2 s. So
-it is put aside once it is there, and freed all the same when its last reference goes.
+Kubernetes objects, traffic and resources have no cycles, and are most of the heap: a full collection with 5,000
+Ingresses takes 0.2 s. So long-lived objects are frozen. A frozen object is still freed when its last reference goes.
 https://docs.python.org/3/library/gc.html#gc.freeze
 """
 
 import gc
 from typing import Final
 
-LOADING: Final = 500_000
-"""Objects that are made before cycles are looked for, while all is read for the first time. That may take days, if
-there is nothing to read from.
+LOADING_THRESHOLD: Final = 500_000
+"""Objects allocated before a collection while the source is read for the first time. Loading can last for days, if the
+source has nothing to read.
 """
 
-SERVING: Final = (20_000, 10, 35)
-"""The same afterwards, among the newest; of the two older generations, how many times the one before is gone through.
-A change that goes to a thousand proxies makes some ten thousand objects, and what goes by itself meanwhile isn't gone
-through. The last generation is gone through after some seven million objects, then: not in the middle of a change.
+SERVING_THRESHOLDS: Final = (20_000, 10, 35)
+"""Thresholds of the three generations afterwards. A change pushed to a thousand proxies allocates some ten thousand
+objects, and most are freed before a collection. A full collection comes after some seven million objects, so hardly
+ever during a change.
 """
 
-ROUTING: Final = (700, 1, 5000)
-"""The same while routing is worked on: what it makes stays, and is gone through little by little. All together, with
-5,000 Ingresses, takes 60 ms.
+ROUTING_THRESHOLDS: Final = (700, 1, 5000)
+"""Thresholds during routing work, which allocates long-lived objects: many small collections. One large collection,
+with 5,000 Ingresses, takes 60 ms.
 """
 
 
 def begin_loading() -> None:
-    gc.set_threshold(LOADING)
+    gc.set_threshold(LOADING_THRESHOLD)
 
 
 def end_loading() -> None:
@@ -35,12 +35,12 @@ def end_loading() -> None:
 
 
 def set_threshold(*, routing: bool) -> None:
-    gc.set_threshold(*(ROUTING if routing else SERVING))
+    gc.set_threshold(*(ROUTING_THRESHOLDS if routing else SERVING_THRESHOLDS))
 
 
-def set_aside() -> None:
-    """What there is now will not be gone through again. A cycle among it that nobody uses stays for ever, so the newest
-    are searched first.
+def freeze() -> None:
+    """Exclude all current objects from later collections. Garbage cycles among them would stay for ever, so the young
+    generations are collected first.
     """
     gc.collect(1)
     gc.freeze()

@@ -1,4 +1,4 @@
-"""Logs problems that come and go, without holding anything up: there may be one for each of thousands of Ingresses."""
+"""The log of problems that appear and are solved. There may be thousands at once, so other tasks run in between."""
 
 import asyncio
 from collections import deque
@@ -11,47 +11,47 @@ import structlog
 from xds.problems.problem import Problem
 from xds.problems.registry import ProblemDelta
 
-PORTION: Final = 20
-"""Lines that are logged at a time."""
+LOG_LINES_PER_TURN: Final = 20
+"""Lines logged before other tasks get a turn."""
 
 _log = structlog.get_logger()
 
 
 class ProblemLog:
-    """News are logged one after the other, by `run`; each in the order of objects."""
+    """Logs deltas in the order of arrival, each sorted by object."""
 
     def __init__(self) -> None:
-        self._news: deque[ProblemDelta] = deque()
+        self._deltas: deque[ProblemDelta] = deque()
         self._lines: deque[Callable[[], None]] = deque()
         self._filled = asyncio.Event()
 
-    def put(self, news: ProblemDelta) -> None:
-        if news.appeared or news.solved:
-            self._news.append(news)
+    def put(self, delta: ProblemDelta) -> None:
+        if delta.appeared or delta.solved:
+            self._deltas.append(delta)
             self._filled.set()
 
     async def run(self) -> None:
-        """For ever. When it is cancelled, it logs what is left."""
+        """Log until cancelled, and log the rest then."""
         try:
             while True:
                 await self._filled.wait()
                 await self._begin()
                 while self._lines:
-                    self._log(PORTION)
+                    self._log(LOG_LINES_PER_TURN)
                     await asyncio.sleep(0)
         finally:
-            for news in self._news:
-                self._lines.extend(_lines(news))
+            for delta in self._deltas:
+                self._lines.extend(_lines(delta))
             self._log(len(self._lines))
 
     async def _begin(self) -> None:
-        """With the oldest. Those of thousands of problems take long to be sorted."""
-        news = self._news[0]
-        many = len(news.appeared) + len(news.solved) > PORTION
-        lines = await asyncio.to_thread(_lines, news) if many else _lines(news)
-        self._news.popleft()
+        """Queue the lines of the oldest delta, sorted in a thread if there are many."""
+        delta = self._deltas[0]
+        is_large = len(delta.appeared) + len(delta.solved) > LOG_LINES_PER_TURN
+        lines = await asyncio.to_thread(_lines, delta) if is_large else _lines(delta)
+        self._deltas.popleft()
         self._lines.extend(lines)
-        if not self._news:
+        if not self._deltas:
             self._filled.clear()
 
     def _log(self, count: int) -> None:
@@ -59,26 +59,26 @@ class ProblemLog:
             self._lines.popleft()()
 
 
-def _lines(news: ProblemDelta) -> list[Callable[[], None]]:
-    appeared, solved = sorted(news.appeared, key=_rank), sorted(news.solved, key=_rank)
-    return [*(partial(_appeared, each) for each in appeared), *(partial(_solved, each) for each in solved)]
+def _lines(delta: ProblemDelta) -> list[Callable[[], None]]:
+    appeared, solved = sorted(delta.appeared, key=_rank), sorted(delta.solved, key=_rank)
+    return [*(partial(_log_appeared, each) for each in appeared), *(partial(_log_solved, each) for each in solved)]
 
 
 def _rank(problem: Problem) -> tuple[str, ...]:
-    """Sorts as the problem itself does, in a fifth of the time."""
+    """A sort key with the order of Problem, five times as fast."""
     about = problem.object
-    words = (problem.reason, problem.message, problem.remedy, problem.field, problem.location)
-    return (about.kind, about.namespace, about.name, *words)
+    texts = (problem.reason, problem.message, problem.remedy, str(problem.field), problem.location)
+    return (about.kind, about.namespace, about.name, *texts)
 
 
-def _appeared(problem: Problem) -> None:
+def _log_appeared(problem: Problem) -> None:
     _log.warning("problem", **_facts(problem))
 
 
-def _solved(problem: Problem) -> None:
+def _log_solved(problem: Problem) -> None:
     _log.info("problem_solved", **_facts(problem))
 
 
 def _facts(problem: Problem) -> dict[str, str]:
-    facts = {name: getattr(problem, name) for name in ("reason", "message", "remedy", "field", "location")}
+    facts = {name: str(getattr(problem, name)) for name in ("reason", "message", "remedy", "field", "location")}
     return {"object": str(problem.object), **{name: text for name, text in facts.items() if text}}

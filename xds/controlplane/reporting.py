@@ -1,4 +1,4 @@
-"""The part of `xds serve` that reports back to a cluster."""
+"""Status, Events and the Lease of `xds serve`, written to a cluster."""
 
 import asyncio
 import contextlib
@@ -17,10 +17,10 @@ DEFAULT_NAMESPACE: Final = "default"
 
 @contextlib.asynccontextmanager
 async def reporting(settings: Settings, pipeline: Pipeline) -> AsyncIterator[Reporter | None]:
-    """A reporter at work, if the source is a cluster. At the end it gives its Lease up.
+    """Run a reporter, which releases its Lease at the end. None: the source is a folder.
 
     Raises:
-        SourceError: the configuration can't be used.
+        SourceError: the client configuration can't be used.
     """
     source = settings.source
     if not isinstance(source, ClusterSource):
@@ -39,14 +39,14 @@ async def reporting(settings: Settings, pipeline: Pipeline) -> AsyncIterator[Rep
 
 
 async def _namespace(access: Access) -> str:
-    """That of the Pod, or of the kubeconfig's current context."""
+    """The namespace of the Pod, or of the kubeconfig's current context."""
     if access.kubeconfig is None:
         try:
             return await asyncio.to_thread(SERVICE_ACCOUNT_NAMESPACE.read_text)
         except OSError as error:
             text = f"{SERVICE_ACCOUNT_NAMESPACE}: {error.strerror}; mount the namespace of the ServiceAccount too"
             raise SourceError(text) from None
-    from kubernetes.aio import config  # noqa: PLC0415 -- takes 0.5 s; a folder needs none
+    from kubernetes.aio import config  # noqa: PLC0415 -- the import takes 0.5 s, and a folder doesn't need the module
 
     untyped: Any = config
     _, current = untyped.list_kube_config_contexts(config_file=str(access.kubeconfig.expanduser()))

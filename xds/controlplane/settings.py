@@ -1,4 +1,4 @@
-"""What `xds serve` was told, by flags and environment variables."""
+"""Settings of `xds serve`, from flags and environment variables."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,11 @@ from xds.translate.translator import TranslateOptions
 
 @dataclass(frozen=True, slots=True)
 class ClusterSource:
-    """An API server; without namespaces: all of them."""
+    """An API server.
+
+    Attributes:
+        namespaces: Namespaces to read; empty: all.
+    """
 
     access: Access
     namespaces: tuple[str, ...] = ()
@@ -23,10 +27,14 @@ class ClusterSource:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`listen` is `HOST:PORT` or `unix:PATH`, `admin` is `HOST:PORT`; port 0 lets the system choose.
+    """All settings of one server.
 
-    `source` is an API server, or a folder of manifests. `tls` is for `listen`; None: plaintext. `publish` is what the
-    status of Ingresses is to say.
+    Attributes:
+        source: An API server, or a folder of manifests.
+        listen: `HOST:PORT` or `unix:PATH` of ADS and the debug API. Port 0 lets the system choose.
+        admin: `HOST:PORT` of probes and metrics. Port 0 lets the system choose.
+        tls: Mutual TLS for `listen`; None: plaintext.
+        publish: Addresses written to the status of Ingresses.
     """
 
     source: Path | ClusterSource

@@ -1,14 +1,13 @@
-"""What the `validate` rules in Envoy's API say of a message: Envoy refuses a resource that breaks one.
+"""The `validate` rules of Envoy's API, checked before Envoy does: Envoy rejects a resource that breaks one.
 
-The rules are in constraints.json. Those of a message type are compiled into a check that looks at the fields that are
-set, and below them only where there are rules.
+The rules are in constraints.json. The rules of a message type are compiled into a check, which looks at the fields
+that are set, and descends only into fields that lead to rules.
 
 Source: https://github.com/bufbuild/protoc-gen-validate/blob/main/validate/validate.proto
 """
 
 import functools
 import operator
-import re
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,24 +15,33 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError
 
 from xds.envoyapi import codec
+from xds.envoyapi.rules import Predicate, Rules, comparable_duration, scalar_rules, size_rules
 
 if typing.TYPE_CHECKING:
     from betterproto2 import Message
 
-TABLE: Final = Path(__file__).with_name("constraints.json")
+TABLE_PATH: Final = Path(__file__).with_name("constraints.json")
 
-_PACKED: Final = 4096
-"""How many messages in Anys are remembered to be good. Most are the same in all resources."""
+_CACHED_ANYS: Final = 4096
+"""Checked Anys whose result is remembered, at most. Most Anys are the same in all resources."""
 
-_SHOWN: Final = 80
+_SHOWN_CHARACTERS: Final = 80
+
+_ONEOF: Final = "oneof "
+_ANY: Final = "google.protobuf.Any"
 
 
 class Violation(NamedTuple):
-    """A rule that a field breaks: `virtual_hosts[0].routes[2].match.path`, `string.min_len: 1`, `''`."""
+    """A rule that a field breaks.
+
+    Attributes:
+        path: Of the field, e.g. `virtual_hosts[0].routes[2].match.path`.
+        rule: E.g. `string.min_len: 1`.
+        value: As a message may show it, e.g. `''`.
+    """
 
     path: str
     rule: str
@@ -42,64 +50,67 @@ class Violation(NamedTuple):
     def __str__(self) -> str:
         return f"{self.path}: {self.value} breaks {self.rule}"
 
-    def below(self, outer: str) -> "Violation":
+    def within(self, outer: str) -> "Violation":
         dot = "." if self.path and not self.path.startswith("[") else ""
         return self._replace(path=f"{outer}{dot}{self.path}")
 
 
 Violations: TypeAlias = Sequence[Violation]
 _Check: TypeAlias = Callable[[Any], Violations]
-_Rules: TypeAlias = Mapping[str, Any]
-_Holds: TypeAlias = Callable[[Any], bool]
 
-_GOOD: Final[Violations] = ()
+_NONE: Final[Violations] = ()
 
 
 def violations(message: "Message") -> Violations:
-    """All rules that the message breaks, and what is packed into its Anys; none: Envoy takes it, as far as they go."""
+    """All rules that the message, or a message packed into its Anys, breaks."""
     upb = codec.upb(message)
-    return _plan(typing.cast("Descriptor", upb.DESCRIPTOR))(upb)
+    return _message_check(typing.cast("Descriptor", upb.DESCRIPTOR))(upb)
 
 
 class _Table(msgspec.Struct):
+    """constraints.json: rules by message, field and kind."""
+
     source: str
     messages: dict[str, dict[str, dict[str, Any]]]
 
 
 @functools.cache
-def _table() -> Mapping[str, Mapping[str, _Rules]]:
-    return msgspec.json.decode(TABLE.read_bytes(), type=_Table).messages
+def _table() -> Mapping[str, Mapping[str, Rules]]:
+    return msgspec.json.decode(TABLE_PATH.read_bytes(), type=_Table).messages
+
+
+def _rules_of(descriptor: Descriptor) -> Mapping[str, Rules]:
+    return _table().get(descriptor.full_name, {})
 
 
 @functools.cache
-def _plan(descriptor: Descriptor) -> "_Plan":
-    return _Plan(descriptor)
+def _message_check(descriptor: Descriptor) -> "_MessageCheck":
+    return _MessageCheck(descriptor)
 
 
-class _Plan:
-    """The check of a message type. `needed` are the fields that must be set, each with the rule that says so.
+class _MessageCheck:
+    """The check of a message type.
 
-    What looks at the fields is made when the first such message comes: types contain themselves.
+    The checks of fields are compiled when the first message of the type comes: a type can contain itself.
     """
 
     def __init__(self, descriptor: Descriptor) -> None:
         self._descriptor = descriptor
-        rules = _rules(descriptor)
-        self._oneofs = [name.removeprefix(_ONEOF) for name in rules if name.startswith(_ONEOF)]
-        self._needed = list(_needed(descriptor))
-        self._checks: dict[int, tuple[str, _Check]] | None = None
+        self._oneofs = [name.removeprefix(_ONEOF) for name in _rules_of(descriptor) if name.startswith(_ONEOF)]
+        self._required = list(_required_fields(descriptor))
+        self._field_checks: dict[int, tuple[str, _Check]] | None = None
 
     def __call__(self, message: Any) -> Violations:
-        # This runs for each message of each resource: it makes nothing as long as all is well.
-        checks = self._checks
+        # Runs for each message of each resource, so a good message allocates nothing.
+        checks = self._field_checks
         if checks is None:
-            checks = self._checks = dict(_checks(self._descriptor))
-        broken: Violations = _GOOD
+            checks = self._field_checks = dict(_field_checks(self._descriptor))
+        broken: Violations = _NONE
         for field, value in message.ListFields():
             known = checks.get(field.number)
             if known is not None and (found := known[1](value)):
-                broken = [*broken, *(each.below(known[0]) for each in found)]
-        for name, rule, is_set in self._needed:
+                broken = [*broken, *(each.within(known[0]) for each in found)]
+        for name, rule, is_set in self._required:
             if not is_set(message):
                 broken = [*broken, Violation(name, rule, "unset")]
         for oneof in self._oneofs:
@@ -108,38 +119,24 @@ class _Plan:
         return broken
 
 
-def _checks(descriptor: Descriptor) -> Iterator[tuple[int, tuple[str, _Check]]]:
-    """By the numbers of the fields below which there are rules: the name, and the check of what is set."""
-    rules = _rules(descriptor)
-    for field in descriptor.fields:
-        check = _of_field(field, rules.get(field.name, {}))
-        if check is not None:
-            yield field.number, (field.name, check)
+# Fields that must be set.
 
 
-def _needed(descriptor: Descriptor) -> Iterator[tuple[str, str, _Holds]]:
-    """The fields that must be set, each with the rule that says so, and whether it is in a message."""
-    rules = _rules(descriptor)
+def _required_fields(descriptor: Descriptor) -> Iterator[tuple[str, str, Predicate]]:
+    """Name, rule and presence test of each field that must be set."""
+    rules = _rules_of(descriptor)
     for field in descriptor.fields:
-        rule = _need(field, rules.get(field.name, {}))
+        rule = _presence_rule(field, rules.get(field.name, {}))
         if rule:
-            is_set = operator.methodcaller("HasField", field.name) if field.has_presence else _attribute(field.name)
-            yield field.name, rule, is_set
+            yield field.name, rule, _presence_test(field)
 
 
-def _attribute(name: str) -> _Holds:
-    return operator.attrgetter(name)
+def _presence_test(field: FieldDescriptor) -> Predicate:
+    return operator.methodcaller("HasField", field.name) if field.has_presence else operator.attrgetter(field.name)
 
 
-_ONEOF: Final = "oneof "
-
-
-def _rules(descriptor: Descriptor) -> Mapping[str, _Rules]:
-    return _table().get(descriptor.full_name, {})
-
-
-def _need(field: FieldDescriptor, rules: _Rules) -> str:
-    """The rule by which the field must be set; empty if there is none."""
+def _presence_rule(field: FieldDescriptor, rules: Rules) -> str:
+    """The rule that an unset field breaks; empty if none."""
     for kind, each in rules.items():
         if each.get("required"):
             return "" if field.containing_oneof else f"{kind}.required"
@@ -147,19 +144,55 @@ def _need(field: FieldDescriptor, rules: _Rules) -> str:
             if size in each:
                 return f"{kind}.{size}: {each[size]}"
         if not field.has_presence and not each.get("ignore_empty"):
-            unmet = [text for text, holds in _scalar_rules(field, kind, each) if not holds(field.default_value)]
+            unmet = [text for text, holds in scalar_rules(field, kind, each) if not holds(field.default_value)]
             if unmet and not field.is_repeated:
                 return unmet[0]
     return ""
 
 
+# Checks of fields that are set.
+
+
+def _field_checks(descriptor: Descriptor) -> Iterator[tuple[int, tuple[str, _Check]]]:
+    """Name and check by number, of the fields that lead to rules."""
+    rules = _rules_of(descriptor)
+    for field in descriptor.fields:
+        check = _field_check(field, rules.get(field.name, {}))
+        if check is not None:
+            yield field.number, (field.name, check)
+
+
+def _field_check(field: FieldDescriptor, rules: Rules) -> _Check | None:
+    """The check of a field's content; None if no rule applies."""
+    if field.message_type and field.message_type.GetOptions().map_entry:
+        return _map_check(field.message_type, rules.get("map", {}))
+    if field.is_repeated:
+        return _list_check(field, rules.get("repeated", {}))
+    return _value_check(field, rules)
+
+
+def _value_check(field: FieldDescriptor, rules: Rules) -> _Check | None:
+    """The check of a single value: a scalar, a message, an item of a list."""
+    kind = field.message_type
+    scalar = [rule for name, each in rules.items() for rule in scalar_rules(field, name, each)]
+    if kind is None:
+        return _scalar_check(scalar) if scalar else None
+    if kind.full_name == _ANY:
+        return _check_any
+    if scalar:
+        unwrap = comparable_duration if kind.full_name == "google.protobuf.Duration" else operator.attrgetter("value")
+        check = _scalar_check(scalar)
+        return lambda value: check(unwrap(value))
+    return _message_check(kind) if _leads_to_rules(kind) else None
+
+
 @functools.cache
 def _leads_to_rules(descriptor: Descriptor) -> bool:
-    """Whether there are rules for such a message or for anything that it can hold."""
+    """Whether rules exist for the message or for any message below it."""
     seen, todo = set[str](), [descriptor]
     while todo:
         each = todo.pop()
-        if _rules(each) or each.full_name == _ANY:
+        if _rules_of(each) or each.full_name == _ANY:
             return True
         if each.full_name not in seen:
             seen.add(each.full_name)
@@ -167,59 +200,22 @@ def _leads_to_rules(descriptor: Descriptor) -> bool:
     return False
 
 
-_ANY: Final = "google.protobuf.Any"
-
-
-def _of_field(field: FieldDescriptor, rules: _Rules) -> _Check | None:
-    """The check of what a field holds, if it is set."""
-    if field.message_type and field.message_type.GetOptions().map_entry:
-        return _of_map(field.message_type, rules.get("map", {}))
-    if field.is_repeated:
-        return _of_list(field, rules.get("repeated", {}))
-    return _of_value(field, rules)
-
-
-def _of_value(field: FieldDescriptor, rules: _Rules) -> _Check | None:
-    """The check of one value: a scalar, a message, an item."""
-    kind = field.message_type
-    scalar = [rule for name, each in rules.items() for rule in _scalar_rules(field, name, each)]
-    if kind is None:
-        return _scalar(scalar) if scalar else None
-    if kind.full_name == _ANY:
-        return _any
-    if scalar:
-        return _wrapped(_UNWRAPPED.get(kind.full_name, _wrapper_value), _scalar(scalar))
-    return _plan(kind) if _leads_to_rules(kind) else None
-
-
-def _scalar(rules: Sequence[tuple[str, _Holds]]) -> _Check:
+def _scalar_check(rules: Sequence[tuple[str, Predicate]]) -> _Check:
     def check(value: Any) -> Violations:
         for text, holds in rules:
             if not holds(value):
                 return [Violation("", text, _shown(value))]
-        return _GOOD
+        return _NONE
 
     return check
 
 
-def _wrapped(unwrap: Callable[[Any], Any], check: _Check) -> _Check:
-    return lambda value: check(unwrap(value))
+def _check_any(value: Any) -> Violations:
+    return _check_packed(value.type_url, value.value)
 
 
-def _duration(value: Any) -> tuple[int, int]:
-    return value.seconds, value.nanos
-
-
-_wrapper_value: Final = operator.attrgetter("value")
-_UNWRAPPED: Final = {"google.protobuf.Duration": _duration}
-
-
-def _any(value: Any) -> Violations:
-    return _packed(value.type_url, value.value)
-
-
-@functools.lru_cache(_PACKED)
-def _packed(type_url: str, body: bytes) -> Violations:
+@functools.lru_cache(_CACHED_ANYS)
+def _check_packed(type_url: str, body: bytes) -> Violations:
     try:
         return violations(codec.decode(type_url.rpartition("/")[2], body))
     except KeyError:
@@ -228,9 +224,9 @@ def _packed(type_url: str, body: bytes) -> Violations:
         return [Violation("", f"a message of type {type_url}", f"{len(body)} bytes")]
 
 
-def _of_list(field: FieldDescriptor, rules: _Rules) -> _Check | None:
-    sizes = _scalar(list(_size_rules("repeated", rules, "min_items", "max_items")))
-    item = _of_value(field, rules.get("items", {}))
+def _list_check(field: FieldDescriptor, rules: Rules) -> _Check | None:
+    sizes = _scalar_check(list(size_rules("repeated", rules, "min_items", "max_items")))
+    item = _value_check(field, rules.get("items", {}))
     unique = bool(rules.get("unique"))
     if item is None and not rules:
         return None
@@ -242,131 +238,34 @@ def _of_list(field: FieldDescriptor, rules: _Rules) -> _Check | None:
         if item is not None:
             for index, value in enumerate(values):
                 if found := item(value):
-                    broken = [*broken, *(each.below(f"[{index}]") for each in found)]
+                    broken = [*broken, *(each.within(f"[{index}]") for each in found)]
         return broken
 
     return check
 
 
-def _of_map(entry: Descriptor, rules: _Rules) -> _Check | None:
-    sizes = _scalar(list(_size_rules("map", rules, "min_pairs", "max_pairs")))
-    name, value = (entry.fields_by_name[each] for each in ("key", "value"))
-    of_key, of_value = _of_value(name, rules.get("keys", {})), _of_value(value, rules.get("values", {}))
-    if not rules and of_value is None:
+def _map_check(entry: Descriptor, rules: Rules) -> _Check | None:
+    sizes = _scalar_check(list(size_rules("map", rules, "min_pairs", "max_pairs")))
+    key_check = _value_check(entry.fields_by_name["key"], rules.get("keys", {}))
+    value_check = _value_check(entry.fields_by_name["value"], rules.get("values", {}))
+    if not rules and value_check is None:
         return None
 
     def check(pairs: Any) -> Violations:
         broken = sizes(pairs)
         for key in pairs:
-            if of_key is not None and (found := of_key(key)):
-                broken = [*broken, *(each.below(f"[{key!r}]") for each in found)]
-            if of_value is not None and (found := of_value(pairs[key])):
-                broken = [*broken, *(each.below(f"[{key!r}]") for each in found)]
+            if key_check is not None and (found := key_check(key)):
+                broken = [*broken, *(each.within(f"[{key!r}]") for each in found)]
+            if value_check is not None and (found := value_check(pairs[key])):
+                broken = [*broken, *(each.within(f"[{key!r}]") for each in found)]
         return broken
 
     return check
 
 
-def _size_rules(kind: str, rules: _Rules, least: str, most: str) -> Iterator[tuple[str, _Holds]]:
-    if least in rules:
-        yield f"{kind}.{least}: {rules[least]}", functools.partial(_at_least, rules[least])
-    if most in rules:
-        yield f"{kind}.{most}: {rules[most]}", functools.partial(_at_most, rules[most])
-
-
 def _shown(value: Any) -> str:
-    """A value as a message may show it, with nothing of what could be a key."""
+    """A value as a message may show it, without bytes, which could be a private key."""
     if isinstance(value, bytes) or not isinstance(value, str | int | float | tuple):
         return f"{len(value)} long"
     text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"
-
-
-# The rules of single values.
-
-
-def _scalar_rules(field: FieldDescriptor, kind: str, rules: _Rules) -> Iterator[tuple[str, _Holds]]:
-    """Each rule as its text and a predicate.
-
-    Raises:
-        LookupError: nobody knows what the rule means.
-    """
-    if kind in {"message", "any", "repeated", "map"}:
-        return
-    for name, argument in rules.items():
-        if name not in _MODIFIERS:
-            yield f"{kind}.{name}: {argument}", _predicate(field, kind, name, rules)
-
-
-_MODIFIERS: Final = {"required", "ignore_empty", "strict"}
-
-
-def _predicate(field: FieldDescriptor, kind: str, name: str, rules: _Rules) -> _Holds:
-    argument = rules[name]
-    if kind == "duration":
-        argument = _duration(_parsed(argument))
-    if field.enum_type and name == "defined_only":
-        holds = functools.partial(operator.contains, frozenset(field.enum_type.values_by_number))
-    elif name == "well_known_regex":
-        pattern = _WELL_KNOWN[argument] if rules.get("strict", True) else _NOT_STRICT
-        holds = functools.partial(_matches, re.compile(pattern))
-    elif name == "pattern":
-        holds = functools.partial(_matches, re.compile(_python(argument)))
-    else:
-        holds = functools.partial(_PREDICATES[name], argument)
-    return functools.partial(_empty_or, holds) if rules.get("ignore_empty") else holds
-
-
-def _parsed(text: str) -> Duration:
-    duration = Duration()
-    duration.FromJsonString(text)
-    return duration
-
-
-def _python(pattern: str) -> str:
-    """RE2's `$` is the end of the text alone, Python's also a last line break."""
-    return pattern.removesuffix("$") + r"\Z" if pattern.endswith("$") else pattern
-
-
-def _empty_or(holds: _Holds, value: Any) -> bool:
-    return not value or holds(value)
-
-
-def _matches(pattern: re.Pattern[str], value: str) -> bool:
-    return pattern.search(value) is not None
-
-
-def _at_least(least: int, value: Any) -> bool:
-    return len(value) >= least
-
-
-def _at_most(most: int, value: Any) -> bool:
-    return len(value) <= most
-
-
-# https://github.com/bufbuild/protoc-gen-validate/blob/main/README.md#well-known-formats
-_WELL_KNOWN: Final = {
-    "HTTP_HEADER_NAME": r"^:?[0-9a-zA-Z!#$%&'*+\-.^_|~`]+\Z",
-    "HTTP_HEADER_VALUE": r"^[^\x00-\x08\x0a-\x1f\x7f]*\Z",
-}
-_NOT_STRICT: Final = r"^[^\x00\x0a\x0d]*\Z"
-
-_PREDICATES: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
-    "const": operator.eq,
-    "gt": operator.lt,  # the argument comes first
-    "gte": operator.le,
-    "lt": operator.gt,
-    "lte": operator.ge,
-    "in": operator.contains,
-    "not_in": lambda refused, value: value not in refused,
-    "min_len": _at_least,
-    "max_len": _at_most,
-    "min_bytes": lambda least, value: len(_octets(value)) >= least,
-    "max_bytes": lambda most, value: len(_octets(value)) <= most,
-    "prefix": lambda prefix, value: value.startswith(prefix),
-    "suffix": lambda suffix, value: value.endswith(suffix),
-}
-
-
-def _octets(value: str | bytes) -> bytes:
-    return value.encode() if isinstance(value, str) else value
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}… ({len(text)} characters)"

@@ -1,18 +1,18 @@
 """The types of Envoy's API: `from xds.envoyapi.messages import Cluster, Listener`.
 
-For mypy and editors they are envoy-data-plane's documented dataclasses and enums; at run time they are
-`codec.EnvoyType`s of the same names, so that envoy_data_plane (most of a second to import) is not needed.
+For mypy and editors they are envoy-data-plane's documented dataclasses and enums. At run time they are `EnvoyType`s of
+the same names, because importing envoy_data_plane takes most of a second.
 
-A name that more than one package has is in `_FULL_NAMES`, which says whose it is here; the other packages' types
-go by another name, or can't be had. A type that no field leads to from `schema.ROOTS` is known to mypy and raises
-LookupError when it is used: give it a line there.
+Where several packages have a type of one name, `_FULL_NAMES` says which of them has the name here. The other types go
+by a second name, or are left out. A type that no root in `schema.ROOTS` leads to is known to mypy and raises
+LookupError when it is used: add a root.
 """
 
-# ruff: noqa: F403, I001, PLC0414  # the imports are the list of what this module gives away
+# ruff: noqa: F403, I001, PLC0414  # the imports are the list of the names that this module exports
 
 import typing
 
-from xds.envoyapi.codec import EnvoyType
+from xds.envoyapi.envoy_type import EnvoyType
 
 if typing.TYPE_CHECKING:
     from envoy_data_plane.google.protobuf import *
@@ -25,21 +25,15 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.config.listener.v3 import *
     from envoy_data_plane.envoy.config.metrics.v3 import *
     from envoy_data_plane.envoy.config.overload.v3 import *
-    from envoy_data_plane.envoy.config.rbac.v3 import *
     from envoy_data_plane.envoy.config.route.v3 import *
-    from envoy_data_plane.envoy.extensions.access_loggers.file.v3 import *
     from envoy_data_plane.envoy.extensions.access_loggers.stream.v3 import *
-    from envoy_data_plane.envoy.extensions.filters.http.on_demand.v3 import *
     from envoy_data_plane.envoy.extensions.filters.http.router.v3 import *
     from envoy_data_plane.envoy.extensions.filters.listener.proxy_protocol.v3 import *
     from envoy_data_plane.envoy.extensions.filters.listener.tls_inspector.v3 import *
     from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import *
-    from envoy_data_plane.envoy.extensions.filters.network.tcp_proxy.v3 import *
     from envoy_data_plane.envoy.extensions.matching.common_inputs.network.v3 import *
     from envoy_data_plane.envoy.extensions.resource_monitors.downstream_connections.v3 import *
-    from envoy_data_plane.envoy.extensions.resource_monitors.fixed_heap.v3 import *
     from envoy_data_plane.envoy.extensions.retry.host.previous_hosts.v3 import *
-    from envoy_data_plane.envoy.extensions.transport_sockets.raw_buffer.v3 import *
     from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import *
     from envoy_data_plane.envoy.service.discovery.v3 import *
     from envoy_data_plane.envoy.config.cluster.v3 import (
@@ -142,7 +136,6 @@ if typing.TYPE_CHECKING:
         HttpProtocolOptionsOutlierDetection as HttpProtocolOptionsOutlierDetection,
         HttpProtocolOptionsUseDownstreamHttpConfig as HttpProtocolOptionsUseDownstreamHttpConfig,
     )
-    from envoy_data_plane.envoy.extensions.filters.http.rbac.v3 import RbacPerRoute as RbacPerRoute
     from envoy_data_plane.xds.type.matcher.v3 import (
         Matcher as Matcher,
         MatcherMatcherList as MatcherMatcherList,
@@ -156,19 +149,12 @@ if typing.TYPE_CHECKING:
     )
 
     from envoy_data_plane.envoy.config.core import v3 as _core
-    from envoy_data_plane.envoy.extensions.filters.http.health_check import v3 as _http_health_check
-    from envoy_data_plane.envoy.extensions.filters.http.rbac import v3 as _http_rbac
-    from envoy_data_plane.envoy.extensions.filters.network.rbac import v3 as _network_rbac
     from envoy_data_plane.envoy.extensions.upstreams.http import v3 as _upstreams_http
     from envoy_data_plane.xds.core import v3 as _xds_core
     from envoy_data_plane.xds.type.matcher import v3 as _xds_matcher
 
     ClusterHttpProtocolOptions = _upstreams_http.HttpProtocolOptions
     CoreRetryPolicy = _core.RetryPolicy
-    HealthCheckFilter = _http_health_check.HealthCheck
-    HttpRbac = _http_rbac.Rbac
-    NetworkRbac = _network_rbac.Rbac
-    XdsCidrRange = _xds_core.CidrRange
     XdsRegexMatcher = _xds_matcher.RegexMatcher
     XdsRegexMatcherGoogleRe2 = _xds_matcher.RegexMatcherGoogleRe2
     XdsStringMatcher = _xds_matcher.StringMatcher
@@ -179,13 +165,8 @@ _FULL_NAMES = {
     "ClusterHttpProtocolOptions": "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
     "CoreRetryPolicy": "envoy.config.core.v3.RetryPolicy",
     "Filter": "envoy.config.listener.v3.Filter",
-    "HealthCheck": "envoy.config.core.v3.HealthCheck",
-    "HealthCheckFilter": "envoy.extensions.filters.http.health_check.v3.HealthCheck",
     "HttpProtocolOptions": "envoy.config.core.v3.HttpProtocolOptions",
-    "HttpRbac": "envoy.extensions.filters.http.rbac.v3.RBAC",
-    "NetworkRbac": "envoy.extensions.filters.network.rbac.v3.RBAC",
     "QuicProtocolOptions": "envoy.config.listener.v3.QuicProtocolOptions",
-    "Rbac": "envoy.config.rbac.v3.RBAC",
     "RegexMatcher": "envoy.type.matcher.v3.RegexMatcher",
     "RegexMatcherGoogleRe2": "envoy.type.matcher.v3.RegexMatcher.GoogleRE2",
     "RetryPolicy": "envoy.config.route.v3.RetryPolicy",
@@ -194,7 +175,6 @@ _FULL_NAMES = {
     "StringMatcher": "envoy.type.matcher.v3.StringMatcher",
     "Tracing": "envoy.config.route.v3.Tracing",
     "TypedExtensionConfig": "envoy.config.core.v3.TypedExtensionConfig",
-    "XdsCidrRange": "xds.core.v3.CidrRange",
     "XdsRegexMatcher": "xds.type.matcher.v3.RegexMatcher",
     "XdsRegexMatcherGoogleRe2": "xds.type.matcher.v3.RegexMatcher.GoogleRE2",
     "XdsStringMatcher": "xds.type.matcher.v3.StringMatcher",

@@ -1,8 +1,8 @@
-"""The schema of Envoy's API as the codec needs it, and its copy on disk.
+"""The schema of Envoy's API, and its copy on disk.
 
-Making it takes a second, for it comes from envoy_data_plane's classes (see `descriptors`); reading the copy takes a few
-milliseconds. The copy lies in the user's cache directory (XDG_CACHE_HOME is honoured) and is only ever an optimization:
-absent, broken or impossible to write, it costs that second and nothing else.
+Building the schema from envoy_data_plane's classes (see `descriptors`) takes a second, reading the copy a few
+milliseconds. The copy lies in the user's cache directory (XDG_CACHE_HOME is honoured) and is only an optimization:
+a copy that is absent, broken or impossible to write costs the second and nothing else.
 """
 
 import importlib
@@ -15,43 +15,21 @@ from pathlib import Path
 import msgspec
 import platformdirs
 
-# What can be built, encoded and decoded: these and all that their fields lead to. An extension's configuration travels
-# in an Any, so no field leads to it, and it has its own line.
 ROOTS = (
     "envoy.config.bootstrap.v3.Bootstrap",
     "envoy.config.cluster.v3.Cluster",
     "envoy.config.endpoint.v3.ClusterLoadAssignment",
     "envoy.config.listener.v3.Listener",
-    "envoy.config.overload.v3.OverloadManager",
     "envoy.config.route.v3.RouteConfiguration",
-    "envoy.config.route.v3.ScopedRouteConfiguration",
     "envoy.config.route.v3.VirtualHost",
-    "envoy.extensions.access_loggers.file.v3.FileAccessLog",
-    "envoy.extensions.access_loggers.stream.v3.StderrAccessLog",
     "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
-    "envoy.extensions.filters.http.health_check.v3.HealthCheck",
-    "envoy.extensions.filters.http.on_demand.v3.OnDemand",
-    "envoy.extensions.filters.http.rbac.v3.RBAC",
-    "envoy.extensions.filters.http.rbac.v3.RBACPerRoute",
     "envoy.extensions.filters.http.router.v3.Router",
     "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol",
     "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-    "envoy.extensions.filters.network.rbac.v3.RBAC",
-    "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
-    "envoy.extensions.matching.common_inputs.network.v3.ApplicationProtocolInput",
-    "envoy.extensions.matching.common_inputs.network.v3.DestinationIPInput",
-    "envoy.extensions.matching.common_inputs.network.v3.DestinationPortInput",
-    "envoy.extensions.matching.common_inputs.network.v3.DirectSourceIPInput",
     "envoy.extensions.matching.common_inputs.network.v3.ServerNameInput",
-    "envoy.extensions.matching.common_inputs.network.v3.SourceIPInput",
-    "envoy.extensions.matching.common_inputs.network.v3.SourcePortInput",
-    "envoy.extensions.matching.common_inputs.network.v3.SourceTypeInput",
-    "envoy.extensions.matching.common_inputs.network.v3.TransportProtocolInput",
     "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
-    "envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig",
     "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
-    "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer",
     "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
     "envoy.extensions.transport_sockets.tls.v3.Secret",
     "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
@@ -60,28 +38,29 @@ ROOTS = (
     "envoy.service.discovery.v3.DeltaDiscoveryResponse",
     "envoy.service.discovery.v3.DiscoveryRequest",
     "envoy.service.discovery.v3.DiscoveryResponse",
-    "envoy.type.matcher.v3.HttpRequestHeaderMatchInput",
-    "google.rpc.Status",
-    "xds.type.matcher.v3.Matcher",
 )
+"""The messages that can be built, encoded and decoded, together with all types that their fields lead to.
 
-# Counts up when `descriptors` makes something else of the same classes and roots.
-_FORMAT = 1
+The configuration of an extension travels in an Any, to which no field leads, so each extension has a line.
+"""
+
+_FORMAT_VERSION = 1
+"""Goes up when `descriptors` builds another schema from the same classes and roots."""
 
 
 class Schema(msgspec.Struct, frozen=True):
-    """What of envoy-data-plane is needed at run time, without the package."""
+    """The knowledge about envoy-data-plane's types that is needed at run time, without the package."""
 
     files: list[bytes]
-    """FileDescriptorProtos, each after those it imports."""
+    """FileDescriptorProtos, imported files first."""
     names: dict[str, list[str]]
-    """A class's name in envoy-data-plane, to the full names of the messages and enums so called."""
+    """Full names of messages and enums, by their name in envoy-data-plane."""
     members: dict[str, dict[str, int]]
-    """An enum's full name, to its members as envoy-data-plane spells them."""
+    """Members of each enum as envoy-data-plane spells them, by the enum's full name."""
 
 
 def load() -> Schema:
-    """The schema of `ROOTS`; from the cache if it is there, else from envoy_data_plane."""
+    """The schema of `ROOTS`, from the copy on disk or else from envoy_data_plane."""
     cache = _cache_path()
     schema = _read(cache)
     if schema is None:
@@ -92,9 +71,10 @@ def load() -> Schema:
 
 def _build() -> Schema:
     with warnings.catch_warnings():
-        # pydantic's, of how betterproto2 writes validators: https://pydantic.dev/docs/validation/2.14/concepts/validators/
+        # pydantic warns about the way betterproto2 writes validators:
+        # https://pydantic.dev/docs/validation/2.14/concepts/validators/
         warnings.simplefilter("ignore", DeprecationWarning)
-        # Imported only here: it is what the cache saves.
+        # Imported only here, because the copy on disk saves this import.
         schema: Schema = importlib.import_module("xds.envoyapi.descriptors").build(ROOTS)
     return schema
 
@@ -102,7 +82,7 @@ def _build() -> Schema:
 def _cache_path() -> Path:
     version = importlib.metadata.version("envoy-data-plane")
     content = zlib.crc32("\n".join(ROOTS).encode())
-    return platformdirs.user_cache_path("xds-ingress") / f"schema-{version}-{_FORMAT}-{content:08x}.msgpack"
+    return platformdirs.user_cache_path("xds-ingress") / f"schema-{version}-{_FORMAT_VERSION}-{content:08x}.msgpack"
 
 
 def _read(path: Path) -> Schema | None:
@@ -115,7 +95,7 @@ def _read(path: Path) -> Schema | None:
 
 
 def _write(path: Path, schema: Schema) -> None:
-    """Whole or not at all: another process may be reading, or writing the same."""
+    """Writes the whole file or nothing: another process may read or write the same file."""
     body = msgspec.msgpack.encode(schema)
     partial = path.with_suffix(f".{os.urandom(4).hex()}")
     try:

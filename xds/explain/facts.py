@@ -1,9 +1,7 @@
 """What there is to know about a request, taken from the live state in one go: the rest is told in another thread."""
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
 
 from xds.explain.matcher import (
     Answer,
@@ -23,7 +21,9 @@ from xds.explain.matcher import (
 from xds.explain.request import Request, without_port
 from xds.kube.objects import EndpointSlice, Ingress
 from xds.kube.state import KubeState
+from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.registry import ProblemRegistry
 from xds.resources import names
 from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import Resource, ResourceType
@@ -39,8 +39,8 @@ class RequestFacts:
     """All that an explanation is made of.
 
     `owners` are the Ingresses of the TLS hosts that decided something. `ingresses` are those of ours that have a say in
-    it, `strangers` those that name the host and aren't ours, with why. `problems` are those of all these objects, and
-    of the classes for which they are held; `resources` what a proxy must have to answer so.
+    it, `strangers` those that name the host and aren't ours, with why. `problems` are those of all these objects;
+    `resources` what a proxy must have to answer so.
     """
 
     request: Request
@@ -60,7 +60,7 @@ class StateReader:
     """Knows the live state. All methods but `answer` are for the loop that changes it, and cost little.
 
     Args:
-        problems: What there is to report of some objects.
+        problems: All that stand.
         busy: Whether changes are being worked on that the snapshot doesn't have yet.
         default_secret: That of `--default-tls-secret`.
     """
@@ -71,7 +71,7 @@ class StateReader:
         traffic: Translator,
         store: Store,
         options: ProxyOptions,
-        problems: Callable[[Iterable[ObjectRef]], Sequence[Problem]],
+        problems: ProblemRegistry,
         *,
         busy: Callable[[], bool],
         default_secret: Key | None,
@@ -97,7 +97,6 @@ class StateReader:
         slices = tuple(self.state.slices(backend.key.service_key)) if backend else ()
         ingresses = tuple(self._ingresses(given))
         about = [*_sources(given), *(each.ref for each in (*slices, *ingresses))]
-        about += filter(None, (self.state.held_by(each.key) for each in ingresses))
         owners = self.traffic.tls.owners
         return RequestFacts(
             request,
@@ -109,7 +108,7 @@ class StateReader:
             slices,
             ingresses,
             tuple(self._strangers(given)),
-            tuple(self.problems(about)),
+            tuple(self.problems.of(about)),
             tuple(self._resources(request, termination, route.backend if route else None)),
         )
 
@@ -189,30 +188,30 @@ def _sources(given: Answer) -> Iterator[ObjectRef]:
         yield ObjectRef("Secret", *termination.secret)
 
 
-def _concerns(field: str, ingress: Ingress, evidence: RequestFacts) -> bool:
-    steps = evidence.answer.steps
-    if place := _RULE.match(field):
-        return _rule_concerns(int(place[1]), place[2], ingress, evidence)
-    if field.startswith("spec.tls"):
-        return ingress.key in evidence.owners.values()
-    if field.startswith("spec.defaultBackend"):
-        return any(isinstance(step, Fallback) for step in steps)
-    return evidence.answer.route is not None and evidence.answer.route.ingress == ingress.key
+def _concerns(field: FieldPath, ingress: Ingress, evidence: RequestFacts) -> bool:
+    match field.parts:
+        case ("spec", "rules", int(index), "http", "paths", int(number), *_):
+            return _rule_concerns(index, number, ingress, evidence)
+        case ("spec", "rules", int(index), *_):
+            return _rule_concerns(index, None, ingress, evidence)
+        case ("spec", "tls", *_):
+            return ingress.key in evidence.owners.values()
+        case ("spec", "defaultBackend", *_):
+            return any(isinstance(step, Fallback) for step in evidence.answer.steps)
+        case _:
+            return evidence.answer.route is not None and evidence.answer.route.ingress == ingress.key
 
 
-_RULE: Final = re.compile(r"spec\.rules\[(\d+)\](?:\.http\.paths\[(\d+)\])?")
-
-
-def _rule_concerns(index: int, number: str | None, ingress: Ingress, evidence: RequestFacts) -> bool:
+def _rule_concerns(index: int, number: int | None, ingress: Ingress, evidence: RequestFacts) -> bool:
     """Whether the rule is one of the host, and its path, if it is about one, the one taken or one that is left out."""
     rules = ingress.spec.rules or ()
     hosts = [host for step in evidence.answer.steps if isinstance(step, HostMatch) for host in _hosts(step)]
-    if index >= len(rules) or (rules[index].host or NO_HOST).lower() not in hosts:
+    if index >= len(rules) or rules[index].hostname not in hosts:
         return False
-    if number is None or int(number) >= len(rules[index].paths):
+    if number is None or number >= len(rules[index].paths):
         return True
     try:
-        path = valid_path(rules[index].paths[int(number)])
+        path = valid_path(rules[index].paths[number])
     except InvalidError:
         return True
     tried = {(trial.route.path, trial.route.path_type) for trial in _trials(evidence.answer)}
@@ -225,4 +224,4 @@ def _trials(given: Answer) -> Iterator[Trial]:
 
 
 def _names(ingress: Ingress, host: str) -> bool:
-    return any((rule.host or NO_HOST).lower() == host for rule in ingress.spec.rules or ())
+    return any(rule.hostname == host for rule in ingress.spec.rules or ())

@@ -6,12 +6,15 @@ from datetime import datetime
 from enum import StrEnum
 
 from xds.explain.facts import StateReader
+from xds.kube.ingress_class import ClassClaim
 from xds.kube.objects import EndpointSlice, HTTPIngressPath, Ingress, IngressTLS
-from xds.kube.state import ClassClaim
-from xds.problems.problem import Key, ObjectRef, Problem, shown
+from xds.problems.field_path import FieldPath
+from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.reasons import Reason
+from xds.problems.text import shown
 from xds.resources import names
 from xds.snapshot.resource import Resource, ResourceType
-from xds.traffic.model import NO_HOST, Backend, BackendKey, Health, Route, TlsTable, VirtualHost
+from xds.traffic.model import Backend, BackendKey, Health, Route, TlsTable, VirtualHost
 from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
 from xds.translate.names import InvalidError, valid_path
@@ -42,7 +45,7 @@ class Unit:
     `backend` and the counts are of a path and a default backend, `expires` of a TLS host with a certificate.
     """
 
-    field: str
+    field: FieldPath
     text: str
     fate: UnitStatus
     why: str = ""
@@ -63,9 +66,8 @@ class Acceptance(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """All that is known of an Ingress. `problems` come with when they came up, if that is known; among them is that of
-    the class that holds it. `since`: when what it leads to, but for endpoints, became what it is, in seconds of the
-    snapshot's clock; None if there is nothing.
+    """All that is known of an Ingress. `problems` come with when they came up, if that is known. `since`: when what it
+    leads to, but for endpoints, became what it is, in seconds of the snapshot's clock; None if there is nothing.
     """
 
     ingress: Key
@@ -100,11 +102,10 @@ def findings(witness: StateReader, key: Key) -> IngressFacts | None:
     if not isinstance(ingress, Ingress):
         return None
     traffic = witness.traffic
-    named = {(rule.host or NO_HOST).lower() for rule in ingress.spec.rules or ()}
+    named = {rule.hostname for rule in ingress.spec.rules or ()}
     hosts = {host: traffic.hosts[host] for host in sorted(named) if host in traffic.hosts}
     routes = [route for route in _routes(hosts, traffic.default) if route.ingress == key]
     keys = sorted({route.backend for route in routes if route.backend and route.backend in traffic.backends})
-    about = filter(None, (ingress.ref, witness.state.held_by(key)))
     secrets = {
         secret for entry in ingress.spec.tls or () if (secret := _secret(ingress, entry, witness.default_secret))
     }
@@ -118,7 +119,7 @@ def findings(witness: StateReader, key: Key) -> IngressFacts | None:
         witness.default_secret,
         {secret: traffic.verdict(secret) for secret in secrets},
         {each: (traffic.backends[each], tuple(witness.state.slices(each.service_key))) for each in keys},
-        tuple((each, traffic.since(each)) for each in witness.problems(about)),
+        tuple((each, witness.problems.since(each)) for each in witness.problems.of([ingress.ref])),
         resources,
         _since(witness, resources),
     )
@@ -162,7 +163,7 @@ def _since(witness: StateReader, resources: Iterable[Resource]) -> float | None:
 def record(known: IngressFacts) -> Record:
     """Goes through all paths and endpoints: for any thread."""
     claim, ingress = known.claim, known.ingress.key
-    if not claim.served:
+    if not claim.ours:
         return Record(ingress, Acceptance.NOT_OURS, claim, (), (), ())
     units = tuple(_UnitStatuses(known).units())
     good = sum(unit.fate in ACCEPTED for unit in units)
@@ -179,7 +180,7 @@ class _UnitStatuses:
         self._known = known
         self._key = known.ingress.key
         self._spec = known.ingress.spec
-        self._conflicts = {each.field for each, _ in known.problems if each.reason == "PathConflict"}
+        self._conflicts = {each.field for each, _ in known.problems if each.reason is Reason.PATH_CONFLICT}
         self._whys = _by_place(each for each, _ in known.problems)
         self._routes = {
             host: {(route.path, route.path_type): route for route in virtual_host.routes}
@@ -190,18 +191,19 @@ class _UnitStatuses:
 
     def units(self) -> Iterator[Unit]:
         for index, rule in enumerate(self._spec.rules or ()):
-            at, host = f"spec.rules[{index}]", (rule.host or NO_HOST).lower()
+            at, host = FieldPath.of("spec", "rules", index), rule.hostname
             if not rule.paths:
                 fate = UnitStatus.SERVED if host in self._routes else UnitStatus.LEFT_OUT
                 yield Unit(at, f"{_host(host)}, without paths", fate, self._why(at))
             for number, path in enumerate(rule.paths):
-                yield self._path(f"{at}.http.paths[{number}]", host, path) or self._left_out(at, number, host, path)
+                place = at.child("http", "paths", number)
+                yield self._path(place, host, path) or self._left_out(place, at, host, path)
         if self._spec.default_backend:
-            yield self._default_backend("spec.defaultBackend")
+            yield self._default_backend(FieldPath.of("spec", "defaultBackend"))
         for index, entry in enumerate(self._spec.tls or ()):
-            yield from self._tls(f"spec.tls[{index}]", entry)
+            yield from self._tls(FieldPath.of("spec", "tls", index), entry)
 
-    def _path(self, at: str, host: str, written: HTTPIngressPath) -> Unit | None:
+    def _path(self, at: FieldPath, host: str, written: HTTPIngressPath) -> Unit | None:
         """None: it is left out."""
         try:
             route = self._routes.get(host, {}).get(valid_path(written))
@@ -216,11 +218,10 @@ class _UnitStatuses:
             return Unit(at, text, UnitStatus.SAME, f"Ingress {route.ingress} says the same", route.ingress)
         return self._served(at, text, route)
 
-    def _left_out(self, rule: str, number: int, host: str, path: HTTPIngressPath) -> Unit:
-        at = f"{rule}.http.paths[{number}]"
-        return Unit(at, _called(host, path), UnitStatus.LEFT_OUT, self._why(at) or self._why(f"{rule}.host"))
+    def _left_out(self, at: FieldPath, rule: FieldPath, host: str, path: HTTPIngressPath) -> Unit:
+        return Unit(at, _called(host, path), UnitStatus.LEFT_OUT, self._why(at) or self._why(rule.child("host")))
 
-    def _default_backend(self, at: str) -> Unit:
+    def _default_backend(self, at: FieldPath) -> Unit:
         hosts, default = self._known.hosts, self._known.default
         own = {_host(host): each.default for host, each in hosts.items() if each.default}
         used = {**own, "all other hosts": default} if default else own
@@ -232,7 +233,7 @@ class _UnitStatuses:
         senior = default.ingress if default else None
         return Unit(at, "default backend", UnitStatus.SHADOWED, f"that of the senior Ingress {senior} is used", senior)
 
-    def _served(self, at: str, text: str, route: Route) -> Unit:
+    def _served(self, at: FieldPath, text: str, route: Route) -> Unit:
         if route.backend is None or route.backend not in self._known.backends:
             return Unit(at, text, UnitStatus.BROKEN, self._why(at))
         backend, _ = self._known.backends[route.backend]
@@ -243,7 +244,7 @@ class _UnitStatuses:
         fate = UnitStatus.SERVED if healthy else UnitStatus.NO_ENDPOINTS
         return Unit(at, text, fate, backend=backend.key, healthy=healthy, draining=draining)
 
-    def _tls(self, at: str, entry: IngressTLS) -> Iterator[Unit]:
+    def _tls(self, at: FieldPath, entry: IngressTLS) -> Iterator[Unit]:
         secret = _secret(self._known.ingress, entry, self._known.default_secret)
         hosts = entry.hosts or [rule.host for rule in self._spec.rules or () if rule.host]
         if not hosts:
@@ -251,7 +252,7 @@ class _UnitStatuses:
         for host in hosts:
             yield self._tls_host(at, host, secret)
 
-    def _tls_host(self, at: str, host: str, secret: Key | None) -> Unit:
+    def _tls_host(self, at: FieldPath, host: str, secret: Key | None) -> Unit:
         text, holder = f"HTTPS of {_host(host)}", self._holders.get(host.lower())
         if holder is None:
             return Unit(at, text, UnitStatus.LEFT_OUT, self._why(at))
@@ -263,19 +264,17 @@ class _UnitStatuses:
         expires = verdict.expires if verdict else None
         return Unit(at, text, UnitStatus.SERVED, f"certificate of Secret {holder}{last_good}", expires=expires)
 
-    def _why(self, at: str) -> str:
+    def _why(self, at: FieldPath) -> str:
         """The problems of this place, and of those within."""
         return "; ".join(self._whys.get(at, ()))
 
 
-def _by_place(problems: Iterable[Problem]) -> dict[str, list[str]]:
-    """The messages by field, and by the fields that it is in."""
-    found: dict[str, list[str]] = {}
+def _by_place(problems: Iterable[Problem]) -> dict[FieldPath, list[str]]:
+    """The messages by field, and by each field around it."""
+    found: dict[FieldPath, list[str]] = {}
     for problem in problems:
-        place = problem.field
-        while place:
+        for place in problem.field.within():
             found.setdefault(place, []).append(problem.message)
-            place = place.rpartition(".")[0]
     return found
 
 

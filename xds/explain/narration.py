@@ -20,7 +20,8 @@ from xds.explain.matcher import (
 )
 from xds.explain.redirects import location
 from xds.explain.request import Request
-from xds.problems.problem import Key, ObjectRef, Problem, shown
+from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.text import shown
 from xds.snapshot.resource import Resource, ResourceType
 from xds.traffic.model import Backend, Health, Route
 from xds.translate.certificates import Verdict

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from xds.problems.problem import shown
+from xds.problems.text import shown
 from xds.translate.names import canonical
 
 

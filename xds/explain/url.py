@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import quote
 
 from xds.explain.request import Request, without_port
-from xds.problems.problem import shown
+from xds.problems.text import shown
 
 _URL: Final = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*)://)?([^/?#]*)([^#]*)", re.DOTALL)
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}

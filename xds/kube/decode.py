@@ -13,25 +13,19 @@ from typing import Any, NoReturn, TypeAlias
 
 import msgspec
 
-from xds.kube.objects import EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
-from xds.problems.problem import Key, ObjectRef, Problem, shown
+from xds.kube.objects import KINDS_BY_NAME, KubeObject, Secret
+from xds.problems.field_path import WHOLE_OBJECT, FieldPath, MapKey
+from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.reasons import Reason
+from xds.problems.text import shown
 
 NOT_AN_OBJECT = ObjectRef("File", "", "")
 """Stands for the file in a problem of a document that names no object; who knows the file puts it in."""
 
 Document: TypeAlias = Mapping[Any, Any]
 
-_TYPES: dict[tuple[str, str], type[KubeObject]] = {
-    ("networking.k8s.io/v1", "Ingress"): Ingress,
-    ("networking.k8s.io/v1", "IngressClass"): IngressClass,
-    ("v1", "Service"): Service,
-    ("v1", "Secret"): Secret,
-    ("discovery.k8s.io/v1", "EndpointSlice"): EndpointSlice,
-}
-_API_VERSIONS = {kind: api_version for api_version, kind in _TYPES}
-
-# Groups in which our kinds exist or existed. Elsewhere the same word means something else (a Knative Service, say).
-_GROUPS = {"", "extensions", "networking.k8s.io", "discovery.k8s.io"}
+# Groups that used to hold kinds of ours.
+_FORMER_GROUPS = {"extensions"}
 
 # https://kubernetes.io/docs/reference/using-api/deprecation-guide/
 _REMOVED = {
@@ -43,7 +37,7 @@ _REMOVED = {
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_MAX_NAME, _MAX_NAMESPACE, _MAX_SERVICE = 253, 63, 63
+_MAX_NAME, _MAX_LABEL = 253, 63
 
 
 class _Refused(Exception):  # noqa: N818 -- not an error, a verdict
@@ -56,16 +50,16 @@ def is_name(kind: type[KubeObject], key: Key) -> bool:
     form, limit = _name_form(kind)
     if len(key.name) > limit or not form.fullmatch(key.name):
         return False
-    return not key.namespace if kind is IngressClass else is_namespace(key.namespace)
+    return is_namespace(key.namespace) if kind.namespaced else not key.namespace
 
 
 def is_namespace(name: str) -> bool:
     """Whether a namespace can be called so."""
-    return len(name) <= _MAX_NAMESPACE and _LABEL.fullmatch(name) is not None
+    return len(name) <= _MAX_LABEL and _LABEL.fullmatch(name) is not None
 
 
 def _name_form(kind: type[KubeObject]) -> tuple[re.Pattern[str], int]:
-    return (_LABEL, _MAX_SERVICE) if kind is Service else (_SUBDOMAIN, _MAX_NAME)
+    return (_LABEL, _MAX_LABEL) if kind.name_is_label else (_SUBDOMAIN, _MAX_NAME)
 
 
 def flatten(document: object) -> Iterator[object]:
@@ -111,33 +105,35 @@ def decode(document: object) -> KubeObject | Problem | None:
 def _decode(document: object) -> KubeObject | None:
     if not isinstance(document, dict):
         raise _not_an_object("is not a mapping")
-    kind, api_version = document.get("kind"), document.get("apiVersion")
-    if not isinstance(kind, str) or not kind:
+    name, api_version = document.get("kind"), document.get("apiVersion")
+    if not isinstance(name, str) or not name:
         raise _not_an_object("has no kind")
-    if kind not in _API_VERSIONS:
+    kind = KINDS_BY_NAME.get(name)
+    if kind is None:
         return None
     if not isinstance(api_version, str) or not api_version:
-        raise _not_an_object(f"has kind {kind} and no apiVersion")
-    type_ = _TYPES.get((api_version, kind))
-    if type_ is not None:
-        return _convert(document, type_)
-    if api_version.rpartition("/")[0] not in _GROUPS:
+        raise _not_an_object(f"has kind {name} and no apiVersion")
+    if api_version == kind.api_version:
+        return _convert(document, kind)
+    # Elsewhere the same word means something else: a Knative Service, say.
+    groups = _FORMER_GROUPS | {each.group() for each in KINDS_BY_NAME.values()}
+    if api_version.rpartition("/")[0] not in groups:
         return None
     raise _unsupported(document, kind, api_version)
 
 
 def _not_an_object(what: str) -> _Refused:
-    remedy = "Write a Kubernetes object with apiVersion, kind and metadata, or keep the file elsewhere."
-    return _Refused(Problem(NOT_AN_OBJECT, "NotAnObject", f"The document {what}.", remedy))
+    reason = Reason.NOT_AN_OBJECT
+    return _Refused(Problem(NOT_AN_OBJECT, reason, f"The document {what}.", reason.remedy))
 
 
-def _unsupported(document: Document, kind: str, api_version: str) -> _Refused:
-    message = f"apiVersion {shown(api_version)} of kind {kind} is not supported."
+def _unsupported(document: Document, kind: type[KubeObject], api_version: str) -> _Refused:
+    message = f"apiVersion {shown(api_version)} of kind {kind.kind} is not supported."
     if removed := _REMOVED.get(api_version):
-        message = f"{kind} of apiVersion {api_version}{removed}."
-    remedy = f"Use apiVersion: {_API_VERSIONS[kind]}, and the fields it has."
-    reference = _reference(document, _TYPES[_API_VERSIONS[kind], kind])
-    return _Refused(Problem(reference, "UnsupportedApiVersion", message, remedy, "apiVersion"))
+        message = f"{kind.kind} of apiVersion {api_version}{removed}."
+    remedy = f"Use apiVersion: {kind.api_version}, and the fields it has."
+    reference = _reference(document, kind)
+    return _Refused(Problem(reference, Reason.UNSUPPORTED_API_VERSION, message, remedy, FieldPath.of("apiVersion")))
 
 
 def _reference(document: Document, type_: type[KubeObject]) -> ObjectRef:
@@ -153,19 +149,19 @@ def _reference(document: Document, type_: type[KubeObject]) -> ObjectRef:
     # https://github.com/kubernetes/enhancements/issues/5311.
     form, limit = _name_form(type_)
     name = _name(type_.kind, metadata.get("name"), "name", form, limit)
-    if type_ is IngressClass:
+    if not type_.namespaced:
         return ObjectRef(type_.kind, "", name)
     namespace = metadata.get("namespace")
     if namespace is None or namespace == "":
         namespace = "default"
-    namespace = _name(type_.kind, namespace, "namespace", _LABEL, _MAX_NAMESPACE)
+    namespace = _name(type_.kind, namespace, "namespace", _LABEL, _MAX_LABEL)
     return ObjectRef(type_.kind, namespace, name)
 
 
 def _name(kind: str, name: object, what: str, form: re.Pattern[str], limit: int) -> str:
     if isinstance(name, str) and len(name) <= limit and form.fullmatch(name):
         return name
-    field = f"metadata.{what}"
+    field = FieldPath.of("metadata", what)
     remedy = f"Use a to z, 0 to 9, '-'{' and dots' if form is _SUBDOMAIN else ''}, at most {limit} characters."
     reference = ObjectRef(kind, "", "")
     if name is None or name == "":
@@ -176,7 +172,7 @@ def _name(kind: str, name: object, what: str, form: re.Pattern[str], limit: int)
         message = f"{field} has {len(name)} characters, {limit} are allowed: {shown(name)}."
     else:
         message = f"{field} {shown(name)} is not a name that Kubernetes allows."
-    raise _Refused(Problem(reference, "InvalidName", message, remedy, field))
+    raise _Refused(Problem(reference, Reason.INVALID_NAME, message, remedy, field))
 
 
 def _convert(document: Document, type_: type[KubeObject]) -> KubeObject:
@@ -192,7 +188,7 @@ def _convert(document: Document, type_: type[KubeObject]) -> KubeObject:
     except msgspec.ValidationError as error:
         _refuse(reference, error)
     except RecursionError:
-        raise _invalid(reference, "", "is nested too deep") from None
+        raise _invalid(reference, WHOLE_OBJECT, "is nested too deep") from None
 
 
 def _converted(document: Document, type_: type[KubeObject]) -> KubeObject:
@@ -223,7 +219,7 @@ def _secret_data(document: Document, reference: ObjectRef) -> dict[str, bytes]:
     for field in ("data", "stringData"):
         values = document.get(field) or {}
         if not isinstance(values, dict):
-            raise _invalid(reference, field, f"expected a mapping, found {_word_of(values)}")
+            raise _invalid(reference, FieldPath.of(field), f"expected a mapping, found {_word_of(values)}")
         for key in ("tls.crt", "tls.key"):
             if values.get(key) is not None:
                 found[key] = _secret_value(values[key], field, key, reference)
@@ -231,7 +227,7 @@ def _secret_data(document: Document, reference: ObjectRef) -> dict[str, bytes]:
 
 
 def _secret_value(value: object, field: str, key: str, reference: ObjectRef) -> bytes:
-    path = f"{field}[{key}]"
+    path = FieldPath.of(field, MapKey(key))
     if not isinstance(value, str):
         raise _invalid(reference, path, f"expected a string, found {_word_of(value)}")
     if field == "stringData":
@@ -258,6 +254,7 @@ _WORDS = {
 }
 _EXPECTED = re.compile(r"Expected `([^`]+)`(?:, got `([^`]+)`)?")
 _PLACE = re.compile(r" - at (?:`key` in )?`\$\.?([^`]*)`$")
+_PART = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 _MISSING = re.compile(r"missing required field `([^`]+)`")
 
 
@@ -269,13 +266,19 @@ def _word_of(value: object) -> str:
 def _refuse(reference: ObjectRef, error: msgspec.ValidationError) -> NoReturn:
     text = str(error)
     place = _PLACE.search(text)
-    path = place[1].replace("[...]", "") if place else ""
+    path = _field(place[1]) if place else WHOLE_OBJECT
     if missing := _MISSING.search(text):
-        path = f"{path}.{missing[1]}".lstrip(".")
+        path = path.child(missing[1])
         raise _invalid(reference, path, "is missing") from None
     if "`key` in" in text:
         raise _invalid(reference, path, "every key must be a string: put it in quotes") from None
     raise _invalid(reference, path, _plain(text)) from None
+
+
+def _field(place: str) -> FieldPath:
+    """From a path as msgspec writes it, in which `[...]` stands for any key of a map."""
+    parts = _PART.findall(place)
+    return FieldPath(tuple(int(index) if index else name for index, name in parts))
 
 
 def _plain(text: str) -> str:
@@ -289,8 +292,7 @@ def _plain(text: str) -> str:
     return f"expected {_WORDS.get(wanted, wanted)}{found}"
 
 
-def _invalid(reference: ObjectRef, field: str, what: str) -> _Refused:
+def _invalid(reference: ObjectRef, field: FieldPath, what: str) -> _Refused:
     quotes = " A value in quotes is a string." if "string" in what or "whole number" in what else ""
-    explained = re.sub(r"\[[^]]*\]", "", field)
-    remedy = f"See `kubectl explain {reference.kind.lower()}.{explained}`.{quotes}"
-    return _Refused(Problem(reference, "InvalidObject", f"{field}: {what}.", remedy, field))
+    remedy = f"See `kubectl explain {reference.kind.lower()}.{field.names}`.{quotes}"
+    return _Refused(Problem(reference, Reason.INVALID_OBJECT, f"{field}: {what}.", remedy, field))

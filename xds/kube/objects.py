@@ -1,13 +1,16 @@
-"""The Kubernetes objects that matter here, with their own field names (camelCase on the wire) and nothing else.
+"""The Kubernetes kinds that routing needs: of each the fields in use, under their Kubernetes names.
 
-Decoding checks the types; what the API server would validate beyond that is checked where it is used. Kubernetes
-writes absent lists as null too, so every list may be None.
+Fields are camelCase on the wire. Decoding checks types; further rules of the API server are checked where a field is
+used. Kubernetes also writes an absent list as null, so every list may be None.
+
+To add a kind, write its class here and put the class into `KINDS`: the decoders, the object tables, the watches and
+their paths read everything from the class.
 
 Source: https://kubernetes.io/docs/reference/kubernetes-api/
 """
 
 from datetime import datetime
-from typing import Annotated, ClassVar, TypeAlias
+from typing import Annotated, ClassVar, Final
 
 from msgspec import Meta, Struct, field
 
@@ -15,7 +18,7 @@ from xds.problems.problem import Key, ObjectRef
 
 
 class Part(Struct, frozen=True, rename="camel"):
-    """A part of an object."""
+    """A part of an object: any level of its fields."""
 
 
 class Metadata(Part, frozen=True):
@@ -27,12 +30,35 @@ class Metadata(Part, frozen=True):
     labels: dict[str, str] | None = None
 
 
-class Object(Part, frozen=True):
-    """What all kinds share."""
+class KubeObject(Part, frozen=True):
+    """A Kubernetes object of any kind.
+
+    Attributes:
+        kind: The kind's name in manifests.
+        api_version: The served version with its group, `networking.k8s.io/v1`; `v1` for the core group.
+        plural: The kind's name in paths of the API and in RBAC rules.
+        namespaced: False for a kind whose objects belong to no namespace.
+        name_is_label: Whether names are DNS labels, as Service names are; names of other kinds are DNS subdomains.
+    """
 
     kind: ClassVar[str]
+    api_version: ClassVar[str]
+    plural: ClassVar[str]
+    namespaced: ClassVar[bool] = True
+    name_is_label: ClassVar[bool] = False
 
     metadata: Metadata
+
+    @classmethod
+    def group(cls) -> str:
+        """The API group; empty for the core group."""
+        return cls.api_version.rpartition("/")[0]
+
+    @classmethod
+    def collection(cls, namespace: str = "") -> str:
+        """The path of the kind's collection on an API server; without a namespace, that of all namespaces."""
+        root = f"/apis/{cls.api_version}" if cls.group() else f"/api/{cls.api_version}"
+        return f"{root}/namespaces/{namespace}/{cls.plural}" if namespace else f"{root}/{cls.plural}"
 
     @property
     def key(self) -> Key:
@@ -85,6 +111,11 @@ class IngressRule(Part, frozen=True):
     http: HTTPIngressRuleValue | None = None
 
     @property
+    def hostname(self) -> str:
+        """The host in lower case; empty for a rule without host."""
+        return (self.host or "").lower()
+
+    @property
     def paths(self) -> tuple[HTTPIngressPath, ...]:
         return (self.http and self.http.paths) or ()
 
@@ -101,8 +132,10 @@ class IngressSpec(Part, frozen=True):
     tls: tuple[IngressTLS, ...] | None = None
 
 
-class Ingress(Object, frozen=True):
+class Ingress(KubeObject, frozen=True):
     kind: ClassVar[str] = "Ingress"
+    api_version: ClassVar[str] = "networking.k8s.io/v1"
+    plural: ClassVar[str] = "ingresses"
 
     spec: IngressSpec = IngressSpec()
 
@@ -111,8 +144,11 @@ class IngressClassSpec(Part, frozen=True):
     controller: str = ""
 
 
-class IngressClass(Object, frozen=True):
+class IngressClass(KubeObject, frozen=True):
     kind: ClassVar[str] = "IngressClass"
+    api_version: ClassVar[str] = "networking.k8s.io/v1"
+    plural: ClassVar[str] = "ingressclasses"
+    namespaced: ClassVar[bool] = False
 
     spec: IngressClassSpec = IngressClassSpec()
 
@@ -130,8 +166,11 @@ class ServiceSpec(Part, frozen=True):
     ports: tuple[ServicePort, ...] | None = None
 
 
-class Service(Object, frozen=True):
+class Service(KubeObject, frozen=True):
     kind: ClassVar[str] = "Service"
+    api_version: ClassVar[str] = "v1"
+    plural: ClassVar[str] = "services"
+    name_is_label: ClassVar[bool] = True
 
     spec: ServiceSpec = ServiceSpec()
 
@@ -154,8 +193,10 @@ class Endpoint(Part, frozen=True):
     zone: str | None = None
 
 
-class EndpointSlice(Object, frozen=True):
+class EndpointSlice(KubeObject, frozen=True):
     kind: ClassVar[str] = "EndpointSlice"
+    api_version: ClassVar[str] = "discovery.k8s.io/v1"
+    plural: ClassVar[str] = "endpointslices"
 
     address_type: str = "IPv4"
     endpoints: tuple[Endpoint, ...] | None = None
@@ -172,7 +213,7 @@ class EndpointSlice(Object, frozen=True):
 
 
 class SecretData(Part, frozen=True):
-    """The two keys that TLS needs, base64 on the wire. Never printed."""
+    """Certificate and private key of a TLS Secret, base64 on the wire. Never printed."""
 
     tls_crt: bytes | None = field(default=None, name="tls.crt")
     tls_key: bytes | None = field(default=None, name="tls.key")
@@ -181,16 +222,19 @@ class SecretData(Part, frozen=True):
         return "SecretData([redacted])"
 
 
-class Secret(Object, frozen=True):
+class Secret(KubeObject, frozen=True):
     kind: ClassVar[str] = "Secret"
+    api_version: ClassVar[str] = "v1"
+    plural: ClassVar[str] = "secrets"
 
     data: SecretData | None = None
 
     def __repr__(self) -> str:
-        # kubectl's last-applied annotation holds the data once more.
+        # kubectl's last-applied annotation repeats the data.
         return f"Secret({self.key}, [redacted])"
 
 
-KubeObject: TypeAlias = Ingress | IngressClass | Service | EndpointSlice | Secret
+KINDS: Final[tuple[type[KubeObject], ...]] = (IngressClass, Ingress, Service, EndpointSlice, Secret)
+"""Each kind that sources read."""
 
-KINDS: tuple[type[KubeObject], ...] = (IngressClass, Ingress, Service, EndpointSlice, Secret)
+KINDS_BY_NAME: Final = {kind.kind: kind for kind in KINDS}

@@ -55,8 +55,7 @@ def _tls(ingress: Ingress) -> tuple[Hashable, ...]:
 def _by_host(rules: Iterable[IngressRule]) -> Mapping[str, tuple[int, ...]]:
     places: dict[str, tuple[int, ...]] = {}
     for index, rule in enumerate(rules):
-        host = (rule.host or "").lower()
-        places[host] = (*places.get(host, ()), index)
+        places[rule.hostname] = (*places.get(rule.hostname, ()), index)
     return places
 
 

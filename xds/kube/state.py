@@ -1,27 +1,29 @@
 """What we know: the objects that exist, and what a change to them makes stale."""
 
-from collections.abc import Collection, Container, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from xds.kube.change import Applied, Change, Deleted, Listed, Reported
-from xds.kube.held_ingresses import HeldIngresses
-from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, IngressRule, KubeObject, Secret, Service
+from xds.kube.ingress_class import ClassClaim, IngressClasses
+from xds.kube.objects import (
+    KINDS,
+    KINDS_BY_NAME,
+    EndpointSlice,
+    Ingress,
+    IngressClass,
+    IngressRule,
+    KubeObject,
+    Secret,
+    Service,
+)
 from xds.kube.references import Index, ReferenceIndex, references
-from xds.problems.problem import Key, ObjectRef, Problem, shown
-
-CONTROLLER: Final = "xds-ingress.dev/controller"
-"""`spec.controller` of the IngressClasses that are ours."""
-
-CLASS_ANNOTATION: Final = "kubernetes.io/ingress.class"
-DEFAULT_CLASS_ANNOTATION: Final = "ingressclass.kubernetes.io/is-default-class"
+from xds.problems.problem import Key, ObjectRef, Problem
 
 _NEWEST: Final = datetime.max.replace(tzinfo=UTC)
 
-_BY_NAME: Final = {kind.kind: kind for kind in KINDS}
-
-_T = TypeVar("_T", Ingress, IngressClass, Service, EndpointSlice, Secret)
+_T = TypeVar("_T", bound=KubeObject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +63,6 @@ NOTHING_STALE: Final = Stale()
 """Nothing became stale."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClassClaim:
-    """Whether an Ingress is ours, and why: what could follow "for". `held`: it isn't, and is served on."""
-
-    ours: bool
-    why: str
-    held: bool = False
-
-    @property
-    def served(self) -> bool:
-        return self.ours or self.held
-
-
 def seniority(ingress: Ingress) -> tuple[datetime, Key]:
     """Sorts the oldest first, then by namespace and name: who wins where two Ingresses say different things.
 
@@ -99,16 +88,12 @@ class KubeState:
     def __init__(
         self, ingress_class: str = "envoy", *, claim_classless: bool = False, default_tls_secret: Key | None = None
     ) -> None:
-        self._ingress_class = ingress_class
-        self._claim_classless = claim_classless
         self._default_tls_secret = default_tls_secret
         self._objects: dict[type[KubeObject], dict[Key, KubeObject]] = {kind: {} for kind in KINDS}
         self._listed: set[type[KubeObject]] = set()
         self._slices: Index[Key] = Index()
         self._ours = ReferenceIndex()
-        self._unsettled: set[Key] = set()
-        self._turned = HeldIngresses()
-        self._held: tuple[Problem, ...] = ()
+        self._classes = IngressClasses(self._objects[IngressClass], ingress_class, claim_classless=claim_classless)
         self._reported: tuple[Problem, ...] = ()
 
     @property
@@ -119,7 +104,7 @@ class KubeState:
     @property
     def reported(self) -> tuple[Problem, ...]:
         """What the source itself could not honour, and what is held."""
-        return *self._reported, *self._held
+        return *self._reported, *self._classes.problems
 
     def apply(self, change: Change) -> Stale:
         """Take note of one change, and answer what it makes stale: nothing, if it is equal or nothing uses it."""
@@ -146,17 +131,16 @@ class KubeState:
         One that is deleted, or gets another class, or whose class is deleted, goes at once; and so does one that wasn't
         served yet, with this class, when this was last called.
         """
-        self._unsettled.clear()
-        if not self._is_needed():
-            for key in self._turned.release():
-                yield self._ingress_changed(key)
-        before, self._held = self._held, self._turned.problems
-        if self._held != before:
+        before = self._classes.problems
+        hold = self._classes.holding and self._only_held_are_left()
+        for key in self._classes.settle(hold=hold):
+            yield self._ingress_changed(key)
+        if self._classes.problems != before:
             yield Stale(reported=True)
 
     def find(self, about: ObjectRef) -> KubeObject | None:
         """The object, if it exists; of any kind, and whether or not something uses it."""
-        kind = _BY_NAME.get(about.kind)
+        kind = KINDS_BY_NAME.get(about.kind)
         return self._objects[kind].get(Key(about.namespace, about.name)) if kind else None
 
     def service(self, key: Key) -> Service | None:
@@ -168,11 +152,6 @@ class KubeState:
     def ingress(self, key: Key) -> Ingress | None:
         """The Ingress, if it is ours."""
         return self._get(Ingress, key) if key in self._ours else None
-
-    def held_by(self, ingress: Key) -> ObjectRef | None:
-        """The IngressClass that has turned the Ingress away, which is served on; None: it isn't held."""
-        by = self._turned.by(ingress)
-        return ObjectRef("IngressClass", *by) if by else None
 
     def ingresses(self) -> list[Ingress]:
         """All there are, ours or not, in no order."""
@@ -230,14 +209,13 @@ class KubeState:
         else:
             objects[key] = new
         if kind is IngressClass:
-            return self._classes_changed(key, gone=new is None)
+            return self._class_changed(key, deleted=new is None)
         return (self._stale(kind, key, old, new),)
 
     def _stale(self, kind: type[KubeObject], key: Key, old: KubeObject | None, new: KubeObject | None) -> Stale:
         if kind is Ingress:
-            if old is None or new is None or _class_named_by(old) != _class_named_by(new):
-                self._turned.discard(key)
-                self._unsettled.add(key)
+            before, after = (each if isinstance(each, Ingress) else None for each in (old, new))
+            self._classes.ingress_replaced(key, before, after)
             return self._ingress_changed(key)
         if kind is Service:
             return self._service_changed(key)
@@ -247,9 +225,7 @@ class KubeState:
 
     def _ingress_changed(self, key: Key) -> Stale:
         ingress = self._get(Ingress, key)
-        after = references(ingress) if ingress is not None and self._counts(ingress) else None
-        if after is not None and key not in self._ours:
-            self._unsettled.add(key)
+        after = references(ingress) if ingress is not None and self._classes.served(ingress) else None
         touched = self._ours.replace(key, after)
         if not touched:
             return NOTHING_STALE
@@ -260,34 +236,22 @@ class KubeState:
             tls=touched[0].tls != touched[1].tls if len(touched) > 1 else bool(touched[0].tls),
         )
 
-    def _classes_changed(self, changed: Key, *, gone: bool) -> Iterator[Stale]:
+    def _class_changed(self, ingress_class: Key, *, deleted: bool) -> Iterator[Stale]:
         for ingress in self._each(Ingress, list(self._objects[Ingress])):
-            self._turn(ingress, changed, gone=gone)
-            counts = self._counts(ingress)
-            yield self._ingress_changed(ingress.key) if counts != (ingress.key in self._ours) else NOTHING_STALE
+            was_served = ingress.key in self._ours
+            served = self._classes.class_replaced(ingress, ingress_class, deleted=deleted, was_served=was_served)
+            yield self._ingress_changed(ingress.key) if served != was_served else NOTHING_STALE
 
-    def _turn(self, ingress: Ingress, by: Key, *, gone: bool) -> None:
-        """Take note of what the class that changed, or is gone, says of the Ingress."""
-        key = ingress.key
-        if self._claim(ingress).ours or (gone and self._turned.by(key) == by):
-            self._turned.discard(key)
-        elif key in self._ours and key not in self._unsettled and not gone:
-            self._turned.add(key, by)
-
-    def _counts(self, ingress: Ingress) -> bool:
-        return ingress.key in self._turned or self._claim(ingress).ours
-
-    def _is_needed(self) -> bool:
-        """Whether those that were turned away are the only ones to use a Service, or the only ones to use a Secret."""
+    def _only_held_are_left(self) -> bool:
+        """Whether held Ingresses are the only users of all existing Services, or of all existing Secrets, in use."""
         secrets = self._objects[Secret]
-        return bool(self._turned) and (
-            self._have_all(self._ours.by_service, self._objects[Service])
-            or (self._default_tls_secret not in secrets and self._have_all(self._ours.by_secret, secrets))
+        return self._have_all(self._ours.by_service, self._objects[Service]) or (
+            self._default_tls_secret not in secrets and self._have_all(self._ours.by_secret, secrets)
         )
 
     def _have_all(self, users: Index[Key], existing: Container[Key]) -> bool:
         used = [users[key] for key in users if key in existing]
-        return bool(used) and all(map(self._turned.has_all, used))
+        return bool(used) and all(map(self._classes.are_held, used))
 
     def _service_changed(self, key: Key) -> Stale:
         users = self._ours.by_service[key]
@@ -316,45 +280,5 @@ class KubeState:
         return Stale(endpoints=frozenset(touched)) if touched else NOTHING_STALE
 
     def claim(self, ingress: Ingress) -> ClassClaim:
-        """Whether the Ingress is for this controller, and why.
-
-        Source: https://kubernetes.io/docs/concepts/services-networking/ingress/#ingress-class
-        """
-        found = self._claim(ingress)
-        if ingress.key not in self._turned:
-            return found
-        return replace(found, why=f"{found.why}; it is served on, since its withdrawal is held", held=True)
-
-    def _claim(self, ingress: Ingress) -> ClassClaim:
-        name = _class_named_by(ingress)
-        classes = self._objects[IngressClass]
-        if not name:
-            return self._claim_of_classless(classes.values())
-        named = classes.get(Key("", name))
-        if isinstance(named, IngressClass):
-            ours = _is_controlled_by_us(named)
-            return ClassClaim(ours, f"its class {shown(name)} has the controller {shown(named.spec.controller)}")
-        ours = name == self._ingress_class
-        there = f"its class is {shown(name)}, there is no IngressClass of that name"
-        return ClassClaim(ours, there if ours else f"{there}, and ours is {shown(self._ingress_class)}")
-
-    def _claim_of_classless(self, classes: Collection[KubeObject]) -> ClassClaim:
-        if not classes:
-            known = "it has no class, and there is no IngressClass"
-            return ClassClaim(self._claim_classless, known)
-        ours = any(_is_controlled_by_us(each) and _is_default(each) for each in classes)
-        return ClassClaim(ours, f"it has no class, and the default IngressClass is {'' if ours else 'not '}ours")
-
-
-def _class_named_by(ingress: KubeObject | None) -> str | None:
-    if not isinstance(ingress, Ingress):
-        return None
-    return ingress.spec.ingress_class_name or ingress.annotations.get(CLASS_ANNOTATION)
-
-
-def _is_controlled_by_us(ingress_class: KubeObject) -> bool:
-    return isinstance(ingress_class, IngressClass) and ingress_class.spec.controller == CONTROLLER
-
-
-def _is_default(ingress_class: KubeObject) -> bool:
-    return ingress_class.annotations.get(DEFAULT_CLASS_ANNOTATION) == "true"
+        """Tell whether the Ingress is served, and why."""
+        return self._classes.claim(ingress)

@@ -8,27 +8,21 @@ Source: https://kubernetes.io/docs/reference/using-api/api-concepts/
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Final, TypeAlias
 
 import msgspec
 from msgspec import Raw, Struct
 
 from xds.kube.decode import decode, is_name
-from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, KubeObject, Metadata, Secret, Service
+from xds.kube.objects import KubeObject, Metadata, Secret
 from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.reasons import Reason
 
 INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
 
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 """Holds the whole object once more; nothing here reads it."""
-
-_API_VERSIONS: Final[dict[type[KubeObject], str]] = {
-    Ingress: "networking.k8s.io/v1",
-    IngressClass: "networking.k8s.io/v1",
-    Service: "v1",
-    Secret: "v1",
-    EndpointSlice: "discovery.k8s.io/v1",
-}
 
 
 class GarbledError(Exception):
@@ -138,7 +132,11 @@ class _Decoders:
         self.object: msgspec.json.Decoder[Any] = msgspec.json.Decoder(wire)
 
 
-_DECODERS: Final = {kind: _Decoders(kind) for kind in KINDS}
+@cache
+def _decoders(kind: type[KubeObject]) -> _Decoders:
+    return _Decoders(kind)
+
+
 _ANY: Final = msgspec.json.Decoder(_Any)
 _RAW_EVENT: Final = msgspec.json.Decoder(_RawEvent)
 _RAW_PAGE: Final = msgspec.json.Decoder(_RawPage)
@@ -152,7 +150,7 @@ def event_of(kind: type[KubeObject], line: bytes) -> Event | None:
         GarbledError: the line is no event.
     """
     try:
-        event = _DECODERS[kind].event.decode(line)
+        event = _decoders(kind).event.decode(line)
     except _MALFORMED:
         return _unusual_event(kind, line)
     if event.type in ("ADDED", "MODIFIED"):
@@ -174,7 +172,7 @@ def page_of(kind: type[KubeObject], body: bytes) -> Page:
 
 def _page_of(kind: type[KubeObject], body: bytes) -> Page:
     try:
-        page = _DECODERS[kind].page.decode(body)
+        page = _decoders(kind).page.decode(body)
         found = [_found(kind, each) for each in page.items]
     except _MALFORMED:
         return _unusual_page(kind, body)
@@ -197,7 +195,7 @@ def failure_of(body: bytes) -> Failure | None:
 def _found(kind: type[KubeObject], wire: Any) -> Found | None:
     """None if the name can't be one."""
     metadata = wire.metadata
-    key = Key("" if kind is IngressClass else metadata.namespace, metadata.name)
+    key = Key(metadata.namespace if kind.namespaced else "", metadata.name)
     if not is_name(kind, key):
         return None
     fields = (getattr(wire, name) for name in kind.__struct_fields__ if name != "metadata")
@@ -243,7 +241,7 @@ def _unusual_page(kind: type[KubeObject], body: bytes) -> Page:
 def _each(kind: type[KubeObject], items: Iterable[Raw]) -> Iterable[Found]:
     for item in items:
         try:
-            found = _found(kind, _DECODERS[kind].object.decode(item))
+            found = _found(kind, _decoders(kind).object.decode(item))
         except _MALFORMED:
             found = None
         yield found or _unusual(kind, item)
@@ -254,7 +252,7 @@ def _unusual(kind: type[KubeObject], raw: Raw) -> Found:
     key, version = _identity(raw)
     try:
         document = msgspec.json.decode(raw)
-        what = decode({**document, "kind": kind.kind, "apiVersion": _API_VERSIONS[kind]})
+        what = decode({**document, "kind": kind.kind, "apiVersion": kind.api_version})
     except (*_MALFORMED, TypeError):
         what = None
     if not isinstance(what, Problem) and what is not None:
@@ -274,5 +272,5 @@ def _about(reference: ObjectRef, problem: Problem | None) -> Problem:
     """The problem, naming the object as far as that has a name."""
     if problem is None:
         message, remedy = "The API server's object can't be decoded.", "Look at it with `kubectl get -o json`."
-        return Problem(reference, "InvalidObject", message, remedy)
+        return Problem(reference, Reason.INVALID_OBJECT, message, remedy)
     return replace(problem, object=reference)

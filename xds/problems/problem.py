@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from xds.problems.field_path import WHOLE_OBJECT, FieldPath
+from xds.problems.reasons import Reason
+
 
 class Key(NamedTuple):
     """Names an object within its kind. `namespace` is empty for cluster-scoped kinds."""
@@ -28,27 +31,19 @@ class ObjectRef:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """Something that could not be honoured, of which object, why, and what to do.
+    """A part of an object that is not served as written.
 
-    `reason` is one CamelCase word, fit for a Kubernetes Event and a metric's label; `field` is the path in the object,
-    as `kubectl explain` writes it; `location` is `FILE:LINE` where the object comes from a folder.
+    Attributes:
+        reason: Why, in a word.
+        message: Why, in a sentence that says what happens instead.
+        remedy: What to do, in a sentence.
+        field: The part; WHOLE_OBJECT where no field is to blame.
+        location: `FILE:LINE` or `FILE` where the object comes from a folder; else empty.
     """
 
     object: ObjectRef
-    reason: str
+    reason: Reason
     message: str
     remedy: str
-    field: str = ""
+    field: FieldPath = WHOLE_OBJECT
     location: str = ""
-
-
-def shown(text: str) -> str:
-    """A user's text as a message may show it: quoted, not too long, and what a terminal could act on escaped.
-
-    That is all but printable characters (https://docs.python.org/3/library/stdtypes.html#str.isprintable), so also
-    what turns the direction of text. The ellipsis of a cut text stands outside the quotes: it isn't the user's.
-    """
-    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}…"
-
-
-_SHOWN = 80

@@ -1,56 +1,229 @@
-"""What the reasons of problems mean, for those who meet one for the first time."""
+"""The catalogue of problem reasons, with the level, the meaning and the usual remedy of each."""
 
-from typing import Final, Literal, NamedTuple
-
-
-class Reason(NamedTuple):
-    """`level`: a warning where what is asked for is served all the same."""
-
-    level: Literal["error", "warning"]
-    help: str
+from enum import StrEnum
 
 
-def _error(text: str) -> Reason:
-    return Reason("error", text)
+class Level(StrEnum):
+    """How much of a faulty object is still served. The words are SARIF's."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    """The object is served as written."""
 
 
-def _warning(text: str) -> Reason:
-    return Reason("warning", text)
+class Reason(StrEnum):
+    """Why an object, or a part of an object, is not served as written.
 
+    The value is one CamelCase word, fit for the reason of a Kubernetes Event and for a metric's label. Scripts depend
+    on the values.
 
-REASONS: Final = {
-    "AddressTypeUnsupported": _error(
-        "EndpointSlices of addressType FQDN have no address that a proxy could connect to."
-    ),
-    "AnnotationUnsupported": _warning("Annotations of ingress-nginx have no effect here."),
-    "BackendNotFound": _error("An Ingress names a Service that doesn't exist; its paths answer 503."),
-    "BackendPortNotFound": _error("An Ingress names a port that the Service doesn't have; its paths answer 503."),
-    "CertificateConflict": _error("Two TLS entries name the same host and different Secrets; the oldest Ingress wins."),
-    "CertificateExpired": _warning("A certificate is past its time; it is served, and clients refuse it."),
-    "CertificateNotYetValid": _warning("A certificate's time has not come; it is served, and clients refuse it."),
-    "DuplicateObject": _error("Two manifests have the same kind, namespace and name; the first counts."),
-    "EnvoyWouldRefuse": _error(
-        "What an object leads to breaks a rule of Envoy's API; it is left out, or stays as it was."
-    ),
-    "ExternalNameRefused": _error("A Service of type ExternalName needs --allow-external-name and an outside host."),
-    "InvalidAddress": _error("An endpoint's address is no IP address; the endpoint is left out."),
-    "InvalidBackend": _error("A backend must name a Service."),
-    "InvalidHost": _error("A host must be a DNS name, or a wildcard such as *.example.com, without a port."),
-    "InvalidName": _error("The name of an object is not one that Kubernetes allows."),
-    "InvalidObject": _error("A field of the object has a form that the API server would refuse."),
-    "InvalidPath": _error("A path must begin with a slash and be one that a normalized request can have."),
-    "InvalidPathType": _error("pathType must be Exact, Prefix or ImplementationSpecific."),
-    "InvalidPort": _error("A port of an EndpointSlice has no number or one out of range; its endpoints are left out."),
-    "MalformedFile": _error("A file is not YAML or JSON that can be read."),
-    "NoDefaultCertificate": _error("A TLS entry without secretName needs --default-tls-secret."),
-    "NotAnObject": _error("A document in a file is not a Kubernetes object."),
-    "PathConflict": _error("Two Ingresses send the same path of a host to different backends; the oldest wins."),
-    "ResourceBackendUnsupported": _error("Backends of kind resource are not supported; the path is left out."),
-    "SecretInvalid": _error("A Secret holds no certificate and key that Envoy would take."),
-    "SecretNotFound": _error("A TLS entry names a Secret that doesn't exist; HTTPS for its hosts is off."),
-    "TLSHostsMissing": _error("A TLS entry covers no host, so its certificate is never chosen."),
-    "TooLarge": _error("A file is larger than a manifest may be."),
-    "UnreadableFile": _error("A file can't be opened."),
-    "UnreadableFolder": _error("A folder can't be listed."),
-    "UnsupportedApiVersion": _error("The apiVersion of an object is not the one that is served today."),
-}
+    Attributes:
+        level: Whether anything is left out.
+        meaning: A sentence for somebody who meets the reason for the first time.
+        remedy: The usual action. A problem names a more specific one where the circumstances allow.
+    """
+
+    level: Level
+    meaning: str
+    remedy: str
+
+    def __new__(cls, value: str, level: Level, meaning: str, remedy: str) -> "Reason":
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.level = level
+        member.meaning = meaning
+        member.remedy = remedy
+        return member
+
+    ADDRESS_TYPE_UNSUPPORTED = (
+        "AddressTypeUnsupported",
+        Level.ERROR,
+        "An EndpointSlice of addressType FQDN has no address that a proxy could connect to; the slice is left out.",
+        "Correct the slice, or what writes it; the other endpoints are served.",
+    )
+    ANNOTATION_UNSUPPORTED = (
+        "AnnotationUnsupported",
+        Level.WARNING,
+        "An annotation of ingress-nginx has no effect here.",
+        "Remove it if the Ingress works without; nothing else of the Ingress is affected.",
+    )
+    BACKEND_NOT_FOUND = (
+        "BackendNotFound",
+        Level.ERROR,
+        "An Ingress names a Service that doesn't exist; its paths answer 503.",
+        "Create the Service, or correct the name in the Ingress.",
+    )
+    BACKEND_PORT_NOT_FOUND = (
+        "BackendPortNotFound",
+        Level.ERROR,
+        "An Ingress names a port that the Service doesn't have; its paths answer 503.",
+        "Use one of the Service's ports, or add the port to the Service.",
+    )
+    CERTIFICATE_CONFLICT = (
+        "CertificateConflict",
+        Level.ERROR,
+        "Two TLS entries name the same host and different Secrets; the oldest Ingress wins.",
+        "Name the same Secret in both Ingresses, or remove the host from one.",
+    )
+    CERTIFICATE_EXPIRED = (
+        "CertificateExpired",
+        Level.WARNING,
+        "A certificate has expired. It is served, and clients reject it.",
+        "Renew it.",
+    )
+    CERTIFICATE_NOT_YET_VALID = (
+        "CertificateNotYetValid",
+        Level.WARNING,
+        "A certificate is not valid yet. It is served, and clients reject it.",
+        "Check the clocks, or wait.",
+    )
+    DUPLICATE_OBJECT = (
+        "DuplicateObject",
+        Level.ERROR,
+        "Two manifests have the same kind, namespace and name; the first counts.",
+        "Remove one of the two, or give it another name.",
+    )
+    ENVOY_WOULD_REFUSE = (
+        "EnvoyWouldRefuse",
+        Level.ERROR,
+        "A resource made from the object breaks a rule of Envoy's API; it is left out, or its last good version stays.",
+        "Change the field of the object that the value comes from, and report the message as a bug of xds-ingress.",
+    )
+    EXTERNAL_NAME_REFUSED = (
+        "ExternalNameRefused",
+        Level.ERROR,
+        "A Service of type ExternalName is not allowed, or doesn't name an outside host; its paths answer 503.",
+        "Use a Service with endpoints, or start the server with --allow-external-name.",
+    )
+    INVALID_ADDRESS = (
+        "InvalidAddress",
+        Level.ERROR,
+        "An endpoint's address is not an IP address; the endpoint is left out.",
+        "Correct the slice, or what writes it; the other endpoints are served.",
+    )
+    INVALID_BACKEND = (
+        "InvalidBackend",
+        Level.ERROR,
+        "A backend names neither a Service nor a resource; the path is left out.",
+        "Name a Service.",
+    )
+    INVALID_HOST = (
+        "InvalidHost",
+        Level.ERROR,
+        "A host must be a DNS name, or a wildcard such as *.example.com, without a port.",
+        "Use lower-case letters, digits, '-' and '.', without a port.",
+    )
+    INVALID_NAME = (
+        "InvalidName",
+        Level.ERROR,
+        "The name or the namespace of an object is not one that Kubernetes allows; the object is left out.",
+        "Use a to z, 0 to 9, '-' and dots.",
+    )
+    INVALID_OBJECT = (
+        "InvalidObject",
+        Level.ERROR,
+        "A field of the object has a form that the API server would reject; the object is left out.",
+        "Look the field up with `kubectl explain`.",
+    )
+    INVALID_PATH = (
+        "InvalidPath",
+        Level.ERROR,
+        "A path must begin with a slash and be one that a normalized request can have.",
+        "Correct the path; the other paths of the Ingress are served.",
+    )
+    INVALID_PATH_TYPE = (
+        "InvalidPathType",
+        Level.ERROR,
+        "pathType must be Exact, Prefix or ImplementationSpecific.",
+        "Correct the path; the other paths of the Ingress are served.",
+    )
+    INVALID_PORT = (
+        "InvalidPort",
+        Level.ERROR,
+        "A port of an EndpointSlice has no number or one out of range; its endpoints are left out.",
+        "Correct the slice, or what writes it; the other endpoints are served.",
+    )
+    MALFORMED_FILE = (
+        "MalformedFile",
+        Level.ERROR,
+        "A file is not YAML or JSON that can be read.",
+        "Repair the file; until then, what it gave before stays.",
+    )
+    NO_DEFAULT_CERTIFICATE = (
+        "NoDefaultCertificate",
+        Level.ERROR,
+        "A TLS entry without secretName needs --default-tls-secret; HTTPS for its hosts is off.",
+        "Set secretName, or start the server with --default-tls-secret.",
+    )
+    NOT_AN_OBJECT = (
+        "NotAnObject",
+        Level.ERROR,
+        "A document in a file is not a Kubernetes object.",
+        "Write a Kubernetes object with apiVersion, kind and metadata, or keep the file elsewhere.",
+    )
+    PATH_CONFLICT = (
+        "PathConflict",
+        Level.ERROR,
+        "Two Ingresses send the same path of a host to different backends; the oldest Ingress wins.",
+        "Remove one of the two; the oldest Ingress wins, then namespace and name.",
+    )
+    REJECTED_BY_PROXY = (
+        "RejectedByProxy",
+        Level.ERROR,
+        "A proxy rejected (NACK) a resource made from the object; the last good version stays, or nothing is served.",
+        "Revert the last change, or fix the field named in Envoy's message. It is retried when the object changes.",
+    )
+    RESOURCE_BACKEND_UNSUPPORTED = (
+        "ResourceBackendUnsupported",
+        Level.ERROR,
+        "Backends of kind resource are not supported; the path is left out.",
+        "Use a Service.",
+    )
+    SECRET_INVALID = (
+        "SecretInvalid",
+        Level.ERROR,
+        "A Secret holds no certificate and key that Envoy would accept.",
+        "Put a matching certificate chain and key, both in PEM, into tls.crt and tls.key.",
+    )
+    SECRET_NOT_FOUND = (
+        "SecretNotFound",
+        Level.ERROR,
+        "A TLS entry names a Secret that doesn't exist; HTTPS for its hosts is off.",
+        "Create it.",
+    )
+    TLS_HOSTS_MISSING = (
+        "TLSHostsMissing",
+        Level.ERROR,
+        "A TLS entry covers no host, so its certificate is never chosen.",
+        "List the certificate's hosts in the entry, or make it the server's --default-tls-secret.",
+    )
+    TOO_LARGE = (
+        "TooLarge",
+        Level.ERROR,
+        "A file is larger than a manifest may be.",
+        "Split the file.",
+    )
+    UNREADABLE_FILE = (
+        "UnreadableFile",
+        Level.ERROR,
+        "A file can't be opened.",
+        "Make it a readable file, or remove it.",
+    )
+    UNREADABLE_FOLDER = (
+        "UnreadableFolder",
+        Level.ERROR,
+        "A folder can't be listed.",
+        "Put it back, readable; until then, what it gave before stays.",
+    )
+    UNSUPPORTED_API_VERSION = (
+        "UnsupportedApiVersion",
+        Level.ERROR,
+        "The apiVersion of an object is not the one that is served today; the object is left out.",
+        "Use the apiVersion that the problem names, and the fields it has.",
+    )
+    WITHDRAWAL_HELD = (
+        "WithdrawalHeld",
+        Level.WARNING,
+        "An IngressClass excludes Ingresses without which no backend or no certificate would be left; all stay served.",
+        "Undo the change of the IngressClass, or delete the Ingresses, give them another class or restart the server.",
+    )

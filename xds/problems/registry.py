@@ -1,4 +1,4 @@
-"""Keeps what was found to be wrong, and what of it is news."""
+"""The registry of the problems that stand, and of the changes since the last look."""
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
@@ -10,91 +10,93 @@ from xds.problems.problem import ObjectRef, Problem
 
 @dataclass(frozen=True, slots=True)
 class ProblemDelta:
-    """The problems that came up since one last asked, and those that are solved."""
+    """The problems that appeared since the last delta, and the problems that are solved."""
 
     appeared: tuple[Problem, ...]
     solved: tuple[Problem, ...]
 
 
 class ProblemRegistry:
-    """Holds the problems by the unit of translation that found them. Several units may find the same one."""
+    """Holds problems by the unit that reported them: a host of the translation, say, or a resource of the validation.
+
+    A problem that several units report stands until the last of them no longer reports the problem.
+    """
 
     def __init__(self) -> None:
         self._by_unit: dict[Hashable, frozenset[Problem]] = {}
-        self._finders: Counter[Problem] = Counter()
+        self._reporters: Counter[Problem] = Counter()
         self._by_object: dict[ObjectRef, set[Problem]] = {}
         self._since: dict[Problem, datetime] = {}
         self._now: datetime | None = None
-        self._reasons: Counter[str] = Counter()
+        self._counts_by_reason: Counter[str] = Counter()
         self._appeared: dict[Problem, None] = {}
         self._solved: dict[Problem, None] = {}
 
     @property
     def problems(self) -> list[Problem]:
-        """Each once, by object."""
-        return sorted(self._finders)
+        """All problems, each once, sorted by object."""
+        return sorted(self._reporters)
 
     @property
-    def reasons(self) -> Mapping[str, int]:
-        """How many there are, by reason."""
-        return self._reasons
+    def counts_by_reason(self) -> Mapping[str, int]:
+        return self._counts_by_reason
 
     def of(self, objects: Iterable[ObjectRef]) -> list[Problem]:
-        """Those of these objects, by object."""
+        """The problems of some objects, sorted by object."""
         return sorted(problem for each in set(objects) for problem in self._by_object.get(each, ()))
 
     def since(self, problem: Problem) -> datetime | None:
-        """When it came up; None if it isn't there."""
+        """When the problem appeared; None if the problem doesn't stand, or appeared before the first `set_time`."""
         return self._since.get(problem)
 
-    def at(self, now: datetime) -> None:
-        """What is reported from here on comes up now."""
+    def set_time(self, now: datetime) -> None:
+        """Set the time at which the next reported problems appear."""
         self._now = now
 
     def report(self, unit: Hashable, problems: Iterable[Problem]) -> None:
-        """These are all that the unit finds now."""
+        """Replace the problems of a unit; without problems, the unit is in order or no longer exists."""
         before, after = self._by_unit.pop(unit, frozenset()), frozenset(problems)
         if after:
             self._by_unit[unit] = after
         for problem in after - before:
-            self._found(problem)
+            self._add(problem)
         for problem in before - after:
-            self._lost(problem)
+            self._remove(problem)
 
-    def take_news(self) -> ProblemDelta:
-        news = ProblemDelta(tuple(self._appeared), tuple(self._solved))
+    def take_delta(self) -> ProblemDelta:
+        """The changes since the last call. A problem that appeared and was solved meanwhile, or was solved and appeared
+        again, is left out.
+        """
+        delta = ProblemDelta(tuple(self._appeared), tuple(self._solved))
         self._appeared.clear()
         self._solved.clear()
-        return news
+        return delta
 
-    def _found(self, problem: Problem) -> None:
-        self._finders[problem] += 1
-        if self._finders[problem] == 1:
-            self._reasons[problem.reason] += 1
+    def _add(self, problem: Problem) -> None:
+        self._reporters[problem] += 1
+        if self._reporters[problem] == 1:
+            self._counts_by_reason[problem.reason] += 1
             self._by_object.setdefault(problem.object, set()).add(problem)
             if self._now:
                 self._since[problem] = self._now
-            _note(problem, self._appeared, self._solved)
+            _record(problem, self._appeared, opposite=self._solved)
 
-    def _lost(self, problem: Problem) -> None:
-        self._finders[problem] -= 1
-        if not self._finders[problem]:
-            del self._finders[problem]
-            self._since.pop(problem, None)
-            self._forget(problem)
-            self._reasons[problem.reason] -= 1
-            _note(problem, self._solved, self._appeared)
-
-    def _forget(self, problem: Problem) -> None:
+    def _remove(self, problem: Problem) -> None:
+        self._reporters[problem] -= 1
+        if self._reporters[problem]:
+            return
+        del self._reporters[problem]
+        self._since.pop(problem, None)
         of_object = self._by_object[problem.object]
         of_object.discard(problem)
         if not of_object:
             del self._by_object[problem.object]
+        self._counts_by_reason[problem.reason] -= 1
+        _record(problem, self._solved, opposite=self._appeared)
 
 
-def _note(problem: Problem, now: dict[Problem, None], before: dict[Problem, None]) -> None:
-    """What came and went again is no news."""
-    if problem in before:
-        del before[problem]
+def _record(problem: Problem, changes: dict[Problem, None], *, opposite: dict[Problem, None]) -> None:
+    if problem in opposite:
+        del opposite[problem]
     else:
-        now[problem] = None
+        changes[problem] = None

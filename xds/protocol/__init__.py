@@ -1,5 +1,15 @@
-"""One proxy's ADS conversation as a state machine without I/O: requests in, responses out, time as an argument.
+"""ADS conversations as state machines without I/O: requests in, responses out, time as an argument.
 
-Delta and state of the world share it. `session.Session` is the way in; `fleet.Fleet` is what the sessions of one
-server have in common. The rules come from https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol.
+Delta and state of the world share the machinery. Rules:
+https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol
+
+    Session ─────────── one stream of one proxy: the way in
+      TypeStream ────── one type on the stream: Subscription, Backlog, InFlight
+        Rejections ──── its rejected resources, with Bisection
+      Ordering ──────── make before break: the waits between types, with Warming
+      VirtualHostScope
+    Fleet ───────────── the shared state of all sessions
+      LastGood ──────── the wanted snapshot without rejected versions
+      ResponseCache ─── responses, shared by streams with equal content
+      ResumedVersions ─ versions from other streams
 """

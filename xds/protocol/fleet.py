@@ -1,9 +1,8 @@
-"""What the sessions of one server have in common."""
+"""The state that the sessions of one server share."""
 
 from collections.abc import Iterable
 
-from xds.protocol.events import Event
-from xds.protocol.messages import Variant
+from xds.protocol.messages import Event, Variant
 from xds.protocol.rejection.last_good import LastGood
 from xds.protocol.responses import ResponseCache
 from xds.protocol.resume import ResumedVersions
@@ -13,41 +12,44 @@ from xds.snapshot.view import Inline, InlinedView, View
 
 
 class Fleet:
-    """What the sessions of one server share: the snapshot as it is served, with what the fleet refused left out; the
-    responses made for more than one; the sets of names; what was brought from other streams.
+    """The served snapshot, without the resources that proxies rejected, and the objects that sessions share.
 
     Args:
         wanted: The snapshot that the source asks for. Its owner gives each revision to `follow`.
-        inline: How virtual hosts are put into a RouteConfiguration, for those that don't take them by themselves.
-        vhds: Whether delta streams do.
+        inline: Puts virtual hosts into a RouteConfiguration, for streams without VHDS.
+        vhds: Whether delta streams get virtual hosts as resources of their own.
     """
 
     def __init__(self, wanted: Store, inline: Inline, *, vhds: bool) -> None:
-        self.verdicts = LastGood(wanted)
-        store = self.verdicts.served
+        self.last_good = LastGood(wanted)
+        store = self.last_good.served
         self.names = NameSets()
-        self.brought = ResumedVersions()
+        self.resumed_versions = ResumedVersions()
         inlined = ResponseCache(InlinedView(store, inline))
         # There is no VHDS in the state of the world.
-        self._composers = {Variant.SOTW: inlined, Variant.DELTA: ResponseCache(View(store)) if vhds else inlined}
+        self._caches = {Variant.SOTW: inlined, Variant.DELTA: ResponseCache(View(store)) if vhds else inlined}
 
     @property
     def unfinished(self) -> bool:
-        """Whether the rest of a change will follow: of the types other than endpoints nothing is told until then."""
-        return self.verdicts.served.unfinished
+        """Whether further revisions of a large change follow. Until then only endpoints are sent."""
+        return self.last_good.served.unfinished
 
-    def composer(self, variant: Variant) -> ResponseCache:
-        """Makes the responses for a stream, of the snapshot as that sees it."""
-        return self._composers[variant]
+    def response_cache(self, variant: Variant) -> ResponseCache:
+        """The responses for streams of a variant, and their view of the served snapshot."""
+        return self._caches[variant]
 
     def changes(self, revision: Revision, variant: Variant) -> ChangesByType:
-        """What a revision changes for the streams of a variant."""
-        return self.composer(variant).view.changes(revision)
+        """The changes of a revision, as streams of a variant see them."""
+        return self.response_cache(variant).view.changes(revision)
 
     def follow(self, revision: Revision) -> Revision | None:
-        """What a revision of the wanted snapshot changes for the sessions: to be given to their `update`."""
-        return self.verdicts.follow(revision)
+        """Take in a revision of the wanted snapshot. Returns the change of the served one for each session's `update`;
+        None: nothing changes.
+        """
+        return self.last_good.follow(revision)
 
-    def judge(self, events: Iterable[Event], now: float) -> list[Revision]:
-        """What the answers of one proxy change for all of them: to be given to their `update`, in this order."""
-        return self.verdicts.judge(events, now)
+    def learn(self, events: Iterable[Event], now: float) -> list[Revision]:
+        """Take in the answers of one proxy. Returns the changes of the served snapshot for each session's `update`, in
+        order.
+        """
+        return self.last_good.learn(events, now)

@@ -1,4 +1,4 @@
-"""What a proxy and the server say to each other, free of the wire: the server turns bytes into these and back."""
+"""Requests, responses, events and errors of an ADS stream as values; the server turns bytes into them and back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ _NO_VERSIONS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Variant(StrEnum):
-    """How a stream tells changes: each by itself, or as the state of the world."""
+    """The protocol variant of a stream: incremental (delta) or state of the world."""
 
     DELTA = "delta"
     SOTW = "sotw"
@@ -22,7 +22,7 @@ class Variant(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Who is asking. `user_agent` is name and version, e.g. `envoy 1.40.0`."""
+    """The identity in a stream's first request. `user_agent` is name and version, e.g. `envoy 1.40.0`."""
 
     id: str
     cluster: str = ""
@@ -31,7 +31,12 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class DeltaRequest:
-    """A DeltaDiscoveryRequest. `error` is the message of `error_detail`, None without one; `node` None if not set."""
+    """A DeltaDiscoveryRequest.
+
+    Attributes:
+        error: The message of `error_detail`; None: the request has none.
+        node: None: not set.
+    """
 
     type_url: str
     subscribe: frozenset[str] = frozenset()
@@ -44,7 +49,13 @@ class DeltaRequest:
 
 @dataclass(frozen=True, slots=True)
 class SotwRequest:
-    """A DiscoveryRequest. `names` is the whole list; `error` and `node` as in `DeltaRequest`."""
+    """A DiscoveryRequest.
+
+    Attributes:
+        names: The whole list of subscribed names.
+        error: The message of `error_detail`; None: the request has none.
+        node: None: not set.
+    """
 
     type_url: str
     names: frozenset[str] = frozenset()
@@ -59,11 +70,15 @@ Request: TypeAlias = DeltaRequest | SotwRequest
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Response:
-    """A DiscoveryResponse or DeltaDiscoveryResponse, whose resources and removals are sorted by name.
+    """A DiscoveryResponse or DeltaDiscoveryResponse, its resources and removals sorted by name.
 
-    One object for all streams that are to get the same, nonce included: it compares by identity and can be the key of
-    a WeakKeyDictionary of encoded bytes. `version` goes out as `version_info` or `system_version_info`; `revision` is
-    the store's when the response was made. `removed` is empty in the state of the world.
+    Streams that are due the same content share one object, nonce included. A response compares by identity and can be
+    the key of a WeakKeyDictionary of encoded bytes.
+
+    Attributes:
+        version: Sent as `version_info` or `system_version_info`.
+        revision: The store's revision at the time of making.
+        removed: Names of removed resources; empty in the state of the world.
     """
 
     variant: Variant
@@ -73,3 +88,76 @@ class Response:
     revision: int
     resources: tuple[Resource, ...]
     removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A NACK: a response that the proxy rejected, and its message.
+
+    Attributes:
+        version: The version of the response.
+        at: Seconds of the caller's clock.
+        message: Envoy's message, shortened and without private keys.
+        resources: Names and versions of the new resources in the response.
+        blamed: The part of `resources` known to be rejected for its own sake: named in the message, or sent alone.
+    """
+
+    version: str
+    at: float
+    message: str
+    resources: tuple[tuple[str, str], ...]
+    blamed: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """An ACK of a response."""
+
+    type: ResourceType
+    response: Response
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A NACK of a response."""
+
+    type: ResourceType
+    response: Response
+    rejection: Rejection
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A first request with `initial_resource_versions`: versions by name, accepted by the proxy on another stream."""
+
+    type: ResourceType
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Unserved:
+    """The first request of a stream for a type that this server doesn't serve."""
+
+    type_url: str
+
+
+Event: TypeAlias = Acknowledged | Rejected | Resumed | Unserved
+"""The meaning of a request, for the record of last good versions and for the server's logs and metrics."""
+
+
+class ErrorCode(StrEnum):
+    """Names of the gRPC status codes with which the server ends a stream."""
+
+    INVALID_ARGUMENT = "INVALID_ARGUMENT"
+    PERMISSION_DENIED = "PERMISSION_DENIED"
+    RESOURCE_EXHAUSTED = "RESOURCE_EXHAUSTED"
+    UNAVAILABLE = "UNAVAILABLE"
+
+
+class ProtocolError(Exception):
+    """The stream must end with this `code` and `message`. Its session is of no further use."""
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message

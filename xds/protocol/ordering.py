@@ -1,151 +1,188 @@
-"""Make before break: which types wait for which, on one stream.
+"""Make before break: the order of the types on one stream.
 
 "CDS updates (if any) must always be pushed first. EDS updates (if any) must arrive after CDS updates for the respective
 clusters. LDS updates must arrive after corresponding CDS/EDS updates. RDS updates related to the newly added listeners
 must arrive after CDS/EDS/LDS updates. [...] Stale CDS clusters and related EDS endpoints (ones no longer being
 referenced) can then be removed."
 https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#eventual-consistency-considerations
+
+Three waits have an end in time: for the endpoints of new clusters (`Warming`), for the new clusters of later revisions
+(CLUSTER_WAIT_LIMIT_SECONDS), and for the first requests of a resumed proxy (RESUME_GRACE_SECONDS).
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence, Set
-from math import inf
-from typing import Final
+from collections.abc import Collection, Mapping, Sequence, Set
+from math import inf, isfinite
+from typing import Final, TypeAlias
 
 from xds.protocol.backlog import Removal
+from xds.protocol.in_flight import InFlight
 from xds.protocol.type_stream import TypeStream
+from xds.protocol.warming import Warming
 from xds.snapshot.resource import ResourceType
+from xds.snapshot.view import View
 
-WARMING_GRACE: Final = 2.0
-"""Seconds after the ACK of a new cluster for which listeners and routes wait for its endpoints to be asked for."""
-
-RESUME_GRACE: Final = 0.1
-"""Seconds for which the first answer about clusters waits, where it would remove some, for the proxy that brings them
-from another stream to ask for listeners and routes too: those that it has may name them. Envoy asks for all at once.
+RESUME_GRACE_SECONDS: Final = 0.1
+"""Time for which a first response removing clusters waits until a resumed proxy asks for listeners and routes too:
+its present ones may name the clusters. Envoy asks for all types at once.
 """
 
-PATIENCE: Final = 5.0
-"""Seconds after the ACK of the new clusters of their own revision for which listeners and routes wait for those of
-later ones. Where there are new clusters all the time, that would be for ever; so then they go right behind them.
+CLUSTER_WAIT_LIMIT_SECONDS: Final = 5.0
+"""Time after the ACK of the clusters of their own revision for which listeners and routes wait for new clusters of
+later revisions. Without the limit, a steady stream of new clusters would delay routes for ever.
 """
 
 SEND_ORDER: Final = (*ResourceType, *ResourceType)
-"""Twice: what an update lets go that goes before it in order (the removal of a cluster) goes behind it."""
+"""Twice: sending routes may release a removal of clusters, which comes first in the order."""
 
-LEADING: Final = frozenset({ResourceType.CLUSTER, ResourceType.ROUTES})
-"""What is sent brings others with it: its endpoints, its virtual hosts."""
+LEADING_TYPES: Final = frozenset({ResourceType.CLUSTER, ResourceType.ROUTES})
+"""Types that make other types due when sent: endpoints, virtual hosts."""
 
-ROUTING: Final = (ResourceType.LISTENER, ResourceType.ROUTES, ResourceType.VIRTUAL_HOST)
-"""What leads requests to clusters."""
+ROUTING_TYPES: Final = (ResourceType.LISTENER, ResourceType.ROUTES, ResourceType.VIRTUAL_HOST)
+"""Types that lead requests to clusters."""
 
-_NOTHING: Final[Set[str]] = frozenset()
+_NO_NAMES: Final[Set[str]] = frozenset()
 
-Watches = Mapping[ResourceType, TypeStream]
+TypeStreams: TypeAlias = Mapping[ResourceType, TypeStream]
 
 
-class Warming:
-    """The clusters that this stream was sent as new, and not yet their endpoints: no route should name them yet.
+class Ordering:
+    """The waits of one stream. Times are seconds of one monotonic clock.
 
-    "Routes are not warmed, i.e., the management plane must ensure that clusters referenced by a route are in place".
-
-    `until` has for each the end of its time, in seconds.
+    Attributes:
+        warming: New clusters whose endpoints are not sent yet.
     """
 
-    __slots__ = ("until",)
+    __slots__ = ("_cluster_wait_until", "_resuming_until", "_type_streams", "_view", "warming")
 
-    def __init__(self) -> None:
-        self.until: dict[str, float] = {}
+    def __init__(self, view: View, type_streams: TypeStreams) -> None:
+        self._view = view
+        self._type_streams = type_streams
+        self.warming = Warming(view, type_streams)
+        self._cluster_wait_until: float | None = None
+        self._resuming_until: float | None = None
 
-    def start(self, names: Iterable[str]) -> None:
-        """Sent; how long to wait is known once the proxy acknowledges."""
-        self.until.update(dict.fromkeys(names, inf))
+    @property
+    def is_timed(self) -> bool:
+        """Whether time alone may end a wait."""
+        return self._cluster_wait_until is not None or self._resuming_until is not None or bool(self.warming.until)
 
-    def acknowledged(self, now: float) -> None:
-        for name, until in self.until.items():
-            if until == inf:
-                self.until[name] = now + WARMING_GRACE
-
-    def end(self, names: Iterable[str]) -> None:
-        """Their endpoints were sent, or the clusters are gone."""
-        if self.until:
-            for name in names:
-                self.until.pop(name, None)
-
-    def end_all(self) -> None:
-        self.until.clear()
+    def deadline(self) -> float | None:
+        """The next end of a wait; None: there is none. The end of an unfinished change comes as a revision instead."""
+        if not self.is_timed or self._view.unfinished:
+            return None
+        ends = (self._end_of_warming(), self._end_of_cluster_wait(), self._end_of_resuming())
+        return min((at for at in ends if at is not None), default=None)
 
     def expire(self, now: float) -> None:
-        if self.until:
-            self.until = {name: until for name, until in self.until.items() if until > now}
+        """End the waits whose time is over."""
+        self.warming.expire(now)
+        if self._resuming_until is not None and (now >= self._resuming_until or self._is_routing_requested()):
+            self._resuming_until = None
+        if not any(type_stream.due for type_stream in self._type_streams.values()):
+            self._cluster_wait_until = None
 
-    def deadline(self) -> float:
-        """When all of them have had their time; infinite while an acknowledgement is missing."""
-        return max(self.until.values(), default=inf)
+    def clusters_resumed(self, now: float) -> None:
+        """Start the wait for the first requests of a proxy that resumed with clusters."""
+        self._resuming_until = now + RESUME_GRACE_SECONDS
+
+    def clusters_answered(self, in_flight: InFlight, now: float, *, rejected: bool) -> None:
+        """Start or end the waits that follow an ACK or NACK of clusters."""
+        delayed_since = oldest_delayed_revision(self._type_streams)
+        if self._cluster_wait_until is None and in_flight.response.revision >= delayed_since:
+            self._cluster_wait_until = now + CLUSTER_WAIT_LIMIT_SECONDS
+        if rejected:
+            self.warming.end_all()
+        else:
+            self.warming.acknowledged(now)
+
+    def all_sent(self) -> None:
+        """End the wait for new clusters if no listener or route waits any more."""
+        if self._cluster_wait_until is not None and oldest_delayed_revision(self._type_streams) == inf:
+            self._cluster_wait_until = None
+
+    def may_send_clusters(self) -> bool:
+        return self._end_of_resuming() is None
+
+    def may_send_updates(self, type_: ResourceType, now: float) -> bool:
+        """Whether changes of a type may go now that were not requested. Endpoints always may."""
+        if self._view.unfinished:
+            return False
+        if type_ not in ROUTING_TYPES or not (self.warming.until or adds_clusters(self._type_streams)):
+            return True
+        end = self._end_of_cluster_wait()
+        return end is not None and now >= end
+
+    def _end_of_warming(self) -> float | None:
+        pending = any(type_ in self._type_streams and len(self._type_streams[type_].backlog) for type_ in ROUTING_TYPES)
+        deadline = self.warming.deadline()
+        return deadline if pending and isfinite(deadline) and not adds_clusters(self._type_streams) else None
+
+    def _end_of_cluster_wait(self) -> float | None:
+        if self._cluster_wait_until is None or adds_clusters(self._type_streams, unsent=True):
+            return None
+        return self._cluster_wait_until
+
+    def _end_of_resuming(self) -> float | None:
+        clusters = self._type_streams.get(ResourceType.CLUSTER)
+        return self._resuming_until if clusters and clusters.backlog.removals else None
+
+    def _is_routing_requested(self) -> bool:
+        return all(type_ in self._type_streams for type_ in ROUTING_TYPES if type_ in self._view.types)
 
 
 def send_order(types: Collection[ResourceType]) -> Sequence[ResourceType]:
-    """In which order to look at all types, of which only these have something open; others may when these are sent."""
-    return tuple(types) if len(types) == 1 and LEADING.isdisjoint(types) else SEND_ORDER
+    """The order in which to look at the types, of which these are open; sending may open others."""
+    return tuple(types) if len(types) == 1 and LEADING_TYPES.isdisjoint(types) else SEND_ORDER
 
 
-def updates_are_free(type_: ResourceType, watches: Watches, warming: Warming) -> bool:
-    """Whether updates may go now: listeners and routes wait for new clusters, and those for their endpoints."""
-    if type_ not in ROUTING:
-        return True
-    return not warming.until and not adds_clusters(watches)
-
-
-def adds_clusters(watches: Watches, *, unsent: bool = False) -> bool:
-    """Whether new clusters wait to be sent or acknowledged; `unsent`: to be sent."""
-    clusters = watches.get(ResourceType.CLUSTER)
+def adds_clusters(type_streams: TypeStreams, *, unsent: bool = False) -> bool:
+    """Whether new clusters are unsent, or, unless `unsent`, not acknowledged."""
+    clusters = type_streams.get(ResourceType.CLUSTER)
     if clusters is None:
         return False
-    return clusters.adds or (not unsent and clusters.flight is not None and clusters.flight.adds)
+    return clusters.adds or (not unsent and clusters.in_flight is not None and clusters.in_flight.adds)
 
 
-def kept_waiting(watches: Watches) -> float:
-    """The oldest revision of listeners and routes that could go by now, were it not for new clusters; else infinite."""
-    routing = (watches[type_] for type_ in ROUTING if type_ in watches)
-    waiting = (watch.backlog.since for watch in routing if watch.due and watch.backlog.upserts)
-    return min((since for since in waiting if since is not None), default=inf)
+def oldest_delayed_revision(type_streams: TypeStreams) -> float:
+    """The oldest revision of listeners and routes that waits for nothing but new clusters; infinite if none does."""
+    routing = (type_streams[type_] for type_ in ROUTING_TYPES if type_ in type_streams)
+    delayed = (each.backlog.oldest_revision for each in routing if each.due and each.backlog.upserts)
+    return min((revision for revision in delayed if revision is not None), default=inf)
 
 
-def held_removals(watch: TypeStream, watches: Watches, *, free: bool) -> Set[str]:
-    """The names among the removals that must wait."""
-    removals = watch.backlog.removals
+def delayed_removals(type_stream: TypeStream, type_streams: TypeStreams, *, updates_allowed: bool) -> Set[str]:
+    """The names of removals that must wait."""
+    removals = type_stream.backlog.removals
     if not removals:
-        return _NOTHING
-    match watch.type:
+        return _NO_NAMES
+    match type_stream.type:
         case ResourceType.CLUSTER:
-            return _since(_lacks(watches, *ROUTING), removals)
+            return _removed_since(_unconfirmed_since(type_streams, *ROUTING_TYPES), removals)
         case ResourceType.ENDPOINTS:
-            return _unremoved_clusters(watches.get(ResourceType.CLUSTER)) & removals.keys()
+            return _unremoved_clusters(type_streams.get(ResourceType.CLUSTER)) & removals.keys()
         case ResourceType.LISTENER | ResourceType.VIRTUAL_HOST:
-            return _NOTHING if free else frozenset(removals)
+            return _NO_NAMES if updates_allowed else frozenset(removals)
         case ResourceType.SECRET | ResourceType.ROUTES:
-            return _since(_lacks(watches, ResourceType.LISTENER), removals)
+            return _removed_since(_unconfirmed_since(type_streams, ResourceType.LISTENER), removals)
 
 
-def routing_is_watched(watches: Watches, served: Set[ResourceType]) -> bool:
-    return all(type_ in watches for type_ in ROUTING if type_ in served)
-
-
-def _lacks(watches: Watches, *types: ResourceType) -> float:
+def _unconfirmed_since(type_streams: TypeStreams, *types: ResourceType) -> float:
     """The oldest revision of these types that the proxy may not work with yet.
 
-    What it works with is no older than the revision before. So what was removed by then is not named any more; that
-    holds while newer updates are on their way, or removals would wait for as long as there are updates.
+    The proxy works with the revision before, or a newer one, so resources removed by then are not named any more. Newer
+    updates in flight don't matter; otherwise removals would wait as long as updates keep coming.
     """
-    return min((watches[type_].lacks for type_ in types if type_ in watches), default=inf)
+    return min((type_streams[type_].unconfirmed_since for type_ in types if type_ in type_streams), default=inf)
 
 
-def _since(revision: float, removals: Mapping[str, Removal]) -> Set[str]:
-    """What was removed in this revision or later."""
+def _removed_since(revision: float, removals: Mapping[str, Removal]) -> Set[str]:
+    """Names removed in this revision or later."""
     return frozenset(name for name, removal in removals.items() if removal.revision >= revision)
 
 
 def _unremoved_clusters(clusters: TypeStream | None) -> Set[str]:
-    """The clusters that the store has no more, and the proxy still has, or has not said that it dropped."""
+    """Clusters removed from the store whose removal the proxy has not acknowledged."""
     if clusters is None:
-        return _NOTHING
-    flying = clusters.flight.response.removed if clusters.flight else ()
-    return clusters.backlog.removals.keys() | frozenset(flying)
+        return _NO_NAMES
+    in_flight = clusters.in_flight.response.removed if clusters.in_flight else ()
+    return clusters.backlog.removals.keys() | frozenset(in_flight)

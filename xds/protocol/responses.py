@@ -1,4 +1,4 @@
-"""Makes responses, once for all streams that are to get the same."""
+"""The cache of responses: streams with equal content share a response."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -14,20 +14,23 @@ from xds.protocol.messages import Response, Variant
 from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.view import View
 
-Key: TypeAlias = tuple[Variant, ResourceType, SharedChange]
+ChangeKey: TypeAlias = tuple[Variant, ResourceType, SharedChange]
 
-RECENT: Final = 8
-"""Responses of the newest revision that are kept for whoever asks for the same."""
+RECENT_RESPONSES: Final = 8
+"""Responses of the newest revision kept for proxies that connect one after the other."""
 
 _by_name = attrgetter("name")
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseContent:
-    """What a response is to hold: `names` (told as removed if they don't exist), or `everything`.
+    """The content of a response.
 
-    `kept` is what this proxy keeps for now although the store has nothing or something else of that name; `withheld`
-    are names that it is not to get.
+    Attributes:
+        names: Names of the resources; sent as removed if the snapshot doesn't have them.
+        everything: Whether the response holds every resource of the type.
+        kept: Resources that this proxy keeps for now although the snapshot has another version or none.
+        withheld: Names that this proxy is not sent.
     """
 
     variant: Variant
@@ -38,43 +41,45 @@ class ResponseContent:
     withheld: frozenset[str] = frozenset()
 
     @property
-    def apart(self) -> frozenset[str]:
-        """The names of which it doesn't hold what the store has."""
+    def differs_from_served(self) -> frozenset[str]:
+        """Names of resources that are not as in the snapshot."""
         return self.withheld.union(resource.name for resource in self.kept)
 
 
 class ResponseCache:
-    """Makes the response for a selection, or hands out the one that another stream got in this revision.
+    """Makes responses, each once in a revision for all streams with equal content.
 
-    It holds them weakly, but for some: a response goes with the last stream that has it in flight. Those that were made
-    last stay for proxies that come one after the other, and those for a single change as long as the revision does.
-    Nonces are numbers of this composer: the same for all streams that share a response, and growing on each.
+    Responses are held weakly: a response goes when no stream has it in flight. Longer held are the most recent ones,
+    and responses for a single change until the next revision. Nonces count the responses of this cache: streams share
+    the nonce of a shared response, and nonces grow on every stream.
     """
 
     def __init__(self, view: View) -> None:
         self.view = view
         self._revision = 0
         self._shared: WeakValueDictionary[ResponseContent, Response] = WeakValueDictionary()
-        self._recent: deque[Response] = deque(maxlen=RECENT)
-        self._flights: dict[Key, InFlight] = {}
+        self._recent: deque[Response] = deque(maxlen=RECENT_RESPONSES)
+        self._in_flight: dict[ChangeKey, InFlight] = {}
         self._last_nonce = 0
 
-    def flight(self, key: Key, *, after: int) -> InFlight | None:
-        """What another stream was sent in this revision for the same change, if its nonce is above `after`."""
+    def in_flight(self, key: ChangeKey, *, after: int) -> InFlight | None:
+        """The response in flight on another stream for the same change in this revision, if its nonce is above
+        `after`.
+        """
         self._forget_old()
-        flight = self._flights.get(key)
-        return flight if flight is not None and int(flight.response.nonce) > after else None
+        in_flight = self._in_flight.get(key)
+        return in_flight if in_flight is not None and int(in_flight.response.nonce) > after else None
 
-    def share(self, key: Key, flight: InFlight) -> None:
-        """Let others have it. It holds the base, so that no other object can be taken for that."""
-        self._flights[key] = flight
+    def share(self, key: ChangeKey, in_flight: InFlight) -> None:
+        """Offer a response to other streams. Its update holds the base, so the base's id stays unique."""
+        self._in_flight[key] = in_flight
 
-    def compose(self, selection: ResponseContent, *, after: int) -> Response:
-        """The response, with a nonce above `after`: the last one that the stream got for this type."""
+    def response(self, content: ResponseContent, *, after: int) -> Response:
+        """The response with a content. `after` is the stream's last nonce for this type; the new nonce is higher."""
         self._forget_old()
-        response = self._shared.get(selection)
+        response = self._shared.get(content)
         if response is None or int(response.nonce) <= after:
-            response = self._shared[selection] = self._make(selection)
+            response = self._shared[content] = self._make(content)
             self._recent.append(response)
         return response
 
@@ -82,41 +87,42 @@ class ResponseCache:
         if self._revision != self.view.revision:
             self._shared.clear()
             self._recent.clear()
-            self._flights.clear()
+            self._in_flight.clear()
             self._revision = self.view.revision
 
-    def _make(self, selection: ResponseContent) -> Response:
+    def _make(self, content: ResponseContent) -> Response:
         self._last_nonce += 1
+        resources = (*map(self.view.complete, self._resources(content)), *content.kept)
         return Response(
-            variant=selection.variant,
-            type=selection.type,
+            variant=content.variant,
+            type=content.type,
             nonce=str(self._last_nonce),
-            version=self._version(selection),
+            version=self._version(content),
             revision=self._revision,
-            resources=tuple(sorted((*map(self.view.complete, self._found(selection)), *selection.kept), key=_by_name)),
-            removed=self._removed(selection) if selection.variant is Variant.DELTA else (),
+            resources=tuple(sorted(resources, key=_by_name)),
+            removed=self._removed(content) if content.variant is Variant.DELTA else (),
         )
 
-    def _version(self, selection: ResponseContent) -> str:
-        """That of the store; what a proxy has that keeps something for a while is not what the store has."""
-        version = self.view.version(selection.type)
-        if not selection.kept and not selection.withheld:
+    def _version(self, content: ResponseContent) -> str:
+        """The store's version; with a suffix for a content that differs from the store."""
+        version = self.view.version(content.type)
+        if not content.kept and not content.withheld:
             return version
-        kept = [f"{resource.name}\0{resource.version}\0" for resource in selection.kept]
-        apart = "".join((*kept, "\0", *sorted(selection.withheld)))
-        return f"{version}+{blake2b(apart.encode(), digest_size=8).hexdigest()}"
+        kept = [f"{resource.name}\0{resource.version}\0" for resource in content.kept]
+        differences = "".join((*kept, "\0", *sorted(content.withheld)))
+        return f"{version}+{blake2b(differences.encode(), digest_size=8).hexdigest()}"
 
-    def _found(self, selection: ResponseContent) -> Iterable[Resource]:
-        resources = self.view.resources(selection.type)
-        if not selection.everything:
-            names = selection.names - selection.apart if selection.kept or selection.withheld else selection.names
+    def _resources(self, content: ResponseContent) -> Iterable[Resource]:
+        resources = self.view.resources(content.type)
+        differing = content.differs_from_served if content.kept or content.withheld else None
+        if not content.everything:
+            names = content.names - differing if differing else content.names
             return (resources[name] for name in names if name in resources)
-        if selection.kept or selection.withheld:
-            apart = selection.apart
-            return (resource for name, resource in resources.items() if name not in apart)
+        if differing:
+            return (resource for name, resource in resources.items() if name not in differing)
         return resources.values()
 
-    def _removed(self, selection: ResponseContent) -> tuple[str, ...]:
-        resources = self.view.resources(selection.type)
-        kept = {resource.name for resource in selection.kept}
-        return tuple(sorted(name for name in selection.names if name not in resources and name not in kept))
+    def _removed(self, content: ResponseContent) -> tuple[str, ...]:
+        resources = self.view.resources(content.type)
+        kept = {resource.name for resource in content.kept}
+        return tuple(sorted(name for name in content.names if name not in resources and name not in kept))

@@ -1,38 +1,35 @@
-"""One stream of one proxy: its requests go in, what the proxy must be told comes out."""
+"""One ADS stream of one proxy as a state machine: requests and revisions go in, responses come out."""
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from math import inf, isfinite
 from typing import Final, TypeAlias
 
-from xds.protocol.backlog import Update, oldest
-from xds.protocol.delivery import OutOfSync, lacks
-from xds.protocol.errors import ErrorCode, ProtocolError
-from xds.protocol.events import Event, Resumed, Unserved
+from xds.protocol.backlog import oldest
 from xds.protocol.fleet import Fleet
 from xds.protocol.in_flight import InFlight
-from xds.protocol.messages import DeltaRequest, Node, Request, Response, SotwRequest, Variant
-from xds.protocol.ordering import (
-    PATIENCE,
-    RESUME_GRACE,
-    ROUTING,
-    Warming,
-    adds_clusters,
-    held_removals,
-    kept_waiting,
-    routing_is_watched,
-    send_order,
-    updates_are_free,
+from xds.protocol.messages import (
+    DeltaRequest,
+    ErrorCode,
+    Event,
+    Node,
+    ProtocolError,
+    Request,
+    Response,
+    Resumed,
+    SotwRequest,
+    Unserved,
+    Variant,
 )
-from xds.protocol.status import Status, StreamHealth
+from xds.protocol.ordering import Ordering, delayed_removals, send_order
+from xds.protocol.status import DeliveryState, OutOfSync, Status, StreamHealth
 from xds.protocol.subscription import Demand, Subscription, after_delta, after_sotw, check_count
 from xds.protocol.type_stream import TypeStream
-from xds.protocol.virtual_hosts import VirtualHosts
+from xds.protocol.virtual_hosts import VirtualHostScope
 from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import ResourceKey, Revision
 
 UNSERVED_LIMIT: Final = 16
-"""Type URLs remembered of those that are not served."""
+"""Type URLs remembered that are not served."""
 
 Subscriptions: TypeAlias = tuple[tuple[ResourceType, Subscription], ...]
 
@@ -40,110 +37,117 @@ _TYPES: Final = {str(type_): type_ for type_ in ResourceType}
 
 
 class Session:
-    """One stream, and four duties of its caller.
+    """One stream.
 
     The caller
 
     - gives each request to `receive`, in order, and ends the stream on ProtocolError;
-    - gives the events that it returns to the fleet's `judge`;
-    - gives what the fleet's `follow` or `judge` returns to `update`, before anything else, if a subscription covers
-      what changed;
-    - after each of these, and when `deadline` has passed, sends all that `take_responses` returns, in this order.
+    - gives the returned events to the fleet's `learn`;
+    - gives each revision from the fleet's `follow` or `learn` to `update`, before any other call, if a subscription
+      covers a change in it;
+    - after each of these calls, and when `deadline` has passed, sends the responses of `take_responses`, in order.
 
-    Times are seconds of one monotonic clock. `node` is who is asking; None before the first request. `resubscribed` is
-    whether `subscriptions` may differ from what they were when the caller last made it False.
+    Times are seconds of one monotonic clock.
+
+    Attributes:
+        node: None: no request has come yet.
+        resubscribed: Whether `subscriptions` may have changed; the caller sets it to False.
     """
 
     __slots__ = (
-        "_brought",
-        "_composer",
+        "_last_good",
         "_names",
         "_open",
-        "_patience_until",
-        "_resuming_until",
+        "_ordering",
+        "_responses",
+        "_resumed_versions",
         "_since",
+        "_type_streams",
         "_unserved",
-        "_untold",
-        "_verdicts",
         "_view",
         "_virtual_hosts",
-        "_warming",
-        "_watches",
         "node",
         "resubscribed",
         "variant",
     )
 
     def __init__(self, fleet: Fleet, variant: Variant, *, now: float) -> None:
-        self._composer = fleet.composer(variant)
-        self._view = self._composer.view
+        self._responses = fleet.response_cache(variant)
+        self._view = self._responses.view
         self._names = fleet.names
-        self._brought = fleet.brought
-        self._verdicts = fleet.verdicts
+        self._resumed_versions = fleet.resumed_versions
+        self._last_good = fleet.last_good
         self.variant = variant
         self._since = now
         self.node: Node | None = None
-        self._watches: dict[ResourceType, TypeStream] = {}
-        # All others have nothing to say and nothing unanswered, and need not be asked.
+        self._type_streams: dict[ResourceType, TypeStream] = {}
+        # The type streams with unsent or unanswered content.
         self._open: dict[ResourceType, TypeStream] = {}
         self.resubscribed = False
-        self._virtual_hosts = VirtualHosts(self._view, self._watches, self._names)
-        self._warming = Warming()
-        self._patience_until: float | None = None
-        self._resuming_until: float | None = None
-        # Clusters that were sent before anyone asked for endpoints; None: all of them.
-        self._untold: set[str] | None = set()
+        self._virtual_hosts = VirtualHostScope(self._view, self._type_streams, self._names)
+        self._ordering = Ordering(self._view, self._type_streams)
         self._unserved: dict[str, None] = {}
 
     @property
-    def behind(self) -> int | None:
-        """The number of the oldest revision of which this proxy has not answered all; None if there is none."""
+    def oldest_unanswered(self) -> int | None:
+        """The oldest revision that this proxy has not answered; None: there is none."""
         found = None
-        for watch in self._open.values():
-            found = oldest(found, watch.behind)
+        for type_stream in self._open.values():
+            found = oldest(found, type_stream.oldest_unanswered)
         return found
 
+    @property
+    def is_active(self) -> bool:
+        """Whether content is unsent or unanswered, or time alone may end a wait."""
+        return bool(self._open) or self._ordering.is_timed
+
     def subscription(self, type_: ResourceType) -> Subscription | None:
-        """What is asked for of this type; None before its first request."""
-        watch = self._watches.get(type_)
-        return watch.subscription if watch else None
+        """The subscription to a type; None: no request for the type has come yet."""
+        type_stream = self._type_streams.get(type_)
+        return type_stream.subscription if type_stream else None
 
     @property
     def subscriptions(self) -> Subscriptions:
-        """What is asked for, of all types that were asked for."""
-        return tuple((type_, watch.subscription) for type_, watch in self._watches.items())
+        """The subscriptions to every type that was requested."""
+        return tuple((type_, type_stream.subscription) for type_, type_stream in self._type_streams.items())
 
     def status(self) -> Status:
-        types = tuple(self._watches[type_].status() for type_ in ResourceType if type_ in self._watches)
+        types = tuple(self._type_streams[type_].status() for type_ in ResourceType if type_ in self._type_streams)
         return Status(self.variant, self.node, self._since, types, tuple(self._unserved))
 
-    def pulse(self) -> StreamHealth:
-        unanswered = tuple((type_, watch.sent_at) for type_, watch in self._open.items() if watch.flight)
-        return StreamHealth(self.node, self._since, self._watches.keys(), unanswered)
+    def health(self) -> StreamHealth:
+        unanswered = tuple((type_, each.sent_at) for type_, each in self._open.items() if each.in_flight)
+        return StreamHealth(self.node, self._since, self._type_streams.keys(), unanswered)
 
-    def refused(self) -> Iterator[ResourceKey]:
-        """The resources that this proxy refused, and that didn't change since."""
-        for type_, watch in self._watches.items():
-            yield from ((type_, name) for name in watch.refused)
+    def rejected(self) -> Iterator[ResourceKey]:
+        """Keys of resources rejected by this proxy and unchanged since."""
+        for type_, type_stream in self._type_streams.items():
+            yield from ((type_, name) for name in type_stream.rejected_names)
 
-    def lacks(self, resources: Iterable[Resource]) -> tuple[OutOfSync, ...]:
-        """Which of these resources of the snapshot the proxy doesn't have, and why."""
-        return tuple(lacks(self._watches, resources, self._verdicts, self._view))
-
-    @property
-    def restless(self) -> bool:
-        """Whether there may be something to say or unanswered, or time alone may change something."""
-        return bool(self._open) or self._is_timed
+    def out_of_sync(self, resources: Iterable[Resource]) -> tuple[OutOfSync, ...]:
+        """Find resources of the snapshot that the proxy doesn't have. Inlined virtual hosts count as their
+        RouteConfiguration.
+        """
+        found: dict[Resource, OutOfSync] = {}
+        for resource in resources:
+            sent_as = self._view.holder(resource)
+            type_stream = self._type_streams.get(sent_as.type)
+            state = type_stream.delivery_state(sent_as.name) if type_stream else DeliveryState.NOT_SUBSCRIBED
+            subscribed = state is not DeliveryState.NOT_SUBSCRIBED
+            if subscribed and resource.name in self._last_good.rejected(resource.type):
+                state = DeliveryState.REJECTED
+            if state is not DeliveryState.SYNCED and sent_as not in found:
+                rejection = type_stream.last_rejection if type_stream and state is DeliveryState.REJECTED else None
+                message = rejection.message if rejection else ""
+                found[sent_as] = OutOfSync(sent_as.type, sent_as.name, state, message)
+        return tuple(found.values())
 
     def deadline(self) -> float | None:
-        """When `take_responses` should be called even if nothing happens. The end of what is unfinished happens."""
-        if not self._is_timed or self._view.unfinished:
-            return None
-        ends = (self._end_of_warming(), self._end_of_patience(), self._end_of_resuming())
-        return min((at for at in ends if at is not None), default=None)
+        """The time for the next `take_responses` if nothing else happens; None: no wait has an end in time."""
+        return self._ordering.deadline()
 
     def receive(self, request: Request, now: float) -> list[Event]:
-        """Take a request, and say what it meant.
+        """Take in a request, and return its meaning.
 
         Raises:
             ProtocolError: the stream must end.
@@ -152,46 +156,47 @@ class Session:
             self._identify(request)
         type_ = _TYPES.get(request.type_url)
         if type_ not in self._view.types:
-            return self._not_served(request.type_url)
-        watch = self._watches.get(type_)
-        if watch is None:
-            return self._first(TypeStream(type_, self.variant), request, now)
+            return self._receive_unserved(request.type_url)
+        type_stream = self._type_streams.get(type_)
+        if type_stream is None:
+            return self._receive_first(TypeStream(type_, self.variant), request, now)
         # "The management server should not send a DiscoveryResponse for any DiscoveryRequest that has a stale nonce",
         # but in delta "must honor changes to the subscription state even if the nonce is stale".
-        if isinstance(request, SotwRequest) and watch.is_stale(request.nonce):
+        if isinstance(request, SotwRequest) and type_stream.is_stale(request.nonce):
             if request.names:
-                watch.end_legacy()
+                type_stream.end_legacy()
             return []
-        self._open[type_] = watch
-        events = self._answered(watch, request, now)
-        if not _is_repetition(request, watch.subscription):
-            self._resubscribe(watch, request)
-        if not watch.is_open:
+        self._open[type_] = type_stream
+        events = self._receive_answer(type_stream, request, now)
+        if not _is_repetition(request, type_stream.subscription):
+            self._resubscribe(type_stream, request)
+        if not type_stream.is_open:
             del self._open[type_]
         return events
 
     def update(self, revision: Revision) -> bool:
-        """The store has become this revision. Costs what changed, not what is subscribed.
+        """Take in a revision of the served snapshot. Costs the changes in it, not the subscriptions.
 
-        Returns whether the proxy is to be told of it.
+        Returns:
+            Whether a subscribed change is to be sent.
         """
         changes = self._view.changes(revision)
-        concerned = False
+        unsent = False
         for type_, of_type in changes.items():
-            watch = self._watches.get(type_)
-            if watch is not None and watch.note(of_type, revision):
-                self._open[type_] = watch
-                concerned = True
+            type_stream = self._type_streams.get(type_)
+            if type_stream is not None and type_stream.note(of_type, revision):
+                self._open[type_] = type_stream
+                unsent = True
         routes = changes.get(ResourceType.ROUTES)
-        if routes and ResourceType.ROUTES in self._watches:
-            self._virtual_hosts.changed(routes)
+        if routes and ResourceType.ROUTES in self._type_streams:
+            self._virtual_hosts.routes_changed(routes)
             self._virtual_hosts_changed()
-        return concerned
+        return unsent
 
     def take_responses(self, now: float) -> list[Response]:
-        """What may be sent now; each counts as sent from here on."""
-        if self._is_timed:
-            self._expire(now)
+        """Make the responses that may go now. They count as sent."""
+        if self._ordering.is_timed:
+            self._ordering.expire(now)
         return self._send_due(now) if self._open else []
 
     def _identify(self, request: Request) -> None:
@@ -202,199 +207,117 @@ class Session:
             raise ProtocolError(ErrorCode.UNAVAILABLE, "there is no snapshot yet, try again")
         self.node = request.node
 
-    def _not_served(self, type_url: str) -> list[Event]:
-        """A type that is not served is not answered: the stream serves the others."""
+    def _receive_unserved(self, type_url: str) -> list[Event]:
+        """A request for a type that is not served has no answer, and the stream goes on."""
         if type_url in self._unserved or len(self._unserved) >= UNSERVED_LIMIT:
             return []
         self._unserved[type_url] = None
         return [Unserved(type_url)]
 
-    def _send_due(self, now: float) -> list[Response]:
-        responses = []
-        for type_ in send_order(self._open):
-            watch = self._open.get(type_)
-            if watch is None or watch.flight is not None:
-                continue
-            if not watch.is_open:
-                del self._open[type_]
-            elif flight := self._send(watch, now):
-                responses.append(flight.response)
-        if self._patience_until is not None and kept_waiting(self._watches) == inf:
-            self._patience_until = None
-        return responses
-
-    @property
-    def _is_timed(self) -> bool:
-        """Whether time alone may change something."""
-        return self._patience_until is not None or self._resuming_until is not None or bool(self._warming.until)
-
-    def _expire(self, now: float) -> None:
-        self._warming.expire(now)
-        if self._resuming_until is not None and (
-            now >= self._resuming_until or routing_is_watched(self._watches, self._view.types)
-        ):
-            self._resuming_until = None
-        if not any(watch.due for watch in self._open.values()):
-            self._patience_until = None
-
-    def _virtual_hosts_changed(self) -> None:
-        """What is to be told of them may be more, and their subscription another."""
+    def _receive_first(self, type_stream: TypeStream, request: Request, now: float) -> list[Event]:
+        """The first request of a type. A nonce in it belongs to another stream."""
+        demand = self._demand(type_stream.subscription, request)
+        versions = request.initial_resource_versions if isinstance(request, DeltaRequest) else {}
+        check_count(len(versions), request.type_url)
+        type_ = type_stream.type
+        self._type_streams[type_] = self._open[type_] = type_stream
         self.resubscribed = True
-        if ResourceType.VIRTUAL_HOST in self._watches:
-            self._open[ResourceType.VIRTUAL_HOST] = self._watches[ResourceType.VIRTUAL_HOST]
-
-    def _end_of_warming(self) -> float | None:
-        waiting = any(type_ in self._watches and len(self._watches[type_].backlog) for type_ in ROUTING)
-        deadline = self._warming.deadline()
-        return deadline if waiting and isfinite(deadline) and not adds_clusters(self._watches) else None
-
-    def _end_of_patience(self) -> float | None:
-        if self._patience_until is None or adds_clusters(self._watches, unsent=True):
-            return None
-        return self._patience_until
-
-    def _is_out_of_patience(self, now: float) -> bool:
-        end = self._end_of_patience()
-        return end is not None and now >= end
-
-    def _end_of_resuming(self) -> float | None:
-        clusters = self._watches.get(ResourceType.CLUSTER)
-        return self._resuming_until if clusters and clusters.backlog.removals else None
-
-    def _first(self, watch: TypeStream, request: Request, now: float) -> list[Event]:
-        """The first request of a type; a nonce in it is another stream's."""
-        demand = self._demand(watch.subscription, request)
-        known = request.initial_resource_versions if isinstance(request, DeltaRequest) else {}
-        check_count(len(known), request.type_url)
-        self._watches[watch.type] = self._open[watch.type] = watch
-        self.resubscribed = True
-        if watch.type is ResourceType.ROUTES:
-            self._virtual_hosts.brought(filter(demand.subscription.covers, known))
-        if known:
-            self._brought.resume(watch, demand, known, self._view, self._verdicts.withdrawn(watch.type))
-            if watch.type is ResourceType.ENDPOINTS:
-                self._resend_untold(watch)
-            elif watch.type is ResourceType.CLUSTER:
-                self._resuming_until = now + RESUME_GRACE
-            elif watch.type is ResourceType.VIRTUAL_HOST and demand.subscription.scope is not None:
-                self._virtual_hosts.leave(known)
-            if not watch.backlog:
-                watch.recognize(self._view.version(watch.type), now)
-            return [Resumed(watch.type, known)]
-        watch.ask(demand)
-        return []
-
-    def _answered(self, watch: TypeStream, request: Request, now: float) -> list[Event]:
-        """An answer bears the nonce of what is in flight; without one, a request only changes the subscription."""
-        if watch.flight is None or request.nonce != watch.flight.response.nonce:
+        if type_ is ResourceType.ROUTES:
+            self._virtual_hosts.routes_resumed(filter(demand.subscription.covers, versions))
+        if not versions:
+            type_stream.apply(demand)
             return []
-        clusters = watch.type is ResourceType.CLUSTER
-        if clusters and self._patience_until is None and watch.flight.response.revision >= kept_waiting(self._watches):
-            self._patience_until = now + PATIENCE
-        # "The preferred mechanism for a server to detect a NACK is to look for the presence of the error_detail field"
-        if request.error is not None:
-            if clusters:
-                self._warming.end_all()
-            return [watch.reject(request.error, self._view.resources(watch.type), now)]
-        if clusters:
-            self._warming.acknowledged(now)
-        return [watch.acknowledge(now)]
+        self._resumed_versions.resume(type_stream, demand, versions, self._view, self._last_good.withdrawn(type_))
+        if type_ is ResourceType.ENDPOINTS:
+            self._ordering.warming.endpoints_resumed(type_stream)
+        elif type_ is ResourceType.CLUSTER:
+            self._ordering.clusters_resumed(now)
+        elif type_ is ResourceType.VIRTUAL_HOST and demand.subscription.scope is not None:
+            self._virtual_hosts.hosts_resumed(versions)
+        if not type_stream.backlog:
+            type_stream.resumed(self._view.version(type_), now)
+        return [Resumed(type_, versions)]
 
-    def _resubscribe(self, watch: TypeStream, request: Request) -> None:
-        demand = self._demand(watch.subscription, request)
-        if demand.everything and watch.flight:
-            # What is in flight will be the proxy's, whether or not it was asked for when it was removed.
-            flying = frozenset(resource.name for resource in watch.flight.response.resources)
-            demand = replace(demand, names=demand.names | (flying - self._view.resources(watch.type).keys()))
-        before = watch.subscription
-        watch.ask(demand)
-        if watch.subscription is not before:
+    def _receive_answer(self, type_stream: TypeStream, request: Request, now: float) -> list[Event]:
+        """An ACK or NACK has the nonce of the response in flight; any other request only changes the subscription."""
+        in_flight = type_stream.in_flight
+        if in_flight is None or request.nonce != in_flight.response.nonce:
+            return []
+        # "The preferred mechanism for a server to detect a NACK is to look for the presence of the error_detail field"
+        rejected = request.error is not None
+        if type_stream.type is ResourceType.CLUSTER:
+            self._ordering.clusters_answered(in_flight, now, rejected=rejected)
+        if request.error is not None:
+            return [type_stream.reject(request.error, self._view.resources(type_stream.type), now)]
+        return [type_stream.acknowledge(now)]
+
+    def _resubscribe(self, type_stream: TypeStream, request: Request) -> None:
+        demand = self._demand(type_stream.subscription, request)
+        if demand.everything and type_stream.in_flight:
+            # The proxy will have the resources in flight, even if they were removed while nothing was subscribed.
+            in_flight = frozenset(resource.name for resource in type_stream.in_flight.response.resources)
+            removed = in_flight - self._view.resources(type_stream.type).keys()
+            demand = replace(demand, names=demand.names | removed)
+        before = type_stream.subscription
+        type_stream.apply(demand)
+        if type_stream.subscription is not before:
             self.resubscribed = True
-            if watch.type is ResourceType.ROUTES:
-                self._virtual_hosts.unsubscribed()
+            if type_stream.type is ResourceType.ROUTES:
+                self._virtual_hosts.routes_unsubscribed()
                 self._virtual_hosts_changed()
-        # Under a wildcard, names that are dropped again are still to be told.
-        check_count(len(watch.backlog.asked), request.type_url)
+        # Under a wildcard, unsubscribed names still have to be sent.
+        check_count(len(type_stream.backlog.requested), request.type_url)
 
     def _demand(self, old: Subscription, request: Request) -> Demand:
-        names = self._names
         match request:
             case DeltaRequest():
-                demand = after_delta(old, request.subscribe, request.unsubscribe, names)
+                demand = after_delta(old, request.subscribe, request.unsubscribe, self._names)
             case SotwRequest():
-                demand = after_sotw(old, request.names, names)
+                demand = after_sotw(old, request.names, self._names)
         check_count(len(demand.subscription.names), request.type_url)
         return self._virtual_hosts.limit(demand) if request.type_url == ResourceType.VIRTUAL_HOST else demand
 
-    def _send(self, watch: TypeStream, now: float) -> InFlight | None:
-        type_ = watch.type
-        if type_ is ResourceType.CLUSTER and self._end_of_resuming() is not None:
+    def _virtual_hosts_changed(self) -> None:
+        """Virtual hosts may be due, and their subscription may have another scope."""
+        self.resubscribed = True
+        if ResourceType.VIRTUAL_HOST in self._type_streams:
+            self._open[ResourceType.VIRTUAL_HOST] = self._type_streams[ResourceType.VIRTUAL_HOST]
+
+    def _send_due(self, now: float) -> list[Response]:
+        responses = []
+        for type_ in send_order(self._open):
+            type_stream = self._open.get(type_)
+            if type_stream is None or type_stream.in_flight is not None:
+                continue
+            if not type_stream.is_open:
+                del self._open[type_]
+            elif in_flight := self._send(type_stream, now):
+                responses.append(in_flight.response)
+        self._ordering.all_sent()
+        return responses
+
+    def _send(self, type_stream: TypeStream, now: float) -> InFlight | None:
+        type_, ordering = type_stream.type, self._ordering
+        if type_ is ResourceType.CLUSTER and not ordering.may_send_clusters():
             return None
-        free = type_ is ResourceType.ENDPOINTS or self._is_free(type_, now)
-        held = held_removals(watch, self._watches, free=free)
-        flight = watch.send(self._composer, free=free, held=held, now=now)
-        if flight is None:
+        allowed = type_ is ResourceType.ENDPOINTS or ordering.may_send_updates(type_, now)
+        delayed = delayed_removals(type_stream, self._type_streams, updates_allowed=allowed)
+        in_flight = type_stream.send(self._responses, updates_allowed=allowed, delayed=delayed, now=now)
+        if in_flight is None:
             return None
         if type_ is ResourceType.CLUSTER:
-            self._clusters_sent(flight.news)
-        elif type_ is ResourceType.ENDPOINTS and self._warming.until:
-            self._warming.end(resource.name for resource in flight.response.resources)
-            self._warming.end(flight.response.removed)
+            if ordering.warming.clusters_sent(in_flight.update):
+                self._open[ResourceType.ENDPOINTS] = self._type_streams[ResourceType.ENDPOINTS]
+        elif type_ is ResourceType.ENDPOINTS and ordering.warming.until:
+            ordering.warming.endpoints_sent(in_flight.response)
         elif type_ is ResourceType.ROUTES:
-            self._virtual_hosts.sent(resource.name for resource in flight.response.resources)
+            self._virtual_hosts.routes_sent(resource.name for resource in in_flight.response.resources)
             self._virtual_hosts_changed()
-        return flight
-
-    def _is_free(self, type_: ResourceType, now: float) -> bool:
-        """Whether updates of a type may go now. Those of endpoints may always."""
-        if self._view.unfinished:
-            return False
-        return updates_are_free(type_, self._watches, self._warming) or self._is_out_of_patience(now)
-
-    def _clusters_sent(self, news: Update) -> None:
-        """A cluster that is new or changed warms until its endpoints are sent, and Envoy doesn't ask for what it has.
-
-        "Warming of Cluster is completed only when a new ClusterLoadAssignment response is supplied by management
-        server even though there is no change in endpoints."
-        https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#resource-warming
-        """
-        clusters = self._view.resources(ResourceType.CLUSTER)
-        self._warming.end(name for name in news.names if name not in clusters)
-        # A cluster that is found by DNS has no endpoints in the store, and warms by itself.
-        assigned = self._view.resources(ResourceType.ENDPOINTS).keys()
-        self._warming.start(self._routable(news) & clusters.keys() & assigned)
-        endpoints = self._watches.get(ResourceType.ENDPOINTS)
-        if endpoints is not None:
-            self._send_endpoints(endpoints, clusters.keys() if news.everything else news.names & clusters.keys())
-        elif news.everything:
-            self._untold = None
-        elif self._untold is not None:
-            self._untold = (self._untold | news.names) & clusters.keys()
-
-    def _routable(self, news: Update) -> Set[str]:
-        """The new clusters that a route could name too early. Before a listener or a route is asked for, none does."""
-        routing = ResourceType.LISTENER in self._watches or ResourceType.ROUTES in self._watches
-        return self._view.resources(ResourceType.CLUSTER).keys() if news.everything and routing else news.added
-
-    def _resend_untold(self, endpoints: TypeStream) -> None:
-        """Clusters were sent before the first request for endpoints: it may say that it has them, and they are right,
-        but the clusters wait for them.
-        """
-        clusters = self._view.resources(ResourceType.CLUSTER).keys()
-        self._send_endpoints(endpoints, clusters if self._untold is None else self._untold)
-        self._untold = set()
-
-    def _send_endpoints(self, watch: TypeStream, clusters: Set[str]) -> None:
-        """Send the endpoints of these clusters again, as far as they are asked for."""
-        existing = self._view.resources(ResourceType.ENDPOINTS)
-        again = frozenset(name for name in clusters if name in existing and watch.subscription.covers(name))
-        if again:
-            watch.backlog.ask(again)
-            self._open[ResourceType.ENDPOINTS] = watch
+        return in_flight
 
 
-def _is_repetition(request: Request, asked: Subscription) -> bool:
-    """Whether it asks for just what is asked for already, as most answers do."""
+def _is_repetition(request: Request, current: Subscription) -> bool:
+    """Whether a request leaves the subscription as it is, like most ACKs."""
     if isinstance(request, DeltaRequest):
-        return not request.subscribe and not request.unsubscribe and (asked.wildcard or not asked.legacy)
-    return request.names is asked.names and bool(request.names) and not asked.wildcard
+        return not request.subscribe and not request.unsubscribe and (current.wildcard or not current.legacy)
+    return request.names is current.names and bool(request.names) and not current.wildcard

@@ -1,37 +1,33 @@
-"""What one stream looks like from outside: for `xds proxies`, metrics and logs."""
+"""The state of one stream as shown outside: for `xds proxies` and `xds why`, metrics and logs."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from enum import StrEnum
 
-from xds.protocol.messages import Node, Variant
+from xds.protocol.messages import Node, Rejection, Variant
 from xds.snapshot.resource import ResourceType
 
 
 @dataclass(frozen=True, slots=True)
 class VersionStamp:
-    """A version, and when it was sent or acknowledged, in seconds of the caller's clock."""
+    """A version, and the time of its sending or ACK in seconds of the caller's clock."""
 
     version: str
     at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """A response that the proxy refused: its version, the proxy's words, and names and versions of what was new in it.
-    `culprits` are those of them that are known to be refused for their own sake: by the words, or as they came alone.
-    """
-
-    version: str
-    at: float
-    message: str
-    resources: tuple[tuple[str, str], ...]
-    culprits: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TypeStatus:
-    """One type on one stream. `rejected` is the last rejection, and `rejecting` counts the resources that the proxy
-    refused and that didn't change since, `refused` names them; `waiting` counts what it has still to be told.
+    """The state of one type on one stream.
+
+    Attributes:
+        subscribed: Number of subscribed names.
+        sent: The last response; None: none was sent.
+        acknowledged: The last ACK; None: there was none.
+        last_rejection: The last NACK; None: there was none.
+        rejected_count: Resources rejected by the proxy and unchanged since.
+        rejected_names: Names of these resources, sorted.
+        pending: Changed resources that are not sent yet.
     """
 
     type: ResourceType
@@ -39,36 +35,72 @@ class TypeStatus:
     wildcard: bool
     sent: VersionStamp | None
     acknowledged: VersionStamp | None
-    rejected: Rejection | None
-    rejecting: int
+    last_rejection: Rejection | None
+    rejected_count: int
     in_flight: bool
-    waiting: int
-    refused: tuple[str, ...] = ()
+    pending: int
+    rejected_names: tuple[str, ...] = ()
 
     @property
     def settled(self) -> bool:
-        """Whether the proxy has been told all that there is, and has answered."""
-        return not (self.in_flight or self.waiting)
-
-
-@dataclass(frozen=True, slots=True)
-class StreamHealth:
-    """Whether one stream gets on: the types that were `asked` for, and of those whose last response is `unanswered`,
-    when it was sent. `node` is None before its first request.
-    """
-
-    node: Node | None
-    since: float
-    asked: Collection[ResourceType]
-    unanswered: tuple[tuple[ResourceType, float], ...]
+        """Whether every change is sent and answered."""
+        return not (self.in_flight or self.pending)
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One stream. `node` is None before its first request; `unserved` are type URLs that it asked for in vain."""
+    """The state of one stream.
+
+    Attributes:
+        node: None: no request has come yet.
+        since: The start of the stream, in seconds of the caller's clock.
+        unserved: Requested type URLs that this server doesn't serve.
+    """
 
     variant: Variant
     node: Node | None
     since: float
     types: tuple[TypeStatus, ...]
     unserved: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamHealth:
+    """The facts that show whether a stream makes progress.
+
+    Attributes:
+        node: None: no request has come yet.
+        since: The start of the stream, in seconds of the caller's clock.
+        subscribed: Types with at least one request.
+        unanswered: Types with a response in flight, each with its time of sending.
+    """
+
+    node: Node | None
+    since: float
+    subscribed: Collection[ResourceType]
+    unanswered: tuple[tuple[ResourceType, float], ...]
+
+
+class DeliveryState(StrEnum):
+    """The state of one resource of the snapshot at one proxy."""
+
+    SYNCED = "synced"
+    """Acknowledged in its present version."""
+    IN_FLIGHT = "in flight"
+    """Sent and not answered yet."""
+    PENDING = "pending"
+    """Not sent yet."""
+    REJECTED = "rejected"
+    """Rejected by this proxy, or by others and accepted by none: the proxy keeps its last good version."""
+    NOT_SUBSCRIBED = "not subscribed"
+    """Not covered by the proxy's subscriptions."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfSync:
+    """A resource that a proxy doesn't have as in the snapshot. `message` is that of a NACK, else empty."""
+
+    type: ResourceType
+    name: str
+    state: DeliveryState
+    message: str = ""

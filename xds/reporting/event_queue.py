@@ -16,6 +16,7 @@ from heapq import heappop, heappush
 from math import inf
 from typing import Any, Final
 
+from xds.kube.objects import KINDS_BY_NAME
 from xds.problems.problem import ObjectRef, Problem
 
 CONTROLLER: Final = "xds-ingress.dev/controller"
@@ -45,14 +46,6 @@ OBJECT_BURST: Final = 10
 OBJECT_INTERVAL: Final = 30.0
 BURST: Final = 50
 INTERVAL: Final = 0.1
-
-_API_VERSIONS: Final = {
-    "Ingress": "networking.k8s.io/v1",
-    "IngressClass": "networking.k8s.io/v1",
-    "Service": "v1",
-    "Secret": "v1",
-    "EndpointSlice": "discovery.k8s.io/v1",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +104,8 @@ def clipped(note: str) -> str:
 def manifest(saying: PendingEvent, instance: str, at: str) -> dict[str, Any]:
     """The Event as it is created. `at` is a MicroTime."""
     topic, about = saying.topic, saying.topic.object
-    regarding = {"kind": about.kind, "apiVersion": _API_VERSIONS.get(about.kind, ""), "name": about.name}
+    kind = KINDS_BY_NAME.get(about.kind)
+    regarding = {"kind": about.kind, "apiVersion": kind.api_version if kind else "", "name": about.name}
     regarding |= {"namespace": about.namespace} if about.namespace else {}
     regarding |= {"uid": topic.uid} if topic.uid else {}
     return {

@@ -14,11 +14,11 @@ from typing import Final, Protocol
 import structlog
 
 from xds.kube.change import Applied, Change, Deleted
-from xds.kube.held_ingresses import HELD
 from xds.kube.objects import Ingress, IngressClass
 from xds.kube.state import KubeState
 from xds.kubeapi.interface import Api
 from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.reasons import Reason
 from xds.reporting.event_queue import EVENTS_OF_CLUSTER
 from xds.reporting.event_writer import EventWriter
 from xds.reporting.lease import Leadership
@@ -80,7 +80,7 @@ class Reporter:
         if self._status:
             for change in changes:
                 _note(change, self._status)
-            if any(each.reason == HELD for each in solved):
+            if any(each.reason is Reason.WITHDRAWAL_HELD for each in solved):
                 self._status.note_all()
 
     async def run(self) -> None:
@@ -102,7 +102,7 @@ class Reporter:
         self._events = EventWriter(self._api, leadership, lambda: self._problems.problems, self._uid, want.namespaces)
         if want.publish:
             args = (self._api, leadership, want.publish, self._ingress_uid, want.namespaces)
-            self._status = StatusWriter(*args, held=self._is_held)
+            self._status = StatusWriter(*args)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(leadership.run())
             tasks.create_task(self._events.run())
@@ -112,9 +112,6 @@ class Reporter:
     def _ingress_uid(self, key: Key) -> str | None:
         ingress = self._state.ingress(key)
         return None if ingress is None else ingress.metadata.uid
-
-    def _is_held(self, key: Key) -> bool:
-        return self._state.held_by(key) is not None
 
     def _uid(self, about: ObjectRef) -> str | None:
         """None too for what has no namespace, if the rights end with some: its Events would be in another."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import structlog
 
+from xds.kube.objects import Ingress, Service
 from xds.kubeapi.interface import Api, ApiUnavailable
 from xds.kubeapi.outage import Declined, Outage, check
 from xds.kubeapi.paging import every, find
@@ -26,7 +27,6 @@ FOLLOW: Final = 10.0
 
 ATTEMPTS: Final = 4
 
-_GROUP: Final = "/apis/networking.k8s.io/v1"
 _GRANT: Final = "Give this service account patch of ingresses/status, and list of ingresses and services."
 
 _log = structlog.get_logger()
@@ -40,7 +40,6 @@ class StatusWriter:
         publish: What to write.
         uid: Of the Ingress that is ours; None if none of the name is.
         namespaces: Which to look at; none: all.
-        held: Whether the Ingress is served without being ours: then its status stays as it is.
     """
 
     def __init__(
@@ -50,14 +49,11 @@ class StatusWriter:
         publish: Publish,
         uid: Callable[[Key], str | None],
         namespaces: Iterable[str] = (),
-        *,
-        held: Callable[[Key], bool],
     ) -> None:
         self._api = api
         self._leadership = leadership
         self._publish = publish
         self._uid = uid
-        self._held = held
         self._namespaces = tuple(namespaces)
         self._board = StatusQueue()
         self._outage = Outage("status", _GRANT)
@@ -137,7 +133,7 @@ class StatusWriter:
         key = self._publish.service
         if key is None:
             return self._publish.addresses
-        service = await find(self._api, f"/api/v1/namespaces/{key.namespace}/services", key.name)
+        service = await find(self._api, Service.collection(key.namespace), key.name)
         missing, self._service_missing = self._service_missing, service is None
         if service is not None:
             return addresses_of(service)
@@ -147,16 +143,14 @@ class StatusWriter:
         return None
 
     async def _list(self) -> None:
-        for path in [_collection(each) for each in self._namespaces] or [f"{_GROUP}/ingresses"]:
-            async for found in every(self._api, path):
+        for namespace in self._namespaces or [""]:
+            async for found in every(self._api, Ingress.collection(namespace)):
                 key = _key(found)
                 self._board.saw(key, seen(found))
                 self._board.note(key)
 
     async def _settle(self, key: Key) -> None:
         """Write what the Ingress needs. If it changes all the time, the next look does it."""
-        if self._held(key):
-            return
         try:
             for _ in range(ATTEMPTS):
                 todo = self._board.todo(key, self._uid(key))
@@ -168,7 +162,7 @@ class StatusWriter:
 
     async def _look(self, key: Key) -> bool:
         """What does the API server have? True if there is nothing, and so nothing more to do."""
-        found = await find(self._api, _collection(key.namespace), key.name)
+        found = await find(self._api, Ingress.collection(key.namespace), key.name)
         if found is None:
             self._board.gone(key)
             return True
@@ -178,7 +172,7 @@ class StatusWriter:
     async def _put(self, todo: Put) -> bool:
         """True if there is nothing more to do."""
         key = todo.key
-        path = f"{_collection(key.namespace)}/{key.name}/status"
+        path = f"{Ingress.collection(key.namespace)}/{key.name}/status"
         self._tell_of_others(todo)
         body = patch(todo.seen.version, todo.addresses)
         status, found = await self._leadership.write("PATCH", path, body, {"fieldManager": FIELD_MANAGER})
@@ -200,10 +194,6 @@ class StatusWriter:
             self._contended.add(key)
             remedy = f"Two controllers publish this Ingress: take its class from one. We write every {RESYNC:.0f} s."
             _log.warning("status_changed_by_another", ingress=str(key), writers=was.writers, remedy=remedy)
-
-
-def _collection(namespace: str) -> str:
-    return f"{_GROUP}/namespaces/{namespace}/ingresses"
 
 
 def _key(found: dict[str, Any]) -> Key:

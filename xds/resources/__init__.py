@@ -1,1 +1,1 @@
-"""From the traffic model to Envoy's messages, encoded: a module a resource type."""
+"""Envoy's resources, built from the traffic model: a module for each resource type."""

@@ -1,4 +1,4 @@
-"""CDS: a backend as a cluster."""
+"""CDS: a backend as a Cluster."""
 
 from datetime import timedelta
 from functools import cache
@@ -29,37 +29,38 @@ from xds.envoyapi.messages import (
     UpstreamTlsContext,
 )
 from xds.resources import names
-from xds.resources.config_source import ads, socket_address
+from xds.resources.addresses import socket_address
+from xds.resources.config_source import ads
 from xds.traffic.model import Backend, Protocol
 
-CONNECT_TIMEOUT: Final = timedelta(seconds=5)
+UPSTREAM_CONNECT_TIMEOUT: Final = timedelta(seconds=5)
 
-IDLE_TIMEOUT: Final = timedelta(seconds=60)
-"""Of a connection to a backend that carries no request; ingress-nginx's upstream-keepalive-timeout."""
+UPSTREAM_IDLE_TIMEOUT: Final = timedelta(seconds=60)
+"""For a connection to a backend without a request. ingress-nginx has the same in upstream-keepalive-timeout."""
 
-UNLIMITED: Final = 1_000_000
-"""For the circuit breakers. Envoy's 1,024 connections, pending and active requests a cluster turn into 503s under load
-that the backends would bear: https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/circuit_breaking
+CIRCUIT_BREAKER_LIMIT: Final = 1_000_000
+"""In effect no limit. Envoy's default of 1,024 connections, pending and active requests a cluster leads to 503 under a
+load that the backends would bear: https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/circuit_breaking
 """
 
 _PROTOCOL_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
 def cluster(backend: Backend) -> Cluster:
-    """EDS says its endpoints; only an ExternalName, which has none, is looked up by the proxy in DNS."""
+    """The Cluster of a backend: endpoints by EDS, or by DNS for an ExternalName Service, which has no EndpointSlice."""
     name = names.cluster(backend.key)
     external = backend.external_name
     return Cluster(
         name=name,
         type=ClusterDiscoveryType.STRICT_DNS if external else ClusterDiscoveryType.EDS,
         eds_cluster_config=None if external else _eds(),
-        load_assignment=_by_dns(name, external, backend.key.port) if external else None,
-        # A name server that doesn't answer must not keep the proxy from starting.
+        load_assignment=_dns_assignment(name, external, backend.key.port) if external else None,
+        # A silent name server must not keep the proxy from starting.
         wait_for_warm_on_init=False if external else None,
         dns_lookup_family=ClusterDnsLookupFamily.ALL if external else ClusterDnsLookupFamily.AUTO,
-        connect_timeout=CONNECT_TIMEOUT,
+        connect_timeout=UPSTREAM_CONNECT_TIMEOUT,
         circuit_breakers=_unlimited(),
-        # Otherwise requests go to draining endpoints as soon as less than half are healthy:
+        # By default requests go to draining endpoints too when less than half of the endpoints are healthy:
         # https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/panic_threshold
         common_lb_config=_no_panic(),
         typed_extension_protocol_options={_PROTOCOL_OPTIONS: _protocol_options(backend.protocol)},
@@ -67,7 +68,7 @@ def cluster(backend: Backend) -> Cluster:
     )
 
 
-# What clusters have in common is made once, which takes half of the time of making them.
+# Parts that clusters have in common are built once: building them takes half of the time of a cluster.
 
 
 @cache
@@ -77,8 +78,9 @@ def _eds() -> ClusterEdsClusterConfig:
 
 @cache
 def _unlimited() -> CircuitBreakers:
+    limit = CIRCUIT_BREAKER_LIMIT
     thresholds = CircuitBreakersThresholds(
-        max_connections=UNLIMITED, max_pending_requests=UNLIMITED, max_requests=UNLIMITED, max_retries=UNLIMITED
+        max_connections=limit, max_pending_requests=limit, max_requests=limit, max_retries=limit
     )
     return CircuitBreakers(thresholds=[thresholds])
 
@@ -93,7 +95,7 @@ def _protocol_options(protocol: Protocol) -> Any:
     http2 = protocol is Protocol.H2C
     return codec.pack(
         ClusterHttpProtocolOptions(
-            common_http_protocol_options=HttpProtocolOptions(idle_timeout=IDLE_TIMEOUT),
+            common_http_protocol_options=HttpProtocolOptions(idle_timeout=UPSTREAM_IDLE_TIMEOUT),
             upstream_http_protocol_options=UpstreamHttpProtocolOptions(auto_sni=True)
             if protocol is Protocol.HTTPS
             else None,
@@ -107,10 +109,10 @@ def _protocol_options(protocol: Protocol) -> Any:
 
 @cache
 def _tls() -> TransportSocket:
-    """TLS that doesn't verify the backend: inside a cluster its certificate is usually its own."""
+    """TLS without verification: a backend's certificate is usually self-signed."""
     return TransportSocket(name="envoy.transport_sockets.tls", typed_config=codec.pack(UpstreamTlsContext()))
 
 
-def _by_dns(name: str, host: str, port: int) -> ClusterLoadAssignment:
+def _dns_assignment(name: str, host: str, port: int) -> ClusterLoadAssignment:
     endpoint = LbEndpoint(endpoint=Endpoint(address=socket_address(host, port)))
     return ClusterLoadAssignment(cluster_name=name, endpoints=[LocalityLbEndpoints(lb_endpoints=[endpoint])])

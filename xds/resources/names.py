@@ -1,4 +1,4 @@
-"""All names that resources have, and by which they refer to one another."""
+"""Names of resources, by which resources refer to one another."""
 
 from typing import Final
 
@@ -11,12 +11,12 @@ HTTP: Final = "http"
 HTTPS: Final = "https"
 """The TLS listener."""
 
-METADATA: Final = "xds-ingress"
-"""The namespace of the metadata that says which Kubernetes objects a route comes from."""
+METADATA_NAMESPACE: Final = "xds-ingress"
+"""The namespace of a route's metadata with the Ingress and the Service that the route comes from."""
 
 
 def cluster(backend: BackendKey) -> str:
-    """Also the name of its ClusterLoadAssignment. Neither part can hold a slash or a dot."""
+    """The name of a backend's Cluster and ClusterLoadAssignment. No part of a backend key holds a slash or a dot."""
     return str(backend)
 
 
@@ -25,10 +25,13 @@ def secret(key: Key) -> str:
 
 
 def https_routes(certificate: Key) -> str:
-    """The route configuration of the connections that a Secret's certificate terminates."""
+    """The route configuration of connections that the certificate of a Secret terminates."""
     return f"{HTTPS}/{certificate}"
 
 
 def virtual_host(routes: str, domain: str) -> str:
-    """Envoy takes what stands before the last slash for the name of the route configuration; no domain holds one."""
+    """The name of a domain's virtual host in a route configuration.
+
+    Envoy takes the part before the last slash as the name of the route configuration. No domain holds a slash.
+    """
     return f"{routes}/{domain}"

@@ -1,18 +1,23 @@
-"""What the operator chose of the proxies' listeners."""
+"""Settings of the proxies' listeners that the operator chooses."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class ProxyOptions:
-    """`trusted_hops`: how many proxies in front append to x-forwarded-for; 0: the peer is the client.
+    """Settings of listeners and of routes.
 
-    `proxy_protocol`: every connection begins with a PROXY protocol header, version 1 or 2.
-
-    `vhds`: proxies that can are sent virtual hosts by themselves, and not inside of RouteConfigurations.
+    Attributes:
+        listener_address: The IP address that listeners bind.
+        http_port: Port of the plain listener.
+        https_port: Port of the TLS listener.
+        redirect_https: Whether plain requests for hosts with a certificate are redirected to HTTPS.
+        trusted_hops: Number of proxies in front that append to x-forwarded-for. 0: the peer is the client.
+        proxy_protocol: Whether every connection begins with a PROXY protocol header, version 1 or 2.
+        vhds: Whether proxies that support VHDS are sent virtual hosts one by one, outside of RouteConfigurations.
     """
 
-    listener_address: str = "0.0.0.0"  # noqa: S104 - an ingress proxy is there to be reached
+    listener_address: str = "0.0.0.0"  # noqa: S104 - an ingress proxy takes connections from outside
     http_port: int = 8080
     https_port: int = 8443
     redirect_https: bool = False

@@ -1,4 +1,4 @@
-"""Which hosts each listener answers, and how: the route configurations, before they are Envoy's messages."""
+"""The domains of each route configuration, before they become Envoy's messages."""
 
 import dataclasses
 import functools
@@ -13,27 +13,32 @@ from xds.traffic.traffic import Traffic
 
 _Value = TypeVar("_Value")
 
-ANY = "*"
-"""The domain of the hosts that no other domain names."""
+ANY_HOST = "*"
+"""The domain of hosts that no other domain names."""
 
 
-class Fixed(Enum):
-    """An answer that needs no routes."""
+class FixedAnswer(Enum):
+    """An answer without routes."""
 
     MISDIRECTED = auto()
-    """421: the connection's certificate isn't this host's."""
+    """421: the connection's certificate does not cover the host."""
 
 
-Answers: TypeAlias = VirtualHost | Fixed
+Answers: TypeAlias = VirtualHost | FixedAnswer
 
 
 @dataclass(frozen=True, slots=True)
 class Domain:
     """A domain of a route configuration.
 
-    In Envoy a wildcard stands for any number of labels and in an Ingress for one, so it has two answers: `inside` for
-    one label and `outside` for more. `default` answers the paths that a virtual host leaves open. `redirected`: what
-    came by plain HTTP is sent to HTTPS before that.
+    A wildcard stands for any number of labels in Envoy and for one label in an Ingress, so a domain has two answers.
+
+    Attributes:
+        name: A host, a wildcard, or ANY_HOST.
+        inside: Answers to hosts with one label in place of the wildcard.
+        outside: Answers to hosts with several labels in place of the wildcard.
+        default: Answers paths that a virtual host leaves open. None: 404.
+        redirected: Whether plain requests are redirected to HTTPS first.
     """
 
     name: str
@@ -44,34 +49,34 @@ class Domain:
 
 
 class RouteTables:
-    """Reads the domains of each route configuration off the traffic model.
+    """Derives the domains of each route configuration from the traffic model.
 
-    One domain costs the same however many there are, if `follow` is told of each change of the model.
+    The cost of one domain does not grow with the number of domains, as long as `update` hears of each change.
     """
 
     def __init__(self, traffic: Traffic, *, redirect_https: bool) -> None:
         self._traffic = traffic
         self._redirect_https = redirect_https
-        self._below: dict[str, set[str]] = {}
+        self._hosts_below: dict[str, set[str]] = {}
         self._tls = _TlsHosts(traffic.tls)
 
-    def follow(self, hosts: Iterable[str], *, tls: bool) -> None:
-        """The virtual hosts of these hosts changed, and the TLS hosts if `tls`."""
+    def update(self, hosts: Iterable[str], *, tls: bool) -> None:
+        """Follow a change of the virtual hosts of `hosts`, and of the TLS table if `tls`."""
         for host in hosts:
-            self._sort_in(host)
+            self._index(host)
         if tls:
             self._tls = _TlsHosts(self._traffic.tls)
 
-    def http(self) -> Iterator[Domain]:
-        """The plain listener: every host that a rule names, all others, and those that are redirected."""
-        yield self._any()
+    def http_domains(self) -> Iterator[Domain]:
+        """The domains of the plain listener: hosts that rules name, redirected TLS hosts, and ANY_HOST."""
+        yield self._any_host()
         hosts = self._traffic.hosts.keys() | (self._tls.named if self._redirect_https else set())
         yield from self._existing(self.http_domain, hosts)
 
     def http_domain(self, host: str) -> Domain | None:
-        """The plain listener's domain of one host, None if there is none.
+        """The domain of a host on the plain listener; None if the host has none.
 
-        A host without a usable certificate of its own is not redirected, whatever wildcard covers it.
+        A host whose own TLS entry has no usable certificate is not redirected, even if a wildcard covers the host.
         """
         if host not in self._traffic.hosts and not (self._redirect_https and host in self._tls.named):
             return None
@@ -79,35 +84,35 @@ class RouteTables:
         redirected = self._redirect_https and host not in tls.refused and _is_covered(host, tls.hosts)
         return dataclasses.replace(self._domain(host, self._answers(host)), redirected=redirected)
 
-    def https(self, termination: Termination) -> Iterator[Domain]:
-        """The connections of one certificate: the hosts that it covers, and 421 for all others.
+    def https_domains(self, termination: Termination) -> Iterator[Domain]:
+        """The domains of connections with one certificate: hosts that the certificate covers, and 421 for other hosts.
 
-        The default certificate's connections serve all hosts that no other entry covers.
+        The default certificate serves every host that no other TLS entry covers.
         """
         domain = functools.partial(self.https_domain, termination)
         if termination.is_default:
-            yield self._any()
+            yield self._any_host()
             yield from self._existing(domain, self._traffic.hosts.keys() | self._tls.named)
             return
-        yield Domain(ANY, Fixed.MISDIRECTED, Fixed.MISDIRECTED, None)
-        below = (self._below.get(host, ()) for host in termination.hosts)
+        yield Domain(ANY_HOST, FixedAnswer.MISDIRECTED, FixedAnswer.MISDIRECTED, None)
+        below = (self._hosts_below.get(host, ()) for host in termination.hosts)
         yield from self._existing(domain, {*termination.hosts}.union(*below))
 
     def https_domain(self, termination: Termination, host: str) -> Domain | None:
-        """The domain of one host on a certificate's connections, None if there is none."""
+        """The domain of a host on connections with one certificate; None if the host has none."""
         exists = host in self._traffic.hosts
         own = self._tls.of(termination.secret)
         if host in own or (exists and wildcard_of(host) in own):
-            outside = None if termination.is_default else Fixed.MISDIRECTED
+            outside = None if termination.is_default else FixedAnswer.MISDIRECTED
             return self._domain(host, self._answers(host), outside)
         if not termination.is_default:
             return None
-        if exists and not self._tls.is_other(host, own) and not self._tls.is_other(wildcard_of(host), own):
+        if exists and not self._tls.is_foreign(host, own) and not self._tls.is_foreign(wildcard_of(host), own):
             return self._domain(host, self._answers(host))
-        return self._domain(host, Fixed.MISDIRECTED) if self._tls.is_other(host, own) else None
+        return self._domain(host, FixedAnswer.MISDIRECTED) if self._tls.is_foreign(host, own) else None
 
-    def touched(self, hosts: Iterable[str]) -> set[Key]:
-        """The certificates on whose connections a change of these hosts' routes can show."""
+    def affected_certificates(self, hosts: Iterable[str]) -> set[Key]:
+        """The Secrets of certificates on whose connections changed routes of `hosts` can show."""
         found = set(self._tls.defaults)
         for host in hosts:
             found |= self._tls.covering(host)
@@ -115,22 +120,23 @@ class RouteTables:
                 found |= self._tls.covered_by(host)
         return found
 
-    def domains(self, hosts: Iterable[str]) -> set[str]:
-        """The domains in which a change of these hosts' routes can show: their own, and those without rules of their
-        own that a wildcard answers.
+    def affected_domains(self, hosts: Iterable[str]) -> set[str]:
+        """The domains in which changed routes of `hosts` can show.
+
+        A wildcard among `hosts` also answers TLS hosts below it that have no rules of their own.
         """
         found = set(hosts)
         return found.union(*(self._tls.below(host) for host in found if is_wildcard(host)))
 
-    def _sort_in(self, host: str) -> None:
+    def _index(self, host: str) -> None:
         wildcard = wildcard_of(host)
         if host in self._traffic.hosts and host != NO_HOST:
-            self._below.setdefault(wildcard, set()).add(host)
+            self._hosts_below.setdefault(wildcard, set()).add(host)
             return
-        below = self._below.get(wildcard, set())
+        below = self._hosts_below.get(wildcard, set())
         below.discard(host)
         if not below:
-            self._below.pop(wildcard, None)
+            self._hosts_below.pop(wildcard, None)
 
     @staticmethod
     def _existing(domain: Callable[[str], Domain | None], hosts: Iterable[str]) -> Iterator[Domain]:
@@ -139,8 +145,8 @@ class RouteTables:
             if found is not None:
                 yield found
 
-    def _any(self) -> Domain:
-        return self._domain(ANY, self._unnamed())
+    def _any_host(self) -> Domain:
+        return self._domain(ANY_HOST, self._unnamed())
 
     def _domain(self, name: str, inside: Answers, outside: Answers | None = None) -> Domain:
         if not is_wildcard(name):
@@ -152,12 +158,19 @@ class RouteTables:
         return hosts.get(host) or hosts.get(wildcard_of(host)) or self._unnamed()
 
     def _unnamed(self) -> VirtualHost:
-        """What a host that no rule names is answered."""
+        """The answers to hosts that no rule names."""
         return self._traffic.hosts.get(NO_HOST) or VirtualHost(NO_HOST, ())
 
 
 class _TlsHosts:
-    """The hosts of a TlsTable by what is asked of them. `named` are all, `refused` those without a certificate."""
+    """The hosts of a TlsTable, indexed.
+
+    Attributes:
+        refused: Hosts without a usable certificate.
+        hosts: Hosts with a certificate.
+        named: Both.
+        defaults: The Secret of the default certificate, if any.
+    """
 
     def __init__(self, table: TlsTable) -> None:
         self.refused = frozenset(table.refused)
@@ -166,35 +179,35 @@ class _TlsHosts:
         self.defaults = frozenset(each.secret for each in table.terminations if each.is_default)
         self._own = {each.secret: frozenset(each.hosts) for each in table.terminations}
         by_host = [(host, each.secret) for each in table.terminations for host in each.hosts]
-        self._covering = _index(by_host)
-        self._covered_by = _index((wildcard_of(host), secret) for host, secret in by_host)
-        self._below = _index((wildcard_of(host), host) for host in self.named)
+        self._covering = _grouped(by_host)
+        self._covered_by = _grouped((wildcard_of(host), secret) for host, secret in by_host)
+        self._below = _grouped((wildcard_of(host), host) for host in self.named)
 
     def of(self, certificate: Key) -> Set[str]:
-        """The hosts that it serves."""
+        """The hosts of a certificate."""
         return self._own[certificate]
 
-    def is_other(self, host: str, own: Set[str]) -> bool:
-        """Whether TLS entries name a host, and it is none that these cover."""
+    def is_foreign(self, host: str, own: Set[str]) -> bool:
+        """Whether a TLS entry names the host, and no host in `own` covers it."""
         return host in self.named and not _is_covered(host, own)
 
     def below(self, wildcard: str) -> Set[str]:
         return self._below.get(wildcard, frozenset())
 
     def covering(self, host: str) -> Set[Key]:
-        """The certificates that cover it, be it by a wildcard."""
+        """The certificates that cover a host, by name or by wildcard."""
         return self._covering.get(host, frozenset()) | self._covering.get(wildcard_of(host), frozenset())
 
     def covered_by(self, wildcard: str) -> Set[Key]:
-        """The certificates of hosts that it covers."""
+        """The certificates of hosts that a wildcard covers."""
         return self._covered_by.get(wildcard, frozenset())
 
 
-def _index(pairs: Iterable[tuple[str, _Value]]) -> Mapping[str, Set[_Value]]:
-    index: dict[str, set[_Value]] = {}
+def _grouped(pairs: Iterable[tuple[str, _Value]]) -> Mapping[str, Set[_Value]]:
+    groups: dict[str, set[_Value]] = {}
     for host, value in pairs:
-        index.setdefault(host, set()).add(value)
-    return index
+        groups.setdefault(host, set()).add(value)
+    return groups
 
 
 def _is_covered(host: str, patterns: Set[str]) -> bool:

@@ -1,7 +1,6 @@
-"""RDS and VHDS: the domains of a listener as a RouteConfiguration and its virtual hosts."""
+"""RDS and VHDS: RouteConfigurations, and domains as virtual hosts."""
 
-import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
@@ -30,21 +29,27 @@ from xds.problems.problem import Key
 from xds.resources import names
 from xds.resources.config_source import ads
 from xds.resources.options import ProxyOptions
-from xds.resources.route_tables import ANY, Answers, Domain, Fixed
+from xds.resources.route_tables import ANY_HOST, Answers, Domain, FixedAnswer
 from xds.traffic.model import PathType, Route, is_wildcard
 
-RETRIES: Final = 2
+MAX_RETRIES: Final = 2
 RETRY_ON: Final = "connect-failure,refused-stream,reset-before-request"
-"""What a request of any method survives: in none of these cases has a backend seen it. Source:
-https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/router_filter#x-envoy-retry-on
+"""Failures before a backend has seen the request, so that a request of any method can be tried again.
+
+Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/router_filter#x-envoy-retry-on
 """
 
-NO_TIMEOUT: Final = timedelta(0)
-"""Envoy gives a response 15 s by default, which ends downloads and long polls; the idle timeouts still hold."""
+NO_RESPONSE_TIMEOUT: Final = timedelta(0)
+"""Envoy's default of 15 s for a whole response would end downloads and long polls. Idle timeouts still apply."""
 
 
 def route_configuration(name: str, *, vhds: bool) -> RouteConfiguration:
-    """Without its virtual hosts; `vhds`: it sends the proxy to look for them."""
+    """A RouteConfiguration without virtual hosts.
+
+    Args:
+        name: Of the RouteConfiguration.
+        vhds: Whether the proxy asks for virtual hosts by VHDS.
+    """
     return RouteConfiguration(
         name=name,
         vhds=Vhds(config_source=ads(wait=True)) if vhds else None,
@@ -52,79 +57,42 @@ def route_configuration(name: str, *, vhds: bool) -> RouteConfiguration:
     )
 
 
-def inlined(configuration: bytes, virtual_hosts: Iterable[bytes]) -> bytes:
-    """An encoded RouteConfiguration with these encoded virtual hosts inside, so that the proxy need not look for them.
+def virtual_host(name: str, domain: Domain, options: ProxyOptions) -> EnvoyVirtualHost:
+    return EnvoyVirtualHost(
+        name=name,
+        domains=[domain.name],
+        routes=[*_guarded(domain), *_redirects(domain, options), *_routes(domain.inside, domain.default, None)],
+        retry_policy=_retry_policy(),
+    )
 
-    Encodings of parts of a message, one behind the other, are the encoding of the message:
-    https://protobuf.dev/programming-guides/encoding/#last-one-wins
+
+def _guarded(domain: Domain) -> Iterator[EnvoyRoute]:
+    """Routes for hosts with more labels than an Ingress wildcard stands for, tried first, behind a header matcher."""
+    if is_wildcard(domain.name) and domain.name != ANY_HOST:
+        guard = _more_labels_than(domain.name)
+        yield from _routes(domain.outside, domain.default, guard)
+        if not isinstance(domain.outside, FixedAnswer):
+            yield _status("not-found", 404, guard)
+
+
+def _redirects(domain: Domain, options: ProxyOptions) -> Iterator[EnvoyRoute]:
+    """Redirects of plain requests: from the listener's own port to the TLS listener's, otherwise to the usual port.
+
+    Envoy leaves x-forwarded-proto of a trusted proxy alone, so a request that came to that proxy by HTTPS is not
+    redirected. For other requests Envoy sets the header.
     """
-    message = codec.upb(codec.decode(RouteConfiguration, configuration))
-    message.ClearField("vhds")
-    head = message.SerializeToString(deterministic=True)
-    return b"".join((head, *itertools.chain.from_iterable(map(_as_field, virtual_hosts))))
-
-
-def _as_field(virtual_host: bytes) -> tuple[bytes, bytes, bytes]:
-    """A virtual host as it stands in a RouteConfiguration."""
-    return _TAG, _varint(len(virtual_host)), virtual_host
-
-
-_TAG: Final = b"\x12"
-"""Field 2, RouteConfiguration.virtual_hosts, with a length: https://protobuf.dev/programming-guides/encoding/"""
-
-
-def _varint(number: int) -> bytes:
-    digits = bytearray()
-    while number > 0x7F:
-        digits.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes((*digits, number))
-
-
-class VirtualHosts:
-    """Makes the virtual hosts of domains.
-
-    Args:
-        options: The listeners' ports are what a redirect leads from and to.
-    """
-
-    def __init__(self, options: ProxyOptions) -> None:
-        self._options = options
-
-    def virtual_host(self, name: str, domain: Domain) -> EnvoyVirtualHost:
-        return EnvoyVirtualHost(
-            name=name,
-            domains=[domain.name],
-            routes=[*self._guarded(domain), *self._redirects(domain), *_routes(domain.inside, domain.default, None)],
-            retry_policy=_retry_policy(),
-        )
-
-    def _guarded(self, domain: Domain) -> Iterator[EnvoyRoute]:
-        """The routes for hosts with more labels than the wildcard stands for: they are tried first, behind a guard."""
-        if is_wildcard(domain.name) and domain.name != ANY:
-            guard = _more_labels_than(domain.name)
-            yield from _routes(domain.outside, domain.default, guard)
-            if not isinstance(domain.outside, Fixed):
-                yield _status("not-found", 404, guard)
-
-    def _redirects(self, domain: Domain) -> Iterator[EnvoyRoute]:
-        """A client that came straight to the listener's port is sent to the other one; all others to the usual one.
-
-        A request that a trusted proxy in front took by HTTPS has come the right way: Envoy leaves its header alone, and
-        sets that of all others.
-        """
-        if not domain.redirected:
-            return
-        plain = HeaderMatcher(name="x-forwarded-proto", string_match=StringMatcher(exact="http"))
-        direct = HeaderMatcher(
-            name=":authority", string_match=StringMatcher(suffix=f":{self._options.http_port}", ignore_case=True)
-        )
-        yield _redirect("redirect-https-port", [plain, direct], self._options.https_port)
-        yield _redirect("redirect-https", [plain], 0)
+    if not domain.redirected:
+        return
+    plain = HeaderMatcher(name="x-forwarded-proto", string_match=StringMatcher(exact="http"))
+    direct = HeaderMatcher(
+        name=":authority", string_match=StringMatcher(suffix=f":{options.http_port}", ignore_case=True)
+    )
+    yield _redirect("redirect-https-port", [plain, direct], options.https_port)
+    yield _redirect("redirect-https", [plain], 0)
 
 
 def _routes(answers: Answers, default: Route | None, guard: HeaderMatcher | None) -> Iterator[EnvoyRoute]:
-    if isinstance(answers, Fixed):
+    if isinstance(answers, FixedAnswer):
         yield _status("misdirected", 421, guard)
         return
     for route in answers.routes:
@@ -140,7 +108,7 @@ def _route(route: Route, guard: HeaderMatcher | None) -> EnvoyRoute:
     match = _match(route, guard)
     if route.backend is None:
         return EnvoyRoute(name=name, match=match, metadata=metadata, direct_response=DirectResponseAction(status=503))
-    action = RouteAction(cluster=names.cluster(route.backend), timeout=NO_TIMEOUT)
+    action = RouteAction(cluster=names.cluster(route.backend), timeout=NO_RESPONSE_TIMEOUT)
     return EnvoyRoute(name=name, match=match, metadata=metadata, route=action)
 
 
@@ -157,11 +125,11 @@ def _everything(headers: list[HeaderMatcher]) -> RouteMatch:
 
 
 def _metadata(ingress: Key, service: Key) -> Metadata:
-    """Which objects a route comes from, for the access log."""
+    """The objects that a route comes from, for the access log."""
     origin = Struct(
         fields={"ingress": Value(string_value=str(ingress)), "service": Value(string_value=str(service))},
     )
-    return Metadata(filter_metadata={names.METADATA: origin})
+    return Metadata(filter_metadata={names.METADATA_NAMESPACE: origin})
 
 
 def _status(name: str, status: int, guard: HeaderMatcher | None) -> EnvoyRoute:
@@ -170,7 +138,7 @@ def _status(name: str, status: int, guard: HeaderMatcher | None) -> EnvoyRoute:
 
 
 def _redirect(name: str, headers: list[HeaderMatcher], port: int) -> EnvoyRoute:
-    """`port` 0: Envoy leaves that of the request, unless it is 80."""
+    """A permanent redirect to HTTPS. With port 0 Envoy keeps the request's port, unless the port is 80."""
     return EnvoyRoute(
         name=name,
         match=_everything(headers),
@@ -183,24 +151,24 @@ def _redirect(name: str, headers: list[HeaderMatcher], port: int) -> EnvoyRoute:
 
 
 def _more_labels_than(wildcard: str) -> HeaderMatcher:
-    """Matches the hosts below a wildcard that have more than one label in its place, with or without a port.
+    """A matcher of hosts, with or without a port, that have several labels in place of the wildcard.
 
-    That they end as the wildcard does is known, so dots are counted: letters would make a program that Envoy refuses
-    (`names.WILDCARD_LENGTH`) of a host that isn't long, above all `k` and `s`, which have Unicode's other cases. The
-    port is what stands behind the last colon (`request.without_port`), and what it holds doesn't count.
+    Envoy has matched the end of the host by the domain, so the regex counts dots. Letters would make a regex program
+    larger than Envoy accepts even for hosts of moderate length (`WILDCARD_LENGTH` in translate/names.py), above all
+    `k` and `s`, which have other cases in Unicode. Everything behind the last colon counts as the port.
     """
     one_label = RegexMatcher(regex=rf"(?:[^.]*[.]){{{wildcard.count('.')}}}[^.]*(?::[^:]*)?")
     return HeaderMatcher(name=":authority", string_match=StringMatcher(safe_regex=one_label), invert_match=True)
 
 
 def _retry_policy() -> RetryPolicy:
-    """Twice, each time at a host that hasn't been tried."""
+    """Retries, each on an endpoint that has not been tried."""
     predicate = RetryPolicyRetryHostPredicate(
         name="envoy.retry_host_predicates.previous_hosts", typed_config=codec.pack(PreviousHostsPredicate())
     )
     return RetryPolicy(
         retry_on=RETRY_ON,
-        num_retries=RETRIES,
+        num_retries=MAX_RETRIES,
         retry_host_predicate=[predicate],
         host_selection_retry_max_attempts=3,
     )

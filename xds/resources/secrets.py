@@ -1,4 +1,4 @@
-"""SDS: a certificate as a TLS secret."""
+"""SDS: a certificate as a Secret."""
 
 from xds.envoyapi.messages import DataSource, Secret, TlsCertificate
 from xds.resources import names

@@ -10,12 +10,12 @@ from xds.address import HostPort
 
 
 class AdminServer:
-    """Answers until `stop`.
+    """The admin server, from `start` to `stop`.
 
     Args:
-        registry: What /metrics shows.
-        is_ready: Whether /readyz says 200.
-        waiting_for: What it says otherwise.
+        registry: Metrics shown by /metrics.
+        is_ready: Whether /readyz answers 200.
+        waiting_for: Reason shown by /readyz with a 503; empty: the default reason.
     """
 
     def __init__(
@@ -27,10 +27,10 @@ class AdminServer:
         self._runner: web.AppRunner | None = None
 
     async def start(self, address: HostPort) -> int:
-        """Bind. Returns the port.
+        """Bind, and return the port.
 
         Raises:
-            OSError: when the address can't be bound.
+            OSError: the address can't be bound.
         """
         app = web.Application()
         app.add_routes(
@@ -60,7 +60,7 @@ class AdminServer:
     async def _readyz(self, _request: web.Request) -> web.Response:
         if self._is_ready():
             return web.Response(text="ok\n")
-        waiting_for = self._waiting_for() or "the source has not been read, or the server shuts down"
+        waiting_for = self._waiting_for() or "the source has not been read yet, or the server shuts down"
         return web.Response(status=503, text=f"not ready: {waiting_for}\n")
 
     async def _metrics(self, _request: web.Request) -> web.Response:

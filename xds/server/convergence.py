@@ -1,4 +1,4 @@
-"""How long a change takes to reach the last proxy."""
+"""Convergence: the time from reading a change to the last proxy's answer."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -8,14 +8,19 @@ from prometheus_client import Histogram
 
 from xds.snapshot.store import Revision
 
-REMEMBERED: Final = 1000
-"""Revisions that one stream may be behind and still be waited for."""
+UNANSWERED_REVISIONS_LIMIT: Final = 1000
+"""Unanswered revisions counted for one stream. Later ones don't wait for a stream that is so far behind."""
 
 
 @dataclass(slots=True)
 class RevisionProgress:
-    """A revision on its way: how many streams have not answered it yet, or not been told of it, and when the last one
-    answered that has.
+    """Progress of one revision through the fleet.
+
+    Attributes:
+        number: The revision's number.
+        read_at: Seconds, when the revision's oldest change was read.
+        streams: Streams that have not been pushed the revision yet, or have not answered.
+        answered_at: Seconds, when the latest answer came; None: no answer yet.
     """
 
     number: int
@@ -27,31 +32,31 @@ class RevisionProgress:
 class StreamProgress:
     """The revisions that one stream has not answered yet, oldest first."""
 
-    __slots__ = ("_spreads",)
+    __slots__ = ("_unanswered",)
 
     def __init__(self) -> None:
-        self._spreads: deque[RevisionProgress] = deque()
+        self._unanswered: deque[RevisionProgress] = deque()
 
     def __len__(self) -> int:
-        return len(self._spreads)
+        return len(self._unanswered)
 
-    def wait_for(self, spread: RevisionProgress) -> None:
-        if len(self._spreads) < REMEMBERED:
-            spread.streams += 1
-            self._spreads.append(spread)
+    def await_answer(self, revision: RevisionProgress) -> None:
+        if len(self._unanswered) < UNANSWERED_REVISIONS_LIMIT:
+            revision.streams += 1
+            self._unanswered.append(revision)
 
-    def answered(self, behind: int | None) -> list[RevisionProgress]:
-        """Forget what was answered: all revisions before `behind`, or all."""
-        done = []
-        while self._spreads and (behind is None or self._spreads[0].number < behind):
-            spread = self._spreads.popleft()
-            spread.streams -= 1
-            done.append(spread)
-        return done
+    def answered(self, oldest_unanswered: int | None) -> list[RevisionProgress]:
+        """Remove and return the revisions before the number `oldest_unanswered`; None: all revisions."""
+        answered = []
+        while self._unanswered and (oldest_unanswered is None or self._unanswered[0].number < oldest_unanswered):
+            revision = self._unanswered.popleft()
+            revision.streams -= 1
+            answered.append(revision)
+        return answered
 
 
 class Convergence:
-    """Observes, for each revision that concerned a proxy, the seconds from its being read to the last answer."""
+    """Observes the convergence time of each revision that concerns a proxy."""
 
     def __init__(self, histogram: Histogram) -> None:
         self._histogram = histogram
@@ -59,22 +64,22 @@ class Convergence:
     def begin(self, revision: Revision) -> RevisionProgress:
         return RevisionProgress(revision.number, revision.read_at)
 
-    def answered(self, lag: StreamProgress, behind: int | None, now: float) -> None:
-        """A stream answered, and is now `behind` by revisions from that number on (None: by none)."""
-        for spread in lag.answered(behind):
-            spread.answered_at = now
-            self._observe(spread)
+    def answered(self, stream: StreamProgress, oldest_unanswered: int | None, now: float) -> None:
+        """Note an answer, after which `oldest_unanswered` is the oldest unanswered revision (None: no revision is)."""
+        for revision in stream.answered(oldest_unanswered):
+            revision.answered_at = now
+            self._observe(revision)
 
-    def told(self, spread: RevisionProgress) -> None:
-        """A stream was told, which counted for one that hasn't answered until then."""
-        spread.streams -= 1
-        self._observe(spread)
+    def pushed(self, revision: RevisionProgress) -> None:
+        """Note that a stream caught up with a revision. The pending push counted as one unanswered stream."""
+        revision.streams -= 1
+        self._observe(revision)
 
-    def ended(self, lag: StreamProgress) -> None:
-        """A stream is gone: nobody waits for its answers, and its end is none."""
-        for spread in lag.answered(None):
-            self._observe(spread)
+    def ended(self, stream: StreamProgress) -> None:
+        """Stop waiting for a stream that ended. The end is no answer."""
+        for revision in stream.answered(None):
+            self._observe(revision)
 
-    def _observe(self, spread: RevisionProgress) -> None:
-        if not spread.streams and spread.answered_at is not None:
-            self._histogram.observe(spread.answered_at - spread.read_at)
+    def _observe(self, revision: RevisionProgress) -> None:
+        if not revision.streams and revision.answered_at is not None:
+            self._histogram.observe(revision.answered_at - revision.read_at)

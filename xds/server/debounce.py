@@ -1,8 +1,8 @@
-"""How often a large fleet is told of endpoints that change all the time.
+"""Debounce of endpoint changes that come faster than a large fleet answers.
 
-A response costs about the same whether it tells of one change or of thirty. So where most of those who were told of the
-last change of endpoints have still to answer it, further ones are let come together until they have, and as long again.
-Most could be told nothing before that; some, that answered faster, are told later than they might have been.
+A response costs about the same for one change as for thirty. While most streams have not answered the last endpoint
+push, further endpoint changes are merged until most have, and for the same time again. Most streams couldn't take
+another response before that anyway: a type has one response in flight. Fast streams get theirs a little later.
 """
 
 import asyncio
@@ -12,55 +12,61 @@ from typing import Final
 from xds.server.convergence import RevisionProgress
 from xds.server.stream import Clock
 
-FEW: Final = 50
-"""Proxies that are told whenever something changes: that doesn't cost much."""
+UNDEBOUNCED_STREAMS: Final = 50
+"""Largest number of streams that get every change at once, as so few pushes cost little."""
 
-BREATH: Final = 0.02
-"""Seconds for which answers are waited for, from when the fleet was told; and as long again for more changes."""
+ANSWER_WAIT_SECONDS: Final = 0.02
+"""Longest wait for answers, from the push on. Further changes are merged for as long again."""
 
-LOOK: Final = 0.002
-"""Seconds between two looks at who has answered."""
+ANSWER_POLL_SECONDS: Final = 0.002
+"""Interval between two checks for answers."""
 
 
 class EndpointDebounce:
-    """Says when to go on.
+    """Decides when the next endpoint changes are pushed.
 
     Args:
         clock: Seconds, monotonic.
-        sleep: For so many of them.
+        sleep: Waits for a number of seconds.
     """
 
     def __init__(self, clock: Clock, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._clock = clock
         self._sleep = sleep
-        self._spread: RevisionProgress | None = None
-        self._told = 0
-        self._told_at = 0.0
+        self._last: RevisionProgress | None = None
+        self._streams = 0
+        self._pushed_at = 0.0
 
-    def told(self, spread: RevisionProgress | None) -> None:
-        """All proxies that a change of endpoints concerns are told of it; None: what they are told is something else,
-        for which endpoints never wait.
+    def pushed(self, revision: RevisionProgress | None) -> None:
+        """Note a push.
+
+        Args:
+            revision: A revision of endpoints only; None: a push of other resources, which delays no endpoints.
         """
-        self._spread = spread
-        self._told = spread.streams if spread else 0
-        self._told_at = self._clock()
+        self._last = revision
+        self._streams = revision.streams if revision else 0
+        self._pushed_at = self._clock()
 
     @property
     def is_unanswered(self) -> bool:
-        """Whether most of more than a FEW proxies have still to answer what they were told of endpoints."""
-        return self._spread is not None and self._told > FEW and self._spread.streams * 2 > self._told
+        """Whether most of more than UNDEBOUNCED_STREAMS streams still have to answer the last endpoint push."""
+        return self._last is not None and self._streams > UNDEBOUNCED_STREAMS and self._last.streams * 2 > self._streams
 
-    async def wait(self, hurry: Callable[[], bool]) -> None:
-        """Wait until more endpoints should be told, there is reason to hurry, or something else is told. If the last
-        are answered when this is called, there is no storm and no waiting.
+    async def wait(self, is_urgent: Callable[[], bool]) -> None:
+        """Wait until the next endpoint changes should be pushed, at once if the last push is mostly answered.
+
+        Another push ends the wait.
+
+        Args:
+            is_urgent: Whether to stop waiting, asked every ANSWER_POLL_SECONDS.
         """
         if not self.is_unanswered:
             return
-        spread, end = self._spread, None
-        while self._spread is spread and not hurry():
-            passed = self._clock() - self._told_at
-            if end is None and (passed >= BREATH or not self.is_unanswered):
-                end = 2 * min(passed, BREATH)
+        last, end = self._last, None
+        while self._last is last and not is_urgent():
+            passed = self._clock() - self._pushed_at
+            if end is None and (passed >= ANSWER_WAIT_SECONDS or not self.is_unanswered):
+                end = 2 * min(passed, ANSWER_WAIT_SECONDS)
             if end is not None and passed >= end:
                 break
-            await self._sleep(LOOK)
+            await self._sleep(ANSWER_POLL_SECONDS)

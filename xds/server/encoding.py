@@ -1,4 +1,4 @@
-"""Encodes what is sent, once for all streams, and the large responses with pauses."""
+"""Encoding of responses, once for all streams, with pauses in large ones."""
 
 import asyncio
 from typing import Final
@@ -7,15 +7,15 @@ from xds.protocol.messages import Response
 from xds.server.stream import Clock
 from xds.server.wire import Encoder
 
-MANY: Final = 500
-"""Resources, or changes of a revision, that take milliseconds to be encoded, or to be told: not in one go, then."""
+LARGE_RESPONSE_RESOURCES: Final = 500
+"""Smallest number of resources that takes milliseconds to encode, and is encoded with pauses."""
 
-PORTION: Final = 0.002
-"""Seconds that this is done at a time."""
+ENCODING_SLICE_SECONDS: Final = 0.002
+"""Longest time of encoding without a pause."""
 
 
 class PausingEncoder(Encoder):
-    """An encoder that leaves others their turn.
+    """An encoder that lets other tasks run while a large response is encoded.
 
     Args:
         clock: Seconds, monotonic.
@@ -24,23 +24,20 @@ class PausingEncoder(Encoder):
     def __init__(self, clock: Clock) -> None:
         super().__init__()
         self._clock = clock
-        self._slow = asyncio.Lock()
+        self._large = asyncio.Lock()
 
     async def encoded(self, response: Response) -> bytes:
-        """`encode` with pauses, in which all get on but who waits for a large one, too: mostly for the same."""
-        if len(response.resources) < MANY:
+        """`encode` with pauses. Large responses are encoded one at a time, as streams mostly wait for the same one."""
+        if len(response.resources) < LARGE_RESPONSE_RESOURCES:
             return self.encode(response)
-        async with self._slow:
-            return await self._encoded_slowly(response)
-
-    async def _encoded_slowly(self, response: Response) -> bytes:
-        steps, until = self.encoding(response), self._clock() + PORTION
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                encoded: bytes = end.value
-                return encoded
-            if self._clock() >= until:
-                await asyncio.sleep(0)
-                until = self._clock() + PORTION
+        async with self._large:
+            steps, until = self.encoding(response), self._clock() + ENCODING_SLICE_SECONDS
+            while True:
+                try:
+                    next(steps)
+                except StopIteration as end:
+                    encoded: bytes = end.value
+                    return encoded
+                if self._clock() >= until:
+                    await asyncio.sleep(0)
+                    until = self._clock() + ENCODING_SLICE_SECONDS

@@ -1,35 +1,36 @@
-"""What Prometheus sees: counted where it happens, or asked for when it scrapes."""
+"""Metrics for Prometheus: counters and histograms updated by the server, and gauges read at each scrape."""
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from xds.protocol.stuck import Reason
+from xds.protocol.stuck import StuckReason
 from xds.snapshot.resource import ResourceType
 from xds.snapshot.store import Store
 
-_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_CONVERGENCE_BUCKETS_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class Metrics:
-    """All metrics of one server, in a registry of its own."""
+    """All metrics of one server, in a separate registry."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.pushes = self._tally("xds_pushes", "Responses sent to proxies.")
-        self.acks = self._tally("xds_acks", "Responses that proxies accepted.")
-        self.nacks = self._tally("xds_nacks", "Responses that proxies rejected.")
-        self.stuck = Counter(
-            "xds_stuck_proxies",
-            "Streams that ended when the proxy had not answered for 10 s, as one that does not read.",
+        self.pushes = self._tally("xds_ingress_pushes", "Responses sent to proxies.")
+        self.acks = self._tally("xds_ingress_acks", "Responses accepted by proxies.")
+        self.nacks = self._tally("xds_ingress_nacks", "Responses rejected by proxies.")
+        self.streams_ended_unread = Counter(
+            "xds_ingress_streams_ended_unread",
+            "Streams that ended while the proxy had read or answered nothing for 10 s.",
             registry=self.registry,
         )
-        self.propagation = Histogram(
-            "xds_propagation_seconds",
-            "From reading a change to the last proxy's ACK of it.",
-            buckets=_SECONDS,
+        self.convergence = Histogram(
+            "xds_ingress_convergence_seconds",
+            "Time from reading a change to the last proxy's ACK or NACK.",
+            buckets=_CONVERGENCE_BUCKETS_SECONDS,
             registry=self.registry,
         )
 
@@ -40,8 +41,12 @@ class Metrics:
 
 
 class Tally(Collector):
-    """Counts by resource type, in `counts`, what happens for each stream and change: prometheus-client's own Counter
-    takes a lock each time.
+    """A counter by resource type, for events of each stream and change.
+
+    prometheus-client's Counter would take a lock for each increment.
+
+    Attributes:
+        counts: Incremented by the server.
     """
 
     def __init__(self, name: str, documentation: str) -> None:
@@ -57,14 +62,20 @@ class Tally(Collector):
 
 
 class StateCollector(Collector):
-    """Reads the gauges off the state at each scrape. `problems` counts them by reason, and so does `stuck` proxies."""
+    """Reads gauges from the server's state at each scrape.
+
+    Args:
+        problems: Number of problems by reason.
+        connected: Number of open streams.
+        stuck: Number of stuck proxies by reason.
+    """
 
     def __init__(
         self,
         store: Store,
         problems: Callable[[], Mapping[str, int]],
         connected: Callable[[], int],
-        stuck: Callable[[], Mapping[Reason, int]],
+        stuck: Callable[[], Mapping[StuckReason, int]],
     ) -> None:
         self._store = store
         self._problems = problems
@@ -72,17 +83,17 @@ class StateCollector(Collector):
         self._stuck = stuck
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        yield GaugeMetricFamily("xds_connected_proxies", "Proxies with an open ADS stream.", self._connected())
-        stuck = GaugeMetricFamily("xds_proxies_stuck", "Proxies that get nowhere.", labels=["reason"])
-        for why, count in self._stuck().items():
-            stuck.add_metric([why.name.lower()], count)
+        yield GaugeMetricFamily("xds_ingress_connected_proxies", "Proxies with an open ADS stream.", self._connected())
+        stuck = GaugeMetricFamily("xds_ingress_proxies_stuck", "Connected proxies without progress.", labels=["reason"])
+        for stuck_reason, count in self._stuck().items():
+            stuck.add_metric([stuck_reason.name.lower()], count)
         yield stuck
-        yield GaugeMetricFamily("xds_snapshot_revision", "Number of the newest revision.", self._store.revision)
-        resources = GaugeMetricFamily("xds_resources", "Resources in the snapshot.", labels=["type"])
+        yield GaugeMetricFamily("xds_ingress_snapshot_revision", "Number of the newest revision.", self._store.revision)
+        resources = GaugeMetricFamily("xds_ingress_resources", "Resources in the snapshot.", labels=["type"])
         for type_ in ResourceType:
             resources.add_metric([type_.short], len(self._store.resources(type_)))
         yield resources
-        problems = GaugeMetricFamily("xds_problems", "What could not be honoured.", labels=["reason"])
+        problems = GaugeMetricFamily("xds_ingress_problems", "Open problems of Kubernetes objects.", labels=["reason"])
         for reason, count in sorted(self._problems().items()):
             problems.add_metric([reason], count)
         yield problems

@@ -1,4 +1,4 @@
-"""One gRPC stream: its session, and what its writer waits for."""
+"""One gRPC stream: the protocol session and the state of its writer task."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -6,8 +6,7 @@ from typing import TypeAlias
 
 import grpc
 
-from xds.protocol.errors import ProtocolError
-from xds.protocol.messages import Response
+from xds.protocol.messages import ProtocolError, Response
 from xds.protocol.session import Session
 from xds.server.convergence import RevisionProgress, StreamProgress
 from xds.snapshot.store import Revision
@@ -17,83 +16,91 @@ Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 
 
 class Stream:
-    """A stream has one writer, the task that makes it. It waits here for its turn, and then asks the session for what
-    is to be sent if that isn't handed to it. `untold` are the revisions of which the session doesn't know yet.
+    """A stream and its one writer, the task that creates the stream.
+
+    The writer waits in `next_responses`. It is given responses, or woken to ask the session for some.
+
+    Attributes:
+        node: The proxy's node id; empty before the first request.
+        pending_revisions: Revisions that the session has not been updated to yet, oldest first.
+        progress: Revisions that the proxy has not answered yet.
+        is_ending: Whether the writer ends the stream as soon as it is idle.
+        error: The reason to end the stream with; None: OK.
     """
 
     __slots__ = (
-        "_called",
         "_clock",
         "_loop",
         "_timer",
         "_waiter",
+        "_woken",
         "context",
         "error",
-        "lag",
+        "is_ending",
         "node",
-        "over",
         "peer",
+        "pending_revisions",
+        "progress",
         "session",
-        "untold",
         "writer",
     )
 
     def __init__(self, session: Session, context: Context, clock: Clock) -> None:
         writer = asyncio.current_task()
         if writer is None:
-            raise RuntimeError("a stream is made outside of a task")
+            raise RuntimeError("a stream is created outside of a task")
         self.writer = writer
         self.session = session
         self.context = context
         self.peer = str(context.peer())
-        self.lag = StreamProgress()
+        self.progress = StreamProgress()
         self.node = ""
-        self.untold: list[tuple[Revision, RevisionProgress]] = []
-        self.over = False
+        self.pending_revisions: list[tuple[Revision, RevisionProgress]] = []
+        self.is_ending = False
         self.error: ProtocolError | None = None
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._called = False
+        self._woken = False
         self._timer: asyncio.TimerHandle | None = None
         self._waiter: asyncio.Future[Sequence[Response]] | None = None
 
     @property
     def idle(self) -> bool:
-        """Whether the writer waits for its turn."""
+        """Whether the writer waits in `next_responses`."""
         return self._waiter is not None
 
-    def turn(self) -> asyncio.Future[Sequence[Response]]:
-        """Wait for what is to be sent; nothing, if the session is to be asked."""
-        turn: asyncio.Future[Sequence[Response]] = self._loop.create_future()
-        if self._called:
-            self._called = False
-            turn.set_result(())
+    def next_responses(self) -> asyncio.Future[Sequence[Response]]:
+        """Wait for responses to write. An empty result asks the writer to take some from the session."""
+        waiter: asyncio.Future[Sequence[Response]] = self._loop.create_future()
+        if self._woken:
+            self._woken = False
+            waiter.set_result(())
         else:
             self.set_timer()
-            self._waiter = turn
-        return turn
+            self._waiter = waiter
+        return waiter
 
-    def hand(self, responses: Sequence[Response]) -> None:
-        """Give an idle writer what the session was just asked for."""
+    def give(self, responses: Sequence[Response]) -> None:
+        """Give an idle writer responses that were just taken from the session."""
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(responses)
 
     def wake(self) -> None:
-        """Let the writer ask the session: now if it is idle, else when it has written what it is at."""
+        """Let the writer ask the session: now if idle, else after the current write."""
         if self._waiter is None:
-            self._called = True
+            self._woken = True
         else:
-            self.hand(())
+            self.give(())
 
     def end(self, error: ProtocolError | None = None) -> None:
-        """Let the writer end when it is idle, with the error if there is one."""
-        self.over = True
+        """Let the writer end the stream when idle, with the first error given."""
+        self.is_ending = True
         self.error = self.error or error
         self.wake()
 
     def set_timer(self) -> None:
-        """Have the writer woken when the session may have something to say though nothing happens."""
+        """Wake the writer at the session's deadline, as time alone can make a response due."""
         if self._timer is not None:
             self.stop_timer()
         deadline = self.session.deadline()

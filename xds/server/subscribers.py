@@ -1,6 +1,6 @@
-"""Which streams a change may concern, found without asking each of them."""
+"""Index from changed resources to the streams that subscribe to them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 from xds.protocol.subscription import Subscription
@@ -11,48 +11,45 @@ S = TypeVar("S")
 
 
 class SubscriberIndex(Generic[S]):
-    """The streams by what they subscribe to.
+    """Streams by subscription.
 
-    Streams with equal subscriptions are one group, of which one question is asked: a fleet whose proxies subscribe to
-    the same costs what one of them does. Entries for each stream and name would be millions for a thousand proxies.
+    Streams with equal subscriptions form a group, and a change is compared with each group once: a fleet with equal
+    subscriptions costs as much as one proxy. An entry for each stream and name would make millions for a thousand
+    proxies.
     """
 
     def __init__(self) -> None:
         self._groups: dict[ResourceType, dict[Subscription, dict[S, None]]] = {type_: {} for type_ in ResourceType}
-        self._followed: dict[S, dict[ResourceType, Subscription]] = {}
+        self._subscriptions: dict[S, dict[ResourceType, Subscription]] = {}
 
-    def follow(self, stream: S, subscriptions: Iterable[tuple[ResourceType, Subscription]]) -> None:
-        """The stream subscribes to this now. Types that it has asked for before stay."""
-        followed = self._followed.setdefault(stream, {})
+    def subscribe(self, stream: S, subscriptions: Iterable[tuple[ResourceType, Subscription]]) -> None:
+        """Replace the stream's subscriptions of these types. Subscriptions of other types stay."""
+        current = self._subscriptions.setdefault(stream, {})
         for type_, subscription in subscriptions:
-            old = followed.get(type_)
+            old = current.get(type_)
             if old is subscription:
                 continue
             if old is not None:
                 self._leave(stream, type_, old)
-            followed[type_] = subscription
+            current[type_] = subscription
             self._groups[type_].setdefault(subscription, {})[stream] = None
 
-    def forget(self, stream: S) -> None:
-        """The stream is gone."""
-        for type_, subscription in self._followed.pop(stream, {}).items():
+    def remove(self, stream: S) -> None:
+        """Remove a stream that ended, or that never subscribed."""
+        for type_, subscription in self._subscriptions.pop(stream, {}).items():
             self._leave(stream, type_, subscription)
 
-    def of(self, changes: ChangesByType) -> Iterable[S]:
-        """The streams that subscribe to something that changed, each once."""
+    def streams(self, changes: ChangesByType) -> Iterable[S]:
+        """The streams that subscribe to a changed resource, without duplicates."""
         found: dict[S, None] = {}
-        for group in self._concerned(changes):
-            found.update(group)
+        for type_, changed in changes.items():
+            for subscription, group in self._groups[type_].items():
+                if any(subscription.covers(change.name) for change in changed):
+                    found.update(group)
         return found
 
-    def _concerned(self, changes: ChangesByType) -> Iterator[Mapping[S, None]]:
-        for type_, changed in changes.items():
-            for subscription, streams in self._groups[type_].items():
-                if any(subscription.covers(change.name) for change in changed):
-                    yield streams
-
     def _leave(self, stream: S, type_: ResourceType, subscription: Subscription) -> None:
-        streams = self._groups[type_][subscription]
-        del streams[stream]
-        if not streams:
+        group = self._groups[type_][subscription]
+        del group[stream]
+        if not group:
             del self._groups[type_][subscription]

@@ -1,7 +1,7 @@
-"""Mutual TLS on --listen: the files behind it, what they are good for, who may call itself what, and new files.
+"""Mutual TLS on --listen: reading and checking the files, reloading them, and the nodes that a certificate allows.
 
-gRPC asks for a new configuration before each handshake, so new files concern new connections, and the streams that
-are open live on. It asks from threads of its own: what it gets there was read and checked before.
+gRPC asks for a new configuration before each handshake, so new files apply to new connections, and open streams live
+on. gRPC asks from its own threads, and gets a configuration that was read and checked before.
 https://grpc.github.io/grpc/python/grpc.html#grpc.dynamic_ssl_server_credentials
 """
 
@@ -23,24 +23,30 @@ from cryptography.x509 import Certificate, load_pem_x509_certificates
 
 from xds.protocol.messages import Node
 
-LOOK: Final = 1.0
-"""Seconds between two looks at the files. They are read as a whole: they are small, and no link, mount or time stamp
-can then hide that they changed.
+TLS_RELOAD_SECONDS: Final = 1.0
+"""Interval between two reads of the files. Small files are read whole, so that no link, mount or time stamp hides a
+change.
 """
 
-SHOWN: Final = 200
-"""Characters of a name that a message shows."""
+SHOWN_NAME_CHARACTERS: Final = 200
+"""Characters of a name shown in an error message."""
 
 _log = structlog.get_logger()
 
 
 class TlsError(Exception):
-    """The files can't be used. The message is one line that names the file and what is wrong with it."""
+    """The files can't be used. The message is one line with the file and the error."""
 
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """All in PEM. `certificate` may hold a chain; client certificates must chain to one in `client_ca`."""
+    """The files of the three --tls flags, in PEM.
+
+    Attributes:
+        certificate: The server's certificate or chain.
+        private_key: Unencrypted.
+        client_ca: Authorities of client certificates.
+    """
 
     certificate: Path
     private_key: Path
@@ -48,117 +54,114 @@ class TlsFiles:
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
-    """What the files hold."""
+class TlsMaterial:
+    """The content of `TlsFiles`."""
 
     certificate: bytes
     private_key: bytes = field(repr=False)
     client_ca: bytes
 
     def configuration(self) -> grpc.ServerCertificateConfiguration:
-        """For one use: gRPC takes it apart."""
+        """A configuration for one use, as gRPC consumes the object."""
         pairs = [(self.private_key, self.certificate)]
         return grpc.ssl_server_certificate_configuration(cast("Any", pairs), self.client_ca)
 
 
 class ServerTls:
-    """The server's side of mutual TLS, from `load` on."""
+    """The server's side of mutual TLS, with files that may change."""
 
-    def __init__(self, files: TlsFiles, material: Material) -> None:
+    def __init__(self, files: TlsFiles, material: TlsMaterial) -> None:
         self._files = files
         self._current = material
-        self._seen: Material | str = material
-        self._complaint = ""
-        self._next: deque[Material] = deque(maxlen=1)  # its methods are atomic: gRPC's threads take from it
+        self._last_read: TlsMaterial | str = material
+        self._error = ""
+        self._next: deque[TlsMaterial] = deque(maxlen=1)  # atomic methods, as gRPC's threads take from the deque
 
     @classmethod
     def load(cls, files: TlsFiles) -> "ServerTls":
-        """From the files as they are now.
+        """Read and check the files.
 
         Raises:
-            TlsError: they can't be used.
+            TlsError: the files can't be used.
         """
         material = read(files)
         _log_loaded(check(material, files))
         return cls(files, material)
 
     def credentials(self) -> grpc.ServerCredentials:
-        """For one port, whose clients need a certificate."""
+        """Credentials of one port, whose clients need a certificate."""
         return grpc.dynamic_ssl_server_credentials(
             self._current.configuration(),
-            cast("Any", self._take),  # the stubs don't know that it may return None
+            cast("Any", self._take_next),  # the stubs don't allow None, gRPC does
             require_client_authentication=True,
         )
 
-    async def follow(self) -> NoReturn:
-        """Look at the files every LOOK seconds, until cancelled; connections go on either way."""
+    async def keep_reloading(self) -> NoReturn:
+        """Reload the files every TLS_RELOAD_SECONDS, until cancelled."""
         while True:
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(TLS_RELOAD_SECONDS)
             try:
-                await self.look()
-            except Exception:  # noqa: BLE001 - the next look may go better
-                _log.exception("tls_look_failed")
+                await self.reload()
+            except Exception:  # noqa: BLE001 - the next reload may succeed
+                _log.exception("tls_reload_failed")
 
-    async def look(self) -> None:
-        """Take over what is new and good. What is bad, and still is so at the next look, is logged once; it may have
-        been half written.
+    async def reload(self) -> None:
+        """Read the files, and use new ones that are valid.
+
+        An error is logged once, and only if the next read finds the same: files may be half written.
         """
-        found = await asyncio.to_thread(_read_or_complaint, self._files)
-        if found == self._seen:
-            self._complain()
+        found = await asyncio.to_thread(_read_or_error, self._files)
+        if found == self._last_read:
+            if self._error:
+                remedy = "correct the file; until then the server uses the previous files"
+                _log.error("tls_files_unusable", error=self._error, remedy=remedy)
+                self._error = ""
             return
-        self._seen = found
+        self._last_read = found
         try:
-            self._adopt(found)
+            self._use(found)
         except TlsError as error:
-            self._complaint = str(error)
+            self._error = str(error)
 
-    def _adopt(self, found: Material | str) -> None:
+    def _use(self, found: TlsMaterial | str) -> None:
         if isinstance(found, str):
             raise TlsError(found)
-        leaf = check(found, self._files)
-        self._complaint = ""
+        certificate = check(found, self._files)
+        self._error = ""
         if found != self._current:
             self._current = found
             self._next.append(found)
-            _log_loaded(leaf)
+            _log_loaded(certificate)
 
-    def _complain(self) -> None:
-        if self._complaint:
-            _log.error(
-                "tls_files_unusable", error=self._complaint, remedy="correct it; until then the files before serve"
-            )
-            self._complaint = ""
-
-    def _take(self) -> grpc.ServerCertificateConfiguration | None:
-        """What gRPC asks before each handshake, from a thread of its own. None: nothing is new."""
+    def _take_next(self) -> grpc.ServerCertificateConfiguration | None:
+        """Answer gRPC before a handshake, in one of gRPC's threads. None: the configuration is unchanged."""
         try:
             return self._next.pop().configuration()
         except IndexError:
             return None
 
 
-def read(files: TlsFiles) -> Material:
-    """What the files hold, whatever it is.
+def read(files: TlsFiles) -> TlsMaterial:
+    """Read the files, without a check.
 
     Raises:
-        TlsError: one of them can't be read.
+        TlsError: a file can't be read.
     """
-    return Material(
+    return TlsMaterial(
         _content("--tls-cert", files.certificate),
         _content("--tls-key", files.private_key),
         _content("--tls-client-ca", files.client_ca),
     )
 
 
-def check(material: Material, files: TlsFiles) -> Certificate:
-    """The server's own certificate, of files that gRPC takes and clients can verify.
+def check(material: TlsMaterial, files: TlsFiles) -> Certificate:
+    """Check that gRPC and clients accept the files, and return the server's certificate.
 
     Raises:
-        TlsError: they are something else.
+        TlsError: a file is invalid, or the key belongs to another certificate.
     """
     leaf = _certificates("--tls-cert", files.certificate, material.certificate)[0]
-    # gRPC takes no certificates at all for an answer, and its own list of authorities instead.
+    # gRPC accepts a file without certificates, and trusts its built-in authorities then.
     _certificates("--tls-client-ca", files.client_ca, material.client_ca)
     _check_kind(files.certificate, leaf.public_key())
     try:
@@ -173,27 +176,27 @@ def check(material: Material, files: TlsFiles) -> Certificate:
 def names_of(auth_context: Mapping[str, Any]) -> frozenset[str]:
     """The DNS and URI names in the certificate of a gRPC peer; none without TLS.
 
-    Not its common name: certificates without subject alternative names stand for nobody (RFC 9525, section 6.3).
+    A common name doesn't count: RFC 9525, section 6.3.
     """
     values: Iterable[bytes] = (*auth_context.get("peer_dns", ()), *auth_context.get("peer_uri", ()))
     return frozenset(value.decode(errors="backslashreplace") for value in values)
 
 
 def must_name_the_node(names: frozenset[str], node: Node) -> str | None:
-    """Why a proxy with a certificate of these names may not be this node; None: it may.
+    """The reason why a proxy with these certificate names may not be this node; None: allowed.
 
-    One of the names must be the node's id or its cluster, letter for letter. No wildcard stands for anything here.
+    A name must equal the node's id or cluster. Wildcards match nothing.
     """
     if names & ({node.id, node.cluster} - {""}):
         return None
-    called = ", ".join(sorted(repr(name[:SHOWN]) for name in names)[:10]) or "nobody"
+    called = ", ".join(sorted(repr(name[:SHOWN_NAME_CHARACTERS]) for name in names)[:10]) or "nobody"
     return (
-        f"the certificate names {called}, and neither the node {node.id[:SHOWN]!r} nor its cluster "
-        f"{node.cluster[:SHOWN]!r}; one of these must be among its DNS or URI names"
+        f"the certificate names {called}, and neither the node {node.id[:SHOWN_NAME_CHARACTERS]!r} nor its cluster "
+        f"{node.cluster[:SHOWN_NAME_CHARACTERS]!r}; one of these must be among its DNS or URI names"
     )
 
 
-def _read_or_complaint(files: TlsFiles) -> Material | str:
+def _read_or_error(files: TlsFiles) -> TlsMaterial | str:
     try:
         return read(files)
     except TlsError as error:
@@ -215,7 +218,7 @@ def _certificates(flag: str, file: Path, content: bytes) -> list[Certificate]:
 
 
 def _check_kind(file: Path, key: PublicKeyTypes) -> None:
-    """BoringSSL, which is in gRPC and in Envoy, has more kinds of keys than its clients take."""
+    """Check that clients accept the key: a BoringSSL server, as in gRPC, takes kinds that BoringSSL clients don't."""
     if isinstance(key, RSAPublicKey):
         return
     if isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1 | SECP384R1 | SECP521R1):

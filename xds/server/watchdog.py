@@ -1,4 +1,4 @@
-"""Notices proxies that are connected and get nowhere, and ends a stream where a new one may do better."""
+"""Watchdog: finds connected proxies without progress, and ends a stream where a new one may help."""
 
 import asyncio
 from collections import Counter
@@ -7,22 +7,20 @@ from typing import Final, Protocol
 
 import structlog
 
-from xds.protocol.errors import ErrorCode, ProtocolError
+from xds.protocol.messages import ErrorCode, ProtocolError
 from xds.protocol.session import Session
-from xds.protocol.stuck import Reason, StreamHistory, Stuck
+from xds.protocol.stuck import StreamHistory, Stuck, StuckReason
 
-INTERVAL: Final = 5.0
-"""Seconds between two looks at all streams."""
+STUCK_CHECK_SECONDS: Final = 5.0
+"""Interval between two checks of all streams."""
 
-AT_ONCE: Final = 200
-"""Streams that are looked at before the others get their turn: about half a millisecond's worth."""
+CHECKED_STREAMS_PER_TURN: Final = 200
+"""Streams checked before other tasks get a turn: about half a millisecond's worth."""
 
 _log = structlog.get_logger()
 
 
-class Watched(Protocol):
-    """A stream."""
-
+class OpenStream(Protocol):
     session: Session
     peer: str
     node: str
@@ -31,56 +29,55 @@ class Watched(Protocol):
 
 
 class Watchdog:
-    """Looks after the streams.
+    """Checks streams for progress.
 
     Args:
-        streams: Those that are open.
-        clock: That of their sessions.
+        streams: All open streams.
+        clock: Seconds, monotonic: the clock of the sessions.
     """
 
-    def __init__(self, streams: Collection[Watched], clock: Callable[[], float]) -> None:
+    def __init__(self, streams: Collection[OpenStream], clock: Callable[[], float]) -> None:
         self._streams = streams
         self._clock = clock
-        self._attendance = StreamHistory()
-        self._known: dict[Watched, tuple[Stuck, ...]] = {}
+        self._history = StreamHistory()
+        self._stuck: dict[OpenStream, tuple[Stuck, ...]] = {}
 
-    def stuck(self, stream: Watched) -> tuple[Stuck, ...]:
-        """What keeps its proxy from getting on, as of now."""
-        return self._attendance.stuck(stream.session.pulse(), self._clock())
+    def stuck(self, stream: OpenStream) -> tuple[Stuck, ...]:
+        """Why the stream makes no progress as of now; empty: progress, or no verdict yet."""
+        return self._history.stuck(stream.session.health(), self._clock())
 
-    def counts(self) -> Mapping[Reason, int]:
-        """How many proxies are stuck, by reason, as of the last look."""
-        found = Counter(reason for stuck in self._known.values() for reason in {each.reason for each in stuck})
-        return {reason: found[reason] for reason in Reason}
+    def counts(self) -> Mapping[StuckReason, int]:
+        """Number of stuck proxies by reason, as of the last check."""
+        found = Counter(reason for stuck in self._stuck.values() for reason in {each.reason for each in stuck})
+        return {reason: found[reason] for reason in StuckReason}
 
-    def ended(self, stream: Watched) -> None:
-        """It is not open any more."""
-        self._known.pop(stream, None)
-        self._attendance.ended(stream.node, stream.session.pulse().since, self._clock())
+    def ended(self, stream: OpenStream) -> None:
+        """Note the end of a stream."""
+        self._stuck.pop(stream, None)
+        self._history.ended(stream.node, stream.session.health().since, self._clock())
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Check all streams every STUCK_CHECK_SECONDS, until cancelled."""
         while True:
-            await asyncio.sleep(INTERVAL)
+            await asyncio.sleep(STUCK_CHECK_SECONDS)
             for number, stream in enumerate(list(self._streams)):
                 if stream in self._streams:
-                    self.look(stream)
-                if number % AT_ONCE == AT_ONCE - 1:
+                    self.check(stream)
+                if number % CHECKED_STREAMS_PER_TURN == CHECKED_STREAMS_PER_TURN - 1:
                     await asyncio.sleep(0)
 
-    def look(self, stream: Watched) -> None:
-        """Log what is new about it, and end it if that may help."""
-        pulse, now = stream.session.pulse(), self._clock()
-        stuck = self._attendance.stuck(pulse, now)
-        for each in set(stuck) - set(self._known.pop(stream, ())):
+    def check(self, stream: OpenStream) -> None:
+        """Log new reasons of a stream, and end the stream if a new one may help."""
+        health, now = stream.session.health(), self._clock()
+        stuck = self._history.stuck(health, now)
+        for each in set(stuck) - set(self._stuck.pop(stream, ())):
             type_ = each.type.short if each.type else ""
             _log.warning("proxy_stuck", peer=stream.peer, node=stream.node, reason=str(each.reason), type=type_)
         if stuck:
-            self._known[stream] = stuck
-        if self._attendance.may_be_cured(pulse, stuck, now):
-            text = f"this stream gets nowhere ({', '.join(_told(each) for each in stuck)}); connect again"
+            self._stuck[stream] = stuck
+        if self._history.should_restart(health, stuck, now):
+            reasons = ", ".join(
+                f"{each.reason}: {each.type.short}" if each.type else str(each.reason) for each in stuck
+            )
+            text = f"the stream makes no progress ({reasons}); reconnect"
             stream.end(ProtocolError(ErrorCode.UNAVAILABLE, text))
-
-
-def _told(stuck: Stuck) -> str:
-    return f"{stuck.reason}: {stuck.type.short}" if stuck.type else str(stuck.reason)

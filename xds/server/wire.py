@@ -1,4 +1,4 @@
-"""Between the protocol's messages and the bytes of gRPC."""
+"""Conversion between the protocol's messages and the bytes of gRPC."""
 
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -11,8 +11,7 @@ from google.protobuf.message import DecodeError
 
 from xds.envoyapi import codec
 from xds.envoyapi.messages import DeltaDiscoveryResponse, DiscoveryResponse
-from xds.protocol.errors import ErrorCode, ProtocolError
-from xds.protocol.messages import DeltaRequest, Node, Request, Response, SotwRequest, Variant
+from xds.protocol.messages import DeltaRequest, ErrorCode, Node, ProtocolError, Request, Response, SotwRequest, Variant
 from xds.protocol.subscription import NameSets, check_count
 from xds.snapshot.resource import Resource
 from xds.steps import Steps, finish
@@ -22,32 +21,32 @@ _REQUESTS = {
     Variant.SOTW: "envoy.service.discovery.v3.DiscoveryRequest",
 }
 
-KNOWN_BYTES: Final = 1024 * 1024
-"""What the requests may hold in all that are remembered decoded."""
+DECODED_REQUESTS_BYTES: Final = 1024 * 1024
+"""Total size of the requests whose decoded form is kept."""
 
-TYPE_URL_LIMIT: Final = 200
-"""Characters kept of a type URL: enough for any that is served."""
+TYPE_URL_CHARACTERS: Final = 200
+"""Characters kept of a type URL: more than any served type has."""
 
-NODE_LIMIT: Final = 256
-"""Characters kept of each thing that a node says about itself."""
+NODE_FIELD_CHARACTERS: Final = 256
+"""Characters kept of each field of a node."""
 
 
 def request(variant: Variant, data: bytes) -> Request:
-    """The request in the bytes of a gRPC message.
+    """Decode a gRPC message.
 
     Raises:
-        ProtocolError: they are something else, or hold more names than a stream may ask for.
+        ProtocolError: the message is no such request, or has more names than a stream may subscribe to.
     """
     try:
-        message: Untyped = codec.message(_REQUESTS[variant]).FromString(data)
+        message: Untyped = codec.decode(_REQUESTS[variant], data)
     except DecodeError:
-        text = f"what was sent is not a {_REQUESTS[variant].rpartition('.')[2]}; this is an xDS v3 server"
+        text = f"the message is not a {_REQUESTS[variant].rpartition('.')[2]}; this is an xDS v3 server"
         raise ProtocolError(ErrorCode.INVALID_ARGUMENT, text) from None
     return _delta(message) if variant is Variant.DELTA else _sotw(message)
 
 
 def _delta(message: Untyped) -> DeltaRequest:
-    type_url = message.type_url[:TYPE_URL_LIMIT]
+    type_url = message.type_url[:TYPE_URL_CHARACTERS]
     names = (message.resource_names_subscribe, message.resource_names_unsubscribe, message.initial_resource_versions)
     for each in names:
         check_count(len(each), type_url)
@@ -63,7 +62,7 @@ def _delta(message: Untyped) -> DeltaRequest:
 
 
 def _sotw(message: Untyped) -> SotwRequest:
-    type_url = message.type_url[:TYPE_URL_LIMIT]
+    type_url = message.type_url[:TYPE_URL_CHARACTERS]
     check_count(len(message.resource_names), type_url)
     return SotwRequest(
         type_url=type_url,
@@ -84,7 +83,9 @@ def _node(message: Untyped) -> Node | None:
         return None
     node = message.node
     user_agent = f"{node.user_agent_name} {_user_agent_version(node)}".strip()
-    return Node(node.id[:NODE_LIMIT], node.cluster[:NODE_LIMIT], user_agent[:NODE_LIMIT])
+    return Node(
+        node.id[:NODE_FIELD_CHARACTERS], node.cluster[:NODE_FIELD_CHARACTERS], user_agent[:NODE_FIELD_CHARACTERS]
+    )
 
 
 def _user_agent_version(node: Untyped) -> str:
@@ -95,57 +96,60 @@ def _user_agent_version(node: Untyped) -> str:
 
 
 class Decoder:
-    """Decodes requests; those that many proxies send alike, such as the ACK of what all of them got, once.
+    """Decodes requests, and decodes equal bytes once: a fleet's ACKs of a shared response are mostly equal.
 
     Args:
-        names: Makes equal sets of names the same, so that a thousand streams needn't compare a thousand names each.
+        names: Shares equal sets of names, so that a thousand streams don't compare a thousand names each.
     """
 
     def __init__(self, names: NameSets) -> None:
         self._names = names
-        self._known: OrderedDict[tuple[Variant, bytes], Request] = OrderedDict()
+        self._decoded: OrderedDict[tuple[Variant, bytes], Request] = OrderedDict()
         self._bytes = 0
 
     def decode(self, variant: Variant, data: bytes) -> Request:
-        """Raises ProtocolError as `request` does."""
-        key = (variant, data)
-        known = self._known.get(key)
-        if known is None:
-            known = self._known[key] = self._decode(variant, data)
-            self._bytes += len(data)
-            while self._bytes > KNOWN_BYTES:
-                self._bytes -= len(self._known.popitem(last=False)[0][1])
-        return known
+        """Decode a gRPC message.
 
-    def _decode(self, variant: Variant, data: bytes) -> Request:
-        decoded = request(variant, data)
-        return replace(decoded, names=self._names.share(decoded.names)) if isinstance(decoded, SotwRequest) else decoded
+        Raises:
+            ProtocolError: as `request` does.
+        """
+        key = (variant, data)
+        decoded = self._decoded.get(key)
+        if decoded is None:
+            decoded = request(variant, data)
+            if isinstance(decoded, SotwRequest):
+                decoded = replace(decoded, names=self._names.share(decoded.names))
+            self._decoded[key] = decoded
+            self._bytes += len(data)
+            while self._bytes > DECODED_REQUESTS_BYTES:
+                self._bytes -= len(self._decoded.popitem(last=False)[0][1])
+        return decoded
 
 
 class Encoder:
-    """Encodes each resource once, and each response once, however many streams get it.
+    """Encodes each resource and each response once, for any number of streams.
 
-    It keeps neither alive, and of each name only what was encoded last.
+    Encoded bytes live as long as the resource or response. A name has the bytes of the latest resource only.
     """
 
     def __init__(self) -> None:
         self._responses: WeakKeyDictionary[Response, bytes] = WeakKeyDictionary()
         self._entries: dict[tuple[Variant, str, str], tuple[ReferenceType[Resource], bytes]] = {}
 
-    def prepare(self, variant: Variant, resources: Iterable[Resource]) -> None:
-        """Encode these now, which will be in a response together with others."""
+    def encode_ahead(self, variant: Variant, resources: Iterable[Resource]) -> None:
+        """Encode resources of a later response now."""
         for resource in resources:
             self._entry(variant, resource)
 
     def known(self, response: Response) -> bytes | None:
-        """The response encoded, if it is already."""
+        """The response's bytes; None: not encoded yet."""
         return self._responses.get(response)
 
     def encode(self, response: Response) -> bytes:
         return finish(self.encoding(response))
 
     def encoding(self, response: Response) -> Steps[bytes]:
-        """`encode` bit by bit. A response is its parts, one behind the other.
+        """`encode` in steps. Encoded messages that are concatenated are one merged message.
 
         Source: https://protobuf.dev/programming-guides/encoding/#last-one-wins
         """
@@ -182,7 +186,7 @@ _ENTRY = {Variant.DELTA: _delta_entry, Variant.SOTW: _sotw_entry}
 
 
 def _any(resource: Resource) -> dict[str, str | bytes]:
-    """An Any, from a dict as upb makes messages the fastest."""
+    """The resource as an Any. A dict, as upb creates messages fastest from dicts."""
     return {"type_url": resource.type.value, "value": resource.body}
 
 

@@ -1,1 +1,1 @@
-"""What the fleet should have: encoded resources, versioned by content, and how one revision differs from another."""
+"""Snapshots: encoded resources with versions by content, and the revisions between snapshots."""

@@ -1,4 +1,4 @@
-"""RouteConfigurations with their virtual hosts inside, for proxies that don't take these by themselves."""
+"""RouteConfigurations with virtual hosts inside, for streams without VHDS."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from xds.snapshot.resource import Resource, ResourceType, route_configuration_of
 
 @dataclass(frozen=True, slots=True)
 class InlinedResource(Resource):
-    """A RouteConfiguration with its virtual hosts inside, and the resources that it was put together from."""
+    """A RouteConfiguration with virtual hosts inside, and the resources of which it is made."""
 
     configuration: Resource
     hosts: Mapping[str, Resource]
@@ -20,10 +20,13 @@ _NONE: Final[Mapping[str, Resource]] = MappingProxyType({})
 
 
 class InlinedRoutes:
-    """Knows which virtual hosts each RouteConfiguration has, and which version it has with them inside: the sum of
-    their weights and its own, so that one changed host costs the same among ten and ten thousand.
+    """The virtual hosts of each RouteConfiguration, and its version with virtual hosts inside.
 
-    The resources in `configurations` have no body: that is put together for those who need it, when they do.
+    The version is the sum of the weights of all parts, so that a changed host costs the same among ten hosts and ten
+    thousand.
+
+    Attributes:
+        configurations: RouteConfigurations by name, without bodies: `InlinedView` makes bodies on demand.
     """
 
     def __init__(self) -> None:
@@ -36,7 +39,7 @@ class InlinedRoutes:
         return self._hosts.get(configuration, _NONE)
 
     def write(self, name: str, virtual_host: Resource | None, growth: int) -> None:
-        """This virtual host is so now (None: gone), and its weight has grown by so much."""
+        """Take in a changed virtual host (None: removed), whose weight has grown by `growth`."""
         configuration = route_configuration_of(name)
         self.grow(configuration, growth)
         if virtual_host is not None:
@@ -48,19 +51,19 @@ class InlinedRoutes:
             del self._hosts[configuration]
 
     def grow(self, configuration: str, weight: int) -> None:
-        """The RouteConfiguration or a virtual host of it changed by so much."""
+        """Add to the weight of a RouteConfiguration with its virtual hosts."""
         self._touched.add(configuration)
         self._sums[configuration] = self._sums.get(configuration, 0) + weight
         if not self._sums[configuration]:
             del self._sums[configuration]
 
     def take_touched(self) -> list[str]:
-        """Those that changed since this was last asked, by name."""
+        """Names of the RouteConfigurations changed since the last call, sorted."""
         touched, self._touched = self._touched, set()
         return sorted(touched)
 
     def renew(self, name: str, *, exists: bool) -> tuple[Resource | None, Resource | None]:
-        """Bring the version of one up to date. Returns it as it was and as it is."""
+        """Update the version of a RouteConfiguration. Returns the resource before and after."""
         old = self.configurations.get(name)
         if not exists:
             self.configurations.pop(name, None)

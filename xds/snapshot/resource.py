@@ -1,4 +1,4 @@
-"""One xDS resource as it goes over the wire: encoded once, versioned by its bytes."""
+"""An xDS resource as sent: encoded once, with a version by content."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -27,7 +27,7 @@ class ResourceType(StrEnum):
 
     @property
     def short(self) -> str:
-        """The name of its discovery service, as people say it: `cds`, `eds`, `sds`, `lds`, `rds`, `vhds`."""
+        """The short name of the discovery service: `cds`, `eds`, `sds`, `lds`, `rds`, `vhds`."""
         return _SHORT[self]
 
 
@@ -43,9 +43,13 @@ _SHORT = {
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Resource:
-    """An encoded resource. `body` is the deterministic encoding of the message; `version` is its hash.
+    """An encoded resource.
 
-    The bytes stay out of the repr: those of a Secret hold a private key.
+    The repr leaves out the body, which in a Secret holds a private key.
+
+    Attributes:
+        body: The deterministic encoding of the message.
+        version: The hash of the body.
     """
 
     type: ResourceType
@@ -53,7 +57,7 @@ class Resource:
     body: bytes = field(repr=False)
     version: str
     weight: int = field(init=False, repr=False, compare=False)
-    """What it adds to the version of a set that it is in: a hash of its name and version."""
+    """The summand for the version of a set of resources: a hash of name and version."""
 
     def __post_init__(self) -> None:
         digest = blake2b(f"{self.name}\0{self.version}".encode(), digest_size=8).digest()
@@ -66,12 +70,12 @@ def version_of(weights: int) -> str:
 
 
 def resource(type_: ResourceType, name: str, body: bytes) -> Resource:
-    """The resource with the version that its bytes give it: 16 hexadecimal digits, the same in every process."""
+    """Make a resource with its version: 16 hexadecimal digits, the same in every process."""
     return Resource(type_, name, body, blake2b(body, digest_size=8).hexdigest())
 
 
 def route_configuration_of(virtual_host: str) -> str:
-    """The RouteConfiguration that a virtual host belongs to: what stands before the last slash of its name.
+    """The RouteConfiguration of a virtual host: the name up to the last slash.
 
     Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/vhds
     """

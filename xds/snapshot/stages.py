@@ -1,4 +1,4 @@
-"""A change of many resources as several small ones, so that what is urgent comes in between."""
+"""A large change as several small stages, so that urgent changes can go in between."""
 
 from collections.abc import Collection, Mapping
 from itertools import chain
@@ -8,30 +8,31 @@ from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import ResourceKey
 from xds.steps import Steps
 
-Portion: TypeAlias = dict[ResourceKey, Resource | None]
+Stage: TypeAlias = dict[ResourceKey, Resource | None]
 
-SIZE: Final = 250
-"""Resources at a time: to commit them, and to tell a stream, takes some milliseconds."""
+STAGE_SIZE: Final = 250
+"""Resources of a stage: committing them and updating a stream takes some milliseconds."""
 
 _TOGETHER: Final = frozenset({ResourceType.SECRET, ResourceType.LISTENER, ResourceType.ROUTES})
 
-_TURNS: Final = 8
+_TURNS: Final = 8  # four groups of additions, then the same groups of removals in reverse order
 _WILDCARD: Final = 3
 
 
-def portions(
-    changes: Mapping[ResourceKey, Resource | None], clusters: Collection[str], size: int
-) -> Steps[list[Portion]]:
-    """In an order in which no request finds less than it would before or after all of them: clusters come before and go
-    after the virtual hosts that name them, hosts come before and go after wildcards that cover them.
+def stages(changes: Mapping[ResourceKey, Resource | None], clusters: Collection[str], size: int) -> Steps[list[Stage]]:
+    """Split a change so that a request between two stages is answered as before or after the whole change.
 
-    One portion, even if it is empty, where all must change at once: a host is moved to HTTPS with its listener, and a
-    cluster changes its protocol with its endpoints.
+    Clusters come before and go after the virtual hosts that name them; hosts come before and go after the wildcards
+    that cover them. The change stays whole, in a single stage, where parts must change at once: an HTTPS host
+    with its listener, a new protocol of a cluster with its endpoints.
 
     Args:
-        changes: What differs from the snapshot; None: it is to be no more.
-        clusters: Those in the snapshot.
-        size: Of a portion, at most.
+        changes: The differences from the snapshot; None: the resource is to be removed.
+        clusters: Names of the clusters in the snapshot.
+        size: The most resources of a stage.
+
+    Returns:
+        At least one stage, which may be empty.
     """
     if len(changes) <= size:
         return [dict(changes)]
@@ -44,9 +45,9 @@ def portions(
         turns[turn if resource is not None else _TURNS - 1 - turn].append(((type_, name), resource))
         yield
     for wildcards, come in ((turns[_WILDCARD], True), (turns[_TURNS - 1 - _WILDCARD], False)):
-        wildcards.sort(key=lambda each: len(each[0][1]), reverse=come)  # the longest one covers a host
+        wildcards.sort(key=lambda each: len(each[0][1]), reverse=come)  # a host is covered by its longest wildcard
     ordered = list(chain.from_iterable(turns))
-    found: list[Portion] = []
+    found: list[Stage] = []
     for start in range(0, len(ordered), size):
         found.append(dict(ordered[start : start + size]))
         yield

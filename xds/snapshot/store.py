@@ -1,4 +1,4 @@
-"""The current snapshot, and a bounded history of the revisions that led to it."""
+"""The store: the current snapshot, and a bounded history of its revisions."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,17 +8,17 @@ from typing import Final, NamedTuple, TypeAlias
 from xds.snapshot.inlined import InlinedRoutes
 from xds.snapshot.resource import Resource, ResourceType, version_of
 
-HISTORY: Final = 100
-"""Revisions kept for `xds snapshot diff`, at most."""
+HISTORY_LIMIT: Final = 100
+"""Revisions kept for `xds snapshot diff`."""
 
-HISTORY_BYTES: Final = 64 * 1024 * 1024
-"""What the resources in the history may hold in all, but for the newest revision, which is always kept."""
+HISTORY_BYTES_LIMIT: Final = 64 * 1024 * 1024
+"""Bytes of all resources in the history. The newest revision is kept in any case."""
 
 ResourceKey: TypeAlias = tuple[ResourceType, str]
 
 
 class ResourceChange(NamedTuple):
-    """One resource before and after: `old` is None when it was added, `new` when it was removed."""
+    """A resource before and after a commit; None as `old`: added; None as `new`: removed."""
 
     type: ResourceType
     name: str
@@ -30,7 +30,7 @@ ChangesByType: TypeAlias = Mapping[ResourceType, Sequence[ResourceChange]]
 
 
 def by_type(changes: Iterable[ResourceChange]) -> ChangesByType:
-    """In their order within each type."""
+    """Group changes by type, in their order."""
     found: dict[ResourceType, list[ResourceChange]] = {}
     for change in changes:
         found.setdefault(change.type, []).append(change)
@@ -39,12 +39,16 @@ def by_type(changes: Iterable[ResourceChange]) -> ChangesByType:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One commit. `number` counts from 1 in this process; `read_at` is when the change was read from the source and
-    `committed_at` when it became the snapshot, both in seconds of the caller's clock. `verdict`: it follows not from
-    the source but from what proxies accepted and refused.
+    """One commit.
 
-    `inlined` is what it changed of the RouteConfigurations with their virtual hosts inside; see `InlinedRoutes`.
-    `unfinished`: it was made amid a change of which more will follow. `by_type` are the changes again.
+    Attributes:
+        number: Counts from 1 in this process.
+        read_at: The reading of the change from the source, in seconds of the caller's clock.
+        committed_at: The commit, in seconds of the same clock.
+        inlined: Changes of the RouteConfigurations with virtual hosts inside, see `InlinedRoutes`.
+        from_proxies: Whether the cause is an ACK, NACK or reconnect of a proxy, and not the source.
+        unfinished: Whether further revisions of the same large change follow.
+        by_type: The changes again, grouped by type.
     """
 
     number: int
@@ -52,7 +56,7 @@ class Revision:
     committed_at: float
     changes: tuple[ResourceChange, ...]
     inlined: tuple[ResourceChange, ...] = ()
-    verdict: bool = False
+    from_proxies: bool = False
     unfinished: bool = False
     by_type: ChangesByType = field(init=False, repr=False, compare=False)
 
@@ -69,19 +73,20 @@ class Revision:
 
 
 class UnknownRevisionError(LookupError):
-    """The revision asked for is not in the history (too old, or not made yet)."""
+    """The history doesn't have the revision: too old, or not made yet."""
 
 
 class Store:
-    """Holds the snapshot: by type and name, the resource that every proxy should have.
+    """The snapshot: resources by type and name. `commit` alone writes; any code may read at any time.
 
-    It is written by `commit` alone and may be read at any time. The version of a type is the sum of the hashes of its
-    resources, so that one changed endpoint costs the same among ten clusters and ten thousand.
+    The version of a type is the sum of its resources' weights, so that a changed endpoint costs the same among ten
+    clusters and ten thousand.
 
-    `revision` is the number of the newest revision; 0 before the first commit.
+    Attributes:
+        revision: The number of the newest revision; 0 before the first commit.
     """
 
-    def __init__(self, history: int = HISTORY) -> None:
+    def __init__(self, history: int = HISTORY_LIMIT) -> None:
         self._resources: dict[ResourceType, dict[str, Resource]] = {type_: {} for type_ in ResourceType}
         self._since: dict[ResourceType, dict[str, float]] = {type_: {} for type_ in ResourceType}
         self._sums: dict[ResourceType, int] = dict.fromkeys(ResourceType, 0)
@@ -94,23 +99,23 @@ class Store:
 
     @property
     def unfinished(self) -> bool:
-        """Whether the snapshot is amid a change that comes in several revisions."""
+        """Whether further revisions of a large change follow."""
         return self._unfinished
 
     @property
     def history(self) -> tuple[Revision, ...]:
-        """The revisions still known, oldest first."""
+        """The kept revisions, oldest first."""
         return tuple(self._history)
 
     def get(self, type_: ResourceType, name: str) -> Resource | None:
         return self._resources[type_].get(name)
 
     def since(self, type_: ResourceType, name: str) -> float | None:
-        """When the resource became what it is, in seconds of the caller's clock; None if there is none."""
+        """The last change of a resource, in seconds of the caller's clock; None: there is no such resource."""
         return self._since[type_].get(name)
 
     def resources(self, type_: ResourceType) -> Mapping[str, Resource]:
-        """All resources of a type by name: a view, not a copy."""
+        """The resources of a type by name: a view, not a copy."""
         return self._resources[type_]
 
     def version(self, type_: ResourceType) -> str:
@@ -118,16 +123,16 @@ class Store:
         return version_of(self._sums[type_])
 
     def virtual_hosts(self, configuration: str) -> Mapping[str, Resource]:
-        """Those of a RouteConfiguration, by name: a view, not a copy."""
+        """The virtual hosts of a RouteConfiguration by name: a view, not a copy."""
         return self._inlined.virtual_hosts(configuration)
 
     @property
     def inlined_routes(self) -> Mapping[str, Resource]:
-        """The RouteConfigurations with their virtual hosts inside, by name, without bodies: see `InlinedRoutes`."""
+        """The RouteConfigurations with virtual hosts inside, by name, without bodies: see `InlinedRoutes`."""
         return self._inlined.configurations
 
     def inlined_version(self) -> str:
-        """The version of all of these together."""
+        """The version of all RouteConfigurations with virtual hosts inside."""
         return version_of(self._sums[ResourceType.ROUTES] + self._sums[ResourceType.VIRTUAL_HOST])
 
     def commit(
@@ -138,10 +143,16 @@ class Store:
         now: float,
         unfinished: bool | None = None,
     ) -> Revision | None:
-        """Make these resources (None: removed) part of the snapshot. Returns None when nothing differs, except that
-        the first commit always makes a revision: an empty snapshot is a snapshot; and so does one that ends a change.
+        """Write resources into the snapshot.
 
-        `unfinished`: whether the rest of a change will follow; None: if it did before.
+        Args:
+            resources: The resources to add or change; None: the resource is removed.
+            read_at: The reading of the change from the source, in seconds of the caller's clock.
+            now: Seconds of the same clock.
+            unfinished: Whether further revisions of a large change follow; None: as before the commit.
+
+        Returns:
+            The revision; None: nothing differs. The first commit and the end of a large change always make one.
         """
         changes = tuple(self._changes(resources))
         unfinished = self._unfinished if unfinished is None else unfinished
@@ -158,10 +169,10 @@ class Store:
         return revision
 
     def diff(self, start: int, end: int) -> tuple[ResourceChange, ...]:
-        """What changed from revision `start` (exclusive; 0 is the empty snapshot) to `end`, by type and name.
+        """The changes from revision `start` (exclusive; 0 is the empty snapshot) to `end`, sorted by type and name.
 
         Raises:
-            UnknownRevisionError: when the history doesn't reach from one to the other.
+            UnknownRevisionError: the history doesn't hold every revision between.
         """
         revisions = [revision for revision in self._history if start < revision.number <= end]
         if not 0 <= start <= end <= self.revision or len(revisions) != end - start:
@@ -182,7 +193,9 @@ class Store:
     def _remember(self, revision: Revision) -> None:
         self._history.append(revision)
         self._sizes.append(revision.size)
-        while len(self._history) > self._history_limit or (len(self._history) > 1 and sum(self._sizes) > HISTORY_BYTES):
+        while len(self._history) > self._history_limit or (
+            len(self._history) > 1 and sum(self._sizes) > HISTORY_BYTES_LIMIT
+        ):
             self._history.popleft()
             self._sizes.popleft()
 
@@ -193,7 +206,7 @@ class Store:
     def differing(
         self, resources: Mapping[ResourceKey, Resource | None]
     ) -> Iterable[tuple[ResourceKey, Resource | None]]:
-        """Those that are not so in the snapshot."""
+        """The resources that are not as in the snapshot."""
         for key, new in resources.items():
             old = self._resources[key[0]].get(key[1])
             if old is not new and (old is None or new is None or old.version != new.version):
@@ -218,7 +231,7 @@ class Store:
             self._inlined.write(name, new, growth)
 
     def _inlined_changes(self) -> Iterable[ResourceChange]:
-        """By name of the RouteConfigurations that were touched, themselves or in their virtual hosts."""
+        """The changed RouteConfigurations, by themselves or in a virtual host, sorted by name."""
         for name in self._inlined.take_touched():
             old, new = self._inlined.renew(name, exists=name in self._resources[ResourceType.ROUTES])
             if old != new:

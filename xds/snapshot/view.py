@@ -1,4 +1,4 @@
-"""The snapshot as a stream sees it: with virtual hosts by themselves, or inside their RouteConfigurations."""
+"""Views of the snapshot for streams with VHDS (`View`) and without (`InlinedView`)."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
@@ -11,11 +11,11 @@ from xds.snapshot.store import ChangesByType, ResourceChange, Revision, Store
 _INLINED: Final = frozenset({ResourceType.ROUTES, ResourceType.VIRTUAL_HOST})
 
 Inline: TypeAlias = Callable[[bytes, Iterable[bytes]], bytes]
-"""Puts encoded virtual hosts into an encoded RouteConfiguration."""
+"""Put encoded virtual hosts into an encoded RouteConfiguration."""
 
 
 class View:
-    """All resources as they are in the store."""
+    """Every resource as in the store: virtual hosts are resources of their own."""
 
     types: frozenset[ResourceType] = frozenset(ResourceType)
 
@@ -31,19 +31,19 @@ class View:
 
     @property
     def unfinished(self) -> bool:
-        """Whether the rest of a change will follow."""
+        """Whether further revisions of a large change follow."""
         return self._store.unfinished
 
     def resources(self, type_: ResourceType) -> Mapping[str, Resource]:
-        """All resources of a type by name. Only what went through `complete` may be sent."""
+        """The resources of a type by name. Only a resource from `complete` may be sent."""
         return self._store.resources(type_)
 
     def virtual_hosts(self, configuration: str) -> Mapping[str, Resource]:
-        """Those of a RouteConfiguration, by name."""
+        """The virtual hosts of a RouteConfiguration, by name."""
         return self._store.virtual_hosts(configuration)
 
     def virtual_host_names(self, configuration: str) -> frozenset[str]:
-        """The names of these: one object for all who ask in the same revision."""
+        """Names of the virtual hosts of a RouteConfiguration: the same object throughout a revision."""
         if self._named_at != self.revision:
             self._host_names.clear()
             self._named_at = self.revision
@@ -57,24 +57,20 @@ class View:
         return self._store.version(type_)
 
     def changes(self, revision: Revision) -> ChangesByType:
-        """What a revision changes."""
+        """The changes of a revision, by type."""
         return revision.by_type
 
     def complete(self, resource: Resource) -> Resource:
-        """The same with its body."""
+        """The resource with its body."""
         return resource
 
     def holder(self, resource: Resource) -> Resource:
-        """What of this view a resource of the store is in."""
+        """The resource of this view that holds a resource of the store."""
         return resource
 
 
 class InlinedView(View):
-    """Virtual hosts are inside their RouteConfigurations, put together when one is to be sent, once for all streams.
-
-    Args:
-        inline: How that is done.
-    """
+    """Virtual hosts inside RouteConfigurations, encoded on demand and once for all streams."""
 
     types = frozenset(ResourceType) - {ResourceType.VIRTUAL_HOST}
 
@@ -97,7 +93,7 @@ class InlinedView(View):
         return {**others, ResourceType.ROUTES: routes} if routes else others
 
     def _unchanged(self, revision: Revision) -> Iterator[ResourceChange]:
-        """The RouteConfigurations with parts that the revision speaks of, though they are as they were."""
+        """Unchanged RouteConfigurations with a part in the revision: for sessions, the end of a rejection."""
         changes = (change for type_ in _INLINED & revision.by_type.keys() for change in revision.by_type[type_])
         parts = (change.new for change in changes if change.new is not None)
         names = {self.holder(part).name for part in parts}.difference(change.name for change in revision.inlined)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from xds.traffic.model import BackendKey, Route, TlsTable, VirtualHost
+from xds.problems.problem import Key
+from xds.traffic.model import Backend, BackendKey, Certificate, Locality, Route, TlsTable, VirtualHost
 
 
 class Traffic(Protocol):
@@ -16,6 +17,16 @@ class Traffic(Protocol):
     def default(self) -> Route | None: ...
     @property
     def tls(self) -> TlsTable: ...
+
+
+class TrafficModel(Traffic, Protocol):
+    """The whole model, with the backends, certificates and endpoints that resources are built from."""
+
+    @property
+    def backends(self) -> Mapping[BackendKey, Backend]: ...
+    @property
+    def certificates(self) -> Mapping[Key, Certificate]: ...
+    def localities(self, backend: Backend) -> tuple[Locality, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)

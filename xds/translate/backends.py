@@ -7,7 +7,9 @@ from typing import Final
 
 from xds.kube.objects import IngressServiceBackend, Service, ServicePort
 from xds.kube.state import KubeState
-from xds.problems.problem import Key, shown
+from xds.problems.problem import Key
+from xds.problems.reasons import Reason
+from xds.problems.text import shown
 from xds.traffic.model import Backend, BackendKey, Protocol, is_wildcard
 from xds.translate.names import InvalidError, valid_host
 
@@ -44,7 +46,7 @@ https://url.spec.whatwg.org/#ends-in-a-number-checker
 class Unresolved:
     """Why a backend leads nowhere: what a Problem says of it."""
 
-    reason: str
+    reason: Reason
     message: str
     remedy: str
 
@@ -57,7 +59,7 @@ def resolve(
     service = state.service(key)
     if service is None:
         return Unresolved(
-            "BackendNotFound",
+            Reason.BACKEND_NOT_FOUND,
             f"Service {shown(str(key))} doesn't exist, so its paths answer 503",
             "Create the Service, or correct the name in the Ingress.",
         )
@@ -66,7 +68,7 @@ def resolve(
     port = _port(service.spec.ports or (), wanted)
     if port is None:
         return Unresolved(
-            "BackendPortNotFound",
+            Reason.BACKEND_PORT_NOT_FOUND,
             f"Service {key} has no TCP port {shown(str(wanted.port))}, so its paths answer 503",
             f"Use one of its ports ({_known(service)}), or add the port to the Service.",
         )
@@ -90,7 +92,7 @@ def _known(service: Service) -> str:
 def _external(service: Service, wanted: IngressServiceBackend, *, allowed: bool) -> Backend | Unresolved:
     if not allowed:
         return Unresolved(
-            "ExternalNameRefused",
+            Reason.EXTERNAL_NAME_REFUSED,
             f"Service {service.key} is an ExternalName, which could point anywhere, so its paths answer 503",
             "Use a Service with endpoints, or start the server with --allow-external-name.",
         )
@@ -119,7 +121,7 @@ def _protocol(port: ServicePort) -> Protocol:
 
 def _invalid_external(service: Service, why: str) -> Unresolved:
     return Unresolved(
-        "ExternalNameRefused",
+        Reason.EXTERNAL_NAME_REFUSED,
         f"Service {service.key} can't be used as an ExternalName: {why}, so its paths answer 503",
         "Correct spec.externalName and spec.ports of the Service.",
     )

@@ -7,7 +7,10 @@ from typing import Final
 
 from xds.kube.objects import Endpoint as SliceEndpoint
 from xds.kube.objects import EndpointSlice
-from xds.problems.problem import Problem, shown
+from xds.problems.field_path import FieldPath
+from xds.problems.problem import Problem
+from xds.problems.reasons import Reason
+from xds.problems.text import shown
 from xds.traffic.model import Backend, Endpoint, Health, Locality
 
 _ADDRESS_TYPES: Final = ("IPv4", "IPv6")
@@ -77,7 +80,11 @@ def _zone(endpoint: SliceEndpoint) -> str:
 def _ports(backend: Backend, each: EndpointSlice, problems: list[Problem] | None) -> Iterator[int]:
     if each.address_type not in _ADDRESS_TYPES:
         _report(
-            problems, each, "AddressTypeUnsupported", f"addressType {shown(each.address_type)} is not IPv4 or IPv6", ""
+            problems,
+            each,
+            Reason.ADDRESS_TYPE_UNSUPPORTED,
+            f"addressType {shown(each.address_type)} is not IPv4 or IPv6",
+            FieldPath.of("addressType"),
         )
         return
     for port in each.ports or ():
@@ -85,12 +92,16 @@ def _ports(backend: Backend, each: EndpointSlice, problems: list[Problem] | None
             continue
         if port.port is None:
             _report(
-                problems, each, "InvalidPort", "a port without a number stands for all and is none to send to", "ports"
+                problems,
+                each,
+                Reason.INVALID_PORT,
+                "a port without a number stands for all and is none to send to",
+                FieldPath.of("ports"),
             )
         elif 0 < port.port <= 65535:
             yield port.port
         else:
-            _report(problems, each, "InvalidPort", f"port {port.port} is out of range", "ports")
+            _report(problems, each, Reason.INVALID_PORT, f"port {port.port} is out of range", FieldPath.of("ports"))
 
 
 def _addresses(each: EndpointSlice, problems: list[Problem] | None) -> Iterator[tuple[str, SliceEndpoint]]:
@@ -104,10 +115,9 @@ def _addresses(each: EndpointSlice, problems: list[Problem] | None) -> Iterator[
         if address:
             yield address, endpoint
         else:
-            at = f"endpoints[{index}].addresses[0]"
-            _report(
-                problems, each, "InvalidAddress", f"{shown(text)} is not an IP address; the endpoint is left out", at
-            )
+            at = FieldPath.of("endpoints", index, "addresses", 0)
+            message = f"{shown(text)} is not an IP address; the endpoint is left out"
+            _report(problems, each, Reason.INVALID_ADDRESS, message, at)
 
 
 def _address(text: str) -> str:
@@ -123,7 +133,6 @@ def _address(text: str) -> str:
     return str(address) if address.version == 6 else text
 
 
-def _report(problems: list[Problem] | None, each: EndpointSlice, reason: str, message: str, at: str) -> None:
+def _report(problems: list[Problem] | None, each: EndpointSlice, reason: Reason, message: str, at: FieldPath) -> None:
     if problems is not None:
-        remedy = "Correct the slice, or what writes it; the other endpoints are served."
-        problems.append(Problem(each.ref, reason, message, remedy, field=at))
+        problems.append(Problem(each.ref, reason, message, reason.remedy, at))

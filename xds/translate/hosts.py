@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 
 from xds.kube.objects import HTTPIngressPath, Ingress, IngressBackend
 from xds.kube.state import KubeState
-from xds.problems.problem import Key, Problem, shown
+from xds.problems.field_path import FieldPath, MapKey
+from xds.problems.problem import Key, Problem
+from xds.problems.reasons import Reason
+from xds.problems.text import shown
 from xds.steps import Steps
 from xds.traffic.model import NO_HOST, Backend, BackendKey, PathType, Route, VirtualHost
 from xds.translate.backends import Unresolved, resolve
@@ -19,8 +22,8 @@ class UnitFindings:
     backends: dict[BackendKey, Backend] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
-    def report(self, ingress: Ingress, reason: str, message: str, remedy: str, at: str) -> None:
-        self.problems.append(Problem(ingress.ref, reason, message, remedy, field=at))
+    def report(self, ingress: Ingress, reason: Reason, message: str, at: FieldPath, remedy: str = "") -> None:
+        self.problems.append(Problem(ingress.ref, reason, message, remedy or reason.remedy, at))
 
     def keep(self, routes: Iterable[Route | None]) -> None:
         """Only these routes use their backends: one that lost a conflict doesn't."""
@@ -36,7 +39,12 @@ class TranslationContext:
     allow_external_name: bool
 
     def route(
-        self, ingress: Ingress, backend: IngressBackend, path: tuple[str, PathType], at: str, findings: UnitFindings
+        self,
+        ingress: Ingress,
+        backend: IngressBackend,
+        path: tuple[str, PathType],
+        at: FieldPath,
+        findings: UnitFindings,
     ) -> Route | None:
         """The route to a backend; None (and a problem) for a backend of a kind that isn't supported."""
         if backend.service is None:
@@ -47,7 +55,7 @@ class TranslationContext:
         )
         key = None
         if isinstance(resolved, Unresolved):
-            findings.report(ingress, resolved.reason, resolved.message, resolved.remedy, at)
+            findings.report(ingress, resolved.reason, resolved.message, at, resolved.remedy)
         else:
             key = resolved.key
             findings.backends[key] = resolved
@@ -55,11 +63,11 @@ class TranslationContext:
         return Route(*path, key, ingress.key, Key(ingress.key.namespace, name))
 
 
-def _unsupported(backend: IngressBackend) -> tuple[str, str, str]:
+def _unsupported(backend: IngressBackend) -> tuple[Reason, str]:
     if backend.resource is None:
-        return ("InvalidBackend", "the backend names neither a service nor a resource", "Name a Service.")
+        return (Reason.INVALID_BACKEND, "the backend names neither a service nor a resource")
     kind = shown(f"{backend.resource.kind}/{backend.resource.name}")
-    return ("ResourceBackendUnsupported", f"resource backend {kind} is not supported; it is left out", "Use a Service.")
+    return (Reason.RESOURCE_BACKEND_UNSUPPORTED, f"resource backend {kind} is not supported; it is left out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,7 @@ class _PathClaim:
 
     route: Route
     ingress: Ingress
-    at: str
+    at: FieldPath
 
 
 def translate_host(scope: TranslationContext, host: str, findings: UnitFindings) -> Steps[VirtualHost | None]:
@@ -96,14 +104,13 @@ def _check_host(scope: TranslationContext, host: str, ingresses: list[Ingress], 
     except InvalidError as error:
         for ingress in ingresses:
             for index, _ in scope.state.rules(ingress, host):
-                at = f"spec.rules[{index}].host"
-                findings.report(ingress, error.reason, f"host {error}; its rule is left out", _HOST_REMEDY, at)
+                at = FieldPath.of("spec", "rules", index, "host")
+                findings.report(ingress, error.reason, f"host {error}; its rule is left out", at)
         return False
     return True
 
 
-_HOST_REMEDY = "Use lower-case letters, digits, '-' and '.', without a port."
-_PATH_REMEDY = "Correct the path; the other paths of the Ingress are served."
+_DEFAULT_BACKEND = FieldPath.of("spec", "defaultBackend")
 
 
 def _claims(
@@ -112,21 +119,21 @@ def _claims(
     for ingress in ingresses:
         for index, rule in scope.state.rules(ingress, host):
             for number, path in enumerate(rule.paths):
-                at = f"spec.rules[{index}].http.paths[{number}]"
+                at = FieldPath.of("spec", "rules", index, "http", "paths", number)
                 route = _path_route(scope, ingress, path, at, findings)
                 if route is not None:
                     yield _PathClaim(route, ingress, at)
 
 
 def _path_route(
-    scope: TranslationContext, ingress: Ingress, path: HTTPIngressPath, at: str, findings: UnitFindings
+    scope: TranslationContext, ingress: Ingress, path: HTTPIngressPath, at: FieldPath, findings: UnitFindings
 ) -> Route | None:
     try:
         matched = valid_path(path)
     except InvalidError as error:
-        findings.report(ingress, error.reason, f"{error}; it is left out", _PATH_REMEDY, at)
+        findings.report(ingress, error.reason, f"{error}; it is left out", at)
         return None
-    return scope.route(ingress, path.backend, matched, f"{at}.backend", findings)
+    return scope.route(ingress, path.backend, matched, at.child("backend"), findings)
 
 
 def _conflict(winner: _PathClaim, claim: _PathClaim) -> bool:
@@ -142,9 +149,8 @@ def _report_conflict(host: str, winner: _PathClaim, loser: _PathClaim, findings:
     what = f"{route.path_type} path {shown(route.path)} of {f'host {host}' if host else 'the rules without host'}"
     findings.report(
         loser.ingress,
-        "PathConflict",
+        Reason.PATH_CONFLICT,
         f"{what} belongs to the senior Ingress {winner.ingress.key} ({winner.at})",
-        "Remove one of the two; the oldest Ingress wins, then namespace and name.",
         loser.at,
     )
 
@@ -177,7 +183,7 @@ def ingress_default(scope: TranslationContext, ingress: Ingress, findings: UnitF
     backend = ingress.spec.default_backend
     if backend is None:
         return None
-    return scope.route(ingress, backend, ("/", PathType.PREFIX), "spec.defaultBackend", findings)
+    return scope.route(ingress, backend, ("/", PathType.PREFIX), _DEFAULT_BACKEND, findings)
 
 
 def translate_ingress(scope: TranslationContext, ingress: Ingress, findings: UnitFindings) -> None:
@@ -187,10 +193,9 @@ def translate_ingress(scope: TranslationContext, ingress: Ingress, findings: Uni
         if annotation.startswith(_FOREIGN_ANNOTATIONS):
             findings.report(
                 ingress,
-                "AnnotationUnsupported",
+                Reason.ANNOTATION_UNSUPPORTED,
                 f"annotation {shown(annotation)} has no effect here",
-                "Remove it if the Ingress works without; nothing else of the Ingress is affected.",
-                f"metadata.annotations[{shown(annotation)}]",
+                FieldPath.of("metadata", "annotations", MapKey(annotation)),
             )
 
 

@@ -5,7 +5,8 @@ from typing import Final
 from urllib.parse import quote
 
 from xds.kube.objects import HTTPIngressPath
-from xds.problems.problem import shown
+from xds.problems.reasons import Reason
+from xds.problems.text import shown
 from xds.traffic.model import PathType
 
 _LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
@@ -41,7 +42,7 @@ _TYPES: Final = {
 class InvalidError(ValueError):
     """A value that can't be honoured. The text says what is wrong with it; `reason` is a Problem's."""
 
-    def __init__(self, reason: str, text: str) -> None:
+    def __init__(self, reason: Reason, text: str) -> None:
         super().__init__(text)
         self.reason = reason
 
@@ -54,11 +55,13 @@ def valid_host(host: str) -> str:
     """
     lowered = host.lower()
     if len(host) > _HOST_LENGTH or not _HOST.fullmatch(lowered) or _IPV4.fullmatch(lowered):
-        raise InvalidError("InvalidHost", f"{shown(host)} is neither a DNS name nor a wildcard such as '*.example.com'")
+        raise InvalidError(
+            Reason.INVALID_HOST, f"{shown(host)} is neither a DNS name nor a wildcard such as '*.example.com'"
+        )
     if lowered.startswith("*") and (len(host) > WILDCARD_LENGTH or host.count(".") >= WILDCARD_LABELS):
         limits = f"{WILDCARD_LENGTH} characters or {WILDCARD_LABELS} labels"
         raise InvalidError(
-            "InvalidHost", f"{shown(host)} is a wildcard of more than {limits}, which Envoy would refuse"
+            Reason.INVALID_HOST, f"{shown(host)} is a wildcard of more than {limits}, which Envoy would refuse"
         )
     return lowered
 
@@ -87,18 +90,19 @@ def valid_path(path: HTTPIngressPath) -> tuple[str, PathType]:
     """
     if path.path_type not in _TYPES:
         raise InvalidError(
-            "InvalidPathType", f"pathType {shown(path.path_type)} is none of Exact, Prefix, ImplementationSpecific"
+            Reason.INVALID_PATH_TYPE,
+            f"pathType {shown(path.path_type)} is none of Exact, Prefix, ImplementationSpecific",
         )
     implementation_specific = path.path_type == "ImplementationSpecific"
     written = path.path or ("/" if implementation_specific else "")
     if len(written) > _PATH_LENGTH:
-        raise InvalidError("InvalidPath", f"path {shown(written)} has more than {_PATH_LENGTH} characters")
+        raise InvalidError(Reason.INVALID_PATH, f"path {shown(written)} has more than {_PATH_LENGTH} characters")
     text = canonical(_clean(written))
     if not text.startswith("/"):
-        raise InvalidError("InvalidPath", f"path {shown(written)} doesn't begin with '/'")
+        raise InvalidError(Reason.INVALID_PATH, f"path {shown(written)} doesn't begin with '/'")
     if _NEVER_MATCHES.search(text) or (_ESCAPED_SLASH.search(text) and not implementation_specific):
         raise InvalidError(
-            "InvalidPath",
+            Reason.INVALID_PATH,
             f"path {shown(written)} can't match: request paths are normalized and carry no query when compared",
         )
     return text, _TYPES[path.path_type]
@@ -108,9 +112,9 @@ def _clean(path: str) -> str:
     try:
         path.encode()
     except UnicodeEncodeError:
-        raise InvalidError("InvalidPath", f"path {shown(path)} is not valid Unicode") from None
+        raise InvalidError(Reason.INVALID_PATH, f"path {shown(path)} is not valid Unicode") from None
     if _CONTROL.search(path):
-        raise InvalidError("InvalidPath", f"path {shown(path)} contains control characters")
+        raise InvalidError(Reason.INVALID_PATH, f"path {shown(path)} contains control characters")
     return path
 
 

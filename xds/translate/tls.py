@@ -6,7 +6,10 @@ from typing import Final
 
 from xds.kube.objects import Ingress, IngressTLS, Secret
 from xds.kube.state import KubeState
-from xds.problems.problem import Key, ObjectRef, Problem, shown
+from xds.problems.field_path import WHOLE_OBJECT, FieldPath
+from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.reasons import Reason
+from xds.problems.text import shown
 from xds.steps import Steps
 from xds.traffic.model import Certificate, Termination, TlsTable
 from xds.translate.certificates import Verdict, judge
@@ -78,7 +81,7 @@ class TlsTranslation:
         """The terminations, and the certificates that they use by Secret."""
         for ingress in self._state.ingresses_with_tls():
             for index, entry in enumerate(ingress.spec.tls or ()):
-                self._claim(ingress, entry, f"spec.tls[{index}]")
+                self._claim(ingress, entry, FieldPath.of("spec", "tls", index))
                 yield
         default = self._default_certificate()
         self._store.keep(self._certificates.keys())
@@ -98,28 +101,27 @@ class TlsTranslation:
         owners |= {host: ingress.key for host, (_, ingress) in self._owners.items()}
         return TlsTable(tuple(terminations), tuple(sorted(self._refused.keys() - self._owners.keys())), owners)
 
-    def _claim(self, ingress: Ingress, entry: IngressTLS, at: str) -> None:
+    def _claim(self, ingress: Ingress, entry: IngressTLS, at: FieldPath) -> None:
         hosts = list(self._hosts(ingress, entry, at))
         secret = Key(ingress.key.namespace, entry.secret_name) if entry.secret_name else self._default_secret
         if secret is None:
             self._report_no_default(ingress, at)
-        if secret is None or self._certificate(secret, ingress.ref, f"{at}.secretName") is None:
+        if secret is None or self._certificate(secret, ingress.ref, at.child("secretName")) is None:
             for host in hosts:
                 self._refused.setdefault(host, ingress)
             return
         for host in hosts:
             self._own(host, secret, ingress, at)
 
-    def _report_no_default(self, ingress: Ingress, at: str) -> None:
+    def _report_no_default(self, ingress: Ingress, at: FieldPath) -> None:
         self._findings.report(
             ingress,
-            "NoDefaultCertificate",
+            Reason.NO_DEFAULT_CERTIFICATE,
             f"the TLS entry names no Secret and the server has no default one; {_EFFECT}",
-            "Set secretName, or start the server with --default-tls-secret.",
             at,
         )
 
-    def _hosts(self, ingress: Ingress, entry: IngressTLS, at: str) -> Iterator[str]:
+    def _hosts(self, ingress: Ingress, entry: IngressTLS, at: FieldPath) -> Iterator[str]:
         """The hosts of an entry; those of its Ingress' rules if it has none."""
         if not entry.hosts:
             yield from self._rule_hosts(ingress, at)
@@ -129,16 +131,15 @@ class TlsTranslation:
                 yield valid_host(host)
             except InvalidError as error:
                 message = f"TLS host {error}; it gets no HTTPS"
-                self._findings.report(ingress, error.reason, message, "Correct the host.", f"{at}.hosts[{index}]")
+                self._findings.report(ingress, error.reason, message, at.child("hosts", index))
 
-    def _rule_hosts(self, ingress: Ingress, at: str) -> Iterator[str]:
+    def _rule_hosts(self, ingress: Ingress, at: FieldPath) -> Iterator[str]:
         named = [rule.host for rule in ingress.spec.rules or () if rule.host]
         if not named:
             self._findings.report(
                 ingress,
-                "TLSHostsMissing",
+                Reason.TLS_HOSTS_MISSING,
                 "neither the TLS entry nor a rule of the Ingress names a host, so the certificate is never chosen",
-                "List the certificate's hosts in the entry, or make it the server's --default-tls-secret.",
                 at,
             )
         for host in named:
@@ -147,59 +148,53 @@ class TlsTranslation:
             except InvalidError:
                 continue  # the rule's own translation reports it
 
-    def _own(self, host: str, secret: Key, ingress: Ingress, at: str) -> None:
+    def _own(self, host: str, secret: Key, ingress: Ingress, at: FieldPath) -> None:
         owner, senior = self._owners.setdefault(host, (secret, ingress))
         if owner != secret:
             self._findings.report(
                 ingress,
-                "CertificateConflict",
+                Reason.CERTIFICATE_CONFLICT,
                 f"TLS host {shown(host)} is served with Secret {owner} of the senior Ingress {senior.key}",
-                "Name the same Secret in both Ingresses, or remove the host from one.",
                 at,
             )
 
     def _default_certificate(self) -> Certificate | None:
         if self._default_secret is None:
             return None
-        return self._certificate(self._default_secret, ObjectRef("Secret", *self._default_secret), "")
+        return self._certificate(self._default_secret, ObjectRef("Secret", *self._default_secret), WHOLE_OBJECT)
 
-    def _certificate(self, key: Key, user: ObjectRef, at: str) -> Certificate | None:
+    def _certificate(self, key: Key, user: ObjectRef, at: FieldPath) -> Certificate | None:
         """The certificate to serve from a Secret; what is wrong with it is told to each that uses it."""
         secret = self._state.secret(key)
         if secret is None:
             self._store.forget(key)
             self._certificates[key] = None
-            self._problem(
-                user, at, "SecretNotFound", (f"Secret {shown(str(key))} doesn't exist; {_EFFECT}", "Create it.")
-            )
+            self._problem(user, at, Reason.SECRET_NOT_FOUND, f"Secret {shown(str(key))} doesn't exist; {_EFFECT}")
             return None
         verdict = self._store.judge(secret)
         certificate = verdict.certificate or self._store.last_good(key)
         if verdict.certificate is None:
-            self._problem(user, at, "SecretInvalid", _invalid(key, verdict, certificate))
+            self._problem(user, at, Reason.SECRET_INVALID, _invalid(key, verdict, certificate))
         else:
             self._check_time(user, at, key, verdict)
         self._certificates[key] = certificate
         return certificate
 
-    def _check_time(self, user: ObjectRef, at: str, key: Key, verdict: Verdict) -> None:
+    def _check_time(self, user: ObjectRef, at: FieldPath, key: Key, verdict: Verdict) -> None:
         """A certificate out of its time is served all the same: clients may be told, or have another clock."""
         if verdict.expires is not None and verdict.expires < self._now:
             message = (
                 f"the certificate in Secret {key} expired on {verdict.expires:%Y-%m-%d}; it is served all the same"
             )
-            self._problem(user, at, "CertificateExpired", (message, "Renew it."))
+            self._problem(user, at, Reason.CERTIFICATE_EXPIRED, message)
         if verdict.begins is not None and verdict.begins > self._now:
             message = f"the certificate in Secret {key} is not valid before {verdict.begins:%Y-%m-%d %H:%M} UTC"
-            self._problem(user, at, "CertificateNotYetValid", (message, "Check the clocks, or wait."))
+            self._problem(user, at, Reason.CERTIFICATE_NOT_YET_VALID, message)
 
-    def _problem(self, user: ObjectRef, at: str, reason: str, message_and_remedy: tuple[str, str]) -> None:
-        self._findings.problems.append(Problem(user, reason, *message_and_remedy, field=at))
+    def _problem(self, user: ObjectRef, at: FieldPath, reason: Reason, message: str) -> None:
+        self._findings.problems.append(Problem(user, reason, message, reason.remedy, at))
 
 
-def _invalid(key: Key, verdict: Verdict, last_good: Certificate | None) -> tuple[str, str]:
+def _invalid(key: Key, verdict: Verdict, last_good: Certificate | None) -> str:
     effect = _EFFECT if last_good is None else "its last good certificate is still served"
-    return (
-        f"Secret {key} can't be used: {verdict.why_not}; {effect}",
-        "Put a matching certificate chain and key, both in PEM, into tls.crt and tls.key.",
-    )
+    return f"Secret {key} can't be used: {verdict.why_not}; {effect}"

@@ -1,12 +1,12 @@
 """Keeps the traffic model in step with `KubeState`: only what became stale is translated again."""
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from xds.kube.state import KubeState, Stale
-from xds.problems.problem import Key, ObjectRef, Problem
-from xds.problems.registry import ProblemDelta, ProblemRegistry
+from xds.problems.problem import Key, Problem
+from xds.problems.registry import ProblemRegistry
 from xds.steps import Steps
 from xds.traffic.model import NO_HOST, Backend, BackendKey, Certificate, Locality, Route, TlsTable, VirtualHost
 from xds.traffic.traffic import TrafficChange
@@ -30,7 +30,8 @@ class Translator:
     While an update is under way the model is half of what it was and half of what it will be; `published` is whole.
     """
 
-    def __init__(self, state: KubeState, options: TranslateOptions) -> None:
+    def __init__(self, state: KubeState, options: TranslateOptions, problems: ProblemRegistry) -> None:
+        self._problems = problems
         self._state = state
         self._options = options
         self._scope = TranslationContext(state, options.allow_external_name)
@@ -41,7 +42,6 @@ class Translator:
         self._tls = TlsTable()
         self._certificates: dict[Key, Certificate] = {}
         self._backends = _BackendUse()
-        self._ledger = ProblemRegistry()
 
     @property
     def hosts(self) -> Mapping[str, VirtualHost]:
@@ -83,38 +83,12 @@ class Translator:
         """The published ones that are ports of these Services."""
         return [key for key in self._backends.of_services(services) if key in self._backends.published]
 
-    @property
-    def problems(self) -> list[Problem]:
-        """All there is to report, by object; each once, however many hosts it touches."""
-        return self._ledger.problems
-
-    @property
-    def problem_reasons(self) -> Mapping[str, int]:
-        """How many problems there are, by reason."""
-        return self._ledger.reasons
-
-    def problems_of(self, objects: Iterable[ObjectRef]) -> list[Problem]:
-        """What there is to report of these objects."""
-        return self._ledger.of(objects)
-
-    def since(self, problem: Problem) -> datetime | None:
-        """When a problem came up, in this life of the process; None if it isn't there."""
-        return self._ledger.since(problem)
-
-    def report(self, unit: Hashable, problems: Iterable[Problem]) -> None:
-        """These are all problems that a later stage has with what the unit has become."""
-        self._ledger.report(unit, problems)
-
-    def take_news(self) -> ProblemDelta:
-        """The problems that came and went since this was last asked."""
-        return self._ledger.take_news()
-
     def localities(self, backend: Backend) -> tuple[Locality, ...]:
         """The endpoints of a backend in use, as of now; none of an ExternalName, which DNS knows."""
         key = backend.key
         problems: list[Problem] = []
         found = () if backend.external_name else localities(backend, self._state.slices(key.service_key), problems)
-        self._ledger.report(("endpoints", key), problems)
+        self._problems.report(("endpoints", key), problems)
         return found
 
     def publish(self) -> None:
@@ -123,11 +97,11 @@ class Translator:
 
     def update(self, stale: Stale, now: datetime) -> Steps[TrafficChange]:
         """Translate what became stale. `now` tells which certificates have expired."""
-        self._ledger.at(now)
+        self._problems.set_time(now)
         if self._default_secret_due:  # no change says that it is missing from the start
             stale, self._default_secret_due = replace(stale, tls=True), False
         if stale.reported:
-            self._ledger.report("source", self._state.reported)
+            self._problems.report("source", self._state.reported)
         if stale.hosts or stale.ingresses or stale.default_backend or stale.tls:
             return (yield from self._update_routing(stale, now))
         return TrafficChange(endpoints=(yield from self._used(stale.endpoints)))
@@ -148,7 +122,7 @@ class Translator:
         tls, certificates = (yield from self._translate_tls(now)) if stale.tls else (False, False)
         backends, gone = yield from self._backends.changes()
         for backend in gone:
-            self._ledger.report(("endpoints", backend), ())
+            self._problems.report(("endpoints", backend), ())
             yield
         used = yield from self._used(stale.endpoints)
         return TrafficChange(hosts, default, tls, certificates, backends, used | backends)
@@ -158,7 +132,7 @@ class Translator:
         ingress = self._state.ingress(key)
         if ingress is not None:
             translate_ingress(self._scope, ingress, findings)
-        self._ledger.report(("ingress", key), findings.problems)
+        self._problems.report(("ingress", key), findings.problems)
 
     def _translate_hosts(self, hosts: Iterable[str]) -> Steps[frozenset[str]]:
         """Returns those that changed."""
@@ -171,7 +145,7 @@ class Translator:
     def _translate_host(self, host: str) -> Steps[bool]:
         findings = UnitFindings()
         virtual_host = yield from translate_host(self._scope, host, findings)
-        self._ledger.report(("host", host), findings.problems)
+        self._problems.report(("host", host), findings.problems)
         self._backends.use(("host", host), findings.backends)
         if virtual_host == self._hosts.get(host):
             return False
@@ -197,7 +171,7 @@ class Translator:
         before = (self._tls, self._certificates)
         translation = TlsTranslation(self._state, self._certificate_store, secret, now, findings)
         self._tls, self._certificates = yield from translation.run()
-        self._ledger.report(("tls", NO_HOST), findings.problems)
+        self._problems.report(("tls", NO_HOST), findings.problems)
         return self._tls != before[0], self._certificates != before[1]
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from tests.support.xds_client_model import CDS, EDS, LDS, RDS, SDS, VHDS, Client, World
 from xds.protocol.messages import Response, Variant
-from xds.protocol.rejection.last_good import CANNOT_BIND, REMOVED_LIMIT
+from xds.protocol.rejection.last_good import REMOVED_LIMIT
+from xds.protocol.rejection.nack import CANNOT_BIND
 from xds.snapshot.resource import ResourceType
 
 both = pytest.mark.parametrize("variant", list(Variant))
@@ -50,7 +51,7 @@ def test_new_proxies_get_what_was_accepted_last(variant: Variant, type_: Resourc
     for client in (one, two):
         client.settle_as_envoy()
         assert held(client, type_) == {"a": "2", "b": "1"}
-        assert not client.session.status().types[0].rejecting
+        assert not client.session.status().types[0].rejected_count
 
 
 @every_stream
@@ -83,7 +84,7 @@ def test_those_to_whom_it_is_on_its_way_go_back_too(variant: Variant, type_: Res
         client.settle_as_envoy()
     assert [len(client.inbox) - start for client, start in zip(clients, starts, strict=True)] == [0, 0, 0]
     assert all(held(client, type_) == {"a": "1"} for client in clients)
-    assert [client.session.status().types[0].refused for client in clients] == [("a",)] * 3
+    assert [client.session.status().types[0].rejected_names for client in clients] == [("a",)] * 3
 
 
 @every_stream
@@ -119,8 +120,8 @@ def test_back_to_the_last_good_version_by_the_source_itself(variant: Variant) ->
     world.commit(rds={"a": "1"})
     client.settle_as_envoy()
     assert client.inbox[start:] == []
-    assert not client.session.status().types[0].rejecting
-    assert not world.fleet.verdicts.refused(RDS)
+    assert not client.session.status().types[0].rejected_count
+    assert not world.fleet.last_good.rejected(RDS)
 
 
 @both
@@ -148,7 +149,7 @@ def test_a_last_good_route_keeps_its_cluster_also_for_new_proxies(variant: Varia
         assert held(client, CDS) == {"b": "1"}
         assert held(client, RDS) == {"r": "2:b"}
     world.commit(rds={"r": "3:b"})
-    assert not world.fleet.verdicts._removed
+    assert not world.fleet.last_good._removed
 
 
 def come_back(world: World, client: Client, type_: ResourceType) -> Client:
@@ -178,12 +179,12 @@ def test_who_comes_back_with_the_refused_version_has_accepted_it(type_: Resource
     world = World(**{type_.short: {"a": "1"}})
     waiting, client = (follower(world, Variant.DELTA, type_, "a") for _ in range(2))
     waiting.nack(type_)
-    assert "a" in world.fleet.verdicts.withdrawn(type_)
+    assert "a" in world.fleet.last_good.withdrawn(type_)
     client.ack(type_)
     world.commit(**{type_.short: {"a": "2"}})
     client.ack(type_)
-    world.fleet.verdicts._untried[type_].clear()
-    assert "a" not in world.fleet.verdicts.refused(type_)
+    world.fleet.last_good._untried[type_].clear()
+    assert "a" not in world.fleet.last_good.rejected(type_)
 
 
 @every_type
@@ -228,7 +229,7 @@ def test_a_port_in_use_is_the_machine_s_fault() -> None:
     world = World(lds={"a": "1"})
     one = follower(world, Variant.DELTA, LDS)
     one.nack(LDS, f"Error adding/updating listener(s) a: {CANNOT_BIND} '0.0.0.0:80': Address already in use")
-    assert one.session.status().types[0].refused == ("a",)
+    assert one.session.status().types[0].rejected_names == ("a",)
     two = follower(world, Variant.DELTA, LDS)
     two.settle()
     assert held(two, LDS) == {"a": "1"}
@@ -280,7 +281,7 @@ def calls_of_an_acknowledgement(size: int) -> int:
 
     sys.setprofile(count_call)
     try:
-        world.fleet.judge(events, 0)
+        world.fleet.learn(events, 0)
     finally:
         sys.setprofile(None)
     return count
@@ -294,10 +295,10 @@ def test_nothing_is_kept_of_what_was_accepted() -> None:
     client.settle()
     world.commit(cds={"a": "2"}, eds={"a": "2"}, lds={"l": "2"}, rds={"r": "2:a"}, sds={"s": "2"})
     client.settle()
-    verdicts = world.fleet.verdicts
-    assert not any(verdicts._untried.values())
-    assert not any(map(verdicts.refused, ResourceType))
-    assert not verdicts._removed
+    last_good = world.fleet.last_good
+    assert not any(last_good._untried.values())
+    assert not any(map(last_good.rejected, ResourceType))
+    assert not last_good._removed
 
 
 def test_what_a_last_good_version_may_name_is_kept_up_to_a_limit() -> None:
@@ -313,4 +314,4 @@ def test_what_a_last_good_version_may_name_is_kept_up_to_a_limit() -> None:
         client.settle()
         world.clients.clear()
         world.commit(cds=dict.fromkeys(names))
-    assert len(world.fleet.verdicts._removed) == REMOVED_LIMIT
+    assert len(world.fleet.last_good._removed) == REMOVED_LIMIT

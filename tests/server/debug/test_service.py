@@ -1,8 +1,8 @@
-"""The debug API over a real loopback server, its snapshot made by a Pipeline that is fed with objects: lists, filters,
-differences, watching, proxies, problems, redaction, health and reflection, and what is answered when it can't be done.
+"""The debug API on a loopback port, with a snapshot that a Pipeline builds from objects.
 
-Not covered: the command line in front of it (tests/test_cli_*.py), what a session says of itself (tests/protocol), and
-which resources an object leads to (tests/golden).
+Covers: lists, filters, diffs, watches, proxies, problems, redaction, health, reflection, and error codes.
+Excludes: the command line (tests/cli), the status of a session (tests/protocol), and the resources of each object
+(tests/golden).
 """
 
 import asyncio
@@ -25,8 +25,7 @@ from xds.api.v1 import debug_pb2_grpc
 from xds.kube.change import Deleted
 from xds.kube.objects import Ingress
 from xds.problems.problem import Key
-from xds.protocol.messages import Node
-from xds.protocol.status import Rejection
+from xds.protocol.messages import Node, Rejection
 from xds.server.debug.revisions import FellBehindError, Revisions
 from xds.server.debug.service import ADS_SERVICE, DEBUG_SERVICE
 from xds.snapshot.resource import ResourceType
@@ -34,7 +33,7 @@ from xds.snapshot.store import Revision
 
 
 class World(DebugServer):
-    """`do` changes what exists; the rest asks."""
+    """`do` changes objects; other methods call the API."""
 
     def ask(self, channel: grpc.aio.Channel) -> None:
         self.channel = channel
@@ -67,22 +66,22 @@ async def world() -> AsyncIterator[World]:
 
 
 @dataclass
-class Refused:
+class Failure:
     code: grpc.StatusCode
     details: str
 
 
-async def refused(call: Any) -> Refused:
+async def failure(call: Any) -> Failure:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
-    return Refused(caught.value.code(), caught.value.details() or "")
+    return Failure(caught.value.code(), caught.value.details() or "")
 
 
 def found(resources: list[pb.Resource]) -> list[tuple[str, str]]:
     return [(ResourceType(each.type_url).short, each.name) for each in resources]
 
 
-async def test_resources_come_in_the_order_of_an_update(world: World) -> None:
+async def test_resources_are_listed_in_update_order(world: World) -> None:
     world.do(service("b"), service("a"), shop("b", "a"))
     assert found(await world.resources()) == [
         ("cds", "default/a/80"),
@@ -96,7 +95,7 @@ async def test_resources_come_in_the_order_of_an_update(world: World) -> None:
     ]
 
 
-async def test_the_first_message_is_the_snapshot(world: World) -> None:
+async def test_the_first_message_of_list_resources_holds_the_snapshot(world: World) -> None:
     before = time.time()
     world.do()
     world.do(service("a"), shop("a"))
@@ -113,14 +112,14 @@ async def test_the_first_message_is_the_snapshot(world: World) -> None:
 @pytest.mark.parametrize(
     "word", ["cds", "CDS", "Cluster", "envoy.config.cluster.v3.Cluster", ResourceType.CLUSTER.value]
 )
-async def test_a_type_goes_by_several_names(world: World, word: str) -> None:
+async def test_a_resource_type_has_several_names(world: World, word: str) -> None:
     world.do(service("a"), shop("a"))
     assert found(await world.resources(word)) == [("cds", "default/a/80")]
 
 
-async def test_an_unknown_type(world: World) -> None:
+async def test_an_unknown_type_is_an_invalid_argument(world: World) -> None:
     world.do()
-    answer = await refused(world.resources("xds"))
+    answer = await failure(world.resources("xds"))
     assert answer.code is grpc.StatusCode.INVALID_ARGUMENT
     assert "'xds' is no resource type" in answer.details
     assert "cds (Cluster)" in answer.details
@@ -130,7 +129,9 @@ async def test_an_unknown_type(world: World) -> None:
     ("wanted", "services"),
     [("/api/", ["api"]), ("api", ["api-2", "api"]), ("default/*/80", ["api-2", "api", "web"]), ("api*", [])],
 )
-async def test_names_are_patterns_or_parts(world: World, wanted: str, services: list[str]) -> None:
+async def test_resource_names_are_filtered_by_pattern_or_substring(
+    world: World, wanted: str, services: list[str]
+) -> None:
     world.do(service("api"), service("api-2"), service("web"), shop("api", "api-2", "web"))
     expected = [("cds", f"default/{each}/80") for each in services]
     assert found(await world.resources("cds", names=(wanted,))) == expected
@@ -151,7 +152,7 @@ async def test_the_full_view_is_protobuf_json_in_snake_case(world: World) -> Non
     assert content["eds_cluster_config"]["eds_config"]["ads"] == {}
 
 
-async def test_many_resources_come_in_many_messages(world: World) -> None:
+async def test_many_resources_are_split_into_messages(world: World) -> None:
     names = [f"s{number:03}" for number in range(120)]
     world.do(*services(*names), shop(*names))
     responses = [each async for each in world.stub.ListResources(pb.ListResourcesRequest())]
@@ -161,7 +162,7 @@ async def test_many_resources_come_in_many_messages(world: World) -> None:
     ]
 
 
-async def test_no_private_key_leaves(world: World) -> None:
+async def test_private_keys_are_redacted(world: World) -> None:
     cert = secret("cert", certificate("example.com"))
     world.do(service("a"), cert, shop("a", tls=tls("example.com", secret="cert")))
     [shown] = await world.resources("sds", full=True)
@@ -173,23 +174,23 @@ async def test_no_private_key_leaves(world: World) -> None:
     assert json.loads(changed.new.json) == json.loads(shown.json)
 
 
-async def test_nothing_to_list_before_the_first_snapshot(world: World) -> None:
+async def test_list_and_diff_fail_before_the_first_snapshot(world: World) -> None:
     for call in (world.resources(), world.diff()):
-        answer = await refused(call)
+        answer = await failure(call)
         assert answer.code is grpc.StatusCode.FAILED_PRECONDITION
         assert "no snapshot yet" in answer.details
 
 
-async def test_diff_is_of_the_newest_two(world: World) -> None:
+async def test_diff_compares_the_newest_two_revisions_by_default(world: World) -> None:
     world.do(service("a"), service("b"), shop("a"))
     world.do(shop("b"))
     head, changes = await world.diff(view=pb.RESOURCE_VIEW_FULL)
     assert (head.start.number, head.end.number) == (1, 2)
     assert head.end.HasField("committed_at")
-    told = [
+    found_changes = [
         (ResourceType(each.type_url).short, each.name, each.HasField("old"), each.HasField("new")) for each in changes
     ]
-    assert told == [
+    assert found_changes == [
         ("cds", "default/a/80", True, False),
         ("cds", "default/b/80", False, True),
         ("eds", "default/a/80", True, False),
@@ -211,20 +212,20 @@ async def test_diff_from_the_empty_snapshot_with_a_filter(world: World) -> None:
 
 async def test_diff_beyond_the_history(world: World) -> None:
     world.do()
-    answer = await refused(world.diff(from_revision=1, to_revision=7))
-    assert answer == Refused(grpc.StatusCode.OUT_OF_RANGE, "the history reaches from revision 0 to 1")
-    answer = await refused(world.diff(from_revision=1, to_revision=0))
-    assert answer == Refused(grpc.StatusCode.INVALID_ARGUMENT, "revision 1 is later than revision 0")
+    answer = await failure(world.diff(from_revision=1, to_revision=7))
+    assert answer == Failure(grpc.StatusCode.OUT_OF_RANGE, "the history reaches from revision 0 to 1")
+    answer = await failure(world.diff(from_revision=1, to_revision=0))
+    assert answer == Failure(grpc.StatusCode.INVALID_ARGUMENT, "revision 1 is later than revision 0")
 
 
-async def test_watch_tells_each_revision(world: World) -> None:
+async def test_watch_streams_each_revision_that_passes_the_filter(world: World) -> None:
     world.do(service("a"), service("b"), shop("a"))
     call = await world.watch(filter=pb.ResourceFilter(types=["cds"]), view=pb.RESOURCE_VIEW_FULL)
     world.do(shop("a", "b"))
     first = await call.read()
     assert (first.revision.number, [each.name for each in first.changes]) == (2, ["default/b/80"])
     assert json.loads(first.changes[0].new.json)["name"] == "default/b/80"
-    world.do(shop("a", "b", prefix="/other/"))  # routes alone: not what is watched
+    world.do(shop("a", "b", prefix="/other/"))  # changes routes only: filtered out
     world.do(shop("a", prefix="/other/"))
     second = await call.read()
     assert (second.revision.number, second.changes[0].HasField("new")) == (4, False)
@@ -241,14 +242,14 @@ async def test_watch_may_begin_before_the_first_snapshot(world: World) -> None:
 async def test_a_watch_ends_when_the_server_shuts_down(world: World) -> None:
     call = await world.watch()
     world.revisions.close()
-    answer = await refused(call.read())
-    assert answer == Refused(grpc.StatusCode.UNAVAILABLE, "the server shuts down")
+    answer = await failure(call.read())
+    assert answer == Failure(grpc.StatusCode.UNAVAILABLE, "the server shuts down")
 
 
-async def test_a_watcher_that_falls_behind_is_told_so() -> None:
+async def test_a_slow_subscriber_gets_an_error_and_fast_ones_continue() -> None:
     revisions = Revisions(backlog=2)
     revision = Revision(1, 0.0, 0.0, ())
-    with revisions.watch() as slow, revisions.watch() as quick:
+    with revisions.subscribe() as slow, revisions.subscribe() as quick:
         for number in (1, 2, 3):
             revisions.publish(replace(revision, number=number))
             assert (await anext(quick)).number == number
@@ -259,19 +260,19 @@ async def test_a_watcher_that_falls_behind_is_told_so() -> None:
             await anext(quick)
 
 
-async def test_a_watch_over_grpc_that_falls_behind(world: World) -> None:
+async def test_a_slow_watch_ends_with_resource_exhausted(world: World) -> None:
     world.do(service("a"), service("b"))
     call = await world.watch()
-    for number in range(150):  # without a turn of the event loop, so that nothing is sent meanwhile
+    for number in range(150):  # without a turn of the event loop: nothing can be sent
         world.do(shop("ab"[number % 2]))
-    answer = await refused(call.read())
+    answer = await failure(call.read())
     assert answer.code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-async def test_proxies(world: World) -> None:
+async def test_list_proxies_is_sorted_and_complete(world: World) -> None:
     now = asyncio.get_running_loop().time()
     rejected = Rejection("v2", now, "cannot bind", (("http", "abc"),))
-    listeners = type_status(ResourceType.LISTENER, now, wildcard=True, rejected=rejected, rejecting=1)
+    listeners = type_status(ResourceType.LISTENER, now, wildcard=True, last_rejection=rejected, rejected_count=1)
     world.connect(Node("z", "fleet", "envoy 1.40.0"), listeners)
     world.connect(Node("a"))
     world.connect(None)
@@ -291,32 +292,34 @@ async def test_proxies(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("fields", "in_sync"),
-    [({}, True), ({"in_flight": True}, False), ({"waiting": 1}, False), ({"rejecting": 1}, False)],
+    [({}, True), ({"in_flight": True}, False), ({"pending": 1}, False), ({"rejected_count": 1}, False)],
 )
-async def test_in_sync(world: World, fields: dict[str, Any], in_sync: bool) -> None:
+async def test_in_sync_excludes_in_flight_pending_and_rejected(
+    world: World, fields: dict[str, Any], in_sync: bool
+) -> None:
     world.connect(Node("a"), type_status(ResourceType.ROUTES, asyncio.get_running_loop().time(), **fields))
     answer = await world.stub.ListProxies(pb.ListProxiesRequest())
     assert answer.proxies[0].types[0].in_sync is in_sync
 
 
-async def test_a_proxy_that_was_sent_nothing(world: World) -> None:
+async def test_a_proxy_without_a_response_has_no_versions_or_times(world: World) -> None:
     world.connect(Node("a"), type_status(ResourceType.ROUTES, 0, sent=None, acknowledged=None))
     [type_] = (await world.stub.ListProxies(pb.ListProxiesRequest())).proxies[0].types
     assert (type_.sent_version, type_.acked_version) == ("", "")
     assert not any(map(type_.HasField, ("sent_at", "acked_at", "rejection")))
 
 
-async def test_problems(world: World) -> None:
+async def test_list_problems(world: World) -> None:
     world.do(shop("gone"))
     [problem] = (await world.stub.ListProblems(pb.ListProblemsRequest())).problems
     [expected] = world.pipeline.problems
     assert (problem.object.kind, problem.object.namespace, problem.object.name) == ("Ingress", "default", "shop")
     assert (problem.reason, problem.message, problem.remedy) == (expected.reason, expected.message, expected.remedy)
-    assert (problem.field, problem.location) == (expected.field, expected.location)
+    assert (problem.field, problem.location) == (str(expected.field), expected.location)
 
 
 @pytest.mark.parametrize("name", ["", ADS_SERVICE, DEBUG_SERVICE])
-async def test_health_is_told(world: World, name: str) -> None:
+async def test_health_follows_the_snapshot(world: World, name: str) -> None:
     stub = health_pb2_grpc.HealthStub(world.channel)
     request = health_pb2.HealthCheckRequest(service=name)
     assert (await stub.Check(request)).status == health_pb2.HealthCheckResponse.NOT_SERVING
@@ -324,7 +327,7 @@ async def test_health_is_told(world: World, name: str) -> None:
     assert (await stub.Check(request)).status == health_pb2.HealthCheckResponse.SERVING
 
 
-async def test_reflection_knows_the_api(world: World) -> None:
+async def test_reflection_lists_the_debug_api(world: World) -> None:
     stub = reflection_pb2_grpc.ServerReflectionStub(world.channel)
     call = stub.ServerReflectionInfo()
     await call.write(reflection_pb2.ServerReflectionRequest(list_services=""))

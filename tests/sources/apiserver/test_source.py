@@ -598,7 +598,7 @@ async def test_an_object_that_cannot_be_decoded_is_reported_and_the_last_good_on
     api.write(Service, "a", spec={"ports": [{"port": "http"}]})
     api.write(Service, "b", spec=7)
     await follower.until(lambda: len(follower.problems) == 2)
-    assert [(str(each.object), each.reason, each.field) for each in follower.problems] == [
+    assert [(str(each.object), each.reason, str(each.field)) for each in follower.problems] == [
         ("Service default/a", "InvalidObject", "spec.ports[0].port"),
         ("Service default/b", "InvalidObject", "spec"),
     ]
@@ -660,7 +660,9 @@ STEPS = st.lists(
 
 
 @given(steps=STEPS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 async def test_whatever_happens_the_end_is_what_the_server_has(tmp_path: Path, steps: list[Any]) -> None:
     async with WatchedApi() as api:
         source = ApiServer(kubeconfig(tmp_path / "kubeconfig", api.url))

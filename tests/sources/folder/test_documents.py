@@ -25,7 +25,7 @@ from xds.sources.folder.documents import (
 
 
 def yaml_documents(raw: bytes) -> list[Parsed]:
-    return [parsed for parsed in parse_yaml(raw) if parsed is not None]
+    return list(parse_yaml(raw))
 
 
 def yaml_values(text: str | bytes) -> list[object]:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from xds.kube.change import Applied, Change, Deleted
 from xds.kube.objects import KubeObject, Secret, Service
 from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.reasons import Reason
 from xds.sources.folder import manifests
 from xds.sources.folder.documents import MAX_DOCUMENTS, Parsed, parse_yaml
 from xds.sources.folder.manifests import (
@@ -137,15 +138,15 @@ def test_broken_json_keeps_its_objects() -> None:
 
 def test_a_file_that_can_not_be_read_keeps_its_objects() -> None:
     first = read_file("a.yaml", service("one").encode())
-    second = unreadable("a.yaml", "UnreadableFile", "It can't be read.", "Repair it.", first)
+    second = unreadable("a.yaml", Reason.UNREADABLE_FILE, "It can't be read.", "Repair it.", first)
     assert ports(second) == {"one": 80}
-    assert unreadable("b.yaml", "UnreadableFile", "It can't be read.", "Repair it.", None).objects == ()
+    assert unreadable("b.yaml", Reason.UNREADABLE_FILE, "It can't be read.", "Repair it.", None).objects == ()
 
 
 def test_only_changed_documents_are_parsed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     parsed: list[bytes] = []
 
-    def parse(raw: bytes) -> Iterator[Parsed | None]:
+    def parse(raw: bytes) -> Iterator[Parsed]:
         parsed.append(raw)
         return parse_yaml(raw)
 

@@ -1,8 +1,7 @@
 """A real folder, read once and followed: each way a file changes, links and mounts, what can't be read, and the end.
 
-What is in the files hardly matters here (test_manifests), nor which of them are read again (test_tree), nor what is
-told before all is read (test_overtaking). Without a clock: each test waits for what it expects to be said, so how soon
-that is said is not tested.
+Excludes the contents of files (test_manifests), and which files are read again (test_tree). Each test waits for the
+changes that it expects, so how soon they come is not tested.
 """
 
 import asyncio
@@ -19,8 +18,9 @@ from tests.support.followed import Follow, Follower, refuse, save, service
 from xds.kube.change import Applied, Listed, Reported
 from xds.kube.objects import KINDS
 from xds.kube.source import SourceError
-from xds.sources.folder import source as folder
+from xds.sources.folder import source as source_module
 from xds.sources.folder import tree as tree_module
+from xds.sources.folder import watcher as watcher_module
 from xds.sources.folder.source import Folder, read_folder
 from xds.sources.folder.tree import Tree
 
@@ -252,7 +252,7 @@ async def test_a_watch_that_breaks_is_made_again(root: Path, follow: Follow, mon
     """As when the kernel has no watches left: https://man7.org/linux/man-pages/man7/inotify.7.html."""
     follower = await follow(root)
     with monkeypatch.context() as patch:
-        patch.setattr(folder, "RustNotify", no_watch)
+        patch.setattr(watcher_module, "RustNotify", no_watch)
         (root / os.fsdecode(b"\xff")).mkdir()  # a name that breaks the watch
         (root / "a.yaml").write_text(service("one"))
         await follower.until({"one": 80})
@@ -267,7 +267,7 @@ def no_watch(*_: object, **__: object) -> None:
 
 
 async def test_no_watch_at_the_start(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder, "RustNotify", no_watch)
+    monkeypatch.setattr(watcher_module, "RustNotify", no_watch)
     with pytest.raises(SourceError, match=r"fs\.inotify"):
         await anext(Folder(root).batches())
 
@@ -334,7 +334,7 @@ async def test_cancelled_while_it_reads(root: Path, monkeypatch: pytest.MonkeyPa
         go_on.wait(20)
         read.set()
 
-    monkeypatch.setattr(folder, "_begin", slowly)
+    monkeypatch.setattr(source_module, "_begin", slowly)
     task = asyncio.ensure_future(anext(Folder(root).batches()))
     await asyncio.to_thread(reading.wait, 20)
     task.cancel()

@@ -1,7 +1,6 @@
-"""A folder that is read again: of which files, by which names, and that what was said adds up to what there is.
+"""A folder that is read again: which files are opened, and that all changes together add up to a fresh reading.
 
-Covers what may be taken as it was. Excludes the ways in which files change (test_folder), and what is told before all
-is read (test_overtaking).
+Covers names that inotify gives, and names that it can't give. Excludes the ways in which files change (test_source).
 """
 
 import os
@@ -18,13 +17,13 @@ from tests.support.followed import Follow, note, ports, refuse, save, service
 from xds.kube.change import Reported
 from xds.kube.objects import KubeObject
 from xds.problems.problem import Problem
-from xds.sources.folder import source as folder
 from xds.sources.folder import tree as tree_module
+from xds.sources.folder import watcher as watcher_module
 from xds.sources.folder.listing import Listing, list_folder
 from xds.sources.folder.manifests import Identity
-from xds.sources.folder.source import FolderWatcher, read_folder
-from xds.sources.folder.tree import ALL, Tree
-from xds.steps import Steps
+from xds.sources.folder.source import read_folder
+from xds.sources.folder.tree import WHOLE_FOLDER, StoppedError, Tree
+from xds.sources.folder.watcher import FolderWatcher
 
 
 def test_only_changed_files_are_read_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,7 +35,7 @@ def test_only_changed_files_are_read_again(root: Path, monkeypatch: pytest.Monke
         return contents(path)
 
     monkeypatch.setattr(tree_module, "_contents", note)
-    monkeypatch.setattr(tree_module, "SETTLED", 0)
+    monkeypatch.setattr(tree_module, "RACY_NANOSECONDS", -1)
     for name in ("a", "b", "c"):
         (root / f"{name}.yaml").write_text(service(name))
     tree = Tree(root)
@@ -58,7 +57,7 @@ async def test_a_change_of_a_file_looks_at_no_other(
         (root / f"{name}.yaml").write_text(service(name[-1]))
     follower = await follow(root)
     monkeypatch.setattr(tree_module, "list_folder", refuse)
-    monkeypatch.setattr(folder, "RESCAN", 3_600_000)
+    monkeypatch.setattr(watcher_module, "RESCAN_SECONDS", 3600)
     save(root / "x" / "c.yaml", service("c", 81))
     await follower.until({"a": 80, "b": 80, "c": 81})
     (root / "b.yaml").unlink()
@@ -73,22 +72,22 @@ async def test_all_names_of_a_file_are_followed(root: Path, follow: Follow, monk
     (root / "a.yaml").write_text(service("one"))
     (root / "b.yml").hardlink_to(root / "a.yaml")
     follower = await follow(root)
-    monkeypatch.setattr(folder, "RESCAN", 3_600_000)
+    monkeypatch.setattr(watcher_module, "RESCAN_SECONDS", 3600)
     (root / "b.yml").write_text(service("two"))
     await follower.until({"two": 80}, "DuplicateObject")
 
 
 async def test_more_than_can_be_believed(root: Path, follow: Follow, monkeypatch: pytest.MonkeyPatch) -> None:
     follower = await follow(root)
-    monkeypatch.setattr(folder, "FEW", 1)
+    monkeypatch.setattr(watcher_module, "MAX_TRUSTED_NAMES", 1)
     listed = threading.Event()
 
-    def note(path: Path) -> Steps[Listing]:
+    def note(path: Path) -> Listing:
         listed.set()
         return list_folder(path)
 
     monkeypatch.setattr(tree_module, "list_folder", note)
-    monkeypatch.setattr(folder, "RESCAN", 3_600_000)
+    monkeypatch.setattr(watcher_module, "RESCAN_SECONDS", 3600)
     (root / "a.yaml").write_text(service("one"))
     (root / "b.yaml").write_text(service("two"))
     await follower.until({"one": 80, "two": 80})
@@ -96,20 +95,37 @@ async def test_more_than_can_be_believed(root: Path, follow: Follow, monkeypatch
 
 
 async def test_what_the_kernel_does_not_name_is_found(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder, "RESCAN", 1)
+    monkeypatch.setattr(watcher_module, "RESCAN_SECONDS", 0)
     tree, watch = Tree(root), FolderWatcher(Tree(root))
     watch.start()
     watch.stop()
-    assert watch.wait() == ALL
+    assert watch.wait() == WHOLE_FOLDER
     watch.close()
     (root / "a.yaml").write_text(service("one"))
     tree.read([])
     assert ports(tree.manifests.objects()) == {}
-    tree.read(ALL)
+    tree.read(WHOLE_FOLDER)
     assert ports(tree.manifests.objects()) == {"one": 80}
 
 
-@pytest.mark.parametrize("names", [ALL, ["a.yaml"]])
+def test_a_stopped_tree_opens_no_further_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b"):
+        (root / f"{name}.yaml").write_text(service(name))
+    tree, contents = Tree(root), tree_module._contents
+    opened: list[str] = []
+
+    def stop(path: Path) -> tuple[bytes, os.stat_result]:
+        opened.append(path.name)
+        tree.stop()
+        return contents(path)
+
+    monkeypatch.setattr(tree_module, "_contents", stop)
+    with pytest.raises(StoppedError):
+        tree.read()
+    assert opened == ["a.yaml"]
+
+
+@pytest.mark.parametrize("names", [WHOLE_FOLDER, ["a.yaml"]])
 def test_changes_within_one_tick_of_the_clock(root: Path, names: Collection[str]) -> None:
     """Same size, same inode, and (on a kernel with coarse stamps) the same time."""
     tree, path = Tree(root), root / "a.yaml"
@@ -142,7 +158,7 @@ MOVES = st.tuples(st.sampled_from(["rename", "link"]), NAMES, NAMES)
 REMOVALS = st.tuples(st.just("remove"), NAMES, st.none())
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(st.lists(WRITES | MOVES | REMOVALS, max_size=12))
 def test_what_was_followed_is_what_there_is(tmp_path: Path, steps: list[tuple[str, str, object]]) -> None:
     """After any sequence of changes, what was said adds up to what is read afresh."""
@@ -158,7 +174,7 @@ def test_what_was_followed_is_what_there_is(tmp_path: Path, steps: list[tuple[st
         change(root, *step)
         objects, problems = read_folder(root)
         for how, tree in trees.items():
-            changes = tree.read(ALL if how == "all" else [name for name in step[1:] if isinstance(name, str)])
+            changes = tree.read(WHOLE_FOLDER if how == "all" else [name for name in step[1:] if isinstance(name, str)])
             note(said[how], changes)
             for each in changes:
                 if isinstance(each, Reported):

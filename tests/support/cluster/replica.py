@@ -41,7 +41,9 @@ class Replica(Part):
         """Responses sent so far, by the short name of their type; a type without any is left out."""
         async with aiohttp.ClientSession() as session, session.get(f"http://{self.admin}/metrics") as answer:
             families = text_string_to_metric_families(await answer.text())
-        samples = [sample for family in families for sample in family.samples if sample.name == "xds_pushes_total"]
+        samples = [
+            sample for family in families for sample in family.samples if sample.name == "xds_ingress_pushes_total"
+        ]
         return {sample.labels["type"]: int(sample.value) for sample in samples if sample.value}
 
     async def proxies(self) -> list[pb.Proxy]:

@@ -22,14 +22,14 @@ class Variant(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     VARIANT_DELTA: _ClassVar[Variant]
     VARIANT_SOTW: _ClassVar[Variant]
 
-class Standing(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+class DeliveryState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
-    STANDING_UNSPECIFIED: _ClassVar[Standing]
-    STANDING_CURRENT: _ClassVar[Standing]
-    STANDING_IN_FLIGHT: _ClassVar[Standing]
-    STANDING_WAITING: _ClassVar[Standing]
-    STANDING_REJECTED: _ClassVar[Standing]
-    STANDING_NOT_ASKED: _ClassVar[Standing]
+    DELIVERY_STATE_UNSPECIFIED: _ClassVar[DeliveryState]
+    DELIVERY_STATE_SYNCED: _ClassVar[DeliveryState]
+    DELIVERY_STATE_IN_FLIGHT: _ClassVar[DeliveryState]
+    DELIVERY_STATE_PENDING: _ClassVar[DeliveryState]
+    DELIVERY_STATE_REJECTED: _ClassVar[DeliveryState]
+    DELIVERY_STATE_NOT_SUBSCRIBED: _ClassVar[DeliveryState]
 
 class Acceptance(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -37,41 +37,41 @@ class Acceptance(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ACCEPTANCE_NOT_OURS: _ClassVar[Acceptance]
     ACCEPTANCE_ACCEPTED: _ClassVar[Acceptance]
     ACCEPTANCE_PARTLY: _ClassVar[Acceptance]
-    ACCEPTANCE_REFUSED: _ClassVar[Acceptance]
+    ACCEPTANCE_NOT_SERVED: _ClassVar[Acceptance]
 
-class Fate(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+class UnitStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
-    FATE_UNSPECIFIED: _ClassVar[Fate]
-    FATE_SERVED: _ClassVar[Fate]
-    FATE_SAME: _ClassVar[Fate]
-    FATE_NO_ENDPOINTS: _ClassVar[Fate]
-    FATE_BROKEN: _ClassVar[Fate]
-    FATE_SHADOWED: _ClassVar[Fate]
-    FATE_LEFT_OUT: _ClassVar[Fate]
+    UNIT_STATUS_UNSPECIFIED: _ClassVar[UnitStatus]
+    UNIT_STATUS_SERVED: _ClassVar[UnitStatus]
+    UNIT_STATUS_SAME: _ClassVar[UnitStatus]
+    UNIT_STATUS_NO_ENDPOINTS: _ClassVar[UnitStatus]
+    UNIT_STATUS_BROKEN: _ClassVar[UnitStatus]
+    UNIT_STATUS_SHADOWED: _ClassVar[UnitStatus]
+    UNIT_STATUS_LEFT_OUT: _ClassVar[UnitStatus]
 RESOURCE_VIEW_UNSPECIFIED: ResourceView
 RESOURCE_VIEW_BASIC: ResourceView
 RESOURCE_VIEW_FULL: ResourceView
 VARIANT_UNSPECIFIED: Variant
 VARIANT_DELTA: Variant
 VARIANT_SOTW: Variant
-STANDING_UNSPECIFIED: Standing
-STANDING_CURRENT: Standing
-STANDING_IN_FLIGHT: Standing
-STANDING_WAITING: Standing
-STANDING_REJECTED: Standing
-STANDING_NOT_ASKED: Standing
+DELIVERY_STATE_UNSPECIFIED: DeliveryState
+DELIVERY_STATE_SYNCED: DeliveryState
+DELIVERY_STATE_IN_FLIGHT: DeliveryState
+DELIVERY_STATE_PENDING: DeliveryState
+DELIVERY_STATE_REJECTED: DeliveryState
+DELIVERY_STATE_NOT_SUBSCRIBED: DeliveryState
 ACCEPTANCE_UNSPECIFIED: Acceptance
 ACCEPTANCE_NOT_OURS: Acceptance
 ACCEPTANCE_ACCEPTED: Acceptance
 ACCEPTANCE_PARTLY: Acceptance
-ACCEPTANCE_REFUSED: Acceptance
-FATE_UNSPECIFIED: Fate
-FATE_SERVED: Fate
-FATE_SAME: Fate
-FATE_NO_ENDPOINTS: Fate
-FATE_BROKEN: Fate
-FATE_SHADOWED: Fate
-FATE_LEFT_OUT: Fate
+ACCEPTANCE_NOT_SERVED: Acceptance
+UNIT_STATUS_UNSPECIFIED: UnitStatus
+UNIT_STATUS_SERVED: UnitStatus
+UNIT_STATUS_SAME: UnitStatus
+UNIT_STATUS_NO_ENDPOINTS: UnitStatus
+UNIT_STATUS_BROKEN: UnitStatus
+UNIT_STATUS_SHADOWED: UnitStatus
+UNIT_STATUS_LEFT_OUT: UnitStatus
 
 class ResourceFilter(_message.Message):
     __slots__ = ("types", "names")
@@ -232,7 +232,7 @@ class Stuck(_message.Message):
     def __init__(self, reason: _Optional[str] = ..., type_url: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ProxyType(_message.Message):
-    __slots__ = ("type_url", "wildcard", "subscribed_names", "sent_version", "sent_at", "acked_version", "acked_at", "rejection", "refused_resources", "in_flight", "waiting_changes", "in_sync", "refused_names")
+    __slots__ = ("type_url", "wildcard", "subscribed_names", "sent_version", "sent_at", "acked_version", "acked_at", "rejection", "in_flight", "in_sync", "rejected_resources", "pending_changes", "rejected_names")
     TYPE_URL_FIELD_NUMBER: _ClassVar[int]
     WILDCARD_FIELD_NUMBER: _ClassVar[int]
     SUBSCRIBED_NAMES_FIELD_NUMBER: _ClassVar[int]
@@ -241,11 +241,11 @@ class ProxyType(_message.Message):
     ACKED_VERSION_FIELD_NUMBER: _ClassVar[int]
     ACKED_AT_FIELD_NUMBER: _ClassVar[int]
     REJECTION_FIELD_NUMBER: _ClassVar[int]
-    REFUSED_RESOURCES_FIELD_NUMBER: _ClassVar[int]
     IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
-    WAITING_CHANGES_FIELD_NUMBER: _ClassVar[int]
     IN_SYNC_FIELD_NUMBER: _ClassVar[int]
-    REFUSED_NAMES_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_RESOURCES_FIELD_NUMBER: _ClassVar[int]
+    PENDING_CHANGES_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_NAMES_FIELD_NUMBER: _ClassVar[int]
     type_url: str
     wildcard: bool
     subscribed_names: int
@@ -254,12 +254,12 @@ class ProxyType(_message.Message):
     acked_version: str
     acked_at: _timestamp_pb2.Timestamp
     rejection: Rejection
-    refused_resources: int
     in_flight: bool
-    waiting_changes: int
     in_sync: bool
-    refused_names: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, type_url: _Optional[str] = ..., wildcard: _Optional[bool] = ..., subscribed_names: _Optional[int] = ..., sent_version: _Optional[str] = ..., sent_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., acked_version: _Optional[str] = ..., acked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., rejection: _Optional[_Union[Rejection, _Mapping]] = ..., refused_resources: _Optional[int] = ..., in_flight: _Optional[bool] = ..., waiting_changes: _Optional[int] = ..., in_sync: _Optional[bool] = ..., refused_names: _Optional[_Iterable[str]] = ...) -> None: ...
+    rejected_resources: int
+    pending_changes: int
+    rejected_names: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, type_url: _Optional[str] = ..., wildcard: _Optional[bool] = ..., subscribed_names: _Optional[int] = ..., sent_version: _Optional[str] = ..., sent_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., acked_version: _Optional[str] = ..., acked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., rejection: _Optional[_Union[Rejection, _Mapping]] = ..., in_flight: _Optional[bool] = ..., in_sync: _Optional[bool] = ..., rejected_resources: _Optional[int] = ..., pending_changes: _Optional[int] = ..., rejected_names: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Rejection(_message.Message):
     __slots__ = ("version", "message", "rejected_at", "resources")
@@ -353,9 +353,9 @@ class ExplainResponse(_message.Message):
     steps: _containers.RepeatedCompositeFieldContainer[Step]
     problems: _containers.RepeatedCompositeFieldContainer[Problem]
     resources: _containers.RepeatedCompositeFieldContainer[Dependency]
-    proxies: _containers.RepeatedCompositeFieldContainer[ProxyStanding]
+    proxies: _containers.RepeatedCompositeFieldContainer[ProxyDelivery]
     pending: bool
-    def __init__(self, status: _Optional[int] = ..., outcome: _Optional[str] = ..., location: _Optional[str] = ..., cluster: _Optional[str] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., resources: _Optional[_Iterable[_Union[Dependency, _Mapping]]] = ..., proxies: _Optional[_Iterable[_Union[ProxyStanding, _Mapping]]] = ..., pending: _Optional[bool] = ...) -> None: ...
+    def __init__(self, status: _Optional[int] = ..., outcome: _Optional[str] = ..., location: _Optional[str] = ..., cluster: _Optional[str] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., resources: _Optional[_Iterable[_Union[Dependency, _Mapping]]] = ..., proxies: _Optional[_Iterable[_Union[ProxyDelivery, _Mapping]]] = ..., pending: _Optional[bool] = ...) -> None: ...
 
 class Step(_message.Message):
     __slots__ = ("stage", "text", "objects", "routes")
@@ -395,29 +395,29 @@ class Dependency(_message.Message):
     version: str
     def __init__(self, type_url: _Optional[str] = ..., name: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
 
-class ProxyStanding(_message.Message):
-    __slots__ = ("node_id", "peer", "current", "lacks")
+class ProxyDelivery(_message.Message):
+    __slots__ = ("node_id", "peer", "in_sync", "out_of_sync")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     PEER_FIELD_NUMBER: _ClassVar[int]
-    CURRENT_FIELD_NUMBER: _ClassVar[int]
-    LACKS_FIELD_NUMBER: _ClassVar[int]
+    IN_SYNC_FIELD_NUMBER: _ClassVar[int]
+    OUT_OF_SYNC_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     peer: str
-    current: bool
-    lacks: _containers.RepeatedCompositeFieldContainer[Lack]
-    def __init__(self, node_id: _Optional[str] = ..., peer: _Optional[str] = ..., current: _Optional[bool] = ..., lacks: _Optional[_Iterable[_Union[Lack, _Mapping]]] = ...) -> None: ...
+    in_sync: bool
+    out_of_sync: _containers.RepeatedCompositeFieldContainer[OutOfSync]
+    def __init__(self, node_id: _Optional[str] = ..., peer: _Optional[str] = ..., in_sync: _Optional[bool] = ..., out_of_sync: _Optional[_Iterable[_Union[OutOfSync, _Mapping]]] = ...) -> None: ...
 
-class Lack(_message.Message):
-    __slots__ = ("type_url", "name", "standing", "message")
+class OutOfSync(_message.Message):
+    __slots__ = ("type_url", "name", "message", "state")
     TYPE_URL_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
-    STANDING_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
     type_url: str
     name: str
-    standing: Standing
     message: str
-    def __init__(self, type_url: _Optional[str] = ..., name: _Optional[str] = ..., standing: _Optional[_Union[Standing, str]] = ..., message: _Optional[str] = ...) -> None: ...
+    state: DeliveryState
+    def __init__(self, type_url: _Optional[str] = ..., name: _Optional[str] = ..., message: _Optional[str] = ..., state: _Optional[_Union[DeliveryState, str]] = ...) -> None: ...
 
 class WhyIngressRequest(_message.Message):
     __slots__ = ("namespace", "name")
@@ -428,7 +428,7 @@ class WhyIngressRequest(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
 
 class WhyIngressResponse(_message.Message):
-    __slots__ = ("ingress", "acceptance", "claim", "units", "problems", "resources", "proxies", "pending", "held", "since")
+    __slots__ = ("ingress", "acceptance", "claim", "units", "problems", "resources", "proxies", "pending", "since")
     INGRESS_FIELD_NUMBER: _ClassVar[int]
     ACCEPTANCE_FIELD_NUMBER: _ClassVar[int]
     CLAIM_FIELD_NUMBER: _ClassVar[int]
@@ -437,7 +437,6 @@ class WhyIngressResponse(_message.Message):
     RESOURCES_FIELD_NUMBER: _ClassVar[int]
     PROXIES_FIELD_NUMBER: _ClassVar[int]
     PENDING_FIELD_NUMBER: _ClassVar[int]
-    HELD_FIELD_NUMBER: _ClassVar[int]
     SINCE_FIELD_NUMBER: _ClassVar[int]
     ingress: ObjectReference
     acceptance: Acceptance
@@ -445,33 +444,32 @@ class WhyIngressResponse(_message.Message):
     units: _containers.RepeatedCompositeFieldContainer[Unit]
     problems: _containers.RepeatedCompositeFieldContainer[DatedProblem]
     resources: _containers.RepeatedCompositeFieldContainer[Dependency]
-    proxies: _containers.RepeatedCompositeFieldContainer[ProxyStanding]
+    proxies: _containers.RepeatedCompositeFieldContainer[ProxyDelivery]
     pending: bool
-    held: bool
     since: _timestamp_pb2.Timestamp
-    def __init__(self, ingress: _Optional[_Union[ObjectReference, _Mapping]] = ..., acceptance: _Optional[_Union[Acceptance, str]] = ..., claim: _Optional[str] = ..., units: _Optional[_Iterable[_Union[Unit, _Mapping]]] = ..., problems: _Optional[_Iterable[_Union[DatedProblem, _Mapping]]] = ..., resources: _Optional[_Iterable[_Union[Dependency, _Mapping]]] = ..., proxies: _Optional[_Iterable[_Union[ProxyStanding, _Mapping]]] = ..., pending: _Optional[bool] = ..., held: _Optional[bool] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    def __init__(self, ingress: _Optional[_Union[ObjectReference, _Mapping]] = ..., acceptance: _Optional[_Union[Acceptance, str]] = ..., claim: _Optional[str] = ..., units: _Optional[_Iterable[_Union[Unit, _Mapping]]] = ..., problems: _Optional[_Iterable[_Union[DatedProblem, _Mapping]]] = ..., resources: _Optional[_Iterable[_Union[Dependency, _Mapping]]] = ..., proxies: _Optional[_Iterable[_Union[ProxyDelivery, _Mapping]]] = ..., pending: _Optional[bool] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Unit(_message.Message):
-    __slots__ = ("field", "text", "fate", "why", "senior", "cluster", "healthy_endpoints", "draining_endpoints", "expires")
+    __slots__ = ("field", "text", "why", "senior", "cluster", "healthy_endpoints", "draining_endpoints", "expires", "status")
     FIELD_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
-    FATE_FIELD_NUMBER: _ClassVar[int]
     WHY_FIELD_NUMBER: _ClassVar[int]
     SENIOR_FIELD_NUMBER: _ClassVar[int]
     CLUSTER_FIELD_NUMBER: _ClassVar[int]
     HEALTHY_ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
     DRAINING_ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
     field: str
     text: str
-    fate: Fate
     why: str
     senior: ObjectReference
     cluster: str
     healthy_endpoints: int
     draining_endpoints: int
     expires: _timestamp_pb2.Timestamp
-    def __init__(self, field: _Optional[str] = ..., text: _Optional[str] = ..., fate: _Optional[_Union[Fate, str]] = ..., why: _Optional[str] = ..., senior: _Optional[_Union[ObjectReference, _Mapping]] = ..., cluster: _Optional[str] = ..., healthy_endpoints: _Optional[int] = ..., draining_endpoints: _Optional[int] = ..., expires: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    status: UnitStatus
+    def __init__(self, field: _Optional[str] = ..., text: _Optional[str] = ..., why: _Optional[str] = ..., senior: _Optional[_Union[ObjectReference, _Mapping]] = ..., cluster: _Optional[str] = ..., healthy_endpoints: _Optional[int] = ..., draining_endpoints: _Optional[int] = ..., expires: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., status: _Optional[_Union[UnitStatus, str]] = ...) -> None: ...
 
 class DatedProblem(_message.Message):
     __slots__ = ("problem", "since")

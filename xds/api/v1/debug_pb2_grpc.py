@@ -75,64 +75,63 @@ class DebugServiceServicer:
     """Missing associated documentation comment in .proto file."""
 
     def ListResources(self, request, context):
-        """What every proxy should have. The first message holds the snapshot and may hold resources, the others hold
-        resources: by type in the order in which an update reaches a proxy, then by name. All are of one revision.
+        """The resources that every proxy should have, all of one revision. The first message holds the snapshot and may hold
+        resources; the following messages hold resources only. Order: by type as an update reaches a proxy, then by name.
 
-        FAILED_PRECONDITION: there is no snapshot yet, for the source hasn't been read. INVALID_ARGUMENT: an unknown type.
+        FAILED_PRECONDITION: no snapshot yet, since the source is still being read. INVALID_ARGUMENT: an unknown type.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DiffSnapshots(self, request, context):
-        """How one revision differs from another. The first message holds the two revisions and may hold changes, the others
-        hold changes, ordered as in ListResources.
+        """The difference between two revisions. The first message holds the revisions and may hold changes; the following
+        messages hold changes only. Order as in ListResources.
 
-        OUT_OF_RANGE: the history doesn't reach that far; the message says how far it does. FAILED_PRECONDITION and
-        INVALID_ARGUMENT: as in ListResources, and INVALID_ARGUMENT when `from_revision` is the later one.
+        OUT_OF_RANGE: a revision outside the history; the message names the range. FAILED_PRECONDITION and
+        INVALID_ARGUMENT as in ListResources; INVALID_ARGUMENT also if `from_revision` is later than `to_revision`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchSnapshot(self, request, context):
-        """Every revision from now on, one message each, until the client ends it. The server sends its initial metadata as
-        soon as it listens: what is committed after that is not missed. A revision that changes nothing the filter lets
-        through is left out.
+        """Every new revision, one message each, until the client cancels. The server sends its initial metadata when the
+        subscription starts: no later revision is missed. Revisions without a change that passes the filter are skipped.
 
-        RESOURCE_EXHAUSTED: the client didn't keep up. UNAVAILABLE: the server shuts down. INVALID_ARGUMENT: an unknown type.
+        RESOURCE_EXHAUSTED: the client was too slow. UNAVAILABLE: the server shuts down. INVALID_ARGUMENT: an unknown type.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListProxies(self, request, context):
-        """Every connected proxy, by node id and then by the time it connected.
+        """Every connected proxy, by node id and then by the time of its connection.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListProblems(self, request, context):
-        """What could not be honoured, by object.
+        """Every problem, by object.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Explain(self, request, context):
-        """What becomes of a request, and why.
+        """The answer to an HTTP request, and the reasons for it.
 
-        FAILED_PRECONDITION: as in ListResources. INVALID_ARGUMENT: it is no request; the message says why.
+        FAILED_PRECONDITION: as in ListResources. INVALID_ARGUMENT: not a valid request; the message says why.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WhyIngress(self, request, context):
-        """All that is known of an Ingress.
+        """The state of an Ingress: class, parts, problems, resources, and their delivery to proxies.
 
-        FAILED_PRECONDITION: as in ListResources. NOT_FOUND: there is no such Ingress.
+        FAILED_PRECONDITION: as in ListResources. NOT_FOUND: no such Ingress.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

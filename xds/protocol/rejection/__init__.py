@@ -1,1 +1,1 @@
-"""NACKs: the rejected resources, their bisection, and the last good versions."""
+"""Rejections: the message of a NACK, rejected resources by proxy, bisection, last good versions and reports."""

@@ -1,18 +1,25 @@
-"""What the fleet made of each resource: served is what the source wants, but for versions that were refused.
+"""The last good versions: the served snapshot is the wanted one, except for rejected versions.
 
-A version is *untried* until a proxy accepts it. One that is refused for its own sake, and that no proxy accepted, is
-replaced by the last that was accepted; by nothing, if there is none. That lasts until the source changes the resource,
-or a proxy turns out to have accepted it after all. It is the memory of one process life.
+               a change in the source
+                     │
+                     ▼
+                  untried ───── ACK, resume ─────▶ accepted (the last good version)
+                     │                                 ▲
+              NACK with blame                          │ ACK, resume: accepted after all
+                     ▼                                 │
+                  rejected: the last good version is served, or nothing (withdrawn)
+
+A change in the source leads back to untried from every state. The memory lasts as long as the process.
 """
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Final
+from typing import Final, TypeAlias
 from weakref import WeakSet
 
-from xds.protocol.events import Acknowledged, Event, Rejected, Resumed
-from xds.protocol.messages import Response
+from xds.protocol.messages import Acknowledged, Event, Rejected, Response, Resumed
+from xds.protocol.rejection.nack import CANNOT_BIND
 from xds.snapshot.inlined import InlinedResource
 from xds.snapshot.resource import Resource, ResourceType, route_configuration_of
 from xds.snapshot.store import ResourceChange, ResourceKey, Revision, Store
@@ -25,84 +32,91 @@ NEEDED_BY: Final[Mapping[ResourceType, tuple[ResourceType, ...]]] = {
     ResourceType.VIRTUAL_HOST: (ResourceType.LISTENER,),
     ResourceType.LISTENER: (),
 }
-"""The types that name one, so that their last good version doesn't work without it."""
+"""The types that name resources of a type and don't work without them."""
 
-_REFERRING: Final = frozenset(type_ for types in NEEDED_BY.values() for type_ in types)
+_REFERRING_TYPES: Final = frozenset(type_ for types in NEEDED_BY.values() for type_ in types)
 
 REMOVED_LIMIT: Final = 10_000
-"""Resources kept that the source removed, and that the last good version of others may name."""
+"""Removed resources kept because other last good versions may name them."""
 
-CANNOT_BIND: Final = "cannot bind"
-"""In Envoy's words, where the machine is to blame and not the listener: its port is taken, say. Other proxies may do.
-
-Source: https://github.com/envoyproxy/envoy/blob/main/source/common/listener_manager/listener_impl.cc
-"""
+Changes: TypeAlias = Mapping[ResourceKey, Resource | None]
+"""Resources to serve from now on; None: nothing."""
 
 
 @dataclass(slots=True)
 class _Untried:
-    """A resource whose present version no proxy has accepted. `good` is the last that one did (None: there is none),
-    `good_at` the number of the served revision it is known from, and `since` that of the first wanted one after it.
+    """A resource whose wanted version no proxy has accepted yet.
+
+    Attributes:
+        good: The last accepted version; None: no proxy has accepted one.
+        good_at: The served revision of `good`.
+        since: The first wanted revision after `good`.
+        rejected: Whether a proxy rejected the wanted version.
     """
 
     good: Resource | None
     good_at: int
     since: int
-    refused: bool = False
+    rejected: bool = False
 
 
 class LastGood:
-    """Holds `served`, which follows the wanted snapshot and what the proxies say to it.
+    """Follows the wanted snapshot and the answers of proxies, and keeps the served snapshot.
 
-    An acknowledgement costs what is untried in the response, and of a thousand streams that share a response, one.
+    An ACK costs the untried resources in the response, once for all streams with the same response.
+
+    Attributes:
+        served: The snapshot that proxies get.
     """
 
     def __init__(self, wanted: Store) -> None:
         self.served = Store(history=1)
         self._wanted = wanted
         self._untried: dict[ResourceType, dict[str, _Untried]] = {type_: {} for type_ in ResourceType}
-        self._refused: dict[ResourceType, set[str]] = {type_: set() for type_ in ResourceType}
+        self._rejected: dict[ResourceType, set[str]] = {type_: set() for type_ in ResourceType}
+        # Last good versions that the source removed, with the wanted revision of the removal.
         self._removed: dict[ResourceKey, tuple[Resource, int]] = {}
         self._accepted: WeakSet[Response] = WeakSet()
 
-    def refused(self, type_: ResourceType) -> Set[str]:
-        """The names whose wanted version is not served: proxies refused it."""
-        return self._refused[type_]
+    def rejected(self, type_: ResourceType) -> Set[str]:
+        """Names of resources whose wanted version is rejected and not served."""
+        return self._rejected[type_]
 
     def withdrawn(self, type_: ResourceType) -> Set[str]:
-        """Those of them of which nothing is served."""
-        refused = self._refused[type_]
-        return refused - self.served.resources(type_).keys() if refused else refused
+        """Rejected names of which no version is served."""
+        rejected = self._rejected[type_]
+        return rejected - self.served.resources(type_).keys() if rejected else rejected
 
     def is_untried(self, type_: ResourceType, name: str) -> bool:
         """Whether no proxy has accepted the wanted version."""
         return name in self._untried[type_]
 
     def good(self, type_: ResourceType, name: str) -> Resource | None:
-        """The last version that was accepted of a resource whose present one wasn't."""
+        """The last accepted version of an untried resource; None: there is none."""
         untried = self._untried[type_].get(name)
         return untried.good if untried else None
 
     def blamed(self, event: Rejected) -> list[Resource]:
-        """What of the snapshot a refusal is about; empty if others accepted all of it.
+        """The wanted resources blamed by a NACK; empty if other proxies accepted every blamed resource.
 
-        Of virtual hosts that were sent inside of a RouteConfiguration, those that the words name, if any.
+        Of virtual hosts inside a RouteConfiguration, the ones named in the message; without a name, every one.
         """
-        names = {name for name, _ in event.rejection.culprits}
-        culprits = [resource for resource in event.response.resources if resource.name in names]
-        blamed = list(filter(self._is_wanted, self._untried_of(culprits)))
+        names = {name for name, _ in event.rejection.blamed}
+        sent = [resource for resource in event.response.resources if resource.name in names]
+        blamed = list(filter(self._is_wanted, self._untried_parts(sent)))
         named = [each for each in blamed if _is_named(each, event.rejection.message)]
         return named or blamed
 
     def follow(self, revision: Revision) -> Revision | None:
-        """The wanted snapshot has become this revision. Returns what that changes in what is served."""
-        unserved = [change for change in revision.changes if change.name in self._refused[change.type]]
+        """Take in a revision of the wanted snapshot. Returns the change of the served one; None: nothing changes."""
+        unserved = [change for change in revision.changes if change.name in self._rejected[change.type]]
+        # Removals last: a removed resource is kept if a resource that may name it is untried.
         for change in revision.changes:
             if change.new is not None:
-                self._begin(change, revision.number)
+                self._begin_trial(change, change.new, revision.number)
         for change in revision.changes:
             if change.new is None:
-                self._begin(change, revision.number)
+                self._remove(change, revision.number)
         changes = {(change.type, change.name): change.new for change in revision.changes}
         before = {(change.type, change.name): self.served.get(change.type, change.name) for change in unserved}
         served = self.served.commit(
@@ -111,15 +125,17 @@ class LastGood:
             now=revision.committed_at,
             unfinished=revision.unfinished,
         )
-        # Also where it makes no difference to what is served: proxies have been spared, or have refused, what is over.
-        settled = tuple(change._replace(old=change.new) for change in unserved if before[_key(change)] == change.new)
-        if not settled:
+        # Sessions hear of the end of a rejection even if the served version stays: their rejected resources end too.
+        over = tuple(
+            change._replace(old=change.new) for change in unserved if before[change.type, change.name] == change.new
+        )
+        if not over:
             return served
         base = served or Revision(self.served.revision, revision.read_at, revision.committed_at, ())
-        return replace(base, changes=(*base.changes, *settled))
+        return replace(base, changes=(*base.changes, *over))
 
-    def judge(self, events: Iterable[Event], now: float) -> list[Revision]:
-        """A proxy answered. Returns what that changes in what is served, one revision after the other."""
+    def learn(self, events: Iterable[Event], now: float) -> list[Revision]:
+        """Take in the answers of a proxy. Returns the changes of the served snapshot, in order."""
         changes: dict[ResourceKey, Resource | None] = {}
         for event in events:
             match event:
@@ -127,142 +143,140 @@ class LastGood:
                     changes |= self._accept(response)
                 case Rejected(type=type_, rejection=rejection):
                     if type_ is not ResourceType.LISTENER or CANNOT_BIND not in rejection.message:
-                        changes |= self._refuse(self.blamed(event))
+                        changes |= self._reject(self.blamed(event))
                 case Resumed(type=type_, versions=versions):
-                    changes |= self._recognize(type_, versions)
-        return self._change(changes, now) if changes else []
+                    changes |= self._accept_versions(type_, versions)
+        return self._serve(changes, now) if changes else []
 
-    def _change(self, changes: Mapping[ResourceKey, Resource | None], now: float) -> list[Revision]:
-        """Serve this. What it needs comes before it, and what is needed no more goes after it."""
+    def _serve(self, changes: Changes, now: float) -> list[Revision]:
+        """Serve other versions. Kept resources return before a version that needs them, and go after the last one."""
         kept = self._kept(changes)
-        back = {key: resource for key, resource in kept.items() if resource is not None}
-        gone = {key: resource for key, resource in kept.items() if resource is None}
-        steps = ((back, False), (changes, True), (gone, False))
-        made = ((self.served.commit(step, read_at=now, now=now), verdict) for step, verdict in steps if step)
-        return [replace(revision, verdict=verdict) for revision, verdict in made if revision]
+        needed = {key: resource for key, resource in kept.items() if resource is not None}
+        unneeded = {key: resource for key, resource in kept.items() if resource is None}
+        revisions = []
+        for step in (needed, changes, unneeded):
+            revision = self.served.commit(step, read_at=now, now=now) if step else None
+            if revision:
+                revisions.append(replace(revision, from_proxies=step is changes))
+        return revisions
 
-    def _begin(self, change: ResourceChange, number: int) -> None:
-        """The source changed a resource: nobody has tried it yet."""
-        self._refused[change.type].discard(change.name)
+    def _begin_trial(self, change: ResourceChange, new: Resource, revision: int) -> None:
+        """Note a new wanted version, which counts as untried unless equal to the last good version."""
+        self._rejected[change.type].discard(change.name)
         names = self._untried[change.type]
         untried = names.get(change.name)
-        if change.new is not None:
-            if untried is None:
-                names[change.name] = _Untried(change.old, self.served.revision, number)
-            untried = names[change.name]
-            untried.refused = False
-            if untried.good is not None and untried.good.version == change.new.version:
-                del names[change.name]
-            return
-        names.pop(change.name, None)
+        if untried is None:
+            untried = names[change.name] = _Untried(change.old, self.served.revision, revision)
+        untried.rejected = False
+        if untried.good is not None and untried.good.version == new.version:
+            del names[change.name]
+
+    def _remove(self, change: ResourceChange, revision: int) -> None:
+        """Note a removal by the source. The last good version stays while other last good versions may need it."""
+        self._rejected[change.type].discard(change.name)
+        untried = self._untried[change.type].pop(change.name, None)
         good = untried.good if untried else change.old
-        if good is not None and self._may_go_back(NEEDED_BY[change.type]):
-            self._removed[change.type, change.name] = (good, number)
+        if good is not None and any(self._untried[type_] for type_ in NEEDED_BY[change.type]):
+            self._removed[change.type, change.name] = (good, revision)
             if len(self._removed) > REMOVED_LIMIT:
                 del self._removed[next(iter(self._removed))]
 
-    def _may_go_back(self, types: Iterable[ResourceType]) -> bool:
-        """Whether something of these types is untried, and may return to what it was, or to what turns out good yet."""
-        return any(self._untried[type_] for type_ in types)
-
-    def _accept(self, response: Response) -> Mapping[ResourceKey, Resource | None]:
-        if response in self._accepted or not any(self._untried[type_] for type_ in _parts(response.type)):
+    def _accept(self, response: Response) -> Changes:
+        types = (response.type, ResourceType.VIRTUAL_HOST) if response.type is ResourceType.ROUTES else (response.type,)
+        if response in self._accepted or not any(self._untried[type_] for type_ in types):
             return {}
         self._accepted.add(response)
-        found: dict[ResourceKey, Resource | None] = {}
-        for resource in self._untried_of(response.resources):
-            known = self._untried[resource.type][resource.name]
+        changes: dict[ResourceKey, Resource | None] = {}
+        for resource in self._untried_parts(response.resources):
+            untried = self._untried[resource.type][resource.name]
             if self._is_wanted(resource):
-                found |= self._tried(resource.type, resource.name)
-            elif known.good is None or response.revision > known.good_at:
-                known.good, known.good_at = resource, response.revision
-        return found
+                changes |= self._end_trial(resource.type, resource.name)
+            elif untried.good is None or response.revision > untried.good_at:
+                untried.good, untried.good_at = resource, response.revision
+        return changes
 
-    def _untried_of(self, resources: Iterable[Resource]) -> list[Resource]:
-        """Those of which some version is untried: of a RouteConfiguration with virtual hosts inside, such parts."""
-        found = []
-        for resource in resources:
-            if isinstance(resource, InlinedResource):
-                parts = resource.hosts
-                found += [parts[name] for name in self._untried[ResourceType.VIRTUAL_HOST] if name in parts]
-                resource = resource.configuration  # noqa: PLW2901 - which is what remains of it
-            if resource.name in self._untried[resource.type]:
-                found.append(resource)
-        return found
-
-    def _recognize(self, type_: ResourceType, versions: Mapping[str, str]) -> Mapping[ResourceKey, Resource | None]:
+    def _accept_versions(self, type_: ResourceType, versions: Mapping[str, str]) -> Changes:
+        """Count versions that a proxy resumed with as accepted."""
         untried, wanted = self._untried[type_], self._wanted.resources(type_)
         few, many = sorted((untried, versions), key=len)
         names = [name for name in few if name in many and name in wanted and wanted[name].version == versions[name]]
-        found: dict[ResourceKey, Resource | None] = {}
+        changes: dict[ResourceKey, Resource | None] = {}
         for name in names:
-            found |= self._tried(type_, name)
+            changes |= self._end_trial(type_, name)
         if type_ is ResourceType.ROUTES:
-            found |= self._recognize_inlined(versions)
-        return found
+            changes |= self._accept_inlined_versions(versions)
+        return changes
 
-    def _recognize_inlined(self, versions: Mapping[str, str]) -> Mapping[ResourceKey, Resource | None]:
-        """RouteConfigurations with their virtual hosts inside were brought: these have been accepted too."""
+    def _accept_inlined_versions(self, versions: Mapping[str, str]) -> Changes:
+        """Count RouteConfigurations as accepted together with the virtual hosts inside."""
         routes = self._wanted.inlined_routes
-        right = {name for name, version in versions.items() if name in routes and routes[name].version == version}
-        found: dict[ResourceKey, Resource | None] = {}
-        for name in right & self._untried[ResourceType.ROUTES].keys():
-            found |= self._tried(ResourceType.ROUTES, name)
-        for name in list(self._untried[ResourceType.VIRTUAL_HOST]) if right else ():
-            if route_configuration_of(name) in right:
-                found |= self._tried(ResourceType.VIRTUAL_HOST, name)
-        return found
+        current = {name for name, version in versions.items() if name in routes and routes[name].version == version}
+        changes: dict[ResourceKey, Resource | None] = {}
+        for name in current & self._untried[ResourceType.ROUTES].keys():
+            changes |= self._end_trial(ResourceType.ROUTES, name)
+        for name in list(self._untried[ResourceType.VIRTUAL_HOST]) if current else ():
+            if route_configuration_of(name) in current:
+                changes |= self._end_trial(ResourceType.VIRTUAL_HOST, name)
+        return changes
 
-    def _tried(self, type_: ResourceType, name: str) -> Mapping[ResourceKey, Resource | None]:
-        """A proxy has accepted the wanted version."""
+    def _end_trial(self, type_: ResourceType, name: str) -> Changes:
+        """Note that a proxy has accepted the wanted version. A version rejected before is served again."""
         untried = self._untried[type_].pop(name)
-        self._refused[type_].discard(name)
-        return {(type_, name): self._wanted.get(type_, name)} if untried.refused else {}
+        self._rejected[type_].discard(name)
+        return {(type_, name): self._wanted.get(type_, name)} if untried.rejected else {}
 
-    def _refuse(self, culprits: Iterable[Resource]) -> Mapping[ResourceKey, Resource | None]:
-        found: dict[ResourceKey, Resource | None] = {}
-        for resource in culprits:
+    def _reject(self, blamed: Iterable[Resource]) -> Changes:
+        changes: dict[ResourceKey, Resource | None] = {}
+        for resource in blamed:
             type_, name = resource.type, resource.name
             untried = self._untried[type_][name]
-            if not untried.refused:
-                untried.refused = True
-                self._refused[type_].add(name)
-                found[type_, name] = untried.good
-        return found
+            if not untried.rejected:
+                untried.rejected = True
+                self._rejected[type_].add(name)
+                changes[type_, name] = untried.good
+        return changes
 
     def _is_wanted(self, resource: Resource) -> bool:
         wanted = self._wanted.get(resource.type, resource.name)
         return wanted is not None and wanted.version == resource.version
 
-    def _kept(self, changes: Mapping[ResourceKey, Resource | None]) -> dict[ResourceKey, Resource | None]:
-        """What was removed, and is served all the same as long as a last good version may name it."""
-        if not any(key[0] in _REFERRING or new is None or key in self._removed for key, new in changes.items()):
+    def _untried_parts(self, resources: Iterable[Resource]) -> list[Resource]:
+        """The untried resources. A RouteConfiguration with virtual hosts inside counts as its parts."""
+        found = []
+        for resource in resources:
+            if isinstance(resource, InlinedResource):
+                hosts = resource.hosts
+                found += [hosts[name] for name in self._untried[ResourceType.VIRTUAL_HOST] if name in hosts]
+            part = resource.configuration if isinstance(resource, InlinedResource) else resource
+            if part.name in self._untried[part.type]:
+                found.append(part)
+        return found
+
+    def _kept(self, changes: Changes) -> dict[ResourceKey, Resource | None]:
+        """The removed resources that last good versions may name, to be served all the same; None: not any more."""
+        if not any(key[0] in _REFERRING_TYPES or new is None or key in self._removed for key, new in changes.items()):
             return {}
-        back_to = {types: (self._since(types, refused=True), self._since(types)) for types in set(NEEDED_BY.values())}
+        oldest = {
+            types: (self._oldest_trial(types, rejected=True), self._oldest_trial(types))
+            for types in set(NEEDED_BY.values())
+        }
         kept: dict[ResourceKey, Resource | None] = {}
-        for key, (resource, number) in list(self._removed.items()):
-            gone_back, may_go_back = back_to[NEEDED_BY[key[0]]]
+        for key, (resource, revision) in list(self._removed.items()):
+            oldest_rejected, oldest_untried = oldest[NEEDED_BY[key[0]]]
             if changes.get(key) is None:
-                kept[key] = resource if number >= gone_back else None
-            if changes.get(key) is not None or number < may_go_back:
+                kept[key] = resource if revision >= oldest_rejected else None
+            if changes.get(key) is not None or revision < oldest_untried:
                 del self._removed[key]
         return kept
 
-    def _since(self, types: Iterable[ResourceType], *, refused: bool = False) -> float:
-        """The oldest wanted revision behind which something of these types may go back, or has; infinite if nothing."""
-        found = (untried for type_ in types for untried in self._untried[type_].values())
-        return min((each.since for each in found if not refused or (each.refused and each.good)), default=inf)
+    def _oldest_trial(self, types: Iterable[ResourceType], *, rejected: bool = False) -> float:
+        """The oldest wanted revision since which resources of these types are untried, or (`rejected`) served in their
+        last good version; infinite if there is none.
+        """
+        trials = (untried for type_ in types for untried in self._untried[type_].values())
+        return min((each.since for each in trials if not rejected or (each.rejected and each.good)), default=inf)
 
 
-def _is_named(resource: Resource, words: str) -> bool:
+def _is_named(resource: Resource, message: str) -> bool:
     domain = resource.name.rpartition("/")[2]
-    return resource.type is ResourceType.VIRTUAL_HOST and domain != "*" and domain in words
-
-
-def _parts(type_: ResourceType) -> tuple[ResourceType, ...]:
-    """What a resource of a type may be made of."""
-    return (type_, ResourceType.VIRTUAL_HOST) if type_ is ResourceType.ROUTES else (type_,)
-
-
-def _key(change: ResourceChange) -> ResourceKey:
-    return change.type, change.name
+    return resource.type is ResourceType.VIRTUAL_HOST and domain != "*" and domain in message

@@ -1,95 +1,109 @@
-"""What proxies refuse, in their words, for those who are to mend it."""
+"""Reports of rejected resources, with Envoy's message, for the people who can fix the source."""
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from xds.protocol.events import Rejected
+from xds.protocol.messages import Rejected
 from xds.protocol.rejection.last_good import LastGood
 from xds.protocol.session import Session
 from xds.snapshot.resource import Resource
 from xds.snapshot.store import ResourceKey, Store
 
-MOST: Final = 10
-"""Virtual hosts that are told of the refusal of the RouteConfiguration that they are inside of. If it may be any of
-more, that is told of.
+BLAMED_HOSTS_LIMIT: Final = 10
+"""Virtual hosts that are reported for a rejected RouteConfiguration with virtual hosts inside. Where more may be the
+cause, the RouteConfiguration is reported instead.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class RejectionReport:
-    """A wanted resource that `proxies` refused, when this was first asked for; `words` are those of the first.
+    """A wanted resource that proxies reject.
 
-    `good` is what the fleet has gone back to. None: it has nothing of it, or, unless `withdrawn`, others took it.
+    Attributes:
+        message: Envoy's message, from the first NACK.
+        proxies: Number of rejecting proxies at the time of the first report.
+        good: The version that the fleet went back to; None: no version, or other proxies accepted the wanted one.
+        withdrawn: Whether no proxy gets any version.
     """
 
     resource: Resource
-    words: str
+    message: str
     proxies: int
     good: Resource | None
     withdrawn: bool
 
     @property
     def effect(self) -> str:
-        """What it leads to, with a place for the name of the resource."""
-        who = "a proxy refuses" if self.proxies == 1 else f"{self.proxies} proxies refuse"
+        """The consequence for the fleet, with `{}` for the name of the resource."""
+        subject = "a proxy rejects" if self.proxies == 1 else f"{self.proxies} proxies reject"
         if self.good is not None:
-            return f"{who} {{}}, and all go on with the last version that one accepted"
+            return f"{subject} {{}}, and all proxies keep the last version that one accepted"
         if self.withdrawn:
-            return f"{who} {{}}, and none has accepted a version of it, so it is left out"
-        return f"{who} {{}}, and goes on without it or with what it had; what others accept they get"
+            return f"{subject} {{}}, and no proxy has accepted a version of it, so it is left out"
+        return f"{subject} {{}}, and goes on without it or with its former version; proxies that accept it get it"
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
+class _Message:
+    """Envoy's message on one version of a resource."""
+
     version: str
-    words: str
+    text: str
 
 
 class RejectionReports:
-    """Remembers the words until the resource changed and was accepted, or is gone, or nobody refuses it any more."""
+    """Keeps the first message per rejected resource. A message is dropped when the resource is removed, when a proxy
+    accepts a later version, or when no proxy rejects the resource any more.
+    """
 
-    def __init__(self, wanted: Store, verdicts: LastGood) -> None:
+    def __init__(self, wanted: Store, last_good: LastGood) -> None:
         self._wanted = wanted
-        self._verdicts = verdicts
-        self._heard: dict[ResourceKey, _Heard] = {}
-        self._made: dict[ResourceKey, RejectionReport] = {}
+        self._last_good = last_good
+        self._messages: dict[ResourceKey, _Message] = {}
+        self._reports: dict[ResourceKey, RejectionReport] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._heard)
+        return bool(self._messages)
 
-    def hear(self, event: Rejected) -> None:
-        """Of those who refuse the same, the first has the word."""
-        culprits = [(event.type, name, version) for name, version in event.rejection.culprits]
-        blamed = [(each.type, each.name, each.version) for each in self._verdicts.blamed(event)]
-        for type_, name, version in blamed if 0 < len(blamed) <= MOST else culprits:
-            known = self._heard.get((type_, name))
+    def add(self, event: Rejected) -> None:
+        """Record a NACK. The first message on a version stays."""
+        wanted = [(each.type, each.name, each.version) for each in self._last_good.blamed(event)]
+        sent = [(event.type, name, version) for name, version in event.rejection.blamed]
+        for type_, name, version in wanted if 0 < len(wanted) <= BLAMED_HOSTS_LIMIT else sent:
+            known = self._messages.get((type_, name))
             if known is None or known.version != version:
-                self._heard[type_, name] = _Heard(version, event.rejection.message)
+                self._messages[type_, name] = _Message(version, event.rejection.message)
 
-    def standing(self, sessions: Iterable[Session]) -> list[RejectionReport]:
-        """What is refused now. It doesn't change for every proxy that refuses the same."""
-        refusing = Counter(key for session in sessions for key in session.refused())
-        self._heard = {key: heard for key, heard in self._heard.items() if self._stands(key, heard, refusing[key])}
-        self._made = {key: self._complaint(key, heard, refusing[key]) for key, heard in self._heard.items()}
-        return list(self._made.values())
+    def current(self, sessions: Iterable[Session]) -> list[RejectionReport]:
+        """Report the resources rejected now. Further proxies that reject the same version don't change a report."""
+        rejecting = Counter(key for session in sessions for key in session.rejected())
+        self._messages = {
+            key: message for key, message in self._messages.items() if self._applies(key, message, rejecting[key])
+        }
+        self._reports = {key: self._report(key, message, rejecting[key]) for key, message in self._messages.items()}
+        return list(self._reports.values())
 
-    def _stands(self, key: ResourceKey, heard: _Heard, proxies: int) -> bool:
-        """A new version that nobody has tried yet leaves things as they were."""
+    def _applies(self, key: ResourceKey, message: _Message, proxies: int) -> bool:
+        """Whether a message is still of interest. A new version that no proxy has tried yet doesn't end a report."""
         type_, name = key
         wanted = self._wanted.get(type_, name)
-        if wanted is None or proxies or name in self._verdicts.refused(type_):
+        if wanted is None or proxies or name in self._last_good.rejected(type_):
             return wanted is not None
-        return wanted.version != heard.version and self._verdicts.is_untried(type_, name)
+        return wanted.version != message.version and self._last_good.is_untried(type_, name)
 
-    def _complaint(self, key: ResourceKey, heard: _Heard, proxies: int) -> RejectionReport:
-        wanted, known = self._wanted.get(*key), self._made.get(key)
-        if known and (wanted is None or wanted.version != heard.version or wanted.version == known.resource.version):
+    def _report(self, key: ResourceKey, message: _Message, proxies: int) -> RejectionReport:
+        wanted, known = self._wanted.get(*key), self._reports.get(key)
+        if known and (wanted is None or wanted.version != message.version or wanted.version == known.resource.version):
             return known
         if wanted is None:
-            raise RuntimeError("what is gone can't be complained of")
-        good, refused = self._verdicts.good(*key), key[1] in self._verdicts.refused(key[0])
+            raise RuntimeError("a removed resource has no report")
+        good, rejected = self._last_good.good(*key), key[1] in self._last_good.rejected(key[0])
         return RejectionReport(
-            wanted, heard.words, max(proxies, 1), good if refused else None, refused and good is None
+            resource=wanted,
+            message=message.text,
+            proxies=max(proxies, 1),
+            good=good if rejected else None,
+            withdrawn=rejected and good is None,
         )

@@ -1,1 +1,5 @@
-"""The debug API: snapshots, proxies, problems and explanations, over gRPC."""
+"""The debug API over gRPC: snapshots, proxies, problems and explanations.
+
+`messages`, `explanations` and `rendering` turn values of the control plane into messages of the API. The command line
+uses these three modules offline.
+"""

@@ -1,4 +1,4 @@
-"""Our own values as messages of the debug API."""
+"""Values of the control plane as messages of the debug API."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -7,23 +7,27 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from xds.api.v1 import debug_pb2 as pb
 from xds.problems.problem import ObjectRef, Problem
-from xds.protocol.delivery import OutOfSync
-from xds.protocol.messages import Node, Variant
-from xds.protocol.status import Rejection, Status, TypeStatus, VersionStamp
+from xds.protocol.messages import Node, Rejection, Variant
+from xds.protocol.status import OutOfSync, Status, TypeStatus, VersionStamp
 from xds.protocol.stuck import Stuck
 from xds.server.debug.rendering import content_as_json
 from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import ResourceChange, Revision, Store
 
 WallClock = Callable[[float], Timestamp]
-"""Turns a reading of the event loop's clock into the time of day."""
+"""Converts a reading of the event loop's clock to the time of day."""
 
 _VARIANTS = {Variant.DELTA: pb.VARIANT_DELTA, Variant.SOTW: pb.VARIANT_SOTW}
 
 
 @dataclass(frozen=True, slots=True)
 class ProxyStatus:
-    """A stream, where it comes from, in gRPC's words, e.g. `ipv4:10.0.0.7:51234`, and why it gets nowhere, if so."""
+    """One ADS stream.
+
+    Attributes:
+        peer: The proxy's address in gRPC's form, e.g. `ipv4:10.0.0.7:51234`.
+        stuck: The reasons why the proxy makes no progress; empty: it does.
+    """
 
     peer: str
     stream: Status
@@ -31,19 +35,25 @@ class ProxyStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class ProxyStanding:
-    """A stream, and which of the resources in question it doesn't have."""
+class ProxyDelivery:
+    """The delivery of some resources to one ADS stream.
+
+    Attributes:
+        peer: The proxy's address in gRPC's form.
+        node: None before the first request.
+        out_of_sync: The resources that the proxy does not have as they are in the snapshot.
+    """
 
     peer: str
     node: Node | None
-    lacks: tuple[OutOfSync, ...]
+    out_of_sync: tuple[OutOfSync, ...]
 
 
 def wall_clock(monotonic_now: float, wall_now: float) -> WallClock:
-    """Milliseconds are what it is good for: the two clocks were not read at once.
+    """A converter, exact to milliseconds, since the two clocks can't be read at the same instant.
 
     Args:
-        monotonic_now: Seconds of the clock that all times here are of.
+        monotonic_now: Seconds of the event loop's clock.
         wall_now: The same instant in seconds since the epoch.
     """
 
@@ -98,13 +108,13 @@ def problem(value: Problem) -> pb.Problem:
         reason=value.reason,
         message=value.message,
         remedy=value.remedy,
-        field=value.field,
+        field=str(value.field),
         location=value.location,
     )
 
 
 def proxies(statuses: Iterable[ProxyStatus], at: WallClock) -> Iterator[pb.Proxy]:
-    """By node id and then by the time they connected."""
+    """Ordered by node id and then by the time of the connection."""
     known = [(status.stream.node or Node(""), status) for status in statuses]
     for node, status in sorted(known, key=lambda each: (each[0].id, each[1].stream.since)):
         yield _proxy(node, status, at)
@@ -134,12 +144,12 @@ def _proxy_type(status: TypeStatus, at: WallClock) -> pb.ProxyType:
         sent_at=at(sent.at) if sent else None,
         acked_version=_version(acked),
         acked_at=at(acked.at) if acked else None,
-        rejection=_rejection(status.rejected, at) if status.rejected else None,
-        refused_resources=status.rejecting,
-        refused_names=status.refused,
+        rejection=_rejection(status.last_rejection, at) if status.last_rejection else None,
+        rejected_resources=status.rejected_count,
+        rejected_names=status.rejected_names,
         in_flight=status.in_flight,
-        waiting_changes=status.waiting,
-        in_sync=status.settled and not status.rejecting,
+        pending_changes=status.pending,
+        in_sync=status.settled and not status.rejected_count,
     )
 
 

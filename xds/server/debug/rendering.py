@@ -1,4 +1,4 @@
-"""Resources as people read them: chosen by type and name, and as JSON without what is secret."""
+"""Resources for people: selected by type and name, and as JSON without secrets."""
 
 import json
 from collections.abc import Iterable
@@ -15,20 +15,20 @@ REDACTED: Final = "[redacted]"
 _SECRET_FIELDS: Final = frozenset(
     {"private_key", "private_key_provider", "password", "pkcs12", "session_ticket_keys", "generic_secret"}
 )
-"""What is secret in a Secret. Source:
+"""The sensitive fields of a Secret. Source:
 https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/transport_sockets/tls/v3/secret.proto
 """
 
 
 class UnknownTypeError(ValueError):
-    """The word names no resource type that is served. The message says which do."""
+    """The word names no resource type. The message lists the known types."""
 
 
 def resource_type(word: str) -> ResourceType:
-    """The type that people call so: `cds`, `Cluster`, `envoy.config.cluster.v3.Cluster`, or the type URL.
+    """The type with this name: `cds`, `Cluster`, `envoy.config.cluster.v3.Cluster`, or the type URL, in any case.
 
     Raises:
-        UnknownTypeError: there is none.
+        UnknownTypeError: no type has the name.
     """
     for type_ in ResourceType:
         if word.lower() in (name.lower() for name in (type_.short, kind(type_), type_.message, type_.value)):
@@ -44,9 +44,10 @@ def kind(type_: ResourceType) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Chooses resources. An empty tuple stands for all.
+    """Selects resources. An empty tuple means all.
 
-    A name is a pattern if it holds `*`, `?` or `[`, else a part of the resource's name.
+    Attributes:
+        names: Each a pattern if it contains `*`, `?` or `[`, else a substring of the resource's name.
     """
 
     types: tuple[ResourceType, ...] = ()
@@ -54,10 +55,10 @@ class Filter:
 
     @classmethod
     def parse(cls, types: Iterable[str], names: Iterable[str]) -> "Filter":
-        """The filter of what a user wrote.
+        """The filter that a user typed.
 
         Raises:
-            UnknownTypeError: a word in `types` is none.
+            UnknownTypeError: a word in `types` names no type.
         """
         return cls(tuple(resource_type(word) for word in types), tuple(names))
 
@@ -75,8 +76,9 @@ def _matches(name: str, wanted: str) -> bool:
 
 
 def content(resource: Resource) -> dict[str, Any]:
-    """The resource as in protobuf's JSON, with field names as in Envoy's documentation, and `[redacted]` for what is
-    secret. This takes a second for 5,000 virtual hosts: not for an event loop.
+    """The resource in protobuf's JSON, with field names as in Envoy's documentation, and with `[redacted]` for secrets.
+
+    Not for an event loop: 5,000 virtual hosts take a second.
     """
     fields: dict[str, Any] = _redacted(codec.to_dict(codec.decode(resource.type.message, resource.body)))
     return fields
@@ -89,12 +91,12 @@ def _redacted(value: Any) -> Any:
 
 
 def _blank(value: Any) -> Any:
-    """The same shape without any value."""
+    """The same structure with `[redacted]` for each value."""
     if isinstance(value, dict):
         return {key: _blank(item) for key, item in value.items()}
     return [_blank(item) for item in value] if isinstance(value, list) else REDACTED
 
 
 def content_as_json(resource: Resource) -> str:
-    """The same as text, on one line."""
+    """The content of the resource as one line of JSON."""
     return json.dumps(content(resource), ensure_ascii=False, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""Tells those who watch of every new revision, without ever waiting for them."""
+"""Fans new revisions out to the subscribers of WatchSnapshot, without waiting for any of them."""
 
 import asyncio
 from collections import deque
@@ -8,24 +8,24 @@ from typing import Final
 
 from xds.snapshot.store import Revision
 
-BACKLOG: Final = 100
-"""Revisions that a watcher may be behind. Each holds what it changed, so this bounds memory."""
+SUBSCRIBER_BACKLOG: Final = 100
+"""Revisions that may wait for one subscriber. A revision holds its changes, so the limit bounds memory."""
 
 
 class FellBehindError(Exception):
-    """The watcher didn't keep up, and has missed revisions."""
+    """The subscriber was too slow, and missed revisions."""
 
 
 class RevisionSubscription:
-    """The revisions published since the watch began, as an asynchronous iterator.
+    """An asynchronous iterator over the revisions published since the subscription began.
 
     Raises:
-        FellBehindError: from the iteration, once more than `backlog` were waiting.
+        FellBehindError: from the iteration, after more than `backlog` revisions had to wait.
     """
 
     def __init__(self, backlog: int) -> None:
         self._backlog = backlog
-        self._waiting: deque[Revision] = deque()
+        self._pending: deque[Revision] = deque()
         self._changed = asyncio.Event()
         self._fell_behind = False
         self._closed = False
@@ -34,56 +34,56 @@ class RevisionSubscription:
         return self
 
     async def __anext__(self) -> Revision:
-        while not self._waiting:
+        while not self._pending:
             if self._fell_behind:
                 raise FellBehindError
             if self._closed:
                 raise StopAsyncIteration
             self._changed.clear()
             await self._changed.wait()
-        return self._waiting.popleft()
+        return self._pending.popleft()
 
     def offer(self, revision: Revision) -> None:
-        if len(self._waiting) == self._backlog:
+        if len(self._pending) == self._backlog:
             self._fell_behind = True
-            self._waiting.clear()
+            self._pending.clear()
         if not self._fell_behind:
-            self._waiting.append(revision)
+            self._pending.append(revision)
         self._changed.set()
 
     def close(self) -> None:
-        """The iteration ends after what is waiting."""
+        """End the iteration after the pending revisions."""
         self._closed = True
         self._changed.set()
 
 
 class Revisions:
-    """Holds the watches. For use within one event loop."""
+    """The open subscriptions. For use within one event loop."""
 
-    def __init__(self, backlog: int = BACKLOG) -> None:
+    def __init__(self, backlog: int = SUBSCRIBER_BACKLOG) -> None:
         self._backlog = backlog
-        self._watches: set[RevisionSubscription] = set()
+        self._subscriptions: set[RevisionSubscription] = set()
         self._closed = False
 
     def publish(self, revision: Revision) -> None:
-        """Returns at once, whatever the watchers do."""
-        for watch in self._watches:
-            watch.offer(revision)
+        """Offer the revision to each subscription. Never waits."""
+        for subscription in self._subscriptions:
+            subscription.offer(revision)
 
     @contextmanager
-    def watch(self) -> Iterator[RevisionSubscription]:
-        """What is published from now on."""
-        watch = RevisionSubscription(self._backlog)
+    def subscribe(self) -> Iterator[RevisionSubscription]:
+        """Subscribe to the revisions published from now on."""
+        subscription = RevisionSubscription(self._backlog)
         if self._closed:
-            watch.close()
-        self._watches.add(watch)
+            subscription.close()
+        self._subscriptions.add(subscription)
         try:
-            yield watch
+            yield subscription
         finally:
-            self._watches.discard(watch)
+            self._subscriptions.discard(subscription)
 
     def close(self) -> None:
-        """Ends all watches, also those to come: the server shuts down."""
+        """End all subscriptions, and later ones at once: the server shuts down."""
         self._closed = True
-        for watch in self._watches:
-            watch.close()
+        for subscription in self._subscriptions:
+            subscription.close()

@@ -1,9 +1,9 @@
 """The debug API of `protos/xds/api/v1/debug.proto`, on the server's event loop.
 
-Rendering a large resource takes longer than a proxy should wait, so it is done in a thread, some resources at a time.
+Rendering a large resource would delay the proxies. A thread renders, some resources at a time.
 """
 
-# ruff: noqa: N802 - the methods are called as in the proto
+# ruff: noqa: N802 - the methods have the names of the proto
 
 import asyncio
 import time
@@ -29,8 +29,8 @@ from xds.server.debug.revisions import FellBehindError, Revisions
 from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import ResourceChange, Revision, Store, UnknownRevisionError
 
-CHUNK: Final = 50
-"""Resources in a message, at most."""
+RESOURCES_PER_MESSAGE: Final = 50
+"""The maximum."""
 
 DEBUG_SERVICE: Final = pb.DESCRIPTOR.services_by_name["DebugService"].full_name
 HEALTH_SERVICE: Final = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
@@ -43,14 +43,14 @@ _Message = TypeVar("_Message", pb.Resource, pb.ResourceChange)
 
 
 class DebugService(debug_pb2_grpc.DebugServiceServicer):
-    """Answers what the control plane knows, wants and has told its proxies.
+    """Serves the state of the control plane: the snapshot, the proxies, the problems, and explanations.
 
     Args:
         store: The snapshot.
-        problems: All there is to report, by object.
-        proxies: The streams that are open.
-        revisions: Whoever commits to the store publishes the revision here.
-        explaining: Answers why something is as it is.
+        problems: Returns all problems, by object.
+        proxies: Returns the open streams.
+        revisions: Publishes each revision that is committed to the store.
+        explaining: Serves Explain and WhyIngress.
     """
 
     def __init__(
@@ -66,12 +66,12 @@ class DebugService(debug_pb2_grpc.DebugServiceServicer):
         self._proxies = proxies
         self._revisions = revisions
         self._explaining = explaining
-        # One thread, however many ask: more would take the processor from the event loop, and the loop's own threads
-        # from the source.
+        # One thread for all clients: more threads would take processor time from the event loop, and the loop's own
+        # executor is for the source.
         self._renderer = ThreadPoolExecutor(1, "render")
 
     def close(self) -> None:
-        """Render nothing more."""
+        """Stop rendering."""
         self._renderer.shutdown(wait=False, cancel_futures=True)
 
     async def ListResources(
@@ -103,16 +103,16 @@ class DebugService(debug_pb2_grpc.DebugServiceServicer):
     async def WatchSnapshot(
         self, request: pb.WatchSnapshotRequest, context: _Context
     ) -> AsyncIterator[pb.WatchSnapshotResponse]:
-        """Ends when cancelled, which is what happens when the client goes away."""
+        """Runs until cancelled; gRPC cancels when the client disconnects."""
         chosen = await _filter(request.filter, context)
-        with self._revisions.watch() as watch:
+        with self._revisions.subscribe() as subscription:
             await context.send_initial_metadata(())
             try:
-                async for revision in watch:
+                async for revision in subscription:
                     if changes := chosen.of(revision.changes):
                         yield await self._watched(revision, changes, request.view)
             except FellBehindError:
-                await context.abort(_Code.RESOURCE_EXHAUSTED, "the client didn't keep up, and has missed revisions")
+                await context.abort(_Code.RESOURCE_EXHAUSTED, "the client was too slow and has missed revisions")
         await context.abort(_Code.UNAVAILABLE, "the server shuts down")
 
     async def ListProxies(self, request: pb.ListProxiesRequest, context: _Context) -> pb.ListProxiesResponse:  # noqa: ARG002
@@ -130,10 +130,10 @@ class DebugService(debug_pb2_grpc.DebugServiceServicer):
 
     async def WhyIngress(self, request: pb.WhyIngressRequest, context: _Context) -> pb.WhyIngressResponse:
         await self._require_snapshot(context)
-        told = await self._explaining.why_ingress(request, self._run_in_thread, _wall_clock())
-        if told is None:
+        found = await self._explaining.why_ingress(request, self._run_in_thread, _wall_clock())
+        if found is None:
             await context.abort(_Code.NOT_FOUND, f"there is no Ingress {request.namespace}/{request.name}")
-        return told
+        return found
 
     async def _require_snapshot(self, context: _Context) -> None:
         if not self._store.revision:
@@ -156,9 +156,9 @@ class DebugService(debug_pb2_grpc.DebugServiceServicer):
     async def _rendered(
         self, render: Callable[..., _Message], values: Sequence[_Value], view: pb.ResourceView
     ) -> AsyncIterator[list[_Message]]:
-        """The messages of the values, CHUNK at a time."""
-        for start in range(0, len(values), CHUNK):
-            yield await self._in_thread(render, values[start : start + CHUNK], view)
+        """The messages of the values, in chunks."""
+        for start in range(0, len(values), RESOURCES_PER_MESSAGE):
+            yield await self._in_thread(render, values[start : start + RESOURCES_PER_MESSAGE], view)
 
     async def _watched(
         self, revision: Revision, changes: Sequence[ResourceChange], view: pb.ResourceView
@@ -173,25 +173,25 @@ class DebugService(debug_pb2_grpc.DebugServiceServicer):
         return await self._run_in_thread(lambda: [render(value, full=full) for value in values])
 
     async def _run_in_thread(self, work: Callable[[], _Result]) -> _Result:
-        """Cancelled, it leaves the thread to finish."""
+        """Run the work in the rendering thread. On cancellation the thread finishes the work."""
         return await asyncio.get_running_loop().run_in_executor(self._renderer, work)
 
 
 class Health:
-    """What grpc.health.v1.Health answers for the server as a whole, ADS and the debug API."""
+    """The status in grpc.health.v1.Health of the whole server, of ADS and of the debug API."""
 
     def __init__(self, servicer: health_aio.HealthServicer) -> None:
         self._servicer = servicer
 
-    async def set_serving(self, serving: bool) -> None:  # noqa: FBT001 - the name says what it is
-        """Say whether there is a snapshot to serve."""
+    async def set_serving(self, serving: bool) -> None:  # noqa: FBT001 - the name says the meaning
+        """SERVING means that a snapshot exists."""
         status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
         for name in ("", ADS_SERVICE, DEBUG_SERVICE):
             await self._servicer.set(name, status)
 
 
 async def add_debug(server: Server, service: DebugService) -> Health:
-    """Adds the debug API, server reflection and the health service, which says NOT_SERVING until told otherwise."""
+    """Add the debug API, server reflection and the health service. Its first status is NOT_SERVING."""
     health = health_aio.HealthServicer()
     debug_pb2_grpc.add_DebugServiceServicer_to_server(service, server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)

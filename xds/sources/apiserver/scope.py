@@ -5,19 +5,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from xds.kube.objects import EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
+from xds.kube.objects import KINDS, KubeObject, Secret
 from xds.problems.problem import Key
-
-_GROUPS: Final[dict[type[KubeObject], tuple[str, str]]] = {
-    Ingress: ("networking.k8s.io", "ingresses"),
-    IngressClass: ("networking.k8s.io", "ingressclasses"),
-    Service: ("", "services"),
-    EndpointSlice: ("discovery.k8s.io", "endpointslices"),
-    Secret: ("", "secrets"),
-}
 
 SECRETS: Final = "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token"
 """What never holds a certificate and makes up most of many clusters' Secrets."""
+
+_SELECTORS: Final[dict[type[KubeObject], str]] = {Secret: SECRETS}
 
 _USER: Final = re.compile(r'User "([^"]+)" cannot')
 
@@ -32,15 +26,13 @@ class Scope:
 
     @property
     def resource(self) -> str:
-        """As kubectl and RBAC write it: `ingresses.networking.k8s.io`."""
-        group, plural = _GROUPS[self.kind]
-        return f"{plural}.{group}" if group else plural
+        """The kind as kubectl and RBAC write it: `ingresses.networking.k8s.io`."""
+        group = self.kind.group()
+        return f"{self.kind.plural}.{group}" if group else self.kind.plural
 
     @property
     def path(self) -> str:
-        group, plural = _GROUPS[self.kind]
-        root = f"/apis/{group}/v1" if group else "/api/v1"
-        return f"{root}/namespaces/{self.namespace}/{plural}" if self.namespace else f"{root}/{plural}"
+        return self.kind.collection(self.namespace)
 
     def __str__(self) -> str:
         return f"{self.resource} in namespace {self.namespace}" if self.namespace else self.resource
@@ -53,7 +45,7 @@ class Scope:
         """What to type so that it may be watched. `message` is the API server's, which names the user."""
         user = match[1] if (match := _USER.search(message)) else "USER"
         kind, where = ("role", f" -n {self.namespace}") if self.namespace else ("clusterrole", "")
-        name = f"xds-ingress-{_GROUPS[self.kind][1]}"
+        name = f"xds-ingress-{self.kind.plural}"
         return (
             f"kubectl create {kind} {name}{where} --verb=list,watch --resource={self.resource} && "
             f"kubectl create {kind}binding {name}{where} --{kind}={name} --user={user}"
@@ -66,10 +58,9 @@ def scopes(namespaces: Iterable[str], default_tls_secret: Key | None) -> list[Sc
     The Secret that is used without an Ingress naming it may be elsewhere, and is then watched alone.
     """
     wanted = sorted(set(namespaces)) or [""]
-    found = [Scope(IngressClass)]
+    found = [Scope(kind) for kind in KINDS if not kind.namespaced]
     for namespace in wanted:
-        found += (Scope(kind, namespace) for kind in (Ingress, Service, EndpointSlice))
-        found.append(Scope(Secret, namespace, SECRETS))
+        found += (Scope(kind, namespace, _SELECTORS.get(kind, "")) for kind in KINDS if kind.namespaced)
     if default_tls_secret and wanted != [""] and default_tls_secret.namespace not in wanted:
         found.append(Scope(Secret).of(default_tls_secret))
     return found

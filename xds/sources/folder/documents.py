@@ -29,11 +29,8 @@ become gigabytes (https://en.wikipedia.org/wiki/Billion_laughs_attack)."""
 
 VALUE = 100
 
-EVENTS = 200
-"""Of libyaml's, that are taken in at a time."""
-
-ITEMS = 20
-"""Of a list in JSON, likewise."""
+JSON_ITEMS_CHUNK = 20
+"""Items of a List in JSON that are decoded in one call: the call holds up all other threads."""
 
 
 class Malformed(Exception):  # noqa: N818 -- the text is, not the program
@@ -130,9 +127,9 @@ def _json_list(raw: bytes) -> _List | None:
 
 
 def _short_lists(whole: _List, raw: bytes) -> Iterator[object]:
-    for start in range(0, len(whole.items), ITEMS):
+    for start in range(0, len(whole.items), JSON_ITEMS_CHUNK):
         try:
-            items = [msgspec.json.decode(item) for item in whole.items[start:][:ITEMS]]
+            items = [msgspec.json.decode(item) for item in whole.items[start:][:JSON_ITEMS_CHUNK]]
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             _json_value(raw, 0)  # which knows the line
             raise
@@ -161,8 +158,8 @@ def _json_value(raw: bytes, start: int) -> tuple[object, int]:
     raise Malformed(1 + raw.count(b"\n", 0, offset), _AT_BYTE.sub("", text).removeprefix("JSON is malformed: "))
 
 
-def parse_yaml(raw: bytes) -> Iterator[Parsed | None]:
-    """The documents in a YAML text; None after each EVENTS, where it may be left for a while.
+def parse_yaml(raw: bytes) -> Iterator[Parsed]:
+    """Parse the documents of a YAML text.
 
     Raises:
         Malformed: it is not YAML, or breaks one of the limits above.
@@ -170,11 +167,9 @@ def parse_yaml(raw: bytes) -> Iterator[Parsed | None]:
     builder = _Builder()
     try:
         parser = yaml.CSafeLoader(raw)
-        for count, event in enumerate(iter(parser.get_event, None), 1):
+        for event in iter(parser.get_event, None):
             if builder.take(event):
                 yield Parsed(builder.line, builder.value, builder.aliased)
-            elif count % EVENTS == 0:
-                yield None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise Malformed(mark.line + 1 if mark else 1, _explained(error)) from None

@@ -1,19 +1,17 @@
-"""What is in a folder of manifests: names and states of files, nothing of what they hold."""
+"""The names and states of the manifest files in a folder, without their contents."""
 
 import os
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from xds.steps import Steps
-
-SUFFIXES = (".yaml", ".yml", ".json")
+SUFFIXES: Final = (".yaml", ".yml", ".json")
 
 
 class FileStamp(NamedTuple):
-    """What tells one state of a file from another. Times are in nanoseconds of the system's clock."""
+    """Identity, size and times of a file, which differ after a change. Times are nanoseconds of the system's clock."""
 
     device: int
     inode: int
@@ -28,22 +26,34 @@ def stamp(status: os.stat_result) -> FileStamp:
 
 @dataclass(slots=True)
 class Listing:
-    """What is in the folder. Paths are from the folder, which is "" itself."""
+    """The entries of a folder and of the directories below, by path from the folder; the folder's own path is "".
+
+    Attributes:
+        files: Manifests; an error stands for a link without target.
+        directories: The directories that were read.
+        unread: The directories that could not be read.
+        links: The state of each link's target; None for a link without target.
+        linked: Device and inode of the directories behind links.
+    """
 
     files: dict[str, FileStamp | OSError] = field(default_factory=dict)
     directories: set[str] = field(default_factory=set)
-    unread: dict[str, OSError] = field(default_factory=dict)  # directories
+    unread: dict[str, OSError] = field(default_factory=dict)
     links: dict[str, FileStamp | None] = field(default_factory=dict)
-    linked: dict[str, tuple[int, int]] = field(default_factory=dict)  # directories behind links: device, inode
+    linked: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def covers(self, path: str) -> bool:
-        """Is the path in a directory that could not be read?"""
+        """Whether the path is in a directory that could not be read."""
         return any(not each or path.startswith(f"{each}/") for each in self.unread)
 
     def stands(self, path: str, now: os.stat_result | None) -> bool:
-        """Does all else stay as it is listed when this path changes? `now` is its own state; None: nothing is there.
+        """Whether the rest of the listing stays true when this path changes.
 
-        Not so for directories, and where a file may have several names.
+        False for a directory, and where a file may have several names.
+
+        Args:
+            path: The changed path.
+            now: The present state of the path; None: nothing is there.
         """
         directory, _, _ = path.rpartition("/")
         if self.links or self.unread or path in self.directories or directory not in self.directories:
@@ -51,10 +61,10 @@ class Listing:
         return now is None or (not stat.S_ISDIR(now.st_mode) and not stat.S_ISLNK(now.st_mode) and now.st_nlink == 1)
 
 
-def list_folder(root: Path) -> Steps[Listing]:
-    """Every manifest in the folder and below, hidden names aside.
+def list_folder(root: Path) -> Listing:
+    """List every manifest in the folder and below, without hidden names.
 
-    A directory is read once, by the first path that leads to it: links may go in circles.
+    Links may form circles, so a directory is read once, under the first path that leads there.
     """
     listing, seen = Listing(), set[tuple[int, int] | None]()
     pending = [""]
@@ -64,30 +74,17 @@ def list_folder(root: Path) -> Steps[Listing]:
             if (found := identity(root / directory)) in seen:
                 continue
             seen.add(found)
-            inside = yield from _entries(root / directory)
+            with os.scandir(root / directory) as entries:
+                inside = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
             if not directory or not isinstance(error, FileNotFoundError):
                 listing.unread[directory] = error
             continue
         listing.directories.add(directory)
         prefix = f"{directory}/" if directory else ""
-        below = []
-        for entry in inside:
-            if _note(entry, prefix + entry.name, listing):
-                below.append(prefix + entry.name)
-            yield
+        below = [prefix + entry.name for entry in inside if _note(entry, prefix + entry.name, listing)]
         pending += reversed(below)
     return listing
-
-
-def _entries(directory: Path) -> Steps[list[os.DirEntry[str]]]:
-    """By name."""
-    found = []
-    with os.scandir(directory) as entries:
-        for entry in entries:
-            found.append(entry)
-            yield
-    return sorted(found, key=lambda entry: entry.name)
 
 
 def _is_manifest(name: str) -> bool:
@@ -95,7 +92,7 @@ def _is_manifest(name: str) -> bool:
 
 
 def _note(entry: os.DirEntry[str], path: str, listing: Listing) -> bool:
-    """Puts what a directory holds into the listing; True if it is a directory itself."""
+    """Put the entry of a directory into the listing. Returns whether the entry is a directory itself."""
     if entry.name.startswith("."):
         return False
     manifest = _is_manifest(entry.name)
@@ -105,7 +102,7 @@ def _note(entry: os.DirEntry[str], path: str, listing: Listing) -> bool:
     try:
         status = entry.stat()
     except OSError as error:
-        if manifest and link:  # else it was there a moment ago
+        if manifest and link:  # any other file is deleted at this moment
             listing.files[path] = error
             listing.links[path] = None
         return False
@@ -119,7 +116,10 @@ def _note(entry: os.DirEntry[str], path: str, listing: Listing) -> bool:
 
 
 def find(root: Path, names: Iterable[str], listing: Listing) -> dict[str, FileStamp | None] | None:
-    """The states of the manifests among the names (None: it is gone); None if more than they may have changed."""
+    """Return the states of the manifests among the names, None for a deleted file.
+
+    Returns None where other files may have changed with these.
+    """
     found: dict[str, FileStamp | None] = {}
     for path in names:
         try:
@@ -136,7 +136,7 @@ def find(root: Path, names: Iterable[str], listing: Listing) -> dict[str, FileSt
 
 
 def state(path: Path) -> FileStamp | None:
-    """None if there is nothing."""
+    """Return the stamp of a file or directory; None if there is nothing."""
     try:
         return stamp(path.stat())
     except OSError:
@@ -144,6 +144,6 @@ def state(path: Path) -> FileStamp | None:
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """Device and inode; None if there is nothing."""
+    """Return device and inode; None if there is nothing."""
     found = state(path)
     return found and (found.device, found.inode)

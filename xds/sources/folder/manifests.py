@@ -5,15 +5,17 @@ again. What a broken piece gave before stays: an object that no longer decodes, 
 if a piece of it doesn't even parse and so can't be told from the others.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import NamedTuple, TypeAlias
 
 from xds.kube.change import Applied, Change, Deleted
 from xds.kube.decode import NOT_AN_OBJECT, decode, flatten
-from xds.kube.objects import EndpointSlice, KubeObject, Service
+from xds.kube.objects import KubeObject
+from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.reasons import Reason
 from xds.sources.folder.documents import (
     MAX_ALIASED,
     MAX_DOCUMENTS,
@@ -24,7 +26,6 @@ from xds.sources.folder.documents import (
     too_many,
     too_much_aliased,
 )
-from xds.steps import Steps, finish
 
 MAX_FILE_BYTES = 16 * 2**20
 """Of a file; a bigger one is refused. The API server takes 3 MiB a request, etcd 1.5 MiB an object."""
@@ -79,20 +80,21 @@ def printable(path: str) -> str:
 
 
 def read_file(path: str, raw: bytes, before: File | None = None) -> File:
-    """What a file (`path` from the folder, in YAML unless it ends in `.json`) gives, now that it holds `raw`."""
-    return finish(reading(path, raw, before))
+    """Decode a file.
 
-
-def reading(path: str, raw: bytes, before: File | None) -> Steps[File]:
-    """`read_file` bit by bit."""
+    Args:
+        path: From the folder; the file is YAML unless the path ends in `.json`.
+        raw: The contents.
+        before: The file as it was; None for a new one.
+    """
     if len(raw) > MAX_FILE_BYTES:
         remedy = f"Split it: a file may have {MAX_FILE_BYTES} bytes."
-        return unreadable(path, "TooLarge", "The file is too large.", remedy, before)
+        return unreadable(path, Reason.TOO_LARGE, "The file is too large.", remedy, before)
     try:
-        pieces = yield from _pieces(path, raw, before.pieces if before else {})
+        pieces = _pieces(path, raw, before.pieces if before else {})
     except Malformed as malformed:
-        remedy = "Repair the file; until then, what it gave before stays."
-        return unreadable(path, "MalformedFile", f"The file has {malformed.message}.", remedy, before)
+        reason = Reason.MALFORMED_FILE
+        return unreadable(path, reason, f"The file has {malformed.message}.", reason.remedy, before)
     entries = [entry.moved(line - 1) for line, _, piece in pieces for entry in piece.entries]
     objects = [(line, result) for line, result in entries if not isinstance(result, Problem)]
     problems = tuple(_located(path, line, result) for line, result in entries if isinstance(result, Problem))
@@ -101,20 +103,20 @@ def reading(path: str, raw: bytes, before: File | None) -> Steps[File]:
     return File(path, tuple(objects), problems, {digest: piece for _, digest, piece in pieces})
 
 
-def unreadable(path: str, reason: str, message: str, remedy: str, before: File | None) -> File:
+def unreadable(path: str, reason: Reason, message: str, remedy: str, before: File | None) -> File:
     """The file as it was, with the problem that it can't be read now."""
     name = printable(path)
     problem = Problem(ObjectRef("File", "", name), reason, message, remedy, location=name)
     return replace(before or File(path), problems=(problem,))
 
 
-def _pieces(path: str, raw: bytes, known: Mapping[bytes, Piece]) -> Steps[list[tuple[int, bytes, Piece]]]:
+def _pieces(path: str, raw: bytes, known: Mapping[bytes, Piece]) -> list[tuple[int, bytes, Piece]]:
     """The line, digest and meaning of each piece of the file."""
     pieces: list[tuple[int, bytes, Piece]] = []
     total, aliased = 0, 0
     for line, text in _texts(path, raw):
         digest = blake2b(text, digest_size=16).digest()
-        piece = known.get(digest) or (yield from _read_piece(path, text))
+        piece = known.get(digest) or _read_piece(path, text)
         total += len(piece.entries)
         if total > MAX_DOCUMENTS:
             raise too_many(line)
@@ -122,7 +124,6 @@ def _pieces(path: str, raw: bytes, known: Mapping[bytes, Piece]) -> Steps[list[t
         if aliased > MAX_ALIASED + ALIASED_RATIO * len(raw):
             raise too_much_aliased(line)
         pieces.append((line, digest, piece))
-        yield
     return pieces
 
 
@@ -134,28 +135,22 @@ def _texts(path: str, raw: bytes) -> Iterator[tuple[int, bytes]]:
     yield from split(raw)
 
 
-def _read_piece(path: str, text: bytes) -> Steps[Piece]:
+def _read_piece(path: str, text: bytes) -> Piece:
     parse = parse_json if path.endswith(".json") else parse_yaml
     entries: list[Entry] = []
-    count, aliased = 0, 0
+    aliased = 0
     try:
-        for parsed in parse(text):
-            yield
-            if parsed is None:
-                continue
-            line, document, aliased = parsed
+        for count, parsed in enumerate(parse(text)):
             if max(count, len(entries)) >= MAX_DOCUMENTS:
-                raise too_many(line)
-            count += 1
-            for entry in _entries(line, document):
-                entries.append(entry)
-                yield
+                raise too_many(parsed.line)
+            entries += _entries(parsed.line, parsed.value)
+            aliased = parsed.aliased
     except Malformed as malformed:
         problem = Problem(
             NOT_AN_OBJECT,
-            "MalformedFile",
+            Reason.MALFORMED_FILE,
             f"This is not {'JSON' if parse is parse_json else 'YAML'} that can be read: {malformed.message}.",
-            "Repair the file; until then, what it gave before stays.",
+            Reason.MALFORMED_FILE.remedy,
         )
         return Piece((Entry(malformed.line, problem),), broken=True)
     return Piece(tuple(entries), aliased=aliased)
@@ -200,7 +195,6 @@ class Manifests:
         self._files: dict[str, File] = {}
         self._places: dict[Identity, list[Place]] = {}
         self._problems: dict[str, tuple[Problem, ...]] = {}  # of the files that have any
-        self._updated: set[Identity] = set()  # by `updating` that are under way
 
     def file(self, path: str) -> File | None:
         return self._files.get(path)
@@ -218,64 +212,29 @@ class Manifests:
         """In the order of the files."""
         return tuple(problem for path in sorted(self._problems) for problem in self._problems[path])
 
-    def are_endpoints(self, path: str) -> bool:
-        """Whether the file holds EndpointSlices and nothing else."""
-        file = self._files.get(path)
-        return file is not None and _are_endpoints(file)
-
-    def may_overtake(self, file: File, is_changing: Callable[[str], bool]) -> bool:
-        """Whether what the file gives now may count before what other files give that change: it holds EndpointSlices
-        and nothing else, all that it held before, and neither they nor their Services are in any of those.
-        """
-        before = self._files.get(file.path)
-        if before is None or before.problems or not _are_endpoints(file):
-            return False
-        given = set(_identities(file))
-        if not given.issuperset(_identities(before)) or not given.isdisjoint(self._updated):
-            return False
-        slices = [place for each in given for place in self._places.get(each, ())]
-        services = [place for each in _services(file) for place in self._places.get(each, ())]
-        return {place.path for place in slices} == {file.path} and not any(is_changing(each.path) for each in services)
-
     def update(self, files: Mapping[str, File | None]) -> list[Change]:
-        """Takes files as they are now (None: it is gone) by path, and answers what changed.
+        """Take files as they are now (None: deleted) by path, and return what changed.
 
-        Costs what these files hold, and those that hold the same objects.
+        Costs the size of these files, and of other files with the same objects.
         """
-        return finish(self.updating(files))
-
-    def updating(self, files: Mapping[str, File | None]) -> Steps[list[Change]]:
-        """`update` bit by bit. In between, files that `may_overtake` these may be taken, too."""
         both = [file for path in sorted(files) for file in (files[path], self._files.get(path)) if file]
-        touched: dict[Identity, None] = {}
-        for file in both:
-            touched.update(dict.fromkeys(_identities(file)))
-            yield
-        self._updated.update(touched)
-        before = yield from self._first(touched)
+        touched = dict.fromkeys(identity for file in both for identity in _identities(file))
+        before = self._first(touched)
         for path, new in files.items():
-            yield from self._put(path, new)
+            self._put(path, new)
         rivals = {place.path for identity in touched for place in self._places.get(identity, ())}
         for path in rivals.union(files):
             self._note(path)
-            yield
-        after = yield from self._first(touched)
-        self._updated.difference_update(touched)
-        return difference(before, after)
+        return difference(before, self._first(touched))
 
     def _at(self, place: Place) -> tuple[int, KubeObject]:
         return self._files[place.path].objects[place.at]
 
-    def _first(self, identities: Iterable[Identity]) -> Steps[Objects]:
-        """Those of the objects that exist."""
-        found: Objects = {}
-        for each in identities:
-            if each in self._places:
-                found[each] = self._at(self._places[each][0])[1]
-            yield
-        return found
+    def _first(self, identities: Iterable[Identity]) -> Objects:
+        """Return the objects that count, of those that exist."""
+        return {each: self._at(self._places[each][0])[1] for each in identities if each in self._places}
 
-    def _put(self, path: str, file: File | None) -> Steps[None]:
+    def _put(self, path: str, file: File | None) -> None:
         before = self._files.pop(path, None)
         here: dict[Identity, list[Place]] = {identity: [] for identity in _identities(before)}
         for index, identity in enumerate(_identities(file)):
@@ -284,7 +243,6 @@ class Manifests:
             elsewhere = [place for place in self._places.pop(identity, ()) if place.path != path]
             if elsewhere or places:
                 self._places[identity] = sorted(elsewhere + places)
-            yield
         if file:
             self._files[path] = file
 
@@ -307,20 +265,10 @@ def _identities(file: File | None) -> Iterator[Identity]:
     return ((type(each), each.key) for _, each in (file.objects if file else ()))
 
 
-def _services(file: File) -> Iterator[Identity]:
-    """Whose endpoints the file holds."""
-    slices = (each for _, each in file.objects if isinstance(each, EndpointSlice))
-    return ((Service, each.service) for each in slices if each.service)
-
-
-def _are_endpoints(file: File) -> bool:
-    return not file.problems and all(isinstance(each, EndpointSlice) for _, each in file.objects)
-
-
 def _duplicate(each: KubeObject, first: str, here: str) -> Problem:
     message = f"{each.ref} is in {first} already; the one in {here} is ignored."
-    remedy = "Remove one of the two, or give it another name."
-    return Problem(each.ref, "DuplicateObject", message, remedy, "metadata.name", here)
+    reason = Reason.DUPLICATE_OBJECT
+    return Problem(each.ref, reason, message, reason.remedy, FieldPath.of("metadata", "name"), here)
 
 
 def difference(before: Objects, after: Objects) -> list[Change]:

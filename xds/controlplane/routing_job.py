@@ -1,0 +1,162 @@
+"""The routing path: from changes of Ingresses, Services, Secrets and classes to the stages of a commit.
+
+A job translates and builds all pending changes, in steps that may be paused. Endpoints that the endpoint path builds
+meanwhile replace the older ones of the job.
+"""
+
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Set
+from datetime import UTC, datetime
+from typing import Final
+
+from xds.controlplane.endpoint_path import EndpointPath
+from xds.kube.change import Change
+from xds.kube.pending import ChangeQueue
+from xds.kube.state import NOTHING_STALE, KubeState, Stale
+from xds.resources.builder import Builder
+from xds.resources.built import BuiltResources
+from xds.snapshot.resource import ResourceType
+from xds.snapshot.stages import STAGE_SIZE, Stage, stages
+from xds.snapshot.store import ResourceKey, Store
+from xds.steps import Steps
+from xds.traffic.traffic import TrafficChange
+from xds.translate.translator import Translator
+
+STALE_CHUNK: Final = 50
+"""Values merged into one union, in less than a millisecond."""
+
+
+class RoutingJob:
+    """Routing work under way.
+
+    Attributes:
+        read_at: When the oldest change was read.
+        changes: Changes applied to the state so far.
+        stages: Stages to commit once the work is done; empty if not every kind has been listed.
+        newer_endpoints: Endpoints that the endpoint path built since the job began, or since its last stage.
+    """
+
+    def __init__(self, read_at: float) -> None:
+        self.read_at = read_at
+        self.changes: list[Change] = []
+        self.stages: deque[Stage] = deque()
+        self.newer_endpoints: set[ResourceKey] = set()
+        self.steps: Steps[None] | None = None
+
+    def work(self, clock: Callable[[], float], until: float) -> bool:
+        """Work until the clock shows `until`. Returns whether the work is done."""
+        try:
+            while self.steps is not None:
+                next(self.steps)
+                if clock() >= until:
+                    return False
+        except StopIteration:
+            self.steps = None
+        return True
+
+    def finish(self, stages: Iterable[Stage], newest: Stage) -> None:
+        """Set the stages. Endpoints in `newest` replace older ones, and are committed first."""
+        self.stages.extend(stages)
+        self._drop(newest.keys())
+        self.stages[0] |= newest
+        self.newer_endpoints.clear()  # built for the backends as they were before
+
+    def next_stage(self) -> Stage:
+        """Take the next stage, without endpoints that have newer ones in the snapshot."""
+        self._drop(self.newer_endpoints)
+        self.newer_endpoints.clear()
+        return self.stages.popleft()
+
+    def _drop(self, keys: Set[ResourceKey]) -> None:
+        for stage in self.stages:
+            for key in keys & stage.keys():
+                del stage[key]
+
+
+class RoutingPath:
+    """Starts routing jobs, one at a time.
+
+    Args:
+        queue: Pending changes. A running job takes new ones too, until it begins to translate.
+    """
+
+    def __init__(
+        self,
+        queue: ChangeQueue,
+        state: KubeState,
+        translator: Translator,
+        builder: Builder,
+        store: Store,
+        *,
+        endpoints: EndpointPath,
+    ) -> None:
+        self._queue = queue
+        self._state = state
+        self._translator = translator
+        self._builder = builder
+        self._store = store
+        self._endpoints = endpoints
+        self._stale = NOTHING_STALE
+
+    def start(self, *, whole: bool) -> RoutingJob:
+        """Start a job for the pending changes.
+
+        Args:
+            whole: Whether to commit everything in one stage.
+        """
+        job = RoutingJob(self._queue.read_at)
+        job.steps = self._steps(job, sys.maxsize if whole else STAGE_SIZE)
+        return job
+
+    def _steps(self, job: RoutingJob, stage_size: int) -> Steps[None]:
+        """Build resources for all pending changes, and for changes applied earlier. Builds nothing until every kind has
+        been listed.
+        """
+        yield from self._collect(self._apply_pending(job.changes))
+        if not self._state.synced:
+            return
+        yield from self._collect(self._state.settle())
+        stale, self._stale = self._stale, NOTHING_STALE
+        change = yield from self._translator.update(stale, datetime.now(UTC))
+        self._endpoints.touched.clear()
+        built = yield from self._builder.build(change)
+        for rebuilt in self._rebuild_touched(change):
+            built |= rebuilt
+            yield
+        differing: BuiltResources = {}
+        for key, resource in self._store.differing(built):
+            differing[key] = resource
+            yield
+        made = yield from stages(differing, self._store.resources(ResourceType.CLUSTER), stage_size)
+        self._translator.publish()
+        # Endpoints built meanwhile for the backends as they were differ from the snapshot now, or will after a stage.
+        newest: BuiltResources = {
+            key: built[key] for key in job.newer_endpoints & built.keys() if built[key] is not None
+        }
+        for rebuilt in self._rebuild_touched(change):  # a few; with pauses, there could always be more
+            newest |= rebuilt
+        job.finish(made, newest)
+
+    def _apply_pending(self, applied: list[Change]) -> Iterator[Stale]:
+        while self._queue:  # one by one, as a newer change may still replace a pending one
+            applied.append(self._queue.pop())
+            yield from self._state.steps(applied[-1])
+            yield NOTHING_STALE
+
+    def _collect(self, stales: Iterable[Stale]) -> Steps[None]:
+        unions, collected = [self._stale], list[Stale]()
+        for stale in stales:
+            collected.append(stale)
+            if len(collected) > STALE_CHUNK:
+                unions.append(Stale.union(collected))
+                collected.clear()
+            yield
+        self._stale = Stale.union([*unions, *collected])
+
+    def _rebuild_touched(self, change: TrafficChange) -> Iterator[BuiltResources]:
+        """Build the change's endpoints again whose EndpointSlices changed since."""
+        touched = self._translator.used_of(self._endpoints.touched)
+        self._endpoints.touched.clear()
+        for key in touched & change.endpoints:
+            yield self._builder.endpoints(key, self._translator.backends[key])

@@ -1,0 +1,145 @@
+"""IngressClasses: which Ingresses are ours, and which are held although their class turned away from us.
+
+An IngressClass decides over every Ingress that names it. So one edit, or an IngressClass that is created under the name
+of a class that had none, could withdraw all routes of a fleet although nobody deleted anything. An Ingress that loses
+its class in such a way is *held*: it stays served while the held Ingresses are the only users of all Services, or of
+all Secrets, that exist and are named by Ingresses of ours. The IngressClass has a problem `WithdrawalHeld` meanwhile.
+"""
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from typing import Final
+
+from xds.kube.objects import Ingress, IngressClass, KubeObject
+from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.reasons import Reason
+from xds.problems.text import shown
+
+CONTROLLER: Final = "xds-ingress.dev/controller"
+"""`spec.controller` of the IngressClasses that are ours."""
+
+CLASS_ANNOTATION: Final = "kubernetes.io/ingress.class"
+DEFAULT_CLASS_ANNOTATION: Final = "ingressclass.kubernetes.io/is-default-class"
+
+HELD_WHY: Final = f"; it stays served, see the problem {Reason.WITHDRAWAL_HELD} of that IngressClass"
+
+
+@dataclass(frozen=True, slots=True)
+class ClassClaim:
+    """Whether an Ingress is ours.
+
+    Attributes:
+        ours: True also for a held Ingress.
+        why: The reason, for people.
+    """
+
+    ours: bool
+    why: str
+
+
+class IngressClasses:
+    """Decides which Ingresses are served: those whose class is ours, and those that are held.
+
+    Args:
+        classes: The IngressClasses that exist, kept current by the caller.
+        ingress_class: The class name that is ours while no IngressClass of that name exists.
+        claim_classless: Whether an Ingress without class is ours while no IngressClass exists.
+    """
+
+    def __init__(self, classes: Mapping[Key, KubeObject], ingress_class: str, *, claim_classless: bool) -> None:
+        self.problems: tuple[Problem, ...] = ()
+        self._classes = classes
+        self._ingress_class = ingress_class
+        self._claim_classless = claim_classless
+        self._held: dict[Key, Key] = {}  # Ingress to the IngressClass that turned away
+        self._unsettled: set[Key] = set()
+
+    def served(self, ingress: Ingress) -> bool:
+        return ingress.key in self._held or self._claim(ingress).ours
+
+    def claim(self, ingress: Ingress) -> ClassClaim:
+        """Tell whether the Ingress is for this controller, and why.
+
+        Source: https://kubernetes.io/docs/concepts/services-networking/ingress/#ingress-class
+        """
+        claim = self._claim(ingress)
+        return ClassClaim(ours=True, why=claim.why + HELD_WHY) if ingress.key in self._held else claim
+
+    def ingress_replaced(self, key: Key, before: Ingress | None, after: Ingress | None) -> None:
+        """End the hold of an Ingress that is created, deleted, or given another class."""
+        if before is None or after is None or _class_name(before) != _class_name(after):
+            self._held.pop(key, None)
+            self._unsettled.add(key)
+
+    def class_replaced(self, ingress: Ingress, ingress_class: Key, *, deleted: bool, was_served: bool) -> bool:
+        """Hold the Ingress, or end its hold, as the changed IngressClass demands. Returns whether it is served now.
+
+        Only an Ingress that was served with the same class at the last `settle` is held. The deletion of an
+        IngressClass withdraws its Ingresses.
+        """
+        key = ingress.key
+        if self._claim(ingress).ours:
+            self._held.pop(key, None)
+            if not was_served:
+                self._unsettled.add(key)
+        elif deleted:
+            if self._held.get(key) == ingress_class:
+                del self._held[key]
+        elif was_served and key not in self._unsettled:
+            self._held.setdefault(key, ingress_class)
+        return self.served(ingress)
+
+    @property
+    def holding(self) -> bool:
+        return bool(self._held)
+
+    def are_held(self, ingresses: Set[Key]) -> bool:
+        return ingresses <= self._held.keys()
+
+    def settle(self, *, hold: bool) -> list[Key]:
+        """End a batch of changes: keep what is held, or release everything. Returns the released Ingresses."""
+        self._unsettled.clear()
+        released = [] if hold else list(self._held)
+        if released:
+            self._held.clear()
+        self.problems = tuple(_problem(each) for each in sorted(set(self._held.values())))
+        return released
+
+    def _claim(self, ingress: Ingress) -> ClassClaim:
+        name = _class_name(ingress)
+        if not name:
+            return self._claim_of_classless()
+        named = self._classes.get(Key("", name))
+        if isinstance(named, IngressClass):
+            why = f"its class {shown(name)} has the controller {shown(named.spec.controller)}"
+            return ClassClaim(_is_ours(named), why)
+        why = f"its class is {shown(name)}, there is no IngressClass of that name"
+        if name == self._ingress_class:
+            return ClassClaim(ours=True, why=why)
+        return ClassClaim(ours=False, why=f"{why}, and ours is {shown(self._ingress_class)}")
+
+    def _claim_of_classless(self) -> ClassClaim:
+        if not self._classes:
+            return ClassClaim(self._claim_classless, "it has no class, and there is no IngressClass")
+        defaults = (each for each in self._classes.values() if each.annotations.get(DEFAULT_CLASS_ANNOTATION) == "true")
+        ours = any(map(_is_ours, defaults))
+        return ClassClaim(ours, f"it has no class, and the default IngressClass is {'' if ours else 'not '}ours")
+
+
+def _class_name(ingress: Ingress) -> str | None:
+    return ingress.spec.ingress_class_name or ingress.annotations.get(CLASS_ANNOTATION)
+
+
+def _is_ours(ingress_class: KubeObject) -> bool:
+    return isinstance(ingress_class, IngressClass) and ingress_class.spec.controller == CONTROLLER
+
+
+def _problem(ingress_class: Key) -> Problem:
+    return Problem(
+        ObjectRef(IngressClass.kind, *ingress_class),
+        Reason.WITHDRAWAL_HELD,
+        "A change of this IngressClass turned away Ingresses that are the last to use a backend or a certificate. They "
+        "stay served, and follow their Services and Secrets, until other Ingresses of ours have backends and "
+        "certificates.",
+        Reason.WITHDRAWAL_HELD.remedy,
+    )

@@ -1,0 +1,218 @@
+"""The rejected resources of one type at one proxy, and the way back to an accepted state.
+
+    a NACK ── add ──▶  blamed resources ────▶  `rejected`: not sent again until they change or are requested
+                       accepted resources      done: Envoy applies the good part of some responses
+                       all others ──────────▶  `bisection`: sent again in ever smaller parts, each ACKed or NACKed
+
+The fleet's reaction reaches every proxy as a change of the served resources (see `last_good`): back to the last good
+version, or forward to a version that a proxy accepted after all.
+"""
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+
+from xds.protocol.backlog import Backlog, sendable, unsendable
+from xds.protocol.in_flight import InFlight, Update
+from xds.protocol.messages import Response
+from xds.protocol.rejection.bisection import Bisection
+from xds.protocol.rejection.nack import NAMED_TYPES, TRUNCATED, blamed_names
+from xds.protocol.subscription import Subscription
+from xds.snapshot.resource import Resource, ResourceType
+from xds.snapshot.store import ResourceChange, Revision
+
+
+@dataclass(slots=True)
+class RejectedResource:
+    """A resource that the proxy doesn't have as the source wants.
+
+    Attributes:
+        version: The rejected version; None: other proxies rejected the wanted version, so the proxy never got it.
+        base: The version that the proxy has instead; None: the proxy doesn't have the resource.
+        differs_from_served: Whether `base` is not what the fleet serves now.
+    """
+
+    version: str | None
+    base: Resource | None
+    differs_from_served: bool
+
+
+class Rejections:
+    """The rejected resources of one type on one stream. Exists from the first rejection until the last is over.
+
+    Attributes:
+        rejected: By name.
+        bisection: Resources that were rejected together, none of them blamed yet.
+    """
+
+    __slots__ = ("_backlog", "_full_set", "_type", "bisection", "rejected")
+
+    def __init__(self, type_: ResourceType, backlog: Backlog, *, full_set: bool) -> None:
+        self._type = type_
+        self._backlog = backlog
+        self._full_set = full_set
+        self.rejected: dict[str, RejectedResource] = {}
+        self.bisection = Bisection()
+
+    def __bool__(self) -> bool:
+        return bool(self.rejected or self.bisection.parts)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.rejected or name in self.bisection
+
+    @property
+    def differ_from_served(self) -> bool:
+        """Whether the proxy works with a version that the fleet doesn't serve."""
+        return bool(self.bisection.parts) or any(each.differs_from_served for each in self.rejected.values())
+
+    @property
+    def names(self) -> list[str]:
+        """Names of resources rejected by this proxy and unchanged since."""
+        return [name for name, rejected in self.rejected.items() if rejected.version is not None]
+
+    def add(
+        self, in_flight: InFlight, message: str, subscription: Subscription, served: Mapping[str, Resource]
+    ) -> tuple[tuple[str, str], ...]:
+        """Sort the resources of a rejected response into blamed, accepted and suspect.
+
+        Returns:
+            Names and versions of the blamed resources.
+        """
+        bases, versions = in_flight.bases, dict(in_flight.resources)
+        blamed, accepted = self._sort(bases.keys(), versions.keys(), message)
+        for name in filter(subscription.covers, blamed):
+            self._reject(name, versions[name], bases[name], served.get(name))
+        suspects = {name: base for name, base in bases.items() if name not in blamed and name not in accepted}
+        covered = {name: base for name, base in suspects.items() if subscription.covers(name)}
+        self.bisection.begin(
+            {name: base for name, base in covered.items() if self._must_be_sent_again(name, base, served.get(name))}
+        )
+        return tuple((name, versions[name]) for name in sorted(blamed))
+
+    def keep_current(self, name: str, base: Resource) -> None:
+        """Leave a resumed version at the proxy: other proxies rejected its successor, and nothing is served instead."""
+        self.rejected[name] = RejectedResource(None, base, differs_from_served=True)
+
+    def note(self, change: ResourceChange, revision: Revision) -> bool:
+        """Record a change of a served resource. Returns whether it is to be sent."""
+        name = change.name
+        if revision.from_proxies:
+            self._follow_fleet(change, revision.number)
+            return name in self._backlog.upserts
+        rejected = self.rejected.pop(name, None)
+        differs = name in self.bisection or (rejected is not None and rejected.differs_from_served)
+        unsent = self._backlog.put(name, self._pop_base(change, rejected), change.new, revision.number)
+        if differs and change.new is not None:
+            self._backlog.date_back(name)
+        return unsent
+
+    def sent(self, response: Response) -> None:
+        """Take what is sent for the proxy's version: the proxy asked for it again."""
+        for resource in response.resources:
+            if resource.name in self.rejected:
+                self.rejected[resource.name].base = resource
+
+    def acknowledged(self, response: Response) -> None:
+        """Forget rejections of versions that the proxy has accepted now."""
+        for resource in response.resources:
+            rejected = self.rejected.get(resource.name)
+            if rejected and rejected.version == resource.version:
+                del self.rejected[resource.name]
+
+    def forget(self, subscription: Subscription) -> None:
+        """Drop names that the subscription doesn't cover."""
+        self.bisection.keep(subscription.covers)
+        self.rejected = {name: rejected for name, rejected in self.rejected.items() if subscription.covers(name)}
+
+    def next_test(self) -> Update:
+        """Take the next part of the bisection.
+
+        A full-set response carries the part under test plus everything the proxy already has. New subscriptions wait
+        for the next response.
+        """
+        part, backlog = self.bisection.take(), self._backlog
+        uncertain_since = backlog.answer(part.keys() | backlog.requested_again if self._full_set else part.keys())
+        rest: dict[str, Resource | None] = {}
+        if self._full_set:
+            removals = {name: removal.base for name, removal in backlog.removals.items()}
+            rest = {**dict.fromkeys(backlog.requested), **dict(self.bisection), **backlog.upserts, **removals}
+        return Update(
+            names=frozenset(part),
+            everything=False,
+            added=frozenset(name for name, base in part.items() if base is None),
+            kept=sendable(rest),
+            oldest_revision=None,
+            uncertain_since=uncertain_since,
+            bases=part,
+            withheld=unsendable(rest),
+        )
+
+    def differing_bases(self, besides: Set[str]) -> dict[str, Resource | None]:
+        """The proxy's versions that differ from the served ones: a full set must repeat them."""
+        return {
+            name: rejected.base
+            for name, rejected in self.rejected.items()
+            if rejected.differs_from_served and name not in besides
+        }
+
+    def _sort(self, names: Set[str], sent: Set[str], message: str) -> tuple[Set[str], Set[str]]:
+        """The blamed and the accepted names of a rejected response. `sent` is without the removals in it."""
+        if len(names) == 1:
+            return sent & names, names - sent
+        blamed = blamed_names(self._type, message, sent)
+        if blamed and not message.endswith(TRUNCATED):
+            return blamed, names - blamed
+        return blamed, names - sent if self._type in NAMED_TYPES else frozenset()
+
+    def _reject(self, name: str, version: str, base: Resource | None, served: Resource | None) -> None:
+        """Don't send this version again: the proxy still has its base."""
+        known = name in self.rejected  # other proxies rejected the version first
+        if not known and self._backlog.has_change(name):
+            self._backlog.rebase(name, base, served)
+        elif not known or (served is not None and served.version == version):
+            self.rejected[name] = RejectedResource(version, base, differs_from_served=True)
+            self._backlog.drop(name)
+        else:
+            self.rejected[name] = RejectedResource(version, base, base is not None and served is None)
+            if served is not None:
+                self._backlog.rebase(name, base, served)
+
+    def _must_be_sent_again(self, name: str, base: Resource | None, served: Resource | None) -> bool:
+        """Whether a suspect is part of the bisection: no, if a change of it is sent anyway."""
+        if name in self.rejected:
+            self.rejected[name].base = base
+        if not self._backlog.has_change(name):
+            return name not in self.rejected
+        self._backlog.rebase(name, self._presumed_base(base, served), served)
+        return False
+
+    def _presumed_base(self, base: Resource | None, sent: Resource | None) -> Resource | None:
+        """The version that the proxy has of a suspect. Of most types Envoy may have applied what was sent: then the
+        base is a version that no resource has.
+        """
+        known = base or sent
+        return base if self._type in NAMED_TYPES or known is None else Resource(known.type, known.name, b"", "")
+
+    def _follow_fleet(self, change: ResourceChange, revision: int) -> None:
+        """Follow the fleet back to a last good version, or forward to a version accepted after all.
+
+        Where nothing is left to serve, the proxy keeps its version.
+        """
+        name, new = change.name, change.new
+        before = self.rejected.get(name)
+        base = self._pop_base(change, before)
+        version = before.version if before else None
+        if new is None or new.version == version:
+            self.rejected[name] = RejectedResource(version, base, differs_from_served=base is not None)
+            self._backlog.drop(name)
+        elif version is None and base is not None and base.version == new.version:
+            self.rejected.pop(name, None)
+        else:
+            self.rejected[name] = RejectedResource(version, base, differs_from_served=False)
+            self._backlog.put(name, base, new, revision)
+
+    def _pop_base(self, change: ResourceChange, rejected: RejectedResource | None) -> Resource | None:
+        """Take a changed resource out of backlog and bisection, and return the proxy's version."""
+        base = self._backlog.pop(change)
+        if change.name in self.bisection:
+            return self._presumed_base(self.bisection.pop(change.name), change.old or change.new)
+        return rejected.base if rejected else base

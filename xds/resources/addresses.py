@@ -1,0 +1,8 @@
+"""Socket addresses, of listeners and of backends with a host name."""
+
+from xds.envoyapi.messages import Address, SocketAddress
+
+
+def socket_address(address: str, port: int) -> Address:
+    """The address of a TCP port. The unspecified IPv6 address takes IPv4 connections too, as users of `::` expect."""
+    return Address(socket_address=SocketAddress(address=address, port_value=port, ipv4_compat=address == "::"))

@@ -1,0 +1,82 @@
+"""The HTTP connection manager: HTTP settings, limits for a proxy at the edge, and the HTTP filter chain."""
+
+from datetime import timedelta
+from typing import Final
+
+from xds.envoyapi import codec
+from xds.envoyapi.messages import (
+    Filter,
+    Http1ProtocolOptions,
+    Http2ProtocolOptions,
+    HttpConnectionManager,
+    HttpConnectionManagerCodecType,
+    HttpConnectionManagerPathWithEscapedSlashesAction,
+    HttpConnectionManagerServerHeaderTransformation,
+    HttpConnectionManagerUpgradeConfig,
+    HttpFilter,
+    HttpProtocolOptions,
+    HttpProtocolOptionsHeadersWithUnderscoresAction,
+    Rds,
+    Router,
+)
+from xds.resources import names
+from xds.resources.access_log import access_log
+from xds.resources.config_source import ads
+from xds.resources.options import ProxyOptions
+
+# https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge
+HTTP2_MAX_CONCURRENT_STREAMS: Final = 100
+HTTP2_STREAM_WINDOW_BYTES: Final = 64 * 1024
+HTTP2_CONNECTION_WINDOW_BYTES: Final = 1024 * 1024
+REQUEST_HEADERS_TIMEOUT: Final = timedelta(seconds=10)
+
+# Long, for WebSockets, server-sent events and long polls.
+STREAM_IDLE_TIMEOUT: Final = timedelta(hours=1)
+CONNECTION_IDLE_TIMEOUT: Final = timedelta(hours=1)
+
+HTTP10_DEFAULT_HOST: Final = "no-host.invalid"
+"""The host of an HTTP/1.0 request without a Host header. No rule can name the host, because `.invalid` is reserved:
+https://www.rfc-editor.org/rfc/rfc2606
+"""
+
+
+def http_filters() -> list[HttpFilter]:
+    """The HTTP filter chain of every listener. A route switches filters on and off; the chain itself never varies."""
+    router = Router(suppress_envoy_headers=True)
+    return [HttpFilter(name="envoy.filters.http.router", typed_config=codec.pack(router))]
+
+
+def connection_manager(options: ProxyOptions, routes: str) -> Filter:
+    """The network filter that serves HTTP by the route configuration named `routes`."""
+    manager = HttpConnectionManager(
+        stat_prefix=names.HTTP if routes == names.HTTP else names.HTTPS,
+        codec_type=HttpConnectionManagerCodecType.AUTO,
+        rds=Rds(config_source=ads(wait=True), route_config_name=routes),
+        http_filters=http_filters(),
+        access_log=[access_log()],
+        use_remote_address=True,
+        xff_num_trusted_hops=options.trusted_hops,
+        # Security depends on the path that routes compare, so the path is normalized before routing:
+        # https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge
+        normalize_path=True,
+        merge_slashes=True,
+        path_with_escaped_slashes_action=HttpConnectionManagerPathWithEscapedSlashesAction.KEEP_UNCHANGED,
+        server_header_transformation=HttpConnectionManagerServerHeaderTransformation.PASS_THROUGH,
+        upgrade_configs=[HttpConnectionManagerUpgradeConfig(upgrade_type="websocket")],
+        stream_idle_timeout=STREAM_IDLE_TIMEOUT,
+        request_headers_timeout=REQUEST_HEADERS_TIMEOUT,
+        common_http_protocol_options=HttpProtocolOptions(
+            idle_timeout=CONNECTION_IDLE_TIMEOUT,
+            # As in nginx: a backend may take the header X_Y for X-Y.
+            headers_with_underscores_action=HttpProtocolOptionsHeadersWithUnderscoresAction.DROP_HEADER,
+        ),
+        # Old health checks speak HTTP/1.0 without a Host.
+        http_protocol_options=Http1ProtocolOptions(accept_http_10=True, default_host_for_http_10=HTTP10_DEFAULT_HOST),
+        http2_protocol_options=Http2ProtocolOptions(
+            max_concurrent_streams=HTTP2_MAX_CONCURRENT_STREAMS,
+            initial_stream_window_size=HTTP2_STREAM_WINDOW_BYTES,
+            initial_connection_window_size=HTTP2_CONNECTION_WINDOW_BYTES,
+            allow_connect=True,  # WebSockets over HTTP/2: https://www.rfc-editor.org/rfc/rfc8441
+        ),
+    )
+    return Filter(name="envoy.filters.network.http_connection_manager", typed_config=codec.pack(manager))

@@ -1,0 +1,188 @@
+"""Fan-out: revisions are pushed to the streams whose subscriptions cover a change.
+
+A small revision, such as one endpoint change, is pushed to all its streams in one go. A large revision, or a stage of a
+large commit, takes a thousand streams too long for that: its streams are queued, and pushed to in slices of
+PUSH_SLICE_SECONDS, so that endpoint changes and requests come in between.
+"""
+
+import asyncio
+from collections.abc import Collection, Iterator
+from typing import Final
+
+from xds.protocol.fleet import Fleet
+from xds.protocol.messages import Response, Variant
+from xds.server.convergence import Convergence, RevisionProgress
+from xds.server.debounce import EndpointDebounce
+from xds.server.encoding import PausingEncoder
+from xds.server.stream import Clock, Stream
+from xds.server.subscribers import SubscriberIndex
+from xds.snapshot.resource import ResourceType
+from xds.snapshot.store import Revision
+
+LARGE_REVISION_CHANGES: Final = 500
+"""Smallest number of changes that takes milliseconds for a stream, and is pushed to one stream after the other."""
+
+PUSH_SLICE_SECONDS: Final = 0.002
+"""Longest time of pushing to queued streams without a pause."""
+
+
+class Fanout:
+    """Pushes revisions to streams.
+
+    A session makes responses from the store as it is, so each session is updated to every revision before it is used
+    for anything else: a queued stream has to `catch_up` first.
+
+    Args:
+        streams: All open streams.
+        convergence: Is told of each push.
+        debounce: Is told of each push.
+        clock: Seconds, monotonic: the clock of the store's revisions.
+
+    Attributes:
+        queued: Streams with pending revisions or with routing that was held back, in the order of their turn.
+    """
+
+    def __init__(
+        self,
+        streams: Collection[Stream],
+        fleet: Fleet,
+        encoder: PausingEncoder,
+        convergence: Convergence,
+        debounce: EndpointDebounce,
+        *,
+        clock: Clock,
+    ) -> None:
+        self._streams = streams
+        self._fleet = fleet
+        self._encoder = encoder
+        self._convergence = convergence
+        self._debounce = debounce
+        self._clock = clock
+        self._subscribers: dict[Variant, SubscriberIndex[Stream]] = {variant: SubscriberIndex() for variant in Variant}
+        self._is_scheduled = False
+        self.queued: dict[Stream, None] = {}
+
+    def publish(self, revision: Revision) -> None:
+        """Push a revision of the wanted snapshot, without what the fleet rejected."""
+        was_unfinished = self._fleet.unfinished
+        served = self._fleet.follow(revision)
+        if was_unfinished or self._fleet.unfinished:
+            self._encode_ahead(revision)
+        if was_unfinished and not self._fleet.unfinished:
+            self.queued |= dict.fromkeys(self._streams)  # for routing that was held back until the last stage
+        if served is not None:
+            self.push(served)
+
+    def _encode_ahead(self, stage: Revision) -> None:
+        """Encode a stage's resources now: all stages of a commit are sent together after the last one."""
+        if any(stream.session.variant is Variant.DELTA for stream in self._streams):
+            types = self._fleet.response_cache(Variant.DELTA).view.types
+            news = (change.new for change in stage.changes if change.type in types and change.new is not None)
+            self._encoder.encode_ahead(Variant.DELTA, news)
+
+    def push(self, *revisions: Revision) -> None:
+        """Push revisions of the served snapshot, oldest first. The store is at the last one already."""
+        *earlier, last = revisions
+        updated = {stream: None for revision in earlier for stream in self._update_now(revision)}
+        for stream in self._update_now(last):
+            updated.pop(stream, None)
+            self.flush(stream)
+        for stream in updated:
+            self.flush(stream)
+        if not self._is_scheduled:
+            self._push_queued()
+
+    def _update_now(self, revision: Revision) -> Iterator[Stream]:
+        """Update the sessions that a revision concerns, and yield the stream of each.
+
+        For a large revision or a stage, streams are queued instead. A stream that is queued already stays so, as its
+        session takes revisions in order.
+        """
+        progress = self._convergence.begin(revision)
+        is_large = revision.unfinished or len(revision.changes) >= LARGE_REVISION_CHANGES
+        for variant, subscribers in self._subscribers.items():
+            for stream in subscribers.streams(self._fleet.changes(revision, variant)):
+                if is_large or stream.pending_revisions:
+                    stream.pending_revisions.append((revision, progress))
+                    progress.streams += 1
+                    self.queued[stream] = None
+                else:
+                    self._update(stream, revision, progress)
+                    yield stream
+        self._debounce.pushed(progress if revision.by_type.keys() <= {ResourceType.ENDPOINTS} else None)
+
+    def _update(self, stream: Stream, revision: Revision, progress: RevisionProgress) -> None:
+        if stream.session.update(revision):
+            stream.progress.await_answer(progress)
+        if stream.session.resubscribed:
+            self.resubscribe(stream)
+
+    def _push_queued(self) -> None:
+        until = self._clock() + PUSH_SLICE_SECONDS
+        try:
+            while self.queued:
+                stream = next(iter(self.queued))
+                self.catch_up(stream)
+                self.flush(stream)
+                if self._clock() >= until:
+                    break
+        finally:  # an exception of one stream must not stop the pushes to all others
+            self._is_scheduled = bool(self.queued)
+            if self._is_scheduled:
+                asyncio.get_running_loop().call_soon(self._push_queued)
+
+    def catch_up(self, stream: Stream) -> None:
+        """Update the session to all pending revisions. A caller that takes no responses next has to `flush`."""
+        self.queued.pop(stream, None)
+        if not stream.pending_revisions:
+            return
+        for revision, progress in stream.pending_revisions:
+            self._update(stream, revision, progress)
+            self._convergence.pushed(progress)
+        stream.pending_revisions.clear()
+
+    def catch_up_all(self) -> None:
+        for stream in list(self.queued):
+            self.catch_up(stream)
+            self.flush(stream)
+
+    def resubscribe(self, stream: Stream) -> None:
+        """Index the stream by the session's current subscriptions. Requests, updates and responses change them."""
+        stream.session.resubscribed = False
+        self._subscribers[stream.session.variant].subscribe(stream, stream.session.subscriptions)
+
+    def remove(self, stream: Stream) -> None:
+        """Forget a stream that ended. Revisions no longer wait for its answers."""
+        self.catch_up(stream)
+        self._subscribers[stream.session.variant].remove(stream)
+        self._convergence.ended(stream.progress)
+
+    def flush(self, stream: Stream) -> None:
+        """Give an idle writer the responses that are due.
+
+        The responses are taken now rather than by the writer later: with a thousand streams, the session would have
+        left the processor's cache by then.
+        """
+        if not stream.idle:
+            stream.wake()
+        elif stream.session.is_active:
+            try:
+                responses = self.take_responses(stream)
+            except Exception:  # noqa: BLE001 - the writer meets the exception again, which ends this stream only
+                stream.wake()
+                return
+            if responses:
+                stream.give(responses)
+            else:
+                stream.set_timer()
+
+    def take_responses(self, stream: Stream) -> list[Response]:
+        """Take the responses that are due from the session; none once the stream is ending."""
+        if stream.is_ending:
+            return []
+        if stream.pending_revisions or self.queued:
+            self.catch_up(stream)
+        responses = stream.session.take_responses(self._clock())
+        if stream.session.resubscribed:
+            self.resubscribe(stream)
+        return responses
