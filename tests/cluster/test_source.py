@@ -121,8 +121,8 @@ async def test_all_kinds_are_listed_and_followed(cluster: Cluster, namespace: st
 async def test_what_was_listed_in_pages_is_followed(
     cluster: Cluster, namespace: str, follow: Follow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xds.sources.apiserver.watch.PAGE", 2)
-    monkeypatch.setattr("xds.sources.apiserver.watch.STREAMED", {"sendInitialEvents": "true"})  # which is refused
+    monkeypatch.setattr("xds.sources.apiserver.watch.LIST_PAGE_OBJECTS", 2)
+    monkeypatch.setattr("xds.sources.apiserver.watch.STREAMED_LIST", {"sendInitialEvents": "true"})  # which is refused
     await cluster.apply(*(service(namespace, name) for name in "abcde"))
     with pytest.MonkeyPatch.context() as patch:
         page = Mock(side_effect=page_of)
@@ -193,7 +193,7 @@ async def test_a_role_in_one_namespace_is_enough_for_it(
         granted: set[str] = set()
         while not following.done():
             for each in logs:
-                if each["event"] == "watch_refused" and each["watch"] not in {*granted, CLASSES}:
+                if each["event"] == "watch_rejected" and each["watch"] not in {*granted, CLASSES}:
                     granted.add(each["watch"])
                     for command in each["remedy"].split(" && "):
                         await cluster.kubectl(*command.split()[1:])

@@ -25,7 +25,7 @@ from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, KubeOb
 from xds.kube.state import NOTHING_STALE, KubeState, Stale
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
-from xds.traffic.model import NO_HOST
+from xds.traffic.hosts import NO_HOST
 
 A, B = "a.example.com", "b.example.com"
 

@@ -87,8 +87,8 @@ def test_what_kubectl_applied_last_is_not_kept() -> None:
     annotations = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "a": "b"}
     event = event_of(Ingress, line("ADDED", wire(ingress("a", annotations=annotations))))
     assert isinstance(event, Found)
-    assert isinstance(event.what, Ingress)
-    assert event.what.annotations == {"a": "b"}
+    assert isinstance(event.result, Ingress)
+    assert event.result.annotations == {"a": "b"}
 
 
 @pytest.mark.parametrize("each", OBJECTS, ids=lambda each: each.kind)
@@ -140,10 +140,10 @@ def test_an_object_that_does_not_fit_is_a_problem_and_harms_no_other() -> None:
     bad, good = wire(service("bad"), spec={"ports": "many"}), wire(service("good"))
     page = page_of(Service, json.dumps({"metadata": {"resourceVersion": "9"}, "items": [bad, good]}).encode())
     first, second = page.items
-    assert isinstance(first.what, Problem)
-    assert (str(first.what.object), str(first.what.field)) == ("Service default/bad", "spec.ports")
+    assert isinstance(first.result, Problem)
+    assert (str(first.result.object), str(first.result.field)) == ("Service default/bad", "spec.ports")
     assert (first.key, first.version) == (Key("default", "bad"), "7")
-    assert second.what == service("good")
+    assert second.result == service("good")
 
 
 @pytest.mark.parametrize("name", ["", "A", "a/b", "a\nb", "x" * 254])
@@ -151,8 +151,8 @@ def test_a_name_that_cannot_be_one(name: str) -> None:
     document = {"metadata": {"name": name, "namespace": "default"}}
     event = event_of(Service, line("ADDED", document))
     assert isinstance(event, Found)
-    assert isinstance(event.what, Problem)
-    assert event.what.reason == "InvalidName"
+    assert isinstance(event.result, Problem)
+    assert event.result.reason == "InvalidName"
 
 
 JSON = st.recursive(
@@ -173,9 +173,9 @@ def test_any_object_is_what_a_manifest_gives_or_a_problem(kind: type[KubeObject]
     assert isinstance(event, Found)
     (like,) = (each for each in OBJECTS if type(each) is kind)
     expected = decode({**document, "kind": kind.kind, "apiVersion": manifest(like)["apiVersion"]})
-    assert isinstance(event.what, Problem) == isinstance(expected, Problem) or kind is IngressClass
-    if not isinstance(expected, Problem) and not isinstance(event.what, Problem):
-        assert event.what.key == event.key
+    assert isinstance(event.result, Problem) == isinstance(expected, Problem) or kind is IngressClass
+    if not isinstance(expected, Problem) and not isinstance(event.result, Problem):
+        assert event.result.key == event.key
 
 
 # Lines
@@ -192,7 +192,7 @@ def test_lines_come_whole_however_they_are_cut(text: list[bytes], data: st.DataO
 
 
 def test_a_line_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines, "MAX_LINE", 10)
+    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 10)
     reader = Lines()
     reader.feed(b"12345")
     with pytest.raises(LineTooLongError):

@@ -1,7 +1,7 @@
-"""The behaviours of delta.feature in https://github.com/ii/xds-test-harness, for every type that it tries.
+"""The behaviours of delta.feature in https://github.com/ii/xds-test-harness, for the types in the feature.
 
-Covers what a delta client is told about names that it asks for one by one. Excludes wildcards and the order of types.
-That "the service never responds more than necessary" is checked by the client model on every message.
+Covers delta subscriptions by name. Excludes wildcards and the order of types. The client model checks on every message
+that "the service never responds more than necessary".
 """
 
 import pytest
@@ -20,7 +20,7 @@ def test_subscribe_to_resources_one_after_the_other(type_: ResourceType) -> None
     assert not client.ack(type_)
 
 
-def test_an_updated_resource_comes_alone(type_: ResourceType) -> None:
+def test_an_updated_resource_is_sent_alone(type_: ResourceType) -> None:
     world = World(**{type_.short: {"a": "1", "b": "1", "c": "1"}})
     client = world.delta()
     first = client.subscribe(type_, "a", "b", "c")[0]
@@ -32,7 +32,7 @@ def test_an_updated_resource_comes_alone(type_: ResourceType) -> None:
     assert second.version != first.version == client.session.status().types[0].acknowledged.version  # type: ignore[union-attr]
 
 
-def test_a_client_is_told_of_what_does_not_exist_and_when_it_is_created(type_: ResourceType) -> None:
+def test_a_missing_resource_is_sent_as_removed_and_sent_once_created(type_: ResourceType) -> None:
     """Rule 10."""
     world = World(**{type_.short: {"a": "1"}})
     client = world.delta()
@@ -43,7 +43,7 @@ def test_a_client_is_told_of_what_does_not_exist_and_when_it_is_created(type_: R
     assert told(client.inbox[1:]) == [(type_.short, ["b"], [])]
 
 
-def test_a_removal_is_told_and_so_is_the_return(type_: ResourceType) -> None:
+def test_a_removal_and_a_return_are_sent(type_: ResourceType) -> None:
     """Rule 9, delta."""
     world = World(**{type_.short: {"a": "1", "b": "1"}})
     client = world.delta()
@@ -56,7 +56,7 @@ def test_a_removal_is_told_and_so_is_the_return(type_: ResourceType) -> None:
     assert told([client.wire[type_]]) == [(type_.short, ["b"], [])]
 
 
-def test_unsubscribed_resources_come_no_more(type_: ResourceType) -> None:
+def test_unsubscribed_resources_are_not_sent(type_: ResourceType) -> None:
     """Rule 11: and an unsubscribe needs no answer."""
     world = World(**{type_.short: {"a": "1", "b": "1"}})
     client = world.delta()
@@ -70,7 +70,7 @@ def test_unsubscribed_resources_come_no_more(type_: ResourceType) -> None:
     assert not client.wire
 
 
-def test_an_update_before_the_ack_waits_for_it(type_: ResourceType) -> None:
+def test_an_update_waits_for_the_ack(type_: ResourceType) -> None:
     world = World(**{type_.short: {"a": "1"}})
     client = world.delta()
     client.subscribe(type_, "a")

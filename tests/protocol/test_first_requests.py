@@ -1,6 +1,6 @@
-"""What is said to the first request of a type, of a new stream or of one that takes up another (rules 5, 14 and 15).
+"""Responses to the first request of a type, on a new or a resumed stream (rules 5, 14 and 15).
 
-Excludes what a later request asks for (test_rules), and in which order the answers' changes go out (test_ordering).
+Excludes later requests (test_rules) and the order of updates (test_ordering).
 """
 
 import pytest
@@ -19,8 +19,8 @@ def settled(client: Client) -> Client:
     return client
 
 
-def test_sotw_reconnects_get_everything() -> None:
-    """Rule 5: whatever version they state."""
+def test_a_reconnect_in_the_state_of_the_world_gets_every_resource() -> None:
+    """Rule 5: whatever version the request states."""
     world = World(cds={"a": "1"})
     session = settled_sotw(world)
     again = world.sotw().session
@@ -34,7 +34,7 @@ def settled_sotw(world: World) -> Client:
     return settled(client)
 
 
-def test_endpoints_follow_a_cluster_that_came_before_they_were_asked_for() -> None:
+def test_endpoints_follow_a_cluster_sent_before_their_first_request() -> None:
     """Rules 4 and 15: on a reconnect the cluster changed and its endpoints did not."""
     world = World(cds={"a": "1", "b": "1"}, eds={"a": "1", "b": "1"})
     old = world.delta()
@@ -61,8 +61,8 @@ def test_the_first_wildcard_request_is_answered_even_if_empty(variant: Variant, 
 
 
 @both
-def test_a_first_request_without_names_asks_for_nothing_of_the_other_types(variant: Variant) -> None:
-    """Rule 14 is not for them."""
+def test_an_empty_first_request_subscribes_to_nothing_of_types_without_a_legacy_wildcard(variant: Variant) -> None:
+    """Rule 14 doesn't apply to these types."""
     world = World(eds={"a": "1"})
     client = world.client(variant)
     assert client.subscribe(EDS) == []
@@ -70,8 +70,8 @@ def test_a_first_request_without_names_asks_for_nothing_of_the_other_types(varia
     assert client.inbox == []
 
 
-def test_right_versions_are_not_answered() -> None:
-    """Rules 5, 14 and 15: a reconnect costs nothing but what changed."""
+def test_current_versions_get_no_response() -> None:
+    """Rules 5, 14 and 15: a reconnect costs the changes only."""
     world = World(cds={"a": "1", "b": "1"}, eds={"a": "1"})
     old = world.delta()
     old.subscribe(CDS)
@@ -84,7 +84,7 @@ def test_right_versions_are_not_answered() -> None:
     assert told([new.wire[CDS]]) == [("cds", ["b"], [])]
 
 
-def test_a_reconnect_is_told_what_is_gone_new_and_changed() -> None:
+def test_a_reconnect_gets_removed_new_and_changed_resources() -> None:
     """Rule 15: with a wildcard and with names."""
     world = World(cds={"a": "1", "b": "1", "c": "1"})
     old = world.delta()
@@ -101,7 +101,7 @@ def test_a_reconnect_is_told_what_is_gone_new_and_changed() -> None:
     assert told(named.inbox) == [("cds", ["b", "d"], ["a", "e"])]
 
 
-def test_known_versions_count_in_the_first_request_only() -> None:
+def test_initial_versions_count_in_the_first_request_only() -> None:
     """Rule 15: "in the first request of each type"."""
     client = World(eds={"a": "1", "b": "1"}).delta()
     client.subscribe(EDS, "a")
@@ -111,8 +111,8 @@ def test_known_versions_count_in_the_first_request_only() -> None:
     assert told(client.session.take_responses(0)) == [("eds", ["b"], [])]
 
 
-def test_what_is_gone_before_a_reconnect_is_answered_is_not_mentioned() -> None:
-    """Rule 15: the proxy never had it, and didn't ask for it by name."""
+def test_a_resource_removed_before_the_response_to_a_reconnect_is_not_mentioned() -> None:
+    """Rule 15: the proxy never had the resource, and didn't request the name."""
     world = World(cds={"a": "1"})
     old = world.delta()
     old.subscribe(CDS)
@@ -126,8 +126,8 @@ def test_what_is_gone_before_a_reconnect_is_answered_is_not_mentioned() -> None:
     assert told(new.inbox) == [("cds", [], ["a"])]
 
 
-def test_what_a_proxy_brought_counts_as_acknowledged() -> None:
-    """It was, on another stream; and nothing was sent on this one."""
+def test_resumed_versions_count_as_acknowledged() -> None:
+    """The ACK came on another stream, and this stream has sent no response."""
     world = World(eds={"a": "1", "b": "1"})
     old = world.delta()
     old.subscribe(EDS, "a", "b")

@@ -1,8 +1,8 @@
-"""Make before break, rule 13: on one stream, what waits for what and for how long.
+"""Make before break, rule 13: the waits of types for one another on a stream.
 
-Covers both variants where they differ in nothing but the word for a removal. Excludes the order of answers to first
-requests: those go at once. That no route names a cluster before it was sent, and no cluster goes before its routes, is
-also checked by the client model after any sequence (test_properties).
+Covers both variants, which differ in the form of a removal only. Excludes responses to first requests, which go at
+once. The client model also checks after any sequence that no route names an unsent cluster, and that no cluster goes
+before its routes (test_properties).
 """
 
 import pytest
@@ -43,7 +43,7 @@ def test_one_commit_goes_out_in_order(variant: Variant) -> None:
 
 @both
 def test_listeners_and_routes_wait_for_the_endpoints_of_new_clusters(variant: Variant) -> None:
-    """Rule 13 (a): until the cluster is acknowledged and its endpoints were sent."""
+    """Rule 13 (a): until the ACK of the cluster and the sending of its endpoints."""
     client = envoy(variant)
     client.unsubscribe(EDS, "b")
     client.world.commit(cds={"b": "1"}, eds={"b": "1"}, rds={"r": "2:b"}, lds={"l": "2"})
@@ -56,7 +56,7 @@ def test_listeners_and_routes_wait_for_the_endpoints_of_new_clusters(variant: Va
 
 @both
 def test_nothing_waits_for_the_endpoints_of_a_cluster_that_has_none(variant: Variant) -> None:
-    """One that the proxy finds by DNS: only its acknowledgement counts."""
+    """A cluster found by DNS: only the ACK counts."""
     client = envoy(variant)
     client.world.commit(cds={"dns": "1"}, rds={"r": "2:dns"})
     assert types(client) == ["cds"]
@@ -66,7 +66,7 @@ def test_nothing_waits_for_the_endpoints_of_a_cluster_that_has_none(variant: Var
 
 @both
 def test_listeners_and_routes_wait_for_the_ack_of_new_clusters(variant: Variant) -> None:
-    """Rule 13 (a): also where the endpoints went out right behind."""
+    """Rule 13 (a): even if the endpoints went right behind."""
     client = envoy(variant)
     client.world.commit(cds={"b": "1"}, eds={"b": "1"}, rds={"r": "2:b"}, lds={"l": "2"})
     assert types(client) == ["cds", "eds"]
@@ -77,8 +77,8 @@ def test_listeners_and_routes_wait_for_the_ack_of_new_clusters(variant: Variant)
 
 
 @both
-def test_the_wait_ends_a_while_after_the_ack(variant: Variant) -> None:
-    """Rule 13 (a): for a client that never asks for endpoints."""
+def test_the_wait_for_endpoints_ends_some_time_after_the_ack(variant: Variant) -> None:
+    """Rule 13 (a): for a client without a subscription to endpoints."""
     client = envoy(variant, without=EDS)
     session = client.session
     client.world.commit(cds={"b": "1"}, eds={"b": "1"}, rds={"r": "2:b"})
@@ -94,7 +94,7 @@ def test_the_wait_ends_a_while_after_the_ack(variant: Variant) -> None:
 
 
 @both
-def test_the_wait_ends_when_the_clusters_are_refused(variant: Variant) -> None:
+def test_the_wait_for_endpoints_ends_with_a_nack_of_the_clusters(variant: Variant) -> None:
     """Rule 13 (a)."""
     client = envoy(variant)
     client.unsubscribe(EDS, "b")
@@ -104,7 +104,7 @@ def test_the_wait_ends_when_the_clusters_are_refused(variant: Variant) -> None:
 
 
 @both
-def test_no_wait_without_a_watch_of_clusters(variant: Variant) -> None:
+def test_routes_do_not_wait_without_a_subscription_to_clusters(variant: Variant) -> None:
     """Rule 13 (a)."""
     client = envoy(variant, without=CDS)
     client.world.commit(cds={"b": "1"}, eds={"b": "1"}, rds={"r": "2:b"})
@@ -112,8 +112,8 @@ def test_no_wait_without_a_watch_of_clusters(variant: Variant) -> None:
 
 
 @both
-def test_changed_clusters_let_routes_go(variant: Variant) -> None:
-    """Rule 13 (a): a cluster that changes serves on while it warms."""
+def test_routes_do_not_wait_for_changed_clusters(variant: Variant) -> None:
+    """Rule 13 (a): a changed cluster keeps serving while warming."""
     client = envoy(variant)
     client.world.commit(cds={"a": "2"}, rds={"r": "2:a"})
     assert types(client) == ["cds", "eds", "rds"]
@@ -131,7 +131,7 @@ def test_a_first_request_is_served_while_updates_wait(variant: Variant) -> None:
 
 @both
 def test_endpoints_never_wait(variant: Variant) -> None:
-    """Rule 13 (d): whatever else is pending."""
+    """Rule 13 (d): whatever is pending besides."""
     client = envoy(variant)
     client.world.commit(cds={"b": "1"}, rds={"r": "2:b"})
     client.inbox.clear()
@@ -140,7 +140,7 @@ def test_endpoints_never_wait(variant: Variant) -> None:
 
 
 @both
-def test_stale_clusters_go_when_routes_have_left_them(variant: Variant) -> None:
+def test_removed_clusters_go_after_the_ack_of_routes_without_them(variant: Variant) -> None:
     """Rule 13 (b)."""
     client = envoy(variant)
     delta = variant is Variant.DELTA
@@ -156,8 +156,8 @@ def test_stale_clusters_go_when_routes_have_left_them(variant: Variant) -> None:
 
 
 @both
-def test_stale_clusters_stay_while_a_route_update_is_refused(variant: Variant) -> None:
-    """Rule 13 (b): the proxy still routes to them."""
+def test_removed_clusters_stay_while_a_route_update_is_rejected(variant: Variant) -> None:
+    """Rule 13 (b): the proxy still routes to these clusters."""
     client = envoy(variant)
     client.world.commit(cds={"b": "1", "a": None}, eds={"b": "1"}, rds={"r": "bad:b"})
     client.ack(EDS)
@@ -174,7 +174,7 @@ def test_stale_clusters_stay_while_a_route_update_is_refused(variant: Variant) -
 
 
 @both
-def test_stale_clusters_go_at_once_where_nobody_watches_routes(variant: Variant) -> None:
+def test_removed_clusters_go_at_once_without_a_subscription_to_routes(variant: Variant) -> None:
     """Rule 13 (b)."""
     world = World(cds={"a": "1"})
     client = world.client(variant)
@@ -184,7 +184,7 @@ def test_stale_clusters_go_at_once_where_nobody_watches_routes(variant: Variant)
     assert CDS in client.wire
 
 
-def test_a_full_set_with_what_must_stay_has_a_version_of_its_own() -> None:
+def test_a_full_set_with_kept_clusters_has_a_version_of_its_own() -> None:
     """Rule 13 (b): two different sets must not have one version."""
     client = envoy(Variant.SOTW)
     client.world.commit(cds={"b": "1", "a": None}, eds={"b": "1"}, rds={"r": "2:b"})
@@ -193,8 +193,8 @@ def test_a_full_set_with_what_must_stay_has_a_version_of_its_own() -> None:
     assert version != client.inbox[-1].version == client.world.store.version(CDS)
 
 
-def test_two_sets_that_keep_different_clusters_have_two_versions() -> None:
-    """Rule 13 (b): as many are kept, of one and the same snapshot, but not the same ones."""
+def test_full_sets_with_different_kept_clusters_have_different_versions() -> None:
+    """Rule 13 (b): an equal number of clusters is kept from one snapshot, but different clusters."""
     versions = []
     for kept in ("a", "b"):
         world = World(cds={kept: "1"}, lds={"l": "1"}, rds={"r": f"1:{kept}"})
@@ -207,8 +207,8 @@ def test_two_sets_that_keep_different_clusters_have_two_versions() -> None:
     assert versions[0] != versions[1]
 
 
-def test_a_cluster_that_must_stay_is_still_there_for_who_asks() -> None:
-    """Rules 5 and 13 (b): the proxy asks again for what it still needs."""
+def test_a_kept_cluster_is_sent_on_request() -> None:
+    """Rules 5 and 13 (b): the proxy requests a cluster again that its routes need."""
     client = envoy(Variant.DELTA)
     client.world.commit(cds={"a": None}, rds={"r": "bad:"})
     client.nack(RDS)
@@ -218,8 +218,8 @@ def test_a_cluster_that_must_stay_is_still_there_for_who_asks() -> None:
     assert told(client.ack(RDS)) == [("cds", [], ["a"])]
 
 
-def test_endpoints_go_after_their_cluster() -> None:
-    """Rule 13 (c): by then Envoy has unsubscribed, and nothing is said."""
+def test_endpoints_are_removed_after_their_cluster() -> None:
+    """Rule 13 (c): by then Envoy has unsubscribed, and no removal is sent."""
     client = envoy(Variant.DELTA)
     client.world.commit(cds={"a": None}, eds={"a": None}, rds={"r": "2:"})
     assert told(client.inbox) == [("rds", ["r"], [])]
@@ -235,7 +235,7 @@ def test_endpoints_go_after_their_cluster() -> None:
     assert types(other) == ["rds", "cds"]
 
 
-def test_routes_and_secrets_go_after_their_listener() -> None:
+def test_routes_and_secrets_are_removed_after_their_listener() -> None:
     """Rule 13 (c)."""
     client = envoy(Variant.DELTA)
     client.world.commit(lds={"l": None}, rds={"r": None}, sds={"s": None}, cds={"a": None}, eds={"a": None})
@@ -246,8 +246,8 @@ def test_routes_and_secrets_go_after_their_listener() -> None:
     assert told(client.inbox[3:]) == [("cds", [], ["a"])]
 
 
-def test_a_reconnect_is_updated_in_order_too() -> None:
-    """Rules 13 and 15: what a proxy has in an old version is an update, not a new subscription."""
+def test_updates_after_a_reconnect_go_in_order() -> None:
+    """Rules 13 and 15: an outdated resumed resource is an update, not a new subscription."""
     old = envoy(Variant.DELTA)
     world = old.world
     world.clients.clear()
@@ -262,8 +262,8 @@ def test_a_reconnect_is_updated_in_order_too() -> None:
 
 
 @both
-def test_a_new_cluster_that_is_gone_again_keeps_nobody_waiting(variant: Variant) -> None:
-    """Rule 13: neither side waits for the other for ever."""
+def test_routes_do_not_wait_for_a_new_cluster_that_is_removed_again(variant: Variant) -> None:
+    """Rule 13: clusters and routes don't wait for each other for ever."""
     client = envoy(variant)
     client.unsubscribe(EDS, "b")
     client.world.commit(cds={"b": "1"}, eds={"b": "1"}, rds={"r": "2:b"})
@@ -273,8 +273,8 @@ def test_a_new_cluster_that_is_gone_again_keeps_nobody_waiting(variant: Variant)
     assert set(client.held[CDS]) == {"a"}
 
 
-def test_a_proxy_that_comes_back_keeps_what_it_may_still_route_to() -> None:
-    """Rules 13 and 15: while it was away its route moved to another cluster, and the old one went."""
+def test_a_resumed_proxy_keeps_clusters_of_its_present_routes() -> None:
+    """Rules 13 and 15: during the disconnect the route moved to another cluster, and the old cluster was removed."""
     old = envoy(Variant.DELTA)
     world = old.world
     world.clients.clear()
@@ -294,8 +294,8 @@ def test_a_proxy_that_comes_back_keeps_what_it_may_still_route_to() -> None:
 
 
 @both
-def test_clusters_go_although_routes_keep_changing(variant: Variant) -> None:
-    """Rule 13 (b): what a route left waits for the ACK of that route, and not for a moment without newer ones."""
+def test_removed_clusters_go_although_routes_keep_changing(variant: Variant) -> None:
+    """Rule 13 (b): the removal waits for the ACK of the route's change, and not for newer changes."""
     client = envoy(variant)
     names = [f"c{number}" for number in range(50)]
     client.world.commit(
@@ -311,8 +311,8 @@ def test_clusters_go_although_routes_keep_changing(variant: Variant) -> None:
 
 
 @both
-def test_neither_routes_nor_old_clusters_wait_while_clusters_come_and_go(variant: Variant) -> None:
-    """Rule 13 (a) and (b): each change makes a new cluster before the last one is acknowledged."""
+def test_routes_and_removed_clusters_do_not_wait_while_clusters_keep_changing(variant: Variant) -> None:
+    """Rule 13 (a) and (b): every change makes a new cluster before the ACK of the last."""
     client = envoy(variant)
     client.unsubscribe(EDS, "a", "b")
     before = "a"
@@ -327,8 +327,8 @@ def test_neither_routes_nor_old_clusters_wait_while_clusters_come_and_go(variant
 
 
 @both
-def test_patience_begins_when_the_first_clusters_are_acknowledged(variant: Variant) -> None:
-    """Rule 13 (a): a proxy that is slow is waited for."""
+def test_the_cluster_wait_limit_begins_with_the_ack_of_the_first_clusters(variant: Variant) -> None:
+    """Rule 13 (a): routes wait for a slow proxy."""
     client = envoy(variant, without=EDS)
     client.world.commit(cds={"b": "1"}, rds={"r": "2:b"})
     client.world.pass_time(2 * CLUSTER_WAIT_LIMIT_SECONDS)
@@ -342,8 +342,8 @@ def test_patience_begins_when_the_first_clusters_are_acknowledged(variant: Varia
     assert client.session.deadline() is None
 
 
-def test_routes_that_were_dropped_and_asked_for_again_in_flight_keep_their_clusters() -> None:
-    """Rule 13 (b): the proxy may take them as they were, before it is told how they are."""
+def test_routes_resubscribed_while_in_flight_keep_their_clusters() -> None:
+    """Rule 13 (b): the proxy may apply the old routes in flight before the new ones."""
     client = envoy(Variant.DELTA)
     client.world.commit(rds={"r": "2:a"})
     client.unsubscribe(RDS, "r")
@@ -358,8 +358,8 @@ def test_routes_that_were_dropped_and_asked_for_again_in_flight_keep_their_clust
     assert set(client.held[CDS]) == {"b"}
 
 
-def test_a_proxy_that_says_not_what_routes_it_has_keeps_their_clusters() -> None:
-    """Rules 13 and 15: it brings its clusters from another stream, and has routes that it doesn't state."""
+def test_a_resumed_proxy_without_route_versions_keeps_clusters() -> None:
+    """Rules 13 and 15: the proxy resumes with clusters, and has routes without stating versions."""
     old = envoy(Variant.DELTA)
     world = old.world
     world.clients.clear()
@@ -376,7 +376,7 @@ def test_a_proxy_that_says_not_what_routes_it_has_keeps_their_clusters() -> None
 
 
 @both
-def test_secrets_and_routes_go_although_listeners_keep_changing(variant: Variant) -> None:
+def test_removed_secrets_and_routes_go_although_listeners_keep_changing(variant: Variant) -> None:
     """Rule 13 (c)."""
     client = envoy(variant)
     client.world.commit(lds={"l": "2"})
@@ -389,6 +389,6 @@ def test_secrets_and_routes_go_although_listeners_keep_changing(variant: Variant
 
 
 def answer(client: Client) -> None:
-    """Acknowledge what is on the wire by now, and not what is sent in answer."""
+    """Acknowledge the responses in flight, without their successors."""
     for type_ in list(client.wire):
         client.ack(type_)

@@ -1,11 +1,11 @@
-"""After any sequence of commits, subscriptions and answers, a stream has what a new one would get.
+"""After any sequence of commits, subscriptions and answers, a stream has the resources that a new stream would get.
 
-Covers delta and state of the world through the client model, which checks every single message on the way: one in
-flight, nothing without reason, no route before its cluster, no cluster gone before its routes. Delta clients also
+Covers delta and state of the world through the client model, which checks every message on the way: at most one in
+flight, none without reason, no route before its cluster, no cluster removed before its routes. Delta clients also
 reconnect. Excludes types that are not served.
 
-The snapshots are consistent at each commit, as the product's are: there is exactly one cluster, with endpoints, for
-each name that a route has.
+Snapshots are consistent at every commit, like the product's: every name in a route has exactly one cluster with
+endpoints.
 """
 
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ Operation: TypeAlias = tuple[str, ResourceType, tuple[str, ...]]
 
 @dataclass
 class Content:
-    """A consistent snapshot in the making."""
+    """A consistent snapshot under change."""
 
     world: World
     routes: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -43,8 +43,9 @@ class Content:
     serial: int = 0
 
     def route(self, name: str, clusters: frozenset[str] | None) -> None:
-        """Point a RouteConfiguration or a virtual host elsewhere (None: remove it), with the clusters and endpoints
-        that come and go with it. There are no virtual hosts without their RouteConfiguration.
+        """Point a RouteConfiguration or a virtual host elsewhere (None: remove), with its clusters and endpoints.
+
+        No virtual host is without a RouteConfiguration.
         """
         before, routes = self.clusters, dict(self.routes)
         if clusters is None:
@@ -63,7 +64,7 @@ class Content:
         return f"{self.body()}:{','.join(sorted(self.routes[name]))}" if name in self.routes else None
 
     def touch(self, type_: ResourceType, name: str) -> None:
-        """Change something that exists, or make or remove what nothing depends on."""
+        """Change an existing resource, or add or remove a resource without dependents."""
         if type_ in (RDS, VHDS):
             if name in self.routes:
                 self.route(name, frozenset(list(self.routes[name])))
@@ -74,7 +75,7 @@ class Content:
             self.world.commit(**{type_.short: {name: self.body()}})
 
     def revert(self, type_: ResourceType, name: str) -> None:
-        """Give something a body that it may have had before."""
+        """Give a resource a body from before."""
         if type_ in (SDS, LDS) or (type_ in (CDS, EDS) and name in self.clusters):
             self.world.commit(**{type_.short: {name: "same as ever"}})
 
@@ -145,7 +146,7 @@ def act(operation: Operation, content: Content, client: Client) -> None:
 
 
 def again(client: Client, *, remembers: bool) -> Client:
-    """A new stream that asks for the same, and may know what the old one had."""
+    """A new stream with the subscriptions of an old stream and, if wanted, its versions."""
     other = client.world.client(client.variant)
     for type_, interest in client.interests.items():
         names = [*interest.names, *(["*"] if interest.wildcard else [])]
@@ -155,7 +156,7 @@ def again(client: Client, *, remembers: bool) -> Client:
 
 
 def replace_what_was_refused(client: Client, content: Content) -> None:
-    """Let the proxy have something else for all that it refused, on this stream or on one before."""
+    """Replace every resource that the proxy rejected on its streams."""
     known = {status.type: status.rejected_names for status in client.session.status().types}
     verdicts = client.world.fleet.last_good
     for type_, refused in client.refused.items():
@@ -165,7 +166,7 @@ def replace_what_was_refused(client: Client, content: Content) -> None:
 
 
 def in_use(client: Client, virtual_hosts: dict[str, str]) -> dict[str, str]:
-    """Those that the client asks for, and whose RouteConfiguration it has if it asks for any."""
+    """The virtual hosts that a client subscribes to, with their RouteConfiguration if a client subscribes to any."""
     interest, configured = client.interests[VHDS], client.held[RDS]
     return {
         name: version
@@ -187,7 +188,9 @@ def check(client: Client, content: Content) -> None:
     replace_what_was_refused(client, content)
     other = again(client, remembers=False)
     other.settle()
-    gone = {RDS, EDS, SDS} if client.variant is Variant.SOTW else set()  # no word for a removal: it fades out
+    gone = (
+        {RDS, EDS, SDS} if client.variant is Variant.SOTW else set()
+    )  # without a word for a removal the resource fades out
     for type_ in client.view.types:
         held = client.versions(type_)
         existing = {
@@ -195,8 +198,8 @@ def check(client: Client, content: Content) -> None:
         }
         asked = other.versions(type_)
         if type_ is VHDS:
-            # A new stream that asks for no RouteConfiguration gets all there is; and what a RouteConfiguration left
-            # behind stays with the proxy for as long as that asks for it.
+            # A new stream without RouteConfigurations gets every virtual host; and hosts left over from a
+            # RouteConfiguration stay at the proxy while subscribed.
             existing, asked = (in_use(client, existing), in_use(client, asked))
         assert existing == asked
     assert client.session.oldest_unanswered is None
@@ -208,19 +211,19 @@ def check(client: Client, content: Content) -> None:
 @pytest.mark.parametrize("envoy", [True, False], ids=["wildcards", "names"])
 @settings(deadline=None)  # a busy machine is no finding
 @given(data=st.data())
-def test_a_delta_stream_ends_with_what_a_new_one_gets(envoy: bool, data: st.DataObject) -> None:
+def test_a_delta_stream_converges_to_the_state_of_a_new_stream(envoy: bool, data: st.DataObject) -> None:
     run(Variant.DELTA, data.draw(operations(delta=True)), envoy=envoy)
 
 
 @pytest.mark.parametrize("envoy", [True, False], ids=["wildcards", "names"])
 @settings(deadline=None)  # a busy machine is no finding
 @given(data=st.data())
-def test_a_sotw_stream_ends_with_what_a_new_one_gets(envoy: bool, data: st.DataObject) -> None:
+def test_a_sotw_stream_converges_to_the_state_of_a_new_stream(envoy: bool, data: st.DataObject) -> None:
     run(Variant.SOTW, data.draw(operations(delta=False)), envoy=envoy)
 
 
-def test_a_full_set_that_is_tried_answers_those_who_ask_for_it_again() -> None:
-    """The wildcard becomes names while parts of what was refused are tried."""
+def test_a_full_set_in_a_bisection_answers_repeated_requests() -> None:
+    """The wildcard becomes names amid a bisection."""
     steps: list[Operation] = [
         ("ack", CDS, ()),
         ("route", RDS, ("r1", "c2", "c4")),
@@ -233,8 +236,8 @@ def test_a_full_set_that_is_tried_answers_those_who_ask_for_it_again() -> None:
 
 
 @pytest.mark.parametrize("variant", list(Variant))
-def test_a_cluster_stays_while_the_routes_that_left_it_are_refused(variant: Variant) -> None:
-    """What replaces them is on its way, but the proxy works with what it had before both."""
+def test_a_cluster_stays_while_routes_without_it_are_rejected(variant: Variant) -> None:
+    """Newer routes are in flight, but the proxy still works with the routes from before the rejection."""
     steps: list[Operation] = [
         ("ack", CDS, ()),
         ("route", RDS, ("r1", "", "")),

@@ -1,8 +1,8 @@
-"""The rules of the xDS protocol, each by its number in the project's list; make before break (13) is in
-test_ordering, first requests and reconnects (14, 15) in test_first_requests.
+"""The rules of the xDS protocol, numbered as in docs/xds-rules.md. Make before break (13) is in test_ordering, first
+requests and reconnects (14, 15) in test_first_requests.
 
-Covers what is said in answer to what, on both variants. Excludes the wire, and how subscriptions are reckoned
-(test_subscription). The client model checks on every message that it was necessary.
+Covers requests and responses of both variants. Excludes the wire, and the effect of requests on subscriptions
+(test_subscription). The client model checks the necessity of every message.
 """
 
 import dataclasses
@@ -37,8 +37,8 @@ def test_the_node_counts_on_the_first_request_only(variant: Variant) -> None:
 
 
 @both
-def test_an_error_makes_a_nack_and_nothing_else_does(variant: Variant) -> None:
-    """Rule 2: not the version, not the nonce."""
+def test_only_an_error_makes_a_nack(variant: Variant) -> None:
+    """Rule 2: neither the version nor the nonce does."""
     world = World(cds={"a": "1"})
     client = world.client(variant)
     response = client.subscribe(CDS)[0]
@@ -56,7 +56,7 @@ def test_an_error_makes_a_nack_and_nothing_else_does(variant: Variant) -> None:
 
 
 def test_a_stale_nonce_gets_no_answer_in_the_state_of_the_world() -> None:
-    """Rule 3: the client says it again with the new nonce."""
+    """Rule 3: the client repeats the request with the new nonce."""
     world = World(eds={"a": "1", "b": "1"})
     client = world.sotw()
     old = client.subscribe(EDS, "a")[0]
@@ -86,7 +86,7 @@ def test_subscription_changes_with_a_stale_nonce_count_in_delta() -> None:
 
 
 @both
-def test_a_request_without_nonce_is_no_answer(variant: Variant) -> None:
+def test_a_request_without_nonce_is_neither_ack_nor_nack(variant: Variant) -> None:
     """Rule 3: a spontaneous request changes the subscription; the response stays in flight."""
     client = World(eds={"a": "1", "b": "1"}).client(variant)
     client.subscribe(EDS, "a")
@@ -96,7 +96,7 @@ def test_a_request_without_nonce_is_no_answer(variant: Variant) -> None:
 
 
 @both
-def test_what_did_not_change_is_not_sent(variant: Variant) -> None:
+def test_an_unchanged_resource_is_not_sent(variant: Variant) -> None:
     """Rule 4."""
     world = World(eds={"a": "1", "b": "1"})
     client = world.client(variant)
@@ -107,7 +107,7 @@ def test_what_did_not_change_is_not_sent(variant: Variant) -> None:
 
 
 @both
-def test_what_is_back_to_what_the_proxy_has_is_not_sent(variant: Variant) -> None:
+def test_a_resource_back_at_the_version_of_the_proxy_is_not_sent(variant: Variant) -> None:
     """Rule 4: while a response is in flight, latest wins."""
     world = World(eds={"a": "1"})
     client = world.client(variant)
@@ -120,8 +120,8 @@ def test_what_is_back_to_what_the_proxy_has_is_not_sent(variant: Variant) -> Non
 
 
 @both
-def test_endpoints_follow_their_cluster_even_if_equal(variant: Variant) -> None:
-    """Rules 4 and 12: or the cluster warms for ever."""
+def test_unchanged_endpoints_follow_their_changed_cluster(variant: Variant) -> None:
+    """Rules 4 and 12: otherwise the cluster warms for ever."""
     world = World(cds={"a": "1", "b": "1"}, eds={"a": "1", "b": "1"})
     client = world.client(variant)
     client.subscribe(CDS)
@@ -134,7 +134,7 @@ def test_endpoints_follow_their_cluster_even_if_equal(variant: Variant) -> None:
     assert client.settle() == []
 
 
-def test_a_name_that_is_subscribed_again_is_sent_again() -> None:
+def test_a_resource_subscribed_again_is_sent_again() -> None:
     """Rule 5: "the client may have forgotten those resources despite apparently remaining subscribed"."""
     client = World(eds={"a": "1", "b": "1"}).delta()
     client.subscribe(EDS, "a", "b")
@@ -143,7 +143,7 @@ def test_a_name_that_is_subscribed_again_is_sent_again() -> None:
 
 
 @both
-def test_a_name_that_returns_is_sent_again(variant: Variant) -> None:
+def test_a_resource_that_returns_is_sent_again(variant: Variant) -> None:
     """Rule 5."""
     client = World(eds={"a": "1", "b": "1"}).client(variant)
     client.subscribe(EDS, "a", "b")
@@ -153,7 +153,7 @@ def test_a_name_that_returns_is_sent_again(variant: Variant) -> None:
 
 
 @both
-def test_the_legacy_wildcard_is_over_once_a_name_was_given(variant: Variant) -> None:
+def test_the_legacy_wildcard_ends_with_the_first_name(variant: Variant) -> None:
     """Rule 6."""
     world = World(cds={"a": "1", "b": "1"})
     client = world.client(variant)
@@ -171,7 +171,7 @@ def test_the_legacy_wildcard_is_over_once_a_name_was_given(variant: Variant) -> 
 
 
 def test_a_stale_request_with_names_ends_the_legacy_wildcard() -> None:
-    """Rule 6: it is a request on the stream, if one that gets no answer."""
+    """Rule 6: a stale request is part of the stream even without a response."""
     world = World(cds={"a": "1"})
     client = world.sotw()
     first = client.subscribe(CDS)[0]
@@ -185,7 +185,7 @@ def test_a_stale_request_with_names_ends_the_legacy_wildcard() -> None:
     assert not subscription.covers("a")
 
 
-def test_lds_and_cds_carry_the_full_set_and_the_others_what_changed() -> None:
+def test_lds_and_cds_send_the_full_set_and_other_types_the_changes() -> None:
     """Rule 7."""
     full = {"a": "1", "b": "1"}
     world = World(cds=full, eds=full, lds=full, rds=full, sds=full)
@@ -200,8 +200,8 @@ def test_lds_and_cds_carry_the_full_set_and_the_others_what_changed() -> None:
 
 
 @both
-def test_no_name_comes_twice_in_a_response(variant: Variant) -> None:
-    """Rule 8: changed, asked for twice over, and due again for its cluster's sake; the model counts the names."""
+def test_a_response_has_no_duplicate_names(variant: Variant) -> None:
+    """Rule 8: endpoints changed, requested twice, and due after a changed cluster; the model counts the names."""
     world = World(cds={"a": "1"}, eds={"a": "1"})
     client = world.client(variant)
     client.subscribe(CDS)
@@ -214,7 +214,7 @@ def test_no_name_comes_twice_in_a_response(variant: Variant) -> None:
 
 
 def test_a_deletion_is_an_omission_in_sotw() -> None:
-    """Rule 9; and of the other types nothing is said."""
+    """Rule 9: of types other than LDS and CDS no removal is sent."""
     full = {"a": "1", "b": "1"}
     world = World(cds=full, lds=full, rds=full, eds=full)
     client = world.sotw()
@@ -234,7 +234,7 @@ def test_a_deletion_is_an_omission_in_sotw() -> None:
 
 
 @both
-def test_a_name_that_does_not_exist_yet(variant: Variant) -> None:
+def test_a_missing_resource_is_removed_in_delta_and_omitted_in_sotw(variant: Variant) -> None:
     """Rule 10."""
     world = World(rds={"a": "1"})
     client = world.client(variant)
@@ -244,7 +244,7 @@ def test_a_name_that_does_not_exist_yet(variant: Variant) -> None:
     assert told([client.wire[RDS]]) == [("rds", ["b"], [])]
 
 
-def test_an_unsubscribe_is_answered_only_under_a_wildcard() -> None:
+def test_an_unsubscribe_gets_a_response_only_under_a_wildcard() -> None:
     """Rule 11: with the resource or its removal."""
     client = World(cds={"a": "1", "b": "1"}).delta()
     client.subscribe(CDS, "*", "a", "x")
@@ -256,8 +256,8 @@ def test_an_unsubscribe_is_answered_only_under_a_wildcard() -> None:
 
 
 @both
-def test_time_alone_says_nothing(variant: Variant) -> None:
-    """Rule 16: no TTL is promised, so no heartbeat is due."""
+def test_time_alone_sends_no_response(variant: Variant) -> None:
+    """Rule 16: without a TTL no heartbeat is due."""
     world = World(cds={"a": "1"}, lds={"a": "1"})
     client = world.client(variant)
     client.subscribe(CDS)
@@ -271,8 +271,8 @@ def test_time_alone_says_nothing(variant: Variant) -> None:
 
 
 @both
-def test_what_was_refused_is_not_sent_again_until_it_changes(variant: Variant) -> None:
-    """Rule 17: what comes alone and is refused is to blame itself."""
+def test_a_rejected_resource_is_not_sent_again_until_changed(variant: Variant) -> None:
+    """Rule 17: a resource rejected alone is to blame."""
     world = World(rds={"a": "1", "b": "1"})
     client = world.client(variant)
     client.subscribe(RDS, "a", "b")
@@ -286,7 +286,7 @@ def test_what_was_refused_is_not_sent_again_until_it_changes(variant: Variant) -
     client.settle_as_envoy()
     world.commit(rds={"b": "worse, so bad"})
     client.settle_as_envoy()
-    world.commit(rds={"b": "bad"})  # it changed, and may be right now
+    world.commit(rds={"b": "bad"})  # changed, and possibly good now
     client.settle_as_envoy()
     world.commit(rds={"b": "2"})
     client.settle_as_envoy()
@@ -301,8 +301,8 @@ def test_what_was_refused_is_not_sent_again_until_it_changes(variant: Variant) -
 
 @both
 @pytest.mark.parametrize("type_", [RDS, EDS, SDS])
-def test_what_was_refused_together_is_tried_in_parts(variant: Variant, type_: ResourceType) -> None:
-    """Rule 17: nothing is known of the others, so each is sent until it is acknowledged, or refused alone."""
+def test_resources_rejected_together_are_sent_again_in_parts(variant: Variant, type_: ResourceType) -> None:
+    """Rule 17: a NACK hides the good resources, so parts are sent until an ACK or the NACK of a single resource."""
     world = World(**{type_.short: {"a": "1", "b": "bad", "c": "1", "d": "1"}})
     client = world.client(variant)
     client.subscribe(type_, *"abcd")
@@ -320,8 +320,8 @@ def test_what_was_refused_together_is_tried_in_parts(variant: Variant, type_: Re
 
 @both
 @pytest.mark.parametrize("type_", [CDS, LDS])
-def test_clusters_and_listeners_that_the_words_do_not_blame_were_taken(variant: Variant, type_: ResourceType) -> None:
-    """Rule 17: only what is to blame goes back; a full set has it as it was, so that all else goes on."""
+def test_clusters_and_listeners_without_blame_count_as_accepted(variant: Variant, type_: ResourceType) -> None:
+    """Rule 17: only blamed resources go back. A full set repeats their former versions, so that other changes go on."""
     world = World(**{type_.short: {"a": "1", "b": "1"}})
     client = world.client(variant)
     client.subscribe(type_)
@@ -339,8 +339,8 @@ def test_clusters_and_listeners_that_the_words_do_not_blame_were_taken(variant: 
 
 
 @both
-def test_words_that_blame_nothing_cost_clusters_a_search(variant: Variant) -> None:
-    """Rule 17: what Envoy can't even read it refuses as a whole, without a name."""
+def test_a_message_without_blame_starts_a_bisection_of_clusters(variant: Variant) -> None:
+    """Rule 17: Envoy rejects an unreadable response as a whole, without a name."""
     world = World(cds={"a": "1", "b": "1"})
     client = world.client(variant)
     client.subscribe(CDS)
@@ -364,7 +364,7 @@ def test_words_that_blame_nothing_cost_clusters_a_search(variant: Variant) -> No
     assert client.versions(CDS) == {name: item.version for name, item in world.served.resources(CDS).items()}
 
 
-def test_a_change_in_the_middle_of_the_search_goes_its_own_way() -> None:
+def test_a_change_amid_a_bisection_is_sent_separately() -> None:
     world = World(rds={"a": "1", "b": "bad", "c": "1"})
     client = world.delta()
     client.subscribe(RDS, *"abc")
@@ -378,8 +378,8 @@ def test_a_change_in_the_middle_of_the_search_goes_its_own_way() -> None:
 
 
 @both
-def test_what_was_refused_is_sent_when_it_is_asked_for_again(variant: Variant) -> None:
-    """Rules 5 and 17, where others have accepted it."""
+def test_a_rejected_resource_is_sent_on_request(variant: Variant) -> None:
+    """Rules 5 and 17, where other proxies have accepted the version."""
     world = World(rds={"a": "1"})
     world.client(variant).subscribe(RDS, "a")
     client = world.client(variant)
@@ -392,8 +392,8 @@ def test_what_was_refused_is_sent_when_it_is_asked_for_again(variant: Variant) -
 
 
 @both
-def test_errors_are_told_by_response_and_never_by_resource(variant: Variant) -> None:
-    """Rule 18: no proxy implements resource_errors, so a response has no place for them."""
+def test_a_response_has_no_errors_by_resource(variant: Variant) -> None:
+    """Rule 18: no proxy implements resource_errors, so a response has no field for errors."""
     assert "errors" not in " ".join(field.name for field in dataclasses.fields(Response))
     client = World().client(variant)
     client.subscribe(CDS)

@@ -1,6 +1,6 @@
-"""The session as the server sees it: errors, events, status, what is shared between streams, and what it costs.
+"""The session from the server's side: errors, events, status, objects shared between streams, and costs.
 
-Excludes what is said to the proxy (test_rules, test_ordering).
+Excludes the content and order of responses (test_rules, test_ordering).
 """
 
 import gc
@@ -42,7 +42,7 @@ def test_a_stream_without_a_node_ends() -> None:
     assert caught.value.code is ErrorCode.INVALID_ARGUMENT
 
 
-def test_nothing_is_served_before_there_is_a_snapshot() -> None:
+def test_a_stream_ends_before_the_first_snapshot() -> None:
     session = Session(Fleet(Store(), inline, vhds=True), Variant.DELTA, now=0)
     with pytest.raises(ProtocolError, match="no snapshot yet") as caught:
         session.receive(DeltaRequest(CDS, node=NODE), 0)
@@ -50,7 +50,7 @@ def test_nothing_is_served_before_there_is_a_snapshot() -> None:
 
 
 @both
-def test_too_many_names_end_the_stream(variant: Variant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_beyond_the_limit_end_the_stream(variant: Variant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subscription_module, "NAMES_LIMIT", 3)
     client = World().client(variant)
     client.subscribe(EDS, "a", "b", "c")
@@ -60,7 +60,7 @@ def test_too_many_names_end_the_stream(variant: Variant, monkeypatch: pytest.Mon
 
 
 @both
-def test_a_type_that_is_not_served_is_noted_and_not_answered(variant: Variant) -> None:
+def test_an_unserved_type_is_noted_and_gets_no_response(variant: Variant) -> None:
     client = World(cds={"a": "1"}).client(variant)
     kind = DeltaRequest if variant is Variant.DELTA else SotwRequest
     session = client.session
@@ -76,7 +76,7 @@ def test_a_type_that_is_not_served_is_noted_and_not_answered(variant: Variant) -
 
 
 @both
-def test_requests_say_what_they_meant(variant: Variant) -> None:
+def test_requests_return_events(variant: Variant) -> None:
     client = World(eds={"a": "1"}).client(variant)
     response = client.subscribe(EDS, "a")[0]
     assert client.events == []
@@ -90,7 +90,7 @@ def test_requests_say_what_they_meant(variant: Variant) -> None:
 
 
 @both
-def test_an_answer_counts_once(variant: Variant) -> None:
+def test_a_repeated_ack_counts_once(variant: Variant) -> None:
     client = World(eds={"a": "1"}).client(variant)
     response = client.subscribe(EDS, "a")[0]
     client.ack(EDS)
@@ -101,7 +101,7 @@ def test_an_answer_counts_once(variant: Variant) -> None:
 
 
 @both
-def test_the_status_has_versions_and_words_with_their_times(variant: Variant) -> None:
+def test_the_status_has_versions_and_messages_with_times(variant: Variant) -> None:
     world = World(cds={"a": "1"})
     client = world.client(variant)
     assert client.session.status().node is None
@@ -124,11 +124,11 @@ def test_the_status_has_versions_and_words_with_their_times(variant: Variant) ->
 
 
 @both
-def test_behind_is_the_oldest_revision_without_an_answer(variant: Variant) -> None:
+def test_oldest_unanswered_revision(variant: Variant) -> None:
     world = World(eds={"a": "1", "b": "1"})
     client = world.client(variant)
     client.subscribe(EDS, "a", "b")
-    assert client.session.oldest_unanswered is None  # an answer to a request is behind nothing
+    assert client.session.oldest_unanswered is None  # a response to a request holds no unanswered revision
     client.ack(EDS)
     world.commit(eds={"a": "2"})
     world.commit(eds={"b": "2"})
@@ -141,7 +141,7 @@ def test_behind_is_the_oldest_revision_without_an_answer(variant: Variant) -> No
     assert client.session.oldest_unanswered is None
 
 
-def test_only_what_is_subscribed_concerns_a_session() -> None:
+def test_a_session_ignores_changes_without_a_subscription() -> None:
     world = World(eds={"a": "1"})
     client = world.delta()
     client.subscribe(EDS, "a")
@@ -155,8 +155,8 @@ def test_only_what_is_subscribed_concerns_a_session() -> None:
 
 
 @both
-def test_streams_that_get_the_same_get_one_object(variant: Variant) -> None:
-    """Encoded once for the fleet: nonce, names and resources are shared, whatever each stream got before."""
+def test_streams_with_equal_content_share_a_response(variant: Variant) -> None:
+    """Encoded once for the fleet: streams share nonce, names and resources, whatever a stream got before."""
     world = World(cds={"a": "1", "b": "1"}, eds={"a": "1", "b": "1"})
     one, two = world.client(variant), world.client(variant)
     one.subscribe(RDS, "r")
@@ -178,10 +178,8 @@ def test_streams_that_get_the_same_get_one_object(variant: Variant) -> None:
         assert weakref.ref(both_got[0][0])() is both_got[0][0]
 
 
-def test_what_no_stream_holds_is_gone() -> None:
-    """Neither the names that were asked for nor the responses outlive the streams that have them in flight, once the
-    snapshot has changed.
-    """
+def test_responses_and_names_go_with_their_last_stream() -> None:
+    """After a change of the snapshot, neither names nor responses outlive the last stream that has them in flight."""
     world = World(cds={"a": "1"})
     client = world.delta()
     response = weakref.ref(client.subscribe(EDS, *(f"name {number}" for number in range(100)))[0])
@@ -198,23 +196,23 @@ def test_what_no_stream_holds_is_gone() -> None:
 
 
 @both
-def test_a_burst_of_streams_gets_one_object(variant: Variant) -> None:
-    """None of them has answered yet when the next one comes."""
+def test_a_burst_of_streams_shares_a_response(variant: Variant) -> None:
+    """No stream has answered yet when the next stream begins."""
     world = World(cds={"a": "1"}, eds={"a": "1"})
     clients = [world.client(variant) for _ in range(100)]
     for type_, wanted in ((CDS, []), (EDS, ["a"])):
         assert len({id(client.subscribe(type_, *wanted)[0]) for client in clients}) == 1
 
 
-def test_too_many_versions_of_another_stream_end_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_initial_versions_beyond_the_limit_end_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subscription_module, "NAMES_LIMIT", 3)
     session = World().delta().session
     with pytest.raises(ProtocolError, match="more than 3 names"):
         session.receive(DeltaRequest(CDS, initial_resource_versions=dict.fromkeys("abcd", "1"), node=NODE), 0)
 
 
-def test_too_many_names_asked_for_and_dropped_end_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under a wildcard each is to be told, and nothing is while the proxy leaves a response unanswered."""
+def test_unsubscribed_names_beyond_the_limit_end_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under a wildcard every unsubscribed name is due, and waits for the answer to a response."""
     monkeypatch.setattr(subscription_module, "NAMES_LIMIT", 5)
     client = World(cds={"a": "1"}).delta()
     client.subscribe(CDS, "*")
@@ -225,8 +223,8 @@ def test_too_many_names_asked_for_and_dropped_end_the_stream(monkeypatch: pytest
         client.subscribe(CDS, "one more")
 
 
-def test_what_vanished_is_remembered_up_to_a_limit() -> None:
-    """State of the world has no word for it, and with a wildcard names come and go without end."""
+def test_vanished_resources_are_remembered_up_to_a_limit() -> None:
+    """State of the world has no word for such a removal, and under a wildcard names come and go without end."""
     world = World()
     client = world.sotw()
     client.subscribe(EDS, "*")
@@ -244,7 +242,7 @@ def test_variants_share_no_response() -> None:
     assert world.delta().subscribe(EDS, "a")[0] is not world.sotw().subscribe(EDS, "a")[0]
 
 
-def test_a_response_that_is_repeated_gets_a_new_nonce() -> None:
+def test_a_repeated_response_gets_a_new_nonce() -> None:
     client = World(eds={"a": "1"}).delta()
     first = client.subscribe(EDS, "a")[0]
     client.ack(EDS)
@@ -253,8 +251,8 @@ def test_a_response_that_is_repeated_gets_a_new_nonce() -> None:
 
 
 @both
-def test_a_change_costs_what_changed_and_not_what_is_subscribed(variant: Variant) -> None:
-    """Counted in function calls, which don't depend on the machine: ten times the clusters, the same calls."""
+def test_the_cost_of_a_change_does_not_depend_on_subscriptions(variant: Variant) -> None:
+    """Counted in function calls, independent of the machine: ten times the clusters, the same calls."""
     assert calls_of_a_change(variant, 30) == calls_of_a_change(variant, 300)
 
 
@@ -274,7 +272,7 @@ def calls_of_a_change(variant: Variant, size: int) -> int:
         nonlocal count
         count += event in ("call", "c_call")
 
-    gc.disable()  # others' callbacks would be counted
+    gc.disable()  # callbacks of other objects would be counted
     sys.setprofile(count_call)
     try:
         client.session.update(revision)
@@ -286,8 +284,8 @@ def calls_of_a_change(variant: Variant, size: int) -> int:
     return count
 
 
-def test_an_idle_stream_keeps_little() -> None:
-    """A thousand streams with a thousand names each: what they share is held once."""
+def test_an_idle_stream_holds_little_memory() -> None:
+    """A thousand streams with a thousand names each hold shared objects once."""
     names = [f"cluster-with-a-name-of-some-length-{number}" for number in range(1000)]
     world = World(cds=dict.fromkeys(names, "1"), eds=dict.fromkeys(names, "1"), lds={"l": "1"}, rds={"r": "1"})
     connect(world, names)

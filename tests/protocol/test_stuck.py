@@ -1,6 +1,6 @@
-"""Proxies that are connected and get nowhere: how that is seen, and when a new stream is worth a try.
+"""Stuck proxies: their detection, and when to restart a stream.
 
-Excludes what is done about it (tests/features/test_watchdog).
+Excludes the restart (tests/features/test_watchdog).
 """
 
 import pytest
@@ -24,7 +24,7 @@ LATER = 2 * ACK_DEADLINE_SECONDS
 
 
 def stream_health(world: World, *types: ResourceType, node: Node | None = None) -> StreamHealth:
-    """Of an Envoy that asked for these and answered."""
+    """The health of an Envoy that has subscribed to these types and answered."""
     client = world.delta()
     client.node = node or client.node
     for type_ in types:
@@ -33,8 +33,8 @@ def stream_health(world: World, *types: ResourceType, node: Node | None = None) 
     return client.session.health()
 
 
-def test_an_envoy_that_never_asks_for_clusters_or_listeners() -> None:
-    """After a NACK and a reconnect it may not: https://github.com/envoyproxy/envoy/issues/34334"""
+def test_an_envoy_without_clusters_or_listeners_is_stuck() -> None:
+    """Possible after a NACK and a reconnect: https://github.com/envoyproxy/envoy/issues/34334"""
     world = World(cds={"a": "1"}, lds={"l": "1"})
     history, start = StreamHistory(), world.now
     lacks = stream_health(world, LDS)
@@ -43,7 +43,7 @@ def test_an_envoy_that_never_asks_for_clusters_or_listeners() -> None:
     assert history.stuck(stream_health(world, CDS, LDS), start + LATER) == ()
 
 
-def test_other_clients_may_want_less() -> None:
+def test_a_client_other_than_envoy_may_subscribe_to_less() -> None:
     world = World(cds={"a": "1"})
     assert (
         StreamHistory().stuck(stream_health(world, CDS, node=Node("tool", user_agent="grpcurl")), world.now + LATER)
@@ -51,7 +51,7 @@ def test_other_clients_may_want_less() -> None:
     )
 
 
-def test_a_proxy_that_does_not_answer() -> None:
+def test_a_proxy_without_an_answer_is_stuck() -> None:
     world = World(cds={"a": "1"}, lds={"l": "1"})
     client, history = world.delta(), StreamHistory()
     client.subscribe(LDS)
@@ -65,24 +65,24 @@ def test_a_proxy_that_does_not_answer() -> None:
     assert history.stuck(client.session.health(), sent + LATER) == ()
 
 
-def test_streams_that_end_soon_and_come_again() -> None:
+def test_a_node_with_many_short_streams_is_flapping() -> None:
     world = World(cds={"a": "1"}, lds={"l": "1"})
     history, good = StreamHistory(), stream_health(world, CDS, LDS)
     now = world.now
     assert good.node
     for number in range(FLAPPING_STREAMS - 1):
         history.ended(good.node.id, now, now + number)
-    history.ended(good.node.id, now, now + SHORT_STREAM_SECONDS)  # that one was no short one
+    history.ended(good.node.id, now, now + SHORT_STREAM_SECONDS)  # not a short stream
     assert history.stuck(good, now + SHORT_STREAM_SECONDS) == ()
     history.ended(good.node.id, now + SHORT_STREAM_SECONDS, now + SHORT_STREAM_SECONDS + 1)
     assert history.stuck(good, now + SHORT_STREAM_SECONDS + 1) == (Stuck(StuckReason.FLAPPING, None, now),)
     assert history.stuck(good, now + FLAPPING_WINDOW_SECONDS + SHORT_STREAM_SECONDS) == ()
     assert not history.should_restart(good, history.stuck(good, now + SHORT_STREAM_SECONDS + 1), now), (
-        "a new stream is no cure"
+        "flapping is no reason for a restart"
     )
 
 
-def test_a_new_stream_is_tried_once_until_one_does_well() -> None:
+def test_a_node_is_restarted_once_until_a_stream_makes_progress() -> None:
     world = World(cds={"a": "1"}, lds={"l": "1"})
     history, lacks, good = StreamHistory(), stream_health(world, LDS), stream_health(world, CDS, LDS)
     now = world.now + LATER
@@ -90,12 +90,12 @@ def test_a_new_stream_is_tried_once_until_one_does_well() -> None:
     assert history.should_restart(lacks, found, now)
     assert not history.should_restart(lacks, found, now)
     assert not history.should_restart(good, (), world.now)
-    assert not history.should_restart(lacks, found, now), "it is too early to say that it does well"
+    assert not history.should_restart(lacks, found, now), "the stream is too young to show progress"
     assert not history.should_restart(good, (), now + LATER)
     assert history.should_restart(lacks, found, now)
 
 
-def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stream_history_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stuck_module, "NODES_LIMIT", 3)
     history = StreamHistory()
     for number in range(10):

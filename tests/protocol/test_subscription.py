@@ -1,7 +1,7 @@
-"""What a request asks for: names, the wildcard, and the legacy wildcard of an empty request.
+"""Subscriptions: names, the wildcard, and the legacy wildcard of an empty request.
 
 Covers the examples of https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol, section "How the client
-specifies what resources to return", line by line. Excludes what is sent in answer (test_rules).
+specifies what resources to return", line by line. Excludes responses (test_rules).
 """
 
 import pytest
@@ -30,8 +30,8 @@ def said(demand: Demand) -> tuple[str, str, bool]:
 
 
 @pytest.mark.parametrize(("type_", "expected"), [(CDS, "*"), (LDS, "*"), (EDS, ""), (SDS, ""), (RDS, "")])
-def test_an_empty_first_request(type_: ResourceType, expected: str) -> None:
-    """Rule 6: everything for LDS and CDS, nothing for the others."""
+def test_an_empty_first_request_is_a_legacy_wildcard(type_: ResourceType, expected: str) -> None:
+    """Rule 6: every resource for LDS and CDS, no resource for other types."""
     for demand in (delta(initial_subscription(type_)), sotw(initial_subscription(type_))):
         assert names(demand.subscription) == expected
         assert demand.everything == (expected == "*")
@@ -62,8 +62,8 @@ def test_the_sotw_example_of_the_specification() -> None:
     assert said(fourth) == ("", "", False)
 
 
-def test_an_empty_request_goes_on_with_a_legacy_wildcard() -> None:
-    """An ACK without names asks for nothing new."""
+def test_an_empty_request_keeps_a_legacy_wildcard() -> None:
+    """An ACK without names requests no resources."""
     for ask in (delta, sotw):
         first = ask(initial_subscription(LDS)).subscription
         second = ask(first)
@@ -71,13 +71,13 @@ def test_an_empty_request_goes_on_with_a_legacy_wildcard() -> None:
         assert not second.everything
 
 
-def test_a_name_ends_the_legacy_wildcard_even_if_it_was_only_unsubscribed() -> None:
+def test_an_unsubscribed_name_ends_the_legacy_wildcard() -> None:
     assert names(delta(delta(initial_subscription(CDS), "", "A").subscription).subscription) == ""
 
 
 @pytest.mark.parametrize("type_", list(ResourceType), ids=lambda type_: type_.short)
-def test_a_star_asks_for_everything(type_: ResourceType) -> None:
-    """Rule 6, for every type, and asked again it is sent again (rule 5)."""
+def test_a_star_requests_every_resource(type_: ResourceType) -> None:
+    """Rule 6, for every type; a repeated star requests every resource again (rule 5)."""
     first = delta(initial_subscription(type_), "*")
     assert names(first.subscription) == "*"
     assert first.everything
@@ -85,15 +85,15 @@ def test_a_star_asks_for_everything(type_: ResourceType) -> None:
     assert sotw(initial_subscription(type_), "*").everything
 
 
-def test_a_name_that_is_subscribed_again_is_asked_again() -> None:
-    """Rule 5, delta; in the state of the world the list can't say so."""
+def test_a_name_subscribed_again_is_requested_again() -> None:
+    """Rule 5, delta only: a state-of-the-world list can't repeat a name."""
     first = delta(initial_subscription(EDS), "a b")
     assert delta(first.subscription, "b").names == {"b"}
     assert not sotw(sotw(initial_subscription(EDS), "a b").subscription, "a b").names
     assert sotw(sotw(initial_subscription(EDS), "a").subscription, "a b").names == {"b"}
 
 
-def test_an_unsubscribe_under_a_wildcard_is_answered_unless_it_is_a_phantom() -> None:
+def test_an_unsubscribe_under_a_wildcard_requests_the_name_unless_a_phantom() -> None:
     """Rule 11."""
     both = delta(initial_subscription(CDS), "* a").subscription
     assert delta(both, "", "a").names == {"a"}
@@ -108,8 +108,8 @@ def test_a_name_in_both_lists_ends_up_unsubscribed() -> None:
     assert demand.names == {"a"}
 
 
-def test_equal_sets_of_names_are_one_object() -> None:
-    """A thousand streams that ask for the same must not hold it a thousand times."""
+def test_equal_sets_of_names_share_an_object() -> None:
+    """A thousand streams with equal names must not hold a thousand sets."""
     a, b = (delta(initial_subscription(EDS), "a b c").subscription for _ in range(2))
     assert a.names is b.names
     c, d = (delta(subscription, "d", "a").subscription for subscription in (a, b))
@@ -118,7 +118,7 @@ def test_equal_sets_of_names_are_one_object() -> None:
     assert e.names is f.names
 
 
-def test_what_two_subscriptions_both_cover() -> None:
+def test_the_intersection_of_subscriptions() -> None:
     a, b, all_ = (
         Subscription(frozenset("ab")),
         Subscription(frozenset("bc")),

@@ -1,7 +1,7 @@
-"""Virtual hosts of a RouteConfiguration that some proxies refuse: it is withdrawn, and comes back.
+"""Virtual hosts of a rejected RouteConfiguration that is withdrawn and returns.
 
-Two delta proxies that ask for two RouteConfigurations and, as Envoy does, for virtual hosts without names. Excludes
-verdicts themselves (test_verdicts.py).
+Two delta proxies subscribe to two RouteConfigurations and, like Envoy, to virtual hosts without names. Excludes the
+choice of last good versions (rejection/test_last_good.py).
 """
 
 import pytest
@@ -32,8 +32,8 @@ def scope(client: Client) -> set[str]:
 
 
 @pytest.mark.parametrize("waiting", [True, False])
-def test_who_took_it_is_told_of_its_virtual_hosts_when_it_is_back(world: World, *, waiting: bool) -> None:
-    """Whether or not some waited behind the response that the other refused."""
+def test_a_proxy_with_a_withdrawn_route_gets_virtual_hosts_after_the_return(world: World, *, waiting: bool) -> None:
+    """Whether or not virtual hosts waited behind the response that the other proxy rejected."""
     takes, refuses = proxy(world), proxy(world)
     world.commit(rds={"r1": "1"}, vhds={"r1/a": "old"})
     if waiting:
@@ -46,8 +46,8 @@ def test_who_took_it_is_told_of_its_virtual_hosts_when_it_is_back(world: World, 
     assert takes.held[VHDS]["r1/a"].body == b"new"
 
 
-def test_who_never_had_it_is_not_told_of_its_virtual_hosts(world: World) -> None:
-    """Else it would drop them and acknowledge that, and the fleet would take them for accepted."""
+def test_a_proxy_without_a_withdrawn_route_gets_no_virtual_hosts(world: World) -> None:
+    """Otherwise the proxy would drop and acknowledge the virtual hosts, and the fleet would count an acceptance."""
     refuses = proxy(world)
     world.commit(rds={"r1": "bad"}, vhds={"r1/a": "a"})
     refuses.nack(RDS)

@@ -23,7 +23,8 @@ from xds.resources.clusters import cluster
 from xds.resources.inlining import inlined
 from xds.resources.validation import Validator
 from xds.snapshot.resource import ResourceType
-from xds.traffic.model import Backend, PathType
+from xds.traffic.backends import Backend
+from xds.traffic.routes import PathType
 
 MANAGER = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"

@@ -1,6 +1,6 @@
-"""A change in stages: each leaves a snapshot in which nothing is named that isn't there.
+"""A change in stages: after every stage the snapshot names no missing resource.
 
-Covers: order, sizes, and what is never parted. Excludes: what comes in between (tests/test_pipeline.py).
+Covers order, sizes, and changes that stay whole. Excludes commits between stages (tests/controlplane/test_pipeline.py).
 """
 
 import itertools
@@ -26,7 +26,7 @@ def stages(changes: Stage, size: int, clusters: Collection[str] = ("old",)) -> l
     return finish(staged(changes, clusters, size))
 
 
-def test_what_is_needed_comes_first_and_goes_last() -> None:
+def test_needed_resources_are_added_first_and_removed_last() -> None:
     new = some((VHDS, ANY), (VHDS, WILDCARD), (VHDS, HOST), (CDS, "new"), (EDS, "new"))
     old = some((VHDS, "http/*.test"), (VHDS, "http/b.test"), (CDS, "old"), (EDS, "old"), there=False)
     each = [next(iter(stage.items())) for stage in stages({**old, **new}, 1)]
@@ -44,7 +44,7 @@ def test_what_is_needed_comes_first_and_goes_last() -> None:
     assert dict(each) == {**old, **new}
 
 
-def test_a_wildcard_comes_after_those_that_it_would_cover_and_goes_before_them() -> None:
+def test_a_wildcard_is_added_after_its_hosts_and_removed_before_them() -> None:
     names = (ANY, WILDCARD, DEEP, HOST)
     for order in itertools.permutations(names):
         come = stages(some(*((VHDS, name) for name in order)), 1)
@@ -54,7 +54,7 @@ def test_a_wildcard_comes_after_those_that_it_would_cover_and_goes_before_them()
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 8])
-def test_each_is_of_that_size_but_for_the_last(size: int) -> None:
+def test_every_stage_but_the_last_has_the_given_size(size: int) -> None:
     changes = some(*((VHDS, f"http/{number}.example.com") for number in range(7)))
     found = stages(changes, size)
     assert [len(stage) for stage in found[:-1]] == [size] * (len(found) - 1)
@@ -73,5 +73,5 @@ def test_a_cluster_changes_at_once_with_its_endpoints() -> None:
     assert stages(changes, 1, clusters=["web"]) == [changes]
 
 
-def test_no_change_is_a_portion() -> None:
+def test_an_empty_change_is_one_stage() -> None:
     assert stages({}, 1) == [{}]

@@ -1,6 +1,6 @@
-"""The snapshot: versions by content, revisions, and how one differs from another.
+"""The snapshot: versions by content, revisions and diffs.
 
-Covers: Resource, Store.commit, version, since, diff and history. Excludes: what a proxy is told of it (tests/protocol).
+Covers Resource, Store.commit, version, since, diff and history. Excludes responses to proxies (tests/protocol).
 """
 
 import pytest
@@ -20,7 +20,7 @@ CDS, EDS, SDS, LDS, RDS = (
 
 
 def commit(store: Store, resources: dict[ResourceKey, bytes | None]) -> tuple[ResourceChange, ...] | None:
-    """The changes of the revision that it makes, if it makes one."""
+    """Commit, and return the changes of the revision; None: no revision was made."""
     built = {key: None if body is None else resource(*key, body) for key, body in resources.items()}
     revision = store.commit(built, read_at=1.0, now=2.0)
     return revision.changes if revision else None
@@ -33,14 +33,14 @@ def names(changes: tuple[ResourceChange, ...] | None) -> list[tuple[str, str]]:
 # Resource
 
 
-def test_the_version_is_of_the_content_and_known_beforehand() -> None:
-    """A restart, or another replica, must give the same: so it is written down here."""
+def test_a_version_is_the_hash_of_the_content() -> None:
+    """Versions must be equal after a restart and on other replicas, so the expected one is written here."""
     assert resource(CDS, "web", b"body").version == "ec2edbeabbed4a40"
     assert resource(CDS, "web", b"body") == resource(CDS, "web", b"body")
     assert resource(CDS, "web", b"body").version != resource(CDS, "web", b"body2").version
 
 
-def test_the_bytes_are_not_shown() -> None:
+def test_the_repr_hides_the_body() -> None:
     assert "hunter2" not in repr(resource(SDS, "cert", b"hunter2"))
     store = Store()
     revision = store.commit({(SDS, "cert"): resource(SDS, "cert", b"hunter2")}, read_at=0, now=0)
@@ -55,7 +55,7 @@ def test_types_are_in_the_order_of_make_before_break() -> None:
 # commit
 
 
-def test_before_the_first_commit_there_is_nothing() -> None:
+def test_a_new_store_is_empty() -> None:
     store = Store()
     assert (store.revision, store.history) == (0, ())
     assert store.get(CDS, "web") is None
@@ -70,7 +70,7 @@ def test_the_first_commit_makes_a_revision_even_if_empty() -> None:
     assert store.revision == 1
 
 
-def test_a_commit_says_what_changed() -> None:
+def test_a_commit_returns_the_changes() -> None:
     store = Store()
     assert names(commit(store, {(CDS, "a"): b"1", (EDS, "a"): b"1"})) == [("cds", "a"), ("eds", "a")]
     (change,) = commit(store, {(CDS, "a"): b"2", (EDS, "a"): b"1"}) or ()
@@ -81,7 +81,7 @@ def test_a_commit_says_what_changed() -> None:
     assert store.get(EDS, "a") == resource(EDS, "a", b"1")
 
 
-def test_what_is_equal_makes_no_revision() -> None:
+def test_an_equal_resource_makes_no_revision() -> None:
     store = Store()
     commit(store, {(CDS, "a"): b"1"})
     before = store.get(CDS, "a")
@@ -89,7 +89,7 @@ def test_what_is_equal_makes_no_revision() -> None:
     assert store.get(CDS, "a") is before
 
 
-def test_the_same_name_in_two_types_is_two_resources() -> None:
+def test_equal_names_in_different_types_are_different_resources() -> None:
     store = Store()
     commit(store, {(CDS, "a"): b"1", (EDS, "a"): b"2"})
     commit(store, {(EDS, "a"): None})
@@ -116,7 +116,7 @@ def version_of(content: dict[str, bytes]) -> str:
 
 
 @given(st.lists(st.dictionaries(st.sampled_from("abcd"), st.none() | st.binary(max_size=2)), max_size=6))
-def test_the_version_of_a_type_is_that_of_its_content_however_it_came(commits: list[dict[str, bytes | None]]) -> None:
+def test_the_version_of_a_type_does_not_depend_on_the_order_of_commits(commits: list[dict[str, bytes | None]]) -> None:
     store = Store()
     for each in commits:
         commit(store, {(CDS, name): body for name, body in each.items()})
@@ -124,15 +124,15 @@ def test_the_version_of_a_type_is_that_of_its_content_however_it_came(commits: l
 
 
 @given(bodies, bodies)
-def test_other_content_has_another_version(one: dict[str, bytes], other: dict[str, bytes]) -> None:
+def test_different_content_has_a_different_version(one: dict[str, bytes], other: dict[str, bytes]) -> None:
     assert (version_of(one) == version_of(other)) == (one == other)
 
 
-def test_names_count_in_the_version() -> None:
+def test_the_version_of_a_type_depends_on_names() -> None:
     assert version_of({"a": b"1", "b": b"2"}) != version_of({"a": b"2", "b": b"1"})
 
 
-def test_a_type_has_its_own_version() -> None:
+def test_every_type_has_a_version_of_its_own() -> None:
     store = Store()
     before = store.version(EDS)
     commit(store, {(CDS, "a"): b"1"})
@@ -165,17 +165,17 @@ def history() -> Store:
         (0, 0, []),
     ],
 )
-def test_diff(start: int, end: int, expected: list[tuple[str, str]]) -> None:
+def test_a_diff_has_the_changes_between_revisions(start: int, end: int, expected: list[tuple[str, str]]) -> None:
     assert names(history().diff(start, end)) == expected
 
 
-def test_a_diff_has_the_first_and_the_last_of_each() -> None:
+def test_a_diff_has_the_first_and_the_last_version() -> None:
     (change, _) = history().diff(1, 3)
     assert change == ResourceChange(CDS, "a", resource(CDS, "a", b"1"), None)
 
 
 @pytest.mark.parametrize(("start", "end"), [(0, 5), (-1, 2), (3, 2), (5, 5)])
-def test_a_diff_beyond_the_history(start: int, end: int) -> None:
+def test_a_diff_beyond_the_history_is_an_error(start: int, end: int) -> None:
     with pytest.raises(UnknownRevisionError, match="from revision 0 to 4"):
         history().diff(start, end)
 
@@ -204,12 +204,12 @@ def test_the_history_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> Non
         commit(store, {(CDS, "web"): bytes([number]) * 30})
     assert [revision.number for revision in store.history] == [10]
     commit(store, {(CDS, "other"): b"x" * 1000})
-    assert [revision.number for revision in store.history] == [11], "the newest is kept, however large"
+    assert [revision.number for revision in store.history] == [11], "the newest revision is kept, however large"
     with pytest.raises(UnknownRevisionError):
         store.diff(9, 11)
 
 
-def test_since_when_a_resource_is_what_it_is() -> None:
+def test_since_is_the_last_change_of_a_resource() -> None:
     store = Store()
     for now, body in enumerate((b"one", b"one", b"two")):
         store.commit({(CDS, "web"): resource(CDS, "web", body)}, read_at=0, now=now)

@@ -20,7 +20,7 @@ from xds.resources.options import ProxyOptions
 from xds.server.debug.rendering import content
 from xds.snapshot.resource import ResourceType
 from xds.sources.folder.manifests import read_file
-from xds.traffic.model import Route, VirtualHost
+from xds.traffic.routes import Route, VirtualHost
 from xds.translate.translator import TranslateOptions, Translator
 from xds.yaml_text import to_yaml
 
@@ -156,7 +156,7 @@ def _virtual_host(each: VirtualHost) -> dict[str, Any]:
 
 def _route(route: Route) -> str:
     to = str(route.backend) if route.backend else f"503 for Service {route.service}"
-    return f"{route.path_type} {route.path} -> {to} (Ingress {route.ingress})"
+    return f"{route.path_type} {route.path} -> {to} ({route.origin.object} {route.origin.field})"
 
 
 def _problems(problems: Iterable[Problem]) -> Iterable[Mapping[str, str]]:

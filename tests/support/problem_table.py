@@ -11,7 +11,7 @@ _INTRODUCTION: Final = """\
 # Problems
 
 A problem is a part of a Kubernetes object, or of a file, that is not served as written. `xds problems`, `xds lint`,
-`xds translate`, the log, the Events of the object and the metric `xds_problems` show the same reason.
+`xds translate`, the log, the Events of the object and the metric `xds_ingress_problems` show the same reason.
 A warning stands for an object that is served all the same; an error leaves something out.
 
 This page is generated from xds/problems/reasons.py by `make generate`.

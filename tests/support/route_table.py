@@ -5,7 +5,7 @@ A table is a few Ingresses that exist together and the requests tried on them. T
 endpoints; which Service answered is told by its name, so names are unique within a table whatever the namespace.
 
 Source: https://kubernetes.io/docs/concepts/services-networking/ingress/ and types.go of networking/v1. The rows of the
-specification's own table of examples are in `EXAMPLES`; what it leaves open is decided in README.md.
+specification's own table of examples are in `EXAMPLES`; what it leaves open is decided in docs/ingress.md.
 """
 
 from tests.support.route_case import Case, Table

@@ -11,7 +11,8 @@ import pytest
 from tests.support.objects import World, external, ingress, key, path, rule, service
 from xds.kube.change import Deleted
 from xds.kube.objects import Ingress, Service
-from xds.traffic.model import Backend, BackendKey, Protocol, Route
+from xds.traffic.backends import Backend, BackendKey, BackendProtocol
+from xds.traffic.routes import Route
 
 HOST = "a.example.com"
 
@@ -33,13 +34,13 @@ def backend(world: World) -> Backend:
 
 def test_a_port_by_number() -> None:
     assert backend(world_of("web:8080", service("web", 80, 8080))) == Backend(
-        BackendKey("default", "web", 8080), "", Protocol.HTTP1
+        BackendKey("default", "web", 8080), "", BackendProtocol.HTTP1
     )
 
 
 def test_a_port_by_name() -> None:
     named = world_of("web:http", service("web", "metrics:9090", "http:8080"))
-    assert backend(named) == Backend(BackendKey("default", "web", 8080), "http", Protocol.HTTP1)
+    assert backend(named) == Backend(BackendKey("default", "web", 8080), "http", BackendProtocol.HTTP1)
 
 
 def test_name_and_number_of_one_port_are_one_backend() -> None:
@@ -109,21 +110,21 @@ def test_a_headless_service_works_the_same() -> None:
 @pytest.mark.parametrize(
     ("app_protocol", "protocol"),
     [
-        (None, Protocol.HTTP1),
-        ("http", Protocol.HTTP1),
-        ("HTTP", Protocol.HTTP1),
-        ("kubernetes.io/h2c", Protocol.H2C),
-        ("h2c", Protocol.H2C),
-        ("grpc", Protocol.H2C),
-        ("kubernetes.io/ws", Protocol.HTTP1),
-        ("https", Protocol.HTTPS),
-        ("HTTPS", Protocol.HTTPS),
-        ("", Protocol.HTTP1),
-        ("mongodb", Protocol.HTTP1),
-        ("\0\n☃", Protocol.HTTP1),
+        (None, BackendProtocol.HTTP1),
+        ("http", BackendProtocol.HTTP1),
+        ("HTTP", BackendProtocol.HTTP1),
+        ("kubernetes.io/h2c", BackendProtocol.H2C),
+        ("h2c", BackendProtocol.H2C),
+        ("grpc", BackendProtocol.H2C),
+        ("kubernetes.io/ws", BackendProtocol.HTTP1),
+        ("https", BackendProtocol.HTTPS),
+        ("HTTPS", BackendProtocol.HTTPS),
+        ("", BackendProtocol.HTTP1),
+        ("mongodb", BackendProtocol.HTTP1),
+        ("\0\n☃", BackendProtocol.HTTP1),
     ],
 )
-def test_app_protocol(app_protocol: str | None, protocol: Protocol) -> None:
+def test_app_protocol(app_protocol: str | None, protocol: BackendProtocol) -> None:
     assert backend(world_of("web", service("web", {"port": 80, "appProtocol": app_protocol}))).protocol is protocol
 
 
@@ -159,7 +160,7 @@ def test_an_external_name_is_refused() -> None:
 
 def test_an_external_name_is_allowed() -> None:
     world = world_of("out", external("out", "example.org", 80), allow_external_name=True)
-    assert backend(world) == Backend(BackendKey("default", "out", 80), "", Protocol.HTTP1, "example.org")
+    assert backend(world) == Backend(BackendKey("default", "out", 80), "", BackendProtocol.HTTP1, "example.org")
     assert world.problems == []
 
 

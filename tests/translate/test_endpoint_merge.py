@@ -13,7 +13,8 @@ from xds.kube.change import Applied
 from xds.kube.objects import Endpoint as SliceEndpoint
 from xds.kube.objects import EndpointSlice
 from xds.steps import finish
-from xds.traffic.model import BackendKey, Endpoint, Health, Locality
+from xds.traffic.backends import BackendKey
+from xds.traffic.endpoints import Endpoint, Health, Locality
 
 H, D = Health.HEALTHY, Health.DRAINING
 WEB = BackendKey("default", "web", 80)

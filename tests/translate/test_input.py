@@ -12,7 +12,7 @@ import pytest
 from tests.support.objects import World, exact, ingress, path, rule, service, specific
 from xds.kube.objects import Ingress, IngressBackend
 from xds.problems.problem import Problem
-from xds.traffic.model import PathType
+from xds.traffic.routes import PathType
 
 HOST = "a.example.com"
 

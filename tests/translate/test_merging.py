@@ -11,7 +11,11 @@ import pytest
 from tests.support.objects import World, exact, ingress, key, path, rule, service, specific
 from xds.kube.change import Deleted
 from xds.kube.objects import Ingress, Service
-from xds.traffic.model import NO_HOST, BackendKey, PathType, Route, VirtualHost
+from xds.problems.field_path import FieldPath
+from xds.problems.problem import ObjectRef
+from xds.traffic.backends import BackendKey
+from xds.traffic.hosts import NO_HOST
+from xds.traffic.routes import Origin, PathType, Route, VirtualHost
 
 HOST = "a.example.com"
 
@@ -27,7 +31,9 @@ def backends(world: World, name: str = HOST) -> dict[str, str]:
 
 def test_a_route_says_where_it_comes_from() -> None:
     world = World(service("web"), ingress("shop", rule(HOST, path("/foo", "web:80"))))
-    route = Route("/foo", PathType.PREFIX, BackendKey("default", "web", 80), key("shop"), key("web"))
+    at = FieldPath.of("spec", "rules", 0, "http", "paths", 0)
+    origin = Origin(ObjectRef("Ingress", "default", "shop"), at)
+    route = Route("/foo", PathType.PREFIX, BackendKey("default", "web", 80), origin, key("web"))
     assert world.traffic.hosts == {HOST: VirtualHost(HOST, (route,))}
     assert world.traffic.default is None
     assert world.problems == []

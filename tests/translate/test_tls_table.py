@@ -29,7 +29,7 @@ from tests.support.objects import (
 )
 from xds.kube.change import Deleted
 from xds.kube.objects import Ingress, IngressTLS, Secret
-from xds.traffic.model import Certificate, Termination
+from xds.traffic.tls import Certificate, Termination
 
 A, B = "a.example.com", "b.example.com"
 PAIR = certificate(A)

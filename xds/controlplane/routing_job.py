@@ -20,7 +20,7 @@ from xds.snapshot.resource import ResourceType
 from xds.snapshot.stages import STAGE_SIZE, Stage, stages
 from xds.snapshot.store import ResourceKey, Store
 from xds.steps import Steps
-from xds.traffic.traffic import TrafficChange
+from xds.traffic.model import TrafficChange
 from xds.translate.translator import Translator
 
 STALE_CHUNK: Final = 50

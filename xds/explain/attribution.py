@@ -11,8 +11,8 @@ from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.resources import names
 from xds.snapshot.resource import Resource, ResourceType
-from xds.traffic.model import BackendKey
-from xds.traffic.traffic import Traffic
+from xds.traffic.backends import BackendKey
+from xds.traffic.model import Traffic
 
 MAX_OWNERS: Final = 10
 """Ingresses that get a problem for one rejection. With more candidates the problem is the resource's own."""
@@ -89,7 +89,7 @@ def _uses(ingress: Ingress, backend: BackendKey, traffic: Traffic) -> bool:
     found = [traffic.hosts[host] for host in hosts if host in traffic.hosts]
     routes = [route for host in found for route in (*host.routes, host.default)]
     return any(
-        route and (route.backend, route.ingress) == (backend, ingress.key) for route in (*routes, traffic.default)
+        route and (route.backend, route.origin.object) == (backend, ingress.ref) for route in (*routes, traffic.default)
     )
 
 

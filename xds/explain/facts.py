@@ -28,7 +28,9 @@ from xds.resources import names
 from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import Store
-from xds.traffic.model import NO_HOST, Backend, BackendKey, Termination
+from xds.traffic.backends import Backend, BackendKey
+from xds.traffic.hosts import NO_HOST
+from xds.traffic.tls import Termination
 from xds.translate.certificates import Verdict
 from xds.translate.names import InvalidError, valid_path
 from xds.translate.translator import Translator
@@ -117,7 +119,7 @@ class StateReader:
         hosts = [host for step in given.steps if isinstance(step, HostMatch) for host in _hosts(step)]
         found = {each.key: each for host in hosts for each in self.state.ingresses_of_host(host)}
         wanted = [self.traffic.tls.owners.get(host) for host in _tls_hosts(given)]
-        for key in (*wanted, given.route.ingress if given.route else None):
+        for key in (*wanted, given.route.origin.object.key if given.route else None):
             each = self.state.ingress(key) if key else None
             if each is not None:
                 found[each.key] = each
@@ -199,7 +201,7 @@ def _concerns(field: FieldPath, ingress: Ingress, evidence: RequestFacts) -> boo
         case ("spec", "defaultBackend", *_):
             return any(isinstance(step, Fallback) for step in evidence.answer.steps)
         case _:
-            return evidence.answer.route is not None and evidence.answer.route.ingress == ingress.key
+            return evidence.answer.route is not None and evidence.answer.route.origin.object == ingress.ref
 
 
 def _rule_concerns(index: int, number: int | None, ingress: Ingress, evidence: RequestFacts) -> bool:

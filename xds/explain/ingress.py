@@ -14,7 +14,10 @@ from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.resources import names
 from xds.snapshot.resource import Resource, ResourceType
-from xds.traffic.model import Backend, BackendKey, Health, Route, TlsTable, VirtualHost
+from xds.traffic.backends import Backend, BackendKey
+from xds.traffic.endpoints import Health
+from xds.traffic.routes import Route, VirtualHost
+from xds.traffic.tls import TlsTable
 from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
 from xds.translate.names import InvalidError, valid_path
@@ -104,7 +107,7 @@ def findings(witness: StateReader, key: Key) -> IngressFacts | None:
     traffic = witness.traffic
     named = {rule.hostname for rule in ingress.spec.rules or ()}
     hosts = {host: traffic.hosts[host] for host in sorted(named) if host in traffic.hosts}
-    routes = [route for route in _routes(hosts, traffic.default) if route.ingress == key]
+    routes = [route for route in _routes(hosts, traffic.default) if route.origin.object == ingress.ref]
     keys = sorted({route.backend for route in routes if route.backend and route.backend in traffic.backends})
     secrets = {
         secret for entry in ingress.spec.tls or () if (secret := _secret(ingress, entry, witness.default_secret))
@@ -178,7 +181,7 @@ class _UnitStatuses:
 
     def __init__(self, known: IngressFacts) -> None:
         self._known = known
-        self._key = known.ingress.key
+        self._ref = known.ingress.ref
         self._spec = known.ingress.spec
         self._conflicts = {each.field for each, _ in known.problems if each.reason is Reason.PATH_CONFLICT}
         self._whys = _by_place(each for each, _ in known.problems)
@@ -213,9 +216,9 @@ class _UnitStatuses:
             return None
         text = _called(host, written)
         if at in self._conflicts:
-            return Unit(at, text, UnitStatus.SHADOWED, self._why(at), route.ingress)
-        if route.ingress != self._key:
-            return Unit(at, text, UnitStatus.SAME, f"Ingress {route.ingress} says the same", route.ingress)
+            return Unit(at, text, UnitStatus.SHADOWED, self._why(at), route.origin.object.key)
+        if route.origin.object != self._ref:
+            return Unit(at, text, UnitStatus.SAME, f"{route.origin.object} says the same", route.origin.object.key)
         return self._served(at, text, route)
 
     def _left_out(self, at: FieldPath, rule: FieldPath, host: str, path: HTTPIngressPath) -> Unit:
@@ -225,12 +228,12 @@ class _UnitStatuses:
         hosts, default = self._known.hosts, self._known.default
         own = {_host(host): each.default for host, each in hosts.items() if each.default}
         used = {**own, "all other hosts": default} if default else own
-        mine = {name: route for name, route in used.items() if route and route.ingress == self._key}
+        mine = {name: route for name, route in used.items() if route and route.origin.object == self._ref}
         if mine:
             return self._served(at, f"default backend of {', '.join(mine)}", next(iter(mine.values())))
         if why := self._why(at):
             return Unit(at, "default backend", UnitStatus.LEFT_OUT, why)
-        senior = default.ingress if default else None
+        senior = default.origin.object.key if default else None
         return Unit(at, "default backend", UnitStatus.SHADOWED, f"that of the senior Ingress {senior} is used", senior)
 
     def _served(self, at: FieldPath, text: str, route: Route) -> Unit:

@@ -10,8 +10,10 @@ from enum import Enum, auto
 from typing import TypeAlias
 
 from xds.explain.request import Request, malformed, normalized, without_port
-from xds.traffic.model import NO_HOST, PathType, Route, Termination, TlsTable, VirtualHost, covers, wildcard_of
-from xds.traffic.traffic import Traffic
+from xds.traffic.hosts import NO_HOST, covers, wildcard_of
+from xds.traffic.model import Traffic
+from xds.traffic.routes import PathType, Route, VirtualHost
+from xds.traffic.tls import Termination, TlsTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +218,7 @@ def _handshake(tls: TlsTable, sni: str, steps: list[Step]) -> Termination | None
 
 def _chosen(tls: TlsTable, sni: str) -> Handshake:
     for pattern, choice in ((sni, Choice.PRECISE), (wildcard_of(sni), Choice.WILDCARD)):
-        if pattern in tls.refused:
+        if pattern in tls.without_certificate:
             return Handshake(sni, Choice.REFUSED, pattern)
         for termination in tls.terminations:
             if pattern in termination.hosts:
@@ -235,7 +237,7 @@ def _redirection(tls: TlsTable, host: str, edge: Edge, proto: str | None) -> Red
     """A host is redirected if a TLS entry that covers it has a certificate, and its own entry, if it has one, does."""
     if not edge.redirect_https:
         return Redirect(Redirection.OFF)
-    if host in tls.refused:
+    if host in tls.without_certificate:
         return Redirect(Redirection.REFUSED, host)
     pattern = _covering(host, (pattern for termination in tls.terminations for pattern in termination.hosts))
     if pattern is None:
@@ -251,7 +253,7 @@ def _covers(tls: TlsTable, termination: Termination, host: str, steps: list[Step
         steps.append(Coverage(host, pattern, covered=True))
         return True
     others = (pattern for other in tls.terminations for pattern in other.hosts)
-    other = _covering(host, (*others, *tls.refused))
+    other = _covering(host, (*others, *tls.without_certificate))
     covered = termination.is_default and other is None
     steps.append(Coverage(host, other or "", covered=covered))
     return covered

@@ -23,7 +23,9 @@ from xds.explain.request import Request
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.text import shown
 from xds.snapshot.resource import Resource, ResourceType
-from xds.traffic.model import Backend, Health, Route
+from xds.traffic.backends import Backend
+from xds.traffic.endpoints import Health
+from xds.traffic.routes import Route
 from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
 
@@ -207,7 +209,7 @@ def _fallback(step: Fallback) -> ExplainStep:
     if step.route is None:
         return ExplainStep("default backend", "no route matches, and no Ingress has a usable default backend")
     whose = "of the host's senior Ingress that has one" if step.of_host else "of the senior Ingress that has one"
-    objects = (ObjectRef("Ingress", *step.route.ingress), ObjectRef("Service", *step.route.service))
+    objects = (step.route.origin.object, ObjectRef("Service", *step.route.service))
     return ExplainStep("default backend", f"no route matches, so the default backend {whose}", objects)
 
 
@@ -260,4 +262,4 @@ def _owner(pattern: str, evidence: RequestFacts) -> tuple[ObjectRef, ...]:
 
 
 def _ingresses(routes: Iterable[Route]) -> tuple[ObjectRef, ...]:
-    return tuple(ObjectRef("Ingress", *key) for key in sorted({route.ingress for route in routes}))
+    return tuple(sorted({route.origin.object for route in routes}))

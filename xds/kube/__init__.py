@@ -1,1 +1,1 @@
-"""What we know: Kubernetes objects, the state made of them, and the sources they come from."""
+"""Kubernetes objects: decoding, the state made of them, and the part that each change makes stale. Pure."""

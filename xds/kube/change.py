@@ -1,4 +1,4 @@
-"""What a source says: the only way in which `KubeState` learns anything."""
+"""Changes: the messages from a source to `KubeState`."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -9,14 +9,14 @@ from xds.problems.problem import Key, Problem
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The object exists, and this is how it looks now."""
+    """The object was created or replaced, or belongs to the first list."""
 
     object: KubeObject
 
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """The object exists no more. After a list, a source says this of what vanished meanwhile."""
+    """The object was deleted. After a list, a source also reports objects that vanished unseen."""
 
     kind: type[KubeObject]
     key: Key
@@ -24,14 +24,14 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Every object of the kind that existed has been said. Until each kind is listed, nothing is served."""
+    """The first list of the kind is complete. Before every kind is listed, nothing is served."""
 
     kind: type[KubeObject]
 
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """What the source itself could not honour (a file that doesn't parse, say); replaces its last report."""
+    """The source's own problems, a file that doesn't parse for example. Replaces the source's last report."""
 
     problems: tuple[Problem, ...]
 
@@ -41,7 +41,12 @@ Change: TypeAlias = Applied | Deleted | Listed | Reported
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Changes that were read together. `read_at` is in seconds of the event loop's clock (monotonic)."""
+    """Changes that were read together.
+
+    Attributes:
+        changes: In order.
+        read_at: Seconds of the event loop's clock (monotonic).
+    """
 
     changes: tuple[Change, ...]
     read_at: float

@@ -1,7 +1,7 @@
-"""One document (what YAML or JSON gave) → one Kubernetes object, or the problem with it.
+"""Decoding: a document from YAML or JSON becomes a Kubernetes object, or a problem.
 
-What the API server would check about an object's name is checked here, and the types of its fields; what the fields
-say is checked where they are used. No message ever holds a value of a field: it could be a private key.
+Names are checked by the API server's rules, and fields for their types; values are checked where a field is used. No
+message repeats a field's value, which could be a private key.
 
 Source: https://kubernetes.io/docs/reference/using-api/api-concepts/
 """
@@ -20,11 +20,11 @@ from xds.problems.reasons import Reason
 from xds.problems.text import shown
 
 NOT_AN_OBJECT = ObjectRef("File", "", "")
-"""Stands for the file in a problem of a document that names no object; who knows the file puts it in."""
+"""A placeholder for the file in the problem of a document that names no object; the folder source replaces it."""
 
 Document: TypeAlias = Mapping[Any, Any]
 
-# Groups that used to hold kinds of ours.
+# Groups that once held kinds of ours.
 _FORMER_GROUPS = {"extensions"}
 
 # https://kubernetes.io/docs/reference/using-api/deprecation-guide/
@@ -40,13 +40,13 @@ _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _MAX_NAME, _MAX_LABEL = 253, 63
 
 
-class _Refused(Exception):  # noqa: N818 -- not an error, a verdict
+class _InvalidError(Exception):
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
 
 
 def is_name(kind: type[KubeObject], key: Key) -> bool:
-    """Whether an object of the kind can be called so."""
+    """Whether Kubernetes allows the name and namespace for an object of the kind."""
     form, limit = _name_form(kind)
     if len(key.name) > limit or not form.fullmatch(key.name):
         return False
@@ -54,7 +54,7 @@ def is_name(kind: type[KubeObject], key: Key) -> bool:
 
 
 def is_namespace(name: str) -> bool:
-    """Whether a namespace can be called so."""
+    """Whether Kubernetes allows the name for a namespace."""
     return len(name) <= _MAX_LABEL and _LABEL.fullmatch(name) is not None
 
 
@@ -63,9 +63,9 @@ def _name_form(kind: type[KubeObject]) -> tuple[re.Pattern[str], int]:
 
 
 def flatten(document: object) -> Iterator[object]:
-    """The items of a `List` (or `IngressList` …), lists within lists too; anything else is its own only item.
+    """Yield the items of a `List` (or `IngressList` …), also of lists within lists; yield any other document itself.
 
-    The API server leaves kind and apiVersion out of the items of a typed list.
+    The API server leaves kind and apiVersion out of the items of a typed list, so items inherit both.
     Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#collections
     """
     pending = [document]
@@ -90,16 +90,16 @@ def _typed(item: object, around: Document) -> object:
 
 
 def decode(document: object) -> KubeObject | Problem | None:
-    """The object that the document describes, or its problem; None for an empty document and for other kinds.
+    """Return the object of the document, or a problem; None for an empty document and for other kinds.
 
-    A problem names the object as far as the document does, or is about `NOT_AN_OBJECT`.
+    A problem names the object as far as the document does; else `NOT_AN_OBJECT`.
     """
     if document is None:
         return None
     try:
         return _decode(document)
-    except _Refused as refused:
-        return refused.problem
+    except _InvalidError as error:
+        return error.problem
 
 
 def _decode(document: object) -> KubeObject | None:
@@ -115,55 +115,57 @@ def _decode(document: object) -> KubeObject | None:
         raise _not_an_object(f"has kind {name} and no apiVersion")
     if api_version == kind.api_version:
         return _convert(document, kind)
-    # Elsewhere the same word means something else: a Knative Service, say.
+    # In other groups the same word means another kind: a Knative Service, for example.
     groups = _FORMER_GROUPS | {each.group() for each in KINDS_BY_NAME.values()}
     if api_version.rpartition("/")[0] not in groups:
         return None
     raise _unsupported(document, kind, api_version)
 
 
-def _not_an_object(what: str) -> _Refused:
+def _not_an_object(fault: str) -> _InvalidError:
     reason = Reason.NOT_AN_OBJECT
-    return _Refused(Problem(NOT_AN_OBJECT, reason, f"The document {what}.", reason.remedy))
+    return _InvalidError(Problem(NOT_AN_OBJECT, reason, f"The document {fault}.", reason.remedy))
 
 
-def _unsupported(document: Document, kind: type[KubeObject], api_version: str) -> _Refused:
+def _unsupported(document: Document, kind: type[KubeObject], api_version: str) -> _InvalidError:
     message = f"apiVersion {shown(api_version)} of kind {kind.kind} is not supported."
     if removed := _REMOVED.get(api_version):
         message = f"{kind.kind} of apiVersion {api_version}{removed}."
     remedy = f"Use apiVersion: {kind.api_version}, and the fields it has."
     reference = _reference(document, kind)
-    return _Refused(Problem(reference, Reason.UNSUPPORTED_API_VERSION, message, remedy, FieldPath.of("apiVersion")))
+    return _InvalidError(
+        Problem(reference, Reason.UNSUPPORTED_API_VERSION, message, remedy, FieldPath.of("apiVersion"))
+    )
 
 
-def _reference(document: Document, type_: type[KubeObject]) -> ObjectRef:
-    """Which object the document is.
+def _reference(document: Document, kind: type[KubeObject]) -> ObjectRef:
+    """Return the reference to the document's object.
 
     Raises:
-        _Refused: its name or namespace can't be one.
+        _InvalidError: the name or the namespace is not allowed.
     """
     metadata = document.get("metadata")
     if not isinstance(metadata, dict):
         metadata = {}
-    # A Service's name is a label of the cluster's DNS. That it begins with a digit is allowed since Kubernetes 1.34, by
-    # https://github.com/kubernetes/enhancements/issues/5311.
-    form, limit = _name_form(type_)
-    name = _name(type_.kind, metadata.get("name"), "name", form, limit)
-    if not type_.namespaced:
-        return ObjectRef(type_.kind, "", name)
+    # Since Kubernetes 1.34 a Service's name may begin with a digit:
+    # https://github.com/kubernetes/enhancements/issues/5311
+    form, limit = _name_form(kind)
+    name = _name(kind, metadata.get("name"), "name", form, limit)
+    if not kind.namespaced:
+        return ObjectRef(kind.kind, "", name)
     namespace = metadata.get("namespace")
     if namespace is None or namespace == "":
         namespace = "default"
-    namespace = _name(type_.kind, namespace, "namespace", _LABEL, _MAX_LABEL)
-    return ObjectRef(type_.kind, namespace, name)
+    namespace = _name(kind, namespace, "namespace", _LABEL, _MAX_LABEL)
+    return ObjectRef(kind.kind, namespace, name)
 
 
-def _name(kind: str, name: object, what: str, form: re.Pattern[str], limit: int) -> str:
+def _name(kind: type[KubeObject], name: object, part: str, form: re.Pattern[str], limit: int) -> str:
     if isinstance(name, str) and len(name) <= limit and form.fullmatch(name):
         return name
-    field = FieldPath.of("metadata", what)
+    field = FieldPath.of("metadata", part)
     remedy = f"Use a to z, 0 to 9, '-'{' and dots' if form is _SUBDOMAIN else ''}, at most {limit} characters."
-    reference = ObjectRef(kind, "", "")
+    reference = ObjectRef(kind.kind, "", "")
     if name is None or name == "":
         message = f"{field} is missing."
     elif not isinstance(name, str):
@@ -172,38 +174,38 @@ def _name(kind: str, name: object, what: str, form: re.Pattern[str], limit: int)
         message = f"{field} has {len(name)} characters, {limit} are allowed: {shown(name)}."
     else:
         message = f"{field} {shown(name)} is not a name that Kubernetes allows."
-    raise _Refused(Problem(reference, Reason.INVALID_NAME, message, remedy, field))
+    raise _InvalidError(Problem(reference, Reason.INVALID_NAME, message, remedy, field))
 
 
-def _convert(document: Document, type_: type[KubeObject]) -> KubeObject:
-    reference = _reference(document, type_)
+def _convert(document: Document, kind: type[KubeObject]) -> KubeObject:
+    reference = _reference(document, kind)
     metadata = document["metadata"]
     prepared = {**document, "metadata": {**metadata, "namespace": reference.namespace}}
-    if type_ is Secret:
-        # Of the metadata only the name: kubectl's last-applied annotation repeats the data.
+    if kind is Secret:
+        # Without annotations: kubectl's last-applied annotation repeats the data.
         prepared["metadata"] = {"name": reference.name, "namespace": reference.namespace}
         prepared["data"] = _secret_data(document, reference)
     try:
-        return _converted(prepared, type_)
+        return _converted(prepared, kind)
     except msgspec.ValidationError as error:
-        _refuse(reference, error)
+        _raise_invalid(reference, error)
     except RecursionError:
         raise _invalid(reference, WHOLE_OBJECT, "is nested too deep") from None
 
 
-def _converted(document: Document, type_: type[KubeObject]) -> KubeObject:
+def _converted(document: Document, kind: type[KubeObject]) -> KubeObject:
     try:
-        return msgspec.convert(document, type_)
+        return msgspec.convert(document, kind)
     except msgspec.ValidationError as error:
         if "got `null`" not in str(error):
             raise
-    return msgspec.convert(_without_nulls(document), type_)
+    return msgspec.convert(_without_nulls(document), kind)
 
 
 def _without_nulls(value: object) -> object:
-    """To the API server a field that is null is one that isn't there.
+    """Drop fields with null, which the API server takes for absent.
 
-    Recursive: parsers limit the depth.
+    Recursive; parsers limit the depth.
     """
     if isinstance(value, dict):
         return {key: _without_nulls(each) for key, each in value.items() if each is not None}
@@ -211,7 +213,7 @@ def _without_nulls(value: object) -> object:
 
 
 def _secret_data(document: Document, reference: ObjectRef) -> dict[str, bytes]:
-    """The two keys that matter, `stringData` over `data` as the API server merges them.
+    """Return the two keys of a TLS Secret; `stringData` wins over `data`, as in the API server.
 
     Source: https://kubernetes.io/docs/concepts/configuration/secret/#restriction-names-data
     """
@@ -239,7 +241,7 @@ def _secret_value(value: object, field: str, key: str, reference: ObjectRef) -> 
         raise _invalid(reference, path, "is not base64") from None
 
 
-# What msgspec calls things, and what people who write YAML do.
+# msgspec's words for types, and the words of people who write YAML.
 _WORDS = {
     "str": "a string",
     "int": "a whole number",
@@ -263,7 +265,7 @@ def _word_of(value: object) -> str:
     return _WORDS.get(names.get(type(value), type(value).__name__), "something else")
 
 
-def _refuse(reference: ObjectRef, error: msgspec.ValidationError) -> NoReturn:
+def _raise_invalid(reference: ObjectRef, error: msgspec.ValidationError) -> NoReturn:
     text = str(error)
     place = _PLACE.search(text)
     path = _field(place[1]) if place else WHOLE_OBJECT
@@ -276,7 +278,7 @@ def _refuse(reference: ObjectRef, error: msgspec.ValidationError) -> NoReturn:
 
 
 def _field(place: str) -> FieldPath:
-    """From a path as msgspec writes it, in which `[...]` stands for any key of a map."""
+    """Convert a path from msgspec, in which `[...]` stands for any key of a map."""
     parts = _PART.findall(place)
     return FieldPath(tuple(int(index) if index else name for index, name in parts))
 
@@ -292,7 +294,7 @@ def _plain(text: str) -> str:
     return f"expected {_WORDS.get(wanted, wanted)}{found}"
 
 
-def _invalid(reference: ObjectRef, field: FieldPath, what: str) -> _Refused:
-    quotes = " A value in quotes is a string." if "string" in what or "whole number" in what else ""
+def _invalid(reference: ObjectRef, field: FieldPath, fault: str) -> _InvalidError:
+    quotes = " A value in quotes is a string." if "string" in fault or "whole number" in fault else ""
     remedy = f"See `kubectl explain {reference.kind.lower()}.{field.names}`.{quotes}"
-    return _Refused(Problem(reference, Reason.INVALID_OBJECT, f"{field}: {what}.", remedy, field))
+    return _InvalidError(Problem(reference, Reason.INVALID_OBJECT, f"{field}: {fault}.", remedy, field))

@@ -1,4 +1,4 @@
-"""Changes that wait to be taken in. Of each object the last one counts, so they are as many as there are objects."""
+"""Pending changes: those not yet worked on. A newer change of an object replaces an older one."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -8,42 +8,46 @@ from xds.kube.change import Applied, Batch, Change, Deleted, Listed
 from xds.kube.objects import EndpointSlice, Service
 from xds.problems.problem import Key
 
-Name: TypeAlias = tuple[type, Any]
-"""Of what a change is about: two of the same name replace each other. Of an object, its kind and key."""
+Subject: TypeAlias = tuple[type, Any]
+"""The subject of a change: kind and key of an object. Changes of the same subject replace each other."""
 
 ServiceOf: TypeAlias = Callable[[Key], Key | None]
-"""Whose endpoints the EndpointSlice of a name holds, as far as is known."""
+"""Returns the Service of an EndpointSlice; None for an unknown slice."""
 
 
 class ChangeQueue:
-    """A queue of changes. `read_at` is when the oldest was read, in seconds of the batches' clock."""
+    """A queue with one change for each subject.
+
+    Attributes:
+        read_at: The time at which the oldest change was read, in seconds of the batches' clock.
+    """
 
     def __init__(self) -> None:
-        self._changes: OrderedDict[Name, Change] = OrderedDict()
+        self._changes: OrderedDict[Subject, Change] = OrderedDict()
         self.read_at = 0.0
 
     def __bool__(self) -> bool:
         return bool(self._changes)
 
-    def put(self, name: Name, change: Change, read_at: float) -> None:
+    def put(self, subject: Subject, change: Change, read_at: float) -> None:
         if not self._changes:
             self.read_at = read_at
-        self._changes[name] = change
+        self._changes[subject] = change
 
-    def drop(self, name: Name) -> None:
-        """Something newer is known of it."""
-        self._changes.pop(name, None)
+    def drop(self, subject: Subject) -> None:
+        """Remove the change of the subject, if any."""
+        self._changes.pop(subject, None)
 
     def pop(self) -> Change:
-        """The first in the queue, which must not be empty."""
+        """Remove and return the oldest change of a queue that is not empty."""
         return self._changes.popitem(last=False)[1]
 
 
 class PendingChanges:
-    """Two lanes: `endpoints` may overtake `routing`.
+    """Two queues: `endpoints` overtakes `routing`.
 
-    EndpointSlices that were read together with a change of their own Service go with it: routing that is made of one
-    step must not come in two.
+    An EndpointSlice read together with a change of its Service joins `routing`: one step of the user must not reach
+    proxies as two.
     """
 
     def __init__(self, service_of: ServiceOf) -> None:
@@ -55,15 +59,15 @@ class PendingChanges:
         return bool(self.endpoints or self.routing)
 
     def put(self, batch: Batch) -> None:
-        named = [(_name(change), change) for change in batch.changes]
-        services = {name[1] for name, _ in named if name[0] is Service}
-        for name, change in named:
-            if name[0] is not EndpointSlice or (services and self._owner(change, name[1]) in services):
-                self.endpoints.drop(name)
-                self.routing.put(name, change, batch.read_at)
+        changes = [(_subject(change), change) for change in batch.changes]
+        services = {subject[1] for subject, _ in changes if subject[0] is Service}
+        for subject, change in changes:
+            if subject[0] is not EndpointSlice or (services and self._owner(change, subject[1]) in services):
+                self.endpoints.drop(subject)
+                self.routing.put(subject, change, batch.read_at)
             else:
-                self.routing.drop(name)
-                self.endpoints.put(name, change, batch.read_at)
+                self.routing.drop(subject)
+                self.endpoints.put(subject, change, batch.read_at)
 
     def _owner(self, change: Change, key: Key) -> Key | None:
         if isinstance(change, Applied) and isinstance(change.object, EndpointSlice):
@@ -71,7 +75,7 @@ class PendingChanges:
         return self._service_of(key)
 
 
-def _name(change: Change) -> Name:
+def _subject(change: Change) -> Subject:
     if isinstance(change, Applied):
         return type(change.object), change.object.key
     if isinstance(change, Deleted):

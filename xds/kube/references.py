@@ -1,4 +1,4 @@
-"""Who refers to whom: from what changed to the Ingresses of ours that it touches."""
+"""References of Ingresses to hosts, Services and Secrets, indexed to find the Ingresses that a change touches."""
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
@@ -12,8 +12,14 @@ _K = TypeVar("_K", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """What one Ingress refers to. `rules` are the places of its rules by host, in lower case; `tls` is all that decides
-    over its TLS entries, to be compared: empty if there are none.
+    """The references of one Ingress.
+
+    Attributes:
+        rules: The indexes of its rules by host, in lower case.
+        services: The Services of its backends.
+        secrets: The Secrets of its TLS entries.
+        default_backend: Whether the Ingress has one.
+        tls: Everything that decides over its TLS entries, for comparison; empty without TLS entries.
     """
 
     rules: Mapping[str, tuple[int, ...]]
@@ -43,7 +49,7 @@ def references(ingress: Ingress) -> References:
 
 
 def _tls(ingress: Ingress) -> tuple[Hashable, ...]:
-    """The entries, the hosts of the rules if an entry stands for them, and the age that ranks it among Ingresses."""
+    """Return the TLS entries, the hosts of the rules if an entry names none, and the age, which decides conflicts."""
     spec = ingress.spec
     if not spec.tls:
         return ()
@@ -64,7 +70,7 @@ def _service(ingress: Ingress, backend: IngressBackend) -> Key | None:
 
 
 class Index(Generic[_K]):
-    """From a name to the keys filed under it. A name without keys takes no room."""
+    """A set of keys for each name; a name without keys takes no memory."""
 
     def __init__(self) -> None:
         self._keys: dict[_K, set[Key]] = {}
@@ -86,7 +92,7 @@ class Index(Generic[_K]):
 
 
 class ReferenceIndex:
-    """Holds the references of the Ingresses that are ours, and finds the Ingresses by what they refer to."""
+    """The references of the Ingresses of ours, and the way back from each referent to the Ingresses."""
 
     def __init__(self) -> None:
         self._references: dict[Key, References] = {}
@@ -103,8 +109,14 @@ class ReferenceIndex:
         return self._references[ingress]
 
     def replace(self, ingress: Key, after: References | None) -> list[References]:
-        """File an Ingress under what it refers to now (None: it isn't ours, or is gone). Returns what it touches:
-        its references before and after.
+        """Replace the references of an Ingress.
+
+        Args:
+            ingress: The Ingress.
+            after: The new references; None for an Ingress that is deleted or not ours.
+
+        Returns:
+            The references before and after, as far as there are any.
         """
         before = self._references.pop(ingress, None)
         if before is not None:

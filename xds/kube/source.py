@@ -1,4 +1,4 @@
-"""What a source of Kubernetes objects is to those that follow it."""
+"""The interface of a source of Kubernetes objects."""
 
 from collections.abc import AsyncGenerator
 from typing import Protocol
@@ -7,20 +7,20 @@ from xds.kube.change import Batch
 
 
 class SourceError(Exception):
-    """The source can't be read at all. The message is one line and says what to do."""
+    """The source can't be read at all. The message is one line with a remedy."""
 
 
 class Source(Protocol):
     """A folder, or an API server."""
 
     def batches(self) -> AsyncGenerator[Batch, None]:
-        """First all there is, then what changes, for ever; to be called once.
+        """Yield all objects, then changes, for ever; to be called once.
 
         Raises:
-            SourceError: at the start, if it can't ever work.
+            SourceError: at the start, the source can't be read.
         """
         ...
 
     def waiting_for(self) -> str:
-        """What has not been read yet, and why not, for people; empty once everything was."""
+        """Name the unread part of the source and the cause, for people; empty after the first reading."""
         ...

@@ -1,4 +1,4 @@
-"""What we know: the objects that exist, and what a change to them makes stale."""
+"""The Kubernetes objects that exist, and the part of the traffic that each change makes stale."""
 
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
@@ -28,9 +28,17 @@ _T = TypeVar("_T", bound=KubeObject)
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """What must be looked at again. Hosts are in lower case; the keys name objects that an Ingress of ours uses.
+    """The units of translation that a change makes stale.
 
-    But `endpoints` are of all Services: who uses them may be among the changes that still wait.
+    Attributes:
+        hosts: In lower case.
+        ingresses: Of ours.
+        services: Used by an Ingress of ours.
+        secrets: Used by an Ingress of ours, or the default TLS Secret.
+        endpoints: Services whose EndpointSlices changed, also unused Services: their user may still be pending.
+        default_backend: Whether the default backend is stale.
+        tls: Whether the TLS table is stale.
+        reported: Whether the source's own problems changed.
     """
 
     hosts: frozenset[str] = frozenset()
@@ -60,13 +68,12 @@ class Stale:
 
 
 NOTHING_STALE: Final = Stale()
-"""Nothing became stale."""
 
 
 def seniority(ingress: Ingress) -> tuple[datetime, Key]:
-    """Sorts the oldest first, then by namespace and name: who wins where two Ingresses say different things.
+    """Return the sort key that decides conflicts: the oldest Ingress wins, then the first by namespace and name.
 
-    An object without creationTimestamp counts as newest. Source: the Gateway API's rule for conflicts, which
+    An Ingress without creationTimestamp counts as newest. Source: the Gateway API's rule for conflicts, which
     ingress2gateway adopts for Ingress, https://gateway-api.sigs.k8s.io/guides/api-design/#conflicts
     """
     created = ingress.metadata.creation_timestamp or _NEWEST
@@ -74,15 +81,14 @@ def seniority(ingress: Ingress) -> tuple[datetime, Key]:
 
 
 class KubeState:
-    """Holds the objects that the source said exist. `apply` is the only way to change it; `settle` follows when the
-    changes that belong together are applied.
+    """The objects that exist. `apply` takes a change; `settle` follows the last of the changes that belong together.
 
-    An Ingress counts as ours also while an IngressClass alone has turned it away, and it is held: see `settle`.
+    An Ingress is ours by its class, or while it is held: see `ingress_class`.
 
     Args:
-        ingress_class: The class name that is ours where no IngressClass object of the name exists.
-        claim_classless: Whether an Ingress without a class is ours when no IngressClass exists at all.
-        default_tls_secret: The Secret of `--default-tls-secret`, which is used without an Ingress naming it.
+        ingress_class: The class name that is ours while no IngressClass of that name exists.
+        claim_classless: Whether an Ingress without class is ours while no IngressClass exists.
+        default_tls_secret: The Secret of `--default-tls-secret`, in use although no Ingress names it.
     """
 
     def __init__(
@@ -98,20 +104,20 @@ class KubeState:
 
     @property
     def synced(self) -> bool:
-        """Whether every kind has been listed: until then absence means nothing."""
+        """Whether every kind is listed. Before, a missing object may still arrive."""
         return len(self._listed) == len(KINDS)
 
     @property
     def reported(self) -> tuple[Problem, ...]:
-        """What the source itself could not honour, and what is held."""
+        """The problems of the source, and of IngressClasses that Ingresses are held for."""
         return *self._reported, *self._classes.problems
 
     def apply(self, change: Change) -> Stale:
-        """Take note of one change, and answer what it makes stale: nothing, if it is equal or nothing uses it."""
+        """Apply a change, and return the stale units: none for an equal object, or for an unused one."""
         return Stale.union(self.steps(change))
 
     def steps(self, change: Change) -> Iterable[Stale]:
-        """`apply` bit by bit, as one IngressClass can make all Ingresses ours. To be gone through to its end."""
+        """Apply a change in steps, as one IngressClass can decide over all Ingresses. To be exhausted."""
         match change:
             case Applied(object=new):
                 return self._replace(type(new), new.key, new)
@@ -125,11 +131,9 @@ class KubeState:
                 return (Stale(reported=True),)
 
     def settle(self) -> Iterator[Stale]:
-        """Let the Ingresses go that an IngressClass has turned away, or hold them: if without them no Service, or no
-        Secret, that exists would be used. To be gone through to its end.
+        """Release the held Ingresses, unless no other Ingress uses an existing Service, or an existing Secret.
 
-        One that is deleted, or gets another class, or whose class is deleted, goes at once; and so does one that wasn't
-        served yet, with this class, when this was last called.
+        In steps, to be exhausted.
         """
         before = self._classes.problems
         hold = self._classes.holding and self._only_held_are_left()
@@ -139,7 +143,7 @@ class KubeState:
             yield Stale(reported=True)
 
     def find(self, about: ObjectRef) -> KubeObject | None:
-        """The object, if it exists; of any kind, and whether or not something uses it."""
+        """Return the object, used or not; None for an object that doesn't exist."""
         kind = KINDS_BY_NAME.get(about.kind)
         return self._objects[kind].get(Key(about.namespace, about.name)) if kind else None
 
@@ -150,37 +154,37 @@ class KubeState:
         return self._get(Secret, key)
 
     def ingress(self, key: Key) -> Ingress | None:
-        """The Ingress, if it is ours."""
+        """Return the Ingress, if ours."""
         return self._get(Ingress, key) if key in self._ours else None
 
     def ingresses(self) -> list[Ingress]:
-        """All there are, ours or not, in no order."""
+        """Return every Ingress, ours or not, in no order."""
         return list(self._each(Ingress, list(self._objects[Ingress])))
 
     def service_of_slice(self, key: Key) -> Key | None:
-        """Whose endpoints the EndpointSlice of this name holds; None if there is no such slice, or it is nobody's."""
+        """Return the Service of an EndpointSlice; None for an unknown slice, and for a slice without Service."""
         found = self._get(EndpointSlice, key)
         return found.service if found else None
 
     def slices(self, service: Key) -> Iterator[EndpointSlice]:
-        """The EndpointSlices of a Service, by name."""
+        """Return the EndpointSlices of a Service in the order of names."""
         return self._each(EndpointSlice, sorted(self._slices[service]))
 
     def ingresses_of_host(self, host: str) -> list[Ingress]:
-        """Those of ours that have a rule for exactly this host (NO_HOST: for none), the senior first."""
+        """Return the Ingresses of ours with a rule for exactly this host (empty: for no host), the senior first."""
         return self._senior_first(self._ours.by_host[host])
 
     def rules(self, ingress: Ingress, host: str) -> Iterator[tuple[int, IngressRule]]:
-        """The rules that an Ingress of ours has for exactly this host, each with its place."""
+        """Return the rules of an Ingress of ours for exactly this host, each with its index."""
         rules = ingress.spec.rules or ()
         return ((index, rules[index]) for index in self._ours[ingress.key].rules.get(host, ()))
 
     def ingresses_of_service(self, service: Key) -> list[Ingress]:
-        """Those of ours that name this Service, the senior first."""
+        """Return the Ingresses of ours with this Service as a backend, the senior first."""
         return self._senior_first(self._ours.by_service[service])
 
     def ingresses_of_secret(self, secret: Key) -> list[Ingress]:
-        """Those of ours whose TLS entries name this Secret, the senior first."""
+        """Return the Ingresses of ours with this Secret in a TLS entry, the senior first."""
         return self._senior_first(self._ours.by_secret[secret])
 
     def ingresses_with_default_backend(self) -> list[Ingress]:

@@ -1,7 +1,7 @@
-"""What an API server sends, as values: the events of a watch and the pages of a list, each decoded once.
+"""Decoding of an API server's answers: the events of a watch and the pages of a list.
 
-The quick way decodes a line straight into the object; only what doesn't fit is looked at again, and is then a
-bookmark, a Status, or an object with a `Problem`.
+The fast path decodes a line straight into an object. A line that doesn't fit is decoded a second time, as a bookmark, a
+Status, or an object with a `Problem`.
 
 Source: https://kubernetes.io/docs/reference/using-api/api-concepts/
 """
@@ -22,25 +22,31 @@ from xds.problems.reasons import Reason
 INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
 
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
-"""Holds the whole object once more; nothing here reads it."""
+"""A copy of the whole object; dropped, as nothing here needs the copy."""
 
 
 class GarbledError(Exception):
-    """What came is not what an API server says."""
+    """The bytes are no answer of an API server."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The object exists; what it is, or why that can't be told. `version` is its resourceVersion."""
+    """The object exists.
+
+    Attributes:
+        key: Its name.
+        version: Its resourceVersion.
+        result: The object, or the problem that prevents decoding.
+    """
 
     key: Key
     version: str
-    what: KubeObject | Problem
+    result: KubeObject | Problem
 
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The object exists no more; `version` is that of its end."""
+    """The object was deleted; `version` is the resourceVersion of the deletion."""
 
     key: Key
     version: str
@@ -48,7 +54,12 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Bookmark:
-    """All up to `version` has been said; with `initial`, for the first time."""
+    """The events up to a version are complete.
+
+    Attributes:
+        version: The resourceVersion to resume at.
+        initial: Whether the bookmark ends a streamed list.
+    """
 
     version: str
     initial: bool
@@ -56,7 +67,7 @@ class Bookmark:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The end of a watch, or the answer to a request that was refused: a Status. `code` is as in HTTP."""
+    """A Status: the end of a watch, or the answer to a rejected request. `code` is the HTTP status."""
 
     code: int
     reason: str
@@ -65,7 +76,13 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A part of a list. `next` asks for the next one, and is empty with the last; `version` is the whole list's."""
+    """A page of a list.
+
+    Attributes:
+        items: The objects.
+        version: The resourceVersion of the whole list.
+        next: The continue token of the next page; empty on the last page.
+    """
 
     items: tuple[Found, ...]
     version: str
@@ -80,7 +97,7 @@ class _Metadata(Metadata, frozen=True):
 
 
 class _SecretMetadata(Struct, frozen=True, rename="camel"):
-    """The name alone: an annotation may hold the data once more."""
+    """Without annotations: one may repeat the data."""
 
     name: str
     namespace: str = ""
@@ -95,7 +112,7 @@ class _AnyMetadata(Struct, frozen=True, rename="camel"):
 
 
 class _Any(Struct, frozen=True):
-    """As much of any object, of a bookmark and of a Status as one needs to know what it is."""
+    """The fields that identify an object, a bookmark or a Status."""
 
     metadata: _AnyMetadata = _AnyMetadata()
     code: int = 0
@@ -119,7 +136,7 @@ class _RawPage(Struct, frozen=True):
 
 
 class _Decoders:
-    """Of one kind: an event, and a list, with the objects as they are on the wire."""
+    """The decoders of a kind: for an event, for a page, and for an object alone."""
 
     def __init__(self, kind: type[KubeObject]) -> None:
         metadata = _SecretMetadata if kind is Secret else _Metadata
@@ -144,7 +161,7 @@ _MALFORMED: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
 def event_of(kind: type[KubeObject], line: bytes) -> Event | None:
-    """What one line of a watch says; None for a type of event that isn't known.
+    """Decode a line of a watch; None for an unknown type of event.
 
     Raises:
         GarbledError: the line is no event.
@@ -159,10 +176,10 @@ def event_of(kind: type[KubeObject], line: bytes) -> Event | None:
 
 
 def page_of(kind: type[KubeObject], body: bytes) -> Page:
-    """One page of a list.
+    """Decode a page of a list.
 
     Raises:
-        GarbledError: the body is no list. An empty object is none: every list has a version.
+        GarbledError: the body is no list. Every list has a version, so an empty object is none.
     """
     page = _page_of(kind, body)
     if not page.version:
@@ -184,7 +201,7 @@ def _page_of(kind: type[KubeObject], body: bytes) -> Page:
 
 
 def failure_of(body: bytes) -> Failure | None:
-    """The Status that an answer to a refused request holds, if it does."""
+    """Decode the Status in the answer to a rejected request; None for a body of another form."""
     try:
         status = _ANY.decode(body)
     except _MALFORMED:
@@ -193,7 +210,7 @@ def failure_of(body: bytes) -> Failure | None:
 
 
 def _found(kind: type[KubeObject], wire: Any) -> Found | None:
-    """None if the name can't be one."""
+    """Return the object; None if Kubernetes doesn't allow the name."""
     metadata = wire.metadata
     key = Key(metadata.namespace if kind.namespaced else "", metadata.name)
     if not is_name(kind, key):
@@ -248,16 +265,16 @@ def _each(kind: type[KubeObject], items: Iterable[Raw]) -> Iterable[Found]:
 
 
 def _unusual(kind: type[KubeObject], raw: Raw) -> Found:
-    """An object that doesn't fit: perhaps with nulls, else with a problem."""
+    """Decode an object that the fast path can't: with nulls, or with a problem."""
     key, version = _identity(raw)
     try:
         document = msgspec.json.decode(raw)
-        what = decode({**document, "kind": kind.kind, "apiVersion": kind.api_version})
+        result = decode({**document, "kind": kind.kind, "apiVersion": kind.api_version})
     except (*_MALFORMED, TypeError):
-        what = None
-    if not isinstance(what, Problem) and what is not None:
-        return Found(what.key, version, what)
-    return Found(key, version, _about(ObjectRef(kind.kind, *key), what))
+        result = None
+    if not isinstance(result, Problem) and result is not None:
+        return Found(result.key, version, result)
+    return Found(key, version, _about(ObjectRef(kind.kind, *key), result))
 
 
 def _identity(raw: Raw) -> tuple[Key, str]:
@@ -269,7 +286,7 @@ def _identity(raw: Raw) -> tuple[Key, str]:
 
 
 def _about(reference: ObjectRef, problem: Problem | None) -> Problem:
-    """The problem, naming the object as far as that has a name."""
+    """Return the problem under the object's name."""
     if problem is None:
         message, remedy = "The API server's object can't be decoded.", "Look at it with `kubectl get -o json`."
         return Problem(reference, Reason.INVALID_OBJECT, message, remedy)

@@ -25,6 +25,10 @@ class ObjectRef:
     namespace: str
     name: str
 
+    @property
+    def key(self) -> Key:
+        return Key(self.namespace, self.name)
+
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 

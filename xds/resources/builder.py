@@ -19,8 +19,10 @@ from xds.resources.secrets import secret
 from xds.resources.validation import Validator
 from xds.snapshot.resource import ResourceType, resource
 from xds.steps import Steps
-from xds.traffic.model import NO_HOST, Backend, BackendKey, Certificate, Termination
-from xds.traffic.traffic import TrafficChange, TrafficModel
+from xds.traffic.backends import Backend, BackendKey
+from xds.traffic.hosts import NO_HOST
+from xds.traffic.model import TrafficChange, TrafficModel
+from xds.traffic.tls import Certificate, Termination
 
 if typing.TYPE_CHECKING:
     from betterproto2 import Message

@@ -31,7 +31,7 @@ from xds.envoyapi.messages import (
 from xds.resources import names
 from xds.resources.addresses import socket_address
 from xds.resources.config_source import ads
-from xds.traffic.model import Backend, Protocol
+from xds.traffic.backends import Backend, BackendProtocol
 
 UPSTREAM_CONNECT_TIMEOUT: Final = timedelta(seconds=5)
 
@@ -64,7 +64,7 @@ def cluster(backend: Backend) -> Cluster:
         # https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/panic_threshold
         common_lb_config=_no_panic(),
         typed_extension_protocol_options={_PROTOCOL_OPTIONS: _protocol_options(backend.protocol)},
-        transport_socket=_tls() if backend.protocol is Protocol.HTTPS else None,
+        transport_socket=_tls() if backend.protocol is BackendProtocol.HTTPS else None,
     )
 
 
@@ -91,13 +91,13 @@ def _no_panic() -> ClusterCommonLbConfig:
 
 
 @cache
-def _protocol_options(protocol: Protocol) -> Any:
-    http2 = protocol is Protocol.H2C
+def _protocol_options(protocol: BackendProtocol) -> Any:
+    http2 = protocol is BackendProtocol.H2C
     return codec.pack(
         ClusterHttpProtocolOptions(
             common_http_protocol_options=HttpProtocolOptions(idle_timeout=UPSTREAM_IDLE_TIMEOUT),
             upstream_http_protocol_options=UpstreamHttpProtocolOptions(auto_sni=True)
-            if protocol is Protocol.HTTPS
+            if protocol is BackendProtocol.HTTPS
             else None,
             explicit_http_config=HttpProtocolOptionsExplicitHttpConfig(
                 http_protocol_options=None if http2 else Http1ProtocolOptions(),

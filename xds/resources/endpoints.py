@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from xds.envoyapi.messages import ClusterLoadAssignment
 from xds.resources import names
-from xds.traffic.model import BackendKey, Endpoint, Health, Locality
+from xds.traffic.backends import BackendKey
+from xds.traffic.endpoints import Endpoint, Health, Locality
 
 _HEALTH_STATUS: Final = {Health.HEALTHY: "HEALTHY", Health.DRAINING: "DRAINING"}
 

@@ -34,7 +34,8 @@ from xds.resources.addresses import socket_address
 from xds.resources.config_source import ads
 from xds.resources.connection_manager import connection_manager
 from xds.resources.options import ProxyOptions
-from xds.traffic.model import Termination, TlsTable, is_wildcard
+from xds.traffic.hosts import is_wildcard
+from xds.traffic.tls import Termination, TlsTable
 
 CONNECTION_BUFFER_BYTES: Final = 32 * 1024
 """Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge"""
@@ -66,7 +67,7 @@ def https_listener(options: ProxyOptions, tls: TlsTable) -> Listener:
         address=socket_address(options.listener_address, options.https_port),
         per_connection_buffer_limit_bytes=CONNECTION_BUFFER_BYTES,
         listener_filters=[*_proxy_protocol(options), inspector],
-        filter_chain_matcher=_filter_chain_matcher(chosen, tls.refused),
+        filter_chain_matcher=_filter_chain_matcher(chosen, tls.without_certificate),
         filter_chains=[_filter_chain(options, termination, names.secret(termination.secret)) for termination in chosen],
         default_filter_chain=_filter_chain(options, default, DEFAULT_FILTER_CHAIN) if default else None,
     )

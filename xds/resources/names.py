@@ -3,7 +3,7 @@
 from typing import Final
 
 from xds.problems.problem import Key
-from xds.traffic.model import BackendKey
+from xds.traffic.backends import BackendKey
 
 HTTP: Final = "http"
 """The plain listener, and its route configuration."""

@@ -8,8 +8,10 @@ from enum import Enum, auto
 from typing import TypeAlias, TypeVar
 
 from xds.problems.problem import Key
-from xds.traffic.model import NO_HOST, Route, Termination, TlsTable, VirtualHost, is_wildcard, wildcard_of
-from xds.traffic.traffic import Traffic
+from xds.traffic.hosts import NO_HOST, is_wildcard, wildcard_of
+from xds.traffic.model import Traffic
+from xds.traffic.routes import Route, VirtualHost
+from xds.traffic.tls import Termination, TlsTable
 
 _Value = TypeVar("_Value")
 
@@ -81,7 +83,7 @@ class RouteTables:
         if host not in self._traffic.hosts and not (self._redirect_https and host in self._tls.named):
             return None
         tls = self._tls
-        redirected = self._redirect_https and host not in tls.refused and _is_covered(host, tls.hosts)
+        redirected = self._redirect_https and host not in tls.without_certificate and _is_covered(host, tls.hosts)
         return dataclasses.replace(self._domain(host, self._answers(host)), redirected=redirected)
 
     def https_domains(self, termination: Termination) -> Iterator[Domain]:
@@ -173,9 +175,9 @@ class _TlsHosts:
     """
 
     def __init__(self, table: TlsTable) -> None:
-        self.refused = frozenset(table.refused)
+        self.without_certificate = frozenset(table.without_certificate)
         self.hosts = frozenset(host for each in table.terminations for host in each.hosts)
-        self.named = self.hosts | self.refused
+        self.named = self.hosts | self.without_certificate
         self.defaults = frozenset(each.secret for each in table.terminations if each.is_default)
         self._own = {each.secret: frozenset(each.hosts) for each in table.terminations}
         by_host = [(host, each.secret) for each in table.terminations for host in each.hosts]

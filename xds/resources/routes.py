@@ -30,7 +30,8 @@ from xds.resources import names
 from xds.resources.config_source import ads
 from xds.resources.options import ProxyOptions
 from xds.resources.route_tables import ANY_HOST, Answers, Domain, FixedAnswer
-from xds.traffic.model import PathType, Route, is_wildcard
+from xds.traffic.hosts import is_wildcard
+from xds.traffic.routes import PathType, Route
 
 MAX_RETRIES: Final = 2
 RETRY_ON: Final = "connect-failure,refused-stream,reset-before-request"
@@ -103,8 +104,9 @@ def _routes(answers: Answers, default: Route | None, guard: HeaderMatcher | None
 
 
 def _route(route: Route, guard: HeaderMatcher | None) -> EnvoyRoute:
-    name = f"{route.ingress} {route.path_type} {route.path}"
-    metadata = _metadata(route.ingress, route.service)
+    ingress = route.origin.object.key
+    name = f"{ingress} {route.path_type} {route.path}"
+    metadata = _metadata(ingress, route.service)
     match = _match(route, guard)
     if route.backend is None:
         return EnvoyRoute(name=name, match=match, metadata=metadata, direct_response=DirectResponseAction(status=503))

@@ -2,7 +2,7 @@
 
 from xds.envoyapi.messages import DataSource, Secret, TlsCertificate
 from xds.resources import names
-from xds.traffic.model import Certificate
+from xds.traffic.tls import Certificate
 
 
 def secret(certificate: Certificate) -> Secret:

@@ -1,158 +1,55 @@
-"""The traffic model: what the Ingresses together ask of a proxy, in words that neither Kubernetes nor Envoy owns."""
+"""The model as a whole: as later stages read the model, and the difference between two states."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Protocol
 
 from xds.problems.problem import Key
-
-NO_HOST: Final = ""
-"""Stands for "no host" wherever hosts are keys: the rules that apply to every host that no rule names."""
-
-
-class PathType(StrEnum):
-    EXACT = "Exact"
-    PREFIX = "Prefix"
+from xds.traffic.backends import Backend, BackendKey
+from xds.traffic.endpoints import Locality
+from xds.traffic.routes import Route, VirtualHost
+from xds.traffic.tls import Certificate, TlsTable
 
 
-class Protocol(StrEnum):
-    """How a proxy speaks to a backend."""
-
-    HTTP1 = "http1"
-    H2C = "h2c"
-    HTTPS = "https"
-
-
-class BackendKey(NamedTuple):
-    """Names a backend: one port of one Service."""
-
-    namespace: str
-    service: str
-    port: int
+class Traffic(Protocol):
+    """The part of the model that a request is matched against."""
 
     @property
-    def service_key(self) -> Key:
-        return Key(self.namespace, self.service)
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.service}/{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class Backend:
-    """A port of a Service that a route uses. `port_name` is what its EndpointSlices call the port.
-
-    `external_name` is set where the Service is an ExternalName: its endpoints are then what DNS says.
-    """
-
-    key: BackendKey
-    port_name: str
-    protocol: Protocol
-    external_name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A path of a host, and the backend that answers it; None where there is none, which is 503.
-
-    `path` is as Envoy compares it: what needs an escape has one, and nothing else that Envoy would unescape.
-    """
-
-    path: str
-    path_type: PathType
-    backend: BackendKey | None
-    ingress: Key
-    service: Key
+    def hosts(self) -> Mapping[str, VirtualHost]: ...
+    @property
+    def default(self) -> Route | None:
+        """Answers where neither a route nor the default of a host does."""
 
     @property
-    def precedence(self) -> tuple[int, int, str]:
-        """Sorts the route that wins first: Exact before Prefix, then the longest path.
+    def tls(self) -> TlsTable: ...
 
-        An Exact route never loses to a longer Prefix: where both match, the Prefix can't be the longer one, but for
-        a trailing slash that Prefix ignores. Source: https://kubernetes.io/docs/concepts/services-networking/ingress/
-        """
-        return (self.path_type is PathType.PREFIX, -len(self.path), self.path)
+
+class TrafficModel(Traffic, Protocol):
+    """The whole model, with the backends, certificates and endpoints that resources are built from."""
+
+    @property
+    def backends(self) -> Mapping[BackendKey, Backend]: ...
+    @property
+    def certificates(self) -> Mapping[Key, Certificate]: ...
+    def localities(self, backend: Backend) -> tuple[Locality, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
-class VirtualHost:
-    """All routes of a host, the first that matches wins. `default` answers the paths that none of them matches.
+class TrafficChange:
+    """The difference between two states of the model.
 
-    `host` is a name, a wildcard (`*.example.com`, which stands for exactly one label), or NO_HOST.
+    Attributes:
+        hosts: Hosts whose virtual host changed, appeared or is gone; NO_HOST for the routes without a host.
+        default: Whether the default route of all hosts changed.
+        tls: Whether the TLS table changed.
+        certificates: Whether the content of a certificate changed.
+        backends: Backends that changed, appeared or are gone.
+        endpoints: Backends whose endpoints may have changed.
     """
 
-    host: str
-    routes: tuple[Route, ...]
-    default: Route | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """A certificate chain and its private key, both in PEM and found to match."""
-
-    secret: Key
-    chain: bytes = field(repr=False)
-    private_key: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Termination:
-    """The TLS hosts that one Secret's certificate serves, sorted.
-
-    `is_default`: it also serves a connection whose SNI no TLS host covers.
-    """
-
-    secret: Key
-    hosts: tuple[str, ...]
-    is_default: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class TlsTable:
-    """All terminations by Secret, in the order of their keys.
-
-    `refused` are the hosts, sorted, whose entries have no usable certificate: no other certificate stands in for it,
-    be it the default one or that of a wildcard. `owners` are the Ingresses whose entries decided, by host; for
-    explanations alone, and no difference between two tables.
-    """
-
-    terminations: tuple[Termination, ...] = ()
-    refused: tuple[str, ...] = ()
-    owners: Mapping[str, Key] = field(default_factory=dict, compare=False)
-
-
-class Health(StrEnum):
-    HEALTHY = "healthy"
-    DRAINING = "draining"
-
-
-class Endpoint(NamedTuple):
-    address: str
-    port: int
-    health: Health
-
-
-@dataclass(frozen=True, slots=True)
-class Locality:
-    """The endpoints of one zone, sorted; the zone is empty where a slice names none."""
-
-    zone: str
-    endpoints: tuple[Endpoint, ...]
-
-
-def is_wildcard(host: str) -> bool:
-    return host.startswith("*.")
-
-
-def wildcard_of(host: str) -> str:
-    """The wildcard that covers a name: the first label replaced, as a wildcard stands for exactly one. Empty if the
-    name begins with a dot: an empty label is none.
-    """
-    label, _, rest = host.partition(".")
-    return f"*.{rest}" if label else ""
-
-
-def covers(pattern: str, host: str) -> bool:
-    """Whether a TLS or rule host covers a host: they are equal, or the pattern is its wildcard."""
-    return pattern == host or (is_wildcard(pattern) and not is_wildcard(host) and pattern == wildcard_of(host))
+    hosts: frozenset[str] = frozenset()
+    default: bool = False
+    tls: bool = False
+    certificates: bool = False
+    backends: frozenset[BackendKey] = frozenset()
+    endpoints: frozenset[BackendKey] = frozenset()

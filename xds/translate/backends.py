@@ -10,15 +10,16 @@ from xds.kube.state import KubeState
 from xds.problems.problem import Key
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
-from xds.traffic.model import Backend, BackendKey, Protocol, is_wildcard
+from xds.traffic.backends import Backend, BackendKey, BackendProtocol
+from xds.traffic.hosts import is_wildcard
 from xds.translate.names import InvalidError, valid_host
 
 _PROTOCOLS: Final = {
-    "h2c": Protocol.H2C,
-    "kubernetes.io/h2c": Protocol.H2C,
-    "grpc": Protocol.H2C,
-    "https": Protocol.HTTPS,
-    "kubernetes.io/wss": Protocol.HTTPS,
+    "h2c": BackendProtocol.H2C,
+    "kubernetes.io/h2c": BackendProtocol.H2C,
+    "grpc": BackendProtocol.H2C,
+    "https": BackendProtocol.HTTPS,
+    "kubernetes.io/wss": BackendProtocol.HTTPS,
 }
 """By `appProtocol`; HTTP/1.1 for any other. Source:
 https://kubernetes.io/docs/concepts/services-networking/service/#application-protocol
@@ -115,8 +116,8 @@ def _external_port(service: Service, wanted: IngressServiceBackend) -> ServicePo
     return ServicePort(port=wanted.port.number) if 0 < wanted.port.number <= 65535 else None
 
 
-def _protocol(port: ServicePort) -> Protocol:
-    return _PROTOCOLS.get((port.app_protocol or "").lower(), Protocol.HTTP1)
+def _protocol(port: ServicePort) -> BackendProtocol:
+    return _PROTOCOLS.get((port.app_protocol or "").lower(), BackendProtocol.HTTP1)
 
 
 def _invalid_external(service: Service, why: str) -> Unresolved:

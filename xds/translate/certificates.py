@@ -33,7 +33,7 @@ from cryptography.x509 import (
 from cryptography.x509.oid import NameOID
 
 from xds.kube.objects import Secret, SecretData
-from xds.traffic.model import Certificate
+from xds.traffic.tls import Certificate
 
 _Extension = TypeVar("_Extension", TLSFeature, KeyUsage, SubjectAlternativeName)
 

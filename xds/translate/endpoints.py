@@ -11,7 +11,8 @@ from xds.problems.field_path import FieldPath
 from xds.problems.problem import Problem
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
-from xds.traffic.model import Backend, Endpoint, Health, Locality
+from xds.traffic.backends import Backend
+from xds.traffic.endpoints import Endpoint, Health, Locality
 
 _ADDRESS_TYPES: Final = ("IPv4", "IPv6")
 _OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"

@@ -1,202 +1,177 @@
-"""From all rules of one host, over all Ingresses, to its routes."""
+"""From the rules of all Ingresses for one host to the host's routes."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final
 
 from xds.kube.objects import HTTPIngressPath, Ingress, IngressBackend
 from xds.kube.state import KubeState
 from xds.problems.field_path import FieldPath, MapKey
-from xds.problems.problem import Key, Problem
+from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.steps import Steps
-from xds.traffic.model import NO_HOST, Backend, BackendKey, PathType, Route, VirtualHost
+from xds.traffic.backends import Backend, BackendKey
+from xds.traffic.hosts import NO_HOST
+from xds.traffic.routes import Origin, PathType, Route, VirtualHost
 from xds.translate.backends import Unresolved, resolve
 from xds.translate.names import InvalidError, is_label, valid_host, valid_path
+
+_INGRESS_NGINX_PREFIX: Final = "nginx.ingress.kubernetes.io/"
+_DEFAULT_BACKEND: Final = FieldPath.of("spec", "defaultBackend")
 
 
 @dataclass(slots=True)
 class UnitFindings:
-    """What a translation comes upon beside its result: the backends that its routes use, and the problems."""
+    """By-products of a translation: the backends that the routes use, and the problems."""
 
     backends: dict[BackendKey, Backend] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
-    def report(self, ingress: Ingress, reason: Reason, message: str, at: FieldPath, remedy: str = "") -> None:
-        self.problems.append(Problem(ingress.ref, reason, message, remedy or reason.remedy, at))
+    def report(self, about: ObjectRef, reason: Reason, message: str, at: FieldPath, remedy: str = "") -> None:
+        """Add a problem. Without a remedy, the reason's usual one is shown."""
+        self.problems.append(Problem(about, reason, message, remedy or reason.remedy, at))
 
     def keep(self, routes: Iterable[Route | None]) -> None:
-        """Only these routes use their backends: one that lost a conflict doesn't."""
+        """Drop the backends that none of the routes uses: a route that lost a conflict may have brought one."""
         used = {route.backend for route in routes if route is not None}
         self.backends = {key: backend for key, backend in self.backends.items() if key in used}
 
 
 @dataclass(frozen=True, slots=True)
 class TranslationContext:
-    """Where routes are made from: what exists, and what the operator allows."""
+    """Input of every translation: the objects that exist, and the operator's options."""
 
     state: KubeState
     allow_external_name: bool
 
     def route(
         self,
-        ingress: Ingress,
+        origin: Origin,
         backend: IngressBackend,
+        backend_at: FieldPath,
         path: tuple[str, PathType],
-        at: FieldPath,
         findings: UnitFindings,
     ) -> Route | None:
-        """The route to a backend; None (and a problem) for a backend of a kind that isn't supported."""
+        """The route from a path to a backend; None, with a problem, for a backend that isn't a Service."""
         if backend.service is None:
-            findings.report(ingress, *_unsupported(backend), at)
+            findings.report(origin.object, *_unsupported(backend), backend_at)
             return None
-        resolved = resolve(
-            self.state, ingress.key.namespace, backend.service, allow_external_name=self.allow_external_name
-        )
+        namespace = origin.object.namespace
+        resolved = resolve(self.state, namespace, backend.service, allow_external_name=self.allow_external_name)
         key = None
         if isinstance(resolved, Unresolved):
-            findings.report(ingress, resolved.reason, resolved.message, at, resolved.remedy)
+            findings.report(origin.object, resolved.reason, resolved.message, backend_at, resolved.remedy)
         else:
             key = resolved.key
             findings.backends[key] = resolved
         name = backend.service.name if is_label(backend.service.name) else "(invalid)"
-        return Route(*path, key, ingress.key, Key(ingress.key.namespace, name))
+        return Route(*path, key, origin, Key(namespace, name))
 
 
 def _unsupported(backend: IngressBackend) -> tuple[Reason, str]:
     if backend.resource is None:
-        return (Reason.INVALID_BACKEND, "the backend names neither a service nor a resource")
+        return (Reason.INVALID_BACKEND, "the backend names neither a service nor a resource; it is left out")
     kind = shown(f"{backend.resource.kind}/{backend.resource.name}")
     return (Reason.RESOURCE_BACKEND_UNSUPPORTED, f"resource backend {kind} is not supported; it is left out")
 
 
-@dataclass(frozen=True, slots=True)
-class _PathClaim:
-    """A route, and where in which Ingress it stands."""
-
-    route: Route
-    ingress: Ingress
-    at: FieldPath
-
-
-def translate_host(scope: TranslationContext, host: str, findings: UnitFindings) -> Steps[VirtualHost | None]:
-    """The virtual host of a host that rules name (or NO_HOST), None if no Ingress has a valid rule for it."""
-    ingresses = scope.state.ingresses_of_host(host)
-    if host != NO_HOST and not _check_host(scope, host, ingresses, findings):
+def translate_host(context: TranslationContext, host: str, findings: UnitFindings) -> Steps[VirtualHost | None]:
+    """The virtual host of a host (or of NO_HOST); None if no Ingress has a valid rule for the host."""
+    ingresses = context.state.ingresses_of_host(host)
+    if not ingresses or (host != NO_HOST and not _check_host(context, host, ingresses, findings)):
         return None
-    if not ingresses:
-        return None
-    winners: dict[tuple[str, PathType], _PathClaim] = {}
-    for claim in _claims(scope, host, ingresses, findings):
-        winner = winners.setdefault((claim.route.path, claim.route.path_type), claim)
-        if _conflict(winner, claim):
-            _report_conflict(host, winner, claim, findings)
+    winners: dict[tuple[str, PathType], Route] = {}
+    for route in _candidates(context, host, ingresses, findings):
+        winner = winners.setdefault((route.path, route.path_type), route)
+        if (winner.backend, winner.service) != (route.backend, route.service):
+            _report_conflict(host, winner, route, findings)
         yield
-    routes = sorted((claim.route for claim in winners.values()), key=lambda route: route.precedence)
-    default = _host_default(scope, host, ingresses, findings)
+    routes = sorted(winners.values(), key=lambda route: route.precedence)
+    # A host that no rule names goes to the default route of all hosts, which the traffic model holds once.
+    default = None if host == NO_HOST else default_route(context, ingresses, findings)
     findings.keep([*routes, default])
     return VirtualHost(host, tuple(routes), default)
 
 
-def _check_host(scope: TranslationContext, host: str, ingresses: list[Ingress], findings: UnitFindings) -> bool:
+def _check_host(context: TranslationContext, host: str, ingresses: list[Ingress], findings: UnitFindings) -> bool:
     try:
         valid_host(host)
     except InvalidError as error:
         for ingress in ingresses:
-            for index, _ in scope.state.rules(ingress, host):
+            for index, _ in context.state.rules(ingress, host):
                 at = FieldPath.of("spec", "rules", index, "host")
-                findings.report(ingress, error.reason, f"host {error}; its rule is left out", at)
+                findings.report(ingress.ref, error.reason, f"host {error}; its rule is left out", at)
         return False
     return True
 
 
-_DEFAULT_BACKEND = FieldPath.of("spec", "defaultBackend")
-
-
-def _claims(
-    scope: TranslationContext, host: str, ingresses: list[Ingress], findings: UnitFindings
-) -> Iterator[_PathClaim]:
+def _candidates(
+    context: TranslationContext, host: str, ingresses: list[Ingress], findings: UnitFindings
+) -> Iterator[Route]:
+    """The routes that all Ingresses ask for, the senior Ingress first."""
     for ingress in ingresses:
-        for index, rule in scope.state.rules(ingress, host):
+        about = ingress.ref
+        for index, rule in context.state.rules(ingress, host):
             for number, path in enumerate(rule.paths):
-                at = FieldPath.of("spec", "rules", index, "http", "paths", number)
-                route = _path_route(scope, ingress, path, at, findings)
+                route = _path_route(context, Origin(about, _path_at(index, number)), path, findings)
                 if route is not None:
-                    yield _PathClaim(route, ingress, at)
+                    yield route
+
+
+@lru_cache(maxsize=1024)
+def _path_at(rule: int, number: int) -> FieldPath:
+    """The field of a path. Routes of thousands of Ingresses share the same few values."""
+    return FieldPath.of("spec", "rules", rule, "http", "paths", number)
 
 
 def _path_route(
-    scope: TranslationContext, ingress: Ingress, path: HTTPIngressPath, at: FieldPath, findings: UnitFindings
+    context: TranslationContext, origin: Origin, path: HTTPIngressPath, findings: UnitFindings
 ) -> Route | None:
     try:
         matched = valid_path(path)
     except InvalidError as error:
-        findings.report(ingress, error.reason, f"{error}; it is left out", at)
+        findings.report(origin.object, error.reason, f"{error}; it is left out", origin.field)
         return None
-    return scope.route(ingress, path.backend, matched, at.child("backend"), findings)
+    return context.route(origin, path.backend, origin.field.child("backend"), matched, findings)
 
 
-def _conflict(winner: _PathClaim, claim: _PathClaim) -> bool:
-    """Whether two claims say different things: the same path to the same backend is no conflict."""
-    return winner is not claim and (winner.route.backend, winner.route.service) != (
-        claim.route.backend,
-        claim.route.service,
-    )
-
-
-def _report_conflict(host: str, winner: _PathClaim, loser: _PathClaim, findings: UnitFindings) -> None:
-    route = loser.route
-    what = f"{route.path_type} path {shown(route.path)} of {f'host {host}' if host else 'the rules without host'}"
+def _report_conflict(host: str, winner: Route, loser: Route, findings: UnitFindings) -> None:
+    place = f"host {host}" if host else "the rules without host"
     findings.report(
-        loser.ingress,
+        loser.origin.object,
         Reason.PATH_CONFLICT,
-        f"{what} belongs to the senior Ingress {winner.ingress.key} ({winner.at})",
-        loser.at,
+        f"{loser.path_type} path {shown(loser.path)} of {place} belongs to the senior {winner.origin.object} "
+        f"({winner.origin.field})",
+        loser.origin.field,
     )
 
 
-def _host_default(
-    scope: TranslationContext, host: str, ingresses: list[Ingress], findings: UnitFindings
-) -> Route | None:
-    """What answers the paths of a named host that no rule matches: the default backend of its senior Ingress with one.
+def default_route(context: TranslationContext, ingresses: list[Ingress], findings: UnitFindings) -> Route | None:
+    """The route to the default backend of the senior Ingress that has a usable one.
 
-    A host that no rule names goes to the default backend of all, which the traffic model holds once.
-    """
-    if host == NO_HOST:
-        return None
-    return default_route(scope, ingresses, findings)
-
-
-def default_route(scope: TranslationContext, ingresses: list[Ingress], findings: UnitFindings) -> Route | None:
-    """The default backend of the senior Ingress that has a usable one. Its problems are told once for each Ingress, by
-    `translate_ingress`, and so not here.
+    Problems of default backends are left to `translate_ingress`, which reports them once for each Ingress.
     """
     unreported = UnitFindings(backends=findings.backends)
-    for ingress in ingresses:
-        route = ingress_default(scope, ingress, unreported)
-        if route is not None:
-            return route
-    return None
+    routes = (ingress_default(context, ingress, unreported) for ingress in ingresses)
+    return next((route for route in routes if route is not None), None)
 
 
-def ingress_default(scope: TranslationContext, ingress: Ingress, findings: UnitFindings) -> Route | None:
+def ingress_default(context: TranslationContext, ingress: Ingress, findings: UnitFindings) -> Route | None:
     backend = ingress.spec.default_backend
     if backend is None:
         return None
-    return scope.route(ingress, backend, ("/", PathType.PREFIX), _DEFAULT_BACKEND, findings)
+    origin = Origin(ingress.ref, _DEFAULT_BACKEND)
+    return context.route(origin, backend, _DEFAULT_BACKEND, ("/", PathType.PREFIX), findings)
 
 
-def translate_ingress(scope: TranslationContext, ingress: Ingress, findings: UnitFindings) -> None:
-    """What is to be said of an Ingress as a whole: its default backend, and the annotations that nobody honours."""
-    ingress_default(scope, ingress, findings)
+def translate_ingress(context: TranslationContext, ingress: Ingress, findings: UnitFindings) -> None:
+    """Report the problems of an Ingress outside of rules and TLS: of the default backend, and of annotations."""
+    ingress_default(context, ingress, findings)
     for annotation in sorted(ingress.annotations):
-        if annotation.startswith(_FOREIGN_ANNOTATIONS):
+        if annotation.startswith(_INGRESS_NGINX_PREFIX):
+            at = FieldPath.of("metadata", "annotations", MapKey(annotation))
             findings.report(
-                ingress,
-                Reason.ANNOTATION_UNSUPPORTED,
-                f"annotation {shown(annotation)} has no effect here",
-                FieldPath.of("metadata", "annotations", MapKey(annotation)),
+                ingress.ref, Reason.ANNOTATION_UNSUPPORTED, f"annotation {shown(annotation)} has no effect here", at
             )
-
-
-_FOREIGN_ANNOTATIONS = "nginx.ingress.kubernetes.io/"

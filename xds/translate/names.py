@@ -7,7 +7,7 @@ from urllib.parse import quote
 from xds.kube.objects import HTTPIngressPath
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
-from xds.traffic.model import PathType
+from xds.traffic.routes import PathType
 
 _LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _HOST: Final = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*")

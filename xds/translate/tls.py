@@ -1,4 +1,4 @@
-"""From the `tls` entries of all Ingresses to which Secret's certificate serves which hosts."""
+"""From the TLS entries of all Ingresses to the certificate for each TLS host."""
 
 from collections.abc import Iterator, Set
 from datetime import datetime
@@ -7,11 +7,11 @@ from typing import Final
 from xds.kube.objects import Ingress, IngressTLS, Secret
 from xds.kube.state import KubeState
 from xds.problems.field_path import WHOLE_OBJECT, FieldPath
-from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.problem import Key, ObjectRef
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.steps import Steps
-from xds.traffic.model import Certificate, Termination, TlsTable
+from xds.traffic.tls import Certificate, Termination, TlsTable
 from xds.translate.certificates import Verdict, judge
 from xds.translate.hosts import UnitFindings
 from xds.translate.names import InvalidError, valid_host
@@ -20,9 +20,9 @@ _EFFECT: Final = "HTTPS for its hosts is off, HTTP goes on"
 
 
 class CertificateStore:
-    """Judges each Secret once, and remembers the last good certificate of those that went bad.
+    """Judges each Secret once, and remembers the last good certificate of a Secret that went bad.
 
-    The memory lasts as long as the Secret exists and is used, and the process lives.
+    A last good certificate is kept while the Secret exists and is used, and no longer than the process lives.
     """
 
     def __init__(self) -> None:
@@ -34,12 +34,12 @@ class CertificateStore:
         self._last_good.pop(key, None)
 
     def keep(self, used: Set[Key]) -> None:
-        """Forget the Secrets that nothing uses any more: nobody says when they are deleted."""
+        """Forget all other Secrets. Nothing announces the deletion of a Secret that is no longer watched."""
         for key in self._judged.keys() - used:
             self.forget(key)
 
     def judge(self, secret: Secret) -> Verdict:
-        """What the Secret is good for now."""
+        """The verdict on a Secret, from memory if the Secret is unchanged."""
         known = self._judged.get(secret.key)
         if known is None or known[0] != secret:
             known = (secret, judge(secret))
@@ -48,8 +48,8 @@ class CertificateStore:
                 self._last_good[secret.key] = known[1].certificate
         return known[1]
 
-    def known(self, key: Key) -> Verdict | None:
-        """What was found of the Secret when it was last judged; None if it is not used."""
+    def verdict(self, key: Key) -> Verdict | None:
+        """The latest verdict on a Secret; None for a Secret that doesn't exist or isn't used."""
         judged = self._judged.get(key)
         return judged[1] if judged else None
 
@@ -58,7 +58,10 @@ class CertificateStore:
 
 
 class TlsTranslation:
-    """One pass over all TLS entries. The first to claim a host with a usable certificate has it."""
+    """One pass over all TLS entries, the senior Ingress first.
+
+    The first entry that claims a host with a usable certificate owns the host.
+    """
 
     def __init__(
         self,
@@ -74,11 +77,11 @@ class TlsTranslation:
         self._now = now
         self._findings = findings
         self._owners: dict[str, tuple[Key, Ingress]] = {}
-        self._refused: dict[str, Ingress] = {}
+        self._without_certificate: dict[str, Ingress] = {}
         self._certificates: dict[Key, Certificate | None] = {}
 
     def run(self) -> Steps[tuple[TlsTable, dict[Key, Certificate]]]:
-        """The terminations, and the certificates that they use by Secret."""
+        """The table, and the certificates that the table uses, by Secret."""
         for ingress in self._state.ingresses_with_tls():
             for index, entry in enumerate(ingress.spec.tls or ()):
                 self._claim(ingress, entry, FieldPath.of("spec", "tls", index))
@@ -97,32 +100,26 @@ class TlsTranslation:
             Termination(secret, tuple(sorted(hosts_of[secret])), is_default=secret == default)
             for secret in sorted(hosts_of)
         )
-        owners = {host: ingress.key for host, ingress in self._refused.items()}
+        without_certificate = tuple(sorted(self._without_certificate.keys() - self._owners.keys()))
+        owners = {host: ingress.key for host, ingress in self._without_certificate.items()}
         owners |= {host: ingress.key for host, (_, ingress) in self._owners.items()}
-        return TlsTable(tuple(terminations), tuple(sorted(self._refused.keys() - self._owners.keys())), owners)
+        return TlsTable(tuple(terminations), without_certificate, owners)
 
     def _claim(self, ingress: Ingress, entry: IngressTLS, at: FieldPath) -> None:
         hosts = list(self._hosts(ingress, entry, at))
         secret = Key(ingress.key.namespace, entry.secret_name) if entry.secret_name else self._default_secret
         if secret is None:
-            self._report_no_default(ingress, at)
+            message = f"the TLS entry names no Secret and the server has no default one; {_EFFECT}"
+            self._findings.report(ingress.ref, Reason.NO_DEFAULT_CERTIFICATE, message, at)
         if secret is None or self._certificate(secret, ingress.ref, at.child("secretName")) is None:
             for host in hosts:
-                self._refused.setdefault(host, ingress)
+                self._without_certificate.setdefault(host, ingress)
             return
         for host in hosts:
             self._own(host, secret, ingress, at)
 
-    def _report_no_default(self, ingress: Ingress, at: FieldPath) -> None:
-        self._findings.report(
-            ingress,
-            Reason.NO_DEFAULT_CERTIFICATE,
-            f"the TLS entry names no Secret and the server has no default one; {_EFFECT}",
-            at,
-        )
-
     def _hosts(self, ingress: Ingress, entry: IngressTLS, at: FieldPath) -> Iterator[str]:
-        """The hosts of an entry; those of its Ingress' rules if it has none."""
+        """The hosts of an entry; the hosts of the Ingress' rules if the entry has none."""
         if not entry.hosts:
             yield from self._rule_hosts(ingress, at)
             return
@@ -131,32 +128,24 @@ class TlsTranslation:
                 yield valid_host(host)
             except InvalidError as error:
                 message = f"TLS host {error}; it gets no HTTPS"
-                self._findings.report(ingress, error.reason, message, at.child("hosts", index))
+                self._findings.report(ingress.ref, error.reason, message, at.child("hosts", index))
 
     def _rule_hosts(self, ingress: Ingress, at: FieldPath) -> Iterator[str]:
         named = [rule.host for rule in ingress.spec.rules or () if rule.host]
         if not named:
-            self._findings.report(
-                ingress,
-                Reason.TLS_HOSTS_MISSING,
-                "neither the TLS entry nor a rule of the Ingress names a host, so the certificate is never chosen",
-                at,
-            )
+            message = "neither the TLS entry nor a rule of the Ingress names a host, so the certificate is never chosen"
+            self._findings.report(ingress.ref, Reason.TLS_HOSTS_MISSING, message, at)
         for host in named:
             try:
                 yield valid_host(host)
             except InvalidError:
-                continue  # the rule's own translation reports it
+                continue  # the translation of the rule reports the host
 
     def _own(self, host: str, secret: Key, ingress: Ingress, at: FieldPath) -> None:
         owner, senior = self._owners.setdefault(host, (secret, ingress))
         if owner != secret:
-            self._findings.report(
-                ingress,
-                Reason.CERTIFICATE_CONFLICT,
-                f"TLS host {shown(host)} is served with Secret {owner} of the senior Ingress {senior.key}",
-                at,
-            )
+            message = f"TLS host {shown(host)} is served with Secret {owner} of the senior Ingress {senior.key}"
+            self._findings.report(ingress.ref, Reason.CERTIFICATE_CONFLICT, message, at)
 
     def _default_certificate(self) -> Certificate | None:
         if self._default_secret is None:
@@ -164,37 +153,30 @@ class TlsTranslation:
         return self._certificate(self._default_secret, ObjectRef("Secret", *self._default_secret), WHOLE_OBJECT)
 
     def _certificate(self, key: Key, user: ObjectRef, at: FieldPath) -> Certificate | None:
-        """The certificate to serve from a Secret; what is wrong with it is told to each that uses it."""
+        """The certificate to serve from a Secret. Problems of the Secret are reported for each object that uses it."""
         secret = self._state.secret(key)
         if secret is None:
             self._store.forget(key)
             self._certificates[key] = None
-            self._problem(user, at, Reason.SECRET_NOT_FOUND, f"Secret {shown(str(key))} doesn't exist; {_EFFECT}")
+            message = f"Secret {shown(str(key))} doesn't exist; {_EFFECT}"
+            self._findings.report(user, Reason.SECRET_NOT_FOUND, message, at)
             return None
         verdict = self._store.judge(secret)
         certificate = verdict.certificate or self._store.last_good(key)
         if verdict.certificate is None:
-            self._problem(user, at, Reason.SECRET_INVALID, _invalid(key, verdict, certificate))
+            effect = _EFFECT if certificate is None else "its last good certificate is still served"
+            message = f"Secret {key} can't be used: {verdict.why_not}; {effect}"
+            self._findings.report(user, Reason.SECRET_INVALID, message, at)
         else:
             self._check_time(user, at, key, verdict)
         self._certificates[key] = certificate
         return certificate
 
     def _check_time(self, user: ObjectRef, at: FieldPath, key: Key, verdict: Verdict) -> None:
-        """A certificate out of its time is served all the same: clients may be told, or have another clock."""
+        """Report a certificate outside its time. It is served: clients may ignore the time, or have another clock."""
         if verdict.expires is not None and verdict.expires < self._now:
-            message = (
-                f"the certificate in Secret {key} expired on {verdict.expires:%Y-%m-%d}; it is served all the same"
-            )
-            self._problem(user, at, Reason.CERTIFICATE_EXPIRED, message)
+            message = f"the certificate in Secret {key} expired on {verdict.expires:%Y-%m-%d}; it is still served"
+            self._findings.report(user, Reason.CERTIFICATE_EXPIRED, message, at)
         if verdict.begins is not None and verdict.begins > self._now:
             message = f"the certificate in Secret {key} is not valid before {verdict.begins:%Y-%m-%d %H:%M} UTC"
-            self._problem(user, at, Reason.CERTIFICATE_NOT_YET_VALID, message)
-
-    def _problem(self, user: ObjectRef, at: FieldPath, reason: Reason, message: str) -> None:
-        self._findings.problems.append(Problem(user, reason, message, reason.remedy, at))
-
-
-def _invalid(key: Key, verdict: Verdict, last_good: Certificate | None) -> str:
-    effect = _EFFECT if last_good is None else "its last good certificate is still served"
-    return f"Secret {key} can't be used: {verdict.why_not}; {effect}"
+            self._findings.report(user, Reason.CERTIFICATE_NOT_YET_VALID, message, at)

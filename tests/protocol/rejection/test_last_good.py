@@ -1,7 +1,6 @@
-"""What the fleet made of each resource: rolled back where one proxy refused it and none accepted it.
+"""Last good versions: a resource goes back if a proxy rejected the wanted version and no proxy accepted it.
 
-Covers several sessions on one store, and one that comes back. Excludes how the culprit is found (test_rules), and what
-is said about it outside.
+Covers several sessions on one store, and a resumed session. Excludes the bisection (test_rules) and the reports.
 """
 
 import sys
@@ -37,7 +36,7 @@ def sent(responses: list[Response]) -> list[dict[str, str]]:
 
 
 @every_stream
-def test_new_proxies_get_what_was_accepted_last(variant: Variant, type_: ResourceType) -> None:
+def test_new_proxies_get_the_last_good_version(variant: Variant, type_: ResourceType) -> None:
     world = World(**{type_.short: {"a": "1", "b": "1"}})
     one = follower(world, variant, type_, "a", "b")
     one.settle_as_envoy()
@@ -55,7 +54,7 @@ def test_new_proxies_get_what_was_accepted_last(variant: Variant, type_: Resourc
 
 
 @every_stream
-def test_without_a_good_version_it_is_as_if_it_did_not_exist(variant: Variant, type_: ResourceType) -> None:
+def test_a_rejected_resource_without_a_good_version_is_withdrawn(variant: Variant, type_: ResourceType) -> None:
     world = World(**{type_.short: {"a": "bad", "b": "1"}})
     one = follower(world, variant, type_, "a", "b")
     one.settle_as_envoy()
@@ -64,7 +63,7 @@ def test_without_a_good_version_it_is_as_if_it_did_not_exist(variant: Variant, t
     assert held(one, type_) == held(two, type_) == {"b": "1"}
     assert not any(item.name == "a" for response in two.inbox for item in response.resources)
     if variant is Variant.DELTA and type_ not in (CDS, LDS):
-        assert two.inbox[0].removed == ("a",), "what waits for it must not wait on"
+        assert two.inbox[0].removed == ("a",), "the removal must reach a proxy that waits for the resource"
     world.commit(**{type_.short: {"a": "2"}})
     for client in (one, two):
         client.settle_as_envoy()
@@ -72,8 +71,8 @@ def test_without_a_good_version_it_is_as_if_it_did_not_exist(variant: Variant, t
 
 
 @every_stream
-def test_those_to_whom_it_is_on_its_way_go_back_too(variant: Variant, type_: ResourceType) -> None:
-    """Whether they refuse it or not: nothing is sent twice, and all end with the same."""
+def test_proxies_with_a_rejected_version_in_flight_go_back(variant: Variant, type_: ResourceType) -> None:
+    """Whether or not a proxy rejects the version, no response is repeated, and the proxies end equal."""
     world = World(**{type_.short: {"a": "1"}})
     clients = [follower(world, variant, type_, "a") for _ in range(3)]
     for client in clients:
@@ -88,7 +87,7 @@ def test_those_to_whom_it_is_on_its_way_go_back_too(variant: Variant, type_: Res
 
 
 @every_stream
-def test_what_one_accepts_is_served_and_who_refused_it_is_left_alone(variant: Variant, type_: ResourceType) -> None:
+def test_a_version_accepted_after_all_is_served_except_to_its_rejecter(variant: Variant, type_: ResourceType) -> None:
     world = World(**{type_.short: {"a": "1"}})
     first, second = (follower(world, variant, type_, "a") for _ in range(2))
     for client in (first, second):
@@ -110,7 +109,7 @@ def test_what_one_accepts_is_served_and_who_refused_it_is_left_alone(variant: Va
 
 
 @both
-def test_back_to_the_last_good_version_by_the_source_itself(variant: Variant) -> None:
+def test_the_source_may_go_back_to_the_last_good_version(variant: Variant) -> None:
     world = World(rds={"a": "1"})
     client = follower(world, variant, RDS, "a")
     client.settle_as_envoy()
@@ -125,7 +124,7 @@ def test_back_to_the_last_good_version_by_the_source_itself(variant: Variant) ->
 
 
 @both
-def test_a_last_good_route_keeps_its_cluster_also_for_new_proxies(variant: Variant) -> None:
+def test_a_last_good_route_keeps_its_cluster_for_new_proxies(variant: Variant) -> None:
     world = World(cds={"a": "1"}, eds={"a": "1"}, lds={"l": "1"}, rds={"r": "1:a"})
 
     def envoy() -> Client:
@@ -153,7 +152,7 @@ def test_a_last_good_route_keeps_its_cluster_also_for_new_proxies(variant: Varia
 
 
 def come_back(world: World, client: Client, type_: ResourceType) -> Client:
-    """A new stream with what the old one had; the old one is gone."""
+    """A new stream that resumes with the versions of an ended stream."""
     world.clients.remove(client)
     other = world.delta()
     names = [] if type_ in (CDS, LDS) else ["a"]
@@ -162,7 +161,7 @@ def come_back(world: World, client: Client, type_: ResourceType) -> Client:
 
 
 @every_type
-def test_who_comes_back_with_the_last_good_version_is_sent_nothing(type_: ResourceType) -> None:
+def test_a_proxy_resuming_with_the_last_good_version_gets_no_response(type_: ResourceType) -> None:
     world = World(**{type_.short: {"a": "1"}})
     client = follower(world, Variant.DELTA, type_, "a")
     client.settle_as_envoy()
@@ -174,8 +173,8 @@ def test_who_comes_back_with_the_last_good_version_is_sent_nothing(type_: Resour
 
 
 @every_type
-def test_who_comes_back_with_the_refused_version_has_accepted_it(type_: ResourceType) -> None:
-    """On another replica, or in another life of this one."""
+def test_resuming_with_a_rejected_version_counts_as_acceptance(type_: ResourceType) -> None:
+    """On another replica, or after a restart of the server."""
     world = World(**{type_.short: {"a": "1"}})
     waiting, client = (follower(world, Variant.DELTA, type_, "a") for _ in range(2))
     waiting.nack(type_)
@@ -188,8 +187,8 @@ def test_who_comes_back_with_the_refused_version_has_accepted_it(type_: Resource
 
 
 @every_type
-def test_a_restart_takes_nothing_from_a_proxy_that_has_an_older_version(type_: ResourceType) -> None:
-    """The new process doesn't know the bytes of what the proxy has, and what it wants is refused: so it stays."""
+def test_a_restart_removes_no_older_version_from_a_proxy(type_: ResourceType) -> None:
+    """The new process doesn't know the bytes of the proxy's version, and proxies reject the wanted one."""
     before = World(**{type_.short: {"a": "1"}})
     client = follower(before, Variant.DELTA, type_, "a")
     client.settle()
@@ -207,11 +206,11 @@ def test_a_restart_takes_nothing_from_a_proxy_that_has_an_older_version(type_: R
     world.commit(**{type_.short: {"a": None}})
     for each in (*clients, late):
         each.settle()
-        assert each.versions(type_) == {}, "but a deletion reaches it"
+        assert each.versions(type_) == {}, "a deletion reaches the proxy"
 
 
-def test_a_restart_knows_what_the_fleet_has_by_what_it_brings() -> None:
-    """Nobody acknowledges what isn't sent again: else the first refusal after a restart would go back to nothing."""
+def test_a_restart_learns_good_versions_from_resuming_proxies() -> None:
+    """Resumed versions get no ACK; still the first rejection after a restart must not go back to nothing."""
     world = World(rds={"a": "1"})
     client = follower(world, Variant.DELTA, RDS, "a")
     client.settle()
@@ -225,7 +224,7 @@ def test_a_restart_knows_what_the_fleet_has_by_what_it_brings() -> None:
     assert held(new, RDS) == {"a": "1"}
 
 
-def test_a_port_in_use_is_the_machine_s_fault() -> None:
+def test_a_port_in_use_does_not_count_against_the_listener() -> None:
     world = World(lds={"a": "1"})
     one = follower(world, Variant.DELTA, LDS)
     one.nack(LDS, f"Error adding/updating listener(s) a: {CANNOT_BIND} '0.0.0.0:80': Address already in use")
@@ -236,8 +235,8 @@ def test_a_port_in_use_is_the_machine_s_fault() -> None:
 
 
 @both
-def test_a_refused_version_holds_back_the_removals_of_one_proxy_and_not_of_others(variant: Variant) -> None:
-    """Where another accepted the routes, who refused them goes on with the clusters of the old ones."""
+def test_a_rejected_version_delays_removals_for_the_rejecting_proxy_only(variant: Variant) -> None:
+    """Where another proxy accepted the routes, the rejecting proxy keeps the clusters of its old routes."""
     world = World(cds={"a": "1"}, eds={"a": "1"}, rds={"r": "1:a"})
     clients = [world.client(variant) for _ in range(2)]
     for client in clients:
@@ -260,7 +259,7 @@ def test_a_refused_version_holds_back_the_removals_of_one_proxy_and_not_of_other
     assert held(refuses, CDS) == {"b": "1"}
 
 
-def test_the_thousandth_acknowledgement_of_a_response_costs_as_much_with_many_resources_as_with_few() -> None:
+def test_repeated_acks_of_a_response_cost_the_same_with_many_resources_as_with_few() -> None:
     assert calls_of_an_acknowledgement(10) == calls_of_an_acknowledgement(1000)
 
 
@@ -287,7 +286,7 @@ def calls_of_an_acknowledgement(size: int) -> int:
     return count
 
 
-def test_nothing_is_kept_of_what_was_accepted() -> None:
+def test_no_state_remains_for_accepted_resources() -> None:
     world = World(cds={"a": "1"}, eds={"a": "1"}, lds={"l": "1"}, rds={"r": "1:a"}, sds={"s": "1"})
     client = world.delta()
     for type_, names in ((CDS, []), (EDS, ["a"]), (LDS, []), (RDS, ["r"]), (SDS, ["s"])):
@@ -301,8 +300,8 @@ def test_nothing_is_kept_of_what_was_accepted() -> None:
     assert not last_good._removed
 
 
-def test_what_a_last_good_version_may_name_is_kept_up_to_a_limit() -> None:
-    """Nobody is there to accept the new routes, and clusters come and go."""
+def test_removed_resources_are_kept_for_last_good_versions_up_to_a_limit() -> None:
+    """No proxy accepts the new routes, and clusters come and go."""
     world = World(rds={"r": "1"})
     follower(world, Variant.DELTA, RDS, "r").settle()
     world.clients.clear()

@@ -2,7 +2,7 @@
 
 from xds.kube.objects import EndpointSlice, Ingress, IngressClass, Secret, Service
 from xds.problems.problem import Key
-from xds.sources.apiserver.scope import SECRETS, Scope, scopes
+from xds.sources.apiserver.scope import SECRETS_SELECTOR, Scope, scopes
 
 
 def test_all_namespaces_take_one_watch_a_kind() -> None:
@@ -22,7 +22,7 @@ def test_namespaces_take_one_watch_a_kind_each() -> None:
         Scope(Ingress, "a"),
         Scope(Service, "a"),
         Scope(EndpointSlice, "a"),
-        Scope(Secret, "a", SECRETS),
+        Scope(Secret, "a", SECRETS_SELECTOR),
     ]
     assert {scope.namespace for scope in found[5:]} == {"b"}
 

@@ -26,9 +26,9 @@ from xds.kube.source import SourceError
 from xds.kubeapi import backoff
 from xds.kubeapi.client import Access
 from xds.problems.problem import Key, Problem
-from xds.sources.apiserver import secret_watch as api_secrets
-from xds.sources.apiserver import source as api_server
-from xds.sources.apiserver import watch as api_watch
+from xds.sources.apiserver import secret_watch
+from xds.sources.apiserver import source as source_module
+from xds.sources.apiserver import watch as watch_module
 from xds.sources.apiserver.outages import Outages
 from xds.sources.apiserver.scope import Scope
 from xds.sources.apiserver.source import ApiServer
@@ -40,8 +40,9 @@ Versions = dict[tuple[type[KubeObject], str], int]
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "FIRST", 0.002)
     monkeypatch.setattr(backoff, "CAP", 0.02)
-    monkeypatch.setattr(api_watch, "SETTLE", 0.005)
-    monkeypatch.setattr(api_server, "HOLD", WAIT_LIMIT_SECONDS)  # no batch depends on the speed of the machine
+    monkeypatch.setattr(watch_module, "CATCH_UP_SECONDS", 0.005)
+    # No batch depends on the speed of the machine.
+    monkeypatch.setattr(source_module, "CATCH_UP_TIMEOUT_SECONDS", WAIT_LIMIT_SECONDS)
 
 
 class Follower:
@@ -371,7 +372,7 @@ async def _reset(request: web.Request) -> None:
 async def test_what_decides_routes_counts_at_once_after_an_outage(
     api: WatchedApi, follow: Follow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api_watch, "SETTLE", 0.5)  # of a resumed watch the events come within this time
+    monkeypatch.setattr(watch_module, "CATCH_UP_SECONDS", 0.5)  # missed events come within this time
     api.write(Service, "old")
     write_ingress(api, "shop")
     follower = await follow()
@@ -393,15 +394,15 @@ async def test_endpoints_do_not_wait_for_what_is_behind(
     await follower.until_synced()
     api.faults[Service] += [refuse(503)] * 1000
     api.end(Service)
-    await until(lambda: bool(events(logs, "watch_refused")))
+    await until(lambda: bool(events(logs, "watch_rejected")))
     api.write(Ingress, "held")
     api.write(EndpointSlice, "web")
     batch = await follower.next()
     assert [type(change.object) for change in batch.changes if isinstance(change, Applied)] == [EndpointSlice]
-    join = follower.source._join
-    assert join is not None
-    assert join._timer is not None
-    join._give_up()  # in place of HOLD
+    watches = follower.source._watches
+    assert watches is not None
+    assert watches._timer is not None
+    watches._stop_waiting()  # in place of CATCH_UP_TIMEOUT_SECONDS
     await follower.until(lambda: bool(follower.of(Ingress)))
     api.write(Ingress, "not-held")
     await follower.until_equal()
@@ -420,7 +421,7 @@ async def test_a_refusal_names_the_right_and_how_to_grant_it(api: WatchedApi, fo
     api.faults[Service].clear()
     await task
     await follower.until_synced()
-    (refused,) = events(logs, "watch_refused")
+    (refused,) = events(logs, "watch_rejected")
     assert refused["remedy"] == (
         "kubectl create clusterrole xds-ingress-services --verb=list,watch --resource=services && "
         "kubectl create clusterrolebinding xds-ingress-services --clusterrole=xds-ingress-services "
@@ -437,7 +438,7 @@ async def test_a_token_that_was_replaced_is_read_again(
     await follower.until_synced()
     api.token = "rotated"
     api.cut()
-    await until(lambda: bool(events(logs, "watch_refused")))
+    await until(lambda: bool(events(logs, "watch_rejected")))
     kubeconfig(tmp_path / "kubeconfig", api.url, "rotated")
     api.write(Service, "a")
     await follower.until_equal()
@@ -561,7 +562,7 @@ async def test_a_look_up_that_fails_holds_an_ingress_for_a_moment_only(
 async def test_a_look_up_that_hangs_holds_an_ingress_for_a_moment_only(
     api: WatchedApi, follow: Follow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api_secrets, "PATIENCE", 0.05)
+    monkeypatch.setattr(secret_watch, "LOOK_UP_TIMEOUT_SECONDS", 0.05)
     api.write(Secret, "a")
     follower = await follow()
     await follower.until_synced()

@@ -39,7 +39,7 @@ def _tried(value: Tried) -> pb.TriedRoute:
     return pb.TriedRoute(
         path_type=str(value.route.path_type),
         path=value.route.path,
-        ingress=messages.reference(ObjectRef("Ingress", *value.route.ingress)),
+        ingress=messages.reference(value.route.origin.object),
         service=messages.reference(ObjectRef("Service", *value.route.service)),
         taken=value.taken,
         why=value.why,

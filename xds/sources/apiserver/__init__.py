@@ -1,1 +1,1 @@
-"""A Kubernetes API server: a list and a watch for each kind and namespace."""
+"""A Kubernetes API server as a source: a list and a watch for each kind and namespace."""

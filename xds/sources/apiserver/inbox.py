@@ -1,6 +1,6 @@
-"""Where the watches put what they read, in the order in which they read it, until it is taken in batches.
+"""The queue between the watches of an API server and the pipeline, which takes all pending changes as one batch.
 
-Endpoints have batches of their own, which may overtake the others.
+EndpointSlices have a queue of their own: an endpoint change must not wait for a long first list of another kind.
 """
 
 import asyncio
@@ -9,48 +9,47 @@ from typing import Final
 
 from xds.kube.change import Batch, Change
 
-FULL: Final = 1000
-"""Changes. With so many, watches stop reading, and the API server's buffers hold the rest."""
+MAX_PENDING_CHANGES: Final = 1000
+"""A full inbox stops the watches from reading, so the API server's buffers hold further events."""
 
 
 class Inbox:
-    """Any task may put, and one takes: the endpoints that wait as a whole, then the rest as a whole."""
+    """Any task may put changes; one task takes: pending endpoints as a batch, else the other changes as a batch."""
 
     def __init__(self) -> None:
-        self._endpoints = _Pile()
-        self._rest = _Pile()
+        self._endpoints = _Queue()
+        self._rest = _Queue()
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
         self._failure: BaseException | None = None
 
     def put(self, changes: Sequence[Change], read_at: float, *, endpoints: bool = False) -> None:
-        """At once, and in one piece.
+        """Append the changes; they are taken in one batch.
 
         Args:
-            changes: In their order; none is allowed.
+            changes: In order; may be empty.
             read_at: Seconds of the event loop's clock.
-            endpoints: They are all of EndpointSlices.
+            endpoints: Whether all changes are of EndpointSlices.
         """
         if changes:
             (self._endpoints if endpoints else self._rest).add(changes, read_at)
             self._filled.set()
 
     def fail(self, error: BaseException) -> None:
-        """Nothing will be put any more."""
+        """Make `take` raise the error from now on: no more changes will be put."""
         self._failure = error
         self._filled.set()
 
-    async def room(self) -> None:
-        """Waits while it is full."""
-        while len(self._endpoints.changes) + len(self._rest.changes) >= FULL:
+    async def wait_for_room(self) -> None:
+        while len(self._endpoints.changes) + len(self._rest.changes) >= MAX_PENDING_CHANGES:
             self._emptied.clear()
             await self._emptied.wait()
 
     async def take(self) -> Batch:
-        """What waits, once there is something. `read_at` is the first one's.
+        """Wait for changes and return a batch of them, with the `read_at` of the first.
 
         Raises:
-            what `fail` was told.
+            BaseException: the error given to `fail`.
         """
         await self._filled.wait()
         if self._failure is not None:
@@ -62,7 +61,7 @@ class Inbox:
         return batch
 
 
-class _Pile:
+class _Queue:
     def __init__(self) -> None:
         self.changes: list[Change] = []
         self._read_at = 0.0

@@ -1,34 +1,34 @@
-"""From the pieces in which bytes arrive to whole lines: a watch is one JSON object a line, however long."""
+"""Lines from chunks of bytes: a watch sends each event as a line of JSON, of any length."""
 
 from typing import Final
 
-MAX_LINE: Final = 64 << 20
-"""Bytes. An object is at most 3 MiB in a request, and some times that as JSON; more is not the API server's.
+MAX_LINE_BYTES: Final = 64 << 20
+"""A request to the API server takes 3 MiB; in JSON an object can be some times larger, but never so large.
 
 Source: https://github.com/kubernetes/kubernetes/blob/v1.34.0/staging/src/k8s.io/apiserver/pkg/server/config.go#L411
 """
 
 
 class LineTooLongError(Exception):
-    """What comes isn't lines."""
+    """A line has more than MAX_LINE_BYTES: the peer is no API server."""
 
 
 class Lines:
-    """Keeps the beginning of the line that is not complete yet."""
+    """Keeps the beginning of an incomplete line."""
 
     def __init__(self) -> None:
         self._begun = bytearray()
 
     def feed(self, piece: bytes) -> list[bytes]:
-        """The lines that the piece completes, empty ones left out.
+        """Return the lines that the piece completes, without empty lines.
 
         Raises:
-            LineTooLongError: of more than MAX_LINE bytes.
+            LineTooLongError: a line has more than MAX_LINE_BYTES.
         """
         first, newline, rest = piece.partition(b"\n")
         self._begun += first
-        if len(self._begun) > MAX_LINE:
-            raise LineTooLongError(f"a line of more than {MAX_LINE >> 20} MiB")
+        if len(self._begun) > MAX_LINE_BYTES:
+            raise LineTooLongError(f"a line of more than {MAX_LINE_BYTES >> 20} MiB")
         if not newline:
             return []
         whole = [bytes(self._begun), *rest.split(b"\n")]

@@ -1,4 +1,4 @@
-"""What of the API server doesn't work at the moment: told once when it begins, and once when it is over."""
+"""Outages of an API server as its watches meet them, logged once at the start and once at the end."""
 
 import asyncio
 import contextlib
@@ -10,22 +10,25 @@ import structlog
 from xds.kubeapi.client import Refused
 from xds.sources.apiserver.scope import Scope
 
-KEPT: Final = "what was read before stays; changes are followed again once it works"
+EFFECT: Final = "objects read before stay in use; changes are followed again after the outage"
 
 _REMEDIES: Final = {
-    401: "renew the credentials; they are read again at each try",
-    404: "this needs an API server of Kubernetes 1.21 or newer",
+    401: "renew the credentials; each try reads them again",
+    404: "use an API server of Kubernetes 1.21 or newer",
 }
 
 _log = structlog.get_logger()
 
 
 class Outages:
-    """Which watches fail, and why; and which are behind, from their failure until they have what they missed.
+    """Keeps which watches fail, and why.
 
     Args:
-        server: For people.
-        caught_up: Is called when one is behind no more.
+        server: The API server, for people.
+        caught_up: Is called when a watch has caught up.
+
+    Attributes:
+        behind: Watches that failed and haven't yet received the events they missed.
     """
 
     def __init__(self, server: str, caught_up: Callable[[], None]) -> None:
@@ -33,44 +36,56 @@ class Outages:
         self._server = server
         self._on_caught_up = caught_up
         self._unreachable: dict[Scope, str] = {}
-        self._refused: dict[Scope, Refused] = {}
+        self._rejected: dict[Scope, Refused] = {}
         self._back = asyncio.Event()
 
     def why(self, scope: Scope) -> str:
-        """Why the watch fails; empty if it doesn't."""
-        return self._unreachable.get(scope) or str(self._refused.get(scope, ""))
+        """Why the watch fails; empty for a watch that works."""
+        return self._unreachable.get(scope) or str(self._rejected.get(scope, ""))
 
     def failed(self, scope: Scope, error: Exception) -> None:
-        """The watch tried, and could not."""
+        """Note that the watch tried and failed."""
         self.behind.add(scope)
         if isinstance(error, Refused):
-            self._was_refused(scope, error)
+            self._was_rejected(scope, error)
             return
         self._back.clear()
         if not self._unreachable:
-            _log.warning("api_server_unreachable", server=self._server, watch=str(scope), error=str(error), effect=KEPT)
+            _log.warning(
+                "api_server_unreachable", server=self._server, watch=str(scope), error=str(error), effect=EFFECT
+            )
         self._unreachable[scope] = str(error)
 
     def expired(self, scope: Scope, error: Exception) -> None:
-        """The watch can't go on from where it was."""
+        """Note that the watch can't resume, and lists again."""
         self.behind.add(scope)
         self._reached(scope)
         _log.info("listing_again", watch=str(scope), reason=str(error))
 
     def works(self, scope: Scope) -> None:
-        """The watch is answered."""
-        if self._refused.pop(scope, None):
+        """Note that the API server answers the watch."""
+        if self._rejected.pop(scope, None):
             _log.info("watch_accepted", watch=str(scope))
         self._reached(scope)
 
     def caught_up(self, scope: Scope) -> None:
-        """The watch has what it missed."""
+        """Note that the watch has received the events it missed."""
         if scope in self.behind:
             self.behind.discard(scope)
             self._on_caught_up()
 
     async def pause(self, scope: Scope, delay: float) -> bool:
-        """Waits for `delay` seconds; less, and returns True, if the watch couldn't get there and another one does."""
+        """Wait before the next try.
+
+        A watch that found the API server unreachable stops waiting when another watch gets through.
+
+        Args:
+            scope: Of the watch that waits.
+            delay: Seconds.
+
+        Returns:
+            Whether another watch got through.
+        """
         if scope not in self._unreachable:
             await asyncio.sleep(delay)
             return False
@@ -79,14 +94,14 @@ class Outages:
                 return await self._back.wait()
         return False
 
-    def _was_refused(self, scope: Scope, error: Refused) -> None:
+    def _was_rejected(self, scope: Scope, error: Refused) -> None:
         self._reached(scope)
-        before = self._refused.get(scope)
-        self._refused[scope] = error
+        before = self._rejected.get(scope)
+        self._rejected[scope] = error
         if before and before.status == error.status:
             return
-        remedy = scope.grant(error.message) if error.status == 403 else _REMEDIES.get(error.status, KEPT)
-        _log.warning("watch_refused", watch=str(scope), status=error.status, message=error.message, remedy=remedy)
+        remedy = scope.grant(error.message) if error.status == 403 else _REMEDIES.get(error.status, EFFECT)
+        _log.warning("watch_rejected", watch=str(scope), status=error.status, message=error.message, remedy=remedy)
 
     def _reached(self, scope: Scope) -> None:
         if self._unreachable.pop(scope, None) is None:

@@ -1,4 +1,4 @@
-"""What one watch covers: a kind, in one namespace or in all."""
+"""The scope of a watch: a kind, in one namespace or in all."""
 
 import re
 from collections.abc import Iterable
@@ -8,17 +8,23 @@ from typing import Final
 from xds.kube.objects import KINDS, KubeObject, Secret
 from xds.problems.problem import Key
 
-SECRETS: Final = "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token"
-"""What never holds a certificate and makes up most of many clusters' Secrets."""
+SECRETS_SELECTOR: Final = "type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token"
+"""Leaves out the Secrets of types that never hold a certificate: most of the Secrets in many clusters."""
 
-_SELECTORS: Final[dict[type[KubeObject], str]] = {Secret: SECRETS}
+_SELECTORS: Final[dict[type[KubeObject], str]] = {Secret: SECRETS_SELECTOR}
 
 _USER: Final = re.compile(r'User "([^"]+)" cannot')
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """`namespace` is empty for all, and for what has none; `selector` is a field selector."""
+    """A kind and a namespace.
+
+    Attributes:
+        kind: The kind of the objects.
+        namespace: Empty for all namespaces, and for a kind without namespaces.
+        selector: A field selector; empty for all objects.
+    """
 
     kind: type[KubeObject]
     namespace: str = ""
@@ -38,11 +44,11 @@ class Scope:
         return f"{self.resource} in namespace {self.namespace}" if self.namespace else self.resource
 
     def of(self, key: Key) -> "Scope":
-        """Of this kind the object alone."""
+        """Return the scope of a single object of the kind."""
         return Scope(self.kind, key.namespace, f"metadata.name={key.name}")
 
     def grant(self, message: str) -> str:
-        """What to type so that it may be watched. `message` is the API server's, which names the user."""
+        """Return the commands that grant the right to watch. `message` is the API server's, and names the user."""
         user = match[1] if (match := _USER.search(message)) else "USER"
         kind, where = ("role", f" -n {self.namespace}") if self.namespace else ("clusterrole", "")
         name = f"xds-ingress-{self.kind.plural}"
@@ -53,9 +59,11 @@ class Scope:
 
 
 def scopes(namespaces: Iterable[str], default_tls_secret: Key | None) -> list[Scope]:
-    """One watch each. Without namespaces: all of them.
+    """Return the scope of each watch.
 
-    The Secret that is used without an Ingress naming it may be elsewhere, and is then watched alone.
+    Args:
+        namespaces: The namespaces to watch; none: all.
+        default_tls_secret: Is watched alone if it is outside the namespaces.
     """
     wanted = sorted(set(namespaces)) or [""]
     found = [Scope(kind) for kind in KINDS if not kind.namespaced]

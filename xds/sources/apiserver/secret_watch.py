@@ -1,7 +1,7 @@
-"""The watches of Ingresses and of the Secrets that they name, which go together: see `named_secrets`.
+"""The watch of Ingresses and the watch of the Secrets that Ingresses name, as a pair; see `named_objects`.
 
-The Secrets' first list waits for that of the Ingresses. Ingresses that begin to name Secrets are held until these have
-been looked up, so that both count at the same time.
+The first list of Secrets waits for the first list of Ingresses. An Ingress that begins to name a Secret waits for the
+look-up of the Secret, so that both count at the same time.
 """
 
 import asyncio
@@ -12,32 +12,45 @@ from typing import Final
 import aiohttp
 import structlog
 
-from xds.kube.objects import Secret
+from xds.kube.objects import Ingress, Secret
+from xds.kube.references import references
 from xds.kube.wire import Page, page_of
 from xds.kubeapi.client import ApiClient
 from xds.problems.problem import Key
-from xds.sources.apiserver.named_secrets import NamedSecrets
+from xds.sources.apiserver.named_objects import NamedObjects
 from xds.sources.apiserver.outages import Outages
 from xds.sources.apiserver.scope import Scope
 from xds.sources.apiserver.tracker import ObjectTracker
 from xds.sources.apiserver.watch import FAILURES, Deliver, Watch, WatchBatch
 
-PATIENCE: Final = 5.0
-"""Seconds that Ingresses are held at most. Then they go on without their Secrets, and all Secrets are listed again."""
+LOOK_UP_TIMEOUT_SECONDS: Final = 5.0
+"""After this time Ingresses count without their Secrets, and all Secrets are listed again."""
 
-AT_A_TIME: Final = 16
+MAX_LOOK_UPS: Final = 16
+"""Look-ups at the same time."""
 
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=PATIENCE)
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=LOOK_UP_TIMEOUT_SECONDS)
 
 _log = structlog.get_logger()
+
+
+def named_secrets(always: Iterable[Key] = ()) -> NamedObjects:
+    """Return a tracker of the Secrets in TLS entries of Ingresses, and of those always named."""
+    return NamedObjects(Secret, _secrets_of, always)
+
+
+def _secrets_of(ingress: Ingress) -> frozenset[Key]:
+    return references(ingress).secrets
 
 
 class TlsWatches:
     """Two watches: of the Ingresses in a namespace, or in all, and of the Secrets there.
 
     Args:
-        ingresses: What to watch, what is known of it, and what to do with news.
-        secrets: The same.
+        client: The connection to the API server.
+        outages: Where both watches report failures.
+        ingresses: The scope, the tracker and the receiver of changes.
+        secrets: Likewise.
     """
 
     def __init__(
@@ -45,58 +58,61 @@ class TlsWatches:
         client: ApiClient,
         outages: Outages,
         ingresses: tuple[Scope, ObjectTracker, Deliver],
-        secrets: tuple[Scope, NamedSecrets, Deliver],
+        secrets: tuple[Scope, NamedObjects, Deliver],
     ) -> None:
         self._client = client
         self._deliver = ingresses[2]
         self._secrets = secrets[1]
-        self._ingress_watch = Watch(ingresses[0], client, ingresses[1], outages, self._hold)
+        self._ingress_watch = Watch(ingresses[0], client, ingresses[1], outages, self._deliver_with_secrets)
         self._secret_watch = Watch(secrets[0], client, self._secrets, outages, secrets[2])
         self._ingresses_listed = asyncio.Event()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run both watches until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._ingress_watch.run())
             await self._ingresses_listed.wait()
             group.create_task(self._secret_watch.run())
 
-    async def _hold(self, news: WatchBatch) -> None:
-        """Delivers changes of Ingresses together with the Secrets that they begin to name."""
-        begun = self._secrets.name(news.changes)
+    async def _deliver_with_secrets(self, batch: WatchBatch) -> None:
+        """Deliver changes of Ingresses together with the Secrets that they begin to name."""
+        begun = self._secrets.expect(batch.changes)
         pages = await self._look_up(begun) if begun and self._ingresses_listed.is_set() else {}
-        # From here to the delivery nothing else runs.
-        found = [change for key, page in pages.items() for change in self._secrets.answer(key, page)]
-        changes = [*found, *news.changes, *self._secrets.release(news.changes)]
-        self._ingresses_listed.set() if news.complete else None
-        await self._deliver(replace(news, changes=changes))
+        # No other task runs from here to the delivery.
+        found = [change for key, page in pages.items() for change in self._secrets.end_look_up(key, page)]
+        changes = [*found, *batch.changes, *self._secrets.release(batch.changes)]
+        if batch.completes_list:
+            self._ingresses_listed.set()
+        await self._deliver(replace(batch, changes=changes))
 
     async def _look_up(self, keys: Iterable[Key]) -> dict[Key, Page]:
         keys = list(keys)
-        self._secrets.ask(keys)
+        self._secrets.begin_look_up(keys)
         pages: dict[Key, Page] = {}
-        some = asyncio.Semaphore(AT_A_TIME)
+        slots = asyncio.Semaphore(MAX_LOOK_UPS)
 
         async def look_up(key: Key) -> None:
-            async with some:
+            async with slots:
                 page = await self._page(key)
             if page is not None:
                 pages[key] = page
 
         try:
-            async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+            async with asyncio.timeout(LOOK_UP_TIMEOUT_SECONDS), asyncio.TaskGroup() as group:
                 for key in keys:
                     group.create_task(look_up(key))
         except TimeoutError:
             pass
         if missing := [key for key in keys if key not in pages]:
-            _log.warning("secrets_not_read", secrets=len(missing), first=str(missing[0]), remedy="all are listed again")
-            self._secrets.forget(missing)
+            _log.warning(
+                "secrets_not_read", secrets=len(missing), first=str(missing[0]), effect="all Secrets are listed again"
+            )
+            self._secrets.cancel_look_up(missing)
             self._secret_watch.relist()
         return pages
 
     async def _page(self, key: Key) -> Page | None:
-        """A list of at most one, since that needs no more rights than the watch has."""
+        """Get a list of the one Secret, for which the watch's own rights suffice; None after a failure."""
         scope = Scope(Secret).of(key)
         try:
             async with self._client.get(scope.path, {"fieldSelector": scope.selector}, timeout=_TIMEOUT) as response:

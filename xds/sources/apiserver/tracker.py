@@ -1,7 +1,7 @@
-"""What one watch knows of its objects: which exist and in which version, but not what they are.
+"""The objects that one watch has reported, by name and version, and the changes that follow from its next events.
 
-It turns what the API server says into changes. A list is one step: nothing of it shows until it is complete, and only
-then may an object be said to be gone. So a list that breaks off changes nothing.
+A list is one step: its objects stay out of sight until the list is complete, and only a complete list tells which
+objects vanished. So a list that breaks off changes nothing.
 """
 
 from dataclasses import dataclass, field
@@ -14,16 +14,22 @@ from xds.problems.problem import Key, Problem
 
 @dataclass(slots=True)
 class _List:
-    """What a list has said so far. `found` is only what is new or other than it was."""
+    """A list under way.
+
+    Attributes:
+        versions: Every object listed so far.
+        found: The objects that are new or differ from the tracked version.
+    """
 
     versions: dict[Key, str] = field(default_factory=dict)
     found: dict[Key, Found] = field(default_factory=dict)
 
 
 class ObjectTracker:
-    """Of the objects of one kind, in one namespace or in all of them.
+    """Tracks the objects of one kind, in one namespace or in all.
 
-    `problems` are of those that can't be decoded. Whoever was applied before stays as it was: the last good version.
+    Attributes:
+        problems: Of objects that can't be decoded. Such an object stays applied as it was last: the last good version.
     """
 
     def __init__(self, kind: type[KubeObject]) -> None:
@@ -37,18 +43,18 @@ class ObjectTracker:
         return len(self._versions)
 
     def begin_list(self) -> None:
-        """What follows is a list, from its start."""
+        """Take the following events as a list from its start."""
         self._list = _List()
 
-    def take(self, event: Found | Gone) -> list[Change]:
-        """What the event changes; within a list nothing does."""
+    def apply(self, event: Found | Gone) -> list[Change]:
+        """Return the changes that the event makes: none within a list."""
         if self._list is not None:
             self._note(event, self._list)
             return []
         return self._found(event) if isinstance(event, Found) else self._gone(event.key)
 
-    def end_list(self, version: str) -> list[Change]:  # noqa: ARG002 -- for those who need it
-        """The list is complete, as of that version. What it changes."""
+    def end_list(self, version: str) -> list[Change]:  # noqa: ARG002 -- a subclass needs it
+        """Complete the list, which is of this version, and return the changes that it makes."""
         if self._list is None:
             return []
         ended, self._list = self._list, None
@@ -63,7 +69,7 @@ class ObjectTracker:
         return [key for key in self._versions if key not in listed]
 
     def _note(self, event: Found | Gone, listing: _List) -> None:
-        """Events of a watch may come before its list is complete."""
+        """Put the event into the list. In a streamed list, events of the watch may come before the end of the list."""
         if isinstance(event, Gone):
             listing.versions.pop(event.key, None)
             listing.found.pop(event.key, None)
@@ -78,13 +84,13 @@ class ObjectTracker:
         key = event.key
         is_new = key not in self._versions
         self._versions[key] = event.version
-        if isinstance(event.what, Problem):
-            self.problems[key] = event.what
+        if isinstance(event.result, Problem):
+            self.problems[key] = event.result
             self._never_good |= {key} if is_new else set()
             return []
         self.problems.pop(key, None)
         self._never_good.discard(key)
-        return [Applied(event.what)]
+        return [Applied(event.result)]
 
     def _gone(self, key: Key) -> list[Change]:
         self.problems.pop(key, None)

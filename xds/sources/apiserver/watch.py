@@ -1,6 +1,6 @@
-"""One endless watch: a list, then what changes, and on from there when the connection ends.
+"""An endless watch: a list, then events, resumed at the last version when a connection ends.
 
-The list comes as a stream (sendInitialEvents) where the API server does that, else in pages.
+The list comes as a stream (sendInitialEvents) from an API server that supports streams, else in pages.
 
 Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
 """
@@ -24,40 +24,49 @@ from xds.sources.apiserver.outages import Outages
 from xds.sources.apiserver.scope import Scope
 from xds.sources.apiserver.tracker import ObjectTracker
 
-STREAMED: Final = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+STREAMED_LIST: Final = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
 """Makes a watch begin with a list: https://kubernetes.io/docs/reference/using-api/api-concepts/#streaming-lists"""
 
-PAGE: Final = 500
-"""Objects of a list that are asked for at a time, as by client-go."""
+LIST_PAGE_OBJECTS: Final = 500
+"""Objects in a page of a list, as in client-go."""
 
-LASTS: Final = (240, 480)
-"""Seconds after which the API server is to end a watch, at random in between: so streams spread over its replicas."""
+WATCH_SECONDS: Final = (240, 480)
+"""A random time in this range ends each watch request, so that watches spread over the API server's replicas."""
 
-PATIENCE: Final = 30.0
-"""Seconds without a byte after which a list, or a watch past its end, is given up."""
+LIST_IDLE_TIMEOUT_SECONDS: Final = 30.0
+"""A list without a byte for so long has failed, like a watch so long past its end."""
 
-SETTLE: Final = 0.3
-"""Seconds after which a watch that goes on has what it missed: that comes first, but nothing says where it ends."""
+MAX_RETRY_AFTER_SECONDS: Final = 30.0
+"""The longest wait that an API server can demand."""
 
-STEADY: Final = 5.0
-"""Seconds after which a connection did work: how it ends is not the last failure once more."""
+CATCH_UP_SECONDS: Final = 0.3
+"""A resumed watch replays missed events first, without an end marker. It counts as caught up after this time."""
 
-_NO_TOTAL: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT)
-_SLOW: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT, sock_read=PATIENCE)
+STEADY_CONNECTION_SECONDS: Final = 5.0
+"""A connection that lasts so long worked: its end is no repetition of an earlier failure."""
+
+_WATCH_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT)
+_PAGE_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT, sock_read=LIST_IDLE_TIMEOUT_SECONDS)
 FAILURES: Final = (Refused, ApiUnavailable, GarbledError, LineTooLongError)
 
 
 class ExpiredError(Exception):
-    """There is no going on from the version that was read last."""
+    """The watch can't resume at the last version."""
 
 
 @dataclass(slots=True)
 class WatchBatch:
-    """What was read at once. `read_at` is in seconds of the event loop's clock; `complete`: it completes a list."""
+    """Changes that arrived together.
+
+    Attributes:
+        read_at: Seconds of the event loop's clock.
+        changes: In order.
+        completes_list: Whether the changes complete a list.
+    """
 
     read_at: float
     changes: list[Change] = field(default_factory=list)
-    complete: bool = False
+    completes_list: bool = False
 
 
 Deliver = Callable[[WatchBatch], Awaitable[None]]
@@ -67,16 +76,19 @@ class Watch:
     """Follows the objects of a scope.
 
     Args:
-        known: What has been said of them; only this watch feeds it.
-        deliver: Is given each piece of news, and waited for.
-        forbidden: Is told each time that the API server says 403.
+        scope: The kind and namespace to watch.
+        client: The connection to the API server.
+        tracker: Of the scope's objects; no other watch may feed it.
+        outages: Where failures are reported.
+        deliver: Receives each batch, and is awaited.
+        forbidden: Is called at each 403.
     """
 
     def __init__(
         self,
         scope: Scope,
         client: ApiClient,
-        known: ObjectTracker,
+        tracker: ObjectTracker,
         outages: Outages,
         deliver: Deliver,
         *,
@@ -84,7 +96,7 @@ class Watch:
     ) -> None:
         self.scope = scope
         self._client = client
-        self._known = known
+        self._tracker = tracker
         self._outages = outages
         self._deliver = deliver
         self._forbidden = forbidden
@@ -96,17 +108,17 @@ class Watch:
         self._round: asyncio.Timeout | None = None
 
     def relist(self) -> None:
-        """List again, as soon as possible."""
+        """End the present connection, and list again."""
         self._version = ""
         if self._round is not None and not self._round.expired():
             self._round.reschedule(0)
 
     async def run(self) -> None:
-        """For ever. Cancellation closes the connection."""
+        """Watch for ever. Cancellation closes the connection."""
         while True:
             began = self._clock()
             error = await self._connect()
-            if self._clock() - began > STEADY:
+            if self._clock() - began > STEADY_CONNECTION_SECONDS:
                 self._backoff.reset()
                 if error is None:
                     continue
@@ -116,20 +128,23 @@ class Watch:
         if isinstance(error, ExpiredError):
             self._version = ""
             self._outages.expired(self.scope, error)
-            if self._was_away:  # it is back, and a server that was restarted knows no old versions
+            if self._was_away:  # a restarted API server knows no old versions
                 self._backoff.reset()
         elif error is not None:
             self._outages.failed(self.scope, error)
         self._was_away = isinstance(error, ApiUnavailable)
         if self._forbidden and isinstance(error, Refused) and error.status == 403:
             self._forbidden()
-        wait = max(self._backoff.delay(), min(error.retry_after, PATIENCE) if isinstance(error, Refused) else 0)
+        wait = max(
+            self._backoff.delay(),
+            min(error.retry_after, LIST_IDLE_TIMEOUT_SECONDS) if isinstance(error, Refused) else 0,
+        )
         if await self._outages.pause(self.scope, wait):
             self._backoff.reset()
             await asyncio.sleep(self._backoff.delay())
 
     async def _connect(self) -> Exception | None:
-        """Follows for as long as one connection lasts. Returns why it ended; None: it was time, or `relist` said so."""
+        """Follow for the life of one connection. Returns the failure; None at the regular end, or after `relist`."""
         try:
             async with asyncio.timeout(None) as self._round:
                 await (self._follow() if self._version else self._list())
@@ -144,65 +159,65 @@ class Watch:
         return None
 
     async def _list(self) -> None:
-        """Lists, and follows from there."""
+        """List, and watch from there."""
         if self._lists_stream:
             try:
-                self._known.begin_list()
-                return await self._watch(STREAMED)
+                self._tracker.begin_list()
+                return await self._watch(STREAMED_LIST)
             except Refused as error:
                 if error.status not in (400, 422):
                     raise
-                self._lists_stream = False  # the API server is too old, or has it switched off
+                self._lists_stream = False  # too old an API server, or switched off
         await self._list_pages()
         return await self._follow()
 
     async def _follow(self) -> None:
         await self._watch({"resourceVersion": self._version}, resumed=True)
 
-    # A watch, which may begin with a list.
+    # Watch requests
 
     async def _watch(self, params: Mapping[str, str], *, resumed: bool = False) -> None:
-        lasts = random.randint(*LASTS)  # noqa: S311
+        lasts = random.randint(*WATCH_SECONDS)  # noqa: S311
         params = {**params, "watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(lasts)}
         lines = Lines()
         async with AsyncExitStack() as stack:
             response = await self._opened(stack, params)
             if resumed:
-                settled = asyncio.get_running_loop().call_later(SETTLE, self._settled)
-                stack.callback(settled.cancel)
-            while piece := await self._read(response, lasts + PATIENCE):
+                timer = asyncio.get_running_loop().call_later(CATCH_UP_SECONDS, self._caught_up)
+                stack.callback(timer.cancel)
+            while piece := await self._read(response, lasts + LIST_IDLE_TIMEOUT_SECONDS):
                 await self._take(lines.feed(piece))
         if not self._version:
             raise ApiUnavailable("the list broke off")
 
     async def _opened(self, stack: AsyncExitStack, params: Mapping[str, str]) -> aiohttp.ClientResponse:
-        """The answer, once it begins, which is before there is anything to say."""
-        context = self._client.get(self.scope.path, self._selected(params), timeout=_NO_TOTAL)
+        """Return the response as soon as its headers arrive, which may be long before the first event."""
+        context = self._client.get(self.scope.path, self._selected(params), timeout=_WATCH_TIMEOUT)
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(LIST_IDLE_TIMEOUT_SECONDS):
                 response = await stack.enter_async_context(context)
         except TimeoutError:
-            raise ApiUnavailable(f"no answer for {PATIENCE:.0f} s") from None
+            raise ApiUnavailable(f"no answer for {LIST_IDLE_TIMEOUT_SECONDS:.0f} s") from None
         return response
 
-    def _settled(self) -> None:
-        """Nothing was missed, as far as one can know: the protocol has no word for it."""
+    def _caught_up(self) -> None:
         self._outages.works(self.scope)
         self._outages.caught_up(self.scope)
 
-    async def _read(self, response: aiohttp.ClientResponse, patience: float) -> bytes:
-        """What comes next; nothing at the end."""
+    async def _read(self, response: aiohttp.ClientResponse, watch_timeout: float) -> bytes:
+        """Return the next bytes; none at the end of the response."""
         listed = bool(self._version)
+        timeout = watch_timeout if listed else LIST_IDLE_TIMEOUT_SECONDS
         try:
-            async with asyncio.timeout(patience if listed else PATIENCE):
+            async with asyncio.timeout(timeout):
                 return await response.content.readany()
         except TimeoutError:
-            self._lists_stream = listed  # some storage never gets to the end of a streamed list
-            raise ApiUnavailable(f"nothing came for {patience if listed else PATIENCE:.0f} s") from None
+            self._lists_stream = listed  # some storage never reaches the end of a streamed list
+            raise ApiUnavailable(f"nothing came for {timeout:.0f} s") from None
 
     async def _take(self, lines: Iterable[bytes]) -> None:
-        """What comes before an error counts."""
-        news = WatchBatch(self._clock())
+        """Deliver the events of the lines, up to the first error."""
+        batch = WatchBatch(self._clock())
         error: Exception | None = None
         version = self._version
         for line in lines:
@@ -212,43 +227,43 @@ class Watch:
                 error = garbled
                 break
             if isinstance(event, Failure):
-                # Most often 410. Whatever it is, it may be about the version that we go on from.
+                # Most often 410. Any other failure may be caused by the version, too.
                 error = ExpiredError(f"{event.code} {event.reason}: {event.message}")
                 break
-            version = self._note(event, news) or version
-            # Not before: also a login page, or what stands in for the API server, answers 200.
+            version = self._note(event, batch) or version
+            # An event proves an API server; a login page or a proxy's placeholder answers 200 as well.
             self._outages.works(self.scope)
-        if news.complete or self._version:
-            await self._deliver(news)
+        if batch.completes_list or self._version:
+            await self._deliver(batch)
             self._version = version
         if error is not None:
             raise error
 
-    def _note(self, event: Found | Gone | Bookmark | None, news: WatchBatch) -> str:
-        """Returns the version that the event gets to; none, if one can't go on from there yet."""
+    def _note(self, event: Found | Gone | Bookmark | None, batch: WatchBatch) -> str:
+        """Put the changes that the event makes into the batch. Returns the event's version; empty for no event."""
         if event is None:
             return ""
         if isinstance(event, Bookmark):
             if event.initial:
-                news.changes += self._known.end_list(event.version)
-                news.complete = True
+                batch.changes += self._tracker.end_list(event.version)
+                batch.completes_list = True
         else:
-            news.changes += self._known.take(event)
+            batch.changes += self._tracker.apply(event)
         return event.version
 
-    # A list in pages.
+    # Lists in pages
 
     async def _list_pages(self) -> None:
-        """All pages; when they go out of date, all at once, which can't."""
+        """List in pages. If a continue token expires (410), list again without a limit."""
         try:
-            await self._list_by(PAGE)
+            await self._list_by(LIST_PAGE_OBJECTS)
         except Refused as error:
             if error.status != 410:
                 raise
             await self._list_by(0)
 
     async def _list_by(self, limit: int) -> None:
-        self._known.begin_list()
+        self._tracker.begin_list()
         read_at = self._clock()
         page = await self._page({"limit": str(limit)} if limit else {})
         version = page.version
@@ -256,18 +271,18 @@ class Watch:
             self._note_page(page)
             page = await self._page({"limit": str(limit), "continue": page.next})
         self._note_page(page)
-        await self._deliver(WatchBatch(read_at, self._known.end_list(version), complete=True))
+        await self._deliver(WatchBatch(read_at, self._tracker.end_list(version), completes_list=True))
         self._version = version
 
     async def _page(self, params: Mapping[str, str]) -> Page:
-        async with self._client.get(self.scope.path, self._selected(params), timeout=_SLOW) as response:
+        async with self._client.get(self.scope.path, self._selected(params), timeout=_PAGE_TIMEOUT) as response:
             page = page_of(self.scope.kind, await response.read())
             self._outages.works(self.scope)
             return page
 
     def _note_page(self, page: Page) -> None:
         for each in page.items:
-            self._known.take(each)
+            self._tracker.apply(each)
 
     def _selected(self, params: Mapping[str, str]) -> dict[str, str]:
         return {**params, "fieldSelector": self.scope.selector} if self.scope.selector else dict(params)

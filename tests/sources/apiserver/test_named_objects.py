@@ -9,13 +9,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tests.support.objects import ingress, key, secret_of
+from tests.support.objects import ingress, key, path, secret_of, service
+from tests.support.objects import rule as http_rule
 from tests.support.objects import tls as tls_entry
 from xds.kube.change import Applied, Change, Deleted
-from xds.kube.objects import Ingress, Secret
+from xds.kube.objects import Ingress, Secret, Service
 from xds.kube.wire import Found, Gone, Page
 from xds.problems.problem import Key
-from xds.sources.apiserver.named_secrets import NamedSecrets
+from xds.sources.apiserver.named_objects import NamedObjects
+from xds.sources.apiserver.secret_watch import named_secrets
 
 NAMES = ("a", "b")
 ALWAYS = "b"
@@ -32,7 +34,7 @@ def found(name: str, version: int) -> Found:
 class Secrets(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.named = NamedSecrets([key(ALWAYS)])
+        self.named = named_secrets([key(ALWAYS)])
         self.revision = 10
         self.exists: dict[str, int] = {}
         self.history: list[Found | Gone] = []
@@ -86,7 +88,7 @@ class Secrets(RuleBasedStateMachine):
     def event(self) -> None:
         event = self.history[self.watched]
         self.watched += 1
-        self.tell(self.named.take(event))
+        self.tell(self.named.apply(event))
 
     @precondition(lambda self: self.listing is None)
     @rule()
@@ -101,7 +103,7 @@ class Secrets(RuleBasedStateMachine):
         assert self.listing is not None
         version, position, rest = self.listing
         if rest:
-            self.tell(self.named.take(rest.pop(0)))
+            self.tell(self.named.apply(rest.pop(0)))
             return
         self.listing, self.relist, self.watched = None, False, position
         self.tell(self.named.end_list(str(version)))
@@ -117,9 +119,9 @@ class Secrets(RuleBasedStateMachine):
     def name(self, name: str, secrets: set[str]) -> None:
         self.pending = [applied(name, *sorted(secrets)) if secrets else Deleted(Ingress, key(name))]
         before = self.wanted
-        begun = self.named.name(self.pending)
+        begun = self.named.expect(self.pending)
         assert {each.name for each in begun} == secrets - before
-        self.named.ask(begun)
+        self.named.begin_look_up(begun)
         self.asked = {each.name: None for each in begun}
         self.finish_naming()
 
@@ -133,7 +135,7 @@ class Secrets(RuleBasedStateMachine):
     @rule()
     def time_out(self) -> None:
         missing = [key(name) for name, page in self.asked.items() if page is None]
-        self.named.forget(missing)
+        self.named.cancel_look_up(missing)
         self.asked = {name: page for name, page in self.asked.items() if page is not None}
         if missing:
             self.listing, self.relist = None, True
@@ -146,7 +148,7 @@ class Secrets(RuleBasedStateMachine):
         if len(answers) < len(self.asked):
             return
         for name, page in answers.items():
-            self.tell(self.named.answer(key(name), page))
+            self.tell(self.named.end_look_up(key(name), page))
         pending, self.pending, self.asked = self.pending, [], {}
         for change in pending:
             match change:
@@ -193,12 +195,12 @@ TestSecrets.settings = settings(max_examples=200, stateful_step_count=30, deadli
 A = key("a")
 
 
-def asked() -> NamedSecrets:
+def asked() -> NamedObjects:
     """Of nothing, and now Secret `a` is looked up."""
-    named = NamedSecrets()
+    named = named_secrets()
     named.begin_list()
     named.end_list("10")
-    named.ask(named.name([applied("x", "a")]))
+    named.begin_look_up(named.expect([applied("x", "a")]))
     return named
 
 
@@ -216,92 +218,107 @@ def versions(changes: list[Change]) -> list[int]:
 
 def test_an_answer_counts() -> None:
     named = asked()
-    assert versions(named.answer(A, page(11, found("a", 9)))) == [9]
+    assert versions(named.end_look_up(A, page(11, found("a", 9)))) == [9]
 
 
 def test_an_answer_from_before_an_event_does_not_count() -> None:
     named = asked()
-    assert versions(named.take(found("a", 12))) == [12]
-    assert named.answer(A, page(11, found("a", 11))) == []
+    assert versions(named.apply(found("a", 12))) == [12]
+    assert named.end_look_up(A, page(11, found("a", 11))) == []
 
 
 def test_an_answer_from_before_the_end_of_the_secret_does_not_count() -> None:
     named = asked()
-    named.take(Gone(A, "12"))
-    assert named.answer(A, page(11, found("a", 11))) == []
+    named.apply(Gone(A, "12"))
+    assert named.end_look_up(A, page(11, found("a", 11))) == []
 
 
 def test_an_answer_may_know_that_the_secret_is_gone() -> None:
     """The watch, which lags behind, says so again, and is not listened to."""
     named = asked()
-    named.take(found("a", 10))
-    assert named.answer(A, page(12)) == [Deleted(Secret, A)]
-    assert named.take(Gone(A, "11")) == []
+    named.apply(found("a", 10))
+    assert named.end_look_up(A, page(12)) == [Deleted(Secret, A)]
+    assert named.apply(Gone(A, "11")) == []
 
 
 def test_a_watch_that_lags_behind_an_answer_says_nothing_new() -> None:
     named = asked()
-    named.answer(A, page(13, found("a", 13)))
-    assert named.take(found("a", 11)) == []
-    assert named.take(Gone(A, "12")) == []
-    assert named.take(found("a", 13)) == []
-    assert versions(named.take(found("a", 14))) == [14]
+    named.end_look_up(A, page(13, found("a", 13)))
+    assert named.apply(found("a", 11)) == []
+    assert named.apply(Gone(A, "12")) == []
+    assert named.apply(found("a", 13)) == []
+    assert versions(named.apply(found("a", 14))) == [14]
 
 
 def test_a_list_from_before_an_answer_cannot_tell_that_the_secret_has_vanished() -> None:
     named = asked()
     named.begin_list()
-    named.answer(A, page(12, found("a", 12)))
+    named.end_look_up(A, page(12, found("a", 12)))
     assert named.end_list("11") == []
 
 
 def test_a_list_from_before_an_answer_says_nothing_older() -> None:
     named = asked()
     named.begin_list()
-    named.take(found("a", 9))
-    named.answer(A, page(12, found("a", 12)))
+    named.apply(found("a", 9))
+    named.end_look_up(A, page(12, found("a", 12)))
     assert named.end_list("11") == []
 
 
 def test_an_answer_from_before_a_list_does_not_count() -> None:
     named = asked()
-    named.take(found("a", 11))
+    named.apply(found("a", 11))
     named.begin_list()
     assert named.end_list("13") == [Deleted(Secret, A)]
-    assert named.answer(A, page(12, found("a", 11))) == []
+    assert named.end_look_up(A, page(12, found("a", 11))) == []
 
 
 def test_an_answer_counts_though_a_list_ends_that_could_not_tell() -> None:
-    named = NamedSecrets()
+    named = named_secrets()
     named.begin_list()
-    named.take(found("a", 9))  # nobody names it yet
-    named.ask(named.name([applied("x", "a")]))
+    named.apply(found("a", 9))  # nobody names it yet
+    named.begin_look_up(named.expect([applied("x", "a")]))
     assert named.end_list("10") == []
-    assert versions(named.answer(A, page(10, found("a", 9)))) == [9]
+    assert versions(named.end_look_up(A, page(10, found("a", 9)))) == [9]
 
 
 def test_a_later_list_forgets_the_answer() -> None:
     named = asked()
-    named.answer(A, page(1000, found("a", 1000)))
+    named.end_look_up(A, page(1000, found("a", 1000)))
     named.begin_list()  # etcd was restored from a backup
-    named.take(found("a", 12))
+    named.apply(found("a", 12))
     assert versions(named.end_list("12")) == [12]
 
 
 def test_many_ingresses_may_name_one_secret() -> None:
-    named = NamedSecrets()
-    assert named.name([applied("x", "a"), applied("y", "a")]) == [key("a")]
+    named = named_secrets()
+    assert named.expect([applied("x", "a"), applied("y", "a")]) == [key("a")]
     named.release([applied("x", "a"), applied("y", "a")])
-    named.take(found("a", 1))
-    assert named.name([Deleted(Ingress, key("x"))]) == []
+    named.apply(found("a", 1))
+    assert named.expect([Deleted(Ingress, key("x"))]) == []
     assert named.release([Deleted(Ingress, key("x"))]) == []
     assert named.release([applied("y", "b")]) == [Deleted(Secret, key("a"))]
     assert len(named) == 0
 
 
 def test_nothing_is_kept_of_what_nobody_names() -> None:
-    named = NamedSecrets([Key("other", "a")])
+    named = named_secrets([Key("other", "a")])
     named.begin_list()
-    assert named.take(found("a", 1)) == []
+    assert named.apply(found("a", 1)) == []
     assert named.end_list("1") == []
     assert len(named) == 0
+
+
+def test_objects_of_any_kind_can_be_tracked_by_name() -> None:
+    def services_of(each: Ingress) -> frozenset[Key]:
+        return frozenset(key(rule.host or "") for rule in each.spec.rules or ())
+
+    named = NamedObjects(Service, services_of)
+    naming = [Applied(ingress("x", http_rule("web", path("/"))))]
+    assert named.expect(naming) == [key("web")]
+    web = service("web")
+    assert named.apply(Found(key("web"), "3", web)) == [Applied(web)]
+    assert named.release(naming) == []
+    gone: list[Change] = [Deleted(Ingress, key("x"))]
+    assert named.expect(gone) == []
+    assert named.release(gone) == [Deleted(Service, key("web"))]

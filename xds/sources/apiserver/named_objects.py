@@ -1,0 +1,153 @@
+"""Objects of a kind that Ingresses name, out of a watch of all objects of the kind; no other object leaves a trace.
+
+Most Secrets of a cluster concern nobody here, so keeping them would cost memory and show private keys without need.
+But an Ingress may name an object whose events were dropped before. So an object is *looked up* when an Ingress begins
+to name it. Watch and look-up are two streams without a common order, and the newer state must win:
+
+- An event of the watch is dropped only while no Ingress names its object. A later look-up answers with a state at least
+  as new as the API server had when asked (a list without resourceVersion is consistent). So no event is missed.
+- During a look-up, the watch may report the same object. The answer counts only if its version is higher than the
+  version of the last such event, including a deletion.
+- After the answer, events of the watch up to the answer's version are old: a watch may lag behind. A list that began
+  before the answer can't tell that the object vanished.
+
+Versions of one kind compare as numbers:
+https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions (a promise since Kubernetes 1.35; before,
+a property of etcd's revisions). Versions go back when etcd is restored from a backup; the next list clears them here.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from xds.kube.change import Applied, Change, Deleted
+from xds.kube.objects import Ingress, KubeObject
+from xds.kube.wire import Found, Gone, Page
+from xds.problems.problem import Key
+from xds.sources.apiserver.tracker import ObjectTracker
+
+
+class NamedObjects(ObjectTracker):
+    """Tracks the objects of a kind that Ingresses name.
+
+    Args:
+        kind: Of the objects.
+        names: Returns the objects of the kind that an Ingress names.
+        always: Objects to track although no Ingress names them, the Secret of `--default-tls-secret` for example.
+    """
+
+    def __init__(
+        self, kind: type[KubeObject], names: Callable[[Ingress], frozenset[Key]], always: Iterable[Key] = ()
+    ) -> None:
+        super().__init__(kind)
+        self._names = names
+        self._named: Counter[Key] = Counter(frozenset(always))
+        self._by_ingress: dict[Key, frozenset[Key]] = {}
+        self._looked_up: dict[Key, int] = {}  # under way, with the version of the last event
+        self._answered: dict[Key, int] = {}
+        self._asked_before_list: set[Key] = set()
+
+    # Naming
+
+    def expect(self, changes: Iterable[Change]) -> list[Key]:
+        """Track the objects that these changes of Ingresses name, in addition to those named before.
+
+        Returns:
+            The objects to look up before the changes count.
+        """
+        begun = []
+        for ingress, keys in self._naming(changes).items():
+            for key in keys - self._by_ingress.get(ingress, frozenset()):
+                if not self._named[key]:
+                    begun.append(key)
+                self._named[key] += 1
+            self._by_ingress[ingress] = self._by_ingress.get(ingress, frozenset()) | keys
+        return begun
+
+    def release(self, changes: Iterable[Change]) -> list[Change]:
+        """Drop the objects that no Ingress names after these changes, which `expect` was given before.
+
+        Returns:
+            The deletions of dropped objects.
+        """
+        deletions: list[Change] = []
+        for ingress, keys in self._naming(changes).items():
+            for key in self._by_ingress.pop(ingress, frozenset()) - keys:
+                deletions += self._unname(key)
+            if keys:
+                self._by_ingress[ingress] = keys
+        return deletions
+
+    def _unname(self, key: Key) -> list[Change]:
+        self._named[key] -= 1
+        if self._named[key]:
+            return []
+        del self._named[key]
+        self.cancel_look_up([key])
+        self._answered.pop(key, None)
+        return self._gone(key)
+
+    def _naming(self, changes: Iterable[Change]) -> dict[Key, frozenset[Key]]:
+        """Return the objects that each changed Ingress names after the changes."""
+        after: dict[Key, frozenset[Key]] = {}
+        for change in changes:
+            if isinstance(change, Applied) and isinstance(change.object, Ingress):
+                after[change.object.key] = self._names(change.object)
+            elif isinstance(change, Deleted):
+                after[change.key] = frozenset()
+        return after
+
+    # Look-ups
+
+    def begin_look_up(self, keys: Iterable[Key]) -> None:
+        self._looked_up.update(dict.fromkeys(keys, 0))
+
+    def cancel_look_up(self, keys: Iterable[Key]) -> None:
+        for key in keys:
+            self._looked_up.pop(key, None)
+            self._asked_before_list.discard(key)
+
+    def end_look_up(self, key: Key, page: Page) -> list[Change]:
+        """Return the changes that the answer makes, a list of at most this object."""
+        last_event, version = self._looked_up.get(key), _number(page.version)
+        self.cancel_look_up([key])
+        if last_event is None or last_event >= version:
+            return []
+        self._answered[key] = version
+        if not any(each.key == key for each in page.items):
+            return self._gone(key)
+        found = [each for each in page.items if each.key == key and each.version != self._versions.get(key)]
+        return [change for each in found for change in self._found(each)]
+
+    # The watch
+
+    def begin_list(self) -> None:
+        super().begin_list()
+        self._answered.clear()
+        self._asked_before_list = set(self._looked_up)
+
+    def apply(self, event: Found | Gone) -> list[Change]:
+        return super().apply(event) if self._counts(event) else []
+
+    def end_list(self, version: str) -> list[Change]:
+        if self._list is not None:
+            self._list.found = {key: each for key, each in self._list.found.items() if self._counts(each)}
+            # The list would have shown these objects, so a pending answer must be newer than the list.
+            for key in self._looked_up.keys() & (self._asked_before_list | self._list.versions.keys()):
+                self._looked_up[key] = max(self._looked_up[key], _number(version))
+        return super().end_list(version)
+
+    def _vanished(self, listed: dict[Key, str]) -> list[Key]:
+        return [key for key in super()._vanished(listed) if key not in self._answered]
+
+    def _counts(self, event: Found | Gone) -> bool:
+        """Whether the event is of a named object, and newer than the last answer."""
+        key = event.key
+        if key not in self._named:
+            return False
+        if key in self._looked_up and self._list is None:
+            self._looked_up[key] = max(self._looked_up[key], _number(event.version))
+        return key not in self._answered or _number(event.version) > self._answered[key]
+
+
+def _number(version: str) -> int:
+    return int(version) if version.isdecimal() else 0

@@ -1,0 +1,65 @@
+"""Routes: which requests match, which backend answers, and which object asked for the route."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from xds.problems.field_path import FieldPath
+from xds.problems.problem import Key, ObjectRef
+from xds.traffic.backends import BackendKey
+
+
+class PathType(StrEnum):
+    """How a path is compared with the path of a request."""
+
+    EXACT = "Exact"
+    PREFIX = "Prefix"
+    """Whole segments between slashes are compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The object and the field that ask for a route."""
+
+    object: ObjectRef
+    field: FieldPath
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path of a host, and the backend that answers.
+
+    Attributes:
+        path: As Envoy compares the path of a normalized request: no character is escaped that Envoy would unescape.
+        backend: None where the Service or the port can't be used; the route answers 503.
+        service: The Service that the origin names, whether or not the Service exists.
+    """
+
+    path: str
+    path_type: PathType
+    backend: BackendKey | None
+    origin: Origin
+    service: Key
+
+    @property
+    def precedence(self) -> tuple[int, int, str]:
+        """A sort key, the most specific route first: Exact before Prefix, then the longest path.
+
+        An Exact route never loses to a longer Prefix: where both match a request, the Prefix is longer by a trailing
+        slash at most, and Prefix ignores trailing slashes.
+        Source: https://kubernetes.io/docs/concepts/services-networking/ingress/#multiple-matches
+        """
+        return (self.path_type is PathType.PREFIX, -len(self.path), self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualHost:
+    """All routes of a host; the first route that matches a request wins.
+
+    Attributes:
+        host: A name, a wildcard (`*.example.com`, for exactly one label), or NO_HOST.
+        default: Answers the paths that no route matches; None where the default of all hosts answers.
+    """
+
+    host: str
+    routes: tuple[Route, ...]
+    default: Route | None = None
