@@ -1,4 +1,4 @@
-"""The manifests in a folder, kept current: a file is read again when its stat differs from that of its last reading."""
+"""The manifests in a folder, kept current: a file with another stat than at the last reading is read again."""
 
 import errno
 import os
@@ -68,7 +68,7 @@ class Tree:
         self._stopped = threading.Event()
 
     def read(self, names: Collection[str] = WHOLE_FOLDER) -> list[Change]:
-        """Read the changed files among these (paths from the folder), and return what changed since the last time.
+        """Read the changed files among the names (paths from the folder), and return the changes of objects.
 
         Raises:
             StoppedError: `stop` was called.
