@@ -14,14 +14,18 @@ from xds.cli.serve import serve
 from xds.controlplane.settings import ClusterSource
 from xds.kubeapi.client import Access
 from xds.problems.problem import Key
-from xds.reporting.status import Address, Publish
+from xds.reporting.status import LoadBalancerAddress, PublishOptions
 
 CLUSTER = ClusterSource(Access())
 
 
 def test_addresses_keep_their_order_and_count_once() -> None:
-    found = (Address(hostname="b.test"), Address(ip="192.0.2.1"), Address(hostname="b.test"))
-    assert publish(CLUSTER, found, None) == Publish(found[:2])
+    found = (
+        LoadBalancerAddress(hostname="b.test"),
+        LoadBalancerAddress(ip="192.0.2.1"),
+        LoadBalancerAddress(hostname="b.test"),
+    )
+    assert publish(CLUSTER, found, None) == PublishOptions(found[:2])
 
 
 def test_without_flags_statuses_are_left_alone() -> None:
@@ -32,7 +36,7 @@ def test_without_flags_statuses_are_left_alone() -> None:
 
 def test_publish_address_and_publish_service_exclude_each_other() -> None:
     with pytest.raises(click.UsageError, match="exclude each other"):
-        publish(CLUSTER, (Address(ip="192.0.2.1"),), Key("xds", "envoy"))
+        publish(CLUSTER, (LoadBalancerAddress(ip="192.0.2.1"),), Key("xds", "envoy"))
 
 
 @pytest.mark.parametrize(

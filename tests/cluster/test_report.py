@@ -27,7 +27,7 @@ from tests.support.cluster import Cluster
 from tests.support.cluster.control_plane import _trusting
 from xds.kube.ingress_class import CONTROLLER, DEFAULT_CLASS_ANNOTATION
 from xds.reporting.election import TERMS
-from xds.reporting.lease import now
+from xds.reporting.lease import boot_time
 
 ADDRESS = "198.51.100.7"
 
@@ -63,7 +63,7 @@ class Candidate:
         return [float(line) for line in self.file.read_text().split()] if self.file.exists() else []
 
     def leads(self) -> bool:
-        return bool(self.times) and self.times[-1] > now() - 0.3
+        return bool(self.times) and self.times[-1] > boot_time() - 0.3
 
     def led(self, since: float) -> int:
         return sum(at > since for at in self.times)
@@ -96,35 +96,35 @@ async def test_a_paused_api_server_and_a_killed_holder(cluster: Cluster, namespa
                 Candidate(name, stack.enter_context(process(*command, log=tmp_path / f"{name}.log")), file)
             )
         await until(lambda: any(each.led(0) > ENOUGH for each in candidates))
-        paused_at = now()
+        paused_at = boot_time()
         cluster.apiserver.pause()
         await asyncio.sleep(20)  # the length of the outage, not a wait
         assert not any(each.leads() for each in candidates)
         last = max(each.times[-1] for each in candidates if each.times)
         assert last - paused_at < TERMS.deadline
-        resumed_at = now()
+        resumed_at = boot_time()
         cluster.apiserver.resume()
         await until(lambda: any(each.leads() for each in candidates))
         print(
             f"API server paused for 20 s: the holder stopped {last - paused_at:.1f} s after that, "
-            f"and one led again {now() - resumed_at:.1f} s after the pause"
+            f"and one led again {boot_time() - resumed_at:.1f} s after the pause"
         )
         await until(lambda: any(each.led(resumed_at) > ENOUGH for each in candidates))
         [leader] = [each for each in candidates if each.leads()]
         [other] = [each for each in candidates if each is not leader]
-        killed_at = now()
+        killed_at = boot_time()
         leader.process.kill()
         await until(other.leads)
         await until(lambda: other.led(killed_at) > ENOUGH)
         print(
             f"holder killed: the other led {next(at for at in other.times if at > killed_at) - killed_at:.1f} s later"
         )
-        given_up_at = now()
+        given_up_at = boot_time()
         other.process.send_signal(signal.SIGTERM)
         await until(lambda: other.process.poll() is not None)
         lease = await cluster.get(f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/test")
         assert "holderIdentity" not in lease["spec"]
-        print(f"holder ended by SIGTERM: the Lease given up {now() - given_up_at:.1f} s later")
+        print(f"holder ended by SIGTERM: the Lease given up {boot_time() - given_up_at:.1f} s later")
     led = sorted((at, each.name) for each in candidates for at in each.times)
     written = await history(cluster, maps, created["metadata"]["resourceVersion"])
     writers = [each["data"]["writer"] for each in written if each["metadata"]["name"] == "written"]

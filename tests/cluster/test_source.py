@@ -182,7 +182,7 @@ async def test_a_role_in_one_namespace_is_enough_for_it(
     cluster: Cluster, namespace: str, follow: Follow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Granted just as the log says."""
-    monkeypatch.setattr("xds.kubeapi.backoff.CAP", 0.2)
+    monkeypatch.setattr("xds.kubeapi.backoff.MAX_DELAY_SECONDS", 0.2)
     await cluster.kubectl("create", "serviceaccount", "reader", "-n", namespace)
     await cluster.apply(service(namespace, "a"), secret(namespace, "s"), secret(namespace, "t"))
     await cluster.apply(ingress(namespace, "i", "s"))

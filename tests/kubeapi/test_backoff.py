@@ -1,21 +1,21 @@
 """How long the pauses between tries are."""
 
-from xds.kubeapi.backoff import CAP, FIRST, Backoff
+from xds.kubeapi.backoff import FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS, Backoff
 
 
 def test_pauses_double_up_to_the_cap() -> None:
     backoff = Backoff(lambda: 1.0)
     pauses = [backoff.delay() for _ in range(10)]
-    assert pauses[:3] == [FIRST, FIRST * 2, FIRST * 4]
-    assert pauses[-1] == CAP
+    assert pauses[:3] == [FIRST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2, FIRST_DELAY_SECONDS * 4]
+    assert pauses[-1] == MAX_DELAY_SECONDS
 
 
 def test_after_a_success_they_are_short_again() -> None:
     backoff = Backoff(lambda: 1.0)
     backoff.delay()
     backoff.reset()
-    assert backoff.delay() == FIRST
+    assert backoff.delay() == FIRST_DELAY_SECONDS
 
 
 def test_half_of_a_pause_is_random() -> None:
-    assert Backoff(lambda: 0.0).delay() == FIRST / 2
+    assert Backoff(lambda: 0.0).delay() == FIRST_DELAY_SECONDS / 2

@@ -61,7 +61,7 @@ async def test_a_lease_that_was_given_up_is_taken_and_keeps_what_others_put_ther
 
 async def test_the_holder_renews_and_stays_since_when_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(0, 1000, 3))
-    monkeypatch.setattr(lease, "now", lambda: float(next(clock)))
+    monkeypatch.setattr(lease, "boot_time", lambda: float(next(clock)))
     api = FakeApi()
     async with standing(api) as me:
         await me.elected()

@@ -18,13 +18,13 @@ from xds.kube.change import Applied, Batch, Change, Deleted, Listed
 from xds.kube.objects import KINDS, Ingress, IngressClass
 from xds.kube.state import KubeState
 from xds.problems.problem import Key
-from xds.reporting.reporter import Reporter, Reporting, identity, lease_name
-from xds.reporting.status import Address, Publish
+from xds.reporting.reporter import Reporter, ReportingOptions, lease_name, process_identity
+from xds.reporting.status import LoadBalancerAddress, PublishOptions
 from xds.resources.options import ProxyOptions
 from xds.translate.translator import TranslateOptions
 
 GROUP = "/apis/networking.k8s.io/v1/namespaces/default/ingresses"
-WANT = Reporting(Key("xds", "xds-ingress"), Publish((Address(ip="192.0.2.1"),)))
+WANT = ReportingOptions(Key("xds", "xds-ingress"), PublishOptions((LoadBalancerAddress(ip="192.0.2.1"),)))
 
 
 @dataclass
@@ -50,9 +50,9 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def site(want: Reporting = WANT) -> AsyncIterator[Site]:
+async def site(want: ReportingOptions = WANT) -> AsyncIterator[Site]:
     api, pipeline = FakeApi(), Pipeline(KubeState("envoy"), TranslateOptions(), ProxyOptions())
-    it = Site(api, pipeline, Reporter(api, pipeline.state, pipeline, want))
+    it = Site(api, pipeline, Reporter(api, pipeline.state, lambda: pipeline.problems, want))
     task = asyncio.create_task(it.reporter.run())
     yield it
     task.cancel()
@@ -131,4 +131,4 @@ async def test_a_deleted_ingress_is_let_go() -> None:
 
 def test_each_class_has_its_lease_and_each_process_its_identity() -> None:
     assert (lease_name("envoy"), lease_name("edge")) == ("xds-ingress", "xds-ingress-edge")
-    assert identity() != identity()
+    assert process_identity() != process_identity()

@@ -19,35 +19,46 @@ from tests.support.fake_api import FakeApi, managed, unavailable
 from xds.problems.problem import Key
 from xds.reporting import status_writer
 from xds.reporting.lease import Leadership
-from xds.reporting.status import Address, Look, Publish, Put, Seen, StatusQueue, addresses_of, patch, seen
+from xds.reporting.status import (
+    LoadBalancerAddress,
+    ObservedStatus,
+    PublishOptions,
+    ReadStatus,
+    StatusQueue,
+    WriteStatus,
+    addresses_of,
+    status_patch,
+)
 from xds.reporting.status_writer import StatusWriter
 
 WEB = Key("shop", "web")
-OURS, OTHERS = (Address(ip="192.0.2.7"),), (Address(hostname="lb.example.com"),)
+OURS, OTHERS = (LoadBalancerAddress(ip="192.0.2.7"),), (LoadBalancerAddress(hostname="lb.example.com"),)
 GROUP = "/apis/networking.k8s.io/v1"
 PATH = f"{GROUP}/namespaces/shop/ingresses/web"
 
 
-def has(addresses: tuple[Address, ...] = (), *, ours: bool = False, uid: str = "u", version: str = "1") -> Seen:
-    return Seen(uid, version, addresses, ours)
+def has(
+    addresses: tuple[LoadBalancerAddress, ...] = (), *, ours: bool = False, uid: str = "u", version: str = "1"
+) -> ObservedStatus:
+    return ObservedStatus(uid, version, addresses, ours)
 
 
 @pytest.mark.parametrize(
     ("text", "address"),
     [
-        ("192.0.2.7", Address(ip="192.0.2.7")),
-        ("2001:DB8::0:1", Address(ip="2001:db8::1")),
-        ("lb-1.example.com", Address(hostname="lb-1.example.com")),
+        ("192.0.2.7", LoadBalancerAddress(ip="192.0.2.7")),
+        ("2001:DB8::0:1", LoadBalancerAddress(ip="2001:db8::1")),
+        ("lb-1.example.com", LoadBalancerAddress(hostname="lb-1.example.com")),
     ],
 )
-def test_an_ip_is_an_ip_and_anything_else_a_hostname(text: str, address: Address) -> None:
-    assert Address.parse(text) == address
+def test_an_ip_is_an_ip_and_anything_else_a_hostname(text: str, address: LoadBalancerAddress) -> None:
+    assert LoadBalancerAddress.parse(text) == address
 
 
 @pytest.mark.parametrize("text", ["", "192.0.2.256", "LB.example.com", "*.example.com", "a b", "a" * 254, "::g"])
 def test_what_the_api_server_would_refuse_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="neither"):
-        Address.parse(text)
+        LoadBalancerAddress.parse(text)
 
 
 def test_a_status_is_read_with_who_wrote_it() -> None:
@@ -57,21 +68,21 @@ def test_a_status_is_read_with_who_wrote_it() -> None:
         "status": {"loadBalancer": {"ingress": entries}},
     }
     assert addresses_of(document) == (*OURS, *OTHERS)
-    assert seen(document) == Seen("u", "7", (*OURS, *OTHERS), ours=False, writers=("nginx",))
+    assert ObservedStatus.parse(document) == ObservedStatus("u", "7", (*OURS, *OTHERS), ours=False, writers=("nginx",))
     document["metadata"]["managedFields"] = managed("xds-ingress")
-    assert seen(document).ours
-    assert seen({"metadata": {"uid": "u", "resourceVersion": "7"}}) == has(version="7")
+    assert ObservedStatus.parse(document).ours
+    assert ObservedStatus.parse({"metadata": {"uid": "u", "resourceVersion": "7"}}) == has(version="7")
 
 
 def test_a_patch_is_for_one_version() -> None:
-    assert patch("7", (*OURS, *OTHERS)) == {
+    assert status_patch("7", (*OURS, *OTHERS)) == {
         "metadata": {"resourceVersion": "7"},
         "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.7"}, {"hostname": "lb.example.com"}]}},
     }
-    assert patch("7", ())["status"] == {"loadBalancer": {"ingress": None}}
+    assert status_patch("7", ())["status"] == {"loadBalancer": {"ingress": None}}
 
 
-def board(*published: tuple[Address, ...]) -> StatusQueue:
+def queue(*published: tuple[LoadBalancerAddress, ...]) -> StatusQueue:
     made = StatusQueue()
     for each in published:
         made.publish(each)
@@ -93,46 +104,48 @@ def board(*published: tuple[Address, ...]) -> StatusQueue:
         ("not ours, another's", False, has(OTHERS), None),
     ],
 )
-def test_what_is_written(what: str, is_ours: bool, it_has: Seen, wanted: tuple[Address, ...] | None) -> None:
-    it = board(OURS)
-    it.saw(WEB, it_has)
-    assert it.todo(WEB, "u" if is_ours else None) == (None if wanted is None else Put(WEB, it_has, wanted))
+def test_what_is_written(
+    what: str, is_ours: bool, it_has: ObservedStatus, wanted: tuple[LoadBalancerAddress, ...] | None
+) -> None:
+    it = queue(OURS)
+    it.observe(WEB, it_has)
+    assert it.next_step(WEB, "u" if is_ours else None) == (None if wanted is None else WriteStatus(WEB, it_has, wanted))
 
 
 def test_without_an_address_to_publish_only_what_we_published_is_cleared() -> None:
-    it = board(OURS, ())
-    it.saw(WEB, has(OURS, ours=True))
-    assert it.todo(WEB, "u") == Put(WEB, has(OURS, ours=True), ())
-    it.saw(WEB, has(OTHERS))
-    assert it.todo(WEB, "u") is None
+    it = queue(OURS, ())
+    it.observe(WEB, has(OURS, ours=True))
+    assert it.next_step(WEB, "u") == WriteStatus(WEB, has(OURS, ours=True), ())
+    it.observe(WEB, has(OTHERS))
+    assert it.next_step(WEB, "u") is None
 
 
 def test_nothing_is_done_before_it_is_known_what_to_publish() -> None:
     it = StatusQueue()
-    it.saw(WEB, has(OTHERS, ours=True))
-    assert it.todo(WEB, "u") is None
+    it.observe(WEB, has(OTHERS, ours=True))
+    assert it.next_step(WEB, "u") is None
 
 
 def test_an_unknown_ingress_of_ours_is_looked_at_and_another_is_not() -> None:
-    it = board(OURS)
-    assert it.todo(WEB, "u") == Look(WEB)
-    assert it.todo(WEB, None) is None
-    it.saw(WEB, has(OURS, ours=True, uid="before"))
-    assert it.todo(WEB, "u") == Look(WEB)
+    it = queue(OURS)
+    assert it.next_step(WEB, "u") == ReadStatus(WEB)
+    assert it.next_step(WEB, None) is None
+    it.observe(WEB, has(OURS, ours=True, uid="before"))
+    assert it.next_step(WEB, "u") == ReadStatus(WEB)
 
 
 def test_what_is_due_is_taken_once() -> None:
-    it = board()
+    it = queue()
     it.note(WEB)
     it.note(WEB)
-    assert [it.take(), it.take()] == [WEB, None]
-    it.saw(WEB, has())
+    assert [it.pop(), it.pop()] == [WEB, None]
+    it.observe(WEB, has())
     it.publish(OURS)
     it.publish(OURS)
-    assert [it.take(), it.take()] == [WEB, None]
+    assert [it.pop(), it.pop()] == [WEB, None]
     it.note(WEB)
-    it.gone(WEB)
-    assert it.take() is None
+    it.remove(WEB)
+    assert it.pop() is None
 
 
 addresses = st.sampled_from([(), OURS, OTHERS])
@@ -141,16 +154,18 @@ addresses = st.sampled_from([(), OURS, OTHERS])
 @given(
     published=st.lists(addresses, min_size=1), it_has=st.builds(has, addresses, ours=st.booleans()), mine=st.booleans()
 )
-def test_doing_it_leaves_nothing_to_do(published: list[tuple[Address, ...]], it_has: Seen, mine: bool) -> None:
-    it = board(*published)
-    it.saw(WEB, it_has)
+def test_doing_it_leaves_nothing_to_do(
+    published: list[tuple[LoadBalancerAddress, ...]], it_has: ObservedStatus, mine: bool
+) -> None:
+    it = queue(*published)
+    it.observe(WEB, it_has)
     uid = "u" if mine else None
-    todo = it.todo(WEB, uid)
-    if todo is not None:
-        assert isinstance(todo, Put)
-        assert todo.addresses != it_has.addresses
-        it.saw(WEB, has(todo.addresses, ours=True, version="2"))
-        assert it.todo(WEB, uid) is None
+    step = it.next_step(WEB, uid)
+    if step is not None:
+        assert isinstance(step, WriteStatus)
+        assert step.addresses != it_has.addresses
+        it.observe(WEB, has(step.addresses, ours=True, version="2"))
+        assert it.next_step(WEB, uid) is None
 
 
 @dataclass
@@ -183,7 +198,7 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def site(api: FakeApi, publish: Publish) -> AsyncIterator[Site]:
+async def site(api: FakeApi, publish: PublishOptions) -> AsyncIterator[Site]:
     leadership = Leadership(api, Key("xds", "xds-ingress"), "me")
     ours: dict[Key, str] = {}
     it = Site(api, StatusWriter(api, leadership, publish, ours.get), ours)
@@ -196,7 +211,7 @@ async def site(api: FakeApi, publish: Publish) -> AsyncIterator[Site]:
 
 async def test_each_ingress_of_ours_is_written_once() -> None:
     api = FakeApi()
-    async with site(api, Publish(OURS)) as it:
+    async with site(api, PublishOptions(OURS)) as it:
         keys = [it.ingress(f"a{number}") for number in range(600)]
         it.ingress("others", [{"ip": "192.0.2.7"}], "nginx")
         it.own(*keys)
@@ -214,7 +229,7 @@ async def test_who_does_not_lead_writes_nothing() -> None:
     api = FakeApi()
     spec = {"holderIdentity": "another", "leaseDurationSeconds": 15}
     api.put("/apis/coordination.k8s.io/v1/namespaces/xds/leases/xds-ingress", {"spec": spec})
-    async with site(api, Publish(OURS)) as it:
+    async with site(api, PublishOptions(OURS)) as it:
         it.own(it.ingress("web"))
         await api.until(lambda: api.log)
         assert not [each for each in api.log if "/leases" not in each[1]]
@@ -222,7 +237,7 @@ async def test_who_does_not_lead_writes_nothing() -> None:
 
 async def test_what_turns_into_anothers_is_cleared_once_and_only_if_it_was_ours() -> None:
     api = FakeApi()
-    async with site(api, Publish(OURS)) as it:
+    async with site(api, PublishOptions(OURS)) as it:
         web, other = it.ingress("web"), it.ingress("other", [{"ip": "192.0.2.7"}], "nginx")
         it.own(web)
         await api.until(lambda: it.status("web"))
@@ -239,22 +254,22 @@ async def test_what_turns_into_anothers_is_cleared_once_and_only_if_it_was_ours(
 
 async def test_a_conflict_is_looked_at_and_written_again() -> None:
     api = FakeApi()
-    async with site(api, Publish(OURS)) as it:
+    async with site(api, PublishOptions(OURS)) as it:
         web = it.ingress("web")
         it.own(web)
         await api.until(lambda: it.status("web"))
         it.ingress("web", [{"ip": "203.0.113.9"}], "other")
         it.writer.note(web)  # an edit: what we saw last is thought to be there still
-        it.writer._board.publish(OTHERS)
+        it.writer._queue.publish(OTHERS)
         it.writer.note(web)
         await api.until(lambda: it.status("web") == [{"hostname": "lb.example.com"}])
 
 
 async def test_a_service_is_followed_and_its_end_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(status_writer, "FOLLOW", 0.01)
+    monkeypatch.setattr(status_writer, "SERVICE_POLL_SECONDS", 0.01)
     api = FakeApi()
     envoy = "/api/v1/namespaces/xds/services/envoy"
-    async with site(api, Publish(service=Key("xds", "envoy"))) as it:
+    async with site(api, PublishOptions(service=Key("xds", "envoy"))) as it:
         it.own(it.ingress("web"))
         await api.until(lambda: sum("/services" in each[1] for each in api.log) > 2)
         assert not api.writes("/ingresses/")
@@ -282,7 +297,7 @@ async def test_an_outage_delays_what_is_to_be_written(answer: int | None) -> Non
 
     refusals: list[str] = []
     api.refuse = refuse
-    async with site(api, Publish(OURS)) as it:
+    async with site(api, PublishOptions(OURS)) as it:
         it.own(it.ingress("web"))
         await api.until(lambda: it.status("web"))
         assert len(refusals) == 2
@@ -290,7 +305,7 @@ async def test_an_outage_delays_what_is_to_be_written(answer: int | None) -> Non
 
 async def test_what_is_refused_for_itself_does_not_hold_up_the_others() -> None:
     api = FakeApi(refuse=lambda _, path: (422, {"message": "invalid"}) if "/a/status" in path else None)
-    async with site(api, Publish(OURS)) as it:
+    async with site(api, PublishOptions(OURS)) as it:
         it.own(it.ingress("a"), it.ingress("b"))
         await api.until(lambda: it.status("b"))
         assert it.status("a") is None
@@ -305,10 +320,10 @@ async def test_a_service_that_does_not_exist_is_waited_for_in_peace(monkeypatch:
         rounds += 1
         await once(writer)
 
-    monkeypatch.setattr(status_writer, "FOLLOW", 0.05)
+    monkeypatch.setattr(status_writer, "SERVICE_POLL_SECONDS", 0.05)
     monkeypatch.setattr(StatusWriter, "_round", counted)
     api = FakeApi()
-    async with site(api, Publish(service=Key("xds", "missing"))):
+    async with site(api, PublishOptions(service=Key("xds", "missing"))):
         await api.until(lambda: sum("/services" in each[1] for each in api.log) >= 3)
         asked = sum("/services" in each[1] for each in api.log)
         assert rounds <= asked + 1

@@ -15,7 +15,7 @@ from pathlib import Path
 from xds.kubeapi.client import Access, ApiClient
 from xds.kubeapi.interface import ApiUnavailable
 from xds.problems.problem import Key
-from xds.reporting.lease import Leadership, NotLeader, now
+from xds.reporting.lease import Leadership, NotLeader, boot_time
 
 OFTEN = 0.02
 
@@ -24,7 +24,7 @@ async def note(leadership: Leadership, file: Path) -> None:
     with file.open("a", buffering=1) as log:
         while True:
             if leadership.is_leader():
-                log.write(f"{now()}\n")
+                log.write(f"{boot_time()}\n")
             await asyncio.sleep(OFTEN)
 
 
@@ -32,7 +32,7 @@ async def write(leadership: Leadership, path: str) -> None:
     while True:
         await leadership.elected()
         with contextlib.suppress(ApiUnavailable, NotLeader):
-            await leadership.write("PATCH", path, {"data": {"writer": leadership.identity, "at": str(now())}})
+            await leadership.write("PATCH", path, {"data": {"writer": leadership.identity, "at": str(boot_time())}})
         await asyncio.sleep(OFTEN)
 
 

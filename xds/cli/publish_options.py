@@ -10,7 +10,7 @@ from xds.cli.options import option
 from xds.cli.traffic_options import ObjectName
 from xds.controlplane.settings import ClusterSource
 from xds.problems.problem import Key
-from xds.reporting.status import Address, Publish
+from xds.reporting.status import LoadBalancerAddress, PublishOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -18,11 +18,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 class PublishedAddress(click.ParamType):  # type: ignore[type-arg]  # not generic in every version
     name = "ADDR"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:
-        if isinstance(value, Address):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> LoadBalancerAddress:
+        if isinstance(value, LoadBalancerAddress):
             return value
         try:
-            return Address.parse(str(value))
+            return LoadBalancerAddress.parse(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
@@ -47,7 +47,9 @@ def publish_options(command: F) -> F:
     return command
 
 
-def publish(source: Path | ClusterSource, publish_address: tuple[Address, ...], publish_service: Key | None) -> Publish:
+def publish(
+    source: Path | ClusterSource, publish_address: tuple[LoadBalancerAddress, ...], publish_service: Key | None
+) -> PublishOptions:
     """The addresses to publish.
 
     Raises:
@@ -55,7 +57,7 @@ def publish(source: Path | ClusterSource, publish_address: tuple[Address, ...], 
     """
     if publish_address and publish_service:
         raise click.UsageError("--publish-address and --publish-service exclude each other")
-    wanted = Publish(tuple(dict.fromkeys(publish_address)), publish_service)
+    wanted = PublishOptions(tuple(dict.fromkeys(publish_address)), publish_service)
     if wanted and not isinstance(source, ClusterSource):
         flag = "--publish-address" if publish_address else "--publish-service"
         raise click.UsageError(f"{flag} needs an API server; with --from there is none")

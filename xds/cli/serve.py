@@ -14,7 +14,7 @@ from xds.controlplane.app import ServeError, run
 from xds.controlplane.settings import Settings
 from xds.kube.source import SourceError
 from xds.problems.problem import Key
-from xds.reporting.status import Address as PublicAddress
+from xds.reporting.status import LoadBalancerAddress
 from xds.server.tls import TlsFiles
 
 
@@ -65,7 +65,7 @@ def serve(
     tls_key: Path | None,
     tls_client_ca: Path | None,
     allow_plaintext: bool,
-    publish_address: tuple[PublicAddress, ...],
+    publish_address: tuple[LoadBalancerAddress, ...],
     publish_service: Key | None,
     ingress_class: str,
     log_level: str,

@@ -10,7 +10,7 @@ from xds.controlplane.settings import ClusterSource, Settings
 from xds.kube.source import SourceError
 from xds.kubeapi.client import Access, ApiClient
 from xds.problems.problem import Key
-from xds.reporting.reporter import SERVICE_ACCOUNT_NAMESPACE, Reporter, Reporting, lease_name
+from xds.reporting.reporter import SERVICE_ACCOUNT_NAMESPACE, Reporter, ReportingOptions, lease_name
 
 DEFAULT_NAMESPACE: Final = "default"
 
@@ -28,7 +28,9 @@ async def reporting(settings: Settings, pipeline: Pipeline) -> AsyncIterator[Rep
         return
     lease = Key(await _namespace(source.access), lease_name(settings.ingress_class))
     client = await ApiClient.create(source.access)
-    reporter = Reporter(client, pipeline.state, pipeline, Reporting(lease, settings.publish, source.namespaces))
+    reporter = Reporter(
+        client, pipeline.state, lambda: pipeline.problems, ReportingOptions(lease, settings.publish, source.namespaces)
+    )
     task = asyncio.create_task(reporter.run())
     try:
         yield reporter

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from xds.kubeapi.client import Access
-from xds.reporting.status import Publish
+from xds.reporting.status import PublishOptions
 from xds.resources.options import ProxyOptions
 from xds.server.tls import TlsFiles
 from xds.translate.translator import TranslateOptions
@@ -44,6 +44,6 @@ class Settings:
     admin: str = "127.0.0.1:18001"
     tls: TlsFiles | None = None
     ingress_class: str = "envoy"
-    publish: Publish = field(default_factory=Publish)
+    publish: PublishOptions = field(default_factory=PublishOptions)
     log_level: str = "info"
     log_format: str = "auto"

@@ -1,1 +1,1 @@
-"""The HTTP client that sources and reporting share."""
+"""The HTTP client of the API server, shared by sources and reporting."""

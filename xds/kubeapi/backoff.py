@@ -1,30 +1,31 @@
-"""How long to wait before the next try."""
+"""Delays between attempts, growing with the number of failures."""
 
 from collections.abc import Callable
 from typing import Final
 
-FIRST: Final = 0.2
-CAP: Final = 15.0
-"""Seconds. The cap bounds the load on a server that is down for long, and how long after its return it goes unnoticed
-if it is alone with that: the first to get an answer wakes the others.
+FIRST_DELAY_SECONDS: Final = 0.2
+MAX_DELAY_SECONDS: Final = 15.0
+"""Bounds the load on a server that is down for long, and the time until a server's return is noticed. Where several
+watches wait, the first answer wakes all of them.
 """
 
 
 class Backoff:
-    """Doubles from FIRST to CAP; a random half keeps many clients from coming all at once.
+    """Doubles the delay from FIRST_DELAY_SECONDS to MAX_DELAY_SECONDS. Half of each delay is random, which keeps many
+    clients from retrying at the same time.
 
     Args:
-        random: Gives a number from 0 to 1.
+        random: Returns a number from 0 to 1.
     """
 
     def __init__(self, random: Callable[[], float]) -> None:
         self._random = random
-        self._next = FIRST
+        self._next = FIRST_DELAY_SECONDS
 
     def delay(self) -> float:
-        """Seconds to wait this time."""
-        wait, self._next = self._next, min(self._next * 2, CAP)
+        """Seconds to wait before the next attempt."""
+        wait, self._next = self._next, min(self._next * 2, MAX_DELAY_SECONDS)
         return wait * (0.5 + self._random() / 2)
 
     def reset(self) -> None:
-        self._next = FIRST
+        self._next = FIRST_DELAY_SECONDS

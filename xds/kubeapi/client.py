@@ -1,7 +1,8 @@
-"""The connection to an API server: where it is, who we are, and how both are kept up to date.
+"""The HTTP client of an API server, with the server's address and the credentials kept up to date.
 
-Configuration and credentials (kubeconfig, exec plugins, a Pod's own token) are `kubernetes.aio`'s. Requests are
-aiohttp's: the client's models cost four times what decoding here does, and its requests end after 300 s.
+Configuration and credentials (kubeconfig, exec plugins, a Pod's own token) come from `kubernetes.aio`. Requests use
+aiohttp directly: the models of `kubernetes.aio` take four times as long as the decoding in xds.kube.wire, and its
+requests end after 300 s.
 """
 
 import asyncio
@@ -24,16 +25,15 @@ from xds.kubeapi.interface import JSON, ApiUnavailable
 if TYPE_CHECKING:
     from kubernetes.aio.client import Configuration
 
-LOGIN_TIMEOUT: Final = 30.0
-"""Seconds for new credentials: an exec plugin may hang."""
+LOGIN_TIMEOUT_SECONDS: Final = 30.0
+"""For new credentials: an exec plugin may hang."""
 
-CONNECT: Final = 10.0
-"""Seconds to connect, TLS included."""
+CONNECT_TIMEOUT_SECONDS: Final = 10.0
+"""Includes the TLS handshake."""
 
-MAX_REFUSAL: Final = 1 << 20
-"""Bytes that are read of an answer that refuses."""
+MAX_ERROR_BODY_BYTES: Final = 1 << 20
 
-# A peer that is gone without a word (its machine died, a firewall forgot us) is noticed after some 30 s, as by
+# A connection that dies in silence (a machine crashed, a firewall dropped its state) is noticed after some 30 s, as by
 # client-go's HTTP/2 pings: https://github.com/kubernetes/kubernetes/blob/v1.34.0/staging/src/k8s.io/apimachinery/pkg/util/net/http.go#L164
 _KEEPALIVE: Final = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -46,7 +46,11 @@ _KEEPALIVE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How to get to the API server. Without a kubeconfig: as a Pod does."""
+    """The way to the API server.
+
+    Attributes:
+        kubeconfig: None for the service account of the Pod.
+    """
 
     kubeconfig: Path | None = None
 
@@ -54,8 +58,13 @@ class Access:
         return str(self.kubeconfig) if self.kubeconfig else "in-cluster"
 
 
-class Refused(Exception):  # noqa: N818 -- an answer, if not the one we want
-    """The API server answered, and not with what was asked for. `status` is HTTP's, `message` its own words."""
+class ErrorStatus(Exception):  # noqa: N818 -- an answer of the API server, not an error of the program
+    """The API server answered with a status other than 200.
+
+    Attributes:
+        message: The text of the API server.
+        retry_after: Seconds that the API server asks to wait.
+    """
 
     def __init__(self, status: int, message: str, retry_after: float = 0) -> None:
         super().__init__(f"{status} {message}")
@@ -65,16 +74,16 @@ class Refused(Exception):  # noqa: N818 -- an answer, if not the one we want
 
 
 class CredentialsError(Exception):
-    """Configuration or credentials can't be read, or make no sense. The message is one line."""
+    """Configuration or credentials can't be read, or are invalid. The message is one line."""
 
 
 _MISCONFIGURED: Final = (CredentialsError, OSError, ValueError, TypeError, KeyError, AttributeError, YAMLError)
-"""What files that hold something else make `kubernetes.aio` raise."""
+"""Errors that `kubernetes.aio` raises for files with unexpected content."""
 
 
 @dataclass(slots=True, eq=False)
 class _Login:
-    """One reading of the configuration, and the connections made with it."""
+    """The configuration as read once, and the connections made with this configuration."""
 
     configuration: "Configuration"
     session: aiohttp.ClientSession
@@ -83,12 +92,12 @@ class _Login:
 
     @classmethod
     async def create(cls, access: Access) -> "_Login":
-        """Read it.
+        """Read the configuration.
 
         Raises:
-            CredentialsError: it can't be used.
+            CredentialsError: the configuration can't be used.
         """
-        from kubernetes.aio.client.rest import RESTClientObject  # noqa: PLC0415 -- takes 0.5 s; a folder needs none
+        from kubernetes.aio.client.rest import RESTClientObject  # noqa: PLC0415 -- the import takes 0.5 s
 
         try:
             configuration = await _configuration(access)
@@ -100,7 +109,7 @@ class _Login:
 
     async def headers(self) -> dict[str, str]:
         try:
-            settings = await self.configuration.auth_settings()  # reads a Pod's token again each minute
+            settings = await self.configuration.auth_settings()  # reads the token of a Pod again each minute
         except _MISCONFIGURED as error:
             raise ApiUnavailable(f"the credentials can't be read: {_one_line(error)}") from None
         token: Any = settings.get("BearerToken", {})
@@ -112,10 +121,10 @@ class _Login:
 
 
 class ApiClient:
-    """To be closed. Any number of requests at a time, each on a connection of its own.
+    """A client that must be closed. Any number of requests may run at a time, each on a separate connection.
 
-    Where the API server is may change with the configuration, which is read again when the server says 401, and when
-    its certificate isn't one that we trust.
+    The configuration is read again after an answer with status 401 and after a certificate that is not trusted; the
+    address of the API server may change with the configuration.
     """
 
     def __init__(self, access: Access, login: _Login) -> None:
@@ -125,10 +134,10 @@ class ApiClient:
 
     @classmethod
     async def create(cls, access: Access) -> "ApiClient":
-        """Reads the configuration; nothing is sent.
+        """Read the configuration, without sending a request.
 
         Raises:
-            SourceError: it can't be used.
+            SourceError: the configuration can't be used.
         """
         try:
             return cls(access, await _Login.create(access))
@@ -140,7 +149,7 @@ class ApiClient:
         return str(self._login.configuration.host)
 
     async def close(self) -> None:
-        """Ends all connections."""
+        """Close all connections."""
         await self._login.session.close()
         await asyncio.sleep(0)
 
@@ -152,15 +161,15 @@ class ApiClient:
         *,
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 -- aiohttp's
     ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
-        """A request whose answer is 200; its body is still to be read.
+        """Send a GET request, and yield the answer before its body is read.
 
         Raises:
-            Refused: the answer is another one.
-            ApiUnavailable: there is none, or it breaks off (within the context, too).
+            ErrorStatus: the status is not 200.
+            ApiUnavailable: no answer came, or the connection broke off, within the context too.
         """
         async with self._answer("GET", path, params=params, timeout=timeout) as response:
             if response.status != 200:
-                raise await _refusal(response)
+                raise await _error_status(response)
             yield response
 
     async def request(
@@ -173,13 +182,13 @@ class ApiClient:
         params: Mapping[str, str] | None = None,
         timeout: float = 10,  # noqa: ASYNC109 -- as in `Api`
     ) -> tuple[int, dict[str, Any]]:
-        """As `Api` has it."""
+        """Send one request: the method of `Api`."""
         data = None if body is None else json.dumps(body).encode()
         limits = aiohttp.ClientTimeout(total=timeout)
         headers = {} if data is None else {"Content-Type": content_type}
         how: dict[str, Any] = {"params": params or {}, "timeout": limits, "data": data}
         try:
-            # Over new credentials and a second try, too: a write must not land after its time.
+            # The timeout includes new credentials and the second attempt: no write may arrive after its time.
             async with asyncio.timeout(timeout), self._answer(method, path, headers=headers, **how) as answer:
                 return answer.status, _object(await answer.read())
         except TimeoutError:
@@ -189,12 +198,12 @@ class ApiClient:
     async def _answer(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **how: Any
     ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
-        """The answer, whatever it says; with new credentials if it says that ours are none."""
+        """The answer, whatever its status; after a 401 the request is sent again with new credentials."""
         async with contextlib.AsyncExitStack() as stack:
             used = self._login
             try:
                 response = await stack.enter_async_context(_sent(used, method, path, headers or {}, how))
-            except _Distrusted:
+            except _UntrustedCertificate:
                 response = None
             if response is None or response.status == 401:
                 renewed = await self._renewed(used)
@@ -202,23 +211,23 @@ class ApiClient:
             yield response
 
     async def _renewed(self, used: _Login) -> _Login:
-        """The login that comes after the one that was used. Streams that use the old one go on."""
+        """A login newer than the one used. Streams on the old login go on."""
         async with self._relogin:
             if self._login is used:
                 try:
-                    async with asyncio.timeout(LOGIN_TIMEOUT):
+                    async with asyncio.timeout(LOGIN_TIMEOUT_SECONDS):
                         self._login = await _Login.create(self._access)
                 except CredentialsError as error:
                     raise ApiUnavailable(_unusable(self._access, str(error))) from None
                 except TimeoutError:
-                    raise ApiUnavailable(f"no new credentials within {LOGIN_TIMEOUT:.0f} s") from None
+                    raise ApiUnavailable(f"no new credentials within {LOGIN_TIMEOUT_SECONDS:.0f} s") from None
                 used.retired = True
                 await used.release()
             return self._login
 
 
 def _object(text: bytes) -> dict[str, Any]:
-    """The object in an answer; an empty one for anything else."""
+    """The JSON object in an answer; {} for any other content."""
     try:
         decoded = json.loads(text or b"{}")
     except ValueError:
@@ -226,18 +235,18 @@ def _object(text: bytes) -> dict[str, Any]:
     return decoded if isinstance(decoded, dict) else {}
 
 
-class _Distrusted(ApiUnavailable):
-    """Their certificate isn't one that we trust: perhaps our CA is out of date."""
+class _UntrustedCertificate(ApiUnavailable):
+    """The certificate of the API server is not trusted: perhaps the configured CA is out of date."""
 
 
 @contextlib.asynccontextmanager
 async def _sent(
     login: _Login, method: str, path: str, headers: Mapping[str, str], how: Mapping[str, Any]
 ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
-    """One request with one login. Compression is declined: within a data centre it costs more than it saves.
+    """Send one request with one login. Compression is off: within a data centre the CPU time costs more than the bytes.
 
     Raises:
-        ApiUnavailable: there was no answer, or it broke off while it was read.
+        ApiUnavailable: no answer came, or the connection broke off.
     """
     configuration = login.configuration
     if configuration.tls_server_name:
@@ -255,7 +264,7 @@ async def _sent(
         ) as response:
             yield response
     except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
-        raise _Distrusted(_one_line(error)) from None
+        raise _UntrustedCertificate(_one_line(error)) from None
     except TimeoutError:
         raise ApiUnavailable("no answer in time") from None
     except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, ConnectionResetError):
@@ -267,21 +276,21 @@ async def _sent(
         await login.release()
 
 
-async def _refusal(response: aiohttp.ClientResponse) -> Refused:
-    body = await response.content.read(MAX_REFUSAL)
+async def _error_status(response: aiohttp.ClientResponse) -> ErrorStatus:
+    body = await response.content.read(MAX_ERROR_BODY_BYTES)
     failure = failure_of(body)
     after = response.headers.get("Retry-After", "")
     message = failure.message if failure else response.reason or ""
-    return Refused(response.status, message, float(after) if after.isdecimal() else 0)
+    return ErrorStatus(response.status, message, float(after) if after.isdecimal() else 0)
 
 
 async def _configuration(access: Access) -> "Configuration":
-    """What `kubernetes.aio` makes of the files.
+    """The configuration as `kubernetes.aio` reads the files.
 
     Raises:
-        one of _MISCONFIGURED: they aren't what they should be.
+        _MISCONFIGURED: the files can't be used.
     """
-    from kubernetes.aio import config  # noqa: PLC0415 -- takes 0.5 s; a folder needs none
+    from kubernetes.aio import config  # noqa: PLC0415 -- the import takes 0.5 s
     from kubernetes.aio.client import Configuration  # noqa: PLC0415
 
     configuration = Configuration()
@@ -289,7 +298,7 @@ async def _configuration(access: Access) -> "Configuration":
         _in_cluster(config, configuration)
         return configuration
     path = access.kubeconfig.expanduser()
-    if not path.is_file():  # kubernetes.aio takes that for an empty one
+    if not path.is_file():  # kubernetes.aio reads a missing file as an empty one
         raise CredentialsError("there is no such file")
     try:
         loader: Any = await config.load_kube_config(  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""What the writers need of an API server. `api_client` is the real one."""
+"""The part of an API server's client that writers need. `client.ApiClient` is the real one."""
 
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
@@ -8,11 +8,11 @@ MERGE_PATCH: Final = "application/merge-patch+json"
 
 
 class ApiUnavailable(Exception):  # noqa: N818 -- not an error of the program
-    """The API server didn't answer, or not in time, or not now. Whether it did what was asked is unknown."""
+    """The API server gave no answer, or none in time. Whether a write took place is unknown."""
 
 
 class Api(Protocol):
-    """One request, one answer; nothing is retried."""
+    """Sends single requests, without retries."""
 
     async def request(
         self,
@@ -22,19 +22,19 @@ class Api(Protocol):
         body: Mapping[str, Any] | None = None,
         content_type: str = JSON,
         params: Mapping[str, str] | None = None,
-        timeout: float = 10,  # noqa: ASYNC109 -- covers waiting for a connection too
+        timeout: float = 10,  # noqa: ASYNC109 -- includes the wait for a connection
     ) -> tuple[int, dict[str, Any]]:
-        """The HTTP status and the JSON body of the answer, {} if there is none.
+        """The HTTP status and the JSON body of the answer, {} for an answer without body.
 
         Args:
             method: GET, POST, PATCH …
-            path: From `/api` or `/apis` on.
+            path: Begins with `/api` or `/apis`.
             body: Sent as JSON.
-            content_type: Of the body; which kind of patch it is.
+            content_type: Of the body; selects the kind of a patch.
             params: The query.
-            timeout: Seconds for all of it.
+            timeout: Seconds for the whole exchange.
 
         Raises:
-            ApiUnavailable: there was no answer in time.
+            ApiUnavailable: no answer came in time.
         """
         ...

@@ -7,26 +7,26 @@ from collections.abc import AsyncGenerator
 from typing import Any, Final
 
 from xds.kubeapi.interface import Api
-from xds.kubeapi.outage import Declined
+from xds.kubeapi.outage import TemporaryFailure
 
-SIZE: Final = 250
-"""Objects in a page: what is decoded in one go, while everything else waits."""
+PAGE_SIZE: Final = 250
+"""Objects in a page. A page is decoded in one go, while all other tasks wait."""
 
-TIMEOUT: Final = 30.0
+PAGE_TIMEOUT_SECONDS: Final = 30.0
 
 
-async def every(api: Api, path: str, selector: str = "") -> AsyncGenerator[dict[str, Any], None]:
-    """All objects of a collection, or those that a field selector chooses.
+async def list_all(api: Api, path: str, field_selector: str = "") -> AsyncGenerator[dict[str, Any], None]:
+    """All objects of a collection, or the objects that a field selector chooses.
 
     Raises:
-        ApiUnavailable: there was no answer in time.
-        Declined: the answer is another one, e.g. 410 for a list that took too long: begin anew.
+        ApiUnavailable: no answer came in time.
+        TemporaryFailure: the status is not 200, e.g. 410 for a list that took too long; list again from the start.
     """
-    params = {"limit": str(SIZE)} | ({"fieldSelector": selector} if selector else {})
+    params = {"limit": str(PAGE_SIZE)} | ({"fieldSelector": field_selector} if field_selector else {})
     while True:
-        status, page = await api.request("GET", path, params=params, timeout=TIMEOUT)
+        status, page = await api.request("GET", path, params=params, timeout=PAGE_TIMEOUT_SECONDS)
         if status != 200:
-            raise Declined(status, page)
+            raise TemporaryFailure(status, page)
         for each in page.get("items") or ():
             yield each
         if not (more := (page.get("metadata") or {}).get("continue")):
@@ -34,11 +34,11 @@ async def every(api: Api, path: str, selector: str = "") -> AsyncGenerator[dict[
         params["continue"] = more
 
 
-async def find(api: Api, path: str, name: str) -> dict[str, Any] | None:
-    """One object of a collection; None if there is none of that name. It takes no right but to list.
+async def find_by_name(api: Api, path: str, name: str) -> dict[str, Any] | None:
+    """The object of a name in a collection; None if no object has the name. Needs no permission but `list`.
 
     Raises:
-        as `every`.
+        ApiUnavailable, TemporaryFailure: as `list_all`.
     """
-    found = [each async for each in every(api, path, f"metadata.name={name}")]
+    found = [each async for each in list_all(api, path, f"metadata.name={name}")]
     return found[0] if found else None

@@ -1,1 +1,1 @@
-"""Writing back to the API server: Ingress status and Events, by the holder of a Lease."""
+"""Status and Events, written to the cluster by the replica that holds the Lease."""

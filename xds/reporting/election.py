@@ -1,16 +1,18 @@
-"""Who may write: the election of one holder of a Lease, as a state machine without I/O.
+"""The election of one holder of a Lease, as a state machine without I/O. Only the holder writes to the cluster.
 
-A holder leads from the moment at which it *sent* a write of the Lease that succeeded, for `deadline` seconds. Another
-may take the Lease when it has *seen* the same version of it for `duration` seconds. The second moment lies behind the
-first by definition (one can't see what wasn't sent), and each write is bound to the version that was seen, so the
-terms of two holders can't overlap while clocks run at about the same speed. The times that the Lease itself holds are
-for people: no clock is compared with another machine's. (A hand can break this: by deleting the Lease while a
-candidate that never saw it starts, or by taking the holder out of it.)
+A holder leads for `deadline` seconds from the moment of *sending* a successful write of the Lease. Another candidate
+may take the Lease after *seeing* the same version for `duration` seconds. Seeing comes after sending, and each write is
+bound to the version that was seen, so the terms of two holders can't overlap while clocks run at about the same speed.
+The times in the Lease are for people: clocks of two machines are never compared. (Two interventions by hand can break
+the guarantee: deleting the Lease while a candidate starts that never saw the Lease, and removing the holder from the
+Lease.)
 
-This protects what asks `is_leader`; a write that was sent while that held can still arrive late. So the writers' own
-requests are bound to versions, or are such that twice is once.
+The guarantee covers `is_leader`. A write sent by a leader can still arrive after the term, so all writes are bound to
+versions or are idempotent.
 
 The idea is client-go's: https://pkg.go.dev/k8s.io/client-go/tools/leaderelection
+Its port in the Kubernetes client, kubernetes.aio.leaderelection, was declined for three reasons: the port trusts the
+wall clock, counts a term from after the write and not from before, and has no way to release the Lease on shutdown.
 """
 
 from collections.abc import Callable
@@ -21,7 +23,15 @@ from typing import Final, TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """In seconds. `deadline` falls short of `duration` by a write's timeout, and by what clocks may differ in speed."""
+    """Durations of the election, in seconds.
+
+    Attributes:
+        duration: Until another candidate may take a Lease that no longer changes.
+        deadline: Until a holder without a successful renewal stops leading. Shorter than `duration` by the timeout of a
+            write and by the difference in speed of two clocks.
+        renew: Between two renewals.
+        retry: Between two attempts of a candidate.
+    """
 
     duration: float = 15
     deadline: float = 10
@@ -34,7 +44,14 @@ TERMS: Final = Terms()
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """What the API server has. `version` is its resourceVersion; `holder` is empty if nobody holds it."""
+    """The Lease as the API server stores it.
+
+    Attributes:
+        holder: The identity of the holder; empty if the Lease is free.
+        version: The resourceVersion.
+        duration: Seconds.
+        transitions: How often the holder changed.
+    """
 
     holder: str
     version: str
@@ -44,12 +61,17 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Ask for the Lease."""
+    """Read the Lease."""
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Make `holder` hold the Lease, if it still is `before` (None: if there is none). An empty holder gives it up."""
+    """Write the holder into the Lease, on condition that the Lease is unchanged.
+
+    Attributes:
+        holder: Empty to release the Lease.
+        before: The Lease as seen; None to create the Lease.
+    """
 
     holder: str
     before: Lease | None
@@ -59,20 +81,20 @@ Step: TypeAlias = Read | Write
 
 
 class Elector:
-    """One candidate. One step at a time: `step`, then exactly one of `saw`, `wrote`, `conflicted` and `failed`.
-
-    Args:
-        identity: Of this process in this life; nobody else has it.
-        random: Numbers from 0 to 1, so that candidates don't ask in step.
-        terms: The same for all candidates.
+    """One candidate. Call `step`, and then exactly one of `saw`, `wrote`, `conflicted` and `failed`.
 
     All times are seconds of one monotonic clock.
+
+    Args:
+        identity: Unique to this life of this process.
+        random: Returns numbers from 0 to 1, which keep candidates from asking at the same time.
+        terms: The same for all candidates.
     """
 
     def __init__(self, identity: str, random: Callable[[], float], terms: Terms = TERMS) -> None:
         self.identity = identity
         self.due = -inf
-        """When the next step is to be taken."""
+        """When the next step is due."""
         self._random = random
         self._terms = terms
         self._lease: Lease | None = None
@@ -86,14 +108,14 @@ class Elector:
 
     @property
     def holder(self) -> str:
-        """Who held the Lease when it was last seen."""
+        """The holder as last seen."""
         return self._lease.holder if self._lease else ""
 
     def is_leader(self, now: float) -> bool:
         return now < self._leads_until
 
     def step(self, now: float) -> Step | None:
-        """What to ask the API server for, right now; None when the Lease is given up."""
+        """The request to send now; None once the Lease is released."""
         self._sent_at = now
         if self._resigned:
             return self._step_down()
@@ -103,33 +125,36 @@ class Elector:
         return Write(self.identity, self._lease)
 
     def saw(self, lease: Lease | None, now: float) -> None:
-        """The Lease is there like this; None: there is none."""
+        """Take the answer to a Read; None if the Lease doesn't exist."""
         if lease != self._lease:
             self._lease, self._lease_since = lease, now
         self._current = True
         self._ever_saw_one |= lease is not None
         if lease is None or lease.holder != self.identity:
             self._leads_until = -inf
-        self.due = now if self._is_free(now) else min(now + self._soon(), max(now, self._free_at()))
+        self.due = now if self._is_free(now) else min(now + self._retry_delay(), max(now, self._free_at()))
 
     def wrote(self, lease: Lease) -> None:
-        """The write was done, and this is the Lease now."""
+        """Take the answer to a successful Write: the Lease as stored."""
         self._lease, self._lease_since = lease, self._sent_at
         self._ever_saw_one = True
         self._leads_until = -inf if self._resigned else self._sent_at + self._terms.deadline
         self.due = self._sent_at + self._terms.renew * (0.8 + 0.2 * self._random())
 
     def conflicted(self, now: float) -> None:
-        """The write was refused: the Lease has another version, or is gone, or is there already."""
+        """Take a conflict of a Write: the Lease has another version, was deleted, or was created meanwhile."""
         self._current = False
-        self.due = now + self._soon() / 4
+        self.due = now + self._retry_delay() / 4
 
     def failed(self, now: float) -> None:
-        """There was no answer, or a useless one. The same step again is harmless: a write is bound to a version."""
-        self.due = now + self._soon()
+        """Take a request without a usable answer. Repeating the step is harmless: a write is bound to a version."""
+        self.due = now + self._retry_delay()
 
     def resign(self) -> None:
-        """Lead no more, and let the next steps give the Lease up. What was asked last may still have been done."""
+        """Stop leading; the next steps release the Lease.
+
+        The last write may have succeeded although no answer came, so the Lease is read first.
+        """
         self._resigned, self._current = True, False
         self._leads_until = -inf
 
@@ -141,15 +166,19 @@ class Elector:
         return Write("", self._lease) if self.holder == self.identity else None
 
     def _is_free(self, now: float) -> bool:
-        """May it be taken, or kept?"""
+        """Whether this candidate may take or keep the Lease."""
         if self._lease is None:
             return not self._ever_saw_one or now >= self._free_at()
         return self._lease.holder in ("", self.identity) or now >= self._free_at()
 
     def _free_at(self) -> float:
-        """Who held a Lease that was deleted may not know it yet, so that counts like any other change."""
+        """When the term of the last holder is certainly over.
+
+        The holder of a deleted Lease may not know of the deletion yet, so a deletion starts the wait
+        anew, like any other change.
+        """
         duration = self._lease.duration if self._lease else 0
         return self._lease_since + max(duration, self._terms.duration)
 
-    def _soon(self) -> float:
+    def _retry_delay(self) -> float:
         return self._terms.retry * (0.75 + 0.5 * self._random())

@@ -1,9 +1,9 @@
-"""Problems and their solution as Kubernetes Events: which are to be written, and when.
+"""Problems and their solution as Kubernetes Events: which Event is due, and when.
 
-An Event stands for one thing to say of one object (reason and message), however often and wherever in the object it
-shows. Its name follows from that, so whoever writes it, in whichever life, writes the same one, and a second time is
-a higher count in its series. What isn't written yet is known as what the newest Event is to say: a problem that comes
-and goes meanwhile leaves nothing.
+An Event stands for one reason and message of one object, however often and wherever in the object the problem shows.
+The name of the Event follows from these facts, so every replica, in every life, writes the same Event, and a repetition
+is a higher count in the series of the Event. A queued Event is written as the problem is at that time: a problem
+that appears and is solved in between leaves no Event.
 
 Source: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
 """
@@ -19,38 +19,44 @@ from typing import Any, Final
 from xds.kube.objects import KINDS_BY_NAME
 from xds.problems.problem import ObjectRef, Problem
 
-CONTROLLER: Final = "xds-ingress.dev/controller"
-"""`reportingController`, by which our Events are found again."""
+REPORTING_CONTROLLER: Final = "xds-ingress.dev/controller"
+"""`reportingController` of all Events written here; a field selector finds the Events again."""
 
-SOLVED: Final = "Resolved"
-"""The reason of a recovery."""
+RESOLVED: Final = "Resolved"
+"""The reason of an Event for a solved problem."""
 
-EVENTS_OF_CLUSTER: Final = "default"
-"""The namespace of Events of objects without one.
+NAMESPACE_OF_UNNAMESPACED: Final = "default"
+"""The namespace of Events about objects without a namespace.
 https://github.com/kubernetes/kubernetes/blob/master/pkg/apis/core/validation/events.go
 """
 
-NOTE_LIMIT: Final = 1024
-"""Bytes. https://github.com/kubernetes/kubernetes/blob/master/pkg/apis/core/validation/events.go"""
+MAX_NOTE_BYTES: Final = 1024
+"""https://github.com/kubernetes/kubernetes/blob/master/pkg/apis/core/validation/events.go"""
 
-MAX_PENDING: Final = 10_000
-"""Events that wait to be written; what is beyond is noticed again by `remind`."""
+MAX_QUEUED_EVENTS: Final = 10_000
+"""Further Events are dropped; the next `repeat` queues Events for problems that still stand."""
 
-KEEP: Final = 3600.0
-"""Seconds for which the API server keeps an Event (--event-ttl), and so, what was solved before isn't known."""
+EVENT_TTL_SECONDS: Final = 3600.0
+"""How long the API server keeps an Event (--event-ttl). Problems solved before are unknown to a new leader."""
 
-REMIND: Final = KEEP / 2
+REPEAT_AFTER_SECONDS: Final = EVENT_TTL_SECONDS / 2
 
-# An object may say 10 things at once, then one in 30 s; all of them together 50, then 10 in a second.
+# An object may have 10 Events at once, then one in 30 s; all objects together 50, then 10 in a second.
 OBJECT_BURST: Final = 10
-OBJECT_INTERVAL: Final = 30.0
-BURST: Final = 50
-INTERVAL: Final = 0.1
+OBJECT_INTERVAL_SECONDS: Final = 30.0
+TOTAL_BURST: Final = 50
+TOTAL_INTERVAL_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class EventKey:
-    """What an Event is about. `name` is its own; `uid` is the object's, empty if that isn't known."""
+    """The identity of an Event.
+
+    Attributes:
+        name: Of the Event about the problem; the Event about the solution has a suffix.
+        uid: Of the object; empty if unknown.
+        note: The text for users.
+    """
 
     name: str
     object: ObjectRef
@@ -58,10 +64,23 @@ class EventKey:
     reason: str
     note: str
 
+    @classmethod
+    def of(cls, problem: Problem, uid: str) -> "EventKey":
+        about = problem.object
+        digest = blake2b(digest_size=8)
+        for text in (about.kind, uid, problem.reason, problem.message):
+            digest.update(text.encode() + b"\0")
+        note = clipped(f"{problem.message.rstrip('.')}. {problem.remedy}".strip())
+        return cls(f"{about.name[:200].rstrip('.-')}.{digest.hexdigest()}", about, uid, problem.reason, note)
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was said last of a topic, and when (seconds)."""
+    """The Event written last for a key.
+
+    Attributes:
+        at: Seconds of the queue's clock.
+    """
 
     solved: bool
     at: float
@@ -69,254 +88,254 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class PendingEvent:
-    """One Event to write: a problem, or that it is solved."""
+    """An Event to write, about a problem or about the solution of the problem."""
 
-    topic: EventKey
+    key: EventKey
     solved: bool
 
     @property
     def name(self) -> str:
-        return f"{self.topic.name}.solved" if self.solved else self.topic.name
+        return f"{self.key.name}.solved" if self.solved else self.key.name
 
     @property
     def namespace(self) -> str:
-        """That of the object, if it has one."""
-        return self.topic.object.namespace or EVENTS_OF_CLUSTER
-
-
-def topic_of(problem: Problem, uid: str) -> EventKey:
-    about = problem.object
-    digest = blake2b(digest_size=8)
-    for text in (about.kind, uid, problem.reason, problem.message):
-        digest.update(text.encode() + b"\0")
-    note = clipped(f"{problem.message.rstrip('.')}. {problem.remedy}".strip())
-    return EventKey(f"{about.name[:200].rstrip('.-')}.{digest.hexdigest()}", about, uid, problem.reason, note)
+        return self.key.object.namespace or NAMESPACE_OF_UNNAMESPACED
 
 
 def clipped(note: str) -> str:
-    """The note, as long as an Event's may be."""
+    """The note, cut to the length that the API server allows."""
     encoded = note.encode()
-    if len(encoded) <= NOTE_LIMIT:
+    if len(encoded) <= MAX_NOTE_BYTES:
         return note
-    return encoded[: NOTE_LIMIT - 3].decode(errors="ignore") + "…"
+    return encoded[: MAX_NOTE_BYTES - 3].decode(errors="ignore") + "…"
 
 
-def manifest(saying: PendingEvent, instance: str, at: str) -> dict[str, Any]:
-    """The Event as it is created. `at` is a MicroTime."""
-    topic, about = saying.topic, saying.topic.object
+def event_manifest(event: PendingEvent, instance: str, at: str) -> dict[str, Any]:
+    """The Event as a document.
+
+    Args:
+        event: The problem or the solution.
+        instance: The replica that writes the Event.
+        at: A MicroTime.
+    """
+    key, about = event.key, event.key.object
     kind = KINDS_BY_NAME.get(about.kind)
     regarding = {"kind": about.kind, "apiVersion": kind.api_version if kind else "", "name": about.name}
     regarding |= {"namespace": about.namespace} if about.namespace else {}
-    regarding |= {"uid": topic.uid} if topic.uid else {}
+    regarding |= {"uid": key.uid} if key.uid else {}
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        "metadata": {"name": saying.name, "namespace": saying.namespace},
+        "metadata": {"name": event.name, "namespace": event.namespace},
         "eventTime": at,
-        "type": "Normal" if saying.solved else "Warning",
-        "reason": SOLVED if saying.solved else topic.reason,
-        "note": clipped(f"{topic.reason} is solved. It was: {topic.note}") if saying.solved else topic.note,
+        "type": "Normal" if event.solved else "Warning",
+        "reason": RESOLVED if event.solved else key.reason,
+        "note": clipped(f"{key.reason} is solved. It was: {key.note}") if event.solved else key.note,
         "action": "Translate",
         "regarding": regarding,
-        "reportingController": CONTROLLER,
+        "reportingController": REPORTING_CONTROLLER,
         "reportingInstance": instance[:128],
     }
 
 
-def again(found: Mapping[str, Any], at: str) -> dict[str, Any]:
-    """A merge patch for an Event that is there already: it happened once more."""
+def repetition_patch(found: Mapping[str, Any], at: str) -> dict[str, Any]:
+    """The merge patch that counts one more occurrence of an existing Event. `at` is a MicroTime."""
     count = int((found.get("series") or {}).get("count") or 1)
     return {"series": {"count": count + 1, "lastObservedTime": at}}
 
 
 @dataclass(frozen=True, slots=True)
-class Existing:
-    """An Event of ours that was there before. `at` is when it last happened, in seconds of our clock."""
+class ExistingEvent:
+    """An Event that this process or another replica wrote earlier.
 
-    topic: EventKey
+    Attributes:
+        at: The last occurrence, in seconds of the queue's clock.
+    """
+
+    key: EventKey
     solved: bool
     at: float
 
     @classmethod
-    def parse(cls, found: Mapping[str, Any], at: float) -> "Existing":
+    def parse(cls, found: Mapping[str, Any], at: float) -> "ExistingEvent":
         regarding = found.get("regarding") or {}
         about = ObjectRef(regarding.get("kind", ""), regarding.get("namespace", ""), regarding.get("name", ""))
-        name = found["metadata"]["name"]
-        topic = EventKey(
-            name.removesuffix(".solved"),
-            about,
-            regarding.get("uid", ""),
-            found.get("reason", ""),
-            found.get("note", ""),
-        )
-        return cls(topic, found.get("reason") == SOLVED, at)
+        name, reason = found["metadata"]["name"].removesuffix(".solved"), found.get("reason", "")
+        key = EventKey(name, about, regarding.get("uid", ""), reason, found.get("note", ""))
+        return cls(key, reason == RESOLVED, at)
 
 
-class Bucket:
-    """Lets `burst` through at once, and then one each `interval` seconds."""
+class RateLimit:
+    """Allows `burst` Events at once, and then one in each `interval` seconds."""
 
     def __init__(self, burst: int, interval: float) -> None:
         self._slack = (burst - 1) * interval
         self._interval = interval
-        self._full_at = -inf
+        self._unused_at = -inf
 
     def open_at(self) -> float:
-        """When it lets the next one through."""
-        return self._full_at - self._slack
+        """When the next Event is allowed."""
+        return self._unused_at - self._slack
 
     def take(self, now: float) -> None:
-        self._full_at = max(self._full_at, now) + self._interval
+        self._unused_at = max(self._unused_at, now) + self._interval
 
-    def is_full(self, now: float) -> bool:
-        """Is it as good as new?"""
-        return self._full_at <= now
+    def is_unused(self, now: float) -> bool:
+        """Whether the whole burst is available, so that a new limit would behave the same."""
+        return self._unused_at <= now
 
 
 class EventQueue:
-    """Decides which Event is written next. Bounded, whatever comes.
+    """Decides which Event is written next. Memory is bounded, however many problems there are.
+
+    All times are seconds of one clock, which callers pass in.
 
     Args:
-        uid: Of an object that exists, "" if that isn't known; None if there is no such object: nothing is said of it.
+        uid: The uid of an object; "" if unknown. None for an object that doesn't exist, which gets no Event.
     """
 
     def __init__(self, uid: Callable[[ObjectRef], str | None]) -> None:
         self.dropped = 0
-        """How many times there was no room."""
+        """Events dropped because the queue was full."""
         self._uid = uid
-        self._topics: dict[Problem, EventKey] = {}
+        self._keys: dict[Problem, EventKey] = {}
         self._standing: Counter[str] = Counter()
-        self._told: dict[str, Written] = {}
-        self._pending: dict[ObjectRef, dict[str, EventKey]] = {}
+        self._written: dict[str, Written] = {}
+        self._queued: dict[ObjectRef, dict[str, EventKey]] = {}
         self._size = 0
-        self._buckets: dict[ObjectRef, Bucket] = {}
-        self._all = Bucket(BURST, INTERVAL)
-        self._queue: list[tuple[float, int, ObjectRef]] = []
+        self._object_limits: dict[ObjectRef, RateLimit] = {}
+        self._total_limit = RateLimit(TOTAL_BURST, TOTAL_INTERVAL_SECONDS)
+        self._schedule: list[tuple[float, int, ObjectRef]] = []
         self._serial = 0
 
     def __len__(self) -> int:
-        """How many wait to be written."""
+        """Number of queued Events."""
         return self._size
 
-    def adopt(self, existing: Iterable[Existing], problems: Iterable[Problem]) -> None:
-        """Begin with the problems there are, and with what was said before.
+    def adopt(self, existing: Iterable[ExistingEvent], problems: Iterable[Problem]) -> None:
+        """Start with the Events that exist and the problems that stand.
 
-        What was said to be a problem and is none any more is solved.
+        An existing Event about a problem that no longer stands leads to an Event about the solution.
         """
-        found: dict[str, Existing] = {}
+        newest: dict[str, ExistingEvent] = {}
         for each in existing:
-            before = found.setdefault(each.topic.name, each)
+            before = newest.setdefault(each.key.name, each)
             if each.at >= before.at and each is not before:
-                found[each.topic.name] = each
-        self._told = {name: Written(each.solved, each.at) for name, each in found.items()}
-        self.take(problems, ())
-        for each in found.values():
+                newest[each.key.name] = each
+        self._written = {name: Written(each.solved, each.at) for name, each in newest.items()}
+        self.update(problems, ())
+        for each in newest.values():
             if not each.solved:
-                self._consider(each.topic)
+                self._consider(each.key)
 
-    def take(self, appeared: Iterable[Problem], solved: Iterable[Problem]) -> None:
-        """These came, these went."""
-        topics = [topic for problem in appeared if (topic := self._appeared(problem))]
-        topics += [topic for problem in solved if (topic := self._gone(problem))]
-        for topic in topics:
-            self._consider(topic)
+    def update(self, appeared: Iterable[Problem], solved: Iterable[Problem]) -> None:
+        """Note problems that appeared and problems that are solved."""
+        keys = [key for problem in appeared if (key := self._add(problem))]
+        keys += [key for problem in solved if (key := self._remove(problem))]
+        for key in keys:
+            self._consider(key)
 
-    def remind(self, now: float) -> None:
-        """Say again what still stands and would soon be forgotten, and what there was no room for."""
-        for topic in self._topics.values():
-            told = self._told.get(topic.name)
-            if told and not told.solved and told.at + REMIND < now:
-                del self._told[topic.name]
-            self._consider(topic)
-        standing = {topic.name for topic in self._topics.values()}
-        self._told = {name: told for name, told in self._told.items() if name in standing or told.at + KEEP > now}
-        self._buckets = {name: bucket for name, bucket in self._buckets.items() if not bucket.is_full(now)}
+    def repeat(self, now: float) -> None:
+        """Queue Events again for standing problems whose Event is about to expire or was dropped."""
+        for key in self._keys.values():
+            written = self._written.get(key.name)
+            if written and not written.solved and written.at + REPEAT_AFTER_SECONDS < now:
+                del self._written[key.name]
+            self._consider(key)
+        standing = {key.name for key in self._keys.values()}
+        self._written = {
+            name: written
+            for name, written in self._written.items()
+            if name in standing or written.at + EVENT_TTL_SECONDS > now
+        }
+        limits = self._object_limits.items()
+        self._object_limits = {about: limit for about, limit in limits if not limit.is_unused(now)}
 
-    def due(self) -> float:
-        """When there is something to write (seconds): never, if it is infinite."""
-        return max(self._queue[0][0], self._all.open_at()) if self._queue else inf
+    def due_at(self) -> float:
+        """When the next Event may be written; infinite if no Event is queued."""
+        return max(self._schedule[0][0], self._total_limit.open_at()) if self._schedule else inf
 
-    def next(self, now: float) -> PendingEvent | None:
-        """What to write now. It counts as said: see `failed`."""
-        while self._queue and self.due() <= now:
-            _, _, about = heappop(self._queue)
-            saying = self._pop(about)
-            if saying is not None:
-                self._count(about, now)
-            self._enqueue(about)
-            if saying is not None:
-                self._told[saying.topic.name] = Written(saying.solved, now)
-                return saying
+    def pop(self, now: float) -> PendingEvent | None:
+        """The Event to write now; None if none is due. The Event counts as written unless `retry` is called."""
+        while self._schedule and self.due_at() <= now:
+            _, _, about = heappop(self._schedule)
+            event = self._pop_of(about)
+            if event is not None:
+                self._total_limit.take(now)
+                limit = self._object_limits.setdefault(about, RateLimit(OBJECT_BURST, OBJECT_INTERVAL_SECONDS))
+                limit.take(now)
+            self._reschedule(about)
+            if event is not None:
+                self._written[event.key.name] = Written(event.solved, now)
+                return event
         return None
 
-    def failed(self, saying: PendingEvent, now: float) -> None:
-        """It was not written, and is to be tried again."""
-        self._told.pop(saying.topic.name, None)
-        if saying.solved:
-            self._told[saying.topic.name] = Written(solved=False, at=now)
-        self._consider(saying.topic)
+    def retry(self, event: PendingEvent, now: float) -> None:
+        """Queue an Event again that could not be written."""
+        self._written.pop(event.key.name, None)
+        if event.solved:
+            self._written[event.key.name] = Written(solved=False, at=now)
+        self._consider(event.key)
 
-    def _appeared(self, problem: Problem) -> EventKey | None:
+    def _add(self, problem: Problem) -> EventKey | None:
         uid = self._uid(problem.object)
-        if uid is None or problem in self._topics:
+        if uid is None or problem in self._keys:
             return None
-        topic = self._topics[problem] = topic_of(problem, uid)
-        self._standing[topic.name] += 1
-        return topic
+        key = self._keys[problem] = EventKey.of(problem, uid)
+        self._standing[key.name] += 1
+        return key
 
-    def _gone(self, problem: Problem) -> EventKey | None:
-        topic = self._topics.pop(problem, None)
-        if topic is None:
+    def _remove(self, problem: Problem) -> EventKey | None:
+        key = self._keys.pop(problem, None)
+        if key is None:
             return None
-        self._standing[topic.name] -= 1
-        if not self._standing[topic.name]:
-            del self._standing[topic.name]
-        return topic
+        self._standing[key.name] -= 1
+        if not self._standing[key.name]:
+            del self._standing[key.name]
+        return key
 
-    def _consider(self, topic: EventKey) -> None:
-        """Is there something to say of it?"""
-        waiting = self._pending.get(topic.object, {})
-        if not self._is_news(topic):
-            if waiting.pop(topic.name, None):
+    def _consider(self, key: EventKey) -> None:
+        """Queue an Event of the key, or remove the queued one, as the problem now requires."""
+        queued = self._queued.get(key.object, {})
+        if not self._is_due(key):
+            if queued.pop(key.name, None):
                 self._size -= 1
-        elif topic.name not in waiting:
-            self._wait(topic)
+        elif key.name not in queued:
+            self._put(key)
 
-    def _is_news(self, topic: EventKey) -> bool:
-        told = self._told.get(topic.name)
-        if topic.name in self._standing:
-            return told is None or told.solved
-        return told is not None and not told.solved and self._uid(topic.object) == topic.uid
+    def _is_due(self, key: EventKey) -> bool:
+        """Whether the Event written last for the key no longer says the truth."""
+        written = self._written.get(key.name)
+        if key.name in self._standing:
+            return written is None or written.solved
+        return written is not None and not written.solved and self._uid(key.object) == key.uid
 
-    def _wait(self, topic: EventKey) -> None:
-        if self._size >= MAX_PENDING:
+    def _put(self, key: EventKey) -> None:
+        if self._size >= MAX_QUEUED_EVENTS:
             self.dropped += 1
             return
         self._size += 1
-        waiting = self._pending.get(topic.object)
-        if waiting is None:
-            self._pending[topic.object] = {topic.name: topic}
-            self._enqueue(topic.object)
+        queued = self._queued.get(key.object)
+        if queued is None:
+            self._queued[key.object] = {key.name: key}
+            self._reschedule(key.object)
         else:
-            waiting[topic.name] = topic
+            queued[key.name] = key
 
-    def _pop(self, about: ObjectRef) -> PendingEvent | None:
-        """The next thing to say of an object."""
-        waiting = self._pending[about]
-        while waiting:
-            topic = waiting.pop(next(iter(waiting)))
+    def _pop_of(self, about: ObjectRef) -> PendingEvent | None:
+        """The next Event about an object."""
+        queued = self._queued[about]
+        while queued:
+            key = queued.pop(next(iter(queued)))
             self._size -= 1
-            if self._is_news(topic):
-                return PendingEvent(topic, solved=topic.name not in self._standing)
+            if self._is_due(key):
+                return PendingEvent(key, solved=key.name not in self._standing)
         return None
 
-    def _enqueue(self, about: ObjectRef) -> None:
-        if not self._pending[about]:
-            del self._pending[about]
+    def _reschedule(self, about: ObjectRef) -> None:
+        if not self._queued[about]:
+            del self._queued[about]
             return
-        bucket = self._buckets.get(about)
+        limit = self._object_limits.get(about)
         self._serial += 1
-        heappush(self._queue, (bucket.open_at() if bucket else -inf, self._serial, about))
-
-    def _count(self, about: ObjectRef, now: float) -> None:
-        self._all.take(now)
-        self._buckets.setdefault(about, Bucket(OBJECT_BURST, OBJECT_INTERVAL)).take(now)
+        heappush(self._schedule, (limit.open_at() if limit else -inf, self._serial, about))

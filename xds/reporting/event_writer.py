@@ -1,4 +1,4 @@
-"""Writes Events, while this process leads: one request at a time, and no more than `events` lets through."""
+"""Writes Events while this process leads: one request at a time, at the rate that `EventQueue` allows."""
 
 import asyncio
 import contextlib
@@ -10,32 +10,40 @@ from typing import Any, Final
 import structlog
 
 from xds.kubeapi.interface import Api, ApiUnavailable
-from xds.kubeapi.outage import Declined, Outage, check
-from xds.kubeapi.paging import every, find
+from xds.kubeapi.outage import Outage, TemporaryFailure, check
+from xds.kubeapi.paging import find_by_name, list_all
 from xds.problems.problem import ObjectRef, Problem
-from xds.reporting.event_queue import CONTROLLER, EventQueue, Existing, PendingEvent, again, manifest
-from xds.reporting.lease import Leadership, NotLeader, now, timestamp
+from xds.reporting.event_queue import (
+    REPORTING_CONTROLLER,
+    EventQueue,
+    ExistingEvent,
+    PendingEvent,
+    event_manifest,
+    repetition_patch,
+)
+from xds.reporting.lease import Leadership, NotLeader, boot_time, timestamp
 
-PORTION: Final = 50
-"""News that are looked at at a time: there may be one for each of thousands of Ingresses."""
+PROBLEMS_PER_SLICE: Final = 50
+"""Changed problems that are worked on before other tasks run: thousands of Ingresses may change at once."""
 
-LOOK_AFTER: Final = 600.0
-"""Seconds between two looks at what still stands."""
+REPEAT_CHECK_SECONDS: Final = 600.0
+"""Between two checks for Events that are about to expire or were dropped."""
 
-_GROUP: Final = "/apis/events.k8s.io/v1"
-_GRANT: Final = "Give this service account create, patch and list of events in events.k8s.io."
+_GROUP_PATH: Final = "/apis/events.k8s.io/v1"
+_PERMISSIONS: Final = "Give this service account create, patch and list of events in events.k8s.io."
 
 _log = structlog.get_logger()
 
 
 class EventWriter:
-    """
+    """Keeps the Events of the cluster in step with the problems.
+
     Args:
-        api: What is only read is asked here.
-        leadership: What is written goes through it.
-        problems: All there are now.
-        uid: Of an object that exists, "" if that isn't known; None if there is no such object.
-        namespaces: Which have Events of ours; none: any.
+        api: For reading.
+        leadership: For writing.
+        problems: All problems that stand.
+        uid: The uid of an object; "" if unknown, None for an object that doesn't exist.
+        namespaces: Where Events are written and read; none: in all namespaces.
     """
 
     def __init__(
@@ -51,132 +59,134 @@ class EventWriter:
         self._problems = problems
         self._uid = uid
         self._namespaces = tuple(namespaces)
-        self._desk: EventQueue | None = None
-        self._news: dict[Problem, bool] = {}
-        self._outage = Outage("events", _GRANT)
+        self._queue: EventQueue | None = None
+        self._changed: dict[Problem, bool] = {}
+        self._outage = Outage("events", _PERMISSIONS)
         self._wake = asyncio.Event()
 
     def note(self, appeared: Iterable[Problem], solved: Iterable[Problem]) -> None:
-        """These problems came, these went. Who doesn't lead looks at all there are when that changes."""
-        if self._desk is not None:
+        """Note problems that appeared or are solved. A replica that doesn't lead ignores the call: a new leader starts
+        with all problems.
+        """
+        if self._queue is not None:
             for problem in appeared:
-                self._hear(problem, appeared=True)
+                self._note_one(problem, appeared=True)
             for problem in solved:
-                self._hear(problem, appeared=False)
+                self._note_one(problem, appeared=False)
             self._wake.set()
 
     async def run(self) -> None:
-        """Write what is to be written, for ever. Cancellation ends it at once, perhaps within a request."""
+        """Write Events, for ever. Cancellation ends the loop at once, perhaps within a request."""
         while True:
             await self._leadership.elected()
             try:
                 with contextlib.suppress(NotLeader):
                     await self._lead()
             finally:
-                self._desk = None
-                self._news.clear()
+                self._queue = None
+                self._changed.clear()
 
     async def _lead(self) -> None:
         existing = await self._existing()
-        self._desk = desk = EventQueue(self._uid)
-        desk.adopt(existing, self._problems())
-        look_at = now() + LOOK_AFTER
+        self._queue = queue = EventQueue(self._uid)
+        queue.adopt(existing, self._problems())
+        repeat_at = boot_time() + REPEAT_CHECK_SECONDS
         while self._leadership.is_leader():
-            if now() >= look_at:
-                look_at = now() + LOOK_AFTER
-                _tell_of_dropped(desk)
-                desk.remind(now())
+            if boot_time() >= repeat_at:
+                repeat_at = boot_time() + REPEAT_CHECK_SECONDS
+                if queue.dropped:
+                    _log.warning("events_dropped", count=queue.dropped, remedy="`xds problems` lists all problems.")
+                    queue.dropped = 0
+                queue.repeat(boot_time())
             self._wake.clear()
-            if self._news:
-                self._take_some(desk)
+            if self._changed:
+                self._update_some(queue)
                 await asyncio.sleep(0)
-            elif saying := desk.next(now()):
-                await self._say(saying, desk)
+            elif event := queue.pop(boot_time()):
+                await self._write_or_retry(event, queue)
             else:
-                await self._rest(min(look_at, desk.due()))
+                await self._sleep_until(min(repeat_at, queue.due_at()))
 
-    def _hear(self, problem: Problem, *, appeared: bool) -> None:
-        """What came and went before it was looked at is no news."""
-        if self._news.get(problem, appeared) is appeared:
-            self._news[problem] = appeared
+    def _note_one(self, problem: Problem, *, appeared: bool) -> None:
+        """Opposite changes of a problem cancel each other."""
+        if self._changed.get(problem, appeared) is appeared:
+            self._changed[problem] = appeared
         else:
-            del self._news[problem]
+            del self._changed[problem]
 
-    def _take_some(self, desk: EventQueue) -> None:
-        for problem in list(itertools.islice(self._news, PORTION)):
-            if self._news.pop(problem):
-                desk.take([problem], ())
+    def _update_some(self, queue: EventQueue) -> None:
+        for problem in list(itertools.islice(self._changed, PROBLEMS_PER_SLICE)):
+            if self._changed.pop(problem):
+                queue.update([problem], ())
             else:
-                desk.take((), [problem])
+                queue.update((), [problem])
 
-    async def _rest(self, until: float) -> None:
+    async def _sleep_until(self, due_at: float) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(0, until - now())):
+            async with asyncio.timeout(max(0, due_at - boot_time())):
                 await self._wake.wait()
 
-    async def _existing(self) -> list[Existing]:
-        """What was said before, perhaps by others."""
+    async def _existing(self) -> list[ExistingEvent]:
+        """The Events written before, by any replica.
+
+        Raises:
+            NotLeader: the term ended before the API server answered.
+        """
         while self._leadership.is_leader():
             try:
                 return [each async for each in self._list()]
-            except (ApiUnavailable, Declined) as error:
+            except (ApiUnavailable, TemporaryFailure) as error:
                 await asyncio.sleep(self._outage.failed(error))
         raise NotLeader
 
-    async def _list(self) -> AsyncGenerator[Existing, None]:
-        for path in [_collection(each) for each in self._namespaces] or [f"{_GROUP}/events"]:
-            async for found in every(self._api, path, f"reportingController={CONTROLLER}"):
-                yield Existing.parse(found, now() - _age(found))
+    async def _list(self) -> AsyncGenerator[ExistingEvent, None]:
+        for path in [_collection(each) for each in self._namespaces] or [f"{_GROUP_PATH}/events"]:
+            async for found in list_all(self._api, path, f"reportingController={REPORTING_CONTROLLER}"):
+                yield ExistingEvent.parse(found, boot_time() - _age(found))
 
-    async def _say(self, saying: PendingEvent, desk: EventQueue) -> None:
+    async def _write_or_retry(self, event: PendingEvent, queue: EventQueue) -> None:
         try:
-            await self._write(saying)
-        except (ApiUnavailable, Declined) as error:
-            desk.failed(saying, now())
+            await self._write(event)
+        except (ApiUnavailable, TemporaryFailure) as error:
+            queue.retry(event, boot_time())
             await asyncio.sleep(self._outage.failed(error))
         else:
             self._outage.worked()
 
-    async def _write(self, saying: PendingEvent) -> None:
-        body = manifest(saying, self._leadership.identity, timestamp())
-        status, found = await self._leadership.write("POST", _collection(saying.namespace), body)
+    async def _write(self, event: PendingEvent) -> None:
+        body = event_manifest(event, self._leadership.identity, timestamp())
+        status, found = await self._leadership.write("POST", _collection(event.namespace), body)
         if status == 409:
-            status, found = await self._repeat(saying)
-        if _is_ending(status, found):
+            status, found = await self._count_again(event)
+        if _is_namespace_gone(status, found):
             return
         check(status, found)
         if not 200 <= status < 300:
-            about = str(saying.topic.object)
-            _log.warning("event_refused", object=about, status=status, error=found.get("message"))
+            _log.warning("event_rejected", object=str(event.key.object), status=status, error=found.get("message"))
 
-    async def _repeat(self, saying: PendingEvent) -> tuple[int, dict[str, Any]]:
-        """It happened before."""
-        collection = _collection(saying.namespace)
-        if (found := await find(self._api, collection, saying.name)) is None:
-            return 503, {"message": f"the Event {saying.name} expires just now"}
-        return await self._leadership.write("PATCH", f"{collection}/{saying.name}", again(found, timestamp()))
+    async def _count_again(self, event: PendingEvent) -> tuple[int, dict[str, Any]]:
+        """Count one more occurrence of an Event that exists already."""
+        collection = _collection(event.namespace)
+        if (found := await find_by_name(self._api, collection, event.name)) is None:
+            return 503, {"message": f"the Event {event.name} expires just now"}
+        patch = repetition_patch(found, timestamp())
+        return await self._leadership.write("PATCH", f"{collection}/{event.name}", patch)
 
 
 def _collection(namespace: str) -> str:
-    return f"{_GROUP}/namespaces/{namespace}/events"
+    return f"{_GROUP_PATH}/namespaces/{namespace}/events"
 
 
-def _is_ending(status: int, found: Mapping[str, Any]) -> bool:
-    """Its namespace ends, or has ended: nobody will look."""
+def _is_namespace_gone(status: int, found: Mapping[str, Any]) -> bool:
+    """Whether the namespace is being deleted or doesn't exist, so that nobody will read the Event."""
     causes = (found.get("details") or {}).get("causes") or ()
     return status == 404 or any(each.get("reason") == "NamespaceTerminating" for each in causes)
 
 
 def _age(found: Mapping[str, Any]) -> float:
-    """Seconds since an Event last happened, by the clocks on the wall."""
+    """Seconds since the last occurrence of an Event, by the wall clock."""
     last = (found.get("series") or {}).get("lastObservedTime") or found.get("eventTime")
     try:
         return (datetime.now(UTC) - datetime.fromisoformat(str(last))).total_seconds()
     except ValueError:
         return 0
-
-
-def _tell_of_dropped(desk: EventQueue) -> None:
-    if desk.dropped:
-        _log.warning("events_dropped", count=desk.dropped, remedy="`xds problems` has all of them.")
-        desk.dropped = 0

@@ -1,4 +1,4 @@
-"""The Lease of this installation: keeps an `Elector` going against the API server, and lets only the holder write.
+"""The Lease of this installation: runs an `Elector` against the API server, and lets only the holder write.
 
 Source: https://kubernetes.io/docs/reference/kubernetes-api/coordination/lease-v1/
 """
@@ -17,38 +17,41 @@ from xds.kubeapi.interface import JSON, MERGE_PATCH, Api, ApiUnavailable
 from xds.problems.problem import Key
 from xds.reporting.election import TERMS, Elector, Lease, Read, Step, Write
 
-TIMEOUT: Final = 3.0
-"""Seconds for one request about the Lease: several fit between a renewal that is due and the deadline."""
+LEASE_REQUEST_TIMEOUT_SECONDS: Final = 3.0
+"""Several requests fit between the time of a renewal and the deadline."""
 
-WRITE_TIMEOUT: Final = TERMS.duration - TERMS.deadline - 1
-"""Seconds for a holder's write: one that began at the last moment of a term has ended when another may begin."""
+LEADER_WRITE_TIMEOUT_SECONDS: Final = TERMS.duration - TERMS.deadline - 1
+"""A write that starts at the last moment of a term ends before another holder's term can start."""
 
-RELEASE_ATTEMPTS: Final = 4
+MAX_RELEASE_REQUESTS: Final = 4
 
 _log = structlog.get_logger()
 
 
 class NotLeader(Exception):  # noqa: N818 -- not an error, a state
-    """Somebody else may be writing now."""
+    """This process doesn't lead, and another replica may be writing."""
 
 
-def now() -> float:
-    """Seconds that go on while the machine sleeps, as the other candidates' do; asyncio's clock stops then."""
+def boot_time() -> float:
+    """Seconds of a clock that counts on while the machine is suspended, as other candidates' clocks do.
+
+    asyncio's clock stops during a suspension.
+    """
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def timestamp() -> str:
-    """A MicroTime, for people."""
+    """The wall-clock time as a MicroTime."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class Leadership:
-    """This process' candidacy for a Lease.
+    """The candidacy of this process for a Lease.
 
     Args:
-        api: Asked for nothing but the Lease, but for `write`.
-        lease: Its namespace and name. It is created if need be.
-        identity: Of this process in this life; nobody else has it. `kubectl get lease` shows it.
+        api: Receives the requests about the Lease, and the requests of `write`.
+        lease: Namespace and name. A missing Lease is created.
+        identity: Unique to this life of this process; shown by `kubectl get lease`.
     """
 
     def __init__(self, api: Api, lease: Key, identity: str) -> None:
@@ -58,17 +61,17 @@ class Leadership:
         self._elector = Elector(identity, SystemRandom().random)
         self._elected = asyncio.Event()
         self._led = False
-        self._trouble = ""
+        self._last_error = ""
 
     @property
     def identity(self) -> str:
         return self._elector.identity
 
     def is_leader(self) -> bool:
-        return self._elector.is_leader(now())
+        return self._elector.is_leader(boot_time())
 
     async def elected(self) -> None:
-        """Returns as soon as this process leads."""
+        """Wait until this process leads."""
         while not self.is_leader():
             self._elected.clear()
             await self._elected.wait()
@@ -76,22 +79,24 @@ class Leadership:
     async def write(
         self, method: str, path: str, body: Mapping[str, Any], params: Mapping[str, str] | None = None
     ) -> tuple[int, dict[str, Any]]:
-        """One request that changes something, as the holder of the Lease.
+        """Send one writing request, as the holder of the Lease.
 
         Raises:
-            NotLeader: this process doesn't lead any more; nothing was sent.
-            ApiUnavailable: there was no answer in time.
+            NotLeader: the term is over; nothing was sent.
+            ApiUnavailable: no answer came in time.
         """
         if not self.is_leader():
             raise NotLeader
         kind = MERGE_PATCH if method == "PATCH" else JSON
-        return await self._api.request(method, path, body=body, content_type=kind, params=params, timeout=WRITE_TIMEOUT)
+        return await self._api.request(
+            method, path, body=body, content_type=kind, params=params, timeout=LEADER_WRITE_TIMEOUT_SECONDS
+        )
 
     async def run(self) -> None:
-        """Stand for election, for ever. When cancelled, this process leads no more, and the Lease is given up."""
+        """Stand for election, for ever. On cancellation, stop leading and release the Lease."""
         try:
             while True:
-                await asyncio.sleep(max(0, self._elector.due - now()))
+                await asyncio.sleep(max(0, self._elector.due - boot_time()))
                 await self._advance()
         finally:
             self._elector.resign()
@@ -99,12 +104,12 @@ class Leadership:
 
     async def _advance(self) -> None:
         before = self._elector.holder
-        self._report(before)
-        if (step := self._elector.step(now())) is not None:
+        self._log_change(before)
+        if (step := self._elector.step(boot_time())) is not None:
             await self._take(step)
-        self._report(before)
+        self._log_change(before)
 
-    def _report(self, before: str) -> None:
+    def _log_change(self, before: str) -> None:
         led, self._led = self._led, self.is_leader()
         holder = self._elector.holder
         if self._led:
@@ -118,15 +123,23 @@ class Leadership:
 
     async def _release(self) -> None:
         with contextlib.suppress(ApiUnavailable):
-            for _ in range(RELEASE_ATTEMPTS):
-                if (step := self._elector.step(now())) is None:
+            for _ in range(MAX_RELEASE_REQUESTS):
+                if (step := self._elector.step(boot_time())) is None:
                     _log.info("lease_released", lease=str(self._name))
                     return
                 await self._take(step, raising=True)
-        _log.warning("lease_not_released", lease=str(self._name), remedy="A successor waits until it expires.")
+        _log.warning(
+            "lease_not_released",
+            lease=str(self._name),
+            remedy="Nothing to do: a successor waits until the Lease expires.",
+        )
 
     async def _take(self, step: Step, *, raising: bool = False) -> None:
-        """Do the step, and tell the elector what came of it."""
+        """Send the step, and pass the answer to the elector.
+
+        Raises:
+            ApiUnavailable: no answer came in time, and `raising` is set.
+        """
         try:
             status, found = await self._send(step)
         except ApiUnavailable as error:
@@ -135,45 +148,46 @@ class Leadership:
                 raise
             return
         if isinstance(step, Read) and status == 404:
-            self._elector.saw(None, now())
+            self._elector.saw(None, boot_time())
         elif isinstance(step, Write) and (status == 409 or (status == 404 and step.before)):
-            self._elector.conflicted(now())
+            self._elector.conflicted(boot_time())
         elif not 200 <= status < 300 or (lease := _lease(found)) is None:
             self._failed(f"{status} {found.get('message', '')}".strip())
         elif isinstance(step, Read):
-            self._worked()
-            self._elector.saw(lease, now())
+            self._succeeded()
+            self._elector.saw(lease, boot_time())
         else:
-            self._worked()
+            self._succeeded()
             self._elector.wrote(lease)
 
     async def _send(self, step: Step) -> tuple[int, dict[str, Any]]:
         path = f"{self._collection}/{self._name.name}"
         if isinstance(step, Read):
-            return await self._api.request("GET", path, timeout=TIMEOUT)
+            return await self._api.request("GET", path, timeout=LEASE_REQUEST_TIMEOUT_SECONDS)
         if step.before is None:
             body = {"metadata": {"name": self._name.name}, "spec": _spec(step)}
-            return await self._api.request("POST", self._collection, body=body, timeout=TIMEOUT)
+            return await self._api.request("POST", self._collection, body=body, timeout=LEASE_REQUEST_TIMEOUT_SECONDS)
         body = {"metadata": {"resourceVersion": step.before.version}, "spec": _spec(step)}
-        return await self._api.request("PATCH", path, body=body, content_type=MERGE_PATCH, timeout=TIMEOUT)
+        return await self._api.request(
+            "PATCH", path, body=body, content_type=MERGE_PATCH, timeout=LEASE_REQUEST_TIMEOUT_SECONDS
+        )
 
     def _failed(self, why: str) -> None:
-        self._elector.failed(now())
-        if not self._trouble:
-            remedy = "Give this service account get, create and patch of leases." if why.startswith("403") else ""
-            _log.warning(
-                "lease_unreachable", lease=str(self._name), error=why, **({"remedy": remedy} if remedy else {})
-            )
-        self._trouble = why
+        self._elector.failed(boot_time())
+        if not self._last_error:
+            forbidden = why.startswith("403")
+            remedy = "Give this service account get, create and patch of leases." if forbidden else "It is tried again."
+            _log.warning("lease_unreachable", lease=str(self._name), error=why, remedy=remedy)
+        self._last_error = why
 
-    def _worked(self) -> None:
-        if self._trouble:
+    def _succeeded(self) -> None:
+        if self._last_error:
             _log.info("lease_reachable_again", lease=str(self._name))
-        self._trouble = ""
+        self._last_error = ""
 
 
 def _spec(step: Write) -> dict[str, Any]:
-    """What of the Lease's spec a step changes."""
+    """The fields of the Lease's spec that a write changes."""
     if not step.holder:
         return {"holderIdentity": None, "renewTime": timestamp()}
     spec: dict[str, Any] = {"leaseDurationSeconds": int(TERMS.duration), "renewTime": timestamp()}
@@ -184,7 +198,7 @@ def _spec(step: Write) -> dict[str, Any]:
 
 
 def _lease(found: Mapping[str, Any]) -> Lease | None:
-    """The Lease in an answer; None if there is none."""
+    """The Lease in an answer; None if the answer holds no Lease."""
     try:
         spec = found.get("spec") or {}
         return Lease(

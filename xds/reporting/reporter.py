@@ -1,15 +1,15 @@
-"""Reports back to the cluster: statuses and Events, written by the replica that holds the Lease.
+"""Writes statuses and Events to the cluster, on the replica that holds the Lease.
 
-Nothing here is waited for: what happens is noted at once, and written later, or never if it doesn't matter any more.
+Routing never waits for reporting: changes are noted at once and written later, or never if they no longer matter.
 """
 
 import asyncio
 import socket
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
@@ -19,60 +19,61 @@ from xds.kube.state import KubeState
 from xds.kubeapi.interface import Api
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
-from xds.reporting.event_queue import EVENTS_OF_CLUSTER
+from xds.reporting.event_queue import NAMESPACE_OF_UNNAMESPACED
 from xds.reporting.event_writer import EventWriter
 from xds.reporting.lease import Leadership
-from xds.reporting.status import Publish
+from xds.reporting.status import PublishOptions
 from xds.reporting.status_writer import StatusWriter
 
-LEASE: Final = "xds-ingress"
+LEASE_NAME: Final = "xds-ingress"
 SERVICE_ACCOUNT_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
-RESTART: Final = 60.0
-"""Seconds after an error in the program."""
+RESTART_DELAY_SECONDS: Final = 60.0
+"""After an error in the program."""
 
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Reporting:
-    """`lease` has a namespace and a name; `namespaces` are those that are looked at, none: all."""
+class ReportingOptions:
+    """The operator's choices.
+
+    Attributes:
+        lease: Namespace and name.
+        publish: The addresses for statuses.
+        namespaces: Where objects are watched; empty: in all namespaces.
+    """
 
     lease: Key
-    publish: Publish
+    publish: PublishOptions
     namespaces: tuple[str, ...] = ()
 
 
-class Problems(Protocol):
-    """Who knows what is wrong."""
-
-    @property
-    def problems(self) -> list[Problem]: ...
-
-
 class Reporter:
-    """One replica's part in it.
+    """Reports from one replica.
 
     Args:
-        api: To be closed by who opened it, after `run`.
-        state: What is known of the cluster.
-        problems: What is wrong in it.
-        reporting: What the operator wants.
+        api: Closed by the caller, after `run`.
+        state: The objects of the cluster.
+        problems: All problems that stand.
+        options: The operator's choices.
     """
 
-    def __init__(self, api: Api, state: KubeState, problems: Problems, reporting: Reporting) -> None:
+    def __init__(
+        self, api: Api, state: KubeState, problems: Callable[[], list[Problem]], options: ReportingOptions
+    ) -> None:
         self._api = api
         self._state = state
         self._problems = problems
-        self._reporting = reporting
+        self._options = options
         self._ready = asyncio.Event()
         self._status: StatusWriter | None = None
         self._events: EventWriter | None = None
 
     def note(self, changes: Iterable[Change], appeared: Iterable[Problem], solved: Iterable[Problem]) -> None:
-        """This happened, and `state` and `problems` have it already. Returns at once.
+        """Note changes that `state` and `problems` already contain. Returns at once.
 
-        Nothing is said of an incomplete state: the first call says that everything was listed.
+        The first call says that all objects were listed; before, nothing is written.
         """
         self._ready.set()
         if self._events:
@@ -84,25 +85,24 @@ class Reporter:
                 self._status.note_all()
 
     async def run(self) -> None:
-        """Report, for ever. When cancelled, stops to write at once, and then gives the Lease up.
+        """Report, for ever. On cancellation, stop writing at once, and then release the Lease.
 
-        An error in the program is logged and costs a while; routing goes on.
+        An error in the program is logged, and reporting restarts after a while; routing goes on.
         """
         await self._ready.wait()
         while True:
             try:
                 await self._report()
             except ExceptionGroup:
-                _log.exception("reporting_failed", retry_seconds=RESTART)
-                await asyncio.sleep(RESTART)
+                _log.exception("reporting_failed", retry_seconds=RESTART_DELAY_SECONDS)
+                await asyncio.sleep(RESTART_DELAY_SECONDS)
 
     async def _report(self) -> None:
-        want = self._reporting
-        leadership = Leadership(self._api, want.lease, identity())
-        self._events = EventWriter(self._api, leadership, lambda: self._problems.problems, self._uid, want.namespaces)
-        if want.publish:
-            args = (self._api, leadership, want.publish, self._ingress_uid, want.namespaces)
-            self._status = StatusWriter(*args)
+        options = self._options
+        leadership = Leadership(self._api, options.lease, process_identity())
+        self._events = EventWriter(self._api, leadership, self._problems, self._uid, options.namespaces)
+        if options.publish:
+            self._status = StatusWriter(self._api, leadership, options.publish, self._ingress_uid, options.namespaces)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(leadership.run())
             tasks.create_task(self._events.run())
@@ -114,11 +114,13 @@ class Reporter:
         return None if ingress is None else ingress.metadata.uid
 
     def _uid(self, about: ObjectRef) -> str | None:
-        """None too for what has no namespace, if the rights end with some: its Events would be in another."""
+        """The uid of an object. None for an object that doesn't exist, and for an object without a namespace where
+        permissions cover some namespaces only: its Events would be written elsewhere.
+        """
         found = self._state.find(about)
-        namespaces = self._reporting.namespaces
-        unreachable = namespaces and not about.namespace and EVENTS_OF_CLUSTER not in namespaces
-        return None if found is None or unreachable else found.metadata.uid
+        namespaces = self._options.namespaces
+        forbidden = namespaces and not about.namespace and NAMESPACE_OF_UNNAMESPACED not in namespaces
+        return None if found is None or forbidden else found.metadata.uid
 
 
 def _note(change: Change, status: StatusWriter) -> None:
@@ -126,18 +128,18 @@ def _note(change: Change, status: StatusWriter) -> None:
         case Applied(object=Ingress() as ingress):
             status.note(ingress.key)
         case Deleted(kind=kind, key=key) if kind is Ingress:
-            status.gone(key)
+            status.remove(key)
         case Applied(object=IngressClass()):
             status.note_all()
         case Deleted(kind=kind) if kind is IngressClass:
             status.note_all()
 
 
-def identity() -> str:
-    """Of this process in this life; begins with the Pod's name."""
+def process_identity() -> str:
+    """An identity unique to this life of this process; begins with the name of the Pod."""
     return f"{socket.gethostname()}_{uuid.uuid4().hex[:12]}"
 
 
 def lease_name(ingress_class: str) -> str:
-    """Installations for different classes write different things, so each has its own."""
-    return LEASE if ingress_class == "envoy" else f"{LEASE}-{ingress_class}"
+    """The name of the Lease. Installations for different classes write to different objects, so each has a Lease."""
+    return LEASE_NAME if ingress_class == "envoy" else f"{LEASE_NAME}-{ingress_class}"

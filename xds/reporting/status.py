@@ -1,12 +1,13 @@
-"""What `status.loadBalancer` an Ingress should have, and whose it is that it has.
+"""The `status.loadBalancer` that an Ingress should have, and which controller wrote the current one.
 
-An Ingress of ours has the published addresses, whatever it had before. One that isn't ours is left alone, unless what
-it has was written by us: the API server keeps who wrote a field last (`metadata.managedFields`), and it is one of the
-addresses that we published. Both, since another installation of this program has the same name, and another
-controller may have the same addresses.
+An Ingress of our class gets the published addresses, whatever status the Ingress had. The status of any other Ingress
+is left alone, unless this program wrote the status. Two facts must hold for that: the API server names this program as
+the last writer of the field (`metadata.managedFields`), and the status is one that this process published. One fact is
+not enough, since another installation of this program has the same name, and another controller may publish the same
+addresses.
 
-Another writer who changes the status of an Ingress of ours is corrected when the statuses are read again, and not
-before: two writers that answer each other would never end.
+A status that another writer changes is corrected at the next resync and not before: two writers that answer each other
+at once would never stop.
 
 Source: https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
 """
@@ -23,25 +24,27 @@ FIELD_MANAGER: Final = "xds-ingress"
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names
 _HOSTNAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_MAX_HOSTNAME_LENGTH: Final = 253
 
 
-class Address(NamedTuple):
-    """Where the fleet is reached: one of the two is empty, mostly."""
+class LoadBalancerAddress(NamedTuple):
+    """An address under which clients reach the fleet. Usually one of the two fields is empty."""
 
     ip: str = ""
     hostname: str = ""
 
     @classmethod
-    def parse(cls, text: str) -> "Address":
-        """An IP address, or a hostname.
+    def parse(cls, text: str) -> "LoadBalancerAddress":
+        """An IP address or a hostname.
 
         Raises:
-            ValueError: neither; says why.
+            ValueError: the text is neither; the message says so.
         """
         try:
             return cls(ip=str(ip_address(text)))
         except ValueError:
-            if len(text) <= 253 and _HOSTNAME.fullmatch(text) and not text.replace(".", "").isdigit():
+            fits = len(text) <= _MAX_HOSTNAME_LENGTH and _HOSTNAME.fullmatch(text)
+            if fits and not text.replace(".", "").isdigit():
                 return cls(hostname=text)
         raise ValueError(f"{text!r} is neither an IP address nor a hostname in lower case")
 
@@ -50,144 +53,152 @@ class Address(NamedTuple):
         return {name: text for name, text in self._asdict().items() if text}
 
 
-Addresses: TypeAlias = tuple[Address, ...]
+LoadBalancerAddresses: TypeAlias = tuple[LoadBalancerAddress, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Publish:
-    """What the operator wants Ingresses to have: these addresses, or those of the Service."""
+class PublishOptions:
+    """The source of the published addresses: fixed addresses, or the status of a Service.
 
-    addresses: Addresses = ()
+    Without either, statuses are left alone, and the value is false.
+    """
+
+    addresses: LoadBalancerAddresses = ()
     service: Key | None = None
 
     def __bool__(self) -> bool:
-        """Without either, statuses are left alone."""
         return bool(self.addresses or self.service)
 
 
-class Seen(NamedTuple):
-    """An Ingress as the API server has it. `version` is its resourceVersion; `ours` tells who wrote the addresses."""
+class ObservedStatus(NamedTuple):
+    """The status of an Ingress as the API server stores it.
+
+    Attributes:
+        version: The resourceVersion.
+        ours: Whether this program wrote the addresses last.
+        writers: The field managers that wrote the addresses.
+    """
 
     uid: str
     version: str
-    addresses: Addresses
+    addresses: LoadBalancerAddresses
     ours: bool
     writers: tuple[str, ...] = ()
 
+    @classmethod
+    def parse(cls, document: Mapping[str, Any]) -> "ObservedStatus":
+        metadata = document["metadata"]
+        writers = tuple(_writers(metadata.get("managedFields") or ()))
+        ours = FIELD_MANAGER in writers
+        return cls(metadata["uid"], metadata["resourceVersion"], addresses_of(document), ours, writers)
 
-def addresses_of(document: Mapping[str, Any]) -> Addresses:
+
+def addresses_of(document: Mapping[str, Any]) -> LoadBalancerAddresses:
     """The `status.loadBalancer.ingress` of an Ingress or of a Service."""
     load_balancer = (document.get("status") or {}).get("loadBalancer") or {}
     entries = load_balancer.get("ingress") or ()
-    return tuple(Address(each.get("ip") or "", each.get("hostname") or "") for each in entries)
-
-
-def seen(document: Mapping[str, Any]) -> Seen:
-    metadata = document["metadata"]
-    writers = tuple(_writers(metadata.get("managedFields") or ()))
-    return Seen(metadata["uid"], metadata["resourceVersion"], addresses_of(document), FIELD_MANAGER in writers, writers)
+    return tuple(LoadBalancerAddress(each.get("ip") or "", each.get("hostname") or "") for each in entries)
 
 
 def _writers(managed: Iterable[Mapping[str, Any]]) -> Iterable[str]:
-    """Who wrote `status.loadBalancer.ingress` last; several, if they wrote the same."""
+    """The last writers of `status.loadBalancer.ingress`: several, if they wrote the same value."""
     for each in managed:
         status = (each.get("fieldsV1") or {}).get("f:status") or {}
         if "f:ingress" in (status.get("f:loadBalancer") or {}):
             yield each.get("manager") or ""
 
 
-def patch(version: str, addresses: Addresses) -> dict[str, Any]:
-    """A merge patch, good for that version of the Ingress only."""
+def status_patch(version: str, addresses: LoadBalancerAddresses) -> dict[str, Any]:
+    """A merge patch of the status, which the API server accepts for one resourceVersion only."""
     entries = [each.wire for each in addresses]
     return {"metadata": {"resourceVersion": version}, "status": {"loadBalancer": {"ingress": entries or None}}}
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """Ask the API server what it has of this Ingress."""
+class ReadStatus:
+    """Read the Ingress from the API server."""
 
     key: Key
 
 
 @dataclass(frozen=True, slots=True)
-class Put:
-    """Write the addresses to the Ingress, if it still is as `seen`."""
+class WriteStatus:
+    """Write addresses to the Ingress, if the Ingress is still as observed."""
 
     key: Key
-    seen: Seen
-    addresses: Addresses
+    observed: ObservedStatus
+    addresses: LoadBalancerAddresses
 
 
 class StatusQueue:
-    """Which Ingresses need a new status. Knows of each what the API server was last seen to have.
+    """Decides which Ingresses need a new status. Remembers the status of each as the API server last stored it.
 
-    Only what is noted is looked at; however often, it is looked at once.
+    Only noted Ingresses are checked, once for any number of notes.
     """
 
     def __init__(self) -> None:
-        self._published: Addresses | None = None
-        self._ever_published: set[Addresses] = set()
-        self._seen: dict[Key, Seen] = {}
+        self._published: LoadBalancerAddresses | None = None
+        self._ever_published: set[LoadBalancerAddresses] = set()
+        self._observed: dict[Key, ObservedStatus] = {}
         self._due: dict[Key, None] = {}
 
     def __len__(self) -> int:
-        """How many are to be looked at."""
+        """Number of Ingresses to check."""
         return len(self._due)
 
     @property
-    def published(self) -> Addresses | None:
+    def published(self) -> LoadBalancerAddresses | None:
+        """The addresses to publish; None until they are known."""
         return self._published
 
-    def publish(self, addresses: Addresses) -> None:
-        """These are the addresses now: all that was seen is due."""
+    def publish(self, addresses: LoadBalancerAddresses) -> None:
+        """Set the addresses. If they differ from the last ones, all observed Ingresses are checked."""
         if addresses != self._published:
             self._published = addresses
             self._ever_published.add(addresses)
-            self._due.update(dict.fromkeys(self._seen))
+            self._due.update(dict.fromkeys(self._observed))
 
     def note(self, key: Key) -> None:
-        """Something about the Ingress is new."""
+        """Check the Ingress soon: it may have changed."""
         self._due[key] = None
 
-    def gone(self, key: Key) -> None:
-        """The Ingress doesn't exist."""
-        self._seen.pop(key, None)
+    def remove(self, key: Key) -> None:
+        """Forget an Ingress that was deleted."""
+        self._observed.pop(key, None)
         self._due.pop(key, None)
 
-    def saw(self, key: Key, seen: Seen) -> None:
-        """The API server has this."""
-        self._seen[key] = seen
+    def observe(self, key: Key, observed: ObservedStatus) -> None:
+        """Remember the status that the API server stores."""
+        self._observed[key] = observed
 
-    def forget(self) -> None:
-        """Nothing is known any more but what was published."""
-        self._seen.clear()
+    def clear(self) -> None:
+        """Forget all Ingresses, but not the published addresses."""
+        self._observed.clear()
         self._due.clear()
 
-    def take(self) -> Key | None:
-        """The next one that is due; it is due no more."""
+    def pop(self) -> Key | None:
+        """The next Ingress to check; None if none is left."""
         key = next(iter(self._due), None)
         if key is not None:
             del self._due[key]
         return key
 
-    def todo(self, key: Key, uid: str | None) -> Look | Put | None:
-        """What the Ingress needs.
+    def next_step(self, key: Key, uid: str | None) -> ReadStatus | WriteStatus | None:
+        """The request that the Ingress needs; None if its status is as it should be.
 
         Args:
-            key: It is not necessarily ours.
-            uid: Of the Ingress that is ours now; None if none of the name is.
+            key: Of any Ingress, of our class or not.
+            uid: Of the Ingress of that name in our class; None if there is none.
         """
-        seen = self._seen.get(key)
+        observed = self._observed.get(key)
         if self._published is None:
             return None
-        if uid is not None and (seen is None or seen.uid != uid):
-            return Look(key)
-        if seen is None:
+        if uid is not None and (observed is None or observed.uid != uid):
+            return ReadStatus(key)
+        if observed is None:
             return None
         wanted = self._published if uid is not None else ()
-        if wanted == seen.addresses or (not wanted and not self._is_of_us(seen)):
+        written_here = observed.ours and observed.addresses in self._ever_published
+        if wanted == observed.addresses or (not wanted and not written_here):
             return None
-        return Put(key, seen, wanted)
-
-    def _is_of_us(self, seen: Seen) -> bool:
-        return seen.ours and seen.addresses in self._ever_published
+        return WriteStatus(key, observed, wanted)

@@ -1,8 +1,8 @@
-"""Writes `status.loadBalancer` of Ingresses, while this process leads.
+"""Writes `status.loadBalancer` of Ingresses while this process leads.
 
-What the API server has is read when a lead begins and every RESYNC seconds, in pages; in between, only an Ingress
-that is new or turned into one of ours is looked at. So whatever happens to a status by other hands is corrected within
-RESYNC seconds and no more often.
+All statuses are listed at the start of a term and every RESYNC_SECONDS, in pages; in between, only an Ingress that is
+new in our class is read. A status that another writer changes is therefore corrected within RESYNC_SECONDS, and no more
+often.
 """
 
 import asyncio
@@ -15,38 +15,50 @@ import structlog
 
 from xds.kube.objects import Ingress, Service
 from xds.kubeapi.interface import Api, ApiUnavailable
-from xds.kubeapi.outage import Declined, Outage, check
-from xds.kubeapi.paging import every, find
+from xds.kubeapi.outage import Outage, TemporaryFailure, check
+from xds.kubeapi.paging import find_by_name, list_all
 from xds.problems.problem import Key
-from xds.reporting.lease import Leadership, NotLeader, now
-from xds.reporting.status import FIELD_MANAGER, Addresses, Look, Publish, Put, StatusQueue, addresses_of, patch, seen
+from xds.reporting.lease import Leadership, NotLeader, boot_time
+from xds.reporting.status import (
+    FIELD_MANAGER,
+    LoadBalancerAddresses,
+    ObservedStatus,
+    PublishOptions,
+    ReadStatus,
+    StatusQueue,
+    WriteStatus,
+    addresses_of,
+    status_patch,
+)
 
-RESYNC: Final = 600.0
-FOLLOW: Final = 10.0
-"""Seconds between two looks at the Service of --publish-service."""
+RESYNC_SECONDS: Final = 600.0
+SERVICE_POLL_SECONDS: Final = 10.0
+"""Between two reads of the Service of --publish-service."""
 
-ATTEMPTS: Final = 4
+MAX_STEPS: Final = 4
+"""Requests for one Ingress that keeps changing, before the next Ingress has its turn."""
 
-_GRANT: Final = "Give this service account patch of ingresses/status, and list of ingresses and services."
+_PERMISSIONS: Final = "Give this service account patch of ingresses/status, and list of ingresses and services."
 
 _log = structlog.get_logger()
 
 
 class StatusWriter:
-    """
+    """Keeps the statuses of Ingresses in step with the published addresses.
+
     Args:
-        api: What is only read is asked here.
-        leadership: What is written goes through it.
-        publish: What to write.
-        uid: Of the Ingress that is ours; None if none of the name is.
-        namespaces: Which to look at; none: all.
+        api: For reading.
+        leadership: For writing.
+        publish: The source of the addresses.
+        uid: The uid of an Ingress in our class; None for any other name.
+        namespaces: Where Ingresses are read; none: in all namespaces.
     """
 
     def __init__(
         self,
         api: Api,
         leadership: Leadership,
-        publish: Publish,
+        publish: PublishOptions,
         uid: Callable[[Key], str | None],
         namespaces: Iterable[str] = (),
     ) -> None:
@@ -55,37 +67,37 @@ class StatusWriter:
         self._publish = publish
         self._uid = uid
         self._namespaces = tuple(namespaces)
-        self._board = StatusQueue()
-        self._outage = Outage("status", _GRANT)
+        self._queue = StatusQueue()
+        self._outage = Outage("status", _PERMISSIONS)
         self._wake = asyncio.Event()
         self._list_at = -inf
-        self._follow_at = -inf
-        self._wrote: set[Key] = set()
+        self._poll_service_at = -inf
+        self._written: set[Key] = set()
         self._contended: set[Key] = set()
         self._service_missing = False
 
     def note(self, key: Key) -> None:
-        """The Ingress is new, or another than it was."""
-        self._board.note(key)
+        """Check the Ingress soon: it appeared or changed."""
+        self._queue.note(key)
         self._wake.set()
 
-    def gone(self, key: Key) -> None:
-        """The Ingress was deleted."""
-        self._board.gone(key)
-        self._wrote.discard(key)
+    def remove(self, key: Key) -> None:
+        """Forget an Ingress that was deleted."""
+        self._queue.remove(key)
+        self._written.discard(key)
         self._contended.discard(key)
 
     def note_all(self) -> None:
-        """Which Ingresses are ours is another question now."""
+        """List all Ingresses soon: the set of Ingresses in our class may have changed."""
         self._list_at = -inf
         self._wake.set()
 
     async def run(self) -> None:
-        """Write what is to be written, for ever. Cancellation ends it at once, perhaps within a request."""
+        """Write statuses, for ever. Cancellation ends the loop at once, perhaps within a request."""
         while True:
             await self._leadership.elected()
-            self._board.forget()
-            self._list_at = self._follow_at = -inf
+            self._queue.clear()
+            self._list_at = self._poll_service_at = -inf
             with contextlib.suppress(NotLeader):
                 while True:
                     await self._round()
@@ -96,106 +108,109 @@ class StatusWriter:
         self._wake.clear()
         try:
             await self._read()
-            while (key := self._board.take()) is not None:
-                await self._settle(key)
-        except (ApiUnavailable, Declined) as error:
+            while (key := self._queue.pop()) is not None:
+                await self._update(key)
+        except (ApiUnavailable, TemporaryFailure) as error:
             await asyncio.sleep(self._outage.failed(error))
             return
         self._outage.worked()
-        await self._rest()
-
-    async def _rest(self) -> None:
+        # Ingresses are listed only when an address is known.
+        wake_at = self._poll_service_at
+        if self._queue.published is not None:
+            wake_at = min(wake_at, self._list_at)
         with contextlib.suppress(TimeoutError):
-            # Without anything to publish, nothing is listed.
-            until = self._follow_at if self._board.published is None else min(self._list_at, self._follow_at)
-            async with asyncio.timeout(max(0, until - now())):
+            async with asyncio.timeout(max(0, wake_at - boot_time())):
                 await self._wake.wait()
 
     async def _read(self) -> None:
-        if self._follow_at <= now():
-            self._announce(await self._published())
-            self._follow_at = now() + FOLLOW if self._publish.service else inf
-        if self._list_at <= now() and self._board.published is not None:
-            self._list_at, before = now() + RESYNC, self._list_at
+        """Read the Service and list the Ingresses, each if due."""
+        if self._poll_service_at <= boot_time():
+            addresses = await self._addresses()
+            if addresses is not None and addresses != self._queue.published:
+                _log.info("publishing", addresses=[each.ip or each.hostname for each in addresses])
+                self._queue.publish(addresses)
+            self._poll_service_at = boot_time() + SERVICE_POLL_SECONDS if self._publish.service else inf
+        if self._list_at <= boot_time() and self._queue.published is not None:
+            self._list_at, before = boot_time() + RESYNC_SECONDS, self._list_at
             try:
                 await self._list()
             except BaseException:
                 self._list_at = before
                 raise
 
-    def _announce(self, addresses: Addresses | None) -> None:
-        if addresses is not None and addresses != self._board.published:
-            _log.info("publishing", addresses=[each.ip or each.hostname for each in addresses])
-            self._board.publish(addresses)
-
-    async def _published(self) -> Addresses | None:
-        """What Ingresses are to have; None if that can't be told, and nothing is to be changed."""
+    async def _addresses(self) -> LoadBalancerAddresses | None:
+        """The addresses to publish; None while the Service doesn't exist, so that statuses stay as they are."""
         key = self._publish.service
         if key is None:
             return self._publish.addresses
-        service = await find(self._api, Service.collection(key.namespace), key.name)
+        service = await find_by_name(self._api, Service.collection(key.namespace), key.name)
         missing, self._service_missing = self._service_missing, service is None
         if service is not None:
             return addresses_of(service)
         if not missing:
-            remedy = "Create it, or correct --publish-service; until then statuses stay as they are."
+            remedy = "Create the Service, or correct --publish-service; until then statuses stay as they are."
             _log.warning("publish_service_not_found", service=str(key), remedy=remedy)
         return None
 
     async def _list(self) -> None:
         for namespace in self._namespaces or [""]:
-            async for found in every(self._api, Ingress.collection(namespace)):
-                key = _key(found)
-                self._board.saw(key, seen(found))
-                self._board.note(key)
+            async for found in list_all(self._api, Ingress.collection(namespace)):
+                key = Key(found["metadata"]["namespace"], found["metadata"]["name"])
+                self._queue.observe(key, ObservedStatus.parse(found))
+                self._queue.note(key)
 
-    async def _settle(self, key: Key) -> None:
-        """Write what the Ingress needs. If it changes all the time, the next look does it."""
+    async def _update(self, key: Key) -> None:
+        """Bring the status of an Ingress up to date. An Ingress that keeps changing is left to the next resync."""
         try:
-            for _ in range(ATTEMPTS):
-                todo = self._board.todo(key, self._uid(key))
-                if todo is None or await (self._look(key) if isinstance(todo, Look) else self._put(todo)):
+            for _ in range(MAX_STEPS):
+                step = self._queue.next_step(key, self._uid(key))
+                if step is None or await self._take(step):
                     return
-        except (ApiUnavailable, Declined):
-            self._board.note(key)
+        except (ApiUnavailable, TemporaryFailure):
+            self._queue.note(key)
             raise
 
-    async def _look(self, key: Key) -> bool:
-        """What does the API server have? True if there is nothing, and so nothing more to do."""
-        found = await find(self._api, Ingress.collection(key.namespace), key.name)
+    async def _take(self, step: ReadStatus | WriteStatus) -> bool:
+        """Take the step, and return whether nothing is left to do."""
+        return await (self._observe(step.key) if isinstance(step, ReadStatus) else self._write(step))
+
+    async def _observe(self, key: Key) -> bool:
+        """Read the Ingress, and return whether it no longer exists."""
+        found = await find_by_name(self._api, Ingress.collection(key.namespace), key.name)
         if found is None:
-            self._board.gone(key)
+            self._queue.remove(key)
             return True
-        self._board.saw(key, seen(found))
+        self._queue.observe(key, ObservedStatus.parse(found))
         return False
 
-    async def _put(self, todo: Put) -> bool:
-        """True if there is nothing more to do."""
-        key = todo.key
+    async def _write(self, step: WriteStatus) -> bool:
+        """Write the status, and return whether nothing is left to do."""
+        key = step.key
         path = f"{Ingress.collection(key.namespace)}/{key.name}/status"
-        self._tell_of_others(todo)
-        body = patch(todo.seen.version, todo.addresses)
+        self._warn_of_other_writers(step)
+        body = status_patch(step.observed.version, step.addresses)
         status, found = await self._leadership.write("PATCH", path, body, {"fieldManager": FIELD_MANAGER})
         check(status, found)
         if status == 200:
-            self._board.saw(key, seen(found))
-            self._wrote.add(key)
-            _log.info("status_written", ingress=str(key), addresses=[each.wire for each in todo.addresses])
+            self._queue.observe(key, ObservedStatus.parse(found))
+            self._written.add(key)
+            _log.info("status_written", ingress=str(key), addresses=[each.wire for each in step.addresses])
             return True
         if status in (404, 409):
-            return await self._look(key)
-        remedy = "Correct what is published; it is tried again later."
-        _log.warning("status_refused", ingress=str(key), status=status, error=found.get("message"), remedy=remedy)
+            return await self._observe(key)
+        self._log_rejected(key, status, found)
         return True
 
-    def _tell_of_others(self, todo: Put) -> None:
-        key, was = todo.key, todo.seen
-        if was.addresses and not was.ours and key in self._wrote and key not in self._contended:
+    def _log_rejected(self, key: Key, status: int, found: dict[str, Any]) -> None:
+        remedy = "Correct --publish-address or the Service; the status is written again at the next resync."
+        _log.warning("status_rejected", ingress=str(key), status=status, error=found.get("message"), remedy=remedy)
+
+    def _warn_of_other_writers(self, step: WriteStatus) -> None:
+        key, observed = step.key, step.observed
+        if observed.addresses and not observed.ours and key in self._written and key not in self._contended:
             self._contended.add(key)
-            remedy = f"Two controllers publish this Ingress: take its class from one. We write every {RESYNC:.0f} s."
-            _log.warning("status_changed_by_another", ingress=str(key), writers=was.writers, remedy=remedy)
-
-
-def _key(found: dict[str, Any]) -> Key:
-    metadata = found["metadata"]
-    return Key(metadata["namespace"], metadata["name"])
+            remedy = (
+                "Two controllers publish this Ingress: remove its class from one of them. "
+                f"This one writes again every {RESYNC_SECONDS:.0f} s."
+            )
+            _log.warning("status_changed_by_another", ingress=str(key), writers=observed.writers, remedy=remedy)

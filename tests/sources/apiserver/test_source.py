@@ -39,8 +39,8 @@ Versions = dict[tuple[type[KubeObject], str], int]
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backoff, "FIRST", 0.002)
-    monkeypatch.setattr(backoff, "CAP", 0.02)
+    monkeypatch.setattr(backoff, "FIRST_DELAY_SECONDS", 0.002)
+    monkeypatch.setattr(backoff, "MAX_DELAY_SECONDS", 0.02)
     monkeypatch.setattr(watch_module, "CATCH_UP_SECONDS", 0.005)
     monkeypatch.setattr(source_module, "CATCH_UP_TIMEOUT_SECONDS", 0.05)
 
@@ -358,8 +358,8 @@ async def test_a_restarted_server_is_listed_without_pause(
     api.compact()
     await follower.until_equal()
     *away, expired = delays
-    assert max(away) > 2 * backoff.FIRST
-    assert expired <= backoff.FIRST
+    assert max(away) > 2 * backoff.FIRST_DELAY_SECONDS
+    assert expired <= backoff.FIRST_DELAY_SECONDS
 
 
 async def _reset(request: web.Request) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from xds.kubeapi.client import Refused
+from xds.kubeapi.client import ErrorStatus
 from xds.sources.apiserver.scope import Scope
 
 EFFECT: Final = "objects read before stay in use; changes are followed again after the outage"
@@ -36,7 +36,7 @@ class Outages:
         self._server = server
         self._on_caught_up = caught_up
         self._unreachable: dict[Scope, str] = {}
-        self._rejected: dict[Scope, Refused] = {}
+        self._rejected: dict[Scope, ErrorStatus] = {}
         self._back = asyncio.Event()
 
     def why(self, scope: Scope) -> str:
@@ -46,7 +46,7 @@ class Outages:
     def failed(self, scope: Scope, error: Exception) -> None:
         """Note that the watch tried and failed."""
         self.behind.add(scope)
-        if isinstance(error, Refused):
+        if isinstance(error, ErrorStatus):
             self._was_rejected(scope, error)
             return
         self._back.clear()
@@ -94,7 +94,7 @@ class Outages:
                 return await self._back.wait()
         return False
 
-    def _was_rejected(self, scope: Scope, error: Refused) -> None:
+    def _was_rejected(self, scope: Scope, error: ErrorStatus) -> None:
         self._reached(scope)
         before = self._rejected.get(scope)
         self._rejected[scope] = error

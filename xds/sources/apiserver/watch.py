@@ -17,7 +17,7 @@ import aiohttp
 from xds.kube.change import Change
 from xds.kube.wire import Bookmark, Failure, Found, GarbledError, Gone, Page, event_of, page_of
 from xds.kubeapi.backoff import Backoff
-from xds.kubeapi.client import CONNECT, ApiClient, Refused
+from xds.kubeapi.client import CONNECT_TIMEOUT_SECONDS, ApiClient, ErrorStatus
 from xds.kubeapi.interface import ApiUnavailable
 from xds.sources.apiserver.lines import Lines, LineTooLongError
 from xds.sources.apiserver.outages import Outages
@@ -45,9 +45,11 @@ CATCH_UP_SECONDS: Final = 0.3
 STEADY_CONNECTION_SECONDS: Final = 5.0
 """A connection that lasts so long worked: its end is no repetition of an earlier failure."""
 
-_WATCH_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT)
-_PAGE_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT, sock_read=LIST_IDLE_TIMEOUT_SECONDS)
-FAILURES: Final = (Refused, ApiUnavailable, GarbledError, LineTooLongError)
+_WATCH_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_SECONDS)
+_PAGE_TIMEOUT: Final = aiohttp.ClientTimeout(
+    total=None, sock_connect=CONNECT_TIMEOUT_SECONDS, sock_read=LIST_IDLE_TIMEOUT_SECONDS
+)
+FAILURES: Final = (ErrorStatus, ApiUnavailable, GarbledError, LineTooLongError)
 
 
 class ExpiredError(Exception):
@@ -133,11 +135,11 @@ class Watch:
         elif error is not None:
             self._outages.failed(self.scope, error)
         self._was_away = isinstance(error, ApiUnavailable)
-        if self._forbidden and isinstance(error, Refused) and error.status == 403:
+        if self._forbidden and isinstance(error, ErrorStatus) and error.status == 403:
             self._forbidden()
         wait = max(
             self._backoff.delay(),
-            min(error.retry_after, LIST_IDLE_TIMEOUT_SECONDS) if isinstance(error, Refused) else 0,
+            min(error.retry_after, LIST_IDLE_TIMEOUT_SECONDS) if isinstance(error, ErrorStatus) else 0,
         )
         if await self._outages.pause(self.scope, wait):
             self._backoff.reset()
@@ -150,7 +152,7 @@ class Watch:
                 await (self._follow() if self._version else self._list())
         except TimeoutError:
             self._version = ""
-        except Refused as error:
+        except ErrorStatus as error:
             return ExpiredError(error.message) if error.status == 410 else error
         except (*FAILURES, ExpiredError) as error:
             return error
@@ -164,7 +166,7 @@ class Watch:
             try:
                 self._tracker.begin_list()
                 return await self._watch(STREAMED_LIST)
-            except Refused as error:
+            except ErrorStatus as error:
                 if error.status not in (400, 422):
                     raise
                 self._lists_stream = False  # too old an API server, or switched off
@@ -257,7 +259,7 @@ class Watch:
         """List in pages. If a continue token expires (410), list again without a limit."""
         try:
             await self._list_by(LIST_PAGE_OBJECTS)
-        except Refused as error:
+        except ErrorStatus as error:
             if error.status != 410:
                 raise
             await self._list_by(0)
