@@ -22,8 +22,9 @@ from tests.support.objects import key
 from tests.support.oracle import Oracle, Seen
 from tests.support.requests import ALIVE, FIXED, ingresses, requests
 from xds.controlplane.pipeline import Pipeline
-from xds.explain.matcher import Handshake, answer
-from xds.explain.narration import explained
+from xds.explain.answer import Handshake
+from xds.explain.matcher import answer
+from xds.explain.narration import explain_now
 from xds.explain.request import Request, normalized
 from xds.kube.objects import Ingress
 from xds.resources.options import ProxyOptions
@@ -74,7 +75,7 @@ def test_envoy_does_as_is_said(oracle: Oracle, record_property: Callable[[str, o
 
 def expected(pipeline: Pipeline, request: Request) -> Seen:
     """What the explanation says, in the words of the oracle."""
-    told = explained(pipeline.state_reader, request)
+    told = explain_now(pipeline.state_reader, request)
     path = normalized(request.path) + "".join(request.path.partition("?")[1:]) if told.backend else ""
     return Seen(
         told.status,

@@ -1,4 +1,4 @@
-"""What is said of an Ingress: the fate of each part of it. Excludes how it is shown (tests/test_cli_why)."""
+"""The explanation of an Ingress: the status of each part. Excludes: how the CLI shows it (tests/cli/test_why)."""
 
 from tests.support.objects import (
     NOW,
@@ -18,7 +18,8 @@ from tests.support.objects import (
     slice_of,
     tls,
 )
-from xds.explain.ingress import Acceptance, Record, UnitStatus, findings, record
+from xds.explain.ingress import Acceptance, IngressExplanation, UnitStatus, explain_ingress
+from xds.explain.ingress_facts import ingress_facts
 from xds.kube.change import Applied, Batch, Change, Deleted
 from xds.kube.objects import Ingress, KubeObject, Secret
 from xds.resources.options import ProxyOptions
@@ -27,28 +28,28 @@ from xds.translate.translator import TranslateOptions
 SERVED = (service("web"), service("idle"), slice_of("web", endpoint("10.0.0.1")))
 
 
-def of(name: str, *objects: KubeObject, default_tls_secret: str | None = None) -> Record:
+def explained(name: str, *objects: KubeObject, default_tls_secret: str | None = None) -> IngressExplanation:
     secret_key = key(default_tls_secret) if default_tls_secret else None
     built = pipeline(*objects, translate=TranslateOptions(default_tls_secret=secret_key), proxy=ProxyOptions())
-    known = findings(built.state_reader, key(name))
-    assert known is not None
-    return record(known)
+    facts = ingress_facts(built.state_reader, key(name))
+    assert facts is not None
+    return explain_ingress(facts)
 
 
-def fates(told: Record) -> dict[str, UnitStatus]:
-    return {str(unit.field): unit.fate for unit in told.units}
+def statuses(explanation: IngressExplanation) -> dict[str, UnitStatus]:
+    return {str(unit.field): unit.status for unit in explanation.units}
 
 
-def paths(*fates_: UnitStatus) -> dict[str, UnitStatus]:
-    return {f"spec.rules[0].http.paths[{index}]": fate for index, fate in enumerate(fates_)}
+def paths(*expected: UnitStatus) -> dict[str, UnitStatus]:
+    return {f"spec.rules[0].http.paths[{index}]": status for index, status in enumerate(expected)}
 
 
-def test_one_that_is_accepted() -> None:
-    told = of("one", ingress("one", rule("a.test", path("/", "web"), exact("/idle", "idle"))), *SERVED)
-    assert told.acceptance is Acceptance.ACCEPTED
-    assert fates(told) == paths(UnitStatus.SERVED, UnitStatus.NO_ENDPOINTS)
-    assert (told.units[0].backend, told.units[0].healthy) == (("default", "web", 80), 1)
-    assert [(each.type.short, each.name) for each in told.resources] == [
+def test_an_ingress_with_only_valid_parts_is_accepted() -> None:
+    explanation = explained("one", ingress("one", rule("a.test", path("/", "web"), exact("/idle", "idle"))), *SERVED)
+    assert explanation.acceptance is Acceptance.ACCEPTED
+    assert statuses(explanation) == paths(UnitStatus.SERVED, UnitStatus.NO_ENDPOINTS)
+    assert (explanation.units[0].backend, explanation.units[0].healthy) == (("default", "web", 80), 1)
+    assert [(each.type.short, each.name) for each in explanation.resources] == [
         ("cds", "default/idle/80"),
         ("cds", "default/web/80"),
         ("eds", "default/idle/80"),
@@ -59,48 +60,49 @@ def test_one_that_is_accepted() -> None:
     ]
 
 
-def test_one_that_is_partly_accepted() -> None:
+def test_an_ingress_with_an_invalid_part_is_partly_accepted() -> None:
     bad = rule("a.test", path("/", "web"), path("x"), path("/gone", "gone"), path("/bucket", "bucket!"))
-    told = of("one", ingress("one", bad, rule("a_b.test", path("/", "web"))), *SERVED)
-    assert told.acceptance is Acceptance.PARTLY
+    explanation = explained("one", ingress("one", bad, rule("a_b.test", path("/", "web"))), *SERVED)
+    assert explanation.acceptance is Acceptance.PARTLY
     left_out = {"spec.rules[1].http.paths[0]": UnitStatus.LEFT_OUT}
     assert (
-        fates(told) == paths(UnitStatus.SERVED, UnitStatus.LEFT_OUT, UnitStatus.BROKEN, UnitStatus.LEFT_OUT) | left_out
+        statuses(explanation)
+        == paths(UnitStatus.SERVED, UnitStatus.LEFT_OUT, UnitStatus.BROKEN, UnitStatus.LEFT_OUT) | left_out
     )
-    assert all(unit.why for unit in told.units[1:])
-    assert {each.reason for each, _ in told.problems} >= {"InvalidPath", "BackendNotFound", "InvalidHost"}
-    assert all(since is not None for _, since in told.problems)
+    assert all(unit.why for unit in explanation.units[1:])
+    assert {each.reason for each, _ in explanation.problems} >= {"InvalidPath", "BackendNotFound", "InvalidHost"}
+    assert all(since is not None for _, since in explanation.problems)
 
 
-def test_one_that_is_refused() -> None:
-    told = of("one", ingress("one", rule("a.test", path("x"))), *SERVED)
-    assert (told.acceptance, fates(told)) == (Acceptance.REFUSED, paths(UnitStatus.LEFT_OUT))
+def test_an_ingress_without_valid_parts_is_not_served() -> None:
+    explanation = explained("one", ingress("one", rule("a.test", path("x"))), *SERVED)
+    assert (explanation.acceptance, statuses(explanation)) == (Acceptance.NOT_SERVED, paths(UnitStatus.LEFT_OUT))
 
 
-def test_seniors_win() -> None:
+def test_a_senior_ingress_shadows_paths_of_a_junior() -> None:
     senior = ingress("senior", rule("a.test", path("/", "web"), path("/x", "web")), created=1)
     junior = ingress("junior", rule("a.test", path("/", "idle"), path("/x", "web"), path("/y", "web")), created=2)
-    told = of("junior", senior, junior, *SERVED)
-    assert fates(told) == paths(UnitStatus.SHADOWED, UnitStatus.SAME, UnitStatus.SERVED)
-    assert [unit.senior for unit in told.units] == [key("senior"), key("senior"), None]
-    assert of("senior", senior, junior, *SERVED).acceptance is Acceptance.ACCEPTED
+    explanation = explained("junior", senior, junior, *SERVED)
+    assert statuses(explanation) == paths(UnitStatus.SHADOWED, UnitStatus.SAME, UnitStatus.SERVED)
+    assert [unit.senior for unit in explanation.units] == [key("senior"), key("senior"), None]
+    assert explained("senior", senior, junior, *SERVED).acceptance is Acceptance.ACCEPTED
 
 
-def test_default_backends() -> None:
+def test_the_senior_default_backend_is_used() -> None:
     senior = ingress("senior", rule("a.test", path("/x", "web")), default="web", created=1)
     junior = ingress("junior", default="idle", created=2)
     named = ingress("named", rule("b.test", path("/x", "web")), default="web", created=3)
     lost = ingress("lost", default="gone", created=4)
     every = (senior, junior, named, lost, *SERVED)
-    assert of("senior", *every).units[-1].text == "default backend of a.test, all other hosts"
-    assert of("named", *every).units[-1].text == "default backend of b.test"
-    shadowed = of("junior", *every).units[0]
-    assert (shadowed.fate, shadowed.senior) == (UnitStatus.SHADOWED, key("senior"))
-    assert of("lost", *every).units[0].fate is UnitStatus.LEFT_OUT
-    assert of("lost", lost).units[0].fate is UnitStatus.BROKEN
+    assert explained("senior", *every).units[-1].text == "default backend of a.test, all other hosts"
+    assert explained("named", *every).units[-1].text == "default backend of b.test"
+    shadowed = explained("junior", *every).units[0]
+    assert (shadowed.status, shadowed.senior) == (UnitStatus.SHADOWED, key("senior"))
+    assert explained("lost", *every).units[0].status is UnitStatus.LEFT_OUT
+    assert explained("lost", lost).units[0].status is UnitStatus.BROKEN
 
 
-def test_tls() -> None:
+def test_tls_hosts_have_a_status_each() -> None:
     senior = ingress("senior", rule("a.test"), tls=[tls("a.test", secret="one")], created=1)
     entries = [
         tls("a.test", "b.test", "A_", secret="two"),
@@ -110,8 +112,8 @@ def test_tls() -> None:
     ]
     junior = ingress("junior", rule("e.test"), tls=entries, created=2)
     pairs = [secret("one", certificate("a.test")), secret("two", certificate("b.test")), secret("three")]
-    told = of("junior", senior, junior, *pairs, default_tls_secret="three")
-    assert [(unit.text, unit.fate) for unit in told.units[1:]] == [
+    explanation = explained("junior", senior, junior, *pairs, default_tls_secret="three")
+    assert [(unit.text, unit.status) for unit in explanation.units[1:]] == [
         ("HTTPS of a.test", UnitStatus.SHADOWED),
         ("HTTPS of b.test", UnitStatus.SERVED),
         ("HTTPS of A_", UnitStatus.LEFT_OUT),
@@ -119,55 +121,55 @@ def test_tls() -> None:
         ("HTTPS of e.test", UnitStatus.SERVED),
         ("HTTPS of d.test", UnitStatus.SERVED),
     ]
-    assert told.units[1].senior == key("senior")
-    assert told.units[2].expires is not None
-    assert ("sds", "default/two") in [(each.type.short, each.name) for each in told.resources]
+    assert explanation.units[1].senior == key("senior")
+    assert explanation.units[2].expires is not None
+    assert ("sds", "default/two") in [(each.type.short, each.name) for each in explanation.resources]
 
 
-def test_one_that_is_not_ours() -> None:
+def test_an_ingress_of_another_class_is_not_ours() -> None:
     theirs = ingress("theirs", rule("a.test", path("/", "web")), class_name="nginx")
-    told = of("theirs", theirs, ingress_class("nginx", "example.com/nginx"), *SERVED)
-    assert told.acceptance is Acceptance.NOT_OURS
-    assert told.claim.why == "its class 'nginx' has the controller 'example.com/nginx'"
-    assert [*told.units, *told.problems, *told.resources] == []
+    explanation = explained("theirs", theirs, ingress_class("nginx", "example.com/nginx"), *SERVED)
+    assert explanation.acceptance is Acceptance.NOT_OURS
+    assert explanation.claim.why == "its class 'nginx' has the controller 'example.com/nginx'"
+    assert [*explanation.units, *explanation.problems, *explanation.resources] == []
     classless = ingress("classless", rule("a.test", path("/", "web")), class_name=None)
-    assert "no class" in of("classless", classless, ingress_class("envoy")).claim.why
+    assert "no class" in explained("classless", classless, ingress_class("envoy")).claim.why
 
 
-def test_a_held_ingress_is_served_and_says_why() -> None:
+def test_a_held_ingress_is_served_with_a_reason() -> None:
     built = pipeline(*SERVED, ingress_class(), ingress("one", rule("a.test", path("/", "web"), path("/x", "gone"))))
     feed(built, Applied(ingress_class(controller="example.com/other")))
-    known = findings(built.state_reader, key("one"))
-    assert known is not None
-    told = record(known)
-    assert (told.claim.ours, told.acceptance) == (True, Acceptance.PARTLY)
-    assert "WithdrawalHeld" in told.claim.why
-    assert fates(told) == paths(UnitStatus.SERVED, UnitStatus.BROKEN)
-    assert [each.reason for each, _ in told.problems] == ["BackendNotFound"]
-    assert "default/web/80" in [each.name for each in told.resources]
+    facts = ingress_facts(built.state_reader, key("one"))
+    assert facts is not None
+    explanation = explain_ingress(facts)
+    assert (explanation.claim.ours, explanation.acceptance) == (True, Acceptance.PARTLY)
+    assert "WithdrawalHeld" in explanation.claim.why
+    assert statuses(explanation) == paths(UnitStatus.SERVED, UnitStatus.BROKEN)
+    assert [each.reason for each, _ in explanation.problems] == ["BackendNotFound"]
+    assert "default/web/80" in [each.name for each in explanation.resources]
 
 
-def test_since_when_it_is_so() -> None:
+def test_since_is_the_last_change_of_resources_but_endpoints() -> None:
     built = pipeline(*SERVED, ingress("one", rule("a.test", path("/", "web")), tls=[tls("a.test", secret="cert")]))
 
     def since(now: float, *changes: Change) -> float | None:
         built.apply([Batch(changes, now)], now)
-        known = findings(built.state_reader, key("one"))
-        return record(known).since if known else None
+        facts = ingress_facts(built.state_reader, key("one"))
+        return explain_ingress(facts).since if facts else None
 
     assert since(1) == 0
     assert since(2, Applied(slice_of("web", endpoint("10.0.0.2")))) == 0, "endpoints come and go"
     assert since(3, Applied(ingress("two", rule("b.test", path("/", "idle"))))) == 0
     assert since(4, Applied(secret("cert", certificate("a.test")))) == 4
     assert since(5, Applied(ingress("one", rule("a.test", path("/", "idle"))))) == 5
-    assert since(6, Applied(ingress("one", rule("x_.test", path("/", "idle"))))) is None, "nothing of it is served"
+    assert since(6, Applied(ingress("one", rule("x_.test", path("/", "idle"))))) is None, "no part is served"
 
 
-def test_one_that_is_not_there() -> None:
-    assert findings(pipeline().state_reader, key("nobody")) is None
+def test_a_missing_ingress_has_no_facts() -> None:
+    assert ingress_facts(pipeline().state_reader, key("nobody")) is None
 
 
-def test_a_problem_keeps_its_time() -> None:
+def test_a_problem_keeps_the_time_since_when_it_stands() -> None:
     world = World(ingress("one", rule("a.test", path("/", "web")), tls=[tls("a.test", secret="gone")]))
     (missing, gone) = sorted(world.problems, key=lambda each: each.reason)
     assert world.registry.since(missing) == world.registry.since(gone) == NOW

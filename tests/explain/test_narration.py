@@ -1,6 +1,6 @@
-"""What is said of a request: the steps, the objects they come from, the problems that have to do with it.
+"""The explanation of a request: the steps, the objects behind them, and the relevant problems.
 
-Excludes whether the answer is right (tests/e2e/test_explain).
+Excludes: whether the answer is right (tests/e2e/test_explain).
 """
 
 from typing import Any
@@ -20,25 +20,27 @@ from tests.support.objects import (
     slice_of,
     tls,
 )
-from xds.explain.narration import Explanation, explained
+from xds.explain.narration import RequestExplanation, explain_now
 from xds.explain.url import question
 from xds.kube.change import Applied
 from xds.kube.objects import KubeObject
 from xds.resources.options import ProxyOptions
 
 
-def told(url: str, *objects: KubeObject, headers: tuple[tuple[str, str], ...] = (), **options: Any) -> Explanation:
+def explained(
+    url: str, *objects: KubeObject, headers: tuple[tuple[str, str], ...] = (), **options: Any
+) -> RequestExplanation:
     built = pipeline(*objects, proxy=ProxyOptions(**options), claim_classless=True)
-    return explained(built.state_reader, question(url, "GET", headers))
+    return explain_now(built.state_reader, question(url, "GET", headers))
 
 
-def said(explanation: Explanation) -> dict[str, str]:
-    """The text of each stage."""
-    return {passage.stage: passage.text for passage in explanation.passages}
+def texts(explanation: RequestExplanation) -> dict[str, str]:
+    """The text of each step by title."""
+    return {step.title: step.text for step in explanation.steps}
 
 
-def objects_of(explanation: Explanation, stage: str) -> list[str]:
-    return [str(each) for passage in explanation.passages if passage.stage == stage for each in passage.objects]
+def objects_of(explanation: RequestExplanation, title: str) -> list[str]:
+    return [str(each) for step in explanation.steps if step.title == title for each in step.objects]
 
 
 SHOP = ingress(
@@ -51,8 +53,8 @@ SERVED = (service("web"), service("api"), slice_of("web", endpoint("10.0.0.1"), 
 
 
 def test_every_route_has_its_reason() -> None:
-    explanation = told("http://a.example.com/x/..//A/b", SHOP, *SERVED)
-    (path_step,) = (each for each in explanation.passages if each.stage == "path")
+    explanation = explained("http://a.example.com/x/..//A/b", SHOP, *SERVED)
+    (path_step,) = (each for each in explanation.steps if each.title == "path")
     assert path_step.text == "'/A/b', normalized from '/x/..//A/b'"
     assert [(each.route.path, each.why, each.taken) for each in path_step.routes] == [
         ("/a/b", "differs in upper and lower case", False),
@@ -63,7 +65,7 @@ def test_every_route_has_its_reason() -> None:
     assert (explanation.status, explanation.outcome) == (503, "503: Service default/gone or its port can't be used")
 
 
-def test_reasons_by_path() -> None:
+def test_reasons_of_paths_that_differ() -> None:
     shop = ingress(
         "shop", rule("a.test", exact("/x", "web"), exact("/y/", "web"), path("/yy", "web"), path("/z", "web"))
     )
@@ -74,15 +76,15 @@ def test_reasons_by_path() -> None:
         "/z/1": {"/z": "matches"},
         "/x": {"/x": "matches exactly", "/z": "is another path"},
     }.items():
-        explanation = told(f"http://a.test{asked}", shop, *SERVED)
-        routes = {each.route.path: each.why for passage in explanation.passages for each in passage.routes}
+        explanation = explained(f"http://a.test{asked}", shop, *SERVED)
+        routes = {each.route.path: each.why for step in explanation.steps for each in step.routes}
         assert routes.items() >= why.items()
 
 
-def test_the_backend_and_its_endpoints() -> None:
-    explanation = told("http://a.example.com/a", SHOP, *SERVED)
+def test_a_backend_is_explained_with_its_endpoints() -> None:
+    explanation = explained("http://a.example.com/a", SHOP, *SERVED)
     assert explanation.status == 200
-    assert said(explanation)["endpoints"] == "2 healthy, 0 draining"
+    assert texts(explanation)["endpoints"] == "2 healthy, 0 draining"
     assert objects_of(explanation, "endpoints") == ["EndpointSlice default/web-1"]
     assert [(each.type.short, each.name) for each in explanation.resources] == [
         ("cds", "default/web/80"),
@@ -91,15 +93,16 @@ def test_the_backend_and_its_endpoints() -> None:
         ("rds", "http"),
         ("vhds", "http/a.example.com"),
     ]
-    empty = told("http://a.example.com/api", SHOP, *SERVED)
+    empty = explained("http://a.example.com/api", SHOP, *SERVED)
     assert empty.outcome == "503: Service default/api has no ready endpoint"
-    assert "no EndpointSlice" in said(empty)["endpoints"]
+    assert "no EndpointSlice" in texts(empty)["endpoints"]
 
 
-def test_problems_are_told_if_they_have_to_do_with_it() -> None:
+def test_problems_without_relation_to_the_answer_are_left_out() -> None:
     def fields(url: str) -> list[str]:
         return [
-            str(each.field) for each in told(url, SHOP, *SERVED, secret("cert", certificate("a.example.com"))).problems
+            str(each.field)
+            for each in explained(url, SHOP, *SERVED, secret("cert", certificate("a.example.com"))).problems
         ]
 
     left_out = "spec.rules[0].http.paths[4]"
@@ -109,65 +112,67 @@ def test_problems_are_told_if_they_have_to_do_with_it() -> None:
     assert fields("https://b.example.com/") == ["spec.tls[1].secretName"]
 
 
-def test_certificates() -> None:
+def test_a_certificate_is_explained_with_its_owners() -> None:
     cert = secret("cert", certificate("a.example.com"))
-    explanation = told("https://A.example.com/a", SHOP, *SERVED, cert)
+    explanation = explained("https://A.example.com/a", SHOP, *SERVED, cert)
     covered = "SNI 'a.example.com': TLS host 'a.example.com' has the certificate of Secret default/cert"
-    assert said(explanation)["certificate"] == f"{covered}, valid until 2125-01-01"
+    assert texts(explanation)["certificate"] == f"{covered}, valid until 2125-01-01"
     assert objects_of(explanation, "certificate") == ["Secret default/cert", "Ingress default/shop"]
-    refused = told("https://b.example.com/", SHOP, *SERVED, cert)
+    refused = explained("https://b.example.com/", SHOP, *SERVED, cert)
     assert (refused.status, refused.outcome) == (0, "the connection is closed")
-    assert "'*.example.com' has no usable certificate" in said(refused)["certificate"]
-    other = told("https://a.example.com/", SHOP, *SERVED, cert, headers=(("Host", "b.example.com"),))
+    assert "'*.example.com' has no usable certificate" in texts(refused)["certificate"]
+    other = explained("https://a.example.com/", SHOP, *SERVED, cert, headers=(("Host", "b.example.com"),))
     assert other.status == 421
-    assert "TLS host '*.example.com' does" in said(other)["authority"]
-    nothing = told("https://a.example.com/", SHOP, *SERVED)
-    assert "nothing listens" in said(nothing)["listener"]
+    assert "TLS host '*.example.com' does" in texts(other)["authority"]
+    nothing = explained("https://a.example.com/", SHOP, *SERVED)
+    assert "nothing listens" in texts(nothing)["listener"]
 
 
-def test_redirects() -> None:
+def test_a_redirect_depends_on_the_forwarded_protocol() -> None:
     cert = secret("cert", certificate("a.example.com"))
-    explanation = told("http://a.example.com:8080/x?q", SHOP, *SERVED, cert, redirect_https=True)
+    explanation = explained("http://a.example.com:8080/x?q", SHOP, *SERVED, cert, redirect_https=True)
     assert (explanation.status, explanation.location) == (308, "https://a.example.com:8443/x?q")
     assert objects_of(explanation, "redirect") == ["Ingress default/shop"]
     forwarded = (("x-forwarded-proto", "https"),)
-    direct = told("http://a.example.com/a", SHOP, *SERVED, cert, redirect_https=True, headers=forwarded)
+    direct = explained("http://a.example.com/a", SHOP, *SERVED, cert, redirect_https=True, headers=forwarded)
     assert direct.status == 308
-    behind = told("http://a.example.com/a", SHOP, *SERVED, cert, redirect_https=True, trusted_hops=1, headers=forwarded)
+    behind = explained(
+        "http://a.example.com/a", SHOP, *SERVED, cert, redirect_https=True, trusted_hops=1, headers=forwarded
+    )
     assert behind.status == 200
-    assert "x-forwarded-proto" in said(behind)["redirect"]
+    assert "x-forwarded-proto" in texts(behind)["redirect"]
 
 
-def test_a_host_that_nobody_names() -> None:
-    explanation = told("http://x.b.example.com/", SHOP, *SERVED)
+def test_a_host_without_rules_gets_404() -> None:
+    explanation = explained("http://x.b.example.com/", SHOP, *SERVED)
     assert explanation.outcome == "404: no route"
-    assert said(explanation)["virtual host"] == (
-        "no rule names 'x.b.example.com', and there is none without host; "
-        "'*.example.com' stands for one label and not for more"
+    assert texts(explanation)["virtual host"] == (
+        "no rule names 'x.b.example.com', and no rule is without host; '*.example.com' stands for one label only"
     )
 
 
-def test_a_host_that_an_ingress_of_others_names() -> None:
+def test_an_ingress_of_another_class_that_names_the_host_is_mentioned() -> None:
     theirs = ingress("theirs", rule("b.test", path("/", "web")), class_name="nginx")
-    explanation = told("http://b.test/", theirs, SHOP, *SERVED, ingress_class("nginx", "example.com/nginx"))
-    assert said(explanation)["virtual host"].endswith(
-        "; Ingress default/theirs names it and isn't ours: its class 'nginx' has the controller 'example.com/nginx'"
+    explanation = explained("http://b.test/", theirs, SHOP, *SERVED, ingress_class("nginx", "example.com/nginx"))
+    assert texts(explanation)["virtual host"].endswith(
+        "; Ingress default/theirs names the host and isn't ours: "
+        "its class 'nginx' has the controller 'example.com/nginx'"
     )
 
 
-def test_default_backends() -> None:
+def test_a_default_backend_is_explained_with_its_ingress() -> None:
     first = ingress("first", rule("a.test", path("/x", "web")), default="web", created=1)
-    assert objects_of(told("http://a.test/", first, *SERVED), "default backend") == [
+    assert objects_of(explained("http://a.test/", first, *SERVED), "default backend") == [
         "Ingress default/first",
         "Service default/web",
     ]
-    assert "of the host's senior" in said(told("http://a.test/", first, *SERVED))["default backend"]
-    assert "of the senior" in said(told("http://b.test/", first, *SERVED))["default backend"]
+    assert "of the host's senior" in texts(explained("http://a.test/", first, *SERVED))["default backend"]
+    assert "of the senior" in texts(explained("http://b.test/", first, *SERVED))["default backend"]
 
 
 def test_a_held_ingress_is_explained_as_ours() -> None:
     built = pipeline(ingress_class(), SHOP, *SERVED)
     feed(built, Applied(ingress_class(controller="example.com/other")))
-    explanation = explained(built.state_reader, question("http://a.example.com/a", "GET", ()))
+    explanation = explain_now(built.state_reader, question("http://a.example.com/a", "GET", ()))
     assert explanation.status == 200
-    assert "isn't ours" not in said(explanation)["virtual host"]
+    assert "isn't ours" not in texts(explanation)["virtual host"]

@@ -1,6 +1,6 @@
 """The route table of the Ingress specification, through the pure matcher.
 
-Covers: every case of tests/support/route_table.py. Excludes: the same cases through a real Envoy (tests/features).
+Covers: every case of tests/support/route_table.py. Excludes: the same cases through a real Envoy (tests/e2e).
 """
 
 import functools
@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.objects import World, manifest
 from tests.support.route_table import TABLES, Case, Table
-from xds.explain.matcher import Edge, answer
+from xds.explain.matcher import EdgeOptions, answer
 from xds.explain.request import Request
 from xds.kube.decode import decode
 from xds.translate.translator import Translator
@@ -25,9 +25,9 @@ def traffic(table_name: str) -> Translator:
 
 
 @pytest.mark.parametrize(("table", "case"), CASES)
-def test_route_table(table: Table, case: Case) -> None:
+def test_the_matcher_answers_as_the_specification(table: Table, case: Case) -> None:
     request = Request(case.authority, case.path, https=case.https, sni=case.sni)
-    given = answer(traffic(table.name), request, Edge(redirect_https=table.redirect_https))
+    given = answer(traffic(table.name), request, EdgeOptions(redirect_https=table.redirect_https))
     assert given.status == case.status
     if case.service is not None:
         assert given.route is not None
@@ -35,7 +35,7 @@ def test_route_table(table: Table, case: Case) -> None:
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_the_tables_are_sound(table: Table) -> None:
+def test_names_in_a_table_are_unique(table: Table) -> None:
     names = [case.name for case in table.cases]
     assert len(set(names)) == len(names)
     services = [service.metadata.name for service in table.services]
@@ -44,6 +44,6 @@ def test_the_tables_are_sound(table: Table) -> None:
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_the_tables_are_the_same_as_manifests(table: Table) -> None:
+def test_objects_of_a_table_survive_a_manifest(table: Table) -> None:
     for each in table.objects:
         assert decode(manifest(each)) == each

@@ -1,4 +1,4 @@
-"""From a URL and headers to a request. Excludes what becomes of it (test_story, tests/e2e/test_explain)."""
+"""From a URL and headers to a request. Excludes: the answer (test_narration, tests/e2e/test_explain)."""
 
 import pytest
 
@@ -22,11 +22,11 @@ from xds.explain.url import QuestionError, question
         ("http://bücher.example/", Request("xn--bcher-kva.example", "/")),
     ],
 )
-def test_urls(url: str, expected: Request) -> None:
+def test_a_url_becomes_a_request(url: str, expected: Request) -> None:
     assert question(url, "GET", ()) == expected
 
 
-def test_headers_decide() -> None:
+def test_the_host_header_wins_over_the_url() -> None:
     headers = [("HOST", " other.test "), ("X-Forwarded-Proto", "https"), ("x-forwarded-proto", "http"), ("x-a", "b")]
     asked = question("https://a.example.com/", "POST", headers)
     assert asked == Request(
@@ -35,19 +35,19 @@ def test_headers_decide() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "method", "headers", "words"),
+    ("url", "method", "headers", "message"),
     [
         ("ftp://a", "GET", (), "neither an http:// nor an https:// URL"),
-        ("http:///x", "GET", (), "names no host"),
-        ("", "GET", (), "names no host"),
+        ("http:///x", "GET", (), "has no host"),
+        ("", "GET", (), "has no host"),
         ("http://a:b/", "GET", (), "no valid port"),
         ("http://a:99999/", "GET", (), "no valid port"),
         ("http://b\xfc..cher/", "GET", (), "DNS"),
         ("http://a/", "CONNECT", (), "--method"),
         ("http://a/", "GET", [("a b", "c")], "-H 'name: value'"),
-        ("http://a/", "GET", [("host", "a"), ("Host", "b")], "one Host"),
+        ("http://a/", "GET", [("host", "a"), ("Host", "b")], "one Host header"),
     ],
 )
-def test_what_makes_no_sense(url: str, method: str, headers: list[tuple[str, str]], words: str) -> None:
-    with pytest.raises(QuestionError, match=words):
+def test_an_impossible_request_is_rejected(url: str, method: str, headers: list[tuple[str, str]], message: str) -> None:
+    with pytest.raises(QuestionError, match=message):
         question(url, method, headers)

@@ -6,7 +6,7 @@ Excludes the answer itself (tests/explain, tests/e2e).
 from tests.support.ads_client import CDS, EDS
 from tests.support.objects import slice_of
 from tests.support.plane import Plane, cluster, site, until
-from xds.explain.narration import explained
+from xds.explain.narration import explain_now
 from xds.explain.url import question
 from xds.protocol.messages import Variant
 from xds.protocol.status import DeliveryState
@@ -16,7 +16,7 @@ WEB = cluster("web")
 
 def lacks(plane: Plane) -> dict[str, dict[str, str]]:
     """By node, what it doesn't have of what `http://web.example/` depends on: the standing by type."""
-    told = explained(plane.pipeline.state_reader, question("http://web.example/", "GET", ()))
+    told = explain_now(plane.pipeline.state_reader, question("http://web.example/", "GET", ()))
     return {
         each.node.id: {missing.type.short: missing.state.value for missing in each.out_of_sync}
         for each in plane.ads.deliveries(told.resources)

@@ -104,7 +104,7 @@ def operations(*, delta: bool) -> st.SearchStrategy[list[Operation]]:
     )
     unroutes = st.tuples(st.just("unroute"), st.just(RDS), st.tuples(st.sampled_from([*NAMES[RDS], *NAMES[VHDS]])))
     answers = st.tuples(st.sampled_from(["ack", "ack", "ack", "nack", "wait"]), types, st.just(()))
-    portions = st.tuples(st.sampled_from(["begin", "end"]), st.just(CDS), st.just(()))
+    stages = st.tuples(st.sampled_from(["begin", "end"]), st.just(CDS), st.just(()))
     reconnects = st.just(("reconnect", CDS, ()))
     kinds = [
         by_type,
@@ -114,7 +114,7 @@ def operations(*, delta: bool) -> st.SearchStrategy[list[Operation]]:
         answers,
         answers,
         answers,
-        portions,
+        stages,
         *([unroutes, reconnects] if delta else []),
     ]
     return st.lists(st.one_of(*kinds), max_size=60)
@@ -155,12 +155,12 @@ def again(client: Client, *, remembers: bool) -> Client:
     return other
 
 
-def replace_what_was_refused(client: Client, content: Content) -> None:
+def replace_rejected(client: Client, content: Content) -> None:
     """Replace every resource that the proxy rejected on its streams."""
     known = {status.type: status.rejected_names for status in client.session.status().types}
-    verdicts = client.world.fleet.last_good
-    for type_, refused in client.refused.items():
-        for name in {*refused, *known.get(type_, ()), *verdicts.rejected(type_)}:
+    last_good = client.world.fleet.last_good
+    for type_, rejected in client.refused.items():
+        for name in {*rejected, *known.get(type_, ()), *last_good.rejected(type_)}:
             content.touch(type_, name)
     client.settle()
 
@@ -185,7 +185,7 @@ def check(client: Client, content: Content) -> None:
         for name, item in view.resources(type_).items():
             if client.interests[type_].covers(name) and (type_ is not VHDS or parent(name) in view.resources(RDS)):
                 assert item.version in (held.get(name), client.refused[type_].get(name))
-    replace_what_was_refused(client, content)
+    replace_rejected(client, content)
     other = again(client, remembers=False)
     other.settle()
     gone = (

@@ -118,8 +118,8 @@ def test_the_status_has_versions_and_messages_with_times(variant: Variant) -> No
     assert (cds.type, cds.subscribed, cds.wildcard) == (CDS, 0, True)
     assert cds.sent == VersionStamp(second.version, 101.0)
     assert cds.acknowledged == VersionStamp(first.version, 101.0)
-    refused = (("a", second.resources[0].version),)
-    assert cds.last_rejection == Rejection(second.version, 102.0, "x" * MESSAGE_LIMIT, refused, refused)
+    rejected = (("a", second.resources[0].version),)
+    assert cds.last_rejection == Rejection(second.version, 102.0, "x" * MESSAGE_LIMIT, rejected, rejected)
     assert (cds.rejected_count, cds.in_flight, cds.pending) == (1, False, 0)
 
 

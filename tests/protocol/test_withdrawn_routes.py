@@ -34,11 +34,11 @@ def scope(client: Client) -> set[str]:
 @pytest.mark.parametrize("waiting", [True, False])
 def test_a_proxy_with_a_withdrawn_route_gets_virtual_hosts_after_the_return(world: World, *, waiting: bool) -> None:
     """Whether or not virtual hosts waited behind the response that the other proxy rejected."""
-    takes, refuses = proxy(world), proxy(world)
+    takes, rejects = proxy(world), proxy(world)
     world.commit(rds={"r1": "1"}, vhds={"r1/a": "old"})
     if waiting:
         world.commit(vhds={"r1/a": "waits"})
-    refuses.nack(RDS)
+    rejects.nack(RDS)
     takes.settle()
     assert scope(takes) == {"r0", "r1"}
     world.commit(vhds={"r1/a": "new"})
@@ -48,13 +48,13 @@ def test_a_proxy_with_a_withdrawn_route_gets_virtual_hosts_after_the_return(worl
 
 def test_a_proxy_without_a_withdrawn_route_gets_no_virtual_hosts(world: World) -> None:
     """Otherwise the proxy would drop and acknowledge the virtual hosts, and the fleet would count an acceptance."""
-    refuses = proxy(world)
+    rejects = proxy(world)
     world.commit(rds={"r1": "bad"}, vhds={"r1/a": "a"})
-    refuses.nack(RDS)
-    refuses.settle()
-    assert scope(refuses) == {"r0"}
+    rejects.nack(RDS)
+    rejects.settle()
+    assert scope(rejects) == {"r0"}
     world.commit(vhds={"r1/a": "changed"})
     world.commit(rds={"r1": None})
     world.commit(vhds={"r1/b": "b"})
-    refuses.settle()
+    rejects.settle()
     assert world.fleet.last_good.is_untried(VHDS, "r1/b")

@@ -24,7 +24,7 @@ from xds.server.tls import ServerTls, TlsError, must_name_the_node, names_of
 
 CA, STRANGER = Authority(), Authority("stranger")
 SERVER = CA.issue(SERVER_NAME)
-REFUSED = grpc.StatusCode.UNAVAILABLE
+NO_CONNECTION = grpc.StatusCode.UNAVAILABLE
 """Status of a connection that fails."""
 
 
@@ -165,13 +165,13 @@ async def test_no_connection_without_a_certificate_of_the_authority(mount: Secre
     trusting = Issued(issued.certificate, issued.private_key, CA.pem)
     async with Plane(*site("web"), tls=mount.server) as plane:
         code, text = await end(plane.delta("envoy-1", trusting))
-        assert (code, "handshaker" in text) == (REFUSED, False), "the server must reject the handshake, not the client"
+        assert (code, "handshaker" in text) == (NO_CONNECTION, False), "the server must reject, not the client"
         assert (plane.ads.connected, pushes(plane)) == (0, 0)
 
 
 async def test_no_connection_in_plaintext(mount: SecretMount) -> None:
     async with Plane(tls=mount.server) as plane:
-        assert (await end(plane.delta()))[0] is REFUSED
+        assert (await end(plane.delta()))[0] is NO_CONNECTION
         assert plane.ads.connected == 0
 
 
@@ -282,7 +282,7 @@ async def test_a_new_client_authority_applies_to_new_connections(mount: SecretMo
         await plane.tls.reload()
         await plane.follow(plane.delta("envoy-1", new))
         late = plane.delta("envoy-1", Issued(old.certificate, old.private_key, other.pem))
-        assert (await end(late))[0] is REFUSED
+        assert (await end(late))[0] is NO_CONNECTION
         assert plane.ads.connected == 2
         plane.apply(*site("api"))
         await client.expect(CDS, cluster("api"))

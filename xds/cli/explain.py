@@ -15,7 +15,7 @@ from xds.cli.offline import server_or_folder, server_or_folder_options
 from xds.cli.options import Server, output_option
 from xds.cli.output import object_name, printable, problem_data, reference_data, write, write_data
 from xds.controlplane.pipeline import Pipeline
-from xds.explain.narration import explained
+from xds.explain.narration import explain_now
 from xds.explain.url import QuestionError, question
 from xds.server.debug.explanations import explain_response
 
@@ -82,7 +82,7 @@ def _offline(pipeline: Pipeline, asked: pb.ExplainRequest) -> pb.ExplainResponse
         request = question(asked.url, asked.method, [(each.name, each.value) for each in asked.headers])
     except QuestionError as error:
         raise click.UsageError(str(error), click.get_current_context()) from None
-    return explain_response(explained(pipeline.state_reader, request))
+    return explain_response(explain_now(pipeline.state_reader, request))
 
 
 def _tree(asked: pb.ExplainRequest, response: pb.ExplainResponse, *, online: bool) -> Tree:

@@ -15,7 +15,8 @@ from xds.cli.options import Failed, Server, output_option
 from xds.cli.output import age, iso, object_name, printable, problem_data, reference_data, write, write_data
 from xds.cli.traffic_options import ObjectName
 from xds.controlplane.pipeline import Pipeline
-from xds.explain.ingress import findings, record
+from xds.explain.ingress import explain_ingress
+from xds.explain.ingress_facts import ingress_facts
 from xds.problems.problem import Key
 from xds.problems.reasons import Reason
 from xds.server.debug.explanations import why_ingress_response
@@ -72,10 +73,10 @@ def ingress(*, name: Key, server: Server, from_: Path | None, ingress_class: str
 
 
 def _offline(pipeline: Pipeline, name: Key) -> pb.WhyIngressResponse:
-    known = findings(pipeline.state_reader, name)
-    if known is None:
+    facts = ingress_facts(pipeline.state_reader, name)
+    if facts is None:
         raise Failed(f"there is no Ingress {name} in the folder; check namespace and name")
-    return why_ingress_response(record(known))
+    return why_ingress_response(explain_ingress(facts))
 
 
 def _tree(response: pb.WhyIngressResponse, *, online: bool) -> Tree:

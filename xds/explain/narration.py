@@ -1,12 +1,12 @@
-"""An answer in words, step by step, each with the objects that it comes from."""
+"""Explains an answer in words, step by step, with the objects behind each step."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from xds.explain.facts import RequestFacts, StateReader, relevant
-from xds.explain.matcher import (
+from xds.explain.answer import (
     Choice,
+    ComparedRoute,
     Comparison,
     Coverage,
     Fallback,
@@ -14,11 +14,12 @@ from xds.explain.matcher import (
     HostMatch,
     PathMatch,
     Redirect,
-    Redirection,
+    RedirectOutcome,
     Step,
-    Trial,
 )
+from xds.explain.facts import RequestFacts, StateReader
 from xds.explain.redirects import location
+from xds.explain.relevance import is_relevant
 from xds.explain.request import Request
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.text import shown
@@ -31,8 +32,8 @@ from xds.translate.endpoints import localities
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
-    """A route against the request's path. `taken`: it is the one."""
+class NarratedRoute:
+    """A route, whether it is taken, and why."""
 
     route: Route
     taken: bool
@@ -41,132 +42,145 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class ExplainStep:
-    """A step: what was decided, and the objects that it comes from."""
+    """A decision in words.
 
-    stage: str
+    Attributes:
+        title: The subject of the decision, e.g. `virtual host`.
+        text: The decision.
+        objects: The Kubernetes objects behind the decision.
+        routes: The routes in the order of trial, for the step `path`.
+    """
+
+    title: str
     text: str
     objects: tuple[ObjectRef, ...] = ()
-    routes: tuple[Tried, ...] = ()
+    routes: tuple[NarratedRoute, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
-    """What becomes of a request: its status (200: a backend answers; 0: none comes), in words, and how it came to that.
+class RequestExplanation:
+    """The answer to a request, and the reasons.
 
-    `problems` are those that have to do with it, `resources` what a proxy must have to answer so.
+    Attributes:
+        status: 200 if a backend answers, with any status; 0 if the connection is closed.
+        outcome: The answer in words.
+        location: The target of a redirect; else empty.
+        backend: The backend that answers; None if none does.
+        steps: The decisions, in order.
+        problems: Problems that can have to do with the answer.
+        resources: Resources that a proxy needs for the answer.
     """
 
     status: int
     outcome: str
     location: str
     backend: Backend | None
-    passages: tuple[ExplainStep, ...]
+    steps: tuple[ExplainStep, ...]
     problems: tuple[Problem, ...]
     resources: tuple[Resource, ...]
 
 
-def explained(witness: StateReader, request: Request) -> Explanation:
-    """What becomes of a request, where nobody changes the state meanwhile."""
-    given = witness.answer(witness.look(request), request)
-    return explain(witness.evidence(request, given))
+def explain_now(reader: StateReader, request: Request) -> RequestExplanation:
+    """Explain the answer to a request, for callers that keep the state unchanged meanwhile."""
+    given = reader.answer(reader.excerpt(request), request)
+    return explain_request(reader.request_facts(request, given))
 
 
-def explain(evidence: RequestFacts) -> Explanation:
-    """Goes through all routes, endpoints and problems: for any thread."""
-    given = evidence.answer
-    passages = [_listener(evidence)]
-    passages += [_passage(step, evidence) for step in given.steps]
+def explain_request(facts: RequestFacts) -> RequestExplanation:
+    """Goes through all routes, endpoints and problems, and may run in any thread."""
+    given = facts.answer
+    steps = [_listener(facts), *(_step(step, facts) for step in given.steps)]
     status, last = given.status, tuple[ExplainStep, ...]()
-    if given.status == 200 and evidence.backend:
-        healthy, last = _backend(evidence.backend, evidence)
+    if given.status == 200 and facts.backend:
+        healthy, last = _backend(facts.backend, facts)
         status = 200 if healthy else 503
-    return Explanation(
+    return RequestExplanation(
         status,
-        _outcome(status, evidence),
-        location(evidence.request, evidence.options) if status == 308 else "",
-        evidence.backend if status == 200 else None,
-        (*passages, *last),
-        tuple(each for each in evidence.problems if relevant(each, evidence)),
-        evidence.resources,
+        _outcome(status, facts),
+        location(facts.request, facts.options) if status == 308 else "",
+        facts.backend if status == 200 else None,
+        (*steps, *last),
+        tuple(each for each in facts.problems if is_relevant(each, facts)),
+        facts.resources,
     )
 
 
-def _listener(evidence: RequestFacts) -> ExplainStep:
-    options, https = evidence.options, evidence.request.https
+def _listener(facts: RequestFacts) -> ExplainStep:
+    options, https = facts.options, facts.request.https
     port = options.https_port if https else options.http_port
-    there = any(each.type is ResourceType.LISTENER for each in evidence.resources)
-    missing = "" if there else ": nothing listens, as no TLS entry has a usable certificate"
+    exists = any(each.type is ResourceType.LISTENER for each in facts.resources)
+    missing = "" if exists else ": nothing listens, as no TLS entry has a usable certificate"
     return ExplainStep("listener", f"{'https' if https else 'http'} on {options.listener_address}:{port}{missing}")
 
 
-def _passage(step: Step, evidence: RequestFacts) -> ExplainStep:
+def _step(step: Step, facts: RequestFacts) -> ExplainStep:
     match step:
         case Handshake():
-            return _handshake(step, evidence)
+            return _handshake(step, facts)
         case Redirect():
-            return _redirect(step, evidence)
+            return _redirect(step, facts)
         case Coverage():
-            return _coverage(step, evidence)
+            return _coverage(step, facts)
         case HostMatch():
-            return _host(step, evidence)
+            return _host(step, facts)
         case PathMatch():
-            return _path(step, evidence)
+            return _path(step, facts)
     return _fallback(step) if isinstance(step, Fallback) else ExplainStep("request", f"malformed: {step.why}")
 
 
-def _handshake(step: Handshake, evidence: RequestFacts) -> ExplainStep:
+def _handshake(step: Handshake, facts: RequestFacts) -> ExplainStep:
     sni = f"SNI {shown(step.sni)}" if step.sni else "no SNI"
-    owner = _owner(step.pattern, evidence)
+    owner = _owner(step.pattern, facts)
     if step.termination is None:
         return ExplainStep("certificate", _no_certificate(step, sni), owner)
     secret = ObjectRef("Secret", *step.termination.secret)
-    until = _until(evidence.verdict)
+    until = _until(facts.verdict)
     if step.choice is Choice.DEFAULT:
-        text = f"{sni}: no TLS host covers it, so the default certificate, {secret}{until}"
+        text = f"{sni}: no TLS host covers the name, so the default certificate of {secret}{until}"
     else:
         text = f"{sni}: TLS host {shown(step.pattern)} has the certificate of {secret}{until}"
     return ExplainStep("certificate", text, (secret, *owner))
 
 
 def _no_certificate(step: Handshake, sni: str) -> str:
-    if step.choice is Choice.REFUSED:
+    if step.choice is Choice.NO_CERTIFICATE:
         return f"{sni}: TLS host {shown(step.pattern)} has no usable certificate, so the connection is closed"
-    return f"{sni}: no TLS host covers it and there is no default certificate, so the connection is closed"
+    return f"{sni}: no TLS host covers the name and there is no default certificate, so the connection is closed"
 
 
 def _until(verdict: Verdict | None) -> str:
     if verdict is None or verdict.certificate is None:
-        return " (the last good one; what is in it now can't be used)"
+        return " (the last good one; the Secret's present content can't be used)"
     return f", valid until {verdict.expires:%Y-%m-%d}" if verdict.expires else ""
 
 
 _REDIRECTIONS: Final = {
-    Redirection.OFF: "stays plain: --redirect-https is off",
-    Redirection.NOT_COVERED: "stays plain: no TLS entry covers the host",
-    Redirection.REFUSED: "stays plain: the TLS entry of {pattern} has no usable certificate",
-    Redirection.CAME_BY_HTTPS: "came by HTTPS, as x-forwarded-proto of a trusted proxy says",
-    Redirection.REDIRECTED: "sent to HTTPS: TLS host {pattern} covers it and --redirect-https is on",
+    RedirectOutcome.OFF: "stays plain: --redirect-https is off",
+    RedirectOutcome.NOT_COVERED: "stays plain: no TLS entry covers the host",
+    RedirectOutcome.NO_CERTIFICATE: "stays plain: the TLS entry of {pattern} has no usable certificate",
+    RedirectOutcome.CAME_BY_HTTPS: "came by HTTPS, as x-forwarded-proto of a trusted proxy says",
+    RedirectOutcome.REDIRECTED: "redirected to HTTPS: TLS host {pattern} covers the host and --redirect-https is on",
 }
 
 
-def _redirect(step: Redirect, evidence: RequestFacts) -> ExplainStep:
+def _redirect(step: Redirect, facts: RequestFacts) -> ExplainStep:
     text = _REDIRECTIONS[step.outcome].format(pattern=shown(step.pattern))
-    return ExplainStep("redirect", text, _owner(step.pattern, evidence))
+    return ExplainStep("redirect", text, _owner(step.pattern, facts))
 
 
-def _coverage(step: Coverage, evidence: RequestFacts) -> ExplainStep:
-    owner = _owner(step.pattern, evidence)
+def _coverage(step: Coverage, facts: RequestFacts) -> ExplainStep:
+    owner = _owner(step.pattern, facts)
     if step.covered:
-        by = f"TLS host {shown(step.pattern)} covers it" if step.pattern else "no other certificate stands for it"
-        return ExplainStep("authority", f"the certificate stands for Host {shown(step.host)}: {by}", owner)
-    by = f"TLS host {shown(step.pattern)} does" if step.pattern else "no TLS host of it does"
-    return ExplainStep("authority", f"the certificate doesn't stand for Host {shown(step.host)}; {by}", owner)
+        by = f"by TLS host {shown(step.pattern)}" if step.pattern else "as the default, as no other certificate does"
+        return ExplainStep("authority", f"the certificate covers Host {shown(step.host)}, {by}", owner)
+    by = f"TLS host {shown(step.pattern)} does" if step.pattern else "none of its TLS hosts does"
+    return ExplainStep("authority", f"the certificate doesn't cover Host {shown(step.host)}; {by}", owner)
 
 
-def _host(step: HostMatch, evidence: RequestFacts) -> ExplainStep:
+def _host(step: HostMatch, facts: RequestFacts) -> ExplainStep:
     host = shown(step.host)
-    passed = "".join(f"; {shown(each)} stands for one label and not for more" for each in step.passed_over)
-    strangers = "".join(f"; Ingress {each.key} names it and isn't ours: {why}" for each, why in evidence.strangers)
+    passed = "".join(f"; {shown(each)} stands for one label only" for each in step.passed_over)
+    foreign = "".join(f"; Ingress {each.key} names the host and isn't ours: {why}" for each, why in facts.foreign)
     objects = _ingresses(step.virtual_host.routes) if step.virtual_host else ()
     match step.choice:
         case Choice.PRECISE:
@@ -174,18 +188,16 @@ def _host(step: HostMatch, evidence: RequestFacts) -> ExplainStep:
         case Choice.WILDCARD if step.virtual_host:
             return ExplainStep("virtual host", f"{host} is covered by {shown(step.virtual_host.host)}", objects)
         case Choice.DEFAULT:
-            text = f"no rule names {host}, so the rules without host{passed}{strangers}"
+            text = f"no rule names {host}, so the rules without host apply{passed}{foreign}"
             return ExplainStep("virtual host", text, objects)
         case _:
-            return ExplainStep(
-                "virtual host", f"no rule names {host}, and there is none without host{passed}{strangers}"
-            )
+            return ExplainStep("virtual host", f"no rule names {host}, and no rule is without host{passed}{foreign}")
 
 
-def _path(step: PathMatch, evidence: RequestFacts) -> ExplainStep:
-    written = evidence.request.path.partition("?")[0]
+def _path(step: PathMatch, facts: RequestFacts) -> ExplainStep:
+    written = facts.request.path.partition("?")[0]
     text = shown(step.path) if step.path == written else f"{shown(step.path)}, normalized from {shown(written)}"
-    return ExplainStep("path", text, (), tuple(_tried(trial, step.path) for trial in step.trials))
+    return ExplainStep("path", text, (), tuple(_narrated_route(each, step.path) for each in step.routes))
 
 
 _COMPARISONS: Final = {
@@ -199,10 +211,10 @@ _COMPARISONS: Final = {
 }
 
 
-def _tried(trial: Trial, path: str) -> Tried:
-    why = _COMPARISONS[trial.comparison]
-    exact = trial.comparison is Comparison.TAKEN and trial.route.path == path
-    return Tried(trial.route, trial.comparison is Comparison.TAKEN, f"{why} exactly" if exact else why)
+def _narrated_route(compared: ComparedRoute, path: str) -> NarratedRoute:
+    why = _COMPARISONS[compared.comparison]
+    taken = compared.comparison is Comparison.TAKEN
+    return NarratedRoute(compared.route, taken, f"{why} exactly" if taken and compared.route.path == path else why)
 
 
 def _fallback(step: Fallback) -> ExplainStep:
@@ -213,51 +225,51 @@ def _fallback(step: Fallback) -> ExplainStep:
     return ExplainStep("default backend", f"no route matches, so the default backend {whose}", objects)
 
 
-def _backend(backend: Backend, evidence: RequestFacts) -> tuple[bool, tuple[ExplainStep, ...]]:
-    """Whether an endpoint would answer, as far as is known, and the last steps."""
+def _backend(backend: Backend, facts: RequestFacts) -> tuple[bool, tuple[ExplainStep, ...]]:
+    """Whether the backend has a healthy endpoint, and the steps `cluster` and `endpoints`."""
     key = backend.key
     service = ObjectRef("Service", *key.service_key)
     cluster = ExplainStep("cluster", f"{key}, by {_PROTOCOLS[backend.protocol.value]}", (service,))
     if backend.external_name:
-        return True, (cluster, ExplainStep("endpoints", f"what DNS says of {backend.external_name}", (service,)))
-    found = [endpoint for zone in localities(backend, evidence.slices) for endpoint in zone.endpoints]
+        return True, (cluster, ExplainStep("endpoints", f"the addresses of {backend.external_name} in DNS", (service,)))
+    found = [endpoint for zone in localities(backend, facts.slices) for endpoint in zone.endpoints]
     healthy = sum(endpoint.health is Health.HEALTHY for endpoint in found)
-    slices = tuple(each.ref for each in evidence.slices)
+    slices = tuple(each.ref for each in facts.slices)
     counted = f"{healthy} healthy, {len(found) - healthy} draining"
-    return healthy > 0, (cluster, ExplainStep("endpoints", counted if found else _no_endpoints(evidence), slices))
+    return healthy > 0, (cluster, ExplainStep("endpoints", counted if found else _no_endpoints(facts), slices))
 
 
-def _no_endpoints(evidence: RequestFacts) -> str:
-    if not evidence.slices:
-        return "none: the Service has no EndpointSlice; do its Pods exist, and does its selector match them?"
-    return "none is ready, or none has the Service's port"
+def _no_endpoints(facts: RequestFacts) -> str:
+    if not facts.slices:
+        return "none: the Service has no EndpointSlice; check that its selector matches existing Pods"
+    return "none: no endpoint is ready, or no EndpointSlice has the Service's port"
 
 
 _PROTOCOLS: Final = {"http1": "HTTP/1.1", "h2c": "HTTP/2", "https": "TLS"}
 
 
-def _outcome(status: int, evidence: RequestFacts) -> str:
-    route = evidence.answer.route
+def _outcome(status: int, facts: RequestFacts) -> str:
+    route = facts.answer.route
     match status:
         case 0:
             return "the connection is closed"
-        case 200 if evidence.backend:
-            return f"{evidence.backend.key} answers"
+        case 200 if facts.backend:
+            return f"{facts.backend.key} answers"
         case 308:
-            return f"308, to {location(evidence.request, evidence.options)}"
+            return f"308, to {location(facts.request, facts.options)}"
         case 503 if route and not route.backend:
             return f"503: Service {route.service} or its port can't be used"
         case 503:
             return f"503: Service {route.service if route else ''} has no ready endpoint"
     return {
-        400: "400: it is no request that a proxy takes",
+        400: "400: a proxy rejects the request as malformed",
         404: "404: no route",
-        421: "421: the connection's certificate isn't this host's",
+        421: "421: the connection's certificate doesn't cover the host",
     }[status]
 
 
-def _owner(pattern: str, evidence: RequestFacts) -> tuple[ObjectRef, ...]:
-    owner: Key | None = evidence.owners.get(pattern)
+def _owner(pattern: str, facts: RequestFacts) -> tuple[ObjectRef, ...]:
+    owner: Key | None = facts.owners.get(pattern)
     return (ObjectRef("Ingress", *owner),) if owner else ()
 
 

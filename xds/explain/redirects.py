@@ -1,12 +1,13 @@
-"""Where a redirect to HTTPS leads."""
+"""The target of a redirect to HTTPS."""
 
 from xds.explain.request import Request, normalized, without_port
 from xds.resources.options import ProxyOptions
 
 
 def location(request: Request, options: ProxyOptions) -> str:
-    """The Location that Envoy makes of the redirects in `routes`: the listeners' ports are exchanged, port 80 is left
-    out, any other stays.
+    """The Location header that Envoy derives from the redirect routes (`xds.resources.routes`).
+
+    The plain listener's port becomes the TLS listener's port, port 80 is left out, and any other port stays.
     """
     authority = request.authority
     if authority.lower().endswith(f":{options.http_port}"):

@@ -1,4 +1,4 @@
-"""A request as it arrives, and what of it is compared."""
+"""A request as it arrives at a proxy, and its normalized host and path."""
 
 import re
 from dataclasses import dataclass
@@ -10,8 +10,15 @@ from xds.translate.names import canonical
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request of HTTP/1.1 as it arrives. `authority`, the Host, may carry a port; `path` begins with a slash and may
-    carry a query. `sni` counts only with `https`; `forwarded_proto` is `x-forwarded-proto`, if there is one.
+    """An HTTP/1.1 request as it arrives.
+
+    Attributes:
+        authority: The Host header, with or without a port.
+        path: Begins with a slash; may have a query.
+        https: Whether the request comes by TLS.
+        sni: Of the connection; empty if none, or without TLS.
+        method: In capitals.
+        forwarded_proto: The header x-forwarded-proto; None without the header.
     """
 
     authority: str
@@ -31,8 +38,9 @@ METHODS: Final = frozenset(
     )
     for method in line.split()
 )
-"""Those that Envoy 1.40 takes by HTTP/1.1, but for CONNECT, which is no request for a path. Source:
-https://github.com/envoyproxy/envoy/blob/main/source/common/http/http1/balsa_parser.cc
+"""The methods that Envoy 1.40 accepts by HTTP/1.1, without CONNECT, which has no path.
+
+Source: https://github.com/envoyproxy/envoy/blob/main/source/common/http/http1/balsa_parser.cc
 """
 
 _NOT_IN_HOST: Final = re.compile(r"[^-A-Za-z0-9._~%!$&'()*+,;=:@\[\]]")
@@ -42,11 +50,11 @@ _NOT_IN_PATH: Final = re.compile(r"[^\t!-~]")
 
 
 def malformed(request: Request) -> str:
-    """Why no proxy takes it for a request; empty if it does."""
+    """Why a proxy rejects the request as malformed; empty if well-formed."""
     if request.method not in METHODS:
         return f"{shown(request.method)} is not a method that HTTP/1.1 proxies know"
     if odd := _NOT_IN_HOST.search(request.authority):
-        return f"the Host holds {shown(odd[0])}, which no host has"
+        return f"the Host holds {shown(odd[0])}, which is not allowed in a host"
     if odd := _NOT_IN_PATH.search(request.path):
         return f"the path holds {shown(odd[0])}, which must be escaped"
     if "#" in request.path:
@@ -57,13 +65,13 @@ def malformed(request: Request) -> str:
 
 
 def without_port(authority: str) -> str:
-    """The host alone. As Envoy has it, what stands behind the last colon is a port, whether it can be one or not."""
+    """The host alone. Like Envoy, take everything behind the last colon as a port, valid or not."""
     host, colon, port = authority.rpartition(":")
     return host if colon and "]" not in port else authority
 
 
 def normalized(path: str) -> str:
-    """The path that is compared: without query, dot segments resolved, and then slashes merged, in Envoy's order.
+    """The path that routes are compared with: no query, dot segments resolved, then slashes merged, in Envoy's order.
 
     Source: https://www.envoyproxy.io/docs/envoy/latest/operations/faq/normalize_path
     """
@@ -82,7 +90,7 @@ def normalized(path: str) -> str:
 
 
 def _merged(path: str) -> str:
-    """Envoy 1.40 takes the slash that a path begins with and the one that it ends with for two, so `//` stays as it is.
+    """The path with slashes merged. Envoy 1.40 keeps the first and the last slash of a path, so `//` stays.
 
     Source: https://github.com/envoyproxy/envoy/blob/main/source/common/http/path_utility.cc
     """
@@ -92,12 +100,12 @@ def _merged(path: str) -> str:
 
 
 def _without_parameters(segment: str) -> str:
-    """Envoy 1.40 takes `..;x` for `..`, and `.;x` for `.`, before it takes backslashes for slashes."""
+    """The segment as Envoy 1.40 reads it before backslashes become slashes: `..;x` is `..`, and `.;x` is `.`."""
     literal = segment.partition(";")[0]
     return literal if literal in (".", "..") else segment
 
 
 def _dots(segment: str) -> str:
-    """`.` or `..` if the segment is one, escaped or not; else empty."""
+    """`.` or `..` if the segment is a dot segment, escaped or not; else empty."""
     plain = segment.lower().replace("%2e", ".")
     return plain if plain in (".", "..") else ""

@@ -1,4 +1,4 @@
-"""From a URL and headers, as one gives them to curl, to the request that a proxy would see."""
+"""From a URL and headers, as for curl, to the request that a proxy receives."""
 
 import re
 from collections.abc import Iterable
@@ -16,20 +16,22 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class QuestionError(ValueError):
-    """It is no request that one could make. The message is one line and says what to do."""
+    """The URL, method and headers make no possible request. The message is a line that says what to do."""
 
 
 def question(url: str, method: str, headers: Iterable[tuple[str, str]]) -> Request:
-    """The request that a client makes of this. The SNI is the URL's host, whatever the Host header says; the path goes
-    out as it is written, but for blanks and letters beyond ASCII, which browsers escape.
+    """The request that a client sends for a URL.
+
+    The SNI is the URL's host, whatever the Host header says. The path is sent as written, except that characters which
+    browsers escape (blanks, letters beyond ASCII) are escaped.
 
     Raises:
-        QuestionError: it makes no sense.
+        QuestionError: no client can send such a request.
     """
     scheme, authority, target = _parts(url)
     host, port = _host_and_port(authority, url)
     if method.upper() == "CONNECT":
-        raise QuestionError("CONNECT asks for a tunnel and not for a path; name another --method")
+        raise QuestionError("CONNECT opens a tunnel and has no path; choose another --method")
     given = _headers(headers)
     default = host if port in ("", _DEFAULT_PORTS[scheme]) else f"{host}:{port}"
     return Request(
@@ -56,7 +58,7 @@ def _host_and_port(authority: str, url: str) -> tuple[str, str]:
     host = without_port(authority)
     port = authority[len(host) + 1 :]
     if not host:
-        raise QuestionError(f"{shown(url)} names no host; write http://HOST/PATH")
+        raise QuestionError(f"{shown(url)} has no host; write http://HOST/PATH")
     if port and not (port.isascii() and port.isdigit() and int(port) <= 65535):
         raise QuestionError(f"{shown(url)} has no valid port")
     if host.isascii():
@@ -64,7 +66,7 @@ def _host_and_port(authority: str, url: str) -> tuple[str, str]:
     try:
         return host.encode("idna").decode(), port
     except UnicodeError:
-        raise QuestionError(f"{shown(host)} is not a name that DNS could know") from None
+        raise QuestionError(f"{shown(host)} is no valid DNS name") from None
 
 
 def _headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -72,15 +74,15 @@ def _headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     for name, value in headers:
         key = name.lower()
         if not _TOKEN.fullmatch(name):
-            raise QuestionError(f"{shown(name)} is not the name of a header; write -H 'name: value'")
+            raise QuestionError(f"{shown(name)} is no valid header name; write -H 'name: value'")
         if key == "host" and key in found:
-            raise QuestionError("a request has one Host; give one -H 'Host: …'")
+            raise QuestionError("a request has one Host header; give -H 'Host: …' once")
         found[key] = f"{found[key]},{value.strip()}" if key in found else value.strip()
     return found
 
 
 def _sni(host: str) -> str:
-    """Without a dot at the end, and empty for an address.
+    """The SNI for a host: without a dot at the end, and empty for an IP address.
 
     Source: https://www.rfc-editor.org/rfc/rfc6066#section-3
     """

@@ -49,22 +49,24 @@ class Ordering:
     """The waits of one stream. Times are seconds of one monotonic clock.
 
     Attributes:
+        cluster_wait_until: The end of the wait of listeners and routes for new clusters of later revisions; None: the
+            clusters of their own revision have no ACK yet, or no listener or route waits.
         warming: New clusters whose endpoints are not sent yet.
     """
 
-    __slots__ = ("_cluster_wait_until", "_resuming_until", "_type_streams", "_view", "warming")
+    __slots__ = ("_resuming_until", "_type_streams", "_view", "cluster_wait_until", "warming")
 
     def __init__(self, view: View, type_streams: TypeStreams) -> None:
         self._view = view
         self._type_streams = type_streams
         self.warming = Warming(view, type_streams)
-        self._cluster_wait_until: float | None = None
+        self.cluster_wait_until: float | None = None
         self._resuming_until: float | None = None
 
     @property
     def is_timed(self) -> bool:
         """Whether time alone may end a wait."""
-        return self._cluster_wait_until is not None or self._resuming_until is not None or bool(self.warming.until)
+        return self.cluster_wait_until is not None or self._resuming_until is not None or bool(self.warming.until)
 
     def deadline(self) -> float | None:
         """The next end of a wait; None: there is none. The end of an unfinished change comes as a revision instead."""
@@ -79,7 +81,7 @@ class Ordering:
         if self._resuming_until is not None and (now >= self._resuming_until or self._is_routing_requested()):
             self._resuming_until = None
         if not any(type_stream.due for type_stream in self._type_streams.values()):
-            self._cluster_wait_until = None
+            self.cluster_wait_until = None
 
     def clusters_resumed(self, now: float) -> None:
         """Start the wait for the first requests of a proxy that resumed with clusters."""
@@ -88,17 +90,17 @@ class Ordering:
     def clusters_answered(self, in_flight: InFlight, now: float, *, rejected: bool) -> None:
         """Start or end the waits that follow an ACK or NACK of clusters."""
         delayed_since = oldest_delayed_revision(self._type_streams)
-        if self._cluster_wait_until is None and in_flight.response.revision >= delayed_since:
-            self._cluster_wait_until = now + CLUSTER_WAIT_LIMIT_SECONDS
+        if self.cluster_wait_until is None and in_flight.response.revision >= delayed_since:
+            self.cluster_wait_until = now + CLUSTER_WAIT_LIMIT_SECONDS
         if rejected:
-            self.warming.end_all()
+            self.warming.until.clear()
         else:
             self.warming.acknowledged(now)
 
-    def all_sent(self) -> None:
+    def end_cluster_wait(self) -> None:
         """End the wait for new clusters if no listener or route waits any more."""
-        if self._cluster_wait_until is not None and oldest_delayed_revision(self._type_streams) == inf:
-            self._cluster_wait_until = None
+        if oldest_delayed_revision(self._type_streams) == inf:
+            self.cluster_wait_until = None
 
     def may_send_clusters(self) -> bool:
         return self._end_of_resuming() is None
@@ -118,9 +120,9 @@ class Ordering:
         return deadline if pending and isfinite(deadline) and not adds_clusters(self._type_streams) else None
 
     def _end_of_cluster_wait(self) -> float | None:
-        if self._cluster_wait_until is None or adds_clusters(self._type_streams, unsent=True):
+        if self.cluster_wait_until is None or adds_clusters(self._type_streams, unsent=True):
             return None
-        return self._cluster_wait_until
+        return self.cluster_wait_until
 
     def _end_of_resuming(self) -> float | None:
         clusters = self._type_streams.get(ResourceType.CLUSTER)

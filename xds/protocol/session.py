@@ -195,9 +195,22 @@ class Session:
 
     def take_responses(self, now: float) -> list[Response]:
         """Make the responses that may go now. They count as sent."""
-        if self._ordering.is_timed:
-            self._ordering.expire(now)
-        return self._send_due(now) if self._open else []
+        ordering, responses = self._ordering, list[Response]()
+        if ordering.is_timed:
+            ordering.expire(now)
+        if not self._open:
+            return responses
+        for type_ in send_order(self._open):
+            type_stream = self._open.get(type_)
+            if type_stream is None or type_stream.in_flight is not None:
+                continue
+            if not type_stream.is_open:
+                del self._open[type_]
+            elif in_flight := self._send(type_stream, now):
+                responses.append(in_flight.response)
+        if ordering.cluster_wait_until is not None:
+            ordering.end_cluster_wait()
+        return responses
 
     def _identify(self, request: Request) -> None:
         # "Only the first request on a stream is guaranteed to carry the node identifier."
@@ -244,9 +257,8 @@ class Session:
         if in_flight is None or request.nonce != in_flight.response.nonce:
             return []
         # "The preferred mechanism for a server to detect a NACK is to look for the presence of the error_detail field"
-        rejected = request.error is not None
         if type_stream.type is ResourceType.CLUSTER:
-            self._ordering.clusters_answered(in_flight, now, rejected=rejected)
+            self._ordering.clusters_answered(in_flight, now, rejected=request.error is not None)
         if request.error is not None:
             return [type_stream.reject(request.error, self._view.resources(type_stream.type), now)]
         return [type_stream.acknowledge(now)]
@@ -282,19 +294,6 @@ class Session:
         self.resubscribed = True
         if ResourceType.VIRTUAL_HOST in self._type_streams:
             self._open[ResourceType.VIRTUAL_HOST] = self._type_streams[ResourceType.VIRTUAL_HOST]
-
-    def _send_due(self, now: float) -> list[Response]:
-        responses = []
-        for type_ in send_order(self._open):
-            type_stream = self._open.get(type_)
-            if type_stream is None or type_stream.in_flight is not None:
-                continue
-            if not type_stream.is_open:
-                del self._open[type_]
-            elif in_flight := self._send(type_stream, now):
-                responses.append(in_flight.response)
-        self._ordering.all_sent()
-        return responses
 
     def _send(self, type_stream: TypeStream, now: float) -> InFlight | None:
         type_, ordering = type_stream.type, self._ordering

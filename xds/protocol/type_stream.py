@@ -115,7 +115,9 @@ class TypeStream:
     @property
     def rejected_names(self) -> list[str]:
         """Names of resources rejected by the proxy and unchanged since."""
-        return self.rejections.names if self.rejections is not None else []
+        if self.rejections is None:
+            return []
+        return [name for name, rejected in self.rejections.rejected.items() if rejected.version is not None]
 
     def is_stale(self, nonce: str) -> bool:
         """Whether a request with this nonce was made before the proxy saw the last response.

@@ -73,9 +73,6 @@ class Warming:
             if until == inf:
                 self.until[name] = now + WARMING_GRACE_SECONDS
 
-    def end_all(self) -> None:
-        self.until.clear()
-
     def expire(self, now: float) -> None:
         if self.until:
             self.until = {name: until for name, until in self.until.items() if until > now}

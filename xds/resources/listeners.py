@@ -94,13 +94,13 @@ def _filter_chain(options: ProxyOptions, termination: Termination, name: str) ->
     )
 
 
-def _filter_chain_matcher(terminations: Iterable[Termination], refused: Iterable[str]) -> Matcher | None:
+def _filter_chain_matcher(terminations: Iterable[Termination], without_certificate: Iterable[str]) -> Matcher | None:
     """A matcher of filter chains by SNI: exact names first, then wildcards for one label each. None without TLS hosts.
 
     `server_names` of a filter chain does not serve, because its wildcards stand for any number of labels.
     """
     chains = {host: names.secret(termination.secret) for termination in terminations for host in termination.hosts}
-    chains |= dict.fromkeys(refused, MISSING_FILTER_CHAIN)
+    chains |= dict.fromkeys(without_certificate, MISSING_FILTER_CHAIN)
     exact = {host: _choose(chain) for host, chain in chains.items() if not is_wildcard(host)}
     wildcards = _wildcard_matcher({host: chain for host, chain in chains.items() if is_wildcard(host)})
     if not exact:

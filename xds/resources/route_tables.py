@@ -168,7 +168,7 @@ class _TlsHosts:
     """The hosts of a TlsTable, indexed.
 
     Attributes:
-        refused: Hosts without a usable certificate.
+        without_certificate: Hosts without a usable certificate.
         hosts: Hosts with a certificate.
         named: Both.
         defaults: The Secret of the default certificate, if any.

@@ -34,8 +34,8 @@ class Fanout:
 
     Args:
         streams: All open streams.
-        convergence: Is told of each push.
-        debounce: Is told of each push.
+        convergence: Measures each push.
+        debounce: Notes each push.
         clock: Seconds, monotonic: the clock of the store's revisions.
 
     Attributes:

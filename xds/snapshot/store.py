@@ -154,7 +154,10 @@ class Store:
         Returns:
             The revision; None: nothing differs. The first commit and the end of a large change always make one.
         """
-        changes = tuple(self._changes(resources))
+        changes = tuple(
+            ResourceChange(type_, name, self._resources[type_].get(name), new)
+            for (type_, name), new in self.differing(resources)
+        )
         unfinished = self._unfinished if unfinished is None else unfinished
         ends = self._unfinished and not unfinished
         if not changes and self.revision and not ends:
@@ -211,10 +214,6 @@ class Store:
             old = self._resources[key[0]].get(key[1])
             if old is not new and (old is None or new is None or old.version != new.version):
                 yield key, new
-
-    def _changes(self, resources: Mapping[ResourceKey, Resource | None]) -> Iterable[ResourceChange]:
-        for (type_, name), new in self.differing(resources):
-            yield ResourceChange(type_, name, self._resources[type_].get(name), new)
 
     def _write(self, change: ResourceChange, now: float) -> None:
         type_, name, old, new = change

@@ -244,19 +244,19 @@ def test_a_rejected_version_delays_removals_for_the_rejecting_proxy_only(variant
         client.subscribe(EDS, "a", "b")
         client.subscribe(RDS, "r")
         client.settle()
-    accepts, refuses = clients
+    accepts, rejects = clients
     world.commit(cds={"a": None, "b": "1"}, eds={"a": None, "b": "1"}, rds={"r": "2:b"})
     for client in clients:
         client.ack(CDS)
         client.ack(EDS)
     accepts.settle()
-    refuses.nack(RDS)
-    refuses.settle()
+    rejects.nack(RDS)
+    rejects.settle()
     assert held(accepts, CDS) == {"b": "1"}
-    assert held(refuses, CDS) == {"a": "1", "b": "1"}
+    assert held(rejects, CDS) == {"a": "1", "b": "1"}
     world.commit(rds={"r": "3:b"})
-    refuses.settle()
-    assert held(refuses, CDS) == {"b": "1"}
+    rejects.settle()
+    assert held(rejects, CDS) == {"b": "1"}
 
 
 def test_repeated_acks_of_a_response_cost_the_same_with_many_resources_as_with_few() -> None:

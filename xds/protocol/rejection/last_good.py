@@ -104,8 +104,9 @@ class LastGood:
         names = {name for name, _ in event.rejection.blamed}
         sent = [resource for resource in event.response.resources if resource.name in names]
         blamed = list(filter(self._is_wanted, self._untried_parts(sent)))
-        named = [each for each in blamed if _is_named(each, event.rejection.message)]
-        return named or blamed
+        message, hosts = event.rejection.message, (each for each in blamed if each.type is ResourceType.VIRTUAL_HOST)
+        domains = ((each, each.name.rpartition("/")[2]) for each in hosts)
+        return [each for each, domain in domains if domain != "*" and domain in message] or blamed
 
     def follow(self, revision: Revision) -> Revision | None:
         """Take in a revision of the wanted snapshot. Returns the change of the served one; None: nothing changes."""
@@ -182,8 +183,10 @@ class LastGood:
                 del self._removed[next(iter(self._removed))]
 
     def _accept(self, response: Response) -> Changes:
+        if response in self._accepted:
+            return {}
         types = (response.type, ResourceType.VIRTUAL_HOST) if response.type is ResourceType.ROUTES else (response.type,)
-        if response in self._accepted or not any(self._untried[type_] for type_ in types):
+        if not any(self._untried[type_] for type_ in types):
             return {}
         self._accepted.add(response)
         changes: dict[ResourceKey, Resource | None] = {}
@@ -275,8 +278,3 @@ class LastGood:
         """
         trials = (untried for type_ in types for untried in self._untried[type_].values())
         return min((each.since for each in trials if not rejected or (each.rejected and each.good)), default=inf)
-
-
-def _is_named(resource: Resource, message: str) -> bool:
-    domain = resource.name.rpartition("/")[2]
-    return resource.type is ResourceType.VIRTUAL_HOST and domain != "*" and domain in message

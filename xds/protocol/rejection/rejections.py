@@ -64,11 +64,6 @@ class Rejections:
         """Whether the proxy works with a version that the fleet doesn't serve."""
         return bool(self.bisection.parts) or any(each.differs_from_served for each in self.rejected.values())
 
-    @property
-    def names(self) -> list[str]:
-        """Names of resources rejected by this proxy and unchanged since."""
-        return [name for name, rejected in self.rejected.items() if rejected.version is not None]
-
     def add(
         self, in_flight: InFlight, message: str, subscription: Subscription, served: Mapping[str, Resource]
     ) -> tuple[tuple[str, str], ...]:
@@ -82,10 +77,10 @@ class Rejections:
         for name in filter(subscription.covers, blamed):
             self._reject(name, versions[name], bases[name], served.get(name))
         suspects = {name: base for name, base in bases.items() if name not in blamed and name not in accepted}
-        covered = {name: base for name, base in suspects.items() if subscription.covers(name)}
-        self.bisection.begin(
-            {name: base for name, base in covered.items() if self._must_be_sent_again(name, base, served.get(name))}
-        )
+        suspects = {name: base for name, base in suspects.items() if subscription.covers(name)}
+        if suspects:
+            again = {name for name, base in suspects.items() if self._must_be_sent_again(name, base, served.get(name))}
+            self.bisection.begin({name: suspects[name] for name in again})
         return tuple((name, versions[name]) for name in sorted(blamed))
 
     def keep_current(self, name: str, base: Resource) -> None:

@@ -5,8 +5,9 @@ from typing import Any, Final, Protocol, TypeVar
 
 from xds.api.v1 import debug_pb2 as pb
 from xds.explain.facts import StateReader
-from xds.explain.ingress import findings, record
-from xds.explain.narration import explain
+from xds.explain.ingress import explain_ingress
+from xds.explain.ingress_facts import ingress_facts
+from xds.explain.narration import explain_request
 from xds.explain.url import question
 from xds.problems.problem import Key
 from xds.server.debug.explanations import explain_response, why_ingress_response
@@ -29,14 +30,14 @@ class Explaining:
     """Explains answers to requests, and the state of Ingresses.
 
     Args:
-        witness: Reads the live state.
+        state_reader: Reads the live state.
         deliveries: Returns, for given resources, the delivery to each connected proxy.
     """
 
     def __init__(
-        self, witness: StateReader, deliveries: Callable[[Sequence[Resource]], Sequence[ProxyDelivery]]
+        self, state_reader: StateReader, deliveries: Callable[[Sequence[Resource]], Sequence[ProxyDelivery]]
     ) -> None:
-        self._witness = witness
+        self._state_reader = state_reader
         self._deliveries = deliveries
 
     async def explain(self, asked: pb.ExplainRequest, in_thread: InThread) -> pb.ExplainResponse:
@@ -45,24 +46,24 @@ class Explaining:
         Raises:
             QuestionError: the request is invalid.
         """
-        witness = self._witness
+        state_reader = self._state_reader
         request = question(asked.url, asked.method or "GET", [(each.name, each.value) for each in asked.headers])
         for _ in range(MAX_STATE_READS):
-            seen = witness.look(request)
-            given = await in_thread(lambda seen=seen: witness.answer(seen, request))  # type: ignore[misc]
-            if witness.look(request) == seen:
+            excerpt = state_reader.excerpt(request)
+            given = await in_thread(lambda excerpt=excerpt: state_reader.answer(excerpt, request))  # type: ignore[misc]
+            if state_reader.excerpt(request) == excerpt:
                 break
-        evidence = witness.evidence(request, given)
-        deliveries, pending = self._deliveries(evidence.resources), witness.busy()
-        return await in_thread(lambda: explain_response(explain(evidence), deliveries, pending=pending))
+        facts = state_reader.request_facts(request, given)
+        deliveries, pending = self._deliveries(facts.resources), state_reader.busy()
+        return await in_thread(lambda: explain_response(explain_request(facts), deliveries, pending=pending))
 
     async def why_ingress(
         self, asked: pb.WhyIngressRequest, in_thread: InThread, at: WallClock
     ) -> pb.WhyIngressResponse | None:
         """The state of an Ingress; None if no such Ingress exists."""
-        known = findings(self._witness, Key(asked.namespace, asked.name))
-        if known is None:
+        facts = ingress_facts(self._state_reader, Key(asked.namespace, asked.name))
+        if facts is None:
             return None
-        deliveries = self._deliveries(known.resources) if known.claim.ours else ()
-        pending = self._witness.busy()
-        return await in_thread(lambda: why_ingress_response(record(known), at, deliveries, pending=pending))
+        deliveries = self._deliveries(facts.resources) if facts.claim.ours else ()
+        pending = self._state_reader.busy()
+        return await in_thread(lambda: why_ingress_response(explain_ingress(facts), at, deliveries, pending=pending))

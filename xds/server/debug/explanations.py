@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from xds.api.v1 import debug_pb2 as pb
-from xds.explain.ingress import Acceptance, Record, Unit
-from xds.explain.narration import ExplainStep, Explanation, Tried
+from xds.explain.ingress import Acceptance, IngressExplanation, Unit
+from xds.explain.narration import ExplainStep, NarratedRoute, RequestExplanation
 from xds.problems.problem import ObjectRef
 from xds.protocol.messages import Node
 from xds.protocol.status import DeliveryState, OutOfSync
@@ -15,14 +15,14 @@ from xds.snapshot.resource import Resource
 
 
 def explain_response(
-    value: Explanation, deliveries: Sequence[ProxyDelivery] = (), *, pending: bool = False
+    value: RequestExplanation, deliveries: Sequence[ProxyDelivery] = (), *, pending: bool = False
 ) -> pb.ExplainResponse:
     return pb.ExplainResponse(
         status=value.status,
         outcome=value.outcome,
         location=value.location,
         cluster=str(value.backend.key) if value.backend else "",
-        steps=map(_step, value.passages),
+        steps=map(_step, value.steps),
         problems=map(messages.problem, value.problems),
         resources=map(_dependency, value.resources),
         proxies=map(_delivery, sorted(deliveries, key=_by_node)),
@@ -31,11 +31,11 @@ def explain_response(
 
 
 def _step(value: ExplainStep) -> pb.Step:
-    objects, routes = map(messages.reference, value.objects), map(_tried, value.routes)
-    return pb.Step(stage=value.stage, text=value.text, objects=objects, routes=routes)
+    objects, routes = map(messages.reference, value.objects), map(_route, value.routes)
+    return pb.Step(stage=value.title, text=value.text, objects=objects, routes=routes)
 
 
-def _tried(value: Tried) -> pb.TriedRoute:
+def _route(value: NarratedRoute) -> pb.TriedRoute:
     return pb.TriedRoute(
         path_type=str(value.route.path_type),
         path=value.route.path,
@@ -47,9 +47,13 @@ def _tried(value: Tried) -> pb.TriedRoute:
 
 
 def why_ingress_response(
-    value: Record, at: WallClock | None = None, deliveries: Sequence[ProxyDelivery] = (), *, pending: bool = False
+    value: IngressExplanation,
+    at: WallClock | None = None,
+    deliveries: Sequence[ProxyDelivery] = (),
+    *,
+    pending: bool = False,
 ) -> pb.WhyIngressResponse:
-    """The record of an Ingress. Without a clock (`at` None), the response has no `since`."""
+    """The explanation of an Ingress. Without a clock (`at` None), the response has no `since`."""
     return pb.WhyIngressResponse(
         ingress=messages.reference(ObjectRef("Ingress", *value.ingress)),
         acceptance=_ACCEPTANCES[value.acceptance],
@@ -67,7 +71,7 @@ _ACCEPTANCES: Final = {
     Acceptance.NOT_OURS: pb.ACCEPTANCE_NOT_OURS,
     Acceptance.ACCEPTED: pb.ACCEPTANCE_ACCEPTED,
     Acceptance.PARTLY: pb.ACCEPTANCE_PARTLY,
-    Acceptance.REFUSED: pb.ACCEPTANCE_NOT_SERVED,
+    Acceptance.NOT_SERVED: pb.ACCEPTANCE_NOT_SERVED,
 }
 
 
@@ -75,7 +79,7 @@ def _unit(value: Unit) -> pb.Unit:
     return pb.Unit(
         field=str(value.field),
         text=value.text,
-        status=f"UNIT_STATUS_{value.fate.name}",
+        status=f"UNIT_STATUS_{value.status.name}",
         why=value.why,
         senior=messages.reference(ObjectRef("Ingress", *value.senior)) if value.senior else None,
         cluster=str(value.backend) if value.backend else "",

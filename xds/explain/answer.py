@@ -1,0 +1,174 @@
+"""The answer to a request, and the steps that lead to it."""
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import TypeAlias
+
+from xds.traffic.routes import Route, VirtualHost
+from xds.traffic.tls import Termination
+
+
+class Choice(Enum):
+    """The way in which a certificate or a virtual host was chosen."""
+
+    PRECISE = auto()
+    """By name."""
+    WILDCARD = auto()
+    DEFAULT = auto()
+    """The default certificate, or the rules without host."""
+    NO_CERTIFICATE = auto()
+    """A TLS entry names the host, and has no usable certificate."""
+    NONE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """The choice of a certificate by SNI.
+
+    Attributes:
+        sni: Empty if the client sends none.
+        choice: How the certificate was chosen.
+        pattern: The TLS host that decided; empty for the default certificate, or none.
+        termination: The certificate; None if the connection is closed.
+    """
+
+    sni: str
+    choice: Choice
+    pattern: str = ""
+    termination: Termination | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A request that proxies reject: 400, or 404."""
+
+    why: str
+
+
+class RedirectOutcome(Enum):
+    """Whether a plain request is redirected to HTTPS, and why not."""
+
+    REDIRECTED = auto()
+    OFF = auto()
+    """`--redirect-https` is off."""
+    NOT_COVERED = auto()
+    """No TLS entry covers the host."""
+    NO_CERTIFICATE = auto()
+    """The TLS entry of the host has no usable certificate."""
+    CAME_BY_HTTPS = auto()
+    """According to a trusted proxy in front."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """The decision whether to redirect.
+
+    Attributes:
+        outcome: The decision.
+        pattern: The TLS host that covers the host, or that lacks a certificate; empty if none does.
+    """
+
+    outcome: RedirectOutcome
+    pattern: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Whether the connection's certificate covers the request's host; if not, 421.
+
+    Attributes:
+        host: From the request.
+        pattern: The TLS host that covers the host, of this certificate or of another; empty if none does.
+        covered: Whether the connection's certificate does.
+    """
+
+    host: str
+    pattern: str
+    covered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HostMatch:
+    """The choice of a virtual host.
+
+    Attributes:
+        host: From the request.
+        choice: How the virtual host was chosen.
+        virtual_host: None if no rule applies.
+        passed_over: Wildcards that end like the host, which has more labels than they stand for.
+    """
+
+    host: str
+    choice: Choice
+    virtual_host: VirtualHost | None = None
+    passed_over: tuple[str, ...] = ()
+
+
+class Comparison(Enum):
+    """A route's path compared with the request's."""
+
+    TAKEN = auto()
+    """The first route that matches."""
+    BEHIND = auto()
+    """Matches, behind the route that is taken."""
+    DIFFERS = auto()
+    CASE = auto()
+    """Differs in upper and lower case only."""
+    ELEMENT = auto()
+    """A Prefix that ends within an element of the request's path."""
+    SLASH = auto()
+    """An Exact path that differs by the slash at the end only."""
+    BELOW = auto()
+    """An Exact path, and the request's path lies below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedRoute:
+    route: Route
+    comparison: Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class PathMatch:
+    """The routes of the virtual host in the order of trial, against the normalized path."""
+
+    path: str
+    routes: tuple[ComparedRoute, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """The default backend, for a path that no route matches.
+
+    Attributes:
+        route: None if there is no default backend.
+        of_host: Whether the default backend is the host's own.
+    """
+
+    route: Route | None
+    of_host: bool = False
+
+
+Step: TypeAlias = Handshake | Malformed | Redirect | Coverage | HostMatch | PathMatch | Fallback
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer that a request gets.
+
+    Attributes:
+        status: 200 for a route with a backend, whatever the backend answers; 0 for a closed connection.
+        route: The route that matches; None if none does.
+        steps: The decisions, in order.
+    """
+
+    status: int
+    route: Route | None = None
+    steps: tuple[Step, ...] = field(default=(), compare=False)
+
+
+CLOSED = Answer(0)
+MALFORMED = Answer(400)
+NOT_FOUND = Answer(404)
+MISDIRECTED = Answer(421)
+REDIRECTED = Answer(308)

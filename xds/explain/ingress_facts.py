@@ -1,0 +1,111 @@
+"""The facts about an Ingress, read from the live state at one moment, so that another thread can explain them."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from xds.explain.facts import StateReader
+from xds.kube.ingress_class import ClassClaim
+from xds.kube.objects import EndpointSlice, Ingress, IngressTLS
+from xds.problems.problem import Key, ObjectRef, Problem
+from xds.resources import names
+from xds.snapshot.resource import Resource, ResourceType
+from xds.traffic.backends import Backend, BackendKey
+from xds.traffic.routes import Route, VirtualHost
+from xds.traffic.tls import TlsTable
+from xds.translate.certificates import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class IngressFacts:
+    """The material of an explanation, read from the live state at one moment.
+
+    Attributes:
+        ingress: The Ingress, of any class.
+        claim: Whether the Ingress is ours, and why.
+        hosts: Virtual hosts by host of the Ingress' rules.
+        default: The default backend of all hosts.
+        tls: The TLS table.
+        default_secret: The Secret of `--default-tls-secret`.
+        verdicts: On the Secrets that the Ingress names; None for a Secret that does not exist.
+        backends: Backends that the Ingress' routes use, each with the EndpointSlices of its Service.
+        problems: As in IngressExplanation.
+        resources: As in IngressExplanation.
+        since: As in IngressExplanation.
+    """
+
+    ingress: Ingress
+    claim: ClassClaim
+    hosts: Mapping[str, VirtualHost]
+    default: Route | None
+    tls: TlsTable
+    default_secret: Key | None
+    verdicts: Mapping[Key, Verdict | None]
+    backends: Mapping[BackendKey, tuple[Backend, tuple[EndpointSlice, ...]]]
+    problems: tuple[tuple[Problem, datetime | None], ...]
+    resources: tuple[Resource, ...]
+    since: float | None
+
+
+def ingress_facts(reader: StateReader, key: Key) -> IngressFacts | None:
+    """The facts of an Ingress; None if it does not exist. Must run on the loop that changes the state."""
+    ingress = reader.state.find(ObjectRef("Ingress", *key))
+    if not isinstance(ingress, Ingress):
+        return None
+    traffic = reader.traffic
+    named = {rule.hostname for rule in ingress.spec.rules or ()}
+    hosts = {host: traffic.hosts[host] for host in sorted(named) if host in traffic.hosts}
+    routes = [route for route in _routes(hosts, traffic.default) if route.origin.object == ingress.ref]
+    keys = sorted({route.backend for route in routes if route.backend and route.backend in traffic.backends})
+    secrets = {
+        secret for entry in ingress.spec.tls or () if (secret := secret_of(ingress, entry, reader.default_secret))
+    }
+    resources = tuple(_resources(reader, keys, secrets, hosts))
+    return IngressFacts(
+        ingress,
+        reader.state.claim(ingress),
+        hosts,
+        traffic.default,
+        traffic.tls,
+        reader.default_secret,
+        {secret: traffic.verdict(secret) for secret in secrets},
+        {each: (traffic.backends[each], tuple(reader.state.slices(each.service_key))) for each in keys},
+        tuple((each, reader.problems.since(each)) for each in reader.problems.of([ingress.ref])),
+        resources,
+        _since(reader, resources),
+    )
+
+
+def _routes(hosts: Mapping[str, VirtualHost], default: Route | None) -> Iterator[Route]:
+    for host in hosts.values():
+        yield from host.routes
+        if host.default:
+            yield host.default
+    if default:
+        yield default
+
+
+def secret_of(ingress: Ingress, entry: IngressTLS, default: Key | None) -> Key | None:
+    return Key(ingress.key.namespace, entry.secret_name) if entry.secret_name else default
+
+
+def _resources(
+    reader: StateReader, backends: Sequence[BackendKey], secrets: set[Key], hosts: Iterable[str]
+) -> Iterator[Resource]:
+    """Existing resources made from the Ingress, in the order of make before break."""
+    clusters = [names.cluster(each) for each in backends]
+    wanted = [(type_, name) for type_ in (ResourceType.CLUSTER, ResourceType.ENDPOINTS) for name in clusters]
+    wanted += [(ResourceType.SECRET, names.secret(each)) for each in sorted(secrets)]
+    wanted += [(ResourceType.LISTENER, name) for name in (names.HTTP, *((names.HTTPS,) if secrets else ()))]
+    routes = (names.HTTP, *map(names.https_routes, sorted(secrets)))
+    wanted += [(ResourceType.ROUTES, name) for name in routes]
+    domains = [host or "*" for host in hosts]
+    wanted += [(ResourceType.VIRTUAL_HOST, names.virtual_host(name, each)) for name in routes for each in domains]
+    return filter(None, (reader.store.get(type_, name) for type_, name in wanted))
+
+
+def _since(reader: StateReader, resources: Iterable[Resource]) -> float | None:
+    """When a cluster, secret or virtual host last changed: endpoints change all the time, the rest is shared by all."""
+    own = (ResourceType.CLUSTER, ResourceType.SECRET, ResourceType.VIRTUAL_HOST)
+    dated = (reader.store.since(each.type, each.name) for each in resources if each.type in own)
+    return max((each for each in dated if each is not None), default=None)

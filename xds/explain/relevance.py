@@ -1,0 +1,52 @@
+"""The problems of an explanation's objects that can have to do with the answer."""
+
+from xds.explain.answer import Fallback, HostMatch, PathMatch
+from xds.explain.facts import RequestFacts, compared_hosts
+from xds.kube.objects import Ingress
+from xds.problems.field_path import FieldPath
+from xds.problems.problem import Problem
+from xds.translate.names import InvalidError, valid_path
+
+
+def is_relevant(problem: Problem, facts: RequestFacts) -> bool:
+    """Whether a problem can have to do with the answer.
+
+    A problem of an Ingress can if its field is in a rule of the request's host, in a TLS entry that took part in a
+    decision, or in a part that the answer uses. A problem of any other object can.
+    """
+    ingress = next((each for each in facts.ingresses if each.ref == problem.object), None)
+    return ingress is None or _concerns(problem.field, ingress, facts)
+
+
+def _concerns(field: FieldPath, ingress: Ingress, facts: RequestFacts) -> bool:
+    match field.parts:
+        case ("spec", "rules", int(index), "http", "paths", int(number), *_):
+            return _rule_concerns(index, number, ingress, facts)
+        case ("spec", "rules", int(index), *_):
+            return _rule_concerns(index, None, ingress, facts)
+        case ("spec", "tls", *_):
+            return ingress.key in facts.owners.values()
+        case ("spec", "defaultBackend", *_):
+            return any(isinstance(step, Fallback) for step in facts.answer.steps)
+        case _:
+            return facts.answer.route is not None and facts.answer.route.origin.object == ingress.ref
+
+
+def _rule_concerns(index: int, number: int | None, ingress: Ingress, facts: RequestFacts) -> bool:
+    """Whether a rule names the host, and the path at `number`, if given, is the one taken or a path left out."""
+    rules = ingress.spec.rules or ()
+    steps = facts.answer.steps
+    hosts = [host for step in steps if isinstance(step, HostMatch) for host in compared_hosts(step)]
+    if index >= len(rules) or rules[index].hostname not in hosts:
+        return False
+    if number is None or number >= len(rules[index].paths):
+        return True
+    try:
+        path = valid_path(rules[index].paths[number])
+    except InvalidError:
+        return True
+    compared = [each.route for step in steps if isinstance(step, PathMatch) for each in step.routes]
+    taken = facts.answer.route
+    return path not in {(route.path, route.path_type) for route in compared} or (
+        taken is not None and path == (taken.path, taken.path_type)
+    )
