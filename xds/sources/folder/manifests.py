@@ -106,7 +106,7 @@ def read_file(path: str, raw: bytes, before: File | None = None) -> File:
         before: The file as it was; None for a new one.
     """
     if len(raw) > MAX_FILE_BYTES:
-        remedy = f"Split it: a file may have {MAX_FILE_BYTES} bytes."
+        remedy = f"Split the file: a file may have {MAX_FILE_BYTES} bytes."
         return unreadable(path, Reason.TOO_LARGE, "The file is too large.", remedy, before)
     try:
         pieces = _pieces(path, raw, before.pieces if before else {})

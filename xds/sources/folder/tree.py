@@ -122,7 +122,9 @@ class Tree:
     def _fail(self, path: str, error: OSError) -> File:
         gone = error.errno in NO_FILE
         message = f"The file can't be read: {error.strerror or error}."
-        remedy = "Make it a readable file, or remove it" + ("." if gone else "; until then, what it gave before stays.")
+        remedy = "Make the file readable, or remove the file" + (
+            "." if gone else "; until then, the objects of its last content stay."
+        )
         before = None if gone else self.manifests.file(path)
         self._stamps[path] = None
         return unreadable(path, Reason.UNREADABLE_FILE, message, remedy, before)
