@@ -366,14 +366,10 @@ async def _reset(request: web.Request) -> None:
     request.transport.abort()
 
 
-<<<<<<< HEAD
-async def test_what_decides_routes_counts_at_once_after_an_outage(
+async def test_changes_of_routing_count_together_after_an_outage(
     api: WatchedApi, follow: Follow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch_module, "CATCH_UP_SECONDS", 0.5)  # missed events come within this time
-=======
-async def test_changes_of_routing_count_together_after_an_outage(api: WatchedApi, follow: Follow) -> None:
->>>>>>> main
     api.write(Service, "old")
     write_ingress(api, "shop")
     follower = await follow()
@@ -658,15 +654,10 @@ STEPS = st.lists(
 
 
 @given(steps=STEPS)
-<<<<<<< HEAD
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-async def test_whatever_happens_the_end_is_what_the_server_has(tmp_path: Path, steps: list[Any]) -> None:
-=======
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_any_faults_end_in_the_objects_of_the_server(tmp_path: Path, steps: list[Any]) -> None:
->>>>>>> main
     async with WatchedApi() as api:
         source = ApiServer(kubeconfig(tmp_path / "kubeconfig", api.url))
         async with aclosing(source.batches()) as batches:
