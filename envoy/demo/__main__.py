@@ -1,8 +1,7 @@
-"""`make demo`: echo backends, the control plane, two Envoys, and a tour of what they do together.
+"""`make demo`: echo backends, the control plane, two Envoys, and a tour of their behaviour.
 
-DEMO_ONCE=1 ends after the tour; otherwise all stays up until Ctrl-C. DEMO_TLS=1 protects the way between the control
-plane and those who ask it by mutual TLS, as it has to be where they are not on one machine. The exit code is 0 if every
-step of the tour did what it should.
+DEMO_ONCE=1 ends after the tour; otherwise the demo runs until Ctrl-C. DEMO_TLS=1 adds mutual TLS between the control
+plane and its clients, as needed across machines. The exit code is 0 if every step of the tour succeeded.
 """
 
 import asyncio
@@ -30,14 +29,14 @@ from world import World
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
-class Interrupted(Exception):  # noqa: N818 - nothing is wrong
+class Interrupted(Exception):  # noqa: N818 - not an error
     def __init__(self, number: signal.Signals) -> None:
         super().__init__(number.name)
         self.number = number
 
 
 class Interruption:
-    """The first signal that asks to end. Those after it change nothing, so that all is put away in peace."""
+    """The first signal that requests the end. Later signals are ignored, so that the cleanup completes."""
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
@@ -51,10 +50,10 @@ class Interruption:
         return await asyncio.shield(self._received)
 
     async def strike(self) -> NoReturn:
-        """Waits for ever, in the good case.
+        """Wait for a signal.
 
         Raises:
-            Interrupted: there was a signal.
+            Interrupted: a signal came.
         """
         raise Interrupted(await self.wait())
 
@@ -64,11 +63,11 @@ class Interruption:
 
 
 async def demo(screen: Screen, interruption: Interruption, *, once: bool) -> bool:
-    """True if every step of the tour did what it should.
+    """Run the demo. True if every step of the tour succeeded.
 
     Raises:
         DemoError: the demo can't go on.
-        Interrupted: there was a signal before the tour was over.
+        Interrupted: a signal came before the end of the tour.
     """
     with WorkingFolder() as folder:
         try:
@@ -106,7 +105,7 @@ def _introduce(screen: Screen, folder: WorkingFolder) -> None:
     screen.heading(
         f"xds-ingress: a control plane, {len(VARIANTS)} Envoys, and a folder of manifests instead of a cluster"
     )
-    screen.note(f"Manifests, followed as they change: {folder.manifests}")
+    screen.note(f"Manifests, watched for changes: {folder.manifests}")
     screen.note(f"Logs: {folder.logs}")
 
 
@@ -117,7 +116,7 @@ def _asked_for(variable: str) -> bool:
 async def main() -> int:
     screen, interruption = Screen(), Interruption()
     if sys.platform != "linux":
-        screen.line("The demo needs Linux: its two Envoys share the ports that they listen on (SO_REUSEPORT).")
+        screen.line("The demo needs Linux: two Envoys listen on the same ports (SO_REUSEPORT).")
         return 1
     try:
         return 0 if await demo(screen, interruption, once=_asked_for("DEMO_ONCE")) else 1

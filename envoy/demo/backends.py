@@ -1,4 +1,4 @@
-"""Echo backends: each has a name and an address of its own, as a pod has, and answers with what it was asked."""
+"""Echo backends: each has its own name and address, like a pod, and answers with a description of the request."""
 
 import socket
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,18 +10,18 @@ from aiohttp import WSMsgType, web
 import ports
 
 HEADERS: Final = ("x-forwarded-for", "x-forwarded-proto", "x-request-id", "user-agent")
-"""Those that a proxy adds or changes."""
+"""Headers that a proxy adds or changes."""
 
 SERVICES: Final[Mapping[str, int]] = {"web": 4, "api": 3, "tenants": 2, "chat": 1, "fallback": 1}
-"""How many backends each Service has. The last one of `web` comes and goes."""
+"""The number of backends of each Service. The last backend of `web` comes and goes."""
 
 GRACE: Final = 2.0
-"""Seconds for requests under way when a backend stops."""
+"""Seconds for open requests when a backend stops."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a backend is."""
+    """The name and the address of a backend."""
 
     name: str
     address: str
@@ -29,14 +29,14 @@ class Place:
 
 
 class Backend:
-    """One echo server. `start` and `stop` may follow each other again and again."""
+    """An echo server that may start and stop repeatedly."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
         self._runner: web.AppRunner | None = None
 
     async def start(self, bound: socket.socket | None = None) -> None:
-        """Listen, on a socket that is bound already if there is one."""
+        """Listen, on the bound socket if given."""
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", _answer_as(self.place.name))
         self._runner = web.AppRunner(application, shutdown_timeout=GRACE, access_log=None)
@@ -46,7 +46,7 @@ class Backend:
         await site.start()
 
     async def stop(self) -> None:
-        """Ends the requests under way within GRACE."""
+        """Stop; open requests get GRACE seconds."""
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -64,7 +64,7 @@ def _answer_as(name: str) -> Callable[[web.Request], Awaitable[web.StreamRespons
 
 
 async def _talk(name: str, request: web.Request) -> web.WebSocketResponse:
-    """Every message comes back with the backend's name in front."""
+    """Answer every message with the backend's name and the message."""
     conversation = web.WebSocketResponse()
     await conversation.prepare(request)
     async for message in conversation:
@@ -74,7 +74,7 @@ async def _talk(name: str, request: web.Request) -> web.WebSocketResponse:
 
 
 class Backends:
-    """All of them. As a context manager it starts all but the spare one, and stops what runs."""
+    """The backends, as a context manager that starts every backend except the spare, and stops the running ones."""
 
     def __init__(self) -> None:
         self._by_service: dict[str, list[Backend]] = {}
@@ -99,11 +99,11 @@ class Backends:
 
     @property
     def spare(self) -> Backend:
-        """The backend that a Service gets and loses again."""
+        """The backend that a Service gains and loses."""
         return self._by_service["web"][-1]
 
     def places(self, service: str, *, spare: bool = False) -> list[Place]:
-        """Where a Service's backends are, with or without the spare one."""
+        """The places of a Service's backends, with or without the spare."""
         return [each.place for each in self._by_service[service] if spare or each is not self.spare]
 
 

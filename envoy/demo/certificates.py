@@ -1,4 +1,4 @@
-"""A certificate authority and what it issues, made on the spot and good for a day."""
+"""A certificate authority and its certificates, valid for one day."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ CLOCK_SKEW = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """All in PEM. `authority` is what a client has to trust."""
+    """A certificate in PEM. Clients trust `authority`."""
 
     authority: bytes
     chain: bytes
@@ -37,7 +37,7 @@ class Authority:
         )
 
     def issue(self, name: str) -> Issued:
-        """To a host, an IP address or a node, as server and as client."""
+        """Issue a certificate for a host, an IP address or a node, for server and client use."""
         key = ec.generate_private_key(ec.SECP256R1())
         usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         issued = (
@@ -69,7 +69,7 @@ def _builder(
     key: ec.EllipticCurvePrivateKey,
     issuer_key: ec.EllipticCurvePrivateKey | None = None,
 ) -> x509.CertificateBuilder:
-    """Without an issuer's key, the certificate is its own issuer's."""
+    """Without an issuer's key, the certificate is self-signed."""
     now = datetime.now(UTC)
     authority = x509.AuthorityKeyIdentifier.from_issuer_public_key((issuer_key or key).public_key())
     return (

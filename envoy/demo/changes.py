@@ -1,4 +1,4 @@
-"""The steps that change something and watch the fleet follow."""
+"""The steps that change manifests and watch the fleet follow."""
 
 import shlex
 import time
@@ -15,10 +15,10 @@ FILE = "endpoints-web.yaml"
 
 
 async def endpoint(world: World) -> None:
-    """The backend starts before Envoy hears of it, and stops once none sends it requests: as pods do."""
+    """Add and remove an endpoint under load. The backend runs before the push and until requests end, like a pod."""
     spare, url = world.backends.spare, world.url("shop.localhost")
     name = spare.place.name
-    world.screen.note(f"Requests for {url} keep coming, half of them on new connections.")
+    world.screen.note(f"Requests for {url} run in the background, half of them on new connections.")
     start = time.perf_counter()
     async with Load(url, "web", world.folder.authority) as load:
         await load.answers(100)
@@ -35,7 +35,7 @@ async def endpoint(world: World) -> None:
 
 
 async def _rewrite(world: World, place: Place, *, present: bool) -> None:
-    """Adds the place to the Service's EndpointSlice, or takes it out, and says how long each Envoy took."""
+    """Add the place to the Service's EndpointSlice or remove it, and print the time for each Envoy."""
     text = endpoint_slice("web", world.backends.places("web", spare=present))
     world.screen.note(
         f"{'+' if present else '-'} {place.address}:{place.port} ({place.name}) in {_manifest(world, FILE)}"
@@ -47,7 +47,7 @@ async def _rewrite(world: World, place: Place, *, present: bool) -> None:
 
 def _account(world: World, load: Load, seconds: float, late: int) -> None:
     name = world.backends.spare.place.name
-    world.check(f"{name} was stopped then, and got {late} requests after it was removed", ok=late == 0)
+    world.check(f"{name} was stopped afterwards, and got {late} requests after its removal", ok=late == 0)
     by_backend = ", ".join(f"{each} {count}" for each, count in sorted(load.answered.items()))
     failed = load.failures.total()
     world.check(f"{load.sent} requests in {seconds:.1f} s, {failed} failed ({by_backend})", ok=failed == 0)
@@ -59,11 +59,11 @@ async def ingress(world: World) -> None:
     added = LATER / "default-backend.yaml"
     world.screen.command(f"cp {added.relative_to(REPOSITORY)} {_manifest(world, '')}")
     await _follow(world, "a default backend", lambda: _add(world, added.name), has_route('"default/fallback/80"'))
-    await world.expect(world.url("nowhere.localhost"), "fallback", "what was a 404 goes to the default backend")
+    await world.expect(world.url("nowhere.localhost"), "fallback", "the former 404 goes to the default backend")
     world.screen.command(f"sed -i 's#path: /chat#path: /talk#' {_manifest(world, 'shop.yaml')}")
     await _follow(world, "/chat renamed to /talk", lambda: _rename(world), has_route('"/talk"'))
     await world.expect(world.url("shop.localhost", "/talk"), "chat", "the new path goes to chat")
-    await world.expect(world.url("shop.localhost", "/chat"), "web", "the old one to what is left, Prefix /")
+    await world.expect(world.url("shop.localhost", "/chat"), "web", "the old path goes to Prefix /")
 
 
 def _rename(world: World) -> None:
@@ -75,15 +75,15 @@ async def mistake(world: World) -> None:
     added, host = LATER / "mistake.yaml", "mistake.localhost"
     world.screen.command(f"cp {added.relative_to(REPOSITORY)} {_manifest(world, '')}")
     await _follow(world, "an Ingress with two mistakes", lambda: _add(world, added.name), has_route(f'"{host}"'))
-    await world.expect(world.url(host, "/good"), "web", "the path that is right is served")
+    await world.expect(world.url(host, "/good"), "web", "the correct path is served")
     await world.expect_status(world.url(host, "/typo"), 503, "the Service of this path does not exist")
     problems = await world.xds("problems")
-    for what in ("default/mistake", "wbe", "no-slash"):
-        world.check(f"xds problems mentions {what}", ok=what in problems)
+    for word in ("default/mistake", "wbe", "no-slash"):
+        world.check(f"xds problems mentions {word}", ok=word in problems)
     world.screen.command(f"rm {_manifest(world, added.name)}")
     await _follow(world, "taken away", lambda: world.folder.remove(added.name), lacks_route(f'"{host}"'))
     problems = await world.xds("problems")
-    world.check("xds problems no longer mentions it", ok="mistake" not in problems)
+    world.check("xds problems no longer mentions the mistake", ok="mistake" not in problems)
 
 
 async def _follow(world: World, what: str, change: Callable[[], None], question: Question) -> None:
@@ -100,4 +100,4 @@ def _manifest(world: World, name: str) -> str:
 
 
 def _by_envoy(milliseconds: dict[str, float]) -> str:
-    return ", ".join(f"{name} had it after {took:.0f} ms" for name, took in milliseconds.items())
+    return ", ".join(f"{name} after {took:.0f} ms" for name, took in milliseconds.items())

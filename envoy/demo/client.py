@@ -1,4 +1,4 @@
-"""An HTTP client for which every host is 127.0.0.1, and which says whose answer it got."""
+"""An HTTP client that resolves every host to 127.0.0.1 and reports the backend of each answer."""
 
 import asyncio
 import socket
@@ -18,7 +18,12 @@ TIMEOUT = ClientTimeout(total=5)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`backend` is empty where none of the echo backends answered, and `echo` is what it said of the request."""
+    """An HTTP answer.
+
+    Attributes:
+        backend: Empty if no echo backend answered.
+        echo: The backend's description of the request.
+    """
 
     status: int
     location: str
@@ -28,7 +33,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a server proved to be."""
+    """The identity that a server proved by its certificate."""
 
     subject: str
     issuer: str
@@ -51,10 +56,10 @@ class _Loopback(AbstractResolver):
 
 
 class Client:
-    """Of HTTPS it believes the demo's authority and nobody else.
+    """Trusts only the CA of the demo.
 
     Args:
-        fresh: A new connection for every request, so that now this Envoy answers and now that one.
+        fresh: Open a new connection for every request, so that the Envoys take turns.
     """
 
     def __init__(self, authority: Path, *, fresh: bool = True) -> None:
@@ -76,13 +81,13 @@ class Client:
             return Answer(response.status, location, str(echo.get("backend", "")), echo)
 
     async def say(self, url: str, text: str) -> str:
-        """What a WebSocket answers."""
+        """Send a text on a WebSocket, and return the first answer."""
         async with self._session.ws_connect(url) as conversation:
             await conversation.send_str(text)
             return await conversation.receive_str()
 
     async def certificate(self, host: str, port: int) -> Shown:
-        """Raises ssl.SSLCertVerificationError unless the authority vouches for the server, and for this host."""
+        """The server's certificate. Raises ssl.SSLCertVerificationError if the CA or the host does not match."""
         _, writer = await asyncio.open_connection(ports.LOOPBACK, port, ssl=self._trust, server_hostname=host)
         try:
             secured = writer.get_extra_info("ssl_object")

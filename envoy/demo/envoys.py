@@ -1,4 +1,4 @@
-"""The fleet, asked at each Envoy's admin port: both share the ports of their listeners."""
+"""The fleet, observed on each Envoy's admin port, since the Envoys share the ports of their listeners."""
 
 import time
 from asyncio import gather
@@ -10,16 +10,16 @@ from aiohttp import ClientSession, ClientTimeout
 import ports
 from waiting import until
 
-PATIENCE = 10.0
-"""Seconds that a change may take. It is some milliseconds; a machine may be busy."""
+CHANGE_TIMEOUT_SECONDS = 10.0
+"""Time for a change to arrive. Milliseconds are normal; the machine may be busy."""
 
-PAUSE = 0.001
-"""Seconds between two looks at an Envoy, while a change is timed."""
+CHANGE_POLL_SECONDS = 0.001
+"""Time between two requests to an Envoy while a change is timed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Envoy:
-    """One of the fleet."""
+    """An Envoy of the fleet."""
 
     name: str
     admin_port: int
@@ -30,7 +30,7 @@ class Envoy:
         return f"http://{ports.LOOPBACK}:{self.admin_port}"
 
     async def endpoints(self, cluster: str) -> set[str]:
-        """The addresses that the cluster has."""
+        """The addresses of the cluster's endpoints."""
         async with self.session.get(f"{self.admin}/clusters", params={"format": "json"}) as response:
             statuses = (await response.json(content_type=None)).get("cluster_statuses", ())
         hosts = (host for status in statuses if status["name"] == cluster for host in status.get("host_statuses", ()))
@@ -44,12 +44,12 @@ class Envoy:
             return await response.text()
 
     async def listeners(self) -> str:
-        """A line for each listener that is bound."""
+        """A line for each bound listener."""
         async with self.session.get(f"{self.admin}/listeners") as response:
             return await response.text()
 
     async def requests(self) -> int:
-        """How many requests it was sent since it started."""
+        """The number of requests since the start."""
         pattern = r"^http\.https?\.downstream_rq_total$"
         async with self.session.get(f"{self.admin}/stats", params={"filter": pattern}) as response:
             lines = (await response.text()).splitlines()
@@ -64,7 +64,7 @@ Question = Callable[[Envoy], Awaitable[bool]]
 
 
 class Fleet:
-    """All Envoys."""
+    """The Envoys of the demo."""
 
     def __init__(self, envoys: list[Envoy]) -> None:
         self.envoys = envoys
@@ -73,23 +73,23 @@ class Fleet:
         return {envoy.name: await envoy.requests() for envoy in self.envoys}
 
     async def time(self, change: Callable[[], None], question: Question) -> dict[str, float]:
-        """Makes a change and waits until each Envoy has it.
+        """Make a change and wait until each Envoy has received the change.
 
         Returns:
             Milliseconds from just before the change, by Envoy.
 
         Raises:
-            TimeoutError: an Envoy did not get it within PATIENCE.
+            TimeoutError: an Envoy did not receive the change in time.
         """
         start = time.perf_counter()
         change()
         return {name: 1000 * (at - start) for name, at in (await self.all(question)).items()}
 
     async def all(self, question: Question) -> dict[str, float]:
-        """Waits until the answer is yes at each Envoy; the moments when it was.
+        """Wait until the answer is yes at each Envoy. Returns the moment for each Envoy, of `time.perf_counter`.
 
         Raises:
-            TimeoutError: one of them says no for PATIENCE.
+            TimeoutError: the answer of an Envoy stayed no.
         """
         moments = await gather(*(_until(envoy, question) for envoy in self.envoys))
         return {envoy.name: moment for envoy, moment in zip(self.envoys, moments, strict=True)}
@@ -97,9 +97,9 @@ class Fleet:
 
 async def _until(envoy: Envoy, question: Question) -> float:
     try:
-        return await until(lambda: question(envoy), PATIENCE, PAUSE)
+        return await until(lambda: question(envoy), CHANGE_TIMEOUT_SECONDS, CHANGE_POLL_SECONDS)
     except TimeoutError:
-        raise TimeoutError(f"{envoy.name} did not have it after {PATIENCE:.0f} s") from None
+        raise TimeoutError(f"{envoy.name} did not have the change after {CHANGE_TIMEOUT_SECONDS:.0f} s") from None
 
 
 def listens(*addresses: str) -> Question:

@@ -1,4 +1,4 @@
-"""The working folder: the manifests that the control plane follows, certificates, bootstraps and logs."""
+"""The working folder: manifests for the control plane, certificates, bootstraps and logs."""
 
 import base64
 import shutil
@@ -12,11 +12,11 @@ from certificates import Issued
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCE = REPOSITORY / "k8s" / "demo"
 LATER = SOURCE / "later"
-"""Manifests that the tour adds when their time has come."""
+"""Manifests that the tour adds later."""
 
 SLICE = """\
-# Where the pods of Service {service} are. In a cluster, Kubernetes writes this; here they are the demo's echo backends.
-# Take out a line, or set ready to false, and watch the fleet follow.
+# The endpoints of Service {service}: echo backends of the demo. In a cluster, Kubernetes writes EndpointSlices.
+# Remove a line, or set ready to false, and watch the fleet follow.
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata:
@@ -32,7 +32,7 @@ endpoints:
 ENDPOINT = "  - {{addresses: [{address}], conditions: {{ready: true}}}}  # {name}"
 
 CERTIFICATE = """\
-# Made on the spot, good for a day.
+# Made by the demo, valid for one day.
 apiVersion: v1
 kind: Secret
 metadata:
@@ -45,7 +45,7 @@ data:
 
 
 class WorkingFolder:
-    """A temporary folder, which goes away in the end, unless an error ends the demo: then its logs are needed."""
+    """A temporary folder, removed at the end unless the demo failed: then the logs are needed."""
 
     def __init__(self) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="xds-demo-"))
@@ -64,7 +64,7 @@ class WorkingFolder:
             shutil.rmtree(self.root, ignore_errors=True)
 
     def fill(self, backends: Backends, certificate: Issued) -> None:
-        """Everything the tour begins with."""
+        """Write the manifests for the start of the tour."""
         shutil.copytree(SOURCE, self.manifests, ignore=shutil.ignore_patterns(LATER.name))
         for service in SERVICES:
             self.write(f"endpoints-{service}.yaml", endpoint_slice(service, backends.places(service)))
@@ -72,7 +72,7 @@ class WorkingFolder:
         self.write("secure-tls.yaml", tls_secret("secure-localhost", certificate), mode=0o600)
 
     def write(self, name: str, text: str, mode: int = 0o644) -> None:
-        """A manifest at one stroke: nobody ever reads half of it. Names that begin with a dot are not read."""
+        """Write a manifest by rename, so that no reader sees half a file. Names with a leading dot are ignored."""
         unfinished = self.manifests / f".{name}.new"
         unfinished.touch(mode)
         unfinished.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What to try while all is up."""
+"""Suggestions for the user after the tour."""
 
 import shlex
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from world import World
 
 def invite(world: World) -> None:
     screen = world.screen
-    screen.heading("All of it stays up. Things to try:")
+    screen.heading("The demo stays up. Things to try:")
     for title, lines in _suggestions(world):
         screen.note(title)
         for line in lines:
@@ -21,24 +21,24 @@ def _suggestions(world: World) -> Iterator[tuple[str, list[str]]]:
     shop, secure = world.url("shop.localhost", "/api/hello"), world.url("secure.localhost", scheme="https")
     manifests, logs = shlex.quote(str(world.folder.manifests)), shlex.quote(str(world.folder.logs))
     slices = f"{manifests}/endpoints-web.yaml"
-    yield "Ask, by name or with a browser; requests go to one of the Envoys:", [world.curl(shop), world.curl(secure)]
+    yield "Send requests, or use a browser; one of the Envoys answers:", [world.curl(shop), world.curl(secure)]
     yield (
-        "Edit a manifest, and see who answers then (or take web-1 out of its EndpointSlice, as here):",
-        [f"ls {manifests}", f"sed -i '/# web-1$/d' {slices}", f"for i in 1 2 3 4; do {_who(world)}; done"],
+        "Edit a manifest and watch the answers change; here, web-1 leaves its EndpointSlice:",
+        [f"ls {manifests}", f"sed -i '/# web-1$/d' {slices}", f"for i in 1 2 3 4; do {_ask_web(world)}; done"],
     )
     yield (
-        "Look at what the fleet should have, what each Envoy has, and what could not be honoured:",
+        "Show the resources for the fleet, the state of each Envoy, and problems:",
         [
             shown(world.xds_command(*words.split()))
             for words in ("snapshot show", "snapshot diff", "snapshot watch", "proxies", "problems")
         ],
     )
     yield (
-        "Each Envoy's own account:",
+        "Ask each Envoy's admin interface:",
         [f"curl {envoy.admin}/clusters  # or /config_dump, /listeners, /stats" for envoy in world.fleet.envoys],
     )
-    yield "Logs, and what each Envoy answered:", [f"tail -f {logs}/*.log"]
+    yield "Follow the logs, and the access log of each Envoy:", [f"tail -f {logs}/*.log"]
 
 
-def _who(world: World) -> str:
+def _ask_web(world: World) -> str:
     return f"{world.curl(world.url('shop.localhost')).replace('curl', 'curl -s', 1)} && echo"

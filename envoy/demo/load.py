@@ -1,4 +1,4 @@
-"""Requests that keep coming while something else happens, and an account of them."""
+"""Background requests, with counts of their results."""
 
 import asyncio
 from collections import Counter
@@ -9,16 +9,18 @@ from aiohttp import ClientError
 from client import Client
 
 WORKERS = 6
-"""Half of them keep their connection, half open one for every request."""
+"""Half of the workers keep their connection, half open a new connection for every request."""
 
-PAUSE = 0.015
-"""Seconds between two requests of a worker."""
+PAUSE_SECONDS = 0.015
+"""Between two requests of a worker."""
 
 
 class Load:
-    """As a context manager: requests run while it is entered, and all have their answer when it is left.
+    """A context manager with requests in the background. On exit, every request has its answer.
 
-    `answered` counts the good answers by backend, `failures` all else by what it was.
+    Attributes:
+        answered: Good answers by backend.
+        failures: Other results by description.
     """
 
     def __init__(self, url: str, service: str, authority: Path) -> None:
@@ -45,11 +47,11 @@ class Load:
 
     @property
     def sent(self) -> int:
-        """How many requests have ended, well or badly."""
+        """The number of requests that have ended, including failures."""
         return self.answered.total() + self.failures.total()
 
     async def answers(self, more: int) -> None:
-        """Waits for some more requests to end."""
+        """Wait until so many more requests have ended."""
         goal = self.sent + more
         async with self._ended:
             await self._ended.wait_for(lambda: self.sent >= goal)
@@ -60,7 +62,7 @@ class Load:
                 await self._request(client)
                 async with self._ended:
                     self._ended.notify_all()
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(PAUSE_SECONDS)
 
     async def _request(self, client: Client) -> None:
         try:

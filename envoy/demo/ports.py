@@ -1,4 +1,4 @@
-"""Addresses and ports that nothing else uses."""
+"""Free addresses and ports."""
 
 import random
 import socket
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 RANGE = range(10_000, 32_768)
-"""Below what systems take for outgoing connections, so that none of those sits on a port between here and its use.
+"""Below the range for outgoing connections: such a connection could take a port before its use.
 
 Source: https://docs.kernel.org/networking/ip-sysctl.html, ip_local_port_range
 """
@@ -15,11 +15,11 @@ LOOPBACK = "127.0.0.1"
 
 
 class NoPortError(Exception):
-    """The message is one line and says what to do."""
+    """No port is free. The message is one line and names the remedy."""
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1. They are free now; nothing keeps others from taking them."""
+    """Ports of 127.0.0.1 that are free at the moment; another process may still take one."""
     with ExitStack() as held:
         ports: list[int] = []
         for port in _candidates():
@@ -28,17 +28,17 @@ def free_ports(count: int) -> list[int]:
             if sockets := _bind([LOOPBACK], port):
                 held.enter_context(sockets[0])
                 ports.append(port)
-    raise NoPortError(
-        f"127.0.0.1 has no {count} free ports from {RANGE.start} to {RANGE.stop - 1}; stop what uses them"
-    )
+    raise NoPortError(f"127.0.0.1 has no {count} free ports from {RANGE.start} to {RANGE.stop - 1}; stop their users")
 
 
 def bind_same_port(addresses: list[str]) -> list[socket.socket]:
-    """A socket for each address, all with the same port, as pods of one Service have it."""
+    """A socket for each address, with one port for the whole list, as for pods of a Service."""
     for port in _candidates():
         if sockets := _bind(addresses, port):
             return sockets
-    raise NoPortError(f"no port is free on all of {', '.join(addresses)}; are these loopback addresses here?")
+    raise NoPortError(
+        f"no port is free on all of {', '.join(addresses)}; does this machine have these loopback addresses?"
+    )
 
 
 def _candidates() -> Iterator[int]:
@@ -46,7 +46,7 @@ def _candidates() -> Iterator[int]:
 
 
 def _bind(addresses: list[str], port: int) -> list[socket.socket]:
-    """Empty if one of the addresses can't be had."""
+    """Bind every address to the port; empty if one of the addresses is taken."""
     sockets: list[socket.socket] = []
     try:
         for address in addresses:

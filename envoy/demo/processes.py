@@ -1,4 +1,4 @@
-"""The processes of the demo: each in a group of its own with a log of its own, and none is left behind."""
+"""The processes of the demo, each with its own process group and log. All are stopped at the end."""
 
 import asyncio
 import os
@@ -13,29 +13,28 @@ from typing import NoReturn
 from waiting import first
 
 BINARIES = Path(sys.executable).parent
-"""Of the virtual environment. Not resolved: there, `python` is a link to somewhere else."""
+"""The folder of the virtual environment. Not resolved: `python` there is a link to another folder."""
 
-PATIENCE = 10.0
-"""Seconds that a process gets to end by itself."""
+STOP_TIMEOUT_SECONDS = 10.0
+"""Time for a process to end after SIGTERM."""
 
-COMMAND_PATIENCE = 20.0
-"""Seconds that a command may take."""
+COMMAND_TIMEOUT_SECONDS = 20.0
 
-TAIL = 15
-"""Lines of a log that an error shows."""
+LOG_TAIL_LINES = 15
+"""Lines of a log in an error message."""
 
 
 class DemoError(Exception):
-    """The demo can't go on. The message says what to look at."""
+    """The demo can't go on. The message names the place to look at."""
 
 
 def environment() -> dict[str, str]:
-    """This process's own, without the settings that would be flags of `xds`."""
+    """The environment without variables that are flags of `xds`."""
     return {name: value for name, value in os.environ.items() if not name.startswith("XDS_")}
 
 
 def shown(command: Sequence[str | Path]) -> str:
-    """As one would type it in the folder where the demo was started."""
+    """The command line to type in the working directory of the demo."""
     program = Path(command[0])
     with suppress(ValueError):
         program = program.relative_to(Path.cwd())
@@ -43,7 +42,7 @@ def shown(command: Sequence[str | Path]) -> str:
 
 
 class Child:
-    """A process that is to run as long as the demo does."""
+    """A process for the lifetime of the demo."""
 
     def __init__(self, name: str, process: asyncio.subprocess.Process, log: Path) -> None:
         self.name = name
@@ -55,7 +54,7 @@ class Child:
         return self._process.returncode is None
 
     async def died(self) -> NoReturn:
-        """Waits for ever, in the good case.
+        """Wait for the end of the process.
 
         Raises:
             DemoError: the process has ended; with the end of its log.
@@ -64,7 +63,7 @@ class Child:
         raise DemoError(f"{self.name} {_ending(code)}; the end of {self.log}:\n{self.tail()}")
 
     async def stop(self) -> None:
-        """Ends the whole process group, by force after PATIENCE.
+        """Ends the whole process group, by force after STOP_TIMEOUT_SECONDS.
 
         Raises:
             DemoError: it took force, or it ended with an error.
@@ -73,18 +72,18 @@ class Child:
             return
         self._signal(signal.SIGTERM)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), PATIENCE)
+            await asyncio.wait_for(self._process.wait(), STOP_TIMEOUT_SECONDS)
         stubborn = self.running
         self._signal(signal.SIGKILL)
         code = await self._process.wait()
         if stubborn:
-            raise DemoError(f"{self.name} did not end within {PATIENCE:.0f} s of SIGTERM")
+            raise DemoError(f"{self.name} did not end within {STOP_TIMEOUT_SECONDS:.0f} s of SIGTERM")
         if code:
             raise DemoError(f"{self.name} {_ending(code)} when it was told to stop")
 
     def tail(self) -> str:
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return "\n".join(f"    {line}" for line in lines[-TAIL:]) or "    (it is empty)"
+        return "\n".join(f"    {line}" for line in lines[-LOG_TAIL_LINES:]) or "    (it is empty)"
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
@@ -101,7 +100,7 @@ def _check(program: str | Path) -> None:
 
 
 class Children:
-    """As a context manager it stops all of them, the last one first, on any way out."""
+    """The processes, stopped in reverse order when the context manager exits."""
 
     def __init__(self, logs: Path) -> None:
         self._logs = logs
@@ -121,10 +120,10 @@ class Children:
             raise DemoError("; ".join(map(str, errors)))
 
     async def start(self, name: str, *command: str | Path, output: str = "") -> Child:
-        """Standard error goes to the log, and so does standard output unless it has a file of its own.
+        """Start a process. Standard error goes to the log, and standard output to the log or to the file `output`.
 
         Raises:
-            DemoError: there is no such program.
+            DemoError: the program is missing.
         """
         _check(command[0])
         log = self._logs / f"{name}.log"
@@ -142,19 +141,19 @@ class Children:
         return child
 
     async def first_death(self) -> NoReturn:
-        """Waits for ever, in the good case.
+        """Wait for the end of any process.
 
         Raises:
-            DemoError: one of the processes has ended.
+            DemoError: a process has ended.
         """
         await first(*(child.died() for child in self._children))
 
 
 async def run(command: Sequence[str | Path], columns: int) -> tuple[int, str, str]:
-    """A command that ends by itself: its exit code, output and errors.
+    """Run a command to its end. Returns exit code, standard output and standard error.
 
     Raises:
-        DemoError: it takes longer than COMMAND_PATIENCE, or there is no such program.
+        DemoError: the command takes longer than COMMAND_TIMEOUT_SECONDS, or the program is missing.
     """
     _check(command[0])
     process = await asyncio.create_subprocess_exec(
@@ -166,9 +165,9 @@ async def run(command: Sequence[str | Path], columns: int) -> tuple[int, str, st
         start_new_session=True,
     )
     try:
-        out, errors = await asyncio.wait_for(process.communicate(), COMMAND_PATIENCE)
+        out, errors = await asyncio.wait_for(process.communicate(), COMMAND_TIMEOUT_SECONDS)
     except TimeoutError:
-        raise DemoError(f"{shown(command)} did not end within {COMMAND_PATIENCE:.0f} s") from None
+        raise DemoError(f"{shown(command)} did not end within {COMMAND_TIMEOUT_SECONDS:.0f} s") from None
     finally:
         if process.returncode is None:
             process.kill()

@@ -1,4 +1,4 @@
-"""Mutual TLS between the control plane and those who ask it: an authority, and a certificate for each of them."""
+"""Mutual TLS between the control plane and its clients: a CA, and a certificate for each party."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,12 +7,12 @@ from certificates import Authority
 from ports import LOOPBACK
 
 PERSON = "me"
-"""Who asks with the commands of `xds`."""
+"""The name in the certificate of the user of `xds` commands."""
 
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """Flags for the commands; none without a folder, which means plaintext."""
+    """TLS flags for the commands. Without a folder there are no flags, and connections are plaintext."""
 
     folder: Path | None = None
 
@@ -39,7 +39,7 @@ class Protection:
 
 
 def protect(folder: Path, *nodes: str) -> Protection:
-    """Makes the certificates: of the control plane, of each node, and of whoever looks at it."""
+    """Make the certificates of the control plane, of each node, and of the user."""
     authority = Authority("xds-ingress demo CA of the control plane")
     folder.mkdir(mode=0o700)
     for name in (LOOPBACK, PERSON, *nodes):

@@ -1,4 +1,4 @@
-"""The steps that ask: hosts and paths, HTTPS, WebSockets."""
+"""The steps with requests only: hosts and paths, HTTPS, WebSockets."""
 
 import json
 import ssl
@@ -9,7 +9,7 @@ from world import World
 async def hosts_and_paths(world: World) -> None:
     shop = "shop.localhost"
     probe = await world.expect(world.url(shop), "web", "Prefix / goes to web")
-    world.screen.note("  One of the answers; each backend says its name and what it was asked:")
+    world.screen.note("  An answer; each backend returns its name and the request:")
     world.screen.output(json.dumps(probe.answers[0].echo, indent=2))
     await world.expect(world.url(shop, "/api/users?page=2"), "api", "Prefix /api goes to api")
     await world.expect(world.url(shop, "/apiary"), "web", "/apiary is not under /api")
@@ -40,7 +40,7 @@ async def https(world: World) -> None:
 
 
 async def _distrust(world: World, host: str) -> None:
-    """The certificate is really looked at: for another name it is refused."""
+    """Check that the client verifies certificates: for another name, the connection fails."""
     try:
         await world.client.certificate("other.localhost", world.ports.https)
     except ssl.SSLError as error:

@@ -1,4 +1,4 @@
-"""What the demo prints: plain lines on any output, with colours on a terminal."""
+"""The demo's output: plain lines, with colours on a terminal."""
 
 import sys
 from contextlib import suppress
@@ -7,12 +7,12 @@ from io import TextIOWrapper
 from rich.console import Console
 from rich.text import Text
 
-WITHOUT_A_TERMINAL = 120
-"""Columns."""
+PIPE_COLUMNS = 120
+"""Columns of output that is not a terminal."""
 
 
 class Screen:
-    """Never wraps a line: commands and URLs are there to be copied."""
+    """Prints without wrapping, since users copy commands and URLs."""
 
     def __init__(self) -> None:
         if isinstance(sys.stdout, TextIOWrapper):
@@ -21,7 +21,7 @@ class Screen:
 
     @property
     def columns(self) -> int:
-        return self._console.width if self._console.is_terminal else WITHOUT_A_TERMINAL
+        return self._console.width if self._console.is_terminal else PIPE_COLUMNS
 
     def line(self, text: str = "", style: str = "") -> None:
         self._console.print(Text(text, style=style))
@@ -34,11 +34,11 @@ class Screen:
         self.line(f"   {text}")
 
     def command(self, text: str) -> None:
-        """A command that does the same."""
+        """A command for the user to repeat the step."""
         self.line(f"     $ {text}", "dim")
 
     def output(self, text: str) -> None:
-        """What a command printed, as it is."""
+        """The output of a command, unchanged."""
         for each in text.rstrip("\n").split("\n"):
             self.line(f"     {each}".rstrip())
 
@@ -49,6 +49,6 @@ class Screen:
         self._console.print(line)
 
     def parting(self, text: str) -> None:
-        """A line on the way out, when nobody may be there to read it."""
+        """A last line, at a time when standard output may be closed."""
         with suppress(OSError):
             self.line(text)

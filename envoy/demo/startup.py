@@ -1,4 +1,4 @@
-"""Starts the control plane and the fleet, each as anyone would."""
+"""Starts the control plane and the fleet, with commands that a user can copy."""
 
 import shlex
 from dataclasses import dataclass
@@ -19,10 +19,9 @@ from world import Ports
 VARIANTS: Final = {"envoy-1": [], "envoy-2": ["--sotw"]}
 """The fleet: one Envoy for each variant of the protocol."""
 
-PATIENCE = 30.0
-"""Seconds for a process to become ready."""
+READY_TIMEOUT_SECONDS = 30.0
 
-PAUSE = 0.02
+READY_POLL_SECONDS = 0.02
 
 
 def choose_ports() -> Ports:
@@ -32,7 +31,7 @@ def choose_ports() -> Ports:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """Starts what the demo shows, in `children`. Every command is one that anyone could type."""
+    """Starts processes as `children`, and prints the command of each."""
 
     screen: Screen
     children: Children
@@ -51,7 +50,7 @@ class Launch:
         await self._ready("xds", f"http://{LOOPBACK}:{self.ports.admin}/readyz")
 
     async def fleet(self) -> Fleet:
-        """All Envoys, with their listeners bound."""
+        """Start the Envoys, and wait until their listeners are bound."""
         envoys = [Envoy(name, port, self.session) for name, port in zip(VARIANTS, self.ports.envoys, strict=True)]
         for envoy in envoys:
             await self._envoy(envoy, await self._bootstrap(envoy))
@@ -81,9 +80,12 @@ class Launch:
         return bootstrap
 
     async def _envoy(self, envoy: Envoy, bootstrap: Path) -> None:
-        """A base id of its own keeps one Envoy from taking another for its predecessor."""
+        """Start an Envoy. A separate base id keeps an Envoy from treating another one as its predecessor."""
         command: list[str | Path] = [BINARIES / "envoy", "-c", bootstrap, "--use-dynamic-base-id", "--concurrency", "1"]
-        command += ["--file-flush-interval-msec", "100"]  # of the access log; 10 s are long for one who looks on
+        command += [
+            "--file-flush-interval-msec",
+            "100",
+        ]  # of the access log; the default of 10 s is too slow for a demo
         self.screen.command(shown(command))
         await self.children.start(envoy.name, *command, output=f"{envoy.name}.access.log")
 
@@ -93,6 +95,6 @@ class Launch:
                 return response.status == 200
 
         try:
-            await first(self.children.first_death(), until(answers, PATIENCE, PAUSE))
+            await first(self.children.first_death(), until(answers, READY_TIMEOUT_SECONDS, READY_POLL_SECONDS))
         except TimeoutError:
-            raise DemoError(f"{name} was not ready after {PATIENCE:.0f} s: {url}") from None
+            raise DemoError(f"{name} was not ready after {READY_TIMEOUT_SECONDS:.0f} s: {url}") from None

@@ -1,4 +1,4 @@
-"""Waiting for one of several things, and for something to become true."""
+"""Waiting for the first of several coroutines, and for a condition."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 async def first(*coroutines: Coroutine[Any, Any, T]) -> T:
-    """The outcome of what ends first; all else is cancelled, and has ended when this returns."""
+    """The result of the first coroutine to end. The rest is cancelled, and has ended on return."""
     tasks = [asyncio.create_task(each) for each in coroutines]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -23,10 +23,10 @@ async def first(*coroutines: Coroutine[Any, Any, T]) -> T:
 
 
 async def until(question: Callable[[], Awaitable[bool]], patience: float, pause: float) -> float:
-    """Asks until the answer is yes; the moment (of `time.perf_counter`) when it was.
+    """Repeat a question until the answer is yes. Returns the moment, of `time.perf_counter`.
 
     Args:
-        question: What is asked. A connection that fails is a no.
+        question: A failed connection counts as no.
         patience: Seconds.
         pause: Seconds between two questions.
 
@@ -34,7 +34,7 @@ async def until(question: Callable[[], Awaitable[bool]], patience: float, pause:
         TimeoutError: the answer was no for `patience` seconds.
     """
     async with asyncio.timeout(patience):
-        while not await _yes(question):  # noqa: ASYNC110 - who is asked is another process
+        while not await _yes(question):  # noqa: ASYNC110 - the answer comes from another process
             await asyncio.sleep(pause)
         return time.perf_counter()
 

@@ -1,4 +1,4 @@
-"""What the steps of the tour work with: to do something, to ask, and to say what was found."""
+"""The context of the tour's steps: requests, commands, and checks."""
 
 import json
 import shlex
@@ -17,13 +17,18 @@ from processes import BINARIES, DemoError, run, shown
 from protection import Protection
 from screen import Screen
 
-ENOUGH, TOO_MANY = 6, 200
-"""Requests of a probe: at least, and when it gives up on hearing from each Envoy."""
+MIN_REQUESTS, MAX_REQUESTS = 6, 200
+"""Requests of a probe."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """`http` and `https` are both Envoys' listeners', `envoys` their admin ports."""
+    """The ports of the demo.
+
+    Attributes:
+        http: Shared by both Envoys, as is `https`.
+        envoys: The admin ports of the Envoys.
+    """
 
     xds: int
     admin: int
@@ -34,7 +39,7 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One URL, asked until each Envoy has answered."""
+    """Answers to one URL, with requests until each Envoy has answered."""
 
     answers: list[Answer]
     by_envoy: dict[str, int]
@@ -48,15 +53,19 @@ class Probe:
         return sorted({answer.backend for answer in self.answers if answer.backend})
 
     def __str__(self) -> str:
-        who = ", ".join(f"{name} {count}" for name, count in self.by_envoy.items())
+        envoys = ", ".join(f"{name} {count}" for name, count in self.by_envoy.items())
         statuses = Counter(answer.status for answer in self.answers)
         said = " ".join(self.backends) or "Envoy itself"
-        return f"{', '.join(f'{count} x {status}' for status, count in statuses.items())} from {said} (by {who})"
+        return f"{', '.join(f'{count} x {status}' for status, count in statuses.items())} from {said} (by {envoys})"
 
 
 @dataclass(slots=True)
 class World:
-    """`failed` holds what was not as it should be, in the step that runs."""
+    """The running demo.
+
+    Attributes:
+        failed: Failed checks of the current step.
+    """
 
     screen: Screen
     ports: Ports
@@ -76,36 +85,36 @@ class World:
         return f"{scheme}://{host}:{port}{path}"
 
     def check(self, text: str, *, ok: bool) -> None:
-        """Says what was found, and remembers what should not be."""
+        """Print the result of a check, and note a failure."""
         self.screen.verdict(text, ok=ok)
         if not ok:
             self.failed.append(text)
 
     async def probe(self, url: str) -> Probe:
-        """Each request is a new connection, and the kernel chooses the Envoy that gets it.
+        """Send requests on new connections; the kernel chooses an Envoy for each connection.
 
         Raises:
-            DemoError: one of the Envoys was never chosen.
+            DemoError: an Envoy got no request.
         """
         before = await self.fleet.requests()
         answers, by_envoy = list[Answer](), dict[str, int]()
-        while len(answers) < TOO_MANY:
+        while len(answers) < MAX_REQUESTS:
             answers.append(await self.client.get(url))
-            if len(answers) >= ENOUGH:
+            if len(answers) >= MIN_REQUESTS:
                 by_envoy = {name: now - before[name] for name, now in (await self.fleet.requests()).items()}
             if by_envoy and all(by_envoy.values()):
                 return Probe(answers, by_envoy)
-        raise DemoError(f"after {TOO_MANY} requests for {url} each Envoy had got so many: {by_envoy}")
+        raise DemoError(f"after {MAX_REQUESTS} requests for {url} the Envoys had these counts: {by_envoy}")
 
     async def expect(self, url: str, service: str, why: str) -> Probe:
-        """All answers to a URL are to come from the backends of one Service."""
+        """Check that all answers to a URL come from the backends of one Service."""
         probe = await self._shown(url)
         ok = probe.statuses == {200} and all(answer.backend.startswith(f"{service}-") for answer in probe.answers)
         self.check(f"{why}: {probe}", ok=ok)
         return probe
 
     async def expect_status(self, url: str, status: int, why: str) -> Probe:
-        """All answers to a URL are to be Envoy's own."""
+        """Check that all answers to a URL come from Envoy itself, with this status."""
         probe = await self._shown(url)
         self.check(f"{why}: {probe}", ok=probe.statuses == {status} and not probe.backends)
         return probe
@@ -116,7 +125,7 @@ class World:
         return await self.probe(url)
 
     def curl(self, url: str) -> str:
-        """A command for the same request, whatever the machine's DNS says of the host."""
+        """A curl command for the request, independent of DNS."""
         parts = urlsplit(url)
         if parts.scheme == "https":
             where = f"{parts.hostname}:{parts.port}:{ports.LOOPBACK}"
@@ -128,7 +137,7 @@ class World:
         return [BINARIES / "xds", *arguments, "--server", self.server, *self.protection.ask]
 
     async def xds(self, *arguments: str) -> str:
-        """What a command of `xds` prints, which is shown. Its exit code has to be 0."""
+        """Run and print a command of `xds`, check its exit code, and return its output."""
         command = self.xds_command(*arguments)
         self.screen.command(shown(command))
         code, out, errors = await run(command, self.screen.columns)
@@ -138,6 +147,6 @@ class World:
         return out
 
     async def proxies(self) -> dict[str, list[dict[str, Any]]]:
-        """What each connected Envoy was sent and acknowledged, a value for each type of resource."""
+        """The resource types of each connected Envoy, from `xds proxies -o json`."""
         _, out, _ = await run(self.xds_command("proxies", "-o", "json"), self.screen.columns)
         return {proxy["node_id"]: proxy["types"] for proxy in json.loads(out)}

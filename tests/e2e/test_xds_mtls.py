@@ -259,7 +259,7 @@ def asking(server: Server) -> Callable[[list[str]], Awaitable[tuple[int, str, st
         (["problems", "--tls-ca", "/no", "--tls-cert", "/no", "--tls-key", "/no"], 3, "--tls-ca /no can't be read"),
         (["serve", "--from", ".", "--tls-cert", "x", "--tls-key", "x"], 2, "--tls-client-ca missing"),
         (["serve", "--from", ".", "--listen", "0.0.0.0:0"], 2, "or --allow-plaintext"),
-        (["serve", "--from", ".", "--listen", "[::]:0"], 2, "protect it with --tls-cert, --tls-key and --tls-client"),
+        (["serve", "--from", ".", "--listen", "[::]:0"], 2, "add --tls-cert, --tls-key and --tls-client"),
         (
             ["serve", "--from", ".", "--tls-cert", "/no", "--tls-key", "/no", "--tls-client-ca", "/no"],
             3,
