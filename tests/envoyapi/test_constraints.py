@@ -1,7 +1,7 @@
 """The `validate` rules of Envoy's API, compared with the verdict of a real Envoy on the same configuration.
 
 Covers: each kind of rule in plain fields, lists, maps, wrappers, durations, oneofs and Anys; a meaning for every rule
-in the table; the name of the field in a violation. Excludes: other reasons for rejection (tests/properties), and
+in the table; the name of the field in a violation. Excludes: other reasons for rejection (tests/e2e), and
 built resources, which break no rule (tests/properties).
 """
 
