@@ -17,7 +17,7 @@ from xds.controlplane.pipeline import Pipeline
 from xds.envoyapi import codec
 from xds.kube.objects import KubeObject
 from xds.snapshot.resource import ResourceType
-from xds.translate.names import WILDCARD_LABELS, WILDCARD_LENGTH
+from xds.translate.names import MAX_WILDCARD_CHARACTERS, MAX_WILDCARD_LABELS
 
 LONGEST = ".".join(("a" * 63,) * 3 + ("b" * 61,))
 NS, WEB, LONG = "n" * 63, "s" * 63, "i" * 253
@@ -47,9 +47,9 @@ CASES: dict[str, list[KubeObject]] = {
     ],
     "a path that grows by its escapes": [*of_host("a"), ingress("one", rule("a", exact("/" + "\xe9" * 4095, "web")))],
     "10,000 paths": [ingress("many", rule("a", *(path(f"/{each}", "web") for each in range(10_000)))), service("web")],
-    "the longest wildcard": of_host(wildcard(WILDCARD_LENGTH)),
-    "the longest wildcard of s": of_host(wildcard(WILDCARD_LENGTH, "s")),
-    "the wildcard of most labels": of_host(wildcard(2 * WILDCARD_LABELS - 1, "k", 1)),
+    "the longest wildcard": of_host(wildcard(MAX_WILDCARD_CHARACTERS)),
+    "the longest wildcard of s": of_host(wildcard(MAX_WILDCARD_CHARACTERS, "s")),
+    "the wildcard of most labels": of_host(wildcard(2 * MAX_WILDCARD_LABELS - 1, "k", 1)),
     "odd hosts": [
         ingress("odd", *(rule(each, path("/", "web")) for each in ("0", "1.2.3.4x", "xn--a.b", "*.com"))),
         service("web"),
@@ -69,7 +69,7 @@ def test_envoy_takes_it(objects: list[KubeObject], tmp_path: Path) -> None:
     assert refusal(bootstrap(built), tmp_path) == ""
 
 
-@pytest.mark.parametrize("host", [wildcard(WILDCARD_LENGTH + 1), wildcard(2 * WILDCARD_LABELS + 1, "k", 1)])
+@pytest.mark.parametrize("host", [wildcard(MAX_WILDCARD_CHARACTERS + 1), wildcard(2 * MAX_WILDCARD_LABELS + 1, "k", 1)])
 def test_a_wildcard_that_is_too_much_is_told_and_takes_nothing_along(host: str) -> None:
     built = pipeline(*of_host(host), ingress("good", rule("a.example.com", path("/", "web"))))
     assert {each.reason for each in built.problems} == {"InvalidHost"}

@@ -134,7 +134,7 @@ def bootstrap(chain: bytes, key: bytes) -> dict[str, Any]:
 
 @needs_envoy
 @pytest.mark.parametrize("pair", TAKEN.values(), ids=TAKEN)
-def test_what_is_taken_envoy_takes(pair: Pair, tmp_path: Path) -> None:
+def test_accepted_certificates_are_accepted_by_envoy(pair: Pair, tmp_path: Path) -> None:
     verdict = judge(secret_of("cert", pair.chain, pair.key))
     assert verdict.certificate, verdict.why_not
     assert refusal(bootstrap(verdict.certificate.chain, verdict.certificate.private_key), tmp_path) == ""
@@ -142,13 +142,13 @@ def test_what_is_taken_envoy_takes(pair: Pair, tmp_path: Path) -> None:
 
 @needs_envoy
 @pytest.mark.parametrize(("pair", "words"), REFUSED.values(), ids=REFUSED)
-def test_what_is_refused_envoy_refuses(pair: Pair, words: str, tmp_path: Path) -> None:
+def test_unusable_certificates_are_rejected_by_envoy(pair: Pair, words: str, tmp_path: Path) -> None:
     verdict = judge(secret_of("cert", pair.chain, pair.key))
     assert verdict.certificate is None
     assert words in verdict.why_not
     assert refusal(bootstrap(pair.chain, pair.key), tmp_path) != ""
 
 
-def test_the_certificates_of_other_tests_are_good() -> None:
+def test_the_shared_test_certificates_are_good() -> None:
     pair = certificate("a.example.com")
     assert judge(secret_of("cert", pair.chain, pair.key)).certificate

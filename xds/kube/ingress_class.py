@@ -1,9 +1,9 @@
 """IngressClasses: which Ingresses are ours, and which are held although their class turned away from us.
 
-An IngressClass decides over every Ingress that names it. So one edit, or an IngressClass that is created under the name
-of a class that had none, could withdraw all routes of a fleet although nobody deleted anything. An Ingress that loses
-its class in such a way is *held*: it stays served while the held Ingresses are the only users of all Services, or of
-all Secrets, that exist and are named by Ingresses of ours. The IngressClass has a problem `WithdrawalHeld` meanwhile.
+An IngressClass decides over every Ingress of the class. So one edit, or a new IngressClass under a name in use, could
+withdraw all routes of a fleet although nobody deleted anything. An Ingress turned away by such a change is *held*: the
+Ingress stays served while held Ingresses are the only users of existing Services, or of existing Secrets. Meanwhile
+the IngressClass has a problem `WithdrawalHeld`.
 """
 
 from collections.abc import Mapping, Set
@@ -38,7 +38,7 @@ class ClassClaim:
 
 
 class IngressClasses:
-    """Decides which Ingresses are served: those whose class is ours, and those that are held.
+    """Decides which Ingresses are served: Ingresses of our classes, and held Ingresses.
 
     Args:
         classes: The IngressClasses that exist, kept current by the caller.

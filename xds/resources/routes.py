@@ -156,7 +156,7 @@ def _more_labels_than(wildcard: str) -> HeaderMatcher:
     """A matcher of hosts, with or without a port, that have several labels in place of the wildcard.
 
     Envoy has matched the end of the host by the domain, so the regex counts dots. Letters would make a regex program
-    larger than Envoy accepts even for hosts of moderate length (`WILDCARD_LENGTH` in translate/names.py), above all
+    larger than Envoy accepts even for hosts of moderate length (`translate.names.MAX_WILDCARD_CHARACTERS`), above all
     `k` and `s`, which have other cases in Unicode. Everything behind the last colon counts as the port.
     """
     one_label = RegexMatcher(regex=rf"(?:[^.]*[.]){{{wildcard.count('.')}}}[^.]*(?::[^:]*)?")
