@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from tests.support.authority import Authority, SecretMount
-from tests.support.envoy import BINARY, free_port, needs_envoy, running_envoy
+from tests.support.envoy import free_port, needs_envoy, running_envoy
+from tests.support.envoy_binary import BINARY
 from tests.support.plane import Plane
 from xds.address import parse
 from xds.bootstrap.config import BootstrapOptions, bootstrap_yaml
