@@ -1,8 +1,8 @@
-"""What real Envoys refuse although it was sent: the fleet goes back, everything else goes on, and somebody is told.
+"""Resources that real Envoys reject: the fleet goes back to the last good version, other resources go on, and a problem
+is reported.
 
-Covers a listener that can't bind, and for each other type something put into the snapshot that Envoy refuses, past
-all checks, as no object leads there. Counts the messages: nothing loops. Excludes how
-sessions do it (tests/protocol).
+Covers a listener that can't bind, and for each other type a resource put into the snapshot past all checks, as no
+object leads to one. Counts the messages: nothing loops. Excludes the sessions' part (tests/protocol).
 """
 
 import asyncio
@@ -78,8 +78,8 @@ def pushes(plane: Plane) -> int:
     return sum(plane.metrics.pushes.counts.values())
 
 
-async def test_a_port_in_use_is_told_and_the_rest_goes_on(tmp_path: Path, sotw: bool) -> None:
-    """Clusters and endpoints still reach the proxy, and another one gets the listener."""
+async def test_a_listener_on_a_port_in_use_is_a_problem_and_the_rest_is_served(tmp_path: Path, sotw: bool) -> None:
+    """Clusters and endpoints still reach the proxy, and another proxy gets the listener."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -96,7 +96,7 @@ async def test_a_port_in_use_is_told_and_the_rest_goes_on(tmp_path: Path, sotw: 
 
 
 def changed(plane: Plane, type_: ResourceType, name: str) -> Resource:
-    """The resource as Envoy refuses it."""
+    """A version of the resource that Envoy rejects."""
     body = plane.pipeline.store.resources(type_)[name].body
     message: Any = codec.upb(codec.decode(type_.message, body))
     copy = type(message)()
@@ -122,7 +122,7 @@ def changed(plane: Plane, type_: ResourceType, name: str) -> Resource:
     [(CDS, "default/bad/80"), (EDS, "default/bad/80"), (VHDS, "http/bad.example")],
     ids=["cds", "eds", "vhds"],
 )
-async def test_the_fleet_goes_back_and_the_owner_is_told(
+async def test_a_rejection_returns_the_fleet_to_the_last_good_version(
     tmp_path: Path, sotw: bool, type_: ResourceType, name: str
 ) -> None:
     http_port = free_port()
@@ -154,7 +154,7 @@ async def test_the_fleet_goes_back_and_the_owner_is_told(
 
 
 def with_the_key_of_another(plane: Plane) -> Resource:
-    """The Secret of the Ingress `bad`, whose key doesn't match."""
+    """The Secret of the Ingress `bad`, with a key that doesn't match."""
     message: Any = codec.upb(codec.decode(SDS.message, plane.pipeline.store.resources(SDS)[SECRET].body))
     copy = type(message)()
     copy.CopyFrom(message)
@@ -170,7 +170,7 @@ WITH_TLS = (
 )
 
 
-async def test_a_certificate_goes_back_to_the_last_good_one(tmp_path: Path, sotw: bool) -> None:
+async def test_a_rejected_certificate_returns_to_the_last_good_version(tmp_path: Path, sotw: bool) -> None:
     http_port = free_port()
     async with echo("backend") as port, fleet(tmp_path, sotw=sotw, port=port, http_port=http_port) as (plane, envoy):
         plane.apply(*WITH_TLS)
@@ -191,8 +191,8 @@ async def test_a_certificate_goes_back_to_the_last_good_one(tmp_path: Path, sotw
         assert pushes(plane) - before < 25
 
 
-async def test_a_certificate_without_a_good_one_hurts_nothing_else(tmp_path: Path, sotw: bool) -> None:
-    """No proxy waits for it: HTTP is served, by new proxies too, and its owner is told."""
+async def test_a_rejected_certificate_without_a_good_version_costs_only_its_host(tmp_path: Path, sotw: bool) -> None:
+    """No proxy waits for the certificate: HTTP is served, by new proxies too, and the Ingress has a problem."""
     http_port = free_port()
     async with echo("backend") as port, fleet(tmp_path, sotw=sotw, port=port, http_port=http_port) as (plane, _):
         plane.apply(*WITH_TLS)
