@@ -367,7 +367,10 @@ async def _reset(request: web.Request) -> None:
     request.transport.abort()
 
 
-async def test_changes_of_routing_count_together_after_an_outage(api: WatchedApi, follow: Follow) -> None:
+async def test_changes_of_routing_count_together_after_an_outage(
+    api: WatchedApi, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source_module, "CATCH_UP_TIMEOUT_SECONDS", TIMEOUT_SECONDS)
     api.write(Service, "old")
     write_ingress(api, "shop")
     follower = await follow()
