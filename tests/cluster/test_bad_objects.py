@@ -27,8 +27,9 @@ from tests.support.matrix.case import Told
 from tests.support.matrix.cases import NAMES, cases
 from tests.support.matrix.chaos import end_as_a_fresh_start
 from tests.support.matrix.run import Times, run, table
-from tests.support.matrix.site import PATIENCE, POLL, Site, site
+from tests.support.matrix.site import POLL, Site, site
 from tests.support.matrix.sources import Api
+from tests.support.waiting import WAIT_LIMIT_SECONDS
 
 BACKENDS_AT = "192.0.2.200"
 
@@ -67,7 +68,7 @@ class Events:
         """
         wanted = {(each.kind, each.name, "Resolved" if solved else each.reason) for each in told}
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(WAIT_LIMIT_SECONDS):
                 while not wanted <= self.seen.keys():
                     await asyncio.sleep(POLL)
         except TimeoutError:

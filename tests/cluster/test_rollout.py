@@ -21,6 +21,7 @@ from tests.support.cluster.control_plane import own_address
 from tests.support.cluster.replica import Replica, following
 from tests.support.cluster.traffic import Load, Pods, load, pods_of
 from tests.support.envoy import needs_envoy, running_envoy
+from tests.support.waiting import until
 
 pytestmark = needs_envoy
 
@@ -88,8 +89,7 @@ async def test_all_terminate_before_one_is_ready(rollout: Rollout) -> None:
     await asyncio.gather(*(pod.terminate() for pod in old))
     noted = time.monotonic()
     new = [await rollout.pods.started() for _ in range(REPLICAS)]
-    await asyncio.sleep(PRE_STOP)  # nothing but terminating pods serves
-    assert all(rollout.load.last[pod.name] > noted for pod in old)
+    await until(lambda: all(rollout.load.last[pod.name] > noted for pod in old))  # only terminating pods serve
     await asyncio.gather(*(pod.set_ready(True) for pod in new))
     await asyncio.gather(*map(rollout.load.until_answered_by, new))
     await asyncio.gather(*map(rollout.pods.end, old))

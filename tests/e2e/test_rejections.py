@@ -8,7 +8,7 @@ sessions do it (tests/protocol).
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from tests.support.envoy import Envoy, free_port, needs_envoy, running_envoy
 from tests.support.http import get
 from tests.support.objects import certificate, ingress, path, rule, secret, service, slice_of, tls
 from tests.support.plane import Plane
+from tests.support.waiting import WAIT_LIMIT_SECONDS, until
 from xds.envoyapi import codec
 from xds.kube.objects import KubeObject
 from xds.problems.problem import ObjectRef, Problem
@@ -52,12 +53,6 @@ async def fleet(folder: Path, *, sotw: bool, port: int, http_port: int) -> Async
         yield plane, envoy
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
 def is_sotw(status: ProxyStatus) -> bool:
     return status.stream.variant is Variant.SOTW
 
@@ -74,7 +69,7 @@ def quiet(plane: Plane, streams: int = 1) -> bool:
 
 
 async def complaints(plane: Plane) -> list[Problem]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_LIMIT_SECONDS):
         plane.pipeline.report_rejections(await plane.ads.rejection_reports())
     return [each for each in plane.pipeline.problems if each.reason == "RejectedByProxy"]
 

@@ -6,7 +6,6 @@ Excludes: which route is chosen (test_route_table.py) and TLS (test_tls.py).
 """
 
 import asyncio
-import time
 from pathlib import Path
 
 import aiohttp
@@ -155,14 +154,11 @@ async def test_no_request_fails_while_everything_moves(tmp_path: Path, sotw: boo
         assert counted.sent > 100
 
 
-async def test_an_endpoint_change_is_at_the_proxy_in_well_under_a_second(tmp_path: Path) -> None:
-    """A bound against hanging, not a benchmark: the route and the listener are not sent again for it."""
+async def test_an_endpoint_change_sends_neither_routes_nor_listeners(tmp_path: Path) -> None:
     async with site(tmp_path, *WEB) as running:
         store = running.pipeline.store
         routing = (ResourceType.LISTENER, ResourceType.ROUTES)
         versions = [store.version(type_) for type_ in routing]
-        start = time.monotonic()
         await running.apply(*slice_at("web", 1234))
         assert "127.0.0.1:1234" in await running.envoy.endpoints("default/web/80")
-        assert time.monotonic() - start < 5
         assert versions == [store.version(type_) for type_ in routing]

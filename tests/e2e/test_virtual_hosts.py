@@ -8,7 +8,7 @@ of it, by VHDS and inside of RouteConfigurations. Excludes refusals (test_refusa
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from tests.support.http import get
 from tests.support.objects import certificate, ingress, path, rule, secret, service, tls
 from tests.support.plane import Plane
 from tests.support.site import Site, echoes, site
+from tests.support.waiting import WAIT_LIMIT_SECONDS, until
 from xds.kube.objects import Ingress, KubeObject
 from xds.resources.options import ProxyOptions
 
@@ -65,14 +66,8 @@ async def asked(port: int, host: str, *, secure: bool = False, fine: tuple[int, 
     assert seen.keys() <= set(fine), seen
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
 async def until_answered(port: int, host: str, status: int, *, secure: bool = False) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_LIMIT_SECONDS):
         while (await get(port, host, tls=secure, sni=host if secure else "")).status != status:
             await asyncio.sleep(0.01)
 

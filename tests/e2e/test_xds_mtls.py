@@ -23,6 +23,7 @@ from tests.support.envoy import Envoy, free_port, needs_envoy, running_envoy
 from tests.support.http import get
 from tests.support.objects import certificate, ingress, manifest, path, rule, secret, service, tls
 from tests.support.site import echoes
+from tests.support.waiting import WAIT_LIMIT_SECONDS
 
 UNFIT = (
     "the files of --tls-ca, --tls-cert and --tls-key are not all in PEM, or the key doesn't belong to the certificate"
@@ -99,7 +100,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def until_so(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_LIMIT_SECONDS):
         while not await condition():
             await asyncio.sleep(0.02)
 

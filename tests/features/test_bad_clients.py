@@ -10,8 +10,9 @@ from structlog.testing import capture_logs
 
 from tests.support.ads_client import CDS, EDS, LDS, VHDS, AdsClient
 from tests.support.objects import ingress, path, rule, service, slice_of
-from tests.support.plane import Plane, cluster, site, until
+from tests.support.plane import Plane, cluster, site
 from tests.support.unread import unread
+from tests.support.waiting import until
 from xds.envoyapi import codec
 from xds.envoyapi.messages import DeltaDiscoveryRequest, DiscoveryRequest, Node
 from xds.protocol.messages import Variant
@@ -268,6 +269,7 @@ async def test_a_proxy_that_is_gone_without_an_answer_leaves_a_reason(
         with capture_logs() as logs:
             await client.subscribe(CDS)
             await (client.accept(CDS, WEB) if answers else client.expect(CDS, WEB))
+            await until(lambda: plane.status_of(CDS, "silent").in_flight is not answers)
             await client.close()
             await until(lambda: plane.ads.connected == 0)
         silent = [log for log in logs if log["event"] == "stream_ended_unread"]

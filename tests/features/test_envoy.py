@@ -15,7 +15,8 @@ import pytest
 from tests.support.ads_client import CDS, EDS, LDS, RDS, SDS
 from tests.support.envoy import free_port, needs_envoy, running_envoy
 from tests.support.golden import Golden, golden_cases
-from tests.support.plane import Plane, until
+from tests.support.plane import Plane
+from tests.support.waiting import until
 from xds.bootstrap.config import bootstrap_yaml
 from xds.kube.change import Applied, Change, Deleted
 from xds.kube.objects import KubeObject

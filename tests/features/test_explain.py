@@ -5,7 +5,8 @@ Excludes the answer itself (tests/explain, tests/e2e).
 
 from tests.support.ads_client import CDS, EDS
 from tests.support.objects import slice_of
-from tests.support.plane import Plane, cluster, site, until
+from tests.support.plane import Plane, cluster, site
+from tests.support.waiting import until
 from xds.explain.narration import explain_now
 from xds.explain.url import question
 from xds.protocol.messages import Variant

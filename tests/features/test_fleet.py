@@ -8,7 +8,8 @@ import gc
 
 from tests.support.ads_client import CDS, EDS, LDS, SDS
 from tests.support.objects import ingress, path, rule, slice_of
-from tests.support.plane import Plane, cluster, site, until
+from tests.support.plane import Plane, cluster, site
+from tests.support.waiting import until
 from xds.protocol.messages import Variant
 from xds.server import wire
 

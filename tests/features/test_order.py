@@ -8,7 +8,8 @@ import pytest
 
 from tests.support.ads_client import BEACON, CDS, EDS, LDS, RDS, SDS, VHDS
 from tests.support.objects import certificate, ingress, path, rule, secret, service, slice_of, tls
-from tests.support.plane import Plane, cluster, site, until
+from tests.support.plane import Plane, cluster, site
+from tests.support.waiting import until
 from xds.kube.change import Applied, Batch
 from xds.kube.objects import KubeObject
 from xds.protocol.messages import Variant

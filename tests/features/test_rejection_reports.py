@@ -7,9 +7,10 @@ import asyncio
 
 import pytest
 
-from tests.support.ads_client import CDS, EDS, LDS, PATIENCE, RDS, SDS
+from tests.support.ads_client import CDS, EDS, LDS, RDS, SDS
 from tests.support.objects import ingress, path, rule, secret, service, slice_of, tls
-from tests.support.plane import Plane, cluster, site, until
+from tests.support.plane import Plane, cluster, site
+from tests.support.waiting import WAIT_LIMIT_SECONDS, until
 from xds.problems.problem import ObjectRef, Problem
 
 WEB = cluster("web")
@@ -21,7 +22,7 @@ def about(name: str) -> ObjectRef:
 
 
 async def told(plane: Plane) -> list[Problem]:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(WAIT_LIMIT_SECONDS):
         plane.pipeline.report_rejections(await plane.ads.rejection_reports())
     return plane.pipeline.problems
 

@@ -7,7 +7,8 @@ from grpc import StatusCode
 
 from tests.support.ads_client import EDS
 from tests.support.objects import slice_of
-from tests.support.plane import Plane, cluster, site, until
+from tests.support.plane import Plane, cluster, site
+from tests.support.waiting import until
 from xds.protocol.messages import Variant
 from xds.protocol.stuck import StuckReason
 

@@ -4,13 +4,13 @@ comes out goes over a real gRPC stream on loopback.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Self, TypeVar
 
 import grpc
 
-from tests.support.ads_client import BEACON, CDS, EDS, LDS, PATIENCE, RDS, SDS, VHDS, AdsClient, DeltaClient, SotwClient
+from tests.support.ads_client import BEACON, CDS, EDS, LDS, RDS, SDS, VHDS, AdsClient, DeltaClient, SotwClient
 from tests.support.authority import Issued
 from tests.support.objects import ingress, path, rule, service, slice_of
 from xds.controlplane.pipeline import Pipeline
@@ -194,17 +194,6 @@ class Plane:
 
     def _clock(self) -> float:
         return asyncio.get_running_loop().time()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what no message tells, such as that the server noticed an end.
-
-    Raises:
-        TimeoutError: it didn't come.
-    """
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 def site(name: str, *addresses: str) -> tuple[KubeObject, ...]:
