@@ -369,7 +369,6 @@ async def _reset(request: web.Request) -> None:
 async def test_changes_of_routing_count_together_after_an_outage(
     api: WatchedApi, follow: Follow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(source_module, "CATCH_UP_TIMEOUT_SECONDS", TIMEOUT_SECONDS)
     monkeypatch.setattr(watch_module, "CATCH_UP_SECONDS", 0.5)  # missed events come within this time
     api.write(Service, "old")
     write_ingress(api, "shop")
