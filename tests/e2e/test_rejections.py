@@ -53,6 +53,13 @@ async def fleet(folder: Path, *, sotw: bool, port: int, http_port: int) -> Async
         yield plane, envoy
 
 
+def rejects(plane: Plane, node: str, type_: ResourceType, name: str) -> bool:
+    """Whether a connected proxy rejected exactly this resource of the type."""
+    statuses = [each.stream for each in plane.ads.proxies() if each.stream.node and each.stream.node.id == node]
+    types = [each for status in statuses for each in status.types if each.type is type_]
+    return any(each.rejected_names == (name,) for each in types)
+
+
 def is_sotw(status: ProxyStatus) -> bool:
     return status.stream.variant is Variant.SOTW
 
@@ -92,7 +99,7 @@ async def test_a_listener_on_a_port_in_use_is_a_problem_and_the_rest_is_served(t
             plane.apply(slice_of("good", "127.0.0.2", ports=[2]))
             await until(lambda: plane.status_of(EDS, "first").settled)
             assert await envoy.endpoints("default/good/80") == {"127.0.0.2:2": "HEALTHY"}
-            assert not plane.ads._fleet.last_good.rejected(LDS)
+            assert not plane.last_good.rejected(LDS)
 
 
 def changed(plane: Plane, type_: ResourceType, name: str) -> Resource:
@@ -136,15 +143,14 @@ async def test_a_rejection_returns_the_fleet_to_the_last_good_version(
         await until(lambda: plane.status_of(sent_as, "first").rejected_names == (sent_name,) and quiet(plane))
         (problem,) = await complaints(plane)
         assert problem.object == INGRESS
-        assert "last version" in problem.message
-        assert plane.ads._fleet.last_good.served.resources(type_)[name] is good
+        assert "last good version" in problem.message
+        assert plane.last_good.served.resources(type_)[name] is good
         plane.apply(slice_of("good", "127.0.0.1", ports=[port], name="more"))
         await until(lambda: quiet(plane))
         for host in ("good.example", "bad.example"):
             assert (await get(http_port, host)).status == 200
         async with running_envoy(plane.address, tmp_path, node="second", sotw=sotw):
-            await until(lambda: quiet(plane, 2))
-            assert plane.status_of(sent_as, "second").last_rejection is None
+            await until(lambda: rejects(plane, "second", sent_as, sent_name) and quiet(plane, 2))
         sent = pushes(plane) - before
         await asyncio.sleep(2)  # nothing must come: there is no event to wait for
         assert pushes(plane) - before == sent
@@ -185,8 +191,8 @@ async def test_a_rejected_certificate_returns_to_the_last_good_version(tmp_path:
         assert "PRIVATE KEY" not in problem.message
         async with running_envoy(plane.address, tmp_path, node="second", sotw=sotw):
             await until(lambda: quiet(plane, 2) and len(plane.status("second").types) == (5 if sotw else 6))
-            assert plane.status_of(SDS, "second").last_rejection is None
-        assert plane.ads._fleet.last_good.served.resources(SDS)[SECRET] is good
+            await until(lambda: rejects(plane, "second", SDS, SECRET) and quiet(plane, 2))
+        assert plane.last_good.served.resources(SDS)[SECRET] is good
         assert (await get(http_port, "bad.example")).status == 200
         assert pushes(plane) - before < 25
 
@@ -197,7 +203,8 @@ async def test_a_rejected_certificate_without_a_good_version_costs_only_its_host
     async with echo("backend") as port, fleet(tmp_path, sotw=sotw, port=port, http_port=http_port) as (plane, _):
         plane.apply(*WITH_TLS)
         plane.commit({(SDS, SECRET): with_the_key_of_another(plane)})
-        await until(lambda: SECRET in plane.ads._fleet.last_good.withdrawn(SDS))
+        await until(lambda: rejects(plane, "first", SDS, SECRET))
+        assert SECRET in plane.last_good.withdrawn(SDS)
         (problem,) = await complaints(plane)
         assert problem.object == INGRESS
         assert "left out" in problem.message
@@ -206,7 +213,7 @@ async def test_a_rejected_certificate_without_a_good_version_costs_only_its_host
             await second.until_ready()
             await until(lambda: quiet(plane, 2))
             assert (await get(http_port, "good.example")).status == 200
-            assert all(each.last_rejection is None for each in plane.status("second").types)
+            await until(lambda: rejects(plane, "second", SDS, SECRET) and quiet(plane, 2))
         plane.apply(secret("cert", certificate("bad.example")))
-        await until(lambda: SECRET not in plane.ads._fleet.last_good.withdrawn(SDS) and quiet(plane))
+        await until(lambda: SECRET not in plane.last_good.withdrawn(SDS) and quiet(plane))
         assert await complaints(plane) == []

@@ -127,7 +127,7 @@ async def test_removed_resources_are_not_kept_encoded(plane: Plane) -> None:
     await client.close()
     await until(lambda: plane.ads.connected == 0)
     plane.pipeline.store._history.clear()
-    plane.ads._fleet.last_good.served._history.clear()
-    plane.ads._fleet.last_good._removed.clear()
+    plane.last_good.served._history.clear()
+    plane.last_good._removed.clear()
     gc.collect()
     assert len(encoder._entries) <= empty + 1

@@ -42,7 +42,7 @@ async def test_a_rejected_cluster_is_a_problem_of_its_ingress(plane: Plane) -> N
     (problem,) = await told(plane)
     assert (problem.object, problem.reason) == (about("web"), "RejectedByProxy")
     assert "a proxy rejects Cluster default/web/80" in problem.message
-    assert "last version" in problem.message
+    assert "last good version" in problem.message
     assert "no way" in problem.message
     assert plane.pipeline.take_problem_delta().appeared == (problem,)
     assert plane.pipeline.problem_reasons["RejectedByProxy"] == 1

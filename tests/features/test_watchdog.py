@@ -35,6 +35,7 @@ async def test_a_silent_proxy_is_reported_and_loses_its_stream_once(plane: Plane
             StuckReason.SILENT: 1,
             StuckReason.NOT_SUBSCRIBED: 0,
             StuckReason.FLAPPING: 0,
+            StuckReason.UNSUPPORTED: 0,
         }
         ((status,),) = (each.stuck for each in plane.ads.proxies())
         assert (status.reason, status.type) == (StuckReason.SILENT, EDS)
