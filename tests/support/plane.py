@@ -18,6 +18,7 @@ from xds.kube.change import Applied, Batch, Change, Deleted, Listed
 from xds.kube.objects import KINDS, KubeObject
 from xds.kube.state import KubeState
 from xds.protocol.messages import Variant
+from xds.protocol.rejection.last_good import LastGood
 from xds.protocol.status import Status, TypeStatus
 from xds.protocol.subscription import LEGACY_WILDCARD
 from xds.resources.options import ProxyOptions
@@ -81,6 +82,11 @@ class Plane:
         await self._stack.aclose()
 
     # What the world does. All of it has reached the sessions when it returns.
+
+    @property
+    def last_good(self) -> LastGood:
+        """The served snapshot of the build of the proxy that connected first."""
+        return next(iter(self.ads._fleet.builds)).last_good
 
     def apply(self, *objects: KubeObject) -> Revision | None:
         """These objects are so now."""
