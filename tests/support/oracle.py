@@ -18,6 +18,7 @@ from typing import Any, Final
 from tests.support.envoy import Envoy, free_port, running_envoy
 from tests.support.objects import slice_of
 from tests.support.plane import Plane
+from tests.support.waiting import WAIT_LIMIT_SECONDS
 from xds.controlplane.pipeline import Pipeline
 from xds.explain.request import Request
 from xds.kube.change import Applied, Deleted
@@ -25,8 +26,6 @@ from xds.kube.objects import Ingress, KubeObject, Service
 from xds.problems.problem import Key
 from xds.resources.options import ProxyOptions
 from xds.translate.translator import TranslateOptions
-
-PATIENCE: Final = 30.0
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ class Oracle:
         return seen
 
     def _run(self, coroutine: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(2 * PATIENCE)
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(2 * WAIT_LIMIT_SECONDS)
 
     async def _start(self) -> None:
         services = {each.key: each for each in self._fixed if isinstance(each, Service)}
@@ -119,7 +118,7 @@ class Oracle:
         kept = {each.key for each in ingresses}
         gone = [Deleted(Ingress, each.key) for each in before if each.key not in kept]
         self._plane.change(*gone, *map(Applied, ingresses))
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT_SECONDS):
             while not self._is_told() or await _is_warming(self._envoy):
                 await asyncio.sleep(0.001)
 
@@ -130,7 +129,7 @@ class Oracle:
         return len(types) >= 2 and all(each.settled for each in types)
 
     async def _ask(self, requests: list[Request]) -> list[Seen]:
-        async with asyncio.timeout(PATIENCE), contextlib.AsyncExitStack() as stack:
+        async with asyncio.timeout(WAIT_LIMIT_SECONDS), contextlib.AsyncExitStack() as stack:
             connections: dict[tuple[bool, str], _Connection] = {}
             seen = []
             for request in requests:

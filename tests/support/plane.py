@@ -4,13 +4,13 @@ comes out goes over a real gRPC stream on loopback.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Self, TypeVar
 
 import grpc
 
-from tests.support.ads_client import BEACON, CDS, EDS, LDS, PATIENCE, RDS, SDS, VHDS, AdsClient, DeltaClient, SotwClient
+from tests.support.ads_client import BEACON, CDS, EDS, LDS, RDS, SDS, VHDS, AdsClient, DeltaClient, SotwClient
 from tests.support.authority import Issued
 from tests.support.objects import ingress, path, rule, service, slice_of
 from xds.controlplane.pipeline import Pipeline
@@ -18,6 +18,7 @@ from xds.kube.change import Applied, Batch, Change, Deleted, Listed
 from xds.kube.objects import KINDS, KubeObject
 from xds.kube.state import KubeState
 from xds.protocol.messages import Variant
+from xds.protocol.rejection.last_good import LastGood
 from xds.protocol.status import Status, TypeStatus
 from xds.protocol.subscription import LEGACY_WILDCARD
 from xds.resources.options import ProxyOptions
@@ -81,6 +82,11 @@ class Plane:
         await self._stack.aclose()
 
     # What the world does. All of it has reached the sessions when it returns.
+
+    @property
+    def last_good(self) -> LastGood:
+        """The served snapshot of the build of the proxy that connected first."""
+        return next(iter(self.ads._fleet.builds)).last_good
 
     def apply(self, *objects: KubeObject) -> Revision | None:
         """These objects are so now."""
@@ -194,17 +200,6 @@ class Plane:
 
     def _clock(self) -> float:
         return asyncio.get_running_loop().time()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what no message tells, such as that the server noticed an end.
-
-    Raises:
-        TimeoutError: it didn't come.
-    """
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 def site(name: str, *addresses: str) -> tuple[KubeObject, ...]:

@@ -7,6 +7,7 @@ that no route names a cluster that was not sent, and that no cluster goes that a
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from xds.protocol.builds import build_of
 from xds.protocol.fleet import Fleet
 from xds.protocol.messages import DeltaRequest, Event, Node, Rejected, Response, SotwRequest, Variant
 from xds.protocol.rejection.nack import NAMED_TYPES
@@ -29,7 +30,9 @@ class World:
     def __init__(self, **kinds: Bodies) -> None:
         self.store = Store()
         self.fleet = Fleet(self.store, inline, vhds=True)
-        self.served = self.fleet.last_good.served
+        self.build = self.fleet.build(build_of(NODE), 0.0)
+        self.last_good = self.build.last_good
+        self.served = self.last_good.served
         self.clients: list[Client] = []
         self.now = 100.0
         self.unfinished = False
@@ -44,10 +47,9 @@ class World:
             for name, body in bodies.items()
         }
         revision = self.store.commit(changes, read_at=self.now, now=self.now, unfinished=self.unfinished)
-        served = self.fleet.follow(revision) if revision is not None else None
-        if served is not None:
-            self.tell(served)
-        return served
+        served = self.fleet.follow(revision) if revision is not None else []
+        self.tell(*(change for _, change in served))
+        return served[0][1] if served else None
 
     def tell(self, *revisions: Revision) -> None:
         """All sessions know before any of them speaks."""
@@ -98,7 +100,7 @@ class Client:
         self.world = world
         self.variant = variant
         self.session = Session(world.fleet, variant, now=world.now)
-        self.view = world.fleet.response_cache(variant).view
+        self.view = world.build.response_cache(variant).view
         self.interests = {type_: Interest(type_) for type_ in ResourceType}
         self.told: dict[ResourceType, dict[str, Resource]] = {type_: {} for type_ in ResourceType}
         self.held: dict[ResourceType, dict[str, Resource]] = {type_: {} for type_ in ResourceType}
@@ -226,7 +228,7 @@ class Client:
         fields = {slot: getattr(request, slot) for slot in kind.__slots__}
         self.events = self.session.receive(kind(**{**fields, "node": node}), self.world.now)
         start = len(self.inbox)
-        self.world.tell(*self.world.fleet.learn(self.events, self.world.now))
+        self.world.tell(*self.world.build.learn(self.events, self.session, self.world.now))
         self.pull()
         return self.inbox[start:]
 
@@ -348,7 +350,7 @@ class Client:
             for item in response.resources:
                 configured = type_ is VHDS and route_configuration_of(item.name) in self.configured
                 if item.name not in self.again[type_] and type_ not in self.again_all and not configured:
-                    missing = clusters_of(item) - set(self.told[CDS]) - self.world.fleet.last_good.withdrawn(CDS)
+                    missing = clusters_of(item) - set(self.told[CDS]) - self.world.last_good.withdrawn(CDS)
                     assert not missing, f"a route to {missing}, which was not sent"
         if type_ is CDS:
             for route in (*self.held[RDS].values(), *self._virtual_hosts_in_use()):

@@ -14,7 +14,8 @@ from typing import Any, Final
 from tests.support.cluster.replica import Replica
 from tests.support.envoy import Envoy
 from tests.support.matrix.case import Case, without
-from tests.support.matrix.site import PATIENCE, POLL, Site, fleet
+from tests.support.matrix.site import POLL, Site, fleet
+from tests.support.waiting import WAIT_LIMIT_SECONDS
 
 KILLS: Final = 4
 
@@ -87,7 +88,7 @@ async def _until_equal(old: Envoy, new: Envoy) -> int:
     ours: dict[str, Any] = {}
     theirs: dict[str, Any] = {}
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT_SECONDS):
             while not ours or ours != theirs:
                 await asyncio.sleep(POLL)
                 ours, theirs = await _held(old), await _held(new)

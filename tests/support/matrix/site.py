@@ -24,13 +24,11 @@ from tests.support.matrix.case import CLOSED as IS_CLOSED
 from tests.support.matrix.socket_owner import inode, owns
 from tests.support.matrix.sources import Source
 from tests.support.objects import certificate, ingress, path, rule, service, slice_of, tls
+from tests.support.waiting import WAIT_LIMIT_SECONDS
 
 GOOD: Final = 100
 SECURE: Final = 10
 """So many of the good ones have TLS too, with a Secret each."""
-
-PATIENCE: Final = 30.0
-"""Seconds to wait for anything."""
 
 PAUSE: Final = 0.02
 """Seconds between two requests of a client that is in no hurry; five times that where each is a TLS handshake."""
@@ -204,7 +202,7 @@ class Site:
         for door, ask in itertools.product(self.doors, asks):
             last: Reply | None = None
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(WAIT_LIMIT_SECONDS):
                     while not (last and is_right(ask, last)):
                         await asyncio.sleep(POLL if last else 0)
                         last = await door.ask(ask)
@@ -221,7 +219,7 @@ class Site:
         """
         found: set[Told] | None = None
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(WAIT_LIMIT_SECONDS):
                 while found != set(expected):
                     await asyncio.sleep(POLL)
                     found = {
@@ -238,7 +236,7 @@ class Site:
             TimeoutError: they haven't.
             AssertionError: one was refused.
         """
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT_SECONDS):
             while not await self._in_sync():
                 await asyncio.sleep(POLL)
 
