@@ -34,8 +34,8 @@ def der(pair: Pair) -> bytes:
 
 
 def forged(name: str) -> tuple[bytes, bytes]:
-    """A sound certificate and key that Envoy 1.40 rejects; tests/support/refused has the recipes."""
-    folder = Path(__file__).parents[1] / "support" / "refused"
+    """A sound certificate and key that Envoy 1.40 rejects; tests/support/rejected has the recipes."""
+    folder = Path(__file__).parents[1] / "support" / "rejected"
     return (folder / f"{name}.crt").read_bytes(), (folder / f"{name}.key").read_bytes()
 
 

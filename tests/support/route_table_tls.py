@@ -1,4 +1,4 @@
-"""The route table of TLS: which certificate a connection gets, and which hosts it may ask for."""
+"""The route table of TLS: the certificate of a connection, and the hosts that it may request."""
 
 from tests.support.objects import certificate, exact, ingress, key, path, rule, secret, secret_of, specific, tls
 from tests.support.route_case import (

@@ -260,7 +260,7 @@ def _source(settings: Settings) -> Source:
 
 def _pipeline(settings: Settings) -> Pipeline:
     state = KubeState(
-        settings.ingress_class,
+        settings.classes,
         claim_classless=not isinstance(settings.source, ClusterSource),  # no other controller reads a folder
         default_tls_secret=settings.translate.default_tls_secret,
     )
