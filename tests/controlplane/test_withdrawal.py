@@ -231,7 +231,7 @@ def test_a_start_with_a_turned_class_holds_no_ingress() -> None:
     assert clusters(world(shop("a"), THEIRS)) == []
 
 
-def test_the_problem_counts_only_ingresses_that_were_ours() -> None:
+def test_a_foreign_ingress_is_not_held() -> None:
     of = world(OURS, shop("a"), shop("b", "nginx"))
     feed(of, TURN, Applied(shop("c", "nginx")))
     assert held(of) == {key("a")}

@@ -1,6 +1,6 @@
-"""One document to one object or one problem: which kinds, which names, what a message says and must never say.
+"""Decoding of a document to an object or a problem: kinds, names, and messages, which never show a Secret.
 
-What the fields mean, and text that isn't YAML or JSON, is tested elsewhere.
+Excludes the meaning of fields, and text that is neither YAML nor JSON.
 """
 
 import base64
@@ -48,7 +48,7 @@ def found(value: object) -> KubeObject:
 
 
 @pytest.mark.parametrize("type_", KINDS)
-def test_each_kind(type_: type[KubeObject]) -> None:
+def test_every_kind_is_decoded_under_its_api_version(type_: type[KubeObject]) -> None:
     result = found(document(type_.kind))
     assert type(result) is type_
     assert result.key == Key("" if type_ is IngressClass else "default", "web")
@@ -203,7 +203,7 @@ def test_hostile_text_is_escaped() -> None:
     assert problem({**document(), "apiVersion": "extensions/\x1b[31m"}).message.isprintable()
 
 
-def test_what_is_shown_is_cut() -> None:
+def test_long_values_in_messages_are_cut() -> None:
     assert shown("a" * 80) == f"'{'a' * 80}'"
     assert shown("a" * 81) == f"'{'a' * 80}'…"
 
@@ -279,7 +279,7 @@ def test_null_is_absent_everywhere() -> None:
     assert isinstance(decode(document(spec={"ports": [{"port": None}]})), Problem)
 
 
-def test_nesting_that_python_cannot_follow() -> None:
+def test_nesting_beyond_the_recursion_limit_is_a_problem() -> None:
     value: object = None
     for _ in range(100_000):
         value = [value]
@@ -362,7 +362,7 @@ def test_items_of_a_typed_list_need_no_kind() -> None:
 
 
 @pytest.mark.parametrize("items", [None, {}, "text"])
-def test_a_list_without_items_is_another_kind(items: object) -> None:
+def test_a_list_without_items_is_ignored(items: object) -> None:
     assert [decode(each) for each in flatten({"kind": "List", "apiVersion": "v1", "items": items})] == [None]
 
 
@@ -374,7 +374,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_any_value_is_an_object_a_problem_or_nothing(value: object) -> None:
+def test_no_value_raises_an_exception(value: object) -> None:
     for each in flatten(value):
         decode(each)
 

@@ -73,7 +73,7 @@ def test_an_unsupported_version_of_a_new_kind_is_a_problem() -> None:
     assert "example.com/v2" in found.remedy
 
 
-def test_a_kind_without_namespace_ignores_one() -> None:
+def test_a_cluster_scoped_kind_ignores_the_namespace() -> None:
     document = {"apiVersion": "example.com/v1", "kind": "Planet", "metadata": {"name": "mars", "namespace": "shop"}}
     found = decode(document)
     assert isinstance(found, Planet)
@@ -90,7 +90,7 @@ def test_a_new_kind_is_read_from_a_watch_and_from_a_list() -> None:
     assert page_of(Gadget, body) == Page((Found(SAW, "7", gadget()),), "9", "")
 
 
-def test_a_new_kind_is_watched_under_its_own_path() -> None:
+def test_a_new_kind_is_watched_under_the_path_of_its_class() -> None:
     found = scopes(["shop"], None)
     assert Scope(Gadget, "shop") in found
     assert Scope(Planet) in found

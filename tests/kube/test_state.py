@@ -1,7 +1,7 @@
-"""What KubeState answers to a change, which Ingresses it counts as ours, and in which order it gives them.
+"""KubeState: the units that a change makes stale, the Ingresses that are ours, and the order of Ingresses.
 
-Covers: exactly what became stale, for every kind; classes by field, annotation and default; slices that move;
-seniority; Listed and Reported. Excludes: decoding (test_decode) and what is made of the objects (tests/translate).
+Covers stale units for every kind; classes by field, annotation and default; moved slices; seniority; Listed and
+Reported. Excludes decoding (test_decode), held Ingresses (tests/controlplane/test_withdrawal) and translation.
 """
 
 import msgspec
@@ -20,9 +20,9 @@ from tests.support.objects import (
     tls,
 )
 from xds.kube.change import Applied, Deleted, Listed, Reported
-from xds.kube.ingress_class import CLASS_ANNOTATION, DEFAULT_CLASS_ANNOTATION
+from xds.kube.ingress_class import CLASS_ANNOTATION, DEFAULT_CLASS_ANNOTATION, ClassOptions
 from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
-from xds.kube.state import NOTHING_STALE, KubeState, Stale
+from xds.kube.state import DEFAULT_CLASSES, NOTHING_STALE, KubeState, Stale
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.traffic.hosts import NO_HOST
@@ -30,8 +30,8 @@ from xds.traffic.hosts import NO_HOST
 A, B = "a.example.com", "b.example.com"
 
 
-def state(*objects: KubeObject, ingress_class: str = "envoy", claim_classless: bool = False) -> KubeState:
-    built = KubeState(ingress_class, claim_classless=claim_classless)
+def state(*objects: KubeObject, classes: ClassOptions = DEFAULT_CLASSES, claim_classless: bool = False) -> KubeState:
+    built = KubeState(classes, claim_classless=claim_classless)
     for each in objects:
         built.apply(Applied(each))
     return built
@@ -63,23 +63,23 @@ def test_a_rule_without_host_makes_the_unnamed_hosts_stale() -> None:
     assert state().apply(Applied(ingress("shop", rule(None, path("/"))))).hosts == {NO_HOST}
 
 
-def test_a_default_backend_is_said() -> None:
+def test_a_new_default_backend_makes_the_default_backend_stale() -> None:
     stale = state().apply(Applied(ingress("shop", default="web")))
     assert stale == Stale(ingresses=frozenset({key("shop")}), default_backend=True)
 
 
-def test_tls_is_said() -> None:
+def test_a_new_tls_entry_makes_tls_stale() -> None:
     stale = state().apply(Applied(shop(tls=[tls(A, secret="cert")])))
     assert stale == Stale(hosts=frozenset({A}), ingresses=frozenset({key("shop")}), tls=True)
 
 
-def test_a_host_that_moves_makes_both_stale() -> None:
+def test_a_renamed_host_makes_the_old_and_the_new_host_stale() -> None:
     kube = state(shop())
     assert kube.apply(Applied(ingress("shop", rule(B, path("/"))))).hosts == {A, B}
     assert kube.ingresses_of_host(A) == []
 
 
-def test_tls_is_not_said_of_an_ingress_that_changes_in_other_ways() -> None:
+def test_a_change_without_effect_on_tls_leaves_tls_fresh() -> None:
     entry = tls(A, secret="cert")
     kube = state(shop(tls=[entry]))
     assert not kube.apply(Applied(shop(tls=[entry], default="web"))).tls
@@ -88,7 +88,7 @@ def test_tls_is_not_said_of_an_ingress_that_changes_in_other_ways() -> None:
     assert kube.apply(Applied(ingress("shop", rule(B, path("/", "web")), tls=[tls(secret="cert")], created=1))).tls
 
 
-def test_a_default_backend_or_tls_that_goes_is_said() -> None:
+def test_a_removed_default_backend_or_tls_entry_is_stale() -> None:
     kube = state(shop(default="web", tls=[tls(A, secret="cert")]))
     stale = kube.apply(Applied(shop()))
     assert (stale.default_backend, stale.tls) == (True, True)
@@ -96,7 +96,7 @@ def test_a_default_backend_or_tls_that_goes_is_said() -> None:
     assert (stale.default_backend, stale.tls) == (False, False)
 
 
-def test_a_deleted_ingress_makes_what_it_had_stale() -> None:
+def test_a_deleted_ingress_makes_hosts_backend_and_tls_stale() -> None:
     kube = state(shop(default="web", tls=[tls(A, secret="cert")]))
     stale = kube.apply(Deleted(Ingress, key("shop")))
     assert stale == Stale(hosts=frozenset({A}), ingresses=frozenset({key("shop")}), default_backend=True, tls=True)
@@ -122,7 +122,7 @@ def test_an_equal_object_makes_nothing_stale(each: KubeObject) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_deleting_what_is_not_there_makes_nothing_stale(kind: type[KubeObject]) -> None:
+def test_deleting_an_unknown_object_makes_nothing_stale(kind: type[KubeObject]) -> None:
     assert state(shop()).apply(Deleted(kind, key("nobody"))) == NOTHING_STALE
 
 
@@ -139,7 +139,7 @@ def test_deleting_what_is_not_there_makes_nothing_stale(kind: type[KubeObject]) 
     ],
     ids=lambda each: each.ref,
 )
-def test_what_nothing_uses_makes_nothing_stale(each: KubeObject) -> None:
+def test_an_unused_object_makes_nothing_stale(each: KubeObject) -> None:
     kube = state(shop(tls=[tls(A, secret="cert")]))
     assert kube.apply(Applied(each)) == NOTHING_STALE
     assert kube.apply(Deleted(type(each), each.key)) == NOTHING_STALE
@@ -148,7 +148,7 @@ def test_what_nothing_uses_makes_nothing_stale(each: KubeObject) -> None:
 # Services, Secrets, EndpointSlices
 
 
-def test_a_service_makes_the_hosts_that_use_it_stale() -> None:
+def test_a_service_makes_the_hosts_with_the_service_as_backend_stale() -> None:
     kube = state(shop(), ingress("other", rule(B, path("/", "api"))))
     expected = Stale(hosts=frozenset({A}), ingresses=frozenset({key("shop")}), services=frozenset({key("web")}))
     assert kube.apply(Applied(service("web"))) == expected
@@ -163,7 +163,7 @@ def test_a_service_of_a_default_backend() -> None:
     assert not kube.apply(Applied(service("api"))).default_backend
 
 
-def test_a_service_of_the_same_name_elsewhere_is_another() -> None:
+def test_a_service_of_another_namespace_makes_nothing_stale() -> None:
     kube = state(shop())
     assert kube.apply(Applied(external("web", "example.com", ns="elsewhere"))) == NOTHING_STALE
 
@@ -175,12 +175,12 @@ def test_a_secret_makes_tls_stale_and_no_host() -> None:
     assert kube.apply(Deleted(Secret, key("cert"))) == expected
 
 
-def test_the_default_secret_is_used_without_an_ingress_naming_it() -> None:
+def test_the_default_secret_is_used_without_ingress() -> None:
     kube = KubeState(default_tls_secret=key("fallback"))
     assert kube.apply(Applied(secret("fallback"))) == Stale(secrets=frozenset({key("fallback")}), tls=True)
 
 
-def test_a_slice_makes_only_the_endpoints_of_its_service_stale() -> None:
+def test_a_slice_makes_only_endpoints_stale() -> None:
     kube = state(shop())
     expected = Stale(endpoints=frozenset({key("web")}))
     assert kube.apply(Applied(slice_of("web", "10.0.0.1"))) == expected
@@ -189,14 +189,14 @@ def test_a_slice_makes_only_the_endpoints_of_its_service_stale() -> None:
     assert list(kube.slices(key("web"))) == []
 
 
-def test_a_slice_makes_endpoints_stale_before_its_service_is_used() -> None:
-    """Who uses it may be among the changes that wait."""
+def test_a_slice_of_an_unused_service_makes_endpoints_stale() -> None:
+    """A pending change may begin to use the Service."""
     kube = state(slice_of("web", "10.0.0.1"))
     assert kube.apply(Applied(slice_of("web", "10.0.0.2"))) == Stale(endpoints=frozenset({key("web")}))
     assert kube.apply(Applied(slice_of("web", "10.0.0.2"))) == NOTHING_STALE
 
 
-def test_a_slice_that_moves_between_services() -> None:
+def test_a_moved_slice_makes_the_endpoints_of_two_services_stale() -> None:
     kube = state(shop(), ingress("other", rule(B, path("/", "api"))), slice_of("web", "10.0.0.1", name="s"))
     stale = kube.apply(Applied(slice_of("api", "10.0.0.1", name="s")))
     assert stale == Stale(endpoints=frozenset({key("web"), key("api")}))
@@ -204,13 +204,13 @@ def test_a_slice_that_moves_between_services() -> None:
     assert [each.metadata.name for each in kube.slices(key("api"))] == ["s"]
 
 
-def test_a_slice_that_moves_to_nowhere() -> None:
+def test_a_slice_that_loses_the_service_label_makes_endpoints_stale() -> None:
     kube = state(shop(), slice_of("web", "10.0.0.1", name="s"))
     assert kube.apply(Applied(slice_of(None, "10.0.0.1", name="s"))) == Stale(endpoints=frozenset({key("web")}))
     assert kube.apply(Deleted(EndpointSlice, key("s"))) == NOTHING_STALE
 
 
-def test_slices_that_came_before_their_service_are_used() -> None:
+def test_slices_read_before_the_service_are_found() -> None:
     kube = state(slice_of("web", "10.0.0.1", name="b"), slice_of("web", "10.0.0.2", name="a"), service(), shop())
     assert [each.metadata.name for each in kube.slices(key("web"))] == ["a", "b"]
 
@@ -237,21 +237,48 @@ def test_without_class_objects_the_name_decides(class_name: str | None, annotati
 
 
 @pytest.mark.parametrize("class_name", ["envoy", "other"])
-def test_the_class_object_decides_by_its_controller(class_name: str) -> None:
+def test_the_controller_of_the_class_decides(class_name: str) -> None:
     named = shop(class_name=class_name)
     assert is_ours(state(ingress_class(class_name), named))
     assert not is_ours(state(ingress_class(class_name, "example.com/other"), named))
 
 
-def test_the_class_annotation_is_looked_up_too() -> None:
+def test_the_class_annotation_names_a_class() -> None:
     annotated = shop(class_name=None, annotations={CLASS_ANNOTATION: "edge"})
     assert is_ours(state(ingress_class("edge"), annotated))
     assert not is_ours(state(ingress_class("edge", "example.com/other"), annotated))
 
 
-def test_another_class_name_may_be_ours() -> None:
-    assert is_ours(state(shop(class_name="edge"), ingress_class="edge"))
-    assert not is_ours(state(shop(class_name="envoy"), ingress_class="edge"))
+def test_the_class_name_is_configurable() -> None:
+    assert is_ours(state(shop(class_name="edge"), classes=ClassOptions("edge")))
+    assert not is_ours(state(shop(class_name="envoy"), classes=ClassOptions("edge")))
+
+
+def test_an_exclusive_class_leaves_other_classes_of_the_controller_to_others() -> None:
+    classes = [ingress_class("internal"), ingress_class("external")]
+    ingresses = [shop(each.metadata.name, class_name=each.metadata.name) for each in classes]
+    kube = state(*classes, *ingresses, classes=ClassOptions("internal", is_exclusive=True))
+    assert is_ours(kube, "internal")
+    assert not is_ours(kube, "external")
+    assert kube.claim(ingresses[1]).why == (
+        "its class 'external' has the controller 'xds-ingress.dev/controller', and this installation serves only the "
+        "class 'internal'"
+    )
+    assert all(is_ours(state(*classes, *ingresses), name) for name in ("internal", "external"))
+
+
+def test_an_exclusive_class_leaves_the_classless_to_the_default_class() -> None:
+    options, classless = ClassOptions("internal", is_exclusive=True), shop(class_name=None)
+    defaults = [ingress_class("internal", default=True), ingress_class("external", default=True)]
+    assert is_ours(state(defaults[0], classless, classes=options))
+    assert not is_ours(state(defaults[1], classless, classes=options))
+
+
+def test_the_controllers_of_classes_are_configurable() -> None:
+    kinds = [ingress_class("a", "example.com/a"), ingress_class("b", "example.com/b"), ingress_class("c")]
+    ingresses = [shop(each.metadata.name, class_name=each.metadata.name) for each in kinds]
+    kube = state(*kinds, *ingresses, classes=ClassOptions(controllers=("example.com/a", "example.com/b")))
+    assert [is_ours(kube, name) for name in "abc"] == [True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -271,7 +298,7 @@ def test_without_a_class_the_default_class_decides(
     assert is_ours(state(*classes, shop(class_name=None), claim_classless=claim_classless)) is ours
 
 
-def test_a_default_annotation_other_than_true_is_none() -> None:
+def test_a_default_annotation_other_than_true_is_ignored() -> None:
     meta = {"name": "envoy", "annotations": {DEFAULT_CLASS_ANNOTATION: "false"}}
     no_default = msgspec.convert({"metadata": meta, "spec": {"controller": "xds-ingress.dev/controller"}}, IngressClass)
     assert not is_ours(state(no_default, shop(class_name=None)))
@@ -284,7 +311,7 @@ def test_a_folder_without_classes_claims_the_classless() -> None:
     assert not is_ours(state(shop(class_name="nginx"), claim_classless=True))
 
 
-def test_a_class_that_turns_up_takes_the_classless_away_and_gives_them_back() -> None:
+def test_a_new_class_decides_over_ingresses_without_class() -> None:
     kube = state(shop(class_name=None), claim_classless=True)
     touched = Stale(hosts=frozenset({A}), ingresses=frozenset({key("shop")}))
     assert kube.apply(Applied(ingress_class("nginx", "k8s.io/ingress-nginx"))) == touched
@@ -293,13 +320,13 @@ def test_a_class_that_turns_up_takes_the_classless_away_and_gives_them_back() ->
     assert is_ours(kube)
 
 
-def test_a_class_that_changes_hands_touches_only_its_own() -> None:
+def test_a_class_with_a_new_controller_makes_only_own_ingresses_stale() -> None:
     kube = state(ingress_class(), shop(), ingress("other", rule(B, path("/")), class_name="edge"))
     stale = kube.apply(Applied(ingress_class(controller="example.com/other")))
     assert stale == Stale(hosts=frozenset({A}), ingresses=frozenset({key("shop")}))
 
 
-def test_an_ingress_that_changes_class_leaves() -> None:
+def test_an_ingress_with_a_foreign_class_is_not_ours() -> None:
     kube = state(shop())
     assert kube.apply(Applied(shop(class_name="nginx"))).hosts == {A}
     assert not is_ours(kube)
@@ -308,7 +335,7 @@ def test_an_ingress_that_changes_class_leaves() -> None:
     assert is_ours(kube)
 
 
-def test_what_only_others_use_is_not_used() -> None:
+def test_objects_of_foreign_ingresses_are_unused() -> None:
     kube = state(shop(class_name="nginx", tls=[tls(A, secret="cert")]))
     for each in (service(), secret("cert")):
         assert kube.apply(Applied(each)) == NOTHING_STALE
@@ -321,7 +348,7 @@ def names(ingresses: list[Ingress]) -> list[str]:
     return [str(each.key) for each in ingresses]
 
 
-def test_the_oldest_first_then_by_namespace_and_name() -> None:
+def test_ingresses_are_sorted_by_age_then_namespace_and_name() -> None:
     kube = state(
         shop("none"),
         shop("b", created=2),
@@ -334,7 +361,7 @@ def test_the_oldest_first_then_by_namespace_and_name() -> None:
     assert names(kube.ingresses_of_host(A)) == expected
 
 
-def test_the_same_order_for_default_backends_and_tls() -> None:
+def test_default_backends_and_tls_come_in_order_of_seniority() -> None:
     kube = state(*(shop(name, created=day, default="web", tls=[tls(A)]) for name, day in (("young", 2), ("old", 1))))
     assert names(kube.ingresses_with_default_backend()) == ["default/old", "default/young"]
     assert names(kube.ingresses_with_tls()) == ["default/old", "default/young"]
@@ -343,7 +370,7 @@ def test_the_same_order_for_default_backends_and_tls() -> None:
 # Listed and Reported
 
 
-def test_synced_once_every_kind_is_listed() -> None:
+def test_state_is_synced_once_every_kind_is_listed() -> None:
     kube = state()
     for kind in KINDS:
         assert not kube.synced
@@ -351,7 +378,7 @@ def test_synced_once_every_kind_is_listed() -> None:
     assert kube.synced
 
 
-def test_what_a_source_reports_replaces_its_last_report() -> None:
+def test_a_report_replaces_the_last_report() -> None:
     kube = state()
     problems = (Problem(ObjectRef("File", "", "a.yaml"), Reason.MALFORMED_FILE, "no", "repair it"),)
     assert kube.apply(Reported(problems)) == Stale(reported=True)

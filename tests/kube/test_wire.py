@@ -1,7 +1,6 @@
-"""What an API server sends, decoded: events, pages, bookmarks and errors, quickly where it fits and with a problem
-where it doesn't; and the lines that it comes in.
+"""Decoding of an API server's answers: events, pages, bookmarks, errors, invalid objects, and lines from chunks.
 
-What the fields of objects may be is in test_decode.
+Excludes the fields of objects (test_decode).
 """
 
 import base64
@@ -45,7 +44,7 @@ OBJECTS: list[KubeObject] = [
 
 
 def wire(each: KubeObject, **changes: Any) -> dict[str, Any]:
-    """As the API server has it: in JSON, with a resourceVersion and fields that nobody knows."""
+    """Return the object as on the wire, with a resourceVersion and unknown fields."""
     document = {**manifest(each), "status": {"anything": [1]}, **changes}
     document["metadata"] = {**document["metadata"], "resourceVersion": "7", "managedFields": [{"fieldsV1": {}}]}
     if isinstance(each, Secret):
@@ -63,12 +62,12 @@ def _json(value: Any) -> str:
 
 @pytest.mark.parametrize("type_", ["ADDED", "MODIFIED"])
 @pytest.mark.parametrize("each", OBJECTS, ids=lambda each: each.kind)
-def test_an_object_is_what_a_manifest_gives(each: KubeObject, type_: str) -> None:
+def test_an_object_from_the_wire_equals_the_object_of_a_manifest(each: KubeObject, type_: str) -> None:
     assert event_of(type(each), line(type_, wire(each))) == Found(each.key, "7", each)
 
 
 @pytest.mark.parametrize("each", OBJECTS, ids=lambda each: each.kind)
-def test_a_page(each: KubeObject) -> None:
+def test_a_page_has_items_version_and_continue_token(each: KubeObject) -> None:
     items = [{name: part for name, part in wire(each).items() if name not in ("kind", "apiVersion")}]
     body = json.dumps({"metadata": {"resourceVersion": "9", "continue": "n"}, "items": items}, default=_json).encode()
     assert page_of(type(each), body) == Page((Found(each.key, "7", each),), "9", "n")
@@ -78,12 +77,12 @@ def test_a_page_without_items() -> None:
     assert page_of(Service, b'{"metadata": {"resourceVersion": "9"}, "items": null}') == Page((), "9", "")
 
 
-def test_nulls_are_as_if_they_were_not_there() -> None:
+def test_null_fields_are_absent() -> None:
     document = wire(service("web"), spec={"type": None, "ports": [{"port": 80, "name": None}]})
     assert event_of(Service, line("ADDED", document)) == Found(Key("default", "web"), "7", service("web"))
 
 
-def test_what_kubectl_applied_last_is_not_kept() -> None:
+def test_the_last_applied_annotation_is_dropped() -> None:
     annotations = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "a": "b"}
     event = event_of(Ingress, line("ADDED", wire(ingress("a", annotations=annotations))))
     assert isinstance(event, Found)
@@ -92,7 +91,7 @@ def test_what_kubectl_applied_last_is_not_kept() -> None:
 
 
 @pytest.mark.parametrize("each", OBJECTS, ids=lambda each: each.kind)
-def test_an_end(each: KubeObject) -> None:
+def test_a_deletion_is_decoded(each: KubeObject) -> None:
     assert event_of(type(each), line("DELETED", wire(each))) == Gone(each.key, "7")
 
 
@@ -108,35 +107,35 @@ def test_an_error() -> None:
     assert failure_of(json.dumps(document).encode()) == Failure(410, "Expired", "too old")
 
 
-def test_an_answer_that_is_no_status() -> None:
+def test_a_failure_without_status_is_none() -> None:
     assert failure_of(b"<html>") is None
     assert failure_of(b"{}") is None
 
 
-def test_an_unknown_type_of_event_says_nothing() -> None:
+def test_an_event_of_unknown_type_is_ignored() -> None:
     assert event_of(Service, line("NEW", {"metadata": {}})) is None
 
 
 @pytest.mark.parametrize("text", [b"", b"x", b"{}", b'{"type": "ADDED"}', b'{"type": 1, "object": {}}', b"[]", b"\xff"])
-def test_a_line_that_is_no_event(text: bytes) -> None:
+def test_a_line_without_event_is_garbled(text: bytes) -> None:
     with pytest.raises(GarbledError):
         event_of(Service, text)
 
 
 @pytest.mark.parametrize("text", [b"", b"x", b"[]", b'{"items": 7}'])
-def test_a_body_that_is_no_list(text: bytes) -> None:
+def test_a_body_without_list_is_garbled(text: bytes) -> None:
     with pytest.raises(GarbledError):
         page_of(Service, text)
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"items": []}', b'{"kind": "Status", "status": "Failure"}', b"<html>"])
-def test_what_is_no_list_is_not_taken_for_an_empty_one(body: bytes) -> None:
-    """It would withdraw everything."""
+def test_an_error_page_is_not_an_empty_list(body: bytes) -> None:
+    """An empty list would withdraw every object."""
     with pytest.raises(GarbledError):
         page_of(Service, body)
 
 
-def test_an_object_that_does_not_fit_is_a_problem_and_harms_no_other() -> None:
+def test_an_invalid_object_is_a_problem_and_the_next_object_is_read() -> None:
     bad, good = wire(service("bad"), spec={"ports": "many"}), wire(service("good"))
     page = page_of(Service, json.dumps({"metadata": {"resourceVersion": "9"}, "items": [bad, good]}).encode())
     first, second = page.items
@@ -147,7 +146,7 @@ def test_an_object_that_does_not_fit_is_a_problem_and_harms_no_other() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "A", "a/b", "a\nb", "x" * 254])
-def test_a_name_that_cannot_be_one(name: str) -> None:
+def test_an_invalid_name_is_a_problem(name: str) -> None:
     document = {"metadata": {"name": name, "namespace": "default"}}
     event = event_of(Service, line("ADDED", document))
     assert isinstance(event, Found)
@@ -167,7 +166,7 @@ JSON = st.recursive(
     part=st.sampled_from(["metadata", "spec", "data", "endpoints", "ports", "addressType"]),
     junk=JSON,
 )
-def test_any_object_is_what_a_manifest_gives_or_a_problem(kind: type[KubeObject], part: str, junk: Any) -> None:
+def test_any_object_is_decoded_as_from_a_manifest(kind: type[KubeObject], part: str, junk: Any) -> None:
     document = {"metadata": metadata("a"), part: junk}
     event = event_of(kind, json.dumps({"type": "ADDED", "object": document}).encode())
     assert isinstance(event, Found)
@@ -182,7 +181,7 @@ def test_any_object_is_what_a_manifest_gives_or_a_problem(kind: type[KubeObject]
 
 
 @given(text=st.lists(st.binary(max_size=5).map(lambda part: part.replace(b"\n", b""))), data=st.data())
-def test_lines_come_whole_however_they_are_cut(text: list[bytes], data: st.DataObject) -> None:
+def test_lines_are_joined_from_any_chunks(text: list[bytes], data: st.DataObject) -> None:
     whole = b"".join(part + b"\n" for part in text) + b"rest"
     cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)))))
     found, reader = [], Lines()

@@ -10,7 +10,7 @@ def test_pauses_double_up_to_the_cap() -> None:
     assert pauses[-1] == MAX_DELAY_SECONDS
 
 
-def test_after_a_success_they_are_short_again() -> None:
+def test_delays_are_short_again_after_a_success() -> None:
     backoff = Backoff(lambda: 1.0)
     backoff.delay()
     backoff.reset()

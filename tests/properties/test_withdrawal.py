@@ -1,9 +1,8 @@
-"""What IngressClasses turn away is held, or goes: whatever changes, and however the changes fall into batches.
+"""The hold on Ingresses whose IngressClass turned away, for any changes in any batches.
 
-Covers: what is served is what a fresh start makes of the present objects, with those Ingresses as ours whose withdrawal
-is reported as held; these were served before and have still their class, and without them there would be no cluster or
-no certificate; no change of classes alone takes the last of either. Excludes: what is said of it
-(tests/test_withdrawal.py).
+Covers: the snapshot equals a fresh start in which held Ingresses are ours; only Ingresses served before with the same
+class are held; without them no cluster or no Secret would be left; a change of classes alone takes the last of neither.
+Excludes: problems (tests/controlplane/test_withdrawal).
 """
 
 from dataclasses import dataclass, field
@@ -76,7 +75,7 @@ BESIDE: tuple[KubeObject, ...] = (service("web"), service("api"), secret("cert")
 
 @dataclass
 class World:
-    """A pipeline, and the objects that it was told of."""
+    """A pipeline, and the objects given to the pipeline."""
 
     objects: dict[tuple[type[KubeObject], Key], KubeObject] = field(default_factory=dict)
     pipeline: Pipeline = field(default_factory=lambda: pipeline(claim_classless=True))
@@ -103,7 +102,7 @@ class World:
         return found.spec.ingress_class_name
 
     def last(self) -> set[ResourceType]:
-        """Of which types there is something."""
+        """Return the types with resources."""
         return {type_ for type_ in LAST if self.pipeline.store.resources(type_)}
 
     def check(self) -> None:
@@ -121,7 +120,7 @@ class World:
 
 @FEW
 @given(worlds, st.lists(st.lists(changes, min_size=1, max_size=4), max_size=6))
-def test_what_is_not_reported_as_held_is_as_fresh(
+def test_the_snapshot_is_a_fresh_start_with_held_ingresses_as_ours(
     world: tuple[list[Ingress], list[IngressClass]], batches: list[list[Change]]
 ) -> None:
     it = World()
@@ -136,7 +135,7 @@ def test_what_is_not_reported_as_held_is_as_fresh(
 
 @FEW
 @given(worlds, st.lists(st.lists(turns, min_size=1, max_size=3), max_size=4))
-def test_classes_never_take_the_last(
+def test_classes_never_withdraw_the_last_cluster_or_secret(
     world: tuple[list[Ingress], list[IngressClass]], batches: list[list[Change]]
 ) -> None:
     it = World()
@@ -150,10 +149,10 @@ def test_classes_never_take_the_last(
 
 @FEW
 @given(worlds, st.lists(st.lists(turns, min_size=1, max_size=3), max_size=4))
-def test_what_is_put_back_was_never_away(
+def test_restored_classes_send_no_response(
     world: tuple[list[Ingress], list[IngressClass]], batches: list[list[Change]]
 ) -> None:
-    """As long as everything is held, nothing is sent, and neither is when the classes are as they were."""
+    """While every Ingress is held, proxies get nothing, and neither when the classes are restored."""
     it = World()
     ours = [ingress_class(name, default=True) for name in ("envoy", "edge")]
     it.begin(*BESIDE, *ours, *world[0])

@@ -131,7 +131,7 @@ def world(count: int = 2) -> World:
     return World([Candidate(elector(f"e{number}", number / count), offset=1000 * number) for number in range(count)])
 
 
-def test_one_of_several_leads_at_once_and_stays() -> None:
+def test_a_single_candidate_of_several_leads_and_stays() -> None:
     it = world(3)
     assert it.until_leader() < 0.1
     leader = it.leader()
@@ -139,7 +139,7 @@ def test_one_of_several_leads_at_once_and_stays() -> None:
     assert it.leader() is leader
 
 
-def test_a_dead_holder_is_followed_when_its_lease_is_over() -> None:
+def test_a_dead_holder_is_succeeded_after_the_lease_duration() -> None:
     it = world()
     it.until_leader()
     it.run(60)
@@ -147,7 +147,7 @@ def test_a_dead_holder_is_followed_when_its_lease_is_over() -> None:
     assert TERMS.deadline - TERMS.renew < it.until_leader() <= TERMS.duration + TERMS.retry * 1.25
 
 
-def test_who_gives_up_is_followed_at_once() -> None:
+def test_a_released_lease_is_taken_at_once() -> None:
     it = world()
     it.until_leader()
     it.run(60)
@@ -178,13 +178,13 @@ def test_a_lost_write_is_given_up_as_well() -> None:
     assert it.store.lease.holder == ""
 
 
-def test_who_never_held_it_gives_nothing_up() -> None:
+def test_a_candidate_that_never_held_the_lease_releases_no_lease() -> None:
     candidate = elector("a")
     candidate.resign()
     assert candidate.step(0) is None
 
 
-def test_an_outage_ends_the_lead_at_the_deadline_and_the_holder_takes_it_up_again() -> None:
+def test_a_holder_stops_leading_at_the_deadline_of_an_outage_and_leads_again_afterwards() -> None:
     it = world()
     it.until_leader()
     it.run(60)
@@ -197,7 +197,7 @@ def test_an_outage_ends_the_lead_at_the_deadline_and_the_holder_takes_it_up_agai
     assert it.leader() in (leader, *it.candidates)
 
 
-def test_a_deleted_lease_is_not_taken_before_its_holder_must_know() -> None:
+def test_a_deleted_lease_is_not_taken_before_the_term_of_the_holder_is_over() -> None:
     it = world()
     it.until_leader()
     it.run(60)
@@ -212,7 +212,7 @@ def test_a_longer_lease_of_another_version_of_the_program_is_respected() -> None
     assert 40 <= it.until_leader() <= 41
 
 
-def test_who_is_not_asked_again_before_time() -> None:
+def test_a_candidate_does_not_ask_before_the_retry_time() -> None:
     candidate = elector("a")
     assert isinstance(candidate.step(0), Read)
     candidate.saw(Lease("b", "1"), 0)

@@ -67,7 +67,7 @@ def shown(queue: EventQueue, now: float = 0) -> list[tuple[str, bool]]:
     return [(each.key.object.name, each.solved) for each in written(queue, now)]
 
 
-def test_an_event_says_what_is_wrong_and_what_to_do() -> None:
+def test_an_event_has_the_message_and_the_remedy() -> None:
     event = event_manifest(PendingEvent(EventKey.of(problem(), "u"), solved=False), "me", AT)
     name = event["metadata"]["name"]
     assert name.startswith("web.")
@@ -92,7 +92,7 @@ def test_an_event_says_what_is_wrong_and_what_to_do() -> None:
     }
 
 
-def test_a_recovery_names_what_it_was() -> None:
+def test_an_event_about_a_solution_names_the_problem() -> None:
     event = event_manifest(PendingEvent(EventKey.of(problem(), "u"), solved=True), "me", AT)
     assert (event["type"], event["reason"]) == ("Normal", "Resolved")
     assert event["note"].startswith("BackendNotFound is solved. It was: Service 'shop/api' doesn't exist.")
@@ -122,7 +122,7 @@ def test_a_repetition_counts() -> None:
     assert repetition_patch({"series": {"count": 2}}, AT)["series"]["count"] == 3
 
 
-def test_the_name_follows_from_what_is_said_of_which_object() -> None:
+def test_the_name_of_an_event_follows_from_object_reason_and_message() -> None:
     name = EventKey.of(problem(), "u").name
     assert name == EventKey.of(replace(problem(), field=FieldPath.of("elsewhere"), remedy="Another."), "u").name
     others = [
@@ -133,7 +133,7 @@ def test_the_name_follows_from_what_is_said_of_which_object() -> None:
     assert name not in [each.name for each in others]
 
 
-def test_the_same_twice_in_an_object_is_said_once_and_solved_with_the_last() -> None:
+def test_a_problem_in_two_fields_is_a_single_event_and_solved_with_the_last_field() -> None:
     queue = EventQueue(uid_of)
     a, b = problem(where=RULES.child(0)), problem(where=RULES.child(1))
     queue.update([a, b], [])
@@ -146,20 +146,20 @@ def test_the_same_twice_in_an_object_is_said_once_and_solved_with_the_last() -> 
     assert shown(queue) == [("web", True)]
 
 
-def test_what_came_and_went_unsaid_leaves_nothing() -> None:
+def test_a_problem_solved_before_its_event_leaves_no_event() -> None:
     queue = EventQueue(uid_of)
     queue.update([problem()], [])
     queue.update([], [problem()])
     assert (shown(queue), len(queue), queue.due_at()) == ([], 0, inf)
 
 
-def test_nothing_is_said_of_what_does_not_exist() -> None:
+def test_missing_objects_and_files_have_no_events() -> None:
     queue = EventQueue(uid_of)
     queue.update([problem("missing"), Problem(ObjectRef("File", "", "missing"), Reason.MALFORMED_FILE, "", "")], [])
     assert written(queue) == []
 
 
-def test_the_end_of_the_object_is_no_recovery() -> None:
+def test_a_deleted_object_has_no_event_about_a_solution() -> None:
     alive = {"web": "u"}
     queue = EventQueue(lambda about: alive.get(about.name))
     queue.update([problem()], [])
@@ -169,7 +169,7 @@ def test_the_end_of_the_object_is_no_recovery() -> None:
     assert written(queue) == []
 
 
-def test_what_could_not_be_written_is_said_later() -> None:
+def test_an_event_that_could_not_be_written_is_written_later() -> None:
     queue = EventQueue(uid_of)
     queue.update([problem()], [])
     for solved in (False, True):
@@ -180,7 +180,7 @@ def test_what_could_not_be_written_is_said_later() -> None:
         queue.update([], [problem()])
 
 
-def test_one_object_does_not_flood_and_does_not_hold_up_others() -> None:
+def test_the_rate_of_an_object_is_limited_without_delaying_further_objects() -> None:
     queue = EventQueue(uid_of)
     queue.update([problem(message=f"m{number}") for number in range(100)], [])
     queue.update([problem("other")], [])
@@ -189,7 +189,7 @@ def test_one_object_does_not_flood_and_does_not_hold_up_others() -> None:
     assert len(written(queue, OBJECT_INTERVAL_SECONDS)) == 1
 
 
-def test_ten_thousand_problems_do_not_flood() -> None:
+def test_the_rate_of_ten_thousand_problems_is_limited() -> None:
     queue = EventQueue(uid_of)
     queue.update([problem(f"i{number}") for number in range(MAX_QUEUED_EVENTS + 5)], [])
     assert (len(queue), queue.dropped) == (MAX_QUEUED_EVENTS, 5)
@@ -199,7 +199,7 @@ def test_ten_thousand_problems_do_not_flood() -> None:
     )
 
 
-def test_what_stands_is_said_again_before_it_is_forgotten() -> None:
+def test_the_event_of_a_standing_problem_is_written_again_before_the_ttl() -> None:
     queue = EventQueue(uid_of)
     queue.update([problem()], [])
     written(queue)
@@ -209,7 +209,7 @@ def test_what_stands_is_said_again_before_it_is_forgotten() -> None:
     assert shown(queue, REPEAT_AFTER_SECONDS + 1) == [("web", False)]
 
 
-def test_what_is_no_more_is_forgotten() -> None:
+def test_written_events_of_deleted_objects_are_forgotten() -> None:
     """Previews come with their problems and go with them, all day."""
     queue = EventQueue(uid_of)
     for number in range(50):
@@ -225,7 +225,7 @@ def existing(event: PendingEvent, at: float = 0) -> ExistingEvent:
     return ExistingEvent.parse(event_manifest(event, "before", AT), at)
 
 
-def test_a_new_holder_repeats_nothing_and_says_what_changed_meanwhile() -> None:
+def test_a_new_leader_writes_only_events_about_changes() -> None:
     keys = {name: EventKey.of(problem(name), f"uid-{name}") for name in ("a", "b", "c", "d")}
     before = [
         existing(PendingEvent(keys["a"], solved=False), 1),  # stands
@@ -251,7 +251,7 @@ operations = st.lists(
 
 
 @given(operations)
-def test_in_the_end_the_newest_event_says_what_is(found: list[tuple[str, int, int]]) -> None:
+def test_the_newest_event_of_a_problem_says_whether_the_problem_stands(found: list[tuple[str, int, int]]) -> None:
     queue, now = EventQueue(uid_of), 0.0
     standing: set[Problem] = set()
     newest: dict[str, bool] = {}
@@ -321,7 +321,7 @@ async def leading(it: Site, identity: str = "me") -> AsyncIterator[Site]:
             task.cancel()
 
 
-async def test_a_problem_and_its_recovery_are_two_events_and_a_relapse_counts() -> None:
+async def test_a_problem_and_its_solution_are_two_events_and_a_relapse_is_counted() -> None:
     async with leading(Site(FakeApi(), [problem()])) as it:
         await it.api.until(lambda: it.reasons() == ["BackendNotFound"])
         it.solve(problem())
@@ -332,7 +332,7 @@ async def test_a_problem_and_its_recovery_are_two_events_and_a_relapse_counts() 
         assert len(it.events) == 2
 
 
-async def test_a_successor_writes_only_what_is_new() -> None:
+async def test_a_successor_writes_only_new_events() -> None:
     it = Site(FakeApi(), [problem(f"i{number}") for number in range(300)])
     async with leading(it):
         await it.api.until(lambda: len(it.events) == TOTAL_BURST)
@@ -362,7 +362,7 @@ async def test_an_outage_delays_events(answer: Any) -> None:
         assert len(refusals) == 2
 
 
-async def test_what_is_refused_for_itself_is_left_out() -> None:
+async def test_a_rejected_event_does_not_delay_further_events() -> None:
     ending = (403, {"details": {"causes": [{"reason": "NamespaceTerminating"}]}})
     answers: list[tuple[int, Object]] = [(422, {"message": "invalid"}), ending]
 

@@ -50,7 +50,7 @@ async def test_the_lease_is_made_held_and_given_up() -> None:
     assert "holderIdentity" not in spec(api)
 
 
-async def test_a_lease_that_was_given_up_is_taken_and_keeps_what_others_put_there() -> None:
+async def test_a_released_lease_is_taken_with_foreign_fields_kept() -> None:
     api = FakeApi()
     api.put(PATH, {"metadata": {"labels": {"team": "edge"}}, "spec": {"leaseTransitions": 4}})
     async with standing(api) as me:
@@ -59,7 +59,7 @@ async def test_a_lease_that_was_given_up_is_taken_and_keeps_what_others_put_ther
         assert api.objects[PATH]["metadata"]["labels"] == {"team": "edge"}
 
 
-async def test_the_holder_renews_and_stays_since_when_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_renewal_keeps_the_acquire_time(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(0, 1000, 3))
     monkeypatch.setattr(lease, "boot_time", lambda: float(next(clock)))
     api = FakeApi()
@@ -97,7 +97,7 @@ async def test_a_write_ends_before_another_may_write() -> None:
 
 
 @pytest.mark.parametrize("answer", [(500, {}), (403, {"message": "no"}), (200, {}), (200, {"spec": []}), None])
-async def test_answers_that_say_nothing_make_nobody_a_leader(answer: Any) -> None:
+async def test_useless_answers_elect_no_leader(answer: Any) -> None:
     api = FakeApi(refuse=lambda method, path: answer or unavailable(method, path))
     async with standing(api) as me:
         with contextlib.suppress(TimeoutError):
@@ -106,7 +106,7 @@ async def test_answers_that_say_nothing_make_nobody_a_leader(answer: Any) -> Non
         assert not me.is_leader()
 
 
-async def test_an_api_server_that_is_gone_does_not_hold_up_the_end() -> None:
+async def test_an_unreachable_api_server_does_not_delay_the_shutdown() -> None:
     api = FakeApi()
     async with standing(api) as me:
         await me.elected()
@@ -115,7 +115,7 @@ async def test_an_api_server_that_is_gone_does_not_hold_up_the_end() -> None:
     assert spec(api)["holderIdentity"] == "me"
 
 
-async def test_two_on_one_lease() -> None:
+async def test_two_candidates_for_a_lease() -> None:
     api = FakeApi()
     async with standing(api, "a") as a:
         await a.elected()

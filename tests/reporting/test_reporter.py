@@ -15,6 +15,7 @@ from tests.support.fake_api import FakeApi
 from tests.support.objects import ingress, ingress_class, path, rule, service
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Batch, Change, Deleted, Listed
+from xds.kube.ingress_class import ClassOptions
 from xds.kube.objects import KINDS, Ingress, IngressClass
 from xds.kube.state import KubeState
 from xds.problems.problem import Key
@@ -51,7 +52,7 @@ class Site:
 
 @contextlib.asynccontextmanager
 async def site(want: ReportingOptions = WANT) -> AsyncIterator[Site]:
-    api, pipeline = FakeApi(), Pipeline(KubeState("envoy"), TranslateOptions(), ProxyOptions())
+    api, pipeline = FakeApi(), Pipeline(KubeState(), TranslateOptions(), ProxyOptions())
     it = Site(api, pipeline, Reporter(api, pipeline.state, lambda: pipeline.problems, want))
     task = asyncio.create_task(it.reporter.run())
     yield it
@@ -75,7 +76,7 @@ async def test_nobody_stands_for_election_before_everything_is_listed() -> None:
         assert not it.api.log
 
 
-async def test_statuses_and_events_follow_what_the_source_says() -> None:
+async def test_statuses_and_events_follow_the_source() -> None:
     async with site() as it:
         it.do(web(), *map(Listed, KINDS))
         await it.api.until(lambda: it.status("web") and it.reasons() == ["BackendNotFound"])
@@ -85,7 +86,7 @@ async def test_statuses_and_events_follow_what_the_source_says() -> None:
         await it.api.until(lambda: it.status("web"))
 
 
-async def test_a_class_decides_over_all_its_ingresses() -> None:
+async def test_a_change_of_a_class_updates_the_statuses_of_its_ingresses() -> None:
     async with site() as it:
         it.do(web("edge"), *map(Listed, KINDS))
         await it.api.until(lambda: it.api.log)
@@ -95,7 +96,7 @@ async def test_a_class_decides_over_all_its_ingresses() -> None:
         await it.api.until(lambda: it.status("web") is None)
 
 
-async def test_a_held_ingress_keeps_its_status_until_it_is_let_go() -> None:
+async def test_a_held_ingress_keeps_the_status_until_released() -> None:
     async with site() as it:
         it.do(made("shop", "edge"), Applied(service("web")), Applied(ingress_class("edge")), *map(Listed, KINDS))
         await it.api.until(lambda: it.status("shop"))
@@ -107,7 +108,7 @@ async def test_a_held_ingress_keeps_its_status_until_it_is_let_go() -> None:
         await it.api.until(lambda: it.reasons() == ["WithdrawalHeld", "Resolved"])
 
 
-async def test_nothing_is_said_of_a_class_where_only_some_namespaces_may_be_written_to() -> None:
+async def test_a_class_has_no_events_where_permissions_cover_some_namespaces_only() -> None:
     async with site(replace(WANT, namespaces=("team",))) as it:
         it.do(made("shop", "edge"), Applied(service("web")), Applied(ingress_class("edge")), *map(Listed, KINDS))
         it.do(Applied(ingress_class("edge", "example.com/other")))
@@ -129,6 +130,9 @@ async def test_a_deleted_ingress_is_let_go() -> None:
         assert it.reasons() == ["BackendNotFound"] * 2
 
 
-def test_each_class_has_its_lease_and_each_process_its_identity() -> None:
-    assert (lease_name("envoy"), lease_name("edge")) == ("xds-ingress", "xds-ingress-edge")
+def test_leases_differ_by_class_and_identities_by_process() -> None:
+    named = [ClassOptions(), ClassOptions("envoy", is_exclusive=True), ClassOptions("edge")]
+    assert [*map(lease_name, named)] == ["xds-ingress", "xds-ingress", "xds-ingress-edge"]
+    assert lease_name(ClassOptions(controllers=("example.com/Edge",))) == "xds-ingress-example.com-edge"
+    assert len(lease_name(ClassOptions("e" * 253))) <= 63
     assert process_identity() != process_identity()

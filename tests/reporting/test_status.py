@@ -56,12 +56,12 @@ def test_an_ip_is_an_ip_and_anything_else_a_hostname(text: str, address: LoadBal
 
 
 @pytest.mark.parametrize("text", ["", "192.0.2.256", "LB.example.com", "*.example.com", "a b", "a" * 254, "::g"])
-def test_what_the_api_server_would_refuse_is_refused(text: str) -> None:
+def test_addresses_that_the_api_server_rejects_are_invalid(text: str) -> None:
     with pytest.raises(ValueError, match="neither"):
         LoadBalancerAddress.parse(text)
 
 
-def test_a_status_is_read_with_who_wrote_it() -> None:
+def test_a_status_is_read_with_its_writers() -> None:
     entries = [{"ip": "192.0.2.7", "ipMode": "VIP"}, {"hostname": "lb.example.com", "ports": []}]
     document: dict[str, Any] = {
         "metadata": {"uid": "u", "resourceVersion": "7", "managedFields": managed("nginx")},
@@ -74,7 +74,7 @@ def test_a_status_is_read_with_who_wrote_it() -> None:
     assert ObservedStatus.parse({"metadata": {"uid": "u", "resourceVersion": "7"}}) == has(version="7")
 
 
-def test_a_patch_is_for_one_version() -> None:
+def test_a_patch_is_bound_to_a_version() -> None:
     assert status_patch("7", (*OURS, *OTHERS)) == {
         "metadata": {"resourceVersion": "7"},
         "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.7"}, {"hostname": "lb.example.com"}]}},
@@ -104,7 +104,7 @@ def queue(*published: tuple[LoadBalancerAddress, ...]) -> StatusQueue:
         ("not ours, another's", False, has(OTHERS), None),
     ],
 )
-def test_what_is_written(
+def test_the_status_that_an_ingress_needs(
     what: str, is_ours: bool, it_has: ObservedStatus, wanted: tuple[LoadBalancerAddress, ...] | None
 ) -> None:
     it = queue(OURS)
@@ -112,7 +112,7 @@ def test_what_is_written(
     assert it.next_step(WEB, "u" if is_ours else None) == (None if wanted is None else WriteStatus(WEB, it_has, wanted))
 
 
-def test_without_an_address_to_publish_only_what_we_published_is_cleared() -> None:
+def test_without_an_address_only_statuses_published_here_are_cleared() -> None:
     it = queue(OURS, ())
     it.observe(WEB, has(OURS, ours=True))
     assert it.next_step(WEB, "u") == WriteStatus(WEB, has(OURS, ours=True), ())
@@ -120,13 +120,13 @@ def test_without_an_address_to_publish_only_what_we_published_is_cleared() -> No
     assert it.next_step(WEB, "u") is None
 
 
-def test_nothing_is_done_before_it_is_known_what_to_publish() -> None:
+def test_no_step_is_due_before_an_address_is_known() -> None:
     it = StatusQueue()
     it.observe(WEB, has(OTHERS, ours=True))
     assert it.next_step(WEB, "u") is None
 
 
-def test_an_unknown_ingress_of_ours_is_looked_at_and_another_is_not() -> None:
+def test_only_unknown_ingresses_of_our_class_are_read() -> None:
     it = queue(OURS)
     assert it.next_step(WEB, "u") == ReadStatus(WEB)
     assert it.next_step(WEB, None) is None
@@ -134,7 +134,7 @@ def test_an_unknown_ingress_of_ours_is_looked_at_and_another_is_not() -> None:
     assert it.next_step(WEB, "u") == ReadStatus(WEB)
 
 
-def test_what_is_due_is_taken_once() -> None:
+def test_a_noted_ingress_is_checked_once() -> None:
     it = queue()
     it.note(WEB)
     it.note(WEB)
@@ -154,7 +154,7 @@ addresses = st.sampled_from([(), OURS, OTHERS])
 @given(
     published=st.lists(addresses, min_size=1), it_has=st.builds(has, addresses, ours=st.booleans()), mine=st.booleans()
 )
-def test_doing_it_leaves_nothing_to_do(
+def test_a_written_status_needs_no_further_step(
     published: list[tuple[LoadBalancerAddress, ...]], it_has: ObservedStatus, mine: bool
 ) -> None:
     it = queue(*published)
@@ -209,7 +209,7 @@ async def site(api: FakeApi, publish: PublishOptions) -> AsyncIterator[Site]:
             task.cancel()
 
 
-async def test_each_ingress_of_ours_is_written_once() -> None:
+async def test_an_ingress_of_our_class_is_written_once() -> None:
     api = FakeApi()
     async with site(api, PublishOptions(OURS)) as it:
         keys = [it.ingress(f"a{number}") for number in range(600)]
@@ -225,7 +225,7 @@ async def test_each_ingress_of_ours_is_written_once() -> None:
         assert it.status("a0") == [{"ip": "192.0.2.7"}]
 
 
-async def test_who_does_not_lead_writes_nothing() -> None:
+async def test_a_replica_that_does_not_lead_writes_no_status() -> None:
     api = FakeApi()
     spec = {"holderIdentity": "another", "leaseDurationSeconds": 15}
     api.put("/apis/coordination.k8s.io/v1/namespaces/xds/leases/xds-ingress", {"spec": spec})
@@ -235,7 +235,7 @@ async def test_who_does_not_lead_writes_nothing() -> None:
         assert not [each for each in api.log if "/leases" not in each[1]]
 
 
-async def test_what_turns_into_anothers_is_cleared_once_and_only_if_it_was_ours() -> None:
+async def test_the_status_of_an_ingress_that_leaves_our_class_is_cleared_once() -> None:
     api = FakeApi()
     async with site(api, PublishOptions(OURS)) as it:
         web, other = it.ingress("web"), it.ingress("other", [{"ip": "192.0.2.7"}], "nginx")
@@ -252,7 +252,7 @@ async def test_what_turns_into_anothers_is_cleared_once_and_only_if_it_was_ours(
         assert it.status("other") == [{"ip": "192.0.2.7"}]
 
 
-async def test_a_conflict_is_looked_at_and_written_again() -> None:
+async def test_a_status_is_read_and_written_again_after_a_conflict() -> None:
     api = FakeApi()
     async with site(api, PublishOptions(OURS)) as it:
         web = it.ingress("web")
@@ -265,7 +265,7 @@ async def test_a_conflict_is_looked_at_and_written_again() -> None:
         await api.until(lambda: it.status("web") == [{"hostname": "lb.example.com"}])
 
 
-async def test_a_service_is_followed_and_its_end_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_statuses_follow_the_service_and_stay_after_its_deletion(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(status_writer, "SERVICE_POLL_SECONDS", 0.01)
     api = FakeApi()
     envoy = "/api/v1/namespaces/xds/services/envoy"
@@ -286,7 +286,7 @@ async def test_a_service_is_followed_and_its_end_changes_nothing(monkeypatch: py
 
 
 @pytest.mark.parametrize("answer", [403, 500, None])
-async def test_an_outage_delays_what_is_to_be_written(answer: int | None) -> None:
+async def test_an_outage_delays_statuses(answer: int | None) -> None:
     api = FakeApi()
 
     def refuse(method: str, path: str) -> Any:
@@ -303,7 +303,7 @@ async def test_an_outage_delays_what_is_to_be_written(answer: int | None) -> Non
         assert len(refusals) == 2
 
 
-async def test_what_is_refused_for_itself_does_not_hold_up_the_others() -> None:
+async def test_a_rejected_status_does_not_delay_further_statuses() -> None:
     api = FakeApi(refuse=lambda _, path: (422, {"message": "invalid"}) if "/a/status" in path else None)
     async with site(api, PublishOptions(OURS)) as it:
         it.own(it.ingress("a"), it.ingress("b"))
@@ -311,7 +311,7 @@ async def test_what_is_refused_for_itself_does_not_hold_up_the_others() -> None:
         assert it.status("a") is None
 
 
-async def test_a_service_that_does_not_exist_is_waited_for_in_peace(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_service_is_polled_without_a_busy_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     rounds = 0
     once = StatusWriter._round
 

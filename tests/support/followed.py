@@ -1,9 +1,10 @@
-"""A folder of manifests as a test writes them, and what is said of it, added up."""
+"""A folder of manifests, and a follower that applies the changes of the folder source."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
 
+from tests.support.waiting import WAIT_LIMIT_SECONDS
 from xds.kube.change import Applied, Batch, Change, Deleted, Listed, Reported
 from xds.kube.objects import KubeObject, Service
 from xds.problems.problem import Problem
@@ -15,7 +16,7 @@ def service(name: str, port: object = 80) -> str:
 
 
 def save(path: Path, text: str) -> None:
-    """Writes the file in one go: nobody sees half of it, however busy the machine is."""
+    """Write the file atomically, so that a busy machine never reads half a file."""
     path.with_suffix(".tmp").write_text(text)
     path.with_suffix(".tmp").rename(path)
 
@@ -25,7 +26,7 @@ def refuse(path: Path) -> None:
 
 
 class Follower:
-    """Adds up what a folder says."""
+    """Applies the batches of a folder."""
 
     def __init__(self, batches: AsyncIterator[Batch]) -> None:
         self.batches = batches
@@ -33,7 +34,7 @@ class Follower:
         self.problems: tuple[Problem, ...] = ()
 
     async def next(self) -> Batch:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WAIT_LIMIT_SECONDS):
             batch = await anext(self.batches)
         for change in batch.changes:
             match change:

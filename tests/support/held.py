@@ -1,4 +1,4 @@
-"""Whose withdrawal a pipeline holds, and the objects that a fresh one would serve the same of."""
+"""The held Ingresses of a pipeline, and objects of which a fresh pipeline makes the same snapshot."""
 
 from collections.abc import Collection, Iterable
 
@@ -19,7 +19,7 @@ def held(of: Pipeline) -> set[Key]:
 
 
 def as_served(objects: Iterable[KubeObject], held_: Collection[Key]) -> list[KubeObject]:
-    """The objects, with a class of ours for each Ingress that is held; if one is, there are IngressClasses already."""
+    """Give held Ingresses a class of ours. Without held Ingresses no class is added: an IngressClass changes claims."""
     served = [_ours(each) if isinstance(each, Ingress) and each.key in held_ else each for each in objects]
     return [*served, ingress_class(_OURS)] if held_ else served
 
@@ -29,5 +29,5 @@ def _ours(each: Ingress) -> Ingress:
 
 
 def others(of: Pipeline) -> list[Problem]:
-    """The problems, but for those of what is held."""
+    """The problems of reasons other than a hold."""
     return [each for each in of.problems if each.reason != Reason.WITHDRAWAL_HELD]

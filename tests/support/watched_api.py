@@ -1,8 +1,8 @@
-"""A mock of the API server, as far as watches go. It does on command what a real one does rarely: streams that reset
-in the middle of a line, 410 in the middle of a watch, continue tokens that expire, 401, 403, objects that make no
-sense. What a real one does is tested in tests/cluster.
+"""A mock of the API server's lists and watches, with rare faults on command.
 
-Objects are told apart by a number that grows with each write, so that a test can see which version it was told.
+Faults: streams reset in the middle of a line, 410 in the middle of a watch, expired continue tokens, 401, 403, invalid
+objects. A real API server is tested in tests/cluster. Every write raises a number in the object, by which a test
+recognizes the version.
 """
 
 import asyncio
@@ -16,19 +16,13 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from xds.kube.objects import EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
+from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
 from xds.problems.problem import Key
 
 Object = dict[str, Any]
 Fault = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
 
-PLURALS: dict[str, type[KubeObject]] = {
-    "ingresses": Ingress,
-    "ingressclasses": IngressClass,
-    "services": Service,
-    "endpointslices": EndpointSlice,
-    "secrets": Secret,
-}
+PLURALS = {kind.plural: kind for kind in KINDS}
 
 
 def status(code: int, message: str = "", reason: str = "") -> Object:
@@ -36,7 +30,7 @@ def status(code: int, message: str = "", reason: str = "") -> Object:
 
 
 def refuse(code: int, message: str = "") -> Fault:
-    """Answers a request so."""
+    """Return a fault that answers a request with the status."""
 
     async def fault(_: web.Request) -> web.StreamResponse:
         return web.json_response(status(code, message), status=code)
@@ -63,7 +57,7 @@ class Stream:
 
 
 class StreamHealth:
-    """Wakes all who wait."""
+    """An event for any number of waiters."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -77,10 +71,13 @@ class StreamHealth:
 
 
 class WatchedApi:
-    """Serves on a port of its own from `async with` to its end.
+    """Serves on a free port from the start of `async with` to the end.
 
-    `faults` answer the next requests for a kind, one each, where they answer at all. `streams_lists`: whether it knows
-    sendInitialEvents. `page`: objects of a page at most. `token`: who doesn't send it gets 401.
+    Attributes:
+        faults: Handlers for the next requests of a kind, used once each; a fault may decline to answer.
+        streams_lists: Whether sendInitialEvents is known.
+        page: The most objects in a page.
+        token: A request without the token gets 401.
     """
 
     def __init__(self) -> None:
@@ -114,10 +111,10 @@ class WatchedApi:
         self.cut()
         await self._runner.cleanup()
 
-    # What happens to objects.
+    # Changes of objects.
 
     def write(self, kind: type[KubeObject], name: str, namespace: str = "default", **fields: Any) -> int:
-        """Creates or changes it. Returns the number that its new version can be told by."""
+        """Create or replace the object. Returns the number of the new version."""
         self.revision += 1
         key = Key("" if kind is IngressClass else namespace, name)
         metadata = {"name": key.name, "namespace": key.namespace, "resourceVersion": str(self.revision)}
@@ -141,27 +138,27 @@ class WatchedApi:
         self.history.append(write)
         self._changed.set()
 
-    # What happens to watches.
+    # Faults of watches.
 
     def compact(self) -> None:
-        """Who comes from before gets 410."""
+        """Answer 410 to older versions from now on."""
         self.compacted = self.revision
 
     def say(self, line: bytes | Object, kind: type[KubeObject] | None = None) -> None:
-        """To all who watch the kind, or anything."""
+        """Send a line on the watches of the kind, or on every watch."""
         text = line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n"
         for stream in self._of(kind):
             stream.orders.append(text)
         self._changed.set()
 
     def end(self, kind: type[KubeObject] | None = None) -> None:
-        """All streams end as at timeoutSeconds."""
+        """End the watches as at timeoutSeconds."""
         for stream in self._of(kind):
             stream.orders.append(None)
         self._changed.set()
 
     def expire(self, kind: type[KubeObject] | None = None) -> None:
-        """410 in the middle of a watch."""
+        """End the watches with a 410."""
         self.say({"type": "ERROR", "object": status(410, "too old resource version", "Expired")}, kind)
         self.end(kind)
 
@@ -169,7 +166,7 @@ class WatchedApi:
         self.say({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(self.revision)}}}, kind)
 
     def cut(self, kind: type[KubeObject] | None = None) -> None:
-        """Connections are reset."""
+        """Reset the connections of the watches."""
         for stream in self._of(kind):
             request = stream.response._req
             if request is not None and request.transport is not None:
@@ -178,7 +175,7 @@ class WatchedApi:
     def _of(self, kind: type[KubeObject] | None) -> list[Stream]:
         return [each for each in self.streams if kind in (None, each.kind)]
 
-    # What it answers.
+    # Answers
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
         kind = PLURALS[request.match_info["plural"]]
@@ -270,7 +267,7 @@ def _content(kind: type[KubeObject], number: int) -> Object:
 
 
 def number(each: KubeObject) -> int:
-    """What `write` returned for this version."""
+    """The return value of `write` for this version."""
     match each:
         case Ingress():
             return int(str((each.spec.rules or ())[0].host)[1:].partition(".")[0])

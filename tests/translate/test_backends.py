@@ -75,7 +75,7 @@ def test_the_service_is_of_the_ingress_namespace() -> None:
         ("web:70000", (service("web", 70000),), "BackendPortNotFound"),
     ],
 )
-def test_what_is_not_there_answers_503(to: str, services: tuple[Service, ...], reason: str) -> None:
+def test_a_missing_service_or_port_answers_503(to: str, services: tuple[Service, ...], reason: str) -> None:
     world = world_of(to, *services)
     assert route(world).backend is None
     assert route(world).service == key(to.partition(":")[0])
@@ -165,7 +165,7 @@ def test_an_external_name_is_allowed() -> None:
 
 
 @pytest.mark.parametrize("name", ["example.org.", "Example.ORG", "example.org"])
-def test_an_external_name_as_the_api_server_takes_it(name: str) -> None:
+def test_an_external_name_in_any_form_that_the_api_server_accepts(name: str) -> None:
     assert backend(world_of("out", external("out", name), allow_external_name=True)).external_name == "example.org"
 
 
@@ -198,7 +198,7 @@ def test_an_external_name_as_the_api_server_takes_it(name: str) -> None:
         "x" * 65536,
     ],
 )
-def test_names_that_are_refused_even_so(name: str) -> None:
+def test_external_names_of_inside_hosts_are_left_out(name: str) -> None:
     """The proxy itself and the cloud's metadata service must not be reached by writing a Service (CVE-2021-32783)."""
     world = world_of("out", external("out", name), allow_external_name=True)
     assert route(world).backend is None
@@ -212,7 +212,7 @@ def test_an_external_service_without_the_port() -> None:
     assert route(world).backend is None
 
 
-def test_a_service_that_becomes_external() -> None:
+def test_a_service_turns_into_an_external_name() -> None:
     world = world_of("web", service("web"))
     world.add(external("web", "example.org"))
     assert route(world).backend is None
@@ -223,12 +223,12 @@ def test_a_service_that_becomes_external() -> None:
 # Backends in use
 
 
-def test_only_what_a_route_uses_is_a_backend() -> None:
+def test_only_ports_that_a_route_uses_are_backends() -> None:
     world = World(service("web", 80, 81), service("idle"), ingress("shop", rule(HOST, path("/", "web:81"))))
     assert set(world.traffic.backends) == {BackendKey("default", "web", 81)}
 
 
-def test_a_backend_stays_while_anything_uses_it() -> None:
+def test_a_backend_stays_until_its_last_route_is_gone() -> None:
     web = BackendKey("default", "web", 80)
     world = World(
         service("web"),
@@ -243,7 +243,7 @@ def test_a_backend_stays_while_anything_uses_it() -> None:
     assert world.traffic.backends == {}
 
 
-def test_a_route_that_lost_uses_nothing() -> None:
+def test_a_route_that_lost_a_conflict_uses_no_backend() -> None:
     world = World(
         service("web"),
         service("api"),
@@ -253,7 +253,7 @@ def test_a_route_that_lost_uses_nothing() -> None:
     assert set(world.traffic.backends) == {BackendKey("default", "web", 80)}
 
 
-def test_a_default_backend_that_nothing_reaches_is_not_used() -> None:
+def test_an_unreachable_default_backend_is_not_in_use() -> None:
     """The junior's global default answers nobody: its host has none of its rules."""
     world = World(
         service("web"),

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from tests.support.envoy import needs_envoy, refusal
+from tests.support.envoy import bootstrap_error, needs_envoy
 from tests.support.objects import Pair, PrivateKey, _pem, _private_key, certificate, secret_of
 from xds.translate.certificates import judge
 
@@ -134,21 +134,21 @@ def bootstrap(chain: bytes, key: bytes) -> dict[str, Any]:
 
 @needs_envoy
 @pytest.mark.parametrize("pair", TAKEN.values(), ids=TAKEN)
-def test_what_is_taken_envoy_takes(pair: Pair, tmp_path: Path) -> None:
+def test_accepted_certificates_are_accepted_by_envoy(pair: Pair, tmp_path: Path) -> None:
     verdict = judge(secret_of("cert", pair.chain, pair.key))
     assert verdict.certificate, verdict.why_not
-    assert refusal(bootstrap(verdict.certificate.chain, verdict.certificate.private_key), tmp_path) == ""
+    assert bootstrap_error(bootstrap(verdict.certificate.chain, verdict.certificate.private_key), tmp_path) == ""
 
 
 @needs_envoy
 @pytest.mark.parametrize(("pair", "words"), REFUSED.values(), ids=REFUSED)
-def test_what_is_refused_envoy_refuses(pair: Pair, words: str, tmp_path: Path) -> None:
+def test_unusable_certificates_are_rejected_by_envoy(pair: Pair, words: str, tmp_path: Path) -> None:
     verdict = judge(secret_of("cert", pair.chain, pair.key))
     assert verdict.certificate is None
     assert words in verdict.why_not
-    assert refusal(bootstrap(pair.chain, pair.key), tmp_path) != ""
+    assert bootstrap_error(bootstrap(pair.chain, pair.key), tmp_path) != ""
 
 
-def test_the_certificates_of_other_tests_are_good() -> None:
+def test_the_shared_test_certificates_are_good() -> None:
     pair = certificate("a.example.com")
     assert judge(secret_of("cert", pair.chain, pair.key)).certificate

@@ -54,7 +54,7 @@ def test_a_ready_endpoint() -> None:
     assert localities(slice_of("web", "10.0.0.1")) == (Locality("", (Endpoint("10.0.0.1", 8080, H),)),)
 
 
-def test_all_slices_of_the_service_merge() -> None:
+def test_slices_of_a_service_merge() -> None:
     one = slice_of("web", "10.0.0.3", "10.0.0.1", name="one")
     two = slice_of("web", "10.0.0.2", name="two", ports=[8081])
     foreign = slice_of("other", "10.0.0.9")
@@ -64,7 +64,7 @@ def test_all_slices_of_the_service_merge() -> None:
     assert endpoints(elsewhere, foreign, two, one) == expected
 
 
-def test_duplicates_are_one() -> None:
+def test_duplicate_endpoints_merge() -> None:
     slices = [slice_of("web", "10.0.0.1", "10.0.0.1", name=name) for name in ("one", "two")]
     assert endpoints(*slices) == [("10.0.0.1", 8080, H)]
 
@@ -75,7 +75,7 @@ def test_an_address_with_two_ports_is_two_endpoints() -> None:
 
 
 @pytest.mark.parametrize("turned", [False, True])
-def test_of_duplicates_the_ready_one_counts(*, turned: bool) -> None:
+def test_a_ready_duplicate_outranks_an_unready_duplicate(*, turned: bool) -> None:
     """A slice that lags behind another must not take an endpoint away."""
     ready = slice_of("web", endpoint("10.0.0.1"), name="a" if turned else "b")
     draining = slice_of(
@@ -98,7 +98,7 @@ def test_of_duplicates_the_ready_one_counts(*, turned: bool) -> None:
         (False, None, True, None),
     ],
 )
-def test_conditions_beside_a_ready_one(
+def test_health_beside_a_ready_endpoint(
     *, ready: bool | None, serving: bool | None, terminating: bool | None, health: Health | None
 ) -> None:
     each = endpoint("10.0.0.1", ready=ready, serving=serving, terminating=terminating)
@@ -106,28 +106,28 @@ def test_conditions_beside_a_ready_one(
     assert of(each, endpoint("10.0.0.9")) == [*expected, ("10.0.0.9", H)]
 
 
-def test_no_conditions_at_all_are_ready() -> None:
+def test_an_endpoint_without_conditions_is_ready() -> None:
     assert of(SliceEndpoint(addresses=("10.0.0.1",))) == [("10.0.0.1", H)]
 
 
-def test_serving_but_neither_ready_nor_terminating_is_left_out_beside_a_ready_one() -> None:
+def test_an_unready_serving_endpoint_is_left_out_beside_a_ready_endpoint() -> None:
     assert of(endpoint("10.0.0.1", ready=False, serving=True), endpoint("10.0.0.9")) == [("10.0.0.9", H)]
 
 
-def test_when_nothing_is_ready_those_that_still_serve_do() -> None:
+def test_serving_endpoints_are_healthy_when_no_endpoint_is_ready() -> None:
     terminating = endpoint("10.0.0.1", ready=False, serving=True, terminating=True)
     serving = endpoint("10.0.0.2", ready=False, serving=True)
     gone = endpoint("10.0.0.3", ready=False, serving=False, terminating=True)
     assert of(terminating, serving, gone) == [("10.0.0.1", H), ("10.0.0.2", H)]
 
 
-def test_nothing_is_ready_counts_over_all_slices() -> None:
+def test_readiness_counts_over_the_slices_of_a_service() -> None:
     terminating = endpoint("10.0.0.1", ready=False, serving=True, terminating=True)
     slices = slice_of("web", terminating, name="one"), slice_of("web", "10.0.0.2", name="two")
     assert endpoints(*slices) == [("10.0.0.1", 8080, D), ("10.0.0.2", 8080, H)]
 
 
-def test_nothing_serves() -> None:
+def test_endpoints_that_do_not_serve_are_left_out() -> None:
     assert of(endpoint("10.0.0.1", ready=False, serving=False), endpoint("10.0.0.2", ready=False)) == []
 
 
@@ -147,14 +147,14 @@ def test_zones_are_localities() -> None:
     )
 
 
-def test_an_endpoint_in_two_zones_is_in_one() -> None:
+def test_an_endpoint_in_two_zones_keeps_the_first() -> None:
     slices = [slice_of("web", endpoint("10.0.0.1", zone=zone), name=zone) for zone in ("b", "a")]
     assert endpoints(*slices) == [("10.0.0.1", 8080, H)]
     assert localities(*slices) == localities(*reversed(slices))
 
 
 @pytest.mark.parametrize("zone", ["x" * 10_000, "a\0b", "", "☃", "a b"])
-def test_a_hostile_zone_keeps_its_endpoint(zone: str) -> None:
+def test_an_endpoint_with_an_invalid_zone_is_served(zone: str) -> None:
     (locality,) = localities(slice_of("web", endpoint("10.0.0.1", zone=zone)))
     assert len(locality.endpoints) == 1
     assert len(locality.zone) < 300
@@ -164,7 +164,7 @@ def test_a_hostile_zone_keeps_its_endpoint(zone: str) -> None:
 # Ports
 
 
-def test_the_port_is_found_by_the_name_that_the_service_gives_it() -> None:
+def test_a_slice_port_is_found_by_the_name_in_the_service() -> None:
     one = slice_of("web", "10.0.0.1", name="one", ports=["metrics:9090", "http:8080"])
     two = slice_of("web", "10.0.0.2", name="two", ports=["http:9999"])
     three = slice_of("web", "10.0.0.3", name="three", ports=["metrics:9090"])
@@ -176,13 +176,13 @@ def test_a_port_without_name(name: str | None) -> None:
     assert endpoints(slice_of("web", "10.0.0.1", ports=[{"name": name, "port": 8080}])) == [("10.0.0.1", 8080, H)]
 
 
-def test_a_named_port_is_not_the_one_without_name() -> None:
+def test_a_named_port_differs_from_an_unnamed_port() -> None:
     assert endpoints(slice_of("web", "10.0.0.1", ports=["http:8080"])) == []
     assert endpoints(slice_of("web", "10.0.0.1", ports=[8080]), port="http:80") == []
 
 
 @pytest.mark.parametrize("port", [{"name": "other"}, {"port": 8080, "protocol": "UDP"}])
-def test_ports_that_are_none(port: dict[str, Any]) -> None:
+def test_slices_without_a_matching_port(port: dict[str, Any]) -> None:
     world = world_of(slice_of("web", "10.0.0.1", ports=[port]))
     assert of_web(world) == ()
     assert world.problems == []
@@ -193,7 +193,7 @@ def test_a_slice_without_ports() -> None:
 
 
 @pytest.mark.parametrize("port", [0, -1, 65536, 10**12, None])
-def test_a_port_that_is_no_port(port: int | None) -> None:
+def test_an_invalid_port_is_a_problem(port: int | None) -> None:
     world = world_of(slice_of("web", "10.0.0.1", ports=[{"port": port}], name="bad"), slice_of("web", "10.0.0.2"))
     assert endpoints_of(world) == ["10.0.0.2"]
     problem = world.problem("InvalidPort")
@@ -225,26 +225,26 @@ def test_an_endpoint_without_address() -> None:
 
 
 @pytest.mark.parametrize("address_type", ["FQDN", "", "IPv5"])
-def test_an_address_type_that_is_none_of_ours(address_type: str) -> None:
+def test_an_unsupported_address_type_is_a_problem(address_type: str) -> None:
     world = world_of(slice_of("web", "example.com", address_type=address_type, name="bad"), slice_of("web", "10.0.0.2"))
     assert endpoints_of(world) == ["10.0.0.2"]
     assert world.problem("AddressTypeUnsupported").object.name == "bad"
 
 
-def test_the_same_address_written_twice_is_one() -> None:
+def test_two_spellings_of_an_address_merge() -> None:
     """Envoy has one host an address, however it is written."""
     slices = slice_of("web", "2001:db8::1", "2001:0db8:0:0::1", "2001:DB8::1", address_type="IPv6")
     assert endpoints(slices) == [("2001:db8::1", 8080, H)]
 
 
-def test_the_problem_of_a_slice_goes_when_it_is_mended() -> None:
+def test_the_problem_of_a_slice_is_solved_by_a_correct_slice() -> None:
     world = world_of(slice_of("web", "nonsense"))
     assert world.reasons() == [("web-1", "InvalidAddress")]
     world.add(slice_of("web", "10.0.0.1"))
     assert world.problems == []
 
 
-def test_an_event_of_a_slice_touches_its_backends_only() -> None:
+def test_a_slice_event_touches_the_backends_of_a_single_service() -> None:
     world = World(
         service("web", "http:80", "more:81"),
         service("api"),

@@ -95,7 +95,7 @@ def test_a_path_begins_with_a_slash(text: str, type_: str) -> None:
     told(problem)
 
 
-def test_a_path_that_is_not_there() -> None:
+def test_a_missing_path() -> None:
     world = World(service("web"), ingress("shop", rule(HOST, path(None), path("/good"))))
     assert [route.path for route in world.traffic.hosts[HOST].routes] == ["/good"]
     told(world.problem("InvalidPath"))
@@ -106,7 +106,7 @@ def test_a_path_that_is_not_there() -> None:
     ["/a//b", "/a/./b", "/a/../b", "/a%2fb", "/a%2Fb", "/a/..", "/a/.", "/..", "//", "/a\0b", "/a\nb", "/\ud800"],
 )
 @pytest.mark.parametrize("type_", ["Prefix", "Exact"])
-def test_what_the_api_server_refuses_is_refused(text: str, type_: str) -> None:
+def test_paths_that_the_api_server_rejects_are_left_out(text: str, type_: str) -> None:
     """A folder has no API server, and such a path could never match a normalized request."""
     world = beside(with_path=text, type_=type_)
     assert [route.path for route in world.traffic.hosts[HOST].routes] == ["/good"]
@@ -148,7 +148,7 @@ def test_escaped_dots_never_match_either(text: str) -> None:
     told(world.problem("InvalidPath"))
 
 
-def test_what_is_not_ascii_is_encoded_as_in_a_request() -> None:
+def test_characters_beyond_ascii_are_encoded_as_in_a_request() -> None:
     world = World(service("web"), ingress("shop", rule(HOST, path("/café"), exact("/☃"))))
     assert [route.path for route in world.traffic.hosts[HOST].routes] == ["/%E2%98%83", "/caf%C3%A9"]
 
@@ -177,7 +177,7 @@ def test_a_huge_path_is_told_briefly_or_taken(text: str) -> None:
         told(problem)
 
 
-def test_a_huge_path_that_loses_is_told_briefly() -> None:
+def test_a_huge_path_is_shortened_in_the_problem() -> None:
     text = "/" + "a" * 65535
     both = [ingress(name, rule(HOST, path(text, name)), created=day) for day, name in enumerate(("web", "api"))]
     world = World(service("web"), service("api"), *both)
@@ -191,29 +191,29 @@ def test_implementation_specific_is_prefix() -> None:
 
 
 def test_ten_thousand_paths() -> None:
-    started = time.monotonic()
+    started = time.process_time()
     world = World(service("web"), ingress("shop", rule(HOST, *(path(f"/p{n}") for n in range(10_000)))))
     assert len(world.traffic.hosts[HOST].routes) == 10_000
     assert world.problems == []
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_ten_thousand_conflicts() -> None:
-    started = time.monotonic()
+    started = time.process_time()
     paths = [path("/same", f"s{n}") for n in range(10_000)]
     world = World(service("s0"), ingress("shop", rule(HOST, *paths)))
     assert len(world.traffic.hosts[HOST].routes) == 1
     assert len(world.problems) >= 1
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
 
 
-def test_a_host_that_nobody_names_right_is_not_there() -> None:
+def test_an_invalid_host_has_no_virtual_host() -> None:
     world = World(service("web"), ingress("shop", rule("-", path("/", "web"))))
     assert world.traffic.hosts == {}
     assert world.traffic.backends == {}
 
 
-def test_a_backend_that_is_neither_service_nor_resource() -> None:
+def test_a_backend_without_service_and_resource_is_left_out() -> None:
     good = ingress("shop", rule(HOST, path("/bad"), path("/good")))
     assert good.spec.rules
     assert good.spec.rules[0].http
@@ -228,7 +228,7 @@ def test_a_backend_that_is_neither_service_nor_resource() -> None:
 
 
 @pytest.mark.parametrize("spec", [{}, {"rules": []}, {"rules": None, "tls": None}, {"rules": [{}]}, {"tls": [{}]}])
-def test_an_ingress_with_next_to_nothing(spec: dict[str, object]) -> None:
+def test_a_nearly_empty_ingress(spec: dict[str, object]) -> None:
     spec = {"ingressClassName": "envoy", **spec}
     world = World(msgspec.convert({"metadata": {"name": "shop", "namespace": "default"}, "spec": spec}, Ingress))
     assert world.traffic.backends == {}
@@ -237,7 +237,7 @@ def test_an_ingress_with_next_to_nothing(spec: dict[str, object]) -> None:
 # Annotations
 
 
-def test_each_nginx_annotation_is_a_problem() -> None:
+def test_nginx_annotations_are_problems() -> None:
     prefix = "nginx.ingress.kubernetes.io"
     annotations = {
         f"{prefix}/rewrite-target": "/$1",
@@ -254,12 +254,12 @@ def test_each_nginx_annotation_is_a_problem() -> None:
     assert [route.path for route in world.traffic.hosts[HOST].routes] == ["/"]
 
 
-def test_annotations_of_ingresses_that_are_not_ours_are_not_mentioned() -> None:
+def test_annotations_of_ingresses_of_another_class_are_ignored() -> None:
     annotations = {"nginx.ingress.kubernetes.io/rewrite-target": "/"}
     assert World(ingress("shop", rule(HOST), class_name="nginx", annotations=annotations)).problems == []
 
 
-def test_an_annotations_problem_goes_with_it() -> None:
+def test_the_problem_of_an_annotation_is_solved_by_removing_the_annotation() -> None:
     annotations = {"nginx.ingress.kubernetes.io/rewrite-target": "/"}
     world = World(service("web"), ingress("shop", rule(HOST, path("/")), annotations=annotations))
     assert world.reasons() == [("shop", "AnnotationUnsupported")]

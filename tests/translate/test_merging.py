@@ -29,7 +29,7 @@ def backends(world: World, name: str = HOST) -> dict[str, str]:
     return {route.path: route.service.name for route in host(world, name).routes}
 
 
-def test_a_route_says_where_it_comes_from() -> None:
+def test_a_route_has_an_origin() -> None:
     world = World(service("web"), ingress("shop", rule(HOST, path("/foo", "web:80"))))
     at = FieldPath.of("spec", "rules", 0, "http", "paths", 0)
     origin = Origin(ObjectRef("Ingress", "default", "shop"), at)
@@ -51,7 +51,7 @@ def test_ingresses_merge_on_a_host() -> None:
     assert world.problems == []
 
 
-def test_routes_are_in_the_order_that_envoy_needs() -> None:
+def test_routes_are_sorted_most_specific_first() -> None:
     paths = [
         path("/", "web"),
         path("/foo", "web"),
@@ -67,7 +67,7 @@ def test_routes_are_in_the_order_that_envoy_needs() -> None:
         assert [text for _, text in given[2:]] == ["/foo/bar", "/foo/", "/foo", "/"]
 
 
-def test_the_oldest_wins_and_the_loser_is_told_who() -> None:
+def test_the_oldest_ingress_wins_a_path_and_the_loser_has_a_problem() -> None:
     world = World(
         service("web"),
         service("api"),
@@ -115,7 +115,7 @@ def test_an_identical_backend_is_no_conflict() -> None:
     assert world.problems == []
 
 
-def test_a_conflict_with_one_that_has_no_service_is_one() -> None:
+def test_a_path_without_service_still_conflicts() -> None:
     world = World(
         service("web"),
         ingress("old", rule(HOST, path("/", "ghost")), created=1),
@@ -126,7 +126,7 @@ def test_a_conflict_with_one_that_has_no_service_is_one() -> None:
     assert ("old", "BackendNotFound") in world.reasons()
 
 
-def test_within_one_ingress_the_first_wins() -> None:
+def test_the_first_path_of_an_ingress_wins() -> None:
     world = World(
         service("web"), service("api"), ingress("shop", rule(HOST, path("/", "web")), rule(HOST, path("/", "api")))
     )
@@ -154,7 +154,7 @@ def test_an_empty_implementation_specific_path_is_the_root() -> None:
     assert backends(world, "b.example.com") == {"/": "web"}
 
 
-def test_three_that_want_the_same_path() -> None:
+def test_three_ingresses_claim_a_path() -> None:
     world = World(
         *(service(f"s{n}") for n in range(3)),
         *(ingress(f"i{n}", rule(HOST, path("/", f"s{n}")), created=9 - n) for n in range(3)),
@@ -180,7 +180,7 @@ def test_the_next_takes_over_when_the_winner_goes() -> None:
     assert world.traffic.backends == {}
 
 
-def test_an_older_one_that_arrives_later_wins() -> None:
+def test_an_older_ingress_that_arrives_later_wins() -> None:
     world = World(service("web"), service("api"), ingress("young", rule(HOST, path("/", "api")), created=2))
     assert world.problems == []
     world.add(ingress("old", rule(HOST, path("/", "web")), created=1))
@@ -232,7 +232,7 @@ def test_the_global_default_is_the_oldest() -> None:
     assert world.traffic.default is None
 
 
-def test_a_hosts_default_is_that_of_its_oldest_ingress_that_has_one() -> None:
+def test_the_default_of_a_host_comes_from_the_oldest_ingress_with_a_default_backend() -> None:
     world = World(
         *(service(name) for name in ("web", "b", "c", "z")),
         ingress("elsewhere", default="z", created=0),
@@ -245,12 +245,12 @@ def test_a_hosts_default_is_that_of_its_oldest_ingress_that_has_one() -> None:
     assert world.traffic.default.service == key("z")
 
 
-def test_a_host_without_default_backend_has_none_of_its_own() -> None:
+def test_a_host_without_default_backend_has_no_default_route() -> None:
     world = World(service("web"), ingress("a", rule(HOST, path("/a", "web"))), ingress("b", default="web"))
     assert default_of(world, HOST) is None
 
 
-def test_a_rule_without_http_names_its_host() -> None:
+def test_a_rule_without_http_makes_a_virtual_host() -> None:
     world = World(service("web"), ingress("a", rule(HOST), default="web"), ingress("b", rule(NO_HOST, path("/"))))
     assert host(world).routes == ()
     assert default_of(world, HOST) == "web"
@@ -276,14 +276,14 @@ def test_a_default_backend_without_service_answers_503() -> None:
     assert str(world.problem("BackendNotFound").field).startswith("spec.defaultBackend")
 
 
-def test_a_default_backend_that_is_a_resource_is_left_out() -> None:
+def test_a_resource_as_default_backend_is_left_out() -> None:
     world = World(service("web"), ingress("a", default="bucket!", created=1), ingress("b", default="web", created=2))
     assert world.problem("ResourceBackendUnsupported").object.name == "a"
     assert world.traffic.default is not None
     assert world.traffic.default.service == key("web")
 
 
-def test_a_service_that_comes_and_goes() -> None:
+def test_routes_follow_a_service_that_appears_and_vanishes() -> None:
     world = World(ingress("shop", rule(HOST, path("/", "web"))))
     assert host(world).routes[0].backend is None
     world.add(service("web"))

@@ -70,7 +70,7 @@ def test_without_tls_there_is_none() -> None:
     assert tuple(world.traffic.certificates.values()) == ()
 
 
-def test_one_termination_for_a_secret_however_many_use_it() -> None:
+def test_a_secret_used_many_times_has_a_single_termination() -> None:
     world = world_of(
         shop(tls(B, secret="cert"), tls("c.example.com", secret="cert")),
         shop(tls(A, secret="cert"), name="other"),
@@ -105,7 +105,7 @@ def test_tls_hosts_have_no_case() -> None:
     assert served(world_of(shop(tls(A.upper(), secret="cert")), secret("cert", PAIR))) == {"cert": (A,)}
 
 
-def test_a_wildcard_and_a_host_beneath_it() -> None:
+def test_a_wildcard_beside_a_host_beneath_the_wildcard() -> None:
     world = world_of(
         shop(tls("*.example.com", secret="wild"), tls(A, secret="cert")), secret("cert", PAIR), secret("wild", OTHER)
     )
@@ -113,19 +113,19 @@ def test_a_wildcard_and_a_host_beneath_it() -> None:
     assert world.problems == []
 
 
-def test_an_entry_without_hosts_covers_its_ingress() -> None:
+def test_an_entry_without_hosts_covers_the_hosts_of_the_rules() -> None:
     world = world_of(shop(tls(secret="cert"), hosts=(B, A, None, "*.c.example.com")), secret("cert", PAIR))
     assert served(world) == {"cert": ("*.c.example.com", A, B)}
     assert world.problems == []
 
 
-def test_it_follows_the_rules() -> None:
+def test_an_entry_without_hosts_follows_the_rules() -> None:
     world = world_of(shop(tls(secret="cert")), secret("cert", PAIR))
     world.add(shop(tls(secret="cert"), hosts=(B,)))
     assert served(world) == {"cert": (B,)}
 
 
-def test_an_entry_that_covers_no_host_at_all() -> None:
+def test_an_entry_without_any_host_is_a_problem() -> None:
     world = world_of(shop(tls(secret="cert"), hosts=(None,)), secret("cert", PAIR))
     assert served(world) == {}
     assert world.reasons() == [("shop", "TLSHostsMissing")]
@@ -144,7 +144,7 @@ def test_a_hostile_tls_host_takes_only_itself_away(host: str) -> None:
 # The default Secret
 
 
-def test_without_secret_name_the_default_one_serves() -> None:
+def test_an_entry_without_secret_name_uses_the_default_secret() -> None:
     world = world_of(shop(tls(A)), secret("cert", PAIR), default="cert")
     assert world.traffic.tls.terminations == (Termination(key("cert"), (A,), is_default=True),)
     assert world.problems == []
@@ -162,12 +162,12 @@ def test_the_default_secret_serves_without_any_ingress() -> None:
     assert world.traffic.tls.terminations == (Termination(key("cert"), (), is_default=True),)
 
 
-def test_the_default_secret_is_of_its_own_namespace() -> None:
+def test_the_default_secret_is_in_the_namespace_of_the_flag() -> None:
     world = World(ingress("shop", tls=[tls(A)], ns="there"), secret("cert", PAIR), default_tls_secret="cert")
     assert served(world) == {"cert": (A,)}
 
 
-def test_a_default_secret_that_is_missing_is_told_of() -> None:
+def test_a_missing_default_secret_is_a_problem() -> None:
     world = World(service("web"), default_tls_secret="cert")
     world.add(ingress("shop", tls=[tls(A)]))
     assert ("shop", "SecretNotFound") in world.reasons()
@@ -177,7 +177,7 @@ def test_a_default_secret_that_is_missing_is_told_of() -> None:
     assert world.problems == []
 
 
-def test_a_default_secret_that_is_missing_is_told_of_without_any_ingress() -> None:
+def test_a_missing_default_secret_is_a_problem_without_any_ingress() -> None:
     """The operator asked for it: never silence."""
     world = World(ingress("shop", rule(A, path("/", "web"))), service("web"), default_tls_secret="cert")
     assert ("cert", "SecretNotFound") in world.reasons()
@@ -212,7 +212,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
-def test_a_bad_secret_takes_away_its_own_hosts_and_nothing_else(bad: tuple[bytes | None, bytes | None]) -> None:
+def test_a_bad_secret_affects_no_hosts_of_good_secrets(bad: tuple[bytes | None, bytes | None]) -> None:
     world = world_of(
         shop(tls(A, secret="bad"), tls(B, secret="cert"), hosts=(A, B)),
         secret_of("bad", *bad),
@@ -227,7 +227,7 @@ def test_a_bad_secret_takes_away_its_own_hosts_and_nothing_else(bad: tuple[bytes
     assert problem.message.isprintable()
 
 
-def test_a_missing_secret_takes_away_its_own_hosts_and_nothing_else() -> None:
+def test_a_missing_secret_affects_no_hosts_of_good_secrets() -> None:
     world = world_of(shop(tls(A, secret="gone"), tls(B, secret="cert"), hosts=(A, B)), secret("cert", PAIR))
     assert served(world) == {"cert": (B,)}
     assert set(world.traffic.hosts) == {A, B}
@@ -245,12 +245,12 @@ def test_a_chain_is_kept_whole() -> None:
     assert chain(world_of(shop(tls(A, secret="cert")), secret("cert", pair))) == pair.chain
 
 
-def test_a_certificate_of_other_names_is_served() -> None:
+def test_a_certificate_for_different_names_is_served() -> None:
     """Whether the names fit is the client's to judge; half of all test clusters depend on it."""
     assert served(world_of(shop(tls(B, secret="cert")), secret("cert", PAIR))) == {"cert": (B,)}
 
 
-def test_a_secret_that_turns_up_later() -> None:
+def test_a_secret_appears_after_the_ingress() -> None:
     world = world_of(shop(tls(A, secret="cert")))
     assert world.reasons() == [("shop", "SecretNotFound")]
     world.add(secret("cert", PAIR))
@@ -281,7 +281,7 @@ def test_the_last_good_certificate_is_kept(bad: tuple[bytes | None, bytes | None
     assert world.problems == []
 
 
-def test_it_is_the_last_and_not_the_first() -> None:
+def test_the_latest_good_certificate_is_served_and_not_the_first() -> None:
     world = world_of(shop(tls(A, secret="cert")), secret("cert", PAIR))
     world.add(secret("cert", OTHER))
     world.add(secret_of("cert", b"bad", b"bad"))
@@ -298,7 +298,7 @@ def test_a_deleted_secret_has_no_last_good() -> None:
     assert world.reasons() == [("shop", "SecretInvalid")]
 
 
-def test_it_is_kept_while_something_else_changes() -> None:
+def test_the_last_good_certificate_stays_while_an_unrelated_object_changes() -> None:
     world = world_of(shop(tls(A, secret="cert")), secret("cert", PAIR))
     world.add(secret_of("cert", b"bad", b"bad"))
     world.add(shop(tls(B, secret="cert"), name="other"))
@@ -306,7 +306,7 @@ def test_it_is_kept_while_something_else_changes() -> None:
     assert sorted(world.reasons()) == [("other", "SecretInvalid"), ("shop", "SecretInvalid")]
 
 
-def test_deleted_while_nobody_used_it_is_forgotten_too() -> None:
+def test_the_last_good_certificate_of_an_unused_secret_is_forgotten() -> None:
     """A deleted object has no last good, whoever looked at the time."""
     world = world_of(shop(tls(A, secret="cert")), secret("cert", PAIR))
     world.apply(Deleted(Ingress, key("shop")))
@@ -334,7 +334,7 @@ def test_an_expired_certificate_is_served_with_a_problem(until: datetime, *, exp
     assert world.reasons() == ([("shop", "CertificateExpired")] if expired else [])
 
 
-def test_an_expired_one_that_is_renewed() -> None:
+def test_an_expired_certificate_is_renewed() -> None:
     world = world_of(
         shop(tls(A, secret="cert")), secret("cert", certificate(A, until=datetime(2025, 1, 1, tzinfo=UTC)))
     )
@@ -368,13 +368,13 @@ def test_the_same_secret_twice_is_no_conflict() -> None:
     assert world.problems == []
 
 
-def test_within_one_ingress_the_first_entry_wins() -> None:
+def test_the_first_entry_of_an_ingress_wins() -> None:
     world = world_of(shop(tls(A, secret="one"), tls(A, secret="two")), secret("one", PAIR), secret("two", OTHER))
     assert served(world) == {"one": (A,)}
     assert str(world.problem("CertificateConflict").field).startswith("spec.tls[1]")
 
 
-def test_a_wildcard_and_its_hosts_are_no_conflict() -> None:
+def test_a_wildcard_does_not_conflict_with_covered_hosts() -> None:
     world = world_of(
         shop(tls("*.example.com", secret="one"), name="one"),
         shop(tls(A, secret="two"), name="two"),
@@ -384,7 +384,7 @@ def test_a_wildcard_and_its_hosts_are_no_conflict() -> None:
     assert world.problems == []
 
 
-def test_a_loser_without_any_host_left_serves_nothing() -> None:
+def test_an_entry_that_lost_every_host_has_no_termination() -> None:
     world = world_of(
         shop(tls(A, secret="old"), name="old", created=1),
         shop(tls(A, secret="young"), name="young", created=2),
@@ -423,14 +423,14 @@ def test_private_keys_are_in_no_repr_and_no_problem() -> None:
         assert not [text for text in shown if line in text]
 
 
-def test_what_else_is_in_the_chain_stays_there() -> None:
+def test_private_keys_in_tls_crt_are_not_served() -> None:
     """Many a tls.crt holds the private key too."""
     world = world_of(shop(tls(A, secret="cert")), secret("cert", Pair(PAIR.key + b"hello\n" + PAIR.chain, PAIR.key)))
     assert chain(world) == PAIR.chain
     assert "PRIVATE" not in repr(tuple(world.traffic.certificates.values()))
 
 
-def test_a_certificate_before_its_time_is_reported() -> None:
+def test_a_certificate_that_is_not_yet_valid_is_a_problem() -> None:
     world = world_of(shop(tls(A, secret="cert")), secret("cert", PAIR), now=datetime(2019, 1, 1, tzinfo=UTC))
     assert [problem.reason for problem in world.problems] == ["CertificateNotYetValid"]
     assert served(world) == {"cert": (A,)}

@@ -39,13 +39,13 @@ class Reason(StrEnum):
         "AddressTypeUnsupported",
         Level.ERROR,
         "An EndpointSlice of addressType FQDN has no address that a proxy could connect to; the slice is left out.",
-        "Correct the slice, or what writes it; the other endpoints are served.",
+        "Correct the EndpointSlice, or the controller that writes the slice; all other endpoints are served.",
     )
     ANNOTATION_UNSUPPORTED = (
         "AnnotationUnsupported",
         Level.WARNING,
         "An annotation of ingress-nginx has no effect here.",
-        "Remove it if the Ingress works without; nothing else of the Ingress is affected.",
+        "Remove the annotation if the Ingress works without; the rest of the Ingress is served.",
     )
     BACKEND_NOT_FOUND = (
         "BackendNotFound",
@@ -69,19 +69,19 @@ class Reason(StrEnum):
         "CertificateExpired",
         Level.WARNING,
         "A certificate has expired. It is served, and clients reject it.",
-        "Renew it.",
+        "Renew the certificate, and put chain and key into the Secret.",
     )
     CERTIFICATE_NOT_YET_VALID = (
         "CertificateNotYetValid",
         Level.WARNING,
         "A certificate is not valid yet. It is served, and clients reject it.",
-        "Check the clocks, or wait.",
+        "Check the clocks of this server and of the certificate's issuer, or wait until then.",
     )
     DUPLICATE_OBJECT = (
         "DuplicateObject",
         Level.ERROR,
         "Two manifests have the same kind, namespace and name; the first counts.",
-        "Remove one of the two, or give it another name.",
+        "Remove one of the two objects, or rename one.",
     )
     ENVOY_WOULD_REFUSE = (
         "EnvoyWouldRefuse",
@@ -99,25 +99,25 @@ class Reason(StrEnum):
         "InvalidAddress",
         Level.ERROR,
         "An endpoint's address is not an IP address; the endpoint is left out.",
-        "Correct the slice, or what writes it; the other endpoints are served.",
+        "Correct the EndpointSlice, or the controller that writes the slice; all other endpoints are served.",
     )
     INVALID_BACKEND = (
         "InvalidBackend",
         Level.ERROR,
         "A backend names neither a Service nor a resource; the path is left out.",
-        "Name a Service.",
+        "Set backend.service.",
     )
     INVALID_HOST = (
         "InvalidHost",
         Level.ERROR,
-        "A host must be a DNS name, or a wildcard such as *.example.com, without a port.",
+        "A host is neither a DNS name nor a wildcard such as *.example.com; its rule, or its HTTPS, is left out.",
         "Use lower-case letters, digits, '-' and '.', without a port.",
     )
     INVALID_NAME = (
         "InvalidName",
         Level.ERROR,
         "The name or the namespace of an object is not one that Kubernetes allows; the object is left out.",
-        "Use a to z, 0 to 9, '-' and dots.",
+        "Use lower-case letters, digits, '-' and dots.",
     )
     INVALID_OBJECT = (
         "InvalidObject",
@@ -128,26 +128,26 @@ class Reason(StrEnum):
     INVALID_PATH = (
         "InvalidPath",
         Level.ERROR,
-        "A path must begin with a slash and be one that a normalized request can have.",
+        "A path doesn't begin with a slash, or no normalized request can match the path; the path is left out.",
         "Correct the path; the other paths of the Ingress are served.",
     )
     INVALID_PATH_TYPE = (
         "InvalidPathType",
         Level.ERROR,
-        "pathType must be Exact, Prefix or ImplementationSpecific.",
+        "pathType is none of Exact, Prefix and ImplementationSpecific; the path is left out.",
         "Correct the path; the other paths of the Ingress are served.",
     )
     INVALID_PORT = (
         "InvalidPort",
         Level.ERROR,
         "A port of an EndpointSlice has no number or one out of range; its endpoints are left out.",
-        "Correct the slice, or what writes it; the other endpoints are served.",
+        "Correct the EndpointSlice, or the controller that writes the slice; all other endpoints are served.",
     )
     MALFORMED_FILE = (
         "MalformedFile",
         Level.ERROR,
-        "A file is not YAML or JSON that can be read.",
-        "Repair the file; until then, what it gave before stays.",
+        "A file is not valid YAML or JSON.",
+        "Repair the file; until then, the objects of its last valid content stay.",
     )
     NO_DEFAULT_CERTIFICATE = (
         "NoDefaultCertificate",
@@ -159,13 +159,19 @@ class Reason(StrEnum):
         "NotAnObject",
         Level.ERROR,
         "A document in a file is not a Kubernetes object.",
-        "Write a Kubernetes object with apiVersion, kind and metadata, or keep the file elsewhere.",
+        "Write a Kubernetes object with apiVersion, kind and metadata, or move the file out of the folder.",
     )
     PATH_CONFLICT = (
         "PathConflict",
         Level.ERROR,
         "Two Ingresses send the same path of a host to different backends; the oldest Ingress wins.",
-        "Remove one of the two; the oldest Ingress wins, then namespace and name.",
+        "Remove one of the two paths; the oldest Ingress wins, then the first by namespace and name.",
+    )
+    PROXY_UNSUPPORTED = (
+        "ProxyUnsupported",
+        Level.ERROR,
+        "A proxy's Envoy is older than the oldest one that is served; its streams are ended, and it keeps what it has.",
+        "Upgrade the proxy to an Envoy that the message names.",
     )
     REJECTED_BY_PROXY = (
         "RejectedByProxy",
@@ -177,19 +183,19 @@ class Reason(StrEnum):
         "ResourceBackendUnsupported",
         Level.ERROR,
         "Backends of kind resource are not supported; the path is left out.",
-        "Use a Service.",
+        "Set backend.service, and put a Service in front of the resource.",
     )
     SECRET_INVALID = (
         "SecretInvalid",
         Level.ERROR,
-        "A Secret holds no certificate and key that Envoy would accept.",
+        "A Secret holds no certificate and key that Envoy would accept; HTTPS is off, or uses the last good one.",
         "Put a matching certificate chain and key, both in PEM, into tls.crt and tls.key.",
     )
     SECRET_NOT_FOUND = (
         "SecretNotFound",
         Level.ERROR,
         "A TLS entry names a Secret that doesn't exist; HTTPS for its hosts is off.",
-        "Create it.",
+        "Create the Secret, or correct secretName in the Ingress.",
     )
     TLS_HOSTS_MISSING = (
         "TLSHostsMissing",
@@ -206,14 +212,14 @@ class Reason(StrEnum):
     UNREADABLE_FILE = (
         "UnreadableFile",
         Level.ERROR,
-        "A file can't be opened.",
-        "Make it a readable file, or remove it.",
+        "A file can't be read.",
+        "Make the file readable, or remove the file.",
     )
     UNREADABLE_FOLDER = (
         "UnreadableFolder",
         Level.ERROR,
-        "A folder can't be listed.",
-        "Put it back, readable; until then, what it gave before stays.",
+        "A folder can't be read.",
+        "Restore the folder, readable; until then, the objects of its last content stay.",
     )
     UNSUPPORTED_API_VERSION = (
         "UnsupportedApiVersion",

@@ -1,4 +1,4 @@
-"""From the backend of an Ingress to the port of the Service behind it."""
+"""From the backend of an Ingress to the port of a Service."""
 
 import re
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ _PROTOCOLS: Final = {
     "https": BackendProtocol.HTTPS,
     "kubernetes.io/wss": BackendProtocol.HTTPS,
 }
-"""By `appProtocol`; HTTP/1.1 for any other. Source:
+"""By `appProtocol`; any other value means HTTP/1.1. Source:
 https://kubernetes.io/docs/concepts/services-networking/service/#application-protocol
 """
 
@@ -33,19 +33,19 @@ _INTERNAL_NAMES: Final = (
     "metadata",
     "metadata.google.internal",
 )
-"""Names that only the proxy may reach, with all below them. Source:
+"""Names that must not be reachable through a proxy, including their subdomains. Source:
 https://github.com/projectcontour/contour/security/advisories/GHSA-5ph6-qq5x-7jwc
 """
 
 _NUMERIC: Final = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
-"""What a resolver may take for an IPv4 address: 127.1 or 0x7f000001. Source:
+"""Names that a resolver may read as IPv4 addresses: 127.1 or 0x7f000001. Source:
 https://url.spec.whatwg.org/#ends-in-a-number-checker
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Unresolved:
-    """Why a backend leads nowhere: what a Problem says of it."""
+    """The reason, message and remedy of the problem with a backend that can't be used."""
 
     reason: Reason
     message: str
@@ -55,14 +55,14 @@ class Unresolved:
 def resolve(
     state: KubeState, namespace: str, wanted: IngressServiceBackend, *, allow_external_name: bool
 ) -> Backend | Unresolved:
-    """The Service port that an Ingress of a namespace asks for, by number or by name."""
+    """The Service port that an Ingress of the namespace names, by number or by name."""
     key = Key(namespace, wanted.name)
     service = state.service(key)
     if service is None:
         return Unresolved(
             Reason.BACKEND_NOT_FOUND,
             f"Service {shown(str(key))} doesn't exist, so its paths answer 503",
-            "Create the Service, or correct the name in the Ingress.",
+            Reason.BACKEND_NOT_FOUND.remedy,
         )
     if service.spec.type == "ExternalName":
         return _external(service, wanted, allowed=allow_external_name)
@@ -71,7 +71,7 @@ def resolve(
         return Unresolved(
             Reason.BACKEND_PORT_NOT_FOUND,
             f"Service {key} has no TCP port {shown(str(wanted.port))}, so its paths answer 503",
-            f"Use one of its ports ({_known(service)}), or add the port to the Service.",
+            f"Use one of its ports ({_port_list(service)}), or add the port to the Service.",
         )
     return Backend(BackendKey(namespace, key.name, port.port), port.name, _protocol(port))
 
@@ -85,7 +85,7 @@ def _port(ports: Iterable[ServicePort], wanted: IngressServiceBackend) -> Servic
     return None
 
 
-def _known(service: Service) -> str:
+def _port_list(service: Service) -> str:
     ports = [f"{port.port} {port.name}".strip() for port in service.spec.ports or () if port.protocol == "TCP"]
     return shown(", ".join(ports)) if ports else "it has none"
 
@@ -95,7 +95,7 @@ def _external(service: Service, wanted: IngressServiceBackend, *, allowed: bool)
         return Unresolved(
             Reason.EXTERNAL_NAME_REFUSED,
             f"Service {service.key} is an ExternalName, which could point anywhere, so its paths answer 503",
-            "Use a Service with endpoints, or start the server with --allow-external-name.",
+            Reason.EXTERNAL_NAME_REFUSED.remedy,
         )
     port = _external_port(service, wanted)
     try:
@@ -110,7 +110,7 @@ def _external(service: Service, wanted: IngressServiceBackend, *, allowed: bool)
 
 
 def _external_port(service: Service, wanted: IngressServiceBackend) -> ServicePort | None:
-    """An ExternalName needs no ports of its own: a number then stands for itself."""
+    """The port of an ExternalName. A Service of that type may have no ports; a number is then used as it is."""
     if service.spec.ports or wanted.port.name:
         return _port(service.spec.ports or (), wanted)
     return ServicePort(port=wanted.port.number) if 0 < wanted.port.number <= 65535 else None

@@ -1,4 +1,4 @@
-"""Whether a Secret holds what Envoy takes for a server certificate."""
+"""Whether a Secret holds a server certificate that Envoy accepts."""
 
 import warnings
 from dataclasses import dataclass
@@ -45,7 +45,14 @@ _LARGEST_RSA_EXPONENT = 33
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a Secret is good for: a certificate, or the reason why not. The times are those of the leaf, in UTC."""
+    """The judgement of a Secret.
+
+    Attributes:
+        certificate: None if Envoy would reject the content of the Secret.
+        why_not: Why Envoy would reject the content; empty for a usable Secret.
+        begins: `notBefore` of the leaf certificate; None for an unusable Secret.
+        expires: `notAfter` of the leaf certificate; None for an unusable Secret.
+    """
 
     certificate: Certificate | None
     why_not: str = ""
@@ -54,13 +61,13 @@ class Verdict:
 
 
 class _UnusableError(ValueError):
-    """Why a Secret is no certificate."""
+    """The content of a Secret is not a usable certificate. The text says why."""
 
 
 def judge(secret: Secret) -> Verdict:
-    """Whether the certificate chain parses, the key parses, and they belong together.
+    """Judge a Secret: chain and key must parse, and belong together.
 
-    Only what was parsed is served: a tls.crt may hold the private key too, and other things that are nobody's business.
+    Only parsed certificates are served: a tls.crt may also hold the private key, or other content.
     """
     data = secret.data or SecretData()
     missing = [name for name, value in (("tls.crt", data.tls_crt), ("tls.key", data.tls_key)) if not value]
@@ -100,7 +107,7 @@ def _key(pem: bytes) -> PrivateKeyTypes:
 
 
 def _check(leaf: PublicKeyTypes, key: PublicKeyTypes) -> None:
-    """Refuse what Envoy would refuse.
+    """Raise for keys that Envoy would reject.
 
     Source: https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/security/ssl#certificate-selection
     """
@@ -118,7 +125,7 @@ def _check(leaf: PublicKeyTypes, key: PublicKeyTypes) -> None:
 
 
 def _check_form(leaf: X509Certificate) -> None:
-    """Refuse what Envoy would refuse of how a good key is written down, and of what the certificate asks for."""
+    """Raise for encodings of a good key, and for extensions, that Envoy would reject."""
     # RSA-PSS keys, and curves that are spelled out: the plain form of the key is then not what is in the certificate.
     key = leaf.public_key()
     if _spki(key) not in leaf.public_bytes(Encoding.DER):

@@ -26,8 +26,8 @@ def localities(
 ) -> tuple[Locality, ...]:
     """The endpoints of a backend by zone, each address and port once.
 
-    Ready ones are healthy, and those that terminate but still serve are draining. When none is ready, those that still
-    serve are all there is, and so healthy: kube-proxy's rule,
+    Ready endpoints are healthy; terminating endpoints that still serve are draining. If no endpoint is ready, the
+    serving ones count as healthy. The rule is kube-proxy's:
     https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/#conditions
     """
     found: dict[tuple[str, int], tuple[str, SliceEndpoint]] = {}
@@ -57,7 +57,7 @@ def _health(endpoint: SliceEndpoint, *, any_ready: bool) -> Health | None:
 
 
 def _is_ready(endpoint: SliceEndpoint) -> bool:
-    """A condition that is not set: unknown, which is to be read as ready."""
+    """Whether the endpoint is ready. The API says that an unset condition means ready."""
     return endpoint.conditions is None or endpoint.conditions.ready is not False
 
 
@@ -96,7 +96,7 @@ def _ports(backend: Backend, each: EndpointSlice, problems: list[Problem] | None
                 problems,
                 each,
                 Reason.INVALID_PORT,
-                "a port without a number stands for all and is none to send to",
+                "a port without a number means all ports, and none to send traffic to",
                 FieldPath.of("ports"),
             )
         elif 0 < port.port <= 65535:
@@ -106,7 +106,7 @@ def _ports(backend: Backend, each: EndpointSlice, problems: list[Problem] | None
 
 
 def _addresses(each: EndpointSlice, problems: list[Problem] | None) -> Iterator[tuple[str, SliceEndpoint]]:
-    """Each endpoint with its first address: all addresses of one are interchangeable.
+    """Each endpoint with its first address: the addresses of an endpoint are interchangeable.
 
     Source: https://github.com/kubernetes/kubernetes/issues/106267
     """
@@ -122,8 +122,8 @@ def _addresses(each: EndpointSlice, problems: list[Problem] | None) -> Iterator[
 
 
 def _address(text: str) -> str:
-    """The address in its one canonical form, as an IPv6 address can be written in many; empty if it is none."""
-    if _IPV4.fullmatch(text):  # nearly all are, and `ip_address` takes twenty times as long to say so
+    """The address in canonical form, since IPv6 addresses can be written in several; empty if invalid."""
+    if _IPV4.fullmatch(text):  # nearly all addresses; `ip_address` takes twenty times as long
         return text
     try:
         address = ip_address(text)

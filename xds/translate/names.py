@@ -1,4 +1,4 @@
-"""The checks of hosts and paths: those of the API server, for sources that have none, and what Envoy needs beyond."""
+"""Checks of hosts and paths: the API server's, for manifests that never passed an API server, and Envoy's."""
 
 import re
 from typing import Final
@@ -12,16 +12,16 @@ from xds.traffic.routes import PathType
 _LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _HOST: Final = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*")
 _IPV4: Final = re.compile(r"[0-9]+(\.[0-9]+){3}")
-_HOST_LENGTH: Final = 253
+_MAX_HOST_CHARACTERS: Final = 253
 
-WILDCARD_LENGTH: Final = 80
-WILDCARD_LABELS: Final = 20
-"""Of wildcards, which Envoy is told as regular expressions. It refuses those whose program has more than 100 steps:
+MAX_WILDCARD_CHARACTERS: Final = 80
+MAX_WILDCARD_LABELS: Final = 20
+"""Wildcards become regular expressions, and Envoy rejects a regular expression of more than 100 steps:
 re2.max_program_size.error_level in https://www.envoyproxy.io/docs/envoy/latest/configuration/operations/runtime
 """
 
-_PATH_LENGTH: Final = 4096
-"""Of paths: a bound for memory, far below the 60 KiB of headers that Envoy accepts."""
+_MAX_PATH_CHARACTERS: Final = 4096
+"""Bounds memory, far below the 60 KiB of headers that Envoy accepts."""
 
 _NEVER_MATCHES: Final = re.compile(r"//|/\.\.?(/|$)|[?#\\]")
 _ESCAPED_SLASH: Final = re.compile(r"%2f", re.IGNORECASE)
@@ -29,9 +29,9 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 _LITERAL: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"<>^`{|}')
 _UNRESERVED: Final = re.compile(r"%(2[de]|3\d|4[1-9a-f]|5[\daf]|6[1-9a-f]|7[\dae])", re.IGNORECASE)
-"""What needs no escape, escaped: https://www.rfc-editor.org/rfc/rfc3986#section-2.3"""
+"""Escapes of characters that need none: https://www.rfc-editor.org/rfc/rfc3986#section-2.3"""
 
-_TYPES: Final = {
+_PATH_TYPES: Final = {
     "Exact": PathType.EXACT,
     "Prefix": PathType.PREFIX,
     # "Up to the IngressClass": https://kubernetes.io/docs/concepts/services-networking/ingress/#path-types
@@ -40,7 +40,7 @@ _TYPES: Final = {
 
 
 class InvalidError(ValueError):
-    """A value that can't be honoured. The text says what is wrong with it; `reason` is a Problem's."""
+    """An invalid value. The text is the beginning of a problem's message; `reason` is the problem's."""
 
     def __init__(self, reason: Reason, text: str) -> None:
         super().__init__(text)
@@ -51,31 +51,31 @@ def valid_host(host: str) -> str:
     """The host in lower case: a DNS name, or a wildcard whose first label is `*`.
 
     Raises:
-        InvalidError: for anything else.
+        InvalidError: the host is neither.
     """
     lowered = host.lower()
-    if len(host) > _HOST_LENGTH or not _HOST.fullmatch(lowered) or _IPV4.fullmatch(lowered):
+    if len(host) > _MAX_HOST_CHARACTERS or not _HOST.fullmatch(lowered) or _IPV4.fullmatch(lowered):
         raise InvalidError(
             Reason.INVALID_HOST, f"{shown(host)} is neither a DNS name nor a wildcard such as '*.example.com'"
         )
-    if lowered.startswith("*") and (len(host) > WILDCARD_LENGTH or host.count(".") >= WILDCARD_LABELS):
-        limits = f"{WILDCARD_LENGTH} characters or {WILDCARD_LABELS} labels"
+    if lowered.startswith("*") and (len(host) > MAX_WILDCARD_CHARACTERS or host.count(".") >= MAX_WILDCARD_LABELS):
+        limits = f"{MAX_WILDCARD_CHARACTERS} characters or {MAX_WILDCARD_LABELS} labels"
         raise InvalidError(
-            Reason.INVALID_HOST, f"{shown(host)} is a wildcard of more than {limits}, which Envoy would refuse"
+            Reason.INVALID_HOST, f"{shown(host)} is a wildcard of more than {limits}, which Envoy would reject"
         )
     return lowered
 
 
 def is_subdomain(name: str) -> bool:
-    """Whether most kinds of object could be called so.
+    """Whether the text is a valid name for objects of most kinds.
 
     Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names
     """
-    return len(name) <= _HOST_LENGTH and not name.startswith("*") and _HOST.fullmatch(name) is not None
+    return len(name) <= _MAX_HOST_CHARACTERS and not name.startswith("*") and _HOST.fullmatch(name) is not None
 
 
 def is_label(name: str) -> bool:
-    """Whether a Service could be called so.
+    """Whether the text is a valid name for a Service.
 
     Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
     """
@@ -83,20 +83,22 @@ def is_label(name: str) -> bool:
 
 
 def valid_path(path: HTTPIngressPath) -> tuple[str, PathType]:
-    """The path as a request would carry it, and how it is compared.
+    """The path in the form of a normalized request, and the way of comparison.
 
     Raises:
-        InvalidError: when the API server would refuse it, or when no normalized request path can match it.
+        InvalidError: the API server would reject the path, or no normalized request can match the path.
     """
-    if path.path_type not in _TYPES:
+    if path.path_type not in _PATH_TYPES:
         raise InvalidError(
             Reason.INVALID_PATH_TYPE,
             f"pathType {shown(path.path_type)} is none of Exact, Prefix, ImplementationSpecific",
         )
     implementation_specific = path.path_type == "ImplementationSpecific"
     written = path.path or ("/" if implementation_specific else "")
-    if len(written) > _PATH_LENGTH:
-        raise InvalidError(Reason.INVALID_PATH, f"path {shown(written)} has more than {_PATH_LENGTH} characters")
+    if len(written) > _MAX_PATH_CHARACTERS:
+        raise InvalidError(
+            Reason.INVALID_PATH, f"path {shown(written)} has more than {_MAX_PATH_CHARACTERS} characters"
+        )
     text = canonical(_clean(written))
     if not text.startswith("/"):
         raise InvalidError(Reason.INVALID_PATH, f"path {shown(written)} doesn't begin with '/'")
@@ -105,7 +107,7 @@ def valid_path(path: HTTPIngressPath) -> tuple[str, PathType]:
             Reason.INVALID_PATH,
             f"path {shown(written)} can't match: request paths are normalized and carry no query when compared",
         )
-    return text, _TYPES[path.path_type]
+    return text, _PATH_TYPES[path.path_type]
 
 
 def _clean(path: str) -> str:
@@ -119,8 +121,8 @@ def _clean(path: str) -> str:
 
 
 def canonical(path: str) -> str:
-    """The path with just those characters escaped that Envoy 1.40 escapes when it normalizes a request's path.
+    """The path with the escapes that Envoy 1.40 leaves in a request's path when normalizing.
 
-    Escapes of other characters are left as they are, as is the case of their digits.
+    Escapes of other characters stay, including the case of their digits.
     """
     return quote(_UNRESERVED.sub(lambda escape: chr(int(escape[1], 16)), path), safe=_LITERAL)

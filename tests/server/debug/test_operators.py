@@ -42,7 +42,7 @@ async def channel(target: str, issued: Issued) -> AsyncIterator[grpc.aio.Channel
 
 async def call(opened: grpc.aio.Channel, method: Any) -> grpc.StatusCode:
     """The status of a call with an empty request; OK as soon as there is a response or metadata."""
-    make = opened.unary_stream if method.server_streaming else opened.unary_unary
+    make: Any = opened.unary_stream if method.server_streaming else opened.unary_unary
     started: Any = make(f"/{method.containing_service.full_name}/{method.name}")(b"")
     try:
         if method.server_streaming:

@@ -1,8 +1,8 @@
-"""Which Secrets are kept, in whatever order the watch, its lists, the look-ups and the Ingresses come.
+"""Named objects, with events of the watch, lists, look-ups and Ingresses in any order.
 
-A model of the API server's promises: a watch tells all writes in order and may lag behind, a list is what existed when
-it was asked for and may arrive in pieces or break off, a look-up is what exists when it is answered and may arrive
-late or not at all.
+The state machine models the API server's promises. A watch reports all writes in order, and may lag behind. A list is
+the state at the time of the request, and may arrive in pieces or break off. The answer of a look-up is the state at the
+time of the answer, and may arrive late or never.
 """
 
 from hypothesis import settings
@@ -39,13 +39,13 @@ class Secrets(RuleBasedStateMachine):
         self.exists: dict[str, int] = {}
         self.history: list[Found | Gone] = []
         self.watched = 0
-        """Up to where in the history the watch is."""
+        """The position of the watch in the history."""
         self.listing: tuple[int, int, list[Found]] | None = None
-        """Of a list that arrives: its version, where in the history it is, and what is still to come."""
+        """A list under way: version, position in the history, and objects still to come."""
         self.relist = True
         self.ingresses: dict[str, frozenset[str]] = {}
         self.pending: list[Change] = []
-        """An Ingress that is held."""
+        """Changes of Ingresses that wait for look-ups."""
         self.asked: dict[str, Page | None] = {}
         """Look-ups under way, with the answer once the API server has read it."""
         self.told: dict[str, int] = {}
@@ -196,7 +196,7 @@ A = key("a")
 
 
 def asked() -> NamedObjects:
-    """Of nothing, and now Secret `a` is looked up."""
+    """Return a tracker without objects, with a look-up of Secret `a` under way."""
     named = named_secrets()
     named.begin_list()
     named.end_list("10")
@@ -216,7 +216,7 @@ def versions(changes: list[Change]) -> list[int]:
     ]
 
 
-def test_an_answer_counts() -> None:
+def test_the_answer_of_a_look_up_counts() -> None:
     named = asked()
     assert versions(named.end_look_up(A, page(11, found("a", 9)))) == [9]
 
@@ -233,15 +233,15 @@ def test_an_answer_from_before_the_end_of_the_secret_does_not_count() -> None:
     assert named.end_look_up(A, page(11, found("a", 11))) == []
 
 
-def test_an_answer_may_know_that_the_secret_is_gone() -> None:
-    """The watch, which lags behind, says so again, and is not listened to."""
+def test_an_empty_answer_deletes_the_secret() -> None:
+    """The watch, which lags behind, repeats the deletion without effect."""
     named = asked()
     named.apply(found("a", 10))
     assert named.end_look_up(A, page(12)) == [Deleted(Secret, A)]
     assert named.apply(Gone(A, "11")) == []
 
 
-def test_a_watch_that_lags_behind_an_answer_says_nothing_new() -> None:
+def test_events_older_than_the_answer_are_ignored() -> None:
     named = asked()
     named.end_look_up(A, page(13, found("a", 13)))
     assert named.apply(found("a", 11)) == []
@@ -250,14 +250,14 @@ def test_a_watch_that_lags_behind_an_answer_says_nothing_new() -> None:
     assert versions(named.apply(found("a", 14))) == [14]
 
 
-def test_a_list_from_before_an_answer_cannot_tell_that_the_secret_has_vanished() -> None:
+def test_a_list_begun_before_the_answer_deletes_nothing() -> None:
     named = asked()
     named.begin_list()
     named.end_look_up(A, page(12, found("a", 12)))
     assert named.end_list("11") == []
 
 
-def test_a_list_from_before_an_answer_says_nothing_older() -> None:
+def test_a_list_begun_before_the_answer_applies_no_older_version() -> None:
     named = asked()
     named.begin_list()
     named.apply(found("a", 9))
@@ -273,7 +273,7 @@ def test_an_answer_from_before_a_list_does_not_count() -> None:
     assert named.end_look_up(A, page(12, found("a", 11))) == []
 
 
-def test_an_answer_counts_though_a_list_ends_that_could_not_tell() -> None:
+def test_an_answer_counts_after_a_list_without_the_secret() -> None:
     named = named_secrets()
     named.begin_list()
     named.apply(found("a", 9))  # nobody names it yet
@@ -290,7 +290,7 @@ def test_a_later_list_forgets_the_answer() -> None:
     assert versions(named.end_list("12")) == [12]
 
 
-def test_many_ingresses_may_name_one_secret() -> None:
+def test_a_secret_of_two_ingresses_stays_until_the_second_lets_go() -> None:
     named = named_secrets()
     assert named.expect([applied("x", "a"), applied("y", "a")]) == [key("a")]
     named.release([applied("x", "a"), applied("y", "a")])
@@ -301,7 +301,7 @@ def test_many_ingresses_may_name_one_secret() -> None:
     assert len(named) == 0
 
 
-def test_nothing_is_kept_of_what_nobody_names() -> None:
+def test_a_secret_without_ingress_leaves_no_trace() -> None:
     named = named_secrets([Key("other", "a")])
     named.begin_list()
     assert named.apply(found("a", 1)) == []

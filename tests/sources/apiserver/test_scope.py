@@ -1,11 +1,11 @@
-"""What is watched where, and how one is allowed to."""
+"""The scopes of watches: paths, namespaces, selectors, and the command that grants a right."""
 
 from xds.kube.objects import EndpointSlice, Ingress, IngressClass, Secret, Service
 from xds.problems.problem import Key
 from xds.sources.apiserver.scope import SECRETS_SELECTOR, Scope, scopes
 
 
-def test_all_namespaces_take_one_watch_a_kind() -> None:
+def test_all_namespaces_take_a_single_watch_for_each_kind() -> None:
     assert [scope.path for scope in scopes((), Key("any", "s"))] == [
         "/apis/networking.k8s.io/v1/ingressclasses",
         "/apis/networking.k8s.io/v1/ingresses",
@@ -15,7 +15,7 @@ def test_all_namespaces_take_one_watch_a_kind() -> None:
     ]
 
 
-def test_namespaces_take_one_watch_a_kind_each() -> None:
+def test_each_namespace_takes_a_watch_for_each_kind() -> None:
     found = scopes(("b", "a", "b"), None)
     assert found[0] == Scope(IngressClass)
     assert found[1:5] == [
@@ -32,7 +32,7 @@ def test_the_default_secret_of_another_namespace_is_watched_alone() -> None:
     assert scopes(("a",), Key("a", "s")) == scopes(("a",), None)
 
 
-def test_how_to_allow_it_in_one_namespace() -> None:
+def test_the_grant_names_role_namespace_and_user() -> None:
     message = 'secrets is forbidden: User "someone" cannot list resource "secrets" in namespace "a"'
     assert Scope(Secret, "a").grant(message) == (
         "kubectl create role xds-ingress-secrets -n a --verb=list,watch --resource=secrets && "
@@ -40,5 +40,5 @@ def test_how_to_allow_it_in_one_namespace() -> None:
     )
 
 
-def test_whom_to_allow_it_is_left_open_if_the_api_server_does_not_say() -> None:
+def test_the_grant_leaves_an_unknown_user_open() -> None:
     assert Scope(Service).grant("no").endswith("--user=USER")

@@ -12,10 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from xds.sources.folder.documents import (
-    MAX_ALIASED,
+    MAX_ALIASED_BYTES,
     MAX_DEPTH,
     MAX_DOCUMENTS,
-    VALUE,
+    VALUE_BYTES,
     Malformed,
     Parsed,
     parse_json,
@@ -92,7 +92,7 @@ def test_anchors_and_merges() -> None:
     assert yaml_values(text) == [expected]
 
 
-def test_anchors_end_with_their_document() -> None:
+def test_an_anchor_ends_with_the_document() -> None:
     with pytest.raises(Malformed, match="alias"):
         yaml_values("a: &a 1\n---\nb: *a\n")
 
@@ -135,7 +135,7 @@ def test_malformed_yaml(text: str | bytes, line: int) -> None:
 @pytest.mark.parametrize(
     "text", ["hunter2: &x [*hunter2]", "a: !hunter2", "a: *hunter2", "- 'hunter2\n--- \n", "a: hunter2: x", "@hunter2"]
 )
-def test_messages_repeat_nothing(text: str) -> None:
+def test_messages_repeat_no_value(text: str) -> None:
     with pytest.raises(Malformed) as malformed:
         yaml_values(text)
     assert "hunter2" not in malformed.value.message
@@ -177,9 +177,9 @@ def test_a_bomb_of_long_scalars(anchor: str) -> None:
         yaml_values(text.replace("X", "x" * 2000))
 
 
-def test_what_is_spelled_out_is_not_counted() -> None:
-    assert yaml_values(f"[&a {'x' * (MAX_ALIASED + 1)}]")
-    assert yaml_values(f"[{'1, ' * (MAX_ALIASED // VALUE + 1)}]")
+def test_written_out_text_is_not_counted_as_aliased() -> None:
+    assert yaml_values(f"[&a {'x' * (MAX_ALIASED_BYTES + 1)}]")
+    assert yaml_values(f"[{'1, ' * (MAX_ALIASED_BYTES // VALUE_BYTES + 1)}]")
 
 
 def test_a_merge_bomb() -> None:
@@ -199,7 +199,7 @@ def test_documents_are_split() -> None:
     assert pieces("a\r\n---\r\nb\r\n") == [(1, "a\r\n"), (2, "---\r\nb\r\n")]
 
 
-def test_what_only_looks_like_a_marker_is_not_split() -> None:
+def test_dashes_within_a_line_are_no_document_marker() -> None:
     text = "a: |\n  ---\n  b\n---x: y\n #---\n"
     assert pieces(text) == [(1, text)]
 
@@ -289,7 +289,7 @@ def test_yaml_round_trip(values: list[Any]) -> None:
 
 
 @given(st.text("-ab: \n'\"|>#%.&*[]{},!?\t", max_size=60))
-def test_splitting_changes_nothing(text: str) -> None:
+def test_splitting_keeps_every_document(text: str) -> None:
     """Where the whole text parses, its pieces do and give the same, at the same lines."""
     raw = text.encode()
     try:

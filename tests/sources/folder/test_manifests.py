@@ -1,6 +1,6 @@
-"""Files to objects and problems: places, last good, duplicates, what is parsed again, limits, hostile files.
+"""Manifest files to objects and problems: lines, last good versions, duplicates, parsing again, limits, hostile files.
 
-Pure: no folder on disk (test_folder), and of YAML and JSON only what a file is made of (test_documents).
+Excludes folders on disk (test_source), and the syntax of YAML and JSON (test_documents).
 """
 
 import json
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xds.kube.change import Applied, Change, Deleted
@@ -52,7 +52,7 @@ def reasons(file: File) -> list[tuple[str, str]]:
     return [(problem.reason, problem.location) for problem in file.problems]
 
 
-def test_documents_and_their_lines() -> None:
+def test_documents_come_with_line_numbers() -> None:
     file = read_file("a.yaml", several(service("one"), service("two")))
     assert [(line, each.metadata.name) for line, each in file.objects] == [(1, "one"), (8, "two")]
     assert file.problems == ()
@@ -75,7 +75,7 @@ def test_files_without_objects(raw: bytes) -> None:
     assert (file.objects, file.problems) == ((), ())
 
 
-def test_a_problem_has_its_place() -> None:
+def test_a_problem_names_file_and_line() -> None:
     broken = service("three", "http")
     file = read_file("d/a.yaml", several(service("one"), "just text\n", broken, "a: b: c\n", "metadata: {name: x}\n"))
     assert ports(file) == {"one": 80}
@@ -89,7 +89,7 @@ def test_a_problem_has_its_place() -> None:
     assert file.problems[1].object == ObjectRef("Service", "default", "three")
 
 
-def test_an_object_that_no_longer_decodes_stays() -> None:
+def test_the_last_good_version_of_an_invalid_object_stays() -> None:
     first = read_file("a.yaml", several(service("one"), service("two")))
     second = read_file("a.yaml", several(service("one", 81), service("two", "http")), first)
     assert ports(second) == {"one": 81, "two": 80}
@@ -106,18 +106,18 @@ def test_the_old_api_version_keeps_the_object_too() -> None:
     assert reasons(second) == [("UnsupportedApiVersion", "a.yaml:1")]
 
 
-def test_a_removed_document_takes_its_object_along() -> None:
+def test_an_object_goes_with_the_document() -> None:
     first = read_file("a.yaml", several(service("one"), service("two")))
     assert ports(read_file("a.yaml", several(service("two")), first)) == {"two": 80}
     assert ports(read_file("a.yaml", b"", first)) == {}
 
 
-def test_what_lost_its_name_is_gone() -> None:
+def test_an_object_without_name_is_gone() -> None:
     first = read_file("a.yaml", service("one").encode())
     assert ports(read_file("a.yaml", service("_").encode(), first)) == {}
 
 
-def test_a_file_that_does_not_parse_keeps_its_objects() -> None:
+def test_a_malformed_file_keeps_earlier_objects() -> None:
     first = read_file("a.yaml", several(service("one"), service("two")))
     second = read_file("a.yaml", several(service("one", 81), "a: b: c\n"), first)
     assert ports(second) == {"one": 81, "two": 80}
@@ -128,7 +128,7 @@ def test_a_file_that_does_not_parse_keeps_its_objects() -> None:
     assert (ports(repaired), repaired.problems) == ({"two": 80}, ())
 
 
-def test_broken_json_keeps_its_objects() -> None:
+def test_malformed_json_keeps_earlier_objects() -> None:
     value = {"kind": "Service", "apiVersion": "v1", "metadata": {"name": "web"}, "spec": {"ports": [{"port": 1}]}}
     first = read_file("a.json", json.dumps(value).encode())
     second = read_file("a.json", b'{"kind":\n', first)
@@ -136,7 +136,7 @@ def test_broken_json_keeps_its_objects() -> None:
     assert reasons(second) == [("MalformedFile", "a.json:2")]
 
 
-def test_a_file_that_can_not_be_read_keeps_its_objects() -> None:
+def test_an_unreadable_file_keeps_earlier_objects() -> None:
     first = read_file("a.yaml", service("one").encode())
     second = unreadable("a.yaml", Reason.UNREADABLE_FILE, "It can't be read.", "Repair it.", first)
     assert ports(second) == {"one": 80}
@@ -159,7 +159,7 @@ def test_only_changed_documents_are_parsed_again(monkeypatch: pytest.MonkeyPatch
     assert reasons(second) == [("InvalidObject", "a.yaml:17")]
 
 
-def test_equal_documents_are_duplicates_all_the_same() -> None:
+def test_equal_documents_are_duplicates() -> None:
     file = read_file("a.yaml", several(service("one"), service("one")))
     assert len(file.objects) == 2
 
@@ -188,7 +188,7 @@ def ports_of(objects: Iterable[KubeObject]) -> dict[str, int]:
     return ports(File("", tuple((1, each) for each in objects)))
 
 
-def test_another_takes_over() -> None:
+def test_the_next_duplicate_takes_over() -> None:
     a, b = (
         read_file("a.yaml", service("one", 1).encode()),
         read_file("b.yaml", several(service("one", 2), service("two"))),
@@ -205,7 +205,7 @@ def test_another_takes_over() -> None:
     assert (merged.objects(), merged.problems()) == ([], ())
 
 
-def test_what_moves_to_another_file_is_not_said() -> None:
+def test_an_object_moved_to_another_file_is_no_change() -> None:
     text = several(service("one"), service("two"))
     merged = together(read_file("a.yaml", text))
     assert said(merged, a=None, b=text) == []
@@ -226,7 +226,7 @@ def spoken(change: Change) -> str:
     return f"{name} {port}"
 
 
-def test_a_file_costs_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_file_costs_the_objects_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     merged = together(*(read_file(f"{n}.yaml", service(f"s{n}").encode()) for n in range(100)))
     compared: list[int] = []
 
@@ -244,8 +244,7 @@ FILES = st.dictionaries(st.sampled_from(["x", "y", "z"]), st.none() | PIECES | s
 
 
 @given(st.lists(FILES, max_size=6))
-def test_what_was_kept_up_is_what_there_is(steps: list[dict[str, object]]) -> None:
-    """After any updates, what was said adds up to what the files give, the first of equal names counting."""
+def test_any_updates_add_up_to_the_present_files(steps: list[dict[str, object]]) -> None:
     merged, files, heard = Manifests(), dict[str, File](), dict[str, int]()
     for step in steps:
         changed = {path: value and read_file(path, text_of(value), files.get(path)) for path, value in step.items()}
@@ -269,7 +268,7 @@ def text_of(value: object) -> bytes:
     return several(*(service(name, port) for name, port in value)) if isinstance(value, list) else b"'"
 
 
-def test_the_difference() -> None:
+def test_the_difference_lists_replacements_before_deletions() -> None:
     before = objects(read_file("a.yaml", several(service("same"), service("changed"), service("gone"))))
     after = objects(read_file("b.yaml", several(service("new"), service("changed", 81), service("same"))))
     changed, new = (after[Service, Key("default", name)] for name in ("changed", "new"))
@@ -282,7 +281,7 @@ def objects(file: File) -> Objects:
     return {(type(each), each.key): each for _, each in file.objects}
 
 
-def test_a_file_that_is_too_large() -> None:
+def test_a_file_beyond_the_size_limit_is_a_problem() -> None:
     first = read_file("a.yaml", service("one").encode())
     second = read_file("a.yaml", b"#" * (MAX_FILE_BYTES + 1), first)
     assert ports(second) == {"one": 80}
@@ -388,8 +387,9 @@ def named(numbers: list[int]) -> list[Any]:
     return [service(f"s{number % 4}", number) for number in numbers]
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(1, 20), max_size=5), max_size=5))
-def test_how_a_file_got_here_makes_no_difference(versions: list[list[int]]) -> None:
+def test_earlier_versions_of_a_file_make_no_difference(versions: list[list[int]]) -> None:
     file: File | None = None
     for numbers in versions:
         file = read_file("a.yaml", several(*named(numbers)), file)

@@ -1,7 +1,7 @@
-"""A real folder, read once and followed: each way a file changes, links and mounts, what can't be read, and the end.
+"""A real folder, read once and followed: changes of files, links, mounts, unreadable files, and cancellation.
 
-Excludes the contents of files (test_manifests), and which files are read again (test_tree). Each test waits for the
-changes that it expects, so how soon they come is not tested.
+Excludes the contents of files (test_manifests), the choice of files to read again (test_tree), and delays: each test
+waits for the expected changes.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from xds.sources.folder.source import Folder, read_folder
 from xds.sources.folder.tree import Tree
 
 
-async def test_first_everything(root: Path) -> None:
+async def test_the_first_batch_has_all_objects_kinds_and_problems(root: Path) -> None:
     (root / "a.yaml").write_text(service("one") + "---\n" + service("two"))
     (root / "b.json").write_text('{"apiVersion": "v1", "kind": "Service", "metadata": {}}')
     async with aclosing(Folder(root).batches()) as batches:
@@ -56,7 +56,7 @@ async def test_files_come_change_and_go(root: Path, follow: Follow) -> None:
     await follower.until({"three": 80})
 
 
-async def test_only_differences_are_said(root: Path, follow: Follow) -> None:
+async def test_only_changed_objects_are_delivered(root: Path, follow: Follow) -> None:
     (root / "a.yaml").write_text(service("one") + "---\n" + service("two"))
     follower = await follow(root)
     save(root / "a.yaml", "# a comment\n" + service("one") + "---\n" + service("two", 81))
@@ -64,7 +64,7 @@ async def test_only_differences_are_said(root: Path, follow: Follow) -> None:
     assert [type(change) for change in batch.changes] == [Applied]
 
 
-async def test_a_rename_says_nothing(root: Path, follow: Follow) -> None:
+async def test_a_renamed_file_delivers_nothing(root: Path, follow: Follow) -> None:
     (root / "a.yaml").write_text(service("one"))
     follower = await follow(root)
     (root / "a.yaml").rename(root / "b.yaml")
@@ -99,7 +99,7 @@ async def test_folders_in_the_folder(root: Path, follow: Follow) -> None:
     await follower.until({})
 
 
-async def test_names_that_are_not_read(root: Path, follow: Follow) -> None:
+async def test_hidden_and_foreign_names_are_not_read(root: Path, follow: Follow) -> None:
     (root / ".hidden").mkdir()
     for name in (".a.yaml", "a.yaml~", "a.txt", "yaml", ".hidden/a.yaml", "#a.yaml#"):
         (root / name).write_text(service("one"))
@@ -179,7 +179,9 @@ async def test_a_pipe_does_not_block(root: Path, follow: Follow) -> None:
     await follower.until({"one": 80})
 
 
-async def test_a_file_that_can_not_be_opened(root: Path, follow: Follow, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unreadable_file_is_reported_and_keeps_objects(
+    root: Path, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (root / "a.yaml").write_text(service("one"))
     follower = await follow(root)
     contents = tree_module._contents
@@ -236,7 +238,7 @@ async def test_the_folder_goes_and_returns(root: Path, tmp_path: Path, follow: F
     await follower.until({"one": 81})
 
 
-async def test_another_folder_in_its_place(root: Path, tmp_path: Path, follow: Follow) -> None:
+async def test_a_replaced_folder_is_followed(root: Path, tmp_path: Path, follow: Follow) -> None:
     (tmp_path / "current").symlink_to(root)
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "a.yaml").write_text(service("new"))
@@ -248,7 +250,7 @@ async def test_another_folder_in_its_place(root: Path, tmp_path: Path, follow: F
     await follower.until({"new": 81})
 
 
-async def test_a_watch_that_breaks_is_made_again(root: Path, follow: Follow, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_broken_watch_is_restarted(root: Path, follow: Follow, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when the kernel has no watches left: https://man7.org/linux/man-pages/man7/inotify.7.html."""
     follower = await follow(root)
     with monkeypatch.context() as patch:
@@ -266,14 +268,14 @@ def no_watch(*_: object, **__: object) -> None:
     raise OSError(28, "No space left on device")
 
 
-async def test_no_watch_at_the_start(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_watch_at_the_start_is_a_source_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watcher_module, "RustNotify", no_watch)
     with pytest.raises(SourceError, match=r"fs\.inotify"):
         await anext(Folder(root).batches())
 
 
 @pytest.mark.parametrize("name", ["missing", "file", "\0"])
-async def test_no_folder_at_the_start(root: Path, name: str) -> None:
+async def test_a_missing_folder_at_the_start_is_a_source_error(root: Path, name: str) -> None:
     (root / "file").touch()
     with pytest.raises(SourceError) as error:
         await anext(Folder(root / name).batches())
@@ -282,7 +284,7 @@ async def test_no_folder_at_the_start(root: Path, name: str) -> None:
         read_folder(root / name)
 
 
-async def test_cancellation_leaves_nothing_behind(root: Path) -> None:
+async def test_cancellation_leaves_no_task_or_watch(root: Path) -> None:
     async def run() -> None:
         async for _ in Folder(root).batches():
             started.set()
@@ -304,12 +306,12 @@ def open_watches() -> int:
     for path in Path("/proc/self/fd").iterdir():
         try:
             found += "inotify" in str(path.readlink())
-        except FileNotFoundError:  # the one that lists them
+        except FileNotFoundError:  # the descriptor of the listing itself
             continue
     return found
 
 
-async def test_it_waits_for_no_one_elses_threads(root: Path) -> None:
+async def test_a_folder_is_read_while_the_default_executor_is_busy(root: Path) -> None:
     go_on, executor = threading.Event(), ThreadPoolExecutor(1)
     asyncio.get_running_loop().set_default_executor(executor)
     blocked = asyncio.ensure_future(asyncio.to_thread(go_on.wait, 20))
@@ -325,7 +327,7 @@ async def test_it_waits_for_no_one_elses_threads(root: Path) -> None:
         await blocked
 
 
-async def test_cancelled_while_it_reads(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_cancellation_waits_for_the_reading_thread(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (root / "a.yaml").write_text(service("one"))
     reading, go_on, read = threading.Event(), threading.Event(), threading.Event()
 

@@ -1,6 +1,6 @@
 """A folder that is read again: which files are opened, and that all changes together add up to a fresh reading.
 
-Covers names that inotify gives, and names that it can't give. Excludes the ways in which files change (test_source).
+Covers names from inotify, and changes without a name. Excludes the ways in which files change (test_source).
 """
 
 import os
@@ -49,9 +49,7 @@ def test_only_changed_files_are_read_again(root: Path, monkeypatch: pytest.Monke
     assert read[4:] == ["d.yaml"]
 
 
-async def test_a_change_of_a_file_looks_at_no_other(
-    root: Path, follow: Follow, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_named_change_lists_no_folder(root: Path, follow: Follow, monkeypatch: pytest.MonkeyPatch) -> None:
     (root / "x").mkdir()
     for name in ("a", "b", "x/c"):
         (root / f"{name}.yaml").write_text(service(name[-1]))
@@ -67,8 +65,10 @@ async def test_a_change_of_a_file_looks_at_no_other(
     await follower.until({"a": 80, "c": 81}, "InvalidObject")
 
 
-async def test_all_names_of_a_file_are_followed(root: Path, follow: Follow, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kernel tells the name by which a file was changed, not its others."""
+async def test_a_hard_link_is_followed_under_both_names(
+    root: Path, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel sends an event for the name in use only."""
     (root / "a.yaml").write_text(service("one"))
     (root / "b.yml").hardlink_to(root / "a.yaml")
     follower = await follow(root)
@@ -77,7 +77,7 @@ async def test_all_names_of_a_file_are_followed(root: Path, follow: Follow, monk
     await follower.until({"two": 80}, "DuplicateObject")
 
 
-async def test_more_than_can_be_believed(root: Path, follow: Follow, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_large_burst_lists_the_folder(root: Path, follow: Follow, monkeypatch: pytest.MonkeyPatch) -> None:
     follower = await follow(root)
     monkeypatch.setattr(watcher_module, "MAX_TRUSTED_NAMES", 1)
     listed = threading.Event()
@@ -94,7 +94,7 @@ async def test_more_than_can_be_believed(root: Path, follow: Follow, monkeypatch
     assert listed.is_set()
 
 
-async def test_what_the_kernel_does_not_name_is_found(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_rescan_finds_changes_without_event(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watcher_module, "RESCAN_SECONDS", 0)
     tree, watch = Tree(root), FolderWatcher(Tree(root))
     watch.start()
@@ -126,7 +126,7 @@ def test_a_stopped_tree_opens_no_further_file(root: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("names", [WHOLE_FOLDER, ["a.yaml"]])
-def test_changes_within_one_tick_of_the_clock(root: Path, names: Collection[str]) -> None:
+def test_changes_with_equal_time_stamps_are_read(root: Path, names: Collection[str]) -> None:
     """Same size, same inode, and (on a kernel with coarse stamps) the same time."""
     tree, path = Tree(root), root / "a.yaml"
     for port in range(10, 99):
@@ -136,7 +136,7 @@ def test_changes_within_one_tick_of_the_clock(root: Path, names: Collection[str]
         assert ports(tree.manifests.objects()) == {"one": port}
 
 
-def test_a_folder_below_that_can_not_be_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_subfolder_keeps_objects(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (root / "x").mkdir()
     (root / "x" / "a.yaml").write_text(service("one"))
     (root / "xb.yaml").write_text(service("two"))
@@ -158,10 +158,11 @@ MOVES = st.tuples(st.sampled_from(["rename", "link"]), NAMES, NAMES)
 REMOVALS = st.tuples(st.just("remove"), NAMES, st.none())
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(st.lists(WRITES | MOVES | REMOVALS, max_size=12))
-def test_what_was_followed_is_what_there_is(tmp_path: Path, steps: list[tuple[str, str, object]]) -> None:
-    """After any sequence of changes, what was said adds up to what is read afresh."""
+def test_changes_of_any_sequence_add_up_to_a_fresh_reading(
+    tmp_path: Path, steps: list[tuple[str, str, object]]
+) -> None:
     root = tmp_path / "followed"
     shutil.rmtree(root, ignore_errors=True)
     (root / "x").mkdir(parents=True)

@@ -17,7 +17,7 @@ _METHODS: Final = f"/{pb.DESCRIPTOR.services_by_name['DebugService'].full_name}/
 _log = structlog.get_logger()
 
 
-class OperatorsOnly(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # the stubs lack the type
+class OperatorsOnly(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs only
     """Denies the debug API to peers whose certificate has none of the names. Other services stay open.
 
     Args:

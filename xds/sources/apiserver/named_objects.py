@@ -49,7 +49,7 @@ class NamedObjects(ObjectTracker):
     # Naming
 
     def expect(self, changes: Iterable[Change]) -> list[Key]:
-        """Track the objects that these changes of Ingresses name, in addition to those named before.
+        """Track the objects that the changed Ingresses name, in addition to earlier ones.
 
         Returns:
             The objects to look up before the changes count.

@@ -1,7 +1,7 @@
 """The watch of Ingresses and the watch of the Secrets that Ingresses name, as a pair; see `named_objects`.
 
 The first list of Secrets waits for the first list of Ingresses. An Ingress that begins to name a Secret waits for the
-look-up of the Secret, so that both count at the same time.
+look-up of the Secret, so that Ingress and Secret count at the same time.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from xds.sources.apiserver.tracker import ObjectTracker
 from xds.sources.apiserver.watch import FAILURES, Deliver, Watch, WatchBatch
 
 LOOK_UP_TIMEOUT_SECONDS: Final = 5.0
-"""After this time Ingresses count without their Secrets, and all Secrets are listed again."""
+"""Later, Ingresses count without the Secrets, and the Secrets are listed again."""
 
 MAX_LOOK_UPS: Final = 16
 """Look-ups at the same time."""

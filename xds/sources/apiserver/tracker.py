@@ -1,4 +1,4 @@
-"""The objects that one watch has reported, by name and version, and the changes that follow from its next events.
+"""The names and versions of the objects of a watch, and the changes that follow from further events.
 
 A list is one step: its objects stay out of sight until the list is complete, and only a complete list tells which
 objects vanished. So a list that breaks off changes nothing.
@@ -26,7 +26,7 @@ class _List:
 
 
 class ObjectTracker:
-    """Tracks the objects of one kind, in one namespace or in all.
+    """Tracks the objects of a scope.
 
     Attributes:
         problems: Of objects that can't be decoded. Such an object stays applied as it was last: the last good version.
@@ -54,7 +54,7 @@ class ObjectTracker:
         return self._found(event) if isinstance(event, Found) else self._gone(event.key)
 
     def end_list(self, version: str) -> list[Change]:  # noqa: ARG002 -- a subclass needs it
-        """Complete the list, which is of this version, and return the changes that it makes."""
+        """Complete the list of this version, and return the changes."""
         if self._list is None:
             return []
         ended, self._list = self._list, None

@@ -1,9 +1,9 @@
-"""Text → documents: what a YAML or JSON file holds, as plain values with the line each document starts at.
+"""Parsing of YAML and JSON: text becomes documents of plain values, each with its first line.
 
 YAML is built from libyaml's events, without recursion and without PyYAML's nodes: PyYAML's composer overflows the C
 stack on deep nesting (https://github.com/yaml/pyyaml/issues/482 is one of many), and nodes take hundreds of bytes a
-value. A plain scalar is what Kubernetes' own tools take it for (YAML 1.1 without dates and base-60 numbers, which Go's
-YAML leaves strings), and of equal keys in a mapping the last one counts.
+value. Plain scalars have the meaning of Kubernetes' own tools (YAML 1.1 without dates and base-60 numbers, which are
+strings in Go's YAML). Of equal keys in a mapping, the last one counts.
 
 Source: https://yaml.org/spec/1.2.2/ and https://github.com/kubernetes-sigs/yaml
 """
@@ -12,29 +12,31 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import yaml
 
-MAX_DEPTH = 100
-"""Of lists and mappings in each other. A Kubernetes object needs 12."""
+MAX_DEPTH: Final = 100
+"""Nesting of lists and mappings. A Kubernetes object needs 12 levels."""
 
-MAX_DOCUMENTS = 50_000
-"""In a file, the items of lists included."""
+MAX_DOCUMENTS: Final = 50_000
+"""Documents of a file, including the items of Lists."""
 
-MAX_ALIASED = 16 * 2**20
-"""Roughly bytes (a value is VALUE and its characters) that aliases may add to what a text spells out, lest a few lines
-become gigabytes (https://en.wikipedia.org/wiki/Billion_laughs_attack)."""
+MAX_ALIASED_BYTES: Final = 16 * 2**20
+"""Memory that aliases may add to the written text, estimated at VALUE_BYTES and the characters of each value.
 
-VALUE = 100
+A few lines of aliases can stand for gigabytes: https://en.wikipedia.org/wiki/Billion_laughs_attack
+"""
 
-JSON_ITEMS_CHUNK = 20
-"""Items of a List in JSON that are decoded in one call: the call holds up all other threads."""
+VALUE_BYTES: Final = 100
+
+JSON_ITEMS_CHUNK: Final = 20
+"""Items of a List in JSON that are decoded in one call: a call holds up all other threads."""
 
 
 class Malformed(Exception):  # noqa: N818 -- the text is, not the program
-    """The text is not YAML or not JSON, or too much of it; `line` counts from 1."""
+    """The text is neither YAML nor JSON, or exceeds a limit; `line` counts from 1."""
 
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)
@@ -43,7 +45,13 @@ class Malformed(Exception):  # noqa: N818 -- the text is, not the program
 
 
 class Parsed(NamedTuple):
-    """A document: its value, the line (from 1) it starts at, and what aliases added to the text up to its end."""
+    """A document.
+
+    Attributes:
+        line: The first line, from 1.
+        value: Plain lists, mappings and scalars.
+        aliased: Bytes that aliases added to the text up to the document's end.
+    """
 
     line: int
     value: object
@@ -57,9 +65,9 @@ _DIRECTIVE = re.compile(rb"^%", re.MULTILINE)
 
 
 def split(raw: bytes) -> Iterator[tuple[int, bytes]]:
-    """The YAML text cut in front of each document marker, each piece with the line (from 1) it starts at.
+    """Cut YAML text in front of each document marker. Yields each piece with its first line, from 1.
 
-    One piece where directives (%YAML, %TAG) stand between the documents.
+    Text with directives (%YAML, %TAG) stays in one piece.
 
     Raises:
         Malformed: there are more than MAX_DOCUMENTS.
@@ -83,10 +91,10 @@ def too_much_aliased(line: int) -> Malformed:
 
 
 def parse_json(raw: bytes) -> Iterator[Parsed]:
-    """The JSON values in `raw`, one after the other, as kubectl reads them. A List comes as several short ones.
+    """Parse a sequence of JSON values, as kubectl does. A long List comes as several short Lists.
 
     Raises:
-        Malformed: the rest is not JSON.
+        Malformed: the text, or its rest after some values, is not JSON.
     """
     start = _after_space(raw, 0)
     line = 1 + raw.count(b"\n", 0, start)
@@ -110,7 +118,7 @@ def _after_space(raw: bytes, at: int) -> int:
 
 
 class _List(msgspec.Struct, rename="camel"):
-    """A list of objects that aren't decoded yet: all at once would hold up other threads."""
+    """A Kubernetes List with undecoded items: decoding all in one call would hold up other threads."""
 
     kind: str
     items: list[msgspec.Raw]
@@ -118,7 +126,7 @@ class _List(msgspec.Struct, rename="camel"):
 
 
 def _json_list(raw: bytes) -> _List | None:
-    """What the text holds, if it is that and nothing else."""
+    """Return the List in the text; None for any other text."""
     try:
         found = msgspec.json.decode(raw, type=_List)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -131,7 +139,7 @@ def _short_lists(whole: _List, raw: bytes) -> Iterator[object]:
         try:
             items = [msgspec.json.decode(item) for item in whole.items[start:][:JSON_ITEMS_CHUNK]]
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            _json_value(raw, 0)  # which knows the line
+            _json_value(raw, 0)  # raises Malformed with the line
             raise
         yield {"kind": whole.kind, "apiVersion": whole.api_version, "items": items}
 
@@ -151,7 +159,7 @@ def _json_value(raw: bytes, start: int) -> tuple[object, int]:
     except msgspec.DecodeError as error:
         text = str(error)
     if trailing := _TRAILING.search(text):
-        size = int(trailing[1]) - 1  # msgspec counts the character that is too much
+        size = int(trailing[1]) - 1  # msgspec counts the first wrong character
         return msgspec.json.decode(rest[:size]), start + size
     where = _AT_BYTE.search(text)
     offset = start + int(where[1]) if where else len(raw)
@@ -162,7 +170,7 @@ def parse_yaml(raw: bytes) -> Iterator[Parsed]:
     """Parse the documents of a YAML text.
 
     Raises:
-        Malformed: it is not YAML, or breaks one of the limits above.
+        Malformed: the text is not YAML, or exceeds one of the limits above.
     """
     builder = _Builder()
     try:
@@ -178,7 +186,7 @@ def parse_yaml(raw: bytes) -> Iterator[Parsed]:
         raise Malformed(1 + before.count(b"\n"), str(error.reason)) from None
 
 
-# Where libyaml's words don't lead to the mistake that people make.
+# Remedies for messages of libyaml that don't name the usual mistake.
 _HINTS = {
     "did not find expected alphabetic or numeric character": "put a value that starts with * or & in quotes",
     "found character that cannot start any token": "indent with spaces; put a value that starts with @ or ` in quotes",
@@ -192,7 +200,7 @@ def _explained(error: yaml.MarkedYAMLError) -> str:
 
 
 class _NoKey:
-    """Stands where a mapping's next key has not come, or is `<<`."""
+    """A placeholder for the key of a mapping: the next key is still to come, or is `<<`."""
 
 
 _NO_KEY, _MERGE = _NoKey(), _NoKey()
@@ -200,11 +208,11 @@ _NO_KEY, _MERGE = _NoKey(), _NoKey()
 
 @dataclass(slots=True)
 class _Open:
-    """A list or mapping whose end has not come."""
+    """A list or mapping before its end."""
 
     value: list[object] | dict[object, object]
     anchor: str | None
-    before: int  # the size of all before it
+    before: int  # bytes of the document in front
     key: object = _NO_KEY
     merged: list[object] = field(default_factory=list)
 
@@ -224,7 +232,7 @@ class _Open:
         return self.key is _NO_KEY and isinstance(self.value, dict)
 
     def merge(self) -> None:
-        """What `<<` brings counts less than what the mapping says itself. Source: https://yaml.org/type/merge.html."""
+        """Add the keys of `<<` that the mapping lacks. Source: https://yaml.org/type/merge.html."""
         for source in self.merged:
             if isinstance(self.value, dict) and isinstance(source, dict):
                 for key, value in source.items():
@@ -232,7 +240,7 @@ class _Open:
 
 
 class _Builder:
-    """Makes values of libyaml's events. Sizes are as MAX_ALIASED says, of what there would be without aliases."""
+    """Builds values from libyaml's events. Sizes are bytes as for MAX_ALIASED_BYTES, with aliases written out."""
 
     def __init__(self) -> None:
         self.line = 1
@@ -252,7 +260,7 @@ class _Builder:
         }
 
     def take(self, event: yaml.Event) -> bool:
-        """Adds the event; True when it ended a document."""
+        """Add the event. Returns whether the event ended a document."""
         step = self._steps.get(type(event))
         if step is not None:
             step(event)
@@ -270,7 +278,7 @@ class _Builder:
             value = _plain(event.value)
             if event.tag != _TAGS.get(type(value)):
                 raise Malformed(_line(event), "a tag that Kubernetes objects have no use for")
-        size = VALUE + len(event.value)
+        size = VALUE_BYTES + len(event.value)
         if event.anchor is not None:
             self._anchors[event.anchor] = (value, size)
         self._add(value, size)
@@ -290,8 +298,8 @@ class _Builder:
         if done.merged:
             done.merge()
         if done.anchor is not None:
-            self._anchors[done.anchor] = (done.value, VALUE + self._size - done.before)
-        self._add(done.value, VALUE)
+            self._anchors[done.anchor] = (done.value, VALUE_BYTES + self._size - done.before)
+        self._add(done.value, VALUE_BYTES)
 
     def _alias(self, event: yaml.AliasEvent) -> None:
         found = self._anchors.get(event.anchor or "")
@@ -301,7 +309,7 @@ class _Builder:
         if isinstance(value, list | dict) and self._open and self._open[-1].wants_key():
             raise Malformed(_line(event), "a key that is a list or a mapping")
         self.aliased += size
-        if self.aliased > MAX_ALIASED:
+        if self.aliased > MAX_ALIASED_BYTES:
             raise too_much_aliased(_line(event))
         self._add(value, size)
 
@@ -338,7 +346,7 @@ _MAX_DIGITS = 100
 
 
 def _plain(text: str) -> object:
-    """What a plain scalar means: null, a truth value, a number or a string."""
+    """Return the value of a plain scalar: null, a truth value, a number or a string."""
     if text in _WORDS:
         return _WORDS[text]
     if text[0] not in _NUMERIC or len(text) > _MAX_DIGITS:

@@ -1,14 +1,14 @@
-"""Files of manifests → objects and problems, with what each file last gave where it is broken now.
+"""Manifest files: text becomes objects and problems.
 
-Pure: text in, values out. A file is read in pieces (YAML documents), and a piece that reads as before is not parsed
-again. What a broken piece gave before stays: an object that no longer decodes, by its name; all that a file gave,
-if a piece of it doesn't even parse and so can't be told from the others.
+Pure. A file is parsed in pieces (YAML documents), and an unchanged piece is not parsed again. A broken file keeps
+objects it gave before: an object that no longer decodes stays as it was last; a piece that doesn't parse could hold any
+object, so every earlier object of the file stays.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from xds.kube.change import Applied, Change, Deleted
 from xds.kube.decode import NOT_AN_OBJECT, decode, flatten
@@ -17,7 +17,7 @@ from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.sources.folder.documents import (
-    MAX_ALIASED,
+    MAX_ALIASED_BYTES,
     MAX_DOCUMENTS,
     Malformed,
     parse_json,
@@ -27,18 +27,23 @@ from xds.sources.folder.documents import (
     too_much_aliased,
 )
 
-MAX_FILE_BYTES = 16 * 2**20
-"""Of a file; a bigger one is refused. The API server takes 3 MiB a request, etcd 1.5 MiB an object."""
+MAX_FILE_BYTES: Final = 16 * 2**20
+"""A larger file is not read. The API server takes 3 MiB a request, etcd 1.5 MiB an object."""
 
-ALIASED_RATIO = 16
-"""What aliases may add to a file of many documents, beyond MAX_ALIASED: so many times its bytes."""
+MAX_ALIASED_RATIO: Final = 16
+"""Aliases may add MAX_ALIASED_BYTES and so many times the file's size to a file of many documents."""
 
 Identity: TypeAlias = tuple[type[KubeObject], Key]
 Objects: TypeAlias = dict[Identity, KubeObject]
 
 
 class Entry(NamedTuple):
-    """What came of one object's place in a file: an object or a problem, and the line (from 1) its document starts."""
+    """A place for an object in a file.
+
+    Attributes:
+        line: The first line of the document, from 1.
+        result: The object, or the problem with the document.
+    """
 
     line: int
     result: KubeObject | Problem
@@ -49,16 +54,29 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A YAML document, or a JSON file. Lines count from the piece's own first line."""
+    """A YAML document, or a JSON file.
+
+    Attributes:
+        entries: Lines count from the piece's own first line.
+        broken: Whether the piece doesn't parse, so that its objects are unknown.
+        aliased: The bytes added by aliases, as in `Parsed`.
+    """
 
     entries: tuple[Entry, ...]
-    broken: bool = False  # it doesn't parse: nobody knows which objects were in it
-    aliased: int = 0  # as of `Parsed`
+    broken: bool = False
+    aliased: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """What a file gives: objects in the file's order, then those it gave before and is too broken to give now."""
+    """A parsed file.
+
+    Attributes:
+        path: From the folder.
+        objects: Each with its line; after the present objects, in order, follow earlier ones kept for a broken part.
+        problems: Of the file and its documents.
+        pieces: The pieces by digest of their text.
+    """
 
     path: str
     objects: tuple[tuple[int, KubeObject], ...] = ()
@@ -67,14 +85,14 @@ class File:
 
 
 class Place(NamedTuple):
-    """Where an object is: the file's path, and which of its objects, from 0."""
+    """The place of an object: the file's path, and the object's index in the file."""
 
     path: str
     at: int
 
 
 def printable(path: str) -> str:
-    """The path of a file, fit for a terminal whatever its bytes are."""
+    """Return the path with every unprintable character escaped, fit for a terminal."""
     text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
@@ -88,7 +106,7 @@ def read_file(path: str, raw: bytes, before: File | None = None) -> File:
         before: The file as it was; None for a new one.
     """
     if len(raw) > MAX_FILE_BYTES:
-        remedy = f"Split it: a file may have {MAX_FILE_BYTES} bytes."
+        remedy = f"Split the file: a file may have {MAX_FILE_BYTES} bytes."
         return unreadable(path, Reason.TOO_LARGE, "The file is too large.", remedy, before)
     try:
         pieces = _pieces(path, raw, before.pieces if before else {})
@@ -104,14 +122,14 @@ def read_file(path: str, raw: bytes, before: File | None = None) -> File:
 
 
 def unreadable(path: str, reason: Reason, message: str, remedy: str, before: File | None) -> File:
-    """The file as it was, with the problem that it can't be read now."""
+    """Return the file as it was last, with a problem that the file can't be read now."""
     name = printable(path)
     problem = Problem(ObjectRef("File", "", name), reason, message, remedy, location=name)
     return replace(before or File(path), problems=(problem,))
 
 
 def _pieces(path: str, raw: bytes, known: Mapping[bytes, Piece]) -> list[tuple[int, bytes, Piece]]:
-    """The line, digest and meaning of each piece of the file."""
+    """Split the file into pieces with first line and digest, and parse unknown pieces."""
     pieces: list[tuple[int, bytes, Piece]] = []
     total, aliased = 0, 0
     for line, text in _texts(path, raw):
@@ -121,14 +139,14 @@ def _pieces(path: str, raw: bytes, known: Mapping[bytes, Piece]) -> list[tuple[i
         if total > MAX_DOCUMENTS:
             raise too_many(line)
         aliased += piece.aliased
-        if aliased > MAX_ALIASED + ALIASED_RATIO * len(raw):
+        if aliased > MAX_ALIASED_BYTES + MAX_ALIASED_RATIO * len(raw):
             raise too_much_aliased(line)
         pieces.append((line, digest, piece))
     return pieces
 
 
 def _texts(path: str, raw: bytes) -> Iterator[tuple[int, bytes]]:
-    raw = raw.removeprefix(b"\xef\xbb\xbf")  # a byte order mark, as Windows' editors write
+    raw = raw.removeprefix(b"\xef\xbb\xbf")  # the byte order mark of Windows' editors
     if path.endswith(".json"):
         yield 1, raw
         return
@@ -177,7 +195,14 @@ def _location(path: str, line: int) -> str:
 def _kept(
     given: Iterable[tuple[int, KubeObject]], problems: Iterable[Problem], before: File, *, everything: bool
 ) -> list[tuple[int, KubeObject]]:
-    """What the file gave before and would give still, were it not broken."""
+    """Return the earlier objects of the file that stay because of a broken part.
+
+    Args:
+        given: The present objects.
+        problems: The present problems.
+        before: The file as it was.
+        everything: Whether any earlier object may be in a broken piece.
+    """
     present = {each.ref for _, each in given}
     broken = {problem.object for problem in problems}
     return [
@@ -186,30 +211,30 @@ def _kept(
 
 
 class Manifests:
-    """What all files give together, kept as they change.
+    """The objects and problems of all files together.
 
-    Of objects with the same kind and name the first counts, by path and line.
+    Of objects with the same kind and name, the first by path and line counts.
     """
 
     def __init__(self) -> None:
         self._files: dict[str, File] = {}
         self._places: dict[Identity, list[Place]] = {}
-        self._problems: dict[str, tuple[Problem, ...]] = {}  # of the files that have any
+        self._problems: dict[str, tuple[Problem, ...]] = {}  # without files that have none
 
     def file(self, path: str) -> File | None:
         return self._files.get(path)
 
     def objects(self) -> list[KubeObject]:
-        """Those that count, in the order of the files."""
+        """Return the objects that count, in the order of files."""
         return [self._at(place)[1] for place in sorted(places[0] for places in self._places.values())]
 
     def locations(self) -> dict[ObjectRef, str]:
-        """Where each object that counts is: `FILE:LINE`."""
+        """Return the place of each object that counts: `FILE:LINE`."""
         first = {places[0]: self._at(places[0]) for places in self._places.values()}
         return {each.ref: _location(place.path, line) for place, (line, each) in first.items()}
 
     def problems(self) -> tuple[Problem, ...]:
-        """In the order of the files."""
+        """Return all problems, in the order of files."""
         return tuple(problem for path in sorted(self._problems) for problem in self._problems[path])
 
     def update(self, files: Mapping[str, File | None]) -> list[Change]:
@@ -231,7 +256,7 @@ class Manifests:
         return self._files[place.path].objects[place.at]
 
     def _first(self, identities: Iterable[Identity]) -> Objects:
-        """Return the objects that count, of those that exist."""
+        """Return the objects that count; none for an identity without object."""
         return {each: self._at(self._places[each][0])[1] for each in identities if each in self._places}
 
     def _put(self, path: str, file: File | None) -> None:
@@ -272,7 +297,7 @@ def _duplicate(each: KubeObject, first: str, here: str) -> Problem:
 
 
 def difference(before: Objects, after: Objects) -> list[Change]:
-    """What changed: first what is new or other than it was, then what is gone."""
+    """Return the changes: first new and replaced objects, then deleted ones."""
     changes: list[Change] = []
     for identity, each in after.items():
         was = before.get(identity)

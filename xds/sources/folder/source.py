@@ -73,7 +73,7 @@ class Folder:
         return "" if self._listed else f"the folder {self._tree.root}"
 
     async def batches(self) -> AsyncGenerator[Batch, None]:
-        """Yield all objects as one batch, then each set of changes; to be called once.
+        """Yield all objects as one batch, then changes, for ever; to be called once.
 
         Cancellation, like closing the generator, ends the watch and waits for the reading thread: at most for one poll
         of the watch, or for one file.

@@ -1,4 +1,4 @@
-"""The manifests in a folder, kept current: a file is read again when its stat differs from that of its last reading."""
+"""The manifests in a folder, kept current: a file with another stat than at the last reading is read again."""
 
 import errno
 import os
@@ -68,7 +68,7 @@ class Tree:
         self._stopped = threading.Event()
 
     def read(self, names: Collection[str] = WHOLE_FOLDER) -> list[Change]:
-        """Read the changed files among these (paths from the folder), and return what changed since the last time.
+        """Read the changed files among the names (paths from the folder), and return the changes of objects.
 
         Raises:
             StoppedError: `stop` was called.
@@ -122,7 +122,9 @@ class Tree:
     def _fail(self, path: str, error: OSError) -> File:
         gone = error.errno in NO_FILE
         message = f"The file can't be read: {error.strerror or error}."
-        remedy = "Make it a readable file, or remove it" + ("." if gone else "; until then, what it gave before stays.")
+        remedy = "Make the file readable, or remove the file" + (
+            "." if gone else "; until then, the objects of its last content stay."
+        )
         before = None if gone else self.manifests.file(path)
         self._stamps[path] = None
         return unreadable(path, Reason.UNREADABLE_FILE, message, remedy, before)

@@ -25,7 +25,7 @@ RESCAN_SECONDS: Final = 10.0
 """Interval of a comparison of all files: network file systems send no events, and the kernel's queue can overflow."""
 
 MAX_TRUSTED_NAMES: Final = 100
-"""A burst with more names may lack some: watchfiles drops events that arrive between its copy and its clearing of a
+"""A burst with more names may lack some: watchfiles drops events between the copying and the clearing of a
 set (https://github.com/samuelcolvin/watchfiles/blob/main/src/lib.rs).
 """
 
