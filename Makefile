@@ -31,7 +31,7 @@ test: venv kube ## every test that this machine can run, with the seconds of eac
 quick: venv ## the tests without real Envoys and without a cluster: at most 5 minutes
 	@$(BIN)/python -m tests.support.suite quick
 
-check: venv ## lint, types, import contracts, generated files up to date
+check: venv ## lint, types, import contracts, generated files up to date; and how dense the prose is
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -39,6 +39,7 @@ check: venv ## lint, types, import contracts, generated files up to date
 	$(BIN)/python -m tests.support.generated --check
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/shellcheck k8s/*.sh k8s/*/*.sh
+	$(BIN)/python -m tests.support.prose
 
 bench: venv kube ## measure, beside go-control-plane: the figures that the documents quote; ONLY=fleet is one group
 	$(NETNS) $(BIN)/python -m tests.bench $(ONLY)

@@ -1,9 +1,9 @@
-"""Pods come and go under load: what clients notice, and how soon a new pod has work.
+"""Pods come and go under load: failed requests, and the time until a new pod gets requests.
 
 Covers: the real EndpointSlice controller, the real `xds serve`, a real Envoy; a rolling update of a Deployment, pod by
-pod, and one where all old pods terminate while no new one is ready.
-Excludes: the kubelet, so a pod is ready when the test says so and ends when the test says so; outages
-(test_outages.py). Times are printed (`pytest -s`), and nothing asserts one.
+pod, and one where all old pods terminate while no new one is ready. Excludes: the kubelet, so that the test decides
+when a pod is ready and when a pod ends; outages (test_outages.py). Times are printed (`pytest -s`), and nothing asserts
+a time.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ pytestmark = needs_envoy
 REPLICAS = 4
 NEW = 24
 PRE_STOP = 2.0
-"""Seconds for which a terminating pod still serves: less than half of what is usual for a preStop hook."""
+"""Seconds for which a terminating pod still serves: less than half of a usual preStop hook."""
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ async def rollout(cluster: Cluster, namespace: str, tmp_path: Path) -> AsyncIter
 
 
 async def retire(rollout: Rollout, pod: Pod) -> float:
-    """As the kubelet does it. Returns the seconds from its deletion to its last request."""
+    """Terminate a pod as the kubelet does. Returns the seconds from its deletion to its last request."""
     began = time.monotonic()
     await pod.terminate()
     await asyncio.sleep(PRE_STOP)  # the length of the hook, not a wait
@@ -84,7 +84,7 @@ async def test_pods_come_and_go(rollout: Rollout) -> None:
     assert not rollout.load.failed
 
 
-async def test_all_terminate_before_one_is_ready(rollout: Rollout) -> None:
+async def test_old_pods_terminate_before_a_new_pod_is_ready(rollout: Rollout) -> None:
     old = list(rollout.running)
     await asyncio.gather(*(pod.terminate() for pod in old))
     noted = time.monotonic()

@@ -240,7 +240,7 @@ async def test_metrics_count_resources_proxies_problems_and_answers(site: Path) 
     async with serving(site) as serve:
         client = await follow(serve.client(Variant.DELTA))
         save(site / "endpoints.yaml", slice_manifest("10.0.0.2"))
-        await client.refuse(EDS, WEB)
+        await client.reject(EDS, WEB)
         await client.expect_nothing()
         expected = {
             "xds_ingress_connected_proxies": 1,

@@ -178,7 +178,7 @@ async def test_a_rejection_at_the_end_of_work_is_reported(
 
     async def rejection_reports(_: AdsService) -> list[RejectionReport]:
         await next(waits)()
-        return [RejectionReport(resource(LDS, "http", b""), "no", 1, None, withdrawn=False)]
+        return [RejectionReport(resource(LDS, "http", b""), "no", 1, (), on_trial=False, good=None)]
 
     monkeypatch.setattr(Pipeline, "take_problem_delta", end_of_work)
     monkeypatch.setattr(AdsService, "rejection_reports", rejection_reports)

@@ -1,8 +1,7 @@
-"""TLS with a real Envoy: which certificate a connection gets, and what changes of certificates do to it.
+"""TLS with a real Envoy: the certificate of a connection, and the effect of changed certificates.
 
 Covers: certificates by SNI, ALPN, bad Secrets beside good ones, renewal by SDS alone, connections that live on, and
-redirects.
-Excludes: the answers by SNI and Host (test_route_table.py).
+redirects. Excludes: answers by SNI and Host (test_route_table.py).
 """
 
 import asyncio
@@ -34,8 +33,8 @@ def der(pair: Pair) -> bytes:
 
 
 def forged(name: str) -> tuple[bytes, bytes]:
-    """A certificate and key that are sound, and refused by Envoy 1.40; tests/support/refused says how to make them."""
-    folder = Path(__file__).parents[1] / "support" / "refused"
+    """A sound certificate and key that Envoy 1.40 rejects; tests/support/rejected has the recipes."""
+    folder = Path(__file__).parents[1] / "support" / "rejected"
     return (folder / f"{name}.crt").read_bytes(), (folder / f"{name}.key").read_bytes()
 
 
@@ -46,7 +45,7 @@ async def served(running: Site, sni: str) -> bytes:
 A, B, WILD, DEFAULT = (certificate(name) for name in ("a.example.com", "b.example.com", "*.example.com", "any"))
 
 
-async def test_each_connection_gets_the_certificate_of_its_sni(tmp_path: Path) -> None:
+async def test_a_connection_gets_the_certificate_of_its_sni(tmp_path: Path) -> None:
     objects: list[KubeObject] = [
         *(shop("a.example.com", secret="a"), shop("*.example.com", secret="wild"), service("web")),
         *(secret("a", A), secret("wild", WILD), secret("default", DEFAULT)),
@@ -99,7 +98,7 @@ async def _negotiated(running: Site, offer: list[str]) -> str | None:
         *("must-staple", "rsa-pss", "explicit-curve", "large-exponent", "missing"),
     ],
 )
-async def test_a_bad_secret_takes_away_its_own_https_and_nothing_else(tmp_path: Path, bad: KubeObject | None) -> None:
+async def test_a_bad_secret_costs_only_its_own_https(tmp_path: Path, bad: KubeObject | None) -> None:
     good = (shop("a.example.com", secret="a"), service("web"), secret("a", A))
     broken = (shop("bad.example.com", secret="bad"), *([bad] if bad else []))
     async with echoes([service("web")]) as slices, site(tmp_path, *good, *broken, *slices) as running:
@@ -112,7 +111,7 @@ async def test_a_bad_secret_takes_away_its_own_https_and_nothing_else(tmp_path: 
 
 
 @pytest.mark.parametrize("kind", ["p256", "p384", "p521", "rsa2048", "rsa4096"])
-async def test_every_kind_of_key_that_is_let_through_is_taken(tmp_path: Path, kind: str) -> None:
+async def test_envoy_accepts_every_kind_of_key_that_passes(tmp_path: Path, kind: str) -> None:
     pair = certificate("a.example.com", kind=kind)
     async with site(tmp_path, shop("a.example.com", secret="a"), service("web"), secret("a", pair)) as running:
         assert running.rejections == []
@@ -131,7 +130,7 @@ async def test_a_new_certificate_goes_by_sds_alone(tmp_path: Path) -> None:
 
 
 async def test_connections_outlive_a_new_tls_host(tmp_path: Path) -> None:
-    """Envoy exchanges the filter chains that changed and keeps the others: https://github.com/envoyproxy/gateway/issues/8889"""
+    """Envoy exchanges the changed filter chains and keeps the rest: https://github.com/envoyproxy/gateway/issues/8889"""
     objects = (shop("a.example.com", secret="a"), service("web"), secret("a", A), secret("b", B))
     async with echoes([service("web")]) as slices, site(tmp_path, *objects, *slices) as running:
         url = f"https://127.0.0.1:{running.proxy.https_port}/"
@@ -171,8 +170,8 @@ async def test_http_is_redirected_where_there_is_https(tmp_path: Path) -> None:
         assert (await running.get("a.example.com", tls=True, sni="a.example.com")).status == 200
 
 
-async def test_what_a_trusted_proxy_took_by_https_is_not_redirected(tmp_path: Path) -> None:
-    """Otherwise it would be for ever: the proxy in front speaks plain HTTP to this one."""
+async def test_https_at_a_trusted_proxy_is_not_redirected(tmp_path: Path) -> None:
+    """A redirect would loop for ever: the proxy in front speaks plain HTTP to this Envoy."""
     objects = (shop("a.example.com", secret="a"), service("web"), secret("a", A))
     proxy = ProxyOptions(redirect_https=True, trusted_hops=1)
     async with echoes([service("web")]) as slices, site(tmp_path, *objects, *slices, proxy=proxy) as running:

@@ -9,7 +9,7 @@ from xds.protocol.messages import Variant
 
 @pytest.fixture(autouse=True)
 def _long_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Routes wait for endpoints and clusters until the test asks for them, on a busy machine too."""
+    """Routes wait for endpoints and clusters until the test subscribes or ACKs, however slow the machine is."""
     for name in ("warming.WARMING_GRACE_SECONDS", "ordering.CLUSTER_WAIT_LIMIT_SECONDS"):
         monkeypatch.setattr(f"xds.protocol.{name}", 2 * WAIT_LIMIT_SECONDS)
 

@@ -1,4 +1,4 @@
-"""A TCP relay that counts what the server says: what is on the wire, whatever it is encrypted with."""
+"""A TCP relay that counts the server's bytes on the wire, encrypted or not."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Relay:
-    """`received`: bytes from the server so far, of all connections."""
+    """A relay. `received`: bytes from the server so far, on all connections."""
 
     address: str = ""
     received: int = 0

@@ -1,4 +1,4 @@
-"""The route table of TLS: which certificate a connection gets, and which hosts it may ask for."""
+"""The route table of TLS: the certificate of a connection, and the hosts that it may request."""
 
 from tests.support.objects import certificate, ingress, key, path, rule, secret, tls
 from tests.support.route_case import CLOSED, MISDIRECTED, NOT_FOUND, REDIRECTED, Table, http, https, services
