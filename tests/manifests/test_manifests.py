@@ -303,7 +303,7 @@ def test_the_dockerfile() -> None:
     final = {each["instruction"]: each["value"] for each in parsed.structure[last:]}
     user = pod_of("xds-ingress")["securityContext"]["runAsUser"]
     assert final["USER"] == f"{user}:{user}"
-    assert final["ENTRYPOINT"] == '["xds"]'
+    assert final["ENTRYPOINT"] == '["env", "--block-signal=TERM,INT,QUIT", "xds"]'
     assert final["EXPOSE"].split() == [str(each["containerPort"]) for each in container("xds-ingress", "xds")["ports"]]
 
 
