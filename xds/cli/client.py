@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,8 @@ import click
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # before the import: keeps gRPC's log off standard error
 
 import grpc
+from cryptography.x509 import ExtendedKeyUsage, ExtensionNotFound, load_pem_x509_certificates
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from xds.address import HostPort, UnixPath
@@ -51,6 +54,8 @@ _ERROR_TEXTS: Final = {
 
 _HANDSHAKE_ERRORS: Final = {
     True: {
+        "certificate has expired": "the certificate of the server at {address} has expired; renew the server's",
+        "certificate is not yet valid": "the certificate of the server at {address} is not valid yet; check the clocks",
         "Hostname Verification": "the certificate of the server at {address} is for another name; "
         "set the expected name with --tls-server-name",
         "CERTIFICATE_VERIFY_FAILED": "the certificate of the server at {address} is not from the CA in --tls-ca",
@@ -150,6 +155,10 @@ class Client:
             return Failed(_HANGING_SERVER.format(address=self._address))
         if details == "the server shuts down":
             return Failed(f"the server at {self._address} has shut down; start it again, then this command")
+        if self._tls is not None and code is grpc.StatusCode.UNAVAILABLE and "refused" not in details:
+            own = _own_certificate_error(self._tls.certificate)
+            if own:
+                return Failed(own)
         handshakes = _HANDSHAKE_ERRORS[self._tls is not None].items()
         handshake = next((text for message, text in handshakes if message in details), "")
         explanation = handshake or _ERROR_TEXTS.get(
@@ -187,6 +196,23 @@ def _content(flag: str, file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise Failed(f"{flag} {file} can't be read: {error.strerror}") from None
+
+
+def _own_certificate_error(file: Path) -> str:
+    """The reason why no server accepts the client's certificate; empty: none is known."""
+    try:
+        leaf = load_pem_x509_certificates(_content("--tls-cert", file))[0]
+    except ValueError:
+        return ""
+    now = datetime.now(UTC)
+    if now > leaf.not_valid_after_utc:
+        return f"--tls-cert {file} expired at {leaf.not_valid_after_utc.isoformat()}; renew it"
+    if now < leaf.not_valid_before_utc:
+        return f"--tls-cert {file} is valid from {leaf.not_valid_before_utc.isoformat()} only; check the clock"
+    with suppress(ExtensionNotFound):
+        if ExtendedKeyUsageOID.CLIENT_AUTH not in leaf.extensions.get_extension_for_class(ExtendedKeyUsage).value:
+            return f"--tls-cert {file} is not for clients; use one with the extended key usage clientAuth"
+    return ""
 
 
 def _target(address: HostPort | UnixPath) -> str:
