@@ -108,7 +108,6 @@ class TlsWatches:
                 "secrets_not_read", secrets=len(missing), first=str(missing[0]), effect="all Secrets are listed again"
             )
             self._secrets.cancel_look_up(missing)
-            self._secret_watch.relist()
         return pages
 
     async def _page(self, key: Key) -> Page | None:
