@@ -79,6 +79,8 @@ class TlsWatches:
         begun = self._secrets.expect(batch.changes)
         pages = await self._look_up(begun) if begun and self._ingresses_listed.is_set() else {}
         # No other task runs from here to the delivery.
+        for page in pages.values():
+            self._secret_watch.check(page.version)
         found = [change for key, page in pages.items() for change in self._secrets.end_look_up(key, page)]
         changes = [*found, *batch.changes, *self._secrets.release(batch.changes)]
         if batch.completes_list:
@@ -108,6 +110,7 @@ class TlsWatches:
                 "secrets_not_read", secrets=len(missing), first=str(missing[0]), effect="all Secrets are listed again"
             )
             self._secrets.cancel_look_up(missing)
+            self._secret_watch.relist()
         return pages
 
     async def _page(self, key: Key) -> Page | None:

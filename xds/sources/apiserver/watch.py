@@ -131,12 +131,16 @@ class Watch:
         self._lists_stream = True
         self._round: asyncio.Timeout | None = None
 
+    def relist(self) -> None:
+        """End the present connection, and list anew."""
+        self._must_list = True
+        if self._round is not None and not self._round.expired():
+            self._round.reschedule(0)
+
     def check(self, version: str) -> None:
         """List anew if the version, from another answer about the kind, is older than the version of the watch."""
         if not self._must_list and goes_back(self._version, version):
-            self._must_list = True
-            if self._round is not None and not self._round.expired():
-                self._round.reschedule(0)
+            self.relist()
 
     async def run(self) -> None:
         """Watch for ever. Cancellation closes the connection."""
@@ -171,7 +175,7 @@ class Watch:
         """Follow for the life of one connection.
 
         Returns:
-            The failure. None after an end in order, for a watch to resume on a new connection, and after `check`.
+            The failure. None after an end in order, for a watch to resume on a new connection, and after `relist`.
         """
         try:
             async with asyncio.timeout(None) as self._round:
