@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 NETNS  := tests/support/cluster/netns
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo kube test check bench generate goldens clean
+.PHONY: help venv demo kube test quick check bench generate goldens clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 12
@@ -25,11 +25,13 @@ demo: venv ## two Envoys, a few backends, and a tour; DEMO_ONCE=1 ends after the
 kube: venv ## etcd and Kubernetes' control plane, which tests/cluster needs: 7 minutes, once; needs Go
 	@$(BIN)/python tests/support/cluster/assets.py
 
-test: venv kube ## every test that this machine can run
-	$(NETNS) $(BIN)/pytest -n auto --dist loadgroup --ignore=tests/cluster
-	$(NETNS) $(BIN)/pytest tests/cluster # by itself: it stops and kills what others would have to share the processors with
+test: venv kube ## every test that this machine can run, with the seconds of each group
+	@$(BIN)/python -m tests.support.suite
 
-check: venv ## lint, types, import contracts, generated files up to date
+quick: venv ## the tests without real Envoys and without a cluster: at most 5 minutes
+	@$(BIN)/python -m tests.support.suite quick
+
+check: venv ## lint, types, import contracts, generated files up to date; and how dense the prose is
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -37,6 +39,7 @@ check: venv ## lint, types, import contracts, generated files up to date
 	$(BIN)/python -m tests.support.generated --check
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/shellcheck k8s/*.sh k8s/*/*.sh
+	$(BIN)/python -m tests.support.prose
 
 bench: venv kube ## measure, beside go-control-plane: the figures that the documents quote; ONLY=fleet is one group
 	$(NETNS) $(BIN)/python -m tests.bench $(ONLY)

@@ -51,3 +51,11 @@ def parse(text: str) -> HostPort | UnixPath:
     if not _HOST.fullmatch(host) or not port.isdecimal() or int(port) > 65535:
         raise ValueError(f"{text!r} is neither HOST:PORT nor unix:PATH")
     return HostPort(host.removeprefix("[").removesuffix("]"), int(port))
+
+
+def is_ip(host: str) -> bool:
+    """Whether a host is an IP address, without brackets."""
+    try:
+        return bool(ip_address(host))
+    except ValueError:
+        return False

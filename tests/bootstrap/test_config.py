@@ -1,7 +1,7 @@
-"""What `xds bootstrap` writes: that a real Envoy accepts every variant, starts with it and becomes ready, what the
-stats port lets through, and that the checked-in examples are what the command writes now.
+"""The output of `xds bootstrap`: a real Envoy accepts every variant, starts and becomes ready.
 
-Not covered: what Envoy does with what it then gets (tests/e2e).
+Covers: paths of the stats port, and checked-in examples that equal the command's output. Excludes: Envoy's behaviour
+with resources (tests/e2e).
 """
 
 import asyncio
@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from tests.support.authority import Authority, SecretMount
-from tests.support.envoy import BINARY, free_port, needs_envoy, running_envoy
+from tests.support.envoy import free_port, needs_envoy, running_envoy
+from tests.support.envoy_binary import BINARY
 from tests.support.plane import Plane
 from xds.address import parse
 from xds.bootstrap.config import BootstrapOptions, bootstrap_yaml
@@ -29,7 +30,7 @@ IDS = ["envoy-1", "n", "true", "1e5", "0o10", "0x1p3", "~", "a: b", "#", "[x]", 
 
 
 def validate(text: str, folder: Path) -> None:
-    """Envoy takes it, and has nothing to say about it."""
+    """Assert that Envoy accepts a bootstrap without a warning."""
     file = folder / "envoy.yaml"
     file.write_text(text, encoding="utf-8")
     command = [str(BINARY), "--mode", "validate", "--log-level", "warning", "-c", str(file)]
@@ -47,8 +48,8 @@ def test_envoy_accepts_every_variant(address: str, sotw: bool, stats_port: int |
 
 @needs_envoy
 @pytest.mark.parametrize("text", IDS)
-def test_an_id_is_a_string_whatever_it_looks_like(text: str, tmp_path: Path) -> None:
-    """Envoy's YAML takes more for booleans and numbers than PyYAML does."""
+def test_a_node_id_stays_a_string_in_yaml(text: str, tmp_path: Path) -> None:
+    """Envoy's YAML parser reads more words as booleans and numbers than PyYAML."""
     options = BootstrapOptions(parse(ADDRESSES[0]), text, node_cluster=text)
     assert yaml.safe_load(bootstrap_yaml(options))["node"] == {"id": text, "cluster": text}
     validate(bootstrap_yaml(options), tmp_path)
@@ -58,22 +59,22 @@ def test_an_id_is_a_string_whatever_it_looks_like(text: str, tmp_path: Path) -> 
     ("address", "kind"),
     [("127.0.0.1:1", "STATIC"), ("[::1]:1", "STATIC"), ("unix:/x", "STATIC"), ("localhost:1", "STRICT_DNS")],
 )
-def test_names_are_looked_up_and_addresses_are_not(address: str, kind: str) -> None:
+def test_host_names_are_resolved_by_dns_and_addresses_are_static(address: str, kind: str) -> None:
     bootstrap = yaml.safe_load(bootstrap_yaml(BootstrapOptions(parse(address), "envoy-1")))
     [cluster] = bootstrap["static_resources"]["clusters"]
     assert cluster["type"] == kind
 
 
 @pytest.mark.parametrize(("sotw", "kind"), [(False, "DELTA_GRPC"), (True, "GRPC")])
-def test_ads(sotw: bool, kind: str) -> None:
+def test_the_variant_selects_the_api_type(sotw: bool, kind: str) -> None:
     bootstrap = yaml.safe_load(bootstrap_yaml(BootstrapOptions(parse(ADDRESSES[0]), "envoy-1", sotw=sotw)))
     ads = bootstrap["dynamic_resources"]["ads_config"]
     assert (ads["api_type"], ads["transport_api_version"]) == (kind, "V3")
     assert bootstrap["admin"]["address"]["socket_address"] == {"address": "127.0.0.1", "port_value": 9901}
 
 
-def test_no_envoy_is_ready_before_it_has_its_listeners() -> None:
-    """Envoy takes 0 s for no limit; not tried here, for its own limits are 15 s each."""
+def test_envoy_waits_for_listeners_and_clusters_without_limit() -> None:
+    """Envoy takes 0 s as no limit. Not tried with a real Envoy, whose default limits are 15 s each."""
     resources = yaml.safe_load(bootstrap_yaml(BootstrapOptions(parse(ADDRESSES[0]), "envoy-1")))["dynamic_resources"]
     assert [resources[name]["initial_fetch_timeout"] for name in ("cds_config", "lds_config")] == ["0s", "0s"]
 
@@ -89,7 +90,7 @@ async def test_envoy_becomes_ready(sotw: bool, tmp_path: Path) -> None:
 
 
 @needs_envoy
-async def test_the_stats_port_lets_through_two_paths(tmp_path: Path) -> None:
+async def test_the_stats_port_passes_on_two_paths(tmp_path: Path) -> None:
     port = free_port()
     async with Plane() as plane, running_envoy(plane.address, tmp_path, stats_port=port) as envoy:
         await envoy.until_ready()
@@ -104,7 +105,7 @@ async def test_the_stats_port_lets_through_two_paths(tmp_path: Path) -> None:
 
 
 async def ask(port: int, method: str, path: str) -> str:
-    """The status, and the body after it. No client library in between changes the path."""
+    """Status and body. Sent by hand, because client libraries normalize paths."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(f"{method} {path} HTTP/1.1\r\nHost: any\r\nConnection: close\r\n\r\n".encode())
     head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
@@ -135,7 +136,7 @@ def resource_of(file: Path) -> Any:
     return resource
 
 
-def test_a_folder_that_can_not_be_written_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_sds_dir_that_can_not_be_written_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").touch()
     folder = tmp_path / "file" / "sds"
     assert run(["bootstrap", "--xds", "a:1", "--node-id", "a", *TLS, "--sds-dir", str(folder)]) == 3
@@ -147,7 +148,7 @@ def examples() -> list[Path]:
 
 
 @pytest.mark.parametrize("example", examples(), ids=lambda path: path.name)
-def test_examples_are_what_the_command_writes(
+def test_an_example_equals_the_output_of_its_command(
     example: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = example.read_text()
@@ -159,12 +160,12 @@ def test_examples_are_what_the_command_writes(
         assert written.read_text() == (EXAMPLES.parent / written.relative_to(tmp_path)).read_text()
 
 
-def test_there_are_examples_of_both_variants() -> None:
+def test_examples_of_both_variants_exist() -> None:
     assert {"bootstrap-delta.yaml", "bootstrap-sotw.yaml"} <= {example.name for example in examples()}
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "message"),
     [
         ([], "Missing option '--xds'"),
         (["--xds", "127.0.0.1:0", "--node-id", "a"], "no port to connect to"),
@@ -176,14 +177,16 @@ def test_there_are_examples_of_both_variants() -> None:
         (["--xds", "unix:/x", "--node-id", "a", *TLS, "--sds-dir", "/x"], "give the name with --tls-server-name"),
     ],
 )
-def test_used_wrongly(arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage_is_an_error_of_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(["bootstrap", *arguments]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
-    assert complaint in err
+    assert message in err
 
 
-def test_it_says_how_to_get_the_same_again(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_first_line_repeats_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["bootstrap", "--xds", "unix:/run/xds.sock", "--node-id", "a b\nc", "--stats-port", "9902"]) == 0
     head, *rest = capsys.readouterr().out.splitlines()
     assert head == (

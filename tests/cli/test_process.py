@@ -17,6 +17,7 @@ import pytest
 
 from tests.support.debug_server import ThreadedDebugServer, services, shop
 from tests.support.envoy import free_port
+from tests.support.waiting import WAIT_LIMIT_SECONDS
 
 XDS = [sys.executable, "-m", "xds"]
 
@@ -29,7 +30,12 @@ def server() -> Iterator[ThreadedDebugServer]:
 
 def xds(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*XDS, *arguments], capture_output=True, text=True, check=False, timeout=30, env={**os.environ, **environment}
+        [*XDS, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=WAIT_LIMIT_SECONDS,
+        env={**os.environ, **environment},
     )
 
 
@@ -51,7 +57,7 @@ def test_snapshot_watch_prints_a_json_object_per_revision_until_interrupted(serv
         assert (line["revision"], [each["name"] for each in line["changes"]]) == (2, ["default/b/80"])
         assert line["changes"][0]["new"]["resource"]["name"] == "default/b/80"
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(WAIT_LIMIT_SECONDS) == 0
         assert process.communicate() == ("", "")
 
 
@@ -70,14 +76,14 @@ def test_snapshot_watch_prints_changed_names(server: ThreadedDebugServer) -> Non
             "  ~ vhds http/example.com",
         ]
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(WAIT_LIMIT_SECONDS) == 0
 
 
 def test_snapshot_watch_fails_when_the_server_shuts_down() -> None:
     with ThreadedDebugServer() as server:
         process = watch(server)
     with process:
-        assert process.wait(10) == 3
+        assert process.wait(WAIT_LIMIT_SECONDS) == 3
         _, err = process.communicate()
         assert err == f"xds: the server at {server.target} has shut down; start it again, then this command\n"
 
@@ -92,7 +98,7 @@ def test_a_closed_pipe_is_no_failure(server: ThreadedDebugServer) -> None:
         process.stdout.close()
         assert process.stderr
         assert process.stderr.read() == ""
-        assert process.wait(10) == 0
+        assert process.wait(WAIT_LIMIT_SECONDS) == 0
 
 
 def on_a_terminal(columns: int, *arguments: str) -> str:
@@ -109,7 +115,7 @@ def on_a_terminal(columns: int, *arguments: str) -> str:
         except OSError:  # Linux: the other end is closed
             pass
         os.close(ours)
-        assert process.wait(10) == 0
+        assert process.wait(WAIT_LIMIT_SECONDS) == 0
     return written.decode().replace("\r\n", "\n")
 
 
@@ -145,7 +151,7 @@ HEAVY = (
 @pytest.mark.parametrize("arguments", [["--help"], ["proxies"], ["problems"], ["snapshot", "show"]])
 def test_client_commands_import_no_heavy_module(arguments: list[str]) -> None:
     command = [sys.executable, "-X", "importtime", "-m", "xds", *arguments, "--server", "unix:/nonexistent"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_LIMIT_SECONDS)
     imported = {line.rpartition("|")[2].strip() for line in found.stderr.splitlines() if line.startswith("import time")}
     assert "click" in imported
     assert not [name for name in imported if name.startswith(HEAVY)]
@@ -198,7 +204,7 @@ def test_serve_reads_the_environment_and_a_flag_wins(tmp_path: Path) -> None:
         assert xds("snapshot", "show", "-t", "lds", XDS_SERVER=f"127.0.0.1:{port}").returncode == 0
         process.send_signal(signal.SIGTERM)
         process.stderr.read()
-        assert process.wait(10) == 0
+        assert process.wait(WAIT_LIMIT_SECONDS) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -209,7 +215,7 @@ def test_serve_exits_with_0_on_a_signal_during_imports(tmp_path: Path, number: s
     while not _catches(process.pid, signal.SIGTERM):
         pass
     process.send_signal(number)
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=WAIT_LIMIT_SECONDS)
     assert (process.returncode, errors) == (0, b"")
 
 

@@ -11,7 +11,19 @@ import pytest
 import yaml
 
 from tests.support.debug_server import shop
-from tests.support.objects import certificate, external, ingress, manifest, path, rule, secret, service, slice_of, tls
+from tests.support.objects import (
+    certificate,
+    external,
+    ingress,
+    ingress_class,
+    manifest,
+    path,
+    rule,
+    secret,
+    service,
+    slice_of,
+    tls,
+)
 from xds.cli.main import run
 from xds.kube.objects import KubeObject
 
@@ -98,6 +110,39 @@ def test_translate_takes_the_traffic_flags_of_serve(tmp_path: Path, capfd: pytes
     assert '"xff_num_trusted_hops": 2' in text
     assert "envoy.filters.listener.proxy_protocol" in text
     assert "https_redirect" in text
+
+
+def write_two_classes(folder: Path) -> None:
+    kinds = [ingress_class(name) for name in ("internal", "external")]
+    rules = {name: rule(f"{name}.test", path("/", name)) for name in ("internal", "external")}
+    ingresses = [ingress(name, each, class_name=name) for name, each in rules.items()]
+    write(folder, *kinds, *ingresses, service("internal"), service("external"))
+
+
+@pytest.mark.parametrize("by_environment", [False, True])
+def test_an_ingress_class_that_is_set_excludes_classes_of_other_names(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *, by_environment: bool
+) -> None:
+    write_two_classes(tmp_path)
+    both = ["default/external/80", "default/internal/80"]
+    assert names(translated(tmp_path, capfd), "Cluster") == both
+    if by_environment:
+        monkeypatch.setenv("XDS_INGRESS_CLASS", "internal")
+    flags = [] if by_environment else ["--ingress-class", "internal"]
+    assert names(translated(tmp_path, capfd, *flags), "Cluster") == ["default/internal/80"]
+
+
+def test_controller_names_replace_the_default_one(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write_two_classes(tmp_path)
+    assert names(translated(tmp_path, capfd, "--controller-name", "example.com/edge"), "Cluster") == []
+    flags = ["--controller-name", "example.com/edge", "--controller-name", "xds-ingress.dev/controller"]
+    assert len(names(translated(tmp_path, capfd, *flags), "Cluster")) == 2
+
+
+@pytest.mark.parametrize("name", ["edge", "example.com/", "/edge", "Example.com/edge", "example.com/a b"])
+def test_a_controller_name_is_a_domain_and_a_path(tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["translate", str(tmp_path), "--controller-name", name]) == 2
+    assert "is not DOMAIN/PATH" in capfd.readouterr().err
 
 
 def test_an_ingress_without_a_class_is_translated(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""One control plane for all tests in this folder, so they run one after the other in one process."""
+"""One control plane for all tests in this folder, which therefore run in sequence in one process."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
-    """Not for tests: they use `cluster`."""
+    """Not for tests, which use `cluster`."""
     if reason := missing():
         pytest.skip(reason)
     async with control_plane.cluster(tmp_path_factory.mktemp("cluster")) as running:
@@ -34,14 +34,16 @@ async def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncItera
 
 @pytest.fixture
 async def cluster(shared_cluster: Cluster) -> Cluster:
-    """All of it runs, whatever the test before did to it. What others made is still in it: see `namespace`."""
+    """A control plane with every part running, whatever the last test stopped. Objects of earlier tests remain: see
+    `namespace`.
+    """
     await shared_cluster.start()
     return shared_cluster
 
 
 @pytest.fixture
 async def namespace(cluster: Cluster) -> AsyncIterator[str]:
-    """A new namespace; it and what is in it goes away some time after the test."""
+    """A new namespace; some time after the test it is gone with its objects."""
     name = f"test-{secrets.token_hex(4)}"
     await cluster.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
     yield name

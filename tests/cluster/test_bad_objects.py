@@ -1,9 +1,9 @@
-"""One bad object among a hundred good ones, in a real API server, with two real Envoys: the good ones answer all the
-time, the bad one gets its Problem and its Event, what is mended is served, and an Event says so.
+"""One bad object among a hundred good ones, in a real API server, with two real Envoys: the good ones are served all
+the time, the bad one gets its Problem and its Event, a mended one is served, and an Event says so.
 
-Covers: all kinds of bad object that the API server takes; of the others, that it refuses them (tests/e2e has them in a
-folder); and kill -9 of the control plane while they come and are mended. The times are printed (`pytest -s`), and
-nothing asserts one.
+Covers: every kind of bad object that the API server accepts, and the rejection of the rest (tests/e2e has those in a
+folder); kill -9 of the control plane while objects come and are mended. Times are printed (`pytest -s`), and nothing
+asserts a time.
 """
 
 import asyncio
@@ -27,8 +27,9 @@ from tests.support.matrix.case import Told
 from tests.support.matrix.cases import NAMES, cases
 from tests.support.matrix.chaos import end_as_a_fresh_start
 from tests.support.matrix.run import Times, run, table
-from tests.support.matrix.site import PATIENCE, POLL, Site, site
+from tests.support.matrix.site import POLL, Site, site
 from tests.support.matrix.sources import Api
+from tests.support.waiting import WAIT_LIMIT_SECONDS
 
 BACKENDS_AT = "192.0.2.200"
 
@@ -37,7 +38,7 @@ pytestmark = [needs_envoy, pytest.mark.asyncio(loop_scope="module")]
 
 @dataclass(slots=True)
 class Events:
-    """Those of a namespace, as they come: of which Ingress, with which reason, and when (`time.monotonic`)."""
+    """The Events of a namespace: object, reason, and time of arrival (`time.monotonic`)."""
 
     cluster: Cluster
     namespace: str
@@ -60,14 +61,14 @@ class Events:
         self.seen.setdefault((about["kind"], about["name"], event["reason"]), time.monotonic())
 
     async def wait(self, told: Iterable[Told], solved: bool) -> float | None:
-        """Until all have come.
+        """Wait for every Event.
 
         Raises:
-            AssertionError: one hasn't.
+            AssertionError: An Event is missing.
         """
         wanted = {(each.kind, each.name, "Resolved" if solved else each.reason) for each in told}
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(WAIT_LIMIT_SECONDS):
                 while not wanted <= self.seen.keys():
                     await asyncio.sleep(POLL)
         except TimeoutError:
@@ -101,7 +102,7 @@ async def matrix(shared_cluster: Cluster, tmp_path_factory: pytest.TempPathFacto
 
 
 def _in_namespace(cluster: Cluster, namespace: str) -> Any:
-    """The administrator's kubeconfig, with the Lease in that namespace: nobody before has held it."""
+    """The administrator's kubeconfig, with the Lease in this namespace, where no process has held it before."""
     content = yaml.safe_load(cluster.kubeconfig.read_text())
     content["contexts"][0]["context"]["namespace"] = namespace
     path = cluster.folder / f"{namespace}.kubeconfig"
@@ -110,7 +111,7 @@ def _in_namespace(cluster: Cluster, namespace: str) -> Any:
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_it_hurts_no_other(matrix: Matrix, name: str) -> None:
+async def test_a_bad_object_costs_no_good_object(matrix: Matrix, name: str) -> None:
     case = cases(matrix.site.target)[name]
     if not case.refused:
         matrix.rows.append(await run(matrix.site, case, matrix.events.wait))
@@ -122,7 +123,7 @@ async def test_it_hurts_no_other(matrix: Matrix, name: str) -> None:
     assert case.refused in str(error.value)
 
 
-# A request that is under way when its server is killed leaves a socket to the garbage collector.
+# A request under way when its server is killed leaves a socket to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_kills_leave_the_proxies_right(matrix: Matrix, tmp_path: Path) -> None:
     taken = [case for case in cases(matrix.site.target).values() if not case.refused]

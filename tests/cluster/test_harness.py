@@ -1,4 +1,4 @@
-"""The control plane that the other tests in this folder run against: is it one, and can it be broken and mended?
+"""The control plane of this folder's tests: it works, and can be broken and mended.
 
 Excluded: anything of this project.
 """
@@ -70,7 +70,7 @@ async def test_controllers_work_at_once_after_an_outage(cluster: Cluster, namesp
     await until_endpoints(cluster, namespace, "shop", {A: "ready"})
 
 
-async def test_a_dead_api_server_refuses_connections_and_a_paused_one_is_silent(cluster: Cluster) -> None:
+async def test_a_dead_api_server_closes_its_port_and_a_paused_api_server_is_silent(cluster: Cluster) -> None:
     cluster.apiserver.pause()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.5):
@@ -82,7 +82,7 @@ async def test_a_dead_api_server_refuses_connections_and_a_paused_one_is_silent(
         await cluster.get("/version")
 
 
-async def test_a_service_account_may_what_its_role_says(cluster: Cluster, namespace: str) -> None:
+async def test_a_service_account_has_the_rights_of_its_role(cluster: Cluster, namespace: str) -> None:
     await cluster.kubectl("create", "serviceaccount", "reader", "-n", namespace)
     file = await cluster.kubeconfig_for_service_account(namespace, "reader")
     with pytest.raises(KubectlError, match=f'"system:serviceaccount:{namespace}:reader" cannot list'):

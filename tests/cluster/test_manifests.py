@@ -1,7 +1,7 @@
-"""The manifests of k8s/ on a real API server: that it takes them without a warning, that its Pod Security admission
-takes the Pods, and that the control plane's rights are the ones it uses: none is missing, none is too many.
+"""The manifests of k8s/ on a real API server: accepted without a warning, Pods admitted by Pod Security, and exactly
+the rights that the control plane uses.
 
-Excludes: what needs no API server (tests/test_manifests.py); that Pods run, for which there is no kubelet.
+Excludes: checks without an API server (tests/manifests); running Pods, for which there is no kubelet.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from tests.support.manifests import K8S, Object, build, find
 NAMESPACE = "xds-ingress"
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:xds-ingress"
 NOBODY = "nobody"
-"""An account that nothing is bound to."""
+"""An account without bindings."""
 
 SHOP = {"name": "shop", "namespace": "default"}
 INGRESSES = "/apis/networking.k8s.io/v1/namespaces/default/ingresses"
@@ -44,9 +44,9 @@ Right = tuple[str, str]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def audited(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
-    """A control plane of its own, which writes down what the ServiceAccount asks for, with k8s/ applied.
+    """A control plane with an audit log of the ServiceAccount's requests, and with k8s/ applied.
 
-    It doesn't stream lists, so that lists are asked for, too, as they are of many an API server.
+    Its API server does not stream lists, as many do not, so that plain lists are requested too.
     """
     if reason := missing():
         pytest.skip(reason)
@@ -65,14 +65,14 @@ async def apply(cluster: Cluster, *more: str) -> str:
 
 
 async def test_the_manifests_are_applied_without_a_warning(audited: Cluster) -> None:
-    """Which the fixture did, from nothing; once more it changes nothing."""
+    """The fixture applied the manifests to an empty cluster; a second time changes nothing."""
     assert len((await apply(audited)).splitlines()) == len(build())
     assert await audited.kubectl("diff", "--server-side", f"--kustomize={K8S}") == ""
 
 
 @pytest.mark.parametrize("deployment", ["xds-ingress", "envoy"])
 async def test_pods_are_admitted(audited: Cluster, deployment: str) -> None:
-    """No controller makes Pods of a Deployment here, so its template is tried."""
+    """No controller makes Pods of a Deployment here, so the test creates a Pod from its template."""
     template = find("Deployment", deployment)["spec"]["template"]
     metadata = {**template["metadata"], "name": "tried", "namespace": NAMESPACE}
     pod = {"apiVersion": "v1", "kind": "Pod", **template, "metadata": metadata}
@@ -83,7 +83,7 @@ async def test_pods_are_admitted(audited: Cluster, deployment: str) -> None:
 
 
 async def rights(cluster: Cluster, account: str, namespace: str) -> set[Right]:
-    """What an account of our namespace may do in a namespace, as the API server says."""
+    """The rights of an account of our namespace in a namespace, as the API server lists them."""
     token = await cluster.token_for(NAMESPACE, account)
     body = {"spec": {"namespace": namespace}}
     review = await cluster.request("POST", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", body, token=token)
@@ -104,7 +104,7 @@ def resource_name(group: str, resource: str) -> str:
 
 
 def used(log: Path) -> set[Right]:
-    """What the control plane has asked for. What it was refused is an error."""
+    """The rights that the control plane has used. A forbidden request is an error."""
     events = [json.loads(line) for line in log.read_text().splitlines()]
     mine = [event for event in events if event["user"]["username"] == ACCOUNT and "objectRef" in event]
     refused = [event["requestURI"] for event in mine if event.get("responseStatus", {}).get("code") == 403]
@@ -129,11 +129,11 @@ def _verbs(of: Iterable[Right], resource: str) -> str:
     return " ".join(sorted(verb for name, verb in of if name == resource))
 
 
-async def test_the_fleet_may_nothing(audited: Cluster) -> None:
+async def test_the_fleet_has_no_rights(audited: Cluster) -> None:
     assert await rights(audited, "envoy", NAMESPACE) == await rights(audited, NOBODY, NAMESPACE)
 
 
-async def test_leases_are_those_of_its_own_namespace(audited: Cluster) -> None:
+async def test_lease_rights_end_at_the_namespace(audited: Cluster) -> None:
     here, elsewhere = [await rights(audited, "xds-ingress", each) for each in (NAMESPACE, "default")]
     assert {resource for resource, _ in here - elsewhere} == {"leases.coordination.k8s.io"}
     assert elsewhere <= here
@@ -141,7 +141,7 @@ async def test_leases_are_those_of_its_own_namespace(audited: Cluster) -> None:
 
 @contextlib.asynccontextmanager
 async def serving(cluster: Cluster, folder: Path) -> AsyncIterator[None]:
-    """The control plane with the arguments of its Deployment, but for what only a Pod has."""
+    """The control plane with the arguments of its Deployment, except files and addresses that only a Pod has."""
     kubeconfig = await cluster.kubeconfig_for_service_account(NAMESPACE, "xds-ingress")
     await cluster.kubectl("config", "set-context", "--current", f"--namespace={NAMESPACE}", kubeconfig=kubeconfig)
     [container] = find("Deployment", "xds-ingress")["spec"]["template"]["spec"]["containers"]
@@ -179,8 +179,8 @@ def of_reason(found: Any, reason: str, count: int = 1) -> bool:
     )
 
 
-async def test_what_is_granted_is_what_is_used(audited: Cluster, tmp_path: Path) -> None:
-    """Through all that it does: a Lease, an Ingress, its status, a problem that comes, goes and comes, and the end."""
+async def test_the_granted_rights_are_the_used_rights(audited: Cluster, tmp_path: Path) -> None:
+    """Through its whole work: a Lease, an Ingress, its status, a problem that comes, goes and returns, and the end."""
     service = {"apiVersion": "v1", "kind": "Service", "metadata": SHOP, "spec": {"ports": [{"port": 80}]}}
     status = {"status": {"loadBalancer": {"ingress": [{"ip": ADDRESS}]}}}
     await audited.request("PATCH", f"/api/v1/namespaces/{NAMESPACE}/services/envoy/status", status)

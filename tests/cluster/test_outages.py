@@ -1,9 +1,9 @@
-"""kill -9 under load: clients notice nothing, a proxy that reconnects is sent nothing, and the next change arrives.
+"""kill -9 under load: no request fails, a proxy that reconnects receives nothing, and the next change arrives.
 
 Covers: the API server, etcd, a lone control plane, control plane and API server together, one of two replicas in turn;
-and a replica that slept while half of the objects went, until it had to list again.
-Excludes: stale watches in all their forms (test_source.py), the Lease (test_report.py). What is measured is printed
-(`pytest -s`), and nothing asserts a time. Outages last 5 s, or XDS_OUTAGE_SECONDS.
+and a replica that slept while half of the objects were deleted, until it had to list again. Excludes: stale watches in
+every form (test_source.py), the Lease (test_report.py). Measurements are printed (`pytest -s`), and nothing asserts a
+time. Outages last 5 s, or XDS_OUTAGE_SECONDS.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ pytestmark = [needs_envoy, pytest.mark.timeout(120 + 5 * SECONDS)]
 
 @dataclass(slots=True)
 class Fleet:
-    """Two replicas, of which at first only one runs; an Envoy behind a balancer; pods; clients."""
+    """Two replicas, of which the second runs later; an Envoy behind a balancer; pods; clients."""
 
     cluster: Cluster
     namespace: str
@@ -52,14 +52,14 @@ class Fleet:
         return f"a new Ingress was served after {max(served, 0):.1f} s, a new pod after {max(answered, 0):.1f} s"
 
     async def until_served(self, host: str) -> float:
-        """When that was."""
+        """Wait until the host answers 200. Returns the time (`time.monotonic`)."""
         async with asyncio.timeout(60):
             while await self.answer(host) != 200:
                 await asyncio.sleep(0.01)
         return time.monotonic()
 
     async def answer(self, host: str) -> int:
-        """The status of a request to that host."""
+        """The status of a request to the host."""
         async with (
             aiohttp.ClientSession(headers={"Host": host}) as session,
             session.get(f"http://{self.proxy}:{PORT}/") as answer,
@@ -91,7 +91,7 @@ async def fleet(cluster: Cluster, namespace: str, tmp_path: Path) -> AsyncIterat
 
 
 async def until_it_has_a_proxy(replica: Replica) -> float:
-    """Returns the seconds that this took."""
+    """Returns the seconds of the wait."""
     began = time.monotonic()
     while not await replica.has_a_proxy():
         await asyncio.sleep(0.02)
@@ -107,7 +107,7 @@ def more(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("name", ["kube-apiserver", "etcd"])
-async def test_the_cluster_is_killed(fleet: Fleet, name: str) -> None:
+async def test_the_api_server_or_etcd_is_killed(fleet: Fleet, name: str) -> None:
     replica, _ = fleet.replicas
     part: Part = next(part for part in fleet.cluster.parts if part.name == name)
     before = await replica.pushes()
@@ -158,7 +158,7 @@ async def test_a_control_plane_starts_while_the_api_server_is_away(fleet: Fleet)
     assert not fleet.load.failed
 
 
-async def test_one_of_two_replicas_is_killed_in_turn(fleet: Fleet) -> None:
+async def test_two_replicas_are_killed_in_turn(fleet: Fleet) -> None:
     serving, other = fleet.replicas
     for _ in range(ROUNDS):
         await other.start()
@@ -175,14 +175,14 @@ async def test_one_of_two_replicas_is_killed_in_turn(fleet: Fleet) -> None:
     assert not fleet.load.failed
 
 
-async def test_after_a_compaction_it_ends_where_a_fresh_start_ends(fleet: Fleet) -> None:
+async def test_a_replica_behind_a_compaction_ends_like_a_fresh_start(fleet: Fleet) -> None:
     replica, fresh = fleet.replicas
     names = [f"more-{number}" for number in range(20)]
     ingresses = f"/apis/networking.k8s.io/v1/namespaces/{fleet.namespace}/ingresses"
     for name in names:
         await fleet.cluster.request("POST", ingresses, ingress(fleet.namespace, name, f"{name}.test"))
     await asyncio.gather(*(fleet.until_served(f"{name}.test") for name in names))
-    await fleet.cluster.apiserver.kill()  # else its streams would hold the news until the replica awakes
+    await fleet.cluster.apiserver.kill()  # a live stream would hold the events until the replica awakes
     replica.pause()
     await fleet.cluster.start()
     gone, kept = names[::2], names[1::2]

@@ -1,9 +1,8 @@
-"""What is reported back to a real API server, and by whom.
+"""Status, Events and the Lease in a real API server.
 
 Covers: two candidates for the Lease, each a process, with the API server paused and the holder killed; two replicas of
-`xds serve`: the status written once, Events as `kubectl describe` shows them, recovery, the Lease given up; one of a
-class, too.
-Excludes: the state machines behind it (tests/kube), rights (test_manifests.py).
+`xds serve`: the status written once, Events as `kubectl describe` shows them, recovery, the Lease given up; an Event of
+a class. Excludes: the state machines behind it (tests/reporting), rights (test_manifests.py).
 """
 
 import asyncio
@@ -32,7 +31,7 @@ from xds.reporting.lease import boot_time
 ADDRESS = "198.51.100.7"
 
 ENOUGH = 30
-"""Times that a candidate was sure to lead, between which two would have shown."""
+"""Times that a candidate was sure to lead, enough to catch two leaders at once."""
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -59,7 +58,7 @@ class Candidate:
 
     @property
     def times(self) -> list[float]:
-        """At which it led."""
+        """The times at which the candidate led."""
         return [float(line) for line in self.file.read_text().split()] if self.file.exists() else []
 
     def leads(self) -> bool:
@@ -70,7 +69,7 @@ class Candidate:
 
 
 async def history(cluster: Cluster, path: str, version: str) -> list[dict[str, Any]]:
-    """All that a collection's objects were since that version, in the API server's order."""
+    """Every state of a collection's objects since the version, in the API server's order."""
     query = {"watch": "1", "resourceVersion": version, "timeoutSeconds": "1"}
     async with (
         aiohttp.ClientSession(headers={"Authorization": f"Bearer {cluster.token}"}) as session,
@@ -190,7 +189,7 @@ def addresses(found: Any) -> list[str]:
 
 
 def of_typo(events: Any) -> list[Any]:
-    """Of the others there may be some: an Ingress can be seen a moment before the Service that it names."""
+    """Events of other Ingresses may exist: an Ingress can be seen a moment before its Service."""
     return [each for each in events["items"] if each["regarding"]["name"] == "typo"]
 
 
@@ -252,8 +251,8 @@ async def test_two_replicas_report_once(cluster: Cluster, namespace: str, replic
     assert addresses(await cluster.get(f"{ingresses}/others")) == [ADDRESS]
 
 
-async def test_a_class_that_turns_away_is_told_of(cluster: Cluster, namespace: str, tmp_path: Path) -> None:
-    """An API server lets nobody edit the controller; but a class can be the default one no more."""
+async def test_a_turned_class_has_an_event(cluster: Cluster, namespace: str, tmp_path: Path) -> None:
+    """The API server forbids edits of the controller, but a class can lose the annotation of the default class."""
     name, classes = f"edge-{namespace}", "/apis/networking.k8s.io/v1/ingressclasses"
     classless = ingress(namespace, "web", "web")
     del classless["spec"]["ingressClassName"]

@@ -1,9 +1,9 @@
-"""Pods come and go under load: what clients notice, and how soon a new pod has work.
+"""Pods come and go under load: failed requests, and the time until a new pod gets requests.
 
 Covers: the real EndpointSlice controller, the real `xds serve`, a real Envoy; a rolling update of a Deployment, pod by
-pod, and one where all old pods terminate while no new one is ready.
-Excludes: the kubelet, so a pod is ready when the test says so and ends when the test says so; outages
-(test_outages.py). Times are printed (`pytest -s`), and nothing asserts one.
+pod, and one where all old pods terminate while no new one is ready. Excludes: the kubelet, so that the test decides
+when a pod is ready and when a pod ends; outages (test_outages.py). Times are printed (`pytest -s`), and nothing asserts
+a time.
 """
 
 import asyncio
@@ -21,13 +21,14 @@ from tests.support.cluster.control_plane import own_address
 from tests.support.cluster.replica import Replica, following
 from tests.support.cluster.traffic import Load, Pods, load, pods_of
 from tests.support.envoy import needs_envoy, running_envoy
+from tests.support.waiting import until
 
 pytestmark = needs_envoy
 
 REPLICAS = 4
 NEW = 24
 PRE_STOP = 2.0
-"""Seconds for which a terminating pod still serves: less than half of what is usual for a preStop hook."""
+"""Seconds for which a terminating pod still serves: less than half of a usual preStop hook."""
 
 
 @dataclass(slots=True)
@@ -53,7 +54,7 @@ async def rollout(cluster: Cluster, namespace: str, tmp_path: Path) -> AsyncIter
 
 
 async def retire(rollout: Rollout, pod: Pod) -> float:
-    """As the kubelet does it. Returns the seconds from its deletion to its last request."""
+    """Terminate a pod as the kubelet does. Returns the seconds from its deletion to its last request."""
     began = time.monotonic()
     await pod.terminate()
     await asyncio.sleep(PRE_STOP)  # the length of the hook, not a wait
@@ -83,13 +84,12 @@ async def test_pods_come_and_go(rollout: Rollout) -> None:
     assert not rollout.load.failed
 
 
-async def test_all_terminate_before_one_is_ready(rollout: Rollout) -> None:
+async def test_old_pods_terminate_before_a_new_pod_is_ready(rollout: Rollout) -> None:
     old = list(rollout.running)
     await asyncio.gather(*(pod.terminate() for pod in old))
     noted = time.monotonic()
     new = [await rollout.pods.started() for _ in range(REPLICAS)]
-    await asyncio.sleep(PRE_STOP)  # nothing but terminating pods serves
-    assert all(rollout.load.last[pod.name] > noted for pod in old)
+    await until(lambda: all(rollout.load.last[pod.name] > noted for pod in old))  # only terminating pods serve
     await asyncio.gather(*(pod.set_ready(True) for pod in new))
     await asyncio.gather(*map(rollout.load.until_answered_by, new))
     await asyncio.gather(*map(rollout.pods.end, old))

@@ -1,7 +1,7 @@
-"""A real API server as the source of `xds serve`: lists and watches, what a restart, a compaction and a relist do, and
-with which rights and credentials.
+"""A real API server as the source of `xds serve`: lists and watches, the effect of a restart, a compaction and a
+relist, rights and credentials.
 
-What a real one does rarely is in tests/kube/test_api_server, against a mock.
+Rare behaviour of an API server is in tests/sources/apiserver, against a mock.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ Object = dict[str, Any]
 
 
 class Follower:
-    """Adds up what the source says of one namespace."""
+    """Adds up the batches of one namespace."""
 
     def __init__(self, source: ApiServer, batches: AsyncIterator[Batch], namespace: str) -> None:
         self.source = source
@@ -102,7 +102,7 @@ def secret(namespace: str, name: str, type_: str = "Opaque") -> Object:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": type_, "data": {"tls.crt": "YQ=="}}
 
 
-async def test_all_kinds_are_listed_and_followed(cluster: Cluster, namespace: str, follow: Follow) -> None:
+async def test_every_kind_is_listed_and_followed(cluster: Cluster, namespace: str, follow: Follow) -> None:
     await cluster.apply(
         service(namespace, "a"), service(namespace, "b"), secret(namespace, "s"), secret(namespace, "t")
     )
@@ -118,7 +118,7 @@ async def test_all_kinds_are_listed_and_followed(cluster: Cluster, namespace: st
     await follower.until_has(Secret)
 
 
-async def test_what_was_listed_in_pages_is_followed(
+async def test_a_paged_list_is_followed(
     cluster: Cluster, namespace: str, follow: Follow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("xds.sources.apiserver.watch.LIST_PAGE_OBJECTS", 2)
@@ -137,7 +137,7 @@ async def test_what_was_listed_in_pages_is_followed(
 
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """Until it is open, nobody tries again."""
+    """No watch retries until this is set."""
     gate = asyncio.Event()
 
     async def pause(*_: object) -> bool:
@@ -148,7 +148,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     return gate
 
 
-async def test_a_restart_and_a_compaction_withdraw_only_what_is_gone(
+async def test_a_restart_and_a_compaction_withdraw_only_deleted_objects(
     cluster: Cluster, namespace: str, follow: Follow, gate: asyncio.Event
 ) -> None:
     await cluster.apply(*(service(namespace, name) for name in "abcd"), secret(namespace, "s"))
@@ -166,7 +166,7 @@ async def test_a_restart_and_a_compaction_withdraw_only_what_is_gone(
     assert (follower.of(Ingress), follower.of(Secret)) == (["i"], ["s"])
 
 
-async def test_an_etcd_that_is_away_withdraws_nothing(cluster: Cluster, namespace: str, follow: Follow) -> None:
+async def test_an_etcd_outage_withdraws_no_object(cluster: Cluster, namespace: str, follow: Follow) -> None:
     await cluster.apply(service(namespace, "a"))
     follower = await follow()
     await follower.until_synced()
@@ -178,7 +178,7 @@ async def test_an_etcd_that_is_away_withdraws_nothing(cluster: Cluster, namespac
     assert follower.withdrawn == []
 
 
-async def test_a_role_in_one_namespace_is_enough_for_it(
+async def test_a_role_suffices_for_its_namespace(
     cluster: Cluster, namespace: str, follow: Follow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Granted just as the log says."""
@@ -225,7 +225,7 @@ async def test_the_token_of_a_pod_may_be_replaced(
     monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(cluster.ca))
     follower = await follow(access=Access(), namespaces=(namespace,))
     await follower.until_synced()
-    await cluster.kubectl("delete", "serviceaccount", "reader", "-n", namespace)  # its tokens end with it
+    await cluster.kubectl("delete", "serviceaccount", "reader", "-n", namespace)  # its tokens end too
     await give_token()
     await cluster.apiserver.kill()
     await cluster.start()

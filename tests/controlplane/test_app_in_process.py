@@ -14,9 +14,9 @@ from grpc import StatusCode
 from structlog.testing import capture_logs
 
 from tests.controlplane.test_app import get
-from tests.support.ads_client import LDS, PATIENCE, DeltaClient
+from tests.support.ads_client import LDS, DeltaClient
 from tests.support.objects import ingress, slice_of
-from tests.support.plane import until
+from tests.support.waiting import WAIT_LIMIT_SECONDS, until
 from xds.controlplane.app import ControlPlane
 from xds.controlplane.pipeline import Pipeline, Progress
 from xds.controlplane.settings import Settings
@@ -71,7 +71,7 @@ class InProcess:
         return (await get(self.address("admin_listening"), "/readyz"))[0]
 
     async def until_ready(self) -> None:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_LIMIT_SECONDS):
             while await self.readiness() != 200:
                 await asyncio.sleep(0.001)
 
@@ -178,7 +178,7 @@ async def test_a_rejection_at_the_end_of_work_is_reported(
 
     async def rejection_reports(_: AdsService) -> list[RejectionReport]:
         await next(waits)()
-        return [RejectionReport(resource(LDS, "http", b""), "no", 1, None, withdrawn=False)]
+        return [RejectionReport(resource(LDS, "http", b""), "no", 1, (), on_trial=False, good=None)]
 
     monkeypatch.setattr(Pipeline, "take_problem_delta", end_of_work)
     monkeypatch.setattr(AdsService, "rejection_reports", rejection_reports)
@@ -201,7 +201,7 @@ async def test_streams_that_hang_at_shutdown_end_after_the_grace_time(
         task.cancel()
         await until(lambda: in_process.has_logged("stopping"))
         assert await in_process.readiness() == 503
-        await asyncio.wait([task], timeout=PATIENCE)
+        await asyncio.wait([task], timeout=WAIT_LIMIT_SECONDS)
         assert task.cancelled()
         assert (await client.expect_end())[0] is not StatusCode.OK
         await client.close()

@@ -1,9 +1,9 @@
-"""One bad object among a hundred good ones, in a folder, with two real Envoys: the good ones answer all the time, the
-bad one gets its Problem, and what is mended is served.
+"""One bad object among a hundred good ones, in a folder, with two real Envoys: the good ones are served all the time,
+the bad one gets its Problem, and a mended one is served.
 
-Covers: all kinds of bad object, those that an API server would refuse too; and kill -9 of the control plane
-while they come and are mended. Excludes: Events (tests/cluster has the same
-with a real API server). The times are printed (`pytest -s`), and nothing asserts one.
+Covers: every kind of bad object, also those that an API server would reject; kill -9 of the control plane while objects
+come and are mended. Excludes: Events (tests/cluster has the same with a real API server). Times are printed (`pytest
+-s`), and nothing asserts a time.
 """
 
 from collections.abc import AsyncIterator
@@ -41,11 +41,11 @@ async def matrix(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Matr
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_it_hurts_no_other(matrix: Matrix, name: str) -> None:
+async def test_a_bad_object_costs_no_good_object(matrix: Matrix, name: str) -> None:
     matrix.rows.append(await run(matrix.site, cases(matrix.site.target)[name]))
 
 
-# A request that is under way when its server is killed leaves a socket to the garbage collector.
+# A request under way when its server is killed leaves a socket to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_kills_leave_the_proxies_right(matrix: Matrix, tmp_path: Path) -> None:
     await end_as_a_fresh_start(matrix.site, list(cases(matrix.site.target).values()), tmp_path)

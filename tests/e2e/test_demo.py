@@ -1,6 +1,6 @@
-"""`make demo` from outside: what it exits with, and that nothing of it is left.
+"""`make demo` from outside: its exit code, and no processes or files left behind.
 
-Excluded: what the tour shows is judged by the tour itself, which fails if a step does.
+Excluded: the tour's own output, which the tour checks: it fails if a step fails.
 """
 
 import os
@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE = 90
 STAYS_UP = "Ctrl-C stops everything"
 MARK = "DEMO_TEST_MARK"
-"""An environment variable by whose value all processes of one demo are found again."""
+"""An environment variable whose value marks all processes of a demo."""
 
 pytestmark = [
     pytest.mark.timeout(120),
@@ -31,7 +31,7 @@ pytestmark = [
 
 
 class Demo:
-    """A demo as a process. Its temporary files are in `folder`, its output too."""
+    """A demo as a process. `folder` holds its temporary files and its output."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self._mark = uuid.uuid4().hex
@@ -56,7 +56,7 @@ class Demo:
         return self._output.read_text(encoding="utf-8")
 
     def wait_for(self, text: str) -> None:
-        """Until it has printed the text."""
+        """Wait until the demo has printed the text."""
         deadline = time.monotonic() + PATIENCE
         while text not in self.output:
             assert self.process.poll() is None, self.output
@@ -64,13 +64,13 @@ class Demo:
             time.sleep(0.05)
 
     def processes(self) -> dict[int, str]:
-        """Its processes that run, itself included, and their command lines."""
+        """Command lines of the running processes of the demo by process id, itself included."""
         mark = f"{MARK}={self._mark}".encode()
         found = {int(process.name): _command(process, mark) for process in Path("/proc").glob("[0-9]*")}
         return {pid: command for pid, command in found.items() if command}
 
     def suggestions(self) -> list[str]:
-        """The commands to try, but those that never end, and curl's where there is no curl."""
+        """The commands to try, without endless ones, and without curl's where there is no curl."""
         invitation = self.output.partition("Things to try")[2].splitlines()
         commands = [line.strip().removeprefix("$ ") for line in invitation if line.startswith("     $ ")]
         left_out = ("tail -f", "snapshot watch", *([] if shutil.which("curl") else ["curl"]))
@@ -102,7 +102,7 @@ def demos(tmp_path: Path) -> Iterator[list[Demo]]:
 
 
 @pytest.mark.parametrize("tls", ["", "1"], ids=["plaintext", "tls"])
-def test_the_tour_succeeds_and_leaves_nothing(tmp_path: Path, demos: list[Demo], tls: str) -> None:
+def test_the_tour_succeeds_and_leaves_no_processes(tmp_path: Path, demos: list[Demo], tls: str) -> None:
     demos.append(demo := Demo(tmp_path, DEMO_ONCE="1", DEMO_TLS=tls))
 
     assert demo.process.wait(PATIENCE) == 0, demo.output
@@ -112,7 +112,7 @@ def test_the_tour_succeeds_and_leaves_nothing(tmp_path: Path, demos: list[Demo],
     assert ("--tls-ca" in demo.output) == bool(tls)
 
 
-def test_what_it_says_to_try_works(tmp_path: Path, demos: list[Demo]) -> None:
+def test_the_suggested_commands_work(tmp_path: Path, demos: list[Demo]) -> None:
     demos.append(demo := Demo(tmp_path))
     demo.wait_for(STAYS_UP)
 
@@ -123,7 +123,7 @@ def test_what_it_says_to_try_works(tmp_path: Path, demos: list[Demo]) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-def test_it_stays_up_until_it_is_told_to_end(tmp_path: Path, demos: list[Demo], number: signal.Signals) -> None:
+def test_the_demo_stays_up_until_ctrl_c(tmp_path: Path, demos: list[Demo], number: signal.Signals) -> None:
     demos.append(demo := Demo(tmp_path))
     demo.wait_for(STAYS_UP)
     assert len(demo.processes()) >= 4, "the demo, the control plane, two Envoys"
@@ -134,7 +134,7 @@ def test_it_stays_up_until_it_is_told_to_end(tmp_path: Path, demos: list[Demo], 
     demo.assert_nothing_is_left()
 
 
-def test_a_signal_in_the_middle_leaves_nothing(tmp_path: Path, demos: list[Demo]) -> None:
+def test_a_signal_during_the_tour_leaves_no_processes(tmp_path: Path, demos: list[Demo]) -> None:
     demos.append(demo := Demo(tmp_path, DEMO_ONCE="1"))
     demo.wait_for("Host and path rules")
 
@@ -144,7 +144,7 @@ def test_a_signal_in_the_middle_leaves_nothing(tmp_path: Path, demos: list[Demo]
     demo.assert_nothing_is_left()
 
 
-def test_an_envoy_that_dies_ends_the_demo_with_its_log(tmp_path: Path, demos: list[Demo]) -> None:
+def test_a_dead_envoy_ends_the_demo_with_its_log(tmp_path: Path, demos: list[Demo]) -> None:
     demos.append(demo := Demo(tmp_path))
     demo.wait_for(STAYS_UP)
 

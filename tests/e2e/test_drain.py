@@ -1,8 +1,7 @@
-"""How an Envoy goes without losing a request: its preStop hook (k8s/envoy/drain.sh), with the flags of its Deployment,
+"""The end of an Envoy without a lost request: its preStop hook (k8s/envoy/drain.sh), with the flags of its Deployment,
 on a real Envoy under load.
 
-Excludes: that the kubelet runs the hook before SIGTERM, and kube-proxy: there is neither. For the manifests see
-tests/test_manifests.py.
+Excludes: the kubelet, which runs the hook before SIGTERM, and kube-proxy. For the manifests see tests/manifests.
 """
 
 import asyncio
@@ -26,7 +25,9 @@ pytestmark = needs_envoy
 
 @dataclass(slots=True)
 class Client:
-    """One that keeps its connection as long as it may, and opens another until the load balancer sends it elsewhere."""
+    """A client that keeps its connection as long as Envoy does, and reconnects until the load balancer sends it
+    elsewhere.
+    """
 
     url: str
     elsewhere: asyncio.Event
@@ -44,7 +45,7 @@ class Client:
                 pass
 
     async def _get(self, session: aiohttp.ClientSession) -> bool:
-        """Whether the answer says that the connection ends."""
+        """Whether the answer ends the connection."""
         async with session.get(self.url) as answer:
             await answer.read()
         goes = answer.headers.get("Connection") == "close"
@@ -77,7 +78,7 @@ async def test_no_request_is_lost_when_an_envoy_goes(tmp_path: Path) -> None:
             await until_all(clients, lambda client: client.sent > 0)
             assert not any(client.asked_to_go for client in clients)
             hook = await start_hook(running)
-            # The second time on a new connection: a draining Envoy still takes them.
+            # The second time on a new connection: a draining Envoy still accepts connections.
             await until_all(clients, lambda client: client.asked_to_go >= 2)
             elsewhere.set()
             assert (await running.envoy.get("/ready")).strip() == "LIVE"

@@ -1,9 +1,8 @@
-"""What `xds explain` says of a request, against what a real Envoy does with it.
+"""The answers of `xds explain` to a request, against a real Envoy's.
 
-Covers: generated requests on generated Ingresses: status, backend, the path it is sent, where a redirect leads, the
-certificate of the connection. XDS_EXPLAIN_EXAMPLES says how many requests are tried with each set of options, and the
-number is printed; with HYPOTHESIS_PROFILE=default they are others each time.
-Excludes: the cases that people think of (test_route_table).
+Covers: generated requests on generated Ingresses: status, backend, path at the backend, target of a redirect,
+certificate of the connection. XDS_EXPLAIN_EXAMPLES is the number of requests for each set of options, and is printed;
+HYPOTHESIS_PROFILE=default generates new requests in each run. Excludes: hand-written cases (test_route_table).
 """
 
 import os
@@ -74,7 +73,7 @@ def test_envoy_does_as_is_said(oracle: Oracle, record_property: Callable[[str, o
 
 
 def expected(pipeline: Pipeline, request: Request) -> Seen:
-    """What the explanation says, in the words of the oracle."""
+    """The explanation in the words of the oracle."""
     told = explain_now(pipeline.state_reader, request)
     path = normalized(request.path) + "".join(request.path.partition("?")[1:]) if told.backend else ""
     return Seen(

@@ -1,8 +1,8 @@
-"""The route table through a real Envoy: what the pure matcher answers, a proxy answers too.
+"""The route table through a real Envoy, whose answers equal those of the pure matcher.
 
 Covers: every case of tests/support/route_table.py, over HTTP and HTTPS, with virtual hosts by VHDS and inside of
-RouteConfigurations.
-Excludes: the matcher itself (tests/translate) and how resources get to Envoy (tests/features).
+RouteConfigurations. Excludes: the matcher itself (tests/explain) and the delivery of resources to Envoy
+(tests/features).
 """
 
 from pathlib import Path

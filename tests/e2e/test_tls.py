@@ -1,11 +1,11 @@
-"""TLS with a real Envoy: which certificate a connection gets, and what changes of certificates do to it.
+"""TLS with a real Envoy: the certificate of a connection, and the effect of changed certificates.
 
 Covers: certificates by SNI, ALPN, bad Secrets beside good ones, renewal by SDS alone, connections that live on, and
-redirects.
-Excludes: the answers by SNI and Host (test_route_table.py).
+redirects. Excludes: answers by SNI and Host (test_route_table.py).
 """
 
 import asyncio
+import contextlib
 import ssl
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.envoy import needs_envoy
 from tests.support.http import CLOSED, Reply
-from tests.support.objects import Pair, certificate, ingress, path, rule, secret, secret_of, service, tls
+from tests.support.objects import Pair, certificate, ingress, path, rule, secret, secret_of, service, specific, tls
 from tests.support.site import Site, echoes, site
 from xds.kube.objects import Ingress, KubeObject
 from xds.problems.problem import Key
@@ -34,8 +34,8 @@ def der(pair: Pair) -> bytes:
 
 
 def forged(name: str) -> tuple[bytes, bytes]:
-    """A certificate and key that are sound, and refused by Envoy 1.40; tests/support/refused says how to make them."""
-    folder = Path(__file__).parents[1] / "support" / "refused"
+    """A sound certificate and key that Envoy 1.40 rejects; tests/support/rejected has the recipes."""
+    folder = Path(__file__).parents[1] / "support" / "rejected"
     return (folder / f"{name}.crt").read_bytes(), (folder / f"{name}.key").read_bytes()
 
 
@@ -46,7 +46,7 @@ async def served(running: Site, sni: str) -> bytes:
 A, B, WILD, DEFAULT = (certificate(name) for name in ("a.example.com", "b.example.com", "*.example.com", "any"))
 
 
-async def test_each_connection_gets_the_certificate_of_its_sni(tmp_path: Path) -> None:
+async def test_a_connection_gets_the_certificate_of_its_sni(tmp_path: Path) -> None:
     objects: list[KubeObject] = [
         *(shop("a.example.com", secret="a"), shop("*.example.com", secret="wild"), service("web")),
         *(secret("a", A), secret("wild", WILD), secret("default", DEFAULT)),
@@ -99,7 +99,7 @@ async def _negotiated(running: Site, offer: list[str]) -> str | None:
         *("must-staple", "rsa-pss", "explicit-curve", "large-exponent", "missing"),
     ],
 )
-async def test_a_bad_secret_takes_away_its_own_https_and_nothing_else(tmp_path: Path, bad: KubeObject | None) -> None:
+async def test_a_bad_secret_costs_only_its_own_https(tmp_path: Path, bad: KubeObject | None) -> None:
     good = (shop("a.example.com", secret="a"), service("web"), secret("a", A))
     broken = (shop("bad.example.com", secret="bad"), *([bad] if bad else []))
     async with echoes([service("web")]) as slices, site(tmp_path, *good, *broken, *slices) as running:
@@ -112,7 +112,7 @@ async def test_a_bad_secret_takes_away_its_own_https_and_nothing_else(tmp_path: 
 
 
 @pytest.mark.parametrize("kind", ["p256", "p384", "p521", "rsa2048", "rsa4096"])
-async def test_every_kind_of_key_that_is_let_through_is_taken(tmp_path: Path, kind: str) -> None:
+async def test_envoy_accepts_every_kind_of_key_that_passes(tmp_path: Path, kind: str) -> None:
     pair = certificate("a.example.com", kind=kind)
     async with site(tmp_path, shop("a.example.com", secret="a"), service("web"), secret("a", pair)) as running:
         assert running.rejections == []
@@ -131,7 +131,7 @@ async def test_a_new_certificate_goes_by_sds_alone(tmp_path: Path) -> None:
 
 
 async def test_connections_outlive_a_new_tls_host(tmp_path: Path) -> None:
-    """Envoy exchanges the filter chains that changed and keeps the others: https://github.com/envoyproxy/gateway/issues/8889"""
+    """Envoy exchanges the changed filter chains and keeps the rest: https://github.com/envoyproxy/gateway/issues/8889"""
     objects = (shop("a.example.com", secret="a"), service("web"), secret("a", A), secret("b", B))
     async with echoes([service("web")]) as slices, site(tmp_path, *objects, *slices) as running:
         url = f"https://127.0.0.1:{running.proxy.https_port}/"
@@ -171,8 +171,58 @@ async def test_http_is_redirected_where_there_is_https(tmp_path: Path) -> None:
         assert (await running.get("a.example.com", tls=True, sni="a.example.com")).status == 200
 
 
-async def test_what_a_trusted_proxy_took_by_https_is_not_redirected(tmp_path: Path) -> None:
-    """Otherwise it would be for ever: the proxy in front speaks plain HTTP to this one."""
+async def test_plain_http_never_answers_while_a_secret_is_gone(tmp_path: Path) -> None:
+    """HTTPS closes, and the redirects stay: no virtual host of plain HTTP depends on the Secret."""
+    objects = (shop("a.example.com", secret="a"), service("web"), secret("a", A))
+    proxy = ProxyOptions(redirect_https=True)
+    async with echoes([service("web")]) as slices, site(tmp_path, *objects, *slices, proxy=proxy) as running:
+        before = running.pipeline.store.revision
+        asking = asyncio.create_task(_statuses(running))
+        for _ in range(3):
+            await running.delete(secret("a", A))
+            assert await running.get("a.example.com", tls=True, sni="a.example.com") == CLOSED
+            await running.apply(secret_of("a", b"bad", b"bad"))
+            await running.apply(secret("a", A))
+            assert (await running.get("a.example.com", tls=True, sni="a.example.com")).status == 200
+        asking.cancel()
+        assert set(await asking) == {308}
+        later = (revision for revision in running.pipeline.store.history if revision.number > before)
+        names = {change.name for revision in later for change in revision.changes}
+        assert "https" in names
+        assert [name for name in names if name.startswith("http/")] == []
+
+
+async def _statuses(running: Site) -> list[int]:
+    """The statuses of plain requests, asked until cancelled."""
+    found: list[int] = []
+    with contextlib.suppress(asyncio.CancelledError):
+        while True:
+            found.append((await running.get("a.example.com")).status)
+    return found
+
+
+async def test_a_first_certificate_is_issued_behind_redirects(tmp_path: Path) -> None:
+    """The steps of an issuer: an Ingress for the challenge, the Secret, and the Ingress goes."""
+    challenge = "/.well-known/acme-challenge/token"
+    objects = (shop("a.example.com", secret="a"), service("web"), service("solver"))
+    solver = ingress("solver", rule("a.example.com", specific(challenge, "solver")))
+    proxy = ProxyOptions(redirect_https=True)
+    async with (
+        echoes([service("web"), service("solver")]) as slices,
+        site(tmp_path, *objects, *slices, proxy=proxy) as running,
+    ):
+        for pair in (A, certificate("a.example.com", serial=2)):
+            assert (await running.get("a.example.com", challenge)).status == 308
+            await running.apply(solver)
+            assert (await running.get("a.example.com", challenge)).backend == "solver"
+            assert (await running.get("a.example.com")).status == 308
+            await running.apply(secret("a", pair))
+            await running.delete(solver)
+            assert await served(running, "a.example.com") == der(pair)
+
+
+async def test_https_at_a_trusted_proxy_is_not_redirected(tmp_path: Path) -> None:
+    """A redirect would loop for ever: the proxy in front speaks plain HTTP to this Envoy."""
     objects = (shop("a.example.com", secret="a"), service("web"), secret("a", A))
     proxy = ProxyOptions(redirect_https=True, trusted_hops=1)
     async with echoes([service("web")]) as slices, site(tmp_path, *objects, *slices, proxy=proxy) as running:

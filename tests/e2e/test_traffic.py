@@ -1,12 +1,11 @@
-"""What requests go through, with a real Envoy between a client and real backends.
+"""Requests through a real Envoy between a client and real backends.
 
 Covers: headers, protocols to clients and backends, long-lived streams, retries, the access log, endpoint changes and
-route changes under load, state of the world.
-Excludes: which route is chosen (test_route_table.py) and TLS (test_tls.py).
+route changes under load, state of the world. Excludes: the choice of the route (test_route_table.py) and TLS
+(test_tls.py).
 """
 
 import asyncio
-import time
 from pathlib import Path
 
 import aiohttp
@@ -28,7 +27,7 @@ WEB = (ingress("shop", rule("shop.example.com", path("/cart", "web"))), service(
 
 
 def slice_at(name: str, *ports: int, ready: bool | None = True, terminating: bool | None = None) -> list[EndpointSlice]:
-    """A slice for each port: the backends of a test share an address."""
+    """A slice for every port: the backends of a test share an address."""
     state = endpoint("127.0.0.1", ready=ready, serving=True, terminating=terminating)
     return [slice_of(name, state, name=f"{name}-{port}", ports=[port]) for port in ports]
 
@@ -44,14 +43,14 @@ async def test_a_backend_sees_the_host_the_client_and_the_scheme(tmp_path: Path)
         assert headers["x-forwarded-for"].startswith("203.0.113.9,")
 
 
-async def test_hops_that_are_trusted_say_who_the_client_is(tmp_path: Path) -> None:
+async def test_trusted_hops_name_the_client(tmp_path: Path) -> None:
     proxy = ProxyOptions(trusted_hops=1)
     async with echoes([service("web")]) as slices, site(tmp_path, *WEB, *slices, proxy=proxy) as running:
         await running.get("shop.example.com", "/cart", x_forwarded_for="203.0.113.9")
         assert (await running.envoy.access_log())["client"] == "203.0.113.9"
 
 
-async def test_the_proxy_protocol_says_who_the_client_is(tmp_path: Path) -> None:
+async def test_the_proxy_protocol_names_the_client(tmp_path: Path) -> None:
     proxy = ProxyOptions(proxy_protocol=True)
     async with echoes([service("web")]) as slices, site(tmp_path, *WEB, *slices, proxy=proxy) as running:
         reader, writer = await asyncio.open_connection("127.0.0.1", running.proxy.http_port)
@@ -108,7 +107,7 @@ async def _reversed(request: bytes, _context: grpc.aio.ServicerContext) -> bytes
     return request[::-1]
 
 
-async def test_an_endpoint_that_refuses_connections_costs_no_request(tmp_path: Path) -> None:
+async def test_a_dead_endpoint_costs_no_request(tmp_path: Path) -> None:
     async with echo("web") as port:
         objects: tuple[KubeObject, ...] = (*WEB, *slice_at("web", port, free_port()))
         async with site(tmp_path, *objects) as running:
@@ -136,7 +135,7 @@ async def test_draining_endpoints_get_no_new_requests(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sotw", [False, True], ids=["delta", "sotw"])
-async def test_no_request_fails_while_everything_moves(tmp_path: Path, sotw: bool) -> None:
+async def test_no_request_fails_while_services_and_routes_move(tmp_path: Path, sotw: bool) -> None:
     """Endpoints come and go, a path moves to a new Service and back, and the old Service's cluster goes."""
     names = ["web", "next"]
     async with echoes([service(name) for name in names]) as slices, echo("more") as more:
@@ -155,14 +154,11 @@ async def test_no_request_fails_while_everything_moves(tmp_path: Path, sotw: boo
         assert counted.sent > 100
 
 
-async def test_an_endpoint_change_is_at_the_proxy_in_well_under_a_second(tmp_path: Path) -> None:
-    """A bound against hanging, not a benchmark: the route and the listener are not sent again for it."""
+async def test_an_endpoint_change_sends_neither_routes_nor_listeners(tmp_path: Path) -> None:
     async with site(tmp_path, *WEB) as running:
         store = running.pipeline.store
         routing = (ResourceType.LISTENER, ResourceType.ROUTES)
         versions = [store.version(type_) for type_ in routing]
-        start = time.monotonic()
         await running.apply(*slice_at("web", 1234))
         assert "127.0.0.1:1234" in await running.envoy.endpoints("default/web/80")
-        assert time.monotonic() - start < 5
         assert versions == [store.version(type_) for type_ in routing]

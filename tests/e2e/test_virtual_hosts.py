@@ -1,14 +1,14 @@
-"""Virtual hosts that come, move and go, with a real Envoy and requests without a pause: no answer that shouldn't be.
+"""Virtual hosts that come, move and go, with a real Envoy and requests without a pause: no wrong answer.
 
-Covers hosts, wildcards, a certificate that comes and goes, and restarts of Envoy and of the control plane in the middle
-of it, by VHDS and inside of RouteConfigurations. Excludes refusals (test_refusals.py) and which route is chosen
+Covers hosts, wildcards, a certificate that comes and goes, and restarts of Envoy and of the control plane meanwhile, by
+VHDS and inside of RouteConfigurations. Excludes rejections (test_rejections.py) and the choice of the route
 (test_route_table.py).
 """
 
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from tests.support.http import get
 from tests.support.objects import certificate, ingress, path, rule, secret, service, tls
 from tests.support.plane import Plane
 from tests.support.site import Site, echoes, site
+from tests.support.waiting import WAIT_LIMIT_SECONDS, until
 from xds.kube.objects import Ingress, KubeObject
 from xds.resources.options import ProxyOptions
 
@@ -42,7 +43,7 @@ BASE: tuple[KubeObject, ...] = (shop("stable", "stable.example.com"), service("w
 
 @contextlib.asynccontextmanager
 async def asked(port: int, host: str, *, secure: bool = False, fine: tuple[int, ...] = (200,)) -> AsyncIterator[None]:
-    """Requests one after the other, all of which must get one of these statuses; 0: no connection."""
+    """Requests in a row, whose statuses must all be among `fine`; 0: no connection."""
     seen: dict[int, int] = {}
 
     async def ask() -> None:
@@ -65,21 +66,15 @@ async def asked(port: int, host: str, *, secure: bool = False, fine: tuple[int, 
     assert seen.keys() <= set(fine), seen
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
 async def until_answered(port: int, host: str, status: int, *, secure: bool = False) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_LIMIT_SECONDS):
         while (await get(port, host, tls=secure, sni=host if secure else "")).status != status:
             await asyncio.sleep(0.01)
 
 
 @every_way
 async def test_hosts_come_move_and_go(tmp_path: Path, sotw: bool, proxy: ProxyOptions) -> None:
-    """One stays, one moves between Ingresses and under a wildcard and back, others come and go."""
+    """One host stays, another moves between Ingresses and under a wildcard and back, more hosts come and go."""
     async with echoes([service("web"), service("other")]) as slices:
         objects = (*BASE, *slices, shop("moving", "moving.example.com"))
         async with site(tmp_path, *objects, sotw=sotw, proxy=proxy) as running:
@@ -102,7 +97,9 @@ async def test_hosts_come_move_and_go(tmp_path: Path, sotw: bool, proxy: ProxyOp
 
 @every_way
 async def test_a_certificate_comes_goes_and_comes_back(tmp_path: Path, sotw: bool, proxy: ProxyOptions) -> None:
-    """The TLS listener comes with it. A connection is served or refused, and never by a listener without routes."""
+    """The TLS listener comes with the certificate. A connection is served or refused, and never by a listener without
+    routes.
+    """
     plain = shop("shop", "a.example.com", "b.example.com")
     secured = shop("shop", "a.example.com", "b.example.com", secured=("a.example.com", "b.example.com"))
     async with (
@@ -127,7 +124,7 @@ async def test_a_certificate_comes_goes_and_comes_back(tmp_path: Path, sotw: boo
 
 
 async def test_a_connection_outlives_its_certificate(tmp_path: Path) -> None:
-    """The filter chain drains with the virtual hosts that it had; they go when it has gone."""
+    """The filter chain drains with its virtual hosts, which stay until the chain is gone."""
     secured = shop("shop", "a.example.com", secured=("a.example.com",))
     async with echoes([service("web")]) as slices, site(tmp_path, *BASE, *slices, secured, CERT) as running:
         names = running.plane.names(VHDS)
@@ -140,7 +137,7 @@ async def test_a_connection_outlives_its_certificate(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sotw", [False, True], ids=["delta", "sotw"])
-async def test_an_envoy_that_starts_amid_changes_is_ready_with_all_hosts(tmp_path: Path, sotw: bool) -> None:
+async def test_an_envoy_started_amid_changes_is_ready_with_every_host(tmp_path: Path, sotw: bool) -> None:
     secured = shop("shop", "a.example.com", secured=("a.example.com",))
     async with echoes([service("web")]) as slices, site(tmp_path, *BASE, *slices, sotw=sotw) as running:
         port, secure = running.proxy.http_port, running.proxy.https_port
@@ -165,7 +162,7 @@ async def test_an_envoy_that_starts_amid_changes_is_ready_with_all_hosts(tmp_pat
 
 
 async def _edit(running: Site) -> None:
-    """Hosts come and go, and one is edited, all the time."""
+    """Add and remove hosts, and edit one host, until cancelled."""
     number = 0
     while True:
         number += 1
@@ -175,9 +172,9 @@ async def _edit(running: Site) -> None:
 
 @contextlib.asynccontextmanager
 async def restarted(folder: Path, before: ProxyOptions, after: ProxyOptions) -> AsyncIterator[Site]:
-    """A site whose control plane was started again, with other options and objects, under an Envoy that goes on.
+    """A site whose control plane restarts with new options and objects under a running Envoy.
 
-    Where it begins to use VHDS, Envoy drops the virtual hosts that it had inside, and asks for them only then.
+    After a switch to VHDS, Envoy drops the virtual hosts of its RouteConfigurations, and only then asks for new ones.
     """
     http, https = free_port(), free_port()
     first, second = (
@@ -196,14 +193,14 @@ async def restarted(folder: Path, before: ProxyOptions, after: ProxyOptions) -> 
             await until_answered(first.https_port, "a.example.com", 200, secure=True)
             await stack.enter_async_context(asked(first.http_port, "stable.example.com", fine=fine))
             await stack.enter_async_context(asked(first.https_port, "a.example.com", secure=True, fine=fine))
-            plane.apply(shop("late", "late.example.com"))  # which may be on its way when the server goes
+            plane.apply(shop("late", "late.example.com"))  # may be under way when the server ends
         changed = shop("shop", "a.example.com", "new.example.com", secured=("a.example.com",))
         plane = Plane(*BASE, *slices, changed, CERT, proxy=second, port=listen)
         await stack.enter_async_context(plane)
         yield Site(plane, second, envoy)
 
 
-async def test_a_server_that_comes_back_sends_what_changed_and_removes_what_is_gone(tmp_path: Path) -> None:
+async def test_a_restarted_server_sends_changes_and_removals(tmp_path: Path) -> None:
     async with restarted(tmp_path, VHDS_ON, VHDS_ON) as running:
         port = running.proxy.http_port
         await until(lambda: running.plane.ads.connected == 1)
@@ -218,7 +215,7 @@ async def test_a_server_that_comes_back_sends_what_changed_and_removes_what_is_g
 @pytest.mark.parametrize(
     ("before", "after"), [(VHDS_OFF, VHDS_ON), (VHDS_ON, VHDS_OFF)], ids=["switched-on", "switched-off"]
 )
-async def test_vhds_is_switched_under_an_envoy_that_goes_on(
+async def test_vhds_is_switched_under_a_running_envoy(
     tmp_path: Path, before: ProxyOptions, after: ProxyOptions
 ) -> None:
     async with restarted(tmp_path, before, after) as running:

@@ -1,7 +1,8 @@
-"""A class that turns away from a hundred Ingresses, with two real Envoys under load: nobody notices.
+"""A class that turns away from a hundred Ingresses, with two real Envoys under load: no client notices.
 
-Covers: no request fails while it is turned and when it is put back, and nothing is sent meanwhile; endpoints go on, and
-a deleted Ingress goes. Excludes: what else is held and what ends it (tests/test_withdrawal.py, tests/properties).
+Covers: no request fails while the class is turned and turned back, and nothing is sent meanwhile; endpoints go on, and
+a deleted Ingress goes. Excludes: other held objects and the end of the hold (tests/controlplane/test_withdrawal.py,
+tests/properties).
 """
 
 from pathlib import Path
@@ -21,7 +22,7 @@ HELD = (Told("IngressClass", "envoy", "WithdrawalHeld"),)
 LAST = Ask(host("last"))
 
 
-async def test_a_class_that_turns_away_withdraws_nothing(tmp_path: Path) -> None:
+async def test_a_turned_class_withdraws_no_route(tmp_path: Path) -> None:
     manifests = tmp_path / "manifests"
     manifests.mkdir()
     async with site(Folder(manifests, "shops"), tmp_path, "127.0.0.1") as it:

@@ -1,8 +1,8 @@
 """Mutual TLS between `xds serve`, a real Envoy and the command line, with files that change as Kubernetes changes them.
 
-Covers: Envoy gets in and serves; new certificates and a new authority on both sides; who is refused, and by whom; the
-commands that ask a server; the flags of `xds serve`.
-Excludes: what gRPC's own client sees, and what files are good for (tests/server/test_tls.py).
+Covers: Envoy connects and serves; new certificates and a new authority on both sides; rejected peers, on either side;
+the commands that ask a server; the flags of `xds serve`. Excludes: gRPC's own client, and the checks of the files
+(tests/server/test_tls.py).
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from tests.support.envoy import Envoy, free_port, needs_envoy, running_envoy
 from tests.support.http import get
 from tests.support.objects import certificate, ingress, manifest, path, rule, secret, service, tls
 from tests.support.site import echoes
+from tests.support.waiting import WAIT_LIMIT_SECONDS
 
 UNFIT = (
     "the files of --tls-ca, --tls-cert and --tls-key are not all in PEM, or the key doesn't belong to the certificate"
@@ -51,7 +52,7 @@ class Server:
         return [entry for entry in self.log if entry["event"] == name]
 
     async def logged(self, name: str, count: int = 1) -> dict[str, Any]:
-        """The entry of this number, as soon as it is there."""
+        """The log entry of this number, as soon as it exists."""
         await until(lambda: len(self.events(name)) >= count)
         return self.events(name)[count - 1]
 
@@ -99,14 +100,14 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def until_so(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_LIMIT_SECONDS):
         while not await condition():
             await asyncio.sleep(0.02)
 
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    """Not started yet. Its manifests have a host with a Secret, and a backend."""
+    """A server, not started yet. Its manifests have a host with a Secret, and a backend."""
     web, manifests = service("web"), tmp_path / "manifests"
     manifests.mkdir()
     shop = ingress("a", rule("a.example", path("/", "web")), tls=[tls("a.example", secret="a")])
@@ -123,7 +124,7 @@ def jsonable(value: Any) -> Any:
 
 @needs_envoy
 async def test_certificates_and_authorities_change_under_a_stream(server: Server, tmp_path: Path) -> None:
-    """As cert-manager and the kubelet change them; at no time is a request lost that Envoy could answer."""
+    """Files change as cert-manager and the kubelet change them; no request is lost that Envoy could answer."""
     mine = SecretMount(tmp_path / "envoy-tls", CA.issue("xds-ingress"))
     async with contextlib.AsyncExitStack() as life:
         await life.enter_async_context(server.running())
@@ -145,7 +146,7 @@ async def test_certificates_and_authorities_change_under_a_stream(server: Server
 
 
 async def renew(mount: SecretMount, issued: Issued, envoy: Envoy) -> None:
-    """Until Envoy has the new files. It shows its certificate, and the first of the authorities that it trusts."""
+    """Wait until Envoy has the new files. Envoy shows its certificate, and the first of its trusted authorities."""
     mount.put(issued)
 
     async def has_both() -> bool:
@@ -157,7 +158,7 @@ async def renew(mount: SecretMount, issued: Issued, envoy: Envoy) -> None:
 
 @needs_envoy
 @pytest.mark.parametrize("sotw", [False, True])
-async def test_an_envoy_comes_back_with_its_new_certificate(server: Server, tmp_path: Path, sotw: bool) -> None:
+async def test_an_envoy_reconnects_with_its_new_certificate(server: Server, tmp_path: Path, sotw: bool) -> None:
     mine = SecretMount(tmp_path / "envoy-tls", dataclasses.replace(CA.issue("test"), authority=BOTH))
     async with running_envoy(server.address, tmp_path, tls=mine.client(), sotw=sotw) as envoy:
         async with server.running():
@@ -172,9 +173,7 @@ async def test_an_envoy_comes_back_with_its_new_certificate(server: Server, tmp_
 
 
 @needs_envoy
-async def test_an_envoy_with_the_certificate_of_another_gets_nothing_until_it_has_its_own(
-    server: Server, tmp_path: Path
-) -> None:
+async def test_an_envoy_with_a_foreign_certificate_gets_no_resources(server: Server, tmp_path: Path) -> None:
     mine = SecretMount(tmp_path / "envoy-tls", CA.issue("envoy-2"))
     async with server.running(), running_envoy(server.address, tmp_path, node="envoy-1", tls=mine.client()) as envoy:
         refused = await server.logged("stream_ended_with_error", 2)
@@ -205,7 +204,9 @@ async def test_an_envoy_of_another_authority_does_not_get_in(server: Server, tmp
     [(CA.issue("another.example"), "fail_verify_san"), (STRANGER.issue(SERVER_NAME), "fail_verify_error")],
     ids=["name", "authority"],
 )
-async def test_an_envoy_trusts_no_other_server(server: Server, tmp_path: Path, issued: Issued, stat: str) -> None:
+async def test_an_envoy_rejects_a_server_of_a_foreign_authority(
+    server: Server, tmp_path: Path, issued: Issued, stat: str
+) -> None:
     server.mount.put(dataclasses.replace(issued, authority=CA.pem))
     mine = SecretMount(tmp_path / "envoy-tls", CA.issue("test"))
     async with server.running(), running_envoy(server.address, tmp_path, tls=mine.client()) as envoy:
@@ -214,7 +215,7 @@ async def test_an_envoy_trusts_no_other_server(server: Server, tmp_path: Path, i
 
 
 async def counted(envoy: Envoy, stats: str) -> None:
-    """Until Envoy has counted something under these names."""
+    """Wait until a counter with such a name is above 0."""
 
     async def has_counted() -> bool:
         with contextlib.suppress(OSError):
@@ -227,7 +228,7 @@ async def counted(envoy: Envoy, stats: str) -> None:
 # The command line.
 
 
-async def test_who_may_ask(server: Server, tmp_path: Path) -> None:
+async def test_commands_need_a_trusted_certificate(server: Server, tmp_path: Path) -> None:
     me = SecretMount(tmp_path / "me", CA.issue("nobody-in-particular")).client_flags
     stranger = SecretMount(tmp_path / "stranger", STRANGER.issue("me")).client_flags
     nameless = me[:6]
@@ -267,14 +268,14 @@ def asking(server: Server) -> Callable[[list[str]], Awaitable[tuple[int, str, st
         ),
     ],
 )
-async def test_what_is_wrong_is_one_line(arguments: list[str], code: int, complaint: str) -> None:
+async def test_a_tls_failure_is_one_line(arguments: list[str], code: int, complaint: str) -> None:
     serving = ("--admin", "127.0.0.1:0", "--log-level", "error")
     ended, out, err = await xds(*arguments, *(serving if arguments[0] == "serve" else ()))
     assert (ended, out, err.count("\n")) == (code, "", 1)
     assert complaint in err
 
 
-async def test_plaintext_beyond_this_machine_is_said_in_the_log(tmp_path: Path) -> None:
+async def test_plaintext_beyond_loopback_is_logged(tmp_path: Path) -> None:
     arguments = ("--from", str(tmp_path), "--listen", "0.0.0.0:0", "--admin", "127.0.0.1:0", "--log-format", "json")
     process = await asyncio.create_subprocess_exec(
         *XDS, "serve", *arguments, "--allow-plaintext", stderr=asyncio.subprocess.PIPE

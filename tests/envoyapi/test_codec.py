@@ -1,7 +1,6 @@
-"""What the codec's constructor takes and refuses, bytes, Any and JSON, and a bootstrap that a real Envoy accepts.
+"""Constructors, bytes, Any and JSON of the codec, and a bootstrap that a real Envoy accepts.
 
-Not covered: that every field of every type is encoded as betterproto2 does it (test_codec_bytes), and where the schema
-comes from and is kept (test_schema).
+Excludes: the encoding of every field of every type (test_codec_bytes), and the schema (test_schema).
 """
 
 import json
@@ -69,7 +68,7 @@ def test_a_plain_value_is_wrapped() -> None:
     }
 
 
-def test_none_is_unset() -> None:
+def test_a_field_with_none_is_unset() -> None:
     cluster = Cluster(name="web", per_connection_buffer_limit_bytes=None, connect_timeout=None, eds_cluster_config=None)
     assert cluster == Cluster(name="web")
 
@@ -83,7 +82,7 @@ def test_a_duration_is_a_timedelta() -> None:
 @pytest.mark.parametrize(
     "kind", [ClusterDiscoveryType.EDS, 3, "EDS", ClusterDiscoveryType(3), ClusterDiscoveryType["EDS"]]
 )
-def test_an_enum_by_member_number_or_name(kind: Any) -> None:
+def test_an_enum_field_takes_a_member_a_number_or_a_name(kind: Any) -> None:
     assert codec.to_dict(Cluster(type=kind)) == {"type": "EDS"}
 
 
@@ -93,7 +92,7 @@ def test_enum_members_are_integers_with_names() -> None:
     assert [member.name for member in TlsParametersTlsProtocol][:2] == ["TLS_AUTO", "TLSv1_0"]
 
 
-def test_maps() -> None:
+def test_a_map_field_takes_a_dict() -> None:
     metadata = Metadata(filter_metadata={"envoy.lb": Struct(fields={"canary": Value(bool_value=True)})})
     assert codec.to_dict(metadata) == {"filter_metadata": {"envoy.lb": {"canary": True}}}
 
@@ -111,7 +110,7 @@ def test_maps() -> None:
         ({"metadata": Cluster()}, r"v3\.Cluster\.metadata: "),
     ],
 )
-def test_a_wrong_value_is_named(fields: dict[str, Any], text: str) -> None:
+def test_the_error_for_a_wrong_value_names_the_field(fields: dict[str, Any], text: str) -> None:
     with pytest.raises((TypeError, ValueError), match=text):
         Cluster(**fields)
 
@@ -121,7 +120,7 @@ def test_a_string_is_no_list_of_strings() -> None:
         VirtualHost(domains="example.org")  # type: ignore[arg-type]
 
 
-def test_messages_are_instances_of_the_names_they_were_built_with() -> None:
+def test_messages_are_instances_of_their_types() -> None:
     assert isinstance(Cluster(), Cluster)
     assert not isinstance(Cluster(), VirtualHost)
     assert codec.type_url(Cluster) == codec.type_url(Cluster()) == "type.googleapis.com/envoy.config.cluster.v3.Cluster"
@@ -137,7 +136,7 @@ def test_bytes_do_not_depend_on_the_order_of_a_map() -> None:
     assert codec.encode(ordered) == codec.encode(backwards)
 
 
-def test_decoding() -> None:
+def test_a_decoded_message_equals_the_encoded_message() -> None:
     request = DiscoveryRequest(version_info="1", node=Node(id="a"), error_detail=Status(code=3, message="no"))
     read = codec.decode(DiscoveryRequest, codec.encode(request))
     assert (read.version_info, read.node and read.node.id) == ("1", "a")
@@ -221,16 +220,16 @@ def test_envoy_accepts_a_bootstrap(tmp_path: Path, form: str) -> None:
     assert result.returncode == 0, result.stderr
 
 
-def test_maps_are_told_in_the_order_of_their_keys() -> None:
+def test_json_sorts_maps_by_key() -> None:
     names = [f"key-{number}" for number in range(20)]
     metadata = Metadata(
         filter_metadata={name: Struct(fields=dict.fromkeys(names, Value(bool_value=True))) for name in names}
     )
-    told = codec.to_dict(
+    fields = codec.to_dict(
         Cluster(name="x", metadata=metadata, typed_extension_protocol_options={"a": codec.pack(metadata)})
     )
-    packed = told["typed_extension_protocol_options"]["a"]
-    for each in (told["metadata"], packed):
+    packed = fields["typed_extension_protocol_options"]["a"]
+    for each in (fields["metadata"], packed):
         assert list(each["filter_metadata"]) == sorted(names)
         assert list(each["filter_metadata"]["key-3"]) == sorted(names)
-    assert list(told) == ["name", "metadata", "typed_extension_protocol_options"]
+    assert list(fields) == ["name", "metadata", "typed_extension_protocol_options"]

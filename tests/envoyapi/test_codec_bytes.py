@@ -1,9 +1,9 @@
-"""The codec against betterproto2: for generated messages of every type, the bytes that envoy-data-plane's own encoder
-makes, read by upb, are the message that the codec's constructor builds from the same values.
+"""The codec against betterproto2: a generated message of every type, encoded by envoy-data-plane's own encoder and read
+by upb, equals the message that the codec builds from the same values.
 
-Not covered: what the constructor refuses (test_codec), and what the messages mean to Envoy. Generated values leave out
--0.0, which betterproto2 takes for 0.0 and doesn't write, NaN, which equals nothing, and durations that are negative or
-longer than a century, of which betterproto2 gets the fraction of a second wrong.
+Excludes: constructors' errors (test_codec), and the meaning to Envoy. Generated values leave out -0.0 (betterproto2
+drops it as 0.0), NaN (unequal to itself), and durations that are negative or longer than a century (betterproto2
+encodes a wrong fraction of a second).
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ from xds.envoyapi.envoy_type import EnvoyType
 # Shrinking a failure of this size takes minutes and shows little more than the field that differs.
 GENERATE = settings(database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 
-# Generated content, in neither library's terms: a message's full name and its fields by Python name.
+# Generated content, independent of both libraries: a message's full name, and its fields by Python name.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,7 +134,7 @@ def holds_message(meta: betterproto2.FieldMetadata) -> bool:
 
 @st.composite
 def trees(draw: st.DrawFn, name: str, depth: int) -> Tree:
-    """Any few fields of a message; none that hold messages where depth is 0."""
+    """A few fields of a message; at depth 0 only fields without messages."""
     possible = [field for field, meta in metas(name).items() if depth > 0 or not holds_message(meta)]
     if not possible:
         return Tree(name, {})
@@ -143,7 +143,7 @@ def trees(draw: st.DrawFn, name: str, depth: int) -> Tree:
 
 
 def full_trees(name: str) -> list[st.SearchStrategy[Tree]]:
-    """All fields of a message at once, as often as it takes to have had each field of a oneof."""
+    """Trees with all fields of a message, one tree for each field of the largest oneof."""
     groups: dict[str, list[str]] = {}
     for field, meta in metas(name).items():
         groups.setdefault(meta.group or field, []).append(field)
@@ -187,9 +187,9 @@ def unknown_fields(message: Any) -> list[Any]:
     return [] if stripped == message else [message]
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of fields that Envoy wants no more
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of deprecated fields
 @pytest.mark.parametrize("name", sorted(CLASSES))
-def test_every_field_of_every_type_has_betterproto2s_bytes(name: str) -> None:
+def test_every_field_of_every_type_is_encoded_like_betterproto2(name: str) -> None:
     for full in full_trees(name):
         run = settings(GENERATE, max_examples=3)(given(full)(assert_same))
         run()
@@ -198,5 +198,5 @@ def test_every_field_of_every_type_has_betterproto2s_bytes(name: str) -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @settings(GENERATE, max_examples=300)
 @given(st.sampled_from(sorted(schema.ROOTS)).flatmap(lambda name: trees(name, depth=6)))
-def test_deep_messages_have_betterproto2s_bytes(tree: Tree) -> None:
+def test_deep_messages_are_encoded_like_betterproto2(tree: Tree) -> None:
     assert_same(tree)

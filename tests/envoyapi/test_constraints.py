@@ -1,8 +1,8 @@
-"""The `validate` rules of Envoy's API, compared with what a real Envoy says of the same configuration.
+"""The `validate` rules of Envoy's API, compared with the verdict of a real Envoy on the same configuration.
 
-Covers: each kind of rule, in plain fields, lists, maps, wrappers, durations, oneofs and Anys; that every rule in the
-table means something here; that a broken rule is named by its field. Excludes: what Envoy refuses for other reasons
-(test_refused), and that what the builder makes breaks none (tests/properties).
+Covers: each kind of rule in plain fields, lists, maps, wrappers, durations, oneofs and Anys; a meaning for every rule
+in the table; the name of the field in a violation. Excludes: other reasons for rejection (tests/e2e), and
+built resources, which break no rule (tests/properties).
 """
 
 import copy
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.envoy import needs_envoy, refusal
+from tests.support.envoy import bootstrap_error, needs_envoy
 from tests.support.envoy_json import from_dict
 from xds.address import parse
 from xds.bootstrap.config import BootstrapOptions, bootstrap
@@ -80,7 +80,7 @@ VHOST = f"{HCM}.route_config.virtual_hosts[0]"
 ROUTE_0 = f"{VHOST}.routes[0]"
 GONE = "(gone)"
 
-# What is put where, and the field below it whose rule that breaks (or, with a slash, beside it); None: it breaks none.
+# A path, a value, and the field below the path (or beside, with a slash) whose rule breaks. None: no rule breaks.
 CASES: list[tuple[str, Any] | tuple[str, Any, str | None]] = [
     (f"{CLUSTER}.name", ""),
     (f"{CLUSTER}.connect_timeout", "0s"),
@@ -153,7 +153,7 @@ STEP = re.compile(r"([a-z0-9_@]+)|\[(\d+)\]")
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
-    """The good configuration with a value in a place."""
+    """The good configuration with one value changed."""
     made = copy.deepcopy(GOOD)
     *way, last = [int(index) if index else name for name, index in STEP.findall(path)]
     at: Any = made
@@ -174,9 +174,9 @@ def broken(config: dict[str, Any]) -> list[str]:
 CAUSE = re.compile(r'(\w+)ValidationError\.(\w+)(\[\d+\])?: |field: "(\w+)", reason: is required')
 
 
-def named(refused: str) -> str:
-    """The last of the path that Envoy's words name, as `Clusters[0].LbPolicy`, in lower case without underscores."""
-    steps = [f"{match[2] or match[4]}{match[3] or ''}" for match in CAUSE.finditer(refused)]
+def named(rejected: str) -> str:
+    """The end of the path in Envoy's message, such as `Clusters[0].LbPolicy`, in lower case without underscores."""
+    steps = [f"{match[2] or match[4]}{match[3] or ''}" for match in CAUSE.finditer(rejected)]
     return plain(".".join(steps))
 
 
@@ -192,20 +192,20 @@ def plain(path: str) -> str:
 
 @needs_envoy
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0].rpartition('.')[2]}={str(case[1])[:40]!r}")
-def test_an_envoy_refuses_what_breaks_a_rule_and_nothing_else(
+def test_an_envoy_rejects_exactly_the_values_that_break_a_rule(
     case: tuple[str, Any] | tuple[str, Any, str | None], tmp_path: Path
 ) -> None:
     path, value = case[:2]
     expected = below(path, case[2]) if len(case) > 2 else path
     config = changed(path, value)
     assert broken(config) == ([expected] if expected else [])
-    refused = refusal(config, tmp_path)
-    assert ("constraint validation failed" in refused) == (expected is not None), refused
+    rejected = bootstrap_error(config, tmp_path)
+    assert ("constraint validation failed" in rejected) == (expected is not None), rejected
     if expected:
-        assert plain(expected).endswith(named(refused).removesuffix("[]")) or "['']" in expected, refused
+        assert plain(expected).endswith(named(rejected).removesuffix("[]")) or "['']" in expected, rejected
 
 
-def test_the_good_one_breaks_no_rule() -> None:
+def test_the_good_configuration_breaks_no_rule() -> None:
     assert broken(GOOD) == []
 
 
@@ -215,33 +215,33 @@ def test_all_violations_are_found_at_once() -> None:
     assert broken(config) == [f"{HCM}.stat_prefix", f"{CLUSTER}.name"]
 
 
-def test_an_unknown_type_in_an_any() -> None:
+def test_an_any_of_an_unknown_type_is_a_violation() -> None:
     packed = from_dict("envoy.config.listener.v3.Filter", {"name": "x"})
     codec.upb(packed).typed_config.type_url = "type.googleapis.com/no.such.Type"  # type: ignore[attr-defined]
     (violation,) = violations(packed)
     assert str(violation) == "typed_config: 'type.googleapis.com/no.such.Type' breaks a type that is known"
 
 
-def test_garbage_in_an_any() -> None:
+def test_an_any_that_can_not_be_decoded_is_a_violation() -> None:
     packed: Any = from_dict("envoy.config.listener.v3.Filter", {"name": "x", "typed_config": {"@type": ANY_TLS}})
     codec.upb(packed).typed_config.value = b"\xff"  # type: ignore[attr-defined]
     (violation,) = violations(packed)
     assert violation.path == "typed_config"
 
 
-def test_no_bytes_are_shown() -> None:
-    """They could be those of a private key."""
+def test_a_violation_shows_no_bytes() -> None:
+    """Bytes could be a private key."""
     kind = "envoy.type.matcher.v3.StringMatcher"
     assert violations(from_dict(kind, {"prefix": ""}))[0].value == "''"
     assert constraints._shown(b"secret") == "6 long"
 
 
 @pytest.mark.parametrize("name", json.loads(TABLE_PATH.read_bytes())["messages"])
-def test_every_rule_means_something(name: str) -> None:
+def test_every_rule_has_a_check(name: str) -> None:
     check = constraints._message_check(message_class(name).DESCRIPTOR)
     assert check(message_class(name)()) is not None, "compiles"
 
 
 @pytest.mark.parametrize("sotw", [False, True])
-def test_our_own_bootstrap(sotw: bool) -> None:
+def test_our_bootstrap_breaks_no_rule(sotw: bool) -> None:
     assert violations(bootstrap(BootstrapOptions(parse("127.0.0.1:18000"), "node", sotw=sotw))) == ()

@@ -1,7 +1,6 @@
-"""Where the codec's schema comes from: the walk over envoy-data-plane's classes, its copy on disk (absent, broken,
-impossible to write), what isn't imported when there is one, and the names that `xds.envoyapi.messages` gives out.
+"""The schema: built from envoy-data-plane's classes, copied to disk, and named in `xds.envoyapi.messages`.
 
-Not covered: whether the schema is right, which test_codec_bytes shows for every field.
+Covers: a copy that is absent, broken or impossible to write. Excludes: the encoding of every field (test_codec_bytes).
 """
 
 import ast
@@ -36,7 +35,7 @@ with warnings.catch_warnings():
 
 
 def built(full_name: str) -> type[Message]:
-    """A class that the roots don't lead to."""
+    """A class of a message that no root leads to."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         files = descriptors.build([full_name]).files
@@ -46,10 +45,10 @@ def built(full_name: str) -> type[Message]:
     return GetMessageClass(pool.FindMessageTypeByName(full_name))
 
 
-# protoc-gen-validate's rules have what no field of the roots has: a Python keyword for a name, and a Timestamp.
+# Only protoc-gen-validate's messages have a field named like a Python keyword, and a Timestamp.
 
 
-def test_a_field_called_like_a_keyword() -> None:
+def test_a_field_called_like_a_keyword_takes_an_underscore() -> None:
     rules = built("validate.DurationRules")
     assert rules.DESCRIPTOR.fields_by_name["in"].number == 7
     second = timedelta(seconds=1)
@@ -58,14 +57,14 @@ def test_a_field_called_like_a_keyword() -> None:
         constructor(rules)({"in_": [1]})
 
 
-def test_a_timestamp_is_a_datetime() -> None:
+def test_a_timestamp_field_takes_a_datetime() -> None:
     rules = built("validate.TimestampRules")
     message = constructor(rules)({"const": datetime(2026, 3, 1, tzinfo=UTC)})
     assert MessageToDict(message) == {"const": "2026-03-01T00:00:00Z"}
 
 
-def test_the_copy_is_what_the_classes_say() -> None:
-    """If not, `descriptors` has changed, and `schema._FORMAT_VERSION` has to."""
+def test_the_copy_on_disk_equals_the_built_schema() -> None:
+    """A change of `descriptors` needs another `schema._FORMAT_VERSION`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         assert descriptors.build(schema.ROOTS) == schema.load()
@@ -98,7 +97,7 @@ SLOW = ["betterproto2", "envoy_data_plane", "pydantic"]
 
 
 def use(cache: Path) -> dict[str, typing.Any]:
-    """What a process sees that uses the codec, with warnings as errors and nothing on stderr."""
+    """The output of a process that uses the codec, with warnings as errors and nothing on stderr."""
     command = [sys.executable, "-W", "error", "-c", USE]
     env = os.environ | {"XDG_CACHE_HOME": str(cache)}
     result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True, env=env)
@@ -116,7 +115,7 @@ def test_the_second_process_does_not_import_envoy_data_plane(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("damage", ["empty", "short", "one bit", "other bytes"])
-def test_a_broken_copy_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
+def test_a_broken_copy_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     made = schema.load()
     [copy] = (tmp_path / "xds-ingress").iterdir()
@@ -127,8 +126,8 @@ def test_a_broken_copy_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert copy.read_bytes() == whole
 
 
-def test_a_file_where_the_cache_should_be(tmp_path: Path) -> None:
-    """As good as a directory that may not be written, which root may nevertheless."""
+def test_a_file_in_place_of_the_cache_directory_is_tolerated(tmp_path: Path) -> None:
+    """Stands for a read-only directory, which root could write nevertheless."""
     (tmp_path / "xds-ingress").touch()
     assert use(tmp_path) == EXPECTED | {"imported": SLOW}
     assert use(tmp_path) == EXPECTED | {"imported": SLOW}
@@ -151,7 +150,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
 
 
 def names_for_mypy() -> dict[str, type]:
-    """What `xds.envoyapi.messages` has under TYPE_CHECKING."""
+    """The types in `xds.envoyapi.messages` under TYPE_CHECKING."""
     tree = ast.parse(Path(envoy.__file__).read_text())
     block = next(node for node in tree.body if isinstance(node, ast.If))
     space: dict[str, typing.Any] = {}
@@ -172,7 +171,7 @@ def test_names_are_the_same_messages_for_mypy_and_at_run_time() -> None:
             assert codec.type_url(getattr(envoy, name)) == URLS[cls]
 
 
-def test_a_name_that_only_mypy_knows_says_what_to_do() -> None:
+def test_the_error_for_an_unreachable_type_names_the_roots() -> None:
     assert "DogStatsdSink" in FOR_MYPY
     with pytest.raises(LookupError, match=r"^DogStatsdSink is not reachable from xds\.envoyapi\.schema\.ROOTS$"):
         envoy.DogStatsdSink()
@@ -190,7 +189,7 @@ def test_every_name_used_in_the_package_is_reachable() -> None:
         assert getattr(envoy, name).resolved, f"{path} imports {name}"
 
 
-def test_names_that_are_no_types() -> None:
+def test_a_misspelt_name_is_an_error() -> None:
     with pytest.raises(AttributeError):
         envoy.cluster  # type: ignore[attr-defined]  # noqa: B018
     with pytest.raises(LookupError, match="ROOTS"):

@@ -1,7 +1,7 @@
-"""ACK and NACK: what a client's answer means, what waits for it, and what is remembered of it.
+"""ACK and NACK: the effect of an answer, responses that wait for an answer, and the memory of a rejection.
 
-Covers nonces, one response in flight, merging, and rejections, in delta and state of the world. Excludes what waits for
-the answer of another type (test_order).
+Covers nonces, one response in flight, merging, and rejections, in delta and state of the world. Excludes the order of
+several types (test_order).
 """
 
 import pytest
@@ -22,8 +22,8 @@ def moved(where: str) -> KubeObject:
     return ingress("web", rule("web.example", path(where, "web")))
 
 
-async def test_what_changes_before_the_answer_is_merged(plane: Plane, variant: Variant) -> None:
-    """At most one response of a type in flight; the latest wins."""
+async def test_changes_before_the_answer_are_merged(plane: Plane, variant: Variant) -> None:
+    """At most one response of a type is in flight; the latest version wins."""
     plane.apply(*site("web"), *site("api"))
     client = await plane.proxy(variant)
     plane.apply(slice_of("web", "10.0.0.2"))
@@ -38,7 +38,7 @@ async def test_what_changes_before_the_answer_is_merged(plane: Plane, variant: V
     await client.expect_nothing()
 
 
-async def test_what_changes_back_before_the_answer_is_not_sent(plane: Plane, variant: Variant) -> None:
+async def test_a_change_reverted_before_the_answer_is_not_sent(plane: Plane, variant: Variant) -> None:
     """Rule 4."""
     plane.apply(*site("web", "10.0.0.1"))
     client = await plane.proxy(variant)
@@ -50,7 +50,7 @@ async def test_what_changes_back_before_the_answer_is_not_sent(plane: Plane, var
     await client.expect_nothing()
 
 
-async def test_a_type_in_flight_does_not_keep_others_waiting(plane: Plane, variant: Variant) -> None:
+async def test_a_type_in_flight_holds_up_no_other_type(plane: Plane, variant: Variant) -> None:
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     plane.apply(slice_of("web", "10.0.0.2"))
@@ -78,12 +78,12 @@ async def test_an_ack_is_remembered(plane: Plane, variant: Variant) -> None:
     assert (status.in_flight, status.acknowledged.version) == (False, received.version)
 
 
-async def test_a_nack_is_remembered_in_the_proxys_words(plane: Plane, variant: Variant) -> None:
-    """Rule 2: error_detail makes it one."""
+async def test_a_nack_is_remembered_with_its_message(plane: Plane, variant: Variant) -> None:
+    """Rule 2: error_detail makes a request a NACK."""
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     plane.apply(moved("/moved"))
-    received = await client.refuse_hosts("http/web.example", words="I don't like it")
+    received = await client.reject_hosts("http/web.example", message="I don't like it")
     await client.expect_nothing()
     status = plane.status_of(client.routing)
     assert status.last_rejection
@@ -95,11 +95,11 @@ async def test_a_nack_is_remembered_in_the_proxys_words(plane: Plane, variant: V
     assert plane.metrics.nacks.counts[client.routing] == 1
 
 
-async def test_what_was_refused_is_not_sent_again_but_what_replaces_it_is(plane: Plane, variant: Variant) -> None:
+async def test_a_rejected_resource_is_not_sent_again_but_its_successor_is(plane: Plane, variant: Variant) -> None:
     plane.apply(*site("web"), *site("api"))
     client = await plane.proxy(variant)
     plane.apply(moved("/moved"))
-    await client.refuse_hosts("http/web.example")
+    await client.reject_hosts("http/web.example")
     plane.apply(slice_of("web", "10.0.0.2"))
     await client.accept(EDS, WEB)
     await client.expect_nothing()
@@ -109,12 +109,12 @@ async def test_what_was_refused_is_not_sent_again_but_what_replaces_it_is(plane:
     assert plane.status_of(client.routing).rejected_count == 0
 
 
-async def test_what_was_refused_and_is_taken_back_is_over(plane: Plane, variant: Variant) -> None:
-    """It was refused alone, so the proxy has what it had."""
+async def test_a_rejection_is_over_when_its_change_is_reverted(plane: Plane, variant: Variant) -> None:
+    """The rejected resource was alone in its response, so the proxy still has the last good version."""
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     plane.apply(moved("/moved"))
-    await client.refuse_hosts("http/web.example")
+    await client.reject_hosts("http/web.example")
     await client.expect_nothing()
     assert plane.status_of(client.routing).rejected_count == 1
     plane.apply(moved("/"))
@@ -122,17 +122,17 @@ async def test_what_was_refused_and_is_taken_back_is_over(plane: Plane, variant:
     assert plane.status_of(client.routing).rejected_count == 0
 
 
-async def test_what_was_refused_is_sent_to_those_who_ask_again(plane: Plane) -> None:
+async def test_a_rejected_resource_is_sent_on_a_new_subscription(plane: Plane) -> None:
     """Rule 5."""
     plane.apply(*site("web"))
     client = await plane.delta_proxy()
     plane.apply(moved("/moved"))
-    await client.refuse_hosts("http/web.example")
+    await client.reject_hosts("http/web.example")
     await client.subscribe(VHDS, "http/web.example")
     await client.accept_hosts("http/web.example")
 
 
-async def test_what_changes_while_the_answer_is_a_nack_is_sent(plane: Plane, variant: Variant) -> None:
+async def test_a_change_before_a_nack_is_sent(plane: Plane, variant: Variant) -> None:
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     plane.apply(moved("/moved"))
@@ -143,12 +143,12 @@ async def test_what_changes_while_the_answer_is_a_nack_is_sent(plane: Plane, var
     await client.expect_nothing()
 
 
-async def test_after_a_nack_of_one_resource_others_of_the_type_go_on(plane: Plane, variant: Variant) -> None:
-    """Rule 17: in the state of the world a full set has what was refused as it was before."""
+async def test_after_a_nack_the_rest_of_the_type_is_served(plane: Plane, variant: Variant) -> None:
+    """Rule 17: in the state of the world a full set holds the rejected resource in its last good version."""
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     plane.apply(service("web", H2C))
-    await client.refuse(CDS, WEB)
+    await client.reject(CDS, WEB)
     await client.accept(EDS, WEB)
     plane.apply(*site("api"))
     await client.accept(CDS, API)
@@ -162,7 +162,7 @@ async def test_the_words_of_a_nack_are_kept_in_bounds(plane: Plane, variant: Var
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     plane.apply(moved("/moved"))
-    await client.refuse_hosts("http/web.example", words="no " * 1_000_000)
+    await client.reject_hosts("http/web.example", message="no " * 1_000_000)
     await client.expect_nothing()
     status = plane.status_of(client.routing)
     assert status.last_rejection
@@ -170,7 +170,7 @@ async def test_the_words_of_a_nack_are_kept_in_bounds(plane: Plane, variant: Var
 
 
 async def test_a_stale_request_is_ignored_in_the_state_of_the_world(plane: Plane) -> None:
-    """Rule 3: the client will ask again once it has seen what was sent meanwhile."""
+    """Rule 3: the client asks again after the response that crossed its request."""
     plane.apply(*site("web"), *site("api"))
     client = plane.sotw()
     await client.subscribe(EDS, WEB)
@@ -200,7 +200,7 @@ async def test_a_stale_nack_is_ignored_in_the_state_of_the_world(plane: Plane) -
 
 
 async def test_a_stale_nonce_in_delta_keeps_the_change_of_subscription(plane: Plane) -> None:
-    """Rule 3: and it answers nothing."""
+    """Rule 3: a stale nonce answers no response."""
     plane.apply(*site("web"), *site("api"))
     client = plane.delta()
     await client.subscribe(EDS, WEB)
@@ -219,7 +219,7 @@ async def test_a_stale_nonce_in_delta_keeps_the_change_of_subscription(plane: Pl
 
 
 @pytest.mark.parametrize("error", [None, "no"], ids=["ack", "nack"])
-async def test_an_answer_to_what_was_never_sent_is_ignored(plane: Plane, error: str | None) -> None:
+async def test_an_answer_to_no_response_is_ignored(plane: Plane, error: str | None) -> None:
     plane.apply(*site("web"))
     client = await plane.delta_proxy()
     plane.apply(slice_of("web", "10.0.0.2"))

@@ -1,7 +1,7 @@
-"""Clients that break the protocol, or just don't read: a clear message to them, and the others go on.
+"""Clients that break the protocol or do not read: a clear message ends their stream, and other streams go on.
 
 Covers bytes that are no request, missing nodes, unknown types, too many names, hostile names, and proxies that stop
-reading. Excludes rejections of resources (test_answers) and manifests that are bad (tests/kube, tests/translate).
+reading. Excludes rejected resources (test_answers) and invalid manifests (tests/kube, tests/translate).
 """
 
 import pytest
@@ -10,8 +10,9 @@ from structlog.testing import capture_logs
 
 from tests.support.ads_client import CDS, EDS, LDS, VHDS, AdsClient
 from tests.support.objects import ingress, path, rule, service, slice_of
-from tests.support.plane import Plane, cluster, site, until
+from tests.support.plane import Plane, cluster, site
 from tests.support.unread import unread
+from tests.support.waiting import until
 from xds.envoyapi import codec
 from xds.envoyapi.messages import DeltaDiscoveryRequest, DiscoveryRequest, Node
 from xds.protocol.messages import Variant
@@ -23,12 +24,12 @@ from xds.snapshot.resource import ResourceType
 WEB = cluster("web")
 MISSING_NODE = "the first request of a stream must have a node"
 MANY = [f"10.1.{number // 250}.{number % 250 + 1}" for number in range(5000)]
-"""Endpoints whose assignment is larger than what a connection takes before its other end reads."""
+"""Endpoints whose assignment is larger than the bytes that a connection takes before its other end reads."""
 
 NO_REQUEST = b"GET / HTTP/1.1\r\n\r\n"
 
 
-async def test_bytes_that_are_no_request_end_their_stream_with_a_clear_message(plane: Plane, variant: Variant) -> None:
+async def test_invalid_bytes_end_the_stream_with_a_clear_message(plane: Plane, variant: Variant) -> None:
     other = await plane.proxy(variant, "other")
     client = plane.client(variant)
     await client.send(NO_REQUEST)
@@ -48,8 +49,8 @@ async def test_a_stream_may_break_in_the_middle(plane: Plane, variant: Variant) 
     await go_on(plane, other)
 
 
-async def test_a_request_that_is_empty_is_refused(plane: Plane, variant: Variant) -> None:
-    """No bytes are a message whose fields are all unset: it has no node."""
+async def test_an_empty_request_is_an_error(plane: Plane, variant: Variant) -> None:
+    """No bytes are a message with every field unset, so the node is missing."""
     client = plane.client(variant)
     await client.send(b"")
     assert await client.expect_end() == (StatusCode.INVALID_ARGUMENT, MISSING_NODE)
@@ -64,14 +65,14 @@ async def test_the_first_request_must_have_a_node(plane: Plane, variant: Variant
     await go_on(plane, other)
 
 
-async def test_a_node_need_not_say_who_it_is(plane: Plane, variant: Variant) -> None:
+async def test_a_node_without_an_id_is_served(plane: Plane, variant: Variant) -> None:
     client = plane.client(variant, node="")
     await client.subscribe(LDS)
     await client.accept(LDS, "http")
 
 
-async def test_a_type_that_is_not_served_is_noted_and_the_stream_lives(plane: Plane, variant: Variant) -> None:
-    """An Envoy may be configured for more than this server has."""
+async def test_an_unserved_type_is_noted_and_the_stream_lives(plane: Plane, variant: Variant) -> None:
+    """An Envoy may be configured for more types than this server has."""
     client = plane.client(variant)
     unknown = [f"type.googleapis.com/unknown.v{number}" for number in range(100)]
     for type_url in [*unknown, "", "\0", "type.googleapis.com/envoy.api.v2.Cluster"]:
@@ -101,7 +102,7 @@ async def test_too_many_names_little_by_little_are_too_many(plane: Plane, monkey
     assert (await client.expect_end())[0] is StatusCode.RESOURCE_EXHAUSTED
 
 
-async def test_too_many_names_that_were_dropped_under_a_wildcard_are_too_many(
+async def test_too_many_names_dropped_under_a_wildcard_are_an_error(
     plane: Plane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("xds.protocol.subscription.NAMES_LIMIT", 3)
@@ -129,7 +130,7 @@ async def test_as_many_names_as_are_allowed_are_answered(plane: Plane) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "\0", "💥" * 1000, "../../etc/passwd", "%s%n", "a\r\nb", "x" * 100_000], ids=repr)
-async def test_hostile_names_are_names_that_do_not_exist(plane: Plane, name: str) -> None:
+async def test_hostile_names_do_not_exist(plane: Plane, name: str) -> None:
     client = plane.delta()
     await client.subscribe(EDS, name)
     await client.accept(EDS, removed=(name,))
@@ -137,7 +138,7 @@ async def test_hostile_names_are_names_that_do_not_exist(plane: Plane, name: str
     await client.expect_nothing()
 
 
-async def test_a_hostile_node_is_shown_as_it_is(plane: Plane, variant: Variant) -> None:
+async def test_a_hostile_node_id_is_accepted(plane: Plane, variant: Variant) -> None:
     node = "\0\x1b[31m' OR 1=1 💥"
     client = plane.client(variant, node)
     await client.subscribe(LDS)
@@ -145,7 +146,7 @@ async def test_a_hostile_node_is_shown_as_it_is(plane: Plane, variant: Variant) 
     assert plane.status(node).node
 
 
-async def test_a_client_that_says_nothing_is_no_bother(plane: Plane, variant: Variant) -> None:
+async def test_a_silent_client_holds_up_no_stream(plane: Plane, variant: Variant) -> None:
     other, silent = await plane.proxy(variant, "other"), plane.client(variant)
     await silent.arrived()
     await go_on(plane, other)
@@ -153,8 +154,8 @@ async def test_a_client_that_says_nothing_is_no_bother(plane: Plane, variant: Va
     await until(lambda: plane.ads.connected == 1)
 
 
-async def test_a_client_that_stops_reading_costs_one_response_a_type(plane: Plane, variant: Variant) -> None:
-    """2,000 changes are merged for it, and told one by one to the other."""
+async def test_a_client_without_reads_costs_one_response_a_type(plane: Plane, variant: Variant) -> None:
+    """2,000 changes are merged for the client that stops reading, and sent one by one to the other."""
     plane.apply(*site("web"), *site("api"))
     other, stuck = await plane.proxy(variant, "other"), await plane.proxy(variant, "stuck")
     for number in range(1, 2001):
@@ -171,12 +172,12 @@ async def test_a_client_that_stops_reading_costs_one_response_a_type(plane: Plan
     await stuck.expect_nothing()
 
 
-async def test_a_client_that_answers_without_reading_is_held_by_its_connection(
+async def test_a_client_answering_without_reads_is_held_by_its_connection(
     plane: Plane, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It guesses the nonces, so that there is always more to send; what it doesn't read keeps the next response back.
+    """Guessed nonces answer each response, so that more is always due; unread bytes hold the next response back.
 
-    It leaves while it is being written to, as many a proxy will: that is no error of the server's.
+    The client leaves during a write, as many proxies will: no error of the server.
     """
     plane.apply(*site("web", *MANY))
     other, stuck = await plane.delta_proxy("other"), await plane.delta_proxy("stuck")
@@ -205,7 +206,7 @@ async def test_a_server_with_a_stuck_client_stops(variant: Variant) -> None:
 
 
 async def go_on(plane: Plane, client: AdsClient) -> None:
-    """A proxy that has everything is still told what changes."""
+    """A synced proxy still receives the next change."""
     plane.apply(*site("later"))
     await client.accept(CDS, cluster("later"))
     await client.subscribe(EDS, cluster("later"))
@@ -222,8 +223,8 @@ def asking_for(variant: Variant, type_: ResourceType, count: int) -> bytes:
     return codec.encode(DiscoveryRequest(node=node, type_url=type_, resource_names=names))
 
 
-async def test_a_proxy_that_leaves_no_room_for_a_response_loses_its_stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What its connection takes unread, some megabytes, is sent and waits for an ACK; a longer response is cut off."""
+async def test_a_proxy_without_room_for_a_response_loses_its_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection takes some unread megabytes, which then wait for an ACK; a longer response is cut off."""
     monkeypatch.setattr("xds.server.writes.WRITE_TIMEOUT_SECONDS", 0.5)
     monkeypatch.setattr("xds.server.ads.UNREAD_SECONDS", 0.5)
     monkeypatch.setattr("xds.server.writes.WRITE_CHECK_SECONDS", 0.1)
@@ -237,8 +238,8 @@ async def test_a_proxy_that_leaves_no_room_for_a_response_loses_its_stream(monke
         assert plane.metrics.registry.get_sample_value("xds_ingress_streams_ended_unread_total") == 1
 
 
-async def test_a_proxy_whose_connection_nobody_reads_loses_it_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    """gRPC answers no pings for it and the kernel takes no more bytes, as of an Envoy that is stopped."""
+async def test_a_proxy_with_an_unread_connection_loses_it_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    """gRPC answers no pings and the kernel takes no more bytes, as with a stopped Envoy."""
     for module in ("ads", "writes"):
         monkeypatch.setattr(f"xds.server.{module}.UNREAD_SECONDS", 0.1)
     sooner = {"grpc.keepalive_time_ms": 1000, "grpc.keepalive_timeout_ms": 1000}
@@ -258,16 +259,15 @@ async def test_a_proxy_whose_connection_nobody_reads_loses_it_with_a_reason(monk
 
 
 @pytest.mark.parametrize("answers", [True, False])
-async def test_a_proxy_that_is_gone_without_an_answer_leaves_a_reason(
-    monkeypatch: pytest.MonkeyPatch, answers: bool
-) -> None:
-    """What it was sent is on its way in buffers that are larger than that, so no write says so."""
+async def test_a_proxy_gone_without_an_answer_leaves_a_reason(monkeypatch: pytest.MonkeyPatch, answers: bool) -> None:
+    """The response is in buffers larger than itself, so that no write fails."""
     monkeypatch.setattr("xds.server.ads.UNREAD_SECONDS", 0.0)
     async with Plane(*site("web")) as plane:
         client = plane.delta("silent")
         with capture_logs() as logs:
             await client.subscribe(CDS)
             await (client.accept(CDS, WEB) if answers else client.expect(CDS, WEB))
+            await until(lambda: plane.status_of(CDS, "silent").in_flight is not answers)
             await client.close()
             await until(lambda: plane.ads.connected == 0)
         silent = [log for log in logs if log["event"] == "stream_ended_unread"]

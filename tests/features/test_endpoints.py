@@ -1,6 +1,6 @@
-"""Endpoints: what a change of an EndpointSlice sends, and to whom.
+"""Endpoints: the responses that a changed EndpointSlice causes, and their receivers.
 
-Covers the endpoint road over the wire, in delta and state of the world. Excludes how slices merge (tests/translate),
+Covers the endpoint path over the wire, in delta and state of the world. Excludes how slices merge (tests/translate),
 and which clusters come and go with a Service (test_order).
 """
 
@@ -12,8 +12,8 @@ from xds.protocol.messages import Variant
 WEB, API = cluster("web"), cluster("api")
 
 
-async def test_a_changed_endpoint_sends_one_assignment_and_nothing_else(plane: Plane, variant: Variant) -> None:
-    """Rules 4 and 7: what did not change is not sent."""
+async def test_a_changed_endpoint_sends_only_its_assignment(plane: Plane, variant: Variant) -> None:
+    """Rules 4 and 7: unchanged assignments are not sent."""
     plane.apply(*site("web"), *site("api"))
     client = await plane.proxy(variant)
     plane.apply(slice_of("web", "10.0.0.2"))
@@ -22,7 +22,7 @@ async def test_a_changed_endpoint_sends_one_assignment_and_nothing_else(plane: P
     await client.expect_nothing()
 
 
-async def test_an_equal_slice_sends_nothing(plane: Plane, variant: Variant) -> None:
+async def test_an_equal_slice_sends_no_response(plane: Plane, variant: Variant) -> None:
     plane.apply(*site("web", "10.0.0.1", "10.0.0.2"))
     client = await plane.proxy(variant)
     assert plane.apply(slice_of("web", "10.0.0.2", "10.0.0.1")) is None
@@ -39,7 +39,7 @@ async def test_the_last_endpoint_goes_without_its_cluster(plane: Plane, variant:
     await client.expect_nothing()
 
 
-async def test_an_endpoint_that_drains_is_sent_as_such(plane: Plane, variant: Variant) -> None:
+async def test_a_terminating_endpoint_is_sent_as_draining(plane: Plane, variant: Variant) -> None:
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     leaving = endpoint("10.0.0.1", ready=False, serving=True, terminating=True)
@@ -48,7 +48,7 @@ async def test_an_endpoint_that_drains_is_sent_as_such(plane: Plane, variant: Va
     assert "DRAINING" in str(received.content(WEB))
 
 
-async def test_changes_of_several_services_come_in_one_response(plane: Plane, variant: Variant) -> None:
+async def test_changes_of_several_services_share_a_response(plane: Plane, variant: Variant) -> None:
     plane.apply(*site("web"), *site("api"))
     client = await plane.proxy(variant)
     plane.apply(slice_of("web", "10.0.0.2"), slice_of("api", "10.0.0.2"))
@@ -68,7 +68,7 @@ async def test_only_subscribers_are_told(plane: Plane, variant: Variant) -> None
     await other.expect_nothing()
 
 
-async def test_a_hundred_changes_come_one_by_one_to_who_answers(plane: Plane, variant: Variant) -> None:
+async def test_a_hundred_changes_come_singly_to_a_client_that_answers(plane: Plane, variant: Variant) -> None:
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     for number in range(2, 102):

@@ -1,7 +1,7 @@
-"""A real Envoy acknowledges what is made of each golden case, over ADS.
+"""A real Envoy acknowledges the resources of each golden case over ADS.
 
-Covers each case from an Envoy's start, and the way from each case to the next on one stream, where everything is
-replaced. Excludes what requests are then answered (tests/e2e).
+Covers each case from an Envoy's start, and the change from each case to the next on one stream, which replaces every
+resource. Excludes the answers to requests (tests/e2e).
 """
 
 import socket
@@ -15,7 +15,8 @@ import pytest
 from tests.support.ads_client import CDS, EDS, LDS, RDS, SDS
 from tests.support.envoy import free_port, needs_envoy, running_envoy
 from tests.support.golden import Golden, golden_cases
-from tests.support.plane import Plane, until
+from tests.support.plane import Plane
+from tests.support.waiting import until
 from xds.bootstrap.config import bootstrap_yaml
 from xds.kube.change import Applied, Change, Deleted
 from xds.kube.objects import KubeObject
@@ -30,7 +31,7 @@ typed_dns_resolver_config:
     "@type": type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig
     resolvers: [{socket_address: {address: 127.0.0.1, port_value: %d}}]
 """
-"""A resolver at a port of this machine: what is tested must not depend on the machine's network."""
+"""A resolver at a port of this machine: results must not depend on the machine's network."""
 
 REFUSING = 1
 
@@ -43,16 +44,16 @@ def _no_dns(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def plane_for(case: Golden) -> Plane:
-    """With the options of the case, and ports of its own."""
+    """The options of the case, and free ports."""
     proxy = replace(case.proxy, listener_address="127.0.0.1", http_port=free_port(), https_port=free_port())
     return Plane(*case.objects, translate=case.translate, proxy=proxy)
 
 
 async def all_acknowledged(plane: Plane) -> None:
-    """Until Envoy has asked for all there is, and has said yes to it.
+    """Wait until Envoy has subscribed to every resource and acknowledged each response.
 
     Raises:
-        AssertionError: it said no.
+        AssertionError: Envoy rejected a response.
     """
     try:
         await until(lambda: bool(rejections(plane)) or has_all(plane))
@@ -62,7 +63,7 @@ async def all_acknowledged(plane: Plane) -> None:
 
 
 def has_all(plane: Plane) -> bool:
-    """Envoy keeps asking for what its draining listeners use, so it may ask for more than there is."""
+    """Envoy stays subscribed to the resources of its draining listeners, so it may ask for more than exists."""
     types = {each.type: each for proxy in plane.ads.proxies() for each in proxy.stream.types}
     return (
         {CDS, LDS} <= types.keys()
@@ -72,18 +73,18 @@ def has_all(plane: Plane) -> bool:
 
 
 def rejections(plane: Plane) -> list[str]:
-    """What Envoy refused, in its words."""
+    """Envoy's NACK messages."""
     types = (each for proxy in plane.ads.proxies() for each in proxy.stream.types)
     return [each.last_rejection.message for each in types if each.last_rejection]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-async def test_a_new_envoy_takes_all_of_it(case: Golden, variant: Variant, tmp_path: Path) -> None:
+async def test_a_new_envoy_accepts_each_case(case: Golden, variant: Variant, tmp_path: Path) -> None:
     async with plane_for(case) as plane, running_envoy(plane.address, tmp_path, sotw=variant is Variant.SOTW):
         await all_acknowledged(plane)
 
 
-async def test_a_name_server_that_says_nothing_keeps_no_envoy_from_starting(
+async def test_a_silent_name_server_keeps_no_envoy_from_starting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (case,) = (case for case in CASES if case.name == "external-name-allowed")
@@ -100,8 +101,10 @@ def _options(case: Golden) -> str:
 
 
 @pytest.mark.parametrize("cases", [list(cases) for _, cases in groupby(sorted(CASES, key=_options), _options)], ids=len)
-async def test_an_envoy_takes_one_case_after_the_other(cases: list[Golden], variant: Variant, tmp_path: Path) -> None:
-    """Everything comes and goes: rule 13 with all types at once."""
+async def test_an_envoy_accepts_a_change_from_case_to_case(
+    cases: list[Golden], variant: Variant, tmp_path: Path
+) -> None:
+    """Every resource is replaced: rule 13 with all types at once."""
     async with (
         plane_for(cases[0]) as plane,
         running_envoy(plane.address, tmp_path, sotw=variant is Variant.SOTW),
@@ -113,7 +116,7 @@ async def test_an_envoy_takes_one_case_after_the_other(cases: list[Golden], vari
 
 
 def replaced(before: Iterable[KubeObject], after: Iterable[KubeObject]) -> list[Change]:
-    """What turns some objects into others."""
+    """The changes from one set of objects to another."""
     kept = {(type(each), each.key) for each in after}
     gone = [Deleted(type(each), each.key) for each in before if (type(each), each.key) not in kept]
     return [*gone, *map(Applied, after)]

@@ -1,26 +1,27 @@
-"""A fleet: many streams on one server, that don't get into each other's way.
+"""A fleet: many streams on one server, none of which holds up another.
 
-Covers proxies that refuse, leave, come late, share a node id or speak another variant. Excludes clients that break the
-protocol (test_bad_clients).
+Covers proxies that reject, leave, come late, share a node id or speak the other variant. Excludes clients that break
+the protocol (test_bad_clients).
 """
 
 import gc
 
 from tests.support.ads_client import CDS, EDS, LDS, SDS
 from tests.support.objects import ingress, path, rule, slice_of
-from tests.support.plane import Plane, cluster, site, until
+from tests.support.plane import Plane, cluster, site
+from tests.support.waiting import until
 from xds.protocol.messages import Variant
 from xds.server import wire
 
 WEB = cluster("web")
 
 
-async def test_one_refuses_and_the_other_goes_on(plane: Plane, variant: Variant) -> None:
+async def test_a_rejection_holds_up_no_other_proxy(plane: Plane, variant: Variant) -> None:
     plane.apply(*site("web"))
     good, bad = await plane.proxy(variant, "good"), await plane.proxy(variant, "bad")
     plane.apply(ingress("web", rule("web.example", path("/moved", "web"))))
     await good.accept_hosts("http/web.example")
-    await bad.refuse_hosts("http/web.example")
+    await bad.reject_hosts("http/web.example")
     plane.apply(slice_of("web", "10.0.0.2"))
     for client in (good, bad):
         await client.accept(EDS, WEB)
@@ -29,7 +30,7 @@ async def test_one_refuses_and_the_other_goes_on(plane: Plane, variant: Variant)
     assert plane.status_of(good.routing, "good").last_rejection is None
 
 
-async def test_one_does_not_answer_and_the_other_goes_on(plane: Plane, variant: Variant) -> None:
+async def test_a_silent_proxy_holds_up_no_other_proxy(plane: Plane, variant: Variant) -> None:
     plane.apply(*site("web"))
     good, slow = await plane.proxy(variant, "good"), await plane.proxy(variant, "slow")
     plane.apply(slice_of("web", "10.0.0.2"))
@@ -42,7 +43,7 @@ async def test_one_does_not_answer_and_the_other_goes_on(plane: Plane, variant: 
     assert "10.0.0.3" in str(last.content(WEB))
 
 
-async def test_streams_of_one_node_are_streams_of_their_own(plane: Plane) -> None:
+async def test_streams_of_one_node_are_independent(plane: Plane) -> None:
     """Any number of streams may share a node id, of either variant."""
     plane.apply(*site("web"), *site("api"))
     one, two, three = plane.delta("same"), plane.delta("same"), plane.sotw("same")
@@ -59,14 +60,14 @@ async def test_streams_of_one_node_are_streams_of_their_own(plane: Plane) -> Non
     assert [each.stream.node.id for each in plane.ads.proxies() if each.stream.node] == ["same"] * 3
 
 
-async def test_both_variants_get_the_same_resources(plane: Plane) -> None:
+async def test_delta_and_state_of_the_world_get_the_same_resources(plane: Plane) -> None:
     plane.apply(*site("web"), *site("api"))
     delta, sotw = await plane.proxy(Variant.DELTA, "delta"), await plane.proxy(Variant.SOTW, "sotw")
     for type_ in (CDS, EDS, SDS, LDS):
         assert delta.versions(type_) == sotw.versions(type_)
 
 
-async def test_a_late_proxy_gets_what_is_there_now(plane: Plane, variant: Variant) -> None:
+async def test_a_late_proxy_gets_the_current_resources(plane: Plane, variant: Variant) -> None:
     plane.apply(*site("web"))
     early = await plane.proxy(variant, "early")
     plane.apply(slice_of("web", "10.0.0.2"))
@@ -77,8 +78,8 @@ async def test_a_late_proxy_gets_what_is_there_now(plane: Plane, variant: Varian
     await late.expect_nothing()
 
 
-async def test_a_proxy_that_leaves_is_forgotten(plane: Plane, variant: Variant) -> None:
-    """Killed, or with a last word; its unanswered responses bother nobody."""
+async def test_a_disconnected_proxy_is_forgotten(plane: Plane, variant: Variant) -> None:
+    """Killed or closed: unanswered responses keep nothing alive."""
     plane.apply(*site("web"))
     killed, ended, stays = [await plane.proxy(variant, node) for node in ("killed", "ended", "stays")]
     assert plane.ads.connected == 3
@@ -92,7 +93,7 @@ async def test_a_proxy_that_leaves_is_forgotten(plane: Plane, variant: Variant) 
     assert [each.stream.node.id for each in plane.ads.proxies() if each.stream.node] == ["stays"]
 
 
-async def test_a_fleet_of_fifty_gets_one_encoded_response(plane: Plane, variant: Variant) -> None:
+async def test_fifty_proxies_share_an_encoded_response(plane: Plane, variant: Variant) -> None:
     """Streams with the same subscription share the same bytes."""
     plane.apply(*site("web"))
     clients = [await plane.proxy(variant, f"envoy-{number}") for number in range(50)]
@@ -101,7 +102,7 @@ async def test_a_fleet_of_fifty_gets_one_encoded_response(plane: Plane, variant:
     assert len({each.nonce for each in received}) == 1
 
 
-async def test_clients_that_come_and_go_leave_nothing(plane: Plane) -> None:
+async def test_disconnected_clients_leave_no_state(plane: Plane) -> None:
     plane.apply(*site("web"))
     for number in range(20):
         client = plane.delta(f"envoy-{number}")
@@ -113,7 +114,7 @@ async def test_clients_that_come_and_go_leave_nothing(plane: Plane) -> None:
 
 
 async def test_removed_resources_are_not_kept_encoded(plane: Plane) -> None:
-    """The encoder forgets what no stream, nor the snapshots, their history and the verdicts have."""
+    """The encoder forgets resources that no stream, snapshot, revision of the history or last good version has."""
     encoder: wire.Encoder = plane.ads._encoder
     client = await plane.proxy(Variant.DELTA)
     empty = len(encoder._entries)
@@ -126,7 +127,7 @@ async def test_removed_resources_are_not_kept_encoded(plane: Plane) -> None:
     await client.close()
     await until(lambda: plane.ads.connected == 0)
     plane.pipeline.store._history.clear()
-    plane.ads._fleet.last_good.served._history.clear()
-    plane.ads._fleet.last_good._removed.clear()
+    plane.last_good.served._history.clear()
+    plane.last_good._removed.clear()
     gc.collect()
     assert len(encoder._entries) <= empty + 1

@@ -1,7 +1,7 @@
-"""A real Envoy takes what is made of the largest and oddest that is legal.
+"""A real Envoy takes the resources of the largest and oddest legal objects.
 
-Covers names, hosts, wildcards, paths, addresses and zones at their limits; each is also shown to be served and not
-left out, unless it is beyond what Envoy takes. Excludes: how they are matched (the route table).
+Covers names, hosts, wildcards, paths, addresses and zones at their limits; each is also shown to be served, unless
+Envoy has a lower limit. Excludes request matching (the route table).
 """
 
 import itertools
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.resources.test_validation import static
-from tests.support.envoy import needs_envoy, refusal
+from tests.support.envoy import bootstrap_error, needs_envoy
 from tests.support.objects import endpoint, exact, ingress, path, pipeline, rule, secret, service, slice_of, tls
 from xds.controlplane.pipeline import Pipeline
 from xds.envoyapi import codec
@@ -63,14 +63,14 @@ CASES: dict[str, list[KubeObject]] = {
 
 @needs_envoy
 @pytest.mark.parametrize("objects", CASES.values(), ids=CASES)
-def test_envoy_takes_it(objects: list[KubeObject], tmp_path: Path) -> None:
+def test_envoy_accepts_objects_at_their_limits(objects: list[KubeObject], tmp_path: Path) -> None:
     built = pipeline(*objects)
     assert built.problems == []
-    assert refusal(bootstrap(built), tmp_path) == ""
+    assert bootstrap_error(bootstrap(built), tmp_path) == ""
 
 
 @pytest.mark.parametrize("host", [wildcard(MAX_WILDCARD_CHARACTERS + 1), wildcard(2 * MAX_WILDCARD_LABELS + 1, "k", 1)])
-def test_a_wildcard_that_is_too_much_is_told_and_takes_nothing_along(host: str) -> None:
+def test_a_wildcard_beyond_the_limit_costs_only_its_host(host: str) -> None:
     built = pipeline(*of_host(host), ingress("good", rule("a.example.com", path("/", "web"))))
     assert {each.reason for each in built.problems} == {"InvalidHost"}
     assert {each.object.name for each in built.problems} == {"shop"}
@@ -90,7 +90,7 @@ def at(port: int) -> dict[str, Any]:
 
 
 def bootstrap(of: Pipeline) -> dict[str, Any]:
-    """All resources as if they were an Envoy's own: the listeners, and one more for each route configuration."""
+    """Every resource in an Envoy's own bootstrap: the listeners, and one more listener for each RouteConfiguration."""
     made = {type_: messages(of, type_) for type_ in ResourceType}
     assignments = {each["cluster_name"]: each for each in made[ResourceType.ENDPOINTS]}
     clusters = [

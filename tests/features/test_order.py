@@ -1,14 +1,16 @@
-"""Make before break: in which order a change of several types reaches a proxy, and what waits for which answer.
+"""Make before break: the order in which a change of several types reaches a proxy, and the answer that each response
+waits for.
 
-Covers new and removed Services and TLS hosts, changed clusters, and refusals on the way, in delta and state of the
-world. Excludes what one type says by itself (test_answers), and whether an Envoy loses requests (tests/e2e).
+Covers new and removed Services and TLS hosts, changed clusters, and rejections on the way, in delta and state of the
+world. Excludes single types (test_answers), and whether an Envoy loses requests (tests/e2e).
 """
 
 import pytest
 
 from tests.support.ads_client import BEACON, CDS, EDS, LDS, RDS, SDS, VHDS
 from tests.support.objects import certificate, ingress, path, rule, secret, service, slice_of, tls
-from tests.support.plane import Plane, cluster, site, until
+from tests.support.plane import Plane, cluster, site
+from tests.support.waiting import until
 from xds.kube.change import Applied, Batch
 from xds.kube.objects import KubeObject
 from xds.protocol.messages import Variant
@@ -20,7 +22,7 @@ HTTPS_ROUTES = "https/default/cert"
 
 
 def secure(name: str) -> tuple[KubeObject, ...]:
-    """The Ingress of a site with TLS, and its certificate."""
+    """The Ingress of a site with TLS, and the certificate."""
     host = f"{name}.example"
     return (
         ingress(name, rule(host, path("/", name)), tls=[tls(host, secret="cert")]),
@@ -45,7 +47,7 @@ async def test_a_new_service_reaches_a_proxy_before_its_routes(plane: Plane, var
     await client.expect_nothing()
 
 
-async def test_routes_do_not_wait_for_ever_for_endpoints_that_nobody_asks_for(
+async def test_routes_wait_a_bounded_time_for_a_subscription_to_endpoints(
     plane: Plane, variant: Variant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("xds.protocol.warming.WARMING_GRACE_SECONDS", 0.1)
@@ -56,18 +58,18 @@ async def test_routes_do_not_wait_for_ever_for_endpoints_that_nobody_asks_for(
     await client.expect_nothing()
 
 
-async def test_routes_do_not_wait_for_a_cluster_that_was_refused(plane: Plane, variant: Variant) -> None:
-    """It may never be taken, and one bad Service must not hold up the others."""
+async def test_routes_do_not_wait_for_a_rejected_cluster(plane: Plane, variant: Variant) -> None:
+    """A rejected cluster may never be accepted, and one bad Service must not hold up the rest."""
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     plane.apply(*site("api"))
-    await client.refuse(CDS, API)
+    await client.reject(CDS, API)
     await client.accept_hosts("http/api.example")
     await client.expect_nothing()
 
 
 async def test_a_removed_service_leaves_a_proxy_after_its_routes(plane: Plane, variant: Variant) -> None:
-    """Rules 9 and 13: the state of the world has no word for endpoints that are gone; they go with their cluster."""
+    """Rules 9 and 13: the state of the world has no word for removed endpoints, which go with their cluster."""
     plane.apply(*site("web"), *site("api"))
     client = await plane.proxy(variant)
     plane.delete(*site("api"))
@@ -82,12 +84,12 @@ async def test_a_removed_service_leaves_a_proxy_after_its_routes(plane: Plane, v
     await client.expect_nothing()
 
 
-async def test_a_cluster_stays_while_the_routes_without_it_are_refused(plane: Plane, variant: Variant) -> None:
-    """The proxy still uses it."""
+async def test_a_cluster_stays_while_routes_without_it_are_rejected(plane: Plane, variant: Variant) -> None:
+    """The proxy still uses the cluster."""
     plane.apply(*site("web"), *site("api"))
     client = await plane.proxy(variant)
     plane.delete(*site("api"))
-    await client.refuse_hosts(removed=("http/api.example",))
+    await client.reject_hosts(removed=("http/api.example",))
     if variant is Variant.SOTW:  # a removal alone is never refused
         await client.expect_nothing()
         plane.apply(ingress("web", rule("web.example", path("/moved", "web"))))
@@ -96,7 +98,7 @@ async def test_a_cluster_stays_while_the_routes_without_it_are_refused(plane: Pl
 
 
 async def test_a_service_is_replaced_without_a_gap(plane: Plane, variant: Variant) -> None:
-    """Rule 13: the new cluster first, the old one last; a full set in between holds both."""
+    """Rule 13: the new cluster first, the old one last; a full set in between holds both clusters."""
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     plane.apply(*site("api")[1:], ingress("web", rule("web.example", path("/", "api"))))
@@ -110,7 +112,7 @@ async def test_a_service_is_replaced_without_a_gap(plane: Plane, variant: Varian
     await client.expect_nothing()
 
 
-async def test_a_service_that_comes_back_before_it_left_is_not_removed(plane: Plane, variant: Variant) -> None:
+async def test_a_service_restored_before_its_removal_stays(plane: Plane, variant: Variant) -> None:
     plane.apply(*site("web"), *site("api"))
     client = await plane.proxy(variant)
     plane.delete(*site("api"))
@@ -122,7 +124,7 @@ async def test_a_service_that_comes_back_before_it_left_is_not_removed(plane: Pl
 
 
 async def test_after_a_changed_cluster_its_endpoints_are_sent_again(plane: Plane, variant: Variant) -> None:
-    """Rules 4 and 12: the cluster warms until they come, and Envoy doesn't ask for what it has."""
+    """Rules 4 and 12: the cluster warms until its endpoints come, and Envoy doesn't ask for endpoints that it has."""
     plane.apply(*site("web"), *site("api"))
     client = await plane.proxy(variant)
     plane.apply(service("web", H2C))
@@ -142,7 +144,7 @@ async def test_the_endpoints_of_a_changed_cluster_do_not_wait_for_its_ack(plane:
 
 
 async def test_a_new_tls_host_sends_its_certificate_listener_and_routes(plane: Plane, variant: Variant) -> None:
-    """Rule 13. The names that a new listener brings are asked for, and answered at once."""
+    """Rule 13. A new listener's names are subscribed to, and answered at once."""
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     plane.apply(*secure("web"))
@@ -159,7 +161,7 @@ async def test_a_new_tls_host_sends_its_certificate_listener_and_routes(plane: P
 async def test_a_removed_tls_host_takes_its_listener_before_its_routes_and_certificate(
     plane: Plane, variant: Variant
 ) -> None:
-    """Rule 13: what refers goes before what is referred to. In the state of the world that is the listener alone."""
+    """Rule 13: a referring resource goes before its target. In the state of the world only the listener goes."""
     plane.apply(*site("web"), *secure("web"))
     client = await plane.proxy(variant)
     plane.apply(*site("web"))
@@ -175,7 +177,7 @@ async def test_a_removed_tls_host_takes_its_listener_before_its_routes_and_certi
 
 
 async def test_a_new_listener_waits_for_new_clusters(plane: Plane, variant: Variant) -> None:
-    """Rule 13: LDS updates come after the CDS and EDS updates they need."""
+    """Rule 13: LDS updates come after the CDS and EDS updates of their clusters."""
     client = await plane.proxy(variant)
     plane.apply(*site("web"), *secure("web"))
     await client.accept(CDS, WEB)
@@ -187,10 +189,10 @@ async def test_a_new_listener_waits_for_new_clusters(plane: Plane, variant: Vari
     await client.expect_nothing()
 
 
-async def test_a_large_change_is_told_at_its_end_and_endpoints_meanwhile(
+async def test_a_large_change_is_sent_at_its_end_and_endpoints_meanwhile(
     plane: Plane, variant: Variant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is committed in portions. An Envoy makes all its routes anew for each response with virtual hosts."""
+    """A large change is committed in stages. An Envoy rebuilds all its routes for each response with virtual hosts."""
     monkeypatch.setattr("xds.controlplane.routing_job.STAGE_SIZE", 1)
     names = ("web", "api", "shop")
     plane.apply(*(each for name in names for each in site(name)))
@@ -209,7 +211,7 @@ async def test_a_large_change_is_told_at_its_end_and_endpoints_meanwhile(
     await client.expect_nothing()
 
 
-async def test_a_large_change_is_told_even_if_nothing_remains_for_its_end(plane: Plane, variant: Variant) -> None:
+async def test_a_large_change_is_sent_when_its_last_stage_is_empty(plane: Plane, variant: Variant) -> None:
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     old = plane.pipeline.store.resources(VHDS)["http/web.example"]

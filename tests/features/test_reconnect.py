@@ -1,7 +1,7 @@
-"""Reconnecting: what a proxy brings from its last stream is not sent again, whichever server it comes back to.
+"""Reconnecting: resources that a proxy has from its last stream are not sent again, whichever server answers.
 
-Covers `initial_resource_versions` that are right, wrong and outdated, and that a state-of-the-world stream begins anew.
-Excludes first requests of proxies that have nothing (test_subscriptions).
+Covers right, wrong and outdated `initial_resource_versions`, and the new start of a state-of-the-world stream. Excludes
+first requests of proxies without resources (test_subscriptions).
 """
 
 from tests.support.ads_client import CDS, EDS, LDS, RDS, SDS, VHDS, DeltaClient
@@ -21,15 +21,15 @@ def objects() -> list[KubeObject]:
 
 
 async def come_back(client: DeltaClient, old: DeltaClient) -> DeltaClient:
-    """Ask for what the old stream asked for, as an Envoy that lost it: clusters and listeners by wildcard."""
+    """Subscribe as an Envoy that lost its stream: to clusters and listeners by wildcard, to other types by name."""
     for type_ in TYPES:
         known = old.versions(type_)
         await client.subscribe(type_, *(("*",) if type_ in LEGACY_WILDCARD else known), known=known)
     return client
 
 
-async def test_a_proxy_that_has_everything_is_told_nothing(plane: Plane) -> None:
-    """Rules 5, 14 and 15: its versions are right."""
+async def test_a_proxy_with_right_versions_receives_nothing(plane: Plane) -> None:
+    """Rules 5, 14 and 15: the resumed versions are right."""
     plane.apply(*objects())
     old = await plane.delta_proxy("old")
     client = await come_back(plane.delta(), old)
@@ -39,7 +39,7 @@ async def test_a_proxy_that_has_everything_is_told_nothing(plane: Plane) -> None
     await client.expect_nothing()
 
 
-async def test_the_empty_form_of_the_wildcard_does_as_well(plane: Plane) -> None:
+async def test_an_empty_request_resumes_the_wildcard(plane: Plane) -> None:
     """Rules 6 and 14."""
     plane.apply(*objects())
     old = await plane.delta_proxy("old")
@@ -51,15 +51,15 @@ async def test_the_empty_form_of_the_wildcard_does_as_well(plane: Plane) -> None
     await client.accept(CDS, cluster("third"))
 
 
-async def test_a_restarted_server_tells_what_its_predecessor_told() -> None:
+async def test_a_restarted_server_gives_the_versions_of_its_predecessor() -> None:
     """Rule 15: the objects come in another order, the versions are the same."""
     async with Plane(*objects()) as before, Plane(*reversed(objects())) as after:
         client = await come_back(after.delta(), await before.delta_proxy())
         await client.expect_nothing()
 
 
-async def test_what_changed_meanwhile_is_all_that_is_sent(plane: Plane) -> None:
-    """Rule 15, for each type."""
+async def test_only_resources_changed_meanwhile_are_sent(plane: Plane) -> None:
+    """Rule 15, for every type."""
     plane.apply(*objects())
     old = await plane.delta_proxy("old")
     plane.apply(
@@ -79,8 +79,8 @@ async def test_what_changed_meanwhile_is_all_that_is_sent(plane: Plane) -> None:
     await client.expect_nothing()
 
 
-async def test_a_cluster_that_changed_meanwhile_gets_its_endpoints_again(plane: Plane) -> None:
-    """Rule 4: though the proxy says that it has them, and they are right, the cluster waits for them."""
+async def test_a_changed_cluster_gets_its_endpoints_again(plane: Plane) -> None:
+    """Rule 4: the resumed endpoints are right, but the changed cluster warms until they come again."""
     plane.apply(*objects())
     old = await plane.delta_proxy("old")
     plane.apply(service("web", {"port": 80, "appProtocol": "kubernetes.io/h2c"}))
@@ -90,8 +90,8 @@ async def test_a_cluster_that_changed_meanwhile_gets_its_endpoints_again(plane: 
     await client.expect_nothing()
 
 
-async def test_what_is_gone_is_removed(plane: Plane) -> None:
-    """Rule 15, and rule 13: the routes go before their cluster."""
+async def test_deleted_resources_are_removed(plane: Plane) -> None:
+    """Rules 15 and 13: the routes go before their cluster."""
     plane.apply(*objects())
     old = await plane.delta_proxy("old")
     plane.delete(*site("api"))
@@ -105,7 +105,7 @@ async def test_what_is_gone_is_removed(plane: Plane) -> None:
     await client.expect_nothing()
 
 
-async def test_what_the_server_never_had_is_removed(plane: Plane) -> None:
+async def test_resources_unknown_to_the_server_are_removed(plane: Plane) -> None:
     """Rule 15: a proxy of another control plane comes over."""
     plane.apply(*site("web"))
     client = plane.delta()
@@ -116,7 +116,7 @@ async def test_what_the_server_never_had_is_removed(plane: Plane) -> None:
     await client.expect_nothing()
 
 
-async def test_what_is_known_and_not_asked_for_is_not_told(plane: Plane) -> None:
+async def test_resumed_resources_without_a_subscription_are_ignored(plane: Plane) -> None:
     plane.apply(*site("web"), *site("api"))
     client = plane.delta()
     await client.request(EDS, subscribe=(WEB,), known={API: "old", "foreign": "1"})
@@ -125,8 +125,8 @@ async def test_what_is_known_and_not_asked_for_is_not_told(plane: Plane) -> None
     await client.expect_nothing()
 
 
-async def test_only_the_first_request_of_a_type_says_what_is_known(plane: Plane) -> None:
-    """Rule 5: later it is a subscription like any other, which is answered."""
+async def test_only_the_first_request_of_a_type_resumes_versions(plane: Plane) -> None:
+    """Rule 5: later requests are plain subscriptions, which are answered."""
     plane.apply(*site("web"), *site("api"))
     old = await plane.delta_proxy("old")
     client = plane.delta()
@@ -137,7 +137,7 @@ async def test_only_the_first_request_of_a_type_says_what_is_known(plane: Plane)
     await client.accept(EDS, API)
 
 
-async def test_the_nonce_of_another_stream_is_nobodys(plane: Plane) -> None:
+async def test_a_nonce_of_another_stream_is_ignored(plane: Plane) -> None:
     """Rule 3: nonces are per stream."""
     plane.apply(*site("web"))
     client = plane.delta()

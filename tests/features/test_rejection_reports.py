@@ -1,15 +1,17 @@
-"""What a refusal leads to outside of the stream: the problem of the object that caused it, until it is mended.
+"""Consequences of a rejection outside of the stream: a problem of the object that caused it, until a good version is
+accepted.
 
-Covers which object that is, what is said, and how long. Excludes Events (tests/kube), which follow from problems.
+Covers the object, the message and the duration. Excludes Events (tests/reporting), which follow from problems.
 """
 
 import asyncio
 
 import pytest
 
-from tests.support.ads_client import CDS, EDS, LDS, PATIENCE, RDS, SDS
+from tests.support.ads_client import CDS, EDS, LDS, RDS, SDS
 from tests.support.objects import ingress, path, rule, secret, service, slice_of, tls
-from tests.support.plane import Plane, cluster, site, until
+from tests.support.plane import Plane, cluster, site
+from tests.support.waiting import WAIT_LIMIT_SECONDS, until
 from xds.problems.problem import ObjectRef, Problem
 
 WEB = cluster("web")
@@ -21,7 +23,7 @@ def about(name: str) -> ObjectRef:
 
 
 async def told(plane: Plane) -> list[Problem]:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(WAIT_LIMIT_SECONDS):
         plane.pipeline.report_rejections(await plane.ads.rejection_reports())
     return plane.pipeline.problems
 
@@ -31,16 +33,16 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("xds.server.ads.REJECTION_REPORT_SECONDS", 0.05)
 
 
-async def test_a_cluster_is_its_ingress_s(plane: Plane) -> None:
-    """And the problem is solved when a changed one is accepted, not before."""
+async def test_a_rejected_cluster_is_a_problem_of_its_ingress(plane: Plane) -> None:
+    """The problem is solved when a changed cluster is accepted, not before."""
     plane.apply(*site("web"), *site("api"))
     client = await plane.delta_proxy()
     plane.apply(service("web", H2C))
-    await client.refuse(CDS, WEB, words=f"Error adding/updating cluster(s) {WEB}: no\nway")
+    await client.reject(CDS, WEB, message=f"Error adding/updating cluster(s) {WEB}: no\nway")
     (problem,) = await told(plane)
     assert (problem.object, problem.reason) == (about("web"), "RejectedByProxy")
     assert "a proxy rejects Cluster default/web/80" in problem.message
-    assert "last version" in problem.message
+    assert "last good version" in problem.message
     assert "no way" in problem.message
     assert plane.pipeline.take_problem_delta().appeared == (problem,)
     assert plane.pipeline.problem_reasons["RejectedByProxy"] == 1
@@ -50,11 +52,11 @@ async def test_a_cluster_is_its_ingress_s(plane: Plane) -> None:
     assert plane.pipeline.take_problem_delta().solved == (problem,)
 
 
-async def test_a_change_is_no_solution_until_it_is_accepted(plane: Plane) -> None:
+async def test_a_change_solves_the_problem_when_it_is_accepted(plane: Plane) -> None:
     plane.apply(*site("web"))
     client = await plane.delta_proxy()
     plane.apply(slice_of("web", "10.0.0.2"))
-    await client.refuse(EDS, WEB, words="malformed")
+    await client.reject(EDS, WEB, message="malformed")
     (problem,) = await told(plane)
     assert problem.object == about("web")
     plane.apply(slice_of("web", "10.0.0.3"))
@@ -64,40 +66,40 @@ async def test_a_change_is_no_solution_until_it_is_accepted(plane: Plane) -> Non
     assert await told(plane) == []
 
 
-async def test_only_the_ingress_of_the_virtual_host_that_changed_is_told(plane: Plane) -> None:
+async def test_a_rejection_is_a_problem_of_the_changed_virtual_hosts_ingress(plane: Plane) -> None:
     plane.apply(*site("web"), *site("api"))
     client = await plane.delta_proxy()
     plane.apply(ingress("web", rule("web.example", path("/moved", "web"))))
-    await client.refuse_hosts("http/web.example")
+    await client.reject_hosts("http/web.example")
     (problem,) = await told(plane)
     assert problem.object == about("web")
 
 
-async def test_of_many_that_changed_only_those_that_the_words_name_are_told(plane: Plane) -> None:
+async def test_blamed_resources_have_problems_among_many_changed(plane: Plane) -> None:
     client = plane.sotw()
     plane.apply(*(each for number in range(20) for each in site(f"site-{number}")))
     await client.subscribe(RDS, "http")
-    await client.refuse(RDS, "http", words="duplicate entry of domain site-7.example")
+    await client.reject(RDS, "http", message="duplicate entry of domain site-7.example")
     (problem,) = await told(plane)
     assert problem.object == about("site-7")
 
 
-async def test_where_it_may_be_any_of_many_the_resource_is_named(plane: Plane) -> None:
+async def test_a_rejection_of_many_changes_names_the_resource(plane: Plane) -> None:
     client = plane.sotw()
     plane.apply(*(each for number in range(20) for each in site(f"site-{number}")))
     await client.subscribe(RDS, "http")
-    await client.refuse(RDS, "http", words="no")
+    await client.reject(RDS, "http", message="no")
     (problem,) = await told(plane)
     assert problem.object == ObjectRef("RouteConfiguration", "", "http")
 
 
-async def test_a_secret_is_of_those_who_name_it_and_its_key_is_not_told(plane: Plane) -> None:
+async def test_a_rejected_secret_is_a_problem_of_its_ingresses_without_its_key(plane: Plane) -> None:
     plane.apply(*site("api"), secret("cert"))
     plane.apply(ingress("web", rule("web.example", path("/", "api")), tls=[tls("web.example", secret="cert")]))
     client = plane.delta()
     await client.subscribe(SDS, "default/cert")
     words = "bad: -----BEGIN EC PRIVATE KEY-----\\nMHcCAQ\\n-----END EC PRIVATE KEY----- here"
-    await client.refuse(SDS, "default/cert", words=words)
+    await client.reject(SDS, "default/cert", message=words)
     (problem,) = await told(plane)
     assert problem.object == about("web")
     assert "bad: (private key) here" in problem.message
@@ -106,10 +108,10 @@ async def test_a_secret_is_of_those_who_name_it_and_its_key_is_not_told(plane: P
     assert "MHcCAQ" not in rejection.message
 
 
-async def test_a_listener_is_nobody_s(plane: Plane) -> None:
+async def test_a_rejected_listener_is_a_problem_of_no_ingress(plane: Plane) -> None:
     client = plane.delta()
     await client.subscribe(LDS)
-    await client.refuse(LDS, "http", words="cannot bind '0.0.0.0:80': Permission denied")
+    await client.reject(LDS, "http", message="cannot bind '0.0.0.0:80': Permission denied")
     (problem,) = await told(plane)
     assert problem.object == ObjectRef("Listener", "", "http")
     assert "proxies that accept it get it" in problem.message
@@ -118,12 +120,12 @@ async def test_a_listener_is_nobody_s(plane: Plane) -> None:
     assert await told(plane) == []
 
 
-async def test_a_second_proxy_that_refuses_the_same_is_no_news(plane: Plane) -> None:
+async def test_a_second_rejection_of_the_same_version_adds_no_problem(plane: Plane) -> None:
     plane.apply(*site("web"))
     clients = [await plane.delta_proxy(f"envoy-{number}") for number in range(3)]
     plane.apply(slice_of("web", "10.0.0.2"))
     for client in clients:
-        await client.refuse(EDS, WEB, words="malformed")
+        await client.reject(EDS, WEB, message="malformed")
     await until(lambda: all(plane.status_of(EDS, client.node).rejected_count for client in clients))
     first = await told(plane)
     assert "3 proxies reject" in first[0].message
@@ -131,11 +133,11 @@ async def test_a_second_proxy_that_refuses_the_same_is_no_news(plane: Plane) -> 
     assert await told(plane) == first
 
 
-async def test_what_is_gone_is_solved(plane: Plane) -> None:
+async def test_the_problem_of_a_deleted_resource_is_solved(plane: Plane) -> None:
     plane.apply(*site("web"))
     client = await plane.delta_proxy()
     plane.apply(slice_of("web", "10.0.0.2"))
-    await client.refuse(EDS, WEB)
+    await client.reject(EDS, WEB)
     assert await told(plane)
     plane.delete(*site("web"))
     assert await told(plane) == []

@@ -1,7 +1,7 @@
-"""Ingress changes: which types an edit of an Ingress touches, and which it leaves alone.
+"""Ingress changes: the types that an edit of an Ingress sends, and the types that stay unchanged.
 
-Covers edits that change routes, TLS and certificates over the wire, in delta and state of the world. Excludes what the
-routes say (tests/golden) and the order of several types (test_order).
+Covers edits of routes, TLS and certificates over the wire, in delta and state of the world. Excludes the content of
+routes (tests/golden) and the order of several types (test_order).
 """
 
 from tests.support.ads_client import CDS, LDS, SDS
@@ -21,7 +21,7 @@ def secure(*paths: str, hosts: tuple[str, ...] = (HOST,), cert: str = "cert") ->
     return ingress("web", rules, tls=[tls(*hosts, secret=cert)])
 
 
-async def test_an_edited_ingress_sends_routes_and_nothing_else(plane: Plane, variant: Variant) -> None:
+async def test_an_edited_ingress_sends_only_routes(plane: Plane, variant: Variant) -> None:
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     plane.apply(ingress("web", rule(HOST, path("/", "web"), path("/more", "web"))))
@@ -30,7 +30,7 @@ async def test_an_edited_ingress_sends_routes_and_nothing_else(plane: Plane, var
     await client.expect_nothing()
 
 
-async def test_an_ingress_edited_to_the_same_effect_sends_nothing(plane: Plane, variant: Variant) -> None:
+async def test_an_ingress_edited_without_effect_sends_no_response(plane: Plane, variant: Variant) -> None:
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     assert plane.apply(ingress("web", rule(HOST.upper(), path("/", "web")), class_name="envoy")) is None
@@ -56,7 +56,7 @@ async def test_a_tls_host_leaves_the_plain_listener_alone(plane: Plane, variant:
     await client.expect_nothing()
 
 
-async def test_another_tls_host_sends_the_listener_and_its_routes(plane: Plane, variant: Variant) -> None:
+async def test_a_further_tls_host_sends_the_listener_and_its_routes(plane: Plane, variant: Variant) -> None:
     plane.apply(*site("web"), secure(), secret("cert", PAIR))
     client = await plane.proxy(variant)
     plane.apply(secure(hosts=(HOST, OTHER)))
@@ -75,7 +75,7 @@ async def test_a_new_certificate_reaches_the_fleet_by_sds_alone(plane: Plane, va
     await client.expect_nothing()
 
 
-async def test_a_broken_certificate_keeps_the_last_good_one(plane: Plane, variant: Variant) -> None:
+async def test_a_broken_certificate_leaves_the_last_good_version(plane: Plane, variant: Variant) -> None:
     plane.apply(*site("web"), secure(), secret("cert", PAIR))
     client = await plane.proxy(variant)
     plane.apply(secret("cert", certificate("web.example", kind="rsa1024")))
@@ -101,8 +101,8 @@ async def test_the_default_backend_changes_routes_alone(plane: Plane, variant: V
     await client.expect_nothing()
 
 
-async def test_a_service_that_is_missing_costs_its_paths_alone(plane: Plane, variant: Variant) -> None:
-    """No cluster is made for it; its path answers 503."""
+async def test_a_missing_service_costs_only_its_paths(plane: Plane, variant: Variant) -> None:
+    """The missing Service has no cluster; its path answers 503."""
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     plane.apply(ingress("other", rule(OTHER, path("/", "missing"))))

@@ -1,7 +1,7 @@
-"""The beginning: what a proxy is told before and when there is a first snapshot, and after the server's next start.
+"""The start: responses before and with the first snapshot, and after the server's next start.
 
-Covers the wait until everything is listed, an empty source, and that versions don't depend on the process or on the
-order of arrival. Excludes what a proxy brings from its last stream (test_reconnect).
+Covers the wait until every kind is listed, an empty source, and that versions depend neither on the process nor on the
+order of arrival. Excludes resources from a proxy's last stream (test_reconnect).
 """
 
 from itertools import chain
@@ -15,7 +15,7 @@ from xds.protocol.messages import Variant
 from xds.snapshot.resource import ResourceType
 
 
-async def test_nothing_is_served_before_everything_is_listed(variant: Variant) -> None:
+async def test_no_response_comes_before_every_kind_is_listed(variant: Variant) -> None:
     async with Plane(*site("web"), listed=False) as plane:
         client = plane.client(variant)
         await client.subscribe(CDS)
@@ -39,7 +39,7 @@ async def test_clients_of_an_empty_source_are_answered_too(plane: Plane, variant
     await client.expect_nothing()
 
 
-async def test_what_no_route_uses_is_not_there(plane: Plane, variant: Variant) -> None:
+async def test_a_service_without_a_route_has_no_cluster(plane: Plane, variant: Variant) -> None:
     client = await plane.proxy(variant)
     assert plane.apply(service("web"), slice_of("web", "10.0.0.1"), secret("cert")) is None
     assert plane.apply(ingress("other", rule("web.example", path("/")), class_name="nginx")) is None
@@ -47,7 +47,7 @@ async def test_what_no_route_uses_is_not_there(plane: Plane, variant: Variant) -
 
 
 async def test_every_cluster_has_an_assignment(plane: Plane, variant: Variant) -> None:
-    """Rule 10: an empty one, where the Service has no slices."""
+    """Rule 10: an empty assignment where the Service has no slices."""
     plane.apply(ingress("web", rule("web.example", path("/", "web"))), service("web"))
     client = await plane.proxy(variant)
     assert client.versions(CDS).keys() == client.versions(EDS).keys() == {cluster("web")}
@@ -64,7 +64,7 @@ async def test_the_order_in_which_objects_come_makes_no_difference() -> None:
             assert one.pipeline.store.resources(type_) == other.pipeline.store.resources(type_)
 
 
-async def test_what_came_and_went_leaves_no_trace() -> None:
+async def test_deleted_objects_leave_no_trace_in_versions() -> None:
     objects = _many_objects()
     async with Plane(*objects) as one, Plane(*objects) as other:
         other.apply(*site("passing"), slice_of("site-1", "10.9.9.9"), name_all("site-2.example", "site-3"))

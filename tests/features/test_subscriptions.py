@@ -1,7 +1,7 @@
-"""Subscriptions: what a client asks for is what it is told of, and it is told at once.
+"""Subscriptions: a client receives the resources that it subscribed to, at once.
 
-Covers wildcards in both forms, names, names that don't exist, and unsubscribing, in delta and state of the world.
-Excludes what a proxy brings from its last stream (test_reconnect) and nonces (test_answers).
+Covers wildcards in both forms, names, missing names, and unsubscribing, in delta and state of the world. Excludes
+resources from a proxy's last stream (test_reconnect) and nonces (test_answers).
 """
 
 import pytest
@@ -16,7 +16,7 @@ WEB, API = cluster("web"), cluster("api")
 H2C = {"port": 80, "appProtocol": "kubernetes.io/h2c"}
 
 
-async def test_an_empty_first_request_asks_for_everything(plane: Plane, variant: Variant) -> None:
+async def test_an_empty_first_request_is_a_wildcard(plane: Plane, variant: Variant) -> None:
     """Rule 6, and rule 1: only the first request has a node."""
     plane.apply(*site("web"))
     client = plane.client(variant)
@@ -30,7 +30,7 @@ async def test_an_empty_first_request_asks_for_everything(plane: Plane, variant:
 
 
 @pytest.mark.parametrize("type_", [EDS, RDS], ids=lambda type_: type_.short)
-async def test_an_empty_first_request_of_other_types_asks_for_nothing(
+async def test_an_empty_first_request_of_a_type_without_wildcard_subscribes_to_no_name(
     plane: Plane, variant: Variant, type_: ResourceType
 ) -> None:
     """Rule 6."""
@@ -43,7 +43,7 @@ async def test_an_empty_first_request_of_other_types_asks_for_nothing(
 
 
 @pytest.mark.parametrize("type_", [CDS, EDS, LDS, RDS], ids=lambda type_: type_.short)
-async def test_a_star_asks_for_everything_of_any_type(plane: Plane, variant: Variant, type_: ResourceType) -> None:
+async def test_a_star_is_a_wildcard_of_any_type(plane: Plane, variant: Variant, type_: ResourceType) -> None:
     """Rule 6."""
     plane.apply(*site("web"), *site("api"))
     client = plane.client(variant)
@@ -52,7 +52,7 @@ async def test_a_star_asks_for_everything_of_any_type(plane: Plane, variant: Var
     await client.expect_nothing()
 
 
-async def test_a_star_covers_what_comes_later(plane: Plane, variant: Variant) -> None:
+async def test_a_star_covers_later_resources(plane: Plane, variant: Variant) -> None:
     plane.apply(*site("web"))
     client = plane.client(variant)
     await client.subscribe(EDS, "*")
@@ -74,7 +74,7 @@ async def test_a_first_request_with_names_is_no_wildcard(plane: Plane, variant: 
     await client.expect_nothing()
 
 
-async def test_names_after_an_empty_request_replace_it_in_the_state_of_the_world(plane: Plane) -> None:
+async def test_names_replace_an_empty_request_in_the_state_of_the_world(plane: Plane) -> None:
     """Rule 6: and an empty request then asks for nothing."""
     plane.apply(*site("web"), *site("api"))
     client = plane.sotw()
@@ -100,7 +100,7 @@ async def test_names_beside_a_star_are_covered_twice(plane: Plane, variant: Vari
     await client.expect_nothing()
 
 
-async def test_a_client_is_told_what_it_asked_for_and_nothing_else(plane: Plane, variant: Variant) -> None:
+async def test_a_client_receives_only_its_subscriptions(plane: Plane, variant: Variant) -> None:
     plane.apply(*site("web"), *site("api"))
     client = plane.client(variant)
     await client.subscribe(EDS, WEB)
@@ -111,8 +111,8 @@ async def test_a_client_is_told_what_it_asked_for_and_nothing_else(plane: Plane,
     await client.accept(EDS, API)
 
 
-async def test_a_name_that_does_not_exist_is_told_when_it_does(plane: Plane, variant: Variant) -> None:
-    """Rule 10: delta says that it doesn't exist; the state of the world has no word for that."""
+async def test_a_missing_name_is_sent_when_it_appears(plane: Plane, variant: Variant) -> None:
+    """Rule 10: delta names a missing resource as removed; the state of the world has no word for it."""
     client = plane.client(variant)
     await client.subscribe(EDS, WEB)
     if variant is Variant.DELTA:
@@ -123,7 +123,7 @@ async def test_a_name_that_does_not_exist_is_told_when_it_does(plane: Plane, var
     await client.expect_nothing()
 
 
-async def test_a_name_that_goes_and_comes_back(plane: Plane) -> None:
+async def test_a_deleted_name_is_sent_when_it_comes_back(plane: Plane) -> None:
     """Rule 9, delta."""
     plane.apply(*site("web"))
     client = plane.delta()
@@ -135,7 +135,7 @@ async def test_a_name_that_goes_and_comes_back(plane: Plane) -> None:
     await client.accept(EDS, WEB)
 
 
-async def test_what_is_omitted_is_removed_in_the_state_of_the_world(plane: Plane) -> None:
+async def test_an_omitted_resource_is_removed_in_the_state_of_the_world(plane: Plane) -> None:
     """Rules 7 and 9: the last cluster goes with an empty response."""
     plane.apply(*site("web"), *site("api"))
     client = plane.sotw()
@@ -161,7 +161,7 @@ async def test_unsubscribing_needs_no_answer(plane: Plane, variant: Variant) -> 
     await client.accept(EDS, API)
 
 
-async def test_unsubscribing_everything_leaves_the_stream_open(plane: Plane, variant: Variant) -> None:
+async def test_unsubscribing_every_name_leaves_the_stream_open(plane: Plane, variant: Variant) -> None:
     plane.apply(*site("web"))
     client = plane.client(variant)
     await client.subscribe(EDS, WEB)
@@ -174,7 +174,7 @@ async def test_unsubscribing_everything_leaves_the_stream_open(plane: Plane, var
     await client.accept(EDS, WEB)
 
 
-async def test_unsubscribing_what_a_star_covers_is_answered(plane: Plane) -> None:
+async def test_unsubscribing_a_name_under_a_star_is_answered(plane: Plane) -> None:
     """Rule 11: with the resource, or with its removal."""
     plane.apply(*site("web"))
     client = plane.delta()
@@ -198,7 +198,7 @@ async def test_unsubscribing_the_star_leaves_the_names(plane: Plane) -> None:
     await client.expect_nothing()
 
 
-async def test_unsubscribing_what_was_never_asked_for_is_ignored(plane: Plane) -> None:
+async def test_unsubscribing_an_unknown_name_is_ignored(plane: Plane) -> None:
     plane.apply(*site("web"))
     client = plane.delta()
     await client.subscribe(CDS)
@@ -209,7 +209,7 @@ async def test_unsubscribing_what_was_never_asked_for_is_ignored(plane: Plane) -
     await client.accept(CDS, WEB)
 
 
-async def test_what_is_subscribed_again_is_sent_again(plane: Plane) -> None:
+async def test_a_repeated_subscription_is_answered(plane: Plane) -> None:
     """Rule 5."""
     plane.apply(*site("web"), *site("api"))
     client = plane.delta()
@@ -220,7 +220,7 @@ async def test_what_is_subscribed_again_is_sent_again(plane: Plane) -> None:
     await client.expect_nothing()
 
 
-async def test_what_is_dropped_and_asked_for_again_is_sent_again(plane: Plane) -> None:
+async def test_a_renewed_subscription_is_answered(plane: Plane) -> None:
     """Rule 5, in the state of the world."""
     plane.apply(*site("web"), *site("api"))
     client = plane.sotw()

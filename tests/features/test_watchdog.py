@@ -1,4 +1,4 @@
-"""What is done about a proxy that gets nowhere: it shows, and its stream is ended once. When it counts as such is in
+"""The treatment of a stuck proxy: its status shows the reason, and its stream is ended once. The criteria are in
 tests/protocol/test_stuck.
 """
 
@@ -7,7 +7,8 @@ from grpc import StatusCode
 
 from tests.support.ads_client import EDS
 from tests.support.objects import slice_of
-from tests.support.plane import Plane, cluster, site, until
+from tests.support.plane import Plane, cluster, site
+from tests.support.waiting import until
 from xds.protocol.messages import Variant
 from xds.protocol.stuck import StuckReason
 
@@ -22,7 +23,7 @@ def look(plane: Plane) -> None:
         plane.ads.watchdog.check(stream)
 
 
-async def test_a_silent_proxy_shows_and_loses_its_stream_once(plane: Plane, variant: Variant) -> None:
+async def test_a_silent_proxy_is_reported_and_loses_its_stream_once(plane: Plane, variant: Variant) -> None:
     plane.apply(*site("web"))
     for life in range(2):
         client = await plane.proxy(variant)
@@ -34,6 +35,7 @@ async def test_a_silent_proxy_shows_and_loses_its_stream_once(plane: Plane, vari
             StuckReason.SILENT: 1,
             StuckReason.NOT_SUBSCRIBED: 0,
             StuckReason.FLAPPING: 0,
+            StuckReason.UNSUPPORTED: 0,
         }
         ((status,),) = (each.stuck for each in plane.ads.proxies())
         assert (status.reason, status.type) == (StuckReason.SILENT, EDS)
@@ -48,7 +50,7 @@ async def test_a_silent_proxy_shows_and_loses_its_stream_once(plane: Plane, vari
             await client.expect_nothing()
 
 
-async def test_a_proxy_that_does_well_is_left_alone(plane: Plane, variant: Variant) -> None:
+async def test_a_synced_proxy_keeps_its_stream(plane: Plane, variant: Variant) -> None:
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     await until(lambda: all(each.settled for each in plane.status().types))

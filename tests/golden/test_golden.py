@@ -1,10 +1,9 @@
-"""From manifests to the traffic model to Envoy's resources, compared with what is checked in.
+"""From manifests to the traffic model to Envoy's resources, compared with checked-in files.
 
-Covers: every folder of tests/golden/cases; files that are stale, missing or left over; private keys that are nowhere;
-versions that are the same in every process.
-Excludes: whether a real Envoy takes the resources (tests/features).
+Covers: every folder of tests/golden/cases; stale, missing and orphaned files; absence of private keys; equal versions
+in every process. Excludes: a real Envoy's verdict (tests/features).
 
-GOLDENS=rewrite rewrites the files and deletes those that no in.yaml accounts for; look at the diff before committing.
+GOLDENS=rewrite rewrites the files and deletes orphans. Read the diff before committing.
 """
 
 import os
@@ -22,7 +21,7 @@ GOLDENS = golden_cases()
 
 
 @pytest.mark.parametrize("golden", GOLDENS, ids=lambda golden: golden.name)
-def test_golden(golden: Golden) -> None:
+def test_a_case_renders_as_checked_in(golden: Golden) -> None:
     for file, text in rendered(golden).items():
         path = CASES / golden.name / file
         if REWRITE:
@@ -31,7 +30,7 @@ def test_golden(golden: Golden) -> None:
         assert path.read_text(encoding="utf-8") == text, f"{path} is stale: make goldens, and look at the diff"
 
 
-def test_no_file_is_left_over() -> None:
+def test_no_file_is_an_orphan() -> None:
     if REWRITE:
         _delete(orphans())
     assert orphans() == []
@@ -46,7 +45,7 @@ def _delete(files: list[Path]) -> None:
             folder.rmdir()
 
 
-def test_left_over_files_are_found(tmp_path: Path) -> None:
+def test_orphans_are_found(tmp_path: Path) -> None:
     for name in ("good/in.yaml", "good/ir.yaml", "good/typo.yaml", "gone/ir.yaml", "stray.yaml", "good/deep/in.yaml"):
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).touch()
@@ -55,7 +54,7 @@ def test_left_over_files_are_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("golden", GOLDENS, ids=lambda golden: golden.name)
-def test_every_case_says_what_it_shows(golden: Golden) -> None:
+def test_every_case_begins_with_a_comment_and_has_no_decoding_problem(golden: Golden) -> None:
     first, *_ = (CASES / golden.name / INPUT).read_text().splitlines()
     assert first.startswith("# ")
     assert golden.problems == (), "a case is about translation; the decoder has tests of its own"
@@ -80,7 +79,7 @@ for golden in golden_cases():
 
 
 def test_versions_are_the_same_in_every_process() -> None:
-    """Order never comes from a set: those of strings differ with the seed."""
+    """Sets of strings differ in order between seeds, so no order may come from a set."""
     root = CASES.parent.parent.parent
     outputs = [
         subprocess.run(

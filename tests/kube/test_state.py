@@ -20,9 +20,9 @@ from tests.support.objects import (
     tls,
 )
 from xds.kube.change import Applied, Deleted, Listed, Reported
-from xds.kube.ingress_class import CLASS_ANNOTATION, DEFAULT_CLASS_ANNOTATION
+from xds.kube.ingress_class import CLASS_ANNOTATION, DEFAULT_CLASS_ANNOTATION, ClassOptions
 from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
-from xds.kube.state import NOTHING_STALE, KubeState, Stale
+from xds.kube.state import DEFAULT_CLASSES, NOTHING_STALE, KubeState, Stale
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.traffic.hosts import NO_HOST
@@ -30,8 +30,8 @@ from xds.traffic.hosts import NO_HOST
 A, B = "a.example.com", "b.example.com"
 
 
-def state(*objects: KubeObject, ingress_class: str = "envoy", claim_classless: bool = False) -> KubeState:
-    built = KubeState(ingress_class, claim_classless=claim_classless)
+def state(*objects: KubeObject, classes: ClassOptions = DEFAULT_CLASSES, claim_classless: bool = False) -> KubeState:
+    built = KubeState(classes, claim_classless=claim_classless)
     for each in objects:
         built.apply(Applied(each))
     return built
@@ -250,8 +250,35 @@ def test_the_class_annotation_names_a_class() -> None:
 
 
 def test_the_class_name_is_configurable() -> None:
-    assert is_ours(state(shop(class_name="edge"), ingress_class="edge"))
-    assert not is_ours(state(shop(class_name="envoy"), ingress_class="edge"))
+    assert is_ours(state(shop(class_name="edge"), classes=ClassOptions("edge")))
+    assert not is_ours(state(shop(class_name="envoy"), classes=ClassOptions("edge")))
+
+
+def test_an_exclusive_class_leaves_other_classes_of_the_controller_to_others() -> None:
+    classes = [ingress_class("internal"), ingress_class("external")]
+    ingresses = [shop(each.metadata.name, class_name=each.metadata.name) for each in classes]
+    kube = state(*classes, *ingresses, classes=ClassOptions("internal", is_exclusive=True))
+    assert is_ours(kube, "internal")
+    assert not is_ours(kube, "external")
+    assert kube.claim(ingresses[1]).why == (
+        "its class 'external' has the controller 'xds-ingress.dev/controller', and this installation serves only the "
+        "class 'internal'"
+    )
+    assert all(is_ours(state(*classes, *ingresses), name) for name in ("internal", "external"))
+
+
+def test_an_exclusive_class_leaves_the_classless_to_the_default_class() -> None:
+    options, classless = ClassOptions("internal", is_exclusive=True), shop(class_name=None)
+    defaults = [ingress_class("internal", default=True), ingress_class("external", default=True)]
+    assert is_ours(state(defaults[0], classless, classes=options))
+    assert not is_ours(state(defaults[1], classless, classes=options))
+
+
+def test_the_controllers_of_classes_are_configurable() -> None:
+    kinds = [ingress_class("a", "example.com/a"), ingress_class("b", "example.com/b"), ingress_class("c")]
+    ingresses = [shop(each.metadata.name, class_name=each.metadata.name) for each in kinds]
+    kube = state(*kinds, *ingresses, classes=ClassOptions(controllers=("example.com/a", "example.com/b")))
+    assert [is_ours(kube, name) for name in "abc"] == [True, True, False]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
-"""The manifests of k8s/, the Dockerfile and the certificates, as far as they can be judged without a cluster: that they
-agree with each other and with the command line, and that every Pod is confined.
+"""The manifests of k8s/, the Dockerfile and the certificates without a cluster: agreement with each other and with the
+command line, and confined Pods.
 
-Excludes: what an API server says of them, and whether the rights suffice (tests/cluster/test_manifests.py); that the
-drain hook works (tests/e2e/test_drain.py); building the image, for which there is no container engine.
+Excludes: the API server's view, and whether the rights suffice (tests/cluster/test_manifests.py); the drain hook
+(tests/e2e/test_drain.py); the build of the image, for which there is no container engine.
 """
 
 import importlib
@@ -67,7 +67,7 @@ def environment(of: Object) -> dict[str, str]:
 
 
 def flags(of: Object, arguments: list[str]) -> dict[str, str]:
-    """`--flag=value` and `--flag` by name, with what Kubernetes puts in for $(NAME)."""
+    """`--flag=value` and `--flag` by name, with Kubernetes' values for $(NAME)."""
     expanded = [re.sub(r"\$\((\w+)\)", "envoy-abc", each) for each in arguments]
     assert all(each.startswith("--") for each in expanded)
     return {name: value for name, _, value in (each.partition("=") for each in expanded)}
@@ -97,13 +97,13 @@ def test_the_flags_of_serve_exist() -> None:
     assert serve_flags().keys() <= known
 
 
-def test_the_environment_is_that_of_flags() -> None:
+def test_environment_variables_are_those_of_flags() -> None:
     parameters = [*command("serve").params, *command("proxies").params]
     known = {parameter.envvar for parameter in parameters if isinstance(parameter, click.Option)}
     assert environment(container("xds-ingress", "xds")).keys() <= known
 
 
-def test_mutual_tls_is_whole_on_both_sides() -> None:
+def test_mutual_tls_is_complete_at_server_and_proxy() -> None:
     files = {f"{TLS}/tls.crt", f"{TLS}/tls.key", f"{TLS}/ca.crt"}
     server = environment(container("xds-ingress", "xds"))
     assert {server[f"XDS_TLS_{name}"] for name in ("CERT", "KEY", "CLIENT_CA")} == files
@@ -157,7 +157,7 @@ def test_the_ports_of_the_fleet() -> None:
     assert admin == bootstrap_flags()["--admin-port"]
 
 
-def test_the_probes_ask_for_what_is_there() -> None:
+def test_probes_ask_for_existing_paths() -> None:
     source = (ROOT / "xds/server/admin.py").read_text()
     for probe in ("readinessProbe", "livenessProbe"):
         asked = container("xds-ingress", "xds")[probe]["httpGet"]
@@ -179,11 +179,11 @@ def test_the_hook_ends_before_the_grace_period() -> None:
     assert config["data"] == {"drain.sh": (K8S / "envoy" / "drain.sh").read_text()}
 
 
-# Who belongs to whom.
+# References between objects.
 
 
 @pytest.mark.parametrize("deployment", ["xds-ingress", "envoy"])
-def test_selectors_match_the_pods_and_those_alone(deployment: str) -> None:
+def test_selectors_match_exactly_their_pods(deployment: str) -> None:
     labels = {each["metadata"]["name"]: each["spec"]["template"]["metadata"]["labels"] for each in deployments()}
     spec = find("Deployment", deployment)["spec"]
     selectors = [
@@ -225,7 +225,7 @@ def test_the_ingress_class_is_ours() -> None:
     assert ingress_class["metadata"]["name"] == default
 
 
-def test_everything_has_its_namespace() -> None:
+def test_namespaced_objects_have_a_namespace() -> None:
     without = {"Namespace", "ClusterRole", "ClusterRoleBinding", "IngressClass"}
     for each in build():
         assert each["metadata"].get("namespace") == (None if each["kind"] in without else "xds-ingress"), each["kind"]
@@ -241,7 +241,7 @@ def test_the_fleet_has_no_rights() -> None:
 
 
 # Confinement: https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted, and a root that is
-# read only. That the API server agrees is in tests/cluster.
+# read only. tests/cluster asks the API server too.
 
 
 @pytest.mark.parametrize("deployment", ["xds-ingress", "envoy"])
@@ -261,7 +261,7 @@ def test_pods_are_confined(deployment: str) -> None:
 
 
 @pytest.mark.parametrize("deployment", ["xds-ingress", "envoy"])
-def test_one_of_two_replicas_is_always_there(deployment: str) -> None:
+def test_a_disruption_leaves_a_replica(deployment: str) -> None:
     spec = find("Deployment", deployment)["spec"]
     assert (spec["replicas"], spec["strategy"]["rollingUpdate"]["maxUnavailable"]) == (2, 0)
     assert find("PodDisruptionBudget", deployment)["spec"]["maxUnavailable"] == 1
@@ -293,7 +293,7 @@ def test_the_dockerfile() -> None:
     assert final["EXPOSE"].split() == [str(each["containerPort"]) for each in container("xds-ingress", "xds")["ports"]]
 
 
-def test_the_build_copies_what_dockerignore_lets_through() -> None:
+def test_the_build_copies_files_that_dockerignore_lets_through() -> None:
     let_through = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     parsed = DockerfileParser(path=str(ROOT), cache_content=True)
     copies = [each["value"].split() for each in parsed.structure if each["instruction"] == "COPY"]
@@ -312,7 +312,7 @@ def subject_names(certificate: x509.Certificate) -> list[str]:
 
 @pytest.fixture
 def made(tmp_path: Path) -> dict[str, x509.Certificate]:
-    """What k8s/certificates.sh makes, with a kubectl that applies nothing."""
+    """The output of k8s/certificates.sh, with a kubectl that applies nothing."""
     if not shutil.which("openssl"):
         pytest.skip("no openssl: apt-get install openssl")
     kubectl = tmp_path / "bin" / "kubectl"

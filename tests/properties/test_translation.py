@@ -1,9 +1,9 @@
 """Translation as a whole, from changes to resources, for generated objects.
 
-Covers: anything API-valid translates without an exception; step by step equals fresh, in any order and in any batches,
-but for what is held; every reference between resources is honoured, domains are unique, and nothing breaks a rule of
-Envoy's API. Excludes: last good (by design not the same in a fresh process; tests/translate), what is held when
-(test_withdrawal.py), what a real Envoy does (tests/features).
+Covers: no exception for any API-valid object; step by step equals fresh, in any order and in any batches, except for
+held Ingresses; every reference between resources has a target, domains are unique, and no resource breaks a rule of
+Envoy's API. Excludes: last good (differs in a fresh process by design; tests/translate), the hold (test_withdrawal.py),
+a real Envoy (tests/features).
 """
 
 import itertools
@@ -43,7 +43,7 @@ from xds.translate.translator import TranslateOptions
 
 FEW = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
-# Few of each, so that objects meet.
+# Few of each kind, so that objects meet.
 NAMESPACES = st.sampled_from(["default", "team"])
 SERVICES = st.sampled_from(["web", "api", "ghost"])
 SECRETS = st.sampled_from(["cert-1", "cert-2", "nowhere"])
@@ -196,7 +196,7 @@ proxies = st.builds(ProxyOptions, redirect_https=st.booleans())
 
 
 def left(steps: Iterable[Change]) -> list[KubeObject]:
-    """The objects that exist after these changes."""
+    """The objects that exist after the changes."""
     final: dict[tuple[type[KubeObject], Key], KubeObject] = {}
     for step in steps:
         match step:
@@ -233,8 +233,8 @@ def found(value: Any, field: str) -> Iterable[Any]:
 
 
 def check(of: Pipeline, *, complete: bool = True) -> None:
-    """What holds for every snapshot, whatever the objects. If not `complete`, what a change needs may be there before
-    the rest of it, and what it doesn't need any more still.
+    """Check the invariants of every snapshot. If not `complete`, resources may come before the rest of their change,
+    and stay after their last use.
     """
     for type_ in ResourceType:
         for name, resource in of.store.resources(type_).items():
@@ -288,7 +288,7 @@ def check_routes(configuration: dict[str, Any]) -> None:
 
 
 def check_inlined(of: Pipeline, name: str) -> None:
-    """A proxy that takes no virtual hosts by themselves gets the same inside of the RouteConfiguration."""
+    """A proxy without VHDS gets the same virtual hosts inside of the RouteConfiguration."""
     hosts = of.store.virtual_hosts(name)
     configuration = of.store.resources(ResourceType.ROUTES)[name].body
     whole = codec.decode(RouteConfiguration, inlined(configuration, (hosts[each].body for each in sorted(hosts))))
@@ -336,7 +336,7 @@ def test_the_order_of_arrival_does_not_matter(some: list[KubeObject], data: st.D
 @FEW
 @given(st.lists(changes, max_size=10), st.lists(st.integers(0, 9), max_size=3))
 def test_batches_do_not_matter(steps: list[Change], cuts: list[int]) -> None:
-    """A burst drained and translated once ends where each step on its own does."""
+    """A burst drained and translated once ends where its single steps end."""
     single, bursts = pipeline(claim_classless=True), pipeline(claim_classless=True)
     for step in steps:
         feed(single, step)

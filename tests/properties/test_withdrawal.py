@@ -149,7 +149,7 @@ def test_classes_never_withdraw_the_last_cluster_or_secret(
 
 @FEW
 @given(worlds, st.lists(st.lists(turns, min_size=1, max_size=3), max_size=4))
-def test_restored_classes_send_nothing(
+def test_restored_classes_send_no_response(
     world: tuple[list[Ingress], list[IngressClass]], batches: list[list[Change]]
 ) -> None:
     """While every Ingress is held, proxies get nothing, and neither when the classes are restored."""

@@ -158,7 +158,7 @@ def again(client: Client, *, remembers: bool) -> Client:
 def replace_rejected(client: Client, content: Content) -> None:
     """Replace every resource that the proxy rejected on its streams."""
     known = {status.type: status.rejected_names for status in client.session.status().types}
-    last_good = client.world.fleet.last_good
+    last_good = client.world.last_good
     for type_, rejected in client.refused.items():
         for name in {*rejected, *known.get(type_, ()), *last_good.rejected(type_)}:
             content.touch(type_, name)

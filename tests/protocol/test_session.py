@@ -187,6 +187,7 @@ def test_responses_and_names_go_with_their_last_stream() -> None:
     assert asked is not None
     names = weakref.ref(asked.names)
     world.clients.clear()
+    world.build.leave(client.session, world.now)
     del client, asked
     world.commit(cds={"a": "2"})
     world.delta().subscribe(CDS)

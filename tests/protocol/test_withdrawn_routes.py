@@ -57,4 +57,4 @@ def test_a_proxy_without_a_withdrawn_route_gets_no_virtual_hosts(world: World) -
     world.commit(rds={"r1": None})
     world.commit(vhds={"r1/b": "b"})
     rejects.settle()
-    assert world.fleet.last_good.is_untried(VHDS, "r1/b")
+    assert world.last_good.is_untried(VHDS, "r1/b")

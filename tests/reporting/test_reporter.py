@@ -15,6 +15,7 @@ from tests.support.fake_api import FakeApi
 from tests.support.objects import ingress, ingress_class, path, rule, service
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Batch, Change, Deleted, Listed
+from xds.kube.ingress_class import ClassOptions
 from xds.kube.objects import KINDS, Ingress, IngressClass
 from xds.kube.state import KubeState
 from xds.problems.problem import Key
@@ -51,7 +52,7 @@ class Site:
 
 @contextlib.asynccontextmanager
 async def site(want: ReportingOptions = WANT) -> AsyncIterator[Site]:
-    api, pipeline = FakeApi(), Pipeline(KubeState("envoy"), TranslateOptions(), ProxyOptions())
+    api, pipeline = FakeApi(), Pipeline(KubeState(), TranslateOptions(), ProxyOptions())
     it = Site(api, pipeline, Reporter(api, pipeline.state, lambda: pipeline.problems, want))
     task = asyncio.create_task(it.reporter.run())
     yield it
@@ -130,5 +131,8 @@ async def test_a_deleted_ingress_is_let_go() -> None:
 
 
 def test_leases_differ_by_class_and_identities_by_process() -> None:
-    assert (lease_name("envoy"), lease_name("edge")) == ("xds-ingress", "xds-ingress-edge")
+    named = [ClassOptions(), ClassOptions("envoy", is_exclusive=True), ClassOptions("edge")]
+    assert [*map(lease_name, named)] == ["xds-ingress", "xds-ingress", "xds-ingress-edge"]
+    assert lease_name(ClassOptions(controllers=("example.com/Edge",))) == "xds-ingress-example.com-edge"
+    assert len(lease_name(ClassOptions("e" * 253))) <= 63
     assert process_identity() != process_identity()

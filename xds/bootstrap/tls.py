@@ -1,14 +1,14 @@
 """Envoy's side of mutual TLS with the control plane.
 
-Envoy reads certificates that stand in its bootstrap once. It follows their files only if it is told of them by SDS, for
-which a file will do: https://www.envoyproxy.io/docs/envoy/latest/configuration/security/secret#key-rotation
+Envoy reads certificates in the bootstrap once, and follows changed files only for secrets that come by SDS. A file can
+be the source of SDS: https://www.envoyproxy.io/docs/envoy/latest/configuration/security/secret#key-rotation
 """
 
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
+from xds.address import is_ip
 from xds.bootstrap.client_tls import ClientTls
 from xds.envoyapi import codec
 from xds.envoyapi.messages import (
@@ -33,37 +33,42 @@ from xds.envoyapi.messages import (
 )
 from xds.yaml_text import to_yaml
 
-CERTIFICATE: Final = "xds-certificate"
-AUTHORITY: Final = "xds-ca"
-"""The names of the two Secrets, and of their files."""
+CERTIFICATE_NAME: Final = "xds-certificate"
+CA_NAME: Final = "xds-ca"
+"""Names of the Secrets, and of the SDS files without `.yaml`."""
 
 
 @dataclass(frozen=True, slots=True)
 class EnvoyTls:
-    """The paths are Envoy's. `files.server_name` is not empty; `sds_dir` is the folder of `sds_files`."""
+    """Mutual TLS of an Envoy with the control plane.
+
+    Attributes:
+        files: Paths on Envoy's machine; `server_name` must not be empty.
+        sds_dir: The folder of `sds_files` on Envoy's machine.
+    """
 
     files: ClientTls
     sds_dir: Path
 
 
 def transport_socket(tls: EnvoyTls) -> TransportSocket:
-    """TLS 1.3 alone: both ends are ours, and it hides the client's certificate from the network."""
+    """A transport socket for TLS 1.3 only, which hides the client's certificate from the network."""
     parameters = TlsParameters(
         tls_minimum_protocol_version=TlsParametersTlsProtocol.TLSv1_3,
         tls_maximum_protocol_version=TlsParametersTlsProtocol.TLSv1_3,
     )
     common = CommonTlsContext(
         tls_params=parameters,
-        tls_certificate_sds_secret_configs=[_by_file(tls, CERTIFICATE)],
-        validation_context_sds_secret_config=_by_file(tls, AUTHORITY),
+        tls_certificate_sds_secret_configs=[_by_file(tls, CERTIFICATE_NAME)],
+        validation_context_sds_secret_config=_by_file(tls, CA_NAME),
     )
     name = tls.files.server_name
-    context = UpstreamTlsContext(common_tls_context=common, sni="" if _is_ip(name) else name)
+    context = UpstreamTlsContext(common_tls_context=common, sni="" if is_ip(name) else name)
     return TransportSocket(name="envoy.transport_sockets.tls", typed_config=codec.pack(context))
 
 
 def sds_files(tls: EnvoyTls) -> dict[str, str]:
-    """What has to be in `sds_dir`: the content of each file by its name."""
+    """The content of each file in `sds_dir`, by file name."""
     files = tls.files
     certificate = TlsCertificate(
         certificate_chain=DataSource(filename=str(files.certificate)),
@@ -76,8 +81,8 @@ def sds_files(tls: EnvoyTls) -> dict[str, str]:
         match_typed_subject_alt_names=[_matcher(files.server_name)],
     )
     secrets = (
-        Secret(name=CERTIFICATE, tls_certificate=certificate),
-        Secret(name=AUTHORITY, validation_context=validation),
+        Secret(name=CERTIFICATE_NAME, tls_certificate=certificate),
+        Secret(name=CA_NAME, validation_context=validation),
     )
     return {_file_name(secret.name): _response(secret) for secret in secrets}
 
@@ -98,12 +103,5 @@ def _response(secret: Secret) -> str:
 
 
 def _matcher(name: str) -> SubjectAltNameMatcher:
-    kind = SubjectAltNameMatcherSanType.IP_ADDRESS if _is_ip(name) else SubjectAltNameMatcherSanType.DNS
+    kind = SubjectAltNameMatcherSanType.IP_ADDRESS if is_ip(name) else SubjectAltNameMatcherSanType.DNS
     return SubjectAltNameMatcher(san_type=kind, matcher=StringMatcher(exact=name))
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        return bool(ip_address(host))
-    except ValueError:
-        return False

@@ -16,6 +16,7 @@ _STATE_TEXTS: Final = {
     pb.DELIVERY_STATE_PENDING: "not sent yet",
     pb.DELIVERY_STATE_REJECTED: "rejected",
     pb.DELIVERY_STATE_NOT_SUBSCRIBED: "not subscribed yet",
+    pb.DELIVERY_STATE_ON_TRIAL: "on trial: other proxies of its build rejected it",
 }
 
 _STATE_VALUES: Final = {
@@ -24,6 +25,7 @@ _STATE_VALUES: Final = {
     pb.DELIVERY_STATE_PENDING: "waiting",
     pb.DELIVERY_STATE_REJECTED: "rejected",
     pb.DELIVERY_STATE_NOT_SUBSCRIBED: "not asked",
+    pb.DELIVERY_STATE_ON_TRIAL: "on trial",
 }
 """Values in JSON. Scripts depend on them."""
 

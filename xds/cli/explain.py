@@ -56,7 +56,6 @@ def explain(
     method: str,
     server: Server,
     from_: Path | None,
-    ingress_class: str,
     output: str,
     **traffic: Any,
 ) -> None:
@@ -69,7 +68,7 @@ def explain(
     Example: xds explain https://shop.example.com/cart -H 'Host: other.example.com'
     """
     asked = pb.ExplainRequest(url=url, method=method, headers=headers)
-    source = server_or_folder(server, from_, ingress_class, traffic)
+    source = server_or_folder(server, from_, traffic)
     response = _offline(source, asked) if isinstance(source, Pipeline) else Client(source).explain(asked)
     if output != "table":
         write_data(_data(response), output)

@@ -59,11 +59,9 @@ class Finding(NamedTuple):
     metavar="REASON",
     help="Ignore problems of this reason, e.g. SecretNotFound if DIR holds no Secrets. Repeatable.",
 )
-def lint(*, folder: Path, ingress_class: str, output: str, ignored: tuple[str, ...], **traffic: Any) -> int:
+def lint(*, folder: Path, output: str, ignored: tuple[str, ...], **traffic: Any) -> int:
     """Print the problems of the manifests in DIR. The exit code is 1 if there is any, even a warning."""
-    problems = [
-        each for each in offline_pipeline(folder, ingress_class, traffic).problems if each.reason not in ignored
-    ]
+    problems = [each for each in offline_pipeline(folder, traffic).problems if each.reason not in ignored]
     found = _located(folder, problems) if problems else []
     if output == "json":
         write_data({"problems": [_data(each) for each in found]}, output)

@@ -7,7 +7,7 @@ import click
 from click.core import ParameterSource
 
 from xds.cli.options import F, Failed, Folder, Server, option, server_option
-from xds.cli.traffic_options import proxy_options, traffic_options, translate_options
+from xds.cli.traffic_options import class_options, proxy_options, traffic_options, translate_options
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Batch, Listed, Reported
 from xds.kube.objects import KINDS
@@ -16,14 +16,14 @@ from xds.kube.state import KubeState
 from xds.sources.folder.source import read_folder
 
 
-def offline_pipeline(folder: Path, ingress_class: str, traffic: dict[str, Any]) -> Pipeline:
+def offline_pipeline(folder: Path, traffic: dict[str, Any]) -> Pipeline:
     """A pipeline with the manifests of a folder. `traffic` holds the values of `traffic_options`.
 
     Raises:
         Failed: the folder can't be read.
     """
     options = translate_options(traffic)
-    state = KubeState(ingress_class, claim_classless=True, default_tls_secret=options.default_tls_secret)
+    state = KubeState(class_options(traffic), claim_classless=True, default_tls_secret=options.default_tls_secret)
     pipeline = Pipeline(state, options, proxy_options(traffic))
     try:
         objects, problems = read_folder(folder)
@@ -45,9 +45,7 @@ def server_or_folder_options(command: F) -> F:
     return server_option(folder(traffic_options(command)))
 
 
-def server_or_folder(
-    server: Server, from_: Path | None, ingress_class: str, traffic: dict[str, Any]
-) -> Server | Pipeline:
+def server_or_folder(server: Server, from_: Path | None, traffic: dict[str, Any]) -> Server | Pipeline:
     """The server to ask, or a pipeline with the manifests of the folder.
 
     Flags win over the environment. In the environment, a server wins over a folder, since XDS_FROM may be meant for
@@ -62,8 +60,8 @@ def server_or_folder(
     if source("from_") is typed and source("server") is typed:
         raise click.UsageError("--from reads a folder and --server asks a server; give only one")
     if from_ and (source("from_") is typed or source("server") is ParameterSource.DEFAULT):
-        return offline_pipeline(from_, ingress_class, traffic)
-    unused = [name for name in ("ingress_class", *traffic) if source(name) is typed]
+        return offline_pipeline(from_, traffic)
+    unused = [name for name in traffic if source(name) is typed]
     if unused:
         flags = ", ".join("--" + name.replace("_", "-") for name in unused)
         raise click.UsageError(f"{flags}: only for --from; a server has its own settings")

@@ -9,7 +9,7 @@ from xds.address import HostPort, UnixPath, is_local
 from xds.cli.options import FILE, Address, Failed, all_or_none, option, version_option
 from xds.cli.publish_options import publish, publish_options
 from xds.cli.source_options import source, source_options
-from xds.cli.traffic_options import proxy_options, traffic_options, translate_options
+from xds.cli.traffic_options import class_options, proxy_options, traffic_options, translate_options
 from xds.controlplane.app import ServeError, run
 from xds.controlplane.settings import Settings
 from xds.kube.source import SourceError
@@ -67,7 +67,6 @@ def serve(
     allow_plaintext: bool,
     publish_address: tuple[LoadBalancerAddress, ...],
     publish_service: Key | None,
-    ingress_class: str,
     log_level: str,
     log_format: str,
     **traffic: Any,
@@ -86,7 +85,7 @@ def serve(
         listen=str(listen),
         admin=str(admin),
         tls=tls,
-        ingress_class=ingress_class,
+        classes=class_options(traffic),
         translate=translate_options(traffic),
         proxy=proxy_options(traffic),
         log_level=log_level,

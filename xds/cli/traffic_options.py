@@ -1,10 +1,14 @@
 """The flags that influence the translation of Ingresses, shared by `serve` and the offline commands."""
 
-from typing import Any
+import re
+from typing import Any, Final
 
 import click
+from click.core import ParameterSource
 
 from xds.cli.options import PORT, F, IpAddress, option
+from xds.kube.ingress_class import ClassOptions
+from xds.kube.state import DEFAULT_CLASSES
 from xds.problems.problem import Key
 from xds.resources.options import ProxyOptions
 from xds.translate.names import is_subdomain
@@ -32,10 +36,41 @@ class ClassName(click.ParamType):  # type: ignore[type-arg]
         return str(value)
 
 
+class ControllerName(click.ParamType):  # type: ignore[type-arg]
+    """A domain-prefixed path, as the API server demands of `spec.controller`.
+
+    Source: https://kubernetes.io/docs/reference/kubernetes-api/service-resources/ingress-class-v1/#IngressClassSpec
+    """
+
+    name = "DOMAIN/PATH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        domain, _, path = str(value).partition("/")
+        if not is_subdomain(domain) or not _CONTROLLER_PATH.fullmatch(path) or len(str(value)) > _MAX_CONTROLLER_LENGTH:
+            self.fail(f"{value!r} is not DOMAIN/PATH, as in spec.controller of an IngressClass", param, ctx)
+        return str(value)
+
+
+_CONTROLLER_PATH: Final = re.compile(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+")
+_MAX_CONTROLLER_LENGTH: Final = 250
+
 _DEFAULTS = ProxyOptions()
 
 _OPTIONS = (
-    option("--ingress-class", type=ClassName(), default="envoy", metavar="NAME", help="The IngressClass to serve."),
+    option(
+        "--ingress-class",
+        type=ClassName(),
+        default=DEFAULT_CLASSES.name,
+        metavar="NAME",
+        help="The IngressClass to serve. If set, IngressClasses of other names belong to other installations.",
+    ),
+    option(
+        "--controller-name",
+        type=ControllerName(),
+        multiple=True,
+        default=DEFAULT_CLASSES.controllers,
+        help="The spec.controller of IngressClasses to serve. Repeatable.",
+    ),
     option("--http-port", type=PORT, default=_DEFAULTS.http_port, help="The port of Envoy's plain listener."),
     option("--https-port", type=PORT, default=_DEFAULTS.https_port, help="The port of Envoy's TLS listener."),
     option(
@@ -59,10 +94,20 @@ _OPTIONS = (
 
 
 def traffic_options(command: F) -> F:
-    """Adds the flags, for `translate_options` and `proxy_options`."""
+    """Adds the flags, for `class_options`, `translate_options` and `proxy_options`."""
     for decorate in reversed(_OPTIONS):
         command = decorate(command)
     return command
+
+
+def class_options(flags: dict[str, Any]) -> ClassOptions:
+    """The IngressClasses to serve. A name from a flag or the environment excludes all other names."""
+    source = click.get_current_context().get_parameter_source("ingress_class")
+    return ClassOptions(
+        name=flags["ingress_class"],
+        is_exclusive=source is not ParameterSource.DEFAULT,
+        controllers=flags["controller_name"] or DEFAULT_CLASSES.controllers,
+    )
 
 
 def translate_options(flags: dict[str, Any]) -> TranslateOptions:

@@ -22,9 +22,7 @@ from xds.snapshot.store import Store
 @traffic_options
 @filter_options
 @output_option
-def translate(
-    *, folder: Path, ingress_class: str, types: tuple[str, ...], names: tuple[str, ...], output: str, **traffic: Any
-) -> int:
+def translate(*, folder: Path, types: tuple[str, ...], names: tuple[str, ...], output: str, **traffic: Any) -> int:
     """Translate the manifests in DIR to resources on standard output and problems on standard error.
 
     -o json and -o yaml print one document with both. The exit code is 1 if there are problems.
@@ -33,7 +31,7 @@ def translate(
         chosen = Filter.parse(types, names)
     except UnknownTypeError as error:
         raise click.UsageError(str(error)) from None
-    pipeline = offline_pipeline(folder, ingress_class, traffic)
+    pipeline = offline_pipeline(folder, traffic)
     resources = list(_resources(pipeline.store, chosen, full=output != "table"))
     problems = [messages.problem(each) for each in pipeline.problems]
     if output != "table":

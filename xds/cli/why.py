@@ -55,13 +55,13 @@ def why() -> None:
 @click.argument("name", metavar="NS/NAME", type=ObjectName())
 @server_or_folder_options
 @output_option
-def ingress(*, name: Key, server: Server, from_: Path | None, ingress_class: str, output: str, **traffic: Any) -> None:
+def ingress(*, name: Key, server: Server, from_: Path | None, output: str, **traffic: Any) -> None:
     """Explain the state of an Ingress: its class, the parts that are served or left out and why, backends,
     certificates, problems, the number of proxies in sync, and the time of the last change.
 
     With --from, no server is needed.
     """
-    source = server_or_folder(server, from_, ingress_class, traffic)
+    source = server_or_folder(server, from_, traffic)
     if isinstance(source, Pipeline):
         response = _offline(source, name)
     else:

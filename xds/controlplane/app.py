@@ -115,7 +115,7 @@ class ControlPlane:
                 self._pipeline.store,
                 lambda: self._pipeline.problem_reasons,
                 lambda: self._ads.connected,
-                self._ads.watchdog.counts,
+                self._ads.stuck_counts,
             )
         )
 
@@ -164,6 +164,7 @@ class ControlPlane:
     async def _report_rejections(self) -> None:
         while True:
             self._pipeline.report_rejections(await self._ads.rejection_reports())
+            self._pipeline.report_unsupported(self._ads.unsupported.current)
             self._has_work.set()
 
     async def _work(self, health: Health, reporter: Reporter | None) -> None:
@@ -259,7 +260,7 @@ def _source(settings: Settings) -> Source:
 
 def _pipeline(settings: Settings) -> Pipeline:
     state = KubeState(
-        settings.ingress_class,
+        settings.classes,
         claim_classless=not isinstance(settings.source, ClusterSource),  # no other controller reads a folder
         default_tls_secret=settings.translate.default_tls_secret,
     )

@@ -15,12 +15,14 @@ from xds.explain.facts import StateReader
 from xds.kube.change import Batch, Change
 from xds.kube.pending import PendingChanges
 from xds.kube.state import KubeState
-from xds.problems.problem import Problem
+from xds.problems.problem import ObjectRef, Problem
+from xds.problems.reasons import Reason
 from xds.problems.registry import ProblemDelta, ProblemRegistry
 from xds.protocol.rejection.reports import RejectionReport
 from xds.resources.builder import Builder
 from xds.resources.built import BuiltResources
 from xds.resources.options import ProxyOptions
+from xds.server.unsupported import UnsupportedProxy
 from xds.snapshot.store import Revision, Store
 from xds.translate.translator import TranslateOptions, Translator
 
@@ -123,6 +125,14 @@ class Pipeline:
         known = self._rejections
         self._rejections = {report: known.get(report) or self._attribute(report) for report in reports}
         self._problems.report("proxies", (problem for found in self._rejections.values() for problem in found))
+
+    def report_unsupported(self, proxies: Iterable[UnsupportedProxy]) -> None:
+        """Replace the problems of proxies that are not served."""
+        reason = Reason.PROXY_UNSUPPORTED
+        self._problems.report(
+            "unsupported proxies",
+            (Problem(ObjectRef("Proxy", "", each.node.id), reason, each.reason, reason.remedy) for each in proxies),
+        )
 
     def _attribute(self, report: RejectionReport) -> list[Problem]:
         said = (report.message, report.effect)

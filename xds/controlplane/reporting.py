@@ -26,7 +26,7 @@ async def reporting(settings: Settings, pipeline: Pipeline) -> AsyncIterator[Rep
     if not isinstance(source, ClusterSource):
         yield None
         return
-    lease = Key(await _namespace(source.access), lease_name(settings.ingress_class))
+    lease = Key(await _namespace(source.access), lease_name(settings.classes))
     client = await ApiClient.create(source.access)
     reporter = Reporter(
         client, pipeline.state, lambda: pipeline.problems, ReportingOptions(lease, settings.publish, source.namespaces)

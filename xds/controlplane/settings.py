@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from xds.kube.ingress_class import ClassOptions
+from xds.kube.state import DEFAULT_CLASSES
 from xds.kubeapi.client import Access
 from xds.reporting.status import PublishOptions
 from xds.resources.options import ProxyOptions
@@ -43,7 +45,7 @@ class Settings:
     listen: str = "127.0.0.1:18000"
     admin: str = "127.0.0.1:18001"
     tls: TlsFiles | None = None
-    ingress_class: str = "envoy"
+    classes: ClassOptions = DEFAULT_CLASSES
     publish: PublishOptions = field(default_factory=PublishOptions)
     log_level: str = "info"
     log_format: str = "auto"

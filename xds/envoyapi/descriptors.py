@@ -1,7 +1,7 @@
 """The schema of Envoy's API as protobuf descriptors, built from the classes of envoy-data-plane (see `reflection`).
 
-The files differ from the official ones. Every group of types that refer to each other is a file of its own, because
-imports between one file a package would be circular: envoy.config.core.v3 and envoy.type.matcher.v3 need each other.
+The files differ from the official ones. Every group of mutually dependent types is a file, because files of whole
+packages would import each other in circles: envoy.config.core.v3 and envoy.type.matcher.v3, for example.
 Options are missing, and an enum can have another full name; neither changes bytes or JSON.
 
 Building is slow (importing envoy_data_plane takes most of a second) and happens once for a version of the package:
@@ -141,7 +141,7 @@ def _well_known_files() -> Iterator[FileDescriptorProto]:
 
 
 def _files(protos: dict[str, _Proto]) -> Iterator[FileDescriptorProto]:
-    """A file for each group of top-level types that refer to each other, imported files first."""
+    """A file for each group of mutually dependent top-level types, imported files first."""
     top_level = _nest(protos)
     uses = {top: _uses(proto, top_level) for top, proto in top_level.items()}
     file_of = {top: min(group).replace(".", "/") + ".proto" for top, group in _groups(uses).items()} | WELL_KNOWN_TYPES
@@ -185,7 +185,7 @@ def _top(name: str, top_level: typing.Container[str]) -> str:
 
 
 def _groups(uses: dict[str, set[str]]) -> dict[str, set[str]]:
-    """The strongly connected component of each type: the types that it uses and that use it, directly or not."""
+    """The strongly connected component of each type: types that use each other, directly or indirectly."""
     reach = {node: _closure(node, uses) for node in uses}
     return {node: {other for other in reach[node] if node in reach.get(other, ())} | {node} for node in uses}
 

@@ -1,1 +1,1 @@
-"""Why a request gets the answer it gets, and what becomes of an Ingress: told from what the other stages hold. Pure."""
+"""Why: explanations of answers to requests, of Ingresses, and of rejected resources. Pure."""

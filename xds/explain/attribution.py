@@ -94,7 +94,7 @@ def _uses(ingress: Ingress, backend: BackendKey, traffic: Traffic) -> bool:
 
 
 def _owners_of_routes(rejected: Resource, last_good: Resource | None, text: str) -> Set[Key]:
-    """The Ingresses of changed virtual hosts; of those that the proxy's message names, if it names any."""
+    """The Ingresses of changed virtual hosts, only of the hosts in the proxy's message if it names hosts."""
     before = {host.SerializeToString(deterministic=True) for host in _virtual_hosts(last_good)} if last_good else set()
     changed = [host for host in _virtual_hosts(rejected) if host.SerializeToString(deterministic=True) not in before]
     named = [host for host in changed if any(domain in text for domain in host.domains if domain != "*")]

@@ -157,7 +157,8 @@ def _until(verdict: Verdict | None) -> str:
 _REDIRECTIONS: Final = {
     RedirectOutcome.OFF: "stays plain: --redirect-https is off",
     RedirectOutcome.NOT_COVERED: "stays plain: no TLS entry covers the host",
-    RedirectOutcome.NO_CERTIFICATE: "stays plain: the TLS entry of {pattern} has no usable certificate",
+    RedirectOutcome.NO_CERTIFICATE: "redirected to HTTPS, which is closed: {pattern} has no usable certificate",
+    RedirectOutcome.CHALLENGE: "stays plain: a path of an Ingress below /.well-known/acme-challenge/ answers",
     RedirectOutcome.CAME_BY_HTTPS: "came by HTTPS, as x-forwarded-proto of a trusted proxy says",
     RedirectOutcome.REDIRECTED: "redirected to HTTPS: TLS host {pattern} covers the host and --redirect-https is on",
 }

@@ -16,7 +16,7 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class QuestionError(ValueError):
-    """The URL, method and headers make no possible request. The message is a line that says what to do."""
+    """The URL, method and headers make no possible request. The message is a line with a remedy."""
 
 
 def question(url: str, method: str, headers: Iterable[tuple[str, str]]) -> Request:

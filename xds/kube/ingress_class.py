@@ -16,12 +16,31 @@ from xds.problems.reasons import Reason
 from xds.problems.text import shown
 
 CONTROLLER: Final = "xds-ingress.dev/controller"
-"""`spec.controller` of the IngressClasses that are ours."""
+"""`spec.controller` of our IngressClasses, unless `--controller-name` has others."""
 
 CLASS_ANNOTATION: Final = "kubernetes.io/ingress.class"
 DEFAULT_CLASS_ANNOTATION: Final = "ingressclass.kubernetes.io/is-default-class"
 
 HELD_WHY: Final = f"; it stays served, see the problem {Reason.WITHDRAWAL_HELD} of that IngressClass"
+
+
+@dataclass(frozen=True, slots=True)
+class ClassOptions:
+    """The operator's choice of IngressClasses.
+
+    Attributes:
+        name: The class name that is ours while no IngressClass of that name exists.
+        is_exclusive: Whether IngressClasses of other names are never ours: another installation serves them.
+        controllers: `spec.controller` of our IngressClasses.
+    """
+
+    name: str = "envoy"
+    is_exclusive: bool = False
+    controllers: tuple[str, ...] = (CONTROLLER,)
+
+    def is_ours(self, ingress_class: IngressClass) -> bool:
+        fits = not self.is_exclusive or ingress_class.metadata.name == self.name
+        return fits and ingress_class.spec.controller in self.controllers
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +61,14 @@ class IngressClasses:
 
     Args:
         classes: The IngressClasses that exist, kept current by the caller.
-        ingress_class: The class name that is ours while no IngressClass of that name exists.
+        options: Which of the IngressClasses are ours.
         claim_classless: Whether an Ingress without class is ours while no IngressClass exists.
     """
 
-    def __init__(self, classes: Mapping[Key, KubeObject], ingress_class: str, *, claim_classless: bool) -> None:
+    def __init__(self, classes: Mapping[Key, KubeObject], options: ClassOptions, *, claim_classless: bool) -> None:
         self.problems: tuple[Problem, ...] = ()
         self._classes = classes
-        self._ingress_class = ingress_class
+        self._options = options
         self._claim_classless = claim_classless
         self._held: dict[Key, Key] = {}  # Ingress to the IngressClass that turned away
         self._unsettled: set[Key] = set()
@@ -111,27 +130,29 @@ class IngressClasses:
             return self._claim_of_classless()
         named = self._classes.get(Key("", name))
         if isinstance(named, IngressClass):
-            why = f"its class {shown(name)} has the controller {shown(named.spec.controller)}"
-            return ClassClaim(_is_ours(named), why)
+            return self._claim_by(named)
         why = f"its class is {shown(name)}, there is no IngressClass of that name"
-        if name == self._ingress_class:
+        if name == self._options.name:
             return ClassClaim(ours=True, why=why)
-        return ClassClaim(ours=False, why=f"{why}, and ours is {shown(self._ingress_class)}")
+        return ClassClaim(ours=False, why=f"{why}, and ours is {shown(self._options.name)}")
+
+    def _claim_by(self, ingress_class: IngressClass) -> ClassClaim:
+        controller, ours = ingress_class.spec.controller, self._options.is_ours(ingress_class)
+        why = f"its class {shown(ingress_class.metadata.name)} has the controller {shown(controller)}"
+        if not ours and controller in self._options.controllers:
+            why += f", and this installation serves only the class {shown(self._options.name)}"
+        return ClassClaim(ours, why)
 
     def _claim_of_classless(self) -> ClassClaim:
         if not self._classes:
             return ClassClaim(self._claim_classless, "it has no class, and there is no IngressClass")
         defaults = (each for each in self._classes.values() if each.annotations.get(DEFAULT_CLASS_ANNOTATION) == "true")
-        ours = any(map(_is_ours, defaults))
+        ours = any(isinstance(each, IngressClass) and self._options.is_ours(each) for each in defaults)
         return ClassClaim(ours, f"it has no class, and the default IngressClass is {'' if ours else 'not '}ours")
 
 
 def _class_name(ingress: Ingress) -> str | None:
     return ingress.spec.ingress_class_name or ingress.annotations.get(CLASS_ANNOTATION)
-
-
-def _is_ours(ingress_class: KubeObject) -> bool:
-    return isinstance(ingress_class, IngressClass) and ingress_class.spec.controller == CONTROLLER
 
 
 def _problem(ingress_class: Key) -> Problem:

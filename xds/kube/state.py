@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from xds.kube.change import Applied, Change, Deleted, Listed, Reported
-from xds.kube.ingress_class import ClassClaim, IngressClasses
+from xds.kube.ingress_class import ClassClaim, ClassOptions, IngressClasses
 from xds.kube.objects import (
     KINDS,
     KINDS_BY_NAME,
@@ -20,6 +20,8 @@ from xds.kube.objects import (
 )
 from xds.kube.references import Index, ReferenceIndex, references
 from xds.problems.problem import Key, ObjectRef, Problem
+
+DEFAULT_CLASSES: Final = ClassOptions()
 
 _NEWEST: Final = datetime.max.replace(tzinfo=UTC)
 
@@ -86,20 +88,24 @@ class KubeState:
     An Ingress is ours by its class, or while it is held: see `ingress_class`.
 
     Args:
-        ingress_class: The class name that is ours while no IngressClass of that name exists.
+        classes: Which IngressClasses are ours.
         claim_classless: Whether an Ingress without class is ours while no IngressClass exists.
         default_tls_secret: The Secret of `--default-tls-secret`, in use although no Ingress names it.
     """
 
     def __init__(
-        self, ingress_class: str = "envoy", *, claim_classless: bool = False, default_tls_secret: Key | None = None
+        self,
+        classes: ClassOptions = DEFAULT_CLASSES,
+        *,
+        claim_classless: bool = False,
+        default_tls_secret: Key | None = None,
     ) -> None:
         self._default_tls_secret = default_tls_secret
         self._objects: dict[type[KubeObject], dict[Key, KubeObject]] = {kind: {} for kind in KINDS}
         self._listed: set[type[KubeObject]] = set()
         self._slices: Index[Key] = Index()
         self._ours = ReferenceIndex()
-        self._classes = IngressClasses(self._objects[IngressClass], ingress_class, claim_classless=claim_classless)
+        self._classes = IngressClasses(self._objects[IngressClass], classes, claim_classless=claim_classless)
         self._reported: tuple[Problem, ...] = ()
 
     @property

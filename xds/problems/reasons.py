@@ -167,6 +167,12 @@ class Reason(StrEnum):
         "Two Ingresses send the same path of a host to different backends; the oldest Ingress wins.",
         "Remove one of the two paths; the oldest Ingress wins, then the first by namespace and name.",
     )
+    PROXY_UNSUPPORTED = (
+        "ProxyUnsupported",
+        Level.ERROR,
+        "A proxy's Envoy is older than the oldest one that is served; its streams are ended, and it keeps what it has.",
+        "Upgrade the proxy to an Envoy that the message names.",
+    )
     REJECTED_BY_PROXY = (
         "RejectedByProxy",
         Level.ERROR,

@@ -163,6 +163,15 @@ class Backlog:
             return self.removals.pop(change.name).base
         return change.old if self.requested_before is None or self.requested_before.covers(change.name) else None
 
+    def base(self, name: str, served: Resource | None) -> Resource | None:
+        """The proxy's version of a subscribed resource that is served in this version; None: the proxy has none."""
+        if name in self.upserts:
+            return self.upserts[name]
+        if name in self.removals:
+            return self.removals[name].base
+        before = self.requested_before
+        return served if before is None or before.covers(name) else None
+
     def drop(self, name: str) -> None:
         """Forget a change: the proxy is to keep its version."""
         for names in (self.upserts, self.removals, self.vanished, self._revisions):

@@ -1,38 +1,36 @@
-"""The state that the sessions of one server share."""
+"""The fleet: the builds of the connected proxies, each with its served snapshot, and objects that sessions share."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from xds.protocol.builds import BUILDS_LIMIT, OTHER_BUILDS, Build
 from xds.protocol.messages import Event, Variant
 from xds.protocol.rejection.last_good import LastGood
+from xds.protocol.rejection.trial import Candidate, Offers, Trial
 from xds.protocol.responses import ResponseCache
 from xds.protocol.resume import ResumedVersions
 from xds.protocol.subscription import NameSets
+from xds.snapshot.resource import Resource, ResourceType, route_configuration_of
 from xds.snapshot.store import ChangesByType, Revision, Store
 from xds.snapshot.view import Inline, InlinedView, View
 
 
-class Fleet:
-    """The served snapshot, without the resources that proxies rejected, and the objects that sessions share.
+class BuildFleet:
+    """The proxies of one build, and the snapshot served to them: the wanted one, but for versions on trial.
 
-    Args:
-        wanted: The snapshot that the source asks for. Its owner gives each revision to `follow`.
-        inline: Puts virtual hosts into a RouteConfiguration, for streams without VHDS.
-        vhds: Whether delta streams get virtual hosts as resources of their own.
+    Attributes:
+        proxies: The connected proxies, in the order of connection.
     """
 
-    def __init__(self, wanted: Store, inline: Inline, *, vhds: bool) -> None:
-        self.last_good = LastGood(wanted)
+    def __init__(self, build: Build, wanted: Store, inline: Inline, *, vhds: bool, now: float) -> None:
+        self.build = build
+        self.last_good = LastGood(wanted, now)
+        self.trial = Trial(self.last_good)
+        self.proxies: dict[Candidate, None] = {}
         store = self.last_good.served
-        self.names = NameSets()
-        self.resumed_versions = ResumedVersions()
+        self._wanted_inlined = InlinedView(wanted, inline)
         inlined = ResponseCache(InlinedView(store, inline))
         # There is no VHDS in the state of the world.
         self._caches = {Variant.SOTW: inlined, Variant.DELTA: ResponseCache(View(store)) if vhds else inlined}
-
-    @property
-    def unfinished(self) -> bool:
-        """Whether further revisions of a large change follow. Until then only endpoints are sent."""
-        return self.last_good.served.unfinished
 
     def response_cache(self, variant: Variant) -> ResponseCache:
         """The responses for streams of a variant, and their view of the served snapshot."""
@@ -42,14 +40,89 @@ class Fleet:
         """The changes of a revision, as streams of a variant see them."""
         return self.response_cache(variant).view.changes(revision)
 
-    def follow(self, revision: Revision) -> Revision | None:
-        """Take in a revision of the wanted snapshot. Returns the change of the served one for each session's `update`;
-        None: nothing changes.
-        """
-        return self.last_good.follow(revision)
-
-    def learn(self, events: Iterable[Event], now: float) -> list[Revision]:
+    def learn(self, events: Iterable[Event], proxy: Candidate, now: float) -> list[Revision]:
         """Take in the answers of one proxy. Returns the changes of the served snapshot for each session's `update`, in
         order.
         """
-        return self.last_good.learn(events, now)
+        return self.last_good.learn(events, proxy, now)
+
+    def leave(self, proxy: Candidate, now: float) -> list[Revision]:
+        """Take a proxy's end of stream for the end of its rejections. Returns the changes as in `learn`."""
+        self.proxies.pop(proxy, None)
+        self.trial.ended(proxy)
+        return self.last_good.ended(proxy, now)
+
+    def offers(self, offers: Offers, variant: Variant) -> Offers:
+        """Versions on trial as streams of a variant see them."""
+        if ResourceType.VIRTUAL_HOST in self.response_cache(variant).view.types:
+            return offers
+        hosts = map(route_configuration_of, offers.get(ResourceType.VIRTUAL_HOST, ()))
+        names = {*offers.get(ResourceType.ROUTES, ()), *hosts}
+        view = self._wanted_inlined
+        existing: Mapping[str, Resource] = view.resources(ResourceType.ROUTES)
+        routes = {name: view.complete(existing[name]) for name in names if name in existing}
+        others = {type_: of_type for type_, of_type in offers.items() if type_ in view.types}
+        return {**others, ResourceType.ROUTES: routes} if routes else others
+
+
+class Fleet:
+    """The builds of one server's proxies.
+
+    Args:
+        wanted: The snapshot that the source asks for. Its owner gives each revision to `follow`.
+        inline: Puts virtual hosts into a RouteConfiguration, for streams without VHDS.
+        vhds: Whether delta streams get virtual hosts as resources of their own.
+
+    Attributes:
+        unnamed: Stands for the build of a stream before its first request. Nothing is served to it.
+    """
+
+    def __init__(self, wanted: Store, inline: Inline, *, vhds: bool) -> None:
+        self._wanted = wanted
+        self._inline = inline
+        self._vhds = vhds
+        self.names = NameSets()
+        self.resumed_versions = ResumedVersions()
+        self._builds: dict[Build, BuildFleet] = {}
+        self.unnamed = BuildFleet(Build("", ""), Store(history=1), inline, vhds=vhds, now=0.0)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether further revisions of a large change follow. Until then only endpoints are sent."""
+        return self._wanted.unfinished
+
+    @property
+    def has_snapshot(self) -> bool:
+        return self._wanted.revision > 0
+
+    @property
+    def builds(self) -> Iterable[BuildFleet]:
+        """The builds that have or had proxies."""
+        return self._builds.values()
+
+    def join(self, build: Build, proxy: Candidate, now: float) -> BuildFleet:
+        """Add a proxy to its build."""
+        found = self.build(build, now)
+        found.proxies[proxy] = None
+        return found
+
+    def build(self, build: Build, now: float) -> BuildFleet:
+        """The proxies of a build. A build beyond the limit takes the place of one without proxies, if there is one."""
+        if build not in self._builds and len(self._builds) >= BUILDS_LIMIT:
+            forgotten = next((each for each in self._builds.values() if not each.proxies), None)
+            if forgotten is None:
+                build = OTHER_BUILDS
+            else:
+                del self._builds[forgotten.build]
+        found = self._builds.get(build)
+        if found is None:
+            found = BuildFleet(build, self._wanted, self._inline, vhds=self._vhds, now=now)
+            self._builds[build] = found
+        return found
+
+    def follow(self, revision: Revision) -> list[tuple[BuildFleet, Revision]]:
+        """Take in a revision of the wanted snapshot. Returns the changes of the served ones for each session's
+        `update`, by build.
+        """
+        served = ((build, build.last_good.follow(revision)) for build in self._builds.values())
+        return [(build, change) for build, change in served if change is not None]

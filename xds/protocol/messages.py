@@ -148,6 +148,7 @@ Event: TypeAlias = Acknowledged | Rejected | Resumed | Unserved
 class ErrorCode(StrEnum):
     """Names of the gRPC status codes with which the server ends a stream."""
 
+    FAILED_PRECONDITION = "FAILED_PRECONDITION"
     INVALID_ARGUMENT = "INVALID_ARGUMENT"
     PERMISSION_DENIED = "PERMISSION_DENIED"
     RESOURCE_EXHAUSTED = "RESOURCE_EXHAUSTED"

@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Final, TypeAlias
 
 from xds.protocol.backlog import oldest
-from xds.protocol.fleet import Fleet
+from xds.protocol.builds import build_of
+from xds.protocol.fleet import BuildFleet, Fleet
 from xds.protocol.in_flight import InFlight
 from xds.protocol.messages import (
     DeltaRequest,
@@ -21,6 +22,7 @@ from xds.protocol.messages import (
     Variant,
 )
 from xds.protocol.ordering import Ordering, delayed_removals, send_order
+from xds.protocol.rejection.trial import STAGES, Offers
 from xds.protocol.status import DeliveryState, OutOfSync, Status, StreamHealth
 from xds.protocol.subscription import Demand, Subscription, after_delta, after_sotw, check_count
 from xds.protocol.type_stream import TypeStream
@@ -42,9 +44,8 @@ class Session:
     The caller
 
     - gives each request to `receive`, in order, and ends the stream on ProtocolError;
-    - gives the returned events to the fleet's `learn`;
-    - gives each revision from the fleet's `follow` or `learn` to `update`, before any other call, if a subscription
-      covers a change in it;
+    - gives the returned events to the `learn` of the session's build;
+    - gives each revision of its build to `update`, before any other call, if a subscription covers a change in it;
     - after each of these calls, and when `deadline` has passed, sends the responses of `take_responses`, in order.
 
     Times are seconds of one monotonic clock.
@@ -52,10 +53,12 @@ class Session:
     Attributes:
         node: None: no request has come yet.
         resubscribed: Whether `subscriptions` may have changed; the caller sets it to False.
+        asked: See `rejection.trial.Candidate`.
     """
 
     __slots__ = (
-        "_last_good",
+        "_build",
+        "_fleet",
         "_names",
         "_open",
         "_ordering",
@@ -66,17 +69,16 @@ class Session:
         "_unserved",
         "_view",
         "_virtual_hosts",
+        "asked",
         "node",
         "resubscribed",
         "variant",
     )
 
     def __init__(self, fleet: Fleet, variant: Variant, *, now: float) -> None:
-        self._responses = fleet.response_cache(variant)
-        self._view = self._responses.view
+        self._fleet = fleet
         self._names = fleet.names
         self._resumed_versions = fleet.resumed_versions
-        self._last_good = fleet.last_good
         self.variant = variant
         self._since = now
         self.node: Node | None = None
@@ -84,9 +86,17 @@ class Session:
         # The type streams with unsent or unanswered content.
         self._open: dict[ResourceType, TypeStream] = {}
         self.resubscribed = False
+        self.asked = [0 for _ in STAGES]
+        self._unserved: dict[str, None] = {}
+        self._join(fleet.unnamed)
+
+    def _join(self, build: BuildFleet) -> None:
+        """Follow the snapshot that is served to a build."""
+        self._build = build
+        self._responses = build.response_cache(self.variant)
+        self._view = self._responses.view
         self._virtual_hosts = VirtualHostScope(self._view, self._type_streams, self._names)
         self._ordering = Ordering(self._view, self._type_streams)
-        self._unserved: dict[str, None] = {}
 
     @property
     def oldest_unanswered(self) -> int | None:
@@ -134,8 +144,12 @@ class Session:
             type_stream = self._type_streams.get(sent_as.type)
             state = type_stream.delivery_state(sent_as.name) if type_stream else DeliveryState.NOT_SUBSCRIBED
             subscribed = state is not DeliveryState.NOT_SUBSCRIBED
-            if subscribed and resource.name in self._last_good.rejected(resource.type):
-                state = DeliveryState.REJECTED
+            if (
+                subscribed
+                and state is not DeliveryState.REJECTED
+                and resource.name in self._build.last_good.rejected(resource.type)
+            ):
+                state = DeliveryState.ON_TRIAL
             if state is not DeliveryState.SYNCED and sent_as not in found:
                 rejection = type_stream.last_rejection if type_stream and state is DeliveryState.REJECTED else None
                 message = rejection.message if rejection else ""
@@ -153,7 +167,7 @@ class Session:
             ProtocolError: the stream must end.
         """
         if self.node is None:
-            self._identify(request)
+            self._identify(request, now)
         type_ = _TYPES.get(request.type_url)
         if type_ not in self._view.types:
             return self._receive_unserved(request.type_url)
@@ -193,6 +207,29 @@ class Session:
             self._virtual_hosts_changed()
         return unsent
 
+    @property
+    def build(self) -> BuildFleet:
+        """The build of the proxy; before the first request one that nothing is served to."""
+        return self._build
+
+    def offer(self, offers: Offers) -> bool:
+        """Send wanted versions on trial that are subscribed, for the proxy's own answer. Returns whether there is one.
+
+        Without VHDS, virtual hosts are offered inside of their RouteConfiguration, as the source wants it.
+        """
+        offered = False
+        for type_, resources in self._build.offers(offers, self.variant).items():
+            type_stream = self._type_streams.get(type_)
+            if type_stream is not None and type_stream.offer(resources, self._view.resources(type_)):
+                self._open[type_] = type_stream
+                offered = True
+        return offered
+
+    @property
+    def has_open_offer(self) -> bool:
+        """Whether a version on trial is unsent or unanswered."""
+        return any(each.has_open_offer for each in self._open.values())
+
     def take_responses(self, now: float) -> list[Response]:
         """Make the responses that may go now. They count as sent."""
         ordering, responses = self._ordering, list[Response]()
@@ -212,13 +249,14 @@ class Session:
             ordering.end_cluster_wait()
         return responses
 
-    def _identify(self, request: Request) -> None:
+    def _identify(self, request: Request, now: float) -> None:
         # "Only the first request on a stream is guaranteed to carry the node identifier."
         if request.node is None:
             raise ProtocolError(ErrorCode.INVALID_ARGUMENT, "the first request of a stream must have a node")
-        if not self._view.revision:
+        if not self._fleet.has_snapshot:
             raise ProtocolError(ErrorCode.UNAVAILABLE, "there is no snapshot yet, try again")
         self.node = request.node
+        self._join(self._fleet.join(build_of(request.node), self, now))
 
     def _receive_unserved(self, type_url: str) -> list[Event]:
         """A request for a type that is not served has no answer, and the stream goes on."""
@@ -235,12 +273,13 @@ class Session:
         type_ = type_stream.type
         self._type_streams[type_] = self._open[type_] = type_stream
         self.resubscribed = True
+        self._ask_again()
         if type_ is ResourceType.ROUTES:
             self._virtual_hosts.routes_resumed(filter(demand.subscription.covers, versions))
         if not versions:
             type_stream.apply(demand)
             return []
-        self._resumed_versions.resume(type_stream, demand, versions, self._view, self._last_good.withdrawn(type_))
+        self._resumed_versions.resume(type_stream, demand, versions, self._view, self._build.last_good.withdrawn(type_))
         if type_ is ResourceType.ENDPOINTS:
             self._ordering.warming.endpoints_resumed(type_stream)
         elif type_ is ResourceType.CLUSTER:
@@ -274,6 +313,7 @@ class Session:
         type_stream.apply(demand)
         if type_stream.subscription is not before:
             self.resubscribed = True
+            self._ask_again()
             if type_stream.type is ResourceType.ROUTES:
                 self._virtual_hosts.routes_unsubscribed()
                 self._virtual_hosts_changed()
@@ -289,9 +329,15 @@ class Session:
         check_count(len(demand.subscription.names), request.type_url)
         return self._virtual_hosts.limit(demand) if request.type_url == ResourceType.VIRTUAL_HOST else demand
 
+    def _ask_again(self) -> None:
+        """Let the trial of the build look at a changed subscription."""
+        self.asked = [0 for _ in STAGES]
+        self._build.trial.is_settled = False
+
     def _virtual_hosts_changed(self) -> None:
         """Virtual hosts may be due, and their subscription may have another scope."""
         self.resubscribed = True
+        self._ask_again()
         if ResourceType.VIRTUAL_HOST in self._type_streams:
             self._open[ResourceType.VIRTUAL_HOST] = self._type_streams[ResourceType.VIRTUAL_HOST]
 

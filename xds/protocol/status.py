@@ -91,7 +91,9 @@ class DeliveryState(StrEnum):
     PENDING = "pending"
     """Not sent yet."""
     REJECTED = "rejected"
-    """Rejected by this proxy, or by others and accepted by none: the proxy keeps its last good version."""
+    """Rejected by this proxy, which keeps its former version."""
+    ON_TRIAL = "on trial"
+    """Rejected by other proxies of its build and accepted by none: until asked, the proxy has the last good version."""
     NOT_SUBSCRIBED = "not subscribed"
     """Not covered by the proxy's subscriptions."""
 

@@ -38,6 +38,8 @@ class StuckReason(StrEnum):
     """A response has no answer."""
     FLAPPING = "flapping"
     """Streams of the node end soon after they begin, again and again."""
+    UNSUPPORTED = "unsupported version"
+    """The proxy's Envoy is older than the oldest one that is served."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,18 @@ class TypeStream:
         """Leave a resumed version at the proxy: other proxies rejected its successor, and nothing is served instead."""
         self._open_rejections().keep_current(name, base)
 
+    def offer(self, offers: Mapping[str, Resource], served: Mapping[str, Resource]) -> bool:
+        """Send versions on trial that are subscribed, for the proxy's own answer. Returns whether there is one."""
+        covered = {name: resource for name, resource in offers.items() if self.subscription.covers(name)}
+        offered = bool(covered) and self._open_rejections().offer(covered, served, self.in_flight)
+        self._close_rejections()
+        return offered
+
+    @property
+    def has_open_offer(self) -> bool:
+        """Whether a version on trial is unsent or unanswered."""
+        return self.rejections is not None and bool(self.rejections.offers)
+
     def apply(self, demand: Demand) -> None:
         """Take over the subscription of a request, and have the requested resources sent."""
         old, new = self.subscription, demand.subscription
@@ -216,7 +228,9 @@ class TypeStream:
         blamed = self._open_rejections().add(in_flight, message, self.subscription, served)
         self._close_rejections()
         response = in_flight.response
-        self.last_rejection = Rejection(response.version, now, printable(message), in_flight.resources, blamed)
+        self.last_rejection = Rejection(
+            response.version, now, printable(message, response.resources), in_flight.resources, blamed
+        )
         return Rejected(self.type, response, self.last_rejection)
 
     def delivery_state(self, name: str) -> DeliveryState:
@@ -224,7 +238,8 @@ class TypeStream:
         if not self.subscription.covers(name):
             return DeliveryState.NOT_SUBSCRIBED
         if self.rejections is not None and name in self.rejections:
-            return DeliveryState.REJECTED if name in self.rejections.rejected else DeliveryState.PENDING
+            rejected = self.rejections.rejected.get(name)
+            return DeliveryState.REJECTED if rejected and rejected.version is not None else DeliveryState.PENDING
         backlog = self.backlog
         if backlog.everything or name in backlog.requested or name in backlog.upserts:
             return DeliveryState.PENDING

@@ -20,7 +20,7 @@ from xds.kube.objects import KINDS_BY_NAME
 from xds.problems.problem import ObjectRef, Problem
 
 REPORTING_CONTROLLER: Final = "xds-ingress.dev/controller"
-"""`reportingController` of all Events written here; a field selector finds the Events again."""
+"""`reportingController` of Events of an installation for the default class; a field selector finds the Events again."""
 
 RESOLVED: Final = "Resolved"
 """The reason of an Event for a solved problem."""
@@ -65,10 +65,11 @@ class EventKey:
     note: str
 
     @classmethod
-    def of(cls, problem: Problem, uid: str) -> "EventKey":
+    def of(cls, problem: Problem, uid: str, controller: str = REPORTING_CONTROLLER) -> "EventKey":
         about = problem.object
         digest = blake2b(digest_size=8)
-        for text in (about.kind, uid, problem.reason, problem.message):
+        installation = () if controller == REPORTING_CONTROLLER else (controller,)
+        for text in (about.kind, uid, problem.reason, problem.message, *installation):
             digest.update(text.encode() + b"\0")
         note = clipped(f"{problem.message.rstrip('.')}. {problem.remedy}".strip())
         return cls(f"{about.name[:200].rstrip('.-')}.{digest.hexdigest()}", about, uid, problem.reason, note)
@@ -110,13 +111,16 @@ def clipped(note: str) -> str:
     return encoded[: MAX_NOTE_BYTES - 3].decode(errors="ignore") + "…"
 
 
-def event_manifest(event: PendingEvent, instance: str, at: str) -> dict[str, Any]:
+def event_manifest(
+    event: PendingEvent, instance: str, at: str, controller: str = REPORTING_CONTROLLER
+) -> dict[str, Any]:
     """The Event as a document.
 
     Args:
         event: The problem or the solution.
         instance: The replica that writes the Event.
         at: A MicroTime.
+        controller: The installation.
     """
     key, about = event.key, event.key.object
     kind = KINDS_BY_NAME.get(about.kind)
@@ -133,7 +137,7 @@ def event_manifest(event: PendingEvent, instance: str, at: str) -> dict[str, Any
         "note": clipped(f"{key.reason} is solved. It was: {key.note}") if event.solved else key.note,
         "action": "Translate",
         "regarding": regarding,
-        "reportingController": REPORTING_CONTROLLER,
+        "reportingController": controller,
         "reportingInstance": instance[:128],
     }
 
@@ -192,12 +196,14 @@ class EventQueue:
 
     Args:
         uid: The uid of an object; "" if unknown. None for an object that doesn't exist, which gets no Event.
+        controller: `reportingController` of the Events.
     """
 
-    def __init__(self, uid: Callable[[ObjectRef], str | None]) -> None:
+    def __init__(self, uid: Callable[[ObjectRef], str | None], controller: str = REPORTING_CONTROLLER) -> None:
         self.dropped = 0
         """Events dropped because the queue was full."""
         self._uid = uid
+        self._controller = controller
         self._keys: dict[Problem, EventKey] = {}
         self._standing: Counter[str] = Counter()
         self._written: dict[str, Written] = {}
@@ -281,7 +287,7 @@ class EventQueue:
         uid = self._uid(problem.object)
         if uid is None or problem in self._keys:
             return None
-        key = self._keys[problem] = EventKey.of(problem, uid)
+        key = self._keys[problem] = EventKey.of(problem, uid, self._controller)
         self._standing[key.name] += 1
         return key
 

@@ -44,6 +44,7 @@ class EventWriter:
         problems: All problems that stand.
         uid: The uid of an object; "" if unknown, None for an object that doesn't exist.
         namespaces: Where Events are written and read; none: in all namespaces.
+        controller: `reportingController` of the Events: names the installation.
     """
 
     def __init__(
@@ -53,12 +54,15 @@ class EventWriter:
         problems: Callable[[], list[Problem]],
         uid: Callable[[ObjectRef], str | None],
         namespaces: Iterable[str] = (),
+        *,
+        controller: str = REPORTING_CONTROLLER,
     ) -> None:
         self._api = api
         self._leadership = leadership
         self._problems = problems
         self._uid = uid
         self._namespaces = tuple(namespaces)
+        self._controller = controller
         self._queue: EventQueue | None = None
         self._changed: dict[Problem, bool] = {}
         self._outage = Outage("events", _PERMISSIONS)
@@ -88,7 +92,7 @@ class EventWriter:
 
     async def _lead(self) -> None:
         existing = await self._existing()
-        self._queue = queue = EventQueue(self._uid)
+        self._queue = queue = EventQueue(self._uid, self._controller)
         queue.adopt(existing, self._problems())
         repeat_at = boot_time() + REPEAT_CHECK_SECONDS
         while self._leadership.is_leader():
@@ -141,7 +145,7 @@ class EventWriter:
 
     async def _list(self) -> AsyncGenerator[ExistingEvent, None]:
         for path in [_collection(each) for each in self._namespaces] or [f"{_GROUP_PATH}/events"]:
-            async for found in list_all(self._api, path, f"reportingController={REPORTING_CONTROLLER}"):
+            async for found in list_all(self._api, path, f"reportingController={self._controller}"):
                 yield ExistingEvent.parse(found, boot_time() - _age(found))
 
     async def _write_or_retry(self, event: PendingEvent, queue: EventQueue) -> None:
@@ -154,7 +158,7 @@ class EventWriter:
             self._outage.worked()
 
     async def _write(self, event: PendingEvent) -> None:
-        body = event_manifest(event, self._leadership.identity, timestamp())
+        body = event_manifest(event, self._leadership.identity, timestamp(), self._controller)
         status, found = await self._leadership.write("POST", _collection(event.namespace), body)
         if status == 409:
             status, found = await self._count_again(event)

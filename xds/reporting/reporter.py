@@ -4,28 +4,34 @@ Routing never waits for reporting: changes are noted at once and written later, 
 """
 
 import asyncio
+import re
 import socket
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from xds.kube.change import Applied, Change, Deleted
+from xds.kube.ingress_class import ClassOptions
 from xds.kube.objects import Ingress, IngressClass
-from xds.kube.state import KubeState
+from xds.kube.state import DEFAULT_CLASSES, KubeState
 from xds.kubeapi.interface import Api
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
-from xds.reporting.event_queue import NAMESPACE_OF_UNNAMESPACED
+from xds.reporting.event_queue import NAMESPACE_OF_UNNAMESPACED, REPORTING_CONTROLLER
 from xds.reporting.event_writer import EventWriter
 from xds.reporting.lease import Leadership
 from xds.reporting.status import PublishOptions
 from xds.reporting.status_writer import StatusWriter
 
 LEASE_NAME: Final = "xds-ingress"
+MAX_LEASE_NAME_LENGTH: Final = 63
+"""Shorter than Kubernetes allows: the name is also a part of the `reportingController` of Events."""
+
 SERVICE_ACCOUNT_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 RESTART_DELAY_SECONDS: Final = 60.0
@@ -100,9 +106,23 @@ class Reporter:
     async def _report(self) -> None:
         options = self._options
         leadership = Leadership(self._api, options.lease, process_identity())
-        self._events = EventWriter(self._api, leadership, self._problems, self._uid, options.namespaces)
+        self._events = EventWriter(
+            self._api,
+            leadership,
+            self._problems,
+            self._uid,
+            options.namespaces,
+            controller=reporting_controller(options.lease),
+        )
         if options.publish:
-            self._status = StatusWriter(self._api, leadership, options.publish, self._ingress_uid, options.namespaces)
+            self._status = StatusWriter(
+                self._api,
+                leadership,
+                options.publish,
+                self._ingress_uid,
+                options.namespaces,
+                manager=options.lease.name,
+            )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(leadership.run())
             tasks.create_task(self._events.run())
@@ -135,11 +155,24 @@ def _note(change: Change, status: StatusWriter) -> None:
             status.note_all()
 
 
+def reporting_controller(lease: Key) -> str:
+    """`reportingController` of the Events of an installation. An installation resolves only its own Events."""
+    return REPORTING_CONTROLLER if lease.name == LEASE_NAME else f"xds-ingress.dev/{lease.name}"
+
+
 def process_identity() -> str:
     """An identity unique to this life of this process; begins with the name of the Pod."""
     return f"{socket.gethostname()}_{uuid.uuid4().hex[:12]}"
 
 
-def lease_name(ingress_class: str) -> str:
+def lease_name(classes: ClassOptions) -> str:
     """The name of the Lease. Installations for different classes write to different objects, so each has a Lease."""
-    return LEASE_NAME if ingress_class == "envoy" else f"{LEASE_NAME}-{ingress_class}"
+    parts = [LEASE_NAME]
+    if classes.name != DEFAULT_CLASSES.name:
+        parts.append(classes.name)
+    if set(classes.controllers) != set(DEFAULT_CLASSES.controllers):
+        parts += (re.sub("[^a-z0-9.]+", "-", each.lower()).strip("-.") for each in sorted(set(classes.controllers)))
+    name = "-".join(parts)
+    if len(name) <= MAX_LEASE_NAME_LENGTH:
+        return name
+    return f"{LEASE_NAME}-{blake2b(name.encode(), digest_size=8).hexdigest()}"

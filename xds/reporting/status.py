@@ -3,8 +3,8 @@
 An Ingress of our class gets the published addresses, whatever status the Ingress had. The status of any other Ingress
 is left alone, unless this program wrote the status. Two facts must hold for that: the API server names this program as
 the last writer of the field (`metadata.managedFields`), and the status is one that this process published. One fact is
-not enough, since another installation of this program has the same name, and another controller may publish the same
-addresses.
+not enough: another installation of this program may have the same field manager, and another controller may publish
+the same addresses.
 
 A status that another writer changes is corrected at the next resync and not before: two writers that answer each other
 at once would never stop.
@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from xds.problems.problem import Key
 
 FIELD_MANAGER: Final = "xds-ingress"
+"""Of an installation for the default class."""
 
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names
 _HOSTNAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -75,7 +76,7 @@ class ObservedStatus(NamedTuple):
 
     Attributes:
         version: The resourceVersion.
-        ours: Whether this program wrote the addresses last.
+        ours: Whether this installation wrote the addresses last.
         writers: The field managers that wrote the addresses.
     """
 
@@ -86,10 +87,11 @@ class ObservedStatus(NamedTuple):
     writers: tuple[str, ...] = ()
 
     @classmethod
-    def parse(cls, document: Mapping[str, Any]) -> "ObservedStatus":
+    def parse(cls, document: Mapping[str, Any], manager: str = FIELD_MANAGER) -> "ObservedStatus":
+        """The status in a document. `manager` is the field manager of this installation."""
         metadata = document["metadata"]
         writers = tuple(_writers(metadata.get("managedFields") or ()))
-        ours = FIELD_MANAGER in writers
+        ours = manager in writers
         return cls(metadata["uid"], metadata["resourceVersion"], addresses_of(document), ours, writers)
 
 

@@ -52,6 +52,7 @@ class StatusWriter:
         publish: The source of the addresses.
         uid: The uid of an Ingress in our class; None for any other name.
         namespaces: Where Ingresses are read; none: in all namespaces.
+        manager: The field manager: names the installation.
     """
 
     def __init__(
@@ -61,12 +62,15 @@ class StatusWriter:
         publish: PublishOptions,
         uid: Callable[[Key], str | None],
         namespaces: Iterable[str] = (),
+        *,
+        manager: str = FIELD_MANAGER,
     ) -> None:
         self._api = api
         self._leadership = leadership
         self._publish = publish
         self._uid = uid
         self._namespaces = tuple(namespaces)
+        self._manager = manager
         self._queue = StatusQueue()
         self._outage = Outage("status", _PERMISSIONS)
         self._wake = asyncio.Event()
@@ -156,7 +160,7 @@ class StatusWriter:
         for namespace in self._namespaces or [""]:
             async for found in list_all(self._api, Ingress.collection(namespace)):
                 key = Key(found["metadata"]["namespace"], found["metadata"]["name"])
-                self._queue.observe(key, ObservedStatus.parse(found))
+                self._queue.observe(key, ObservedStatus.parse(found, self._manager))
                 self._queue.note(key)
 
     async def _update(self, key: Key) -> None:
@@ -180,7 +184,7 @@ class StatusWriter:
         if found is None:
             self._queue.remove(key)
             return True
-        self._queue.observe(key, ObservedStatus.parse(found))
+        self._queue.observe(key, ObservedStatus.parse(found, self._manager))
         return False
 
     async def _write(self, step: WriteStatus) -> bool:
@@ -189,10 +193,10 @@ class StatusWriter:
         path = f"{Ingress.collection(key.namespace)}/{key.name}/status"
         self._warn_of_other_writers(step)
         body = status_patch(step.observed.version, step.addresses)
-        status, found = await self._leadership.write("PATCH", path, body, {"fieldManager": FIELD_MANAGER})
+        status, found = await self._leadership.write("PATCH", path, body, {"fieldManager": self._manager})
         check(status, found)
         if status == 200:
-            self._queue.observe(key, ObservedStatus.parse(found))
+            self._queue.observe(key, ObservedStatus.parse(found, self._manager))
             self._written.add(key)
             _log.info("status_written", ingress=str(key), addresses=[each.wire for each in step.addresses])
             return True

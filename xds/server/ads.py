@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from math import inf
 from typing import Any, Final
 
 import grpc
 import structlog
 
+from xds.protocol.builds import too_old
 from xds.protocol.fleet import Fleet
 from xds.protocol.messages import (
     Acknowledged,
@@ -23,6 +24,7 @@ from xds.protocol.messages import (
 )
 from xds.protocol.rejection.reports import RejectionReport, RejectionReports
 from xds.protocol.session import Session
+from xds.protocol.stuck import StuckReason
 from xds.resources.inlining import inlined
 from xds.server.convergence import Convergence
 from xds.server.debounce import EndpointDebounce
@@ -30,8 +32,11 @@ from xds.server.debug.messages import ProxyDelivery, ProxyStatus
 from xds.server.encoding import PausingEncoder
 from xds.server.fanout import Fanout
 from xds.server.metrics import Metrics
+from xds.server.rejection_log import RejectionLog
 from xds.server.stream import Clock, Context, Stream
 from xds.server.tls import names_of
+from xds.server.trials import Trials
+from xds.server.unsupported import REMEMBERED_SECONDS, UnsupportedProxies
 from xds.server.watchdog import Watchdog
 from xds.server.wire import Decoder
 from xds.server.writes import UNREAD_SECONDS, Writes
@@ -64,6 +69,7 @@ ABORT_TIMEOUT_SECONDS: Final = 5.0
 """Time to send the status that ends a stream."""
 
 _CODES: Final = {
+    ErrorCode.FAILED_PRECONDITION: grpc.StatusCode.FAILED_PRECONDITION,
     ErrorCode.INVALID_ARGUMENT: grpc.StatusCode.INVALID_ARGUMENT,
     ErrorCode.PERMISSION_DENIED: grpc.StatusCode.PERMISSION_DENIED,
     ErrorCode.RESOURCE_EXHAUSTED: grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -74,6 +80,10 @@ _log = structlog.get_logger()
 
 Authorizer = Callable[[frozenset[str], Node], str | None]
 """The reason why a peer with these certificate names may not be this node; None: allowed."""
+
+
+class UnsupportedError(ProtocolError):
+    """The proxy's Envoy is too old. It is logged once, not at each attempt."""
 
 
 class AdsService:
@@ -87,6 +97,7 @@ class AdsService:
 
     Attributes:
         debounce: When to push the next endpoint changes.
+        unsupported: The proxies that are not served, as their Envoy is too old.
     """
 
     def __init__(
@@ -102,8 +113,10 @@ class AdsService:
         self._fleet = Fleet(store, inlined, vhds=vhds)
         self._metrics = metrics
         self._clock = clock
-        self._rejections = RejectionReports(store, self._fleet.last_good)
+        self._rejections = RejectionReports(store, self._fleet)
         self._rejections_changed = asyncio.Event()
+        self._rejection_log = RejectionLog(clock)
+        self.unsupported = UnsupportedProxies(clock)
         self._encoder = PausingEncoder(clock)
         self._decoder = Decoder(self._fleet.names)
         self._writes = Writes(clock)
@@ -113,6 +126,7 @@ class AdsService:
         self._fanout = Fanout(
             self._streams.keys(), self._fleet, self._encoder, self._convergence, self.debounce, clock=clock
         )
+        self._trials = Trials(self._fanout, clock)
         self.watchdog = Watchdog(self._streams.keys(), clock)
         self._has_snapshot = asyncio.Event()
         self._closing = False
@@ -145,6 +159,7 @@ class AdsService:
     def close(self) -> None:
         """End all streams with OK, and streams that still come: the server shuts down, and proxies go elsewhere."""
         self._closing = True
+        self._trials.close()
         self._has_snapshot.set()
         for stream in self._streams:
             stream.end()
@@ -155,9 +170,14 @@ class AdsService:
         return len(self._streams)
 
     def proxies(self) -> list[ProxyStatus]:
-        """Status of all connected proxies, in the order of connection."""
+        """Status of all connected proxies, in the order of connection; then of proxies that are not served."""
         self._fanout.catch_up_all()
-        return [ProxyStatus(each.peer, each.session.status(), self.watchdog.stuck(each)) for each in self._streams]
+        served = [ProxyStatus(each.peer, each.session.status(), self.watchdog.stuck(each)) for each in self._streams]
+        return served + [each.status for each in self.unsupported.current]
+
+    def stuck_counts(self) -> Mapping[StuckReason, int]:
+        """Number of proxies without progress by reason, with the ones that are not served."""
+        return {**self.watchdog.counts(), StuckReason.UNSUPPORTED: len(self.unsupported.current)}
 
     def deliveries(self, resources: Sequence[Resource]) -> list[ProxyDelivery]:
         """For each connected proxy, the given resources of the snapshot that the proxy doesn't have."""
@@ -175,6 +195,9 @@ class AdsService:
             is_reported = False
             try:
                 await self._converse(stream)
+            except UnsupportedError as error:
+                is_reported = True
+                await _abort(context, error)
             except ProtocolError as error:
                 is_reported = True
                 _log.warning("stream_ended_with_error", peer=stream.peer, node=stream.node, error=error.message)
@@ -188,6 +211,7 @@ class AdsService:
             finally:
                 del self._streams[stream]
                 self._fanout.remove(stream)
+                self._trials.remove(stream)
                 self._note_unread(stream, is_reported=is_reported)
                 self.watchdog.ended(stream)
                 self._note_rejections()
@@ -251,23 +275,27 @@ class AdsService:
             self._fanout.resubscribe(stream)
         if is_first:
             _log.info("proxy_connected", peer=stream.peer, node=stream.node, variant=str(stream.session.variant))
+        if is_first:
+            self._trials.add(stream)
         if events:
             self._handle(stream, events, now)
+        self._trials.advance(stream.session.build)
 
     def _handle(self, stream: Stream, events: Iterable[Event], now: float) -> None:
-        """Handle the events of a request. The answer of one proxy may change the snapshot served to the fleet."""
-        if revisions := self._fleet.learn(events, now):
-            self._fanout.push(*revisions)
+        """Handle the events of a request. The answer of one proxy may change the snapshot served to its build."""
+        build = stream.session.build
+        if revisions := build.learn(events, stream.session, now):
+            self._fanout.push(*((build, revision) for revision in revisions))
         for event in events:
             match event:
                 case Acknowledged():
                     self._metrics.acks.counts[event.type] += 1
                     self._convergence.answered(stream.progress, stream.session.oldest_unanswered, now)
                 case Rejected():
-                    self._rejections.add(event)
+                    self._rejections.add(event, build)
                     self._metrics.nacks.counts[event.type] += 1
                     self._convergence.answered(stream.progress, stream.session.oldest_unanswered, now)
-                    _log_rejection(stream, event)
+                    self._rejection_log.add(stream.node, stream.peer, event)
                 case Unserved(type_url=type_url):
                     _log.warning("type_not_served", peer=stream.peer, node=stream.node, type_url=type_url[:200])
         self._note_rejections()
@@ -284,6 +312,23 @@ class AdsService:
         reason = self._authorize(names_of(stream.context.auth_context()), request.node)
         if reason:
             raise ProtocolError(ErrorCode.PERMISSION_DENIED, reason)
+        self._check_version(stream, request.node)
+
+    def _check_version(self, stream: Stream, node: Node) -> None:
+        """End the stream of an Envoy that is too old. The proxy goes on with the configuration that it has.
+
+        Raises:
+            ProtocolError: the version, and the ones that are served.
+        """
+        reason = too_old(node)
+        if not reason:
+            self.unsupported.remove(node)
+            return
+        if self.unsupported.add(node, stream.peer, stream.session.variant, reason):
+            _log.error("proxy_unsupported", peer=stream.peer, node=node.id, version=node.user_agent, remedy=reason)
+        self._rejections_changed.set()
+        asyncio.get_running_loop().call_later(REMEMBERED_SECONDS + 1, self._rejections_changed.set)
+        raise UnsupportedError(ErrorCode.FAILED_PRECONDITION, reason)
 
 
 async def _abort(context: Context, error: ProtocolError) -> None:
@@ -291,15 +336,3 @@ async def _abort(context: Context, error: ProtocolError) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(ABORT_TIMEOUT_SECONDS):
             await context.abort(_CODES[error.code], error.message)
-
-
-def _log_rejection(stream: Stream, event: Rejected) -> None:
-    _log.error(
-        "proxy_rejected",
-        peer=stream.peer,
-        node=stream.node,
-        type=event.type.short,
-        resources=[name for name, _ in event.rejection.resources][:10],
-        blamed=[name for name, _ in event.rejection.blamed][:10],
-        message=event.rejection.message,
-    )

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from xds.protocol.fleet import Fleet
+from xds.protocol.fleet import BuildFleet, Fleet
 from xds.protocol.messages import Response, Variant
 from xds.server.convergence import Convergence, RevisionProgress
 from xds.server.debounce import EndpointDebounce
@@ -58,33 +58,34 @@ class Fanout:
         self._convergence = convergence
         self._debounce = debounce
         self._clock = clock
-        self._subscribers: dict[Variant, SubscriberIndex[Stream]] = {variant: SubscriberIndex() for variant in Variant}
+        self._subscribers: dict[tuple[BuildFleet, Variant], SubscriberIndex[Stream]] = {}
         self._is_scheduled = False
+        self._was_unfinished = False
         self.queued: dict[Stream, None] = {}
 
     def publish(self, revision: Revision) -> None:
-        """Push a revision of the wanted snapshot, without what the fleet rejected."""
-        was_unfinished = self._fleet.unfinished
+        """Push a revision of the wanted snapshot, without versions on trial."""
+        was_unfinished, self._was_unfinished = self._was_unfinished, revision.unfinished
         served = self._fleet.follow(revision)
-        if was_unfinished or self._fleet.unfinished:
+        if was_unfinished or revision.unfinished:
             self._encode_ahead(revision)
-        if was_unfinished and not self._fleet.unfinished:
+        if was_unfinished and not revision.unfinished:
             self.queued |= dict.fromkeys(self._streams)  # for routing that was held back until the last stage
-        if served is not None:
-            self.push(served)
+        if served:
+            self.push(*served)
 
     def _encode_ahead(self, stage: Revision) -> None:
         """Encode a stage's resources now: all stages of a commit are sent together after the last one."""
         if any(stream.session.variant is Variant.DELTA for stream in self._streams):
-            types = self._fleet.response_cache(Variant.DELTA).view.types
+            types = self._fleet.unnamed.response_cache(Variant.DELTA).view.types
             news = (change.new for change in stage.changes if change.type in types and change.new is not None)
             self._encoder.encode_ahead(Variant.DELTA, news)
 
-    def push(self, *revisions: Revision) -> None:
-        """Push revisions of the served snapshot, oldest first. The store is at the last one already."""
-        *earlier, last = revisions
-        updated = {stream: None for revision in earlier for stream in self._update_now(revision)}
-        for stream in self._update_now(last):
+    def push(self, *revisions: tuple[BuildFleet, Revision]) -> None:
+        """Push revisions of the snapshots served to builds, oldest first. The stores are at the last ones already."""
+        last = revisions[-1]
+        updated = {stream: None for build, revision in revisions[:-1] for stream in self._update_now(build, revision)}
+        for stream in self._update_now(*last):
             updated.pop(stream, None)
             self.flush(stream)
         for stream in updated:
@@ -92,16 +93,17 @@ class Fanout:
         if not self._is_scheduled:
             self._push_queued()
 
-    def _update_now(self, revision: Revision) -> Iterator[Stream]:
-        """Update the sessions that a revision concerns, and yield the stream of each.
+    def _update_now(self, build: BuildFleet, revision: Revision) -> Iterator[Stream]:
+        """Update the sessions of a build that a revision concerns, and yield the stream of each.
 
         For a large revision or a stage, streams are queued instead. A stream that is queued already stays so, as its
         session takes revisions in order.
         """
         progress = self._convergence.begin(revision)
         is_large = revision.unfinished or len(revision.changes) >= LARGE_REVISION_CHANGES
-        for variant, subscribers in self._subscribers.items():
-            for stream in subscribers.streams(self._fleet.changes(revision, variant)):
+        for variant in Variant:
+            subscribers = self._subscribers.get((build, variant))
+            for stream in subscribers.streams(build.changes(revision, variant)) if subscribers else ():
                 if is_large or stream.pending_revisions:
                     stream.pending_revisions.append((revision, progress))
                     progress.streams += 1
@@ -148,13 +150,19 @@ class Fanout:
 
     def resubscribe(self, stream: Stream) -> None:
         """Index the stream by the session's current subscriptions. Requests, updates and responses change them."""
-        stream.session.resubscribed = False
-        self._subscribers[stream.session.variant].subscribe(stream, stream.session.subscriptions)
+        session = stream.session
+        session.resubscribed = False
+        group = (session.build, session.variant)
+        self._subscribers.setdefault(group, SubscriberIndex()).subscribe(stream, session.subscriptions)
 
     def remove(self, stream: Stream) -> None:
         """Forget a stream that ended. Revisions no longer wait for its answers."""
         self.catch_up(stream)
-        self._subscribers[stream.session.variant].remove(stream)
+        group = (stream.session.build, stream.session.variant)
+        if group in self._subscribers:
+            self._subscribers[group].remove(stream)
+            if not self._subscribers[group]:
+                del self._subscribers[group]
         self._convergence.ended(stream.progress)
 
     def flush(self, stream: Stream) -> None:

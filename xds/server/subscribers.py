@@ -22,6 +22,9 @@ class SubscriberIndex(Generic[S]):
         self._groups: dict[ResourceType, dict[Subscription, dict[S, None]]] = {type_: {} for type_ in ResourceType}
         self._subscriptions: dict[S, dict[ResourceType, Subscription]] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._subscriptions)
+
     def subscribe(self, stream: S, subscriptions: Iterable[tuple[ResourceType, Subscription]]) -> None:
         """Replace the stream's subscriptions of these types. Subscriptions of other types stay."""
         current = self._subscriptions.setdefault(stream, {})

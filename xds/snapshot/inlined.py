@@ -1,7 +1,7 @@
 """RouteConfigurations with virtual hosts inside, for streams without VHDS."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
@@ -10,10 +10,10 @@ from xds.snapshot.resource import Resource, ResourceType, route_configuration_of
 
 @dataclass(frozen=True, slots=True)
 class InlinedResource(Resource):
-    """A RouteConfiguration with virtual hosts inside, and the resources of which it is made."""
+    """A RouteConfiguration with virtual hosts inside, and the resources of which it is made: the version tells all."""
 
-    configuration: Resource
-    hosts: Mapping[str, Resource]
+    configuration: Resource = field(compare=False)
+    hosts: Mapping[str, Resource] = field(compare=False)
 
 
 _NONE: Final[Mapping[str, Resource]] = MappingProxyType({})

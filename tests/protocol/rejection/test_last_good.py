@@ -120,7 +120,7 @@ def test_the_source_may_go_back_to_the_last_good_version(variant: Variant) -> No
     client.settle_as_envoy()
     assert client.inbox[start:] == []
     assert not client.session.status().types[0].rejected_count
-    assert not world.fleet.last_good.rejected(RDS)
+    assert not world.last_good.rejected(RDS)
 
 
 @both
@@ -148,7 +148,7 @@ def test_a_last_good_route_keeps_its_cluster_for_new_proxies(variant: Variant) -
         assert held(client, CDS) == {"b": "1"}
         assert held(client, RDS) == {"r": "2:b"}
     world.commit(rds={"r": "3:b"})
-    assert not world.fleet.last_good._removed
+    assert not world.last_good._removed
 
 
 def come_back(world: World, client: Client, type_: ResourceType) -> Client:
@@ -178,12 +178,12 @@ def test_resuming_with_a_rejected_version_counts_as_acceptance(type_: ResourceTy
     world = World(**{type_.short: {"a": "1"}})
     waiting, client = (follower(world, Variant.DELTA, type_, "a") for _ in range(2))
     waiting.nack(type_)
-    assert "a" in world.fleet.last_good.withdrawn(type_)
+    assert "a" in world.last_good.withdrawn(type_)
     client.ack(type_)
     world.commit(**{type_.short: {"a": "2"}})
     client.ack(type_)
-    world.fleet.last_good._untried[type_].clear()
-    assert "a" not in world.fleet.last_good.rejected(type_)
+    world.last_good._untried[type_].clear()
+    assert "a" not in world.last_good.rejected(type_)
 
 
 @every_type
@@ -280,7 +280,7 @@ def calls_of_an_acknowledgement(size: int) -> int:
 
     sys.setprofile(count_call)
     try:
-        world.fleet.learn(events, 0)
+        world.build.learn(events, second.session, 0)
     finally:
         sys.setprofile(None)
     return count
@@ -294,7 +294,7 @@ def test_no_state_remains_for_accepted_resources() -> None:
     client.settle()
     world.commit(cds={"a": "2"}, eds={"a": "2"}, lds={"l": "2"}, rds={"r": "2:a"}, sds={"s": "2"})
     client.settle()
-    last_good = world.fleet.last_good
+    last_good = world.last_good
     assert not any(last_good._untried.values())
     assert not any(map(last_good.rejected, ResourceType))
     assert not last_good._removed
@@ -313,4 +313,4 @@ def test_removed_resources_are_kept_for_last_good_versions_up_to_a_limit() -> No
         client.settle()
         world.clients.clear()
         world.commit(cds=dict.fromkeys(names))
-    assert len(world.fleet.last_good._removed) == REMOVED_LIMIT
+    assert len(world.last_good._removed) == REMOVED_LIMIT

@@ -158,7 +158,7 @@ MOVES = st.tuples(st.sampled_from(["rename", "link"]), NAMES, NAMES)
 REMOVALS = st.tuples(st.just("remove"), NAMES, st.none())
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(st.lists(WRITES | MOVES | REMOVALS, max_size=12))
 def test_changes_of_any_sequence_add_up_to_a_fresh_reading(
     tmp_path: Path, steps: list[tuple[str, str, object]]

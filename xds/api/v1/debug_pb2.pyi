@@ -30,6 +30,7 @@ class DeliveryState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DELIVERY_STATE_PENDING: _ClassVar[DeliveryState]
     DELIVERY_STATE_REJECTED: _ClassVar[DeliveryState]
     DELIVERY_STATE_NOT_SUBSCRIBED: _ClassVar[DeliveryState]
+    DELIVERY_STATE_ON_TRIAL: _ClassVar[DeliveryState]
 
 class Acceptance(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -60,6 +61,7 @@ DELIVERY_STATE_IN_FLIGHT: DeliveryState
 DELIVERY_STATE_PENDING: DeliveryState
 DELIVERY_STATE_REJECTED: DeliveryState
 DELIVERY_STATE_NOT_SUBSCRIBED: DeliveryState
+DELIVERY_STATE_ON_TRIAL: DeliveryState
 ACCEPTANCE_UNSPECIFIED: Acceptance
 ACCEPTANCE_NOT_OURS: Acceptance
 ACCEPTANCE_ACCEPTED: Acceptance

@@ -1,18 +1,18 @@
-"""The last good versions: the served snapshot is the wanted one, except for rejected versions.
+"""The last good versions of one build: its served snapshot is the wanted one, except for versions on trial.
 
                a change in the source
                      │
                      ▼
                   untried ───── ACK, resume ─────▶ accepted (the last good version)
-                     │                                 ▲
-              NACK with blame                          │ ACK, resume: accepted after all
-                     ▼                                 │
-                  rejected: the last good version is served, or nothing (withdrawn)
+                     │  ▲                              ▲
+       NACK with blame  │ the rejecting streams ended  │ ACK, resume: accepted after all
+                     ▼  │                              │
+                  on trial: the last good version is served, or nothing (withdrawn); see `trial`
 
 A change in the source leads back to untried from every state. The memory lasts as long as the process.
 """
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Collection, Hashable, Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Final, TypeAlias
@@ -51,32 +51,64 @@ class _Untried:
         good: The last accepted version; None: no proxy has accepted one.
         good_at: The served revision of `good`.
         since: The first wanted revision after `good`.
-        rejected: Whether a proxy rejected the wanted version.
+        rejected_by: The open streams whose proxy rejected the wanted version: on trial as long as there is one.
     """
 
     good: Resource | None
     good_at: int
     since: int
-    rejected: bool = False
+    rejected_by: frozenset[Hashable] = frozenset()
 
 
 class LastGood:
-    """Follows the wanted snapshot and the answers of proxies, and keeps the served snapshot.
+    """Follows the wanted snapshot and the answers of a build's proxies, and keeps the build's served snapshot.
 
     An ACK costs the untried resources in the response, once for all streams with the same response.
 
+    Args:
+        wanted: The snapshot that the source asks for.
+        now: Seconds of the clock of the store's revisions.
+
     Attributes:
-        served: The snapshot that proxies get.
+        served: The snapshot that proxies of the build get.
+        generation: Counts the versions that went on trial.
     """
 
-    def __init__(self, wanted: Store) -> None:
+    def __init__(self, wanted: Store, now: float = 0.0) -> None:
         self.served = Store(history=1)
+        self.generation = 0
         self._wanted = wanted
         self._untried: dict[ResourceType, dict[str, _Untried]] = {type_: {} for type_ in ResourceType}
         self._rejected: dict[ResourceType, set[str]] = {type_: set() for type_ in ResourceType}
         # Last good versions that the source removed, with the wanted revision of the removal.
         self._removed: dict[ResourceKey, tuple[Resource, int]] = {}
         self._accepted: WeakSet[Response] = WeakSet()
+        self._rejected_by: dict[Hashable, set[ResourceKey]] = {}
+        if wanted.revision:
+            self._take_over(now)
+
+    def _take_over(self, now: float) -> None:
+        """Serve the wanted snapshot as it is: the build is new, and has tried nothing yet."""
+        resources: dict[ResourceKey, Resource | None] = {}
+        for type_ in ResourceType:
+            for name, resource in self._wanted.resources(type_).items():
+                resources[type_, name] = resource
+                self._untried[type_][name] = _Untried(None, 0, self._wanted.revision)
+        self.served.commit(resources, read_at=now, now=now, unfinished=self._wanted.unfinished)
+
+    @property
+    def is_any_rejected(self) -> bool:
+        """Whether a version is on trial."""
+        return any(self._rejected.values())
+
+    def on_trial(self, types: Collection[ResourceType]) -> Mapping[ResourceType, Mapping[str, Resource]]:
+        """The wanted versions on trial."""
+        found = {type_: {name: self._wanted.get(type_, name) for name in self._rejected[type_]} for type_ in types}
+        return {
+            type_: {name: resource for name, resource in of_type.items() if resource is not None}
+            for type_, of_type in found.items()
+            if of_type
+        }
 
     def rejected(self, type_: ResourceType) -> Set[str]:
         """Names of resources whose wanted version is rejected and not served."""
@@ -135,8 +167,8 @@ class LastGood:
         base = served or Revision(self.served.revision, revision.read_at, revision.committed_at, ())
         return replace(base, changes=(*base.changes, *over))
 
-    def learn(self, events: Iterable[Event], now: float) -> list[Revision]:
-        """Take in the answers of a proxy. Returns the changes of the served snapshot, in order."""
+    def learn(self, events: Iterable[Event], stream: Hashable, now: float) -> list[Revision]:
+        """Take in the answers on a stream. Returns the changes of the served snapshot, in order."""
         changes: dict[ResourceKey, Resource | None] = {}
         for event in events:
             match event:
@@ -144,9 +176,22 @@ class LastGood:
                     changes |= self._accept(response)
                 case Rejected(type=type_, rejection=rejection):
                     if type_ is not ResourceType.LISTENER or CANNOT_BIND not in rejection.message:
-                        changes |= self._reject(self.blamed(event))
+                        changes |= self._reject(self.blamed(event), stream)
                 case Resumed(type=type_, versions=versions):
                     changes |= self._accept_versions(type_, versions)
+        return self._serve(changes, now) if changes else []
+
+    def ended(self, stream: Hashable, now: float) -> list[Revision]:
+        """Let the rejections of a stream lapse with its end. Returns the changes of the served snapshot, in order."""
+        changes: dict[ResourceKey, Resource | None] = {}
+        for type_, name in self._rejected_by.pop(stream, ()):
+            untried = self._untried[type_].get(name)
+            if untried is None or stream not in untried.rejected_by:
+                continue
+            untried.rejected_by -= {stream}
+            if not untried.rejected_by:
+                self._rejected[type_].discard(name)
+                changes[type_, name] = self._wanted.get(type_, name)
         return self._serve(changes, now) if changes else []
 
     def _serve(self, changes: Changes, now: float) -> list[Revision]:
@@ -168,7 +213,7 @@ class LastGood:
         untried = names.get(change.name)
         if untried is None:
             untried = names[change.name] = _Untried(change.old, self.served.revision, revision)
-        untried.rejected = False
+        untried.rejected_by = frozenset()
         if untried.good is not None and untried.good.version == new.version:
             del names[change.name]
 
@@ -226,17 +271,19 @@ class LastGood:
         """Note that a proxy has accepted the wanted version. A version rejected before is served again."""
         untried = self._untried[type_].pop(name)
         self._rejected[type_].discard(name)
-        return {(type_, name): self._wanted.get(type_, name)} if untried.rejected else {}
+        return {(type_, name): self._wanted.get(type_, name)} if untried.rejected_by else {}
 
-    def _reject(self, blamed: Iterable[Resource]) -> Changes:
+    def _reject(self, blamed: Iterable[Resource], stream: Hashable) -> Changes:
         changes: dict[ResourceKey, Resource | None] = {}
         for resource in blamed:
             type_, name = resource.type, resource.name
             untried = self._untried[type_][name]
-            if not untried.rejected:
-                untried.rejected = True
+            if not untried.rejected_by:
+                self.generation += 1
                 self._rejected[type_].add(name)
                 changes[type_, name] = untried.good
+            untried.rejected_by |= {stream}
+            self._rejected_by.setdefault(stream, set()).add((type_, name))
         return changes
 
     def _is_wanted(self, resource: Resource) -> bool:
@@ -277,4 +324,4 @@ class LastGood:
         last good version; infinite if there is none.
         """
         trials = (untried for type_ in types for untried in self._untried[type_].values())
-        return min((each.since for each in trials if not rejected or (each.rejected and each.good)), default=inf)
+        return min((each.since for each in trials if not rejected or (each.rejected_by and each.good)), default=inf)

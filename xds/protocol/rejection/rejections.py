@@ -4,8 +4,9 @@
                        accepted resources      done: Envoy applies the good part of some responses
                        all others ──────────▶  `bisection`: sent again in ever smaller parts, each ACKed or NACKed
 
-The fleet's reaction reaches every proxy as a change of the served resources (see `last_good`): back to the last good
-version, or forward to a version that a proxy accepted after all.
+The reaction of the build reaches every proxy as a change of the served resources (see `last_good`): back to the last
+good version, or forward to a version that a proxy accepted after all. In between, a proxy is offered the version on
+trial (see `trial`), and answers for itself.
 """
 
 from collections.abc import Mapping, Set
@@ -37,14 +38,15 @@ class RejectedResource:
 
 
 class Rejections:
-    """The rejected resources of one type on one stream. Exists from the first rejection until the last is over.
+    """The rejected and offered resources of one type on one stream. Exists from the first until the last is over.
 
     Attributes:
         rejected: By name.
-        bisection: Resources that were rejected together, none of them blamed yet.
+        bisection: Resources to send in parts: rejected together and none of them blamed yet, or offered.
+        offers: Versions on trial that this proxy is asked about, unsent or unanswered, by name.
     """
 
-    __slots__ = ("_backlog", "_full_set", "_type", "bisection", "rejected")
+    __slots__ = ("_backlog", "_full_set", "_type", "bisection", "offers", "rejected")
 
     def __init__(self, type_: ResourceType, backlog: Backlog, *, full_set: bool) -> None:
         self._type = type_
@@ -52,6 +54,7 @@ class Rejections:
         self._full_set = full_set
         self.rejected: dict[str, RejectedResource] = {}
         self.bisection = Bisection()
+        self.offers: dict[str, Resource] = {}
 
     def __bool__(self) -> bool:
         return bool(self.rejected or self.bisection.parts)
@@ -74,6 +77,8 @@ class Rejections:
         """
         bases, versions = in_flight.bases, dict(in_flight.resources)
         blamed, accepted = self._sort(bases.keys(), versions.keys(), message)
+        for name in (*blamed, *accepted):
+            self.offers.pop(name, None)
         for name in filter(subscription.covers, blamed):
             self._reject(name, versions[name], bases[name], served.get(name))
         suspects = {name: base for name, base in bases.items() if name not in blamed and name not in accepted}
@@ -83,6 +88,30 @@ class Rejections:
             self.bisection.begin({name: suspects[name] for name in again})
         return tuple((name, versions[name]) for name in sorted(blamed))
 
+    def offer(self, offers: Mapping[str, Resource], served: Mapping[str, Resource], in_flight: InFlight | None) -> bool:
+        """Send versions on trial, for the proxy's own answer. Returns whether there is one to send.
+
+        A version that the proxy rejected, or that is in flight, is left out.
+        """
+        sent = dict(in_flight.resources) if in_flight is not None else {}
+        part: dict[str, Resource | None] = {}
+        for name, resource in offers.items():
+            rejected = self.rejected.get(name)
+            asked = (rejected and rejected.version, sent.get(name))
+            if resource.version in asked or name in self.offers or name in self.bisection:
+                continue
+            base = rejected.base if rejected else self._backlog.base(name, served.get(name))
+            version = rejected.version if rejected else None
+            now = served.get(name)
+            differs = base is not None and (now is None or now.version != base.version)
+            self.rejected[name] = RejectedResource(version, base, differs)
+            self._backlog.drop(name)
+            self.offers[name] = resource
+            part[name] = base
+        if part:
+            self.bisection.parts.insert(0, part)
+        return bool(part)
+
     def keep_current(self, name: str, base: Resource) -> None:
         """Leave a resumed version at the proxy: other proxies rejected its successor, and nothing is served instead."""
         self.rejected[name] = RejectedResource(None, base, differs_from_served=True)
@@ -90,6 +119,7 @@ class Rejections:
     def note(self, change: ResourceChange, revision: Revision) -> bool:
         """Record a change of a served resource. Returns whether it is to be sent."""
         name = change.name
+        self.offers.pop(name, None)
         if revision.from_proxies:
             self._follow_fleet(change, revision.number)
             return name in self._backlog.upserts
@@ -109,6 +139,7 @@ class Rejections:
     def acknowledged(self, response: Response) -> None:
         """Forget rejections of versions that the proxy has accepted now."""
         for resource in response.resources:
+            self.offers.pop(resource.name, None)
             rejected = self.rejected.get(resource.name)
             if rejected and rejected.version == resource.version:
                 del self.rejected[resource.name]
@@ -116,6 +147,7 @@ class Rejections:
     def forget(self, subscription: Subscription) -> None:
         """Drop names that the subscription doesn't cover."""
         self.bisection.keep(subscription.covers)
+        self.offers = {name: offer for name, offer in self.offers.items() if subscription.covers(name)}
         self.rejected = {name: rejected for name, rejected in self.rejected.items() if subscription.covers(name)}
 
     def next_test(self) -> Update:
@@ -134,7 +166,7 @@ class Rejections:
             names=frozenset(part),
             everything=False,
             added=frozenset(name for name, base in part.items() if base is None),
-            kept=sendable(rest),
+            kept=(*(self.offers[name] for name in sorted(part) if name in self.offers), *sendable(rest)),
             oldest_revision=None,
             uncertain_since=uncertain_since,
             bases=part,
@@ -176,7 +208,7 @@ class Rejections:
         if name in self.rejected:
             self.rejected[name].base = base
         if not self._backlog.has_change(name):
-            return name not in self.rejected
+            return name not in self.rejected or name in self.offers
         self._backlog.rebase(name, self._presumed_base(base, served), served)
         return False
 

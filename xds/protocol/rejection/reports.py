@@ -1,12 +1,11 @@
 """Reports of rejected resources, with Envoy's message, for the people who can fix the source."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from xds.protocol.fleet import BuildFleet, Fleet
 from xds.protocol.messages import Rejected
-from xds.protocol.rejection.last_good import LastGood
 from xds.protocol.session import Session
 from xds.snapshot.resource import Resource
 from xds.snapshot.store import ResourceKey, Store
@@ -17,6 +16,10 @@ cause, the RouteConfiguration is reported instead.
 """
 
 
+REPORTS_LIMIT: Final = 1000
+"""Resources reported at a time. A proxy that rejects more of them has a fault that the first ones show."""
+
+
 @dataclass(frozen=True, slots=True)
 class RejectionReport:
     """A wanted resource that proxies reject.
@@ -24,25 +27,28 @@ class RejectionReport:
     Attributes:
         message: Envoy's message, from the first NACK.
         proxies: Number of rejecting proxies at the time of the first report.
-        good: The version that the fleet went back to; None: no version, or other proxies accepted the wanted one.
-        withdrawn: Whether no proxy gets any version.
+        builds: The builds of which a proxy rejects the resource.
+        on_trial: Whether no proxy of these builds has accepted it yet.
+        good: The version that the rest of the builds has meanwhile; None: no version.
     """
 
     resource: Resource
     message: str
     proxies: int
+    builds: tuple[str, ...]
+    on_trial: bool
     good: Resource | None
-    withdrawn: bool
 
     @property
     def effect(self) -> str:
         """The consequence for the fleet, with `{}` for the name of the resource."""
-        subject = "a proxy rejects" if self.proxies == 1 else f"{self.proxies} proxies reject"
-        if self.good is not None:
-            return f"{subject} {{}}, and all proxies keep the last version that one accepted"
-        if self.withdrawn:
-            return f"{subject} {{}}, and no proxy has accepted a version of it, so it is left out"
-        return f"{subject} {{}}, and goes on without it or with its former version; proxies that accept it get it"
+        subject = "a proxy rejects {}" if self.proxies == 1 else f"{self.proxies} proxies reject {{}}"
+        builds = f" ({', '.join(self.builds)})" if self.builds else ""
+        if not self.on_trial:
+            return f"{subject}{builds} and goes on without it or with its former version; proxies that accept it get it"
+        if self.good is None:
+            return f"{subject}{builds}; until a proxy of that build accepts a version of it, it is left out there"
+        return f"{subject}{builds}; until a proxy of that build accepts it, the others there keep the last good version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,52 +64,67 @@ class RejectionReports:
     accepts a later version, or when no proxy rejects the resource any more.
     """
 
-    def __init__(self, wanted: Store, last_good: LastGood) -> None:
+    def __init__(self, wanted: Store, fleet: Fleet) -> None:
         self._wanted = wanted
-        self._last_good = last_good
+        self._fleet = fleet
         self._messages: dict[ResourceKey, _Message] = {}
         self._reports: dict[ResourceKey, RejectionReport] = {}
 
     def __bool__(self) -> bool:
         return bool(self._messages)
 
-    def add(self, event: Rejected) -> None:
-        """Record a NACK. The first message on a version stays."""
-        wanted = [(each.type, each.name, each.version) for each in self._last_good.blamed(event)]
+    def add(self, event: Rejected, build: BuildFleet) -> None:
+        """Record a NACK of a build's proxy. The first message on a version stays."""
+        wanted = [(each.type, each.name, each.version) for each in build.last_good.blamed(event)]
         sent = [(event.type, name, version) for name, version in event.rejection.blamed]
         for type_, name, version in wanted if 0 < len(wanted) <= BLAMED_HOSTS_LIMIT else sent:
             known = self._messages.get((type_, name))
+            if known is None and len(self._messages) >= REPORTS_LIMIT:
+                return
             if known is None or known.version != version:
                 self._messages[type_, name] = _Message(version, event.rejection.message)
 
     def current(self, sessions: Iterable[Session]) -> list[RejectionReport]:
         """Report the resources rejected now. Further proxies that reject the same version don't change a report."""
-        rejecting = Counter(key for session in sessions for key in session.rejected())
+        rejecting: dict[ResourceKey, list[Session]] = {key: [] for key in self._messages}
+        for session in sessions:
+            for key in session.rejected():
+                if key in rejecting:
+                    rejecting[key].append(session)
         self._messages = {
             key: message for key, message in self._messages.items() if self._applies(key, message, rejecting[key])
         }
         self._reports = {key: self._report(key, message, rejecting[key]) for key, message in self._messages.items()}
         return list(self._reports.values())
 
-    def _applies(self, key: ResourceKey, message: _Message, proxies: int) -> bool:
+    def _applies(self, key: ResourceKey, message: _Message, sessions: Sequence[Session]) -> bool:
         """Whether a message is still of interest. A new version that no proxy has tried yet doesn't end a report."""
         type_, name = key
         wanted = self._wanted.get(type_, name)
-        if wanted is None or proxies or name in self._last_good.rejected(type_):
+        if wanted is None or sessions or self._trials(key):
             return wanted is not None
-        return wanted.version != message.version and self._last_good.is_untried(type_, name)
+        untried = any(build.last_good.is_untried(type_, name) for build in self._fleet.builds)
+        return wanted.version != message.version and untried
 
-    def _report(self, key: ResourceKey, message: _Message, proxies: int) -> RejectionReport:
+    def _trials(self, key: ResourceKey) -> list[BuildFleet]:
+        """The builds in which a resource is on trial."""
+        type_, name = key
+        return [build for build in self._fleet.builds if name in build.last_good.rejected(type_)]
+
+    def _report(self, key: ResourceKey, message: _Message, sessions: Sequence[Session]) -> RejectionReport:
         wanted, known = self._wanted.get(*key), self._reports.get(key)
-        if known and (wanted is None or wanted.version != message.version or wanted.version == known.resource.version):
-            return known
+        trials = self._trials(key)
         if wanted is None:
             raise RuntimeError("a removed resource has no report")
-        good, rejected = self._last_good.good(*key), key[1] in self._last_good.rejected(key[0])
+        is_same = known is not None and known.resource.version == wanted.version and known.on_trial == bool(trials)
+        if known is not None and (is_same or wanted.version != message.version):
+            return known
+        goods = (build.last_good.good(*key) for build in trials)
         return RejectionReport(
             resource=wanted,
             message=message.text,
-            proxies=max(proxies, 1),
-            good=good if rejected else None,
-            withdrawn=rejected and good is None,
+            proxies=max(len(sessions), 1),
+            builds=tuple(sorted({str(session.build.build) for session in sessions})),
+            on_trial=bool(trials),
+            good=next((good for good in goods if good is not None), None),
         )

@@ -1,0 +1,75 @@
+"""`python -m tests.support.suite GROUP...`: run groups of the tests, and print the seconds of each.
+
+The tests of a group are of one cost. `make quick` runs `quick`, `make test` every group. Further tests that take
+minutes get a marker and a line in GROUPS, and `quick` leaves the marker out.
+"""
+
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+NETNS: Final = Path(__file__).parent / "cluster" / "netns"
+
+INTERRUPT_SECONDS: Final = 30
+"""For pytest to end its workers and print its summary after the limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Tests of one cost.
+
+    Attributes:
+        arguments: Of pytest.
+        limit_seconds: Until a run is interrupted, and counts as failed.
+    """
+
+    arguments: tuple[str, ...]
+    limit_seconds: float
+
+
+_PARALLEL: Final = ("-n", "auto", "--dist", "loadgroup", "--ignore=tests/cluster")
+
+GROUPS: Final = {
+    "quick": Group((*_PARALLEL, "-m", "not envoy"), 900),
+    "envoy": Group((*_PARALLEL, "-m", "envoy"), 900),
+    # Not parallel: these tests stop and kill parts of a control plane that parallel tests would share.
+    "cluster": Group(("tests/cluster",), 1200),
+}
+
+
+def run(group: Group) -> int:
+    """pytest's exit code; not 0 either if the limit passes."""
+    command = [str(NETNS), sys.executable, "-m", "pytest", *group.arguments]
+    print("$", *command[1:], flush=True)
+    with subprocess.Popen(command) as process:
+        try:
+            return process.wait(group.limit_seconds)
+        except subprocess.TimeoutExpired:
+            print(f"\nnot finished after {group.limit_seconds:.0f} s: interrupted", flush=True)
+            process.send_signal(signal.SIGINT)
+        try:
+            process.wait(INTERRUPT_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        return process.wait() or 1
+
+
+def main(names: list[str]) -> int:
+    rows, failed = [], False
+    for name in names:
+        began = time.monotonic()
+        code = run(GROUPS[name])
+        failed |= code != 0
+        rows.append(
+            f"{name:8} {time.monotonic() - began:5.0f} s  {'passed' if code == 0 else f'failed: exit code {code}'}"
+        )
+    print("\n".join(rows))
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:] or list(GROUPS)))

@@ -1,0 +1,110 @@
+"""The trial of rejected versions in one build: a few proxies at a time are asked for their own answer.
+
+    a proxy rejects a version ──▶ on trial: the rest of the build keeps the last good version
+                                    │
+                  round 1: 2 proxies, round 2: 4, then 8 …     a round ends when each proxy has answered, or after 5 s
+                                    │
+              ┌─────────────────────┴──────────────────────┐
+        one ACK: the whole build gets the version     NACKs: the next round, until each proxy was asked
+
+A proxy whose stream ends during its turn may have crashed: the trial goes on with one proxy at a time.
+"""
+
+from collections.abc import Iterable, Mapping
+from math import inf
+from typing import Final, Protocol, TypeAlias
+
+from xds.protocol.rejection.last_good import LastGood
+from xds.snapshot.resource import Resource, ResourceType
+
+ROUND_SECONDS: Final = 5.0
+"""Longest time of a round. A proxy without an answer by then holds up no other."""
+
+FIRST_ROUND_PROXIES: Final = 2
+"""Proxies asked in the first round; each further round asks twice as many."""
+
+Offers: TypeAlias = Mapping[ResourceType, Mapping[str, Resource]]
+"""Wanted resources on trial, by type and name."""
+
+STAGES: Final = (
+    frozenset({ResourceType.CLUSTER, ResourceType.ENDPOINTS, ResourceType.SECRET}),
+    frozenset({ResourceType.LISTENER, ResourceType.ROUTES, ResourceType.VIRTUAL_HOST}),
+)
+"""Types offered together: routing is offered when no proxy has a resource to answer that routing may name."""
+
+
+class Candidate(Protocol):
+    """A proxy that can be asked: a session."""
+
+    asked: list[int]
+    """For each stage, the generation of the trial that the proxy was asked about in full."""
+
+    def __hash__(self) -> int: ...
+
+    def offer(self, offers: Offers) -> bool:
+        """Send offered versions that the proxy has neither got nor rejected. Returns whether there is one."""
+
+    @property
+    def has_open_offer(self) -> bool:
+        """Whether an offered version is unsent or unanswered."""
+
+
+class Trial:
+    """The rounds of one build.
+
+    Attributes:
+        deadline: The end of the round, in seconds of the caller's clock; infinite: no round is open.
+        is_settled: Whether every proxy was asked about everything on trial. A changed subscription ends that.
+    """
+
+    def __init__(self, last_good: LastGood) -> None:
+        self._last_good = last_good
+        self._round: set[Candidate] = set()
+        self._size = FIRST_ROUND_PROXIES
+        self._one_at_a_time = False
+        self._generation = 0
+        self.deadline = inf
+        self.is_settled = False
+
+    def advance(self, proxies: Iterable[Candidate], now: float) -> list[Candidate]:
+        """Begin the next round if the last one is over. Returns the proxies that have an offer to send."""
+        if not self._last_good.is_any_rejected:
+            self._round, self._size, self._one_at_a_time = set(), FIRST_ROUND_PROXIES, False
+            self.deadline = inf
+            return []
+        self._round = {proxy for proxy in self._round if proxy.has_open_offer} if now < self.deadline else set()
+        if self._round:
+            return []
+        if self.is_settled and self._generation == self._last_good.generation:
+            return []
+        chosen = self._choose(proxies)
+        self.is_settled, self._generation = not chosen, self._last_good.generation
+        self._round = set(chosen)
+        self.deadline = now + ROUND_SECONDS if chosen else inf
+        if chosen:
+            self._size *= 2
+        return chosen
+
+    def ended(self, proxy: Candidate) -> None:
+        """The stream of a proxy ended."""
+        if proxy in self._round and proxy.has_open_offer:
+            self._one_at_a_time = True
+        self._round.discard(proxy)
+
+    def _choose(self, proxies: Iterable[Candidate]) -> list[Candidate]:
+        size = 1 if self._one_at_a_time else self._size
+        generation = self._last_good.generation
+        for stage, types in enumerate(STAGES):
+            offers = self._last_good.on_trial(types)
+            chosen: list[Candidate] = []
+            for proxy in proxies if offers else ():
+                if len(chosen) == size:
+                    break
+                if proxy.asked[stage] == generation:
+                    continue
+                proxy.asked[stage] = generation
+                if proxy.offer(offers):
+                    chosen.append(proxy)
+            if chosen:
+                return chosen
+        return []
