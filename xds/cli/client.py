@@ -1,9 +1,9 @@
 """A client of the debug API."""
 
+import importlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -12,8 +12,6 @@ import click
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # before the import: keeps gRPC's log off standard error
 
 import grpc
-from cryptography.x509 import ExtendedKeyUsage, ExtensionNotFound, load_pem_x509_certificates
-from cryptography.x509.oid import ExtendedKeyUsageOID
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from xds.address import HostPort, UnixPath
@@ -156,8 +154,9 @@ class Client:
         if details == "the server shuts down":
             return Failed(f"the server at {self._address} has shut down; start it again, then this command")
         if self._tls is not None and code is grpc.StatusCode.UNAVAILABLE and "refused" not in details:
-            own = _own_certificate_error(self._tls.certificate)
-            if own:
+            # Imported only here, as the import of cryptography takes a tenth of a second.
+            own_certificate = importlib.import_module("xds.cli.own_certificate")
+            if own := own_certificate.fault(self._tls.certificate):
                 return Failed(own)
         handshakes = _HANDSHAKE_ERRORS[self._tls is not None].items()
         handshake = next((text for message, text in handshakes if message in details), "")
@@ -196,23 +195,6 @@ def _content(flag: str, file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise Failed(f"{flag} {file} can't be read: {error.strerror}") from None
-
-
-def _own_certificate_error(file: Path) -> str:
-    """The reason why no server accepts the client's certificate; empty: none is known."""
-    try:
-        leaf = load_pem_x509_certificates(_content("--tls-cert", file))[0]
-    except ValueError:
-        return ""
-    now = datetime.now(UTC)
-    if now > leaf.not_valid_after_utc:
-        return f"--tls-cert {file} expired at {leaf.not_valid_after_utc.isoformat()}; renew it"
-    if now < leaf.not_valid_before_utc:
-        return f"--tls-cert {file} is valid from {leaf.not_valid_before_utc.isoformat()} only; check the clock"
-    with suppress(ExtensionNotFound):
-        if ExtendedKeyUsageOID.CLIENT_AUTH not in leaf.extensions.get_extension_for_class(ExtendedKeyUsage).value:
-            return f"--tls-cert {file} is not for clients; use one with the extended key usage clientAuth"
-    return ""
 
 
 def _target(address: HostPort | UnixPath) -> str:
