@@ -17,6 +17,7 @@ from xds.kubeapi.client import Access, ApiClient
 from xds.problems.problem import Key, Problem
 from xds.sources.apiserver.inbox import Inbox
 from xds.sources.apiserver.outages import Outages
+from xds.sources.apiserver.pending_ingresses import PendingIngresses
 from xds.sources.apiserver.scope import Scope, scopes
 from xds.sources.apiserver.secret_watch import TlsWatches, named_secrets
 from xds.sources.apiserver.tracker import ObjectTracker
@@ -80,6 +81,7 @@ class _JoinedWatches:
         self._always = {default_tls_secret} if default_tls_secret else set()
         self._outages = Outages(client.server, self._deliver_when_caught_up)
         self._trackers: dict[Scope, ObjectTracker] = {}
+        self._pending = PendingIngresses(self._trackers, self._outages)
         self._unlisted = set(scopes)
         self._reported: tuple[Problem, ...] = ()
         self._deferred: list[Change] = []
@@ -199,10 +201,12 @@ class _JoinedWatches:
             self._timer.cancel()
             self._timer = None
         deferred, self._deferred = self._deferred, []
-        self._put_with_problems(deferred, self._deferred_since)
+        ready = self._pending.take(deferred, wait=not self._unlisted)
+        self._put_with_problems(ready, self._deferred_since if deferred else asyncio.get_running_loop().time())
 
     def _put_with_problems(self, changes: list[Change], read_at: float) -> None:
-        problems = tuple(sorted(each for tracker in self._trackers.values() for each in tracker.problems.values()))
+        found = (self._pending.problems, *(tracker.problems for tracker in self._trackers.values()))
+        problems = tuple(sorted(each for problems in found for each in problems.values()))
         if problems != self._reported:
             self._reported = problems
             changes = [*changes, Reported(problems)]
