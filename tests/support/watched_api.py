@@ -78,6 +78,7 @@ class WatchedApi:
         streams_lists: Whether sendInitialEvents is known.
         page: The most objects in a page.
         token: A request without the token gets 401.
+        missing_namespaces: All other namespaces exist.
     """
 
     def __init__(self) -> None:
@@ -91,12 +92,14 @@ class WatchedApi:
         self.streams_lists = True
         self.page = 500
         self.token = ""
+        self.missing_namespaces: set[str] = set()
         self.url = ""
         self._changed = StreamHealth()
 
     async def __aenter__(self) -> Self:
         app = web.Application()
         app.router.add_get("/{root:apis/[^/]+/v1|api/v1}/namespaces/{namespace}/{plural}", self._get)
+        app.router.add_get("/api/v1/namespaces/{namespace}", self._get_namespace)
         app.router.add_get("/{root:apis/[^/]+/v1|api/v1}/{plural}", self._get)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.01)
         await self._runner.setup()
@@ -110,6 +113,12 @@ class WatchedApi:
     ) -> None:
         self.cut()
         await self._runner.cleanup()
+
+    async def _get_namespace(self, request: web.Request) -> web.Response:
+        name = request.match_info["namespace"]
+        if name in self.missing_namespaces:
+            return web.json_response(status(404, f'namespaces "{name}" not found'), status=404)
+        return web.json_response({"kind": "Namespace", "metadata": {"name": name}})
 
     # What happens to objects.
 
