@@ -1,7 +1,7 @@
-"""`make bench`: prints the figures that the documents quote, and writes them to build/bench.json.
+"""`make bench`: prints the figures that the documents quote, and writes build/bench.json.
 
-Each is measured on this machine in this run; figures of different runs don't compare. `make bench ONLY=fleet` measures
-one group, `ONLY="fleet thousand"` two; `ONLY="fleet --alone"` leaves the peers out.
+Figures are measured on this machine in this run; figures of different runs don't compare. `make bench ONLY=fleet`
+measures one group, `ONLY="fleet thousand"` two; `ONLY="fleet --alone"` leaves the peers out.
 """
 
 import argparse
@@ -47,7 +47,7 @@ WIDTH: Final = 130
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Figures that are measured together. `missing` says what the machine lacks for it, or nothing."""
+    """Figures that are measured together. `missing`: why the machine can't measure them; empty if it can."""
 
     summary: str
     measure: Callable[[], AsyncIterator[Figure]]
@@ -55,7 +55,7 @@ class Group:
 
 
 def _groups(caches: Collection[str]) -> dict[str, Group]:
-    """All that there are, by name; `caches` are those of go-control-plane to compare with."""
+    """Every group by name; `caches` are go-control-plane's caches for the comparison."""
     return {
         "fleet": Group(_summary(fleet), partial(fleet.measure, caches), programs.missing),
         "flat": Group(_summary(flat), flat.measure, programs.missing),
@@ -74,7 +74,7 @@ def _groups(caches: Collection[str]) -> dict[str, Group]:
 
 
 def main() -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is ended
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that started processes are ended
     console = Console(width=WIDTH)
     arguments = _arguments()
     groups = _groups(() if arguments.alone else tuple(CACHES))

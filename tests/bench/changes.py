@@ -1,4 +1,4 @@
-"""Rounds of one change to a fleet, and what each costs."""
+"""The cost of one change to a fleet, in rounds."""
 
 import itertools
 import statistics
@@ -11,16 +11,20 @@ from tests.bench.fake_envoys import FakeEnvoys, Seen
 from tests.bench.server import Running
 
 Change = Callable[[str], Awaitable[None]]
-"""Makes a change that brings the text to those it concerns."""
+"""Makes a change that brings the text to the streams concerned."""
 
 _numbers: Final = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of a change. `cpu`: milliseconds of the server's processor, on average. `first`, `last`: milliseconds from just
-    before it is made until the first stream has acknowledged it, and the last; in the median round. `worst`: the last
-    in the worst.
+    """The cost of a change.
+
+    Attributes:
+        cpu: Milliseconds of the server's processor, on average.
+        first: Milliseconds from just before the change to the first stream's ACK, in the median round.
+        last: The same to the last stream's ACK.
+        worst: `last` in the worst round.
     """
 
     cpu: float
@@ -30,10 +34,10 @@ class Cost:
 
 
 async def cost(server: Running, fleet: FakeEnvoys, change: Change, *, rounds: int, streams: int = 0) -> Cost:
-    """Of one change after another, each when all streams have the one before. One more comes first, uncounted.
+    """Measure changes in sequence, each after the last ACK of the one before. An uncounted change comes first.
 
     Args:
-        streams: How many it concerns; 0: all.
+        streams: Streams concerned; 0: all.
     """
     await one(fleet, change, streams)
     before = await server.settled()
@@ -54,6 +58,6 @@ async def one(fleet: FakeEnvoys, change: Change, streams: int = 0) -> tuple[floa
 
 
 def marker() -> str:
-    """An address that nothing else has, and that is no part of another."""
+    """An address used nowhere else, and not part of another address."""
     number = next(_numbers)
     return f"99.{100 + number // 10000}.{100 + number // 100 % 100}.{100 + number % 100}"

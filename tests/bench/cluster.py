@@ -16,8 +16,8 @@ COUNT: Final = 5000
 
 
 async def measure() -> AsyncIterator[Figure]:
-    """Times are from the start of the process, imports included unless it says otherwise. The lists unread are what the
-    API server takes to send the same three lists to a client that only counts bytes.
+    """Times are from the start of the process, imports included unless stated. "Lists unread" is the time in which the
+    API server sends the same three lists to a client that only counts bytes.
     """
     async with filled(COUNT) as full:
         seconds, size = await _read_lists(full.session)

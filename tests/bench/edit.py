@@ -21,14 +21,14 @@ EDITED: Final = 7
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What one edit costs, and the bytes that it is on each stream."""
+    """The cost of an edit, and its bytes on a stream."""
 
     cost: Cost
     size: float
 
 
 async def measure() -> AsyncIterator[Figure]:
-    """An edit is a file of its own; reading it is part of what it costs."""
+    """An edit is a file of its own; the time includes reading the file."""
     edits = {count: await _edits(count) for count in (FEW, MANY)}
     for variant in ("delta", "SotW"):
         few, many = edits[FEW][variant], edits[MANY][variant]

@@ -1,4 +1,4 @@
-"""From writing an EndpointSlice file to each of two Envoys having the endpoint, 100 times."""
+"""From writing an EndpointSlice file to the endpoint in two Envoys, 100 times."""
 
 import asyncio
 import statistics
@@ -37,7 +37,7 @@ endpoints: [{{addresses: [{address}]}}]
 
 
 async def measure() -> AsyncIterator[Figure]:
-    """The times are read off each Envoy's admin port, which is asked all the time: it answers in about 1 ms."""
+    """Times are read from each Envoy's admin port, which is polled without a pause and answers in about 1 ms."""
     with tempfile.TemporaryDirectory() as temporary:
         state = Path(temporary)
         folder = state / "manifests"

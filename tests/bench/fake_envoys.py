@@ -1,4 +1,4 @@
-"""A fleet of fake Envoys (go/fleet): they subscribe and acknowledge as Envoy does, each on a connection of its own."""
+"""A fleet of fake Envoys (go/fleet), which subscribe and acknowledge as Envoy does, each on its own connection."""
 
 import asyncio
 import contextlib
@@ -12,11 +12,11 @@ from tests.bench.programs import piped
 from tests.bench.server import Running
 
 PATIENCE: Final = 120.0
-"""Seconds that anything may take."""
+"""Limit in seconds of any command."""
 
 
 class FleetError(Exception):
-    """The fleet isn't in the state that a figure is worth something in."""
+    """The state of the fleet makes a figure worthless."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,16 @@ class Delays:
 
 @dataclass(frozen=True, slots=True)
 class FakeEnvoys(Running):
-    """The running fleet, and how many they are."""
+    """The running fleet of `size` streams."""
 
     size: int
 
     async def ask(self, *words: object, patience: float = PATIENCE) -> dict[str, Any]:
-        """What it answers to a command.
+        """The answer to a command.
 
         Raises:
-            FleetError: it refuses, or is gone.
-            TimeoutError: it takes longer than `patience` and a while.
+            FleetError: The fleet rejects the command, or is gone.
+            TimeoutError: No answer within `patience` and some seconds.
         """
         assert self.process.stdin
         assert self.process.stdout
@@ -81,14 +81,14 @@ class FakeEnvoys(Running):
             raise FleetError(f"{stat['ended']} streams ended: {stat['ends']}")
 
     async def mark(self, text: str, streams: int) -> None:
-        """Look for a change that brings the text, on so many streams."""
+        """Watch for a change with the text on so many streams."""
         await self.ask("mark", text, streams)
 
     async def seen(self, streams: int, patience: float = PATIENCE) -> Seen:
-        """Of the mark, when all of them have acknowledged it.
+        """The times of the marked change, after the ACKs of all streams.
 
         Raises:
-            FleetError: fewer have, at the end of the patience.
+            FleetError: ACKs are missing at the end of the patience.
         """
         seen = Seen(**await self.ask("await", patience, patience=patience))
         if seen.count != streams:
@@ -96,15 +96,17 @@ class FakeEnvoys(Running):
         return seen
 
     async def reconnect(self, having: str) -> None:
-        """All leave and come back at once, with the versions of `nothing`, of all that is `known`, or `stale` ones."""
+        """Disconnect and reconnect every stream at once, with the versions of `nothing`, of everything `known`, or with
+        `stale` versions.
+        """
         await self.ask("reconnect", having)
 
     async def delays(self, made_at: Sequence[int], clusters: int) -> Delays:
-        """Of the storm whose changes were made at these times, in nanoseconds since 1970."""
+        """The delays of a storm whose changes were made at these times, in nanoseconds since 1970."""
         return Delays(**await self._ask_about("delays", clusters, content=made_at))
 
     async def holding(self, addresses: Mapping[str, str]) -> int:
-        """How many have these first endpoints, an address for each cluster."""
+        """The number of streams with these first endpoints, an address for each cluster."""
         return int((await self._ask_about("holding", content=addresses))["count"])
 
     async def _ask_about(self, *words: object, content: object) -> dict[str, Any]:
@@ -121,9 +123,9 @@ async def fake_envoys(
     """A fleet that begins to connect now.
 
     Args:
-        without: Clusters whose endpoints they don't subscribe to.
-        rate: Bytes that each reads a second; 0: all there are.
-        stopped: They never read.
+        without: Clusters without a subscription to their endpoints.
+        rate: Bytes that a stream reads a second; 0: without a limit.
+        stopped: Whether the streams never read.
     """
     flags = [f"-address={address}", f"-n={size}", f"-without={','.join(without)}", f"-rate={rate}"]
     flags += ["-sotw"] * sotw + ["-stopped"] * stopped

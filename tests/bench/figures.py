@@ -1,4 +1,4 @@
-"""What a benchmark finds: figures, each with what it is compared to and what it should be."""
+"""The figures of a benchmark, with peers and limits."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -9,12 +9,12 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One row.
+    """A row.
 
     Args:
-        value: None: it couldn't be measured.
-        beside: The same of others, by their names.
-        limit: The most that the value may be; with others, the most that its ratio to the cheapest of them may be.
+        value: None: not measurable.
+        beside: The figures of peers, by name.
+        limit: The highest value allowed; with peers, the highest ratio to the cheapest peer.
     """
 
     name: str
@@ -25,13 +25,13 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """To the cheapest of the others."""
+        """The ratio to the cheapest peer."""
         others = [value for value in self.beside.values() if value > 0]
         return self.value / min(others) if others and self.value is not None else None
 
     @property
     def reached(self) -> bool | None:
-        """Whether it is what it should be, if there is a limit and a value."""
+        """Whether the limit is kept; None without a limit or a value."""
         found = self.ratio if self.beside else self.value
         return None if self.limit is None or found is None else found <= self.limit
 
@@ -40,7 +40,7 @@ class Figure:
 
 
 def table(figures: Iterable[Figure]) -> Table:
-    """For a terminal. The columns of the others are there if a row has them."""
+    """A table for a terminal, with a column for each peer that has a figure."""
     figures = list(figures)
     others = list(dict.fromkeys(name for figure in figures for name in figure.beside))
     result = Table()

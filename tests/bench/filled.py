@@ -1,4 +1,4 @@
-"""A real API server that is full of objects."""
+"""A real API server full of objects."""
 
 import asyncio
 import contextlib
@@ -40,10 +40,10 @@ class Filled:
 
 @contextlib.asynccontextmanager
 async def filled(count: int, *, shared: bool = False) -> AsyncIterator[Filled]:
-    """With so many Ingresses, Services and EndpointSlices of ENDPOINTS endpoints.
+    """A control plane with `count` Ingresses, Services and EndpointSlices of ENDPOINTS endpoints.
 
     Args:
-        shared: There is a Service SHARED, too, and each Ingress has a path that leads to it.
+        shared: Whether a Service SHARED exists, to which every Ingress has a path.
     """
     with tempfile.TemporaryDirectory() as temporary:
         async with cluster(Path(temporary)) as running, _session(running) as session:
@@ -69,7 +69,7 @@ async def _create(session: aiohttp.ClientSession, objects: Iterator[tuple[str, O
 
 
 def _objects(count: int, shared: str) -> Iterator[tuple[str, Object]]:
-    """Collections and what belongs into them."""
+    """Collections and their objects."""
     if shared:
         yield SERVICES, service_named(shared)
     for number in range(count):

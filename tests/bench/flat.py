@@ -1,4 +1,4 @@
-"""An endpoint change costs the same among 10,000 clusters, and only where it is subscribed to."""
+"""The cost of an endpoint change is the same among 10,000 clusters, and arises only with subscriptions."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ MOVING: Final = 7
 
 
 async def measure() -> AsyncIterator[Figure]:
-    """Delta. A change is a file of its own; reading it is part of what it costs."""
+    """Delta. A change is a file of its own; the time includes reading the file."""
     async with _serving(FEW) as (site, server):
         few = await _cost(site, server, STREAMS)
         alone = await _cost(site, server, SUBSCRIBED)
@@ -45,7 +45,7 @@ async def _serving(count: int) -> AsyncIterator[tuple[Site, Served]]:
 
 
 async def _cost(site: Site, server: Served, streams: int, others: int = 0) -> float:
-    """Milliseconds, when there are others, too, that don't subscribe to the cluster."""
+    """Milliseconds, among further streams without a subscription to the cluster."""
 
     async def move(first: str) -> None:
         site.move(MOVING, first)

@@ -1,4 +1,4 @@
-"""One endpoint changes among 1,000 clusters of 10, and 1,000 proxies must know."""
+"""One endpoint changes among 1,000 clusters of 10 endpoints, in a fleet of 1,000 proxies."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ CLUSTERS: Final = 1000
 STREAMS: Final = 1000
 ROUNDS: Final = 20
 PEER_ROUNDS: Final = 5
-"""They need a second or more of processor for each."""
+"""Peers take a second or more of processor for a round."""
 
 MOVING: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Fed:
-    """What a server did for a fleet: seconds of processor to feed it, megabytes then and after the changes."""
+    """The cost of feeding a fleet: seconds of processor, and megabytes after the feed and after the changes."""
 
     feeding: float
     memory: float
@@ -32,7 +32,7 @@ class Fed:
 
 
 async def measure(caches: Collection[str]) -> AsyncIterator[Figure]:
-    """Here a change is a file, and reading it is part of what it costs; go-control-plane is told by a function call."""
+    """Here a change is a file, whose reading is included; go-control-plane gets a function call."""
     with temporary_folder() as temporary:
         site = Site(Path(temporary), CLUSTERS, moving=[MOVING])
         for sotw in (False, True):

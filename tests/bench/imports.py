@@ -1,4 +1,4 @@
-"""What it costs to import the server, and a command that asks it."""
+"""The cost of importing the server, and a command that asks a server."""
 
 import asyncio
 import statistics
@@ -14,7 +14,7 @@ _SCRIPT: Final = "import time, {module}; print(time.process_time())"
 
 
 async def measure() -> AsyncIterator[Figure]:
-    """Of a new process of Python each, its start included."""
+    """New processes of Python, with their start."""
     yield Figure("xds serve, CPU", await import_cpu("xds.cli.serve"), "s", limit=1.1)
     yield Figure("xds proxies, CPU", await import_cpu("xds.cli.proxies"), "s", limit=0.3)
     yield Figure("xds --version, CPU", await import_cpu("xds.cli.main"), "s", limit=0.3)

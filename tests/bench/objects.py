@@ -19,7 +19,7 @@ def service(number: int) -> Object:
 
 
 def service_named(name: str) -> Object:
-    """Without a selector: the EndpointSlice controller leaves it alone."""
+    """A Service without a selector, which the EndpointSlice controller leaves alone."""
     spec = {"clusterIP": "None", "ports": [{"port": 80}]}
     return {"apiVersion": "v1", "kind": "Service", "metadata": _metadata(name), "spec": spec}
 
@@ -44,7 +44,7 @@ def endpoint_slice(number: int, first: str = "") -> Object:
 
 
 def ingress(number: int, path: str = "/", *, shared: str = "") -> Object:
-    """With a second path, `/shared`, if a Service is named for it."""
+    """An Ingress, with a second path `/shared` if a shared Service is named."""
     paths = [_path(path, f"web-{number}")]
     if shared:
         paths.append(_path("/shared", shared))
@@ -72,16 +72,17 @@ def _metadata(name: str) -> Object:
 
 
 def temporary_folder() -> tempfile.TemporaryDirectory[str]:
-    """In memory, where Linux has such a folder: what a disk costs says nothing of the server."""
+    """A folder in memory where Linux has one: the cost of a disk says nothing about the server."""
     return tempfile.TemporaryDirectory(dir=MEMORY if Path(MEMORY).is_dir() else None)
 
 
 class Site:
-    """A folder with `count` of each. What will change has a file of its own, so that a change is one small file.
+    """A folder with `count` Ingresses, Services and EndpointSlices. Objects that will change have their own files, so
+    that a change is one small file.
 
     Args:
-        moving: The numbers whose EndpointSlice will change.
-        edited: The numbers whose Ingress will.
+        moving: Numbers of the EndpointSlices that will change.
+        edited: Numbers of the Ingresses that will change.
     """
 
     def __init__(self, folder: Path, count: int, moving: Sequence[int] = (), edited: Sequence[int] = ()) -> None:

@@ -11,12 +11,12 @@ from tests.bench.server import Running
 from tests.support.envoy import free_port
 
 CACHES: Final = {"go-control-plane, snapshot": (), "go-control-plane, linear": ("-linear",)}
-"""Its two caches: what the columns are called, and flags."""
+"""go-control-plane's two caches: column titles, and flags."""
 
 
 @dataclass(frozen=True, slots=True)
 class Peer(Running):
-    """It runs."""
+    """A running peer."""
 
     async def move(self, number: int, first: str) -> None:
         """The first endpoint of a cluster gets another address."""
@@ -27,7 +27,7 @@ class Peer(Running):
 
 @contextlib.asynccontextmanager
 async def peer(kind: str, original: str) -> AsyncIterator[Peer]:
-    """With what the server at the address `original` has now. Raises RuntimeError if it ends instead."""
+    """A peer with the current resources of the server at `original`. Raises RuntimeError if the peer ends."""
     address = f"127.0.0.1:{free_port()}"
     async with piped("peer", f"-address={address}", f"-from={original}", *CACHES[kind]) as process:
         assert process.stdout

@@ -1,4 +1,4 @@
-"""The programs in Go that benchmarks run: a fleet of fake Envoys, and go-control-plane."""
+"""The Go programs of benchmarks: a fleet of fake Envoys, and go-control-plane."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ NAMES: Final = ("fleet", "peer")
 
 
 def folder() -> Path:
-    """Where they are once they are built: in a cache, by the hash of what they are built from."""
+    """The folder of the built programs: in a cache, by the hash of the sources."""
     digest = hashlib.sha256()
     for path in sorted(path for path in SOURCES.rglob("*") if path.is_file()):
         digest.update(path.read_bytes())
@@ -26,7 +26,7 @@ def folder() -> Path:
 
 
 def missing() -> str:
-    """Builds what isn't there yet. Why it can't be had on this machine, or nothing."""
+    """Build missing programs. Returns why this machine can't; empty if it can."""
     if all((folder() / name).exists() for name in NAMES):
         return ""
     if not shutil.which("go"):
@@ -42,7 +42,7 @@ def missing() -> str:
 
 @contextlib.asynccontextmanager
 async def piped(name: str, *flags: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """One of them, running, with pipes to its standard input and output; it is killed at the end."""
+    """A running program, with pipes to its standard input and output; killed at the end."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(folder() / name, *flags, stdin=pipe, stdout=pipe)
     try:

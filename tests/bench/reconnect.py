@@ -20,8 +20,8 @@ MOVING: Final = 7
 
 @dataclass(frozen=True, slots=True)
 class Return:
-    """Seconds of processor until the server is quiet again, resources sent to each, and seconds to the last of them.
-    `ended` are streams that the server ended on the way; they came back.
+    """The cost of a reconnect: seconds of processor until the server is quiet, resources sent to a stream, seconds to
+    the last resource. `ended`: streams that the server ended on the way, and that reconnected.
     """
 
     cpu: float
@@ -31,7 +31,9 @@ class Return:
 
 
 async def measure() -> AsyncIterator[Figure]:
-    """Delta; they bring the versions of all that they have along. Where everything changed, none of them is right."""
+    """Delta; streams resume with the versions of all their resources. Where every resource changed, no version is
+    right.
+    """
     with temporary_folder() as temporary:
         site = Site(Path(temporary), CLUSTERS, moving=[MOVING])
         async with served(site.folder) as server:

@@ -25,8 +25,9 @@ MOVING: Final = 7
 
 
 async def measure() -> AsyncIterator[Figure]:
-    """All Ingresses use one Service besides their own; its port comes and goes, which changes all virtual hosts. Delays
-    are from just before the request to the API server to the last stream's ACK, one endpoint change after another.
+    """Every Ingress uses a shared Service besides its own; the shared port comes and goes, which changes all virtual
+    hosts. Delays are from just before the request to the API server to the last stream's ACK, one endpoint change after
+    another.
     """
     async with filled(COUNT, shared=True) as full, serving("--kubeconfig", str(full.cluster.kubeconfig)) as server:
         await server.ready()

@@ -1,4 +1,4 @@
-"""The real `xds serve`, for benchmarks, and what a process costs."""
+"""The real `xds serve`, and the costs of a process."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ SETTLED: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A running process, and where it listens for gRPC."""
+    """A running process, and its gRPC address."""
 
     process: asyncio.subprocess.Process
     listen: str
@@ -41,12 +41,12 @@ class Running:
 
     @property
     def peak(self) -> float:
-        """The most megabytes that were resident at a time: VmHWM of proc_pid_status(5)."""
+        """The largest resident size so far, in megabytes: VmHWM of proc_pid_status(5)."""
         [line] = [line for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines() if "VmHWM" in line]
         return int(line.split()[1]) * 1024 / 1e6
 
     async def settled(self) -> float:
-        """Wait until it uses no processor but for a tick, for SETTLED seconds; then `cpu`. A minute is enough."""
+        """Wait until the process is idle, except for a tick, for SETTLED seconds; then `cpu`. Limited to a minute."""
         for _ in range(int(60 / SETTLED)):
             before = self.cpu
             await asyncio.sleep(SETTLED)
@@ -57,7 +57,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Served(Running):
-    """A running `xds serve`. `started` is when its process was started, in seconds of `time.monotonic`."""
+    """A running `xds serve`. `started`: the start of the process, in seconds of `time.monotonic`."""
 
     admin: str
     started: float
@@ -73,7 +73,7 @@ class Served(Running):
                 await asyncio.sleep(0.002)
 
     async def metric(self, name: str) -> float:
-        """The sum over its labels."""
+        """The sum of a metric over its labels."""
         async with aiohttp.ClientSession() as session, session.get(f"http://{self.admin}/metrics") as answer:
             families = text_string_to_metric_families(await answer.text())
         samples = [sample for family in families for sample in family.samples]
@@ -89,7 +89,7 @@ async def served(folder: Path, *flags: str, listen: str = "", log: Path | None =
 
 @contextlib.asynccontextmanager
 async def serving(*flags: str, listen: str = "", log: Path | None = None) -> AsyncIterator[Served]:
-    """The same with any source, which is among the flags. Warnings go to the log, if there is one."""
+    """The server with any source, given by flags. Warnings go to the log, if given."""
     listen = listen or f"127.0.0.1:{free_port()}"
     admin = f"127.0.0.1:{free_port()}"
     where = ("--listen", listen, "--admin", admin, "--log-level", "warning" if log else "error")
@@ -105,7 +105,7 @@ async def serving(*flags: str, listen: str = "", log: Path | None = None) -> Asy
 
 
 def write(path: Path, text: str) -> None:
-    """As careful editors do: into a new file that then takes the place of the old one."""
+    """Write atomically: a new file replaces the old one."""
     path.parent.mkdir(exist_ok=True)
     new = path.with_suffix(".tmp")
     new.write_text(text)

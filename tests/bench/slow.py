@@ -1,4 +1,4 @@
-"""Proxies that don't read, beside 100 that do."""
+"""Proxies without reads, beside 100 that read."""
 
 import asyncio
 import contextlib
@@ -16,17 +16,17 @@ CLUSTERS: Final = 1000
 STREAMS: Final = 100
 TRICKLING: Final = 50
 STOPPED: Final = 2
-"""One never reads; one stops when it has everything, so that it has room for a response, and acknowledges none."""
+"""One never reads; one stops after the first resources, so that there is room for a response, and sends no ACK."""
 
 ROUNDS: Final = 100
 PATIENCE: Final = 70
-"""Seconds in which those that leave no room for a response must be cut off."""
+"""Limit in seconds, until streams without room for a response must be ended."""
 
 MOVING: Final = 7
 
 
 async def measure() -> AsyncIterator[Figure]:
-    """The slow ones read one byte a second of their connection, after what it takes to open it."""
+    """Slow streams read one byte a second of their connection, after its handshake."""
     with temporary_folder() as temporary:
         site = Site(Path(temporary) / "manifests", CLUSTERS, moving=[MOVING])
         log = Path(temporary) / "log"

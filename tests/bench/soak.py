@@ -15,11 +15,11 @@ STREAMS: Final = 1000
 CHANGES: Final = 10_000
 AT_ONCE: Final = 100
 WARM: Final = 2000
-"""Changes after which the history is full and the allocator has what it needs."""
+"""Changes after which the history is full and the allocator has enough memory."""
 
 
 async def measure() -> AsyncIterator[Figure]:
-    """Delta. The changes come in bursts of AT_ONCE clusters, each when all streams have the last of the one before."""
+    """Delta. Changes come in bursts of AT_ONCE clusters, each burst after all ACKs of the one before."""
     with temporary_folder() as temporary:
         site = Site(Path(temporary), CLUSTERS, moving=range(AT_ONCE))
         async with served(site.folder) as server:

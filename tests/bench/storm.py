@@ -22,9 +22,9 @@ CHANGES: Final = RATE * SECONDS
 
 
 async def measure() -> AsyncIterator[Figure]:
-    """Delta. A change is a file of JSON that takes the place of another, and the server's reading them is part of its
-    CPU: on two processors a real API server couldn't take so many writes beside all else. The folder waits for 3 ms of
-    rest, 100 ms at most, before it is read; that is part of the delay.
+    """Delta. A change replaces a JSON file, and the server's CPU includes reading the files: on two processors a real
+    API server couldn't take so many writes. The folder waits for 3 ms of rest, at most 100 ms, before a read; the delay
+    includes this.
     """
     with temporary_folder() as temporary:
         site = Site(Path(temporary), SERVICES, moving=range(SERVICES))
@@ -56,7 +56,7 @@ async def _storm(site: Site, server: Served, fleet: FakeEnvoys) -> AsyncIterator
 
 
 async def _blow(site: Site) -> list[int]:
-    """Change after change, at the rate if the machine is up to it. When each was made, in nanoseconds since 1970."""
+    """Make changes at the rate, if the machine can. Returns the time of each, in nanoseconds since 1970."""
     made_at: list[int] = []
     began = time.monotonic()
     while len(made_at) < CHANGES:
@@ -69,12 +69,12 @@ async def _blow(site: Site) -> list[int]:
 
 
 def _address(change: int) -> str:
-    """As go/fleet/storm.go reads it; lower than all others, for endpoints are sorted."""
+    """An address for go/fleet/storm.go, lower than all others, as endpoints are sorted."""
     return f"1.{change >> 16}.{change >> 8 & 255}.{change & 255}"
 
 
 async def _settled(fleet: FakeEnvoys) -> int:
-    """How many streams have the last change of each service, when all have or a minute is over."""
+    """The number of streams with the last change of every service, after all have it or after a minute."""
     last = {cluster_name(number % SERVICES): _address(number) for number in range(CHANGES - SERVICES, CHANGES)}
     right = 0
     with contextlib.suppress(TimeoutError):

@@ -37,7 +37,7 @@ endpoints: [{{addresses: [{address}]}}, {{addresses: [10.2.0.2]}}]
 
 
 async def measure() -> AsyncIterator[Figure]:
-    """Times are from the start of the process, imports included; resources are what a delta client gets."""
+    """Times are from the start of the process, imports included; resources are those of a delta client."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for number in range(COUNT):
@@ -71,7 +71,7 @@ async def _started(server: Served) -> list[Figure]:
 
 
 async def _ask_for_all(client: DeltaClient) -> int:
-    """Asks as Envoy does, names what it gets, and acknowledges; returns how many resources came."""
+    """Subscribe as Envoy does, also to the names in responses, and acknowledge. Returns the number of resources."""
     return sum([await _ask(client, type_) for type_ in _ORDER])
 
 
@@ -105,7 +105,7 @@ async def _told(client: DeltaClient) -> int:
 
 
 async def _reconnect(server: Served, known: dict[ResourceType, dict[str, str]]) -> int:
-    """The resources sent to a client that says what it has, until a question that comes last is answered."""
+    """The number of resources sent to a client that resumes, until a last question is answered."""
     client = DeltaClient(server.listen, "bench").open()
     for type_ in _ORDER:
         await client.subscribe(type_, *(() if type_ in _WILDCARDS else known[type_]), known=known[type_])

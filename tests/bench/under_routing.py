@@ -1,4 +1,6 @@
-"""From writing an EndpointSlice file to a stream having it, idle and while 5,000 Ingresses are read and translated."""
+"""From writing an EndpointSlice file to the endpoint on a stream, idle and while 5,000 Ingresses are read and
+translated.
+"""
 
 import asyncio
 import itertools
@@ -17,8 +19,8 @@ from xds.snapshot.resource import ResourceType
 COUNT: Final = 5000
 CHANGES: Final = 15
 TIMES: Final = 6
-"""That the default backend, to which all hosts fall through, becomes another Service, and that all files are written
-again with another path; each time with CHANGES.
+"""Rounds in which the default backend, used by every host, changes to another Service, and every file is rewritten with
+another path; with CHANGES in each round.
 """
 
 OBJECTS = """
@@ -56,7 +58,7 @@ endpoints: [{{addresses: [{address}]}}]
 
 
 async def measure() -> AsyncIterator[Figure]:
-    """The folder waits for 3 ms until nothing more is written, which is in all of them."""
+    """The folder waits for 3 ms without writes, which every time includes."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         _write_all(folder, 0)
@@ -78,14 +80,14 @@ async def measure() -> AsyncIterator[Figure]:
 
 async def _while_built(client: DeltaClient, folder: Path, number: int, addresses: Iterator[str]) -> list[float]:
     write(folder / "default.yaml", DEFAULT.format(number=number))
-    await asyncio.sleep(0.05)  # until it is read
+    await asyncio.sleep(0.05)  # until the folder is read
     return [await _change(client, folder, next(addresses)) for _ in range(CHANGES)]
 
 
 async def _while_read(client: DeltaClient, folder: Path, number: int, addresses: Iterator[str]) -> list[float]:
     _write_all(folder, number)
     times = [await _change(client, folder, next(addresses)) for _ in range(CHANGES * 3)]
-    await asyncio.sleep(2)  # until it is translated
+    await asyncio.sleep(2)  # until the Ingresses are translated
     return times
 
 

@@ -58,6 +58,10 @@ def addresses(found: Any) -> list[str]:
     return [each["ip"] for each in found["status"]["loadBalancer"].get("ingress", [])]
 
 
+async def until_published(cluster: Cluster, path: str, *wanted: str) -> None:
+    await cluster.until(path, lambda found: addresses(found) == list(wanted))
+
+
 async def until_reasons(replica: Replica, *reasons: str) -> list[Any]:
     """Wait for exactly these problems of the API server and its namespaces, and return them."""
     async with asyncio.timeout(30):
@@ -95,9 +99,7 @@ async def test_two_installations_serve_a_class_each(cluster: Cluster, namespace:
             for name, replica in replicas.items():
                 hosts = {found for _, found in await replica.versions() if found.endswith(".test")}
                 assert hosts == {f"http/{name}.test"}
-                await cluster.until(
-                    f"{ingresses(namespace)}/{name}", lambda found, name=name: addresses(found) == [published[name]]
-                )
+                await until_published(cluster, f"{ingresses(namespace)}/{name}", published[name])
             for name, replica in replicas.items():
                 found = await metrics(replica)
                 assert found["xds_ingress_lease_held", ""] == 1
@@ -171,7 +173,7 @@ async def test_an_admission_policy_of_a_namespace_delays_no_other_namespace(
                 while not (await metrics(replica)).get(("xds_ingress_failing_writes", "status")):
                     await asyncio.sleep(0.05)
             await cluster.request("POST", ingresses(namespace), ingress(namespace, "web", f"{namespace}.test"))
-            await cluster.until(f"{ingresses(namespace)}/web", lambda found: addresses(found) == [ADDRESS])
+            await until_published(cluster, f"{ingresses(namespace)}/web", ADDRESS)
             events = f"/apis/events.k8s.io/v1/namespaces/{namespace}/events"
             await cluster.until(
                 events, lambda found: any(each["regarding"]["name"] == "web" for each in found["items"])
@@ -200,7 +202,7 @@ async def test_a_missing_namespace_and_a_service_without_address_are_problems(
     flags = (f"--namespace={namespace}", f"--namespace={namespace}-typo", f"--publish-service={namespace}/envoy")
     async with serving(tmp_path / "log", kubeconfig, *flags) as replica:
         await until_reasons(replica, "NamespaceNotFound")
-        await cluster.until(f"{ingresses(namespace)}/web", lambda found: addresses(found) == [ADDRESS])
+        await until_published(cluster, f"{ingresses(namespace)}/web", ADDRESS)
         await cluster.kubectl("patch", "service", "envoy", "-n", namespace, "-p", '{"spec":{"externalIPs":null}}')
         problems = await until_reasons(replica, "NamespaceNotFound", "PublishAddressUnknown")
         assert any(f"statuses keep the last known addresses: {ADDRESS}" in each.message for each in problems)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.envoy import needs_envoy, refusal
+from tests.support.envoy import bootstrap_error, needs_envoy
 from tests.support.envoy_json import from_dict
 from xds.address import parse
 from xds.bootstrap.config import BootstrapOptions, bootstrap
@@ -199,7 +199,7 @@ def test_an_envoy_rejects_exactly_the_values_that_break_a_rule(
     expected = below(path, case[2]) if len(case) > 2 else path
     config = changed(path, value)
     assert broken(config) == ([expected] if expected else [])
-    rejected = refusal(config, tmp_path)
+    rejected = bootstrap_error(config, tmp_path)
     assert ("constraint validation failed" in rejected) == (expected is not None), rejected
     if expected:
         assert plain(expected).endswith(named(rejected).removesuffix("[]")) or "['']" in expected, rejected

@@ -61,7 +61,7 @@ async def test_a_rejecting_proxy_has_the_rejection(plane: Plane, variant: Varian
     client, other = await plane.proxy(variant), await plane.proxy(variant, "other")
     plane.apply(slice_of("web", "10.0.0.2"))
     await other.accept(EDS, WEB)
-    await client.refuse(EDS, WEB, words="no such address")
+    await client.reject(EDS, WEB, message="no such address")
     await until(lambda: lacks(plane) == {"envoy-1": {"eds": "rejected"}, "other": {}})
 
 

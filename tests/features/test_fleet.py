@@ -21,7 +21,7 @@ async def test_a_rejection_holds_up_no_other_proxy(plane: Plane, variant: Varian
     good, bad = await plane.proxy(variant, "good"), await plane.proxy(variant, "bad")
     plane.apply(ingress("web", rule("web.example", path("/moved", "web"))))
     await good.accept_hosts("http/web.example")
-    await bad.refuse_hosts("http/web.example")
+    await bad.reject_hosts("http/web.example")
     plane.apply(slice_of("web", "10.0.0.2"))
     for client in (good, bad):
         await client.accept(EDS, WEB)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.resources.test_validation import static
-from tests.support.envoy import needs_envoy, refusal
+from tests.support.envoy import bootstrap_error, needs_envoy
 from tests.support.objects import endpoint, exact, ingress, path, pipeline, rule, secret, service, slice_of, tls
 from xds.controlplane.pipeline import Pipeline
 from xds.envoyapi import codec
@@ -66,7 +66,7 @@ CASES: dict[str, list[KubeObject]] = {
 def test_envoy_accepts_objects_at_their_limits(objects: list[KubeObject], tmp_path: Path) -> None:
     built = pipeline(*objects)
     assert built.problems == []
-    assert refusal(bootstrap(built), tmp_path) == ""
+    assert bootstrap_error(bootstrap(built), tmp_path) == ""
 
 
 @pytest.mark.parametrize("host", [wildcard(MAX_WILDCARD_CHARACTERS + 1), wildcard(2 * MAX_WILDCARD_LABELS + 1, "k", 1)])

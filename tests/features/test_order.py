@@ -63,7 +63,7 @@ async def test_routes_do_not_wait_for_a_rejected_cluster(plane: Plane, variant: 
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     plane.apply(*site("api"))
-    await client.refuse(CDS, API)
+    await client.reject(CDS, API)
     await client.accept_hosts("http/api.example")
     await client.expect_nothing()
 
@@ -89,7 +89,7 @@ async def test_a_cluster_stays_while_routes_without_it_are_rejected(plane: Plane
     plane.apply(*site("web"), *site("api"))
     client = await plane.proxy(variant)
     plane.delete(*site("api"))
-    await client.refuse_hosts(removed=("http/api.example",))
+    await client.reject_hosts(removed=("http/api.example",))
     if variant is Variant.SOTW:  # a removal alone is never refused
         await client.expect_nothing()
         plane.apply(ingress("web", rule("web.example", path("/moved", "web"))))

@@ -38,7 +38,7 @@ async def test_a_rejected_cluster_is_a_problem_of_its_ingress(plane: Plane) -> N
     plane.apply(*site("web"), *site("api"))
     client = await plane.delta_proxy()
     plane.apply(service("web", H2C))
-    await client.refuse(CDS, WEB, words=f"Error adding/updating cluster(s) {WEB}: no\nway")
+    await client.reject(CDS, WEB, message=f"Error adding/updating cluster(s) {WEB}: no\nway")
     (problem,) = await told(plane)
     assert (problem.object, problem.reason) == (about("web"), "RejectedByProxy")
     assert "a proxy rejects Cluster default/web/80" in problem.message
@@ -56,7 +56,7 @@ async def test_a_change_solves_the_problem_when_it_is_accepted(plane: Plane) -> 
     plane.apply(*site("web"))
     client = await plane.delta_proxy()
     plane.apply(slice_of("web", "10.0.0.2"))
-    await client.refuse(EDS, WEB, words="malformed")
+    await client.reject(EDS, WEB, message="malformed")
     (problem,) = await told(plane)
     assert problem.object == about("web")
     plane.apply(slice_of("web", "10.0.0.3"))
@@ -70,7 +70,7 @@ async def test_a_rejection_is_a_problem_of_the_changed_virtual_hosts_ingress(pla
     plane.apply(*site("web"), *site("api"))
     client = await plane.delta_proxy()
     plane.apply(ingress("web", rule("web.example", path("/moved", "web"))))
-    await client.refuse_hosts("http/web.example")
+    await client.reject_hosts("http/web.example")
     (problem,) = await told(plane)
     assert problem.object == about("web")
 
@@ -79,7 +79,7 @@ async def test_blamed_resources_have_problems_among_many_changed(plane: Plane) -
     client = plane.sotw()
     plane.apply(*(each for number in range(20) for each in site(f"site-{number}")))
     await client.subscribe(RDS, "http")
-    await client.refuse(RDS, "http", words="duplicate entry of domain site-7.example")
+    await client.reject(RDS, "http", message="duplicate entry of domain site-7.example")
     (problem,) = await told(plane)
     assert problem.object == about("site-7")
 
@@ -88,7 +88,7 @@ async def test_a_rejection_of_many_changes_names_the_resource(plane: Plane) -> N
     client = plane.sotw()
     plane.apply(*(each for number in range(20) for each in site(f"site-{number}")))
     await client.subscribe(RDS, "http")
-    await client.refuse(RDS, "http", words="no")
+    await client.reject(RDS, "http", message="no")
     (problem,) = await told(plane)
     assert problem.object == ObjectRef("RouteConfiguration", "", "http")
 
@@ -99,7 +99,7 @@ async def test_a_rejected_secret_is_a_problem_of_its_ingresses_without_its_key(p
     client = plane.delta()
     await client.subscribe(SDS, "default/cert")
     words = "bad: -----BEGIN EC PRIVATE KEY-----\\nMHcCAQ\\n-----END EC PRIVATE KEY----- here"
-    await client.refuse(SDS, "default/cert", words=words)
+    await client.reject(SDS, "default/cert", message=words)
     (problem,) = await told(plane)
     assert problem.object == about("web")
     assert "bad: (private key) here" in problem.message
@@ -111,7 +111,7 @@ async def test_a_rejected_secret_is_a_problem_of_its_ingresses_without_its_key(p
 async def test_a_rejected_listener_is_a_problem_of_no_ingress(plane: Plane) -> None:
     client = plane.delta()
     await client.subscribe(LDS)
-    await client.refuse(LDS, "http", words="cannot bind '0.0.0.0:80': Permission denied")
+    await client.reject(LDS, "http", message="cannot bind '0.0.0.0:80': Permission denied")
     (problem,) = await told(plane)
     assert problem.object == ObjectRef("Listener", "", "http")
     assert "proxies that accept it get it" in problem.message
@@ -125,7 +125,7 @@ async def test_a_second_rejection_of_the_same_version_adds_no_problem(plane: Pla
     clients = [await plane.delta_proxy(f"envoy-{number}") for number in range(3)]
     plane.apply(slice_of("web", "10.0.0.2"))
     for client in clients:
-        await client.refuse(EDS, WEB, words="malformed")
+        await client.reject(EDS, WEB, message="malformed")
     await until(lambda: all(plane.status_of(EDS, client.node).rejected_count for client in clients))
     first = await told(plane)
     assert "3 proxies reject" in first[0].message
@@ -137,7 +137,7 @@ async def test_the_problem_of_a_deleted_resource_is_solved(plane: Plane) -> None
     plane.apply(*site("web"))
     client = await plane.delta_proxy()
     plane.apply(slice_of("web", "10.0.0.2"))
-    await client.refuse(EDS, WEB)
+    await client.reject(EDS, WEB)
     assert await told(plane)
     plane.delete(*site("web"))
     assert await told(plane) == []

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.envoy import needs_envoy, refusal
+from tests.support.envoy import bootstrap_error, needs_envoy
 from tests.support.objects import feed, ingress, path, pipeline, rule, service
 from xds.controlplane.pipeline import Pipeline
 from xds.envoyapi import codec
@@ -88,11 +88,11 @@ def test_an_envoy_accepts_the_valid_routes(tmp_path: Path) -> None:
     built = world()
     apply(built, shop("/good", "/bad?x"))
     configuration = routes(built)
-    assert refusal(static(configuration), tmp_path) == ""
+    assert bootstrap_error(static(configuration), tmp_path) == ""
     configuration["virtual_hosts"][0]["routes"] = [
         {"match": {"path_separated_prefix": "/bad?x"}, "direct_response": {"status": 200}}
     ]
-    assert "PathSeparatedPrefix" in refusal(static(configuration), tmp_path)
+    assert "PathSeparatedPrefix" in bootstrap_error(static(configuration), tmp_path)
 
 
 def static(configuration: dict[str, Any]) -> dict[str, Any]:

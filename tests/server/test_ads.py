@@ -46,7 +46,7 @@ async def test_pushes_and_answers_are_counted_by_type(variant: Variant) -> None:
         await answered(plane, client)
         assert counts(plane, "eds") == (1, 1, 0)
         plane.apply(slice_of("web", "10.0.0.2"))
-        await client.refuse(EDS, WEB)
+        await client.reject(EDS, WEB)
         await answered(plane, client)
         assert counts(plane, "eds") == (2, 1, 1)
         assert counts(plane, "rds") == (1, 1, 0)
@@ -163,7 +163,7 @@ async def test_a_nack_counts_as_answer_for_convergence(variant: Variant) -> None
     async with Plane(*site("web")) as plane:
         client = await plane.proxy(variant)
         plane.apply(slice_of("web", "10.0.0.2"))
-        await client.refuse(EDS, WEB)
+        await client.reject(EDS, WEB)
         await answered(plane, client)
         assert sample(plane, "xds_ingress_convergence_seconds_count") == 1
 

@@ -1,8 +1,8 @@
-"""An xDS client over a real gRPC stream: it asks, expects, accepts and refuses, and checks every message it gets.
+"""An xDS client over a real gRPC stream: subscribes, expects, acknowledges and rejects, and checks every message.
 
-`expect` names what is news in the next message, in delta and in the state of the world alike. Whatever a test is about,
-the client asserts on each message that the server says no more than needed: nothing twice, nothing that is known and
-was not asked for, nothing that nobody subscribed to, and nothing before the last response of the type was answered.
+`expect` names the news of the next message, in delta and in the state of the world alike. In every test the client
+asserts on each message that the server sends no more than needed: no resource twice, none without a subscription, none
+unchanged and unasked, and no response of a type before the answer to the last.
 """
 
 import asyncio
@@ -35,15 +35,15 @@ from xds.snapshot.resource import ResourceType, resource, route_configuration_of
 CDS, EDS, SDS, LDS, RDS, VHDS = ResourceType
 
 BEACON: Final = "beacon"
-"""A Secret that `Plane` keeps in its snapshot and nothing refers to: what a state-of-the-world client asks for to
-learn that everything before it was said, as the protocol has no answer to a name that doesn't exist.
+"""A Secret in the snapshot of `Plane` without references. A state-of-the-world client subscribes to it to know that
+every earlier response has come, as the protocol has no answer to a missing name.
 """
 
 ANY_CODE: Final = 13
 """google.rpc.Code INTERNAL, which Envoy sends with every NACK."""
 
 _CHANNEL: Final = (
-    # Streams that share a connection share its flow control: what one doesn't read could keep another waiting.
+    # Streams that share a connection share its flow control: a stream without reads could hold up another.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.max_receive_message_length", -1),
 )
@@ -55,7 +55,7 @@ _Response = TypeVar("_Response", DeltaDiscoveryResponse, DiscoveryResponse)
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A resource as it came. In the state of the world its version is the hash of its bytes."""
+    """A received resource. In the state of the world its version is the hash of its bytes."""
 
     name: str
     version: str
@@ -64,8 +64,11 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A response. `news` are the names of what was changed or asked for, `removed` of what is there no more; in delta
-    that is all it holds.
+    """A response.
+
+    Attributes:
+        news: Names of resources that changed or were asked for; in delta, of every resource.
+        removed: Names of resources that exist no more.
     """
 
     type: ResourceType
@@ -76,22 +79,25 @@ class Received:
     removed: frozenset[str]
 
     def content(self, name: str) -> dict[str, Any]:
-        """A resource as protobuf's JSON has it."""
+        """A resource in protobuf's JSON."""
         return codec.to_dict(codec.decode(self.type.message, self.items[name].body))
 
     @property
     def text(self) -> str:
-        """What all resources say."""
+        """The content of every resource."""
         return str([self.content(name) for name in sorted(self.items)])
 
 
 @dataclass(slots=True)
 class _Interest:
-    """One type: what is asked for, and what the server said of it. `due` are names that may come at a version that the
-    client has: those that it asked for, and the endpoints of clusters that it was sent.
+    """One type: the subscription, and the server's messages about it.
 
-    `routes` is there for virtual hosts: those of the RouteConfigurations that were told are asked for, and those of
-    `configured`, which were sent since, are all due.
+    Attributes:
+        due: Names that may come at a version that the client has: names asked for again, and the endpoints of sent
+            clusters.
+        routes: Only for virtual hosts, the interest in RouteConfigurations: virtual hosts are wanted of every
+            configuration received.
+        configured: RouteConfigurations sent since, whose virtual hosts are all due.
     """
 
     names: set[str] = field(default_factory=set)
@@ -128,7 +134,7 @@ def _channel(address: str, issued: Issued | None) -> Any:
 
 
 class AdsClient(ABC):
-    """One stream. It reads only when it is asked to expect something."""
+    """One stream, which reads only when a test expects a message."""
 
     variant: Variant
     method: str
@@ -148,28 +154,28 @@ class AdsClient(ABC):
         return self
 
     async def close(self) -> None:
-        """Go without a word, as a proxy that is killed."""
+        """Cancel the stream, as a killed proxy."""
         self._call.cancel()
         await self._channel.close()
 
     async def done(self) -> None:
-        """Say that there is nothing more to say."""
+        """Half-close the stream."""
         await self._call.done_writing()
 
     async def arrived(self) -> None:
-        """The server has this stream, though it may not answer yet: a later call on the same connection, of a method
-        that there isn't, was answered.
+        """Wait until the server has this stream, though no answer is due: a later call on the same connection, of a
+        missing method, was answered.
         """
         with contextlib.suppress(grpc.aio.AioRpcError):
             await self._channel.unary_unary("/no.Service/Method")(b"")
 
     async def send(self, data: bytes) -> None:
-        """Send bytes, whatever they are."""
+        """Send bytes, valid or not."""
         await self._call.write(data)
 
     @abstractmethod
     async def subscribe(self, type_: ResourceType, *names: str) -> None:
-        """Ask for names too; without names, make the empty request that is LDS's and CDS's first wildcard."""
+        """Subscribe to further names; without names, send the empty request that is the wildcard of LDS and CDS."""
 
     @abstractmethod
     async def unsubscribe(self, type_: ResourceType, *names: str) -> None: ...
@@ -178,7 +184,7 @@ class AdsClient(ABC):
     async def ack(self, received: Received) -> None: ...
 
     @abstractmethod
-    async def nack(self, received: Received, words: str) -> None: ...
+    async def nack(self, received: Received, message: str) -> None: ...
 
     @abstractmethod
     def _decode(self, data: bytes) -> Received: ...
@@ -187,22 +193,22 @@ class AdsClient(ABC):
     async def _barrier(self) -> None: ...
 
     async def expect(self, type_: ResourceType, *news: str, removed: tuple[str, ...] = ()) -> Received:
-        """The next message, which is of this type and has this news, and nothing else."""
+        """The next message, which is of this type and has exactly this news."""
         received = await self.receive()
         said = (received.type.short, sorted(received.news), sorted(received.removed))
         assert said == (type_.short, sorted(news), sorted(removed))
         return received
 
     async def accept(self, type_: ResourceType, *news: str, removed: tuple[str, ...] = ()) -> Received:
-        """The same, and ACK it."""
+        """`expect`, and ACK."""
         received = await self.expect(type_, *news, removed=removed)
         await self.ack(received)
         return received
 
-    async def refuse(self, type_: ResourceType, *news: str, words: str = "refused") -> Received:
-        """The same, and NACK it."""
+    async def reject(self, type_: ResourceType, *news: str, message: str = "rejected") -> Received:
+        """`expect`, and NACK."""
         received = await self.expect(type_, *news)
-        await self.nack(received, words)
+        await self.nack(received, message)
         return received
 
     @property
@@ -221,13 +227,13 @@ class AdsClient(ABC):
         await self.ack(received)
         return received
 
-    async def refuse_hosts(self, *news: str, removed: tuple[str, ...] = (), words: str = "refused") -> Received:
+    async def reject_hosts(self, *news: str, removed: tuple[str, ...] = (), message: str = "rejected") -> Received:
         received = await self.expect_hosts(*news, removed=removed)
-        await self.nack(received, words)
+        await self.nack(received, message)
         return received
 
     async def expect_nothing(self) -> None:
-        """Nothing is there to be read, and nothing is due: what is asked now is answered next.
+        """Check that no message is unread or due: the next question is answered next.
 
         Asked twice, as one turn of the server's writer sends secrets before listeners and routes.
         """
@@ -236,14 +242,14 @@ class AdsClient(ABC):
             await self._barrier()
 
     async def receive(self) -> Received:
-        """The next message, whatever it is."""
+        """The next message, of any type."""
         received = self._decode(await self._read())
         self._check(received)
         self._note(received)
         return received
 
     async def expect_end(self) -> tuple[grpc.StatusCode, str]:
-        """The server ends the stream without another message. Returns its code and words."""
+        """Wait for the end of the stream without another message. Returns its code and details."""
         async with asyncio.timeout(WAIT_LIMIT_SECONDS):
             with contextlib.suppress(grpc.aio.AioRpcError):
                 data = await self._call.read()
@@ -251,7 +257,7 @@ class AdsClient(ABC):
             return await self._call.code(), await self._call.details()
 
     def versions(self, type_: ResourceType) -> dict[str, str]:
-        """What the client has, as it would tell its next stream."""
+        """The versions that the client has, as its next stream would resume with."""
         return dict(self._interests[type_].told)
 
     async def _read(self) -> bytes:
@@ -265,12 +271,12 @@ class AdsClient(ABC):
         return bytes(data)
 
     def _greeting(self) -> Node | None:
-        """Rule 1: the node is in the first request of a stream, and need not be in others."""
+        """Rule 1: the first request of a stream has the node; further requests need none."""
         node, self._node = self._node, None
         return None if node is None else Node(id=node, cluster="fleet", user_agent_name="test")
 
     def want(self, type_: ResourceType, names: set[str]) -> None:
-        """Rules 5 and 6, as the client sees them."""
+        """Rules 5 and 6, on the client's side."""
         interest = self._interests[type_]
         everything = "*" in names or (not names and interest.legacy and type_ in LEGACY_WILDCARD)
         interest.everything_due |= everything
@@ -283,7 +289,7 @@ class AdsClient(ABC):
         interest.drop_uncovered()
 
     def _drop(self, type_: ResourceType, names: set[str]) -> None:
-        """Rule 11: under a wildcard the server says what became of a name that was dropped."""
+        """Rule 11: under a wildcard the server answers a dropped name."""
         interest = self._interests[type_]
         interest.legacy = False
         interest.wildcard = interest.wildcard and "*" not in names
@@ -292,14 +298,14 @@ class AdsClient(ABC):
         interest.drop_uncovered()
 
     def answered(self, received: Received, *, accepted: bool = True) -> None:
-        """Take note that a request with the response's nonce was sent."""
+        """Note that a request with the response's nonce was sent."""
         interest = self._interests[received.type]
         assert interest.unanswered == received.nonce, "this was answered before"
         interest.unanswered = ""
         if accepted:
             interest.accepted = received.version
         elif received.type in FULL_SET_TYPES:
-            # What was refused is as it was before; of the other types it is refused as a whole, and may come again.
+            # A rejected full set is at its last good version; of other types the whole response may come again.
             interest.told = interest.before
         elif len(received.news) > 1:
             interest.due |= received.news
@@ -323,7 +329,7 @@ class AdsClient(ABC):
     def _note(self, received: Received) -> None:
         interest = self._interests[received.type]
         if received.type is CDS:
-            # Rule 4: a cluster that changed waits for its endpoints, which may come again.
+            # Rule 4: a changed cluster warms until its endpoints come, perhaps again.
             self._interests[EDS].due |= received.news
         if received.type is RDS:
             self._interests[VHDS].configured |= received.items.keys()
@@ -353,7 +359,7 @@ class AdsClient(ABC):
     def _version(self, message: Any) -> str: ...
 
     def _is_full(self, type_: ResourceType) -> bool:
-        """Rule 7: what such a response omits is gone."""
+        """Rule 7: a resource missing in such a response is removed."""
         return self.variant is Variant.SOTW and type_ in FULL_SET_TYPES
 
 
@@ -369,8 +375,8 @@ class DeltaClient(AdsClient):
         """As in AdsClient.
 
         Args:
-            known: The `initial_resource_versions`: what this client has from another stream.
-            nonce: Rule 3: it is nobody's business, and may be stale.
+            known: The `initial_resource_versions`, from another stream.
+            nonce: Rule 3: ignored, and may be stale.
         """
         self.want(type_, set(names))
         if known:
@@ -385,9 +391,9 @@ class DeltaClient(AdsClient):
         self.answered(received, accepted=True)
         await self.request(received.type, nonce=received.nonce)
 
-    async def nack(self, received: Received, words: str) -> None:
+    async def nack(self, received: Received, message: str) -> None:
         self.answered(received, accepted=False)
-        await self.request(received.type, nonce=received.nonce, error=words)
+        await self.request(received.type, nonce=received.nonce, error=message)
 
     async def request(
         self,
@@ -399,7 +405,7 @@ class DeltaClient(AdsClient):
         nonce: str = "",
         error: str | None = None,
     ) -> None:
-        """A request just so, without taking note of what it asks for."""
+        """Send a request without a note of its subscription."""
         message = DeltaDiscoveryRequest(
             node=self._greeting(),
             type_url=str(type_url),
@@ -412,7 +418,7 @@ class DeltaClient(AdsClient):
         await self.send(codec.encode(message))
 
     def _bring(self, type_: ResourceType, known: Mapping[str, str]) -> None:
-        """Rule 5: what the first request of a type says to have needs not be sent, though it is asked for."""
+        """Rule 5: resumed resources need not be sent, though the first request subscribes to their names."""
         interest = self._interests[type_]
         interest.told |= known
         interest.due -= known.keys()
@@ -434,7 +440,7 @@ class DeltaClient(AdsClient):
         return str(message.system_version_info)
 
     async def _barrier(self) -> None:
-        """Rule 10: that a name doesn't exist is said at once."""
+        """Rule 10: a missing name is answered at once."""
         name = f"barrier-{next(self._barriers)}"
         await self.request(SDS, subscribe=(name,))
         received = self._decode(await self._read())
@@ -449,7 +455,7 @@ class SotwClient(AdsClient):
     method = "StreamAggregatedResources"
 
     async def subscribe(self, type_: ResourceType, *names: str) -> None:
-        """As in AdsClient. If a response waits for an answer, this is its ACK: rule 2."""
+        """As in AdsClient. If a response waits for an answer, this request is its ACK: rule 2."""
         interest = self._interests[type_]
         new = set(names) - interest.names - ({"*"} if interest.wildcard and not interest.legacy else set())
         self.want(type_, new)
@@ -466,9 +472,9 @@ class SotwClient(AdsClient):
         self.answered(received, accepted=True)
         await self._list(received.type)
 
-    async def nack(self, received: Received, words: str) -> None:
+    async def nack(self, received: Received, message: str) -> None:
         self.answered(received, accepted=False)
-        await self._list(received.type, error=words)
+        await self._list(received.type, error=message)
 
     async def request(
         self,
@@ -479,7 +485,7 @@ class SotwClient(AdsClient):
         nonce: str = "",
         error: str | None = None,
     ) -> None:
-        """A request just so, without taking note of what it asks for."""
+        """Send a request without a note of its subscription."""
         message = DiscoveryRequest(
             version_info=version,
             node=self._greeting(),
@@ -491,7 +497,7 @@ class SotwClient(AdsClient):
         await self.send(codec.encode(message))
 
     async def _list(self, type_: ResourceType, *extra: str, error: str | None = None) -> None:
-        """The names are always all that the client asks for."""
+        """Send the full list of names."""
         interest = self._interests[type_]
         star = {"*"} if interest.wildcard and not interest.legacy else set()
         names = tuple(sorted(interest.names.union(star, extra)))

@@ -1,4 +1,4 @@
-"""Certificate authorities, what they issue, and files of it that change as Kubernetes changes them."""
+"""Certificate authorities, their certificates, and files that change as Kubernetes changes them."""
 
 import datetime
 import itertools
@@ -23,7 +23,7 @@ CERTIFICATE, PRIVATE_KEY, AUTHORITY = "tls.crt", "tls.key", "ca.crt"
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """What a Secret of type kubernetes.io/tls holds, as cert-manager writes it. All in PEM."""
+    """The content of a Secret of type kubernetes.io/tls, as cert-manager writes it. All in PEM."""
 
     certificate: bytes
     private_key: bytes
@@ -34,7 +34,7 @@ class Issued:
         return serial(self.certificate)
 
     def channel_credentials(self) -> grpc.ChannelCredentials:
-        """Without a certificate, a client's that has none."""
+        """Credentials of a client; without a certificate if there is none."""
         return grpc.ssl_channel_credentials(self.authority, self.private_key or None, self.certificate or None)
 
 
@@ -44,7 +44,7 @@ def serial(pem: bytes) -> str:
 
 
 class Authority:
-    """A CA that is made on the spot. What it issues is good for a day."""
+    """A CA made on the spot. Its certificates are valid for a day."""
 
     def __init__(self, name: str = "ca") -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -55,7 +55,7 @@ class Authority:
         self.pem = certificate.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
     def issue(self, *names: str, common_name: str = "", server_only: bool = False) -> Issued:
-        """Those with `://` become URI names, the others DNS names."""
+        """Issue a certificate. Names with `://` become URI names, other names DNS names."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder(_name(common_name), self._name, key)
         if names:

@@ -1,8 +1,8 @@
-"""Makes xds/envoyapi/constraints.json: the `validate` rules in Envoy's API of the messages that are used here.
+"""Makes xds/envoyapi/constraints.json: the `validate` rules in Envoy's API of the messages in use.
 
-envoy-data-plane, where all other knowledge of the messages comes from, leaves these rules out. The wheel xds-protos has
-them in its descriptors, and can't be installed beside this project, since it installs a package called `xds`; so it
-is put into a folder of its own and read by another process. What was read is kept in the user's cache.
+envoy-data-plane, the source of every other fact about the messages, leaves these rules out. The wheel xds-protos has
+the rules in its descriptors, and can't be installed beside this project, since it installs a package called `xds`; so
+it is put into a folder of its own, and read by another process. The result is kept in the user's cache.
 """
 
 import json
@@ -25,7 +25,7 @@ READER: Final = Path(__file__).with_name("validate_rules.py")
 
 
 def text() -> str:
-    """What the file is to hold: a line for each field that has rules."""
+    """The content of the file: a line for each field with rules."""
     messages = {name: dict(_known(name, rules)) for name, rules in _rules().items()}
     blocks = ",\n".join(_block(name, rules) for name, rules in messages.items() if rules)
     return f'{{\n"source": "{WHEEL}",\n"messages": {{\n{blocks}\n}}\n}}\n'
@@ -37,7 +37,7 @@ def _block(name: str, rules: dict[str, Any]) -> str:
 
 
 def _known(name: str, rules: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Without the fields that envoy-data-plane, being of another version, doesn't have."""
+    """The rules, without fields that envoy-data-plane, being of another version, doesn't have."""
     try:
         descriptor = message_class(name).DESCRIPTOR
     except KeyError:
@@ -60,7 +60,7 @@ def _rules() -> dict[str, Any]:
 
 
 def _recipe() -> int:
-    """What, beside the wheel, decides what is read."""
+    """The inputs of the result beside the wheel."""
     return zlib.crc32("\n".join(schema.ROOTS).encode() + READER.read_bytes())
 
 

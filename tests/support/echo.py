@@ -1,4 +1,4 @@
-"""Backends that say who they are and what they got."""
+"""Backends that answer with their name and the received request."""
 
 import contextlib
 import functools
@@ -9,8 +9,8 @@ from aiohttp import WSMsgType, web
 
 @contextlib.asynccontextmanager
 async def echo(name: str, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
-    """An HTTP/1.1 backend on that port or a free one, which it yields. It answers in JSON; a WebSocket gets its
-    messages back.
+    """An HTTP/1.1 backend; yields its port, a free one unless given. The answer is JSON; a WebSocket gets its messages
+    back.
     """
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", functools.partial(_answer, name))

@@ -1,9 +1,9 @@
-"""A candidate for a Lease as a process of its own; while it leads it writes, as often as it can, to a ConfigMap.
+"""A candidate for a Lease as a process of its own; the leader writes to a ConfigMap, as often as possible.
 
 python -m tests.support.elector KUBECONFIG NAMESPACE LEASE CONFIGMAP FILE
 
-The file gets a line each time it is sure that it leads, which it asks itself all the time: when, by the machine's
-clock.
+The candidate checks its leadership all the time, and writes the time of each check that succeeds to FILE, by the
+machine's clock.
 """
 
 import asyncio

@@ -22,17 +22,17 @@ from xds.bootstrap.config import BootstrapOptions, bootstrap_yaml
 from xds.bootstrap.tls import EnvoyTls, sds_files
 
 DEPLOYED: Final = ("--drain-strategy", "immediate", "--disable-hot-restart")
-"""The flags of k8s/envoy/deployment.yaml that change what Envoy does."""
+"""The flags of k8s/envoy/deployment.yaml that change Envoy's behaviour."""
 
 needs_envoy = pytest.mark.envoy
-"""For tests that run the binary. Skipped without it (tests/conftest.py), and not part of `make quick`."""
+"""For tests with the binary, which are skipped without it (tests/conftest.py) and not part of `make quick`."""
 
-# Envoys on one machine must differ in it; test processes in parallel have different process numbers.
+# Envoys on one machine need different base ids; parallel test processes have different process ids.
 _base_ids = itertools.count(os.getpid() * 100)
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that was free a moment ago, and that no outgoing connection takes in between.
+    """A TCP port of 127.0.0.1, free a moment ago, and never taken by an outgoing connection in between.
 
     Source: https://docs.kernel.org/networking/ip-sysctl.html, ip_local_port_range
     """
@@ -44,10 +44,18 @@ def free_port() -> int:
 
 
 class Envoy:
-    """A running Envoy. `admin` is its admin port, `log` what it wrote so far."""
+    """A running Envoy.
 
-    def __init__(self, process: asyncio.subprocess.Process, admin: int, log: Path) -> None:
+    Attributes:
+        admin: The admin port.
+        log: Its output so far.
+    """
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, admin: int, log: Path, admin_host: str = "127.0.0.1"
+    ) -> None:
         self.process = process
+        self._admin_host = admin_host
         self.admin = admin
         self._log = log
 
@@ -63,12 +71,15 @@ class Envoy:
         return line
 
     async def get(self, path: str) -> str:
-        """What the admin port says to a path, e.g. `/clusters`."""
-        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{self.admin}{path}") as answer:
+        """The admin port's answer for a path, e.g. `/clusters`."""
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://{self._admin_host}:{self.admin}{path}") as answer,
+        ):
             return await answer.text()
 
     async def stats(self, prefix: str) -> dict[str, int]:
-        """The counters and gauges whose names begin so."""
+        """The counters and gauges with this prefix."""
         found = json.loads(await self.get(f"/stats?format=json&filter=^{prefix}"))["stats"]
         return {stat["name"]: stat["value"] for stat in found if "value" in stat}
 
@@ -81,10 +92,10 @@ class Envoy:
         return {_address(host): host["health_status"].get("eds_health_status", "HEALTHY") for host in hosts}
 
     async def until_ready(self) -> None:
-        """Until it has its listeners.
+        """Wait until Envoy has its listeners.
 
         Raises:
-            RuntimeError: it ended instead.
+            RuntimeError: Envoy ended.
         """
         while True:
             if self.process.returncode is not None:
@@ -109,14 +120,25 @@ async def running_envoy(
     sotw: bool = False,
     stats_port: int | None = None,
     tls: ClientTls | None = None,
+    max_memory_bytes: int | None = None,
+    admin_address: str = "127.0.0.1",
 ) -> AsyncIterator[Envoy]:
-    """An Envoy that gets its configuration at the address `xds`; it is killed at the end."""
+    """An Envoy with its configuration from the address `xds`, killed at the end."""
     admin = free_port()
     config, log = folder / f"{node}.yaml", folder / f"{node}.log"
     envoy_tls = EnvoyTls(tls, folder) if tls else None
     for name, content in sds_files(envoy_tls).items() if envoy_tls else ():
         (folder / name).write_text(content)
-    options = BootstrapOptions(parse(xds), node, admin_port=admin, stats_port=stats_port, sotw=sotw, tls=envoy_tls)
+    options = BootstrapOptions(
+        parse(xds),
+        node,
+        admin_port=admin,
+        stats_port=stats_port,
+        sotw=sotw,
+        tls=envoy_tls,
+        max_memory_bytes=max_memory_bytes,
+        admin_address=admin_address,
+    )
     config.write_text(bootstrap_yaml(options))
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
@@ -126,15 +148,15 @@ async def running_envoy(
             stderr=output,
         )
     try:
-        yield Envoy(process, admin, log)
+        yield Envoy(process, admin, log, "[::1]" if ":" in admin_address else "127.0.0.1")
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
 
 
-def refusal(config: Any, folder: Path) -> str:
-    """What Envoy says against a Bootstrap, given as JSON; empty if it takes it."""
+def bootstrap_error(config: Any, folder: Path) -> str:
+    """Envoy's error for a Bootstrap in JSON; empty if Envoy accepts the Bootstrap."""
     file = folder / "bootstrap.json"
     file.write_text(json.dumps(config))
     flags = ("--mode", "validate", "--log-level", "warning", "--base-id", str(next(_base_ids)))

@@ -12,11 +12,11 @@ if typing.TYPE_CHECKING:
 
 
 def from_dict(full_name: str, fields: Mapping[str, typing.Any]) -> "Message":
-    """The message of a full name; field names in snake_case or lowerCamelCase.
+    """A message by its full name; field names in snake_case or lowerCamelCase.
 
     Raises:
-        google.protobuf.json_format.ParseError: an unknown field or a wrong value; the text names it.
-        KeyError: no message has the name.
+        google.protobuf.json_format.ParseError: An unknown field or a wrong value; the text names the field.
+        KeyError: No message has the name.
     """
     parsed = json_format.ParseDict(dict(fields), message_class(full_name)(), descriptor_pool=pool())
     return typing.cast("Message", parsed)

@@ -1,6 +1,6 @@
-"""A mock of the API server, as little of it as the writers use: objects by path, resourceVersions, merge patches.
+"""A mock of the API server, with only the writers' needs: objects by path, resourceVersions, merge patches.
 
-What a real one does is tested in tests/cluster.
+tests/cluster has a real API server.
 """
 
 import asyncio
@@ -30,7 +30,12 @@ def merge(target: Object, patch: Mapping[str, Any]) -> Object:
 
 @dataclass
 class FakeApi:
-    """`refuse` says with what to answer (None: as usual); it may raise. `log` has each request that got an answer."""
+    """API server.
+
+    Attributes:
+        refuse: Answer to a request in place of the usual one, or None; may raise.
+        log: Each answered request.
+    """
 
     objects: dict[str, Object] = field(default_factory=dict)
     refuse: Callable[[str, str], tuple[int, Object] | None] = lambda _method, _path: None
@@ -66,11 +71,11 @@ class FakeApi:
         self.objects[path] = merge(merge(before, document), {"metadata": versioned})
 
     def writes(self, part: str) -> list[tuple[str, str, Any]]:
-        """What was tried to change below a path."""
+        """The requests below a path that would change an object."""
         return [each for each in self.log if each[0] != "GET" and part in each[1]]
 
     async def until(self, condition: Callable[[], object]) -> None:
-        """Until it holds after some answer."""
+        """Wait until the condition holds after an answer."""
         while not condition():
             self._changed.clear()
             await self._changed.wait()
@@ -106,13 +111,13 @@ class FakeApi:
 
 
 def managed(manager: str) -> list[Object]:
-    """`metadata.managedFields` after this manager wrote the status of an Ingress."""
+    """`metadata.managedFields` after a manager's write to the status of an Ingress."""
     fields: Object = {"f:status": {"f:loadBalancer": {"f:ingress": {}}}}
     return [{"manager": manager, "subresource": "status", "fieldsV1": fields}]
 
 
 def _is_in(path: str, collection: str) -> bool:
-    """In a namespace, or in all."""
+    """Whether a path is in a collection, of one namespace or of the cluster."""
     group, _, resource = collection.rpartition("/")
     return path.startswith(group) and path.split("/")[-2] == resource
 

@@ -1,6 +1,6 @@
 """Compiles protos/ into xds/api/, and writes xds/envoyapi/constraints.json and docs/problems.md.
 
-With --check it says instead what is not up to date, and exits 1.
+With --check nothing is written: outdated files are listed, and the exit code is 1.
 """
 
 import sys
@@ -40,7 +40,7 @@ def compile_into(folder: Path) -> None:
 
 
 def differences() -> list[Path]:
-    """The generated files, from the root of the checkout, that differ from what would be generated now."""
+    """The generated files, relative to the root of the checkout, that differ from a new generation."""
     with tempfile.TemporaryDirectory() as temporary:
         compile_into(Path(temporary))
         fresh = {path.relative_to(temporary): path.read_bytes() for path in Path(temporary).rglob("*_pb2*")}

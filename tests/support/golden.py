@@ -1,6 +1,6 @@
-"""The golden cases: manifests, the traffic model made of them, and the resources made of that.
+"""The golden cases: manifests, their traffic model, and its resources.
 
-tests/golden holds them to what is checked in; the feature tests feed them to a real Envoy.
+tests/golden compares a case with the checked-in files; feature tests send its resources to a real Envoy.
 """
 
 import argparse
@@ -41,7 +41,7 @@ _OPTIONS: Final = re.compile(r"^# options: (.*)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Golden:
-    """A case: everything that `in.yaml` says, and the Secrets that all cases share."""
+    """A case: the objects of `in.yaml`, and the Secrets that every case has."""
 
     name: str
     objects: tuple[KubeObject, ...]
@@ -50,7 +50,7 @@ class Golden:
     proxy: ProxyOptions
 
     def pipeline(self) -> Pipeline:
-        """A pipeline that knows the case, and nothing else."""
+        """A pipeline with the objects of the case."""
         built = pipeline(*self.objects, translate=self.translate, proxy=self.proxy, claim_classless=True)
         if self.problems:
             feed(built, Reported(self.problems))
@@ -58,7 +58,7 @@ class Golden:
 
 
 def golden_cases() -> list[Golden]:
-    """All cases, by name."""
+    """Every case, by name."""
     return [read_case(folder) for folder in sorted(CASES.iterdir()) if (folder / INPUT).is_file()]
 
 
@@ -73,7 +73,7 @@ def read_case(folder: Path) -> Golden:
 
 
 def _options(line: str) -> tuple[TranslateOptions, ProxyOptions]:
-    """Those of `xds serve` that show in the resources."""
+    """The options of `xds serve` that change resources."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--allow-external-name", action="store_true")
     parser.add_argument("--default-tls-secret", type=lambda text: Key(*text.split("/")))
@@ -90,7 +90,7 @@ def _options(line: str) -> tuple[TranslateOptions, ProxyOptions]:
 
 
 def rendered(golden: Golden) -> dict[str, str]:
-    """What is to be in the case's folder beside `in.yaml`: by file name, the text."""
+    """The texts of the case's files beside `in.yaml`, by file name."""
     built = golden.pipeline()
     texts = {"ir.yaml": to_yaml(traffic_model(built.traffic, built.problems))}
     for file, type_ in _TYPES.items():
@@ -100,7 +100,7 @@ def rendered(golden: Golden) -> dict[str, str]:
 
 
 def _ordered(value: Any) -> Any:
-    """Fields by name, as protobuf gives the entries of a map in an order that differs from process to process."""
+    """Fields by name, as protobuf's order of a map's entries differs from process to process."""
     if isinstance(value, dict):
         return {name: _ordered(value[name]) for name in sorted(value, key=lambda name: (name not in _FIRST, name))}
     return [_ordered(each) for each in value] if isinstance(value, list) else value
@@ -110,7 +110,7 @@ _FIRST: Final = {"name", "@type"}
 
 
 def orphans(folder: Path = CASES) -> list[Path]:
-    """Files that no case accounts for."""
+    """Files without a case."""
     known = {INPUT, "ir.yaml", *_TYPES}
     return sorted(
         path

@@ -29,5 +29,5 @@ def _ours(each: Ingress) -> Ingress:
 
 
 def others(of: Pipeline) -> list[Problem]:
-    """Return the problems of other reasons than a hold."""
+    """The problems of reasons other than a hold."""
     return [each for each in of.problems if each.reason != Reason.WITHDRAWAL_HELD]

@@ -1,4 +1,4 @@
-"""Requests whose bytes the test decides: no client library in between normalizes hosts or paths."""
+"""Requests with the test's own bytes: no client library in between normalizes hosts or paths."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,12 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer; `status` 0 is a connection that was closed without one. `peer` is the server's certificate in DER."""
+    """An answer.
+
+    Attributes:
+        status: 0: the connection was closed without an answer.
+        peer: The server's certificate in DER.
+    """
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)
@@ -26,7 +31,7 @@ class Reply:
 
     @property
     def backend(self) -> str:
-        """The name of the echo backend that answered; empty where none did."""
+        """The name of the echo backend that answered; empty without an answer of a backend."""
         return str(self.json["backend"]) if self.status == 200 else ""
 
 
@@ -34,7 +39,7 @@ CLOSED = Reply(0)
 
 
 async def get(port: int, authority: str, path: str = "/", *, tls: bool = False, sni: str = "", **headers: str) -> Reply:
-    """GET over HTTP/1.1 from 127.0.0.1, by TLS (unverified) with that SNI, or without one."""
+    """GET over HTTP/1.1 from 127.0.0.1, over TLS (unverified) with this SNI, or without SNI."""
     try:
         connection = await Connection.open(port, tls=tls, sni=sni)
     except (ssl.SSLError, ConnectionError):
@@ -45,7 +50,7 @@ async def get(port: int, authority: str, path: str = "/", *, tls: bool = False, 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """To a server on 127.0.0.1, or by a socket that is connected. `peer` is the server's certificate in DER."""
+    """A connection to a server on 127.0.0.1, or on a connected socket. `peer` is the server's certificate in DER."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -55,9 +60,8 @@ class Connection:
     async def open(
         cls, port: int = 0, *, tls: bool = False, sni: str = "", by: socket.socket | None = None
     ) -> "Connection":
-        """
-        Raises:
-            ConnectionError, ssl.SSLError: it was refused.
+        """Raises:
+        ConnectionError, ssl.SSLError: The server closed the connection.
         """
         where: dict[str, Any] = {"sock": by} if by else {"host": "127.0.0.1", "port": port}
         reader, writer = await asyncio.open_connection(
@@ -83,7 +87,7 @@ def _request(authority: str, path: str, headers: dict[str, str]) -> bytes:
 
 
 async def _reply(reader: asyncio.StreamReader, peer: bytes) -> Reply:
-    """Read to the end of the body, not of the connection: Envoy leaves it open for a second."""
+    """Read to the end of the body, not of the connection: Envoy leaves the connection open for a second."""
     head = await reader.readuntil(b"\r\n\r\n")
     first, *rest = head.decode("latin-1").strip().split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in rest)}
@@ -102,7 +106,9 @@ async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
 
 @functools.cache
 def _unverified() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # the default context reads all CAs of the machine, each time
+    context = ssl.SSLContext(
+        ssl.PROTOCOL_TLS_CLIENT
+    )  # the default context reads all CAs of the machine for every connection
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context

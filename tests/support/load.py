@@ -12,7 +12,7 @@ CLIENTS = 4
 
 @dataclass(slots=True)
 class Count:
-    """How many requests were sent, and what the failed ones were answered."""
+    """Requests sent, and the answers to failed requests."""
 
     sent: int = 0
     failed: list[str] = field(default_factory=list)
@@ -20,7 +20,7 @@ class Count:
 
 @contextlib.asynccontextmanager
 async def load(running: Site, host: str, path: str) -> AsyncIterator[Count]:
-    """Requests without a pause, from several clients at once, each on a connection of its own."""
+    """Requests without a pause, from several clients at once, each on its own connection."""
     count = Count()
     tasks = [asyncio.create_task(_client(running, host, path, count)) for _ in range(CLIENTS)]
     try:

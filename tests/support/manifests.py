@@ -20,7 +20,7 @@ needs_kubectl = pytest.mark.skipif(
 
 
 def build(folder: Path = K8S) -> list[Object]:
-    """All objects of a kustomization. They are the caller's to change."""
+    """All objects of a kustomization, which the caller may change."""
     return [each for each in yaml.safe_load_all(_build(folder)) if each]
 
 
@@ -30,6 +30,6 @@ def _build(folder: Path) -> str:
 
 
 def find(kind: str, name: str, folder: Path = K8S) -> Object:
-    """The one object of that kind and name."""
+    """The only object of the kind and name."""
     [found] = [each for each in build(folder) if (each["kind"], each["metadata"]["name"]) == (kind, name)]
     return found

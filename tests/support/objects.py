@@ -1,6 +1,6 @@
-"""Short makers for Kubernetes objects, with certificates that are real, and the way from objects to a Translator.
+"""Short makers for Kubernetes objects, with real certificates, and the way from objects to a Translator.
 
-Everything lives in the namespace `default` unless it says otherwise.
+The namespace is `default` unless given.
 """
 
 import functools
@@ -83,7 +83,7 @@ def specific(text: str | None, to: str = "web") -> HTTPIngressPath:
 
 
 def rule(host: str | None, *paths: HTTPIngressPath) -> IngressRule:
-    """Without paths it is a rule without `http`."""
+    """A rule; without paths, a rule without `http`."""
     built = {"host": host, "http": {"paths": [msgspec.to_builtins(each) for each in paths]} if paths else None}
     return msgspec.convert(built, IngressRule)
 
@@ -188,7 +188,7 @@ PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519Pri
 
 @functools.cache
 def certificate(*hosts: str, kind: str = "p256", until: datetime = FOREVER, serial: int = 1) -> Pair:
-    """Self-signed for the hosts; made once for each call's arguments. Another `serial` gives another certificate."""
+    """A self-signed certificate for the hosts, cached by arguments. Another `serial` gives another certificate."""
     private = _private_key(kind)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, (hosts or ("test",))[0][:64])])
     names = x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts or ("test",)])
@@ -200,7 +200,7 @@ def certificate(*hosts: str, kind: str = "p256", until: datetime = FOREVER, seri
 
 
 def encrypted(pair: Pair) -> Pair:
-    """The same, with a private key that asks for a passphrase."""
+    """The pair with a private key that needs a passphrase."""
     private = serialization.load_pem_private_key(pair.key, None)
     return Pair(
         pair.chain,
@@ -241,10 +241,10 @@ def secret(name: str, pair: Pair | None = None, *, ns: str = NS) -> Secret:
 
 
 def secret_of(name: str, chain: bytes | None, private_key: bytes | None, *, ns: str = NS) -> Secret:
-    """A Secret with just these bytes, whatever they are."""
+    """A Secret with exactly these bytes, valid or not."""
     data = {"tls.crt": chain, "tls.key": private_key}
     present = {name: value for name, value in data.items() if value is not None}
-    # msgspec takes bytes as they are from Python, and as base64 from JSON alone.
+    # msgspec takes bytes unchanged from Python, and base64 only from JSON.
     return msgspec.convert({"metadata": metadata(name, ns), "data": present}, Secret)
 
 
@@ -252,7 +252,7 @@ def secret_of(name: str, chain: bytes | None, private_key: bytes | None, *, ns: 
 
 
 class World:
-    """A state with everything listed and a Translator over it, which is kept in step."""
+    """A fully listed state, and a Translator kept in step with it."""
 
     def __init__(
         self,
@@ -286,11 +286,11 @@ class World:
         return self.registry.problems
 
     def reasons(self) -> list[tuple[str, str]]:
-        """Of each problem the object's name and the reason."""
+        """Object name and reason of each problem."""
         return [(each.object.name, each.reason) for each in self.problems]
 
     def problem(self, reason: str) -> Problem:
-        """The only problem that there is for the reason."""
+        """The only problem of the reason."""
         found = [each for each in self.problems if each.reason == reason]
         assert len(found) == 1, self.problems
         return found[0]
@@ -302,7 +302,7 @@ def pipeline(
     proxy: ProxyOptions | None = None,
     claim_classless: bool = False,
 ) -> Pipeline:
-    """A pipeline that was fed the objects in one batch, with everything listed."""
+    """A pipeline fed the objects in one batch, with every kind listed."""
     translate = translate or TranslateOptions()
     state = KubeState(claim_classless=claim_classless, default_tls_secret=translate.default_tls_secret)
     built = Pipeline(state, translate, proxy or ProxyOptions())

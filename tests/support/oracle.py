@@ -1,6 +1,6 @@
-"""A real Envoy to hold an answer against: objects go in, generated requests are asked, thousands of them in seconds.
+"""A real Envoy as the reference for answers: thousands of generated requests in seconds, on given objects.
 
-It runs in a thread of its own, for tests that block as hypothesis has them. Bytes are the test's: no client library
+Runs in a thread of its own, for tests that block, such as Hypothesis'. Bytes are the test's: no client library
 normalizes hosts or paths in between.
 """
 
@@ -30,8 +30,8 @@ from xds.translate.translator import TranslateOptions
 
 @dataclass(frozen=True)
 class Seen:
-    """What Envoy did: the status (0: it closed the connection), the backend (`namespace/service`) and what it was sent
-    as the path, where a redirect leads, and the certificate of the connection in DER.
+    """Envoy's answer: status (0: closed connection), backend (`namespace/service`) and path received there, target of a
+    redirect, and the connection's certificate in DER.
     """
 
     status: int
@@ -45,7 +45,7 @@ class Oracle:
     """A control plane, one Envoy and the backends, from `with` to the end.
 
     Args:
-        fixed: Exist all the time: Services, of which those in `alive` have a backend each, Secrets.
+        fixed: Objects that always exist: Services, of which those in `alive` have a backend, and Secrets.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Oracle:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._run(self._stack.aclose())  # raises if that takes too long; what still runs ends with the process
+        self._run(self._stack.aclose())  # raises after the limit; the rest ends with the process
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -88,11 +88,11 @@ class Oracle:
         return self._plane.pipeline
 
     def become(self, ingresses: Iterable[Ingress]) -> None:
-        """These are all Ingresses now; returns when Envoy works with what they lead to."""
+        """Replace every Ingress; returns when Envoy uses the result."""
         self._run(self._become(tuple(ingresses)))
 
     def ask(self, requests: Iterable[Request]) -> list[Seen]:
-        """What Envoy does with these requests, asked one after the other."""
+        """Envoy's answers to the requests, sent one after the other."""
         seen: list[Seen] = self._run(self._ask(list(requests)))
         return seen
 
@@ -143,7 +143,7 @@ class Oracle:
 
 
 async def _is_warming(envoy: Envoy) -> bool:
-    """What is acknowledged need not be in use yet: a listener waits for its routes and certificates."""
+    """An acknowledged listener is not in use until its routes and certificates come."""
     answer = json.loads(await envoy.get("/stats?format=json&filter=warming"))
     values = {stat["name"]: stat["value"] for stat in answer["stats"] if "value" in stat}
     return any(
@@ -152,7 +152,7 @@ async def _is_warming(envoy: Envoy) -> bool:
 
 
 class _Connection:
-    """One after the other, requests on one connection, which is opened again if the last one ended it."""
+    """Requests in sequence on one connection, reopened after the server closes it."""
 
     def __init__(self, port: int, first: Request) -> None:
         self._port = port
@@ -220,7 +220,7 @@ def _bytes(request: Request) -> bytes:
 
 @contextlib.asynccontextmanager
 async def _backend(name: str) -> AsyncIterator[int]:
-    """An HTTP/1.1 backend on a free port, which it yields. It answers with its name and the path in headers."""
+    """An HTTP/1.1 backend; yields its free port. Name and path are in headers of the answer."""
     server = await asyncio.get_running_loop().create_server(lambda: _Backend(name), "127.0.0.1", 0)
     try:
         yield int(server.sockets[0].getsockname()[1])
@@ -229,7 +229,7 @@ async def _backend(name: str) -> AsyncIterator[int]:
 
 
 class _Backend(asyncio.Protocol):
-    """The least that a backend does: requests come without a body, and one at a time."""
+    """A minimal backend, for requests in sequence and without a body."""
 
     def __init__(self, name: str) -> None:
         self._name = name

@@ -1,5 +1,5 @@
-"""A control plane in the test's event loop, to do something and see what clients are told: objects go in by hand, what
-comes out goes over a real gRPC stream on loopback.
+"""A control plane in the test's event loop: objects go in by hand, responses come out over a real gRPC stream on
+loopback.
 """
 
 import asyncio
@@ -33,13 +33,13 @@ _Client = TypeVar("_Client", bound=AdsClient)
 
 
 class Plane:
-    """Pipeline and AdsService on a port of their own, from `async with` to its end, and the clients made by them.
+    """Pipeline and AdsService on a port of their own, from `async with` to the end, with their clients.
 
     Args:
-        objects: Exist from the start.
-        listed: Whether all objects are known from the start; else `list_all` says so.
-        tls: The files are followed when a test calls `reload` of `self.tls`.
-        port: 0 lets the system choose.
+        objects: Objects that exist from the start.
+        listed: Whether every kind is listed from the start; else `list_all` lists them.
+        tls: Files that are reloaded when a test calls `reload` of `self.tls`.
+        port: 0: any free port.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Plane:
         self.ads.close()
         await self._stack.aclose()
 
-    # What the world does. All of it has reached the sessions when it returns.
+    # Changes of objects. All sessions have the change when a method returns.
 
     @property
     def last_good(self) -> LastGood:
@@ -89,19 +89,19 @@ class Plane:
         return next(iter(self.ads._fleet.builds)).last_good
 
     def apply(self, *objects: KubeObject) -> Revision | None:
-        """These objects are so now."""
+        """Create or update the objects."""
         return self.change(*map(Applied, objects))
 
     def delete(self, *objects: KubeObject) -> Revision | None:
-        """These objects are no more."""
+        """Delete the objects."""
         return self.change(*(Deleted(type(each), each.key) for each in objects))
 
     def list_all(self) -> Revision | None:
-        """All that exists has been said."""
+        """List every kind."""
         return self.change(*map(Listed, KINDS))
 
     def change(self, *changes: Change) -> Revision | None:
-        """Returns None if nothing that proxies are told differs."""
+        """The new revision; None if no resource changed."""
         now = self._clock()
         revision = self.pipeline.apply([Batch(changes, now)], now)
         if revision is not None:
@@ -111,14 +111,14 @@ class Plane:
         return revision
 
     def portions(self) -> Iterator[Revision]:
-        """The revisions that what was given to the pipeline comes to, each told before the next is made."""
+        """Commit the pending stages; each revision is pushed before the next is made."""
         while self.pipeline.busy:
             revision = self.pipeline.work(self._clock, endpoint_seconds=0, routing_seconds=0).revision
             if revision is not None:
                 self.ads.publish(revision)
                 yield revision
 
-    # What the clients do.
+    # Clients.
 
     def delta(self, node: str = "envoy-1", issued: Issued | None = None, address: str = "") -> DeltaClient:
         return self._open(DeltaClient(address or self.address, node, issued))
@@ -129,19 +129,19 @@ class Plane:
     def client(
         self, variant: Variant, node: str = "envoy-1", issued: Issued | None = None, address: str = ""
     ) -> AdsClient:
-        """With the certificate `issued`; `address`: if it isn't the control plane's own."""
+        """A client with the certificate `issued`, at the control plane's address unless given."""
         open_ = self.delta if variant is Variant.DELTA else self.sotw
         return open_(node, issued, address)
 
     async def proxy(self, variant: Variant = Variant.DELTA, node: str = "envoy-1") -> AdsClient:
-        """A client that asked for everything in the order in which Envoy does, and took it."""
+        """A client that has subscribed in Envoy's order and acknowledged every resource."""
         return await self.follow(self.client(variant, node))
 
     async def delta_proxy(self, node: str = "envoy-1") -> DeltaClient:
         return await self.follow(self.delta(node))
 
     async def follow(self, client: _Client) -> _Client:
-        """Ask for all there is, as an Envoy does that starts: wildcards, and by name what their answers refer to."""
+        """Subscribe as a starting Envoy: to wildcards, and by name to the resources that their answers refer to."""
         for type_, names in (
             (CDS, ()),
             (EDS, self.names(EDS)),
@@ -157,14 +157,14 @@ class Plane:
                 await client.accept(type_, *(names or self.names(type_)))
         return client
 
-    # What is seen from outside.
+    # State seen from outside.
 
     def names(self, type_: ResourceType) -> tuple[str, ...]:
-        """All that the fleet should have."""
+        """The names of all wanted resources."""
         return tuple(name for name in sorted(self.pipeline.store.resources(type_)) if name != BEACON)
 
     def status(self, node: str = "envoy-1") -> Status:
-        """Of the only stream of this node."""
+        """The status of the only stream of the node."""
         (status,) = (each.stream for each in self.ads.proxies() if each.stream.node and each.stream.node.id == node)
         return status
 
@@ -173,7 +173,7 @@ class Plane:
         return status
 
     def asked(self, type_: ResourceType) -> frozenset[str]:
-        """The names that any stream asks for."""
+        """The names that any stream subscribes to."""
         subscriptions = (stream.session.subscription(type_) for stream in self.ads._streams)
         return frozenset[str]().union(*(each.names for each in subscriptions if each))
 
@@ -188,14 +188,14 @@ class Plane:
         return client.open()
 
     def commit(self, resources: Mapping[ResourceKey, Resource | None], *, unfinished: bool | None = None) -> None:
-        """Put something into the snapshot that no object asks for."""
+        """Put resources without an object into the snapshot."""
         now = self._clock()
         revision = self.pipeline.store.commit(resources, read_at=now, now=now, unfinished=unfinished)
         if revision is not None:
             self.ads.publish(revision)
 
     def _light_beacon(self) -> None:
-        """What a state-of-the-world client needs to be sure that there is no more: see `ads_client.BEACON`."""
+        """The Secret that state-of-the-world clients use as a barrier: see `ads_client.BEACON`."""
         self.commit({(SDS, BEACON): resource(SDS, BEACON, b"\n\6beacon")})
 
     def _clock(self) -> float:

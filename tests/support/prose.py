@@ -1,8 +1,8 @@
-"""`python -m tests.support.prose [-n SENTENCES] [PATH...]`: measure how densely prose refers instead of naming.
+"""`python -m tests.support.prose [-n SENTENCES] [PATH...]`: measure the references in prose that a reader has to
+resolve.
 
-Counts pronouns and question words in docstrings, comments and Markdown, per 1,000 words, since a reader has to resolve
-each of them. Comparable projects have 27 to 60 pronouns and up to 2 question words. A measure, not a rule: the exit
-code is always 0.
+Counts pronouns and question words in docstrings, comments and Markdown, per 1,000 words. Comparable projects have 27 to
+60 pronouns and up to 2 question words. A measure, not a rule: the exit code is always 0.
 """
 
 import argparse
@@ -30,10 +30,10 @@ MARKDOWN_CODE: Final = re.compile(r"```.*?```|^    .*?$|^\|.*?$", re.DOTALL | re
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence, or the part of one before a colon or semicolon.
+    """A sentence, or its part before a colon or semicolon.
 
     Attributes:
-        place: `path:line` of the text that the sentence is in.
+        place: `path:line` of the docstring or comment.
     """
 
     place: str

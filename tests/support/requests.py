@@ -1,4 +1,4 @@
-"""Strategies for Ingresses that get in each other's way, and for requests as nobody should write them."""
+"""Strategies for conflicting Ingresses, and for odd requests."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -11,7 +11,7 @@ from xds.kube.objects import Ingress, IngressRule, IngressTLS, KubeObject
 from xds.problems.problem import Key
 
 ALIVE: Final = (Key("default", "web"), Key("default", "api"), Key("team", "web"))
-"""The Services that have a backend."""
+"""The Services with a backend."""
 
 FIXED: Final[tuple[KubeObject, ...]] = (
     *(service(key.name, "http:80", ns=key.namespace) for key in ALIVE),
@@ -24,7 +24,7 @@ FIXED: Final[tuple[KubeObject, ...]] = (
     secret("one", certificate("team", serial=4), ns="team"),
 )
 
-# Few of each, so that they meet.
+# Few of each kind, so that requests meet Ingresses.
 _BACKENDS: Final = ("web", "web", "web:http", "api", "api", "empty", "leaving", "ghost", "web:81", "bucket!")
 _HOSTS: Final = (
     "a.example.com",
@@ -149,7 +149,7 @@ _snis = st.one_of(
 
 
 def _request(authority: str, port: str, target: str, sni: str | None, method: str, proto: str | None) -> Request:
-    """Blanks around a header's value are none of it."""
+    """Blanks around a header's value don't belong to the value."""
     host = f"{authority}{port}".strip()
     return Request(host, target, https=sni is not None, sni=sni or "", method=method, forwarded_proto=proto)
 

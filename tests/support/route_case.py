@@ -1,4 +1,4 @@
-"""The words of the route table: a request and its answer, and the Ingresses that it is tried on."""
+"""The vocabulary of the route table: a request and its answer, and the Ingresses under test."""
 
 from dataclasses import dataclass
 
@@ -17,9 +17,12 @@ REDIRECTED = 308
 
 @dataclass(frozen=True)
 class Case:
-    """A request and the answer to it: the name of the Service, a status, or CLOSED.
+    """A request and its answer: the name of the Service, a status, or CLOSED.
 
-    `path` is sent as it is; `authority` is the Host header or `:authority`. `sni` is empty where a client sends none.
+    Attributes:
+        path: Sent unchanged.
+        authority: The Host header or `:authority`.
+        sni: Empty: without SNI.
     """
 
     name: str
@@ -40,7 +43,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Table:
-    """`services` exist; what an Ingress names beside them doesn't."""
+    """Ingresses and requests. Only `services` exist; other Services that Ingresses name are missing."""
 
     name: str
     ingresses: tuple[Ingress, ...]

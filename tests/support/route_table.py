@@ -1,11 +1,11 @@
-"""The route table: what Ingresses promise of a request, as data.
+"""The route table: the promises of Ingresses for a request, as data.
 
-A table is a few Ingresses that exist together and the requests tried on them. Two things run it: the pure matcher
-(tests/translate) and a real Envoy (tests/features). Each Service of a table has one port, 80, and is to have ready
-endpoints; which Service answered is told by its name, so names are unique within a table whatever the namespace.
+A table is a few Ingresses that exist together and the requests on them. The pure matcher (tests/explain) and a real
+Envoy (tests/e2e) run the table. A Service has one port, 80, and ready endpoints; its name tells which Service answered,
+so names are unique within a table whatever the namespace.
 
 Source: https://kubernetes.io/docs/concepts/services-networking/ingress/ and types.go of networking/v1. The rows of the
-specification's own table of examples are in `EXAMPLES`; what it leaves open is decided in docs/ingress.md.
+specification's own table of examples are in `EXAMPLES`; docs/ingress.md decides open points.
 """
 
 from tests.support.route_case import Case, Table
@@ -20,7 +20,7 @@ from tests.support.route_table_http import (
     PATHS,
     UNNAMED_DEFAULT,
 )
-from tests.support.route_table_tls import TLS, TLS_DEFAULT, TLS_REDIRECT, TLS_UNNAMED
+from tests.support.route_table_tls import TLS, TLS_CHALLENGES, TLS_DEFAULT, TLS_REDIRECT, TLS_UNNAMED
 
 __all__ = ["TABLES", "Case", "Table"]
 
@@ -38,4 +38,5 @@ TABLES = (
     TLS_DEFAULT,
     TLS_UNNAMED,
     TLS_REDIRECT,
+    TLS_CHALLENGES,
 )

@@ -20,7 +20,7 @@ from xds.translate.translator import TranslateOptions
 
 @dataclass(slots=True)
 class Site:
-    """A control plane with one Envoy. `apply` and `delete` return when Envoy has acknowledged what they changed."""
+    """A control plane with one Envoy. `apply` and `delete` return when Envoy has acknowledged the change."""
 
     plane: Plane
     proxy: ProxyOptions
@@ -44,7 +44,7 @@ class Site:
 
     @property
     def rejections(self) -> list[str]:
-        """What Envoy refused, in its words."""
+        """Envoy's NACK messages."""
         types = (each for status in self.plane.ads.proxies() for each in status.stream.types)
         return [each.last_rejection.message for each in types if each.last_rejection]
 
@@ -65,14 +65,18 @@ async def site(
     translate: TranslateOptions | None = None,
     sotw: bool = False,
     proxy: ProxyOptions | None = None,
+    stats_port: int | None = None,
+    max_memory_bytes: int | None = None,
 ) -> AsyncIterator[Site]:
-    """A site whose objects are these from the start. The listeners' ports are free ones."""
+    """A site with these objects from the start. The listeners' ports are free ones."""
     options = dataclasses.replace(
         proxy or ProxyOptions(), listener_address="127.0.0.1", http_port=free_port(), https_port=free_port()
     )
     async with (
         Plane(*objects, translate=translate, proxy=options) as plane,
-        running_envoy(plane.address, folder, sotw=sotw) as envoy,
+        running_envoy(
+            plane.address, folder, sotw=sotw, stats_port=stats_port, max_memory_bytes=max_memory_bytes
+        ) as envoy,
     ):
         await envoy.until_ready()
         running = Site(plane, options, envoy)
@@ -82,7 +86,7 @@ async def site(
 
 @contextlib.asynccontextmanager
 async def echoes(services: Iterable[Service]) -> AsyncIterator[list[KubeObject]]:
-    """An echo backend for each Service, which answers with its name: yields their EndpointSlices."""
+    """An echo backend for each Service, which answers with its name: yields the EndpointSlices."""
     async with contextlib.AsyncExitStack() as stack:
         slices: list[KubeObject] = []
         for service in services:

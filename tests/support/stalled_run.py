@@ -1,9 +1,9 @@
 """A limit for a run of pytest-xdist that cannot finish.
 
-pytest-timeout bounds each test, and ends the worker's process where a test hangs in C. pytest-xdist 3.8 may then wait
-for ever under `--dist loadgroup`: https://github.com/pytest-dev/pytest-xdist/issues/1323, /1327 and /1378. So pytest's
+pytest-timeout bounds a test, and ends the worker's process where a test hangs in C. pytest-xdist 3.8 may then wait for
+ever under `--dist loadgroup`: https://github.com/pytest-dev/pytest-xdist/issues/1323, /1327 and /1378. So pytest's
 section of pyproject.toml has `--max-worker-restart=0`, which shuts the run down at the first dead worker, and this
-plugin ends a run in which the shutdown hangs too, or no test runs although the run goes on.
+plugin ends a run whose shutdown hangs too, or in which no test runs any more.
 """
 
 import _thread

@@ -1,7 +1,7 @@
 """`python -m tests.support.suite GROUP...`: run groups of the tests, and print the seconds of each.
 
-A group is all tests of one cost. `make quick` runs `quick`, `make test` every group. A new group of tests that take
-minutes gets a marker and a line in GROUPS, and `quick` leaves it out.
+The tests of a group are of one cost. `make quick` runs `quick`, `make test` every group. Further tests that take
+minutes get a marker and a line in GROUPS, and `quick` leaves the marker out.
 """
 
 import signal
@@ -36,7 +36,7 @@ _PARALLEL: Final = ("-n", "auto", "--dist", "loadgroup", "--ignore=tests/cluster
 GROUPS: Final = {
     "quick": Group((*_PARALLEL, "-m", "not envoy"), 900),
     "envoy": Group((*_PARALLEL, "-m", "envoy"), 900),
-    # Not parallel: these tests stop and kill parts of a control plane that others would share.
+    # Not parallel: these tests stop and kill parts of a control plane that parallel tests would share.
     "cluster": Group(("tests/cluster",), 1200),
 }
 

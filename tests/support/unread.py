@@ -1,4 +1,4 @@
-"""A proxy that is stopped: its connection stays open, and nobody reads what comes."""
+"""A stopped proxy, whose connection stays open and unread."""
 
 import contextlib
 import socket
@@ -9,8 +9,8 @@ from xds.server.ads import SERVICE
 
 @contextlib.contextmanager
 def unread(address: str, request: bytes) -> Iterator[None]:
-    """A stream in the state of the world, on a socket of which nothing is read. It leaves the server all windows that
-    HTTP/2 has, so that only the kernel's stands in the way: https://www.rfc-editor.org/rfc/rfc9113#name-frame-format
+    """A state-of-the-world stream on a socket without reads. HTTP/2's windows are open to their maximum, so that only
+    the kernel's buffers limit the server: https://www.rfc-editor.org/rfc/rfc9113#name-frame-format
     """
     most = (2**31 - 1).to_bytes(4, "big")
     headers = {

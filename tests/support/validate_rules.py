@@ -1,7 +1,7 @@
-"""Writes the `validate` rules of Envoy's messages as JSON: of the messages named as arguments, and all that their
-fields lead to.
+"""Writes the `validate` rules of Envoy's messages as JSON: of the messages named as arguments, and of the messages in
+their fields.
 
-It runs with the wheel xds-protos in its path, whose package `xds` stands in the place of ours: see `constraints`.
+Runs with the wheel xds-protos in its path, whose package `xds` takes the place of ours: see `constraints`.
 """
 
 import importlib
@@ -38,7 +38,7 @@ def _closure(names: Iterable[str]) -> Iterator[Descriptor]:
 
 
 def _rules(descriptor: Descriptor) -> Iterator[tuple[str, Any]]:
-    """By field, in the order of the numbers, then what a oneof needs."""
+    """Rules by field, in the order of the numbers, then required oneofs."""
     extensions: Any = importlib.import_module("validate.validate_pb2")
     for field in sorted(descriptor.fields, key=lambda field: field.number):
         rules = _plain(field.GetOptions().Extensions[extensions.rules])
@@ -50,7 +50,7 @@ def _rules(descriptor: Descriptor) -> Iterator[tuple[str, Any]]:
 
 
 def _plain(rules: Message) -> dict[str, Any]:
-    """As in the .proto file, without what demands nothing."""
+    """The rules as in the .proto file, without empty ones."""
     found = {field.name: _value(value) for field, value in rules.ListFields()}
     return {name: value for name, value in found.items() if value != {} and (value is not False or name == "strict")}
 

@@ -1,8 +1,8 @@
 """A mock of the API server's lists and watches, with rare faults on command.
 
 Faults: streams reset in the middle of a line, 410 in the middle of a watch, expired continue tokens, 401, 403, invalid
-objects. A real API server is tested in tests/cluster. Every write raises a number in the object, by which a test
-recognizes the version.
+objects, silence, an older copy of the storage. A real API server is tested in tests/cluster. Every write raises a
+number in the object, by which a test recognizes the version.
 """
 
 import asyncio
@@ -79,6 +79,8 @@ class WatchedApi:
         page: The most objects in a page.
         token: A request without the token gets 401.
         missing_namespaces: All other namespaces exist.
+        silent: Whether watches say nothing more.
+        connections: Of the watch requests, in order.
     """
 
     def __init__(self) -> None:
@@ -93,6 +95,8 @@ class WatchedApi:
         self.page = 500
         self.token = ""
         self.missing_namespaces: set[str] = set()
+        self.silent = False
+        self.connections: dict[type[KubeObject], list[object]] = defaultdict(list)
         self.url = ""
         self._changed = StreamHealth()
 
@@ -120,7 +124,7 @@ class WatchedApi:
             return web.json_response(status(404, f'namespaces "{name}" not found'), status=404)
         return web.json_response({"kind": "Namespace", "metadata": {"name": name}})
 
-    # What happens to objects.
+    # Changes of objects.
 
     def write(self, kind: type[KubeObject], name: str, namespace: str = "default", **fields: Any) -> int:
         """Create or replace the object. Returns the number of the new version."""
@@ -147,14 +151,25 @@ class WatchedApi:
         self.history.append(write)
         self._changed.set()
 
-    # What happens to watches.
+    def restore(self, revision: int) -> None:
+        """Bring back the objects of that revision, as a restore of etcd does. Open watches say nothing of this."""
+        self.history = [each for each in self.history if each.revision <= revision]
+        self.objects = {kind: {} for kind in PLURALS.values()}
+        for write in self.history:
+            if write.event == "DELETED":
+                del self.objects[write.kind][write.key]
+            else:
+                self.objects[write.kind][write.key] = write.object
+        self.revision = revision
+
+    # Faults of watches.
 
     def compact(self) -> None:
         """Answer 410 to older versions from now on."""
         self.compacted = self.revision
 
     def say(self, line: bytes | Object, kind: type[KubeObject] | None = None) -> None:
-        """Send a line on the watches of the kind, or on all."""
+        """Send a line on the watches of the kind, or on every watch."""
         text = line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n"
         for stream in self._of(kind):
             stream.orders.append(text)
@@ -224,6 +239,7 @@ class WatchedApi:
 
     async def _watch(self, request: web.Request, kind: type[KubeObject]) -> web.StreamResponse:
         initial = "sendInitialEvents" in request.query
+        self.connections[kind].append(request.transport)
         if initial and not self.streams_lists:
             return web.json_response(status(422, "sendInitialEvents is forbidden"), status=422)
         response = web.StreamResponse()
@@ -248,6 +264,9 @@ class WatchedApi:
     async def _follow(self, request: web.Request, stream: Stream, cursor: int) -> None:
         while True:
             changed = self._changed.next()
+            if self.silent and None not in stream.orders:
+                await changed.wait()
+                continue
             for write in [each for each in self.history if each.revision > cursor and each.kind is stream.kind]:
                 if self._selects(request, write.key, write.object):
                     await _say(stream.response, write.event, write.object)
@@ -276,7 +295,7 @@ def _content(kind: type[KubeObject], number: int) -> Object:
 
 
 def number(each: KubeObject) -> int:
-    """Return the number that `write` returned for this version."""
+    """The return value of `write` for this version."""
     match each:
         case Ingress():
             return int(str((each.spec.rules or ())[0].host)[1:].partition(".")[0])

@@ -1,8 +1,8 @@
-"""An xDS client and its world without a wire: it asks a session, believes what it is told, and checks each message.
+"""A model of an xDS client and its world without a wire: sends requests to a session, and checks each response.
 
 `World` commits to a store and passes the revisions on; `Client` is one stream, delta or state of the world. On every
-response the client asserts what holds for all of them: that it was necessary, that nothing of the type was in flight,
-that no route names a cluster that was not sent, and that no cluster goes that a route at the client still names.
+response the client asserts the invariants: the response was necessary, no response of the type was in flight, no route
+names a cluster that was not sent, and no cluster is removed while a route at the client names it.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -25,7 +25,7 @@ Bodies = Mapping[str, str | None]
 
 
 class World:
-    """A store, a clock, and the clients that follow it."""
+    """A store, a clock, and the clients of the store."""
 
     def __init__(self, **kinds: Bodies) -> None:
         self.store = Store()
@@ -52,7 +52,7 @@ class World:
         return served[0][1] if served else None
 
     def tell(self, *revisions: Revision) -> None:
-        """All sessions know before any of them speaks."""
+        """Update every session before a client pulls."""
         for revision in revisions:
             for client in self.clients:
                 client.update(revision)
@@ -77,16 +77,18 @@ class World:
 
 
 class Interest:
-    """What the client asks for of one type, by the letter of the protocol and not by the code under test."""
+    """The client's subscription of one type, by the letter of the protocol, independent of the code under test."""
 
     def __init__(self, type_: ResourceType) -> None:
         self.names: set[str] = set()
         self.wildcard = False
         self.named = False
         self.asked = False
-        self.wavers = False  # the wildcard came or went later: a request of that may still be on its way
+        self.wavers = False  # the wildcard came or went later: an older request may still be under way
         self.type = type_
-        self.routes: Mapping[str, Resource] | None = None  # of virtual hosts: those that were told are in the wildcard
+        self.routes: Mapping[str, Resource] | None = (
+            None  # of virtual hosts: RouteConfigurations whose virtual hosts are in the wildcard
+        )
 
     def covers(self, name: str) -> bool:
         in_scope = self.routes is None or route_configuration_of(name) in self.routes
@@ -94,7 +96,12 @@ class Interest:
 
 
 class Client:
-    """One stream. `told` is what the server last said of each name, `held` what the client took of it."""
+    """One stream.
+
+    Attributes:
+        told: The last version that the server sent, by name.
+        held: The last version that the client accepted.
+    """
 
     def __init__(self, world: World, variant: Variant) -> None:
         self.world = world
@@ -107,7 +114,7 @@ class Client:
         self.refused: dict[ResourceType, dict[str, str]] = {type_: {} for type_ in ResourceType}
         self.again: dict[ResourceType, set[str]] = {type_: set() for type_ in ResourceType}
         self.again_all: set[ResourceType] = set()
-        self.configured: set[str] = set()  # sent, or back, and not their virtual hosts
+        self.configured: set[str] = set()  # RouteConfigurations sent or restored without their virtual hosts so far
         self.wire: dict[ResourceType, Response] = {}
         self.news: dict[ResourceType, set[str]] = {}
         self.nonces: dict[ResourceType, str] = {}
@@ -116,7 +123,7 @@ class Client:
         self.events: list[Event] = []
         self.node: Node | None = NODE
 
-    # What a client says.
+    # Requests of the client.
 
     def subscribe(self, type_: ResourceType, *names: str, known: Mapping[str, str] | None = None) -> list[Response]:
         """Ask for names (none: an empty request), with the versions known from another stream."""
@@ -146,8 +153,8 @@ class Client:
         return self._answer(response, None)
 
     def nack(self, type_: ResourceType, words: str = "no") -> list[Response]:
-        """Refuse all of the response; of clusters and listeners, all but its removals. What was refused together may
-        come again.
+        """Reject the whole response; of clusters and listeners, everything except removals. Resources rejected together
+        may come again.
         """
         response = self.wire.pop(type_)
         news = self.news.pop(type_)
@@ -162,7 +169,7 @@ class Client:
         return self._answer(response, words)
 
     def answer(self, type_: ResourceType, bad: str = "bad") -> list[Response]:
-        """As Envoy does: it refuses what has a bad body, in clusters and listeners that alone, and names it."""
+        """Answer as Envoy: reject resources with a bad body, by name and alone in clusters and listeners."""
         response = self.wire[type_]
         blamed = [item.name for item in response.resources if bad in item.body.decode()]
         if not blamed:
@@ -177,7 +184,7 @@ class Client:
         )
 
     def settle_as_envoy(self) -> list[Response]:
-        """The same as `settle`, but for what is bad."""
+        """`settle`, with rejections of bad resources."""
         start = len(self.inbox)
         quiet = 0
         while quiet < 3:
@@ -188,10 +195,10 @@ class Client:
         return self.inbox[start:]
 
     def settle(self) -> list[Response]:
-        """Acknowledge all there is and will be, until nothing comes even after a while."""
+        """Acknowledge all responses, now and later, until none comes even after a while."""
         start = len(self.inbox)
         quiet = 0
-        while quiet < 3:  # one wait may be followed by another
+        while quiet < 3:  # a wait may be followed by another
             for type_ in list(self.wire):
                 self.ack(type_)
             quiet = 0 if self.wire else quiet + 1
@@ -205,7 +212,7 @@ class Client:
             self.configured |= {change.name for change in back if change.name in self.told[RDS]}
 
     def pull(self) -> list[Response]:
-        """Take what the session wants to send, and check it."""
+        """Take the session's responses, and check them."""
         responses = self.session.take_responses(self.world.now)
         for response in responses:
             self._check(response)
@@ -214,7 +221,7 @@ class Client:
         return responses
 
     def versions(self, type_: ResourceType) -> dict[str, str]:
-        """What a client would tell its next stream."""
+        """The versions that the client's next stream would resume with."""
         return {name: item.version for name, item in self.held[type_].items()}
 
     def _list(self, type_: ResourceType, nonce: str | None = None, error: str | None = None) -> SotwRequest:
@@ -288,7 +295,7 @@ class Client:
         if not self.interests[type_].wildcard:
             self.again_all.discard(type_)
 
-    # What a client checks.
+    # Checks of the client.
 
     def _check(self, response: Response) -> None:
         type_ = response.type
@@ -329,7 +336,7 @@ class Client:
         if full:
             assert news or all_ or again or set(told) - names, "a full set without news"
             existing = set(filter(covers, self.view.resources(type_)))
-            if again:  # it tries a part of what was refused together: what is new besides may come later
+            if again:  # a trial response has a part of the rejected resources: further news may come later
                 existing &= self.held[type_].keys()
             assert names >= existing - self.refused[type_].keys() - again, "a full set that isn't"
         else:
@@ -340,7 +347,7 @@ class Client:
             assert name not in self.view.resources(type_)
             configured = route_configuration_of(name) in self.configured or name.endswith("/_")
             if type_ is VHDS and (all_ or configured or not covers(name)):
-                continue  # what a RouteConfiguration left behind, or a name that stands for none
+                continue  # left behind by a RouteConfiguration, or a name without a virtual host
             assert covers(name), "the removal of what nobody asked for"
             assert name in told or name in again, "the removal of what was never there"
 
@@ -360,7 +367,7 @@ class Client:
                     )
 
     def _virtual_hosts_in_use(self) -> Iterator[Resource]:
-        """Of a RouteConfiguration that is gone they may be left, for a while; of a refused one Envoy drops them."""
+        """Virtual hosts of a removed RouteConfiguration may stay for a while; Envoy drops those of a rejected one."""
         configured = self.held[RDS] if self.interests[RDS].asked else None
         for name in self.held[VHDS].keys() & self.view.resources(VHDS).keys():
             if configured is None or route_configuration_of(name) in configured:
@@ -378,7 +385,9 @@ class Client:
             self.told[type_].pop(name, None)
         sent = {item.name: item for item in response.resources}
         self.told[type_] |= sent
-        if not self.again[type_] or sent.keys() >= self.again[type_]:  # else a part of what was refused comes first
+        if (
+            not self.again[type_] or sent.keys() >= self.again[type_]
+        ):  # else a part of the rejected resources comes first
             self.again_all.discard(type_)
         self.again[type_] -= sent.keys() | set(response.removed)
         self.wire[type_] = response
@@ -404,14 +413,14 @@ class Client:
 
 
 def inline(configuration: bytes, virtual_hosts: Iterable[bytes]) -> bytes:
-    """A made-up RouteConfiguration with made-up virtual hosts inside, which both end in `:cluster,cluster`."""
+    """A made-up RouteConfiguration with its made-up virtual hosts inside, ending in `:cluster,cluster`."""
     parts = [configuration, *virtual_hosts]
     clusters = b",".join(part.rpartition(b":")[2] for part in parts if b":" in part)
     return b"+".join(parts).replace(b":", b" ") + b":" + clusters if len(parts) > 1 else configuration
 
 
 def clusters_of(route: Resource) -> set[str]:
-    """The clusters that a made-up RouteConfiguration names: its body is `version:cluster,cluster`."""
+    """The clusters of a made-up RouteConfiguration, whose body is `version:cluster,cluster`."""
     return set(filter(None, route.body.decode().rpartition(":")[2].split(","))) if b":" in route.body else set()
 
 

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from tests.support.envoy import needs_envoy, refusal
+from tests.support.envoy import bootstrap_error, needs_envoy
 from tests.support.objects import Pair, PrivateKey, _pem, _private_key, certificate, secret_of
 from xds.translate.certificates import judge
 
@@ -137,7 +137,7 @@ def bootstrap(chain: bytes, key: bytes) -> dict[str, Any]:
 def test_accepted_certificates_are_accepted_by_envoy(pair: Pair, tmp_path: Path) -> None:
     verdict = judge(secret_of("cert", pair.chain, pair.key))
     assert verdict.certificate, verdict.why_not
-    assert refusal(bootstrap(verdict.certificate.chain, verdict.certificate.private_key), tmp_path) == ""
+    assert bootstrap_error(bootstrap(verdict.certificate.chain, verdict.certificate.private_key), tmp_path) == ""
 
 
 @needs_envoy
@@ -146,7 +146,7 @@ def test_unusable_certificates_are_rejected_by_envoy(pair: Pair, words: str, tmp
     verdict = judge(secret_of("cert", pair.chain, pair.key))
     assert verdict.certificate is None
     assert words in verdict.why_not
-    assert refusal(bootstrap(pair.chain, pair.key), tmp_path) != ""
+    assert bootstrap_error(bootstrap(pair.chain, pair.key), tmp_path) != ""
 
 
 def test_the_shared_test_certificates_are_good() -> None:

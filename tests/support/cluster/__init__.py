@@ -1,4 +1,4 @@
-"""A real Kubernetes control plane for tests. Its binaries: `make kube`. Its network: `netns`."""
+"""A real Kubernetes control plane for tests. `make kube` builds the binaries, `netns` makes the network."""
 
 from tests.support.cluster.control_plane import ApiError, Cluster, KubectlError, cluster
 from tests.support.cluster.part import Part

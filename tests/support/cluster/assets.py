@@ -1,7 +1,7 @@
-"""Where the binaries of Kubernetes' control plane are; as a program it builds them, once for all checkouts.
+"""The folder of the Kubernetes control plane's binaries; as a program, builds them, once for all checkouts.
 
-They are in the folder that KUBEBUILDER_ASSETS names, as for envtest (https://book.kubebuilder.io/reference/envtest), or
-else in a cache by the hash of what they are built from.
+The folder is KUBEBUILDER_ASSETS, as for envtest (https://book.kubebuilder.io/reference/envtest), or else a cache by the
+hash of the sources.
 """
 
 import fcntl
@@ -35,7 +35,7 @@ def folder() -> Path:
 
 
 def missing() -> str:
-    """What a test with a cluster lacks on this machine and how to get it, or nothing."""
+    """Why tests with a cluster can't run on this machine, with the remedy; empty if they can."""
     if not _complete(folder()):
         return f"no Kubernetes control plane in {folder()}: `make kube` builds it with Go, or set KUBEBUILDER_ASSETS"
     if not KUBECTL.exists():
@@ -59,7 +59,7 @@ def _has_addresses() -> bool:
 
 
 def main() -> None:
-    """Build what isn't there. A machine without Go goes without: the tests say so when they are skipped."""
+    """Build missing binaries. Without Go none are built, and the reason of skipped tests says so."""
     if _complete(folder()):
         return
     if named := os.environ.get("KUBEBUILDER_ASSETS"):
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def _build(target: Path) -> None:
-    """Returns when it is there, whoever built it: of several at once, all but one wait."""
+    """Returns when the binaries exist. Of several processes at once one builds, and the rest wait."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with (target.parent / "kube.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""What a Service in front of several replicas does: each connection goes to one that accepts it."""
+"""A Service in front of several replicas: each connection goes to a replica that accepts connections."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ _Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 @contextlib.asynccontextmanager
 async def balancer(*servers: str) -> AsyncIterator[str]:
-    """Yields its HOST:PORT. When one side of a connection ends, so does the other."""
+    """Yields the balancer's HOST:PORT. When one side of a connection ends, the other side is closed."""
     connections = set[asyncio.Task[None]]()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -19,7 +19,7 @@ async def balancer(*servers: str) -> AsyncIterator[str]:
         try:
             await _join((reader, writer), await _first_of(servers))
         except ConnectionError:
-            pass  # nobody is there: the client finds its connection closed
+            pass  # no replica accepts: the client's connection is closed
         finally:
             writer.close()
             connections.discard(task)

@@ -1,7 +1,7 @@
 """A real etcd, kube-apiserver and kube-controller-manager.
 
-Of the controllers only those of EndpointSlices and Namespaces run: there is no kubelet (see `pods`), no garbage
-collection (the slices of a deleted Service stay), and the ClusterRoles `view`, `edit` and `admin` are empty.
+Only the controllers of EndpointSlices and Namespaces run: there is no kubelet (see `pods`), no garbage collection (the
+slices of a deleted Service stay), and the ClusterRoles `view`, `edit` and `admin` are empty.
 """
 
 import asyncio
@@ -12,11 +12,13 @@ import io
 import json
 import os
 import secrets
+import shutil
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import aiohttp
 import yaml
@@ -27,17 +29,17 @@ from tests.support.cluster.assets import KUBECTL, folder
 from tests.support.cluster.part import PATIENCE, Part
 
 NODE: Final = "node-1"
-"""The node of all pods: the EndpointSlice controller leaves out pods of nodes that don't exist."""
+"""The node of all pods: the EndpointSlice controller leaves out pods of missing nodes."""
 
 Object = dict[str, Any]
 
 
 class KubectlError(Exception):
-    """What kubectl wrote to standard error."""
+    """kubectl's standard error."""
 
 
 class ApiError(Exception):
-    """An answer of the API server that is no success."""
+    """An answer of the API server other than success."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(f"{status}: {message}")
@@ -59,7 +61,7 @@ class Cluster:
 
     @property
     def parts(self) -> tuple[Part, Part, Part]:
-        """In the order in which they are started."""
+        """All parts, in the order of their start."""
         return self.etcd, self.apiserver, self.controller_manager
 
     @property
@@ -72,9 +74,9 @@ class Cluster:
         return self.folder / "certificates" / "apiserver.crt"
 
     async def start(self) -> None:
-        """Until all parts run and are ready, whatever was done to them before.
+        """Start stopped parts, and wait until every part is ready.
 
-        Controllers that lost the API server come back up to a minute after it: they are started anew.
+        Controllers that lost the API server return up to a minute after it, so they are restarted.
         """
         for part in self.parts:
             part.resume()
@@ -86,22 +88,22 @@ class Cluster:
         await self.controller_manager.start()
 
     async def stop(self) -> None:
-        """By force: nobody needs what they would still do."""
+        """Kill every part; nothing needs an orderly end."""
         for part in reversed(self.parts):
             await part.kill()
 
     async def kubectl(self, *arguments: str, stdin: str = "", kubeconfig: Path | None = None) -> str:
-        """What it writes, as the administrator or by another kubeconfig.
+        """kubectl's standard output, as the administrator or with another kubeconfig.
 
         Raises:
-            KubectlError: it failed.
+            KubectlError: kubectl failed.
         """
         process = await asyncio.create_subprocess_exec(
             *(str(KUBECTL), f"--kubeconfig={kubeconfig or self.kubeconfig}", *arguments),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "HOME": str(self.folder)},  # where it caches what the API server offers
+            env={**os.environ, "HOME": str(self.folder)},  # cache of the API server's discovery
         )
         output, errors = await process.communicate(stdin.encode())
         if process.returncode:
@@ -109,15 +111,15 @@ class Cluster:
         return output.decode()
 
     async def apply(self, *objects: Object) -> None:
-        """`kubectl apply` of objects as manifests have them."""
+        """`kubectl apply` of objects in the form of manifests."""
         await self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
 
     async def request(self, method: str, path: str, body: object = None, *, token: str = "") -> Any:
-        """What the API server answers. The body of a PATCH is a strategic merge patch.
+        """The API server's answer. The body of a PATCH is a strategic merge patch.
 
         Raises:
-            ApiError: anything but a success.
-            aiohttp.ClientError: no answer.
+            ApiError: The answer is no success.
+            aiohttp.ClientError: There is no answer.
         """
         kind = "application/strategic-merge-patch+json" if method == "PATCH" else "application/json"
         headers = {"Authorization": f"Bearer {token or self.token}", "Content-Type": kind}
@@ -136,10 +138,10 @@ class Cluster:
         return await self.request("GET", path, token=token)
 
     async def until(self, path: str, condition: Callable[[Any], bool], *, token: str = "") -> Any:
-        """The object or the list as soon as the condition holds for it. An API server that is away is waited for.
+        """The object or the list as soon as the condition holds. An API server that is away is waited for.
 
         Raises:
-            TimeoutError: it doesn't hold within `part.PATIENCE`; says what there is instead.
+            TimeoutError: The condition does not hold within `part.PATIENCE`; the text has the last answer.
         """
         last: object = None
         try:
@@ -156,30 +158,45 @@ class Cluster:
             raise TimeoutError(f"{path} is still {last}") from None
 
     async def token_for(self, namespace: str, service_account: str, *, seconds: int = 3600) -> str:
-        """A token as pods get it. The API server gives none for less than 600 seconds."""
+        """A token like a pod's. The API server gives none for less than 600 seconds."""
         create = ("create", "token", service_account, "--namespace", namespace, "--duration", f"{seconds}s")
         return (await self.kubectl(*create)).strip()
 
     async def kubeconfig_for_service_account(self, namespace: str, name: str) -> Path:
-        """A new file each time, with a new token."""
+        """A new file with a new token."""
         path = self.folder / f"{namespace}-{name}-{secrets.token_hex(4)}.kubeconfig"
         self.write_kubeconfig(path, await self.token_for(namespace, name))
         return path
 
-    def write_kubeconfig(self, path: Path, token: str) -> None:
-        """A file that names this API server and this token."""
+    def write_kubeconfig(self, path: Path, token: str, *, relay: str = "") -> None:
+        """Write a file that names this API server, or a relay to it (HOST:PORT), and this token."""
+        name = str(urlsplit(self.server).hostname)
+        cluster = {"server": f"https://{relay}" if relay else self.server, "certificate-authority": str(self.ca)}
         content = {
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [{"name": "test", "cluster": {"server": self.server, "certificate-authority": str(self.ca)}}],
+            "clusters": [{"name": "test", "cluster": {**cluster, "tls-server-name": name}}],
             "users": [{"name": "test", "user": {"token": token}}],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
             "current-context": "test",
         }
         path.write_text(yaml.safe_dump(content))
 
+    async def copy_etcd(self) -> None:
+        """Keep a copy of etcd's data, for `restore_etcd`."""
+        await self.etcd.kill()
+        shutil.copytree(self.folder / "etcd", self.folder / "etcd-copy", dirs_exist_ok=True)
+        await self.start()
+
+    async def restore_etcd(self) -> None:
+        """Bring back the copy while all parts are down; then all start again."""
+        await self.stop()
+        shutil.rmtree(self.folder / "etcd")
+        (self.folder / "etcd-copy").rename(self.folder / "etcd")
+        await self.start()
+
     async def compact(self) -> None:
-        """Forget the history in etcd. An API server has its own: only one that starts after this answers 410 to
+        """Forget the history in etcd. An API server keeps a history of its own: only a later start answers 410 to
         watches and continued lists from before.
         """
         revision = (await self._etcd("maintenance/status"))["header"]["revision"]
@@ -201,13 +218,13 @@ def _trusting(ca: Path) -> ssl.SSLContext:
 
 @contextlib.asynccontextmanager
 async def cluster(state: Path, *, apiserver: Sequence[str] = ()) -> AsyncIterator[Cluster]:
-    """A running control plane with its state in a folder, until the end. Several at once don't meet.
+    """A running control plane with its state in a folder, until the end. Several at once use different addresses.
 
     Args:
         apiserver: More flags for kube-apiserver, e.g. `--etcd-compaction-interval=1s`.
 
     Raises:
-        RuntimeError: a part didn't start; says why.
+        RuntimeError: A part didn't start; the text says why.
     """
     running = _cluster(state, apiserver)
     try:
@@ -233,8 +250,8 @@ def _cluster(state: Path, apiserver: Sequence[str]) -> Cluster:
 
 
 def own_address() -> str:
-    """One that nothing else uses. So the ports can be the usual ones, which no outgoing connection takes while a part
-    is down; it could take a free port above 32767, and the part couldn't start again.
+    """An address without other users. Its ports can be the usual ones: a free port above 32767 could go to an outgoing
+    connection while a part is down, and the part couldn't start again.
     """
     first, second = secrets.token_bytes(2)
     return f"127.{first}.{second}.1" if first else own_address()
@@ -274,9 +291,9 @@ def _apiserver_flags(state: Path, address: str) -> dict[str, object]:
     key = state / "service-accounts.key"
     return {
         "bind-address": address,
-        "advertise-address": "192.0.2.1",  # no loopback address allowed: it is in the EndpointSlice `kubernetes`
+        "advertise-address": "192.0.2.1",  # no loopback address allowed: the EndpointSlice `kubernetes` has the address
         "secure-port": 6443,
-        "cert-dir": state / "certificates",  # where it puts a certificate of its own making
+        "cert-dir": state / "certificates",  # the folder of its generated certificate
         "service-cluster-ip-range": "10.96.0.0/12",
         "token-auth-file": state / "tokens.csv",
         "authorization-mode": "RBAC",
@@ -317,7 +334,7 @@ async def _apiserver_ready(of: Cluster) -> bool:
 
 
 async def _always_ready() -> bool:
-    """The controllers have no port; what they do is waited for."""
+    """The controllers have no port; tests wait for their results."""
     return True
 
 

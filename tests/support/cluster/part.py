@@ -1,4 +1,4 @@
-"""A process of the control plane that can be started, stopped, killed and held up, over and over."""
+"""A process of the control plane that tests start, stop, kill and pause, over and over."""
 
 import asyncio
 import contextlib
@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Final
 
 PATIENCE: Final = 60.0
-"""Seconds for which a part may start or stop: it takes 3 where nothing else runs."""
+"""Seconds for a part's start or end: 3 on an idle machine."""
 
 
 class Part:
-    """Every start is of the same command line: the same ports, the same data. It is bound to no event loop.
+    """A process with the same command line at every start: the same ports, the same data. Bound to no event loop.
 
     Args:
-        ready: Whether it works; it is asked again and again after a start.
+        ready: Whether the part works; polled after a start.
     """
 
     def __init__(self, command: Sequence[str | Path], log: Path, ready: Callable[[], Awaitable[bool]]) -> None:
@@ -28,22 +28,22 @@ class Part:
 
     @property
     def pid(self) -> int | None:
-        """None if it doesn't run."""
+        """None while the part does not run."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
     async def start(self) -> None:
-        """Until it is ready; nothing if it runs.
+        """Start the part if it does not run, and wait until it is ready.
 
         Raises:
-            RuntimeError: it ended, or didn't become ready.
+            RuntimeError: The process ended, or didn't become ready.
         """
         self.spawn()
         await self.until_ready()
 
     def spawn(self) -> None:
-        """Start it, and don't wait."""
+        """Start the process without a wait."""
         if self.pid is None:
-            # Nobody could end it after a SIGKILL of the test process.
+            # After a SIGKILL of the test process no other process could end this one.
             alone = ("setpriv", "--pdeathsig", "KILL", "--")
             with self.log.open("ab") as output:
                 self._process = subprocess.Popen(
@@ -51,9 +51,8 @@ class Part:
                 )
 
     async def until_ready(self) -> None:
-        """
-        Raises:
-            RuntimeError: it ended, or didn't become ready.
+        """Raises:
+        RuntimeError: The process ended, or didn't become ready.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE):
@@ -64,19 +63,19 @@ class Part:
         raise RuntimeError(f"{self.name} isn't ready; the end of {self.log}:\n{self._tail()}")
 
     async def stop(self) -> None:
-        """By SIGTERM, and until it has ended."""
+        """Send SIGTERM, and wait for the end."""
         await self._end(signal.SIGTERM)
 
     async def kill(self) -> None:
-        """By SIGKILL, and until it has ended. What it held of ports is free then."""
+        """Send SIGKILL, and wait for the end, after which the ports are free."""
         await self._end(signal.SIGKILL)
 
     def pause(self) -> None:
-        """By SIGSTOP: its connections stay, and nothing is said on them."""
+        """Send SIGSTOP: connections stay open and silent."""
         self._send(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """By SIGCONT; nothing if it isn't paused."""
+        """Send SIGCONT; no effect if the part isn't paused."""
         self._send(signal.SIGCONT)
 
     async def _end(self, number: signal.Signals) -> None:

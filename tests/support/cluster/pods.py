@@ -1,5 +1,5 @@
-"""What the kubelet would do: pods that run, become ready, terminate and end. The real EndpointSlice controller makes
-endpoints of them.
+"""The kubelet's part: pods that run, become ready, terminate and end. The real EndpointSlice controller makes endpoints
+of them.
 """
 
 import itertools
@@ -11,16 +11,16 @@ from tests.support.cluster.control_plane import NODE, Cluster
 
 
 def addresses() -> Iterator[str]:
-    """Those that are local in the namespace of `netns`, and that the API server accepts in an EndpointSlice."""
+    """Addresses that are local in the namespace of `netns`, and that the API server accepts in an EndpointSlice."""
     return (f"192.0.2.{host}" for host in range(2, 255))
 
 
 @dataclass(slots=True)
 class Pod:
-    """A pod of which a Service may be. Its methods return when the API server knows; endpoints follow later.
+    """A pod of a Service. Its methods return when the API server has the change; endpoints follow later.
 
     Args:
-        ports: By name, as a `targetPort` may have it.
+        ports: By name, for a named `targetPort`.
     """
 
     cluster: Cluster
@@ -31,7 +31,7 @@ class Pod:
     ports: Mapping[str, int] = field(default_factory=dict)
 
     async def start(self, *, ready: bool = True) -> None:
-        """It exists, runs and has its address."""
+        """Create the pod, running and with its address."""
         ports = [{"name": name, "containerPort": port} for name, port in self.ports.items()]
         containers = [{"name": "main", "image": "none", "ports": ports}]
         metadata = {"name": self.name, "labels": dict(self.labels)}
@@ -40,18 +40,18 @@ class Pod:
         await self.set_ready(ready)
 
     async def set_ready(self, ready: bool) -> None:
-        """What its readiness probe says."""
+        """Set the result of the readiness probe."""
         conditions = [{"type": "Ready", "status": str(ready)}]
         addresses = {"podIP": self.address, "podIPs": [{"ip": self.address}]}
         status = {"phase": "Running", "conditions": conditions, **addresses}
         await self.cluster.request("PATCH", f"{self._path}/status", {"status": status})
 
     async def terminate(self, *, grace: int = 30) -> None:
-        """It has been deleted and runs on, until `end`: its endpoint is terminating, and serving if it is ready."""
+        """Delete the pod, which runs on until `end`: its endpoint is terminating, and serving if ready."""
         await self.cluster.request("DELETE", self._path, {"gracePeriodSeconds": grace})
 
     async def end(self) -> None:
-        """It is gone, at once."""
+        """Remove the pod at once."""
         await self.cluster.request("DELETE", self._path, {"gracePeriodSeconds": 0})
 
     @property
@@ -64,7 +64,7 @@ class Pod:
 
 
 def slices_path(namespace: str, service: str) -> str:
-    """Of all EndpointSlices of a Service."""
+    """The path of the EndpointSlices of a Service."""
     query = f"labelSelector=kubernetes.io/service-name%3D{service}"
     return f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices?{query}"
 
@@ -84,5 +84,5 @@ def _state(conditions: Mapping[str, bool]) -> str:
 
 
 async def until_endpoints(cluster: Cluster, namespace: str, service: str, expected: Mapping[str, str]) -> None:
-    """Until the controller has brought the EndpointSlices of a Service to that: see `states`."""
+    """Wait until the EndpointSlices of a Service have exactly these endpoints: see `states`."""
     await cluster.until(slices_path(namespace, service), lambda found: states(found) == expected)

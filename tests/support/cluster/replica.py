@@ -1,4 +1,4 @@
-"""`xds serve` on a real source: a process that can be killed and started again, on the same ports each time."""
+"""`xds serve` on a real source: a process that tests kill and start again, on the same ports each time."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,17 +17,21 @@ from xds.api.v1 import debug_pb2_grpc
 XDS: Final = Path(sys.executable).parent / "xds"
 
 TYPES: Final = 5
-"""Of resources, that an Envoy without TLS asks for."""
+"""Resource types that an Envoy without TLS subscribes to."""
 
 
 def following(cluster: Cluster, namespace: str) -> tuple[str | Path, ...]:
-    """The flags of a Replica that follows one namespace."""
+    """The flags of a Replica for one namespace."""
     return "--kubeconfig", cluster.kubeconfig, "--namespace", namespace
 
 
 class Replica(Part):
-    """`source`: the flags that say what it follows. `listen` and `admin` are HOST:PORT; proxies listen on `proxy`, an
-    address.
+    """A process.
+
+    Args:
+        source: The flags of the source.
+        listen: HOST:PORT, like `admin`.
+        proxy: Address of the Envoy listeners.
     """
 
     def __init__(self, source: Sequence[str | Path], log: Path, proxy: str) -> None:
@@ -38,7 +42,7 @@ class Replica(Part):
         super().__init__([XDS, "serve", *source, "--log-format", "json", *where], log, self._is_ready)
 
     async def pushes(self) -> Mapping[str, int]:
-        """Responses sent so far, by the short name of their type; a type without any is left out."""
+        """Responses sent so far, by the short name of their type; types without a response are left out."""
         async with aiohttp.ClientSession() as session, session.get(f"http://{self.admin}/metrics") as answer:
             families = text_string_to_metric_families(await answer.text())
         samples = [
@@ -47,7 +51,7 @@ class Replica(Part):
         return {sample.labels["type"]: int(sample.value) for sample in samples if sample.value}
 
     async def proxies(self) -> list[pb.Proxy]:
-        """Those with an open stream."""
+        """Proxies with an open stream."""
         async with grpc.aio.insecure_channel(self.listen) as channel:
             answer = await debug_pb2_grpc.DebugServiceStub(channel).ListProxies(pb.ListProxiesRequest())
             return list(answer.proxies)
@@ -58,14 +62,14 @@ class Replica(Part):
             return list(answer.problems)
 
     async def versions(self) -> dict[tuple[str, str], str]:
-        """Of all resources that proxies should have, by type URL and name."""
+        """Wanted versions, by type URL and name."""
         async with grpc.aio.insecure_channel(self.listen) as channel:
             answer = debug_pb2_grpc.DebugServiceStub(channel).ListResources(pb.ListResourcesRequest())
             resources = [each async for message in answer for each in message.resources]
         return {(each.type_url, each.name): each.version for each in resources}
 
     async def has_a_proxy(self) -> bool:
-        """Whether there is one, and it has asked for everything and accepted what it was sent."""
+        """Whether a proxy has subscribed to every type and accepted every response."""
         types = [each for proxy in await self.proxies() for each in proxy.types]
         return len(types) >= TYPES and all(each.in_sync for each in types)
 

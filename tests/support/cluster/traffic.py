@@ -1,4 +1,4 @@
-"""A Service whose pods answer, an Ingress for it, and clients that ask without end."""
+"""A Service whose pods answer, an Ingress for the Service, and clients with endless requests."""
 
 import asyncio
 import contextlib
@@ -21,10 +21,10 @@ PORT: Final = 8080
 
 CLIENTS: Final = 4
 PAUSE: Final = 0.005
-"""Seconds between two requests of a client: the load is steady, and leaves the machine to what is measured."""
+"""Seconds between two requests of a client: a steady load that leaves the machine to the measured processes."""
 
 LIMIT: Final = 200_000
-"""Requests, after which a load ends, whatever it was for."""
+"""Requests, after which a load ends in any case."""
 
 LASTS: Final = 300.0
 """Seconds, likewise."""
@@ -48,7 +48,7 @@ def ingress(namespace: str, name: str, host: str) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Pods:
-    """The pods of the Service. Each has a backend of its own, which lives until the pod is over."""
+    """The pods of the Service. A pod has a backend of its own, which lives until the pod ends."""
 
     cluster: Cluster
     namespace: str
@@ -57,13 +57,13 @@ class Pods:
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     async def start(self) -> Pod:
-        """A new one, which is ready when this returns. It answers with its name."""
+        """A new ready pod, whose backend answers with its name."""
         pod = await self.started()
         await pod.set_ready(True)
         return pod
 
     async def started(self) -> Pod:
-        """A new one, which answers but isn't ready."""
+        """A new pod, whose backend answers, though the pod isn't ready."""
         name, address = f"{NAME}-{next(self._numbers)}", next(self._addresses)
         pod = Pod(self.cluster, self.namespace, name, address, {"app": NAME}, {"http": PORT})
         self._backends[name] = contextlib.AsyncExitStack()
@@ -72,19 +72,19 @@ class Pods:
         return pod
 
     async def end(self, pod: Pod) -> None:
-        """Its process ends, and then the pod is gone."""
+        """End the backend, then remove the pod."""
         await self._backends.pop(pod.name).aclose()
         await pod.end()
 
     async def close(self) -> None:
-        """The processes of all that are left end."""
+        """End the remaining backends."""
         for backend in self._backends.values():
             await backend.aclose()
 
 
 @contextlib.asynccontextmanager
 async def pods_of(cluster: Cluster, namespace: str, count: int) -> AsyncIterator[tuple[Pods, list[Pod]]]:
-    """The Service, its Ingress, and so many pods."""
+    """The Service, its Ingress, and `count` pods."""
     await cluster.apply(service(namespace), ingress(namespace, NAME, HOST))
     pods = Pods(cluster, namespace)
     try:
@@ -95,8 +95,11 @@ async def pods_of(cluster: Cluster, namespace: str, count: int) -> AsyncIterator
 
 @dataclass(slots=True)
 class Load:
-    """How many requests were sent, what the failed ones were answered, and when each backend answered first and last
-    (`time.monotonic`).
+    """Results of the requests.
+
+    Attributes:
+        failed: Statuses or errors of failed requests.
+        first: Time of the first answer of a backend (`time.monotonic`), like `last`.
     """
 
     url: str
@@ -106,10 +109,10 @@ class Load:
     last: dict[str, float] = field(default_factory=dict)
 
     async def until_answered_by(self, pod: Pod) -> float:
-        """When that was, for the first time.
+        """The time of the pod's first answer.
 
         Raises:
-            TimeoutError: not in a minute.
+            TimeoutError: No answer within a minute.
         """
         async with asyncio.timeout(60):
             while pod.name not in self.first:
@@ -117,7 +120,7 @@ class Load:
         return self.first[pod.name]
 
     async def run(self) -> None:
-        """Until cancelled, or LIMIT. Requests are POST: the client doesn't repeat one that failed."""
+        """Send requests until cancelled, or LIMIT. Requests are POST: the client doesn't repeat a failed POST."""
         session = aiohttp.ClientSession(headers={"Host": HOST}, timeout=aiohttp.ClientTimeout(total=15))
         async with session, asyncio.timeout(LASTS), asyncio.TaskGroup() as clients:
             for _ in range(CLIENTS):
@@ -146,7 +149,7 @@ class Load:
 
 @contextlib.asynccontextmanager
 async def load(proxy: str) -> AsyncIterator[Load]:
-    """Steady requests to an Envoy at that address, until the end; it must have gone on until then."""
+    """Steady requests to an Envoy at the address, until the end, which must come before LIMIT."""
     counted = Load(f"http://{proxy}:{PORT}/")
     running = asyncio.create_task(counted.run())
     try:

@@ -1,1 +1,1 @@
-"""One bad object among a hundred good ones: the kinds of bad object, and the site that each of them is put into."""
+"""One bad object among a hundred good ones: the kinds of bad object, and the site around it."""

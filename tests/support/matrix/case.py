@@ -1,4 +1,4 @@
-"""What a bad object is, what is said of it, and what its requests are answered before and after it is mended."""
+"""A bad object: its problems, and the answers to its requests before and after it is mended."""
 
 import ssl
 from collections.abc import Iterable
@@ -9,21 +9,21 @@ from tests.support.objects import Pair, ingress, manifest, path, rule, secret_of
 from xds.kube.objects import KubeObject
 
 Manifest = dict[str, Any]
-"""Without namespace: it gets that of the site."""
+"""Without namespace, which the site adds."""
 
 CLOSED: Final = "closed"
 NO_ROUTE: Final = "404"
 NO_BACKEND: Final = "503"
 
 BACKENDS: Final = tuple(f"s{number}" for number in range(10))
-"""The Services of the good objects, which the bad ones may use. Each answers with its name."""
+"""The Services of the good objects, for bad objects too. A backend answers with its Service's name."""
 
 A, B = BACKENDS[:2]
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a backend listens that answers as A: for EndpointSlices of the case's own."""
+    """The address of a backend that answers as A, for EndpointSlices of the case."""
 
     address: str
     port: int
@@ -31,7 +31,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A request, and what must come of it: a backend's name, a status, or CLOSED. `pair`: the certificate expected."""
+    """A request and its expected answer: a backend's name, a status, or CLOSED. `pair`: the expected certificate."""
 
     host: str
     expected: str = A
@@ -47,7 +47,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Told:
-    """A Problem, without its words."""
+    """A Problem, without its message."""
 
     kind: str
     name: str
@@ -56,13 +56,12 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """
-    Args:
-        told: All Problems that there are while it is bad.
-        before: What there is before it becomes bad.
-        asked: Requests while it is bad, and `mended_asked` when it is mended.
-        refused: What the API server says to it; empty: it takes it.
-        hushed: It says so much that its last Event comes half a minute late, and isn't waited for.
+    """Args:
+    told: All Problems of the bad state.
+    before: Objects that exist before the bad state.
+    asked: Requests in the bad state; `mended_asked`: in the mended state.
+    refused: The API server's message of rejection; empty: accepted.
+    hushed: The case has so many Events that the last is half a minute late, and isn't waited for.
     """
 
     name: str
@@ -81,7 +80,7 @@ def identity(each: Manifest) -> tuple[str, str]:
 
 
 def without(some: Iterable[Manifest], others: Iterable[Manifest]) -> list[Manifest]:
-    """Those whose kind and name none of the others has."""
+    """The manifests whose kind and name `others` doesn't have."""
     kept = {identity(each) for each in others}
     return [each for each in some if identity(each) not in kept]
 
@@ -94,20 +93,20 @@ def host(name: str) -> str:
 
 
 def of(each: KubeObject, **more: Any) -> Manifest:
-    """The manifest of an object, with more fields at its top, and without a namespace."""
+    """The manifest of an object, with more top-level fields and without a namespace."""
     made = {**manifest(each), **more}
     metadata = {name: value for name, value in made["metadata"].items() if name != "namespace"}
     return {**made, "metadata": metadata}
 
 
 def shop(name: str, to: str = A, text: str = "/", *, secret: str | None = None) -> Manifest:
-    """An Ingress with one path, and with TLS if it names a Secret."""
+    """An Ingress with one path, and with TLS if `secret` names a Secret."""
     entries = [tls(host(name), secret=secret)] if secret else None
     return of(ingress(name, rule(host(name), path(text, to)), tls=entries))
 
 
 def tls_secret(name: str, chain: bytes | None, key: bytes | None) -> Manifest:
-    """Its type can't be changed, so it is the same for all, and one that says nothing of the content."""
+    """A Secret of a neutral type, the same for every case, since the type is immutable."""
     return of(secret_of(name, chain, key))
 
 

@@ -1,4 +1,4 @@
-"""All kinds of bad object."""
+"""Every kind of bad object."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""Bad Secrets and TLS entries. Plain HTTP goes on in all of them."""
+"""Bad Secrets and TLS entries. Plain HTTP is served in every case."""
 
 import dataclasses
 import datetime
@@ -10,7 +10,7 @@ from tests.support.authority import Authority
 from tests.support.matrix.case import CLOSED, A, Ask, Case, Manifest, Told, host, of, shop, tls_pair, tls_secret
 from tests.support.objects import certificate, encrypted, ingress, path, rule, secret_of, tls
 
-REFUSED: Final = Path(__file__).parents[1] / "refused"
+REJECTED: Final = Path(__file__).parents[1] / "rejected"
 PAST: Final = datetime.datetime(2021, 1, 1, tzinfo=datetime.UTC)
 
 GOOD: Final = certificate("mended.bad.test")
@@ -28,7 +28,7 @@ def certificates() -> Iterator[Case]:
     yield secret_case("ed25519-key", *_parts("ed25519"))
     yield secret_case("secp256k1-key", *_parts("secp256k1"))
     yield secret_case("chain-out-of-order", *_out_of_order())
-    yield secret_case("must-staple", *((REFUSED / f"must-staple.{end}").read_bytes() for end in ("crt", "key")))
+    yield secret_case("must-staple", *((REJECTED / f"must-staple.{end}").read_bytes() for end in ("crt", "key")))
     yield _expired()
     yield _renewed_badly()
     yield _missing()
@@ -65,7 +65,7 @@ def _out_of_order() -> tuple[bytes, bytes]:
 
 
 def _expired() -> Case:
-    """Served all the same: whether to accept it is the client's choice."""
+    """Served all the same: the client decides whether to accept an expired certificate."""
     expired = certificate("expired.bad.test", until=PAST)
     case = secret_case("expired-certificate", expired.chain, expired.key)
     told = (Told("Ingress", case.name, "CertificateExpired"),)
@@ -91,7 +91,7 @@ def _missing() -> Case:
 
 
 def _another_kind() -> Case:
-    """A pull secret. It can't become another kind: the Ingress is made to name the right one."""
+    """A pull secret, whose type is immutable: the mended Ingress names the right Secret."""
     case = secret_case("secret-of-another-kind", b"", b"")
     config = {".dockerconfigjson": "e30="}
     pull: Manifest = of(secret_of(case.name, None, None), data=config, type="kubernetes.io/dockerconfigjson")
@@ -108,7 +108,7 @@ def _no_name() -> Case:
 
 
 def _conflict() -> Case:
-    """Two TLS entries want another certificate for a host: the first has it."""
+    """Two TLS entries want different certificates for a host, which the first entry wins."""
     name = "certificate-conflict"
     secrets = (tls_pair(f"{name}-1", GOOD), tls_pair(f"{name}-2", OTHER))
 

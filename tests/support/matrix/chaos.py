@@ -1,5 +1,5 @@
-"""kill -9 of the control plane at random moments while bad objects come and are mended: the good ones answer all the
-time, and afterwards each proxy has what a new one of a new control plane has.
+"""kill -9 of the control plane at random moments while bad objects come and are mended: the good ones are served all
+the time, and afterwards a proxy has the resources that a new proxy of a new control plane has.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ from tests.support.waiting import WAIT_LIMIT_SECONDS
 KILLS: Final = 4
 
 NAMED_BY_LISTENERS: Final = ("dynamic_route_configs ", "dynamic_active_secrets ")
-"""How their names begin in `_held`."""
+"""Prefixes of names in `_held`."""
 
 
 async def end_as_a_fresh_start(site: Site, cases: Sequence[Case], folder: Path) -> None:
-    """Half of the cases end as mended, the others as bad as they began.
+    """Half of the cases end mended, the rest as bad as at their start.
 
-    None of them goes from good to bad: then its last good version would be what a new control plane can't know.
+    No case goes from good to bad: a new control plane could not know its last good version.
     """
     seed = int(os.environ.get("XDS_SEED", random.SystemRandom().randrange(10_000)))
     print(f"\nXDS_SEED={seed}")
@@ -56,11 +56,11 @@ async def _kill(site: Site, chance: random.Random) -> None:
 
 
 async def _change(site: Site, cases: Sequence[Case], chance: random.Random) -> None:
-    """Each comes at a time of its own, and every other one is mended at a later one."""
+    """Apply the bad states at random times, and mend every second case at a later time."""
     steps = {chance.random(): (case, False) for case in cases}
     steps |= {chance.uniform(at, 1.0): (case, True) for at, (case, _) in list(steps.items())[::2]}
     for _, (case, mended) in sorted(steps.items(), key=lambda step: step[0]):
-        await asyncio.sleep(chance.uniform(0.0, 0.15))  # so that the kills come in between
+        await asyncio.sleep(chance.uniform(0.0, 0.15))  # so that kills come in between
         if mended:
             await site.source.delete(without(case.bad, case.mended))
         await site.source.apply(case.mended if mended else case.bad)
@@ -80,10 +80,10 @@ async def _assert_as_fresh_ones(site: Site, folder: Path) -> None:
 
 
 async def _until_equal(old: Envoy, new: Envoy) -> int:
-    """How many resources each of them holds. What is acknowledged may still be on its way to the dump.
+    """The number of resources in either proxy. Acknowledged resources may be in the dump a moment later.
 
     Raises:
-        AssertionError: they aren't equal; names what differs.
+        AssertionError: The resources differ; the text names the differences.
     """
     ours: dict[str, Any] = {}
     theirs: dict[str, Any] = {}
@@ -100,8 +100,8 @@ async def _until_equal(old: Envoy, new: Envoy) -> int:
 
 
 async def _held(envoy: Envoy) -> dict[str, Any]:
-    """All dynamic resources in the dump, without when they came and by which response; and without routes and
-    certificates that no listener names any more: filter chains that are gone keep theirs while they drain.
+    """All dynamic resources in the dump, without the time and version of their response; and without routes and
+    certificates that no listener names any more, which draining filter chains keep.
 
     Source: https://www.envoyproxy.io/docs/envoy/latest/operations/admin#get--config_dump
     """

@@ -9,7 +9,7 @@ from tests.support.objects import endpoint, service, slice_of
 
 def endpoints(at: Target) -> Iterator[Case]:
     def case(name: str, reason: str, *bad: Manifest, expected: str = NO_BACKEND) -> Case:
-        """A Service of its own, whose slice gets mended."""
+        """A Service of the case, whose slice is mended."""
         told = (Told("EndpointSlice", f"{name}-1", reason),) if reason else ()
         own = (of(service(name, "http:80")), shop(name, name))
         good = of(slice_of(name, at.address, ports=[f"http:{at.port}"]))
@@ -22,7 +22,7 @@ def endpoints(at: Target) -> Iterator[Case]:
         return {**built, "ports": [ports] if ports else []}
 
     def another(bad: Case) -> Case:
-        """The type of its addresses can't be changed, so the mended slice is another one."""
+        """The address type of a slice is immutable, so the mended slice is a new one."""
         good = of(slice_of(bad.name, at.address, name=f"{bad.name}-4", ports=[f"http:{at.port}"]))
         return dataclasses.replace(bad, mended=(*bad.mended[:2], good))
 

@@ -1,4 +1,4 @@
-"""Bad Ingresses: hosts, paths, backends, classes, annotations; and what is odd and legal."""
+"""Bad Ingresses: hosts, paths, backends, classes, annotations; and odd but legal Ingresses."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from xds.kube.objects import HTTPIngressPath
 
 MANY: Final = 10_000
 LONG: Final = "/" + "long/" * 818 + "ends"
-"""4095 characters: one more and a slash is too long."""
+"""4095 characters: with one more, a slash would be beyond the limit."""
 HOST_253: Final = ".".join(["h" * 63, "h" * 63, "h" * 63, "h" * 56, "test"])
 NAME_253: Final = ".".join(["n" * 63, "n" * 63, "n" * 63, "n" * 61])
 NGINX: Final = "nginx.ingress.kubernetes.io"
@@ -44,7 +44,7 @@ def routes() -> Iterator[Case]:
 
 
 def ingress_case(name: str, reason: str, *bad: HTTPIngressPath, expected: str, refused: str = "") -> Case:
-    """An Ingress with a good path beside the bad ones, of which the first is asked for; mended, all go to A."""
+    """An Ingress with a good path beside the bad ones, of which the first is requested; mended, all lead to A."""
     good = path("/good", B)
     mended = path("/mended", A)
     return Case(
@@ -194,7 +194,7 @@ def _large() -> Iterator[Case]:
 
 
 def _longest_names() -> Case:
-    """All of it is legal, so nothing is said; what is mended is the Service that it goes to."""
+    """Every name is legal, so there is no Problem; the mended object is the Service behind."""
     pair = certificate("longest.test")
     long_service = "l" * 63
 

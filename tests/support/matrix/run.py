@@ -1,4 +1,4 @@
-"""What happens to each bad object: it comes, it is told of, it is mended, it is forgotten."""
+"""The life of a bad object: applied, reported, mended, forgotten."""
 
 import contextlib
 import time
@@ -11,8 +11,8 @@ from tests.support.matrix.site import Site
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds from the write: to the Problem and the Event; from the mending: to the right answers of both Envoys, to
-    no Problem, and to the Event that says so. None: there is none.
+    """Seconds from the write to the Problem and the Event; from the mending to the right answers of both Envoys, to no
+    Problem, and to the Event of the solution. None: there is none.
     """
 
     name: str
@@ -24,7 +24,7 @@ class Times:
 
 
 Wait = Callable[[Iterable[Told], bool], Awaitable[float | None]]
-"""For the Events of Problems (False), or those of their solution (True); returns when the last came."""
+"""Waits for the Events of Problems (False) or of their solution (True); returns the time of the last."""
 
 
 async def no_events(_told: Iterable[Told], _solved: bool) -> None:
@@ -32,9 +32,8 @@ async def no_events(_told: Iterable[Told], _solved: bool) -> None:
 
 
 async def run(site: Site, case: Case, events: Wait = no_events) -> Times:
-    """
-    Raises:
-        AssertionError: one of the good ones was hurt, or the bad one isn't told of as it should be.
+    """Raises:
+    AssertionError: A good object was not served, or the bad one lacks its Problem.
     """
     site.load.failed.clear()
     async with _gone_after(site, case):
@@ -67,7 +66,7 @@ async def run(site: Site, case: Case, events: Wait = no_events) -> Times:
 
 
 def _left(case: Case) -> list[Told]:
-    """What is gone has no more Events."""
+    """A deleted object has no more Events."""
     kept = set(map(identity, case.mended))
     return [each for each in case.told if (each.kind, each.name) in kept]
 
@@ -77,7 +76,7 @@ def _since(began: float, at: float | None) -> float | None:
 
 
 async def _settled(site: Site) -> None:
-    """The Envoys have all there is, they refused nothing, and all good ones answer."""
+    """Check that the Envoys have every resource, rejected none, and that every good object is served."""
     await site.until_in_sync()
     await site.load.sweep()
     await site.assert_nothing_was_refused()

@@ -1,6 +1,6 @@
 """A hundred good Ingresses, one control plane, and two Envoys under load: delta and state of the world.
 
-The Envoys share the ports of their listeners, and the kernel chooses whose a connection is: see `socket_owner`.
+The Envoys share the ports of their listeners, and the kernel chooses the Envoy of a connection: see `socket_owner`.
 """
 
 import asyncio
@@ -28,10 +28,10 @@ from tests.support.waiting import WAIT_LIMIT_SECONDS
 
 GOOD: Final = 100
 SECURE: Final = 10
-"""So many of the good ones have TLS too, with a Secret each."""
+"""Good Ingresses with TLS and a Secret."""
 
 PAUSE: Final = 0.02
-"""Seconds between two requests of a client that is in no hurry; five times that where each is a TLS handshake."""
+"""Seconds between two requests of a client without hurry; five times as long where a request is a TLS handshake."""
 
 
 POLL: Final = 0.02
@@ -74,9 +74,8 @@ class Door:
     address: str
 
     async def connect(self, *, tls: bool = False, sni: str = "") -> Connection:
-        """
-        Raises:
-            ConnectionError, ssl.SSLError: it was refused.
+        """Raises:
+        ConnectionError, ssl.SSLError: The server closed the connection.
         """
         while True:
             connected = await self._connected(8443 if tls else 8080)
@@ -92,7 +91,7 @@ class Door:
         return CLOSED
 
     async def rejected(self) -> dict[str, int]:
-        """The counters of what Envoy refused, by their names; those of CDS and LDS are always among them."""
+        """The counters of Envoy's rejections by name; always with those of CDS and LDS."""
         found = json.loads(await self.envoy.get("/stats?format=json&filter=update_rejected"))["stats"]
         return {stat["name"]: stat["value"] for stat in found}
 
@@ -108,7 +107,7 @@ class Door:
 
 
 async def _accepted(connected: socket.socket) -> int:
-    """The inode of the other end, as soon as somebody has accepted it."""
+    """The inode of the other end, as soon as a process has accepted the connection."""
     while not (found := inode(connected.getpeername(), connected.getsockname())):
         await asyncio.sleep(0.001)
     return found
@@ -116,7 +115,7 @@ async def _accepted(connected: socket.socket) -> int:
 
 @dataclass(slots=True)
 class Load:
-    """Requests to the good ones, counted: steadily by `run`, and all of them at once by `sweep`."""
+    """Counted requests to good Ingresses: steady by `run`, and once to all by `sweep`."""
 
     doors: tuple[Door, ...]
     sent: int = 0
@@ -129,7 +128,7 @@ class Load:
                 clients.create_task(self._client(door, PAUSE * 5 if secure else PAUSE, secure=secure))
 
     async def sweep(self) -> None:
-        """Each good one, by each Door."""
+        """A request to every good Ingress through every Door."""
         await asyncio.gather(
             *(self._turn(door, secure=secure, pause=0) for door in self.doors for secure in (False, True))
         )
@@ -170,7 +169,7 @@ class Load:
 
 
 def said(reply: Reply) -> str:
-    """As an Ask expects it."""
+    """The answer in the form of an Ask."""
     return IS_CLOSED if reply == CLOSED else reply.backend or str(reply.status)
 
 
@@ -194,10 +193,10 @@ class Site:
             await asyncio.gather(self.running, return_exceptions=True)
 
     async def until_answered(self, asks: Collection[Ask]) -> float:
-        """Until each Envoy gives each request its due; returns when that was (`time.monotonic`).
+        """Wait until both Envoys give the expected answers; returns the time (`time.monotonic`).
 
         Raises:
-            AssertionError: one didn't; says what came instead.
+            AssertionError: An answer differs; the text has the answer.
         """
         for door, ask in itertools.product(self.doors, asks):
             last: Reply | None = None
@@ -212,10 +211,10 @@ class Site:
         return time.monotonic()
 
     async def until_told(self, expected: Collection[Told]) -> float:
-        """Until these are the Problems that there are; returns when that was.
+        """Wait until exactly these Problems exist; returns the time.
 
         Raises:
-            AssertionError: they aren't; says which are.
+            AssertionError: Other Problems exist; the text lists them.
         """
         found: set[Told] | None = None
         try:
@@ -230,11 +229,11 @@ class Site:
         return time.monotonic()
 
     async def until_in_sync(self) -> None:
-        """Until both have accepted all there is.
+        """Wait until both Envoys have accepted every resource.
 
         Raises:
-            TimeoutError: they haven't.
-            AssertionError: one was refused.
+            TimeoutError: A resource is still pending.
+            AssertionError: A resource was rejected.
         """
         async with asyncio.timeout(WAIT_LIMIT_SECONDS):
             while not await self._in_sync():
@@ -279,7 +278,7 @@ async def site(source: Source, folder: Path, backends_at: str) -> AsyncIterator[
 
 @contextlib.asynccontextmanager
 async def fleet(replica: Replica, folder: Path, proxy: str, prefix: str = "") -> AsyncIterator[tuple[Door, ...]]:
-    """An Envoy of each kind, ready."""
+    """A delta and a state-of-the-world Envoy, ready."""
     async with contextlib.AsyncExitStack() as stack:
         envoys = [
             await stack.enter_async_context(

@@ -1,7 +1,6 @@
-"""Which socket is the other end of a connection on this machine.
+"""The socket at the other end of a connection on this machine.
 
-/proc/net/tcp says it too, and takes 10 ms for it: it lists all there are.
-Source: https://man7.org/linux/man-pages/man7/sock_diag.7.html
+/proc/net/tcp lists every socket, which takes 10 ms. Source: https://man7.org/linux/man-pages/man7/sock_diag.7.html
 """
 
 import contextlib
@@ -16,11 +15,11 @@ _NLM_F_REQUEST: Final = 1
 _ANY_STATE: Final = 0xFFFFFFFF
 _NO_COOKIE: Final = b"\xff" * 8
 _INODE_AT: Final = 16 + 68
-"""Behind the header of the message; it is the last field of `inet_diag_msg`."""
+"""After the header of the message, as the last field of `inet_diag_msg`."""
 
 
 def inode(local: tuple[str, int], remote: tuple[str, int]) -> int:
-    """Of the IPv4 socket with these ends; 0 as long as nobody has accepted the connection."""
+    """The inode of the IPv4 socket with these ends; 0 until a process has accepted the connection."""
     ends = struct.pack("!HH", local[1], remote[1]) + _address(local[0]) + _address(remote[0])
     wanted = struct.pack("=BBBxI", socket.AF_INET, socket.IPPROTO_TCP, 0, _ANY_STATE) + ends + bytes(4) + _NO_COOKIE
     header = struct.pack("=IHHII", 16 + len(wanted), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, 0, 0)
@@ -34,7 +33,7 @@ def inode(local: tuple[str, int], remote: tuple[str, int]) -> int:
 
 
 def owns(pid: int, wanted: int) -> bool:
-    """Whether the process has the socket of that inode."""
+    """Whether the process has the socket of the inode."""
     for file in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):
             if file.stat().st_ino == wanted:

@@ -1,5 +1,5 @@
-"""Where objects are put for `xds serve` to find: a folder, and an API server. Both take them in the order in which
-somebody careful would apply them, so that no Ingress is there before what it names.
+"""Places of objects for `xds serve`: a folder, and an API server. Objects are applied in a careful user's order, so
+that no Ingress comes before the objects that it names.
 """
 
 import contextlib
@@ -38,7 +38,7 @@ def _ordered(objects: Iterable[Manifest]) -> list[Manifest]:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A file for each object, put there by rename."""
+    """A file for each object, placed by rename."""
 
     path: Path
     namespace: str
@@ -64,16 +64,15 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """A namespace of an API server. `flags`: how `xds serve` follows it."""
+    """A namespace of an API server. `flags`: the flags of `xds serve` for the namespace."""
 
     cluster: Cluster
     namespace: str
     flags: Sequence[str | Path]
 
     async def apply(self, objects: Iterable[Manifest]) -> None:
-        """
-        Raises:
-            ApiError: one was refused.
+        """Raises:
+        ApiError: The API server rejected an object.
         """
         for each in _ordered(objects):
             placed = _in(self.namespace, each)
@@ -86,7 +85,7 @@ class Api:
 
     async def delete(self, objects: Iterable[Manifest]) -> None:
         for each in reversed(_ordered(objects)):
-            with contextlib.suppress(ApiError):  # it isn't there
+            with contextlib.suppress(ApiError):  # the object is missing already
                 await self.cluster.request("DELETE", f"{self._collection(each)}/{each['metadata']['name']}")
 
     def _collection(self, each: Manifest) -> str:
