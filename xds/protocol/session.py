@@ -99,6 +99,11 @@ class Session:
         self._ordering = Ordering(self._view, self._type_streams)
 
     @property
+    def node_id(self) -> str:
+        """The proxy's node id; empty before the first request."""
+        return self.node.id if self.node else ""
+
+    @property
     def oldest_unanswered(self) -> int | None:
         """The oldest revision that this proxy has not answered; None: there is none."""
         found = None
