@@ -228,7 +228,8 @@ class AdsService:
                 self._note_unread(stream, is_reported=is_reported)
                 self.watchdog.ended(stream)
                 self._note_rejections()
-                _log.info("proxy_disconnected", peer=stream.peer, node=stream.node)
+                if stream.session.node is not None:
+                    _log.info("proxy_disconnected", peer=stream.peer, node=stream.node)
 
         return handle
 
