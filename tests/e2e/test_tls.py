@@ -5,6 +5,7 @@ redirects. Excludes: answers by SNI and Host (test_route_table.py).
 """
 
 import asyncio
+import contextlib
 import ssl
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from tests.support.envoy import needs_envoy
 from tests.support.http import CLOSED, Reply
-from tests.support.objects import Pair, certificate, ingress, path, rule, secret, secret_of, service, tls
+from tests.support.objects import Pair, certificate, ingress, path, rule, secret, secret_of, service, specific, tls
 from tests.support.site import Site, echoes, site
 from xds.kube.objects import Ingress, KubeObject
 from xds.problems.problem import Key
@@ -168,6 +169,56 @@ async def test_http_is_redirected_where_there_is_https(tmp_path: Path) -> None:
         assert reply.headers["location"] == f"https://a.example.com:{running.proxy.https_port}/"
         assert (await running.get("plain.example.com")).status == 200
         assert (await running.get("a.example.com", tls=True, sni="a.example.com")).status == 200
+
+
+async def test_plain_http_never_answers_while_a_secret_is_gone(tmp_path: Path) -> None:
+    """HTTPS closes, and the redirects stay: no virtual host of plain HTTP depends on the Secret."""
+    objects = (shop("a.example.com", secret="a"), service("web"), secret("a", A))
+    proxy = ProxyOptions(redirect_https=True)
+    async with echoes([service("web")]) as slices, site(tmp_path, *objects, *slices, proxy=proxy) as running:
+        before = running.pipeline.store.revision
+        asking = asyncio.create_task(_statuses(running))
+        for _ in range(3):
+            await running.delete(secret("a", A))
+            assert await running.get("a.example.com", tls=True, sni="a.example.com") == CLOSED
+            await running.apply(secret_of("a", b"bad", b"bad"))
+            await running.apply(secret("a", A))
+            assert (await running.get("a.example.com", tls=True, sni="a.example.com")).status == 200
+        asking.cancel()
+        assert set(await asking) == {308}
+        later = (revision for revision in running.pipeline.store.history if revision.number > before)
+        names = {change.name for revision in later for change in revision.changes}
+        assert "https" in names
+        assert [name for name in names if name.startswith("http/")] == []
+
+
+async def _statuses(running: Site) -> list[int]:
+    """The statuses of plain requests, asked until cancelled."""
+    found: list[int] = []
+    with contextlib.suppress(asyncio.CancelledError):
+        while True:
+            found.append((await running.get("a.example.com")).status)
+    return found
+
+
+async def test_a_first_certificate_is_issued_behind_redirects(tmp_path: Path) -> None:
+    """The steps of an issuer: an Ingress for the challenge, the Secret, and the Ingress goes."""
+    challenge = "/.well-known/acme-challenge/token"
+    objects = (shop("a.example.com", secret="a"), service("web"), service("solver"))
+    solver = ingress("solver", rule("a.example.com", specific(challenge, "solver")))
+    proxy = ProxyOptions(redirect_https=True)
+    async with (
+        echoes([service("web"), service("solver")]) as slices,
+        site(tmp_path, *objects, *slices, proxy=proxy) as running,
+    ):
+        for pair in (A, certificate("a.example.com", serial=2)):
+            assert (await running.get("a.example.com", challenge)).status == 308
+            await running.apply(solver)
+            assert (await running.get("a.example.com", challenge)).backend == "solver"
+            assert (await running.get("a.example.com")).status == 308
+            await running.apply(secret("a", pair))
+            await running.delete(solver)
+            assert await served(running, "a.example.com") == der(pair)
 
 
 async def test_https_at_a_trusted_proxy_is_not_redirected(tmp_path: Path) -> None:

@@ -143,6 +143,22 @@ def test_a_redirect_depends_on_the_forwarded_protocol() -> None:
     assert "x-forwarded-proto" in texts(behind)["redirect"]
 
 
+def test_a_redirect_to_closed_https_names_the_tls_host() -> None:
+    explanation = explained("http://b.example.com/", SHOP, *SERVED, redirect_https=True)
+    assert explanation.outcome == "308, to https://b.example.com/"
+    redirect = "redirected to HTTPS, which is closed: '*.example.com' has no usable certificate"
+    assert texts(explanation)["redirect"] == redirect
+    assert "SecretNotFound" in [each.reason for each in explanation.problems]
+
+
+def test_a_challenge_is_not_redirected() -> None:
+    solver = ingress("solver", rule("a.example.com", path("/.well-known/acme-challenge/token", "web")))
+    url = "http://a.example.com/.well-known/acme-challenge/token"
+    explanation = explained(url, SHOP, solver, *SERVED, redirect_https=True)
+    assert explanation.status == 200
+    assert texts(explanation)["redirect"].startswith("stays plain")
+
+
 def test_a_host_without_rules_gets_404() -> None:
     explanation = explained("http://x.b.example.com/", SHOP, *SERVED)
     assert explanation.outcome == "404: no route"

@@ -20,7 +20,7 @@ from tests.support.route_table_http import (
     PATHS,
     UNNAMED_DEFAULT,
 )
-from tests.support.route_table_tls import TLS, TLS_DEFAULT, TLS_REDIRECT, TLS_UNNAMED
+from tests.support.route_table_tls import TLS, TLS_CHALLENGES, TLS_DEFAULT, TLS_REDIRECT, TLS_UNNAMED
 
 __all__ = ["TABLES", "Case", "Table"]
 
@@ -38,4 +38,5 @@ TABLES = (
     TLS_DEFAULT,
     TLS_UNNAMED,
     TLS_REDIRECT,
+    TLS_CHALLENGES,
 )

@@ -1,7 +1,17 @@
 """The route table of TLS: the certificate of a connection, and the hosts that it may request."""
 
-from tests.support.objects import certificate, ingress, key, path, rule, secret, tls
-from tests.support.route_case import CLOSED, MISDIRECTED, NOT_FOUND, REDIRECTED, Table, http, https, services
+from tests.support.objects import certificate, exact, ingress, key, path, rule, secret, secret_of, specific, tls
+from tests.support.route_case import (
+    CLOSED,
+    MISDIRECTED,
+    NOT_FOUND,
+    REDIRECTED,
+    UNAVAILABLE,
+    Table,
+    http,
+    https,
+    services,
+)
 
 TLS = Table(
     "tls",
@@ -182,14 +192,19 @@ TLS_REDIRECT = Table(
             rule("plain.example.com", path("/", "plain")),
             rule("x.wild.example.com", path("/", "wild")),
             rule("missing.wild.example.com", path("/", "missing")),
+            rule("bad.example.com", path("/", "bad")),
+            rule("default.example.com", path("/", "unsaid")),
+            rule("below.gone.example.com", path("/", "below")),
             tls=[
                 tls("a.example.com", "only.example.com", secret="cert-a"),
                 tls("*.wild.example.com", secret="cert-wild"),
-                tls("missing.wild.example.com", "gone.wild.example.com", secret="nowhere"),
+                tls("missing.wild.example.com", "gone.wild.example.com", "*.gone.example.com", secret="nowhere"),
+                tls("bad.example.com", secret="cert-bad"),
+                tls("default.example.com"),
             ],
         ),
     ),
-    services("a", "plain", "wild", "missing"),
+    services("a", "plain", "wild", "missing", "bad", "unsaid", "below"),
     (
         http("a.example.com", "/x", REDIRECTED),
         http("only.example.com", "/", REDIRECTED, "a TLS host without a rule"),
@@ -197,14 +212,86 @@ TLS_REDIRECT = Table(
         http("y.wild.example.com", "/", REDIRECTED),
         http("y.x.wild.example.com", "/", NOT_FOUND, "two labels: no entry covers it"),
         http("plain.example.com", "/", "plain", "no TLS entry covers it"),
-        http("missing.wild.example.com", "/", "missing", "HTTP goes on without the Secret"),
-        http("gone.wild.example.com", "/", NOT_FOUND, "the wildcard's certificate doesn't stand in"),
+        http("missing.wild.example.com", "/", REDIRECTED, "without the Secret nothing is served plainly"),
+        http("gone.wild.example.com", "/", REDIRECTED, "a TLS host without rule and Secret"),
+        http("bad.example.com", "/", REDIRECTED, "a Secret that can't be used"),
+        http("default.example.com", "/", REDIRECTED, "no secretName, and no default Secret"),
+        http("below.gone.example.com", "/", REDIRECTED, "the TLS entry of the wildcard has no Secret"),
+        http("x.gone.example.com", "/", REDIRECTED),
+        http("y.x.gone.example.com", "/", NOT_FOUND, "two labels: no entry covers the host"),
         https("a.example.com", "/", "a"),
         https("missing.wild.example.com", "/", CLOSED),
+        https("bad.example.com", "/", CLOSED),
+        https("default.example.com", "/", CLOSED),
+        https("below.gone.example.com", "/", CLOSED),
     ),
     secrets=(
         secret("cert-a", certificate("a.example.com", "only.example.com")),
         secret("cert-wild", certificate("*.wild.example.com")),
+        secret_of("cert-bad", b"bad", b"bad"),
     ),
+    redirect_https=True,
+)
+
+_CHALLENGE = "/.well-known/acme-challenge"
+
+TLS_CHALLENGES = Table(
+    "tls with redirects and ACME challenges",
+    (
+        ingress(
+            "shop",
+            rule("a.example.com", path("/", "a")),
+            rule("*.wild.example.com", path("/", "wild"), path(f"{_CHALLENGE}/", "wild-solver")),
+            rule("x.wild.example.com", path("/", "own")),
+            rule("near.example.com", path(_CHALLENGE, "near"), path("/.well-known", "near"), path("/x", "near")),
+            rule("both.example.com", exact(_CHALLENGE, "exact"), path(f"{_CHALLENGE}/", "solver"), path("/", "a")),
+            rule("broken.example.com", path(f"{_CHALLENGE}/token", "nowhere"), path("/", "a")),
+            tls=[
+                tls("a.example.com", "unnamed.example.com", secret="cert"),
+                tls("near.example.com", "both.example.com", "broken.example.com", secret="cert"),
+                tls("*.wild.example.com", secret="gone"),
+            ],
+        ),
+        ingress(
+            "solver",
+            rule("a.example.com", exact(f"{_CHALLENGE}/exact", "exact"), specific(f"{_CHALLENGE}/token", "solver")),
+            rule(None, path(f"{_CHALLENGE}/", "unnamed-solver"), path("/", "unnamed")),
+        ),
+    ),
+    services("a", "wild", "wild-solver", "own", "near", "exact", "solver", "unnamed-solver", "unnamed"),
+    (
+        http("a.example.com", "/", REDIRECTED),
+        http("a.example.com", f"{_CHALLENGE}/token", "solver"),
+        http("a.example.com:8080", f"{_CHALLENGE}/token?x", "solver"),
+        http("a.example.com", f"{_CHALLENGE}/token/x", "solver"),
+        http("a.example.com", f"{_CHALLENGE}//./token", "solver", "normalized"),
+        http("a.example.com", "/%2ewell-known/acme-challenge/token", "solver", "normalized"),
+        http("a.example.com", f"{_CHALLENGE}/exact", "exact"),
+        http("a.example.com", f"{_CHALLENGE}/exact/x", REDIRECTED),
+        http("a.example.com", f"{_CHALLENGE}/other", REDIRECTED, "below the path /, which is not the solver's"),
+        http("a.example.com", f"{_CHALLENGE}/token/../other", REDIRECTED),
+        http("a.example.com", f"{_CHALLENGE}/tokens", REDIRECTED),
+        http("a.example.com", f"{_CHALLENGE}/TOKEN", REDIRECTED),
+        http("a.example.com", f"{_CHALLENGE}%2ftoken", REDIRECTED),
+        http("a.example.com", f"/x?{_CHALLENGE}/token", REDIRECTED),
+        http("a.example.com", f"/x{_CHALLENGE}/token", REDIRECTED),
+        http("x.wild.example.com", f"{_CHALLENGE}/token", REDIRECTED, "the wildcard's paths are not the host's"),
+        http("y.wild.example.com", f"{_CHALLENGE}/token", "wild-solver", "also while HTTPS is closed"),
+        http("y.wild.example.com", "/", REDIRECTED),
+        http("y.x.wild.example.com", f"{_CHALLENGE}/token", "unnamed-solver", "two labels: no entry covers the host"),
+        http("y.x.wild.example.com", "/", "unnamed"),
+        http("near.example.com", f"{_CHALLENGE}/token", REDIRECTED, "the path lacks the slash at the end"),
+        http("near.example.com", _CHALLENGE, REDIRECTED),
+        http("both.example.com", f"{_CHALLENGE}/token", "solver"),
+        http("both.example.com", f"{_CHALLENGE}/", "solver"),
+        http("both.example.com", _CHALLENGE, REDIRECTED, "the Exact path lacks the slash"),
+        http("broken.example.com", f"{_CHALLENGE}/token", UNAVAILABLE, "a Service that doesn't exist"),
+        http("unnamed.example.com", f"{_CHALLENGE}/token", "unnamed-solver"),
+        http("unnamed.example.com", "/", REDIRECTED),
+        https("a.example.com", f"{_CHALLENGE}/token", "solver"),
+        https("a.example.com", f"{_CHALLENGE}/other", "a"),
+        https("both.example.com", _CHALLENGE, "exact"),
+    ),
+    secrets=(secret("cert", certificate("a.example.com")),),
     redirect_https=True,
 )

@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
-import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from typing import Final
 
 import grpc
@@ -19,15 +19,18 @@ from xds.controlplane.pipeline import Pipeline
 from xds.controlplane.problem_log import ProblemLog
 from xds.controlplane.reporting import reporting
 from xds.controlplane.settings import ClusterSource, Settings
+from xds.controlplane.signals import stop_signal
 from xds.kube.source import Source
 from xds.kube.state import KubeState
+from xds.problems.problem import Problem
 from xds.reporting.reporter import Reporter
 from xds.server.admin import AdminServer
 from xds.server.ads import GRPC_SERVER_OPTIONS, AdsService
 from xds.server.debug.explain import Explaining
+from xds.server.debug.operators import OperatorsOnly
 from xds.server.debug.revisions import Revisions
 from xds.server.debug.service import DebugService, Health, add_debug
-from xds.server.metrics import Metrics, StateCollector
+from xds.server.metrics import Metrics, ReportingCollector, StateCollector, WatchCollector
 from xds.server.tls import ServerTls, TlsError, TlsFiles, must_name_the_node
 from xds.snapshot.store import Revision
 from xds.sources.apiserver.source import ApiServer
@@ -70,23 +73,21 @@ class ServeError(Exception):
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT.
+    """Serve until SIGTERM, SIGINT or SIGQUIT.
 
     Raises:
         ServeError: an address can't be bound.
         SourceError: the source can't be read.
     """
-    logs.configure(settings.log_level, settings.log_format)
+    log = logs.configure(settings.log_level, settings.log_format)
     sys.setswitchinterval(THREAD_SWITCH_SECONDS)
     gc_tuning.begin_loading()
-    uvloop.run(_until_signal(settings))
+    uvloop.run(_until_signal(settings, lambda: log.dropped))
 
 
-async def _until_signal(settings: Settings) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    server = asyncio.create_task(ControlPlane(settings).serve())
+async def _until_signal(settings: Settings, log_lines_dropped: Callable[[], int]) -> None:
+    stop = stop_signal()
+    server = asyncio.create_task(ControlPlane(settings, log_lines_dropped).serve())
     server.add_done_callback(lambda _: stop.set())
     await stop.wait()
     server.cancel()
@@ -95,11 +96,15 @@ async def _until_signal(settings: Settings) -> None:
 
 
 class ControlPlane:
-    """One process: a source, a pipeline, and the servers of the snapshot."""
+    """One process: a source, a pipeline, and the servers of the snapshot.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        log_lines_dropped: Number of log lines dropped so far, for the metrics.
+    """
+
+    def __init__(self, settings: Settings, log_lines_dropped: Callable[[], int] = int) -> None:
         self._settings = settings
-        self._source = _source(settings)
+        self._source = source = _source(settings)
         self._pipeline = _pipeline(settings)
         self._clock = time.monotonic  # uvloop's own clock counts whole milliseconds
         self._metrics = Metrics()
@@ -116,8 +121,11 @@ class ControlPlane:
                 lambda: self._pipeline.problem_reasons,
                 lambda: self._ads.connected,
                 self._ads.stuck_counts,
+                log_lines_dropped,
             )
         )
+        if isinstance(source, ApiServer):
+            self._metrics.registry.register(WatchCollector(source.behind_since))
 
     async def serve(self) -> None:
         """Serve until cancelled. Then /readyz turns 503 first, and open streams get SHUTDOWN_GRACE_SECONDS to end.
@@ -127,7 +135,11 @@ class ControlPlane:
         """
         async with contextlib.AsyncExitStack() as stack:
             await self._start_admin(stack)  # first, so that probes get an answer until the last stream has ended
-            reporter = await stack.enter_async_context(reporting(self._settings, self._pipeline))
+            reporter = await stack.enter_async_context(
+                reporting(self._settings, self._pipeline, self._report_publishing)
+            )
+            if reporter is not None:
+                self._metrics.registry.register(ReportingCollector(lambda: reporter.figures))
             health = await self._start_grpc(stack)
             stack.push_async_callback(self._become_unready, health)
             await self._follow(health, reporter)
@@ -167,6 +179,10 @@ class ControlPlane:
             self._pipeline.report_rejecting_proxies(self._ads.rejecting_nodes)
             self._pipeline.report_unsupported(self._ads.unsupported.current)
             self._has_work.set()
+
+    def _report_publishing(self, problems: tuple[Problem, ...]) -> None:
+        self._pipeline.report_publishing(problems)
+        self._has_work.set()
 
     async def _work(self, health: Health, reporter: Reporter | None) -> None:
         """Work on pending changes until cancelled: the pipeline's only writer."""
@@ -212,7 +228,9 @@ class ControlPlane:
         self._changes_since_idle += len(revision.changes)
 
     async def _start_grpc(self, stack: contextlib.AsyncExitStack) -> Health:
-        server = grpc.aio.server(options=GRPC_SERVER_OPTIONS)
+        operators = self._settings.operators
+        interceptors = (OperatorsOnly(operators),) if operators else ()
+        server = grpc.aio.server(interceptors=interceptors, options=GRPC_SERVER_OPTIONS)
         self._ads.register(server)
         explaining = Explaining(self._pipeline.state_reader, self._ads.deliveries)
         debug = DebugService(

@@ -54,7 +54,9 @@ class RedirectOutcome(Enum):
     NOT_COVERED = auto()
     """No TLS entry covers the host."""
     NO_CERTIFICATE = auto()
-    """The TLS entry of the host has no usable certificate."""
+    """Redirected, although the TLS entry of the host has no usable certificate."""
+    CHALLENGE = auto()
+    """The route is for ACME challenges."""
     CAME_BY_HTTPS = auto()
     """According to a trusted proxy in front."""
 
@@ -65,11 +67,15 @@ class Redirect:
 
     Attributes:
         outcome: The decision.
-        pattern: The TLS host that covers the host, or that lacks a certificate; empty if none does.
+        pattern: The TLS host that covers the host; empty if none does.
     """
 
     outcome: RedirectOutcome
     pattern: str = ""
+
+    @property
+    def redirected(self) -> bool:
+        return self.outcome in (RedirectOutcome.REDIRECTED, RedirectOutcome.NO_CERTIFICATE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from xds.explain.answer import (
 from xds.explain.request import Request, malformed, normalized, without_port
 from xds.traffic.hosts import NO_HOST, covers, wildcard_of
 from xds.traffic.model import Traffic
-from xds.traffic.routes import PathType, Route, VirtualHost
+from xds.traffic.routes import ACME_CHALLENGES, PathType, Route, VirtualHost
 from xds.traffic.tls import Termination, TlsTable
 
 
@@ -84,8 +84,8 @@ def _walk(traffic: Traffic, request: Request, edge: EdgeOptions, steps: list[Ste
         return NOT_FOUND
     host = without_port(request.authority).lower()
     if termination is None:
-        steps.append(redirect := _redirect(traffic.tls, host, edge, forwarded_proto))
-        if redirect.outcome is RedirectOutcome.REDIRECTED:
+        steps.append(redirect := _redirect(traffic, (host, normalized(request.path)), edge, forwarded_proto))
+        if redirect.redirected:
             return REDIRECTED
     else:
         steps.append(coverage := _coverage(traffic.tls, termination, host))
@@ -122,17 +122,28 @@ def _handshake(tls: TlsTable, sni: str) -> Handshake:
     return Handshake(sni, Choice.DEFAULT if default else Choice.NONE, "", default)
 
 
-def _redirect(tls: TlsTable, host: str, edge: EdgeOptions, forwarded_proto: str | None) -> Redirect:
-    """Redirected is a host that a certificate covers, unless the host's own TLS entry has no usable certificate."""
+def _redirect(
+    traffic: Traffic, host_and_path: tuple[str, str], edge: EdgeOptions, forwarded_proto: str | None
+) -> Redirect:
+    """Redirected is a host that a TLS entry covers, with or without a usable certificate, except ACME challenges."""
     if not edge.redirect_https:
         return Redirect(RedirectOutcome.OFF)
-    if host in tls.without_certificate:
-        return Redirect(RedirectOutcome.NO_CERTIFICATE, host)
-    pattern = _covering(host, (pattern for termination in tls.terminations for pattern in termination.hosts))
-    if pattern is None:
+    host, path = host_and_path
+    named = frozenset(traffic.tls.named)
+    pattern = next((pattern for pattern in (host, wildcard_of(host)) if pattern in named), "")
+    if not pattern:
         return Redirect(RedirectOutcome.NOT_COVERED)
-    came_by_https = forwarded_proto is not None and forwarded_proto != "http"
-    return Redirect(RedirectOutcome.CAME_BY_HTTPS if came_by_https else RedirectOutcome.REDIRECTED, pattern)
+    if forwarded_proto is not None and forwarded_proto != "http":
+        return Redirect(RedirectOutcome.CAME_BY_HTTPS, pattern)
+    if _answers_challenge(traffic, host, path):
+        return Redirect(RedirectOutcome.CHALLENGE, pattern)
+    is_open = pattern not in traffic.tls.without_certificate
+    return Redirect(RedirectOutcome.REDIRECTED if is_open else RedirectOutcome.NO_CERTIFICATE, pattern)
+
+
+def _answers_challenge(traffic: Traffic, host: str, path: str) -> bool:
+    route = _routed(traffic, host, path, []).route if path.startswith(ACME_CHALLENGES) else None
+    return route is not None and route.answers_challenges
 
 
 def _coverage(tls: TlsTable, termination: Termination, host: str) -> Coverage:

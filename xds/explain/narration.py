@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from xds.address import HostPort
 from xds.explain.answer import (
     Choice,
     ComparedRoute,
@@ -110,7 +111,8 @@ def _listener(facts: RequestFacts) -> ExplainStep:
     port = options.https_port if https else options.http_port
     exists = any(each.type is ResourceType.LISTENER for each in facts.resources)
     missing = "" if exists else ": nothing listens, as no TLS entry has a usable certificate"
-    return ExplainStep("listener", f"{'https' if https else 'http'} on {options.listener_address}:{port}{missing}")
+    address = HostPort(options.listener_address, port)
+    return ExplainStep("listener", f"{'https' if https else 'http'} on {address}{missing}")
 
 
 def _step(step: Step, facts: RequestFacts) -> ExplainStep:
@@ -157,7 +159,8 @@ def _until(verdict: Verdict | None) -> str:
 _REDIRECTIONS: Final = {
     RedirectOutcome.OFF: "stays plain: --redirect-https is off",
     RedirectOutcome.NOT_COVERED: "stays plain: no TLS entry covers the host",
-    RedirectOutcome.NO_CERTIFICATE: "stays plain: the TLS entry of {pattern} has no usable certificate",
+    RedirectOutcome.NO_CERTIFICATE: "redirected to HTTPS, which is closed: {pattern} has no usable certificate",
+    RedirectOutcome.CHALLENGE: "stays plain: a path of an Ingress below /.well-known/acme-challenge/ answers",
     RedirectOutcome.CAME_BY_HTTPS: "came by HTTPS, as x-forwarded-proto of a trusted proxy says",
     RedirectOutcome.REDIRECTED: "redirected to HTTPS: TLS host {pattern} covers the host and --redirect-https is on",
 }

@@ -11,7 +11,7 @@ class ProxyOptions:
         listener_address: The IP address that listeners bind.
         http_port: Port of the plain listener.
         https_port: Port of the TLS listener.
-        redirect_https: Whether plain requests for hosts with a certificate are redirected to HTTPS.
+        redirect_https: Whether plain requests for TLS hosts are redirected to HTTPS, except ACME challenges.
         trusted_hops: Number of proxies in front that append to x-forwarded-for. 0: the peer is the client.
         proxy_protocol: Whether every connection begins with a PROXY protocol header, version 1 or 2.
         vhds: Whether proxies that support VHDS are sent virtual hosts one by one, outside of RouteConfigurations.

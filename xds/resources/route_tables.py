@@ -78,12 +78,11 @@ class RouteTables:
     def http_domain(self, host: str) -> Domain | None:
         """The domain of a host on the plain listener; None if the host has none.
 
-        A host whose own TLS entry has no usable certificate is not redirected, even if a wildcard covers the host.
+        A TLS entry redirects with or without a usable certificate, so plain HTTP never depends on a Secret.
         """
         if host not in self._traffic.hosts and not (self._redirect_https and host in self._tls.named):
             return None
-        tls = self._tls
-        redirected = self._redirect_https and host not in tls.without_certificate and _is_covered(host, tls.hosts)
+        redirected = self._redirect_https and _is_covered(host, self._tls.named)
         return dataclasses.replace(self._domain(host, self._answers(host)), redirected=redirected)
 
     def https_domains(self, termination: Termination) -> Iterator[Domain]:
@@ -168,16 +167,12 @@ class _TlsHosts:
     """The hosts of a TlsTable, indexed.
 
     Attributes:
-        without_certificate: Hosts without a usable certificate.
-        hosts: Hosts with a certificate.
-        named: Both.
+        named: Hosts with and without a usable certificate.
         defaults: The Secret of the default certificate, if any.
     """
 
     def __init__(self, table: TlsTable) -> None:
-        self.without_certificate = frozenset(table.without_certificate)
-        self.hosts = frozenset(host for each in table.terminations for host in each.hosts)
-        self.named = self.hosts | self.without_certificate
+        self.named = frozenset(table.named)
         self.defaults = frozenset(each.secret for each in table.terminations if each.is_default)
         self._own = {each.secret: frozenset(each.hosts) for each in table.terminations}
         by_host = [(host, each.secret) for each in table.terminations for host in each.hosts]

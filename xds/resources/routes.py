@@ -31,7 +31,7 @@ from xds.resources.config_source import ads
 from xds.resources.options import ProxyOptions
 from xds.resources.route_tables import ANY_HOST, Answers, Domain, FixedAnswer
 from xds.traffic.hosts import is_wildcard
-from xds.traffic.routes import PathType, Route
+from xds.traffic.routes import ACME_CHALLENGES, PathType, Route
 
 MAX_RETRIES: Final = 2
 RETRY_ON: Final = "connect-failure,refused-stream,reset-before-request"
@@ -62,7 +62,12 @@ def virtual_host(name: str, domain: Domain, options: ProxyOptions) -> EnvoyVirtu
     return EnvoyVirtualHost(
         name=name,
         domains=[domain.name],
-        routes=[*_guarded(domain), *_redirects(domain, options), *_routes(domain.inside, domain.default, None)],
+        routes=[
+            *_guarded(domain),
+            *_challenges(domain),
+            *_redirects(domain, options),
+            *_routes(domain.inside, domain.default, None),
+        ],
         retry_policy=_retry_policy(),
     )
 
@@ -74,6 +79,18 @@ def _guarded(domain: Domain) -> Iterator[EnvoyRoute]:
         yield from _routes(domain.outside, domain.default, guard)
         if not isinstance(domain.outside, FixedAnswer):
             yield _status("not-found", 404, guard)
+
+
+def _challenges(domain: Domain) -> Iterator[EnvoyRoute]:
+    """Routes of ACME challenges, in front of the redirects: the authority that issues a certificate asks by plain HTTP.
+
+    Requests for ACME_CHALLENGES without the slash at the end are no challenges, and are redirected.
+    """
+    if domain.redirected and not isinstance(domain.inside, FixedAnswer):
+        for route in domain.inside.routes:
+            if route.answers_challenges:
+                below = route.path == ACME_CHALLENGES and route.path_type is PathType.PREFIX
+                yield _route(route, RouteMatch(prefix=ACME_CHALLENGES) if below else _match(route, None))
 
 
 def _redirects(domain: Domain, options: ProxyOptions) -> Iterator[EnvoyRoute]:
@@ -97,17 +114,16 @@ def _routes(answers: Answers, default: Route | None, guard: HeaderMatcher | None
         yield _status("misdirected", 421, guard)
         return
     for route in answers.routes:
-        yield _route(route, guard)
+        yield _route(route, _match(route, guard))
     default = answers.default or default
     if default is not None:
-        yield _route(default, guard)
+        yield _route(default, _match(default, guard))
 
 
-def _route(route: Route, guard: HeaderMatcher | None) -> EnvoyRoute:
+def _route(route: Route, match: RouteMatch) -> EnvoyRoute:
     ingress = route.origin.object.key
     name = f"{ingress} {route.path_type} {route.path}"
     metadata = _metadata(ingress, route.service)
-    match = _match(route, guard)
     if route.backend is None:
         return EnvoyRoute(name=name, match=match, metadata=metadata, direct_response=DirectResponseAction(status=503))
     action = RouteAction(cluster=names.cluster(route.backend), timeout=NO_RESPONSE_TIMEOUT)

@@ -1,10 +1,10 @@
 """Metrics for Prometheus: counters and histograms updated by the server, and gauges read at each scrape."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from xds.protocol.stuck import StuckReason
@@ -61,6 +61,66 @@ class Tally(Collector):
         yield family
 
 
+class ReportingFigures(Protocol):
+    """The figures of Lease, Events and statuses; see `xds.reporting.reporter`."""
+
+    @property
+    def holder(self) -> str: ...
+    @property
+    def leads(self) -> bool: ...
+    @property
+    def failed(self) -> Mapping[str, int]: ...
+    @property
+    def failing(self) -> Mapping[str, int]: ...
+
+
+class ReportingCollector(Collector):
+    """Reads the figures of reporting at each scrape."""
+
+    def __init__(self, figures: Callable[[], ReportingFigures]) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        figures = self._figures()
+        yield GaugeMetricFamily(
+            "xds_ingress_lease_held", "Whether this replica holds the Lease, and so writes.", figures.leads
+        )
+        holder = GaugeMetricFamily("xds_ingress_lease_holder", "The holder of the Lease.", labels=["holder"])
+        if figures.holder:
+            holder.add_metric([figures.holder], 1)
+        yield holder
+        failed = CounterMetricFamily("xds_ingress_failed_writes", "Writes that failed.", labels=["target"])
+        failing = GaugeMetricFamily(
+            "xds_ingress_failing_writes", "Objects whose last write failed, tried again later.", labels=["target"]
+        )
+        for target, count in figures.failed.items():
+            failed.add_metric([target], count)
+            failing.add_metric([target], figures.failing[target])
+        yield failed
+        yield failing
+
+
+class WatchCollector(Collector):
+    """Reads the state of the watches of an API server at each scrape.
+
+    Args:
+        behind_since: By kind, the Unix time since which a watch of the kind is behind; 0 if none is.
+    """
+
+    def __init__(self, behind_since: Callable[[], Mapping[str, float]]) -> None:
+        self._behind_since = behind_since
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        gauge = GaugeMetricFamily(
+            "xds_ingress_watch_behind_since_timestamp_seconds",
+            "Unix time since which changes of a kind don't arrive; 0 if they do.",
+            labels=["kind"],
+        )
+        for kind, since in self._behind_since().items():
+            gauge.add_metric([kind], since)
+        yield gauge
+
+
 class StateCollector(Collector):
     """Reads gauges from the server's state at each scrape.
 
@@ -68,6 +128,7 @@ class StateCollector(Collector):
         problems: Number of problems by reason.
         connected: Number of open streams.
         stuck: Number of stuck proxies by reason.
+        log_lines_dropped: Number of log lines dropped so far.
     """
 
     def __init__(
@@ -76,13 +137,15 @@ class StateCollector(Collector):
         problems: Callable[[], Mapping[str, int]],
         connected: Callable[[], int],
         stuck: Callable[[], Mapping[StuckReason, int]],
+        log_lines_dropped: Callable[[], int],
     ) -> None:
         self._store = store
         self._problems = problems
         self._connected = connected
         self._stuck = stuck
+        self._log_lines_dropped = log_lines_dropped
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily("xds_ingress_connected_proxies", "Proxies with an open ADS stream.", self._connected())
         stuck = GaugeMetricFamily("xds_ingress_proxies_stuck", "Connected proxies without progress.", labels=["reason"])
         for stuck_reason, count in self._stuck().items():
@@ -97,3 +160,5 @@ class StateCollector(Collector):
         for reason, count in sorted(self._problems().items()):
             problems.add_metric([reason], count)
         yield problems
+        dropped = "Log lines that could not be written to standard error."
+        yield CounterMetricFamily("xds_ingress_log_lines_dropped", dropped, self._log_lines_dropped())

@@ -2,10 +2,17 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef
 from xds.traffic.backends import BackendKey
+
+ACME_CHALLENGES: Final = "/.well-known/acme-challenge/"
+"""Paths at which an authority asks for the proof of control over a host, over plain HTTP.
+
+Source: https://www.rfc-editor.org/rfc/rfc8555#section-8.3
+"""
 
 
 class PathType(StrEnum):
@@ -39,6 +46,14 @@ class Route:
     backend: BackendKey | None
     origin: Origin
     service: Key
+
+    @property
+    def answers_challenges(self) -> bool:
+        """Whether the path is one of ACME challenges, whose requests are not redirected to HTTPS.
+
+        Below ACME_CHALLENGES such a route precedes all others that match, because their paths are shorter.
+        """
+        return self.path.startswith(ACME_CHALLENGES)
 
     @property
     def precedence(self) -> tuple[int, int, str]:

@@ -1,6 +1,6 @@
 """TLS: certificates, and the hosts for which each is served."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from xds.problems.problem import Key
@@ -41,3 +41,10 @@ class TlsTable:
     terminations: tuple[Termination, ...] = ()
     without_certificate: tuple[str, ...] = ()
     owners: Mapping[str, Key] = field(default_factory=dict, compare=False)
+
+    @property
+    def named(self) -> Iterator[str]:
+        """All TLS hosts, with or without a certificate."""
+        for termination in self.terminations:
+            yield from termination.hosts
+        yield from self.without_certificate

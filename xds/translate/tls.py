@@ -16,7 +16,7 @@ from xds.translate.certificates import Verdict, judge
 from xds.translate.hosts import UnitFindings
 from xds.translate.names import InvalidError, valid_host
 
-_EFFECT: Final = "HTTPS for its hosts is off, HTTP goes on"
+_EFFECT: Final = "HTTPS for its hosts is off; HTTP goes on, or redirects with --redirect-https"
 
 
 class CertificateStore:
