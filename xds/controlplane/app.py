@@ -176,6 +176,7 @@ class ControlPlane:
     async def _report_rejections(self) -> None:
         while True:
             self._pipeline.report_rejections(await self._ads.rejection_reports())
+            self._pipeline.report_rejecting_proxies(self._ads.rejecting_nodes)
             self._pipeline.report_unsupported(self._ads.unsupported.current)
             self._has_work.set()
 

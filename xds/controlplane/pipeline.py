@@ -126,6 +126,14 @@ class Pipeline:
         self._rejections = {report: known.get(report) or self._attribute(report) for report in reports}
         self._problems.report("proxies", (problem for found in self._rejections.values() for problem in found))
 
+    def report_rejecting_proxies(self, nodes: Iterable[str]) -> None:
+        """Replace the problems of proxies that reject more resources than are reported one by one."""
+        reason = Reason.PROXY_REJECTS_MANY
+        message = "the proxy rejects many resources, and not every one has a problem of its own"
+        proxies = (ObjectRef("Proxy", "", node) for node in nodes)
+        problems = (Problem(proxy, reason, message, reason.remedy) for proxy in proxies)
+        self._problems.report("rejecting proxies", problems)
+
     def report_unsupported(self, proxies: Iterable[UnsupportedProxy]) -> None:
         """Replace the problems of proxies that are not served."""
         reason = Reason.PROXY_UNSUPPORTED

@@ -185,6 +185,12 @@ class Reason(StrEnum):
         "Two Ingresses send the same path of a host to different backends; the oldest Ingress wins.",
         "Remove one of the two paths; the oldest Ingress wins, then the first by namespace and name.",
     )
+    PROXY_REJECTS_MANY = (
+        "ProxyRejectsMany",
+        Level.ERROR,
+        "A proxy rejects many resources, of which only the first have the problem RejectedByProxy.",
+        "Look at the proxy's version and at its rejections with `xds proxies`; other proxies are served as before.",
+    )
     PROXY_UNSUPPORTED = (
         "ProxyUnsupported",
         Level.ERROR,
