@@ -27,7 +27,7 @@ from xds.server.ads import GRPC_SERVER_OPTIONS, AdsService
 from xds.server.debug.explain import Explaining
 from xds.server.debug.revisions import Revisions
 from xds.server.debug.service import DebugService, Health, add_debug
-from xds.server.metrics import Metrics, StateCollector
+from xds.server.metrics import CertificateCollector, Metrics, StateCollector
 from xds.server.tls import ServerTls, TlsError, TlsFiles, must_name_the_node
 from xds.snapshot.store import Revision
 from xds.sources.apiserver.source import ApiServer
@@ -52,6 +52,11 @@ kernel had queued behind the event loop's waited for the end of routing when the
 THREAD_SWITCH_SECONDS: Final = 0.0002
 """Python's switch interval between the thread that reads manifests and the event loop. A thread needs such a switch
 after each wait, even for a file's stat: ten times for a small file.
+"""
+
+CLOCK_CHECK_SECONDS: Final = 60.0
+"""Longest wait for the date of a certificate. The event loop's clock stands still while a machine sleeps, and doesn't
+follow when the system's clock is set.
 """
 
 FREEZE_CHANGES: Final = 1000
@@ -118,6 +123,7 @@ class ControlPlane:
                 self._ads.stuck_counts,
             )
         )
+        self._metrics.registry.register(CertificateCollector(lambda: self._pipeline.traffic.certificate_expiry))
 
     async def serve(self) -> None:
         """Serve until cancelled. Then /readyz turns 503 first, and open streams get SHUTDOWN_GRACE_SECONDS to end.
@@ -173,7 +179,7 @@ class ControlPlane:
         while True:
             if not self._pipeline.busy:
                 self._freeze_after_burst()
-                await self._has_work.wait()
+                await self._wait_for_work()
             if not is_unfinished:
                 await self._ads.debounce.wait(is_urgent=lambda: self._pipeline.has_routing)
             self._has_work.clear()
@@ -188,6 +194,14 @@ class ControlPlane:
             if reporter is not None and self._pipeline.ready:
                 reporter.note(progress.changes, delta.appeared, delta.solved)
             await self._pause()
+
+    async def _wait_for_work(self) -> None:
+        """Wait for a change, or for the next date of a certificate."""
+        if not self._has_work.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(self._pipeline.next_date_seconds, CLOCK_CHECK_SECONDS)):
+                    await self._has_work.wait()
+        self._pipeline.note_dates()
 
     async def _pause(self) -> None:
         """Let other tasks run: the source's sockets, the streams."""
