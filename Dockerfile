@@ -23,4 +23,5 @@ ENV PATH=/opt/xds/bin:$PATH \
 USER 65532:65532
 # ADS and the debug API; the admin port.
 EXPOSE 18000 18001
-ENTRYPOINT ["xds"]
+# The kernel drops a signal that comes before process 1 handles it, unless the signal is blocked; xds unblocks them.
+ENTRYPOINT ["env", "--block-signal=TERM,INT,QUIT", "xds"]

@@ -2,7 +2,6 @@
 
 import importlib
 import os
-import signal
 import sys
 from typing import Any, NamedTuple, NoReturn
 
@@ -90,10 +89,19 @@ def run(arguments: list[str]) -> int:
 def main() -> NoReturn:
     # The error of an address that can't be bound is printed by the command, in one line; gRPC would print it again.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    if sys.argv[1:2] == ["serve"]:  # exit with 0 even during the imports
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: sys.exit(0))
+    _open_standard_streams()
     sys.exit(run(sys.argv[1:]))
+
+
+def _open_standard_streams() -> None:
+    """Open /dev/null for streams that the caller closed; otherwise, the next file or socket would take their place."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+            stream = open(descriptor, "w" if descriptor else "r", encoding="utf-8")  # noqa: SIM115, PTH123
+            setattr(sys, name, stream)
 
 
 def _print_error(message: str, code: int) -> int:

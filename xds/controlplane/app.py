@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
-import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from typing import Final
 
 import grpc
@@ -19,12 +19,14 @@ from xds.controlplane.pipeline import Pipeline
 from xds.controlplane.problem_log import ProblemLog
 from xds.controlplane.reporting import reporting
 from xds.controlplane.settings import ClusterSource, Settings
+from xds.controlplane.signals import stop_signal
 from xds.kube.source import Source
 from xds.kube.state import KubeState
 from xds.reporting.reporter import Reporter
 from xds.server.admin import AdminServer
 from xds.server.ads import GRPC_SERVER_OPTIONS, AdsService
 from xds.server.debug.explain import Explaining
+from xds.server.debug.operators import OperatorsOnly
 from xds.server.debug.revisions import Revisions
 from xds.server.debug.service import DebugService, Health, add_debug
 from xds.server.metrics import CertificateCollector, Metrics, StateCollector
@@ -75,23 +77,21 @@ class ServeError(Exception):
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT.
+    """Serve until SIGTERM, SIGINT or SIGQUIT.
 
     Raises:
         ServeError: an address can't be bound.
         SourceError: the source can't be read.
     """
-    logs.configure(settings.log_level, settings.log_format)
+    log = logs.configure(settings.log_level, settings.log_format)
     sys.setswitchinterval(THREAD_SWITCH_SECONDS)
     gc_tuning.begin_loading()
-    uvloop.run(_until_signal(settings))
+    uvloop.run(_until_signal(settings, lambda: log.dropped))
 
 
-async def _until_signal(settings: Settings) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    server = asyncio.create_task(ControlPlane(settings).serve())
+async def _until_signal(settings: Settings, log_lines_dropped: Callable[[], int]) -> None:
+    stop = stop_signal()
+    server = asyncio.create_task(ControlPlane(settings, log_lines_dropped).serve())
     server.add_done_callback(lambda _: stop.set())
     await stop.wait()
     server.cancel()
@@ -100,9 +100,13 @@ async def _until_signal(settings: Settings) -> None:
 
 
 class ControlPlane:
-    """One process: a source, a pipeline, and the servers of the snapshot."""
+    """One process: a source, a pipeline, and the servers of the snapshot.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        log_lines_dropped: Number of log lines dropped so far, for the metrics.
+    """
+
+    def __init__(self, settings: Settings, log_lines_dropped: Callable[[], int] = int) -> None:
         self._settings = settings
         self._source = _source(settings)
         self._pipeline = _pipeline(settings)
@@ -121,6 +125,7 @@ class ControlPlane:
                 lambda: self._pipeline.problem_reasons,
                 lambda: self._ads.connected,
                 self._ads.stuck_counts,
+                log_lines_dropped,
             )
         )
         self._metrics.registry.register(CertificateCollector(lambda: self._pipeline.traffic.certificate_expiry))
@@ -225,7 +230,9 @@ class ControlPlane:
         self._changes_since_idle += len(revision.changes)
 
     async def _start_grpc(self, stack: contextlib.AsyncExitStack) -> Health:
-        server = grpc.aio.server(options=GRPC_SERVER_OPTIONS)
+        operators = self._settings.operators
+        interceptors = (OperatorsOnly(operators),) if operators else ()
+        server = grpc.aio.server(interceptors=interceptors, options=GRPC_SERVER_OPTIONS)
         self._ads.register(server)
         explaining = Explaining(self._pipeline.state_reader, self._ads.deliveries)
         debug = DebugService(

@@ -273,7 +273,7 @@ class Session:
         type_ = type_stream.type
         self._type_streams[type_] = self._open[type_] = type_stream
         self.resubscribed = True
-        self.asked = [0 for _ in STAGES]
+        self._ask_again()
         if type_ is ResourceType.ROUTES:
             self._virtual_hosts.routes_resumed(filter(demand.subscription.covers, versions))
         if not versions:
@@ -313,7 +313,7 @@ class Session:
         type_stream.apply(demand)
         if type_stream.subscription is not before:
             self.resubscribed = True
-            self.asked = [0 for _ in STAGES]
+            self._ask_again()
             if type_stream.type is ResourceType.ROUTES:
                 self._virtual_hosts.routes_unsubscribed()
                 self._virtual_hosts_changed()
@@ -329,10 +329,15 @@ class Session:
         check_count(len(demand.subscription.names), request.type_url)
         return self._virtual_hosts.limit(demand) if request.type_url == ResourceType.VIRTUAL_HOST else demand
 
+    def _ask_again(self) -> None:
+        """Let the trial of the build look at a changed subscription."""
+        self.asked = [0 for _ in STAGES]
+        self._build.trial.is_settled = False
+
     def _virtual_hosts_changed(self) -> None:
         """Virtual hosts may be due, and their subscription may have another scope."""
         self.resubscribed = True
-        self.asked = [0 for _ in STAGES]
+        self._ask_again()
         if ResourceType.VIRTUAL_HOST in self._type_streams:
             self._open[ResourceType.VIRTUAL_HOST] = self._type_streams[ResourceType.VIRTUAL_HOST]
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from xds.problems.problem import Key
@@ -70,6 +70,7 @@ class StateCollector(Collector):
         problems: Number of problems by reason.
         connected: Number of open streams.
         stuck: Number of stuck proxies by reason.
+        log_lines_dropped: Number of log lines dropped so far.
     """
 
     def __init__(
@@ -78,13 +79,15 @@ class StateCollector(Collector):
         problems: Callable[[], Mapping[str, int]],
         connected: Callable[[], int],
         stuck: Callable[[], Mapping[StuckReason, int]],
+        log_lines_dropped: Callable[[], int],
     ) -> None:
         self._store = store
         self._problems = problems
         self._connected = connected
         self._stuck = stuck
+        self._log_lines_dropped = log_lines_dropped
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily("xds_ingress_connected_proxies", "Proxies with an open ADS stream.", self._connected())
         stuck = GaugeMetricFamily("xds_ingress_proxies_stuck", "Connected proxies without progress.", labels=["reason"])
         for stuck_reason, count in self._stuck().items():
@@ -99,6 +102,8 @@ class StateCollector(Collector):
         for reason, count in sorted(self._problems().items()):
             problems.add_metric([reason], count)
         yield problems
+        dropped = "Log lines that could not be written to standard error."
+        yield CounterMetricFamily("xds_ingress_log_lines_dropped", dropped, self._log_lines_dropped())
 
 
 class CertificateCollector(Collector):

@@ -54,6 +54,7 @@ class Trial:
 
     Attributes:
         deadline: The end of the round, in seconds of the caller's clock; infinite: no round is open.
+        is_settled: Whether every proxy was asked about everything on trial. A changed subscription ends that.
     """
 
     def __init__(self, last_good: LastGood) -> None:
@@ -61,7 +62,9 @@ class Trial:
         self._round: set[Candidate] = set()
         self._size = FIRST_ROUND_PROXIES
         self._one_at_a_time = False
+        self._generation = 0
         self.deadline = inf
+        self.is_settled = False
 
     def advance(self, proxies: Iterable[Candidate], now: float) -> list[Candidate]:
         """Begin the next round if the last one is over. Returns the proxies that have an offer to send."""
@@ -72,7 +75,10 @@ class Trial:
         self._round = {proxy for proxy in self._round if proxy.has_open_offer} if now < self.deadline else set()
         if self._round:
             return []
+        if self.is_settled and self._generation == self._last_good.generation:
+            return []
         chosen = self._choose(proxies)
+        self.is_settled, self._generation = not chosen, self._last_good.generation
         self._round = set(chosen)
         self.deadline = now + ROUND_SECONDS if chosen else inf
         if chosen:
