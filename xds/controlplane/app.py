@@ -202,11 +202,12 @@ class ControlPlane:
 
     async def _wait_for_work(self) -> None:
         """Wait for a change, or for the next date of a certificate."""
-        if not self._has_work.is_set():
+        self._pipeline.note_dates()
+        while not (self._has_work.is_set() or self._pipeline.busy):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(self._pipeline.next_date_seconds, CLOCK_CHECK_SECONDS)):
                     await self._has_work.wait()
-        self._pipeline.note_dates()
+            self._pipeline.note_dates()
 
     async def _pause(self) -> None:
         """Let other tasks run: the source's sockets, the streams."""
