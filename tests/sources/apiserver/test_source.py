@@ -78,6 +78,13 @@ class Follower:
                     self.problems = problems
         return batch
 
+    async def next_of_objects(self) -> Batch:
+        """Return the next batch with a change of an object: problems of the API server may be reported before."""
+        batch = await self.next()
+        while not any(isinstance(change, Applied | Deleted) for change in batch.changes):
+            batch = await self.next()
+        return batch
+
     @property
     def versions(self) -> Versions:
         return {(kind, str(key)): number(each) for (kind, key), each in self.objects.items()}
@@ -275,7 +282,7 @@ async def test_a_second_list_repeats_no_unchanged_object(api: WatchedApi, follow
     await follower.until_synced()
     api.expire(Service)
     api.write(Service, "b")
-    batch = await follower.next()
+    batch = await follower.next_of_objects()
     assert [number(change.object) for change in batch.changes if isinstance(change, Applied)] == [api.revision]
     assert follower.versions == wanted(api)
 
@@ -325,7 +332,7 @@ async def test_a_broken_connection_lists_anew_and_equal_objects_change_nothing(a
     api.cut()
     await until(lambda: lists(api, Service) >= 2)
     api.write(Service, "b")
-    batch = await follower.next()
+    batch = await follower.next_of_objects()
     assert [number(change.object) for change in batch.changes if isinstance(change, Applied)] == [api.revision]
 
 
@@ -554,7 +561,7 @@ async def test_changes_of_routing_count_together_after_an_outage(
     api.write(Service, "new")
     write_ingress(api, "shop")
     api.delete(Service, "old")
-    batch = await follower.next()
+    batch = await follower.next_of_objects()
     assert {(type(change), getattr(change, "kind", Ingress)) for change in batch.changes} >= {(Deleted, Service)}
     assert follower.versions == wanted(api), "in one batch"
 
@@ -569,7 +576,7 @@ async def test_endpoints_do_not_wait_for_a_watch_that_is_behind(
     await until(lambda: bool(events(logs, "watch_rejected")))
     api.write(Ingress, "held")
     api.write(EndpointSlice, "web")
-    batch = await follower.next()
+    batch = await follower.next_of_objects()
     assert [type(change.object) for change in batch.changes if isinstance(change, Applied)] == [EndpointSlice]
     watches = follower.source._watches
     assert watches is not None
