@@ -30,7 +30,14 @@ from xds.server.debug.explain import Explaining
 from xds.server.debug.operators import OperatorsOnly
 from xds.server.debug.revisions import Revisions
 from xds.server.debug.service import DebugService, Health, add_debug
-from xds.server.metrics import CertificateCollector, Metrics, ReportingCollector, StateCollector, WatchCollector
+from xds.server.metrics import (
+    CertificateCollector,
+    Metrics,
+    ReportingCollector,
+    StateCollector,
+    TlsCollector,
+    WatchCollector,
+)
 from xds.server.tls import ServerTls, TlsError, TlsFiles, must_name_the_node
 from xds.snapshot.store import Revision
 from xds.sources.apiserver.source import ApiServer
@@ -257,6 +264,9 @@ class ControlPlane:
         await server.start()
         stack.push_async_callback(server.stop, SHUTDOWN_GRACE_SECONDS)
         if tls is not None:
+            self._metrics.registry.register(TlsCollector(tls.handshakes.failed, tls.expiries))
+            tls.handshakes.follow(int(address.rpartition(":")[2]) if not address.startswith("unix:") else 0)
+            stack.callback(tls.handshakes.stop)
             reloading = asyncio.create_task(tls.keep_reloading())
             stack.callback(reloading.cancel)
         _log.info("serving", address=address, source=str(self._settings.source), tls=tls is not None)

@@ -65,6 +65,12 @@ class Reason(StrEnum):
         "An Ingress names a port that the Service doesn't have; its paths answer 503.",
         "Use one of the Service's ports, or add the port to the Service.",
     )
+    BACKEND_UNREADABLE = (
+        "BackendUnreadable",
+        Level.ERROR,
+        "An Ingress begins to name a Service that can't be read at the moment; the change of the Ingress waits.",
+        "Restore the API server, or the right to list and watch Services and EndpointSlices.",
+    )
     CERTIFICATE_CONFLICT = (
         "CertificateConflict",
         Level.ERROR,
@@ -220,6 +226,12 @@ class Reason(StrEnum):
         Level.ERROR,
         "A TLS entry names a Secret that doesn't exist; HTTPS for its hosts is off.",
         "Create the Secret, or correct secretName in the Ingress.",
+    )
+    SECRET_UNREADABLE = (
+        "SecretUnreadable",
+        Level.ERROR,
+        "An Ingress begins to name a Secret that can't be read at the moment; the change of the Ingress waits.",
+        "Restore the API server, or the right to list and watch Secrets. The look-up is repeated until then.",
     )
     TLS_HOSTS_MISSING = (
         "TLSHostsMissing",

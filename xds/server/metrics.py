@@ -63,6 +63,33 @@ class Tally(Collector):
         yield family
 
 
+class TlsCollector(Collector):
+    """Reads the state of mutual TLS at each scrape.
+
+    Args:
+        failed: Number of failed handshakes by cause.
+        expiries: First end of a certificate, in seconds since 1970, by kind of file.
+    """
+
+    def __init__(self, failed: Mapping[str, int], expiries: Callable[[], Mapping[str, float]]) -> None:
+        self._failed = failed
+        self._expiries = expiries
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        failed = CounterMetricFamily(
+            "xds_ingress_tls_handshakes_failed", "Failed handshakes of --listen.", labels=["cause"]
+        )
+        for cause, count in sorted(self._failed.items()):
+            failed.add_metric([cause], count)
+        yield failed
+        expiry = GaugeMetricFamily(
+            "xds_ingress_tls_expiry_timestamp_seconds", "First end of a certificate of --listen.", labels=["file"]
+        )
+        for file, timestamp in self._expiries().items():
+            expiry.add_metric([file], timestamp)
+        yield expiry
+
+
 class ReportingFigures(Protocol):
     """The figures of Lease, Events and statuses; see `xds.reporting.reporter`."""
 
