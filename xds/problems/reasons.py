@@ -83,6 +83,12 @@ class Reason(StrEnum):
         "A certificate has expired. It is served, and clients reject it.",
         "Renew the certificate, and put chain and key into the Secret.",
     )
+    CERTIFICATE_EXPIRES_SOON = (
+        "CertificateExpiresSoon",
+        Level.WARNING,
+        "A certificate expires in less than 14 days; one of at most 7 days, in less than a third of its lifetime.",
+        "Renew the certificate, or find out why its issuer (cert-manager, for instance) has not.",
+    )
     CERTIFICATE_NOT_YET_VALID = (
         "CertificateNotYetValid",
         Level.WARNING,
