@@ -3,6 +3,7 @@
 import errno
 import socket
 from pathlib import Path
+from typing import Any
 
 from xds.address import HostPort, UnixPath
 
@@ -48,7 +49,7 @@ def _error_of_bind(address: HostPort | UnixPath) -> OSError | None:
     return None
 
 
-def _bind(family: int, target: object) -> None:
+def _bind(family: int, target: str | tuple[Any, ...]) -> None:
     with socket.socket(family) as probe:
         if family != socket.AF_UNIX:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
