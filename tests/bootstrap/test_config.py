@@ -41,9 +41,14 @@ def validate(text: str, folder: Path) -> None:
 @needs_envoy
 @pytest.mark.parametrize("address", ADDRESSES)
 @pytest.mark.parametrize("sotw", [False, True])
-@pytest.mark.parametrize("stats_port", [None, 9902])
-def test_envoy_accepts_every_variant(address: str, sotw: bool, stats_port: int | None, tmp_path: Path) -> None:
-    validate(bootstrap_yaml(BootstrapOptions(parse(address), "envoy-1", stats_port=stats_port, sotw=sotw)), tmp_path)
+@pytest.mark.parametrize(("stats_port", "max_memory_bytes"), [(None, None), (9902, 2**31)])
+def test_envoy_accepts_every_variant(
+    address: str, sotw: bool, stats_port: int | None, max_memory_bytes: int | None, tmp_path: Path
+) -> None:
+    options = BootstrapOptions(
+        parse(address), "envoy-1", stats_port=stats_port, sotw=sotw, max_memory_bytes=max_memory_bytes
+    )
+    validate(bootstrap_yaml(options), tmp_path)
 
 
 @needs_envoy
@@ -104,9 +109,9 @@ async def test_the_stats_port_passes_on_two_paths(tmp_path: Path) -> None:
         assert envoy.process.returncode is None
 
 
-async def ask(port: int, method: str, path: str) -> str:
+async def ask(port: int, method: str, path: str, host: str = "127.0.0.1") -> str:
     """Status and body. Sent by hand, because client libraries normalize paths."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await asyncio.open_connection(host, port)
     writer.write(f"{method} {path} HTTP/1.1\r\nHost: any\r\nConnection: close\r\n\r\n".encode())
     head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
     writer.close()
@@ -172,6 +177,8 @@ def test_examples_of_both_variants_exist() -> None:
         (["--xds", "unix:", "--node-id", "a"], "'unix:' is not HOST:PORT|unix:PATH"),
         (["--xds", "127.0.0.1:1", "--node-id", ""], "can't be empty"),
         (["--xds", "127.0.0.1:1", "--node-id", "a", "--stats-port", "9901"], "can't be the same"),
+        (["--xds", "127.0.0.1:1", "--node-id", "a", "--max-memory", "2Gi"], "'2Gi' is not a valid integer"),
+        (["--xds", "127.0.0.1:1", "--node-id", "a", "--admin-address", "localhost"], "is not an IP address"),
         (["--xds", "127.0.0.1:1", "--node-id", "a", *TLS[:4]], "--tls-key missing"),
         (["--xds", "127.0.0.1:1", "--node-id", "a", *TLS], "need --sds-dir"),
         (["--xds", "unix:/x", "--node-id", "a", *TLS, "--sds-dir", "/x"], "give the name with --tls-server-name"),
@@ -194,3 +201,34 @@ def test_the_first_line_repeats_the_command(capsys: pytest.CaptureFixture[str]) 
         "--admin-port 9901 --stats-port 9902"
     )
     assert yaml.safe_load("\n".join(rest))["node"]["id"] == "a b\nc"
+
+
+def test_memory_is_unbounded_by_default_and_bounded_by_a_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "fixed_heap" not in bootstrap_yaml(BootstrapOptions(parse(ADDRESSES[0]), "a"))
+    assert run(["bootstrap", "--xds", "a:1", "--node-id", "a", "--max-memory", "2147483648"]) == 0
+    overload = yaml.safe_load(capsys.readouterr().out)["overload_manager"]
+    [heap] = [each for each in overload["resource_monitors"] if each["name"] == "envoy.resource_monitors.fixed_heap"]
+    assert heap["typed_config"]["max_heap_size_bytes"] == "2147483648"
+    thresholds = {each["name"]: each["triggers"][0]["threshold"]["value"] for each in overload["actions"]}
+    assert thresholds == {
+        "envoy.overload_actions.shrink_heap": 0.9,
+        "envoy.overload_actions.disable_http_keepalive": 0.9,
+        "envoy.overload_actions.stop_accepting_requests": 0.95,
+        "envoy.overload_actions.reject_incoming_connections": 0.95,
+    }
+
+
+@needs_envoy
+@pytest.mark.parametrize("address", ["::", "::1", "0.0.0.0", "127.0.0.1"])
+async def test_the_stats_port_answers_in_both_families_wherever_the_admin_interface_is(
+    address: str, tmp_path: Path
+) -> None:
+    port = free_port()
+    async with (
+        Plane() as plane,
+        running_envoy(plane.address, tmp_path, stats_port=port, admin_address=address) as envoy,
+    ):
+        await envoy.until_ready()
+        for host in ("127.0.0.1", "::1"):
+            answer = await ask(port, "GET", "/ready", host)
+            assert (answer[:3], "LIVE" in answer) == ("200", True), host

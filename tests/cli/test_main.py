@@ -14,6 +14,8 @@ from typing import Any
 import grpc
 import pytest
 import yaml
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio  # type: ignore[attr-defined]  # the stubs are older
 from rich.console import Console
 
 from tests.support.debug_server import ThreadedDebugServer, services, shop, type_status
@@ -22,6 +24,7 @@ from tests.support.objects import certificate, secret, service, tls
 from xds.cli.main import COMMANDS, Commands, cli, run
 from xds.cli.output import table
 from xds.protocol.messages import Node, Rejection
+from xds.server.debug.service import DEBUG_SERVICE
 from xds.snapshot.resource import ResourceType
 
 
@@ -275,6 +278,21 @@ async def test_a_server_without_the_debug_api(xds: Xds) -> None:
         await other.stop(None)
     message = f"xds: the server at 127.0.0.1:{port} has no debug API; name another server with --server\n"
     assert shown == Result(3, "", message)
+
+
+async def test_a_server_without_one_method_is_older_and_not_without_a_debug_api(xds: Xds) -> None:
+    older = grpc.aio.server()
+    health = health_aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, older)
+    await health.set(DEBUG_SERVICE, health_pb2.HealthCheckResponse.SERVING)
+    port = older.add_insecure_port("127.0.0.1:0")
+    await older.start()
+    try:
+        shown = await asyncio.to_thread(xds, "problems", "--server", f"127.0.0.1:{port}")
+    finally:
+        await older.stop(None)
+    text = "is older than this command and can't answer it; update the server"
+    assert shown == Result(3, "", f"xds: the server at 127.0.0.1:{port} {text}\n")
 
 
 @pytest.mark.parametrize(

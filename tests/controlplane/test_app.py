@@ -27,6 +27,9 @@ from xds.protocol.messages import Variant
 
 WEB = "default/web/80"
 
+WATCH_ENDS_SECONDS = 60.0
+"""Longest time until a watch ends after its server has stopped answering; 20 s on an idle machine."""
+
 INGRESS = """
 apiVersion: networking.k8s.io/v1
 kind: Ingress
@@ -121,10 +124,11 @@ def flags(folder: Path, listen: str = "127.0.0.1:0", admin: str = "127.0.0.1:0")
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: Path, **addresses: str) -> AsyncIterator[Serve]:
+async def serving(folder: Path, *, plaintext: bool = False, **addresses: str) -> AsyncIterator[Serve]:
     """Run a server until ready."""
+    more = ["--allow-plaintext"] if plaintext else []
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "xds", "serve", *flags(folder, **addresses)), stderr=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "xds", "serve", *flags(folder, **addresses), *more), stderr=asyncio.subprocess.PIPE
     )
     serve = Serve(process)
     reading = asyncio.create_task(serve.read_logs())
@@ -190,6 +194,33 @@ async def follow(client: AdsClient) -> AdsClient:
         await client.subscribe(type_, *asked)
         await client.accept(type_, *expected)
     return client
+
+
+async def test_all_addresses_are_those_of_both_families(folder: Path) -> None:
+    async with serving(folder, listen="[::]:0", admin="[::]:0", plaintext=True) as serve:
+        admin, port = (each.rpartition(":")[2] for each in (serve.admin, serve.address))
+        for host, peer in (("127.0.0.1", "ipv4:127.0.0.1:"), ("[::1]", "ipv6:[::1]:")):
+            assert await get(f"{host}:{admin}", "/readyz") == (200, "ok\n")
+            client = DeltaClient(f"{host}:{port}", host).open()
+            await client.subscribe(LDS)
+            await client.accept(LDS, "http")
+            assert str(serve.logged("proxy_connected")["peer"]).startswith(peer)
+            await client.close()
+            serve.logs.clear()
+
+
+async def test_a_watch_of_a_server_that_hangs_ends_with_an_error(folder: Path) -> None:
+    async with serving(folder) as serve:
+        watch = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "xds", "snapshot", "watch", "--server", serve.address),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert watch.stderr
+        await watch.stderr.readline()
+        serve.process.send_signal(signal.SIGSTOP)
+        _, err = await asyncio.wait_for(watch.communicate(), WATCH_ENDS_SECONDS)
+        text = f"xds: the server at {serve.address} has stopped answering; see its log\n"
+        assert (watch.returncode, err.decode()) == (3, text)
 
 
 async def test_an_empty_folder_is_served(folder: Path) -> None:

@@ -130,6 +130,19 @@ def test_the_bootstrap_is_written(tmp_path: Path) -> None:
     assert bootstrap_flags()["--sds-dir"] == str(Path(output).parent)
 
 
+def test_only_the_control_planes_certificate_may_use_the_debug_api() -> None:
+    [*_, server_name] = [each.get("value") for each in container("xds-ingress", "xds")["env"] if "NAME" in each["name"]]
+    assert serve_flags()["--tls-operators"] == server_name
+    assert bootstrap_flags()["--node-cluster"] != server_name
+
+
+def test_the_bootstrap_bounds_envoy_by_the_limit_of_its_container() -> None:
+    [max_memory] = [each for each in container("envoy", "bootstrap")["env"] if each["name"] == "XDS_MAX_MEMORY"]
+    assert max_memory["valueFrom"] == {"resourceFieldRef": {"containerName": "envoy", "resource": "limits.memory"}}
+    assert "memory" in container("envoy", "envoy")["resources"]["limits"]
+    assert "XDS_MAX_MEMORY" in {each.envvar for each in bootstrap.params if isinstance(each, click.Option)}
+
+
 def test_envoy_runs_as_in_the_tests() -> None:
     assert " ".join(DEPLOYED[:2]) in " ".join(container("envoy", "envoy")["args"])
     assert set(DEPLOYED) <= set(container("envoy", "envoy")["args"])
@@ -140,8 +153,9 @@ def test_envoy_runs_as_in_the_tests() -> None:
 
 def test_the_ports_of_the_control_plane() -> None:
     xds, given = container("xds-ingress", "xds"), serve_flags()
-    assert given["--listen"] == f"0.0.0.0:{port(xds, 'ads')}"
-    assert given["--admin"] == f"0.0.0.0:{port(xds, 'admin')}"
+    assert given["--listen"] == f"[::]:{port(xds, 'ads')}"
+    assert given["--admin"] == f"[::]:{port(xds, 'admin')}"
+    assert given["--listener-address"] == "::"
     [service] = find("Service", "xds-ingress")["spec"]["ports"]
     assert service["targetPort"] == "ads"
     assert bootstrap_flags()["--xds"] == f"xds-ingress.xds-ingress.svc:{service['port']}"
@@ -162,7 +176,7 @@ def test_probes_ask_for_existing_paths() -> None:
     for probe in ("readinessProbe", "livenessProbe"):
         asked = container("xds-ingress", "xds")[probe]["httpGet"]
         assert asked["port"] == "admin"
-        assert f'web.get("{asked["path"]}"' in source
+        assert f'"{asked["path"]}": self._' in source
     asked = container("envoy", "envoy")["readinessProbe"]["httpGet"]
     assert asked["port"] == "stats"
     assert asked["path"] in STATS_PATHS

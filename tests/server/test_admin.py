@@ -3,6 +3,8 @@
 Excludes the metrics and the readiness of `xds serve` (tests/controlplane/test_app.py).
 """
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -10,7 +12,8 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter
 
 from xds.address import HostPort
-from xds.server.admin import AdminServer
+from xds.server import admin as admin_module
+from xds.server.admin import MAX_CONNECTIONS, AdminServer
 
 
 class Admin:
@@ -22,13 +25,43 @@ class Admin:
         self.waiting_for = ""
         self.server = AdminServer(self.registry, lambda: self.ready, lambda: self.waiting_for)
         self.port = 0
+        self._clients = contextlib.AsyncExitStack()
 
-    async def get(self, path: str, method: str = "GET") -> tuple[int, str]:
+    async def close(self) -> None:
+        await self._clients.aclose()
+        await self.server.stop()
+
+    async def get(self, path: str, method: str = "GET", host: str = "127.0.0.1") -> tuple[int, str]:
         async with (
             aiohttp.ClientSession() as session,
-            session.request(method, f"http://127.0.0.1:{self.port}{path}") as answer,
+            session.request(method, f"http://{host}:{self.port}{path}") as answer,
         ):
+            assert "Server" not in answer.headers
             return answer.status, await answer.text()
+
+    async def open(self, data: bytes) -> asyncio.StreamReader:
+        """A connection that sends the data, and nothing else."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        self._clients.push_async_callback(close, writer)
+        writer.write(data)
+        await writer.drain()
+        return reader
+
+
+async def close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
+
+
+async def until_closed(reader: asyncio.StreamReader) -> bytes:
+    """Everything that the server sends until the connection ends."""
+    received = b""
+    async with asyncio.timeout(30):
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65_536):
+                received += data
+    return received
 
 
 @pytest.fixture
@@ -36,7 +69,7 @@ async def admin() -> AsyncIterator[Admin]:
     admin = Admin()
     admin.port = await admin.server.start(HostPort("127.0.0.1", 0))
     yield admin
-    await admin.server.stop()
+    await admin.close()
 
 
 async def test_healthz_answers_before_readyz(admin: Admin) -> None:
@@ -73,3 +106,52 @@ async def test_a_port_in_use_raises_and_leaves_the_other_server_running(admin: A
 
 async def test_a_server_that_never_started_can_be_stopped() -> None:
     await AdminServer(CollectorRegistry(), lambda: True).stop()
+
+
+# Clients that hold connections.
+
+
+HALF_SENT = [
+    b"",
+    b"GET /readyz HTT",
+    b"GET /readyz HTTP/1.1\r\nHost: a\r\n",
+    b"POST /readyz HTTP/1.1\r\nContent-Length: 9\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("data", HALF_SENT)
+async def test_a_half_sent_request_is_ended(admin: Admin, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admin_module, "CONNECTION_SECONDS", 0.1)
+    await until_closed(await admin.open(data))
+
+
+async def test_an_answered_connection_is_ended(admin: Admin) -> None:
+    received = await until_closed(await admin.open(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"))
+    assert received.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert received.endswith(b"ok\n")
+
+
+async def test_probes_get_an_answer_beside_hundreds_of_half_sent_requests(admin: Admin) -> None:
+    admin.ready = True
+    held = [await admin.open(b"GET /readyz HTTP/1.1\r\n") for _ in range(400)]
+    assert await admin.get("/readyz") == (200, "ok\n")
+    assert len(admin.server._connections) <= MAX_CONNECTIONS
+    await asyncio.gather(*map(until_closed, held[:300]))
+
+
+async def test_no_answer_names_the_software(admin: Admin) -> None:
+    for request in (b"nonsense\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET /" + b"a" * 10_000 + b" HTTP/1.1\r\n\r\n"):
+        received = await until_closed(await admin.open(request))
+        assert received.startswith(b"HTTP/1."), request
+        for word in (b"Server:", b"aiohttp", b"Python"):
+            assert word not in received
+
+
+async def test_all_addresses_are_those_of_both_families() -> None:
+    admin = Admin()
+    admin.port = await admin.server.start(HostPort("::", 0))
+    try:
+        for host in ("127.0.0.1", "[::1]"):
+            assert await admin.get("/healthz", host=host) == (200, "ok\n")
+    finally:
+        await admin.close()

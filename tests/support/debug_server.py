@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,6 +21,7 @@ from xds.server.debug.explain import Explaining
 from xds.server.debug.messages import ProxyDelivery, ProxyStatus
 from xds.server.debug.revisions import Revisions
 from xds.server.debug.service import DebugService, Health, add_debug
+from xds.server.tls import ServerTls
 from xds.snapshot.resource import ResourceType
 from xds.snapshot.store import Revision
 from xds.translate.translator import TranslateOptions
@@ -31,7 +32,11 @@ class DebugServer:
 
     health: Health
 
-    def __init__(self) -> None:
+    def __init__(
+        self, tls: ServerTls | None = None, interceptors: "Sequence[grpc.aio.ServerInterceptor[Any, Any]]" = ()
+    ) -> None:
+        self._tls = tls
+        self._interceptors = interceptors
         self.pipeline = Pipeline(KubeState(), TranslateOptions(), ProxyOptions())
         self.proxies: list[ProxyStatus] = []
         self.deliveries: list[ProxyDelivery] = []
@@ -39,13 +44,19 @@ class DebugServer:
 
     async def __aenter__(self) -> Self:
         self.revisions = Revisions()
-        self._server = grpc.aio.server()
+        self._server = grpc.aio.server(interceptors=self._interceptors)
         explaining = Explaining(self.pipeline.state_reader, lambda _: self.deliveries)
         debug = DebugService(
             self.pipeline.store, lambda: self.pipeline.problems, lambda: self.proxies, self.revisions, explaining
         )
         self.health = await add_debug(self._server, debug)
-        self.target = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        address = "127.0.0.1:0"
+        port = (
+            self._server.add_secure_port(address, self._tls.credentials())
+            if self._tls
+            else self._server.add_insecure_port(address)
+        )
+        self.target = f"127.0.0.1:{port}"
         await self._server.start()
         return self
 

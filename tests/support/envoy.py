@@ -51,8 +51,11 @@ class Envoy:
         log: Its output so far.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, admin: int, log: Path) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, admin: int, log: Path, admin_host: str = "127.0.0.1"
+    ) -> None:
         self.process = process
+        self._admin_host = admin_host
         self.admin = admin
         self._log = log
 
@@ -69,7 +72,10 @@ class Envoy:
 
     async def get(self, path: str) -> str:
         """The admin port's answer for a path, e.g. `/clusters`."""
-        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{self.admin}{path}") as answer:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://{self._admin_host}:{self.admin}{path}") as answer,
+        ):
             return await answer.text()
 
     async def stats(self, prefix: str) -> dict[str, int]:
@@ -114,6 +120,8 @@ async def running_envoy(
     sotw: bool = False,
     stats_port: int | None = None,
     tls: ClientTls | None = None,
+    max_memory_bytes: int | None = None,
+    admin_address: str = "127.0.0.1",
 ) -> AsyncIterator[Envoy]:
     """An Envoy with its configuration from the address `xds`, killed at the end."""
     admin = free_port()
@@ -121,7 +129,16 @@ async def running_envoy(
     envoy_tls = EnvoyTls(tls, folder) if tls else None
     for name, content in sds_files(envoy_tls).items() if envoy_tls else ():
         (folder / name).write_text(content)
-    options = BootstrapOptions(parse(xds), node, admin_port=admin, stats_port=stats_port, sotw=sotw, tls=envoy_tls)
+    options = BootstrapOptions(
+        parse(xds),
+        node,
+        admin_port=admin,
+        stats_port=stats_port,
+        sotw=sotw,
+        tls=envoy_tls,
+        max_memory_bytes=max_memory_bytes,
+        admin_address=admin_address,
+    )
     config.write_text(bootstrap_yaml(options))
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
@@ -131,7 +148,7 @@ async def running_envoy(
             stderr=output,
         )
     try:
-        yield Envoy(process, admin, log)
+        yield Envoy(process, admin, log, "[::1]" if ":" in admin_address else "127.0.0.1")
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()

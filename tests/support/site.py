@@ -65,6 +65,8 @@ async def site(
     translate: TranslateOptions | None = None,
     sotw: bool = False,
     proxy: ProxyOptions | None = None,
+    stats_port: int | None = None,
+    max_memory_bytes: int | None = None,
 ) -> AsyncIterator[Site]:
     """A site with these objects from the start. The listeners' ports are free ones."""
     options = dataclasses.replace(
@@ -72,7 +74,9 @@ async def site(
     )
     async with (
         Plane(*objects, translate=translate, proxy=options) as plane,
-        running_envoy(plane.address, folder, sotw=sotw) as envoy,
+        running_envoy(
+            plane.address, folder, sotw=sotw, stats_port=stats_port, max_memory_bytes=max_memory_bytes
+        ) as envoy,
     ):
         await envoy.until_ready()
         running = Site(plane, options, envoy)

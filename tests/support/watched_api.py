@@ -1,8 +1,8 @@
 """A mock of the API server's lists and watches, with rare faults on command.
 
 Faults: streams reset in the middle of a line, 410 in the middle of a watch, expired continue tokens, 401, 403, invalid
-objects. A real API server is tested in tests/cluster. Every write raises a number in the object, by which a test
-recognizes the version.
+objects, silence, an older copy of the storage. A real API server is tested in tests/cluster. Every write raises a
+number in the object, by which a test recognizes the version.
 """
 
 import asyncio
@@ -78,6 +78,8 @@ class WatchedApi:
         streams_lists: Whether sendInitialEvents is known.
         page: The most objects in a page.
         token: A request without the token gets 401.
+        silent: Whether watches say nothing more.
+        connections: Of the watch requests, in order.
     """
 
     def __init__(self) -> None:
@@ -91,6 +93,8 @@ class WatchedApi:
         self.streams_lists = True
         self.page = 500
         self.token = ""
+        self.silent = False
+        self.connections: dict[type[KubeObject], list[object]] = defaultdict(list)
         self.url = ""
         self._changed = StreamHealth()
 
@@ -137,6 +141,17 @@ class WatchedApi:
     def _record(self, write: Write) -> None:
         self.history.append(write)
         self._changed.set()
+
+    def restore(self, revision: int) -> None:
+        """Bring back the objects of that revision, as a restore of etcd does. Open watches say nothing of this."""
+        self.history = [each for each in self.history if each.revision <= revision]
+        self.objects = {kind: {} for kind in PLURALS.values()}
+        for write in self.history:
+            if write.event == "DELETED":
+                del self.objects[write.kind][write.key]
+            else:
+                self.objects[write.kind][write.key] = write.object
+        self.revision = revision
 
     # Faults of watches.
 
@@ -215,6 +230,7 @@ class WatchedApi:
 
     async def _watch(self, request: web.Request, kind: type[KubeObject]) -> web.StreamResponse:
         initial = "sendInitialEvents" in request.query
+        self.connections[kind].append(request.transport)
         if initial and not self.streams_lists:
             return web.json_response(status(422, "sendInitialEvents is forbidden"), status=422)
         response = web.StreamResponse()
@@ -239,6 +255,9 @@ class WatchedApi:
     async def _follow(self, request: web.Request, stream: Stream, cursor: int) -> None:
         while True:
             changed = self._changed.next()
+            if self.silent and None not in stream.orders:
+                await changed.wait()
+                continue
             for write in [each for each in self.history if each.revision > cursor and each.kind is stream.kind]:
                 if self._selects(request, write.key, write.object):
                     await _say(stream.response, write.event, write.object)

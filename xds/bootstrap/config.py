@@ -31,6 +31,7 @@ from xds.envoyapi.messages import (
     Endpoint,
     Filter,
     FilterChain,
+    FixedHeapConfig,
     GrpcService,
     GrpcServiceEnvoyGrpc,
     HeaderMatcher,
@@ -44,6 +45,7 @@ from xds.envoyapi.messages import (
     Listener,
     LocalityLbEndpoints,
     Node,
+    OverloadAction,
     OverloadManager,
     Pipe,
     ResourceMonitor,
@@ -52,12 +54,14 @@ from xds.envoyapi.messages import (
     RouteConfiguration,
     RouteMatch,
     Router,
-    SocketAddress,
     StringMatcher,
     TcpKeepalive,
+    ThresholdTrigger,
+    Trigger,
     UpstreamConnectionOptions,
     VirtualHost,
 )
+from xds.resources.addresses import socket_address
 from xds.yaml_text import to_yaml
 
 XDS_CLUSTER: Final = "xds"
@@ -76,6 +80,25 @@ MAX_DOWNSTREAM_CONNECTIONS: Final = 50_000
 """Without a limit Envoy accepts connections until file descriptors or memory run out, and warns at start:
 https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge
 """
+
+OVERLOAD_REFRESH: Final = timedelta(milliseconds=250)
+"""Interval of Envoy's look at its memory. By default, Envoy looks once a second, and may have grown by much since."""
+
+HIGH_MEMORY: Final = 0.90
+"""Part of `max_memory_bytes` from which Envoy returns free memory, and ends connections after a response."""
+
+FULL_MEMORY: Final = 0.95
+"""Part of `max_memory_bytes` from which Envoy answers requests with 503, and closes new connections."""
+
+_MEMORY_ACTIONS: Final = {
+    "shrink_heap": HIGH_MEMORY,
+    "disable_http_keepalive": HIGH_MEMORY,
+    "stop_accepting_requests": FULL_MEMORY,
+    "reject_incoming_connections": FULL_MEMORY,
+}
+"""https://www.envoyproxy.io/docs/envoy/latest/configuration/operations/overload_manager/overload_manager"""
+
+_FIXED_HEAP: Final = "envoy.resource_monitors.fixed_heap"
 
 # Envoy notices a vanished control plane after 15 s. The server accepts a ping every 5 s: grpc.http2.min_ping_interval…
 STREAM_KEEPALIVE_INTERVAL: Final = timedelta(seconds=10)
@@ -101,10 +124,12 @@ class BootstrapOptions:
         xds: Address of the control plane.
         node_id: Envoy's node id.
         node_cluster: Envoy's node cluster.
-        admin_port: Port of Envoy's admin interface, on 127.0.0.1.
+        admin_port: Port of Envoy's admin interface.
         stats_port: Port for readiness and metrics, on all addresses; None for no such port.
         sotw: Whether Envoy asks for the state of the world instead of deltas.
         tls: Mutual TLS with the control plane; None for plaintext.
+        admin_address: IP address of Envoy's admin interface.
+        max_memory_bytes: Most memory of Envoy's heap; None: no bound.
     """
 
     xds: HostPort | UnixPath
@@ -114,6 +139,8 @@ class BootstrapOptions:
     stats_port: int | None = None
     sotw: bool = False
     tls: EnvoyTls | None = None
+    admin_address: str = "127.0.0.1"
+    max_memory_bytes: int | None = None
 
 
 def bootstrap_yaml(options: BootstrapOptions) -> str:
@@ -122,17 +149,16 @@ def bootstrap_yaml(options: BootstrapOptions) -> str:
 
 
 def bootstrap(options: BootstrapOptions) -> Bootstrap:
-    admin = HostPort("127.0.0.1", options.admin_port)
     clusters, listeners = [_control_plane(options.xds, options.tls)], []
     if options.stats_port is not None:
-        clusters.append(_cluster(ADMIN_CLUSTER, admin))
+        clusters.append(_cluster(ADMIN_CLUSTER, HostPort(_reachable(options.admin_address), options.admin_port)))
         listeners.append(_stats_listener(options.stats_port))
     return Bootstrap(
         node=Node(id=options.node_id, cluster=options.node_cluster),
         static_resources=BootstrapStaticResources(listeners=listeners, clusters=clusters),
         dynamic_resources=_dynamic_resources(sotw=options.sotw),
-        admin=Admin(address=_address(admin), ignore_global_conn_limit=True),
-        overload_manager=_overload_manager(),
+        admin=Admin(address=socket_address(options.admin_address, options.admin_port), ignore_global_conn_limit=True),
+        overload_manager=_overload_manager(options.max_memory_bytes),
         # Saves the memory of statistics for clusters without traffic:
         # https://github.com/envoyproxy/envoy/issues/19946
         deferred_stat_options=BootstrapDeferredStatOptions(enable_deferred_creation_stats=True),
@@ -196,19 +222,40 @@ def _cluster(name: str, address: HostPort | UnixPath, **fields: Any) -> Cluster:
 def _address(address: HostPort | UnixPath) -> Address:
     if isinstance(address, UnixPath):
         return Address(pipe=Pipe(path=address.path))
-    return Address(socket_address=SocketAddress(address=address.host, port_value=address.port))
+    return socket_address(address.host, address.port)
 
 
-def _overload_manager() -> OverloadManager:
+def _reachable(address: str) -> str:
+    """The address for a connection from the same machine: of "all addresses", loopback."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - not bound here
+
+
+def _overload_manager(max_memory_bytes: int | None) -> OverloadManager:
     limit = DownstreamConnectionsConfig(max_active_downstream_connections=MAX_DOWNSTREAM_CONNECTIONS)
-    monitor = ResourceMonitor(
-        name="envoy.resource_monitors.global_downstream_max_connections", typed_config=codec.pack(limit)
-    )
-    return OverloadManager(resource_monitors=[monitor])
+    monitors = [
+        ResourceMonitor(
+            name="envoy.resource_monitors.global_downstream_max_connections", typed_config=codec.pack(limit)
+        )
+    ]
+    if max_memory_bytes is None:
+        return OverloadManager(resource_monitors=monitors)
+    # Not the monitor of the cgroup: page cache counts there, and needs no action.
+    heap = FixedHeapConfig(max_heap_size_bytes=max_memory_bytes)
+    monitors.append(ResourceMonitor(name=_FIXED_HEAP, typed_config=codec.pack(heap)))
+    actions = [_memory_action(*each) for each in _MEMORY_ACTIONS.items()]
+    return OverloadManager(refresh_interval=OVERLOAD_REFRESH, resource_monitors=monitors, actions=actions)
+
+
+def _memory_action(name: str, part: float) -> OverloadAction:
+    trigger = Trigger(name=_FIXED_HEAP, threshold=ThresholdTrigger(value=part))
+    return OverloadAction(name=f"envoy.overload_actions.{name}", triggers=[trigger])
 
 
 def _stats_listener(port: int) -> Listener:
-    """The listener on the stats port. Exempt from the connection limit, because probes matter most at the limit."""
+    """The listener on the stats port. Exempt from both limits, because probes matter most at a limit.
+
+    A full proxy stays ready: taking it out of service would fill the others.
+    """
     answers = [*map(_to_admin, STATS_PATHS), _not_found()]
     routes = RouteConfiguration(
         name=STATS_LISTENER,
@@ -222,8 +269,9 @@ def _stats_listener(port: int) -> Listener:
     terminal = Filter(name="envoy.filters.network.http_connection_manager", typed_config=codec.pack(manager))
     return Listener(
         name=STATS_LISTENER,
-        address=_address(HostPort("0.0.0.0", port)),  # noqa: S104 - probes and Prometheus connect from outside
+        address=socket_address("::", port),
         ignore_global_conn_limit=True,
+        bypass_overload_manager=True,
         filter_chains=[FilterChain(filters=[terminal])],
     )
 

@@ -10,7 +10,7 @@ from xds.address import HostPort, UnixPath
 from xds.bootstrap.client_tls import ClientTls
 from xds.bootstrap.config import BootstrapOptions, bootstrap_yaml
 from xds.bootstrap.tls import EnvoyTls, sds_files
-from xds.cli.options import FILE, PORT, Address, Failed, client_tls, client_tls_options, option
+from xds.cli.options import FILE, PORT, Address, Failed, IpAddress, client_tls, client_tls_options, option
 
 
 @click.command()
@@ -24,8 +24,25 @@ from xds.cli.options import FILE, PORT, Address, Failed, client_tls, client_tls_
 )
 @option("--node-id", required=True, help="The id of this Envoy.")
 @option("--node-cluster", default="xds-ingress", help="The name of the fleet.")
-@option("--admin-port", type=PORT, default=9901, help="The port of Envoy's admin interface, on 127.0.0.1.")
-@option("--stats-port", type=PORT, help="A port on all addresses for /ready and /stats/prometheus only.")
+@option("--admin-port", type=PORT, default=9901, help="The port of Envoy's admin interface.")
+@option(
+    "--admin-address",
+    type=IpAddress(),
+    default="127.0.0.1",
+    metavar="ADDR",
+    help="The address of Envoy's admin interface. Whoever reaches the interface can stop Envoy.",
+)
+@option(
+    "--stats-port",
+    type=PORT,
+    help="A port on all addresses, IPv6 and IPv4, for /ready and /stats/prometheus only.",
+)
+@option(
+    "--max-memory",
+    type=click.IntRange(min=1),
+    metavar="BYTES",
+    help="The most memory for Envoy: from 90 % on, connections end after a response; from 95 % on, none are accepted.",
+)
 @option("--sotw", is_flag=True, help="Use the state-of-the-world variant of xDS instead of delta.")
 @client_tls_options
 @option(
@@ -37,7 +54,9 @@ def bootstrap(
     node_id: str,
     node_cluster: str,
     admin_port: int,
+    admin_address: str,
     stats_port: int | None,
+    max_memory: int | None,
     sotw: bool,
     tls_ca: Path | None,
     tls_cert: Path | None,
@@ -57,7 +76,17 @@ def bootstrap(
     if admin_port == stats_port:
         raise click.UsageError("--admin-port and --stats-port can't be the same")
     tls = _tls(control_plane, client_tls(tls_ca, tls_cert, tls_key, tls_server_name), sds_dir)
-    options = BootstrapOptions(control_plane, node_id, node_cluster, admin_port, stats_port, sotw, tls)
+    options = BootstrapOptions(
+        control_plane,
+        node_id,
+        node_cluster,
+        admin_port,
+        stats_port,
+        sotw,
+        tls,
+        admin_address=admin_address,
+        max_memory_bytes=max_memory,
+    )
     text = f"# {_command(options)}\n{bootstrap_yaml(options)}"
     if tls is not None:
         _write(sds_files(tls), tls.sds_dir)
@@ -93,7 +122,9 @@ def _command(options: BootstrapOptions) -> str:
     """The command line that gives the same output."""
     words = ["xds", "bootstrap", "--xds", str(options.xds), "--node-id", options.node_id]
     words += ["--node-cluster", options.node_cluster, "--admin-port", str(options.admin_port)]
+    words += ["--admin-address", options.admin_address] if options.admin_address != "127.0.0.1" else []
     words += ["--stats-port", str(options.stats_port)] if options.stats_port is not None else []
+    words += ["--max-memory", str(options.max_memory_bytes)] if options.max_memory_bytes is not None else []
     words += ["--sotw"] if options.sotw else []
     words += _tls_words(options.tls) if options.tls else []
     return shlex.join(words).encode("unicode_escape").decode("ascii")

@@ -11,6 +11,7 @@ import click
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # before the import: keeps gRPC's log off standard error
 
 import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from xds.address import HostPort, UnixPath
 from xds.api.v1 import debug_pb2 as pb
@@ -20,10 +21,17 @@ from xds.cli.options import Failed, Server
 
 ANSWER_TIMEOUT_SECONDS: Final = 30.0
 
+_DEBUG_SERVICE: Final = pb.DESCRIPTOR.services_by_name["DebugService"].full_name
+
 CHANNEL_OPTIONS: Final = (
     ("grpc.max_receive_message_length", -1),  # a revision is one message, however large
     ("grpc.enable_http_proxy", 0),  # many users set http_proxy, for the web only
     ("grpc.min_reconnect_backoff_ms", 3000),  # also limits the time for one connection attempt
+    # A server that hangs is noticed within 20 s, during a watch too. The server allows a ping every 5 s.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),  # else the former has no effect on a server whose kernel still answers
+    ("grpc.http2.max_pings_without_data", 0),
 )
 
 _ERROR_TEXTS: Final = {
@@ -32,6 +40,8 @@ _ERROR_TEXTS: Final = {
     grpc.StatusCode.DEADLINE_EXCEEDED: f"the server at {{address}} did not answer within "
     f"{ANSWER_TIMEOUT_SECONDS:.0f} s; see its log",
     grpc.StatusCode.UNIMPLEMENTED: "the server at {address} has no debug API; name another server with --server",
+    grpc.StatusCode.PERMISSION_DENIED: "{details} at {address}; use the certificate of an operator, "
+    "or add a name to --tls-operators of the server",
     grpc.StatusCode.RESOURCE_EXHAUSTED: "{details}; start again",
     grpc.StatusCode.OUT_OF_RANGE: "{details}; choose revisions within it",
     grpc.StatusCode.NOT_FOUND: "{details} at {address}; check namespace and name",
@@ -59,6 +69,14 @@ _HANDSHAKE_ERRORS: Final = {
 """Errors of a connection with TLS (True) and without, by a part of gRPC's message. If gRPC's messages change, a general
 error of `_ERROR_TEXTS` is printed instead.
 """
+
+
+_OLDER_SERVER: Final = "the server at {address} is older than this command and can't answer it; update the server"
+
+_HANGING_SERVER: Final = "the server at {address} has stopped answering; see its log"
+
+_KEEPALIVE_ERRORS: Final = ("ping timeout", "keepalive timeout", "keepalive watchdog timeout")
+"""Parts of gRPC's messages about a connection whose server answers no ping."""
 
 
 class Client:
@@ -126,6 +144,10 @@ class Client:
     def _explanation(self, code: grpc.StatusCode, details: str) -> click.ClickException:
         if code is grpc.StatusCode.INVALID_ARGUMENT:
             return click.UsageError(details, click.get_current_context())
+        if code is grpc.StatusCode.UNIMPLEMENTED and self._has_debug_api():
+            return Failed(_OLDER_SERVER.format(address=self._address))
+        if any(text in details.lower() for text in _KEEPALIVE_ERRORS):
+            return Failed(_HANGING_SERVER.format(address=self._address))
         if details == "the server shuts down":
             return Failed(f"the server at {self._address} has shut down; start it again, then this command")
         handshakes = _HANDSHAKE_ERRORS[self._tls is not None].items()
@@ -134,6 +156,15 @@ class Client:
             code, "the server at {address} failed ({code}: {details}); see its log"
         )
         return Failed(explanation.format(address=self._address, code=code.name, details=details))
+
+    def _has_debug_api(self) -> bool:
+        """Whether the server knows any method of the debug API. gRPC has one error for a service and a method."""
+        request = health_pb2.HealthCheckRequest(service=_DEBUG_SERVICE)
+        try:
+            health_pb2_grpc.HealthStub(self._channel).Check(request, timeout=ANSWER_TIMEOUT_SECONDS)
+        except grpc.RpcError:
+            return False
+        return True
 
 
 def _channel(server: Server) -> grpc.Channel:

@@ -42,6 +42,12 @@ from xds.server.tls import TlsFiles
 )
 @option("--tls-key", type=FILE, metavar="FILE", help="The private key of --tls-cert.")
 @option("--tls-client-ca", type=FILE, metavar="FILE", help="The CA of the clients' certificates.")
+@option(
+    "--tls-operators",
+    metavar="NAME",
+    multiple=True,
+    help="A DNS or URI name of certificates that may use the debug API. Repeatable. Default: every certificate may.",
+)
 @option("--allow-plaintext", is_flag=True, help="Allow a --listen beyond this machine without TLS.")
 @publish_options
 @traffic_options
@@ -64,6 +70,7 @@ def serve(
     tls_cert: Path | None,
     tls_key: Path | None,
     tls_client_ca: Path | None,
+    tls_operators: tuple[str, ...],
     allow_plaintext: bool,
     publish_address: tuple[LoadBalancerAddress, ...],
     publish_service: Key | None,
@@ -78,6 +85,10 @@ def serve(
             f"--listen {listen} reaches beyond this machine, and private keys would cross the network: add "
             "--tls-cert, --tls-key and --tls-client-ca, or --allow-plaintext"
         )
+    if tls_operators and tls is None:
+        raise click.UsageError("--tls-operators needs --tls-cert, --tls-key and --tls-client-ca")
+    if "" in tls_operators:
+        raise click.UsageError("--tls-operators is empty; give a name, or leave the flag out")
     chosen = source(from_=from_, kubeconfig=kubeconfig, in_cluster=in_cluster, namespace=namespace)
     settings = Settings(
         source=chosen,
@@ -85,6 +96,7 @@ def serve(
         listen=str(listen),
         admin=str(admin),
         tls=tls,
+        operators=frozenset(tls_operators),
         classes=class_options(traffic),
         translate=translate_options(traffic),
         proxy=proxy_options(traffic),

@@ -27,6 +27,7 @@ from xds.reporting.reporter import Reporter
 from xds.server.admin import AdminServer
 from xds.server.ads import GRPC_SERVER_OPTIONS, AdsService
 from xds.server.debug.explain import Explaining
+from xds.server.debug.operators import OperatorsOnly
 from xds.server.debug.revisions import Revisions
 from xds.server.debug.service import DebugService, Health, add_debug
 from xds.server.metrics import Metrics, StateCollector
@@ -218,9 +219,11 @@ class ControlPlane:
         self._changes_since_idle += len(revision.changes)
 
     async def _start_grpc(self, stack: contextlib.AsyncExitStack) -> Health:
+        operators = self._settings.operators
+        interceptors = (OperatorsOnly(operators),) if operators else ()
         max_connections = descriptors.max_connections(self._descriptor_limit)
         limit = ("grpc.max_allowed_incoming_connections", max_connections)
-        server = grpc.aio.server(options=(*GRPC_SERVER_OPTIONS, limit))
+        server = grpc.aio.server(interceptors=interceptors, options=(*GRPC_SERVER_OPTIONS, limit))
         self._ads.register(server)
         explaining = Explaining(self._pipeline.state_reader, self._ads.deliveries)
         debug = DebugService(

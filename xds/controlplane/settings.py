@@ -36,6 +36,7 @@ class Settings:
         listen: `HOST:PORT` or `unix:PATH` of ADS and the debug API. Port 0 lets the system choose.
         admin: `HOST:PORT` of probes and metrics. Port 0 lets the system choose.
         tls: Mutual TLS for `listen`; None: plaintext.
+        operators: Certificate names that may use the debug API; empty: every certificate may.
         publish: Addresses written to the status of Ingresses.
     """
 
@@ -45,6 +46,7 @@ class Settings:
     listen: str = "127.0.0.1:18000"
     admin: str = "127.0.0.1:18001"
     tls: TlsFiles | None = None
+    operators: frozenset[str] = frozenset()
     classes: ClassOptions = DEFAULT_CLASSES
     publish: PublishOptions = field(default_factory=PublishOptions)
     log_level: str = "info"

@@ -33,6 +33,7 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import *
     from envoy_data_plane.envoy.extensions.matching.common_inputs.network.v3 import *
     from envoy_data_plane.envoy.extensions.resource_monitors.downstream_connections.v3 import *
+    from envoy_data_plane.envoy.extensions.resource_monitors.fixed_heap.v3 import *
     from envoy_data_plane.envoy.extensions.retry.host.previous_hosts.v3 import *
     from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import *
     from envoy_data_plane.envoy.service.discovery.v3 import *

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from xds.address import HostPort
 from xds.explain.answer import (
     Choice,
     ComparedRoute,
@@ -110,7 +111,8 @@ def _listener(facts: RequestFacts) -> ExplainStep:
     port = options.https_port if https else options.http_port
     exists = any(each.type is ResourceType.LISTENER for each in facts.resources)
     missing = "" if exists else ": nothing listens, as no TLS entry has a usable certificate"
-    return ExplainStep("listener", f"{'https' if https else 'http'} on {options.listener_address}:{port}{missing}")
+    address = HostPort(options.listener_address, port)
+    return ExplainStep("listener", f"{'https' if https else 'http'} on {address}{missing}")
 
 
 def _step(step: Step, facts: RequestFacts) -> ExplainStep:

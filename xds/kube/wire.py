@@ -92,6 +92,20 @@ class Page:
 Event: TypeAlias = Found | Gone | Bookmark | Failure
 
 
+def version_number(version: str) -> int:
+    """Return a resourceVersion as a number; 0 for a version that is none.
+
+    Versions of a kind compare as numbers: a promise since Kubernetes 1.35, and before a property of etcd's revisions.
+    Source: https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
+    """
+    return int(version) if version.isdecimal() else 0
+
+
+def goes_back(before: str, after: str) -> bool:
+    """Whether a later answer's version is older, as after etcd was restored from an older copy."""
+    return 0 < version_number(after) < version_number(before)
+
+
 class _Metadata(Metadata, frozen=True):
     resource_version: str = ""
 

@@ -83,10 +83,19 @@ _MISCONFIGURED: Final = (CredentialsError, OSError, ValueError, TypeError, KeyEr
 
 @dataclass(slots=True, eq=False)
 class _Login:
-    """The configuration as read once, and the connections made with this configuration."""
+    """The configuration as read once, and the connections made with this configuration.
+
+    Attributes:
+        kept: Keeps idle connections for later requests.
+        fresh: Opens a connection for each request. An idle connection may lead to a dead backend of a TCP balancer.
+        users: Requests under way.
+        retired: Whether all connections are closed with the last request.
+    """
 
     configuration: "Configuration"
-    session: aiohttp.ClientSession
+    tls: ssl.SSLContext
+    kept: aiohttp.ClientSession
+    fresh: aiohttp.ClientSession
     users: int = 0
     retired: bool = False
 
@@ -104,8 +113,15 @@ class _Login:
             tls: ssl.SSLContext = RESTClientObject(configuration).ssl_context
         except _MISCONFIGURED as error:
             raise CredentialsError(_one_line(error)) from None
-        connector = aiohttp.TCPConnector(limit=0, ssl=tls, socket_factory=_socket)
-        return cls(configuration, aiohttp.ClientSession(connector=connector, trust_env=True))
+        return cls._of(configuration, tls)
+
+    @classmethod
+    def _of(cls, configuration: "Configuration", tls: ssl.SSLContext) -> "_Login":
+        return cls(configuration, tls, _session(tls), _session(tls, force_close=True))
+
+    def without_connections(self) -> "_Login":
+        """Return a login with the same configuration and no connection yet."""
+        return self._of(self.configuration, self.tls)
 
     async def headers(self) -> dict[str, str]:
         try:
@@ -117,14 +133,19 @@ class _Login:
 
     async def release(self) -> None:
         if self.retired and not self.users:
-            await self.session.close()
+            await self.close()
+
+    async def close(self) -> None:
+        await self.kept.close()
+        await self.fresh.close()
 
 
 class ApiClient:
     """A client that must be closed. Any number of requests may run at a time, each on a separate connection.
 
     The configuration is read again after an answer with status 401 and after a certificate that is not trusted; the
-    address of the API server may change with the configuration.
+    address of the API server may change with the configuration. A request that times out closes its connection and all
+    idle ones: a TCP balancer may keep the connections of a dead backend open.
     """
 
     def __init__(self, access: Access, login: _Login) -> None:
@@ -150,7 +171,7 @@ class ApiClient:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._login.session.close()
+        await self._login.close()
         await asyncio.sleep(0)
 
     @contextlib.asynccontextmanager
@@ -160,14 +181,21 @@ class ApiClient:
         params: Mapping[str, str],
         *,
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 -- aiohttp's
+        new_connection: bool = False,
     ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         """Send a GET request, and yield the answer before its body is read.
+
+        Args:
+            path: Begins with `/api` or `/apis`.
+            params: The query.
+            timeout: Limits of the request's phases.
+            new_connection: Whether an idle connection won't do.
 
         Raises:
             ErrorStatus: the status is not 200.
             ApiUnavailable: no answer came, or the connection broke off, within the context too.
         """
-        async with self._answer("GET", path, params=params, timeout=timeout) as response:
+        async with self._answer("GET", path, new_connection=new_connection, params=params, timeout=timeout) as response:
             if response.status != 200:
                 raise await _error_status(response)
             yield response
@@ -192,23 +220,45 @@ class ApiClient:
             async with asyncio.timeout(timeout), self._answer(method, path, headers=headers, **how) as answer:
                 return answer.status, _object(await answer.read())
         except TimeoutError:
-            raise ApiUnavailable("no answer in time") from None
+            await self._drop_connections(self._login)
+            raise _TimedOut from None
 
     @contextlib.asynccontextmanager
     async def _answer(
-        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **how: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        new_connection: bool = False,
+        **how: Any,
     ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         """The answer, whatever its status; after a 401 the request is sent again with new credentials."""
-        async with contextlib.AsyncExitStack() as stack:
-            used = self._login
-            try:
-                response = await stack.enter_async_context(_sent(used, method, path, headers or {}, how))
-            except _UntrustedCertificate:
-                response = None
-            if response is None or response.status == 401:
-                renewed = await self._renewed(used)
-                response = await stack.enter_async_context(_sent(renewed, method, path, headers or {}, how))
-            yield response
+
+        def sent(login: _Login) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
+            return _sent(login, method, path, headers or {}, how, new_connection=new_connection)
+
+        used = self._login
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                try:
+                    response = await stack.enter_async_context(sent(used))
+                except _UntrustedCertificate:
+                    response = None
+                if response is None or response.status == 401:
+                    used = await self._renewed(used)
+                    response = await stack.enter_async_context(sent(used))
+                yield response
+        except _TimedOut:
+            await self._drop_connections(used)
+            raise
+
+    async def _drop_connections(self, used: _Login) -> None:
+        """Use new connections from now on. Requests under way go on."""
+        if self._login is used:
+            self._login = used.without_connections()
+            used.retired = True
+            await used.release()
 
     async def _renewed(self, used: _Login) -> _Login:
         """A login newer than the one used. Streams on the old login go on."""
@@ -235,13 +285,26 @@ def _object(text: bytes) -> dict[str, Any]:
     return decoded if isinstance(decoded, dict) else {}
 
 
+class _TimedOut(ApiUnavailable):
+    """A phase of the request, or the whole exchange, took longer than allowed."""
+
+    def __init__(self) -> None:
+        super().__init__("no answer in time")
+
+
 class _UntrustedCertificate(ApiUnavailable):
     """The certificate of the API server is not trusted: perhaps the configured CA is out of date."""
 
 
 @contextlib.asynccontextmanager
 async def _sent(
-    login: _Login, method: str, path: str, headers: Mapping[str, str], how: Mapping[str, Any]
+    login: _Login,
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    how: Mapping[str, Any],
+    *,
+    new_connection: bool,
 ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
     """Send one request with one login. Compression is off: within a data centre the CPU time costs more than the bytes.
 
@@ -254,7 +317,8 @@ async def _sent(
     login.users += 1
     try:
         headers = {"Accept": JSON, "Accept-Encoding": "identity", **headers, **await login.headers()}
-        async with login.session.request(
+        session = login.fresh if new_connection else login.kept
+        async with session.request(
             method,
             configuration.host + path,
             headers=headers,
@@ -266,7 +330,7 @@ async def _sent(
     except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
         raise _UntrustedCertificate(_one_line(error)) from None
     except TimeoutError:
-        raise ApiUnavailable("no answer in time") from None
+        raise _TimedOut from None
     except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, ConnectionResetError):
         raise ApiUnavailable("the connection broke off") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -319,6 +383,11 @@ def _in_cluster(config: Any, configuration: "Configuration") -> None:
         config.load_incluster_config(client_configuration=configuration)
     except config.ConfigException as error:
         raise CredentialsError(_one_line(error)) from None
+
+
+def _session(tls: ssl.SSLContext, *, force_close: bool = False) -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(limit=0, ssl=tls, socket_factory=_socket, force_close=force_close)
+    return aiohttp.ClientSession(connector=connector, trust_env=True)
 
 
 def _socket(info: Any) -> socket.socket:

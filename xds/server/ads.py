@@ -58,6 +58,9 @@ GRPC_SERVER_OPTIONS: Final = (
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    # By default, a connection without a handshake is held for 120 s, and one without a call for ever.
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.max_connection_idle_ms", 60_000),
     # By default, gRPC answers each ACK with a ping to measure a bandwidth that small requests don't need.
     ("grpc.http2.bdp_probe", 0),
 )

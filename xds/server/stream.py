@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
+from urllib.parse import unquote
 
 import grpc
 
@@ -21,6 +22,7 @@ class Stream:
     The writer waits in `next_responses`. It is given responses, or woken to ask the session for some.
 
     Attributes:
+        peer: The proxy's address, e.g. `ipv4:10.0.0.7:51234` or `ipv6:[fd00::7]:51234`.
         node: The proxy's node id; empty before the first request.
         pending_revisions: Revisions that the session has not been updated to yet, oldest first.
         progress: Revisions that the proxy has not answered yet.
@@ -52,7 +54,7 @@ class Stream:
         self.writer = writer
         self.session = session
         self.context = context
-        self.peer = str(context.peer())
+        self.peer = unquote(context.peer())
         self.progress = StreamProgress()
         self.node = ""
         self.pending_revisions: list[tuple[Revision, RevisionProgress]] = []

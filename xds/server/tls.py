@@ -189,11 +189,16 @@ def must_name_the_node(names: frozenset[str], node: Node) -> str | None:
     """
     if names & ({node.id, node.cluster} - {""}):
         return None
-    called = ", ".join(sorted(repr(name[:SHOWN_NAME_CHARACTERS]) for name in names)[:10]) or "nobody"
+    node_id, cluster = (name[:SHOWN_NAME_CHARACTERS] for name in (node.id, node.cluster))
     return (
-        f"the certificate names {called}, and neither the node {node.id[:SHOWN_NAME_CHARACTERS]!r} nor its cluster "
-        f"{node.cluster[:SHOWN_NAME_CHARACTERS]!r}; one of these must be among its DNS or URI names"
+        f"the certificate names {shown_names(names)}, and neither the node {node_id!r} nor its cluster {cluster!r}; "
+        "one of these must be among its DNS or URI names"
     )
+
+
+def shown_names(names: frozenset[str]) -> str:
+    """The names for a message: ten at most, of bounded length."""
+    return ", ".join(sorted(repr(name[:SHOWN_NAME_CHARACTERS]) for name in names)[:10]) or "nobody"
 
 
 def _read_or_error(files: TlsFiles) -> TlsMaterial | str:

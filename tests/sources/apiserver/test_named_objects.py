@@ -162,7 +162,7 @@ class Secrets(RuleBasedStateMachine):
 
     @invariant()
     def little_is_kept(self) -> None:
-        held = {each.name for each in self.named._versions}
+        held = {each.name for each in self.named._objects}
         assert held == self.told.keys()
         assert held <= self.wanted | self.asked.keys() | {n for c in self.pending for n in _names(c)}
 

@@ -40,6 +40,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "FIRST_DELAY_SECONDS", 0.002)
     monkeypatch.setattr(backoff, "MAX_DELAY_SECONDS", 0.02)
     monkeypatch.setattr(watch_module, "CATCH_UP_SECONDS", 0.005)
+    monkeypatch.setattr(watch_module, "MIN_WATCH_SECONDS", 0.005)
     # No batch depends on the speed of the machine.
     monkeypatch.setattr(source_module, "CATCH_UP_TIMEOUT_SECONDS", WAIT_LIMIT_SECONDS)
 
@@ -52,6 +53,7 @@ class Follower:
         self.objects: dict[tuple[type[KubeObject], Key], KubeObject] = {}
         self.listed: list[type[KubeObject]] = []
         self.problems: tuple[Problem, ...] = ()
+        self.restored = False
         self._batches = batches
         self._api = api
 
@@ -62,12 +64,14 @@ class Follower:
             match change:
                 case Applied(object=each):
                     before = self.objects.get((type(each), each.key))
-                    assert before is None or number(before) <= number(each), "time doesn't go back"
+                    assert before is None or number(before) <= number(each) or self.restored, "time doesn't go back"
                     self.objects[type(each), each.key] = each
                 case Deleted(kind=kind, key=key):
                     ends = [w.revision for w in self._api.history if (w.kind, w.key, w.event) == (kind, key, "DELETED")]
                     last = number(self.objects.pop((kind, key)))
-                    assert kind is Secret or any(end > last for end in ends), "nothing that exists is withdrawn"
+                    assert kind is Secret or any(end > last for end in ends) or self.restored, (
+                        "nothing that exists is withdrawn"
+                    )
                 case Listed(kind=kind):
                     self.listed.append(kind)
                 case Reported(problems=problems):
@@ -167,6 +171,13 @@ def write_ingress(api: WatchedApi, name: str, *secrets: str, namespace: str = "d
 
 def requests(api: WatchedApi, kind: type[KubeObject]) -> list[dict[str, str]]:
     return [query for each, query in api.requests if each is kind]
+
+
+def lists(api: WatchedApi, kind: type[KubeObject]) -> int:
+    """The number of answers that were a whole list, or its first page."""
+    streamed = [query for query in requests(api, kind) if "sendInitialEvents" in query]
+    paged = [query for query in requests(api, kind) if query.get("limit") == "500" and "continue" not in query]
+    return len(streamed if api.streams_lists else paged)
 
 
 # Lists
@@ -272,15 +283,203 @@ async def test_a_second_list_repeats_no_unchanged_object(api: WatchedApi, follow
 # Watches
 
 
-async def test_a_watch_resumes_at_the_last_version(api: WatchedApi, follow: Follow) -> None:
+async def test_a_watch_that_ended_in_order_resumes_at_the_last_version(api: WatchedApi, follow: Follow) -> None:
     follower = await follow()
     await follower.until_synced()
     api.write(Service, "a")
     await follower.until_equal()
-    api.cut()
+    api.end()
     api.write(Service, "b")
     await follower.until_equal()
-    assert sum("sendInitialEvents" in query for query in requests(api, Service)) == 1
+    assert lists(api, Service) == 1
+
+
+async def test_a_watch_that_ends_in_order_again_and_again_is_begun_without_pause(
+    api: WatchedApi, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[Scope] = []
+
+    async def pause(_: Outages, scope: Scope, __: float) -> bool:
+        pauses.append(scope)
+        return False
+
+    monkeypatch.setattr(Outages, "pause", pause)
+    follower = await follow()
+    await follower.until_synced()
+    for _ in range(8):
+        api.write(Service, "a")
+        await follower.until_equal()
+        before = len(requests(api, Service))
+        api.end(Service)
+        await until(lambda before=before: len(requests(api, Service)) > before)  # type: ignore[misc]
+    assert pauses == []
+    assert lists(api, Service) == 1
+
+
+@pytest.mark.usefixtures("way")
+async def test_a_broken_connection_lists_anew_and_equal_objects_change_nothing(api: WatchedApi, follow: Follow) -> None:
+    for name in "abc":
+        api.write(Service, name)
+    follower = await follow()
+    await follower.until_synced()
+    api.cut()
+    await until(lambda: lists(api, Service) >= 2)
+    api.write(Service, "b")
+    batch = await follower.next()
+    assert [number(change.object) for change in batch.changes if isinstance(change, Applied)] == [api.revision]
+
+
+@pytest.mark.parametrize("failure", [502, 503, 504])
+async def test_a_balancer_without_an_api_server_makes_watches_list_anew(
+    api: WatchedApi, follow: Follow, failure: int
+) -> None:
+    follower = await follow()
+    await follower.until_synced()
+    api.faults[Service] += [refuse(failure)]
+    api.end(Service)
+    await until(lambda: lists(api, Service) == 2)
+
+
+async def test_a_throttled_watch_resumes(api: WatchedApi, follow: Follow) -> None:
+    follower = await follow()
+    await follower.until_synced()
+    api.faults[Service] += [refuse(429)]
+    api.end(Service)
+    api.write(Service, "a")
+    await follower.until_equal()
+    assert lists(api, Service) == 1
+
+
+# A storage that was restored from an older copy
+
+
+async def test_a_restored_storage_is_listed_after_an_outage(api: WatchedApi, follow: Follow) -> None:
+    copy = api.write(Service, "kept")
+    api.write(Service, "of-before-restore")
+    follower = await follow()
+    await follower.until_synced()
+    follower.restored = True
+    api.faults[Service] += [_reset] * 3
+    api.restore(copy)
+    api.cut()
+    await follower.until_equal()
+    api.write(Service, "of-after-restore")
+    await follower.until_equal()
+    assert sorted(follower.of(Service)) == ["kept", "of-after-restore"]
+
+
+async def test_a_version_that_comes_a_second_time_with_other_content_counts(api: WatchedApi, follow: Follow) -> None:
+    copy = api.write(Service, "a")
+    version = api.write(Service, "a", spec={"ports": [{"port": 1}]})
+    follower = await follow()
+    await follower.until_synced()
+    follower.restored = True
+    api.restore(copy)
+    assert api.write(Service, "a", spec={"ports": [{"port": 2}]}) == version
+    api.cut()
+    await follower.until(lambda: follower.of(Service) == {"a": 2})
+
+
+async def test_a_renewed_certificate_counts_after_a_restore(api: WatchedApi, follow: Follow) -> None:
+    api.write(Secret, "old")
+    copy = api.write(Secret, "a")
+    write_ingress(api, "shop", "old")
+    write_ingress(api, "shop", "old", "a")
+    for _ in range(20):
+        api.write(IngressClass, "raises-the-revision")
+    follower = await follow()
+    await follower.until_synced()
+    write_ingress(api, "shop", "old")
+    await follower.until_equal()
+    write_ingress(api, "shop", "a")  # a look-up, whose answer has a high version
+    await follower.until_equal()
+    follower.restored = True
+    api.restore(copy + 2)
+    api.cut()
+    await follower.until_equal()
+    api.write(Secret, "a")
+    await follower.until_equal()
+
+
+@pytest.mark.parametrize("type_", ["BOOKMARK", "MODIFIED"])
+async def test_a_version_that_goes_back_lists_anew(
+    api: WatchedApi, follow: Follow, logs: list[Any], type_: str
+) -> None:
+    api.write(Service, "a")
+    api.write(Service, "b")
+    copy = api.revision
+    api.write(Service, "c")
+    follower = await follow()
+    await follower.until_synced()
+    follower.restored = True
+    api.restore(copy)
+    api.say({"type": type_, "object": api.objects[Service][Key("default", "b")]}, Service)
+    await follower.until(lambda: sorted(follower.of(Service)) == ["a", "b"])
+    (again,) = events(logs, "listing_again")
+    assert "went back" in again["reason"]
+    assert len(events(logs, "resource_version_went_back")) == 1
+
+
+async def test_a_version_that_the_api_server_does_not_know_yet_lists_anew(
+    api: WatchedApi, follow: Follow, logs: list[Any]
+) -> None:
+    follower = await follow()
+    await follower.until_synced()
+    api.faults[Service] += [refuse(504, "Timeout: Too large resource version: 9, current: 5")]
+    api.end(Service)
+    await until(lambda: lists(api, Service) == 2)
+    assert len(events(logs, "listing_again")) == 1
+    assert events(logs, "watch_rejected") == []
+
+
+# Silence
+
+
+async def test_a_silent_watch_resumes_on_a_new_connection_without_a_word(
+    api: WatchedApi, follow: Follow, logs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follower = await follow()
+    await follower.until_synced()
+    api.write(Service, "a")
+    await follower.until_equal()
+    before = len(api.connections[Service])
+    api.silent = True
+    monkeypatch.setattr(watch_module, "WATCH_IDLE_TIMEOUT_SECONDS", 0.3)
+    api.end(Service)  # the next one has the short patience
+    api.write(Service, "b")
+    await until(lambda: len(api.connections[Service]) >= before + 2)
+    api.silent = False
+    await follower.until_equal()
+    assert lists(api, Service) == 1
+    assert len(set(api.connections[Service])) == len(api.connections[Service]), "each a new connection"
+    assert [each["event"] for each in logs if each["event"] != "listed"] == []
+
+
+async def test_a_silent_watch_lists_anew_if_the_storage_was_restored(
+    api: WatchedApi, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = api.write(Service, "a")
+    api.write(Service, "b")
+    follower = await follow()
+    await follower.until_synced()
+    follower.restored = True
+    api.restore(copy)
+    monkeypatch.setattr(watch_module, "WATCH_IDLE_TIMEOUT_SECONDS", 0.05)
+    api.end()
+    await follower.until(lambda: list(follower.of(Service)) == ["a"])
+
+
+async def test_a_silent_watch_that_cannot_resume_is_an_outage(
+    api: WatchedApi, follow: Follow, logs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follower = await follow()
+    await follower.until_synced()
+    monkeypatch.setattr(watch_module, "WATCH_IDLE_TIMEOUT_SECONDS", 0.3)
+    api.end(Service)
+    await until(lambda: len(requests(api, Service)) >= 2)
+    api.faults[Service] += [_reset] * 4
+    await until(lambda: bool(events(logs, "api_server_unreachable")))
+    await until(lambda: lists(api, Service) >= 2)
 
 
 async def test_a_watch_resumes_at_the_version_of_a_bookmark(api: WatchedApi, follow: Follow) -> None:
@@ -335,30 +534,6 @@ async def test_an_unreachable_server_is_waited_for_and_logged_once(
     api.write(Service, "a")
     await follower.until_equal()
     assert [len(events(logs, name)) for name in ("api_server_unreachable", "api_server_reached")] == [2, 2]
-
-
-async def test_a_restarted_server_is_listed_without_pause(
-    api: WatchedApi, follow: Follow, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    delays: list[float] = []
-
-    async def pause(_: Outages, scope: Scope, delay: float) -> bool:
-        if scope.kind is Service:
-            delays.append(delay)
-        await asyncio.sleep(0)
-        return False
-
-    monkeypatch.setattr(Outages, "pause", pause)
-    follower = await follow()
-    await follower.until_synced()
-    api.faults[Service] += [_reset] * 4
-    api.cut()
-    api.write(Service, "a")
-    api.compact()
-    await follower.until_equal()
-    *away, expired = delays
-    assert max(away) > 2 * backoff.FIRST_DELAY_SECONDS
-    assert expired <= backoff.FIRST_DELAY_SECONDS
 
 
 async def _reset(request: web.Request) -> None:

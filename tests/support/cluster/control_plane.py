@@ -12,11 +12,13 @@ import io
 import json
 import os
 import secrets
+import shutil
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import aiohttp
 import yaml
@@ -166,17 +168,32 @@ class Cluster:
         self.write_kubeconfig(path, await self.token_for(namespace, name))
         return path
 
-    def write_kubeconfig(self, path: Path, token: str) -> None:
-        """A kubeconfig file of this API server and this token."""
+    def write_kubeconfig(self, path: Path, token: str, *, relay: str = "") -> None:
+        """Write a file that names this API server, or a relay to it (HOST:PORT), and this token."""
+        name = str(urlsplit(self.server).hostname)
+        cluster = {"server": f"https://{relay}" if relay else self.server, "certificate-authority": str(self.ca)}
         content = {
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [{"name": "test", "cluster": {"server": self.server, "certificate-authority": str(self.ca)}}],
+            "clusters": [{"name": "test", "cluster": {**cluster, "tls-server-name": name}}],
             "users": [{"name": "test", "user": {"token": token}}],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
             "current-context": "test",
         }
         path.write_text(yaml.safe_dump(content))
+
+    async def copy_etcd(self) -> None:
+        """Keep a copy of etcd's data, for `restore_etcd`."""
+        await self.etcd.kill()
+        shutil.copytree(self.folder / "etcd", self.folder / "etcd-copy", dirs_exist_ok=True)
+        await self.start()
+
+    async def restore_etcd(self) -> None:
+        """Bring back the copy while all parts are down; then all start again."""
+        await self.stop()
+        shutil.rmtree(self.folder / "etcd")
+        (self.folder / "etcd-copy").rename(self.folder / "etcd")
+        await self.start()
 
     async def compact(self) -> None:
         """Forget the history in etcd. An API server keeps a history of its own: only a later start answers 410 to

@@ -25,7 +25,7 @@ class ProxyStatus:
     """One ADS stream.
 
     Attributes:
-        peer: The proxy's address in gRPC's form, e.g. `ipv4:10.0.0.7:51234`.
+        peer: The proxy's address, e.g. `ipv4:10.0.0.7:51234` or `ipv6:[fd00::7]:51234`.
         stuck: The reasons why the proxy makes no progress; empty: it does.
     """
 
@@ -39,7 +39,7 @@ class ProxyDelivery:
     """The delivery of some resources to one ADS stream.
 
     Attributes:
-        peer: The proxy's address in gRPC's form.
+        peer: The proxy's address, as in `ProxyStatus`.
         node: None before the first request.
         out_of_sync: The resources that the proxy does not have as they are in the snapshot.
     """

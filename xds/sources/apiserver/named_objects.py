@@ -11,9 +11,7 @@ to name it. Watch and look-up are two streams without a common order, and the ne
 - After the answer, events of the watch up to the answer's version are old: a watch may lag behind. A list that began
   before the answer can't tell that the object vanished.
 
-Versions of one kind compare as numbers:
-https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions (a promise since Kubernetes 1.35; before,
-a property of etcd's revisions). Versions go back when etcd is restored from a backup; the next list clears them here.
+Versions go back when etcd is restored from an older copy: the watch then lists anew, which clears the versions here.
 """
 
 from collections import Counter
@@ -21,7 +19,7 @@ from collections.abc import Callable, Iterable
 
 from xds.kube.change import Applied, Change, Deleted
 from xds.kube.objects import Ingress, KubeObject
-from xds.kube.wire import Found, Gone, Page
+from xds.kube.wire import Found, Gone, Page, version_number
 from xds.problems.problem import Key
 from xds.sources.apiserver.tracker import ObjectTracker
 
@@ -108,15 +106,14 @@ class NamedObjects(ObjectTracker):
 
     def end_look_up(self, key: Key, page: Page) -> list[Change]:
         """Return the changes that the answer makes, a list of at most this object."""
-        last_event, version = self._looked_up.get(key), _number(page.version)
+        last_event, version = self._looked_up.get(key), version_number(page.version)
         self.cancel_look_up([key])
         if last_event is None or last_event >= version:
             return []
         self._answered[key] = version
         if not any(each.key == key for each in page.items):
             return self._gone(key)
-        found = [each for each in page.items if each.key == key and each.version != self._versions.get(key)]
-        return [change for each in found for change in self._found(each)]
+        return [change for each in page.items if each.key == key for change in self._found(each)]
 
     # The watch
 
@@ -132,11 +129,11 @@ class NamedObjects(ObjectTracker):
         if self._list is not None:
             self._list.found = {key: each for key, each in self._list.found.items() if self._counts(each)}
             # The list would have shown these objects, so a pending answer must be newer than the list.
-            for key in self._looked_up.keys() & (self._asked_before_list | self._list.versions.keys()):
-                self._looked_up[key] = max(self._looked_up[key], _number(version))
+            for key in self._looked_up.keys() & (self._asked_before_list | self._list.keys):
+                self._looked_up[key] = max(self._looked_up[key], version_number(version))
         return super().end_list(version)
 
-    def _vanished(self, listed: dict[Key, str]) -> list[Key]:
+    def _vanished(self, listed: set[Key]) -> list[Key]:
         return [key for key in super()._vanished(listed) if key not in self._answered]
 
     def _counts(self, event: Found | Gone) -> bool:
@@ -145,9 +142,5 @@ class NamedObjects(ObjectTracker):
         if key not in self._named:
             return False
         if key in self._looked_up and self._list is None:
-            self._looked_up[key] = max(self._looked_up[key], _number(event.version))
-        return key not in self._answered or _number(event.version) > self._answered[key]
-
-
-def _number(version: str) -> int:
-    return int(version) if version.isdecimal() else 0
+            self._looked_up[key] = max(self._looked_up[key], version_number(event.version))
+        return key not in self._answered or version_number(event.version) > self._answered[key]

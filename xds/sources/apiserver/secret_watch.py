@@ -79,6 +79,8 @@ class TlsWatches:
         begun = self._secrets.expect(batch.changes)
         pages = await self._look_up(begun) if begun and self._ingresses_listed.is_set() else {}
         # No other task runs from here to the delivery.
+        for page in pages.values():
+            self._secret_watch.check(page.version)
         found = [change for key, page in pages.items() for change in self._secrets.end_look_up(key, page)]
         changes = [*found, *batch.changes, *self._secrets.release(batch.changes)]
         if batch.completes_list:

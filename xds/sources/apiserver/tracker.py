@@ -1,9 +1,13 @@
-"""The names and versions of the objects of a watch, and the changes that follow from further events.
+"""The objects of a watch, and the changes that follow from further events.
 
 A list is one step: its objects stay out of sight until the list is complete, and only a complete list tells which
 objects vanished. So a list that breaks off changes nothing.
+
+Objects are compared by content: after etcd was restored from an older copy, a resourceVersion comes a second time, with
+other content. The objects are those that `KubeState` holds too, so keeping them here costs no memory.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from xds.kube.change import Applied, Change, Deleted
@@ -17,11 +21,11 @@ class _List:
     """A list under way.
 
     Attributes:
-        versions: Every object listed so far.
+        keys: Every object listed so far.
         found: The objects that are new or differ from the tracked version.
     """
 
-    versions: dict[Key, str] = field(default_factory=dict)
+    keys: set[Key] = field(default_factory=set)
     found: dict[Key, Found] = field(default_factory=dict)
 
 
@@ -35,12 +39,18 @@ class ObjectTracker:
     def __init__(self, kind: type[KubeObject]) -> None:
         self.kind = kind
         self.problems: dict[Key, Problem] = {}
-        self._versions: dict[Key, str] = {}
-        self._never_good: set[Key] = set()
+        self._objects: dict[Key, KubeObject | None] = {}  # None: no version could be decoded
         self._list: _List | None = None
 
     def __len__(self) -> int:
-        return len(self._versions)
+        return len(self._objects)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._objects
+
+    def objects(self) -> Iterable[KubeObject]:
+        """Return the last good version of each object."""
+        return filter(None, self._objects.values())
 
     def begin_list(self) -> None:
         """Take the following events as a list from its start."""
@@ -61,39 +71,37 @@ class ObjectTracker:
         changes: list[Change] = []
         for each in ended.found.values():
             changes += self._found(each)
-        for key in self._vanished(ended.versions):
+        for key in self._vanished(ended.keys):
             changes += self._gone(key)
         return changes
 
-    def _vanished(self, listed: dict[Key, str]) -> list[Key]:
-        return [key for key in self._versions if key not in listed]
+    def _vanished(self, listed: set[Key]) -> list[Key]:
+        return [key for key in self._objects if key not in listed]
 
     def _note(self, event: Found | Gone, listing: _List) -> None:
         """Put the event into the list. In a streamed list, events of the watch may come before the end of the list."""
         if isinstance(event, Gone):
-            listing.versions.pop(event.key, None)
+            listing.keys.discard(event.key)
             listing.found.pop(event.key, None)
             return
-        listing.versions[event.key] = event.version
-        if self._versions.get(event.key) == event.version != "":
+        listing.keys.add(event.key)
+        if event.key not in self.problems and self._objects.get(event.key) == event.result:
             listing.found.pop(event.key, None)
         else:
             listing.found[event.key] = event
 
     def _found(self, event: Found) -> list[Change]:
         key = event.key
-        is_new = key not in self._versions
-        self._versions[key] = event.version
         if isinstance(event.result, Problem):
             self.problems[key] = event.result
-            self._never_good |= {key} if is_new else set()
+            self._objects.setdefault(key, None)
             return []
         self.problems.pop(key, None)
-        self._never_good.discard(key)
+        if self._objects.get(key) == event.result:
+            return []
+        self._objects[key] = event.result
         return [Applied(event.result)]
 
     def _gone(self, key: Key) -> list[Change]:
         self.problems.pop(key, None)
-        was_applied = self._versions.pop(key, None) is not None and key not in self._never_good
-        self._never_good.discard(key)
-        return [Deleted(self.kind, key)] if was_applied else []
+        return [Deleted(self.kind, key)] if self._objects.pop(key, None) is not None else []
