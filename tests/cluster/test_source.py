@@ -17,10 +17,11 @@ import structlog
 from kubernetes.aio.config import incluster_config
 
 from tests.support.cluster import Cluster
-from xds.kube.change import Applied, Batch, Deleted, Listed
+from xds.kube.change import Applied, Batch, Deleted, Listed, Reported
 from xds.kube.objects import KINDS, Ingress, IngressClass, KubeObject, Secret, Service
 from xds.kube.wire import page_of
 from xds.kubeapi.client import Access
+from xds.problems.problem import Problem
 from xds.sources.apiserver.outages import Outages
 from xds.sources.apiserver.scope import Scope, scopes
 from xds.sources.apiserver.source import ApiServer
@@ -39,6 +40,7 @@ class Follower:
         self.objects: dict[tuple[type[KubeObject], str], KubeObject] = {}
         self.listed: set[type[KubeObject]] = set()
         self.withdrawn: list[tuple[type[KubeObject], str]] = []
+        self.problems: tuple[Problem, ...] = ()
         self._batches = batches
         self._namespace = namespace
 
@@ -57,6 +59,8 @@ class Follower:
                     self.withdrawn.append((kind, key.name))
                 case Listed(kind=kind):
                     self.listed.add(kind)
+                case Reported(problems=problems):
+                    self.problems = problems
 
     async def until_synced(self) -> None:
         await self.until(lambda: len(self.listed) == len(KINDS))

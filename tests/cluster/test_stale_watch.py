@@ -2,6 +2,7 @@
 keeps the connections of a dead backend open.
 """
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
@@ -83,3 +84,54 @@ async def test_connections_that_a_balancer_keeps_open_to_a_dead_backend_are_repl
     await follower.until_has(Service, "after", "before")
     await follower.until_has(Secret, "a")
     assert {each["event"] for each in logs} == {"listed"}
+
+
+async def test_an_ingress_stays_as_it_was_while_the_right_to_read_its_new_secret_is_missing(
+    cluster: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    await cluster.apply(secret(namespace, "a"), secret(namespace, "b"), ingress(namespace, "i", "a"))
+    await cluster.kubectl("create", "serviceaccount", "reader", "-n", namespace)
+    resources = "services,secrets,ingresses.networking.k8s.io,endpointslices.discovery.k8s.io"
+    rights = ("--verb=list,watch", f"--resource={resources}", "-n", namespace)
+    await cluster.kubectl("create", "role", "reader", *rights)
+    account = f"--serviceaccount={namespace}:reader"
+    await cluster.kubectl("create", "rolebinding", "reader", "--role=reader", account, "-n", namespace)
+    source = ApiServer(Access(await cluster.kubeconfig_for_service_account(namespace, "reader")), (namespace,))
+    async with aclosing(source.batches()) as batches:
+        follower = Follower(source, batches, namespace)
+        await follower.until_synced()
+        await follower.until_has(Secret, "a")
+        role = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/roles/reader"
+        rules = (await cluster.get(role))["rules"]
+        without = [{**rule, "resources": [each for each in rule["resources"] if each != "secrets"]} for rule in rules]
+        await cluster.request("PATCH", role, {"rules": [rule for rule in without if rule["resources"]]})
+        await until_forbidden(cluster, namespace)
+        await cluster.apply(ingress(namespace, "i", "b"))
+        await follower.until(lambda: bool(unreadable(follower)))
+        assert 'cannot list resource "secrets"' in unreadable(follower)[0]
+        assert follower.of(Secret) == ["a"], "the certificate in use stays"
+        assert secret_of(follower, "i") == "a"
+        await cluster.request("PATCH", role, {"rules": rules})
+        await follower.until_has(Secret, "b")
+        assert secret_of(follower, "i") == "b", "in one batch"
+        await follower.until(lambda: not unreadable(follower))
+
+
+async def until_forbidden(cluster: Cluster, namespace: str) -> None:
+    """Wait until the API server's authorizer knows of the withdrawn right."""
+    user = f"system:serviceaccount:{namespace}:reader"
+    about = {"namespace": namespace, "verb": "list", "resource": "secrets"}
+    review = {"spec": {"user": user, "resourceAttributes": about}}
+    path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+    async with asyncio.timeout(30):
+        while (await cluster.request("POST", path, review))["status"]["allowed"]:
+            await asyncio.sleep(0.05)
+
+
+def secret_of(follower: Follower, name: str) -> str | None:
+    found = follower.objects[Ingress, name]
+    return (found.spec.tls or ())[0].secret_name if isinstance(found, Ingress) else None
+
+
+def unreadable(follower: Follower) -> list[str]:
+    return [each.message for each in follower.problems if each.reason == "SecretUnreadable"]

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.fake_api import FakeApi, Object, unavailable
+from xds.kubeapi import backoff
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
@@ -27,6 +28,7 @@ from xds.reporting.event_queue import (
     OBJECT_BURST,
     OBJECT_INTERVAL_SECONDS,
     REPEAT_AFTER_SECONDS,
+    REPORTING_CONTROLLER,
     TOTAL_BURST,
     TOTAL_INTERVAL_SECONDS,
     EventKey,
@@ -37,6 +39,7 @@ from xds.reporting.event_queue import (
     repetition_patch,
 )
 from xds.reporting.event_writer import EventWriter
+from xds.reporting.failed_writes import FAILING_OBJECTS_OF_NAMESPACE
 from xds.reporting.lease import Leadership
 
 SPEC = FieldPath.of("spec")
@@ -311,9 +314,9 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def leading(it: Site, identity: str = "me") -> AsyncIterator[Site]:
+async def leading(it: Site, identity: str = "me", controller: str = REPORTING_CONTROLLER) -> AsyncIterator[Site]:
     leadership = Leadership(it.api, Key("xds", "xds-ingress"), identity)
-    it.writer = EventWriter(it.api, leadership, lambda: it.problems, uid_of)
+    it.writer = EventWriter(it.api, leadership, lambda: it.problems, uid_of, controller=controller)
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(leadership.run()), tasks.create_task(it.writer.run())]
         yield it
@@ -360,6 +363,40 @@ async def test_an_outage_delays_events(answer: Any) -> None:
     async with leading(Site(FakeApi(refuse=refuse), [problem()])) as it:
         await it.api.until(lambda: it.events)
         assert len(refusals) == 2
+
+
+@pytest.mark.parametrize("answer", [(403, {"message": "no"}), (500, {}), None])
+async def test_a_namespace_whose_events_fail_delays_no_other_namespace(
+    answer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backoff, "FIRST_DELAY_SECONDS", 3600)
+    monkeypatch.setattr(backoff, "MAX_DELAY_SECONDS", 3600)
+
+    def refuse(method: str, path: str) -> Any:
+        if method != "POST" or "/namespaces/broken/" not in path:
+            return None
+        return answer or unavailable(method, path)
+
+    broken = [replace(problem(), object=ObjectRef("Ingress", "broken", f"b{number}")) for number in range(30)]
+    async with leading(Site(FakeApi(refuse=refuse), [*broken, problem("web")])) as it:
+        await it.api.until(lambda: it.events)
+        it.appear(problem("late"))
+        await it.api.until(lambda: len(it.events) == 2)
+        assert len(it.writer.failed_writes) == FAILING_OBJECTS_OF_NAMESPACE
+        it.solve(*broken)
+        it.appear(problem("last"))
+        await it.api.until(lambda: len(it.events) == 3)
+        assert len(it.writer.failed_writes) == 0
+
+
+async def test_an_installation_resolves_no_events_of_another() -> None:
+    api = FakeApi()
+    async with leading(Site(api, [problem()])) as it:
+        await api.until(lambda: it.events)
+    async with leading(Site(api, []), "other", controller="xds-ingress.dev/xds-ingress-internal") as it:
+        it.appear(problem("late"), problem())
+        await api.until(lambda: len(it.events) == 3)
+        assert it.reasons() == ["BackendNotFound"] * 3
 
 
 async def test_a_rejected_event_does_not_delay_further_events() -> None:

@@ -7,17 +7,20 @@ Excludes: what a real API server makes of it (tests/cluster/test_report.py).
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.fake_api import FakeApi, managed, unavailable
-from xds.problems.problem import Key
+from tests.support.fake_api import FakeApi, Object, managed, unavailable
+from xds.kubeapi import backoff
+from xds.problems.problem import Key, Problem
 from xds.reporting import status_writer
+from xds.reporting.failed_writes import FAILING_OBJECTS_OF_NAMESPACE
 from xds.reporting.lease import Leadership
 from xds.reporting.status import (
     LoadBalancerAddress,
@@ -168,6 +171,12 @@ def test_a_written_status_needs_no_further_step(
         assert it.next_step(WEB, uid) is None
 
 
+@pytest.fixture
+def logs() -> Iterator[list[Any]]:
+    with structlog.testing.capture_logs() as captured:
+        yield captured
+
+
 @dataclass
 class Site:
     """A writer that leads, and the mock."""
@@ -176,21 +185,30 @@ class Site:
     writer: StatusWriter
     ours: dict[Key, str] = field(default_factory=dict)
 
-    def ingress(self, name: str, status: list[dict[str, str]] | None = None, manager: str = "", **more: Any) -> Key:
+    problems: list[Problem] = field(default_factory=list)
+
+    def ingress(
+        self,
+        name: str,
+        status: list[dict[str, str]] | None = None,
+        manager: str = "",
+        namespace: str = "shop",
+        **more: Any,
+    ) -> Key:
         document: dict[str, Any] = {"metadata": {"managedFields": managed(manager)} if manager else {}, **more}
         if status is not None:
             document["status"] = {"loadBalancer": {"ingress": status}}
-        self.api.put(f"{GROUP}/namespaces/shop/ingresses/{name}", document)
-        return Key("shop", name)
+        self.api.put(f"{GROUP}/namespaces/{namespace}/ingresses/{name}", document)
+        return Key(namespace, name)
 
     def own(self, *keys: Key) -> None:
         for key in keys:
             self.ours[key] = f"uid-{key.name}"
             self.writer.note(key)
 
-    def status(self, name: str) -> Any:
+    def status(self, name: str, namespace: str = "shop") -> Any:
         return (
-            self.api.objects[f"{GROUP}/namespaces/shop/ingresses/{name}"]
+            self.api.objects[f"{GROUP}/namespaces/{namespace}/ingresses/{name}"]
             .get("status", {})
             .get("loadBalancer", {})
             .get("ingress")
@@ -198,10 +216,16 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def site(api: FakeApi, publish: PublishOptions) -> AsyncIterator[Site]:
+async def site(api: FakeApi, publish: PublishOptions, *namespaces: str) -> AsyncIterator[Site]:
     leadership = Leadership(api, Key("xds", "xds-ingress"), "me")
     ours: dict[Key, str] = {}
-    it = Site(api, StatusWriter(api, leadership, publish, ours.get), ours)
+    problems: list[Problem] = []
+
+    def report(found: tuple[Problem, ...]) -> None:
+        problems[:] = found
+
+    writer = StatusWriter(api, leadership, publish, ours.get, namespaces, report=report)
+    it = Site(api, writer, ours, problems)
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(leadership.run()), tasks.create_task(it.writer.run())]
         yield it
@@ -281,8 +305,120 @@ async def test_statuses_follow_the_service_and_stay_after_its_deletion(monkeypat
         before = len(api.log)
         await api.until(lambda: len(api.log) > before + 4)
         assert it.status("web") == [{"hostname": "lb.example.com"}]
-        api.put(envoy, {"status": {"loadBalancer": {}}})
-        await api.until(lambda: it.status("web") is None)
+
+
+@pytest.mark.parametrize("lost", [{}, {"spec": {"externalIPs": ["192.0.2.9"]}}])
+async def test_a_service_that_loses_its_address_leaves_statuses_alone_with_a_problem(
+    monkeypatch: pytest.MonkeyPatch, lost: Object
+) -> None:
+    monkeypatch.setattr(status_writer, "SERVICE_POLL_SECONDS", 0.01)
+    api = FakeApi()
+    envoy = "/api/v1/namespaces/xds/services/envoy"
+    balanced = {"spec": {"type": "LoadBalancer"}, "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.7"}]}}}
+    async with site(api, PublishOptions(service=Key("xds", "envoy"))) as it:
+        it.own(it.ingress("web"))
+        api.put(envoy, balanced)
+        await api.until(lambda: it.status("web") == [{"ip": "192.0.2.7"}])
+        api.put(envoy, {**lost, "status": {"loadBalancer": {"ingress": None}}})
+        await api.until(lambda: it.problems)
+        [problem] = it.problems
+        assert (str(problem.object), problem.reason) == ("Service xds/envoy", "PublishAddressUnknown")
+        assert problem.message.endswith("has no address; statuses keep the last known addresses: 192.0.2.7.")
+        it.own(it.ingress("late"))
+        await api.until(lambda: it.status("late") == [{"ip": "192.0.2.7"}])
+        assert it.status("web") == [{"ip": "192.0.2.7"}]
+        api.put(envoy, {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.8"}]}}, "spec": {"externalIPs": None}})
+        await api.until(lambda: it.status("web") == it.status("late") == [{"ip": "192.0.2.8"}])
+        assert not it.problems
+
+
+async def test_a_service_without_address_at_the_start_leaves_statuses_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status_writer, "SERVICE_POLL_SECONDS", 0.01)
+    api = FakeApi()
+    api.put("/api/v1/namespaces/xds/services/envoy", {"spec": {"type": "NodePort"}})
+    async with site(api, PublishOptions(service=Key("xds", "envoy"))) as it:
+        it.own(it.ingress("web", [{"ip": "192.0.2.7"}], "xds-ingress"))
+        await api.until(lambda: sum("/services" in each[1] for each in api.log) > 3)
+        assert it.problems[0].message.endswith("has no address; statuses stay as they are.")
+        assert not api.writes("/ingresses/")
+
+
+@pytest.mark.parametrize(
+    ("spec", "addresses"),
+    [
+        ({"type": "ClusterIP", "externalIPs": ["192.0.2.7"]}, [{"ip": "192.0.2.7"}]),
+        (
+            {"type": "NodePort", "externalIPs": ["192.0.2.7", "2001:db8::1"]},
+            [{"ip": "192.0.2.7"}, {"ip": "2001:db8::1"}],
+        ),
+        ({"type": "LoadBalancer", "externalIPs": ["192.0.2.7"]}, [{"ip": "192.0.2.7"}]),
+        ({"type": "ExternalName", "externalName": "lb.example.com"}, [{"hostname": "lb.example.com"}]),
+    ],
+)
+async def test_a_service_without_load_balancer_publishes_its_other_addresses(
+    spec: Object, addresses: list[dict[str, str]]
+) -> None:
+    api = FakeApi()
+    api.put("/api/v1/namespaces/xds/services/envoy", {"spec": spec})
+    async with site(api, PublishOptions(service=Key("xds", "envoy"))) as it:
+        it.own(it.ingress("web"))
+        await api.until(lambda: it.status("web") == addresses)
+        assert not it.problems
+
+
+@pytest.mark.parametrize("answer", [403, 500, None])
+async def test_a_namespace_whose_statuses_fail_delays_no_other_namespace(
+    answer: int | None, logs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backoff, "FIRST_DELAY_SECONDS", 3600)  # any wait would exceed the limit of the test
+    monkeypatch.setattr(backoff, "MAX_DELAY_SECONDS", 3600)
+
+    def refuse(method: str, path: str) -> Any:
+        if method != "PATCH" or "/namespaces/broken/" not in path:
+            return None
+        return unavailable(method, path) if answer is None else (answer, {"message": "denied by a webhook"})
+
+    api = FakeApi(refuse=refuse)
+    async with site(api, PublishOptions(OURS)) as it:
+        it.own(*(it.ingress(f"b{number}", namespace="broken") for number in range(50)), it.ingress("web"))
+        await api.until(lambda: it.status("web"))
+        it.own(it.ingress("late"))
+        await api.until(lambda: it.status("late"))
+        assert len(it.writer.failed_writes) == FAILING_OBJECTS_OF_NAMESPACE
+    [line] = [each for each in logs if each["event"] == "status_unavailable"]
+    assert line["object"] == "broken/b0"
+
+
+async def test_an_object_whose_status_fails_delays_no_other_object_of_the_namespace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(backoff, "FIRST_DELAY_SECONDS", 3600)
+    api = FakeApi(refuse=lambda _, path: (500, {}) if "/b/status" in path else None)
+    async with site(api, PublishOptions(OURS)) as it:
+        it.own(it.ingress("b"), *(it.ingress(f"a{number}") for number in range(10)))
+        await api.until(lambda: all(it.status(f"a{number}") for number in range(10)))
+        assert it.status("b") is None
+
+
+async def test_a_namespace_that_can_not_be_listed_delays_no_other_namespace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backoff, "FIRST_DELAY_SECONDS", 3600)
+    api = FakeApi(refuse=lambda _, path: (403, {}) if path.endswith("/namespaces/broken/ingresses") else None)
+    async with site(api, PublishOptions(OURS), "broken", "shop") as it:
+        it.own(it.ingress("b", namespace="broken"), it.ingress("web"))
+        await api.until(lambda: it.status("web"))
+
+
+async def test_statuses_of_another_installation_stay() -> None:
+    api = FakeApi()
+    async with site(api, PublishOptions(OURS)) as it:
+        other = it.ingress("other", [{"ip": "192.0.2.7"}], "xds-ingress-internal")
+        it.writer.note(other)
+        it.own(it.ingress("web"))
+        await api.until(lambda: it.status("web"))
+        it.writer.note_all()
+        it.own(it.ingress("late"))
+        await api.until(lambda: it.status("late"))
+        assert it.status("other") == [{"ip": "192.0.2.7"}]
 
 
 @pytest.mark.parametrize("answer", [403, 500, None])

@@ -78,6 +78,7 @@ class WatchedApi:
         streams_lists: Whether sendInitialEvents is known.
         page: The most objects in a page.
         token: A request without the token gets 401.
+        missing_namespaces: All other namespaces exist.
         silent: Whether watches say nothing more.
         connections: Of the watch requests, in order.
     """
@@ -93,6 +94,7 @@ class WatchedApi:
         self.streams_lists = True
         self.page = 500
         self.token = ""
+        self.missing_namespaces: set[str] = set()
         self.silent = False
         self.connections: dict[type[KubeObject], list[object]] = defaultdict(list)
         self.url = ""
@@ -101,6 +103,7 @@ class WatchedApi:
     async def __aenter__(self) -> Self:
         app = web.Application()
         app.router.add_get("/{root:apis/[^/]+/v1|api/v1}/namespaces/{namespace}/{plural}", self._get)
+        app.router.add_get("/api/v1/namespaces/{namespace}", self._get_namespace)
         app.router.add_get("/{root:apis/[^/]+/v1|api/v1}/{plural}", self._get)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.01)
         await self._runner.setup()
@@ -114,6 +117,12 @@ class WatchedApi:
     ) -> None:
         self.cut()
         await self._runner.cleanup()
+
+    async def _get_namespace(self, request: web.Request) -> web.Response:
+        name = request.match_info["namespace"]
+        if name in self.missing_namespaces:
+            return web.json_response(status(404, f'namespaces "{name}" not found'), status=404)
+        return web.json_response({"kind": "Namespace", "metadata": {"name": name}})
 
     # Changes of objects.
 

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, NoReturn
 import click
 
 from xds.cli.options import version_option
+from xds.server import grpc_log
 
 
 class Entry(NamedTuple):
@@ -98,11 +99,13 @@ def _output_failed(error: OSError) -> int:
 
 
 def main() -> NoReturn:
-    # The error of an address that can't be bound is printed by the command, in one line; gRPC would print it again.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     _open_standard_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without UTF-8
+    if sys.argv[1:2] == ["serve"]:
+        grpc_log.take_over()
+    # The error of an address that can't be bound is printed by the command, in one line; gRPC would print it again.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     sys.exit(run(sys.argv[1:]))
 
 
@@ -113,7 +116,7 @@ def _open_standard_streams() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
-            stream = open(descriptor, "w" if descriptor else "r", encoding="utf-8")  # noqa: SIM115, PTH123
+            stream = open(descriptor, "w" if descriptor else "r", encoding="utf-8", closefd=False)  # noqa: SIM115
             setattr(sys, name, stream)
 
 

@@ -23,6 +23,7 @@ from xds.controlplane.settings import ClusterSource, Settings
 from xds.controlplane.signals import stop_signal
 from xds.kube.source import Source
 from xds.kube.state import KubeState
+from xds.problems.problem import Problem
 from xds.reporting.reporter import Reporter
 from xds.server.admin import AdminServer
 from xds.server.ads import GRPC_SERVER_OPTIONS, AdsService
@@ -30,7 +31,7 @@ from xds.server.debug.explain import Explaining
 from xds.server.debug.operators import OperatorsOnly
 from xds.server.debug.revisions import Revisions
 from xds.server.debug.service import DebugService, Health, add_debug
-from xds.server.metrics import Metrics, StateCollector
+from xds.server.metrics import Metrics, ReportingCollector, StateCollector, TlsCollector, WatchCollector
 from xds.server.tls import ServerTls, TlsError, TlsFiles, must_name_the_node
 from xds.snapshot.store import Revision
 from xds.sources.apiserver.source import ApiServer
@@ -104,7 +105,7 @@ class ControlPlane:
 
     def __init__(self, settings: Settings, log_lines_dropped: Callable[[], int] = int) -> None:
         self._settings = settings
-        self._source = _source(settings)
+        self._source = source = _source(settings)
         self._pipeline = _pipeline(settings)
         self._clock = time.monotonic  # uvloop's own clock counts whole milliseconds
         self._metrics = Metrics()
@@ -125,6 +126,8 @@ class ControlPlane:
                 log_lines_dropped,
             )
         )
+        if isinstance(source, ApiServer):
+            self._metrics.registry.register(WatchCollector(source.behind_since))
 
     async def serve(self) -> None:
         """Serve until cancelled. Then /readyz turns 503 first, and open streams get SHUTDOWN_GRACE_SECONDS to end.
@@ -134,7 +137,11 @@ class ControlPlane:
         """
         async with contextlib.AsyncExitStack() as stack:
             await self._start_admin(stack)  # first, so that probes get an answer until the last stream has ended
-            reporter = await stack.enter_async_context(reporting(self._settings, self._pipeline))
+            reporter = await stack.enter_async_context(
+                reporting(self._settings, self._pipeline, self._report_publishing)
+            )
+            if reporter is not None:
+                self._metrics.registry.register(ReportingCollector(lambda: reporter.figures))
             health = await self._start_grpc(stack)
             stack.push_async_callback(self._become_unready, health)
             await self._follow(health, reporter)
@@ -174,6 +181,10 @@ class ControlPlane:
             self._pipeline.report_rejections(await self._ads.rejection_reports())
             self._pipeline.report_unsupported(self._ads.unsupported.current)
             self._has_work.set()
+
+    def _report_publishing(self, problems: tuple[Problem, ...]) -> None:
+        self._pipeline.report_publishing(problems)
+        self._has_work.set()
 
     async def _work(self, health: Health, reporter: Reporter | None) -> None:
         """Work on pending changes until cancelled: the pipeline's only writer."""
@@ -236,6 +247,9 @@ class ControlPlane:
         await server.start()
         stack.push_async_callback(server.stop, SHUTDOWN_GRACE_SECONDS)
         if tls is not None:
+            self._metrics.registry.register(TlsCollector(tls.handshakes.failed, tls.expiries))
+            tls.handshakes.follow(int(address.rpartition(":")[2]) if not address.startswith("unix:") else 0)
+            stack.callback(tls.handshakes.stop)
             reloading = asyncio.create_task(tls.keep_reloading())
             stack.callback(reloading.cancel)
         _log.info("serving", address=address, source=str(self._settings.source), tls=tls is not None)

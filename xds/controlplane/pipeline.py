@@ -134,6 +134,10 @@ class Pipeline:
             (Problem(ObjectRef("Proxy", "", each.node.id), reason, each.reason, reason.remedy) for each in proxies),
         )
 
+    def report_publishing(self, problems: Iterable[Problem]) -> None:
+        """Replace the problems of the addresses that are published in statuses."""
+        self._problems.report("publishing", problems)
+
     def _attribute(self, report: RejectionReport) -> list[Problem]:
         said = (report.message, report.effect)
         return attribution.problems(report.resource, report.good, said, self._state, self._translator)

@@ -2,22 +2,29 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 from xds.controlplane.pipeline import Pipeline
 from xds.controlplane.settings import ClusterSource, Settings
 from xds.kube.source import SourceError
 from xds.kubeapi.client import Access, ApiClient
-from xds.problems.problem import Key
+from xds.problems.problem import Key, Problem
 from xds.reporting.reporter import SERVICE_ACCOUNT_NAMESPACE, Reporter, ReportingOptions, lease_name
 
 DEFAULT_NAMESPACE: Final = "default"
 
 
 @contextlib.asynccontextmanager
-async def reporting(settings: Settings, pipeline: Pipeline) -> AsyncIterator[Reporter | None]:
+async def reporting(
+    settings: Settings, pipeline: Pipeline, report: Callable[[tuple[Problem, ...]], None]
+) -> AsyncIterator[Reporter | None]:
     """Run a reporter, which releases its Lease at the end. None: the source is a folder.
+
+    Args:
+        settings: Of the server.
+        pipeline: The objects and problems to report.
+        report: Receives the problems of the Service of --publish-service.
 
     Raises:
         SourceError: the client configuration can't be used.
@@ -28,9 +35,8 @@ async def reporting(settings: Settings, pipeline: Pipeline) -> AsyncIterator[Rep
         return
     lease = Key(await _namespace(source.access), lease_name(settings.classes))
     client = await ApiClient.create(source.access)
-    reporter = Reporter(
-        client, pipeline.state, lambda: pipeline.problems, ReportingOptions(lease, settings.publish, source.namespaces)
-    )
+    options = ReportingOptions(lease, settings.publish, source.namespaces)
+    reporter = Reporter(client, pipeline.state, lambda: pipeline.problems, options, report)
     task = asyncio.create_task(reporter.run())
     try:
         yield reporter

@@ -110,11 +110,12 @@ class RoutingPath:
         return job
 
     def _steps(self, job: RoutingJob, stage_size: int) -> Steps[None]:
-        """Build resources for all pending changes, and for changes applied earlier. Builds nothing until every kind has
-        been listed.
+        """Build resources for all pending changes, and for changes applied earlier. Until every kind has been
+        listed, builds nothing, and reports only the problems of the source.
         """
         yield from self._collect(self._apply_pending(job.changes))
         if not self._state.synced:
+            self._translator.report_source()
             return
         yield from self._collect(self._state.settle())
         stale, self._stale = self._stale, NOTHING_STALE

@@ -47,6 +47,12 @@ class Reason(StrEnum):
         "An annotation of ingress-nginx has no effect here.",
         "Remove the annotation if the Ingress works without; the rest of the Ingress is served.",
     )
+    API_SERVER_UNREACHABLE = (
+        "ApiServerUnreachable",
+        Level.WARNING,
+        "The API server gives no answer. What was read before is served; later changes are not seen.",
+        "Restore the API server or the network between; changes are followed again after the outage.",
+    )
     BACKEND_NOT_FOUND = (
         "BackendNotFound",
         Level.ERROR,
@@ -58,6 +64,12 @@ class Reason(StrEnum):
         Level.ERROR,
         "An Ingress names a port that the Service doesn't have; its paths answer 503.",
         "Use one of the Service's ports, or add the port to the Service.",
+    )
+    BACKEND_UNREADABLE = (
+        "BackendUnreadable",
+        Level.ERROR,
+        "An Ingress begins to name a Service that can't be read at the moment; the change of the Ingress waits.",
+        "Restore the API server, or the right to list and watch Services and EndpointSlices.",
     )
     CERTIFICATE_CONFLICT = (
         "CertificateConflict",
@@ -149,6 +161,12 @@ class Reason(StrEnum):
         "A file is not valid YAML or JSON.",
         "Repair the file; until then, the objects of its last valid content stay.",
     )
+    NAMESPACE_NOT_FOUND = (
+        "NamespaceNotFound",
+        Level.ERROR,
+        "A namespace of --namespace doesn't exist, so nothing is served from there.",
+        "Create the namespace, or correct --namespace; the namespace is followed as soon as it exists.",
+    )
     NO_DEFAULT_CERTIFICATE = (
         "NoDefaultCertificate",
         Level.ERROR,
@@ -173,6 +191,12 @@ class Reason(StrEnum):
         "A proxy's Envoy is older than the oldest one that is served; its streams are ended, and it keeps what it has.",
         "Upgrade the proxy to an Envoy that the message names.",
     )
+    PUBLISH_ADDRESS_UNKNOWN = (
+        "PublishAddressUnknown",
+        Level.WARNING,
+        "The Service of --publish-service doesn't exist or has no address; statuses keep the last known addresses.",
+        "Create the Service, give it an address, or name another one with --publish-service or --publish-address.",
+    )
     REJECTED_BY_PROXY = (
         "RejectedByProxy",
         Level.ERROR,
@@ -196,6 +220,12 @@ class Reason(StrEnum):
         Level.ERROR,
         "A TLS entry names a Secret that doesn't exist; HTTPS for its hosts is off.",
         "Create the Secret, or correct secretName in the Ingress.",
+    )
+    SECRET_UNREADABLE = (
+        "SecretUnreadable",
+        Level.ERROR,
+        "An Ingress begins to name a Secret that can't be read at the moment; the change of the Ingress waits.",
+        "Restore the API server, or the right to list and watch Secrets. The look-up is repeated until then.",
     )
     TLS_HOSTS_MISSING = (
         "TLSHostsMissing",
@@ -226,6 +256,18 @@ class Reason(StrEnum):
         Level.ERROR,
         "The apiVersion of an object is not the one that is served today; the object is left out.",
         "Use the apiVersion that the problem names, and the fields it has.",
+    )
+    WATCH_BEHIND = (
+        "WatchBehind",
+        Level.WARNING,
+        "A watch of the API server has not caught up. What was read before is served; later changes are not seen.",
+        "Look at the load and the log of the API server; the watch is tried again all the time.",
+    )
+    WATCH_REFUSED = (
+        "WatchRefused",
+        Level.WARNING,
+        "The API server rejects a watch. What was read before is served; later changes are not seen.",
+        "Grant the permission (403) or renew the credentials (401); the watch is tried again all the time.",
     )
     WITHDRAWAL_HELD = (
         "WithdrawalHeld",

@@ -197,13 +197,20 @@ class EventQueue:
     Args:
         uid: The uid of an object; "" if unknown. None for an object that doesn't exist, which gets no Event.
         controller: `reportingController` of the Events.
+        open_at: When Events about an object may be tried, after earlier failures.
     """
 
-    def __init__(self, uid: Callable[[ObjectRef], str | None], controller: str = REPORTING_CONTROLLER) -> None:
+    def __init__(
+        self,
+        uid: Callable[[ObjectRef], str | None],
+        controller: str = REPORTING_CONTROLLER,
+        open_at: Callable[[ObjectRef], float] = lambda _: -inf,
+    ) -> None:
         self.dropped = 0
         """Events dropped because the queue was full."""
         self._uid = uid
         self._controller = controller
+        self._open_at = open_at
         self._keys: dict[Problem, EventKey] = {}
         self._standing: Counter[str] = Counter()
         self._written: dict[str, Written] = {}
@@ -257,6 +264,10 @@ class EventQueue:
         limits = self._object_limits.items()
         self._object_limits = {about: limit for about, limit in limits if not limit.is_unused(now)}
 
+    def has_queued(self, about: ObjectRef) -> bool:
+        """Whether an Event about the object is queued."""
+        return bool(self._queued.get(about))
+
     def due_at(self) -> float:
         """When the next Event may be written; infinite if no Event is queued."""
         return max(self._schedule[0][0], self._total_limit.open_at()) if self._schedule else inf
@@ -265,6 +276,9 @@ class EventQueue:
         """The Event to write now; None if none is due. The Event counts as written unless `retry` is called."""
         while self._schedule and self.due_at() <= now:
             _, _, about = heappop(self._schedule)
+            if self._open_at(about) > now:
+                self._reschedule(about)
+                continue
             event = self._pop_of(about)
             if event is not None:
                 self._total_limit.take(now)
@@ -344,4 +358,5 @@ class EventQueue:
             return
         limit = self._object_limits.get(about)
         self._serial += 1
-        heappush(self._schedule, (limit.open_at() if limit else -inf, self._serial, about))
+        open_at = max(limit.open_at() if limit else -inf, self._open_at(about))
+        heappush(self._schedule, (open_at, self._serial, about))

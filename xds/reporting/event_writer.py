@@ -21,6 +21,7 @@ from xds.reporting.event_queue import (
     event_manifest,
     repetition_patch,
 )
+from xds.reporting.failed_writes import FailedWrites
 from xds.reporting.lease import Leadership, NotLeader, boot_time, timestamp
 
 PROBLEMS_PER_SLICE: Final = 50
@@ -45,6 +46,9 @@ class EventWriter:
         uid: The uid of an object; "" if unknown, None for an object that doesn't exist.
         namespaces: Where Events are written and read; none: in all namespaces.
         controller: `reportingController` of the Events: names the installation.
+
+    Attributes:
+        failed_writes: Of Events, by object.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class EventWriter:
         self._queue: EventQueue | None = None
         self._changed: dict[Problem, bool] = {}
         self._outage = Outage("events", _PERMISSIONS)
+        self.failed_writes: FailedWrites[ObjectRef] = FailedWrites("events", _PERMISSIONS)
         self._wake = asyncio.Event()
 
     def note(self, appeared: Iterable[Problem], solved: Iterable[Problem]) -> None:
@@ -88,11 +93,12 @@ class EventWriter:
                     await self._lead()
             finally:
                 self._queue = None
+                self.failed_writes.clear()
                 self._changed.clear()
 
     async def _lead(self) -> None:
         existing = await self._existing()
-        self._queue = queue = EventQueue(self._uid, self._controller)
+        self._queue = queue = EventQueue(self._uid, self._controller, self._open_at)
         queue.adopt(existing, self._problems())
         repeat_at = boot_time() + REPEAT_CHECK_SECONDS
         while self._leadership.is_leader():
@@ -124,6 +130,7 @@ class EventWriter:
                 queue.update([problem], ())
             else:
                 queue.update((), [problem])
+        self.failed_writes.forget_unless(queue.has_queued)
 
     async def _sleep_until(self, due_at: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -138,24 +145,49 @@ class EventWriter:
         """
         while self._leadership.is_leader():
             try:
-                return [each async for each in self._list()]
+                existing = await self._list()
             except (ApiUnavailable, TemporaryFailure) as error:
                 await asyncio.sleep(self._outage.failed(error))
+            else:
+                self._outage.worked()
+                return existing
         raise NotLeader
 
-    async def _list(self) -> AsyncGenerator[ExistingEvent, None]:
-        for path in [_collection(each) for each in self._namespaces] or [f"{_GROUP_PATH}/events"]:
-            async for found in list_all(self._api, path, f"reportingController={self._controller}"):
-                yield ExistingEvent.parse(found, boot_time() - _age(found))
+    async def _list(self) -> list[ExistingEvent]:
+        """A namespace that is forbidden (403) counts as empty, unless all namespaces are."""
+        found: list[ExistingEvent] = []
+        forbidden: TemporaryFailure | None = None
+        paths = [_collection(each) for each in self._namespaces] or [f"{_GROUP_PATH}/events"]
+        read = 0
+        for path in paths:
+            try:
+                found += [each async for each in self._list_of(path)]
+                read += 1
+            except TemporaryFailure as error:
+                if error.status != 403:
+                    raise
+                _log.warning("events_not_listed", collection=path, error=str(error), remedy=_PERMISSIONS)
+                forbidden = error
+        if forbidden is not None and not read:
+            raise forbidden
+        return found
+
+    async def _list_of(self, path: str) -> AsyncGenerator[ExistingEvent, None]:
+        async for found in list_all(self._api, path, f"reportingController={self._controller}"):
+            yield ExistingEvent.parse(found, boot_time() - _age(found))
+
+    def _open_at(self, about: ObjectRef) -> float:
+        return self.failed_writes.due_at(about, about.namespace)
 
     async def _write_or_retry(self, event: PendingEvent, queue: EventQueue) -> None:
+        about = event.key.object
         try:
             await self._write(event)
         except (ApiUnavailable, TemporaryFailure) as error:
+            self.failed_writes.failed(about, about.namespace, error, boot_time())
             queue.retry(event, boot_time())
-            await asyncio.sleep(self._outage.failed(error))
         else:
-            self._outage.worked()
+            self.failed_writes.worked(about, about.namespace)
 
     async def _write(self, event: PendingEvent) -> None:
         body = event_manifest(event, self._leadership.identity, timestamp(), self._controller)
@@ -166,6 +198,7 @@ class EventWriter:
             return
         check(status, found)
         if not 200 <= status < 300:
+            self.failed_writes.total += 1
             _log.warning("event_rejected", object=str(event.key.object), status=status, error=found.get("message"))
 
     async def _count_again(self, event: PendingEvent) -> tuple[int, dict[str, Any]]:

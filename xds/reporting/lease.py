@@ -52,6 +52,9 @@ class Leadership:
         api: Receives the requests about the Lease, and the requests of `write`.
         lease: Namespace and name. A missing Lease is created.
         identity: Unique to this life of this process; shown by `kubectl get lease`.
+
+    Attributes:
+        failures: Requests about the Lease that failed so far.
     """
 
     def __init__(self, api: Api, lease: Key, identity: str) -> None:
@@ -62,10 +65,21 @@ class Leadership:
         self._elected = asyncio.Event()
         self._led = False
         self._last_error = ""
+        self.failures = 0
 
     @property
     def identity(self) -> str:
         return self._elector.identity
+
+    @property
+    def holder(self) -> str:
+        """The holder as last seen; empty if unknown, or if the Lease is free."""
+        return self._elector.holder
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last request about the Lease failed."""
+        return bool(self._last_error)
 
     def is_leader(self) -> bool:
         return self._elector.is_leader(boot_time())
@@ -174,6 +188,7 @@ class Leadership:
 
     def _failed(self, why: str) -> None:
         self._elector.failed(boot_time())
+        self.failures += 1
         if not self._last_error:
             forbidden = why.startswith("403")
             remedy = "Give this service account get, create and patch of leases." if forbidden else "It is tried again."

@@ -7,7 +7,7 @@ import asyncio
 import re
 import socket
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -55,6 +55,23 @@ class ReportingOptions:
     namespaces: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ReportingFigures:
+    """Figures for metrics.
+
+    Attributes:
+        holder: The holder of the Lease as last seen; empty if unknown, or if the Lease is free.
+        leads: Whether this replica holds the Lease.
+        failed: Failed writes so far, by target: `lease`, `event` or `status`.
+        failing: Objects whose last write failed, likewise.
+    """
+
+    holder: str
+    leads: bool
+    failed: Mapping[str, int]
+    failing: Mapping[str, int]
+
+
 class Reporter:
     """Reports from one replica.
 
@@ -63,18 +80,26 @@ class Reporter:
         state: The objects of the cluster.
         problems: All problems that stand.
         options: The operator's choices.
+        report: Receives the problems of the Service of --publish-service.
     """
 
     def __init__(
-        self, api: Api, state: KubeState, problems: Callable[[], list[Problem]], options: ReportingOptions
+        self,
+        api: Api,
+        state: KubeState,
+        problems: Callable[[], list[Problem]],
+        options: ReportingOptions,
+        report: Callable[[tuple[Problem, ...]], None] = lambda _: None,
     ) -> None:
         self._api = api
         self._state = state
         self._problems = problems
         self._options = options
+        self._report_problems = report
         self._ready = asyncio.Event()
         self._status: StatusWriter | None = None
         self._events: EventWriter | None = None
+        self._leadership: Leadership | None = None
 
     def note(self, changes: Iterable[Change], appeared: Iterable[Problem], solved: Iterable[Problem]) -> None:
         """Note changes that `state` and `problems` already contain. Returns at once.
@@ -89,6 +114,21 @@ class Reporter:
                 _note(change, self._status)
             if any(each.reason is Reason.WITHDRAWAL_HELD for each in solved):
                 self._status.note_all()
+
+    @property
+    def figures(self) -> ReportingFigures:
+        """The figures of this moment, for metrics."""
+        lease = self._leadership
+        failed, failing = {"lease": lease.failures if lease else 0}, {"lease": int(bool(lease and lease.is_failing))}
+        for target, writer in (("event", self._events), ("status", self._status)):
+            failed[target] = writer.failed_writes.total if writer else 0
+            failing[target] = len(writer.failed_writes) if writer else 0
+        return ReportingFigures(
+            holder=lease.holder if lease else "",
+            leads=bool(lease and lease.is_leader()),
+            failed=failed,
+            failing=failing,
+        )
 
     async def run(self) -> None:
         """Report, for ever. On cancellation, stop writing at once, and then release the Lease.
@@ -105,7 +145,7 @@ class Reporter:
 
     async def _report(self) -> None:
         options = self._options
-        leadership = Leadership(self._api, options.lease, process_identity())
+        self._leadership = leadership = Leadership(self._api, options.lease, process_identity())
         self._events = EventWriter(
             self._api,
             leadership,
@@ -122,6 +162,7 @@ class Reporter:
                 self._ingress_uid,
                 options.namespaces,
                 manager=options.lease.name,
+                report=self._report_problems,
             )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(leadership.run())

@@ -102,6 +102,20 @@ def addresses_of(document: Mapping[str, Any]) -> LoadBalancerAddresses:
     return tuple(LoadBalancerAddress(each.get("ip") or "", each.get("hostname") or "") for each in entries)
 
 
+def addresses_of_service(service: Mapping[str, Any]) -> LoadBalancerAddresses:
+    """The addresses under which clients reach a Service: of its load balancer, its externalIPs, or its externalName."""
+    spec = service.get("spec") or {}
+    found = [*addresses_of(service), *(LoadBalancerAddress(ip=each) for each in spec.get("externalIPs") or ())]
+    if spec.get("type") == "ExternalName" and spec.get("externalName"):
+        found.append(LoadBalancerAddress(hostname=spec["externalName"]))
+    return tuple(dict.fromkeys(found))
+
+
+def has_lost_load_balancer(service: Mapping[str, Any]) -> bool:
+    """Whether the Service is of type LoadBalancer and has no address of a load balancer."""
+    return (service.get("spec") or {}).get("type") == "LoadBalancer" and not addresses_of(service)
+
+
 def _writers(managed: Iterable[Mapping[str, Any]]) -> Iterable[str]:
     """The last writers of `status.loadBalancer.ingress`: several, if they wrote the same value."""
     for each in managed:

@@ -8,6 +8,8 @@ often.
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from math import inf
 from typing import Any, Final
 
@@ -17,7 +19,9 @@ from xds.kube.objects import Ingress, Service
 from xds.kubeapi.interface import Api, ApiUnavailable
 from xds.kubeapi.outage import Outage, TemporaryFailure, check
 from xds.kubeapi.paging import find_by_name, list_all
-from xds.problems.problem import Key
+from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.reasons import Reason
+from xds.reporting.failed_writes import FailedWrites
 from xds.reporting.lease import Leadership, NotLeader, boot_time
 from xds.reporting.status import (
     FIELD_MANAGER,
@@ -27,7 +31,8 @@ from xds.reporting.status import (
     ReadStatus,
     StatusQueue,
     WriteStatus,
-    addresses_of,
+    addresses_of_service,
+    has_lost_load_balancer,
     status_patch,
 )
 
@@ -43,6 +48,24 @@ _PERMISSIONS: Final = "Give this service account patch of ingresses/status, and 
 _log = structlog.get_logger()
 
 
+@dataclass(slots=True)
+class _Listing:
+    """The list of the Ingresses in a namespace.
+
+    Attributes:
+        namespace: Empty for all namespaces.
+        due_at: Seconds of the clock of `boot_time`.
+    """
+
+    namespace: str
+    due_at: float = -inf
+    outage: Outage = field(init=False)
+
+    def __post_init__(self) -> None:
+        facts = {"namespace": self.namespace} if self.namespace else {}
+        self.outage = Outage("ingress_list", _PERMISSIONS, **facts)
+
+
 class StatusWriter:
     """Keeps the statuses of Ingresses in step with the published addresses.
 
@@ -53,6 +76,10 @@ class StatusWriter:
         uid: The uid of an Ingress in our class; None for any other name.
         namespaces: Where Ingresses are read; none: in all namespaces.
         manager: The field manager: names the installation.
+        report: Receives the problems of the Service of --publish-service.
+
+    Attributes:
+        failed_writes: Of statuses, by Ingress.
     """
 
     def __init__(
@@ -64,6 +91,7 @@ class StatusWriter:
         namespaces: Iterable[str] = (),
         *,
         manager: str = FIELD_MANAGER,
+        report: Callable[[tuple[Problem, ...]], None] = lambda _: None,
     ) -> None:
         self._api = api
         self._leadership = leadership
@@ -72,13 +100,16 @@ class StatusWriter:
         self._namespaces = tuple(namespaces)
         self._manager = manager
         self._queue = StatusQueue()
-        self._outage = Outage("status", _PERMISSIONS)
+        self._report = report
+        self.failed_writes: FailedWrites[Key] = FailedWrites("status", _PERMISSIONS)
+        self._service_outage = Outage("publish_service", _PERMISSIONS)
         self._wake = asyncio.Event()
-        self._list_at = -inf
+        self._lists = [_Listing(each) for each in self._namespaces or ("",)]
+        self._retries: list[tuple[float, Key]] = []
         self._poll_service_at = -inf
         self._written: set[Key] = set()
         self._contended: set[Key] = set()
-        self._service_missing = False
+        self._problem: Problem | None = None
 
     def note(self, key: Key) -> None:
         """Check the Ingress soon: it appeared or changed."""
@@ -90,10 +121,12 @@ class StatusWriter:
         self._queue.remove(key)
         self._written.discard(key)
         self._contended.discard(key)
+        self.failed_writes.forget(key, key.namespace)
 
     def note_all(self) -> None:
         """List all Ingresses soon: the set of Ingresses in our class may have changed."""
-        self._list_at = -inf
+        for each in self._lists:
+            each.due_at = -inf
         self._wake.set()
 
     async def run(self) -> None:
@@ -101,78 +134,125 @@ class StatusWriter:
         while True:
             await self._leadership.elected()
             self._queue.clear()
-            self._list_at = self._poll_service_at = -inf
-            with contextlib.suppress(NotLeader):
-                while True:
-                    await self._round()
+            self._retries.clear()
+            self._poll_service_at = -inf
+            self.note_all()
+            try:
+                with contextlib.suppress(NotLeader):
+                    while True:
+                        await self._round()
+            finally:
+                self.failed_writes.clear()
+                self._report_problem(None)
 
     async def _round(self) -> None:
         if not self._leadership.is_leader():
             raise NotLeader
         self._wake.clear()
-        try:
-            await self._read()
-            while (key := self._queue.pop()) is not None:
-                await self._update(key)
-        except (ApiUnavailable, TemporaryFailure) as error:
-            await asyncio.sleep(self._outage.failed(error))
-            return
-        self._outage.worked()
-        # Ingresses are listed only when an address is known.
-        wake_at = self._poll_service_at
-        if self._queue.published is not None:
-            wake_at = min(wake_at, self._list_at)
+        await self._poll_service()
+        if self._queue.published is not None:  # Ingresses are listed only when an address is known
+            for each in self._lists:
+                await self._list(each)
+        while (key := self._next()) is not None:
+            await self._update(key)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(0, wake_at - boot_time())):
+            async with asyncio.timeout(max(0, self._due_at() - boot_time())):
                 await self._wake.wait()
 
-    async def _read(self) -> None:
-        """Read the Service and list the Ingresses, each if due."""
-        if self._poll_service_at <= boot_time():
+    def _due_at(self) -> float:
+        """When the next poll, list or retry is due."""
+        if self._queue.published is None:
+            return self._poll_service_at
+        retry_at = self._retries[0][0] if self._retries else inf
+        return min(self._poll_service_at, retry_at, *(each.due_at for each in self._lists))
+
+    def _next(self) -> Key | None:
+        """The next Ingress to check: fresh ones first, then one whose last write failed and is due again."""
+        while (key := self._queue.pop()) is not None:
+            due_at = self.failed_writes.due_at(key, key.namespace)
+            if due_at <= boot_time():
+                return key
+            heappush(self._retries, (due_at, key))
+        while self._retries and self._retries[0][0] <= boot_time():
+            _, key = heappop(self._retries)
+            due_at = self.failed_writes.due_at(key, key.namespace)
+            if due_at <= boot_time():
+                return key
+            heappush(self._retries, (due_at, key))
+        return None
+
+    # The published addresses
+
+    async def _poll_service(self) -> None:
+        """Read the addresses to publish, if due. Until they are known, statuses stay as they are."""
+        if self._poll_service_at > boot_time():
+            return
+        self._poll_service_at = boot_time() + SERVICE_POLL_SECONDS if self._publish.service else inf
+        try:
             addresses = await self._addresses()
-            if addresses is not None and addresses != self._queue.published:
-                _log.info("publishing", addresses=[each.ip or each.hostname for each in addresses])
-                self._queue.publish(addresses)
-            self._poll_service_at = boot_time() + SERVICE_POLL_SECONDS if self._publish.service else inf
-        if self._list_at <= boot_time() and self._queue.published is not None:
-            self._list_at, before = boot_time() + RESYNC_SECONDS, self._list_at
-            try:
-                await self._list()
-            except BaseException:
-                self._list_at = before
-                raise
+        except (ApiUnavailable, TemporaryFailure) as error:
+            self._poll_service_at = boot_time() + self._service_outage.failed(error)
+            return
+        self._service_outage.worked()
+        if addresses is not None and addresses != self._queue.published:
+            _log.info("publishing", addresses=[each.ip or each.hostname for each in addresses])
+            self._queue.publish(addresses)
 
     async def _addresses(self) -> LoadBalancerAddresses | None:
-        """The addresses to publish; None while the Service doesn't exist, so that statuses stay as they are."""
+        """The addresses to publish; None while the Service doesn't exist or has no address."""
         key = self._publish.service
         if key is None:
             return self._publish.addresses
         service = await find_by_name(self._api, Service.collection(key.namespace), key.name)
-        missing, self._service_missing = self._service_missing, service is None
-        if service is not None:
-            return addresses_of(service)
-        if not missing:
-            remedy = "Create the Service, or correct --publish-service; until then statuses stay as they are."
-            _log.warning("publish_service_not_found", service=str(key), remedy=remedy)
+        found = () if service is None else addresses_of_service(service)
+        is_kept = service is not None and has_lost_load_balancer(service) and bool(self._queue.published)
+        if found and not is_kept:
+            self._report_problem(None)
+            return found
+        state = "doesn't exist" if service is None else "has no address"
+        self._report_problem(_without_address(key, state, self._queue.published))
         return None
 
-    async def _list(self) -> None:
-        for namespace in self._namespaces or [""]:
-            async for found in list_all(self._api, Ingress.collection(namespace)):
+    def _report_problem(self, problem: Problem | None) -> None:
+        if problem != self._problem:
+            self._problem = problem
+            self._report(() if problem is None else (problem,))
+
+    # The statuses
+
+    async def _list(self, listing: "_Listing") -> None:
+        """Read all Ingresses of a namespace, or of all namespaces, if due."""
+        if listing.due_at > boot_time():
+            return
+        listing.due_at = boot_time() + RESYNC_SECONDS
+        try:
+            async for found in list_all(self._api, Ingress.collection(listing.namespace)):
                 key = Key(found["metadata"]["namespace"], found["metadata"]["name"])
                 self._queue.observe(key, ObservedStatus.parse(found, self._manager))
                 self._queue.note(key)
+        except (ApiUnavailable, TemporaryFailure) as error:
+            listing.due_at = boot_time() + listing.outage.failed(error)
+        else:
+            listing.outage.worked()
 
     async def _update(self, key: Key) -> None:
         """Bring the status of an Ingress up to date. An Ingress that keeps changing is left to the next resync."""
+        if not self._leadership.is_leader():
+            raise NotLeader
+        requests = 0
         try:
-            for _ in range(MAX_STEPS):
-                step = self._queue.next_step(key, self._uid(key))
-                if step is None or await self._take(step):
-                    return
-        except (ApiUnavailable, TemporaryFailure):
+            while requests < MAX_STEPS and (step := self._queue.next_step(key, self._uid(key))) is not None:
+                requests += 1
+                if await self._take(step):
+                    break
+        except (ApiUnavailable, TemporaryFailure) as error:
+            self.failed_writes.failed(key, key.namespace, error, boot_time())
             self._queue.note(key)
-            raise
+        else:
+            if requests:
+                self.failed_writes.worked(key, key.namespace)
+            else:
+                self.failed_writes.forget(key, key.namespace)
 
     async def _take(self, step: ReadStatus | WriteStatus) -> bool:
         """Take the step, and return whether nothing is left to do."""
@@ -206,6 +286,7 @@ class StatusWriter:
         return True
 
     def _log_rejected(self, key: Key, status: int, found: dict[str, Any]) -> None:
+        self.failed_writes.total += 1
         remedy = "Correct --publish-address or the Service; the status is written again at the next resync."
         _log.warning("status_rejected", ingress=str(key), status=status, error=found.get("message"), remedy=remedy)
 
@@ -218,3 +299,11 @@ class StatusWriter:
                 f"This one writes again every {RESYNC_SECONDS:.0f} s."
             )
             _log.warning("status_changed_by_another", ingress=str(key), writers=observed.writers, remedy=remedy)
+
+
+def _without_address(service: Key, state: str, published: LoadBalancerAddresses | None) -> Problem:
+    reason = Reason.PUBLISH_ADDRESS_UNKNOWN
+    kept = ", ".join(each.ip or each.hostname for each in published or ())
+    effect = f"statuses keep the last known addresses: {kept}" if kept else "statuses stay as they are"
+    message = f"The Service of --publish-service {state}; {effect}."
+    return Problem(ObjectRef(Service.kind, *service), reason, message, reason.remedy)

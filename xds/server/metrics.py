@@ -1,7 +1,7 @@
 """Metrics for Prometheus: counters and histograms updated by the server, and gauges read at each scrape."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -60,6 +60,93 @@ class Tally(Collector):
         for type_, count in self.counts.items():
             family.add_metric([type_.short], count)
         yield family
+
+
+class TlsCollector(Collector):
+    """Reads the state of mutual TLS at each scrape.
+
+    Args:
+        failed: Number of failed handshakes by cause.
+        expiries: First end of a certificate, in seconds since 1970, by kind of file.
+    """
+
+    def __init__(self, failed: Mapping[str, int], expiries: Callable[[], Mapping[str, float]]) -> None:
+        self._failed = failed
+        self._expiries = expiries
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        failed = CounterMetricFamily(
+            "xds_ingress_tls_handshakes_failed", "Failed handshakes of --listen.", labels=["cause"]
+        )
+        for cause, count in sorted(self._failed.items()):
+            failed.add_metric([cause], count)
+        yield failed
+        expiry = GaugeMetricFamily(
+            "xds_ingress_tls_expiry_timestamp_seconds", "First end of a certificate of --listen.", labels=["file"]
+        )
+        for file, timestamp in self._expiries().items():
+            expiry.add_metric([file], timestamp)
+        yield expiry
+
+
+class ReportingFigures(Protocol):
+    """The figures of Lease, Events and statuses; see `xds.reporting.reporter`."""
+
+    @property
+    def holder(self) -> str: ...
+    @property
+    def leads(self) -> bool: ...
+    @property
+    def failed(self) -> Mapping[str, int]: ...
+    @property
+    def failing(self) -> Mapping[str, int]: ...
+
+
+class ReportingCollector(Collector):
+    """Reads the figures of reporting at each scrape."""
+
+    def __init__(self, figures: Callable[[], ReportingFigures]) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        figures = self._figures()
+        yield GaugeMetricFamily(
+            "xds_ingress_lease_held", "Whether this replica holds the Lease, and so writes.", figures.leads
+        )
+        holder = GaugeMetricFamily("xds_ingress_lease_holder", "The holder of the Lease.", labels=["holder"])
+        if figures.holder:
+            holder.add_metric([figures.holder], 1)
+        yield holder
+        failed = CounterMetricFamily("xds_ingress_failed_writes", "Writes that failed.", labels=["target"])
+        failing = GaugeMetricFamily(
+            "xds_ingress_failing_writes", "Objects whose last write failed, tried again later.", labels=["target"]
+        )
+        for target, count in figures.failed.items():
+            failed.add_metric([target], count)
+            failing.add_metric([target], figures.failing[target])
+        yield failed
+        yield failing
+
+
+class WatchCollector(Collector):
+    """Reads the state of the watches of an API server at each scrape.
+
+    Args:
+        behind_since: By kind, the Unix time since which a watch of the kind is behind; 0 if none is.
+    """
+
+    def __init__(self, behind_since: Callable[[], Mapping[str, float]]) -> None:
+        self._behind_since = behind_since
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        gauge = GaugeMetricFamily(
+            "xds_ingress_watch_behind_since_timestamp_seconds",
+            "Unix time since which changes of a kind don't arrive; 0 if they do.",
+            labels=["kind"],
+        )
+        for kind, since in self._behind_since().items():
+            gauge.add_metric([kind], since)
+        yield gauge
 
 
 class StateCollector(Collector):

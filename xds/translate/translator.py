@@ -111,6 +111,10 @@ class Translator:
         """Make the backends of the last `update` the published ones."""
         self._backends.publish()
 
+    def report_source(self) -> None:
+        """Report the problems of the source."""
+        self._problems.report("source", self._state.reported)
+
     def update(self, stale: Stale, now: datetime) -> Steps[TrafficChange]:
         """Translate the stale units again.
 
@@ -122,7 +126,7 @@ class Translator:
         if self._default_secret_due:  # no change tells of a Secret that never existed
             stale, self._default_secret_due = replace(stale, tls=True), False
         if stale.reported:
-            self._problems.report("source", self._state.reported)
+            self.report_source()
         if stale.hosts or stale.ingresses or stale.default_backend or stale.tls:
             return (yield from self._update_routing(stale, now))
         return TrafficChange(endpoints=(yield from self._used(stale.endpoints)))

@@ -78,6 +78,13 @@ class Follower:
                     self.problems = problems
         return batch
 
+    async def next_of_objects(self) -> Batch:
+        """Return the next batch with a change of an object: problems of the API server may be reported before."""
+        batch = await self.next()
+        while not any(isinstance(change, Applied | Deleted) for change in batch.changes):
+            batch = await self.next()
+        return batch
+
     @property
     def versions(self) -> Versions:
         return {(kind, str(key)): number(each) for (kind, key), each in self.objects.items()}
@@ -275,7 +282,7 @@ async def test_a_second_list_repeats_no_unchanged_object(api: WatchedApi, follow
     await follower.until_synced()
     api.expire(Service)
     api.write(Service, "b")
-    batch = await follower.next()
+    batch = await follower.next_of_objects()
     assert [number(change.object) for change in batch.changes if isinstance(change, Applied)] == [api.revision]
     assert follower.versions == wanted(api)
 
@@ -325,7 +332,7 @@ async def test_a_broken_connection_lists_anew_and_equal_objects_change_nothing(a
     api.cut()
     await until(lambda: lists(api, Service) >= 2)
     api.write(Service, "b")
-    batch = await follower.next()
+    batch = await follower.next_of_objects()
     assert [number(change.object) for change in batch.changes if isinstance(change, Applied)] == [api.revision]
 
 
@@ -554,7 +561,7 @@ async def test_changes_of_routing_count_together_after_an_outage(
     api.write(Service, "new")
     write_ingress(api, "shop")
     api.delete(Service, "old")
-    batch = await follower.next()
+    batch = await follower.next_of_objects()
     assert {(type(change), getattr(change, "kind", Ingress)) for change in batch.changes} >= {(Deleted, Service)}
     assert follower.versions == wanted(api), "in one batch"
 
@@ -569,7 +576,7 @@ async def test_endpoints_do_not_wait_for_a_watch_that_is_behind(
     await until(lambda: bool(events(logs, "watch_rejected")))
     api.write(Ingress, "held")
     api.write(EndpointSlice, "web")
-    batch = await follower.next()
+    batch = await follower.next_of_objects()
     assert [type(change.object) for change in batch.changes if isinstance(change, Applied)] == [EndpointSlice]
     watches = follower.source._watches
     assert watches is not None
@@ -719,30 +726,124 @@ async def test_a_newly_named_secret_comes_in_the_batch_of_the_ingress(api: Watch
     await follower.until_equal()
 
 
-async def test_an_ingress_counts_after_a_failed_look_up(api: WatchedApi, follow: Follow, logs: list[Any]) -> None:
-    api.write(Secret, "a")
+@pytest.mark.parametrize("failure", [429, 403, 500, 0])
+async def test_an_ingress_stays_as_it_was_while_a_look_up_fails(
+    api: WatchedApi, follow: Follow, logs: list[Any], failure: int
+) -> None:
+    for name in "ab":
+        api.write(Secret, name)
+    before = write_ingress(api, "shop", "a")
     follower = await follow()
     await follower.until_synced()
-    api.faults[Secret] += [refuse(503)]
-    write_ingress(api, "shop", "a")
+    api.faults[Secret] += [refuse(failure, "not now") if failure else _reset] * 100_000
+    write_ingress(api, "shop", "b")
+    await follower.until(lambda: bool(about(follower, "Ingress")))
+    (problem,) = about(follower, "Ingress")
+    assert (problem.reason, str(problem.object), str(problem.field)) == (
+        "SecretUnreadable",
+        "Ingress default/shop",
+        "spec.tls[0].secretName",
+    )
+    assert ("not now" if failure else "broke off") in problem.message
+    write_ingress(api, "other")  # does not wait
+    await follower.until(lambda: "other" in follower.of(Ingress))
+    assert follower.of(Ingress)["shop"] == before
+    assert "a" in follower.of(Secret), "the Secret in use stays"
+    api.faults[Secret].clear()
     await follower.until_equal()
-    assert len(events(logs, "secrets_not_read")) == 1
+    await follower.until(lambda: not about(follower, "Ingress"))
+    assert len(events(logs, "secret_unreadable")) == 1
 
 
-async def test_an_ingress_counts_after_the_timeout_of_a_look_up(
+async def test_an_ingress_stays_as_it_was_while_a_look_up_hangs(
     api: WatchedApi, follow: Follow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(secret_watch, "LOOK_UP_TIMEOUT_SECONDS", 0.05)
-    api.write(Secret, "a")
+    for name in "ab":
+        api.write(Secret, name)
+    before = write_ingress(api, "shop", "a")
     follower = await follow()
     await follower.until_synced()
+    hung = asyncio.Event()
 
     async def hang(_: web.Request) -> None:
-        await asyncio.sleep(WAIT_LIMIT_SECONDS)
+        await hung.wait()
 
-    api.faults[Secret] += [hang]
+    api.faults[Secret] += [hang] * 100_000
+    write_ingress(api, "shop", "b")
+    await follower.until(lambda: [each.reason for each in about(follower, "Ingress")] == ["SecretUnreadable"])
+    assert follower.of(Ingress) == {"shop": before}
+    api.faults[Secret].clear()
+    hung.set()
+    await follower.until_equal()
+
+
+async def test_an_event_of_the_watch_answers_a_look_up(api: WatchedApi, follow: Follow) -> None:
+    api.write(Secret, "a")
+    write_ingress(api, "shop", "a")
+    follower = await follow()
+    await follower.until_synced()
+    api.faults[Secret] += [refuse(429)] * 100_000
+    write_ingress(api, "shop", "b")
+    await follower.until(lambda: bool(about(follower, "Ingress")))
+    api.write(Secret, "b")
+    await follower.until_equal()
+
+
+async def test_a_pending_ingress_that_names_the_old_secret_again_is_not_pending(
+    api: WatchedApi, follow: Follow
+) -> None:
+    api.write(Secret, "a")
+    write_ingress(api, "shop", "a")
+    follower = await follow()
+    await follower.until_synced()
+    api.faults[Secret] += [refuse(429)] * 100_000
+    write_ingress(api, "shop", "b")
+    await follower.until(lambda: bool(about(follower, "Ingress")))
     write_ingress(api, "shop", "a")
     await follower.until_equal()
+    write_ingress(api, "shop", "c")
+    await follower.until(lambda: bool(about(follower, "Ingress")))
+    api.delete(Ingress, "shop")
+    await follower.until_equal()
+    await follower.until(lambda: not about(follower, "Ingress"))
+
+
+def about(follower: Follower, kind: str) -> list[Problem]:
+    return [each for each in follower.problems if each.object.kind == kind]
+
+
+def write_backend(api: WatchedApi, name: str, service: str) -> int:
+    number = api.revision + 1
+    path = {"pathType": "Exact", "path": "/", "backend": {"service": {"name": service, "port": {"number": 80}}}}
+    spec = {"ingressClassName": "envoy", "rules": [{"host": f"n{number}.example", "http": {"paths": [path]}}]}
+    return api.write(Ingress, name, spec=spec)
+
+
+@pytest.mark.parametrize("kind", [Service, EndpointSlice])
+async def test_an_ingress_stays_as_it_was_while_its_new_backend_is_unknown(
+    api: WatchedApi, follow: Follow, monkeypatch: pytest.MonkeyPatch, kind: type[KubeObject]
+) -> None:
+    monkeypatch.setattr(source_module, "CATCH_UP_TIMEOUT_SECONDS", 0.05)
+    api.write(Service, "old")
+    before = write_backend(api, "shop", "old")
+    follower = await follow()
+    await follower.until_synced()
+    api.faults[kind] += [refuse(403, "not now")] * 100_000
+    api.end(kind)
+    await until(lambda: len(api.faults[kind]) < 100_000)
+    api.write(Service, "web")
+    api.write(EndpointSlice, "web")
+    write_backend(api, "shop", "web")
+    write_ingress(api, "other")
+    await follower.until(lambda: "other" in follower.of(Ingress) and bool(about(follower, "Ingress")))
+    assert follower.of(Ingress)["shop"] == before
+    (problem,) = about(follower, "Ingress")
+    assert (problem.reason, str(problem.object)) == ("BackendUnreadable", "Ingress default/shop")
+    assert "403 not now" in problem.message
+    api.faults[kind].clear()
+    await follower.until_equal()
+    await follower.until(lambda: not about(follower, "Ingress"))
 
 
 async def test_the_default_secret_may_be_in_another_namespace(api: WatchedApi, follow: Follow) -> None:

@@ -31,6 +31,10 @@ class NamedObjects(ObjectTracker):
         kind: Of the objects.
         names: Returns the objects of the kind that an Ingress names.
         always: Objects to track although no Ingress names them, the Secret of `--default-tls-secret` for example.
+
+    Attributes:
+        unknown: The named objects about which neither a look-up nor the watch has told anything yet, with the failure
+            of the last look-up; empty before any failure.
     """
 
     def __init__(
@@ -40,6 +44,7 @@ class NamedObjects(ObjectTracker):
         self._names = names
         self._named: Counter[Key] = Counter(frozenset(always))
         self._by_ingress: dict[Key, frozenset[Key]] = {}
+        self.unknown: dict[Key, str] = {}
         self._looked_up: dict[Key, int] = {}  # under way, with the version of the last event
         self._answered: dict[Key, int] = {}
         self._asked_before_list: set[Key] = set()
@@ -90,18 +95,25 @@ class NamedObjects(ObjectTracker):
         for change in changes:
             if isinstance(change, Applied) and isinstance(change.object, Ingress):
                 after[change.object.key] = self._names(change.object)
-            elif isinstance(change, Deleted):
+            elif isinstance(change, Deleted) and change.kind is Ingress:
                 after[change.key] = frozenset()
         return after
 
     # Look-ups
 
     def begin_look_up(self, keys: Iterable[Key]) -> None:
-        self._looked_up.update(dict.fromkeys(keys, 0))
+        for key in keys:
+            self._looked_up[key], self.unknown[key] = 0, ""
+
+    def fail_look_up(self, key: Key, why: str) -> None:
+        """Note that the look-up failed, and goes on."""
+        if key in self.unknown:
+            self.unknown[key] = why
 
     def cancel_look_up(self, keys: Iterable[Key]) -> None:
         for key in keys:
             self._looked_up.pop(key, None)
+            self.unknown.pop(key, None)
             self._asked_before_list.discard(key)
 
     def end_look_up(self, key: Key, page: Page) -> list[Change]:
@@ -131,6 +143,7 @@ class NamedObjects(ObjectTracker):
             # The list would have shown these objects, so a pending answer must be newer than the list.
             for key in self._looked_up.keys() & (self._asked_before_list | self._list.keys):
                 self._looked_up[key] = max(self._looked_up[key], version_number(version))
+                self.unknown.pop(key, None)
         return super().end_list(version)
 
     def _vanished(self, listed: set[Key]) -> list[Key]:
@@ -143,4 +156,5 @@ class NamedObjects(ObjectTracker):
             return False
         if key in self._looked_up and self._list is None:
             self._looked_up[key] = max(self._looked_up[key], version_number(event.version))
+            self.unknown.pop(key, None)
         return key not in self._answered or version_number(event.version) > self._answered[key]

@@ -1,13 +1,17 @@
-"""Outages of an API server as its watches meet them, logged once at the start and once at the end."""
+"""Outages of an API server as its watches meet them: a log line at the start and the end, and problems in between."""
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from typing import Final
 
 import structlog
 
+from xds.kube.objects import KubeObject
 from xds.kubeapi.client import ErrorStatus
+from xds.problems.problem import ObjectRef, Problem
+from xds.problems.reasons import Reason
 from xds.sources.apiserver.scope import Scope
 
 EFFECT: Final = "objects read before stay in use; changes are followed again after the outage"
@@ -16,6 +20,12 @@ _REMEDIES: Final = {
     401: "renew the credentials; each try reads them again",
     404: "use an API server of Kubernetes 1.21 or newer",
 }
+
+BEHIND_PROBLEM_SECONDS: Final = 10.0
+"""A watch that is behind for so long is a problem. A watch that lists again is behind for a moment."""
+
+_REJECTIONS: Final = (400, 401, 403, 404, 405)
+"""Statuses that don't pass by themselves, so that the problem is reported at once."""
 
 _log = structlog.get_logger()
 
@@ -26,15 +36,25 @@ class Outages:
     Args:
         server: The API server, for people.
         caught_up: Is called when a watch has caught up.
+        changed: Is called when `problems` has changed.
 
     Attributes:
         behind: Watches that failed and haven't yet received the events they missed.
+        since: Since when each of these is behind, in seconds of Unix time.
+        problems: Of the API server and its watches.
     """
 
-    def __init__(self, server: str, caught_up: Callable[[], None]) -> None:
+    def __init__(self, server: str, caught_up: Callable[[], None], changed: Callable[[], None] = lambda: None) -> None:
         self.behind: set[Scope] = set()
+        self.since: dict[Scope, float] = {}
+        self.problems: tuple[Problem, ...] = ()
         self._server = server
         self._on_caught_up = caught_up
+        self._on_changed = changed
+        self._outage = ""
+        self._tolerated: set[Scope] = set()
+        self._late: set[Scope] = set()
+        self._timers: dict[Scope, asyncio.TimerHandle] = {}
         self._unreachable: dict[Scope, str] = {}
         self._rejected: dict[Scope, ErrorStatus] = {}
         self._back = asyncio.Event()
@@ -45,20 +65,28 @@ class Outages:
 
     def failed(self, scope: Scope, error: Exception) -> None:
         """Note that the watch tried and failed."""
-        self.behind.add(scope)
+        self._fell_behind(scope)
         if isinstance(error, ErrorStatus):
             self._was_rejected(scope, error)
+            self._update()
             return
         self._back.clear()
         if not self._unreachable:
+            self._outage = str(error)
             _log.warning(
                 "api_server_unreachable", server=self._server, watch=str(scope), error=str(error), effect=EFFECT
             )
         self._unreachable[scope] = str(error)
+        self._update()
+
+    def tolerate(self, scope: Scope) -> None:
+        """Report no problem of a watch that may fail by design, until the watch works."""
+        self._tolerated.add(scope)
+        self._update()
 
     def expired(self, scope: Scope, error: Exception) -> None:
         """Note that the watch can't resume, and lists again."""
-        self.behind.add(scope)
+        self._fell_behind(scope)
         self._reached(scope)
         _log.info("listing_again", watch=str(scope), reason=str(error))
 
@@ -66,13 +94,25 @@ class Outages:
         """Note that the API server answers the watch."""
         if self._rejected.pop(scope, None):
             _log.info("watch_accepted", watch=str(scope))
+            self._update()
         self._reached(scope)
 
     def caught_up(self, scope: Scope) -> None:
         """Note that the watch has received the events it missed."""
         if scope in self.behind:
             self.behind.discard(scope)
+            del self.since[scope]
+            self._late.discard(scope)
+            self._tolerated.discard(scope)
+            self._timers.pop(scope).cancel()
+            self._update()
             self._on_caught_up()
+
+    def behind_since(self, kind: type[KubeObject]) -> float:
+        """Unix time since which a watch of the kind is behind; 0 if none is."""
+        return min(
+            (at for scope, at in self.since.items() if scope.kind is kind and scope not in self._tolerated), default=0.0
+        )
 
     async def pause(self, scope: Scope, delay: float) -> bool:
         """Wait before the next try.
@@ -94,18 +134,57 @@ class Outages:
                 return await self._back.wait()
         return False
 
+    def _fell_behind(self, scope: Scope) -> None:
+        if scope not in self.behind:
+            self.behind.add(scope)
+            self.since[scope] = time.time()
+            self._timers[scope] = asyncio.get_running_loop().call_later(BEHIND_PROBLEM_SECONDS, self._is_late, scope)
+
+    def _is_late(self, scope: Scope) -> None:
+        self._late.add(scope)
+        self._update()
+
+    def _update(self) -> None:
+        """Find the problems. Their texts stay the same from try to try."""
+        wanted = [self._unreachable_problem()] if self._unreachable else []
+        for scope in sorted(self.behind - self._tolerated - self._unreachable.keys(), key=str):
+            rejected = self._rejected.get(scope)
+            if rejected and rejected.status in _REJECTIONS:
+                wanted.append(self._problem(scope, Reason.WATCH_REFUSED, rejected))
+            elif scope in self._late:
+                wanted.append(self._problem(scope, Reason.WATCH_BEHIND, rejected))
+        if tuple(wanted) != self.problems:
+            self.problems = tuple(wanted)
+            self._on_changed()
+
+    def _unreachable_problem(self) -> Problem:
+        reason = Reason.API_SERVER_UNREACHABLE
+        message = f"The API server can't be reached: {self._outage}. {EFFECT.capitalize()}."
+        return Problem(ObjectRef("APIServer", "", self._server), reason, message, reason.remedy)
+
+    def _problem(self, scope: Scope, reason: Reason, answer: ErrorStatus | None) -> Problem:
+        why = f"answers {answer}" if answer else "has not sent all that was missed"
+        message = f"The API server {self._server} {why}. {EFFECT.capitalize()}."
+        remedy = _remedy(scope, answer) if answer and reason is Reason.WATCH_REFUSED else reason.remedy
+        return Problem(ObjectRef("Watch", scope.namespace, scope.resource), reason, message, remedy)
+
     def _was_rejected(self, scope: Scope, error: ErrorStatus) -> None:
         self._reached(scope)
         before = self._rejected.get(scope)
-        self._rejected[scope] = error
         if before and before.status == error.status:
             return
-        remedy = scope.grant(error.message) if error.status == 403 else _REMEDIES.get(error.status, EFFECT)
+        self._rejected[scope] = error
+        remedy = _remedy(scope, error)
         _log.warning("watch_rejected", watch=str(scope), status=error.status, message=error.message, remedy=remedy)
 
     def _reached(self, scope: Scope) -> None:
         if self._unreachable.pop(scope, None) is None:
             return
         self._back.set()
+        self._update()
         if not self._unreachable:
             _log.info("api_server_reached", server=self._server)
+
+
+def _remedy(scope: Scope, error: ErrorStatus) -> str:
+    return scope.grant(error.message) if error.status == 403 else _REMEDIES.get(error.status, EFFECT)

@@ -1,12 +1,12 @@
 """The watch of Ingresses and the watch of the Secrets that Ingresses name, as a pair; see `named_objects`.
 
 The first list of Secrets waits for the first list of Ingresses. An Ingress that begins to name a Secret waits for the
-look-up of the Secret, so that Ingress and Secret count at the same time.
+look-up of the Secret, so that Ingress and Secret count at the same time: see `pending_ingresses`.
 """
 
 import asyncio
+import random
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Final
 
 import aiohttp
@@ -15,21 +15,22 @@ import structlog
 from xds.kube.objects import Ingress, Secret
 from xds.kube.references import references
 from xds.kube.wire import Page, page_of
-from xds.kubeapi.client import ApiClient
+from xds.kubeapi.backoff import Backoff
+from xds.kubeapi.client import ApiClient, ErrorStatus
 from xds.problems.problem import Key
 from xds.sources.apiserver.named_objects import NamedObjects
 from xds.sources.apiserver.outages import Outages
 from xds.sources.apiserver.scope import Scope
 from xds.sources.apiserver.tracker import ObjectTracker
-from xds.sources.apiserver.watch import FAILURES, Deliver, Watch, WatchBatch
+from xds.sources.apiserver.watch import FAILURES, MAX_RETRY_AFTER_SECONDS, Deliver, Watch, WatchBatch
 
 LOOK_UP_TIMEOUT_SECONDS: Final = 5.0
-"""Later, Ingresses count without the Secrets, and the Secrets are listed again."""
+"""Later, the look-up is repeated, and the Ingress that waits has a problem."""
 
 MAX_LOOK_UPS: Final = 16
 """Look-ups at the same time."""
 
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=LOOK_UP_TIMEOUT_SECONDS)
+EFFECT: Final = "the Ingresses that begin to name the Secret stay as they are served; the look-up is repeated"
 
 _log = structlog.get_logger()
 
@@ -61,64 +62,67 @@ class TlsWatches:
         secrets: tuple[Scope, NamedObjects, Deliver],
     ) -> None:
         self._client = client
-        self._deliver = ingresses[2]
         self._secrets = secrets[1]
-        self._ingress_watch = Watch(ingresses[0], client, ingresses[1], outages, self._deliver_with_secrets)
-        self._secret_watch = Watch(secrets[0], client, self._secrets, outages, secrets[2])
+        self._deliver_ingresses, self._deliver_secrets = ingresses[2], secrets[2]
+        self._ingress_watch = Watch(ingresses[0], client, ingresses[1], outages, self._deliver_with_look_ups)
+        self._secret_watch = Watch(secrets[0], client, self._secrets, outages, self._deliver_secrets)
         self._ingresses_listed = asyncio.Event()
+        self._look_ups: dict[Key, asyncio.Task[None]] = {}
+        self._slots = asyncio.Semaphore(MAX_LOOK_UPS)
+        self._group = asyncio.TaskGroup()
 
     async def run(self) -> None:
         """Run both watches until cancelled."""
-        async with asyncio.TaskGroup() as group:
+        async with self._group as group:
             group.create_task(self._ingress_watch.run())
             await self._ingresses_listed.wait()
             group.create_task(self._secret_watch.run())
 
-    async def _deliver_with_secrets(self, batch: WatchBatch) -> None:
-        """Deliver changes of Ingresses together with the Secrets that they begin to name."""
+    async def _deliver_with_look_ups(self, batch: WatchBatch) -> None:
+        """Deliver changes of Ingresses, after a look-up has begun of each Secret that they begin to name."""
         begun = self._secrets.expect(batch.changes)
-        pages = await self._look_up(begun) if begun and self._ingresses_listed.is_set() else {}
-        # No other task runs from here to the delivery.
-        for page in pages.values():
-            self._secret_watch.check(page.version)
-        found = [change for key, page in pages.items() for change in self._secrets.end_look_up(key, page)]
-        changes = [*found, *batch.changes, *self._secrets.release(batch.changes)]
+        if self._ingresses_listed.is_set():
+            self._secrets.begin_look_up(begun)
+            for key in begun:
+                self._begin_look_up(key)
         if batch.completes_list:
             self._ingresses_listed.set()
-        await self._deliver(replace(batch, changes=changes))
+        await self._deliver_ingresses(batch)
 
-    async def _look_up(self, keys: Iterable[Key]) -> dict[Key, Page]:
-        keys = list(keys)
-        self._secrets.begin_look_up(keys)
-        pages: dict[Key, Page] = {}
-        slots = asyncio.Semaphore(MAX_LOOK_UPS)
+    def _begin_look_up(self, key: Key) -> None:
+        """Replace an earlier look-up: its answer may be older than the events that were dropped since."""
+        if earlier := self._look_ups.pop(key, None):
+            earlier.cancel()
+        task = self._look_ups[key] = self._group.create_task(self._look_up(key))
+        task.add_done_callback(lambda ended: self._look_ups.pop(key) if self._look_ups.get(key) is ended else None)
 
-        async def look_up(key: Key) -> None:
-            async with slots:
-                page = await self._page(key)
-            if page is not None:
-                pages[key] = page
+    async def _look_up(self, key: Key) -> None:
+        """Look up the Secret until an answer comes, or the watch tells the same."""
+        backoff = Backoff(random.random)
+        clock = asyncio.get_running_loop().time
+        while key in self._secrets.unknown:
+            try:
+                async with self._slots:
+                    page = await self._page(key)
+            except FAILURES as error:
+                if not self._secrets.unknown.get(key, "unnamed"):
+                    _log.warning("secret_unreadable", secret=str(key), error=str(error), effect=EFFECT)
+                self._secrets.fail_look_up(key, str(error))
+                await self._deliver_secrets(WatchBatch(clock()))
+                wait = min(error.retry_after, MAX_RETRY_AFTER_SECONDS) if isinstance(error, ErrorStatus) else 0
+                await asyncio.sleep(max(backoff.delay(), wait))
+            else:
+                self._secret_watch.check(page.version)
+                await self._deliver_secrets(WatchBatch(clock(), self._secrets.end_look_up(key, page)))
+                return
+        self._secrets.cancel_look_up([key])
 
-        try:
-            async with asyncio.timeout(LOOK_UP_TIMEOUT_SECONDS), asyncio.TaskGroup() as group:
-                for key in keys:
-                    group.create_task(look_up(key))
-        except TimeoutError:
-            pass
-        if missing := [key for key in keys if key not in pages]:
-            _log.warning(
-                "secrets_not_read", secrets=len(missing), first=str(missing[0]), effect="all Secrets are listed again"
-            )
-            self._secrets.cancel_look_up(missing)
-            self._secret_watch.relist()
-        return pages
+    async def _page(self, key: Key) -> Page:
+        """Get a list of the one Secret, for which the watch's own rights suffice.
 
-    async def _page(self, key: Key) -> Page | None:
-        """Get a list of the one Secret, for which the watch's own rights suffice; None after a failure."""
-        scope = Scope(Secret).of(key)
-        try:
-            async with self._client.get(scope.path, {"fieldSelector": scope.selector}, timeout=_TIMEOUT) as response:
-                return page_of(Secret, await response.read())
-        except FAILURES as error:
-            _log.debug("secret_not_read", secret=str(key), error=str(error))
-            return None
+        Raises:
+            FAILURES: no answer tells whether the Secret exists.
+        """
+        scope, timeout = Scope(Secret).of(key), aiohttp.ClientTimeout(total=LOOK_UP_TIMEOUT_SECONDS)
+        async with self._client.get(scope.path, {"fieldSelector": scope.selector}, timeout=timeout) as response:
+            return page_of(Secret, await response.read())

@@ -16,7 +16,9 @@ from xds.kube.objects import EndpointSlice, Ingress, IngressClass, Secret
 from xds.kubeapi.client import Access, ApiClient
 from xds.problems.problem import Key, Problem
 from xds.sources.apiserver.inbox import Inbox
+from xds.sources.apiserver.namespaces import NamespaceChecks
 from xds.sources.apiserver.outages import Outages
+from xds.sources.apiserver.pending_ingresses import PendingIngresses
 from xds.sources.apiserver.scope import Scope, scopes
 from xds.sources.apiserver.secret_watch import TlsWatches, named_secrets
 from xds.sources.apiserver.tracker import ObjectTracker
@@ -49,6 +51,10 @@ class ApiServer:
         """Name the kinds not listed yet, with the failure of each; empty after the first list of every kind."""
         return self._watches.waiting_for() if self._watches else "the API server"
 
+    def behind_since(self) -> dict[str, float]:
+        """By kind, the Unix time since which a watch of the kind is behind; 0 if none is."""
+        return self._watches.behind_since() if self._watches else {}
+
     async def batches(self) -> AsyncGenerator[Batch, None]:
         """Yield all objects, then changes, for ever; to be called once.
 
@@ -78,8 +84,11 @@ class _JoinedWatches:
         self._client = client
         self._scopes = scopes
         self._always = {default_tls_secret} if default_tls_secret else set()
-        self._outages = Outages(client.server, self._deliver_when_caught_up)
+        self._outages = Outages(client.server, self._deliver_when_caught_up, self._report_problems)
+        namespaces = sorted({scope.namespace for scope in scopes if scope.kind is Ingress} - {""})
+        self._namespaces = NamespaceChecks(client, namespaces, self._report_problems)
         self._trackers: dict[Scope, ObjectTracker] = {}
+        self._pending = PendingIngresses(self._trackers, self._outages)
         self._unlisted = set(scopes)
         self._reported: tuple[Problem, ...] = ()
         self._deferred: list[Change] = []
@@ -91,12 +100,17 @@ class _JoinedWatches:
         waiting = (scope for scope in self._scopes if scope in self._unlisted)
         return "; ".join(f"{scope}: {self._outages.why(scope) or 'not listed yet'}" for scope in waiting)
 
+    def behind_since(self) -> dict[str, float]:
+        kinds = dict.fromkeys(scope.kind for scope in self._scopes)
+        return {kind.kind: self._outages.behind_since(kind) for kind in kinds}
+
     async def run(self) -> None:
         """Run all watches until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
                 for watch in self._watches():
                     group.create_task(watch.run())
+                group.create_task(self._namespaces.run())
         finally:
             if self._timer is not None:
                 self._timer.cancel()
@@ -146,6 +160,7 @@ class _JoinedWatches:
             _log.warning("ingress_classes_unknown", effect=CLASSES_UNKNOWN)
             self._excused.add(scope)
             self._put(scope, WatchBatch(asyncio.get_running_loop().time(), completes_list=True))
+            self._outages.tolerate(scope)
 
     # Changes
 
@@ -199,10 +214,16 @@ class _JoinedWatches:
             self._timer.cancel()
             self._timer = None
         deferred, self._deferred = self._deferred, []
-        self._put_with_problems(deferred, self._deferred_since)
+        ready = self._pending.take(deferred, wait=not self._unlisted)
+        self._put_with_problems(ready, self._deferred_since if deferred else asyncio.get_running_loop().time())
+
+    def _report_problems(self) -> None:
+        self._put_with_problems([], asyncio.get_running_loop().time())
 
     def _put_with_problems(self, changes: list[Change], read_at: float) -> None:
-        problems = tuple(sorted(each for tracker in self._trackers.values() for each in tracker.problems.values()))
+        trackers = (self._pending.problems, *(tracker.problems for tracker in self._trackers.values()))
+        of_objects = (each for problems in trackers for each in problems.values())
+        problems = tuple(sorted([*of_objects, *self._outages.problems, *self._namespaces.problems]))
         if problems != self._reported:
             self._reported = problems
             changes = [*changes, Reported(problems)]
