@@ -59,13 +59,13 @@ class Server:
         return self.events(name)[count - 1]
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[asyncio.subprocess.Process]:
+    async def running(self, *flags: str) -> AsyncIterator[asyncio.subprocess.Process]:
         ports = ("--http-port", str(self.http), "--https-port", str(self.https), "--listener-address", "127.0.0.1")
         seen = len(self.events("revision_committed")) if (self.folder / "log").exists() else 0
         with (self.folder / "log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *(*XDS, "serve", "--from", self.folder / "manifests", "--listen", self.address, "--admin"),
-                *("127.0.0.1:0", "--log-format", "json", *ports, *self.mount.server_flags),
+                *("127.0.0.1:0", "--log-format", "json", *ports, *self.mount.server_flags, *flags),
                 stderr=log,
             )
         try:
@@ -255,6 +255,19 @@ OLD: dict[str, Any] = {"begins": -2 * DAY, "ends": -DAY}
 EARLY: dict[str, Any] = {"begins": DAY, "ends": 2 * DAY}
 
 
+async def test_only_operators_may_use_the_debug_api(server: Server, tmp_path: Path) -> None:
+    operator = SecretMount(tmp_path / "operator", CA.issue("b.example")).client_flags
+    proxy = SecretMount(tmp_path / "proxy", CA.issue("envoy-1")).client_flags
+    async with server.running("--tls-operators", "a.example", "--tls-operators", "b.example"):
+        assert (await asking(server)(operator))[0] == 0
+        code, _, err = await asking(server)(proxy)
+    text = f"the certificate names 'envoy-1', and no name that may use the debug API at {server.address}"
+    assert (code, err) == (
+        3,
+        f"xds: {text}; use the certificate of an operator, or add a name to --tls-operators of the server\n",
+    )
+
+
 async def test_failed_handshakes_are_counted_and_logged_once_a_peer_with_the_cause(
     server: Server, tmp_path: Path
 ) -> None:
@@ -323,6 +336,7 @@ def asking(server: Server) -> Callable[[list[str]], Awaitable[tuple[int, str, st
         (["problems", "--tls-ca", "x"], 2, "--tls-cert and --tls-key missing"),
         (["problems", "--tls-ca", "/no", "--tls-cert", "/no", "--tls-key", "/no"], 3, "--tls-ca /no can't be read"),
         (["serve", "--from", ".", "--tls-cert", "x", "--tls-key", "x"], 2, "--tls-client-ca missing"),
+        (["serve", "--from", ".", "--tls-operators", "a"], 2, "--tls-operators needs --tls-cert"),
         (["serve", "--from", ".", "--listen", "0.0.0.0:0"], 2, "or --allow-plaintext"),
         (["serve", "--from", ".", "--listen", "[::]:0"], 2, "add --tls-cert, --tls-key and --tls-client"),
         (

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Final, Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -21,6 +21,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(namespace="xds_ingress", registry=self.registry)  # open and most descriptors, memory, CPU
         self.pushes = self._tally("xds_ingress_pushes", "Responses sent to proxies.")
         self.acks = self._tally("xds_ingress_acks", "Responses accepted by proxies.")
         self.nacks = self._tally("xds_ingress_nacks", "Responses rejected by proxies.")
