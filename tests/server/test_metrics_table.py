@@ -17,6 +17,9 @@ OPERATIONS: Final = (Path(__file__).parents[2] / "docs" / "operations.md").read_
 ROW: Final = re.compile(r"^\| (`xds_ingress_.*?) \|(.*?)\|", re.MULTILINE)
 """The names and the labels in a row."""
 
+PROCESS: Final = "xds_ingress_process_"
+"""The prefix of the metrics that prometheus-client makes. The table has the ones of use."""
+
 COUNTERS: Final = {"Counter", "CounterMetricFamily", "_tally"}
 
 
@@ -50,7 +53,12 @@ def _by_type(called: str) -> set[str]:
 
 
 def test_the_table_has_each_metric_with_its_labels() -> None:
-    assert documented() == existing()
+    assert {name: labels for name, labels in documented().items() if not name.startswith(PROCESS)} == existing()
+
+
+def test_the_metrics_of_the_process_in_the_table_exist() -> None:
+    samples = {sample.name for family in metrics.Metrics().registry.collect() for sample in family.samples}
+    assert {name for name in documented() if name.startswith(PROCESS)} <= samples
 
 
 def test_the_table_has_each_reason_of_stuck_proxies() -> None:
