@@ -18,9 +18,9 @@ from xds.controlplane import descriptors, gc_tuning
 from xds.controlplane.bind_failure import bind_failure
 from xds.controlplane.pipeline import Pipeline
 from xds.controlplane.problem_log import ProblemLog
-from xds.controlplane.reporting import reporting
 from xds.controlplane.settings import ClusterSource, Settings
 from xds.controlplane.signals import stop_signal
+from xds.controlplane.write_back import write_back
 from xds.kube.source import Source
 from xds.kube.state import KubeState
 from xds.problems.problem import Problem
@@ -151,7 +151,7 @@ class ControlPlane:
         async with contextlib.AsyncExitStack() as stack:
             await self._start_admin(stack)  # first, so that probes get an answer until the last stream has ended
             reporter = await stack.enter_async_context(
-                reporting(self._settings, self._pipeline, self._report_publishing)
+                write_back(self._settings, self._pipeline, self._report_publishing)
             )
             if reporter is not None:
                 self._metrics.registry.register(ReportingCollector(lambda: reporter.figures))
