@@ -26,7 +26,7 @@ from tests.support.waiting import WAIT_LIMIT_SECONDS, until
 from xds.kube.objects import Ingress, KubeObject
 from xds.problems.problem import ObjectRef
 from xds.protocol import builds
-from xds.protocol.builds import Build
+from xds.protocol.builds import ProxyBuild
 from xds.protocol.messages import Variant
 from xds.protocol.stuck import StuckReason
 from xds.resources.options import ProxyOptions
@@ -35,7 +35,7 @@ pytestmark = needs_envoy
 
 VARIANTS: Final = pytest.mark.parametrize("sotw", [False, True], ids=["delta", "sotw"])
 
-ENVOY_140: Final = Build("envoy", "1.40")
+ENVOY_140: Final = ProxyBuild("envoy", "1.40")
 
 
 def web(*hosts: str) -> Ingress:
@@ -143,7 +143,7 @@ async def test_a_client_of_another_build_takes_nothing_from_envoys(tmp_path: Pat
             await until_status(http_port, "new.example")
             served = {build.build: build.last_good for build in plane.ads._fleet.builds}
             assert not served[ENVOY_140].is_any_rejected
-            assert served[Build("envoy", "1.41")].is_any_rejected
+            assert served[ProxyBuild("envoy", "1.41")].is_any_rejected
 
 
 async def test_a_version_that_all_rejected_is_served_after_a_change_of_the_object(tmp_path: Path) -> None:

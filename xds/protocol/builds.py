@@ -14,7 +14,7 @@ BUILDS_LIMIT: Final = 32
 """Builds told apart. Proxies of further builds share one."""
 
 
-class Build(NamedTuple):
+class ProxyBuild(NamedTuple):
     """The software of a proxy, e.g. `envoy 1.40`. Proxies of one build accept and reject the same resources.
 
     Attributes:
@@ -29,13 +29,13 @@ class Build(NamedTuple):
         return f"{self.name} {self.version}".strip() or "unnamed software"
 
 
-OTHER_BUILDS: Final = Build("other builds", "")
+OTHER_BUILDS: Final = ProxyBuild("other builds", "")
 """Stands for the builds beyond the limit."""
 
 
-def build_of(node: Node) -> Build:
+def build_of(node: Node) -> ProxyBuild:
     name, _, version = node.user_agent.rpartition(" ")
-    return Build(name, ".".join(version.split(".")[:2]))
+    return ProxyBuild(name, ".".join(version.split(".")[:2]))
 
 
 def too_old(node: Node) -> str:

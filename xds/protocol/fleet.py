@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from xds.protocol.builds import BUILDS_LIMIT, OTHER_BUILDS, Build
+from xds.protocol.builds import BUILDS_LIMIT, OTHER_BUILDS, ProxyBuild
 from xds.protocol.messages import Event, Variant
 from xds.protocol.rejection.last_good import LastGood
 from xds.protocol.rejection.trial import Candidate, Offers, Trial
@@ -21,7 +21,7 @@ class BuildFleet:
         proxies: The connected proxies, in the order of connection.
     """
 
-    def __init__(self, build: Build, wanted: Store, inline: Inline, *, vhds: bool, now: float) -> None:
+    def __init__(self, build: ProxyBuild, wanted: Store, inline: Inline, *, vhds: bool, now: float) -> None:
         self.build = build
         self.last_good = LastGood(wanted, now)
         self.trial = Trial(self.last_good)
@@ -83,8 +83,8 @@ class Fleet:
         self._vhds = vhds
         self.names = NameSets()
         self.resumed_versions = ResumedVersions()
-        self._builds: dict[Build, BuildFleet] = {}
-        self.unnamed = BuildFleet(Build("", ""), Store(history=1), inline, vhds=vhds, now=0.0)
+        self._builds: dict[ProxyBuild, BuildFleet] = {}
+        self.unnamed = BuildFleet(ProxyBuild("", ""), Store(history=1), inline, vhds=vhds, now=0.0)
 
     @property
     def unfinished(self) -> bool:
@@ -100,13 +100,13 @@ class Fleet:
         """The builds that have or had proxies."""
         return self._builds.values()
 
-    def join(self, build: Build, proxy: Candidate, now: float) -> BuildFleet:
+    def join(self, build: ProxyBuild, proxy: Candidate, now: float) -> BuildFleet:
         """Add a proxy to its build."""
         found = self.build(build, now)
         found.proxies[proxy] = None
         return found
 
-    def build(self, build: Build, now: float) -> BuildFleet:
+    def build(self, build: ProxyBuild, now: float) -> BuildFleet:
         """The proxies of a build. A build beyond the limit takes the place of one without proxies, if there is one."""
         if build not in self._builds and len(self._builds) >= BUILDS_LIMIT:
             forgotten = next((each for each in self._builds.values() if not each.proxies), None)

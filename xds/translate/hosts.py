@@ -92,8 +92,8 @@ def translate_host(context: TranslationContext, host: str, findings: UnitFinding
             _report_conflict(host, winner, route, findings)
         yield
     routes = sorted(winners.values(), key=lambda route: route.precedence)
-    # A host of rules has the default backend of an Ingress among them. Requests for hosts that no rule names go to the
-    # default route of all Ingresses, which the traffic model holds once.
+    # A host that rules name falls back to the default backend of one of the Ingresses here. A host that no rule names
+    # falls back to the default route of all Ingresses, which the traffic model holds once.
     default = None if host == NO_HOST else default_route(context, ingresses, findings)
     findings.keep([*routes, default])
     return VirtualHost(host, tuple(routes), default)
