@@ -1,5 +1,5 @@
-"""Resources that real Envoys reject: the fleet goes back to the last good version, other resources go on, and a problem
-is reported.
+"""Resources that real Envoys reject: their build goes back to the last good version, other resources go on, and a
+problem is reported.
 
 Covers a listener that can't bind, and for each other type a resource put into the snapshot past all checks, as no
 object leads to one. Counts the messages: nothing loops. Excludes the sessions' part (tests/protocol).

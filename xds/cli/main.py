@@ -29,7 +29,7 @@ class Entry(NamedTuple):
 COMMANDS = {
     "serve": Entry("xds.cli.serve:serve", "Serve Ingresses to a fleet of Envoys."),
     "bootstrap": Entry("xds.cli.bootstrap:bootstrap", "Write the bootstrap configuration of an Envoy."),
-    "snapshot": Entry("xds.cli.snapshot:snapshot", "Show, compare and watch the resources for the fleet."),
+    "snapshot": Entry("xds.cli.snapshot:snapshot", "Show, compare and watch the resources that proxies should have."),
     "proxies": Entry("xds.cli.proxies:proxies", "List connected Envoys, with versions and rejections."),
     "problems": Entry("xds.cli.problems:problems", "List problems of objects, with remedies."),
     "explain": Entry("xds.cli.explain:explain", "Explain the answer to a request."),

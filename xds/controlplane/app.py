@@ -201,7 +201,7 @@ class ControlPlane:
         self._has_work.set()
 
     async def _work(self, health: Health, reporter: Reporter | None) -> None:
-        """Work on pending changes until cancelled: the pipeline's only writer."""
+        """Work on pending changes until cancelled. No other task calls `Pipeline.work`."""
         is_unfinished = False
         while True:
             if not self._pipeline.busy:

@@ -49,7 +49,7 @@ class RejectionReport:
 
     @property
     def effect(self) -> str:
-        """The consequence for the fleet, with `{}` for the name of the resource."""
+        """The consequence for the proxies, with `{}` for the name of the resource."""
         subject = "a proxy rejects {}" if self.proxies == 1 else f"{self.proxies} proxies reject {{}}"
         builds = f" ({', '.join(self.builds)})" if self.builds else ""
         if not self.on_trial:
