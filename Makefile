@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 NETNS  := tests/support/cluster/netns
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo kube test quick check bench generate goldens clean
+.PHONY: help venv demo kube envoys test quick check bench generate goldens clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 12
@@ -25,7 +25,10 @@ demo: venv ## two Envoys, a few backends, and a tour; DEMO_ONCE=1 ends after the
 kube: venv ## etcd and Kubernetes' control plane, which tests/cluster needs: 7 minutes, once; needs Go
 	@$(BIN)/python tests/support/cluster/assets.py
 
-test: venv kube ## every test that this machine can run, with the seconds of each group
+envoys: venv ## binaries of Envoys that are too old to be served, which tests/e2e needs: 30 MB each, once
+	@$(BIN)/python -m tests.support.older_envoys
+
+test: venv kube envoys ## every test that this machine can run, with the seconds of each group
 	@$(BIN)/python -m tests.support.suite
 
 quick: venv ## the tests without real Envoys and without a cluster: at most 5 minutes

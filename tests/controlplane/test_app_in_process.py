@@ -67,6 +67,9 @@ class InProcess:
     def has_logged(self, event: str) -> bool:
         return any(line["event"] == event for line in self._logs)
 
+    def has_logged_problem(self, reason: str) -> bool:
+        return any(line["event"] == "problem" and line["reason"] == reason for line in self._logs)
+
     async def readiness(self) -> int:
         return (await get(self.address("admin_listening"), "/readyz"))[0]
 

@@ -15,10 +15,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import yaml
 
-from tests.support.authority import SERVER_NAME, Authority, Issued, SecretMount, serial
+from tests.support.authority import DAY, SERVER_NAME, Authority, Issued, SecretMount, serial
 from tests.support.envoy import Envoy, free_port, needs_envoy, running_envoy
 from tests.support.http import get
 from tests.support.objects import certificate, ingress, manifest, path, rule, secret, service, tls
@@ -28,6 +29,7 @@ from tests.support.waiting import WAIT_LIMIT_SECONDS
 UNFIT = (
     "the files of --tls-ca, --tls-cert and --tls-key are not all in PEM, or the key doesn't belong to the certificate"
 )
+FAILED = "tls_handshake_failed"
 XDS = (sys.executable, "-m", "xds")
 CA, NEXT, STRANGER = Authority(), Authority("next"), Authority("stranger")
 BOTH, BOTH_NEXT = CA.pem + NEXT.pem, NEXT.pem + CA.pem
@@ -57,13 +59,13 @@ class Server:
         return self.events(name)[count - 1]
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[asyncio.subprocess.Process]:
+    async def running(self, *flags: str) -> AsyncIterator[asyncio.subprocess.Process]:
         ports = ("--http-port", str(self.http), "--https-port", str(self.https), "--listener-address", "127.0.0.1")
         seen = len(self.events("revision_committed")) if (self.folder / "log").exists() else 0
         with (self.folder / "log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *(*XDS, "serve", "--from", self.folder / "manifests", "--listen", self.address, "--admin"),
-                *("127.0.0.1:0", "--log-format", "json", *ports, *self.mount.server_flags),
+                *("127.0.0.1:0", "--log-format", "json", *ports, *self.mount.server_flags, *flags),
                 stderr=log,
             )
         try:
@@ -249,6 +251,81 @@ async def test_commands_need_a_trusted_certificate(server: Server, tmp_path: Pat
     ]
 
 
+OLD: dict[str, Any] = {"begins": -2 * DAY, "ends": -DAY}
+EARLY: dict[str, Any] = {"begins": DAY, "ends": 2 * DAY}
+
+
+async def test_only_operators_may_use_the_debug_api(server: Server, tmp_path: Path) -> None:
+    operator = SecretMount(tmp_path / "operator", CA.issue("b.example")).client_flags
+    proxy = SecretMount(tmp_path / "proxy", CA.issue("envoy-1")).client_flags
+    async with server.running("--tls-operators", "a.example", "--tls-operators", "b.example"):
+        assert (await asking(server)(operator))[0] == 0
+        code, _, err = await asking(server)(proxy)
+    text = f"the certificate names 'envoy-1', and no name that may use the debug API at {server.address}"
+    assert (code, err) == (
+        3,
+        f"xds: {text}; use the certificate of an operator, or add a name to --tls-operators of the server\n",
+    )
+
+
+async def test_failed_handshakes_are_counted_and_logged_once_a_peer_with_the_cause(
+    server: Server, tmp_path: Path
+) -> None:
+    """Envoys would try again within seconds; the command line stands for them here."""
+    mounts = {
+        "expired": SecretMount(tmp_path / "old", CA.issue("me", **OLD)),
+        "not_yet_valid": SecretMount(tmp_path / "early", CA.issue("me", **EARLY)),
+        "foreign_ca": SecretMount(tmp_path / "foreign", dataclasses.replace(STRANGER.issue("me"), authority=CA.pem)),
+        "wrong_purpose": SecretMount(tmp_path / "purpose", CA.issue("me", server_only=True)),
+    }
+    flags = {cause: mount.client_flags for cause, mount in mounts.items()} | {"plaintext": []}
+    answers: dict[str, str] = {}
+    async with server.running():
+        for cause, given in flags.items():
+            for _ in range(2):
+                code, _, answers[cause] = await asking(server)(given)
+                assert code == 3
+            await until(lambda cause=cause: any(each["cause"] == cause for each in server.events(FAILED)))  # type: ignore[misc]
+        mine = SecretMount(tmp_path / "mine", CA.issue("me"))
+        assert (await asking(server)(mine.client_flags))[0] == 0
+        admin = server.events("admin_listening")[-1]["address"]
+        async with aiohttp.ClientSession() as session, session.get(f"http://{admin}/metrics") as answer:
+            text = await answer.text()
+    counted = {line for line in text.splitlines() if line.startswith("xds_ingress_tls_handshakes_failed_total")}
+    assert {line.partition('cause="')[2].partition('"')[0] for line in counted} == set(flags)
+    assert "xds_ingress_tls_expiry_timestamp_seconds" in text
+    failures = server.events(FAILED)
+    pairs = [(each["peer"], each["cause"]) for each in failures]
+    assert len(pairs) == len(set(pairs)), "once for each peer and cause"
+    assert {peer for peer, _ in pairs} <= {"127.0.0.1", "unknown"}
+    assert "127.0.0.1" in {peer for peer, _ in pairs}
+    assert f"{mounts['expired'].server.certificate} expired at" in answers["expired"]
+    assert "is valid from" in answers["not_yet_valid"]
+    assert "is not for clients" in answers["wrong_purpose"]
+    assert "from the CA in its --tls-client-ca" in answers["foreign_ca"]
+
+
+@pytest.mark.parametrize(
+    ("dates", "event"),
+    [
+        (OLD, "tls_certificate_expired"),
+        (EARLY, "tls_certificate_not_yet_valid"),
+        ({"ends": 6 * DAY}, "tls_certificate_expires_soon"),
+    ],
+)
+async def test_dates_of_the_servers_certificate_are_logged_and_named_to_clients(
+    server: Server, tmp_path: Path, dates: dict[str, Any], event: str
+) -> None:
+    server.mount.put(CA.issue(SERVER_NAME, **dates))
+    mine = SecretMount(tmp_path / "mine", CA.issue("me"))
+    async with server.running():
+        logged = await server.logged(event)
+        assert logged["file"] == str(server.mount.server.certificate)
+        _, _, err = await asking(server)(mine.client_flags)
+    texts = {"tls_certificate_expired": "has expired", "tls_certificate_not_yet_valid": "is not valid yet"}
+    assert texts.get(event, "no problems") in err
+
+
 def asking(server: Server) -> Callable[[list[str]], Awaitable[tuple[int, str, str]]]:
     return lambda flags: xds("problems", "--server", server.address, *flags)
 
@@ -259,6 +336,7 @@ def asking(server: Server) -> Callable[[list[str]], Awaitable[tuple[int, str, st
         (["problems", "--tls-ca", "x"], 2, "--tls-cert and --tls-key missing"),
         (["problems", "--tls-ca", "/no", "--tls-cert", "/no", "--tls-key", "/no"], 3, "--tls-ca /no can't be read"),
         (["serve", "--from", ".", "--tls-cert", "x", "--tls-key", "x"], 2, "--tls-client-ca missing"),
+        (["serve", "--from", ".", "--tls-operators", "a"], 2, "--tls-operators needs --tls-cert"),
         (["serve", "--from", ".", "--listen", "0.0.0.0:0"], 2, "or --allow-plaintext"),
         (["serve", "--from", ".", "--listen", "[::]:0"], 2, "add --tls-cert, --tls-key and --tls-client"),
         (

@@ -13,6 +13,7 @@ from tests.support.objects import ingress, path, rule, secret, service, slice_of
 from tests.support.plane import Plane, cluster, site
 from tests.support.waiting import WAIT_LIMIT_SECONDS, until
 from xds.problems.problem import ObjectRef, Problem
+from xds.protocol.rejection.reports import REPORTS_PER_NODE_LIMIT
 
 WEB = cluster("web")
 H2C = {"port": 80, "appProtocol": "kubernetes.io/h2c"}
@@ -141,3 +142,34 @@ async def test_the_problem_of_a_deleted_resource_is_solved(plane: Plane) -> None
     assert await told(plane)
     plane.delete(*site("web"))
     assert await told(plane) == []
+
+
+async def test_a_proxy_that_rejects_much_has_few_problems(plane: Plane) -> None:
+    """Beyond the limit of a node the proxy has a problem of its own, until its stream ends."""
+    names = [f"web-{number}" for number in range(REPORTS_PER_NODE_LIMIT + 5)]
+    plane.apply(*(each for name in names for each in site(name)))
+    client = plane.delta()
+    await client.subscribe(CDS)
+    received = await client.receive()
+    message = ", ".join(f"{cluster(name)}: no" for name in names)
+    await client.nack(received, f"Error adding/updating cluster(s) {message}")
+    problems = await told(plane)
+    plane.pipeline.report_rejecting_proxies(plane.ads.rejecting_nodes)
+    assert len(problems) == REPORTS_PER_NODE_LIMIT
+    reasons = plane.pipeline.problem_reasons
+    assert (reasons["RejectedByProxy"], reasons["ProxyRejectsMany"]) == (REPORTS_PER_NODE_LIMIT, 1)
+    await client.close()
+    await until(lambda: not plane.ads.connected)
+    assert [each for each in await told(plane) if each.reason == "RejectedByProxy"] == []
+    assert not plane.ads.rejecting_nodes
+
+
+async def test_a_proxy_without_a_version_on_trial_is_not_in_sync(plane: Plane) -> None:
+    plane.apply(*site("web"))
+    first, second = await plane.delta_proxy("first"), await plane.delta_proxy("second")
+    plane.apply(service("web", H2C))
+    await first.reject(CDS, WEB, message="no")
+    await until(lambda: plane.status_of(CDS, "second").on_trial == 1)
+    assert plane.status_of(CDS, "first").rejected_names == (WEB,)
+    assert plane.status_of(CDS, "first").on_trial == 0
+    assert await second.receive()

@@ -5,6 +5,7 @@ Covers that rejected peers learn no resources. Excludes Envoy's side and the com
 
 import asyncio
 import contextlib
+import datetime
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import grpc
 import pytest
+from cryptography import x509
 from structlog.testing import capture_logs
 
 from tests.support.ads_client import CDS, EDS, SDS, AdsClient
@@ -342,3 +344,40 @@ async def test_restored_files_are_not_logged(mount: SecretMount) -> None:
         await loaded.reload()
         await loaded.reload()
     assert [entry["event"] for entry in logs] == ["tls_files_loaded"]
+
+
+# Dates.
+
+
+def days_before_the_end(issued: Issued, days: float) -> datetime.datetime:
+    end = x509.load_pem_x509_certificate(issued.certificate).not_valid_after_utc
+    return end - datetime.timedelta(days=days)
+
+
+def test_each_date_is_logged_once_when_it_passes(tmp_path: Path) -> None:
+    authority = Authority("for-years", ends=datetime.timedelta(days=1000))
+    issued = authority.issue(SERVER_NAME, ends=datetime.timedelta(days=90))
+    with capture_logs() as logs:
+        loaded = ServerTls.load(SecretMount(tmp_path / "server", issued).server)
+        for days in (100_000, 100_000, 30, 7.1, 6.9, 6.9, 1, 0.1, -0.1, -3):
+            loaded.check_dates(days_before_the_end(issued, days))
+    assert [(each["event"], each["log_level"]) for each in logs[1:]] == [
+        *[("tls_certificate_not_yet_valid", "error")] * 2,  # of the two files
+        ("tls_certificate_expires_soon", "warning"),
+        ("tls_certificate_expired", "error"),
+    ]
+    assert loaded.expiries()["certificate"] == days_before_the_end(issued, 0).timestamp()
+
+
+def test_a_renewed_certificate_ends_the_warning(tmp_path: Path) -> None:
+    mount = SecretMount(tmp_path / "server", CA.issue(SERVER_NAME))
+    loaded = ServerTls.load(mount.server)
+    now = datetime.datetime.now(datetime.UTC)
+    authority = Authority("for-years", ends=datetime.timedelta(days=1000))
+    with capture_logs() as logs:
+        loaded.check_dates(now)
+        mount.put(authority.issue(SERVER_NAME, ends=datetime.timedelta(days=90)))
+        asyncio.run(loaded.reload())
+        loaded.check_dates(now)
+    assert [each["event"] for each in logs] == ["tls_certificate_expires_soon"] * 2 + ["tls_files_loaded"]
+    assert loaded.expiries()["certificate"] > now.timestamp() + 80 * 86_400

@@ -46,18 +46,25 @@ def serial(pem: bytes) -> str:
 class Authority:
     """A CA made on the spot. Its certificates are valid for a day."""
 
-    def __init__(self, name: str = "ca") -> None:
+    def __init__(self, name: str = "ca", ends: datetime.timedelta = DAY) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name(name)
-        certificate = _builder(self._name, self._name, self._key).add_extension(
+        certificate = _builder(self._name, self._name, self._key, ends=ends).add_extension(
             x509.BasicConstraints(ca=True, path_length=0), critical=True
         )
         self.pem = certificate.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
-    def issue(self, *names: str, common_name: str = "", server_only: bool = False) -> Issued:
+    def issue(
+        self,
+        *names: str,
+        common_name: str = "",
+        server_only: bool = False,
+        begins: datetime.timedelta = -DAY,
+        ends: datetime.timedelta = DAY,
+    ) -> Issued:
         """Issue a certificate. Names with `://` become URI names, other names DNS names."""
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(_name(common_name), self._name, key)
+        builder = _builder(_name(common_name), self._name, key, begins, ends)
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(list(map(_general, names))), critical=False)
         if server_only:
@@ -124,7 +131,13 @@ def _general(name: str) -> x509.GeneralName:
     return x509.UniformResourceIdentifier(name) if "://" in name else x509.DNSName(name)
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: Any) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: Any,
+    begins: datetime.timedelta = -DAY,
+    ends: datetime.timedelta = DAY,
+) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     serial = x509.random_serial_number()
-    return x509.CertificateBuilder(issuer, subject, key.public_key(), serial, now - DAY, now + DAY)
+    return x509.CertificateBuilder(issuer, subject, key.public_key(), serial, now + begins, now + ends)

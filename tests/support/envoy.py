@@ -120,6 +120,7 @@ async def running_envoy(
     sotw: bool = False,
     stats_port: int | None = None,
     tls: ClientTls | None = None,
+    binary: Path = BINARY,
     max_memory_bytes: int | None = None,
     admin_address: str = "127.0.0.1",
 ) -> AsyncIterator[Envoy]:
@@ -142,7 +143,7 @@ async def running_envoy(
     config.write_text(bootstrap_yaml(options))
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *(BINARY, "-c", config, "--base-id", str(next(_base_ids)), "--concurrency", "1"),
+            *(binary, "-c", config, "--base-id", str(next(_base_ids)), "--concurrency", "1"),
             *("--log-level", "info", "--file-flush-interval-msec", "10", *DEPLOYED),
             stdout=output,
             stderr=output,

@@ -181,19 +181,22 @@ class Pair:
     key: bytes = field(repr=False)
 
 
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 FOREVER = datetime(2125, 1, 1, tzinfo=UTC)
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 
 @functools.cache
-def certificate(*hosts: str, kind: str = "p256", until: datetime = FOREVER, serial: int = 1) -> Pair:
+def certificate(
+    *hosts: str, kind: str = "p256", begins: datetime = LONG_AGO, until: datetime = FOREVER, serial: int = 1
+) -> Pair:
     """A self-signed certificate for the hosts, cached by arguments. Another `serial` gives another certificate."""
     private = _private_key(kind)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, (hosts or ("test",))[0][:64])])
     names = x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts or ("test",)])
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(private.public_key())
-    builder = builder.serial_number(serial).not_valid_before(datetime(2020, 1, 1, tzinfo=UTC)).not_valid_after(until)
+    builder = builder.serial_number(serial).not_valid_before(begins).not_valid_after(until)
     algorithm = None if isinstance(private, ed25519.Ed25519PrivateKey) else hashes.SHA256()
     signed = builder.add_extension(names, critical=False).sign(private, algorithm)
     return Pair(signed.public_bytes(serialization.Encoding.PEM), _pem(private))

@@ -6,7 +6,7 @@ and how Envoy is told (tests/golden).
 """
 
 import ssl
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -30,6 +30,7 @@ from tests.support.objects import (
 from xds.kube.change import Deleted
 from xds.kube.objects import Ingress, IngressTLS, Secret
 from xds.traffic.tls import Certificate, Termination
+from xds.translate.certificate_dates import Validity
 
 A, B = "a.example.com", "b.example.com"
 PAIR = certificate(A)
@@ -320,20 +321,6 @@ def test_the_last_good_certificate_of_an_unused_secret_is_forgotten() -> None:
 # Expiry
 
 
-@pytest.mark.parametrize(
-    ("until", "expired"),
-    [
-        (datetime(2026, 5, 31, 23, 59, 59, tzinfo=UTC), True),
-        (datetime(2026, 6, 1, 0, 0, 1, tzinfo=UTC), False),
-    ],
-)
-def test_an_expired_certificate_is_served_with_a_problem(until: datetime, *, expired: bool) -> None:
-    pair = certificate(A, until=until)
-    world = world_of(shop(tls(A, secret="cert")), secret("cert", pair))
-    assert served(world) == {"cert": (A,)}
-    assert world.reasons() == ([("shop", "CertificateExpired")] if expired else [])
-
-
 def test_an_expired_certificate_is_renewed() -> None:
     world = world_of(
         shop(tls(A, secret="cert")), secret("cert", certificate(A, until=datetime(2025, 1, 1, tzinfo=UTC)))
@@ -341,6 +328,76 @@ def test_an_expired_certificate_is_renewed() -> None:
     assert world.reasons() == [("shop", "CertificateExpired")]
     world.add(secret("cert", PAIR))
     assert world.problems == []
+
+
+DAY = timedelta(days=1)
+
+
+def reasons_at(now: datetime, pair: Pair) -> list[str]:
+    world = world_of(shop(tls(A, secret="cert")), secret("cert", pair), now=now)
+    assert served(world) == {"cert": (A,)}
+    return [each.reason for each in world.problems]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "reasons"),
+    [
+        (timedelta(days=14, seconds=1), []),
+        (timedelta(days=14), ["CertificateExpiresSoon"]),
+        (timedelta(seconds=1), ["CertificateExpiresSoon"]),
+        (timedelta(), ["CertificateExpired"]),
+        (timedelta(days=-1000), ["CertificateExpired"]),
+    ],
+)
+def test_a_certificate_is_served_with_a_problem_from_14_days_ahead(ahead: timedelta, reasons: list[str]) -> None:
+    assert reasons_at(NOW, certificate(A, until=NOW + ahead)) == reasons
+
+
+@pytest.mark.parametrize(("lifetime", "ahead"), [(6 * DAY, 2 * DAY), (7 * DAY, 7 * DAY / 3), (8 * DAY, 14 * DAY)])
+def test_expiry_of_a_short_lived_certificate_is_reported_in_the_last_third(
+    lifetime: timedelta, ahead: timedelta
+) -> None:
+    pair = certificate(A, begins=NOW - lifetime / 2, until=NOW + lifetime / 2)
+    end, second = NOW + lifetime / 2, timedelta(seconds=1)
+    assert reasons_at(end - min(ahead, lifetime) + second, pair) == ["CertificateExpiresSoon"]
+    if ahead < lifetime:
+        assert reasons_at(end - ahead - second, pair) == []
+
+
+def test_a_certificate_of_the_year_1_is_expired() -> None:
+    pair = certificate(A, begins=datetime(1950, 1, 1, tzinfo=UTC), until=datetime(1950, 1, 2, tzinfo=UTC))
+    assert reasons_at(NOW, pair) == ["CertificateExpired"]
+    first = datetime.min.replace(tzinfo=UTC)
+    assert Validity(first, first + DAY).dates == (first, first + DAY * 2 / 3, first + DAY)
+    assert Validity(first, first + 10 * DAY).dates == (first, first, first + 10 * DAY)
+    assert Validity(first + DAY, first).dates == (first + DAY, first, first)
+
+
+def test_dates_of_a_last_good_certificate_count() -> None:
+    world = world_of(shop(tls(A, secret="cert")), secret("cert", certificate(A, until=NOW + DAY)))
+    world.add(secret_of("cert", b"bad", b"bad"))
+    assert world.reasons() == [("shop", "CertificateExpiresSoon"), ("shop", "SecretInvalid")]
+    assert world.traffic.certificate_expiry == {key("cert"): NOW + DAY}
+    assert NOW + DAY not in world.traffic.date_period
+
+
+@given(
+    lifetimes=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=3),
+    now=st.integers(-1, 41),
+    later=st.integers(-1, 41),
+)
+def test_problems_stay_the_same_within_a_period(lifetimes: list[tuple[int, int]], now: int, later: int) -> None:
+    pairs = [
+        certificate(A, begins=NOW + min(each) * DAY, until=NOW + (max(each) + 1) * DAY, serial=index + 1)
+        for index, each in enumerate(lifetimes)
+    ]
+    objects: list[Ingress | Secret] = [
+        *(shop(tls(A, secret=f"s{index}"), name=f"s{index}") for index, _ in enumerate(pairs)),
+        *(secret(f"s{index}", pair) for index, pair in enumerate(pairs)),
+    ]
+    world = world_of(*objects, now=NOW + now * DAY)
+    if NOW + later * DAY in world.traffic.date_period:
+        assert world_of(*objects, now=NOW + later * DAY).reasons() == world.reasons()
 
 
 # Conflicts

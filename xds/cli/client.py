@@ -1,5 +1,6 @@
 """A client of the debug API."""
 
+import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,6 +52,8 @@ _ERROR_TEXTS: Final = {
 
 _HANDSHAKE_ERRORS: Final = {
     True: {
+        "certificate has expired": "the certificate of the server at {address} has expired; renew the server's",
+        "certificate is not yet valid": "the certificate of the server at {address} is not valid yet; check the clocks",
         "Hostname Verification": "the certificate of the server at {address} is for another name; "
         "set the expected name with --tls-server-name",
         "CERTIFICATE_VERIFY_FAILED": "the certificate of the server at {address} is not from the CA in --tls-ca",
@@ -150,6 +153,11 @@ class Client:
             return Failed(_HANGING_SERVER.format(address=self._address))
         if details == "the server shuts down":
             return Failed(f"the server at {self._address} has shut down; start it again, then this command")
+        if self._tls is not None and code is grpc.StatusCode.UNAVAILABLE and "refused" not in details:
+            # Imported only here, as the import of cryptography takes a tenth of a second.
+            own_certificate = importlib.import_module("xds.cli.own_certificate")
+            if own := own_certificate.fault(self._tls.certificate):
+                return Failed(own)
         handshakes = _HANDSHAKE_ERRORS[self._tls is not None].items()
         handshake = next((text for message, text in handshakes if message in details), "")
         explanation = handshake or _ERROR_TEXTS.get(

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, NoReturn
 import click
 
 from xds.cli.options import version_option
+from xds.server import grpc_log
 
 
 class Entry(NamedTuple):
@@ -88,8 +89,10 @@ def run(arguments: list[str]) -> int:
 
 def main() -> NoReturn:
     # The error of an address that can't be bound is printed by the command, in one line; gRPC would print it again.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     _open_standard_streams()
+    if sys.argv[1:2] == ["serve"]:
+        grpc_log.take_over()
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     sys.exit(run(sys.argv[1:]))
 
 

@@ -69,6 +69,8 @@ def _type_row(label: str, type_: pb.ProxyType) -> Row:
 def _state(type_: pb.ProxyType) -> Text:
     if type_.rejected_resources:
         return Text("rejected", "red")
+    if type_.on_trial_resources:
+        return Text("on trial", "yellow")
     return Text("in sync", "green") if type_.in_sync else Text("sending", "yellow")
 
 
@@ -119,6 +121,7 @@ def _type_data(type_: pb.ProxyType) -> dict[str, Any]:
         "waiting_changes": type_.pending_changes,
         "refused_resources": type_.rejected_resources,
         "refused_names": list(type_.rejected_names),
+        "on_trial_resources": type_.on_trial_resources,
         "rejection": _rejection_data(type_.rejection) if type_.HasField("rejection") else None,
     }
 

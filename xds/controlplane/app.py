@@ -30,7 +30,14 @@ from xds.server.debug.explain import Explaining
 from xds.server.debug.operators import OperatorsOnly
 from xds.server.debug.revisions import Revisions
 from xds.server.debug.service import DebugService, Health, add_debug
-from xds.server.metrics import Metrics, ReportingCollector, StateCollector, WatchCollector
+from xds.server.metrics import (
+    CertificateCollector,
+    Metrics,
+    ReportingCollector,
+    StateCollector,
+    TlsCollector,
+    WatchCollector,
+)
 from xds.server.tls import ServerTls, TlsError, TlsFiles, must_name_the_node
 from xds.snapshot.store import Revision
 from xds.sources.apiserver.source import ApiServer
@@ -55,6 +62,11 @@ kernel had queued behind the event loop's waited for the end of routing when the
 THREAD_SWITCH_SECONDS: Final = 0.0002
 """Python's switch interval between the thread that reads manifests and the event loop. A thread needs such a switch
 after each wait, even for a file's stat: ten times for a small file.
+"""
+
+CLOCK_CHECK_SECONDS: Final = 60.0
+"""Longest wait for the date of a certificate. The event loop's clock stands still while a machine sleeps, and doesn't
+follow when the system's clock is set.
 """
 
 FREEZE_CHANGES: Final = 1000
@@ -124,6 +136,7 @@ class ControlPlane:
                 log_lines_dropped,
             )
         )
+        self._metrics.registry.register(CertificateCollector(lambda: self._pipeline.traffic.certificate_expiry))
         if isinstance(source, ApiServer):
             self._metrics.registry.register(WatchCollector(source.behind_since))
 
@@ -176,6 +189,7 @@ class ControlPlane:
     async def _report_rejections(self) -> None:
         while True:
             self._pipeline.report_rejections(await self._ads.rejection_reports())
+            self._pipeline.report_rejecting_proxies(self._ads.rejecting_nodes)
             self._pipeline.report_unsupported(self._ads.unsupported.current)
             self._has_work.set()
 
@@ -189,7 +203,7 @@ class ControlPlane:
         while True:
             if not self._pipeline.busy:
                 self._freeze_after_burst()
-                await self._has_work.wait()
+                await self._wait_for_work()
             if not is_unfinished:
                 await self._ads.debounce.wait(is_urgent=lambda: self._pipeline.has_routing)
             self._has_work.clear()
@@ -204,6 +218,15 @@ class ControlPlane:
             if reporter is not None and self._pipeline.ready:
                 reporter.note(progress.changes, delta.appeared, delta.solved)
             await self._pause()
+
+    async def _wait_for_work(self) -> None:
+        """Wait for a change, or for the next date of a certificate."""
+        self._pipeline.note_dates()
+        while not (self._has_work.is_set() or self._pipeline.busy):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(self._pipeline.next_date_seconds, CLOCK_CHECK_SECONDS)):
+                    await self._has_work.wait()
+            self._pipeline.note_dates()
 
     async def _pause(self) -> None:
         """Let other tasks run: the source's sockets, the streams."""
@@ -242,6 +265,9 @@ class ControlPlane:
         await server.start()
         stack.push_async_callback(server.stop, SHUTDOWN_GRACE_SECONDS)
         if tls is not None:
+            self._metrics.registry.register(TlsCollector(tls.handshakes.failed, tls.expiries))
+            tls.handshakes.follow(int(address.rpartition(":")[2]) if not address.startswith("unix:") else 0)
+            stack.callback(tls.handshakes.stop)
             reloading = asyncio.create_task(tls.keep_reloading())
             stack.callback(reloading.cancel)
         _log.info("serving", address=address, source=str(self._settings.source), tls=tls is not None)

@@ -6,6 +6,7 @@ The only module that sees all stages, and the only writer of their state. Two pa
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from math import inf
 
 from xds.controlplane.endpoint_path import EndpointPath
@@ -14,7 +15,7 @@ from xds.explain import attribution
 from xds.explain.facts import StateReader
 from xds.kube.change import Batch, Change
 from xds.kube.pending import PendingChanges
-from xds.kube.state import KubeState
+from xds.kube.state import NOTHING_STALE, KubeState, Stale
 from xds.problems.problem import ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.problems.registry import ProblemDelta, ProblemRegistry
@@ -50,9 +51,16 @@ class Pipeline:
         state: Kubernetes objects. Only the pipeline changes the state.
         translate: Options of the translation.
         proxy: Options of the Envoy listeners.
+        utc_now: The system's clock, against which the dates of certificates are judged.
     """
 
-    def __init__(self, state: KubeState, translate: TranslateOptions, proxy: ProxyOptions) -> None:
+    def __init__(
+        self,
+        state: KubeState,
+        translate: TranslateOptions,
+        proxy: ProxyOptions,
+        utc_now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self.store = Store()
         self._problems = ProblemRegistry()
         self._state = state
@@ -63,8 +71,16 @@ class Pipeline:
         self._pending = PendingChanges(state.service_of_slice)
         self._endpoints = EndpointPath(state, self._translator, builder)
         self._routing = RoutingPath(
-            self._pending.routing, state, self._translator, builder, self.store, endpoints=self._endpoints
+            self._pending.routing,
+            state,
+            self._translator,
+            builder,
+            self.store,
+            endpoints=self._endpoints,
+            utc_now=utc_now,
         )
+        self._utc_now = utc_now
+        self._date_passed = False
         self._job: RoutingJob | None = None
         self._rejections: dict[RejectionReport, list[Problem]] = {}
 
@@ -76,12 +92,23 @@ class Pipeline:
     @property
     def busy(self) -> bool:
         """Whether `work` has something to do."""
-        return self._job is not None or bool(self._pending) or bool(self._endpoints.due)
+        return self.has_routing or bool(self._pending) or bool(self._endpoints.due)
 
     @property
     def has_routing(self) -> bool:
         """Whether `work` has routing to do, not only endpoints."""
-        return self._job is not None or bool(self._pending.routing)
+        return self._job is not None or bool(self._pending.routing) or self._date_passed
+
+    @property
+    def next_date_seconds(self) -> float:
+        """Seconds until the next date of a certificate, by the system's clock; infinite without one."""
+        until = self._translator.date_period.until
+        return max(0.0, (until - self._utc_now()).total_seconds()) if until else inf
+
+    def note_dates(self) -> None:
+        """Make the TLS table stale if a date of a certificate has passed since it was translated."""
+        if self._job is None and self._utc_now() not in self._translator.date_period:
+            self._date_passed = True
 
     @property
     def state(self) -> KubeState:
@@ -125,6 +152,14 @@ class Pipeline:
         known = self._rejections
         self._rejections = {report: known.get(report) or self._attribute(report) for report in reports}
         self._problems.report("proxies", (problem for found in self._rejections.values() for problem in found))
+
+    def report_rejecting_proxies(self, nodes: Iterable[str]) -> None:
+        """Replace the problems of proxies that reject more resources than are reported one by one."""
+        reason = Reason.PROXY_REJECTS_MANY
+        message = "the proxy rejects many resources, and not every one has a problem of its own"
+        proxies = (ObjectRef("Proxy", "", node) for node in nodes)
+        problems = (Problem(proxy, reason, message, reason.remedy) for proxy in proxies)
+        self._problems.report("rejecting proxies", problems)
 
     def report_unsupported(self, proxies: Iterable[UnsupportedProxy]) -> None:
         """Replace the problems of proxies that are not served."""
@@ -173,8 +208,9 @@ class Pipeline:
         if not self._state.synced:  # all EndpointSlices come before their Listed, which is in the routing queue
             endpoint_seconds = inf
         built, read_at = self._endpoints.work(self._pending.endpoints, clock, clock() + endpoint_seconds)
-        if self._job is None and self._pending.routing:
-            self._job = self._routing.start(whole=routing_seconds == inf or not self.ready)
+        if self._job is None and (self._pending.routing or self._date_passed):
+            stale, self._date_passed = Stale(tls=True) if self._date_passed else NOTHING_STALE, False
+            self._job = self._routing.start(clock(), whole=routing_seconds == inf or not self.ready, stale=stale)
         if self._job is not None:
             self._job.newer_endpoints |= built.keys()
         if self._job is None or not self._job.work(clock, clock() + routing_seconds):

@@ -7,7 +7,7 @@ meanwhile replace the older ones of the job.
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Set
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from xds.controlplane.endpoint_path import EndpointPath
@@ -79,6 +79,7 @@ class RoutingPath:
 
     Args:
         queue: Pending changes. A running job takes new ones too, until it begins to translate.
+        utc_now: The system's clock, against which the dates of certificates are judged.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class RoutingPath:
         store: Store,
         *,
         endpoints: EndpointPath,
+        utc_now: Callable[[], datetime],
     ) -> None:
         self._queue = queue
         self._state = state
@@ -97,15 +99,19 @@ class RoutingPath:
         self._builder = builder
         self._store = store
         self._endpoints = endpoints
+        self._utc_now = utc_now
         self._stale = NOTHING_STALE
 
-    def start(self, *, whole: bool) -> RoutingJob:
+    def start(self, now: float, *, whole: bool, stale: Stale = NOTHING_STALE) -> RoutingJob:
         """Start a job for the pending changes.
 
         Args:
+            now: Seconds of the clock of the batches' `read_at`.
             whole: Whether to commit everything in one stage.
+            stale: Units that are stale without a change.
         """
-        job = RoutingJob(self._queue.read_at)
+        self._stale = Stale.union([self._stale, stale])
+        job = RoutingJob(self._queue.read_at if self._queue else now)
         job.steps = self._steps(job, sys.maxsize if whole else STAGE_SIZE)
         return job
 
@@ -119,7 +125,7 @@ class RoutingPath:
             return
         yield from self._collect(self._state.settle())
         stale, self._stale = self._stale, NOTHING_STALE
-        change = yield from self._translator.update(stale, datetime.now(UTC))
+        change = yield from self._translator.update(stale, self._utc_now())
         self._endpoints.touched.clear()
         built = yield from self._builder.build(change)
         for rebuilt in self._rebuild_touched(change):

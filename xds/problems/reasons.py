@@ -83,6 +83,12 @@ class Reason(StrEnum):
         "A certificate has expired. It is served, and clients reject it.",
         "Renew the certificate, and put chain and key into the Secret.",
     )
+    CERTIFICATE_EXPIRES_SOON = (
+        "CertificateExpiresSoon",
+        Level.WARNING,
+        "A certificate expires in less than 14 days; one of at most 7 days, in less than a third of its lifetime.",
+        "Renew the certificate, or find out why its issuer (cert-manager, for instance) has not.",
+    )
     CERTIFICATE_NOT_YET_VALID = (
         "CertificateNotYetValid",
         Level.WARNING,
@@ -190,6 +196,12 @@ class Reason(StrEnum):
         Level.ERROR,
         "Two Ingresses send the same path of a host to different backends; the oldest Ingress wins.",
         "Remove one of the two paths; the oldest Ingress wins, then the first by namespace and name.",
+    )
+    PROXY_REJECTS_MANY = (
+        "ProxyRejectsMany",
+        Level.ERROR,
+        "A proxy rejects many resources, of which only the first have the problem RejectedByProxy.",
+        "Look at the proxy's version and at its rejections with `xds proxies`; other proxies are served as before.",
     )
     PROXY_UNSUPPORTED = (
         "ProxyUnsupported",

@@ -27,7 +27,7 @@ from xds.protocol.status import DeliveryState, OutOfSync, Status, StreamHealth
 from xds.protocol.subscription import Demand, Subscription, after_delta, after_sotw, check_count
 from xds.protocol.type_stream import TypeStream
 from xds.protocol.virtual_hosts import VirtualHostScope
-from xds.snapshot.resource import Resource, ResourceType
+from xds.snapshot.resource import Resource, ResourceType, route_configuration_of
 from xds.snapshot.store import ResourceKey, Revision
 
 UNSERVED_LIMIT: Final = 16
@@ -99,6 +99,11 @@ class Session:
         self._ordering = Ordering(self._view, self._type_streams)
 
     @property
+    def node_id(self) -> str:
+        """The proxy's node id; empty before the first request."""
+        return self.node.id if self.node else ""
+
+    @property
     def oldest_unanswered(self) -> int | None:
         """The oldest revision that this proxy has not answered; None: there is none."""
         found = None
@@ -122,8 +127,16 @@ class Session:
         return tuple((type_, type_stream.subscription) for type_, type_stream in self._type_streams.items())
 
     def status(self) -> Status:
-        types = tuple(self._type_streams[type_].status() for type_ in ResourceType if type_ in self._type_streams)
+        streams = (self._type_streams[type_] for type_ in ResourceType if type_ in self._type_streams)
+        types = tuple(replace(each.status(), on_trial=self._count_on_trial(each)) for each in streams)
         return Status(self.variant, self.node, self._since, types, tuple(self._unserved))
+
+    def _count_on_trial(self, type_stream: TypeStream) -> int:
+        names = set(self._build.last_good.rejected(type_stream.type))
+        if type_stream.type is ResourceType.ROUTES and ResourceType.VIRTUAL_HOST not in self._view.types:
+            names.update(map(route_configuration_of, self._build.last_good.rejected(ResourceType.VIRTUAL_HOST)))
+        names.difference_update(type_stream.rejected_names)
+        return sum(map(type_stream.subscription.covers, names))
 
     def health(self) -> StreamHealth:
         unanswered = tuple((type_, each.sent_at) for type_, each in self._open.items() if each.in_flight)

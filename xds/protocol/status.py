@@ -28,6 +28,8 @@ class TypeStatus:
         rejected_count: Resources rejected by the proxy and unchanged since.
         rejected_names: Names of these resources, sorted.
         pending: Changed resources that are not sent yet.
+        on_trial: Subscribed resources of which other proxies rejected the wanted version, and this one has the last
+            good version.
     """
 
     type: ResourceType
@@ -40,6 +42,7 @@ class TypeStatus:
     in_flight: bool
     pending: int
     rejected_names: tuple[str, ...] = ()
+    on_trial: int = 0
 
     @property
     def settled(self) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from math import inf
 from typing import Any, Final
 
@@ -67,6 +67,14 @@ GRPC_SERVER_OPTIONS: Final = (
 
 REJECTION_REPORT_SECONDS: Final = 1.0
 """Delay of a rejection report, so that the rest of the fleet answers too. At most one report comes in this time."""
+
+EXCESS_NACKS_LIMIT: Final = 200
+"""NACKs beyond the ACKs of a stream until the server slows down. Bisection of a few bad resources has about as many
+ACKs as NACKs; a proxy that rejects everything would keep the server busy with each resource alone.
+"""
+
+NACK_PAUSE_SECONDS: Final = 0.1
+"""Pause before the next request of such a proxy."""
 
 ABORT_TIMEOUT_SECONDS: Final = 5.0
 """Time to send the status that ends a stream."""
@@ -155,6 +163,11 @@ class AdsService:
         self._rejections_changed.clear()
         return self._rejections.current(stream.session for stream in self._streams)
 
+    @property
+    def rejecting_nodes(self) -> Collection[str]:
+        """The ids of nodes that reject more resources than are reported one by one."""
+        return self._rejections.nodes_beyond_limit
+
     def _note_rejections(self) -> None:
         if self._rejections:
             self._rejections_changed.set()
@@ -218,7 +231,8 @@ class AdsService:
                 self._note_unread(stream, is_reported=is_reported)
                 self.watchdog.ended(stream)
                 self._note_rejections()
-                _log.info("proxy_disconnected", peer=stream.peer, node=stream.node)
+                if stream.session.node is not None:
+                    _log.info("proxy_disconnected", peer=stream.peer, node=stream.node)
 
         return handle
 
@@ -265,6 +279,8 @@ class AdsService:
             self._receive(stream, data, self._clock())
             del data  # a request holds a thousand names, and each of a thousand streams would keep the last one
             self._fanout.flush(stream)
+            if stream.excess_nacks > EXCESS_NACKS_LIMIT:
+                await asyncio.sleep(NACK_PAUSE_SECONDS)
 
     def _receive(self, stream: Stream, data: bytes, now: float) -> None:
         is_first = stream.session.node is None
@@ -292,10 +308,13 @@ class AdsService:
         for event in events:
             match event:
                 case Acknowledged():
+                    if stream.excess_nacks:
+                        stream.excess_nacks -= 1
                     self._metrics.acks.counts[event.type] += 1
                     self._convergence.answered(stream.progress, stream.session.oldest_unanswered, now)
                 case Rejected():
-                    self._rejections.add(event, build)
+                    stream.excess_nacks += 1
+                    self._rejections.add(event, stream.session)
                     self._metrics.nacks.counts[event.type] += 1
                     self._convergence.answered(stream.progress, stream.session.oldest_unanswered, now)
                     self._rejection_log.add(stream.node, stream.peer, event)

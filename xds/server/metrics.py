@@ -1,12 +1,14 @@
 """Metrics for Prometheus: counters and histograms updated by the server, and gauges read at each scrape."""
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from xds.problems.problem import Key
 from xds.protocol.stuck import StuckReason
 from xds.snapshot.resource import ResourceType
 from xds.snapshot.store import Store
@@ -59,6 +61,33 @@ class Tally(Collector):
         for type_, count in self.counts.items():
             family.add_metric([type_.short], count)
         yield family
+
+
+class TlsCollector(Collector):
+    """Reads the state of mutual TLS at each scrape.
+
+    Args:
+        failed: Number of failed handshakes by cause.
+        expiries: First end of a certificate, in seconds since 1970, by kind of file.
+    """
+
+    def __init__(self, failed: Mapping[str, int], expiries: Callable[[], Mapping[str, float]]) -> None:
+        self._failed = failed
+        self._expiries = expiries
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        failed = CounterMetricFamily(
+            "xds_ingress_tls_handshakes_failed", "Failed handshakes of --listen.", labels=["cause"]
+        )
+        for cause, count in sorted(self._failed.items()):
+            failed.add_metric([cause], count)
+        yield failed
+        expiry = GaugeMetricFamily(
+            "xds_ingress_tls_expiry_timestamp_seconds", "First end of a certificate of --listen.", labels=["file"]
+        )
+        for file, timestamp in self._expiries().items():
+            expiry.add_metric([file], timestamp)
+        yield expiry
 
 
 class ReportingFigures(Protocol):
@@ -162,3 +191,24 @@ class StateCollector(Collector):
         yield problems
         dropped = "Log lines that could not be written to standard error."
         yield CounterMetricFamily("xds_ingress_log_lines_dropped", dropped, self._log_lines_dropped())
+
+
+class CertificateCollector(Collector):
+    """Reads the dates of served certificates at each scrape.
+
+    Args:
+        expiry: `notAfter` by Secret.
+    """
+
+    def __init__(self, expiry: Callable[[], Mapping[Key, datetime]]) -> None:
+        self._expiry = expiry
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily(
+            "xds_ingress_certificate_expiry_timestamp_seconds",
+            "Expiry (notAfter) of the certificate served from a Secret.",
+            labels=["namespace", "secret"],
+        )
+        for key, date in sorted(self._expiry().items()):
+            family.add_metric([key.namespace, key.name], date.timestamp())
+        yield family

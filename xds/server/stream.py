@@ -28,6 +28,7 @@ class Stream:
         progress: Revisions that the proxy has not answered yet.
         is_ending: Whether the writer ends the stream as soon as it is idle.
         error: The reason to end the stream with; None: OK.
+        excess_nacks: NACKs beyond the ACKs so far; never negative.
     """
 
     __slots__ = (
@@ -38,6 +39,7 @@ class Stream:
         "_woken",
         "context",
         "error",
+        "excess_nacks",
         "is_ending",
         "node",
         "peer",
@@ -60,6 +62,7 @@ class Stream:
         self.pending_revisions: list[tuple[Revision, RevisionProgress]] = []
         self.is_ending = False
         self.error: ProtocolError | None = None
+        self.excess_nacks = 0
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._woken = False

@@ -7,8 +7,9 @@ https://grpc.github.io/grpc/python/grpc.html#grpc.dynamic_ssl_server_credentials
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, NoReturn, cast
 
@@ -22,11 +23,15 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import Certificate, load_pem_x509_certificates
 
 from xds.protocol.messages import Node
+from xds.server.handshakes import Handshakes
 
 TLS_RELOAD_SECONDS: Final = 1.0
 """Interval between two reads of the files. Small files are read whole, so that no link, mount or time stamp hides a
 change.
 """
+
+EXPIRY_WARNING: Final = timedelta(days=7)
+"""Time before the end of a certificate at which a warning is logged."""
 
 SHOWN_NAME_CHARACTERS: Final = 200
 """Characters of a name shown in an error message."""
@@ -67,6 +72,39 @@ class TlsMaterial:
         return grpc.ssl_server_certificate_configuration(cast("Any", pairs), self.client_ca)
 
 
+class Dates:
+    """The dates of the certificates in --tls-cert and --tls-client-ca.
+
+    Attributes:
+        expiries: The first end of a certificate, in seconds since 1970, by the kind of file.
+    """
+
+    def __init__(self, files: TlsFiles) -> None:
+        self._files = {"certificate": files.certificate, "client_ca": files.client_ca}
+        self._certificates: dict[str, list[Certificate]] = {}
+        self._states: dict[str, str] = {}
+        self.expiries: dict[str, float] = {}
+
+    def replace(self, material: TlsMaterial) -> None:
+        """Take the certificates of valid files."""
+        self._certificates = {
+            "certificate": load_pem_x509_certificates(material.certificate),
+            "client_ca": load_pem_x509_certificates(material.client_ca),
+        }
+        self.expiries = {
+            kind: min(each.not_valid_after_utc for each in found).timestamp()
+            for kind, found in self._certificates.items()
+        }
+
+    def check(self, now: datetime) -> None:
+        for kind, certificates in self._certificates.items():
+            state, worst = _worst(certificates, now)
+            if state != self._states.get(kind, ""):
+                self._states[kind] = state
+                if state:
+                    _log_dates(state, self._files[kind], worst)
+
+
 class ServerTls:
     """The server's side of mutual TLS, with files that may change."""
 
@@ -75,6 +113,9 @@ class ServerTls:
         self._current = material
         self._last_read: TlsMaterial | str = material
         self._error = ""
+        self.handshakes = Handshakes()
+        self._dates = Dates(files)
+        self._dates.replace(material)
         self._next: deque[TlsMaterial] = deque(maxlen=1)  # atomic methods, as gRPC's threads take from the deque
 
     @classmethod
@@ -99,11 +140,20 @@ class ServerTls:
     async def keep_reloading(self) -> NoReturn:
         """Reload the files every TLS_RELOAD_SECONDS, until cancelled."""
         while True:
+            self.check_dates(datetime.now(UTC))
             await asyncio.sleep(TLS_RELOAD_SECONDS)
             try:
                 await self.reload()
             except Exception:  # noqa: BLE001 - the next reload may succeed
                 _log.exception("tls_reload_failed")
+
+    def check_dates(self, now: datetime) -> None:
+        """Log certificates that are about to expire, or outside of their dates; each state once."""
+        self._dates.check(now)
+
+    def expiries(self) -> dict[str, float]:
+        """The first end of a certificate in each file, in seconds since 1970, by the kind of the file."""
+        return self._dates.expiries
 
     async def reload(self) -> None:
         """Read the files, and use new ones that are valid.
@@ -131,10 +181,12 @@ class ServerTls:
         if found != self._current:
             self._current = found
             self._next.append(found)
+            self._dates.replace(found)
             _log_loaded(certificate)
 
     def _take_next(self) -> grpc.ServerCertificateConfiguration | None:
         """Answer gRPC before a handshake, in one of gRPC's threads. None: the configuration is unchanged."""
+        self.handshakes.begin()
         try:
             return self._next.pop().configuration()
         except IndexError:
@@ -237,4 +289,33 @@ def _log_loaded(leaf: Certificate) -> None:
         subject=leaf.subject.rfc4514_string(),
         serial=f"{leaf.serial_number:x}",
         expires=leaf.not_valid_after_utc.isoformat(),
+    )
+
+
+def _worst(certificates: list[Certificate], now: datetime) -> tuple[str, Certificate]:
+    """The state of the first certificate that is outside of its dates or about to be, or an empty one."""
+    for state, applies in _STATES.items():
+        for each in certificates:
+            if applies(each, now):
+                return state, each
+    return "", certificates[0]
+
+
+_STATES: Final[dict[str, Callable[[Certificate, datetime], bool]]] = {
+    "tls_certificate_expired": lambda each, now: now >= each.not_valid_after_utc,
+    "tls_certificate_not_yet_valid": lambda each, now: now < each.not_valid_before_utc,
+    "tls_certificate_expires_soon": lambda each, now: now >= each.not_valid_after_utc - EXPIRY_WARNING,
+}
+"""Worst first."""
+
+
+def _log_dates(state: str, file: Path, certificate: Certificate) -> None:
+    log = _log.warning if state == "tls_certificate_expires_soon" else _log.error
+    log(
+        state,
+        file=str(file),
+        subject=certificate.subject.rfc4514_string(),
+        begins=certificate.not_valid_before_utc.isoformat(),
+        expires=certificate.not_valid_after_utc.isoformat(),
+        remedy="replace the file with a valid certificate, or check the clock; the server loads new files by itself",
     )

@@ -34,6 +34,7 @@ from cryptography.x509.oid import NameOID
 
 from xds.kube.objects import Secret, SecretData
 from xds.traffic.tls import Certificate
+from xds.translate.certificate_dates import Validity
 
 _Extension = TypeVar("_Extension", TLSFeature, KeyUsage, SubjectAlternativeName)
 
@@ -50,14 +51,17 @@ class Verdict:
     Attributes:
         certificate: None if Envoy would reject the content of the Secret.
         why_not: Why Envoy would reject the content; empty for a usable Secret.
-        begins: `notBefore` of the leaf certificate; None for an unusable Secret.
-        expires: `notAfter` of the leaf certificate; None for an unusable Secret.
+        validity: Of the leaf certificate; None for an unusable Secret.
     """
 
     certificate: Certificate | None
     why_not: str = ""
-    begins: datetime | None = None
-    expires: datetime | None = None
+    validity: Validity | None = None
+
+    @property
+    def expires(self) -> datetime | None:
+        """`notAfter` of the leaf certificate; None for an unusable Secret."""
+        return self.validity.expires if self.validity else None
 
 
 class _UnusableError(ValueError):
@@ -80,7 +84,7 @@ def judge(secret: Secret) -> Verdict:
         _check(leaf.public_key(), key.public_key())
         _check_form(leaf)
         certificate = Certificate(secret.key, b"".join(each.public_bytes(Encoding.PEM) for each in chain), _pem(key))
-        return Verdict(certificate, begins=leaf.not_valid_before_utc, expires=leaf.not_valid_after_utc)
+        return Verdict(certificate, validity=Validity(leaf.not_valid_before_utc, leaf.not_valid_after_utc))
     except _UnusableError as error:
         return Verdict(None, str(error))
 

@@ -12,6 +12,7 @@ from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.steps import Steps
 from xds.traffic.tls import Certificate, Termination, TlsTable
+from xds.translate.certificate_dates import DatePeriod, Validity
 from xds.translate.certificates import Verdict, judge
 from xds.translate.hosts import UnitFindings
 from xds.translate.names import InvalidError, valid_host
@@ -27,7 +28,7 @@ class CertificateStore:
 
     def __init__(self) -> None:
         self._judged: dict[Key, tuple[Secret, Verdict]] = {}
-        self._last_good: dict[Key, Certificate] = {}
+        self._last_good: dict[Key, Verdict] = {}
 
     def forget(self, key: Key) -> None:
         self._judged.pop(key, None)
@@ -45,7 +46,7 @@ class CertificateStore:
             known = (secret, judge(secret))
             self._judged[secret.key] = known
             if known[1].certificate:
-                self._last_good[secret.key] = known[1].certificate
+                self._last_good[secret.key] = known[1]
         return known[1]
 
     def verdict(self, key: Key) -> Verdict | None:
@@ -53,7 +54,8 @@ class CertificateStore:
         judged = self._judged.get(key)
         return judged[1] if judged else None
 
-    def last_good(self, key: Key) -> Certificate | None:
+    def last_good(self, key: Key) -> Verdict | None:
+        """The latest verdict with a certificate, which is served; None for a Secret that never had a usable one."""
         return self._last_good.get(key)
 
 
@@ -79,6 +81,12 @@ class TlsTranslation:
         self._owners: dict[str, tuple[Key, Ingress]] = {}
         self._without_certificate: dict[str, Ingress] = {}
         self._certificates: dict[Key, Certificate | None] = {}
+        self._validities: dict[Key, Validity] = {}
+
+    @property
+    def period(self) -> DatePeriod:
+        """The period in which the problems found hold."""
+        return DatePeriod.around(self._now, (date for each in self._validities.values() for date in each.dates))
 
     def run(self) -> Steps[tuple[TlsTable, dict[Key, Certificate]]]:
         """The table, and the certificates that the table uses, by Secret."""
@@ -162,21 +170,26 @@ class TlsTranslation:
             self._findings.report(user, Reason.SECRET_NOT_FOUND, message, at)
             return None
         verdict = self._store.judge(secret)
-        certificate = verdict.certificate or self._store.last_good(key)
+        served = self._store.last_good(key)
         if verdict.certificate is None:
-            effect = _EFFECT if certificate is None else "its last good certificate is still served"
+            effect = _EFFECT if served is None else "its last good certificate is still served"
             message = f"Secret {key} can't be used: {verdict.why_not}; {effect}"
             self._findings.report(user, Reason.SECRET_INVALID, message, at)
-        else:
-            self._check_time(user, at, key, verdict)
-        self._certificates[key] = certificate
-        return certificate
+        if served and served.validity:
+            self._validities[key] = served.validity
+            self._check_dates(user, at, key, served.validity)
+        self._certificates[key] = served.certificate if served else None
+        return self._certificates[key]
 
-    def _check_time(self, user: ObjectRef, at: FieldPath, key: Key, verdict: Verdict) -> None:
+    def _check_dates(self, user: ObjectRef, at: FieldPath, key: Key, validity: Validity) -> None:
         """Report a certificate outside its time. It is served: clients may ignore the time, or have another clock."""
-        if verdict.expires is not None and verdict.expires < self._now:
-            message = f"the certificate in Secret {key} expired on {verdict.expires:%Y-%m-%d}; it is still served"
+        subject, expires = f"the certificate of Secret {key}", validity.expires
+        if expires <= self._now:
+            message = f"{subject} expired on {expires:%Y-%m-%d %H:%M} UTC; it is still served"
             self._findings.report(user, Reason.CERTIFICATE_EXPIRED, message, at)
-        if verdict.begins is not None and verdict.begins > self._now:
-            message = f"the certificate in Secret {key} is not valid before {verdict.begins:%Y-%m-%d %H:%M} UTC"
+        elif validity.warned <= self._now:
+            message = f"{subject} expires on {expires:%Y-%m-%d %H:%M} UTC"
+            self._findings.report(user, Reason.CERTIFICATE_EXPIRES_SOON, message, at)
+        if validity.begins > self._now:
+            message = f"{subject} is not valid before {validity.begins:%Y-%m-%d %H:%M} UTC; it is served all the same"
             self._findings.report(user, Reason.CERTIFICATE_NOT_YET_VALID, message, at)

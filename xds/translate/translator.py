@@ -15,6 +15,7 @@ from xds.traffic.model import TrafficChange
 from xds.traffic.routes import Route, VirtualHost
 from xds.traffic.tls import Certificate, TlsTable
 from xds.translate.backend_use import BackendUse
+from xds.translate.certificate_dates import DatePeriod
 from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
 from xds.translate.hosts import TranslationContext, UnitFindings, default_route, translate_host, translate_ingress
@@ -54,6 +55,7 @@ class Translator:
         self._default: Route | None = None
         self._tls = TlsTable()
         self._certificates: dict[Key, Certificate] = {}
+        self._date_period = DatePeriod()
         self._backends = BackendUse()
 
     @property
@@ -77,6 +79,17 @@ class Translator:
     def verdict(self, secret: Key) -> Verdict | None:
         """The verdict on a Secret that a TLS entry names; None for a missing or unused Secret."""
         return self._certificate_store.verdict(secret)
+
+    @property
+    def date_period(self) -> DatePeriod:
+        """The period in which the problems of certificates hold. Outside, the TLS table is stale."""
+        return self._date_period
+
+    @property
+    def certificate_expiry(self) -> Mapping[Key, datetime]:
+        """`notAfter` of the certificates in use, by Secret."""
+        served = {key: self._certificate_store.last_good(key) for key in self._certificates}
+        return {key: each.expires for key, each in served.items() if each and each.expires}
 
     @property
     def backends(self) -> Mapping[BackendKey, Backend]:
@@ -120,7 +133,7 @@ class Translator:
 
         Args:
             stale: Hosts, Ingresses, Services and so on that changes touched since the last update.
-            now: Decides which certificates are valid, and dates new problems.
+            now: Decides which certificates are valid (see `date_period`), and dates new problems.
         """
         self._problems.set_time(now)
         if self._default_secret_due:  # no change tells of a Secret that never existed
@@ -192,5 +205,6 @@ class Translator:
         table, certificates = self._tls, self._certificates
         translation = TlsTranslation(self._state, self._certificate_store, secret, now, findings)
         self._tls, self._certificates = yield from translation.run()
+        self._date_period = translation.period
         self._problems.report(("tls", NO_HOST), findings.problems)
         return self._tls != table, self._certificates != certificates

@@ -234,7 +234,7 @@ class Stuck(_message.Message):
     def __init__(self, reason: _Optional[str] = ..., type_url: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ProxyType(_message.Message):
-    __slots__ = ("type_url", "wildcard", "subscribed_names", "sent_version", "sent_at", "acked_version", "acked_at", "rejection", "in_flight", "in_sync", "rejected_resources", "pending_changes", "rejected_names")
+    __slots__ = ("type_url", "wildcard", "subscribed_names", "sent_version", "sent_at", "acked_version", "acked_at", "rejection", "in_flight", "in_sync", "rejected_resources", "pending_changes", "rejected_names", "on_trial_resources")
     TYPE_URL_FIELD_NUMBER: _ClassVar[int]
     WILDCARD_FIELD_NUMBER: _ClassVar[int]
     SUBSCRIBED_NAMES_FIELD_NUMBER: _ClassVar[int]
@@ -248,6 +248,7 @@ class ProxyType(_message.Message):
     REJECTED_RESOURCES_FIELD_NUMBER: _ClassVar[int]
     PENDING_CHANGES_FIELD_NUMBER: _ClassVar[int]
     REJECTED_NAMES_FIELD_NUMBER: _ClassVar[int]
+    ON_TRIAL_RESOURCES_FIELD_NUMBER: _ClassVar[int]
     type_url: str
     wildcard: bool
     subscribed_names: int
@@ -261,7 +262,8 @@ class ProxyType(_message.Message):
     rejected_resources: int
     pending_changes: int
     rejected_names: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, type_url: _Optional[str] = ..., wildcard: _Optional[bool] = ..., subscribed_names: _Optional[int] = ..., sent_version: _Optional[str] = ..., sent_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., acked_version: _Optional[str] = ..., acked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., rejection: _Optional[_Union[Rejection, _Mapping]] = ..., in_flight: _Optional[bool] = ..., in_sync: _Optional[bool] = ..., rejected_resources: _Optional[int] = ..., pending_changes: _Optional[int] = ..., rejected_names: _Optional[_Iterable[str]] = ...) -> None: ...
+    on_trial_resources: int
+    def __init__(self, type_url: _Optional[str] = ..., wildcard: _Optional[bool] = ..., subscribed_names: _Optional[int] = ..., sent_version: _Optional[str] = ..., sent_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., acked_version: _Optional[str] = ..., acked_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., rejection: _Optional[_Union[Rejection, _Mapping]] = ..., in_flight: _Optional[bool] = ..., in_sync: _Optional[bool] = ..., rejected_resources: _Optional[int] = ..., pending_changes: _Optional[int] = ..., rejected_names: _Optional[_Iterable[str]] = ..., on_trial_resources: _Optional[int] = ...) -> None: ...
 
 class Rejection(_message.Message):
     __slots__ = ("version", "message", "rejected_at", "resources")

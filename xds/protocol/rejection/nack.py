@@ -1,9 +1,13 @@
 """The message of a NACK: the resources that Envoy blames, and the text without secrets."""
 
 import re
-from collections.abc import Iterable, Set
-from typing import Final
+from collections.abc import Iterable, Iterator, Set
+from typing import Any, Final
 
+from google.protobuf.message import DecodeError
+from google.protobuf.text_encoding import CEscape
+
+from xds.envoyapi import codec
 from xds.snapshot.resource import Resource, ResourceType
 
 NAMED_TYPES: Final = frozenset({ResourceType.CLUSTER, ResourceType.LISTENER})
@@ -35,8 +39,11 @@ _SEARCHED_LIMIT: Final = 65_536
 # https://github.com/envoyproxy/envoy/blob/main/source/common/listener_manager/lds_api.cc
 _NAMED_IN: Final = re.compile(r"(?:\(s\) |, |\n)([^\s,:]+): ")
 
-_SECRET_TEXT: Final = re.compile(rb"[\x21-\x7e]{12,}")
-"""A secret value, or a line of one, in the encoded Secret."""
+SECRET_CHARACTERS_MIN: Final = 4
+"""Characters of the shortest value, or line of one, that is replaced. A shorter one is in any text."""
+
+_CUT_CHARACTERS: Final = 8
+"""Characters of a value at the end of a cut message that are taken for the value."""
 
 _PRIVATE_KEY: Final = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL
@@ -64,13 +71,34 @@ def printable(message: str, sent: Iterable[Resource]) -> str:
 
 
 def _redacted(text: str, secret: Resource) -> str:
-    end = len(text.removesuffix(TRUNCATED))
-    for match in _SECRET_TEXT.finditer(secret.body):
-        value = match.group().decode()
-        if value in secret.name or secret.name in value:
+    for value in _lines(secret):
+        if value[:_CUT_CHARACTERS] not in text or value in secret.name:
             continue
         text = text.replace(value, REDACTED)
         end = len(text.removesuffix(TRUNCATED))
-        cut = next((size for size in range(min(len(value), end), 7, -1) if text.endswith(value[:size], 0, end)), 0)
-        text = text[: end - cut] + (REDACTED if cut else "") + text[end:]
+        sizes = range(min(len(value), end), _CUT_CHARACTERS - 1, -1)
+        cut = next((size for size in sizes if text.endswith(value[:size], 0, end)), 0)
+        if cut:
+            text = text[: end - cut] + REDACTED + text[end:]
     return text
+
+
+def _lines(secret: Resource) -> list[str]:
+    """The lines of each value in a Secret except the name, as they are and as Envoy escapes them; the longest first."""
+    try:
+        values: Iterable[bytes] = _values(codec.upb(codec.decode(secret.type.message, secret.body)))
+    except DecodeError:
+        values = (secret.body,)
+    lines = {line for value in values if value != secret.name.encode() for line in value.splitlines()}
+    texts = {line.decode(errors="replace") for line in lines}
+    texts |= {CEscape(line, as_utf8) for line in lines for as_utf8 in (False, True)}
+    return sorted((text for text in texts if len(text) >= SECRET_CHARACTERS_MIN), key=len, reverse=True)
+
+
+def _values(message: Any) -> Iterator[bytes]:
+    for field, value in message.ListFields():
+        for each in value if field.is_repeated else (value,):
+            if isinstance(each, str | bytes):
+                yield each.encode() if isinstance(each, str) else each
+            elif field.message_type is not None:
+                yield from _values(each)

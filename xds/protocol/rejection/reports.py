@@ -1,5 +1,6 @@
 """Reports of rejected resources, with Envoy's message, for the people who can fix the source."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -15,9 +16,16 @@ BLAMED_HOSTS_LIMIT: Final = 10
 cause, the RouteConfiguration is reported instead.
 """
 
+REPORTS_LIMIT: Final = 200
+"""Resources reported at a time."""
 
-REPORTS_LIMIT: Final = 1000
-"""Resources reported at a time. A proxy that rejects more of them has a fault that the first ones show."""
+REPORTS_PER_NODE_LIMIT: Final = 20
+"""Resources reported for one node at a time. A proxy that rejects more has a fault that the first resources show, and
+is reported itself.
+"""
+
+NODES_LIMIT: Final = 20
+"""Nodes reported at a time as rejecting more resources than are reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +61,19 @@ class RejectionReport:
 
 @dataclass(frozen=True, slots=True)
 class _Message:
-    """Envoy's message on one version of a resource."""
+    """Envoy's message on one version of a resource, from the first node that rejected the version."""
 
     version: str
     text: str
+    node: str
 
 
 class RejectionReports:
     """Keeps the first message per rejected resource. A message is dropped when the resource is removed, when a proxy
     accepts a later version, or when no proxy rejects the resource any more.
+
+    Attributes:
+        nodes_beyond_limit: The ids of nodes that reject resources without a report.
     """
 
     def __init__(self, wanted: Store, fleet: Fleet) -> None:
@@ -69,31 +81,42 @@ class RejectionReports:
         self._fleet = fleet
         self._messages: dict[ResourceKey, _Message] = {}
         self._reports: dict[ResourceKey, RejectionReport] = {}
+        self._counts: Counter[str] = Counter()
+        self.nodes_beyond_limit: set[str] = set()
 
     def __bool__(self) -> bool:
-        return bool(self._messages)
+        return bool(self._messages or self.nodes_beyond_limit)
 
-    def add(self, event: Rejected, build: BuildFleet) -> None:
-        """Record a NACK of a build's proxy. The first message on a version stays."""
+    def add(self, event: Rejected, session: Session) -> None:
+        """Record a NACK. The first message on a version stays."""
+        build, node = session.build, session.node_id
         wanted = [(each.type, each.name, each.version) for each in build.last_good.blamed(event)]
         sent = [(event.type, name, version) for name, version in event.rejection.blamed]
         for type_, name, version in wanted if 0 < len(wanted) <= BLAMED_HOSTS_LIMIT else sent:
             known = self._messages.get((type_, name))
-            if known is None and len(self._messages) >= REPORTS_LIMIT:
-                return
+            if known is None:
+                if self._counts[node] >= REPORTS_PER_NODE_LIMIT or len(self._messages) >= REPORTS_LIMIT:
+                    if len(self.nodes_beyond_limit) < NODES_LIMIT:
+                        self.nodes_beyond_limit.add(node)
+                    return
+                self._counts[node] += 1
             if known is None or known.version != version:
-                self._messages[type_, name] = _Message(version, event.rejection.message)
+                self._messages[type_, name] = _Message(version, event.rejection.message, known.node if known else node)
 
     def current(self, sessions: Iterable[Session]) -> list[RejectionReport]:
         """Report the resources rejected now. Further proxies that reject the same version don't change a report."""
         rejecting: dict[ResourceKey, list[Session]] = {key: [] for key in self._messages}
+        nodes = set()
         for session in sessions:
             for key in session.rejected():
+                nodes.add(session.node_id)
                 if key in rejecting:
                     rejecting[key].append(session)
+        self.nodes_beyond_limit &= nodes
         self._messages = {
             key: message for key, message in self._messages.items() if self._applies(key, message, rejecting[key])
         }
+        self._counts = Counter(message.node for message in self._messages.values())
         self._reports = {key: self._report(key, message, rejecting[key]) for key, message in self._messages.items()}
         return list(self._reports.values())
 

@@ -149,7 +149,8 @@ def _proxy_type(status: TypeStatus, at: WallClock) -> pb.ProxyType:
         rejected_names=status.rejected_names,
         in_flight=status.in_flight,
         pending_changes=status.pending,
-        in_sync=status.settled and not status.rejected_count,
+        in_sync=status.settled and not status.rejected_count and not status.on_trial,
+        on_trial_resources=status.on_trial,
     )
 
 
