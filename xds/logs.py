@@ -2,6 +2,7 @@
 
 import atexit
 import logging
+import os
 import sys
 from functools import partial
 from typing import Any, TextIO, cast
@@ -29,7 +30,7 @@ def configure(level: str, log_format: str) -> QueuedStream:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         *_rendering(console=log_format == "console" or (log_format == "auto" and is_terminal), colors=is_terminal),
     ]
-    stream = QueuedStream(sys.stderr.fileno(), partial(_dropped_line, processors))
+    stream = QueuedStream(os.dup(sys.stderr.fileno()), partial(_dropped_line, processors))
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),

@@ -21,6 +21,8 @@ from tests.support.waiting import WAIT_LIMIT_SECONDS
 
 XDS = [sys.executable, "-m", "xds"]
 
+BOOTSTRAP = ["bootstrap", "--xds", "127.0.0.1:1", "--node-id", "a"]
+
 
 @pytest.fixture
 def server() -> Iterator[ThreadedDebugServer]:
@@ -99,6 +101,58 @@ def test_a_closed_pipe_is_no_failure(server: ThreadedDebugServer) -> None:
         assert process.stderr
         assert process.stderr.read() == ""
         assert process.wait(WAIT_LIMIT_SECONDS) == 0
+
+
+@pytest.mark.parametrize("command", [["--help"], ["bootstrap", "--help"], BOOTSTRAP, ["translate", "."], ["lint", "."]])
+def test_output_to_a_full_disk_is_an_error_of_one_line(tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "broken.yaml").write_text("kind: [")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*XDS, *command], stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=30, cwd=tmp_path
+        )
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        3,
+        "xds: the output can't be written: No space left on device; write it to another place",
+    )
+    assert "Traceback" not in done.stderr
+
+
+def test_an_error_on_a_full_disk_keeps_its_exit_code() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*XDS, "nonsense"], stdout=full, stderr=full, check=False, timeout=30)
+    assert done.returncode == 2
+
+
+def test_a_terminal_without_utf_8_gets_escapes_and_programs_get_utf_8(tmp_path: Path) -> None:
+    (tmp_path / "\u017c\U0001f600.yaml").write_text("kind: [")
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    for command, expected in (
+        ("lint", b"\\u017c\\U0001f600.yaml"),
+        ("translate -o json", "\u017c\U0001f600.yaml".encode()),
+    ):
+        words = [*XDS, *command.split(), str(tmp_path)]
+        done = subprocess.run(words, capture_output=True, check=False, timeout=30, env=environment)
+        assert (done.returncode, done.stderr) == (1, b"")
+        assert expected in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["bootstrap", "--xds", "127.0.0.1:1", "--node-id", b"a\xff"],
+        ["bootstrap", "--xds", "127.0.0.1:1", "--node-id", "a", "--node-cluster", b"a\xff"],
+        ["explain", "--from", ".", b"http://a\xff/"],
+        ["explain", "--from", ".", "http://a/", "-H", b"x: \xff"],
+        ["explain", "--from", ".", "http://a/", "--method", b"\xff"],
+        ["why", "ingress", "--from", ".", b"a/\xff"],
+        ["snapshot", "show", b"\xff"],
+        ["snapshot", "show", "--name", b"\xff"],
+    ],
+)
+def test_an_argument_that_is_not_utf_8_is_an_error_of_one_line(command: list[str | bytes], tmp_path: Path) -> None:
+    done = subprocess.run([*XDS, *command], capture_output=True, check=False, timeout=30, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (2, b"", 1)
+    assert b"is not UTF-8" in done.stderr
 
 
 def on_a_terminal(columns: int, *arguments: str) -> str:

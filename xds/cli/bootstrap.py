@@ -90,7 +90,7 @@ def bootstrap(
     text = f"# {_command(options)}\n{bootstrap_yaml(options)}"
     if tls is not None:
         _write(sds_files(tls), tls.sds_dir)
-    click.echo(text, nl=False)
+    click.echo(text.encode(), nl=False)  # UTF-8, whatever the terminal has
 
 
 def _tls(address: HostPort | UnixPath, files: ClientTls | None, sds_dir: Path | None) -> EnvoyTls | None:

@@ -12,7 +12,7 @@ from xds.api.v1 import debug_pb2 as pb
 from xds.cli.client import Client
 from xds.cli.delivery import add_proxies, delivery_data, problem_text
 from xds.cli.offline import server_or_folder, server_or_folder_options
-from xds.cli.options import Server, output_option
+from xds.cli.options import PlainOption, Server, argument, output_option
 from xds.cli.output import object_name, printable, problem_data, reference_data, write, write_data
 from xds.controlplane.pipeline import Pipeline
 from xds.explain.narration import explain_now
@@ -37,16 +37,19 @@ class Header(click.ParamType):  # type: ignore[type-arg]  # not generic in every
 
 
 @click.command()
-@click.argument("url")
+@argument("url")
 @click.option(
     "-H",
     "--header",
     "headers",
     type=Header(),
     multiple=True,
+    cls=PlainOption,
     help="A header of the request; Host and x-forwarded-proto matter.",
 )
-@click.option("--method", default="GET", show_default=True, metavar="M", help="The method of the request.")
+@click.option(
+    "--method", cls=PlainOption, default="GET", show_default=True, metavar="M", help="The method of the request."
+)
 @server_or_folder_options
 @output_option
 def explain(

@@ -1,9 +1,12 @@
 """The entry point. The module of a command is imported only when the command runs."""
 
+import contextlib
+import errno
 import importlib
+import io
 import os
 import sys
-from typing import Any, NamedTuple, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 import click
 
@@ -36,6 +39,10 @@ COMMANDS = {
 }
 
 
+OUTPUT_ERRORS: Final = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
+"""Errors of writing to standard output."""
+
+
 class Commands(click.Group):
     """Imports the module of a command when the command runs, not for `--help`."""
 
@@ -52,13 +59,6 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except BrokenPipeError:  # the reader, such as `head`, closed the pipe
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
 
 
 @click.group(
@@ -85,13 +85,26 @@ def run(arguments: list[str]) -> int:
         return _print_error(error.format_message(), error.exit_code)
     except click.Abort:
         return 130  # the shell's exit code for a process that SIGINT ended
+    except OSError as error:
+        return _output_failed(error)
+
+
+def _output_failed(error: OSError) -> int:
+    if error.errno not in OUTPUT_ERRORS or error.filename is not None:
+        raise error
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # takes the rest, written at the exit
+    if error.errno == errno.EPIPE:  # the reader, such as `head`, closed the pipe
+        return 0
+    return _print_error(f"the output can't be written: {error.strerror}; write it to another place", 3)
 
 
 def main() -> NoReturn:
-    # The error of an address that can't be bound is printed by the command, in one line; gRPC would print it again.
     _open_standard_streams()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without UTF-8
     if sys.argv[1:2] == ["serve"]:
         grpc_log.take_over()
+    # The error of an address that can't be bound is printed by the command, in one line; gRPC would print it again.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     sys.exit(run(sys.argv[1:]))
 
@@ -103,10 +116,11 @@ def _open_standard_streams() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
-            stream = open(descriptor, "w" if descriptor else "r", encoding="utf-8")  # noqa: SIM115, PTH123
+            stream = open(descriptor, "w" if descriptor else "r", encoding="utf-8", closefd=False)  # noqa: SIM115
             setattr(sys, name, stream)
 
 
 def _print_error(message: str, code: int) -> int:
-    click.echo(f"xds: {' '.join(message.split())}", err=True)
+    with contextlib.suppress(OSError):  # the exit code remains
+        click.echo(f"xds: {' '.join(message.split())}", err=True)
     return code

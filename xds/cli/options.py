@@ -23,7 +23,19 @@ class Failed(click.ClickException):
     exit_code = 3
 
 
-class Option(click.Option):
+class Utf8Parameter(click.Parameter):
+    """Rejects text in another encoding than UTF-8, which protobuf can't hold. Paths may have any encoding."""
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        if not isinstance(self.type, click.Path):
+            for each in value if isinstance(value, (tuple, list)) else (value,):
+                # Python reads other bytes of the command line as lone surrogates.
+                if isinstance(each, str) and any("\udc80" <= sign <= "\udcff" for sign in each):
+                    raise click.BadParameter(f"{each!r} is not UTF-8", ctx, self)
+        return super().type_cast_value(ctx, value)
+
+
+class Option(Utf8Parameter, click.Option):
     """A flag with an environment variable: XDS_ and the flag in capitals, repeated values separated by commas."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -39,7 +51,17 @@ class Option(click.Option):
         return None if text is None else [part for each in text.split(",") if (part := each.strip())]
 
 
+class Argument(Utf8Parameter, click.Argument):
+    pass
+
+
+class PlainOption(Utf8Parameter, click.Option):
+    """A flag without an environment variable."""
+
+
 option = functools.partial(click.option, cls=Option, show_default=True)
+
+argument = functools.partial(click.argument, cls=Argument)
 
 
 class Address(click.ParamType):  # type: ignore[type-arg]  # not generic in every version

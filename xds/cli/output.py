@@ -8,10 +8,10 @@ from typing import Any, Final, Literal
 import click
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from xds.api.v1 import debug_pb2 as pb
+from xds.cli.table import Table
 from xds.snapshot.resource import ResourceType
 from xds.yaml_text import to_yaml
 
@@ -35,28 +35,28 @@ def write(content: RenderableType, *, stderr: bool = False) -> None:
 
 def write_data(data: Any, form: str) -> None:
     """Print one document."""
-    if form == "yaml":
-        click.echo(to_yaml(data), nl=False)
-    else:
-        click.echo(json.dumps(data, ensure_ascii=False, indent=2))
+    write_utf8(to_yaml(data) if form == "yaml" else json.dumps(data, ensure_ascii=False, indent=2) + "\n")
 
 
 def write_line(data: Any) -> None:
-    click.echo(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
+    write_utf8(json.dumps(data, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+def write_utf8(text: str) -> None:
+    """Print for programs, which expect UTF-8 whatever the terminal has."""
+    click.echo(text.encode(), nl=False)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, numbers: Sequence[str] = ()) -> Table:
     """A table without borders. The columns in `numbers` are aligned to the right."""
-    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for column in columns:
-        made.add_column(column, overflow="fold", justify="right" if column in numbers else "left")
-    for row in rows:
-        made.add_row(*(Text(printable(cell)) if isinstance(cell, str) else cell for cell in row))
-    return made
+    cells = [[printable(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    return Table(columns, cells, frozenset(columns.index(each) for each in numbers))
 
 
 def printable(text: str) -> str:
     """The text with control characters escaped: node ids and messages of proxies must not steer the terminal."""
+    if text.isprintable():
+        return text
     return "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text)
 
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from xds.api.v1 import debug_pb2 as pb
 from xds.cli.client import Client
-from xds.cli.options import Server, filter_options, output_option, server_option
+from xds.cli.options import Server, argument, filter_options, output_option, server_option
 from xds.cli.output import (
     change_data,
     clock,
@@ -20,6 +20,7 @@ from xds.cli.output import (
     write,
     write_data,
     write_line,
+    write_utf8,
 )
 from xds.yaml_text import to_yaml
 
@@ -33,7 +34,7 @@ def snapshot() -> None:
 
 
 @snapshot.command(short_help="List resources, or print them in full.")
-@click.argument("filter_types", metavar="[TYPE]...", nargs=-1)
+@argument("filter_types", metavar="[TYPE]...", nargs=-1)
 @server_option
 @filter_options
 @output_option
@@ -126,7 +127,7 @@ def _write_revision(response: pb.WatchSnapshotResponse, output: str) -> None:
     if output == "json":
         write_line(data)
     else:
-        click.echo(f"---\n{to_yaml(data)}", nl=False)
+        write_utf8(f"---\n{to_yaml(data)}")
 
 
 def _line(change: pb.ResourceChange) -> Text:

@@ -11,7 +11,7 @@ from xds.api.v1 import debug_pb2 as pb
 from xds.cli.client import Client
 from xds.cli.delivery import add_proxies, delivery_data, problem_text
 from xds.cli.offline import server_or_folder, server_or_folder_options
-from xds.cli.options import Failed, Server, output_option
+from xds.cli.options import Failed, Server, argument, output_option
 from xds.cli.output import age, iso, object_name, printable, problem_data, reference_data, write, write_data
 from xds.cli.traffic_options import ObjectName
 from xds.controlplane.pipeline import Pipeline
@@ -52,7 +52,7 @@ def why() -> None:
 
 
 @why.command()
-@click.argument("name", metavar="NS/NAME", type=ObjectName())
+@argument("name", metavar="NS/NAME", type=ObjectName())
 @server_or_folder_options
 @output_option
 def ingress(*, name: Key, server: Server, from_: Path | None, output: str, **traffic: Any) -> None:

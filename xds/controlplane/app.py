@@ -14,12 +14,13 @@ import uvloop
 
 from xds import logs
 from xds.address import HostPort, UnixPath, is_local, parse
-from xds.controlplane import gc_tuning
+from xds.controlplane import descriptors, gc_tuning
+from xds.controlplane.bind_failure import bind_failure
 from xds.controlplane.pipeline import Pipeline
 from xds.controlplane.problem_log import ProblemLog
-from xds.controlplane.reporting import reporting
 from xds.controlplane.settings import ClusterSource, Settings
 from xds.controlplane.signals import stop_signal
+from xds.controlplane.write_back import write_back
 from xds.kube.source import Source
 from xds.kube.state import KubeState
 from xds.problems.problem import Problem
@@ -127,6 +128,7 @@ class ControlPlane:
         self._has_work = asyncio.Event()
         self._changes_since_idle = 0
         self._stopping = False
+        self._descriptor_limit = descriptors.raise_limit()
         self._metrics.registry.register(
             StateCollector(
                 self._pipeline.store,
@@ -149,7 +151,7 @@ class ControlPlane:
         async with contextlib.AsyncExitStack() as stack:
             await self._start_admin(stack)  # first, so that probes get an answer until the last stream has ended
             reporter = await stack.enter_async_context(
-                reporting(self._settings, self._pipeline, self._report_publishing)
+                write_back(self._settings, self._pipeline, self._report_publishing)
             )
             if reporter is not None:
                 self._metrics.registry.register(ReportingCollector(lambda: reporter.figures))
@@ -169,6 +171,7 @@ class ControlPlane:
             self._report_rejections(),
             self._problem_log.run(),
             self._ads.watchdog.run(),
+            descriptors.watch(self._descriptor_limit),
         )
         tasks = [asyncio.create_task(each) for each in work]
         try:
@@ -252,7 +255,9 @@ class ControlPlane:
     async def _start_grpc(self, stack: contextlib.AsyncExitStack) -> Health:
         operators = self._settings.operators
         interceptors = (OperatorsOnly(operators),) if operators else ()
-        server = grpc.aio.server(interceptors=interceptors, options=GRPC_SERVER_OPTIONS)
+        max_connections = descriptors.max_connections(self._descriptor_limit)
+        limit = ("grpc.max_allowed_incoming_connections", max_connections)
+        server = grpc.aio.server(interceptors=interceptors, options=(*GRPC_SERVER_OPTIONS, limit))
         self._ads.register(server)
         explaining = Explaining(self._pipeline.state_reader, self._ads.deliveries)
         debug = DebugService(
@@ -351,5 +356,4 @@ def _check_unused(address: UnixPath) -> None:
 
 
 def _unusable(address: HostPort | UnixPath, flag: str, error: Exception) -> ServeError:
-    reason = getattr(error, "strerror", None) or "the address is in use, or not an address of this machine"
-    return ServeError(f"can't listen on {address}: {reason}; choose another with {flag}")
+    return ServeError(f"can't listen on {address}: {bind_failure(address, error)}; choose another with {flag}")

@@ -1,7 +1,7 @@
 """The pipeline: from Kubernetes changes to revisions of the snapshot.
 
-The only module that sees all stages, and the only writer of their state. Two paths: `endpoint_path` for EndpointSlices,
-`routing_job` for all other objects.
+The only module that sees all stages, and the only writer of the known and the wanted state. Two paths: `endpoint_path`
+for EndpointSlices, `routing_job` for all other objects.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -42,7 +42,10 @@ class Progress:
 
 
 class Pipeline:
-    """Turns changes into revisions of `store`. One task calls `put` and `work`; any task may read.
+    """Turns changes into revisions of `store`, the wanted snapshot.
+
+    All methods are for the tasks of one event loop: the reader of the source calls `put`, the worker calls `work`, and
+    further tasks call the `report_` methods, which replace problems alone. Any task of the loop may read.
 
     Routing is worked on in slices, and committed as one revision, or as several stages if many resources change.
     Endpoint changes don't wait for the end of routing, and have separate revisions.

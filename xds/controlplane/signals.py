@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from functools import partial
 from typing import Final
 
@@ -38,7 +39,7 @@ def stop_signal() -> asyncio.Event:
 
 
 def _terminals() -> set[int]:
-    return {descriptor for descriptor in (0, 2) if os.isatty(descriptor)}
+    return {descriptor for descriptor in (0, sys.stderr.fileno()) if os.isatty(descriptor)}
 
 
 def _stop(number: signal.Signals, stop: asyncio.Event) -> None:

@@ -4,7 +4,10 @@ Fields are camelCase on the wire. Decoding checks types; further rules of the AP
 used. Kubernetes also writes an absent list as null, so every list may be None.
 
 To add a kind, write its class here and put the class into `KINDS`: the decoders, the object tables, the watches and
-their paths read everything from the class.
+their paths read everything from the class. Nothing is served before every kind is listed, so each API server must be
+able to list the kind. `KubeState` needs a rule for the part of the traffic that a change makes stale. A kind that asks
+for routes also needs references (`references`), a class claim (`ingress_class`), the origin in a route's metadata
+(`xds.resources.routes`), statuses (`xds.reporting`) and facts (`xds.explain`).
 
 Source: https://kubernetes.io/docs/reference/kubernetes-api/
 """

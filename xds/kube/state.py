@@ -35,8 +35,6 @@ class Stale:
     Attributes:
         hosts: In lower case.
         ingresses: Of ours.
-        services: Used by an Ingress of ours.
-        secrets: Used by an Ingress of ours, or the default TLS Secret.
         endpoints: Services whose EndpointSlices changed, also unused Services: their user may still be pending.
         default_backend: Whether the default backend is stale.
         tls: Whether the TLS table is stale.
@@ -45,8 +43,6 @@ class Stale:
 
     hosts: frozenset[str] = frozenset()
     ingresses: frozenset[Key] = frozenset()
-    services: frozenset[Key] = frozenset()
-    secrets: frozenset[Key] = frozenset()
     endpoints: frozenset[Key] = frozenset()
     default_backend: bool = False
     tls: bool = False
@@ -60,8 +56,6 @@ class Stale:
         return cls(
             hosts=frozenset[str]().union(*(stale.hosts for stale in stales)),
             ingresses=frozenset[Key]().union(*(stale.ingresses for stale in stales)),
-            services=frozenset[Key]().union(*(stale.services for stale in stales)),
-            secrets=frozenset[Key]().union(*(stale.secrets for stale in stales)),
             endpoints=frozenset[Key]().union(*(stale.endpoints for stale in stales)),
             default_backend=any(stale.default_backend for stale in stales),
             tls=any(stale.tls for stale in stales),
@@ -231,7 +225,9 @@ class KubeState:
             return self._service_changed(key)
         if kind is Secret:
             return self._secret_changed(key)
-        return self._slice_changed(key, old, new)
+        if kind is EndpointSlice:
+            return self._slice_changed(key, old, new)
+        raise TypeError(f"no rule for a change of {kind.__name__}")
 
     def _ingress_changed(self, key: Key) -> Stale:
         ingress = self._get(Ingress, key)
@@ -270,14 +266,13 @@ class KubeState:
         return Stale(
             hosts=self._ours.hosts_of(users),
             ingresses=frozenset(users),
-            services=frozenset((key,)),
             default_backend=any(self._ours[user].default_backend for user in users),
         )
 
     def _secret_changed(self, key: Key) -> Stale:
         if not self._ours.by_secret[key] and key != self._default_tls_secret:
             return NOTHING_STALE
-        return Stale(secrets=frozenset((key,)), tls=True)
+        return Stale(tls=True)
 
     def _slice_changed(self, key: Key, old: KubeObject | None, new: KubeObject | None) -> Stale:
         touched = set()

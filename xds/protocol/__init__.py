@@ -9,7 +9,9 @@ https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol
       Ordering ──────── make before break: the waits between types, with Warming
       VirtualHostScope
     Fleet ───────────── the shared state of all sessions
-      LastGood ──────── the wanted snapshot without rejected versions
-      ResponseCache ─── responses, shared by streams with equal content
+      BuildFleet ────── the proxies of one build, such as Envoy 1.40
+        LastGood ────── the served snapshot: the wanted one without versions on trial
+        Trial ───────── rounds that ask a few proxies about versions on trial
+        ResponseCache ─ responses, shared by streams with equal content
       ResumedVersions ─ versions from other streams
 """

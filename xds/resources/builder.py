@@ -10,11 +10,11 @@ from xds.problems.problem import Key, ObjectRef, Problem
 from xds.resources import names
 from xds.resources.built import BuiltResources
 from xds.resources.clusters import cluster
+from xds.resources.domains import Domains
 from xds.resources.endpoints import cluster_load_assignment
 from xds.resources.listeners import http_listener, https_listener
 from xds.resources.options import ProxyOptions
 from xds.resources.route_configuration import RouteConfigurationBuilder
-from xds.resources.route_tables import RouteTables
 from xds.resources.secrets import secret
 from xds.resources.validation import Validator
 from xds.snapshot.resource import ResourceType, resource
@@ -43,7 +43,7 @@ class Builder:
         self._traffic = traffic
         self._options = options
         self._terminations: dict[Key, Termination] = {}
-        self._tables = RouteTables(traffic, redirect_https=options.redirect_https)
+        self._domains = Domains(traffic, redirect_https=options.redirect_https)
         self._validator = Validator(report)
         self._routes: dict[str, RouteConfigurationBuilder] = {}
         self._certificates: dict[Key, Certificate] = {}
@@ -111,11 +111,11 @@ class Builder:
 
     def _route_configurations(self, change: TrafficChange) -> Steps[BuiltResources]:
         first = not self._routes
-        tables, options = self._tables, self._options
-        tables.update(self._traffic.hosts if first else change.hosts, tls=change.tls or first)
+        domains, options = self._domains, self._options
+        domains.update(self._traffic.hosts if first else change.hosts, tls=change.tls or first)
         everything = first or change.default or NO_HOST in change.hosts
-        hosts = None if everything or (change.tls and options.redirect_https) else tables.affected_domains(change.hosts)
-        built = yield from self._route_builder(names.HTTP).build(tables.http_domains, tables.http_domain, hosts)
+        hosts = None if everything or (change.tls and options.redirect_https) else domains.affected(change.hosts)
+        built = yield from self._route_builder(names.HTTP).build(domains.http_domains, domains.http_domain, hosts)
         before = self._terminations
         self._terminations = {each.secret: each for each in self._traffic.tls.terminations} if change.tls else before
         for key in self._affected_terminations(change, before, everything=everything):
@@ -129,12 +129,13 @@ class Builder:
         if everything:
             return sorted(self._terminations)
         changed = {key for key, each in self._terminations.items() if before.get(key) != each} if change.tls else set()
-        return sorted(changed | self._tables.affected_certificates(change.hosts))
+        return sorted(changed | self._domains.affected_certificates(change.hosts))
 
     def _https_routes(self, termination: Termination, hosts: Set[str] | None) -> Steps[BuiltResources]:
         routes = self._route_builder(names.https_routes(termination.secret))
-        every_domain = functools.partial(self._tables.https_domains, termination)
-        return (yield from routes.build(every_domain, functools.partial(self._tables.https_domain, termination), hosts))
+        every_domain = functools.partial(self._domains.https_domains, termination)
+        domain = functools.partial(self._domains.https_domain, termination)
+        return (yield from routes.build(every_domain, domain, hosts))
 
     def _route_builder(self, name: str) -> RouteConfigurationBuilder:
         return self._routes.setdefault(name, RouteConfigurationBuilder(name, self._options, self._validator))

@@ -1,11 +1,11 @@
-"""Settings of the proxies' listeners that the operator chooses."""
+"""The operator's settings of listeners and routes."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class ProxyOptions:
-    """Settings of listeners and of routes.
+    """Settings of the listeners and routes of every proxy.
 
     Attributes:
         listener_address: The IP address that listeners bind.

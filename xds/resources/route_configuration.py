@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Set
 from xds.envoyapi import codec
 from xds.resources import names
 from xds.resources.built import BuiltResources
+from xds.resources.domains import Domain
 from xds.resources.options import ProxyOptions
-from xds.resources.route_tables import Domain
 from xds.resources.routes import route_configuration, virtual_host
 from xds.resources.validation import Validator
 from xds.snapshot.resource import ResourceType, resource

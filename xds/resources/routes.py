@@ -28,8 +28,8 @@ from xds.envoyapi.messages import VirtualHost as EnvoyVirtualHost
 from xds.problems.problem import Key
 from xds.resources import names
 from xds.resources.config_source import ads
+from xds.resources.domains import ANY_HOST, Answers, Domain, FixedAnswer
 from xds.resources.options import ProxyOptions
-from xds.resources.route_tables import ANY_HOST, Answers, Domain, FixedAnswer
 from xds.traffic.hosts import is_wildcard
 from xds.traffic.routes import ACME_CHALLENGES, PathType, Route
 

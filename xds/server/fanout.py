@@ -82,7 +82,11 @@ class Fanout:
             self._encoder.encode_ahead(Variant.DELTA, news)
 
     def push(self, *revisions: tuple[BuildFleet, Revision]) -> None:
-        """Push revisions of the snapshots served to builds, oldest first. The stores are at the last ones already."""
+        """Push revisions of builds' served snapshots.
+
+        Args:
+            revisions: Oldest first. Each served store already holds its last revision.
+        """
         last = revisions[-1]
         updated = {stream: None for build, revision in revisions[:-1] for stream in self._update_now(build, revision)}
         for stream in self._update_now(*last):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Final, Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -21,6 +21,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(namespace="xds_ingress", registry=self.registry)  # open and most descriptors, memory, CPU
         self.pushes = self._tally("xds_ingress_pushes", "Responses sent to proxies.")
         self.acks = self._tally("xds_ingress_acks", "Responses accepted by proxies.")
         self.nacks = self._tally("xds_ingress_nacks", "Responses rejected by proxies.")
@@ -176,12 +177,12 @@ class StateCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily("xds_ingress_connected_proxies", "Proxies with an open ADS stream.", self._connected())
-        stuck = GaugeMetricFamily("xds_ingress_proxies_stuck", "Connected proxies without progress.", labels=["reason"])
+        stuck = GaugeMetricFamily("xds_ingress_proxies_stuck", "Proxies without progress.", labels=["reason"])
         for stuck_reason, count in self._stuck().items():
             stuck.add_metric([stuck_reason.replace(" ", "_")], count)
         yield stuck
         yield GaugeMetricFamily("xds_ingress_snapshot_revision", "Number of the newest revision.", self._store.revision)
-        resources = GaugeMetricFamily("xds_ingress_resources", "Resources in the snapshot.", labels=["type"])
+        resources = GaugeMetricFamily("xds_ingress_resources", "Resources in the wanted snapshot.", labels=["type"])
         for type_ in ResourceType:
             resources.add_metric([type_.short], len(self._store.resources(type_)))
         yield resources

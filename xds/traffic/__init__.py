@@ -1,5 +1,5 @@
 """The traffic model: frozen values for routes, backends, endpoints and TLS, free of Kubernetes and Envoy.
 
-Front doors translate into the model (xds.translate), xds.resources renders the model as Envoy resources, and
+xds.translate makes the model from Kubernetes objects, xds.resources renders the model as Envoy resources, and
 xds.explain matches requests against the model.
 """

@@ -34,7 +34,7 @@ class UnitFindings:
         self.problems.append(Problem(about, reason, message, remedy or reason.remedy, at))
 
     def keep(self, routes: Iterable[Route | None]) -> None:
-        """Drop the backends that none of the routes uses: a route that lost a conflict may have brought one."""
+        """Drop the backends that none of the routes uses. A route that lost a conflict may have added a backend."""
         used = {route.backend for route in routes if route is not None}
         self.backends = {key: backend for key, backend in self.backends.items() if key in used}
 
@@ -54,7 +54,10 @@ class TranslationContext:
         path: tuple[str, PathType],
         findings: UnitFindings,
     ) -> Route | None:
-        """The route from a path to a backend; None, with a problem, for a backend that isn't a Service."""
+        """The route from a path to a backend; None, with a problem, for a backend that isn't a Service.
+
+        A Service or port that can't be used gives a route without backend, which answers 503, and a problem.
+        """
         if backend.service is None:
             findings.report(origin.object, *_unsupported(backend), backend_at)
             return None
@@ -85,11 +88,12 @@ def translate_host(context: TranslationContext, host: str, findings: UnitFinding
     winners: dict[tuple[str, PathType], Route] = {}
     for route in _candidates(context, host, ingresses, findings):
         winner = winners.setdefault((route.path, route.path_type), route)
-        if (winner.backend, winner.service) != (route.backend, route.service):
+        if (winner.backend, winner.service) != (route.backend, route.service):  # equal routes are no conflict
             _report_conflict(host, winner, route, findings)
         yield
     routes = sorted(winners.values(), key=lambda route: route.precedence)
-    # A host that no rule names goes to the default route of all hosts, which the traffic model holds once.
+    # A host of rules has the default backend of an Ingress among them. Requests for hosts that no rule names go to the
+    # default route of all Ingresses, which the traffic model holds once.
     default = None if host == NO_HOST else default_route(context, ingresses, findings)
     findings.keep([*routes, default])
     return VirtualHost(host, tuple(routes), default)

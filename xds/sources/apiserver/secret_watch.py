@@ -1,7 +1,7 @@
 """The watch of Ingresses and the watch of the Secrets that Ingresses name, as a pair; see `named_objects`.
 
 The first list of Secrets waits for the first list of Ingresses. An Ingress that begins to name a Secret waits for the
-look-up of the Secret, so that Ingress and Secret count at the same time: see `pending_ingresses`.
+look-up of the Secret, so that Ingress and Secret count at the same time: see `waiting_ingresses`.
 """
 
 import asyncio

@@ -18,10 +18,10 @@ from xds.problems.problem import Key, Problem
 from xds.sources.apiserver.inbox import Inbox
 from xds.sources.apiserver.namespaces import NamespaceChecks
 from xds.sources.apiserver.outages import Outages
-from xds.sources.apiserver.pending_ingresses import PendingIngresses
 from xds.sources.apiserver.scope import Scope, scopes
 from xds.sources.apiserver.secret_watch import TlsWatches, named_secrets
 from xds.sources.apiserver.tracker import ObjectTracker
+from xds.sources.apiserver.waiting_ingresses import WaitingIngresses
 from xds.sources.apiserver.watch import Deliver, Watch, WatchBatch
 
 CATCH_UP_TIMEOUT_SECONDS: Final = 5.0
@@ -88,7 +88,7 @@ class _JoinedWatches:
         namespaces = sorted({scope.namespace for scope in scopes if scope.kind is Ingress} - {""})
         self._namespaces = NamespaceChecks(client, namespaces, self._report_problems)
         self._trackers: dict[Scope, ObjectTracker] = {}
-        self._pending = PendingIngresses(self._trackers, self._outages)
+        self._waiting = WaitingIngresses(self._trackers, self._outages)
         self._unlisted = set(scopes)
         self._reported: tuple[Problem, ...] = ()
         self._deferred: list[Change] = []
@@ -214,14 +214,14 @@ class _JoinedWatches:
             self._timer.cancel()
             self._timer = None
         deferred, self._deferred = self._deferred, []
-        ready = self._pending.take(deferred, wait=not self._unlisted)
+        ready = self._waiting.take(deferred, wait=not self._unlisted)
         self._put_with_problems(ready, self._deferred_since if deferred else asyncio.get_running_loop().time())
 
     def _report_problems(self) -> None:
         self._put_with_problems([], asyncio.get_running_loop().time())
 
     def _put_with_problems(self, changes: list[Change], read_at: float) -> None:
-        trackers = (self._pending.problems, *(tracker.problems for tracker in self._trackers.values()))
+        trackers = (self._waiting.problems, *(tracker.problems for tracker in self._trackers.values()))
         of_objects = (each for problems in trackers for each in problems.values())
         problems = tuple(sorted([*of_objects, *self._outages.problems, *self._namespaces.problems]))
         if problems != self._reported:

@@ -1,4 +1,4 @@
-"""Status, Events and the Lease of `xds serve`, written to a cluster."""
+"""Writes statuses, Events and the Lease back to the cluster of the source: runs `xds.reporting` in `xds serve`."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ DEFAULT_NAMESPACE: Final = "default"
 
 
 @contextlib.asynccontextmanager
-async def reporting(
+async def write_back(
     settings: Settings, pipeline: Pipeline, report: Callable[[tuple[Problem, ...]], None]
 ) -> AsyncIterator[Reporter | None]:
     """Run a reporter, which releases its Lease at the end. None: the source is a folder.

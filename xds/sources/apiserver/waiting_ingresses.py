@@ -40,7 +40,7 @@ class _Unknown:
         return Problem(ingress.ref, reason, message, reason.remedy, self.field)
 
 
-class PendingIngresses:
+class WaitingIngresses:
     """The changes of Ingresses that wait.
 
     Args:
@@ -56,7 +56,7 @@ class PendingIngresses:
         self._trackers = trackers
         self._outages = outages
         self._delivered: dict[Key, Ingress] = {}
-        self._pending: dict[Key, Ingress] = {}
+        self._waiting: dict[Key, Ingress] = {}
 
     def take(self, changes: Iterable[Change], *, wait: bool) -> list[Change]:
         """Return the changes to deliver now, with earlier changes that waited, and deletions of Secrets out of use.
@@ -66,7 +66,7 @@ class PendingIngresses:
             wait: Whether Ingresses may wait: not before every kind is listed, as nothing is served before.
         """
         ready: list[Change] = []
-        latest, self._pending, self.problems = self._pending, {}, {}
+        latest, self._waiting, self.problems = self._waiting, {}, {}
         for change in changes:
             if isinstance(change, Applied) and isinstance(change.object, Ingress):
                 latest[change.object.key] = change.object
@@ -82,7 +82,7 @@ class PendingIngresses:
         unknown = list(self._unknown(ingress))
         if not unknown:
             return False
-        self._pending[ingress.key] = ingress
+        self._waiting[ingress.key] = ingress
         if overdue := next((each for each in unknown if each.why), None):
             self.problems[ingress.key] = overdue.problem(ingress)
         return True

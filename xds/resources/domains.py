@@ -50,7 +50,7 @@ class Domain:
     redirected: bool = False
 
 
-class RouteTables:
+class Domains:
     """Derives the domains of each route configuration from the traffic model.
 
     The cost of one domain does not grow with the number of domains, as long as `update` hears of each change.
@@ -121,7 +121,7 @@ class RouteTables:
                 found |= self._tls.covered_by(host)
         return found
 
-    def affected_domains(self, hosts: Iterable[str]) -> set[str]:
+    def affected(self, hosts: Iterable[str]) -> set[str]:
         """The domains in which changed routes of `hosts` can show.
 
         A wildcard among `hosts` also answers TLS hosts below it that have no rules of their own.
