@@ -113,6 +113,12 @@ class Reason(StrEnum):
         "A Service of type ExternalName is not allowed, or doesn't name an outside host; its paths answer 503.",
         "Use a Service with endpoints, or start the server with --allow-external-name.",
     )
+    FOLDER_NOT_WATCHED = (
+        "FolderNotWatched",
+        Level.WARNING,
+        "The kernel doesn't report changes of the manifests (inotify); all files are compared every 10 s instead.",
+        "Raise `sysctl fs.inotify.max_user_instances` and `fs.inotify.max_user_watches`; it is tried again.",
+    )
     INVALID_ADDRESS = (
         "InvalidAddress",
         Level.ERROR,
@@ -284,6 +290,6 @@ class Reason(StrEnum):
     WITHDRAWAL_HELD = (
         "WithdrawalHeld",
         Level.WARNING,
-        "An IngressClass excludes Ingresses without which no backend or no certificate would be left; all stay served.",
+        "An IngressClass excludes the last Ingresses with backends or certificates, or a folder is empty; all stay.",
         "Undo the change of the IngressClass, or delete the Ingresses, give them another class or restart the server.",
     )

@@ -7,6 +7,8 @@ waits for the expected changes.
 import asyncio
 import os
 import shutil
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
@@ -15,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.followed import Follow, Follower, refuse, save, service
-from xds.kube.change import Applied, Listed, Reported
+from xds.kube.change import Applied, Deleted, Listed, Reported
 from xds.kube.objects import KINDS
 from xds.kube.source import SourceError
 from xds.sources.folder import source as source_module
@@ -95,8 +97,10 @@ async def test_folders_in_the_folder(root: Path, follow: Follow) -> None:
     await follower.until({"one": 80})
     (root / "x" / "y" / "a.yaml").write_text(service("one", 81))
     await follower.until({"one": 81})
+    (root / "b.yaml").write_text(service("two"))
+    await follower.until({"one": 81, "two": 80})
     shutil.rmtree(root / "x")
-    await follower.until({})
+    await follower.until({"two": 80})
 
 
 async def test_hidden_and_foreign_names_are_not_read(root: Path, follow: Follow) -> None:
@@ -252,14 +256,15 @@ async def test_a_replaced_folder_is_followed(root: Path, tmp_path: Path, follow:
 
 async def test_a_broken_watch_is_restarted(root: Path, follow: Follow, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when the kernel has no watches left: https://man7.org/linux/man-pages/man7/inotify.7.html."""
+    monkeypatch.setattr(watcher_module, "RESCAN_SECONDS", 0.2)
     follower = await follow(root)
     with monkeypatch.context() as patch:
         patch.setattr(watcher_module, "RustNotify", no_watch)
         (root / os.fsdecode(b"\xff")).mkdir()  # a name that breaks the watch
         (root / "a.yaml").write_text(service("one"))
-        await follower.until({"one": 80})
+        await follower.until({"one": 80}, "FolderNotWatched")
         (root / "a.yaml").write_text(service("one", 81))
-        await follower.until({"one": 81})
+        await follower.until({"one": 81}, "FolderNotWatched")
     (root / "a.yaml").write_text(service("one", 82))
     await follower.until({"one": 82})
 
@@ -268,10 +273,118 @@ def no_watch(*_: object, **__: object) -> None:
     raise OSError(28, "No space left on device")
 
 
-async def test_a_missing_watch_at_the_start_is_a_source_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watcher_module, "RustNotify", no_watch)
-    with pytest.raises(SourceError, match=r"fs\.inotify"):
-        await anext(Folder(root).batches())
+async def test_a_missing_watch_at_the_start_is_a_problem(
+    root: Path, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher_module, "RESCAN_SECONDS", 0.2)
+    with monkeypatch.context() as patch:
+        patch.setattr(watcher_module, "RustNotify", no_watch)
+        follower = await follow(root)
+        assert follower.reasons == ["FolderNotWatched"]
+        assert "No space left on device" in follower.problems[0].message
+        (root / "a.yaml").write_text(service("one"))
+        await follower.until({"one": 80}, "FolderNotWatched")
+    (root / "a.yaml").write_text(service("one", 81))
+    await follower.until({"one": 81})
+
+
+@pytest.mark.parametrize("limit", ["instances=0", "watches=0", "watches=1"])
+def test_a_kernel_without_inotify_is_one_problem_and_no_busy_loop(root: Path, limit: str) -> None:
+    """In a user namespace with a limit of its own."""
+    name, _, number = limit.partition("=")
+    (root / "sub").mkdir()
+    (root / "sub" / "a.yaml").write_text(service("one"))
+    command = f"echo {number} > /proc/sys/user/max_inotify_{name} && exec {sys.executable} -c '{LIMITED}' {root}"
+    done = subprocess.run(["unshare", "-Ur", "sh", "-c", command], check=False, capture_output=True, text=True)
+    if "unshare" in done.stderr:
+        pytest.skip("needs a user namespace: `sysctl kernel.unprivileged_userns_clone=1`")
+    assert done.stdout.split() == ["FolderNotWatched", "81", "FolderNotWatched", "few"], done.stderr
+
+
+LIMITED = """
+import asyncio, sys
+from pathlib import Path
+from tests.support.followed import Follower, save, service
+from xds.sources.folder import watcher
+from xds.sources.folder.source import Folder
+from xds.sources.folder.tree import Tree
+
+watcher.RESCAN_SECONDS = 1.0
+reads = 0
+read = Tree.read
+
+def counted(*arguments):
+    global reads
+    reads += 1
+    return read(*arguments)
+
+Tree.read = counted
+
+async def main():
+    follower = Follower(Folder(sys.argv[1]).batches())
+    await follower.next()
+    print(*follower.reasons)
+    save(Path(sys.argv[1]) / "sub" / "a.yaml", service("one", 81))
+    await follower.until({"one": 81}, "FolderNotWatched")
+    print(follower.ports["one"], *follower.reasons)
+    print("few" if reads < 10 else reads)
+
+asyncio.run(main())
+"""
+
+
+# A folder that loses all objects
+
+
+def unmount(root: Path) -> None:
+    """Put an empty folder, the mount point, in place of the folder."""
+    root.rename(root.with_suffix(".away"))
+    root.mkdir()
+
+
+def mount_again(root: Path) -> None:
+    root.rmdir()
+    root.with_suffix(".away").rename(root)
+
+
+async def test_an_empty_folder_in_place_of_a_full_one_holds_all_objects(root: Path, follow: Follow) -> None:
+    (root / "a.yaml").write_text(service("one") + "---\n" + service("two"))
+    follower = await follow(root)
+    unmount(root)
+    await follower.until({"one": 80, "two": 80}, "WithdrawalHeld")
+    save(root / "b.yaml", service("two", 81))
+    await follower.until({"two": 81})
+
+
+async def test_objects_held_for_an_empty_folder_stay_without_a_change_when_the_folder_returns(
+    root: Path, follow: Follow
+) -> None:
+    (root / "a.yaml").write_text(service("one"))
+    follower = await follow(root)
+    unmount(root)
+    await follower.until({"one": 80}, "WithdrawalHeld")
+    mount_again(root)
+    while follower.problems:
+        batch = await follower.next()
+        assert not any(isinstance(change, Deleted) for change in batch.changes)
+    assert follower.ports == {"one": 80}
+
+
+async def test_files_without_objects_hold_too(root: Path, follow: Follow) -> None:
+    (root / "a.yaml").write_text(service("one"))
+    follower = await follow(root)
+    save(root / "a.yaml", "")
+    await follower.until({"one": 80}, "WithdrawalHeld")
+    (root / "a.yaml").unlink()
+    save(root / "b.yaml", service("two"))
+    await follower.until({"two": 80})
+
+
+async def test_a_folder_that_is_empty_at_the_start_holds_nothing(root: Path, follow: Follow) -> None:
+    follower = await follow(root)
+    assert (follower.ports, follower.reasons) == ({}, [])
+    (root / "a.yaml").write_text(service("one"))
+    await follower.until({"one": 80})
 
 
 @pytest.mark.parametrize("name", ["missing", "file", "\0"])

@@ -224,6 +224,18 @@ class Manifests:
     def file(self, path: str) -> File | None:
         return self._files.get(path)
 
+    @property
+    def empty(self) -> bool:
+        """Whether no file has an object."""
+        return not self._places
+
+    def all_within(self, paths: Iterable[str]) -> Objects:
+        """Return all objects that count if these files hold every one; else none. Costs the size of these files."""
+        files = filter(None, map(self._files.get, paths))
+        if sum(len(file.objects) for file in files) < len(self._places):
+            return {}
+        return {identity: self._at(places[0])[1] for identity, places in self._places.items()}
+
     def objects(self) -> list[KubeObject]:
         """Return the objects that count, in the order of files."""
         return [self._at(place)[1] for place in sorted(places[0] for places in self._places.values())]

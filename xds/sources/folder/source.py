@@ -79,7 +79,7 @@ class Folder:
         of the watch, or for one file.
 
         Raises:
-            SourceError: at the start, the folder can't be read or watched. Later failures are reported problems.
+            SourceError: at the start, the folder can't be read. Later failures are reported problems.
         """
         watcher = FolderWatcher(self._tree)
         executor = ThreadPoolExecutor(1, "folder")  # asyncio's own may be busy with other work
@@ -105,11 +105,9 @@ def _begin(tree: Tree, watcher: FolderWatcher) -> tuple[Change, ...]:
     """Read, watch, and read changes in between: under a watch, each opened file would cost events."""
     _check(tree.root)
     tree.read()
-    try:
-        watcher.start()
-    except (OSError, RuntimeError, ValueError) as error:
-        raise SourceError(f"{tree.root}: can't be watched ({error}); see `sysctl fs.inotify`") from None
+    watcher.begin()
     tree.read()
+    tree.holds = True
     return (*map(Applied, tree.manifests.objects()), *map(Listed, KINDS), Reported(tree.problems))
 
 

@@ -9,11 +9,11 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
-from xds.kube.change import Change, Reported
+from xds.kube.change import Applied, Change, Deleted, Reported
 from xds.problems.problem import ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.sources.folder.listing import FileStamp, Listing, find, list_folder, stamp, state
-from xds.sources.folder.manifests import MAX_FILE_BYTES, File, Manifests, printable, read_file, unreadable
+from xds.sources.folder.manifests import MAX_FILE_BYTES, File, Manifests, Objects, printable, read_file, unreadable
 
 WHOLE_FOLDER: Final = frozenset([""])
 """The folder itself, among names of changed files: any file may have changed."""
@@ -56,13 +56,22 @@ def _contents(path: Path) -> tuple[bytes, os.stat_result]:
 
 
 class Tree:
-    """The folder as of the last `read`. Blocks; for one thread at a time."""
+    """The folder as of the last `read`. Blocks; for one thread at a time.
+
+    Attributes:
+        holds: Whether all objects are held when the folder loses the last one: more often a mount is lost than a folder
+            is emptied. They are held until an object is read again.
+        unwatched: The problem that the kernel doesn't report changes of the folder; None while it does.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.listing = Listing()
         self.manifests = Manifests()
         self.problems: tuple[Problem, ...] = ()
+        self.holds = False
+        self.unwatched: Problem | None = None
+        self._held: Objects = {}
         self._stamps: dict[str, FileStamp | None] = {}  # None: read the file again next time
         self._listed_at = 0.0
         self._stopped = threading.Event()
@@ -82,10 +91,27 @@ class Tree:
                 raise StoppedError
             if now is None or self._stamps.get(path) != now:
                 files[path] = self._file(path, now)
-        changes = self.manifests.update(files)
+        changes = self._update(files)
         folders = [_unread(path, error) for path, error in self.listing.unread.items()]
-        before, self.problems = self.problems, (*folders, *self.manifests.problems())
+        own = [*([_HELD] if self._held else []), *([self.unwatched] if self.unwatched else [])]
+        before, self.problems = self.problems, (*own, *folders, *self.manifests.problems())
         return changes if before == self.problems else [*changes, Reported(self.problems)]
+
+    def _update(self, files: Mapping[str, File | None]) -> list[Change]:
+        """Update the manifests, and return the changes: none if the last object goes."""
+        if not self.holds:
+            return self.manifests.update(files)
+        before = self.manifests.all_within(files)
+        changes = self.manifests.update(files)
+        if self.manifests.empty:
+            self._held |= before
+            return []
+        if not self._held:
+            return changes
+        held, self._held = self._held, {}
+        present = {(type(each), each.key) for each in self.manifests.objects()}
+        gone = [Deleted(*identity) for identity in held if identity not in present]
+        return [*gone, *(each for each in changes if not _repeats(each, held))]
 
     def stop(self) -> None:
         """End a `read` under way after its present file, and every later one. From any thread."""
@@ -128,6 +154,19 @@ class Tree:
         before = None if gone else self.manifests.file(path)
         self._stamps[path] = None
         return unreadable(path, Reason.UNREADABLE_FILE, message, remedy, before)
+
+
+def _repeats(change: Change, held: Objects) -> bool:
+    return isinstance(change, Applied) and held.get((type(change.object), change.object.key)) == change.object
+
+
+_HELD: Final = Problem(
+    ObjectRef("File", "", "."),
+    Reason.WITHDRAWAL_HELD,
+    "The folder has lost all objects, as when a mount is lost; they stay served until an object is read again.",
+    "Restore the files or the mount, or restart the server to withdraw everything.",
+    location=".",
+)
 
 
 def _unread(path: str, error: OSError) -> Problem:
