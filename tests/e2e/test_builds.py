@@ -68,7 +68,7 @@ def all_hosts_served(plane: Plane, node: str) -> bool:
 
 
 def nothing_is_on_trial(plane: Plane) -> bool:
-    return not any(build.last_good.is_any_rejected for build in plane.ads._fleet.builds)
+    return not any(build.last_good.is_any_on_trial for build in plane.ads._fleet.builds)
 
 
 @contextlib.asynccontextmanager
@@ -142,8 +142,8 @@ async def test_a_client_of_another_build_takes_nothing_from_envoys(tmp_path: Pat
             plane.apply(web("old.example", "new.example"))
             await until_status(http_port, "new.example")
             served = {build.build: build.last_good for build in plane.ads._fleet.builds}
-            assert not served[ENVOY_140].is_any_rejected
-            assert served[ProxyBuild("envoy", "1.41")].is_any_rejected
+            assert not served[ENVOY_140].is_any_on_trial
+            assert served[ProxyBuild("envoy", "1.41")].is_any_on_trial
 
 
 async def test_a_version_that_all_rejected_is_served_after_a_change_of_the_object(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ async def test_a_listener_on_a_port_in_use_is_a_problem_and_the_rest_is_served(t
             plane.apply(slice_of("good", "127.0.0.2", ports=[2]))
             await until(lambda: plane.status_of(EDS, "first").settled)
             assert await envoy.endpoints("default/good/80") == {"127.0.0.2:2": "HEALTHY"}
-            assert not plane.last_good.rejected(LDS)
+            assert not plane.last_good.names_on_trial(LDS)
 
 
 def changed(plane: Plane, type_: ResourceType, name: str) -> Resource:

@@ -160,7 +160,7 @@ def replace_rejected(client: Client, content: Content) -> None:
     known = {status.type: status.rejected_names for status in client.session.status().types}
     last_good = client.world.last_good
     for type_, rejected in client.refused.items():
-        for name in {*rejected, *known.get(type_, ()), *last_good.rejected(type_)}:
+        for name in {*rejected, *known.get(type_, ()), *last_good.names_on_trial(type_)}:
             content.touch(type_, name)
     client.settle()
 

@@ -22,7 +22,7 @@ from xds.protocol.messages import (
     Variant,
 )
 from xds.protocol.ordering import Ordering, delayed_removals, send_order
-from xds.protocol.rejection.trial import STAGES, Offers
+from xds.protocol.rejection.trial import OFFER_GROUPS, Offers
 from xds.protocol.status import DeliveryState, OutOfSync, Status, StreamHealth
 from xds.protocol.subscription import Demand, Subscription, after_delta, after_sotw, check_count
 from xds.protocol.type_stream import TypeStream
@@ -86,7 +86,7 @@ class Session:
         # The type streams with unsent or unanswered content.
         self._open: dict[ResourceType, TypeStream] = {}
         self.resubscribed = False
-        self.asked = [0 for _ in STAGES]
+        self.asked = [0 for _ in OFFER_GROUPS]
         self._unserved: dict[str, None] = {}
         self._join(fleet.unnamed)
 
@@ -132,9 +132,9 @@ class Session:
         return Status(self.variant, self.node, self._since, types, tuple(self._unserved))
 
     def _count_on_trial(self, type_stream: TypeStream) -> int:
-        names = set(self._build.last_good.rejected(type_stream.type))
+        names = set(self._build.last_good.names_on_trial(type_stream.type))
         if type_stream.type is ResourceType.ROUTES and ResourceType.VIRTUAL_HOST not in self._view.types:
-            names.update(map(route_configuration_of, self._build.last_good.rejected(ResourceType.VIRTUAL_HOST)))
+            names.update(map(route_configuration_of, self._build.last_good.names_on_trial(ResourceType.VIRTUAL_HOST)))
         names.difference_update(type_stream.rejected_names)
         return sum(map(type_stream.subscription.covers, names))
 
@@ -160,7 +160,7 @@ class Session:
             if (
                 subscribed
                 and state is not DeliveryState.REJECTED
-                and resource.name in self._build.last_good.rejected(resource.type)
+                and resource.name in self._build.last_good.names_on_trial(resource.type)
             ):
                 state = DeliveryState.ON_TRIAL
             if state is not DeliveryState.SYNCED and sent_as not in found:
@@ -344,7 +344,7 @@ class Session:
 
     def _ask_again(self) -> None:
         """Let the trial of the build look at a changed subscription."""
-        self.asked = [0 for _ in STAGES]
+        self.asked = [0 for _ in OFFER_GROUPS]
         self._build.trial.is_settled = False
 
     def _virtual_hosts_changed(self) -> None:

@@ -41,7 +41,7 @@ class Trials:
     def advance(self, build: BuildFleet) -> None:
         """Send the offers of the next round, if one begins now."""
         timer = self._timers.pop(build, None)
-        if timer is None and not build.last_good.is_any_rejected:
+        if timer is None and not build.last_good.is_any_on_trial:
             return
         if timer is not None:
             timer.cancel()

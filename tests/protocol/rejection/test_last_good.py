@@ -120,7 +120,7 @@ def test_the_source_may_go_back_to_the_last_good_version(variant: Variant) -> No
     client.settle_as_envoy()
     assert client.inbox[start:] == []
     assert not client.session.status().types[0].rejected_count
-    assert not world.last_good.rejected(RDS)
+    assert not world.last_good.names_on_trial(RDS)
 
 
 @both
@@ -183,7 +183,7 @@ def test_resuming_with_a_rejected_version_counts_as_acceptance(type_: ResourceTy
     world.commit(**{type_.short: {"a": "2"}})
     client.ack(type_)
     world.last_good._untried[type_].clear()
-    assert "a" not in world.last_good.rejected(type_)
+    assert "a" not in world.last_good.names_on_trial(type_)
 
 
 @every_type
@@ -296,7 +296,7 @@ def test_no_state_remains_for_accepted_resources() -> None:
     client.settle()
     last_good = world.last_good
     assert not any(last_good._untried.values())
-    assert not any(map(last_good.rejected, ResourceType))
+    assert not any(map(last_good.names_on_trial, ResourceType))
     assert not last_good._removed
 
 

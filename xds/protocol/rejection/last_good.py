@@ -79,7 +79,7 @@ class LastGood:
         self.generation = 0
         self._wanted = wanted
         self._untried: dict[ResourceType, dict[str, _Untried]] = {type_: {} for type_ in ResourceType}
-        self._rejected: dict[ResourceType, set[str]] = {type_: set() for type_ in ResourceType}
+        self._on_trial: dict[ResourceType, set[str]] = {type_: set() for type_ in ResourceType}
         # Last good versions that the source removed, with the wanted revision of the removal.
         self._removed: dict[ResourceKey, tuple[Resource, int]] = {}
         self._accepted: WeakSet[Response] = WeakSet()
@@ -97,27 +97,27 @@ class LastGood:
         self.served.commit(resources, read_at=now, now=now, unfinished=self._wanted.unfinished)
 
     @property
-    def is_any_rejected(self) -> bool:
+    def is_any_on_trial(self) -> bool:
         """Whether a version is on trial."""
-        return any(self._rejected.values())
+        return any(self._on_trial.values())
 
     def on_trial(self, types: Collection[ResourceType]) -> Mapping[ResourceType, Mapping[str, Resource]]:
-        """The wanted versions on trial."""
-        found = {type_: {name: self._wanted.get(type_, name) for name in self._rejected[type_]} for type_ in types}
+        """The wanted versions on trial, by type and name."""
+        found = {type_: {name: self._wanted.get(type_, name) for name in self._on_trial[type_]} for type_ in types}
         return {
             type_: {name: resource for name, resource in of_type.items() if resource is not None}
             for type_, of_type in found.items()
             if of_type
         }
 
-    def rejected(self, type_: ResourceType) -> Set[str]:
-        """Names of resources whose wanted version is rejected and not served."""
-        return self._rejected[type_]
+    def names_on_trial(self, type_: ResourceType) -> Set[str]:
+        """Names of resources whose wanted version is on trial, and so not served."""
+        return self._on_trial[type_]
 
     def withdrawn(self, type_: ResourceType) -> Set[str]:
-        """Rejected names of which no version is served."""
-        rejected = self._rejected[type_]
-        return rejected - self.served.resources(type_).keys() if rejected else rejected
+        """Names on trial of which no version is served."""
+        names = self._on_trial[type_]
+        return names - self.served.resources(type_).keys() if names else names
 
     def is_untried(self, type_: ResourceType, name: str) -> bool:
         """Whether no proxy has accepted the wanted version."""
@@ -142,11 +142,11 @@ class LastGood:
 
     def follow(self, revision: Revision) -> Revision | None:
         """Take in a revision of the wanted snapshot. Returns the change of the served one; None: nothing changes."""
-        unserved = [change for change in revision.changes if change.name in self._rejected[change.type]]
+        unserved = [change for change in revision.changes if change.name in self._on_trial[change.type]]
         # Removals last: a removed resource is kept if a resource that may name it is untried.
         for change in revision.changes:
             if change.new is not None:
-                self._begin_trial(change, change.new, revision.number)
+                self._note_untried(change, change.new, revision.number)
         for change in revision.changes:
             if change.new is None:
                 self._remove(change, revision.number)
@@ -190,7 +190,7 @@ class LastGood:
                 continue
             untried.rejected_by -= {stream}
             if not untried.rejected_by:
-                self._rejected[type_].discard(name)
+                self._on_trial[type_].discard(name)
                 changes[type_, name] = self._wanted.get(type_, name)
         return self._serve(changes, now) if changes else []
 
@@ -206,9 +206,9 @@ class LastGood:
                 revisions.append(replace(revision, from_proxies=step is changes))
         return revisions
 
-    def _begin_trial(self, change: ResourceChange, new: Resource, revision: int) -> None:
+    def _note_untried(self, change: ResourceChange, new: Resource, revision: int) -> None:
         """Note a new wanted version, which counts as untried unless equal to the last good version."""
-        self._rejected[change.type].discard(change.name)
+        self._on_trial[change.type].discard(change.name)
         names = self._untried[change.type]
         untried = names.get(change.name)
         if untried is None:
@@ -219,7 +219,7 @@ class LastGood:
 
     def _remove(self, change: ResourceChange, revision: int) -> None:
         """Note a removal by the source. The last good version stays while other last good versions may need it."""
-        self._rejected[change.type].discard(change.name)
+        self._on_trial[change.type].discard(change.name)
         untried = self._untried[change.type].pop(change.name, None)
         good = untried.good if untried else change.old
         if good is not None and any(self._untried[type_] for type_ in NEEDED_BY[change.type]):
@@ -238,7 +238,7 @@ class LastGood:
         for resource in self._untried_parts(response.resources):
             untried = self._untried[resource.type][resource.name]
             if self._is_wanted(resource):
-                changes |= self._end_trial(resource.type, resource.name)
+                changes |= self._note_accepted(resource.type, resource.name)
             elif untried.good is None or response.revision > untried.good_at:
                 untried.good, untried.good_at = resource, response.revision
         return changes
@@ -250,7 +250,7 @@ class LastGood:
         names = [name for name in few if name in many and name in wanted and wanted[name].version == versions[name]]
         changes: dict[ResourceKey, Resource | None] = {}
         for name in names:
-            changes |= self._end_trial(type_, name)
+            changes |= self._note_accepted(type_, name)
         if type_ is ResourceType.ROUTES:
             changes |= self._accept_inlined_versions(versions)
         return changes
@@ -261,16 +261,16 @@ class LastGood:
         current = {name for name, version in versions.items() if name in routes and routes[name].version == version}
         changes: dict[ResourceKey, Resource | None] = {}
         for name in current & self._untried[ResourceType.ROUTES].keys():
-            changes |= self._end_trial(ResourceType.ROUTES, name)
+            changes |= self._note_accepted(ResourceType.ROUTES, name)
         for name in list(self._untried[ResourceType.VIRTUAL_HOST]) if current else ():
             if route_configuration_of(name) in current:
-                changes |= self._end_trial(ResourceType.VIRTUAL_HOST, name)
+                changes |= self._note_accepted(ResourceType.VIRTUAL_HOST, name)
         return changes
 
-    def _end_trial(self, type_: ResourceType, name: str) -> Changes:
+    def _note_accepted(self, type_: ResourceType, name: str) -> Changes:
         """Note that a proxy has accepted the wanted version. A version rejected before is served again."""
         untried = self._untried[type_].pop(name)
-        self._rejected[type_].discard(name)
+        self._on_trial[type_].discard(name)
         return {(type_, name): self._wanted.get(type_, name)} if untried.rejected_by else {}
 
     def _reject(self, blamed: Iterable[Resource], stream: Hashable) -> Changes:
@@ -280,7 +280,7 @@ class LastGood:
             untried = self._untried[type_][name]
             if not untried.rejected_by:
                 self.generation += 1
-                self._rejected[type_].add(name)
+                self._on_trial[type_].add(name)
                 changes[type_, name] = untried.good
             untried.rejected_by |= {stream}
             self._rejected_by.setdefault(stream, set()).add((type_, name))
@@ -307,21 +307,21 @@ class LastGood:
         if not any(key[0] in _REFERRING_TYPES or new is None or key in self._removed for key, new in changes.items()):
             return {}
         oldest = {
-            types: (self._oldest_trial(types, rejected=True), self._oldest_trial(types))
+            types: (self._oldest_untried(types, on_trial=True), self._oldest_untried(types))
             for types in set(NEEDED_BY.values())
         }
         kept: dict[ResourceKey, Resource | None] = {}
         for key, (resource, revision) in list(self._removed.items()):
-            oldest_rejected, oldest_untried = oldest[NEEDED_BY[key[0]]]
+            oldest_on_trial, oldest_untried = oldest[NEEDED_BY[key[0]]]
             if changes.get(key) is None:
-                kept[key] = resource if revision >= oldest_rejected else None
+                kept[key] = resource if revision >= oldest_on_trial else None
             if changes.get(key) is not None or revision < oldest_untried:
                 del self._removed[key]
         return kept
 
-    def _oldest_trial(self, types: Iterable[ResourceType], *, rejected: bool = False) -> float:
-        """The oldest wanted revision since which resources of these types are untried, or (`rejected`) served in their
+    def _oldest_untried(self, types: Iterable[ResourceType], *, on_trial: bool = False) -> float:
+        """The oldest wanted revision since which resources of these types are untried, or (`on_trial`) served in their
         last good version; infinite if there is none.
         """
-        trials = (untried for type_ in types for untried in self._untried[type_].values())
-        return min((each.since for each in trials if not rejected or (each.rejected_by and each.good)), default=inf)
+        untried = (each for type_ in types for each in self._untried[type_].values())
+        return min((each.since for each in untried if not on_trial or (each.rejected_by and each.good)), default=inf)

@@ -132,7 +132,7 @@ class RejectionReports:
     def _trials(self, key: ResourceKey) -> list[BuildFleet]:
         """The builds in which a resource is on trial."""
         type_, name = key
-        return [build for build in self._fleet.builds if name in build.last_good.rejected(type_)]
+        return [build for build in self._fleet.builds if name in build.last_good.names_on_trial(type_)]
 
     def _report(self, key: ResourceKey, message: _Message, sessions: Sequence[Session]) -> RejectionReport:
         wanted, known = self._wanted.get(*key), self._reports.get(key)

@@ -26,7 +26,7 @@ FIRST_ROUND_PROXIES: Final = 2
 Offers: TypeAlias = Mapping[ResourceType, Mapping[str, Resource]]
 """Wanted resources on trial, by type and name."""
 
-STAGES: Final = (
+OFFER_GROUPS: Final = (
     frozenset({ResourceType.CLUSTER, ResourceType.ENDPOINTS, ResourceType.SECRET}),
     frozenset({ResourceType.LISTENER, ResourceType.ROUTES, ResourceType.VIRTUAL_HOST}),
 )
@@ -37,7 +37,7 @@ class Candidate(Protocol):
     """A proxy that can be asked: a session."""
 
     asked: list[int]
-    """For each stage, the generation of the trial that the proxy was asked about in full."""
+    """For each of OFFER_GROUPS, the generation of the trial that the proxy was asked about in full."""
 
     def __hash__(self) -> int: ...
 
@@ -68,7 +68,7 @@ class Trial:
 
     def advance(self, proxies: Iterable[Candidate], now: float) -> list[Candidate]:
         """Begin the next round if the last one is over. Returns the proxies that have an offer to send."""
-        if not self._last_good.is_any_rejected:
+        if not self._last_good.is_any_on_trial:
             self._round, self._size, self._one_at_a_time = set(), FIRST_ROUND_PROXIES, False
             self.deadline = inf
             return []
@@ -94,15 +94,15 @@ class Trial:
     def _choose(self, proxies: Iterable[Candidate]) -> list[Candidate]:
         size = 1 if self._one_at_a_time else self._size
         generation = self._last_good.generation
-        for stage, types in enumerate(STAGES):
+        for group, types in enumerate(OFFER_GROUPS):
             offers = self._last_good.on_trial(types)
             chosen: list[Candidate] = []
             for proxy in proxies if offers else ():
                 if len(chosen) == size:
                     break
-                if proxy.asked[stage] == generation:
+                if proxy.asked[group] == generation:
                     continue
-                proxy.asked[stage] = generation
+                proxy.asked[group] = generation
                 if proxy.offer(offers):
                     chosen.append(proxy)
             if chosen:
