@@ -125,6 +125,7 @@ async def test_a_bad_object_costs_no_good_object(matrix: Matrix, name: str) -> N
 
 # A request under way when its server is killed leaves a socket to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.timeout(300)  # four restarts of a process, and Envoys that retry with back-off
 async def test_kills_leave_the_proxies_right(matrix: Matrix, tmp_path: Path) -> None:
     taken = [case for case in cases(matrix.site.target).values() if not case.refused]
     await end_as_a_fresh_start(matrix.site, taken, tmp_path)

@@ -268,6 +268,7 @@ async def test_only_operators_may_use_the_debug_api(server: Server, tmp_path: Pa
     )
 
 
+@pytest.mark.timeout(300)  # eleven commands, one after the other
 async def test_failed_handshakes_are_counted_and_logged_once_a_peer_with_the_cause(
     server: Server, tmp_path: Path
 ) -> None:
