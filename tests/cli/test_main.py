@@ -213,7 +213,7 @@ def test_an_empty_list_of_problems(server: ThreadedDebugServer, xds: Xds) -> Non
 
 def test_proxies_are_listed_with_versions_states_and_rejections(server: ThreadedDebugServer, xds: Xds) -> None:
     now = server.now()
-    rejected = Rejection("v2", now - 7, "cannot bind '0.0.0.0:8080'", ())
+    rejected = Rejection("v2", now - 7300, "cannot bind '0.0.0.0:8080'", ())
     server.connect(
         Node("envoy-1", "fleet", "envoy 1.40.0"),
         type_status(ResourceType.CLUSTER, now, wildcard=True),
@@ -227,7 +227,7 @@ def test_proxies_are_listed_with_versions_states_and_rejections(server: Threaded
         ["envoy-1", "lds", "3", "v2", "v1", "rejected"],
         ["envoy-1", "rds", "3", "v2", "v1", "sending"],
     ]
-    assert rejections.splitlines()[1].split()[:4] == ["envoy-1", "lds", "v2", "7s"]
+    assert rejections.splitlines()[1].split()[:4] == ["envoy-1", "lds", "v2", "2h"]
     assert rejections.rstrip().endswith("cannot bind '0.0.0.0:8080'")
 
 
