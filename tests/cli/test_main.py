@@ -227,7 +227,7 @@ def test_proxies_are_listed_with_versions_states_and_rejections(server: Threaded
         ["envoy-1", "lds", "3", "v2", "v1", "rejected"],
         ["envoy-1", "rds", "3", "v2", "v1", "sending"],
     ]
-    assert rejections.splitlines()[1].split()[:4] == ["envoy-1", "lds", "v2", "2h"]
+    assert rejections.splitlines()[1].split()[:4] == ["envoy-1", "lds", "v2", "2h1m"]
     assert rejections.rstrip().endswith("cannot bind '0.0.0.0:8080'")
 
 
