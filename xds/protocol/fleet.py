@@ -108,8 +108,9 @@ class Fleet:
 
     def build(self, build: ProxyBuild, now: float) -> BuildFleet:
         """The proxies of a build. A build beyond the limit takes the place of one without proxies, if there is one."""
-        if build not in self._builds and len(self._builds) >= BUILDS_LIMIT:
-            forgotten = next((each for each in self._builds.values() if not each.proxies), None)
+        told_apart = [each for each in self._builds.values() if each.build != OTHER_BUILDS]
+        if build not in self._builds and len(told_apart) >= BUILDS_LIMIT:
+            forgotten = next((each for each in told_apart if not each.proxies), None)
             if forgotten is None:
                 build = OTHER_BUILDS
             else:

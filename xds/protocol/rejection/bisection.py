@@ -53,6 +53,10 @@ class Bisection:
         self.keep(lambda each: each != name)
         return base
 
+    def rebase(self, name: str, base: Resource | None) -> None:
+        """Replace the base of a resource."""
+        next(part for part in self.parts if name in part)[name] = base
+
     def keep(self, covers: Callable[[str], bool]) -> None:
         """Drop names that are not covered."""
         parts = ({name: base for name, base in part.items() if covers(name)} for part in self.parts)

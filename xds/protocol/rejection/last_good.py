@@ -19,7 +19,7 @@ from typing import Final, TypeAlias
 from weakref import WeakSet
 
 from xds.protocol.messages import Acknowledged, Event, Rejected, Response, Resumed
-from xds.protocol.rejection.nack import CANNOT_BIND
+from xds.protocol.rejection.nack import CANNOT_BIND, MESSAGE_LIMIT, NAMED_TYPES, TRUNCATED
 from xds.snapshot.inlined import InlinedResource
 from xds.snapshot.resource import Resource, ResourceType, route_configuration_of
 from xds.snapshot.store import ResourceChange, ResourceKey, Revision, Store
@@ -72,11 +72,13 @@ class LastGood:
     Attributes:
         served: The snapshot that proxies of the build get.
         generation: Counts the versions that went on trial.
+        trial_since: The generation of the first version on trial, at a time when no other was.
     """
 
     def __init__(self, wanted: Store, now: float = 0.0) -> None:
         self.served = Store(history=1)
         self.generation = 0
+        self.trial_since = 0
         self._wanted = wanted
         self._untried: dict[ResourceType, dict[str, _Untried]] = {type_: {} for type_ in ResourceType}
         self._on_trial: dict[ResourceType, set[str]] = {type_: set() for type_ in ResourceType}
@@ -175,6 +177,7 @@ class LastGood:
                 case Acknowledged(response=response):
                     changes |= self._accept(response)
                 case Rejected(type=type_, rejection=rejection):
+                    changes |= self._accept_rest(event)
                     if type_ is not ResourceType.LISTENER or CANNOT_BIND not in rejection.message:
                         changes |= self._reject(self.blamed(event), stream)
                 case Resumed(type=type_, versions=versions):
@@ -218,10 +221,15 @@ class LastGood:
             del names[change.name]
 
     def _remove(self, change: ResourceChange, revision: int) -> None:
-        """Note a removal by the source. The last good version stays while other last good versions may need it."""
+        """Note a removal by the source. The last good version stays while other last good versions may need it.
+
+        A version in flight, not rejected so far, counts as good: the resource that names it may be in flight as well.
+        """
         self._on_trial[change.type].discard(change.name)
         untried = self._untried[change.type].pop(change.name, None)
-        good = untried.good if untried else change.old
+        good = untried.good if untried else None
+        if good is None and not (untried and untried.rejected_by):
+            good = change.old
         if good is not None and any(self._untried[type_] for type_ in NEEDED_BY[change.type]):
             self._removed[change.type, change.name] = (good, revision)
             if len(self._removed) > REMOVED_LIMIT:
@@ -234,13 +242,26 @@ class LastGood:
         if not any(self._untried[type_] for type_ in types):
             return {}
         self._accepted.add(response)
+        return self._accept_resources(response.resources, response.revision)
+
+    def _accept_rest(self, event: Rejected) -> Changes:
+        """Count the resources beside the blamed ones as accepted, of types of which Envoy applies the good part."""
+        rejection = event.rejection
+        is_cut = rejection.message.endswith(TRUNCATED) or len(rejection.message) >= MESSAGE_LIMIT
+        if event.type not in NAMED_TYPES or not rejection.blamed or is_cut:
+            return {}
+        blamed = {name for name, _ in rejection.blamed}
+        rest = (resource for resource in event.response.resources if resource.name not in blamed)
+        return self._accept_resources(rest, event.response.revision)
+
+    def _accept_resources(self, resources: Iterable[Resource], revision: int) -> Changes:
         changes: dict[ResourceKey, Resource | None] = {}
-        for resource in self._untried_parts(response.resources):
+        for resource in self._untried_parts(resources):
             untried = self._untried[resource.type][resource.name]
             if self._is_wanted(resource):
                 changes |= self._note_accepted(resource.type, resource.name)
-            elif untried.good is None or response.revision > untried.good_at:
-                untried.good, untried.good_at = resource, response.revision
+            elif untried.good is None or revision > untried.good_at:
+                untried.good, untried.good_at = resource, revision
         return changes
 
     def _accept_versions(self, type_: ResourceType, versions: Mapping[str, str]) -> Changes:
@@ -280,6 +301,8 @@ class LastGood:
             untried = self._untried[type_][name]
             if not untried.rejected_by:
                 self.generation += 1
+                if not self.is_any_on_trial:
+                    self.trial_since = self.generation
                 self._on_trial[type_].add(name)
                 changes[type_, name] = untried.good
             untried.rejected_by |= {stream}

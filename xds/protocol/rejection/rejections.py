@@ -28,6 +28,8 @@ class RejectedResource:
 
     Attributes:
         version: The rejected version; None: other proxies rejected the wanted version, so the proxy never got it.
+        versions: All versions that the proxy rejected since the last change in the source: after the wanted one maybe
+            the last good one, or a RouteConfiguration with other virtual hosts inside.
         base: The version that the proxy has instead; None: the proxy doesn't have the resource.
         differs_from_served: Whether `base` is not what the fleet serves now.
     """
@@ -35,6 +37,12 @@ class RejectedResource:
     version: str | None
     base: Resource | None
     differs_from_served: bool
+    versions: frozenset[str] = frozenset()
+
+    @property
+    def follows_served(self) -> bool:
+        """Whether the proxy rejected nothing itself, and is sent the served version."""
+        return self.version is None and not self.differs_from_served
 
 
 class Rejections:
@@ -57,7 +65,7 @@ class Rejections:
         self.offers: dict[str, Resource] = {}
 
     def __bool__(self) -> bool:
-        return bool(self.rejected or self.bisection.parts)
+        return bool(self.rejected or self.bisection.parts or self.offers)
 
     def __contains__(self, name: str) -> bool:
         return name in self.rejected or name in self.bisection
@@ -77,8 +85,10 @@ class Rejections:
         """
         bases, versions = in_flight.bases, dict(in_flight.resources)
         blamed, accepted = self._sort(bases.keys(), versions.keys(), message)
-        for name in (*blamed, *accepted):
-            self.offers.pop(name, None)
+        for name in blamed:
+            self._end_offer(name, versions[name])
+        for name in accepted & versions.keys():
+            self._accept(name, versions[name])
         for name in filter(subscription.covers, blamed):
             self._reject(name, versions[name], bases[name], served.get(name))
         suspects = {name: base for name, base in bases.items() if name not in blamed and name not in accepted}
@@ -91,20 +101,24 @@ class Rejections:
     def offer(self, offers: Mapping[str, Resource], served: Mapping[str, Resource], in_flight: InFlight | None) -> bool:
         """Send versions on trial, for the proxy's own answer. Returns whether there is one to send.
 
-        A version that the proxy rejected, or that is in flight, is left out.
+        A version that the proxy rejected is left out. A version in flight is sent again only if the proxy rejects the
+        whole response.
         """
         sent = dict(in_flight.resources) if in_flight is not None else {}
         part: dict[str, Resource | None] = {}
         for name, resource in offers.items():
             rejected = self.rejected.get(name)
-            asked = (rejected and rejected.version, sent.get(name))
-            if resource.version in asked or name in self.offers or name in self.bisection:
+            versions = rejected.versions if rejected else frozenset[str]()
+            if resource.version in versions or name in self.offers or name in self.bisection:
+                continue
+            if resource.version == sent.get(name):
+                self.offers[name] = resource
                 continue
             base = rejected.base if rejected else self._backlog.base(name, served.get(name))
             version = rejected.version if rejected else None
             now = served.get(name)
-            differs = base is not None and (now is None or now.version != base.version)
-            self.rejected[name] = RejectedResource(version, base, differs)
+            differs = (base and base.version) != (now and now.version)
+            self.rejected[name] = RejectedResource(version, base, differs, versions)
             self._backlog.drop(name)
             self.offers[name] = resource
             part[name] = base
@@ -139,10 +153,19 @@ class Rejections:
     def acknowledged(self, response: Response) -> None:
         """Forget rejections of versions that the proxy has accepted now."""
         for resource in response.resources:
-            self.offers.pop(resource.name, None)
-            rejected = self.rejected.get(resource.name)
-            if rejected and rejected.version == resource.version:
-                del self.rejected[resource.name]
+            self._accept(resource.name, resource.version)
+
+    def _accept(self, name: str, version: str) -> None:
+        self._end_offer(name, version)
+        rejected = self.rejected.get(name)
+        is_over = rejected is not None and rejected.follows_served and name not in self.offers
+        if is_over or (rejected and rejected.version == version):
+            del self.rejected[name]
+
+    def _end_offer(self, name: str, version: str | None) -> None:
+        """Note the answer to an offer. The answer to an older version, in flight at the offer, is none."""
+        if name in self.offers and self.offers[name].version == version:
+            del self.offers[name]
 
     def forget(self, subscription: Subscription) -> None:
         """Drop names that the subscription doesn't cover."""
@@ -192,23 +215,36 @@ class Rejections:
 
     def _reject(self, name: str, version: str, base: Resource | None, served: Resource | None) -> None:
         """Don't send this version again: the proxy still has its base."""
-        known = name in self.rejected  # other proxies rejected the version first
-        if not known and self._backlog.has_change(name):
+        if self._full_set and base is not None and base.version == version:
+            base = None  # a full set would repeat the base
+        known = self.rejected.get(name)  # other proxies rejected the version first, or this one another
+        versions = (known.versions if known else frozenset()) | {version}
+        if known is None and self._backlog.has_change(name):
             self._backlog.rebase(name, base, served)
-        elif not known or (served is not None and served.version == version):
-            self.rejected[name] = RejectedResource(version, base, differs_from_served=True)
+        elif known is None or (served is not None and served.version in versions):
+            self.rejected[name] = RejectedResource(version, base, differs_from_served=True, versions=versions)
             self._backlog.drop(name)
         else:
-            self.rejected[name] = RejectedResource(version, base, base is not None and served is None)
+            self.rejected[name] = RejectedResource(version, base, base is not None and served is None, versions)
             if served is not None:
                 self._backlog.rebase(name, base, served)
 
     def _must_be_sent_again(self, name: str, base: Resource | None, served: Resource | None) -> bool:
-        """Whether a suspect is part of the bisection: no, if a change of it is sent anyway."""
-        if name in self.rejected:
-            self.rejected[name].base = base
+        """Whether a suspect is part of the bisection: no, if a change of it is sent anyway, or others rejected it."""
+        rejected = self.rejected.get(name)
+        if rejected is not None:
+            rejected.base = base
+        if name in self.bisection:  # offered meanwhile
+            self.bisection.rebase(name, base)
+            return False
+        if name in self.offers:
+            self._backlog.drop(name)
+            return True
         if not self._backlog.has_change(name):
-            return name not in self.rejected or name in self.offers
+            if rejected is None:
+                return True
+            is_served = served is not None and served.version not in rejected.versions
+            return is_served and (base and base.version) != (served and served.version)
         self._backlog.rebase(name, self._presumed_base(base, served), served)
         return False
 
@@ -228,13 +264,16 @@ class Rejections:
         before = self.rejected.get(name)
         base = self._pop_base(change, before)
         version = before.version if before else None
-        if new is None or new.version == version:
-            self.rejected[name] = RejectedResource(version, base, differs_from_served=base is not None)
+        versions = before.versions if before else frozenset[str]()
+        if new is None or new.version in versions:
+            # A full set leaves out the rejected version, also if the proxy has none instead.
+            differs = new is not None or base is not None
+            self.rejected[name] = RejectedResource(version, base, differs, versions)
             self._backlog.drop(name)
         elif version is None and base is not None and base.version == new.version:
             self.rejected.pop(name, None)
         else:
-            self.rejected[name] = RejectedResource(version, base, differs_from_served=False)
+            self.rejected[name] = RejectedResource(version, base, differs_from_served=False, versions=versions)
             self._backlog.put(name, base, new, revision)
 
     def _pop_base(self, change: ResourceChange, rejected: RejectedResource | None) -> Resource | None:

@@ -7,7 +7,8 @@
               ┌─────────────────────┴──────────────────────┐
         one ACK: the whole build gets the version     NACKs: the next round, until each proxy was asked
 
-A proxy whose stream ends during its turn may have crashed: the trial goes on with one proxy at a time.
+Another version that goes on trial begins with two proxies again. A proxy whose stream ends during its turn may have
+crashed: the trial goes on with one proxy at a time.
 """
 
 from collections.abc import Iterable, Mapping
@@ -60,30 +61,40 @@ class Trial:
     def __init__(self, last_good: LastGood) -> None:
         self._last_good = last_good
         self._round: set[Candidate] = set()
-        self._size = FIRST_ROUND_PROXIES
+        # Proxies in the next round of each stage.
+        self._sizes = [FIRST_ROUND_PROXIES for _ in OFFER_GROUPS]
         self._one_at_a_time = False
-        self._generation = 0
+        # The generations of the newest and of the first version on trial.
+        self._generation = self._first = 0
         self.deadline = inf
         self.is_settled = False
 
     def advance(self, proxies: Iterable[Candidate], now: float) -> list[Candidate]:
         """Begin the next round if the last one is over. Returns the proxies that have an offer to send."""
         if not self._last_good.is_any_on_trial:
-            self._round, self._size, self._one_at_a_time = set(), FIRST_ROUND_PROXIES, False
-            self.deadline = inf
+            self._round, self.deadline = set(), inf
             return []
+        self._follow_generation()
         self._round = {proxy for proxy in self._round if proxy.has_open_offer} if now < self.deadline else set()
         if self._round:
             return []
-        if self.is_settled and self._generation == self._last_good.generation:
+        if self.is_settled:
             return []
         chosen = self._choose(proxies)
-        self.is_settled, self._generation = not chosen, self._last_good.generation
+        self.is_settled = not chosen
         self._round = set(chosen)
         self.deadline = now + ROUND_SECONDS if chosen else inf
-        if chosen:
-            self._size *= 2
         return chosen
+
+    def _follow_generation(self) -> None:
+        """Begin with few proxies for a new version on trial, and forget a crash in a trial that is over."""
+        if self._first != self._last_good.trial_since:
+            self._first = self._last_good.trial_since
+            self._round, self._one_at_a_time = set(), False
+        if self._generation != self._last_good.generation:
+            self._generation = self._last_good.generation
+            self._sizes = [FIRST_ROUND_PROXIES for _ in OFFER_GROUPS]
+            self.is_settled = False
 
     def ended(self, proxy: Candidate) -> None:
         """The stream of a proxy ended."""
@@ -92,10 +103,10 @@ class Trial:
         self._round.discard(proxy)
 
     def _choose(self, proxies: Iterable[Candidate]) -> list[Candidate]:
-        size = 1 if self._one_at_a_time else self._size
         generation = self._last_good.generation
         for group, types in enumerate(OFFER_GROUPS):
             offers = self._last_good.on_trial(types)
+            size = 1 if self._one_at_a_time else self._sizes[group]
             chosen: list[Candidate] = []
             for proxy in proxies if offers else ():
                 if len(chosen) == size:
@@ -106,5 +117,6 @@ class Trial:
                 if proxy.offer(offers):
                     chosen.append(proxy)
             if chosen:
+                self._sizes[group] *= 2
                 return chosen
         return []
