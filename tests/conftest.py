@@ -36,6 +36,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before the seconds that fixtures take
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    # The modules of client commands set it, for all processes that later tests start; a server counts failed handshakes
+    # only without.
+    os.environ.pop("GRPC_VERBOSITY", None)
     if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
         item.obj = _within(COROUTINE_SHARE * _timeout(item), item.obj)
 

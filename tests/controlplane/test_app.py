@@ -204,9 +204,13 @@ async def test_all_addresses_are_those_of_both_families(folder: Path) -> None:
             client = DeltaClient(f"{host}:{port}", host).open()
             await client.subscribe(LDS)
             await client.accept(LDS, "http")
-            assert str(serve.logged("proxy_connected")["peer"]).startswith(peer)
+            await until(lambda peer=peer: any(each.startswith(peer) for each in connected(serve)))  # type: ignore[misc]
             await client.close()
-            serve.logs.clear()
+
+
+def connected(serve: Serve) -> list[str]:
+    """The peers in the log, which comes a moment after the answers."""
+    return [str(line["peer"]) for line in serve.logs if line["event"] == "proxy_connected"]
 
 
 async def test_a_watch_of_a_server_that_hangs_ends_with_an_error(folder: Path) -> None:
