@@ -72,6 +72,7 @@ class TrialFleet:
         accepted: By build and resource, the versions that a proxy of the build acknowledged.
         rejecting: Builds of which a proxy rejected something.
         sources: By resource, each version that was wanted.
+        removed: Resources that the source removed, whether or not they came back.
     """
 
     def __init__(self, *, vhds: bool) -> None:
@@ -85,6 +86,7 @@ class TrialFleet:
         self.accepted: dict[tuple[BuildFleet, ResourceKey], set[str]] = {}
         self.rejecting: set[BuildFleet] = set()
         self.sources: dict[ResourceKey, dict[str, str]] = {}
+        self.removed: set[ResourceKey] = set()
         self._subscribers: dict[tuple[BuildFleet, Variant], SubscriberIndex[Proxy]] = {}
         self._timers: dict[BuildFleet, float] = {}
         self._rounds: dict[BuildFleet, Rounds] = {}
@@ -102,7 +104,9 @@ class TrialFleet:
         if revision is None:
             return
         for change in revision.changes:
-            if change.new is not None:
+            if change.new is None:
+                self.removed.add((change.type, change.name))
+            else:
                 self.sources.setdefault((change.type, change.name), {})[change.new.version] = change.new.body.decode()
         for proxy in self.proxies:
             proxy.source_changed(revision)
@@ -447,6 +451,10 @@ class Proxy:
     def take(self, response: Response) -> None:
         type_ = response.type
         assert type_ not in self.wire, "two in flight"
+        if type_ in FULL_SET_TYPES and not self.nonces.get(type_) and not self.held[type_]:
+            served = self.session.build.last_good.served.resources(type_)
+            first = {item.name for item in response.resources}
+            assert first >= served.keys(), f"{self} begins without {served.keys() - first}"
         for item in response.resources:
             key = (type_, item.name)
             again = self.rejected.get(key, set()) if key not in self.owed else set()
@@ -610,10 +618,13 @@ class Proxy:
         assert states[0].message
 
     def check_clusters(self) -> None:
-        """Each cluster that a route of the proxy names is there, unless the proxy's software rejects a version."""
+        """Each cluster that a route of the proxy names is there, unless the proxy's software rejects a version.
+
+        A version from before the route's removal may be left at the proxy, if it rejects the version that came back.
+        """
         routes = (*self.held[RDS].values(), *self.live.values())
         for route in routes:
-            if route.name not in self.fleet.wanted(route.type, inlined=self.inlined):
+            if {key for key, _ in self.parts(route)} & self.fleet.removed:
                 continue
             for cluster in clusters_of(route.body.decode()) - self.held[CDS].keys():
                 bodies = self.fleet.sources[CDS, cluster].values()

@@ -228,12 +228,15 @@ class Session:
     def offer(self, offers: Offers) -> bool:
         """Send wanted versions on trial that are subscribed, for the proxy's own answer. Returns whether there is one.
 
-        Without VHDS, virtual hosts are offered inside of their RouteConfiguration, as the source wants it.
+        Without VHDS, virtual hosts are offered inside of their RouteConfiguration, as the source wants it. A proxy that
+        waits for its first clusters or listeners gets the served ones before: Envoy starts with the first response.
         """
         offered = False
         for type_, resources in self._build.offers(offers, self.variant).items():
             type_stream = self._type_streams.get(type_)
-            if type_stream is not None and type_stream.offer(resources, self._view.resources(type_)):
+            if type_stream is None or type_stream.backlog.everything:
+                continue
+            if type_stream.offer(resources, self._view.resources(type_)):
                 self._open[type_] = type_stream
                 offered = True
         return offered
@@ -360,6 +363,8 @@ class Session:
             return None
         allowed = type_ is ResourceType.ENDPOINTS or ordering.may_send_updates(type_, now)
         delayed = delayed_removals(type_stream, self._type_streams, updates_allowed=allowed)
+        if type_stream.backlog.everything and self._build.last_good.is_any_on_trial:
+            self._ask_again()
         in_flight = type_stream.send(self._responses, updates_allowed=allowed, delayed=delayed, now=now)
         if in_flight is None:
             return None
