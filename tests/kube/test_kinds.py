@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from xds.kube import objects, state
-from xds.kube.change import Applied, Deleted, Listed
+from xds.kube.change import Applied, Listed
 from xds.kube.decode import decode, is_name
 from xds.kube.objects import KINDS, KINDS_BY_NAME, KubeObject, Part
-from xds.kube.state import NOTHING_STALE, KubeState
+from xds.kube.state import KubeState
 from xds.kube.wire import Found, Page, event_of, page_of
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.sources.apiserver import scope
@@ -98,7 +98,8 @@ def test_a_new_kind_is_watched_under_the_path_of_its_class() -> None:
     assert Scope(Planet).resource == "planets.example.com"
 
 
-def test_objects_of_a_new_kind_are_kept_and_found() -> None:
+def test_a_new_kind_must_be_listed_and_needs_a_rule_for_its_changes() -> None:
+    """The kind itself stands in one place; the state says which hosts its changes make stale."""
     known = KubeState()
     for kind in KINDS:
         known.apply(Listed(kind))
@@ -106,7 +107,5 @@ def test_objects_of_a_new_kind_are_kept_and_found() -> None:
     for new in (Gadget, Planet):
         known.apply(Listed(new))
     assert known.synced
-    assert known.apply(Applied(gadget())) is NOTHING_STALE
-    assert known.find(gadget().ref) == gadget()
-    known.apply(Deleted(Gadget, SAW))
-    assert known.find(gadget().ref) is None
+    with pytest.raises(TypeError, match="no rule for a change of Gadget"):
+        known.apply(Applied(gadget()))
