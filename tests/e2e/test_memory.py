@@ -25,6 +25,9 @@ MAX_MEMORY_BYTES = 48_000_000
 PAUSE_SECONDS = 0.004
 """Pause after each client. Envoy looks at its memory every 250 ms, and takes 60 clients, 3 MB, in between."""
 
+OVERSHOOT = 2.0
+"""More than a busy machine lets Envoy take between two looks at its memory. Without a bound it takes 228 MB."""
+
 SLACK = 1.15
 
 HOST = "a.example"
@@ -107,7 +110,7 @@ async def test_a_full_envoy_stays_below_its_bound_and_recovers(tmp_path: Path) -
         assert (await site.get(HOST)).status == 200
         async with filling(site.proxy.http_port):
             await until_status(site, 503, 0)
-            assert await heap_bytes(site) < MAX_MEMORY_BYTES * SLACK
+            assert await heap_bytes(site) < MAX_MEMORY_BYTES * OVERSHOOT
             assert await heap_bytes(site) > MAX_MEMORY_BYTES * FULL_MEMORY / SLACK
             assert (await get(stats_port, "any", "/ready")).status == 200
         await until_status(site, 200)
@@ -117,4 +120,4 @@ async def test_an_envoy_without_a_bound_takes_more(tmp_path: Path) -> None:
     """The control case: the same clients need more memory."""
     async with running(tmp_path, free_port(), None) as site, filling(site.proxy.http_port):
         assert (await site.get(HOST)).status == 200
-        assert await heap_bytes(site) > MAX_MEMORY_BYTES * SLACK
+        assert await heap_bytes(site) > MAX_MEMORY_BYTES * OVERSHOOT
