@@ -17,7 +17,7 @@ from tests.support.watched_api import WatchedApi, refuse
 from xds.kube.change import Batch, Reported
 from xds.kube.objects import EndpointSlice, Ingress, IngressClass, Secret, Service
 from xds.kubeapi import backoff
-from xds.kubeapi.client import Access
+from xds.kubeapi.kubeconfig import Access
 from xds.problems.problem import Problem
 from xds.sources.apiserver import namespaces, outages
 from xds.sources.apiserver import watch as watch_module
