@@ -10,7 +10,7 @@ LIMIT_SECONDS = 20
 def main(target: str, authority: str) -> None:
     with grpc.insecure_channel(target, options=[("grpc.default_authority", authority)]) as channel:
         try:
-            print("OK", channel.unary_unary("/test.Text/Reverse")(b"abc", timeout=LIMIT_SECONDS))
+            print("OK", channel.unary_unary("/test.Text/Reverse", bytes, bytes)(b"abc", timeout=LIMIT_SECONDS))
         except grpc.RpcError as error:
             print(error.code().name, error.details())
 
