@@ -203,6 +203,12 @@ class Reason(StrEnum):
         "Two Ingresses send the same path of a host to different backends; the oldest Ingress wins.",
         "Remove one of the two paths; the oldest Ingress wins, then the first by namespace and name.",
     )
+    PATTERN_IN_PATH = (
+        "PatternInPath",
+        Level.WARNING,
+        "A path is written as a glob or a regular expression, and is compared literally: an Ingress has no patterns.",
+        "Write each path literally, with pathType Prefix (also everything below) or Exact.",
+    )
     PROXY_REJECTS_MANY = (
         "ProxyRejectsMany",
         Level.ERROR,
