@@ -101,6 +101,12 @@ class Reason(StrEnum):
         "A certificate is not valid yet. It is served, and clients reject it.",
         "Check the clocks of this server and of the certificate's issuer, or wait until then.",
     )
+    CLASS_CONTRADICTED = (
+        "ClassContradicted",
+        Level.WARNING,
+        "An Ingress has one class in the annotation kubernetes.io/ingress.class and another in spec.ingressClassName.",
+        "Remove the annotation kubernetes.io/ingress.class, which counts, or set both to the same class.",
+    )
     DUPLICATE_OBJECT = (
         "DuplicateObject",
         Level.ERROR,
