@@ -10,7 +10,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -115,24 +115,33 @@ async def test_a_watch_that_is_refused_at_the_start_is_a_problem(api: WatchedApi
         await it.until_synced()
 
 
+class Timer:
+    def __init__(self, at: float, callback: Callable[[], None]) -> None:
+        self.at = at
+        self.callback = callback
+        self.is_over = False
+
+    def cancel(self) -> None:
+        self.is_over = True
+
+
 class Clock:
     """The event loop's clock in the test's hand, in seconds."""
 
     def __init__(self) -> None:
         self.now = 0.0
-        self._timers: list[tuple[float, Callable[[], None]]] = []
+        self._timers: list[Timer] = []
 
-    def call_later(self, delay: float, callback: Callable[..., None], *arguments: Any) -> asyncio.TimerHandle:
-        timer = self.now + delay, functools.partial(callback, *arguments)
-        self._timers.append(timer)
-        return cast(asyncio.TimerHandle, mock.Mock(cancel=lambda: timer in self._timers and self._timers.remove(timer)))
+    def call_later(self, delay: float, callback: Callable[..., None], *arguments: Any) -> Timer:
+        self._timers.append(Timer(self.now + delay, functools.partial(callback, *arguments)))
+        return self._timers[-1]
 
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
-        due = [timer for timer in self._timers if timer[0] <= self.now]
-        self._timers = [timer for timer in self._timers if timer[0] > self.now]
-        for _, callback in due:
-            callback()
+        for timer in self._timers:
+            if timer.at <= self.now and not timer.is_over:
+                timer.is_over = True
+                timer.callback()
 
 
 def test_an_outage_is_a_problem_after_three_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
