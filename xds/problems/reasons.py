@@ -125,6 +125,18 @@ class Reason(StrEnum):
         "Two manifests have the same kind, namespace and name; the first counts.",
         "Remove one of the two objects, or rename one.",
     )
+    ENDPOINT_PORT_MISSING = (
+        "EndpointPortMissing",
+        Level.ERROR,
+        "No EndpointSlice of a Service has a port of the name that the Service's port has; its paths answer 503.",
+        "Give the port the same name in both. With a selector, targetPort must be a port of the Pods' containers.",
+    )
+    ENDPOINT_PORT_RENAMED = (
+        "EndpointPortRenamed",
+        Level.WARNING,
+        "A port of a Service was renamed, and its EndpointSlices have the old name; their endpoints are served.",
+        "Give the port the same name in both. A controller that writes the EndpointSlices does so by itself.",
+    )
     ENVOY_WOULD_REFUSE = (
         "EnvoyWouldRefuse",
         Level.ERROR,
@@ -220,6 +232,12 @@ class Reason(StrEnum):
         Level.ERROR,
         "Two Ingresses send the same path of a host to different backends; the oldest Ingress wins.",
         "Remove one of the two paths; the oldest Ingress wins, then the first by namespace and name.",
+    )
+    PATTERN_IN_PATH = (
+        "PatternInPath",
+        Level.WARNING,
+        "A path is written as a glob or a regular expression, and is compared literally: an Ingress has no patterns.",
+        "Write each path literally, with pathType Prefix (also everything below) or Exact.",
     )
     PROXY_REJECTS_MANY = (
         "ProxyRejectsMany",

@@ -17,6 +17,7 @@ from xds.traffic.hosts import NO_HOST
 from xds.traffic.routes import Origin, PathType, Route, VirtualHost
 from xds.translate.backends import resolve
 from xds.translate.names import InvalidError, is_label, valid_host, valid_path
+from xds.translate.patterns import literal_instead, looks_like_pattern
 
 _INGRESS_NGINX_PREFIX: Final = "nginx.ingress.kubernetes.io/"
 _DEFAULT_BACKEND: Final = FieldPath.of("spec", "defaultBackend")
@@ -133,11 +134,16 @@ def _path_at(rule: int, number: int) -> FieldPath:
 def _path_route(
     context: TranslationContext, origin: Origin, path: HTTPIngressPath, findings: UnitFindings
 ) -> Route | None:
+    written = path.path or ""
+    remedy = literal_instead(written) if looks_like_pattern(written) else ""
     try:
         matched = valid_path(path)
     except InvalidError as error:
-        findings.report(origin.object, error.reason, f"{error}; it is left out", origin.field)
+        findings.report(origin.object, error.reason, f"{error}; it is left out", origin.field, remedy)
         return None
+    if remedy:
+        message = f"path {shown(written)} reads like a pattern, and is compared literally"
+        findings.report(origin.object, Reason.PATTERN_IN_PATH, message, origin.field.child("path"), remedy)
     return context.route(origin, path.backend, origin.field.child("backend"), matched, findings)
 
 
