@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from xds.kube.objects import Ingress, IngressTLS, Secret
-from xds.kube.state import KubeState
+from xds.kube.state import KubeState, why_first
 from xds.problems.field_path import WHOLE_OBJECT, FieldPath
 from xds.problems.problem import Key, ObjectRef
 from xds.problems.reasons import Reason
@@ -150,9 +150,11 @@ class TlsTranslation:
                 continue  # the translation of the rule reports the host
 
     def _own(self, host: str, secret: Key, ingress: Ingress, at: FieldPath) -> None:
-        owner, senior = self._owners.setdefault(host, (secret, ingress))
+        owner, first = self._owners.setdefault(host, (secret, ingress))
         if owner != secret:
-            message = f"TLS host {shown(host)} is served with Secret {owner} of the senior Ingress {senior.key}"
+            message = (
+                f"TLS host {shown(host)} is served with Secret {owner} of {first.ref}, {why_first(first, ingress)}"
+            )
             self._findings.report(ingress.ref, Reason.CERTIFICATE_CONFLICT, message, at)
 
     def _default_certificate(self) -> Certificate | None:
