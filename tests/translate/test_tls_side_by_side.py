@@ -77,7 +77,7 @@ def test_a_second_certificate_of_the_same_kind_is_a_conflict_with_an_earlier_ent
     assert served(world) == {"ecdsa+rsa": (A,)}
     problem = world.problem("CertificateConflict")
     assert str(problem.field) == "spec.tls[2]"
-    assert "Secret default/ecdsa of an earlier TLS entry" in problem.message
+    assert "where the first entry counts" in problem.message
 
 
 def test_secrets_with_the_same_certificate_have_a_single_termination() -> None:

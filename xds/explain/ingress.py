@@ -170,7 +170,7 @@ class _UnitStatuses:
         if why := self._problems_at(at):
             return Unit(at, "default backend", UnitStatus.LEFT_OUT, why)
         senior = default.origin.object.key if default else None
-        why = f"the default backend of the senior Ingress {senior} is used"
+        why = f"the default backend of Ingress {senior} is used: the oldest Ingress counts, then the first by name"
         return Unit(at, "default backend", UnitStatus.SHADOWED, why, senior)
 
     def _served(self, at: FieldPath, text: str, route: Route) -> Unit:

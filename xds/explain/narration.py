@@ -224,7 +224,7 @@ def _narrated_route(compared: ComparedRoute, path: str) -> NarratedRoute:
 def _fallback(step: Fallback) -> ExplainStep:
     if step.route is None:
         return ExplainStep("default backend", "no route matches, and no Ingress has a usable default backend")
-    whose = "of the host's senior Ingress that has one" if step.of_host else "of the senior Ingress that has one"
+    whose = "of the host's oldest Ingress that has one" if step.of_host else "of the oldest Ingress that has one"
     objects = (step.route.origin.object, ObjectRef("Service", *step.route.service))
     return ExplainStep("default backend", f"no route matches, so the default backend {whose}", objects)
 

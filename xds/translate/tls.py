@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from xds.kube.objects import Ingress, IngressTLS, Secret
-from xds.kube.state import KubeState
+from xds.kube.state import KubeState, why_first
 from xds.problems.field_path import WHOLE_OBJECT, FieldPath
 from xds.problems.problem import Key, ObjectRef
 from xds.problems.reasons import Reason
@@ -152,13 +152,11 @@ class TlsTranslation:
 
     def _own(self, host: str, claim: Claim, at: FieldPath) -> bool:
         """Whether the certificate of the claim is served for the host."""
-        senior = self._tls_hosts.claim(host, claim)
-        if senior is None:
+        first = self._tls_hosts.claim(host, claim)
+        if first is None:
             return True
-        whose = (
-            "an earlier TLS entry" if senior.ingress is claim.ingress else f"the senior Ingress {senior.ingress.key}"
-        )
-        message = f"TLS host {shown(host)} is served with Secret {senior.certificate.secret} of {whose}"
+        whose = f"{first.ingress.ref}, {why_first(first.ingress, claim.ingress)}"
+        message = f"TLS host {shown(host)} is served with Secret {first.certificate.secret} of {whose}"
         self._findings.report(claim.ingress.ref, Reason.CERTIFICATE_CONFLICT, message, at)
         return False
 

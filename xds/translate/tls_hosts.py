@@ -18,7 +18,7 @@ class Claim:
 
 @dataclass(slots=True)
 class TlsHosts:
-    """The claims to TLS hosts. The senior Ingress claims first.
+    """The claims to TLS hosts. The oldest Ingress claims first.
 
     The first claim to a host is honoured, and the first claim with the other type of key from the same namespace:
     another namespace could otherwise take the host away from all clients that prefer its type of key.
