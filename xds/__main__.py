@@ -5,7 +5,7 @@ import signal
 import sys
 from typing import Final, NoReturn
 
-STOPPING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+STOPPING: Final = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
 INTERRUPTED: Final = 130
 """The shell's exit code for a process that SIGINT ended."""
