@@ -53,6 +53,12 @@ class Reason(StrEnum):
         "The API server gives no answer. What was read before is served; later changes are not seen.",
         "Restore the API server or the network between; changes are followed again after the outage.",
     )
+    APP_PROTOCOL_UNKNOWN = (
+        "AppProtocolUnknown",
+        Level.WARNING,
+        "The appProtocol of a Service's port is none that is known here; plain HTTP/1.1 is spoken to its endpoints.",
+        "Write http, https, grpc, grpcs, kubernetes.io/h2c, kubernetes.io/ws or kubernetes.io/wss.",
+    )
     BACKEND_NOT_FOUND = (
         "BackendNotFound",
         Level.ERROR,
