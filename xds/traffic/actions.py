@@ -29,6 +29,10 @@ class Redirect:
     status: int
     location: str
 
+    @property
+    def is_path(self) -> bool:
+        return self.location.startswith("/")
+
 
 @dataclass(frozen=True, slots=True)
 class Closed:

@@ -44,7 +44,7 @@ class ClosedPaths:
 IngressPolicy: TypeAlias = OpenPaths | ClosedPaths
 """Routes are built from either; nothing but the type tells which, so no route of a closed path can forward."""
 
-_OPEN: Final = OpenPaths()
+OPEN_PATHS: Final = OpenPaths()
 
 
 def ingress_policy(ingress: Ingress, ignored: Set[str], report: Report) -> IngressPolicy:
@@ -57,7 +57,7 @@ def ingress_policy(ingress: Ingress, ignored: Set[str], report: Report) -> Ingre
     """
     ours = {name: text for name, text in ingress.annotations.items() if name.startswith(PREFIX)}
     if not ours:
-        return _OPEN
+        return OPEN_PATHS
     for name in sorted(ours):
         if name.removeprefix(PREFIX) in ignored:
             del ours[name]
@@ -76,7 +76,7 @@ def _without_effect(reader: AnnotationReader) -> Iterator[AnyAnnotation]:
         annotation = ANNOTATIONS.get(name)
         if annotation is None:
             _report_unknown(reader, name)
-        elif annotation.verdict in (Verdict.REFUSED, Verdict.NOT_YET):
+        elif annotation.verdict in (Verdict.REFUSED, Verdict.NOT_YET) and reader.text(annotation) != annotation.default:
             _report_without_effect(reader, annotation)
             yield annotation
 
@@ -88,11 +88,12 @@ def _asks_protection(annotation: AnyAnnotation, reader: AnnotationReader) -> boo
 def _report_without_effect(reader: AnnotationReader, annotation: AnyAnnotation) -> None:
     why = annotation.note or "it is not supported yet"
     if _asks_protection(annotation, reader):
-        closed = "the hosts of the Ingress answer" if annotation.scope is Scope.HOST else "the paths of the Ingress answer"
+        closed = "hosts" if annotation.scope is Scope.HOST else "paths"
         reader.report(
             annotation.full_name,
             Reason.PROTECTION_UNAVAILABLE,
-            f"annotation {shown(annotation.full_name)} protects, and has no counterpart here ({why}), so {closed} 503",
+            f"annotation {shown(annotation.full_name)} protects, and has no counterpart here ({why}), so the {closed} "
+            "of the Ingress answer 503",
             annotation.remedy or Reason.PROTECTION_UNAVAILABLE.remedy,
         )
         return

@@ -39,7 +39,7 @@ ANNOTATIONS: Final = (
         Scope.HOST,
     ),
     *_planned("TLS to backends", "proxy-ssl-secret", always),
-    *_planned("TLS to backends", "proxy-ssl-verify", _off_is_open),
+    Annotation("proxy-ssl-verify", "TLS to backends", ANYTHING, "off", verdict=Verdict.NOT_YET, protects=_off_is_open),
     *_planned(
         "TLS to backends",
         "proxy-ssl-ciphers proxy-ssl-name proxy-ssl-protocols proxy-ssl-server-name proxy-ssl-verify-depth",

@@ -42,6 +42,7 @@ def _modsecurity(name: str) -> AnyAnnotation:
         name,
         "modsecurity",
         ANYTHING,
+        "false",
         verdict=Verdict.REFUSED,
         note="Envoy has no ModSecurity",
         remedy=_WAF,
