@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from xds.kube.objects import HTTPIngressPath, Ingress, IngressBackend
-from xds.kube.state import KubeState
+from xds.kube.state import KubeState, why_first
 from xds.problems.field_path import FieldPath, MapKey
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
@@ -20,6 +20,7 @@ from xds.traffic.routes import Origin, PathType, Route, VirtualHost
 from xds.translate.backends import resolve
 from xds.translate.names import InvalidError, is_label, valid_host, valid_path
 from xds.translate.nginx.ingress_policy import OPEN_PATHS, ClosedPaths, IngressPolicy, OpenPaths, ingress_policy
+from xds.translate.patterns import literal_instead, looks_like_pattern
 
 _DEFAULT_BACKEND: Final = FieldPath.of("spec", "defaultBackend")
 
@@ -107,7 +108,7 @@ def translate_host(context: TranslationContext, host: str, findings: UnitFinding
         winner = winners.setdefault((route.path, route.path_type), route)
         # Equal routes are no conflict.
         if (winner.action, winner.policy, winner.service) != (route.action, route.policy, route.service):
-            _report_conflict(host, winner, route, findings)
+            _report_conflict(context.state, host, winner, route, findings)
         yield
     routes = sorted(winners.values(), key=lambda route: route.precedence)
     # A host that rules name falls back to the default backend of one of the Ingresses here. A host that no rule names
@@ -170,21 +171,28 @@ def _path_at(rule: int, number: int) -> FieldPath:
 def _path_route(
     context: TranslationContext, origin: Origin, path: HTTPIngressPath, policy: IngressPolicy, findings: UnitFindings
 ) -> Route | None:
+    written = path.path or ""
+    remedy = literal_instead(written) if looks_like_pattern(written) else ""
     try:
         matched = valid_path(path)
     except InvalidError as error:
-        findings.report(origin.object, error.reason, f"{error}; it is left out", origin.field)
+        findings.report(origin.object, error.reason, f"{error}; it is left out", origin.field, remedy)
         return None
+    if remedy:
+        message = f"path {shown(written)} reads like a pattern, and is compared literally"
+        findings.report(origin.object, Reason.PATTERN_IN_PATH, message, origin.field.child("path"), remedy)
     return context.route(origin, path.backend, origin.field.child("backend"), matched, policy=policy, findings=findings)
 
 
-def _report_conflict(host: str, winner: Route, loser: Route, findings: UnitFindings) -> None:
+def _report_conflict(state: KubeState, host: str, winner: Route, loser: Route, findings: UnitFindings) -> None:
     place = f"host {host}" if host else "the rules without host"
+    first, other = state.ingress(winner.origin.object.key), state.ingress(loser.origin.object.key)
+    why = f", {why_first(first, other)}" if first and other else ""
     findings.report(
         loser.origin.object,
         Reason.PATH_CONFLICT,
-        f"{loser.path_type} path {shown(loser.path)} of {place} belongs to the senior {winner.origin.object} "
-        f"({winner.origin.field})",
+        f"{loser.path_type} path {shown(loser.path)} of {place} belongs to {winner.origin.field} of "
+        f"{winner.origin.object}{why}",
         loser.origin.field,
     )
 

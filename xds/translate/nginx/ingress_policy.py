@@ -76,9 +76,20 @@ def _without_effect(reader: AnnotationReader) -> Iterator[AnyAnnotation]:
         annotation = ANNOTATIONS.get(name)
         if annotation is None:
             _report_unknown(reader, name)
-        elif annotation.verdict in (Verdict.REFUSED, Verdict.NOT_YET) and reader.text(annotation) != annotation.default:
+        elif annotation.verdict in (Verdict.REFUSED, Verdict.NOT_YET) and not _asks_nothing(annotation, reader):
             _report_without_effect(reader, annotation)
             yield annotation
+
+
+def _asks_nothing(annotation: AnyAnnotation, reader: AnnotationReader) -> bool:
+    """Whether a value says the default, or switches a protection off that would only come with the annotation."""
+    if reader.text(annotation) == annotation.default:
+        return True
+    return (
+        annotation.verdict is Verdict.NOT_YET
+        and annotation.protects is not None
+        and not _asks_protection(annotation, reader)
+    )
 
 
 def _asks_protection(annotation: AnyAnnotation, reader: AnnotationReader) -> bool:

@@ -11,6 +11,15 @@ def _off_is_open(value: str) -> bool:
     return value.strip() != "off"
 
 
+def _restricts(value: str) -> bool:
+    """Whether a list leaves any client out.
+
+    cert-manager writes a list of all clients into the Ingress of an ACME challenge, so that no list of the controller
+    shuts the CA out: https://github.com/cert-manager/cert-manager/blob/v1.16.0/pkg/issuer/acme/http/ingress.go
+    """
+    return not {network.strip() for network in value.split(",")} >= {"0.0.0.0/0", "::/0"}
+
+
 def _planned(
     family: str, names: str, protects: Callable[[str], bool] | None = None, scope: Scope = Scope.PATH
 ) -> tuple[AnyAnnotation, ...]:
@@ -21,7 +30,8 @@ def _planned(
 
 
 ANNOTATIONS: Final = (
-    *_planned("address lists", "whitelist-source-range allowlist-source-range denylist-source-range", always),
+    *_planned("address lists", "whitelist-source-range allowlist-source-range", _restricts),
+    *_planned("address lists", "denylist-source-range", always),
     *_planned(
         "authentication",
         "auth-type auth-secret auth-secret-type auth-realm auth-url auth-method auth-signin auth-signin-redirect-param "
