@@ -34,7 +34,9 @@ from xds.resources.config_source import ads
 from xds.resources.domains import ANY_HOST, Answers, Domain, FixedAnswer
 from xds.resources.options import ProxyOptions
 from xds.traffic.actions import Action, Closed, Forward, Redirect
+from xds.traffic.backends import BackendKey
 from xds.traffic.hosts import is_wildcard
+from xds.traffic.policy import Policy
 from xds.traffic.routes import ACME_CHALLENGES, PathType, Route
 
 MAX_RETRIES: Final = 2
@@ -139,10 +141,18 @@ def _route(route: Route, match: RouteMatch) -> EnvoyRoute:
         name=f"{route.origin.object.key} {route.path_type} {route.path}",
         match=match,
         metadata=_metadata(route.origin.object.key, route.service),
-        route=RouteAction(cluster=names.cluster(route.backend), timeout=NO_RESPONSE_TIMEOUT) if route.backend else None,
+        route=_forward(route.backend, route.policy) if route.backend else None,
         redirect=_to_path(redirect) if redirect and redirect.is_path else None,
         direct_response=_direct_response(action),
         response_headers_to_add=[_location(redirect.location)] if redirect and not redirect.is_path else [],
+    )
+
+
+def _forward(backend: BackendKey, policy: Policy) -> RouteAction:
+    return RouteAction(
+        cluster=names.cluster(backend),
+        timeout=NO_RESPONSE_TIMEOUT,
+        host_rewrite_literal=policy.upstream_host or None,
     )
 
 

@@ -73,17 +73,18 @@ class TranslationContext:
             return None
         namespace = origin.object.namespace
         resolved = resolve(self.state, namespace, backend.service, allow_external_name=self.allow_external_name)
-        key = None
+        key, host = None, ""
         if fault := resolved.fault:
             findings.report(origin.object, fault.reason, fault.message, backend_at, fault.remedy)
         if resolved.backend:
-            key = resolved.backend.key
+            key, host = resolved.backend.key, resolved.backend.host
             findings.backends[key] = resolved.backend
         name = backend.service.name if is_label(backend.service.name) else "(invalid)"
         service = Key(namespace, name)
         if isinstance(policy, ClosedPaths):
             return Route(*path, Closed(policy.annotations), origin, service)
-        return Route(*path, policy.redirect or Forward(key), origin, service, policy.policy)
+        treatment = replace(policy.policy, upstream_host=host) if host else policy.policy
+        return Route(*path, policy.redirect or Forward(key), origin, service, treatment)
 
 
 def _unreported(*problem: object) -> None:
