@@ -165,10 +165,28 @@ async def test_http_is_redirected_where_there_is_https(tmp_path: Path) -> None:
     async with echoes([service("web")]) as slices, site(tmp_path, *objects, *slices, proxy=proxy) as running:
         reply = await running.get("a.example.com", "/x?y=1")
         assert (reply.status, reply.headers["location"]) == (308, "https://a.example.com/x?y=1")
-        reply = await running.get(f"a.example.com:{running.proxy.http_port}", "/")
-        assert reply.headers["location"] == f"https://a.example.com:{running.proxy.https_port}/"
+        own, own_tls = running.proxy.http_port, running.proxy.https_port
+        ports = {f":{own}": f":{own_tls}", ".": "", ":80": "", ".:80": "", ":30080": ":443", ".:30080": ":443"}
+        assert {port: await _redirected(running, port) for port in ports} == ports
         assert (await running.get("plain.example.com")).status == 200
         assert (await running.get("a.example.com", tls=True, sni="a.example.com")).status == 200
+
+
+async def test_redirects_lead_to_the_public_port(tmp_path: Path) -> None:
+    proxy = ProxyOptions(redirect_https=True, public_https_port=30443)
+    async with site(
+        tmp_path, shop("a.example.com", secret="a"), service("web"), secret("a", A), proxy=proxy
+    ) as running:
+        ports = {f":{running.proxy.http_port}": f":{running.proxy.https_port}"}
+        ports |= dict.fromkeys(("", ".", ":80", ":30080"), ":30443")
+        assert {port: await _redirected(running, port) for port in ports} == ports
+
+
+async def _redirected(running: Site, port: str) -> str:
+    """The port in the Location of a request with a port."""
+    location = (await running.get(f"a.example.com{port}")).headers["location"]
+    assert location.startswith("https://a.example.com"), location
+    return location.removeprefix("https://a.example.com").removesuffix("/")
 
 
 async def test_plain_http_never_answers_while_a_secret_is_gone(tmp_path: Path) -> None:

@@ -34,13 +34,10 @@ def slice_at(name: str, *ports: int, ready: bool | None = True, terminating: boo
 
 async def test_a_backend_sees_the_host_the_client_and_the_scheme(tmp_path: Path) -> None:
     async with echoes([service("web")]) as slices, site(tmp_path, *WEB, *slices) as running:
-        reply = await running.get("Shop.Example.com:8080", "/cart?x=1", x_forwarded_for="203.0.113.9")
+        reply = await running.get("Shop.Example.com:8080", "/cart?x=1")
         assert reply.json["host"] == "Shop.Example.com:8080"
         assert reply.json["path"] == "/cart?x=1"
-        headers = reply.json["headers"]
-        assert headers["x-forwarded-proto"] == "http"
-        assert headers["x-request-id"]
-        assert headers["x-forwarded-for"].startswith("203.0.113.9,")
+        assert {"x-forwarded-proto", "x-request-id", "x-forwarded-for"} <= reply.json["headers"].keys()
 
 
 async def test_trusted_hops_name_the_client(tmp_path: Path) -> None:

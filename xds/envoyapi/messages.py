@@ -32,6 +32,7 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.extensions.filters.listener.tls_inspector.v3 import *
     from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import *
     from envoy_data_plane.envoy.extensions.matching.common_inputs.network.v3 import *
+    from envoy_data_plane.envoy.extensions.request_id.uuid.v3 import *
     from envoy_data_plane.envoy.extensions.resource_monitors.downstream_connections.v3 import *
     from envoy_data_plane.envoy.extensions.resource_monitors.fixed_heap.v3 import *
     from envoy_data_plane.envoy.extensions.retry.host.previous_hosts.v3 import *
@@ -67,6 +68,10 @@ if typing.TYPE_CHECKING:
         UpstreamConnectionOptions as UpstreamConnectionOptions,
         UpstreamConnectionOptionsFirstAddressFamilyVersion as UpstreamConnectionOptionsFirstAddressFamilyVersion,
         UpstreamConnectionOptionsHappyEyeballsConfig as UpstreamConnectionOptionsHappyEyeballsConfig,
+    )
+    from envoy_data_plane.envoy.config.common.mutation_rules.v3 import (
+        HeaderMutation as HeaderMutation,
+        HeaderMutationRemoveOnMatch as HeaderMutationRemoveOnMatch,
     )
     from envoy_data_plane.envoy.config.core.v3 import (
         Address as Address,
@@ -150,12 +155,14 @@ if typing.TYPE_CHECKING:
     )
 
     from envoy_data_plane.envoy.config.core import v3 as _core
+    from envoy_data_plane.envoy.extensions.http.early_header_mutation.header_mutation import v3 as _early_mutation
     from envoy_data_plane.envoy.extensions.upstreams.http import v3 as _upstreams_http
     from envoy_data_plane.xds.core import v3 as _xds_core
     from envoy_data_plane.xds.type.matcher import v3 as _xds_matcher
 
     ClusterHttpProtocolOptions = _upstreams_http.HttpProtocolOptions
     CoreRetryPolicy = _core.RetryPolicy
+    EarlyHeaderMutation = _early_mutation.HeaderMutation
     XdsRegexMatcher = _xds_matcher.RegexMatcher
     XdsRegexMatcherGoogleRe2 = _xds_matcher.RegexMatcherGoogleRe2
     XdsStringMatcher = _xds_matcher.StringMatcher
@@ -165,7 +172,9 @@ _FULL_NAMES = {
     "CidrRange": "envoy.config.core.v3.CidrRange",
     "ClusterHttpProtocolOptions": "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
     "CoreRetryPolicy": "envoy.config.core.v3.RetryPolicy",
+    "EarlyHeaderMutation": "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
     "Filter": "envoy.config.listener.v3.Filter",
+    "HeaderMutation": "envoy.config.common.mutation_rules.v3.HeaderMutation",
     "HttpProtocolOptions": "envoy.config.core.v3.HttpProtocolOptions",
     "QuicProtocolOptions": "envoy.config.listener.v3.QuicProtocolOptions",
     "RegexMatcher": "envoy.type.matcher.v3.RegexMatcher",

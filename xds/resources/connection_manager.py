@@ -12,17 +12,20 @@ from xds.envoyapi.messages import (
     HttpConnectionManagerCodecType,
     HttpConnectionManagerPathWithEscapedSlashesAction,
     HttpConnectionManagerServerHeaderTransformation,
-    HttpConnectionManagerUpgradeConfig,
     HttpFilter,
     HttpProtocolOptions,
     HttpProtocolOptionsHeadersWithUnderscoresAction,
     Rds,
+    RequestIdExtension,
     Router,
+    UuidRequestIdConfig,
 )
 from xds.resources import names
 from xds.resources.access_log import access_log
 from xds.resources.config_source import ads
+from xds.resources.forwarded_headers import claims_removed
 from xds.resources.options import ProxyOptions
+from xds.resources.upgrades import ignored_upgrades, passed_upgrades
 
 # https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge
 HTTP2_MAX_CONCURRENT_STREAMS: Final = 100
@@ -56,13 +59,23 @@ def connection_manager(options: ProxyOptions, routes: str) -> Filter:
         access_log=[access_log()],
         use_remote_address=True,
         xff_num_trusted_hops=options.trusted_hops,
+        early_header_mutation_extensions=claims_removed(options),
         # Security depends on the path that routes compare, so the path is normalized before routing:
         # https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge
         normalize_path=True,
         merge_slashes=True,
         path_with_escaped_slashes_action=HttpConnectionManagerPathWithEscapedSlashesAction.KEEP_UNCHANGED,
-        server_header_transformation=HttpConnectionManagerServerHeaderTransformation.PASS_THROUGH,
-        upgrade_configs=[HttpConnectionManagerUpgradeConfig(upgrade_type="websocket")],
+        strip_trailing_host_dot=True,
+        preserve_external_request_id=not options.replace_request_id,
+        # Without tracing, too, Envoy would write 4 for the version of a client's UUID.
+        request_id_extension=RequestIdExtension(typed_config=codec.pack(UuidRequestIdConfig(pack_trace_reason=False))),
+        server_name=options.server_header,
+        server_header_transformation=(
+            HttpConnectionManagerServerHeaderTransformation.APPEND_IF_ABSENT
+            if options.server_header
+            else HttpConnectionManagerServerHeaderTransformation.PASS_THROUGH
+        ),
+        upgrade_configs=passed_upgrades(options.upgrades),
         stream_idle_timeout=STREAM_IDLE_TIMEOUT,
         request_headers_timeout=REQUEST_HEADERS_TIMEOUT,
         common_http_protocol_options=HttpProtocolOptions(
@@ -71,7 +84,11 @@ def connection_manager(options: ProxyOptions, routes: str) -> Filter:
             headers_with_underscores_action=HttpProtocolOptionsHeadersWithUnderscoresAction.DROP_HEADER,
         ),
         # Old health checks speak HTTP/1.0 without a Host.
-        http_protocol_options=Http1ProtocolOptions(accept_http_10=True, default_host_for_http_10=HTTP10_DEFAULT_HOST),
+        http_protocol_options=Http1ProtocolOptions(
+            accept_http_10=True,
+            default_host_for_http_10=HTTP10_DEFAULT_HOST,
+            ignore_http_11_upgrade=ignored_upgrades(options.upgrades),
+        ),
         http2_protocol_options=Http2ProtocolOptions(
             max_concurrent_streams=HTTP2_MAX_CONCURRENT_STREAMS,
             initial_stream_window_size=HTTP2_STREAM_WINDOW_BYTES,

@@ -97,11 +97,14 @@ def _filter_chain(options: ProxyOptions, termination: Termination, name: str) ->
 def _filter_chain_matcher(terminations: Iterable[Termination], without_certificate: Iterable[str]) -> Matcher | None:
     """A matcher of filter chains by SNI: exact names first, then wildcards for one label each. None without TLS hosts.
 
+    Some clients leave the dot at the end of a name, against https://www.rfc-editor.org/rfc/rfc6066#section-3
+
     `server_names` of a filter chain does not serve, because its wildcards stand for any number of labels.
     """
     chains = {host: names.secret(termination.secret) for termination in terminations for host in termination.hosts}
     chains |= dict.fromkeys(without_certificate, MISSING_FILTER_CHAIN)
-    exact = {host: _choose(chain) for host, chain in chains.items() if not is_wildcard(host)}
+    precise = {host: _choose(chain) for host, chain in chains.items() if not is_wildcard(host)}
+    exact = precise | {f"{host}.": choice for host, choice in precise.items()}
     wildcards = _wildcard_matcher({host: chain for host, chain in chains.items() if is_wildcard(host)})
     if not exact:
         return wildcards
@@ -119,7 +122,7 @@ def _wildcard_matcher(chains: Mapping[str, str]) -> Matcher | None:
 
 def _wildcard(host: str, chain: str) -> MatcherMatcherListFieldMatcher:
     regex = XdsRegexMatcher(
-        google_re2=XdsRegexMatcherGoogleRe2(), regex=f"[^.]+{host.removeprefix('*').replace('.', '[.]')}"
+        google_re2=XdsRegexMatcherGoogleRe2(), regex=f"[^.]+{host.removeprefix('*').replace('.', '[.]')}[.]?"
     )
     predicate = MatcherMatcherListPredicateSinglePredicate(
         input=_server_name(), value_match=XdsStringMatcher(safe_regex=regex)
