@@ -7,6 +7,7 @@ redirects. Excludes: answers by SNI and Host (test_route_table.py).
 import asyncio
 import contextlib
 import ssl
+from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
@@ -18,6 +19,7 @@ from tests.support.objects import Pair, certificate, ingress, path, rule, secret
 from tests.support.site import Site, echoes, site
 from xds.kube.objects import Ingress, KubeObject
 from xds.problems.problem import Key
+from xds.resources import listeners
 from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import ResourceType
 from xds.translate.translator import TranslateOptions
@@ -252,3 +254,20 @@ async def test_https_at_a_trusted_proxy_is_not_redirected(tmp_path: Path) -> Non
 
 async def _forwarded(running: Site, proto: str) -> Reply:
     return await running.get("a.example.com", x_forwarded_for="203.0.113.9", x_forwarded_proto=proto)
+
+
+async def test_a_handshake_that_stops_half_way_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listeners, "TLS_HANDSHAKE_TIMEOUT", timedelta(milliseconds=50))
+    objects = (shop("a.example.com", secret="a"), service("web"), secret("a", A))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    outgoing = ssl.MemoryBIO()
+    client = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="a.example.com")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        client.do_handshake()
+    async with site(tmp_path, *objects) as running:
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.proxy.https_port)
+        writer.write(outgoing.read())
+        await reader.read()
+        writer.close()
+        closed = "listener.*transport_socket_connect_timeout"
+        assert sum((await running.envoy.stats(closed)).values()) == 1

@@ -122,10 +122,51 @@ def test_a_headless_service_works_the_same() -> None:
         ("", BackendProtocol.HTTP1),
         ("mongodb", BackendProtocol.HTTP1),
         ("\0\n☃", BackendProtocol.HTTP1),
+        ("ws", BackendProtocol.HTTP1),
+        ("wss", BackendProtocol.WSS),
+        ("kubernetes.io/wss", BackendProtocol.WSS),
+        ("grpcs", BackendProtocol.GRPCS),
+        ("gRPCs", BackendProtocol.GRPCS),
     ],
 )
 def test_app_protocol(app_protocol: str | None, protocol: BackendProtocol) -> None:
     assert backend(world_of("web", service("web", {"port": 80, "appProtocol": app_protocol}))).protocol is protocol
+
+
+@pytest.mark.parametrize(
+    ("app_protocol", "remedy"),
+    [
+        ("http2", "kubernetes.io/h2c"),
+        ("HTTP2", "grpcs"),
+        ("h2", "grpcs"),
+        ("tls", "https"),
+        ("SSL", "https"),
+        ("kubernetes.io/grpc", "Write grpc."),
+        ("mongodb", "Write http"),
+        ("https ", "Write http"),
+        ("\0\n☃", "Write http"),
+        ("x" * 65536, "Write http"),
+    ],
+)
+def test_an_unknown_app_protocol_is_a_problem_with_a_remedy(app_protocol: str, remedy: str) -> None:
+    world = world_of("web", service("web", {"port": 80, "appProtocol": app_protocol}))
+    problem = world.problem("AppProtocolUnknown")
+    assert str(problem.field) == "spec.rules[0].http.paths[0].backend"
+    assert "port 80 of Service default/web" in problem.message
+    assert remedy in problem.remedy
+    assert problem.message.isprintable()
+    assert len(problem.message) < 500
+    world.add(service("web", {"port": 80, "appProtocol": "https"}))
+    assert world.problems == []
+
+
+def test_an_unknown_app_protocol_of_an_unused_port_is_no_problem() -> None:
+    assert world_of("web", service("web", 80, {"name": "db", "port": 81, "appProtocol": "mongodb"})).problems == []
+
+
+def test_an_unknown_app_protocol_of_a_default_backend_is_a_problem() -> None:
+    world = World(service("web", {"port": 80, "appProtocol": "h2"}), ingress("shop", default="web"))
+    assert world.reasons() == [("shop", "AppProtocolUnknown")]
 
 
 def test_a_resource_backend_is_left_out() -> None:

@@ -248,7 +248,13 @@ def _no_endpoints(facts: RequestFacts) -> str:
     return "none: no endpoint is ready, or no EndpointSlice has the Service's port"
 
 
-_PROTOCOLS: Final = {"http1": "HTTP/1.1", "h2c": "HTTP/2", "https": "TLS"}
+_PROTOCOLS: Final = {
+    "http1": "HTTP/1.1",
+    "h2c": "HTTP/2",
+    "https": "HTTP/2 or HTTP/1.1 over TLS, as the backend offers",
+    "wss": "HTTP/1.1 over TLS",
+    "grpcs": "HTTP/2 over TLS",
+}
 
 
 def _outcome(status: int, facts: RequestFacts) -> str:

@@ -53,6 +53,12 @@ class Reason(StrEnum):
         "The API server gives no answer. What was read before is served; later changes are not seen.",
         "Restore the API server or the network between; changes are followed again after the outage.",
     )
+    APP_PROTOCOL_UNKNOWN = (
+        "AppProtocolUnknown",
+        Level.WARNING,
+        "The appProtocol of a Service's port is none that is known here; plain HTTP/1.1 is spoken to its endpoints.",
+        "Write http, https, grpc, grpcs, kubernetes.io/h2c, kubernetes.io/ws or kubernetes.io/wss.",
+    )
     BACKEND_NOT_FOUND = (
         "BackendNotFound",
         Level.ERROR,
@@ -94,6 +100,12 @@ class Reason(StrEnum):
         Level.WARNING,
         "A certificate is not valid yet. It is served, and clients reject it.",
         "Check the clocks of this server and of the certificate's issuer, or wait until then.",
+    )
+    CLASS_CONTRADICTED = (
+        "ClassContradicted",
+        Level.WARNING,
+        "An Ingress has one class in the annotation kubernetes.io/ingress.class and another in spec.ingressClassName.",
+        "Remove the annotation kubernetes.io/ingress.class, which counts, or set both to the same class.",
     )
     DUPLICATE_OBJECT = (
         "DuplicateObject",

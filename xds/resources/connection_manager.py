@@ -25,7 +25,7 @@ from xds.resources.access_log import access_log
 from xds.resources.config_source import ads
 from xds.resources.forwarded_headers import claims_removed
 from xds.resources.options import ProxyOptions
-from xds.resources.upgrades import ignored_upgrades, passed_upgrades
+from xds.resources.upgrades import ignored_upgrades, passed_upgrades, upgrade_by_http1
 
 # https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge
 HTTP2_MAX_CONCURRENT_STREAMS: Final = 100
@@ -37,6 +37,12 @@ REQUEST_HEADERS_TIMEOUT: Final = timedelta(seconds=10)
 STREAM_IDLE_TIMEOUT: Final = timedelta(hours=1)
 CONNECTION_IDLE_TIMEOUT: Final = timedelta(hours=1)
 
+STREAM_FLUSH_TIMEOUT: Final = timedelta(minutes=5)
+"""Longest wait for a client that doesn't read the last bytes of a complete answer, which Envoy keeps meanwhile.
+
+Envoy's default is the idle timeout of streams.
+"""
+
 HTTP10_DEFAULT_HOST: Final = "no-host.invalid"
 """The host of an HTTP/1.0 request without a Host header. No rule can name the host, because `.invalid` is reserved:
 https://www.rfc-editor.org/rfc/rfc2606
@@ -46,7 +52,7 @@ https://www.rfc-editor.org/rfc/rfc2606
 def http_filters() -> list[HttpFilter]:
     """The HTTP filter chain of every listener. A route switches filters on and off; the chain itself never varies."""
     router = Router(suppress_envoy_headers=True)
-    return [HttpFilter(name="envoy.filters.http.router", typed_config=codec.pack(router))]
+    return [upgrade_by_http1(), HttpFilter(name="envoy.filters.http.router", typed_config=codec.pack(router))]
 
 
 def connection_manager(options: ProxyOptions, routes: str) -> Filter:
@@ -77,6 +83,7 @@ def connection_manager(options: ProxyOptions, routes: str) -> Filter:
         ),
         upgrade_configs=passed_upgrades(options.upgrades),
         stream_idle_timeout=STREAM_IDLE_TIMEOUT,
+        stream_flush_timeout=STREAM_FLUSH_TIMEOUT,
         request_headers_timeout=REQUEST_HEADERS_TIMEOUT,
         common_http_protocol_options=HttpProtocolOptions(
             idle_timeout=CONNECTION_IDLE_TIMEOUT,
@@ -93,6 +100,9 @@ def connection_manager(options: ProxyOptions, routes: str) -> Filter:
             max_concurrent_streams=HTTP2_MAX_CONCURRENT_STREAMS,
             initial_stream_window_size=HTTP2_STREAM_WINDOW_BYTES,
             initial_connection_window_size=HTTP2_CONNECTION_WINDOW_BYTES,
+            # A malformed request ends its stream alone: https://www.rfc-editor.org/rfc/rfc9113#section-8.1.1
+            # By default the connection ends, with all requests that a proxy in front sends for other clients.
+            override_stream_error_on_invalid_http_message=True,
             allow_connect=True,  # WebSockets over HTTP/2: https://www.rfc-editor.org/rfc/rfc8441
         ),
     )

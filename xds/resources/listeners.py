@@ -1,6 +1,7 @@
 """LDS: the plain listener, and the TLS listener with a filter chain for each certificate."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from typing import Final
 
 from xds.envoyapi import codec
@@ -39,6 +40,9 @@ from xds.traffic.tls import Termination, TlsTable
 
 CONNECTION_BUFFER_BYTES: Final = 32 * 1024
 """Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge"""
+
+TLS_HANDSHAKE_TIMEOUT: Final = timedelta(seconds=10)
+"""Longest TLS handshake behind the ClientHello. By default a connection without a request stays for an hour."""
 
 DEFAULT_FILTER_CHAIN: Final = "default"
 """The filter chain of connections whose SNI no TLS host covers. Names of other filter chains hold a slash."""
@@ -90,6 +94,7 @@ def _filter_chain(options: ProxyOptions, termination: Termination, name: str) ->
     return FilterChain(
         name=name,
         transport_socket=TransportSocket(name="envoy.transport_sockets.tls", typed_config=codec.pack(tls)),
+        transport_socket_connect_timeout=TLS_HANDSHAKE_TIMEOUT,
         filters=[connection_manager(options, names.https_routes(termination.secret))],
     )
 

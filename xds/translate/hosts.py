@@ -15,7 +15,7 @@ from xds.steps import Steps
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.hosts import NO_HOST
 from xds.traffic.routes import Origin, PathType, Route, VirtualHost
-from xds.translate.backends import Unresolved, resolve
+from xds.translate.backends import resolve
 from xds.translate.names import InvalidError, is_label, valid_host, valid_path
 
 _INGRESS_NGINX_PREFIX: Final = "nginx.ingress.kubernetes.io/"
@@ -64,11 +64,11 @@ class TranslationContext:
         namespace = origin.object.namespace
         resolved = resolve(self.state, namespace, backend.service, allow_external_name=self.allow_external_name)
         key = None
-        if isinstance(resolved, Unresolved):
-            findings.report(origin.object, resolved.reason, resolved.message, backend_at, resolved.remedy)
-        else:
-            key = resolved.key
-            findings.backends[key] = resolved
+        if fault := resolved.fault:
+            findings.report(origin.object, fault.reason, fault.message, backend_at, fault.remedy)
+        if resolved.backend:
+            key = resolved.backend.key
+            findings.backends[key] = resolved.backend
         name = backend.service.name if is_label(backend.service.name) else "(invalid)"
         return Route(*path, key, origin, Key(namespace, name))
 
