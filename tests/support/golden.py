@@ -127,7 +127,7 @@ def traffic_model(traffic: Translator, problems: Iterable[Problem]) -> dict[str,
         "hosts": {host or "(none)": _virtual_host(each) for host, each in sorted(traffic.hosts.items())},
         "default": _route(traffic.default) if traffic.default else None,
         "tls": [
-            {"secret": str(each.secret), "hosts": list(each.hosts), **({"default": True} if each.is_default else {})}
+            {"secret": each.name, "hosts": list(each.hosts), **({"default": True} if each.is_default else {})}
             for each in traffic.tls.terminations
         ],
         "backends": {

@@ -40,7 +40,9 @@ def test_a_port_by_number() -> None:
 
 def test_a_port_by_name() -> None:
     named = world_of("web:http", service("web", "metrics:9090", "http:8080"))
-    assert backend(named) == Backend(BackendKey("default", "web", 8080), "http", BackendProtocol.HTTP1)
+    assert backend(named) == Backend(
+        BackendKey("default", "web", 8080), "http", BackendProtocol.HTTP1, other_names=("metrics",)
+    )
 
 
 def test_name_and_number_of_one_port_are_one_backend() -> None:
@@ -201,7 +203,9 @@ def test_an_external_name_is_refused() -> None:
 
 def test_an_external_name_is_allowed() -> None:
     world = world_of("out", external("out", "example.org", 80), allow_external_name=True)
-    assert backend(world) == Backend(BackendKey("default", "out", 80), "", BackendProtocol.HTTP1, "example.org")
+    assert backend(world) == Backend(
+        BackendKey("default", "out", 80), "", BackendProtocol.HTTP1, external_name="example.org"
+    )
     assert world.problems == []
 
 

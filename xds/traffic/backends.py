@@ -58,6 +58,8 @@ class Backend:
 
     Attributes:
         port_name: The name of the port in the Service's EndpointSlices; empty for a port without a name.
+        other_names: The names of the Service's other TCP ports.
+        target_port: The number of the port at the endpoints, if the Service tells; the EndpointSlices decide.
         external_name: The DNS name that resolves to the endpoints, for a Service of type ExternalName; else empty.
         verification: None: the certificate of a backend is taken as it is. Otherwise TLS is spoken whatever the
             protocol says, so that no mistake leads to plain text.
@@ -66,5 +68,7 @@ class Backend:
     key: BackendKey
     port_name: str
     protocol: BackendProtocol
+    other_names: tuple[str, ...] = ()
+    target_port: int | None = None
     external_name: str = ""
     verification: Verification | None = None

@@ -106,8 +106,16 @@ def resolve(state: KubeState, namespace: str, wanted: IngressServiceBackend, *, 
 def _usable(service: Service, port: ServicePort, port_name: str, external_name: str = "") -> Resolved:
     protocol = _PROTOCOLS.get((port.app_protocol or "http").lower())
     fault = _unknown_protocol(service, port) if protocol is None else None
-    key = BackendKey(*service.key, port.port)
-    return Resolved(Backend(key, port_name, protocol or BackendProtocol.HTTP1, external_name), fault)
+    others = (each.name for each in service.spec.ports or () if each.protocol == "TCP" and each.name != port.name)
+    backend = Backend(
+        BackendKey(*service.key, port.port),
+        port_name,
+        protocol or BackendProtocol.HTTP1,
+        other_names=tuple(others),
+        target_port=port.target_number,
+        external_name=external_name,
+    )
+    return Resolved(backend, fault)
 
 
 def _unusable(reason: Reason, message: str, remedy: str) -> Resolved:
