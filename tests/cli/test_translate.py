@@ -102,6 +102,7 @@ def test_translate_takes_the_traffic_flags_of_serve(tmp_path: Path, capfd: pytes
     flags = ["--ingress-class", "mine", "--allow-external-name", "--default-tls-secret", "default/fallback"]
     flags += ["--http-port", "81", "--https-port", "444", "--listener-address", "::", "--trusted-hops", "2"]
     flags += ["--public-https-port", "30443", "--pass-upgrade", "mine", "--server-header", "off"]
+    flags += ["--https-min-version", "1.3", "--https-cipher", "AES128-SHA", "--https-cipher", "AES256-SHA"]
     data = translated(tmp_path, capfd, *flags, "--redirect-https", "--proxy-protocol", "--replace-request-id")
     assert names(data, "Cluster") == ["default/dns/80"]
     assert names(data, "Secret") == ["default/fallback"]
@@ -115,6 +116,8 @@ def test_translate_takes_the_traffic_flags_of_serve(tmp_path: Path, capfd: pytes
     assert "server_header_transformation" in text
     assert '"server_name": "' not in text
     assert "preserve_external_request_id" not in text
+    assert '"cipher_suites": ["AES128-SHA", "AES256-SHA"]' in text
+    assert '"tls_minimum_protocol_version": "TLSv1_3"' in text
     assert "envoy.filters.listener.proxy_protocol" in text
     assert "https_redirect" in text
 
