@@ -35,7 +35,7 @@ async def test_envoy_answers_as_the_table_says(table: Table, tmp_path: Path, vhd
 
 
 async def _ask(running: Site, case: Case) -> Reply:
-    return await running.get(case.authority, case.path, tls=case.https, sni=case.sni)
+    return await running.get(case.authority, case.path, tls=case.https, sni=case.sni, **dict(case.headers))
 
 
 def _is(case: Case, reply: Reply) -> bool:

@@ -158,7 +158,9 @@ def _virtual_host(each: VirtualHost) -> dict[str, Any]:
 
 def _route(route: Route) -> str:
     policy = "" if route.policy == NO_POLICY else f" with {route.policy}"
-    return f"{route.path_type} {route.path} -> {_action(route)}{policy} ({route.origin.object} {route.origin.field})"
+    conditions = "".join(f" if {each}" for each in route.conditions)
+    origin = f"{route.origin.object} {route.origin.field}"
+    return f"{route.path_type} {route.path}{conditions} -> {_action(route)}{policy} ({origin})"
 
 
 def _action(route: Route) -> str:
@@ -167,8 +169,10 @@ def _action(route: Route) -> str:
             return f"{status} to {location}"
         case Closed(annotations):
             return f"503, closed by {', '.join(annotations)}"
-        case Forward(backend):
-            return str(backend) if backend else f"503 for Service {route.service}"
+        case Forward(backends) if len(backends) > 1:
+            return ", ".join(f"{each.key} ({each.weight})" for each in backends)
+        case Forward():
+            return str(route.backend) if route.backend else f"503 for Service {route.service}"
 
 
 def _problems(problems: Iterable[Problem]) -> Iterable[Mapping[str, str]]:

@@ -215,6 +215,7 @@ def _bytes(request: Request) -> bytes:
     lines = [f"{request.method} {request.path} HTTP/1.1", f"Host: {request.authority}"]
     if request.forwarded_proto is not None:
         lines.append(f"x-forwarded-proto: {request.forwarded_proto}")
+    lines += [f"{name}: {value}" for name, value in request.headers]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 

@@ -23,6 +23,7 @@ class Case:
         path: Sent unchanged.
         authority: The Host header or `:authority`.
         sni: Empty: without SNI.
+        headers: Of the request, beside Host.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Case:
     expected: str | int
     https: bool = False
     sni: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def status(self) -> int:
@@ -58,9 +60,11 @@ class Table:
         return (*self.ingresses, *self.services, *self.secrets)
 
 
-def http(authority: str, path: str, expected: str | int, why: str = "") -> Case:
-    name = f"http://{authority}{path}"
-    return Case(f"{name} ({why})" if why else name, authority, path, expected)
+def http(authority: str, path: str, expected: str | int, why: str = "", **headers: str) -> Case:
+    """Names of headers have underscores for hyphens."""
+    sent = tuple((name.replace("_", "-"), value) for name, value in headers.items())
+    name = " ".join((f"http://{authority}{path}", *(f"{name}: {value}" for name, value in sent)))
+    return Case(f"{name} ({why})" if why else name, authority, path, expected, headers=sent)
 
 
 def https(authority: str, path: str, expected: str | int, *, sni: str | None = None, why: str = "") -> Case:

@@ -1,6 +1,6 @@
 """The route table of ingress-nginx's annotations."""
 
-from tests.support.objects import ingress, path, rule
+from tests.support.objects import exact, ingress, path, rule
 from tests.support.route_case import NOT_FOUND, UNAVAILABLE, Table, http, services
 from xds.translate.nginx.annotation import PREFIX
 
@@ -8,6 +8,11 @@ from xds.translate.nginx.annotation import PREFIX
 def annotated(**values: str) -> dict[str, str]:
     """Annotations by their names without the prefix, with underscores for hyphens."""
     return {PREFIX + name.replace("_", "-"): text for name, text in values.items()}
+
+
+def canary(**values: str) -> dict[str, str]:
+    """The annotations of a canary."""
+    return annotated(canary="true", **values)
 
 
 REDIRECTS = Table(
@@ -91,4 +96,112 @@ UNPROTECTED = Table(
     (ingress("shop", rule("a.test", path("/shop")), annotations=annotated(enable_modsecurity="false")),),
     services("web"),
     (http("a.test", "/shop", "web"), http("a.test", "/", NOT_FOUND)),
+)
+
+CANARIES = Table(
+    "canaries",
+    (
+        ingress("main", rule("a.test", path("/word"), path("/value"), path("/pattern"), path("/cookie"), path("/all"))),
+        ingress("word", rule("a.test", path("/word", "next")), annotations=canary(canary_by_header="X-Canary")),
+        ingress(
+            "value",
+            rule("a.test", path("/value", "next")),
+            annotations=canary(canary_by_header="X-Canary", canary_by_header_value="blue:1"),
+        ),
+        ingress(
+            "pattern",
+            rule("a.test", path("/pattern", "next")),
+            annotations=canary(canary_by_header="X_Canary", canary_by_header_pattern="(beta|qa)[0-9]"),
+        ),
+        ingress(
+            "cookie",
+            rule("a.test", path("/cookie", "next")),
+            annotations=canary(canary_by_header="X-Canary", canary_by_cookie="c"),
+        ),
+        ingress(
+            "all",
+            rule("a.test", path("/all", "next")),
+            annotations=canary(canary_by_header="X-Canary", canary_by_cookie="c", canary_weight="100"),
+        ),
+        ingress("odd", rule("o.test", path("/below"), path("/lookahead"), path("/bad"), path("/empty"), path("/gone"))),
+        ingress(
+            "below", rule("o.test", path("/below", "next")), annotations=canary(canary_weight="-5", canary_by_header="")
+        ),
+        ingress(
+            "lookahead",
+            rule("o.test", path("/lookahead", "next")),
+            annotations=canary(canary_by_header="X-Canary", canary_by_header_pattern="(?=a)", canary_by_cookie="c"),
+        ),
+        ingress(
+            "bad",
+            rule("o.test", path("/bad", "next")),
+            annotations=canary(canary_by_header=":path", canary_weight="20%", canary_by_cookie="c"),
+        ),
+        ingress("empty", rule("o.test", path("/gone", "gone")), annotations=canary(canary_weight="100")),
+        ingress("lonely", rule("l.test", path("/", "next")), annotations=canary(canary_weight="100")),
+        ingress("exact", rule("a.test", exact("/all", "next")), annotations=canary(canary_weight="100")),
+        ingress("deeper", rule("a.test", path("/all/deep", "next")), annotations=canary(canary_weight="100")),
+    ),
+    services("web", "next"),
+    (
+        http("a.test", "/word", "web"),
+        http("a.test", "/word/below", "next", X_Canary="always"),
+        http("a.test", "/word", "web", "the case of the word", X_Canary="Always"),
+        http("a.test", "/word", "web", X_Canary="never"),
+        http("a.test", "/value", "next", X_Canary="blue:1"),
+        http("a.test", "/value", "web", "a value hides the word", X_Canary="always"),
+        http("a.test", "/pattern", "next", "underscores are hyphens, as in nginx", X_Canary="the-qa7-one"),
+        http("a.test", "/pattern", "web", X_Canary="QA7"),
+        http("a.test", "/pattern", "web", X_Canary="always"),
+        http("a.test", "/cookie", "next", Cookie="a=b; c=always; d"),
+        http("a.test", "/cookie", "web", Cookie="c=never"),
+        http("a.test", "/cookie", "web", Cookie="C=always"),
+        http("a.test", "/cookie", "next", "the first of two cookies", Cookie="c=always; c=never"),
+        http("a.test", "/cookie", "web", "the header precedes the cookie", X_Canary="never", Cookie="c=always"),
+        http("a.test", "/cookie", "next", "other values decide nothing", X_Canary="x", Cookie="c=always"),
+        http("a.test", "/all", "next"),
+        http("a.test", "/all/deep", "next", "of the canary that has a primary"),
+        http("a.test", "/all", "web", X_Canary="never"),
+        http("a.test", "/all", "web", Cookie="c=never"),
+        http("a.test", "/all", "next", X_Canary="always", Cookie="c=never"),
+        http("a.test", "/other", NOT_FOUND, X_Canary="always"),
+        http("o.test", "/below", "web"),
+        http("o.test", "/lookahead", "web", "a pattern that RE2 hasn't", X_Canary="always"),
+        http("o.test", "/lookahead", "web", "which keeps away from the cookie", X_Canary="a", Cookie="c=always"),
+        http("o.test", "/lookahead", "next", Cookie="c=always"),
+        http("o.test", "/bad", "web"),
+        http("o.test", "/bad", "next", Cookie="c=always"),
+        http("o.test", "/gone", "web", "the Service of the canary doesn't exist"),
+        http("l.test", "/", NOT_FOUND, "a canary without a primary"),
+    ),
+)
+
+CANARIES_AND_PROTECTION = Table(
+    "canaries and protection",
+    (
+        ingress("closed", rule("c.test", path("/")), annotations=annotated(auth_url="http://auth.test")),
+        ingress("for-closed", rule("c.test", path("/", "next")), annotations=canary(canary_weight="100")),
+        ingress("moved", rule("m.test", path("/")), annotations=annotated(permanent_redirect="https://new.test")),
+        ingress("for-moved", rule("m.test", path("/", "next")), annotations=canary(canary_weight="100")),
+        ingress("open", rule("o.test", path("/"))),
+        ingress(
+            "guarded",
+            rule("o.test", path("/", "next")),
+            default="next",
+            annotations=canary(canary_by_header="X-Canary", auth_tls_secret="default/ca", permanent_redirect="/x"),
+        ),
+        ingress("theirs", rule("t.test", path("/")), ns="team"),
+        ingress("foreign", rule("t.test", path("/", "next")), annotations=canary(canary_weight="100")),
+        ingress("second", rule("o.test", path("/", "third")), annotations=canary(canary_weight="100")),
+    ),
+    (*services("web", "next", "third"),),
+    (
+        http("c.test", "/", UNAVAILABLE, "the protection of the primary holds for its canary"),
+        http("c.test", "/", UNAVAILABLE, X_Canary="always"),
+        http("m.test", "/", 301),
+        http("o.test", "/", "web"),
+        http("o.test", "/", "next", "everything else of the canary counts for nothing", X_Canary="always"),
+        http("t.test", "/", UNAVAILABLE, "a canary of another namespace: the missing Service of the primary counts"),
+        http("other.test", "/", NOT_FOUND, "the default backend of a canary isn't one"),
+    ),
 )

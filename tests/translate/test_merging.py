@@ -34,7 +34,7 @@ def test_a_route_has_an_origin() -> None:
     world = World(service("web"), ingress("shop", rule(HOST, path("/foo", "web:80"))))
     at = FieldPath.of("spec", "rules", 0, "http", "paths", 0)
     origin = Origin(ObjectRef("Ingress", "default", "shop"), at)
-    route = Route("/foo", PathType.PREFIX, Forward(BackendKey("default", "web", 80)), origin, key("web"))
+    route = Route("/foo", PathType.PREFIX, Forward.to(BackendKey("default", "web", 80)), origin, key("web"))
     assert world.traffic.hosts == {HOST: VirtualHost(HOST, (route,))}
     assert world.traffic.default is None
     assert world.problems == []

@@ -45,7 +45,7 @@ class Header(click.ParamType):  # type: ignore[type-arg]  # not generic in every
     "headers",
     type=Header(),
     multiple=True,
-    help="A header of the request; Host and x-forwarded-proto matter.",
+    help="A header of the request; Host, x-forwarded-proto, and headers that canaries name matter.",
 )
 @plain_option("--method", default="GET", metavar="M", help="The method of the request.")
 @server_or_folder_options

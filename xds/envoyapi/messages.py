@@ -29,6 +29,7 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.extensions.access_loggers.stream.v3 import *
     from envoy_data_plane.envoy.extensions.common.matching.v3 import *
     from envoy_data_plane.envoy.extensions.filters.common.matcher.action.v3 import *
+    from envoy_data_plane.envoy.extensions.clusters.aggregate.v3 import *
     from envoy_data_plane.envoy.extensions.filters.common.set_filter_state.v3 import *
     from envoy_data_plane.envoy.extensions.filters.http.router.v3 import *
     from envoy_data_plane.envoy.extensions.filters.listener.proxy_protocol.v3 import *

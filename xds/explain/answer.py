@@ -126,6 +126,8 @@ class Comparison(Enum):
     """An Exact path that differs by the slash at the end only."""
     BELOW = auto()
     """An Exact path, and the request's path lies below it."""
+    CONDITION = auto()
+    """The path matches, and a condition of the route doesn't hold."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ The matcher reads the model as the Ingress specification does, and knows nothing
 reasons come from one walk, so tests that hold Envoy to the answers also hold `xds explain` to the truth.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -30,6 +31,8 @@ from xds.explain.answer import (
 from xds.explain.request import Request, host_of, malformed, normalized
 from xds.traffic.actions import Action, Closed, Forward
 from xds.traffic.actions import Redirect as RouteRedirect
+from xds.traffic.conditions import Comparison as ValueComparison
+from xds.traffic.conditions import Condition, CookieCondition, HeaderCondition
 from xds.traffic.hosts import NO_HOST, covers, wildcard_of
 from xds.traffic.model import Traffic
 from xds.traffic.routes import ACME_CHALLENGES, PathType, Route, VirtualHost
@@ -86,22 +89,22 @@ def _walk(traffic: Traffic, request: Request, edge: EdgeOptions, steps: list[Ste
         return NOT_FOUND
     host = host_of(request.authority)
     if termination is None:
-        steps.append(redirect := _redirect(traffic, (host, normalized(request.path)), edge, forwarded_proto))
+        steps.append(redirect := _redirect(traffic, request, edge, forwarded_proto))
         if redirect.redirected:
             return REDIRECTED
     else:
         steps.append(coverage := _coverage(traffic.tls, termination, host))
         if not coverage.covered:
             return MISDIRECTED
-    return _routed(traffic, host, normalized(request.path), steps)
+    return _routed(traffic, request, steps)
 
 
-def _routed(traffic: Traffic, host: str, path: str, steps: list[Step]) -> Answer:
-    steps.append(host_match := _host_match(traffic.hosts, host))
+def _routed(traffic: Traffic, request: Request, steps: list[Step]) -> Answer:
+    steps.append(host_match := _host_match(traffic.hosts, host_of(request.authority)))
     virtual_host = host_match.virtual_host
     route = None
     if virtual_host is not None:
-        steps.append(path_match := _path_match(virtual_host, path))
+        steps.append(path_match := _path_match(virtual_host, request))
         route = next((each.route for each in path_match.routes if each.comparison is Comparison.TAKEN), None)
     if route is None:
         own = virtual_host.default if virtual_host else None
@@ -112,8 +115,8 @@ def _routed(traffic: Traffic, host: str, path: str, steps: list[Step]) -> Answer
 
 def _status(action: Action) -> int:
     match action:
-        case Forward(backend):
-            return 200 if backend else 503
+        case Forward(backends):
+            return 200 if backends else 503
         case RouteRedirect(status):
             return status
         case Closed():
@@ -132,27 +135,26 @@ def _handshake(tls: TlsTable, sni: str) -> Handshake:
     return Handshake(sni, Choice.DEFAULT if default else Choice.NONE, "", default)
 
 
-def _redirect(
-    traffic: Traffic, host_and_path: tuple[str, str], edge: EdgeOptions, forwarded_proto: str | None
-) -> Redirect:
+def _redirect(traffic: Traffic, request: Request, edge: EdgeOptions, forwarded_proto: str | None) -> Redirect:
     """Redirected is a host that a TLS entry covers, with or without a usable certificate, except ACME challenges."""
     if not edge.redirect_https:
         return Redirect(RedirectOutcome.OFF)
-    host, path = host_and_path
+    host = host_of(request.authority)
     named = frozenset(traffic.tls.named)
     pattern = next((pattern for pattern in (host, wildcard_of(host)) if pattern in named), "")
     if not pattern:
         return Redirect(RedirectOutcome.NOT_COVERED)
     if forwarded_proto is not None and forwarded_proto != "http":
         return Redirect(RedirectOutcome.CAME_BY_HTTPS, pattern)
-    if _answers_challenge(traffic, host, path):
+    if _answers_challenge(traffic, request):
         return Redirect(RedirectOutcome.CHALLENGE, pattern)
     is_open = pattern not in traffic.tls.without_certificate
     return Redirect(RedirectOutcome.REDIRECTED if is_open else RedirectOutcome.NO_CERTIFICATE, pattern)
 
 
-def _answers_challenge(traffic: Traffic, host: str, path: str) -> bool:
-    route = _routed(traffic, host, path, []).route if path.startswith(ACME_CHALLENGES) else None
+def _answers_challenge(traffic: Traffic, request: Request) -> bool:
+    is_challenge = normalized(request.path).startswith(ACME_CHALLENGES)
+    route = _routed(traffic, request, []).route if is_challenge else None
     return route is not None and route.answers_challenges
 
 
@@ -186,11 +188,13 @@ def _shorter_wildcards(host: str) -> Iterator[str]:
         yield f"*.{rest}"
 
 
-def _path_match(virtual_host: VirtualHost, path: str) -> PathMatch:
-    taken = False
+def _path_match(virtual_host: VirtualHost, request: Request) -> PathMatch:
+    taken, path = False, normalized(request.path)
     compared: list[ComparedRoute] = []
     for route in virtual_host.routes:
         comparison = _comparison(route, path)
+        if comparison is Comparison.TAKEN and not all(_holds(each, request) for each in route.conditions):
+            comparison = Comparison.CONDITION
         if comparison is Comparison.TAKEN:
             comparison = Comparison.BEHIND if taken else Comparison.TAKEN
             taken = True
@@ -209,6 +213,17 @@ def _comparison(route: Route, path: str) -> Comparison:
     if path.rstrip("/") == written:
         return Comparison.SLASH
     return Comparison.BELOW if path.startswith(f"{written}/") else Comparison.DIFFERS
+
+
+def _holds(condition: Condition, request: Request) -> bool:
+    match condition:
+        case CookieCondition(name, value):
+            return request.cookie(name) == value
+        case HeaderCondition(name, value, ValueComparison.EQUAL):
+            return request.header(name) == value
+        case HeaderCondition(name, pattern):
+            found = request.header(name)
+            return found is not None and re.search(pattern, found, re.ASCII) is not None
 
 
 def _matches(route: Route, path: str, *, ignore_case: bool = False) -> bool:

@@ -222,11 +222,13 @@ _COMPARISONS: Final = {
     Comparison.ELEMENT: "ends within an element of the path",
     Comparison.SLASH: "differs by the slash at the end, and is Exact",
     Comparison.BELOW: "is Exact, and covers nothing below it",
+    Comparison.CONDITION: "matches, but not its condition: {conditions}",
 }
 
 
 def _narrated_route(compared: ComparedRoute, path: str) -> NarratedRoute:
-    why = _COMPARISONS[compared.comparison]
+    conditions = " and ".join(shown(str(each)) for each in compared.route.conditions)
+    why = _COMPARISONS[compared.comparison].format(conditions=conditions)
     taken = compared.comparison is Comparison.TAKEN
     return NarratedRoute(compared.route, taken, f"{why} exactly" if taken and compared.route.path == path else why)
 

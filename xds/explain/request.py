@@ -19,6 +19,7 @@ class Request:
         sni: Of the connection; empty if none, or without TLS.
         method: In capitals.
         forwarded_proto: The header x-forwarded-proto; None without the header.
+        headers: Names and values of other headers, for the conditions of routes.
     """
 
     authority: str
@@ -27,6 +28,23 @@ class Request:
     sni: str = ""
     method: str = "GET"
     forwarded_proto: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def header(self, name: str) -> str | None:
+        """The value of a header by its name in lower case; several values are joined as Envoy joins them."""
+        values = [value.strip(" \t") for key, value in self.headers if key.lower() == name]
+        return ",".join(values) if values else None
+
+    def cookie(self, name: str) -> str | None:
+        """The value of a cookie; the first one of the name, without quotes."""
+        pairs = (
+            each.strip().partition("=")
+            for key, text in self.headers
+            if key.lower() == "cookie"
+            for each in text.split(";")
+        )
+        value = next((value for key, equals, value in pairs if equals and key == name), None)
+        return value[1:-1] if value and len(value) > 1 and value[0] == value[-1] == '"' else value
 
 
 METHODS: Final = frozenset(

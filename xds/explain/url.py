@@ -32,6 +32,7 @@ def question(url: str, method: str, headers: Iterable[tuple[str, str]]) -> Reque
     host, port = _host_and_port(authority, url)
     if method.upper() == "CONNECT":
         raise QuestionError("CONNECT opens a tunnel and has no path; choose another --method")
+    headers = tuple((name.lower(), value.strip()) for name, value in headers)
     given = _headers(headers)
     default = host if port in ("", _DEFAULT_PORTS[scheme]) else f"{host}:{port}"
     return Request(
@@ -41,6 +42,7 @@ def question(url: str, method: str, headers: Iterable[tuple[str, str]]) -> Reque
         sni=_sni(host) if scheme == "https" else "",
         method=method,
         forwarded_proto=given.get("x-forwarded-proto"),
+        headers=tuple(each for each in headers if each[0] not in ("host", "x-forwarded-proto")),
     )
 
 

@@ -95,6 +95,12 @@ class Reason(StrEnum):
         "An Ingress begins to name a Service that can't be read at the moment; the change of the Ingress waits.",
         "Restore the API server, or the right to list and watch Services and EndpointSlices.",
     )
+    CANARY_UNUSED = (
+        "CanaryUnused",
+        Level.ERROR,
+        "A path of a canary gets no request: no other Ingress has the path, or the path already has a canary.",
+        "Give the canary's Ingress a host, path and pathType of an Ingress of its namespace, with another Service.",
+    )
     CERTIFICATE_CHAIN_BROKEN = (
         "CertificateChainBroken",
         Level.WARNING,

@@ -71,10 +71,10 @@ class Builder:
         return built
 
     def endpoints(self, key: BackendKey, backend: Backend | None) -> BuiltResources:
-        """The ClusterLoadAssignment of a backend, or its removal for None and for an ExternalName."""
+        """The ClusterLoadAssignment of a backend, or its removal for None and for a backend without EndpointSlices."""
         name = names.cluster(key)
         zones = self._traffic.localities(backend) if backend else ()
-        if backend is None or backend.external_name:
+        if backend is None or not backend.has_slices:
             return self._removed(ResourceType.ENDPOINTS, name)
         service = ObjectRef("Service", key.namespace, key.service)
         message = cluster_load_assignment(key, zones)
@@ -86,7 +86,7 @@ class Builder:
         if backend is None:
             return self._removed(ResourceType.CLUSTER, name)
         service = ObjectRef("Service", key.namespace, key.service)
-        shape = (backend.protocol, bool(backend.external_name), backend.verification)
+        shape = (backend.protocol, bool(backend.external_name), backend.verification, bool(key.fallback))
         return self._built(ResourceType.CLUSTER, name, cluster(backend), service, shape=shape)
 
     def _secrets(self) -> BuiltResources:

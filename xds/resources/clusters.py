@@ -12,10 +12,13 @@ from xds.envoyapi.messages import (
     CircuitBreakersThresholds,
     Cluster,
     ClusterCommonLbConfig,
+    ClusterConfig,
+    ClusterCustomClusterType,
     ClusterDiscoveryType,
     ClusterDnsLookupFamily,
     ClusterEdsClusterConfig,
     ClusterHttpProtocolOptions,
+    ClusterLbPolicy,
     ClusterLoadAssignment,
     CommonTlsContext,
     DataSource,
@@ -38,7 +41,7 @@ from xds.envoyapi.messages import (
 from xds.resources import names
 from xds.resources.addresses import socket_address
 from xds.resources.config_source import ads
-from xds.traffic.backends import Backend, BackendProtocol, Verification
+from xds.traffic.backends import Backend, BackendKey, BackendProtocol, Verification
 
 UPSTREAM_CONNECT_TIMEOUT: Final = timedelta(seconds=5)
 
@@ -55,6 +58,8 @@ _PROTOCOL_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptio
 
 def cluster(backend: Backend) -> Cluster:
     """The Cluster of a backend: endpoints by EDS, or by DNS for an ExternalName Service, which has no EndpointSlice."""
+    if backend.key.fallback:
+        return _with_fallback(backend.key)
     name = names.cluster(backend.key)
     external = backend.external_name
     return Cluster(
@@ -72,6 +77,20 @@ def cluster(backend: Backend) -> Cluster:
         common_lb_config=_no_panic(),
         typed_extension_protocol_options={_PROTOCOL_OPTIONS: _protocol_options(backend.protocol, backend.verification)},
         transport_socket=_tls(backend.verification) if backend.protocol.uses_tls or backend.verification else None,
+    )
+
+
+def _with_fallback(key: BackendKey) -> Cluster:
+    """A backend with another one behind. Envoy looks at the endpoints of both, so neither this cluster nor a route
+    changes with endpoints.
+    """
+    both = ClusterConfig(clusters=[names.cluster(key.alone), key.fallback])
+    return Cluster(
+        name=names.cluster(key),
+        cluster_type=ClusterCustomClusterType(name="envoy.clusters.aggregate", typed_config=codec.pack(both)),
+        lb_policy=ClusterLbPolicy.CLUSTER_PROVIDED,
+        connect_timeout=UPSTREAM_CONNECT_TIMEOUT,
+        circuit_breakers=_unlimited(),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from xds.envoyapi import codec
 from xds.envoyapi.messages import (
+    CookieMatcher,
     DirectResponseAction,
     HeaderMatcher,
     HeaderValue,
@@ -25,6 +26,8 @@ from xds.envoyapi.messages import (
     Struct,
     Value,
     Vhds,
+    WeightedCluster,
+    WeightedClusterClusterWeight,
 )
 from xds.envoyapi.messages import Route as EnvoyRoute
 from xds.envoyapi.messages import VirtualHost as EnvoyVirtualHost
@@ -34,8 +37,8 @@ from xds.resources.config_source import ads
 from xds.resources.domains import ANY_HOST, Answers, Domain, FixedAnswer
 from xds.resources.forwarded_headers import forwarded_headers
 from xds.resources.options import ProxyOptions
-from xds.traffic.actions import Action, Closed, Forward, Redirect
-from xds.traffic.backends import BackendKey
+from xds.traffic.actions import Action, Closed, Forward, Redirect, WeightedBackend
+from xds.traffic.conditions import Comparison, CookieCondition, HeaderCondition
 from xds.traffic.hosts import is_wildcard
 from xds.traffic.policy import Policy
 from xds.traffic.routes import ACME_CHALLENGES, PathType, Route
@@ -105,7 +108,7 @@ def _challenges(domain: Domain) -> Iterator[EnvoyRoute]:
         for route in domain.inside.routes:
             if route.answers_challenges:
                 below = route.path == ACME_CHALLENGES and route.path_type is PathType.PREFIX
-                yield _route(route, RouteMatch(prefix=ACME_CHALLENGES) if below else _match(route, None))
+                yield _route(route, _match(route, None, ACME_CHALLENGES if below else ""))
 
 
 def _redirects(domain: Domain, options: ProxyOptions) -> Iterator[EnvoyRoute]:
@@ -152,21 +155,30 @@ def _route(route: Route, match: RouteMatch) -> EnvoyRoute:
     action = route.action
     redirect = action if isinstance(action, Redirect) else None
     return EnvoyRoute(
-        name=f"{route.origin.object.key} {route.path_type} {route.path}",
+        name=" ".join((str(route.origin.object.key), route.path_type, route.path, *map(str, route.conditions))),
         match=match,
         metadata=_metadata(route.origin.object.key, route.service),
-        route=_forward(route.backend, route.policy) if route.backend else None,
+        route=_forward(action, route.policy) if isinstance(action, Forward) and action.backends else None,
         redirect=_to_path(redirect) if redirect and redirect.is_path else None,
         direct_response=_direct_response(action),
         response_headers_to_add=[_location(redirect.location)] if redirect and not redirect.is_path else [],
     )
 
 
-def _forward(backend: BackendKey, policy: Policy) -> RouteAction:
+def _forward(forward: Forward, policy: Policy) -> RouteAction:
+    first, *others = forward.backends
+    host = policy.upstream_host if others else first.upstream_host or policy.upstream_host
     return RouteAction(
-        cluster=names.cluster(backend),
+        cluster=None if others else names.cluster(first.key),
+        weighted_clusters=WeightedCluster(clusters=[_share(each) for each in forward.backends]) if others else None,
         timeout=NO_RESPONSE_TIMEOUT,
-        host_rewrite_literal=policy.upstream_host or None,
+        host_rewrite_literal=host or None,
+    )
+
+
+def _share(backend: WeightedBackend) -> WeightedClusterClusterWeight:
+    return WeightedClusterClusterWeight(
+        name=names.cluster(backend.key), weight=backend.weight, host_rewrite_literal=backend.upstream_host or None
     )
 
 
@@ -177,8 +189,8 @@ def _to_path(redirect: Redirect) -> RedirectAction:
 def _direct_response(action: Action) -> DirectResponseAction | None:
     """The answer of a route without a backend, except redirects to a path, which Envoy has an action for."""
     match action:
-        case Forward(backend):
-            return None if backend else DirectResponseAction(status=503)
+        case Forward(backends):
+            return None if backends else DirectResponseAction(status=503)
         case Redirect():
             return None if action.is_path else DirectResponseAction(status=action.status)
         case Closed():
@@ -196,12 +208,29 @@ def _location(url: str) -> HeaderValueOption:
     )
 
 
-def _match(route: Route, guard: HeaderMatcher | None) -> RouteMatch:
+def _match(route: Route, guard: HeaderMatcher | None, instead: str = "") -> RouteMatch:
+    """The match of a route; by the prefix `instead` in place of the route's path, if there is one."""
     headers = [guard] if guard else []
-    if route.path_type is PathType.EXACT:
-        return RouteMatch(path=route.path, headers=headers)
+    headers += [_header(each) for each in route.conditions if isinstance(each, HeaderCondition)]
+    cookies = [_cookie(each) for each in route.conditions if isinstance(each, CookieCondition)]
     prefix = route.path.rstrip("/")
-    return RouteMatch(path_separated_prefix=prefix, headers=headers) if prefix else _everything(headers)
+    if instead or (route.path_type is PathType.PREFIX and not prefix):
+        return RouteMatch(prefix=instead or "/", headers=headers, cookies=cookies)
+    if route.path_type is PathType.EXACT:
+        return RouteMatch(path=route.path, headers=headers, cookies=cookies)
+    return RouteMatch(path_separated_prefix=prefix, headers=headers, cookies=cookies)
+
+
+def _header(condition: HeaderCondition) -> HeaderMatcher:
+    if condition.comparison is Comparison.FOUND:
+        # Envoy compares regular expressions with whole values.
+        regex = RegexMatcher(regex=f"(?s).*(?:{condition.value}).*")
+        return HeaderMatcher(name=condition.name, string_match=StringMatcher(safe_regex=regex))
+    return HeaderMatcher(name=condition.name, string_match=StringMatcher(exact=condition.value))
+
+
+def _cookie(condition: CookieCondition) -> CookieMatcher:
+    return CookieMatcher(name=condition.name, string_match=StringMatcher(exact=condition.value))
 
 
 def _everything(headers: list[HeaderMatcher]) -> RouteMatch:

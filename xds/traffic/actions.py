@@ -7,14 +7,33 @@ from xds.traffic.backends import BackendKey
 
 
 @dataclass(frozen=True, slots=True)
-class Forward:
-    """The request goes to a backend.
+class WeightedBackend:
+    """A backend with its share of the requests.
 
     Attributes:
-        backend: None where the Service or the port can't be used; the answer is 503.
+        key: Names the backend.
+        weight: The share, of the sum of all weights.
+        upstream_host: As in Policy, which decides where this one is empty.
     """
 
-    backend: BackendKey | None
+    key: BackendKey
+    weight: int = 1
+    upstream_host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """The request goes to one of several backends, chosen at random by weight.
+
+    Attributes:
+        backends: The main backend first. Empty where the Service or the port can't be used; the answer is 503.
+    """
+
+    backends: tuple[WeightedBackend, ...]
+
+    @classmethod
+    def to(cls, backend: BackendKey | None) -> "Forward":
+        return cls((WeightedBackend(backend),) if backend else ())
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,18 +25,36 @@ class BackendProtocol(StrEnum):
 
 
 class BackendKey(NamedTuple):
-    """Names a backend: one port of one Service."""
+    """Names a backend: one port of one Service, alone or with another backend behind.
+
+    Attributes:
+        fallback: The name of the backend that serves while this one has no endpoint; empty: none does.
+    """
 
     namespace: str
     service: str
     port: int
+    fallback: str = ""
 
     @property
     def service_key(self) -> Key:
         return Key(self.namespace, self.service)
 
     def __str__(self) -> str:
-        return f"{self.namespace}/{self.service}/{self.port}"
+        own = f"{self.namespace}/{self.service}/{self.port}"
+        return f"{own}+{self.fallback}" if self.fallback else own
+
+    @classmethod
+    def named(cls, name: str) -> "BackendKey":
+        """The backend of a name, as `str` gives it."""
+        own, _, fallback = name.partition("+")
+        namespace, service, port = own.split("/")
+        return cls(namespace, service, int(port), fallback)
+
+    @property
+    def alone(self) -> "BackendKey":
+        """The backend without the other one behind."""
+        return self._replace(fallback="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +92,8 @@ class Backend:
     external_name: str = ""
     host: str = ""
     verification: Verification | None = None
+
+    @property
+    def has_slices(self) -> bool:
+        """Whether the endpoints come from EndpointSlices: neither from DNS, nor from two other backends."""
+        return not (self.external_name or self.key.fallback)

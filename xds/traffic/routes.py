@@ -8,6 +8,7 @@ from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef
 from xds.traffic.actions import Action, Forward
 from xds.traffic.backends import BackendKey
+from xds.traffic.conditions import Condition, HeaderCondition
 from xds.traffic.policy import NO_POLICY, Policy
 
 ACME_CHALLENGES: Final = "/.well-known/acme-challenge/"
@@ -35,13 +36,14 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path of a host, and the answer to requests for the path.
+    """A path of a host with conditions, and the answer to requests that match.
 
     Attributes:
         path: As Envoy compares the path of a normalized request: no character is escaped that Envoy would unescape.
         action: The answer.
         service: The Service that the origin names, whether or not the Service exists.
         policy: The treatment of requests and answers.
+        conditions: Hold all of them for a request that matches.
     """
 
     path: str
@@ -50,11 +52,17 @@ class Route:
     origin: Origin
     service: Key
     policy: Policy = NO_POLICY
+    conditions: tuple[Condition, ...] = ()
 
     @property
     def backend(self) -> BackendKey | None:
-        """The backend of a route that forwards; None for other routes, and where no backend can be used."""
-        return self.action.backend if isinstance(self.action, Forward) else None
+        """The main backend of a route that forwards; None for other routes, and where no backend can be used."""
+        return next(iter(self.backends), None)
+
+    @property
+    def backends(self) -> tuple[BackendKey, ...]:
+        """The backends of a route that forwards, the main one first."""
+        return tuple(each.key for each in self.action.backends) if isinstance(self.action, Forward) else ()
 
     @property
     def answers_challenges(self) -> bool:
@@ -65,14 +73,18 @@ class Route:
         return self.path.startswith(ACME_CHALLENGES)
 
     @property
-    def precedence(self) -> tuple[int, int, str]:
-        """A sort key, the most specific route first: Exact before Prefix, then the longest path.
+    def precedence(self) -> tuple[int, int, str, int, int]:
+        """A sort key, the most specific route first: Exact before Prefix, then the longest path, then most conditions.
+
+        Conditions on headers precede those on cookies.
 
         An Exact route never loses to a longer Prefix: where both match a request, the Prefix is longer by a trailing
         slash at most, and Prefix ignores trailing slashes.
         Source: https://kubernetes.io/docs/concepts/services-networking/ingress/#multiple-matches
         """
-        return (self.path_type is PathType.PREFIX, -len(self.path), self.path)
+        headers = sum(isinstance(each, HeaderCondition) for each in self.conditions)
+        cookies = len(self.conditions) - headers
+        return (self.path_type is PathType.PREFIX, -len(self.path), self.path, -headers, -cookies)
 
 
 @dataclass(frozen=True, slots=True)

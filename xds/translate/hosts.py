@@ -1,45 +1,38 @@
 """From the rules of all Ingresses for one host to the host's routes."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
 from xds.kube.objects import HTTPIngressPath, Ingress, IngressBackend
 from xds.kube.state import KubeState, why_first
 from xds.problems.field_path import FieldPath, MapKey
-from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.problem import Key
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.steps import Steps
 from xds.traffic.actions import Closed, Forward
-from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.hosts import NO_HOST
 from xds.traffic.policy import NO_POLICY
 from xds.traffic.routes import Origin, PathType, Route, VirtualHost
 from xds.translate.backends import resolve
+from xds.translate.canaries import with_canaries
+from xds.translate.findings import UnitFindings
 from xds.translate.names import InvalidError, is_label, valid_host, valid_path
-from xds.translate.nginx.ingress_policy import OPEN_PATHS, ClosedPaths, IngressPolicy, OpenPaths, ingress_policy
+from xds.translate.nginx.canary import Canary
+from xds.translate.nginx.ingress_policy import (
+    OPEN_PATHS,
+    ClosedPaths,
+    IngressPolicy,
+    LentPaths,
+    OpenPaths,
+    PathsPolicy,
+    ingress_policy,
+)
 from xds.translate.patterns import literal_instead, looks_like_pattern
 
 _DEFAULT_BACKEND: Final = FieldPath.of("spec", "defaultBackend")
-
-
-@dataclass(slots=True)
-class UnitFindings:
-    """By-products of a translation: the backends that the routes use, and the problems."""
-
-    backends: dict[BackendKey, Backend] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-
-    def report(self, about: ObjectRef, reason: Reason, message: str, at: FieldPath, remedy: str = "") -> None:
-        """Add a problem. Without a remedy, the reason's usual one is shown."""
-        self.problems.append(Problem(about, reason, message, remedy or reason.remedy, at))
-
-    def keep(self, routes: Iterable[Route | None]) -> None:
-        """Drop the backends that none of the routes uses. A route that lost a conflict may have added a backend."""
-        used = {route.backend for route in routes if route is not None}
-        self.backends = {key: backend for key, backend in self.backends.items() if key in used}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +54,7 @@ class TranslationContext:
         backend_at: FieldPath,
         path: tuple[str, PathType],
         *,
-        policy: IngressPolicy,
+        policy: PathsPolicy,
         findings: UnitFindings,
     ) -> Route | None:
         """The route of a path; None, with a problem, for a backend that isn't a Service.
@@ -84,7 +77,7 @@ class TranslationContext:
         if isinstance(policy, ClosedPaths):
             return Route(*path, Closed(policy.annotations), origin, service)
         treatment = replace(policy.policy, upstream_host=host) if host else policy.policy
-        return Route(*path, policy.redirect or Forward(key), origin, service, treatment)
+        return Route(*path, policy.redirect or Forward.to(key), origin, service, treatment)
 
 
 def _unreported(*problem: object) -> None:
@@ -103,7 +96,7 @@ def translate_host(context: TranslationContext, host: str, findings: UnitFinding
     ingresses = context.state.ingresses_of_host(host)
     if not ingresses or (host != NO_HOST and not _check_host(context, host, ingresses, findings)):
         return None
-    policies = [(ingress, context.policy(ingress)) for ingress in ingresses]
+    policies, canaries = _policies(context, ingresses)
     winners: dict[tuple[str, PathType], Route] = {}
     for route in _candidates(context, host, policies, findings):
         winner = winners.setdefault((route.path, route.path_type), route)
@@ -111,7 +104,7 @@ def translate_host(context: TranslationContext, host: str, findings: UnitFinding
         if (winner.action, winner.policy, winner.service) != (route.action, route.policy, route.service):
             _report_conflict(context.state, host, winner, route, findings)
         yield
-    routes = sorted(winners.values(), key=lambda route: route.precedence)
+    routes = list(winners.values())
     # A host that rules name falls back to the default backend of one of the Ingresses here. A host that no rule names
     # falls back to the default route of all Ingresses, which the traffic model holds once.
     default = None if host == NO_HOST else default_route(context, ingresses, findings)
@@ -120,8 +113,35 @@ def translate_host(context: TranslationContext, host: str, findings: UnitFinding
     )
     if closing is not None:
         routes, default = _closed(*closing, routes, default)
+    if canaries:
+        routes = with_canaries(host, routes, _lent(context, host, canaries, findings), findings)
+    routes.sort(key=lambda route: route.precedence)
     findings.keep([*routes, default])
-    return VirtualHost(host, tuple(routes), default)
+    return VirtualHost(host, tuple(routes), default) if policies else None
+
+
+def _policies(
+    context: TranslationContext, ingresses: Iterable[Ingress]
+) -> tuple[list[tuple[Ingress, PathsPolicy]], list[tuple[Ingress, Canary]]]:
+    """The policies of ordinary Ingresses, and the canaries."""
+    ordinary: list[tuple[Ingress, PathsPolicy]] = []
+    canaries: list[tuple[Ingress, Canary]] = []
+    for ingress in ingresses:
+        policy = context.policy(ingress)
+        if isinstance(policy, LentPaths):
+            canaries.append((ingress, policy.canary))
+        else:
+            ordinary.append((ingress, policy))
+    return ordinary, canaries
+
+
+def _lent(
+    context: TranslationContext, host: str, canaries: Iterable[tuple[Ingress, Canary]], findings: UnitFindings
+) -> Iterator[tuple[Route, Canary]]:
+    """The routes that canaries would have if they were ordinary Ingresses."""
+    for ingress, canary in canaries:
+        for route in _candidates(context, host, [(ingress, OPEN_PATHS)], findings):
+            yield route, canary
 
 
 def _closed(
@@ -150,7 +170,7 @@ def _check_host(context: TranslationContext, host: str, ingresses: list[Ingress]
 def _candidates(
     context: TranslationContext,
     host: str,
-    policies: Iterable[tuple[Ingress, IngressPolicy]],
+    policies: Iterable[tuple[Ingress, PathsPolicy]],
     findings: UnitFindings,
 ) -> Iterator[Route]:
     """The routes that all Ingresses ask for, the senior Ingress first."""
@@ -170,7 +190,7 @@ def _path_at(rule: int, number: int) -> FieldPath:
 
 
 def _path_route(
-    context: TranslationContext, origin: Origin, path: HTTPIngressPath, policy: IngressPolicy, findings: UnitFindings
+    context: TranslationContext, origin: Origin, path: HTTPIngressPath, policy: PathsPolicy, findings: UnitFindings
 ) -> Route | None:
     written = path.path or ""
     remedy = literal_instead(written) if looks_like_pattern(written) else ""
@@ -214,6 +234,8 @@ def ingress_default(context: TranslationContext, ingress: Ingress, findings: Uni
         return None
     origin = Origin(ingress.ref, _DEFAULT_BACKEND)
     policy = context.policy(ingress)
+    if isinstance(policy, LentPaths):
+        return None
     # Annotations are for paths, but a protection is for the whole Ingress.
     if isinstance(policy, OpenPaths):
         policy = OPEN_PATHS

@@ -18,7 +18,8 @@ from xds.translate.backend_use import BackendUse
 from xds.translate.certificate_dates import DatePeriod
 from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
-from xds.translate.hosts import TranslationContext, UnitFindings, default_route, translate_host, translate_ingress
+from xds.translate.findings import UnitFindings
+from xds.translate.hosts import TranslationContext, default_route, translate_host, translate_ingress
 from xds.translate.tls import CertificateStore, TlsTranslation
 
 
@@ -112,13 +113,13 @@ class Translator:
         return [key for key in self._backends.of_services(services) if key in self._backends.published]
 
     def localities(self, backend: Backend) -> tuple[Locality, ...]:
-        """The current endpoints of a backend in use; none of an ExternalName, whose endpoints come from DNS.
+        """The current endpoints of a backend in use, if they come from EndpointSlices.
 
         Problems of the EndpointSlices are reported.
         """
         key = backend.key
         problems: list[Problem] = []
-        found = () if backend.external_name else localities(backend, self._state.slices(key.service_key), problems)
+        found = localities(backend, self._state.slices(key.service_key), problems) if backend.has_slices else ()
         self._problems.report(("endpoints", key), problems)
         return found
 

@@ -9,8 +9,9 @@ from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import Redirect
 from xds.traffic.policy import NO_POLICY, Policy
-from xds.translate.nginx import redirects
+from xds.translate.nginx import canary, redirects
 from xds.translate.nginx.annotation import PREFIX, AnyAnnotation, Scope, Verdict
+from xds.translate.nginx.canary import Canary
 from xds.translate.nginx.reader import AnnotationReader, Report
 from xds.translate.nginx.registry import ANNOTATIONS, nearest
 
@@ -41,8 +42,21 @@ class ClosedPaths:
     hosts: bool
 
 
-IngressPolicy: TypeAlias = OpenPaths | ClosedPaths
+@dataclass(frozen=True, slots=True)
+class LentPaths:
+    """The paths of an Ingress without routes of its own: its backends serve paths of another Ingress.
+
+    Attributes:
+        canary: The requests for the backends.
+    """
+
+    canary: Canary
+
+
+PathsPolicy: TypeAlias = OpenPaths | ClosedPaths
 """Routes are built from either; nothing but the type tells which, so no route of a closed path can forward."""
+
+IngressPolicy: TypeAlias = PathsPolicy | LentPaths
 
 OPEN_PATHS: Final = OpenPaths()
 
@@ -63,6 +77,9 @@ def ingress_policy(ingress: Ingress, ignored: Set[str], report: Report) -> Ingre
             del ours[name]
             report(name, Reason.ANNOTATION_IGNORED, f"{shown(name)} is ignored: --ignore-annotation names it", "")
     reader = AnnotationReader(ours, report)
+    if lent := canary.read(reader):
+        canary.report_others(reader)
+        return LentPaths(lent)
     closing = tuple(annotation for annotation in _without_effect(reader) if _asks_protection(annotation, reader))
     if closing:
         hosts = any(annotation.scope is Scope.HOST for annotation in closing)

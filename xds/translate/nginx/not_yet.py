@@ -69,11 +69,6 @@ ANNOTATIONS: Final = (
         "relative-redirects proxy-redirect-from proxy-redirect-to",
     ),
     *_planned("hosts", "server-alias", scope=Scope.HOST),
-    *_planned(
-        "canary",
-        "canary canary-by-header canary-by-header-value canary-by-header-pattern canary-by-cookie canary-weight "
-        "canary-weight-total",
-    ),
     *_planned("error pages", "default-backend custom-http-errors disable-proxy-intercept-errors"),
     *_planned("mirroring", "mirror-target mirror-host mirror-request-body"),
     *_planned("cookies", "proxy-cookie-path proxy-cookie-domain"),

@@ -1,0 +1,45 @@
+"""Conditions: the demands of a route on a request, beyond host and path."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+
+class Comparison(StrEnum):
+    """How a condition's value is compared with the request's."""
+
+    EQUAL = "="
+    FOUND = "~"
+    """The value is a regular expression, found anywhere in the request's value (see translate.regexes)."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderCondition:
+    """A header of the request has a value.
+
+    Attributes:
+        name: In lower case.
+        value: To compare with.
+        comparison: How.
+    """
+
+    name: str
+    value: str
+    comparison: Comparison = Comparison.EQUAL
+
+    def __str__(self) -> str:
+        return f"header {self.name}{self.comparison}{self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class CookieCondition:
+    """A cookie of the request is equal to a value."""
+
+    name: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"cookie {self.name}={self.value}"
+
+
+Condition: TypeAlias = HeaderCondition | CookieCondition
