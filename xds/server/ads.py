@@ -289,13 +289,12 @@ class AdsService:
         request = self._decoder.decode(stream.session.variant, data)
         if is_first:
             self._admit(stream, request)
+            self._trials.add(stream)
         events = stream.session.receive(request, now)
         if stream.session.resubscribed:
             self._fanout.resubscribe(stream)
         if is_first:
             _log.info("proxy_connected", peer=stream.peer, node=stream.node, variant=str(stream.session.variant))
-        if is_first:
-            self._trials.add(stream)
         if events:
             self._handle(stream, events, now)
         self._trials.advance(stream.session.build)
