@@ -135,7 +135,13 @@ class AdsService:
         self._convergence = Convergence(metrics.convergence)
         self.debounce = EndpointDebounce(clock)
         self._fanout = Fanout(
-            self._streams.keys(), self._fleet, self._encoder, self._convergence, self.debounce, clock=clock
+            self._streams.keys(),
+            self._fleet,
+            self._encoder,
+            self._convergence,
+            self.debounce,
+            writes=self._writes,
+            clock=clock,
         )
         self._trials = Trials(self._fanout, clock)
         self.watchdog = Watchdog(self._streams.keys(), clock)
@@ -271,6 +277,7 @@ class AdsService:
                 reader.result()
         finally:
             stream.stop_timer()
+            self._writes.forget(stream.writer)
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
 
