@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 NETNS  := tests/support/cluster/netns
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo kube envoys test quick check bench generate goldens clean
+.PHONY: help venv demo kube envoys test quick cases check bench generate goldens clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 12
@@ -33,6 +33,9 @@ test: venv kube envoys ## every test that this machine can run, with the seconds
 
 quick: venv ## the tests without real Envoys and without a cluster: at most 5 minutes
 	@$(BIN)/python -m tests.support.suite quick
+
+cases: venv ## inputs from public bug reports, through real Envoys
+	@$(BIN)/python -m tests.support.suite cases
 
 check: venv ## lint, types, import contracts, generated files up to date; and how dense the prose is
 	$(BIN)/ruff format --check .

@@ -65,10 +65,12 @@ def test_a_full_pipe_delays_no_writer_and_gets_all_lines_later(pipe: Pipe, block
 def test_lines_beyond_the_queue_are_dropped_counted_and_reported_in_their_place(pipe: Pipe) -> None:
     stream = stream_of(pipe.writer)
     large = "x" * (QUEUE_BYTES // 8 - 1) + "\n"
-    written = 0
-    while not stream.dropped:
+    stream.write(large)
+    until(lambda: not stream._lines)  # The thread has it, and the pipe takes 4096 bytes of it.
+    for _ in range(8):
         stream.write(large)
-        written += 1
+    assert stream.dropped == 0
+    stream.write(large)
     stream.write("y" * len(large))
     assert stream.dropped == 2
 
@@ -78,8 +80,8 @@ def test_lines_beyond_the_queue_are_dropped_counted_and_reported_in_their_place(
 
     threading.Thread(target=write_end).start()
     lines = pipe.read_all()
-    assert [len(line) for line in lines[: written - 1]] == [len(large) - 1] * (written - 1)
-    assert lines[written - 1 :] == ["2 dropped", "end"]
+    assert [len(line) for line in lines[:9]] == [len(large) - 1] * 9
+    assert lines[9:] == ["2 dropped", "end"]
 
 
 def test_dropped_lines_are_reported_without_a_next_line(pipe: Pipe) -> None:

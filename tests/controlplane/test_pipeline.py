@@ -180,7 +180,7 @@ def test_the_end_of_routing_brings_no_older_endpoints() -> None:
 
 def test_endpoints_follow_the_port_in_the_snapshot() -> None:
     built = pipeline(*SHOP, slice_of("web", "10.0.0.1"))
-    begun(built, *applied(service("web", "http:80"), *many))
+    begun(built, *applied(service("web", "http:80", "metrics:90"), *many))
     for number in itertools.count(2):
         take(built, Applied(slice_of("web", f"10.0.0.{number}")))
         if names(step(built).revision) > {("vhds", "http/8.example.com")}:

@@ -88,6 +88,6 @@ def expected(pipeline: Pipeline, request: Request) -> Seen:
 def certificate_of(pipeline: Pipeline, request: Request) -> bytes:
     for step in answer(pipeline.traffic, request).steps:
         if isinstance(step, Handshake) and step.termination:
-            chain = pipeline.traffic.certificates[step.termination.secret].chain
+            chain = pipeline.traffic.certificates[step.termination.secrets[0]].chain
             return x509.load_pem_x509_certificate(chain).public_bytes(Encoding.DER)
     return b""

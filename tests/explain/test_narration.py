@@ -182,8 +182,8 @@ def test_a_default_backend_is_explained_with_its_ingress() -> None:
         "Ingress default/first",
         "Service default/web",
     ]
-    assert "of the host's senior" in texts(explained("http://a.test/", first, *SERVED))["default backend"]
-    assert "of the senior" in texts(explained("http://b.test/", first, *SERVED))["default backend"]
+    assert "of the host's oldest" in texts(explained("http://a.test/", first, *SERVED))["default backend"]
+    assert "of the oldest" in texts(explained("http://b.test/", first, *SERVED))["default backend"]
 
 
 def test_a_held_ingress_is_explained_as_ours() -> None:

@@ -225,8 +225,8 @@ def test_slices_read_before_the_service_are_found() -> None:
         ("Envoy", None, False),
         (None, "envoy", True),
         (None, "nginx", False),
-        ("envoy", "nginx", True),
-        ("nginx", "envoy", False),
+        ("envoy", "nginx", False),  # the annotation comes before the field
+        ("nginx", "envoy", True),
         (None, None, False),
     ],
 )
@@ -246,6 +246,29 @@ def test_the_class_annotation_names_a_class() -> None:
     annotated = shop(class_name=None, annotations={CLASS_ANNOTATION: "edge"})
     assert is_ours(state(ingress_class("edge"), annotated))
     assert not is_ours(state(ingress_class("edge", "example.com/other"), annotated))
+
+
+def contradictory(annotation: str, class_name: str) -> Ingress:
+    return shop(class_name=class_name, annotations={CLASS_ANNOTATION: annotation})
+
+
+@pytest.mark.parametrize(("annotation", "class_name"), [("envoy", "nginx"), ("nginx", "envoy")])
+def test_two_different_classes_are_told_if_one_of_them_is_ours(annotation: str, class_name: str) -> None:
+    kube = state(contradictory(annotation, class_name))
+    list(kube.settle())
+    (problem,) = kube.reported
+    assert (problem.reason, problem.object) == (Reason.CLASS_CONTRADICTED, ObjectRef("Ingress", "default", "shop"))
+    assert f"'{annotation}', spec.ingressClassName says '{class_name}'" in problem.message
+    assert "counts before spec.ingressClassName" in kube.claim(contradictory(annotation, class_name)).why
+    kube.apply(Applied(contradictory("envoy", "envoy")))
+    list(kube.settle())
+    assert kube.reported == ()
+
+
+def test_two_different_classes_of_others_are_not_told() -> None:
+    kube = state(contradictory("nginx", "traefik"))
+    list(kube.settle())
+    assert kube.reported == ()
 
 
 def test_the_class_name_is_configurable() -> None:

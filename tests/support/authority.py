@@ -44,15 +44,16 @@ def serial(pem: bytes) -> str:
 
 
 class Authority:
-    """A CA made on the spot. Its certificates are valid for a day."""
+    """A CA made on the spot, self-signed or signed `by` another one. Its certificates are valid for a day."""
 
-    def __init__(self, name: str = "ca", ends: datetime.timedelta = DAY) -> None:
+    def __init__(self, name: str = "ca", ends: datetime.timedelta = DAY, by: "Authority | None" = None) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name(name)
-        certificate = _builder(self._name, self._name, self._key, ends=ends).add_extension(
-            x509.BasicConstraints(ca=True, path_length=0), critical=True
+        signer = by or self
+        certificate = _builder(self._name, signer._name, self._key, ends=ends).add_extension(
+            x509.BasicConstraints(ca=True, path_length=None), critical=True
         )
-        self.pem = certificate.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
+        self.pem = certificate.sign(signer._key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
     def issue(
         self,

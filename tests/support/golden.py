@@ -127,7 +127,7 @@ def traffic_model(traffic: Translator, problems: Iterable[Problem]) -> dict[str,
         "hosts": {host or "(none)": _virtual_host(each) for host, each in sorted(traffic.hosts.items())},
         "default": _route(traffic.default) if traffic.default else None,
         "tls": [
-            {"secret": str(each.secret), "hosts": list(each.hosts), **({"default": True} if each.is_default else {})}
+            {"secret": each.name, "hosts": list(each.hosts), **({"default": True} if each.is_default else {})}
             for each in traffic.tls.terminations
         ],
         "backends": {
@@ -156,6 +156,7 @@ def _virtual_host(each: VirtualHost) -> dict[str, Any]:
 
 def _route(route: Route) -> str:
     to = str(route.backend) if route.backend else f"503 for Service {route.service}"
+    to += f" as {route.host}" if route.host else ""
     return f"{route.path_type} {route.path} -> {to} ({route.origin.object} {route.origin.field})"
 
 

@@ -37,7 +37,8 @@ _PARALLEL: Final = ("-n", "auto", "--dist", "loadgroup", "--ignore=tests/cluster
 # Measured in November 2026: quick takes 380 s of processor, about 3 minutes on two idle cores; 5 minutes are promised.
 GROUPS: Final = {
     "quick": Group((*_PARALLEL, "-m", "not envoy"), 1800),
-    "envoy": Group((*_PARALLEL, "-m", "envoy"), 1800),
+    "envoy": Group((*_PARALLEL, "--ignore=tests/cases", "-m", "envoy"), 1800),
+    "cases": Group((*_PARALLEL, "tests/cases", "-m", "envoy"), 900),
     # Not parallel: these tests stop and kill parts of a control plane that parallel tests would share.
     "cluster": Group(("tests/cluster",), 2400),
 }

@@ -6,6 +6,7 @@ refused and allowed, backends in use. Excludes: endpoints (test_endpoint_merge).
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.support.objects import World, external, ingress, key, path, rule, service
@@ -13,6 +14,7 @@ from xds.kube.change import Deleted
 from xds.kube.objects import Ingress, Service
 from xds.traffic.backends import Backend, BackendKey, BackendProtocol
 from xds.traffic.routes import Route
+from xds.translate.backends import EXTERNAL_HOST_ANNOTATION
 
 HOST = "a.example.com"
 
@@ -40,7 +42,9 @@ def test_a_port_by_number() -> None:
 
 def test_a_port_by_name() -> None:
     named = world_of("web:http", service("web", "metrics:9090", "http:8080"))
-    assert backend(named) == Backend(BackendKey("default", "web", 8080), "http", BackendProtocol.HTTP1)
+    assert backend(named) == Backend(
+        BackendKey("default", "web", 8080), "http", BackendProtocol.HTTP1, other_names=("metrics",)
+    )
 
 
 def test_name_and_number_of_one_port_are_one_backend() -> None:
@@ -122,10 +126,51 @@ def test_a_headless_service_works_the_same() -> None:
         ("", BackendProtocol.HTTP1),
         ("mongodb", BackendProtocol.HTTP1),
         ("\0\n☃", BackendProtocol.HTTP1),
+        ("ws", BackendProtocol.HTTP1),
+        ("wss", BackendProtocol.WSS),
+        ("kubernetes.io/wss", BackendProtocol.WSS),
+        ("grpcs", BackendProtocol.GRPCS),
+        ("gRPCs", BackendProtocol.GRPCS),
     ],
 )
 def test_app_protocol(app_protocol: str | None, protocol: BackendProtocol) -> None:
     assert backend(world_of("web", service("web", {"port": 80, "appProtocol": app_protocol}))).protocol is protocol
+
+
+@pytest.mark.parametrize(
+    ("app_protocol", "remedy"),
+    [
+        ("http2", "kubernetes.io/h2c"),
+        ("HTTP2", "grpcs"),
+        ("h2", "grpcs"),
+        ("tls", "https"),
+        ("SSL", "https"),
+        ("kubernetes.io/grpc", "Write grpc."),
+        ("mongodb", "Write http"),
+        ("https ", "Write http"),
+        ("\0\n☃", "Write http"),
+        ("x" * 65536, "Write http"),
+    ],
+)
+def test_an_unknown_app_protocol_is_a_problem_with_a_remedy(app_protocol: str, remedy: str) -> None:
+    world = world_of("web", service("web", {"port": 80, "appProtocol": app_protocol}))
+    problem = world.problem("AppProtocolUnknown")
+    assert str(problem.field) == "spec.rules[0].http.paths[0].backend"
+    assert "port 80 of Service default/web" in problem.message
+    assert remedy in problem.remedy
+    assert problem.message.isprintable()
+    assert len(problem.message) < 500
+    world.add(service("web", {"port": 80, "appProtocol": "https"}))
+    assert world.problems == []
+
+
+def test_an_unknown_app_protocol_of_an_unused_port_is_no_problem() -> None:
+    assert world_of("web", service("web", 80, {"name": "db", "port": 81, "appProtocol": "mongodb"})).problems == []
+
+
+def test_an_unknown_app_protocol_of_a_default_backend_is_a_problem() -> None:
+    world = World(service("web", {"port": 80, "appProtocol": "h2"}), ingress("shop", default="web"))
+    assert world.reasons() == [("shop", "AppProtocolUnknown")]
 
 
 def test_a_resource_backend_is_left_out() -> None:
@@ -160,7 +205,9 @@ def test_an_external_name_is_refused() -> None:
 
 def test_an_external_name_is_allowed() -> None:
     world = world_of("out", external("out", "example.org", 80), allow_external_name=True)
-    assert backend(world) == Backend(BackendKey("default", "out", 80), "", BackendProtocol.HTTP1, "example.org")
+    assert backend(world) == Backend(
+        BackendKey("default", "out", 80), "", BackendProtocol.HTTP1, external_name="example.org"
+    )
     assert world.problems == []
 
 
@@ -262,3 +309,29 @@ def test_an_unreachable_default_backend_is_not_in_use() -> None:
         ingress("young", default="api", created=2),
     )
     assert set(world.traffic.backends) == {BackendKey("default", "web", 80)}
+
+
+@pytest.mark.parametrize(("value", "host"), [("true", "example.org"), ("false", ""), ("", ""), (None, "")])
+def test_the_outside_name_is_sent_as_host_if_the_service_asks(value: str | None, host: str) -> None:
+    out = external("out", "example.org")
+    annotations = {EXTERNAL_HOST_ANNOTATION: value} if value is not None else {}
+    asking = msgspec.structs.replace(out, metadata=msgspec.structs.replace(out.metadata, annotations=annotations))
+    world = World(asking, ingress("shop", rule(HOST, path("/", "out"))), allow_external_name=True)
+    assert (route(world).host, backend(world).host) == (host, host)
+
+
+def test_a_service_with_endpoints_keeps_the_host_of_the_client() -> None:
+    web = service("web")
+    annotated = msgspec.structs.replace(web.metadata, annotations={EXTERNAL_HOST_ANNOTATION: "true"})
+    world = world_of("web", msgspec.structs.replace(web, metadata=annotated))
+    assert route(world).host == ""
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"), [(8443, 8443), ("https", None), (None, None), (0, None), (70000, None)]
+)
+def test_the_target_port_of_a_service_is_kept_if_a_number(target: int | str | None, expected: int | None) -> None:
+    """An ExternalName is reached at the number, or at the Service's own port."""
+    out = external("out", "example.org", {"port": 443, "targetPort": target})
+    world = World(out, ingress("shop", rule(HOST, path("/", "out:443"))), allow_external_name=True)
+    assert backend(world).target_port == expected

@@ -102,7 +102,7 @@ TAKEN = {
 }
 
 REFUSED = {
-    "root first": (Pair(OTHER.chain + GOOD.chain, GOOD.key), "doesn't belong"),
+    "root first": (Pair(OTHER.chain + GOOD.chain, GOOD.key), "must be first and is number 2"),
     "another's key": (Pair(GOOD.chain, OTHER.key), "doesn't belong"),
     "empty": (Pair(b"", b""), "no tls.crt and no tls.key"),
     "RSA-1024": (made(kind="rsa1024"), "only 1024 bits"),

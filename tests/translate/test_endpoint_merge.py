@@ -1,7 +1,8 @@
 """From all EndpointSlices of a Service to the endpoints of a backend.
 
 Covers: slices that merge, duplicates, conditions and the fallback when nothing is ready, IPv6, zones, ports by name,
-bad addresses and ports. Excludes: how Envoy is told (tests/golden).
+bad addresses and ports. Excludes: slices without a port of the Service's name (test_slice_ports.py), how Envoy is told
+(tests/golden).
 """
 
 from typing import Any
@@ -178,18 +179,6 @@ def test_a_port_without_name(name: str | None) -> None:
 
 def test_a_named_port_differs_from_an_unnamed_port() -> None:
     assert endpoints(slice_of("web", "10.0.0.1", ports=["http:8080"])) == []
-    assert endpoints(slice_of("web", "10.0.0.1", ports=[8080]), port="http:80") == []
-
-
-@pytest.mark.parametrize("port", [{"name": "other"}, {"port": 8080, "protocol": "UDP"}])
-def test_slices_without_a_matching_port(port: dict[str, Any]) -> None:
-    world = world_of(slice_of("web", "10.0.0.1", ports=[port]))
-    assert of_web(world) == ()
-    assert world.problems == []
-
-
-def test_a_slice_without_ports() -> None:
-    assert endpoints(slice_of("web", "10.0.0.1", ports=[])) == []
 
 
 @pytest.mark.parametrize("port", [0, -1, 65536, 10**12, None])

@@ -12,6 +12,7 @@ import pytest
 from tests.support.objects import World, exact, ingress, path, rule, service, specific
 from xds.kube.objects import Ingress, IngressBackend
 from xds.problems.problem import Problem
+from xds.problems.reasons import Reason
 from xds.traffic.routes import PathType
 
 HOST = "a.example.com"
@@ -118,7 +119,7 @@ def test_paths_that_the_api_server_rejects_are_left_out(text: str, type_: str) -
 def test_odd_but_legal_paths_are_taken_literally(text: str, type_: str) -> None:
     world = beside(with_path=text, type_=type_)
     assert {route.path for route in world.traffic.hosts[HOST].routes} == {text, "/good"}
-    assert world.problems == []
+    assert {each.reason for each in world.problems} <= {Reason.PATTERN_IN_PATH}
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,7 @@ def test_paths_are_escaped_as_a_normalized_request_is(text: str, expected: str) 
     """Otherwise the route is there and never matches."""
     world = beside(with_path=text)
     assert {route.path for route in world.traffic.hosts[HOST].routes} == {expected, "/good"}
-    assert world.problems == []
+    assert {each.reason for each in world.problems} <= {Reason.PATTERN_IN_PATH}
 
 
 @pytest.mark.parametrize("text", ["/a/%2e%2e/b", "/%2E/b", "/a/%2e."])
@@ -257,6 +258,43 @@ def test_nginx_annotations_are_problems() -> None:
 def test_annotations_of_ingresses_of_another_class_are_ignored() -> None:
     annotations = {"nginx.ingress.kubernetes.io/rewrite-target": "/"}
     assert World(ingress("shop", rule(HOST), class_name="nginx", annotations=annotations)).problems == []
+
+
+FOREIGN = [
+    "acme.cert-manager.io/http01-edit-in-place",
+    "alb.ingress.kubernetes.io/scheme",
+    "argocd.argoproj.io/sync-wave",
+    "cert-manager.io/cluster-issuer",
+    "external-dns.alpha.kubernetes.io/hostname",
+    "field.cattle.io/publicEndpoints",
+    "gethomepage.dev/enabled",
+    "haproxy.org/timeout-server",
+    "helm.sh/hook",
+    "ingress.kubernetes.io/ssl-redirect",
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "kubernetes.io/tls-acme",
+    "meta.helm.sh/release-name",
+    "nginx.org/client-max-body-size",
+    "reloader.stakater.com/auto",
+    "traefik.ingress.kubernetes.io/router.entrypoints",
+]
+"""Annotations for other tools and controllers, of each prefix that is often seen in manifests."""
+
+
+@pytest.mark.parametrize("annotation", FOREIGN)
+def test_an_annotation_for_another_tool_is_no_problem(annotation: str) -> None:
+    shop = ingress("shop", rule(HOST, path("/")), annotations={annotation: "true"})
+    assert World(service("web"), shop).problems == []
+
+
+@pytest.mark.parametrize("name", ["whitelist-source-range", "allowlist-source-range"])
+@pytest.mark.parametrize(
+    ("networks", "problems"), [("0.0.0.0/0,::/0", 0), (" ::/0 , 0.0.0.0/0", 0), ("0.0.0.0/0", 1), ("10.0.0.0/8", 1)]
+)
+def test_a_list_that_allows_each_client_is_no_problem(name: str, networks: str, problems: int) -> None:
+    """cert-manager writes such a list into the Ingress of an ACME challenge, unasked."""
+    solver = ingress("solver", rule(HOST, path("/")), annotations={f"nginx.ingress.kubernetes.io/{name}": networks})
+    assert len(World(service("web"), solver).problems) == problems
 
 
 def test_the_problem_of_an_annotation_is_solved_by_removing_the_annotation() -> None:

@@ -8,7 +8,7 @@ import itertools
 
 import pytest
 
-from tests.support.objects import World, exact, ingress, key, path, rule, service, specific
+from tests.support.objects import World, certificate, exact, ingress, key, path, rule, secret, service, specific, tls
 from xds.kube.change import Deleted
 from xds.kube.objects import Ingress, Service
 from xds.problems.field_path import FieldPath
@@ -103,6 +103,29 @@ def test_seniority(
     world = World(*services, *(reversed(both) if turned else both))
     assert backends(world) == {"/": winner}
     assert world.problem("PathConflict").object.name == ({"a", "b"} - {winner}).pop()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "why"),
+    [
+        (1, 2, "which is older (created 20"),
+        (1, None, "which has a creationTimestamp, and so counts as older"),
+        (1, 1, "which comes first by namespace and name"),
+        (None, None, "which comes first by namespace and name"),
+    ],
+)
+def test_a_conflict_names_the_winning_ingress_and_why(first: int | None, second: int | None, why: str) -> None:
+    a = ingress("a", rule(HOST, path("/", "a")), tls=[tls(HOST, secret="one")], created=first)
+    b = ingress("b", rule(HOST, path("/", "b")), tls=[tls(HOST, secret="two")], created=second)
+    world = World(service("a"), service("b"), secret("one", certificate("x")), secret("two", certificate("y")), a, b)
+    for reason in ("PathConflict", "CertificateConflict"):
+        assert f"Ingress default/a, {why}" in world.problem(reason).message
+
+
+def test_a_conflict_within_an_ingress_names_the_same_ingress() -> None:
+    world = World(service("a"), service("b"), ingress("shop", rule(HOST, path("/", "a"), path("/", "b"))))
+    message = world.problem("PathConflict").message
+    assert message.endswith("paths[0] of Ingress default/shop, the same Ingress, where the first entry counts")
 
 
 def test_an_identical_backend_is_no_conflict() -> None:

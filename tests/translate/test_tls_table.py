@@ -29,12 +29,14 @@ from tests.support.objects import (
 )
 from xds.kube.change import Deleted
 from xds.kube.objects import Ingress, IngressTLS, Secret
-from xds.traffic.tls import Certificate, Termination
+from xds.traffic.tls import Certificate, KeyType, Termination
 from xds.translate.certificate_dates import Validity
 
 A, B = "a.example.com", "b.example.com"
-PAIR = certificate(A)
-OTHER = certificate(A, serial=2)
+NAMES = (A, B, "*.example.com", "*.c.example.com")
+PAIR = certificate(*NAMES)
+OTHER = certificate(*NAMES, serial=2)
+GOOD = Certificate(key("cert"), PAIR.chain, PAIR.key, KeyType.ECDSA)
 
 
 def shop(*entries: IngressTLS, hosts: tuple[str | None, ...] = (A,), name: str = "shop", **fields: int) -> Ingress:
@@ -47,7 +49,7 @@ def world_of(*objects: Ingress | Secret, default: str | None = None, now: dateti
 
 def served(world: World) -> dict[str, tuple[str, ...]]:
     """By Secret, the hosts."""
-    return {each.secret.name: each.hosts for each in world.traffic.tls.terminations}
+    return {"+".join(secret.name for secret in each.secrets): each.hosts for each in world.traffic.tls.terminations}
 
 
 def chain(world: World) -> bytes:
@@ -60,8 +62,10 @@ def chain(world: World) -> bytes:
 
 def test_an_entry_with_a_good_secret() -> None:
     world = world_of(shop(tls(A, secret="cert")), secret("cert", PAIR))
-    assert world.traffic.tls.terminations == (Termination(key("cert"), (A,)),)
-    assert tuple(world.traffic.certificates.values()) == (Certificate(key("cert"), PAIR.chain, PAIR.key),)
+    assert world.traffic.tls.terminations == (Termination((key("cert"),), (A,)),)
+    assert tuple(world.traffic.certificates.values()) == (
+        Certificate(key("cert"), PAIR.chain, PAIR.key, KeyType.ECDSA),
+    )
     assert world.problems == []
 
 
@@ -90,9 +94,9 @@ def test_a_secret_is_of_the_ingress_namespace() -> None:
 def test_the_same_name_in_two_namespaces_is_two() -> None:
     there = ingress("shop", tls=[tls(B, secret="cert")], ns="there")
     world = world_of(shop(tls(A, secret="cert")), there, secret("cert", PAIR), secret("cert", OTHER, ns="there"))
-    assert [(each.secret, each.hosts) for each in world.traffic.tls.terminations] == [
-        (key("cert"), (A,)),
-        (key("cert", "there"), (B,)),
+    assert [(each.secrets, each.hosts) for each in world.traffic.tls.terminations] == [
+        ((key("cert"),), (A,)),
+        ((key("cert", "there"),), (B,)),
     ]
 
 
@@ -147,7 +151,7 @@ def test_a_hostile_tls_host_takes_only_itself_away(host: str) -> None:
 
 def test_an_entry_without_secret_name_uses_the_default_secret() -> None:
     world = world_of(shop(tls(A)), secret("cert", PAIR), default="cert")
-    assert world.traffic.tls.terminations == (Termination(key("cert"), (A,), is_default=True),)
+    assert world.traffic.tls.terminations == (Termination((key("cert"),), (A,), is_default=True),)
     assert world.problems == []
 
 
@@ -160,7 +164,7 @@ def test_without_secret_name_and_default() -> None:
 
 def test_the_default_secret_serves_without_any_ingress() -> None:
     world = world_of(secret("cert", PAIR), default="cert")
-    assert world.traffic.tls.terminations == (Termination(key("cert"), (), is_default=True),)
+    assert world.traffic.tls.terminations == (Termination((key("cert"),), (), is_default=True),)
 
 
 def test_the_default_secret_is_in_the_namespace_of_the_flag() -> None:
@@ -246,9 +250,56 @@ def test_a_chain_is_kept_whole() -> None:
     assert chain(world_of(shop(tls(A, secret="cert")), secret("cert", pair))) == pair.chain
 
 
-def test_a_certificate_for_different_names_is_served() -> None:
-    """Whether the names fit is the client's to judge; half of all test clusters depend on it."""
-    assert served(world_of(shop(tls(B, secret="cert")), secret("cert", PAIR))) == {"cert": (B,)}
+def test_a_certificate_for_different_names_is_served_with_a_problem() -> None:
+    """Half of all test clusters depend on it."""
+    world = world_of(shop(tls(A, B, "*.example.com", secret="cert")), secret("cert", certificate(A)))
+    assert served(world) == {"cert": ("*.example.com", A, B)}
+    problem = world.problem("CertificateNamesOthers")
+    assert problem.object.name == "shop"
+    assert str(problem.field) == "spec.tls[0]"
+    assert "names 'a.example.com', and not 'b.example.com', '*.example.com'" in problem.message
+    world.add(secret("cert", PAIR))
+    assert world.problems == []
+
+
+@pytest.mark.parametrize(
+    ("names", "is_covered"),
+    [
+        (("*.example.com",), True),
+        (("A.EXAMPLE.COM",), True),
+        (("*.EXAMPLE.com",), True),
+        (("example.com",), False),
+        (("*.com",), False),
+        (("*.a.example.com",), False),
+        (("*",), False),
+    ],
+)
+def test_a_host_is_covered_by_a_name_or_a_wildcard_for_its_first_label(
+    names: tuple[str, ...], is_covered: bool
+) -> None:
+    world = world_of(shop(tls(A, secret="cert")), secret("cert", certificate(*names)))
+    assert world.reasons() == ([] if is_covered else [("shop", "CertificateNamesOthers")])
+
+
+def test_many_names_of_a_certificate_are_cut_short() -> None:
+    pair = certificate(*(f"h{number}.example.org" for number in range(100)))
+    message = world_of(shop(tls(A, secret="cert")), secret("cert", pair)).problem("CertificateNamesOthers").message
+    assert "and 97 more" in message
+    assert len(message) < 500
+
+
+def test_a_host_that_another_certificate_serves_needs_no_name_in_the_certificate() -> None:
+    world = world_of(
+        shop(tls(A, B, secret="young"), name="young", created=2),
+        shop(tls(A, secret="old"), name="old", created=1),
+        secret("old", PAIR),
+        secret("young", certificate(B)),
+    )
+    assert world.reasons() == [("young", "CertificateConflict")]
+
+
+def test_the_default_certificate_needs_no_name_for_hosts_that_no_entry_names() -> None:
+    assert world_of(secret("cert", certificate("x")), default="cert").problems == []
 
 
 def test_a_secret_appears_after_the_ingress() -> None:
@@ -275,7 +326,9 @@ def test_the_last_good_certificate_is_kept(bad: tuple[bytes | None, bytes | None
     world = world_of(shop(tls(A, secret="cert")), secret("cert", PAIR))
     world.add(secret_of("cert", *bad))
     assert served(world) == {"cert": (A,)}
-    assert tuple(world.traffic.certificates.values()) == (Certificate(key("cert"), PAIR.chain, PAIR.key),)
+    assert tuple(world.traffic.certificates.values()) == (
+        Certificate(key("cert"), PAIR.chain, PAIR.key, KeyType.ECDSA),
+    )
     assert world.reasons() == [("shop", "SecretInvalid")]
     world.add(secret("cert", OTHER))
     assert chain(world) == OTHER.chain

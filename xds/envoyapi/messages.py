@@ -27,6 +27,7 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.config.overload.v3 import *
     from envoy_data_plane.envoy.config.route.v3 import *
     from envoy_data_plane.envoy.extensions.access_loggers.stream.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.common.set_filter_state.v3 import *
     from envoy_data_plane.envoy.extensions.filters.http.router.v3 import *
     from envoy_data_plane.envoy.extensions.filters.listener.proxy_protocol.v3 import *
     from envoy_data_plane.envoy.extensions.filters.listener.tls_inspector.v3 import *
@@ -150,12 +151,14 @@ if typing.TYPE_CHECKING:
     )
 
     from envoy_data_plane.envoy.config.core import v3 as _core
+    from envoy_data_plane.envoy.extensions.filters.http.set_filter_state import v3 as _set_filter_state
     from envoy_data_plane.envoy.extensions.upstreams.http import v3 as _upstreams_http
     from envoy_data_plane.xds.core import v3 as _xds_core
     from envoy_data_plane.xds.type.matcher import v3 as _xds_matcher
 
     ClusterHttpProtocolOptions = _upstreams_http.HttpProtocolOptions
     CoreRetryPolicy = _core.RetryPolicy
+    SetFilterState = _set_filter_state.Config
     XdsRegexMatcher = _xds_matcher.RegexMatcher
     XdsRegexMatcherGoogleRe2 = _xds_matcher.RegexMatcherGoogleRe2
     XdsStringMatcher = _xds_matcher.StringMatcher
@@ -173,6 +176,7 @@ _FULL_NAMES = {
     "RetryPolicy": "envoy.config.route.v3.RetryPolicy",
     "RetryPolicyRetryHostPredicate": "envoy.config.route.v3.RetryPolicy.RetryHostPredicate",
     "RetryPolicyRetryPriority": "envoy.config.route.v3.RetryPolicy.RetryPriority",
+    "SetFilterState": "envoy.extensions.filters.http.set_filter_state.v3.Config",
     "StringMatcher": "envoy.type.matcher.v3.StringMatcher",
     "Tracing": "envoy.config.route.v3.Tracing",
     "TypedExtensionConfig": "envoy.config.core.v3.TypedExtensionConfig",

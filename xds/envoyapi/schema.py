@@ -24,6 +24,7 @@ ROOTS = (
     "envoy.config.route.v3.VirtualHost",
     "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
     "envoy.extensions.filters.http.router.v3.Router",
+    "envoy.extensions.filters.http.set_filter_state.v3.Config",
     "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol",
     "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",

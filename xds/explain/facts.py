@@ -30,7 +30,7 @@ class RequestFacts:
         answer: The answer and its steps.
         options: Settings of the listeners.
         owners: The Ingress behind each TLS host that took part in a decision.
-        verdict: On the Secret whose certificate was chosen; None without HTTPS, or if the Secret does not exist.
+        verdicts: On the Secrets of the chosen termination, in its order; None for a Secret that does not exist.
         backend: Of the route; None if there is no usable one.
         slices: EndpointSlices of the backend's Service.
         ingresses: Ingresses of our class whose rules or TLS entries were looked at.
@@ -43,7 +43,7 @@ class RequestFacts:
     answer: Answer
     options: ProxyOptions
     owners: dict[str, Key]
-    verdict: Verdict | None
+    verdicts: tuple[Verdict | None, ...]
     backend: Backend | None
     slices: tuple[EndpointSlice, ...]
     ingresses: tuple[Ingress, ...]
@@ -103,7 +103,7 @@ class StateReader:
             given,
             self.options,
             {host: owners[host] for host in _tls_hosts(given) if host in owners},
-            self.traffic.verdict(termination.secret) if termination else None,
+            tuple(self.traffic.verdict(each) for each in termination.secrets) if termination else (),
             backend,
             slices,
             ingresses,
@@ -139,10 +139,10 @@ class StateReader:
         if backend:
             wanted += [(type_, names.cluster(backend)) for type_ in (ResourceType.CLUSTER, ResourceType.ENDPOINTS)]
         if termination:
-            wanted.append((ResourceType.SECRET, names.secret(termination.secret)))
+            wanted += [(ResourceType.SECRET, names.secret(each)) for each in termination.secrets]
         wanted.append((ResourceType.LISTENER, names.HTTPS if request.https else names.HTTP))
         if termination or not request.https:
-            routes = names.https_routes(termination.secret) if termination else names.HTTP
+            routes = names.https_routes(termination) if termination else names.HTTP
             wanted.append((ResourceType.ROUTES, routes))
             wanted.append((ResourceType.VIRTUAL_HOST, self._virtual_host(routes, without_port(request.authority))))
         yield from filter(None, (self.store.get(type_, name) for type_, name in wanted))
@@ -176,7 +176,7 @@ def _sources(given: Answer) -> Iterator[ObjectRef]:
     if given.route:
         yield ObjectRef("Service", *given.route.service)
     if termination:
-        yield ObjectRef("Secret", *termination.secret)
+        yield from (ObjectRef("Secret", *each) for each in termination.secrets)
 
 
 def _names(ingress: Ingress, host: str) -> bool:

@@ -123,7 +123,7 @@ class _UnitStatuses:
             host: {(route.path, route.path_type): route for route in virtual_host.routes}
             for host, virtual_host in facts.hosts.items()
         }
-        self._holders = {host: each.secret for each in facts.tls.terminations for host in each.hosts}
+        self._holders = {host: each.secrets for each in facts.tls.terminations for host in each.hosts}
         self._endpoints = {key: _counted(*each) for key, each in facts.backends.items()}
 
     def units(self) -> Iterator[Unit]:
@@ -170,7 +170,7 @@ class _UnitStatuses:
         if why := self._problems_at(at):
             return Unit(at, "default backend", UnitStatus.LEFT_OUT, why)
         senior = default.origin.object.key if default else None
-        why = f"the default backend of the senior Ingress {senior} is used"
+        why = f"the default backend of Ingress {senior} is used: the oldest Ingress counts, then the first by name"
         return Unit(at, "default backend", UnitStatus.SHADOWED, why, senior)
 
     def _served(self, at: FieldPath, text: str, route: Route) -> Unit:
@@ -196,13 +196,14 @@ class _UnitStatuses:
         text, holder = f"HTTPS of {_host(host)}", self._holders.get(host.lower())
         if holder is None:
             return Unit(at, text, UnitStatus.LEFT_OUT, self._problems_at(at))
-        if holder != secret:
+        if secret is None or self._facts.tls.same.get(secret, secret) not in holder:
             owner = self._facts.tls.owners.get(host.lower())
-            return Unit(at, text, UnitStatus.SHADOWED, f"the host has the certificate of Secret {holder}", owner)
-        verdict = self._facts.verdicts.get(holder)
+            why = f"the host has the certificate of Secret {' and of Secret '.join(map(str, holder))}"
+            return Unit(at, text, UnitStatus.SHADOWED, why, owner)
+        verdict = self._facts.verdicts.get(secret)
         last_good = "" if verdict and verdict.certificate else ", the last good one"
         expires = verdict.expires if verdict else None
-        return Unit(at, text, UnitStatus.SERVED, f"certificate of Secret {holder}{last_good}", expires=expires)
+        return Unit(at, text, UnitStatus.SERVED, f"certificate of Secret {secret}{last_good}", expires=expires)
 
     def _problems_at(self, at: FieldPath) -> str:
         """The problems of a field, and of fields within."""

@@ -95,9 +95,12 @@ def _resources(
     """Existing resources made from the Ingress, in the order of make before break."""
     clusters = [names.cluster(each) for each in backends]
     wanted = [(type_, name) for type_ in (ResourceType.CLUSTER, ResourceType.ENDPOINTS) for name in clusters]
-    wanted += [(ResourceType.SECRET, names.secret(each)) for each in sorted(secrets)]
+    tls = reader.traffic.tls
+    served = {tls.same.get(each, each) for each in secrets}
+    wanted += [(ResourceType.SECRET, names.secret(each)) for each in sorted(served)]
     wanted += [(ResourceType.LISTENER, name) for name in (names.HTTP, *((names.HTTPS,) if secrets else ()))]
-    routes = (names.HTTP, *map(names.https_routes, sorted(secrets)))
+    terminations = (each for each in tls.terminations if not served.isdisjoint(each.secrets))
+    routes = (names.HTTP, *map(names.https_routes, terminations))
     wanted += [(ResourceType.ROUTES, name) for name in routes]
     domains = [host or "*" for host in hosts]
     wanted += [(ResourceType.VIRTUAL_HOST, names.virtual_host(name, each)) for name in routes for each in domains]

@@ -135,13 +135,14 @@ def _handshake(step: Handshake, facts: RequestFacts) -> ExplainStep:
     owner = _owner(step.pattern, facts)
     if step.termination is None:
         return ExplainStep("certificate", _no_certificate(step, sni), owner)
-    secret = ObjectRef("Secret", *step.termination.secret)
-    until = _until(facts.verdict)
+    secrets = [ObjectRef("Secret", *each) for each in step.termination.secrets]
+    verdicts = zip(secrets, facts.verdicts, strict=True)
+    certificates = " and the one of ".join(f"{secret}{_until(verdict)}" for secret, verdict in verdicts)
     if step.choice is Choice.DEFAULT:
-        text = f"{sni}: no TLS host covers the name, so the default certificate of {secret}{until}"
+        text = f"{sni}: no TLS host covers the name, so the default certificate of {certificates}"
     else:
-        text = f"{sni}: TLS host {shown(step.pattern)} has the certificate of {secret}{until}"
-    return ExplainStep("certificate", text, (secret, *owner))
+        text = f"{sni}: TLS host {shown(step.pattern)} has the certificate of {certificates}"
+    return ExplainStep("certificate", text, (*secrets, *owner))
 
 
 def _no_certificate(step: Handshake, sni: str) -> str:
@@ -223,7 +224,7 @@ def _narrated_route(compared: ComparedRoute, path: str) -> NarratedRoute:
 def _fallback(step: Fallback) -> ExplainStep:
     if step.route is None:
         return ExplainStep("default backend", "no route matches, and no Ingress has a usable default backend")
-    whose = "of the host's senior Ingress that has one" if step.of_host else "of the senior Ingress that has one"
+    whose = "of the host's oldest Ingress that has one" if step.of_host else "of the oldest Ingress that has one"
     objects = (step.route.origin.object, ObjectRef("Service", *step.route.service))
     return ExplainStep("default backend", f"no route matches, so the default backend {whose}", objects)
 
@@ -234,7 +235,9 @@ def _backend(backend: Backend, facts: RequestFacts) -> tuple[bool, tuple[Explain
     service = ObjectRef("Service", *key.service_key)
     cluster = ExplainStep("cluster", f"{key}, by {_PROTOCOLS[backend.protocol.value]}", (service,))
     if backend.external_name:
-        return True, (cluster, ExplainStep("endpoints", f"the addresses of {backend.external_name} in DNS", (service,)))
+        host = f", which is sent {backend.host} as Host" if backend.host else ""
+        text = f"the addresses of {backend.external_name} in DNS{host}"
+        return True, (cluster, ExplainStep("endpoints", text, (service,)))
     found = [endpoint for zone in localities(backend, facts.slices) for endpoint in zone.endpoints]
     healthy = sum(endpoint.health is Health.HEALTHY for endpoint in found)
     slices = tuple(each.ref for each in facts.slices)
@@ -248,7 +251,13 @@ def _no_endpoints(facts: RequestFacts) -> str:
     return "none: no endpoint is ready, or no EndpointSlice has the Service's port"
 
 
-_PROTOCOLS: Final = {"http1": "HTTP/1.1", "h2c": "HTTP/2", "https": "TLS"}
+_PROTOCOLS: Final = {
+    "http1": "HTTP/1.1",
+    "h2c": "HTTP/2",
+    "https": "HTTP/2 or HTTP/1.1 over TLS, as the backend offers",
+    "wss": "HTTP/1.1 over TLS",
+    "grpcs": "HTTP/2 over TLS",
+}
 
 
 def _outcome(status: int, facts: RequestFacts) -> str:

@@ -6,11 +6,12 @@ Ingress stays served while held Ingresses are the only users of existing Service
 the IngressClass has a problem `WithdrawalHeld`.
 """
 
-from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass, replace
 from typing import Final
 
 from xds.kube.objects import Ingress, IngressClass, KubeObject
+from xds.problems.field_path import FieldPath, MapKey
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
@@ -20,6 +21,8 @@ CONTROLLER: Final = "xds-ingress.dev/controller"
 
 CLASS_ANNOTATION: Final = "kubernetes.io/ingress.class"
 DEFAULT_CLASS_ANNOTATION: Final = "ingressclass.kubernetes.io/is-default-class"
+
+_ANNOTATION_WINS: Final = f"by the annotation {CLASS_ANNOTATION}, which counts before spec.ingressClassName"
 
 HELD_WHY: Final = f"; it stays served, see the problem {Reason.WITHDRAWAL_HELD} of that IngressClass"
 
@@ -72,6 +75,7 @@ class IngressClasses:
         self._claim_classless = claim_classless
         self._held: dict[Key, Key] = {}  # Ingress to the IngressClass that turned away
         self._unsettled: set[Key] = set()
+        self._contradictory: dict[Key, Ingress] = {}
 
     def served(self, ingress: Ingress) -> bool:
         return ingress.key in self._held or self._claim(ingress).ours
@@ -89,6 +93,10 @@ class IngressClasses:
         if before is None or after is None or _class_name(before) != _class_name(after):
             self._held.pop(key, None)
             self._unsettled.add(key)
+        if after is not None and _contradicts_itself(after):
+            self._contradictory[key] = after
+        else:
+            self._contradictory.pop(key, None)
 
     def class_replaced(self, ingress: Ingress, ingress_class: Key, *, deleted: bool, was_served: bool) -> bool:
         """Hold the Ingress, or end its hold, as the changed IngressClass demands. Returns whether it is served now.
@@ -121,13 +129,26 @@ class IngressClasses:
         released = [] if hold else list(self._held)
         if released:
             self._held.clear()
-        self.problems = tuple(_problem(each) for each in sorted(set(self._held.values())))
+        held = (_problem(each) for each in sorted(set(self._held.values())))
+        self.problems = (*held, *self._contradictions())
         return released
+
+    def _contradictions(self) -> Iterator[Problem]:
+        """A problem for each Ingress with two different classes, if the annotation or the field names one of ours."""
+        for key in sorted(self._contradictory):
+            ingress = self._contradictory[key]
+            names = (ingress.annotations[CLASS_ANNOTATION], ingress.spec.ingress_class_name or "")
+            if any(self._claim_of_name(name).ours for name in names):
+                yield _contradiction(ingress.ref, *names)
 
     def _claim(self, ingress: Ingress) -> ClassClaim:
         name = _class_name(ingress)
         if not name:
             return self._claim_of_classless()
+        claim = self._claim_of_name(name)
+        return replace(claim, why=f"{claim.why}, {_ANNOTATION_WINS}") if _contradicts_itself(ingress) else claim
+
+    def _claim_of_name(self, name: str) -> ClassClaim:
         named = self._classes.get(Key("", name))
         if isinstance(named, IngressClass):
             return self._claim_by(named)
@@ -152,7 +173,28 @@ class IngressClasses:
 
 
 def _class_name(ingress: Ingress) -> str | None:
-    return ingress.spec.ingress_class_name or ingress.annotations.get(CLASS_ANNOTATION)
+    """The name in the annotation, else in the field: controllers that read only the annotation must agree with us.
+
+    Source: "for backwards compatibility, when that annotation is set, it must be given precedence over this field",
+    https://github.com/kubernetes/api/blob/v0.18.0/networking/v1beta1/types.go
+    """
+    return ingress.annotations.get(CLASS_ANNOTATION) or ingress.spec.ingress_class_name
+
+
+def _contradicts_itself(ingress: Ingress) -> bool:
+    annotation, field = ingress.annotations.get(CLASS_ANNOTATION), ingress.spec.ingress_class_name
+    return bool(annotation and field and annotation != field)
+
+
+def _contradiction(ingress: ObjectRef, annotation: str, field: str) -> Problem:
+    return Problem(
+        ingress,
+        Reason.CLASS_CONTRADICTED,
+        f"annotation {CLASS_ANNOTATION} says {shown(annotation)}, spec.ingressClassName says {shown(field)}: the "
+        "annotation counts",
+        Reason.CLASS_CONTRADICTED.remedy,
+        FieldPath.of("metadata", "annotations", MapKey(CLASS_ANNOTATION)),
+    )
 
 
 def _problem(ingress_class: Key) -> Problem:

@@ -161,6 +161,12 @@ class ServicePort(Part, frozen=True):
     name: str = ""
     protocol: str = "TCP"
     app_protocol: str | None = None
+    target_port: int | str | None = None
+
+    @property
+    def target_number(self) -> int | None:
+        """The number of the port at the endpoints; None if the Service names the port, or leaves it open."""
+        return self.target_port if isinstance(self.target_port, int) and 0 < self.target_port <= 65535 else None
 
 
 class ServiceSpec(Part, frozen=True):

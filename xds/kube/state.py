@@ -76,6 +76,18 @@ def seniority(ingress: Ingress) -> tuple[datetime, Key]:
     return (created if created.tzinfo else created.replace(tzinfo=UTC), ingress.key)
 
 
+def why_first(winner: Ingress, other: Ingress) -> str:
+    """Why the first Ingress wins a conflict, to follow its name in a message."""
+    (begun, key), (other_begun, other_key) = seniority(winner), seniority(other)
+    if key == other_key:
+        return "the same Ingress, where the first entry counts"
+    if begun == other_begun:
+        return "which comes first by namespace and name"
+    if other_begun == _NEWEST:
+        return "which has a creationTimestamp, and so counts as older"
+    return f"which is older (created {begun:%Y-%m-%dT%H:%M:%SZ})"
+
+
 class KubeState:
     """The objects that exist. `apply` takes a change; `settle` follows the last of the changes that belong together.
 

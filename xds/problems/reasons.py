@@ -53,6 +53,12 @@ class Reason(StrEnum):
         "The API server gives no answer. What was read before is served; later changes are not seen.",
         "Restore the API server or the network between; changes are followed again after the outage.",
     )
+    APP_PROTOCOL_UNKNOWN = (
+        "AppProtocolUnknown",
+        Level.WARNING,
+        "The appProtocol of a Service's port is none that is known here; plain HTTP/1.1 is spoken to its endpoints.",
+        "Write http, https, grpc, grpcs, kubernetes.io/h2c, kubernetes.io/ws or kubernetes.io/wss.",
+    )
     BACKEND_NOT_FOUND = (
         "BackendNotFound",
         Level.ERROR,
@@ -71,10 +77,16 @@ class Reason(StrEnum):
         "An Ingress begins to name a Service that can't be read at the moment; the change of the Ingress waits.",
         "Restore the API server, or the right to list and watch Services and EndpointSlices.",
     )
+    CERTIFICATE_CHAIN_BROKEN = (
+        "CertificateChainBroken",
+        Level.WARNING,
+        "A certificate chain is not in order, or lacks a certificate. It is served, and some clients reject it.",
+        "Put the server's certificate first into tls.crt, then each authority's that signed the one before, in PEM.",
+    )
     CERTIFICATE_CONFLICT = (
         "CertificateConflict",
         Level.ERROR,
-        "Two TLS entries name the same host and different Secrets; the oldest Ingress wins.",
+        "Two TLS entries name the same host and Secrets with different certificates; the oldest Ingress wins.",
         "Name the same Secret in both Ingresses, or remove the host from one.",
     )
     CERTIFICATE_EXPIRED = (
@@ -89,17 +101,41 @@ class Reason(StrEnum):
         "A certificate expires in less than 14 days; one of at most 7 days, in less than a third of its lifetime.",
         "Renew the certificate, or find out why its issuer (cert-manager, for instance) has not.",
     )
+    CERTIFICATE_NAMES_OTHERS = (
+        "CertificateNamesOthers",
+        Level.WARNING,
+        "A certificate doesn't have the name of a TLS host among its DNS names. It is served, and clients reject it.",
+        "Issue a certificate with the host among its subjectAltNames, or name the Secret that has one.",
+    )
     CERTIFICATE_NOT_YET_VALID = (
         "CertificateNotYetValid",
         Level.WARNING,
         "A certificate is not valid yet. It is served, and clients reject it.",
         "Check the clocks of this server and of the certificate's issuer, or wait until then.",
     )
+    CLASS_CONTRADICTED = (
+        "ClassContradicted",
+        Level.WARNING,
+        "An Ingress has one class in the annotation kubernetes.io/ingress.class and another in spec.ingressClassName.",
+        "Remove the annotation kubernetes.io/ingress.class, which counts, or set both to the same class.",
+    )
     DUPLICATE_OBJECT = (
         "DuplicateObject",
         Level.ERROR,
         "Two manifests have the same kind, namespace and name; the first counts.",
         "Remove one of the two objects, or rename one.",
+    )
+    ENDPOINT_PORT_MISSING = (
+        "EndpointPortMissing",
+        Level.ERROR,
+        "No EndpointSlice of a Service has a port of the name that the Service's port has; its paths answer 503.",
+        "Give the port the same name in both. With a selector, targetPort must be a port of the Pods' containers.",
+    )
+    ENDPOINT_PORT_RENAMED = (
+        "EndpointPortRenamed",
+        Level.WARNING,
+        "A port of a Service was renamed, and its EndpointSlices have the old name; their endpoints are served.",
+        "Give the port the same name in both. A controller that writes the EndpointSlices does so by itself.",
     )
     ENVOY_WOULD_REFUSE = (
         "EnvoyWouldRefuse",
@@ -196,6 +232,12 @@ class Reason(StrEnum):
         Level.ERROR,
         "Two Ingresses send the same path of a host to different backends; the oldest Ingress wins.",
         "Remove one of the two paths; the oldest Ingress wins, then the first by namespace and name.",
+    )
+    PATTERN_IN_PATH = (
+        "PatternInPath",
+        Level.WARNING,
+        "A path is written as a glob or a regular expression, and is compared literally: an Ingress has no patterns.",
+        "Write each path literally, with pathType Prefix (also everything below) or Exact.",
     )
     PROXY_REJECTS_MANY = (
         "ProxyRejectsMany",

@@ -42,7 +42,7 @@ class Builder:
     ) -> None:
         self._traffic = traffic
         self._options = options
-        self._terminations: dict[Key, Termination] = {}
+        self._terminations: dict[str, Termination] = {}
         self._domains = Domains(traffic, redirect_https=options.redirect_https)
         self._validator = Validator(report)
         self._routes: dict[str, RouteConfigurationBuilder] = {}
@@ -86,7 +86,7 @@ class Builder:
         if backend is None:
             return self._removed(ResourceType.CLUSTER, name)
         service = ObjectRef("Service", key.namespace, key.service)
-        shape = (backend.protocol, bool(backend.external_name))
+        shape = (backend.protocol, bool(backend.external_name), backend.verification)
         return self._built(ResourceType.CLUSTER, name, cluster(backend), service, shape=shape)
 
     def _secrets(self) -> BuiltResources:
@@ -117,22 +117,24 @@ class Builder:
         hosts = None if everything or (change.tls and options.redirect_https) else domains.affected(change.hosts)
         built = yield from self._route_builder(names.HTTP).build(domains.http_domains, domains.http_domain, hosts)
         before = self._terminations
-        self._terminations = {each.secret: each for each in self._traffic.tls.terminations} if change.tls else before
-        for key in self._affected_terminations(change, before, everything=everything):
-            built |= yield from self._https_routes(self._terminations[key], None if everything or change.tls else hosts)
-        return built | self._removed_routes(before.keys() - self._terminations.keys())
+        self._terminations = {each.name: each for each in self._traffic.tls.terminations} if change.tls else before
+        for each in self._affected_terminations(change, before, everything=everything):
+            built |= yield from self._https_routes(each, None if everything or change.tls else hosts)
+        return built | self._removed_routes([before[name] for name in before.keys() - self._terminations.keys()])
 
     def _affected_terminations(
-        self, change: TrafficChange, before: Mapping[Key, Termination], *, everything: bool
-    ) -> list[Key]:
-        """The Secrets of certificates whose route configurations can differ, sorted."""
+        self, change: TrafficChange, before: Mapping[str, Termination], *, everything: bool
+    ) -> list[Termination]:
+        """The terminations whose route configurations can differ, sorted."""
         if everything:
-            return sorted(self._terminations)
-        changed = {key for key, each in self._terminations.items() if before.get(key) != each} if change.tls else set()
-        return sorted(changed | self._domains.affected_certificates(change.hosts))
+            affected = set(self._terminations)
+        else:
+            changed = {name for name, each in self._terminations.items() if change.tls and before.get(name) != each}
+            affected = changed | self._domains.affected_terminations(change.hosts)
+        return [self._terminations[name] for name in sorted(affected)]
 
     def _https_routes(self, termination: Termination, hosts: Set[str] | None) -> Steps[BuiltResources]:
-        routes = self._route_builder(names.https_routes(termination.secret))
+        routes = self._route_builder(names.https_routes(termination))
         every_domain = functools.partial(self._domains.https_domains, termination)
         domain = functools.partial(self._domains.https_domain, termination)
         return (yield from routes.build(every_domain, domain, hosts))
@@ -140,8 +142,8 @@ class Builder:
     def _route_builder(self, name: str) -> RouteConfigurationBuilder:
         return self._routes.setdefault(name, RouteConfigurationBuilder(name, self._options, self._validator))
 
-    def _removed_routes(self, certificates: Set[Key]) -> BuiltResources:
-        removed = [self._routes.pop(names.https_routes(key)) for key in sorted(certificates)]
+    def _removed_routes(self, terminations: Iterable[Termination]) -> BuiltResources:
+        removed = [self._routes.pop(name) for name in sorted(map(names.https_routes, terminations))]
         return {key: resource for routes in removed for key, resource in routes.removed().items()}
 
     def _built(

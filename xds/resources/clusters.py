@@ -7,6 +7,7 @@ from typing import Final
 from xds.envoyapi import codec
 from xds.envoyapi.messages import (
     Any,
+    CertificateValidationContext,
     CircuitBreakers,
     CircuitBreakersThresholds,
     Cluster,
@@ -16,14 +17,20 @@ from xds.envoyapi.messages import (
     ClusterEdsClusterConfig,
     ClusterHttpProtocolOptions,
     ClusterLoadAssignment,
+    CommonTlsContext,
+    DataSource,
     Endpoint,
     Http1ProtocolOptions,
     Http2ProtocolOptions,
     HttpProtocolOptions,
+    HttpProtocolOptionsAutoHttpConfig,
     HttpProtocolOptionsExplicitHttpConfig,
     LbEndpoint,
     LocalityLbEndpoints,
     Percent,
+    StringMatcher,
+    SubjectAltNameMatcher,
+    SubjectAltNameMatcherSanType,
     TransportSocket,
     UpstreamHttpProtocolOptions,
     UpstreamTlsContext,
@@ -31,7 +38,7 @@ from xds.envoyapi.messages import (
 from xds.resources import names
 from xds.resources.addresses import socket_address
 from xds.resources.config_source import ads
-from xds.traffic.backends import Backend, BackendProtocol
+from xds.traffic.backends import Backend, BackendProtocol, Verification
 
 UPSTREAM_CONNECT_TIMEOUT: Final = timedelta(seconds=5)
 
@@ -54,7 +61,7 @@ def cluster(backend: Backend) -> Cluster:
         name=name,
         type=ClusterDiscoveryType.STRICT_DNS if external else ClusterDiscoveryType.EDS,
         eds_cluster_config=None if external else _eds(),
-        load_assignment=_dns_assignment(name, external, backend.key.port) if external else None,
+        load_assignment=_dns_assignment(name, external, backend.target_port or backend.key.port) if external else None,
         # A silent name server must not keep the proxy from starting.
         wait_for_warm_on_init=False if external else None,
         dns_lookup_family=ClusterDnsLookupFamily.ALL if external else ClusterDnsLookupFamily.AUTO,
@@ -63,8 +70,8 @@ def cluster(backend: Backend) -> Cluster:
         # By default requests go to draining endpoints too when less than half of the endpoints are healthy:
         # https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/panic_threshold
         common_lb_config=_no_panic(),
-        typed_extension_protocol_options={_PROTOCOL_OPTIONS: _protocol_options(backend.protocol)},
-        transport_socket=_tls() if backend.protocol is BackendProtocol.HTTPS else None,
+        typed_extension_protocol_options={_PROTOCOL_OPTIONS: _protocol_options(backend.protocol, backend.verification)},
+        transport_socket=_tls(backend.verification) if backend.protocol.uses_tls or backend.verification else None,
     )
 
 
@@ -91,26 +98,61 @@ def _no_panic() -> ClusterCommonLbConfig:
 
 
 @cache
-def _protocol_options(protocol: BackendProtocol) -> Any:
-    http2 = protocol is BackendProtocol.H2C
+def _protocol_options(protocol: BackendProtocol, verification: Verification | None) -> Any:
+    explicit = None if protocol is BackendProtocol.HTTPS else _explicit_http(protocol)
     return codec.pack(
         ClusterHttpProtocolOptions(
             common_http_protocol_options=HttpProtocolOptions(idle_timeout=UPSTREAM_IDLE_TIMEOUT),
-            upstream_http_protocol_options=UpstreamHttpProtocolOptions(auto_sni=True)
-            if protocol is BackendProtocol.HTTPS
-            else None,
-            explicit_http_config=HttpProtocolOptionsExplicitHttpConfig(
-                http_protocol_options=None if http2 else Http1ProtocolOptions(),
-                http2_protocol_options=Http2ProtocolOptions() if http2 else None,
-            ),
+            upstream_http_protocol_options=_names_of_request(protocol, verification),
+            explicit_http_config=explicit,
+            auto_config=None if explicit else _negotiated_http(),
         )
     )
 
 
+def _explicit_http(protocol: BackendProtocol) -> HttpProtocolOptionsExplicitHttpConfig:
+    """HTTP/1.1 or HTTP/2; over TLS, Envoy offers the protocol by ALPN."""
+    if protocol in (BackendProtocol.H2C, BackendProtocol.GRPCS):
+        return HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=Http2ProtocolOptions())
+    return HttpProtocolOptionsExplicitHttpConfig(http_protocol_options=Http1ProtocolOptions())
+
+
+def _negotiated_http() -> HttpProtocolOptionsAutoHttpConfig:
+    """HTTP/2 or HTTP/1.1, both offered by ALPN; HTTP/1.1 with a backend that knows no ALPN."""
+    return HttpProtocolOptionsAutoHttpConfig(
+        http_protocol_options=Http1ProtocolOptions(), http2_protocol_options=Http2ProtocolOptions()
+    )
+
+
+def _names_of_request(
+    protocol: BackendProtocol, verification: Verification | None
+) -> UpstreamHttpProtocolOptions | None:
+    """The Host of a request as SNI, and as the name that a verified certificate must have. None: neither."""
+    if verification:
+        is_of_request = not verification.server_name
+        return UpstreamHttpProtocolOptions(auto_sni=is_of_request, auto_san_validation=is_of_request)
+    return UpstreamHttpProtocolOptions(auto_sni=True) if protocol.uses_tls else None
+
+
 @cache
-def _tls() -> TransportSocket:
-    """TLS without verification: a backend's certificate is usually self-signed."""
-    return TransportSocket(name="envoy.transport_sockets.tls", typed_config=codec.pack(UpstreamTlsContext()))
+def _tls(verification: Verification | None) -> TransportSocket:
+    """TLS. Without a CA to verify with, certificates of backends are usually self-signed, and none is verified."""
+    context = UpstreamTlsContext()
+    if verification:
+        context = UpstreamTlsContext(
+            sni=verification.server_name,
+            common_tls_context=CommonTlsContext(validation_context=_validation(verification)),
+        )
+    return TransportSocket(name="envoy.transport_sockets.tls", typed_config=codec.pack(context))
+
+
+def _validation(verification: Verification) -> CertificateValidationContext:
+    name = verification.server_name
+    san = SubjectAltNameMatcher(san_type=SubjectAltNameMatcherSanType.DNS, matcher=StringMatcher(exact=name))
+    return CertificateValidationContext(
+        trusted_ca=DataSource(inline_bytes=verification.authorities),
+        match_typed_subject_alt_names=[san] if name else [],
+    )
 
 
 def _dns_assignment(name: str, host: str, port: int) -> ClusterLoadAssignment:

@@ -5,7 +5,9 @@ from typing import Final
 
 from xds.envoyapi import codec
 from xds.envoyapi.messages import (
+    DataSource,
     Filter,
+    FilterStateValue,
     Http1ProtocolOptions,
     Http2ProtocolOptions,
     HttpConnectionManager,
@@ -18,6 +20,8 @@ from xds.envoyapi.messages import (
     HttpProtocolOptionsHeadersWithUnderscoresAction,
     Rds,
     Router,
+    SetFilterState,
+    SubstitutionFormatString,
 )
 from xds.resources import names
 from xds.resources.access_log import access_log
@@ -46,6 +50,20 @@ def http_filters() -> list[HttpFilter]:
     return [HttpFilter(name="envoy.filters.http.router", typed_config=codec.pack(router))]
 
 
+def upgrade_filters() -> list[HttpFilter]:
+    """The HTTP filter chain of requests to upgrade, which offers HTTP/1.1 alone to a TLS backend.
+
+    A backend that would choose HTTP/2 by ALPN often takes WebSockets by HTTP/1.1 only (Go's net/http, for example).
+    Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/advanced/well_known_filter_state
+    """
+    offer = FilterStateValue(
+        object_key="envoy.network.application_protocols",
+        format_string=SubstitutionFormatString(text_format_source=DataSource(inline_string="http/1.1")),
+    )
+    by_http1 = codec.pack(SetFilterState(on_request_headers=[offer]))
+    return [HttpFilter(name="envoy.filters.http.set_filter_state", typed_config=by_http1), *http_filters()]
+
+
 def connection_manager(options: ProxyOptions, routes: str) -> Filter:
     """The network filter that serves HTTP by the route configuration named `routes`."""
     manager = HttpConnectionManager(
@@ -62,7 +80,7 @@ def connection_manager(options: ProxyOptions, routes: str) -> Filter:
         merge_slashes=True,
         path_with_escaped_slashes_action=HttpConnectionManagerPathWithEscapedSlashesAction.KEEP_UNCHANGED,
         server_header_transformation=HttpConnectionManagerServerHeaderTransformation.PASS_THROUGH,
-        upgrade_configs=[HttpConnectionManagerUpgradeConfig(upgrade_type="websocket")],
+        upgrade_configs=[HttpConnectionManagerUpgradeConfig(upgrade_type="websocket", filters=upgrade_filters())],
         stream_idle_timeout=STREAM_IDLE_TIMEOUT,
         request_headers_timeout=REQUEST_HEADERS_TIMEOUT,
         common_http_protocol_options=HttpProtocolOptions(

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TypeAlias, TypeVar
 
-from xds.problems.problem import Key
 from xds.traffic.hosts import NO_HOST, is_wildcard, wildcard_of
 from xds.traffic.model import Traffic
 from xds.traffic.routes import Route, VirtualHost
@@ -86,7 +85,7 @@ class Domains:
         return dataclasses.replace(self._domain(host, self._answers(host)), redirected=redirected)
 
     def https_domains(self, termination: Termination) -> Iterator[Domain]:
-        """The domains of connections with one certificate: hosts that the certificate covers, and 421 for other hosts.
+        """The domains of connections of one termination: hosts that its certificate covers, and 421 for other hosts.
 
         The default certificate serves every host that no other TLS entry covers.
         """
@@ -100,9 +99,9 @@ class Domains:
         yield from self._existing(domain, {*termination.hosts}.union(*below))
 
     def https_domain(self, termination: Termination, host: str) -> Domain | None:
-        """The domain of a host on connections with one certificate; None if the host has none."""
+        """The domain of a host on connections of one termination; None if the host has none."""
         exists = host in self._traffic.hosts
-        own = self._tls.of(termination.secret)
+        own = self._tls.of(termination)
         if host in own or (exists and wildcard_of(host) in own):
             outside = None if termination.is_default else FixedAnswer.MISDIRECTED
             return self._domain(host, self._answers(host), outside)
@@ -112,8 +111,8 @@ class Domains:
             return self._domain(host, self._answers(host))
         return self._domain(host, FixedAnswer.MISDIRECTED) if self._tls.is_foreign(host, own) else None
 
-    def affected_certificates(self, hosts: Iterable[str]) -> set[Key]:
-        """The Secrets of certificates on whose connections changed routes of `hosts` can show."""
+    def affected_terminations(self, hosts: Iterable[str]) -> set[str]:
+        """The names of terminations on whose connections changed routes of `hosts` can show."""
         found = set(self._tls.defaults)
         for host in hosts:
             found |= self._tls.covering(host)
@@ -168,21 +167,21 @@ class _TlsHosts:
 
     Attributes:
         named: Hosts with and without a usable certificate.
-        defaults: The Secret of the default certificate, if any.
+        defaults: The name of the default termination, if any.
     """
 
     def __init__(self, table: TlsTable) -> None:
         self.named = frozenset(table.named)
-        self.defaults = frozenset(each.secret for each in table.terminations if each.is_default)
-        self._own = {each.secret: frozenset(each.hosts) for each in table.terminations}
-        by_host = [(host, each.secret) for each in table.terminations for host in each.hosts]
+        self.defaults = frozenset(each.name for each in table.terminations if each.is_default)
+        self._own = {each.name: frozenset(each.hosts) for each in table.terminations}
+        by_host = [(host, each.name) for each in table.terminations for host in each.hosts]
         self._covering = _grouped(by_host)
-        self._covered_by = _grouped((wildcard_of(host), secret) for host, secret in by_host)
+        self._covered_by = _grouped((wildcard_of(host), name) for host, name in by_host)
         self._below = _grouped((wildcard_of(host), host) for host in self.named)
 
-    def of(self, certificate: Key) -> Set[str]:
-        """The hosts of a certificate."""
-        return self._own[certificate]
+    def of(self, termination: Termination) -> Set[str]:
+        """The hosts of a termination."""
+        return self._own[termination.name]
 
     def is_foreign(self, host: str, own: Set[str]) -> bool:
         """Whether a TLS entry names the host, and no host in `own` covers it."""
@@ -191,12 +190,12 @@ class _TlsHosts:
     def below(self, wildcard: str) -> Set[str]:
         return self._below.get(wildcard, frozenset())
 
-    def covering(self, host: str) -> Set[Key]:
-        """The certificates that cover a host, by name or by wildcard."""
+    def covering(self, host: str) -> Set[str]:
+        """The names of terminations that cover a host, by name or by wildcard."""
         return self._covering.get(host, frozenset()) | self._covering.get(wildcard_of(host), frozenset())
 
-    def covered_by(self, wildcard: str) -> Set[Key]:
-        """The certificates of hosts that a wildcard covers."""
+    def covered_by(self, wildcard: str) -> Set[str]:
+        """The names of terminations of hosts that a wildcard covers."""
         return self._covered_by.get(wildcard, frozenset())
 
 

@@ -68,7 +68,7 @@ def https_listener(options: ProxyOptions, tls: TlsTable) -> Listener:
         per_connection_buffer_limit_bytes=CONNECTION_BUFFER_BYTES,
         listener_filters=[*_proxy_protocol(options), inspector],
         filter_chain_matcher=_filter_chain_matcher(chosen, tls.without_certificate),
-        filter_chains=[_filter_chain(options, termination, names.secret(termination.secret)) for termination in chosen],
+        filter_chains=[_filter_chain(options, termination, termination.name) for termination in chosen],
         default_filter_chain=_filter_chain(options, default, DEFAULT_FILTER_CHAIN) if default else None,
     )
 
@@ -83,14 +83,14 @@ def _filter_chain(options: ProxyOptions, termination: Termination, name: str) ->
         common_tls_context=CommonTlsContext(
             alpn_protocols=["h2", "http/1.1"],
             tls_certificate_sds_secret_configs=[
-                SdsSecretConfig(name=names.secret(termination.secret), sds_config=ads())
+                SdsSecretConfig(name=names.secret(secret), sds_config=ads()) for secret in termination.secrets
             ],
         )
     )
     return FilterChain(
         name=name,
         transport_socket=TransportSocket(name="envoy.transport_sockets.tls", typed_config=codec.pack(tls)),
-        filters=[connection_manager(options, names.https_routes(termination.secret))],
+        filters=[connection_manager(options, names.https_routes(termination))],
     )
 
 
@@ -99,7 +99,7 @@ def _filter_chain_matcher(terminations: Iterable[Termination], without_certifica
 
     `server_names` of a filter chain does not serve, because its wildcards stand for any number of labels.
     """
-    chains = {host: names.secret(termination.secret) for termination in terminations for host in termination.hosts}
+    chains = {host: termination.name for termination in terminations for host in termination.hosts}
     chains |= dict.fromkeys(without_certificate, MISSING_FILTER_CHAIN)
     exact = {host: _choose(chain) for host, chain in chains.items() if not is_wildcard(host)}
     wildcards = _wildcard_matcher({host: chain for host, chain in chains.items() if is_wildcard(host)})

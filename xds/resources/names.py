@@ -4,6 +4,7 @@ from typing import Final
 
 from xds.problems.problem import Key
 from xds.traffic.backends import BackendKey
+from xds.traffic.tls import Termination
 
 HTTP: Final = "http"
 """The plain listener, and its route configuration."""
@@ -24,9 +25,9 @@ def secret(key: Key) -> str:
     return str(key)
 
 
-def https_routes(certificate: Key) -> str:
-    """The route configuration of connections that the certificate of a Secret terminates."""
-    return f"{HTTPS}/{certificate}"
+def https_routes(termination: Termination) -> str:
+    """The route configuration of connections with the certificates of a termination."""
+    return f"{HTTPS}/{termination.name}"
 
 
 def virtual_host(routes: str, domain: str) -> str:

@@ -2,8 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from xds.problems.problem import Key
+
+
+class KeyType(StrEnum):
+    """The kind of a certificate's key. A client is served the certificate of a kind that the client can verify."""
+
+    RSA = "RSA"
+    ECDSA = "ECDSA"
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,34 +21,49 @@ class Certificate:
     secret: Key
     chain: bytes = field(repr=False)
     private_key: bytes = field(repr=False)
+    key_type: KeyType
+
+    @property
+    def content(self) -> tuple[bytes, bytes]:
+        """Equal for two Secrets with the same certificate."""
+        return self.chain, self.private_key
 
 
 @dataclass(frozen=True, slots=True)
 class Termination:
-    """The TLS hosts for which one Secret's certificate is served, sorted.
+    """The TLS hosts for which one certificate is served, or an RSA and an ECDSA certificate side by side.
 
     Attributes:
+        secrets: One Secret for each certificate, sorted. Of Secrets with the same certificate, the first one.
+        hosts: Sorted.
         is_default: Whether the certificate is also served to connections whose SNI no TLS host covers.
     """
 
-    secret: Key
+    secrets: tuple[Key, ...]
     hosts: tuple[str, ...]
     is_default: bool = False
+
+    @property
+    def name(self) -> str:
+        """Unique among terminations. No name of a Secret holds a plus sign."""
+        return "+".join(map(str, self.secrets))
 
 
 @dataclass(frozen=True, slots=True)
 class TlsTable:
-    """All terminations, sorted by Secret.
+    """All terminations, sorted by Secrets.
 
     Attributes:
         without_certificate: The TLS hosts whose entries have no usable certificate, sorted. Connections for such a host
             are closed: neither the default certificate nor a wildcard's is served instead.
         owners: The Ingress whose entry decided, by TLS host. For explanations only: not compared.
+        same: The Secret that stands in `terminations` for a Secret with the same certificate. For explanations only.
     """
 
     terminations: tuple[Termination, ...] = ()
     without_certificate: tuple[str, ...] = ()
     owners: Mapping[str, Key] = field(default_factory=dict, compare=False)
+    same: Mapping[Key, Key] = field(default_factory=dict, compare=False)
 
     @property
     def named(self) -> Iterator[str]:

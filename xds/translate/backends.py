@@ -18,11 +18,33 @@ _PROTOCOLS: Final = {
     "h2c": BackendProtocol.H2C,
     "kubernetes.io/h2c": BackendProtocol.H2C,
     "grpc": BackendProtocol.H2C,
+    "grpcs": BackendProtocol.GRPCS,
+    "http": BackendProtocol.HTTP1,
     "https": BackendProtocol.HTTPS,
-    "kubernetes.io/wss": BackendProtocol.HTTPS,
+    "ws": BackendProtocol.HTTP1,
+    "kubernetes.io/ws": BackendProtocol.HTTP1,
+    "wss": BackendProtocol.WSS,
+    "kubernetes.io/wss": BackendProtocol.WSS,
 }
-"""By `appProtocol`; any other value means HTTP/1.1. Source:
+"""By `appProtocol` in lower case: Kubernetes tells service names apart by RFC 6335, which ignores case. Source:
 https://kubernetes.io/docs/concepts/services-networking/service/#application-protocol
+"""
+
+_REPLACEMENTS: Final = {
+    "h2": "grpcs for HTTP/2 over TLS",
+    "http2": "kubernetes.io/h2c for HTTP/2 in plain text, or grpcs for HTTP/2 over TLS",
+    "kubernetes.io/grpc": "grpc",
+    "ssl": "https",
+    "tls": "https",
+}
+"""The known values for values of other products, by value in lower case. `http2` has no single meaning: plain text for
+Istio, TLS for Google's load balancers.
+"""
+
+EXTERNAL_HOST_ANNOTATION: Final = "xds-ingress.dev/external-host"
+"""Of a Service of type ExternalName; "true": requests carry the outside name as Host and SNI, as hosters want to see.
+
+Not without asking: an ExternalName may also stand for a Service that knows the client's Host.
 """
 
 _INTERNAL_NAMES: Final = (
@@ -44,22 +66,33 @@ https://url.spec.whatwg.org/#ends-in-a-number-checker
 
 
 @dataclass(frozen=True, slots=True)
-class Unresolved:
-    """The reason, message and remedy of the problem with a backend that can't be used."""
+class BackendFault:
+    """The reason, message and remedy of the problem with a backend."""
 
     reason: Reason
     message: str
     remedy: str
 
 
-def resolve(
-    state: KubeState, namespace: str, wanted: IngressServiceBackend, *, allow_external_name: bool
-) -> Backend | Unresolved:
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A backend, and the problem of a value that is not taken as written.
+
+    Attributes:
+        backend: None for a backend that can't be used; `fault` then tells why.
+        fault: None: the backend is used as written.
+    """
+
+    backend: Backend | None
+    fault: BackendFault | None = None
+
+
+def resolve(state: KubeState, namespace: str, wanted: IngressServiceBackend, *, allow_external_name: bool) -> Resolved:
     """The Service port that an Ingress of the namespace names, by number or by name."""
     key = Key(namespace, wanted.name)
     service = state.service(key)
     if service is None:
-        return Unresolved(
+        return _unusable(
             Reason.BACKEND_NOT_FOUND,
             f"Service {shown(str(key))} doesn't exist, so its paths answer 503",
             Reason.BACKEND_NOT_FOUND.remedy,
@@ -68,12 +101,40 @@ def resolve(
         return _external(service, wanted, allowed=allow_external_name)
     port = _port(service.spec.ports or (), wanted)
     if port is None:
-        return Unresolved(
+        return _unusable(
             Reason.BACKEND_PORT_NOT_FOUND,
             f"Service {key} has no TCP port {shown(str(wanted.port))}, so its paths answer 503",
             f"Use one of its ports ({_port_list(service)}), or add the port to the Service.",
         )
-    return Backend(BackendKey(namespace, key.name, port.port), port.name, _protocol(port))
+    return _usable(service, port, port.name)
+
+
+def _usable(service: Service, port: ServicePort, port_name: str, external_name: str = "") -> Resolved:
+    protocol = _PROTOCOLS.get((port.app_protocol or "http").lower())
+    fault = _unknown_protocol(service, port) if protocol is None else None
+    others = (each.name for each in service.spec.ports or () if each.protocol == "TCP" and each.name != port.name)
+    backend = Backend(
+        BackendKey(*service.key, port.port),
+        port_name,
+        protocol or BackendProtocol.HTTP1,
+        other_names=tuple(others),
+        target_port=port.target_number,
+        external_name=external_name,
+        host=external_name if service.annotations.get(EXTERNAL_HOST_ANNOTATION) == "true" else "",
+    )
+    return Resolved(backend, fault)
+
+
+def _unusable(reason: Reason, message: str, remedy: str) -> Resolved:
+    return Resolved(None, BackendFault(reason, message, remedy))
+
+
+def _unknown_protocol(service: Service, port: ServicePort) -> BackendFault:
+    written = port.app_protocol or ""
+    message = f"appProtocol {shown(written)} of port {port.port} of Service {service.key} isn't known"
+    instead = _REPLACEMENTS.get(written.lower())
+    remedy = f"Write {instead}." if instead else Reason.APP_PROTOCOL_UNKNOWN.remedy
+    return BackendFault(Reason.APP_PROTOCOL_UNKNOWN, f"{message}; plain HTTP/1.1 is spoken", remedy)
 
 
 def _port(ports: Iterable[ServicePort], wanted: IngressServiceBackend) -> ServicePort | None:
@@ -90,9 +151,9 @@ def _port_list(service: Service) -> str:
     return shown(", ".join(ports)) if ports else "it has none"
 
 
-def _external(service: Service, wanted: IngressServiceBackend, *, allowed: bool) -> Backend | Unresolved:
+def _external(service: Service, wanted: IngressServiceBackend, *, allowed: bool) -> Resolved:
     if not allowed:
-        return Unresolved(
+        return _unusable(
             Reason.EXTERNAL_NAME_REFUSED,
             f"Service {service.key} is an ExternalName, which could point anywhere, so its paths answer 503",
             Reason.EXTERNAL_NAME_REFUSED.remedy,
@@ -106,7 +167,7 @@ def _external(service: Service, wanted: IngressServiceBackend, *, allowed: bool)
         return _invalid_external(service, f"{shown(name)} is not the name of an outside host")
     if port is None:
         return _invalid_external(service, f"it has no port {shown(str(wanted.port))}")
-    return Backend(BackendKey(*service.key, port.port), "", _protocol(port), external_name=name)
+    return _usable(service, port, "", name)
 
 
 def _external_port(service: Service, wanted: IngressServiceBackend) -> ServicePort | None:
@@ -116,12 +177,8 @@ def _external_port(service: Service, wanted: IngressServiceBackend) -> ServicePo
     return ServicePort(port=wanted.port.number) if 0 < wanted.port.number <= 65535 else None
 
 
-def _protocol(port: ServicePort) -> BackendProtocol:
-    return _PROTOCOLS.get((port.app_protocol or "").lower(), BackendProtocol.HTTP1)
-
-
-def _invalid_external(service: Service, why: str) -> Unresolved:
-    return Unresolved(
+def _invalid_external(service: Service, why: str) -> Resolved:
+    return _unusable(
         Reason.EXTERNAL_NAME_REFUSED,
         f"Service {service.key} can't be used as an ExternalName: {why}, so its paths answer 503",
         "Correct spec.externalName and spec.ports of the Service.",

@@ -33,12 +33,15 @@ from cryptography.x509 import (
 from cryptography.x509.oid import NameOID
 
 from xds.kube.objects import Secret, SecretData
-from xds.traffic.tls import Certificate
+from xds.traffic.tls import Certificate, KeyType
+from xds.translate.certificate_chain import first_is_not_the_leaf, has_trusted_block, order_fault
 from xds.translate.certificate_dates import Validity
 
 _Extension = TypeVar("_Extension", TLSFeature, KeyUsage, SubjectAlternativeName)
 
 _SMALLEST_RSA_KEY = 2048
+
+_TRUSTED_BLOCK = "its tls.crt has a TRUSTED CERTIFICATE block, which is passed over; write it with `openssl x509`"
 
 _LARGEST_RSA_EXPONENT = 33
 """Bits. Source: https://boringssl.googlesource.com/boringssl/+/HEAD/crypto/fipsmodule/rsa/rsa_impl.cc.inc"""
@@ -52,11 +55,15 @@ class Verdict:
         certificate: None if Envoy would reject the content of the Secret.
         why_not: Why Envoy would reject the content; empty for a usable Secret.
         validity: Of the leaf certificate; None for an unusable Secret.
+        names: The DNS names of the leaf certificate, in lower case. Clients ignore the common name of the subject.
+        chain_fault: Why clients may reject the chain, although Envoy serves the chain; empty for a chain in order.
     """
 
     certificate: Certificate | None
     why_not: str = ""
     validity: Validity | None = None
+    names: frozenset[str] = frozenset()
+    chain_fault: str = ""
 
     @property
     def expires(self) -> datetime | None:
@@ -80,13 +87,22 @@ def judge(secret: Secret) -> Verdict:
     try:
         chain = _chain(data.tls_crt or b"")
         key = _key(data.tls_key or b"")
-        leaf = chain[0]
-        _check(leaf.public_key(), key.public_key())
-        _check_form(leaf)
-        certificate = Certificate(secret.key, b"".join(each.public_bytes(Encoding.PEM) for each in chain), _pem(key))
-        return Verdict(certificate, validity=Validity(leaf.not_valid_before_utc, leaf.not_valid_after_utc))
+        _check_pair(chain, key.public_key(), data.tls_crt or b"")
+        _check_form(chain[0])
     except _UnusableError as error:
         return Verdict(None, str(error))
+    leaf = chain[0]
+    return Verdict(
+        Certificate(
+            secret.key,
+            b"".join(each.public_bytes(Encoding.PEM) for each in chain),
+            _pem(key),
+            KeyType.RSA if isinstance(leaf.public_key(), RSAPublicKey) else KeyType.ECDSA,
+        ),
+        validity=Validity(leaf.not_valid_before_utc, leaf.not_valid_after_utc),
+        names=_dns_names(leaf),
+        chain_fault=_TRUSTED_BLOCK if has_trusted_block(data.tls_crt or b"") else order_fault(chain),
+    )
 
 
 def _chain(pem: bytes) -> list[X509Certificate]:
@@ -99,7 +115,8 @@ def _chain(pem: bytes) -> list[X509Certificate]:
             for each in chain:  # these are read when they are asked for
                 _ = each.subject, each.issuer, each.not_valid_before_utc, each.not_valid_after_utc
     except (ValueError, UnsupportedAlgorithm, InvalidVersion):
-        raise _UnusableError("its tls.crt is not a chain of certificates in PEM") from None
+        why = _TRUSTED_BLOCK if has_trusted_block(pem) else "its tls.crt is not a chain of certificates in PEM"
+        raise _UnusableError(why) from None
     return chain
 
 
@@ -110,13 +127,17 @@ def _key(pem: bytes) -> PrivateKeyTypes:
         raise _UnusableError("its tls.key is not an unencrypted private key in PEM") from None
 
 
-def _check(leaf: PublicKeyTypes, key: PublicKeyTypes) -> None:
-    """Raise for keys that Envoy would reject.
+def _check_pair(chain: list[X509Certificate], key: PublicKeyTypes, pem: bytes) -> None:
+    """Raise for a private key that doesn't belong to the first certificate, and for keys that Envoy would reject.
 
     Source: https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/security/ssl#certificate-selection
     """
+    leaf = chain[0].public_key()
     if _spki(leaf) != _spki(key):
-        raise _UnusableError("its tls.key doesn't belong to its tls.crt")
+        if has_trusted_block(pem):
+            raise _UnusableError(_TRUSTED_BLOCK)
+        misplaced = first_is_not_the_leaf(chain, lambda each: _has_key(each, key))
+        raise _UnusableError(misplaced or "its tls.key doesn't belong to its tls.crt")
     if isinstance(leaf, RSAPublicKey):
         if leaf.key_size < _SMALLEST_RSA_KEY:
             raise _UnusableError(f"its RSA key has only {leaf.key_size} bits")
@@ -126,6 +147,13 @@ def _check(leaf: PublicKeyTypes, key: PublicKeyTypes) -> None:
         raise _UnusableError("its key is neither RSA nor ECDSA")
     elif not isinstance(leaf.curve, SECP256R1 | SECP384R1 | SECP521R1):
         raise _UnusableError(f"its curve {leaf.curve.name} is not one of P-256, P-384 and P-521")
+
+
+def _has_key(certificate: X509Certificate, key: PublicKeyTypes) -> bool:
+    try:
+        return _spki(certificate.public_key()) == _spki(key)
+    except (ValueError, UnsupportedAlgorithm):
+        return False
 
 
 def _check_form(leaf: X509Certificate) -> None:
@@ -158,6 +186,11 @@ def _has_name(leaf: X509Certificate, names: SubjectAlternativeName | None) -> bo
     if leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME):
         return True
     return any(isinstance(name, DNSName | IPAddress | UniformResourceIdentifier) for name in names or ())
+
+
+def _dns_names(leaf: X509Certificate) -> frozenset[str]:
+    names = _find(leaf.extensions, SubjectAlternativeName)
+    return frozenset(name.lower() for name in names.get_values_for_type(DNSName)) if names else frozenset()
 
 
 def _pem(key: PrivateKeyTypes) -> bytes:

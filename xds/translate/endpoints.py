@@ -13,8 +13,9 @@ from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.backends import Backend
 from xds.traffic.endpoints import Endpoint, Health, Locality
+from xds.translate.slice_ports import ADDRESS_TYPES, former_name, is_named, named_as
+from xds.translate.slice_ports import problem as port_problem
 
-_ADDRESS_TYPES: Final = ("IPv4", "IPv6")
 _OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4: Final = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 _ZONE: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
@@ -30,9 +31,15 @@ def localities(
     serving ones count as healthy. The rule is kube-proxy's:
     https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/#conditions
     """
+    slices, port_name = tuple(slices), backend.port_name
+    if not is_named(backend, slices):
+        former = former_name(backend, slices)
+        if problems is not None and (problem := port_problem(backend, slices, former)):
+            problems.append(problem)
+        port_name = port_name if former is None else former
     found: dict[tuple[str, int], tuple[str, SliceEndpoint]] = {}
     for each in slices:
-        for port in _ports(backend, each, problems):
+        for port in _ports(port_name, each, problems):
             for address, endpoint in _addresses(each, problems):
                 known = found.get((address, port))
                 if known is None or _rank(endpoint) > _rank(known[1]):
@@ -78,8 +85,8 @@ def _zone(endpoint: SliceEndpoint) -> str:
     return endpoint.zone if endpoint.zone and _ZONE.fullmatch(endpoint.zone) else ""
 
 
-def _ports(backend: Backend, each: EndpointSlice, problems: list[Problem] | None) -> Iterator[int]:
-    if each.address_type not in _ADDRESS_TYPES:
+def _ports(port_name: str, each: EndpointSlice, problems: list[Problem] | None) -> Iterator[int]:
+    if each.address_type not in ADDRESS_TYPES:
         _report(
             problems,
             each,
@@ -89,7 +96,7 @@ def _ports(backend: Backend, each: EndpointSlice, problems: list[Problem] | None
         )
         return
     for port in each.ports or ():
-        if (port.name or "") != backend.port_name or port.protocol not in {None, "TCP"}:
+        if not named_as(port, port_name):
             continue
         if port.port is None:
             _report(

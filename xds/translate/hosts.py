@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from xds.kube.objects import HTTPIngressPath, Ingress, IngressBackend
-from xds.kube.state import KubeState
+from xds.kube.state import KubeState, why_first
 from xds.problems.field_path import FieldPath, MapKey
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
@@ -15,10 +15,12 @@ from xds.steps import Steps
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.hosts import NO_HOST
 from xds.traffic.routes import Origin, PathType, Route, VirtualHost
-from xds.translate.backends import Unresolved, resolve
+from xds.translate.backends import resolve
 from xds.translate.names import InvalidError, is_label, valid_host, valid_path
+from xds.translate.patterns import literal_instead, looks_like_pattern
 
 _INGRESS_NGINX_PREFIX: Final = "nginx.ingress.kubernetes.io/"
+_ALL_CLIENTS: Final = {"0.0.0.0/0", "::/0"}
 _DEFAULT_BACKEND: Final = FieldPath.of("spec", "defaultBackend")
 
 
@@ -63,14 +65,14 @@ class TranslationContext:
             return None
         namespace = origin.object.namespace
         resolved = resolve(self.state, namespace, backend.service, allow_external_name=self.allow_external_name)
-        key = None
-        if isinstance(resolved, Unresolved):
-            findings.report(origin.object, resolved.reason, resolved.message, backend_at, resolved.remedy)
-        else:
-            key = resolved.key
-            findings.backends[key] = resolved
+        key, host = None, ""
+        if fault := resolved.fault:
+            findings.report(origin.object, fault.reason, fault.message, backend_at, fault.remedy)
+        if resolved.backend:
+            key, host = resolved.backend.key, resolved.backend.host
+            findings.backends[key] = resolved.backend
         name = backend.service.name if is_label(backend.service.name) else "(invalid)"
-        return Route(*path, key, origin, Key(namespace, name))
+        return Route(*path, key, origin, Key(namespace, name), host)
 
 
 def _unsupported(backend: IngressBackend) -> tuple[Reason, str]:
@@ -89,7 +91,7 @@ def translate_host(context: TranslationContext, host: str, findings: UnitFinding
     for route in _candidates(context, host, ingresses, findings):
         winner = winners.setdefault((route.path, route.path_type), route)
         if (winner.backend, winner.service) != (route.backend, route.service):  # equal routes are no conflict
-            _report_conflict(host, winner, route, findings)
+            _report_conflict(context.state, host, winner, route, findings)
         yield
     routes = sorted(winners.values(), key=lambda route: route.precedence)
     # A host that rules name falls back to the default backend of one of the Ingresses here. A host that no rule names
@@ -133,21 +135,28 @@ def _path_at(rule: int, number: int) -> FieldPath:
 def _path_route(
     context: TranslationContext, origin: Origin, path: HTTPIngressPath, findings: UnitFindings
 ) -> Route | None:
+    written = path.path or ""
+    remedy = literal_instead(written) if looks_like_pattern(written) else ""
     try:
         matched = valid_path(path)
     except InvalidError as error:
-        findings.report(origin.object, error.reason, f"{error}; it is left out", origin.field)
+        findings.report(origin.object, error.reason, f"{error}; it is left out", origin.field, remedy)
         return None
+    if remedy:
+        message = f"path {shown(written)} reads like a pattern, and is compared literally"
+        findings.report(origin.object, Reason.PATTERN_IN_PATH, message, origin.field.child("path"), remedy)
     return context.route(origin, path.backend, origin.field.child("backend"), matched, findings)
 
 
-def _report_conflict(host: str, winner: Route, loser: Route, findings: UnitFindings) -> None:
+def _report_conflict(state: KubeState, host: str, winner: Route, loser: Route, findings: UnitFindings) -> None:
     place = f"host {host}" if host else "the rules without host"
+    first, other = state.ingress(winner.origin.object.key), state.ingress(loser.origin.object.key)
+    why = f", {why_first(first, other)}" if first and other else ""
     findings.report(
         loser.origin.object,
         Reason.PATH_CONFLICT,
-        f"{loser.path_type} path {shown(loser.path)} of {place} belongs to the senior {winner.origin.object} "
-        f"({winner.origin.field})",
+        f"{loser.path_type} path {shown(loser.path)} of {place} belongs to {winner.origin.field} of "
+        f"{winner.origin.object}{why}",
         loser.origin.field,
     )
 
@@ -173,9 +182,19 @@ def ingress_default(context: TranslationContext, ingress: Ingress, findings: Uni
 def translate_ingress(context: TranslationContext, ingress: Ingress, findings: UnitFindings) -> None:
     """Report the problems of an Ingress outside of rules and TLS: of the default backend, and of annotations."""
     ingress_default(context, ingress, findings)
-    for annotation in sorted(ingress.annotations):
-        if annotation.startswith(_INGRESS_NGINX_PREFIX):
+    for annotation, value in sorted(ingress.annotations.items()):
+        if annotation.startswith(_INGRESS_NGINX_PREFIX) and not _asks_for_nothing(annotation, value):
             at = FieldPath.of("metadata", "annotations", MapKey(annotation))
             findings.report(
                 ingress.ref, Reason.ANNOTATION_UNSUPPORTED, f"annotation {shown(annotation)} has no effect here", at
             )
+
+
+def _asks_for_nothing(annotation: str, value: str) -> bool:
+    """Whether an annotation of ingress-nginx allows each client, as here.
+
+    cert-manager writes such a list into the Ingress of an ACME challenge, so that no list of the controller shuts the
+    CA out: https://github.com/cert-manager/cert-manager/blob/v1.16.0/pkg/issuer/acme/http/ingress.go
+    """
+    is_list = annotation.removeprefix(_INGRESS_NGINX_PREFIX) in {"allowlist-source-range", "whitelist-source-range"}
+    return is_list and {network.strip() for network in value.split(",")} >= _ALL_CLIENTS

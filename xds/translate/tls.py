@@ -1,23 +1,28 @@
 """From the TLS entries of all Ingresses to the certificate for each TLS host."""
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from datetime import datetime
 from typing import Final
 
 from xds.kube.objects import Ingress, IngressTLS, Secret
-from xds.kube.state import KubeState
+from xds.kube.state import KubeState, why_first
 from xds.problems.field_path import WHOLE_OBJECT, FieldPath
 from xds.problems.problem import Key, ObjectRef
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.steps import Steps
-from xds.traffic.tls import Certificate, Termination, TlsTable
+from xds.traffic.hosts import wildcard_of
+from xds.traffic.tls import Certificate, TlsTable
 from xds.translate.certificate_dates import DatePeriod, Validity
 from xds.translate.certificates import Verdict, judge
 from xds.translate.hosts import UnitFindings
 from xds.translate.names import InvalidError, valid_host
+from xds.translate.tls_hosts import Claim, TlsHosts
 
 _EFFECT: Final = "HTTPS for its hosts is off; HTTP goes on, or redirects with --redirect-https"
+
+
+_LISTED_NAMES: Final = 3
 
 
 class CertificateStore:
@@ -62,7 +67,7 @@ class CertificateStore:
 class TlsTranslation:
     """One pass over all TLS entries, the senior Ingress first.
 
-    The first entry that claims a host with a usable certificate owns the host.
+    The first entry that claims a host with a usable certificate owns the host; `TlsHosts` has the exceptions.
     """
 
     def __init__(
@@ -78,8 +83,7 @@ class TlsTranslation:
         self._default_secret = default_secret
         self._now = now
         self._findings = findings
-        self._owners: dict[str, tuple[Key, Ingress]] = {}
-        self._without_certificate: dict[str, Ingress] = {}
+        self._tls_hosts = TlsHosts()
         self._certificates: dict[Key, Certificate | None] = {}
         self._validities: dict[Key, Validity] = {}
 
@@ -94,24 +98,10 @@ class TlsTranslation:
             for index, entry in enumerate(ingress.spec.tls or ()):
                 self._claim(ingress, entry, FieldPath.of("spec", "tls", index))
                 yield
-        default = self._default_certificate()
+        table = self._tls_hosts.table(self._default_certificate())
         self._store.keep(self._certificates.keys())
-        table = self._table(default.secret if default else None)
-        found = {each.secret: self._certificates[each.secret] for each in table.terminations}
+        found = {secret: self._certificates[secret] for each in table.terminations for secret in each.secrets}
         return table, {secret: certificate for secret, certificate in found.items() if certificate}
-
-    def _table(self, default: Key | None) -> TlsTable:
-        hosts_of: dict[Key, list[str]] = {default: []} if default else {}
-        for host, (secret, _) in self._owners.items():
-            hosts_of.setdefault(secret, []).append(host)
-        terminations = (
-            Termination(secret, tuple(sorted(hosts_of[secret])), is_default=secret == default)
-            for secret in sorted(hosts_of)
-        )
-        without_certificate = tuple(sorted(self._without_certificate.keys() - self._owners.keys()))
-        owners = {host: ingress.key for host, ingress in self._without_certificate.items()}
-        owners |= {host: ingress.key for host, (_, ingress) in self._owners.items()}
-        return TlsTable(tuple(terminations), without_certificate, owners)
 
     def _claim(self, ingress: Ingress, entry: IngressTLS, at: FieldPath) -> None:
         hosts = list(self._hosts(ingress, entry, at))
@@ -119,12 +109,23 @@ class TlsTranslation:
         if secret is None:
             message = f"the TLS entry names no Secret and the server has no default one; {_EFFECT}"
             self._findings.report(ingress.ref, Reason.NO_DEFAULT_CERTIFICATE, message, at)
-        if secret is None or self._certificate(secret, ingress.ref, at.child("secretName")) is None:
+        certificate = self._certificate(secret, ingress.ref, at.child("secretName")) if secret else None
+        if certificate is None:
             for host in hosts:
-                self._without_certificate.setdefault(host, ingress)
+                self._tls_hosts.claim_without_certificate(host, ingress)
             return
-        for host in hosts:
-            self._own(host, secret, ingress, at)
+        served = [host for host in hosts if self._own(host, Claim(certificate, ingress), at)]
+        self._check_names(served, certificate.secret, ingress.ref, at)
+
+    def _check_names(self, hosts: list[str], secret: Key, user: ObjectRef, at: FieldPath) -> None:
+        """Report hosts that the certificate doesn't name. They are served: clients may not check the name."""
+        verdict = self._store.last_good(secret)
+        names = verdict.names if verdict else frozenset()
+        others = [host for host in hosts if host not in names and wildcard_of(host) not in names]
+        if others:
+            stands = f"names {_listed(sorted(names))}" if names else "has no DNS name"
+            message = f"the certificate of Secret {secret} {stands}, and not {_listed(others)}; it is still served"
+            self._findings.report(user, Reason.CERTIFICATE_NAMES_OTHERS, message, at)
 
     def _hosts(self, ingress: Ingress, entry: IngressTLS, at: FieldPath) -> Iterator[str]:
         """The hosts of an entry; the hosts of the Ingress' rules if the entry has none."""
@@ -149,11 +150,15 @@ class TlsTranslation:
             except InvalidError:
                 continue  # the translation of the rule reports the host
 
-    def _own(self, host: str, secret: Key, ingress: Ingress, at: FieldPath) -> None:
-        owner, senior = self._owners.setdefault(host, (secret, ingress))
-        if owner != secret:
-            message = f"TLS host {shown(host)} is served with Secret {owner} of the senior Ingress {senior.key}"
-            self._findings.report(ingress.ref, Reason.CERTIFICATE_CONFLICT, message, at)
+    def _own(self, host: str, claim: Claim, at: FieldPath) -> bool:
+        """Whether the certificate of the claim is served for the host."""
+        first = self._tls_hosts.claim(host, claim)
+        if first is None:
+            return True
+        whose = f"{first.ingress.ref}, {why_first(first.ingress, claim.ingress)}"
+        message = f"TLS host {shown(host)} is served with Secret {first.certificate.secret} of {whose}"
+        self._findings.report(claim.ingress.ref, Reason.CERTIFICATE_CONFLICT, message, at)
+        return False
 
     def _default_certificate(self) -> Certificate | None:
         if self._default_secret is None:
@@ -175,6 +180,9 @@ class TlsTranslation:
             effect = _EFFECT if served is None else "its last good certificate is still served"
             message = f"Secret {key} can't be used: {verdict.why_not}; {effect}"
             self._findings.report(user, Reason.SECRET_INVALID, message, at)
+        elif verdict.chain_fault:
+            message = f"the certificate of Secret {key} is served as it is: {verdict.chain_fault}"
+            self._findings.report(user, Reason.CERTIFICATE_CHAIN_BROKEN, message, at)
         if served and served.validity:
             self._validities[key] = served.validity
             self._check_dates(user, at, key, served.validity)
@@ -193,3 +201,8 @@ class TlsTranslation:
         if validity.begins > self._now:
             message = f"{subject} is not valid before {validity.begins:%Y-%m-%d %H:%M} UTC; it is served all the same"
             self._findings.report(user, Reason.CERTIFICATE_NOT_YET_VALID, message, at)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _LISTED_NAMES} more" if len(names) > _LISTED_NAMES else ""
+    return ", ".join(map(shown, names[:_LISTED_NAMES])) + more

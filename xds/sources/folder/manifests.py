@@ -26,6 +26,7 @@ from xds.sources.folder.documents import (
     too_many,
     too_much_aliased,
 )
+from xds.sources.folder.endpoints import mirrored
 
 MAX_FILE_BYTES: Final = 16 * 2**20
 """A larger file is not read. The API server takes 3 MiB a request, etcd 1.5 MiB an object."""
@@ -175,7 +176,8 @@ def _read_piece(path: str, text: bytes) -> Piece:
 
 
 def _entries(line: int, document: object) -> Iterator[Entry]:
-    for count, item in enumerate(flatten(document)):
+    documents = (each for item in flatten(document) for each in mirrored(item))
+    for count, item in enumerate(documents):
         if count >= MAX_DOCUMENTS:
             raise too_many(line)
         result = decode(item)

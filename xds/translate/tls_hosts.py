@@ -1,0 +1,72 @@
+"""The Secrets whose certificates are served for each TLS host."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from xds.kube.objects import Ingress
+from xds.problems.problem import Key
+from xds.traffic.tls import Certificate, KeyType, Termination, TlsTable
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The wish of an Ingress to serve a certificate for a TLS host."""
+
+    certificate: Certificate
+    ingress: Ingress
+
+
+@dataclass(slots=True)
+class TlsHosts:
+    """The claims to TLS hosts. The oldest Ingress claims first.
+
+    The first claim to a host is honoured, and the first claim with the other type of key from the same namespace:
+    another namespace could otherwise take the host away from all clients that prefer its type of key.
+    """
+
+    _claims: dict[str, dict[KeyType, Claim]] = field(default_factory=dict)
+    _without_certificate: dict[str, Ingress] = field(default_factory=dict)
+
+    def claim(self, host: str, claim: Claim) -> Claim | None:
+        """The claim that stands in the way; None if this claim is honoured, or asks for what is served already."""
+        honoured = self._claims.setdefault(host, {})
+        if any(each.certificate.content == claim.certificate.content for each in honoured.values()):
+            return None
+        first = next(iter(honoured.values()), claim)
+        if first.ingress.key.namespace != claim.ingress.key.namespace:
+            return first
+        kept = honoured.setdefault(claim.certificate.key_type, claim)
+        return None if kept is claim else kept
+
+    def claim_without_certificate(self, host: str, ingress: Ingress) -> None:
+        self._without_certificate.setdefault(host, ingress)
+
+    def table(self, default: Certificate | None) -> TlsTable:
+        """The table of all claims, with the certificate for connections whose SNI no TLS host covers."""
+        same = self._same(default)
+        default_secrets = (same[default.secret],) if default else ()
+        hosts_of: dict[tuple[Key, ...], list[str]] = {default_secrets: []} if default else {}
+        for host, claims in self._claims.items():
+            secrets = {same[claim.certificate.secret] for claim in claims.values()}
+            hosts_of.setdefault(tuple(sorted(secrets)), []).append(host)
+        terminations = (
+            Termination(secrets, tuple(sorted(hosts_of[secrets])), is_default=secrets == default_secrets)
+            for secrets in sorted(hosts_of)
+        )
+        without_certificate = tuple(sorted(self._without_certificate.keys() - self._claims.keys()))
+        owners = {host: ingress.key for host, ingress in self._without_certificate.items()}
+        owners |= {host: next(iter(claims.values())).ingress.key for host, claims in self._claims.items()}
+        return TlsTable(tuple(terminations), without_certificate, owners, same)
+
+    def _same(self, default: Certificate | None) -> dict[Key, Key]:
+        """The first Secret with the same certificate, by Secret."""
+        first: dict[tuple[bytes, bytes], Key] = {}
+        used = {each.secret: each for each in self._certificates(default)}
+        return {secret: first.setdefault(used[secret].content, secret) for secret in sorted(used)}
+
+    def _certificates(self, default: Certificate | None) -> Iterator[Certificate]:
+        if default:
+            yield default
+        for claims in self._claims.values():
+            for claim in claims.values():
+                yield claim.certificate
