@@ -10,8 +10,9 @@ from xds.cli.options import PORT, F, IpAddress, option
 from xds.kube.ingress_class import ClassOptions
 from xds.kube.state import DEFAULT_CLASSES
 from xds.problems.problem import Key
-from xds.resources.options import ProxyOptions
+from xds.resources.options import ProxyOptions, TlsVersion
 from xds.translate.names import is_subdomain
+from xds.translate.nginx.annotation import PREFIX
 from xds.translate.translator import TranslateOptions
 
 
@@ -51,8 +52,58 @@ class ControllerName(click.ParamType):  # type: ignore[type-arg]
         return str(value)
 
 
+class UpgradeName(click.ParamType):  # type: ignore[type-arg]
+    """A protocol, with or without a version.
+
+    Envoy never passes h2c, and takes CONNECT for the method.
+    Source: https://www.rfc-editor.org/rfc/rfc9110#section-7.8
+    """
+
+    name = "PROTOCOL"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not _PROTOCOL.fullmatch(str(value)) or str(value).lower() in ("connect", "h2c"):
+            self.fail(f"{value!r} is not a protocol that can be passed, such as websocket or SPDY/3.1", param, ctx)
+        return str(value)
+
+
+class ServerName(click.ParamType):  # type: ignore[type-arg]
+    """The value of a Server header; `off` becomes empty."""
+
+    name = "TEXT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        if not _PRINTABLE.fullmatch(text):
+            self.fail(f"{value!r} can't be the value of a header; write `off` for no header", param, ctx)
+        return "" if text == "off" else text
+
+
+_PROTOCOL: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:/[!#$%&'*+.^_`|~0-9A-Za-z-]+)?")
+_PRINTABLE: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+
 _CONTROLLER_PATH: Final = re.compile(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+")
 _MAX_CONTROLLER_LENGTH: Final = 250
+
+TLS_1_2_CIPHERS: Final = (
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+    "ECDHE-ECDSA-CHACHA20-POLY1305",
+    "ECDHE-RSA-CHACHA20-POLY1305",
+    "ECDHE-ECDSA-AES128-SHA",
+    "ECDHE-RSA-AES128-SHA",
+    "ECDHE-ECDSA-AES256-SHA",
+    "ECDHE-RSA-AES256-SHA",
+    "AES128-GCM-SHA256",
+    "AES256-GCM-SHA384",
+    "AES128-SHA",
+    "AES256-SHA",
+)
+"""The suites that Envoy knows. Source:
+https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/transport_sockets/tls/v3/common.proto
+"""
 
 _DEFAULTS = ProxyOptions()
 
@@ -80,6 +131,13 @@ _OPTIONS = (
         help="The address of Envoy's listeners.",
     ),
     option("--allow-external-name", is_flag=True, help="Route to Services of type ExternalName."),
+    option(
+        "--ignore-annotation",
+        multiple=True,
+        metavar="NAME",
+        help="An annotation of ingress-nginx, without its prefix, that counts as absent. If the annotation protects, "
+        "its paths are open then. Repeatable.",
+    ),
     option("--redirect-https", is_flag=True, help="Redirect plain requests for hosts with TLS to HTTPS."),
     option("--default-tls-secret", type=ObjectName(), help="The certificate for connections that no other one fits."),
     option(
@@ -89,6 +147,45 @@ _OPTIONS = (
         help="The number of proxies in front that append to x-forwarded-for.",
     ),
     option("--proxy-protocol", is_flag=True, help="Expect a PROXY protocol header on every connection."),
+    option(
+        "--public-http-port",
+        type=PORT,
+        default=_DEFAULTS.public_http_port,
+        help="The port of plain HTTP that clients see, for x-forwarded-port.",
+    ),
+    option(
+        "--public-https-port",
+        type=PORT,
+        default=_DEFAULTS.public_https_port,
+        help="The port of HTTPS that clients see, for redirects and x-forwarded-port.",
+    ),
+    option(
+        "--pass-upgrade",
+        type=UpgradeName(),
+        multiple=True,
+        default=_DEFAULTS.upgrades,
+        help="A protocol in Upgrade headers that is passed to backends. Repeatable. Other upgrades are ignored.",
+    ),
+    option("--replace-request-id", is_flag=True, help="Replace the x-request-id of clients."),
+    option(
+        "--server-header",
+        type=ServerName(),
+        default=_DEFAULTS.server_header,
+        help="The Server header of responses that have none, or `off`.",
+    ),
+    option(
+        "--https-min-version",
+        type=click.Choice([str(each) for each in TlsVersion]),
+        default=str(_DEFAULTS.tls_min_version),
+        help="The oldest version of TLS that clients may speak.",
+    ),
+    option(
+        "--https-cipher",
+        type=click.Choice(TLS_1_2_CIPHERS),
+        multiple=True,
+        metavar="NAME",
+        help="A cipher suite for TLS 1.2, the preferred first; those of TLS 1.3 are fixed. Repeatable.",
+    ),
     option("--no-vhds", is_flag=True, help="Send virtual hosts inside RouteConfigurations, to every proxy."),
 )
 
@@ -112,7 +209,9 @@ def class_options(flags: dict[str, Any]) -> ClassOptions:
 
 def translate_options(flags: dict[str, Any]) -> TranslateOptions:
     return TranslateOptions(
-        allow_external_name=flags["allow_external_name"], default_tls_secret=flags["default_tls_secret"]
+        allow_external_name=flags["allow_external_name"],
+        default_tls_secret=flags["default_tls_secret"],
+        ignored_annotations=frozenset(name.removeprefix(PREFIX) for name in flags["ignore_annotation"]),
     )
 
 
@@ -126,5 +225,12 @@ def proxy_options(flags: dict[str, Any]) -> ProxyOptions:
         redirect_https=flags["redirect_https"],
         trusted_hops=flags["trusted_hops"],
         proxy_protocol=flags["proxy_protocol"],
+        public_http_port=flags["public_http_port"],
+        public_https_port=flags["public_https_port"],
+        upgrades=tuple(flags["pass_upgrade"]),
+        replace_request_id=flags["replace_request_id"],
+        server_header=flags["server_header"],
+        tls_min_version=TlsVersion(flags["https_min_version"]),
+        tls_ciphers=tuple(flags["https_cipher"]),
         vhds=not flags["no_vhds"],
     )

@@ -62,7 +62,7 @@ class Trial:
         self._last_good = last_good
         # In the order of the offers; the last ones without an open offer are left out.
         self._round: dict[Candidate, None] = {}
-        # Proxies in the next round of each stage.
+        # Proxies in the next round of each of OFFER_GROUPS.
         self._sizes = [FIRST_ROUND_PROXIES for _ in OFFER_GROUPS]
         self._one_at_a_time = False
         # The generations of the newest and of the first version on trial.
