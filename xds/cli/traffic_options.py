@@ -6,11 +6,11 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
-from xds.cli.options import PORT, F, IpAddress, option
+from xds.cli.options import PORT, Duration, F, IpAddress, option
 from xds.kube.ingress_class import ClassOptions
 from xds.kube.state import DEFAULT_CLASSES
 from xds.problems.problem import Key
-from xds.resources.options import ProxyOptions
+from xds.resources.options import ProxyOptions, UpstreamPolicy
 from xds.translate.names import is_subdomain
 from xds.translate.translator import TranslateOptions
 
@@ -89,6 +89,17 @@ _OPTIONS = (
         help="The number of proxies in front that append to x-forwarded-for.",
     ),
     option("--proxy-protocol", is_flag=True, help="Expect a PROXY protocol header on every connection."),
+    option(
+        "--no-merge-slashes",
+        is_flag=True,
+        help="Compare and pass on paths with several slashes as they came, for backends with URLs in paths.",
+    ),
+    option(
+        "--upstream-idle-timeout",
+        type=Duration(),
+        default="4s",
+        help="The time without a request after which a connection to a backend is closed, such as 500ms or 2m.",
+    ),
     option("--no-vhds", is_flag=True, help="Send virtual hosts inside RouteConfigurations, to every proxy."),
 )
 
@@ -127,4 +138,6 @@ def proxy_options(flags: dict[str, Any]) -> ProxyOptions:
         trusted_hops=flags["trusted_hops"],
         proxy_protocol=flags["proxy_protocol"],
         vhds=not flags["no_vhds"],
+        merge_slashes=not flags["no_merge_slashes"],
+        upstream=UpstreamPolicy(idle_timeout=flags["upstream_idle_timeout"]),
     )

@@ -23,6 +23,10 @@ ROOTS = (
     "envoy.config.route.v3.RouteConfiguration",
     "envoy.config.route.v3.VirtualHost",
     "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
+    "envoy.extensions.common.matching.v3.ExtensionWithMatcher",
+    "envoy.extensions.filters.common.matcher.action.v3.SkipFilter",
+    "envoy.extensions.filters.http.fault.v3.HTTPFault",
+    "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
     "envoy.extensions.filters.http.router.v3.Router",
     "envoy.extensions.filters.http.set_filter_state.v3.Config",
     "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol",
@@ -40,6 +44,7 @@ ROOTS = (
     "envoy.service.discovery.v3.DeltaDiscoveryResponse",
     "envoy.service.discovery.v3.DiscoveryRequest",
     "envoy.service.discovery.v3.DiscoveryResponse",
+    "envoy.type.matcher.v3.HttpRequestHeaderMatchInput",
 )
 """The messages that can be built, encoded and decoded, together with all types that their fields lead to.
 

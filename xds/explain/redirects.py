@@ -15,4 +15,4 @@ def location(request: Request, options: ProxyOptions) -> str:
     elif authority.endswith(":80"):
         authority = without_port(authority)
     _, mark, query = request.path.partition("?")
-    return f"https://{authority}{normalized(request.path)}{mark}{query}"
+    return f"https://{authority}{normalized(request.path, merge_slashes=options.merge_slashes)}{mark}{query}"

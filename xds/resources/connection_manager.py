@@ -26,12 +26,13 @@ from xds.envoyapi.messages import (
 from xds.resources import names
 from xds.resources.access_log import access_log
 from xds.resources.config_source import ads
+from xds.resources.http_limits import CLIENT_STREAM_WINDOW_BYTES, CONNECTION_WINDOW_BYTES, MAX_HEADERS
+from xds.resources.one_host import reject_two_hosts
 from xds.resources.options import ProxyOptions
+from xds.resources.retries import never_507, retry_safe_requests
 
 # https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge
 HTTP2_MAX_CONCURRENT_STREAMS: Final = 100
-HTTP2_STREAM_WINDOW_BYTES: Final = 64 * 1024
-HTTP2_CONNECTION_WINDOW_BYTES: Final = 1024 * 1024
 REQUEST_HEADERS_TIMEOUT: Final = timedelta(seconds=10)
 
 # Long, for WebSockets, server-sent events and long polls.
@@ -47,7 +48,11 @@ https://www.rfc-editor.org/rfc/rfc2606
 def http_filters() -> list[HttpFilter]:
     """The HTTP filter chain of every listener. A route switches filters on and off; the chain itself never varies."""
     router = Router(suppress_envoy_headers=True)
-    return [HttpFilter(name="envoy.filters.http.router", typed_config=codec.pack(router))]
+    return [
+        reject_two_hosts(),
+        retry_safe_requests(),
+        HttpFilter(name="envoy.filters.http.router", typed_config=codec.pack(router)),
+    ]
 
 
 def upgrade_filters() -> list[HttpFilter]:
@@ -72,12 +77,13 @@ def connection_manager(options: ProxyOptions, routes: str) -> Filter:
         rds=Rds(config_source=ads(wait=True), route_config_name=routes),
         http_filters=http_filters(),
         access_log=[access_log()],
+        local_reply_config=never_507(),
         use_remote_address=True,
         xff_num_trusted_hops=options.trusted_hops,
         # Security depends on the path that routes compare, so the path is normalized before routing:
         # https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge
         normalize_path=True,
-        merge_slashes=True,
+        merge_slashes=options.merge_slashes,
         path_with_escaped_slashes_action=HttpConnectionManagerPathWithEscapedSlashesAction.KEEP_UNCHANGED,
         server_header_transformation=HttpConnectionManagerServerHeaderTransformation.PASS_THROUGH,
         upgrade_configs=[HttpConnectionManagerUpgradeConfig(upgrade_type="websocket", filters=upgrade_filters())],
@@ -85,6 +91,7 @@ def connection_manager(options: ProxyOptions, routes: str) -> Filter:
         request_headers_timeout=REQUEST_HEADERS_TIMEOUT,
         common_http_protocol_options=HttpProtocolOptions(
             idle_timeout=CONNECTION_IDLE_TIMEOUT,
+            max_headers_count=MAX_HEADERS,
             # As in nginx: a backend may take the header X_Y for X-Y.
             headers_with_underscores_action=HttpProtocolOptionsHeadersWithUnderscoresAction.DROP_HEADER,
         ),
@@ -92,8 +99,8 @@ def connection_manager(options: ProxyOptions, routes: str) -> Filter:
         http_protocol_options=Http1ProtocolOptions(accept_http_10=True, default_host_for_http_10=HTTP10_DEFAULT_HOST),
         http2_protocol_options=Http2ProtocolOptions(
             max_concurrent_streams=HTTP2_MAX_CONCURRENT_STREAMS,
-            initial_stream_window_size=HTTP2_STREAM_WINDOW_BYTES,
-            initial_connection_window_size=HTTP2_CONNECTION_WINDOW_BYTES,
+            initial_stream_window_size=CLIENT_STREAM_WINDOW_BYTES,
+            initial_connection_window_size=CONNECTION_WINDOW_BYTES,
             allow_connect=True,  # WebSockets over HTTP/2: https://www.rfc-editor.org/rfc/rfc8441
         ),
     )

@@ -33,12 +33,10 @@ from xds.resources import names
 from xds.resources.addresses import socket_address
 from xds.resources.config_source import ads
 from xds.resources.connection_manager import connection_manager
+from xds.resources.http_limits import CONNECTION_BUFFER_BYTES
 from xds.resources.options import ProxyOptions
 from xds.traffic.hosts import is_wildcard
 from xds.traffic.tls import Termination, TlsTable
-
-CONNECTION_BUFFER_BYTES: Final = 32 * 1024
-"""Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge"""
 
 DEFAULT_FILTER_CHAIN: Final = "default"
 """The filter chain of connections whose SNI no TLS host covers. Names of other filter chains hold a slash."""

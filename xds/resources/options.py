@@ -1,6 +1,18 @@
 """The operator's settings of listeners and routes."""
 
 from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamPolicy:
+    """How proxies use the connections to a backend.
+
+    Attributes:
+        idle_timeout: Time without a request after which a connection is closed.
+    """
+
+    idle_timeout: timedelta = timedelta(seconds=4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +27,8 @@ class ProxyOptions:
         trusted_hops: Number of proxies in front that append to x-forwarded-for. 0: the peer is the client.
         proxy_protocol: Whether every connection begins with a PROXY protocol header, version 1 or 2.
         vhds: Whether proxies that support VHDS are sent virtual hosts one by one, outside of RouteConfigurations.
+        merge_slashes: Whether several slashes in a request's path become one, before routing and for backends.
+        upstream: Use of the connections to all backends.
     """
 
     listener_address: str = "0.0.0.0"  # noqa: S104 - an ingress proxy takes connections from outside
@@ -24,3 +38,5 @@ class ProxyOptions:
     trusted_hops: int = 0
     proxy_protocol: bool = False
     vhds: bool = True
+    merge_slashes: bool = True
+    upstream: UpstreamPolicy = UpstreamPolicy()

@@ -4,17 +4,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from xds.envoyapi import codec
 from xds.envoyapi.messages import (
     DirectResponseAction,
     HeaderMatcher,
     Metadata,
-    PreviousHostsPredicate,
     RedirectAction,
     RedirectActionRedirectResponseCode,
     RegexMatcher,
-    RetryPolicy,
-    RetryPolicyRetryHostPredicate,
     RouteAction,
     RouteConfiguration,
     RouteMatch,
@@ -30,15 +26,9 @@ from xds.resources import names
 from xds.resources.config_source import ads
 from xds.resources.domains import ANY_HOST, Answers, Domain, FixedAnswer
 from xds.resources.options import ProxyOptions
+from xds.resources.retries import RETRIED_BODY_BYTES, retry_policy
 from xds.traffic.hosts import is_wildcard
 from xds.traffic.routes import ACME_CHALLENGES, PathType, Route
-
-MAX_RETRIES: Final = 2
-RETRY_ON: Final = "connect-failure,refused-stream,reset-before-request"
-"""Failures before a backend has seen the request, so that a request of any method can be tried again.
-
-Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/router_filter#x-envoy-retry-on
-"""
 
 NO_RESPONSE_TIMEOUT: Final = timedelta(0)
 """Envoy's default of 15 s for a whole response would end downloads and long polls. Idle timeouts still apply."""
@@ -68,7 +58,8 @@ def virtual_host(name: str, domain: Domain, options: ProxyOptions) -> EnvoyVirtu
             *_redirects(domain, options),
             *_routes(domain.inside, domain.default, None),
         ],
-        retry_policy=_retry_policy(),
+        retry_policy=retry_policy(),
+        request_body_buffer_limit=RETRIED_BODY_BYTES,
     )
 
 
@@ -177,16 +168,3 @@ def _more_labels_than(wildcard: str) -> HeaderMatcher:
     """
     one_label = RegexMatcher(regex=rf"(?:[^.]*[.]){{{wildcard.count('.')}}}[^.]*(?::[^:]*)?")
     return HeaderMatcher(name=":authority", string_match=StringMatcher(safe_regex=one_label), invert_match=True)
-
-
-def _retry_policy() -> RetryPolicy:
-    """Retries, each on an endpoint that has not been tried."""
-    predicate = RetryPolicyRetryHostPredicate(
-        name="envoy.retry_host_predicates.previous_hosts", typed_config=codec.pack(PreviousHostsPredicate())
-    )
-    return RetryPolicy(
-        retry_on=RETRY_ON,
-        num_retries=MAX_RETRIES,
-        retry_host_predicate=[predicate],
-        host_selection_retry_max_attempts=3,
-    )
