@@ -5,7 +5,10 @@ import signal
 import sys
 from typing import Final, NoReturn
 
-STOPPING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+STOPPING: Final = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+
+INTERRUPTED: Final = 130
+"""The shell's exit code for a process that SIGINT ended."""
 
 OTHERS: Final = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -14,8 +17,10 @@ def main() -> NoReturn:
     if sys.argv[1:2] == ["serve"]:
         _handle_signals()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {*STOPPING, *OTHERS})
-    from xds.cli.main import main as run  # noqa: PLC0415  # takes a while
-
+    try:
+        from xds.cli.main import main as run  # noqa: PLC0415  # takes a while
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
     run()
 
 

@@ -77,9 +77,14 @@ async def mistake(world: World) -> None:
     await _follow(world, "an Ingress with two mistakes", lambda: _add(world, added.name), has_route(f'"{host}"'))
     await world.expect(world.url(host, "/good"), "web", "the correct path is served")
     await world.expect_status(world.url(host, "/typo"), 503, "the Service of this path does not exist")
-    problems = await world.xds("problems")
-    for word in ("default/mistake", "wbe", "no-slash"):
-        world.check(f"xds problems mentions {word}", ok=word in problems)
+    await world.expect(world.url(host, "/docs/page"), "fallback", "the path '/docs/*' is compared letter by letter")
+    problems, lint = await world.xds("problems"), await world.lint()
+    for word in ("default/mistake", "wbe", "/docs/*"):
+        world.check(f"xds problems and xds lint mention {word}", ok=word in problems and word in lint)
+    why = await world.xds("why", "ingress", "default/mistake")
+    world.check("xds why tells the served part from the broken one", ok=" served" in why and " broken" in why)
+    explained = await world.xds("explain", f"http://{host}/typo")
+    world.check("xds explain names the cause of the 503", ok="503" in explained and "wbe" in explained)
     world.screen.command(f"rm {_manifest(world, added.name)}")
     await _follow(world, "taken away", lambda: world.folder.remove(added.name), lacks_route(f'"{host}"'))
     problems = await world.xds("problems")

@@ -34,6 +34,14 @@ def _suggestions(world: World) -> Iterator[tuple[str, list[str]]]:
         ],
     )
     yield (
+        "Ask why a request is answered so and what became of an Ingress, and check the manifests without a server:",
+        [
+            shown(world.xds_command("explain", "http://shop.localhost/api/hello")),
+            shown(world.xds_command("why", "ingress", "default/shop")),
+            shown(world.lint_command()),
+        ],
+    )
+    yield (
         "Ask each Envoy's admin interface:",
         [f"curl {envoy.admin}/clusters  # or /config_dump, /listeners, /stats" for envoy in world.fleet.envoys],
     )

@@ -29,6 +29,13 @@ async def control_plane_state(world: World) -> None:
     world.check(f"the diff names {place.address}, the endpoint removed last", ok=place.address in diff)
 
 
+async def questions(world: World) -> None:
+    explained = await world.xds("explain", "http://shop.localhost/api/users")
+    world.check("xds explain names the cluster of /api/users", ok="default/api/80 answers" in explained)
+    why = await world.xds("why", "ingress", "default/secure")
+    world.check("xds why says that the Ingress is accepted", ok="default/secure: accepted" in why)
+
+
 STEPS = (
     Step("Host and path rules (k8s/demo/shop.yaml, tenants.yaml)", rules.hosts_and_paths),
     Step("Hosts and paths without a rule", rules.no_rule),
@@ -36,6 +43,7 @@ STEPS = (
     Step("A WebSocket", rules.websocket),
     Step("An endpoint comes and goes while requests run", changes.endpoint),
     Step("The state of the fleet, from the control plane", control_plane_state),
+    Step("Why a request is answered so, and what became of an Ingress", questions),
     Step("A new Ingress, and an edited one", changes.ingress),
     Step("A mistake, and its problems", changes.mistake),
 )

@@ -137,13 +137,22 @@ class World:
         return [BINARIES / "xds", *arguments, "--server", self.server, *self.protection.ask]
 
     async def xds(self, *arguments: str) -> str:
-        """Run and print a command of `xds`, check its exit code, and return its output."""
-        command = self.xds_command(*arguments)
+        """Run and print a command of `xds` that asks the server, and return its output."""
+        return await self._run(self.xds_command(*arguments), 0)
+
+    async def lint(self) -> str:
+        """Run and print `xds lint` on the manifests, which have problems, and return its output."""
+        return await self._run(self.lint_command(), 1)
+
+    def lint_command(self) -> list[str | Path]:
+        return [BINARIES / "xds", "lint", self.folder.manifests, "--redirect-https"]
+
+    async def _run(self, command: list[str | Path], expected: int) -> str:
         self.screen.command(shown(command))
         code, out, errors = await run(command, self.screen.columns)
         self.screen.output(out + errors)
-        if code:
-            self.check(f"xds {' '.join(arguments)} ended with code {code}", ok=False)
+        if code != expected:
+            self.check(f"xds {command[1]} ended with code {code}", ok=False)
         return out
 
     async def proxies(self) -> dict[str, list[dict[str, Any]]]:

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from xds.cli.publish_options import publish
 from xds.cli.serve import serve
 from xds.controlplane.settings import ClusterSource
-from xds.kubeapi.client import Access
+from xds.kubeapi.kubeconfig import Access
 from xds.problems.problem import Key
 from xds.reporting.status import LoadBalancerAddress, PublishOptions
 

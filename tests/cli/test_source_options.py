@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from xds.cli.source_options import source, source_options
 from xds.controlplane.settings import ClusterSource
-from xds.kubeapi.client import Access
+from xds.kubeapi.kubeconfig import Access
 
 KUBECONFIG = ClusterSource(Access(Path("config")))
 IN_CLUSTER = ClusterSource(Access())

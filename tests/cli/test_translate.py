@@ -4,6 +4,7 @@ Excludes: reading files (tests/sources/folder), and the resources of each object
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def write(folder: Path, *objects: KubeObject) -> None:
 def translated(folder: Path, capfd: pytest.CaptureFixture[str], *flags: str, code: int = 0) -> Any:
     assert run(["translate", str(folder), "-o", "json", *flags]) == code
     out, err = capfd.readouterr()
-    assert err == ""
+    assert "XDS_INGRESS_CLASS" in err if "XDS_INGRESS_CLASS" in os.environ else err == ""
     return json.loads(out)
 
 
@@ -100,6 +101,7 @@ def test_translate_takes_the_traffic_flags_of_serve(tmp_path: Path, capfd: pytes
     assert names(translated(tmp_path, capfd), "Cluster") == []
     flags = ["--ingress-class", "mine", "--allow-external-name", "--default-tls-secret", "default/fallback"]
     flags += ["--http-port", "81", "--https-port", "444", "--listener-address", "::", "--trusted-hops", "2"]
+    flags += ["--https-min-version", "1.3", "--https-cipher", "AES128-SHA", "--https-cipher", "AES256-SHA"]
     data = translated(tmp_path, capfd, *flags, "--redirect-https", "--proxy-protocol")
     assert names(data, "Cluster") == ["default/dns/80"]
     assert names(data, "Secret") == ["default/fallback"]
@@ -108,6 +110,8 @@ def test_translate_takes_the_traffic_flags_of_serve(tmp_path: Path, capfd: pytes
     assert {each["address"]["socket_address"]["address"] for each in listeners} == {"::"}
     text = json.dumps(data)
     assert '"xff_num_trusted_hops": 2' in text
+    assert '"cipher_suites": ["AES128-SHA", "AES256-SHA"]' in text
+    assert '"tls_minimum_protocol_version": "TLSv1_3"' in text
     assert "envoy.filters.listener.proxy_protocol" in text
     assert "https_redirect" in text
 
@@ -130,6 +134,29 @@ def test_an_ingress_class_that_is_set_excludes_classes_of_other_names(
         monkeypatch.setenv("XDS_INGRESS_CLASS", "internal")
     flags = [] if by_environment else ["--ingress-class", "internal"]
     assert names(translated(tmp_path, capfd, *flags), "Cluster") == ["default/internal/80"]
+
+
+def test_variables_for_serve_that_change_a_translation_are_named(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDS_HTTP_PORT", "8081")
+    monkeypatch.setenv("XDS_NO_VHDS", "1")
+    assert run(["translate", str(tmp_path), "-t", "cds", "--no-vhds"]) == 0
+    warning = "xds: the result depends on XDS_HTTP_PORT of the environment, as that of 'xds serve' does\n"
+    assert capfd.readouterr() == ("", warning)
+
+
+@pytest.mark.parametrize("link", ["tcp://10.0.0.1:80", "udp://[fd00::1]:53"])
+def test_a_service_link_is_ignored_with_a_warning(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, link: str
+) -> None:
+    monkeypatch.setenv("XDS_HTTP_PORT", link)
+    assert run(["translate", str(tmp_path), "-t", "lds"]) == 0
+    out, err = capfd.readouterr()
+    assert "http" in out
+    assert (err.count("\n"), err.startswith(f"xds: XDS_HTTP_PORT={link} is ignored: ")) == (1, True)
+    assert run(["translate", str(tmp_path), "-t", "lds", "--http-port", "8081"]) == 0
+    assert capfd.readouterr().err == ""
 
 
 def test_controller_names_replace_the_default_one(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+import yaml
 
 from tests.support.cluster import Cluster
 from tests.support.cluster import cluster as control_plane
@@ -24,6 +25,8 @@ NAMESPACE = "xds-ingress"
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:xds-ingress"
 NOBODY = "nobody"
 """An account without bindings."""
+
+DEMO = K8S / "demo"
 
 SHOP = {"name": "shop", "namespace": "default"}
 INGRESSES = "/apis/networking.k8s.io/v1/namespaces/default/ingresses"
@@ -68,6 +71,15 @@ async def test_the_manifests_are_applied_without_a_warning(audited: Cluster) -> 
     """The fixture applied the manifests to an empty cluster; a second time changes nothing."""
     assert len((await apply(audited)).splitlines()) == len(build())
     assert await audited.kubectl("diff", "--server-side", f"--kustomize={K8S}") == ""
+
+
+async def test_the_api_server_accepts_the_manifests_of_the_demo(audited: Cluster) -> None:
+    """The mistakes among them too: an API server would reject others, so that nobody meets these on a cluster."""
+    files = sorted(DEMO.rglob("*.yaml"))
+    flags = ["--dry-run=server", "--force-conflicts", "--warnings-as-errors", "--recursive", f"--filename={DEMO}"]
+    applied = await audited.kubectl("apply", "--server-side", *flags)
+    assert len(applied.splitlines()) == sum(len(list(yaml.safe_load_all(file.read_text()))) for file in files)
+    assert "ingress.networking.k8s.io/mistake serverside-applied (server dry run)" in applied
 
 
 @pytest.mark.parametrize("deployment", ["xds-ingress", "envoy"])

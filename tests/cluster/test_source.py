@@ -20,7 +20,7 @@ from tests.support.cluster import Cluster
 from xds.kube.change import Applied, Batch, Deleted, Listed, Reported
 from xds.kube.objects import KINDS, Ingress, IngressClass, KubeObject, Secret, Service
 from xds.kube.wire import page_of
-from xds.kubeapi.client import Access
+from xds.kubeapi.kubeconfig import Access
 from xds.problems.problem import Problem
 from xds.sources.apiserver.outages import Outages
 from xds.sources.apiserver.scope import Scope, scopes

@@ -17,7 +17,7 @@ from tests.cluster.test_source import Follower, ingress, secret, service
 from tests.support.cluster import Cluster
 from tests.support.relay import Relay, relay_to
 from xds.kube.objects import Ingress, Secret, Service
-from xds.kubeapi.client import Access
+from xds.kubeapi.kubeconfig import Access
 from xds.sources.apiserver import watch
 from xds.sources.apiserver.source import ApiServer
 

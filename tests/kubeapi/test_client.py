@@ -10,8 +10,9 @@ import aiohttp
 import pytest
 
 from tests.support.relay import Relay, relay_to
-from xds.kubeapi.client import Access, ApiClient
+from xds.kubeapi.client import ApiClient
 from xds.kubeapi.interface import ApiUnavailable
+from xds.kubeapi.kubeconfig import Access
 
 IDLE_CONNECTIONS = 3
 

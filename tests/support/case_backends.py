@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import ssl
+import tempfile
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Final
@@ -43,6 +46,30 @@ async def grpc_over_tls() -> AsyncIterator[int]:
 
 
 @contextlib.asynccontextmanager
+async def names_over_tls() -> AsyncIterator[int]:
+    """HTTP/1.1 over TLS, with a self-signed certificate; answers with the SNI and the Host of the request."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    issued = Authority().issue("backend.test")
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(issued.certificate + issued.private_key)
+        file.flush()
+        context.load_cert_chain(file.name)
+    # A connection's own: the callback is given the object that the stream has too.
+    names: weakref.WeakKeyDictionary[ssl.SSLObject, str | None] = weakref.WeakKeyDictionary()
+    context.sni_callback = lambda connection, name, _: names.update({connection: name})
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+            (host,) = (line.partition(": ")[2] for line in head.split("\r\n") if line.startswith("host:"))
+            body = f"sni {names.get(writer.get_extra_info('ssl_object'))}, host {host}".encode()
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
+
+    async with _listening(serve, context) as port:
+        yield port
+
+
+@contextlib.asynccontextmanager
 async def one_answer() -> AsyncIterator[int]:
     """Answers the first request of a connection, and closes the connection at the first byte of the second."""
 
@@ -72,13 +99,13 @@ async def many_headers() -> AsyncIterator[int]:
 
 @contextlib.asynccontextmanager
 async def _listening(
-    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[int]:
     async def unless_closed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             await serve(reader, writer)
 
-    server = await asyncio.start_server(unless_closed, "127.0.0.1", 0)
+    server = await asyncio.start_server(unless_closed, "127.0.0.1", 0, ssl=tls)
     async with server:
         yield int(server.sockets[0].getsockname()[1])
 
@@ -90,5 +117,6 @@ BACKENDS: Final[dict[str, Callable[[], AbstractAsyncContextManager[int]]]] = {
     "18083": one_answer,
     "18084": many_headers,
     "18085": lambda: echo("api"),
+    "18086": names_over_tls,
 }
 """By port in a manifest. A test has ports of its own, as tests run in parallel."""

@@ -15,6 +15,7 @@ import grpc.aio
 
 from tests.support.case_backends import BACKENDS
 from tests.support.envoy import free_port, running_envoy
+from tests.support.name_server import name_server
 from tests.support.waiting import WAIT_LIMIT_SECONDS, until
 from xds.api.v1 import debug_pb2, debug_pb2_grpc
 
@@ -70,7 +71,8 @@ async def output(case: Case, folder: Path) -> str:
         (manifests / "manifest.yaml").write_text(manifest)
         ports = {"HTTP": free_port(), "HTTPS": free_port()}
         server = await stack.enter_async_context(_serving(case, manifests, folder / "serve.log", ports))
-        envoy = await stack.enter_async_context(running_envoy(server, folder))
+        dns_port = await stack.enter_async_context(name_server())
+        envoy = await stack.enter_async_context(running_envoy(server, folder, dns_port=dns_port))
         await envoy.until_ready()
         await _in_sync(server)
         environment = {name: str(port) for name, port in ports.items()} | {"XDS_SERVER": server}

@@ -12,8 +12,9 @@ import signal
 import sys
 from pathlib import Path
 
-from xds.kubeapi.client import Access, ApiClient
+from xds.kubeapi.client import ApiClient
 from xds.kubeapi.interface import ApiUnavailable
+from xds.kubeapi.kubeconfig import Access
 from xds.problems.problem import Key
 from xds.reporting.lease import Leadership, NotLeader, boot_time
 

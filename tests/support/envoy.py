@@ -123,8 +123,12 @@ async def running_envoy(
     binary: Path = BINARY,
     max_memory_bytes: int | None = None,
     admin_address: str = "127.0.0.1",
+    dns_port: int | None = None,
 ) -> AsyncIterator[Envoy]:
-    """An Envoy with its configuration from the address `xds`, killed at the end."""
+    """An Envoy with its configuration from the address `xds`, killed at the end.
+
+    `dns_port` is that of the only name server on 127.0.0.1; None: the machine's name servers.
+    """
     admin = free_port()
     config, log = folder / f"{node}.yaml", folder / f"{node}.log"
     envoy_tls = EnvoyTls(tls, folder) if tls else None
@@ -140,7 +144,8 @@ async def running_envoy(
         max_memory_bytes=max_memory_bytes,
         admin_address=admin_address,
     )
-    config.write_text(bootstrap_yaml(options))
+    resolver = f"typed_dns_resolver_config: {json.dumps(_resolver(dns_port))}\n" if dns_port else ""
+    config.write_text(bootstrap_yaml(options) + resolver)
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *(binary, "-c", config, "--base-id", str(next(_base_ids)), "--concurrency", "1"),
@@ -154,6 +159,17 @@ async def running_envoy(
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+
+
+def _resolver(port: int) -> dict[str, Any]:
+    return {
+        "name": "envoy.network.dns_resolver.cares",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
+            "resolvers": [{"socket_address": {"address": "127.0.0.1", "port_value": port}}],
+            "dns_resolver_options": {"no_default_search_domain": True},
+        },
+    }
 
 
 def bootstrap_error(config: Any, folder: Path) -> str:

@@ -163,6 +163,7 @@ def _virtual_host(each: VirtualHost) -> dict[str, Any]:
 
 def _route(route: Route) -> str:
     to = str(route.backend) if route.backend else f"503 for Service {route.service}"
+    to += f" as {route.host}" if route.host else ""
     return f"{route.path_type} {route.path} -> {to} ({route.origin.object} {route.origin.field})"
 
 

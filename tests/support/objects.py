@@ -243,9 +243,11 @@ def secret(name: str, pair: Pair | None = None, *, ns: str = NS) -> Secret:
     return secret_of(name, pair.chain, pair.key, ns=ns)
 
 
-def secret_of(name: str, chain: bytes | None, private_key: bytes | None, *, ns: str = NS) -> Secret:
+def secret_of(
+    name: str, chain: bytes | None, private_key: bytes | None, *, staple: bytes | None = None, ns: str = NS
+) -> Secret:
     """A Secret with exactly these bytes, valid or not."""
-    data = {"tls.crt": chain, "tls.key": private_key}
+    data = {"tls.crt": chain, "tls.key": private_key, "tls.ocsp-staple": staple}
     present = {name: value for name, value in data.items() if value is not None}
     # msgspec takes bytes unchanged from Python, and base64 only from JSON.
     return msgspec.convert({"metadata": metadata(name, ns), "data": present}, Secret)

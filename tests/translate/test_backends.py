@@ -6,6 +6,7 @@ refused and allowed, backends in use. Excludes: endpoints (test_endpoint_merge).
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.support.objects import World, external, ingress, key, path, rule, service
@@ -13,6 +14,7 @@ from xds.kube.change import Deleted
 from xds.kube.objects import Ingress, Service
 from xds.traffic.backends import Backend, BackendKey, BackendProtocol
 from xds.traffic.routes import Route
+from xds.translate.backends import EXTERNAL_HOST_ANNOTATION
 
 HOST = "a.example.com"
 
@@ -307,3 +309,29 @@ def test_an_unreachable_default_backend_is_not_in_use() -> None:
         ingress("young", default="api", created=2),
     )
     assert set(world.traffic.backends) == {BackendKey("default", "web", 80)}
+
+
+@pytest.mark.parametrize(("value", "host"), [("true", "example.org"), ("false", ""), ("", ""), (None, "")])
+def test_the_outside_name_is_sent_as_host_if_the_service_asks(value: str | None, host: str) -> None:
+    out = external("out", "example.org")
+    annotations = {EXTERNAL_HOST_ANNOTATION: value} if value is not None else {}
+    asking = msgspec.structs.replace(out, metadata=msgspec.structs.replace(out.metadata, annotations=annotations))
+    world = World(asking, ingress("shop", rule(HOST, path("/", "out"))), allow_external_name=True)
+    assert (route(world).host, backend(world).host) == (host, host)
+
+
+def test_a_service_with_endpoints_keeps_the_host_of_the_client() -> None:
+    web = service("web")
+    annotated = msgspec.structs.replace(web.metadata, annotations={EXTERNAL_HOST_ANNOTATION: "true"})
+    world = world_of("web", msgspec.structs.replace(web, metadata=annotated))
+    assert route(world).host == ""
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"), [(8443, 8443), ("https", None), (None, None), (0, None), (70000, None)]
+)
+def test_the_target_port_of_a_service_is_kept_if_a_number(target: int | str | None, expected: int | None) -> None:
+    """An ExternalName is reached at the number, or at the Service's own port."""
+    out = external("out", "example.org", {"port": 443, "targetPort": target})
+    world = World(out, ingress("shop", rule(HOST, path("/", "out:443"))), allow_external_name=True)
+    assert backend(world).target_port == expected

@@ -5,7 +5,6 @@ Ingresses that use it (test_tls_table), what clients are served (tests/e2e/test_
 and has no signature algorithm for.
 """
 
-import base64
 import functools
 import ssl
 from collections.abc import Callable
@@ -22,10 +21,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tests.support.envoy import bootstrap_error, needs_envoy
 from tests.support.objects import Pair, PrivateKey, _pem, _private_key, certificate, secret_of
+from tests.support.static_tls import bootstrap
 from xds.translate.certificates import judge
-
-TCP_PROXY = "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
-TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
 
 Extension: TypeAlias = x509.ExtensionType
 
@@ -115,21 +112,6 @@ REFUSED = {
     "an intermediate whose name is no UTF-8": (Pair(GOOD.chain + NO_UTF8.chain, GOOD.key), "not a chain"),
     "must-staple": (made(x509.TLSFeature([x509.TLSFeatureType.status_request])), "OCSP stapling"),
 }
-
-
-def bootstrap(chain: bytes, key: bytes) -> dict[str, Any]:
-    """A listener with this certificate."""
-    pair = {"certificate_chain": chain, "private_key": key}
-    certificates = [{name: {"inline_bytes": base64.b64encode(each).decode()} for name, each in pair.items()}]
-    tls = {"@type": TLS, "common_tls_context": {"tls_certificates": certificates}}
-    proxy = {"@type": TCP_PROXY, "stat_prefix": "x", "cluster": "c"}
-    chain_of_filters = {
-        "transport_socket": {"name": "tls", "typed_config": tls},
-        "filters": [{"name": "tcp", "typed_config": proxy}],
-    }
-    address = {"socket_address": {"address": "127.0.0.1", "port_value": 8443}}
-    listener = {"name": "l", "address": address, "filter_chains": [chain_of_filters]}
-    return {"static_resources": {"listeners": [listener], "clusters": [{"name": "c"}]}}
 
 
 @needs_envoy

@@ -39,7 +39,7 @@ from xds.cli.options import FILE, PORT, Address, Failed, IpAddress, client_tls, 
 )
 @option(
     "--max-memory",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 2**63 - 1),
     metavar="BYTES",
     help="The most memory for Envoy: from 90 % on, connections end after a response; from 95 % on, none are accepted.",
 )

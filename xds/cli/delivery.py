@@ -6,7 +6,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from xds.api.v1 import debug_pb2 as pb
-from xds.cli.output import object_name, printable, short_type
+from xds.cli.output import object_name, short_type
+from xds.cli.text import printable
 
 Response: TypeAlias = pb.ExplainResponse | pb.WhyIngressResponse
 

@@ -12,8 +12,9 @@ from xds.api.v1 import debug_pb2 as pb
 from xds.cli.client import Client
 from xds.cli.delivery import add_proxies, delivery_data, problem_text
 from xds.cli.offline import server_or_folder, server_or_folder_options
-from xds.cli.options import PlainOption, Server, argument, output_option
-from xds.cli.output import object_name, printable, problem_data, reference_data, write, write_data
+from xds.cli.options import Server, argument, output_option, plain_option
+from xds.cli.output import object_name, problem_data, reference_data, write, write_data
+from xds.cli.text import printable
 from xds.controlplane.pipeline import Pipeline
 from xds.explain.narration import explain_now
 from xds.explain.url import QuestionError, question
@@ -38,18 +39,15 @@ class Header(click.ParamType):  # type: ignore[type-arg]  # not generic in every
 
 @click.command()
 @argument("url")
-@click.option(
+@plain_option(
     "-H",
     "--header",
     "headers",
     type=Header(),
     multiple=True,
-    cls=PlainOption,
     help="A header of the request; Host and x-forwarded-proto matter.",
 )
-@click.option(
-    "--method", cls=PlainOption, default="GET", show_default=True, metavar="M", help="The method of the request."
-)
+@plain_option("--method", default="GET", metavar="M", help="The method of the request.")
 @server_or_folder_options
 @output_option
 def explain(

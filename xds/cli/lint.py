@@ -9,7 +9,7 @@ from urllib.parse import quote
 import click
 
 from xds.cli.offline import offline_pipeline
-from xds.cli.options import Failed, option
+from xds.cli.options import Failed, plain_option
 from xds.cli.output import problem_data, write_data
 from xds.cli.traffic_options import traffic_options
 from xds.kube.source import SourceError
@@ -44,14 +44,14 @@ class Finding(NamedTuple):
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @traffic_options
-@option(
+@plain_option(
     "-o",
     "--output",
     type=click.Choice(["text", "json", "sarif"]),
     default="text",
     help="sarif is for code scanning services.",
 )
-@option(
+@plain_option(
     "--ignore",
     "ignored",
     type=click.Choice([each.value for each in Reason]),

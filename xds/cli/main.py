@@ -6,11 +6,14 @@ import importlib
 import io
 import os
 import sys
+import traceback
+from pathlib import Path
 from typing import Final, NamedTuple, NoReturn
 
 import click
 
 from xds.cli.options import version_option
+from xds.cli.text import printable
 from xds.server import grpc_log
 
 
@@ -42,6 +45,10 @@ COMMANDS = {
 OUTPUT_ERRORS: Final = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 """Errors of writing to standard output."""
 
+BUG: Final = "an error of xds itself"
+
+BUG_PLACES: Final = 4
+
 
 class Commands(click.Group):
     """Imports the module of a command when the command runs, not for `--help`."""
@@ -64,7 +71,8 @@ class Commands(click.Group):
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Each flag has an environment variable: XDS_ and the flag in capitals. A flag wins.",
+    epilog="Flags of serve and bootstrap, and those of connections, have an environment variable, which --help of the "
+    "command names. A flag wins.",
 )
 @version_option
 def cli() -> None:
@@ -85,13 +93,21 @@ def run(arguments: list[str]) -> int:
         return _print_error(error.format_message(), error.exit_code)
     except click.Abort:
         return 130  # the shell's exit code for a process that SIGINT ended
-    except OSError as error:
+    except Exception as error:  # noqa: BLE001 -- nobody behind a terminal can do anything with a traceback
+        return _unexpected(error)
+
+
+def _unexpected(error: Exception) -> int:
+    """Report an error of the output, or of the program with the last places of the traceback."""
+    if isinstance(error, OSError) and error.errno in OUTPUT_ERRORS and error.filename is None:
         return _output_failed(error)
+    frames = reversed(traceback.extract_tb(error.__traceback__)[-BUG_PLACES:])
+    places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames)
+    text = f"{BUG}: {type(error).__name__}: {error} ({places}); report this line with the command, please"
+    return _print_error(text, 3)
 
 
 def _output_failed(error: OSError) -> int:
-    if error.errno not in OUTPUT_ERRORS or error.filename is not None:
-        raise error
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # takes the rest, written at the exit
     if error.errno == errno.EPIPE:  # the reader, such as `head`, closed the pipe
         return 0
@@ -122,5 +138,5 @@ def _open_standard_streams() -> None:
 
 def _print_error(message: str, code: int) -> int:
     with contextlib.suppress(OSError):  # the exit code remains
-        click.echo(f"xds: {' '.join(message.split())}", err=True)
+        click.echo(f"xds: {printable(' '.join(message.split()))}", err=True)
     return code

@@ -6,7 +6,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from xds.cli.options import F, Failed, Folder, Server, option, server_option
+from xds.cli.options import F, Failed, Folder, Option, Server, plain_option, server_option, warn
 from xds.cli.traffic_options import class_options, proxy_options, traffic_options, translate_options
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Batch, Listed, Reported
@@ -22,6 +22,7 @@ def offline_pipeline(folder: Path, traffic: dict[str, Any]) -> Pipeline:
     Raises:
         Failed: the folder can't be read.
     """
+    _name_variables(traffic)
     options = translate_options(traffic)
     state = KubeState(class_options(traffic), claim_classless=True, default_tls_secret=options.default_tls_secret)
     pipeline = Pipeline(state, options, proxy_options(traffic))
@@ -33,9 +34,23 @@ def offline_pipeline(folder: Path, traffic: dict[str, Any]) -> Pipeline:
     return pipeline
 
 
+def _name_variables(traffic: dict[str, Any]) -> None:
+    """Warn of variables that are meant for `xds serve`, and change the result here."""
+    context = click.get_current_context()
+    used = [
+        str(each.envvar)
+        for each in context.command.params
+        if isinstance(each, Option)
+        and each.name in traffic
+        and context.get_parameter_source(each.name) is ParameterSource.ENVIRONMENT
+    ]
+    if used:
+        warn(f"the result depends on {', '.join(used)} of the environment, as that of 'xds serve' does")
+
+
 def server_or_folder_options(command: F) -> F:
     """Adds `server`, `from_` and `traffic_options`, for `server_or_folder`."""
-    folder = option(
+    folder = plain_option(
         "--from",
         "from_",
         type=Folder(path_type=Path),
@@ -48,9 +63,6 @@ def server_or_folder_options(command: F) -> F:
 def server_or_folder(server: Server, from_: Path | None, traffic: dict[str, Any]) -> Server | Pipeline:
     """The server to ask, or a pipeline with the manifests of the folder.
 
-    Flags win over the environment. In the environment, a server wins over a folder, since XDS_FROM may be meant for
-    `xds serve`.
-
     Raises:
         click.UsageError: the flags contradict each other.
         Failed: the folder can't be read.
@@ -59,7 +71,7 @@ def server_or_folder(server: Server, from_: Path | None, traffic: dict[str, Any]
     typed = ParameterSource.COMMANDLINE
     if source("from_") is typed and source("server") is typed:
         raise click.UsageError("--from reads a folder and --server asks a server; give only one")
-    if from_ and (source("from_") is typed or source("server") is ParameterSource.DEFAULT):
+    if from_:
         return offline_pipeline(from_, traffic)
     unused = [name for name in traffic if source(name) is typed]
     if unused:

@@ -13,6 +13,7 @@ import click
 
 from xds.address import HostPort, UnixPath, parse
 from xds.bootstrap.client_tls import ClientTls
+from xds.cli.text import printable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -23,6 +24,14 @@ class Failed(click.ClickException):
     """The command could not be done (exit code 3). The message is one line and names the remedy."""
 
     exit_code = 3
+
+
+_SERVICE_LINK: Final = re.compile(r"(tcp|udp|sctp)://", re.IGNORECASE)
+
+
+def warn(message: str) -> None:
+    """Print a line on standard error. The command goes on."""
+    click.echo(f"xds: {printable(message)}", err=True)
 
 
 class Utf8Parameter(click.Parameter):
@@ -38,13 +47,28 @@ class Utf8Parameter(click.Parameter):
 
 
 class Option(Utf8Parameter, click.Option):
-    """A flag with an environment variable: XDS_ and the flag in capitals, repeated values separated by commas."""
+    """A flag with an environment variable: XDS_ and the flag in capitals, repeated values separated by commas.
+
+    Kubernetes sets a variable for each Service in the namespace, and Docker for each link: XDS_HTTP_PORT=tcp://10.0.0.1:80
+    for a Service `xds-http`. Such a value is ignored with a warning.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         flag = max(self.opts, key=len)
         self.envvar = "XDS_" + flag.lstrip("-").upper().replace("-", "_")
         self.show_envvar = True
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        text = super().resolve_envvar_value(ctx)
+        if text is None or not _SERVICE_LINK.match(text):
+            return text
+        warned: set[Any] = ctx.meta.setdefault(f"{__name__}.warned", set())
+        if self.envvar not in warned:
+            warned.add(self.envvar)
+            remedy = "set enableServiceLinks: false in the Pod, or give the flag"
+            warn(f"{self.envvar}={text} is ignored: Kubernetes sets it for a Service of this name; {remedy}")
+        return None
 
     def value_from_envvar(self, ctx: click.Context) -> Any:
         if not self.multiple:
@@ -58,10 +82,15 @@ class Argument(Utf8Parameter, click.Argument):
 
 
 class PlainOption(Utf8Parameter, click.Option):
-    """A flag without an environment variable."""
+    """A flag without an environment variable.
+
+    A variable such as XDS_NAME or XDS_OUTPUT may be set by other software, or be meant for another command.
+    """
 
 
 option = functools.partial(click.option, cls=Option, show_default=True)
+
+plain_option = functools.partial(click.option, cls=PlainOption, show_default=True)
 
 argument = functools.partial(click.argument, cls=Argument)
 
@@ -212,7 +241,7 @@ def server_option(command: F) -> F:
     return cast("F", decorate(client_tls_options(with_server)))
 
 
-output_option = option(
+output_option = plain_option(
     "-o",
     "--output",
     type=click.Choice(["table", "json", "yaml"]),
@@ -224,10 +253,10 @@ output_option = option(
 def filter_options(command: F) -> F:
     """Adds `types` and `names`, which select resources."""
     for decorate in (
-        option(
+        plain_option(
             "-n", "--name", "names", multiple=True, help="A part of the name, or a pattern with * ? [ ]. Repeatable."
         ),
-        option(
+        plain_option(
             "-t", "--type", "types", multiple=True, help="cds, eds, sds, lds, rds, vhds, or a type's name. Repeatable."
         ),
     ):

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from xds.api.v1 import debug_pb2 as pb
 from xds.cli.table import Table
+from xds.cli.text import printable
 from xds.snapshot.resource import ResourceType
 from xds.yaml_text import to_yaml
 
@@ -51,13 +52,6 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, numbe
     """A table without borders. The columns in `numbers` are aligned to the right."""
     cells = [[printable(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
     return Table(columns, cells, frozenset(columns.index(each) for each in numbers))
-
-
-def printable(text: str) -> str:
-    """The text with control characters escaped: node ids and messages of proxies must not steer the terminal."""
-    if text.isprintable():
-        return text
-    return "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text)
 
 
 def short_type(type_url: str) -> str:

@@ -3,6 +3,7 @@
 import difflib
 import json
 from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 import click
 from rich.text import Text
@@ -24,8 +25,18 @@ from xds.cli.output import (
 )
 from xds.yaml_text import to_yaml
 
+MAX_REVISION: Final = 2**64 - 1
+"""Of the type in the debug API."""
+
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 """By the first character of a line in a diff."""
+
+
+class RevisionNumber(click.IntRange):
+    """A number of any size: the server says which revisions exist."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        return min(int(super().convert(value, param, ctx)), MAX_REVISION)
 
 
 @click.group()
@@ -65,8 +76,8 @@ def show(
 
 
 @snapshot.command(short_help="Compare two revisions.")
-@click.argument("start", metavar="[FROM]", required=False, type=click.IntRange(min=0))
-@click.argument("end", metavar="[TO]", required=False, type=click.IntRange(min=0))
+@click.argument("start", metavar="[FROM]", required=False, type=RevisionNumber(min=0))
+@click.argument("end", metavar="[TO]", required=False, type=RevisionNumber(min=0))
 @server_option
 @filter_options
 @output_option

@@ -10,7 +10,7 @@ from click.core import ParameterSource
 from xds.cli.options import FILE, Folder, option
 from xds.controlplane.settings import ClusterSource
 from xds.kube.decode import is_namespace
-from xds.kubeapi.client import Access
+from xds.kubeapi.kubeconfig import Access
 
 F = TypeVar("F", bound=Callable[..., Any])
 

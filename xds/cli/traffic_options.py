@@ -10,7 +10,7 @@ from xds.cli.options import PORT, Duration, F, IpAddress, option
 from xds.kube.ingress_class import ClassOptions
 from xds.kube.state import DEFAULT_CLASSES
 from xds.problems.problem import Key
-from xds.resources.options import ProxyOptions, UpstreamPolicy
+from xds.resources.options import ProxyOptions, TlsVersion, UpstreamPolicy
 from xds.translate.names import is_subdomain
 from xds.translate.translator import TranslateOptions
 
@@ -53,6 +53,26 @@ class ControllerName(click.ParamType):  # type: ignore[type-arg]
 
 _CONTROLLER_PATH: Final = re.compile(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+")
 _MAX_CONTROLLER_LENGTH: Final = 250
+
+TLS_1_2_CIPHERS: Final = (
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+    "ECDHE-ECDSA-CHACHA20-POLY1305",
+    "ECDHE-RSA-CHACHA20-POLY1305",
+    "ECDHE-ECDSA-AES128-SHA",
+    "ECDHE-RSA-AES128-SHA",
+    "ECDHE-ECDSA-AES256-SHA",
+    "ECDHE-RSA-AES256-SHA",
+    "AES128-GCM-SHA256",
+    "AES256-GCM-SHA384",
+    "AES128-SHA",
+    "AES256-SHA",
+)
+"""The suites that Envoy knows. Source:
+https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/transport_sockets/tls/v3/common.proto
+"""
 
 _DEFAULTS = ProxyOptions()
 
@@ -100,6 +120,19 @@ _OPTIONS = (
         default="4s",
         help="The time without a request after which a connection to a backend is closed, such as 500ms or 2m.",
     ),
+    option(
+        "--https-min-version",
+        type=click.Choice([str(each) for each in TlsVersion]),
+        default=str(_DEFAULTS.tls_min_version),
+        help="The oldest version of TLS that clients may speak.",
+    ),
+    option(
+        "--https-cipher",
+        type=click.Choice(TLS_1_2_CIPHERS),
+        multiple=True,
+        metavar="NAME",
+        help="A cipher suite for TLS 1.2, the preferred first; those of TLS 1.3 are fixed. Repeatable.",
+    ),
     option("--no-vhds", is_flag=True, help="Send virtual hosts inside RouteConfigurations, to every proxy."),
 )
 
@@ -137,6 +170,8 @@ def proxy_options(flags: dict[str, Any]) -> ProxyOptions:
         redirect_https=flags["redirect_https"],
         trusted_hops=flags["trusted_hops"],
         proxy_protocol=flags["proxy_protocol"],
+        tls_min_version=TlsVersion(flags["https_min_version"]),
+        tls_ciphers=tuple(flags["https_cipher"]),
         vhds=not flags["no_vhds"],
         merge_slashes=not flags["no_merge_slashes"],
         upstream=UpstreamPolicy(idle_timeout=flags["upstream_idle_timeout"]),

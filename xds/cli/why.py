@@ -12,7 +12,8 @@ from xds.cli.client import Client
 from xds.cli.delivery import add_proxies, delivery_data, problem_text
 from xds.cli.offline import server_or_folder, server_or_folder_options
 from xds.cli.options import Failed, Server, argument, output_option
-from xds.cli.output import age, iso, object_name, printable, problem_data, reference_data, write, write_data
+from xds.cli.output import age, iso, object_name, problem_data, reference_data, write, write_data
+from xds.cli.text import printable
 from xds.cli.traffic_options import ObjectName
 from xds.controlplane.pipeline import Pipeline
 from xds.explain.ingress import explain_ingress

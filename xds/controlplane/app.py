@@ -92,6 +92,8 @@ def run(settings: Settings) -> None:
         ServeError: an address can't be bound.
         SourceError: the source can't be read.
     """
+    if isinstance(settings.source, ClusterSource) and settings.source.access.kubeconfig is not None:
+        settings.source.access.namespace()  # a kubeconfig with a fault is found before anything is started
     log = logs.configure(settings.log_level, settings.log_format)
     sys.setswitchinterval(THREAD_SWITCH_SECONDS)
     gc_tuning.begin_loading()

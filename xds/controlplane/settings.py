@@ -5,7 +5,7 @@ from pathlib import Path
 
 from xds.kube.ingress_class import ClassOptions
 from xds.kube.state import DEFAULT_CLASSES
-from xds.kubeapi.client import Access
+from xds.kubeapi.kubeconfig import Access
 from xds.reporting.status import PublishOptions
 from xds.resources.options import ProxyOptions
 from xds.server.tls import TlsFiles

@@ -3,16 +3,14 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final
 
 from xds.controlplane.pipeline import Pipeline
 from xds.controlplane.settings import ClusterSource, Settings
 from xds.kube.source import SourceError
-from xds.kubeapi.client import Access, ApiClient
+from xds.kubeapi.client import ApiClient
+from xds.kubeapi.kubeconfig import Access
 from xds.problems.problem import Key, Problem
 from xds.reporting.reporter import SERVICE_ACCOUNT_NAMESPACE, Reporter, ReportingOptions, lease_name
-
-DEFAULT_NAMESPACE: Final = "default"
 
 
 @contextlib.asynccontextmanager
@@ -54,8 +52,4 @@ async def _namespace(access: Access) -> str:
         except OSError as error:
             text = f"{SERVICE_ACCOUNT_NAMESPACE}: {error.strerror}; mount the namespace of the ServiceAccount too"
             raise SourceError(text) from None
-    from kubernetes.aio import config  # noqa: PLC0415 -- the import takes 0.5 s, and a folder doesn't need the module
-
-    untyped: Any = config
-    _, current = untyped.list_kube_config_contexts(config_file=str(access.kubeconfig.expanduser()))
-    return str(current["context"].get("namespace") or DEFAULT_NAMESPACE)
+    return await asyncio.to_thread(access.namespace)

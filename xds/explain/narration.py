@@ -235,7 +235,9 @@ def _backend(backend: Backend, facts: RequestFacts) -> tuple[bool, tuple[Explain
     service = ObjectRef("Service", *key.service_key)
     cluster = ExplainStep("cluster", f"{key}, by {_PROTOCOLS[backend.protocol.value]}", (service,))
     if backend.external_name:
-        return True, (cluster, ExplainStep("endpoints", f"the addresses of {backend.external_name} in DNS", (service,)))
+        host = f", which is sent {backend.host} as Host" if backend.host else ""
+        text = f"the addresses of {backend.external_name} in DNS{host}"
+        return True, (cluster, ExplainStep("endpoints", text, (service,)))
     found = [endpoint for zone in localities(backend, facts.slices) for endpoint in zone.endpoints]
     healthy = sum(endpoint.health is Health.HEALTHY for endpoint in found)
     slices = tuple(each.ref for each in facts.slices)

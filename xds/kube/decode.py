@@ -213,7 +213,7 @@ def _without_nulls(value: object) -> object:
 
 
 def _secret_data(document: Document, reference: ObjectRef) -> dict[str, bytes]:
-    """Return the two keys of a TLS Secret; `stringData` wins over `data`, as in the API server.
+    """Return the keys of a TLS Secret that are in use; `stringData` wins over `data`, as in the API server.
 
     Source: https://kubernetes.io/docs/concepts/configuration/secret/#restriction-names-data
     """
@@ -222,7 +222,7 @@ def _secret_data(document: Document, reference: ObjectRef) -> dict[str, bytes]:
         values = document.get(field) or {}
         if not isinstance(values, dict):
             raise _invalid(reference, FieldPath.of(field), f"expected a mapping, found {_word_of(values)}")
-        for key in ("tls.crt", "tls.key"):
+        for key in ("tls.crt", "tls.key", "tls.ocsp-staple"):
             if values.get(key) is not None:
                 found[key] = _secret_value(values[key], field, key, reference)
     return found

@@ -222,10 +222,11 @@ class EndpointSlice(KubeObject, frozen=True):
 
 
 class SecretData(Part, frozen=True):
-    """Certificate and private key of a TLS Secret, base64 on the wire. Never printed."""
+    """Certificate, private key and OCSP response of a TLS Secret, base64 on the wire. Never printed."""
 
     tls_crt: bytes | None = field(default=None, name="tls.crt")
     tls_key: bytes | None = field(default=None, name="tls.key")
+    tls_ocsp_staple: bytes | None = field(default=None, name="tls.ocsp-staple")
 
     def __repr__(self) -> str:
         return "SecretData([redacted])"

@@ -12,21 +12,22 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
-from yaml import YAMLError
 
-from xds.kube.source import SourceError
 from xds.kube.wire import failure_of
+from xds.kubeapi.configuration import MISCONFIGURED, configuration, one_line
 from xds.kubeapi.interface import JSON, ApiUnavailable
+from xds.kubeapi.kubeconfig import Access, CredentialsError
 
 if TYPE_CHECKING:
     from kubernetes.aio.client import Configuration
 
 LOGIN_TIMEOUT_SECONDS: Final = 30.0
 """For new credentials: an exec plugin may hang."""
+
+_NO_CREDENTIALS: Final = f"no credentials within {LOGIN_TIMEOUT_SECONDS:.0f} s; see the plugin that it names"
 
 CONNECT_TIMEOUT_SECONDS: Final = 10.0
 """Includes the TLS handshake."""
@@ -44,20 +45,6 @@ _KEEPALIVE: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
-    """The way to the API server.
-
-    Attributes:
-        kubeconfig: None for the service account of the Pod.
-    """
-
-    kubeconfig: Path | None = None
-
-    def __str__(self) -> str:
-        return str(self.kubeconfig) if self.kubeconfig else "in-cluster"
-
-
 class ErrorStatus(Exception):  # noqa: N818 -- an answer of the API server, not an error of the program
     """The API server answered with a status other than 200.
 
@@ -71,14 +58,6 @@ class ErrorStatus(Exception):  # noqa: N818 -- an answer of the API server, not 
         self.status = status
         self.message = message
         self.retry_after = retry_after
-
-
-class CredentialsError(Exception):
-    """Configuration or credentials can't be read, or are invalid. The message is one line."""
-
-
-_MISCONFIGURED: Final = (CredentialsError, OSError, ValueError, TypeError, KeyError, AttributeError, YAMLError)
-"""Errors that `kubernetes.aio` raises for files with unexpected content."""
 
 
 @dataclass(slots=True, eq=False)
@@ -109,11 +88,14 @@ class _Login:
         from kubernetes.aio.client.rest import RESTClientObject  # noqa: PLC0415 -- the import takes 0.5 s
 
         try:
-            configuration = await _configuration(access)
-            tls: ssl.SSLContext = RESTClientObject(configuration).ssl_context
-        except _MISCONFIGURED as error:
-            raise CredentialsError(_one_line(error)) from None
-        return cls._of(configuration, tls)
+            settings = await configuration(access)
+            tls: ssl.SSLContext = RESTClientObject(settings).ssl_context
+        except ssl.SSLError as error:
+            text = "a CA, a certificate or a key is not PEM, or the key belongs to another certificate"
+            raise CredentialsError(f"{text} ({one_line(error)})") from None
+        except MISCONFIGURED as error:
+            raise CredentialsError(one_line(error)) from None
+        return cls._of(settings, tls)
 
     @classmethod
     def _of(cls, configuration: "Configuration", tls: ssl.SSLContext) -> "_Login":
@@ -126,10 +108,10 @@ class _Login:
     async def headers(self) -> dict[str, str]:
         try:
             settings = await self.configuration.auth_settings()  # reads the token of a Pod again each minute
-        except _MISCONFIGURED as error:
-            raise ApiUnavailable(f"the credentials can't be read: {_one_line(error)}") from None
+        except MISCONFIGURED as error:
+            raise ApiUnavailable(f"the credentials can't be read: {one_line(error)}") from None
         token: Any = settings.get("BearerToken", {})
-        return {"Authorization": token["value"]} if token.get("value") else {}
+        return {"Authorization": token["value"].strip()} if token.get("value") else {}
 
     async def release(self) -> None:
         if self.retired and not self.users:
@@ -161,9 +143,12 @@ class ApiClient:
             SourceError: the configuration can't be used.
         """
         try:
-            return cls(access, await _Login.create(access))
+            async with asyncio.timeout(LOGIN_TIMEOUT_SECONDS):
+                return cls(access, await _Login.create(access))
         except CredentialsError as error:
-            raise SourceError(_unusable(access, str(error))) from None
+            raise access.unusable(error) from None
+        except TimeoutError:
+            raise access.unusable(CredentialsError(_NO_CREDENTIALS)) from None
 
     @property
     def server(self) -> str:
@@ -268,9 +253,9 @@ class ApiClient:
                     async with asyncio.timeout(LOGIN_TIMEOUT_SECONDS):
                         self._login = await _Login.create(self._access)
                 except CredentialsError as error:
-                    raise ApiUnavailable(_unusable(self._access, str(error))) from None
+                    raise ApiUnavailable(str(self._access.unusable(error))) from None
                 except TimeoutError:
-                    raise ApiUnavailable(f"no new credentials within {LOGIN_TIMEOUT_SECONDS:.0f} s") from None
+                    raise ApiUnavailable(_NO_CREDENTIALS) from None
                 used.retired = True
                 await used.release()
             return self._login
@@ -328,13 +313,13 @@ async def _sent(
         ) as response:
             yield response
     except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
-        raise _UntrustedCertificate(_one_line(error)) from None
+        raise _UntrustedCertificate(one_line(error)) from None
     except TimeoutError:
         raise _TimedOut from None
     except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, ConnectionResetError):
         raise ApiUnavailable("the connection broke off") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise ApiUnavailable(_one_line(error)) from None
+        raise ApiUnavailable(one_line(error)) from None
     finally:
         login.users -= 1
         await login.release()
@@ -346,43 +331,6 @@ async def _error_status(response: aiohttp.ClientResponse) -> ErrorStatus:
     after = response.headers.get("Retry-After", "")
     message = failure.message if failure else response.reason or ""
     return ErrorStatus(response.status, message, float(after) if after.isdecimal() else 0)
-
-
-async def _configuration(access: Access) -> "Configuration":
-    """The configuration as `kubernetes.aio` reads the files.
-
-    Raises:
-        _MISCONFIGURED: the files can't be used.
-    """
-    from kubernetes.aio import config  # noqa: PLC0415 -- the import takes 0.5 s
-    from kubernetes.aio.client import Configuration  # noqa: PLC0415
-
-    configuration = Configuration()
-    if access.kubeconfig is None:
-        _in_cluster(config, configuration)
-        return configuration
-    path = access.kubeconfig.expanduser()
-    if not path.is_file():  # kubernetes.aio reads a missing file as an empty one
-        raise CredentialsError("there is no such file")
-    try:
-        loader: Any = await config.load_kube_config(  # type: ignore[no-untyped-call]
-            config_file=str(path), client_configuration=configuration, persist_config=False
-        )
-    except config.ConfigException as error:
-        raise CredentialsError(_one_line(error)) from None
-    except (YAMLError, TypeError, KeyError, AttributeError):
-        raise CredentialsError("is not a kubeconfig") from None
-    user = loader.current_context["context"].get("user")
-    if user and configuration.host.startswith("https") and not (configuration.api_key or configuration.cert_file):
-        raise CredentialsError(f"it gives the user {user!r} no credentials; if a plugin does, see what that said above")
-    return configuration
-
-
-def _in_cluster(config: Any, configuration: "Configuration") -> None:
-    try:
-        config.load_incluster_config(client_configuration=configuration)
-    except config.ConfigException as error:
-        raise CredentialsError(_one_line(error)) from None
 
 
 def _session(tls: ssl.SSLContext, *, force_close: bool = False) -> aiohttp.ClientSession:
@@ -397,14 +345,3 @@ def _socket(info: Any) -> socket.socket:
         for option in _KEEPALIVE:
             made.setsockopt(*option)
     return made
-
-
-def _unusable(access: Access, why: str) -> str:
-    if access.kubeconfig is None:
-        return f"--in-cluster: {why}; outside a Pod use --kubeconfig"
-    return f"{access.kubeconfig}: {why}; see `kubectl --kubeconfig {access.kubeconfig} cluster-info`"
-
-
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text or type(error).__name__

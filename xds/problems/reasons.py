@@ -227,6 +227,18 @@ class Reason(StrEnum):
         "A document in a file is not a Kubernetes object.",
         "Write a Kubernetes object with apiVersion, kind and metadata, or move the file out of the folder.",
     )
+    OCSP_STAPLE_INVALID = (
+        "OCSPStapleInvalid",
+        Level.WARNING,
+        "The OCSP response in tls.ocsp-staple can't be stapled; the certificate is served without.",
+        "Put the responder's answer for the certificate, in DER, into tls.ocsp-staple, or remove the key.",
+    )
+    OCSP_STAPLE_OUTDATED = (
+        "OCSPStapleOutdated",
+        Level.WARNING,
+        "The OCSP response in tls.ocsp-staple is out of its time; it is not sent.",
+        "Ask the responder of the certificate's issuer again, and put the answer into tls.ocsp-staple.",
+    )
     PATH_CONFLICT = (
         "PathConflict",
         Level.ERROR,

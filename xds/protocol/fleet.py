@@ -9,6 +9,7 @@ from xds.protocol.rejection.trial import Candidate, Offers, Trial
 from xds.protocol.responses import ResponseCache
 from xds.protocol.resume import ResumedVersions
 from xds.protocol.subscription import NameSets
+from xds.snapshot.inlined import InlinedResource
 from xds.snapshot.resource import Resource, ResourceType, route_configuration_of
 from xds.snapshot.store import ChangesByType, Revision, Store
 from xds.snapshot.view import Inline, InlinedView, View
@@ -51,6 +52,24 @@ class BuildFleet:
         self.proxies.pop(proxy, None)
         self.trial.ended(proxy)
         return self.last_good.ended(proxy, now)
+
+    def wants(self, resource: Resource) -> bool:
+        """Whether the source wants this version; of a RouteConfiguration with virtual hosts inside, these hosts too."""
+        if not isinstance(resource, InlinedResource):
+            return self.last_good.wants(resource)
+        wanted = self._wanted_inlined.resources(ResourceType.ROUTES).get(resource.name)
+        return wanted is not None and wanted.version == resource.version
+
+    def has_replaced(self, resource: Resource) -> bool:
+        """Whether the source wants another version, so that a NACK says nothing about the wanted one.
+
+        The NACK of virtual hosts inside a RouteConfiguration does if one part is wanted and untried.
+        """
+        if not isinstance(resource, InlinedResource):
+            return self.last_good.has_replaced(resource)
+        parts = (resource.configuration, *resource.hosts.values())
+        untried = (part for part in parts if self.last_good.is_untried(part.type, part.name))
+        return any(map(self.last_good.has_replaced, parts)) and not any(map(self.last_good.wants, untried))
 
     def offers(self, offers: Offers, variant: Variant) -> Offers:
         """Versions on trial as streams of a variant see them."""

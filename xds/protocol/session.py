@@ -315,8 +315,8 @@ class Session:
         if type_stream.type is ResourceType.CLUSTER:
             self._ordering.clusters_answered(in_flight, now, rejected=request.error is not None)
         if request.error is not None:
-            return [type_stream.reject(request.error, self._view.resources(type_stream.type), now)]
-        return [type_stream.acknowledge(now)]
+            return [type_stream.reject(request.error, self._view.resources(type_stream.type), self._build, now)]
+        return [type_stream.acknowledge(self._build, now)]
 
     def _resubscribe(self, type_stream: TypeStream, request: Request) -> None:
         demand = self._demand(type_stream.subscription, request)

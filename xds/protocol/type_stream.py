@@ -19,7 +19,7 @@ from xds.protocol.backlog import BEFORE_STREAM, Backlog, SharedChange, oldest, s
 from xds.protocol.in_flight import InFlight, Update
 from xds.protocol.messages import Acknowledged, Rejected, Rejection, Variant
 from xds.protocol.rejection.nack import printable
-from xds.protocol.rejection.rejections import Rejections
+from xds.protocol.rejection.rejections import Rejections, Wanted
 from xds.protocol.responses import ResponseCache, ResponseContent
 from xds.protocol.status import DeliveryState, TypeStatus, VersionStamp
 from xds.protocol.subscription import Demand, Subscription, initial_subscription
@@ -209,23 +209,23 @@ class TypeStream:
         """Count the set of this version as acknowledged: the proxy resumed with every resource."""
         self._acknowledged = version, now
 
-    def acknowledge(self, now: float) -> Acknowledged:
+    def acknowledge(self, wanted: Wanted, now: float) -> Acknowledged:
         """Record an ACK of the response in flight."""
         in_flight = self._take_in_flight()
         if self.rejections is not None:
-            self.rejections.acknowledged(in_flight.response)
+            self.rejections.acknowledged(in_flight.response, wanted)
             self._close_rejections()
         self._acknowledged = in_flight.response.version, now
         return in_flight.acknowledged
 
-    def reject(self, message: str, served: Mapping[str, Resource], now: float) -> Rejected:
+    def reject(self, message: str, served: Mapping[str, Resource], wanted: Wanted, now: float) -> Rejected:
         """Record a NACK of the response in flight.
 
         Blamed resources are not sent again until they change or are requested; suspects are sent again in parts.
         `served` are the resources of this type that the fleet serves, by name.
         """
         in_flight = self._take_in_flight()
-        blamed = self._open_rejections().add(in_flight, message, self.subscription, served)
+        blamed = self._open_rejections().add(in_flight, message, self.subscription, served, wanted)
         self._close_rejections()
         response = in_flight.response
         self.last_rejection = Rejection(

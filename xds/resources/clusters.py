@@ -65,7 +65,7 @@ def cluster(backend: Backend, policy: UpstreamPolicy) -> Cluster:
         name=name,
         type=ClusterDiscoveryType.STRICT_DNS if external else ClusterDiscoveryType.EDS,
         eds_cluster_config=None if external else _eds(),
-        load_assignment=_dns_assignment(name, external, backend.key.port) if external else None,
+        load_assignment=_dns_assignment(name, external, backend.target_port or backend.key.port) if external else None,
         # A silent name server must not keep the proxy from starting.
         wait_for_warm_on_init=False if external else None,
         dns_lookup_family=ClusterDnsLookupFamily.ALL if external else ClusterDnsLookupFamily.AUTO,

@@ -23,6 +23,8 @@ from xds.envoyapi.messages import (
     ServerNameInput,
     StringValue,
     TlsInspector,
+    TlsParameters,
+    TlsParametersTlsProtocol,
     TransportSocket,
     XdsRegexMatcher,
     XdsRegexMatcherGoogleRe2,
@@ -34,7 +36,7 @@ from xds.resources.addresses import socket_address
 from xds.resources.config_source import ads
 from xds.resources.connection_manager import connection_manager
 from xds.resources.http_limits import CONNECTION_BUFFER_BYTES
-from xds.resources.options import ProxyOptions
+from xds.resources.options import ProxyOptions, TlsVersion
 from xds.traffic.hosts import is_wildcard
 from xds.traffic.tls import Termination, TlsTable
 
@@ -43,6 +45,12 @@ DEFAULT_FILTER_CHAIN: Final = "default"
 
 MISSING_FILTER_CHAIN: Final = "refused"
 """A name that no filter chain has: Envoy closes connections for which the matcher chooses it."""
+
+
+_VERSIONS: Final = {
+    TlsVersion.TLS_1_2: TlsParametersTlsProtocol.TLSv1_2,
+    TlsVersion.TLS_1_3: TlsParametersTlsProtocol.TLSv1_3,
+}
 
 
 def http_listener(options: ProxyOptions) -> Listener:
@@ -79,6 +87,10 @@ def _proxy_protocol(options: ProxyOptions) -> Iterator[ListenerFilter]:
 def _filter_chain(options: ProxyOptions, termination: Termination, name: str) -> FilterChain:
     tls = DownstreamTlsContext(
         common_tls_context=CommonTlsContext(
+            tls_params=TlsParameters(
+                tls_minimum_protocol_version=_VERSIONS[options.tls_min_version],
+                cipher_suites=list(options.tls_ciphers),
+            ),
             alpn_protocols=["h2", "http/1.1"],
             tls_certificate_sds_secret_configs=[
                 SdsSecretConfig(name=names.secret(secret), sds_config=ads()) for secret in termination.secrets

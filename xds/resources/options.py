@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,13 @@ class UpstreamPolicy:
     idle_timeout: timedelta = timedelta(seconds=4)
 
 
+class TlsVersion(StrEnum):
+    """Versions that a proxy at the edge may accept. Source: https://www.rfc-editor.org/rfc/rfc8996 (on older ones)."""
+
+    TLS_1_2 = "1.2"
+    TLS_1_3 = "1.3"
+
+
 @dataclass(frozen=True, slots=True)
 class ProxyOptions:
     """Settings of the listeners and routes of every proxy.
@@ -26,6 +34,8 @@ class ProxyOptions:
         redirect_https: Whether plain requests for TLS hosts are redirected to HTTPS, except ACME challenges.
         trusted_hops: Number of proxies in front that append to x-forwarded-for. 0: the peer is the client.
         proxy_protocol: Whether every connection begins with a PROXY protocol header, version 1 or 2.
+        tls_min_version: The oldest version of TLS that clients may speak.
+        tls_ciphers: Cipher suites for TLS 1.2, by OpenSSL's names, the preferred first. Empty: Envoy's own.
         vhds: Whether proxies that support VHDS are sent virtual hosts one by one, outside of RouteConfigurations.
         merge_slashes: Whether several slashes in a request's path become one, before routing and for backends.
         upstream: Use of the connections to all backends.
@@ -37,6 +47,8 @@ class ProxyOptions:
     redirect_https: bool = False
     trusted_hops: int = 0
     proxy_protocol: bool = False
+    tls_min_version: TlsVersion = TlsVersion.TLS_1_2
+    tls_ciphers: tuple[str, ...] = ()
     vhds: bool = True
     merge_slashes: bool = True
     upstream: UpstreamPolicy = UpstreamPolicy()

@@ -117,7 +117,9 @@ def _route(route: Route, match: RouteMatch) -> EnvoyRoute:
     metadata = _metadata(ingress, route.service)
     if route.backend is None:
         return EnvoyRoute(name=name, match=match, metadata=metadata, direct_response=DirectResponseAction(status=503))
-    action = RouteAction(cluster=names.cluster(route.backend), timeout=NO_RESPONSE_TIMEOUT)
+    action = RouteAction(
+        cluster=names.cluster(route.backend), timeout=NO_RESPONSE_TIMEOUT, host_rewrite_literal=route.host or None
+    )
     return EnvoyRoute(name=name, match=match, metadata=metadata, route=action)
 
 

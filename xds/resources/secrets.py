@@ -11,5 +11,6 @@ def secret(certificate: Certificate) -> Secret:
         tls_certificate=TlsCertificate(
             certificate_chain=DataSource(inline_bytes=certificate.chain),
             private_key=DataSource(inline_bytes=certificate.private_key),
+            ocsp_staple=DataSource(inline_bytes=certificate.staple) if certificate.staple else None,
         ),
     )

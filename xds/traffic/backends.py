@@ -61,6 +61,7 @@ class Backend:
         other_names: The names of the Service's other TCP ports.
         target_port: The number of the port at the endpoints, if the Service tells; the EndpointSlices decide.
         external_name: The DNS name that resolves to the endpoints, for a Service of type ExternalName; else empty.
+        host: The Host that requests to the backend carry, also its SNI; empty: the client's.
         verification: None: the certificate of a backend is taken as it is. Otherwise TLS is spoken whatever the
             protocol says, so that no mistake leads to plain text.
     """
@@ -71,4 +72,5 @@ class Backend:
     other_names: tuple[str, ...] = ()
     target_port: int | None = None
     external_name: str = ""
+    host: str = ""
     verification: Verification | None = None

@@ -39,6 +39,7 @@ class Route:
         path: As Envoy compares the path of a normalized request: no character is escaped that Envoy would unescape.
         backend: None where the Service or the port can't be used; the route answers 503.
         service: The Service that the origin names, whether or not the Service exists.
+        host: The Host that requests to the backend carry; empty: the client's.
     """
 
     path: str
@@ -46,6 +47,7 @@ class Route:
     backend: BackendKey | None
     origin: Origin
     service: Key
+    host: str = ""
 
     @property
     def answers_challenges(self) -> bool:

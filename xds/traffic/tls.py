@@ -16,12 +16,17 @@ class KeyType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certificate chain and the private key that belongs to the chain, both in PEM."""
+    """A certificate chain and the private key that belongs to the chain, both in PEM.
+
+    Attributes:
+        staple: An OCSP response in DER, to be sent with the certificate; empty: none.
+    """
 
     secret: Key
     chain: bytes = field(repr=False)
     private_key: bytes = field(repr=False)
     key_type: KeyType
+    staple: bytes = field(default=b"", repr=False)
 
     @property
     def content(self) -> tuple[bytes, bytes]:

@@ -41,6 +41,12 @@ _REPLACEMENTS: Final = {
 Istio, TLS for Google's load balancers.
 """
 
+EXTERNAL_HOST_ANNOTATION: Final = "xds-ingress.dev/external-host"
+"""Of a Service of type ExternalName; "true": requests carry the outside name as Host and SNI, as hosters want to see.
+
+Not without asking: an ExternalName may also stand for a Service that knows the client's Host.
+"""
+
 _INTERNAL_NAMES: Final = (
     "localhost",
     "localdomain",
@@ -114,6 +120,7 @@ def _usable(service: Service, port: ServicePort, port_name: str, external_name: 
         other_names=tuple(others),
         target_port=port.target_number,
         external_name=external_name,
+        host=external_name if service.annotations.get(EXTERNAL_HOST_ANNOTATION) == "true" else "",
     )
     return Resolved(backend, fault)
 

@@ -1,7 +1,7 @@
 """Whether a Secret holds a server certificate that Envoy accepts."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -36,6 +36,7 @@ from xds.kube.objects import Secret, SecretData
 from xds.traffic.tls import Certificate, KeyType
 from xds.translate.certificate_chain import first_is_not_the_leaf, has_trusted_block, order_fault
 from xds.translate.certificate_dates import Validity
+from xds.translate.ocsp import StapleVerdict, judge_staple
 
 _Extension = TypeVar("_Extension", TLSFeature, KeyUsage, SubjectAlternativeName)
 
@@ -56,6 +57,9 @@ class Verdict:
         why_not: Why Envoy would reject the content; empty for a usable Secret.
         validity: Of the leaf certificate; None for an unusable Secret.
         names: The DNS names of the leaf certificate, in lower case. Clients ignore the common name of the subject.
+        staple: The judgement of the OCSP response; None for a Secret without one.
+        staple_is_required: Whether the certificate demands an OCSP response (must-staple).
+        unstapled: The certificate without its OCSP response, for the time in which the response is not current.
         chain_fault: Why clients may reject the chain, although Envoy serves the chain; empty for a chain in order.
     """
 
@@ -63,7 +67,10 @@ class Verdict:
     why_not: str = ""
     validity: Validity | None = None
     names: frozenset[str] = frozenset()
+    staple: StapleVerdict | None = None
+    staple_is_required: bool = False
     chain_fault: str = ""
+    unstapled: Certificate | None = None
 
     @property
     def expires(self) -> datetime | None:
@@ -89,19 +96,22 @@ def judge(secret: Secret) -> Verdict:
         key = _key(data.tls_key or b"")
         _check_pair(chain, key.public_key(), data.tls_crt or b"")
         _check_form(chain[0])
+        staple = judge_staple(data.tls_ocsp_staple, chain[0]) if data.tls_ocsp_staple else None
+        _check_staple(chain[0], staple)
     except _UnusableError as error:
         return Verdict(None, str(error))
-    leaf = chain[0]
+    leaf, key_type = chain[0], KeyType.RSA if isinstance(chain[0].public_key(), RSAPublicKey) else KeyType.ECDSA
+    pem = b"".join(each.public_bytes(Encoding.PEM) for each in chain)
+    unstapled = Certificate(secret.key, pem, _pem(key), key_type)
+    usable = data.tls_ocsp_staple if data.tls_ocsp_staple and staple and staple.validity else b""
     return Verdict(
-        Certificate(
-            secret.key,
-            b"".join(each.public_bytes(Encoding.PEM) for each in chain),
-            _pem(key),
-            KeyType.RSA if isinstance(leaf.public_key(), RSAPublicKey) else KeyType.ECDSA,
-        ),
+        replace(unstapled, staple=usable),
         validity=Validity(leaf.not_valid_before_utc, leaf.not_valid_after_utc),
         names=_dns_names(leaf),
+        staple=staple,
+        staple_is_required=_demands_staple(leaf),
         chain_fault=_TRUSTED_BLOCK if has_trusted_block(data.tls_crt or b"") else order_fault(chain),
+        unstapled=unstapled,
     )
 
 
@@ -166,13 +176,21 @@ def _check_form(leaf: X509Certificate) -> None:
         extensions = leaf.extensions
     except ValueError:
         raise _UnusableError("its certificate's extensions can't be read") from None
-    if _find(extensions, TLSFeature):
-        raise _UnusableError("it demands OCSP stapling (must-staple), which is not supported")
     usage = _find(extensions, KeyUsage)
     if usage and not usage.digital_signature and isinstance(key, EllipticCurvePublicKey):
         raise _UnusableError("its key usage doesn't allow digital signatures, and its key is for nothing else")
     if not _has_name(leaf, _find(extensions, SubjectAlternativeName)):
         raise _UnusableError("its certificate names nobody: it has no subject CN and no DNS, IP or URI SAN")
+
+
+def _check_staple(leaf: X509Certificate, staple: StapleVerdict | None) -> None:
+    if _demands_staple(leaf) and (staple is None or staple.validity is None):
+        why = f"can't be used: {staple.why_not}" if staple else "is missing"
+        raise _UnusableError(f"it demands OCSP stapling (must-staple), and its tls.ocsp-staple {why}")
+
+
+def _demands_staple(leaf: X509Certificate) -> bool:
+    return _find(leaf.extensions, TLSFeature) is not None
 
 
 def _find(extensions: Extensions, kind: type[_Extension]) -> _Extension | None:

@@ -65,14 +65,14 @@ class TranslationContext:
             return None
         namespace = origin.object.namespace
         resolved = resolve(self.state, namespace, backend.service, allow_external_name=self.allow_external_name)
-        key = None
+        key, host = None, ""
         if fault := resolved.fault:
             findings.report(origin.object, fault.reason, fault.message, backend_at, fault.remedy)
         if resolved.backend:
-            key = resolved.backend.key
+            key, host = resolved.backend.key, resolved.backend.host
             findings.backends[key] = resolved.backend
         name = backend.service.name if is_label(backend.service.name) else "(invalid)"
-        return Route(*path, key, origin, Key(namespace, name))
+        return Route(*path, key, origin, Key(namespace, name), host)
 
 
 def _unsupported(backend: IngressBackend) -> tuple[Reason, str]:

@@ -85,12 +85,12 @@ class TlsTranslation:
         self._findings = findings
         self._tls_hosts = TlsHosts()
         self._certificates: dict[Key, Certificate | None] = {}
-        self._validities: dict[Key, Validity] = {}
+        self._dates: dict[tuple[Key, str], tuple[datetime, ...]] = {}
 
     @property
     def period(self) -> DatePeriod:
         """The period in which the problems found hold."""
-        return DatePeriod.around(self._now, (date for each in self._validities.values() for date in each.dates))
+        return DatePeriod.around(self._now, (date for dates in self._dates.values() for date in dates))
 
     def run(self) -> Steps[tuple[TlsTable, dict[Key, Certificate]]]:
         """The table, and the certificates that the table uses, by Secret."""
@@ -184,10 +184,33 @@ class TlsTranslation:
             message = f"the certificate of Secret {key} is served as it is: {verdict.chain_fault}"
             self._findings.report(user, Reason.CERTIFICATE_CHAIN_BROKEN, message, at)
         if served and served.validity:
-            self._validities[key] = served.validity
+            self._dates[key, "certificate"] = served.validity.dates
             self._check_dates(user, at, key, served.validity)
-        self._certificates[key] = served.certificate if served else None
+        self._certificates[key] = self._stapled(key, served, user, at) if served else None
         return self._certificates[key]
+
+    def _stapled(self, key: Key, verdict: Verdict, user: ObjectRef, at: FieldPath) -> Certificate | None:
+        """The certificate with its OCSP response, if that is current.
+
+        A certificate that demands a response keeps an outdated one: Envoy rejects such a certificate without, and ends
+        handshakes by its own clock.
+        """
+        staple = verdict.staple
+        if staple is None:
+            return verdict.certificate
+        period = staple.validity
+        if period is None:
+            message = f"tls.ocsp-staple of Secret {key} is not sent: {staple.why_not}"
+            self._findings.report(user, Reason.OCSP_STAPLE_INVALID, message, at)
+            return verdict.certificate
+        self._dates[key, "staple"] = (period.begins, period.expires)
+        if period.begins <= self._now < period.expires:
+            return verdict.certificate
+        effect = "handshakes fail, as the certificate demands one" if verdict.staple_is_required else "it is not sent"
+        bounds = f"{period.begins:%Y-%m-%d %H:%M} to {period.expires:%Y-%m-%d %H:%M} UTC"
+        message = f"tls.ocsp-staple of Secret {key} is valid from {bounds}; {effect}"
+        self._findings.report(user, Reason.OCSP_STAPLE_OUTDATED, message, at)
+        return verdict.certificate if verdict.staple_is_required else verdict.unstapled
 
     def _check_dates(self, user: ObjectRef, at: FieldPath, key: Key, validity: Validity) -> None:
         """Report a certificate outside its time. It is served: clients may ignore the time, or have another clock."""

@@ -11,6 +11,7 @@ from tests.support.xds_client_model import CDS, EDS, LDS, RDS, SDS, VHDS, Client
 from xds.protocol.messages import Response, Variant
 from xds.protocol.rejection.last_good import REMOVED_LIMIT
 from xds.protocol.rejection.nack import CANNOT_BIND
+from xds.protocol.status import DeliveryState
 from xds.snapshot.resource import ResourceType
 
 both = pytest.mark.parametrize("variant", list(Variant))
@@ -314,3 +315,32 @@ def test_removed_resources_are_kept_for_last_good_versions_up_to_a_limit() -> No
         world.clients.clear()
         world.commit(cds=dict.fromkeys(names))
     assert len(world.last_good._removed) == REMOVED_LIMIT
+
+
+@every_stream
+@pytest.mark.parametrize("is_offered", [False, True])
+def test_a_late_nack_of_a_replaced_version_is_no_rejection(
+    variant: Variant, type_: ResourceType, *, is_offered: bool
+) -> None:
+    """The proxy takes the newest version later: when it is asked, or after another proxy's acceptance."""
+    world = World(**{type_.short: {"a": "1"}})
+    first, late = (follower(world, variant, type_, "a") for _ in range(2))
+    for client in (first, late):
+        client.settle()
+    world.commit(**{type_.short: {"a": "2"}})
+    first.settle()
+    world.commit(**{type_.short: {"a": "3"}})
+    first.nack(type_)
+    late.nack(type_)
+    late.settle()
+    [found] = late.session.out_of_sync([world.store.resources(type_)["a"]])
+    assert found.state is DeliveryState.ON_TRIAL
+    asked = late if is_offered else follower(world, variant, type_, "a")
+    asked.settle()
+    assert asked.session.offer(world.last_good.on_trial([type_]))
+    asked.pull()
+    asked.settle()
+    late.settle()
+    assert held(late, type_) == {"a": "3"}
+    assert late.session.out_of_sync([world.store.resources(type_)["a"]]) == ()
+    assert late.session.status().types[0].rejected_count == 0

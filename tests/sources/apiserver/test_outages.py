@@ -3,11 +3,15 @@
 Excludes: the log and the pauses (test_source.py); a real API server (tests/cluster/test_behind.py).
 """
 
+import asyncio
 import contextlib
+import functools
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 from aiohttp import web
@@ -17,10 +21,12 @@ from tests.support.watched_api import WatchedApi, refuse
 from xds.kube.change import Batch, Reported
 from xds.kube.objects import EndpointSlice, Ingress, IngressClass, Secret, Service
 from xds.kubeapi import backoff
-from xds.kubeapi.client import Access
+from xds.kubeapi.interface import ApiUnavailable
+from xds.kubeapi.kubeconfig import Access
 from xds.problems.problem import Problem
 from xds.sources.apiserver import namespaces, outages
 from xds.sources.apiserver import watch as watch_module
+from xds.sources.apiserver.scope import Scope
 from xds.sources.apiserver.source import ApiServer
 
 MANY = 100_000
@@ -109,7 +115,72 @@ async def test_a_watch_that_is_refused_at_the_start_is_a_problem(api: WatchedApi
         await it.until_synced()
 
 
-async def test_an_unreachable_api_server_is_one_problem(api: WatchedApi, tmp_path: Path) -> None:
+class Timer:
+    def __init__(self, at: float, callback: Callable[[], None]) -> None:
+        self.at = at
+        self.callback = callback
+        self.is_over = False
+
+    def cancel(self) -> None:
+        self.is_over = True
+
+
+class Clock:
+    """The event loop's clock in the test's hand, in seconds."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._timers: list[Timer] = []
+
+    def call_later(self, delay: float, callback: Callable[..., None], *arguments: Any) -> Timer:
+        self._timers.append(Timer(self.now + delay, functools.partial(callback, *arguments)))
+        return self._timers[-1]
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+        for timer in self._timers:
+            if timer.at <= self.now and not timer.is_over:
+                timer.is_over = True
+                timer.callback()
+
+
+def test_an_outage_is_a_problem_after_three_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that drops and is back is none, however often."""
+    clock, changes = Clock(), mock.Mock()
+    monkeypatch.setattr(asyncio, "get_running_loop", lambda: clock)
+    found = outages.Outages("https://a", lambda: None, changes)
+    first, second = Scope(Service), Scope(Ingress)
+    for _ in range(5):
+        found.failed(first, ApiUnavailable("reset"))
+        found.failed(second, ApiUnavailable("reset"))
+        clock.pass_time(2.9)
+        found.works(first)
+        found.works(second)
+        found.caught_up(first)
+        found.caught_up(second)
+    assert changes.mock_calls == []
+    found.failed(first, ApiUnavailable("reset"))
+    clock.pass_time(2)
+    found.failed(second, ApiUnavailable("refused"))
+    assert reasons(found) == []
+    clock.pass_time(1)
+    assert reasons(found) == ["ApiServerUnreachable"]
+    found.works(first)
+    assert reasons(found) == ["ApiServerUnreachable"]
+    found.works(second)
+    assert reasons(found) == []
+    clock.pass_time(60)
+    assert set(reasons(found)) == {"WatchBehind"}
+
+
+def reasons(found: outages.Outages) -> list[str]:
+    return [str(problem.reason) for problem in found.problems]
+
+
+async def test_an_unreachable_api_server_is_one_problem(
+    api: WatchedApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outages, "UNREACHABLE_PROBLEM_SECONDS", 0.05)
     async with following(api, tmp_path) as it:
         await it.until_synced()
         for kind in (Ingress, IngressClass, Service, EndpointSlice, Secret):

@@ -23,7 +23,7 @@ from xds.kube.change import Applied, Batch, Deleted, Listed, Reported
 from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
 from xds.kube.source import SourceError
 from xds.kubeapi import backoff
-from xds.kubeapi.client import Access
+from xds.kubeapi.kubeconfig import Access
 from xds.problems.problem import Key, Problem
 from xds.sources.apiserver import secret_watch
 from xds.sources.apiserver import source as source_module

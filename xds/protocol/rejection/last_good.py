@@ -121,6 +121,16 @@ class LastGood:
         names = self._on_trial[type_]
         return names - self.served.resources(type_).keys() if names else names
 
+    def wants(self, resource: Resource) -> bool:
+        """Whether the source wants this version."""
+        wanted = self._wanted.get(resource.type, resource.name)
+        return wanted is not None and wanted.version == resource.version
+
+    def has_replaced(self, resource: Resource) -> bool:
+        """Whether the source wants another version. A removed resource has none."""
+        wanted = self._wanted.get(resource.type, resource.name)
+        return wanted is not None and wanted.version != resource.version
+
     def is_untried(self, type_: ResourceType, name: str) -> bool:
         """Whether no proxy has accepted the wanted version."""
         return name in self._untried[type_]
@@ -137,7 +147,7 @@ class LastGood:
         """
         names = {name for name, _ in event.rejection.blamed}
         sent = [resource for resource in event.response.resources if resource.name in names]
-        blamed = list(filter(self._is_wanted, self._untried_parts(sent)))
+        blamed = list(filter(self.wants, self._untried_parts(sent)))
         message, hosts = event.rejection.message, (each for each in blamed if each.type is ResourceType.VIRTUAL_HOST)
         domains = ((each, each.name.rpartition("/")[2]) for each in hosts)
         return [each for each, domain in domains if domain != "*" and domain in message] or blamed
@@ -258,7 +268,7 @@ class LastGood:
         changes: dict[ResourceKey, Resource | None] = {}
         for resource in self._untried_parts(resources):
             untried = self._untried[resource.type][resource.name]
-            if self._is_wanted(resource):
+            if self.wants(resource):
                 changes |= self._note_accepted(resource.type, resource.name)
             elif untried.good is None or revision > untried.good_at:
                 untried.good, untried.good_at = resource, revision
@@ -308,10 +318,6 @@ class LastGood:
             untried.rejected_by |= {stream}
             self._rejected_by.setdefault(stream, set()).add((type_, name))
         return changes
-
-    def _is_wanted(self, resource: Resource) -> bool:
-        wanted = self._wanted.get(resource.type, resource.name)
-        return wanted is not None and wanted.version == resource.version
 
     def _untried_parts(self, resources: Iterable[Resource]) -> list[Resource]:
         """The untried resources. A RouteConfiguration with virtual hosts inside counts as its parts."""

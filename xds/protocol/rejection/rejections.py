@@ -11,6 +11,7 @@ trial (see `trial`), and answers for itself.
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
+from typing import Protocol
 
 from xds.protocol.backlog import Backlog, sendable, unsendable
 from xds.protocol.in_flight import InFlight, Update
@@ -27,7 +28,8 @@ class RejectedResource:
     """A resource that the proxy doesn't have as the source wants.
 
     Attributes:
-        version: The rejected version; None: other proxies rejected the wanted version, so the proxy never got it.
+        version: The rejected version; None: other proxies rejected the wanted version, so the proxy never got it. The
+            proxy may have rejected an older one.
         versions: All versions that the proxy rejected since the last change in the source: after the wanted one maybe
             the last good one, or a RouteConfiguration with other virtual hosts inside.
         base: The version that the proxy has instead; None: the proxy doesn't have the resource.
@@ -43,6 +45,16 @@ class RejectedResource:
     def follows_served(self) -> bool:
         """Whether the proxy rejected nothing itself, and is sent the served version."""
         return self.version is None and not self.differs_from_served
+
+
+class Wanted(Protocol):
+    """The snapshot that the source asks for."""
+
+    def wants(self, resource: Resource) -> bool:
+        """Whether the version is the wanted one."""
+
+    def has_replaced(self, resource: Resource) -> bool:
+        """Whether another version is wanted, so that a NACK says nothing about the wanted one."""
 
 
 class Rejections:
@@ -76,7 +88,12 @@ class Rejections:
         return bool(self.bisection.parts) or any(each.differs_from_served for each in self.rejected.values())
 
     def add(
-        self, in_flight: InFlight, message: str, subscription: Subscription, served: Mapping[str, Resource]
+        self,
+        in_flight: InFlight,
+        message: str,
+        subscription: Subscription,
+        served: Mapping[str, Resource],
+        wanted: Wanted,
     ) -> tuple[tuple[str, str], ...]:
         """Sort the resources of a rejected response into blamed, accepted and suspect.
 
@@ -84,13 +101,14 @@ class Rejections:
             Names and versions of the blamed resources.
         """
         bases, versions = in_flight.bases, dict(in_flight.resources)
+        sent = {resource.name: resource for resource in in_flight.response.resources}
         blamed, accepted = self._sort(bases.keys(), versions.keys(), message)
         for name in blamed:
             self._end_offer(name, versions[name])
         for name in accepted & versions.keys():
-            self._accept(name, versions[name])
+            self._accept(sent[name], wanted)
         for name in filter(subscription.covers, blamed):
-            self._reject(name, versions[name], bases[name], served.get(name))
+            self._reject(sent[name], bases[name], served.get(name), wanted)
         suspects = {name: base for name, base in bases.items() if name not in blamed and name not in accepted}
         suspects = {name: base for name, base in suspects.items() if subscription.covers(name)}
         if suspects:
@@ -150,22 +168,36 @@ class Rejections:
             if resource.name in self.rejected:
                 self.rejected[resource.name].base = resource
 
-    def acknowledged(self, response: Response) -> None:
-        """Forget rejections of versions that the proxy has accepted now."""
+    def acknowledged(self, response: Response, wanted: Wanted) -> None:
+        """Forget rejections of versions that the proxy has accepted now, and of those that the source has replaced."""
         for resource in response.resources:
-            self._accept(resource.name, resource.version)
+            self._accept(resource, wanted)
 
-    def _accept(self, name: str, version: str) -> None:
-        self._end_offer(name, version)
+    def _accept(self, resource: Resource, wanted: Wanted) -> None:
+        name = resource.name
+        was_offered = self._end_offer(name, resource.version)
         rejected = self.rejected.get(name)
-        is_over = rejected is not None and rejected.follows_served and name not in self.offers
-        if is_over or (rejected and rejected.version == version):
+        if rejected is None:
+            return
+        if was_offered:  # the fleet is served the version too, in a moment: see `_follow_fleet`
+            rejected.version, rejected.differs_from_served = None, True
+        elif rejected.version == resource.version:
             del self.rejected[name]
+        else:
+            rejected.version = None if wanted.wants(resource) else rejected.version
+            if rejected.follows_served and name not in self.offers:
+                del self.rejected[name]
 
-    def _end_offer(self, name: str, version: str | None) -> None:
-        """Note the answer to an offer. The answer to an older version, in flight at the offer, is none."""
-        if name in self.offers and self.offers[name].version == version:
-            del self.offers[name]
+    def _end_offer(self, name: str, version: str | None) -> bool:
+        """Note the answer to an offer. The answer to an older version, in flight at the offer, is none.
+
+        Returns:
+            Whether the version was offered.
+        """
+        if name not in self.offers or self.offers[name].version != version:
+            return False
+        del self.offers[name]
+        return True
 
     def forget(self, subscription: Subscription) -> None:
         """Drop names that the subscription doesn't cover."""
@@ -213,8 +245,9 @@ class Rejections:
             return blamed, names - blamed
         return blamed, names - sent if self._type in NAMED_TYPES else frozenset()
 
-    def _reject(self, name: str, version: str, base: Resource | None, served: Resource | None) -> None:
+    def _reject(self, resource: Resource, base: Resource | None, served: Resource | None, wanted: Wanted) -> None:
         """Don't send this version again: the proxy still has its base."""
+        name, version = resource.name, resource.version
         if self._full_set and base is not None and base.version == version:
             base = None  # a full set would repeat the base
         known = self.rejected.get(name)  # other proxies rejected the version first, or this one another
@@ -222,10 +255,12 @@ class Rejections:
         if known is None and self._backlog.has_change(name):
             self._backlog.rebase(name, base, served)
         elif known is None or (served is not None and served.version in versions):
-            self.rejected[name] = RejectedResource(version, base, differs_from_served=True, versions=versions)
+            shown = None if wanted.has_replaced(resource) else version
+            self.rejected[name] = RejectedResource(shown, base, differs_from_served=True, versions=versions)
             self._backlog.drop(name)
         else:
-            self.rejected[name] = RejectedResource(version, base, base is not None and served is None, versions)
+            shown = known.version if wanted.has_replaced(resource) else version
+            self.rejected[name] = RejectedResource(shown, base, base is not None and served is None, versions)
             if served is not None:
                 self._backlog.rebase(name, base, served)
 

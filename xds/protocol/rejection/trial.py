@@ -61,7 +61,7 @@ class Trial:
     def __init__(self, last_good: LastGood) -> None:
         self._last_good = last_good
         self._round: set[Candidate] = set()
-        # Proxies in the next round of each stage.
+        # Proxies in the next round of each of OFFER_GROUPS.
         self._sizes = [FIRST_ROUND_PROXIES for _ in OFFER_GROUPS]
         self._one_at_a_time = False
         # The generations of the newest and of the first version on trial.

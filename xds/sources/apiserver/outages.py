@@ -24,6 +24,9 @@ _REMEDIES: Final = {
 BEHIND_PROBLEM_SECONDS: Final = 10.0
 """A watch that is behind for so long is a problem. A watch that lists again is behind for a moment."""
 
+UNREACHABLE_PROBLEM_SECONDS: Final = 3.0
+"""An API server without an answer for so long is a problem. A dropped connection is made anew within milliseconds."""
+
 _REJECTIONS: Final = (400, 401, 403, 404, 405)
 """Statuses that don't pass by themselves, so that the problem is reported at once."""
 
@@ -52,6 +55,8 @@ class Outages:
         self._on_caught_up = caught_up
         self._on_changed = changed
         self._outage = ""
+        self._outage_lasts = False
+        self._outage_timer: asyncio.TimerHandle | None = None
         self._tolerated: set[Scope] = set()
         self._late: set[Scope] = set()
         self._timers: dict[Scope, asyncio.TimerHandle] = {}
@@ -76,6 +81,8 @@ class Outages:
             _log.warning(
                 "api_server_unreachable", server=self._server, watch=str(scope), error=str(error), effect=EFFECT
             )
+            timer = asyncio.get_running_loop().call_later(UNREACHABLE_PROBLEM_SECONDS, self._outage_goes_on)
+            self._outage_timer = timer
         self._unreachable[scope] = str(error)
         self._update()
 
@@ -144,9 +151,13 @@ class Outages:
         self._late.add(scope)
         self._update()
 
+    def _outage_goes_on(self) -> None:
+        self._outage_lasts = True
+        self._update()
+
     def _update(self) -> None:
         """Find the problems. Their texts stay the same from try to try."""
-        wanted = [self._unreachable_problem()] if self._unreachable else []
+        wanted = [self._unreachable_problem()] if self._outage_lasts else []
         for scope in sorted(self.behind - self._tolerated - self._unreachable.keys(), key=str):
             rejected = self._rejected.get(scope)
             if rejected and rejected.status in _REJECTIONS:
@@ -181,6 +192,9 @@ class Outages:
         if self._unreachable.pop(scope, None) is None:
             return
         self._back.set()
+        if not self._unreachable and self._outage_timer is not None:
+            self._outage_timer.cancel()
+            self._outage_lasts = False
         self._update()
         if not self._unreachable:
             _log.info("api_server_reached", server=self._server)

@@ -13,7 +13,8 @@ import structlog
 
 from xds.kube.change import Batch, Change, Listed, Reported
 from xds.kube.objects import EndpointSlice, Ingress, IngressClass, Secret
-from xds.kubeapi.client import Access, ApiClient
+from xds.kubeapi.client import ApiClient
+from xds.kubeapi.kubeconfig import Access
 from xds.problems.problem import Key, Problem
 from xds.sources.apiserver.inbox import Inbox
 from xds.sources.apiserver.namespaces import NamespaceChecks

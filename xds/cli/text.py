@@ -1,0 +1,8 @@
+"""Text for a terminal."""
+
+
+def printable(text: str) -> str:
+    """The text with control characters escaped: node ids and messages of proxies must not steer the terminal."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text)
