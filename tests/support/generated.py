@@ -1,4 +1,4 @@
-"""Compiles protos/ into xds/api/, and writes xds/envoyapi/constraints.json and docs/problems.md.
+"""Compiles protos/ into xds/api/, and writes xds/envoyapi/constraints.json, docs/problems.md and docs/annotations.md.
 
 With --check nothing is written: outdated files are listed, and the exit code is 1.
 """
@@ -10,19 +10,20 @@ from typing import Final
 
 from grpc_tools import _proto, protoc
 
-from tests.support import constraints, problem_table
+from tests.support import annotation_table, constraints, problem_table
 from xds.envoyapi.constraints import TABLE_PATH
 
 ROOT: Final = Path(__file__).parents[2]
 PROTOS: Final = ROOT / "protos"
+PAGES: Final = (problem_table, annotation_table)
 
 
 def main() -> None:
     if "--check" not in sys.argv[1:]:
         compile_into(ROOT)
         TABLE_PATH.write_text(constraints.text())
-        problem_table.PAGE.parent.mkdir(exist_ok=True)
-        problem_table.PAGE.write_text(problem_table.text())
+        for page in PAGES:
+            page.PAGE.write_text(page.text())
         return
     stale = differences()
     for path in stale:
@@ -45,7 +46,7 @@ def differences() -> list[Path]:
         compile_into(Path(temporary))
         fresh = {path.relative_to(temporary): path.read_bytes() for path in Path(temporary).rglob("*_pb2*")}
     fresh[TABLE_PATH.relative_to(ROOT)] = constraints.text().encode()
-    fresh[problem_table.PAGE.relative_to(ROOT)] = problem_table.text().encode()
+    fresh |= {page.PAGE.relative_to(ROOT): page.text().encode() for page in PAGES}
     return [path for path, content in fresh.items() if not _is(ROOT / path, content)]
 
 

@@ -21,6 +21,8 @@ from xds.resources.options import ProxyOptions, UpstreamPolicy
 from xds.server.debug.rendering import content
 from xds.snapshot.resource import ResourceType
 from xds.sources.folder.manifests import read_file
+from xds.traffic.actions import Closed, Forward, Redirect
+from xds.traffic.policy import NO_POLICY
 from xds.traffic.routes import Route, VirtualHost
 from xds.translate.translator import TranslateOptions, Translator
 from xds.yaml_text import to_yaml
@@ -162,9 +164,18 @@ def _virtual_host(each: VirtualHost) -> dict[str, Any]:
 
 
 def _route(route: Route) -> str:
-    to = str(route.backend) if route.backend else f"503 for Service {route.service}"
-    to += f" as {route.host}" if route.host else ""
-    return f"{route.path_type} {route.path} -> {to} ({route.origin.object} {route.origin.field})"
+    policy = "" if route.policy == NO_POLICY else f" with {route.policy}"
+    return f"{route.path_type} {route.path} -> {_action(route)}{policy} ({route.origin.object} {route.origin.field})"
+
+
+def _action(route: Route) -> str:
+    match route.action:
+        case Redirect(status, location):
+            return f"{status} to {location}"
+        case Closed(annotations):
+            return f"503, closed by {', '.join(annotations)}"
+        case Forward(backend):
+            return str(backend) if backend else f"503 for Service {route.service}"
 
 
 def _problems(problems: Iterable[Problem]) -> Iterable[Mapping[str, str]]:

@@ -9,6 +9,7 @@ specification's own table of examples are in `EXAMPLES`; docs/ingress.md decides
 """
 
 from tests.support.route_case import Case, Table
+from tests.support.route_table_annotations import PROTECTED, REDIRECTS, UNPROTECTED
 from tests.support.route_table_http import (
     BACKENDS,
     DEFAULTS,
@@ -41,4 +42,7 @@ TABLES = (
     TLS_UNNAMED,
     TLS_REDIRECT,
     TLS_CHALLENGES,
+    REDIRECTS,
+    PROTECTED,
+    UNPROTECTED,
 )

@@ -317,14 +317,14 @@ def test_the_outside_name_is_sent_as_host_if_the_service_asks(value: str | None,
     annotations = {EXTERNAL_HOST_ANNOTATION: value} if value is not None else {}
     asking = msgspec.structs.replace(out, metadata=msgspec.structs.replace(out.metadata, annotations=annotations))
     world = World(asking, ingress("shop", rule(HOST, path("/", "out"))), allow_external_name=True)
-    assert (route(world).host, backend(world).host) == (host, host)
+    assert (route(world).policy.upstream_host, backend(world).host) == (host, host)
 
 
 def test_a_service_with_endpoints_keeps_the_host_of_the_client() -> None:
     web = service("web")
     annotated = msgspec.structs.replace(web.metadata, annotations={EXTERNAL_HOST_ANNOTATION: "true"})
     world = world_of("web", msgspec.structs.replace(web, metadata=annotated))
-    assert route(world).host == ""
+    assert route(world).policy.upstream_host == ""
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from xds.kube.change import Deleted
 from xds.kube.objects import Ingress, Service
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import ObjectRef
+from xds.traffic.actions import Forward
 from xds.traffic.backends import BackendKey
 from xds.traffic.hosts import NO_HOST
 from xds.traffic.routes import Origin, PathType, Route, VirtualHost
@@ -33,7 +34,7 @@ def test_a_route_has_an_origin() -> None:
     world = World(service("web"), ingress("shop", rule(HOST, path("/foo", "web:80"))))
     at = FieldPath.of("spec", "rules", 0, "http", "paths", 0)
     origin = Origin(ObjectRef("Ingress", "default", "shop"), at)
-    route = Route("/foo", PathType.PREFIX, BackendKey("default", "web", 80), origin, key("web"))
+    route = Route("/foo", PathType.PREFIX, Forward(BackendKey("default", "web", 80)), origin, key("web"))
     assert world.traffic.hosts == {HOST: VirtualHost(HOST, (route,))}
     assert world.traffic.default is None
     assert world.problems == []

@@ -12,6 +12,7 @@ from xds.kube.state import DEFAULT_CLASSES
 from xds.problems.problem import Key
 from xds.resources.options import ProxyOptions, TlsVersion, UpstreamPolicy
 from xds.translate.names import is_subdomain
+from xds.translate.nginx.annotation import PREFIX
 from xds.translate.translator import TranslateOptions
 
 
@@ -100,6 +101,13 @@ _OPTIONS = (
         help="The address of Envoy's listeners.",
     ),
     option("--allow-external-name", is_flag=True, help="Route to Services of type ExternalName."),
+    option(
+        "--ignore-annotation",
+        multiple=True,
+        metavar="NAME",
+        help="An annotation of ingress-nginx, without its prefix, that counts as absent. If the annotation protects, "
+        "its paths are open then. Repeatable.",
+    ),
     option("--redirect-https", is_flag=True, help="Redirect plain requests for hosts with TLS to HTTPS."),
     option("--default-tls-secret", type=ObjectName(), help="The certificate for connections that no other one fits."),
     option(
@@ -156,7 +164,9 @@ def class_options(flags: dict[str, Any]) -> ClassOptions:
 
 def translate_options(flags: dict[str, Any]) -> TranslateOptions:
     return TranslateOptions(
-        allow_external_name=flags["allow_external_name"], default_tls_secret=flags["default_tls_secret"]
+        allow_external_name=flags["allow_external_name"],
+        default_tls_secret=flags["default_tls_secret"],
+        ignored_annotations=frozenset(name.removeprefix(PREFIX) for name in flags["ignore_annotation"]),
     )
 
 

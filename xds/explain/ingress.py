@@ -13,6 +13,7 @@ from xds.problems.problem import Key, Problem
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.snapshot.resource import Resource
+from xds.traffic.actions import Closed, Redirect
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.endpoints import Health
 from xds.traffic.routes import Route
@@ -30,6 +31,8 @@ class UnitStatus(StrEnum):
     """Served with 503, because no endpoint is ready."""
     BROKEN = "broken"
     """Served with 503, because the backend can't be used."""
+    CLOSED = "closed"
+    """Served with 503, because the Ingress, or another one of the host, asks for a protection that can't be had."""
     SHADOWED = "shadowed"
     """A senior Ingress asks for something else."""
     LEFT_OUT = "left out"
@@ -174,6 +177,11 @@ class _UnitStatuses:
         return Unit(at, "default backend", UnitStatus.SHADOWED, why, senior)
 
     def _served(self, at: FieldPath, text: str, route: Route) -> Unit:
+        match route.action:
+            case Closed(annotations):
+                return Unit(at, text, UnitStatus.CLOSED, f"answers 503, as {', '.join(annotations)} can't be had here")
+            case Redirect(code, location):
+                return Unit(at, text, UnitStatus.SERVED, f"answers {code}, to {location}")
         if route.backend is None or route.backend not in self._facts.backends:
             return Unit(at, text, UnitStatus.BROKEN, self._problems_at(at))
         backend, _ = self._facts.backends[route.backend]

@@ -28,6 +28,8 @@ from xds.explain.answer import (
     Step,
 )
 from xds.explain.request import Request, malformed, normalized, without_port
+from xds.traffic.actions import Action, Closed, Forward
+from xds.traffic.actions import Redirect as RouteRedirect
 from xds.traffic.hosts import NO_HOST, covers, wildcard_of
 from xds.traffic.model import Traffic
 from xds.traffic.routes import ACME_CHALLENGES, PathType, Route, VirtualHost
@@ -107,9 +109,17 @@ def _routed(traffic: Traffic, host: str, path: str, steps: list[Step]) -> Answer
         own = virtual_host.default if virtual_host else None
         route = own or traffic.default
         steps.append(Fallback(route, of_host=own is not None))
-    if route is None:
-        return NOT_FOUND
-    return Answer(200, route) if route.backend else Answer(503, route)
+    return Answer(_status(route.action), route) if route else NOT_FOUND
+
+
+def _status(action: Action) -> int:
+    match action:
+        case Forward(backend):
+            return 200 if backend else 503
+        case RouteRedirect(status):
+            return status
+        case Closed():
+            return 503
 
 
 def _handshake(tls: TlsTable, sni: str) -> Handshake:

@@ -25,6 +25,8 @@ from xds.explain.request import Request
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.text import shown
 from xds.snapshot.resource import Resource, ResourceType
+from xds.traffic.actions import Closed
+from xds.traffic.actions import Redirect as RouteRedirect
 from xds.traffic.backends import Backend
 from xds.traffic.endpoints import Health
 from xds.traffic.routes import Route
@@ -98,12 +100,20 @@ def explain_request(facts: RequestFacts) -> RequestExplanation:
     return RequestExplanation(
         status,
         _outcome(status, facts),
-        location(facts.request, facts.options) if status == 308 else "",
+        _location(facts),
         facts.backend if status == 200 else None,
         (*steps, *last),
         tuple(each for each in facts.problems if is_relevant(each, facts)),
         facts.resources,
     )
+
+
+def _location(facts: RequestFacts) -> str:
+    """The target of a redirect; empty for other answers."""
+    given = facts.answer
+    if given.route is not None and isinstance(given.route.action, RouteRedirect):
+        return given.route.action.location
+    return location(facts.request, facts.options) if given.status == 308 else ""
 
 
 def _listener(facts: RequestFacts) -> ExplainStep:
@@ -267,17 +277,23 @@ def _outcome(status: int, facts: RequestFacts) -> str:
             return "the connection is closed"
         case 200 if facts.backend:
             return f"{facts.backend.key} answers"
-        case 308:
-            return f"308, to {location(facts.request, facts.options)}"
-        case 503 if route and not route.backend:
-            return f"503: Service {route.service} or its port can't be used"
-        case 503:
-            return f"503: Service {route.service if route else ''} has no ready endpoint"
+        case 301 | 302 | 303 | 307 | 308:
+            return f"{status}, to {_location(facts)}"
+        case 503 if route:
+            return f"503: {_unavailable(route)}"
     return {
         400: "400: a proxy rejects the request as malformed",
         404: "404: no route",
         421: "421: the connection's certificate doesn't cover the host",
     }[status]
+
+
+def _unavailable(route: Route) -> str:
+    if isinstance(route.action, Closed):
+        return f"closed, as {', '.join(route.action.annotations)} can't be had here"
+    if route.backend is None:
+        return f"Service {route.service} or its port can't be used"
+    return f"Service {route.service} has no ready endpoint"
 
 
 def _owner(pattern: str, facts: RequestFacts) -> tuple[ObjectRef, ...]:

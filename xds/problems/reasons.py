@@ -41,6 +41,24 @@ class Reason(StrEnum):
         "An EndpointSlice of addressType FQDN has no address that a proxy could connect to; the slice is left out.",
         "Correct the EndpointSlice, or the controller that writes the slice; all other endpoints are served.",
     )
+    ANNOTATION_IGNORED = (
+        "AnnotationIgnored",
+        Level.WARNING,
+        "The operator has annotations of this name ignored. If the annotation protects, its paths are open.",
+        "Remove the annotation, or ask the operator to drop --ignore-annotation.",
+    )
+    ANNOTATION_INVALID = (
+        "AnnotationInvalid",
+        Level.WARNING,
+        "An annotation of ingress-nginx has a value that can't be read; its default counts.",
+        "Correct the value, or remove the annotation.",
+    )
+    ANNOTATION_UNKNOWN = (
+        "AnnotationUnknown",
+        Level.WARNING,
+        "An annotation has the prefix of ingress-nginx, and a name that ingress-nginx doesn't have.",
+        "Correct the name, or remove the annotation.",
+    )
     ANNOTATION_UNSUPPORTED = (
         "AnnotationUnsupported",
         Level.WARNING,
@@ -250,6 +268,12 @@ class Reason(StrEnum):
         Level.WARNING,
         "A path is written as a glob or a regular expression, and is compared literally: an Ingress has no patterns.",
         "Write each path literally, with pathType Prefix (also everything below) or Exact.",
+    )
+    PROTECTION_UNAVAILABLE = (
+        "ProtectionUnavailable",
+        Level.ERROR,
+        "An Ingress asks for a protection that can't be had here; its paths, or its hosts, answer 503.",
+        "Remove the annotation to open the paths, or have the operator name the annotation in --ignore-annotation.",
     )
     PROXY_REJECTS_MANY = (
         "ProxyRejectsMany",

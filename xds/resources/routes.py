@@ -7,6 +7,9 @@ from typing import Final
 from xds.envoyapi.messages import (
     DirectResponseAction,
     HeaderMatcher,
+    HeaderValue,
+    HeaderValueOption,
+    HeaderValueOptionHeaderAppendAction,
     Metadata,
     RedirectAction,
     RedirectActionRedirectResponseCode,
@@ -27,8 +30,19 @@ from xds.resources.config_source import ads
 from xds.resources.domains import ANY_HOST, Answers, Domain, FixedAnswer
 from xds.resources.options import ProxyOptions
 from xds.resources.retries import RETRIED_BODY_BYTES, retry_policy
+from xds.traffic.actions import Action, Closed, Forward, Redirect
+from xds.traffic.backends import BackendKey
 from xds.traffic.hosts import is_wildcard
+from xds.traffic.policy import Policy
 from xds.traffic.routes import ACME_CHALLENGES, PathType, Route
+
+_REDIRECT_CODES: Final = {
+    301: RedirectActionRedirectResponseCode.MOVED_PERMANENTLY,
+    302: RedirectActionRedirectResponseCode.FOUND,
+    303: RedirectActionRedirectResponseCode.SEE_OTHER,
+    307: RedirectActionRedirectResponseCode.TEMPORARY_REDIRECT,
+    308: RedirectActionRedirectResponseCode.PERMANENT_REDIRECT,
+}
 
 NO_RESPONSE_TIMEOUT: Final = timedelta(0)
 """Envoy's default of 15 s for a whole response would end downloads and long polls. Idle timeouts still apply."""
@@ -112,15 +126,51 @@ def _routes(answers: Answers, default: Route | None, guard: HeaderMatcher | None
 
 
 def _route(route: Route, match: RouteMatch) -> EnvoyRoute:
-    ingress = route.origin.object.key
-    name = f"{ingress} {route.path_type} {route.path}"
-    metadata = _metadata(ingress, route.service)
-    if route.backend is None:
-        return EnvoyRoute(name=name, match=match, metadata=metadata, direct_response=DirectResponseAction(status=503))
-    action = RouteAction(
-        cluster=names.cluster(route.backend), timeout=NO_RESPONSE_TIMEOUT, host_rewrite_literal=route.host or None
+    action = route.action
+    redirect = action if isinstance(action, Redirect) else None
+    return EnvoyRoute(
+        name=f"{route.origin.object.key} {route.path_type} {route.path}",
+        match=match,
+        metadata=_metadata(route.origin.object.key, route.service),
+        route=_forward(route.backend, route.policy) if route.backend else None,
+        redirect=_to_path(redirect) if redirect and redirect.is_path else None,
+        direct_response=_direct_response(action),
+        response_headers_to_add=[_location(redirect.location)] if redirect and not redirect.is_path else [],
     )
-    return EnvoyRoute(name=name, match=match, metadata=metadata, route=action)
+
+
+def _forward(backend: BackendKey, policy: Policy) -> RouteAction:
+    return RouteAction(
+        cluster=names.cluster(backend),
+        timeout=NO_RESPONSE_TIMEOUT,
+        host_rewrite_literal=policy.upstream_host or None,
+    )
+
+
+def _to_path(redirect: Redirect) -> RedirectAction:
+    return RedirectAction(path_redirect=redirect.location, response_code=_REDIRECT_CODES[redirect.status])
+
+
+def _direct_response(action: Action) -> DirectResponseAction | None:
+    """The answer of a route without a backend, except redirects to a path, which Envoy has an action for."""
+    match action:
+        case Forward(backend):
+            return None if backend else DirectResponseAction(status=503)
+        case Redirect():
+            return None if action.is_path else DirectResponseAction(status=action.status)
+        case Closed():
+            return DirectResponseAction(status=503)
+
+
+def _location(url: str) -> HeaderValueOption:
+    """The Location of a redirect to a whole URL, byte for byte; an action of Envoy's would take the URL apart.
+
+    Envoy gives direct responses with such a status a Location of its own, which this one replaces.
+    """
+    return HeaderValueOption(
+        header=HeaderValue(key="location", value=url.replace("%", "%%")),
+        append_action=HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
+    )
 
 
 def _match(route: Route, guard: HeaderMatcher | None) -> RouteMatch:

@@ -1,4 +1,4 @@
-"""Routes: which requests match, which backend answers, and which object asked for the route."""
+"""Routes: which requests match, the answer, the treatment of both, and the object that asks for the route."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,7 +6,9 @@ from typing import Final
 
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef
+from xds.traffic.actions import Action, Forward
 from xds.traffic.backends import BackendKey
+from xds.traffic.policy import NO_POLICY, Policy
 
 ACME_CHALLENGES: Final = "/.well-known/acme-challenge/"
 """Paths at which an authority asks for the proof of control over a host, over plain HTTP.
@@ -33,21 +35,26 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path of a host, and the backend that answers.
+    """A path of a host, and the answer to requests for the path.
 
     Attributes:
         path: As Envoy compares the path of a normalized request: no character is escaped that Envoy would unescape.
-        backend: None where the Service or the port can't be used; the route answers 503.
+        action: The answer.
         service: The Service that the origin names, whether or not the Service exists.
-        host: The Host that requests to the backend carry; empty: the client's.
+        policy: The treatment of requests and answers.
     """
 
     path: str
     path_type: PathType
-    backend: BackendKey | None
+    action: Action
     origin: Origin
     service: Key
-    host: str = ""
+    policy: Policy = NO_POLICY
+
+    @property
+    def backend(self) -> BackendKey | None:
+        """The backend of a route that forwards; None for other routes, and where no backend can be used."""
+        return self.action.backend if isinstance(self.action, Forward) else None
 
     @property
     def answers_challenges(self) -> bool:

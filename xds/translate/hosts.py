@@ -1,7 +1,7 @@
 """From the rules of all Ingresses for one host to the host's routes."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final
 
@@ -12,15 +12,16 @@ from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.steps import Steps
+from xds.traffic.actions import Closed, Forward
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.hosts import NO_HOST
+from xds.traffic.policy import NO_POLICY
 from xds.traffic.routes import Origin, PathType, Route, VirtualHost
 from xds.translate.backends import resolve
 from xds.translate.names import InvalidError, is_label, valid_host, valid_path
+from xds.translate.nginx.ingress_policy import OPEN_PATHS, ClosedPaths, IngressPolicy, OpenPaths, ingress_policy
 from xds.translate.patterns import literal_instead, looks_like_pattern
 
-_INGRESS_NGINX_PREFIX: Final = "nginx.ingress.kubernetes.io/"
-_ALL_CLIENTS: Final = {"0.0.0.0/0", "::/0"}
 _DEFAULT_BACKEND: Final = FieldPath.of("spec", "defaultBackend")
 
 
@@ -47,6 +48,11 @@ class TranslationContext:
 
     state: KubeState
     allow_external_name: bool
+    ignored_annotations: frozenset[str] = frozenset()
+
+    def policy(self, ingress: Ingress) -> IngressPolicy:
+        """The policy of an Ingress. `translate_ingress` reports the problems, once for each Ingress."""
+        return ingress_policy(ingress, self.ignored_annotations, _unreported)
 
     def route(
         self,
@@ -54,9 +60,11 @@ class TranslationContext:
         backend: IngressBackend,
         backend_at: FieldPath,
         path: tuple[str, PathType],
+        *,
+        policy: IngressPolicy,
         findings: UnitFindings,
     ) -> Route | None:
-        """The route from a path to a backend; None, with a problem, for a backend that isn't a Service.
+        """The route of a path; None, with a problem, for a backend that isn't a Service.
 
         A Service or port that can't be used gives a route without backend, which answers 503, and a problem.
         """
@@ -72,7 +80,15 @@ class TranslationContext:
             key, host = resolved.backend.key, resolved.backend.host
             findings.backends[key] = resolved.backend
         name = backend.service.name if is_label(backend.service.name) else "(invalid)"
-        return Route(*path, key, origin, Key(namespace, name), host)
+        service = Key(namespace, name)
+        if isinstance(policy, ClosedPaths):
+            return Route(*path, Closed(policy.annotations), origin, service)
+        treatment = replace(policy.policy, upstream_host=host) if host else policy.policy
+        return Route(*path, policy.redirect or Forward(key), origin, service, treatment)
+
+
+def _unreported(*problem: object) -> None:
+    """Drop a problem that another unit reports."""
 
 
 def _unsupported(backend: IngressBackend) -> tuple[Reason, str]:
@@ -87,18 +103,36 @@ def translate_host(context: TranslationContext, host: str, findings: UnitFinding
     ingresses = context.state.ingresses_of_host(host)
     if not ingresses or (host != NO_HOST and not _check_host(context, host, ingresses, findings)):
         return None
+    policies = [(ingress, context.policy(ingress)) for ingress in ingresses]
     winners: dict[tuple[str, PathType], Route] = {}
-    for route in _candidates(context, host, ingresses, findings):
+    for route in _candidates(context, host, policies, findings):
         winner = winners.setdefault((route.path, route.path_type), route)
-        if (winner.backend, winner.service) != (route.backend, route.service):  # equal routes are no conflict
+        # Equal routes are no conflict.
+        if (winner.action, winner.policy, winner.service) != (route.action, route.policy, route.service):
             _report_conflict(context.state, host, winner, route, findings)
         yield
     routes = sorted(winners.values(), key=lambda route: route.precedence)
     # A host that rules name falls back to the default backend of one of the Ingresses here. A host that no rule names
     # falls back to the default route of all Ingresses, which the traffic model holds once.
     default = None if host == NO_HOST else default_route(context, ingresses, findings)
+    closing = next(
+        ((each, policy) for each, policy in policies if isinstance(policy, ClosedPaths) and policy.hosts), None
+    )
+    if closing is not None:
+        routes, default = _closed(*closing, routes, default)
     findings.keep([*routes, default])
     return VirtualHost(host, tuple(routes), default)
+
+
+def _closed(
+    ingress: Ingress, policy: ClosedPaths, routes: Iterable[Route], default: Route | None
+) -> tuple[list[Route], Route]:
+    """The routes of a host that an Ingress closes, those of other Ingresses and of unknown paths among them."""
+    action = Closed(policy.annotations)
+    if default is None:
+        origin = Origin(ingress.ref, FieldPath.of("metadata", "annotations", MapKey(policy.annotations[0])))
+        default = Route("/", PathType.PREFIX, action, origin, Key(ingress.key.namespace, "(none)"))
+    return [replace(route, action=action, policy=NO_POLICY) for route in routes], replace(default, action=action)
 
 
 def _check_host(context: TranslationContext, host: str, ingresses: list[Ingress], findings: UnitFindings) -> bool:
@@ -114,14 +148,17 @@ def _check_host(context: TranslationContext, host: str, ingresses: list[Ingress]
 
 
 def _candidates(
-    context: TranslationContext, host: str, ingresses: list[Ingress], findings: UnitFindings
+    context: TranslationContext,
+    host: str,
+    policies: Iterable[tuple[Ingress, IngressPolicy]],
+    findings: UnitFindings,
 ) -> Iterator[Route]:
     """The routes that all Ingresses ask for, the senior Ingress first."""
-    for ingress in ingresses:
+    for ingress, policy in policies:
         about = ingress.ref
         for index, rule in context.state.rules(ingress, host):
             for number, path in enumerate(rule.paths):
-                route = _path_route(context, Origin(about, _path_at(index, number)), path, findings)
+                route = _path_route(context, Origin(about, _path_at(index, number)), path, policy, findings)
                 if route is not None:
                     yield route
 
@@ -133,7 +170,7 @@ def _path_at(rule: int, number: int) -> FieldPath:
 
 
 def _path_route(
-    context: TranslationContext, origin: Origin, path: HTTPIngressPath, findings: UnitFindings
+    context: TranslationContext, origin: Origin, path: HTTPIngressPath, policy: IngressPolicy, findings: UnitFindings
 ) -> Route | None:
     written = path.path or ""
     remedy = literal_instead(written) if looks_like_pattern(written) else ""
@@ -145,7 +182,7 @@ def _path_route(
     if remedy:
         message = f"path {shown(written)} reads like a pattern, and is compared literally"
         findings.report(origin.object, Reason.PATTERN_IN_PATH, message, origin.field.child("path"), remedy)
-    return context.route(origin, path.backend, origin.field.child("backend"), matched, findings)
+    return context.route(origin, path.backend, origin.field.child("backend"), matched, policy=policy, findings=findings)
 
 
 def _report_conflict(state: KubeState, host: str, winner: Route, loser: Route, findings: UnitFindings) -> None:
@@ -176,25 +213,19 @@ def ingress_default(context: TranslationContext, ingress: Ingress, findings: Uni
     if backend is None:
         return None
     origin = Origin(ingress.ref, _DEFAULT_BACKEND)
-    return context.route(origin, backend, _DEFAULT_BACKEND, ("/", PathType.PREFIX), findings)
+    policy = context.policy(ingress)
+    # Annotations are for paths, but a protection is for the whole Ingress.
+    if isinstance(policy, OpenPaths):
+        policy = OPEN_PATHS
+    return context.route(origin, backend, _DEFAULT_BACKEND, ("/", PathType.PREFIX), policy=policy, findings=findings)
 
 
 def translate_ingress(context: TranslationContext, ingress: Ingress, findings: UnitFindings) -> None:
     """Report the problems of an Ingress outside of rules and TLS: of the default backend, and of annotations."""
     ingress_default(context, ingress, findings)
-    for annotation, value in sorted(ingress.annotations.items()):
-        if annotation.startswith(_INGRESS_NGINX_PREFIX) and not _asks_for_nothing(annotation, value):
-            at = FieldPath.of("metadata", "annotations", MapKey(annotation))
-            findings.report(
-                ingress.ref, Reason.ANNOTATION_UNSUPPORTED, f"annotation {shown(annotation)} has no effect here", at
-            )
 
+    def report(name: str, reason: Reason, message: str, remedy: str) -> None:
+        at = FieldPath.of("metadata", "annotations", MapKey(name))
+        findings.report(ingress.ref, reason, message, at, remedy)
 
-def _asks_for_nothing(annotation: str, value: str) -> bool:
-    """Whether an annotation of ingress-nginx allows each client, as here.
-
-    cert-manager writes such a list into the Ingress of an ACME challenge, so that no list of the controller shuts the
-    CA out: https://github.com/cert-manager/cert-manager/blob/v1.16.0/pkg/issuer/acme/http/ingress.go
-    """
-    is_list = annotation.removeprefix(_INGRESS_NGINX_PREFIX) in {"allowlist-source-range", "whitelist-source-range"}
-    return is_list and {network.strip() for network in value.split(",")} >= _ALL_CLIENTS
+    ingress_policy(ingress, context.ignored_annotations, report)

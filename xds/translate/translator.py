@@ -29,10 +29,12 @@ class TranslateOptions:
     Attributes:
         allow_external_name: Whether Services of type ExternalName may be backends.
         default_tls_secret: The Secret for TLS entries without secretName and for SNI that no TLS host covers.
+        ignored_annotations: Names of ingress-nginx's annotations, without the prefix, that count as absent.
     """
 
     allow_external_name: bool = False
     default_tls_secret: Key | None = None
+    ignored_annotations: frozenset[str] = frozenset()
 
 
 class Translator:
@@ -48,7 +50,7 @@ class Translator:
         self._problems = problems
         self._state = state
         self._options = options
-        self._context = TranslationContext(state, options.allow_external_name)
+        self._context = TranslationContext(state, options.allow_external_name, options.ignored_annotations)
         self._certificate_store = CertificateStore()
         self._default_secret_due = options.default_tls_secret is not None
         self._hosts: dict[str, VirtualHost] = {}

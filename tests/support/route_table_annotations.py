@@ -1,0 +1,94 @@
+"""The route table of ingress-nginx's annotations."""
+
+from tests.support.objects import ingress, path, rule
+from tests.support.route_case import NOT_FOUND, UNAVAILABLE, Table, http, services
+from xds.translate.nginx.annotation import PREFIX
+
+
+def annotated(**values: str) -> dict[str, str]:
+    """Annotations by their names without the prefix, with underscores for hyphens."""
+    return {PREFIX + name.replace("_", "-"): text for name, text in values.items()}
+
+
+REDIRECTS = Table(
+    "redirects",
+    (
+        ingress(
+            "old", rule("a.test", path("/old")), annotations=annotated(permanent_redirect="https://new.test/x?y=1")
+        ),
+        ingress(
+            "code",
+            rule("a.test", path("/code")),
+            annotations=annotated(permanent_redirect="https://new.test", permanent_redirect_code="308"),
+        ),
+        ingress("moved", rule("a.test", path("/moved")), annotations=annotated(permanent_redirect="/elsewhere?q=1")),
+        ingress(
+            "both",
+            rule("a.test", path("/both")),
+            annotations=annotated(permanent_redirect="https://p.test", temporal_redirect="https://t.test"),
+        ),
+        ingress(
+            "bad-code",
+            rule("a.test", path("/bad-code")),
+            annotations=annotated(temporal_redirect="https://t.test", temporal_redirect_code="308"),
+        ),
+        ingress(
+            "missing", rule("a.test", path("/missing", "no")), annotations=annotated(permanent_redirect="http://x")
+        ),
+        ingress("bad", rule("a.test", path("/bad")), annotations=annotated(permanent_redirect="https://x$request_uri")),
+        ingress("plain", rule("a.test", path("/"))),
+        ingress("wild", rule("*.w.test", path("/")), annotations=annotated(permanent_redirect="/x")),
+    ),
+    services("web"),
+    (
+        http("a.test", "/old/page?z=2", 301),
+        http("a.test", "/code", 308),
+        http("a.test", "/moved/page", 301),
+        http("a.test", "/both", 302, "a temporal redirect precedes a permanent one"),
+        http("a.test", "/bad-code", 302, "a code that no temporal redirect has: the default"),
+        http("a.test", "/missing", 301, "the Service need not exist"),
+        http("a.test", "/bad", "web", "a bad URL counts as absent"),
+        http("a.test", "/other", "web", "the annotation is for the paths of its Ingress"),
+        http("b.w.test", "/", 301),
+    ),
+)
+
+PROTECTED = Table(
+    "protected",
+    (
+        ingress("auth", rule("a.test", path("/auth")), annotations=annotated(auth_url="http://auth.test/check")),
+        ingress("plain", rule("a.test", path("/"))),
+        ingress(
+            "redirected",
+            rule("a.test", path("/redirected")),
+            annotations=annotated(whitelist_source_range="10.0.0.0/8", permanent_redirect="https://new.test"),
+        ),
+        ingress("lists", rule("b.test", path("/lists")), default="web", annotations=annotated(auth_type="basic")),
+        ingress("snippet", rule("a.test", path("/snippet")), annotations=annotated(server_snippet="deny all;")),
+        ingress("harmless", rule("a.test", path("/harmless")), annotations=annotated(server_snippet="gzip on;")),
+        ingress("cert", rule("c.test", path("/cert")), annotations=annotated(auth_tls_secret="default/ca")),
+        ingress("neighbour", rule("c.test", path("/neighbour"))),
+    ),
+    services("web"),
+    (
+        http("a.test", "/auth", UNAVAILABLE),
+        http("a.test", "/auth/below", UNAVAILABLE),
+        http("a.test", "/", "web", "another Ingress of the host stays open"),
+        http("a.test", "/redirected", UNAVAILABLE, "what can't be protected isn't redirected either"),
+        http("a.test", "/snippet", UNAVAILABLE),
+        http("a.test", "/harmless", "web"),
+        http("b.test", "/lists", UNAVAILABLE),
+        http("b.test", "/other", UNAVAILABLE, "the default backend of a protected Ingress"),
+        http("c.test", "/cert", UNAVAILABLE),
+        http("c.test", "/neighbour", UNAVAILABLE, "client certificates protect the whole host"),
+        http("c.test", "/other", UNAVAILABLE),
+        http("d.test", "/", UNAVAILABLE, "hosts that no rule names, by the same default backend"),
+    ),
+)
+
+UNPROTECTED = Table(
+    "unprotected",
+    (ingress("shop", rule("a.test", path("/shop")), annotations=annotated(enable_modsecurity="false")),),
+    services("web"),
+    (http("a.test", "/shop", "web"), http("a.test", "/", NOT_FOUND)),
+)

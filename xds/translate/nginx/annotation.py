@@ -1,0 +1,84 @@
+"""An annotation of ingress-nginx: its grammar, its scope, and the treatment that it gets here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, Generic, TypeVar
+
+PREFIX: Final = "nginx.ingress.kubernetes.io/"
+
+Value = TypeVar("Value")
+
+
+class InvalidValueError(ValueError):
+    """A value that the grammar of its annotation does not have."""
+
+
+class Scope(StrEnum):
+    """The part of the traffic for which an annotation holds."""
+
+    PATH = "path"
+    """The paths of its Ingress."""
+    HOST = "host"
+    """The hosts of its Ingress, with the paths of other Ingresses."""
+
+
+class Verdict(StrEnum):
+    """How close an annotation comes to ingress-nginx."""
+
+    EXACT = "exact"
+    APPROXIMATE = "approximate"
+    """As in ingress-nginx, with a difference that the annotation's `note` states."""
+    NO_EFFECT = "no effect"
+    """Nothing to do here: `note` says why nothing is lost."""
+    REFUSED = "refused"
+    """`note` says why."""
+    NOT_YET = "not yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar(Generic[Value]):
+    """The values of an annotation.
+
+    Attributes:
+        words: The values in words, for messages and documents.
+        parse: Raises InvalidValueError for other values.
+    """
+
+    words: str
+    parse: Callable[[str], Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation(Generic[Value]):
+    """An annotation.
+
+    Attributes:
+        name: Without the prefix.
+        family: Annotations that are documented and read together.
+        grammar: The valid values.
+        default: The value of an Ingress without the annotation, in words.
+        scope: The part of the traffic for which the annotation holds.
+        verdict: How close the annotation comes to ingress-nginx.
+        note: The difference of an APPROXIMATE annotation; the reason of one that is NO_EFFECT or REFUSED.
+        remedy: An alternative for a REFUSED annotation.
+        protects: Whether a value asks for protection. Such a value is honoured or closes the paths in scope: traffic
+            that an Ingress meant to keep out is never let in because a value is bad or the annotation unsupported.
+    """
+
+    name: str
+    family: str
+    grammar: Grammar[Value]
+    default: str = "none"
+    scope: Scope = Scope.PATH
+    verdict: Verdict = Verdict.EXACT
+    note: str = ""
+    remedy: str = ""
+    protects: Callable[[str], bool] | None = None
+
+    @property
+    def full_name(self) -> str:
+        return PREFIX + self.name
+
+
+AnyAnnotation = Annotation[Any]

@@ -1,0 +1,94 @@
+"""Grammars of values that several annotations share.
+
+Source: https://github.com/kubernetes/ingress-nginx/blob/controller-v1.15.1/internal/ingress/annotations/parser
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from xds.translate.nginx.annotation import Grammar, InvalidValueError
+
+_BOOLEANS: Final = {
+    **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
+    **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
+}
+"""Source: https://pkg.go.dev/strconv#ParseBool"""
+
+_INTEGER: Final = re.compile(r"[+-]?[0-9]+")
+_MAX_INTEGER: Final = 2**31 - 1
+
+_SIZE: Final = re.compile(r"([0-9]+)([bkmg]?)", re.IGNORECASE)
+_UNITS: Final = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30}
+
+
+def _boolean(value: str) -> bool:
+    if value not in _BOOLEANS:
+        raise InvalidValueError
+    return _BOOLEANS[value]
+
+
+def _integer(value: str) -> int:
+    if not _INTEGER.fullmatch(value) or abs(int(value[:20])) > _MAX_INTEGER:
+        raise InvalidValueError
+    return int(value)
+
+
+def _natural(value: str) -> int:
+    number = _integer(value)
+    if number < 0:
+        raise InvalidValueError
+    return number
+
+
+def _size(value: str) -> int:
+    matched = _SIZE.fullmatch(value.replace(" ", ""))
+    if matched is None or len(matched[1]) > 18:
+        raise InvalidValueError
+    return int(matched[1]) * _UNITS[matched[2].lower()]
+
+
+def _anything(value: str) -> str:
+    return value
+
+
+def matching(words: str, pattern: str) -> Grammar[str]:
+    """Text that a regular expression matches as a whole, after blanks at both ends were removed."""
+    compiled = re.compile(pattern)
+
+    def parse(value: str) -> str:
+        text = value.strip(" ")
+        if not compiled.fullmatch(text):
+            raise InvalidValueError
+        return text
+
+    return Grammar(words, parse)
+
+
+def one_of(*words: str) -> Grammar[str]:
+    """One of several words; blanks around the word are ignored."""
+
+    def parse(value: str) -> str:
+        if (word := value.strip(" ")) not in words:
+            raise InvalidValueError
+        return word
+
+    return Grammar(" or ".join(words), parse)
+
+
+def says(*values: str) -> Callable[[str], bool]:
+    """Whether a value is one of some words, in any case: for `Annotation.protects`."""
+    return lambda value: value.strip().lower() in values
+
+
+def always(value: str) -> bool:
+    """For annotations that protect whatever their value: a bad or empty value closes."""
+    del value
+    return True
+
+
+BOOLEAN: Final = Grammar("true or false", _boolean)
+INTEGER: Final = Grammar("a whole number", _integer)
+NATURAL: Final = Grammar("a whole number from 0 on, without a unit", _natural)
+SIZE: Final = Grammar("a number of bytes, or a number with k, m or g", _size)
+ANYTHING: Final = Grammar("any text", _anything)

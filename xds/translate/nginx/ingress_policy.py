@@ -1,0 +1,126 @@
+"""From the annotations of an Ingress to the policy of its paths, or to their closing."""
+
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from xds.kube.objects import Ingress
+from xds.problems.reasons import Reason
+from xds.problems.text import shown
+from xds.traffic.actions import Redirect
+from xds.traffic.policy import NO_POLICY, Policy
+from xds.translate.nginx import redirects
+from xds.translate.nginx.annotation import PREFIX, AnyAnnotation, Scope, Verdict
+from xds.translate.nginx.reader import AnnotationReader, Report
+from xds.translate.nginx.registry import ANNOTATIONS, nearest
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPaths:
+    """The paths of an Ingress whose protection, if any is asked for, is part of the policy.
+
+    Attributes:
+        policy: The policy of the paths.
+        redirect: The answer of the paths in place of their backends; None where they forward.
+    """
+
+    policy: Policy = NO_POLICY
+    redirect: Redirect | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedPaths:
+    """The paths of an Ingress that asks for a protection that can't be had: each answers 503.
+
+    Attributes:
+        annotations: Those that ask for the protection, by full name.
+        hosts: Whether the hosts of the Ingress are closed, with the paths of other Ingresses.
+    """
+
+    annotations: tuple[str, ...]
+    hosts: bool
+
+
+IngressPolicy: TypeAlias = OpenPaths | ClosedPaths
+"""Routes are built from either; nothing but the type tells which, so no route of a closed path can forward."""
+
+OPEN_PATHS: Final = OpenPaths()
+
+
+def ingress_policy(ingress: Ingress, ignored: Set[str], report: Report) -> IngressPolicy:
+    """The policy of an Ingress.
+
+    Args:
+        ingress: The Ingress.
+        ignored: Names of annotations, without the prefix, that count as absent: the operator's choice.
+        report: Takes the problems.
+    """
+    ours = {name: text for name, text in ingress.annotations.items() if name.startswith(PREFIX)}
+    if not ours:
+        return OPEN_PATHS
+    for name in sorted(ours):
+        if name.removeprefix(PREFIX) in ignored:
+            del ours[name]
+            report(name, Reason.ANNOTATION_IGNORED, f"{shown(name)} is ignored: --ignore-annotation names it", "")
+    reader = AnnotationReader(ours, report)
+    closing = tuple(annotation for annotation in _without_effect(reader) if _asks_protection(annotation, reader))
+    if closing:
+        hosts = any(annotation.scope is Scope.HOST for annotation in closing)
+        return ClosedPaths(tuple(annotation.full_name for annotation in closing), hosts)
+    return OpenPaths(redirect=redirects.read(reader))
+
+
+def _without_effect(reader: AnnotationReader) -> Iterator[AnyAnnotation]:
+    """The annotations that are refused or not built yet; reports them, and those that don't exist."""
+    for name in reader.names():
+        annotation = ANNOTATIONS.get(name)
+        if annotation is None:
+            _report_unknown(reader, name)
+        elif annotation.verdict in (Verdict.REFUSED, Verdict.NOT_YET) and not _asks_nothing(annotation, reader):
+            _report_without_effect(reader, annotation)
+            yield annotation
+
+
+def _asks_nothing(annotation: AnyAnnotation, reader: AnnotationReader) -> bool:
+    """Whether a value says the default, or switches a protection off that would only come with the annotation."""
+    if reader.text(annotation) == annotation.default:
+        return True
+    return (
+        annotation.verdict is Verdict.NOT_YET
+        and annotation.protects is not None
+        and not _asks_protection(annotation, reader)
+    )
+
+
+def _asks_protection(annotation: AnyAnnotation, reader: AnnotationReader) -> bool:
+    return annotation.protects is not None and annotation.protects(reader.text(annotation) or "")
+
+
+def _report_without_effect(reader: AnnotationReader, annotation: AnyAnnotation) -> None:
+    why = annotation.note or "it is not supported yet"
+    if _asks_protection(annotation, reader):
+        closed = "hosts" if annotation.scope is Scope.HOST else "paths"
+        reader.report(
+            annotation.full_name,
+            Reason.PROTECTION_UNAVAILABLE,
+            f"annotation {shown(annotation.full_name)} protects, and has no counterpart here ({why}), so the {closed} "
+            "of the Ingress answer 503",
+            annotation.remedy or Reason.PROTECTION_UNAVAILABLE.remedy,
+        )
+        return
+    reader.report(
+        annotation.full_name,
+        Reason.ANNOTATION_UNSUPPORTED,
+        f"annotation {shown(annotation.full_name)} has no effect here: {why}",
+        annotation.remedy or Reason.ANNOTATION_UNSUPPORTED.remedy,
+    )
+
+
+def _report_unknown(reader: AnnotationReader, name: str) -> None:
+    near = nearest(name)
+    reader.report(
+        PREFIX + name,
+        Reason.ANNOTATION_UNKNOWN,
+        f"annotation {shown(PREFIX + name)} has no effect: ingress-nginx has none of this name",
+        f"Did you mean {PREFIX}{near}? Correct the name." if near else Reason.ANNOTATION_UNKNOWN.remedy,
+    )

@@ -1,0 +1,100 @@
+"""Annotations that are not built yet. Those that protect close the paths; the others have no effect."""
+
+from collections.abc import Callable
+from typing import Final
+
+from xds.translate.nginx.annotation import Annotation, AnyAnnotation, Scope, Verdict
+from xds.translate.nginx.grammars import ANYTHING, always, says
+
+
+def _off_is_open(value: str) -> bool:
+    return value.strip() != "off"
+
+
+def _restricts(value: str) -> bool:
+    """Whether a list leaves any client out.
+
+    cert-manager writes a list of all clients into the Ingress of an ACME challenge, so that no list of the controller
+    shuts the CA out: https://github.com/cert-manager/cert-manager/blob/v1.16.0/pkg/issuer/acme/http/ingress.go
+    """
+    return not {network.strip() for network in value.split(",")} >= {"0.0.0.0/0", "::/0"}
+
+
+def _planned(
+    family: str, names: str, protects: Callable[[str], bool] | None = None, scope: Scope = Scope.PATH
+) -> tuple[AnyAnnotation, ...]:
+    return tuple(
+        Annotation(name, family, ANYTHING, scope=scope, verdict=Verdict.NOT_YET, protects=protects)
+        for name in names.split()
+    )
+
+
+ANNOTATIONS: Final = (
+    *_planned("address lists", "whitelist-source-range allowlist-source-range", _restricts),
+    *_planned("address lists", "denylist-source-range", always),
+    *_planned(
+        "authentication",
+        "auth-type auth-secret auth-secret-type auth-realm auth-url auth-method auth-signin auth-signin-redirect-param "
+        "auth-response-headers auth-request-redirect auth-always-set-cookie auth-cache-key auth-cache-duration "
+        "auth-keepalive auth-keepalive-requests auth-keepalive-share-vars auth-keepalive-timeout "
+        "auth-proxy-set-headers satisfy",
+        always,
+    ),
+    *_planned("authentication", "enable-global-auth", says("true", "1", "t")),
+    *_planned(
+        "client certificates",
+        "auth-tls-secret auth-tls-verify-client auth-tls-verify-depth auth-tls-error-page auth-tls-match-cn "
+        "auth-tls-pass-certificate-to-upstream",
+        always,
+        Scope.HOST,
+    ),
+    *_planned("TLS to backends", "proxy-ssl-secret", always),
+    Annotation("proxy-ssl-verify", "TLS to backends", ANYTHING, "off", verdict=Verdict.NOT_YET, protects=_off_is_open),
+    *_planned(
+        "TLS to backends",
+        "proxy-ssl-ciphers proxy-ssl-name proxy-ssl-protocols proxy-ssl-server-name proxy-ssl-verify-depth",
+    ),
+    # The ConfigMap may hold Content-Security-Policy, X-Frame-Options or Strict-Transport-Security.
+    *_planned("headers", "custom-headers", always),
+    *_planned("headers", "connection-proxy-header upstream-vhost x-forwarded-prefix"),
+    *_planned(
+        "CORS",
+        "enable-cors cors-allow-origin cors-allow-methods cors-allow-headers cors-expose-headers "
+        "cors-allow-credentials cors-max-age",
+    ),
+    *_planned("rewriting", "rewrite-target use-regex app-root"),
+    *_planned(
+        "redirects",
+        "ssl-redirect force-ssl-redirect preserve-trailing-slash use-port-in-redirects from-to-www-redirect "
+        "relative-redirects proxy-redirect-from proxy-redirect-to",
+    ),
+    *_planned("hosts", "server-alias", scope=Scope.HOST),
+    *_planned(
+        "canary",
+        "canary canary-by-header canary-by-header-value canary-by-header-pattern canary-by-cookie canary-weight "
+        "canary-weight-total",
+    ),
+    *_planned("error pages", "default-backend custom-http-errors disable-proxy-intercept-errors"),
+    *_planned("mirroring", "mirror-target mirror-host mirror-request-body"),
+    *_planned("cookies", "proxy-cookie-path proxy-cookie-domain"),
+    *_planned(
+        "timeouts and retries",
+        "proxy-connect-timeout proxy-send-timeout proxy-read-timeout proxy-next-upstream proxy-next-upstream-tries "
+        "proxy-next-upstream-timeout",
+    ),
+    *_planned("bodies", "proxy-body-size proxy-buffering proxy-request-buffering proxy-http-version"),
+    *_planned("limits", "limit-rps limit-rpm limit-burst-multiplier limit-allowlist limit-whitelist"),
+    *_planned("load balancing", "load-balance upstream-hash-by service-upstream"),
+    *_planned(
+        "affinity",
+        "affinity affinity-mode affinity-canary-behavior session-cookie-name session-cookie-path "
+        "session-cookie-max-age session-cookie-expires session-cookie-domain session-cookie-samesite "
+        "session-cookie-secure session-cookie-change-on-failure",
+    ),
+    *_planned("protocols", "backend-protocol ssl-passthrough"),
+    *_planned(
+        "logs and traces",
+        "enable-access-log enable-opentelemetry opentelemetry-trust-incoming-span opentelemetry-operation-name",
+    ),
+    *_planned("TLS to clients", "ssl-ciphers ssl-prefer-server-ciphers", scope=Scope.HOST),
+)

@@ -1,0 +1,58 @@
+"""Reads the annotations of one Ingress: values with a valid form, and problems for the others."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias
+
+from xds.problems.reasons import Reason
+from xds.problems.text import shown
+from xds.translate.nginx.annotation import PREFIX, Annotation, AnyAnnotation, InvalidValueError, Value
+
+Report: TypeAlias = Callable[[str, Reason, str, str], None]
+"""Takes the full name of an annotation, the reason, the message and the remedy of a problem."""
+
+
+class AnnotationReader:
+    """The annotations of an Ingress.
+
+    Args:
+        annotations: Of the Ingress, those of other tools among them.
+        report: Takes the problems.
+    """
+
+    def __init__(self, annotations: Mapping[str, str], report: Report) -> None:
+        self._annotations = annotations
+        self._report = report
+
+    def text(self, annotation: AnyAnnotation) -> str | None:
+        """The value as written; None without the annotation."""
+        return self._annotations.get(annotation.full_name)
+
+    def get(self, annotation: Annotation[Value]) -> Value | None:
+        """The value; None without a valid one. An empty value counts as absent, as in ingress-nginx."""
+        written = self.text(annotation)
+        if not written:
+            return None
+        try:
+            return annotation.grammar.parse(written)
+        except InvalidValueError as error:
+            self.report_invalid(annotation, str(error))
+            return None
+
+    def report_invalid(self, annotation: AnyAnnotation, why: str = "") -> None:
+        """Report that the value of an annotation is left out, and that the default counts instead."""
+        why = f" ({why})" if why else ""
+        self._report(
+            annotation.full_name,
+            Reason.ANNOTATION_INVALID,
+            f"{annotation.name} is {shown(self.text(annotation) or '')}, which is not {annotation.grammar.words}{why};"
+            f" its default counts: {annotation.default}",
+            f"Write {annotation.grammar.words}, or remove the annotation.",
+        )
+
+    def report(self, full_name: str, reason: Reason, message: str, remedy: str) -> None:
+        """Report a problem of an annotation. Without a remedy, the reason's usual one is shown."""
+        self._report(full_name, reason, message, remedy)
+
+    def names(self) -> Iterator[str]:
+        """The names of ingress-nginx's annotations without the prefix, sorted."""
+        return (name.removeprefix(PREFIX) for name in sorted(self._annotations) if name.startswith(PREFIX))

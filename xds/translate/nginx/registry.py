@@ -1,0 +1,22 @@
+"""The registry: every annotation of ingress-nginx, once."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Final
+
+from xds.translate.nginx import no_effect, not_yet, redirects, refused
+from xds.translate.nginx.annotation import AnyAnnotation
+
+_FAMILIES: Final = (redirects, no_effect, not_yet, refused)
+
+ANNOTATIONS: Final[Mapping[str, AnyAnnotation]] = {
+    annotation.name: annotation for family in _FAMILIES for annotation in family.ANNOTATIONS
+}
+"""By name, without the prefix. Source of the names:
+https://github.com/kubernetes/ingress-nginx/blob/controller-v1.15.1/docs/user-guide/nginx-configuration/annotations.md
+"""
+
+
+def nearest(name: str) -> str:
+    """The name that a misspelt one is most like; empty if none is like it."""
+    return next(iter(difflib.get_close_matches(name[:80], ANNOTATIONS, n=1)), "")
