@@ -41,6 +41,7 @@ OPTIONS: Final = {
         TranslateOptions(default_tls_secret=key("default")),
         ProxyOptions(redirect_https=True, merge_slashes=False),
     ),
+    "port": (TranslateOptions(), ProxyOptions(redirect_https=True, public_https_port=30443)),
     "trusted": (TranslateOptions(default_tls_secret=key("nowhere")), ProxyOptions(redirect_https=True, trusted_hops=1)),
 }
 

@@ -27,6 +27,8 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.config.overload.v3 import *
     from envoy_data_plane.envoy.config.route.v3 import *
     from envoy_data_plane.envoy.extensions.access_loggers.stream.v3 import *
+    from envoy_data_plane.envoy.extensions.common.matching.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.common.matcher.action.v3 import *
     from envoy_data_plane.envoy.extensions.filters.common.set_filter_state.v3 import *
     from envoy_data_plane.envoy.extensions.common.matching.v3 import *
     from envoy_data_plane.envoy.extensions.filters.common.matcher.action.v3 import *
@@ -36,6 +38,7 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.extensions.filters.listener.tls_inspector.v3 import *
     from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import *
     from envoy_data_plane.envoy.extensions.matching.common_inputs.network.v3 import *
+    from envoy_data_plane.envoy.extensions.request_id.uuid.v3 import *
     from envoy_data_plane.envoy.extensions.resource_monitors.downstream_connections.v3 import *
     from envoy_data_plane.envoy.extensions.resource_monitors.fixed_heap.v3 import *
     from envoy_data_plane.envoy.extensions.retry.host.previous_hosts.v3 import *
@@ -160,6 +163,7 @@ if typing.TYPE_CHECKING:
 
     from envoy_data_plane.envoy.config.core import v3 as _core
     from envoy_data_plane.envoy.extensions.filters.http.header_mutation import v3 as _header_mutation
+    from envoy_data_plane.envoy.extensions.http.early_header_mutation.header_mutation import v3 as _early_mutation
     from envoy_data_plane.envoy.extensions.filters.http.set_filter_state import v3 as _set_filter_state
     from envoy_data_plane.envoy.extensions.upstreams.http import v3 as _upstreams_http
     from envoy_data_plane.xds.core import v3 as _xds_core
@@ -168,6 +172,7 @@ if typing.TYPE_CHECKING:
     ClusterHttpProtocolOptions = _upstreams_http.HttpProtocolOptions
     CoreRetryPolicy = _core.RetryPolicy
     HeaderMutationFilter = _header_mutation.HeaderMutation
+    EarlyHeaderMutation = _early_mutation.HeaderMutation
     SetFilterState = _set_filter_state.Config
     XdsRegexMatcher = _xds_matcher.RegexMatcher
     XdsRegexMatcherGoogleRe2 = _xds_matcher.RegexMatcherGoogleRe2
@@ -178,6 +183,7 @@ _FULL_NAMES = {
     "CidrRange": "envoy.config.core.v3.CidrRange",
     "ClusterHttpProtocolOptions": "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
     "CoreRetryPolicy": "envoy.config.core.v3.RetryPolicy",
+    "EarlyHeaderMutation": "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
     "Filter": "envoy.config.listener.v3.Filter",
     "HeaderMutation": "envoy.config.common.mutation_rules.v3.HeaderMutation",
     "HeaderMutationFilter": "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
