@@ -12,6 +12,7 @@ from tests.support.route_table import TABLES, Case, Table
 from xds.explain.matcher import EdgeOptions, answer
 from xds.explain.request import Request
 from xds.kube.decode import decode
+from xds.traffic.actions import Forward
 from xds.translate.translator import Translator
 
 CASES = [pytest.param(table, case, id=f"{table.name}-{case.name}") for table in TABLES for case in table.cases]
@@ -27,11 +28,16 @@ def traffic(table_name: str) -> Translator:
 @pytest.mark.parametrize(("table", "case"), CASES)
 def test_the_matcher_answers_as_the_specification(table: Table, case: Case) -> None:
     request = Request(case.authority, case.path, https=case.https, sni=case.sni, headers=case.headers)
-    given = answer(traffic(table.name), request, EdgeOptions(redirect_https=table.redirect_https))
+    given = answer(
+        traffic(table.name),
+        request,
+        EdgeOptions(redirect_https=table.redirect_https, merge_slashes=table.merge_slashes),
+    )
     assert given.status == case.status
     if case.service is not None:
         assert given.route is not None
-        assert given.route.service.name == case.service
+        assert isinstance(given.route.action, Forward)
+        assert [each.key.service for each in given.route.action.shares] == [case.service]
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)

@@ -30,7 +30,13 @@ def test_the_host_header_wins_over_the_url() -> None:
     headers = [("HOST", " other.test "), ("X-Forwarded-Proto", "https"), ("x-forwarded-proto", "http"), ("x-a", "b")]
     asked = question("https://a.example.com/", "POST", headers)
     assert asked == Request(
-        "other.test", "/", https=True, sni="a.example.com", method="POST", forwarded_proto="https,http"
+        "other.test",
+        "/",
+        https=True,
+        sni="a.example.com",
+        method="POST",
+        forwarded_proto="https,http",
+        headers=(("x-a", "b"),),
     )
 
 

@@ -216,6 +216,8 @@ def _bytes(request: Request) -> bytes:
     if request.forwarded_proto is not None:
         lines.append(f"x-forwarded-proto: {request.forwarded_proto}")
     lines += [f"{name}: {value}" for name, value in request.headers]
+    if request.method == "QUERY" and request.has_content_type:
+        lines.append("content-type: text/plain")
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 

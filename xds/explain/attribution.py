@@ -13,6 +13,7 @@ from xds.resources import names
 from xds.snapshot.resource import Resource, ResourceType
 from xds.traffic.backends import BackendKey
 from xds.traffic.model import Traffic
+from xds.traffic.routes import Route
 
 MAX_OWNERS: Final = 10
 """Ingresses that get a problem for one rejection. With more candidates the problem is the resource's own."""
@@ -77,10 +78,11 @@ def _key(name: str) -> Key:
 
 
 def _users_of_cluster(cluster: str, state: KubeState, traffic: Traffic) -> list[Key]:
-    namespace, service, port = cluster.split("/") if cluster.count("/") == 2 else ("", "", "")
+    own, _, fallback = cluster.partition("+")
+    namespace, service, port = own.split("/") if own.count("/") == 2 else ("", "", "")
     if not port.isdecimal():
         return []
-    backend = BackendKey(namespace, service, int(port))
+    backend = BackendKey(namespace, service, int(port), fallback)
     return [each.key for each in state.ingresses_of_service(backend.service_key) if _uses(each, backend, traffic)]
 
 
@@ -88,9 +90,13 @@ def _uses(ingress: Ingress, backend: BackendKey, traffic: Traffic) -> bool:
     hosts = {rule.hostname for rule in ingress.spec.rules or ()}
     found = [traffic.hosts[host] for host in hosts if host in traffic.hosts]
     routes = [route for host in found for route in (*host.routes, host.default)]
-    return any(
-        route and (route.backend, route.origin.object) == (backend, ingress.ref) for route in (*routes, traffic.default)
-    )
+    return any(route and _forwards(route, ingress, backend) for route in (*routes, traffic.default))
+
+
+def _forwards(route: Route, ingress: Ingress, backend: BackendKey) -> bool:
+    """Whether a route forwards to a backend for an Ingress. The other backends of a route are of other Ingresses."""
+    found = [key for key in route.backends if backend in key.all]
+    return bool(found) and (route.origin.object == ingress.ref or found[0] != route.backend)
 
 
 def _owners_of_routes(rejected: Resource, last_good: Resource | None, text: str) -> Set[Key]:

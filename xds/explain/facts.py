@@ -1,6 +1,6 @@
 """The facts behind an answer, read from the live state at one moment, so that another thread can explain them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from xds.explain.answer import Answer, Choice, Coverage, Handshake, HostMatch, Redirect
@@ -14,6 +14,7 @@ from xds.resources import names
 from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import Store
+from xds.traffic.actions import Forward
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.hosts import NO_HOST
 from xds.traffic.tls import Termination
@@ -31,8 +32,10 @@ class RequestFacts:
         options: Settings of the listeners.
         owners: The Ingress behind each TLS host that took part in a decision.
         verdicts: On the Secrets of the chosen termination, in its order; None for a Secret that does not exist.
-        backend: Of the route; None if there is no usable one.
+        backend: Of the route, the main one of several; None if there is no usable one.
         slices: EndpointSlices of the backend's Service.
+        fallback: The backend that serves while the other one has no endpoint, with the EndpointSlices of its Service;
+            None if there is no such.
         ingresses: Ingresses of our class whose rules or TLS entries were looked at.
         foreign: Ingresses of other classes that name the host, each with the reason why it is not ours.
         problems: Of the Service, the Secret, the slices and the Ingresses.
@@ -46,6 +49,7 @@ class RequestFacts:
     verdicts: tuple[Verdict | None, ...]
     backend: Backend | None
     slices: tuple[EndpointSlice, ...]
+    fallback: tuple[Backend, tuple[EndpointSlice, ...]] | None
     ingresses: tuple[Ingress, ...]
     foreign: tuple[tuple[Ingress, str], ...]
     problems: tuple[Problem, ...]
@@ -89,12 +93,16 @@ class StateReader:
 
     def answer(self, traffic: TrafficExcerpt, request: Request) -> Answer:
         """The answer to a request. Goes through all routes of a host, and may run in any thread."""
-        return answer(traffic, request, EdgeOptions(self.options.redirect_https, self.options.trusted_hops))
+        options = self.options
+        return answer(
+            traffic, request, EdgeOptions(options.redirect_https, options.trusted_hops, options.merge_slashes)
+        )
 
     def request_facts(self, request: Request, given: Answer) -> RequestFacts:
         termination, route = _termination(given), given.route
-        backend = self.traffic.backends.get(route.backend) if route and route.backend else None
-        slices = tuple(self.state.slices(backend.key.service_key)) if backend else ()
+        keys = [each.key for each in route.action.shares] if route and isinstance(route.action, Forward) else []
+        own = self._backend(keys[0].alone) if keys else None
+        backend, slices = own or (None, ())
         ingresses = tuple(self._ingresses(given))
         objects = [*_sources(given), *(each.ref for each in (*slices, *ingresses))]
         owners = self.traffic.tls.owners
@@ -106,11 +114,17 @@ class StateReader:
             tuple(self.traffic.verdict(each) for each in termination.secrets) if termination else (),
             backend,
             slices,
+            self._backend(BackendKey.named(keys[0].fallback)) if keys and keys[0].fallback else None,
             ingresses,
             tuple(self._foreign_ingresses(given)),
             tuple(self.problems.of(objects)),
-            tuple(self._resources(request, termination, route.backend if route else None)),
+            tuple(self._resources(request, termination, sorted({each for key in keys for each in key.all}))),
         )
+
+    def _backend(self, key: BackendKey) -> tuple[Backend, tuple[EndpointSlice, ...]] | None:
+        """A backend in use, with the EndpointSlices of its Service."""
+        backend = self.traffic.backends.get(key)
+        return (backend, tuple(self.state.slices(key.service_key))) if backend else None
 
     def _ingresses(self, given: Answer) -> Iterator[Ingress]:
         """Ingresses of our class whose rules or TLS entries were looked at, each once."""
@@ -132,12 +146,11 @@ class StateReader:
                         yield ingress, self.state.claim(ingress).why
 
     def _resources(
-        self, request: Request, termination: Termination | None, backend: BackendKey | None
+        self, request: Request, termination: Termination | None, backends: Sequence[BackendKey]
     ) -> Iterator[Resource]:
         """Existing resources behind the answer, in the order of make before break."""
-        wanted: list[tuple[ResourceType, str]] = []
-        if backend:
-            wanted += [(type_, names.cluster(backend)) for type_ in (ResourceType.CLUSTER, ResourceType.ENDPOINTS)]
+        types = (ResourceType.CLUSTER, ResourceType.ENDPOINTS)
+        wanted = [(type_, names.cluster(each)) for type_ in types for each in backends]
         if termination:
             wanted += [(ResourceType.SECRET, names.secret(each)) for each in termination.secrets]
         wanted.append((ResourceType.LISTENER, names.HTTPS if request.https else names.HTTP))

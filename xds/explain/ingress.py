@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from xds.explain.ingress_facts import IngressFacts, secret_of
 from xds.kube.ingress_class import ClassClaim
@@ -37,6 +38,8 @@ class UnitStatus(StrEnum):
     """A senior Ingress asks for something else."""
     LEFT_OUT = "left out"
 
+
+_CANARY: Final = "the Ingress is a canary, which only lends its backends and has"
 
 _ACCEPTED = (UnitStatus.SERVED, UnitStatus.SAME, UnitStatus.NO_ENDPOINTS)
 
@@ -121,6 +124,7 @@ class _UnitStatuses:
         self._ref = facts.ingress.ref
         self._spec = facts.ingress.spec
         self._conflicts = {each.field for each, _ in facts.problems if each.reason is Reason.PATH_CONFLICT}
+        self._unused = {each.field for each, _ in facts.problems if each.reason is Reason.CANARY_UNUSED}
         self._messages = _messages_by_field(each for each, _ in facts.problems)
         self._routes = {
             host: {(route.path, route.path_type): route for route in virtual_host.routes}
@@ -154,16 +158,35 @@ class _UnitStatuses:
         text = _called(host, written)
         if at in self._conflicts:
             return Unit(at, text, UnitStatus.SHADOWED, self._problems_at(at), route.origin.object.key)
+        if self._facts.canary:
+            return self._lent(at, text, written, route)
         senior = route.origin.object
         if senior != self._ref:
             return Unit(at, text, UnitStatus.SAME, f"{senior} asks for the same", senior.key)
         return self._served(at, text, route)
+
+    def _lent(self, at: FieldPath, text: str, written: HTTPIngressPath, route: Route) -> Unit | None:
+        """A path of a canary; None if no request goes there."""
+        canary, service = self._facts.canary, written.backend.service
+        key = service and Key(self._ref.namespace, service.name)
+        backend = next((each for each in self._facts.backends if each.service_key == key and not each.fallback), None)
+        if at in self._unused or canary is None:
+            return None
+        rules = [f"{'if' if is_taken else 'unless'} {condition}" for condition, is_taken in canary.rules]
+        shares = ", ".join((*rules, f"{canary.weight} of {canary.total} other requests"))
+        why = f"shares the path of {route.origin.object}: {shares}"
+        if backend is None:
+            return Unit(at, text, UnitStatus.SERVED, why) if not self._problems_at(at) else None
+        healthy, draining = self._endpoints[backend]
+        return Unit(at, text, UnitStatus.SERVED, why, backend=backend, healthy=healthy, draining=draining)
 
     def _left_out(self, at: FieldPath, rule: FieldPath, host: str, path: HTTPIngressPath) -> Unit:
         why = self._problems_at(at) or self._problems_at(rule.child("host"))
         return Unit(at, _called(host, path), UnitStatus.LEFT_OUT, why)
 
     def _default_backend(self, at: FieldPath) -> Unit:
+        if self._facts.canary:
+            return Unit(at, "default backend", UnitStatus.LEFT_OUT, f"{_CANARY} no default backend")
         hosts, default = self._facts.hosts, self._facts.default
         own = {_host(host): each.default for host, each in hosts.items() if each.default}
         used = {**own, "all other hosts": default} if default else own
@@ -193,6 +216,9 @@ class _UnitStatuses:
         return Unit(at, text, status, backend=backend.key, healthy=healthy, draining=draining)
 
     def _tls(self, at: FieldPath, entry: IngressTLS) -> Iterator[Unit]:
+        if self._facts.canary:
+            yield Unit(at, "HTTPS", UnitStatus.LEFT_OUT, f"{_CANARY} no HTTPS of its own")
+            return
         secret = secret_of(self._facts.ingress, entry, self._facts.default_secret)
         hosts = entry.hosts or [rule.host for rule in self._spec.rules or () if rule.host]
         if not hosts:

@@ -1,5 +1,6 @@
 """The facts about an Ingress, read from the live state at one moment, so that another thread can explain them."""
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,9 +12,12 @@ from xds.problems.problem import Key, ObjectRef, Problem
 from xds.resources import names
 from xds.snapshot.resource import Resource, ResourceType
 from xds.traffic.backends import Backend, BackendKey
-from xds.traffic.routes import Route, VirtualHost
+from xds.traffic.routes import PathType, Route, VirtualHost
 from xds.traffic.tls import TlsTable
 from xds.translate.certificates import Verdict
+from xds.translate.names import InvalidError, valid_path
+from xds.translate.nginx.canary import Canary
+from xds.translate.nginx.ingress_policy import LentPaths
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,7 @@ class IngressFacts:
     Attributes:
         ingress: The Ingress, of any class.
         claim: Whether the Ingress is ours, and why.
+        canary: The requests for a canary; None for an ordinary Ingress.
         hosts: Virtual hosts by host of the Ingress' rules.
         default: The default backend of all hosts.
         tls: The TLS table.
@@ -36,6 +41,7 @@ class IngressFacts:
 
     ingress: Ingress
     claim: ClassClaim
+    canary: Canary | None
     hosts: Mapping[str, VirtualHost]
     default: Route | None
     tls: TlsTable
@@ -55,8 +61,19 @@ def ingress_facts(reader: StateReader, key: Key) -> IngressFacts | None:
     traffic = reader.traffic
     named = {rule.hostname for rule in ingress.spec.rules or ()}
     hosts = {host: traffic.hosts[host] for host in sorted(named) if host in traffic.hosts}
-    routes = [route for route in _routes(hosts, traffic.default) if route.origin.object == ingress.ref]
-    keys = sorted({route.backend for route in routes if route.backend and route.backend in traffic.backends})
+    policy = traffic.policy(ingress)
+    canary = policy.canary if isinstance(policy, LentPaths) else None
+    places = set(_places(ingress)) if canary else set()
+    keys = sorted(
+        {
+            key
+            for route in _routes(hosts, traffic.default)
+            if route.origin.object == ingress.ref or (route.path, route.path_type) in places
+            for backend in route.backends
+            for key in backend.all
+            if key in traffic.backends
+        }
+    )
     secrets = {
         secret for entry in ingress.spec.tls or () if (secret := secret_of(ingress, entry, reader.default_secret))
     }
@@ -64,6 +81,7 @@ def ingress_facts(reader: StateReader, key: Key) -> IngressFacts | None:
     return IngressFacts(
         ingress,
         reader.state.claim(ingress),
+        canary,
         hosts,
         traffic.default,
         traffic.tls,
@@ -74,6 +92,14 @@ def ingress_facts(reader: StateReader, key: Key) -> IngressFacts | None:
         resources,
         _since(reader, resources),
     )
+
+
+def _places(ingress: Ingress) -> Iterator[tuple[str, PathType]]:
+    """The valid paths of an Ingress."""
+    for rule in ingress.spec.rules or ():
+        for each in rule.paths:
+            with contextlib.suppress(InvalidError):
+                yield valid_path(each)
 
 
 def _routes(hosts: Mapping[str, VirtualHost], default: Route | None) -> Iterator[Route]:

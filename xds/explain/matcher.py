@@ -54,6 +54,7 @@ class EdgeOptions:
 
     redirect_https: bool = False
     trusted_hops: int = 0
+    merge_slashes: bool = True
 
 
 def excerpt(traffic: Traffic, request: Request) -> TrafficExcerpt:
@@ -88,23 +89,25 @@ def _walk(traffic: Traffic, request: Request, edge: EdgeOptions, steps: list[Ste
         steps.append(Malformed("x-forwarded-proto of a trusted proxy is empty"))
         return NOT_FOUND
     host = host_of(request.authority)
+    path = normalized(request.path, merge_slashes=edge.merge_slashes)
     if termination is None:
-        steps.append(redirect := _redirect(traffic, request, edge, forwarded_proto))
+        steps.append(redirect := _redirect(traffic, (host, path), request, edge))
         if redirect.redirected:
             return REDIRECTED
     else:
         steps.append(coverage := _coverage(traffic.tls, termination, host))
         if not coverage.covered:
             return MISDIRECTED
-    return _routed(traffic, request, steps)
+    return _routed(traffic, (host, path), request, steps)
 
 
-def _routed(traffic: Traffic, request: Request, steps: list[Step]) -> Answer:
-    steps.append(host_match := _host_match(traffic.hosts, host_of(request.authority)))
+def _routed(traffic: Traffic, host_and_path: tuple[str, str], request: Request, steps: list[Step]) -> Answer:
+    host, path = host_and_path
+    steps.append(host_match := _host_match(traffic.hosts, host))
     virtual_host = host_match.virtual_host
     route = None
     if virtual_host is not None:
-        steps.append(path_match := _path_match(virtual_host, request))
+        steps.append(path_match := _path_match(virtual_host, path, request))
         route = next((each.route for each in path_match.routes if each.comparison is Comparison.TAKEN), None)
     if route is None:
         own = virtual_host.default if virtual_host else None
@@ -135,26 +138,27 @@ def _handshake(tls: TlsTable, sni: str) -> Handshake:
     return Handshake(sni, Choice.DEFAULT if default else Choice.NONE, "", default)
 
 
-def _redirect(traffic: Traffic, request: Request, edge: EdgeOptions, forwarded_proto: str | None) -> Redirect:
+def _redirect(traffic: Traffic, host_and_path: tuple[str, str], request: Request, edge: EdgeOptions) -> Redirect:
     """Redirected is a host that a TLS entry covers, with or without a usable certificate, except ACME challenges."""
     if not edge.redirect_https:
         return Redirect(RedirectOutcome.OFF)
-    host = host_of(request.authority)
+    host, _ = host_and_path
+    forwarded_proto = request.forwarded_proto if edge.trusted_hops else None
     named = frozenset(traffic.tls.named)
     pattern = next((pattern for pattern in (host, wildcard_of(host)) if pattern in named), "")
     if not pattern:
         return Redirect(RedirectOutcome.NOT_COVERED)
     if forwarded_proto is not None and forwarded_proto != "http":
         return Redirect(RedirectOutcome.CAME_BY_HTTPS, pattern)
-    if _answers_challenge(traffic, request):
+    if _answers_challenge(traffic, host_and_path, request):
         return Redirect(RedirectOutcome.CHALLENGE, pattern)
     is_open = pattern not in traffic.tls.without_certificate
     return Redirect(RedirectOutcome.REDIRECTED if is_open else RedirectOutcome.NO_CERTIFICATE, pattern)
 
 
-def _answers_challenge(traffic: Traffic, request: Request) -> bool:
-    is_challenge = normalized(request.path).startswith(ACME_CHALLENGES)
-    route = _routed(traffic, request, []).route if is_challenge else None
+def _answers_challenge(traffic: Traffic, host_and_path: tuple[str, str], request: Request) -> bool:
+    is_challenge = host_and_path[1].startswith(ACME_CHALLENGES)
+    route = _routed(traffic, host_and_path, request, []).route if is_challenge else None
     return route is not None and route.answers_challenges
 
 
@@ -188,8 +192,8 @@ def _shorter_wildcards(host: str) -> Iterator[str]:
         yield f"*.{rest}"
 
 
-def _path_match(virtual_host: VirtualHost, request: Request) -> PathMatch:
-    taken, path = False, normalized(request.path)
+def _path_match(virtual_host: VirtualHost, path: str, request: Request) -> PathMatch:
+    taken = False
     compared: list[ComparedRoute] = []
     for route in virtual_host.routes:
         comparison = _comparison(route, path)

@@ -1,6 +1,6 @@
 """Explains an answer in words, step by step, with the objects behind each step."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,10 +22,11 @@ from xds.explain.facts import RequestFacts, StateReader
 from xds.explain.redirects import location
 from xds.explain.relevance import is_relevant
 from xds.explain.request import Request
+from xds.kube.objects import EndpointSlice
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.text import shown
 from xds.snapshot.resource import Resource, ResourceType
-from xds.traffic.actions import Closed
+from xds.traffic.actions import Closed, Forward
 from xds.traffic.actions import Redirect as RouteRedirect
 from xds.traffic.backends import Backend
 from xds.traffic.endpoints import Health
@@ -94,14 +95,20 @@ def explain_request(facts: RequestFacts) -> RequestExplanation:
     given = facts.answer
     steps = [_listener(facts), *(_step(step, facts) for step in given.steps)]
     status, last = given.status, tuple[ExplainStep, ...]()
-    if given.status == 200 and facts.backend:
-        healthy, last = _backend(facts.backend, facts)
+    backend = facts.backend
+    if given.status == 200 and backend:
+        healthy, last = _backend(backend, facts.slices)
+        if not healthy and facts.fallback:
+            backend, slices = facts.fallback
+            healthy, more = _backend(backend, slices)
+            last = (*last, *more)
+        last = (*_shares(given.route), *last)
         status = 200 if healthy else 503
     return RequestExplanation(
         status,
-        _outcome(status, facts),
+        _outcome(status, backend, facts),
         _location(facts),
-        facts.backend if status == 200 else None,
+        backend if status == 200 else None,
         (*steps, *last),
         tuple(each for each in facts.problems if is_relevant(each, facts)),
         facts.resources,
@@ -241,7 +248,16 @@ def _fallback(step: Fallback) -> ExplainStep:
     return ExplainStep("default backend", f"no route matches, so the default backend {whose}", objects)
 
 
-def _backend(backend: Backend, facts: RequestFacts) -> tuple[bool, tuple[ExplainStep, ...]]:
+def _shares(route: Route | None) -> Iterator[ExplainStep]:
+    """The choice among several backends."""
+    if route and isinstance(route.action, Forward) and len(route.action.backends) > 1:
+        total = sum(each.weight for each in route.action.backends)
+        shares = ", ".join(f"{each.key.alone} gets {each.weight}" for each in route.action.backends)
+        services = tuple(ObjectRef("Service", *each.key.service_key) for each in route.action.backends)
+        yield ExplainStep("shares", f"of {total} requests, {shares}", services)
+
+
+def _backend(backend: Backend, given: tuple[EndpointSlice, ...]) -> tuple[bool, tuple[ExplainStep, ...]]:
     """Whether the backend has a healthy endpoint, and the steps `cluster` and `endpoints`."""
     key = backend.key
     service = ObjectRef("Service", *key.service_key)
@@ -250,15 +266,15 @@ def _backend(backend: Backend, facts: RequestFacts) -> tuple[bool, tuple[Explain
         host = f", which is sent {backend.host} as Host" if backend.host else ""
         text = f"the addresses of {backend.external_name} in DNS{host}"
         return True, (cluster, ExplainStep("endpoints", text, (service,)))
-    found = [endpoint for zone in localities(backend, facts.slices) for endpoint in zone.endpoints]
+    found = [endpoint for zone in localities(backend, given) for endpoint in zone.endpoints]
     healthy = sum(endpoint.health is Health.HEALTHY for endpoint in found)
-    slices = tuple(each.ref for each in facts.slices)
+    slices = tuple(each.ref for each in given)
     counted = f"{healthy} healthy, {len(found) - healthy} draining"
-    return healthy > 0, (cluster, ExplainStep("endpoints", counted if found else _no_endpoints(facts), slices))
+    return healthy > 0, (cluster, ExplainStep("endpoints", counted if found else _no_endpoints(given), slices))
 
 
-def _no_endpoints(facts: RequestFacts) -> str:
-    if not facts.slices:
+def _no_endpoints(slices: tuple[EndpointSlice, ...]) -> str:
+    if not slices:
         return "none: the Service has no EndpointSlice; check that its selector matches existing Pods"
     return "none: no endpoint is ready, or no EndpointSlice has the Service's port"
 
@@ -272,13 +288,13 @@ _PROTOCOLS: Final = {
 }
 
 
-def _outcome(status: int, facts: RequestFacts) -> str:
+def _outcome(status: int, backend: Backend | None, facts: RequestFacts) -> str:
     route = facts.answer.route
     match status:
         case 0:
             return "the connection is closed"
-        case 200 if facts.backend:
-            return f"{facts.backend.key} answers"
+        case 200 if backend:
+            return f"{backend.key} answers"
         case 301 | 302 | 303 | 307 | 308:
             return f"{status}, to {_location(facts)}"
         case 503 if route:

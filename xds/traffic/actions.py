@@ -31,6 +31,11 @@ class Forward:
 
     backends: tuple[WeightedBackend, ...]
 
+    @property
+    def shares(self) -> tuple[WeightedBackend, ...]:
+        """The backends that get requests."""
+        return tuple(each for each in self.backends if each.weight)
+
     @classmethod
     def to(cls, backend: BackendKey | None) -> "Forward":
         return cls((WeightedBackend(backend),) if backend else ())

@@ -52,6 +52,11 @@ class BackendKey(NamedTuple):
         return cls(namespace, service, int(port), fallback)
 
     @property
+    def all(self) -> tuple["BackendKey", ...]:
+        """The backend, and those that it consists of if there is another one behind."""
+        return (self, self.alone, BackendKey.named(self.fallback)) if self.fallback else (self,)
+
+    @property
     def alone(self) -> "BackendKey":
         """The backend without the other one behind."""
         return self._replace(fallback="")

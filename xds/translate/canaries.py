@@ -63,12 +63,7 @@ def _split(primary: Route, lent: Route, canary: Canary, backends: dict[BackendKe
     to_canary = replace(primary, action=Forward.to(key), origin=lent.origin, service=lent.service, policy=policy)
     for condition, is_taken in canary.rules:
         yield replace(to_canary if is_taken else primary, conditions=(condition,))
-    if canary.weight >= canary.total:
-        yield to_canary
-    elif canary.weight <= 0:
-        yield primary
-    else:
-        yield _weighted(primary, to_canary, canary)
+    yield _weighted(primary, to_canary, canary) if canary.weight else primary
 
 
 def _weighted(primary: Route, to_canary: Route, canary: Canary) -> Route:

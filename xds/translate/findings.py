@@ -23,6 +23,5 @@ class UnitFindings:
 
     def keep(self, routes: Iterable[Route | None]) -> None:
         """Drop the backends that none of the routes uses. A route that lost a conflict may have added a backend."""
-        used = {key for route in routes if route is not None for key in route.backends}
-        used |= {behind for key in used if key.fallback for behind in (key.alone, BackendKey.named(key.fallback))}
+        used = {each for route in routes if route is not None for key in route.backends for each in key.all}
         self.backends = {key: backend for key, backend in self.backends.items() if key in used}

@@ -20,7 +20,7 @@ from xds.translate.backends import resolve
 from xds.translate.canaries import with_canaries
 from xds.translate.findings import UnitFindings
 from xds.translate.names import InvalidError, is_label, valid_host, valid_path
-from xds.translate.nginx.canary import Canary
+from xds.translate.nginx.canary import CANARY, Canary
 from xds.translate.nginx.ingress_policy import (
     OPEN_PATHS,
     ClosedPaths,
@@ -46,6 +46,10 @@ class TranslationContext:
     def policy(self, ingress: Ingress) -> IngressPolicy:
         """The policy of an Ingress. `translate_ingress` reports the problems, once for each Ingress."""
         return ingress_policy(ingress, self.ignored_annotations, _unreported)
+
+    def is_canary(self, ingress: Ingress) -> bool:
+        """Whether an Ingress only lends its backends: routes, default backend and TLS entries count for nothing."""
+        return CANARY.full_name in ingress.annotations and isinstance(self.policy(ingress), LentPaths)
 
     def route(
         self,

@@ -1,6 +1,6 @@
 """From the TLS entries of all Ingresses to the certificate for each TLS host."""
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from datetime import datetime
 from typing import Final
 
@@ -68,6 +68,9 @@ class TlsTranslation:
     """One pass over all TLS entries, the senior Ingress first.
 
     The first entry that claims a host with a usable certificate owns the host; `TlsHosts` has the exceptions.
+
+    Args:
+        skips: Whether the entries of an Ingress count for nothing.
     """
 
     def __init__(
@@ -77,7 +80,10 @@ class TlsTranslation:
         default_secret: Key | None,
         now: datetime,
         findings: UnitFindings,
+        *,
+        skips: Callable[[Ingress], bool],
     ) -> None:
+        self._skips = skips
         self._state = state
         self._store = store
         self._default_secret = default_secret
@@ -95,7 +101,7 @@ class TlsTranslation:
     def run(self) -> Steps[tuple[TlsTable, dict[Key, Certificate]]]:
         """The table, and the certificates that the table uses, by Secret."""
         for ingress in self._state.ingresses_with_tls():
-            for index, entry in enumerate(ingress.spec.tls or ()):
+            for index, entry in enumerate(() if self._skips(ingress) else ingress.spec.tls or ()):
                 self._claim(ingress, entry, FieldPath.of("spec", "tls", index))
                 yield
         table = self._tls_hosts.table(self._default_certificate())

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from xds.kube.objects import Ingress
 from xds.kube.state import KubeState, Stale
 from xds.problems.problem import Key, Problem
 from xds.problems.registry import ProblemRegistry
@@ -20,6 +21,7 @@ from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
 from xds.translate.findings import UnitFindings
 from xds.translate.hosts import TranslationContext, default_route, translate_host, translate_ingress
+from xds.translate.nginx.ingress_policy import IngressPolicy
 from xds.translate.tls import CertificateStore, TlsTranslation
 
 
@@ -123,6 +125,9 @@ class Translator:
         self._problems.report(("endpoints", key), problems)
         return found
 
+    def policy(self, ingress: Ingress) -> IngressPolicy:
+        return self._context.policy(ingress)
+
     def publish(self) -> None:
         """Make the backends of the last `update` the published ones."""
         self._backends.publish()
@@ -206,7 +211,8 @@ class Translator:
         findings = UnitFindings()
         secret = self._options.default_tls_secret
         table, certificates = self._tls, self._certificates
-        translation = TlsTranslation(self._state, self._certificate_store, secret, now, findings)
+        skips = self._context.is_canary
+        translation = TlsTranslation(self._state, self._certificate_store, secret, now, findings, skips=skips)
         self._tls, self._certificates = yield from translation.run()
         self._date_period = translation.period
         self._problems.report(("tls", NO_HOST), findings.problems)
