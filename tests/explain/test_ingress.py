@@ -18,6 +18,7 @@ from tests.support.objects import (
     slice_of,
     tls,
 )
+from tests.support.route_table_annotations import canary
 from xds.explain.ingress import Acceptance, IngressExplanation, UnitStatus, explain_ingress
 from xds.explain.ingress_facts import ingress_facts
 from xds.kube.change import Applied, Batch, Change, Deleted
@@ -180,3 +181,40 @@ def test_a_problem_keeps_the_time_since_when_it_stands() -> None:
     assert world.registry.since(missing) == NOW
     world.apply(Deleted(Secret, key("gone")), Deleted(Ingress, key("nobody")))
     assert world.registry.since(gone) == world.now
+
+
+def test_a_canary_says_which_requests_it_shares() -> None:
+    objects = (
+        ingress("main", rule("a.test", path("/", "web"))),
+        ingress(
+            "next",
+            rule("a.test", path("/", "idle"), path("/b", "idle")),
+            default="idle",
+            annotations=canary(canary_by_header="x-a", canary_weight="20"),
+        ),
+        *SERVED,
+    )
+    explanation = explained("next", *objects)
+    why = "shares the path of Ingress default/main: if header x-a=always, unless header x-a=never"
+    assert [(unit.status, unit.why, unit.backend, unit.healthy) for unit in explanation.units] == [
+        (
+            UnitStatus.SERVED,
+            f"{why}, 20 of 100 other requests",
+            BackendKey("default", "idle", 80),
+            0,
+        ),
+        (
+            UnitStatus.LEFT_OUT,
+            "no Ingress but canaries has Prefix path '/b' of host a.test, so the canary gets no request",
+            None,
+            0,
+        ),
+        (
+            UnitStatus.LEFT_OUT,
+            "the Ingress is a canary, which only lends its backends and has no default backend",
+            None,
+            0,
+        ),
+    ]
+    assert ("cds", "default/idle/80+default/web/80") in [(each.type.short, each.name) for each in explanation.resources]
+    assert statuses(explained("main", *objects)) == paths(UnitStatus.SERVED)

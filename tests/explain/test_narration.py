@@ -20,6 +20,7 @@ from tests.support.objects import (
     slice_of,
     tls,
 )
+from tests.support.route_table_annotations import canary
 from xds.explain.narration import RequestExplanation, explain_now
 from xds.explain.url import question
 from xds.kube.change import Applied
@@ -192,3 +193,31 @@ def test_a_held_ingress_is_explained_as_ours() -> None:
     explanation = explain_now(built.state_reader, question("http://a.example.com/a", "GET", ()))
     assert explanation.status == 200
     assert "isn't ours" not in texts(explanation)["virtual host"]
+
+
+def test_a_canary_is_explained_with_its_condition_and_its_share() -> None:
+    lent = ingress(
+        "next",
+        rule("a.test", path("/", "api")),
+        annotations=canary(canary_by_header="X-A", canary_weight="10"),
+    )
+    objects = (ingress("shop", rule("a.test", path("/", "web"))), lent, *SERVED)
+    plain = explained("http://a.test/", *objects)
+    assert plain.outcome == "default/web/80 answers"
+    assert texts(plain)["shares"] == "of 100 requests, default/web/80 gets 90, default/api/80 gets 10"
+    (path_step,) = (each for each in plain.steps if each.title == "path")
+    assert [each.why for each in path_step.routes] == [
+        "matches, but not its condition: 'header x-a=always'",
+        "matches, but not its condition: 'header x-a=never'",
+        "matches exactly",
+    ]
+    forced = explained("http://a.test/", *objects, headers=(("x-A", "always"),))
+    assert forced.outcome == "default/web/80 answers"
+    assert [each.text for each in forced.steps if each.title in ("cluster", "endpoints")] == [
+        "default/api/80, by HTTP/1.1",
+        "none: the Service has no EndpointSlice; check that its selector matches existing Pods",
+        "default/web/80, by HTTP/1.1",
+        "2 healthy, 0 draining",
+    ]
+    ready = explained("http://a.test/", *objects, slice_of("api", endpoint("10.0.0.3")), headers=(("x-A", "always"),))
+    assert ready.outcome == "default/api/80 answers"

@@ -88,7 +88,19 @@ rules = st.fixed_dictionaries(
     }
 )
 tls_entries = st.fixed_dictionaries({"hosts": st.lists(hosts, max_size=3), "secretName": st.one_of(st.none(), SECRETS)})
-annotations = st.dictionaries(
+canaries = st.fixed_dictionaries(
+    {"nginx.ingress.kubernetes.io/canary": st.sampled_from(["true", "true", "false", "maybe"])},
+    optional={
+        "nginx.ingress.kubernetes.io/canary-by-header": st.sampled_from(["x-a", "X_B", ":path"]),
+        "nginx.ingress.kubernetes.io/canary-by-header-pattern": st.one_of(
+            st.sampled_from(["a|b$", "(?=a)", "[a-f]{40}"]), odd_text
+        ),
+        "nginx.ingress.kubernetes.io/canary-by-cookie": st.just("c"),
+        "nginx.ingress.kubernetes.io/canary-weight": st.sampled_from(["0", "50", "2147483647", "-1"]),
+        "nginx.ingress.kubernetes.io/canary-weight-total": st.sampled_from(["10", "1000", "2147483647"]),
+    },
+)
+other_annotations = st.dictionaries(
     st.one_of(
         st.sampled_from(["nginx.ingress.kubernetes.io/rewrite-target", "description", CLASS_ANNOTATION]),
         odd_text.map("nginx.ingress.kubernetes.io/{}".format),
@@ -96,6 +108,7 @@ annotations = st.dictionaries(
     st.one_of(st.just("envoy"), odd_text),
     max_size=2,
 )
+annotations = st.one_of(other_annotations, other_annotations, canaries)
 created = st.one_of(st.none(), st.sampled_from([f"2024-01-0{day}T00:00:00Z" for day in (1, 2)]))
 
 
@@ -246,6 +259,12 @@ def check(of: Pipeline, *, complete: bool = True) -> None:
             assert message.get("name", message.get("cluster_name")) == name
     check_endpoints(clusters, assignments, complete=complete)
     routed = set(found(kinds[ResourceType.VIRTUAL_HOST], "cluster"))
+    routed |= {
+        each["name"]
+        for several in found(kinds[ResourceType.VIRTUAL_HOST], "weighted_clusters")
+        for each in several["clusters"]
+    }
+    routed |= {inner for name in routed & set(clusters) for each in found(clusters[name], "clusters") for inner in each}
     assert routed <= set(clusters), "a cluster for each that a route names"
     assert routed == set(clusters) or not complete, "and nothing else"
     asked = set(found(kinds[ResourceType.LISTENER], "route_config_name"))
@@ -269,7 +288,8 @@ def check_endpoints(
     eds = {name for name, cluster in clusters.items() if cluster.get("type") == "EDS"}
     assert eds <= set(assignments)
     assert eds == set(assignments) or not complete
-    assert {cluster.get("type") for cluster in clusters.values()} <= {"EDS", "LOGICAL_DNS", "STRICT_DNS"}
+    other = [cluster for cluster in clusters.values() if "cluster_type" not in cluster]
+    assert {cluster.get("type") for cluster in other} <= {"EDS", "LOGICAL_DNS", "STRICT_DNS"}
 
 
 def check_routes(configuration: dict[str, Any]) -> None:

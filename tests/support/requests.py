@@ -6,6 +6,7 @@ from typing import Final
 from hypothesis import strategies as st
 
 from tests.support.objects import certificate, endpoint, ingress, path, rule, secret, service, slice_of, tls
+from tests.support.route_table_annotations import canary
 from xds.explain.request import METHODS, Request
 from xds.kube.objects import Ingress, IngressRule, IngressTLS, KubeObject
 from xds.problems.problem import Key
@@ -74,13 +75,25 @@ tls_entries = st.builds(
 )
 
 
+_canaries = st.sampled_from(
+    (
+        {},
+        canary(canary_by_header="X-A"),
+        canary(canary_by_header="x-a", canary_by_header_value="ab", canary_weight="100"),
+        canary(canary_by_header="x-a", canary_by_header_pattern="[ab]$|^n", canary_by_cookie="c"),
+        canary(canary_by_cookie="c", canary_weight="1000", canary_weight_total="1000"),
+        canary(canary_by_header="host", canary_by_header_value="a.example.com", canary_by_cookie="c"),
+    )
+)
+
+
 def _ingress(
     name: str, ns: str, created: int | None, some: Iterable[IngressRule], entries: Iterable[IngressTLS], to: str | None
 ) -> Ingress:
     return ingress(name, *some, ns=ns, created=created, tls=entries, default=to)
 
 
-ingresses: st.SearchStrategy[list[Ingress]] = st.lists(
+_ordinary: st.SearchStrategy[list[Ingress]] = st.lists(
     st.builds(
         _ingress,
         st.sampled_from(("one", "two", "three")),
@@ -93,6 +106,22 @@ ingresses: st.SearchStrategy[list[Ingress]] = st.lists(
     min_size=1,
     max_size=4,
     unique_by=lambda each: each.key,
+)
+
+
+def _with_canary(some: list[Ingress], annotations: dict[str, str], to: str, of: int) -> list[Ingress]:
+    """The Ingresses, and a canary of the paths of one. Without annotations, a junior Ingress of the same paths."""
+    main = some[of % len(some)]
+    rules = [
+        rule(each.host, *(path(lent.path, to, lent.path_type) for lent in each.paths))
+        for each in main.spec.rules or ()
+        if each.paths
+    ]
+    return [*some, ingress("zero", *rules, ns=main.key.namespace, created=3, annotations=annotations)]
+
+
+ingresses: st.SearchStrategy[list[Ingress]] = st.builds(
+    _with_canary, _ordinary, _canaries, st.sampled_from(_BACKENDS), st.integers(0, 3)
 )
 
 _odd = st.sampled_from("!$%&'()*+,-.:;=@[]_~/?#\\<>\"^`{|}\x7f\xe9 ")
@@ -148,13 +177,39 @@ _snis = st.one_of(
 )
 
 
+_headers = st.lists(
+    st.sampled_from(
+        (
+            *(("x-a", value) for value in ("always", "never", "ab", "Always", "  always\t", "xb", "", "b c")),
+            *(("Cookie", value) for value in ("c=always", "a=b; c=never", 'c="always"', "C=always", "c = always", "c")),
+            *(("Cookie", value) for value in ("c=always; c=never", "c=never,c=always", "; c=always", 'c="', "x_a=1")),
+        )
+    ),
+    max_size=3,
+).map(tuple)
+
+
 def _request(
-    authority: str, port: str, target: str, sni: str | None, method: str, proto: str | None, typed: bool
+    authority: str,
+    port: str,
+    target: str,
+    sni: str | None,
+    method: str,
+    proto: str | None,
+    typed: bool,
+    headers: tuple[tuple[str, str], ...],
 ) -> Request:
     """Blanks around a header's value don't belong to the value."""
     host = f"{authority}{port}".strip()
     return Request(
-        host, target, https=sni is not None, sni=sni or "", method=method, forwarded_proto=proto, has_content_type=typed
+        host,
+        target,
+        https=sni is not None,
+        sni=sni or "",
+        method=method,
+        forwarded_proto=proto,
+        has_content_type=typed,
+        headers=headers,
     )
 
 
@@ -167,4 +222,5 @@ requests: st.SearchStrategy[Request] = st.builds(
     st.sampled_from(("GET",) * 8 + ("HEAD", "POST", "QUERY", "FOO", "get", *sorted(METHODS))),
     st.sampled_from((None,) * 6 + ("https", "http", "", "HTTPS", "https, http")),
     st.booleans(),
+    _headers,
 )

@@ -1,0 +1,155 @@
+"""Canaries: the values of their annotations, and the problems of canaries without effect.
+
+Excludes: answers (tests/support/route_table_annotations.py), shares and endpoints (tests/e2e/test_canaries.py).
+"""
+
+import pytest
+
+from tests.support.objects import World, certificate, ingress, path, rule, secret, service, tls
+from tests.support.route_table_annotations import annotated, canary
+from xds.problems.reasons import Reason
+from xds.traffic.actions import Forward, WeightedBackend
+from xds.traffic.backends import BackendKey
+from xds.traffic.conditions import Comparison, CookieCondition, HeaderCondition
+from xds.translate.nginx.annotation import PREFIX
+from xds.translate.nginx.canary import Canary, read
+from xds.translate.nginx.reader import AnnotationReader
+
+HOST = "a.example.com"
+WEB, NEXT = BackendKey("default", "web", 80), BackendKey("default", "next", 80)
+ALWAYS_AND_NEVER = ((HeaderCondition("x-a", "always"), True), (HeaderCondition("x-a", "never"), False))
+
+
+def parsed(**annotations: str) -> tuple[Canary | None, list[str]]:
+    """The canary, and the annotations with a problem."""
+    problems: list[str] = []
+    reader = AnnotationReader(annotated(**annotations), lambda name, *_: problems.append(name.removeprefix(PREFIX)))
+    return read(reader), problems
+
+
+def rules(**annotations: str) -> object:
+    found, problems = parsed(canary="true", **annotations)
+    assert found is not None
+    return (found.rules, problems) if problems else found.rules
+
+
+def share(**annotations: str) -> object:
+    found, problems = parsed(canary="true", **annotations)
+    assert found is not None
+    return (found.weight, found.total, *problems)
+
+
+@pytest.mark.parametrize("value", ["true", "1", "T"])
+def test_a_canary_says_so(value: str) -> None:
+    assert parsed(canary=value) == (Canary((), 0, 100), [])
+
+
+@pytest.mark.parametrize(("value", "problems"), [("false", []), ("", []), ("yes", ["canary"])])
+def test_an_ingress_that_does_not_say_so_is_none(value: str, problems: list[str]) -> None:
+    assert parsed(canary=value) == (None, problems)
+    assert parsed(canary=value, canary_weight="5") == (None, [*problems, "canary-weight"])
+
+
+def test_the_rules_of_a_canary() -> None:
+    cookies = ((CookieCondition("c", "always"), True), (CookieCondition("c", "never"), False))
+    assert rules(canary_by_header="X-A") == ALWAYS_AND_NEVER
+    assert rules(canary_by_header="x_A", canary_by_cookie="c") == (*ALWAYS_AND_NEVER, *cookies)
+    value = ((HeaderCondition("x-a", "a b:c"), True),)
+    assert rules(canary_by_header="X-A", canary_by_header_value=" a b:c ", canary_by_header_pattern="x") == value
+    pattern = ((HeaderCondition("x-a", "(a|b)[0-9]+$", Comparison.FOUND), True),)
+    assert rules(canary_by_header="X-A", canary_by_header_pattern=r"(a|b)\d+$") == pattern
+    assert rules(canary_by_header_value="a", canary_by_header_pattern="b") == ()
+
+
+@pytest.mark.parametrize("name", [":path", "x a", "x,y", "x\ny", "a/b", "$x", "ä"])
+def test_a_name_that_no_request_carries_is_invalid(name: str) -> None:
+    assert rules(canary_by_header=name) == ((), ["canary-by-header"])
+    assert rules(canary_by_cookie=name) == ((), ["canary-by-cookie"])
+
+
+def test_an_invalid_value_counts_as_absent() -> None:
+    assert rules(canary_by_header="x-a", canary_by_header_value="a%0d") == (
+        ALWAYS_AND_NEVER,
+        ["canary-by-header-value"],
+    )
+
+
+@pytest.mark.parametrize("pattern", ["(?=a)", "(", r"(a)\1", "a++", "a b", "a,b", "[a-f]{200}", "\n", "x" * 300])
+def test_with_a_pattern_that_can_not_be_compared_the_primary_answers(pattern: str) -> None:
+    kept = ((HeaderCondition("x-a", "", Comparison.FOUND), False),)
+    assert rules(canary_by_header="x-a", canary_by_header_pattern=pattern) == (kept, ["canary-by-header-pattern"])
+
+
+def test_shares() -> None:
+    assert share(canary_weight="30") == (30, 100)
+    assert share(canary_weight="300") == (100, 100)
+    assert share(canary_weight="-3") == (0, 100)
+    assert share(canary_weight="300", canary_weight_total="1000") == (300, 1000)
+    assert share(canary_weight="5", canary_weight_total="10") == (5, 100, "canary-weight-total")
+    assert share(canary_weight="20%") == (0, 100, "canary-weight")
+    assert share(canary_weight="99999999999") == (0, 100, "canary-weight")
+
+
+REASONS = (
+    "of another namespace",
+    "no Ingress but canaries has",
+    "the same Service and port",
+    "has the canary Ingress default/one already",
+    "has no backend",
+)
+
+
+def unused(given: World) -> dict[tuple[str, object], str]:
+    """The canaries without effect: Ingress and number of the path, and the part of the message that says why."""
+    found = [each for each in given.problems if each.reason is Reason.CANARY_UNUSED]
+    return {
+        (each.object.name, each.field.parts[-1]): next(why for why in REASONS if why in each.message) for each in found
+    }
+
+
+def test_a_canary_without_effect_is_a_problem() -> None:
+    given = World(
+        *(service(name) for name in ("web", "next", "third")),
+        service("next", ns="team"),
+        ingress("main", rule(HOST, path("/"), path("/a")), created=1),
+        ingress("moved", rule(HOST, path("/moved")), annotations=annotated(permanent_redirect="/x")),
+        ingress("one", rule(HOST, path("/", "next"), path("/b", "next")), created=2, annotations=canary()),
+        ingress("same", rule(HOST, path("/a", "web")), created=2, annotations=canary()),
+        ingress("second", rule(HOST, path("/", "third")), created=3, annotations=canary()),
+        ingress("target", rule(HOST, path("/moved", "next")), annotations=canary()),
+        ingress("foreign", rule(HOST, path("/", "next")), ns="team", annotations=canary()),
+    )
+    assert unused(given) == {
+        ("foreign", 0): "of another namespace",
+        ("one", 1): "no Ingress but canaries has",
+        ("same", 0): "the same Service and port",
+        ("second", 0): "has the canary Ingress default/one already",
+        ("target", 0): "has no backend",
+    }
+
+
+def test_a_canary_lends_nothing_but_backends() -> None:
+    """Neither routes, nor a default backend, nor HTTPS."""
+    given = World(
+        service("next"),
+        secret("one", certificate(HOST)),
+        ingress(
+            "lent", rule(HOST, path("/", "next")), default="next", tls=[tls(HOST, secret="one")], annotations=canary()
+        ),
+    )
+    assert (given.traffic.hosts, given.traffic.default, given.traffic.tls.terminations) == ({}, None, ())
+    assert not given.traffic.backends
+
+
+def test_a_canary_is_followed_as_it_changes() -> None:
+    lent = rule(HOST, path("/", "next"))
+    given = World(service("web"), service("next"), ingress("main", rule(HOST, path("/"))))
+    given.add(ingress("lent", lent, annotations=canary(canary_weight="20")))
+    both = NEXT._replace(fallback=str(WEB))
+    (route,) = given.traffic.hosts[HOST].routes
+    assert route.action == Forward((WeightedBackend(WEB, 80), WeightedBackend(both, 20)))
+    assert set(given.traffic.backends) == {WEB, NEXT, both}
+    given.add(ingress("lent", lent, annotations=canary()))
+    (route,) = given.traffic.hosts[HOST].routes
+    assert route.action == Forward.to(WEB)
+    assert set(given.traffic.backends) == {WEB}
