@@ -38,7 +38,7 @@ def _unchecked_paths(monkeypatch: pytest.MonkeyPatch) -> None:
     def unchecked(each: HTTPIngressPath) -> tuple[str, PathType]:
         return each.path or "/", PathType(each.path_type)
 
-    monkeypatch.setattr("xds.translate.hosts.valid_path", unchecked)
+    monkeypatch.setattr("xds.translate.routes.valid_path", unchecked)
 
 
 def world() -> Pipeline:

@@ -4,6 +4,7 @@ tests/golden compares a case with the checked-in files; feature tests send its r
 """
 
 import argparse
+import dataclasses
 import re
 import shlex
 from collections.abc import Iterable, Mapping
@@ -21,7 +22,7 @@ from xds.server.debug.rendering import content
 from xds.snapshot.resource import ResourceType
 from xds.sources.folder.manifests import read_file
 from xds.traffic.actions import Closed, Forward, Redirect
-from xds.traffic.policy import NO_POLICY
+from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.routes import Route, VirtualHost
 from xds.translate.translator import TranslateOptions, Translator
 from xds.yaml_text import to_yaml
@@ -157,7 +158,9 @@ def _virtual_host(each: VirtualHost) -> dict[str, Any]:
 
 
 def _route(route: Route) -> str:
-    policy = "" if route.policy == NO_POLICY else f" with {route.policy}"
+    fields = [field.name for field in dataclasses.fields(Policy)]
+    said = {name: getattr(route.policy, name) for name in fields}
+    policy = "".join(f" with {name} {value}" for name, value in said.items() if value != getattr(NO_POLICY, name))
     return f"{route.path_type} {route.path} -> {_action(route)}{policy} ({route.origin.object} {route.origin.field})"
 
 

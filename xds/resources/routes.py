@@ -15,6 +15,7 @@ from xds.envoyapi.messages import (
     PreviousHostsPredicate,
     RedirectAction,
     RedirectActionRedirectResponseCode,
+    RegexMatchAndSubstitute,
     RegexMatcher,
     RetryPolicy,
     RetryPolicyRetryHostPredicate,
@@ -36,7 +37,8 @@ from xds.resources.options import ProxyOptions
 from xds.traffic.actions import Action, Closed, Forward, Redirect
 from xds.traffic.backends import BackendKey
 from xds.traffic.hosts import is_wildcard
-from xds.traffic.policy import Policy
+from xds.traffic.policy import Policy, Rewrite
+from xds.traffic.regex import is_literal, whole_path
 from xds.traffic.routes import ACME_CHALLENGES, PathType, Route
 
 MAX_RETRIES: Final = 2
@@ -144,20 +146,35 @@ def _route(route: Route, match: RouteMatch) -> EnvoyRoute:
         route=_forward(route.backend, route.policy) if route.backend else None,
         redirect=_to_path(redirect) if redirect and redirect.is_path else None,
         direct_response=_direct_response(action),
-        response_headers_to_add=[_location(redirect.location)] if redirect and not redirect.is_path else [],
+        response_headers_to_add=[_set("location", redirect.location)] if redirect and not redirect.is_path else [],
+        request_headers_to_add=_request_headers(route.policy),
     )
 
 
 def _forward(backend: BackendKey, policy: Policy) -> RouteAction:
+    rewrite = policy.rewrite
     return RouteAction(
         cluster=names.cluster(backend),
         timeout=NO_RESPONSE_TIMEOUT,
         host_rewrite_literal=policy.upstream_host or None,
+        regex_rewrite=_regex_rewrite(rewrite) if rewrite and rewrite.pattern else None,
+        path_rewrite=rewrite.path.replace("%", "%%") if rewrite and not rewrite.pattern else "",
     )
 
 
+def _regex_rewrite(rewrite: Rewrite) -> RegexMatchAndSubstitute:
+    return RegexMatchAndSubstitute(pattern=RegexMatcher(regex=rewrite.pattern), substitution=rewrite.path)
+
+
+def _request_headers(policy: Policy) -> list[HeaderValueOption]:
+    return [_set("x-forwarded-prefix", policy.forwarded_prefix)] if policy.forwarded_prefix else []
+
+
 def _to_path(redirect: Redirect) -> RedirectAction:
-    return RedirectAction(path_redirect=redirect.location, response_code=_REDIRECT_CODES[redirect.status])
+    """A redirect to a path; a query of the path replaces that of the request."""
+    return RedirectAction(
+        path_redirect=redirect.location, strip_query=True, response_code=_REDIRECT_CODES[redirect.status]
+    )
 
 
 def _direct_response(action: Action) -> DirectResponseAction | None:
@@ -171,23 +188,31 @@ def _direct_response(action: Action) -> DirectResponseAction | None:
             return DirectResponseAction(status=503)
 
 
-def _location(url: str) -> HeaderValueOption:
-    """The Location of a redirect to a whole URL, byte for byte; an action of Envoy's would take the URL apart.
+def _set(header: str, value: str) -> HeaderValueOption:
+    """A header with a value as written, in place of any other value.
 
-    Envoy gives direct responses with such a status a Location of its own, which this one replaces.
+    A Location too: an action of Envoy's would take the URL apart, and gives direct responses a Location of its own.
     """
     return HeaderValueOption(
-        header=HeaderValue(key="location", value=url.replace("%", "%%")),
+        header=HeaderValue(key=header, value=value.replace("%", "%%")),
         append_action=HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
     )
 
 
 def _match(route: Route, guard: HeaderMatcher | None) -> RouteMatch:
     headers = [guard] if guard else []
+    if route.path_type is PathType.REGEX:
+        return _expression(route.path, headers)
     if route.path_type is PathType.EXACT:
         return RouteMatch(path=route.path, headers=headers)
     prefix = route.path.rstrip("/")
     return RouteMatch(path_separated_prefix=prefix, headers=headers) if prefix else _everything(headers)
+
+
+def _expression(path: str, headers: list[HeaderMatcher]) -> RouteMatch:
+    if is_literal(path):
+        return RouteMatch(prefix=path, case_sensitive=False, headers=headers)
+    return RouteMatch(safe_regex=RegexMatcher(regex=whole_path(path)), headers=headers)
 
 
 def _everything(headers: list[HeaderMatcher]) -> RouteMatch:

@@ -5,14 +5,31 @@ from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
+class Rewrite:
+    r"""The path of the backend's request. The query stays.
+
+    Attributes:
+        pattern: An expression of RE2 for the whole path of the request, with groups; empty: `path` is literal.
+        path: The path, with `\1` to `\9` for the groups of the pattern.
+    """
+
+    pattern: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The treatment of a route's requests. Equal policies are equal values.
 
     Attributes:
         upstream_host: The Host of the backend's request. Empty: the client's.
+        rewrite: The path of the backend's request. None: the client's.
+        forwarded_prefix: The header x-forwarded-prefix of the backend's request. Empty: the client's.
     """
 
     upstream_host: str = ""
+    rewrite: Rewrite | None = None
+    forwarded_prefix: str = ""
 
 
 NO_POLICY: Final = Policy()

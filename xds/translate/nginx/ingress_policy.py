@@ -9,10 +9,11 @@ from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import Redirect
 from xds.traffic.policy import NO_POLICY, Policy
-from xds.translate.nginx import redirects
+from xds.translate.nginx import redirects, rewriting
 from xds.translate.nginx.annotation import PREFIX, AnyAnnotation, Scope, Verdict
 from xds.translate.nginx.reader import AnnotationReader, Report
 from xds.translate.nginx.registry import ANNOTATIONS, nearest
+from xds.translate.nginx.rewriting import NO_REWRITING, Rewriting
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +23,12 @@ class OpenPaths:
     Attributes:
         policy: The policy of the paths.
         redirect: The answer of the paths in place of their backends; None where they forward.
+        rewriting: How paths are compared and rewritten.
     """
 
     policy: Policy = NO_POLICY
     redirect: Redirect | None = None
+    rewriting: Rewriting = NO_REWRITING
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +38,12 @@ class ClosedPaths:
     Attributes:
         annotations: Those that ask for the protection, by full name.
         hosts: Whether the hosts of the Ingress are closed, with the paths of other Ingresses.
+        rewriting: How paths are compared: an expression closes all paths that it matches.
     """
 
     annotations: tuple[str, ...]
     hosts: bool
+    rewriting: Rewriting = NO_REWRITING
 
 
 IngressPolicy: TypeAlias = OpenPaths | ClosedPaths
@@ -64,10 +69,11 @@ def ingress_policy(ingress: Ingress, ignored: Set[str], report: Report) -> Ingre
             report(name, Reason.ANNOTATION_IGNORED, f"{shown(name)} is ignored: --ignore-annotation names it", "")
     reader = AnnotationReader(ours, report)
     closing = tuple(annotation for annotation in _without_effect(reader) if _asks_protection(annotation, reader))
+    asked = rewriting.read(reader)
     if closing:
         hosts = any(annotation.scope is Scope.HOST for annotation in closing)
-        return ClosedPaths(tuple(annotation.full_name for annotation in closing), hosts)
-    return OpenPaths(redirect=redirects.read(reader))
+        return ClosedPaths(tuple(annotation.full_name for annotation in closing), hosts, asked)
+    return OpenPaths(redirect=redirects.read(reader), rewriting=asked)
 
 
 def _without_effect(reader: AnnotationReader) -> Iterator[AnyAnnotation]:

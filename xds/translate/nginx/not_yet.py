@@ -56,13 +56,12 @@ ANNOTATIONS: Final = (
     ),
     # The ConfigMap may hold Content-Security-Policy, X-Frame-Options or Strict-Transport-Security.
     *_planned("headers", "custom-headers", always),
-    *_planned("headers", "connection-proxy-header upstream-vhost x-forwarded-prefix"),
+    *_planned("headers", "connection-proxy-header upstream-vhost"),
     *_planned(
         "CORS",
         "enable-cors cors-allow-origin cors-allow-methods cors-allow-headers cors-expose-headers "
         "cors-allow-credentials cors-max-age",
     ),
-    *_planned("rewriting", "rewrite-target use-regex app-root"),
     *_planned(
         "redirects",
         "ssl-redirect force-ssl-redirect preserve-trailing-slash use-port-in-redirects from-to-www-redirect "
