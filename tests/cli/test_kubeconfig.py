@@ -145,7 +145,9 @@ def test_serve_with_an_unusable_kubeconfig_is_one_line(tmp_path: Path, name: str
     path = tmp_path if name == "a folder" else tmp_path / "gone" if name == "missing" else written(tmp_path, content)
     command = [sys.executable, "-m", "xds", "serve", "--kubeconfig", str(path), "--log-format", "json"]
     ports = ("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
-    done = subprocess.run([*command, *ports], capture_output=True, text=True, check=False, timeout=WAIT_LIMIT_SECONDS)
+    done = subprocess.run(
+        [*command, *ports], capture_output=True, text=True, check=False, timeout=2 * WAIT_LIMIT_SECONDS
+    )
     errors = [line for line in done.stderr.splitlines() if not line.startswith("{")]
     assert (done.returncode, done.stdout, len(errors)) == (3, "", 1)
     assert_one_line_with_a_remedy(path, errors[0].removeprefix("xds: "))

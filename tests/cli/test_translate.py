@@ -101,8 +101,9 @@ def test_translate_takes_the_traffic_flags_of_serve(tmp_path: Path, capfd: pytes
     assert names(translated(tmp_path, capfd), "Cluster") == []
     flags = ["--ingress-class", "mine", "--allow-external-name", "--default-tls-secret", "default/fallback"]
     flags += ["--http-port", "81", "--https-port", "444", "--listener-address", "::", "--trusted-hops", "2"]
+    flags += ["--public-https-port", "30443", "--pass-upgrade", "mine", "--server-header", "off"]
     flags += ["--https-min-version", "1.3", "--https-cipher", "AES128-SHA", "--https-cipher", "AES256-SHA"]
-    data = translated(tmp_path, capfd, *flags, "--redirect-https", "--proxy-protocol")
+    data = translated(tmp_path, capfd, *flags, "--redirect-https", "--proxy-protocol", "--replace-request-id")
     assert names(data, "Cluster") == ["default/dns/80"]
     assert names(data, "Secret") == ["default/fallback"]
     listeners = [each["resource"] for each in data["resources"] if each["type"].endswith(".Listener")]
@@ -110,10 +111,34 @@ def test_translate_takes_the_traffic_flags_of_serve(tmp_path: Path, capfd: pytes
     assert {each["address"]["socket_address"]["address"] for each in listeners} == {"::"}
     text = json.dumps(data)
     assert '"xff_num_trusted_hops": 2' in text
+    assert '"port_redirect": 30443' in text
+    assert '"upgrade_configs": [{"upgrade_type": "mine"}]' in text
+    assert "server_header_transformation" in text
+    assert '"server_name": "' not in text
+    assert "preserve_external_request_id" not in text
     assert '"cipher_suites": ["AES128-SHA", "AES256-SHA"]' in text
     assert '"tls_minimum_protocol_version": "TLSv1_3"' in text
     assert "envoy.filters.listener.proxy_protocol" in text
     assert "https_redirect" in text
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("--pass-upgrade", "h2c"),
+        ("--pass-upgrade", "Connect"),
+        ("--pass-upgrade", "web socket"),
+        ("--pass-upgrade", ""),
+        ("--server-header", ""),
+        ("--server-header", "a\nb"),
+        ("--public-http-port", "0"),
+    ],
+)
+def test_values_that_no_header_can_hold_are_wrong_usage(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], flag: str, value: str
+) -> None:
+    assert run(["translate", str(tmp_path), flag, value]) == 2
+    assert flag in capfd.readouterr().err
 
 
 def write_two_classes(folder: Path) -> None:

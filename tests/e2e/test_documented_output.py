@@ -100,7 +100,7 @@ def run(demo: Demo, command: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 async def test_the_output_in_a_document_is_that_of_the_demo(demo: Demo, document: str) -> None:
-    await until(lambda: "PatternInPath" in run(demo, "xds problems").stdout)
+    await until(lambda: "proxies: 2 of 2 in sync" in run(demo, "xds why ingress default/mistake").stdout)
     await until(lambda: "sending" not in run(demo, "xds proxies").stdout)
     found = list(transcripts(document))
     assert found

@@ -38,6 +38,7 @@ AT_ONCE: Final = 40
 OPTIONS: Final = {
     "plain": (TranslateOptions(), ProxyOptions()),
     "redirect": (TranslateOptions(default_tls_secret=key("default")), ProxyOptions(redirect_https=True)),
+    "port": (TranslateOptions(), ProxyOptions(redirect_https=True, public_https_port=30443)),
     "trusted": (TranslateOptions(default_tls_secret=key("nowhere")), ProxyOptions(redirect_https=True, trusted_hops=1)),
 }
 

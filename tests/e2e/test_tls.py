@@ -7,6 +7,7 @@ redirects. Excludes: answers by SNI and Host (test_route_table.py).
 import asyncio
 import contextlib
 import ssl
+from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
@@ -18,6 +19,7 @@ from tests.support.objects import Pair, certificate, ingress, path, rule, secret
 from tests.support.site import Site, echoes, site
 from xds.kube.objects import Ingress, KubeObject
 from xds.problems.problem import Key
+from xds.resources import listeners
 from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import ResourceType
 from xds.translate.translator import TranslateOptions
@@ -165,10 +167,28 @@ async def test_http_is_redirected_where_there_is_https(tmp_path: Path) -> None:
     async with echoes([service("web")]) as slices, site(tmp_path, *objects, *slices, proxy=proxy) as running:
         reply = await running.get("a.example.com", "/x?y=1")
         assert (reply.status, reply.headers["location"]) == (308, "https://a.example.com/x?y=1")
-        reply = await running.get(f"a.example.com:{running.proxy.http_port}", "/")
-        assert reply.headers["location"] == f"https://a.example.com:{running.proxy.https_port}/"
+        own, own_tls = running.proxy.http_port, running.proxy.https_port
+        ports = {f":{own}": f":{own_tls}", ".": "", ":80": "", ".:80": "", ":30080": ":443", ".:30080": ":443"}
+        assert {port: await _redirected(running, port) for port in ports} == ports
         assert (await running.get("plain.example.com")).status == 200
         assert (await running.get("a.example.com", tls=True, sni="a.example.com")).status == 200
+
+
+async def test_redirects_lead_to_the_public_port(tmp_path: Path) -> None:
+    proxy = ProxyOptions(redirect_https=True, public_https_port=30443)
+    async with site(
+        tmp_path, shop("a.example.com", secret="a"), service("web"), secret("a", A), proxy=proxy
+    ) as running:
+        ports = {f":{running.proxy.http_port}": f":{running.proxy.https_port}"}
+        ports |= dict.fromkeys(("", ".", ":80", ":30080"), ":30443")
+        assert {port: await _redirected(running, port) for port in ports} == ports
+
+
+async def _redirected(running: Site, port: str) -> str:
+    """The port in the Location of a request with a port."""
+    location = (await running.get(f"a.example.com{port}")).headers["location"]
+    assert location.startswith("https://a.example.com"), location
+    return location.removeprefix("https://a.example.com").removesuffix("/")
 
 
 async def test_plain_http_never_answers_while_a_secret_is_gone(tmp_path: Path) -> None:
@@ -234,3 +254,20 @@ async def test_https_at_a_trusted_proxy_is_not_redirected(tmp_path: Path) -> Non
 
 async def _forwarded(running: Site, proto: str) -> Reply:
     return await running.get("a.example.com", x_forwarded_for="203.0.113.9", x_forwarded_proto=proto)
+
+
+async def test_a_handshake_that_stops_half_way_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listeners, "TLS_HANDSHAKE_TIMEOUT", timedelta(milliseconds=50))
+    objects = (shop("a.example.com", secret="a"), service("web"), secret("a", A))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    outgoing = ssl.MemoryBIO()
+    client = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="a.example.com")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        client.do_handshake()
+    async with site(tmp_path, *objects) as running:
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.proxy.https_port)
+        writer.write(outgoing.read())
+        await reader.read()
+        writer.close()
+        closed = "listener.*transport_socket_connect_timeout"
+        assert sum((await running.envoy.stats(closed)).values()) == 1

@@ -52,6 +52,36 @@ class ControllerName(click.ParamType):  # type: ignore[type-arg]
         return str(value)
 
 
+class UpgradeName(click.ParamType):  # type: ignore[type-arg]
+    """A protocol, with or without a version.
+
+    Envoy never passes h2c, and takes CONNECT for the method.
+    Source: https://www.rfc-editor.org/rfc/rfc9110#section-7.8
+    """
+
+    name = "PROTOCOL"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not _PROTOCOL.fullmatch(str(value)) or str(value).lower() in ("connect", "h2c"):
+            self.fail(f"{value!r} is not a protocol that can be passed, such as websocket or SPDY/3.1", param, ctx)
+        return str(value)
+
+
+class ServerName(click.ParamType):  # type: ignore[type-arg]
+    """The value of a Server header; `off` becomes empty."""
+
+    name = "TEXT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        if not _PRINTABLE.fullmatch(text):
+            self.fail(f"{value!r} can't be the value of a header; write `off` for no header", param, ctx)
+        return "" if text == "off" else text
+
+
+_PROTOCOL: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:/[!#$%&'*+.^_`|~0-9A-Za-z-]+)?")
+_PRINTABLE: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+
 _CONTROLLER_PATH: Final = re.compile(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+")
 _MAX_CONTROLLER_LENGTH: Final = 250
 
@@ -118,6 +148,32 @@ _OPTIONS = (
     ),
     option("--proxy-protocol", is_flag=True, help="Expect a PROXY protocol header on every connection."),
     option(
+        "--public-http-port",
+        type=PORT,
+        default=_DEFAULTS.public_http_port,
+        help="The port of plain HTTP that clients see, for x-forwarded-port.",
+    ),
+    option(
+        "--public-https-port",
+        type=PORT,
+        default=_DEFAULTS.public_https_port,
+        help="The port of HTTPS that clients see, for redirects and x-forwarded-port.",
+    ),
+    option(
+        "--pass-upgrade",
+        type=UpgradeName(),
+        multiple=True,
+        default=_DEFAULTS.upgrades,
+        help="A protocol in Upgrade headers that is passed to backends. Repeatable. Other upgrades are ignored.",
+    ),
+    option("--replace-request-id", is_flag=True, help="Replace the x-request-id of clients."),
+    option(
+        "--server-header",
+        type=ServerName(),
+        default=_DEFAULTS.server_header,
+        help="The Server header of responses that have none, or `off`.",
+    ),
+    option(
         "--https-min-version",
         type=click.Choice([str(each) for each in TlsVersion]),
         default=str(_DEFAULTS.tls_min_version),
@@ -169,6 +225,11 @@ def proxy_options(flags: dict[str, Any]) -> ProxyOptions:
         redirect_https=flags["redirect_https"],
         trusted_hops=flags["trusted_hops"],
         proxy_protocol=flags["proxy_protocol"],
+        public_http_port=flags["public_http_port"],
+        public_https_port=flags["public_https_port"],
+        upgrades=tuple(flags["pass_upgrade"]),
+        replace_request_id=flags["replace_request_id"],
+        server_header=flags["server_header"],
         tls_min_version=TlsVersion(flags["https_min_version"]),
         tls_ciphers=tuple(flags["https_cipher"]),
         vhds=not flags["no_vhds"],

@@ -27,12 +27,15 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.config.overload.v3 import *
     from envoy_data_plane.envoy.config.route.v3 import *
     from envoy_data_plane.envoy.extensions.access_loggers.stream.v3 import *
+    from envoy_data_plane.envoy.extensions.common.matching.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.common.matcher.action.v3 import *
     from envoy_data_plane.envoy.extensions.filters.common.set_filter_state.v3 import *
     from envoy_data_plane.envoy.extensions.filters.http.router.v3 import *
     from envoy_data_plane.envoy.extensions.filters.listener.proxy_protocol.v3 import *
     from envoy_data_plane.envoy.extensions.filters.listener.tls_inspector.v3 import *
     from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import *
     from envoy_data_plane.envoy.extensions.matching.common_inputs.network.v3 import *
+    from envoy_data_plane.envoy.extensions.request_id.uuid.v3 import *
     from envoy_data_plane.envoy.extensions.resource_monitors.downstream_connections.v3 import *
     from envoy_data_plane.envoy.extensions.resource_monitors.fixed_heap.v3 import *
     from envoy_data_plane.envoy.extensions.retry.host.previous_hosts.v3 import *
@@ -68,6 +71,10 @@ if typing.TYPE_CHECKING:
         UpstreamConnectionOptions as UpstreamConnectionOptions,
         UpstreamConnectionOptionsFirstAddressFamilyVersion as UpstreamConnectionOptionsFirstAddressFamilyVersion,
         UpstreamConnectionOptionsHappyEyeballsConfig as UpstreamConnectionOptionsHappyEyeballsConfig,
+    )
+    from envoy_data_plane.envoy.config.common.mutation_rules.v3 import (
+        HeaderMutation as HeaderMutation,
+        HeaderMutationRemoveOnMatch as HeaderMutationRemoveOnMatch,
     )
     from envoy_data_plane.envoy.config.core.v3 import (
         Address as Address,
@@ -151,6 +158,7 @@ if typing.TYPE_CHECKING:
     )
 
     from envoy_data_plane.envoy.config.core import v3 as _core
+    from envoy_data_plane.envoy.extensions.http.early_header_mutation.header_mutation import v3 as _early_mutation
     from envoy_data_plane.envoy.extensions.filters.http.set_filter_state import v3 as _set_filter_state
     from envoy_data_plane.envoy.extensions.upstreams.http import v3 as _upstreams_http
     from envoy_data_plane.xds.core import v3 as _xds_core
@@ -158,6 +166,7 @@ if typing.TYPE_CHECKING:
 
     ClusterHttpProtocolOptions = _upstreams_http.HttpProtocolOptions
     CoreRetryPolicy = _core.RetryPolicy
+    EarlyHeaderMutation = _early_mutation.HeaderMutation
     SetFilterState = _set_filter_state.Config
     XdsRegexMatcher = _xds_matcher.RegexMatcher
     XdsRegexMatcherGoogleRe2 = _xds_matcher.RegexMatcherGoogleRe2
@@ -168,8 +177,19 @@ _FULL_NAMES = {
     "CidrRange": "envoy.config.core.v3.CidrRange",
     "ClusterHttpProtocolOptions": "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
     "CoreRetryPolicy": "envoy.config.core.v3.RetryPolicy",
+    "EarlyHeaderMutation": "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
     "Filter": "envoy.config.listener.v3.Filter",
+    "HeaderMutation": "envoy.config.common.mutation_rules.v3.HeaderMutation",
     "HttpProtocolOptions": "envoy.config.core.v3.HttpProtocolOptions",
+    "Matcher": "xds.type.matcher.v3.Matcher",
+    "MatcherMatcherList": "xds.type.matcher.v3.Matcher.MatcherList",
+    "MatcherMatcherListFieldMatcher": "xds.type.matcher.v3.Matcher.MatcherList.FieldMatcher",
+    "MatcherMatcherListPredicate": "xds.type.matcher.v3.Matcher.MatcherList.Predicate",
+    "MatcherMatcherListPredicatePredicateList": "xds.type.matcher.v3.Matcher.MatcherList.Predicate.PredicateList",
+    "MatcherMatcherListPredicateSinglePredicate": "xds.type.matcher.v3.Matcher.MatcherList.Predicate.SinglePredicate",
+    "MatcherMatcherTree": "xds.type.matcher.v3.Matcher.MatcherTree",
+    "MatcherMatcherTreeMatchMap": "xds.type.matcher.v3.Matcher.MatcherTree.MatchMap",
+    "MatcherOnMatch": "xds.type.matcher.v3.Matcher.OnMatch",
     "QuicProtocolOptions": "envoy.config.listener.v3.QuicProtocolOptions",
     "RegexMatcher": "envoy.type.matcher.v3.RegexMatcher",
     "RegexMatcherGoogleRe2": "envoy.type.matcher.v3.RegexMatcher.GoogleRE2",

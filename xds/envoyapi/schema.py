@@ -23,12 +23,16 @@ ROOTS = (
     "envoy.config.route.v3.RouteConfiguration",
     "envoy.config.route.v3.VirtualHost",
     "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
+    "envoy.extensions.common.matching.v3.ExtensionWithMatcher",
+    "envoy.extensions.filters.common.matcher.action.v3.SkipFilter",
     "envoy.extensions.filters.http.router.v3.Router",
     "envoy.extensions.filters.http.set_filter_state.v3.Config",
     "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol",
     "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+    "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
     "envoy.extensions.matching.common_inputs.network.v3.ServerNameInput",
+    "envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig",
     "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
     "envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig",
     "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
@@ -40,6 +44,7 @@ ROOTS = (
     "envoy.service.discovery.v3.DeltaDiscoveryResponse",
     "envoy.service.discovery.v3.DiscoveryRequest",
     "envoy.service.discovery.v3.DiscoveryResponse",
+    "envoy.type.matcher.v3.HttpRequestHeaderMatchInput",
 )
 """The messages that can be built, encoded and decoded, together with all types that their fields lead to.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from xds.explain.answer import Answer, Choice, Coverage, Handshake, HostMatch, Redirect
 from xds.explain.matcher import EdgeOptions, TrafficExcerpt, answer, excerpt
-from xds.explain.request import Request, without_port
+from xds.explain.request import Request, host_of
 from xds.kube.objects import EndpointSlice, Ingress
 from xds.kube.state import KubeState
 from xds.problems.problem import Key, ObjectRef, Problem
@@ -144,14 +144,14 @@ class StateReader:
         if termination or not request.https:
             routes = names.https_routes(termination) if termination else names.HTTP
             wanted.append((ResourceType.ROUTES, routes))
-            wanted.append((ResourceType.VIRTUAL_HOST, self._virtual_host(routes, without_port(request.authority))))
+            wanted.append((ResourceType.VIRTUAL_HOST, self._virtual_host(routes, host_of(request.authority))))
         yield from filter(None, (self.store.get(type_, name) for type_, name in wanted))
 
     def _virtual_host(self, routes: str, host: str) -> str:
         """The name of the virtual host that Envoy chooses: by name, then by the longest wildcard for any labels."""
-        labels = host.lower().split(".")
+        labels = host.split(".")
         wildcards = (".".join(("*", *labels[count:])) for count in range(1, len(labels) + 1))
-        candidates = (names.virtual_host(routes, domain) for domain in (host.lower(), *wildcards))
+        candidates = (names.virtual_host(routes, domain) for domain in (host, *wildcards))
         existing = self.store.virtual_hosts(routes)
         return next((name for name in candidates if name in existing), names.virtual_host(routes, "*"))
 

@@ -27,7 +27,7 @@ from xds.explain.answer import (
     RedirectOutcome,
     Step,
 )
-from xds.explain.request import Request, malformed, normalized, without_port
+from xds.explain.request import Request, host_of, malformed, normalized
 from xds.traffic.actions import Action, Closed, Forward
 from xds.traffic.actions import Redirect as RouteRedirect
 from xds.traffic.hosts import NO_HOST, covers, wildcard_of
@@ -56,7 +56,7 @@ class EdgeOptions:
 
 def excerpt(traffic: Traffic, request: Request) -> TrafficExcerpt:
     """The part of the traffic model that `answer` reads. Two excerpts are equal if no part of them changed."""
-    host = without_port(request.authority).lower()
+    host = host_of(request.authority)
     wanted = (host, wildcard_of(host), NO_HOST, *_shorter_wildcards(host))
     return TrafficExcerpt(
         {name: traffic.hosts[name] for name in wanted if name in traffic.hosts}, traffic.default, traffic.tls
@@ -74,7 +74,7 @@ def _walk(traffic: Traffic, request: Request, edge: EdgeOptions, steps: list[Ste
     """The answer; adds each decision to `steps`."""
     termination = None
     if request.https:
-        steps.append(handshake := _handshake(traffic.tls, request.sni.lower()))
+        steps.append(handshake := _handshake(traffic.tls, request.sni.lower().removesuffix(".")))
         termination = handshake.termination
         if termination is None:
             return CLOSED
@@ -85,7 +85,7 @@ def _walk(traffic: Traffic, request: Request, edge: EdgeOptions, steps: list[Ste
     if forwarded_proto == "":  # Envoy 1.40 answers 404 without a look at routes
         steps.append(Malformed("x-forwarded-proto of a trusted proxy is empty"))
         return NOT_FOUND
-    host = without_port(request.authority).lower()
+    host = host_of(request.authority)
     if termination is None:
         steps.append(redirect := _redirect(traffic, (host, normalized(request.path)), edge, forwarded_proto))
         if redirect.redirected:

@@ -1,18 +1,23 @@
 """The target of a redirect to HTTPS."""
 
-from xds.explain.request import Request, normalized, without_port
+from xds.explain.request import Request, normalized, without_port, without_trailing_dot
 from xds.resources.options import ProxyOptions
+from xds.resources.routes import HTTP_PORT, HTTPS_PORT
 
 
 def location(request: Request, options: ProxyOptions) -> str:
     """The Location header that Envoy derives from the redirect routes (`xds.resources.routes`).
 
-    The plain listener's port becomes the TLS listener's port, port 80 is left out, and any other port stays.
+    The plain listener's own port becomes the TLS listener's; otherwise the public HTTPS port applies, and is left out
+    if clients expect it.
     """
-    authority = request.authority
-    if authority.lower().endswith(f":{options.http_port}"):
-        authority = f"{without_port(authority)}:{options.https_port}"
-    elif authority.endswith(":80"):
-        authority = without_port(authority)
+    authority = without_trailing_dot(request.authority)
+    host = without_port(authority)
+    if authority.endswith(f":{options.http_port}"):
+        port = f":{options.https_port}"
+    elif options.public_https_port != HTTPS_PORT or authority not in (host, f"{host}:{HTTP_PORT}"):
+        port = f":{options.public_https_port}"
+    else:
+        port = ""
     _, mark, query = request.path.partition("?")
-    return f"https://{authority}{normalized(request.path)}{mark}{query}"
+    return f"https://{host}{port}{normalized(request.path)}{mark}{query}"

@@ -70,6 +70,20 @@ def without_port(authority: str) -> str:
     return host if colon and "]" not in port else authority
 
 
+def without_trailing_dot(authority: str) -> str:
+    """The authority as Envoy reads it: without one dot at the end of the host.
+
+    Source: https://github.com/envoyproxy/envoy/blob/main/source/common/http/header_utility.cc, stripTrailingHostDot
+    """
+    host, dot, rest = authority.rpartition(".")
+    return host + rest if dot and rest[:1] in ("", ":") else authority
+
+
+def host_of(authority: str) -> str:
+    """The host that virtual hosts are chosen by."""
+    return without_port(without_trailing_dot(authority)).lower()
+
+
 def normalized(path: str) -> str:
     """The path that routes are compared with: no query, dot segments resolved, then slashes merged, in Envoy's order.
 

@@ -5,28 +5,27 @@ from typing import Final
 
 from xds.envoyapi import codec
 from xds.envoyapi.messages import (
-    DataSource,
     Filter,
-    FilterStateValue,
     Http1ProtocolOptions,
     Http2ProtocolOptions,
     HttpConnectionManager,
     HttpConnectionManagerCodecType,
     HttpConnectionManagerPathWithEscapedSlashesAction,
     HttpConnectionManagerServerHeaderTransformation,
-    HttpConnectionManagerUpgradeConfig,
     HttpFilter,
     HttpProtocolOptions,
     HttpProtocolOptionsHeadersWithUnderscoresAction,
     Rds,
+    RequestIdExtension,
     Router,
-    SetFilterState,
-    SubstitutionFormatString,
+    UuidRequestIdConfig,
 )
 from xds.resources import names
 from xds.resources.access_log import access_log
 from xds.resources.config_source import ads
+from xds.resources.forwarded_headers import claims_removed
 from xds.resources.options import ProxyOptions
+from xds.resources.upgrades import ignored_upgrades, passed_upgrades, upgrade_by_http1
 
 # https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge
 HTTP2_MAX_CONCURRENT_STREAMS: Final = 100
@@ -38,6 +37,12 @@ REQUEST_HEADERS_TIMEOUT: Final = timedelta(seconds=10)
 STREAM_IDLE_TIMEOUT: Final = timedelta(hours=1)
 CONNECTION_IDLE_TIMEOUT: Final = timedelta(hours=1)
 
+STREAM_FLUSH_TIMEOUT: Final = timedelta(minutes=5)
+"""Longest wait for a client that doesn't read the last bytes of a complete answer, which Envoy keeps meanwhile.
+
+Envoy's default is the idle timeout of streams.
+"""
+
 HTTP10_DEFAULT_HOST: Final = "no-host.invalid"
 """The host of an HTTP/1.0 request without a Host header. No rule can name the host, because `.invalid` is reserved:
 https://www.rfc-editor.org/rfc/rfc2606
@@ -47,21 +52,7 @@ https://www.rfc-editor.org/rfc/rfc2606
 def http_filters() -> list[HttpFilter]:
     """The HTTP filter chain of every listener. A route switches filters on and off; the chain itself never varies."""
     router = Router(suppress_envoy_headers=True)
-    return [HttpFilter(name="envoy.filters.http.router", typed_config=codec.pack(router))]
-
-
-def upgrade_filters() -> list[HttpFilter]:
-    """The HTTP filter chain of requests to upgrade, which offers HTTP/1.1 alone to a TLS backend.
-
-    A backend that would choose HTTP/2 by ALPN often takes WebSockets by HTTP/1.1 only (Go's net/http, for example).
-    Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/advanced/well_known_filter_state
-    """
-    offer = FilterStateValue(
-        object_key="envoy.network.application_protocols",
-        format_string=SubstitutionFormatString(text_format_source=DataSource(inline_string="http/1.1")),
-    )
-    by_http1 = codec.pack(SetFilterState(on_request_headers=[offer]))
-    return [HttpFilter(name="envoy.filters.http.set_filter_state", typed_config=by_http1), *http_filters()]
+    return [upgrade_by_http1(), HttpFilter(name="envoy.filters.http.router", typed_config=codec.pack(router))]
 
 
 def connection_manager(options: ProxyOptions, routes: str) -> Filter:
@@ -74,14 +65,25 @@ def connection_manager(options: ProxyOptions, routes: str) -> Filter:
         access_log=[access_log()],
         use_remote_address=True,
         xff_num_trusted_hops=options.trusted_hops,
+        early_header_mutation_extensions=claims_removed(options),
         # Security depends on the path that routes compare, so the path is normalized before routing:
         # https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge
         normalize_path=True,
         merge_slashes=True,
         path_with_escaped_slashes_action=HttpConnectionManagerPathWithEscapedSlashesAction.KEEP_UNCHANGED,
-        server_header_transformation=HttpConnectionManagerServerHeaderTransformation.PASS_THROUGH,
-        upgrade_configs=[HttpConnectionManagerUpgradeConfig(upgrade_type="websocket", filters=upgrade_filters())],
+        strip_trailing_host_dot=True,
+        preserve_external_request_id=not options.replace_request_id,
+        # Without tracing, too, Envoy would write 4 for the version of a client's UUID.
+        request_id_extension=RequestIdExtension(typed_config=codec.pack(UuidRequestIdConfig(pack_trace_reason=False))),
+        server_name=options.server_header,
+        server_header_transformation=(
+            HttpConnectionManagerServerHeaderTransformation.APPEND_IF_ABSENT
+            if options.server_header
+            else HttpConnectionManagerServerHeaderTransformation.PASS_THROUGH
+        ),
+        upgrade_configs=passed_upgrades(options.upgrades),
         stream_idle_timeout=STREAM_IDLE_TIMEOUT,
+        stream_flush_timeout=STREAM_FLUSH_TIMEOUT,
         request_headers_timeout=REQUEST_HEADERS_TIMEOUT,
         common_http_protocol_options=HttpProtocolOptions(
             idle_timeout=CONNECTION_IDLE_TIMEOUT,
@@ -89,11 +91,18 @@ def connection_manager(options: ProxyOptions, routes: str) -> Filter:
             headers_with_underscores_action=HttpProtocolOptionsHeadersWithUnderscoresAction.DROP_HEADER,
         ),
         # Old health checks speak HTTP/1.0 without a Host.
-        http_protocol_options=Http1ProtocolOptions(accept_http_10=True, default_host_for_http_10=HTTP10_DEFAULT_HOST),
+        http_protocol_options=Http1ProtocolOptions(
+            accept_http_10=True,
+            default_host_for_http_10=HTTP10_DEFAULT_HOST,
+            ignore_http_11_upgrade=ignored_upgrades(options.upgrades),
+        ),
         http2_protocol_options=Http2ProtocolOptions(
             max_concurrent_streams=HTTP2_MAX_CONCURRENT_STREAMS,
             initial_stream_window_size=HTTP2_STREAM_WINDOW_BYTES,
             initial_connection_window_size=HTTP2_CONNECTION_WINDOW_BYTES,
+            # A malformed request ends its stream alone: https://www.rfc-editor.org/rfc/rfc9113#section-8.1.1
+            # By default the connection ends, with all requests that a proxy in front sends for other clients.
+            override_stream_error_on_invalid_http_message=True,
             allow_connect=True,  # WebSockets over HTTP/2: https://www.rfc-editor.org/rfc/rfc8441
         ),
     )

@@ -1,6 +1,7 @@
 """LDS: the plain listener, and the TLS listener with a filter chain for each certificate."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from typing import Final
 
 from xds.envoyapi import codec
@@ -41,6 +42,9 @@ from xds.traffic.tls import Termination, TlsTable
 
 CONNECTION_BUFFER_BYTES: Final = 32 * 1024
 """Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge"""
+
+TLS_HANDSHAKE_TIMEOUT: Final = timedelta(seconds=10)
+"""Longest TLS handshake behind the ClientHello. By default a connection without a request stays for an hour."""
 
 DEFAULT_FILTER_CHAIN: Final = "default"
 """The filter chain of connections whose SNI no TLS host covers. Names of other filter chains hold a slash."""
@@ -102,6 +106,7 @@ def _filter_chain(options: ProxyOptions, termination: Termination, name: str) ->
     return FilterChain(
         name=name,
         transport_socket=TransportSocket(name="envoy.transport_sockets.tls", typed_config=codec.pack(tls)),
+        transport_socket_connect_timeout=TLS_HANDSHAKE_TIMEOUT,
         filters=[connection_manager(options, names.https_routes(termination))],
     )
 
@@ -109,11 +114,14 @@ def _filter_chain(options: ProxyOptions, termination: Termination, name: str) ->
 def _filter_chain_matcher(terminations: Iterable[Termination], without_certificate: Iterable[str]) -> Matcher | None:
     """A matcher of filter chains by SNI: exact names first, then wildcards for one label each. None without TLS hosts.
 
+    Some clients leave the dot at the end of a name, against https://www.rfc-editor.org/rfc/rfc6066#section-3
+
     `server_names` of a filter chain does not serve, because its wildcards stand for any number of labels.
     """
     chains = {host: termination.name for termination in terminations for host in termination.hosts}
     chains |= dict.fromkeys(without_certificate, MISSING_FILTER_CHAIN)
-    exact = {host: _choose(chain) for host, chain in chains.items() if not is_wildcard(host)}
+    precise = {host: _choose(chain) for host, chain in chains.items() if not is_wildcard(host)}
+    exact = precise | {f"{host}.": choice for host, choice in precise.items()}
     wildcards = _wildcard_matcher({host: chain for host, chain in chains.items() if is_wildcard(host)})
     if not exact:
         return wildcards
@@ -131,7 +139,7 @@ def _wildcard_matcher(chains: Mapping[str, str]) -> Matcher | None:
 
 def _wildcard(host: str, chain: str) -> MatcherMatcherListFieldMatcher:
     regex = XdsRegexMatcher(
-        google_re2=XdsRegexMatcherGoogleRe2(), regex=f"[^.]+{host.removeprefix('*').replace('.', '[.]')}"
+        google_re2=XdsRegexMatcherGoogleRe2(), regex=f"[^.]+{host.removeprefix('*').replace('.', '[.]')}[.]?"
     )
     predicate = MatcherMatcherListPredicateSinglePredicate(
         input=_server_name(), value_match=XdsStringMatcher(safe_regex=regex)

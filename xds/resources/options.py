@@ -2,6 +2,12 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+DEFAULT_UPGRADES: Final = ("websocket", "SPDY/3.1", "tcp", "tailscale-control-protocol", "DERP", "alpn", "alpn-ping")
+"""Protocols that HTTP/1.1 connections are upgraded to behind proxies: WebSocket, `kubectl exec` (SPDY/3.1), the API of
+Docker (tcp), Tailscale and Headscale, Teleport (alpn).
+"""
 
 
 class TlsVersion(StrEnum):
@@ -22,6 +28,11 @@ class ProxyOptions:
         redirect_https: Whether plain requests for TLS hosts are redirected to HTTPS, except ACME challenges.
         trusted_hops: Number of proxies in front that append to x-forwarded-for. 0: the peer is the client.
         proxy_protocol: Whether every connection begins with a PROXY protocol header, version 1 or 2.
+        public_http_port: Port of the plain listener as clients see the port.
+        public_https_port: Port of the TLS listener as clients see the port.
+        upgrades: Protocols in Upgrade headers that are passed to backends; others are ignored.
+        replace_request_id: Whether a client's x-request-id is replaced.
+        server_header: The Server header of responses without one; empty: none is added.
         tls_min_version: The oldest version of TLS that clients may speak.
         tls_ciphers: Cipher suites for TLS 1.2, by OpenSSL's names, the preferred first. Empty: Envoy's own.
         vhds: Whether proxies that support VHDS are sent virtual hosts one by one, outside of RouteConfigurations.
@@ -33,6 +44,11 @@ class ProxyOptions:
     redirect_https: bool = False
     trusted_hops: int = 0
     proxy_protocol: bool = False
+    public_http_port: int = 80
+    public_https_port: int = 443
+    upgrades: tuple[str, ...] = DEFAULT_UPGRADES
+    replace_request_id: bool = False
+    server_header: str = "envoy"
     tls_min_version: TlsVersion = TlsVersion.TLS_1_2
     tls_ciphers: tuple[str, ...] = ()
     vhds: bool = True

@@ -41,7 +41,7 @@ class RouteConfigurationBuilder:
                 built |= self._virtual_host(host, domain_of(host))
                 yield
             return built
-        body = codec.encode(route_configuration(self._name, vhds=self._options.vhds))
+        body = codec.encode(route_configuration(self._name, self._options))
         built[ResourceType.ROUTES, self._name] = resource(ResourceType.ROUTES, self._name, body)
         gone = set(self._domains)
         for domain in every_domain():

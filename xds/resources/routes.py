@@ -33,6 +33,7 @@ from xds.problems.problem import Key
 from xds.resources import names
 from xds.resources.config_source import ads
 from xds.resources.domains import ANY_HOST, Answers, Domain, FixedAnswer
+from xds.resources.forwarded_headers import forwarded_headers
 from xds.resources.options import ProxyOptions
 from xds.traffic.actions import Action, Closed, Forward, Redirect
 from xds.traffic.backends import BackendKey
@@ -40,6 +41,10 @@ from xds.traffic.hosts import is_wildcard
 from xds.traffic.policy import Policy, Rewrite
 from xds.traffic.regex import is_literal, whole_path
 from xds.traffic.routes import ACME_CHALLENGES, PathType, Route
+
+HTTP_PORT: Final = 80
+HTTPS_PORT: Final = 443
+"""The ports of URLs without a port."""
 
 MAX_RETRIES: Final = 2
 RETRY_ON: Final = "connect-failure,refused-stream,reset-before-request"
@@ -60,16 +65,12 @@ NO_RESPONSE_TIMEOUT: Final = timedelta(0)
 """Envoy's default of 15 s for a whole response would end downloads and long polls. Idle timeouts still apply."""
 
 
-def route_configuration(name: str, *, vhds: bool) -> RouteConfiguration:
-    """A RouteConfiguration without virtual hosts.
-
-    Args:
-        name: Of the RouteConfiguration.
-        vhds: Whether the proxy asks for virtual hosts by VHDS.
-    """
+def route_configuration(name: str, options: ProxyOptions) -> RouteConfiguration:
+    """A RouteConfiguration without virtual hosts."""
     return RouteConfiguration(
         name=name,
-        vhds=Vhds(config_source=ads(wait=True)) if vhds else None,
+        vhds=Vhds(config_source=ads(wait=True)) if options.vhds else None,
+        request_headers_to_add=forwarded_headers(options, tls=name != names.HTTP),
         ignore_port_in_host_matching=True,
     )
 
@@ -110,7 +111,8 @@ def _challenges(domain: Domain) -> Iterator[EnvoyRoute]:
 
 
 def _redirects(domain: Domain, options: ProxyOptions) -> Iterator[EnvoyRoute]:
-    """Redirects of plain requests: from the listener's own port to the TLS listener's, otherwise to the usual port.
+    """Redirects of plain requests to HTTPS. A client of the listener's own port is sent to the TLS listener's own port,
+    any other client to the public port.
 
     Envoy leaves x-forwarded-proto of a trusted proxy alone, so a request that came to that proxy by HTTPS is not
     redirected. For other requests Envoy sets the header.
@@ -118,11 +120,23 @@ def _redirects(domain: Domain, options: ProxyOptions) -> Iterator[EnvoyRoute]:
     if not domain.redirected:
         return
     plain = HeaderMatcher(name="x-forwarded-proto", string_match=StringMatcher(exact="http"))
-    direct = HeaderMatcher(
-        name=":authority", string_match=StringMatcher(suffix=f":{options.http_port}", ignore_case=True)
-    )
-    yield _redirect("redirect-https-port", [plain, direct], options.https_port)
-    yield _redirect("redirect-https", [plain], 0)
+    yield _redirect("redirect-https-port", [plain, _ends_in_port(options.http_port)], options.https_port)
+    if options.public_https_port == HTTPS_PORT:
+        # Without a port in the redirect, Envoy leaves port 80 out and keeps any other port.
+        keeps_port = [plain, _has_port(), _ends_in_port(HTTP_PORT, invert=True)]
+        yield _redirect("redirect-https-public-port", keeps_port, HTTPS_PORT)
+        yield _redirect("redirect-https", [plain], 0)
+    else:
+        yield _redirect("redirect-https-public-port", [plain], options.public_https_port)
+
+
+def _ends_in_port(port: int, *, invert: bool = False) -> HeaderMatcher:
+    return HeaderMatcher(name=":authority", string_match=StringMatcher(suffix=f":{port}"), invert_match=invert)
+
+
+def _has_port() -> HeaderMatcher:
+    """Colons also are within the brackets of an IPv6 address."""
+    return HeaderMatcher(name=":authority", string_match=StringMatcher(safe_regex=RegexMatcher(regex=r".*:[^\]]*")))
 
 
 def _routes(answers: Answers, default: Route | None, guard: HeaderMatcher | None) -> Iterator[EnvoyRoute]:
@@ -233,7 +247,7 @@ def _status(name: str, status: int, guard: HeaderMatcher | None) -> EnvoyRoute:
 
 
 def _redirect(name: str, headers: list[HeaderMatcher], port: int) -> EnvoyRoute:
-    """A permanent redirect to HTTPS. With port 0 Envoy keeps the request's port, unless the port is 80."""
+    """A permanent redirect to HTTPS, to a port or (0) to the request's."""
     return EnvoyRoute(
         name=name,
         match=_everything(headers),
