@@ -22,7 +22,9 @@ DEFAULT_MAX_REGEX_SIZE: Final = 100
 https://www.envoyproxy.io/docs/envoy/latest/configuration/operations/runtime
 """
 
-_REGEX_REMEDY: Final = "Write the paths that are meant one by one, the longest first; expressions are RE2's."
+_REGEX_REMEDY: Final = (
+    "Write the paths that are meant one by one, the longest first. For large expressions raise --max-regex-size."
+)
 
 _DEFAULT_BACKEND: Final = FieldPath.of("spec", "defaultBackend")
 
