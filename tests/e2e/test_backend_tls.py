@@ -22,6 +22,7 @@ from tests.support.site import site
 from xds.envoyapi.messages import Cluster
 from xds.kube.objects import KubeObject
 from xds.resources.clusters import cluster
+from xds.resources.options import UpstreamPolicy
 from xds.traffic.backends import Backend, BackendKey, BackendProtocol, Verification
 
 pytestmark = needs_envoy
@@ -155,8 +156,8 @@ AUTHORITY = Authority()
 async def test_a_backend_is_verified_where_an_authority_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verification: Verification, names: list[str], is_believed: bool
 ) -> None:
-    def verified(backend: Backend) -> Cluster:
-        return cluster(dataclasses.replace(backend, verification=verification))
+    def verified(backend: Backend, policy: UpstreamPolicy) -> Cluster:
+        return cluster(dataclasses.replace(backend, verification=verification), policy)
 
     monkeypatch.setattr("xds.resources.builder.cluster", verified)
     async with (
@@ -170,7 +171,7 @@ async def test_a_backend_is_verified_where_an_authority_is_named(
 @pytest.mark.parametrize("protocol", BackendProtocol)
 def test_verification_never_leads_to_plain_text(protocol: BackendProtocol) -> None:
     backend = Backend(BackendKey("default", "web", 443), "", protocol, verification=Verification(AUTHORITY.pem))
-    socket = cluster(backend).transport_socket
+    socket = cluster(backend, UpstreamPolicy()).transport_socket
     assert socket is not None
     assert socket.name == "envoy.transport_sockets.tls"
 

@@ -38,12 +38,16 @@ from xds.envoyapi.messages import (
 from xds.resources import names
 from xds.resources.addresses import socket_address
 from xds.resources.config_source import ads
+from xds.resources.http_limits import (
+    BACKEND_STREAM_WINDOW_BYTES,
+    CONNECTION_BUFFER_BYTES,
+    CONNECTION_WINDOW_BYTES,
+    MAX_HEADERS,
+)
+from xds.resources.options import UpstreamPolicy
 from xds.traffic.backends import Backend, BackendProtocol, Verification
 
 UPSTREAM_CONNECT_TIMEOUT: Final = timedelta(seconds=5)
-
-UPSTREAM_IDLE_TIMEOUT: Final = timedelta(seconds=60)
-"""For a connection to a backend without a request. ingress-nginx has the same in upstream-keepalive-timeout."""
 
 CIRCUIT_BREAKER_LIMIT: Final = 1_000_000
 """In effect no limit. Envoy's default of 1,024 connections, pending and active requests a cluster leads to 503 under a
@@ -53,7 +57,7 @@ load that the backends would bear: https://www.envoyproxy.io/docs/envoy/latest/i
 _PROTOCOL_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
-def cluster(backend: Backend) -> Cluster:
+def cluster(backend: Backend, policy: UpstreamPolicy) -> Cluster:
     """The Cluster of a backend: endpoints by EDS, or by DNS for an ExternalName Service, which has no EndpointSlice."""
     name = names.cluster(backend.key)
     external = backend.external_name
@@ -66,11 +70,14 @@ def cluster(backend: Backend) -> Cluster:
         wait_for_warm_on_init=False if external else None,
         dns_lookup_family=ClusterDnsLookupFamily.ALL if external else ClusterDnsLookupFamily.AUTO,
         connect_timeout=UPSTREAM_CONNECT_TIMEOUT,
+        per_connection_buffer_limit_bytes=CONNECTION_BUFFER_BYTES,
         circuit_breakers=_unlimited(),
         # By default requests go to draining endpoints too when less than half of the endpoints are healthy:
         # https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/panic_threshold
         common_lb_config=_no_panic(),
-        typed_extension_protocol_options={_PROTOCOL_OPTIONS: _protocol_options(backend.protocol, backend.verification)},
+        typed_extension_protocol_options={
+            _PROTOCOL_OPTIONS: _protocol_options(backend.protocol, backend.verification, policy)
+        },
         transport_socket=_tls(backend.verification) if backend.protocol.uses_tls or backend.verification else None,
     )
 
@@ -98,11 +105,13 @@ def _no_panic() -> ClusterCommonLbConfig:
 
 
 @cache
-def _protocol_options(protocol: BackendProtocol, verification: Verification | None) -> Any:
+def _protocol_options(protocol: BackendProtocol, verification: Verification | None, policy: UpstreamPolicy) -> Any:
     explicit = None if protocol is BackendProtocol.HTTPS else _explicit_http(protocol)
     return codec.pack(
         ClusterHttpProtocolOptions(
-            common_http_protocol_options=HttpProtocolOptions(idle_timeout=UPSTREAM_IDLE_TIMEOUT),
+            common_http_protocol_options=HttpProtocolOptions(
+                idle_timeout=policy.idle_timeout, max_headers_count=MAX_HEADERS
+            ),
             upstream_http_protocol_options=_names_of_request(protocol, verification),
             explicit_http_config=explicit,
             auto_config=None if explicit else _negotiated_http(),
@@ -113,14 +122,21 @@ def _protocol_options(protocol: BackendProtocol, verification: Verification | No
 def _explicit_http(protocol: BackendProtocol) -> HttpProtocolOptionsExplicitHttpConfig:
     """HTTP/1.1 or HTTP/2; over TLS, Envoy offers the protocol by ALPN."""
     if protocol in (BackendProtocol.H2C, BackendProtocol.GRPCS):
-        return HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=Http2ProtocolOptions())
+        return HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=_http2())
     return HttpProtocolOptionsExplicitHttpConfig(http_protocol_options=Http1ProtocolOptions())
 
 
 def _negotiated_http() -> HttpProtocolOptionsAutoHttpConfig:
     """HTTP/2 or HTTP/1.1, both offered by ALPN; HTTP/1.1 with a backend that knows no ALPN."""
     return HttpProtocolOptionsAutoHttpConfig(
-        http_protocol_options=Http1ProtocolOptions(), http2_protocol_options=Http2ProtocolOptions()
+        http_protocol_options=Http1ProtocolOptions(), http2_protocol_options=_http2()
+    )
+
+
+def _http2() -> Http2ProtocolOptions:
+    return Http2ProtocolOptions(
+        initial_stream_window_size=BACKEND_STREAM_WINDOW_BYTES,
+        initial_connection_window_size=CONNECTION_WINDOW_BYTES,
     )
 
 
