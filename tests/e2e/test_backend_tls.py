@@ -22,7 +22,8 @@ from tests.support.site import site
 from xds.envoyapi.messages import Cluster
 from xds.kube.objects import KubeObject
 from xds.resources.clusters import cluster
-from xds.traffic.backends import Backend, BackendKey, BackendProtocol, Verification
+from xds.traffic.backends import Backend, BackendKey, Verification
+from xds.traffic.upstream import BackendProtocol
 
 pytestmark = needs_envoy
 

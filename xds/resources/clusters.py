@@ -16,6 +16,7 @@ from xds.envoyapi.messages import (
     ClusterDnsLookupFamily,
     ClusterEdsClusterConfig,
     ClusterHttpProtocolOptions,
+    ClusterLbPolicy,
     ClusterLoadAssignment,
     CommonTlsContext,
     DataSource,
@@ -38,9 +39,8 @@ from xds.envoyapi.messages import (
 from xds.resources import names
 from xds.resources.addresses import socket_address
 from xds.resources.config_source import ads
-from xds.traffic.backends import Backend, BackendProtocol, Verification
-
-UPSTREAM_CONNECT_TIMEOUT: Final = timedelta(seconds=5)
+from xds.traffic.backends import Backend, Verification
+from xds.traffic.upstream import BackendProtocol, Balancing
 
 UPSTREAM_IDLE_TIMEOUT: Final = timedelta(seconds=60)
 """For a connection to a backend without a request. ingress-nginx has the same in upstream-keepalive-timeout."""
@@ -49,6 +49,12 @@ CIRCUIT_BREAKER_LIMIT: Final = 1_000_000
 """In effect no limit. Envoy's default of 1,024 connections, pending and active requests a cluster leads to 503 under a
 load that the backends would bear: https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/circuit_breaking
 """
+
+_BALANCING: Final = {
+    Balancing.ROUND_ROBIN: ClusterLbPolicy.ROUND_ROBIN,
+    Balancing.LEAST_REQUEST: ClusterLbPolicy.LEAST_REQUEST,
+    Balancing.HASH: ClusterLbPolicy.RING_HASH,
+}
 
 _PROTOCOL_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
@@ -65,7 +71,8 @@ def cluster(backend: Backend) -> Cluster:
         # A silent name server must not keep the proxy from starting.
         wait_for_warm_on_init=False if external else None,
         dns_lookup_family=ClusterDnsLookupFamily.ALL if external else ClusterDnsLookupFamily.AUTO,
-        connect_timeout=UPSTREAM_CONNECT_TIMEOUT,
+        connect_timeout=backend.upstream.connect_timeout,
+        lb_policy=_BALANCING[backend.upstream.balancing],
         circuit_breakers=_unlimited(),
         # By default requests go to draining endpoints too when less than half of the endpoints are healthy:
         # https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/panic_threshold

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from xds.traffic.hashing import HashKey
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -10,9 +12,13 @@ class Policy:
 
     Attributes:
         upstream_host: The Host of the backend's request. Empty: the client's.
+        hash_keys: Requests with equal keys go to the same endpoint, if the upstream policy balances by hash.
+        connection: The Connection header of the backend's request. Empty: none but that of an upgrade.
     """
 
     upstream_host: str = ""
+    hash_keys: tuple[HashKey, ...] = ()
+    connection: str = ""
 
 
 NO_POLICY: Final = Policy()
