@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from tests.bench.programs import piped
@@ -21,13 +22,24 @@ class FleetError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """When streams had acknowledged a change, in nanoseconds since 1970, and how many."""
+    """When streams had acknowledged a change, in nanoseconds since 1970, and how many.
+
+    Attributes:
+        line: When the API server's line had come to the watch of `follow`; 0 without one.
+        first_byte: When the first bytes of the change had come to the first stream.
+        p50_byte: The same of the middle stream.
+        last_byte: The same of the last stream.
+    """
 
     count: int
     first: int = 0
     p50: int = 0
     p99: int = 0
     last: int = 0
+    line: int = 0
+    first_byte: int = 0
+    p50_byte: int = 0
+    last_byte: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +106,10 @@ class FakeEnvoys(Running):
         if seen.count != streams:
             raise FleetError(f"{seen.count} of {streams} streams have the change after {patience:.0f} s")
         return seen
+
+    async def follow(self, url: str, ca: Path, token: str) -> None:
+        """Watch a collection of the API server beside the streams."""
+        await self.ask("follow", url, ca, token)
 
     async def reconnect(self, having: str) -> None:
         """Disconnect and reconnect every stream at once, with the versions of `nothing`, of everything `known`, or with

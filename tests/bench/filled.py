@@ -5,7 +5,7 @@ import contextlib
 import json
 import ssl
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -39,16 +39,20 @@ class Filled:
 
 
 @contextlib.asynccontextmanager
-async def filled(count: int, *, shared: bool = False) -> AsyncIterator[Filled]:
+async def filled(
+    count: int, *, shared: bool = False, namespaces: Sequence[str] = (NAMESPACE,)
+) -> AsyncIterator[Filled]:
     """A control plane with `count` Ingresses, Services and EndpointSlices of ENDPOINTS endpoints.
 
     Args:
         shared: Whether a Service SHARED exists, to which every Ingress has a path.
+        namespaces: Each has all objects.
     """
     with tempfile.TemporaryDirectory() as temporary:
         async with cluster(Path(temporary)) as running, _session(running) as session:
-            await running.request("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
-            objects = _objects(count, SHARED if shared else "")
+            for name in namespaces:
+                await running.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+            objects = iter([each for name in namespaces for each in _objects(count, SHARED if shared else "", name)])
             async with asyncio.TaskGroup() as group:
                 for _ in range(CONNECTIONS):
                     group.create_task(_create(session, objects))
@@ -68,8 +72,18 @@ async def _create(session: aiohttp.ClientSession, objects: Iterator[tuple[str, O
             await answer.read()
 
 
-def _objects(count: int, shared: str) -> Iterator[tuple[str, Object]]:
+def in_namespace(path: str, namespace: str) -> str:
+    """The path of another namespace's collection or object."""
+    return path.replace(f"/{NAMESPACE}/", f"/{namespace}/")
+
+
+def _objects(count: int, shared: str, namespace: str) -> Iterator[tuple[str, Object]]:
     """Collections and their objects."""
+    for path, body in _of_namespace(count, shared):
+        yield in_namespace(path, namespace), {**body, "metadata": {**body["metadata"], "namespace": namespace}}
+
+
+def _of_namespace(count: int, shared: str) -> Iterable[tuple[str, Object]]:
     if shared:
         yield SERVICES, service_named(shared)
     for number in range(count):

@@ -157,7 +157,7 @@ async def test_endpoint_changes_are_debounced_and_routing_is_urgent(
 async def test_endpoints_left_from_the_last_slice_are_not_debounced(
     in_process: InProcess, debounced: Debounced, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xds.controlplane.app.ENDPOINT_BUILD_SECONDS", 0.0)
+    monkeypatch.setattr("xds.controlplane.worker.ENDPOINT_BUILD_SECONDS", 0.0)
     async with in_process.running():
         in_process.source.read.set()
         await in_process.until_ready()

@@ -200,8 +200,8 @@ def test_a_shape_is_checked_until_a_message_of_the_shape_is_valid() -> None:
     codec.upb(bad).connect_timeout.seconds = -1  # type: ignore[attr-defined]
     owner = ObjectRef("Service", "default", "a")
     accepts = reported.validator.accepts
-    assert not accepts(ResourceType.CLUSTER, "a", bad, owner, shape=1)
-    assert not accepts(ResourceType.CLUSTER, "b", bad, owner, shape=1)
-    assert accepts(ResourceType.CLUSTER, "a", Cluster(name="a"), owner, shape=1)
-    assert not accepts(ResourceType.CLUSTER, "b", bad, owner, shape=2)
+    assert not accepts(ResourceType.CLUSTER, "a", lambda: bad, owner, shape=1)
+    assert not accepts(ResourceType.CLUSTER, "b", lambda: bad, owner, shape=1)
+    assert accepts(ResourceType.CLUSTER, "a", lambda: Cluster(name="a"), owner, shape=1)
+    assert not accepts(ResourceType.CLUSTER, "b", lambda: bad, owner, shape=2)
     assert list(reported.standing) == [("validation", (ResourceType.CLUSTER, "b"))]

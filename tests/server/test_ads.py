@@ -80,7 +80,8 @@ async def test_convergence_of_merged_revisions_is_observed(variant: Variant) -> 
 
 @pytest.fixture
 def in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Push every revision to one stream after the other."""
+    """Push every revision to one stream after the other, in the order of connection."""
+    monkeypatch.setattr("xds.server.fanout.randrange", lambda _: 0)
     monkeypatch.setattr("xds.server.fanout.LARGE_REVISION_CHANGES", 1)
     monkeypatch.setattr("xds.server.fanout.PUSH_SLICE_SECONDS", 0.0)
 

@@ -99,3 +99,105 @@ async def test_cancelling_a_task_during_a_write_cancels_the_task(write: Write) -
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+class Pipe:
+    """A context that keeps the order of writes. Each ends when the test sets `room`, or raises `error` at once."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.writes: list[bytes] = []
+        self.room = asyncio.Event()
+        self.error = error
+
+    async def write(self, data: bytes) -> None:
+        if self.error is not None:
+            raise self.error
+        self.writes.append(data)
+        await self.room.wait()
+
+
+Begin = Callable[[Pipe, bytes], "tuple[asyncio.Task[None], asyncio.Event]"]
+
+
+@pytest.fixture
+async def begin() -> Begin:
+    """Begins a write for a writer that waits for the event before its own `write`."""
+    loop = asyncio.get_running_loop()
+    shared = Writes(loop.time)
+
+    async def writer(pipe: Pipe, data: bytes, turn: asyncio.Event) -> None:
+        task = asyncio.current_task()
+        assert task
+        try:
+            await turn.wait()
+            await shared.write(task, pipe, data)  # type: ignore[arg-type]
+        finally:
+            shared.forget(task)
+
+    def begin(pipe: Pipe, data: bytes) -> "tuple[asyncio.Task[None], asyncio.Event]":
+        turn = asyncio.Event()
+        task = loop.create_task(writer(pipe, data, turn))
+        assert shared.begin(task, pipe, data) is (len(data) < writes.LARGE_WRITE_BYTES)  # type: ignore[arg-type]
+        return task, turn
+
+    return begin
+
+
+async def test_a_write_that_has_begun_is_written_once_and_ends_in_the_writer(begin: Begin) -> None:
+    pipe = Pipe()
+    task, turn = begin(pipe, b"small")
+    assert pipe.writes == [b"small"]
+    turn.set()
+    await asyncio.sleep(0)
+    assert not task.done()
+    pipe.room.set()
+    await task
+    assert pipe.writes == [b"small"]
+
+
+async def test_a_write_that_ended_before_the_writers_turn_is_not_repeated(begin: Begin) -> None:
+    pipe = Pipe()
+    pipe.room.set()
+    task, turn = begin(pipe, b"small")
+    turn.set()
+    await task
+    assert pipe.writes == [b"small"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), asyncio.CancelledError()])
+async def test_an_error_when_a_write_begins_is_raised_in_the_writer(begin: Begin, error: BaseException) -> None:
+    task, turn = begin(Pipe(error), b"small")
+    turn.set()
+    with pytest.raises(type(error)):
+        await task
+
+
+async def test_a_large_write_does_not_begin_before_its_turn(begin: Begin) -> None:
+    pipe = Pipe()
+    pipe.room.set()
+    task, turn = begin(pipe, LARGE)
+    assert not pipe.writes
+    turn.set()
+    await task
+    assert pipe.writes == [LARGE]
+
+
+async def test_cancelling_a_writer_ends_the_write_that_has_begun(begin: Begin) -> None:
+    pipe = Pipe()
+    for is_writing in (False, True):
+        task, turn = begin(pipe, b"small")
+        if is_writing:
+            turn.set()
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def test_a_begun_write_without_room_times_out(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writes, "WRITE_CHECK_SECONDS", 0.01)
+    monkeypatch.setattr(writes, "WRITE_TIMEOUT_SECONDS", 0.05)
+    task, turn = begin(Pipe(), b"small")
+    turn.set()
+    with pytest.raises(ProtocolError, match="read nothing"):
+        await task

@@ -20,6 +20,7 @@ from xds.controlplane.pipeline import Pipeline
 from xds.controlplane.problem_log import ProblemLog
 from xds.controlplane.settings import ClusterSource, Settings
 from xds.controlplane.signals import stop_signal
+from xds.controlplane.worker import Worker
 from xds.controlplane.write_back import write_back
 from xds.kube.source import Source
 from xds.kube.state import KubeState
@@ -40,38 +41,16 @@ from xds.server.metrics import (
     WatchCollector,
 )
 from xds.server.tls import ServerTls, TlsError, TlsFiles, must_name_the_node
-from xds.snapshot.store import Revision
 from xds.sources.apiserver.source import ApiServer
 from xds.sources.folder.source import Folder
 
 SHUTDOWN_GRACE_SECONDS: Final = 2.0
 """Time for open streams to end when the server stops."""
 
-ENDPOINT_BUILD_SECONDS: Final = 0.01
-"""Longest time to build endpoints before the ones built are pushed."""
-
-ROUTING_SLICE_SECONDS: Final = 0.002
-"""Longest time of routing work without a pause. An urgent change takes several turns of the event loop from a socket to
-the pipeline, and as many to the proxies, and each turn may find routing at work.
-"""
-
-ROUTING_PAUSE_SECONDS: Final = 0.001
-"""Sleep after each slice of routing work. gRPC sends and receives in threads, and on two processors a thread that the
-kernel had queued behind the event loop's waited for the end of routing when the event loop didn't sleep.
-"""
-
 THREAD_SWITCH_SECONDS: Final = 0.0002
 """Python's switch interval between the thread that reads manifests and the event loop. A thread needs such a switch
 after each wait, even for a file's stat: ten times for a small file.
 """
-
-CLOCK_CHECK_SECONDS: Final = 60.0
-"""Longest wait for the date of a certificate. The event loop's clock stands still while a machine sleeps, and doesn't
-follow when the system's clock is set.
-"""
-
-FREEZE_CHANGES: Final = 1000
-"""Smallest number of resource changes, made without an idle moment, after which objects are frozen."""
 
 PLAINTEXT_REMEDY: Final = (
     "private keys cross the network unprotected, and any client that reaches this address gets them: use --tls-cert, "
@@ -127,8 +106,7 @@ class ControlPlane:
         self._ads = AdsService(self._pipeline.store, self._metrics, self._clock, *authorize, vhds=settings.proxy.vhds)
         self._revisions = Revisions()
         self._problem_log = ProblemLog()
-        self._has_work = asyncio.Event()
-        self._changes_since_idle = 0
+        self._worker = Worker(self._pipeline, self._ads, self._revisions, self._problem_log, self._clock)
         self._stopping = False
         self._descriptor_limit = descriptors.raise_limit()
         self._metrics.registry.register(
@@ -142,6 +120,7 @@ class ControlPlane:
         )
         self._metrics.registry.register(CertificateCollector(lambda: self._pipeline.traffic.certificate_expiry))
         if isinstance(source, ApiServer):
+            source.take_at_once = self._worker.work_at_once
             self._metrics.registry.register(WatchCollector(source.behind_since))
 
     async def serve(self) -> None:
@@ -169,7 +148,7 @@ class ControlPlane:
         """
         work = (
             self._read_source(),
-            self._work(health, reporter),
+            self._worker.run(health, reporter),
             self._report_rejections(),
             self._problem_log.run(),
             self._ads.watchdog.run(),
@@ -188,71 +167,18 @@ class ControlPlane:
     async def _read_source(self) -> None:
         async with contextlib.aclosing(self._source.batches()) as batches:
             async for batch in batches:
-                self._pipeline.put(batch)
-                self._has_work.set()
+                self._worker.put(batch)
 
     async def _report_rejections(self) -> None:
         while True:
             self._pipeline.report_rejections(await self._ads.rejection_reports())
             self._pipeline.report_rejecting_proxies(self._ads.rejecting_nodes)
             self._pipeline.report_unsupported(self._ads.unsupported.current)
-            self._has_work.set()
+            self._worker.notify()
 
     def _report_publishing(self, problems: tuple[Problem, ...]) -> None:
         self._pipeline.report_publishing(problems)
-        self._has_work.set()
-
-    async def _work(self, health: Health, reporter: Reporter | None) -> None:
-        """Work on pending changes until cancelled. No other task calls `Pipeline.work`."""
-        is_unfinished = False
-        while True:
-            if not self._pipeline.busy:
-                self._freeze_after_burst()
-                await self._wait_for_work()
-            if not is_unfinished:
-                await self._ads.debounce.wait(is_urgent=lambda: self._pipeline.has_routing)
-            self._has_work.clear()
-            progress = self._pipeline.work(
-                self._clock, endpoint_seconds=ENDPOINT_BUILD_SECONDS, routing_seconds=ROUTING_SLICE_SECONDS
-            )
-            is_unfinished = self._pipeline.busy
-            if progress.revision is not None:
-                await self._publish(progress.revision, health)
-            delta = self._pipeline.take_problem_delta()
-            self._problem_log.put(delta)
-            if reporter is not None and self._pipeline.ready:
-                reporter.note(progress.changes, delta.appeared, delta.solved)
-            await self._pause()
-
-    async def _wait_for_work(self) -> None:
-        """Wait for a change, or for the next date of a certificate."""
-        self._pipeline.note_dates()
-        while not (self._has_work.is_set() or self._pipeline.busy):
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(self._pipeline.next_date_seconds, CLOCK_CHECK_SECONDS)):
-                    await self._has_work.wait()
-            self._pipeline.note_dates()
-
-    async def _pause(self) -> None:
-        """Let other tasks run: the source's sockets, the streams."""
-        is_busy = self._pipeline.ready and self._pipeline.busy
-        if self._pipeline.ready:
-            gc_tuning.set_threshold(routing=is_busy)
-        await asyncio.sleep(ROUTING_PAUSE_SECONDS if is_busy else 0)
-
-    def _freeze_after_burst(self) -> None:
-        if self._changes_since_idle >= FREEZE_CHANGES:
-            gc_tuning.freeze()
-        self._changes_since_idle = 0
-
-    async def _publish(self, revision: Revision, health: Health) -> None:
-        self._ads.publish(revision)
-        self._revisions.publish(revision)
-        _log.info("revision_committed", number=revision.number, resources=len(revision.changes))
-        if revision.number == 1:
-            gc_tuning.end_loading()
-            await health.set_serving(True)
-        self._changes_since_idle += len(revision.changes)
+        self._worker.notify()
 
     async def _start_grpc(self, stack: contextlib.AsyncExitStack) -> Health:
         operators = self._settings.operators

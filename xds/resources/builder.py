@@ -11,7 +11,7 @@ from xds.resources import names
 from xds.resources.built import BuiltResources
 from xds.resources.clusters import cluster
 from xds.resources.domains import Domains
-from xds.resources.endpoints import cluster_load_assignment
+from xds.resources.endpoints import cluster_load_assignment, encoded
 from xds.resources.listeners import http_listener, https_listener
 from xds.resources.options import ProxyOptions
 from xds.resources.route_configuration import RouteConfigurationBuilder
@@ -77,8 +77,10 @@ class Builder:
         if backend is None or backend.external_name:
             return self._removed(ResourceType.ENDPOINTS, name)
         service = ObjectRef("Service", key.namespace, key.service)
-        message = cluster_load_assignment(key, zones)
-        return self._built(ResourceType.ENDPOINTS, name, message, service, shape=bool(zones))
+        message = functools.partial(cluster_load_assignment, key, zones)
+        if not self._validator.accepts(ResourceType.ENDPOINTS, name, message, service, shape=bool(zones)):
+            return {}
+        return {(ResourceType.ENDPOINTS, name): resource(ResourceType.ENDPOINTS, name, encoded(key, zones))}
 
     def _cluster(self, key: BackendKey) -> BuiltResources:
         name = names.cluster(key)
@@ -150,7 +152,7 @@ class Builder:
         self, type_: ResourceType, name: str, message: "Message", owner: ObjectRef, *, shape: Hashable = None
     ) -> BuiltResources:
         """The encoded resource; empty if it is invalid, so that the snapshot keeps the last good one."""
-        if not self._validator.accepts(type_, name, message, owner, shape=shape):
+        if not self._validator.accepts(type_, name, lambda: message, owner, shape=shape):
             return {}
         return {(type_, name): resource(type_, name, codec.encode(message))}
 

@@ -33,20 +33,28 @@ class Validator:
         self._valid_shapes: set[Hashable] = set()
 
     def accepts(
-        self, type_: ResourceType, name: str, message: "Message", owner: ObjectRef, *, shape: Hashable = None
+        self,
+        type_: ResourceType,
+        name: str,
+        message: "Callable[[], Message]",
+        owner: ObjectRef,
+        *,
+        shape: Hashable = None,
     ) -> bool:
         """Whether the resource is valid. If not, the snapshot should keep the last good one.
 
         Args:
             type_: Of the resource.
             name: Of the resource.
-            message: The resource, not encoded.
+            message: Makes the resource, not encoded.
             owner: The object that problems are reported for.
             shape: Valid for one message means valid for every message of the type and shape, because they differ only
                 in names, addresses and ports, which translation has checked. None: check each message.
         """
-        seen = shape is not None and (type_, shape) in self._valid_shapes
-        broken = () if seen else violations(message)
+        if shape is not None and (type_, shape) in self._valid_shapes:
+            self._note((type_, name), ())
+            return True
+        broken = violations(message())
         if shape is not None and not broken:
             self._valid_shapes.add((type_, shape))
         subject = f"the {type_.message.rpartition('.')[2]} {shown(name)}"

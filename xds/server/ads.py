@@ -135,7 +135,13 @@ class AdsService:
         self._convergence = Convergence(metrics.convergence)
         self.debounce = EndpointDebounce(clock)
         self._fanout = Fanout(
-            self._streams.keys(), self._fleet, self._encoder, self._convergence, self.debounce, clock=clock
+            self._streams.keys(),
+            self._fleet,
+            self._encoder,
+            self._convergence,
+            self.debounce,
+            writes=self._writes,
+            clock=clock,
         )
         self._trials = Trials(self._fanout, clock)
         self.watchdog = Watchdog(self._streams.keys(), clock)
@@ -271,6 +277,7 @@ class AdsService:
                 reader.result()
         finally:
             stream.stop_timer()
+            self._writes.forget(stream.writer)
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
 
@@ -289,13 +296,12 @@ class AdsService:
         request = self._decoder.decode(stream.session.variant, data)
         if is_first:
             self._admit(stream, request)
+            self._trials.add(stream)
         events = stream.session.receive(request, now)
         if stream.session.resubscribed:
             self._fanout.resubscribe(stream)
         if is_first:
             _log.info("proxy_connected", peer=stream.peer, node=stream.node, variant=str(stream.session.variant))
-        if is_first:
-            self._trials.add(stream)
         if events:
             self._handle(stream, events, now)
         self._trials.advance(stream.session.build)

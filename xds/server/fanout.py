@@ -1,21 +1,24 @@
 """Fan-out: revisions are pushed to the streams whose subscriptions cover a change.
 
-A small revision, such as one endpoint change, is pushed to all its streams in one go. A large revision, or a stage of a
-large commit, takes a thousand streams too long for that: its streams are queued, and pushed to in slices of
-PUSH_SLICE_SECONDS, so that endpoint changes and requests come in between.
+A small revision, such as one endpoint change, is pushed to all its streams in one go, beginning with a random one. The
+first writes begin at once: a look at a thousand sessions takes 30 ms. A large revision, or a stage of a large commit,
+takes a thousand streams too long for one go: its streams are queued, and pushed to in slices of PUSH_SLICE_SECONDS, so
+that endpoint changes and requests come in between.
 """
 
 import asyncio
-from collections.abc import Collection, Iterator
-from typing import Final
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from random import randrange
+from typing import Final, TypeVar
 
 from xds.protocol.fleet import BuildFleet, Fleet
 from xds.protocol.messages import Response, Variant
 from xds.server.convergence import Convergence, RevisionProgress
 from xds.server.debounce import EndpointDebounce
-from xds.server.encoding import PausingEncoder
+from xds.server.encoding import LARGE_RESPONSE_RESOURCES, PausingEncoder
 from xds.server.stream import Clock, Stream
 from xds.server.subscribers import SubscriberIndex
+from xds.server.writes import Writes
 from xds.snapshot.resource import ResourceType
 from xds.snapshot.store import Revision
 
@@ -24,6 +27,11 @@ LARGE_REVISION_CHANGES: Final = 500
 
 PUSH_SLICE_SECONDS: Final = 0.002
 """Longest time of pushing to queued streams without a pause."""
+
+PROMPT_WRITES: Final = 32
+"""Writes that begin during a push. With 200 of 1,000 streams, or all, CPU grows and the last stream comes later."""
+
+_T = TypeVar("_T")
 
 
 class Fanout:
@@ -50,11 +58,13 @@ class Fanout:
         convergence: Convergence,
         debounce: EndpointDebounce,
         *,
+        writes: Writes,
         clock: Clock,
     ) -> None:
         self._streams = streams
         self._fleet = fleet
         self._encoder = encoder
+        self._writes = writes
         self._convergence = convergence
         self._debounce = debounce
         self._clock = clock
@@ -72,7 +82,7 @@ class Fanout:
         if was_unfinished and not revision.unfinished:
             self.queued |= dict.fromkeys(self._streams)  # for routing that was held back until the last stage
         if served:
-            self.push(*served)
+            self.push(*_from_any(served))
 
     def _encode_ahead(self, stage: Revision) -> None:
         """Encode a stage's resources now: all stages of a commit are sent together after the last one."""
@@ -87,13 +97,13 @@ class Fanout:
         Args:
             revisions: Oldest first. Each served store already holds its last revision.
         """
-        last = revisions[-1]
+        last, begun = revisions[-1], 0
         updated = {stream: None for build, revision in revisions[:-1] for stream in self._update_now(build, revision)}
         for stream in self._update_now(*last):
             updated.pop(stream, None)
-            self.flush(stream)
+            begun += self.flush(stream, begin=begun < PROMPT_WRITES)
         for stream in updated:
-            self.flush(stream)
+            begun += self.flush(stream, begin=begun < PROMPT_WRITES)
         if not self._is_scheduled:
             self._push_queued()
 
@@ -105,17 +115,20 @@ class Fanout:
         """
         progress = self._convergence.begin(revision)
         is_large = revision.unfinished or len(revision.changes) >= LARGE_REVISION_CHANGES
-        for variant in Variant:
-            subscribers = self._subscribers.get((build, variant))
-            for stream in subscribers.streams(build.changes(revision, variant)) if subscribers else ():
-                if is_large or stream.pending_revisions:
-                    stream.pending_revisions.append((revision, progress))
-                    progress.streams += 1
-                    self.queued[stream] = None
-                else:
-                    self._update(stream, revision, progress)
-                    yield stream
+        streams = [stream for variant in Variant for stream in self._subscribed(build, variant, revision)]
+        for stream in _from_any(streams):
+            if is_large or stream.pending_revisions:
+                stream.pending_revisions.append((revision, progress))
+                progress.streams += 1
+                self.queued[stream] = None
+            else:
+                self._update(stream, revision, progress)
+                yield stream
         self._debounce.pushed(progress if revision.by_type.keys() <= {ResourceType.ENDPOINTS} else None)
+
+    def _subscribed(self, build: BuildFleet, variant: Variant, revision: Revision) -> Iterable[Stream]:
+        subscribers = self._subscribers.get((build, variant))
+        return subscribers.streams(build.changes(revision, variant)) if subscribers else ()
 
     def _update(self, stream: Stream, revision: Revision, progress: RevisionProgress) -> None:
         if stream.session.update(revision):
@@ -169,24 +182,38 @@ class Fanout:
                 del self._subscribers[group]
         self._convergence.ended(stream.progress)
 
-    def flush(self, stream: Stream) -> None:
+    def flush(self, stream: Stream, *, begin: bool = False) -> bool:
         """Give an idle writer the responses that are due.
 
         The responses are taken now rather than by the writer later: with a thousand streams, the session would have
-        left the processor's cache by then.
+        left the processor's cache by then. With `begin`, the write of one small response begins too. Returns whether
+        it does.
         """
         if not stream.idle:
             stream.wake()
-        elif stream.session.is_active:
-            try:
-                responses = self.take_responses(stream)
-            except Exception:  # noqa: BLE001 - the writer meets the exception again, which ends this stream only
-                stream.wake()
-                return
-            if responses:
-                stream.give(responses)
-            else:
-                stream.set_timer()
+            return False
+        if not stream.session.is_active:
+            return False
+        try:
+            responses = self.take_responses(stream)
+        except Exception:  # noqa: BLE001 - the writer meets the exception again, which ends this stream only
+            stream.wake()
+            return False
+        if not responses:
+            stream.set_timer()
+            return False
+        begins = begin and len(responses) == 1 and self._begin(stream, responses[0])
+        stream.give(responses)
+        return begins
+
+    def _begin(self, stream: Stream, response: Response) -> bool:
+        if len(response.resources) >= LARGE_RESPONSE_RESOURCES:
+            return False
+        try:
+            data = self._encoder.encode(response)
+        except Exception:  # noqa: BLE001 - as above
+            return False
+        return self._writes.begin(stream.writer, stream.context, data)
 
     def take_responses(self, stream: Stream) -> list[Response]:
         """Take the responses that are due from the session; none once the stream is ending."""
@@ -198,3 +225,9 @@ class Fanout:
         if stream.session.resubscribed:
             self.resubscribe(stream)
         return responses
+
+
+def _from_any(values: Sequence[_T]) -> Sequence[_T]:
+    """The values in their order, from a random one on and around the end, so that none is always the first."""
+    first = randrange(len(values)) if len(values) > 1 else 0  # noqa: S311
+    return [*values[first:], *values[:first]] if first else values

@@ -1,7 +1,7 @@
 """Trials on the event loop: proxies are asked about versions that other proxies of their build rejected."""
 
 import asyncio
-from math import isfinite
+from math import inf, isfinite
 
 from xds.protocol.fleet import BuildFleet
 from xds.protocol.rejection.trial import Candidate
@@ -20,7 +20,7 @@ class Trials:
         self._fanout = fanout
         self._clock = clock
         self._streams: dict[Candidate, Stream] = {}
-        self._timers: dict[BuildFleet, asyncio.TimerHandle] = {}
+        self._timers: dict[BuildFleet, tuple[float, asyncio.TimerHandle]] = {}
 
     def add(self, stream: Stream) -> None:
         self._streams[stream.session] = stream
@@ -35,20 +35,42 @@ class Trials:
         self.advance(build)
 
     def close(self) -> None:
-        for timer in self._timers.values():
+        for _, timer in self._timers.values():
             timer.cancel()
 
     def advance(self, build: BuildFleet) -> None:
-        """Send the offers of the next round, if one begins now."""
-        timer = self._timers.pop(build, None)
-        if timer is None and not build.last_good.is_any_on_trial:
+        """Send the offers of the next round, if one begins now.
+
+        Called at each request. Only the proxies that are looked at for an offer catch up with pending revisions: the
+        others keep their turns.
+        """
+        if build not in self._timers and not build.last_good.is_any_on_trial:
+            return
+        caught_up: list[Stream] = []
+
+        def catch_up(proxy: Candidate) -> None:
+            stream = self._streams[proxy]
+            if stream.pending_revisions or stream in self._fanout.queued:
+                self._fanout.catch_up(stream)
+                caught_up.append(stream)
+
+        chosen = build.trial.advance(build.proxies, self._clock(), catch_up)
+        for stream in dict.fromkeys([*(self._streams[proxy] for proxy in chosen), *caught_up]):
+            self._fanout.flush(stream)
+        self._set_timer(build)
+
+    def _set_timer(self, build: BuildFleet) -> None:
+        """Advance again at the end of the round."""
+        deadline, (set_for, timer) = build.trial.deadline, self._timers.get(build, (inf, None))
+        if deadline == set_for:
             return
         if timer is not None:
             timer.cancel()
-        if self._fanout.queued:
-            self._fanout.catch_up_all()
-        for proxy in build.trial.advance(build.proxies, self._clock()):
-            self._fanout.flush(self._streams[proxy])
-        if isfinite(build.trial.deadline):
-            delay = max(0.0, build.trial.deadline - self._clock())
-            self._timers[build] = asyncio.get_running_loop().call_later(delay, self.advance, build)
+            del self._timers[build]
+        if isfinite(deadline):
+            delay = max(0.0, deadline - self._clock())
+            self._timers[build] = (deadline, asyncio.get_running_loop().call_later(delay, self._time_out, build))
+
+    def _time_out(self, build: BuildFleet) -> None:
+        del self._timers[build]
+        self.advance(build)

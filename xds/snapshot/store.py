@@ -94,6 +94,7 @@ class Store:
         self._history: deque[Revision] = deque()
         self._history_limit = history
         self._sizes: deque[int] = deque()
+        self._bytes = 0
         self.revision = 0
         self._unfinished = False
 
@@ -196,11 +197,12 @@ class Store:
     def _remember(self, revision: Revision) -> None:
         self._history.append(revision)
         self._sizes.append(revision.size)
+        self._bytes += self._sizes[-1]
         while len(self._history) > self._history_limit or (
-            len(self._history) > 1 and sum(self._sizes) > HISTORY_BYTES_LIMIT
+            len(self._history) > 1 and self._bytes > HISTORY_BYTES_LIMIT
         ):
             self._history.popleft()
-            self._sizes.popleft()
+            self._bytes -= self._sizes.popleft()
 
     def _reach(self) -> str:
         oldest = self._history[0].number - 1 if self._history else 0

@@ -11,7 +11,7 @@ Another version that goes on trial begins with two proxies again. A proxy whose 
 crashed: the trial goes on with one proxy at a time.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from typing import Final, Protocol, TypeAlias
 
@@ -60,7 +60,8 @@ class Trial:
 
     def __init__(self, last_good: LastGood) -> None:
         self._last_good = last_good
-        self._round: set[Candidate] = set()
+        # In the order of the offers; the last ones without an open offer are left out.
+        self._round: dict[Candidate, None] = {}
         # Proxies in the next round of each of OFFER_GROUPS.
         self._sizes = [FIRST_ROUND_PROXIES for _ in OFFER_GROUPS]
         self._one_at_a_time = False
@@ -69,28 +70,42 @@ class Trial:
         self.deadline = inf
         self.is_settled = False
 
-    def advance(self, proxies: Iterable[Candidate], now: float) -> list[Candidate]:
-        """Begin the next round if the last one is over. Returns the proxies that have an offer to send."""
+    def advance(
+        self, proxies: Iterable[Candidate], now: float, catch_up: Callable[[Candidate], None] = lambda _: None
+    ) -> list[Candidate]:
+        """Begin the next round if the last one is over. Returns the proxies that have an offer to send.
+
+        `catch_up` is called with each proxy before an offer: the session has to take in its pending revisions.
+        """
         if not self._last_good.is_any_on_trial:
-            self._round, self.deadline = set(), inf
+            self._round, self.deadline = {}, inf
             return []
         self._follow_generation()
-        self._round = {proxy for proxy in self._round if proxy.has_open_offer} if now < self.deadline else set()
-        if self._round:
+        if self._is_open(now) or self.is_settled:
             return []
-        if self.is_settled:
-            return []
-        chosen = self._choose(proxies)
-        self.is_settled = not chosen
-        self._round = set(chosen)
+        self.is_settled = True  # unless a proxy catches up with a change of its subscription
+        chosen = self._choose(proxies, catch_up)
+        self.is_settled = self.is_settled and not chosen
+        self._round = dict.fromkeys(chosen)
         self.deadline = now + ROUND_SECONDS if chosen else inf
         return chosen
+
+    def _is_open(self, now: float) -> bool:
+        """Whether a proxy of the round has yet to answer. Over all answers, costs the round once."""
+        if now >= self.deadline:
+            self._round = {}
+        while self._round:
+            last = next(reversed(self._round))
+            if last.has_open_offer:
+                return True
+            del self._round[last]
+        return False
 
     def _follow_generation(self) -> None:
         """Begin with few proxies for a new version on trial, and forget a crash in a trial that is over."""
         if self._first != self._last_good.trial_since:
             self._first = self._last_good.trial_since
-            self._round, self._one_at_a_time = set(), False
+            self._round, self._one_at_a_time = {}, False
         if self._generation != self._last_good.generation:
             self._generation = self._last_good.generation
             self._sizes = [FIRST_ROUND_PROXIES for _ in OFFER_GROUPS]
@@ -100,9 +115,9 @@ class Trial:
         """The stream of a proxy ended."""
         if proxy in self._round and proxy.has_open_offer:
             self._one_at_a_time = True
-        self._round.discard(proxy)
+        self._round.pop(proxy, None)
 
-    def _choose(self, proxies: Iterable[Candidate]) -> list[Candidate]:
+    def _choose(self, proxies: Iterable[Candidate], catch_up: Callable[[Candidate], None]) -> list[Candidate]:
         generation = self._last_good.generation
         for group, types in enumerate(OFFER_GROUPS):
             offers = self._last_good.on_trial(types)
@@ -113,6 +128,7 @@ class Trial:
                     break
                 if proxy.asked[group] == generation:
                     continue
+                catch_up(proxy)
                 proxy.asked[group] = generation
                 if proxy.offer(offers):
                     chosen.append(proxy)

@@ -16,7 +16,7 @@ from xds.kube.objects import EndpointSlice, Ingress, IngressClass, Secret
 from xds.kubeapi.client import ApiClient
 from xds.kubeapi.kubeconfig import Access
 from xds.problems.problem import Key, Problem
-from xds.sources.apiserver.inbox import Inbox
+from xds.sources.apiserver.inbox import Inbox, TakeAtOnce
 from xds.sources.apiserver.namespaces import NamespaceChecks
 from xds.sources.apiserver.outages import Outages
 from xds.sources.apiserver.scope import Scope, scopes
@@ -40,6 +40,9 @@ class ApiServer:
         access: The way to the API server.
         namespaces: The namespaces to follow; none: all.
         default_tls_secret: A Secret to follow although no Ingress names it.
+
+    Attributes:
+        take_at_once: Is offered each batch of endpoints that no other change precedes, before `batches` yields it.
     """
 
     def __init__(self, access: Access, namespaces: Iterable[str] = (), default_tls_secret: Key | None = None) -> None:
@@ -47,6 +50,7 @@ class ApiServer:
         self._scopes = scopes(namespaces, default_tls_secret)
         self._default_tls_secret = default_tls_secret
         self._watches: _JoinedWatches | None = None
+        self.take_at_once: TakeAtOnce = lambda _: False
 
     def waiting_for(self) -> str:
         """Name the kinds not listed yet, with the failure of each; empty after the first list of every kind."""
@@ -65,7 +69,7 @@ class ApiServer:
             SourceError: at the start, the configuration can't be used.
         """
         client = await ApiClient.create(self._access)
-        self._watches = _JoinedWatches(client, self._scopes, self._default_tls_secret)
+        self._watches = _JoinedWatches(client, self._scopes, self._default_tls_secret, self.take_at_once)
         running = asyncio.create_task(self._watches.run())
         running.add_done_callback(self._watches.ended)
         try:
@@ -80,8 +84,10 @@ class ApiServer:
 class _JoinedWatches:
     """All watches of the source, and the order of their changes."""
 
-    def __init__(self, client: ApiClient, scopes: list[Scope], default_tls_secret: Key | None) -> None:
-        self.inbox = Inbox()
+    def __init__(
+        self, client: ApiClient, scopes: list[Scope], default_tls_secret: Key | None, take_at_once: TakeAtOnce
+    ) -> None:
+        self.inbox = Inbox(take_at_once)
         self._client = client
         self._scopes = scopes
         self._always = {default_tls_secret} if default_tls_secret else set()

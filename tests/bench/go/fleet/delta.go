@@ -33,7 +33,7 @@ func (e *envoy) delta(stream grpc.ClientStream, versions func(string) string) er
 		if err := c.send(&discoveryv3.DeltaDiscoveryRequest{TypeUrl: r.typeURL, ResponseNonce: r.nonce}); err != nil {
 			return err
 		}
-		e.fleet.saw(came)
+		e.fleet.saw(came, e.readAt)
 		if err := c.follow(r.typeURL, came); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -30,6 +31,8 @@ type envoy struct {
 	fleet  *fleet
 	number int
 	redial chan redial
+	byteAt atomic.Int64 // when bytes came last
+	readAt int64        // the same of the response in hand
 
 	mutex sync.Mutex
 	held  map[string]map[string]*resource // by type URL and name
@@ -88,7 +91,7 @@ func (e *envoy) connect(ctx context.Context, versions func(string) string) error
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithInitialWindowSize(streamWindow),
 		grpc.WithInitialConnWindowSize(connectionWindow),
-		grpc.WithContextDialer(e.fleet.dial),
+		grpc.WithContextDialer(e.dial),
 		grpc.WithDefaultCallOptions(grpc.WaitForReady(true), grpc.MaxCallRecvMsgSize(1<<30), grpc.ForceCodec(raw{})))
 	if err != nil {
 		return err
@@ -112,6 +115,7 @@ func (e *envoy) receive(stream grpc.ClientStream) (response, error) {
 	if err := stream.RecvMsg(&data); err != nil {
 		return response{}, err
 	}
+	e.readAt = e.byteAt.Load()
 	r, err := parseResponse(data, !e.fleet.sotw)
 	if err == nil {
 		e.fleet.count(r, len(data))
@@ -172,6 +176,29 @@ func (e *envoy) wanted(because string) []string {
 
 func (e *envoy) node() *corev3.Node {
 	return &corev3.Node{Id: e.fleet.node(e.number), Cluster: "fleet", UserAgentName: "envoy"}
+}
+
+func (e *envoy) dial(ctx context.Context, address string) (net.Conn, error) {
+	connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	if e.fleet.rate > 0 {
+		return &slowly{connection, e.fleet.rate, opening}, nil
+	}
+	return &stamped{connection, &e.byteAt}, nil
+}
+
+// stamped notes when bytes came.
+type stamped struct {
+	net.Conn
+	at *atomic.Int64
+}
+
+func (s *stamped) Read(into []byte) (int, error) {
+	size, err := s.Conn.Read(into)
+	s.at.Store(clock())
+	return size, err
 }
 
 // slowly gives so many bytes a second, after those that it takes to open a stream.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +24,7 @@ type fleet struct {
 
 	messages, bytes, lastAt atomic.Int64
 	mark                    atomic.Pointer[mark]
+	follows                 atomic.Bool // the API server
 
 	mutex     sync.Mutex
 	resources map[string]int // received, by type URL
@@ -36,14 +36,6 @@ func (f *fleet) node(number int) string {
 		return fmt.Sprintf(f.name, number)
 	}
 	return f.name
-}
-
-func (f *fleet) dial(ctx context.Context, address string) (net.Conn, error) {
-	connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
-	if err == nil && f.rate > 0 {
-		return &slowly{connection, f.rate, opening}, nil
-	}
-	return connection, err
 }
 
 func (f *fleet) start(count int) {
@@ -79,43 +71,65 @@ func (f *fleet) ended(err error) {
 	f.ends = append(f.ends, fmt.Sprint(err))
 }
 
-// mark is a text that one change brings, and when each stream had acknowledged a resource with it.
+// mark is a text that one change brings, and when each stream had acknowledged a resource with it. Times are nanoseconds
+// since 1970.
 type mark struct {
 	text  []byte
 	wants int
+	line  chan int64 // when the API server's line had come to the bare watch; nil: nobody watches
 
 	mutex sync.Mutex
-	at    []int64 // nanoseconds since 1970
+	at    []int64
+	bytes []int64 // when the response was read from the socket
 	done  chan struct{}
 }
 
 func (f *fleet) watch(text string, wants int) {
-	f.mark.Store(&mark{text: []byte(text), wants: wants, done: make(chan struct{})})
+	m := &mark{text: []byte(text), wants: wants, done: make(chan struct{})}
+	if f.follows.Load() {
+		m.line = make(chan int64, 1)
+	}
+	f.mark.Store(m)
 }
 
-// saw is called with what a stream just acknowledged.
-func (f *fleet) saw(came []*resource) {
+// saw is called with what a stream just acknowledged, and when it was read from the socket.
+func (f *fleet) saw(came []*resource, readAt int64) {
 	m := f.mark.Load()
 	if m == nil || !slices.ContainsFunc(came, func(one *resource) bool { return one.holds(m) }) {
 		return
 	}
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
-	m.at = append(m.at, time.Now().UnixNano())
+	m.at = append(m.at, clock())
+	m.bytes = append(m.bytes, readAt)
 	if len(m.at) == m.wants {
 		close(m.done)
 	}
 }
 
-// await gives the times of the mark, in order, when it was seen as often as wanted or the time is over.
-func (m *mark) await(patience time.Duration) []int64 {
+// await gives the times of the mark's ACKs and first bytes, each in order, when it was seen as often as wanted or the
+// time is over.
+func (m *mark) await(patience time.Duration) (at, bytes []int64) {
 	select {
 	case <-m.done:
 	case <-time.After(patience):
 	}
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
-	return slices.Sorted(slices.Values(m.at))
+	return slices.Sorted(slices.Values(m.at)), slices.Sorted(slices.Values(m.bytes))
+}
+
+// lineAt waits for the API server's line, which may come after its change; 0 without a watch, or when the time is over.
+func (m *mark) lineAt(patience time.Duration) int64 {
+	if m.line == nil {
+		return 0
+	}
+	select {
+	case at := <-m.line:
+		return at
+	case <-time.After(patience):
+		return 0
+	}
 }
 
 // quiet waits until nothing has come for so long, and something ever did.

@@ -57,6 +57,7 @@ func (f *fleet) do(command string, arguments []string) (answer, error) {
 	run, ok := map[string]func([]string) (answer, error){
 		"mark":      f.doMark,
 		"await":     f.doAwait,
+		"follow":    f.doFollow,
 		"quiet":     f.doQuiet,
 		"stat":      f.doStat,
 		"reconnect": f.doReconnect,
@@ -81,17 +82,27 @@ func (f *fleet) doMark(arguments []string) (answer, error) {
 	return answer{}, err
 }
 
-// await PATIENCE: when the mark had been acknowledged, by how many.
+// await PATIENCE: when the mark had been acknowledged, by how many; when its bytes had come, and the API server's line.
 func (f *fleet) doAwait(arguments []string) (answer, error) {
 	patience, err := seconds(arguments[0])
 	if err != nil {
 		return nil, err
 	}
-	at := f.mark.Load().await(patience)
+	m := f.mark.Load()
+	at, bytes := m.await(patience)
 	if len(at) == 0 {
 		return answer{"count": 0}, nil
 	}
-	return answer{"count": len(at), "first": at[0], "p50": at[len(at)/2], "p99": at[len(at)*99/100], "last": at[len(at)-1]}, nil
+	half, last := len(at)/2, len(at)-1
+	return answer{
+		"count": len(at), "first": at[0], "p50": at[half], "p99": at[len(at)*99/100], "last": at[last],
+		"line": m.lineAt(patience), "first_byte": bytes[0], "p50_byte": bytes[half], "last_byte": bytes[last],
+	}, nil
+}
+
+// follow URL CA TOKEN: watch a collection of the API server beside the streams; returns when the watch is open.
+func (f *fleet) doFollow(arguments []string) (answer, error) {
+	return answer{}, f.follow(arguments[0], arguments[1], arguments[2])
 }
 
 // quiet SECONDS PATIENCE: whether nothing came for so long, waiting for that.

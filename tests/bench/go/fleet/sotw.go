@@ -31,7 +31,7 @@ func (e *envoy) world(stream grpc.ClientStream, _ func(string) string) error {
 		if err := stream.SendMsg(ack); err != nil {
 			return err
 		}
-		e.fleet.saw(came)
+		e.fleet.saw(came, e.readAt)
 		if err := e.ask(stream, last, r.typeURL); err != nil {
 			return err
 		}
