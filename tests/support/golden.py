@@ -7,7 +7,7 @@ import argparse
 import re
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,8 +21,9 @@ from xds.server.debug.rendering import content
 from xds.snapshot.resource import ResourceType
 from xds.sources.folder.manifests import read_file
 from xds.traffic.actions import Closed, Forward, Redirect
-from xds.traffic.policy import NO_POLICY
+from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.routes import Route, VirtualHost
+from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
 from xds.translate.translator import TranslateOptions, Translator
 from xds.yaml_text import to_yaml
 
@@ -134,7 +135,11 @@ def traffic_model(traffic: Translator, problems: Iterable[Problem]) -> dict[str,
         ],
         "backends": {
             str(key): _without_empty(
-                protocol=str(each.protocol), port_name=each.port_name, external_name=each.external_name
+                protocol=str(each.protocol),
+                port_name=each.port_name,
+                external_name=each.external_name,
+                upstream=_differing(each.upstream, DEFAULT_UPSTREAM),
+                cluster_ip=each.cluster_ip,
             )
             for key, each in sorted(traffic.backends.items())
         },
@@ -157,7 +162,7 @@ def _virtual_host(each: VirtualHost) -> dict[str, Any]:
 
 
 def _route(route: Route) -> str:
-    policy = "" if route.policy == NO_POLICY else f" with {route.policy}"
+    policy = "" if route.policy == NO_POLICY else f" with {_differing(route.policy, NO_POLICY)}"
     return f"{route.path_type} {route.path} -> {_action(route)}{policy} ({route.origin.object} {route.origin.field})"
 
 
@@ -167,8 +172,19 @@ def _action(route: Route) -> str:
             return f"{status} to {location}"
         case Closed(annotations):
             return f"503, closed by {', '.join(annotations)}"
-        case Forward(backend):
-            return str(backend) if backend else f"503 for Service {route.service}"
+        case Forward(backend, tls_backend):
+            by_tls = f", by TLS {tls_backend}" if tls_backend else ""
+            return f"{backend}{by_tls}" if backend else f"503 for Service {route.service}"
+
+
+def _differing(policy: Policy | UpstreamPolicy, default: Policy | UpstreamPolicy) -> str:
+    """The fields of a policy that differ from the default."""
+    values = {field.name: getattr(policy, field.name) for field in fields(policy)}
+    return ", ".join(f"{name}={_said(value)}" for name, value in values.items() if value != getattr(default, name))
+
+
+def _said(value: object) -> str:
+    return f"({', '.join(map(str, value))})" if isinstance(value, tuple) else str(value)
 
 
 def _problems(problems: Iterable[Problem]) -> Iterable[Mapping[str, str]]:

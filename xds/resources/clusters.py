@@ -32,6 +32,8 @@ from xds.envoyapi.messages import (
     StringMatcher,
     SubjectAltNameMatcher,
     SubjectAltNameMatcherSanType,
+    TlsParameters,
+    TlsParametersTlsProtocol,
     TransportSocket,
     UpstreamHttpProtocolOptions,
     UpstreamTlsContext,
@@ -77,7 +79,9 @@ def cluster(backend: Backend) -> Cluster:
         # By default requests go to draining endpoints too when less than half of the endpoints are healthy:
         # https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/panic_threshold
         common_lb_config=_no_panic(),
-        typed_extension_protocol_options={_PROTOCOL_OPTIONS: _protocol_options(backend.protocol, backend.verification)},
+        typed_extension_protocol_options={
+            _PROTOCOL_OPTIONS: _protocol_options(backend.protocol, backend.verification, sends_sni=_sends_sni(backend))
+        },
         transport_socket=_tls(backend.verification) if backend.protocol.uses_tls or backend.verification else None,
     )
 
@@ -105,12 +109,12 @@ def _no_panic() -> ClusterCommonLbConfig:
 
 
 @cache
-def _protocol_options(protocol: BackendProtocol, verification: Verification | None) -> Any:
+def _protocol_options(protocol: BackendProtocol, verification: Verification | None, *, sends_sni: bool) -> Any:
     explicit = None if protocol is BackendProtocol.HTTPS else _explicit_http(protocol)
     return codec.pack(
         ClusterHttpProtocolOptions(
             common_http_protocol_options=HttpProtocolOptions(idle_timeout=UPSTREAM_IDLE_TIMEOUT),
-            upstream_http_protocol_options=_names_of_request(protocol, verification),
+            upstream_http_protocol_options=_names_of_request(verification, sends_sni=sends_sni),
             explicit_http_config=explicit,
             auto_config=None if explicit else _negotiated_http(),
         )
@@ -131,25 +135,30 @@ def _negotiated_http() -> HttpProtocolOptionsAutoHttpConfig:
     )
 
 
-def _names_of_request(
-    protocol: BackendProtocol, verification: Verification | None
-) -> UpstreamHttpProtocolOptions | None:
+def _sends_sni(backend: Backend) -> bool:
+    """Whether TLS carries the Host as server name. A backend with a Host of its own is reached by no other name."""
+    return backend.protocol.uses_tls and (backend.upstream.sends_sni or bool(backend.host))
+
+
+def _names_of_request(verification: Verification | None, *, sends_sni: bool) -> UpstreamHttpProtocolOptions | None:
     """The Host of a request as SNI, and as the name that a verified certificate must have. None: neither."""
     if verification:
         is_of_request = not verification.server_name
         return UpstreamHttpProtocolOptions(auto_sni=is_of_request, auto_san_validation=is_of_request)
-    return UpstreamHttpProtocolOptions(auto_sni=True) if protocol.uses_tls else None
+    return UpstreamHttpProtocolOptions(auto_sni=True) if sends_sni else None
 
 
 @cache
 def _tls(verification: Verification | None) -> TransportSocket:
     """TLS. Without a CA to verify with, certificates of backends are usually self-signed, and none is verified."""
-    context = UpstreamTlsContext()
-    if verification:
-        context = UpstreamTlsContext(
-            sni=verification.server_name,
-            common_tls_context=CommonTlsContext(validation_context=_validation(verification)),
-        )
+    context = UpstreamTlsContext(
+        sni=verification.server_name if verification else "",
+        common_tls_context=CommonTlsContext(
+            # To a backend Envoy speaks TLS 1.2 alone unless told otherwise.
+            tls_params=TlsParameters(tls_maximum_protocol_version=TlsParametersTlsProtocol.TLSv1_3),
+            validation_context=_validation(verification) if verification else None,
+        ),
+    )
     return TransportSocket(name="envoy.transport_sockets.tls", typed_config=codec.pack(context))
 
 

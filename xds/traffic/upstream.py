@@ -65,12 +65,11 @@ class UpstreamPolicy:
 
 
 DEFAULT_UPSTREAM: Final = UpstreamPolicy()
+_FIELDS: Final = tuple(field.name for field in fields(UpstreamPolicy))
 
 
 @lru_cache(maxsize=1024)
 def _variant(policy: UpstreamPolicy) -> str:
-    both = (
-        (field.name, getattr(policy, field.name), getattr(DEFAULT_UPSTREAM, field.name)) for field in fields(policy)
-    )
-    changed = [f"{name}={value}" for name, value, default in both if value != default]
-    return hashlib.blake2s("\n".join(changed).encode(), digest_size=_VARIANT_BYTES).hexdigest() if changed else ""
+    differing = [name for name in _FIELDS if getattr(policy, name) != getattr(DEFAULT_UPSTREAM, name)]
+    text = "\n".join(f"{name}={getattr(policy, name)}" for name in differing)
+    return hashlib.blake2s(text.encode(), digest_size=_VARIANT_BYTES).hexdigest() if differing else ""
