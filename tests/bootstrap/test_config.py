@@ -209,8 +209,11 @@ def test_memory_is_unbounded_by_default_and_bounded_by_a_flag(capsys: pytest.Cap
     overload = yaml.safe_load(capsys.readouterr().out)["overload_manager"]
     [heap] = [each for each in overload["resource_monitors"] if each["name"] == "envoy.resource_monitors.fixed_heap"]
     assert heap["typed_config"]["max_heap_size_bytes"] == "2147483648"
-    thresholds = {each["name"]: each["triggers"][0]["threshold"]["value"] for each in overload["actions"]}
-    assert thresholds == {
+    triggers = {each["name"]: each["triggers"][0] for each in overload["actions"]}
+    reset = triggers.pop("envoy.overload_actions.reset_high_memory_stream")
+    assert reset["scaled"] == {"scaling_threshold": 0.85, "saturation_threshold": 0.95}
+    assert overload["buffer_factory_config"] == {"minimum_account_to_track_power_of_two": 18}
+    assert {name: each["threshold"]["value"] for name, each in triggers.items()} == {
         "envoy.overload_actions.shrink_heap": 0.9,
         "envoy.overload_actions.disable_http_keepalive": 0.9,
         "envoy.overload_actions.stop_accepting_requests": 0.95,

@@ -37,7 +37,10 @@ AT_ONCE: Final = 40
 
 OPTIONS: Final = {
     "plain": (TranslateOptions(), ProxyOptions()),
-    "redirect": (TranslateOptions(default_tls_secret=key("default")), ProxyOptions(redirect_https=True)),
+    "redirect": (
+        TranslateOptions(default_tls_secret=key("default")),
+        ProxyOptions(redirect_https=True, merge_slashes=False),
+    ),
     "port": (TranslateOptions(), ProxyOptions(redirect_https=True, public_https_port=30443)),
     "trusted": (TranslateOptions(default_tls_secret=key("nowhere")), ProxyOptions(redirect_https=True, trusted_hops=1)),
 }
@@ -76,7 +79,12 @@ def test_envoy_does_as_is_said(oracle: Oracle, record_property: Callable[[str, o
 def expected(pipeline: Pipeline, request: Request) -> Seen:
     """The explanation in the words of the oracle."""
     told = explain_now(pipeline.state_reader, request)
-    path = normalized(request.path) + "".join(request.path.partition("?")[1:]) if told.backend else ""
+    path = (
+        normalized(request.path, merge_slashes=pipeline.state_reader.options.merge_slashes)
+        + "".join(request.path.partition("?")[1:])
+        if told.backend
+        else ""
+    )
     return Seen(
         told.status,
         str(told.backend.key.service_key) if told.backend else "",

@@ -1,6 +1,7 @@
 """The memory bound of `xds bootstrap --max-memory`, on a real Envoy that clients fill.
 
-Requests with 50 KB of headers wait for a backend that never answers, so that Envoy holds each of them.
+Requests with 50 KB of headers wait for a backend that never answers, so that Envoy holds each. Uploads by HTTP/2
+wait for a backend that no connection reaches.
 Excludes: the limit of a container (k8s/envoy/deployment.yaml passes it by the downward API: tests/manifests).
 """
 
@@ -8,16 +9,21 @@ import asyncio
 import contextlib
 import json
 import resource
+import socket
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.support.envoy import free_port, needs_envoy
 from tests.support.http import get
+from tests.support.http2 import ACK, DATA, FRAME_BYTES, SETTINGS, http2
 from tests.support.objects import ingress, path, rule, service, slice_of
 from tests.support.site import Site, echoes, site
+from tests.support.waiting import until
 from xds.bootstrap.config import FULL_MEMORY
+from xds.resources.http_limits import CLIENT_STREAM_WINDOW_BYTES
 
 CLIENTS = 1_200
 HEADER_KILOBYTES = 50
@@ -31,6 +37,12 @@ OVERSHOOT = 2.0
 SLACK = 1.15
 
 HOST = "a.example"
+
+UPLOADS = 40
+"""Four times MAX_MEMORY_BYTES, at CLIENT_STREAM_WINDOW_BYTES each."""
+
+UNREACHED = 4
+"""Connections that fill the queue of a listener with a backlog of 0."""
 
 pytestmark = needs_envoy
 
@@ -121,3 +133,46 @@ async def test_an_envoy_without_a_bound_takes_more(tmp_path: Path) -> None:
     async with running(tmp_path, free_port(), None) as site, filling(site.proxy.http_port):
         assert (await site.get(HOST)).status == 200
         assert await heap_bytes(site) > MAX_MEMORY_BYTES * OVERSHOOT
+
+
+@contextlib.contextmanager
+def unreachable_backend() -> Iterator[int]:
+    """The port of a listener with a full queue, so that connections to the port stay pending."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(UNREACHED):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+async def upload(port: int, outcomes: list[str]) -> None:
+    """Upload as much as the window allows, and wait for an answer. A full Envoy may close the connection instead."""
+    with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        async with http2(port) as connection:
+            while (await connection.frame()).type != SETTINGS:
+                pass
+            connection.send(SETTINGS, ACK, 0, b"")
+            connection.request(HOST, method="POST", path="/far")
+            for _ in range(CLIENT_STREAM_WINDOW_BYTES // FRAME_BYTES):
+                connection.send(DATA, 0, 1, bytes(FRAME_BYTES))
+            outcomes.append(await connection.outcome())
+
+
+async def test_uploads_that_fill_an_envoy_are_reset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xds.resources.clusters.UPSTREAM_CONNECT_TIMEOUT", timedelta(hours=1))
+    web, far = service("web"), service("far")
+    shop = ingress("shop", rule(HOST, path("/far", "far"), path("/", "web")))
+    outcomes: list[str] = []
+    async with contextlib.AsyncExitStack() as stack:
+        far_slice = slice_of("far", "127.0.0.1", ports=[stack.enter_context(unreachable_backend())])
+        slices = await stack.enter_async_context(echoes([web]))
+        objects = (shop, web, far, far_slice, *slices)
+        running = await stack.enter_async_context(site(tmp_path, *objects, max_memory_bytes=MAX_MEMORY_BYTES))
+        uploads = [asyncio.create_task(upload(running.proxy.http_port, outcomes)) for _ in range(UPLOADS)]
+        await until(lambda: "reset" in outcomes)
+        await until_status(running, 200)
+        for each in uploads:
+            each.cancel()
+        await asyncio.gather(*uploads, return_exceptions=True)

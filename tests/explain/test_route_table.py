@@ -27,7 +27,11 @@ def traffic(table_name: str) -> Translator:
 @pytest.mark.parametrize(("table", "case"), CASES)
 def test_the_matcher_answers_as_the_specification(table: Table, case: Case) -> None:
     request = Request(case.authority, case.path, https=case.https, sni=case.sni)
-    given = answer(traffic(table.name), request, EdgeOptions(redirect_https=table.redirect_https))
+    given = answer(
+        traffic(table.name),
+        request,
+        EdgeOptions(redirect_https=table.redirect_https, merge_slashes=table.merge_slashes),
+    )
     assert given.status == case.status
     if case.service is not None:
         assert given.route is not None

@@ -12,7 +12,19 @@ import pytest
 
 from tests.resources.test_validation import static
 from tests.support.envoy import bootstrap_error, needs_envoy
-from tests.support.objects import endpoint, exact, ingress, path, pipeline, rule, secret, service, slice_of, tls
+from tests.support.objects import (
+    certificate,
+    endpoint,
+    exact,
+    ingress,
+    path,
+    pipeline,
+    rule,
+    secret,
+    service,
+    slice_of,
+    tls,
+)
 from xds.controlplane.pipeline import Pipeline
 from xds.envoyapi import codec
 from xds.kube.objects import KubeObject
@@ -32,7 +44,11 @@ def wildcard(length: int, letter: str = "a", label: int = 63) -> str:
 
 def of_host(host: str) -> list[KubeObject]:
     entry = tls(host, secret="cert")
-    return [ingress("shop", rule(host, path("/", "web")), tls=[entry]), service("web"), secret("cert")]
+    return [
+        ingress("shop", rule(host, path("/", "web")), tls=[entry]),
+        service("web"),
+        secret("cert", certificate(host)),
+    ]
 
 
 def of_slice(*endpoints: Any, family: str = "IPv4") -> list[KubeObject]:
@@ -43,7 +59,7 @@ def of_slice(*endpoints: Any, family: str = "IPv4") -> list[KubeObject]:
 CASES: dict[str, list[KubeObject]] = {
     "the longest names": [
         ingress(LONG, rule(LONGEST, path("/" + "x" * 4095, WEB)), ns=NS, tls=[tls(LONGEST, secret=LONG)]),
-        *(service(WEB, ns=NS), secret(LONG, ns=NS), slice_of(WEB, "10.0.0.1", ns=NS)),
+        *(service(WEB, ns=NS), secret(LONG, certificate(LONGEST), ns=NS), slice_of(WEB, "10.0.0.1", ns=NS)),
     ],
     "a path that grows by its escapes": [*of_host("a"), ingress("one", rule("a", exact("/" + "\xe9" * 4095, "web")))],
     "10,000 paths": [ingress("many", rule("a", *(path(f"/{each}", "web") for each in range(10_000)))), service("web")],

@@ -9,7 +9,7 @@ import asyncio
 import pytest
 
 from tests.support.ads_client import CDS, EDS, LDS, RDS, SDS
-from tests.support.objects import ingress, path, rule, secret, service, slice_of, tls
+from tests.support.objects import certificate, ingress, path, rule, secret, service, slice_of, tls
 from tests.support.plane import Plane, cluster, site
 from tests.support.waiting import WAIT_LIMIT_SECONDS, until
 from xds.problems.problem import ObjectRef, Problem
@@ -95,7 +95,7 @@ async def test_a_rejection_of_many_changes_names_the_resource(plane: Plane) -> N
 
 
 async def test_a_rejected_secret_is_a_problem_of_its_ingresses_without_its_key(plane: Plane) -> None:
-    plane.apply(*site("api"), secret("cert"))
+    plane.apply(*site("api"), secret("cert", certificate("web.example")))
     plane.apply(ingress("web", rule("web.example", path("/", "api")), tls=[tls("web.example", secret="cert")]))
     client = plane.delta()
     await client.subscribe(SDS, "default/cert")

@@ -8,6 +8,7 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Reported
 from xds.kube.objects import KubeObject
 from xds.problems.problem import Key, Problem
-from xds.resources.options import ProxyOptions
+from xds.resources.options import ProxyOptions, UpstreamOptions
 from xds.server.debug.rendering import content
 from xds.snapshot.resource import ResourceType
 from xds.sources.folder.manifests import read_file
@@ -83,11 +84,17 @@ def _options(line: str) -> tuple[TranslateOptions, ProxyOptions]:
     parser.add_argument("--redirect-https", action="store_true")
     parser.add_argument("--proxy-protocol", action="store_true")
     parser.add_argument("--trusted-hops", type=int, default=0)
+    parser.add_argument("--no-merge-slashes", action="store_true")
+    parser.add_argument("--upstream-idle-timeout", type=lambda text: timedelta(seconds=int(text.removesuffix("s"))))
     given = parser.parse_args(shlex.split(line))
     return (
         TranslateOptions(allow_external_name=given.allow_external_name, default_tls_secret=given.default_tls_secret),
         ProxyOptions(
-            redirect_https=given.redirect_https, proxy_protocol=given.proxy_protocol, trusted_hops=given.trusted_hops
+            redirect_https=given.redirect_https,
+            proxy_protocol=given.proxy_protocol,
+            trusted_hops=given.trusted_hops,
+            merge_slashes=not given.no_merge_slashes,
+            upstream=UpstreamOptions(given.upstream_idle_timeout) if given.upstream_idle_timeout else UpstreamOptions(),
         ),
     )
 

@@ -215,6 +215,8 @@ def _bytes(request: Request) -> bytes:
     lines = [f"{request.method} {request.path} HTTP/1.1", f"Host: {request.authority}"]
     if request.forwarded_proto is not None:
         lines.append(f"x-forwarded-proto: {request.forwarded_proto}")
+    if request.method == "QUERY" and request.has_content_type:
+        lines.append("content-type: text/plain")
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 

@@ -148,10 +148,14 @@ _snis = st.one_of(
 )
 
 
-def _request(authority: str, port: str, target: str, sni: str | None, method: str, proto: str | None) -> Request:
+def _request(
+    authority: str, port: str, target: str, sni: str | None, method: str, proto: str | None, typed: bool
+) -> Request:
     """Blanks around a header's value don't belong to the value."""
     host = f"{authority}{port}".strip()
-    return Request(host, target, https=sni is not None, sni=sni or "", method=method, forwarded_proto=proto)
+    return Request(
+        host, target, https=sni is not None, sni=sni or "", method=method, forwarded_proto=proto, has_content_type=typed
+    )
 
 
 requests: st.SearchStrategy[Request] = st.builds(
@@ -160,6 +164,7 @@ requests: st.SearchStrategy[Request] = st.builds(
     _ports,
     _request_paths,
     st.one_of(st.none(), st.none(), _snis),
-    st.sampled_from(("GET",) * 8 + ("HEAD", "POST", "FOO", "get", *sorted(METHODS))),
+    st.sampled_from(("GET",) * 8 + ("HEAD", "POST", "QUERY", "FOO", "get", *sorted(METHODS))),
     st.sampled_from((None,) * 6 + ("https", "http", "", "HTTPS", "https, http")),
+    st.booleans(),
 )

@@ -52,6 +52,7 @@ class Table:
     secrets: tuple[Secret, ...] = ()
     default_tls_secret: Key | None = None
     redirect_https: bool = False
+    merge_slashes: bool = True
 
     @property
     def objects(self) -> tuple[KubeObject, ...]:

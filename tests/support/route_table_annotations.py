@@ -104,9 +104,7 @@ UPSTREAMS = Table(
         ingress("bad", rule("a.test", path("/bad")), annotations=annotated(backend_protocol="HTTP2")),
         ingress("fcgi", rule("a.test", path("/fcgi")), annotations=annotated(backend_protocol="FCGI")),
         ingress("missing", rule("a.test", path("/missing", "no")), annotations=annotated(load_balance="ewma")),
-        ingress(
-            "headless", rule("*.w.test", path("/")), default="web", annotations=annotated(service_upstream="true")
-        ),
+        ingress("headless", rule("*.w.test", path("/")), default="web", annotations=annotated(service_upstream="true")),
     ),
     services("web"),
     (

@@ -203,6 +203,20 @@ NORMALIZATION = Table(
     ),
 )
 
+KEPT_SLASHES = Table(
+    "kept-slashes",
+    (ingress("images", rule("img.example.com", path("/plain", "plain"), path("/", "root"))),),
+    services("plain", "root"),
+    (
+        http("img.example.com", "/plain/http://a.example/b.jpg", "plain"),
+        http("img.example.com", "/plain//x", "plain"),
+        http("img.example.com", "//plain/x", "root", "an empty segment comes first"),
+        http("img.example.com", "/x/..//plain", "root", "dot segments are resolved, slashes stay"),
+        http("img.example.com", "//", "root"),
+    ),
+    merge_slashes=False,
+)
+
 HOSTS = Table(
     "hosts",
     (

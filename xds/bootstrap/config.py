@@ -19,6 +19,7 @@ from xds.envoyapi.messages import (
     BootstrapDeferredStatOptions,
     BootstrapDynamicResources,
     BootstrapStaticResources,
+    BufferFactoryConfig,
     Cluster,
     ClusterDiscoveryType,
     ClusterDnsLookupFamily,
@@ -54,6 +55,7 @@ from xds.envoyapi.messages import (
     RouteConfiguration,
     RouteMatch,
     Router,
+    ScaledTrigger,
     StringMatcher,
     TcpKeepalive,
     ThresholdTrigger,
@@ -89,6 +91,13 @@ HIGH_MEMORY: Final = 0.90
 
 FULL_MEMORY: Final = 0.95
 """Part of `max_memory_bytes` from which Envoy answers requests with 503, and closes new connections."""
+
+RESET_FROM: Final = 0.85
+"""Part of `max_memory_bytes` from which Envoy resets the streams that hold most data; from FULL_MEMORY on, all streams
+that hold SMALLEST_RESET_BYTES. An upload to a backend that doesn't read holds as much as its window allows.
+"""
+
+SMALLEST_RESET_BYTES: Final = 2**18
 
 _MEMORY_ACTIONS: Final = {
     "shrink_heap": HIGH_MEMORY,
@@ -243,12 +252,25 @@ def _overload_manager(max_memory_bytes: int | None) -> OverloadManager:
     heap = FixedHeapConfig(max_heap_size_bytes=max_memory_bytes)
     monitors.append(ResourceMonitor(name=_FIXED_HEAP, typed_config=codec.pack(heap)))
     actions = [_memory_action(*each) for each in _MEMORY_ACTIONS.items()]
-    return OverloadManager(refresh_interval=OVERLOAD_REFRESH, resource_monitors=monitors, actions=actions)
+    return OverloadManager(
+        refresh_interval=OVERLOAD_REFRESH,
+        resource_monitors=monitors,
+        actions=[*actions, _reset_action()],
+        buffer_factory_config=BufferFactoryConfig(
+            minimum_account_to_track_power_of_two=SMALLEST_RESET_BYTES.bit_length() - 1
+        ),
+    )
 
 
 def _memory_action(name: str, part: float) -> OverloadAction:
     trigger = Trigger(name=_FIXED_HEAP, threshold=ThresholdTrigger(value=part))
     return OverloadAction(name=f"envoy.overload_actions.{name}", triggers=[trigger])
+
+
+def _reset_action() -> OverloadAction:
+    scaled = ScaledTrigger(scaling_threshold=RESET_FROM, saturation_threshold=FULL_MEMORY)
+    trigger = Trigger(name=_FIXED_HEAP, scaled=scaled)
+    return OverloadAction(name="envoy.overload_actions.reset_high_memory_stream", triggers=[trigger])
 
 
 def _stats_listener(port: int) -> Listener:

@@ -4,6 +4,7 @@ import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
@@ -137,6 +138,30 @@ class Folder(click.Path):
             self.fail("the value is empty; name the folder that holds the manifests", param, ctx)
         return super().convert(value, param, ctx)
 
+
+class Duration(click.ParamType):  # type: ignore[type-arg]
+    """A number with a unit: `500ms`, `4s`, `2m`."""
+
+    name = "DURATION"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        found = _DURATION.fullmatch(str(value))
+        duration = int(found[1]) * _UNITS[found[2]] if found else timedelta()
+        if not timedelta() < duration <= _MAX_DURATION:
+            self.fail(f"{value!r} is not a duration such as 500ms, 4s or 2m, up to 24h", param, ctx)
+        return duration
+
+
+_DURATION: Final = re.compile(r"([0-9]{1,8})(ms|s|m|h)", re.ASCII)
+_UNITS: Final = {
+    "ms": timedelta(milliseconds=1),
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+}
+_MAX_DURATION: Final = timedelta(hours=24)
 
 PORT = click.IntRange(1, 65535)
 

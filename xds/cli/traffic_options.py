@@ -6,11 +6,11 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
-from xds.cli.options import PORT, F, IpAddress, option
+from xds.cli.options import PORT, Duration, F, IpAddress, option
 from xds.kube.ingress_class import ClassOptions
 from xds.kube.state import DEFAULT_CLASSES
 from xds.problems.problem import Key
-from xds.resources.options import ProxyOptions, TlsVersion
+from xds.resources.options import ProxyOptions, TlsVersion, UpstreamOptions
 from xds.translate.names import is_subdomain
 from xds.translate.nginx.annotation import PREFIX
 from xds.translate.translator import TranslateOptions
@@ -148,6 +148,17 @@ _OPTIONS = (
     ),
     option("--proxy-protocol", is_flag=True, help="Expect a PROXY protocol header on every connection."),
     option(
+        "--no-merge-slashes",
+        is_flag=True,
+        help="Compare and pass on paths with several slashes as they came, for backends with URLs in paths.",
+    ),
+    option(
+        "--upstream-idle-timeout",
+        type=Duration(),
+        default="4s",
+        help="The time without a request after which a connection to a backend is closed, such as 500ms or 2m.",
+    ),
+    option(
         "--public-http-port",
         type=PORT,
         default=_DEFAULTS.public_http_port,
@@ -233,4 +244,6 @@ def proxy_options(flags: dict[str, Any]) -> ProxyOptions:
         tls_min_version=TlsVersion(flags["https_min_version"]),
         tls_ciphers=tuple(flags["https_cipher"]),
         vhds=not flags["no_vhds"],
+        merge_slashes=not flags["no_merge_slashes"],
+        upstream=UpstreamOptions(idle_timeout=flags["upstream_idle_timeout"]),
     )

@@ -30,6 +30,9 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.extensions.common.matching.v3 import *
     from envoy_data_plane.envoy.extensions.filters.common.matcher.action.v3 import *
     from envoy_data_plane.envoy.extensions.filters.common.set_filter_state.v3 import *
+    from envoy_data_plane.envoy.extensions.common.matching.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.common.matcher.action.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.http.fault.v3 import *
     from envoy_data_plane.envoy.extensions.filters.http.router.v3 import *
     from envoy_data_plane.envoy.extensions.filters.listener.proxy_protocol.v3 import *
     from envoy_data_plane.envoy.extensions.filters.listener.tls_inspector.v3 import *
@@ -41,6 +44,11 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.extensions.retry.host.previous_hosts.v3 import *
     from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import *
     from envoy_data_plane.envoy.service.discovery.v3 import *
+    from envoy_data_plane.envoy.config.common.mutation_rules.v3 import (
+        HeaderMutation as HeaderMutation,
+        HeaderMutationRemoveOnMatch as HeaderMutationRemoveOnMatch,
+    )
+    from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import Mutations as Mutations
     from envoy_data_plane.envoy.config.cluster.v3 import (
         CircuitBreakers as CircuitBreakers,
         CircuitBreakersThresholds as CircuitBreakersThresholds,
@@ -71,10 +79,6 @@ if typing.TYPE_CHECKING:
         UpstreamConnectionOptions as UpstreamConnectionOptions,
         UpstreamConnectionOptionsFirstAddressFamilyVersion as UpstreamConnectionOptionsFirstAddressFamilyVersion,
         UpstreamConnectionOptionsHappyEyeballsConfig as UpstreamConnectionOptionsHappyEyeballsConfig,
-    )
-    from envoy_data_plane.envoy.config.common.mutation_rules.v3 import (
-        HeaderMutation as HeaderMutation,
-        HeaderMutationRemoveOnMatch as HeaderMutationRemoveOnMatch,
     )
     from envoy_data_plane.envoy.config.core.v3 import (
         Address as Address,
@@ -158,6 +162,7 @@ if typing.TYPE_CHECKING:
     )
 
     from envoy_data_plane.envoy.config.core import v3 as _core
+    from envoy_data_plane.envoy.extensions.filters.http.header_mutation import v3 as _header_mutation
     from envoy_data_plane.envoy.extensions.http.early_header_mutation.header_mutation import v3 as _early_mutation
     from envoy_data_plane.envoy.extensions.filters.http.set_filter_state import v3 as _set_filter_state
     from envoy_data_plane.envoy.extensions.upstreams.http import v3 as _upstreams_http
@@ -166,6 +171,7 @@ if typing.TYPE_CHECKING:
 
     ClusterHttpProtocolOptions = _upstreams_http.HttpProtocolOptions
     CoreRetryPolicy = _core.RetryPolicy
+    HeaderMutationFilter = _header_mutation.HeaderMutation
     EarlyHeaderMutation = _early_mutation.HeaderMutation
     SetFilterState = _set_filter_state.Config
     XdsRegexMatcher = _xds_matcher.RegexMatcher
@@ -180,6 +186,7 @@ _FULL_NAMES = {
     "EarlyHeaderMutation": "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
     "Filter": "envoy.config.listener.v3.Filter",
     "HeaderMutation": "envoy.config.common.mutation_rules.v3.HeaderMutation",
+    "HeaderMutationFilter": "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
     "HttpProtocolOptions": "envoy.config.core.v3.HttpProtocolOptions",
     "Matcher": "xds.type.matcher.v3.Matcher",
     "MatcherMatcherList": "xds.type.matcher.v3.Matcher.MatcherList",

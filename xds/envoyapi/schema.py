@@ -25,6 +25,8 @@ ROOTS = (
     "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
     "envoy.extensions.common.matching.v3.ExtensionWithMatcher",
     "envoy.extensions.filters.common.matcher.action.v3.SkipFilter",
+    "envoy.extensions.filters.http.fault.v3.HTTPFault",
+    "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
     "envoy.extensions.filters.http.router.v3.Router",
     "envoy.extensions.filters.http.set_filter_state.v3.Config",
     "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol",

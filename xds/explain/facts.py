@@ -89,7 +89,10 @@ class StateReader:
 
     def answer(self, traffic: TrafficExcerpt, request: Request) -> Answer:
         """The answer to a request. Goes through all routes of a host, and may run in any thread."""
-        return answer(traffic, request, EdgeOptions(self.options.redirect_https, self.options.trusted_hops))
+        options = self.options
+        return answer(
+            traffic, request, EdgeOptions(options.redirect_https, options.trusted_hops, options.merge_slashes)
+        )
 
     def request_facts(self, request: Request, given: Answer) -> RequestFacts:
         termination, route = _termination(given), given.route

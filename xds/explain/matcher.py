@@ -51,6 +51,7 @@ class EdgeOptions:
 
     redirect_https: bool = False
     trusted_hops: int = 0
+    merge_slashes: bool = True
 
 
 def excerpt(traffic: Traffic, request: Request) -> TrafficExcerpt:
@@ -85,15 +86,16 @@ def _walk(traffic: Traffic, request: Request, edge: EdgeOptions, steps: list[Ste
         steps.append(Malformed("x-forwarded-proto of a trusted proxy is empty"))
         return NOT_FOUND
     host = host_of(request.authority)
+    path = normalized(request.path, merge_slashes=edge.merge_slashes)
     if termination is None:
-        steps.append(redirect := _redirect(traffic, (host, normalized(request.path)), edge, forwarded_proto))
+        steps.append(redirect := _redirect(traffic, (host, path), edge, forwarded_proto))
         if redirect.redirected:
             return REDIRECTED
     else:
         steps.append(coverage := _coverage(traffic.tls, termination, host))
         if not coverage.covered:
             return MISDIRECTED
-    return _routed(traffic, host, normalized(request.path), steps)
+    return _routed(traffic, host, path, steps)
 
 
 def _routed(traffic: Traffic, host: str, path: str, steps: list[Step]) -> Answer:

@@ -20,4 +20,4 @@ def location(request: Request, options: ProxyOptions) -> str:
     else:
         port = ""
     _, mark, query = request.path.partition("?")
-    return f"https://{host}{port}{normalized(request.path)}{mark}{query}"
+    return f"https://{host}{port}{normalized(request.path, merge_slashes=options.merge_slashes)}{mark}{query}"

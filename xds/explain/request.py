@@ -1,6 +1,7 @@
 """A request as it arrives at a proxy, and its normalized host and path."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +20,7 @@ class Request:
         sni: Of the connection; empty if none, or without TLS.
         method: In capitals.
         forwarded_proto: The header x-forwarded-proto; None without the header.
+        has_content_type: Whether the header content-type has a value.
     """
 
     authority: str
@@ -27,14 +29,15 @@ class Request:
     sni: str = ""
     method: str = "GET"
     forwarded_proto: str | None = None
+    has_content_type: bool = True
 
 
 METHODS: Final = frozenset(
     method
     for line in (
         "ACL BIND CHECKOUT COPY DELETE GET HEAD LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL MOVE MSEARCH NOTIFY",
-        "OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT REBIND REPORT SEARCH SOURCE SUBSCRIBE TRACE UNBIND UNLINK",
-        "UNLOCK UNSUBSCRIBE",
+        "OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT QUERY REBIND REPORT SEARCH SOURCE SUBSCRIBE TRACE UNBIND",
+        "UNLINK UNLOCK UNSUBSCRIBE",
     )
     for method in line.split()
 )
@@ -51,17 +54,24 @@ _NOT_IN_PATH: Final = re.compile(r"[^\t!-~]")
 
 def malformed(request: Request) -> str:
     """Why a proxy rejects the request as malformed; empty if well-formed."""
+    return next(_faults(request), "")
+
+
+def _faults(request: Request) -> Iterator[str]:
     if request.method not in METHODS:
-        return f"{shown(request.method)} is not a method that HTTP/1.1 proxies know"
+        yield f"{shown(request.method)} is not a method that HTTP/1.1 proxies know"
+    if request.method == "QUERY" and not request.has_content_type:
+        yield "a request with the method QUERY needs a Content-Type"
+    if "," in request.authority:
+        yield "the Host holds ',', as of a request with two Host headers"
     if odd := _NOT_IN_HOST.search(request.authority):
-        return f"the Host holds {shown(odd[0])}, which is not allowed in a host"
+        yield f"the Host holds {shown(odd[0])}, which is not allowed in a host"
     if odd := _NOT_IN_PATH.search(request.path):
-        return f"the path holds {shown(odd[0])}, which must be escaped"
+        yield f"the path holds {shown(odd[0])}, which must be escaped"
     if "#" in request.path:
-        return "the path holds '#': a fragment is never sent"
+        yield "the path holds '#': a fragment is never sent"
     if "%00" in request.path.partition("?")[0]:
-        return "the path holds '%00'"
-    return ""
+        yield "the path holds '%00'"
 
 
 def without_port(authority: str) -> str:
@@ -84,7 +94,7 @@ def host_of(authority: str) -> str:
     return without_port(without_trailing_dot(authority)).lower()
 
 
-def normalized(path: str) -> str:
+def normalized(path: str, *, merge_slashes: bool = True) -> str:
     """The path that routes are compared with: no query, dot segments resolved, then slashes merged, in Envoy's order.
 
     Source: https://www.envoyproxy.io/docs/envoy/latest/operations/faq/normalize_path
@@ -100,7 +110,8 @@ def normalized(path: str) -> str:
             segments.append(canonical(part))
         elif index == len(parts) - 1:
             segments.append("")
-    return _merged("/" + "/".join(segments))
+    found = "/" + "/".join(segments)
+    return _merged(found) if merge_slashes else found
 
 
 def _merged(path: str) -> str:

@@ -23,7 +23,8 @@ def question(url: str, method: str, headers: Iterable[tuple[str, str]]) -> Reque
     """The request that a client sends for a URL.
 
     The SNI is the URL's host, whatever the Host header says. The path is sent as written, except that characters which
-    browsers escape (blanks, letters beyond ASCII) are escaped.
+    browsers escape (blanks, letters beyond ASCII) are escaped. Without the header Content-Type, one is
+    assumed; an empty one means none, as for curl.
 
     Raises:
         QuestionError: no client can send such a request.
@@ -41,6 +42,7 @@ def question(url: str, method: str, headers: Iterable[tuple[str, str]]) -> Reque
         sni=_sni(host) if scheme == "https" else "",
         method=method,
         forwarded_proto=given.get("x-forwarded-proto"),
+        has_content_type=given.get("content-type") != "",
     )
 
 

@@ -89,7 +89,7 @@ class Builder:
             return self._removed(ResourceType.CLUSTER, name)
         service = ObjectRef("Service", key.namespace, key.service)
         shape = (backend.protocol, bool(backend.external_name), backend.verification, backend.upstream)
-        return self._built(ResourceType.CLUSTER, name, cluster(backend), service, shape=shape)
+        return self._built(ResourceType.CLUSTER, name, cluster(backend, self._options.upstream), service, shape=shape)
 
     def _secrets(self) -> BuiltResources:
         before, self._certificates = self._certificates, dict(self._traffic.certificates)

@@ -1,6 +1,5 @@
 """CDS: a backend as a Cluster."""
 
-from datetime import timedelta
 from functools import cache
 from typing import Final
 
@@ -41,11 +40,15 @@ from xds.envoyapi.messages import (
 from xds.resources import names
 from xds.resources.addresses import socket_address
 from xds.resources.config_source import ads
+from xds.resources.http_limits import (
+    BACKEND_STREAM_WINDOW_BYTES,
+    CONNECTION_BUFFER_BYTES,
+    CONNECTION_WINDOW_BYTES,
+    MAX_HEADERS,
+)
+from xds.resources.options import UpstreamOptions
 from xds.traffic.backends import Backend, Verification
 from xds.traffic.upstream import BackendProtocol, Balancing
-
-UPSTREAM_IDLE_TIMEOUT: Final = timedelta(seconds=60)
-"""For a connection to a backend without a request. ingress-nginx has the same in upstream-keepalive-timeout."""
 
 CIRCUIT_BREAKER_LIMIT: Final = 1_000_000
 """In effect no limit. Envoy's default of 1,024 connections, pending and active requests a cluster leads to 503 under a
@@ -61,7 +64,7 @@ _BALANCING: Final = {
 _PROTOCOL_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
-def cluster(backend: Backend) -> Cluster:
+def cluster(backend: Backend, options: UpstreamOptions) -> Cluster:
     """The Cluster of a backend: endpoints by EDS, or by DNS for an ExternalName Service, which has no EndpointSlice."""
     name = names.cluster(backend.key)
     external = backend.external_name
@@ -75,12 +78,15 @@ def cluster(backend: Backend) -> Cluster:
         dns_lookup_family=ClusterDnsLookupFamily.ALL if external else ClusterDnsLookupFamily.AUTO,
         connect_timeout=backend.upstream.connect_timeout,
         lb_policy=_BALANCING[backend.upstream.balancing],
+        per_connection_buffer_limit_bytes=CONNECTION_BUFFER_BYTES,
         circuit_breakers=_unlimited(),
         # By default requests go to draining endpoints too when less than half of the endpoints are healthy:
         # https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/panic_threshold
         common_lb_config=_no_panic(),
         typed_extension_protocol_options={
-            _PROTOCOL_OPTIONS: _protocol_options(backend.protocol, backend.verification, sends_sni=_sends_sni(backend))
+            _PROTOCOL_OPTIONS: _protocol_options(
+                backend.protocol, backend.verification, options, sends_sni=_sends_sni(backend)
+            )
         },
         transport_socket=_tls(backend.verification) if backend.protocol.uses_tls or backend.verification else None,
     )
@@ -109,11 +115,15 @@ def _no_panic() -> ClusterCommonLbConfig:
 
 
 @cache
-def _protocol_options(protocol: BackendProtocol, verification: Verification | None, *, sends_sni: bool) -> Any:
+def _protocol_options(
+    protocol: BackendProtocol, verification: Verification | None, options: UpstreamOptions, *, sends_sni: bool
+) -> Any:
     explicit = None if protocol is BackendProtocol.HTTPS else _explicit_http(protocol)
     return codec.pack(
         ClusterHttpProtocolOptions(
-            common_http_protocol_options=HttpProtocolOptions(idle_timeout=UPSTREAM_IDLE_TIMEOUT),
+            common_http_protocol_options=HttpProtocolOptions(
+                idle_timeout=options.idle_timeout, max_headers_count=MAX_HEADERS
+            ),
             upstream_http_protocol_options=_names_of_request(verification, sends_sni=sends_sni),
             explicit_http_config=explicit,
             auto_config=None if explicit else _negotiated_http(),
@@ -124,14 +134,21 @@ def _protocol_options(protocol: BackendProtocol, verification: Verification | No
 def _explicit_http(protocol: BackendProtocol) -> HttpProtocolOptionsExplicitHttpConfig:
     """HTTP/1.1 or HTTP/2; over TLS, Envoy offers the protocol by ALPN."""
     if protocol in (BackendProtocol.H2C, BackendProtocol.GRPCS):
-        return HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=Http2ProtocolOptions())
+        return HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=_http2())
     return HttpProtocolOptionsExplicitHttpConfig(http_protocol_options=Http1ProtocolOptions())
 
 
 def _negotiated_http() -> HttpProtocolOptionsAutoHttpConfig:
     """HTTP/2 or HTTP/1.1, both offered by ALPN; HTTP/1.1 with a backend that knows no ALPN."""
     return HttpProtocolOptionsAutoHttpConfig(
-        http_protocol_options=Http1ProtocolOptions(), http2_protocol_options=Http2ProtocolOptions()
+        http_protocol_options=Http1ProtocolOptions(), http2_protocol_options=_http2()
+    )
+
+
+def _http2() -> Http2ProtocolOptions:
+    return Http2ProtocolOptions(
+        initial_stream_window_size=BACKEND_STREAM_WINDOW_BYTES,
+        initial_connection_window_size=CONNECTION_WINDOW_BYTES,
     )
 
 

@@ -24,13 +24,14 @@ from xds.resources import names
 from xds.resources.access_log import access_log
 from xds.resources.config_source import ads
 from xds.resources.forwarded_headers import claims_removed
+from xds.resources.http_limits import CLIENT_STREAM_WINDOW_BYTES, CONNECTION_WINDOW_BYTES, MAX_HEADERS
+from xds.resources.one_host import reject_two_hosts
 from xds.resources.options import ProxyOptions
+from xds.resources.retries import never_507, retry_safe_requests
 from xds.resources.upgrades import ignored_upgrades, passed_upgrades, upgrade_by_http1
 
 # https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge
 HTTP2_MAX_CONCURRENT_STREAMS: Final = 100
-HTTP2_STREAM_WINDOW_BYTES: Final = 64 * 1024
-HTTP2_CONNECTION_WINDOW_BYTES: Final = 1024 * 1024
 REQUEST_HEADERS_TIMEOUT: Final = timedelta(seconds=10)
 
 # Long, for WebSockets, server-sent events and long polls.
@@ -52,7 +53,12 @@ https://www.rfc-editor.org/rfc/rfc2606
 def http_filters() -> list[HttpFilter]:
     """The HTTP filter chain of every listener. A route switches filters on and off; the chain itself never varies."""
     router = Router(suppress_envoy_headers=True)
-    return [upgrade_by_http1(), HttpFilter(name="envoy.filters.http.router", typed_config=codec.pack(router))]
+    return [
+        reject_two_hosts(),
+        upgrade_by_http1(),
+        retry_safe_requests(),
+        HttpFilter(name="envoy.filters.http.router", typed_config=codec.pack(router)),
+    ]
 
 
 def connection_manager(options: ProxyOptions, routes: str) -> Filter:
@@ -63,13 +69,14 @@ def connection_manager(options: ProxyOptions, routes: str) -> Filter:
         rds=Rds(config_source=ads(wait=True), route_config_name=routes),
         http_filters=http_filters(),
         access_log=[access_log()],
+        local_reply_config=never_507(),
         use_remote_address=True,
         xff_num_trusted_hops=options.trusted_hops,
         early_header_mutation_extensions=claims_removed(options),
         # Security depends on the path that routes compare, so the path is normalized before routing:
         # https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge
         normalize_path=True,
-        merge_slashes=True,
+        merge_slashes=options.merge_slashes,
         path_with_escaped_slashes_action=HttpConnectionManagerPathWithEscapedSlashesAction.KEEP_UNCHANGED,
         strip_trailing_host_dot=True,
         preserve_external_request_id=not options.replace_request_id,
@@ -87,6 +94,7 @@ def connection_manager(options: ProxyOptions, routes: str) -> Filter:
         request_headers_timeout=REQUEST_HEADERS_TIMEOUT,
         common_http_protocol_options=HttpProtocolOptions(
             idle_timeout=CONNECTION_IDLE_TIMEOUT,
+            max_headers_count=MAX_HEADERS,
             # As in nginx: a backend may take the header X_Y for X-Y.
             headers_with_underscores_action=HttpProtocolOptionsHeadersWithUnderscoresAction.DROP_HEADER,
         ),
@@ -98,8 +106,8 @@ def connection_manager(options: ProxyOptions, routes: str) -> Filter:
         ),
         http2_protocol_options=Http2ProtocolOptions(
             max_concurrent_streams=HTTP2_MAX_CONCURRENT_STREAMS,
-            initial_stream_window_size=HTTP2_STREAM_WINDOW_BYTES,
-            initial_connection_window_size=HTTP2_CONNECTION_WINDOW_BYTES,
+            initial_stream_window_size=CLIENT_STREAM_WINDOW_BYTES,
+            initial_connection_window_size=CONNECTION_WINDOW_BYTES,
             # A malformed request ends its stream alone: https://www.rfc-editor.org/rfc/rfc9113#section-8.1.1
             # By default the connection ends, with all requests that a proxy in front sends for other clients.
             override_stream_error_on_invalid_http_message=True,

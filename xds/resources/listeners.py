@@ -36,12 +36,10 @@ from xds.resources import names
 from xds.resources.addresses import socket_address
 from xds.resources.config_source import ads
 from xds.resources.connection_manager import connection_manager
+from xds.resources.http_limits import CONNECTION_BUFFER_BYTES
 from xds.resources.options import ProxyOptions, TlsVersion
 from xds.traffic.hosts import is_wildcard
 from xds.traffic.tls import Termination, TlsTable
-
-CONNECTION_BUFFER_BYTES: Final = 32 * 1024
-"""Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge"""
 
 TLS_HANDSHAKE_TIMEOUT: Final = timedelta(seconds=10)
 """Longest TLS handshake behind the ClientHello. By default a connection without a request stays for an hour."""

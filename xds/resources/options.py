@@ -1,6 +1,7 @@
 """The operator's settings of listeners and routes."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -8,6 +9,17 @@ DEFAULT_UPGRADES: Final = ("websocket", "SPDY/3.1", "tcp", "tailscale-control-pr
 """Protocols that HTTP/1.1 connections are upgraded to behind proxies: WebSocket, `kubectl exec` (SPDY/3.1), the API of
 Docker (tcp), Tailscale and Headscale, Teleport (alpn).
 """
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamOptions:
+    """How proxies use the connections to a backend.
+
+    Attributes:
+        idle_timeout: Time without a request after which a connection is closed.
+    """
+
+    idle_timeout: timedelta = timedelta(seconds=4)
 
 
 class TlsVersion(StrEnum):
@@ -36,6 +48,8 @@ class ProxyOptions:
         tls_min_version: The oldest version of TLS that clients may speak.
         tls_ciphers: Cipher suites for TLS 1.2, by OpenSSL's names, the preferred first. Empty: Envoy's own.
         vhds: Whether proxies that support VHDS are sent virtual hosts one by one, outside of RouteConfigurations.
+        merge_slashes: Whether several slashes in a request's path become one, before routing and for backends.
+        upstream: Use of the connections to all backends.
     """
 
     listener_address: str = "0.0.0.0"  # noqa: S104 - an ingress proxy takes connections from outside
@@ -52,3 +66,5 @@ class ProxyOptions:
     tls_min_version: TlsVersion = TlsVersion.TLS_1_2
     tls_ciphers: tuple[str, ...] = ()
     vhds: bool = True
+    merge_slashes: bool = True
+    upstream: UpstreamOptions = UpstreamOptions()

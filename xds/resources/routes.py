@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from xds.envoyapi import codec
 from xds.envoyapi.messages import (
     DirectResponseAction,
     HeaderMatcher,
@@ -12,12 +11,9 @@ from xds.envoyapi.messages import (
     HeaderValueOption,
     HeaderValueOptionHeaderAppendAction,
     Metadata,
-    PreviousHostsPredicate,
     RedirectAction,
     RedirectActionRedirectResponseCode,
     RegexMatcher,
-    RetryPolicy,
-    RetryPolicyRetryHostPredicate,
     RouteAction,
     RouteConfiguration,
     RouteMatch,
@@ -35,6 +31,7 @@ from xds.resources.domains import ANY_HOST, Answers, Domain, FixedAnswer
 from xds.resources.forwarded_headers import forwarded_headers
 from xds.resources.hash_policy import hash_policy
 from xds.resources.options import ProxyOptions
+from xds.resources.retries import RETRIED_BODY_BYTES, retry_policy
 from xds.traffic.actions import Action, Closed, Forward, Redirect
 from xds.traffic.backends import BackendKey
 from xds.traffic.hosts import is_wildcard
@@ -44,13 +41,6 @@ from xds.traffic.routes import ACME_CHALLENGES, PathType, Route
 HTTP_PORT: Final = 80
 HTTPS_PORT: Final = 443
 """The ports of URLs without a port."""
-
-MAX_RETRIES: Final = 2
-RETRY_ON: Final = "connect-failure,refused-stream,reset-before-request"
-"""Failures before a backend has seen the request, so that a request of any method can be tried again.
-
-Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/router_filter#x-envoy-retry-on
-"""
 
 _REDIRECT_CODES: Final = {
     301: RedirectActionRedirectResponseCode.MOVED_PERMANENTLY,
@@ -85,7 +75,8 @@ def virtual_host(name: str, domain: Domain, options: ProxyOptions) -> EnvoyVirtu
             *_redirects(domain, options),
             *_routes(domain.inside, domain.default, None, tls=tls),
         ],
-        retry_policy=_retry_policy(),
+        retry_policy=retry_policy(),
+        request_body_buffer_limit=RETRIED_BODY_BYTES,
     )
 
 
@@ -255,16 +246,3 @@ def _more_labels_than(wildcard: str) -> HeaderMatcher:
     """
     one_label = RegexMatcher(regex=rf"(?:[^.]*[.]){{{wildcard.count('.')}}}[^.]*(?::[^:]*)?")
     return HeaderMatcher(name=":authority", string_match=StringMatcher(safe_regex=one_label), invert_match=True)
-
-
-def _retry_policy() -> RetryPolicy:
-    """Retries, each on an endpoint that has not been tried."""
-    predicate = RetryPolicyRetryHostPredicate(
-        name="envoy.retry_host_predicates.previous_hosts", typed_config=codec.pack(PreviousHostsPredicate())
-    )
-    return RetryPolicy(
-        retry_on=RETRY_ON,
-        num_retries=MAX_RETRIES,
-        retry_host_predicate=[predicate],
-        host_selection_retry_max_attempts=3,
-    )

@@ -13,8 +13,8 @@ from tests.support.objects import certificate, encrypted, ingress, path, rule, s
 REJECTED: Final = Path(__file__).parents[1] / "rejected"
 PAST: Final = datetime.datetime(2021, 1, 1, tzinfo=datetime.UTC)
 
-GOOD: Final = certificate("mended.bad.test")
-OTHER: Final = certificate("other.bad.test")
+GOOD: Final = certificate("*.bad.test")
+OTHER: Final = certificate("*.bad.test", serial=2)
 
 
 def certificates() -> Iterator[Case]:
@@ -66,7 +66,7 @@ def _out_of_order() -> tuple[bytes, bytes]:
 
 def _expired() -> Case:
     """Served all the same: the client decides whether to accept an expired certificate."""
-    expired = certificate("expired.bad.test", until=PAST)
+    expired = certificate("*.bad.test", until=PAST)
     case = secret_case("expired-certificate", expired.chain, expired.key)
     told = (Told("Ingress", case.name, "CertificateExpired"),)
     return dataclasses.replace(

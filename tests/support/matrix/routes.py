@@ -195,7 +195,7 @@ def _large() -> Iterator[Case]:
 
 def _longest_names() -> Case:
     """Every name is legal, so there is no Problem; the mended object is the Service behind."""
-    pair = certificate("longest.test")
+    pair = certificate(HOST_253)
     long_service = "l" * 63
 
     def built(to: str) -> Manifest:

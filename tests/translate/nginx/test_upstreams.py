@@ -22,7 +22,7 @@ HOST = "a.example.com"
 HEADLESS = "None"
 
 
-def world(of: Service | None = None, **values: str) -> World:
+def world(of: Service | None = None, /, **values: str) -> World:
     return World(of or service("web"), ingress("shop", rule(HOST, path("/")), annotations=annotated(**values)))
 
 
