@@ -154,3 +154,31 @@ UNPROTECTED = Table(
     services("web"),
     (http("a.test", "/shop", "web"), http("a.test", "/", NOT_FOUND)),
 )
+
+UPSTREAMS = Table(
+    "upstreams",
+    (
+        ingress("plain", rule("a.test", path("/"))),
+        ingress("ewma", rule("a.test", path("/ewma")), annotations=annotated(load_balance="ewma")),
+        ingress("hash", rule("a.test", path("/hash")), annotations=annotated(upstream_hash_by="$http_x_user")),
+        ingress("quick", rule("a.test", path("/quick")), annotations=annotated(proxy_connect_timeout="1")),
+        ingress("long", rule("a.test", path("/long")), annotations=annotated(proxy_connect_timeout="2147483647")),
+        ingress("bad", rule("a.test", path("/bad")), annotations=annotated(backend_protocol="HTTP2")),
+        ingress("fcgi", rule("a.test", path("/fcgi")), annotations=annotated(backend_protocol="FCGI")),
+        ingress("missing", rule("a.test", path("/missing", "no")), annotations=annotated(load_balance="ewma")),
+        ingress("headless", rule("*.w.test", path("/")), default="web", annotations=annotated(service_upstream="true")),
+    ),
+    services("web"),
+    (
+        http("a.test", "/", "web"),
+        http("a.test", "/ewma", "web", "another cluster of the Service"),
+        http("a.test", "/hash", "web"),
+        http("a.test", "/quick", "web"),
+        http("a.test", "/long", "web"),
+        http("a.test", "/bad", "web", "a bad protocol counts as absent"),
+        http("a.test", "/fcgi", UNAVAILABLE, "Envoy speaks no FastCGI"),
+        http("a.test", "/missing", UNAVAILABLE),
+        http("b.w.test", "/", "web", "a Service without an address of its own has endpoints"),
+        http("c.test", "/", "web", "the default backend of an Ingress with annotations"),
+    ),
+)

@@ -10,7 +10,7 @@ from xds.cli.options import PORT, Duration, F, IpAddress, option
 from xds.kube.ingress_class import ClassOptions
 from xds.kube.state import DEFAULT_CLASSES
 from xds.problems.problem import Key
-from xds.resources.options import ProxyOptions, TlsVersion, UpstreamPolicy
+from xds.resources.options import ProxyOptions, TlsVersion, UpstreamOptions
 from xds.translate.names import is_subdomain
 from xds.translate.nginx.annotation import PREFIX
 from xds.translate.routes import DEFAULT_MAX_REGEX_SIZE
@@ -254,5 +254,5 @@ def proxy_options(flags: dict[str, Any]) -> ProxyOptions:
         tls_ciphers=tuple(flags["https_cipher"]),
         vhds=not flags["no_vhds"],
         merge_slashes=not flags["no_merge_slashes"],
-        upstream=UpstreamPolicy(idle_timeout=flags["upstream_idle_timeout"]),
+        upstream=UpstreamOptions(idle_timeout=flags["upstream_idle_timeout"]),
     )

@@ -30,6 +30,7 @@ from xds.resources import names
 from xds.resources.config_source import ads
 from xds.resources.domains import ANY_HOST, Answers, Domain, FixedAnswer
 from xds.resources.forwarded_headers import forwarded_headers
+from xds.resources.hash_policy import hash_policy
 from xds.resources.options import ProxyOptions
 from xds.resources.retries import RETRIED_BODY_BYTES, retry_policy
 from xds.traffic.actions import Action, Closed, Forward, Redirect
@@ -66,25 +67,26 @@ def route_configuration(name: str, options: ProxyOptions) -> RouteConfiguration:
 
 
 def virtual_host(name: str, domain: Domain, options: ProxyOptions) -> EnvoyVirtualHost:
+    tls = name.startswith(f"{names.HTTPS}/")
     return EnvoyVirtualHost(
         name=name,
         domains=[domain.name],
         routes=[
-            *_guarded(domain),
+            *_guarded(domain, tls=tls),
             *_challenges(domain),
             *_redirects(domain, options),
-            *_routes(domain.inside, domain.default, None),
+            *_routes(domain.inside, domain.default, None, tls=tls),
         ],
         retry_policy=retry_policy(),
         request_body_buffer_limit=RETRIED_BODY_BYTES,
     )
 
 
-def _guarded(domain: Domain) -> Iterator[EnvoyRoute]:
+def _guarded(domain: Domain, *, tls: bool) -> Iterator[EnvoyRoute]:
     """Routes for hosts with more labels than an Ingress wildcard stands for, tried first, behind a header matcher."""
     if is_wildcard(domain.name) and domain.name != ANY_HOST:
         guard = _more_labels_than(domain.name)
-        yield from _routes(domain.outside, domain.default, guard)
+        yield from _routes(domain.outside, domain.default, guard, tls=tls)
         if not isinstance(domain.outside, FixedAnswer):
             yield _status("not-found", 404, guard)
 
@@ -130,29 +132,30 @@ def _has_port() -> HeaderMatcher:
     return HeaderMatcher(name=":authority", string_match=StringMatcher(safe_regex=RegexMatcher(regex=r".*:[^\]]*")))
 
 
-def _routes(answers: Answers, default: Route | None, guard: HeaderMatcher | None) -> Iterator[EnvoyRoute]:
+def _routes(answers: Answers, default: Route | None, guard: HeaderMatcher | None, *, tls: bool) -> Iterator[EnvoyRoute]:
     if isinstance(answers, FixedAnswer):
         yield _status("misdirected", 421, guard)
         return
     for route in answers.routes:
-        yield _route(route, _match(route, guard))
+        yield _route(route, _match(route, guard), tls=tls)
     default = answers.default or default
     if default is not None:
-        yield _route(default, _match(default, guard))
+        yield _route(default, _match(default, guard), tls=tls)
 
 
-def _route(route: Route, match: RouteMatch) -> EnvoyRoute:
+def _route(route: Route, match: RouteMatch, *, tls: bool = False) -> EnvoyRoute:
     action = route.action
     redirect = action if isinstance(action, Redirect) else None
+    backend = route.backend_of(tls=tls)
     return EnvoyRoute(
         name=f"{route.origin.object.key} {route.path_type} {route.path}",
         match=match,
         metadata=_metadata(route.origin.object.key, route.service),
-        route=_forward(route.backend, route.policy) if route.backend else None,
+        route=_forward(backend, route.policy) if backend else None,
         redirect=_to_path(redirect) if redirect and redirect.is_path else None,
         direct_response=_direct_response(action),
         response_headers_to_add=[_set("location", redirect.location)] if redirect and not redirect.is_path else [],
-        request_headers_to_add=_request_headers(route.policy),
+        request_headers_to_add=_request_headers(route.policy) if backend else [],
     )
 
 
@@ -164,6 +167,7 @@ def _forward(backend: BackendKey, policy: Policy) -> RouteAction:
         host_rewrite_literal=policy.upstream_host or None,
         regex_rewrite=_regex_rewrite(rewrite) if rewrite and rewrite.pattern else None,
         path_rewrite=rewrite.path.replace("%", "%%") if rewrite and not rewrite.pattern else "",
+        hash_policy=[hash_policy(key) for key in policy.hash_keys],
     )
 
 
@@ -172,7 +176,8 @@ def _regex_rewrite(rewrite: Rewrite) -> RegexMatchAndSubstitute:
 
 
 def _request_headers(policy: Policy) -> list[HeaderValueOption]:
-    return [_set("x-forwarded-prefix", policy.forwarded_prefix)] if policy.forwarded_prefix else []
+    wanted = {"connection": policy.connection, "x-forwarded-prefix": policy.forwarded_prefix}
+    return [_set(header, value) for header, value in wanted.items() if value]
 
 
 def _to_path(redirect: Redirect) -> RedirectAction:

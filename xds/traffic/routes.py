@@ -59,6 +59,19 @@ class Route:
         """The backend of a route that forwards; None for other routes, and where no backend can be used."""
         return self.action.backend if isinstance(self.action, Forward) else None
 
+    def backend_of(self, *, tls: bool) -> BackendKey | None:
+        """The backend of requests that came by TLS, or by plain HTTP."""
+        if tls and isinstance(self.action, Forward) and self.action.tls_backend:
+            return self.action.tls_backend
+        return self.backend
+
+    @property
+    def backends(self) -> tuple[BackendKey, ...]:
+        """The backends of all requests."""
+        if not isinstance(self.action, Forward):
+            return ()
+        return tuple(key for key in (self.action.backend, self.action.tls_backend) if key)
+
     @property
     def answers_challenges(self) -> bool:
         """Whether the path is one of ACME challenges, whose requests are not redirected to HTTPS.

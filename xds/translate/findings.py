@@ -23,5 +23,5 @@ class UnitFindings:
 
     def keep(self, routes: Iterable[Route | None]) -> None:
         """Drop the backends that none of the routes uses. A route that lost a conflict may have added a backend."""
-        used = {route.backend for route in routes if route is not None}
+        used = {key for route in routes if route is not None for key in route.backends}
         self.backends = {key: backend for key, backend in self.backends.items() if key in used}

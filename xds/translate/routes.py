@@ -3,15 +3,17 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from xds.kube.objects import HTTPIngressPath, Ingress, IngressBackend
+from xds.kube.objects import HTTPIngressPath, Ingress, IngressBackend, IngressServiceBackend
 from xds.kube.state import KubeState
 from xds.problems.field_path import FieldPath, MapKey
 from xds.problems.problem import Key
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import Closed, Forward
+from xds.traffic.policy import NO_POLICY
 from xds.traffic.routes import Origin, PathType, Route
-from xds.translate.backends import resolve
+from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
+from xds.translate.backends import Resolved, resolve
 from xds.translate.findings import UnitFindings
 from xds.translate.names import InvalidError, is_label, regex_path, valid_path
 from xds.translate.nginx.ingress_policy import OPEN_PATHS, ClosedPaths, IngressPolicy, OpenPaths, ingress_policy
@@ -60,19 +62,30 @@ class TranslationContext:
             findings.report(origin.object, *_unsupported(backend), backend_at)
             return None
         namespace = origin.object.namespace
-        resolved = resolve(self.state, namespace, backend.service, allow_external_name=self.allow_external_name)
-        key, host = None, ""
+        upstream = DEFAULT_UPSTREAM if isinstance(policy, ClosedPaths) else policy.upstream
+        resolved = self._resolve(namespace, backend.service, upstream, findings)
+        key, tls_key, host = None, None, ""
         if fault := resolved.fault:
             findings.report(origin.object, fault.reason, fault.message, backend_at, fault.remedy)
         if resolved.backend:
             key, host = resolved.backend.key, resolved.backend.host
-            findings.backends[key] = resolved.backend
         name = backend.service.name if is_label(backend.service.name) else "(invalid)"
         service = Key(namespace, name)
         if isinstance(policy, ClosedPaths):
             return Route(*path, Closed(policy.annotations), origin, service)
         treatment = replace(policy.policy, upstream_host=host) if host else policy.policy
-        return Route(*path, policy.redirect or Forward(key), origin, service, treatment)
+        if policy.tls_upstream is not None:
+            by_tls = self._resolve(namespace, backend.service, policy.tls_upstream, findings).backend
+            tls_key = by_tls.key if by_tls else None
+        return Route(*path, policy.redirect or Forward(key, tls_key), origin, service, treatment)
+
+    def _resolve(
+        self, namespace: str, wanted: IngressServiceBackend, upstream: UpstreamPolicy, findings: UnitFindings
+    ) -> Resolved:
+        resolved = resolve(self.state, namespace, wanted, upstream, allow_external_name=self.allow_external_name)
+        if resolved.backend:
+            findings.backends[resolved.backend.key] = resolved.backend
+        return resolved
 
 
 def _unreported(*problem: object) -> None:
@@ -138,9 +151,13 @@ def ingress_default(context: TranslationContext, ingress: Ingress, findings: Uni
         return None
     origin = Origin(ingress.ref, _DEFAULT_BACKEND)
     policy = context.policy(ingress)
-    # Annotations are for paths, but a protection is for the whole Ingress.
-    if isinstance(policy, OpenPaths):
-        policy = OPEN_PATHS
+    # A protection is for the whole Ingress, and so is the use of its backends. Other annotations are for paths.
+    if isinstance(policy, OpenPaths) and policy is not OPEN_PATHS:
+        policy = OpenPaths(
+            replace(NO_POLICY, hash_keys=policy.policy.hash_keys),
+            upstream=policy.upstream,
+            tls_upstream=policy.tls_upstream,
+        )
     return context.route(origin, backend, _DEFAULT_BACKEND, ("/", PathType.PREFIX), policy=policy, findings=findings)
 
 
