@@ -32,10 +32,11 @@ DROPPED: Final = 5
 PAUSE_SECONDS: Final = (0.03, 0.12)
 PAUSE_SECONDS_OF_MANY: Final = (0.3, 0.6)
 
-BEFORE: Final = "XDS_BENCH_BEFORE"
+CHECKOUT: Final = "BENCH_BEFORE"
 """The environment variable with the folder of another checkout of this project, to be measured in turn as well."""
 
 HERE: Final = "here"
+BEFORE: Final = "before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Flips:
 
 async def measure() -> AsyncIterator[Figure]:
     """The bare watch and the streams are in one process, whose clock stamps both."""
-    names = (HERE, *([BEFORE] if os.environ.get(BEFORE) else []), contour.NAME)
+    names = (HERE, *([BEFORE] if os.environ.get(CHECKOUT) else []), contour.NAME)
     async with filled(SERVICES, namespaces=tuple(map(_namespace, names))) as full, _sides(full, names) as sides:
         one = await _measured(full, sides, 1, FLIPS, PAUSE_SECONDS)
         many = await _measured(full, sides, STREAMS, FLIPS_OF_MANY, PAUSE_SECONDS_OF_MANY)
@@ -79,7 +80,7 @@ async def measure() -> AsyncIterator[Figure]:
 
 
 def _namespace(name: str) -> str:
-    return f"bench-{name.partition(' ')[0].replace('_', '-').lower()}"
+    return f"bench-{name.partition(' ')[0].lower()}"
 
 
 @contextlib.asynccontextmanager
@@ -92,7 +93,7 @@ async def _sides(full: Filled, names: Sequence[str]) -> AsyncIterator[list[Side]
                 server: Running = await stack.enter_async_context(contour.running(full.cluster, _namespace(name)))
             else:
                 source = ("--kubeconfig", str(full.cluster.kubeconfig), "--namespace", _namespace(name))
-                checkout = Path(os.environ[BEFORE]) if name == BEFORE else None
+                checkout = Path(os.environ[CHECKOUT]) if name == BEFORE else None
                 log = temporary / f"{name}.log"
                 served = serving(*source, "--log-level", "info", log=log, checkout=checkout)
                 server = await stack.enter_async_context(served)

@@ -1,4 +1,4 @@
-"""Headers at the edge through a real Envoy: what a backend and a client get to read of each other.
+"""Headers at the edge through a real Envoy, as a backend and a client receive the headers.
 
 Covers: forwarded headers of strangers and of trusted proxies, request ids, Envoy's own headers, the Server header, a
 Host with a dot at the end. Excludes: upgrades (test_upgrades.py), redirects (test_tls.py).

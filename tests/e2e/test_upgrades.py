@@ -23,7 +23,7 @@ BODY = b"body"
 
 @contextlib.asynccontextmanager
 async def upgrading(folder: Path, *upgrades: str) -> AsyncIterator[Site]:
-    """A site whose backend takes every upgrade that it is asked for, and otherwise answers 200."""
+    """A site with a backend that takes every upgrade, and answers 200 to other requests."""
     backend = await asyncio.start_server(_converse, "127.0.0.1", 0)
     port = backend.sockets[0].getsockname()[1]
     objects = (

@@ -23,6 +23,7 @@ from xds.explain.ingress_facts import ingress_facts
 from xds.kube.change import Applied, Batch, Change, Deleted
 from xds.kube.objects import Ingress, KubeObject, Secret
 from xds.resources.options import ProxyOptions
+from xds.traffic.backends import BackendKey
 from xds.translate.translator import TranslateOptions
 
 SERVED = (service("web"), service("idle"), slice_of("web", endpoint("10.0.0.1")))
@@ -48,7 +49,7 @@ def test_an_ingress_with_only_valid_parts_is_accepted() -> None:
     explanation = explained("one", ingress("one", rule("a.test", path("/", "web"), exact("/idle", "idle"))), *SERVED)
     assert explanation.acceptance is Acceptance.ACCEPTED
     assert statuses(explanation) == paths(UnitStatus.SERVED, UnitStatus.NO_ENDPOINTS)
-    assert (explanation.units[0].backend, explanation.units[0].healthy) == (("default", "web", 80), 1)
+    assert (explanation.units[0].backend, explanation.units[0].healthy) == (BackendKey("default", "web", 80), 1)
     assert [(each.type.short, each.name) for each in explanation.resources] == [
         ("cds", "default/idle/80"),
         ("cds", "default/web/80"),

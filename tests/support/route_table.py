@@ -9,7 +9,7 @@ specification's own table of examples are in `EXAMPLES`; docs/ingress.md decides
 """
 
 from tests.support.route_case import Case, Table
-from tests.support.route_table_annotations import PROTECTED, REDIRECTS, UNPROTECTED
+from tests.support.route_table_annotations import PROTECTED, REDIRECTS, REGEX, UNPROTECTED, UPSTREAMS
 from tests.support.route_table_http import (
     BACKENDS,
     DEFAULTS,
@@ -43,6 +43,8 @@ TABLES = (
     TLS_REDIRECT,
     TLS_CHALLENGES,
     REDIRECTS,
+    REGEX,
     PROTECTED,
     UNPROTECTED,
+    UPSTREAMS,
 )

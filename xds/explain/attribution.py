@@ -77,10 +77,9 @@ def _key(name: str) -> Key:
 
 
 def _users_of_cluster(cluster: str, state: KubeState, traffic: Traffic) -> list[Key]:
-    namespace, service, port = cluster.split("/") if cluster.count("/") == 2 else ("", "", "")
-    if not port.isdecimal():
+    backend = names.backend(cluster)
+    if backend is None:
         return []
-    backend = BackendKey(namespace, service, int(port))
     return [each.key for each in state.ingresses_of_service(backend.service_key) if _uses(each, backend, traffic)]
 
 
@@ -89,7 +88,8 @@ def _uses(ingress: Ingress, backend: BackendKey, traffic: Traffic) -> bool:
     found = [traffic.hosts[host] for host in hosts if host in traffic.hosts]
     routes = [route for host in found for route in (*host.routes, host.default)]
     return any(
-        route and (route.backend, route.origin.object) == (backend, ingress.ref) for route in (*routes, traffic.default)
+        route and backend in route.backends and route.origin.object == ingress.ref
+        for route in (*routes, traffic.default)
     )
 
 

@@ -96,7 +96,8 @@ class StateReader:
 
     def request_facts(self, request: Request, given: Answer) -> RequestFacts:
         termination, route = _termination(given), given.route
-        backend = self.traffic.backends.get(route.backend) if route and route.backend else None
+        key = route.backend_of(tls=request.https) if route else None
+        backend = self.traffic.backends.get(key) if key else None
         slices = tuple(self.state.slices(backend.key.service_key)) if backend else ()
         ingresses = tuple(self._ingresses(given))
         objects = [*_sources(given), *(each.ref for each in (*slices, *ingresses))]
@@ -112,7 +113,7 @@ class StateReader:
             ingresses,
             tuple(self._foreign_ingresses(given)),
             tuple(self.problems.of(objects)),
-            tuple(self._resources(request, termination, route.backend if route else None)),
+            tuple(self._resources(request, termination, key)),
         )
 
     def _ingresses(self, given: Answer) -> Iterator[Ingress]:

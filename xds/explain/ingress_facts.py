@@ -56,7 +56,7 @@ def ingress_facts(reader: StateReader, key: Key) -> IngressFacts | None:
     named = {rule.hostname for rule in ingress.spec.rules or ()}
     hosts = {host: traffic.hosts[host] for host in sorted(named) if host in traffic.hosts}
     routes = [route for route in _routes(hosts, traffic.default) if route.origin.object == ingress.ref]
-    keys = sorted({route.backend for route in routes if route.backend and route.backend in traffic.backends})
+    keys = sorted({key for route in routes for key in route.backends if key in traffic.backends})
     secrets = {
         secret for entry in ingress.spec.tls or () if (secret := secret_of(ingress, entry, reader.default_secret))
     }

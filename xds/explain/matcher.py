@@ -32,6 +32,7 @@ from xds.traffic.actions import Action, Closed, Forward
 from xds.traffic.actions import Redirect as RouteRedirect
 from xds.traffic.hosts import NO_HOST, covers, wildcard_of
 from xds.traffic.model import Traffic
+from xds.traffic.regex import matches
 from xds.traffic.routes import ACME_CHALLENGES, PathType, Route, VirtualHost
 from xds.traffic.tls import Termination, TlsTable
 
@@ -206,6 +207,8 @@ def _comparison(route: Route, path: str) -> Comparison:
     if _matches(route, path, ignore_case=True):
         return Comparison.CASE
     written = route.path.rstrip("/")
+    if route.path_type is PathType.REGEX:
+        return Comparison.DIFFERS
     if route.path_type is PathType.PREFIX:
         return Comparison.ELEMENT if path.startswith(written) else Comparison.DIFFERS
     if path.rstrip("/") == written:
@@ -214,6 +217,8 @@ def _comparison(route: Route, path: str) -> Comparison:
 
 
 def _matches(route: Route, path: str, *, ignore_case: bool = False) -> bool:
+    if route.path_type is PathType.REGEX:
+        return matches(route.path, path)
     written = route.path.lower() if ignore_case else route.path
     path = path.lower() if ignore_case else path
     if route.path_type is PathType.EXACT:

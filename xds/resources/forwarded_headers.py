@@ -1,4 +1,4 @@
-"""Headers that tell a backend about the client and the client's connection: what backends may believe.
+"""Headers that tell a backend about the client and the client's connection.
 
 Proxies in front of Envoy set the same headers. Without such proxies the headers of a request are a stranger's claims.
 """

@@ -21,6 +21,15 @@ def cluster(backend: BackendKey) -> str:
     return str(backend)
 
 
+def backend(cluster_name: str) -> BackendKey | None:
+    """The backend of a cluster by its name; None for other clusters."""
+    name, _, variant = cluster_name.partition("@")
+    parts = name.split("/")
+    if len(parts) != 3 or not parts[2].isdecimal():
+        return None
+    return BackendKey(parts[0], parts[1], int(parts[2]), variant)
+
+
 def secret(key: Key) -> str:
     return str(key)
 

@@ -1,4 +1,4 @@
-"""Upgrade headers of HTTP/1.1 requests: protocols that are passed to backends, and all others, which are ignored.
+"""Upgrade headers of HTTP/1.1 requests: some protocols are passed to backends, and others are ignored.
 
 A server may ignore an Upgrade header and answer by HTTP/1.1: https://www.rfc-editor.org/rfc/rfc9110#section-7.8
 Envoy instead answers 403 to an upgrade that its configuration neither passes nor ignores.

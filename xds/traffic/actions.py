@@ -12,9 +12,11 @@ class Forward:
 
     Attributes:
         backend: None where the Service or the port can't be used; the answer is 503.
+        tls_backend: The backend of requests that came by TLS; None: the same.
     """
 
     backend: BackendKey | None
+    tls_backend: BackendKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,10 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The answer 503 of a route whose origin asks for a protection that can't be had.
+    """The answer 503 of a route whose origin asks for a protection, or for a protocol, that can't be had.
 
     Attributes:
-        annotations: The annotations that ask for the protection, sorted.
+        annotations: The annotations that ask, sorted.
     """
 
     annotations: tuple[str, ...]

@@ -1,42 +1,31 @@
 """Backends: the ports of Services that routes use."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import NamedTuple
 
 from xds.problems.problem import Key
-
-
-class BackendProtocol(StrEnum):
-    """How a proxy speaks to a backend."""
-
-    HTTP1 = "http1"
-    H2C = "h2c"
-    HTTPS = "https"
-    """TLS. The backend chooses HTTP/2 or HTTP/1.1 by ALPN; requests to upgrade are sent by HTTP/1.1."""
-    WSS = "wss"
-    """TLS with HTTP/1.1, which WebSockets need."""
-    GRPCS = "grpcs"
-    """TLS with HTTP/2."""
-
-    @property
-    def uses_tls(self) -> bool:
-        return self in (BackendProtocol.HTTPS, BackendProtocol.WSS, BackendProtocol.GRPCS)
+from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, UpstreamPolicy
 
 
 class BackendKey(NamedTuple):
-    """Names a backend: one port of one Service."""
+    """Names a backend: one port of one Service, and the use of the port.
+
+    Attributes:
+        variant: Of the upstream policy; empty for the default one.
+    """
 
     namespace: str
     service: str
     port: int
+    variant: str = ""
 
     @property
     def service_key(self) -> Key:
         return Key(self.namespace, self.service)
 
     def __str__(self) -> str:
-        return f"{self.namespace}/{self.service}/{self.port}"
+        port = f"{self.namespace}/{self.service}/{self.port}"
+        return f"{port}@{self.variant}" if self.variant else port
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +53,8 @@ class Backend:
         host: The Host that requests to the backend carry, also its SNI; empty: the client's.
         verification: None: the certificate of a backend is taken as it is. Otherwise TLS is spoken whatever the
             protocol says, so that no mistake leads to plain text.
+        upstream: The use of the port.
+        cluster_ip: The address of the Service, for an upstream policy that uses the address; else empty.
     """
 
     key: BackendKey
@@ -74,3 +65,5 @@ class Backend:
     external_name: str = ""
     host: str = ""
     verification: Verification | None = None
+    upstream: UpstreamPolicy = DEFAULT_UPSTREAM
+    cluster_ip: str = ""

@@ -1,5 +1,6 @@
 """Routes: which requests match, the answer, the treatment of both, and the object that asks for the route."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -23,6 +24,8 @@ class PathType(StrEnum):
     EXACT = "Exact"
     PREFIX = "Prefix"
     """Whole segments between slashes are compared."""
+    REGEX = "Regex"
+    """The beginning of a request's path is compared, by an expression and whatever the case of letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,19 @@ class Route:
         """The backend of a route that forwards; None for other routes, and where no backend can be used."""
         return self.action.backend if isinstance(self.action, Forward) else None
 
+    def backend_of(self, *, tls: bool) -> BackendKey | None:
+        """The backend of requests that came by TLS, or by plain HTTP."""
+        if tls and isinstance(self.action, Forward) and self.action.tls_backend:
+            return self.action.tls_backend
+        return self.backend
+
+    @property
+    def backends(self) -> tuple[BackendKey, ...]:
+        """The backends of all requests."""
+        if not isinstance(self.action, Forward):
+            return ()
+        return tuple(key for key in (self.action.backend, self.action.tls_backend) if key)
+
     @property
     def answers_challenges(self) -> bool:
         """Whether the path is one of ACME challenges, whose requests are not redirected to HTTPS.
@@ -65,7 +81,7 @@ class Route:
         return self.path.startswith(ACME_CHALLENGES)
 
     @property
-    def precedence(self) -> tuple[int, int, str]:
+    def precedence(self) -> tuple[bool, int, str]:
         """A sort key, the most specific route first: Exact before Prefix, then the longest path.
 
         An Exact route never loses to a longer Prefix: where both match a request, the Prefix is longer by a trailing
@@ -73,6 +89,19 @@ class Route:
         Source: https://kubernetes.io/docs/concepts/services-networking/ingress/#multiple-matches
         """
         return (self.path_type is PathType.PREFIX, -len(self.path), self.path)
+
+
+def most_specific_first(routes: Iterable[Route]) -> list[Route]:
+    """The routes of a host in the order of trial.
+
+    Expressions have no notion of more specific: the longest text is first, then the last by alphabet, as nginx has
+    them. Source: https://kubernetes.github.io/ingress-nginx/user-guide/ingress-path-matching/#path-priority
+    """
+    ordered = sorted(routes, key=lambda route: route.precedence)
+    if ordered and ordered[0].path_type is PathType.REGEX:
+        ordered.sort(key=lambda route: route.path, reverse=True)
+        ordered.sort(key=lambda route: len(route.path), reverse=True)
+    return ordered
 
 
 @dataclass(frozen=True, slots=True)

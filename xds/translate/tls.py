@@ -15,7 +15,7 @@ from xds.traffic.hosts import wildcard_of
 from xds.traffic.tls import Certificate, TlsTable
 from xds.translate.certificate_dates import DatePeriod, Validity
 from xds.translate.certificates import Verdict, judge
-from xds.translate.hosts import UnitFindings
+from xds.translate.findings import UnitFindings
 from xds.translate.names import InvalidError, valid_host
 from xds.translate.tls_hosts import Claim, TlsHosts
 

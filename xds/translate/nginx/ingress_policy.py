@@ -1,7 +1,7 @@
 """From the annotations of an Ingress to the policy of its paths, or to their closing."""
 
 from collections.abc import Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from xds.kube.objects import Ingress
@@ -9,10 +9,12 @@ from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import Redirect
 from xds.traffic.policy import NO_POLICY, Policy
-from xds.translate.nginx import redirects
+from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, UpstreamPolicy
+from xds.translate.nginx import backend_protocol, connections, load_balancing, redirects, rewriting
 from xds.translate.nginx.annotation import PREFIX, AnyAnnotation, Scope, Verdict
 from xds.translate.nginx.reader import AnnotationReader, Report
 from xds.translate.nginx.registry import ANNOTATIONS, nearest
+from xds.translate.nginx.rewriting import NO_REWRITING, Rewriting
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,23 +24,31 @@ class OpenPaths:
     Attributes:
         policy: The policy of the paths.
         redirect: The answer of the paths in place of their backends; None where they forward.
+        rewriting: How paths are compared and rewritten.
+        upstream: The use of the backends by requests that came by plain HTTP.
+        tls_upstream: By requests that came by TLS; None: the same.
     """
 
     policy: Policy = NO_POLICY
     redirect: Redirect | None = None
+    rewriting: Rewriting = NO_REWRITING
+    upstream: UpstreamPolicy = DEFAULT_UPSTREAM
+    tls_upstream: UpstreamPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ClosedPaths:
-    """The paths of an Ingress that asks for a protection that can't be had: each answers 503.
+    """The paths of an Ingress that asks for a protection, or for a protocol, that can't be had: each answers 503.
 
     Attributes:
-        annotations: Those that ask for the protection, by full name.
+        annotations: Those that ask, by full name.
         hosts: Whether the hosts of the Ingress are closed, with the paths of other Ingresses.
+        rewriting: How paths are compared: an expression closes all paths that it matches.
     """
 
     annotations: tuple[str, ...]
     hosts: bool
+    rewriting: Rewriting = NO_REWRITING
 
 
 IngressPolicy: TypeAlias = OpenPaths | ClosedPaths
@@ -64,10 +74,31 @@ def ingress_policy(ingress: Ingress, ignored: Set[str], report: Report) -> Ingre
             report(name, Reason.ANNOTATION_IGNORED, f"{shown(name)} is ignored: --ignore-annotation names it", "")
     reader = AnnotationReader(ours, report)
     closing = tuple(annotation for annotation in _without_effect(reader) if _asks_protection(annotation, reader))
+    asked = rewriting.read(reader)
     if closing:
         hosts = any(annotation.scope is Scope.HOST for annotation in closing)
-        return ClosedPaths(tuple(annotation.full_name for annotation in closing), hosts)
-    return OpenPaths(redirect=redirects.read(reader))
+        return ClosedPaths(tuple(annotation.full_name for annotation in closing), hosts, asked)
+    protocol = backend_protocol.read(reader)
+    if protocol is None:
+        return ClosedPaths((backend_protocol.PROTOCOL.full_name,), hosts=False, rewriting=asked)
+    balancing, hash_keys = load_balancing.read(reader)
+    use = UpstreamPolicy(
+        balancing=balancing,
+        connect_timeout=connections.connect_timeout(reader),
+        uses_cluster_ip=load_balancing.uses_cluster_ip(reader),
+    )
+    return OpenPaths(
+        policy=Policy(hash_keys=hash_keys, connection=connections.connection(reader)),
+        redirect=redirects.read(reader),
+        rewriting=asked,
+        upstream=_speaking(use, protocol.plain),
+        tls_upstream=_speaking(use, protocol.tls) if protocol.tls else None,
+    )
+
+
+def _speaking(use: UpstreamPolicy, protocol: BackendProtocol | None) -> UpstreamPolicy:
+    """The use with a protocol, over TLS without a server name: nginx sends none."""
+    return replace(use, protocol=protocol, sends_sni=not protocol.uses_tls) if protocol else use
 
 
 def _without_effect(reader: AnnotationReader) -> Iterator[AnyAnnotation]:
