@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.properties.test_translation import FEW, changes, check, left, objects, outcome, slices
 from tests.support.held import as_served, held, others
 from tests.support.objects import feed, ingress, key, path, pipeline, rule, service, slice_of
+from tests.support.route_table_annotations import annotated
 from xds.controlplane.pipeline import Pipeline, Progress
 from xds.kube.change import Applied, Batch, Change, Deleted, Listed, Reported
 from xds.kube.objects import KINDS, EndpointSlice, Ingress, KubeObject, Service
@@ -136,6 +137,32 @@ def test_endpoints_overtake_routing() -> None:
     assert ("vhds", "http/8.example.com") in names(last)
     assert ("eds", WEB) not in names(last)
     assert b"10.0.0.2" in addresses(built)
+
+
+def test_an_endpoint_change_reaches_each_cluster_of_a_service() -> None:
+    balanced = ingress(
+        "balanced", rule("b.example.com", path("/", "web:80")), annotations=annotated(load_balance="ewma")
+    )
+    built = pipeline(*SHOP, balanced, slice_of("web", "10.0.0.1"))
+    begun(built, *applied(*many))
+    take(built, Applied(slice_of("web", "10.0.0.2")))
+    first = next(work(built))
+    clusters = {name for _, name in names(first)}
+    assert clusters == set(built.store.resources(ResourceType.CLUSTER))
+    assert len(clusters) == 2
+    assert all(b"10.0.0.2" in addresses(built, name) for name in clusters)
+
+
+def test_a_cluster_goes_with_the_last_route_that_uses_the_service_so() -> None:
+    plain = ingress("balanced", rule("b.example.com", path("/", "web:80")))
+    balanced = ingress("balanced", *plain.spec.rules or (), annotations=annotated(load_balance="ewma"))
+    built = pipeline(*SHOP, balanced, slice_of("web", "10.0.0.1"))
+    assert len(built.store.resources(ResourceType.CLUSTER)) == 2
+    take(built, Applied(plain))
+    list(work(built))
+    assert (
+        set(built.store.resources(ResourceType.CLUSTER)) == set(built.store.resources(ResourceType.ENDPOINTS)) == {WEB}
+    )
 
 
 def test_a_later_stage_contains_no_older_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,8 +22,9 @@ from tests.support.site import site
 from xds.envoyapi.messages import Cluster
 from xds.kube.objects import KubeObject
 from xds.resources.clusters import cluster
-from xds.resources.options import UpstreamPolicy
-from xds.traffic.backends import Backend, BackendKey, BackendProtocol, Verification
+from xds.resources.options import UpstreamOptions
+from xds.traffic.backends import Backend, BackendKey, Verification
+from xds.traffic.upstream import BackendProtocol
 
 pytestmark = needs_envoy
 
@@ -156,8 +157,8 @@ AUTHORITY = Authority()
 async def test_a_backend_is_verified_where_an_authority_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verification: Verification, names: list[str], is_believed: bool
 ) -> None:
-    def verified(backend: Backend, policy: UpstreamPolicy) -> Cluster:
-        return cluster(dataclasses.replace(backend, verification=verification), policy)
+    def verified(backend: Backend, options: UpstreamOptions) -> Cluster:
+        return cluster(dataclasses.replace(backend, verification=verification), options)
 
     monkeypatch.setattr("xds.resources.builder.cluster", verified)
     async with (
@@ -171,7 +172,7 @@ async def test_a_backend_is_verified_where_an_authority_is_named(
 @pytest.mark.parametrize("protocol", BackendProtocol)
 def test_verification_never_leads_to_plain_text(protocol: BackendProtocol) -> None:
     backend = Backend(BackendKey("default", "web", 443), "", protocol, verification=Verification(AUTHORITY.pem))
-    socket = cluster(backend, UpstreamPolicy()).transport_socket
+    socket = cluster(backend, UpstreamOptions()).transport_socket
     assert socket is not None
     assert socket.name == "envoy.transport_sockets.tls"
 

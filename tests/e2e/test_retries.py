@@ -21,10 +21,10 @@ from tests.support.site import Site, site
 from tests.support.waiting import until
 from xds.kube.objects import KubeObject
 from xds.resources import retries
-from xds.resources.options import ProxyOptions, UpstreamPolicy
+from xds.resources.options import ProxyOptions, UpstreamOptions
 
 HOST = "shop.example.com"
-KEPT_ALIVE = ProxyOptions(upstream=UpstreamPolicy(idle_timeout=timedelta(hours=1)))
+KEPT_ALIVE = ProxyOptions(upstream=UpstreamOptions(idle_timeout=timedelta(hours=1)))
 CONTENT_LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 pytestmark = needs_envoy
@@ -122,7 +122,7 @@ async def test_an_unsafe_request_reaches_a_backend_once(tmp_path: Path, method: 
 
 
 async def test_an_idle_connection_to_a_backend_is_closed(tmp_path: Path) -> None:
-    brief = ProxyOptions(upstream=UpstreamPolicy(idle_timeout=timedelta(milliseconds=100)))
+    brief = ProxyOptions(upstream=UpstreamOptions(idle_timeout=timedelta(milliseconds=100)))
     async with backend() as web, site(tmp_path, *shop(web.port), proxy=brief) as running:
         assert await status(running, "GET", "/") == 200
         await until(lambda: web.open == 0)

@@ -11,9 +11,11 @@ import pytest
 from tests.support.ads_client import CDS, EDS, LDS, RDS, SDS
 from tests.support.objects import certificate, ingress, path, rule, secret, service, slice_of, tls
 from tests.support.plane import Plane, cluster, site
+from tests.support.route_table_annotations import annotated
 from tests.support.waiting import WAIT_LIMIT_SECONDS, until
 from xds.problems.problem import ObjectRef, Problem
 from xds.protocol.rejection.reports import REPORTS_PER_NODE_LIMIT
+from xds.snapshot.resource import ResourceType
 
 WEB = cluster("web")
 H2C = {"port": 80, "appProtocol": "kubernetes.io/h2c"}
@@ -51,6 +53,17 @@ async def test_a_rejected_cluster_is_a_problem_of_its_ingress(plane: Plane) -> N
     await until(lambda: not plane.status_of(CDS).rejected_count)
     assert await told(plane) == []
     assert plane.pipeline.take_problem_delta().solved == (problem,)
+
+
+async def test_a_rejected_cluster_blames_only_the_ingresses_that_use_the_service_so(plane: Plane) -> None:
+    plane.apply(*site("web"))
+    client = await plane.delta_proxy()
+    balanced = ingress("balanced", rule("b.example", path("/", "web")), annotations=annotated(load_balance="ewma"))
+    plane.apply(balanced)
+    (name,) = plane.pipeline.store.resources(ResourceType.CLUSTER).keys() - {WEB}
+    await client.reject(CDS, name, message=f"Error adding/updating cluster(s) {name}: no")
+    (problem,) = await told(plane)
+    assert (problem.object, problem.reason) == (about("balanced"), "RejectedByProxy")
 
 
 async def test_a_change_solves_the_problem_when_it_is_accepted(plane: Plane) -> None:

@@ -21,7 +21,7 @@ from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.resources.clusters import cluster
 from xds.resources.inlining import inlined
-from xds.resources.options import UpstreamPolicy
+from xds.resources.options import UpstreamOptions
 from xds.resources.validation import Validator
 from xds.snapshot.resource import ResourceType
 from xds.traffic.backends import Backend
@@ -39,7 +39,7 @@ def _unchecked_paths(monkeypatch: pytest.MonkeyPatch) -> None:
     def unchecked(each: HTTPIngressPath) -> tuple[str, PathType]:
         return each.path or "/", PathType(each.path_type)
 
-    monkeypatch.setattr("xds.translate.hosts.valid_path", unchecked)
+    monkeypatch.setattr("xds.translate.routes.valid_path", unchecked)
 
 
 def world() -> Pipeline:
@@ -129,8 +129,8 @@ def test_an_invalid_cluster_leaves_the_last_good_cluster(monkeypatch: pytest.Mon
     built = world()
     before = dict(built.store.resources(ResourceType.CLUSTER))
 
-    def bad(backend: Backend, policy: UpstreamPolicy) -> Cluster:
-        made: Any = codec.upb(cluster(backend, policy))
+    def bad(backend: Backend, options: UpstreamOptions) -> Cluster:
+        made: Any = codec.upb(cluster(backend, options))
         made.connect_timeout.seconds = 0
         return made  # type: ignore[no-any-return]
 

@@ -7,7 +7,7 @@ import argparse
 import re
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -17,13 +17,14 @@ from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Reported
 from xds.kube.objects import KubeObject
 from xds.problems.problem import Key, Problem
-from xds.resources.options import ProxyOptions, UpstreamPolicy
+from xds.resources.options import ProxyOptions, UpstreamOptions
 from xds.server.debug.rendering import content
 from xds.snapshot.resource import ResourceType
 from xds.sources.folder.manifests import read_file
-from xds.traffic.actions import Closed, Forward, Redirect
-from xds.traffic.policy import NO_POLICY
+from xds.traffic.actions import Closed, Forward, Redirect, WeightedBackend
+from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.routes import Route, VirtualHost
+from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
 from xds.translate.translator import TranslateOptions, Translator
 from xds.yaml_text import to_yaml
 
@@ -93,7 +94,7 @@ def _options(line: str) -> tuple[TranslateOptions, ProxyOptions]:
             proxy_protocol=given.proxy_protocol,
             trusted_hops=given.trusted_hops,
             merge_slashes=not given.no_merge_slashes,
-            upstream=UpstreamPolicy(given.upstream_idle_timeout) if given.upstream_idle_timeout else UpstreamPolicy(),
+            upstream=UpstreamOptions(given.upstream_idle_timeout) if given.upstream_idle_timeout else UpstreamOptions(),
         ),
     )
 
@@ -141,7 +142,11 @@ def traffic_model(traffic: Translator, problems: Iterable[Problem]) -> dict[str,
         ],
         "backends": {
             str(key): _without_empty(
-                protocol=str(each.protocol), port_name=each.port_name, external_name=each.external_name
+                protocol=str(each.protocol),
+                port_name=each.port_name,
+                external_name=each.external_name,
+                upstream=_differing(each.upstream, DEFAULT_UPSTREAM),
+                cluster_ip=each.cluster_ip,
             )
             for key, each in sorted(traffic.backends.items())
         },
@@ -164,7 +169,7 @@ def _virtual_host(each: VirtualHost) -> dict[str, Any]:
 
 
 def _route(route: Route) -> str:
-    policy = "" if route.policy == NO_POLICY else f" with {route.policy}"
+    policy = "" if route.policy == NO_POLICY else f" with {_differing(route.policy, NO_POLICY)}"
     conditions = "".join(f" if {each}" for each in route.conditions)
     origin = f"{route.origin.object} {route.origin.field}"
     return f"{route.path_type} {route.path}{conditions} -> {_action(route)}{policy} ({origin})"
@@ -176,10 +181,26 @@ def _action(route: Route) -> str:
             return f"{status} to {location}"
         case Closed(annotations):
             return f"503, closed by {', '.join(annotations)}"
-        case Forward(backends) if len(backends) > 1:
-            return ", ".join(f"{each.key} ({each.weight})" for each in backends)
-        case Forward():
-            return str(route.backend) if route.backend else f"503 for Service {route.service}"
+        case Forward(()):
+            return f"503 for Service {route.service}"
+        case Forward((only,)):
+            return _backend(only)
+        case Forward(several):
+            return ", ".join(f"{_backend(each)} ({each.weight})" for each in several)
+
+
+def _backend(backend: WeightedBackend) -> str:
+    return f"{backend.key}, by TLS {backend.tls_key}" if backend.tls_key else str(backend.key)
+
+
+def _differing(policy: Policy | UpstreamPolicy, default: Policy | UpstreamPolicy) -> str:
+    """The fields of a policy that differ from the default."""
+    values = {field.name: getattr(policy, field.name) for field in fields(policy)}
+    return ", ".join(f"{name}={_said(value)}" for name, value in values.items() if value != getattr(default, name))
+
+
+def _said(value: object) -> str:
+    return f"({', '.join(map(str, value))})" if isinstance(value, tuple) else str(value)
 
 
 def _problems(problems: Iterable[Problem]) -> Iterable[Mapping[str, str]]:

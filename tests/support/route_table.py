@@ -14,7 +14,9 @@ from tests.support.route_table_annotations import (
     CANARIES_AND_PROTECTION,
     PROTECTED,
     REDIRECTS,
+    REGEX,
     UNPROTECTED,
+    UPSTREAMS,
 )
 from tests.support.route_table_http import (
     BACKENDS,
@@ -49,8 +51,10 @@ TABLES = (
     TLS_REDIRECT,
     TLS_CHALLENGES,
     REDIRECTS,
+    REGEX,
     PROTECTED,
     UNPROTECTED,
     CANARIES,
     CANARIES_AND_PROTECTION,
+    UPSTREAMS,
 )

@@ -1,6 +1,6 @@
 """The route table of ingress-nginx's annotations."""
 
-from tests.support.objects import exact, ingress, path, rule
+from tests.support.objects import exact, ingress, path, rule, specific
 from tests.support.route_case import NOT_FOUND, UNAVAILABLE, Table, http, services
 from xds.translate.nginx.annotation import PREFIX
 
@@ -55,6 +55,68 @@ REDIRECTS = Table(
         http("a.test", "/bad", "web", "a bad URL counts as absent"),
         http("a.test", "/other", "web", "the annotation is for the paths of its Ingress"),
         http("b.w.test", "/", 301),
+    ),
+)
+
+REGEX = Table(
+    "regex",
+    (
+        ingress("regex", rule("a.test", specific("/api/(v1|v2)/.*", "api")), annotations=annotated(use_regex="true")),
+        ingress("docs", rule("a.test", path("/docs", "docs"), exact("/exact", "exact"))),
+        ingress("root", rule("a.test", path("/", "root"))),
+        ingress(
+            "rewritten",
+            rule("b.test", specific("/shop(/|$)(.*)", "shop"), specific("/long/shop", "long")),
+            annotations=annotated(rewrite_target="/$2"),
+        ),
+        ingress("same", rule("c.test", path("/same", "same")), annotations=annotated(rewrite_target="/same")),
+        ingress(
+            "rooted", rule("d.test", exact("/", "rooted"), path("/x", "x")), annotations=annotated(app_root="/app")
+        ),
+        ingress(
+            "bad",
+            rule("e.test", specific("/a(?!b)", "no"), path("/a", "plain")),
+            annotations=annotated(use_regex="true"),
+        ),
+        ingress("either", rule("f.test", specific("/one|/two", "two")), annotations=annotated(use_regex="true")),
+        ingress("wild", rule("*.g.test", specific("/w.*x", "wild")), annotations=annotated(use_regex="true")),
+        ingress(
+            "closed",
+            rule("h.test", specific("/admin/(.*)", "no")),
+            annotations=annotated(use_regex="true", auth_url="http://auth.test/"),
+        ),
+        ingress("open", rule("h.test", path("/", "root2"))),
+    ),
+    services(
+        "api", "docs", "exact", "root", "shop", "long", "same", "rooted", "x", "no", "plain", "two", "wild", "root2"
+    ),
+    (
+        http("a.test", "/api/v1/x", "api"),
+        http("a.test", "/API/V2/", "api", "whatever the case"),
+        http("a.test", "/api/v3/x", "root"),
+        http("a.test", "/docs", "docs"),
+        http("a.test", "/docsearch", "docs", "a path of another Ingress is an expression too, with an open end"),
+        http("a.test", "/DOCS/x", "docs"),
+        http("a.test", "/exact/below", "exact", "types mean nothing"),
+        http("a.test", "/", "root"),
+        http("b.test", "/shop", "shop"),
+        http("b.test", "/Shop/a/b?c=d", "shop"),
+        http("b.test", "/shopping", NOT_FOUND),
+        http("b.test", "/long/shop/x", "long"),
+        http("b.test", "/", NOT_FOUND),
+        http("c.test", "/SAMEness", "same", "a target equal to a Prefix path rewrites the paths below"),
+        http("d.test", "/", 302),
+        http("d.test", "/?a=b", 302),
+        http("d.test", "/x", "x"),
+        http("d.test", "/X", NOT_FOUND, "app-root leaves the paths as they are"),
+        http("e.test", "/ac", "plain", "an expression that RE2 hasn't is left out"),
+        http("f.test", "/one/x", "two"),
+        http("f.test", "/x/two", "two", "the anchor holds for the first alternative"),
+        http("f.test", "/x/one", NOT_FOUND),
+        http("x.g.test", "/wyyx", "wild"),
+        http("x.y.g.test", "/wyyx", NOT_FOUND),
+        http("h.test", "/ADMIN/x", UNAVAILABLE, "an expression closes the paths that it matches"),
+        http("h.test", "/other", "root2"),
     ),
 )
 
@@ -203,5 +265,33 @@ CANARIES_AND_PROTECTION = Table(
         http("o.test", "/", "next", "everything else of the canary counts for nothing", X_Canary="always"),
         http("t.test", "/", UNAVAILABLE, "a canary of another namespace: the missing Service of the primary counts"),
         http("other.test", "/", NOT_FOUND, "the default backend of a canary isn't one"),
+    ),
+)
+
+UPSTREAMS = Table(
+    "upstreams",
+    (
+        ingress("plain", rule("a.test", path("/"))),
+        ingress("ewma", rule("a.test", path("/ewma")), annotations=annotated(load_balance="ewma")),
+        ingress("hash", rule("a.test", path("/hash")), annotations=annotated(upstream_hash_by="$http_x_user")),
+        ingress("quick", rule("a.test", path("/quick")), annotations=annotated(proxy_connect_timeout="1")),
+        ingress("long", rule("a.test", path("/long")), annotations=annotated(proxy_connect_timeout="2147483647")),
+        ingress("bad", rule("a.test", path("/bad")), annotations=annotated(backend_protocol="HTTP2")),
+        ingress("fcgi", rule("a.test", path("/fcgi")), annotations=annotated(backend_protocol="FCGI")),
+        ingress("missing", rule("a.test", path("/missing", "no")), annotations=annotated(load_balance="ewma")),
+        ingress("headless", rule("*.w.test", path("/")), default="web", annotations=annotated(service_upstream="true")),
+    ),
+    services("web"),
+    (
+        http("a.test", "/", "web"),
+        http("a.test", "/ewma", "web", "another cluster of the Service"),
+        http("a.test", "/hash", "web"),
+        http("a.test", "/quick", "web"),
+        http("a.test", "/long", "web"),
+        http("a.test", "/bad", "web", "a bad protocol counts as absent"),
+        http("a.test", "/fcgi", UNAVAILABLE, "Envoy speaks no FastCGI"),
+        http("a.test", "/missing", UNAVAILABLE),
+        http("b.w.test", "/", "web", "a Service without an address of its own has endpoints"),
+        http("c.test", "/", "web", "the default backend of an Ingress with annotations"),
     ),
 )

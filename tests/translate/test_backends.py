@@ -12,8 +12,9 @@ import pytest
 from tests.support.objects import World, external, ingress, key, path, rule, service
 from xds.kube.change import Deleted
 from xds.kube.objects import Ingress, Service
-from xds.traffic.backends import Backend, BackendKey, BackendProtocol
+from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.routes import Route
+from xds.traffic.upstream import BackendProtocol
 from xds.translate.backends import EXTERNAL_HOST_ANNOTATION
 
 HOST = "a.example.com"

@@ -13,7 +13,8 @@ from tests.support.objects import World, endpoint, ingress, path, rule, service,
 from xds.kube.objects import EndpointSlice, Service
 from xds.problems.problem import ObjectRef, Problem
 from xds.problems.reasons import Reason
-from xds.traffic.backends import Backend, BackendKey, BackendProtocol
+from xds.traffic.backends import Backend, BackendKey
+from xds.traffic.upstream import BackendProtocol
 from xds.translate.endpoints import localities
 
 Port = int | str | dict[str, Any]

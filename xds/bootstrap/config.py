@@ -42,6 +42,7 @@ from xds.envoyapi.messages import (
     HttpProtocolOptions,
     HttpProtocolOptionsExplicitHttpConfig,
     KeepaliveSettings,
+    LayeredRuntime,
     LbEndpoint,
     Listener,
     LocalityLbEndpoints,
@@ -55,12 +56,15 @@ from xds.envoyapi.messages import (
     RouteConfiguration,
     RouteMatch,
     Router,
+    RuntimeLayer,
     ScaledTrigger,
     StringMatcher,
+    Struct,
     TcpKeepalive,
     ThresholdTrigger,
     Trigger,
     UpstreamConnectionOptions,
+    Value,
     VirtualHost,
 )
 from xds.resources.addresses import socket_address
@@ -98,6 +102,7 @@ that hold SMALLEST_RESET_BYTES. An upload to a backend that doesn't read holds a
 """
 
 SMALLEST_RESET_BYTES: Final = 2**18
+"""Far below the window of an upload, because Envoy does not count every copy: with 1 MiB, no upload was reset."""
 
 _MEMORY_ACTIONS: Final = {
     "shrink_heap": HIGH_MEMORY,
@@ -116,6 +121,12 @@ STREAM_KEEPALIVE_TIMEOUT: Final = timedelta(seconds=5)
 # Envoy's default maximum of 30 s is too long after a restart of the control plane. Each wait is random.
 STREAM_RETRY_BASE: Final = timedelta(milliseconds=500)
 STREAM_RETRY_MAX: Final = timedelta(seconds=5)
+
+MAX_REGEX_PROGRAM_SIZE: Final = 10_000
+"""For the paths of annotated Ingresses (`--max-regex-size`). Envoy rejects a virtual host with an expression of more
+than 100 steps by default, which is one of some 90 characters. RE2 takes time in proportion to the size and the path:
+https://www.envoyproxy.io/docs/envoy/latest/configuration/operations/runtime
+"""
 
 XDS_CONNECT_TIMEOUT: Final = timedelta(seconds=2)
 
@@ -168,9 +179,23 @@ def bootstrap(options: BootstrapOptions) -> Bootstrap:
         dynamic_resources=_dynamic_resources(sotw=options.sotw),
         admin=Admin(address=socket_address(options.admin_address, options.admin_port), ignore_global_conn_limit=True),
         overload_manager=_overload_manager(options.max_memory_bytes),
+        layered_runtime=_runtime(),
         # Saves the memory of statistics for clusters without traffic:
         # https://github.com/envoyproxy/envoy/issues/19946
         deferred_stat_options=BootstrapDeferredStatOptions(enable_deferred_creation_stats=True),
+    )
+
+
+def _runtime() -> LayeredRuntime:
+    """Settings that Envoy has in its runtime only.
+
+    A layer of the admin port is left out: nobody should change a proxy's settings there.
+    """
+    largest = Value(number_value=MAX_REGEX_PROGRAM_SIZE)
+    return LayeredRuntime(
+        layers=[
+            RuntimeLayer(name="bootstrap", static_layer=Struct(fields={"re2.max_program_size.error_level": largest}))
+        ]
     )
 
 

@@ -10,9 +10,10 @@ from xds.cli.options import PORT, Duration, F, IpAddress, option
 from xds.kube.ingress_class import ClassOptions
 from xds.kube.state import DEFAULT_CLASSES
 from xds.problems.problem import Key
-from xds.resources.options import ProxyOptions, TlsVersion, UpstreamPolicy
+from xds.resources.options import ProxyOptions, TlsVersion, UpstreamOptions
 from xds.translate.names import is_subdomain
 from xds.translate.nginx.annotation import PREFIX
+from xds.translate.routes import DEFAULT_MAX_REGEX_SIZE
 from xds.translate.translator import TranslateOptions
 
 
@@ -138,6 +139,13 @@ _OPTIONS = (
         help="An annotation of ingress-nginx, without its prefix, that counts as absent. If the annotation protects, "
         "its paths are open then. Repeatable.",
     ),
+    option(
+        "--max-regex-size",
+        type=click.IntRange(min=1, max=1_000_000),
+        default=DEFAULT_MAX_REGEX_SIZE,
+        help="The largest regular expression of a path, in steps of the compiled program. Raise to 10000 once all "
+        "proxies have a bootstrap configuration of this version.",
+    ),
     option("--redirect-https", is_flag=True, help="Redirect plain requests for hosts with TLS to HTTPS."),
     option("--default-tls-secret", type=ObjectName(), help="The certificate for connections that no other one fits."),
     option(
@@ -223,6 +231,7 @@ def translate_options(flags: dict[str, Any]) -> TranslateOptions:
         allow_external_name=flags["allow_external_name"],
         default_tls_secret=flags["default_tls_secret"],
         ignored_annotations=frozenset(name.removeprefix(PREFIX) for name in flags["ignore_annotation"]),
+        max_regex_size=flags["max_regex_size"],
     )
 
 
@@ -245,5 +254,5 @@ def proxy_options(flags: dict[str, Any]) -> ProxyOptions:
         tls_ciphers=tuple(flags["https_cipher"]),
         vhds=not flags["no_vhds"],
         merge_slashes=not flags["no_merge_slashes"],
-        upstream=UpstreamPolicy(idle_timeout=flags["upstream_idle_timeout"]),
+        upstream=UpstreamOptions(idle_timeout=flags["upstream_idle_timeout"]),
     )

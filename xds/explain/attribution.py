@@ -78,11 +78,9 @@ def _key(name: str) -> Key:
 
 
 def _users_of_cluster(cluster: str, state: KubeState, traffic: Traffic) -> list[Key]:
-    own, _, fallback = cluster.partition("+")
-    namespace, service, port = own.split("/") if own.count("/") == 2 else ("", "", "")
-    if not port.isdecimal():
+    backend = names.backend(cluster)
+    if backend is None:
         return []
-    backend = BackendKey(namespace, service, int(port), fallback)
     return [each.key for each in state.ingresses_of_service(backend.service_key) if _uses(each, backend, traffic)]
 
 
@@ -94,9 +92,9 @@ def _uses(ingress: Ingress, backend: BackendKey, traffic: Traffic) -> bool:
 
 
 def _forwards(route: Route, ingress: Ingress, backend: BackendKey) -> bool:
-    """Whether a route forwards to a backend for an Ingress. The other backends of a route are of other Ingresses."""
-    found = [key for key in route.backends if backend in key.all]
-    return bool(found) and (route.origin.object == ingress.ref or found[0] != route.backend)
+    """Whether a route forwards to a backend for an Ingress. A canary's backend is in routes of its primary, too."""
+    is_main = route.backend is not None and backend.service_key == route.backend.service_key
+    return backend in route.backends and (route.origin.object == ingress.ref or not is_main)
 
 
 def _owners_of_routes(rejected: Resource, last_good: Resource | None, text: str) -> Set[Key]:

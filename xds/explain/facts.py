@@ -100,7 +100,8 @@ class StateReader:
 
     def request_facts(self, request: Request, given: Answer) -> RequestFacts:
         termination, route = _termination(given), given.route
-        keys = [each.key for each in route.action.shares] if route and isinstance(route.action, Forward) else []
+        forward = route.action if route and isinstance(route.action, Forward) else None
+        keys = [each.key_of(tls=request.https) for each in forward.shares] if forward else []
         own = self._backend(keys[0].alone) if keys else None
         backend, slices = own or (None, ())
         ingresses = tuple(self._ingresses(given))
@@ -114,7 +115,7 @@ class StateReader:
             tuple(self.traffic.verdict(each) for each in termination.secrets) if termination else (),
             backend,
             slices,
-            self._backend(BackendKey.named(keys[0].fallback)) if keys and keys[0].fallback else None,
+            self._backend(keys[0].behind) if keys and keys[0].behind else None,
             ingresses,
             tuple(self._foreign_ingresses(given)),
             tuple(self.problems.of(objects)),

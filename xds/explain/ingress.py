@@ -19,7 +19,7 @@ from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.endpoints import Health
 from xds.traffic.routes import Route
 from xds.translate.endpoints import localities
-from xds.translate.names import InvalidError, valid_path
+from xds.translate.names import InvalidError, path_on
 
 
 class UnitStatus(StrEnum):
@@ -150,7 +150,8 @@ class _UnitStatuses:
     def _path(self, at: FieldPath, host: str, written: HTTPIngressPath) -> Unit | None:
         """The path's unit; None if the path is left out."""
         try:
-            route = self._routes.get(host, {}).get(valid_path(written))
+            routes = self._routes.get(host, {})
+            route = routes.get(path_on(routes.values(), written))
         except InvalidError:
             return None
         if route is None:

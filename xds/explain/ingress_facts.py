@@ -69,8 +69,7 @@ def ingress_facts(reader: StateReader, key: Key) -> IngressFacts | None:
             key
             for route in _routes(hosts, traffic.default)
             if route.origin.object == ingress.ref or (route.path, route.path_type) in places
-            for backend in route.backends
-            for key in backend.all
+            for key in route.backends
             if key in traffic.backends
         }
     )

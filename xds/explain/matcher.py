@@ -4,7 +4,6 @@ The matcher reads the model as the Ingress specification does, and knows nothing
 reasons come from one walk, so tests that hold Envoy to the answers also hold `xds explain` to the truth.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -35,6 +34,7 @@ from xds.traffic.conditions import Comparison as ValueComparison
 from xds.traffic.conditions import Condition, CookieCondition, HeaderCondition
 from xds.traffic.hosts import NO_HOST, covers, wildcard_of
 from xds.traffic.model import Traffic
+from xds.traffic.regex import compiled, found_anywhere, matches
 from xds.traffic.routes import ACME_CHALLENGES, PathType, Route, VirtualHost
 from xds.traffic.tls import Termination, TlsTable
 
@@ -212,6 +212,8 @@ def _comparison(route: Route, path: str) -> Comparison:
     if _matches(route, path, ignore_case=True):
         return Comparison.CASE
     written = route.path.rstrip("/")
+    if route.path_type is PathType.REGEX:
+        return Comparison.DIFFERS
     if route.path_type is PathType.PREFIX:
         return Comparison.ELEMENT if path.startswith(written) else Comparison.DIFFERS
     if path.rstrip("/") == written:
@@ -227,10 +229,12 @@ def _holds(condition: Condition, request: Request) -> bool:
             return request.header(name) == value
         case HeaderCondition(name, pattern):
             found = request.header(name)
-            return found is not None and re.search(pattern, found, re.ASCII) is not None
+            return found is not None and compiled(found_anywhere(pattern)).fullmatch(found) is not None
 
 
 def _matches(route: Route, path: str, *, ignore_case: bool = False) -> bool:
+    if route.path_type is PathType.REGEX:
+        return matches(route.path, path)
     written = route.path.lower() if ignore_case else route.path
     path = path.lower() if ignore_case else path
     if route.path_type is PathType.EXACT:

@@ -31,6 +31,7 @@ from xds.traffic.actions import Redirect as RouteRedirect
 from xds.traffic.backends import Backend
 from xds.traffic.endpoints import Health
 from xds.traffic.routes import Route
+from xds.traffic.upstream import DEFAULT_UPSTREAM
 from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
 
@@ -261,7 +262,7 @@ def _backend(backend: Backend, given: tuple[EndpointSlice, ...]) -> tuple[bool, 
     """Whether the backend has a healthy endpoint, and the steps `cluster` and `endpoints`."""
     key = backend.key
     service = ObjectRef("Service", *key.service_key)
-    cluster = ExplainStep("cluster", f"{key}, by {_PROTOCOLS[backend.protocol.value]}", (service,))
+    cluster = ExplainStep("cluster", f"{key}, by {', '.join(_use(backend))}", (service,))
     if backend.external_name:
         host = f", which is sent {backend.host} as Host" if backend.host else ""
         text = f"the addresses of {backend.external_name} in DNS{host}"
@@ -271,6 +272,20 @@ def _backend(backend: Backend, given: tuple[EndpointSlice, ...]) -> tuple[bool, 
     slices = tuple(each.ref for each in given)
     counted = f"{healthy} healthy, {len(found) - healthy} draining"
     return healthy > 0, (cluster, ExplainStep("endpoints", counted if found else _no_endpoints(given), slices))
+
+
+def _use(backend: Backend) -> Iterator[str]:
+    """The protocol of a backend, and the rest of its upstream policy that differs from the default."""
+    policy = backend.upstream
+    yield _PROTOCOLS[backend.protocol.value]
+    if backend.protocol.uses_tls and not policy.sends_sni:
+        yield "without SNI"
+    if policy.balancing != DEFAULT_UPSTREAM.balancing:
+        yield f"balanced by {policy.balancing}"
+    if policy.connect_timeout != DEFAULT_UPSTREAM.connect_timeout:
+        yield f"connected within {policy.connect_timeout.total_seconds():.0f} s"
+    if backend.cluster_ip:
+        yield "at the Service's own address"
 
 
 def _no_endpoints(slices: tuple[EndpointSlice, ...]) -> str:

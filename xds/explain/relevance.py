@@ -5,7 +5,7 @@ from xds.explain.facts import RequestFacts, compared_hosts
 from xds.kube.objects import Ingress
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import Problem
-from xds.translate.names import InvalidError, valid_path
+from xds.translate.names import InvalidError, path_on
 
 
 def is_relevant(problem: Problem, facts: RequestFacts) -> bool:
@@ -41,11 +41,11 @@ def _rule_concerns(index: int, number: int | None, ingress: Ingress, facts: Requ
         return False
     if number is None or number >= len(rules[index].paths):
         return True
+    compared = [each.route for step in steps if isinstance(step, PathMatch) for each in step.routes]
     try:
-        path = valid_path(rules[index].paths[number])
+        path = path_on(compared, rules[index].paths[number])
     except InvalidError:
         return True
-    compared = [each.route for step in steps if isinstance(step, PathMatch) for each in step.routes]
     taken = facts.answer.route
     return path not in {(route.path, route.path_type) for route in compared} or (
         taken is not None and path == (taken.path, taken.path_type)

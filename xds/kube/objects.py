@@ -173,6 +173,7 @@ class ServiceSpec(Part, frozen=True):
     type: str = "ClusterIP"
     external_name: str | None = None
     ports: tuple[ServicePort, ...] | None = None
+    cluster_ip: str | None = field(default=None, name="clusterIP")
 
 
 class Service(KubeObject, frozen=True):

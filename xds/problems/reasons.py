@@ -89,6 +89,12 @@ class Reason(StrEnum):
         "An Ingress names a port that the Service doesn't have; its paths answer 503.",
         "Use one of the Service's ports, or add the port to the Service.",
     )
+    BACKEND_PROTOCOL_UNSUPPORTED = (
+        "BackendProtocolUnsupported",
+        Level.ERROR,
+        "An Ingress asks for FastCGI, which Envoy doesn't speak; its paths answer 503.",
+        "Run a web server beside php-fpm, speak HTTP to it, and remove the annotation.",
+    )
     BACKEND_UNREADABLE = (
         "BackendUnreadable",
         Level.ERROR,

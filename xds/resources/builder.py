@@ -71,7 +71,7 @@ class Builder:
         return built
 
     def endpoints(self, key: BackendKey, backend: Backend | None) -> BuiltResources:
-        """The ClusterLoadAssignment of a backend, or its removal for None and for a backend without EndpointSlices."""
+        """The ClusterLoadAssignment of a backend, or its removal for None and for one without EndpointSlices."""
         name = names.cluster(key)
         zones = self._traffic.localities(backend) if backend else ()
         if backend is None or not backend.has_slices:
@@ -88,7 +88,13 @@ class Builder:
         if backend is None:
             return self._removed(ResourceType.CLUSTER, name)
         service = ObjectRef("Service", key.namespace, key.service)
-        shape = (backend.protocol, bool(backend.external_name), backend.verification, bool(key.fallback))
+        shape = (
+            backend.protocol,
+            bool(backend.external_name),
+            backend.verification,
+            backend.upstream,
+            bool(key.fallback),
+        )
         return self._built(ResourceType.CLUSTER, name, cluster(backend, self._options.upstream), service, shape=shape)
 
     def _secrets(self) -> BuiltResources:

@@ -1,6 +1,5 @@
 """CDS: a backend as a Cluster."""
 
-from datetime import timedelta
 from functools import cache
 from typing import Final
 
@@ -34,6 +33,8 @@ from xds.envoyapi.messages import (
     StringMatcher,
     SubjectAltNameMatcher,
     SubjectAltNameMatcherSanType,
+    TlsParameters,
+    TlsParametersTlsProtocol,
     TransportSocket,
     UpstreamHttpProtocolOptions,
     UpstreamTlsContext,
@@ -47,23 +48,28 @@ from xds.resources.http_limits import (
     CONNECTION_WINDOW_BYTES,
     MAX_HEADERS,
 )
-from xds.resources.options import UpstreamPolicy
-from xds.traffic.backends import Backend, BackendProtocol, Verification
-
-UPSTREAM_CONNECT_TIMEOUT: Final = timedelta(seconds=5)
+from xds.resources.options import UpstreamOptions
+from xds.traffic.backends import Backend, Verification
+from xds.traffic.upstream import BackendProtocol, Balancing
 
 CIRCUIT_BREAKER_LIMIT: Final = 1_000_000
 """In effect no limit. Envoy's default of 1,024 connections, pending and active requests a cluster leads to 503 under a
 load that the backends would bear: https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/circuit_breaking
 """
 
+_BALANCING: Final = {
+    Balancing.ROUND_ROBIN: ClusterLbPolicy.ROUND_ROBIN,
+    Balancing.LEAST_REQUEST: ClusterLbPolicy.LEAST_REQUEST,
+    Balancing.HASH: ClusterLbPolicy.RING_HASH,
+}
+
 _PROTOCOL_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
-def cluster(backend: Backend, policy: UpstreamPolicy) -> Cluster:
+def cluster(backend: Backend, options: UpstreamOptions) -> Cluster:
     """The Cluster of a backend: endpoints by EDS, or by DNS for an ExternalName Service, which has no EndpointSlice."""
     if backend.key.fallback:
-        return _with_fallback(backend, policy)
+        return _with_fallback(backend, options)
     name = names.cluster(backend.key)
     external = backend.external_name
     return Cluster(
@@ -74,20 +80,23 @@ def cluster(backend: Backend, policy: UpstreamPolicy) -> Cluster:
         # A silent name server must not keep the proxy from starting.
         wait_for_warm_on_init=False if external else None,
         dns_lookup_family=ClusterDnsLookupFamily.ALL if external else ClusterDnsLookupFamily.AUTO,
-        connect_timeout=UPSTREAM_CONNECT_TIMEOUT,
+        connect_timeout=backend.upstream.connect_timeout,
+        lb_policy=_BALANCING[backend.upstream.balancing],
         per_connection_buffer_limit_bytes=CONNECTION_BUFFER_BYTES,
         circuit_breakers=_unlimited(),
         # By default requests go to draining endpoints too when less than half of the endpoints are healthy:
         # https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/panic_threshold
         common_lb_config=_no_panic(),
         typed_extension_protocol_options={
-            _PROTOCOL_OPTIONS: _protocol_options(backend.protocol, backend.verification, policy)
+            _PROTOCOL_OPTIONS: _protocol_options(
+                backend.protocol, backend.verification, options, sends_sni=_sends_sni(backend)
+            )
         },
         transport_socket=_tls(backend.verification) if backend.protocol.uses_tls or backend.verification else None,
     )
 
 
-def _with_fallback(backend: Backend, policy: UpstreamPolicy) -> Cluster:
+def _with_fallback(backend: Backend, options: UpstreamOptions) -> Cluster:
     """A backend with another one behind. Envoy looks at the endpoints of both, so neither this cluster nor a route
     changes with endpoints.
 
@@ -98,12 +107,14 @@ def _with_fallback(backend: Backend, policy: UpstreamPolicy) -> Cluster:
         name=names.cluster(backend.key),
         cluster_type=ClusterCustomClusterType(name="envoy.clusters.aggregate", typed_config=codec.pack(both)),
         lb_policy=ClusterLbPolicy.CLUSTER_PROVIDED,
-        connect_timeout=UPSTREAM_CONNECT_TIMEOUT,
+        connect_timeout=backend.upstream.connect_timeout,
         per_connection_buffer_limit_bytes=CONNECTION_BUFFER_BYTES,
         circuit_breakers=_unlimited(),
         common_lb_config=_no_panic(),
         typed_extension_protocol_options={
-            _PROTOCOL_OPTIONS: _protocol_options(backend.protocol, backend.verification, policy)
+            _PROTOCOL_OPTIONS: _protocol_options(
+                backend.protocol, backend.verification, options, sends_sni=_sends_sni(backend)
+            )
         },
     )
 
@@ -131,14 +142,16 @@ def _no_panic() -> ClusterCommonLbConfig:
 
 
 @cache
-def _protocol_options(protocol: BackendProtocol, verification: Verification | None, policy: UpstreamPolicy) -> Any:
+def _protocol_options(
+    protocol: BackendProtocol, verification: Verification | None, options: UpstreamOptions, *, sends_sni: bool
+) -> Any:
     explicit = None if protocol is BackendProtocol.HTTPS else _explicit_http(protocol)
     return codec.pack(
         ClusterHttpProtocolOptions(
             common_http_protocol_options=HttpProtocolOptions(
-                idle_timeout=policy.idle_timeout, max_headers_count=MAX_HEADERS
+                idle_timeout=options.idle_timeout, max_headers_count=MAX_HEADERS
             ),
-            upstream_http_protocol_options=_names_of_request(protocol, verification),
+            upstream_http_protocol_options=_names_of_request(verification, sends_sni=sends_sni),
             explicit_http_config=explicit,
             auto_config=None if explicit else _negotiated_http(),
         )
@@ -166,25 +179,30 @@ def _http2() -> Http2ProtocolOptions:
     )
 
 
-def _names_of_request(
-    protocol: BackendProtocol, verification: Verification | None
-) -> UpstreamHttpProtocolOptions | None:
+def _sends_sni(backend: Backend) -> bool:
+    """Whether TLS carries the Host as server name. A backend with a Host of its own is reached by no other name."""
+    return backend.protocol.uses_tls and (backend.upstream.sends_sni or bool(backend.host))
+
+
+def _names_of_request(verification: Verification | None, *, sends_sni: bool) -> UpstreamHttpProtocolOptions | None:
     """The Host of a request as SNI, and as the name that a verified certificate must have. None: neither."""
     if verification:
         is_of_request = not verification.server_name
         return UpstreamHttpProtocolOptions(auto_sni=is_of_request, auto_san_validation=is_of_request)
-    return UpstreamHttpProtocolOptions(auto_sni=True) if protocol.uses_tls else None
+    return UpstreamHttpProtocolOptions(auto_sni=True) if sends_sni else None
 
 
 @cache
 def _tls(verification: Verification | None) -> TransportSocket:
     """TLS. Without a CA to verify with, certificates of backends are usually self-signed, and none is verified."""
-    context = UpstreamTlsContext()
-    if verification:
-        context = UpstreamTlsContext(
-            sni=verification.server_name,
-            common_tls_context=CommonTlsContext(validation_context=_validation(verification)),
-        )
+    context = UpstreamTlsContext(
+        sni=verification.server_name if verification else "",
+        common_tls_context=CommonTlsContext(
+            # To a backend Envoy speaks TLS 1.2 alone unless told otherwise.
+            tls_params=TlsParameters(tls_maximum_protocol_version=TlsParametersTlsProtocol.TLSv1_3),
+            validation_context=_validation(verification) if verification else None,
+        ),
+    )
     return TransportSocket(name="envoy.transport_sockets.tls", typed_config=codec.pack(context))
 
 

@@ -21,6 +21,11 @@ def cluster(backend: BackendKey) -> str:
     return str(backend)
 
 
+def backend(cluster_name: str) -> BackendKey | None:
+    """The backend of a cluster by its name; None for other clusters."""
+    return BackendKey.named(cluster_name)
+
+
 def secret(key: Key) -> str:
     return str(key)
 

@@ -12,7 +12,7 @@ Docker (tcp), Tailscale and Headscale, Teleport (alpn).
 
 
 @dataclass(frozen=True, slots=True)
-class UpstreamPolicy:
+class UpstreamOptions:
     """How proxies use the connections to a backend.
 
     Attributes:
@@ -67,4 +67,4 @@ class ProxyOptions:
     tls_ciphers: tuple[str, ...] = ()
     vhds: bool = True
     merge_slashes: bool = True
-    upstream: UpstreamPolicy = UpstreamPolicy()
+    upstream: UpstreamOptions = UpstreamOptions()

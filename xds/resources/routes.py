@@ -14,6 +14,7 @@ from xds.envoyapi.messages import (
     Metadata,
     RedirectAction,
     RedirectActionRedirectResponseCode,
+    RegexMatchAndSubstitute,
     RegexMatcher,
     RouteAction,
     RouteConfiguration,
@@ -32,12 +33,14 @@ from xds.resources import names
 from xds.resources.config_source import ads
 from xds.resources.domains import ANY_HOST, Answers, Domain, FixedAnswer
 from xds.resources.forwarded_headers import forwarded_headers
+from xds.resources.hash_policy import hash_policy
 from xds.resources.options import ProxyOptions
 from xds.resources.retries import RETRIED_BODY_BYTES, retry_policy
 from xds.traffic.actions import Action, Closed, Forward, Redirect, WeightedBackend
 from xds.traffic.conditions import Comparison, CookieCondition, HeaderCondition
 from xds.traffic.hosts import is_wildcard
-from xds.traffic.policy import Policy
+from xds.traffic.policy import Policy, Rewrite
+from xds.traffic.regex import found_anywhere, is_literal, whole_path
 from xds.traffic.routes import ACME_CHALLENGES, PathType, Route
 
 HTTP_PORT: Final = 80
@@ -67,25 +70,26 @@ def route_configuration(name: str, options: ProxyOptions) -> RouteConfiguration:
 
 
 def virtual_host(name: str, domain: Domain, options: ProxyOptions) -> EnvoyVirtualHost:
+    tls = name.startswith(f"{names.HTTPS}/")
     return EnvoyVirtualHost(
         name=name,
         domains=[domain.name],
         routes=[
-            *_guarded(domain),
+            *_guarded(domain, tls=tls),
             *_challenges(domain),
             *_redirects(domain, options),
-            *_routes(domain.inside, domain.default, None),
+            *_routes(domain.inside, domain.default, None, tls=tls),
         ],
         retry_policy=retry_policy(),
         request_body_buffer_limit=RETRIED_BODY_BYTES,
     )
 
 
-def _guarded(domain: Domain) -> Iterator[EnvoyRoute]:
+def _guarded(domain: Domain, *, tls: bool) -> Iterator[EnvoyRoute]:
     """Routes for hosts with more labels than an Ingress wildcard stands for, tried first, behind a header matcher."""
     if is_wildcard(domain.name) and domain.name != ANY_HOST:
         guard = _more_labels_than(domain.name)
-        yield from _routes(domain.outside, domain.default, guard)
+        yield from _routes(domain.outside, domain.default, guard, tls=tls)
         if not isinstance(domain.outside, FixedAnswer):
             yield _status("not-found", 404, guard)
 
@@ -131,50 +135,69 @@ def _has_port() -> HeaderMatcher:
     return HeaderMatcher(name=":authority", string_match=StringMatcher(safe_regex=RegexMatcher(regex=r".*:[^\]]*")))
 
 
-def _routes(answers: Answers, default: Route | None, guard: HeaderMatcher | None) -> Iterator[EnvoyRoute]:
+def _routes(answers: Answers, default: Route | None, guard: HeaderMatcher | None, *, tls: bool) -> Iterator[EnvoyRoute]:
     if isinstance(answers, FixedAnswer):
         yield _status("misdirected", 421, guard)
         return
     for route in answers.routes:
-        yield _route(route, _match(route, guard))
+        yield _route(route, _match(route, guard), tls=tls)
     default = answers.default or default
     if default is not None:
-        yield _route(default, _match(default, guard))
+        yield _route(default, _match(default, guard), tls=tls)
 
 
-def _route(route: Route, match: RouteMatch) -> EnvoyRoute:
+def _route(route: Route, match: RouteMatch, *, tls: bool = False) -> EnvoyRoute:
     action = route.action
     redirect = action if isinstance(action, Redirect) else None
+    forward = action if isinstance(action, Forward) and action.backends else None
     return EnvoyRoute(
         name=" ".join((str(route.origin.object.key), route.path_type, route.path, *map(str, route.conditions))),
         match=match,
         metadata=_metadata(route.origin.object.key, route.service),
-        route=_forward(action, route.policy) if isinstance(action, Forward) and action.backends else None,
+        route=_forward(forward, route.policy, tls=tls) if forward else None,
         redirect=_to_path(redirect) if redirect and redirect.is_path else None,
         direct_response=_direct_response(action),
-        response_headers_to_add=[_location(redirect.location)] if redirect and not redirect.is_path else [],
+        response_headers_to_add=[_set("location", redirect.location)] if redirect and not redirect.is_path else [],
+        request_headers_to_add=_request_headers(route.policy) if forward else [],
     )
 
 
-def _forward(forward: Forward, policy: Policy) -> RouteAction:
-    first, *others = forward.backends
-    host = policy.upstream_host if others else first.upstream_host or policy.upstream_host
+def _forward(forward: Forward, policy: Policy, *, tls: bool) -> RouteAction:
+    rewrite = policy.rewrite
+    shares = [_share(each, tls=tls) for each in forward.backends]
     return RouteAction(
-        cluster=None if others else names.cluster(first.key),
-        weighted_clusters=WeightedCluster(clusters=[_share(each) for each in forward.backends]) if others else None,
+        cluster=names.cluster(forward.backends[0].key_of(tls=tls)) if len(shares) == 1 else None,
+        weighted_clusters=WeightedCluster(clusters=shares) if len(shares) > 1 else None,
         timeout=NO_RESPONSE_TIMEOUT,
-        host_rewrite_literal=host or None,
+        host_rewrite_literal=policy.upstream_host or None,
+        regex_rewrite=_regex_rewrite(rewrite) if rewrite and rewrite.pattern else None,
+        path_rewrite=rewrite.path.replace("%", "%%") if rewrite and not rewrite.pattern else "",
+        hash_policy=[hash_policy(key) for key in policy.hash_keys],
     )
 
 
-def _share(backend: WeightedBackend) -> WeightedClusterClusterWeight:
+def _share(backend: WeightedBackend, *, tls: bool) -> WeightedClusterClusterWeight:
     return WeightedClusterClusterWeight(
-        name=names.cluster(backend.key), weight=backend.weight, host_rewrite_literal=backend.upstream_host or None
+        name=names.cluster(backend.key_of(tls=tls)),
+        weight=backend.weight,
+        host_rewrite_literal=backend.upstream_host or None,
     )
+
+
+def _regex_rewrite(rewrite: Rewrite) -> RegexMatchAndSubstitute:
+    return RegexMatchAndSubstitute(pattern=RegexMatcher(regex=rewrite.pattern), substitution=rewrite.path)
+
+
+def _request_headers(policy: Policy) -> list[HeaderValueOption]:
+    wanted = {"connection": policy.connection, "x-forwarded-prefix": policy.forwarded_prefix}
+    return [_set(header, value) for header, value in wanted.items() if value]
 
 
 def _to_path(redirect: Redirect) -> RedirectAction:
-    return RedirectAction(path_redirect=redirect.location, response_code=_REDIRECT_CODES[redirect.status])
+    """A redirect to a path; a query of the path replaces that of the request."""
+    return RedirectAction(
+        path_redirect=redirect.location, strip_query=True, response_code=_REDIRECT_CODES[redirect.status]
+    )
 
 
 def _direct_response(action: Action) -> DirectResponseAction | None:
@@ -188,34 +211,47 @@ def _direct_response(action: Action) -> DirectResponseAction | None:
             return DirectResponseAction(status=503)
 
 
-def _location(url: str) -> HeaderValueOption:
-    """The Location of a redirect to a whole URL, byte for byte; an action of Envoy's would take the URL apart.
+def _set(header: str, value: str) -> HeaderValueOption:
+    """A header with a value as written, in place of any other value.
 
-    Envoy gives direct responses with such a status a Location of its own, which this one replaces.
+    A Location too: an action of Envoy's would take the URL apart, and gives direct responses a Location of its own.
     """
     return HeaderValueOption(
-        header=HeaderValue(key="location", value=url.replace("%", "%%")),
+        header=HeaderValue(key=header, value=value.replace("%", "%%")),
         append_action=HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
     )
 
 
 def _match(route: Route, guard: HeaderMatcher | None, instead: str = "") -> RouteMatch:
     """The match of a route; by the prefix `instead` in place of the route's path, if there is one."""
-    headers = [guard] if guard else []
-    headers += [_header(each) for each in route.conditions if isinstance(each, HeaderCondition)]
-    cookies = [_cookie(each) for each in route.conditions if isinstance(each, CookieCondition)]
+    match = _path_match(route, instead)
+    if guard:
+        match.headers.append(guard)
+    for condition in route.conditions:
+        if isinstance(condition, HeaderCondition):
+            match.headers.append(_header(condition))
+        else:
+            match.cookies.append(_cookie(condition))
+    return match
+
+
+def _path_match(route: Route, instead: str) -> RouteMatch:
     prefix = route.path.rstrip("/")
     if instead or (route.path_type is PathType.PREFIX and not prefix):
-        return RouteMatch(prefix=instead or "/", headers=headers, cookies=cookies)
-    if route.path_type is PathType.EXACT:
-        return RouteMatch(path=route.path, headers=headers, cookies=cookies)
-    return RouteMatch(path_separated_prefix=prefix, headers=headers, cookies=cookies)
+        return RouteMatch(prefix=instead or "/")
+    match route.path_type:
+        case PathType.REGEX if is_literal(route.path):
+            return RouteMatch(prefix=route.path, case_sensitive=False)
+        case PathType.REGEX:
+            return RouteMatch(safe_regex=RegexMatcher(regex=whole_path(route.path)))
+        case PathType.EXACT:
+            return RouteMatch(path=route.path)
+    return RouteMatch(path_separated_prefix=prefix)
 
 
 def _header(condition: HeaderCondition) -> HeaderMatcher:
     if condition.comparison is Comparison.FOUND:
-        # Envoy compares regular expressions with whole values.
-        regex = RegexMatcher(regex=f"(?s).*(?:{condition.value}).*")
+        regex = RegexMatcher(regex=found_anywhere(condition.value))
         return HeaderMatcher(name=condition.name, string_match=StringMatcher(safe_regex=regex))
     return HeaderMatcher(name=condition.name, string_match=StringMatcher(exact=condition.value))
 

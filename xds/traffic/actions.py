@@ -12,13 +12,19 @@ class WeightedBackend:
 
     Attributes:
         key: Names the backend.
+        tls_key: Names the backend of requests that came by TLS; None: the same.
         weight: The share, of the sum of all weights.
         upstream_host: As in Policy, which decides where this one is empty.
     """
 
     key: BackendKey
+    tls_key: BackendKey | None = None
     weight: int = 1
     upstream_host: str = ""
+
+    def key_of(self, *, tls: bool) -> BackendKey:
+        """The backend of requests that came by TLS, or by plain HTTP."""
+        return self.tls_key if tls and self.tls_key else self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +43,8 @@ class Forward:
         return tuple(each for each in self.backends if each.weight)
 
     @classmethod
-    def to(cls, backend: BackendKey | None) -> "Forward":
-        return cls((WeightedBackend(backend),) if backend else ())
+    def to(cls, backend: BackendKey | None, tls_backend: BackendKey | None = None) -> "Forward":
+        return cls((WeightedBackend(backend, tls_backend),) if backend else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +66,10 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The answer 503 of a route whose origin asks for a protection that can't be had.
+    """The answer 503 of a route whose origin asks for a protection, or for a protocol, that can't be had.
 
     Attributes:
-        annotations: The annotations that ask for the protection, sorted.
+        annotations: The annotations that ask, sorted.
     """
 
     annotations: tuple[str, ...]

@@ -1,39 +1,24 @@
 """Backends: the ports of Services that routes use."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import NamedTuple
 
 from xds.problems.problem import Key
-
-
-class BackendProtocol(StrEnum):
-    """How a proxy speaks to a backend."""
-
-    HTTP1 = "http1"
-    H2C = "h2c"
-    HTTPS = "https"
-    """TLS. The backend chooses HTTP/2 or HTTP/1.1 by ALPN; requests to upgrade are sent by HTTP/1.1."""
-    WSS = "wss"
-    """TLS with HTTP/1.1, which WebSockets need."""
-    GRPCS = "grpcs"
-    """TLS with HTTP/2."""
-
-    @property
-    def uses_tls(self) -> bool:
-        return self in (BackendProtocol.HTTPS, BackendProtocol.WSS, BackendProtocol.GRPCS)
+from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, UpstreamPolicy
 
 
 class BackendKey(NamedTuple):
-    """Names a backend: one port of one Service, alone or with another backend behind.
+    """Names a backend: one port of one Service, and the use of the port.
 
     Attributes:
+        variant: Of the upstream policy; empty for the default one.
         fallback: The name of the backend that serves while this one has no endpoint; empty: none does.
     """
 
     namespace: str
     service: str
     port: int
+    variant: str = ""
     fallback: str = ""
 
     @property
@@ -41,25 +26,34 @@ class BackendKey(NamedTuple):
         return Key(self.namespace, self.service)
 
     def __str__(self) -> str:
-        own = f"{self.namespace}/{self.service}/{self.port}"
+        port = f"{self.namespace}/{self.service}/{self.port}"
+        own = f"{port}@{self.variant}" if self.variant else port
         return f"{own}+{self.fallback}" if self.fallback else own
 
     @classmethod
-    def named(cls, name: str) -> "BackendKey":
-        """The backend of a name, as `str` gives it."""
+    def named(cls, name: str) -> "BackendKey | None":
+        """The backend of a name, as `str` gives it; None for other names."""
         own, _, fallback = name.partition("+")
-        namespace, service, port = own.split("/")
-        return cls(namespace, service, int(port), fallback)
-
-    @property
-    def all(self) -> tuple["BackendKey", ...]:
-        """The backend, and those that it consists of if there is another one behind."""
-        return (self, self.alone, BackendKey.named(self.fallback)) if self.fallback else (self,)
+        port, _, variant = own.partition("@")
+        parts = port.split("/")
+        if len(parts) != 3 or not parts[2].isdecimal():
+            return None
+        return cls(parts[0], parts[1], int(parts[2]), variant, fallback)
 
     @property
     def alone(self) -> "BackendKey":
         """The backend without the other one behind."""
-        return self._replace(fallback="")
+        return self._replace(fallback="") if self.fallback else self
+
+    @property
+    def behind(self) -> "BackendKey | None":
+        """The backend that serves while this one has no endpoint; None: none does."""
+        return BackendKey.named(self.fallback) if self.fallback else None
+
+    @property
+    def all(self) -> tuple["BackendKey", ...]:
+        """The backend, and those that it consists of if there is another one behind."""
+        return (self, self.alone, self.behind) if self.behind else (self,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +81,8 @@ class Backend:
         host: The Host that requests to the backend carry, also its SNI; empty: the client's.
         verification: None: the certificate of a backend is taken as it is. Otherwise TLS is spoken whatever the
             protocol says, so that no mistake leads to plain text.
+        upstream: The use of the port.
+        cluster_ip: The address of the Service, for an upstream policy that uses the address; else empty.
     """
 
     key: BackendKey
@@ -97,8 +93,10 @@ class Backend:
     external_name: str = ""
     host: str = ""
     verification: Verification | None = None
+    upstream: UpstreamPolicy = DEFAULT_UPSTREAM
+    cluster_ip: str = ""
 
     @property
     def has_slices(self) -> bool:
-        """Whether the endpoints come from EndpointSlices: neither from DNS, nor from two other backends."""
+        """Whether endpoints are the backend's own: neither in DNS, nor those of two other backends."""
         return not (self.external_name or self.key.fallback)

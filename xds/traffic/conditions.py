@@ -10,7 +10,7 @@ class Comparison(StrEnum):
 
     EQUAL = "="
     FOUND = "~"
-    """The value is a regular expression, found anywhere in the request's value (see translate.regexes)."""
+    """The value is a regular expression, of RE2, found anywhere in the request's value."""
 
 
 @dataclass(frozen=True, slots=True)

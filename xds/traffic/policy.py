@@ -3,6 +3,21 @@
 from dataclasses import dataclass
 from typing import Final
 
+from xds.traffic.hashing import HashKey
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    r"""The path of the backend's request. The query stays.
+
+    Attributes:
+        pattern: An expression of RE2 for the whole path of the request, with groups; empty: `path` is literal.
+        path: The path, with `\1` to `\9` for the groups of the pattern.
+    """
+
+    pattern: str
+    path: str
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -10,9 +25,17 @@ class Policy:
 
     Attributes:
         upstream_host: The Host of the backend's request. Empty: the client's.
+        rewrite: The path of the backend's request. None: the client's.
+        forwarded_prefix: The header x-forwarded-prefix of the backend's request. Empty: the client's.
+        hash_keys: Requests with equal keys go to the same endpoint, if the upstream policy balances by hash.
+        connection: The Connection header of the backend's request. Empty: none but that of an upgrade.
     """
 
     upstream_host: str = ""
+    rewrite: Rewrite | None = None
+    forwarded_prefix: str = ""
+    hash_keys: tuple[HashKey, ...] = ()
+    connection: str = ""
 
 
 NO_POLICY: Final = Policy()

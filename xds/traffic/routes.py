@@ -1,5 +1,6 @@
 """Routes: which requests match, the answer, the treatment of both, and the object that asks for the route."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -24,6 +25,8 @@ class PathType(StrEnum):
     EXACT = "Exact"
     PREFIX = "Prefix"
     """Whole segments between slashes are compared."""
+    REGEX = "Regex"
+    """The beginning of a request's path is compared, by an expression and whatever the case of letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Route:
         action: The answer.
         service: The Service that the origin names, whether or not the Service exists.
         policy: The treatment of requests and answers.
-        conditions: Hold all of them for a request that matches.
+        conditions: A request that matches fulfils each.
     """
 
     path: str
@@ -57,12 +60,14 @@ class Route:
     @property
     def backend(self) -> BackendKey | None:
         """The main backend of a route that forwards; None for other routes, and where no backend can be used."""
-        return next(iter(self.backends), None)
+        return self.action.backends[0].key if isinstance(self.action, Forward) and self.action.backends else None
 
     @property
     def backends(self) -> tuple[BackendKey, ...]:
-        """The backends of a route that forwards, the main one first."""
-        return tuple(each.key for each in self.action.backends) if isinstance(self.action, Forward) else ()
+        """The backends of all requests, those of others that stand behind among them."""
+        shares = self.action.backends if isinstance(self.action, Forward) else ()
+        keys = (key for each in shares for key in (each.key, each.tls_key) if key)
+        return tuple(each for key in keys for each in key.all)
 
     @property
     def answers_challenges(self) -> bool:
@@ -73,7 +78,7 @@ class Route:
         return self.path.startswith(ACME_CHALLENGES)
 
     @property
-    def precedence(self) -> tuple[int, int, str, int, int]:
+    def precedence(self) -> tuple[bool, int, str, int, int]:
         """A sort key, the most specific route first: Exact before Prefix, then the longest path, then most conditions.
 
         Conditions on headers precede those on cookies.
@@ -85,6 +90,19 @@ class Route:
         headers = sum(isinstance(each, HeaderCondition) for each in self.conditions)
         cookies = len(self.conditions) - headers
         return (self.path_type is PathType.PREFIX, -len(self.path), self.path, -headers, -cookies)
+
+
+def most_specific_first(routes: Iterable[Route]) -> list[Route]:
+    """The routes of a host in the order of trial.
+
+    Expressions have no notion of more specific: the longest text is first, then the last by alphabet, as nginx has
+    them. Source: https://kubernetes.github.io/ingress-nginx/user-guide/ingress-path-matching/#path-priority
+    """
+    ordered = sorted(routes, key=lambda route: route.precedence)
+    if ordered and ordered[0].path_type is PathType.REGEX:
+        ordered.sort(key=lambda route: route.path, reverse=True)
+        ordered.sort(key=lambda route: len(route.path), reverse=True)
+    return ordered
 
 
 @dataclass(frozen=True, slots=True)

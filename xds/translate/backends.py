@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from xds.kube.objects import IngressServiceBackend, Service, ServicePort
@@ -10,8 +10,10 @@ from xds.kube.state import KubeState
 from xds.problems.problem import Key
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
-from xds.traffic.backends import Backend, BackendKey, BackendProtocol
+from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.hosts import is_wildcard
+from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, UpstreamPolicy
+from xds.translate.endpoints import canonical_address
 from xds.translate.names import InvalidError, valid_host
 
 _PROTOCOLS: Final = {
@@ -87,8 +89,15 @@ class Resolved:
     fault: BackendFault | None = None
 
 
-def resolve(state: KubeState, namespace: str, wanted: IngressServiceBackend, *, allow_external_name: bool) -> Resolved:
-    """The Service port that an Ingress of the namespace names, by number or by name."""
+def resolve(
+    state: KubeState,
+    namespace: str,
+    wanted: IngressServiceBackend,
+    upstream: UpstreamPolicy = DEFAULT_UPSTREAM,
+    *,
+    allow_external_name: bool,
+) -> Resolved:
+    """The Service port that an Ingress of the namespace names, by number or by name, for a use of the port."""
     key = Key(namespace, wanted.name)
     service = state.service(key)
     if service is None:
@@ -98,7 +107,7 @@ def resolve(state: KubeState, namespace: str, wanted: IngressServiceBackend, *, 
             Reason.BACKEND_NOT_FOUND.remedy,
         )
     if service.spec.type == "ExternalName":
-        return _external(service, wanted, allowed=allow_external_name)
+        return _external(service, wanted, upstream, allowed=allow_external_name)
     port = _port(service.spec.ports or (), wanted)
     if port is None:
         return _unusable(
@@ -106,23 +115,45 @@ def resolve(state: KubeState, namespace: str, wanted: IngressServiceBackend, *, 
             f"Service {key} has no TCP port {shown(str(wanted.port))}, so its paths answer 503",
             f"Use one of its ports ({_port_list(service)}), or add the port to the Service.",
         )
-    return _usable(service, port, port.name)
+    return _usable(service, port, port.name, upstream)
 
 
-def _usable(service: Service, port: ServicePort, port_name: str, external_name: str = "") -> Resolved:
+def _usable(
+    service: Service, port: ServicePort, port_name: str, upstream: UpstreamPolicy, external_name: str = ""
+) -> Resolved:
     protocol = _PROTOCOLS.get((port.app_protocol or "http").lower())
-    fault = _unknown_protocol(service, port) if protocol is None else None
+    fault = _unknown_protocol(service, port) if protocol is None and upstream.protocol is None else None
+    protocol = protocol or BackendProtocol.HTTP1
     others = (each.name for each in service.spec.ports or () if each.protocol == "TCP" and each.name != port.name)
+    cluster_ip = ""
+    if upstream is not DEFAULT_UPSTREAM:
+        cluster_ip = _cluster_ip(service) if upstream.uses_cluster_ip else ""
+        upstream = _with_effect(upstream, protocol, has_cluster_ip=bool(cluster_ip))
     backend = Backend(
-        BackendKey(*service.key, port.port),
+        BackendKey(*service.key, port.port, upstream.variant),
         port_name,
-        protocol or BackendProtocol.HTTP1,
+        upstream.protocol or protocol,
         other_names=tuple(others),
         target_port=port.target_number,
         external_name=external_name,
         host=external_name if service.annotations.get(EXTERNAL_HOST_ANNOTATION) == "true" else "",
+        upstream=upstream,
+        cluster_ip=cluster_ip,
     )
     return Resolved(backend, fault)
+
+
+def _with_effect(policy: UpstreamPolicy, of_port: BackendProtocol, *, has_cluster_ip: bool) -> UpstreamPolicy:
+    """The policy without words that change nothing, so that routes share the cluster of the port."""
+    said = policy.protocol == of_port and policy.sends_sni
+    return replace(
+        policy, protocol=None if said else policy.protocol, uses_cluster_ip=policy.uses_cluster_ip and has_cluster_ip
+    )
+
+
+def _cluster_ip(service: Service) -> str:
+    """The address of a Service; empty for a headless one, and for an ExternalName."""
+    return "" if service.spec.type == "ExternalName" else canonical_address(service.spec.cluster_ip or "")
 
 
 def _unusable(reason: Reason, message: str, remedy: str) -> Resolved:
@@ -151,7 +182,7 @@ def _port_list(service: Service) -> str:
     return shown(", ".join(ports)) if ports else "it has none"
 
 
-def _external(service: Service, wanted: IngressServiceBackend, *, allowed: bool) -> Resolved:
+def _external(service: Service, wanted: IngressServiceBackend, upstream: UpstreamPolicy, *, allowed: bool) -> Resolved:
     if not allowed:
         return _unusable(
             Reason.EXTERNAL_NAME_REFUSED,
@@ -167,7 +198,7 @@ def _external(service: Service, wanted: IngressServiceBackend, *, allowed: bool)
         return _invalid_external(service, f"{shown(name)} is not the name of an outside host")
     if port is None:
         return _invalid_external(service, f"it has no port {shown(str(wanted.port))}")
-    return _usable(service, port, "", name)
+    return _usable(service, port, "", upstream, name)
 
 
 def _external_port(service: Service, wanted: IngressServiceBackend) -> ServicePort | None:

@@ -1,39 +1,68 @@
 """Canaries: routes of an Ingress that only lends its backends, as alternatives of another Ingress's routes."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
+from xds.kube.objects import IngressBackend
+from xds.problems.problem import ObjectRef
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import Forward, WeightedBackend
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.policy import Policy
 from xds.traffic.routes import PathType, Route
+from xds.traffic.upstream import Balancing
 from xds.translate.findings import UnitFindings
-from xds.translate.nginx.canary import Canary
+from xds.translate.nginx.ingress_policy import LentPaths, OpenPaths, PathsPolicy
+from xds.translate.routes import TranslationContext
+
+
+@dataclass(frozen=True, slots=True)
+class LentRoute:
+    """A path of a canary.
+
+    Attributes:
+        route: The route that the path would have in an ordinary Ingress.
+        written: The backend of the path.
+        lent: The rest of what the Ingress says.
+    """
+
+    route: Route
+    written: IngressBackend
+    lent: LentPaths
 
 
 def with_canaries(
-    host: str, routes: Iterable[Route], lent: Iterable[tuple[Route, Canary]], findings: UnitFindings
+    context: TranslationContext,
+    host: str,
+    routes: Iterable[Route],
+    lent: Iterable[LentRoute],
+    *,
+    policies: Mapping[ObjectRef, PathsPolicy],
+    findings: UnitFindings,
 ) -> list[Route]:
-    """The routes of a host, those of a path with a canary replaced. Sorting by precedence is left to the caller.
+    """The routes of a host, those of a path with a canary replaced. The order of trial is left to the caller.
 
     Args:
+        context: The objects and options.
         host: For messages.
         routes: Routes of ordinary Ingresses; one at most for each path and path type.
-        lent: The routes that canaries would have if they were ordinary, the senior Ingress first.
+        lent: The paths of canaries, those of the senior Ingress first.
+        policies: Of the ordinary Ingresses.
         findings: Takes the problems, and the backends.
     """
-    found = {(route.path, route.path_type): [route] for route in routes}
-    primaries = {place: route for place, (route,) in found.items()}
+    primaries = {(route.path, route.path_type): route for route in routes}
+    found = {place: [route] for place, route in primaries.items()}
     first: dict[tuple[str, PathType], Route] = {}
-    for route, canary in lent:
-        place = (route.path, route.path_type)
+    for each in lent:
+        route, place = each.route, (each.route.path, each.route.path_type)
         primary = primaries.get(place)
         if why := _why_unused(host, route, primary, first.get(place)):
             findings.report(route.origin.object, Reason.CANARY_UNUSED, why, route.origin.field)
         elif primary is not None and first.setdefault(place, route) is route and route.backend:
-            found[place] = list(_split(primary, route, canary, findings.backends))
+            policy = policies[primary.origin.object]
+            if isinstance(policy, OpenPaths):
+                found[place] = list(_Split(context, primary, each, policy, findings).routes())
     return [route for each in found.values() for route in each]
 
 
@@ -47,58 +76,84 @@ def _why_unused(host: str, lent: Route, primary: Route | None, first: Route | No
         return f"{place} belongs to {owner} of another namespace, so the canary gets no request"
     if primary.backend is None:
         return f"{place} of {owner} has no backend, so the canary gets no request"
-    if primary.backend == lent.backend:
+    if lent.backend and primary.backend[:3] == lent.backend[:3]:
         return f"{place} of {owner} has the same Service and port, so the canary has no effect"
     if first is not None and (first.origin.object, first.backend) != (lent.origin.object, lent.backend):
         return f"{place} has the canary {first.origin.object} already, so this one gets no request"
     return ""
 
 
-def _split(primary: Route, lent: Route, canary: Canary, backends: dict[BackendKey, Backend]) -> Iterator[Route]:
-    """The routes of a path with a canary, in the order of trial. The primary's policy holds for all."""
-    if primary.backend is None or lent.backend is None:
-        return
-    key = _with_fallback(lent.backend, primary.backend, backends)
-    policy = _policy(primary, backends[primary.backend].host, backends[lent.backend].host)
-    to_canary = replace(primary, action=Forward.to(key), origin=lent.origin, service=lent.service, policy=policy)
-    for condition, is_taken in canary.rules:
-        yield replace(to_canary if is_taken else primary, conditions=(condition,))
-    yield _weighted(primary, to_canary, canary) if canary.weight else primary
+class _Split:
+    """Divides the requests for a path. The primary's policy holds for all of them."""
 
+    def __init__(
+        self, context: TranslationContext, primary: Route, lent: LentRoute, policy: OpenPaths, findings: UnitFindings
+    ) -> None:
+        self._primary = primary
+        self._lent = lent
+        self._backends = findings.backends
+        # Problems of the backend are reported already.
+        unreported = UnitFindings(backends=findings.backends)
+        route, shared = lent.route, lent.lent.shared(policy)
+        self._own = context.route(
+            route.origin, lent.written, route.origin.field, (route.path, route.path_type), policy=shared,
+            findings=unreported,
+        )  # fmt: skip
 
-def _weighted(primary: Route, to_canary: Route, canary: Canary) -> Route:
-    shares = []
-    for route, weight in ((primary, canary.total - canary.weight), (to_canary, canary.weight)):
-        own = route.policy.upstream_host if primary.policy != to_canary.policy else ""
-        shares += [WeightedBackend(each, weight, own) for each in route.backends]
-    policy = primary.policy if primary.policy == to_canary.policy else replace(primary.policy, upstream_host="")
-    return replace(primary, action=Forward(tuple(shares)), policy=policy)
-
-
-def _policy(primary: Route, host: str, canary_host: str) -> Policy:
-    """The primary's policy, with the Host that the canary's own Service asks for, and not the primary's."""
-    if host == canary_host:
-        return primary.policy
-    kept = "" if primary.policy.upstream_host == host else primary.policy.upstream_host
-    return replace(primary.policy, upstream_host=canary_host or kept)
-
-
-def _with_fallback(canary: BackendKey, primary: BackendKey, backends: dict[BackendKey, Backend]) -> BackendKey:
-    """The canary with the primary behind, which serves while the canary has no endpoint; added to `backends`.
-
-    The canary alone where requests to both can't have the same Host and SNI, or where DNS has the endpoints.
-    """
-    own, other = backends[canary], backends[primary]
-    alike = all(
-        one == two
-        for one, two in (
-            (own.host, other.host),
-            (own.protocol.uses_tls, other.protocol.uses_tls),
-            (own.verification, other.verification),
+    def routes(self) -> Iterator[Route]:
+        """The routes of the path, in the order of trial."""
+        primary, canary = self._primary, self._lent.lent.canary
+        if self._own is None or not isinstance(primary.action, Forward) or not isinstance(self._own.action, Forward):
+            yield primary
+            return
+        (main,), (own,) = primary.action.backends, self._own.action.backends
+        share = WeightedBackend(
+            self._with_fallback(own.key, main.key),
+            self._with_fallback(own.key_of(tls=True), main.key_of(tls=True)) if own.tls_key or main.tls_key else None,
         )
-    )
-    if not alike or not own.has_slices:
-        return canary
-    key = canary._replace(fallback=str(primary))
-    backends[key] = replace(own, key=key)
-    return key
+        policy = self._policy(self._backends[main.key].host, self._backends[own.key].host)
+        to_canary = replace(
+            primary, action=Forward((share,)), origin=self._own.origin, service=self._own.service, policy=policy
+        )
+        for condition, is_taken in canary.rules:
+            yield replace(to_canary if is_taken else primary, conditions=(condition,))
+        yield self._weighted(main, share, policy) if canary.weight else primary
+
+    def _weighted(self, main: WeightedBackend, share: WeightedBackend, policy: Policy) -> Route:
+        """The route of requests that no condition decides."""
+        canary, host = self._lent.lent.canary, self._primary.policy.upstream_host
+        main, share = replace(main, weight=canary.total - canary.weight), replace(share, weight=canary.weight)
+        if policy.upstream_host != host:
+            main, share = replace(main, upstream_host=host), replace(share, upstream_host=policy.upstream_host)
+            policy = replace(policy, upstream_host="")
+        if self._primary.policy.hash_keys:
+            policy = replace(policy, hash_keys=self._primary.policy.hash_keys)
+        return replace(self._primary, action=Forward((main, share)), policy=policy)
+
+    def _policy(self, host: str, canary_host: str) -> Policy:
+        """The primary's policy, with the Host and the keys that concern the canary's own Service."""
+        policy, lent = self._primary.policy, self._lent.lent
+        if lent.balancing is Balancing.HASH or policy.hash_keys:
+            policy = replace(policy, hash_keys=lent.hash_keys)
+        if host == canary_host:
+            return policy
+        kept = "" if policy.upstream_host == host else policy.upstream_host
+        return replace(policy, upstream_host=canary_host or kept)
+
+    def _with_fallback(self, canary: BackendKey, primary: BackendKey) -> BackendKey:
+        """The canary with the primary behind, which serves while the canary has no endpoint.
+
+        The canary alone where requests to both can't have the same Host and server name, or where DNS has the
+        endpoints.
+        """
+        own, other = self._backends[canary], self._backends[primary]
+        if _named(own) != _named(other) or not own.has_slices:
+            return canary
+        key = canary._replace(fallback=str(primary))
+        self._backends[key] = replace(own, key=key)
+        return key
+
+
+def _named(backend: Backend) -> tuple[object, ...]:
+    """The names that requests to a backend carry. Envoy takes them from one cluster for both backends."""
+    return (backend.host, backend.protocol.uses_tls, backend.upstream.sends_sni, backend.verification)

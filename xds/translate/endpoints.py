@@ -30,7 +30,11 @@ def localities(
     Ready endpoints are healthy; terminating endpoints that still serve are draining. If no endpoint is ready, the
     serving ones count as healthy. The rule is kube-proxy's:
     https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/#conditions
+
+    The address of a Service that stands for its endpoints is healthy whether or not a slice has any.
     """
+    if backend.cluster_ip:
+        return (Locality("", (Endpoint(backend.cluster_ip, backend.key.port, Health.HEALTHY),)),)
     slices, port_name = tuple(slices), backend.port_name
     if not is_named(backend, slices):
         former = former_name(backend, slices)
@@ -119,7 +123,7 @@ def _addresses(each: EndpointSlice, problems: list[Problem] | None) -> Iterator[
     """
     for index, endpoint in enumerate(each.endpoints or ()):
         text = (endpoint.addresses or ("",))[0]
-        address = _address(text)
+        address = canonical_address(text)
         if address:
             yield address, endpoint
         else:
@@ -128,7 +132,7 @@ def _addresses(each: EndpointSlice, problems: list[Problem] | None) -> Iterator[
             _report(problems, each, Reason.INVALID_ADDRESS, message, at)
 
 
-def _address(text: str) -> str:
+def canonical_address(text: str) -> str:
     """The address in canonical form, since IPv6 addresses can be written in several; empty if invalid."""
     if _IPV4.fullmatch(text):  # nearly all addresses; `ip_address` takes twenty times as long
         return text

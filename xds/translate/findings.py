@@ -1,4 +1,4 @@
-"""The findings of a translation, beside its result."""
+"""By-products of a translation: the backends in use, and the problems."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -23,5 +23,5 @@ class UnitFindings:
 
     def keep(self, routes: Iterable[Route | None]) -> None:
         """Drop the backends that none of the routes uses. A route that lost a conflict may have added a backend."""
-        used = {each for route in routes if route is not None for key in route.backends for each in key.all}
+        used = {key for route in routes if route is not None for key in route.backends}
         self.backends = {key: backend for key, backend in self.backends.items() if key in used}

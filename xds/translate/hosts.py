@@ -1,98 +1,32 @@
 """From the rules of all Ingresses for one host to the host's routes."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
-from typing import Final
+from typing import TypeAlias
 
-from xds.kube.objects import HTTPIngressPath, Ingress, IngressBackend
+from xds.kube.objects import Ingress
 from xds.kube.state import KubeState, why_first
 from xds.problems.field_path import FieldPath, MapKey
 from xds.problems.problem import Key
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.steps import Steps
-from xds.traffic.actions import Closed, Forward
+from xds.traffic.actions import Closed, Redirect
 from xds.traffic.hosts import NO_HOST
 from xds.traffic.policy import NO_POLICY
-from xds.traffic.routes import Origin, PathType, Route, VirtualHost
-from xds.translate.backends import resolve
-from xds.translate.canaries import with_canaries
+from xds.traffic.routes import Origin, PathType, Route, VirtualHost, most_specific_first
+from xds.translate.canaries import LentRoute, with_canaries
 from xds.translate.findings import UnitFindings
-from xds.translate.names import InvalidError, is_label, valid_host, valid_path
-from xds.translate.nginx.canary import CANARY, Canary
-from xds.translate.nginx.ingress_policy import (
-    OPEN_PATHS,
-    ClosedPaths,
-    IngressPolicy,
-    LentPaths,
-    OpenPaths,
-    PathsPolicy,
-    ingress_policy,
-)
-from xds.translate.patterns import literal_instead, looks_like_pattern
+from xds.translate.names import InvalidError, valid_host
+from xds.translate.nginx.ingress_policy import OPEN_PATHS, ClosedPaths, LentPaths, PathsPolicy
+from xds.translate.nginx.rewriting import APP_ROOT, NO_REWRITING
+from xds.translate.routes import TranslationContext, default_route, path_route
 
-_DEFAULT_BACKEND: Final = FieldPath.of("spec", "defaultBackend")
+_Policies: TypeAlias = Sequence[tuple[Ingress, PathsPolicy]]
+"""The Ingresses of a host, the oldest first."""
 
-
-@dataclass(frozen=True, slots=True)
-class TranslationContext:
-    """Input of every translation: the objects that exist, and the operator's options."""
-
-    state: KubeState
-    allow_external_name: bool
-    ignored_annotations: frozenset[str] = frozenset()
-
-    def policy(self, ingress: Ingress) -> IngressPolicy:
-        """The policy of an Ingress. `translate_ingress` reports the problems, once for each Ingress."""
-        return ingress_policy(ingress, self.ignored_annotations, _unreported)
-
-    def is_canary(self, ingress: Ingress) -> bool:
-        """Whether an Ingress only lends its backends: routes, default backend and TLS entries count for nothing."""
-        return CANARY.full_name in ingress.annotations and isinstance(self.policy(ingress), LentPaths)
-
-    def route(
-        self,
-        origin: Origin,
-        backend: IngressBackend,
-        backend_at: FieldPath,
-        path: tuple[str, PathType],
-        *,
-        policy: PathsPolicy,
-        findings: UnitFindings,
-    ) -> Route | None:
-        """The route of a path; None, with a problem, for a backend that isn't a Service.
-
-        A Service or port that can't be used gives a route without backend, which answers 503, and a problem.
-        """
-        if backend.service is None:
-            findings.report(origin.object, *_unsupported(backend), backend_at)
-            return None
-        namespace = origin.object.namespace
-        resolved = resolve(self.state, namespace, backend.service, allow_external_name=self.allow_external_name)
-        key, host = None, ""
-        if fault := resolved.fault:
-            findings.report(origin.object, fault.reason, fault.message, backend_at, fault.remedy)
-        if resolved.backend:
-            key, host = resolved.backend.key, resolved.backend.host
-            findings.backends[key] = resolved.backend
-        name = backend.service.name if is_label(backend.service.name) else "(invalid)"
-        service = Key(namespace, name)
-        if isinstance(policy, ClosedPaths):
-            return Route(*path, Closed(policy.annotations), origin, service)
-        treatment = replace(policy.policy, upstream_host=host) if host else policy.policy
-        return Route(*path, policy.redirect or Forward.to(key), origin, service, treatment)
-
-
-def _unreported(*problem: object) -> None:
-    """Drop a problem that another unit reports."""
-
-
-def _unsupported(backend: IngressBackend) -> tuple[Reason, str]:
-    if backend.resource is None:
-        return (Reason.INVALID_BACKEND, "the backend names neither a service nor a resource; it is left out")
-    kind = shown(f"{backend.resource.kind}/{backend.resource.name}")
-    return (Reason.RESOURCE_BACKEND_UNSUPPORTED, f"resource backend {kind} is not supported; it is left out")
+_Canaries: TypeAlias = Sequence[tuple[Ingress, LentPaths]]
 
 
 def translate_host(context: TranslationContext, host: str, findings: UnitFindings) -> Steps[VirtualHost | None]:
@@ -101,14 +35,15 @@ def translate_host(context: TranslationContext, host: str, findings: UnitFinding
     if not ingresses or (host != NO_HOST and not _check_host(context, host, ingresses, findings)):
         return None
     policies, canaries = _policies(context, ingresses)
+    regex = _is_regex_host(context.state, host, policies)
     winners: dict[tuple[str, PathType], Route] = {}
-    for route in _candidates(context, host, policies, findings):
+    for route in _candidates(context, host, policies, findings, regex=regex):
         winner = winners.setdefault((route.path, route.path_type), route)
         # Equal routes are no conflict.
         if (winner.action, winner.policy, winner.service) != (route.action, route.policy, route.service):
             _report_conflict(context.state, host, winner, route, findings)
         yield
-    routes = list(winners.values())
+    root, routes = [*_app_root(policies, findings)], [*winners.values()]
     # A host that rules name falls back to the default backend of one of the Ingresses here. A host that no rule names
     # falls back to the default route of all Ingresses, which the traffic model holds once.
     default = None if host == NO_HOST else default_route(context, ingresses, findings)
@@ -116,36 +51,41 @@ def translate_host(context: TranslationContext, host: str, findings: UnitFinding
         ((each, policy) for each, policy in policies if isinstance(policy, ClosedPaths) and policy.hosts), None
     )
     if closing is not None:
+        root, default = _closed(*closing, root, default)
         routes, default = _closed(*closing, routes, default)
     if canaries:
-        routes = with_canaries(host, routes, _lent(context, host, canaries, findings), findings)
-    routes.sort(key=lambda route: route.precedence)
+        by_ref = {ingress.ref: policy for ingress, policy in policies}
+        lent = _lent(context, host, canaries, regex=regex, findings=findings)
+        routes = with_canaries(context, host, routes, lent, policies=by_ref, findings=findings)
+    routes = [*root, *most_specific_first(routes)]
     findings.keep([*routes, default])
     return VirtualHost(host, tuple(routes), default) if policies else None
 
 
-def _policies(
-    context: TranslationContext, ingresses: Iterable[Ingress]
-) -> tuple[list[tuple[Ingress, PathsPolicy]], list[tuple[Ingress, Canary]]]:
+def _policies(context: TranslationContext, ingresses: Iterable[Ingress]) -> tuple[_Policies, _Canaries]:
     """The policies of ordinary Ingresses, and the canaries."""
     ordinary: list[tuple[Ingress, PathsPolicy]] = []
-    canaries: list[tuple[Ingress, Canary]] = []
+    canaries: list[tuple[Ingress, LentPaths]] = []
     for ingress in ingresses:
         policy = context.policy(ingress)
         if isinstance(policy, LentPaths):
-            canaries.append((ingress, policy.canary))
+            canaries.append((ingress, policy))
         else:
             ordinary.append((ingress, policy))
     return ordinary, canaries
 
 
 def _lent(
-    context: TranslationContext, host: str, canaries: Iterable[tuple[Ingress, Canary]], findings: UnitFindings
-) -> Iterator[tuple[Route, Canary]]:
+    context: TranslationContext, host: str, canaries: _Canaries, *, regex: bool, findings: UnitFindings
+) -> Iterator[LentRoute]:
     """The routes that canaries would have if they were ordinary Ingresses."""
-    for ingress, canary in canaries:
-        for route in _candidates(context, host, [(ingress, OPEN_PATHS)], findings):
-            yield route, canary
+    for ingress, lent in canaries:
+        for index, rule in context.state.rules(ingress, host):
+            for number, path in enumerate(rule.paths):
+                origin = Origin(ingress.ref, _path_at(index, number))
+                route = path_route(context, origin, path, policy=OPEN_PATHS, regex=regex, findings=findings)
+                if route is not None:
+                    yield LentRoute(route, path.backend, lent)
 
 
 def _closed(
@@ -172,41 +112,54 @@ def _check_host(context: TranslationContext, host: str, ingresses: list[Ingress]
 
 
 def _candidates(
-    context: TranslationContext,
-    host: str,
-    policies: Iterable[tuple[Ingress, PathsPolicy]],
-    findings: UnitFindings,
+    context: TranslationContext, host: str, policies: _Policies, findings: UnitFindings, *, regex: bool
 ) -> Iterator[Route]:
-    """The routes that all Ingresses ask for, the senior Ingress first."""
+    """The routes that all Ingresses ask for, the oldest Ingress first."""
     for ingress, policy in policies:
         about = ingress.ref
         for index, rule in context.state.rules(ingress, host):
             for number, path in enumerate(rule.paths):
-                route = _path_route(context, Origin(about, _path_at(index, number)), path, policy, findings)
+                origin = Origin(about, _path_at(index, number))
+                route = path_route(context, origin, path, policy=policy, regex=regex, findings=findings)
                 if route is not None:
                     yield route
+
+
+def _is_regex_host(state: KubeState, host: str, policies: _Policies) -> bool:
+    """Whether the paths of a host are expressions. One Ingress that asks for expressions decides for all, as in nginx.
+
+    Source: https://kubernetes.github.io/ingress-nginx/user-guide/ingress-path-matching/#regular-expression-support
+    """
+    return any(
+        policy.rewriting.asks_for_regex(path.path or "/", path.path_type)
+        for ingress, policy in policies
+        if policy.rewriting is not NO_REWRITING
+        for _, rule in state.rules(ingress, host)
+        for path in rule.paths
+    )
+
+
+def _app_root(policies: _Policies, findings: UnitFindings) -> Iterator[Route]:
+    """The redirect of `/`, which precedes all paths. The oldest Ingress that asks for a redirect decides."""
+    first: Ingress | None = None
+    for ingress, policy in policies:
+        target = policy.rewriting.app_root
+        if not target or isinstance(policy, ClosedPaths):
+            continue
+        at = FieldPath.of("metadata", "annotations", MapKey(APP_ROOT.full_name))
+        if first is None:
+            first = ingress
+            service = Key(ingress.key.namespace, "(none)")
+            yield Route("/", PathType.EXACT, Redirect(302, target), Origin(ingress.ref, at), service)
+        else:
+            message = f"the app-root of {first.ref} counts, {why_first(first, ingress)}"
+            findings.report(ingress.ref, Reason.PATH_CONFLICT, message, at)
 
 
 @lru_cache(maxsize=1024)
 def _path_at(rule: int, number: int) -> FieldPath:
     """The field of a path. Routes of thousands of Ingresses share the same few values."""
     return FieldPath.of("spec", "rules", rule, "http", "paths", number)
-
-
-def _path_route(
-    context: TranslationContext, origin: Origin, path: HTTPIngressPath, policy: PathsPolicy, findings: UnitFindings
-) -> Route | None:
-    written = path.path or ""
-    remedy = literal_instead(written) if looks_like_pattern(written) else ""
-    try:
-        matched = valid_path(path)
-    except InvalidError as error:
-        findings.report(origin.object, error.reason, f"{error}; it is left out", origin.field, remedy)
-        return None
-    if remedy:
-        message = f"path {shown(written)} reads like a pattern, and is compared literally"
-        findings.report(origin.object, Reason.PATTERN_IN_PATH, message, origin.field.child("path"), remedy)
-    return context.route(origin, path.backend, origin.field.child("backend"), matched, policy=policy, findings=findings)
 
 
 def _report_conflict(state: KubeState, host: str, winner: Route, loser: Route, findings: UnitFindings) -> None:
@@ -220,38 +173,3 @@ def _report_conflict(state: KubeState, host: str, winner: Route, loser: Route, f
         f"{winner.origin.object}{why}",
         loser.origin.field,
     )
-
-
-def default_route(context: TranslationContext, ingresses: list[Ingress], findings: UnitFindings) -> Route | None:
-    """The route to the default backend of the senior Ingress that has a usable one.
-
-    Problems of default backends are left to `translate_ingress`, which reports them once for each Ingress.
-    """
-    unreported = UnitFindings(backends=findings.backends)
-    routes = (ingress_default(context, ingress, unreported) for ingress in ingresses)
-    return next((route for route in routes if route is not None), None)
-
-
-def ingress_default(context: TranslationContext, ingress: Ingress, findings: UnitFindings) -> Route | None:
-    backend = ingress.spec.default_backend
-    if backend is None:
-        return None
-    origin = Origin(ingress.ref, _DEFAULT_BACKEND)
-    policy = context.policy(ingress)
-    if isinstance(policy, LentPaths):
-        return None
-    # Annotations are for paths, but a protection is for the whole Ingress.
-    if isinstance(policy, OpenPaths):
-        policy = OPEN_PATHS
-    return context.route(origin, backend, _DEFAULT_BACKEND, ("/", PathType.PREFIX), policy=policy, findings=findings)
-
-
-def translate_ingress(context: TranslationContext, ingress: Ingress, findings: UnitFindings) -> None:
-    """Report the problems of an Ingress outside of rules and TLS: of the default backend, and of annotations."""
-    ingress_default(context, ingress, findings)
-
-    def report(name: str, reason: Reason, message: str, remedy: str) -> None:
-        at = FieldPath.of("metadata", "annotations", MapKey(name))
-        findings.report(ingress.ref, reason, message, at, remedy)
-
-    ingress_policy(ingress, context.ignored_annotations, report)

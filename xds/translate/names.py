@@ -1,13 +1,16 @@
 """Checks of hosts and paths: the API server's, for manifests that never passed an API server, and Envoy's."""
 
 import re
+import sys
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import quote
 
 from xds.kube.objects import HTTPIngressPath
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
-from xds.traffic.routes import PathType
+from xds.traffic.regex import RegexError, compiled, is_literal, replaceable, whole_path
+from xds.traffic.routes import PathType, Route
 
 _LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _HOST: Final = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*")
@@ -88,26 +91,70 @@ def valid_path(path: HTTPIngressPath) -> tuple[str, PathType]:
     Raises:
         InvalidError: the API server would reject the path, or no normalized request can match the path.
     """
-    if path.path_type not in _PATH_TYPES:
-        raise InvalidError(
-            Reason.INVALID_PATH_TYPE,
-            f"pathType {shown(path.path_type)} is none of Exact, Prefix, ImplementationSpecific",
-        )
-    implementation_specific = path.path_type == "ImplementationSpecific"
-    written = path.path or ("/" if implementation_specific else "")
-    if len(written) > _MAX_PATH_CHARACTERS:
-        raise InvalidError(
-            Reason.INVALID_PATH, f"path {shown(written)} has more than {_MAX_PATH_CHARACTERS} characters"
-        )
-    text = canonical(_clean(written))
-    if not text.startswith("/"):
-        raise InvalidError(Reason.INVALID_PATH, f"path {shown(written)} doesn't begin with '/'")
-    if _NEVER_MATCHES.search(text) or (_ESCAPED_SLASH.search(text) and not implementation_specific):
+    written = _written(path)
+    text = canonical(written)
+    if _NEVER_MATCHES.search(text) or (_ESCAPED_SLASH.search(text) and path.path_type != "ImplementationSpecific"):
         raise InvalidError(
             Reason.INVALID_PATH,
             f"path {shown(written)} can't match: request paths are normalized and carry no query when compared",
         )
     return text, _PATH_TYPES[path.path_type]
+
+
+def regex_path(path: HTTPIngressPath, max_program_size: int) -> tuple[str, PathType]:
+    """The path as an expression of RE2, for a host whose paths are expressions.
+
+    Args:
+        path: Of any type: the types mean nothing on such a host.
+        max_program_size: The size of a compiled expression above which Envoy rejects the expression.
+
+    Raises:
+        InvalidError: the API server would reject the path, or RE2 or Envoy would.
+    """
+    written = _written(path)
+    if is_literal(written):
+        return canonical(written), PathType.REGEX
+    try:
+        sizes = [compiled(expression).programsize for expression in (whole_path(written), replaceable(written))]
+    except RegexError as error:
+        raise InvalidError(Reason.INVALID_PATH, f"path {shown(written)} is no expression of RE2: {error}") from None
+    if max(sizes) > max_program_size:
+        raise InvalidError(
+            Reason.INVALID_PATH,
+            f"path {shown(written)} is an expression of size {max(sizes)}, and Envoy takes {max_program_size} at most",
+        )
+    return written, PathType.REGEX
+
+
+def path_on(routes: Iterable[Route], path: HTTPIngressPath) -> tuple[str, PathType]:
+    """The path as a host with such routes compares paths.
+
+    Raises:
+        InvalidError: as `valid_path` and `regex_path`.
+    """
+    is_regex = any(route.path_type is PathType.REGEX for route in routes)
+    return regex_path(path, sys.maxsize) if is_regex else valid_path(path)
+
+
+def _written(path: HTTPIngressPath) -> str:
+    """The path as written, for all that the two ways of comparison have in common.
+
+    Raises:
+        InvalidError: the API server would reject the path.
+    """
+    if path.path_type not in _PATH_TYPES:
+        raise InvalidError(
+            Reason.INVALID_PATH_TYPE,
+            f"pathType {shown(path.path_type)} is none of Exact, Prefix, ImplementationSpecific",
+        )
+    written = path.path or ("/" if path.path_type == "ImplementationSpecific" else "")
+    if len(written) > _MAX_PATH_CHARACTERS:
+        raise InvalidError(
+            Reason.INVALID_PATH, f"path {shown(written)} has more than {_MAX_PATH_CHARACTERS} characters"
+        )
+    if not canonical(_clean(written)).startswith("/"):
+        raise InvalidError(Reason.INVALID_PATH, f"path {shown(written)} doesn't begin with '/'")
+    return written
 
 
 def _clean(path: str) -> str:

@@ -20,8 +20,9 @@ from xds.translate.certificate_dates import DatePeriod
 from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
 from xds.translate.findings import UnitFindings
-from xds.translate.hosts import TranslationContext, default_route, translate_host, translate_ingress
+from xds.translate.hosts import translate_host
 from xds.translate.nginx.ingress_policy import IngressPolicy
+from xds.translate.routes import DEFAULT_MAX_REGEX_SIZE, TranslationContext, default_route, translate_ingress
 from xds.translate.tls import CertificateStore, TlsTranslation
 
 
@@ -33,11 +34,13 @@ class TranslateOptions:
         allow_external_name: Whether Services of type ExternalName may be backends.
         default_tls_secret: The Secret for TLS entries without secretName and for SNI that no TLS host covers.
         ignored_annotations: Names of ingress-nginx's annotations, without the prefix, that count as absent.
+        max_regex_size: The size of a compiled expression above which proxies reject the expression.
     """
 
     allow_external_name: bool = False
     default_tls_secret: Key | None = None
     ignored_annotations: frozenset[str] = frozenset()
+    max_regex_size: int = DEFAULT_MAX_REGEX_SIZE
 
 
 class Translator:
@@ -53,7 +56,9 @@ class Translator:
         self._problems = problems
         self._state = state
         self._options = options
-        self._context = TranslationContext(state, options.allow_external_name, options.ignored_annotations)
+        self._context = TranslationContext(
+            state, options.allow_external_name, options.ignored_annotations, options.max_regex_size
+        )
         self._certificate_store = CertificateStore()
         self._default_secret_due = options.default_tls_secret is not None
         self._hosts: dict[str, VirtualHost] = {}
@@ -115,7 +120,7 @@ class Translator:
         return [key for key in self._backends.of_services(services) if key in self._backends.published]
 
     def localities(self, backend: Backend) -> tuple[Locality, ...]:
-        """The current endpoints of a backend in use, if they come from EndpointSlices.
+        """The current endpoints of a backend in use; none of an ExternalName, whose endpoints come from DNS.
 
         Problems of the EndpointSlices are reported.
         """

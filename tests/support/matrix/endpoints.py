@@ -10,7 +10,8 @@ from tests.support.objects import endpoint, service, slice_of
 def endpoints(at: Target) -> Iterator[Case]:
     def case(name: str, reason: str, *bad: Manifest, expected: str = NO_BACKEND) -> Case:
         """A Service of the case, whose slice is mended."""
-        told = (Told("EndpointSlice", f"{name}-1", reason),) if reason else ()
+        about = ("Service", name) if reason.startswith("EndpointPort") else ("EndpointSlice", f"{name}-1")
+        told = (Told(*about, reason),) if reason else ()
         own = (of(service(name, "http:80")), shop(name, name))
         good = of(slice_of(name, at.address, ports=[f"http:{at.port}"]))
         asked, mended_asked = (Ask(host(name), expected),), (Ask(host(name), A),)
@@ -27,11 +28,13 @@ def endpoints(at: Target) -> Iterator[Case]:
         return dataclasses.replace(bad, mended=(*bad.mended[:2], good))
 
     yield case("no-slices", "")
-    yield case("slice-without-ports", "", slice_for("slice-without-ports", at.address, port={}))
+    name = "slice-without-ports"
+    yield case(name, "EndpointPortMissing", slice_for(name, at.address, port={}))
     name = "slice-with-any-port"
     yield case(name, "InvalidPort", slice_for(name, at.address, port={"name": "http"}))
     name = "slice-with-another-port"
-    yield case(name, "", slice_for(name, at.address, port={"name": "metrics", "port": at.port}))
+    renamed = slice_for(name, at.address, port={"name": "metrics", "port": at.port})
+    yield case(name, "EndpointPortRenamed", renamed, expected=A)
     name = "slice-of-dns-names"
     yield another(case(name, "AddressTypeUnsupported", slice_for(name, "example.com", kind="FQDN")))
     name = "ipv6-where-nobody-is"

@@ -133,16 +133,21 @@ def _not_ours() -> Iterator[Case]:
 
 
 def _annotations() -> Iterator[Case]:
-    for name, annotations in (
-        ("nginx-annotation", {f"{NGINX}/rewrite-target": "/$1"}),
-        ("huge-annotation", {f"{NGINX}/server-snippet": "deny all; # \x1b[2J\n" * 13_000}),
+    for name, annotations, reason, expected in (
+        ("nginx-annotation", {f"{NGINX}/enable-cors": "true"}, "AnnotationUnsupported", A),
+        (
+            "huge-annotation",
+            {f"{NGINX}/server-snippet": "deny all; # \x1b[2J\n" * 13_000},
+            "ProtectionUnavailable",
+            NO_BACKEND,
+        ),
     ):
         yield Case(
             name,
-            told=(Told("Ingress", name, "AnnotationUnsupported"),),
+            told=(Told("Ingress", name, reason),),
             bad=(of(ingress(name, rule(host(name), path("/", A)), annotations=annotations)),),
             mended=(shop(name, B),),
-            asked=(Ask(host(name), A),),
+            asked=(Ask(host(name), expected),),
             mended_asked=(Ask(host(name), B),),
         )
 
@@ -165,7 +170,9 @@ def _paths() -> Iterator[Case]:
     regex = path("/a", A, "Regex")
     refused = "Unsupported value"
     yield ingress_case("unknown-path-type", "InvalidPathType", regex, expected=NO_ROUTE, refused=refused)
-    literal = ingress_case("hostile-text-in-paths", "", *(exact(text) for text in LITERAL[::-1]), expected="")
+    literal = ingress_case(
+        "hostile-text-in-paths", "PatternInPath", *(exact(text) for text in LITERAL[::-1]), expected=""
+    )
     asked = tuple(
         Ask(host(literal.name), A, text) for text in ("/(a+)+$", "/[z-a]", "/.*", "/a%20b", "/%25", "/%E2%98%83")
     )

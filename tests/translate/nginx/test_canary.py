@@ -56,7 +56,7 @@ def test_the_rules_of_a_canary() -> None:
     assert rules(canary_by_header="x_A", canary_by_cookie="c") == (*ALWAYS_AND_NEVER, *cookies)
     value = ((HeaderCondition("x-a", "a b:c"), True),)
     assert rules(canary_by_header="X-A", canary_by_header_value=" a b:c ", canary_by_header_pattern="x") == value
-    pattern = ((HeaderCondition("x-a", "(a|b)[0-9]+$", Comparison.FOUND), True),)
+    pattern = ((HeaderCondition("x-a", r"(a|b)\d+$", Comparison.FOUND), True),)
     assert rules(canary_by_header="X-A", canary_by_header_pattern=r"(a|b)\d+$") == pattern
     assert rules(canary_by_header_value="a", canary_by_header_pattern="b") == ()
 
@@ -147,7 +147,7 @@ def test_a_canary_is_followed_as_it_changes() -> None:
     given.add(ingress("lent", lent, annotations=canary(canary_weight="20")))
     both = NEXT._replace(fallback=str(WEB))
     (route,) = given.traffic.hosts[HOST].routes
-    assert route.action == Forward((WeightedBackend(WEB, 80), WeightedBackend(both, 20)))
+    assert route.action == Forward((WeightedBackend(WEB, weight=80), WeightedBackend(both, weight=20)))
     assert set(given.traffic.backends) == {WEB, NEXT, both}
     given.add(ingress("lent", lent, annotations=canary()))
     (route,) = given.traffic.hosts[HOST].routes

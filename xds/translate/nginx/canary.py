@@ -1,16 +1,17 @@
 """canary and its rules: an Ingress that lends its backends to paths of other Ingresses."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.conditions import Comparison, Condition, CookieCondition, HeaderCondition
+from xds.traffic.regex import RegexError, compiled, found_anywhere
 from xds.translate.nginx.annotation import PREFIX, Annotation, AnyAnnotation, Grammar, InvalidValueError, Verdict
 from xds.translate.nginx.grammars import BOOLEAN, INTEGER
 from xds.translate.nginx.reader import AnnotationReader
-from xds.translate.regexes import MAX_PROGRAM_SIZE, RegexError, parsed
 
 _FAMILY: Final = "canary"
 _DIFFERENCE: Final = (
@@ -23,8 +24,9 @@ _BASIC: Final = re.compile(r"[A-Za-z0-9._~/:-]*")
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~-]+")
 _NAME: Final = re.compile(r"[A-Za-z0-9._~/:^$\[\](){}*+?|&=\\-]+")
 
-_FOUND_ANYWHERE_SIZE: Final = 6
-"""The steps that search for a regular expression anywhere in a text."""
+_MAX_PROGRAM_SIZE: Final = 100
+"""Envoy's default of re2.max_program_size.error_level: https://www.envoyproxy.io/docs/envoy/latest/configuration/operations/runtime
+"""
 
 _LEAST_TOTAL: Final = 100
 _ALWAYS: Final = "always"
@@ -49,12 +51,13 @@ def _pattern(value: str) -> str:
     if not _NAME.fullmatch(value):
         raise InvalidValueError
     try:
-        regex = parsed(value)
+        compiled(value)  # alone: only then does a parenthesis at its end close one of its own
+        size = compiled(found_anywhere(value)).programsize
     except RegexError as error:
         raise InvalidValueError(str(error)) from None
-    if regex.size + _FOUND_ANYWHERE_SIZE > MAX_PROGRAM_SIZE:
-        raise InvalidValueError("it is larger than Envoy accepts")
-    return regex.text
+    if size > _MAX_PROGRAM_SIZE:
+        raise InvalidValueError(f"its program has {size} steps, and Envoy accepts {_MAX_PROGRAM_SIZE}")
+    return value
 
 
 CANARY: Final = Annotation("canary", _FAMILY, BOOLEAN, "false", verdict=Verdict.APPROXIMATE, note=_DIFFERENCE)
@@ -141,11 +144,12 @@ def _total(reader: AnnotationReader) -> int:
     return max(total, _LEAST_TOTAL)
 
 
-def report_others(reader: AnnotationReader) -> None:
-    """Report the annotations of a canary that are none of this family: those of the primary hold."""
+def report_others(reader: AnnotationReader, effective: Iterable[AnyAnnotation]) -> None:
+    """Report the annotations of a canary, beside `effective` ones and this family: those of the primary hold."""
+    known = {each.name for each in ANNOTATIONS} | {each.name for each in effective}
     for name in reader.names():
         annotation = PREFIX + name
-        if name not in _NAMES:
+        if name not in known:
             reader.report(
                 annotation,
                 Reason.ANNOTATION_UNSUPPORTED,
@@ -153,9 +157,6 @@ def report_others(reader: AnnotationReader) -> None:
                 "the annotations of the Ingress whose paths it shares hold",
                 "Remove the annotation, or move it to the other Ingress.",
             )
-
-
-_NAMES: Final = frozenset(each.name for each in ANNOTATIONS)
 
 
 def _report_disabled(reader: AnnotationReader, annotation: AnyAnnotation) -> None:

@@ -1,19 +1,22 @@
 """From the annotations of an Ingress to the policy of its paths, or to their closing."""
 
 from collections.abc import Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from xds.kube.objects import Ingress
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import Redirect
+from xds.traffic.hashing import HashKey
 from xds.traffic.policy import NO_POLICY, Policy
-from xds.translate.nginx import canary, redirects
+from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, Balancing, UpstreamPolicy
+from xds.translate.nginx import backend_protocol, canary, connections, load_balancing, redirects, rewriting
 from xds.translate.nginx.annotation import PREFIX, AnyAnnotation, Scope, Verdict
 from xds.translate.nginx.canary import Canary
 from xds.translate.nginx.reader import AnnotationReader, Report
 from xds.translate.nginx.registry import ANNOTATIONS, nearest
+from xds.translate.nginx.rewriting import NO_REWRITING, Rewriting
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,34 +26,57 @@ class OpenPaths:
     Attributes:
         policy: The policy of the paths.
         redirect: The answer of the paths in place of their backends; None where they forward.
+        rewriting: How paths are compared and rewritten.
+        upstream: The use of the backends by requests that came by plain HTTP.
+        tls_upstream: By requests that came by TLS; None: the same.
     """
 
     policy: Policy = NO_POLICY
     redirect: Redirect | None = None
+    rewriting: Rewriting = NO_REWRITING
+    upstream: UpstreamPolicy = DEFAULT_UPSTREAM
+    tls_upstream: UpstreamPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ClosedPaths:
-    """The paths of an Ingress that asks for a protection that can't be had: each answers 503.
+    """The paths of an Ingress that asks for a protection, or for a protocol, that can't be had: each answers 503.
 
     Attributes:
-        annotations: Those that ask for the protection, by full name.
+        annotations: Those that ask, by full name.
         hosts: Whether the hosts of the Ingress are closed, with the paths of other Ingresses.
+        rewriting: How paths are compared: an expression closes all paths that it matches.
     """
 
     annotations: tuple[str, ...]
     hosts: bool
+    rewriting: Rewriting = NO_REWRITING
 
 
 @dataclass(frozen=True, slots=True)
 class LentPaths:
-    """The paths of an Ingress without routes of its own: its backends serve paths of another Ingress.
+    """The paths of an Ingress without routes of its own: its backends serve paths of another Ingress, as that one says.
 
     Attributes:
         canary: The requests for the backends.
+        balancing: The choice of an endpoint.
+        uses_cluster_ip: As in UpstreamPolicy.
+        hash_keys: As in Policy.
     """
 
     canary: Canary
+    balancing: Balancing = Balancing.ROUND_ROBIN
+    uses_cluster_ip: bool = False
+    hash_keys: tuple[HashKey, ...] = ()
+
+    def shared(self, other: OpenPaths) -> OpenPaths:
+        """The use of the backends for paths of another Ingress."""
+
+        def used(policy: UpstreamPolicy) -> UpstreamPolicy:
+            return replace(policy, balancing=self.balancing, uses_cluster_ip=self.uses_cluster_ip)
+
+        tls_upstream = used(other.tls_upstream) if other.tls_upstream else None
+        return OpenPaths(upstream=used(other.upstream), tls_upstream=tls_upstream)
 
 
 PathsPolicy: TypeAlias = OpenPaths | ClosedPaths
@@ -78,13 +104,35 @@ def ingress_policy(ingress: Ingress, ignored: Set[str], report: Report) -> Ingre
             report(name, Reason.ANNOTATION_IGNORED, f"{shown(name)} is ignored: --ignore-annotation names it", "")
     reader = AnnotationReader(ours, report)
     if lent := canary.read(reader):
-        canary.report_others(reader)
-        return LentPaths(lent)
+        canary.report_others(reader, load_balancing.ANNOTATIONS)
+        balancing, hash_keys = load_balancing.read(reader)
+        return LentPaths(lent, balancing, load_balancing.uses_cluster_ip(reader), hash_keys)
     closing = tuple(annotation for annotation in _without_effect(reader) if _asks_protection(annotation, reader))
+    asked = rewriting.read(reader)
     if closing:
         hosts = any(annotation.scope is Scope.HOST for annotation in closing)
-        return ClosedPaths(tuple(annotation.full_name for annotation in closing), hosts)
-    return OpenPaths(redirect=redirects.read(reader))
+        return ClosedPaths(tuple(annotation.full_name for annotation in closing), hosts, asked)
+    protocol = backend_protocol.read(reader)
+    if protocol is None:
+        return ClosedPaths((backend_protocol.PROTOCOL.full_name,), hosts=False, rewriting=asked)
+    balancing, hash_keys = load_balancing.read(reader)
+    use = UpstreamPolicy(
+        balancing=balancing,
+        connect_timeout=connections.connect_timeout(reader),
+        uses_cluster_ip=load_balancing.uses_cluster_ip(reader),
+    )
+    return OpenPaths(
+        policy=Policy(hash_keys=hash_keys, connection=connections.connection(reader)),
+        redirect=redirects.read(reader),
+        rewriting=asked,
+        upstream=_speaking(use, protocol.plain),
+        tls_upstream=_speaking(use, protocol.tls) if protocol.tls else None,
+    )
+
+
+def _speaking(use: UpstreamPolicy, protocol: BackendProtocol | None) -> UpstreamPolicy:
+    """The use with a protocol, over TLS without a server name: nginx sends none."""
+    return replace(use, protocol=protocol, sends_sni=not protocol.uses_tls) if protocol else use
 
 
 def _without_effect(reader: AnnotationReader) -> Iterator[AnyAnnotation]:

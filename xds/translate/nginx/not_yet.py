@@ -56,13 +56,12 @@ ANNOTATIONS: Final = (
     ),
     # The ConfigMap may hold Content-Security-Policy, X-Frame-Options or Strict-Transport-Security.
     *_planned("headers", "custom-headers", always),
-    *_planned("headers", "connection-proxy-header upstream-vhost x-forwarded-prefix"),
+    *_planned("headers", "upstream-vhost"),
     *_planned(
         "CORS",
         "enable-cors cors-allow-origin cors-allow-methods cors-allow-headers cors-expose-headers "
         "cors-allow-credentials cors-max-age",
     ),
-    *_planned("rewriting", "rewrite-target use-regex app-root"),
     *_planned(
         "redirects",
         "ssl-redirect force-ssl-redirect preserve-trailing-slash use-port-in-redirects from-to-www-redirect "
@@ -74,19 +73,18 @@ ANNOTATIONS: Final = (
     *_planned("cookies", "proxy-cookie-path proxy-cookie-domain"),
     *_planned(
         "timeouts and retries",
-        "proxy-connect-timeout proxy-send-timeout proxy-read-timeout proxy-next-upstream proxy-next-upstream-tries "
+        "proxy-send-timeout proxy-read-timeout proxy-next-upstream proxy-next-upstream-tries "
         "proxy-next-upstream-timeout",
     ),
     *_planned("bodies", "proxy-body-size proxy-buffering proxy-request-buffering proxy-http-version"),
     *_planned("limits", "limit-rps limit-rpm limit-burst-multiplier limit-allowlist limit-whitelist"),
-    *_planned("load balancing", "load-balance upstream-hash-by service-upstream"),
     *_planned(
         "affinity",
         "affinity affinity-mode affinity-canary-behavior session-cookie-name session-cookie-path "
         "session-cookie-max-age session-cookie-expires session-cookie-domain session-cookie-samesite "
         "session-cookie-secure session-cookie-change-on-failure",
     ),
-    *_planned("protocols", "backend-protocol ssl-passthrough"),
+    *_planned("protocols", "ssl-passthrough"),
     *_planned(
         "logs and traces",
         "enable-access-log enable-opentelemetry opentelemetry-trust-incoming-span opentelemetry-operation-name",

@@ -4,10 +4,30 @@ import difflib
 from collections.abc import Mapping
 from typing import Final
 
-from xds.translate.nginx import canary, no_effect, not_yet, redirects, refused
+from xds.translate.nginx import (
+    backend_protocol,
+    canary,
+    connections,
+    load_balancing,
+    no_effect,
+    not_yet,
+    redirects,
+    refused,
+    rewriting,
+)
 from xds.translate.nginx.annotation import AnyAnnotation
 
-_FAMILIES: Final = (redirects, canary, no_effect, not_yet, refused)
+_FAMILIES: Final = (
+    redirects,
+    rewriting,
+    backend_protocol,
+    load_balancing,
+    connections,
+    canary,
+    no_effect,
+    not_yet,
+    refused,
+)
 
 ANNOTATIONS: Final[Mapping[str, AnyAnnotation]] = {
     annotation.name: annotation for family in _FAMILIES for annotation in family.ANNOTATIONS

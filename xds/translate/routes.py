@@ -1,0 +1,187 @@
+"""From a path of an Ingress, or its default backend, to a route."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from xds.kube.objects import HTTPIngressPath, Ingress, IngressBackend, IngressServiceBackend
+from xds.kube.state import KubeState
+from xds.problems.field_path import FieldPath, MapKey
+from xds.problems.problem import Key
+from xds.problems.reasons import Reason
+from xds.problems.text import shown
+from xds.traffic.actions import Closed, Forward
+from xds.traffic.policy import NO_POLICY
+from xds.traffic.routes import Origin, PathType, Route
+from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
+from xds.translate.backends import Resolved, resolve
+from xds.translate.findings import UnitFindings
+from xds.translate.names import InvalidError, is_label, regex_path, valid_path
+from xds.translate.nginx.canary import CANARY
+from xds.translate.nginx.ingress_policy import (
+    OPEN_PATHS,
+    ClosedPaths,
+    IngressPolicy,
+    LentPaths,
+    OpenPaths,
+    PathsPolicy,
+    ingress_policy,
+)
+from xds.translate.patterns import literal_instead, looks_like_pattern
+
+DEFAULT_MAX_REGEX_SIZE: Final = 100
+"""Envoy's default of re2.max_program_size.error_level, above which Envoy rejects an expression. Source:
+https://www.envoyproxy.io/docs/envoy/latest/configuration/operations/runtime
+"""
+
+_REGEX_REMEDY: Final = (
+    "Write the paths that are meant one by one, the longest first. For large expressions raise --max-regex-size."
+)
+
+_DEFAULT_BACKEND: Final = FieldPath.of("spec", "defaultBackend")
+
+
+@dataclass(frozen=True, slots=True)
+class TranslationContext:
+    """Input of every translation: the objects that exist, and the operator's options."""
+
+    state: KubeState
+    allow_external_name: bool
+    ignored_annotations: frozenset[str] = frozenset()
+    max_regex_size: int = DEFAULT_MAX_REGEX_SIZE
+
+    def policy(self, ingress: Ingress) -> IngressPolicy:
+        """The policy of an Ingress. `translate_ingress` reports the problems, once for each Ingress."""
+        return ingress_policy(ingress, self.ignored_annotations, _unreported)
+
+    def is_canary(self, ingress: Ingress) -> bool:
+        """Whether an Ingress only lends its backends: routes, default backend and TLS entries count for nothing."""
+        return CANARY.full_name in ingress.annotations and isinstance(self.policy(ingress), LentPaths)
+
+    def route(
+        self,
+        origin: Origin,
+        backend: IngressBackend,
+        backend_at: FieldPath,
+        path: tuple[str, PathType],
+        *,
+        policy: PathsPolicy,
+        findings: UnitFindings,
+    ) -> Route | None:
+        """The route of a path; None, with a problem, for a backend that isn't a Service.
+
+        A Service or port that can't be used gives a route without backend, which answers 503, and a problem.
+        """
+        if backend.service is None:
+            findings.report(origin.object, *_unsupported(backend), backend_at)
+            return None
+        namespace = origin.object.namespace
+        upstream = DEFAULT_UPSTREAM if isinstance(policy, ClosedPaths) else policy.upstream
+        resolved = self._resolve(namespace, backend.service, upstream, findings)
+        key, tls_key, host = None, None, ""
+        if fault := resolved.fault:
+            findings.report(origin.object, fault.reason, fault.message, backend_at, fault.remedy)
+        if resolved.backend:
+            key, host = resolved.backend.key, resolved.backend.host
+        name = backend.service.name if is_label(backend.service.name) else "(invalid)"
+        service = Key(namespace, name)
+        if isinstance(policy, ClosedPaths):
+            return Route(*path, Closed(policy.annotations), origin, service)
+        treatment = replace(policy.policy, upstream_host=host) if host else policy.policy
+        if policy.tls_upstream is not None:
+            by_tls = self._resolve(namespace, backend.service, policy.tls_upstream, findings).backend
+            tls_key = by_tls.key if by_tls else None
+        return Route(*path, policy.redirect or Forward.to(key, tls_key), origin, service, treatment)
+
+    def _resolve(
+        self, namespace: str, wanted: IngressServiceBackend, upstream: UpstreamPolicy, findings: UnitFindings
+    ) -> Resolved:
+        resolved = resolve(self.state, namespace, wanted, upstream, allow_external_name=self.allow_external_name)
+        if resolved.backend:
+            findings.backends[resolved.backend.key] = resolved.backend
+        return resolved
+
+
+def _unreported(*problem: object) -> None:
+    """Drop a problem that another unit reports."""
+
+
+def _unsupported(backend: IngressBackend) -> tuple[Reason, str]:
+    if backend.resource is None:
+        return (Reason.INVALID_BACKEND, "the backend names neither a service nor a resource; it is left out")
+    kind = shown(f"{backend.resource.kind}/{backend.resource.name}")
+    return (Reason.RESOURCE_BACKEND_UNSUPPORTED, f"resource backend {kind} is not supported; it is left out")
+
+
+def path_route(
+    context: TranslationContext,
+    origin: Origin,
+    path: HTTPIngressPath,
+    *,
+    policy: PathsPolicy,
+    regex: bool,
+    findings: UnitFindings,
+) -> Route | None:
+    """The route of a path; None, with a problem, for a path that can't be served.
+
+    Args:
+        context: The objects and options.
+        origin: The Ingress, and the field of the path.
+        path: As written.
+        policy: Of the Ingress.
+        regex: Whether the paths of the host are expressions.
+        findings: Takes backends and problems.
+    """
+    written = path.path or ""
+    remedy = literal_instead(written) if not regex and looks_like_pattern(written) else ""
+    try:
+        matched = regex_path(path, context.max_regex_size) if regex else valid_path(path)
+    except InvalidError as error:
+        remedy = remedy or (_REGEX_REMEDY if regex else "")
+        findings.report(origin.object, error.reason, f"{error}; it is left out", origin.field, remedy)
+        return None
+    if remedy:
+        message = f"path {shown(written)} reads like a pattern, and is compared literally"
+        findings.report(origin.object, Reason.PATTERN_IN_PATH, message, origin.field.child("path"), remedy)
+    if isinstance(policy, OpenPaths) and regex:
+        rewritten = policy.rewriting.applied(policy.policy, written or "/", path.path_type)
+        policy = replace(policy, policy=rewritten)
+    return context.route(origin, path.backend, origin.field.child("backend"), matched, policy=policy, findings=findings)
+
+
+def default_route(context: TranslationContext, ingresses: list[Ingress], findings: UnitFindings) -> Route | None:
+    """The route to the default backend of the senior Ingress that has a usable one.
+
+    Problems of default backends are left to `translate_ingress`, which reports them once for each Ingress.
+    """
+    unreported = UnitFindings(backends=findings.backends)
+    routes = (ingress_default(context, ingress, unreported) for ingress in ingresses)
+    return next((route for route in routes if route is not None), None)
+
+
+def ingress_default(context: TranslationContext, ingress: Ingress, findings: UnitFindings) -> Route | None:
+    backend = ingress.spec.default_backend
+    if backend is None:
+        return None
+    origin = Origin(ingress.ref, _DEFAULT_BACKEND)
+    policy = context.policy(ingress)
+    if isinstance(policy, LentPaths):
+        return None
+    # A protection is for the whole Ingress, and so is the use of its backends. Other annotations are for paths.
+    if isinstance(policy, OpenPaths) and policy is not OPEN_PATHS:
+        policy = OpenPaths(
+            replace(NO_POLICY, hash_keys=policy.policy.hash_keys),
+            upstream=policy.upstream,
+            tls_upstream=policy.tls_upstream,
+        )
+    return context.route(origin, backend, _DEFAULT_BACKEND, ("/", PathType.PREFIX), policy=policy, findings=findings)
+
+
+def translate_ingress(context: TranslationContext, ingress: Ingress, findings: UnitFindings) -> None:
+    """Report the problems of an Ingress outside of rules and TLS: of the default backend, and of annotations."""
+    ingress_default(context, ingress, findings)
+
+    def report(name: str, reason: Reason, message: str, remedy: str) -> None:
+        at = FieldPath.of("metadata", "annotations", MapKey(name))
+        findings.report(ingress.ref, reason, message, at, remedy)
+
+    ingress_policy(ingress, context.ignored_annotations, report)
