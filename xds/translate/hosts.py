@@ -33,7 +33,8 @@ def translate_host(context: TranslationContext, host: str, findings: UnitFinding
         return None
     policies = [(ingress, context.policy(ingress)) for ingress in ingresses]
     winners: dict[tuple[str, PathType], Route] = {}
-    for route in _candidates(context, host, policies, findings):
+    left_out: set[Key] = set()
+    for route in _candidates(context, host, policies, left_out, findings):
         winner = winners.setdefault((route.path, route.path_type), route)
         # Equal routes are no conflict.
         if (winner.action, winner.policy, winner.service) != (route.action, route.policy, route.service):
@@ -43,11 +44,11 @@ def translate_host(context: TranslationContext, host: str, findings: UnitFinding
     # A host that rules name falls back to the default backend of one of the Ingresses here. A host that no rule names
     # falls back to the default route of all Ingresses, which the traffic model holds once.
     default = None if host == NO_HOST else default_route(context, ingresses, findings)
-    closing = next(
-        ((each, policy) for each, policy in policies if isinstance(policy, ClosedPaths) and policy.hosts), None
-    )
-    if closing is not None:
-        routes, default = _closed(*closing, routes, default)
+    for ingress, policy in policies:
+        # Requests for a closed path that is left out would reach a path of another Ingress.
+        if isinstance(policy, ClosedPaths) and (policy.hosts or ingress.key in left_out):
+            routes, default = _closed(ingress, policy, routes, default)
+            break
     findings.keep([*routes, default])
     return VirtualHost(host, tuple(routes), default)
 
@@ -75,8 +76,10 @@ def _check_host(context: TranslationContext, host: str, ingresses: list[Ingress]
     return True
 
 
-def _candidates(context: TranslationContext, host: str, policies: _Policies, findings: UnitFindings) -> Iterator[Route]:
-    """The routes that all Ingresses ask for, the oldest Ingress first."""
+def _candidates(
+    context: TranslationContext, host: str, policies: _Policies, left_out: set[Key], findings: UnitFindings
+) -> Iterator[Route]:
+    """The routes that all Ingresses ask for, the oldest Ingress first. Adds Ingresses with paths that are left out."""
     regex = _is_regex_host(context.state, host, policies)
     for ingress, policy in policies:
         about = ingress.ref
@@ -84,7 +87,9 @@ def _candidates(context: TranslationContext, host: str, policies: _Policies, fin
             for number, path in enumerate(rule.paths):
                 origin = Origin(about, _path_at(index, number))
                 route = path_route(context, origin, path, policy=policy, regex=regex, findings=findings)
-                if route is not None:
+                if route is None:
+                    left_out.add(ingress.key)
+                else:
                     yield route
 
 
