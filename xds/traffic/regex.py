@@ -3,6 +3,7 @@
 RE2 has no backtracking, so no expression is slow for any path: https://github.com/google/re2/wiki/Syntax
 """
 
+import re
 from functools import lru_cache
 from typing import Any, Final
 
@@ -10,6 +11,14 @@ import re2
 
 _SPECIAL: Final = frozenset("\\^$.|?*+()[]{}")
 """Characters of expressions. A path without any of these is compared without an expression."""
+
+_SIMPLE_GROUP: Final = re.compile(r"\([^()\[\]\\]*\)")
+
+_CERTAIN: Final = re.compile(r"[A-Za-z0-9/_~:@!&',;=-]{1,256}")
+"""Characters that mean themselves in expressions, and stand for themselves in normalized request paths."""
+
+_MAX_MEMORY: Final = 2**20
+"""Of an expression. Enough for programs of 10,000 steps; larger ones would take tenths of a second each."""
 
 
 class RegexError(ValueError):
@@ -37,20 +46,42 @@ def replaceable(path: str) -> str:
     return f"(?is)^.*?(?:{path}).*$"
 
 
-@lru_cache(maxsize=4096)
 def compiled(expression: str) -> Any:
     """The compiled expression, with `groups`, `programsize` and `fullmatch`.
 
     Raises:
-        RegexError: not an expression of RE2.
+        RegexError: not an expression of RE2, or too large a one.
     """
+    found = _compiled(expression)
+    if isinstance(found, str):
+        raise RegexError(found)
+    return found
+
+
+def literal_beginning(path: str) -> str:
+    """A literal beginning of all request paths that an expression matches, be it RE2's or not.
+
+    Any alternative outside of simple groups could begin differently.
+    """
+    if "|" in _SIMPLE_GROUP.sub("", path):
+        return "/"
+    found = _CERTAIN.match(path)
+    beginning, rest = (found[0], path[found.end() :]) if found else ("", path)
+    # The character in front of a repetition may be missing.
+    return (beginning[:-1] if rest.startswith(("?", "*", "{")) else beginning) or "/"
+
+
+@lru_cache(maxsize=4096)
+def _compiled(expression: str) -> Any:
+    """The compiled expression, or why there is none."""
     options = re2.Options()
     options.log_errors = False
+    options.max_mem = _MAX_MEMORY
     try:
         return re2.compile(expression, options)
     except re2.error as error:
         text = error.args[0] if error.args else ""
-        raise RegexError(text.decode(errors="replace") if isinstance(text, bytes) else str(text)) from None
+        return text.decode(errors="replace") if isinstance(text, bytes) else str(text)
 
 
 def matches(path: str, request_path: str) -> bool:

@@ -20,7 +20,7 @@ from xds.translate.findings import UnitFindings
 from xds.translate.names import InvalidError, valid_host
 from xds.translate.nginx.ingress_policy import ClosedPaths, IngressPolicy
 from xds.translate.nginx.rewriting import APP_ROOT, NO_REWRITING
-from xds.translate.routes import TranslationContext, default_route, path_route
+from xds.translate.routes import TranslationContext, closed_instead, default_route, path_route
 
 _Policies: TypeAlias = Sequence[tuple[Ingress, IngressPolicy]]
 """The Ingresses of a host, the oldest first."""
@@ -33,13 +33,14 @@ def translate_host(context: TranslationContext, host: str, findings: UnitFinding
         return None
     policies = [(ingress, context.policy(ingress)) for ingress in ingresses]
     winners: dict[tuple[str, PathType], Route] = {}
-    for route in _candidates(context, host, policies, findings):
+    instead: list[tuple[str, Route]] = []
+    for route in _candidates(context, host, policies, instead, findings):
         winner = winners.setdefault((route.path, route.path_type), route)
         # Equal routes are no conflict.
         if (winner.action, winner.policy, winner.service) != (route.action, route.policy, route.service):
             _report_conflict(context.state, host, winner, route, findings)
         yield
-    routes = [*_app_root(policies, findings), *most_specific_first(winners.values())]
+    routes = [*_app_root(policies, findings), *most_specific_first(winners.values(), instead)]
     # A host that rules name falls back to the default backend of one of the Ingresses here. A host that no rule names
     # falls back to the default route of all Ingresses, which the traffic model holds once.
     default = None if host == NO_HOST else default_route(context, ingresses, findings)
@@ -75,8 +76,17 @@ def _check_host(context: TranslationContext, host: str, ingresses: list[Ingress]
     return True
 
 
-def _candidates(context: TranslationContext, host: str, policies: _Policies, findings: UnitFindings) -> Iterator[Route]:
-    """The routes that all Ingresses ask for, the oldest Ingress first."""
+def _candidates(
+    context: TranslationContext,
+    host: str,
+    policies: _Policies,
+    instead: list[tuple[str, Route]],
+    findings: UnitFindings,
+) -> Iterator[Route]:
+    """The routes that all Ingresses ask for, the oldest Ingress first.
+
+    Adds to `instead` the routes in place of closed paths that are no usable expressions, each with its path as written.
+    """
     regex = _is_regex_host(context.state, host, policies)
     for ingress, policy in policies:
         about = ingress.ref
@@ -86,20 +96,27 @@ def _candidates(context: TranslationContext, host: str, policies: _Policies, fin
                 route = path_route(context, origin, path, policy=policy, regex=regex, findings=findings)
                 if route is not None:
                     yield route
+                elif regex and isinstance(policy, ClosedPaths) and path.path:
+                    instead.append((path.path, closed_instead(origin, path, policy)))
 
 
 def _is_regex_host(state: KubeState, host: str, policies: _Policies) -> bool:
-    """Whether the paths of a host are expressions. One Ingress that asks for expressions decides for all, as in nginx.
+    """Whether the paths of a host are expressions. One path that asks for expressions decides for all, as in nginx.
 
+    A path that belongs to an older Ingress asks for nothing.
     Source: https://kubernetes.github.io/ingress-nginx/user-guide/ingress-path-matching/#regular-expression-support
     """
-    return any(
-        policy.rewriting.asks_for_regex(path.path or "/", path.path_type)
-        for ingress, policy in policies
-        if policy.rewriting is not NO_REWRITING
-        for _, rule in state.rules(ingress, host)
-        for path in rule.paths
-    )
+    if all(policy.rewriting is NO_REWRITING for _, policy in policies):
+        return False
+    owned: set[tuple[str, bool]] = set()
+    for ingress, policy in policies:
+        for _, rule in state.rules(ingress, host):
+            for path in rule.paths:
+                place = (path.path or "/", path.path_type == "Exact")
+                if place not in owned and policy.rewriting.asks_for_regex(path.path or "/", path.path_type):
+                    return True
+                owned.add(place)
+    return False
 
 
 def _app_root(policies: _Policies, findings: UnitFindings) -> Iterator[Route]:

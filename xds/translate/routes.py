@@ -11,6 +11,7 @@ from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import Closed, Forward
 from xds.traffic.policy import NO_POLICY
+from xds.traffic.regex import literal_beginning
 from xds.traffic.routes import Origin, PathType, Route
 from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
 from xds.translate.backends import Resolved, resolve
@@ -54,13 +55,13 @@ class TranslationContext:
         policy: IngressPolicy,
         findings: UnitFindings,
     ) -> Route | None:
-        """The route of a path; None, with a problem, for a backend that isn't a Service.
+        """The route of a path; None, with a problem, for a backend that isn't a Service, unless the path is closed.
 
         A Service or port that can't be used gives a route without backend, which answers 503, and a problem.
         """
         if backend.service is None:
             findings.report(origin.object, *_unsupported(backend), backend_at)
-            return None
+            return _closed(origin, path, policy) if isinstance(policy, ClosedPaths) else None
         namespace = origin.object.namespace
         upstream = DEFAULT_UPSTREAM if isinstance(policy, ClosedPaths) else policy.upstream
         resolved = self._resolve(namespace, backend.service, upstream, findings)
@@ -86,6 +87,10 @@ class TranslationContext:
         if resolved.backend:
             findings.backends[resolved.backend.key] = resolved.backend
         return resolved
+
+
+def _closed(origin: Origin, path: tuple[str, PathType], policy: ClosedPaths) -> Route:
+    return Route(*path, Closed(policy.annotations), origin, Key(origin.object.namespace, "(none)"))
 
 
 def _unreported(*problem: object) -> None:
@@ -124,7 +129,10 @@ def path_route(
         matched = regex_path(path, context.max_regex_size) if regex else valid_path(path)
     except InvalidError as error:
         remedy = remedy or (_REGEX_REMEDY if regex else "")
-        findings.report(origin.object, error.reason, f"{error}; it is left out", origin.field, remedy)
+        effect = "it is left out"
+        if regex and isinstance(policy, ClosedPaths):
+            effect = f"all paths that begin with {shown(literal_beginning(written))} answer 503 instead"
+        findings.report(origin.object, error.reason, f"{error}; {effect}", origin.field, remedy)
         return None
     if remedy:
         message = f"path {shown(written)} reads like a pattern, and is compared literally"
@@ -133,6 +141,11 @@ def path_route(
         rewritten = policy.rewriting.applied(policy.policy, written or "/", path.path_type)
         policy = replace(policy, policy=rewritten)
     return context.route(origin, path.backend, origin.field.child("backend"), matched, policy=policy, findings=findings)
+
+
+def closed_instead(origin: Origin, path: HTTPIngressPath, policy: ClosedPaths) -> Route:
+    """The route in place of a closed path that is no usable expression: more is closed, so that nothing is open."""
+    return _closed(origin, (literal_beginning(path.path or "/"), PathType.REGEX), policy)
 
 
 def default_route(context: TranslationContext, ingresses: list[Ingress], findings: UnitFindings) -> Route | None:
