@@ -102,6 +102,7 @@ that hold SMALLEST_RESET_BYTES. An upload to a backend that doesn't read holds a
 """
 
 SMALLEST_RESET_BYTES: Final = 2**18
+"""Far below the window of an upload, because Envoy does not count every copy: with 1 MiB, no upload was reset."""
 
 _MEMORY_ACTIONS: Final = {
     "shrink_heap": HIGH_MEMORY,

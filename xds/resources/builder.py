@@ -88,7 +88,7 @@ class Builder:
         if backend is None:
             return self._removed(ResourceType.CLUSTER, name)
         service = ObjectRef("Service", key.namespace, key.service)
-        shape = (backend.protocol, bool(backend.external_name), backend.verification, backend.upstream)
+        shape = (backend.protocol, bool(backend.external_name), backend.verification, key.variant)
         return self._built(ResourceType.CLUSTER, name, cluster(backend, self._options.upstream), service, shape=shape)
 
     def _secrets(self) -> BuiltResources:

@@ -8,22 +8,13 @@ from xds.envoyapi.messages import (
     AccessLogFilter,
     ComparisonFilter,
     ComparisonFilterOp,
-    ExtensionWithMatcher,
     HeaderMutation,
     HeaderMutationFilter,
     HeaderValue,
     HeaderValueOption,
     HeaderValueOptionHeaderAppendAction,
     HttpFilter,
-    HttpRequestHeaderMatchInput,
     LocalReplyConfig,
-    Matcher,
-    MatcherMatcherList,
-    MatcherMatcherListFieldMatcher,
-    MatcherMatcherListPredicate,
-    MatcherMatcherListPredicatePredicateList,
-    MatcherMatcherListPredicateSinglePredicate,
-    MatcherOnMatch,
     Mutations,
     PreviousHostsPredicate,
     ResponseMapper,
@@ -31,14 +22,9 @@ from xds.envoyapi.messages import (
     RetryPolicyRetryBackOff,
     RetryPolicyRetryHostPredicate,
     RuntimeUInt32,
-    SkipFilter,
     StatusCodeFilter,
-    TypedExtensionConfig,
-    XdsRegexMatcher,
-    XdsRegexMatcherGoogleRe2,
-    XdsStringMatcher,
-    XdsTypedExtensionConfig,
 )
+from xds.resources.conditional_filter import any_of, filter_unless, header_is, header_matches, negated
 
 MAX_RETRIES: Final = 2
 
@@ -89,16 +75,14 @@ def retry_safe_requests() -> HttpFilter:
     methods, so the filter sets a header that the router reads and removes.
     Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/router_filter#x-envoy-retry-on
     """
-    unsafe = _any_of(_not(_any_of(*(_is(":method", method) for method in SAFE_METHODS))), *_signs_of_a_body())
-    skip = MatcherOnMatch(action=XdsTypedExtensionConfig(name="skip", typed_config=codec.pack(SkipFilter())))
-    skipped = MatcherMatcherListFieldMatcher(predicate=unsafe, on_match=skip)
-    guarded = ExtensionWithMatcher(
-        xds_matcher=Matcher(matcher_list=MatcherMatcherList(matchers=[skipped])),
-        extension_config=TypedExtensionConfig(
-            name="envoy.filters.http.header_mutation", typed_config=codec.pack(_retry_header())
-        ),
+    other_methods = negated(any_of(*(header_is(":method", method) for method in SAFE_METHODS)))
+    with_body = (header_matches("content-length", "[0-9]*[1-9][0-9]*"), header_matches("transfer-encoding", ".+"))
+    return filter_unless(
+        "retry-safe-requests",
+        "envoy.filters.http.header_mutation",
+        _retry_header(),
+        any_of(other_methods, *with_body),
     )
-    return HttpFilter(name="retry-safe-requests", typed_config=codec.pack(guarded))
 
 
 def never_507() -> LocalReplyConfig:
@@ -118,33 +102,3 @@ def _retry_header() -> HeaderMutationFilter:
         append_action=HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
     )
     return HeaderMutationFilter(mutations=Mutations(request_mutations=[HeaderMutation(append=header)]))
-
-
-def _signs_of_a_body() -> list[MatcherMatcherListPredicate]:
-    return [_matches("content-length", "[0-9]*[1-9][0-9]*"), _matches("transfer-encoding", ".+")]
-
-
-def _is(header: str, value: str) -> MatcherMatcherListPredicate:
-    return _compare(header, XdsStringMatcher(exact=value))
-
-
-def _matches(header: str, regex: str) -> MatcherMatcherListPredicate:
-    return _compare(
-        header, XdsStringMatcher(safe_regex=XdsRegexMatcher(google_re2=XdsRegexMatcherGoogleRe2(), regex=regex))
-    )
-
-
-def _compare(header: str, value: XdsStringMatcher) -> MatcherMatcherListPredicate:
-    found = HttpRequestHeaderMatchInput(header_name=header)
-    single = MatcherMatcherListPredicateSinglePredicate(
-        input=XdsTypedExtensionConfig(name="header", typed_config=codec.pack(found)), value_match=value
-    )
-    return MatcherMatcherListPredicate(single_predicate=single)
-
-
-def _any_of(*predicates: MatcherMatcherListPredicate) -> MatcherMatcherListPredicate:
-    return MatcherMatcherListPredicate(or_matcher=MatcherMatcherListPredicatePredicateList(predicate=list(predicates)))
-
-
-def _not(predicate: MatcherMatcherListPredicate) -> MatcherMatcherListPredicate:
-    return MatcherMatcherListPredicate(not_matcher=predicate)

@@ -36,7 +36,7 @@ from xds.resources.retries import RETRIED_BODY_BYTES, retry_policy
 from xds.traffic.actions import Action, Closed, Forward, Redirect
 from xds.traffic.backends import BackendKey
 from xds.traffic.hosts import is_wildcard
-from xds.traffic.policy import Policy, Rewrite
+from xds.traffic.policy import NO_POLICY, Policy, Rewrite
 from xds.traffic.regex import is_literal, whole_path
 from xds.traffic.routes import ACME_CHALLENGES, PathType, Route
 
@@ -165,6 +165,8 @@ def _route(route: Route, match: RouteMatch, *, tls: bool = False) -> EnvoyRoute:
 
 
 def _forward(backend: BackendKey, policy: Policy) -> RouteAction:
+    if policy is NO_POLICY:  # most routes, in half of the time
+        return RouteAction(cluster=names.cluster(backend), timeout=NO_RESPONSE_TIMEOUT)
     rewrite = policy.rewrite
     return RouteAction(
         cluster=names.cluster(backend),
@@ -181,6 +183,8 @@ def _regex_rewrite(rewrite: Rewrite) -> RegexMatchAndSubstitute:
 
 
 def _request_headers(policy: Policy) -> list[HeaderValueOption]:
+    if policy is NO_POLICY:
+        return []
     wanted = {"connection": policy.connection, "x-forwarded-prefix": policy.forwarded_prefix}
     return [_set(header, value) for header, value in wanted.items() if value]
 

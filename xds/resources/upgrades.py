@@ -8,31 +8,17 @@ import functools
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from xds.envoyapi import codec
 from xds.envoyapi.messages import (
     DataSource,
-    ExtensionWithMatcher,
     FilterStateValue,
     HttpConnectionManagerUpgradeConfig,
     HttpFilter,
-    HttpRequestHeaderMatchInput,
-    Matcher,
-    MatcherMatcherList,
-    MatcherMatcherListFieldMatcher,
-    MatcherMatcherListPredicate,
-    MatcherMatcherListPredicateSinglePredicate,
-    MatcherOnMatch,
     RegexMatcher,
     SetFilterState,
-    SkipFilter,
     StringMatcher,
     SubstitutionFormatString,
-    TypedExtensionConfig,
-    XdsRegexMatcher,
-    XdsRegexMatcherGoogleRe2,
-    XdsStringMatcher,
-    XdsTypedExtensionConfig,
 )
+from xds.resources.conditional_filter import filter_unless, header_matches, negated
 
 SIGNIFICANT_CHARACTERS: Final = 3
 """Characters in which a protocol must differ from all passed ones to be ignored. More would make the matchers, which
@@ -59,7 +45,7 @@ def ignored_upgrades(passed: tuple[str, ...]) -> list[StringMatcher]:
     which no passed protocol goes on.
     """
     heads = {name.lower()[:SIGNIFICANT_CHARACTERS] for name in passed}
-    beginnings = {head[:length] for head in heads for length in range(SIGNIFICANT_CHARACTERS)}
+    beginnings = {""} | {head[:length] for head in heads for length in range(SIGNIFICANT_CHARACTERS)}
     return [_matcher(beginning, heads) for beginning in sorted(beginnings)]
 
 
@@ -92,26 +78,10 @@ def upgrade_by_http1() -> HttpFilter:
         object_key="envoy.network.application_protocols",
         format_string=SubstitutionFormatString(text_format_source=DataSource(inline_string="http/1.1")),
     )
-    by_http1 = TypedExtensionConfig(
-        name="envoy.filters.http.set_filter_state",
-        typed_config=codec.pack(SetFilterState(on_request_headers=[offer])),
+    # Envoy removes Upgrade headers of requests that are not upgraded before the filters.
+    return filter_unless(
+        "upgrade-by-http1",
+        "envoy.filters.http.set_filter_state",
+        SetFilterState(on_request_headers=[offer]),
+        negated(header_matches("upgrade", ".+")),
     )
-    skip = MatcherOnMatch(action=XdsTypedExtensionConfig(name="skip", typed_config=codec.pack(SkipFilter())))
-    skipped = MatcherMatcherListFieldMatcher(
-        predicate=MatcherMatcherListPredicate(not_matcher=_is_upgrade()), on_match=skip
-    )
-    guarded = ExtensionWithMatcher(
-        xds_matcher=Matcher(matcher_list=MatcherMatcherList(matchers=[skipped])), extension_config=by_http1
-    )
-    return HttpFilter(name="upgrade-by-http1", typed_config=codec.pack(guarded))
-
-
-def _is_upgrade() -> MatcherMatcherListPredicate:
-    """Envoy removes Upgrade headers of requests that are not upgraded before the filters."""
-    header = XdsTypedExtensionConfig(
-        name="envoy.matching.inputs.request_headers",
-        typed_config=codec.pack(HttpRequestHeaderMatchInput(header_name="upgrade")),
-    )
-    anything = XdsStringMatcher(safe_regex=XdsRegexMatcher(google_re2=XdsRegexMatcherGoogleRe2(), regex=".+"))
-    predicate = MatcherMatcherListPredicateSinglePredicate(input=header, value_match=anything)
-    return MatcherMatcherListPredicate(single_predicate=predicate)

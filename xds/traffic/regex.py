@@ -3,7 +3,6 @@
 RE2 has no backtracking, so no expression is slow for any path: https://github.com/google/re2/wiki/Syntax
 """
 
-import re
 from functools import lru_cache
 from typing import Any, Final
 
@@ -12,13 +11,8 @@ import re2
 _SPECIAL: Final = frozenset("\\^$.|?*+()[]{}")
 """Characters of expressions. A path without any of these is compared without an expression."""
 
-_SIMPLE_GROUP: Final = re.compile(r"\([^()\[\]\\]*\)")
-
-_CERTAIN: Final = re.compile(r"[A-Za-z0-9/_~:@!&',;=-]{1,256}")
-"""Characters that mean themselves in expressions, and stand for themselves in normalized request paths."""
-
 _MAX_MEMORY: Final = 2**20
-"""Of an expression. Enough for programs of 10,000 steps; larger ones would take tenths of a second each."""
+"""Of an expression. Enough for programs of 10,000 steps and more."""
 
 
 class RegexError(ValueError):
@@ -56,19 +50,6 @@ def compiled(expression: str) -> Any:
     if isinstance(found, str):
         raise RegexError(found)
     return found
-
-
-def literal_beginning(path: str) -> str:
-    """A literal beginning of all request paths that an expression matches, be it RE2's or not.
-
-    Any alternative outside of simple groups could begin differently.
-    """
-    if "|" in _SIMPLE_GROUP.sub("", path):
-        return "/"
-    found = _CERTAIN.match(path)
-    beginning, rest = (found[0], path[found.end() :]) if found else ("", path)
-    # The character in front of a repetition may be missing.
-    return (beginning[:-1] if rest.startswith(("?", "*", "{")) else beginning) or "/"
 
 
 @lru_cache(maxsize=4096)

@@ -1,6 +1,6 @@
 """Routes: which requests match, the answer, the treatment of both, and the object that asks for the route."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -91,17 +91,16 @@ class Route:
         return (self.path_type is PathType.PREFIX, -len(self.path), self.path)
 
 
-def most_specific_first(routes: Iterable[Route], in_place: Sequence[tuple[str, Route]] = ()) -> list[Route]:
-    """The routes of a host in the order of trial, and those in place of expressions, each with the expression.
+def most_specific_first(routes: Iterable[Route]) -> list[Route]:
+    """The routes of a host in the order of trial.
 
     Expressions have no notion of more specific: the longest text is first, then the last by alphabet, as nginx has
     them. Source: https://kubernetes.github.io/ingress-nginx/user-guide/ingress-path-matching/#path-priority
     """
     ordered = sorted(routes, key=lambda route: route.precedence)
-    if in_place or (ordered and ordered[0].path_type is PathType.REGEX):
-        by_text = [*in_place, *((route.path, route) for route in ordered)]
-        by_text.sort(key=lambda each: (len(each[0]), each[0]), reverse=True)
-        return [route for _, route in by_text]
+    if ordered and ordered[0].path_type is PathType.REGEX:
+        ordered.sort(key=lambda route: route.path, reverse=True)
+        ordered.sort(key=lambda route: len(route.path), reverse=True)
     return ordered
 
 

@@ -20,7 +20,7 @@ from xds.translate.findings import UnitFindings
 from xds.translate.names import InvalidError, valid_host
 from xds.translate.nginx.ingress_policy import ClosedPaths, IngressPolicy
 from xds.translate.nginx.rewriting import APP_ROOT, NO_REWRITING
-from xds.translate.routes import TranslationContext, closed_instead, default_route, path_route
+from xds.translate.routes import TranslationContext, default_route, path_route
 
 _Policies: TypeAlias = Sequence[tuple[Ingress, IngressPolicy]]
 """The Ingresses of a host, the oldest first."""
@@ -33,22 +33,22 @@ def translate_host(context: TranslationContext, host: str, findings: UnitFinding
         return None
     policies = [(ingress, context.policy(ingress)) for ingress in ingresses]
     winners: dict[tuple[str, PathType], Route] = {}
-    instead: list[tuple[str, Route]] = []
-    for route in _candidates(context, host, policies, instead, findings):
+    left_out: set[Key] = set()
+    for route in _candidates(context, host, policies, left_out, findings):
         winner = winners.setdefault((route.path, route.path_type), route)
         # Equal routes are no conflict.
         if (winner.action, winner.policy, winner.service) != (route.action, route.policy, route.service):
             _report_conflict(context.state, host, winner, route, findings)
         yield
-    routes = [*_app_root(policies, findings), *most_specific_first(winners.values(), instead)]
+    routes = [*_app_root(policies, findings), *most_specific_first(winners.values())]
     # A host that rules name falls back to the default backend of one of the Ingresses here. A host that no rule names
     # falls back to the default route of all Ingresses, which the traffic model holds once.
     default = None if host == NO_HOST else default_route(context, ingresses, findings)
-    closing = next(
-        ((each, policy) for each, policy in policies if isinstance(policy, ClosedPaths) and policy.hosts), None
-    )
-    if closing is not None:
-        routes, default = _closed(*closing, routes, default)
+    for ingress, policy in policies:
+        # Requests for a closed path that is left out would reach a path of another Ingress.
+        if isinstance(policy, ClosedPaths) and (policy.hosts or ingress.key in left_out):
+            routes, default = _closed(ingress, policy, routes, default)
+            break
     findings.keep([*routes, default])
     return VirtualHost(host, tuple(routes), default)
 
@@ -77,16 +77,9 @@ def _check_host(context: TranslationContext, host: str, ingresses: list[Ingress]
 
 
 def _candidates(
-    context: TranslationContext,
-    host: str,
-    policies: _Policies,
-    instead: list[tuple[str, Route]],
-    findings: UnitFindings,
+    context: TranslationContext, host: str, policies: _Policies, left_out: set[Key], findings: UnitFindings
 ) -> Iterator[Route]:
-    """The routes that all Ingresses ask for, the oldest Ingress first.
-
-    Adds to `instead` the routes in place of closed paths that are no usable expressions, each with its path as written.
-    """
+    """The routes that all Ingresses ask for, the oldest Ingress first. Adds Ingresses with paths that are left out."""
     regex = _is_regex_host(context.state, host, policies)
     for ingress, policy in policies:
         about = ingress.ref
@@ -94,10 +87,10 @@ def _candidates(
             for number, path in enumerate(rule.paths):
                 origin = Origin(about, _path_at(index, number))
                 route = path_route(context, origin, path, policy=policy, regex=regex, findings=findings)
-                if route is not None:
+                if route is None:
+                    left_out.add(ingress.key)
+                else:
                     yield route
-                elif regex and isinstance(policy, ClosedPaths) and path.path:
-                    instead.append((path.path, closed_instead(origin, path, policy)))
 
 
 def _is_regex_host(state: KubeState, host: str, policies: _Policies) -> bool:

@@ -11,7 +11,6 @@ from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import Closed, Forward
 from xds.traffic.policy import NO_POLICY
-from xds.traffic.regex import literal_beginning
 from xds.traffic.routes import Origin, PathType, Route
 from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
 from xds.translate.backends import Resolved, resolve
@@ -61,7 +60,9 @@ class TranslationContext:
         """
         if backend.service is None:
             findings.report(origin.object, *_unsupported(backend), backend_at)
-            return _closed(origin, path, policy) if isinstance(policy, ClosedPaths) else None
+            if isinstance(policy, ClosedPaths):  # or the path would be another Ingress's
+                return Route(*path, Closed(policy.annotations), origin, Key(origin.object.namespace, "(none)"))
+            return None
         namespace = origin.object.namespace
         upstream = DEFAULT_UPSTREAM if isinstance(policy, ClosedPaths) else policy.upstream
         resolved = self._resolve(namespace, backend.service, upstream, findings)
@@ -87,10 +88,6 @@ class TranslationContext:
         if resolved.backend:
             findings.backends[resolved.backend.key] = resolved.backend
         return resolved
-
-
-def _closed(origin: Origin, path: tuple[str, PathType], policy: ClosedPaths) -> Route:
-    return Route(*path, Closed(policy.annotations), origin, Key(origin.object.namespace, "(none)"))
 
 
 def _unreported(*problem: object) -> None:
@@ -130,8 +127,8 @@ def path_route(
     except InvalidError as error:
         remedy = remedy or (_REGEX_REMEDY if regex else "")
         effect = "it is left out"
-        if regex and isinstance(policy, ClosedPaths):
-            effect = f"all paths that begin with {shown(literal_beginning(written))} answer 503 instead"
+        if isinstance(policy, ClosedPaths):
+            effect = "its Ingress is closed, so all paths of the host answer 503"
         findings.report(origin.object, error.reason, f"{error}; {effect}", origin.field, remedy)
         return None
     if remedy:
@@ -141,11 +138,6 @@ def path_route(
         rewritten = policy.rewriting.applied(policy.policy, written or "/", path.path_type)
         policy = replace(policy, policy=rewritten)
     return context.route(origin, path.backend, origin.field.child("backend"), matched, policy=policy, findings=findings)
-
-
-def closed_instead(origin: Origin, path: HTTPIngressPath, policy: ClosedPaths) -> Route:
-    """The route in place of a closed path that is no usable expression: more is closed, so that nothing is open."""
-    return _closed(origin, (literal_beginning(path.path or "/"), PathType.REGEX), policy)
 
 
 def default_route(context: TranslationContext, ingresses: list[Ingress], findings: UnitFindings) -> Route | None:

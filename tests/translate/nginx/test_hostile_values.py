@@ -11,7 +11,6 @@ import pytest
 from tests.support.objects import World, ingress, path, rule, service, specific
 from tests.support.route_table_annotations import annotated
 from xds.traffic.actions import Closed
-from xds.traffic.regex import literal_beginning
 from xds.traffic.routes import Route
 from xds.translate.nginx.annotation import PREFIX
 
@@ -70,28 +69,17 @@ def test_a_path_that_is_no_expression_by_itself_is_left_out(written: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("written", "closed"),
-    [
-        ("/admin(?!x)(/|$)(.*)", "/admin"),
-        ("/admins?(?=x)", "/admin"),
-        ("/a|/b(?!c)", "/"),
-        ("/a(b|[)])(?!c)|/d", "/"),
-        (f"/admin/{'x' * 90}.*", f"/admin/{'x' * 90}"),
-        ("/büro.*", "/b"),
-        ("/a%41(?!x)", "/a"),
-    ],
+    "written", ["/admin(?!x)(/|$)(.*)", "/a)|(b", f"/admin/{'x' * 90}.*", "/büro.*", "/a b.*", "/\\pL{1000}"]
 )
-def test_a_closed_path_that_is_no_usable_expression_closes_what_begins_alike(written: str, closed: str) -> None:
+def test_a_closed_path_that_is_no_usable_expression_opens_nothing(written: str) -> None:
     asking = annotated(use_regex="true", auth_url="http://auth.test/")
     given = World(
         service("web"),
         ingress("shop", rule(HOST, specific(written)), annotations=asking),
-        ingress("open", rule(HOST, path("/"), specific("/adm.*"))),
+        ingress("open", rule(HOST, path("/"))),
     )
-    first = given.traffic.hosts[HOST].routes[0]
-    assert (first.path, isinstance(first.action, Closed)) == (closed, True)
-    assert "answer 503 instead" in given.problem("InvalidPath").message
-    assert literal_beginning(written) == closed
+    assert {type(route.action) for route in given.traffic.hosts[HOST].routes} == {Closed}
+    assert given.problem("InvalidPath")
 
 
 def test_thousands_of_unknown_names_take_no_time() -> None:
