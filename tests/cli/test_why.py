@@ -11,12 +11,16 @@ import pytest
 
 from tests.support.debug_server import ThreadedDebugServer, services, shop
 from tests.support.objects import ingress, ingress_class, manifest, path, rule, service, slice_of
+from xds.api.v1 import debug_pb2 as pb
 from xds.cli.main import run
+from xds.cli.why import _STATUSES
+from xds.explain.ingress import UnitStatus
 from xds.kube.objects import KubeObject
 from xds.protocol.messages import Node
 from xds.protocol.status import DeliveryState, OutOfSync
 from xds.server.debug.messages import ProxyDelivery
 from xds.snapshot.resource import ResourceType
+from xds.translate.nginx.annotation import PREFIX
 
 
 @pytest.fixture
@@ -48,6 +52,19 @@ def test_why_ingress_on_a_folder(folder: Path, capfd: pytest.CaptureFixture[str]
         f"    └── Ingress default/partly spec.rules[0].http.paths[1].backend: BackendNotFound: {missing}",
         "        Create the Service, or correct the name in the Ingress.",
     ]
+
+
+def test_a_closed_path_is_called_closed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    closed = ingress("shop", rule("a.test", path("/")), annotations={f"{PREFIX}auth-url": "http://auth.test/"})
+    for number, each in enumerate((closed, service("web"))):
+        (tmp_path / f"{number}.json").write_text(json.dumps(manifest(each)))
+    assert run(["why", "ingress", "default/shop", "--from", str(tmp_path)]) == 0
+    assert "a.test, Prefix / closed: answers 503" in capfd.readouterr().out
+
+
+def test_each_status_of_a_part_has_a_name_for_clients() -> None:
+    wire = {f"UNIT_STATUS_{each.name}": each.value for each in UnitStatus}
+    assert {pb.UnitStatus.Name(number): text for number, text in _STATUSES.items()} == wire
 
 
 def test_why_ingress_on_a_server_lists_proxies_out_of_sync(

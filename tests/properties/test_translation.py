@@ -100,13 +100,21 @@ canaries = st.fixed_dictionaries(
         "nginx.ingress.kubernetes.io/canary-weight-total": st.sampled_from(["10", "1000", "2147483647"]),
     },
 )
+BACKEND_USES = st.sampled_from(
+    [
+        *("backend-protocol", "load-balance", "upstream-hash-by", "service-upstream", "proxy-connect-timeout"),
+        *("connection-proxy-header", "rewrite-target"),
+    ]
+)
+VALUES = st.sampled_from(["HTTPS", "grpc", "AUTO_HTTP", "FCGI", "ewma", "close", "$http_x-${host}", "true", "7", "/"])
 other_annotations = st.dictionaries(
     st.one_of(
-        st.sampled_from(["nginx.ingress.kubernetes.io/rewrite-target", "description", CLASS_ANNOTATION]),
+        st.sampled_from(["description", CLASS_ANNOTATION]),
+        BACKEND_USES.map("nginx.ingress.kubernetes.io/{}".format),
         odd_text.map("nginx.ingress.kubernetes.io/{}".format),
     ),
-    st.one_of(st.just("envoy"), odd_text),
-    max_size=2,
+    st.one_of(st.just("envoy"), VALUES, odd_text),
+    max_size=3,
 )
 annotations = st.one_of(other_annotations, other_annotations, canaries)
 created = st.one_of(st.none(), st.sampled_from([f"2024-01-0{day}T00:00:00Z" for day in (1, 2)]))

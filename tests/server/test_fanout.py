@@ -3,6 +3,7 @@
 Excludes queued streams (test_ads.py) and the writes by themselves (test_writes.py).
 """
 
+import asyncio
 from typing import Any
 
 import grpc
@@ -120,3 +121,18 @@ async def test_an_error_when_a_write_begins_ends_only_its_stream(monkeypatch: py
                 await client.accept(EDS, WEB)
             assert (await clients[1].expect_end())[0] is grpc.StatusCode.UNKNOWN
         assert [line["node"] for line in logs if line["event"] == "stream_failed"] == ["two"]
+
+
+async def test_no_write_begins_on_a_stream_whose_writer_has_ended(begun: list[Any]) -> None:
+    async with Plane(*site("web")) as plane:
+        client = await plane.delta_proxy("one")
+        await client.expect_nothing()
+        await idle(plane)
+        stream = stream_of(plane, "one")
+        stream.writer.cancel()
+        await asyncio.sleep(0)  # the writer ends its reader, and waits for its end
+        assert stream in plane.ads._streams
+        begun.clear()
+        plane.apply(slice_of("web", "10.0.0.2"))
+        assert not begun
+        await until(lambda: stream not in plane.ads._streams)

@@ -17,7 +17,8 @@ Names stand for `nginx.ingress.kubernetes.io/NAME`.
 - An unknown name is the problem `AnnotationUnknown`, with the nearest known name.
 - An annotation marked *protects* never opens a path by having no effect. Unless the annotation can be honoured, the
   paths of its Ingress, its default backend among them, answer 503 with the problem `ProtectionUnavailable`. With scope
-  host all paths of its hosts do. Addresses, passwords and client certificates are examples.
+  host all paths of its hosts do, and so they do if one of its paths is left out. Addresses, passwords and client
+  certificates are examples.
 - `xds serve --ignore-annotation NAME` takes an annotation for absent on all Ingresses, with the problem
   `AnnotationIgnored`. Paths that the annotation protects are open then.
 - Where several Ingresses name one host, path and type, the oldest has the path with all its annotations.

@@ -29,6 +29,7 @@ _STATUSES: Final = {
     pb.UNIT_STATUS_BROKEN: "broken",
     pb.UNIT_STATUS_SHADOWED: "shadowed",
     pb.UNIT_STATUS_LEFT_OUT: "left out",
+    pb.UNIT_STATUS_CLOSED: "closed",
 }
 """Values in JSON and in the tree. Scripts depend on them, and on those of `_ACCEPTANCES`."""
 

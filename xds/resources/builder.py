@@ -92,7 +92,7 @@ class Builder:
             backend.protocol,
             bool(backend.external_name),
             backend.verification,
-            backend.upstream,
+            key.variant,
             bool(key.fallback),
         )
         return self._built(ResourceType.CLUSTER, name, cluster(backend, self._options.upstream), service, shape=shape)

@@ -23,17 +23,22 @@ FORWARDED_PREFIXES: Final = ("x-forwarded-", "x-original-")
 FORWARDED_NAMES: Final = ("forwarded", "x-real-ip", "x-rewrite-url", "x-scheme")
 """Headers of the same kind whose names don't begin with one of the prefixes."""
 
+PROXY: Final = "proxy"
+"""No header of HTTP: CGI programs take it for the variable HTTP_PROXY, and send their requests through that proxy.
+
+Removed behind trusted proxies too, as by ingress-nginx. Source: https://httpoxy.org/
+"""
+
 
 @functools.cache
 def claims_removed(options: ProxyOptions) -> list[TypedExtensionConfig]:
-    """The removal of forwarded headers before Envoy reads or sets them; none behind trusted proxies."""
-    if options.trusted_hops:
-        return []
+    """The removal of forwarded headers before Envoy reads or sets them; of `Proxy` alone behind trusted proxies."""
+    prefixes, whole_names = ((), (PROXY,)) if options.trusted_hops else (FORWARDED_PREFIXES, (*FORWARDED_NAMES, PROXY))
     by_prefix = [
         HeaderMutation(remove_on_match=HeaderMutationRemoveOnMatch(key_matcher=StringMatcher(prefix=prefix)))
-        for prefix in FORWARDED_PREFIXES
+        for prefix in prefixes
     ]
-    by_name = [HeaderMutation(remove=name) for name in FORWARDED_NAMES]
+    by_name = [HeaderMutation(remove=name) for name in whole_names]
     removal = codec.pack(EarlyHeaderMutation(mutations=[*by_prefix, *by_name]))
     return [TypedExtensionConfig(name="envoy.http.early_header_mutation.header_mutation", typed_config=removal)]
 

@@ -39,7 +39,7 @@ from xds.resources.retries import RETRIED_BODY_BYTES, retry_policy
 from xds.traffic.actions import Action, Closed, Forward, Redirect, WeightedBackend
 from xds.traffic.conditions import Comparison, CookieCondition, HeaderCondition
 from xds.traffic.hosts import is_wildcard
-from xds.traffic.policy import Policy, Rewrite
+from xds.traffic.policy import NO_POLICY, Policy, Rewrite
 from xds.traffic.regex import found_anywhere, is_literal, whole_path
 from xds.traffic.routes import ACME_CHALLENGES, PathType, Route
 
@@ -103,7 +103,12 @@ def _challenges(domain: Domain) -> Iterator[EnvoyRoute]:
         for route in domain.inside.routes:
             if route.answers_challenges:
                 below = route.path == ACME_CHALLENGES and route.path_type is PathType.PREFIX
-                yield _route(route, _match(route, None, ACME_CHALLENGES if below else ""))
+                # An expression may match other paths too, which are redirected.
+                guard = _CHALLENGE if route.path_type is PathType.REGEX else None
+                yield _route(route, _match(route, guard, ACME_CHALLENGES if below else ""))
+
+
+_CHALLENGE: Final = HeaderMatcher(name=":path", string_match=StringMatcher(prefix=ACME_CHALLENGES))
 
 
 def _redirects(domain: Domain, options: ProxyOptions) -> Iterator[EnvoyRoute]:
@@ -163,6 +168,8 @@ def _route(route: Route, match: RouteMatch, *, tls: bool = False) -> EnvoyRoute:
 
 
 def _forward(forward: Forward, policy: Policy, *, tls: bool) -> RouteAction:
+    if policy is NO_POLICY and len(forward.backends) == 1:  # most routes, in half of the time
+        return RouteAction(cluster=names.cluster(forward.backends[0].key_of(tls=tls)), timeout=NO_RESPONSE_TIMEOUT)
     rewrite = policy.rewrite
     shares = [_share(each, tls=tls) for each in forward.backends]
     return RouteAction(
@@ -189,6 +196,8 @@ def _regex_rewrite(rewrite: Rewrite) -> RegexMatchAndSubstitute:
 
 
 def _request_headers(policy: Policy) -> list[HeaderValueOption]:
+    if policy is NO_POLICY:
+        return []
     wanted = {"connection": policy.connection, "x-forwarded-prefix": policy.forwarded_prefix}
     return [_set(header, value) for header, value in wanted.items() if value]
 

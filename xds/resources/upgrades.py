@@ -45,7 +45,7 @@ def ignored_upgrades(passed: tuple[str, ...]) -> list[StringMatcher]:
     which no passed protocol goes on.
     """
     heads = {name.lower()[:SIGNIFICANT_CHARACTERS] for name in passed}
-    beginnings = {head[:length] for head in heads for length in range(SIGNIFICANT_CHARACTERS)}
+    beginnings = {""} | {head[:length] for head in heads for length in range(SIGNIFICANT_CHARACTERS)}
     return [_matcher(beginning, heads) for beginning in sorted(beginnings)]
 
 

@@ -276,6 +276,7 @@ class AdsService:
             if reader.done():
                 reader.result()
         finally:
+            stream.end()  # or a push during the wait below would begin a write that nobody ends
             stream.stop_timer()
             self._writes.forget(stream.writer)
             reader.cancel()

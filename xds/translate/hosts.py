@@ -37,7 +37,8 @@ def translate_host(context: TranslationContext, host: str, findings: UnitFinding
     policies, canaries = _policies(context, ingresses)
     regex = _is_regex_host(context.state, host, policies)
     winners: dict[tuple[str, PathType], Route] = {}
-    for route in _candidates(context, host, policies, findings, regex=regex):
+    left_out: set[Key] = set()
+    for route in _candidates(context, host, policies, left_out, findings, regex=regex):
         winner = winners.setdefault((route.path, route.path_type), route)
         # Equal routes are no conflict.
         if (winner.action, winner.policy, winner.service) != (route.action, route.policy, route.service):
@@ -47,12 +48,12 @@ def translate_host(context: TranslationContext, host: str, findings: UnitFinding
     # A host that rules name falls back to the default backend of one of the Ingresses here. A host that no rule names
     # falls back to the default route of all Ingresses, which the traffic model holds once.
     default = None if host == NO_HOST else default_route(context, ingresses, findings)
-    closing = next(
-        ((each, policy) for each, policy in policies if isinstance(policy, ClosedPaths) and policy.hosts), None
-    )
-    if closing is not None:
-        root, default = _closed(*closing, root, default)
-        routes, default = _closed(*closing, routes, default)
+    for ingress, policy in policies:
+        # Requests for a closed path that is left out would reach a path of another Ingress.
+        if isinstance(policy, ClosedPaths) and (policy.hosts or ingress.key in left_out):
+            root, default = _closed(ingress, policy, root, default)
+            routes, default = _closed(ingress, policy, routes, default)
+            break
     if canaries:
         by_ref = {ingress.ref: policy for ingress, policy in policies}
         lent = _lent(context, host, canaries, regex=regex, findings=findings)
@@ -112,31 +113,44 @@ def _check_host(context: TranslationContext, host: str, ingresses: list[Ingress]
 
 
 def _candidates(
-    context: TranslationContext, host: str, policies: _Policies, findings: UnitFindings, *, regex: bool
+    context: TranslationContext,
+    host: str,
+    policies: _Policies,
+    left_out: set[Key],
+    findings: UnitFindings,
+    *,
+    regex: bool,
 ) -> Iterator[Route]:
-    """The routes that all Ingresses ask for, the oldest Ingress first."""
+    """The routes that all Ingresses ask for, the oldest Ingress first. Adds Ingresses with paths that are left out."""
     for ingress, policy in policies:
         about = ingress.ref
         for index, rule in context.state.rules(ingress, host):
             for number, path in enumerate(rule.paths):
                 origin = Origin(about, _path_at(index, number))
                 route = path_route(context, origin, path, policy=policy, regex=regex, findings=findings)
-                if route is not None:
+                if route is None:
+                    left_out.add(ingress.key)
+                else:
                     yield route
 
 
 def _is_regex_host(state: KubeState, host: str, policies: _Policies) -> bool:
-    """Whether the paths of a host are expressions. One Ingress that asks for expressions decides for all, as in nginx.
+    """Whether the paths of a host are expressions. One path that asks for expressions decides for all, as in nginx.
 
+    A path that belongs to an older Ingress asks for nothing.
     Source: https://kubernetes.github.io/ingress-nginx/user-guide/ingress-path-matching/#regular-expression-support
     """
-    return any(
-        policy.rewriting.asks_for_regex(path.path or "/", path.path_type)
-        for ingress, policy in policies
-        if policy.rewriting is not NO_REWRITING
-        for _, rule in state.rules(ingress, host)
-        for path in rule.paths
-    )
+    if all(policy.rewriting is NO_REWRITING for _, policy in policies):
+        return False
+    owned: set[tuple[str, bool]] = set()
+    for ingress, policy in policies:
+        for _, rule in state.rules(ingress, host):
+            for path in rule.paths:
+                place = (path.path or "/", path.path_type == "Exact")
+                if place not in owned and policy.rewriting.asks_for_regex(path.path or "/", path.path_type):
+                    return True
+                owned.add(place)
+    return False
 
 
 def _app_root(policies: _Policies, findings: UnitFindings) -> Iterator[Route]:

@@ -67,12 +67,14 @@ class TranslationContext:
         policy: PathsPolicy,
         findings: UnitFindings,
     ) -> Route | None:
-        """The route of a path; None, with a problem, for a backend that isn't a Service.
+        """The route of a path; None, with a problem, for a backend that isn't a Service, unless the path is closed.
 
         A Service or port that can't be used gives a route without backend, which answers 503, and a problem.
         """
         if backend.service is None:
             findings.report(origin.object, *_unsupported(backend), backend_at)
+            if isinstance(policy, ClosedPaths):  # or the path would be another Ingress's
+                return Route(*path, Closed(policy.annotations), origin, Key(origin.object.namespace, "(none)"))
             return None
         namespace = origin.object.namespace
         upstream = DEFAULT_UPSTREAM if isinstance(policy, ClosedPaths) else policy.upstream
@@ -137,7 +139,10 @@ def path_route(
         matched = regex_path(path, context.max_regex_size) if regex else valid_path(path)
     except InvalidError as error:
         remedy = remedy or (_REGEX_REMEDY if regex else "")
-        findings.report(origin.object, error.reason, f"{error}; it is left out", origin.field, remedy)
+        effect = "it is left out"
+        if isinstance(policy, ClosedPaths):
+            effect = "its Ingress is closed, so all paths of the host answer 503"
+        findings.report(origin.object, error.reason, f"{error}; {effect}", origin.field, remedy)
         return None
     if remedy:
         message = f"path {shown(written)} reads like a pattern, and is compared literally"

@@ -6,7 +6,7 @@ annotations. Excludes: the answers that annotations give (tests/support/route_ta
 
 import pytest
 
-from tests.support.objects import World, ingress, path, rule, service
+from tests.support.objects import World, ingress, path, rule, service, specific
 from tests.support.route_table_annotations import annotated
 from xds.problems.problem import Problem
 from xds.traffic.actions import Closed, Forward
@@ -81,6 +81,20 @@ def test_a_closed_host_without_a_usable_path_is_closed() -> None:
     host = given.traffic.hosts[HOST]
     assert host.default is not None
     assert isinstance(host.default.action, Closed)
+
+
+def test_a_closed_path_that_is_left_out_reaches_no_other_ingress() -> None:
+    """An expression that RE2 doesn't know, for example."""
+    annotations = annotated(auth_url="http://auth.test/", use_regex="true")
+    given = World(
+        service("web"),
+        ingress("open", rule(HOST, path("/"))),
+        ingress("admin", rule(HOST, specific("/admin(?!/public)")), annotations=annotations),
+    )
+    host = given.traffic.hosts[HOST]
+    assert host.default is not None
+    assert {type(route.action) for route in (*host.routes, host.default)} == {Closed}
+    assert any(each.reason == "InvalidPath" and "answer 503" in each.message for each in given.problems)
 
 
 def test_an_ignored_annotation_opens_the_paths_with_a_problem() -> None:

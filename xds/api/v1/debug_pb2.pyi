@@ -49,6 +49,7 @@ class UnitStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     UNIT_STATUS_BROKEN: _ClassVar[UnitStatus]
     UNIT_STATUS_SHADOWED: _ClassVar[UnitStatus]
     UNIT_STATUS_LEFT_OUT: _ClassVar[UnitStatus]
+    UNIT_STATUS_CLOSED: _ClassVar[UnitStatus]
 RESOURCE_VIEW_UNSPECIFIED: ResourceView
 RESOURCE_VIEW_BASIC: ResourceView
 RESOURCE_VIEW_FULL: ResourceView
@@ -74,6 +75,7 @@ UNIT_STATUS_NO_ENDPOINTS: UnitStatus
 UNIT_STATUS_BROKEN: UnitStatus
 UNIT_STATUS_SHADOWED: UnitStatus
 UNIT_STATUS_LEFT_OUT: UnitStatus
+UNIT_STATUS_CLOSED: UnitStatus
 
 class ResourceFilter(_message.Message):
     __slots__ = ("types", "names")
