@@ -81,6 +81,14 @@ REGEX = Table(
             annotations=annotated(use_regex="true", auth_url="http://auth.test/"),
         ),
         ingress("open", rule("h.test", path("/", "root2"))),
+        ingress(
+            "unusable",
+            rule("i.test", specific("/admin(?!/help)(.*)", "no")),
+            annotations=annotated(use_regex="true", auth_url="http://auth.test/"),
+        ),
+        ingress("around", rule("i.test", path("/", "root2"))),
+        ingress("loses", rule("j.test", exact("/", "plain")), annotations=annotated(use_regex="true"), created=2),
+        ingress("owns", rule("j.test", exact("/", "root2")), created=1),
     ),
     services(
         "api", "docs", "exact", "root", "shop", "long", "same", "rooted", "x", "no", "plain", "two", "wild", "root2"
@@ -112,6 +120,10 @@ REGEX = Table(
         http("x.y.g.test", "/wyyx", NOT_FOUND),
         http("h.test", "/ADMIN/x", UNAVAILABLE, "an expression closes the paths that it matches"),
         http("h.test", "/other", "root2"),
+        http("i.test", "/admin/x", UNAVAILABLE, "a closed path that RE2 hasn't closes the host"),
+        http("i.test", "/", UNAVAILABLE),
+        http("j.test", "/", "root2"),
+        http("j.test", "/x", NOT_FOUND, "an Ingress that has no path of the host makes no expressions"),
     ),
 )
 
@@ -126,7 +138,9 @@ PROTECTED = Table(
             annotations=annotated(whitelist_source_range="10.0.0.0/8", permanent_redirect="https://new.test"),
         ),
         ingress("lists", rule("b.test", path("/lists")), default="web", annotations=annotated(auth_type="basic")),
-        ingress("snippet", rule("a.test", path("/snippet")), annotations=annotated(server_snippet="deny all;")),
+        ingress("snippet", rule("a.test", path("/snippet")), annotations=annotated(configuration_snippet="deny all;")),
+        ingress("server", rule("e.test", path("/server")), annotations=annotated(server_snippet="deny all;")),
+        ingress("beside", rule("e.test", path("/beside"))),
         ingress("harmless", rule("a.test", path("/harmless")), annotations=annotated(server_snippet="gzip on;")),
         ingress("cert", rule("c.test", path("/cert")), annotations=annotated(auth_tls_secret="default/ca")),
         ingress("neighbour", rule("c.test", path("/neighbour"))),
@@ -139,6 +153,8 @@ PROTECTED = Table(
         http("a.test", "/redirected", UNAVAILABLE, "what can't be protected isn't redirected either"),
         http("a.test", "/snippet", UNAVAILABLE),
         http("a.test", "/harmless", "web"),
+        http("e.test", "/server", UNAVAILABLE),
+        http("e.test", "/beside", UNAVAILABLE, "a server-snippet of nginx is for the whole host"),
         http("b.test", "/lists", UNAVAILABLE),
         http("b.test", "/other", UNAVAILABLE, "the default backend of a protected Ingress"),
         http("c.test", "/cert", UNAVAILABLE),

@@ -12,6 +12,7 @@ from tests.support.route_case import (
     https,
     services,
 )
+from tests.support.route_table_annotations import annotated
 
 TLS = Table(
     "tls",
@@ -265,6 +266,12 @@ TLS_CHALLENGES = Table(
             rule("a.example.com", exact(f"{_CHALLENGE}/exact", "exact"), specific(f"{_CHALLENGE}/token", "solver")),
             rule(None, path(f"{_CHALLENGE}/", "unnamed-solver"), path("/", "unnamed")),
         ),
+        ingress(
+            "expressions",
+            rule("regex.example.com", specific(f"{_CHALLENGE}/|/a", "solver"), path("/", "a")),
+            tls=[tls("regex.example.com", secret="cert")],
+            annotations=annotated(use_regex="true"),
+        ),
     ),
     services("a", "wild", "wild-solver", "own", "near", "exact", "solver", "unnamed-solver", "unnamed"),
     (
@@ -296,6 +303,9 @@ TLS_CHALLENGES = Table(
         http("broken.example.com", f"{_CHALLENGE}/token", UNAVAILABLE, "a Service that doesn't exist"),
         http("unnamed.example.com", f"{_CHALLENGE}/token", "unnamed-solver"),
         http("unnamed.example.com", "/", REDIRECTED),
+        http("regex.example.com", f"{_CHALLENGE}/token", "solver"),
+        http("regex.example.com", "/.WELL-KNOWN/acme-challenge/token", REDIRECTED, "no challenge, though it matches"),
+        http("regex.example.com", "/a", REDIRECTED, "the other alternative"),
         https("a.example.com", f"{_CHALLENGE}/token", "solver"),
         https("a.example.com", f"{_CHALLENGE}/other", "a"),
         https("both.example.com", _CHALLENGE, "exact"),

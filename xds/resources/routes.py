@@ -100,7 +100,12 @@ def _challenges(domain: Domain) -> Iterator[EnvoyRoute]:
         for route in domain.inside.routes:
             if route.answers_challenges:
                 below = route.path == ACME_CHALLENGES and route.path_type is PathType.PREFIX
-                yield _route(route, RouteMatch(prefix=ACME_CHALLENGES) if below else _match(route, None))
+                # An expression may match other paths too, which are redirected.
+                guard = _CHALLENGE if route.path_type is PathType.REGEX else None
+                yield _route(route, RouteMatch(prefix=ACME_CHALLENGES) if below else _match(route, guard))
+
+
+_CHALLENGE: Final = HeaderMatcher(name=":path", string_match=StringMatcher(prefix=ACME_CHALLENGES))
 
 
 def _redirects(domain: Domain, options: ProxyOptions) -> Iterator[EnvoyRoute]:

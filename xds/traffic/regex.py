@@ -11,6 +11,9 @@ import re2
 _SPECIAL: Final = frozenset("\\^$.|?*+()[]{}")
 """Characters of expressions. A path without any of these is compared without an expression."""
 
+_MAX_MEMORY: Final = 2**20
+"""Of an expression. Enough for programs of 10,000 steps and more."""
+
 
 class RegexError(ValueError):
     """No expression of RE2. The text says why."""
@@ -37,20 +40,29 @@ def replaceable(path: str) -> str:
     return f"(?is)^.*?(?:{path}).*$"
 
 
-@lru_cache(maxsize=4096)
 def compiled(expression: str) -> Any:
     """The compiled expression, with `groups`, `programsize` and `fullmatch`.
 
     Raises:
-        RegexError: not an expression of RE2.
+        RegexError: not an expression of RE2, or too large a one.
     """
+    found = _compiled(expression)
+    if isinstance(found, str):
+        raise RegexError(found)
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _compiled(expression: str) -> Any:
+    """The compiled expression, or why there is none."""
     options = re2.Options()
     options.log_errors = False
+    options.max_mem = _MAX_MEMORY
     try:
         return re2.compile(expression, options)
     except re2.error as error:
         text = error.args[0] if error.args else ""
-        raise RegexError(text.decode(errors="replace") if isinstance(text, bytes) else str(text)) from None
+        return text.decode(errors="replace") if isinstance(text, bytes) else str(text)
 
 
 def matches(path: str, request_path: str) -> bool:

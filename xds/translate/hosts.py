@@ -94,17 +94,22 @@ def _candidates(
 
 
 def _is_regex_host(state: KubeState, host: str, policies: _Policies) -> bool:
-    """Whether the paths of a host are expressions. One Ingress that asks for expressions decides for all, as in nginx.
+    """Whether the paths of a host are expressions. One path that asks for expressions decides for all, as in nginx.
 
+    A path that belongs to an older Ingress asks for nothing.
     Source: https://kubernetes.github.io/ingress-nginx/user-guide/ingress-path-matching/#regular-expression-support
     """
-    return any(
-        policy.rewriting.asks_for_regex(path.path or "/", path.path_type)
-        for ingress, policy in policies
-        if policy.rewriting is not NO_REWRITING
-        for _, rule in state.rules(ingress, host)
-        for path in rule.paths
-    )
+    if all(policy.rewriting is NO_REWRITING for _, policy in policies):
+        return False
+    owned: set[tuple[str, bool]] = set()
+    for ingress, policy in policies:
+        for _, rule in state.rules(ingress, host):
+            for path in rule.paths:
+                place = (path.path or "/", path.path_type == "Exact")
+                if place not in owned and policy.rewriting.asks_for_regex(path.path or "/", path.path_type):
+                    return True
+                owned.add(place)
+    return False
 
 
 def _app_root(policies: _Policies, findings: UnitFindings) -> Iterator[Route]:

@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 from urllib.parse import quote
 
@@ -29,6 +30,9 @@ _MAX_PATH_CHARACTERS: Final = 4096
 _NEVER_MATCHES: Final = re.compile(r"//|/\.\.?(/|$)|[?#\\]")
 _ESCAPED_SLASH: Final = re.compile(r"%2f", re.IGNORECASE)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+
+_NOT_IN_REQUESTS: Final = re.compile(r'[^!-~]|["`]')
+"""Characters that are escaped in a normalized request, and that are no part of an expression's language."""
 
 _LITERAL: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"<>^`{|}')
 _UNRESERVED: Final = re.compile(r"%(2[de]|3\d|4[1-9a-f]|5[\daf]|6[1-9a-f]|7[\dae])", re.IGNORECASE)
@@ -114,25 +118,35 @@ def regex_path(path: HTTPIngressPath, max_program_size: int) -> tuple[str, PathT
     written = _written(path)
     if is_literal(written):
         return canonical(written), PathType.REGEX
+    if odd := _NOT_IN_REQUESTS.search(written):
+        raise InvalidError(
+            Reason.INVALID_PATH, f"path {shown(written)} can't match: request paths have no {shown(odd[0])}"
+        )
     try:
-        sizes = [compiled(expression).programsize for expression in (whole_path(written), replaceable(written))]
+        # A path that is no expression by itself could be one within others: `/a)|(b`.
+        size = 0
+        for expression in (written, whole_path(written), replaceable(written)):
+            size = max(size, compiled(expression).programsize)
+            if size > max_program_size:
+                break
     except RegexError as error:
         raise InvalidError(Reason.INVALID_PATH, f"path {shown(written)} is no expression of RE2: {error}") from None
-    if max(sizes) > max_program_size:
+    if size > max_program_size:
         raise InvalidError(
             Reason.INVALID_PATH,
-            f"path {shown(written)} is an expression of size {max(sizes)}, and Envoy takes {max_program_size} at most",
+            f"path {shown(written)} is an expression of size {size}, and Envoy takes {max_program_size} at most",
         )
     return written, PathType.REGEX
 
 
 def path_on(routes: Iterable[Route], path: HTTPIngressPath) -> tuple[str, PathType]:
-    """The path as a host with such routes compares paths.
+    """The path as a host with such routes, in the order of trial, compares paths.
 
     Raises:
         InvalidError: as `valid_path` and `regex_path`.
     """
-    is_regex = any(route.path_type is PathType.REGEX for route in routes)
+    # Either all paths are expressions or none is, but for an app-root in front.
+    is_regex = any(route.path_type is PathType.REGEX for route in islice(routes, 2))
     return regex_path(path, sys.maxsize) if is_regex else valid_path(path)
 
 

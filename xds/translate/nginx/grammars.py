@@ -4,7 +4,6 @@ Source: https://github.com/kubernetes/ingress-nginx/blob/controller-v1.15.1/inte
 """
 
 import re
-from collections.abc import Callable
 from typing import Final
 
 from xds.translate.nginx.annotation import Grammar, InvalidValueError
@@ -15,8 +14,9 @@ _BOOLEANS: Final = {
 }
 """Source: https://pkg.go.dev/strconv#ParseBool"""
 
-_INTEGER: Final = re.compile(r"[+-]?[0-9]+")
+_INTEGER: Final = re.compile(r"([+-]?)0*([0-9]+)")
 _MAX_INTEGER: Final = 2**31 - 1
+_MAX_DIGITS: Final = len(str(_MAX_INTEGER))
 
 _SIZE: Final = re.compile(r"([0-9]+)([bkmg]?)", re.IGNORECASE)
 _UNITS: Final = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30}
@@ -29,9 +29,11 @@ def _boolean(value: str) -> bool:
 
 
 def _integer(value: str) -> int:
-    if not _INTEGER.fullmatch(value) or abs(int(value[:20])) > _MAX_INTEGER:
+    matched = _INTEGER.fullmatch(value)
+    # Python takes numbers of thousands of digits for an error.
+    if matched is None or len(matched[2]) > _MAX_DIGITS or int(matched[2]) > _MAX_INTEGER:
         raise InvalidValueError
-    return int(value)
+    return int(matched[1] + matched[2])
 
 
 def _natural(value: str) -> int:
@@ -76,9 +78,9 @@ def one_of(*words: str) -> Grammar[str]:
     return Grammar(" or ".join(words), parse)
 
 
-def says(*values: str) -> Callable[[str], bool]:
-    """Whether a value is one of some words, in any case: for `Annotation.protects`."""
-    return lambda value: value.strip().lower() in values
+def unless_false(value: str) -> bool:
+    """For protections that a boolean switches on: a value that is no boolean closes, an empty one doesn't."""
+    return bool(value.strip()) and _BOOLEANS.get(value.strip(), True)
 
 
 def always(value: str) -> bool:

@@ -56,6 +56,9 @@ IngressPolicy: TypeAlias = OpenPaths | ClosedPaths
 
 OPEN_PATHS: Final = OpenPaths()
 
+_MAX_SUGGESTIONS: Final = 20
+"""Unknown names of an Ingress for which the nearest known one is searched."""
+
 
 def ingress_policy(ingress: Ingress, ignored: Set[str], report: Report) -> IngressPolicy:
     """The policy of an Ingress.
@@ -103,10 +106,12 @@ def _speaking(use: UpstreamPolicy, protocol: BackendProtocol | None) -> Upstream
 
 def _without_effect(reader: AnnotationReader) -> Iterator[AnyAnnotation]:
     """The annotations that are refused or not built yet; reports them, and those that don't exist."""
+    unknown = 0
     for name in reader.names():
         annotation = ANNOTATIONS.get(name)
         if annotation is None:
-            _report_unknown(reader, name)
+            _report_unknown(reader, name, nearest(name) if unknown < _MAX_SUGGESTIONS else "")
+            unknown += 1
         elif annotation.verdict in (Verdict.REFUSED, Verdict.NOT_YET) and not _asks_nothing(annotation, reader):
             _report_without_effect(reader, annotation)
             yield annotation
@@ -114,13 +119,10 @@ def _without_effect(reader: AnnotationReader) -> Iterator[AnyAnnotation]:
 
 def _asks_nothing(annotation: AnyAnnotation, reader: AnnotationReader) -> bool:
     """Whether a value says the default, or switches a protection off that would only come with the annotation."""
-    if reader.text(annotation) == annotation.default:
-        return True
-    return (
-        annotation.verdict is Verdict.NOT_YET
-        and annotation.protects is not None
-        and not _asks_protection(annotation, reader)
-    )
+    if _asks_protection(annotation, reader):
+        return False
+    is_off = annotation.verdict is Verdict.NOT_YET and annotation.protects is not None
+    return is_off or reader.text(annotation) == annotation.default
 
 
 def _asks_protection(annotation: AnyAnnotation, reader: AnnotationReader) -> bool:
@@ -147,8 +149,7 @@ def _report_without_effect(reader: AnnotationReader, annotation: AnyAnnotation) 
     )
 
 
-def _report_unknown(reader: AnnotationReader, name: str) -> None:
-    near = nearest(name)
+def _report_unknown(reader: AnnotationReader, name: str, near: str) -> None:
     reader.report(
         PREFIX + name,
         Reason.ANNOTATION_UNKNOWN,

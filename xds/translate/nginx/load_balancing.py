@@ -28,7 +28,7 @@ LOAD_BALANCE: Final = Annotation(
 HASH_BY: Final = Annotation(
     "upstream-hash-by",
     _FAMILY,
-    matching("text of letters, digits, - and _, and variables like $http_x_user", r"[A-Za-z0-9_${}-]*"),
+    matching("text of letters, digits, - and _, and variables like $http_x_user", r"[A-Za-z0-9_${}-]+"),
     verdict=Verdict.APPROXIMATE,
     note="requests without the key are spread, and not sent to one endpoint; keys belong to other endpoints than in "
     "ingress-nginx; the oldest Ingress of a Service's port doesn't decide for the others",

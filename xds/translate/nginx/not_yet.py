@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from xds.translate.nginx.annotation import Annotation, AnyAnnotation, Scope, Verdict
-from xds.translate.nginx.grammars import ANYTHING, always, says
+from xds.translate.nginx.grammars import ANYTHING, always, unless_false
 
 
 def _off_is_open(value: str) -> bool:
@@ -12,12 +12,12 @@ def _off_is_open(value: str) -> bool:
 
 
 def _restricts(value: str) -> bool:
-    """Whether a list leaves any client out.
+    """Whether a list is another than that of all clients. One bad element spoils a list.
 
     cert-manager writes a list of all clients into the Ingress of an ACME challenge, so that no list of the controller
     shuts the CA out: https://github.com/cert-manager/cert-manager/blob/v1.16.0/pkg/issuer/acme/http/ingress.go
     """
-    return not {network.strip() for network in value.split(",")} >= {"0.0.0.0/0", "::/0"}
+    return {network.strip() for network in value.split(",")} != {"0.0.0.0/0", "::/0"}
 
 
 def _planned(
@@ -40,7 +40,7 @@ ANNOTATIONS: Final = (
         "auth-proxy-set-headers satisfy",
         always,
     ),
-    *_planned("authentication", "enable-global-auth", says("true", "1", "t")),
+    *_planned("authentication", "enable-global-auth", unless_false),
     *_planned(
         "client certificates",
         "auth-tls-secret auth-tls-verify-client auth-tls-verify-depth auth-tls-error-page auth-tls-match-cn "

@@ -3,7 +3,7 @@
 from typing import Final
 
 from xds.traffic.actions import Redirect
-from xds.translate.nginx.annotation import Annotation, Grammar
+from xds.translate.nginx.annotation import Annotation, Grammar, Verdict
 from xds.translate.nginx.grammars import INTEGER, matching
 from xds.translate.nginx.reader import AnnotationReader
 
@@ -15,9 +15,17 @@ _URL_OR_PATH: Final[Grammar[str]] = matching(
     "a URL or a path of letters, digits and - . _ ~ / : , ? & =", r"(https?:/)?/[A-Za-z0-9._~/:,?&=-]*"
 )
 
-PERMANENT: Final = Annotation("permanent-redirect", _FAMILY, _URL_OR_PATH)
+AFTER_HTTPS: Final = "with --redirect-https, hosts with TLS are redirected to HTTPS before"
+
+PERMANENT: Final = Annotation(
+    "permanent-redirect",
+    _FAMILY,
+    _URL_OR_PATH,
+    verdict=Verdict.APPROXIMATE,
+    note=f"{AFTER_HTTPS}; a redirect to a path keeps the port of the request, unless 80 or 443",
+)
 PERMANENT_CODE: Final = Annotation("permanent-redirect-code", _FAMILY, INTEGER, "301")
-TEMPORAL: Final = Annotation("temporal-redirect", _FAMILY, _URL)
+TEMPORAL: Final = Annotation("temporal-redirect", _FAMILY, _URL, verdict=Verdict.APPROXIMATE, note=AFTER_HTTPS)
 TEMPORAL_CODE: Final = Annotation("temporal-redirect-code", _FAMILY, INTEGER, "302")
 ANNOTATIONS: Final = (PERMANENT, PERMANENT_CODE, TEMPORAL, TEMPORAL_CODE)
 

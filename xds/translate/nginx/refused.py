@@ -3,21 +3,24 @@
 import re
 from typing import Final
 
-from xds.translate.nginx.annotation import Annotation, AnyAnnotation, Verdict
-from xds.translate.nginx.grammars import ANYTHING, says
+from xds.translate.nginx.annotation import Annotation, AnyAnnotation, Scope, Verdict
+from xds.translate.nginx.grammars import ANYTHING, unless_false
 
-_PROTECTING_LINE: Final = re.compile(r"(?:^|[\s;{])(?:deny|allow|auth_\w+|satisfy|\w*ssl_verify\w*|modsecurity\w*)\b")
+_PROTECTING_LINE: Final = re.compile(
+    r"(?:^|[\s;{}'\"])(?:deny|allow|auth_\w+|satisfy|\w*ssl_verify\w*|modsecurity\w*)\b"
+)
 
 
 def _snippet_protects(value: str) -> bool:
     return _PROTECTING_LINE.search(value) is not None
 
 
-def _snippet(name: str, remedy: str) -> AnyAnnotation:
+def _snippet(name: str, remedy: str, scope: Scope = Scope.PATH) -> AnyAnnotation:
     return Annotation(
         name,
         "snippets",
         ANYTHING,
+        scope=scope,
         verdict=Verdict.REFUSED,
         note="Envoy reads no nginx configuration",
         remedy=remedy,
@@ -46,13 +49,13 @@ def _modsecurity(name: str) -> AnyAnnotation:
         verdict=Verdict.REFUSED,
         note="Envoy has no ModSecurity",
         remedy=_WAF,
-        protects=says("true"),
+        protects=unless_false,
     )
 
 
 ANNOTATIONS: Final = (
     _snippet("configuration-snippet", _TYPED),
-    _snippet("server-snippet", _TYPED),
+    _snippet("server-snippet", _TYPED, Scope.HOST),
     _snippet("auth-snippet", "Remove the snippet; auth-method and auth-proxy-set-headers shape the request."),
     _snippet("stream-snippet", "Remove the snippet."),
     _modsecurity("enable-modsecurity"),

@@ -13,6 +13,7 @@ from xds.traffic.regex import compiled, is_literal, replaceable
 from xds.translate.nginx.annotation import Annotation, Scope, Verdict
 from xds.translate.nginx.grammars import BOOLEAN, matching
 from xds.translate.nginx.reader import AnnotationReader
+from xds.translate.nginx.redirects import AFTER_HTTPS
 
 _FAMILY: Final = "rewriting"
 _CHARACTERS: Final = "letters, digits and - . _ ~ / :"
@@ -40,7 +41,14 @@ X_FORWARDED_PREFIX: Final = Annotation(
     verdict=Verdict.APPROXIMATE,
     note="groups are bad values",
 )
-APP_ROOT: Final = Annotation("app-root", _FAMILY, matching(f"a path of {_CHARACTERS}", r"/[A-Za-z0-9._~/:-]*"))
+APP_ROOT: Final = Annotation(
+    "app-root",
+    _FAMILY,
+    matching(f"a path of {_CHARACTERS}", r"/[A-Za-z0-9._~/:-]*"),
+    scope=Scope.HOST,
+    verdict=Verdict.APPROXIMATE,
+    note=f"{AFTER_HTTPS}; of two on a host, that of the older Ingress counts",
+)
 ANNOTATIONS: Final = (USE_REGEX, REWRITE_TARGET, X_FORWARDED_PREFIX, APP_ROOT)
 
 _GROUP: Final = re.compile(r"\$([1-9])")

@@ -1,0 +1,91 @@
+"""Values that would open closed paths, stop the translation, or take long.
+
+Covers: odd forms of protecting values, huge numbers, expressions that are none, expressions that RE2 refuses on closed
+paths, many unknown names. Excludes: grammars of each family, answers (tests/support/route_table_annotations.py).
+"""
+
+import time
+
+import pytest
+
+from tests.support.objects import World, ingress, path, rule, service, specific
+from tests.support.route_table_annotations import annotated
+from xds.traffic.actions import Closed
+from xds.traffic.routes import Route
+from xds.translate.nginx.annotation import PREFIX
+
+HOST = "a.example.com"
+
+
+def route_with(**values: str) -> Route:
+    given = World(service("web"), ingress("shop", rule(HOST, path("/")), annotations=annotated(**values)))
+    (route,) = given.traffic.hosts[HOST].routes
+    return route
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"auth_type": "none"},
+        {"denylist_source_range": "none"},
+        {"whitelist_source_range": "0.0.0.0/0,::/0,"},
+        {"whitelist_source_range": "0.0.0.0/0,::/0,10.0.0.0/40"},
+        {"enable_modsecurity": "1"},
+        {"enable_modsecurity": "on"},
+        {"enable_owasp_core_rules": "T"},
+        {"enable_global_auth": "yes"},
+        {"configuration_snippet": "if ($a) { set $b 1; }deny all;"},
+        {"configuration_snippet": '"deny" all;'},
+    ],
+    ids=str,
+)
+def test_odd_forms_of_protecting_values_close(values: dict[str, str]) -> None:
+    assert isinstance(route_with(**values).action, Closed)
+
+
+@pytest.mark.parametrize("value", ["false", "0", "F", ""])
+def test_a_protection_that_is_switched_off_closes_nothing(value: str) -> None:
+    assert not isinstance(route_with(enable_modsecurity=value).action, Closed)
+
+
+@pytest.mark.parametrize("value", ["0" * 20 + "9" * 30, "0" * 5000, "9" * 5000, "-" + "1" * 5000])
+def test_a_huge_number_is_a_bad_value(value: str) -> None:
+    given = World(
+        service("web"), ingress("shop", rule(HOST, path("/")), annotations=annotated(proxy_connect_timeout=value))
+    )
+    assert given.reasons() == [("shop", "AnnotationInvalid")]
+
+
+def test_blanks_are_no_hash_key() -> None:
+    assert route_with(upstream_hash_by="  ").policy.hash_keys == ()
+
+
+@pytest.mark.parametrize("written", ["/a)|(?:b", "/a)|(b", "/a)(", "/\\Qa", "/a\\"])
+def test_a_path_that_is_no_expression_by_itself_is_left_out(written: str) -> None:
+    asking = ingress("shop", rule(HOST, specific(written)), annotations=annotated(rewrite_target="/z$1"))
+    given = World(service("web"), asking)
+    assert given.reasons() == [("shop", "InvalidPath")]
+    assert given.traffic.hosts[HOST].routes == ()
+
+
+@pytest.mark.parametrize(
+    "written", ["/admin(?!x)(/|$)(.*)", "/a)|(b", f"/admin/{'x' * 90}.*", "/büro.*", "/a b.*", "/\\pL{1000}"]
+)
+def test_a_closed_path_that_is_no_usable_expression_opens_nothing(written: str) -> None:
+    asking = annotated(use_regex="true", auth_url="http://auth.test/")
+    given = World(
+        service("web"),
+        ingress("shop", rule(HOST, specific(written)), annotations=asking),
+        ingress("open", rule(HOST, path("/"))),
+    )
+    assert {type(route.action) for route in given.traffic.hosts[HOST].routes} == {Closed}
+    assert given.problem("InvalidPath")
+
+
+def test_thousands_of_unknown_names_take_no_time() -> None:
+    names = {f"{PREFIX}auth-url{number}": "" for number in range(2000)}
+    hosts = [rule(f"h{number}.example.com", path("/")) for number in range(20)]
+    began = time.monotonic()
+    given = World(service("web"), ingress("shop", *hosts, annotations=names))
+    assert time.monotonic() - began < 5
+    assert len(given.problems) == len(names)
