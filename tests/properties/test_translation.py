@@ -88,13 +88,21 @@ rules = st.fixed_dictionaries(
     }
 )
 tls_entries = st.fixed_dictionaries({"hosts": st.lists(hosts, max_size=3), "secretName": st.one_of(st.none(), SECRETS)})
+BACKEND_USES = st.sampled_from(
+    [
+        *("backend-protocol", "load-balance", "upstream-hash-by", "service-upstream", "proxy-connect-timeout"),
+        *("connection-proxy-header", "rewrite-target"),
+    ]
+)
+VALUES = st.sampled_from(["HTTPS", "grpc", "AUTO_HTTP", "FCGI", "ewma", "close", "$http_x-${host}", "true", "7", "/"])
 annotations = st.dictionaries(
     st.one_of(
-        st.sampled_from(["nginx.ingress.kubernetes.io/rewrite-target", "description", CLASS_ANNOTATION]),
+        st.sampled_from(["description", CLASS_ANNOTATION]),
+        BACKEND_USES.map("nginx.ingress.kubernetes.io/{}".format),
         odd_text.map("nginx.ingress.kubernetes.io/{}".format),
     ),
-    st.one_of(st.just("envoy"), odd_text),
-    max_size=2,
+    st.one_of(st.just("envoy"), VALUES, odd_text),
+    max_size=3,
 )
 created = st.one_of(st.none(), st.sampled_from([f"2024-01-0{day}T00:00:00Z" for day in (1, 2)]))
 

@@ -48,6 +48,7 @@ PROTOCOL: Final = Annotation(
     "protocols",
     Grammar("HTTP, HTTPS, GRPC, GRPCS or AUTO_HTTP", _word),
     "the appProtocol of the Service's port, else HTTP",
+    note="but for FCGI, with which the paths answer 503: Envoy speaks no FastCGI",
 )
 ANNOTATIONS: Final = (PROTOCOL,)
 

@@ -4,11 +4,21 @@ from datetime import timedelta
 from typing import Final
 
 from xds.traffic.upstream import DEFAULT_UPSTREAM
-from xds.translate.nginx.annotation import Annotation
+from xds.translate.nginx.annotation import Annotation, Grammar, InvalidValueError
 from xds.translate.nginx.grammars import NATURAL, one_of
 from xds.translate.nginx.reader import AnnotationReader
 
-CONNECT_TIMEOUT: Final = Annotation("proxy-connect-timeout", "timeouts and retries", NATURAL, "5")
+
+def _positive(value: str) -> int:
+    """0 is valid in ingress-nginx, and fails each request."""
+    if not (number := NATURAL.parse(value)):
+        raise InvalidValueError
+    return number
+
+
+_SECONDS: Final = Grammar("a whole number of seconds from 1 on, without a unit", _positive)
+
+CONNECT_TIMEOUT: Final = Annotation("proxy-connect-timeout", "timeouts and retries", _SECONDS, "5")
 CONNECTION: Final = Annotation("connection-proxy-header", "headers", one_of("close", "keep-alive"))
 ANNOTATIONS: Final = (CONNECT_TIMEOUT, CONNECTION)
 
@@ -16,10 +26,8 @@ _LONGEST: Final = timedelta(days=1)
 
 
 def connect_timeout(reader: AnnotationReader) -> timedelta:
-    """The time for a connection. 0, with which nginx would answer no request at all, counts as bad."""
+    """The time for a connection."""
     seconds = reader.get(CONNECT_TIMEOUT)
-    if seconds == 0:
-        reader.report_invalid(CONNECT_TIMEOUT, "no connection comes about in no time")
     return min(timedelta(seconds=seconds), _LONGEST) if seconds else DEFAULT_UPSTREAM.connect_timeout
 
 
