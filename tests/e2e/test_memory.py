@@ -11,7 +11,6 @@ import json
 import resource
 import socket
 from collections.abc import AsyncIterator, Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from tests.support.envoy import free_port, needs_envoy
 from tests.support.http import get
 from tests.support.http2 import ACK, DATA, FRAME_BYTES, SETTINGS, http2
 from tests.support.objects import ingress, path, rule, service, slice_of
+from tests.support.route_table_annotations import annotated
 from tests.support.site import Site, echoes, site
 from tests.support.waiting import WAIT_LIMIT_SECONDS
 from xds.bootstrap.config import FULL_MEMORY
@@ -169,10 +169,10 @@ async def until_reset(site: Site) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_uploads_that_fill_an_envoy_are_reset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xds.resources.clusters.UPSTREAM_CONNECT_TIMEOUT", timedelta(hours=1))
+async def test_uploads_that_fill_an_envoy_are_reset(tmp_path: Path) -> None:
     web, far = service("web"), service("far")
-    shop = ingress("shop", rule(HOST, path("/far", "far"), path("/", "web")))
+    rules = rule(HOST, path("/far", "far"), path("/", "web"))
+    shop = ingress("shop", rules, annotations=annotated(proxy_connect_timeout="70"))
     async with contextlib.AsyncExitStack() as stack:
         far_slice = slice_of("far", "127.0.0.1", ports=[stack.enter_context(unreachable_backend())])
         slices = await stack.enter_async_context(echoes([web]))

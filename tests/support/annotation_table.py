@@ -21,6 +21,8 @@ Names stand for `nginx.ingress.kubernetes.io/NAME`.
   certificates are examples.
 - `xds serve --ignore-annotation NAME` takes an annotation for absent on all Ingresses, with the problem
   `AnnotationIgnored`. Paths that the annotation protects are open then.
+- `%2F` is no slash in any comparison of paths: `/admin%2Fx` is not below `/admin`, and answers by another path of its
+  host, if one matches. ingress-nginx decodes paths first. Protect the path `/` of a Service whose application decodes.
 - Where several Ingresses name one host, path and type, the oldest has the path with all its annotations.
 
 This page is generated from xds/translate/nginx by `make generate`.

@@ -11,6 +11,7 @@ import pytest
 from tests.support.objects import World, ingress, path, rule, service, specific
 from tests.support.route_table_annotations import annotated
 from xds.traffic.actions import Closed
+from xds.traffic.policy import NO_POLICY
 from xds.traffic.routes import Route
 from xds.translate.nginx.annotation import PREFIX
 
@@ -56,6 +57,24 @@ def test_a_huge_number_is_a_bad_value(value: str) -> None:
     assert given.reasons() == [("shop", "AnnotationInvalid")]
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"permanent_redirect": f"https://new.test/{'x' * 3000}"},
+        {"rewrite_target": f"/{'x' * 3000}"},
+        {"upstream_hash_by": f"$http_{'x' * 3000}"},
+        {"rewrite_target": "https://new.test/$1"},
+        {"app_root": "/"},
+    ],
+    ids=str,
+)
+def test_huge_texts_urls_as_paths_and_loops_are_bad_values(values: dict[str, str]) -> None:
+    given = World(service("web"), ingress("shop", rule(HOST, path("/")), annotations=annotated(**values)))
+    assert given.reasons() == [("shop", "AnnotationInvalid")]
+    (route,) = given.traffic.hosts[HOST].routes
+    assert (route.path_type, route.policy) == ("Prefix", NO_POLICY)
+
+
 def test_blanks_are_no_hash_key() -> None:
     assert route_with(upstream_hash_by="  ").policy.hash_keys == ()
 
@@ -82,10 +101,18 @@ def test_a_closed_path_that_is_no_usable_expression_opens_nothing(written: str) 
     assert given.problem("InvalidPath")
 
 
-def test_thousands_of_unknown_names_take_no_time() -> None:
-    names = {f"{PREFIX}auth-url{number}": "" for number in range(2000)}
-    hosts = [rule(f"h{number}.example.com", path("/")) for number in range(20)]
+@pytest.mark.parametrize(
+    "annotations",
+    [
+        {f"{PREFIX}auth-url{number}": "" for number in range(2000)},
+        annotated(configuration_snippet=";" * 200_000),
+        annotated(whitelist_source_range="::/0," * 40_000),
+    ],
+    ids=["unknown names", "snippet", "list"],
+)
+def test_large_annotations_of_many_hosts_take_little_time(annotations: dict[str, str]) -> None:
+    hosts = [rule(f"h{number}.example.com", path("/")) for number in range(50)]
     began = time.monotonic()
-    given = World(service("web"), ingress("shop", *hosts, annotations=names))
+    given = World(service("web"), ingress("shop", *hosts, annotations=annotations))
     assert time.monotonic() - began < 5
-    assert len(given.problems) == len(names)
+    assert len(given.problems) == len(annotations)

@@ -18,6 +18,9 @@ _INTEGER: Final = re.compile(r"([+-]?)0*([0-9]+)")
 _MAX_INTEGER: Final = 2**31 - 1
 _MAX_DIGITS: Final = len(str(_MAX_INTEGER))
 
+MAX_CHARACTERS: Final = 2048
+"""Bounds the routes of an Ingress, each of which holds the text. Browsers take longer URLs, but few servers do."""
+
 _SIZE: Final = re.compile(r"([0-9]+)([bkmg]?)", re.IGNORECASE)
 _UNITS: Final = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
@@ -60,6 +63,8 @@ def matching(words: str, pattern: str) -> Grammar[str]:
 
     def parse(value: str) -> str:
         text = value.strip(" ")
+        if len(text) > MAX_CHARACTERS:
+            raise InvalidValueError(f"it has more than {MAX_CHARACTERS} characters")
         if not compiled.fullmatch(text):
             raise InvalidValueError
         return text

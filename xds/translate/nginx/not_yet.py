@@ -1,6 +1,7 @@
 """Annotations that are not built yet. Those that protect close the paths; the others have no effect."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from xds.translate.nginx.annotation import Annotation, AnyAnnotation, Scope, Verdict
@@ -11,6 +12,7 @@ def _off_is_open(value: str) -> bool:
     return value.strip() != "off"
 
 
+@lru_cache(maxsize=64)
 def _restricts(value: str) -> bool:
     """Whether a list is another than that of all clients. One bad element spoils a list.
 

@@ -1,6 +1,7 @@
 """Annotations that Envoy has no counterpart for, each with the reason and with an alternative."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from xds.translate.nginx.annotation import Annotation, AnyAnnotation, Scope, Verdict
@@ -11,7 +12,9 @@ _PROTECTING_LINE: Final = re.compile(
 )
 
 
+@lru_cache(maxsize=64)
 def _snippet_protects(value: str) -> bool:
+    """Whether a snippet has a line that keeps requests out. Asked for each host of an Ingress."""
     return _PROTECTING_LINE.search(value) is not None
 
 

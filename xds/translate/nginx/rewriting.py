@@ -30,7 +30,7 @@ USE_REGEX: Final = Annotation(
 REWRITE_TARGET: Final = Annotation(
     "rewrite-target",
     _FAMILY,
-    matching(f"a path of {_CHARACTERS} with groups $1 to $9", r"/?([A-Za-z0-9._~/:-]|\$[1-9])*"),
+    matching(f"a path of {_CHARACTERS} with groups $1 to $9", r"(?!https?://)/?([A-Za-z0-9._~/:-]|\$[1-9])*"),
     verdict=Verdict.APPROXIMATE,
     note="an encoded slash stays encoded; URLs and variables of nginx are bad values",
 )
@@ -44,7 +44,7 @@ X_FORWARDED_PREFIX: Final = Annotation(
 APP_ROOT: Final = Annotation(
     "app-root",
     _FAMILY,
-    matching(f"a path of {_CHARACTERS}", r"/[A-Za-z0-9._~/:-]*"),
+    matching(f"a path of {_CHARACTERS}, and not / alone", r"/[A-Za-z0-9._~/:-]+"),
     scope=Scope.HOST,
     verdict=Verdict.APPROXIMATE,
     note=f"{AFTER_HTTPS}; of two on a host, that of the older Ingress counts",
