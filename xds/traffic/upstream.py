@@ -26,6 +26,11 @@ class BackendProtocol(StrEnum):
     def uses_tls(self) -> bool:
         return self in (BackendProtocol.HTTPS, BackendProtocol.WSS, BackendProtocol.GRPCS)
 
+    @property
+    def is_http1(self) -> bool:
+        """Whether HTTP/1.1 is spoken, whatever the backend offers."""
+        return self in (BackendProtocol.HTTP1, BackendProtocol.WSS)
+
 
 class Balancing(StrEnum):
     """The choice of an endpoint for a request."""

@@ -89,6 +89,8 @@ class TranslationContext:
         if isinstance(policy, ClosedPaths):
             return Route(*path, Closed(policy.annotations), origin, service)
         treatment = replace(policy.policy, upstream_host=host) if host else policy.policy
+        if treatment.connection and resolved.backend and not resolved.backend.protocol.is_http1:
+            treatment = replace(treatment, connection="")
         if policy.tls_upstream is not None:
             by_tls = self._resolve(namespace, backend.service, policy.tls_upstream, findings).backend
             tls_key = by_tls.key if by_tls else None

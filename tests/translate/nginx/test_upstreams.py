@@ -246,3 +246,11 @@ def test_the_default_backend_of_an_ingress_is_used_as_its_paths_are() -> None:
     default = given.traffic.hosts[HOST].default
     assert default is not None
     assert default.backend == only_route(given).backend == only_backend(given).key
+
+
+@pytest.mark.parametrize(("protocol", "header"), [("HTTP", "close"), ("HTTPS", "close"), ("GRPC", ""), ("GRPCS", "")])
+def test_http2_has_no_connection_header(protocol: str, header: str) -> None:
+    """A backend resets a request with one: https://www.rfc-editor.org/rfc/rfc9113#section-8.2.2."""
+    asking = annotated(backend_protocol=protocol, connection_proxy_header="close")
+    given = World(service("web"), ingress("shop", rule(HOST, path("/")), annotations=asking))
+    assert given.traffic.hosts[HOST].routes[0].policy.connection == header

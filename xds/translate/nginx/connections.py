@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from xds.traffic.upstream import DEFAULT_UPSTREAM
-from xds.translate.nginx.annotation import Annotation, Grammar, InvalidValueError
+from xds.translate.nginx.annotation import Annotation, Grammar, InvalidValueError, Verdict
 from xds.translate.nginx.grammars import NATURAL, one_of
 from xds.translate.nginx.reader import AnnotationReader
 
@@ -19,7 +19,13 @@ def _positive(value: str) -> int:
 _SECONDS: Final = Grammar("a whole number of seconds from 1 on, without a unit", _positive)
 
 CONNECT_TIMEOUT: Final = Annotation("proxy-connect-timeout", "timeouts and retries", _SECONDS, "5")
-CONNECTION: Final = Annotation("connection-proxy-header", "headers", one_of("close", "keep-alive"))
+CONNECTION: Final = Annotation(
+    "connection-proxy-header",
+    "headers",
+    one_of("close", "keep-alive"),
+    verdict=Verdict.APPROXIMATE,
+    note="backends to which HTTP/2 is or may be spoken get none, as HTTP/2 forbids the header",
+)
 ANNOTATIONS: Final = (CONNECT_TIMEOUT, CONNECTION)
 
 _LONGEST: Final = timedelta(days=1)
