@@ -153,3 +153,18 @@ def test_a_canary_is_followed_as_it_changes() -> None:
     (route,) = given.traffic.hosts[HOST].routes
     assert route.action == Forward.to(WEB)
     assert set(given.traffic.backends) == {WEB}
+
+
+def test_a_canary_with_a_protection_of_its_own_gets_no_request() -> None:
+    """In ingress-nginx its backends are open, as the other Ingress's are."""
+    given = World(
+        service("web"),
+        service("next"),
+        ingress("shop", rule(HOST, path("/", "web"))),
+        ingress(
+            "canary", rule(HOST, path("/", "next")), annotations=canary(canary_weight="50", auth_url="http://auth.test")
+        ),
+    )
+    (route,) = given.traffic.hosts[HOST].routes
+    assert route.backends == (WEB,)
+    assert "auth-url" in given.problem("CanaryUnused").message
