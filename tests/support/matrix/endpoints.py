@@ -12,7 +12,8 @@ def endpoints(at: Target) -> Iterator[Case]:
         """A Service of the case, whose slice is mended."""
         about = ("Service", name) if reason.startswith("EndpointPort") else ("EndpointSlice", f"{name}-1")
         told = (Told(*about, reason),) if reason else ()
-        own = (of(service(name, "http:80")), shop(name, name))
+        # An API server makes the port of a missing targetPort, and endpoints of another port are no renamed ones.
+        own = (of(service(name, {"name": "http", "port": 80, "targetPort": at.port})), shop(name, name))
         good = of(slice_of(name, at.address, ports=[f"http:{at.port}"]))
         asked, mended_asked = (Ask(host(name), expected),), (Ask(host(name), A),)
         return Case(name, told, (*own, *bad), (*own, good), asked, mended_asked)
