@@ -278,7 +278,7 @@ CANARIES_AND_PROTECTION = Table(
         http("c.test", "/", UNAVAILABLE, X_Canary="always"),
         http("m.test", "/", 301),
         http("o.test", "/", "web"),
-        http("o.test", "/", "next", "everything else of the canary counts for nothing", X_Canary="always"),
+        http("o.test", "/", "web", "a canary that would be without its protection", X_Canary="always"),
         http("t.test", "/", UNAVAILABLE, "a canary of another namespace: the missing Service of the primary counts"),
         http("other.test", "/", NOT_FOUND, "the default backend of a canary isn't one"),
     ),

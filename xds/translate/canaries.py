@@ -57,7 +57,10 @@ def with_canaries(
     for each in lent:
         route, place = each.route, (each.route.path, each.route.path_type)
         primary = primaries.get(place)
-        if why := _why_unused(host, route, primary, first.get(place)):
+        why = _why_unused(host, route, primary, first.get(place))
+        if not why and (why := _why_withheld(each.lent)):
+            first.setdefault(place, route)
+        if why:
             findings.report(route.origin.object, Reason.CANARY_UNUSED, why, route.origin.field)
         elif primary is not None and first.setdefault(place, route) is route and route.backend:
             policy = policies[primary.origin.object]
@@ -81,6 +84,12 @@ def _why_unused(host: str, lent: Route, primary: Route | None, first: Route | No
     if first is not None and (first.origin.object, first.backend) != (lent.origin.object, lent.backend):
         return f"{place} has the canary {first.origin.object} already, so this one gets no request"
     return ""
+
+
+def _why_withheld(lent: LentPaths) -> str:
+    if not lent.protections:
+        return ""
+    return f"{', '.join(lent.protections)} would not protect a canary, so the canary gets no request"
 
 
 class _Split:

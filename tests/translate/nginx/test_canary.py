@@ -181,3 +181,18 @@ def test_a_canary_is_used_as_the_path_says_and_balanced_as_it_says_itself() -> N
     (route,) = given.traffic.hosts[HOST].routes
     assert [each.name for each in route.policy.hash_keys] == ["x-user"]
     assert [str(each.field) for each in given.problems] == [f"metadata.annotations['{PREFIX}backend-protocol']"]
+
+
+def test_a_canary_with_a_protection_of_its_own_gets_no_request() -> None:
+    """In ingress-nginx its backends are open, as the other Ingress's are."""
+    given = World(
+        service("web"),
+        service("next"),
+        ingress("shop", rule(HOST, path("/", "web"))),
+        ingress(
+            "canary", rule(HOST, path("/", "next")), annotations=canary(canary_weight="50", auth_url="http://auth.test")
+        ),
+    )
+    (route,) = given.traffic.hosts[HOST].routes
+    assert route.backends == (WEB,)
+    assert "auth-url" in given.problem("CanaryUnused").message

@@ -62,12 +62,15 @@ class LentPaths:
         balancing: The choice of an endpoint.
         uses_cluster_ip: As in UpstreamPolicy.
         hash_keys: As in Policy.
+        protections: The annotations that ask for a protection, by full name. The policy of the other Ingress holds, so
+            that backends with a protection of their own get no request.
     """
 
     canary: Canary
     balancing: Balancing = Balancing.ROUND_ROBIN
     uses_cluster_ip: bool = False
     hash_keys: tuple[HashKey, ...] = ()
+    protections: tuple[str, ...] = ()
 
     def shared(self, other: OpenPaths) -> OpenPaths:
         """The use of the backends for paths of another Ingress."""
@@ -109,7 +112,9 @@ def ingress_policy(ingress: Ingress, ignored: Set[str], report: Report) -> Ingre
     if lent := canary.read(reader):
         canary.report_others(reader, load_balancing.ANNOTATIONS)
         balancing, hash_keys = load_balancing.read(reader)
-        return LentPaths(lent, balancing, load_balancing.uses_cluster_ip(reader), hash_keys)
+        known = (ANNOTATIONS[name] for name in reader.names() if name in ANNOTATIONS)
+        protections = tuple(each.full_name for each in known if _asks_protection(each, reader))
+        return LentPaths(lent, balancing, load_balancing.uses_cluster_ip(reader), hash_keys, protections)
     closing = tuple(annotation for annotation in _without_effect(reader) if _asks_protection(annotation, reader))
     asked = rewriting.read(reader)
     if closing:
