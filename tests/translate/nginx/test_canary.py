@@ -11,6 +11,7 @@ from xds.problems.reasons import Reason
 from xds.traffic.actions import Forward, WeightedBackend
 from xds.traffic.backends import BackendKey
 from xds.traffic.conditions import Comparison, CookieCondition, HeaderCondition
+from xds.traffic.upstream import BackendProtocol, Balancing
 from xds.translate.nginx.annotation import PREFIX
 from xds.translate.nginx.canary import Canary, read
 from xds.translate.nginx.reader import AnnotationReader
@@ -153,6 +154,33 @@ def test_a_canary_is_followed_as_it_changes() -> None:
     (route,) = given.traffic.hosts[HOST].routes
     assert route.action == Forward.to(WEB)
     assert set(given.traffic.backends) == {WEB}
+
+
+def test_a_canary_is_used_as_the_path_says_and_balanced_as_it_says_itself() -> None:
+    given = World(
+        service("web"),
+        service("next"),
+        ingress(
+            "main",
+            rule(HOST, path("/")),
+            annotations=annotated(backend_protocol="HTTPS", load_balance="ewma", proxy_connect_timeout="7"),
+        ),
+        ingress(
+            "lent",
+            rule(HOST, path("/", "next")),
+            annotations=canary(canary_weight="10", upstream_hash_by="$http_x_user", backend_protocol="GRPC"),
+        ),
+    )
+    uses = {key.service: each for key, each in given.traffic.backends.items() if not key.fallback}
+    assert {each.protocol for each in uses.values()} == {BackendProtocol.WSS}
+    assert {each.upstream.connect_timeout.total_seconds() for each in uses.values()} == {7}
+    assert (uses["web"].upstream.balancing, uses["next"].upstream.balancing) == (
+        Balancing.LEAST_REQUEST,
+        Balancing.HASH,
+    )
+    (route,) = given.traffic.hosts[HOST].routes
+    assert [each.name for each in route.policy.hash_keys] == ["x-user"]
+    assert [str(each.field) for each in given.problems] == [f"metadata.annotations['{PREFIX}backend-protocol']"]
 
 
 def test_a_canary_with_a_protection_of_its_own_gets_no_request() -> None:
