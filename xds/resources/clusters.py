@@ -87,11 +87,7 @@ def cluster(backend: Backend, options: UpstreamOptions) -> Cluster:
         # By default requests go to draining endpoints too when less than half of the endpoints are healthy:
         # https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/panic_threshold
         common_lb_config=_no_panic(),
-        typed_extension_protocol_options={
-            _PROTOCOL_OPTIONS: _protocol_options(
-                backend.protocol, backend.verification, options, sends_sni=_sends_sni(backend)
-            )
-        },
+        typed_extension_protocol_options=_protocol_options_of(backend, options),
         transport_socket=_tls(backend.verification) if backend.protocol.uses_tls or backend.verification else None,
     )
 
@@ -111,12 +107,13 @@ def _with_fallback(backend: Backend, options: UpstreamOptions) -> Cluster:
         per_connection_buffer_limit_bytes=CONNECTION_BUFFER_BYTES,
         circuit_breakers=_unlimited(),
         common_lb_config=_no_panic(),
-        typed_extension_protocol_options={
-            _PROTOCOL_OPTIONS: _protocol_options(
-                backend.protocol, backend.verification, options, sends_sni=_sends_sni(backend)
-            )
-        },
+        typed_extension_protocol_options=_protocol_options_of(backend, options),
     )
+
+
+def _protocol_options_of(backend: Backend, options: UpstreamOptions) -> dict[str, Any]:
+    packed = _protocol_options(backend.protocol, backend.verification, options, sends_sni=_sends_sni(backend))
+    return {_PROTOCOL_OPTIONS: packed}
 
 
 # Parts that clusters have in common are built once: building them takes half of the time of a cluster.

@@ -83,11 +83,7 @@ def connection_manager(options: ProxyOptions, routes: str) -> Filter:
         # Without tracing, too, Envoy would write 4 for the version of a client's UUID.
         request_id_extension=RequestIdExtension(typed_config=codec.pack(UuidRequestIdConfig(pack_trace_reason=False))),
         server_name=options.server_header,
-        server_header_transformation=(
-            HttpConnectionManagerServerHeaderTransformation.APPEND_IF_ABSENT
-            if options.server_header
-            else HttpConnectionManagerServerHeaderTransformation.PASS_THROUGH
-        ),
+        server_header_transformation=_server_header(options),
         upgrade_configs=passed_upgrades(options.upgrades),
         stream_idle_timeout=STREAM_IDLE_TIMEOUT,
         stream_flush_timeout=STREAM_FLUSH_TIMEOUT,
@@ -98,20 +94,34 @@ def connection_manager(options: ProxyOptions, routes: str) -> Filter:
             # As in nginx: a backend may take the header X_Y for X-Y.
             headers_with_underscores_action=HttpProtocolOptionsHeadersWithUnderscoresAction.DROP_HEADER,
         ),
-        # Old health checks speak HTTP/1.0 without a Host.
-        http_protocol_options=Http1ProtocolOptions(
-            accept_http_10=True,
-            default_host_for_http_10=HTTP10_DEFAULT_HOST,
-            ignore_http_11_upgrade=ignored_upgrades(options.upgrades),
-        ),
-        http2_protocol_options=Http2ProtocolOptions(
-            max_concurrent_streams=HTTP2_MAX_CONCURRENT_STREAMS,
-            initial_stream_window_size=CLIENT_STREAM_WINDOW_BYTES,
-            initial_connection_window_size=CONNECTION_WINDOW_BYTES,
-            # A malformed request ends its stream alone: https://www.rfc-editor.org/rfc/rfc9113#section-8.1.1
-            # By default the connection ends, with all requests that a proxy in front sends for other clients.
-            override_stream_error_on_invalid_http_message=True,
-            allow_connect=True,  # WebSockets over HTTP/2: https://www.rfc-editor.org/rfc/rfc8441
-        ),
+        http_protocol_options=_http1(options),
+        http2_protocol_options=_http2(),
     )
     return Filter(name="envoy.filters.network.http_connection_manager", typed_config=codec.pack(manager))
+
+
+def _server_header(options: ProxyOptions) -> HttpConnectionManagerServerHeaderTransformation:
+    if options.server_header:
+        return HttpConnectionManagerServerHeaderTransformation.APPEND_IF_ABSENT
+    return HttpConnectionManagerServerHeaderTransformation.PASS_THROUGH
+
+
+def _http1(options: ProxyOptions) -> Http1ProtocolOptions:
+    """HTTP/1.1, and HTTP/1.0 without a Host, which old health checks speak."""
+    return Http1ProtocolOptions(
+        accept_http_10=True,
+        default_host_for_http_10=HTTP10_DEFAULT_HOST,
+        ignore_http_11_upgrade=ignored_upgrades(options.upgrades),
+    )
+
+
+def _http2() -> Http2ProtocolOptions:
+    return Http2ProtocolOptions(
+        max_concurrent_streams=HTTP2_MAX_CONCURRENT_STREAMS,
+        initial_stream_window_size=CLIENT_STREAM_WINDOW_BYTES,
+        initial_connection_window_size=CONNECTION_WINDOW_BYTES,
+        # A malformed request ends its stream alone: https://www.rfc-editor.org/rfc/rfc9113#section-8.1.1
+        # By default the connection ends, with all requests that a proxy in front sends for other clients.
+        override_stream_error_on_invalid_http_message=True,
+        allow_connect=True,  # WebSockets over HTTP/2: https://www.rfc-editor.org/rfc/rfc8441
+    )
