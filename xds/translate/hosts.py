@@ -1,11 +1,11 @@
 """From the rules of all Ingresses for one host to the host's routes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 from functools import lru_cache
 from typing import TypeAlias
 
-from xds.kube.objects import Ingress
+from xds.kube.objects import HTTPIngressPath, Ingress
 from xds.kube.state import KubeState, why_first
 from xds.problems.field_path import FieldPath, MapKey
 from xds.problems.problem import Key
@@ -48,12 +48,9 @@ def translate_host(context: TranslationContext, host: str, findings: UnitFinding
     # A host that rules name falls back to the default backend of one of the Ingresses here. A host that no rule names
     # falls back to the default route of all Ingresses, which the traffic model holds once.
     default = None if host == NO_HOST else default_route(context, ingresses, findings)
-    for ingress, policy in policies:
-        # Requests for a closed path that is left out would reach a path of another Ingress.
-        if isinstance(policy, ClosedPaths) and (policy.hosts or ingress.key in left_out):
-            root, default = _closed(ingress, policy, root, default)
-            routes, default = _closed(ingress, policy, routes, default)
-            break
+    if closing := _closing(policies, left_out):
+        root, routes = _closed(closing, root), _closed(closing, routes)
+        (default,) = _closed(closing, [default or closing])
     if canaries:
         by_ref = {ingress.ref: policy for ingress, policy in policies}
         lent = _lent(context, host, canaries, regex=regex, findings=findings)
@@ -81,23 +78,26 @@ def _lent(
 ) -> Iterator[LentRoute]:
     """The routes that canaries would have if they were ordinary Ingresses."""
     for ingress, lent in canaries:
-        for index, rule in context.state.rules(ingress, host):
-            for number, path in enumerate(rule.paths):
-                origin = Origin(ingress.ref, _path_at(index, number))
-                route = path_route(context, origin, path, policy=OPEN_PATHS, regex=regex, findings=findings)
-                if route is not None:
-                    yield LentRoute(route, path.backend, lent)
+        for origin, path in _paths(context.state, ingress, host):
+            route = path_route(context, origin, path, policy=OPEN_PATHS, regex=regex, findings=findings)
+            if route is not None:
+                yield LentRoute(route, path.backend, lent)
 
 
-def _closed(
-    ingress: Ingress, policy: ClosedPaths, routes: Iterable[Route], default: Route | None
-) -> tuple[list[Route], Route]:
-    """The routes of a host that an Ingress closes, those of other Ingresses and of unknown paths among them."""
-    action = Closed(policy.annotations)
-    if default is None:
-        origin = Origin(ingress.ref, FieldPath.of("metadata", "annotations", MapKey(policy.annotations[0])))
-        default = Route("/", PathType.PREFIX, action, origin, Key(ingress.key.namespace, "(none)"))
-    return [replace(route, action=action, policy=NO_POLICY) for route in routes], replace(default, action=action)
+def _closing(policies: _Policies, left_out: Set[Key]) -> Route | None:
+    """The answer of a host that an Ingress closes, to requests for any path; None for an open host."""
+    for ingress, policy in policies:
+        # Requests for a closed path that is left out would reach a path of another Ingress.
+        if isinstance(policy, ClosedPaths) and (policy.hosts or ingress.key in left_out):
+            origin = Origin(ingress.ref, FieldPath.of("metadata", "annotations", MapKey(policy.annotations[0])))
+            service = Key(ingress.key.namespace, "(none)")
+            return Route("/", PathType.PREFIX, Closed(policy.annotations), origin, service)
+    return None
+
+
+def _closed(closing: Route, routes: Iterable[Route]) -> list[Route]:
+    """The routes of a closed host, those of other Ingresses among them."""
+    return [replace(route, action=closing.action, policy=NO_POLICY) for route in routes]
 
 
 def _check_host(context: TranslationContext, host: str, ingresses: list[Ingress], findings: UnitFindings) -> bool:
@@ -123,15 +123,20 @@ def _candidates(
 ) -> Iterator[Route]:
     """The routes that all Ingresses ask for, the oldest Ingress first. Adds Ingresses with paths that are left out."""
     for ingress, policy in policies:
-        about = ingress.ref
-        for index, rule in context.state.rules(ingress, host):
-            for number, path in enumerate(rule.paths):
-                origin = Origin(about, _path_at(index, number))
-                route = path_route(context, origin, path, policy=policy, regex=regex, findings=findings)
-                if route is None:
-                    left_out.add(ingress.key)
-                else:
-                    yield route
+        for origin, path in _paths(context.state, ingress, host):
+            route = path_route(context, origin, path, policy=policy, regex=regex, findings=findings)
+            if route is None:
+                left_out.add(ingress.key)
+            else:
+                yield route
+
+
+def _paths(state: KubeState, ingress: Ingress, host: str) -> Iterator[tuple[Origin, HTTPIngressPath]]:
+    """The paths of an Ingress for a host, with their fields."""
+    about = ingress.ref
+    for index, rule in state.rules(ingress, host):
+        for number, path in enumerate(rule.paths):
+            yield Origin(about, _path_at(index, number)), path
 
 
 def _is_regex_host(state: KubeState, host: str, policies: _Policies) -> bool:
@@ -144,12 +149,11 @@ def _is_regex_host(state: KubeState, host: str, policies: _Policies) -> bool:
         return False
     owned: set[tuple[str, bool]] = set()
     for ingress, policy in policies:
-        for _, rule in state.rules(ingress, host):
-            for path in rule.paths:
-                place = (path.path or "/", path.path_type == "Exact")
-                if place not in owned and policy.rewriting.asks_for_regex(path.path or "/", path.path_type):
-                    return True
-                owned.add(place)
+        for _, path in _paths(state, ingress, host):
+            place = (path.path or "/", path.path_type == "Exact")
+            if place not in owned and policy.rewriting.asks_for_regex(path.path or "/", path.path_type):
+                return True
+            owned.add(place)
     return False
 
 
