@@ -13,6 +13,7 @@ from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, Balancing, UpstreamPolicy
 from xds.translate.nginx import backend_protocol, canary, connections, load_balancing, redirects, rewriting
 from xds.translate.nginx.annotation import PREFIX, AnyAnnotation, Scope, Verdict
+from xds.translate.nginx.backend_protocol import SpokenProtocol
 from xds.translate.nginx.canary import Canary
 from xds.translate.nginx.reader import AnnotationReader, Report
 from xds.translate.nginx.registry import ANNOTATIONS, nearest
@@ -45,7 +46,7 @@ class ClosedPaths:
     Attributes:
         annotations: Those that ask, by full name.
         hosts: Whether the hosts of the Ingress are closed, with the paths of other Ingresses.
-        rewriting: How paths are compared: an expression closes all paths that it matches.
+        rewriting: How paths are compared. An expression closes every path of a request that the expression matches.
     """
 
     annotations: tuple[str, ...]
@@ -109,12 +110,8 @@ def ingress_policy(ingress: Ingress, ignored: Set[str], report: Report) -> Ingre
             del ours[name]
             report(name, Reason.ANNOTATION_IGNORED, f"{shown(name)} is ignored: --ignore-annotation names it", "")
     reader = AnnotationReader(ours, report)
-    if lent := canary.read(reader):
-        canary.report_others(reader, load_balancing.ANNOTATIONS)
-        balancing, hash_keys = load_balancing.read(reader)
-        known = (ANNOTATIONS[name] for name in reader.names() if name in ANNOTATIONS)
-        protections = tuple(each.full_name for each in known if _asks_protection(each, reader))
-        return LentPaths(lent, balancing, load_balancing.uses_cluster_ip(reader), hash_keys, protections)
+    if requests := canary.read(reader):
+        return _lent(requests, reader)
     closing = tuple(annotation for annotation in _without_effect(reader) if _asks_protection(annotation, reader))
     asked = rewriting.read(reader)
     if closing:
@@ -123,6 +120,18 @@ def ingress_policy(ingress: Ingress, ignored: Set[str], report: Report) -> Ingre
     protocol = backend_protocol.read(reader)
     if protocol is None:
         return ClosedPaths((backend_protocol.PROTOCOL.full_name,), hosts=False, rewriting=asked)
+    return _open(protocol, asked, reader)
+
+
+def _lent(requests: Canary, reader: AnnotationReader) -> LentPaths:
+    canary.report_others(reader, load_balancing.ANNOTATIONS)
+    balancing, hash_keys = load_balancing.read(reader)
+    known = (ANNOTATIONS[name] for name in reader.names() if name in ANNOTATIONS)
+    protections = tuple(each.full_name for each in known if _asks_protection(each, reader))
+    return LentPaths(requests, balancing, load_balancing.uses_cluster_ip(reader), hash_keys, protections)
+
+
+def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) -> OpenPaths:
     balancing, hash_keys = load_balancing.read(reader)
     use = UpstreamPolicy(
         balancing=balancing,
@@ -144,7 +153,7 @@ def _speaking(use: UpstreamPolicy, protocol: BackendProtocol | None) -> Upstream
 
 
 def _without_effect(reader: AnnotationReader) -> Iterator[AnyAnnotation]:
-    """The annotations that are refused or not built yet; reports them, and those that don't exist."""
+    """The annotations that are refused or not built yet. Reports these, and names that ingress-nginx doesn't have."""
     unknown = 0
     for name in reader.names():
         annotation = ANNOTATIONS.get(name)
