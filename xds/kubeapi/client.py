@@ -126,8 +126,8 @@ class ApiClient:
     """A client that must be closed. Any number of requests may run at a time, each on a separate connection.
 
     The configuration is read again after an answer with status 401 and after a certificate that is not trusted; the
-    address of the API server may change with the configuration. A request that times out closes its connection and all
-    idle ones: a TCP balancer may keep the connections of a dead backend open.
+    address of the API server may change with the configuration. A request that times out closes the idle
+    connections and its own: a TCP balancer may keep the connections of a dead backend open.
     """
 
     def __init__(self, access: Access, login: _Login) -> None:

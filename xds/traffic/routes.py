@@ -64,7 +64,7 @@ class Route:
 
     @property
     def backends(self) -> tuple[BackendKey, ...]:
-        """The backends of all requests, those of others that stand behind among them."""
+        """The backends of every share of the requests, fallbacks included."""
         shares = self.action.backends if isinstance(self.action, Forward) else ()
         keys = (key for each in shares for key in (each.key, each.tls_key) if key)
         return tuple(each for key in keys for each in key.all)

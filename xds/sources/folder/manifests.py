@@ -232,7 +232,7 @@ class Manifests:
         return not self._places
 
     def all_within(self, paths: Iterable[str]) -> Objects:
-        """Return all objects that count if these files hold every one; else none. Costs the size of these files."""
+        """Return all objects in use if no other file holds an object, else none. Costs the size of these files."""
         files = filter(None, map(self._files.get, paths))
         if sum(len(file.objects) for file in files) < len(self._places):
             return {}

@@ -1,4 +1,4 @@
-"""An annotation of ingress-nginx: its grammar, its scope, and the treatment that it gets here."""
+"""An annotation of ingress-nginx: grammar, scope, and effect here."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
