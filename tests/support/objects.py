@@ -266,13 +266,18 @@ class World:
         default_tls_secret: str | None = None,
         claim_classless: bool = False,
         ignored_annotations: frozenset[str] = frozenset(),
+        is_compatible: bool = False,
         allow_cross_namespace: bool = False,
         now: datetime = NOW,
     ) -> None:
         self.now = now
         default = key(default_tls_secret) if default_tls_secret else None
         options = TranslateOptions(
-            allow_external_name, default, ignored_annotations, allow_cross_namespace=allow_cross_namespace
+            allow_external_name,
+            default,
+            ignored_annotations,
+            is_compatible,
+            allow_cross_namespace=allow_cross_namespace,
         )
         self.state = KubeState(claim_classless=claim_classless, default_tls_secret=default, annotated=options.annotated)
         self.registry = ProblemRegistry()
