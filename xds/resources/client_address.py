@@ -12,10 +12,14 @@ from xds.traffic.listeners import TrustedPeers
 def client_address(options: ProxyOptions) -> dict[str, Any]:
     """The fields of a connection manager that decide over a client's address."""
     trusted = options.policy.requests.trusted
-    if trusted is None:
-        return {"use_remote_address": True, "xff_num_trusted_hops": options.trusted_hops}
-    # x-forwarded-for is written by the RouteConfiguration.
-    return {"original_ip_detection_extensions": [_detection(trusted)], "skip_xff_append": True}
+    if trusted:
+        # x-forwarded-for is written by the RouteConfiguration.
+        return {"original_ip_detection_extensions": [_detection(trusted)], "skip_xff_append": True}
+    return {
+        "use_remote_address": True,
+        "xff_num_trusted_hops": options.trusted_hops,
+        "skip_xff_append": options.writes_address,
+    }
 
 
 def _detection(trusted: TrustedPeers) -> TypedExtensionConfig:

@@ -50,10 +50,10 @@ def claims_removed(options: ProxyOptions) -> list[TypedExtensionConfig]:
     """The removal of forwarded headers before Envoy reads or sets them; of `Proxy` alone behind trusted proxies."""
     requests = options.policy.requests
     mutations: list[HeaderMutation] = []
-    if requests.keeps_claims:
+    if requests.keeps_claims and options.writes_address:
         mutations.append(_without_prefix("x-original-"))
         mutations += [HeaderMutation(append=_header(name, value, _REPLACED)) for name, value in _CLAIMED.items()]
-    if requests.keeps_claims or requests.trusted:
+    if options.writes_address:
         mutations += [HeaderMutation(remove=name) for name in _untrusted(requests)]
     elif not options.trusted_hops:
         mutations += map(_without_prefix, FORWARDED_PREFIXES)
@@ -91,12 +91,12 @@ def forwarded_headers(options: ProxyOptions, *, tls: bool) -> list[HeaderValueOp
         _header("x-forwarded-scheme", "%REQ(X-FORWARDED-PROTO)%", _KEPT),
         _header("x-scheme", "%REQ(X-FORWARDED-PROTO)%", _KEPT),
     ]
-    if requests.trusted or not options.trusted_hops:
+    if options.writes_address or not options.trusted_hops:
         port = options.public_https_port if tls else options.public_http_port
         headers.append(_header("x-forwarded-port", str(port), _KEPT))
-    if requests.trusted and requests.appends_address:
+    if options.writes_address and requests.appends_address:
         headers.append(_header("x-forwarded-for", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%", _APPENDED))
-    elif requests.trusted:
+    elif options.writes_address:
         headers.append(_header("x-forwarded-for", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%", _REPLACED))
     if requests.original_uri:
         headers.append(_header("x-original-uri", "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%", _REPLACED))

@@ -31,13 +31,11 @@ def local_replies(options: ProxyOptions, headers: list[HeaderValueOption]) -> Lo
         options: Settings of the listeners.
         headers: Of all answers. A route adds them too, so that only answers without a route need a mapper.
     """
-    config = never_507()
+    mappers = [_connect_timeout(), _failure()] if options.policy.gateway_statuses else []
     if headers:
         no_route = AccessLogFilter(response_flag_filter=ResponseFlagFilter(flags=["NR"]))
-        config.mappers.insert(0, ResponseMapper(filter=no_route, headers_to_add=headers))
-    if options.policy.gateway_statuses:
-        config.mappers[:0] = [_connect_timeout(), _failure()]
-    return config
+        mappers.append(ResponseMapper(filter=no_route, headers_to_add=headers))
+    return LocalReplyConfig(mappers=[*mappers, never_507()])
 
 
 def _connect_timeout() -> ResponseMapper:

@@ -80,6 +80,14 @@ class ProxyOptions:
     upstream: UpstreamOptions = UpstreamOptions()
     policy: ListenerPolicy = OWN_LISTENERS
 
+    @property
+    def writes_address(self) -> bool:
+        """Whether x-forwarded-for is written as by ingress-nginx, and not as `trusted_hops` says."""
+        requests = self.policy.requests
+        if requests.trusted is not None:
+            return True
+        return not self.trusted_hops and (requests.keeps_claims or requests.appends_address)
+
     def under(self, policy: ListenerPolicy) -> "ProxyOptions":
         """The settings with a listener policy."""
         if policy == OWN_LISTENERS:

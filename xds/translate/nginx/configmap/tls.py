@@ -185,7 +185,7 @@ def _ciphers(reader: ConfigReader) -> tuple[str, ...]:
     names = [name for name in (reader.get(CIPHERS) or "").replace(",", ":").replace(" ", ":").split(":") if name]
     found = tuple(dict.fromkeys(name for name in names if name in _CIPHERS))
     others = [name for name in names if name not in _CIPHERS and not name.startswith("DHE-") and name[0] not in "!@-"]
-    if others or not found:
+    if names and (others or not found):
         missing = f"Envoy has no {shown(':'.join(others))}" if others else "Envoy has none of the suites"
         message = f"{CIPHERS.name}: {missing}; {'the others count' if found else 'its own suites count'}"
         reader.report(CIPHERS, Reason.CONFIG_KEY_INVALID, message, f"Choose from {', '.join(_CIPHERS)}.")
