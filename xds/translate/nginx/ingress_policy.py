@@ -1,7 +1,7 @@
 """From the annotations of an Ingress to the policy of its paths, or to their closing."""
 
-from collections.abc import Iterator, Set
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from xds.kube.objects import Ingress
@@ -11,10 +11,20 @@ from xds.traffic.actions import Redirect
 from xds.traffic.hashing import HashKey
 from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, Balancing, UpstreamPolicy
-from xds.translate.nginx import backend_protocol, canary, connections, load_balancing, redirects, rewriting
+from xds.translate.nginx import (
+    backend_protocol,
+    canary,
+    connections,
+    custom_headers,
+    load_balancing,
+    redirects,
+    rewriting,
+)
 from xds.translate.nginx.annotation import PREFIX, AnyAnnotation, Scope, Verdict
 from xds.translate.nginx.backend_protocol import SpokenProtocol
 from xds.translate.nginx.canary import Canary
+from xds.translate.nginx.defaults import NO_DEFAULTS
+from xds.translate.nginx.named_objects import NamedObjects, Unavailable
 from xds.translate.nginx.reader import AnnotationReader, Report
 from xds.translate.nginx.registry import ANNOTATIONS, nearest
 from xds.translate.nginx.rewriting import NO_REWRITING, Rewriting
@@ -90,26 +100,52 @@ IngressPolicy: TypeAlias = PathsPolicy | LentPaths
 
 OPEN_PATHS: Final = OpenPaths()
 
+
+@dataclass(frozen=True, slots=True)
+class AnnotationOptions:
+    """The operator's choices for all annotations.
+
+    Attributes:
+        ignored: Names without the prefix that count as absent.
+        defaults: Values of absent annotations, by name without the prefix.
+        unannotated: The policy of Ingresses without annotations. Read once, so that such an Ingress costs nothing.
+    """
+
+    ignored: frozenset[str] = frozenset()
+    defaults: Mapping[str, str] = field(default_factory=lambda: NO_DEFAULTS)
+    unannotated: OpenPaths = OPEN_PATHS
+
+    @classmethod
+    def of(cls, ignored: frozenset[str], defaults: Mapping[str, str]) -> "AnnotationOptions":
+        if not defaults:
+            return cls(ignored)
+        reader = AnnotationReader({}, _unreported, defaults)
+        return cls(ignored, defaults, _open(SpokenProtocol(), rewriting.read(reader), reader))
+
+
 _MAX_SUGGESTIONS: Final = 20
 """Unknown names of an Ingress for which the nearest known one is searched."""
 
 
-def ingress_policy(ingress: Ingress, ignored: Set[str], report: Report) -> IngressPolicy:
+def ingress_policy(
+    ingress: Ingress, options: AnnotationOptions, objects: NamedObjects, report: Report
+) -> IngressPolicy:
     """The policy of an Ingress.
 
     Args:
         ingress: The Ingress.
-        ignored: Names of annotations, without the prefix, that count as absent: the operator's choice.
+        options: The operator's choices.
+        objects: Those within reach of the Ingress.
         report: Takes the problems.
     """
     ours = {name: text for name, text in ingress.annotations.items() if name.startswith(PREFIX)}
     if not ours:
-        return OPEN_PATHS
+        return options.unannotated
     for name in sorted(ours):
-        if name.removeprefix(PREFIX) in ignored:
+        if name.removeprefix(PREFIX) in options.ignored:
             del ours[name]
             report(name, Reason.ANNOTATION_IGNORED, f"{shown(name)} is ignored: --ignore-annotation names it", "")
-    reader = AnnotationReader(ours, report)
+    reader = AnnotationReader(ours, report, options.defaults)
     if requests := canary.read(reader):
         return _lent(requests, reader)
     closing = tuple(annotation for annotation in _without_effect(reader) if _asks_protection(annotation, reader))
@@ -120,7 +156,15 @@ def ingress_policy(ingress: Ingress, ignored: Set[str], report: Report) -> Ingre
     protocol = backend_protocol.read(reader)
     if protocol is None:
         return ClosedPaths((backend_protocol.PROTOCOL.full_name,), hosts=False, rewriting=asked)
-    return _open(protocol, asked, reader)
+    headers = custom_headers.read(reader, objects)
+    if isinstance(headers, Unavailable):
+        return ClosedPaths((headers.annotation.full_name,), hosts=False, rewriting=asked)
+    opened = _open(protocol, asked, reader)
+    return replace(opened, policy=replace(opened.policy, response_headers=headers)) if headers else opened
+
+
+def _unreported(*problem: object) -> None:
+    """Drop a problem of a default: the ConfigMap's own problem names the key."""
 
 
 def _lent(requests: Canary, reader: AnnotationReader) -> LentPaths:
