@@ -16,6 +16,7 @@ _INTRODUCTION: Final = """\
 changes. `--compatibility ingress-nginx` takes the defaults of this page where a key is absent. Without that flag an
 absent key changes nothing. A default that names an annotation's value counts for Ingresses without the annotation.
 
+- A key that is described "as the annotation" is a value of that [annotation](annotations.md) for all Ingresses.
 - An annotation precedes the key of the same name. Keys and `--compatibility` precede `--server-header`,
   `--upstream-idle-timeout`, `--https-min-version`, `--https-cipher`, `--trusted-hops` and `--proxy-protocol`.
 - A bad value is the problem `ConfigKeyInvalid`, and its default counts. An unknown key is `ConfigKeyUnknown`, with the
@@ -43,11 +44,16 @@ def _section(section: Section) -> str:
 
 
 def _row(key: AnyKey) -> str:
-    here = "not yet" if key.verdict is Verdict.NOT_YET else str(key.verdict)
-    if key.annotation:
-        here = f"as [the annotation](annotations.md): {here}"
-    note = f": {key.note}" if key.note and not key.annotation else ""
-    protects = "; protects" if key.protects else ""
-    remedy = f". {key.remedy}" if key.remedy and not key.annotation else ""
-    cells = (key.grammar.words, key.default or "none", f"{here}{protects}{note}{remedy}")
+    cells = [_AS_ANNOTATION, key.default or "none", _AS_ANNOTATION] if key.annotation else _cells(key)
     return f"| `{key.name}` | {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |\n"
+
+
+_AS_ANNOTATION: Final = "as the annotation"
+
+
+def _cells(key: AnyKey) -> list[str]:
+    here = "not yet" if key.verdict is Verdict.NOT_YET else str(key.verdict)
+    note = f": {key.note}" if key.note else ""
+    protects = "; protects" if key.protects else ""
+    remedy = f". {key.remedy}" if key.remedy else ""
+    return [key.grammar.words, key.default or "none", f"{here}{protects}{note}{remedy}"]

@@ -4,7 +4,7 @@ from typing import Any
 
 from xds.envoyapi import codec
 from xds.envoyapi.messages import CustomHeaderConfig, TypedExtensionConfig, XffConfig, XffTrustedCidrs
-from xds.resources.blocked import cidr_range
+from xds.resources.addresses import cidr_range
 from xds.resources.options import ProxyOptions
 from xds.traffic.listeners import TrustedPeers
 

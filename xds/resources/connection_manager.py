@@ -1,6 +1,5 @@
-"""The HTTP connection manager: HTTP settings, limits for a proxy at the edge, and the HTTP filter chain."""
+"""The HTTP connection manager: HTTP settings and limits for a proxy at the edge."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
@@ -13,29 +12,24 @@ from xds.envoyapi.messages import (
     HttpConnectionManagerCodecType,
     HttpConnectionManagerPathWithEscapedSlashesAction,
     HttpConnectionManagerServerHeaderTransformation,
-    HttpFilter,
     HttpProtocolOptions,
     HttpProtocolOptionsHeadersWithUnderscoresAction,
     Rds,
     RequestIdExtension,
-    Router,
     UuidRequestIdConfig,
 )
 from xds.resources import names
 from xds.resources.access_log import access_log
-from xds.resources.blocked import block
 from xds.resources.client_address import client_address
-from xds.resources.compression import compressor
 from xds.resources.config_source import ads
+from xds.resources.filters.chain import http_filters, policy_filters
 from xds.resources.forwarded_headers import claims_removed
 from xds.resources.http_limits import CLIENT_STREAM_WINDOW_BYTES, CONNECTION_WINDOW_BYTES, MAX_HEADERS
 from xds.resources.local_replies import local_replies
-from xds.resources.one_host import reject_two_hosts
 from xds.resources.options import ProxyOptions
 from xds.resources.response_headers import response_headers
-from xds.resources.retries import retry_safe_requests
-from xds.resources.upgrades import ignored_upgrades, passed_upgrades, upgrade_by_http1
-from xds.traffic.listeners import Blocked, ListenerPolicy
+from xds.resources.upgrades import ignored_upgrades, passed_upgrades
+from xds.traffic.listeners import ListenerPolicy
 
 # https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge
 HTTP2_MAX_CONCURRENT_STREAMS: Final = 100
@@ -57,27 +51,16 @@ https://www.rfc-editor.org/rfc/rfc2606
 """
 
 
-def http_filters() -> list[HttpFilter]:
-    """The HTTP filter chain of every listener. A route switches filters on and off; the chain itself never varies."""
-    router = Router(suppress_envoy_headers=True)
-    return [
-        reject_two_hosts(),
-        upgrade_by_http1(),
-        retry_safe_requests(),
-        HttpFilter(name="envoy.filters.http.router", typed_config=codec.pack(router)),
-    ]
-
-
 def connection_manager(options: ProxyOptions, routes: str) -> Filter:
     """The network filter that serves HTTP by the route configuration named `routes`."""
-    policy, tls = options.policy, routes != names.HTTP
+    policy, tls = options.policy, names.is_tls(routes)
     manager = HttpConnectionManager(
         stat_prefix=names.HTTPS if tls else names.HTTP,
         codec_type=(
             HttpConnectionManagerCodecType.AUTO if policy.clients.uses_http2 else HttpConnectionManagerCodecType.HTTP1
         ),
         rds=Rds(config_source=ads(wait=True), route_config_name=routes),
-        http_filters=[*_of_policy(policy), *http_filters()],
+        http_filters=[*policy_filters(policy), *http_filters()],
         access_log=[access_log()],
         local_reply_config=local_replies(options, response_headers(options, tls=tls)),
         **client_address(options),
@@ -104,13 +87,6 @@ def connection_manager(options: ProxyOptions, routes: str) -> Filter:
         http2_protocol_options=_http2(policy.clients.max_streams or HTTP2_MAX_CONCURRENT_STREAMS),
     )
     return Filter(name="envoy.filters.network.http_connection_manager", typed_config=codec.pack(manager))
-
-
-def _of_policy(policy: ListenerPolicy) -> Iterator[HttpFilter]:
-    """The filters that run for all requests, in front of the constant chain. No route names them."""
-    yield from map(compressor, policy.compressions)
-    if policy.blocked != Blocked():
-        yield block(policy.blocked)
 
 
 def _common(policy: ListenerPolicy) -> HttpProtocolOptions:

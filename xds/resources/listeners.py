@@ -66,7 +66,7 @@ def http_listener(options: ProxyOptions) -> Listener:
         per_connection_buffer_limit_bytes=CONNECTION_BUFFER_BYTES,
         listener_filters=list(_proxy_protocol(options)),
         listener_filters_timeout=options.policy.clients.proxy_protocol_timeout,
-        filter_chains=[FilterChain(name=names.HTTP, filters=[connection_manager(options, names.HTTP)])],
+        filter_chains=[FilterChain(name=names.HTTP, filters=[connection_manager(options, names.HTTP_ROUTES)])],
     )
 
 

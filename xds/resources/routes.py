@@ -24,6 +24,7 @@ from xds.problems.problem import Key
 from xds.resources import names
 from xds.resources.config_source import ads
 from xds.resources.domains import ANY_HOST, Answers, Domain, FixedAnswer
+from xds.resources.filters.chain import route_filters
 from xds.resources.forwarded_headers import forwarded_headers
 from xds.resources.forwarding import forward_action, request_headers
 from xds.resources.header_values import replaced
@@ -51,7 +52,7 @@ HEALTH_PATH: Final = "/healthz"
 
 def route_configuration(name: str, options: ProxyOptions) -> RouteConfiguration:
     """A RouteConfiguration without virtual hosts."""
-    tls = name != names.HTTP
+    tls = names.is_tls(name)
     return RouteConfiguration(
         name=name,
         vhds=Vhds(config_source=ads(wait=True)) if options.vhds else None,
@@ -63,7 +64,7 @@ def route_configuration(name: str, options: ProxyOptions) -> RouteConfiguration:
 
 
 def virtual_host(name: str, domain: Domain, options: ProxyOptions) -> EnvoyVirtualHost:
-    tls = name.startswith(f"{names.HTTPS}/")
+    tls = names.is_tls(name)
     return EnvoyVirtualHost(
         name=name,
         domains=[domain.name],
@@ -138,6 +139,7 @@ def _route(route: Route, match: RouteMatch, *, tls: bool = False) -> EnvoyRoute:
         direct_response=_direct_response(action),
         response_headers_to_add=_response_headers(route, redirect),
         request_headers_to_add=request_headers(route.policy) if forward else [],
+        typed_per_filter_config=route_filters(route.policy),
     )
 
 

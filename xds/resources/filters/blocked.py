@@ -1,11 +1,9 @@
 """Requests that are answered by 403, whatever their host."""
 
-import ipaddress
 from collections.abc import Iterator
 
 from xds.envoyapi import codec
 from xds.envoyapi.messages import (
-    CidrRange,
     HeaderMatcher,
     HttpFilter,
     RbacAction,
@@ -17,13 +15,8 @@ from xds.envoyapi.messages import (
     RegexMatcher,
     StringMatcher,
 )
+from xds.resources.addresses import cidr_range
 from xds.traffic.listeners import Blocked, HeaderPattern
-
-
-def cidr_range(network: str) -> CidrRange:
-    """A network in CIDR notation."""
-    found = ipaddress.ip_network(network)
-    return CidrRange(address_prefix=str(found.network_address), prefix_len=found.prefixlen)
 
 
 def block(blocked: Blocked) -> HttpFilter:
