@@ -20,6 +20,7 @@ from xds.kube.change import Applied, Batch, Change, Listed
 from xds.kube.ingress_class import CONTROLLER, DEFAULT_CLASS_ANNOTATION
 from xds.kube.objects import (
     KINDS,
+    ConfigMap,
     Endpoint,
     EndpointSlice,
     HTTPIngressPath,
@@ -29,6 +30,7 @@ from xds.kube.objects import (
     IngressRule,
     IngressTLS,
     KubeObject,
+    Metadata,
     Secret,
     Service,
 )
@@ -253,6 +255,11 @@ def secret_of(
     return msgspec.convert({"metadata": metadata(name, ns), "data": present}, Secret)
 
 
+def config_map(name: str, *, ns: str = NS, **data: str) -> ConfigMap:
+    """A ConfigMap, with underscores for the hyphens of its keys."""
+    return ConfigMap(Metadata(name, ns), {key.replace("_", "-"): value for key, value in data.items()})
+
+
 # From objects to traffic
 
 
@@ -267,12 +274,19 @@ class World:
         claim_classless: bool = False,
         ignored_annotations: frozenset[str] = frozenset(),
         is_compatible: bool = False,
+        allow_cross_namespace: bool = False,
         now: datetime = NOW,
     ) -> None:
         self.now = now
         default = key(default_tls_secret) if default_tls_secret else None
-        self.state = KubeState(claim_classless=claim_classless, default_tls_secret=default)
-        options = TranslateOptions(allow_external_name, default, ignored_annotations, is_compatible)
+        options = TranslateOptions(
+            allow_external_name,
+            default,
+            ignored_annotations,
+            is_compatible,
+            allow_cross_namespace=allow_cross_namespace,
+        )
+        self.state = KubeState(claim_classless=claim_classless, default_tls_secret=default, annotated=options.annotated)
         self.registry = ProblemRegistry()
         self.traffic = Translator(self.state, options, self.registry)
         self.apply(*(Listed(kind) for kind in KINDS))
@@ -311,7 +325,12 @@ def pipeline(
 ) -> Pipeline:
     """A pipeline fed the objects in one batch, with every kind listed."""
     translate = translate or TranslateOptions()
-    state = KubeState(claim_classless=claim_classless, default_tls_secret=translate.default_tls_secret)
+    state = KubeState(
+        claim_classless=claim_classless,
+        default_tls_secret=translate.default_tls_secret,
+        config_maps=translate.config_maps,
+        annotated=translate.annotated,
+    )
     built = Pipeline(state, translate, proxy or ProxyOptions())
     changes: list[Change] = [*(Applied(each) for each in objects), *(Listed(kind) for kind in KINDS)]
     feed(built, *changes)

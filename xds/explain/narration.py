@@ -119,11 +119,11 @@ def explain_request(facts: RequestFacts) -> RequestExplanation:
 def _location(facts: RequestFacts) -> str:
     """The target of a redirect; empty for other answers."""
     given = facts.answer
-    action = given.route.action if given.route is not None else None
-    if isinstance(action, RouteRedirect):
-        return action.location
-    if isinstance(action, HostRedirect):
-        return location_at_host(facts.request, action, facts.options)
+    match given.route.action if given.route is not None else None:
+        case RouteRedirect(_, target):
+            return target
+        case HostRedirect() as action:
+            return location_at_host(facts.request, action, facts.options)
     return location(facts.request, facts.options) if given.status == 308 else ""
 
 

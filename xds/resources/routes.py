@@ -6,6 +6,7 @@ from typing import Final
 from xds.envoyapi.messages import (
     DirectResponseAction,
     HeaderMatcher,
+    HeaderValueOption,
     Metadata,
     RedirectAction,
     RedirectActionRedirectResponseCode,
@@ -132,7 +133,7 @@ def _route(route: Route, match: RouteMatch, *, tls: bool = False) -> EnvoyRoute:
         route=forward_action(forward, route.policy, tls=tls) if forward else None,
         redirect=_to_path(redirect) if redirect and redirect.is_path else None,
         direct_response=_direct_response(action),
-        response_headers_to_add=[replaced("location", redirect.location)] if redirect and not redirect.is_path else [],
+        response_headers_to_add=_response_headers(route, redirect),
         request_headers_to_add=request_headers(route.policy) if forward else [],
     )
 
@@ -157,6 +158,11 @@ def _to_host(route: Route, action: HostRedirect, guard: HeaderMatcher | None, *,
 
 
 _ENDS_IN_SLASH: Final = HeaderMatcher(name=":path", string_match=StringMatcher(safe_regex=RegexMatcher(regex="[^?]*/")))
+
+
+def _response_headers(route: Route, redirect: Redirect | None) -> list[HeaderValueOption]:
+    headers = [replaced(name, value) for name, value in route.policy.response_headers]
+    return [*headers, replaced("location", redirect.location)] if redirect and not redirect.is_path else headers
 
 
 def _to_path(redirect: Redirect) -> RedirectAction:

@@ -47,7 +47,7 @@ SERVER_ALIAS: Final = Annotation(
     Grammar(_USUAL, _aliases),
     scope=Scope.HOST,
     verdict=Verdict.APPROXIMATE,
-    note="a regular expression (~…) is left out",
+    note="a regular expression (~…) is left out, and wildcards of rules and of TLS entries precede example.*",
     remedy="Write the names of a regular expression one by one, or a wildcard.",
 )
 FROM_TO_WWW: Final = Annotation(

@@ -11,12 +11,22 @@ from xds.traffic.actions import Redirect
 from xds.traffic.hashing import HashKey
 from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, Balancing, UpstreamPolicy
-from xds.translate.nginx import backend_protocol, canary, connections, host_names, load_balancing, redirects, rewriting
+from xds.translate.nginx import (
+    backend_protocol,
+    canary,
+    connections,
+    custom_headers,
+    host_names,
+    load_balancing,
+    redirects,
+    rewriting,
+)
 from xds.translate.nginx.annotation import PREFIX, AnyAnnotation, Scope, Verdict
 from xds.translate.nginx.backend_protocol import SpokenProtocol
 from xds.translate.nginx.canary import Canary
 from xds.translate.nginx.defaults import NO_DEFAULTS
 from xds.translate.nginx.host_names import NO_NAMES, HostNames
+from xds.translate.nginx.named_objects import NamedObjects, Unavailable
 from xds.translate.nginx.reader import AnnotationReader, Report
 from xds.translate.nginx.registry import ANNOTATIONS, nearest
 from xds.translate.nginx.rewriting import NO_REWRITING, Rewriting
@@ -123,12 +133,15 @@ _MAX_SUGGESTIONS: Final = 20
 """Unknown names of an Ingress for which the nearest known one is searched."""
 
 
-def ingress_policy(ingress: Ingress, options: AnnotationOptions, report: Report) -> IngressPolicy:
+def ingress_policy(
+    ingress: Ingress, options: AnnotationOptions, objects: NamedObjects, report: Report
+) -> IngressPolicy:
     """The policy of an Ingress.
 
     Args:
         ingress: The Ingress.
         options: The operator's choices.
+        objects: Those within reach of the Ingress.
         report: Takes the problems.
     """
     ours = {name: text for name, text in ingress.annotations.items() if name.startswith(PREFIX)}
@@ -149,7 +162,12 @@ def ingress_policy(ingress: Ingress, options: AnnotationOptions, report: Report)
     protocol = backend_protocol.read(reader)
     if protocol is None:
         return ClosedPaths((backend_protocol.PROTOCOL.full_name,), hosts=False, rewriting=asked, names=names)
+    headers = custom_headers.read(reader, objects)
+    if isinstance(headers, Unavailable):
+        return ClosedPaths((headers.annotation.full_name,), hosts=False, rewriting=asked, names=names)
     opened = _open(protocol, asked, reader)
+    if headers:
+        opened = replace(opened, policy=replace(opened.policy, response_headers=headers))
     return opened if names is NO_NAMES else replace(opened, names=names)
 
 
