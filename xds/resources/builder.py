@@ -124,7 +124,9 @@ class Builder:
         everything = first or change.default or NO_HOST in change.hosts
         needs_tls = options.redirect_https or domains.has_beginnings
         hosts = None if everything or (change.tls and needs_tls) else domains.affected(change.hosts)
-        built = yield from self._route_builder(names.HTTP).build(domains.http_domains, domains.http_domain, hosts)
+        built = yield from self._route_builder(names.HTTP_ROUTES).build(
+            domains.http_domains, domains.http_domain, hosts
+        )
         before = self._terminations
         self._terminations = {each.name: each for each in self._traffic.tls.terminations} if change.tls else before
         for each in self._affected_terminations(change, before, everything=everything):
