@@ -55,6 +55,7 @@ class Plane:
         state = KubeState(
             claim_classless=True,
             default_tls_secret=translate.default_tls_secret,
+            default_service=translate.default_service,
             config_maps=translate.config_maps,
             annotated=translate.annotated,
         )

@@ -28,6 +28,7 @@ def offline_pipeline(folder: Path, traffic: dict[str, Any]) -> Pipeline:
         class_options(traffic),
         claim_classless=True,
         default_tls_secret=options.default_tls_secret,
+        default_service=options.default_service,
         config_maps=options.config_maps,
         annotated=options.annotated,
     )

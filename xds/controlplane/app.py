@@ -247,6 +247,7 @@ def _pipeline(settings: Settings) -> Pipeline:
         settings.classes,
         claim_classless=not isinstance(settings.source, ClusterSource),  # no other controller reads a folder
         default_tls_secret=settings.translate.default_tls_secret,
+        default_service=settings.translate.default_service,
         config_maps=settings.translate.config_maps,
         annotated=settings.translate.annotated,
     )

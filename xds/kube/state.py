@@ -101,6 +101,7 @@ class KubeState:
         classes: Which IngressClasses are ours.
         claim_classless: Whether an Ingress without class is ours while no IngressClass exists.
         default_tls_secret: The Secret of `--default-tls-secret`, in use although no Ingress names it.
+        default_service: The Service of `--default-backend`, in use although no Ingress names it.
         config_maps: The ConfigMaps that flags name. A change of one is reported as `Stale.config_maps`.
         annotated: Tells the Secrets and ConfigMaps that annotations name. A change of one makes the Ingresses stale.
     """
@@ -111,10 +112,12 @@ class KubeState:
         *,
         claim_classless: bool = False,
         default_tls_secret: Key | None = None,
+        default_service: Key | None = None,
         config_maps: frozenset[Key] = frozenset(),
         annotated: AnnotatedObjects = no_annotated_objects,
     ) -> None:
         self._default_tls_secret = default_tls_secret
+        self._default_service = default_service
         self._config_maps = config_maps
         self._annotated = annotated
         self._objects: dict[type[KubeObject], dict[Key, KubeObject]] = {kind: {} for kind in KINDS}
@@ -255,7 +258,8 @@ class KubeState:
             self._classes.ingress_replaced(key, before, after)
             return self._ingress_changed(key)
         if kind is Service:
-            return self._users_of(self._ours.by_service[key])
+            default = Stale(default_backend=True) if key == self._default_service else NOTHING_STALE
+            return Stale.union((default, self._users_of(self._ours.by_service[key])))
         if kind is Secret:
             tls = bool(self._ours.by_secret[key]) or key == self._default_tls_secret
             return Stale.union((Stale(tls=True) if tls else NOTHING_STALE, self._annotated_changed(kind, key)))

@@ -5,6 +5,7 @@ from typing import Final
 
 from xds.problems.reasons import Reason
 from xds.traffic.listeners import ListenerPolicy, RequestHeaders, ResponseHeaders, TrustedPeers
+from xds.translate.nginx import custom_headers
 from xds.translate.nginx.annotation import Grammar, Verdict
 from xds.translate.nginx.configmap.grammars import DURATION, HEADERS, NETWORKS, header, number
 from xds.translate.nginx.configmap.key import ConfigKey, Section, not_yet, of_annotations, without_effect
@@ -50,7 +51,7 @@ SERVER_TOKENS: Final = ConfigKey(
 )
 UNDERSCORES: Final = ConfigKey("enable-underscores-in-headers", _SECTION, BOOLEAN, "false")
 REDIRECT_CODE: Final = ConfigKey("http-redirect-code", _SECTION, number(300, 399), "308", Verdict.NOT_YET)
-ALLOWED_HEADERS: Final = ConfigKey("global-allowed-response-headers", _SECTION, HEADERS, verdict=Verdict.NOT_YET)
+ALLOWED_HEADERS: Final = ConfigKey(custom_headers.ALLOWED_HEADERS, _SECTION, HEADERS)
 
 KEYS: Final = (
     USE_FORWARDED,
