@@ -296,6 +296,7 @@ class World:
             default_service=options.default_service,
             annotated=options.annotated,
             config_maps=options.config_maps,
+            config_references=options.config_references,
         )
         self.registry = ProblemRegistry()
         self.traffic = Translator(self.state, options, self.registry)
@@ -340,6 +341,7 @@ def pipeline(
         default_tls_secret=translate.default_tls_secret,
         default_service=translate.default_service,
         config_maps=translate.config_maps,
+        config_references=translate.config_references,
         annotated=translate.annotated,
     )
     built = Pipeline(state, translate, proxy or ProxyOptions())

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from xds.kube.objects import Ingress
-from xds.kube.references import AnnotatedObjects
+from xds.kube.references import AnnotatedObjects, ConfigReferences
 from xds.kube.state import KubeState, Stale
 from xds.problems.problem import Key, Problem
 from xds.problems.registry import ProblemRegistry
@@ -25,6 +25,7 @@ from xds.translate.findings import UnitFindings
 from xds.translate.further_names import FurtherName, FurtherNames
 from xds.translate.hosts import translate_host
 from xds.translate.nginx.annotated_objects import annotated_objects
+from xds.translate.nginx.configmap.named_headers import named_config_maps
 from xds.translate.nginx.ingress_policy import IngressPolicy
 from xds.translate.nginx_config import NginxConfigTracker
 from xds.translate.routes import (
@@ -66,6 +67,11 @@ class TranslateOptions:
     def config_maps(self) -> frozenset[Key]:
         """The ConfigMaps that flags name. Sources follow each although no Ingress names one."""
         return frozenset() if self.nginx_configmap is None else frozenset((self.nginx_configmap,))
+
+    @property
+    def config_references(self) -> ConfigReferences:
+        """Tells the ConfigMaps that such a ConfigMap names."""
+        return named_config_maps
 
     @property
     def annotated(self) -> AnnotatedObjects:
