@@ -28,12 +28,17 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.config.route.v3 import *
     from envoy_data_plane.envoy.extensions.access_loggers.stream.v3 import *
     from envoy_data_plane.envoy.extensions.common.matching.v3 import *
+    from envoy_data_plane.envoy.extensions.common.ratelimit.v3 import (
+        LocalRateLimitDescriptor as LocalRateLimitDescriptor,
+        RateLimitDescriptorEntry as RateLimitDescriptorEntry,
+    )
     from envoy_data_plane.envoy.extensions.filters.common.matcher.action.v3 import *
     from envoy_data_plane.envoy.extensions.clusters.aggregate.v3 import *
     from envoy_data_plane.envoy.extensions.filters.common.set_filter_state.v3 import *
     from envoy_data_plane.envoy.extensions.common.matching.v3 import *
     from envoy_data_plane.envoy.extensions.filters.common.matcher.action.v3 import *
     from envoy_data_plane.envoy.extensions.filters.http.fault.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.http.local_ratelimit.v3 import LocalRateLimit as LocalRateLimit
     from envoy_data_plane.envoy.extensions.filters.http.router.v3 import *
     from envoy_data_plane.envoy.extensions.filters.listener.proxy_protocol.v3 import *
     from envoy_data_plane.envoy.extensions.filters.listener.tls_inspector.v3 import *
@@ -94,6 +99,7 @@ if typing.TYPE_CHECKING:
         ControlPlane as ControlPlane,
         DataSource as DataSource,
         EnvoyInternalAddress as EnvoyInternalAddress,
+        ExtensionConfigSource as ExtensionConfigSource,
         ExtraSourceAddress as ExtraSourceAddress,
         GrpcService as GrpcService,
         GrpcServiceEnvoyGrpc as GrpcServiceEnvoyGrpc,
@@ -175,6 +181,7 @@ if typing.TYPE_CHECKING:
     HeaderMutationFilter = _header_mutation.HeaderMutation
     EarlyHeaderMutation = _early_mutation.HeaderMutation
     SetFilterState = _set_filter_state.Config
+    XdsCidrRange = _xds_core.CidrRange
     XdsRegexMatcher = _xds_matcher.RegexMatcher
     XdsRegexMatcherGoogleRe2 = _xds_matcher.RegexMatcherGoogleRe2
     XdsStringMatcher = _xds_matcher.StringMatcher
@@ -208,6 +215,7 @@ _FULL_NAMES = {
     "StringMatcher": "envoy.type.matcher.v3.StringMatcher",
     "Tracing": "envoy.config.route.v3.Tracing",
     "TypedExtensionConfig": "envoy.config.core.v3.TypedExtensionConfig",
+    "XdsCidrRange": "xds.core.v3.CidrRange",
     "XdsRegexMatcher": "xds.type.matcher.v3.RegexMatcher",
     "XdsRegexMatcherGoogleRe2": "xds.type.matcher.v3.RegexMatcher.GoogleRE2",
     "XdsStringMatcher": "xds.type.matcher.v3.StringMatcher",

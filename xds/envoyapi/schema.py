@@ -18,6 +18,7 @@ import platformdirs
 ROOTS = (
     "envoy.config.bootstrap.v3.Bootstrap",
     "envoy.config.cluster.v3.Cluster",
+    "envoy.config.core.v3.TypedExtensionConfig",
     "envoy.config.endpoint.v3.ClusterLoadAssignment",
     "envoy.config.listener.v3.Listener",
     "envoy.config.route.v3.RouteConfiguration",
@@ -28,6 +29,7 @@ ROOTS = (
     "envoy.extensions.clusters.aggregate.v3.ClusterConfig",
     "envoy.extensions.filters.http.fault.v3.HTTPFault",
     "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+    "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
     "envoy.extensions.filters.http.router.v3.Router",
     "envoy.extensions.filters.http.set_filter_state.v3.Config",
     "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol",

@@ -14,6 +14,7 @@ from xds.resources.domains import Domains
 from xds.resources.endpoints import cluster_load_assignment, encoded
 from xds.resources.listeners import http_listener, https_listener
 from xds.resources.options import ProxyOptions
+from xds.resources.rate_limits import rate_limit_buckets
 from xds.resources.route_configuration import RouteConfigurationBuilder
 from xds.resources.secrets import secret
 from xds.resources.validation import Validator
@@ -22,6 +23,7 @@ from xds.steps import Steps
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.hosts import NO_HOST
 from xds.traffic.model import TrafficChange, TrafficModel
+from xds.traffic.rate_limits import Rate
 from xds.traffic.tls import Certificate, Termination
 
 if typing.TYPE_CHECKING:
@@ -81,6 +83,11 @@ class Builder:
         if not self._validator.accepts(ResourceType.ENDPOINTS, name, message, service, shape=bool(zones)):
             return {}
         return {(ResourceType.ENDPOINTS, name): resource(ResourceType.ENDPOINTS, name, encoded(key, zones))}
+
+    def rate_limit_buckets(self, rates: Iterable[Rate]) -> BuiltResources:
+        """The configuration of the filter that counts requests."""
+        message = rate_limit_buckets(rates, self._options.rate_limit_status)
+        return self._built(ResourceType.EXTENSION, message.name, message, ObjectRef("HTTPFilter", "", message.name))
 
     def _cluster(self, key: BackendKey) -> BuiltResources:
         name = names.cluster(key)

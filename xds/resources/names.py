@@ -12,6 +12,12 @@ HTTP: Final = "http"
 HTTPS: Final = "https"
 """The TLS listener."""
 
+RATE_LIMITS: Final = "rate-limits@1"
+"""The filter of rate limits in every chain, and its configuration, which Envoy asks for by the filter's name.
+
+The number goes up with the keys of buckets: an older listener that drains keeps the configuration that its routes name.
+"""
+
 METADATA_NAMESPACE: Final = "xds-ingress"
 """The namespace of a route's metadata with the Ingress and the Service that the route comes from."""
 

@@ -7,6 +7,7 @@ from typing import Protocol
 from xds.problems.problem import Key
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.endpoints import Locality
+from xds.traffic.rate_limits import Rate
 from xds.traffic.routes import Route, VirtualHost
 from xds.traffic.tls import Certificate, TlsTable
 
@@ -31,6 +32,10 @@ class TrafficModel(Traffic, Protocol):
     def backends(self) -> Mapping[BackendKey, Backend]: ...
     @property
     def certificates(self) -> Mapping[Key, Certificate]: ...
+    @property
+    def rates(self) -> frozenset[Rate]:
+        """The rates of limits that routes use."""
+
     def localities(self, backend: Backend) -> tuple[Locality, ...]: ...
 
 

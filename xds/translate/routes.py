@@ -172,11 +172,11 @@ def ingress_default(context: TranslationContext, ingress: Ingress, findings: Uni
     policy = context.policy(ingress)
     if isinstance(policy, LentPaths):
         return None
-    # A protection is for the whole Ingress, and so is the use of its backends. Other annotations are for paths.
+    # A protection is for the whole Ingress, and so are limits and the use of backends. Other annotations are for paths.
     unannotated = context.annotations.unannotated
     if isinstance(policy, OpenPaths) and policy is not unannotated:
         policy = OpenPaths(
-            replace(unannotated.policy, hash_keys=policy.policy.hash_keys),
+            replace(unannotated.policy, hash_keys=policy.policy.hash_keys, rate_limits=policy.policy.rate_limits),
             upstream=policy.upstream,
             tls_upstream=policy.tls_upstream,
         )

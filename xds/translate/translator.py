@@ -13,6 +13,7 @@ from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.endpoints import Locality
 from xds.traffic.hosts import NO_HOST
 from xds.traffic.model import TrafficChange
+from xds.traffic.rate_limits import Rate
 from xds.traffic.routes import Route, VirtualHost
 from xds.traffic.tls import Certificate, TlsTable
 from xds.translate.backend_use import BackendUse
@@ -23,6 +24,7 @@ from xds.translate.findings import UnitFindings
 from xds.translate.hosts import translate_host
 from xds.translate.nginx.defaults import INGRESS_NGINX, NO_DEFAULTS
 from xds.translate.nginx.ingress_policy import AnnotationOptions, IngressPolicy
+from xds.translate.rate_use import RateUse
 from xds.translate.routes import DEFAULT_MAX_REGEX_SIZE, TranslationContext, default_route, translate_ingress
 from xds.translate.tls import CertificateStore, TlsTranslation
 
@@ -70,6 +72,7 @@ class Translator:
         self._certificates: dict[Key, Certificate] = {}
         self._date_period = DatePeriod()
         self._backends = BackendUse()
+        self._rates = RateUse()
 
     @property
     def hosts(self) -> Mapping[str, VirtualHost]:
@@ -108,6 +111,11 @@ class Translator:
     def backends(self) -> Mapping[BackendKey, Backend]:
         """The backends in use."""
         return self._backends.current
+
+    @property
+    def rates(self) -> frozenset[Rate]:
+        """The rates of limits in use: the same object as long as no rate appears or vanishes."""
+        return self._rates.current
 
     @property
     def published(self) -> Mapping[BackendKey, Backend]:
@@ -197,6 +205,7 @@ class Translator:
         virtual_host = yield from translate_host(self._context, host, findings)
         self._problems.report(("host", host), findings.problems)
         self._backends.use(("host", host), findings.backends)
+        self._rates.use(("host", host), findings.rates)
         if virtual_host == self._hosts.get(host):
             return False
         if virtual_host is None:
@@ -208,7 +217,9 @@ class Translator:
     def _translate_default(self) -> bool:
         findings = UnitFindings()
         default = default_route(self._context, self._state.ingresses_with_default_backend(), findings)
+        findings.keep([default])
         self._backends.use(("default", NO_HOST), findings.backends)
+        self._rates.use(("default", NO_HOST), findings.rates)
         if default == self._default:
             return False
         self._default = default

@@ -11,7 +11,7 @@ from xds.traffic.actions import Redirect
 from xds.traffic.hashing import HashKey
 from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, Balancing, UpstreamPolicy
-from xds.translate.nginx import backend_protocol, canary, connections, load_balancing, redirects, rewriting
+from xds.translate.nginx import backend_protocol, canary, connections, limits, load_balancing, redirects, rewriting
 from xds.translate.nginx.annotation import PREFIX, AnyAnnotation, Scope, Verdict
 from xds.translate.nginx.backend_protocol import SpokenProtocol
 from xds.translate.nginx.canary import Canary
@@ -133,7 +133,7 @@ def ingress_policy(ingress: Ingress, options: AnnotationOptions, report: Report)
         if name.removeprefix(PREFIX) in options.ignored:
             del ours[name]
             report(name, Reason.ANNOTATION_IGNORED, f"{shown(name)} is ignored: --ignore-annotation names it", "")
-    reader = AnnotationReader(ours, report, options.defaults)
+    reader = AnnotationReader(ours, report, options.defaults, ingress.key)
     if requests := canary.read(reader):
         return _lent(requests, reader)
     closing = tuple(annotation for annotation in _without_effect(reader) if _asks_protection(annotation, reader))
@@ -167,7 +167,7 @@ def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) 
         uses_cluster_ip=load_balancing.uses_cluster_ip(reader),
     )
     return OpenPaths(
-        policy=Policy(hash_keys=hash_keys, connection=connections.connection(reader)),
+        policy=Policy(hash_keys=hash_keys, connection=connections.connection(reader), rate_limits=limits.read(reader)),
         redirect=redirects.read(reader),
         rewriting=asked,
         upstream=_speaking(use, protocol.plain),
