@@ -1,7 +1,7 @@
 """limit-rps and its kin through a real Envoy: who is counted, with whom, and how long a count lasts.
 
-Covers: the buckets by ECDS, from the first start on. Excludes: the reading of annotations, and the time at which buckets
-change (tests/controlplane/test_bucket_schedule.py).
+Covers: the buckets by ECDS, from the first start on. Excludes: the reading of annotations, and the time of a change of
+buckets (tests/controlplane/test_bucket_schedule.py).
 
 The rates are by minute, so that no count recovers during a test.
 """

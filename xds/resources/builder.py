@@ -12,9 +12,9 @@ from xds.resources.built import BuiltResources
 from xds.resources.clusters import cluster
 from xds.resources.domains import Domains
 from xds.resources.endpoints import cluster_load_assignment, encoded
+from xds.resources.filters.rate_limits import rate_limit_buckets
 from xds.resources.listeners import http_listener, https_listener
 from xds.resources.options import ProxyOptions
-from xds.resources.rate_limits import rate_limit_buckets
 from xds.resources.route_configuration import RouteConfigurationBuilder
 from xds.resources.secrets import secret
 from xds.resources.validation import Validator
@@ -130,7 +130,9 @@ class Builder:
         domains.update(self._traffic.hosts if first else change.hosts, tls=change.tls or first)
         everything = first or change.default or NO_HOST in change.hosts
         hosts = None if everything or (change.tls and options.redirect_https) else domains.affected(change.hosts)
-        built = yield from self._route_builder(names.HTTP).build(domains.http_domains, domains.http_domain, hosts)
+        built = yield from self._route_builder(names.HTTP_ROUTES).build(
+            domains.http_domains, domains.http_domain, hosts
+        )
         before = self._terminations
         self._terminations = {each.name: each for each in self._traffic.tls.terminations} if change.tls else before
         for each in self._affected_terminations(change, before, everything=everything):

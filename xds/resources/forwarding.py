@@ -12,9 +12,9 @@ from xds.envoyapi.messages import (
     WeightedClusterClusterWeight,
 )
 from xds.resources import names
+from xds.resources.filters.rate_limits import rate_limits
 from xds.resources.hash_policy import hash_policy
 from xds.resources.header_values import replaced
-from xds.resources.rate_limits import rate_limits
 from xds.traffic.actions import Forward, WeightedBackend
 from xds.traffic.policy import NO_POLICY, Policy, Rewrite
 

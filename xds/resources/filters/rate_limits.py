@@ -13,6 +13,7 @@ from typing import Final
 from xds.envoyapi import codec
 from xds.envoyapi.messages import (
     AddressMatcher,
+    Any,
     ExtensionConfigSource,
     FractionalPercent,
     FractionalPercentDenominatorType,
@@ -34,6 +35,8 @@ from xds.envoyapi.messages import (
 )
 from xds.resources import names
 from xds.resources.config_source import ads
+from xds.resources.filters.switched import on
+from xds.traffic.policy import Policy
 from xds.traffic.rate_limits import Rate, RateLimits
 
 BUCKETS_OF_A_RATE: Final = 16_384
@@ -63,6 +66,11 @@ def rate_limit_filter() -> HttpFilter:
     config = codec.pack(_filter_config(()))
     source = ExtensionConfigSource(config_source=ads(), default_config=config, type_urls=[config.type_url])
     return HttpFilter(name=names.RATE_LIMITS, config_discovery=source, disabled=True)
+
+
+def rate_limited(policy: Policy) -> Any | None:
+    """The filter's switch for routes of a policy."""
+    return on() if policy.rate_limits else None
 
 
 def _filter_config(rates: Iterable[Rate], status: int = 503) -> LocalRateLimit:
