@@ -19,6 +19,7 @@ from xds.explain.answer import (
     Step,
 )
 from xds.explain.facts import RequestFacts, StateReader
+from xds.explain.policies import policy_texts
 from xds.explain.redirects import location
 from xds.explain.relevance import is_relevant
 from xds.explain.request import Request
@@ -103,7 +104,7 @@ def explain_request(facts: RequestFacts) -> RequestExplanation:
             backend, slices = facts.fallback
             healthy, more = _backend(backend, slices)
             last = (*last, *more)
-        last = (*_shares(given.route), *last)
+        last = (*_policy(given.route), *_shares(given.route), *last)
         status = 200 if healthy else 503
     return RequestExplanation(
         status,
@@ -247,6 +248,11 @@ def _fallback(step: Fallback) -> ExplainStep:
     whose = "of the host's oldest Ingress that has one" if step.of_host else "of the oldest Ingress that has one"
     objects = (step.route.origin.object, ObjectRef("Service", *step.route.service))
     return ExplainStep("default backend", f"no route matches, so the default backend {whose}", objects)
+
+
+def _policy(route: Route | None) -> Iterator[ExplainStep]:
+    for title, text in policy_texts(route.policy) if route else ():
+        yield ExplainStep(title, text)
 
 
 def _shares(route: Route | None) -> Iterator[ExplainStep]:

@@ -6,9 +6,9 @@ buckets, so that an edit of an Ingress leaves the counts alone.
 """
 
 import ipaddress
+import typing
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Final
 
 from xds.envoyapi import codec
 from xds.envoyapi.messages import (
@@ -39,15 +39,17 @@ from xds.resources.filters.switched import on
 from xds.traffic.policy import Policy
 from xds.traffic.rate_limits import Rate, RateLimits
 
-BUCKETS_OF_A_RATE: Final = 16_384
+BUCKETS_OF_A_RATE: typing.Final = 16_384
 """Client addresses counted at once for a rate; the one that was idle longest is forgotten first.
 
 Envoy's default is 20, which a 21st client would exceed.
 """
 
-_CLIENT: Final = "remote_address"
+_CLIENT: typing.Final = "remote_address"
 
-_ENDLESS: Final = TokenBucket(max_tokens=2**32 - 1, tokens_per_fill=2**32 - 1, fill_interval=timedelta(seconds=1))
+_ENDLESS: typing.Final = TokenBucket(
+    max_tokens=2**32 - 1, tokens_per_fill=2**32 - 1, fill_interval=timedelta(seconds=1)
+)
 """The bucket of requests that name no other. Intervals of other buckets must be multiples of its own."""
 
 
@@ -59,6 +61,14 @@ def rate_limit_buckets(rates: Iterable[Rate], status: int) -> TypedExtensionConf
         status: Of the answer to a request above the limit.
     """
     return TypedExtensionConfig(name=names.RATE_LIMITS, typed_config=codec.pack(_filter_config(rates, status)))
+
+
+def rates_of(configuration: bytes) -> set[Rate]:
+    """The rates in an encoded configuration of the filter."""
+    extension: typing.Any = codec.upb(codec.decode(TypedExtensionConfig, configuration))
+    config: typing.Any = codec.upb(codec.decode(LocalRateLimit, extension.typed_config.value))
+    buckets = (each.token_bucket for each in config.descriptors)
+    return {Rate(each.tokens_per_fill.value, each.fill_interval.seconds, each.max_tokens - 1) for each in buckets}
 
 
 def rate_limit_filter() -> HttpFilter:
