@@ -69,8 +69,8 @@ def _owners(rejected: Resource, last_good: Resource | None, text: str, state: Ku
         case ResourceType.SECRET:
             return [each.key for each in state.ingresses_of_secret(_key(rejected.name))]
         case ResourceType.EXTENSION:
-            known = rates_of(last_good.body) if last_good else set()
-            return sorted(_users_of_rates(rates_of(rejected.body) - known, traffic))
+            rates, known = rates_of(rejected.body), rates_of(last_good.body) if last_good else set()
+            return sorted(_users_of_rates(rates - known or rates, traffic))
         case ResourceType.LISTENER:
             return []
         case _:

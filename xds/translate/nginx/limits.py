@@ -34,7 +34,7 @@ _NETWORK: Final = re.compile(r"[0-9A-Fa-f:.]+(?:/[0-9]{1,3})?")
 
 @lru_cache(maxsize=256)
 def _networks(value: str) -> tuple[str, ...]:
-    elements = [element.strip() for element in value.split(",")]
+    elements = [element.strip(" ") for element in value.split(",")]
     if len(elements) > MAX_NETWORKS:
         raise InvalidValueError(f"more than {MAX_NETWORKS} networks")
     if not all(map(_NETWORK.fullmatch, elements)):
