@@ -6,6 +6,7 @@ from typing import Final
 from xds.envoyapi.messages import (
     DirectResponseAction,
     HeaderMatcher,
+    HeaderValueOption,
     Metadata,
     RedirectAction,
     RedirectActionRedirectResponseCode,
@@ -118,10 +119,15 @@ def _route(route: Route, match: RouteMatch, *, tls: bool = False) -> EnvoyRoute:
         route=forward_action(forward, route.policy, tls=tls) if forward else None,
         redirect=_to_path(redirect) if redirect and redirect.is_path else None,
         direct_response=_direct_response(action),
-        response_headers_to_add=[replaced("location", redirect.location)] if redirect and not redirect.is_path else [],
+        response_headers_to_add=_response_headers(route, redirect),
         request_headers_to_add=request_headers(route.policy) if forward else [],
         typed_per_filter_config=route_filters(route.policy),
     )
+
+
+def _response_headers(route: Route, redirect: Redirect | None) -> list[HeaderValueOption]:
+    headers = [replaced(name, value) for name, value in route.policy.response_headers]
+    return [*headers, replaced("location", redirect.location)] if redirect and not redirect.is_path else headers
 
 
 def _to_path(redirect: Redirect) -> RedirectAction:
