@@ -210,7 +210,7 @@ class _UnitStatuses:
         if route.backend is None or route.backend not in self._facts.backends:
             return Unit(at, text, UnitStatus.BROKEN, self._problems_at(at))
         backend, _ = self._facts.backends[route.backend]
-        policy = [f"{subject}: {words}" for subject, words in policy_texts(route.policy)]
+        policy = [f"{subject}: {words}" for subject, words in policy_texts(route)]
         if backend.external_name:
             why = "; ".join((f"endpoints are the addresses of {backend.external_name} in DNS", *policy))
             return Unit(at, text, UnitStatus.SERVED, why, backend=backend.key)

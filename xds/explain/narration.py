@@ -19,20 +19,19 @@ from xds.explain.answer import (
     Step,
 )
 from xds.explain.facts import RequestFacts, StateReader
-from xds.explain.policies import policy_texts
-from xds.explain.redirects import location
+from xds.explain.policies import policy_texts, use_texts
+from xds.explain.redirects import location, location_at_host
 from xds.explain.relevance import is_relevant
 from xds.explain.request import Request
 from xds.kube.objects import EndpointSlice
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.text import shown
 from xds.snapshot.resource import Resource, ResourceType
-from xds.traffic.actions import Closed, Forward
+from xds.traffic.actions import Closed, Forward, HostRedirect
 from xds.traffic.actions import Redirect as RouteRedirect
 from xds.traffic.backends import Backend
 from xds.traffic.endpoints import Health
-from xds.traffic.routes import Route
-from xds.traffic.upstream import DEFAULT_UPSTREAM
+from xds.traffic.routes import Route, VirtualHost
 from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
 
@@ -104,7 +103,7 @@ def explain_request(facts: RequestFacts) -> RequestExplanation:
             backend, slices = facts.fallback
             healthy, more = _backend(backend, slices)
             last = (*last, *more)
-        last = (*_policy(given.route), *_shares(given.route), *last)
+        last = (*(ExplainStep(*each) for each in policy_texts(given.route)), *_shares(given.route), *last)
         status = 200 if healthy else 503
     return RequestExplanation(
         status,
@@ -120,8 +119,11 @@ def explain_request(facts: RequestFacts) -> RequestExplanation:
 def _location(facts: RequestFacts) -> str:
     """The target of a redirect; empty for other answers."""
     given = facts.answer
-    if given.route is not None and isinstance(given.route.action, RouteRedirect):
-        return given.route.action.location
+    match given.route.action if given.route is not None else None:
+        case RouteRedirect(_, target):
+            return target
+        case HostRedirect() as action:
+            return location_at_host(facts.request, action, facts.options)
     return location(facts.request, facts.options) if given.status == 308 else ""
 
 
@@ -181,6 +183,7 @@ _REDIRECTIONS: Final = {
     RedirectOutcome.NOT_COVERED: "stays plain: no TLS entry covers the host",
     RedirectOutcome.NO_CERTIFICATE: "redirected to HTTPS, which is closed: {pattern} has no usable certificate",
     RedirectOutcome.CHALLENGE: "stays plain: a path of an Ingress below /.well-known/acme-challenge/ answers",
+    RedirectOutcome.OTHER_HOST: "not redirected to HTTPS, as another host comes first",
     RedirectOutcome.CAME_BY_HTTPS: "came by HTTPS, as x-forwarded-proto of a trusted proxy says",
     RedirectOutcome.REDIRECTED: "redirected to HTTPS: TLS host {pattern} covers the host and --redirect-https is on",
 }
@@ -205,6 +208,8 @@ def _host(step: HostMatch, facts: RequestFacts) -> ExplainStep:
     passed = "".join(f"; {shown(each)} stands for one label only" for each in step.passed_over)
     foreign = "".join(f"; Ingress {each.key} names the host and isn't ours: {why}" for each, why in facts.foreign)
     objects = _ingresses(step.virtual_host.routes) if step.virtual_host else ()
+    if step.virtual_host and step.virtual_host.is_alias:
+        return ExplainStep("virtual host", _alias(host, step.virtual_host), objects)
     match step.choice:
         case Choice.PRECISE:
             return ExplainStep("virtual host", f"{host} is named by rules", objects)
@@ -215,6 +220,13 @@ def _host(step: HostMatch, facts: RequestFacts) -> ExplainStep:
             return ExplainStep("virtual host", text, objects)
         case _:
             return ExplainStep("virtual host", f"no rule names {host}, and no rule is without host{passed}{foreign}")
+
+
+def _alias(host: str, found: VirtualHost) -> str:
+    of = f"host {shown(found.alias_of)}" if found.alias_of else "the rules without host"
+    if found.keeps_scheme:
+        return f"{host} is redirected to {of}, by from-to-www-redirect"
+    return f"{host} has the routes of {of}, by server-alias {shown(found.host)}"
 
 
 def _path(step: PathMatch, facts: RequestFacts) -> ExplainStep:
@@ -250,11 +262,6 @@ def _fallback(step: Fallback) -> ExplainStep:
     return ExplainStep("default backend", f"no route matches, so the default backend {whose}", objects)
 
 
-def _policy(route: Route | None) -> Iterator[ExplainStep]:
-    for title, text in policy_texts(route.policy) if route else ():
-        yield ExplainStep(title, text)
-
-
 def _shares(route: Route | None) -> Iterator[ExplainStep]:
     """The choice among several backends."""
     if route and isinstance(route.action, Forward) and len(route.action.backends) > 1:
@@ -268,7 +275,7 @@ def _backend(backend: Backend, given: tuple[EndpointSlice, ...]) -> tuple[bool, 
     """Whether the backend has a healthy endpoint, and the steps `cluster` and `endpoints`."""
     key = backend.key
     service = ObjectRef("Service", *key.service_key)
-    cluster = ExplainStep("cluster", f"{key}, by {', '.join(_use(backend))}", (service,))
+    cluster = ExplainStep("cluster", f"{key}, by {', '.join(use_texts(backend))}", (service,))
     if backend.external_name:
         host = f", which is sent {backend.host} as Host" if backend.host else ""
         text = f"the addresses of {backend.external_name} in DNS{host}"
@@ -280,33 +287,10 @@ def _backend(backend: Backend, given: tuple[EndpointSlice, ...]) -> tuple[bool, 
     return healthy > 0, (cluster, ExplainStep("endpoints", counted if found else _no_endpoints(given), slices))
 
 
-def _use(backend: Backend) -> Iterator[str]:
-    """The protocol of a backend, and the rest of its upstream policy that differs from the default."""
-    policy = backend.upstream
-    yield _PROTOCOLS[backend.protocol.value]
-    if backend.protocol.uses_tls and not policy.sends_sni:
-        yield "without SNI"
-    if policy.balancing != DEFAULT_UPSTREAM.balancing:
-        yield f"balanced by {policy.balancing}"
-    if policy.connect_timeout != DEFAULT_UPSTREAM.connect_timeout:
-        yield f"connected within {policy.connect_timeout.total_seconds():.0f} s"
-    if backend.cluster_ip:
-        yield "at the Service's own address"
-
-
 def _no_endpoints(slices: tuple[EndpointSlice, ...]) -> str:
     if not slices:
         return "none: the Service has no EndpointSlice; check that its selector matches existing Pods"
     return "none: no endpoint is ready, or no EndpointSlice has the Service's port"
-
-
-_PROTOCOLS: Final = {
-    "http1": "HTTP/1.1",
-    "h2c": "HTTP/2",
-    "https": "HTTP/2 or HTTP/1.1 over TLS, as the backend offers",
-    "wss": "HTTP/1.1 over TLS",
-    "grpcs": "HTTP/2 over TLS",
-}
 
 
 def _outcome(status: int, backend: Backend | None, facts: RequestFacts) -> str:
