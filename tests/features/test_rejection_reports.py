@@ -61,6 +61,7 @@ async def test_a_rejected_rate_is_a_problem_of_its_ingresses(plane: Plane) -> No
     client = await plane.delta_proxy()
     await client.subscribe(ECDS, RATE_LIMITS)
     await client.accept(ECDS, RATE_LIMITS)
+    await client.expect_nothing()  # the server has the ACK
     plane.apply(ingress("api", rule("api.example", path("/", "api")), annotations=annotated(limit_rps="2")))
     await client.reject(ECDS, RATE_LIMITS, message="no such bucket")
     (problem,) = await told(plane)
