@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from xds.explain.ingress_facts import IngressFacts, secret_of
+from xds.explain.policies import policy_texts
 from xds.kube.ingress_class import ClassClaim
 from xds.kube.objects import EndpointSlice, HTTPIngressPath, IngressTLS
 from xds.problems.field_path import FieldPath
@@ -14,7 +15,7 @@ from xds.problems.problem import Key, Problem
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.snapshot.resource import Resource
-from xds.traffic.actions import Closed, Redirect
+from xds.traffic.actions import Closed, DirectAnswer, Redirect
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.endpoints import Health
 from xds.traffic.routes import Route
@@ -204,17 +205,20 @@ class _UnitStatuses:
         match route.action:
             case Closed(annotations):
                 return Unit(at, text, UnitStatus.CLOSED, f"answers 503, as {', '.join(annotations)} can't be had here")
+            case DirectAnswer(code):
+                return Unit(at, text, UnitStatus.SERVED, f"answers {code}")
             case Redirect(code, location):
                 return Unit(at, text, UnitStatus.SERVED, f"answers {code}, to {location}")
         if route.backend is None or route.backend not in self._facts.backends:
             return Unit(at, text, UnitStatus.BROKEN, self._problems_at(at))
         backend, _ = self._facts.backends[route.backend]
+        policy = [f"{subject}: {words}" for subject, words in policy_texts(route)]
         if backend.external_name:
-            why = f"endpoints are the addresses of {backend.external_name} in DNS"
+            why = "; ".join((f"endpoints are the addresses of {backend.external_name} in DNS", *policy))
             return Unit(at, text, UnitStatus.SERVED, why, backend=backend.key)
         healthy, draining = self._endpoints[backend.key]
         status = UnitStatus.SERVED if healthy else UnitStatus.NO_ENDPOINTS
-        return Unit(at, text, status, backend=backend.key, healthy=healthy, draining=draining)
+        return Unit(at, text, status, "; ".join(policy), backend=backend.key, healthy=healthy, draining=draining)
 
     def _tls(self, at: FieldPath, entry: IngressTLS) -> Iterator[Unit]:
         if self._facts.canary:

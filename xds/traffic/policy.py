@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from xds.traffic.hashing import HashKey
+from xds.traffic.headers import NO_CHANGES, HeaderChanges
+from xds.traffic.rate_limits import RateLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +30,20 @@ class Policy:
         rewrite: The path of the backend's request. None: the client's.
         forwarded_prefix: The header x-forwarded-prefix of the backend's request. Empty: the client's.
         hash_keys: Requests with equal keys go to the same endpoint, if the upstream policy balances by hash.
-        response_headers: Names in lower case and values, which replace the backend's in answers of any status.
+        request_headers: Changes of the backend's request.
+        response_headers: Changes of answers of any status.
         connection: The Connection header of the backend's request. Empty: none but that of an upgrade.
+        rate_limits: How many requests of a client are answered. None: all.
     """
 
     upstream_host: str = ""
     rewrite: Rewrite | None = None
     forwarded_prefix: str = ""
     hash_keys: tuple[HashKey, ...] = ()
-    response_headers: tuple[tuple[str, str], ...] = ()
+    request_headers: HeaderChanges = NO_CHANGES
+    response_headers: HeaderChanges = NO_CHANGES
     connection: str = ""
+    rate_limits: RateLimits | None = None
 
 
 NO_POLICY: Final = Policy()

@@ -15,6 +15,7 @@ from xds.traffic.endpoints import Locality
 from xds.traffic.hosts import NO_HOST
 from xds.traffic.listeners import OWN_LISTENERS, ListenerPolicy
 from xds.traffic.model import TrafficChange
+from xds.traffic.rate_limits import Rate
 from xds.traffic.routes import Route, VirtualHost
 from xds.traffic.tls import Certificate, TlsTable
 from xds.translate.backend_use import BackendUse
@@ -28,6 +29,7 @@ from xds.translate.nginx.annotated_objects import annotated_objects
 from xds.translate.nginx.configmap.named_headers import named_config_maps
 from xds.translate.nginx.ingress_policy import IngressPolicy
 from xds.translate.nginx_config import NginxConfigTracker
+from xds.translate.rate_use import RateUse
 from xds.translate.routes import (
     DEFAULT_MAX_REGEX_SIZE,
     TranslationContext,
@@ -115,6 +117,7 @@ class Translator:
         self._certificates: dict[Key, Certificate] = {}
         self._date_period = DatePeriod()
         self._backends = BackendUse()
+        self._rates = RateUse()
 
     @property
     def hosts(self) -> Mapping[str, VirtualHost]:
@@ -157,6 +160,11 @@ class Translator:
     def backends(self) -> Mapping[BackendKey, Backend]:
         """The backends in use."""
         return self._backends.current
+
+    @property
+    def rates(self) -> frozenset[Rate]:
+        """The rates of limits in use: the same object as long as no rate appears or vanishes."""
+        return self._rates.current
 
     @property
     def published(self) -> Mapping[BackendKey, Backend]:
@@ -274,6 +282,7 @@ class Translator:
             virtual_host, names = yield from translate_host(self._context, host, findings)
             self._problems.report(("host", host), findings.problems)
             self._backends.use(("host", host), findings.backends)
+            self._rates.use(("host", host), findings.rates)
             is_changed = self._replace(host, virtual_host, is_alias=False)
             if is_changed:
                 changed.add(host)
@@ -306,7 +315,9 @@ class Translator:
         if default is None and self._options.default_service:
             default = service_route(self._context, self._options.default_service, findings)
         self._problems.report(("default", NO_HOST), findings.problems)
+        findings.keep([default])
         self._backends.use(("default", NO_HOST), findings.backends)
+        self._rates.use(("default", NO_HOST), findings.rates)
         if default == self._default:
             return False
         self._default = default

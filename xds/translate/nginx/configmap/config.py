@@ -22,7 +22,7 @@ _SETTINGS: Final[tuple[AnyKey, ...]] = (
 """Keys that the families of annotations read, beside the keys that are annotations."""
 
 _COMPATIBLE: Final = ListenerPolicy(
-    gateway_statuses=True, answers_health=True, requests=RequestHeaders(keeps_claims=True)
+    gateway_statuses=True, answers_health=True, takes_any_method=True, requests=RequestHeaders(keeps_claims=True)
 )
 
 

@@ -23,7 +23,7 @@ USE_FORWARDED: Final = ConfigKey(
     BOOLEAN,
     "false",
     Verdict.APPROXIMATE,
-    "an X-Forwarded-Host with several names is passed on as received",
+    "Host and redirects keep the Host of the request; an X-Forwarded-Host with several names is passed on as received",
 )
 TRUSTED: Final = ConfigKey("proxy-real-ip-cidr", _SECTION, NETWORKS, "0.0.0.0/0")
 REAL_IP: Final = ConfigKey("enable-real-ip", _SECTION, BOOLEAN, "false")

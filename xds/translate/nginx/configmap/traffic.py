@@ -57,7 +57,7 @@ UPSTREAM_TIMEOUT: Final = ConfigKey("upstream-keepalive-timeout", _SECTION, SECO
 UPSTREAM_TIME: Final = ConfigKey("upstream-keepalive-time", _SECTION, DURATION, "1h")
 UPSTREAM_REQUESTS: Final = ConfigKey("upstream-keepalive-requests", _SECTION, NATURAL, "10000")
 RETRY_NON_IDEMPOTENT: Final = ConfigKey("retry-non-idempotent", _SECTION, BOOLEAN, "false", Verdict.NOT_YET)
-LIMIT_STATUS: Final = ConfigKey("limit-req-status-code", _SECTION, number(400, 599), "503", Verdict.NOT_YET)
+LIMIT_STATUS: Final = ConfigKey("limit-req-status-code", _SECTION, number(400, 599), "503")
 
 KEYS: Final = (
     HEADER_TIMEOUT,
@@ -133,4 +133,4 @@ def applied(policy: ListenerPolicy, reader: ConfigReader) -> ListenerPolicy:
         max_age=reader.get(UPSTREAM_TIME) or None,
         max_requests=1 if once else reader.get(UPSTREAM_REQUESTS) or None,
     )
-    return replace(policy, clients=clients, backends=backends)
+    return replace(policy, clients=clients, backends=backends, limit_status=reader.get(LIMIT_STATUS))
