@@ -55,8 +55,8 @@ def _quoted(text: str) -> str:
 
 
 def _reference(kind: str, resource: Resource) -> ObjectRef:
-    if resource.type is ResourceType.SECRET and resource.name.count("/") == 1:
-        return ObjectRef("Secret", *resource.name.split("/"))
+    if resource.type is ResourceType.SECRET and "/" in resource.name:
+        return ObjectRef("Secret", *names.kubernetes_secret(resource.name))
     return ObjectRef(kind, "", resource.name)
 
 
@@ -65,7 +65,10 @@ def _owners(rejected: Resource, last_good: Resource | None, text: str, state: Ku
         case ResourceType.CLUSTER | ResourceType.ENDPOINTS:
             return _users_of_cluster(rejected.name, state, traffic)
         case ResourceType.SECRET:
-            return [each.key for each in state.ingresses_of_secret(_key(rejected.name))]
+            secret = names.kubernetes_secret(rejected.name)
+            if rejected.name == names.secret(secret):
+                return [each.key for each in state.ingresses_of_secret(secret)]
+            return [each.key for each in state.ingresses_of_object(ObjectRef("Secret", *secret))]
         case ResourceType.LISTENER:
             return []
         case _:

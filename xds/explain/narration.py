@@ -278,8 +278,10 @@ def _use(backend: Backend) -> Iterator[str]:
     """The protocol of a backend, and the rest of its upstream policy that differs from the default."""
     policy = backend.upstream
     yield _PROTOCOLS[backend.protocol.value]
-    if backend.protocol.uses_tls and not policy.sends_sni:
+    if backend.protocol.uses_tls and not policy.sends_sni and not (policy.tls and policy.tls.sends_name):
         yield "without SNI"
+    if policy.tls:
+        yield str(policy.tls)
     if policy.balancing != DEFAULT_UPSTREAM.balancing:
         yield f"balanced by {policy.balancing}"
     if policy.connect_timeout != DEFAULT_UPSTREAM.connect_timeout:

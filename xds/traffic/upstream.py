@@ -7,6 +7,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
+from xds.traffic.backend_tls import BackendTls
+
 _VARIANT_BYTES: Final = 5
 
 
@@ -51,6 +53,7 @@ class UpstreamPolicy:
         sends_sni: Whether TLS carries a server name.
         balancing: The choice of an endpoint.
         connect_timeout: For a TCP connection, TLS included.
+        tls: How TLS is spoken beyond encryption. None: no certificate is shown, and none is verified.
         uses_cluster_ip: Whether the address of the Service stands for its endpoints, so that kube-proxy chooses one.
     """
 
@@ -59,6 +62,7 @@ class UpstreamPolicy:
     balancing: Balancing = Balancing.ROUND_ROBIN
     connect_timeout: timedelta = timedelta(seconds=5)
     uses_cluster_ip: bool = False
+    tls: BackendTls | None = None
 
     @property
     def variant(self) -> str:

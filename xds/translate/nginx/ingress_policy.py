@@ -8,11 +8,13 @@ from xds.kube.objects import Ingress
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import Redirect
+from xds.traffic.backend_tls import BackendTls
 from xds.traffic.hashing import HashKey
 from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, Balancing, UpstreamPolicy
 from xds.translate.nginx import (
     backend_protocol,
+    backend_tls,
     canary,
     connections,
     custom_headers,
@@ -120,7 +122,7 @@ class AnnotationOptions:
         if not defaults:
             return cls(ignored)
         reader = AnnotationReader({}, _unreported, defaults)
-        return cls(ignored, defaults, _open(SpokenProtocol(), rewriting.read(reader), reader))
+        return cls(ignored, defaults, _open(SpokenProtocol(), None, rewriting.read(reader), reader))
 
 
 _MAX_SUGGESTIONS: Final = 20
@@ -156,10 +158,11 @@ def ingress_policy(
     protocol = backend_protocol.read(reader)
     if protocol is None:
         return ClosedPaths((backend_protocol.PROTOCOL.full_name,), hosts=False, rewriting=asked)
-    headers = custom_headers.read(reader, objects)
-    if isinstance(headers, Unavailable):
-        return ClosedPaths((headers.annotation.full_name,), hosts=False, rewriting=asked)
-    opened = _open(protocol, asked, reader)
+    headers, tls = custom_headers.read(reader, objects), backend_tls.read(reader, objects)
+    if isinstance(headers, Unavailable) or isinstance(tls, Unavailable):
+        unavailable = (each.annotation.full_name for each in (headers, tls) if isinstance(each, Unavailable))
+        return ClosedPaths(tuple(unavailable), hosts=False, rewriting=asked)
+    opened = _open(protocol, tls, asked, reader)
     return replace(opened, policy=replace(opened.policy, response_headers=headers)) if headers else opened
 
 
@@ -175,7 +178,7 @@ def _lent(requests: Canary, reader: AnnotationReader) -> LentPaths:
     return LentPaths(requests, balancing, load_balancing.uses_cluster_ip(reader), hash_keys, protections)
 
 
-def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) -> OpenPaths:
+def _open(protocol: SpokenProtocol, tls: BackendTls | None, asked: Rewriting, reader: AnnotationReader) -> OpenPaths:
     balancing, hash_keys = load_balancing.read(reader)
     use = UpstreamPolicy(
         balancing=balancing,
@@ -186,8 +189,9 @@ def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) 
         policy=Policy(hash_keys=hash_keys, connection=connections.connection(reader)),
         redirect=redirects.read(reader),
         rewriting=asked,
-        upstream=_speaking(use, protocol.plain),
-        tls_upstream=_speaking(use, protocol.tls) if protocol.tls else None,
+        # With AUTO_HTTP, requests that came by plain HTTP are sent on as they came.
+        upstream=_speaking(use if protocol.tls else replace(use, tls=tls), protocol.plain),
+        tls_upstream=_speaking(replace(use, tls=tls), protocol.tls) if protocol.tls else None,
     )
 
 

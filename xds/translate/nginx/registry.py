@@ -7,6 +7,7 @@ from typing import Final
 
 from xds.translate.nginx import (
     backend_protocol,
+    backend_tls,
     canary,
     connections,
     custom_headers,
@@ -23,6 +24,7 @@ _FAMILIES: Final = (
     redirects,
     rewriting,
     backend_protocol,
+    backend_tls,
     load_balancing,
     connections,
     custom_headers,
