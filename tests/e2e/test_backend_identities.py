@@ -82,9 +82,9 @@ class TlsBackend:
 
 def identity(client: str = "", authority: bytes = AUTHORITY.pem, name: str = "identity") -> Secret:
     """A Secret with authorities, and with a client certificate of this common name, if any."""
-    issued = AUTHORITY.issue(common_name=client) if client else None
-    data = SecretData(issued and issued.certificate, issued and issued.private_key, None, authority or None)
-    return Secret(Metadata(name, NS), data)
+    issued = AUTHORITY.issue(common_name=client)
+    certificate, key = (issued.certificate, issued.private_key) if client else (None, None)
+    return Secret(Metadata(name, NS), SecretData(certificate, key, None, authority or None))
 
 
 def shop(**annotations: str) -> Ingress:
@@ -138,7 +138,7 @@ async def test_a_new_certificate_changes_no_cluster(tmp_path: Path) -> None:
         assert (await running.get(HOST)).status == 503
         await running.apply(identity("old"))
         assert (await running.get(HOST)).status == 200
-        clusters = running.plane.pipeline.store.resources(ResourceType.CLUSTER).copy()
+        clusters = dict(running.plane.pipeline.store.resources(ResourceType.CLUSTER))
         await running.apply(identity("new"))
         while backend.seen[-1].client != "new":  # Envoy has acknowledged the Secret, and takes it up a moment later
             assert (await running.get(HOST)).status == 200

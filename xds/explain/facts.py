@@ -158,7 +158,7 @@ class StateReader:
             wanted += [(ResourceType.SECRET, names.secret(each)) for each in termination.secrets]
         wanted.append((ResourceType.LISTENER, names.HTTPS if request.https else names.HTTP))
         if termination or not request.https:
-            routes = names.https_routes(termination) if termination else names.HTTP
+            routes = names.https_routes(termination) if termination else names.HTTP_ROUTES
             wanted.append((ResourceType.ROUTES, routes))
             wanted.append((ResourceType.VIRTUAL_HOST, self._virtual_host(routes, host_of(request.authority))))
         yield from filter(None, (self.store.get(type_, name) for type_, name in wanted))
@@ -175,7 +175,8 @@ class StateReader:
 def compared_hosts(step: HostMatch) -> Iterator[str]:
     """The hosts whose rules took part in a match: the request's own, which a left out rule may name, and the match."""
     yield step.host
-    yield step.virtual_host.host if step.virtual_host else NO_HOST
+    found = step.virtual_host
+    yield NO_HOST if found is None else found.host if found.alias_of is None else found.alias_of
 
 
 def _termination(given: Answer) -> Termination | None:

@@ -88,7 +88,9 @@ class BackendTls:
     def is_verified(self) -> bool:
         return self.verify_depth is not None
 
-    def __str__(self) -> str:
+    @property
+    def words(self) -> str:
+        """The policy for people. Unlike `str`, equal for policies that differ in nothing that matters."""
         name = self.name or "the Service's DNS name"
         shown = f"showing the certificate of Secret {self.secret}" if self.presents_certificate else ""
         verified = f"verified as {name} by Secret {self.secret}, depth {self.verify_depth}" if self.is_verified else ""
