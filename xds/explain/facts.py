@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from xds.explain.answer import Answer, Choice, Coverage, Handshake, HostMatch, Redirect
-from xds.explain.credentials import credentials_of
+from xds.explain.backend_use import credentials_of
 from xds.explain.matcher import EdgeOptions, TrafficExcerpt, answer, excerpt
 from xds.explain.request import Request, host_of
 from xds.kube.objects import EndpointSlice, Ingress

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from xds.explain.credentials import credentials_of
+from xds.explain.backend_use import credentials_of
 from xds.explain.facts import StateReader
 from xds.kube.ingress_class import ClassClaim
 from xds.kube.objects import EndpointSlice, Ingress, IngressTLS

@@ -8,6 +8,7 @@ from xds.problems.problem import Key
 from xds.traffic.backend_tls import Credential, CredentialKey
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.endpoints import Locality
+from xds.traffic.listeners import ListenerPolicy
 from xds.traffic.routes import Route, VirtualHost
 from xds.traffic.tls import Certificate, TlsTable
 
@@ -36,6 +37,8 @@ class TrafficModel(Traffic, Protocol):
 
     @property
     def certificates(self) -> Mapping[Key, Certificate]: ...
+    @property
+    def listeners(self) -> ListenerPolicy: ...
     def localities(self, backend: Backend) -> tuple[Locality, ...]: ...
 
 
@@ -51,6 +54,7 @@ class TrafficChange:
         certificates: Whether the content of a certificate changed.
         backends: Backends that changed, appeared or are gone.
         endpoints: Backends whose endpoints may have changed.
+        listeners: Whether the policy of all listeners changed.
     """
 
     hosts: frozenset[str] = frozenset()
@@ -59,4 +63,5 @@ class TrafficChange:
     certificates: bool = False
     backends: frozenset[BackendKey] = frozenset()
     endpoints: frozenset[BackendKey] = frozenset()
+    listeners: bool = False
     credentials: frozenset[CredentialKey] = frozenset()
