@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from xds.explain.answer import Answer, Choice, Coverage, Handshake, HostMatch, Redirect
-from xds.explain.backend_use import credentials_of
+from xds.explain.credentials import credentials_of
 from xds.explain.matcher import EdgeOptions, TrafficExcerpt, answer, excerpt
 from xds.explain.request import Request, host_of
 from xds.kube.objects import EndpointSlice, Ingress
@@ -18,6 +18,7 @@ from xds.snapshot.store import Store
 from xds.traffic.actions import Forward
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.hosts import NO_HOST
+from xds.traffic.routes import Route
 from xds.traffic.tls import Termination
 from xds.translate.certificates import Verdict
 from xds.translate.translator import Translator
@@ -120,7 +121,7 @@ class StateReader:
             ingresses,
             tuple(self._foreign_ingresses(given)),
             tuple(self.problems.of(objects)),
-            tuple(self._resources(request, termination, sorted({each for key in keys for each in key.all}))),
+            tuple(self._resources(request, termination, route, sorted({each for key in keys for each in key.all}))),
         )
 
     def _backend(self, key: BackendKey) -> tuple[Backend, tuple[EndpointSlice, ...]] | None:
@@ -148,7 +149,11 @@ class StateReader:
                         yield ingress, self.state.claim(ingress).why
 
     def _resources(
-        self, request: Request, termination: Termination | None, backends: Sequence[BackendKey]
+        self,
+        request: Request,
+        termination: Termination | None,
+        route: Route | None,
+        backends: Sequence[BackendKey],
     ) -> Iterator[Resource]:
         """Existing resources behind the answer, in the order of make before break."""
         types = (ResourceType.CLUSTER, ResourceType.ENDPOINTS)
@@ -156,6 +161,8 @@ class StateReader:
         wanted += credentials_of(self.traffic.backends, backends)
         if termination:
             wanted += [(ResourceType.SECRET, names.secret(each)) for each in termination.secrets]
+        if route and route.policy.rate_limits:
+            wanted.append((ResourceType.EXTENSION, names.RATE_LIMITS))
         wanted.append((ResourceType.LISTENER, names.HTTPS if request.https else names.HTTP))
         if termination or not request.https:
             routes = names.https_routes(termination) if termination else names.HTTP_ROUTES

@@ -18,8 +18,8 @@ from xds.explain.answer import (
     RedirectOutcome,
     Step,
 )
-from xds.explain.backend_use import use_of
 from xds.explain.facts import RequestFacts, StateReader
+from xds.explain.policies import policy_texts, use_texts
 from xds.explain.redirects import location, location_at_host
 from xds.explain.relevance import is_relevant
 from xds.explain.request import Request
@@ -103,7 +103,7 @@ def explain_request(facts: RequestFacts) -> RequestExplanation:
             backend, slices = facts.fallback
             healthy, more = _backend(backend, slices)
             last = (*last, *more)
-        last = (*_shares(given.route), *last)
+        last = (*(ExplainStep(*each) for each in policy_texts(given.route)), *_shares(given.route), *last)
         status = 200 if healthy else 503
     return RequestExplanation(
         status,
@@ -275,7 +275,7 @@ def _backend(backend: Backend, given: tuple[EndpointSlice, ...]) -> tuple[bool, 
     """Whether the backend has a healthy endpoint, and the steps `cluster` and `endpoints`."""
     key = backend.key
     service = ObjectRef("Service", *key.service_key)
-    cluster = ExplainStep("cluster", f"{key}, by {', '.join(use_of(backend))}", (service,))
+    cluster = ExplainStep("cluster", f"{key}, by {', '.join(use_texts(backend))}", (service,))
     if backend.external_name:
         host = f", which is sent {backend.host} as Host" if backend.host else ""
         text = f"the addresses of {backend.external_name} in DNS{host}"

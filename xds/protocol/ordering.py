@@ -167,7 +167,7 @@ def delayed_removals(type_stream: TypeStream, type_streams: TypeStreams, *, upda
         case ResourceType.SECRET:
             users = _unconfirmed_since(type_streams, ResourceType.CLUSTER, ResourceType.LISTENER)
             return _removed_since(users, removals)
-        case ResourceType.ROUTES:
+        case ResourceType.EXTENSION | ResourceType.ROUTES:
             return _removed_since(_unconfirmed_since(type_streams, ResourceType.LISTENER), removals)
 
 
