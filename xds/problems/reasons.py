@@ -41,6 +41,12 @@ class Reason(StrEnum):
         "An EndpointSlice of addressType FQDN has no address that a proxy could connect to; the slice is left out.",
         "Correct the EndpointSlice, or the controller that writes the slice; all other endpoints are served.",
     )
+    ANNOTATION_BACKEND_UNUSABLE = (
+        "AnnotationBackendUnusable",
+        Level.WARNING,
+        "An annotation names a Service or an outside host that can't be used; paths are served without the annotation.",
+        "Create the Service, or correct the annotation.",
+    )
     ANNOTATION_IGNORED = (
         "AnnotationIgnored",
         Level.WARNING,

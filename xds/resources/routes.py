@@ -34,6 +34,7 @@ from xds.resources.config_source import ads
 from xds.resources.domains import ANY_HOST, Answers, Domain, FixedAnswer
 from xds.resources.forwarded_headers import forwarded_headers
 from xds.resources.hash_policy import hash_policy
+from xds.resources.mirrors import mirror_policy
 from xds.resources.options import ProxyOptions
 from xds.resources.retries import RETRIED_BODY_BYTES, retry_policy
 from xds.traffic.actions import Action, Closed, Forward, Redirect, WeightedBackend
@@ -180,6 +181,7 @@ def _forward(forward: Forward, policy: Policy, *, tls: bool) -> RouteAction:
         regex_rewrite=_regex_rewrite(rewrite) if rewrite and rewrite.pattern else None,
         path_rewrite=rewrite.path.replace("%", "%%") if rewrite and not rewrite.pattern else "",
         hash_policy=[hash_policy(key) for key in policy.hash_keys],
+        request_mirror_policies=[mirror_policy(policy.mirror)] if policy.mirror else [],
     )
 
 

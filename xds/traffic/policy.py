@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
+from xds.traffic.backends import BackendKey
 from xds.traffic.hashing import HashKey
+from xds.traffic.mirror import Mirror
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Policy:
         forwarded_prefix: The header x-forwarded-prefix of the backend's request. Empty: the client's.
         hash_keys: Requests with equal keys go to the same endpoint, if the upstream policy balances by hash.
         connection: The Connection header of the backend's request. Empty: none but that of an upgrade.
+        mirror: A second backend that gets a copy of each request. None: none does.
     """
 
     upstream_host: str = ""
@@ -36,6 +39,12 @@ class Policy:
     forwarded_prefix: str = ""
     hash_keys: tuple[HashKey, ...] = ()
     connection: str = ""
+    mirror: Mirror | None = None
+
+    @property
+    def backends(self) -> tuple[BackendKey, ...]:
+        """The backends that the policy itself uses."""
+        return (self.mirror.backend,) if self.mirror else ()
 
 
 NO_POLICY: Final = Policy()

@@ -10,12 +10,15 @@ from xds.problems.problem import Key
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import Closed, Forward
+from xds.traffic.mirror import Mirror
 from xds.traffic.policy import NO_POLICY
 from xds.traffic.routes import Origin, PathType, Route
 from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
 from xds.translate.backends import Resolved, resolve
 from xds.translate.findings import UnitFindings
+from xds.translate.mirrors import resolve_mirror
 from xds.translate.names import InvalidError, is_label, regex_path, valid_path
+from xds.translate.nginx import mirroring
 from xds.translate.nginx.canary import CANARY
 from xds.translate.nginx.ingress_policy import (
     OPEN_PATHS,
@@ -26,6 +29,7 @@ from xds.translate.nginx.ingress_policy import (
     PathsPolicy,
     ingress_policy,
 )
+from xds.translate.nginx.mirroring import MirrorTarget
 from xds.translate.patterns import literal_instead, looks_like_pattern
 
 DEFAULT_MAX_REGEX_SIZE: Final = 100
@@ -96,6 +100,18 @@ class TranslationContext:
             tls_key = by_tls.key if by_tls else None
         return Route(*path, policy.redirect or Forward.to(key, tls_key), origin, service, treatment)
 
+    def with_mirror(self, policy: OpenPaths, target: MirrorTarget, namespace: str, findings: UnitFindings) -> OpenPaths:
+        """The policy with the mirror; without, if the target can't be used. `translate_ingress` reports the problem."""
+        resolved = self.resolve_mirror(namespace, target)
+        if resolved.backend is None:
+            return policy
+        findings.backends[resolved.backend.key] = resolved.backend
+        mirror = Mirror(resolved.backend.key, target.sent_host)
+        return replace(policy, policy=replace(policy.policy, mirror=mirror))
+
+    def resolve_mirror(self, namespace: str, target: MirrorTarget) -> Resolved:
+        return resolve_mirror(self.state, namespace, target, allow_external_name=self.allow_external_name)
+
     def _resolve(
         self, namespace: str, wanted: IngressServiceBackend, upstream: UpstreamPolicy, findings: UnitFindings
     ) -> Resolved:
@@ -152,6 +168,8 @@ def path_route(
     if isinstance(policy, OpenPaths) and regex:
         rewritten = policy.rewriting.applied(policy.policy, written or "/", path.path_type)
         policy = replace(policy, policy=rewritten)
+    if isinstance(policy, OpenPaths) and policy.mirror:
+        policy = context.with_mirror(policy, policy.mirror, origin.object.namespace, findings)
     return context.route(origin, path.backend, origin.field.child("backend"), matched, policy=policy, findings=findings)
 
 
@@ -191,4 +209,8 @@ def translate_ingress(context: TranslationContext, ingress: Ingress, findings: U
         at = FieldPath.of("metadata", "annotations", MapKey(name))
         findings.report(ingress.ref, reason, message, at, remedy)
 
-    ingress_policy(ingress, context.ignored_annotations, report)
+    policy = ingress_policy(ingress, context.ignored_annotations, report)
+    if isinstance(policy, OpenPaths) and policy.mirror:
+        fault = context.resolve_mirror(ingress.key.namespace, policy.mirror).fault
+        if fault:
+            report(mirroring.TARGET.full_name, fault.reason, fault.message, fault.remedy)

@@ -71,7 +71,6 @@ ANNOTATIONS: Final = (
     ),
     *_planned("hosts", "server-alias", scope=Scope.HOST),
     *_planned("error pages", "default-backend custom-http-errors disable-proxy-intercept-errors"),
-    *_planned("mirroring", "mirror-target mirror-host mirror-request-body"),
     *_planned("cookies", "proxy-cookie-path proxy-cookie-domain"),
     *_planned(
         "timeouts and retries",
