@@ -1,12 +1,12 @@
 """The target of a redirect to HTTPS."""
 
 from xds.explain.request import Request, normalized, without_port, without_trailing_dot
+from xds.resources.https_redirects import HTTP_PORT, HTTPS_PORT
 from xds.resources.options import ProxyOptions
-from xds.resources.routes import HTTP_PORT, HTTPS_PORT
 
 
 def location(request: Request, options: ProxyOptions) -> str:
-    """The Location header that Envoy derives from the redirect routes (`xds.resources.routes`).
+    """The Location header that Envoy derives from the redirect routes (`xds.resources.https_redirects`).
 
     The plain listener's own port becomes the TLS listener's; otherwise the public HTTPS port applies, and is left out
     if clients expect it.

@@ -11,7 +11,6 @@ from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import Closed, Forward
 from xds.traffic.mirror import Mirror
-from xds.traffic.policy import NO_POLICY
 from xds.traffic.routes import Origin, PathType, Route
 from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
 from xds.translate.backends import Resolved, resolve
@@ -21,7 +20,7 @@ from xds.translate.names import InvalidError, is_label, regex_path, valid_path
 from xds.translate.nginx import mirroring
 from xds.translate.nginx.canary import CANARY
 from xds.translate.nginx.ingress_policy import (
-    OPEN_PATHS,
+    AnnotationOptions,
     ClosedPaths,
     IngressPolicy,
     LentPaths,
@@ -50,12 +49,12 @@ class TranslationContext:
 
     state: KubeState
     allow_external_name: bool
-    ignored_annotations: frozenset[str] = frozenset()
+    annotations: AnnotationOptions
     max_regex_size: int = DEFAULT_MAX_REGEX_SIZE
 
     def policy(self, ingress: Ingress) -> IngressPolicy:
         """The policy of an Ingress. `translate_ingress` reports the problems, once for each Ingress."""
-        return ingress_policy(ingress, self.ignored_annotations, _unreported)
+        return ingress_policy(ingress, self.annotations, _unreported)
 
     def is_canary(self, ingress: Ingress) -> bool:
         """Whether an Ingress only lends its backends: routes, default backend and TLS entries count for nothing."""
@@ -192,9 +191,10 @@ def ingress_default(context: TranslationContext, ingress: Ingress, findings: Uni
     if isinstance(policy, LentPaths):
         return None
     # A protection is for the whole Ingress, and so is the use of its backends. Other annotations are for paths.
-    if isinstance(policy, OpenPaths) and policy is not OPEN_PATHS:
+    unannotated = context.annotations.unannotated
+    if isinstance(policy, OpenPaths) and policy is not unannotated:
         policy = OpenPaths(
-            replace(NO_POLICY, hash_keys=policy.policy.hash_keys),
+            replace(unannotated.policy, hash_keys=policy.policy.hash_keys),
             upstream=policy.upstream,
             tls_upstream=policy.tls_upstream,
         )
@@ -209,7 +209,7 @@ def translate_ingress(context: TranslationContext, ingress: Ingress, findings: U
         at = FieldPath.of("metadata", "annotations", MapKey(name))
         findings.report(ingress.ref, reason, message, at, remedy)
 
-    policy = ingress_policy(ingress, context.ignored_annotations, report)
+    policy = ingress_policy(ingress, context.annotations, report)
     if isinstance(policy, OpenPaths) and policy.mirror:
         fault = context.resolve_mirror(ingress.key.namespace, policy.mirror).fault
         if fault:

@@ -1,0 +1,14 @@
+"""Headers that a route sets."""
+
+from xds.envoyapi.messages import HeaderValue, HeaderValueOption, HeaderValueOptionHeaderAppendAction
+
+
+def replaced(header: str, value: str) -> HeaderValueOption:
+    """A header with a value as written, in place of any other value.
+
+    A Location too: an action of Envoy's would take the URL apart, and gives direct responses a Location of its own.
+    """
+    return HeaderValueOption(
+        header=HeaderValue(key=header, value=value.replace("%", "%%")),
+        append_action=HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
+    )
