@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from xds.traffic.backend_names import BackendNames
 from xds.traffic.backends import BackendKey
 from xds.traffic.hashing import HashKey
 from xds.traffic.mirror import Mirror
@@ -32,6 +33,7 @@ class Policy:
         hash_keys: Requests with equal keys go to the same endpoint, if the upstream policy balances by hash.
         connection: The Connection header of the backend's request. Empty: none but that of an upgrade.
         mirror: A second backend that gets a copy of each request. None: none does.
+        backend_names: Names in answers that are replaced. None: none is.
     """
 
     upstream_host: str = ""
@@ -40,6 +42,7 @@ class Policy:
     hash_keys: tuple[HashKey, ...] = ()
     connection: str = ""
     mirror: Mirror | None = None
+    backend_names: BackendNames | None = None
 
     @property
     def backends(self) -> tuple[BackendKey, ...]:

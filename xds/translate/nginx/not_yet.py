@@ -67,11 +67,10 @@ ANNOTATIONS: Final = (
     *_planned(
         "redirects",
         "ssl-redirect force-ssl-redirect preserve-trailing-slash use-port-in-redirects from-to-www-redirect "
-        "relative-redirects proxy-redirect-from proxy-redirect-to",
+        "relative-redirects",
     ),
     *_planned("hosts", "server-alias", scope=Scope.HOST),
     *_planned("error pages", "default-backend custom-http-errors disable-proxy-intercept-errors"),
-    *_planned("cookies", "proxy-cookie-path proxy-cookie-domain"),
     *_planned(
         "timeouts and retries",
         "proxy-send-timeout proxy-read-timeout proxy-next-upstream proxy-next-upstream-tries "

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from xds.translate.nginx import (
+    backend_names,
     backend_protocol,
     canary,
     connections,
@@ -27,6 +28,7 @@ _FAMILIES: Final = (
     connections,
     canary,
     mirroring,
+    backend_names,
     no_effect,
     not_yet,
     refused,
