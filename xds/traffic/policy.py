@@ -5,6 +5,7 @@ from typing import Final
 
 from xds.traffic.backend_names import BackendNames
 from xds.traffic.backends import BackendKey
+from xds.traffic.error_pages import ErrorPages
 from xds.traffic.hashing import HashKey
 from xds.traffic.mirror import Mirror
 
@@ -34,6 +35,7 @@ class Policy:
         connection: The Connection header of the backend's request. Empty: none but that of an upgrade.
         mirror: A second backend that gets a copy of each request. None: none does.
         backend_names: Names in answers that are replaced. None: none is.
+        error_pages: The default backend, which answers in place of errors. None: errors stay.
     """
 
     upstream_host: str = ""
@@ -43,11 +45,12 @@ class Policy:
     connection: str = ""
     mirror: Mirror | None = None
     backend_names: BackendNames | None = None
+    error_pages: ErrorPages | None = None
 
     @property
     def backends(self) -> tuple[BackendKey, ...]:
         """The backends that the policy itself uses."""
-        return (self.mirror.backend,) if self.mirror else ()
+        return tuple(each.backend for each in (self.mirror, self.error_pages) if each)
 
 
 NO_POLICY: Final = Policy()

@@ -78,7 +78,7 @@ def resolve(
     upstream: UpstreamPolicy = DEFAULT_UPSTREAM,
     *,
     allow_external_name: bool,
-    effect: str = "its paths answer 503",
+    effect: str,
 ) -> Resolved:
     """The Service port that an Ingress of the namespace names, by number or by name, for a use of the port.
 

@@ -10,14 +10,13 @@ from xds.problems.problem import Key
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import Closed, Forward
-from xds.traffic.mirror import Mirror
 from xds.traffic.routes import Origin, PathType, Route
 from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
+from xds.translate.annotated_backends import AnnotatedBackends
 from xds.translate.backends import Resolved, resolve
 from xds.translate.findings import UnitFindings
-from xds.translate.mirrors import resolve_mirror
 from xds.translate.names import InvalidError, is_label, regex_path, valid_path
-from xds.translate.nginx import mirroring
+from xds.translate.nginx.asked_backends import NO_BACKENDS, AskedBackends
 from xds.translate.nginx.canary import CANARY
 from xds.translate.nginx.ingress_policy import (
     AnnotationOptions,
@@ -28,7 +27,6 @@ from xds.translate.nginx.ingress_policy import (
     PathsPolicy,
     ingress_policy,
 )
-from xds.translate.nginx.mirroring import MirrorTarget
 from xds.translate.patterns import literal_instead, looks_like_pattern
 
 DEFAULT_MAX_REGEX_SIZE: Final = 100
@@ -81,7 +79,7 @@ class TranslationContext:
             return None
         namespace = origin.object.namespace
         upstream = DEFAULT_UPSTREAM if isinstance(policy, ClosedPaths) else policy.upstream
-        resolved = self._resolve(namespace, backend.service, upstream, findings)
+        resolved = self._resolve(namespace, backend.service, upstream, findings, effect=_effect(policy))
         key, tls_key, host = None, None, ""
         if fault := resolved.fault:
             findings.report(origin.object, fault.reason, fault.message, backend_at, fault.remedy)
@@ -94,30 +92,36 @@ class TranslationContext:
         treatment = replace(policy.policy, upstream_host=host) if host else policy.policy
         if treatment.connection and resolved.backend and not resolved.backend.protocol.is_http1:
             treatment = replace(treatment, connection="")
+        if key is None and (pages := treatment.error_pages):
+            key, treatment = pages.backend, replace(treatment, error_pages=replace(pages, instead=True))
         if policy.tls_upstream is not None:
             by_tls = self._resolve(namespace, backend.service, policy.tls_upstream, findings).backend
             tls_key = by_tls.key if by_tls else None
         return Route(*path, policy.redirect or Forward.to(key, tls_key), origin, service, treatment)
 
-    def with_mirror(self, policy: OpenPaths, target: MirrorTarget, namespace: str, findings: UnitFindings) -> OpenPaths:
-        """The policy with the mirror; without, if the target can't be used. `translate_ingress` reports the problem."""
-        resolved = self.resolve_mirror(namespace, target)
-        if resolved.backend is None:
-            return policy
-        findings.backends[resolved.backend.key] = resolved.backend
-        mirror = Mirror(resolved.backend.key, target.sent_host)
-        return replace(policy, policy=replace(policy.policy, mirror=mirror))
-
-    def resolve_mirror(self, namespace: str, target: MirrorTarget) -> Resolved:
-        return resolve_mirror(self.state, namespace, target, allow_external_name=self.allow_external_name)
+    def annotated_backends(self, namespace: str, asked: AskedBackends) -> AnnotatedBackends:
+        """The look-up of the backends that annotations of an Ingress of the namespace name."""
+        return AnnotatedBackends(self.state, namespace, asked, allow_external_name=self.allow_external_name)
 
     def _resolve(
-        self, namespace: str, wanted: IngressServiceBackend, upstream: UpstreamPolicy, findings: UnitFindings
+        self,
+        namespace: str,
+        wanted: IngressServiceBackend,
+        upstream: UpstreamPolicy,
+        findings: UnitFindings,
+        effect: str = "",
     ) -> Resolved:
-        resolved = resolve(self.state, namespace, wanted, upstream, allow_external_name=self.allow_external_name)
+        allowed = self.allow_external_name
+        resolved = resolve(self.state, namespace, wanted, upstream, allow_external_name=allowed, effect=effect)
         if resolved.backend:
             findings.backends[resolved.backend.key] = resolved.backend
         return resolved
+
+
+def _effect(policy: PathsPolicy) -> str:
+    """The consequence of a backend that can't be used, in words."""
+    has_pages = isinstance(policy, OpenPaths) and policy.policy.error_pages
+    return "default-backend answers for its paths" if has_pages else "its paths answer 503"
 
 
 def _unreported(*problem: object) -> None:
@@ -167,8 +171,10 @@ def path_route(
     if isinstance(policy, OpenPaths) and regex:
         rewritten = policy.rewriting.applied(policy.policy, written or "/", path.path_type)
         policy = replace(policy, policy=rewritten)
-    if isinstance(policy, OpenPaths) and policy.mirror:
-        policy = context.with_mirror(policy, policy.mirror, origin.object.namespace, findings)
+    if isinstance(policy, OpenPaths) and policy.asked_backends is not NO_BACKENDS and path.backend.service:
+        backends = context.annotated_backends(origin.object.namespace, policy.asked_backends)
+        treatment = backends.applied(policy.policy, origin.object.key, path.backend.service, findings)
+        policy = replace(policy, policy=treatment)
     return context.route(origin, path.backend, origin.field.child("backend"), matched, policy=policy, findings=findings)
 
 
@@ -210,7 +216,6 @@ def translate_ingress(context: TranslationContext, ingress: Ingress, findings: U
         findings.report(ingress.ref, reason, message, at, remedy)
 
     policy = ingress_policy(ingress, context.annotations, report)
-    if isinstance(policy, OpenPaths) and policy.mirror:
-        fault = context.resolve_mirror(ingress.key.namespace, policy.mirror).fault
-        if fault:
-            report(mirroring.TARGET.full_name, fault.reason, fault.message, fault.remedy)
+    if isinstance(policy, OpenPaths):
+        for annotation, fault in context.annotated_backends(ingress.key.namespace, policy.asked_backends).faults():
+            report(annotation.full_name, fault.reason, fault.message, fault.remedy)

@@ -12,20 +12,20 @@ from xds.traffic.hashing import HashKey
 from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, Balancing, UpstreamPolicy
 from xds.translate.nginx import (
+    asked_backends,
     backend_names,
     backend_protocol,
     canary,
     connections,
     load_balancing,
-    mirroring,
     redirects,
     rewriting,
 )
 from xds.translate.nginx.annotation import PREFIX, AnyAnnotation, Scope, Verdict
+from xds.translate.nginx.asked_backends import NO_BACKENDS, AskedBackends
 from xds.translate.nginx.backend_protocol import SpokenProtocol
 from xds.translate.nginx.canary import Canary
 from xds.translate.nginx.defaults import NO_DEFAULTS
-from xds.translate.nginx.mirroring import MirrorTarget
 from xds.translate.nginx.reader import AnnotationReader, Report
 from xds.translate.nginx.registry import ANNOTATIONS, nearest
 from xds.translate.nginx.rewriting import NO_REWRITING, Rewriting
@@ -41,7 +41,7 @@ class OpenPaths:
         rewriting: How paths are compared and rewritten.
         upstream: The use of the backends by requests that came by plain HTTP.
         tls_upstream: By requests that came by TLS; None: the same.
-        mirror: The receiver of copies of requests, whose backend each route looks up; None: no request is copied.
+        asked_backends: The backends of the policy as written, which each route looks up.
     """
 
     policy: Policy = NO_POLICY
@@ -49,7 +49,7 @@ class OpenPaths:
     rewriting: Rewriting = NO_REWRITING
     upstream: UpstreamPolicy = DEFAULT_UPSTREAM
     tls_upstream: UpstreamPolicy | None = None
-    mirror: MirrorTarget | None = None
+    asked_backends: AskedBackends = NO_BACKENDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) 
         rewriting=asked,
         upstream=_speaking(use, protocol.plain),
         tls_upstream=_speaking(use, protocol.tls) if protocol.tls else None,
-        mirror=mirroring.read(reader),
+        asked_backends=asked_backends.read(reader),
     )
 
 

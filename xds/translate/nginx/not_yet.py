@@ -70,7 +70,6 @@ ANNOTATIONS: Final = (
         "relative-redirects",
     ),
     *_planned("hosts", "server-alias", scope=Scope.HOST),
-    *_planned("error pages", "default-backend custom-http-errors disable-proxy-intercept-errors"),
     *_planned(
         "timeouts and retries",
         "proxy-send-timeout proxy-read-timeout proxy-next-upstream proxy-next-upstream-tries "
