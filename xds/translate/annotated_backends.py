@@ -38,13 +38,23 @@ class AnnotatedBackends:
         namespace: Of the Ingress.
         asked: As written.
         allow_external_name: Whether outside hosts, and Services of type ExternalName, can be used.
+        allow_cross_namespace: Whether Services of other namespaces can be used.
     """
 
-    def __init__(self, state: KubeState, namespace: str, asked: AskedBackends, *, allow_external_name: bool) -> None:
+    def __init__(
+        self,
+        state: KubeState,
+        namespace: str,
+        asked: AskedBackends,
+        *,
+        allow_external_name: bool,
+        allow_cross_namespace: bool,
+    ) -> None:
         self._state = state
         self._namespace = namespace
         self._asked = asked
         self._allow_external_name = allow_external_name
+        self._allow_cross_namespace = allow_cross_namespace
 
     def faults(self) -> Iterator[tuple[AnyAnnotation, BackendFault]]:
         """The annotations with a backend that can't be used, or not as written."""
@@ -93,10 +103,11 @@ class AnnotatedBackends:
         use = UpstreamPolicy(protocol=protocol, longest_request=LONGEST_COPY)
         if target.service is None:
             return _outside(self._namespace, target, use, allowed=self._allow_external_name)
-        if target.service.namespace != self._namespace:
+        if target.service.namespace != self._namespace and not self._allow_cross_namespace:
             return _unusable(
                 f"mirror-target names Service {target.service} of another namespace, so {_NO_COPIES}",
-                "Name a Service of the Ingress's own namespace.",
+                "Name a Service of the Ingress's own namespace, or start the server with "
+                "--allow-cross-namespace-resources.",
             )
         # ingress-nginx sends no server name.
         use = replace(use, sends_sni=not target.tls)

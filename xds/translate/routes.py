@@ -102,7 +102,13 @@ class TranslationContext:
 
     def annotated_backends(self, namespace: str, asked: AskedBackends) -> AnnotatedBackends:
         """The look-up of the backends that annotations of an Ingress of the namespace name."""
-        return AnnotatedBackends(self.state, namespace, asked, allow_external_name=self.allow_external_name)
+        return AnnotatedBackends(
+            self.state,
+            namespace,
+            asked,
+            allow_external_name=self.allow_external_name,
+            allow_cross_namespace=self.allow_cross_namespace,
+        )
 
     def _resolve(
         self,
