@@ -22,6 +22,7 @@ from xds.explain.facts import RequestFacts, StateReader
 from xds.explain.redirects import location
 from xds.explain.relevance import is_relevant
 from xds.explain.request import Request
+from xds.explain.treatment import treatment
 from xds.kube.objects import EndpointSlice
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.text import shown
@@ -99,11 +100,12 @@ def explain_request(facts: RequestFacts) -> RequestExplanation:
     backend = facts.backend
     if given.status == 200 and backend:
         healthy, last = _backend(backend, facts.slices)
-        if not healthy and facts.fallback:
-            backend, slices = facts.fallback
-            healthy, more = _backend(backend, slices)
-            last = (*last, *more)
-        last = (*_shares(given.route), *last)
+        for each in (facts.fallback, facts.default_backend):
+            if not healthy and each:
+                backend, slices = each
+                healthy, more = _backend(backend, slices)
+                last = (*last, *more)
+        last = (*_treatment(given.route), *_shares(given.route), *last)
         status = 200 if healthy else 503
     return RequestExplanation(
         status,
@@ -258,6 +260,10 @@ def _shares(route: Route | None) -> Iterator[ExplainStep]:
         yield ExplainStep("shares", f"of {total} requests, {shares}", services)
 
 
+def _treatment(route: Route | None) -> Iterator[ExplainStep]:
+    return (ExplainStep("policy", clause) for clause in treatment(route.policy)) if route else iter(())
+
+
 def _backend(backend: Backend, given: tuple[EndpointSlice, ...]) -> tuple[bool, tuple[ExplainStep, ...]]:
     """Whether the backend has a healthy endpoint, and the steps `cluster` and `endpoints`."""
     key = backend.key
@@ -282,6 +288,8 @@ def _use(backend: Backend) -> Iterator[str]:
         yield "without SNI"
     if policy.balancing != DEFAULT_UPSTREAM.balancing:
         yield f"balanced by {policy.balancing}"
+    if policy.longest_request:
+        yield f"ended after {policy.longest_request.total_seconds():.0f} s"
     if policy.connect_timeout != DEFAULT_UPSTREAM.connect_timeout:
         yield f"connected within {policy.connect_timeout.total_seconds():.0f} s"
     if backend.cluster_ip:
