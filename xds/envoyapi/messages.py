@@ -26,6 +26,7 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.config.metrics.v3 import *
     from envoy_data_plane.envoy.config.overload.v3 import *
     from envoy_data_plane.envoy.config.route.v3 import *
+    from envoy_data_plane.envoy.extensions.access_loggers.filters.cel.v3 import *
     from envoy_data_plane.envoy.extensions.access_loggers.stream.v3 import *
     from envoy_data_plane.envoy.extensions.common.matching.v3 import *
     from envoy_data_plane.envoy.extensions.filters.common.matcher.action.v3 import *
@@ -41,6 +42,7 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.extensions.filters.listener.proxy_protocol.v3 import *
     from envoy_data_plane.envoy.extensions.filters.listener.tls_inspector.v3 import *
     from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import *
+    from envoy_data_plane.envoy.extensions.http.custom_response.redirect_policy.v3 import *
     from envoy_data_plane.envoy.extensions.matching.common_inputs.network.v3 import *
     from envoy_data_plane.envoy.extensions.request_id.uuid.v3 import *
     from envoy_data_plane.envoy.extensions.resource_monitors.downstream_connections.v3 import *

@@ -23,6 +23,7 @@ ROOTS = (
     "envoy.config.route.v3.FilterConfig",
     "envoy.config.route.v3.RouteConfiguration",
     "envoy.config.route.v3.VirtualHost",
+    "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter",
     "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
     "envoy.extensions.clusters.aggregate.v3.ClusterConfig",
     "envoy.extensions.common.matching.v3.ExtensionWithMatcher",
@@ -42,6 +43,7 @@ ROOTS = (
     "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol",
     "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+    "envoy.extensions.http.custom_response.redirect_policy.v3.RedirectPolicy",
     "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
     "envoy.extensions.matching.common_inputs.network.v3.ServerNameInput",
     "envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig",
@@ -57,6 +59,9 @@ ROOTS = (
     "envoy.service.discovery.v3.DiscoveryRequest",
     "envoy.service.discovery.v3.DiscoveryResponse",
     "envoy.type.matcher.v3.HttpRequestHeaderMatchInput",
+    "envoy.type.matcher.v3.HttpResponseHeaderMatchInput",
+    "envoy.type.matcher.v3.HttpResponseLocalReplyMatchInput",
+    "envoy.type.matcher.v3.HttpResponseStatusCodeMatchInput",
 )
 """The messages that can be built, encoded and decoded, together with all types that their fields lead to.
 

@@ -14,6 +14,7 @@ from xds.envoyapi.messages import (
     HttpConnectionManagerServerHeaderTransformation,
     HttpProtocolOptions,
     HttpProtocolOptionsHeadersWithUnderscoresAction,
+    LocalReplyConfig,
     Rds,
     RequestIdExtension,
     UuidRequestIdConfig,
@@ -24,6 +25,7 @@ from xds.resources.config_source import ads
 from xds.resources.filters.chain import http_filters
 from xds.resources.forwarded_headers import claims_removed
 from xds.resources.http_limits import CLIENT_STREAM_WINDOW_BYTES, CONNECTION_WINDOW_BYTES, MAX_HEADERS
+from xds.resources.no_endpoint import no_endpoint_marked
 from xds.resources.options import ProxyOptions
 from xds.resources.retries import never_507
 from xds.resources.upgrades import ignored_upgrades, passed_upgrades
@@ -56,7 +58,7 @@ def connection_manager(options: ProxyOptions, routes: str) -> Filter:
         rds=Rds(config_source=ads(wait=True), route_config_name=routes),
         http_filters=http_filters(),
         access_log=[access_log()],
-        local_reply_config=never_507(),
+        local_reply_config=_local_replies(),
         use_remote_address=True,
         xff_num_trusted_hops=options.trusted_hops,
         early_header_mutation_extensions=claims_removed(options),
@@ -85,6 +87,13 @@ def connection_manager(options: ProxyOptions, routes: str) -> Filter:
         http2_protocol_options=_http2(),
     )
     return Filter(name="envoy.filters.network.http_connection_manager", typed_config=codec.pack(manager))
+
+
+def _local_replies() -> LocalReplyConfig:
+    """The first mapper that fits an answer counts."""
+    config = never_507()
+    config.mappers.insert(0, no_endpoint_marked())
+    return config
 
 
 def _server_header(options: ProxyOptions) -> HttpConnectionManagerServerHeaderTransformation:

@@ -17,6 +17,7 @@ from xds.envoyapi.messages import (
     StringMatcher,
     TypedExtensionConfig,
 )
+from xds.resources.filters.error_pages import MARKER
 from xds.resources.options import ProxyOptions
 
 FORWARDED_PREFIXES: Final = ("x-forwarded-", "x-original-")
@@ -32,13 +33,16 @@ Removed behind trusted proxies too, as by ingress-nginx. Source: https://httpoxy
 
 @functools.cache
 def claims_removed(options: ProxyOptions) -> list[TypedExtensionConfig]:
-    """The removal of forwarded headers before Envoy reads or sets them; of `Proxy` alone behind trusted proxies."""
+    """The removal of forwarded headers before Envoy reads or sets them; of `Proxy` alone behind trusted proxies.
+
+    The marker of requests for error pages is the proxy's own, and never a client's.
+    """
     prefixes, whole_names = ((), (PROXY,)) if options.trusted_hops else (FORWARDED_PREFIXES, (*FORWARDED_NAMES, PROXY))
     by_prefix = [
         HeaderMutation(remove_on_match=HeaderMutationRemoveOnMatch(key_matcher=StringMatcher(prefix=prefix)))
         for prefix in prefixes
     ]
-    by_name = [HeaderMutation(remove=name) for name in whole_names]
+    by_name = [HeaderMutation(remove=name) for name in (*whole_names, MARKER)]
     removal = codec.pack(EarlyHeaderMutation(mutations=[*by_prefix, *by_name]))
     return [TypedExtensionConfig(name="envoy.http.early_header_mutation.header_mutation", typed_config=removal)]
 

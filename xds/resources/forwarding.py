@@ -12,6 +12,7 @@ from xds.envoyapi.messages import (
     WeightedClusterClusterWeight,
 )
 from xds.resources import names
+from xds.resources.filters.error_pages import default_backend_headers
 from xds.resources.hash_policy import hash_policy
 from xds.resources.header_values import replaced
 from xds.resources.mirrors import mirror_policy
@@ -55,4 +56,7 @@ def request_headers(policy: Policy) -> list[HeaderValueOption]:
     if policy is NO_POLICY:
         return []
     wanted = {"connection": policy.connection, "x-forwarded-prefix": policy.forwarded_prefix}
-    return [replaced(header, value) for header, value in wanted.items() if value]
+    headers = [replaced(header, value) for header, value in wanted.items() if value]
+    if policy.error_pages and policy.error_pages.instead:
+        headers += default_backend_headers(policy.error_pages, "503")
+    return headers

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from xds.envoyapi.messages import (
+    Any,
     DirectResponseAction,
     HeaderMatcher,
     Metadata,
@@ -23,7 +24,9 @@ from xds.problems.problem import Key
 from xds.resources import names
 from xds.resources.config_source import ads
 from xds.resources.domains import ANY_HOST, Answers, Domain, FixedAnswer
+from xds.resources.error_page_routes import error_page_routes
 from xds.resources.filters.chain import route_filters
+from xds.resources.filters.error_pages import error_page_filters
 from xds.resources.forwarded_headers import forwarded_headers
 from xds.resources.forwarding import forward_action, request_headers
 from xds.resources.header_values import replaced
@@ -33,6 +36,7 @@ from xds.resources.retries import RETRIED_BODY_BYTES, retry_policy
 from xds.resources.route_matches import every_path, route_match
 from xds.traffic.actions import Action, Closed, Forward, Redirect
 from xds.traffic.hosts import is_wildcard
+from xds.traffic.policy import NO_POLICY
 from xds.traffic.routes import ACME_CHALLENGES, PathType, Route
 
 _REDIRECT_CODES: Final = {
@@ -60,10 +64,11 @@ def virtual_host(name: str, domain: Domain, options: ProxyOptions) -> EnvoyVirtu
         name=name,
         domains=[domain.name],
         routes=[
+            *error_page_routes(domain),
             *_guarded(domain, tls=tls),
             *_challenges(domain),
             *https_redirects(domain, options),
-            *_routes(domain.inside, domain.default, None, tls=tls),
+            *_routes(domain, domain.inside, None, tls=tls),
         ],
         retry_policy=retry_policy(),
         request_body_buffer_limit=RETRIED_BODY_BYTES,
@@ -74,7 +79,7 @@ def _guarded(domain: Domain, *, tls: bool) -> Iterator[EnvoyRoute]:
     """Routes for hosts with more labels than an Ingress wildcard stands for, tried first, behind a header matcher."""
     if is_wildcard(domain.name) and domain.name != ANY_HOST:
         guard = _more_labels_than(domain.name)
-        yield from _routes(domain.outside, domain.default, guard, tls=tls)
+        yield from _routes(domain, domain.outside, guard, tls=tls)
         if not isinstance(domain.outside, FixedAnswer):
             yield _status("not-found", 404, guard)
 
@@ -90,24 +95,24 @@ def _challenges(domain: Domain) -> Iterator[EnvoyRoute]:
                 below = route.path == ACME_CHALLENGES and route.path_type is PathType.PREFIX
                 # An expression may match other paths too, which are redirected.
                 guard = _CHALLENGE if route.path_type is PathType.REGEX else None
-                yield _route(route, route_match(route, guard, ACME_CHALLENGES if below else ""))
+                yield _route(route, route_match(route, guard, ACME_CHALLENGES if below else ""), domain)
 
 
 _CHALLENGE: Final = HeaderMatcher(name=":path", string_match=StringMatcher(prefix=ACME_CHALLENGES))
 
 
-def _routes(answers: Answers, default: Route | None, guard: HeaderMatcher | None, *, tls: bool) -> Iterator[EnvoyRoute]:
+def _routes(domain: Domain, answers: Answers, guard: HeaderMatcher | None, *, tls: bool) -> Iterator[EnvoyRoute]:
     if isinstance(answers, FixedAnswer):
         yield _status("misdirected", 421, guard)
         return
     for route in answers.routes:
-        yield _route(route, route_match(route, guard), tls=tls)
-    default = answers.default or default
+        yield _route(route, route_match(route, guard), domain, tls=tls)
+    default = answers.default or domain.default
     if default is not None:
-        yield _route(default, route_match(default, guard), tls=tls)
+        yield _route(default, route_match(default, guard), domain, tls=tls)
 
 
-def _route(route: Route, match: RouteMatch, *, tls: bool = False) -> EnvoyRoute:
+def _route(route: Route, match: RouteMatch, domain: Domain, *, tls: bool = False) -> EnvoyRoute:
     action = route.action
     redirect = action if isinstance(action, Redirect) else None
     forward = action if isinstance(action, Forward) and action.backends else None
@@ -120,8 +125,15 @@ def _route(route: Route, match: RouteMatch, *, tls: bool = False) -> EnvoyRoute:
         direct_response=_direct_response(action),
         response_headers_to_add=[replaced("location", redirect.location)] if redirect and not redirect.is_path else [],
         request_headers_to_add=request_headers(route.policy) if forward else [],
-        typed_per_filter_config=route_filters(route.policy),
+        typed_per_filter_config=_filters(route, domain),
     )
+
+
+def _filters(route: Route, domain: Domain) -> dict[str, Any]:
+    if route.policy is NO_POLICY:
+        return {}
+    host = "" if is_wildcard(domain.name) or domain.name == ANY_HOST else domain.name
+    return route_filters(route.policy) | error_page_filters(route, host)
 
 
 def _to_path(redirect: Redirect) -> RedirectAction:

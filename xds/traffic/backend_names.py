@@ -10,6 +10,9 @@ class Replacement:
     found: str
     by: str
 
+    def __str__(self) -> str:
+        return f"{self.found} by {self.by}"
+
 
 @dataclass(frozen=True, slots=True)
 class BackendNames:
@@ -25,3 +28,7 @@ class BackendNames:
     location: Replacement | None = None
     cookie_path: Replacement | None = None
     cookie_domain: Replacement | None = None
+
+    def __str__(self) -> str:
+        named = (("location", self.location), ("cookie path", self.cookie_path), ("cookie domain", self.cookie_domain))
+        return "; ".join(f"{name} {each}" for name, each in named if each)

@@ -31,3 +31,9 @@ class ErrorPages:
     kept_statuses: tuple[int, ...] = ()
     own_only: bool = False
     instead: bool = False
+
+    def __str__(self) -> str:
+        """All fields but those that the route tells too."""
+        listed = ",".join(map(str, self.statuses))
+        words = (listed, "own only" if self.own_only else "", "instead" if self.instead else "")
+        return " ".join((str(self.backend), *filter(None, words)))

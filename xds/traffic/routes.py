@@ -70,6 +70,12 @@ class Route:
         return (*(each for key in keys for each in key.all), *self.policy.backends)
 
     @property
+    def rewrites_host(self) -> bool:
+        """Whether the backend's request may have another Host than the client's."""
+        shares = self.action.backends if isinstance(self.action, Forward) else ()
+        return bool(self.policy.upstream_host) or any(each.upstream_host for each in shares)
+
+    @property
     def answers_challenges(self) -> bool:
         """Whether the path is one of ACME challenges, whose requests are not redirected to HTTPS.
 

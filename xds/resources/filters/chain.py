@@ -13,8 +13,9 @@ from typing import Final, TypeAlias
 
 from xds.envoyapi import codec
 from xds.envoyapi.messages import Any, HttpFilter, Router
-from xds.resources.filters.backend_names import backend_names
-from xds.resources.filters.error_pages import error_pages
+from xds.resources.filters.backend_names import NAME as BACKEND_NAMES
+from xds.resources.filters.backend_names import backend_names, backend_names_of
+from xds.resources.filters.error_pages import error_pages, original_path
 from xds.resources.filters.one_host import reject_two_hosts
 from xds.resources.filters.route_chain import route_chain
 from xds.resources.filters.session_affinity import session_affinity
@@ -33,6 +34,7 @@ def http_filters() -> list[HttpFilter]:
     return [
         error_pages(),
         unlogged(),
+        original_path(),
         reject_two_hosts(),
         upgrade_by_http1(),
         retry_safe_requests(),
@@ -43,7 +45,7 @@ def http_filters() -> list[HttpFilter]:
     ]
 
 
-SWITCHED: Final[dict[str, _ForRoute]] = {}
+SWITCHED: Final[dict[str, _ForRoute]] = {BACKEND_NAMES: backend_names_of}
 """By the name of the filter."""
 
 

@@ -178,17 +178,18 @@ def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) 
         connect_timeout=connections.connect_timeout(reader),
         uses_cluster_ip=load_balancing.uses_cluster_ip(reader),
     )
+    redirect, names, asked_of = redirects.read(reader), backend_names.read(reader), asked_backends.read(reader)
     return OpenPaths(
         policy=Policy(
             hash_keys=hash_keys,
             connection=connections.connection(reader),
-            backend_names=backend_names.read(reader),
+            backend_names=None if redirect else names,
         ),
-        redirect=redirects.read(reader),
+        redirect=redirect,
         rewriting=asked,
         upstream=_speaking(use, protocol.plain),
         tls_upstream=_speaking(use, protocol.tls) if protocol.tls else None,
-        asked_backends=asked_backends.read(reader),
+        asked_backends=NO_BACKENDS if redirect else asked_of,
     )
 
 
