@@ -12,6 +12,7 @@ from tests.support.route_case import Case, Table
 from tests.support.route_table_annotations import (
     CANARIES,
     CANARIES_AND_PROTECTION,
+    NAMED_BACKENDS,
     PROTECTED,
     REDIRECTS,
     REGEX,
@@ -56,5 +57,6 @@ TABLES = (
     UNPROTECTED,
     CANARIES,
     CANARIES_AND_PROTECTION,
+    NAMED_BACKENDS,
     UPSTREAMS,
 )
