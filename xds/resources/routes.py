@@ -7,6 +7,7 @@ from xds.envoyapi.messages import (
     Any,
     DirectResponseAction,
     HeaderMatcher,
+    HeaderValueOption,
     Metadata,
     RedirectAction,
     RedirectActionRedirectResponseCode,
@@ -123,7 +124,7 @@ def _route(route: Route, match: RouteMatch, domain: Domain, *, tls: bool = False
         route=forward_action(forward, route.policy, tls=tls) if forward else None,
         redirect=_to_path(redirect) if redirect and redirect.is_path else None,
         direct_response=_direct_response(action),
-        response_headers_to_add=[replaced("location", redirect.location)] if redirect and not redirect.is_path else [],
+        response_headers_to_add=_response_headers(route, redirect),
         request_headers_to_add=request_headers(route.policy) if forward else [],
         typed_per_filter_config=_filters(route, domain),
     )
@@ -134,6 +135,11 @@ def _filters(route: Route, domain: Domain) -> dict[str, Any]:
         return {}
     host = "" if is_wildcard(domain.name) or domain.name == ANY_HOST else domain.name
     return route_filters(route.policy) | error_page_filters(route, host)
+
+
+def _response_headers(route: Route, redirect: Redirect | None) -> list[HeaderValueOption]:
+    headers = [replaced(name, value) for name, value in route.policy.response_headers]
+    return [*headers, replaced("location", redirect.location)] if redirect and not redirect.is_path else headers
 
 
 def _to_path(redirect: Redirect) -> RedirectAction:

@@ -17,6 +17,7 @@ from xds.translate.nginx import (
     backend_protocol,
     canary,
     connections,
+    custom_headers,
     load_balancing,
     redirects,
     rewriting,
@@ -26,6 +27,7 @@ from xds.translate.nginx.asked_backends import NO_BACKENDS, AskedBackends
 from xds.translate.nginx.backend_protocol import SpokenProtocol
 from xds.translate.nginx.canary import Canary
 from xds.translate.nginx.defaults import NO_DEFAULTS
+from xds.translate.nginx.named_objects import NamedObjects, Unavailable
 from xds.translate.nginx.reader import AnnotationReader, Report
 from xds.translate.nginx.registry import ANNOTATIONS, nearest
 from xds.translate.nginx.rewriting import NO_REWRITING, Rewriting
@@ -130,12 +132,15 @@ _MAX_SUGGESTIONS: Final = 20
 """Unknown names of an Ingress for which the nearest known one is searched."""
 
 
-def ingress_policy(ingress: Ingress, options: AnnotationOptions, report: Report) -> IngressPolicy:
+def ingress_policy(
+    ingress: Ingress, options: AnnotationOptions, objects: NamedObjects, report: Report
+) -> IngressPolicy:
     """The policy of an Ingress.
 
     Args:
         ingress: The Ingress.
         options: The operator's choices.
+        objects: Those within reach of the Ingress.
         report: Takes the problems.
     """
     ours = {name: text for name, text in ingress.annotations.items() if name.startswith(PREFIX)}
@@ -156,7 +161,11 @@ def ingress_policy(ingress: Ingress, options: AnnotationOptions, report: Report)
     protocol = backend_protocol.read(reader)
     if protocol is None:
         return ClosedPaths((backend_protocol.PROTOCOL.full_name,), hosts=False, rewriting=asked)
-    return _open(protocol, asked, reader)
+    headers = custom_headers.read(reader, objects)
+    if isinstance(headers, Unavailable):
+        return ClosedPaths((headers.annotation.full_name,), hosts=False, rewriting=asked)
+    opened = _open(protocol, asked, reader)
+    return replace(opened, policy=replace(opened.policy, response_headers=headers)) if headers else opened
 
 
 def _unreported(*problem: object) -> None:
