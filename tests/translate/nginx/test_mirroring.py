@@ -3,6 +3,8 @@
 Excludes: the copies themselves (tests/e2e/test_mirrors.py).
 """
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.support.objects import World, external, ingress, path, rule, service
@@ -17,9 +19,19 @@ HOST = "a.example.com"
 COPY = "copy.default.svc.cluster.local"
 
 
-def world(*others: KubeObject, allow_external_name: bool = False, **values: str) -> World:
-    shop = ingress("shop", rule(HOST, path("/")), annotations=annotated(**values))
-    return World(service("web"), service("copy", 80, 443), shop, *others, allow_external_name=allow_external_name)
+def world(*others: KubeObject, **values: str) -> World:
+    return World(*_objects(**values), *others)
+
+
+def open_world(*others: KubeObject, **values: str) -> World:
+    """With --allow-external-name."""
+    return World(*_objects(**values), *others, allow_external_name=True)
+
+
+def _objects(**values: str) -> Iterator[KubeObject]:
+    yield service("web")
+    yield service("copy", 80, 443)
+    yield ingress("shop", rule(HOST, path("/")), annotations=annotated(**values))
 
 
 def mirror(given: World) -> Mirror | None:
@@ -114,7 +126,7 @@ def test_the_host_of_a_copy_is_the_target_s_unless_mirror_host_says_another(valu
     ],
 )
 def test_bad_and_forbidden_targets_copy_nothing(url: str) -> None:
-    given = world(allow_external_name=True, mirror_target=url)
+    given = open_world(mirror_target=url)
     assert mirror(given) is None
     assert given.reasons() == [("shop", "AnnotationInvalid")]
 
@@ -131,7 +143,7 @@ def test_an_outside_host_needs_the_flag(url: str, name: tuple[str, int], host: s
     refused = world(mirror_target=url)
     assert mirror(refused) is None
     assert "--allow-external-name" in refused.problem("AnnotationBackendUnusable").remedy
-    given = world(allow_external_name=True, mirror_target=url)
+    given = open_world(mirror_target=url)
     backend, found = copied_to(given), mirror(given)
     assert (backend.external_name, backend.target_port or backend.key.port) == name
     assert found is not None
@@ -171,7 +183,7 @@ def test_a_service_of_type_external_name_needs_the_flag() -> None:
     out = external("out", "api.example.com")
     refused = world(out, mirror_target="http://out.default.svc")
     assert refused.reasons() == [("shop", "AnnotationBackendUnusable")]
-    allowed = world(out, allow_external_name=True, mirror_target="http://out.default.svc")
+    allowed = open_world(out, mirror_target="http://out.default.svc")
     assert copied_to(allowed).external_name == "api.example.com"
 
 
@@ -184,3 +196,12 @@ def test_bodies_are_always_copied() -> None:
 
 def test_a_host_without_a_target_is_a_problem() -> None:
     assert world(mirror_host="shop.test").reasons() == [("shop", "AnnotationUnsupported")]
+
+
+def test_a_service_of_another_namespace_needs_a_flag() -> None:
+    objects = (*_objects(mirror_target="http://copy.other.svc"), service("copy", ns="other"))
+    given = World(*objects, allow_cross_namespace=True)
+    assert copied_to(given).key[:3] == ("other", "copy", 80)
+    given.apply(Deleted(Service, service("copy", ns="other").key))
+    assert mirror(given) is None
+    assert World(*objects).reasons() == [("shop", "AnnotationBackendUnusable")]

@@ -86,7 +86,8 @@ def error_page_filters(route: Route, host: str) -> dict[str, Any]:
     rewritten = route.rewrites_host
     if rewritten and not host:
         return {}
-    rules = list(_rules(pages, host if rewritten else ""))
+    headers = [replaced(name, value) for name, value in route.policy.response_headers]
+    rules = list(_rules(pages, host if rewritten else "", headers))
     matcher = Matcher(matcher_list=MatcherMatcherList(matchers=rules))
     return {NAME: on(CustomResponse(custom_response_matcher=matcher)), ORIGINAL_PATH_NAME: on()}
 
@@ -106,26 +107,33 @@ def default_backend_headers(pages: ErrorPages, code: str) -> list[HeaderValueOpt
     ]
 
 
-def _rules(pages: ErrorPages, host: str) -> Iterator[MatcherMatcherListFieldMatcher]:
-    """What becomes of answers; the first rule that matches counts."""
+def _rules(pages: ErrorPages, host: str, headers: list[HeaderValueOption]) -> Iterator[MatcherMatcherListFieldMatcher]:
+    """The replacements of answers; the first rule that matches counts.
+
+    Args:
+        pages: The default backend and the errors.
+        host: The Host of the second request; empty: as the first one left it.
+        headers: Of the route's answers, which those of the default backend have too.
+    """
+
+    def policy(code: str, path: str = "", status: int | None = None) -> RedirectPolicy:
+        about = [replaced(MARKER, names.cluster(pages.backend)), *default_backend_headers(pages, code)]
+        if path:
+            about.append(_formatted("x-original-uri", f"%FILTER_STATE({ORIGINAL_PATH}:PLAIN)%"))
+        return RedirectPolicy(
+            redirect_action=RedirectAction(path_redirect=path, host_redirect=host),
+            request_headers_to_add=about,
+            response_headers_to_add=headers,
+            status_code=status,
+        )
+
     # As in nginx, the default backend of a Service without endpoints gets the request as it is.
-    yield _rule(_no_endpoint(), _policy(pages, "503", "", host))
+    yield _rule(_no_endpoint(), policy("503"))
     for status in pages.kept_statuses:
-        yield _rule(_error((status,), own_only=pages.own_only), _policy(pages, "%RESPONSE_CODE%", "/", host, status))
+        yield _rule(_error((status,), own_only=pages.own_only), policy("%RESPONSE_CODE%", "/", status))
     others = tuple(status for status in pages.statuses if status not in pages.kept_statuses)
     if others:
-        yield _rule(_error(others, own_only=pages.own_only), _policy(pages, "%RESPONSE_CODE%", "/", host))
-
-
-def _policy(pages: ErrorPages, code: str, path: str, host: str, status: int | None = None) -> RedirectPolicy:
-    headers = [replaced(MARKER, names.cluster(pages.backend)), *default_backend_headers(pages, code)]
-    if path:
-        headers.append(_formatted("x-original-uri", f"%FILTER_STATE({ORIGINAL_PATH}:PLAIN)%"))
-    return RedirectPolicy(
-        redirect_action=RedirectAction(path_redirect=path, host_redirect=host),
-        request_headers_to_add=headers,
-        status_code=status,
-    )
+        yield _rule(_error(others, own_only=pages.own_only), policy("%RESPONSE_CODE%", "/"))
 
 
 def _rule(predicate: MatcherMatcherListPredicate, policy: RedirectPolicy) -> MatcherMatcherListFieldMatcher:

@@ -37,7 +37,7 @@ CUSTOM_HTTP_ERRORS: Final = Annotation(
     _FAMILY,
     Grammar("a list of codes from 400 to 599 but 499, with commas", _statuses),
     verdict=Verdict.APPROXIMATE,
-    note="needs default-backend, which is asked by GET and without the body; 413, and errors of the proxy itself "
+    note="needs default-backend, which is asked by GET whatever the method is; 413, and errors of the proxy itself "
     "before the whole body has come, are not replaced; with auth-* annotations 401 and 403 stay what they are",
 )
 DISABLE_INTERCEPT: Final = Annotation(
