@@ -19,6 +19,7 @@ from tests.support.route_table_annotations import (
     UNPROTECTED,
     UPSTREAMS,
 )
+from tests.support.route_table_host_names import ALIASES, ALIASES_REDIRECTED, ALIASES_TLS, WWW
 from tests.support.route_table_http import (
     BACKENDS,
     DEFAULTS,
@@ -59,4 +60,8 @@ TABLES = (
     CANARIES_AND_PROTECTION,
     NAMED_BACKENDS,
     UPSTREAMS,
+    ALIASES,
+    ALIASES_TLS,
+    ALIASES_REDIRECTED,
+    WWW,
 )

@@ -67,10 +67,8 @@ ANNOTATIONS: Final = (
     ),
     *_planned(
         "redirects",
-        "ssl-redirect force-ssl-redirect preserve-trailing-slash use-port-in-redirects from-to-www-redirect "
-        "relative-redirects",
+        "ssl-redirect force-ssl-redirect preserve-trailing-slash use-port-in-redirects relative-redirects",
     ),
-    *_planned("hosts", "server-alias", scope=Scope.HOST),
     *_planned(
         "timeouts and retries",
         "proxy-send-timeout proxy-read-timeout proxy-next-upstream proxy-next-upstream-tries "
