@@ -14,7 +14,7 @@ from xds.envoyapi.messages import (
 from xds.resources import names
 from xds.resources.filters.error_pages import default_backend_headers
 from xds.resources.hash_policy import hash_policy
-from xds.resources.header_values import replaced
+from xds.resources.header_values import replaced, replaced_headers
 from xds.resources.mirrors import mirror_policy
 from xds.traffic.actions import Forward, WeightedBackend
 from xds.traffic.policy import NO_POLICY, Policy, Rewrite
@@ -57,6 +57,7 @@ def request_headers(policy: Policy) -> list[HeaderValueOption]:
         return []
     wanted = {"connection": policy.connection, "x-forwarded-prefix": policy.forwarded_prefix}
     headers = [replaced(header, value) for header, value in wanted.items() if value]
+    headers += replaced_headers(policy.request_headers)
     if policy.error_pages and policy.error_pages.instead:
         headers += default_backend_headers(policy.error_pages, "503")
     return headers

@@ -1,12 +1,13 @@
 """Policies: the treatment of requests and answers on a route, beyond the choice of a backend."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from xds.traffic.backend_names import BackendNames
 from xds.traffic.backends import BackendKey
 from xds.traffic.error_pages import ErrorPages
 from xds.traffic.hashing import HashKey
+from xds.traffic.headers import NO_CHANGES, HeaderChanges
 from xds.traffic.mirror import Mirror
 
 
@@ -32,7 +33,8 @@ class Policy:
         rewrite: The path of the backend's request. None: the client's.
         forwarded_prefix: The header x-forwarded-prefix of the backend's request. Empty: the client's.
         hash_keys: Requests with equal keys go to the same endpoint, if the upstream policy balances by hash.
-        response_headers: Names in lower case and values, which replace the backend's in answers of any status.
+        request_headers: Changes of the backend's request.
+        response_headers: Changes of answers of any status.
         connection: The Connection header of the backend's request. Empty: none but that of an upgrade.
         mirror: A second backend that gets a copy of each request. None: none does.
         backend_names: Names in answers that are replaced. None: none is.
@@ -43,7 +45,8 @@ class Policy:
     rewrite: Rewrite | None = None
     forwarded_prefix: str = ""
     hash_keys: tuple[HashKey, ...] = ()
-    response_headers: tuple[tuple[str, str], ...] = ()
+    request_headers: HeaderChanges = NO_CHANGES
+    response_headers: HeaderChanges = NO_CHANGES
     connection: str = ""
     mirror: Mirror | None = None
     backend_names: BackendNames | None = None
@@ -53,6 +56,13 @@ class Policy:
     def backends(self) -> tuple[BackendKey, ...]:
         """The backends that the policy itself uses."""
         return tuple(each.backend for each in (self.mirror, self.error_pages) if each)
+
+    @property
+    def without_backend(self) -> "Policy":
+        """The policy of a route that answers by itself."""
+        if self.mirror is None and self.backend_names is None and self.error_pages is None:
+            return self
+        return replace(self, mirror=None, backend_names=None, error_pages=None)
 
 
 NO_POLICY: Final = Policy()

@@ -6,10 +6,12 @@ from typing import Final
 from xds.kube.objects import HTTPIngressPath, Ingress, IngressBackend, IngressServiceBackend
 from xds.kube.state import KubeState
 from xds.problems.field_path import FieldPath, MapKey
-from xds.problems.problem import Key
+from xds.problems.problem import Key, ObjectRef
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import Closed, Forward
+from xds.traffic.backends import Backend, BackendKey
+from xds.traffic.policy import Policy
 from xds.traffic.routes import Origin, PathType, Route
 from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
 from xds.translate.annotated_backends import AnnotatedBackends
@@ -38,6 +40,8 @@ https://www.envoyproxy.io/docs/envoy/latest/configuration/operations/runtime
 _REGEX_REMEDY: Final = (
     "Write the paths that are meant one by one, the longest first. For large expressions raise --max-regex-size."
 )
+
+_ANNOTATIONS: Final = FieldPath.of("metadata", "annotations")
 
 _DEFAULT_BACKEND: Final = FieldPath.of("spec", "defaultBackend")
 
@@ -86,24 +90,22 @@ class TranslationContext:
         namespace = origin.object.namespace
         upstream = DEFAULT_UPSTREAM if isinstance(policy, ClosedPaths) else policy.upstream
         resolved = self._resolve(namespace, backend.service, upstream, findings, effect=_effect(policy))
-        key, tls_key, host = None, None, ""
         if fault := resolved.fault:
             findings.report(origin.object, fault.reason, fault.message, backend_at, fault.remedy)
-        if resolved.backend:
-            key, host = resolved.backend.key, resolved.backend.host
-        name = backend.service.name if is_label(backend.service.name) else "(invalid)"
-        service = Key(namespace, name)
+        for each in resolved.of_service:
+            about = ObjectRef("Service", namespace, backend.service.name)
+            findings.report(about, each.reason, each.message, _ANNOTATIONS, each.remedy)
+        service = Key(namespace, backend.service.name if is_label(backend.service.name) else "(invalid)")
         if isinstance(policy, ClosedPaths):
             return Route(*path, Closed(policy.annotations), origin, service)
-        treatment = replace(policy.policy, upstream_host=host) if host else policy.policy
-        if treatment.connection and resolved.backend and not resolved.backend.protocol.is_http1:
-            treatment = replace(treatment, connection="")
-        if key is None and (pages := treatment.error_pages):
-            key, treatment = pages.backend, replace(treatment, error_pages=replace(pages, instead=True))
+        if answer := policy.answer or policy.redirect:
+            return Route(*path, answer, origin, service, policy.policy.without_backend)
+        tls_key = None
         if policy.tls_upstream is not None:
             by_tls = self._resolve(namespace, backend.service, policy.tls_upstream, findings).backend
             tls_key = by_tls.key if by_tls else None
-        return Route(*path, policy.redirect or Forward.to(key, tls_key), origin, service, treatment)
+        key, treatment = _treated(policy.policy, resolved.backend)
+        return Route(*path, Forward.to(key, tls_key), origin, service, treatment)
 
     def annotated_backends(self, namespace: str, asked: AskedBackends) -> AnnotatedBackends:
         """The look-up of the backends that annotations of an Ingress of the namespace name."""
@@ -128,6 +130,20 @@ class TranslationContext:
         if resolved.backend:
             findings.backends[resolved.backend.key] = resolved.backend
         return resolved
+
+
+def _treated(policy: Policy, backend: Backend | None) -> tuple[BackendKey | None, Policy]:
+    """The backend of a route that forwards and the policy for this backend. None: no backend can be used."""
+    if backend is None:
+        if pages := policy.error_pages:
+            host = pages.host or policy.upstream_host
+            return pages.backend, replace(policy, upstream_host=host, error_pages=replace(pages, instead=True))
+        return None, policy
+    if backend.host:
+        policy = replace(policy, upstream_host=backend.host)
+    if policy.connection and not backend.protocol.is_http1:
+        policy = replace(policy, connection="")
+    return backend.key, policy
 
 
 def _effect(policy: PathsPolicy) -> str:

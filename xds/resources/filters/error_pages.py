@@ -38,7 +38,7 @@ from xds.envoyapi.messages import (
 from xds.resources import names
 from xds.resources.filters.conditional import all_of, any_of
 from xds.resources.filters.switched import off, on
-from xds.resources.header_values import replaced
+from xds.resources.header_values import replaced, replaced_headers
 from xds.traffic.error_pages import ErrorPages
 from xds.traffic.routes import Route
 
@@ -86,7 +86,7 @@ def error_page_filters(route: Route, host: str) -> dict[str, Any]:
     rewritten = route.rewrites_host
     if rewritten and not host:
         return {}
-    headers = [replaced(name, value) for name, value in route.policy.response_headers]
+    headers = replaced_headers(route.policy.response_headers)
     rules = list(_rules(pages, host if rewritten else "", headers))
     matcher = Matcher(matcher_list=MatcherMatcherList(matchers=rules))
     return {NAME: on(CustomResponse(custom_response_matcher=matcher)), ORIGINAL_PATH_NAME: on()}
