@@ -99,6 +99,16 @@ def test_a_backend_is_explained_with_its_endpoints() -> None:
     assert "no EndpointSlice" in texts(empty)["endpoints"]
 
 
+def test_a_rate_limit_is_explained_with_its_buckets() -> None:
+    shop = ingress("shop", rule("a.example.com", path("/", "web")), annotations=annotated(limit_rps="5"))
+    explanation = explained("http://a.example.com/", shop, *SERVED)
+    assert (
+        texts(explanation)["rate limit"]
+        == "of a client 5 a second, and 26 at once, over all routes of Ingress default/shop"
+    )
+    assert ("ecds", "rate-limits@1") in [(each.type.short, each.name) for each in explanation.resources]
+
+
 def test_problems_without_relation_to_the_answer_are_left_out() -> None:
     def fields(url: str) -> list[str]:
         return [
@@ -232,7 +242,8 @@ def test_a_policy_says_where_copies_go_and_which_answers_are_replaced() -> None:
     )
     shop = ingress("shop", rule("a.test", path("/", "web")), annotations=annotations)
     explanation = explained("http://a.test/", shop, *SERVED)
-    policy = [step.text for step in explanation.steps if step.title == "policy"]
+    titles = ("mirror", "error page", "answer")
+    policy = [step.text for step in explanation.steps if step.title in titles]
     assert policy[0].startswith("a copy goes to default/api/80")
     assert policy[1:] == [
         "default/api/80 answers requests without a body while web has no endpoint",

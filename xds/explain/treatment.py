@@ -1,4 +1,4 @@
-"""The policy of a route in words, as far as a client or a second backend sees it."""
+"""Mirrors, error pages and replaced names of a route in words."""
 
 from collections.abc import Iterator
 
@@ -8,16 +8,16 @@ from xds.traffic.error_pages import ErrorPages
 from xds.traffic.policy import NO_POLICY, Policy
 
 
-def treatment(policy: Policy) -> Iterator[str]:
-    """A clause for each part of the policy."""
+def treatment(policy: Policy) -> Iterator[tuple[str, str]]:
+    """The parts of a policy that concern answers of other backends, each as subject and text."""
     if policy is NO_POLICY:
         return
     if policy.mirror:
-        yield f"a copy goes to {policy.mirror.backend}, with Host {policy.mirror.host}"
+        yield "mirror", f"a copy goes to {policy.mirror.backend}, with Host {policy.mirror.host}"
     if policy.error_pages:
-        yield from _pages(policy.error_pages)
+        yield from (("error page", text) for text in _pages(policy.error_pages))
     if policy.backend_names:
-        yield from _replaced(policy.backend_names)
+        yield from (("answer", text) for text in _replaced(policy.backend_names))
 
 
 def _pages(pages: ErrorPages) -> Iterator[str]:

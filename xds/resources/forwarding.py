@@ -13,6 +13,7 @@ from xds.envoyapi.messages import (
 )
 from xds.resources import names
 from xds.resources.filters.error_pages import default_backend_headers
+from xds.resources.filters.rate_limits import rate_limits
 from xds.resources.hash_policy import hash_policy
 from xds.resources.header_values import replaced, replaced_headers
 from xds.resources.mirrors import mirror_policy
@@ -37,6 +38,7 @@ def forward_action(forward: Forward, policy: Policy, *, tls: bool) -> RouteActio
         path_rewrite=rewrite.path.replace("%", "%%") if rewrite and not rewrite.pattern else "",
         hash_policy=[hash_policy(key) for key in policy.hash_keys],
         request_mirror_policies=[mirror_policy(policy.mirror)] if policy.mirror else [],
+        rate_limits=rate_limits(policy.rate_limits) if policy.rate_limits else [],
     )
 
 

@@ -9,6 +9,7 @@ from xds.traffic.error_pages import ErrorPages
 from xds.traffic.hashing import HashKey
 from xds.traffic.headers import NO_CHANGES, HeaderChanges
 from xds.traffic.mirror import Mirror
+from xds.traffic.rate_limits import RateLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Policy:
         request_headers: Changes of the backend's request.
         response_headers: Changes of answers of any status.
         connection: The Connection header of the backend's request. Empty: none but that of an upgrade.
+        rate_limits: How many requests of a client are answered. None: all.
         mirror: A second backend that gets a copy of each request. None: none does.
         backend_names: Names in answers that are replaced. None: none is.
         error_pages: The default backend, which answers in place of errors. None: errors stay.
@@ -51,6 +53,7 @@ class Policy:
     mirror: Mirror | None = None
     backend_names: BackendNames | None = None
     error_pages: ErrorPages | None = None
+    rate_limits: RateLimits | None = None
 
     @property
     def backends(self) -> tuple[BackendKey, ...]:
