@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from xds.envoyapi.messages import HeaderMatcher, RouteAction, StringMatcher
+from xds.envoyapi.messages import HeaderMatcher, RouteAction, RouteMatch, StringMatcher
 from xds.envoyapi.messages import Route as EnvoyRoute
 from xds.resources import names
 from xds.resources.domains import Domain, FixedAnswer
 from xds.resources.filters.error_pages import MARKER
 from xds.resources.forwarding import NO_RESPONSE_TIMEOUT
-from xds.resources.route_matches import every_path
 from xds.traffic.error_pages import ErrorPages
 
 _OF_THE_PROXY: Final = (MARKER, "x-envoy-original-host", "x-envoy-original-path")
@@ -22,7 +21,9 @@ def error_page_routes(domain: Domain) -> Iterator[EnvoyRoute]:
         cluster = names.cluster(pages.backend)
         yield EnvoyRoute(
             name=f"error-page {cluster}",
-            match=every_path([HeaderMatcher(name=MARKER, string_match=StringMatcher(exact=cluster))]),
+            match=RouteMatch(
+                prefix="/", headers=[HeaderMatcher(name=MARKER, string_match=StringMatcher(exact=cluster))]
+            ),
             route=RouteAction(cluster=cluster, timeout=NO_RESPONSE_TIMEOUT, host_rewrite_literal=pages.host or None),
             request_headers_to_remove=list(_OF_THE_PROXY),
         )

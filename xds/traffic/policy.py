@@ -8,6 +8,7 @@ from xds.traffic.backends import BackendKey
 from xds.traffic.error_pages import ErrorPages
 from xds.traffic.hashing import HashKey
 from xds.traffic.headers import NO_CHANGES, HeaderChanges
+from xds.traffic.https_redirect import BY_OPERATOR, HttpsRedirect
 from xds.traffic.mirror import Mirror
 from xds.traffic.rate_limits import RateLimits
 
@@ -37,6 +38,7 @@ class Policy:
         request_headers: Changes of the backend's request.
         response_headers: Changes of answers of any status.
         connection: The Connection header of the backend's request. Empty: none but that of an upgrade.
+        https_redirect: Of plain requests.
         rate_limits: How many requests of a client are answered. None: all.
         mirror: A second backend that gets a copy of each request. None: none does.
         backend_names: Names in answers that are replaced. None: none is.
@@ -53,6 +55,7 @@ class Policy:
     mirror: Mirror | None = None
     backend_names: BackendNames | None = None
     error_pages: ErrorPages | None = None
+    https_redirect: HttpsRedirect = BY_OPERATOR
     rate_limits: RateLimits | None = None
 
     @property

@@ -66,10 +66,6 @@ ANNOTATIONS: Final = (
         "cors-allow-credentials cors-max-age",
     ),
     *_planned(
-        "redirects",
-        "ssl-redirect force-ssl-redirect preserve-trailing-slash use-port-in-redirects relative-redirects",
-    ),
-    *_planned(
         "timeouts and retries",
         "proxy-send-timeout proxy-read-timeout proxy-next-upstream proxy-next-upstream-tries "
         "proxy-next-upstream-timeout",

@@ -13,6 +13,7 @@ from xds.translate.nginx import (
     custom_headers,
     error_pages,
     host_names,
+    https_redirects,
     limits,
     load_balancing,
     mirroring,
@@ -26,6 +27,7 @@ from xds.translate.nginx.annotation import AnyAnnotation
 
 _FAMILIES: Final = (
     redirects,
+    https_redirects,
     rewriting,
     backend_protocol,
     load_balancing,
