@@ -22,6 +22,7 @@ def names() -> NameServer:
 
 
 @inside
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("file", FILES)
 def test_answers_are_those_of_ingress_nginx(file: str, names: NameServer, capfd: pytest.CaptureFixture[str]) -> None:
     cases = run(file, names)
