@@ -77,16 +77,15 @@ class Case:
     def meets(self, other: "Case") -> bool:
         return any(_meet(own, others) for own in self.hosts for others in other.hosts)
 
-    def expectations(self, number: int) -> list[dict[str, Any]]:
-        """Any of these is right."""
-        request = self.data["requests"][number]
+    def recorded(self, number: int) -> dict[str, Any]:
+        """The part of ingress-nginx's answer that the case is about."""
+        expected: dict[str, Any] = self.data["requests"][number].get("expect") or {}
+        return expected
+
+    def expected(self, number: int) -> dict[str, Any]:
+        """The right answer."""
         ours = DIFFERENCES.get(self.name, {}).get("requests", {}).get(str(number))
-        recorded = (self.data.get("ours") or [])[number : number + 1]
-        if ours is not None:
-            return [ours]
-        if recorded and recorded[0] is not None:
-            return recorded[0] if isinstance(recorded[0], list) else [recorded[0]]
-        return [request.get("expect") or {}]
+        return self.recorded(number) if ours is None else ours
 
     def renamed(self, text: str) -> str:
         """A text with the namespaces of the run."""

@@ -1,6 +1,6 @@
 """Every case with recorded answers of ingress-nginx through a real Envoy.
 
-An answer is ingress-nginx's, or the one that differences.json has, with the reason. A difference that is gone fails too.
+An answer is ingress-nginx's, or the one that differences.json has with the reason. A difference that is gone fails too.
 """
 
 import os
@@ -33,7 +33,7 @@ def test_answers_are_those_of_ingress_nginx(file: str, names: NameServer, capfd:
         f"{case.name}, request {number}"
         for case in cases
         for number in map(int, DIFFERENCES.get(case.name, {}).get("requests", {}))
-        if not differences(case.data["requests"][number].get("expect") or {}, case.answers[number], case.answers[:number])
+        if not differences(case.recorded(number), case.answers[number], case.answers[:number])
     ]
     assert not gone, "these answers are ingress-nginx's now: remove them from differences.json"
 
