@@ -20,7 +20,7 @@ from tests.support.objects import (
     slice_of,
     tls,
 )
-from tests.support.route_table_annotations import canary
+from tests.support.route_table_annotations import annotated, canary
 from xds.explain.narration import RequestExplanation, explain_now
 from xds.explain.url import question
 from xds.kube.change import Applied
@@ -97,6 +97,16 @@ def test_a_backend_is_explained_with_its_endpoints() -> None:
     empty = explained("http://a.example.com/api", SHOP, *SERVED)
     assert empty.outcome == "503: Service default/api has no ready endpoint"
     assert "no EndpointSlice" in texts(empty)["endpoints"]
+
+
+def test_a_rate_limit_is_explained_with_its_buckets() -> None:
+    shop = ingress("shop", rule("a.example.com", path("/", "web")), annotations=annotated(limit_rps="5"))
+    explanation = explained("http://a.example.com/", shop, *SERVED)
+    assert (
+        texts(explanation)["rate limit"]
+        == "of a client 5 a second, and 26 at once, over all routes of Ingress default/shop"
+    )
+    assert ("ecds", "rate-limits@1") in [(each.type.short, each.name) for each in explanation.resources]
 
 
 def test_problems_without_relation_to_the_answer_are_left_out() -> None:
