@@ -1,5 +1,6 @@
 """CDS: a backend as a Cluster."""
 
+from datetime import timedelta
 from functools import cache
 from typing import Final
 
@@ -102,7 +103,12 @@ def _with_fallback(backend: Backend, options: UpstreamOptions) -> Cluster:
 
 
 def _protocol_options_of(backend: Backend, options: UpstreamOptions) -> dict[str, Any]:
-    packed = _protocol_options(backend.protocol, options, sends_sni=_sends_sni(backend))
+    packed = _protocol_options(
+        backend.protocol,
+        options,
+        sends_sni=_sends_sni(backend),
+        longest_request=backend.upstream.longest_request,
+    )
     return {_PROTOCOL_OPTIONS: packed}
 
 
@@ -120,7 +126,13 @@ def _no_panic() -> ClusterCommonLbConfig:
 
 
 @cache
-def _protocol_options(protocol: BackendProtocol, options: UpstreamOptions, *, sends_sni: bool) -> Any:
+def _protocol_options(
+    protocol: BackendProtocol,
+    options: UpstreamOptions,
+    *,
+    sends_sni: bool,
+    longest_request: timedelta | None,
+) -> Any:
     explicit = None if protocol is BackendProtocol.HTTPS else _explicit_http(protocol)
     return codec.pack(
         ClusterHttpProtocolOptions(
@@ -129,6 +141,7 @@ def _protocol_options(protocol: BackendProtocol, options: UpstreamOptions, *, se
                 max_connection_duration=options.max_age,
                 max_requests_per_connection=options.max_requests,
                 max_headers_count=MAX_HEADERS,
+                max_stream_duration=longest_request,
             ),
             upstream_http_protocol_options=UpstreamHttpProtocolOptions(auto_sni=True) if sends_sni else None,
             explicit_http_config=explicit,

@@ -6,14 +6,18 @@ from functools import lru_cache
 from typing import Final
 
 from xds.translate.nginx import (
+    backend_names,
     backend_protocol,
     backend_tls,
     canary,
     connections,
     custom_headers,
+    error_pages,
     host_names,
+    https_redirects,
     limits,
     load_balancing,
+    mirroring,
     no_effect,
     not_yet,
     redirects,
@@ -24,6 +28,7 @@ from xds.translate.nginx.annotation import AnyAnnotation
 
 _FAMILIES: Final = (
     redirects,
+    https_redirects,
     rewriting,
     backend_protocol,
     backend_tls,
@@ -33,6 +38,9 @@ _FAMILIES: Final = (
     limits,
     canary,
     host_names,
+    mirroring,
+    backend_names,
+    error_pages,
     no_effect,
     not_yet,
     refused,
