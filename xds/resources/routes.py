@@ -29,6 +29,7 @@ from xds.resources.header_values import replaced
 from xds.resources.https_redirects import https_redirects
 from xds.resources.options import ProxyOptions
 from xds.resources.retries import RETRIED_BODY_BYTES, retry_policy
+from xds.resources.retry_policy import retried_body_bytes
 from xds.resources.route_matches import every_path, route_match
 from xds.traffic.actions import Action, Closed, Forward, Redirect
 from xds.traffic.hosts import is_wildcard
@@ -119,6 +120,7 @@ def _route(route: Route, match: RouteMatch, *, tls: bool = False) -> EnvoyRoute:
         direct_response=_direct_response(action),
         response_headers_to_add=[replaced("location", redirect.location)] if redirect and not redirect.is_path else [],
         request_headers_to_add=request_headers(route.policy) if forward else [],
+        request_body_buffer_limit=retried_body_bytes(route.policy) if forward else None,
     )
 
 

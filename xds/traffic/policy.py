@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from xds.traffic.hashing import HashKey
+from xds.traffic.retries import Retries
+from xds.traffic.timeouts import NO_TIMEOUTS, Timeouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Policy:
         forwarded_prefix: The header x-forwarded-prefix of the backend's request. Empty: the client's.
         hash_keys: Requests with equal keys go to the same endpoint, if the upstream policy balances by hash.
         connection: The Connection header of the backend's request. Empty: none but that of an upgrade.
+        timeouts: The silence that ends a request.
+        retries: Of failed requests. None: as for all routes.
     """
 
     upstream_host: str = ""
@@ -36,6 +40,8 @@ class Policy:
     forwarded_prefix: str = ""
     hash_keys: tuple[HashKey, ...] = ()
     connection: str = ""
+    timeouts: Timeouts = NO_TIMEOUTS
+    retries: Retries | None = None
 
 
 NO_POLICY: Final = Policy()

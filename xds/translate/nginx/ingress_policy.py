@@ -11,7 +11,16 @@ from xds.traffic.actions import Redirect
 from xds.traffic.hashing import HashKey
 from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, Balancing, UpstreamPolicy
-from xds.translate.nginx import backend_protocol, canary, connections, load_balancing, redirects, rewriting
+from xds.translate.nginx import (
+    backend_protocol,
+    canary,
+    connections,
+    load_balancing,
+    redirects,
+    retries,
+    rewriting,
+    timeouts,
+)
 from xds.translate.nginx.annotation import PREFIX, AnyAnnotation, Scope, Verdict
 from xds.translate.nginx.backend_protocol import SpokenProtocol
 from xds.translate.nginx.canary import Canary
@@ -167,7 +176,12 @@ def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) 
         uses_cluster_ip=load_balancing.uses_cluster_ip(reader),
     )
     return OpenPaths(
-        policy=Policy(hash_keys=hash_keys, connection=connections.connection(reader)),
+        policy=Policy(
+            hash_keys=hash_keys,
+            connection=connections.connection(reader),
+            timeouts=timeouts.read(reader),
+            retries=retries.read(reader),
+        ),
         redirect=redirects.read(reader),
         rewriting=asked,
         upstream=_speaking(use, protocol.plain),

@@ -14,7 +14,9 @@ from xds.translate.nginx import (
     not_yet,
     redirects,
     refused,
+    retries,
     rewriting,
+    timeouts,
 )
 from xds.translate.nginx.annotation import AnyAnnotation
 
@@ -24,6 +26,8 @@ _FAMILIES: Final = (
     backend_protocol,
     load_balancing,
     connections,
+    timeouts,
+    retries,
     canary,
     no_effect,
     not_yet,
