@@ -33,6 +33,8 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.extensions.filters.common.set_filter_state.v3 import *
     from envoy_data_plane.envoy.extensions.common.matching.v3 import *
     from envoy_data_plane.envoy.extensions.filters.common.matcher.action.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.http.buffer.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.http.composite.v3 import *
     from envoy_data_plane.envoy.extensions.filters.http.fault.v3 import *
     from envoy_data_plane.envoy.extensions.filters.http.router.v3 import *
     from envoy_data_plane.envoy.extensions.filters.listener.proxy_protocol.v3 import *
@@ -161,6 +163,8 @@ if typing.TYPE_CHECKING:
         MatcherMatcherTreeMatchMap as MatcherMatcherTreeMatchMap,
         MatcherOnMatch as MatcherOnMatch,
     )
+
+    from xds.envoyapi.lacking import BodySizeLimit as BodySizeLimit
 
     from envoy_data_plane.envoy.config.core import v3 as _core
     from envoy_data_plane.envoy.extensions.filters.http.header_mutation import v3 as _header_mutation
