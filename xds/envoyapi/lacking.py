@@ -10,7 +10,10 @@ from envoy_data_plane.message_pool import default_message_pool
 
 @dataclasses.dataclass(eq=False, repr=False)
 class BodySizeLimit(betterproto2.Message):
-    """Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/body_size_limit_filter"""
+    """The configuration of `envoy.filters.http.body_size_limit`.
+
+    Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/body_size_limit_filter
+    """
 
     max_request_bytes: int | None = betterproto2.field(
         1, betterproto2.TYPE_MESSAGE, unwrap=lambda: UInt64Value, optional=True

@@ -86,4 +86,6 @@ def idle_timeout(policy: Policy) -> timedelta | None:
 
 def retried_body_bytes(policy: Policy) -> int | None:
     """The bytes of a body that are kept for a retry; None: as for the virtual host."""
-    return RETRIED_BODY_BYTES if policy.retries and policy.retries.tries > 1 else None
+    if policy.retries is None or policy.retries.tries == 1:
+        return None
+    return min(policy.bodies.max_bytes or RETRIED_BODY_BYTES, RETRIED_BODY_BYTES)

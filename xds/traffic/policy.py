@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from xds.traffic.bodies import ANY_BODIES, Bodies
 from xds.traffic.hashing import HashKey
 from xds.traffic.retries import Retries
 from xds.traffic.timeouts import NO_TIMEOUTS, Timeouts
@@ -33,6 +34,7 @@ class Policy:
         connection: The Connection header of the backend's request. Empty: none but that of an upgrade.
         timeouts: The silence that ends a request.
         retries: Of failed requests. None: as for all routes.
+        bodies: Of requests.
     """
 
     upstream_host: str = ""
@@ -42,6 +44,7 @@ class Policy:
     connection: str = ""
     timeouts: Timeouts = NO_TIMEOUTS
     retries: Retries | None = None
+    bodies: Bodies = ANY_BODIES
 
 
 NO_POLICY: Final = Policy()

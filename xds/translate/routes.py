@@ -10,6 +10,7 @@ from xds.problems.problem import Key
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import Closed, Forward
+from xds.traffic.policy import Policy
 from xds.traffic.routes import Origin, PathType, Route
 from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
 from xds.translate.backends import Resolved, resolve
@@ -88,8 +89,8 @@ class TranslationContext:
         if isinstance(policy, ClosedPaths):
             return Route(*path, Closed(policy.annotations), origin, service)
         treatment = replace(policy.policy, upstream_host=host) if host else policy.policy
-        if treatment.connection and resolved.backend and not resolved.backend.protocol.is_http1:
-            treatment = replace(treatment, connection="")
+        if resolved.backend and not resolved.backend.protocol.is_http1:
+            treatment = _for_http2(treatment)
         if policy.tls_upstream is not None:
             by_tls = self._resolve(namespace, backend.service, policy.tls_upstream, findings).backend
             tls_key = by_tls.key if by_tls else None
@@ -102,6 +103,13 @@ class TranslationContext:
         if resolved.backend:
             findings.backends[resolved.backend.key] = resolved.backend
         return resolved
+
+
+def _for_http2(policy: Policy) -> Policy:
+    """The policy for a backend to which HTTP/2 is or may be spoken: its streams would wait for the end of a body."""
+    if policy.connection:
+        policy = replace(policy, connection="")
+    return replace(policy, bodies=replace(policy.bodies, buffered=False)) if policy.bodies.buffered else policy
 
 
 def _unreported(*problem: object) -> None:

@@ -13,9 +13,11 @@ from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, Balancing, UpstreamPolicy
 from xds.translate.nginx import (
     backend_protocol,
+    bodies,
     canary,
     connections,
     load_balancing,
+    no_effect,
     redirects,
     retries,
     rewriting,
@@ -169,6 +171,7 @@ def _lent(requests: Canary, reader: AnnotationReader) -> LentPaths:
 
 
 def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) -> OpenPaths:
+    no_effect.check(reader)
     balancing, hash_keys = load_balancing.read(reader)
     use = UpstreamPolicy(
         balancing=balancing,
@@ -181,6 +184,7 @@ def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) 
             connection=connections.connection(reader),
             timeouts=timeouts.read(reader),
             retries=retries.read(reader),
+            bodies=bodies.read(reader),
         ),
         redirect=redirects.read(reader),
         rewriting=asked,

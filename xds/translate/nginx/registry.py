@@ -7,6 +7,7 @@ from typing import Final
 
 from xds.translate.nginx import (
     backend_protocol,
+    bodies,
     canary,
     connections,
     load_balancing,
@@ -28,6 +29,7 @@ _FAMILIES: Final = (
     connections,
     timeouts,
     retries,
+    bodies,
     canary,
     no_effect,
     not_yet,
