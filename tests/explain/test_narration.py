@@ -20,7 +20,7 @@ from tests.support.objects import (
     slice_of,
     tls,
 )
-from tests.support.route_table_annotations import canary
+from tests.support.route_table_annotations import annotated, canary
 from xds.explain.narration import RequestExplanation, explain_now
 from xds.explain.url import question
 from xds.kube.change import Applied
@@ -193,6 +193,18 @@ def test_a_held_ingress_is_explained_as_ours() -> None:
     explanation = explain_now(built.state_reader, question("http://a.example.com/a", "GET", ()))
     assert explanation.status == 200
     assert "isn't ours" not in texts(explanation)["virtual host"]
+
+
+def test_a_policy_is_explained_in_words() -> None:
+    usual = annotated(proxy_read_timeout="5", proxy_body_size="8m", proxy_next_upstream="error http_503")
+    shop = ingress("shop", rule("a.example.com", path("/")), annotations=usual)
+    once = ingress("once", rule("a.example.com", path("/once")), annotations=annotated(proxy_next_upstream="off"))
+    assert texts(explained("http://a.example.com/", shop, *SERVED))["policy"] == (
+        "504 after 5 s of silence of the backend; 3 tries on errors, 503, POST, LOCK and PATCH only while no backend "
+        "has seen them; 413 for bodies of more than 8 MiB"
+    )
+    assert texts(explained("http://a.example.com/once", once, *SERVED))["policy"] == "no retries"
+    assert "policy" not in texts(explained("http://a.example.com/", SHOP, *SERVED))
 
 
 def test_a_canary_is_explained_with_its_condition_and_its_share() -> None:

@@ -22,6 +22,7 @@ from xds.explain.facts import RequestFacts, StateReader
 from xds.explain.redirects import location
 from xds.explain.relevance import is_relevant
 from xds.explain.request import Request
+from xds.explain.treatment import treatment
 from xds.kube.objects import EndpointSlice
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.text import shown
@@ -103,7 +104,7 @@ def explain_request(facts: RequestFacts) -> RequestExplanation:
             backend, slices = facts.fallback
             healthy, more = _backend(backend, slices)
             last = (*last, *more)
-        last = (*_shares(given.route), *last)
+        last = (*_treatment(given.route), *_shares(given.route), *last)
         status = 200 if healthy else 503
     return RequestExplanation(
         status,
@@ -247,6 +248,12 @@ def _fallback(step: Fallback) -> ExplainStep:
     whose = "of the host's oldest Ingress that has one" if step.of_host else "of the oldest Ingress that has one"
     objects = (step.route.origin.object, ObjectRef("Service", *step.route.service))
     return ExplainStep("default backend", f"no route matches, so the default backend {whose}", objects)
+
+
+def _treatment(route: Route | None) -> Iterator[ExplainStep]:
+    words = "; ".join(treatment(route.policy)) if route else ""
+    if route and words:
+        yield ExplainStep("policy", words, (route.origin.object,))
 
 
 def _shares(route: Route | None) -> Iterator[ExplainStep]:

@@ -19,9 +19,7 @@ ANNOTATIONS: Final = (
     _no_effect("proxy-buffers-number", NATURAL, _BUFFERS),
     _no_effect("proxy-busy-buffers-size", SIZE, _BUFFERS),
     _no_effect("proxy-max-temp-file-size", SIZE, _BUFFERS),
-    _no_effect(
-        "http2-push-preload", BOOLEAN, "nginx dropped HTTP/2 push, so nothing happens there either"
-    ),
+    _no_effect("http2-push-preload", BOOLEAN, "nginx dropped HTTP/2 push, so nothing happens there either"),
     _no_effect("enable-rewrite-log", BOOLEAN, "the annotation writes a debug log of nginx"),
     _no_effect("session-cookie-conditional-samesite-none", BOOLEAN, "browsers of 2019 needed the annotation"),
 )
