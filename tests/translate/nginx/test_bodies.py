@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.objects import World, ingress, path, rule, service
 from tests.support.route_table_annotations import annotated
+from xds.kube.objects import Ingress
 from xds.problems.reasons import Reason
 from xds.resources.retry_policy import retried_body_bytes
 from xds.traffic.bodies import ANY_BODIES, Bodies
@@ -16,23 +17,28 @@ HOST = "a.example.com"
 MIB = 1024 * 1024
 
 
-def world(*, compatible: bool = False, **values: str) -> World:
-    shop = ingress("shop", rule(HOST, path("/")), annotations=annotated(**values))
-    return World(service("web"), shop, is_compatible=compatible)
+def shop(values: dict[str, str]) -> Ingress:
+    return ingress("shop", rule(HOST, path("/")), annotations=annotated(**values))
 
 
-def policy(*, compatible: bool = False, **values: str) -> Policy:
-    (route,) = world(compatible=compatible, **values).traffic.hosts[HOST].routes
+def policy(**values: str) -> Policy:
+    (route,) = World(service("web"), shop(values)).traffic.hosts[HOST].routes
     return route.policy
 
 
-def reasons(*, compatible: bool = False, **values: str) -> list[Reason]:
-    return [each.reason for each in world(compatible=compatible, **values).problems]
+def compatible_policy(**values: str) -> Policy:
+    """The policy with --compatibility ingress-nginx."""
+    (route,) = World(service("web"), shop(values), is_compatible=True).traffic.hosts[HOST].routes
+    return route.policy
+
+
+def reasons(**values: str) -> list[Reason]:
+    return [each.reason for each in World(service("web"), shop(values)).problems]
 
 
 def test_bodies_have_a_bound_by_the_defaults_of_ingress_nginx_alone() -> None:
     assert policy().bodies == ANY_BODIES
-    assert policy(compatible=True).bodies == Bodies(MIB)
+    assert compatible_policy().bodies == Bodies(MIB)
 
 
 @pytest.mark.parametrize(
@@ -43,19 +49,19 @@ def test_a_body_size(value: str, max_bytes: int) -> None:
 
 
 def test_a_body_size_of_0_is_no_bound() -> None:
-    assert policy(compatible=True, proxy_body_size="0").bodies == ANY_BODIES
+    assert compatible_policy(proxy_body_size="0").bodies == ANY_BODIES
 
 
 @pytest.mark.parametrize("value", ["8mb", "8Mi", "1.5m", "8b", "8 m", "-1", "9999999999g", "9" * 5000])
 def test_a_bad_body_size_counts_as_absent(value: str) -> None:
-    assert policy(compatible=True, proxy_body_size=value).bodies == Bodies(MIB)
+    assert compatible_policy(proxy_body_size=value).bodies == Bodies(MIB)
     assert reasons(proxy_body_size=value) == [Reason.ANNOTATION_INVALID]
 
 
 def test_bodies_are_read_whole_only_where_the_annotation_says_on() -> None:
-    assert policy(compatible=True, proxy_request_buffering="on").bodies == Bodies(MIB, buffered=True)
-    assert policy(compatible=True, proxy_request_buffering="off").bodies == Bodies(MIB)
-    assert policy(compatible=True, proxy_request_buffering="on", backend_protocol="GRPC").bodies == Bodies(MIB)
+    assert compatible_policy(proxy_request_buffering="on").bodies == Bodies(MIB, buffered=True)
+    assert compatible_policy(proxy_request_buffering="off").bodies == Bodies(MIB)
+    assert compatible_policy(proxy_request_buffering="on", backend_protocol="GRPC").bodies == Bodies(MIB)
 
 
 @pytest.mark.parametrize("size", ["0", "9m"])
@@ -66,10 +72,10 @@ def test_large_bodies_are_not_read_whole(size: str) -> None:
 
 
 def test_a_body_is_kept_for_retries_as_far_as_its_bound() -> None:
-    assert retried_body_bytes(policy(compatible=True, proxy_body_size="2k")) == 2048
-    assert retried_body_bytes(policy(compatible=True, proxy_body_size="8m")) == MIB
-    assert retried_body_bytes(policy(compatible=True, proxy_body_size="0")) == MIB
-    assert retried_body_bytes(policy(compatible=True, proxy_next_upstream="off")) is None
+    assert retried_body_bytes(compatible_policy(proxy_body_size="2k")) == 2048
+    assert retried_body_bytes(compatible_policy(proxy_body_size="8m")) == MIB
+    assert retried_body_bytes(compatible_policy(proxy_body_size="0")) == MIB
+    assert retried_body_bytes(compatible_policy(proxy_next_upstream="off")) is None
     assert retried_body_bytes(policy(proxy_body_size="8m")) is None
 
 

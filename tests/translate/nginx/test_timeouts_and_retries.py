@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.objects import World, ingress, path, rule, service
 from tests.support.route_table_annotations import annotated
+from xds.kube.objects import Ingress
 from xds.problems.reasons import Reason
 from xds.resources.retry_policy import idle_timeout, retry_policy_of, silence_of_a_try
 from xds.traffic.policy import NO_POLICY, Policy
@@ -23,18 +24,23 @@ def seconds(number: int) -> timedelta:
     return timedelta(seconds=number)
 
 
-def world(*, compatible: bool = False, **values: str) -> World:
-    shop = ingress("shop", rule(HOST, path("/")), annotations=annotated(**values))
-    return World(service("web"), shop, is_compatible=compatible)
+def shop(values: dict[str, str]) -> Ingress:
+    return ingress("shop", rule(HOST, path("/")), annotations=annotated(**values))
 
 
-def policy(*, compatible: bool = False, **values: str) -> Policy:
-    (route,) = world(compatible=compatible, **values).traffic.hosts[HOST].routes
+def policy(**values: str) -> Policy:
+    (route,) = World(service("web"), shop(values)).traffic.hosts[HOST].routes
+    return route.policy
+
+
+def compatible_policy(**values: str) -> Policy:
+    """The policy with --compatibility ingress-nginx."""
+    (route,) = World(service("web"), shop(values), is_compatible=True).traffic.hosts[HOST].routes
     return route.policy
 
 
 def reasons(**values: str) -> list[Reason]:
-    return [each.reason for each in world(**values).problems]
+    return [each.reason for each in World(service("web"), shop(values)).problems]
 
 
 def test_a_route_without_annotations_has_no_timeout_and_no_retries_of_its_own() -> None:
@@ -43,7 +49,7 @@ def test_a_route_without_annotations_has_no_timeout_and_no_retries_of_its_own() 
 
 
 def test_the_defaults_of_ingress_nginx_are_a_minute_and_three_tries() -> None:
-    usual = policy(compatible=True)
+    usual = compatible_policy()
     assert (usual.timeouts, usual.retries) == (Timeouts(seconds(60)), USUAL)
     assert idle_timeout(usual) == seconds(180)
 
@@ -51,7 +57,7 @@ def test_the_defaults_of_ingress_nginx_are_a_minute_and_three_tries() -> None:
 @pytest.mark.parametrize("value", ["60s", "1m", "-1", "0", "", "1e3", " 60", "99999999999"])
 def test_a_bad_read_timeout_counts_as_absent(value: str) -> None:
     assert policy(proxy_read_timeout=value) == NO_POLICY
-    assert policy(compatible=True, proxy_read_timeout=value).timeouts.read == seconds(60)
+    assert compatible_policy(proxy_read_timeout=value).timeouts.read == seconds(60)
     assert reasons(proxy_read_timeout=value) == ([Reason.ANNOTATION_INVALID] if value else [])
 
 
@@ -78,7 +84,7 @@ def test_conditions_of_retries(conditions: str, retries: Retries) -> None:
 @pytest.mark.parametrize("value", ["error,timeout", "Error", "error  timeout", " error", "http_501", "errortimeout"])
 def test_one_bad_word_spoils_the_conditions(value: str) -> None:
     assert policy(proxy_next_upstream=value).retries is None
-    assert policy(compatible=True, proxy_next_upstream=value).retries == USUAL
+    assert compatible_policy(proxy_next_upstream=value).retries == USUAL
     assert reasons(proxy_next_upstream=value) == [Reason.ANNOTATION_INVALID]
 
 
@@ -107,7 +113,7 @@ def test_a_timeout_of_retries_is_a_problem() -> None:
     ],
 )
 def test_silence_ends_a_try_and_all_tries(annotations: dict[str, str], of_a_try: int, of_all: int) -> None:
-    given = policy(compatible=True, **annotations)
+    given = compatible_policy(**annotations)
     assert silence_of_a_try(given) == (seconds(of_a_try) if of_a_try else None)
     assert idle_timeout(given) == seconds(of_all)
 
