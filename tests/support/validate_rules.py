@@ -32,7 +32,10 @@ def _closure(names: Iterable[str]) -> Iterator[Descriptor]:
         if name in seen or name.startswith("google."):
             continue
         seen.add(name)
-        descriptor = descriptor_pool.Default().FindMessageTypeByName(name)
+        try:
+            descriptor = descriptor_pool.Default().FindMessageTypeByName(name)
+        except KeyError:  # a message that is newer than the wheel
+            continue
         yield descriptor
         todo += [field.message_type.full_name for field in descriptor.fields if field.message_type]
 

@@ -35,8 +35,11 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.extensions.filters.common.matcher.action.v3 import *
     from envoy_data_plane.envoy.extensions.filters.http.buffer.v3 import *
     from envoy_data_plane.envoy.extensions.filters.http.composite.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.http.custom_response.v3 import *
     from envoy_data_plane.envoy.extensions.filters.http.fault.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import *
     from envoy_data_plane.envoy.extensions.filters.http.router.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.http.stateful_session.v3 import *
     from envoy_data_plane.envoy.extensions.filters.listener.proxy_protocol.v3 import *
     from envoy_data_plane.envoy.extensions.filters.listener.tls_inspector.v3 import *
     from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import *
@@ -170,6 +173,7 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.extensions.filters.http.header_mutation import v3 as _header_mutation
     from envoy_data_plane.envoy.extensions.http.early_header_mutation.header_mutation import v3 as _early_mutation
     from envoy_data_plane.envoy.extensions.filters.http.set_filter_state import v3 as _set_filter_state
+    from envoy_data_plane.envoy.extensions.filters.http.set_metadata import v3 as _set_metadata
     from envoy_data_plane.envoy.extensions.upstreams.http import v3 as _upstreams_http
     from envoy_data_plane.xds.core import v3 as _xds_core
     from envoy_data_plane.xds.type.matcher import v3 as _xds_matcher
@@ -179,6 +183,8 @@ if typing.TYPE_CHECKING:
     HeaderMutationFilter = _header_mutation.HeaderMutation
     EarlyHeaderMutation = _early_mutation.HeaderMutation
     SetFilterState = _set_filter_state.Config
+    SetMetadata = _set_metadata.Config
+    SetMetadataEntry = _set_metadata.Metadata
     XdsRegexMatcher = _xds_matcher.RegexMatcher
     XdsRegexMatcherGoogleRe2 = _xds_matcher.RegexMatcherGoogleRe2
     XdsStringMatcher = _xds_matcher.StringMatcher
@@ -190,6 +196,7 @@ _FULL_NAMES = {
     "CoreRetryPolicy": "envoy.config.core.v3.RetryPolicy",
     "EarlyHeaderMutation": "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
     "Filter": "envoy.config.listener.v3.Filter",
+    "FilterChain": "envoy.config.listener.v3.FilterChain",
     "HeaderMutation": "envoy.config.common.mutation_rules.v3.HeaderMutation",
     "HeaderMutationFilter": "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
     "HttpProtocolOptions": "envoy.config.core.v3.HttpProtocolOptions",
@@ -202,6 +209,7 @@ _FULL_NAMES = {
     "MatcherMatcherTree": "xds.type.matcher.v3.Matcher.MatcherTree",
     "MatcherMatcherTreeMatchMap": "xds.type.matcher.v3.Matcher.MatcherTree.MatchMap",
     "MatcherOnMatch": "xds.type.matcher.v3.Matcher.OnMatch",
+    "Metadata": "envoy.config.core.v3.Metadata",
     "QuicProtocolOptions": "envoy.config.listener.v3.QuicProtocolOptions",
     "RegexMatcher": "envoy.type.matcher.v3.RegexMatcher",
     "RegexMatcherGoogleRe2": "envoy.type.matcher.v3.RegexMatcher.GoogleRE2",
@@ -209,6 +217,8 @@ _FULL_NAMES = {
     "RetryPolicyRetryHostPredicate": "envoy.config.route.v3.RetryPolicy.RetryHostPredicate",
     "RetryPolicyRetryPriority": "envoy.config.route.v3.RetryPolicy.RetryPriority",
     "SetFilterState": "envoy.extensions.filters.http.set_filter_state.v3.Config",
+    "SetMetadata": "envoy.extensions.filters.http.set_metadata.v3.Config",
+    "SetMetadataEntry": "envoy.extensions.filters.http.set_metadata.v3.Metadata",
     "StringMatcher": "envoy.type.matcher.v3.StringMatcher",
     "Tracing": "envoy.config.route.v3.Tracing",
     "TypedExtensionConfig": "envoy.config.core.v3.TypedExtensionConfig",

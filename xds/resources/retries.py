@@ -24,7 +24,7 @@ from xds.envoyapi.messages import (
     RuntimeUInt32,
     StatusCodeFilter,
 )
-from xds.resources.conditional_filter import any_of, filter_unless, header_is, header_matches, negated
+from xds.resources.filters.conditional import any_of, filter_unless, header_is, header_matches, negated
 
 MAX_RETRIES: Final = 2
 
@@ -80,7 +80,7 @@ def retry_safe_requests() -> HttpFilter:
     return filter_unless(
         "retry-safe-requests",
         "envoy.filters.http.header_mutation",
-        _retry_header(),
+        retry_header(RETRY_SAFE_ON),
         any_of(other_methods, *with_body),
     )
 
@@ -96,9 +96,9 @@ def never_507() -> LocalReplyConfig:
     return LocalReplyConfig(mappers=[mapper])
 
 
-def _retry_header() -> HeaderMutationFilter:
+def retry_header(conditions: str) -> HeaderMutationFilter:
     header = HeaderValueOption(
-        header=HeaderValue(key="x-envoy-retry-on", value=RETRY_SAFE_ON),
+        header=HeaderValue(key="x-envoy-retry-on", value=conditions),
         append_action=HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
     )
     return HeaderMutationFilter(mutations=Mutations(request_mutations=[HeaderMutation(append=header)]))
