@@ -57,7 +57,7 @@ def with_canaries(
     for each in lent:
         route, place = each.route, (each.route.path, each.route.path_type)
         primary = primaries.get(place)
-        why = _why_unused(host, route, primary, first.get(place))
+        why = _why_unused(host, route, primary, first.get(place), across=context.allow_cross_namespace)
         if not why and (why := _why_withheld(each.lent)):
             first.setdefault(place, route)
         if why:
@@ -69,14 +69,17 @@ def with_canaries(
     return [route for each in found.values() for route in each]
 
 
-def _why_unused(host: str, lent: Route, primary: Route | None, first: Route | None) -> str:
+def _why_unused(host: str, lent: Route, primary: Route | None, first: Route | None, *, across: bool) -> str:
     """Why a canary gets no request; empty for a canary that counts."""
     place = f"{lent.path_type} path {shown(lent.path)} of {f'host {host}' if host else 'the rules without host'}"
     if primary is None:
         return f"no Ingress but canaries has {place}, so the canary gets no request"
     owner = primary.origin.object
-    if owner.namespace != lent.origin.object.namespace:
-        return f"{place} belongs to {owner} of another namespace, so the canary gets no request"
+    if owner.namespace != lent.origin.object.namespace and not across:
+        return (
+            f"{place} belongs to {owner} of another namespace, so the canary gets no request without "
+            "--allow-cross-namespace-resources"
+        )
     if primary.backend is None:
         return f"{place} of {owner} has no backend, so the canary gets no request"
     if lent.backend and primary.backend[:3] == lent.backend[:3]:

@@ -16,6 +16,8 @@ from xds.translate.nginx import (
     bodies,
     canary,
     connections,
+    custom_headers,
+    host_names,
     load_balancing,
     no_effect,
     redirects,
@@ -27,6 +29,8 @@ from xds.translate.nginx.annotation import PREFIX, AnyAnnotation, Scope, Verdict
 from xds.translate.nginx.backend_protocol import SpokenProtocol
 from xds.translate.nginx.canary import Canary
 from xds.translate.nginx.defaults import NO_DEFAULTS
+from xds.translate.nginx.host_names import NO_NAMES, HostNames
+from xds.translate.nginx.named_objects import NamedObjects, Unavailable
 from xds.translate.nginx.reader import AnnotationReader, Report
 from xds.translate.nginx.registry import ANNOTATIONS, nearest
 from xds.translate.nginx.rewriting import NO_REWRITING, Rewriting
@@ -42,6 +46,7 @@ class OpenPaths:
         rewriting: How paths are compared and rewritten.
         upstream: The use of the backends by requests that came by plain HTTP.
         tls_upstream: By requests that came by TLS; None: the same.
+        names: Names beside the hosts of the rules.
     """
 
     policy: Policy = NO_POLICY
@@ -49,6 +54,7 @@ class OpenPaths:
     rewriting: Rewriting = NO_REWRITING
     upstream: UpstreamPolicy = DEFAULT_UPSTREAM
     tls_upstream: UpstreamPolicy | None = None
+    names: HostNames = NO_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +65,13 @@ class ClosedPaths:
         annotations: Those that ask, by full name.
         hosts: Whether the hosts of the Ingress are closed, with the paths of other Ingresses.
         rewriting: How paths are compared. An expression closes every path of a request that the expression matches.
+        names: Names beside the hosts of the rules, closed like the hosts.
     """
 
     annotations: tuple[str, ...]
     hosts: bool
     rewriting: Rewriting = NO_REWRITING
+    names: HostNames = NO_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +137,15 @@ _MAX_SUGGESTIONS: Final = 20
 """Unknown names of an Ingress for which the nearest known one is searched."""
 
 
-def ingress_policy(ingress: Ingress, options: AnnotationOptions, report: Report) -> IngressPolicy:
+def ingress_policy(
+    ingress: Ingress, options: AnnotationOptions, objects: NamedObjects, report: Report
+) -> IngressPolicy:
     """The policy of an Ingress.
 
     Args:
         ingress: The Ingress.
         options: The operator's choices.
+        objects: Those within reach of the Ingress.
         report: Takes the problems.
     """
     ours = {name: text for name, text in ingress.annotations.items() if name.startswith(PREFIX)}
@@ -148,14 +159,20 @@ def ingress_policy(ingress: Ingress, options: AnnotationOptions, report: Report)
     if requests := canary.read(reader):
         return _lent(requests, reader)
     closing = tuple(annotation for annotation in _without_effect(reader) if _asks_protection(annotation, reader))
-    asked = rewriting.read(reader)
+    asked, names = rewriting.read(reader), host_names.read(reader)
     if closing:
         hosts = any(annotation.scope is Scope.HOST for annotation in closing)
-        return ClosedPaths(tuple(annotation.full_name for annotation in closing), hosts, asked)
+        return ClosedPaths(tuple(annotation.full_name for annotation in closing), hosts, asked, names)
     protocol = backend_protocol.read(reader)
     if protocol is None:
-        return ClosedPaths((backend_protocol.PROTOCOL.full_name,), hosts=False, rewriting=asked)
-    return _open(protocol, asked, reader)
+        return ClosedPaths((backend_protocol.PROTOCOL.full_name,), hosts=False, rewriting=asked, names=names)
+    headers = custom_headers.read(reader, objects)
+    if isinstance(headers, Unavailable):
+        return ClosedPaths((headers.annotation.full_name,), hosts=False, rewriting=asked, names=names)
+    opened = _open(protocol, asked, reader)
+    if headers:
+        opened = replace(opened, policy=replace(opened.policy, response_headers=headers))
+    return opened if names is NO_NAMES else replace(opened, names=names)
 
 
 def _unreported(*problem: object) -> None:

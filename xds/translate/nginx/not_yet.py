@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
-from xds.kube.objects import ConfigMap, Secret
+from xds.kube.objects import Secret
 from xds.translate.nginx.annotation import Annotation, AnyAnnotation, Scope, Verdict
 from xds.translate.nginx.grammars import ANYTHING, OBJECT_NAME, always, unless_false
 
@@ -59,8 +59,6 @@ ANNOTATIONS: Final = (
         "TLS to backends",
         "proxy-ssl-ciphers proxy-ssl-name proxy-ssl-protocols proxy-ssl-server-name proxy-ssl-verify-depth",
     ),
-    # The ConfigMap may hold Content-Security-Policy, X-Frame-Options or Strict-Transport-Security.
-    Annotation("custom-headers", "headers", OBJECT_NAME, verdict=Verdict.NOT_YET, protects=always, names=ConfigMap),
     *_planned("headers", "upstream-vhost"),
     *_planned(
         "CORS",
@@ -69,10 +67,9 @@ ANNOTATIONS: Final = (
     ),
     *_planned(
         "redirects",
-        "ssl-redirect force-ssl-redirect preserve-trailing-slash use-port-in-redirects from-to-www-redirect "
-        "relative-redirects proxy-redirect-from proxy-redirect-to",
+        "ssl-redirect force-ssl-redirect preserve-trailing-slash use-port-in-redirects relative-redirects "
+        "proxy-redirect-from proxy-redirect-to",
     ),
-    *_planned("hosts", "server-alias", scope=Scope.HOST),
     *_planned("error pages", "default-backend custom-http-errors disable-proxy-intercept-errors"),
     *_planned("mirroring", "mirror-target mirror-host mirror-request-body"),
     *_planned("cookies", "proxy-cookie-path proxy-cookie-domain"),
