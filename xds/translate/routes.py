@@ -187,11 +187,11 @@ def ingress_default(context: TranslationContext, ingress: Ingress, findings: Uni
     if isinstance(policy, LentPaths):
         return None
     # A protection is for the whole Ingress, and so is the use of its backends. Other annotations are for paths.
-    unannotated = context.annotations.unannotated
-    if isinstance(policy, OpenPaths) and policy is not unannotated:
+    plain = context.annotations.open_paths
+    if isinstance(policy, OpenPaths) and policy is not plain:
         policy = OpenPaths(
             replace(
-                unannotated.policy,
+                plain.policy,
                 hash_keys=policy.policy.hash_keys,
                 response_headers=policy.policy.response_headers,
             ),

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.objects import World, ingress, path, rule, service
 from tests.support.route_table_annotations import annotated
-from xds.kube.objects import Ingress
+from xds.kube.objects import ConfigMap, Ingress, Metadata
 from xds.problems.reasons import Reason
 from xds.resources.retry_policy import idle_timeout, retry_policy_of, silence_of_a_try
 from xds.traffic.policy import NO_POLICY, Policy
@@ -122,3 +122,12 @@ def test_a_timeout_without_retries_leaves_the_retries_of_all_routes() -> None:
     given = policy(proxy_read_timeout="5")
     assert (retry_policy_of(given), idle_timeout(given)) == (None, seconds(5))
     assert idle_timeout(policy(proxy_send_timeout="7")) == seconds(7)
+
+
+def test_keys_of_the_configmap_count_for_all_ingresses() -> None:
+    data = {"client-body-timeout": "300", "retry-non-idempotent": "true", "proxy-read-timeout": "10"}
+    configured = ConfigMap(Metadata("nginx", "default"), data)
+    given = World(service("web"), shop({}), configured, is_compatible=True, nginx_configmap=configured.key)
+    (route,) = given.traffic.hosts[HOST].routes
+    assert route.policy.timeouts == Timeouts(seconds(10), seconds(300))
+    assert route.policy.retries == Retries(3, on_error=True, on_timeout=True, any_method=True)

@@ -32,7 +32,7 @@ ANNOTATIONS: Final = (READ, SEND)
 
 _CLIENT_BODY: Final = "client-body-timeout"
 _USUAL: Final = 60
-"""Seconds of ingress-nginx for silence in both directions. The usual time for sending prolongs no shorter one."""
+"""Seconds of ingress-nginx for silence of any kind. The usual time for uploads prolongs no shorter one for answers."""
 
 _LONGEST: Final = timedelta(days=365)
 
@@ -41,8 +41,8 @@ def read(reader: AnnotationReader) -> Timeouts:
     received, sent = reader.get(READ), reader.get(SEND)
     if sent == _USUAL and not reader.text(SEND):
         sent = None
-    from_client = int(reader.setting(_CLIENT_BODY) or 0)
-    return Timeouts(_bounded(received or 0), _bounded(max(sent or 0, from_client)))
+    from_client = int(reader.setting(_CLIENT_BODY) or _USUAL)
+    return Timeouts(_bounded(received or 0), _bounded(max(sent or 0, from_client if from_client != _USUAL else 0)))
 
 
 def _bounded(seconds: int) -> timedelta | None:
