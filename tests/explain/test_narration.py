@@ -99,6 +99,16 @@ def test_a_backend_is_explained_with_its_endpoints() -> None:
     assert "no EndpointSlice" in texts(empty)["endpoints"]
 
 
+def test_a_rate_limit_is_explained_with_its_buckets() -> None:
+    shop = ingress("shop", rule("a.example.com", path("/", "web")), annotations=annotated(limit_rps="5"))
+    explanation = explained("http://a.example.com/", shop, *SERVED)
+    assert (
+        texts(explanation)["rate limit"]
+        == "of a client 5 a second, and 26 at once, over all routes of Ingress default/shop"
+    )
+    assert ("ecds", "rate-limits@1") in [(each.type.short, each.name) for each in explanation.resources]
+
+
 def test_problems_without_relation_to_the_answer_are_left_out() -> None:
     def fields(url: str) -> list[str]:
         return [
@@ -199,12 +209,12 @@ def test_a_policy_is_explained_in_words() -> None:
     usual = annotated(proxy_read_timeout="5", proxy_body_size="8m", proxy_next_upstream="error http_503")
     shop = ingress("shop", rule("a.example.com", path("/")), annotations=usual)
     once = ingress("once", rule("a.example.com", path("/once")), annotations=annotated(proxy_next_upstream="off"))
-    assert texts(explained("http://a.example.com/", shop, *SERVED))["policy"] == (
-        "504 after 5 s of silence of the backend; 3 tries on errors, 503, POST, LOCK and PATCH only while no backend "
-        "has seen them; 413 for bodies of more than 8 MiB"
-    )
-    assert texts(explained("http://a.example.com/once", once, *SERVED))["policy"] == "no retries"
-    assert "policy" not in texts(explained("http://a.example.com/", SHOP, *SERVED))
+    given = texts(explained("http://a.example.com/", shop, *SERVED))
+    assert given["timeout"] == "504 after 5 s of silence of the backend"
+    tries = "3 tries on errors, 503, POST, LOCK and PATCH only while no backend has seen them"
+    assert (given["retries"], given["bodies"]) == (tries, "413 for bodies of more than 8 MiB")
+    assert texts(explained("http://a.example.com/once", once, *SERVED))["retries"] == "no retries"
+    assert "retries" not in texts(explained("http://a.example.com/", SHOP, *SERVED))
 
 
 def test_a_canary_is_explained_with_its_condition_and_its_share() -> None:

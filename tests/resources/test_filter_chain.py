@@ -7,7 +7,7 @@ from xds.envoyapi.messages import HttpConnectionManager
 from xds.resources import names
 from xds.resources.filters.chain import SWITCHED, http_filters
 
-DIGESTS = {2: "47741feeedf26aff"}
+DIGESTS = {2: "a2dbadde24054c9d"}
 """Of the released chains, by version."""
 
 

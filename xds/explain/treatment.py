@@ -10,20 +10,20 @@ from xds.traffic.retries import Retries
 _UNITS: Final = ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
 
 
-def treatment(policy: Policy) -> Iterator[str]:
-    """Timeouts, retries and bounds, each in words; nothing for those that all routes have."""
+def treatment(policy: Policy) -> Iterator[tuple[str, str]]:
+    """Timeouts, retries and bounds, each as subject and text; nothing for those that all routes have."""
     if policy is NO_POLICY:
         return
     timeouts, bodies = policy.timeouts, policy.bodies
     if timeouts.read is not None:
-        yield f"504 after {_seconds(timeouts.read)} of silence of the backend"
+        yield "timeout", f"504 after {_seconds(timeouts.read)} of silence of the backend"
     if timeouts.silence is not None:
-        yield f"uploads and upgrades end after {_seconds(timeouts.silence)} of silence"
+        yield "silence", f"uploads and upgrades end after {_seconds(timeouts.silence)} of silence"
     if policy.retries is not None:
-        yield _retries(policy.retries)
+        yield "retries", _retries(policy.retries)
     if bodies.max_bytes is not None:
         whole = ", and bodies are read whole before the backend is asked" if bodies.buffered else ""
-        yield f"413 for bodies of more than {_size(bodies.max_bytes)}{whole}"
+        yield "bodies", f"413 for bodies of more than {_size(bodies.max_bytes)}{whole}"
 
 
 def _retries(retries: Retries) -> str:

@@ -12,6 +12,7 @@ from xds.envoyapi.messages import (
     WeightedClusterClusterWeight,
 )
 from xds.resources import names
+from xds.resources.filters.rate_limits import rate_limits
 from xds.resources.hash_policy import hash_policy
 from xds.resources.header_values import replaced, replaced_headers
 from xds.resources.retry_policy import idle_timeout, retry_policy_of
@@ -37,6 +38,7 @@ def forward_action(forward: Forward, policy: Policy, *, tls: bool) -> RouteActio
         hash_policy=[hash_policy(key) for key in policy.hash_keys],
         retry_policy=retry_policy_of(policy),
         idle_timeout=idle_timeout(policy),
+        rate_limits=rate_limits(policy.rate_limits) if policy.rate_limits else [],
     )
 
 

@@ -6,6 +6,7 @@ from typing import Final
 from xds.traffic.bodies import ANY_BODIES, Bodies
 from xds.traffic.hashing import HashKey
 from xds.traffic.headers import NO_CHANGES, HeaderChanges
+from xds.traffic.rate_limits import RateLimits
 from xds.traffic.retries import Retries
 from xds.traffic.timeouts import NO_TIMEOUTS, Timeouts
 
@@ -38,6 +39,7 @@ class Policy:
         timeouts: The silence that ends a request.
         retries: Of failed requests. None: as for all routes.
         bodies: Of requests.
+        rate_limits: How many requests of a client are answered. None: all.
     """
 
     upstream_host: str = ""
@@ -50,6 +52,7 @@ class Policy:
     timeouts: Timeouts = NO_TIMEOUTS
     retries: Retries | None = None
     bodies: Bodies = ANY_BODIES
+    rate_limits: RateLimits | None = None
 
 
 NO_POLICY: Final = Policy()

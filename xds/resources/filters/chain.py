@@ -13,12 +13,14 @@ from typing import Final, TypeAlias
 
 from xds.envoyapi import codec
 from xds.envoyapi.messages import Any, HttpFilter, Router
+from xds.resources import names
 from xds.resources.filters.backend_names import backend_names
 from xds.resources.filters.blocked import block
 from xds.resources.filters.body_limit import BODY_LIMIT, body_limit, body_limit_of
 from xds.resources.filters.compression import compressor
 from xds.resources.filters.error_pages import error_pages
 from xds.resources.filters.one_host import reject_two_hosts
+from xds.resources.filters.rate_limits import rate_limit_filter, rate_limited
 from xds.resources.filters.retries_by_method import (
     RETRY_RESETS,
     RETRY_STATUSES,
@@ -48,6 +50,7 @@ def http_filters() -> list[HttpFilter]:
         upgrade_by_http1(),
         retry_safe_requests(),
         *retry_idempotent_requests(),
+        rate_limit_filter(),
         session_affinity(),
         backend_names(),
         HttpFilter(name="envoy.filters.http.router", typed_config=codec.pack(router)),
@@ -67,6 +70,7 @@ SWITCHED: Final[dict[str, _ForRoute]] = {
     BODY_LIMIT: body_limit_of,
     RETRY_RESETS: resets_of,
     RETRY_STATUSES: statuses_of,
+    names.RATE_LIMITS: rate_limited,
 }
 """By the name of the filter."""
 

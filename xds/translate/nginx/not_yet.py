@@ -73,7 +73,6 @@ ANNOTATIONS: Final = (
     *_planned("error pages", "default-backend custom-http-errors disable-proxy-intercept-errors"),
     *_planned("mirroring", "mirror-target mirror-host mirror-request-body"),
     *_planned("cookies", "proxy-cookie-path proxy-cookie-domain"),
-    *_planned("limits", "limit-rps limit-rpm limit-burst-multiplier limit-allowlist limit-whitelist"),
     *_planned(
         "affinity",
         "affinity affinity-mode affinity-canary-behavior session-cookie-name session-cookie-path "
