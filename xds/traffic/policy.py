@@ -6,6 +6,7 @@ from typing import Final
 from xds.traffic.bodies import ANY_BODIES, Bodies
 from xds.traffic.hashing import HashKey
 from xds.traffic.headers import NO_CHANGES, HeaderChanges
+from xds.traffic.https_redirect import BY_OPERATOR, HttpsRedirect
 from xds.traffic.rate_limits import RateLimits
 from xds.traffic.retries import Retries
 from xds.traffic.timeouts import NO_TIMEOUTS, Timeouts
@@ -39,6 +40,7 @@ class Policy:
         timeouts: The silence that ends a request.
         retries: Of failed requests. None: as for all routes.
         bodies: Of requests.
+        https_redirect: Of plain requests.
         rate_limits: How many requests of a client are answered. None: all.
     """
 
@@ -52,6 +54,7 @@ class Policy:
     timeouts: Timeouts = NO_TIMEOUTS
     retries: Retries | None = None
     bodies: Bodies = ANY_BODIES
+    https_redirect: HttpsRedirect = BY_OPERATOR
     rate_limits: RateLimits | None = None
 
 
