@@ -211,8 +211,9 @@ def _scalar_check(rules: Sequence[tuple[str, Predicate]]) -> _Check:
 
 
 def _check_any(value: Any) -> Violations:
-    """An empty Any is none: in a FilterConfig, such a one switches a filter on as the filter chain configures it."""
-    return _check_packed(value.type_url, value.value) if value.type_url or value.value else _NONE
+    if not (value.type_url or value.value):  # in a FilterConfig: the filter runs with the configuration of its chain
+        return _NONE
+    return _check_packed(value.type_url, value.value)
 
 
 @functools.lru_cache(_CACHED_ANYS)

@@ -1,46 +1,40 @@
-"""The policy of a route in words."""
+"""Mirrors, error pages and replaced names of a route in words."""
 
 from collections.abc import Iterator
-from datetime import timedelta
-from typing import Final
 
+from xds.problems.text import shown
+from xds.traffic.backend_names import BackendNames
+from xds.traffic.error_pages import ErrorPages
 from xds.traffic.policy import NO_POLICY, Policy
-from xds.traffic.retries import Retries
-
-_UNITS: Final = ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
 
 
 def treatment(policy: Policy) -> Iterator[tuple[str, str]]:
-    """Timeouts, retries and bounds, each as subject and text; nothing for those that all routes have."""
+    """The parts of a policy that concern answers of other backends, each as subject and text."""
     if policy is NO_POLICY:
         return
-    timeouts, bodies = policy.timeouts, policy.bodies
-    if timeouts.read is not None:
-        yield "timeout", f"504 after {_seconds(timeouts.read)} of silence of the backend"
-    if timeouts.silence is not None:
-        yield "silence", f"uploads and upgrades end after {_seconds(timeouts.silence)} of silence"
-    if policy.retries is not None:
-        yield "retries", _retries(policy.retries)
-    if bodies.max_bytes is not None:
-        whole = ", and bodies are read whole before the backend is asked" if bodies.buffered else ""
-        yield "bodies", f"413 for bodies of more than {_size(bodies.max_bytes)}{whole}"
+    if policy.mirror:
+        yield "mirror", f"a copy goes to {policy.mirror.backend}, with Host {policy.mirror.host}"
+    if policy.error_pages:
+        yield from (("error page", text) for text in _pages(policy.error_pages))
+    if policy.backend_names:
+        yield from (("answer", text) for text in _replaced(policy.backend_names))
 
 
-def _retries(retries: Retries) -> str:
-    if retries.tries == 1:
-        return "no retries"
-    reasons = [
-        *(["errors"] if retries.on_error else []),
-        *(["silence"] if retries.on_timeout else []),
-        *map(str, retries.on_statuses),
-    ]
-    methods = "" if retries.any_method else ", POST, LOCK and PATCH only while no backend has seen them"
-    return f"{retries.tries} tries on {', '.join(reasons)}{methods}"
+def _pages(pages: ErrorPages) -> Iterator[str]:
+    if pages.instead:
+        yield f"Service {shown(pages.service)} can't be used, so its default backend {pages.backend} answers"
+        return
+    yield f"{pages.backend} answers requests without a body while {pages.service} has no endpoint"
+    if pages.statuses:
+        whose = "of the proxy itself" if pages.own_only else "of backend and proxy"
+        yield f"answers {whose} with {', '.join(map(str, pages.statuses))} may be replaced by those of {pages.backend}"
 
 
-def _seconds(duration: timedelta) -> str:
-    return f"{duration.total_seconds():.0f} s"
-
-
-def _size(size: int) -> str:
-    return next((f"{size // unit} {name}" for unit, name in _UNITS if not size % unit), f"{size} bytes")
+def _replaced(names: BackendNames) -> Iterator[str]:
+    for what, each in (
+        ("Location", names.location),
+        ("the Path of cookies", names.cookie_path),
+        ("the Domain of cookies", names.cookie_domain),
+    ):
+        if each:
+            yield f"{shown(each.found)} becomes {shown(each.by)} in {what}"

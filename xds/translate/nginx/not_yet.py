@@ -66,13 +66,6 @@ ANNOTATIONS: Final = (
         "cors-allow-credentials cors-max-age",
     ),
     *_planned(
-        "redirects",
-        "proxy-redirect-from proxy-redirect-to",
-    ),
-    *_planned("error pages", "default-backend custom-http-errors disable-proxy-intercept-errors"),
-    *_planned("mirroring", "mirror-target mirror-host mirror-request-body"),
-    *_planned("cookies", "proxy-cookie-path proxy-cookie-domain"),
-    *_planned(
         "affinity",
         "affinity affinity-mode affinity-canary-behavior session-cookie-name session-cookie-path "
         "session-cookie-max-age session-cookie-expires session-cookie-domain session-cookie-samesite "

@@ -6,15 +6,18 @@ from functools import lru_cache
 from typing import Final
 
 from xds.translate.nginx import (
+    backend_names,
     backend_protocol,
     bodies,
     canary,
     connections,
     custom_headers,
+    error_pages,
     host_names,
     https_redirects,
     limits,
     load_balancing,
+    mirroring,
     no_effect,
     not_yet,
     redirects,
@@ -39,6 +42,9 @@ _FAMILIES: Final = (
     limits,
     canary,
     host_names,
+    mirroring,
+    backend_names,
+    error_pages,
     no_effect,
     not_yet,
     refused,
