@@ -9,6 +9,7 @@ from xds.translate.nginx import (
     backend_names,
     backend_protocol,
     backend_tls,
+    bodies,
     canary,
     connections,
     custom_headers,
@@ -22,7 +23,9 @@ from xds.translate.nginx import (
     not_yet,
     redirects,
     refused,
+    retries,
     rewriting,
+    timeouts,
 )
 from xds.translate.nginx.annotation import AnyAnnotation
 
@@ -34,6 +37,9 @@ _FAMILIES: Final = (
     backend_tls,
     load_balancing,
     connections,
+    timeouts,
+    retries,
+    bodies,
     custom_headers,
     limits,
     canary,
