@@ -16,10 +16,11 @@ from xds.resources.filters.rate_limits import rate_limit_buckets
 from xds.resources.listeners import http_listener, https_listener
 from xds.resources.options import ProxyOptions
 from xds.resources.route_configuration import RouteConfigurationBuilder
-from xds.resources.secrets import secret
+from xds.resources.secrets import credential_secret, secret
 from xds.resources.validation import Validator
 from xds.snapshot.resource import ResourceType, resource
 from xds.steps import Steps
+from xds.traffic.backend_tls import CredentialKey
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.hosts import NO_HOST
 from xds.traffic.model import TrafficChange, TrafficModel
@@ -67,6 +68,9 @@ class Builder:
         for key in change.endpoints:
             built |= self.endpoints(key, self._traffic.backends.get(key))
             yield
+        for credential in change.credentials:
+            built |= self._credential(credential)
+            yield
         if change.certificates:
             built |= self._secrets()
         if change.tls or change.listeners:
@@ -103,12 +107,19 @@ class Builder:
         shape = (
             backend.protocol,
             bool(backend.external_name),
-            backend.verification,
             key.variant,
             bool(key.fallback),
             backend.settings,
         )
         return self._built(ResourceType.CLUSTER, name, cluster(backend, self._options.upstream), service, shape=shape)
+
+    def _credential(self, key: CredentialKey) -> BuiltResources:
+        name = names.credential(key)
+        credential = self._traffic.credentials.get(key)
+        if credential is None:
+            return self._removed(ResourceType.SECRET, name)
+        owner = ObjectRef("Secret", *key.secret)
+        return self._built(ResourceType.SECRET, name, credential_secret(key, credential), owner)
 
     def _secrets(self) -> BuiltResources:
         before, self._certificates = self._certificates, dict(self._traffic.certificates)
@@ -132,16 +143,16 @@ class Builder:
 
     def _route_configurations(self, change: TrafficChange) -> Steps[BuiltResources]:
         first = not self._routes
-        domains, options = self._domains, self._options
+        domains = self._domains
         if change.listeners:
             for routes in self._routes.values():
-                routes.options_changed(options)
-        domains.update(self._traffic.hosts if first else change.hosts, tls=change.tls or first)
+                routes.options_changed(self._options)
+        covered = domains.update(self._traffic.hosts if first else change.hosts, tls=change.tls or first)
         everything = first or change.default or change.listeners or NO_HOST in change.hosts
-        needs_tls = options.redirect_https or domains.has_beginnings
-        hosts = None if everything or (change.tls and needs_tls) else domains.affected(change.hosts)
+        hosts = None if everything else domains.affected(change.hosts)
+        plain = None if hosts is None or (change.tls and domains.has_beginnings) else hosts | covered
         built = yield from self._route_builder(names.HTTP_ROUTES).build(
-            domains.http_domains, domains.http_domain, hosts
+            domains.http_domains, domains.http_domain, plain
         )
         before = self._terminations
         self._terminations = {each.name: each for each in self._traffic.tls.terminations} if change.tls else before

@@ -17,6 +17,7 @@ from xds.kube.objects import ConfigMap, EndpointSlice, Ingress, IngressClass, Se
 from xds.kube.references import (
     AnnotatedObjects,
     ConfigReferences,
+    followed_objects,
     no_annotated_objects,
     no_config_references,
 )
@@ -224,7 +225,7 @@ class _JoinedWatches:
 
     def _watched_alone(self, ingress: Ingress) -> frozenset[ObjectRef]:
         """Return the objects that an Ingress names, and that no watch of its namespace has."""
-        objects = self._annotated(ingress)
+        objects = followed_objects(ingress, self._annotated)
         if not objects:
             return objects
         everywhere = any(scope.kind is Secret and not scope.namespace for scope in self._scopes)

@@ -51,7 +51,7 @@ SERVER_TOKENS: Final = ConfigKey(
     "with true, the Server header is that of --server-header, and not nginx's",
 )
 UNDERSCORES: Final = ConfigKey("enable-underscores-in-headers", _SECTION, BOOLEAN, "false")
-REDIRECT_CODE: Final = ConfigKey("http-redirect-code", _SECTION, number(300, 399), "308", Verdict.NOT_YET)
+REDIRECT_CODE: Final = ConfigKey("http-redirect-code", _SECTION, number(300, 399), "308")
 ALLOWED_HEADERS: Final = ConfigKey(custom_headers.ALLOWED_HEADERS, _SECTION, HEADERS)
 
 KEYS: Final = (
