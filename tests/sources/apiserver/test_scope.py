@@ -41,9 +41,14 @@ def test_the_grant_names_role_namespace_and_user() -> None:
 
 
 def test_the_grant_for_one_object_names_the_object() -> None:
-    assert Scope(ConfigMap).of(Key("a", "headers")).grant('User "someone" cannot list').startswith(
-        "kubectl create role xds-ingress-configmaps-headers -n a --verb=list,watch --resource=configmaps "
-        "--resource-name=headers && "
+    assert (
+        Scope(ConfigMap)
+        .of(Key("a", "headers"))
+        .grant('User "someone" cannot list')
+        .startswith(
+            "kubectl create role xds-ingress-configmaps-headers -n a --verb=list,watch --resource=configmaps "
+            "--resource-name=headers && "
+        )
     )
 
 
