@@ -49,6 +49,7 @@ class Builder:
         self._validator = Validator(report)
         self._routes: dict[str, RouteConfigurationBuilder] = {}
         self._certificates: dict[Key, Certificate] = {}
+        self._rates: frozenset[Rate] | None = None
 
     def build(self, change: TrafficChange) -> Steps[BuiltResources]:
         """Build the resources that a change touches; some may equal the resource in the store.
@@ -61,6 +62,8 @@ class Builder:
             before, self._options = self._options, self._flags.under(self._traffic.listeners)
             if self._options.upstream != before.upstream:
                 backends |= self._traffic.backends.keys()
+            if self._rates is not None and self._options.policy.limited_status != before.policy.limited_status:
+                built |= self.rate_limit_buckets(self._rates)
         for key in backends:
             built |= self._cluster(key)
             yield
@@ -89,9 +92,10 @@ class Builder:
             return {}
         return {(ResourceType.ENDPOINTS, name): resource(ResourceType.ENDPOINTS, name, encoded(key, zones))}
 
-    def rate_limit_buckets(self, rates: Iterable[Rate]) -> BuiltResources:
+    def rate_limit_buckets(self, rates: frozenset[Rate]) -> BuiltResources:
         """The configuration of the filter that counts requests."""
-        message = rate_limit_buckets(rates, self._options.rate_limit_status)
+        self._rates = rates
+        message = rate_limit_buckets(rates, self._options.policy.limited_status)
         return self._built(ResourceType.EXTENSION, message.name, message, ObjectRef("HTTPFilter", "", message.name))
 
     def _cluster(self, key: BackendKey) -> BuiltResources:

@@ -188,6 +188,7 @@ class ListenerPolicy:
         tls: TLS of clients' connections.
         compressions: Compressions of answers, the preferred first.
         blocked: Requests that are answered by 403.
+        limited_status: Of answers to requests above a rate limit.
     """
 
     gateway_statuses: bool = False
@@ -199,6 +200,7 @@ class ListenerPolicy:
     tls: TlsSettings = TlsSettings()
     compressions: tuple[Compression, ...] = ()
     blocked: Blocked = Blocked()
+    limited_status: int = 503
 
 
 OWN_LISTENERS: Final = ListenerPolicy()
