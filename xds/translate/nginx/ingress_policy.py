@@ -33,6 +33,7 @@ from xds.translate.nginx.registry import ANNOTATIONS, nearest
 from xds.translate.nginx.rewriting import NO_REWRITING, Rewriting
 from xds.translate.own import answers, balancing
 from xds.translate.own import headers as own_headers
+from xds.translate.own import limits as own_limits
 from xds.translate.own import registry as own_registry
 
 
@@ -225,7 +226,7 @@ def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) 
             hash_keys=hash_keys,
             request_headers=own_headers.request_headers(reader),
             connection=connections.connection(reader),
-            rate_limits=limits.read(reader),
+            rate_limits=limits.read(reader, own_limits.read(reader)),
         ),
         redirect=redirects.read(reader),
         rewriting=asked,
