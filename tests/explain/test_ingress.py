@@ -226,3 +226,15 @@ def test_a_canary_says_which_requests_it_shares() -> None:
     ]
     assert ("cds", "default/idle/80+default/web/80") in [(each.type.short, each.name) for each in explanation.resources]
     assert statuses(explained("main", *objects)) == paths(UnitStatus.SERVED)
+
+
+def test_a_path_says_what_its_annotations_do() -> None:
+    annotations = annotated(mirror_target="http://idle.default.svc", default_backend="idle")
+    explanation = explained(
+        "one", ingress("one", rule("a.test", path("/", "web"), path("/x", "gone")), annotations=annotations), *SERVED
+    )
+    served, stand_in = explanation.units
+    assert served.status is UnitStatus.SERVED
+    assert "a copy goes to default/idle/80" in served.why
+    assert stand_in.backend == BackendKey("default", "idle", 80)
+    assert "Service 'gone' can't be used" in stand_in.why

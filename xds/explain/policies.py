@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from xds.explain.treatment import treatment
 from xds.traffic.backends import Backend
 from xds.traffic.routes import Route
 from xds.traffic.upstream import DEFAULT_UPSTREAM
@@ -10,7 +11,10 @@ from xds.traffic.upstream import DEFAULT_UPSTREAM
 
 def policy_texts(route: Route | None) -> Iterator[tuple[str, str]]:
     """The parts of a route's policy that decide on the answer, each as subject and text."""
-    if route and (limits := route.policy.rate_limits):
+    if route is None:
+        return
+    yield from treatment(route.policy)
+    if limits := route.policy.rate_limits:
         rates = " and ".join(map(str, limits.rates))
         unlimited = f"; no limit for {', '.join(limits.unlimited)}" if limits.unlimited else ""
         yield "rate limit", f"of a client {rates}, over all routes of Ingress {limits.zone}{unlimited}"
@@ -24,6 +28,8 @@ def use_texts(backend: Backend) -> Iterator[str]:
         yield "without SNI"
     if policy.balancing != DEFAULT_UPSTREAM.balancing:
         yield f"balanced by {policy.balancing}"
+    if policy.longest_request:
+        yield f"ended after {policy.longest_request.total_seconds():.0f} s"
     if policy.connect_timeout != DEFAULT_UPSTREAM.connect_timeout:
         yield f"connected within {policy.connect_timeout.total_seconds():.0f} s"
     if backend.cluster_ip:

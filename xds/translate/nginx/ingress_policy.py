@@ -12,17 +12,21 @@ from xds.traffic.hashing import HashKey
 from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, Balancing, UpstreamPolicy
 from xds.translate.nginx import (
+    asked_backends,
+    backend_names,
     backend_protocol,
     canary,
     connections,
     custom_headers,
     host_names,
+    https_redirects,
     limits,
     load_balancing,
     redirects,
     rewriting,
 )
 from xds.translate.nginx.annotation import OWN_PREFIX, PREFIX, AnyAnnotation, Scope, Verdict
+from xds.translate.nginx.asked_backends import NO_BACKENDS, AskedBackends
 from xds.translate.nginx.backend_protocol import SpokenProtocol
 from xds.translate.nginx.canary import Canary
 from xds.translate.nginx.defaults import NO_DEFAULTS
@@ -45,18 +49,22 @@ class OpenPaths:
         policy: The policy of the paths.
         answer: The answer of the paths in place of their backends; None where they redirect or forward.
         redirect: The answer of the paths in place of their backends; None where they forward.
+        plain_paths: Beginnings of paths, as written, without the policy's redirect to HTTPS.
         rewriting: How paths are compared and rewritten.
         upstream: The use of the backends by requests that came by plain HTTP.
         tls_upstream: By requests that came by TLS; None: the same.
+        asked_backends: The backends of the policy as written, which each route looks up.
         names: Names beside the hosts of the rules.
     """
 
     policy: Policy = NO_POLICY
     answer: DirectAnswer | None = None
     redirect: Redirect | None = None
+    plain_paths: tuple[str, ...] = https_redirects.CHALLENGES
     rewriting: Rewriting = NO_REWRITING
     upstream: UpstreamPolicy = DEFAULT_UPSTREAM
     tls_upstream: UpstreamPolicy | None = None
+    asked_backends: AskedBackends = NO_BACKENDS
     names: HostNames = NO_NAMES
 
 
@@ -226,12 +234,16 @@ def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) 
             hash_keys=hash_keys,
             request_headers=own_headers.request_headers(reader),
             connection=connections.connection(reader),
+            backend_names=backend_names.read(reader),
+            https_redirect=https_redirects.read(reader),
             rate_limits=limits.read(reader, own_limits.read(reader)),
         ),
         redirect=redirects.read(reader),
+        plain_paths=https_redirects.plain_paths(reader),
         rewriting=asked,
         upstream=_speaking(use, protocol.plain),
         tls_upstream=_speaking(use, protocol.tls) if protocol.tls else None,
+        asked_backends=asked_backends.read(reader),
     )
 
 

@@ -6,13 +6,17 @@ from functools import lru_cache
 from typing import Final
 
 from xds.translate.nginx import (
+    backend_names,
     backend_protocol,
     canary,
     connections,
     custom_headers,
+    error_pages,
     host_names,
+    https_redirects,
     limits,
     load_balancing,
+    mirroring,
     no_effect,
     not_yet,
     redirects,
@@ -23,6 +27,7 @@ from xds.translate.nginx.annotation import AnyAnnotation
 
 _FAMILIES: Final = (
     redirects,
+    https_redirects,
     rewriting,
     backend_protocol,
     load_balancing,
@@ -31,6 +36,9 @@ _FAMILIES: Final = (
     limits,
     canary,
     host_names,
+    mirroring,
+    backend_names,
+    error_pages,
     no_effect,
     not_yet,
     refused,
