@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from xds.explain.delivery import delivery
 from xds.explain.treatment import treatment
 from xds.traffic.backends import Backend
 from xds.traffic.routes import Route
@@ -18,6 +19,7 @@ def policy_texts(route: Route | None) -> Iterator[tuple[str, str]]:
         rates = " and ".join(map(str, limits.rates))
         unlimited = f"; no limit for {', '.join(limits.unlimited)}" if limits.unlimited else ""
         yield "rate limit", f"of a client {rates}, over all routes of Ingress {limits.zone}{unlimited}"
+    yield from delivery(route.policy)
 
 
 def use_texts(backend: Backend) -> Iterator[str]:

@@ -142,9 +142,14 @@ def _treated(policy: Policy, backend: Backend | None) -> tuple[BackendKey | None
         return None, policy
     if backend.host:
         policy = replace(policy, upstream_host=backend.host)
-    if policy.connection and not backend.protocol.is_http1:
+    return backend.key, policy if backend.protocol.is_http1 else _for_http2(policy)
+
+
+def _for_http2(policy: Policy) -> Policy:
+    """The policy for a backend to which HTTP/2 is or may be spoken: its streams would wait for the end of a body."""
+    if policy.connection:
         policy = replace(policy, connection="")
-    return backend.key, policy
+    return replace(policy, bodies=replace(policy.bodies, buffered=False)) if policy.bodies.buffered else policy
 
 
 def _effect(policy: PathsPolicy) -> str:

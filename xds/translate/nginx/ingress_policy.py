@@ -15,6 +15,7 @@ from xds.translate.nginx import (
     asked_backends,
     backend_names,
     backend_protocol,
+    bodies,
     canary,
     connections,
     custom_headers,
@@ -22,8 +23,11 @@ from xds.translate.nginx import (
     https_redirects,
     limits,
     load_balancing,
+    no_effect,
     redirects,
+    retries,
     rewriting,
+    timeouts,
 )
 from xds.translate.nginx.annotation import OWN_PREFIX, PREFIX, AnyAnnotation, Scope, Verdict
 from xds.translate.nginx.asked_backends import NO_BACKENDS, AskedBackends
@@ -223,6 +227,7 @@ def _lent(requests: Canary, reader: AnnotationReader) -> LentPaths:
 
 
 def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) -> OpenPaths:
+    no_effect.check(reader)
     chosen, hash_keys = _balancing(reader)
     use = UpstreamPolicy(
         balancing=chosen,
@@ -232,8 +237,11 @@ def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) 
     return OpenPaths(
         policy=Policy(
             hash_keys=hash_keys,
-            request_headers=own_headers.request_headers(reader),
             connection=connections.connection(reader),
+            timeouts=timeouts.read(reader),
+            retries=retries.read(reader),
+            bodies=bodies.read(reader),
+            request_headers=own_headers.request_headers(reader),
             backend_names=backend_names.read(reader),
             https_redirect=https_redirects.read(reader),
             rate_limits=limits.read(reader, own_limits.read(reader)),

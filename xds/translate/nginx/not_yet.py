@@ -66,12 +66,6 @@ ANNOTATIONS: Final = (
         "cors-allow-credentials cors-max-age",
     ),
     *_planned(
-        "timeouts and retries",
-        "proxy-send-timeout proxy-read-timeout proxy-next-upstream proxy-next-upstream-tries "
-        "proxy-next-upstream-timeout",
-    ),
-    *_planned("bodies", "proxy-body-size proxy-buffering proxy-request-buffering proxy-http-version"),
-    *_planned(
         "affinity",
         "affinity affinity-mode affinity-canary-behavior session-cookie-name session-cookie-path "
         "session-cookie-max-age session-cookie-expires session-cookie-domain session-cookie-samesite "

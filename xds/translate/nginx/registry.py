@@ -8,6 +8,7 @@ from typing import Final
 from xds.translate.nginx import (
     backend_names,
     backend_protocol,
+    bodies,
     canary,
     connections,
     custom_headers,
@@ -21,7 +22,9 @@ from xds.translate.nginx import (
     not_yet,
     redirects,
     refused,
+    retries,
     rewriting,
+    timeouts,
 )
 from xds.translate.nginx.annotation import AnyAnnotation
 
@@ -32,6 +35,9 @@ _FAMILIES: Final = (
     backend_protocol,
     load_balancing,
     connections,
+    timeouts,
+    retries,
+    bodies,
     custom_headers,
     limits,
     canary,
