@@ -4,13 +4,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
-from xds.kube.objects import Secret
 from xds.translate.nginx.annotation import Annotation, AnyAnnotation, Scope, Verdict
-from xds.translate.nginx.grammars import ANYTHING, OBJECT_NAME, always, unless_false
-
-
-def _off_is_open(value: str) -> bool:
-    return value.strip() != "off"
+from xds.translate.nginx.grammars import ANYTHING, always, unless_false
 
 
 @lru_cache(maxsize=64)
@@ -50,14 +45,6 @@ ANNOTATIONS: Final = (
         "auth-tls-pass-certificate-to-upstream",
         always,
         Scope.HOST,
-    ),
-    Annotation(
-        "proxy-ssl-secret", "TLS to backends", OBJECT_NAME, verdict=Verdict.NOT_YET, protects=always, names=Secret
-    ),
-    Annotation("proxy-ssl-verify", "TLS to backends", ANYTHING, "off", verdict=Verdict.NOT_YET, protects=_off_is_open),
-    *_planned(
-        "TLS to backends",
-        "proxy-ssl-ciphers proxy-ssl-name proxy-ssl-protocols proxy-ssl-server-name proxy-ssl-verify-depth",
     ),
     *_planned("headers", "upstream-vhost"),
     *_planned(

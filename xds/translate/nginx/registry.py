@@ -8,6 +8,7 @@ from typing import Final
 from xds.translate.nginx import (
     backend_names,
     backend_protocol,
+    backend_tls,
     bodies,
     canary,
     connections,
@@ -33,6 +34,7 @@ _FAMILIES: Final = (
     https_redirects,
     rewriting,
     backend_protocol,
+    backend_tls,
     load_balancing,
     connections,
     timeouts,
