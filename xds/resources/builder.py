@@ -63,7 +63,7 @@ class Builder:
             before, self._options = self._options, self._flags.under(self._traffic.listeners)
             if self._options.upstream != before.upstream:
                 backends |= self._traffic.backends.keys()
-            if self._rates is not None and self._options.policy.limited_status != before.policy.limited_status:
+            if self._rates is not None and self._options.rate_limit_status != before.rate_limit_status:
                 built |= self.rate_limit_buckets(self._rates)
         for key in backends:
             built |= self._cluster(key)
@@ -99,7 +99,7 @@ class Builder:
     def rate_limit_buckets(self, rates: frozenset[Rate]) -> BuiltResources:
         """The configuration of the filter that counts requests."""
         self._rates = rates
-        message = rate_limit_buckets(rates, self._options.policy.limited_status)
+        message = rate_limit_buckets(rates, self._options.rate_limit_status)
         return self._built(ResourceType.EXTENSION, message.name, message, ObjectRef("HTTPFilter", "", message.name))
 
     def _cluster(self, key: BackendKey) -> BuiltResources:

@@ -181,6 +181,8 @@ class ListenerPolicy:
     Attributes:
         gateway_statuses: Whether failures of backends are answered by 502 and 504, as by nginx, and not by 503.
         answers_health: Whether /healthz of hosts that no rule names is answered by 200.
+        takes_any_method: Whether requests may have methods that Envoy doesn't know.
+        limit_status: The answer to requests above a rate limit. None: as the operator's flags say.
         requests: Headers of requests to backends.
         responses: Headers of answers to clients.
         clients: Connections of clients.
@@ -188,11 +190,12 @@ class ListenerPolicy:
         tls: TLS of clients' connections.
         compressions: Compressions of answers, the preferred first.
         blocked: Requests that are answered by 403.
-        limited_status: Of answers to requests above a rate limit.
     """
 
     gateway_statuses: bool = False
     answers_health: bool = False
+    takes_any_method: bool = False
+    limit_status: int | None = None
     requests: RequestHeaders = RequestHeaders()
     responses: ResponseHeaders = ResponseHeaders()
     clients: ClientConnections = ClientConnections()
@@ -200,7 +203,6 @@ class ListenerPolicy:
     tls: TlsSettings = TlsSettings()
     compressions: tuple[Compression, ...] = ()
     blocked: Blocked = Blocked()
-    limited_status: int = 503
 
 
 OWN_LISTENERS: Final = ListenerPolicy()

@@ -162,5 +162,4 @@ def applied(policy: ListenerPolicy, reader: ConfigReader) -> ListenerPolicy:
         max_age=reader.get(UPSTREAM_TIME) or None,
         max_requests=1 if once else reader.get(UPSTREAM_REQUESTS) or None,
     )
-    status = reader.get(LIMIT_STATUS) or policy.limited_status
-    return replace(policy, clients=clients, backends=backends, limited_status=status)
+    return replace(policy, clients=clients, backends=backends, limit_status=reader.get(LIMIT_STATUS))
