@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from xds.traffic.affinity import Affinity
 from xds.traffic.hashing import HashKey
 
 
@@ -29,6 +30,7 @@ class Policy:
         forwarded_prefix: The header x-forwarded-prefix of the backend's request. Empty: the client's.
         hash_keys: Requests with equal keys go to the same endpoint, if the upstream policy balances by hash.
         connection: The Connection header of the backend's request. Empty: none but that of an upgrade.
+        affinity: The sessions of clients. None: each request is balanced by itself.
     """
 
     upstream_host: str = ""
@@ -36,6 +38,7 @@ class Policy:
     forwarded_prefix: str = ""
     hash_keys: tuple[HashKey, ...] = ()
     connection: str = ""
+    affinity: Affinity | None = None
 
 
 NO_POLICY: Final = Policy()

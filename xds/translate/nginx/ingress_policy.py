@@ -11,7 +11,7 @@ from xds.traffic.actions import Redirect
 from xds.traffic.hashing import HashKey
 from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, Balancing, UpstreamPolicy
-from xds.translate.nginx import backend_protocol, canary, connections, load_balancing, redirects, rewriting
+from xds.translate.nginx import affinity, backend_protocol, canary, connections, load_balancing, redirects, rewriting
 from xds.translate.nginx.annotation import PREFIX, AnyAnnotation, Scope, Verdict
 from xds.translate.nginx.backend_protocol import SpokenProtocol
 from xds.translate.nginx.canary import Canary
@@ -63,6 +63,7 @@ class LentPaths:
         balancing: The choice of an endpoint.
         uses_cluster_ip: As in UpstreamPolicy.
         hash_keys: As in Policy.
+        is_sticky: Whether sessions, if the other Ingress has any, stay with one of both backends.
         protections: The annotations that ask for a protection, by full name. The policy of the other Ingress holds, so
             that backends with a protection of their own get no request.
     """
@@ -71,6 +72,7 @@ class LentPaths:
     balancing: Balancing = Balancing.ROUND_ROBIN
     uses_cluster_ip: bool = False
     hash_keys: tuple[HashKey, ...] = ()
+    is_sticky: bool = True
     protections: tuple[str, ...] = ()
 
     def shared(self, other: OpenPaths) -> OpenPaths:
@@ -124,11 +126,18 @@ def ingress_policy(ingress: Ingress, ignored: Set[str], report: Report) -> Ingre
 
 
 def _lent(requests: Canary, reader: AnnotationReader) -> LentPaths:
-    canary.report_others(reader, load_balancing.ANNOTATIONS)
+    canary.report_others(reader, (*load_balancing.ANNOTATIONS, affinity.CANARY_BEHAVIOR))
     balancing, hash_keys = load_balancing.read(reader)
     known = (ANNOTATIONS[name] for name in reader.names() if name in ANNOTATIONS)
     protections = tuple(each.full_name for each in known if _asks_protection(each, reader))
-    return LentPaths(requests, balancing, load_balancing.uses_cluster_ip(reader), hash_keys, protections)
+    return LentPaths(
+        requests,
+        balancing,
+        load_balancing.uses_cluster_ip(reader),
+        hash_keys,
+        affinity.is_sticky(reader),
+        protections,
+    )
 
 
 def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) -> OpenPaths:
@@ -139,7 +148,9 @@ def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) 
         uses_cluster_ip=load_balancing.uses_cluster_ip(reader),
     )
     return OpenPaths(
-        policy=Policy(hash_keys=hash_keys, connection=connections.connection(reader)),
+        policy=Policy(
+            hash_keys=hash_keys, connection=connections.connection(reader), affinity=affinity.read(reader)
+        ),
         redirect=redirects.read(reader),
         rewriting=asked,
         upstream=_speaking(use, protocol.plain),

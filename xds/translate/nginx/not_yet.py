@@ -80,12 +80,6 @@ ANNOTATIONS: Final = (
     ),
     *_planned("bodies", "proxy-body-size proxy-buffering proxy-request-buffering proxy-http-version"),
     *_planned("limits", "limit-rps limit-rpm limit-burst-multiplier limit-allowlist limit-whitelist"),
-    *_planned(
-        "affinity",
-        "affinity affinity-mode affinity-canary-behavior session-cookie-name session-cookie-path "
-        "session-cookie-max-age session-cookie-expires session-cookie-domain session-cookie-samesite "
-        "session-cookie-secure session-cookie-change-on-failure",
-    ),
     *_planned("protocols", "ssl-passthrough"),
     *_planned(
         "logs and traces",

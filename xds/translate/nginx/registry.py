@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from xds.translate.nginx import (
+    affinity,
     backend_protocol,
     canary,
     connections,
@@ -23,6 +24,7 @@ _FAMILIES: Final = (
     rewriting,
     backend_protocol,
     load_balancing,
+    affinity,
     connections,
     canary,
     no_effect,
