@@ -266,12 +266,13 @@ class World:
         default_tls_secret: str | None = None,
         claim_classless: bool = False,
         ignored_annotations: frozenset[str] = frozenset(),
+        is_compatible: bool = False,
         now: datetime = NOW,
     ) -> None:
         self.now = now
         default = key(default_tls_secret) if default_tls_secret else None
         self.state = KubeState(claim_classless=claim_classless, default_tls_secret=default)
-        options = TranslateOptions(allow_external_name, default, ignored_annotations)
+        options = TranslateOptions(allow_external_name, default, ignored_annotations, is_compatible)
         self.registry = ProblemRegistry()
         self.traffic = Translator(self.state, options, self.registry)
         self.apply(*(Listed(kind) for kind in KINDS))

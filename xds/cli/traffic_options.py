@@ -108,6 +108,9 @@ https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/transport_sockets/
 
 _DEFAULTS = ProxyOptions()
 
+_INGRESS_NGINX: Final = "ingress-nginx"
+"""A value of --compatibility."""
+
 _OPTIONS = (
     option(
         "--ingress-class",
@@ -138,6 +141,11 @@ _OPTIONS = (
         metavar="NAME",
         help="An annotation of ingress-nginx, without its prefix, that counts as absent. If the annotation protects, "
         "its paths are open then. Repeatable.",
+    ),
+    option(
+        "--compatibility",
+        type=click.Choice([_INGRESS_NGINX]),
+        help="Take the defaults of ingress-nginx where an Ingress has no annotation.",
     ),
     option(
         "--max-regex-size",
@@ -231,6 +239,7 @@ def translate_options(flags: dict[str, Any]) -> TranslateOptions:
         allow_external_name=flags["allow_external_name"],
         default_tls_secret=flags["default_tls_secret"],
         ignored_annotations=frozenset(name.removeprefix(PREFIX) for name in flags["ignore_annotation"]),
+        is_compatible=flags["compatibility"] == _INGRESS_NGINX,
         max_regex_size=flags["max_regex_size"],
     )
 

@@ -10,7 +10,6 @@ from xds.problems.problem import Key
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import Closed, Forward
-from xds.traffic.policy import NO_POLICY
 from xds.traffic.routes import Origin, PathType, Route
 from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
 from xds.translate.backends import Resolved, resolve
@@ -18,7 +17,7 @@ from xds.translate.findings import UnitFindings
 from xds.translate.names import InvalidError, is_label, regex_path, valid_path
 from xds.translate.nginx.canary import CANARY
 from xds.translate.nginx.ingress_policy import (
-    OPEN_PATHS,
+    AnnotationOptions,
     ClosedPaths,
     IngressPolicy,
     LentPaths,
@@ -46,12 +45,12 @@ class TranslationContext:
 
     state: KubeState
     allow_external_name: bool
-    ignored_annotations: frozenset[str] = frozenset()
+    annotations: AnnotationOptions
     max_regex_size: int = DEFAULT_MAX_REGEX_SIZE
 
     def policy(self, ingress: Ingress) -> IngressPolicy:
         """The policy of an Ingress. `translate_ingress` reports the problems, once for each Ingress."""
-        return ingress_policy(ingress, self.ignored_annotations, _unreported)
+        return ingress_policy(ingress, self.annotations, _unreported)
 
     def is_canary(self, ingress: Ingress) -> bool:
         """Whether an Ingress only lends its backends: routes, default backend and TLS entries count for nothing."""
@@ -174,9 +173,10 @@ def ingress_default(context: TranslationContext, ingress: Ingress, findings: Uni
     if isinstance(policy, LentPaths):
         return None
     # A protection is for the whole Ingress, and so is the use of its backends. Other annotations are for paths.
-    if isinstance(policy, OpenPaths) and policy is not OPEN_PATHS:
+    unannotated = context.annotations.unannotated
+    if isinstance(policy, OpenPaths) and policy is not unannotated:
         policy = OpenPaths(
-            replace(NO_POLICY, hash_keys=policy.policy.hash_keys),
+            replace(unannotated.policy, hash_keys=policy.policy.hash_keys),
             upstream=policy.upstream,
             tls_upstream=policy.tls_upstream,
         )
@@ -191,4 +191,4 @@ def translate_ingress(context: TranslationContext, ingress: Ingress, findings: U
         at = FieldPath.of("metadata", "annotations", MapKey(name))
         findings.report(ingress.ref, reason, message, at, remedy)
 
-    ingress_policy(ingress, context.ignored_annotations, report)
+    ingress_policy(ingress, context.annotations, report)

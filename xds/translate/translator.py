@@ -21,7 +21,8 @@ from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
 from xds.translate.findings import UnitFindings
 from xds.translate.hosts import translate_host
-from xds.translate.nginx.ingress_policy import IngressPolicy
+from xds.translate.nginx.defaults import INGRESS_NGINX, NO_DEFAULTS
+from xds.translate.nginx.ingress_policy import AnnotationOptions, IngressPolicy
 from xds.translate.routes import DEFAULT_MAX_REGEX_SIZE, TranslationContext, default_route, translate_ingress
 from xds.translate.tls import CertificateStore, TlsTranslation
 
@@ -34,12 +35,14 @@ class TranslateOptions:
         allow_external_name: Whether Services of type ExternalName may be backends.
         default_tls_secret: The Secret for TLS entries without secretName and for SNI that no TLS host covers.
         ignored_annotations: Names of ingress-nginx's annotations, without the prefix, that count as absent.
+        is_compatible: Whether absent annotations have ingress-nginx's defaults.
         max_regex_size: The size of a compiled expression above which proxies reject the expression.
     """
 
     allow_external_name: bool = False
     default_tls_secret: Key | None = None
     ignored_annotations: frozenset[str] = frozenset()
+    is_compatible: bool = False
     max_regex_size: int = DEFAULT_MAX_REGEX_SIZE
 
 
@@ -56,9 +59,9 @@ class Translator:
         self._problems = problems
         self._state = state
         self._options = options
-        self._context = TranslationContext(
-            state, options.allow_external_name, options.ignored_annotations, options.max_regex_size
-        )
+        defaults = INGRESS_NGINX if options.is_compatible else NO_DEFAULTS
+        annotations = AnnotationOptions.of(options.ignored_annotations, defaults)
+        self._context = TranslationContext(state, options.allow_external_name, annotations, options.max_regex_size)
         self._certificate_store = CertificateStore()
         self._default_secret_due = options.default_tls_secret is not None
         self._hosts: dict[str, VirtualHost] = {}

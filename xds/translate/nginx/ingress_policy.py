@@ -1,7 +1,7 @@
 """From the annotations of an Ingress to the policy of its paths, or to their closing."""
 
-from collections.abc import Iterator, Set
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from xds.kube.objects import Ingress
@@ -15,6 +15,7 @@ from xds.translate.nginx import affinity, backend_protocol, canary, connections,
 from xds.translate.nginx.annotation import PREFIX, AnyAnnotation, Scope, Verdict
 from xds.translate.nginx.backend_protocol import SpokenProtocol
 from xds.translate.nginx.canary import Canary
+from xds.translate.nginx.defaults import NO_DEFAULTS
 from xds.translate.nginx.reader import AnnotationReader, Report
 from xds.translate.nginx.registry import ANNOTATIONS, nearest
 from xds.translate.nginx.rewriting import NO_REWRITING, Rewriting
@@ -92,26 +93,49 @@ IngressPolicy: TypeAlias = PathsPolicy | LentPaths
 
 OPEN_PATHS: Final = OpenPaths()
 
+
+@dataclass(frozen=True, slots=True)
+class AnnotationOptions:
+    """The operator's choices for all annotations.
+
+    Attributes:
+        ignored: Names without the prefix that count as absent.
+        defaults: Values of absent annotations, by name without the prefix.
+        unannotated: The policy of Ingresses without annotations. Read once, so that such an Ingress costs nothing.
+    """
+
+    ignored: frozenset[str] = frozenset()
+    defaults: Mapping[str, str] = field(default_factory=lambda: NO_DEFAULTS)
+    unannotated: OpenPaths = OPEN_PATHS
+
+    @classmethod
+    def of(cls, ignored: frozenset[str], defaults: Mapping[str, str]) -> "AnnotationOptions":
+        if not defaults:
+            return cls(ignored)
+        reader = AnnotationReader({}, _unreported, defaults)
+        return cls(ignored, defaults, _open(SpokenProtocol(), rewriting.read(reader), reader))
+
+
 _MAX_SUGGESTIONS: Final = 20
 """Unknown names of an Ingress for which the nearest known one is searched."""
 
 
-def ingress_policy(ingress: Ingress, ignored: Set[str], report: Report) -> IngressPolicy:
+def ingress_policy(ingress: Ingress, options: AnnotationOptions, report: Report) -> IngressPolicy:
     """The policy of an Ingress.
 
     Args:
         ingress: The Ingress.
-        ignored: Names of annotations, without the prefix, that count as absent: the operator's choice.
+        options: The operator's choices.
         report: Takes the problems.
     """
     ours = {name: text for name, text in ingress.annotations.items() if name.startswith(PREFIX)}
     if not ours:
-        return OPEN_PATHS
+        return options.unannotated
     for name in sorted(ours):
-        if name.removeprefix(PREFIX) in ignored:
+        if name.removeprefix(PREFIX) in options.ignored:
             del ours[name]
             report(name, Reason.ANNOTATION_IGNORED, f"{shown(name)} is ignored: --ignore-annotation names it", "")
-    reader = AnnotationReader(ours, report)
+    reader = AnnotationReader(ours, report, options.defaults)
     if requests := canary.read(reader):
         return _lent(requests, reader)
     closing = tuple(annotation for annotation in _without_effect(reader) if _asks_protection(annotation, reader))
@@ -123,6 +147,10 @@ def ingress_policy(ingress: Ingress, ignored: Set[str], report: Report) -> Ingre
     if protocol is None:
         return ClosedPaths((backend_protocol.PROTOCOL.full_name,), hosts=False, rewriting=asked)
     return _open(protocol, asked, reader)
+
+
+def _unreported(*problem: object) -> None:
+    """Drop a problem of a default: the ConfigMap's own problem names the key."""
 
 
 def _lent(requests: Canary, reader: AnnotationReader) -> LentPaths:

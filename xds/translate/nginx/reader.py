@@ -1,4 +1,4 @@
-"""Reads the annotations of one Ingress: values with a valid form, and problems for the others."""
+"""Reads the annotations of one Ingress: values with a valid form, defaults for absent ones, problems for the others."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
@@ -6,6 +6,7 @@ from typing import TypeAlias
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.translate.nginx.annotation import PREFIX, Annotation, AnyAnnotation, InvalidValueError, Value
+from xds.translate.nginx.defaults import NO_DEFAULTS
 
 Report: TypeAlias = Callable[[str, Reason, str, str], None]
 """Takes the full name of an annotation, the reason, the message and the remedy of a problem."""
@@ -17,26 +18,42 @@ class AnnotationReader:
     Args:
         annotations: Of the Ingress, those of other tools among them.
         report: Takes the problems.
+        defaults: Values of absent annotations, by name without the prefix, each valid by the annotation's grammar.
     """
 
-    def __init__(self, annotations: Mapping[str, str], report: Report) -> None:
+    def __init__(
+        self, annotations: Mapping[str, str], report: Report, defaults: Mapping[str, str] = NO_DEFAULTS
+    ) -> None:
         self._annotations = annotations
         self._report = report
+        self._defaults = defaults
 
     def text(self, annotation: AnyAnnotation) -> str | None:
         """The value as written; None without the annotation."""
         return self._annotations.get(annotation.full_name)
 
     def get(self, annotation: Annotation[Value]) -> Value | None:
-        """The value; None without a valid one. An empty value counts as absent, as in ingress-nginx."""
+        """The value; of an absent annotation, and of one with a bad value, the default of all Ingresses.
+
+        None where there is neither: the family's own default counts. An empty value counts as absent, as in
+        ingress-nginx.
+        """
         written = self.text(annotation)
-        if not written:
-            return None
-        try:
-            return annotation.grammar.parse(written)
-        except InvalidValueError as error:
-            self.report_invalid(annotation, str(error))
-            return None
+        if written:
+            try:
+                return annotation.grammar.parse(written)
+            except InvalidValueError as error:
+                self.report_invalid(annotation, str(error))
+        return self.default(annotation)
+
+    def default(self, annotation: Annotation[Value]) -> Value | None:
+        """The default of all Ingresses; None where the family's own default counts."""
+        default = self._defaults.get(annotation.name)
+        return None if default is None else annotation.grammar.parse(default)
+
+    def setting(self, key: str) -> str:
+        """The text of a key of ingress-nginx's ConfigMap that is no annotation, as its grammar allows; else empty."""
+        return self._defaults.get(key, "")
 
     def report_invalid(self, annotation: AnyAnnotation, why: str = "") -> None:
         """Report that the value of an annotation is left out, and that the default counts instead."""
@@ -45,7 +62,7 @@ class AnnotationReader:
             annotation.full_name,
             Reason.ANNOTATION_INVALID,
             f"{annotation.name} is {shown(self.text(annotation) or '')}, which is not {annotation.grammar.words}{why};"
-            f" its default counts: {annotation.default}",
+            f" its default counts: {self._defaults.get(annotation.name, annotation.default)}",
             f"Write {annotation.grammar.words}, or remove the annotation.",
         )
 
