@@ -149,6 +149,12 @@ class Reason(StrEnum):
         "An Ingress has one class in the annotation kubernetes.io/ingress.class and another in spec.ingressClassName.",
         "Remove the annotation kubernetes.io/ingress.class, which counts, or set both to the same class.",
     )
+    COOKIE_PATH_REPLACED = (
+        "CookiePathReplaced",
+        Level.WARNING,
+        "The session cookie of a path is for /: no browser would send a cookie back for an expression.",
+        "Set session-cookie-path to the part of the path that all requests have in common.",
+    )
     DUPLICATE_OBJECT = (
         "DuplicateObject",
         Level.ERROR,

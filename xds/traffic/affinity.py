@@ -71,4 +71,4 @@ class Affinity:
 
 def mark_of(backend: BackendKey) -> str:
     """The value of the mark cookie for a backend. Tells clients nothing, and differs for another Service or port."""
-    return hashlib.blake2s(str(backend[:3]).encode(), digest_size=_MARK_BYTES).hexdigest()
+    return hashlib.blake2s(f"{backend.service_key}/{backend.port}".encode(), digest_size=_MARK_BYTES).hexdigest()

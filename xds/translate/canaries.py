@@ -8,7 +8,9 @@ from xds.problems.problem import ObjectRef
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import Forward, WeightedBackend
+from xds.traffic.affinity import mark_of
 from xds.traffic.backends import Backend, BackendKey
+from xds.traffic.conditions import SessionCondition
 from xds.traffic.policy import Policy
 from xds.traffic.routes import PathType, Route
 from xds.traffic.upstream import Balancing
@@ -123,6 +125,16 @@ class _Split:
         policy = self._policy(self._backends[main.key].host, self._backends[own.key].host)
         to_canary = replace(
             primary, action=Forward((share,)), origin=self._own.origin, service=self._own.service, policy=policy
+        )
+        if primary.policy.affinity and not self._lent.lent.is_sticky:
+            share = replace(share, has_sessions=False)
+        elif affinity := primary.policy.affinity:
+            marks = mark_of(main.key), mark_of(own.key)
+            for route, mark in zip((primary, to_canary), marks, strict=True):
+                yield replace(route, conditions=(SessionCondition(affinity.mark_cookie, mark),))
+            main, share = replace(main, mark=marks[0]), replace(share, mark=marks[1])
+        primary, to_canary = (
+            replace(route, action=Forward((each,))) for route, each in ((primary, main), (to_canary, share))
         )
         for condition, is_taken in canary.rules:
             yield replace(to_canary if is_taken else primary, conditions=(condition,))

@@ -1,5 +1,6 @@
 """From a path of an Ingress, or its default backend, to a route."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -10,11 +11,14 @@ from xds.problems.problem import Key
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import Closed, Forward
+from xds.traffic.policy import Policy
+from xds.traffic.regex import is_literal
 from xds.traffic.routes import Origin, PathType, Route
 from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
 from xds.translate.backends import Resolved, resolve
 from xds.translate.findings import UnitFindings
 from xds.translate.names import InvalidError, is_label, regex_path, valid_path
+from xds.translate.nginx.affinity import PATH as COOKIE_PATH
 from xds.translate.nginx.canary import CANARY
 from xds.translate.nginx.ingress_policy import (
     AnnotationOptions,
@@ -35,6 +39,9 @@ https://www.envoyproxy.io/docs/envoy/latest/configuration/operations/runtime
 _REGEX_REMEDY: Final = (
     "Write the paths that are meant one by one, the longest first. For large expressions raise --max-regex-size."
 )
+
+_COOKIE_PATH: Final = re.compile(r"[!-:<-~]*")
+"""Neither blanks nor semicolons: https://www.rfc-editor.org/rfc/rfc6265#section-4.1.1"""
 
 _DEFAULT_BACKEND: Final = FieldPath.of("spec", "defaultBackend")
 
@@ -151,7 +158,24 @@ def path_route(
     if isinstance(policy, OpenPaths) and regex:
         rewritten = policy.rewriting.applied(policy.policy, written or "/", path.path_type)
         policy = replace(policy, policy=rewritten)
+    if isinstance(policy, OpenPaths) and policy.policy.affinity:
+        policy = replace(policy, policy=_with_cookie_path(policy.policy, *matched, origin, findings))
     return context.route(origin, path.backend, origin.field.child("backend"), matched, policy=policy, findings=findings)
+
+
+def _with_cookie_path(policy: Policy, path: str, path_type: PathType, origin: Origin, findings: UnitFindings) -> Policy:
+    """A policy whose session cookie has a path: that of the route, unless an annotation says another."""
+    affinity = policy.affinity
+    if affinity is None or affinity.path:
+        return policy
+    # Most dots of expressions are meant as dots.
+    is_expression = path_type is PathType.REGEX and not is_literal(path.replace(".", ""))
+    if _COOKIE_PATH.fullmatch(path) and not is_expression:
+        return replace(policy, affinity=affinity.at(path))
+    message = f"path {shown(path)} can't be the path of a cookie, so the session cookie {affinity.cookie} is for /"
+    remedy = f"Set {COOKIE_PATH.full_name} to the part of the path that all requests have in common."
+    findings.report(origin.object, Reason.COOKIE_PATH_REPLACED, message, origin.field.child("path"), remedy)
+    return replace(policy, affinity=affinity.at("/"))
 
 
 def default_route(context: TranslationContext, ingresses: list[Ingress], findings: UnitFindings) -> Route | None:
@@ -175,8 +199,9 @@ def ingress_default(context: TranslationContext, ingress: Ingress, findings: Uni
     # A protection is for the whole Ingress, and so is the use of its backends. Other annotations are for paths.
     unannotated = context.annotations.unannotated
     if isinstance(policy, OpenPaths) and policy is not unannotated:
+        keys, affinity = policy.policy.hash_keys, policy.policy.affinity
         policy = OpenPaths(
-            replace(unannotated.policy, hash_keys=policy.policy.hash_keys),
+            replace(unannotated.policy, hash_keys=keys, affinity=affinity.at("/") if affinity else None),
             upstream=policy.upstream,
             tls_upstream=policy.tls_upstream,
         )

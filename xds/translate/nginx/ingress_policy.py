@@ -176,9 +176,7 @@ def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) 
         uses_cluster_ip=load_balancing.uses_cluster_ip(reader),
     )
     return OpenPaths(
-        policy=Policy(
-            hash_keys=hash_keys, connection=connections.connection(reader), affinity=affinity.read(reader)
-        ),
+        policy=Policy(hash_keys=hash_keys, connection=connections.connection(reader), affinity=affinity.read(reader)),
         redirect=redirects.read(reader),
         rewriting=asked,
         upstream=_speaking(use, protocol.plain),
