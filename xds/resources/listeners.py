@@ -39,7 +39,7 @@ from xds.resources.connection_manager import connection_manager
 from xds.resources.http_limits import CONNECTION_BUFFER_BYTES
 from xds.resources.options import ProxyOptions, TlsVersion
 from xds.traffic.hosts import is_wildcard
-from xds.traffic.tls import Termination, TlsTable
+from xds.traffic.tls import CipherChoice, Termination, TlsTable
 
 TLS_HANDSHAKE_TIMEOUT: Final = timedelta(seconds=10)
 """Longest TLS handshake behind the ClientHello. By default a connection without a request stays for an hour."""
@@ -50,6 +50,15 @@ DEFAULT_FILTER_CHAIN: Final = "default"
 MISSING_FILTER_CHAIN: Final = "refused"
 """A name that no filter chain has: Envoy closes connections for which the matcher chooses it."""
 
+_ENVOY_SUITES: Final = (
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-CHACHA20-POLY1305",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-CHACHA20-POLY1305",
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+)
+"""The suites of Envoy's own list."""
 
 _VERSIONS: Final = {
     TlsVersion.TLS_1_2: TlsParametersTlsProtocol.TLSv1_2,
@@ -93,7 +102,7 @@ def _filter_chain(options: ProxyOptions, termination: Termination, name: str) ->
         common_tls_context=CommonTlsContext(
             tls_params=TlsParameters(
                 tls_minimum_protocol_version=_VERSIONS[options.tls_min_version],
-                cipher_suites=list(options.tls_ciphers),
+                cipher_suites=_cipher_suites(options, termination.ciphers),
             ),
             alpn_protocols=["h2", "http/1.1"],
             tls_certificate_sds_secret_configs=[
@@ -107,6 +116,17 @@ def _filter_chain(options: ProxyOptions, termination: Termination, name: str) ->
         transport_socket_connect_timeout=TLS_HANDSHAKE_TIMEOUT,
         filters=[connection_manager(options, names.https_routes(termination))],
     )
+
+
+def _cipher_suites(options: ProxyOptions, ciphers: CipherChoice | None) -> list[str]:
+    """The suites in Envoy's form, with brackets around suites of equal preference; empty: Envoy's own list.
+
+    Source: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/transport_sockets/tls/v3/common.proto
+    """
+    suites = (ciphers and ciphers.suites) or options.tls_ciphers
+    if ciphers is None or ciphers.server_prefers:
+        return list(suites)
+    return [f"[{'|'.join(suites or _ENVOY_SUITES)}]"]
 
 
 def _filter_chain_matcher(terminations: Iterable[Termination], without_certificate: Iterable[str]) -> Matcher | None:

@@ -1,7 +1,8 @@
 """From the TLS entries of all Ingresses to the certificate for each TLS host."""
 
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
 from xds.kube.objects import Ingress, IngressTLS, Secret
@@ -15,7 +16,7 @@ from xds.traffic.hosts import wildcard_of
 from xds.traffic.tls import Certificate, TlsTable
 from xds.translate.certificate_dates import DatePeriod, Validity
 from xds.translate.certificates import Verdict, judge
-from xds.translate.findings import UnitFindings
+from xds.translate.findings import HostCiphers, UnitFindings
 from xds.translate.names import InvalidError, valid_host
 from xds.translate.tls_hosts import Claim, TlsHosts
 
@@ -23,6 +24,8 @@ _EFFECT: Final = "HTTPS for its hosts is off; HTTP goes on, or redirects with --
 
 
 _LISTED_NAMES: Final = 3
+
+NO_CIPHERS: Final[Mapping[str, HostCiphers]] = MappingProxyType({})
 
 
 class CertificateStore:
@@ -71,6 +74,7 @@ class TlsTranslation:
 
     Args:
         skips: Whether the entries of an Ingress count for nothing.
+        ciphers: Of hosts with a choice of their own.
     """
 
     def __init__(
@@ -82,8 +86,10 @@ class TlsTranslation:
         findings: UnitFindings,
         *,
         skips: Callable[[Ingress], bool],
+        ciphers: Mapping[str, HostCiphers] = NO_CIPHERS,
     ) -> None:
         self._skips = skips
+        self._ciphers = ciphers
         self._state = state
         self._store = store
         self._default_secret = default_secret
@@ -104,10 +110,20 @@ class TlsTranslation:
             for index, entry in enumerate(() if self._skips(ingress) else ingress.spec.tls or ()):
                 self._claim(ingress, entry, FieldPath.of("spec", "tls", index))
                 yield
+        for host in sorted(self._ciphers):
+            self._choose(host, self._ciphers[host])
         table = self._tls_hosts.table(self._default_certificate())
         self._store.keep(self._certificates.keys())
         found = {secret: self._certificates[secret] for each in table.terminations for secret in each.secrets}
         return table, {secret: certificate for secret, certificate in found.items() if certificate}
+
+    def _choose(self, host: str, ciphers: HostCiphers) -> None:
+        if not self._tls_hosts.choose(host, ciphers.choice):
+            at = FieldPath.of("metadata", "annotations")
+            place = f"host {shown(host)}" if host else "the rules without host"
+            message = f"the cipher suites of {place} have no effect: no TLS entry names the host"
+            remedy = "Add a TLS entry for the host. Suites of the default certificate are those of --https-cipher."
+            self._findings.report(ciphers.owner, Reason.ANNOTATION_UNSUPPORTED, message, at, remedy)
 
     def _claim(self, ingress: Ingress, entry: IngressTLS, at: FieldPath) -> None:
         hosts = list(self._hosts(ingress, entry, at))

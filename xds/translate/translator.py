@@ -19,7 +19,7 @@ from xds.translate.backend_use import BackendUse
 from xds.translate.certificate_dates import DatePeriod
 from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
-from xds.translate.findings import UnitFindings
+from xds.translate.findings import HostCiphers, UnitFindings
 from xds.translate.hosts import translate_host
 from xds.translate.nginx.defaults import INGRESS_NGINX, NO_DEFAULTS
 from xds.translate.nginx.ingress_policy import AnnotationOptions, IngressPolicy
@@ -67,6 +67,8 @@ class Translator:
         self._hosts: dict[str, VirtualHost] = {}
         self._default: Route | None = None
         self._tls = TlsTable()
+        self._ciphers: dict[str, HostCiphers] = {}
+        self._ciphers_changed = False
         self._certificates: dict[Key, Certificate] = {}
         self._date_period = DatePeriod()
         self._backends = BackendUse()
@@ -176,7 +178,8 @@ class Translator:
             if (yield from self._translate_host(host)):
                 hosts.add(host)
         default = stale.default_backend and self._translate_default()
-        tls, certificates = (yield from self._translate_tls(now)) if stale.tls else (False, False)
+        tls_is_stale, self._ciphers_changed = stale.tls or self._ciphers_changed, False
+        tls, certificates = (yield from self._translate_tls(now)) if tls_is_stale else (False, False)
         backends, gone = yield from self._backends.changes()
         for backend in gone:
             self._problems.report(("endpoints", backend), ())
@@ -197,6 +200,7 @@ class Translator:
         virtual_host = yield from translate_host(self._context, host, findings)
         self._problems.report(("host", host), findings.problems)
         self._backends.use(("host", host), findings.backends)
+        self._use_ciphers(host, findings.ciphers)
         if virtual_host == self._hosts.get(host):
             return False
         if virtual_host is None:
@@ -204,6 +208,15 @@ class Translator:
         else:
             self._hosts[host] = virtual_host
         return True
+
+    def _use_ciphers(self, host: str, ciphers: HostCiphers | None) -> None:
+        if self._ciphers.get(host) == ciphers:
+            return
+        self._ciphers_changed = True
+        if ciphers:
+            self._ciphers[host] = ciphers
+        else:
+            del self._ciphers[host]
 
     def _translate_default(self) -> bool:
         findings = UnitFindings()
@@ -220,7 +233,9 @@ class Translator:
         secret = self._options.default_tls_secret
         table, certificates = self._tls, self._certificates
         skips = self._context.is_canary
-        translation = TlsTranslation(self._state, self._certificate_store, secret, now, findings, skips=skips)
+        translation = TlsTranslation(
+            self._state, self._certificate_store, secret, now, findings, skips=skips, ciphers=self._ciphers
+        )
         self._tls, self._certificates = yield from translation.run()
         self._date_period = translation.period
         self._problems.report(("tls", NO_HOST), findings.problems)

@@ -11,10 +11,20 @@ from xds.traffic.actions import Redirect
 from xds.traffic.hashing import HashKey
 from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, Balancing, UpstreamPolicy
-from xds.translate.nginx import affinity, backend_protocol, canary, connections, load_balancing, redirects, rewriting
+from xds.translate.nginx import (
+    affinity,
+    backend_protocol,
+    canary,
+    client_tls,
+    connections,
+    load_balancing,
+    redirects,
+    rewriting,
+)
 from xds.translate.nginx.annotation import PREFIX, AnyAnnotation, Scope, Verdict
 from xds.translate.nginx.backend_protocol import SpokenProtocol
 from xds.translate.nginx.canary import Canary
+from xds.translate.nginx.client_tls import NO_WISH, AskedCiphers
 from xds.translate.nginx.defaults import NO_DEFAULTS
 from xds.translate.nginx.reader import AnnotationReader, Report
 from xds.translate.nginx.registry import ANNOTATIONS, nearest
@@ -31,6 +41,7 @@ class OpenPaths:
         rewriting: How paths are compared and rewritten.
         upstream: The use of the backends by requests that came by plain HTTP.
         tls_upstream: By requests that came by TLS; None: the same.
+        ciphers: For the hosts of the Ingress.
     """
 
     policy: Policy = NO_POLICY
@@ -38,6 +49,7 @@ class OpenPaths:
     rewriting: Rewriting = NO_REWRITING
     upstream: UpstreamPolicy = DEFAULT_UPSTREAM
     tls_upstream: UpstreamPolicy | None = None
+    ciphers: AskedCiphers = NO_WISH
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +193,7 @@ def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) 
         rewriting=asked,
         upstream=_speaking(use, protocol.plain),
         tls_upstream=_speaking(use, protocol.tls) if protocol.tls else None,
+        ciphers=client_tls.read(reader),
     )
 
 

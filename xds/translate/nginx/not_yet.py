@@ -85,5 +85,4 @@ ANNOTATIONS: Final = (
         "logs and traces",
         "enable-access-log enable-opentelemetry opentelemetry-trust-incoming-span opentelemetry-operation-name",
     ),
-    *_planned("TLS to clients", "ssl-ciphers ssl-prefer-server-ciphers", scope=Scope.HOST),
 )
