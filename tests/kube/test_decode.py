@@ -13,7 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xds.kube.decode import NOT_AN_OBJECT, decode, flatten
-from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, SecretData, Service
+from xds.kube.objects import (
+    KINDS,
+    MAX_CONFIG_MAP_BYTES,
+    ConfigMap,
+    EndpointSlice,
+    Ingress,
+    IngressClass,
+    KubeObject,
+    Metadata,
+    Secret,
+    SecretData,
+    Service,
+)
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.text import shown
 
@@ -23,6 +35,7 @@ API_VERSIONS = {
     "Service": "v1",
     "Secret": "v1",
     "EndpointSlice": "discovery.k8s.io/v1",
+    "ConfigMap": "v1",
 }
 HUNTER2 = "hunter2-the-private-key"
 
@@ -63,6 +76,27 @@ def test_ingress_fields() -> None:
     assert result.spec.ingress_class_name == "envoy"
     assert result.spec.rules
     assert result.spec.rules[0].paths[0].path_type == "Prefix"
+
+
+def test_a_config_map_has_its_data_and_no_annotations() -> None:
+    metadata = {"uid": "u", "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}}
+    result = found(document("ConfigMap", metadata=metadata, data={"a": "b"}, binaryData={"c": "AA=="}, fault="no"))
+    assert result == ConfigMap(Metadata("web", "default", "u"), {"a": "b"})
+    assert found(document("ConfigMap", data=None)) == ConfigMap(Metadata("web", "default"), {})
+
+
+def test_a_config_map_that_is_too_large_has_a_fault_in_place_of_content() -> None:
+    fits = {"key": "x" * (MAX_CONFIG_MAP_BYTES - 3)}
+    result = found(document("ConfigMap", data=fits))
+    assert isinstance(result, ConfigMap)
+    assert (result.data, result.fault) == (fits, "")
+    result = found(document("ConfigMap", data={"keys": fits["key"]}))
+    assert isinstance(result, ConfigMap)
+    assert (result.data, result.fault) == (None, "it holds more than 256 KiB")
+
+
+def test_a_number_in_a_config_map_is_a_problem() -> None:
+    assert problem(document("ConfigMap", data={"a": 1})).reason == "InvalidObject"
 
 
 def test_slice_fields() -> None:

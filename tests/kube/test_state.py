@@ -21,11 +21,22 @@ from tests.support.objects import (
 )
 from xds.kube.change import Applied, Deleted, Listed, Reported
 from xds.kube.ingress_class import CLASS_ANNOTATION, DEFAULT_CLASS_ANNOTATION, ClassOptions
-from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
+from xds.kube.objects import (
+    KINDS,
+    ConfigMap,
+    EndpointSlice,
+    Ingress,
+    IngressClass,
+    KubeObject,
+    Metadata,
+    Secret,
+    Service,
+)
 from xds.kube.state import DEFAULT_CLASSES, NOTHING_STALE, KubeState, Stale
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.traffic.hosts import NO_HOST
+from xds.translate.nginx.annotated_objects import annotated_objects
 
 A, B = "a.example.com", "b.example.com"
 
@@ -387,6 +398,68 @@ def test_default_backends_and_tls_come_in_order_of_seniority() -> None:
     kube = state(*(shop(name, created=day, default="web", tls=[tls(A)]) for name, day in (("young", 2), ("old", 1))))
     assert names(kube.ingresses_with_default_backend()) == ["default/old", "default/young"]
     assert names(kube.ingresses_with_tls()) == ["default/old", "default/young"]
+
+
+# Objects that annotations name
+
+
+def annotated(*objects: KubeObject, everywhere: bool = False, config_maps: frozenset[Key] = frozenset()) -> KubeState:
+    names = annotated_objects(allow_cross_namespace=everywhere)
+    built = KubeState(annotated=names, config_maps=config_maps)
+    for each in objects:
+        built.apply(Applied(each))
+    return built
+
+
+def config_map(name: str, ns: str = "default", **data: str) -> ConfigMap:
+    return ConfigMap(metadata=Metadata(name, ns), data=data)
+
+
+def with_annotation(name: str, annotation: str, value: str, **fields: object) -> Ingress:
+    return shop(name, annotations={f"nginx.ingress.kubernetes.io/{annotation}": value}, **fields)
+
+
+def test_a_change_of_a_config_map_makes_the_hosts_of_its_users_stale() -> None:
+    user = with_annotation("user", "custom-headers", "default/headers", default="web")
+    kube = annotated(user, ingress("other", rule(B, path("/"))))
+    stale = Stale(hosts=frozenset({A}), ingresses=frozenset({key("user")}), default_backend=True)
+    assert kube.apply(Applied(config_map("headers"))) == stale
+    assert kube.apply(Applied(config_map("headers"))) == NOTHING_STALE
+    assert kube.apply(Applied(config_map("headers", key="value"))) == stale
+    assert kube.apply(Applied(config_map("other"))) == NOTHING_STALE
+    assert kube.apply(Deleted(ConfigMap, key("headers"))) == stale
+    kube.apply(Applied(shop("user")))
+    assert kube.apply(Applied(config_map("headers"))) == NOTHING_STALE
+
+
+def test_a_change_of_a_secret_makes_users_by_annotation_and_by_tls_stale() -> None:
+    kube = annotated(with_annotation("user", "proxy-ssl-secret", "default/ca"))
+    assert kube.apply(Applied(secret("ca"))) == Stale(hosts=frozenset({A}), ingresses=frozenset({key("user")}))
+    kube.apply(Applied(ingress("tls", rule(B, path("/")), tls=[tls(B, secret="ca")])))
+    changed = kube.apply(Deleted(Secret, key("ca")))
+    assert changed == Stale(hosts=frozenset({A}), ingresses=frozenset({key("user")}), tls=True)
+
+
+def test_an_object_of_another_namespace_is_used_only_if_that_is_allowed() -> None:
+    user = with_annotation("user", "custom-headers", "safe/headers")
+    assert annotated(user).apply(Applied(config_map("headers", "safe"))) == NOTHING_STALE
+    assert annotated(user, everywhere=True).apply(Applied(config_map("headers", "safe"))).hosts == {A}
+
+
+@pytest.mark.parametrize(
+    "value", ["", "headers", "default/", "/headers", "default/a/b", "default/A", "default/headers\n"]
+)
+def test_a_bad_name_of_an_object_names_nothing(value: str) -> None:
+    kube = annotated(with_annotation("user", "custom-headers", value))
+    assert kube.apply(Applied(config_map("headers"))) == NOTHING_STALE
+
+
+def test_a_change_of_a_config_map_of_a_flag_is_told() -> None:
+    of_flag = Key("ingress-nginx", "controller")
+    kube = annotated(config_maps=frozenset({of_flag}))
+    changed = config_map("controller", "ingress-nginx")
+    assert kube.apply(Applied(changed)) == Stale(config_maps=frozenset({of_flag}))
+    assert kube.config_map(of_flag) == changed
 
 
 # Listed and Reported

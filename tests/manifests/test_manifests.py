@@ -360,3 +360,16 @@ def test_cert_manager_makes_the_same(made: dict[str, x509.Certificate]) -> None:
         assert spec["secretName"] == f"xds-{name}-tls"
         assert spec["dnsNames"] == subject_names(made[name])
         assert ("server auth" in spec["usages"], "client auth" in spec["usages"]) == (name == "server", True)
+
+
+def test_the_option_grants_the_control_plane_config_maps_for_reading() -> None:
+    folder = K8S / "config-maps"
+    role, binding = (
+        find("ClusterRole", "xds-ingress-config-maps", folder),
+        find("ClusterRoleBinding", "xds-ingress-config-maps", folder),
+    )
+    assert role["rules"] == [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list", "watch"]}]
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    assert binding["subjects"] == find("ClusterRoleBinding", "xds-ingress")["subjects"]
+    granted = [rule["resources"] for rule in find("ClusterRole", "xds-ingress")["rules"]]
+    assert ["configmaps"] not in granted

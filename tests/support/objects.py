@@ -267,12 +267,19 @@ class World:
         claim_classless: bool = False,
         ignored_annotations: frozenset[str] = frozenset(),
         is_compatible: bool = False,
+        allow_cross_namespace: bool = False,
         now: datetime = NOW,
     ) -> None:
         self.now = now
         default = key(default_tls_secret) if default_tls_secret else None
-        self.state = KubeState(claim_classless=claim_classless, default_tls_secret=default)
-        options = TranslateOptions(allow_external_name, default, ignored_annotations, is_compatible)
+        options = TranslateOptions(
+            allow_external_name,
+            default,
+            ignored_annotations,
+            is_compatible,
+            allow_cross_namespace=allow_cross_namespace,
+        )
+        self.state = KubeState(claim_classless=claim_classless, default_tls_secret=default, annotated=options.annotated)
         self.registry = ProblemRegistry()
         self.traffic = Translator(self.state, options, self.registry)
         self.apply(*(Listed(kind) for kind in KINDS))
@@ -311,7 +318,12 @@ def pipeline(
 ) -> Pipeline:
     """A pipeline fed the objects in one batch, with every kind listed."""
     translate = translate or TranslateOptions()
-    state = KubeState(claim_classless=claim_classless, default_tls_secret=translate.default_tls_secret)
+    state = KubeState(
+        claim_classless=claim_classless,
+        default_tls_secret=translate.default_tls_secret,
+        config_maps=translate.config_maps,
+        annotated=translate.annotated,
+    )
     built = Pipeline(state, translate, proxy or ProxyOptions())
     changes: list[Change] = [*(Applied(each) for each in objects), *(Listed(kind) for kind in KINDS)]
     feed(built, *changes)

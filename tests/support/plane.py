@@ -52,7 +52,12 @@ class Plane:
         port: int = 0,
     ) -> None:
         translate = translate or TranslateOptions()
-        state = KubeState(claim_classless=True, default_tls_secret=translate.default_tls_secret)
+        state = KubeState(
+            claim_classless=True,
+            default_tls_secret=translate.default_tls_secret,
+            config_maps=translate.config_maps,
+            annotated=translate.annotated,
+        )
         options = proxy or ProxyOptions()
         self.pipeline = Pipeline(state, translate, options)
         self._vhds = options.vhds

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
+from xds.kube.objects import KINDS, ConfigMap, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
 from xds.problems.problem import Key
 
 Object = dict[str, Any]
@@ -291,6 +291,8 @@ def _content(kind: type[KubeObject], number: int) -> Object:
         return {"spec": {"ports": [{"port": number}]}}
     if kind is Secret:
         return {"data": {"tls.crt": base64.b64encode(str(number).encode()).decode()}}
+    if kind is ConfigMap:
+        return {"data": {"number": str(number)}}
     return {"addressType": "IPv4", "endpoints": [], "ports": [{"port": number}]}
 
 
@@ -305,6 +307,8 @@ def number(each: KubeObject) -> int:
             return (each.spec.ports or ())[0].port
         case Secret():
             return int((each.data and each.data.tls_crt) or b"0")
+        case ConfigMap():
+            return int((each.data or {}).get("number", "0"))
         case EndpointSlice():
             return (each.ports or ())[0].port or 0
         case _:

@@ -24,7 +24,13 @@ def offline_pipeline(folder: Path, traffic: dict[str, Any]) -> Pipeline:
     """
     _name_variables(traffic)
     options = translate_options(traffic)
-    state = KubeState(class_options(traffic), claim_classless=True, default_tls_secret=options.default_tls_secret)
+    state = KubeState(
+        class_options(traffic),
+        claim_classless=True,
+        default_tls_secret=options.default_tls_secret,
+        config_maps=options.config_maps,
+        annotated=options.annotated,
+    )
     pipeline = Pipeline(state, options, proxy_options(traffic))
     try:
         objects, problems = read_folder(folder)

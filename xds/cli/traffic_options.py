@@ -136,6 +136,12 @@ _OPTIONS = (
     ),
     option("--allow-external-name", is_flag=True, help="Route to Services of type ExternalName."),
     option(
+        "--allow-cross-namespace-resources",
+        is_flag=True,
+        help="Let annotations name Secrets and ConfigMaps of other namespaces, and canaries share paths of other "
+        "namespaces.",
+    ),
+    option(
         "--ignore-annotation",
         multiple=True,
         metavar="NAME",
@@ -241,6 +247,7 @@ def translate_options(flags: dict[str, Any]) -> TranslateOptions:
         ignored_annotations=frozenset(name.removeprefix(PREFIX) for name in flags["ignore_annotation"]),
         is_compatible=flags["compatibility"] == _INGRESS_NGINX,
         max_regex_size=flags["max_regex_size"],
+        allow_cross_namespace=flags["allow_cross_namespace_resources"],
     )
 
 

@@ -231,7 +231,14 @@ class ControlPlane:
 
 def _source(settings: Settings) -> Source:
     if isinstance(settings.source, ClusterSource):
-        return ApiServer(settings.source.access, settings.source.namespaces, settings.translate.default_tls_secret)
+        options = settings.translate
+        return ApiServer(
+            settings.source.access,
+            settings.source.namespaces,
+            options.default_tls_secret,
+            annotated=options.annotated,
+            config_maps=options.config_maps,
+        )
     return Folder(settings.source)
 
 
@@ -240,6 +247,8 @@ def _pipeline(settings: Settings) -> Pipeline:
         settings.classes,
         claim_classless=not isinstance(settings.source, ClusterSource),  # no other controller reads a folder
         default_tls_secret=settings.translate.default_tls_secret,
+        config_maps=settings.translate.config_maps,
+        annotated=settings.translate.annotated,
     )
     return Pipeline(state, settings.translate, settings.proxy)
 

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeAlias
 
 import msgspec
 
-from xds.kube.objects import KINDS_BY_NAME, KubeObject, Secret
+from xds.kube.objects import KINDS_BY_NAME, ConfigMap, KubeObject, Secret
 from xds.problems.field_path import WHOLE_OBJECT, FieldPath, MapKey
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
@@ -185,8 +185,11 @@ def _convert(document: Document, kind: type[KubeObject]) -> KubeObject:
         # Without annotations: kubectl's last-applied annotation repeats the data.
         prepared["metadata"] = {"name": reference.name, "namespace": reference.namespace}
         prepared["data"] = _secret_data(document, reference)
+    if kind is ConfigMap:
+        prepared.pop("fault", None)  # no field of Kubernetes
     try:
-        return _converted(prepared, kind)
+        converted = _converted(prepared, kind)
+        return ConfigMap.of(converted.metadata, converted.data) if isinstance(converted, ConfigMap) else converted
     except msgspec.ValidationError as error:
         _raise_invalid(reference, error)
     except RecursionError:

@@ -5,9 +5,10 @@ used. Kubernetes also writes an absent list as null, so every list may be None.
 
 To add a kind, write its class here and put the class into `KINDS`: the decoders, the object tables, the watches and
 their paths read everything from the class. Nothing is served before every kind is listed, so each API server must be
-able to list the kind. `KubeState` needs a rule for the part of the traffic that a change makes stale. A kind that asks
-for routes also needs references (`references`), a class claim (`ingress_class`), the origin in a route's metadata
-(`xds.resources.routes`), statuses (`xds.reporting`) and facts (`xds.explain`).
+able to list the kind, unless its objects are watched one by one (`watched_alone`). `KubeState` needs a rule for the
+part of the traffic that a change makes stale. A kind that asks for routes also needs references (`references`), a class
+claim (`ingress_class`), the origin in a route's metadata (`xds.resources.routes`), statuses (`xds.reporting`) and facts
+(`xds.explain`).
 
 Source: https://kubernetes.io/docs/reference/kubernetes-api/
 """
@@ -42,6 +43,8 @@ class KubeObject(Part, frozen=True):
         plural: The kind's name in paths of the API and in RBAC rules.
         namespaced: False for a kind whose objects belong to no namespace.
         name_is_label: Whether names are DNS labels, as Service names are; names of other kinds are DNS subdomains.
+        watched_alone: Whether each object has a watch of its own while an Ingress or a flag names the object. Such a
+            kind is never listed as a whole, so that rights to single objects suffice.
     """
 
     kind: ClassVar[str]
@@ -49,6 +52,7 @@ class KubeObject(Part, frozen=True):
     plural: ClassVar[str]
     namespaced: ClassVar[bool] = True
     name_is_label: ClassVar[bool] = False
+    watched_alone: ClassVar[bool] = False
 
     metadata: Metadata
 
@@ -245,7 +249,37 @@ class Secret(KubeObject, frozen=True):
         return f"Secret({self.key}, [redacted])"
 
 
-KINDS: Final[tuple[type[KubeObject], ...]] = (IngressClass, Ingress, Service, EndpointSlice, Secret)
+MAX_CONFIG_MAP_BYTES: Final = 256 * 1024
+"""Keys and values of a ConfigMap together. Larger ones hold files, and no options."""
+
+
+class ConfigMap(KubeObject, frozen=True):
+    """A ConfigMap, without annotations and labels: kubectl's last-applied annotation repeats the data.
+
+    Attributes:
+        data: None if the content isn't known: `fault` then tells why.
+        fault: Why the content can't be read, or can't be read at the moment; empty: the content is current.
+    """
+
+    kind: ClassVar[str] = "ConfigMap"
+    api_version: ClassVar[str] = "v1"
+    plural: ClassVar[str] = "configmaps"
+    watched_alone: ClassVar[bool] = True
+
+    data: dict[str, str] | None = None
+    fault: str = ""
+
+    @classmethod
+    def of(cls, metadata: Metadata, data: dict[str, str] | None) -> "ConfigMap":
+        """The ConfigMap with this content, or with a fault if the content is too large."""
+        kept = Metadata(metadata.name, metadata.namespace, metadata.uid)
+        content = data or {}
+        if sum(len(key) + len(value) for key, value in content.items()) > MAX_CONFIG_MAP_BYTES:
+            return cls(kept, None, f"it holds more than {MAX_CONFIG_MAP_BYTES // 1024} KiB")
+        return cls(kept, content)
+
+
+KINDS: Final[tuple[type[KubeObject], ...]] = (IngressClass, Ingress, Service, EndpointSlice, Secret, ConfigMap)
 """Each kind that sources read."""
 
 KINDS_BY_NAME: Final = {kind.kind: kind for kind in KINDS}

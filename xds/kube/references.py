@@ -1,13 +1,22 @@
-"""References of Ingresses to hosts, Services and Secrets, indexed to find the Ingresses that a change touches."""
+"""References of Ingresses to hosts, Services and other objects, indexed to find the Ingresses that a change touches."""
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
-from xds.kube.objects import Ingress, IngressBackend, IngressRule
-from xds.problems.problem import Key
+from xds.kube.objects import Ingress, IngressBackend, IngressRule, Secret
+from xds.problems.problem import Key, ObjectRef
 
 _K = TypeVar("_K", bound=Hashable)
+
+AnnotatedObjects: TypeAlias = Callable[[Ingress], frozenset[ObjectRef]]
+"""Returns the Secrets and ConfigMaps that annotations of an Ingress name. The registry of annotations knows which."""
+
+
+def no_annotated_objects(ingress: Ingress) -> frozenset[ObjectRef]:
+    """Return nothing, where annotations have no effect."""
+    del ingress
+    return frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +29,7 @@ class References:
         secrets: The Secrets of its TLS entries.
         default_backend: Whether the Ingress has one.
         tls: Everything that decides over its TLS entries, for comparison; empty without TLS entries.
+        objects: The Secrets and ConfigMaps that its annotations name.
     """
 
     rules: Mapping[str, tuple[int, ...]]
@@ -27,13 +37,19 @@ class References:
     secrets: frozenset[Key]
     default_backend: bool
     tls: tuple[Hashable, ...]
+    objects: frozenset[ObjectRef]
 
     @property
     def hosts(self) -> frozenset[str]:
         return frozenset(self.rules)
 
+    @property
+    def annotated_secrets(self) -> frozenset[Key]:
+        """The Secrets that its annotations name."""
+        return frozenset(each.key for each in self.objects if each.kind == Secret.kind)
 
-def references(ingress: Ingress) -> References:
+
+def references(ingress: Ingress, annotated: AnnotatedObjects) -> References:
     spec = ingress.spec
     rules = spec.rules or ()
     backends = [path.backend for rule in rules for path in rule.paths]
@@ -45,6 +61,7 @@ def references(ingress: Ingress) -> References:
         secrets=frozenset(Key(ingress.key.namespace, tls.secret_name) for tls in spec.tls or () if tls.secret_name),
         default_backend=spec.default_backend is not None,
         tls=_tls(ingress),
+        objects=annotated(ingress),
     )
 
 
@@ -99,6 +116,7 @@ class ReferenceIndex:
         self.by_host: Index[str] = Index()
         self.by_service: Index[Key] = Index()
         self.by_secret: Index[Key] = Index()
+        self.by_object: Index[ObjectRef] = Index()
         self.with_default_backend: set[Key] = set()
         self.with_tls: set[Key] = set()
 
@@ -136,6 +154,8 @@ class ReferenceIndex:
             self.by_service.add(service, ingress)
         for secret in references.secrets:
             self.by_secret.add(secret, ingress)
+        for about in references.objects:
+            self.by_object.add(about, ingress)
         if references.default_backend:
             self.with_default_backend.add(ingress)
         if references.tls:
@@ -148,5 +168,7 @@ class ReferenceIndex:
             self.by_service.discard(service, ingress)
         for secret in references.secrets:
             self.by_secret.discard(secret, ingress)
+        for about in references.objects:
+            self.by_object.discard(about, ingress)
         self.with_default_backend.discard(ingress)
         self.with_tls.discard(ingress)

@@ -1,6 +1,6 @@
 """The Kubernetes objects that exist, and the part of the traffic that each change makes stale."""
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, TypeVar
@@ -10,6 +10,7 @@ from xds.kube.ingress_class import ClassClaim, ClassOptions, IngressClasses
 from xds.kube.objects import (
     KINDS,
     KINDS_BY_NAME,
+    ConfigMap,
     EndpointSlice,
     Ingress,
     IngressClass,
@@ -18,7 +19,7 @@ from xds.kube.objects import (
     Secret,
     Service,
 )
-from xds.kube.references import Index, ReferenceIndex, references
+from xds.kube.references import AnnotatedObjects, Index, ReferenceIndex, no_annotated_objects, references
 from xds.problems.problem import Key, ObjectRef, Problem
 
 DEFAULT_CLASSES: Final = ClassOptions()
@@ -39,6 +40,7 @@ class Stale:
         default_backend: Whether the default backend is stale.
         tls: Whether the TLS table is stale.
         reported: Whether the source's own problems changed.
+        config_maps: Of those that flags name.
     """
 
     hosts: frozenset[str] = frozenset()
@@ -47,6 +49,7 @@ class Stale:
     default_backend: bool = False
     tls: bool = False
     reported: bool = False
+    config_maps: frozenset[Key] = frozenset()
 
     @classmethod
     def union(cls, stales: Iterable["Stale"]) -> "Stale":
@@ -60,6 +63,7 @@ class Stale:
             default_backend=any(stale.default_backend for stale in stales),
             tls=any(stale.tls for stale in stales),
             reported=any(stale.reported for stale in stales),
+            config_maps=frozenset[Key]().union(*(stale.config_maps for stale in stales)),
         )
 
 
@@ -97,6 +101,8 @@ class KubeState:
         classes: Which IngressClasses are ours.
         claim_classless: Whether an Ingress without class is ours while no IngressClass exists.
         default_tls_secret: The Secret of `--default-tls-secret`, in use although no Ingress names it.
+        config_maps: The ConfigMaps that flags name. A change of one is reported as `Stale.config_maps`.
+        annotated: Tells the Secrets and ConfigMaps that annotations name. A change of one makes the Ingresses stale.
     """
 
     def __init__(
@@ -105,8 +111,12 @@ class KubeState:
         *,
         claim_classless: bool = False,
         default_tls_secret: Key | None = None,
+        config_maps: frozenset[Key] = frozenset(),
+        annotated: AnnotatedObjects = no_annotated_objects,
     ) -> None:
         self._default_tls_secret = default_tls_secret
+        self._config_maps = config_maps
+        self._annotated = annotated
         self._objects: dict[type[KubeObject], dict[Key, KubeObject]] = {kind: {} for kind in KINDS}
         self._listed: set[type[KubeObject]] = set()
         self._slices: Index[Key] = Index()
@@ -164,6 +174,13 @@ class KubeState:
 
     def secret(self, key: Key) -> Secret | None:
         return self._get(Secret, key)
+
+    def config_map(self, key: Key) -> ConfigMap | None:
+        """Return the ConfigMap, which may have a `fault`; None for one that doesn't exist.
+
+        A source reads a ConfigMap only while an annotation of an Ingress (see `annotated`), or a flag, names it.
+        """
+        return self._get(ConfigMap, key)
 
     def ingress(self, key: Key) -> Ingress | None:
         """Return the Ingress, if ours."""
@@ -234,16 +251,21 @@ class KubeState:
             self._classes.ingress_replaced(key, before, after)
             return self._ingress_changed(key)
         if kind is Service:
-            return self._service_changed(key)
+            return self._users_of(self._ours.by_service[key])
         if kind is Secret:
-            return self._secret_changed(key)
+            tls = bool(self._ours.by_secret[key]) or key == self._default_tls_secret
+            return Stale.union((Stale(tls=True) if tls else NOTHING_STALE, self._annotated_changed(kind, key)))
+        if kind is ConfigMap:
+            flagged = Stale(config_maps=frozenset((key,))) if key in self._config_maps else NOTHING_STALE
+            return Stale.union((flagged, self._annotated_changed(kind, key)))
         if kind is EndpointSlice:
             return self._slice_changed(key, old, new)
         raise TypeError(f"no rule for a change of {kind.__name__}")
 
     def _ingress_changed(self, key: Key) -> Stale:
         ingress = self._get(Ingress, key)
-        after = references(ingress) if ingress is not None and self._classes.served(ingress) else None
+        served = ingress is not None and self._classes.served(ingress)
+        after = references(ingress, self._annotated) if ingress is not None and served else None
         touched = self._ours.replace(key, after)
         if not touched:
             return NOTHING_STALE
@@ -271,8 +293,11 @@ class KubeState:
         used = [users[key] for key in users if key in existing]
         return bool(used) and all(map(self._classes.are_held, used))
 
-    def _service_changed(self, key: Key) -> Stale:
-        users = self._ours.by_service[key]
+    def _annotated_changed(self, kind: type[KubeObject], key: Key) -> Stale:
+        return self._users_of(self._ours.by_object[ObjectRef(kind.kind, *key)])
+
+    def _users_of(self, users: Set[Key]) -> Stale:
+        """Return the traffic of the Ingresses that use an object."""
         if not users:
             return NOTHING_STALE
         return Stale(
@@ -280,11 +305,6 @@ class KubeState:
             ingresses=frozenset(users),
             default_backend=any(self._ours[user].default_backend for user in users),
         )
-
-    def _secret_changed(self, key: Key) -> Stale:
-        if not self._ours.by_secret[key] and key != self._default_tls_secret:
-            return NOTHING_STALE
-        return Stale(tls=True)
 
     def _slice_changed(self, key: Key, old: KubeObject | None, new: KubeObject | None) -> Stale:
         touched = set()

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from xds.kube.decode import decode, is_name
-from xds.kube.objects import KubeObject, Metadata, Secret
+from xds.kube.objects import ConfigMap, KubeObject, Metadata, Secret
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 
@@ -229,6 +229,9 @@ def _found(kind: type[KubeObject], wire: Any) -> Found | None:
     key = Key(metadata.namespace if kind.namespaced else "", metadata.name)
     if not is_name(kind, key):
         return None
+    if kind is ConfigMap:
+        plain = Metadata(key.name, key.namespace, metadata.uid)
+        return Found(key, metadata.resource_version, ConfigMap.of(plain, wire.data))
     fields = (getattr(wire, name) for name in kind.__struct_fields__ if name != "metadata")
     return Found(key, metadata.resource_version, kind(_plain(key, metadata), *fields))
 

@@ -54,6 +54,7 @@ class TranslationContext:
     allow_external_name: bool
     annotations: AnnotationOptions
     max_regex_size: int = DEFAULT_MAX_REGEX_SIZE
+    allow_cross_namespace: bool = False
 
     def policy(self, ingress: Ingress) -> IngressPolicy:
         """The policy of an Ingress. `translate_ingress` reports the problems, once for each Ingress."""

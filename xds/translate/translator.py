@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from xds.kube.objects import Ingress
+from xds.kube.references import AnnotatedObjects
 from xds.kube.state import KubeState, Stale
 from xds.problems.problem import Key, Problem
 from xds.problems.registry import ProblemRegistry
@@ -21,6 +22,7 @@ from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
 from xds.translate.findings import HostCiphers, UnitFindings
 from xds.translate.hosts import translate_host
+from xds.translate.nginx.annotated_objects import annotated_objects
 from xds.translate.nginx.defaults import INGRESS_NGINX, NO_DEFAULTS
 from xds.translate.nginx.ingress_policy import AnnotationOptions, IngressPolicy
 from xds.translate.routes import DEFAULT_MAX_REGEX_SIZE, TranslationContext, default_route, translate_ingress
@@ -37,6 +39,9 @@ class TranslateOptions:
         ignored_annotations: Names of ingress-nginx's annotations, without the prefix, that count as absent.
         is_compatible: Whether absent annotations have ingress-nginx's defaults.
         max_regex_size: The size of a compiled expression above which proxies reject the expression.
+        allow_cross_namespace: Whether annotations may name objects of other namespaces, and canaries lend backends to
+            paths of other namespaces.
+        config_maps: The ConfigMaps that flags name. Sources follow each although no Ingress names one.
     """
 
     allow_external_name: bool = False
@@ -44,6 +49,13 @@ class TranslateOptions:
     ignored_annotations: frozenset[str] = frozenset()
     is_compatible: bool = False
     max_regex_size: int = DEFAULT_MAX_REGEX_SIZE
+    allow_cross_namespace: bool = False
+    config_maps: frozenset[Key] = frozenset()
+
+    @property
+    def annotated(self) -> AnnotatedObjects:
+        """Tells the Secrets and ConfigMaps that the annotations of an Ingress name."""
+        return annotated_objects(allow_cross_namespace=self.allow_cross_namespace)
 
 
 class Translator:
@@ -60,8 +72,13 @@ class Translator:
         self._state = state
         self._options = options
         defaults = INGRESS_NGINX if options.is_compatible else NO_DEFAULTS
-        annotations = AnnotationOptions.of(options.ignored_annotations, defaults)
-        self._context = TranslationContext(state, options.allow_external_name, annotations, options.max_regex_size)
+        self._context = TranslationContext(
+            state,
+            options.allow_external_name,
+            AnnotationOptions.of(options.ignored_annotations, defaults),
+            options.max_regex_size,
+            allow_cross_namespace=options.allow_cross_namespace,
+        )
         self._certificate_store = CertificateStore()
         self._default_secret_due = options.default_tls_secret is not None
         self._hosts: dict[str, VirtualHost] = {}

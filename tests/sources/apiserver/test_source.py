@@ -20,17 +20,21 @@ from hypothesis import strategies as st
 from tests.support.waiting import WAIT_LIMIT_SECONDS, until
 from tests.support.watched_api import WatchedApi, number, refuse
 from xds.kube.change import Applied, Batch, Deleted, Listed, Reported
-from xds.kube.objects import KINDS, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
+from xds.kube.objects import KINDS, ConfigMap, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
+from xds.kube.references import AnnotatedObjects
 from xds.kube.source import SourceError
 from xds.kubeapi import backoff
 from xds.kubeapi.kubeconfig import Access
 from xds.problems.problem import Key, Problem
-from xds.sources.apiserver import secret_watch
+from xds.sources.apiserver import object_watches, secret_watch
 from xds.sources.apiserver import source as source_module
 from xds.sources.apiserver import watch as watch_module
 from xds.sources.apiserver.outages import Outages
 from xds.sources.apiserver.scope import Scope
 from xds.sources.apiserver.source import ApiServer
+from xds.translate.nginx.annotated_objects import annotated_objects
+
+OWN_NAMESPACE = annotated_objects(allow_cross_namespace=False)
 
 Versions = dict[tuple[type[KubeObject], str], int]
 
@@ -69,7 +73,7 @@ class Follower:
                 case Deleted(kind=kind, key=key):
                     ends = [w.revision for w in self._api.history if (w.kind, w.key, w.event) == (kind, key, "DELETED")]
                     last = number(self.objects.pop((kind, key)))
-                    assert kind is Secret or any(end > last for end in ends) or self.restored, (
+                    assert kind in (Secret, ConfigMap) or any(end > last for end in ends) or self.restored, (
                         "nothing that exists is withdrawn"
                     )
                 case Listed(kind=kind):
@@ -114,7 +118,7 @@ def wanted(api: WatchedApi) -> Versions:
         (kind, str(key)): number_of(kind, each)
         for kind, objects in api.objects.items()
         for key, each in objects.items()
-        if kind is not Secret or tuple(key) in named
+        if kind is not ConfigMap and (kind is not Secret or tuple(key) in named)
     }
 
 
@@ -147,8 +151,14 @@ Follow = Callable[..., Awaitable[Follower]]
 async def follow(api: WatchedApi, tmp_path: Path) -> AsyncIterator[Follow]:
     async with AsyncExitStack() as stack:
 
-        async def begin(namespaces: tuple[str, ...] = (), default: Key | None = None) -> Follower:
-            source = ApiServer(kubeconfig(tmp_path / "kubeconfig", api.url), namespaces, default)
+        async def begin(
+            namespaces: tuple[str, ...] = (),
+            default: Key | None = None,
+            annotated: AnnotatedObjects = OWN_NAMESPACE,
+            config_maps: tuple[Key, ...] = (),
+        ) -> Follower:
+            access = kubeconfig(tmp_path / "kubeconfig", api.url)
+            source = ApiServer(access, namespaces, default, annotated=annotated, config_maps=config_maps)
             batches = await stack.enter_async_context(aclosing(source.batches()))
             return Follower(source, batches, api)
 
@@ -969,3 +979,137 @@ async def act(api: WatchedApi, follower: Follower, what: str, *arguments: Any) -
             await asyncio.sleep(0.003)
         case _:
             getattr(api, what)(*arguments)
+
+
+# Objects that annotations and flags name
+
+
+def write_annotated(api: WatchedApi, name: str, annotation: str, value: str, namespace: str = "default") -> int:
+    number = api.revision + 1
+    metadata = {
+        "name": name,
+        "namespace": namespace,
+        "resourceVersion": str(number),
+        "annotations": {f"nginx.ingress.kubernetes.io/{annotation}": value},
+    }
+    spec = {"ingressClassName": "envoy", "rules": [{"host": f"n{number}.example"}]}
+    return api.write(Ingress, name, namespace, spec=spec, metadata=metadata)
+
+
+async def test_a_config_map_that_an_annotation_names_is_watched_alone(api: WatchedApi, follow: Follow) -> None:
+    for name in ("headers", "other"):
+        api.write(ConfigMap, name)
+    write_annotated(api, "web", "custom-headers", "default/headers")
+    follower = await follow()
+    await follower.until_synced()
+    assert set(follower.of(ConfigMap)) == {"headers"}
+    changed = api.write(ConfigMap, "headers")
+    await follower.until(lambda: follower.of(ConfigMap) == {"headers": changed})
+    selectors = {query.get("fieldSelector") for query in requests(api, ConfigMap)}
+    assert selectors == {"metadata.name=headers"}
+    api.delete(ConfigMap, "headers")
+    await follower.until(lambda: not follower.of(ConfigMap))
+
+
+async def test_an_ingress_that_begins_to_name_a_config_map_comes_after_it(api: WatchedApi, follow: Follow) -> None:
+    api.write(ConfigMap, "headers")
+    follower = await follow()
+    await follower.until_synced()
+    write_annotated(api, "web", "custom-headers", "default/headers")
+    await follower.until(lambda: bool(follower.of(Ingress)))
+    assert set(follower.of(ConfigMap)) == {"headers"}
+    api.delete(Ingress, "web")
+    await follower.until(lambda: not follower.of(ConfigMap))
+    await until(lambda: not [each for each in api.streams if each.kind is ConfigMap])
+
+
+async def test_a_forbidden_config_map_has_a_fault_and_holds_nothing_up(api: WatchedApi, follow: Follow) -> None:
+    api.faults[ConfigMap].extend(refuse(403, "no right") for _ in range(3))
+    api.write(ConfigMap, "headers")
+    write_annotated(api, "web", "custom-headers", "default/headers")
+    follower = await follow()
+    await follower.until_synced()
+    found = follower.objects[ConfigMap, Key("default", "headers")]
+    assert isinstance(found, ConfigMap)
+    assert found.data is None
+    assert found.fault == "the API server answers 403 no right"
+    assert not follower.problems, "nothing is wrong with the source"
+    await follower.until(lambda: follower.of(ConfigMap) == {"headers": 11})
+    current = follower.objects[ConfigMap, Key("default", "headers")]
+    assert isinstance(current, ConfigMap)
+    assert not current.fault
+
+
+async def test_content_that_was_read_stays_while_the_config_map_is_forbidden(api: WatchedApi, follow: Follow) -> None:
+    read = api.write(ConfigMap, "headers")
+    write_annotated(api, "web", "custom-headers", "default/headers")
+    follower = await follow()
+    await follower.until_synced()
+
+    def fault() -> str:
+        found = follower.objects[ConfigMap, Key("default", "headers")]
+        assert isinstance(found, ConfigMap)
+        return found.fault
+
+    api.faults[ConfigMap].append(refuse(403, "no right"))
+    api.end(ConfigMap)
+    await follower.until(lambda: bool(fault()))
+    assert follower.of(ConfigMap) == {"headers": read}
+    await follower.until(lambda: not fault())
+    assert follower.of(ConfigMap) == {"headers": read}
+
+
+async def test_a_config_map_of_a_flag_is_watched_in_any_namespace(api: WatchedApi, follow: Follow) -> None:
+    read = api.write(ConfigMap, "controller", "ingress-nginx")
+    follower = await follow(("shop",), config_maps=(Key("ingress-nginx", "controller"),))
+    await follower.until_synced()
+    assert follower.of(ConfigMap) == {"controller": read}
+
+
+async def test_objects_of_another_namespace_are_read_only_if_that_is_allowed(api: WatchedApi, follow: Follow) -> None:
+    for namespace in ("shop", "safe"):
+        api.write(Secret, "ca", namespace)
+        api.write(ConfigMap, "headers", namespace)
+    write_annotated(api, "tls", "proxy-ssl-secret", "safe/ca", "shop")
+    write_annotated(api, "headers", "custom-headers", "safe/headers", "shop")
+    own = await follow()
+    await own.until_synced()
+    assert not own.of(Secret)
+    assert not own.of(ConfigMap)
+    for namespaces in ((), ("shop",), ("shop", "safe")):
+        follower = await follow(namespaces, annotated=annotated_objects(allow_cross_namespace=True))
+        await follower.until_synced()
+        read = {key for kind, key in follower.objects if kind in (Secret, ConfigMap)}
+        assert read == {Key("safe", "ca"), Key("safe", "headers")}, namespaces
+
+
+async def test_a_secret_stays_while_one_of_two_watches_still_follows_it(api: WatchedApi, follow: Follow) -> None:
+    """Within --namespace, a Secret has the watch of its namespace, and one more for Ingresses of other namespaces."""
+    api.write(Secret, "ca", "safe")
+    write_annotated(api, "near", "proxy-ssl-secret", "safe/ca", "safe")
+    write_annotated(api, "far", "proxy-ssl-secret", "safe/ca", "shop")
+    follower = await follow(("shop", "safe"), annotated=annotated_objects(allow_cross_namespace=True))
+    await follower.until_synced()
+    api.delete(Ingress, "far", "shop")
+    await follower.until(lambda: "far" not in follower.of(Ingress))
+    assert follower.of(Secret)
+    write_annotated(api, "far", "proxy-ssl-secret", "safe/ca", "shop")
+    await follower.until(lambda: "far" in follower.of(Ingress))
+    api.delete(Ingress, "near", "safe")
+    await follower.until(lambda: "near" not in follower.of(Ingress))
+    assert follower.of(Secret)
+    api.delete(Ingress, "far", "shop")
+    await follower.until(lambda: not follower.of(Secret))
+
+
+async def test_an_unanswered_config_map_is_waited_for_only_so_long(
+    api: WatchedApi, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(object_watches, "UNKNOWN_SECONDS", 0.05)
+    api.faults[ConfigMap].extend(refuse(500) for _ in range(1000))
+    write_annotated(api, "web", "custom-headers", "default/headers")
+    follower = await follow()
+    await follower.until_synced()
+    found = follower.objects[ConfigMap, Key("default", "headers")]
+    assert isinstance(found, ConfigMap)
+    assert found.fault.startswith("the API server gives no answer (500")

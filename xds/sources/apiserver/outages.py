@@ -27,7 +27,7 @@ BEHIND_PROBLEM_SECONDS: Final = 10.0
 UNREACHABLE_PROBLEM_SECONDS: Final = 3.0
 """An API server without an answer for so long is a problem. A dropped connection is made anew within milliseconds."""
 
-_REJECTIONS: Final = (400, 401, 403, 404, 405)
+REJECTIONS: Final = (400, 401, 403, 404, 405)
 """Statuses that don't pass by themselves, so that the problem is reported at once."""
 
 _log = structlog.get_logger()
@@ -160,7 +160,7 @@ class Outages:
         wanted = [self._unreachable_problem()] if self._outage_lasts else []
         for scope in sorted(self.behind - self._tolerated - self._unreachable.keys(), key=str):
             rejected = self._rejected.get(scope)
-            if rejected and rejected.status in _REJECTIONS:
+            if rejected and rejected.status in REJECTIONS:
                 wanted.append(self._problem(scope, Reason.WATCH_REFUSED, rejected))
             elif scope in self._late:
                 wanted.append(self._problem(scope, Reason.WATCH_BEHIND, rejected))

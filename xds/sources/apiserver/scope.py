@@ -13,6 +13,8 @@ SECRETS_SELECTOR: Final = "type!=helm.sh/release.v1,type!=kubernetes.io/service-
 
 _SELECTORS: Final[dict[type[KubeObject], str]] = {Secret: SECRETS_SELECTOR}
 
+_NAME: Final = "metadata.name="
+
 _USER: Final = re.compile(r'User "([^"]+)" cannot')
 
 
@@ -45,7 +47,12 @@ class Scope:
 
     def of(self, key: Key) -> "Scope":
         """Return the scope of a single object of the kind."""
-        return Scope(self.kind, key.namespace, f"metadata.name={key.name}")
+        return Scope(self.kind, key.namespace, f"{_NAME}{key.name}")
+
+    @property
+    def name(self) -> str:
+        """The name of the single object; empty for a scope of several objects."""
+        return self.selector.removeprefix(_NAME) if self.selector.startswith(_NAME) else ""
 
     def grant(self, message: str) -> str:
         """Return the commands that grant the right to watch. `message` is the API server's, and names the user."""
@@ -59,16 +66,17 @@ class Scope:
 
 
 def scopes(namespaces: Iterable[str], default_tls_secret: Key | None) -> list[Scope]:
-    """Return the scope of each watch.
+    """Return the scope of each watch, but for kinds whose objects are watched one by one.
 
     Args:
         namespaces: The namespaces to watch; none: all.
         default_tls_secret: Is watched alone if it is outside the namespaces.
     """
     wanted = sorted(set(namespaces)) or [""]
-    found = [Scope(kind) for kind in KINDS if not kind.namespaced]
+    kinds = [kind for kind in KINDS if not kind.watched_alone]
+    found = [Scope(kind) for kind in kinds if not kind.namespaced]
     for namespace in wanted:
-        found += (Scope(kind, namespace, _SELECTORS.get(kind, "")) for kind in KINDS if kind.namespaced)
+        found += (Scope(kind, namespace, _SELECTORS.get(kind, "")) for kind in kinds if kind.namespaced)
     if default_tls_secret and wanted != [""] and default_tls_secret.namespace not in wanted:
         found.append(Scope(Secret).of(default_tls_secret))
     return found

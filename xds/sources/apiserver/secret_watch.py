@@ -13,7 +13,7 @@ import aiohttp
 import structlog
 
 from xds.kube.objects import Ingress, Secret
-from xds.kube.references import references
+from xds.kube.references import AnnotatedObjects, no_annotated_objects, references
 from xds.kube.wire import Page, page_of
 from xds.kubeapi.backoff import Backoff
 from xds.kubeapi.client import ApiClient, ErrorStatus
@@ -35,13 +35,23 @@ EFFECT: Final = "the Ingresses that begin to name the Secret stay as they are se
 _log = structlog.get_logger()
 
 
-def named_secrets(always: Iterable[Key] = ()) -> NamedObjects:
-    """Return a tracker of the Secrets in TLS entries of Ingresses, and of those always named."""
-    return NamedObjects(Secret, _secrets_of, always)
+def named_secrets(
+    always: Iterable[Key] = (), annotated: AnnotatedObjects = no_annotated_objects, namespace: str = ""
+) -> NamedObjects:
+    """Return a tracker of the Secrets that Ingresses name in TLS entries and annotations, and of those always named.
 
+    Args:
+        always: The Secrets that are always named.
+        annotated: Returns the objects that the annotations of an Ingress name.
+        namespace: Of the Ingresses and the Secrets; empty for all namespaces.
+    """
 
-def _secrets_of(ingress: Ingress) -> frozenset[Key]:
-    return references(ingress).secrets
+    def names(ingress: Ingress) -> frozenset[Key]:
+        found = references(ingress, annotated)
+        keys = found.annotated_secrets
+        return found.secrets | {key for key in keys if namespace in ("", key.namespace)} if keys else found.secrets
+
+    return NamedObjects(Secret, names, always)
 
 
 class TlsWatches:

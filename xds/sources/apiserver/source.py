@@ -7,17 +7,20 @@ never deferred.
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
 from xds.kube.change import Batch, Change, Listed, Reported
-from xds.kube.objects import EndpointSlice, Ingress, IngressClass, Secret
+from xds.kube.objects import ConfigMap, EndpointSlice, Ingress, IngressClass, Secret
+from xds.kube.references import AnnotatedObjects, no_annotated_objects
 from xds.kubeapi.client import ApiClient
 from xds.kubeapi.kubeconfig import Access
-from xds.problems.problem import Key, Problem
+from xds.problems.problem import Key, ObjectRef, Problem
 from xds.sources.apiserver.inbox import Inbox, TakeAtOnce
 from xds.sources.apiserver.namespaces import NamespaceChecks
+from xds.sources.apiserver.object_watches import ObjectWatches
 from xds.sources.apiserver.outages import Outages
 from xds.sources.apiserver.scope import Scope, scopes
 from xds.sources.apiserver.secret_watch import TlsWatches, named_secrets
@@ -30,6 +33,9 @@ CATCH_UP_TIMEOUT_SECONDS: Final = 5.0
 
 CLASSES_UNKNOWN: Final = "the name alone decides: an Ingress is ours if its class is that of --ingress-class"
 
+_CONFIG_MAPS: Final = Scope(ConfigMap)
+"""All ConfigMaps that are named. No watch has this scope: each ConfigMap is watched alone."""
+
 _log = structlog.get_logger()
 
 
@@ -40,15 +46,27 @@ class ApiServer:
         access: The way to the API server.
         namespaces: The namespaces to follow; none: all.
         default_tls_secret: A Secret to follow although no Ingress names it.
+        annotated: Returns the Secrets and ConfigMaps that annotations of an Ingress name, to follow each.
+        config_maps: ConfigMaps to follow although no Ingress names them: those of flags.
 
     Attributes:
         take_at_once: Is offered each batch of endpoints that no other change precedes, before `batches` yields it.
     """
 
-    def __init__(self, access: Access, namespaces: Iterable[str] = (), default_tls_secret: Key | None = None) -> None:
+    def __init__(
+        self,
+        access: Access,
+        namespaces: Iterable[str] = (),
+        default_tls_secret: Key | None = None,
+        *,
+        annotated: AnnotatedObjects = no_annotated_objects,
+        config_maps: Iterable[Key] = (),
+    ) -> None:
         self._access = access
         self._scopes = scopes(namespaces, default_tls_secret)
         self._default_tls_secret = default_tls_secret
+        self._annotated = annotated
+        self._config_maps = tuple(config_maps)
         self._watches: _JoinedWatches | None = None
         self.take_at_once: TakeAtOnce = lambda _: False
 
@@ -69,7 +87,8 @@ class ApiServer:
             SourceError: at the start, the configuration can't be used.
         """
         client = await ApiClient.create(self._access)
-        self._watches = _JoinedWatches(client, self._scopes, self._default_tls_secret, self.take_at_once)
+        always = Always(self._default_tls_secret, self._config_maps)
+        self._watches = _JoinedWatches(client, self._scopes, always, self._annotated, self.take_at_once)
         running = asyncio.create_task(self._watches.run())
         running.add_done_callback(self._watches.ended)
         try:
@@ -81,22 +100,43 @@ class ApiServer:
             await client.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Always:
+    """The objects to follow although no Ingress names them.
+
+    Attributes:
+        tls_secret: The Secret of `--default-tls-secret`; None: there is none.
+        config_maps: Those of flags.
+    """
+
+    tls_secret: Key | None
+    config_maps: tuple[Key, ...]
+
+
 class _JoinedWatches:
     """All watches of the source, and the order of their changes."""
 
     def __init__(
-        self, client: ApiClient, scopes: list[Scope], default_tls_secret: Key | None, take_at_once: TakeAtOnce
+        self,
+        client: ApiClient,
+        scopes: list[Scope],
+        always: Always,
+        annotated: AnnotatedObjects,
+        take_at_once: TakeAtOnce,
     ) -> None:
         self.inbox = Inbox(take_at_once)
         self._client = client
         self._scopes = scopes
-        self._always = {default_tls_secret} if default_tls_secret else set()
+        self._annotated = annotated
+        self._always = {always.tls_secret} if always.tls_secret else set()
         self._outages = Outages(client.server, self._deliver_when_caught_up, self._report_problems)
         namespaces = sorted({scope.namespace for scope in scopes if scope.kind is Ingress} - {""})
         self._namespaces = NamespaceChecks(client, namespaces, self._report_problems)
         self._trackers: dict[Scope, ObjectTracker] = {}
-        self._waiting = WaitingIngresses(self._trackers, self._outages)
-        self._unlisted = set(scopes)
+        config_maps = (ObjectRef(ConfigMap.kind, *key) for key in always.config_maps)
+        self._objects = ObjectWatches(client, self._watched_alone, config_maps, self._deliver_object)
+        self._waiting = WaitingIngresses(self._trackers, self._outages, annotated, self._objects)
+        self._unlisted = {*scopes, _CONFIG_MAPS}
         self._reported: tuple[Problem, ...] = ()
         self._deferred: list[Change] = []
         self._deferred_since = 0.0
@@ -104,7 +144,7 @@ class _JoinedWatches:
         self._timer: asyncio.TimerHandle | None = None
 
     def waiting_for(self) -> str:
-        waiting = (scope for scope in self._scopes if scope in self._unlisted)
+        waiting = (scope for scope in (*self._scopes, _CONFIG_MAPS) if scope in self._unlisted)
         return "; ".join(f"{scope}: {self._outages.why(scope) or 'not listed yet'}" for scope in waiting)
 
     def behind_since(self) -> dict[str, float]:
@@ -115,6 +155,7 @@ class _JoinedWatches:
         """Run all watches until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
+                group.create_task(self._objects.run())  # before the watches that name objects
                 for watch in self._watches():
                     group.create_task(watch.run())
                 group.create_task(self._namespaces.run())
@@ -142,7 +183,7 @@ class _JoinedWatches:
         return watches
 
     def _tls_watches(self, ingresses: Scope, secrets: Scope) -> TlsWatches:
-        tracker, named = ObjectTracker(Ingress), named_secrets(self._always)
+        tracker, named = ObjectTracker(Ingress), named_secrets(self._always, self._annotated, secrets.namespace)
         self._trackers |= {ingresses: tracker, secrets: named}
         return TlsWatches(
             self._client,
@@ -169,7 +210,23 @@ class _JoinedWatches:
             self._put(scope, WatchBatch(asyncio.get_running_loop().time(), completes_list=True))
             self._outages.tolerate(scope)
 
+    def _watched_alone(self, ingress: Ingress) -> frozenset[ObjectRef]:
+        """Return the objects that an Ingress names, and that no watch of its namespace has."""
+        objects = self._annotated(ingress)
+        if not objects:
+            return objects
+        everywhere = any(scope.kind is Secret and not scope.namespace for scope in self._scopes)
+        return frozenset(
+            each
+            for each in objects
+            if each.kind != Secret.kind or not (everywhere or each.namespace == ingress.key.namespace)
+        )
+
     # Changes
+
+    async def _deliver_object(self, scope: Scope, batch: WatchBatch) -> None:
+        self._put(scope, WatchBatch(batch.read_at, batch.changes))
+        await self.inbox.wait_for_room()
 
     def _deliver(self, scope: Scope) -> Deliver:
         async def deliver(batch: WatchBatch) -> None:
@@ -179,12 +236,14 @@ class _JoinedWatches:
         return deliver
 
     def _put(self, scope: Scope, batch: WatchBatch) -> None:
+        if scope.kind is Ingress:
+            self._objects.expect(batch.changes)
         changes = [*batch.changes, *self._listed(scope, batch)]
         if scope.kind is EndpointSlice:
             self.inbox.put(changes, batch.read_at, endpoints=True)
             self._put_with_problems([], batch.read_at)
         else:
-            self._defer(changes, batch.read_at)
+            self._defer([*changes, *self._config_maps_listed()], batch.read_at)
         if batch.completes_list:
             self._outages.caught_up(scope)
         self._deliver_when_caught_up()
@@ -196,6 +255,15 @@ class _JoinedWatches:
         self._unlisted.discard(scope)
         _log.info("listed", watch=str(scope), objects=len(self._trackers[scope]))
         return [] if any(each.kind is scope.kind for each in self._unlisted) else [Listed(scope.kind)]
+
+    def _config_maps_listed(self) -> list[Change]:
+        """Return `Listed` once, as soon as the API server has answered for each object named at the start."""
+        if _CONFIG_MAPS not in self._unlisted or self._objects.unknown:
+            return []
+        if any(scope.kind is Ingress for scope in self._unlisted):
+            return []
+        self._unlisted.discard(_CONFIG_MAPS)
+        return [Listed(ConfigMap)]
 
     def _defer(self, changes: Sequence[Change], read_at: float) -> None:
         if changes and not self._deferred:
@@ -230,7 +298,8 @@ class _JoinedWatches:
     def _put_with_problems(self, changes: list[Change], read_at: float) -> None:
         trackers = (self._waiting.problems, *(tracker.problems for tracker in self._trackers.values()))
         of_objects = (each for problems in trackers for each in problems.values())
-        problems = tuple(sorted([*of_objects, *self._outages.problems, *self._namespaces.problems]))
+        alone = self._objects.problems.values()
+        problems = tuple(sorted([*of_objects, *alone, *self._outages.problems, *self._namespaces.problems]))
         if problems != self._reported:
             self._reported = problems
             changes = [*changes, Reported(problems)]

@@ -75,6 +75,13 @@ class ObjectTracker:
             changes += self._gone(key)
         return changes
 
+    def replace(self, new: KubeObject) -> list[Change]:
+        """Track an object that no event brought, in place of the last good version. Returns the change, if any."""
+        if self._objects.get(new.key) == new:
+            return []
+        self._objects[new.key] = new
+        return [Applied(new)]
+
     def _vanished(self, listed: set[Key]) -> list[Key]:
         return [key for key in self._objects if key not in listed]
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 from xds.kube.change import Applied, Change, Deleted
 from xds.kube.objects import EndpointSlice, Ingress, Secret, Service
-from xds.kube.references import references
+from xds.kube.references import AnnotatedObjects, references
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.sources.apiserver.named_objects import NamedObjects
+from xds.sources.apiserver.object_watches import ObjectWatches
 from xds.sources.apiserver.outages import Outages
 from xds.sources.apiserver.scope import Scope
 from xds.sources.apiserver.tracker import ObjectTracker
@@ -46,15 +47,25 @@ class WaitingIngresses:
     Args:
         trackers: Of all watches, kept current by the caller.
         outages: Tells which watches are behind.
+        annotated: Returns the objects that the annotations of an Ingress name.
+        objects: The watches of single objects.
 
     Attributes:
         problems: Of Ingresses whose answers are overdue.
     """
 
-    def __init__(self, trackers: Mapping[Scope, ObjectTracker], outages: Outages) -> None:
+    def __init__(
+        self,
+        trackers: Mapping[Scope, ObjectTracker],
+        outages: Outages,
+        annotated: AnnotatedObjects,
+        objects: ObjectWatches,
+    ) -> None:
         self.problems: dict[Key, Problem] = {}
         self._trackers = trackers
         self._outages = outages
+        self._annotated = annotated
+        self._objects = objects
         self._delivered: dict[Key, Ingress] = {}
         self._waiting: dict[Key, Ingress] = {}
 
@@ -88,7 +99,7 @@ class WaitingIngresses:
         return True
 
     def _out_of_use(self, delivered: Iterable[Change]) -> list[Change]:
-        """Return the deletions of Secrets that no Ingress names after the changes."""
+        """Return the deletions of objects that no Ingress names after the changes, and that no other watch has."""
         by_namespace: dict[str, list[Change]] = {}
         for change in delivered:
             if isinstance(change, Applied) and isinstance(change.object, Ingress):
@@ -96,25 +107,38 @@ class WaitingIngresses:
                 by_namespace.setdefault(change.object.key.namespace, []).append(change)
             elif isinstance(change, Deleted) and change.kind is Ingress:
                 by_namespace.setdefault(change.key.namespace, []).append(change)
-        deletions: list[Change] = []
+        released: list[Change] = []
         for scope, tracker in self._trackers.items():
             for namespace, changes in by_namespace.items():
                 if isinstance(tracker, NamedObjects) and scope.namespace in ("", namespace):
-                    deletions += tracker.release(changes)
-        return deletions
+                    released += tracker.release(changes)
+        for changes in by_namespace.values():
+            released += self._objects.release(changes)
+        return [each for each in released if isinstance(each, Deleted) and not self._is_watched(each)]
+
+    def _is_watched(self, deleted: Deleted) -> bool:
+        """Whether another watch has the object, so that the object is only out of use for one of two."""
+        if self._objects.holds(ObjectRef(deleted.kind.kind, *deleted.key)):
+            return True
+        return any(tracker.kind is deleted.kind and deleted.key in tracker for tracker in self._trackers.values())
 
     def _unknown(self, ingress: Ingress) -> Iterator[_Unknown]:
         """Return the unknown objects that the Ingress names, and that it doesn't name as it is served."""
         trackers = self._trackers.items()
         named = [tracker for _, tracker in trackers if isinstance(tracker, NamedObjects)]
         secrets = {key: why for tracker in named for key, why in tracker.unknown.items()}
-        if not secrets and not self._outages.behind:
+        if not (secrets or self._outages.behind or self._objects.unknown):
             return
         served = self._delivered.get(ingress.key)
-        before, after = references(served) if served else None, references(ingress)
+        before = references(served, self._annotated) if served else None
+        after = references(ingress, self._annotated)
         for key in sorted(after.secrets - (before.secrets if before else frozenset())):
             if key in secrets:
                 yield _Unknown(ObjectRef(Secret.kind, *key), _field_of_secret(ingress, key), secrets[key])
+        for about in sorted(after.objects - (before.objects if before else frozenset())):
+            why = secrets.get(about.key) if about.kind == Secret.kind else None
+            if why is not None or about in self._objects.unknown:
+                yield _Unknown(about, FieldPath.of("metadata", "annotations"), why or "")
         for key in sorted(after.services - (before.services if before else frozenset())):
             for scope, tracker in trackers:
                 if scope in self._outages.behind and scope.namespace in ("", key.namespace) and _lacks(tracker, key):

@@ -14,7 +14,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 import aiohttp
 import structlog
@@ -25,7 +25,6 @@ from xds.kubeapi.backoff import Backoff
 from xds.kubeapi.client import CONNECT_TIMEOUT_SECONDS, ApiClient, ErrorStatus
 from xds.kubeapi.interface import ApiUnavailable
 from xds.sources.apiserver.lines import Lines, LineTooLongError
-from xds.sources.apiserver.outages import Outages
 from xds.sources.apiserver.scope import Scope
 from xds.sources.apiserver.tracker import ObjectTracker
 
@@ -95,6 +94,25 @@ class WatchBatch:
 Deliver = Callable[[WatchBatch], Awaitable[None]]
 
 
+class Observer(Protocol):
+    """Hears how a watch fares."""
+
+    def works(self, scope: Scope) -> None:
+        """The API server answers the watch."""
+
+    def caught_up(self, scope: Scope) -> None:
+        """A resumed watch has received the events it missed."""
+
+    def failed(self, scope: Scope, error: Exception) -> None:
+        """The watch tried and failed."""
+
+    def expired(self, scope: Scope, error: Exception) -> None:
+        """The watch can't resume, and lists again."""
+
+    async def pause(self, scope: Scope, delay: float) -> bool:
+        """Wait before the next try, `delay` seconds at most. Returns whether another watch got through."""
+
+
 class Watch:
     """Follows the objects of a scope.
 
@@ -102,7 +120,7 @@ class Watch:
         scope: The kind and namespace to watch.
         client: The connection to the API server.
         tracker: Of the scope's objects; no other watch may feed it.
-        outages: Where failures are reported.
+        observer: Hears of failures.
         deliver: Receives each batch, and is awaited.
         forbidden: Is called at each 403.
     """
@@ -112,7 +130,7 @@ class Watch:
         scope: Scope,
         client: ApiClient,
         tracker: ObjectTracker,
-        outages: Outages,
+        observer: Observer,
         deliver: Deliver,
         *,
         forbidden: Callable[[], None] | None = None,
@@ -120,7 +138,7 @@ class Watch:
         self.scope = scope
         self._client = client
         self._tracker = tracker
-        self._outages = outages
+        self._observer = observer
         self._deliver = deliver
         self._forbidden = forbidden
         self._backoff = Backoff(random.random)
@@ -158,16 +176,16 @@ class Watch:
     async def _pause(self, error: Exception) -> None:
         if isinstance(error, ExpiredError):
             self._must_list = True
-            self._outages.expired(self.scope, error)
+            self._observer.expired(self.scope, error)
         else:
             self._must_list |= _was_away(error)
-            self._outages.failed(self.scope, error)
+            self._observer.failed(self.scope, error)
         wait = self._backoff.delay()
         if isinstance(error, ErrorStatus):
             wait = max(wait, min(error.retry_after, MAX_RETRY_AFTER_SECONDS))
             if self._forbidden and error.status == 403:
                 self._forbidden()
-        if await self._outages.pause(self.scope, wait):
+        if await self._observer.pause(self.scope, wait):
             self._backoff.reset()
             await asyncio.sleep(self._backoff.delay())
 
@@ -248,8 +266,8 @@ class Watch:
         return response
 
     def _caught_up(self) -> None:
-        self._outages.works(self.scope)
-        self._outages.caught_up(self.scope)
+        self._observer.works(self.scope)
+        self._observer.caught_up(self.scope)
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         """Return the next bytes; none at the end of the response."""
@@ -275,7 +293,7 @@ class Watch:
                 error = failure
                 break
             # An event proves an API server; a login page or a proxy's placeholder answers 200 as well.
-            self._outages.works(self.scope)
+            self._observer.works(self.scope)
         if not self._must_list:
             await self._deliver(batch)
         if error is not None:
@@ -337,7 +355,7 @@ class Watch:
             self.scope.path, selected, timeout=_PAGE_TIMEOUT, new_connection=new_connection
         ) as response:
             page = page_of(self.scope.kind, await response.read())
-            self._outages.works(self.scope)
+            self._observer.works(self.scope)
             return page
 
     def _note_page(self, page: Page) -> None:

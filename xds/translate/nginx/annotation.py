@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Generic, TypeVar
 
+from xds.kube.objects import ConfigMap, Secret
+
 PREFIX: Final = "nginx.ingress.kubernetes.io/"
 
 Value = TypeVar("Value")
@@ -64,6 +66,8 @@ class Annotation(Generic[Value]):
         remedy: An alternative for a REFUSED annotation.
         protects: Whether a value asks for protection. Such a value is honoured or closes the paths in scope: traffic
             that an Ingress meant to keep out is never let in because a value is bad or the annotation unsupported.
+        names: The kind of the object that a value names; None for an annotation that names none. A change of the object
+            translates the Ingress anew. The grammar is `OBJECT_NAME`, or one that accepts no more.
     """
 
     name: str
@@ -75,6 +79,7 @@ class Annotation(Generic[Value]):
     note: str = ""
     remedy: str = ""
     protects: Callable[[str], bool] | None = None
+    names: type[Secret] | type[ConfigMap] | None = None
 
     @property
     def full_name(self) -> str:

@@ -6,6 +6,8 @@ Source: https://github.com/kubernetes/ingress-nginx/blob/controller-v1.15.1/inte
 import re
 from typing import Final
 
+from xds.problems.problem import Key
+from xds.translate.names import is_label, is_subdomain
 from xds.translate.nginx.annotation import Grammar, InvalidValueError
 
 _BOOLEANS: Final = {
@@ -83,6 +85,17 @@ def one_of(*words: str) -> Grammar[str]:
     return Grammar(" or ".join(words), parse)
 
 
+def _object_name(value: str) -> Key:
+    """A name with a namespace, as ingress-nginx demands.
+
+    Source: https://github.com/kubernetes/ingress-nginx/blob/controller-v1.15.1/internal/k8s/main.go
+    """
+    namespace, _, name = value.strip(" ").partition("/")
+    if not is_label(namespace) or not is_subdomain(name):
+        raise InvalidValueError
+    return Key(namespace, name)
+
+
 def unless_false(value: str) -> bool:
     """For protections that a boolean switches on: a value that is no boolean closes, an empty one doesn't."""
     return bool(value.strip()) and _BOOLEANS.get(value.strip(), True)
@@ -98,4 +111,5 @@ BOOLEAN: Final = Grammar("true or false", _boolean)
 INTEGER: Final = Grammar("a whole number", _integer)
 NATURAL: Final = Grammar("a whole number from 0 on, without a unit", _natural)
 SIZE: Final = Grammar("a number of bytes, or a number with k, m or g", _size)
+OBJECT_NAME: Final = Grammar("the name of an object with its namespace, NAMESPACE/NAME", _object_name)
 ANYTHING: Final = Grammar("any text", _anything)

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
+from xds.kube.objects import ConfigMap, Secret
 from xds.translate.nginx.annotation import Annotation, AnyAnnotation, Scope, Verdict
-from xds.translate.nginx.grammars import ANYTHING, always, unless_false
+from xds.translate.nginx.grammars import ANYTHING, OBJECT_NAME, always, unless_false
 
 
 def _off_is_open(value: str) -> bool:
@@ -50,14 +51,16 @@ ANNOTATIONS: Final = (
         always,
         Scope.HOST,
     ),
-    *_planned("TLS to backends", "proxy-ssl-secret", always),
+    Annotation(
+        "proxy-ssl-secret", "TLS to backends", OBJECT_NAME, verdict=Verdict.NOT_YET, protects=always, names=Secret
+    ),
     Annotation("proxy-ssl-verify", "TLS to backends", ANYTHING, "off", verdict=Verdict.NOT_YET, protects=_off_is_open),
     *_planned(
         "TLS to backends",
         "proxy-ssl-ciphers proxy-ssl-name proxy-ssl-protocols proxy-ssl-server-name proxy-ssl-verify-depth",
     ),
     # The ConfigMap may hold Content-Security-Policy, X-Frame-Options or Strict-Transport-Security.
-    *_planned("headers", "custom-headers", always),
+    Annotation("custom-headers", "headers", OBJECT_NAME, verdict=Verdict.NOT_YET, protects=always, names=ConfigMap),
     *_planned("headers", "upstream-vhost"),
     *_planned(
         "CORS",

@@ -1,0 +1,46 @@
+"""The Secrets and ConfigMaps that annotations of an Ingress name."""
+
+from typing import Final
+
+from xds.kube.objects import Ingress
+from xds.kube.references import AnnotatedObjects, no_annotated_objects
+from xds.problems.problem import ObjectRef
+from xds.translate.nginx.annotation import AnyAnnotation, InvalidValueError
+from xds.translate.nginx.registry import ANNOTATIONS
+
+_NAMING: Final[tuple[AnyAnnotation, ...]] = tuple(each for each in ANNOTATIONS.values() if each.names)
+
+
+def annotated_objects(*, allow_cross_namespace: bool) -> AnnotatedObjects:
+    """Return the function that tells the objects of an Ingress.
+
+    An object of another namespace than the Ingress' own is told only if that is allowed, so that no Ingress makes the
+    server read an object that is none of its business. An object is told whether or not the annotation has an effect.
+    """
+    return _anywhere if allow_cross_namespace else _in_own_namespace
+
+
+def _anywhere(ingress: Ingress) -> frozenset[ObjectRef]:
+    annotations = ingress.metadata.annotations
+    if not annotations:
+        return no_annotated_objects(ingress)
+    return frozenset(
+        found
+        for each in _NAMING
+        if (value := annotations.get(each.full_name)) and (found := _named(each, value)) is not None
+    )
+
+
+def _in_own_namespace(ingress: Ingress) -> frozenset[ObjectRef]:
+    found = _anywhere(ingress)
+    return frozenset(each for each in found if each.namespace == ingress.key.namespace) if found else found
+
+
+def _named(annotation: AnyAnnotation, value: str) -> ObjectRef | None:
+    """Return the object that a value names; None for a bad value."""
+    if annotation.names is None:
+        return None
+    try:
+        return ObjectRef(annotation.names.kind, *annotation.grammar.parse(value))
+    except InvalidValueError:
+        return None
