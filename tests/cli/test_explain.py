@@ -103,7 +103,7 @@ def test_explain_on_a_server_lists_proxies_out_of_sync(
     server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
     server.do(*services("web"), shop("web"))
-    missing = OutOfSync(ResourceType.ROUTES, "http", DeliveryState.REJECTED, "no \x1b[2J")
+    missing = OutOfSync(ResourceType.ROUTES, "http@2", DeliveryState.REJECTED, "no \x1b[2J")
     server.server.deliveries += [ProxyDelivery("ipv4:1", Node("b"), (missing,)), ProxyDelivery("ipv4:2", Node("a"), ())]
     assert run(["explain", "http://example.com/web", "--server", server.target]) == 0
     out, _ = capfd.readouterr()

@@ -54,9 +54,9 @@ def test_resources_go_to_standard_output(tmp_path: Path, capfd: pytest.CaptureFi
         ["cds", "default/a/80"],
         ["eds", "default/a/80"],
         ["lds", "http"],
-        ["rds", "http"],
-        ["vhds", "http/*"],
-        ["vhds", "http/example.com"],
+        ["rds", "http@2"],
+        ["vhds", "http@2/*"],
+        ["vhds", "http@2/example.com"],
     ]
     assert err == ""
 

@@ -71,7 +71,7 @@ def test_why_ingress_on_a_server_lists_proxies_out_of_sync(
     server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
     server.do(*services("web"), shop("web", "gone"))
-    missing = OutOfSync(ResourceType.ROUTES, "http", DeliveryState.PENDING)
+    missing = OutOfSync(ResourceType.ROUTES, "http@2", DeliveryState.PENDING)
     server.server.deliveries += [ProxyDelivery("ipv4:1", Node("b"), (missing,)), ProxyDelivery("ipv4:2", Node("a"), ())]
     assert run(["why", "ingress", "default/shop", "--server", server.target]) == 0
     out = capfd.readouterr().out

@@ -30,15 +30,15 @@ def edited(of: Pipeline, *objects: Ingress) -> set[str]:
 
 def test_an_edit_builds_the_hosts_of_the_ingress() -> None:
     built = pipeline(*OBJECTS, shop("/", "c.example.com"))
-    assert edited(built, shop("/more", "c.example.com")) == {"http/c.example.com"}
+    assert edited(built, shop("/more", "c.example.com")) == {"http@2/c.example.com"}
 
 
 def test_a_wildcard_answers_tls_hosts_that_no_rule_names() -> None:
     built = pipeline(*OBJECTS, shop("/", "*.example.com"), proxy=ProxyOptions(redirect_https=True))
-    hosts = {"http/*.example.com", "http/a.example.com", "https/default/cert/a.example.com"}
+    hosts = {"http@2/*.example.com", "http@2/a.example.com", "https@2/default/cert/a.example.com"}
     assert edited(built, shop("/more", "*.example.com")) == hosts
 
 
 def test_rules_without_host_answer_hosts_that_no_rule_names() -> None:
     built = pipeline(*OBJECTS, shop("/", None))
-    assert edited(built, shop("/more", None)) == {"http/*", "https/default/cert/a.example.com"}
+    assert edited(built, shop("/more", None)) == {"http@2/*", "https@2/default/cert/a.example.com"}

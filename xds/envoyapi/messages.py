@@ -33,8 +33,11 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.extensions.filters.common.set_filter_state.v3 import *
     from envoy_data_plane.envoy.extensions.common.matching.v3 import *
     from envoy_data_plane.envoy.extensions.filters.common.matcher.action.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.http.custom_response.v3 import *
     from envoy_data_plane.envoy.extensions.filters.http.fault.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import *
     from envoy_data_plane.envoy.extensions.filters.http.router.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.http.stateful_session.v3 import *
     from envoy_data_plane.envoy.extensions.filters.listener.proxy_protocol.v3 import *
     from envoy_data_plane.envoy.extensions.filters.listener.tls_inspector.v3 import *
     from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import *
@@ -48,6 +51,10 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.config.common.mutation_rules.v3 import (
         HeaderMutation as HeaderMutation,
         HeaderMutationRemoveOnMatch as HeaderMutationRemoveOnMatch,
+    )
+    from envoy_data_plane.envoy.extensions.filters.http.filter_chain.v3 import (
+        FilterChainConfig as FilterChainConfig,
+        FilterChainConfigPerRoute as FilterChainConfigPerRoute,
     )
     from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import Mutations as Mutations
     from envoy_data_plane.envoy.config.cluster.v3 import (
@@ -165,7 +172,9 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.config.core import v3 as _core
     from envoy_data_plane.envoy.extensions.filters.http.header_mutation import v3 as _header_mutation
     from envoy_data_plane.envoy.extensions.http.early_header_mutation.header_mutation import v3 as _early_mutation
+    from envoy_data_plane.envoy.extensions.filters.http.filter_chain import v3 as _filter_chain
     from envoy_data_plane.envoy.extensions.filters.http.set_filter_state import v3 as _set_filter_state
+    from envoy_data_plane.envoy.extensions.filters.http.set_metadata import v3 as _set_metadata
     from envoy_data_plane.envoy.extensions.upstreams.http import v3 as _upstreams_http
     from envoy_data_plane.xds.core import v3 as _xds_core
     from envoy_data_plane.xds.type.matcher import v3 as _xds_matcher
@@ -174,7 +183,10 @@ if typing.TYPE_CHECKING:
     CoreRetryPolicy = _core.RetryPolicy
     HeaderMutationFilter = _header_mutation.HeaderMutation
     EarlyHeaderMutation = _early_mutation.HeaderMutation
+    HttpFilterChain = _filter_chain.FilterChain
     SetFilterState = _set_filter_state.Config
+    SetMetadata = _set_metadata.Config
+    SetMetadataEntry = _set_metadata.Metadata
     XdsRegexMatcher = _xds_matcher.RegexMatcher
     XdsRegexMatcherGoogleRe2 = _xds_matcher.RegexMatcherGoogleRe2
     XdsStringMatcher = _xds_matcher.StringMatcher
@@ -186,8 +198,10 @@ _FULL_NAMES = {
     "CoreRetryPolicy": "envoy.config.core.v3.RetryPolicy",
     "EarlyHeaderMutation": "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
     "Filter": "envoy.config.listener.v3.Filter",
+    "FilterChain": "envoy.config.listener.v3.FilterChain",
     "HeaderMutation": "envoy.config.common.mutation_rules.v3.HeaderMutation",
     "HeaderMutationFilter": "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+    "HttpFilterChain": "envoy.extensions.filters.http.filter_chain.v3.FilterChain",
     "HttpProtocolOptions": "envoy.config.core.v3.HttpProtocolOptions",
     "Matcher": "xds.type.matcher.v3.Matcher",
     "MatcherMatcherList": "xds.type.matcher.v3.Matcher.MatcherList",
@@ -198,6 +212,7 @@ _FULL_NAMES = {
     "MatcherMatcherTree": "xds.type.matcher.v3.Matcher.MatcherTree",
     "MatcherMatcherTreeMatchMap": "xds.type.matcher.v3.Matcher.MatcherTree.MatchMap",
     "MatcherOnMatch": "xds.type.matcher.v3.Matcher.OnMatch",
+    "Metadata": "envoy.config.core.v3.Metadata",
     "QuicProtocolOptions": "envoy.config.listener.v3.QuicProtocolOptions",
     "RegexMatcher": "envoy.type.matcher.v3.RegexMatcher",
     "RegexMatcherGoogleRe2": "envoy.type.matcher.v3.RegexMatcher.GoogleRE2",
@@ -205,6 +220,8 @@ _FULL_NAMES = {
     "RetryPolicyRetryHostPredicate": "envoy.config.route.v3.RetryPolicy.RetryHostPredicate",
     "RetryPolicyRetryPriority": "envoy.config.route.v3.RetryPolicy.RetryPriority",
     "SetFilterState": "envoy.extensions.filters.http.set_filter_state.v3.Config",
+    "SetMetadata": "envoy.extensions.filters.http.set_metadata.v3.Config",
+    "SetMetadataEntry": "envoy.extensions.filters.http.set_metadata.v3.Metadata",
     "StringMatcher": "envoy.type.matcher.v3.StringMatcher",
     "Tracing": "envoy.config.route.v3.Tracing",
     "TypedExtensionConfig": "envoy.config.core.v3.TypedExtensionConfig",

@@ -156,7 +156,7 @@ class StateReader:
             wanted += [(ResourceType.SECRET, names.secret(each)) for each in termination.secrets]
         wanted.append((ResourceType.LISTENER, names.HTTPS if request.https else names.HTTP))
         if termination or not request.https:
-            routes = names.https_routes(termination) if termination else names.HTTP
+            routes = names.https_routes(termination) if termination else names.HTTP_ROUTES
             wanted.append((ResourceType.ROUTES, routes))
             wanted.append((ResourceType.VIRTUAL_HOST, self._virtual_host(routes, host_of(request.authority))))
         yield from filter(None, (self.store.get(type_, name) for type_, name in wanted))

@@ -125,7 +125,7 @@ def _resources(
     wanted += [(ResourceType.SECRET, names.secret(each)) for each in sorted(served)]
     wanted += [(ResourceType.LISTENER, name) for name in (names.HTTP, *((names.HTTPS,) if secrets else ()))]
     terminations = (each for each in tls.terminations if not served.isdisjoint(each.secrets))
-    routes = (names.HTTP, *map(names.https_routes, terminations))
+    routes = (names.HTTP_ROUTES, *map(names.https_routes, terminations))
     wanted += [(ResourceType.ROUTES, name) for name in routes]
     domains = [host or "*" for host in hosts]
     wanted += [(ResourceType.VIRTUAL_HOST, names.virtual_host(name, each)) for name in routes for each in domains]

@@ -123,7 +123,9 @@ class Builder:
         domains.update(self._traffic.hosts if first else change.hosts, tls=change.tls or first)
         everything = first or change.default or NO_HOST in change.hosts
         hosts = None if everything or (change.tls and options.redirect_https) else domains.affected(change.hosts)
-        built = yield from self._route_builder(names.HTTP).build(domains.http_domains, domains.http_domain, hosts)
+        built = yield from self._route_builder(names.HTTP_ROUTES).build(
+            domains.http_domains, domains.http_domain, hosts
+        )
         before = self._terminations
         self._terminations = {each.name: each for each in self._traffic.tls.terminations} if change.tls else before
         for each in self._affected_terminations(change, before, everything=everything):

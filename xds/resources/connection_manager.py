@@ -1,4 +1,4 @@
-"""The HTTP connection manager: HTTP settings, limits for a proxy at the edge, and the HTTP filter chain."""
+"""The HTTP connection manager: HTTP settings and limits for a proxy at the edge."""
 
 from datetime import timedelta
 from typing import Final
@@ -12,23 +12,21 @@ from xds.envoyapi.messages import (
     HttpConnectionManagerCodecType,
     HttpConnectionManagerPathWithEscapedSlashesAction,
     HttpConnectionManagerServerHeaderTransformation,
-    HttpFilter,
     HttpProtocolOptions,
     HttpProtocolOptionsHeadersWithUnderscoresAction,
     Rds,
     RequestIdExtension,
-    Router,
     UuidRequestIdConfig,
 )
 from xds.resources import names
 from xds.resources.access_log import access_log
 from xds.resources.config_source import ads
+from xds.resources.filters.chain import http_filters
 from xds.resources.forwarded_headers import claims_removed
 from xds.resources.http_limits import CLIENT_STREAM_WINDOW_BYTES, CONNECTION_WINDOW_BYTES, MAX_HEADERS
-from xds.resources.one_host import reject_two_hosts
 from xds.resources.options import ProxyOptions
-from xds.resources.retries import never_507, retry_safe_requests
-from xds.resources.upgrades import ignored_upgrades, passed_upgrades, upgrade_by_http1
+from xds.resources.retries import never_507
+from xds.resources.upgrades import ignored_upgrades, passed_upgrades
 
 # https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge
 HTTP2_MAX_CONCURRENT_STREAMS: Final = 100
@@ -50,21 +48,10 @@ https://www.rfc-editor.org/rfc/rfc2606
 """
 
 
-def http_filters() -> list[HttpFilter]:
-    """The HTTP filter chain of every listener. A route switches filters on and off; the chain itself never varies."""
-    router = Router(suppress_envoy_headers=True)
-    return [
-        reject_two_hosts(),
-        upgrade_by_http1(),
-        retry_safe_requests(),
-        HttpFilter(name="envoy.filters.http.router", typed_config=codec.pack(router)),
-    ]
-
-
 def connection_manager(options: ProxyOptions, routes: str) -> Filter:
     """The network filter that serves HTTP by the route configuration named `routes`."""
     manager = HttpConnectionManager(
-        stat_prefix=names.HTTP if routes == names.HTTP else names.HTTPS,
+        stat_prefix=names.HTTPS if names.is_tls(routes) else names.HTTP,
         codec_type=HttpConnectionManagerCodecType.AUTO,
         rds=Rds(config_source=ads(wait=True), route_config_name=routes),
         http_filters=http_filters(),

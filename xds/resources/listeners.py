@@ -72,7 +72,7 @@ def http_listener(options: ProxyOptions) -> Listener:
         address=socket_address(options.listener_address, options.http_port),
         per_connection_buffer_limit_bytes=CONNECTION_BUFFER_BYTES,
         listener_filters=list(_proxy_protocol(options)),
-        filter_chains=[FilterChain(name=names.HTTP, filters=[connection_manager(options, names.HTTP)])],
+        filter_chains=[FilterChain(name=names.HTTP, filters=[connection_manager(options, names.HTTP_ROUTES)])],
     )
 
 

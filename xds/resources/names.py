@@ -7,10 +7,18 @@ from xds.traffic.backends import BackendKey
 from xds.traffic.tls import Termination
 
 HTTP: Final = "http"
-"""The plain listener, and its route configuration."""
+"""The plain listener."""
 
 HTTPS: Final = "https"
 """The TLS listener."""
+
+CHAIN_VERSION: Final = 2
+"""Of the HTTP filters of listeners (`filters.chain`). Routes of another version are for listeners of that version."""
+
+HTTP_ROUTES: Final = f"{HTTP}@{CHAIN_VERSION}"
+"""The route configuration of the plain listener."""
+
+_TLS_ROUTES: Final = f"{HTTPS}@{CHAIN_VERSION}/"
 
 METADATA_NAMESPACE: Final = "xds-ingress"
 """The namespace of a route's metadata with the Ingress and the Service that the route comes from."""
@@ -32,7 +40,12 @@ def secret(key: Key) -> str:
 
 def https_routes(termination: Termination) -> str:
     """The route configuration of connections with the certificates of a termination."""
-    return f"{HTTPS}/{termination.name}"
+    return f"{_TLS_ROUTES}{termination.name}"
+
+
+def is_tls(routes: str) -> bool:
+    """Whether a route configuration is for connections by TLS. Names of its virtual hosts answer likewise."""
+    return routes.startswith(_TLS_ROUTES)
 
 
 def virtual_host(routes: str, domain: str) -> str:

@@ -24,7 +24,7 @@ from xds.envoyapi.messages import (
     RuntimeUInt32,
     StatusCodeFilter,
 )
-from xds.resources.conditional_filter import any_of, filter_unless, header_is, header_matches, negated
+from xds.resources.filters.conditional import any_of, filter_unless, header_is, header_matches, negated
 
 MAX_RETRIES: Final = 2
 

@@ -23,6 +23,7 @@ from xds.problems.problem import Key
 from xds.resources import names
 from xds.resources.config_source import ads
 from xds.resources.domains import ANY_HOST, Answers, Domain, FixedAnswer
+from xds.resources.filters.chain import route_filters
 from xds.resources.forwarded_headers import forwarded_headers
 from xds.resources.forwarding import forward_action, request_headers
 from xds.resources.header_values import replaced
@@ -48,13 +49,13 @@ def route_configuration(name: str, options: ProxyOptions) -> RouteConfiguration:
     return RouteConfiguration(
         name=name,
         vhds=Vhds(config_source=ads(wait=True)) if options.vhds else None,
-        request_headers_to_add=forwarded_headers(options, tls=name != names.HTTP),
+        request_headers_to_add=forwarded_headers(options, tls=names.is_tls(name)),
         ignore_port_in_host_matching=True,
     )
 
 
 def virtual_host(name: str, domain: Domain, options: ProxyOptions) -> EnvoyVirtualHost:
-    tls = name.startswith(f"{names.HTTPS}/")
+    tls = names.is_tls(name)
     return EnvoyVirtualHost(
         name=name,
         domains=[domain.name],
@@ -119,6 +120,7 @@ def _route(route: Route, match: RouteMatch, *, tls: bool = False) -> EnvoyRoute:
         direct_response=_direct_response(action),
         response_headers_to_add=[replaced("location", redirect.location)] if redirect and not redirect.is_path else [],
         request_headers_to_add=request_headers(route.policy) if forward else [],
+        typed_per_filter_config=route_filters(route.policy),
     )
 
 

@@ -18,7 +18,7 @@ from xds.envoyapi.messages import (
     StringMatcher,
     SubstitutionFormatString,
 )
-from xds.resources.conditional_filter import filter_unless, header_matches, negated
+from xds.resources.filters.conditional import filter_unless, header_matches, negated
 
 SIGNIFICANT_CHARACTERS: Final = 3
 """Characters in which a protocol must differ from all passed ones to be ignored. More would make the matchers, which

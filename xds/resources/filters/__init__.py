@@ -1,0 +1,1 @@
+"""HTTP filters, a module each, and the chain of every listener."""

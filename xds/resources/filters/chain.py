@@ -1,0 +1,55 @@
+"""The chain of HTTP filters of every listener, and the filters that a route switches on.
+
+The chain is constant: each filter that some route may want is there, and off. So a policy that comes or goes changes a
+virtual host and no listener, whose connections would have to drain.
+
+Envoy serves a route that configures a filter its listener doesn't have, without the filter and without an error. So
+RouteConfigurations bear the version of the chain in their name (`names.CHAIN_VERSION`), and listeners ask for those of
+their own chain.
+"""
+
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+from xds.envoyapi import codec
+from xds.envoyapi.messages import Any, HttpFilter, Router
+from xds.resources.filters.backend_names import backend_names
+from xds.resources.filters.error_pages import error_pages
+from xds.resources.filters.one_host import reject_two_hosts
+from xds.resources.filters.route_chain import route_chain
+from xds.resources.filters.session_affinity import session_affinity
+from xds.resources.filters.unlogged import unlogged
+from xds.resources.retries import retry_safe_requests
+from xds.resources.upgrades import upgrade_by_http1
+from xds.traffic.policy import NO_POLICY, Policy
+
+_ForRoute: TypeAlias = Callable[[Policy], Any | None]
+"""The configuration of a filter for routes of a policy; None where the filter stays off."""
+
+
+def http_filters() -> list[HttpFilter]:
+    """The chain. Another order or another filter is another `names.CHAIN_VERSION`."""
+    router = Router(suppress_envoy_headers=True)
+    return [
+        error_pages(),
+        unlogged(),
+        reject_two_hosts(),
+        upgrade_by_http1(),
+        retry_safe_requests(),
+        session_affinity(),
+        route_chain(),
+        backend_names(),
+        HttpFilter(name="envoy.filters.http.router", typed_config=codec.pack(router)),
+    ]
+
+
+SWITCHED: Final[dict[str, _ForRoute]] = {}
+"""By the name of the filter."""
+
+
+def route_filters(policy: Policy) -> dict[str, Any]:
+    """The filters that are on for routes of a policy, each with its configuration."""
+    if policy is NO_POLICY:
+        return {}
+    configurations = {name: for_route(policy) for name, for_route in SWITCHED.items()}
+    return {name: config for name, config in configurations.items() if config is not None}
