@@ -10,26 +10,30 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import grpc
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
 
 from tests.support.waiting import WAIT_LIMIT_SECONDS
 
 _METHOD: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
-_STRING, _BYTES, _MESSAGE = 9, 12, 11
-_MESSAGES: Final = {
+_SCALARS: Final = {"string": FieldDescriptorProto.TYPE_STRING, "bytes": FieldDescriptorProto.TYPE_BYTES}
+_MESSAGE: Final = FieldDescriptorProto.TYPE_MESSAGE
+_REPEATED: Final = FieldDescriptorProto.LABEL_REPEATED
+
+_MESSAGES: Final[dict[str, list[tuple[str, int, str]]]] = {
     "Request": [("resource_spans", 1, "ResourceSpans")],
     "ResourceSpans": [("resource", 1, "Resource"), ("scope_spans", 2, "ScopeSpans")],
     "Resource": [("attributes", 1, "KeyValue")],
     "ScopeSpans": [("spans", 2, "Span")],
     "Span": [
-        ("trace_id", 1, _BYTES),
-        ("parent_span_id", 4, _BYTES),
-        ("name", 5, _STRING),
+        ("trace_id", 1, "bytes"),
+        ("parent_span_id", 4, "bytes"),
+        ("name", 5, "string"),
         ("attributes", 9, "KeyValue"),
     ],
-    "KeyValue": [("key", 1, _STRING), ("value", 2, "AnyValue")],
-    "AnyValue": [("string_value", 1, _STRING)],
+    "KeyValue": [("key", 1, "string"), ("value", 2, "AnyValue")],
+    "AnyValue": [("string_value", 1, "string")],
     "Response": [],
 }
 """The fields of each message, by name, number and type. All messages are repeated, which is how single ones travel."""
@@ -107,15 +111,19 @@ def _spans(request: Any) -> list[Span]:
 
 
 def _attributes(owner: Any) -> dict[str, str]:
-    return {each.key[0]: "".join(text for value in each.value for text in value.string_value) for each in owner.attributes}
+    return {
+        each.key[0]: "".join(text for value in each.value for text in value.string_value) for each in owner.attributes
+    }
 
 
 def _pool() -> descriptor_pool.DescriptorPool:
-    file = descriptor_pb2.FileDescriptorProto(name="otlp.proto", package="otlp", syntax="proto2")
+    file = FileDescriptorProto(name="otlp.proto", package="otlp", syntax="proto2")
     for message, fields in _MESSAGES.items():
         described = file.message_type.add(name=message)
         for name, number, kind in fields:
-            one = described.field.add(name=name, number=number, label=3, type=_MESSAGE if isinstance(kind, str) else kind)
+            one = described.field.add(
+                name=name, number=number, label=3, type=_MESSAGE if isinstance(kind, str) else kind
+            )
             if isinstance(kind, str):
                 one.type_name = f".otlp.{kind}"
     pool = descriptor_pool.DescriptorPool()

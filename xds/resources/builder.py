@@ -16,6 +16,7 @@ from xds.resources.listeners import http_listener, https_listener
 from xds.resources.options import ProxyOptions
 from xds.resources.route_configuration import RouteConfigurationBuilder
 from xds.resources.secrets import secret
+from xds.resources.tracing import collector_cluster
 from xds.resources.validation import Validator
 from xds.snapshot.resource import ResourceType, resource
 from xds.steps import Steps
@@ -65,6 +66,7 @@ class Builder:
         if change.tls:
             built |= self._https_listener()
         if not self._routes:
+            built |= self._collector()
             built |= self._listener(names.HTTP, http_listener(self._options))
         if change.hosts or change.default or change.tls or not self._routes:
             built |= yield from self._route_configurations(change)
@@ -96,6 +98,12 @@ class Builder:
             bool(key.fallback),
         )
         return self._built(ResourceType.CLUSTER, name, cluster(backend, self._options.upstream), service, shape=shape)
+
+    def _collector(self) -> BuiltResources:
+        if self._options.tracing is None:
+            return {}
+        message, owner = collector_cluster(self._options.tracing), ObjectRef("Cluster", "", names.COLLECTOR)
+        return self._built(ResourceType.CLUSTER, names.COLLECTOR, message, owner)
 
     def _secrets(self) -> BuiltResources:
         before, self._certificates = self._certificates, dict(self._traffic.certificates)

@@ -26,6 +26,7 @@ from xds.resources.forwarded_headers import claims_removed
 from xds.resources.http_limits import CLIENT_STREAM_WINDOW_BYTES, CONNECTION_WINDOW_BYTES, MAX_HEADERS
 from xds.resources.options import ProxyOptions
 from xds.resources.retries import never_507
+from xds.resources.tracing import listener_tracing
 from xds.resources.upgrades import ignored_upgrades, passed_upgrades
 
 # https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge
@@ -55,7 +56,8 @@ def connection_manager(options: ProxyOptions, routes: str) -> Filter:
         codec_type=HttpConnectionManagerCodecType.AUTO,
         rds=Rds(config_source=ads(wait=True), route_config_name=routes),
         http_filters=http_filters(),
-        access_log=[access_log()],
+        access_log=access_log(options),
+        tracing=listener_tracing(options.tracing),
         local_reply_config=never_507(),
         use_remote_address=True,
         xff_num_trusted_hops=options.trusted_hops,

@@ -7,11 +7,13 @@ from xds.envoyapi.messages import (
     HeaderValueOption,
     RegexMatchAndSubstitute,
     RegexMatcher,
+    RetryPolicy,
     RouteAction,
     WeightedCluster,
     WeightedClusterClusterWeight,
 )
 from xds.resources import names
+from xds.resources.filters.session_affinity import mark, share_filters
 from xds.resources.hash_policy import hash_policy
 from xds.resources.header_values import replaced
 from xds.traffic.actions import Forward, WeightedBackend
@@ -25,7 +27,7 @@ def forward_action(forward: Forward, policy: Policy, *, tls: bool) -> RouteActio
     if policy is NO_POLICY and len(forward.backends) == 1:  # most routes, in half of the time
         return RouteAction(cluster=names.cluster(forward.backends[0].key_of(tls=tls)), timeout=NO_RESPONSE_TIMEOUT)
     rewrite = policy.rewrite
-    shares = [_share(each, tls=tls) for each in forward.backends]
+    shares = [_share(each, policy, tls=tls) for each in forward.backends]
     return RouteAction(
         cluster=names.cluster(forward.backends[0].key_of(tls=tls)) if len(shares) == 1 else None,
         weighted_clusters=WeightedCluster(clusters=shares) if len(shares) > 1 else None,
@@ -34,14 +36,17 @@ def forward_action(forward: Forward, policy: Policy, *, tls: bool) -> RouteActio
         regex_rewrite=_regex_rewrite(rewrite) if rewrite and rewrite.pattern else None,
         path_rewrite=rewrite.path.replace("%", "%%") if rewrite and not rewrite.pattern else "",
         hash_policy=[hash_policy(key) for key in policy.hash_keys],
+        retry_policy=RetryPolicy(num_retries=0) if policy.affinity and not policy.affinity.moves_on_failure else None,
     )
 
 
-def _share(backend: WeightedBackend, *, tls: bool) -> WeightedClusterClusterWeight:
+def _share(backend: WeightedBackend, policy: Policy, *, tls: bool) -> WeightedClusterClusterWeight:
     return WeightedClusterClusterWeight(
         name=names.cluster(backend.key_of(tls=tls)),
         weight=backend.weight,
         host_rewrite_literal=backend.upstream_host or None,
+        response_headers_to_add=mark(backend, policy.affinity, tls=tls),
+        typed_per_filter_config=share_filters(backend),
     )
 
 

@@ -5,6 +5,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
+from xds.address import HostPort
+
 DEFAULT_UPGRADES: Final = ("websocket", "SPDY/3.1", "tcp", "tailscale-control-protocol", "DERP", "alpn", "alpn-ping")
 """Protocols that HTTP/1.1 connections are upgraded to behind proxies: WebSocket, `kubectl exec` (SPDY/3.1), the API of
 Docker (tcp), Tailscale and Headscale, Teleport (alpn).
@@ -29,6 +31,30 @@ class TlsVersion(StrEnum):
     TLS_1_3 = "1.3"
 
 
+class AccessLogFormat(StrEnum):
+    """The form of a line of the access log."""
+
+    JSON = "json"
+    TEXT = "text"
+    """As nginx writes its log by default, with some fields more."""
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class TracingOptions:
+    """How proxies send traces.
+
+    Attributes:
+        collector: Takes spans by OTLP over gRPC, in plain text.
+        sampling_percent: The share of requests with spans, of those without a decision in the header traceparent.
+        service_name: The service that spans are of.
+    """
+
+    collector: HostPort
+    sampling_percent: float = 100
+    service_name: str = "xds-ingress"
+
+
 @dataclass(frozen=True, slots=True)
 class ProxyOptions:
     """Settings of the listeners and routes of every proxy.
@@ -50,6 +76,8 @@ class ProxyOptions:
         vhds: Whether proxies that support VHDS are sent virtual hosts one by one, outside of RouteConfigurations.
         merge_slashes: Whether several slashes in a request's path become one, before routing and for backends.
         upstream: Use of the connections to all backends.
+        access_log: The form of the access log, on standard output.
+        tracing: None: proxies send no traces.
     """
 
     listener_address: str = "0.0.0.0"  # noqa: S104 - an ingress proxy takes connections from outside
@@ -68,3 +96,5 @@ class ProxyOptions:
     vhds: bool = True
     merge_slashes: bool = True
     upstream: UpstreamOptions = UpstreamOptions()
+    access_log: AccessLogFormat = AccessLogFormat.JSON
+    tracing: TracingOptions | None = None

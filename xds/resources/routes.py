@@ -6,6 +6,7 @@ from typing import Final
 from xds.envoyapi.messages import (
     DirectResponseAction,
     HeaderMatcher,
+    HeaderValueOption,
     Metadata,
     RedirectAction,
     RedirectActionRedirectResponseCode,
@@ -24,6 +25,7 @@ from xds.resources import names
 from xds.resources.config_source import ads
 from xds.resources.domains import ANY_HOST, Answers, Domain, FixedAnswer
 from xds.resources.filters.chain import route_filters
+from xds.resources.filters.session_affinity import mark
 from xds.resources.forwarded_headers import forwarded_headers
 from xds.resources.forwarding import forward_action, request_headers
 from xds.resources.header_values import replaced
@@ -31,6 +33,7 @@ from xds.resources.https_redirects import https_redirects
 from xds.resources.options import ProxyOptions
 from xds.resources.retries import RETRIED_BODY_BYTES, retry_policy
 from xds.resources.route_matches import every_path, route_match
+from xds.resources.tracing import decorator, route_tracing
 from xds.traffic.actions import Action, Closed, Forward, Redirect
 from xds.traffic.hosts import is_wildcard
 from xds.traffic.routes import ACME_CHALLENGES, PathType, Route
@@ -118,10 +121,21 @@ def _route(route: Route, match: RouteMatch, *, tls: bool = False) -> EnvoyRoute:
         route=forward_action(forward, route.policy, tls=tls) if forward else None,
         redirect=_to_path(redirect) if redirect and redirect.is_path else None,
         direct_response=_direct_response(action),
-        response_headers_to_add=[replaced("location", redirect.location)] if redirect and not redirect.is_path else [],
+        response_headers_to_add=_response_headers(route, redirect, forward, tls=tls),
         request_headers_to_add=request_headers(route.policy) if forward else [],
-        typed_per_filter_config=route_filters(route.policy),
+        typed_per_filter_config=route_filters(route.policy, tls=tls),
+        tracing=route_tracing(route.policy.tracing),
+        decorator=decorator(route.policy.tracing),
     )
+
+
+def _response_headers(
+    route: Route, redirect: Redirect | None, forward: Forward | None, *, tls: bool
+) -> list[HeaderValueOption]:
+    if redirect and not redirect.is_path:
+        return [replaced("location", redirect.location)]
+    # Shares of a weighted route have headers of their own.
+    return mark(forward.backends[0], route.policy.affinity, tls=tls) if forward and len(forward.backends) == 1 else []
 
 
 def _to_path(redirect: Redirect) -> RedirectAction:

@@ -5,6 +5,7 @@ from typing import Final
 
 from xds.traffic.affinity import Affinity
 from xds.traffic.hashing import HashKey
+from xds.traffic.tracing import NORMAL_TRACING, Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Policy:
         hash_keys: Requests with equal keys go to the same endpoint, if the upstream policy balances by hash.
         connection: The Connection header of the backend's request. Empty: none but that of an upgrade.
         affinity: The sessions of clients. None: each request is balanced by itself.
+        is_logged: Whether the access log has a line for each request.
+        tracing: The spans of requests.
     """
 
     upstream_host: str = ""
@@ -39,6 +42,8 @@ class Policy:
     hash_keys: tuple[HashKey, ...] = ()
     connection: str = ""
     affinity: Affinity | None = None
+    is_logged: bool = True
+    tracing: Tracing = NORMAL_TRACING
 
 
 NO_POLICY: Final = Policy()

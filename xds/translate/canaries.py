@@ -128,6 +128,7 @@ class _Split:
         )
         if primary.policy.affinity and not self._lent.lent.is_sticky:
             share = replace(share, has_sessions=False)
+            to_canary = replace(to_canary, policy=replace(policy, affinity=None))
         elif affinity := primary.policy.affinity:
             marks = mark_of(main.key), mark_of(own.key)
             for route, mark in zip((primary, to_canary), marks, strict=True):

@@ -41,6 +41,7 @@ class TranslateOptions:
         max_regex_size: The size of a compiled expression above which proxies reject the expression.
         allow_cross_namespace: Whether annotations may name objects of other namespaces, and canaries lend backends to
             paths of other namespaces.
+        has_tracer: Whether proxies send traces to a collector.
         config_maps: The ConfigMaps that flags name. Sources follow each although no Ingress names one.
     """
 
@@ -50,6 +51,7 @@ class TranslateOptions:
     is_compatible: bool = False
     max_regex_size: int = DEFAULT_MAX_REGEX_SIZE
     allow_cross_namespace: bool = False
+    has_tracer: bool = False
     config_maps: frozenset[Key] = frozenset()
 
     @property
@@ -75,7 +77,7 @@ class Translator:
         self._context = TranslationContext(
             state,
             options.allow_external_name,
-            AnnotationOptions.of(options.ignored_annotations, defaults),
+            AnnotationOptions.of(options.ignored_annotations, defaults, has_tracer=options.has_tracer),
             options.max_regex_size,
             allow_cross_namespace=options.allow_cross_namespace,
         )

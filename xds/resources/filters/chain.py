@@ -8,8 +8,7 @@ RouteConfigurations bear the version of the chain in their name (`names.CHAIN_VE
 their own chain.
 """
 
-from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final, Protocol
 
 from xds.envoyapi import codec
 from xds.envoyapi.messages import Any, HttpFilter, Router
@@ -17,14 +16,20 @@ from xds.resources.filters.backend_names import backend_names
 from xds.resources.filters.error_pages import error_pages
 from xds.resources.filters.one_host import reject_two_hosts
 from xds.resources.filters.route_chain import route_chain
-from xds.resources.filters.session_affinity import session_affinity
-from xds.resources.filters.unlogged import unlogged
+from xds.resources.filters.session_affinity import NAME as SESSION_AFFINITY
+from xds.resources.filters.session_affinity import session_affinity, sessions
+from xds.resources.filters.unlogged import NAME as UNLOGGED
+from xds.resources.filters.unlogged import unlogged, unlogged_routes
 from xds.resources.retries import retry_safe_requests
 from xds.resources.upgrades import upgrade_by_http1
 from xds.traffic.policy import NO_POLICY, Policy
 
-_ForRoute: TypeAlias = Callable[[Policy], Any | None]
-"""The configuration of a filter for routes of a policy; None where the filter stays off."""
+
+class _ForRoute(Protocol):
+    """The configuration of a filter for routes of a policy."""
+
+    def __call__(self, policy: Policy, *, tls: bool) -> Any | None:
+        """The configuration for requests by TLS, or by plain HTTP; None where the filter stays off."""
 
 
 def http_filters() -> list[HttpFilter]:
@@ -43,13 +48,16 @@ def http_filters() -> list[HttpFilter]:
     ]
 
 
-SWITCHED: Final[dict[str, _ForRoute]] = {}
+SWITCHED: Final[dict[str, _ForRoute]] = {
+    UNLOGGED: unlogged_routes,
+    SESSION_AFFINITY: sessions,
+}
 """By the name of the filter."""
 
 
-def route_filters(policy: Policy) -> dict[str, Any]:
+def route_filters(policy: Policy, *, tls: bool) -> dict[str, Any]:
     """The filters that are on for routes of a policy, each with its configuration."""
     if policy is NO_POLICY:
         return {}
-    configurations = {name: for_route(policy) for name, for_route in SWITCHED.items()}
+    configurations = {name: for_route(policy, tls=tls) for name, for_route in SWITCHED.items()}
     return {name: config for name, config in configurations.items() if config is not None}

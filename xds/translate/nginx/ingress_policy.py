@@ -18,6 +18,7 @@ from xds.translate.nginx import (
     client_tls,
     connections,
     load_balancing,
+    logs_and_traces,
     redirects,
     rewriting,
 )
@@ -114,18 +115,23 @@ class AnnotationOptions:
         ignored: Names without the prefix that count as absent.
         defaults: Values of absent annotations, by name without the prefix.
         unannotated: The policy of Ingresses without annotations. Read once, so that such an Ingress costs nothing.
+        has_tracer: Whether the operator has a collector of traces.
     """
 
     ignored: frozenset[str] = frozenset()
     defaults: Mapping[str, str] = field(default_factory=lambda: NO_DEFAULTS)
     unannotated: OpenPaths = OPEN_PATHS
+    has_tracer: bool = False
 
     @classmethod
-    def of(cls, ignored: frozenset[str], defaults: Mapping[str, str]) -> "AnnotationOptions":
+    def of(
+        cls, ignored: frozenset[str], defaults: Mapping[str, str], *, has_tracer: bool = False
+    ) -> "AnnotationOptions":
         if not defaults:
-            return cls(ignored)
+            return cls(ignored, has_tracer=has_tracer)
         reader = AnnotationReader({}, _unreported, defaults)
-        return cls(ignored, defaults, _open(SpokenProtocol(), rewriting.read(reader), reader))
+        unannotated = _open(SpokenProtocol(), rewriting.read(reader), reader, has_tracer=has_tracer)
+        return cls(ignored, defaults, unannotated, has_tracer)
 
 
 _MAX_SUGGESTIONS: Final = 20
@@ -158,7 +164,7 @@ def ingress_policy(ingress: Ingress, options: AnnotationOptions, report: Report)
     protocol = backend_protocol.read(reader)
     if protocol is None:
         return ClosedPaths((backend_protocol.PROTOCOL.full_name,), hosts=False, rewriting=asked)
-    return _open(protocol, asked, reader)
+    return _open(protocol, asked, reader, has_tracer=options.has_tracer)
 
 
 def _unreported(*problem: object) -> None:
@@ -180,7 +186,7 @@ def _lent(requests: Canary, reader: AnnotationReader) -> LentPaths:
     )
 
 
-def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) -> OpenPaths:
+def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader, *, has_tracer: bool) -> OpenPaths:
     balancing, hash_keys = load_balancing.read(reader)
     use = UpstreamPolicy(
         balancing=balancing,
@@ -188,7 +194,13 @@ def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) 
         uses_cluster_ip=load_balancing.uses_cluster_ip(reader),
     )
     return OpenPaths(
-        policy=Policy(hash_keys=hash_keys, connection=connections.connection(reader), affinity=affinity.read(reader)),
+        policy=Policy(
+            hash_keys=hash_keys,
+            connection=connections.connection(reader),
+            affinity=affinity.read(reader),
+            is_logged=logs_and_traces.is_logged(reader),
+            tracing=logs_and_traces.tracing(reader, has_tracer=has_tracer),
+        ),
         redirect=redirects.read(reader),
         rewriting=asked,
         upstream=_speaking(use, protocol.plain),

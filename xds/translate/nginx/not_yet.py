@@ -84,8 +84,4 @@ ANNOTATIONS: Final = (
     *_planned("bodies", "proxy-body-size proxy-buffering proxy-request-buffering proxy-http-version"),
     *_planned("limits", "limit-rps limit-rpm limit-burst-multiplier limit-allowlist limit-whitelist"),
     *_planned("protocols", "ssl-passthrough"),
-    *_planned(
-        "logs and traces",
-        "enable-access-log enable-opentelemetry opentelemetry-trust-incoming-span opentelemetry-operation-name",
-    ),
 )
