@@ -89,7 +89,8 @@ async def test_the_attributes_of_a_session_cookie(tmp_path: Path) -> None:
         "session_cookie_domain": "example.com",
     }
     async with numbered("web", TWO) as slices:
-        async with site(tmp_path, shop(**annotations), service("web"), *slices) as running:
+        objects = (shop(**annotations), service("web"), *slices)
+        async with site(tmp_path, *objects) as running:
             browser = Browser(running)
             reply = await browser.get("/elsewhere")
             (cookie,) = reply.cookies
@@ -161,11 +162,11 @@ async def test_sessions_stay_at_the_canary_or_off_it(tmp_path: Path) -> None:
                 first = await browser.get()
                 seen.add(first.backend.partition("-")[0])
                 for word in ("", "never", "always"):
-                    again = await browser.get(**({"X-Next": word} if word else {}))
+                    again = await browser.get(X_Next=word)
                     assert (again.backend, again.cookies) == (first.backend, ())
             assert seen == {"web", "next"}
             browser = Browser(running)
-            first = await browser.get(**{"X-Next": "always"})
+            first = await browser.get(X_Next="always")
             assert first.backend.startswith("next")
             assert {attributes(each) == {"Path=/", "HttpOnly"} for each in first.cookies} == {True}
             assert (await browser.get()).backend == first.backend
@@ -176,11 +177,11 @@ async def test_sessions_of_a_legacy_canary_are_those_of_the_primary_alone(tmp_pa
         lending = canaries(canary_weight="50", canary_by_header="X-Next", affinity_canary_behavior="legacy")
         async with site(tmp_path, shop(), lending, *SERVICES, *main, *lent) as running:
             browser = Browser(running)
-            first = await browser.get(**{"X-Next": "never"})
+            first = await browser.get(X_Next="never")
             assert first.backend.startswith("web")
             replies = [await browser.get() for _ in range(20)]
             assert {reply.backend for reply in replies} == {first.backend, "next-0"}
-            assert (await browser.get(**{"X-Next": "always"})).backend == "next-0"
+            assert (await browser.get(X_Next="always")).backend == "next-0"
             assert {reply.cookies for reply in replies} == {()}
 
 
@@ -189,7 +190,7 @@ async def test_the_primary_serves_the_sessions_of_a_canary_without_endpoints(tmp
         lending = canaries(canary_by_header="X-Next")
         async with site(tmp_path, shop(), lending, *SERVICES, *main, *lent) as running:
             browser = Browser(running)
-            first = await browser.get(**{"X-Next": "always"})
+            first = await browser.get(X_Next="always")
             assert first.backend.startswith("next")
             await running.delete(*lent)
             away = await browser.get()

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from tests.support.objects import (
+    config_map,
     external,
     ingress,
     ingress_class,
@@ -28,7 +29,6 @@ from xds.kube.objects import (
     Ingress,
     IngressClass,
     KubeObject,
-    Metadata,
     Secret,
     Service,
 )
@@ -411,10 +411,6 @@ def annotated(*objects: KubeObject, everywhere: bool = False, config_maps: froze
     return built
 
 
-def config_map(name: str, ns: str = "default", **data: str) -> ConfigMap:
-    return ConfigMap(metadata=Metadata(name, ns), data=data)
-
-
 def with_annotation(name: str, annotation: str, value: str, **fields: object) -> Ingress:
     return shop(name, annotations={f"nginx.ingress.kubernetes.io/{annotation}": value}, **fields)
 
@@ -442,8 +438,8 @@ def test_a_change_of_a_secret_makes_users_by_annotation_and_by_tls_stale() -> No
 
 def test_an_object_of_another_namespace_is_used_only_if_that_is_allowed() -> None:
     user = with_annotation("user", "custom-headers", "safe/headers")
-    assert annotated(user).apply(Applied(config_map("headers", "safe"))) == NOTHING_STALE
-    assert annotated(user, everywhere=True).apply(Applied(config_map("headers", "safe"))).hosts == {A}
+    assert annotated(user).apply(Applied(config_map("headers", ns="safe"))) == NOTHING_STALE
+    assert annotated(user, everywhere=True).apply(Applied(config_map("headers", ns="safe"))).hosts == {A}
 
 
 @pytest.mark.parametrize(
@@ -457,7 +453,7 @@ def test_a_bad_name_of_an_object_names_nothing(value: str) -> None:
 def test_a_change_of_a_config_map_of_a_flag_is_told() -> None:
     of_flag = Key("ingress-nginx", "controller")
     kube = annotated(config_maps=frozenset({of_flag}))
-    changed = config_map("controller", "ingress-nginx")
+    changed = config_map("controller", ns="ingress-nginx")
     assert kube.apply(Applied(changed)) == Stale(config_maps=frozenset({of_flag}))
     assert kube.config_map(of_flag) == changed
 

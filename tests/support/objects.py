@@ -20,6 +20,7 @@ from xds.kube.change import Applied, Batch, Change, Listed
 from xds.kube.ingress_class import CONTROLLER, DEFAULT_CLASS_ANNOTATION
 from xds.kube.objects import (
     KINDS,
+    ConfigMap,
     Endpoint,
     EndpointSlice,
     HTTPIngressPath,
@@ -29,6 +30,7 @@ from xds.kube.objects import (
     IngressRule,
     IngressTLS,
     KubeObject,
+    Metadata,
     Secret,
     Service,
 )
@@ -251,6 +253,11 @@ def secret_of(
     present = {name: value for name, value in data.items() if value is not None}
     # msgspec takes bytes unchanged from Python, and base64 only from JSON.
     return msgspec.convert({"metadata": metadata(name, ns), "data": present}, Secret)
+
+
+def config_map(name: str, *, ns: str = NS, **data: str) -> ConfigMap:
+    """A ConfigMap, with underscores for the hyphens of its keys."""
+    return ConfigMap(Metadata(name, ns), {key.replace("_", "-"): value for key, value in data.items()})
 
 
 # From objects to traffic

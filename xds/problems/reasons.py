@@ -245,6 +245,12 @@ class Reason(StrEnum):
         "A file is not valid YAML or JSON.",
         "Repair the file; until then, the objects of its last valid content stay.",
     )
+    NAMED_OBJECT_UNUSABLE = (
+        "NamedObjectUnusable",
+        Level.ERROR,
+        "An annotation names a Secret or ConfigMap that is missing, unreadable or bad; what it protects answers 503.",
+        "Create or correct the object, or grant the right to it (k8s/config-maps has that to ConfigMaps).",
+    )
     NAMESPACE_NOT_FOUND = (
         "NamespaceNotFound",
         Level.ERROR,

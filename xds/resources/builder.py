@@ -96,6 +96,7 @@ class Builder:
             backend.verification,
             key.variant,
             bool(key.fallback),
+            key.is_joined,
         )
         return self._built(ResourceType.CLUSTER, name, cluster(backend, self._options.upstream), service, shape=shape)
 

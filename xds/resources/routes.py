@@ -132,10 +132,12 @@ def _route(route: Route, match: RouteMatch, *, tls: bool = False) -> EnvoyRoute:
 def _response_headers(
     route: Route, redirect: Redirect | None, forward: Forward | None, *, tls: bool
 ) -> list[HeaderValueOption]:
+    headers = [replaced(name, value) for name, value in route.policy.response_headers]
     if redirect and not redirect.is_path:
-        return [replaced("location", redirect.location)]
-    # Shares of a weighted route have headers of their own.
-    return mark(forward.backends[0], route.policy.affinity, tls=tls) if forward and len(forward.backends) == 1 else []
+        return [*headers, replaced("location", redirect.location)]
+    if forward and len(forward.backends) == 1:  # shares of a weighted route have marks of their own
+        headers += mark(forward.backends[0], route.policy.affinity, tls=tls)
+    return headers
 
 
 def _to_path(redirect: Redirect) -> RedirectAction:

@@ -59,7 +59,7 @@ def with_canaries(
     for each in lent:
         route, place = each.route, (each.route.path, each.route.path_type)
         primary = primaries.get(place)
-        why = _why_unused(host, route, primary, first.get(place))
+        why = _why_unused(host, route, primary, first.get(place), across=context.allow_cross_namespace)
         if not why and (why := _why_withheld(each.lent)):
             first.setdefault(place, route)
         if why:
@@ -71,14 +71,17 @@ def with_canaries(
     return [route for each in found.values() for route in each]
 
 
-def _why_unused(host: str, lent: Route, primary: Route | None, first: Route | None) -> str:
+def _why_unused(host: str, lent: Route, primary: Route | None, first: Route | None, *, across: bool) -> str:
     """Why a canary gets no request; empty for a canary that counts."""
     place = f"{lent.path_type} path {shown(lent.path)} of {f'host {host}' if host else 'the rules without host'}"
     if primary is None:
         return f"no Ingress but canaries has {place}, so the canary gets no request"
     owner = primary.origin.object
-    if owner.namespace != lent.origin.object.namespace:
-        return f"{place} belongs to {owner} of another namespace, so the canary gets no request"
+    if owner.namespace != lent.origin.object.namespace and not across:
+        return (
+            f"{place} belongs to {owner} of another namespace, so the canary gets no request without "
+            "--allow-cross-namespace-resources"
+        )
     if primary.backend is None:
         return f"{place} of {owner} has no backend, so the canary gets no request"
     if lent.backend and primary.backend[:3] == lent.backend[:3]:
@@ -118,9 +121,11 @@ class _Split:
             yield primary
             return
         (main,), (own,) = primary.action.backends, self._own.action.backends
+        joins = primary.policy.affinity is not None and self._lent.lent.is_sticky
+        tls_keys = own.key_of(tls=True), main.key_of(tls=True)
         share = WeightedBackend(
-            self._with_fallback(own.key, main.key),
-            self._with_fallback(own.key_of(tls=True), main.key_of(tls=True)) if own.tls_key or main.tls_key else None,
+            self._with_fallback(own.key, main.key, joins=joins),
+            self._with_fallback(*tls_keys, joins=joins) if own.tls_key or main.tls_key else None,
         )
         policy = self._policy(self._backends[main.key].host, self._backends[own.key].host)
         to_canary = replace(
@@ -162,17 +167,23 @@ class _Split:
         kept = "" if policy.upstream_host == host else policy.upstream_host
         return replace(policy, upstream_host=canary_host or kept)
 
-    def _with_fallback(self, canary: BackendKey, primary: BackendKey) -> BackendKey:
+    def _with_fallback(self, canary: BackendKey, primary: BackendKey, *, joins: bool) -> BackendKey:
         """The canary with the primary behind, which serves while the canary has no endpoint.
 
         The canary alone where requests to both can't have the same Host and server name, or where DNS has the
         endpoints.
+
+        Args:
+            canary: Must be one of the backends found.
+            primary: Likewise.
+            joins: Whether sessions need the endpoints of both in one cluster. They are, if both speak one protocol.
         """
         own, other = self._backends[canary], self._backends[primary]
         if _named(own) != _named(other) or not own.has_slices:
             return canary
-        key = canary._replace(fallback=str(primary))
-        self._backends[key] = replace(own, key=key)
+        joined = other if joins and other.has_slices and own.protocol is other.protocol else None
+        key = canary._replace(fallback=str(primary), is_joined=joined is not None)
+        self._backends[key] = replace(own, key=key, joined=joined)
         return key
 
 

@@ -29,6 +29,7 @@ from xds.translate.nginx.ingress_policy import (
     PathsPolicy,
     ingress_policy,
 )
+from xds.translate.nginx.named_objects import NamedObjects
 from xds.translate.patterns import literal_instead, looks_like_pattern
 
 DEFAULT_MAX_REGEX_SIZE: Final = 100
@@ -58,7 +59,11 @@ class TranslationContext:
 
     def policy(self, ingress: Ingress) -> IngressPolicy:
         """The policy of an Ingress. `translate_ingress` reports the problems, once for each Ingress."""
-        return ingress_policy(ingress, self.annotations, _unreported)
+        return ingress_policy(ingress, self.annotations, self.objects(ingress), _unreported)
+
+    def objects(self, ingress: Ingress) -> NamedObjects:
+        """The objects that annotations of an Ingress may name."""
+        return NamedObjects(self.state, ingress.key.namespace, self.allow_cross_namespace)
 
     def is_canary(self, ingress: Ingress) -> bool:
         """Whether an Ingress only lends its backends: routes, default backend and TLS entries count for nothing."""
@@ -200,9 +205,14 @@ def ingress_default(context: TranslationContext, ingress: Ingress, findings: Uni
     # A protection is for the whole Ingress, and so is the use of its backends. Other annotations are for paths.
     unannotated = context.annotations.unannotated
     if isinstance(policy, OpenPaths) and policy is not unannotated:
-        keys, affinity = policy.policy.hash_keys, policy.policy.affinity
+        affinity = policy.policy.affinity
         policy = OpenPaths(
-            replace(unannotated.policy, hash_keys=keys, affinity=affinity.at("/") if affinity else None),
+            replace(
+                unannotated.policy,
+                hash_keys=policy.policy.hash_keys,
+                affinity=affinity.at("/") if affinity else None,
+                response_headers=policy.policy.response_headers,
+            ),
             upstream=policy.upstream,
             tls_upstream=policy.tls_upstream,
         )
@@ -217,4 +227,4 @@ def translate_ingress(context: TranslationContext, ingress: Ingress, findings: U
         at = FieldPath.of("metadata", "annotations", MapKey(name))
         findings.report(ingress.ref, reason, message, at, remedy)
 
-    ingress_policy(ingress, context.annotations, report)
+    ingress_policy(ingress, context.annotations, context.objects(ingress), report)

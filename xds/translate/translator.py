@@ -149,6 +149,11 @@ class Translator:
         Problems of the EndpointSlices are reported.
         """
         key = backend.key
+        if backend.joined:  # each of both backends has a cluster of its own, too, whose problems are reported
+            alone, behind = (
+                localities(each, self._state.slices(each.key.service_key)) for each in (backend, backend.joined)
+            )
+            return (*alone, *(replace(zone, priority=1) for zone in behind))
         problems: list[Problem] = []
         found = localities(backend, self._state.slices(key.service_key), problems) if backend.has_slices else ()
         self._problems.report(("endpoints", key), problems)

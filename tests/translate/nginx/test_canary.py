@@ -129,6 +129,21 @@ def test_a_canary_without_effect_is_a_problem() -> None:
     }
 
 
+def test_a_canary_of_another_namespace_shares_paths_if_that_is_allowed() -> None:
+    given = World(
+        service("web"),
+        service("next", ns="team"),
+        ingress("main", rule(HOST, path("/"))),
+        ingress("foreign", rule(HOST, path("/", "next")), ns="team", annotations=canary(canary_weight="30")),
+        allow_cross_namespace=True,
+    )
+    assert not given.problems
+    (route,) = given.traffic.hosts[HOST].routes
+    assert isinstance(route.action, Forward)
+    shares = [(each.key.namespace, each.key.service, each.weight) for each in route.action.backends]
+    assert shares == [("default", "web", 70), ("team", "next", 30)]
+
+
 def test_a_canary_lends_nothing_but_backends() -> None:
     """Neither routes, nor a default backend, nor HTTPS."""
     given = World(

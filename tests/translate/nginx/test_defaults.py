@@ -9,14 +9,17 @@ from datetime import timedelta
 import pytest
 
 from tests.support.objects import World, ingress, path, rule, service
+from xds.kube.state import KubeState
 from xds.translate.nginx.annotation import PREFIX, AnyAnnotation, Verdict
 from xds.translate.nginx.connections import CONNECT_TIMEOUT
 from xds.translate.nginx.defaults import INGRESS_NGINX
 from xds.translate.nginx.ingress_policy import AnnotationOptions, OpenPaths, ingress_policy
+from xds.translate.nginx.named_objects import NamedObjects
 from xds.translate.nginx.reader import AnnotationReader
 from xds.translate.nginx.registry import ANNOTATIONS
 
 HOST = "a.example.com"
+NO_OBJECTS = NamedObjects(KubeState(), "default")
 
 
 def connect_timeout(written: str | None, default: str | None) -> tuple[timedelta, list[str]]:
@@ -25,7 +28,7 @@ def connect_timeout(written: str | None, default: str | None) -> tuple[timedelta
     options = AnnotationOptions.of(frozenset(), {} if default is None else {CONNECT_TIMEOUT.name: default})
     problems: list[str] = []
     shop = ingress("shop", rule(HOST, path("/")), annotations=annotations)
-    policy = ingress_policy(shop, options, lambda name, reason, message, remedy: problems.append(message))
+    policy = ingress_policy(shop, options, NO_OBJECTS, lambda name, reason, message, remedy: problems.append(message))
     assert isinstance(policy, OpenPaths)
     return policy.upstream.connect_timeout, problems
 
@@ -55,7 +58,7 @@ def test_the_default_of_all_ingresses_counts_in_place_of_a_bad_value() -> None:
 
 def test_ingresses_without_annotations_share_one_policy() -> None:
     options = AnnotationOptions.of(frozenset(), {CONNECT_TIMEOUT.name: "7"})
-    found = [ingress_policy(ingress(name, rule(HOST, path("/"))), options, print) for name in ("a", "b")]
+    found = [ingress_policy(ingress(name, rule(HOST, path("/"))), options, NO_OBJECTS, print) for name in ("a", "b")]
     assert found[0] is found[1] is options.unannotated
     assert options.unannotated.upstream.connect_timeout == timedelta(seconds=7)
 

@@ -61,6 +61,9 @@ def test_no_annotation_that_protects_is_without_effect(annotation: AnyAnnotation
             assert not forwards(given)
             assert annotation.full_name in only(given).message
             assert only(given).reason == "ProtectionUnavailable"
+        if asked and annotation.names:
+            assert not forwards(given)
+            assert {each.reason for each in given.problems} <= {"ProtectionUnavailable", "NamedObjectUnusable"}
 
 
 def test_a_closed_host_answers_503_for_all_its_paths() -> None:

@@ -17,6 +17,7 @@ from xds.translate.nginx import (
     canary,
     client_tls,
     connections,
+    custom_headers,
     load_balancing,
     logs_and_traces,
     redirects,
@@ -27,6 +28,7 @@ from xds.translate.nginx.backend_protocol import SpokenProtocol
 from xds.translate.nginx.canary import Canary
 from xds.translate.nginx.client_tls import NO_WISH, AskedCiphers
 from xds.translate.nginx.defaults import NO_DEFAULTS
+from xds.translate.nginx.named_objects import NamedObjects, Unavailable
 from xds.translate.nginx.reader import AnnotationReader, Report
 from xds.translate.nginx.registry import ANNOTATIONS, nearest
 from xds.translate.nginx.rewriting import NO_REWRITING, Rewriting
@@ -138,12 +140,15 @@ _MAX_SUGGESTIONS: Final = 20
 """Unknown names of an Ingress for which the nearest known one is searched."""
 
 
-def ingress_policy(ingress: Ingress, options: AnnotationOptions, report: Report) -> IngressPolicy:
+def ingress_policy(
+    ingress: Ingress, options: AnnotationOptions, objects: NamedObjects, report: Report
+) -> IngressPolicy:
     """The policy of an Ingress.
 
     Args:
         ingress: The Ingress.
         options: The operator's choices.
+        objects: Those within reach of the Ingress.
         report: Takes the problems.
     """
     ours = {name: text for name, text in ingress.annotations.items() if name.startswith(PREFIX)}
@@ -164,7 +169,11 @@ def ingress_policy(ingress: Ingress, options: AnnotationOptions, report: Report)
     protocol = backend_protocol.read(reader)
     if protocol is None:
         return ClosedPaths((backend_protocol.PROTOCOL.full_name,), hosts=False, rewriting=asked)
-    return _open(protocol, asked, reader, has_tracer=options.has_tracer)
+    headers = custom_headers.read(reader, objects)
+    if isinstance(headers, Unavailable):
+        return ClosedPaths((headers.annotation.full_name,), hosts=False, rewriting=asked)
+    opened = _open(protocol, asked, reader, has_tracer=options.has_tracer)
+    return replace(opened, policy=replace(opened.policy, response_headers=headers)) if headers else opened
 
 
 def _unreported(*problem: object) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
-from xds.kube.objects import ConfigMap, Secret
+from xds.kube.objects import Secret
 from xds.translate.nginx.annotation import Annotation, AnyAnnotation, Scope, Verdict
 from xds.translate.nginx.grammars import ANYTHING, OBJECT_NAME, always, unless_false
 
@@ -59,8 +59,6 @@ ANNOTATIONS: Final = (
         "TLS to backends",
         "proxy-ssl-ciphers proxy-ssl-name proxy-ssl-protocols proxy-ssl-server-name proxy-ssl-verify-depth",
     ),
-    # The ConfigMap may hold Content-Security-Policy, X-Frame-Options or Strict-Transport-Security.
-    Annotation("custom-headers", "headers", OBJECT_NAME, verdict=Verdict.NOT_YET, protects=always, names=ConfigMap),
     *_planned("headers", "upstream-vhost"),
     *_planned(
         "CORS",
