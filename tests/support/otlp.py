@@ -111,9 +111,8 @@ def _spans(request: Any) -> list[Span]:
 
 
 def _attributes(owner: Any) -> dict[str, str]:
-    return {
-        each.key[0]: "".join(text for value in each.value for text in value.string_value) for each in owner.attributes
-    }
+    texts = {each.key[0]: [text for value in each.value for text in value.string_value] for each in owner.attributes}
+    return {key: "".join(text) for key, text in texts.items()}
 
 
 def _pool() -> descriptor_pool.DescriptorPool:
@@ -121,11 +120,10 @@ def _pool() -> descriptor_pool.DescriptorPool:
     for message, fields in _MESSAGES.items():
         described = file.message_type.add(name=message)
         for name, number, kind in fields:
-            one = described.field.add(
-                name=name, number=number, label=3, type=_MESSAGE if isinstance(kind, str) else kind
-            )
-            if isinstance(kind, str):
-                one.type_name = f".otlp.{kind}"
+            scalar = _SCALARS.get(kind)
+            added = described.field.add(name=name, number=number, label=_REPEATED, type=scalar or _MESSAGE)
+            if scalar is None:
+                added.type_name = f".otlp.{kind}"
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return pool
