@@ -109,7 +109,7 @@ def test_explain_on_a_server_lists_proxies_out_of_sync(
     out, _ = capfd.readouterr()
     assert "503: Service default/web has no ready endpoint" in out
     assert "proxies: 1 of 2 in sync" in out
-    assert "b @ipv4:1: rds http rejected: no \\x1b[2J" in out
+    assert "b @ipv4:1: rds http@2 rejected: no \\x1b[2J" in out
     assert run(["explain", "http://example.com/web", "--server", server.target, "-o", "json"]) == 0
     data = json.loads(capfd.readouterr().out)
     assert [each["type"].rpartition(".")[2] for each in data["resources"]] == [

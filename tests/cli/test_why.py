@@ -76,7 +76,7 @@ def test_why_ingress_on_a_server_lists_proxies_out_of_sync(
     assert run(["why", "ingress", "default/shop", "--server", server.target]) == 0
     out = capfd.readouterr().out
     assert "proxies: 1 of 2 in sync" in out
-    assert "b @ipv4:1: rds http not sent yet" in out
+    assert "b @ipv4:1: rds http@2 not sent yet" in out
     assert "(for 0s)" in out or "(for 1s)" in out
     assert run(["why", "ingress", "default/shop", "--server", server.target, "-o", "json"]) == 0
     data = json.loads(capfd.readouterr().out)
