@@ -20,7 +20,7 @@ from tests.support.objects import (
     slice_of,
     tls,
 )
-from tests.support.route_table_annotations import canary
+from tests.support.route_table_annotations import annotated, canary
 from xds.explain.narration import RequestExplanation, explain_now
 from xds.explain.url import question
 from xds.kube.change import Applied
@@ -221,3 +221,21 @@ def test_a_canary_is_explained_with_its_condition_and_its_share() -> None:
     ]
     ready = explained("http://a.test/", *objects, slice_of("api", endpoint("10.0.0.3")), headers=(("x-A", "always"),))
     assert ready.outcome == "default/api/80 answers"
+
+
+def test_a_policy_is_explained() -> None:
+    names = {"affinity": "cookie", "enable_access_log": "false", "session_cookie_name": "sid"}
+    shop = ingress("shop", rule("a.example.com", path("/shop")), annotations=annotated(**names))
+    found = explained("http://a.example.com/shop", shop, service("web"), slice_of("web", "192.0.2.1"))
+    assert texts(found)["policy"] == (
+        "cookie sid for /shop names the endpoint of a session, and a failure is not tried again; "
+        "the access log has no line"
+    )
+
+
+def test_the_cipher_suites_of_a_host_are_explained() -> None:
+    names = {"ssl_ciphers": "ECDHE-RSA-AES256-GCM-SHA384:DHE-RSA-AES256-GCM-SHA384", "ssl_prefer_server_ciphers": "0"}
+    rules, entries = rule("a.example.com", path("/")), [tls("a.example.com", secret="pair")]
+    shop = ingress("shop", rules, tls=entries, annotations=annotated(**names))
+    found = explained("https://a.example.com/", shop, secret("pair", certificate("a.example.com")), service("web"))
+    assert texts(found)["certificate"].endswith("TLS 1.2: ECDHE-RSA-AES256-GCM-SHA384, as the client prefers")

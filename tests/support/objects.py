@@ -275,6 +275,7 @@ class World:
         ignored_annotations: frozenset[str] = frozenset(),
         is_compatible: bool = False,
         allow_cross_namespace: bool = False,
+        has_tracer: bool = False,
         now: datetime = NOW,
     ) -> None:
         self.now = now
@@ -285,6 +286,7 @@ class World:
             ignored_annotations,
             is_compatible,
             allow_cross_namespace=allow_cross_namespace,
+            has_tracer=has_tracer,
         )
         self.state = KubeState(claim_classless=claim_classless, default_tls_secret=default, annotated=options.annotated)
         self.registry = ProblemRegistry()

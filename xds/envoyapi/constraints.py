@@ -211,7 +211,8 @@ def _scalar_check(rules: Sequence[tuple[str, Predicate]]) -> _Check:
 
 
 def _check_any(value: Any) -> Violations:
-    return _check_packed(value.type_url, value.value)
+    # The empty Any has a meaning of its own, such as in FilterConfig: a filter with the chain's configuration.
+    return _check_packed(value.type_url, value.value) if value.type_url or value.value else _NONE
 
 
 @functools.lru_cache(_CACHED_ANYS)

@@ -22,6 +22,7 @@ from xds.explain.facts import RequestFacts, StateReader
 from xds.explain.redirects import location
 from xds.explain.relevance import is_relevant
 from xds.explain.request import Request
+from xds.explain.treatment import treatment
 from xds.kube.objects import EndpointSlice
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.text import shown
@@ -31,6 +32,7 @@ from xds.traffic.actions import Redirect as RouteRedirect
 from xds.traffic.backends import Backend
 from xds.traffic.endpoints import Health
 from xds.traffic.routes import Route
+from xds.traffic.tls import Termination
 from xds.traffic.upstream import DEFAULT_UPSTREAM
 from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
@@ -103,7 +105,7 @@ def explain_request(facts: RequestFacts) -> RequestExplanation:
             backend, slices = facts.fallback
             healthy, more = _backend(backend, slices)
             last = (*last, *more)
-        last = (*_shares(given.route), *last)
+        last = (*_treatment(given.route), *_shares(given.route), *last)
         status = 200 if healthy else 503
     return RequestExplanation(
         status,
@@ -160,7 +162,15 @@ def _handshake(step: Handshake, facts: RequestFacts) -> ExplainStep:
         text = f"{sni}: no TLS host covers the name, so the default certificate of {certificates}"
     else:
         text = f"{sni}: TLS host {shown(step.pattern)} has the certificate of {certificates}"
-    return ExplainStep("certificate", text, (*secrets, *owner))
+    return ExplainStep("certificate", text + _ciphers(step.termination), (*secrets, *owner))
+
+
+def _ciphers(termination: Termination) -> str:
+    choice = termination.ciphers
+    if choice is None:
+        return ""
+    suites = ", ".join(choice.suites) or "those of all hosts"
+    return f"; suites of TLS 1.2: {suites}" + ("" if choice.server_prefers else ", as the client prefers")
 
 
 def _no_certificate(step: Handshake, sni: str) -> str:
@@ -247,6 +257,12 @@ def _fallback(step: Fallback) -> ExplainStep:
     whose = "of the host's oldest Ingress that has one" if step.of_host else "of the oldest Ingress that has one"
     objects = (step.route.origin.object, ObjectRef("Service", *step.route.service))
     return ExplainStep("default backend", f"no route matches, so the default backend {whose}", objects)
+
+
+def _treatment(route: Route | None) -> Iterator[ExplainStep]:
+    words = "; ".join(treatment(route.policy)) if route else ""
+    if route and words:
+        yield ExplainStep("policy", words, (route.origin.object,))
 
 
 def _shares(route: Route | None) -> Iterator[ExplainStep]:
