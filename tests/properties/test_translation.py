@@ -48,10 +48,13 @@ NAMESPACES = st.sampled_from(["default", "team"])
 SERVICES = st.sampled_from(["web", "api", "ghost"])
 SECRETS = st.sampled_from(["cert-1", "cert-2", "nowhere"])
 HOSTS = st.sampled_from(
-    ["a.example.com", "b.example.com", "*.example.com", "x.a.example.com", "*.a.example.com", "one", "xn--bcher-kva.de"]
+    [
+        *("a.example.com", "b.example.com", "*.example.com", "x.a.example.com", "*.a.example.com"),
+        *("www.a.example.com", "one", "xn--bcher-kva.de"),
+    ]
 )
 PORTS = st.one_of(st.fixed_dictionaries({"number": st.sampled_from([80, 81])}), st.just({"name": "http"}))
-CERTIFICATES = [certificate("a.example.com"), certificate("b.example.com", serial=2)]
+CERTIFICATES = [certificate("a.example.com", "*.example.com"), certificate("b.example.com", serial=2)]
 
 label = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
 dns_names = st.lists(label, min_size=1, max_size=4).map(".".join).filter(lambda name: not name[-1].isdigit())
@@ -116,7 +119,14 @@ other_annotations = st.dictionaries(
     st.one_of(st.just("envoy"), VALUES, odd_text),
     max_size=3,
 )
-annotations = st.one_of(other_annotations, other_annotations, canaries)
+ALIASES = st.one_of(
+    HOSTS, st.sampled_from([".example.com", "a.*", "www.b.example.com", "~x", "foo.example.com"]), odd_text
+)
+host_names = st.fixed_dictionaries(
+    {"nginx.ingress.kubernetes.io/server-alias": st.lists(ALIASES, max_size=3).map(",".join)},
+    optional={"nginx.ingress.kubernetes.io/from-to-www-redirect": st.sampled_from(["true", "false", "yes"])},
+)
+annotations = st.one_of(other_annotations, other_annotations, canaries, host_names)
 created = st.one_of(st.none(), st.sampled_from([f"2024-01-0{day}T00:00:00Z" for day in (1, 2)]))
 
 

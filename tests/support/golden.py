@@ -21,7 +21,7 @@ from xds.resources.options import ProxyOptions, UpstreamOptions
 from xds.server.debug.rendering import content
 from xds.snapshot.resource import ResourceType
 from xds.sources.folder.manifests import read_file
-from xds.traffic.actions import Closed, Forward, Redirect, WeightedBackend
+from xds.traffic.actions import Closed, Forward, HostRedirect, Redirect, WeightedBackend
 from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.routes import Route, VirtualHost
 from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
@@ -165,6 +165,7 @@ def _virtual_host(each: VirtualHost) -> dict[str, Any]:
     return {
         "routes": [_route(route) for route in each.routes],
         **({"default": _route(each.default)} if each.default else {}),
+        **({"alias_of": each.alias_of} if each.alias_of is not None else {}),
     }
 
 
@@ -179,6 +180,8 @@ def _action(route: Route) -> str:
     match route.action:
         case Redirect(status, location):
             return f"{status} to {location}"
+        case HostRedirect(host, status):
+            return f"{status} to host {host}"
         case Closed(annotations):
             return f"503, closed by {', '.join(annotations)}"
         case Forward(()):

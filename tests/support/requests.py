@@ -6,7 +6,7 @@ from typing import Final
 from hypothesis import strategies as st
 
 from tests.support.objects import certificate, endpoint, ingress, path, rule, secret, service, slice_of, tls
-from tests.support.route_table_annotations import canary
+from tests.support.route_table_annotations import annotated, canary
 from xds.explain.request import METHODS, Request
 from xds.kube.objects import Ingress, IngressRule, IngressTLS, KubeObject
 from xds.problems.problem import Key
@@ -38,6 +38,7 @@ _HOSTS: Final = (
     "localhost",
     "a-b.test",
     "*.test",
+    "www.a.example.com",
 )
 _PATHS: Final = (
     "/",
@@ -87,10 +88,27 @@ _canaries = st.sampled_from(
 )
 
 
+_further_names = st.sampled_from(
+    (
+        *({},) * 3,
+        annotated(server_alias="b.example.com,alias.test,.alias.example.com"),
+        annotated(server_alias="*.com, *.a.example.com, www.a.example.com", from_to_www_redirect="true"),
+        annotated(server_alias="a.*, a.example.*,x.*, x.a.example.com", auth_tls_secret="default/ca"),
+        annotated(from_to_www_redirect="true"),
+    )
+)
+
+
 def _ingress(
-    name: str, ns: str, created: int | None, some: Iterable[IngressRule], entries: Iterable[IngressTLS], to: str | None
+    name: str,
+    ns: str,
+    created: int | None,
+    some: Iterable[IngressRule],
+    entries: Iterable[IngressTLS],
+    to: str | None,
+    annotations: dict[str, str],
 ) -> Ingress:
-    return ingress(name, *some, ns=ns, created=created, tls=entries, default=to)
+    return ingress(name, *some, ns=ns, created=created, tls=entries, default=to, annotations=annotations)
 
 
 _ordinary: st.SearchStrategy[list[Ingress]] = st.lists(
@@ -102,6 +120,7 @@ _ordinary: st.SearchStrategy[list[Ingress]] = st.lists(
         st.lists(rules, min_size=1, max_size=6),
         st.lists(tls_entries, max_size=2),
         st.one_of(st.none(), st.sampled_from(_BACKENDS)),
+        _further_names,
     ),
     min_size=1,
     max_size=4,
@@ -130,6 +149,8 @@ _names = st.one_of(
     st.sampled_from(_HOSTS),
     st.sampled_from(_HOSTS).map(lambda host: host.replace("*", "w")),
     st.sampled_from(_HOSTS).map(str.upper),
+    st.builds("www.{}".format, st.sampled_from(_HOSTS)),
+    st.sampled_from(("alias.test", "y.alias.example.com", "alias.example.com", "a.org", "x.test", "a.b.com")),
     st.builds("{}.{}".format, _labels, st.sampled_from(_HOSTS)),
     st.builds("{}{}".format, st.sampled_from(_HOSTS), st.sampled_from((".", "..", ".example.com", "x"))),
     st.lists(_labels, max_size=4).map(".".join),

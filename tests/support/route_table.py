@@ -18,6 +18,7 @@ from tests.support.route_table_annotations import (
     UNPROTECTED,
     UPSTREAMS,
 )
+from tests.support.route_table_host_names import ALIASES, ALIASES_REDIRECTED, ALIASES_TLS, WWW
 from tests.support.route_table_http import (
     BACKENDS,
     DEFAULTS,
@@ -57,4 +58,8 @@ TABLES = (
     CANARIES,
     CANARIES_AND_PROTECTION,
     UPSTREAMS,
+    ALIASES,
+    ALIASES_TLS,
+    ALIASES_REDIRECTED,
+    WWW,
 )

@@ -57,6 +57,8 @@ class RedirectOutcome(Enum):
     """Redirected, although the TLS entry of the host has no usable certificate."""
     CHALLENGE = auto()
     """The route is for ACME challenges."""
+    OTHER_HOST = auto()
+    """Redirected to another host first, with the scheme of the request."""
     CAME_BY_HTTPS = auto()
     """According to a trusted proxy in front."""
 

@@ -173,7 +173,8 @@ class StateReader:
 def compared_hosts(step: HostMatch) -> Iterator[str]:
     """The hosts whose rules took part in a match: the request's own, which a left out rule may name, and the match."""
     yield step.host
-    yield step.virtual_host.host if step.virtual_host else NO_HOST
+    found = step.virtual_host
+    yield NO_HOST if found is None else found.host if found.alias_of is None else found.alias_of
 
 
 def _termination(given: Answer) -> Termination | None:

@@ -4,7 +4,7 @@ The matcher reads the model as the Ingress specification does, and knows nothing
 reasons come from one walk, so tests that hold Envoy to the answers also hold `xds explain` to the truth.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from xds.explain.answer import (
@@ -28,11 +28,11 @@ from xds.explain.answer import (
     Step,
 )
 from xds.explain.request import Request, host_of, malformed, normalized
-from xds.traffic.actions import Action, Closed, Forward
+from xds.traffic.actions import Action, Closed, Forward, HostRedirect
 from xds.traffic.actions import Redirect as RouteRedirect
 from xds.traffic.conditions import Comparison as ValueComparison
 from xds.traffic.conditions import Condition, CookieCondition, HeaderCondition, SessionCondition
-from xds.traffic.hosts import NO_HOST, covers, wildcard_of
+from xds.traffic.hosts import NO_HOST, beginnings_of, covers, is_beginning, is_wildcard, wildcard_of, wildcards_of
 from xds.traffic.model import Traffic
 from xds.traffic.regex import compiled, found_anywhere, matches
 from xds.traffic.routes import ACME_CHALLENGES, PathType, Route, VirtualHost
@@ -60,7 +60,7 @@ class EdgeOptions:
 def excerpt(traffic: Traffic, request: Request) -> TrafficExcerpt:
     """The part of the traffic model that `answer` reads. Two excerpts are equal if no part of them changed."""
     host = host_of(request.authority)
-    wanted = (host, wildcard_of(host), NO_HOST, *_shorter_wildcards(host))
+    wanted = (host, wildcard_of(host), NO_HOST, *wildcards_of(host), *beginnings_of(host))
     return TrafficExcerpt(
         {name: traffic.hosts[name] for name in wanted if name in traffic.hosts}, traffic.default, traffic.tls
     )
@@ -103,7 +103,7 @@ def _walk(traffic: Traffic, request: Request, edge: EdgeOptions, steps: list[Ste
 
 def _routed(traffic: Traffic, host_and_path: tuple[str, str], request: Request, steps: list[Step]) -> Answer:
     host, path = host_and_path
-    steps.append(host_match := _host_match(traffic.hosts, host))
+    steps.append(host_match := _host_match(traffic, host))
     virtual_host = host_match.virtual_host
     route = None
     if virtual_host is not None:
@@ -120,7 +120,7 @@ def _status(action: Action) -> int:
     match action:
         case Forward(backends):
             return 200 if backends else 503
-        case RouteRedirect(status):
+        case RouteRedirect(status) | HostRedirect(_, status):
             return status
         case Closed():
             return 503
@@ -143,6 +143,9 @@ def _redirect(traffic: Traffic, host_and_path: tuple[str, str], request: Request
     if not edge.redirect_https:
         return Redirect(RedirectOutcome.OFF)
     host, _ = host_and_path
+    virtual_host = _host_match(traffic, host).virtual_host
+    if virtual_host and virtual_host.keeps_scheme:
+        return Redirect(RedirectOutcome.OTHER_HOST)
     forwarded_proto = request.forwarded_proto if edge.trusted_hops else None
     named = frozenset(traffic.tls.named)
     pattern = next((pattern for pattern in (host, wildcard_of(host)) if pattern in named), "")
@@ -176,20 +179,31 @@ def _covering(host: str, patterns: Iterable[str]) -> str | None:
     return next((pattern for pattern in patterns if covers(pattern, host)), None)
 
 
-def _host_match(hosts: Mapping[str, VirtualHost], host: str) -> HostMatch:
-    passed_over = tuple(wildcard for wildcard in _shorter_wildcards(host) if wildcard in hosts)
-    for name, choice in ((host, Choice.PRECISE), (wildcard_of(host), Choice.WILDCARD), (NO_HOST, Choice.DEFAULT)):
-        if name in hosts and (name != NO_HOST or choice is Choice.DEFAULT):
-            return HostMatch(host, choice, hosts[name], passed_over if choice is Choice.DEFAULT else ())
-    return HostMatch(host, Choice.NONE, None, passed_over)
+def _host_match(traffic: Traffic, host: str) -> HostMatch:
+    """The virtual host: by name, by an alias with a wildcard, by a wildcard of rules, by an alias's beginning.
+
+    Of several aliases the longest counts. The beginning of an alias has no host that ends like a wildcard of rules or
+    of TLS entries.
+    """
+    hosts = traffic.hosts
+    if host in hosts and host != NO_HOST and not (is_wildcard(host) or is_beginning(host)):
+        return HostMatch(host, Choice.PRECISE, hosts[host])
+    if (by_wildcard := _by_wildcard(hosts, host)) is not None:
+        return HostMatch(host, Choice.WILDCARD, by_wildcard)
+    longer = tuple(wildcard for wildcard in wildcards_of(host) if wildcard in hosts)
+    if not longer and frozenset(traffic.tls.named).isdisjoint(wildcards_of(host)):
+        for name in beginnings_of(host):
+            if name in hosts:
+                return HostMatch(host, Choice.WILDCARD, hosts[name])
+    if NO_HOST in hosts:
+        return HostMatch(host, Choice.DEFAULT, hosts[NO_HOST], longer)
+    return HostMatch(host, Choice.NONE, None, longer)
 
 
-def _shorter_wildcards(host: str) -> Iterator[str]:
-    """Wildcards that end like the host, which has several labels in place of the wildcard's one."""
-    rest = host.partition(".")[2]
-    while "." in rest:
-        rest = rest.partition(".")[2]
-        yield f"*.{rest}"
+def _by_wildcard(hosts: Mapping[str, VirtualHost], host: str) -> VirtualHost | None:
+    alias = next((each for each in map(hosts.get, wildcards_of(host)) if each and each.is_alias), None)
+    wildcard = wildcard_of(host)
+    return alias or (hosts.get(wildcard) if wildcard else None)
 
 
 def _path_match(virtual_host: VirtualHost, path: str, request: Request) -> PathMatch:

@@ -19,20 +19,19 @@ from xds.explain.answer import (
     Step,
 )
 from xds.explain.facts import RequestFacts, StateReader
-from xds.explain.redirects import location
+from xds.explain.redirects import location, location_at_host
 from xds.explain.relevance import is_relevant
 from xds.explain.request import Request
-from xds.explain.treatment import treatment
+from xds.explain.treatment import ciphers, treatment
 from xds.kube.objects import EndpointSlice
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.text import shown
 from xds.snapshot.resource import Resource, ResourceType
-from xds.traffic.actions import Closed, Forward
+from xds.traffic.actions import Closed, Forward, HostRedirect
 from xds.traffic.actions import Redirect as RouteRedirect
 from xds.traffic.backends import Backend
 from xds.traffic.endpoints import Health
-from xds.traffic.routes import Route
-from xds.traffic.tls import Termination
+from xds.traffic.routes import Route, VirtualHost
 from xds.traffic.upstream import DEFAULT_UPSTREAM
 from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
@@ -121,8 +120,11 @@ def explain_request(facts: RequestFacts) -> RequestExplanation:
 def _location(facts: RequestFacts) -> str:
     """The target of a redirect; empty for other answers."""
     given = facts.answer
-    if given.route is not None and isinstance(given.route.action, RouteRedirect):
-        return given.route.action.location
+    match given.route.action if given.route is not None else None:
+        case RouteRedirect(_, target):
+            return target
+        case HostRedirect() as action:
+            return location_at_host(facts.request, action, facts.options)
     return location(facts.request, facts.options) if given.status == 308 else ""
 
 
@@ -162,15 +164,7 @@ def _handshake(step: Handshake, facts: RequestFacts) -> ExplainStep:
         text = f"{sni}: no TLS host covers the name, so the default certificate of {certificates}"
     else:
         text = f"{sni}: TLS host {shown(step.pattern)} has the certificate of {certificates}"
-    return ExplainStep("certificate", text + _ciphers(step.termination), (*secrets, *owner))
-
-
-def _ciphers(termination: Termination) -> str:
-    choice = termination.ciphers
-    if choice is None:
-        return ""
-    suites = ", ".join(choice.suites) or "those of all hosts"
-    return f"; suites of TLS 1.2: {suites}" + ("" if choice.server_prefers else ", as the client prefers")
+    return ExplainStep("certificate", text + ciphers(step.termination), (*secrets, *owner))
 
 
 def _no_certificate(step: Handshake, sni: str) -> str:
@@ -190,6 +184,7 @@ _REDIRECTIONS: Final = {
     RedirectOutcome.NOT_COVERED: "stays plain: no TLS entry covers the host",
     RedirectOutcome.NO_CERTIFICATE: "redirected to HTTPS, which is closed: {pattern} has no usable certificate",
     RedirectOutcome.CHALLENGE: "stays plain: a path of an Ingress below /.well-known/acme-challenge/ answers",
+    RedirectOutcome.OTHER_HOST: "not redirected to HTTPS, as another host comes first",
     RedirectOutcome.CAME_BY_HTTPS: "came by HTTPS, as x-forwarded-proto of a trusted proxy says",
     RedirectOutcome.REDIRECTED: "redirected to HTTPS: TLS host {pattern} covers the host and --redirect-https is on",
 }
@@ -214,6 +209,8 @@ def _host(step: HostMatch, facts: RequestFacts) -> ExplainStep:
     passed = "".join(f"; {shown(each)} stands for one label only" for each in step.passed_over)
     foreign = "".join(f"; Ingress {each.key} names the host and isn't ours: {why}" for each, why in facts.foreign)
     objects = _ingresses(step.virtual_host.routes) if step.virtual_host else ()
+    if step.virtual_host and step.virtual_host.is_alias:
+        return ExplainStep("virtual host", _alias(host, step.virtual_host), objects)
     match step.choice:
         case Choice.PRECISE:
             return ExplainStep("virtual host", f"{host} is named by rules", objects)
@@ -224,6 +221,13 @@ def _host(step: HostMatch, facts: RequestFacts) -> ExplainStep:
             return ExplainStep("virtual host", text, objects)
         case _:
             return ExplainStep("virtual host", f"no rule names {host}, and no rule is without host{passed}{foreign}")
+
+
+def _alias(host: str, found: VirtualHost) -> str:
+    of = f"host {shown(found.alias_of)}" if found.alias_of else "the rules without host"
+    if found.keeps_scheme:
+        return f"{host} is redirected to {of}, by from-to-www-redirect"
+    return f"{host} has the routes of {of}, by server-alias {shown(found.host)}"
 
 
 def _path(step: PathMatch, facts: RequestFacts) -> ExplainStep:

@@ -1,8 +1,9 @@
-"""The target of a redirect to HTTPS."""
+"""The targets of redirects whose Location depends on the request."""
 
 from xds.explain.request import Request, normalized, without_port, without_trailing_dot
 from xds.resources.https_redirects import HTTP_PORT, HTTPS_PORT
 from xds.resources.options import ProxyOptions
+from xds.traffic.actions import HostRedirect
 
 
 def location(request: Request, options: ProxyOptions) -> str:
@@ -21,3 +22,13 @@ def location(request: Request, options: ProxyOptions) -> str:
         port = ""
     _, mark, query = request.path.partition("?")
     return f"https://{host}{port}{normalized(request.path, merge_slashes=options.merge_slashes)}{mark}{query}"
+
+
+def location_at_host(request: Request, redirect: HostRedirect, options: ProxyOptions) -> str:
+    """The Location of a redirect to another host: the request's scheme, no port, and no slash at the end."""
+    proto = (request.forwarded_proto or "").lower() if options.trusted_hops else ""
+    scheme = proto if proto in ("http", "https") else "https" if request.https else "http"
+    path = normalized(request.path, merge_slashes=options.merge_slashes)
+    _, mark, query = request.path.partition("?")
+    kept = path if mark else path.removesuffix("/") or "/"
+    return f"{scheme}://{redirect.host}{kept}{mark}{query}"

@@ -41,6 +41,12 @@ class Reason(StrEnum):
         "An EndpointSlice of addressType FQDN has no address that a proxy could connect to; the slice is left out.",
         "Correct the EndpointSlice, or the controller that writes the slice; all other endpoints are served.",
     )
+    ALIAS_CONFLICT = (
+        "AliasConflict",
+        Level.ERROR,
+        "A name of server-alias is a host of an Ingress, or a name of another host; the alias is left out.",
+        "Remove the name from server-alias, or from the Ingress that the problem names.",
+    )
     ANNOTATION_IGNORED = (
         "AnnotationIgnored",
         Level.WARNING,

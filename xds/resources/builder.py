@@ -131,7 +131,8 @@ class Builder:
         domains, options = self._domains, self._options
         domains.update(self._traffic.hosts if first else change.hosts, tls=change.tls or first)
         everything = first or change.default or NO_HOST in change.hosts
-        hosts = None if everything or (change.tls and options.redirect_https) else domains.affected(change.hosts)
+        needs_tls = options.redirect_https or domains.has_beginnings
+        hosts = None if everything or (change.tls and needs_tls) else domains.affected(change.hosts)
         built = yield from self._route_builder(names.HTTP_ROUTES).build(
             domains.http_domains, domains.http_domain, hosts
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TypeAlias, TypeVar
 
-from xds.traffic.hosts import NO_HOST, is_wildcard, wildcard_of
+from xds.traffic.hosts import NO_HOST, beginnings_of, is_beginning, is_wildcard, wildcard_of, wildcards_of
 from xds.traffic.model import Traffic
 from xds.traffic.routes import Route, VirtualHost
 from xds.traffic.tls import Termination, TlsTable
@@ -59,19 +59,30 @@ class Domains:
         self._traffic = traffic
         self._redirect_https = redirect_https
         self._hosts_below: dict[str, set[str]] = {}
+        self._aliases = _PatternAliases(traffic)
         self._tls = _TlsHosts(traffic.tls)
 
     def update(self, hosts: Iterable[str], *, tls: bool) -> None:
         """Follow a change of the virtual hosts of `hosts`, and of the TLS table if `tls`."""
+        self._aliases.update(hosts)
         for host in hosts:
             self._index(host)
         if tls:
             self._tls = _TlsHosts(self._traffic.tls)
 
+    @property
+    def has_beginnings(self) -> bool:
+        """Whether plain requests depend on the TLS table: no alias (`example.*`) has hosts that a TLS wildcard covers.
+
+        Envoy has such an order of domains, and the TLS listener has a domain for each TLS host.
+        """
+        return bool(self._aliases.beginnings)
+
     def http_domains(self) -> Iterator[Domain]:
         """The domains of the plain listener: hosts that rules name, redirected TLS hosts, and ANY_HOST."""
         yield self._any_host()
-        hosts = self._traffic.hosts.keys() | (self._tls.named if self._redirect_https else set())
+        needs_tls = self._redirect_https or self.has_beginnings
+        hosts = self._traffic.hosts.keys() | (self._tls.named if needs_tls else set())
         yield from self._existing(self.http_domain, hosts)
 
     def http_domain(self, host: str) -> Domain | None:
@@ -79,10 +90,12 @@ class Domains:
 
         A TLS entry redirects with or without a usable certificate, so plain HTTP never depends on a Secret.
         """
-        if host not in self._traffic.hosts and not (self._redirect_https and host in self._tls.named):
+        needs_domain = self._redirect_https or (is_wildcard(host) and self._aliases.beginnings)
+        if host not in self._traffic.hosts and not (needs_domain and host in self._tls.named):
             return None
-        redirected = self._redirect_https and _is_covered(host, self._tls.named)
-        return dataclasses.replace(self._domain(host, self._answers(host)), redirected=redirected)
+        answers = self._answers(host)
+        redirected = self._redirect_https and not answers.keeps_scheme and _is_covered(host, self._tls.named)
+        return dataclasses.replace(self._domain(host, answers), redirected=redirected)
 
     def https_domains(self, termination: Termination) -> Iterator[Domain]:
         """The domains of connections of one termination: hosts that its certificate covers, and 421 for other hosts.
@@ -114,7 +127,7 @@ class Domains:
     def affected_terminations(self, hosts: Iterable[str]) -> set[str]:
         """The names of terminations on whose connections changed routes of `hosts` can show."""
         found = set(self._tls.defaults)
-        for host in hosts:
+        for host in self.affected(hosts):
             found |= self._tls.covering(host)
             if is_wildcard(host):
                 found |= self._tls.covered_by(host)
@@ -126,6 +139,9 @@ class Domains:
         A wildcard among `hosts` also answers TLS hosts below it that have no rules of their own.
         """
         found = set(hosts)
+        if changed := self._aliases.changed:
+            wildcards = filter(is_wildcard, self._traffic.hosts)
+            found |= {host for host in (*wildcards, *self._tls.named) if _answers_for(changed, host)}
         return found.union(*(self._tls.below(host) for host in found if is_wildcard(host)))
 
     def _index(self, host: str) -> None:
@@ -151,15 +167,85 @@ class Domains:
     def _domain(self, name: str, inside: Answers, outside: Answers | None = None) -> Domain:
         if not is_wildcard(name):
             return Domain(name, inside, inside, self._traffic.default)
-        return Domain(name, inside, outside or self._unnamed(), self._traffic.default)
+        outside = outside or self._aliases.wildcard(name) or self._unnamed()
+        return Domain(name, inside, outside, self._traffic.default)
 
     def _answers(self, host: str) -> VirtualHost:
+        """The answers to a name, or to names with one label in place of a wildcard.
+
+        Aliases with a wildcard precede wildcards of rules, as in nginx, where the latter are regular expressions:
+        https://nginx.org/en/docs/http/server_names.html
+        Aliases with a wildcard at the end come behind, as in Envoy.
+        """
         hosts = self._traffic.hosts
-        return hosts.get(host) or hosts.get(wildcard_of(host)) or self._unnamed()
+        if host in hosts and not is_wildcard(host):
+            return hosts[host]
+        return (
+            self._aliases.wildcard(host)
+            or hosts.get(wildcard_of(host))
+            or self._aliases.beginning(host, self._tls.named)
+            or self._unnamed()
+        )
 
     def _unnamed(self) -> VirtualHost:
         """The answers to hosts that no rule names."""
         return self._traffic.hosts.get(NO_HOST) or VirtualHost(NO_HOST, ())
+
+
+class _PatternAliases:
+    """The aliases that stand for several names.
+
+    Attributes:
+        beginnings: Those that stand for names with the same beginning, the longest first.
+        changed: Keys of those that the last update changed, added or removed.
+    """
+
+    def __init__(self, traffic: Traffic) -> None:
+        self._traffic = traffic
+        self._wildcards: dict[str, VirtualHost] = {}
+        self.beginnings: tuple[VirtualHost, ...] = ()
+        self.changed: frozenset[str] = frozenset()
+
+    def update(self, hosts: Iterable[str]) -> None:
+        """Follow a change of the virtual hosts of `hosts`."""
+        changed = {host for host in hosts if is_beginning(host) or self._is_or_was_alias(host)}
+        self.changed = frozenset(changed)
+        for host in changed:
+            self._wildcards.pop(host, None)
+            found = self._traffic.hosts.get(host)
+            if found and found.is_alias and is_wildcard(host):
+                self._wildcards[host] = found
+        if any(map(is_beginning, changed)):
+            kept = {each.host for each in self.beginnings} | {each for each in changed if is_beginning(each)}
+            existing = filter(None, map(self._traffic.hosts.get, kept))
+            self.beginnings = tuple(sorted(existing, key=lambda each: (-len(each.host), each.host)))
+
+    def _is_or_was_alias(self, host: str) -> bool:
+        if not is_wildcard(host):
+            return False
+        found = self._traffic.hosts.get(host)
+        return host in self._wildcards or (found is not None and found.is_alias)
+
+    def wildcard(self, host: str) -> VirtualHost | None:
+        """The alias with the longest wildcard that covers a name or a wildcard."""
+        if not self._wildcards:
+            return None
+        return next((self._wildcards[each] for each in wildcards_of(host) if each in self._wildcards), None)
+
+    def beginning(self, host: str, tls: Set[str]) -> VirtualHost | None:
+        """The longest alias that a name begins like; None for a name that a wildcard of any length covers."""
+        if not self.beginnings or any(each in tls or each in self._traffic.hosts for each in wildcards_of(host)):
+            return None
+        return next((each for each in self.beginnings if host.startswith(each.host[:-1])), None)
+
+
+def _answers_for(aliases: Set[str], host: str) -> bool:
+    """Whether aliases can answer in the domain of a host. A wildcard also stands for names with any beginning."""
+    return (
+        not aliases.isdisjoint(wildcards_of(host))
+        or not aliases.isdisjoint(beginnings_of(host))
+        or (is_wildcard(host) and any(map(is_beginning, aliases)))
+    )
 
 
 class _TlsHosts:

@@ -10,6 +10,7 @@ from xds.envoyapi.messages import (
     Metadata,
     RedirectAction,
     RedirectActionRedirectResponseCode,
+    RegexMatchAndSubstitute,
     RegexMatcher,
     RouteConfiguration,
     RouteMatch,
@@ -34,9 +35,9 @@ from xds.resources.options import ProxyOptions
 from xds.resources.retries import RETRIED_BODY_BYTES, retry_policy
 from xds.resources.route_matches import every_path, route_match
 from xds.resources.tracing import decorator, route_tracing
-from xds.traffic.actions import Action, Closed, Forward, Redirect
+from xds.traffic.actions import Action, Closed, Forward, HostRedirect, Redirect
 from xds.traffic.hosts import is_wildcard
-from xds.traffic.routes import ACME_CHALLENGES, PathType, Route
+from xds.traffic.routes import ACME_CHALLENGES, PathType, Route, VirtualHost
 
 _REDIRECT_CODES: Final = {
     301: RedirectActionRedirectResponseCode.MOVED_PERMANENTLY,
@@ -75,11 +76,21 @@ def virtual_host(name: str, domain: Domain, options: ProxyOptions) -> EnvoyVirtu
 
 def _guarded(domain: Domain, *, tls: bool) -> Iterator[EnvoyRoute]:
     """Routes for hosts with more labels than an Ingress wildcard stands for, tried first, behind a header matcher."""
-    if is_wildcard(domain.name) and domain.name != ANY_HOST:
+    if is_wildcard(domain.name) and domain.name != ANY_HOST and not _is_same_everywhere(domain):
         guard = _more_labels_than(domain.name)
         yield from _routes(domain.outside, domain.default, guard, tls=tls)
         if not isinstance(domain.outside, FixedAnswer):
             yield _status("not-found", 404, guard)
+
+
+def _is_same_everywhere(domain: Domain) -> bool:
+    """Whether a wildcard stands for any number of labels here, as one among aliases does."""
+    return (
+        domain.outside is domain.inside
+        and not domain.redirected
+        and isinstance(domain.inside, VirtualHost)
+        and domain.inside.is_alias
+    )
 
 
 def _challenges(domain: Domain) -> Iterator[EnvoyRoute]:
@@ -104,7 +115,11 @@ def _routes(answers: Answers, default: Route | None, guard: HeaderMatcher | None
         yield _status("misdirected", 421, guard)
         return
     for route in answers.routes:
-        yield _route(route, route_match(route, guard), tls=tls)
+        if isinstance(route.action, HostRedirect):
+            yield _to_host(route, route.action, guard, keeps_slash=False)
+            yield _to_host(route, route.action, guard, keeps_slash=True)
+        else:
+            yield _route(route, route_match(route, guard), tls=tls)
     default = answers.default or default
     if default is not None:
         yield _route(default, route_match(default, guard), tls=tls)
@@ -127,6 +142,28 @@ def _route(route: Route, match: RouteMatch, *, tls: bool = False) -> EnvoyRoute:
         tracing=route_tracing(route.policy.tracing),
         decorator=decorator(route.policy.tracing),
     )
+
+
+def _to_host(route: Route, action: HostRedirect, guard: HeaderMatcher | None, *, keeps_slash: bool) -> EnvoyRoute:
+    """A redirect to a host. Scheme and query stay, and the port of the request goes.
+
+    Of the path `/` the rewrite leaves nothing, and Envoy leaves such a path as it is.
+    """
+    match, rewrite = route_match(route, guard), None
+    if not keeps_slash:
+        match.headers.append(_ENDS_IN_SLASH)
+        rewrite = RegexMatchAndSubstitute(pattern=RegexMatcher(regex="^(.*)/$"), substitution=r"\1")
+    return EnvoyRoute(
+        name=f"{route.origin.object.key} www{'' if keeps_slash else '-slash'}",
+        match=match,
+        metadata=_metadata(route.origin.object.key, route.service),
+        redirect=RedirectAction(
+            host_redirect=action.host, regex_rewrite=rewrite, response_code=_REDIRECT_CODES[action.status]
+        ),
+    )
+
+
+_ENDS_IN_SLASH: Final = HeaderMatcher(name=":path", string_match=StringMatcher(safe_regex=RegexMatcher(regex="[^?]*/")))
 
 
 def _response_headers(
@@ -154,6 +191,8 @@ def _direct_response(action: Action) -> DirectResponseAction | None:
             return None if backends else DirectResponseAction(status=503)
         case Redirect():
             return None if action.is_path else DirectResponseAction(status=action.status)
+        case HostRedirect():
+            return None
         case Closed():
             return DirectResponseAction(status=503)
 

@@ -69,6 +69,21 @@ class Redirect:
 
 
 @dataclass(frozen=True, slots=True)
+class HostRedirect:
+    """An answer with a Location that names another host, and keeps scheme, path and query of the request.
+
+    One slash at the end of the path is dropped, unless the path is that slash alone.
+
+    Attributes:
+        host: A name.
+        status: As in Redirect.
+    """
+
+    host: str
+    status: int = 308
+
+
+@dataclass(frozen=True, slots=True)
 class Closed:
     """The answer 503 of a route whose origin asks for a protection, or for a protocol, that can't be had.
 
@@ -79,4 +94,4 @@ class Closed:
     annotations: tuple[str, ...]
 
 
-Action: TypeAlias = Forward | Redirect | Closed
+Action: TypeAlias = Forward | Redirect | HostRedirect | Closed

@@ -1,5 +1,6 @@
 """Hosts as keys: names, wildcards, and the place of routes without a host."""
 
+from collections.abc import Iterator
 from typing import Final
 
 NO_HOST: Final = ""
@@ -8,6 +9,30 @@ NO_HOST: Final = ""
 
 def is_wildcard(host: str) -> bool:
     return host.startswith("*.")
+
+
+def is_beginning(host: str) -> bool:
+    """Whether a host is the beginning of names (`example.*`), which only an alias is."""
+    return host.endswith(".*")
+
+
+def wildcards_of(host: str) -> Iterator[str]:
+    """The wildcards that cover a host if they stand for any number of labels; the longest first.
+
+    A wildcard covers itself. As in Envoy, none stands for no character at all.
+    """
+    start = host.find(".", 1)
+    while start >= 0:
+        yield f"*{host[start:]}"
+        start = host.find(".", start + 1)
+
+
+def beginnings_of(host: str) -> Iterator[str]:
+    """The aliases (`example.*`) that a host begins like; the longest first."""
+    end = host.rfind(".", 0, -1)
+    while end >= 0:
+        yield f"{host[:end]}.*"
+        end = host.rfind(".", 0, end)
 
 
 def wildcard_of(host: str) -> str:

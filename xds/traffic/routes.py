@@ -7,7 +7,7 @@ from typing import Final
 
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef
-from xds.traffic.actions import Action, Forward
+from xds.traffic.actions import Action, Forward, HostRedirect
 from xds.traffic.backends import BackendKey
 from xds.traffic.conditions import Condition, HeaderCondition, SessionCondition
 from xds.traffic.policy import NO_POLICY, Policy
@@ -111,10 +111,22 @@ class VirtualHost:
     """All routes of a host; the first route that matches a request wins.
 
     Attributes:
-        host: A name, a wildcard (`*.example.com`, for exactly one label), or NO_HOST.
+        host: A name, a wildcard (`*.example.com`, for exactly one label), or NO_HOST. An alias may also be the
+            beginning of names (`example.*`), and a wildcard among aliases stands for any number of labels.
         default: Answers the paths that no route matches; None where the default of all hosts answers.
+        alias_of: The host of rules that the routes come from; None for a host that rules name.
     """
 
     host: str
     routes: tuple[Route, ...]
     default: Route | None = None
+    alias_of: str | None = None
+
+    @property
+    def is_alias(self) -> bool:
+        return self.alias_of is not None
+
+    @property
+    def keeps_scheme(self) -> bool:
+        """Whether plain requests are answered before any redirect to HTTPS: by a redirect to another host."""
+        return self.is_alias and any(isinstance(route.action, HostRedirect) for route in self.routes)

@@ -18,6 +18,7 @@ from xds.traffic.policy import NO_POLICY
 from xds.traffic.routes import Origin, PathType, Route, VirtualHost, most_specific_first
 from xds.translate.canaries import LentRoute, with_canaries
 from xds.translate.findings import HostCiphers, UnitFindings
+from xds.translate.further_names import FurtherName, further_names
 from xds.translate.names import InvalidError, valid_host
 from xds.translate.nginx.client_tls import NO_WISH, choice
 from xds.translate.nginx.ingress_policy import OPEN_PATHS, ClosedPaths, LentPaths, OpenPaths, PathsPolicy
@@ -30,11 +31,16 @@ _Policies: TypeAlias = Sequence[tuple[Ingress, PathsPolicy]]
 _Canaries: TypeAlias = Sequence[tuple[Ingress, LentPaths]]
 
 
-def translate_host(context: TranslationContext, host: str, findings: UnitFindings) -> Steps[VirtualHost | None]:
-    """The virtual host of a host (or of NO_HOST); None if no Ingress has a valid rule for the host."""
+def translate_host(
+    context: TranslationContext, host: str, findings: UnitFindings
+) -> Steps[tuple[VirtualHost | None, tuple[FurtherName, ...]]]:
+    """The virtual host of a host (or of NO_HOST), and the names that are asked for beside the host.
+
+    Without a virtual host if no Ingress has a valid rule for the host.
+    """
     ingresses = context.state.ingresses_of_host(host)
     if not ingresses or (host != NO_HOST and not _check_host(context, host, ingresses, findings)):
-        return None
+        return None, ()
     policies, canaries = _policies(context, ingresses)
     regex = _is_regex_host(context.state, host, policies)
     findings.ciphers = _ciphers(policies)
@@ -46,6 +52,7 @@ def translate_host(context: TranslationContext, host: str, findings: UnitFinding
         if (winner.action, winner.policy, winner.service) != (route.action, route.policy, route.service):
             _report_conflict(context.state, host, winner, route, findings)
         yield
+    names = tuple(further_names(host, policies, winners.values(), findings))
     root, routes = [*_app_root(policies, findings)], [*winners.values()]
     # A host that rules name falls back to the default backend of one of the Ingresses here. A host that no rule names
     # falls back to the default route of all Ingresses, which the traffic model holds once.
@@ -59,7 +66,7 @@ def translate_host(context: TranslationContext, host: str, findings: UnitFinding
         routes = with_canaries(context, host, routes, lent, policies=by_ref, findings=findings)
     routes = [*root, *most_specific_first(routes)]
     findings.keep([*routes, default])
-    return VirtualHost(host, tuple(routes), default) if policies else None
+    return (VirtualHost(host, tuple(routes), default) if policies else None), names
 
 
 def _policies(context: TranslationContext, ingresses: Iterable[Ingress]) -> tuple[_Policies, _Canaries]:

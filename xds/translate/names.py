@@ -16,7 +16,7 @@ from xds.traffic.routes import PathType, Route
 _LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _HOST: Final = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})*")
 _IPV4: Final = re.compile(r"[0-9]+(\.[0-9]+){3}")
-_MAX_HOST_CHARACTERS: Final = 253
+MAX_HOST_CHARACTERS: Final = 253
 
 MAX_WILDCARD_CHARACTERS: Final = 80
 MAX_WILDCARD_LABELS: Final = 20
@@ -61,7 +61,7 @@ def valid_host(host: str) -> str:
         InvalidError: the host is neither.
     """
     lowered = host.lower()
-    if len(host) > _MAX_HOST_CHARACTERS or not _HOST.fullmatch(lowered) or _IPV4.fullmatch(lowered):
+    if len(host) > MAX_HOST_CHARACTERS or not _HOST.fullmatch(lowered) or _IPV4.fullmatch(lowered):
         raise InvalidError(
             Reason.INVALID_HOST, f"{shown(host)} is neither a DNS name nor a wildcard such as '*.example.com'"
         )
@@ -78,7 +78,7 @@ def is_subdomain(name: str) -> bool:
 
     Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names
     """
-    return len(name) <= _MAX_HOST_CHARACTERS and not name.startswith("*") and _HOST.fullmatch(name) is not None
+    return len(name) <= MAX_HOST_CHARACTERS and not name.startswith("*") and _HOST.fullmatch(name) is not None
 
 
 def is_label(name: str) -> bool:

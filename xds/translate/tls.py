@@ -75,6 +75,7 @@ class TlsTranslation:
     Args:
         skips: Whether the entries of an Ingress count for nothing.
         ciphers: Of hosts with a choice of their own.
+        further: The host of rules by name, for names beside the hosts of rules.
     """
 
     def __init__(
@@ -86,8 +87,10 @@ class TlsTranslation:
         findings: UnitFindings,
         *,
         skips: Callable[[Ingress], bool],
+        further: Mapping[str, str],
         ciphers: Mapping[str, HostCiphers] = NO_CIPHERS,
     ) -> None:
+        self._further = further
         self._skips = skips
         self._ciphers = ciphers
         self._state = state
@@ -110,8 +113,12 @@ class TlsTranslation:
             for index, entry in enumerate(() if self._skips(ingress) else ingress.spec.tls or ()):
                 self._claim(ingress, entry, FieldPath.of("spec", "tls", index))
                 yield
+        self._tls_hosts.share(self._further, self._names)
         for host in sorted(self._ciphers):
             self._choose(host, self._ciphers[host])
+        for name, host in self._further.items():
+            if name not in self._ciphers and host in self._ciphers:
+                self._tls_hosts.choose(name, self._ciphers[host].choice)
         table = self._tls_hosts.table(self._default_certificate())
         self._store.keep(self._certificates.keys())
         found = {secret: self._certificates[secret] for each in table.terminations for secret in each.secrets}
@@ -141,13 +148,17 @@ class TlsTranslation:
 
     def _check_names(self, hosts: list[str], secret: Key, user: ObjectRef, at: FieldPath) -> None:
         """Report hosts that the certificate doesn't name. They are served: clients may not check the name."""
-        verdict = self._store.last_good(secret)
-        names = verdict.names if verdict else frozenset()
+        names = self._names(secret)
         others = [host for host in hosts if host not in names and wildcard_of(host) not in names]
         if others:
             stands = f"names {_listed(sorted(names))}" if names else "has no DNS name"
             message = f"the certificate of Secret {secret} {stands}, and not {_listed(others)}; it is still served"
             self._findings.report(user, Reason.CERTIFICATE_NAMES_OTHERS, message, at)
+
+    def _names(self, secret: Key) -> Set[str]:
+        """The DNS names of the certificate that is served from a Secret."""
+        verdict = self._store.last_good(secret)
+        return verdict.names if verdict else frozenset()
 
     def _hosts(self, ingress: Ingress, entry: IngressTLS, at: FieldPath) -> Iterator[str]:
         """The hosts of an entry; the hosts of the Ingress' rules if the entry has none."""

@@ -1,6 +1,6 @@
 """The Secrets whose certificates are served for each TLS host."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -57,6 +57,31 @@ class TlsHosts:
             self._claims[host] = self._claims[wildcard]
         self._ciphers[host] = ciphers
         return host in self._claims or not self._without_certificate.keys().isdisjoint((host, wildcard))
+
+    def share(self, further: Mapping[str, str], names_of: Callable[[Key], Set[str]]) -> None:
+        """Serve the certificates of hosts for their further names, as far as a certificate has the name.
+
+        A TLS entry for a name decides over the name. A name that no certificate of its host has is left to the TLS
+        entries with wildcards, and to the default certificate. To be called after the last claim.
+
+        Args:
+            further: The host by name.
+            names_of: Finds the DNS names of the certificate in a Secret.
+        """
+        shared = {name: self._fitting(name, host, names_of) for name, host in further.items()}
+        named = self._claims.keys() | self._without_certificate.keys()
+        self._claims |= {name: shared[name] for name in sorted(shared.keys() - named) if shared[name]}
+
+    def _fitting(self, name: str, host: str, names_of: Callable[[Key], Set[str]]) -> dict[KeyType, Claim]:
+        """The certificates of a host that have a name."""
+        claims = self._claims.get(host)
+        if claims is None and host not in self._without_certificate:
+            claims = self._claims.get(wildcard_of(host))
+        return {
+            key_type: claim
+            for key_type, claim in (claims or {}).items()
+            if not {name, wildcard_of(name)}.isdisjoint(names_of(claim.certificate.secret))
+        }
 
     def table(self, default: Certificate | None) -> TlsTable:
         """The table of all claims, with the certificate for connections whose SNI no TLS host covers."""

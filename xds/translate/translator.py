@@ -21,6 +21,7 @@ from xds.translate.certificate_dates import DatePeriod
 from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
 from xds.translate.findings import HostCiphers, UnitFindings
+from xds.translate.further_names import FurtherName, FurtherNames
 from xds.translate.hosts import translate_host
 from xds.translate.nginx.annotated_objects import annotated_objects
 from xds.translate.nginx.defaults import INGRESS_NGINX, NO_DEFAULTS
@@ -84,6 +85,7 @@ class Translator:
         self._certificate_store = CertificateStore()
         self._default_secret_due = options.default_tls_secret is not None
         self._hosts: dict[str, VirtualHost] = {}
+        self._names = FurtherNames()
         self._default: Route | None = None
         self._tls = TlsTable()
         self._ciphers: dict[str, HostCiphers] = {}
@@ -159,6 +161,10 @@ class Translator:
         self._problems.report(("endpoints", key), problems)
         return found
 
+    def names_of(self, host: str) -> Iterable[FurtherName]:
+        """The aliases of a host, and the names that are redirected to the host."""
+        return self._names.of_host(host)
+
     def policy(self, ingress: Ingress) -> IngressPolicy:
         return self._context.policy(ingress)
 
@@ -197,10 +203,9 @@ class Translator:
         for key in stale.ingresses:
             self._translate_ingress(key)
             yield
-        hosts: set[str] = set()
-        for host in stale.hosts:
-            if (yield from self._translate_host(host)):
-                hosts.add(host)
+        hosts, names_changed = yield from self._translate_hosts(stale.hosts)
+        if names_changed and self._state.ingresses_with_tls():
+            stale = replace(stale, tls=True)
         default = stale.default_backend and self._translate_default()
         tls_is_stale, self._ciphers_changed = stale.tls or self._ciphers_changed, False
         tls, certificates = (yield from self._translate_tls(now)) if tls_is_stale else (False, False)
@@ -218,19 +223,40 @@ class Translator:
             translate_ingress(self._context, ingress, findings)
         self._problems.report(("ingress", key), findings.problems)
 
-    def _translate_host(self, host: str) -> Steps[bool]:
-        """Translate a host, and return whether its virtual host changed."""
-        findings = UnitFindings()
-        virtual_host = yield from translate_host(self._context, host, findings)
-        self._problems.report(("host", host), findings.problems)
-        self._backends.use(("host", host), findings.backends)
-        self._use_ciphers(host, findings.ciphers)
-        if virtual_host == self._hosts.get(host):
+    def _translate_hosts(self, stale: Iterable[str]) -> Steps[tuple[set[str], bool]]:
+        """Translate hosts, and return changed virtual hosts, and whether another host has one of the further names."""
+        changed: set[str] = set()
+        undecided: set[str] = set()
+        for host in stale:
+            findings = UnitFindings()
+            virtual_host, names = yield from translate_host(self._context, host, findings)
+            self._problems.report(("host", host), findings.problems)
+            self._backends.use(("host", host), findings.backends)
+            self._use_ciphers(host, findings.ciphers)
+            is_changed = self._replace(host, virtual_host, is_alias=False)
+            if is_changed:
+                changed.add(host)
+            undecided.update(self._names.follow(host, names, changed=is_changed))
+        owners_changed = False
+        for name in sorted(undecided):
+            findings, before = UnitFindings(), self._names.owners.get(name)
+            virtual_host = self._names.decide(name, self._hosts, self._state, findings)
+            self._problems.report(("name", name), findings.problems)
+            if self._replace(name, virtual_host, is_alias=True):
+                changed.add(name)
+            owners_changed = owners_changed or before != self._names.owners.get(name)
+            yield
+        return changed, owners_changed
+
+    def _replace(self, host: str, after: VirtualHost | None, *, is_alias: bool) -> bool:
+        """Replace a virtual host of rules, or an alias, and return whether anything changed."""
+        before = self._hosts.get(host)
+        if after == before or (after is None and before is not None and before.is_alias != is_alias):
             return False
-        if virtual_host is None:
+        if after is None:
             del self._hosts[host]
         else:
-            self._hosts[host] = virtual_host
+            self._hosts[host] = after
         return True
 
     def _use_ciphers(self, host: str, ciphers: HostCiphers | None) -> None:
@@ -258,7 +284,14 @@ class Translator:
         table, certificates = self._tls, self._certificates
         skips = self._context.is_canary
         translation = TlsTranslation(
-            self._state, self._certificate_store, secret, now, findings, skips=skips, ciphers=self._ciphers
+            self._state,
+            self._certificate_store,
+            secret,
+            now,
+            findings,
+            skips=skips,
+            further=self._names.owners,
+            ciphers=self._ciphers,
         )
         self._tls, self._certificates = yield from translation.run()
         self._date_period = translation.period

@@ -18,6 +18,7 @@ from xds.translate.nginx import (
     client_tls,
     connections,
     custom_headers,
+    host_names,
     load_balancing,
     logs_and_traces,
     redirects,
@@ -28,6 +29,7 @@ from xds.translate.nginx.backend_protocol import SpokenProtocol
 from xds.translate.nginx.canary import Canary
 from xds.translate.nginx.client_tls import NO_WISH, AskedCiphers
 from xds.translate.nginx.defaults import NO_DEFAULTS
+from xds.translate.nginx.host_names import NO_NAMES, HostNames
 from xds.translate.nginx.named_objects import NamedObjects, Unavailable
 from xds.translate.nginx.reader import AnnotationReader, Report
 from xds.translate.nginx.registry import ANNOTATIONS, nearest
@@ -45,6 +47,7 @@ class OpenPaths:
         upstream: The use of the backends by requests that came by plain HTTP.
         tls_upstream: By requests that came by TLS; None: the same.
         ciphers: For the hosts of the Ingress.
+        names: Names beside the hosts of the rules.
     """
 
     policy: Policy = NO_POLICY
@@ -53,6 +56,7 @@ class OpenPaths:
     upstream: UpstreamPolicy = DEFAULT_UPSTREAM
     tls_upstream: UpstreamPolicy | None = None
     ciphers: AskedCiphers = NO_WISH
+    names: HostNames = NO_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +67,13 @@ class ClosedPaths:
         annotations: Those that ask, by full name.
         hosts: Whether the hosts of the Ingress are closed, with the paths of other Ingresses.
         rewriting: How paths are compared. An expression closes every path of a request that the expression matches.
+        names: Names beside the hosts of the rules, closed like the hosts.
     """
 
     annotations: tuple[str, ...]
     hosts: bool
     rewriting: Rewriting = NO_REWRITING
+    names: HostNames = NO_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,18 +168,20 @@ def ingress_policy(
     if requests := canary.read(reader):
         return _lent(requests, reader)
     closing = tuple(annotation for annotation in _without_effect(reader) if _asks_protection(annotation, reader))
-    asked = rewriting.read(reader)
+    asked, names = rewriting.read(reader), host_names.read(reader)
     if closing:
         hosts = any(annotation.scope is Scope.HOST for annotation in closing)
-        return ClosedPaths(tuple(annotation.full_name for annotation in closing), hosts, asked)
+        return ClosedPaths(tuple(annotation.full_name for annotation in closing), hosts, asked, names)
     protocol = backend_protocol.read(reader)
     if protocol is None:
-        return ClosedPaths((backend_protocol.PROTOCOL.full_name,), hosts=False, rewriting=asked)
+        return ClosedPaths((backend_protocol.PROTOCOL.full_name,), hosts=False, rewriting=asked, names=names)
     headers = custom_headers.read(reader, objects)
     if isinstance(headers, Unavailable):
-        return ClosedPaths((headers.annotation.full_name,), hosts=False, rewriting=asked)
+        return ClosedPaths((headers.annotation.full_name,), hosts=False, rewriting=asked, names=names)
     opened = _open(protocol, asked, reader, has_tracer=options.has_tracer)
-    return replace(opened, policy=replace(opened.policy, response_headers=headers)) if headers else opened
+    if headers:
+        opened = replace(opened, policy=replace(opened.policy, response_headers=headers))
+    return opened if names is NO_NAMES else replace(opened, names=names)
 
 
 def _unreported(*problem: object) -> None:

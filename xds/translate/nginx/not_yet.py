@@ -67,10 +67,9 @@ ANNOTATIONS: Final = (
     ),
     *_planned(
         "redirects",
-        "ssl-redirect force-ssl-redirect preserve-trailing-slash use-port-in-redirects from-to-www-redirect "
-        "relative-redirects proxy-redirect-from proxy-redirect-to",
+        "ssl-redirect force-ssl-redirect preserve-trailing-slash use-port-in-redirects relative-redirects "
+        "proxy-redirect-from proxy-redirect-to",
     ),
-    *_planned("hosts", "server-alias", scope=Scope.HOST),
     *_planned("error pages", "default-backend custom-http-errors disable-proxy-intercept-errors"),
     *_planned("mirroring", "mirror-target mirror-host mirror-request-body"),
     *_planned("cookies", "proxy-cookie-path proxy-cookie-domain"),

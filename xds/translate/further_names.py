@@ -1,0 +1,187 @@
+"""Names beside the hosts of rules: aliases of a host, and names that are redirected to a host.
+
+A name may be wanted for several hosts, and may be a host of rules itself, so that another Ingress decides over a name
+than the one that asks for the name.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from xds.kube.objects import Ingress
+from xds.kube.state import KubeState, why_first
+from xds.problems.field_path import FieldPath, MapKey
+from xds.problems.problem import Key
+from xds.problems.reasons import Reason
+from xds.problems.text import shown
+from xds.traffic.actions import HostRedirect
+from xds.traffic.hosts import NO_HOST, is_wildcard
+from xds.traffic.routes import Origin, PathType, Route, VirtualHost
+from xds.translate.findings import UnitFindings
+from xds.translate.nginx.annotation import AnyAnnotation
+from xds.translate.nginx.host_names import FROM_TO_WWW, SERVER_ALIAS
+from xds.translate.nginx.ingress_policy import PathsPolicy
+
+_WWW: Final = "www."
+
+
+@dataclass(frozen=True, slots=True)
+class FurtherName:
+    """A name that an Ingress asks for beside a host of its rules.
+
+    Attributes:
+        name: In lower case.
+        host: The host, or NO_HOST.
+        origin: The Ingress and the annotation.
+        is_redirected: Whether the name is redirected to the host; else the host's routes answer.
+    """
+
+    name: str
+    host: str
+    origin: Origin
+    is_redirected: bool
+
+    @property
+    def precedence(self) -> tuple[bool, str]:
+        """A sort key, the one that has the name first.
+
+        Source: https://github.com/kubernetes/ingress-nginx/blob/controller-v1.15.1/rootfs/etc/nginx/template/nginx.tmpl
+        where redirects come first, then hosts by alphabet, `_` for the rules without host.
+        """
+        return (not self.is_redirected, self.host or "_")
+
+    def virtual_host(self, of_host: VirtualHost) -> VirtualHost:
+        """The virtual host of the name.
+
+        Args:
+            of_host: The virtual host of the host.
+        """
+        if not self.is_redirected:
+            return replace(of_host, host=self.name, alias_of=self.host)
+        service = Key(self.origin.object.namespace, "(none)")
+        route = Route("/", PathType.PREFIX, HostRedirect(self.host), self.origin, service)
+        return VirtualHost(self.name, (route,), alias_of=self.host)
+
+
+def further_names(
+    host: str, policies: Sequence[tuple[Ingress, PathsPolicy]], routes: Iterable[Route], findings: UnitFindings
+) -> Iterator[FurtherName]:
+    """The names that are asked for beside a host.
+
+    Args:
+        host: The host.
+        policies: The Ingresses of the host but for canaries, the oldest first.
+        routes: The routes of the host. An Ingress without any redirects nothing.
+        findings: Takes the problems.
+    """
+    asking = [(ingress, policy.names) for ingress, policy in policies if policy.names.aliases]
+    for ingress, _ in asking[1:]:
+        first = asking[0][0]
+        message = f"the server-alias of {first.ref} counts for {_called(host)}, {why_first(first, ingress)}"
+        findings.report(ingress.ref, Reason.ALIAS_CONFLICT, message, _at(SERVER_ALIAS))
+    for ingress, names in asking[:1]:
+        for name in names.aliases:
+            if name != host:
+                yield FurtherName(name, host, Origin(ingress.ref, _at(SERVER_ALIAS)), is_redirected=False)
+    asking = [(ingress, policy.names) for ingress, policy in policies if policy.names.redirects_www]
+    if asking:
+        owners = {route.origin.object for route in routes}
+        yield from _redirected(host, [ingress for ingress, _ in asking if ingress.ref in owners], findings)
+
+
+def _redirected(host: str, ingresses: Sequence[Ingress], findings: UnitFindings) -> Iterator[FurtherName]:
+    if host == NO_HOST or is_wildcard(host):
+        for ingress in ingresses:
+            message = f"from-to-www-redirect has no effect for {_called(host)}: a redirect needs a name"
+            findings.report(ingress.ref, Reason.ANNOTATION_UNSUPPORTED, message, _at(FROM_TO_WWW))
+        return
+    other = host.removeprefix(_WWW) if host.startswith(_WWW) else f"{_WWW}{host}"
+    for ingress in ingresses[:1]:
+        yield FurtherName(other, host, Origin(ingress.ref, _at(FROM_TO_WWW)), is_redirected=True)
+
+
+class FurtherNames:
+    """All names that are asked for beside hosts, and the host that has each name."""
+
+    def __init__(self) -> None:
+        self._of_host: dict[str, tuple[FurtherName, ...]] = {}
+        self._asked: dict[str, set[FurtherName]] = {}
+        self._owners: dict[str, str] = {}
+
+    @property
+    def owners(self) -> Mapping[str, str]:
+        """The host of rules by name, for names that are served."""
+        return self._owners
+
+    def of_host(self, host: str) -> Iterator[FurtherName]:
+        """The served names of a host."""
+        return (each for each in self._of_host.get(host, ()) if self._owners.get(each.name) == host)
+
+    def follow(self, host: str, asked: tuple[FurtherName, ...], *, changed: bool) -> Iterator[str]:
+        """Note the names that are asked for beside a host, and return names to decide again.
+
+        Args:
+            host: The host.
+            asked: The names.
+            changed: Whether the virtual host changed.
+        """
+        if host in self._asked:
+            yield host
+        before = self._of_host.pop(host, ())
+        if asked:
+            self._of_host[host] = asked
+        if before == asked and not changed:
+            return
+        for each in before:
+            self._asked[each.name].discard(each)
+        for each in asked:
+            self._asked.setdefault(each.name, set()).add(each)
+        for each in (*before, *asked):
+            if not self._asked.get(each.name, True):
+                del self._asked[each.name]
+            yield each.name
+
+    def decide(
+        self, name: str, hosts: Mapping[str, VirtualHost], state: KubeState, findings: UnitFindings
+    ) -> VirtualHost | None:
+        """The virtual host of a name; None where no host has the name as a further one.
+
+        Args:
+            name: The name.
+            hosts: The virtual hosts, up to date but for names that are to be decided.
+            state: Finds the Ingresses with a rule for the name.
+            findings: Takes the problems.
+        """
+        self._owners.pop(name, None)
+        asked = sorted(self._asked.get(name, ()), key=lambda each: each.precedence)
+        own = hosts.get(name)
+        if own is not None and not own.is_alias:
+            ingresses = state.ingresses_of_host(name)
+            _report(asked, f"{shown(name)} is a host of {ingresses[0].ref}", findings)
+            return None
+        if not asked:
+            return None
+        winner = asked[0]
+        does = "is redirected to" if winner.is_redirected else "is an alias of"
+        _report(asked[1:], f"{shown(name)} {does} {_called(winner.host)}, by {winner.origin.object}", findings)
+        self._owners[name] = winner.host
+        return winner.virtual_host(hosts[winner.host])
+
+
+def _report(losers: Collection[FurtherName], why: str, findings: UnitFindings) -> None:
+    """Report the names that are left out."""
+    for each in losers:
+        if each.is_redirected:
+            message = f"from-to-www-redirect has no effect for {_called(each.host)}, as in ingress-nginx: {why}"
+            findings.report(each.origin.object, Reason.ANNOTATION_UNSUPPORTED, message, each.origin.field)
+        else:
+            message = f"alias {shown(each.name)} of {_called(each.host)} is left out: {why}"
+            findings.report(each.origin.object, Reason.ALIAS_CONFLICT, message, each.origin.field)
+
+
+def _at(annotation: AnyAnnotation) -> FieldPath:
+    return FieldPath.of("metadata", "annotations", MapKey(annotation.full_name))
+
+
+def _called(host: str) -> str:
+    return f"host {host}" if host else "the rules without host"
