@@ -162,8 +162,10 @@ def traffic_model(traffic: Translator, problems: Iterable[Problem]) -> dict[str,
         },
         "localities": {
             str(key): {
-                locality.zone or "(none)": [f"{each.address} {each.port} {each.health}" for each in locality.endpoints]
-                for locality in zones
+                f"{zone.zone or '(none)'}{f' priority {zone.priority}' if zone.priority else ''}": [
+                    f"{each.address} {each.port} {each.health}" for each in zone.endpoints
+                ]
+                for zone in zones
             }
             for key, zones in localities.items()
         },
