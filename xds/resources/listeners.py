@@ -60,7 +60,9 @@ _ENVOY_SUITES: Final = (
 )
 """The suites of Envoy's own list."""
 
-_VERSIONS: Final = {
+_VERSIONS: Final[dict[str, TlsParametersTlsProtocol]] = {
+    "1.0": TlsParametersTlsProtocol.TLSv1_0,
+    "1.1": TlsParametersTlsProtocol.TLSv1_1,
     TlsVersion.TLS_1_2: TlsParametersTlsProtocol.TLSv1_2,
     TlsVersion.TLS_1_3: TlsParametersTlsProtocol.TLSv1_3,
 }
@@ -72,6 +74,7 @@ def http_listener(options: ProxyOptions) -> Listener:
         address=socket_address(options.listener_address, options.http_port),
         per_connection_buffer_limit_bytes=CONNECTION_BUFFER_BYTES,
         listener_filters=list(_proxy_protocol(options)),
+        listener_filters_timeout=options.policy.clients.proxy_protocol_timeout,
         filter_chains=[FilterChain(name=names.HTTP, filters=[connection_manager(options, names.HTTP_ROUTES)])],
     )
 
@@ -86,6 +89,7 @@ def https_listener(options: ProxyOptions, tls: TlsTable) -> Listener:
         address=socket_address(options.listener_address, options.https_port),
         per_connection_buffer_limit_bytes=CONNECTION_BUFFER_BYTES,
         listener_filters=[*_proxy_protocol(options), inspector],
+        listener_filters_timeout=options.policy.clients.proxy_protocol_timeout,
         filter_chain_matcher=_filter_chain_matcher(chosen, tls.without_certificate),
         filter_chains=[_filter_chain(options, termination, termination.name) for termination in chosen],
         default_filter_chain=_filter_chain(options, default, DEFAULT_FILTER_CHAIN) if default else None,
@@ -98,17 +102,17 @@ def _proxy_protocol(options: ProxyOptions) -> Iterator[ListenerFilter]:
 
 
 def _filter_chain(options: ProxyOptions, termination: Termination, name: str) -> FilterChain:
+    policy = options.policy.tls
     tls = DownstreamTlsContext(
         common_tls_context=CommonTlsContext(
-            tls_params=TlsParameters(
-                tls_minimum_protocol_version=_VERSIONS[options.tls_min_version],
-                cipher_suites=_cipher_suites(options, termination.ciphers),
-            ),
-            alpn_protocols=["h2", "http/1.1"],
+            tls_params=_tls_parameters(options, termination.ciphers),
+            alpn_protocols=["h2", "http/1.1"] if options.policy.clients.uses_http2 else ["http/1.1"],
             tls_certificate_sds_secret_configs=[
                 SdsSecretConfig(name=names.secret(secret), sds_config=ads()) for secret in termination.secrets
             ],
-        )
+        ),
+        disable_stateless_session_resumption=None if policy.has_tickets else True,
+        session_timeout=policy.session_timeout,
     )
     return FilterChain(
         name=name,
@@ -118,15 +122,26 @@ def _filter_chain(options: ProxyOptions, termination: Termination, name: str) ->
     )
 
 
-def _cipher_suites(options: ProxyOptions, ciphers: CipherChoice | None) -> list[str]:
+def _tls_parameters(options: ProxyOptions, ciphers: CipherChoice | None) -> TlsParameters:
+    policy = options.policy.tls
+    oldest, newest = policy.versions or (options.tls_min_version, None)
+    return TlsParameters(
+        tls_minimum_protocol_version=_VERSIONS[oldest],
+        tls_maximum_protocol_version=_VERSIONS[newest] if newest else TlsParametersTlsProtocol.TLS_AUTO,
+        cipher_suites=_cipher_suites(policy.ciphers or options.tls_ciphers, ciphers),
+        ecdh_curves=list(policy.curves),
+    )
+
+
+def _cipher_suites(usual: tuple[str, ...], ciphers: CipherChoice | None) -> list[str]:
     """The suites in Envoy's form, with brackets around suites of equal preference; empty: Envoy's own list.
 
     Source: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/transport_sockets/tls/v3/common.proto
     """
-    suites = (ciphers and ciphers.suites) or options.tls_ciphers
-    if ciphers is None or ciphers.server_prefers:
-        return list(suites)
-    return [f"[{'|'.join(suites or _ENVOY_SUITES)}]"]
+    if ciphers is None:
+        return list(usual)
+    suites = ciphers.suites or usual
+    return list(suites) if ciphers.server_prefers else [f"[{'|'.join(suites or _ENVOY_SUITES)}]"]
 
 
 def _filter_chain_matcher(terminations: Iterable[Termination], without_certificate: Iterable[str]) -> Matcher | None:

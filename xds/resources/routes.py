@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from xds.envoyapi.messages import (
+    DataSource,
     DirectResponseAction,
     HeaderMatcher,
     HeaderValueOption,
@@ -29,13 +30,14 @@ from xds.resources.filters.chain import route_filters
 from xds.resources.filters.session_affinity import mark
 from xds.resources.forwarded_headers import forwarded_headers
 from xds.resources.forwarding import forward_action, request_headers
-from xds.resources.header_values import replaced
+from xds.resources.header_values import replaced, replaced_headers
 from xds.resources.https_redirects import https_redirects
 from xds.resources.options import ProxyOptions
+from xds.resources.response_headers import response_headers
 from xds.resources.retries import RETRIED_BODY_BYTES, retry_policy
 from xds.resources.route_matches import every_path, route_match
 from xds.resources.tracing import decorator, route_tracing
-from xds.traffic.actions import Action, Closed, Forward, HostRedirect, Redirect
+from xds.traffic.actions import Action, Closed, DirectAnswer, Forward, HostRedirect, Redirect
 from xds.traffic.hosts import is_wildcard
 from xds.traffic.routes import ACME_CHALLENGES, PathType, Route, VirtualHost
 
@@ -48,12 +50,19 @@ _REDIRECT_CODES: Final = {
 }
 
 
+HEALTH_PATH: Final = "/healthz"
+"""Source: https://kubernetes.github.io/ingress-nginx/user-guide/cli-arguments/ (`--health-check-path`)"""
+
+
 def route_configuration(name: str, options: ProxyOptions) -> RouteConfiguration:
     """A RouteConfiguration without virtual hosts."""
+    tls = names.is_tls(name)
     return RouteConfiguration(
         name=name,
         vhds=Vhds(config_source=ads(wait=True)) if options.vhds else None,
-        request_headers_to_add=forwarded_headers(options, tls=names.is_tls(name)),
+        request_headers_to_add=forwarded_headers(options, tls=tls),
+        response_headers_to_add=response_headers(options, tls=tls),
+        response_headers_to_remove=list(options.policy.responses.hidden),
         ignore_port_in_host_matching=True,
     )
 
@@ -64,6 +73,7 @@ def virtual_host(name: str, domain: Domain, options: ProxyOptions) -> EnvoyVirtu
         name=name,
         domains=[domain.name],
         routes=[
+            *_health(domain, options),
             *_guarded(domain, tls=tls),
             *_challenges(domain),
             *https_redirects(domain, options),
@@ -72,6 +82,15 @@ def virtual_host(name: str, domain: Domain, options: ProxyOptions) -> EnvoyVirtu
         retry_policy=retry_policy(),
         request_body_buffer_limit=RETRIED_BODY_BYTES,
     )
+
+
+def _health(domain: Domain, options: ProxyOptions) -> Iterator[EnvoyRoute]:
+    """The answer to load balancers in front that ask for no host of a rule, unless a rule without host has the path."""
+    if not options.policy.answers_health or domain.name != ANY_HOST or isinstance(domain.inside, FixedAnswer):
+        return
+    if not any(route.path.startswith(HEALTH_PATH) for route in domain.inside.routes):
+        match = RouteMatch(path_separated_prefix=HEALTH_PATH)
+        yield EnvoyRoute(name="health", match=match, direct_response=DirectResponseAction(status=200))
 
 
 def _guarded(domain: Domain, *, tls: bool) -> Iterator[EnvoyRoute]:
@@ -137,7 +156,9 @@ def _route(route: Route, match: RouteMatch, *, tls: bool = False) -> EnvoyRoute:
         redirect=_to_path(redirect) if redirect and redirect.is_path else None,
         direct_response=_direct_response(action),
         response_headers_to_add=_response_headers(route, redirect, forward, tls=tls),
+        response_headers_to_remove=list(route.policy.response_headers.removed),
         request_headers_to_add=request_headers(route.policy) if forward else [],
+        request_headers_to_remove=list(route.policy.request_headers.removed) if forward else [],
         typed_per_filter_config=route_filters(route.policy, tls=tls),
         tracing=route_tracing(route.policy.tracing),
         decorator=decorator(route.policy.tracing),
@@ -169,7 +190,7 @@ _ENDS_IN_SLASH: Final = HeaderMatcher(name=":path", string_match=StringMatcher(s
 def _response_headers(
     route: Route, redirect: Redirect | None, forward: Forward | None, *, tls: bool
 ) -> list[HeaderValueOption]:
-    headers = [replaced(name, value) for name, value in route.policy.response_headers]
+    headers = replaced_headers(route.policy.response_headers)
     if redirect and not redirect.is_path:
         return [*headers, replaced("location", redirect.location)]
     if forward and len(forward.backends) == 1:  # shares of a weighted route have marks of their own
@@ -191,6 +212,8 @@ def _direct_response(action: Action) -> DirectResponseAction | None:
             return None if backends else DirectResponseAction(status=503)
         case Redirect():
             return None if action.is_path else DirectResponseAction(status=action.status)
+        case DirectAnswer(status, text):
+            return DirectResponseAction(status=status, body=DataSource(inline_string=text) if text else None)
         case HostRedirect():
             return None
         case Closed():

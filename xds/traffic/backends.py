@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from xds.problems.problem import Key
+from xds.traffic.service_settings import NO_SETTINGS, ServiceSettings
 from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, UpstreamPolicy
 
 _BEHIND: Final = "+"
@@ -96,6 +97,7 @@ class Backend:
         upstream: The use of the port.
         cluster_ip: The address of the Service, for an upstream policy that uses the address; else empty.
         joined: The backend whose endpoints are in the cluster of this one; None: none.
+        settings: Of the Service, for each use of its ports.
     """
 
     key: BackendKey
@@ -109,6 +111,7 @@ class Backend:
     upstream: UpstreamPolicy = DEFAULT_UPSTREAM
     cluster_ip: str = ""
     joined: "Backend | None" = None
+    settings: ServiceSettings = NO_SETTINGS
 
     @property
     def has_slices(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Final
 from xds.kube.objects import HTTPIngressPath, Ingress, IngressBackend, IngressServiceBackend
 from xds.kube.state import KubeState
 from xds.problems.field_path import FieldPath, MapKey
-from xds.problems.problem import Key
+from xds.problems.problem import Key, ObjectRef
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import Closed, Forward
@@ -43,6 +43,7 @@ _REGEX_REMEDY: Final = (
 
 _COOKIE_PATH: Final = re.compile(r"[!-:<-~]*")
 """Neither blanks nor semicolons: https://www.rfc-editor.org/rfc/rfc6265#section-4.1.1"""
+_ANNOTATIONS: Final = FieldPath.of("metadata", "annotations")
 
 _DEFAULT_BACKEND: Final = FieldPath.of("spec", "defaultBackend")
 
@@ -94,6 +95,9 @@ class TranslationContext:
         key, tls_key, host = None, None, ""
         if fault := resolved.fault:
             findings.report(origin.object, fault.reason, fault.message, backend_at, fault.remedy)
+        for each in resolved.of_service:
+            about = ObjectRef("Service", namespace, backend.service.name)
+            findings.report(about, each.reason, each.message, _ANNOTATIONS, each.remedy)
         if resolved.backend:
             key, host = resolved.backend.key, resolved.backend.host
         name = backend.service.name if is_label(backend.service.name) else "(invalid)"
@@ -106,7 +110,7 @@ class TranslationContext:
         if policy.tls_upstream is not None:
             by_tls = self._resolve(namespace, backend.service, policy.tls_upstream, findings).backend
             tls_key = by_tls.key if by_tls else None
-        return Route(*path, policy.redirect or Forward.to(key, tls_key), origin, service, treatment)
+        return Route(*path, policy.answer or policy.redirect or Forward.to(key, tls_key), origin, service, treatment)
 
     def _resolve(
         self, namespace: str, wanted: IngressServiceBackend, upstream: UpstreamPolicy, findings: UnitFindings
@@ -203,12 +207,12 @@ def ingress_default(context: TranslationContext, ingress: Ingress, findings: Uni
     if isinstance(policy, LentPaths):
         return None
     # A protection is for the whole Ingress, and so is the use of its backends. Other annotations are for paths.
-    unannotated = context.annotations.unannotated
-    if isinstance(policy, OpenPaths) and policy is not unannotated:
+    plain = context.annotations.open_paths
+    if isinstance(policy, OpenPaths) and policy is not plain:
         affinity = policy.policy.affinity
         policy = OpenPaths(
             replace(
-                unannotated.policy,
+                plain.policy,
                 hash_keys=policy.policy.hash_keys,
                 affinity=affinity.at("/") if affinity else None,
                 response_headers=policy.policy.response_headers,

@@ -13,6 +13,8 @@ from typing import Final, Protocol
 from xds.envoyapi import codec
 from xds.envoyapi.messages import Any, HttpFilter, Router
 from xds.resources.filters.backend_names import backend_names
+from xds.resources.filters.blocked import block
+from xds.resources.filters.compression import compressor
 from xds.resources.filters.error_pages import error_pages
 from xds.resources.filters.one_host import reject_two_hosts
 from xds.resources.filters.route_chain import route_chain
@@ -22,6 +24,7 @@ from xds.resources.filters.unlogged import NAME as UNLOGGED
 from xds.resources.filters.unlogged import unlogged, unlogged_routes
 from xds.resources.retries import retry_safe_requests
 from xds.resources.upgrades import upgrade_by_http1
+from xds.traffic.listeners import Blocked, ListenerPolicy
 from xds.traffic.policy import NO_POLICY, Policy
 
 
@@ -46,6 +49,15 @@ def http_filters() -> list[HttpFilter]:
         backend_names(),
         HttpFilter(name="envoy.filters.http.router", typed_config=codec.pack(router)),
     ]
+
+
+def policy_filters(policy: ListenerPolicy) -> list[HttpFilter]:
+    """The filters that run for all requests, in front of the constant chain. No route names them.
+
+    A chain of its own for upgrades must begin with them too.
+    """
+    blocked = [block(policy.blocked)] if policy.blocked != Blocked() else []
+    return [*map(compressor, policy.compressions), *blocked]
 
 
 SWITCHED: Final[dict[str, _ForRoute]] = {
