@@ -18,7 +18,7 @@ from tests.support.objects import (
     slice_of,
     tls,
 )
-from tests.support.route_table_annotations import canary
+from tests.support.route_table_annotations import annotated, canary
 from xds.explain.ingress import Acceptance, IngressExplanation, UnitStatus, explain_ingress
 from xds.explain.ingress_facts import ingress_facts
 from xds.kube.change import Applied, Batch, Change, Deleted
@@ -60,6 +60,14 @@ def test_an_ingress_with_only_valid_parts_is_accepted() -> None:
         ("rds", "http@2"),
         ("vhds", "http@2/a.test"),
     ]
+
+
+def test_a_rate_limit_is_explained_with_its_buckets() -> None:
+    limits = annotated(limit_rpm="30", limit_allowlist="10.0.0.0/8")
+    explanation = explained("one", ingress("one", rule("a.test", path("/", "web")), annotations=limits), *SERVED)
+    expected = "rate limit: of a client 30 a minute, and 151 at once, over all routes of Ingress default/one; no limit "
+    assert explanation.units[0].why == f"{expected}for 10.0.0.0/8"
+    assert ("ecds", "rate-limits@1") in [(each.type.short, each.name) for each in explanation.resources]
 
 
 def test_an_ingress_with_an_invalid_part_is_partly_accepted() -> None:
@@ -218,3 +226,15 @@ def test_a_canary_says_which_requests_it_shares() -> None:
     ]
     assert ("cds", "default/idle/80+default/web/80") in [(each.type.short, each.name) for each in explanation.resources]
     assert statuses(explained("main", *objects)) == paths(UnitStatus.SERVED)
+
+
+def test_a_path_says_what_its_annotations_do() -> None:
+    annotations = annotated(mirror_target="http://idle.default.svc", default_backend="idle")
+    explanation = explained(
+        "one", ingress("one", rule("a.test", path("/", "web"), path("/x", "gone")), annotations=annotations), *SERVED
+    )
+    served, stand_in = explanation.units
+    assert served.status is UnitStatus.SERVED
+    assert "a copy goes to default/idle/80" in served.why
+    assert stand_in.backend == BackendKey("default", "idle", 80)
+    assert "Service 'gone' can't be used" in stand_in.why

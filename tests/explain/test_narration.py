@@ -99,6 +99,16 @@ def test_a_backend_is_explained_with_its_endpoints() -> None:
     assert "no EndpointSlice" in texts(empty)["endpoints"]
 
 
+def test_a_rate_limit_is_explained_with_its_buckets() -> None:
+    shop = ingress("shop", rule("a.example.com", path("/", "web")), annotations=annotated(limit_rps="5"))
+    explanation = explained("http://a.example.com/", shop, *SERVED)
+    assert (
+        texts(explanation)["rate limit"]
+        == "of a client 5 a second, and 26 at once, over all routes of Ingress default/shop"
+    )
+    assert ("ecds", "rate-limits@1") in [(each.type.short, each.name) for each in explanation.resources]
+
+
 def test_problems_without_relation_to_the_answer_are_left_out() -> None:
     def fields(url: str) -> list[str]:
         return [
@@ -227,10 +237,9 @@ def test_a_policy_is_explained() -> None:
     names = {"affinity": "cookie", "enable_access_log": "false", "session_cookie_name": "sid"}
     shop = ingress("shop", rule("a.example.com", path("/shop")), annotations=annotated(**names))
     found = explained("http://a.example.com/shop", shop, service("web"), slice_of("web", "192.0.2.1"))
-    assert texts(found)["policy"] == (
-        "cookie sid for /shop names the endpoint of a session, and a failure is not tried again; "
-        "the access log has no line"
-    )
+    given = texts(found)
+    assert given["session"] == "cookie sid for /shop names the endpoint, and a failure is not tried again"
+    assert given["access log"] == "no line"
 
 
 def test_the_cipher_suites_of_a_host_are_explained() -> None:
@@ -239,3 +248,31 @@ def test_the_cipher_suites_of_a_host_are_explained() -> None:
     shop = ingress("shop", rules, tls=entries, annotations=annotated(**names))
     found = explained("https://a.example.com/", shop, secret("pair", certificate("a.example.com")), service("web"))
     assert texts(found)["certificate"].endswith("TLS 1.2: ECDHE-RSA-AES256-GCM-SHA384, as the client prefers")
+
+
+def test_a_policy_says_where_copies_go_and_which_answers_are_replaced() -> None:
+    annotations = annotated(
+        mirror_target="http://api.default.svc",
+        default_backend="api",
+        custom_http_errors="404,503",
+        proxy_cookie_path="/inner /",
+    )
+    shop = ingress("shop", rule("a.test", path("/", "web")), annotations=annotations)
+    explanation = explained("http://a.test/", shop, *SERVED)
+    titles = ("mirror", "error page", "answer")
+    policy = [step.text for step in explanation.steps if step.title in titles]
+    assert policy[0].startswith("a copy goes to default/api/80")
+    assert policy[1:] == [
+        "default/api/80 answers requests without a body while web has no endpoint",
+        "answers of backend and proxy with 404, 503 may be replaced by those of default/api/80",
+        "'/inner' becomes '/' in the Path of cookies",
+    ]
+    assert (explanation.status, explanation.outcome) == (200, "default/web/80 answers")
+
+
+def test_a_default_backend_answers_for_a_service_without_endpoints() -> None:
+    shop = ingress("shop", rule("a.test", path("/", "api")), annotations=annotated(default_backend="web"))
+    explanation = explained("http://a.test/", shop, *SERVED)
+    assert (explanation.status, explanation.outcome) == (200, "default/web/80 answers")
+    counted = [step.text for step in explanation.steps if step.title == "endpoints"]
+    assert counted[-1] == "2 healthy, 0 draining"

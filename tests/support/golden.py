@@ -20,9 +20,10 @@ from xds.kube.objects import KubeObject
 from xds.problems.problem import Key, Problem
 from xds.resources.options import AccessLogFormat, ProxyOptions, TracingOptions, UpstreamOptions
 from xds.server.debug.rendering import content
-from xds.snapshot.resource import ResourceType
+from xds.snapshot.resource import Resource, ResourceType
 from xds.sources.folder.manifests import read_file
 from xds.traffic.actions import Closed, DirectAnswer, Forward, HostRedirect, Redirect, WeightedBackend
+from xds.traffic.https_redirect import BY_OPERATOR
 from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.routes import Route, VirtualHost
 from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
@@ -41,6 +42,9 @@ _TYPES: Final = {
     "endpoints.yaml": ResourceType.ENDPOINTS,
     "secrets.yaml": ResourceType.SECRET,
 }
+FILTERS: Final = "filters.yaml"
+"""The filters' configurations that depend on the objects: only cases with rate limits have the file."""
+
 _OPTIONS: Final = re.compile(r"^# options: (.*)$", re.MULTILINE)
 
 
@@ -114,15 +118,22 @@ def rendered(golden: Golden) -> dict[str, str]:
     built = golden.pipeline()
     texts = {"ir.yaml": to_yaml(traffic_model(built.traffic, built.problems))}
     for file, type_ in _TYPES.items():
-        resources = built.store.resources(type_)
-        texts[file] = to_yaml({name: _ordered(content(resources[name])) for name in sorted(resources)})
+        texts[file] = _resources(built.store.resources(type_))
+    if built.traffic.rates:
+        texts[FILTERS] = _resources(built.store.resources(ResourceType.EXTENSION))
     return texts
 
 
+def _resources(resources: Mapping[str, Resource]) -> str:
+    return to_yaml({name: _ordered(content(resources[name])) for name in sorted(resources)})
+
+
 def _ordered(value: Any) -> Any:
-    """Fields by name, as protobuf's order of a map's entries differs from process to process."""
+    """Fields by name, as protobuf's order of a map's entries differs from process to process; scripts by their size."""
     if isinstance(value, dict):
         return {name: _ordered(value[name]) for name in sorted(value, key=lambda name: (name not in _FIRST, name))}
+    if isinstance(value, str) and value.count("\n") > 1:
+        return f"({len(value)} characters)"
     return [_ordered(each) for each in value] if isinstance(value, list) else value
 
 
@@ -131,7 +142,7 @@ _FIRST: Final = {"name", "@type"}
 
 def orphans(folder: Path = CASES) -> list[Path]:
     """Files without a case."""
-    known = {INPUT, "ir.yaml", *_TYPES}
+    known = {INPUT, "ir.yaml", FILTERS, *_TYPES}
     return sorted(
         path
         for path in folder.rglob("*")
@@ -177,6 +188,7 @@ def _virtual_host(each: VirtualHost) -> dict[str, Any]:
     return {
         "routes": [_route(route) for route in each.routes],
         **({"default": _route(each.default)} if each.default else {}),
+        **({"otherwise": str(each.https_redirect)} if each.https_redirect != BY_OPERATOR else {}),
         **({"alias_of": each.alias_of} if each.alias_of is not None else {}),
     }
 

@@ -12,6 +12,7 @@ from tests.support.route_case import Case, Table
 from tests.support.route_table_annotations import (
     CANARIES,
     CANARIES_AND_PROTECTION,
+    NAMED_BACKENDS,
     PROTECTED,
     REDIRECTS,
     REGEX,
@@ -31,6 +32,7 @@ from tests.support.route_table_http import (
     PATHS,
     UNNAMED_DEFAULT,
 )
+from tests.support.route_table_https import HTTPS_BY_ANNOTATION, HTTPS_BY_ANNOTATION_AND_FLAG, HTTPS_BY_DEFAULT
 from tests.support.route_table_tls import TLS, TLS_CHALLENGES, TLS_DEFAULT, TLS_REDIRECT, TLS_UNNAMED
 
 __all__ = ["TABLES", "Case", "Table"]
@@ -57,7 +59,11 @@ TABLES = (
     UNPROTECTED,
     CANARIES,
     CANARIES_AND_PROTECTION,
+    NAMED_BACKENDS,
     UPSTREAMS,
+    HTTPS_BY_ANNOTATION,
+    HTTPS_BY_ANNOTATION_AND_FLAG,
+    HTTPS_BY_DEFAULT,
     ALIASES,
     ALIASES_TLS,
     ALIASES_REDIRECTED,

@@ -211,12 +211,15 @@ def _scalar_check(rules: Sequence[tuple[str, Predicate]]) -> _Check:
 
 
 def _check_any(value: Any) -> Violations:
-    # The empty Any has a meaning of its own, such as in FilterConfig: a filter with the chain's configuration.
-    return _check_packed(value.type_url, value.value) if value.type_url or value.value else _NONE
+    if not (value.type_url or value.value):  # in a FilterConfig: the filter runs with the configuration of its chain
+        return _NONE
+    return _check_packed(value.type_url, value.value)
 
 
 @functools.lru_cache(_CACHED_ANYS)
 def _check_packed(type_url: str, body: bytes) -> Violations:
+    if not type_url and not body:  # the chain's configuration, for a filter that a route switches on
+        return ()
     try:
         return violations(codec.decode(type_url.rpartition("/")[2], body))
     except KeyError:

@@ -18,6 +18,7 @@ import platformdirs
 ROOTS = (
     "envoy.config.bootstrap.v3.Bootstrap",
     "envoy.config.cluster.v3.Cluster",
+    "envoy.config.core.v3.TypedExtensionConfig",
     "envoy.config.endpoint.v3.ClusterLoadAssignment",
     "envoy.config.listener.v3.Listener",
     "envoy.config.route.v3.FilterConfig",
@@ -37,6 +38,7 @@ ROOTS = (
     "envoy.extensions.filters.http.filter_chain.v3.FilterChainConfig",
     "envoy.extensions.filters.http.filter_chain.v3.FilterChainConfigPerRoute",
     "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+    "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
     "envoy.extensions.filters.http.rbac.v3.RBAC",
     "envoy.extensions.filters.http.lua.v3.Lua",
     "envoy.extensions.filters.http.lua.v3.LuaPerRoute",
@@ -48,6 +50,7 @@ ROOTS = (
     "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol",
     "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+    "envoy.extensions.http.custom_response.redirect_policy.v3.RedirectPolicy",
     "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
     "envoy.extensions.http.stateful_session.cookie.v3.CookieBasedSessionState",
     "envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig",
@@ -66,6 +69,9 @@ ROOTS = (
     "envoy.service.discovery.v3.DiscoveryRequest",
     "envoy.service.discovery.v3.DiscoveryResponse",
     "envoy.type.matcher.v3.HttpRequestHeaderMatchInput",
+    "envoy.type.matcher.v3.HttpResponseHeaderMatchInput",
+    "envoy.type.matcher.v3.HttpResponseLocalReplyMatchInput",
+    "envoy.type.matcher.v3.HttpResponseStatusCodeMatchInput",
 )
 """The messages that can be built, encoded and decoded, together with all types that their fields lead to.
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from xds.explain.answer import Answer, Choice, Coverage, Handshake, HostMatch, Redirect
-from xds.explain.matcher import EdgeOptions, TrafficExcerpt, answer, excerpt
+from xds.explain.edge import EdgeOptions
+from xds.explain.matcher import TrafficExcerpt, answer, excerpt
 from xds.explain.request import Request, host_of
 from xds.kube.objects import EndpointSlice, Ingress
 from xds.kube.state import KubeState
@@ -17,6 +18,7 @@ from xds.snapshot.store import Store
 from xds.traffic.actions import Forward
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.hosts import NO_HOST
+from xds.traffic.routes import Route
 from xds.traffic.tls import Termination
 from xds.translate.certificates import Verdict
 from xds.translate.translator import Translator
@@ -36,6 +38,7 @@ class RequestFacts:
         slices: EndpointSlices of the backend's Service.
         fallback: The backend that serves while the other one has no endpoint, with the EndpointSlices of its Service;
             None if there is no such.
+        default_backend: The backend that answers in place of errors, likewise.
         ingresses: Ingresses of our class whose rules or TLS entries were looked at.
         foreign: Ingresses of other classes that name the host, each with the reason why it is not ours.
         problems: Of the Service, the Secret, the slices and the Ingresses.
@@ -50,6 +53,7 @@ class RequestFacts:
     backend: Backend | None
     slices: tuple[EndpointSlice, ...]
     fallback: tuple[Backend, tuple[EndpointSlice, ...]] | None
+    default_backend: tuple[Backend, tuple[EndpointSlice, ...]] | None
     ingresses: tuple[Ingress, ...]
     foreign: tuple[tuple[Ingress, str], ...]
     problems: tuple[Problem, ...]
@@ -103,6 +107,7 @@ class StateReader:
         forward = route.action if route and isinstance(route.action, Forward) else None
         keys = [each.key_of(tls=request.https) for each in forward.shares] if forward else []
         own = self._backend(keys[0].alone) if keys else None
+        pages = route.policy.error_pages if route and forward else None
         backend, slices = own or (None, ())
         ingresses = tuple(self._ingresses(given))
         objects = [*_sources(given), *(each.ref for each in (*slices, *ingresses))]
@@ -116,10 +121,11 @@ class StateReader:
             backend,
             slices,
             self._backend(keys[0].behind) if keys and keys[0].behind else None,
+            self._backend(pages.backend) if pages and not pages.instead else None,
             ingresses,
             tuple(self._foreign_ingresses(given)),
             tuple(self.problems.of(objects)),
-            tuple(self._resources(request, termination, sorted({each for key in keys for each in key.all}))),
+            tuple(self._resources(request, termination, route, sorted({each for key in keys for each in key.all}))),
         )
 
     def _backend(self, key: BackendKey) -> tuple[Backend, tuple[EndpointSlice, ...]] | None:
@@ -147,13 +153,19 @@ class StateReader:
                         yield ingress, self.state.claim(ingress).why
 
     def _resources(
-        self, request: Request, termination: Termination | None, backends: Sequence[BackendKey]
+        self,
+        request: Request,
+        termination: Termination | None,
+        route: Route | None,
+        backends: Sequence[BackendKey],
     ) -> Iterator[Resource]:
         """Existing resources behind the answer, in the order of make before break."""
         types = (ResourceType.CLUSTER, ResourceType.ENDPOINTS)
         wanted = [(type_, names.cluster(each)) for type_ in types for each in backends]
         if termination:
             wanted += [(ResourceType.SECRET, names.secret(each)) for each in termination.secrets]
+        if route and route.policy.rate_limits:
+            wanted.append((ResourceType.EXTENSION, names.RATE_LIMITS))
         wanted.append((ResourceType.LISTENER, names.HTTPS if request.https else names.HTTP))
         if termination or not request.https:
             routes = names.https_routes(termination) if termination else names.HTTP_ROUTES

@@ -15,14 +15,13 @@ from xds.explain.answer import (
     HostMatch,
     PathMatch,
     Redirect,
-    RedirectOutcome,
     Step,
 )
 from xds.explain.facts import RequestFacts, StateReader
-from xds.explain.redirects import location, location_at_host
+from xds.explain.policies import cipher_text, policy_texts, use_texts
+from xds.explain.redirects import https_location, location_at_host, path_location, reason
 from xds.explain.relevance import is_relevant
 from xds.explain.request import Request
-from xds.explain.treatment import ciphers, treatment
 from xds.kube.objects import EndpointSlice
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.text import shown
@@ -31,8 +30,9 @@ from xds.traffic.actions import Closed, DirectAnswer, Forward, HostRedirect
 from xds.traffic.actions import Redirect as RouteRedirect
 from xds.traffic.backends import Backend
 from xds.traffic.endpoints import Health
+from xds.traffic.hosts import NO_HOST
+from xds.traffic.https_redirect import RedirectWhen
 from xds.traffic.routes import Route, VirtualHost
-from xds.traffic.upstream import DEFAULT_UPSTREAM
 from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
 
@@ -100,11 +100,12 @@ def explain_request(facts: RequestFacts) -> RequestExplanation:
     backend = facts.backend
     if given.status == 200 and backend:
         healthy, last = _backend(backend, facts.slices)
-        if not healthy and facts.fallback:
-            backend, slices = facts.fallback
-            healthy, more = _backend(backend, slices)
-            last = (*last, *more)
-        last = (*_treatment(given.route), *_shares(given.route), *last)
+        for each in (facts.fallback, facts.default_backend):
+            if not healthy and each:
+                backend, slices = each
+                healthy, more = _backend(backend, slices)
+                last = (*last, *more)
+        last = (*(ExplainStep(*each) for each in policy_texts(given.route)), *_shares(given.route), *last)
         status = 200 if healthy else 503
     return RequestExplanation(
         status,
@@ -121,11 +122,14 @@ def _location(facts: RequestFacts) -> str:
     """The target of a redirect; empty for other answers."""
     given = facts.answer
     match given.route.action if given.route is not None else None:
-        case RouteRedirect(_, target):
-            return target
+        case RouteRedirect() as action:
+            hosts = (each.virtual_host for each in given.steps if isinstance(each, HostMatch) and each.virtual_host)
+            domain = next((each.host for each in hosts), NO_HOST)
+            return path_location(facts.request, action, domain, facts.options)
         case HostRedirect() as action:
             return location_at_host(facts.request, action, facts.options)
-    return location(facts.request, facts.options) if given.status == 308 else ""
+    steps = (each for each in given.steps if isinstance(each, Redirect) and each.redirected)
+    return next((https_location(facts.request, each, facts.options) for each in steps), "")
 
 
 def _listener(facts: RequestFacts) -> ExplainStep:
@@ -164,7 +168,7 @@ def _handshake(step: Handshake, facts: RequestFacts) -> ExplainStep:
         text = f"{sni}: no TLS host covers the name, so the default certificate of {certificates}"
     else:
         text = f"{sni}: TLS host {shown(step.pattern)} has the certificate of {certificates}"
-    return ExplainStep("certificate", text + ciphers(step.termination), (*secrets, *owner))
+    return ExplainStep("certificate", text + cipher_text(step.termination), (*secrets, *owner))
 
 
 def _no_certificate(step: Handshake, sni: str) -> str:
@@ -179,20 +183,10 @@ def _until(verdict: Verdict | None) -> str:
     return f", valid until {verdict.expires:%Y-%m-%d}" if verdict.expires else ""
 
 
-_REDIRECTIONS: Final = {
-    RedirectOutcome.OFF: "stays plain: --redirect-https is off",
-    RedirectOutcome.NOT_COVERED: "stays plain: no TLS entry covers the host",
-    RedirectOutcome.NO_CERTIFICATE: "redirected to HTTPS, which is closed: {pattern} has no usable certificate",
-    RedirectOutcome.CHALLENGE: "stays plain: a path of an Ingress below /.well-known/acme-challenge/ answers",
-    RedirectOutcome.OTHER_HOST: "not redirected to HTTPS, as another host comes first",
-    RedirectOutcome.CAME_BY_HTTPS: "came by HTTPS, as x-forwarded-proto of a trusted proxy says",
-    RedirectOutcome.REDIRECTED: "redirected to HTTPS: TLS host {pattern} covers the host and --redirect-https is on",
-}
-
-
 def _redirect(step: Redirect, facts: RequestFacts) -> ExplainStep:
-    text = _REDIRECTIONS[step.outcome].format(pattern=shown(step.pattern))
-    return ExplainStep("redirect", text, _owner(step.pattern, facts))
+    is_asked = step.asked.when is not RedirectWhen.OPERATOR
+    asking = (step.route.origin.object,) if is_asked and step.route else ()
+    return ExplainStep("redirect", reason(step), tuple(dict.fromkeys((*asking, *_owner(step.pattern, facts)))))
 
 
 def _coverage(step: Coverage, facts: RequestFacts) -> ExplainStep:
@@ -263,12 +257,6 @@ def _fallback(step: Fallback) -> ExplainStep:
     return ExplainStep("default backend", f"no route matches, so the default backend {whose}", objects)
 
 
-def _treatment(route: Route | None) -> Iterator[ExplainStep]:
-    words = "; ".join(treatment(route.policy)) if route else ""
-    if route and words:
-        yield ExplainStep("policy", words, (route.origin.object,))
-
-
 def _shares(route: Route | None) -> Iterator[ExplainStep]:
     """The choice among several backends."""
     if route and isinstance(route.action, Forward) and len(route.action.backends) > 1:
@@ -282,7 +270,7 @@ def _backend(backend: Backend, given: tuple[EndpointSlice, ...]) -> tuple[bool, 
     """Whether the backend has a healthy endpoint, and the steps `cluster` and `endpoints`."""
     key = backend.key
     service = ObjectRef("Service", *key.service_key)
-    cluster = ExplainStep("cluster", f"{key}, by {', '.join(_use(backend))}", (service,))
+    cluster = ExplainStep("cluster", f"{key}, by {', '.join(use_texts(backend))}", (service,))
     if backend.external_name:
         host = f", which is sent {backend.host} as Host" if backend.host else ""
         text = f"the addresses of {backend.external_name} in DNS{host}"
@@ -294,33 +282,10 @@ def _backend(backend: Backend, given: tuple[EndpointSlice, ...]) -> tuple[bool, 
     return healthy > 0, (cluster, ExplainStep("endpoints", counted if found else _no_endpoints(given), slices))
 
 
-def _use(backend: Backend) -> Iterator[str]:
-    """The protocol of a backend, and the rest of its upstream policy that differs from the default."""
-    policy = backend.upstream
-    yield _PROTOCOLS[backend.protocol.value]
-    if backend.protocol.uses_tls and not policy.sends_sni:
-        yield "without SNI"
-    if policy.balancing != DEFAULT_UPSTREAM.balancing:
-        yield f"balanced by {policy.balancing}"
-    if policy.connect_timeout != DEFAULT_UPSTREAM.connect_timeout:
-        yield f"connected within {policy.connect_timeout.total_seconds():.0f} s"
-    if backend.cluster_ip:
-        yield "at the Service's own address"
-
-
 def _no_endpoints(slices: tuple[EndpointSlice, ...]) -> str:
     if not slices:
         return "none: the Service has no EndpointSlice; check that its selector matches existing Pods"
     return "none: no endpoint is ready, or no EndpointSlice has the Service's port"
-
-
-_PROTOCOLS: Final = {
-    "http1": "HTTP/1.1",
-    "h2c": "HTTP/2",
-    "https": "HTTP/2 or HTTP/1.1 over TLS, as the backend offers",
-    "wss": "HTTP/1.1 over TLS",
-    "grpcs": "HTTP/2 over TLS",
-}
 
 
 def _outcome(status: int, backend: Backend | None, facts: RequestFacts) -> str:

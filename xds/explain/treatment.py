@@ -1,35 +1,54 @@
-"""The policy of a route in words."""
+"""The policy of a route in words, but for limits."""
 
 from collections.abc import Iterator
 
+from xds.problems.text import shown
 from xds.traffic.affinity import Affinity
+from xds.traffic.backend_names import BackendNames
+from xds.traffic.error_pages import ErrorPages
 from xds.traffic.policy import NO_POLICY, Policy
-from xds.traffic.tls import Termination
 
 
-def treatment(policy: Policy) -> Iterator[str]:
-    """A clause for each part of the policy; nothing for the parts that all routes have."""
+def treatment(policy: Policy) -> Iterator[tuple[str, str]]:
+    """The parts of a policy that differ from the usual, each as subject and text."""
     if policy is NO_POLICY:
         return
     if policy.affinity:
-        yield _sessions(policy.affinity)
+        yield "session", _session(policy.affinity)
     if not policy.is_logged:
-        yield "the access log has no line"
+        yield "access log", "no line"
     if not policy.tracing.is_on:
-        yield "no span is sent"
+        yield "traces", "no span"
     elif policy.tracing.operation:
-        yield f"spans are named {policy.tracing.operation}"
+        yield "traces", f"spans are named {policy.tracing.operation}"
+    if policy.mirror:
+        yield "mirror", f"a copy goes to {policy.mirror.backend}, with Host {policy.mirror.host}"
+    if policy.error_pages:
+        yield from (("error page", text) for text in _pages(policy.error_pages))
+    if policy.backend_names:
+        yield from (("answer", text) for text in _replaced(policy.backend_names))
 
 
-def _sessions(affinity: Affinity) -> str:
+def _session(affinity: Affinity) -> str:
     failure = "a failure moves the session" if affinity.moves_on_failure else "a failure is not tried again"
-    return f"cookie {affinity.cookie} for {affinity.path or '/'} names the endpoint of a session, and {failure}"
+    return f"cookie {affinity.cookie} for {affinity.path or '/'} names the endpoint, and {failure}"
 
 
-def ciphers(termination: Termination) -> str:
-    """The cipher suites of connections, behind the certificate; empty for those of all hosts."""
-    choice = termination.ciphers
-    if choice is None:
-        return ""
-    suites = ", ".join(choice.suites) or "those of all hosts"
-    return f"; suites of TLS 1.2: {suites}" + ("" if choice.server_prefers else ", as the client prefers")
+def _pages(pages: ErrorPages) -> Iterator[str]:
+    if pages.instead:
+        yield f"Service {shown(pages.service)} can't be used, so its default backend {pages.backend} answers"
+        return
+    yield f"{pages.backend} answers requests without a body while {pages.service} has no endpoint"
+    if pages.statuses:
+        whose = "of the proxy itself" if pages.own_only else "of backend and proxy"
+        yield f"answers {whose} with {', '.join(map(str, pages.statuses))} may be replaced by those of {pages.backend}"
+
+
+def _replaced(names: BackendNames) -> Iterator[str]:
+    for what, each in (
+        ("Location", names.location),
+        ("the Path of cookies", names.cookie_path),
+        ("the Domain of cookies", names.cookie_domain),
+    ):
+        if each:
+            yield f"{shown(each.found)} becomes {shown(each.by)} in {what}"

@@ -12,6 +12,7 @@ from xds.resources.built import BuiltResources
 from xds.resources.clusters import cluster
 from xds.resources.domains import Domains
 from xds.resources.endpoints import cluster_load_assignment, encoded
+from xds.resources.filters.rate_limits import rate_limit_buckets
 from xds.resources.listeners import http_listener, https_listener
 from xds.resources.options import ProxyOptions
 from xds.resources.route_configuration import RouteConfigurationBuilder
@@ -23,6 +24,7 @@ from xds.steps import Steps
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.hosts import NO_HOST
 from xds.traffic.model import TrafficChange, TrafficModel
+from xds.traffic.rate_limits import Rate
 from xds.traffic.tls import Certificate, Termination
 
 if typing.TYPE_CHECKING:
@@ -90,6 +92,11 @@ class Builder:
             return {}
         return {(ResourceType.ENDPOINTS, name): resource(ResourceType.ENDPOINTS, name, encoded(key, zones))}
 
+    def rate_limit_buckets(self, rates: Iterable[Rate]) -> BuiltResources:
+        """The configuration of the filter that counts requests."""
+        message = rate_limit_buckets(rates, self._options.rate_limit_status)
+        return self._built(ResourceType.EXTENSION, message.name, message, ObjectRef("HTTPFilter", "", message.name))
+
     def _cluster(self, key: BackendKey) -> BuiltResources:
         name = names.cluster(key)
         backend = self._traffic.backends.get(key)
@@ -135,16 +142,16 @@ class Builder:
 
     def _route_configurations(self, change: TrafficChange) -> Steps[BuiltResources]:
         first = not self._routes
-        domains, options = self._domains, self._options
+        domains = self._domains
         if change.listeners:
             for routes in self._routes.values():
-                routes.options_changed(options)
-        domains.update(self._traffic.hosts if first else change.hosts, tls=change.tls or first)
+                routes.options_changed(self._options)
+        covered = domains.update(self._traffic.hosts if first else change.hosts, tls=change.tls or first)
         everything = first or change.default or change.listeners or NO_HOST in change.hosts
-        needs_tls = options.redirect_https or domains.has_beginnings
-        hosts = None if everything or (change.tls and needs_tls) else domains.affected(change.hosts)
+        hosts = None if everything else domains.affected(change.hosts)
+        plain = None if hosts is None or (change.tls and domains.has_beginnings) else hosts | covered
         built = yield from self._route_builder(names.HTTP_ROUTES).build(
-            domains.http_domains, domains.http_domain, hosts
+            domains.http_domains, domains.http_domain, plain
         )
         before = self._terminations
         self._terminations = {each.name: each for each in self._traffic.tls.terminations} if change.tls else before

@@ -1,11 +1,17 @@
 """Policies: the treatment of requests and answers on a route, beyond the choice of a backend."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from xds.traffic.affinity import Affinity
+from xds.traffic.backend_names import BackendNames
+from xds.traffic.backends import BackendKey
+from xds.traffic.error_pages import ErrorPages
 from xds.traffic.hashing import HashKey
 from xds.traffic.headers import NO_CHANGES, HeaderChanges
+from xds.traffic.https_redirect import BY_OPERATOR, HttpsRedirect
+from xds.traffic.mirror import Mirror
+from xds.traffic.rate_limits import RateLimits
 from xds.traffic.tracing import NORMAL_TRACING, Tracing
 
 
@@ -37,6 +43,11 @@ class Policy:
         affinity: The sessions of clients. None: each request is balanced by itself.
         is_logged: Whether the access log has a line for each request.
         tracing: The spans of requests.
+        https_redirect: Of plain requests.
+        rate_limits: How many requests of a client are answered. None: all.
+        mirror: A second backend that gets a copy of each request. None: none does.
+        backend_names: Names in answers that are replaced. None: none is.
+        error_pages: The default backend, which answers in place of errors. None: errors stay.
     """
 
     upstream_host: str = ""
@@ -49,6 +60,23 @@ class Policy:
     affinity: Affinity | None = None
     is_logged: bool = True
     tracing: Tracing = NORMAL_TRACING
+    mirror: Mirror | None = None
+    backend_names: BackendNames | None = None
+    error_pages: ErrorPages | None = None
+    https_redirect: HttpsRedirect = BY_OPERATOR
+    rate_limits: RateLimits | None = None
+
+    @property
+    def backends(self) -> tuple[BackendKey, ...]:
+        """The backends that the policy itself uses."""
+        return tuple(each.backend for each in (self.mirror, self.error_pages) if each)
+
+    @property
+    def without_backend(self) -> "Policy":
+        """The policy of a route that answers by itself."""
+        if self.mirror is None and self.backend_names is None and self.error_pages is None:
+            return self
+        return replace(self, mirror=None, backend_names=None, error_pages=None)
 
 
 NO_POLICY: Final = Policy()

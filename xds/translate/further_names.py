@@ -16,6 +16,7 @@ from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import HostRedirect
 from xds.traffic.hosts import NO_HOST, is_wildcard
+from xds.traffic.https_redirect import NO_HTTPS_REDIRECT
 from xds.traffic.routes import Origin, PathType, Route, VirtualHost
 from xds.translate.findings import UnitFindings
 from xds.translate.nginx.annotation import AnyAnnotation
@@ -60,7 +61,7 @@ class FurtherName:
             return replace(of_host, host=self.name, alias_of=self.host)
         service = Key(self.origin.object.namespace, "(none)")
         route = Route("/", PathType.PREFIX, HostRedirect(self.host), self.origin, service)
-        return VirtualHost(self.name, (route,), alias_of=self.host)
+        return VirtualHost(self.name, (route,), https_redirect=NO_HTTPS_REDIRECT, alias_of=self.host)
 
 
 def further_names(

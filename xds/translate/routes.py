@@ -11,14 +11,18 @@ from xds.problems.problem import Key, ObjectRef
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import Closed, Forward
+from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.policy import Policy
 from xds.traffic.regex import is_literal
 from xds.traffic.routes import Origin, PathType, Route
 from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
+from xds.translate.annotated_backends import AnnotatedBackends
 from xds.translate.backends import Resolved, resolve
 from xds.translate.findings import UnitFindings
 from xds.translate.names import InvalidError, is_label, regex_path, valid_path
+from xds.translate.nginx import https_redirects
 from xds.translate.nginx.affinity import PATH as COOKIE_PATH
+from xds.translate.nginx.asked_backends import NO_BACKENDS, AskedBackends
 from xds.translate.nginx.canary import CANARY
 from xds.translate.nginx.ingress_policy import (
     AnnotationOptions,
@@ -91,34 +95,67 @@ class TranslationContext:
             return None
         namespace = origin.object.namespace
         upstream = DEFAULT_UPSTREAM if isinstance(policy, ClosedPaths) else policy.upstream
-        resolved = self._resolve(namespace, backend.service, upstream, findings)
-        key, tls_key, host = None, None, ""
+        resolved = self._resolve(namespace, backend.service, upstream, findings, effect=_effect(policy))
         if fault := resolved.fault:
             findings.report(origin.object, fault.reason, fault.message, backend_at, fault.remedy)
         for each in resolved.of_service:
             about = ObjectRef("Service", namespace, backend.service.name)
             findings.report(about, each.reason, each.message, _ANNOTATIONS, each.remedy)
-        if resolved.backend:
-            key, host = resolved.backend.key, resolved.backend.host
-        name = backend.service.name if is_label(backend.service.name) else "(invalid)"
-        service = Key(namespace, name)
+        service = Key(namespace, backend.service.name if is_label(backend.service.name) else "(invalid)")
         if isinstance(policy, ClosedPaths):
             return Route(*path, Closed(policy.annotations), origin, service)
-        treatment = replace(policy.policy, upstream_host=host) if host else policy.policy
-        if treatment.connection and resolved.backend and not resolved.backend.protocol.is_http1:
-            treatment = replace(treatment, connection="")
+        if answer := policy.answer or policy.redirect:
+            return Route(*path, answer, origin, service, policy.policy.without_backend)
+        tls_key = None
         if policy.tls_upstream is not None:
             by_tls = self._resolve(namespace, backend.service, policy.tls_upstream, findings).backend
             tls_key = by_tls.key if by_tls else None
-        return Route(*path, policy.answer or policy.redirect or Forward.to(key, tls_key), origin, service, treatment)
+        key, treatment = _treated(policy.policy, resolved.backend)
+        return Route(*path, Forward.to(key, tls_key), origin, service, treatment)
+
+    def annotated_backends(self, namespace: str, asked: AskedBackends) -> AnnotatedBackends:
+        """The look-up of the backends that annotations of an Ingress of the namespace name."""
+        return AnnotatedBackends(
+            self.state,
+            namespace,
+            asked,
+            allow_external_name=self.allow_external_name,
+            allow_cross_namespace=self.allow_cross_namespace,
+        )
 
     def _resolve(
-        self, namespace: str, wanted: IngressServiceBackend, upstream: UpstreamPolicy, findings: UnitFindings
+        self,
+        namespace: str,
+        wanted: IngressServiceBackend,
+        upstream: UpstreamPolicy,
+        findings: UnitFindings,
+        effect: str = "",
     ) -> Resolved:
-        resolved = resolve(self.state, namespace, wanted, upstream, allow_external_name=self.allow_external_name)
+        allowed = self.allow_external_name
+        resolved = resolve(self.state, namespace, wanted, upstream, allow_external_name=allowed, effect=effect)
         if resolved.backend:
             findings.backends[resolved.backend.key] = resolved.backend
         return resolved
+
+
+def _treated(policy: Policy, backend: Backend | None) -> tuple[BackendKey | None, Policy]:
+    """The backend of a route that forwards and the policy for this backend. None: no backend can be used."""
+    if backend is None:
+        if pages := policy.error_pages:
+            host = pages.host or policy.upstream_host
+            return pages.backend, replace(policy, upstream_host=host, error_pages=replace(pages, instead=True))
+        return None, policy
+    if backend.host:
+        policy = replace(policy, upstream_host=backend.host)
+    if policy.connection and not backend.protocol.is_http1:
+        policy = replace(policy, connection="")
+    return backend.key, policy
+
+
+def _effect(policy: PathsPolicy) -> str:
+    """The consequence of a backend that can't be used, in words."""
+    has_pages = isinstance(policy, OpenPaths) and policy.policy.error_pages
+    return "default-backend answers for its paths" if has_pages else "its paths answer 503"
 
 
 def _unreported(*problem: object) -> None:
@@ -165,12 +202,26 @@ def path_route(
     if remedy:
         message = f"path {shown(written)} reads like a pattern, and is compared literally"
         findings.report(origin.object, Reason.PATTERN_IN_PATH, message, origin.field.child("path"), remedy)
-    if isinstance(policy, OpenPaths) and regex:
-        rewritten = policy.rewriting.applied(policy.policy, written or "/", path.path_type)
-        policy = replace(policy, policy=rewritten)
-    if isinstance(policy, OpenPaths) and policy.policy.affinity:
-        policy = replace(policy, policy=_with_cookie_path(policy.policy, *matched, origin, findings))
+    if isinstance(policy, OpenPaths):
+        policy = _on_path(policy, written or "/", path.path_type, regex=regex)
+        if policy.asked_backends is not NO_BACKENDS and path.backend.service:
+            backends = context.annotated_backends(origin.object.namespace, policy.asked_backends)
+            treatment = backends.applied(policy.policy, origin.object.key, path.backend.service, findings)
+            policy = replace(policy, policy=treatment)
+        if policy.policy.affinity:
+            policy = replace(policy, policy=_with_cookie_path(policy.policy, *matched, origin, findings))
     return context.route(origin, path.backend, origin.field.child("backend"), matched, policy=policy, findings=findings)
+
+
+def _on_path(open_paths: OpenPaths, path: str, path_type: str, *, regex: bool) -> OpenPaths:
+    """The policy of one path, as written: the rewrite, and the exceptions from the redirect to HTTPS."""
+    policy = open_paths.policy
+    redirect = https_redirects.on_path(policy.https_redirect, path, open_paths.plain_paths)
+    if redirect is not policy.https_redirect:
+        policy = replace(policy, https_redirect=redirect)
+    if regex:
+        policy = open_paths.rewriting.applied(policy, path, path_type)
+    return open_paths if policy is open_paths.policy else replace(open_paths, policy=policy)
 
 
 def _with_cookie_path(policy: Policy, path: str, path_type: PathType, origin: Origin, findings: UnitFindings) -> Policy:
@@ -206,13 +257,14 @@ def ingress_default(context: TranslationContext, ingress: Ingress, findings: Uni
     policy = context.policy(ingress)
     if isinstance(policy, LentPaths):
         return None
-    # A protection is for the whole Ingress, and so is the use of its backends. Other annotations are for paths.
+    # A protection is for the whole Ingress, and so are limits and the use of backends. Other annotations are for paths.
     plain = context.annotations.open_paths
     if isinstance(policy, OpenPaths) and policy is not plain:
         affinity = policy.policy.affinity
         policy = OpenPaths(
             replace(
                 plain.policy,
+                rate_limits=policy.policy.rate_limits,
                 hash_keys=policy.policy.hash_keys,
                 affinity=affinity.at("/") if affinity else None,
                 response_headers=policy.policy.response_headers,
@@ -231,4 +283,7 @@ def translate_ingress(context: TranslationContext, ingress: Ingress, findings: U
         at = FieldPath.of("metadata", "annotations", MapKey(name))
         findings.report(ingress.ref, reason, message, at, remedy)
 
-    ingress_policy(ingress, context.annotations, context.objects(ingress), report)
+    policy = ingress_policy(ingress, context.annotations, context.objects(ingress), report)
+    if isinstance(policy, OpenPaths):
+        for annotation, fault in context.annotated_backends(ingress.key.namespace, policy.asked_backends).faults():
+            report(annotation.full_name, fault.reason, fault.message, fault.remedy)

@@ -8,18 +8,21 @@ RouteConfigurations bear the version of the chain in their name (`names.CHAIN_VE
 their own chain.
 """
 
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 from xds.envoyapi import codec
 from xds.envoyapi.messages import Any, HttpFilter, Router
-from xds.resources.filters.backend_names import backend_names
+from xds.resources import names
+from xds.resources.filters.backend_names import NAME as BACKEND_NAMES
+from xds.resources.filters.backend_names import backend_names, backend_names_of
 from xds.resources.filters.blocked import block
 from xds.resources.filters.compression import compressor
-from xds.resources.filters.error_pages import error_pages
+from xds.resources.filters.error_pages import error_pages, original_path
 from xds.resources.filters.one_host import reject_two_hosts
+from xds.resources.filters.rate_limits import rate_limit_filter, rate_limited
 from xds.resources.filters.route_chain import route_chain
-from xds.resources.filters.session_affinity import NAME as SESSION_AFFINITY
-from xds.resources.filters.session_affinity import session_affinity, sessions
+from xds.resources.filters.session_affinity import session_affinity
 from xds.resources.filters.unlogged import NAME as UNLOGGED
 from xds.resources.filters.unlogged import unlogged, unlogged_routes
 from xds.resources.retries import retry_safe_requests
@@ -27,12 +30,8 @@ from xds.resources.upgrades import upgrade_by_http1
 from xds.traffic.listeners import Blocked, ListenerPolicy
 from xds.traffic.policy import NO_POLICY, Policy
 
-
-class _ForRoute(Protocol):
-    """The configuration of a filter for routes of a policy."""
-
-    def __call__(self, policy: Policy, *, tls: bool) -> Any | None:
-        """The configuration for requests by TLS, or by plain HTTP; None where the filter stays off."""
+_ForRoute: TypeAlias = Callable[[Policy], Any | None]
+"""The configuration of a filter for routes of a policy; None where the filter stays off."""
 
 
 def http_filters() -> list[HttpFilter]:
@@ -41,9 +40,11 @@ def http_filters() -> list[HttpFilter]:
     return [
         error_pages(),
         unlogged(),
+        original_path(),
         reject_two_hosts(),
         upgrade_by_http1(),
         retry_safe_requests(),
+        rate_limit_filter(),
         session_affinity(),
         route_chain(),
         backend_names(),
@@ -62,14 +63,15 @@ def policy_filters(policy: ListenerPolicy) -> list[HttpFilter]:
 
 SWITCHED: Final[dict[str, _ForRoute]] = {
     UNLOGGED: unlogged_routes,
-    SESSION_AFFINITY: sessions,
+    names.RATE_LIMITS: rate_limited,
+    BACKEND_NAMES: backend_names_of,
 }
 """By the name of the filter."""
 
 
-def route_filters(policy: Policy, *, tls: bool) -> dict[str, Any]:
+def route_filters(policy: Policy) -> dict[str, Any]:
     """The filters that are on for routes of a policy, each with its configuration."""
     if policy is NO_POLICY:
         return {}
-    configurations = {name: for_route(policy, tls=tls) for name, for_route in SWITCHED.items()}
+    configurations = {name: for_route(policy) for name, for_route in SWITCHED.items()}
     return {name: config for name, config in configurations.items() if config is not None}

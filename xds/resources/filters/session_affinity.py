@@ -31,9 +31,9 @@ def session_affinity() -> HttpFilter:
     return off(NAME, StatefulSession())
 
 
-def sessions(policy: Policy, *, tls: bool) -> Any | None:
-    """The filter's configuration for routes of a policy; None without affinity."""
-    return _sessions(policy.affinity, tls=tls) if policy.affinity else None
+def session_filters(policy: Policy, *, tls: bool) -> dict[str, Any]:
+    """The filter with its configuration, for routes of a policy; empty without affinity."""
+    return {NAME: _sessions(policy.affinity, tls=tls)} if policy.affinity else {}
 
 
 @lru_cache(maxsize=1024)

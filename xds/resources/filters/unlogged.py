@@ -17,7 +17,6 @@ def unlogged() -> HttpFilter:
     return off(NAME, SetMetadata(metadata=[entry]))
 
 
-def unlogged_routes(policy: Policy, *, tls: bool) -> Any | None:
+def unlogged_routes(policy: Policy) -> Any | None:
     """The filter's configuration for routes of a policy; None for routes that are logged."""
-    del tls
     return None if policy.is_logged else on()

@@ -13,18 +13,23 @@ from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, Balancing, UpstreamPolicy
 from xds.translate.nginx import (
     affinity,
+    asked_backends,
+    backend_names,
     backend_protocol,
     canary,
     client_tls,
     connections,
     custom_headers,
     host_names,
+    https_redirects,
+    limits,
     load_balancing,
     logs_and_traces,
     redirects,
     rewriting,
 )
 from xds.translate.nginx.annotation import OWN_PREFIX, PREFIX, AnyAnnotation, Scope, Verdict
+from xds.translate.nginx.asked_backends import NO_BACKENDS, AskedBackends
 from xds.translate.nginx.backend_protocol import SpokenProtocol
 from xds.translate.nginx.canary import Canary
 from xds.translate.nginx.client_tls import NO_WISH, AskedCiphers
@@ -47,20 +52,24 @@ class OpenPaths:
         policy: The policy of the paths.
         answer: The answer of the paths in place of their backends; None where they redirect or forward.
         redirect: The answer of the paths in place of their backends; None where they forward.
+        plain_paths: Beginnings of paths, as written, without the policy's redirect to HTTPS.
         rewriting: How paths are compared and rewritten.
         upstream: The use of the backends by requests that came by plain HTTP.
         tls_upstream: By requests that came by TLS; None: the same.
         ciphers: For the hosts of the Ingress.
+        asked_backends: The backends of the policy as written, which each route looks up.
         names: Names beside the hosts of the rules.
     """
 
     policy: Policy = NO_POLICY
     answer: DirectAnswer | None = None
     redirect: Redirect | None = None
+    plain_paths: tuple[str, ...] = https_redirects.CHALLENGES
     rewriting: Rewriting = NO_REWRITING
     upstream: UpstreamPolicy = DEFAULT_UPSTREAM
     tls_upstream: UpstreamPolicy | None = None
     ciphers: AskedCiphers = NO_WISH
+    asked_backends: AskedBackends = NO_BACKENDS
     names: HostNames = NO_NAMES
 
 
@@ -192,7 +201,7 @@ def ingress_policy(
         if name.removeprefix(PREFIX) in options.ignored or name in options.ignored:
             del ours[name]
             report(name, Reason.ANNOTATION_IGNORED, f"{shown(name)} is ignored: --ignore-annotation names it", "")
-    reader = AnnotationReader(ours, report, options.defaults)
+    reader = AnnotationReader(ours, report, options.defaults, ingress.key)
     if requests := canary.read(reader):
         return _lent(requests, reader)
     closing = tuple(annotation for annotation in _without_effect(reader) if _asks_protection(annotation, reader))
@@ -249,12 +258,17 @@ def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader, 
             affinity=affinity.read(reader),
             is_logged=logs_and_traces.is_logged(reader),
             tracing=logs_and_traces.tracing(reader, has_tracer=has_tracer),
+            backend_names=backend_names.read(reader),
+            https_redirect=https_redirects.read(reader),
+            rate_limits=limits.read(reader),
         ),
         redirect=redirects.read(reader),
+        plain_paths=https_redirects.plain_paths(reader),
         rewriting=asked,
         upstream=_speaking(use, protocol.plain),
         tls_upstream=_speaking(use, protocol.tls) if protocol.tls else None,
         ciphers=client_tls.read(reader),
+        asked_backends=asked_backends.read(reader),
     )
 
 

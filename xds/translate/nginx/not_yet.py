@@ -66,19 +66,10 @@ ANNOTATIONS: Final = (
         "cors-allow-credentials cors-max-age",
     ),
     *_planned(
-        "redirects",
-        "ssl-redirect force-ssl-redirect preserve-trailing-slash use-port-in-redirects relative-redirects "
-        "proxy-redirect-from proxy-redirect-to",
-    ),
-    *_planned("error pages", "default-backend custom-http-errors disable-proxy-intercept-errors"),
-    *_planned("mirroring", "mirror-target mirror-host mirror-request-body"),
-    *_planned("cookies", "proxy-cookie-path proxy-cookie-domain"),
-    *_planned(
         "timeouts and retries",
         "proxy-send-timeout proxy-read-timeout proxy-next-upstream proxy-next-upstream-tries "
         "proxy-next-upstream-timeout",
     ),
     *_planned("bodies", "proxy-body-size proxy-buffering proxy-request-buffering proxy-http-version"),
-    *_planned("limits", "limit-rps limit-rpm limit-burst-multiplier limit-allowlist limit-whitelist"),
     *_planned("protocols", "ssl-passthrough"),
 )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
+from xds.problems.problem import Key
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.translate.nginx.annotation import PREFIX, Annotation, AnyAnnotation, InvalidValueError, Value
@@ -19,11 +20,20 @@ class AnnotationReader:
         annotations: Of the Ingress, those of other tools among them.
         report: Takes the problems.
         defaults: Values of absent annotations, by name without the prefix, each valid by the annotation's grammar.
+        ingress: The Ingress; None to read the defaults alone.
+
+    Attributes:
+        ingress: The Ingress; None to read the defaults alone.
     """
 
     def __init__(
-        self, annotations: Mapping[str, str], report: Report, defaults: Mapping[str, str] = NO_DEFAULTS
+        self,
+        annotations: Mapping[str, str],
+        report: Report,
+        defaults: Mapping[str, str] = NO_DEFAULTS,
+        ingress: Key | None = None,
     ) -> None:
+        self.ingress = ingress
         self._annotations = annotations
         self._report = report
         self._defaults = defaults
@@ -50,8 +60,8 @@ class AnnotationReader:
         return self.default(annotation)
 
     def default(self, annotation: Annotation[Value]) -> Value | None:
-        """The default of all Ingresses; None where the family's own default counts."""
-        default = self._defaults.get(annotation.name)
+        """The default of all Ingresses; None where the family's own default counts, as for our own annotations."""
+        default = self._defaults.get(annotation.name) if annotation.prefix == PREFIX else None
         return None if default is None else annotation.grammar.parse(default)
 
     def setting(self, key: str) -> str:
