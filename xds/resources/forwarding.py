@@ -7,7 +7,6 @@ from xds.envoyapi.messages import (
     HeaderValueOption,
     RegexMatchAndSubstitute,
     RegexMatcher,
-    RetryPolicy,
     RouteAction,
     WeightedCluster,
     WeightedClusterClusterWeight,
@@ -19,6 +18,7 @@ from xds.resources.filters.session_affinity import mark, share_filters
 from xds.resources.hash_policy import hash_policy
 from xds.resources.header_values import replaced, replaced_headers
 from xds.resources.mirrors import mirror_policy
+from xds.resources.retry_policy import idle_timeout, retry_policy_of
 from xds.traffic.actions import Forward, WeightedBackend
 from xds.traffic.policy import NO_POLICY, Policy, Rewrite
 
@@ -39,7 +39,8 @@ def forward_action(forward: Forward, policy: Policy, *, tls: bool) -> RouteActio
         regex_rewrite=_regex_rewrite(rewrite) if rewrite and rewrite.pattern else None,
         path_rewrite=rewrite.path.replace("%", "%%") if rewrite and not rewrite.pattern else "",
         hash_policy=[hash_policy(key) for key in policy.hash_keys],
-        retry_policy=RetryPolicy(num_retries=0) if policy.affinity and not policy.affinity.moves_on_failure else None,
+        retry_policy=retry_policy_of(policy),
+        idle_timeout=idle_timeout(policy),
         request_mirror_policies=[mirror_policy(policy.mirror)] if policy.mirror else [],
         rate_limits=rate_limits(policy.rate_limits) if policy.rate_limits else [],
     )

@@ -6,12 +6,15 @@ from typing import Final
 from xds.traffic.affinity import Affinity
 from xds.traffic.backend_names import BackendNames
 from xds.traffic.backends import BackendKey
+from xds.traffic.bodies import ANY_BODIES, Bodies
 from xds.traffic.error_pages import ErrorPages
 from xds.traffic.hashing import HashKey
 from xds.traffic.headers import NO_CHANGES, HeaderChanges
 from xds.traffic.https_redirect import BY_OPERATOR, HttpsRedirect
 from xds.traffic.mirror import Mirror
 from xds.traffic.rate_limits import RateLimits
+from xds.traffic.retries import Retries
+from xds.traffic.timeouts import NO_TIMEOUTS, Timeouts
 from xds.traffic.tracing import NORMAL_TRACING, Tracing
 
 
@@ -43,6 +46,9 @@ class Policy:
         affinity: The sessions of clients. None: each request is balanced by itself.
         is_logged: Whether the access log has a line for each request.
         tracing: The spans of requests.
+        timeouts: The silence that ends a request.
+        retries: Of failed requests. None: as for all routes.
+        bodies: Of requests.
         https_redirect: Of plain requests.
         rate_limits: How many requests of a client are answered. None: all.
         mirror: A second backend that gets a copy of each request. None: none does.
@@ -60,6 +66,9 @@ class Policy:
     affinity: Affinity | None = None
     is_logged: bool = True
     tracing: Tracing = NORMAL_TRACING
+    timeouts: Timeouts = NO_TIMEOUTS
+    retries: Retries | None = None
+    bodies: Bodies = ANY_BODIES
     mirror: Mirror | None = None
     backend_names: BackendNames | None = None
     error_pages: ErrorPages | None = None

@@ -8,14 +8,19 @@ from xds.kube.objects import Ingress
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import DirectAnswer, Redirect
+from xds.traffic.affinity import Affinity
+from xds.traffic.backend_tls import BackendTls
 from xds.traffic.hashing import HashKey
 from xds.traffic.policy import NO_POLICY, Policy
+from xds.traffic.retries import NO_RETRIES, Retries
 from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, Balancing, UpstreamPolicy
 from xds.translate.nginx import (
     affinity,
     asked_backends,
     backend_names,
     backend_protocol,
+    backend_tls,
+    bodies,
     canary,
     client_tls,
     connections,
@@ -25,8 +30,11 @@ from xds.translate.nginx import (
     limits,
     load_balancing,
     logs_and_traces,
+    no_effect,
     redirects,
+    retries,
     rewriting,
+    timeouts,
 )
 from xds.translate.nginx.annotation import OWN_PREFIX, PREFIX, AnyAnnotation, Scope, Verdict
 from xds.translate.nginx.asked_backends import NO_BACKENDS, AskedBackends
@@ -162,7 +170,7 @@ class AnnotationOptions:
             return cls(ignored, has_tracer=has_tracer)
         reader = AnnotationReader({}, _unreported, defaults)
         asked = rewriting.read(reader)
-        open_paths = _open(SpokenProtocol(), asked, reader, has_tracer=has_tracer)
+        open_paths = _open(SpokenProtocol(), None, asked, reader, has_tracer=has_tracer)
         unannotated = ClosedPaths(closing, hosts=False, rewriting=asked) if closing else open_paths
         return cls(ignored, defaults, closing, open_paths, unannotated, has_tracer)
 
@@ -216,10 +224,16 @@ def ingress_policy(
     named = custom_headers.read(reader, objects)
     headers = own_headers.response_headers(reader)
     answer = answers.read(reader)
-    if isinstance(named, Unavailable) or isinstance(headers, Unavailable) or isinstance(answer, Unavailable):
-        missing = next(each for each in (named, headers, answer) if isinstance(each, Unavailable))
+    tls = backend_tls.read(reader, objects)
+    if (
+        isinstance(named, Unavailable)
+        or isinstance(headers, Unavailable)
+        or isinstance(answer, Unavailable)
+        or isinstance(tls, Unavailable)
+    ):
+        missing = next(each for each in (named, headers, answer, tls) if isinstance(each, Unavailable))
         return ClosedPaths((missing.annotation.full_name,), hosts=False, rewriting=asked, names=names)
-    opened = _open(protocol, asked, reader, has_tracer=options.has_tracer)
+    opened = _open(protocol, tls, asked, reader, has_tracer=options.has_tracer)
     policy = replace(opened.policy, response_headers=named | headers)
     return replace(opened, answer=answer, policy=policy, names=names)
 
@@ -243,7 +257,11 @@ def _lent(requests: Canary, reader: AnnotationReader) -> LentPaths:
     )
 
 
-def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader, *, has_tracer: bool) -> OpenPaths:
+def _open(
+    protocol: SpokenProtocol, tls: BackendTls | None, asked: Rewriting, reader: AnnotationReader, *, has_tracer: bool
+) -> OpenPaths:
+    no_effect.check(reader)
+    sessions = affinity.read(reader)
     chosen, hash_keys = _balancing(reader)
     use = UpstreamPolicy(
         balancing=chosen,
@@ -253,9 +271,12 @@ def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader, 
     return OpenPaths(
         policy=Policy(
             hash_keys=hash_keys,
-            request_headers=own_headers.request_headers(reader),
             connection=connections.connection(reader),
-            affinity=affinity.read(reader),
+            timeouts=timeouts.read(reader),
+            retries=_retries(sessions, reader),
+            bodies=bodies.read(reader),
+            request_headers=own_headers.request_headers(reader),
+            affinity=sessions,
             is_logged=logs_and_traces.is_logged(reader),
             tracing=logs_and_traces.tracing(reader, has_tracer=has_tracer),
             backend_names=backend_names.read(reader),
@@ -265,8 +286,9 @@ def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader, 
         redirect=redirects.read(reader),
         plain_paths=https_redirects.plain_paths(reader),
         rewriting=asked,
-        upstream=_speaking(use, protocol.plain),
-        tls_upstream=_speaking(use, protocol.tls) if protocol.tls else None,
+        # With AUTO_HTTP, requests that came by plain HTTP are sent on as they came.
+        upstream=_speaking(use if protocol.tls else replace(use, tls=tls), protocol.plain),
+        tls_upstream=_speaking(replace(use, tls=tls), protocol.tls) if protocol.tls else None,
         ciphers=client_tls.read(reader),
         asked_backends=asked_backends.read(reader),
     )
@@ -275,6 +297,12 @@ def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader, 
 def _balancing(reader: AnnotationReader) -> tuple[Balancing, tuple[HashKey, ...]]:
     ours = balancing.read(reader)
     return (ours.balancing, ours.hash_keys) if ours else load_balancing.read(reader)
+
+
+def _retries(sessions: Affinity | None, reader: AnnotationReader) -> Retries | None:
+    """The retries, but for sessions that stay at their endpoint: a retry is sent to another one."""
+    asked = retries.read(reader)
+    return NO_RETRIES if sessions and not sessions.moves_on_failure else asked
 
 
 def _speaking(use: UpstreamPolicy, protocol: BackendProtocol | None) -> UpstreamPolicy:
