@@ -277,6 +277,7 @@ class World:
         allow_cross_namespace: bool = False,
         has_tracer: bool = False,
         nginx_configmap: Key | None = None,
+        default_service: Key | None = None,
         now: datetime = NOW,
     ) -> None:
         self.now = now
@@ -289,12 +290,15 @@ class World:
             allow_cross_namespace=allow_cross_namespace,
             has_tracer=has_tracer,
             nginx_configmap=nginx_configmap,
+            default_service=default_service,
         )
         self.state = KubeState(
             claim_classless=claim_classless,
             default_tls_secret=default,
+            default_service=options.default_service,
             annotated=options.annotated,
             config_maps=options.config_maps,
+            config_references=options.config_references,
         )
         self.registry = ProblemRegistry()
         self.traffic = Translator(self.state, options, self.registry)
@@ -337,7 +341,9 @@ def pipeline(
     state = KubeState(
         claim_classless=claim_classless,
         default_tls_secret=translate.default_tls_secret,
+        default_service=translate.default_service,
         config_maps=translate.config_maps,
+        config_references=translate.config_references,
         annotated=translate.annotated,
     )
     built = Pipeline(state, translate, proxy or ProxyOptions())
