@@ -16,7 +16,6 @@ from xds.translate.nginx import (
     asked_backends,
     backend_names,
     backend_protocol,
-    backend_tls,
     bodies,
     canary,
     connections,
@@ -41,7 +40,7 @@ from xds.translate.nginx.named_objects import NamedObjects, Unavailable
 from xds.translate.nginx.reader import AnnotationReader, Report
 from xds.translate.nginx.registry import ANNOTATIONS, nearest
 from xds.translate.nginx.rewriting import NO_REWRITING, Rewriting
-from xds.translate.own import answers, balancing
+from xds.translate.own import answers, balancing, tls_verify
 from xds.translate.own import headers as own_headers
 from xds.translate.own import registry as own_registry
 
@@ -207,7 +206,7 @@ def ingress_policy(
     named = custom_headers.read(reader, objects)
     headers = own_headers.response_headers(reader)
     answer = answers.read(reader)
-    tls = backend_tls.read(reader, objects)
+    tls = tls_verify.read(reader, objects)
     if (
         isinstance(named, Unavailable)
         or isinstance(headers, Unavailable)
