@@ -48,6 +48,7 @@ from xds.translate.nginx.registry import ANNOTATIONS, nearest
 from xds.translate.nginx.rewriting import NO_REWRITING, Rewriting
 from xds.translate.own import answers, balancing, tls_verify
 from xds.translate.own import headers as own_headers
+from xds.translate.own import limits as own_limits
 from xds.translate.own import registry as own_registry
 
 
@@ -280,7 +281,7 @@ def _open(
             tracing=logs_and_traces.tracing(reader, has_tracer=has_tracer),
             backend_names=backend_names.read(reader),
             https_redirect=https_redirects.read(reader),
-            rate_limits=limits.read(reader),
+            rate_limits=limits.read(reader, own_limits.read(reader)),
         ),
         redirect=redirects.read(reader),
         plain_paths=https_redirects.plain_paths(reader),
