@@ -74,11 +74,13 @@ class Redirect:
         status: 301, 302, 303, 307 or 308.
         location: A URL, or a path.
         base: The beginning of the Location.
+        keeps_query: Whether the query of the request follows the path.
     """
 
     status: int
     location: str
     base: LocationBase = LocationBase.NONE
+    keeps_query: bool = False
 
 
 @dataclass(frozen=True, slots=True)
