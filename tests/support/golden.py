@@ -89,10 +89,15 @@ def _options(line: str) -> tuple[TranslateOptions, ProxyOptions]:
     parser.add_argument("--proxy-protocol", action="store_true")
     parser.add_argument("--trusted-hops", type=int, default=0)
     parser.add_argument("--no-merge-slashes", action="store_true")
+    parser.add_argument("--compatibility", choices=["ingress-nginx"])
     parser.add_argument("--upstream-idle-timeout", type=lambda text: timedelta(seconds=int(text.removesuffix("s"))))
     given = parser.parse_args(shlex.split(line))
     return (
-        TranslateOptions(allow_external_name=given.allow_external_name, default_tls_secret=given.default_tls_secret),
+        TranslateOptions(
+            allow_external_name=given.allow_external_name,
+            default_tls_secret=given.default_tls_secret,
+            is_compatible=bool(given.compatibility),
+        ),
         ProxyOptions(
             redirect_https=given.redirect_https,
             proxy_protocol=given.proxy_protocol,
