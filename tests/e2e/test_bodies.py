@@ -1,8 +1,7 @@
 """Bounds of request bodies through a real Envoy.
 
-Covers: lengths that are told and lengths that aren't, bodies that pass as they come, WebSockets over HTTP/1.1 and
-HTTP/2, which have no bound, bodies that are read whole. Excludes: the reading of annotations
-(tests/translate/nginx/test_bodies.py).
+Covers: bodies with and without Content-Length, streamed and buffered bodies, WebSockets over HTTP/1.1 and HTTP/2.
+Excludes: the reading of annotations (tests/translate/nginx/test_bodies.py).
 """
 
 import asyncio
