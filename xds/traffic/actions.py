@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from xds.traffic.backends import BackendKey
 
@@ -62,6 +62,10 @@ class LocationBase(StrEnum):
     """Scheme, host and port of the request are in front."""
 
 
+KEPT_PATH: Final = "{path}"
+KEPT_PATH_AND_QUERY: Final = "{path}?{query}"
+
+
 @dataclass(frozen=True, slots=True)
 class Redirect:
     """An answer with a Location, whose path and query replace those of the request.
@@ -70,11 +74,13 @@ class Redirect:
         status: 301, 302, 303, 307 or 308.
         location: A URL, or a path.
         base: The beginning of the Location.
+        keeps: The part of a URL that stands for path, or path and query, of the request; empty: both are replaced.
     """
 
     status: int
     location: str
     base: LocationBase = LocationBase.NONE
+    keeps: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from xds.traffic.actions import DirectAnswer, Redirect
 from xds.traffic.backend_tls import BackendTls
 from xds.traffic.hashing import HashKey
 from xds.traffic.policy import NO_POLICY, Policy
+from xds.traffic.timeouts import Timeouts
 from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, Balancing, UpstreamPolicy
 from xds.translate.nginx import (
     asked_backends,
@@ -43,6 +44,8 @@ from xds.translate.nginx.registry import ANNOTATIONS, nearest
 from xds.translate.nginx.rewriting import NO_REWRITING, Rewriting
 from xds.translate.own import answers, balancing
 from xds.translate.own import headers as own_headers
+from xds.translate.own import limits as own_limits
+from xds.translate.own import redirects as own_redirects
 from xds.translate.own import registry as own_registry
 
 
@@ -245,15 +248,15 @@ def _open(protocol: SpokenProtocol, tls: BackendTls | None, asked: Rewriting, re
         policy=Policy(
             hash_keys=hash_keys,
             connection=connections.connection(reader),
-            timeouts=timeouts.read(reader),
-            retries=retries.read(reader),
-            bodies=bodies.read(reader),
+            timeouts=_timeouts(reader),
+            retries=own_limits.retries_of(reader) or retries.read(reader),
+            bodies=own_limits.bodies_of(reader) or bodies.read(reader),
             request_headers=own_headers.request_headers(reader),
             backend_names=backend_names.read(reader),
             https_redirect=https_redirects.read(reader),
-            rate_limits=limits.read(reader),
+            rate_limits=own_limits.rate_limit(reader) or limits.read(reader),
         ),
-        redirect=redirects.read(reader),
+        redirect=own_redirects.read(reader) or redirects.read(reader),
         plain_paths=https_redirects.plain_paths(reader),
         rewriting=asked,
         # With AUTO_HTTP, requests that came by plain HTTP are sent on as they came.
@@ -261,6 +264,13 @@ def _open(protocol: SpokenProtocol, tls: BackendTls | None, asked: Rewriting, re
         tls_upstream=_speaking(replace(use, tls=tls), protocol.tls) if protocol.tls else None,
         asked_backends=asked_backends.read(reader),
     )
+
+
+def _timeouts(reader: AnnotationReader) -> Timeouts:
+    silence = own_limits.idle_timeout(reader)
+    found = timeouts.read(reader) if silence is None else Timeouts(silence=silence)
+    whole = own_limits.request_timeout(reader)
+    return replace(found, whole=whole) if whole else found
 
 
 def _balancing(reader: AnnotationReader) -> tuple[Balancing, tuple[HashKey, ...]]:
