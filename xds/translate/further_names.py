@@ -20,7 +20,7 @@ from xds.traffic.https_redirect import NO_HTTPS_REDIRECT
 from xds.traffic.routes import Origin, PathType, Route, VirtualHost
 from xds.translate.findings import UnitFindings
 from xds.translate.nginx.annotation import AnyAnnotation
-from xds.translate.nginx.host_names import FROM_TO_WWW, SERVER_ALIAS
+from xds.translate.nginx.host_names import FROM_TO_WWW, SERVER_ALIAS, HostNames
 from xds.translate.nginx.ingress_policy import PathsPolicy
 
 _WWW: Final = "www."
@@ -35,12 +35,14 @@ class FurtherName:
         host: The host, or NO_HOST.
         origin: The Ingress and the annotation.
         is_redirected: Whether the name is redirected to the host; else the host's routes answer.
+        status: Of the redirect.
     """
 
     name: str
     host: str
     origin: Origin
     is_redirected: bool
+    status: int = 308
 
     @property
     def precedence(self) -> tuple[bool, str]:
@@ -60,7 +62,7 @@ class FurtherName:
         if not self.is_redirected:
             return replace(of_host, host=self.name, alias_of=self.host)
         service = Key(self.origin.object.namespace, "(none)")
-        route = Route("/", PathType.PREFIX, HostRedirect(self.host), self.origin, service)
+        route = Route("/", PathType.PREFIX, HostRedirect(self.host, self.status), self.origin, service)
         return VirtualHost(self.name, (route,), https_redirect=NO_HTTPS_REDIRECT, alias_of=self.host)
 
 
@@ -87,18 +89,21 @@ def further_names(
     asking = [(ingress, policy.names) for ingress, policy in policies if policy.names.redirects_www]
     if asking:
         owners = {route.origin.object for route in routes}
-        yield from _redirected(host, [ingress for ingress, _ in asking if ingress.ref in owners], findings)
+        yield from _redirected(host, [each for each in asking if each[0].ref in owners], findings)
 
 
-def _redirected(host: str, ingresses: Sequence[Ingress], findings: UnitFindings) -> Iterator[FurtherName]:
+def _redirected(
+    host: str, asking: Sequence[tuple[Ingress, HostNames]], findings: UnitFindings
+) -> Iterator[FurtherName]:
     if host == NO_HOST or is_wildcard(host):
-        for ingress in ingresses:
+        for ingress, _ in asking:
             message = f"from-to-www-redirect has no effect for {_called(host)}: a redirect needs a name"
             findings.report(ingress.ref, Reason.ANNOTATION_UNSUPPORTED, message, _at(FROM_TO_WWW))
         return
     other = host.removeprefix(_WWW) if host.startswith(_WWW) else f"{_WWW}{host}"
-    for ingress in ingresses[:1]:
-        yield FurtherName(other, host, Origin(ingress.ref, _at(FROM_TO_WWW)), is_redirected=True)
+    for ingress, names in asking[:1]:
+        origin = Origin(ingress.ref, _at(FROM_TO_WWW))
+        yield FurtherName(other, host, origin, is_redirected=True, status=names.redirect_status)
 
 
 class FurtherNames:

@@ -4,9 +4,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from xds.kube.objects import HTTPIngressPath, Ingress, IngressBackend, IngressServiceBackend
+from xds.kube.objects import (
+    HTTPIngressPath,
+    Ingress,
+    IngressBackend,
+    IngressServiceBackend,
+    Service,
+    ServiceBackendPort,
+)
 from xds.kube.state import KubeState
-from xds.problems.field_path import FieldPath, MapKey
+from xds.problems.field_path import WHOLE_OBJECT, FieldPath, MapKey
 from xds.problems.problem import Key, ObjectRef
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
@@ -20,6 +27,7 @@ from xds.translate.annotated_backends import AnnotatedBackends
 from xds.translate.backends import Resolved, resolve
 from xds.translate.credentials import CredentialStore
 from xds.translate.findings import UnitFindings
+from xds.translate.hosts_without_tls import report_hosts_without_tls
 from xds.translate.names import InvalidError, is_label, regex_path, valid_path
 from xds.translate.nginx import https_redirects
 from xds.translate.nginx.asked_backends import NO_BACKENDS, AskedBackends
@@ -246,6 +254,22 @@ def default_route(context: TranslationContext, ingresses: list[Ingress], finding
     return next((route for route in routes if route is not None), None)
 
 
+def service_route(context: TranslationContext, key: Key, findings: UnitFindings) -> Route | None:
+    """The route to the first port of a Service that no Ingress names; None, with a problem, for a Service without."""
+    service = context.state.service(key)
+    about = ObjectRef(Service.kind, *key)
+    if service is None or not service.spec.ports:
+        message = (
+            f"Service {key} of --default-backend {'has no port' if service else 'does not exist'}: 404 is answered"
+        )
+        findings.report(about, Reason.BACKEND_NOT_FOUND, message, WHOLE_OBJECT)
+        return None
+    port = IngressServiceBackend(key.name, ServiceBackendPort(number=service.spec.ports[0].port))
+    policy, place = context.annotations.unannotated, ("/", PathType.PREFIX)
+    backend = IngressBackend(service=port)
+    return context.route(Origin(about, WHOLE_OBJECT), backend, WHOLE_OBJECT, place, policy=policy, findings=findings)
+
+
 def ingress_default(context: TranslationContext, ingress: Ingress, findings: UnitFindings) -> Route | None:
     backend = ingress.spec.default_backend
     if backend is None:
@@ -280,5 +304,6 @@ def translate_ingress(context: TranslationContext, ingress: Ingress, findings: U
 
     policy = ingress_policy(ingress, context.annotations, context.objects(ingress), report)
     if isinstance(policy, OpenPaths):
+        report_hosts_without_tls(ingress, policy.policy.https_redirect, findings)
         for annotation, fault in context.annotated_backends(ingress.key.namespace, policy.asked_backends).faults():
             report(annotation.full_name, fault.reason, fault.message, fault.remedy)

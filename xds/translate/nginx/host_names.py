@@ -12,6 +12,7 @@ from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.hosts import is_wildcard
 from xds.translate.names import MAX_HOST_CHARACTERS, MAX_WILDCARD_CHARACTERS, MAX_WILDCARD_LABELS
+from xds.translate.nginx import https_redirects
 from xds.translate.nginx.annotation import Annotation, Grammar, InvalidValueError, Scope, Verdict
 from xds.translate.nginx.grammars import BOOLEAN
 from xds.translate.nginx.reader import AnnotationReader
@@ -69,10 +70,12 @@ class HostNames:
     Attributes:
         aliases: Other names of the host, sorted: names, wildcards for any number of labels, beginnings (`example.*`).
         redirects_www: Whether the host with `www.` in front, or without, is redirected to the host.
+        redirect_status: The status of such a redirect.
     """
 
     aliases: tuple[str, ...] = ()
     redirects_www: bool = False
+    redirect_status: int = 308
 
 
 NO_NAMES: Final = HostNames()
@@ -81,7 +84,9 @@ NO_NAMES: Final = HostNames()
 def read(reader: AnnotationReader) -> HostNames:
     aliases = {name for written in reader.get(SERVER_ALIAS) or () for name in _names(written, reader)}
     redirects_www = reader.get(FROM_TO_WWW) or False
-    return HostNames(tuple(sorted(aliases)), redirects_www) if aliases or redirects_www else NO_NAMES
+    if not aliases and not redirects_www:
+        return NO_NAMES
+    return HostNames(tuple(sorted(aliases)), redirects_www, https_redirects.status(reader))
 
 
 def _names(written: str, reader: AnnotationReader) -> Iterator[str]:
