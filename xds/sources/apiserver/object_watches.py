@@ -222,7 +222,12 @@ class ObjectWatches:
             if self._rejected.get(about) != error.status:
                 self._rejected[about] = error.status
                 _log.warning(
-                    "watch_rejected", watch=str(scope), name=about.name, status=error.status, message=str(error)
+                    "watch_rejected",
+                    watch=str(scope),
+                    name=about.name,
+                    status=error.status,
+                    message=error.message,
+                    remedy=scope.grant(error.message) if error.status == 403 else "",
                 )
                 self._set_fault(about, scope, watched, f"the API server answers {error}")
         elif about in self.unknown and self._clock() - watched.began_at > UNKNOWN_SECONDS:
