@@ -17,6 +17,7 @@ from xds.resources.listeners import http_listener, https_listener
 from xds.resources.options import ProxyOptions
 from xds.resources.route_configuration import RouteConfigurationBuilder
 from xds.resources.secrets import credential_secret, secret
+from xds.resources.tracing import collector_cluster
 from xds.resources.validation import Validator
 from xds.snapshot.resource import ResourceType, resource
 from xds.steps import Steps
@@ -75,6 +76,8 @@ class Builder:
             built |= self._secrets()
         if change.tls or change.listeners:
             built |= self._https_listener()
+        if not self._routes:
+            built |= self._collector()
         if change.listeners or not self._routes:
             built |= self._listener(names.HTTP, http_listener(self._options))
         if change.hosts or change.default or change.tls or change.listeners or not self._routes:
@@ -109,9 +112,16 @@ class Builder:
             bool(backend.external_name),
             key.variant,
             bool(key.fallback),
+            key.is_joined,
             backend.settings,
         )
         return self._built(ResourceType.CLUSTER, name, cluster(backend, self._options.upstream), service, shape=shape)
+
+    def _collector(self) -> BuiltResources:
+        if self._options.tracing is None:
+            return {}
+        message, owner = collector_cluster(self._options.tracing), ObjectRef("Cluster", "", names.COLLECTOR)
+        return self._built(ResourceType.CLUSTER, names.COLLECTOR, message, owner)
 
     def _credential(self, key: CredentialKey) -> BuiltResources:
         name = names.credential(key)
