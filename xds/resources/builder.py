@@ -51,6 +51,7 @@ class Builder:
         self._validator = Validator(report)
         self._routes: dict[str, RouteConfigurationBuilder] = {}
         self._certificates: dict[Key, Certificate] = {}
+        self._rates: frozenset[Rate] | None = None
 
     def build(self, change: TrafficChange) -> Steps[BuiltResources]:
         """Build the resources that a change touches; some may equal the resource in the store.
@@ -63,6 +64,8 @@ class Builder:
             before, self._options = self._options, self._flags.under(self._traffic.listeners)
             if self._options.upstream != before.upstream:
                 backends |= self._traffic.backends.keys()
+            if self._rates is not None and self._options.rate_limit_status != before.rate_limit_status:
+                built |= self.rate_limit_buckets(self._rates)
         for key in backends:
             built |= self._cluster(key)
             yield
@@ -96,8 +99,9 @@ class Builder:
             return {}
         return {(ResourceType.ENDPOINTS, name): resource(ResourceType.ENDPOINTS, name, encoded(key, zones))}
 
-    def rate_limit_buckets(self, rates: Iterable[Rate]) -> BuiltResources:
+    def rate_limit_buckets(self, rates: frozenset[Rate]) -> BuiltResources:
         """The configuration of the filter that counts requests."""
+        self._rates = rates
         message = rate_limit_buckets(rates, self._options.rate_limit_status)
         return self._built(ResourceType.EXTENSION, message.name, message, ObjectRef("HTTPFilter", "", message.name))
 

@@ -15,7 +15,6 @@ from xds.traffic.actions import Closed, DirectAnswer, Forward, Redirect
 from xds.traffic.bodies import Bodies
 from xds.traffic.headers import HeaderChanges
 from xds.traffic.policy import Policy
-from xds.traffic.rate_limits import Rate
 from xds.traffic.retries import Retries
 from xds.traffic.routes import Route
 from xds.traffic.service_settings import HealthCheck, ServiceSettings
@@ -186,13 +185,6 @@ def test_retries_have_a_number_and_a_reason(text: str, retries: Retries | None) 
 def test_bodies_have_a_size_in_units_of_1024() -> None:
     assert policy_with(max_body_size="8Mi").bodies == Bodies(8 * 2**20)
     assert policy_with(max_body_size="8m").bodies == Bodies()
-
-
-def test_a_rate_counts_the_requests_of_an_address() -> None:
-    limits = policy_with(rate_limit="5/m,burst=2").rate_limits
-    assert limits
-    assert limits.rates == (Rate(5, 60, 2),)
-    assert policy_with(rate_limit="5").rate_limits is None
 
 
 @pytest.mark.parametrize(

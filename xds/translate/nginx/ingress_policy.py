@@ -48,7 +48,7 @@ from xds.translate.nginx.named_objects import NamedObjects, Unavailable
 from xds.translate.nginx.reader import AnnotationReader, Report
 from xds.translate.nginx.registry import ANNOTATIONS, nearest
 from xds.translate.nginx.rewriting import NO_REWRITING, Rewriting
-from xds.translate.own import answers, balancing
+from xds.translate.own import answers, balancing, bounds
 from xds.translate.own import headers as own_headers
 from xds.translate.own import limits as own_limits
 from xds.translate.own import redirects as own_redirects
@@ -277,14 +277,14 @@ def _open(
             connection=connections.connection(reader),
             timeouts=_timeouts(reader),
             retries=_retries(sessions, reader),
-            bodies=own_limits.bodies_of(reader) or bodies.read(reader),
+            bodies=bounds.bodies_of(reader) or bodies.read(reader),
             request_headers=own_headers.request_headers(reader),
             affinity=sessions,
             is_logged=logs_and_traces.is_logged(reader),
             tracing=logs_and_traces.tracing(reader, has_tracer=has_tracer),
             backend_names=backend_names.read(reader),
             https_redirect=https_redirects.read(reader),
-            rate_limits=own_limits.rate_limit(reader) or limits.read(reader),
+            rate_limits=limits.read(reader, own_limits.read(reader)),
         ),
         redirect=own_redirects.read(reader) or redirects.read(reader),
         plain_paths=https_redirects.plain_paths(reader),
@@ -298,9 +298,9 @@ def _open(
 
 
 def _timeouts(reader: AnnotationReader) -> Timeouts:
-    silence = own_limits.idle_timeout(reader)
+    silence = bounds.idle_timeout(reader)
     found = timeouts.read(reader) if silence is None else Timeouts(silence=silence)
-    whole = own_limits.request_timeout(reader)
+    whole = bounds.request_timeout(reader)
     return replace(found, whole=whole) if whole else found
 
 
@@ -311,7 +311,7 @@ def _balancing(reader: AnnotationReader) -> tuple[Balancing, tuple[HashKey, ...]
 
 def _retries(sessions: Affinity | None, reader: AnnotationReader) -> Retries | None:
     """The retries, but for sessions that stay at their endpoint: a retry is sent to another one."""
-    if ours := own_limits.retries_of(reader):
+    if ours := bounds.retries_of(reader):
         return ours
     asked = retries.read(reader)
     return NO_RETRIES if sessions and not sessions.moves_on_failure else asked
