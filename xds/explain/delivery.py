@@ -15,7 +15,7 @@ _MANY: Final = 10
 
 
 def delivery(policy: Policy) -> Iterator[tuple[str, str]]:
-    """The parts of a policy, each as subject and text; nothing for those that all routes have."""
+    """The parts of a policy, each as subject and text; nothing for the usual ones."""
     if policy is NO_POLICY:
         return
     timeouts, bodies = policy.timeouts, policy.bodies

@@ -78,12 +78,14 @@ class Redirect:
         status: 301, 302, 303, 307 or 308.
         location: A URL, or a path.
         base: The beginning of the Location.
+        keeps_query: Whether the query of the request follows the path.
         keeps: The part of a URL that stands for path, or path and query, of the request; empty: both are replaced.
     """
 
     status: int
     location: str
     base: LocationBase = LocationBase.NONE
+    keeps_query: bool = False
     keeps: str = ""
 
 

@@ -72,6 +72,7 @@ class TranslationContext:
     annotations: AnnotationOptions
     max_regex_size: int = DEFAULT_MAX_REGEX_SIZE
     allow_cross_namespace: bool = False
+    redirects_to_slash: bool = False
     credential_store: CredentialStore = field(default_factory=CredentialStore)
 
     def policy(self, ingress: Ingress) -> IngressPolicy:
