@@ -18,7 +18,7 @@ from tests.support.objects import (
     slice_of,
     tls,
 )
-from tests.support.route_table_annotations import canary
+from tests.support.route_table_annotations import annotated, canary
 from xds.explain.ingress import Acceptance, IngressExplanation, UnitStatus, explain_ingress
 from xds.explain.ingress_facts import ingress_facts
 from xds.kube.change import Applied, Batch, Change, Deleted
@@ -218,3 +218,26 @@ def test_a_canary_says_which_requests_it_shares() -> None:
     ]
     assert ("cds", "default/idle/80+default/web/80") in [(each.type.short, each.name) for each in explanation.resources]
     assert statuses(explained("main", *objects)) == paths(UnitStatus.SERVED)
+
+
+def test_names_beside_the_hosts_of_an_ingress_are_parts_of_the_ingress() -> None:
+    explanation = explained(
+        "one",
+        ingress(
+            "one",
+            rule("a.test", path("/")),
+            annotations=annotated(server_alias="b.test,c.test", from_to_www_redirect="true"),
+        ),
+        ingress("two", rule("c.test", path("/"))),
+        *SERVED,
+    )
+    assert [unit.text for unit in explanation.units][1:] == [
+        "b.test, alias of a.test",
+        "www.a.test, redirected to a.test",
+    ]
+    assert {each.name.rpartition("/")[2] for each in explanation.resources if each.type.short == "vhds"} == {
+        "a.test",
+        "b.test",
+        "www.a.test",
+    }
+    assert [problem.reason for problem, _ in explanation.problems] == ["AliasConflict"]

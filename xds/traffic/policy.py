@@ -24,7 +24,7 @@ class Policy:
     """The treatment of a route's requests. Equal policies are equal values.
 
     Attributes:
-        upstream_host: The Host of the backend's request. Empty: the client's.
+        upstream_host: The Host of the backend's request, with variables of `upstream_host`. Empty: the client's.
         rewrite: The path of the backend's request. None: the client's.
         forwarded_prefix: The header x-forwarded-prefix of the backend's request. Empty: the client's.
         hash_keys: Requests with equal keys go to the same endpoint, if the upstream policy balances by hash.

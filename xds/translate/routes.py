@@ -15,6 +15,7 @@ from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
 from xds.translate.backends import Resolved, resolve
 from xds.translate.findings import UnitFindings
 from xds.translate.names import InvalidError, is_label, regex_path, valid_path
+from xds.translate.nginx import upstream_vhost
 from xds.translate.nginx.canary import CANARY
 from xds.translate.nginx.ingress_policy import (
     AnnotationOptions,
@@ -93,7 +94,11 @@ class TranslationContext:
         service = Key(namespace, name)
         if isinstance(policy, ClosedPaths):
             return Route(*path, Closed(policy.annotations), origin, service)
-        treatment = replace(policy.policy, upstream_host=host) if host else policy.policy
+        treatment = policy.policy
+        if treatment.upstream_host:
+            host = _upstream_host(treatment.upstream_host, origin, backend.service)
+        if treatment.upstream_host != host:
+            treatment = replace(treatment, upstream_host=host)
         if treatment.connection and resolved.backend and not resolved.backend.protocol.is_http1:
             treatment = replace(treatment, connection="")
         if policy.tls_upstream is not None:
@@ -108,6 +113,16 @@ class TranslationContext:
         if resolved.backend:
             findings.backends[resolved.backend.key] = resolved.backend
         return resolved
+
+
+def _upstream_host(template: str, origin: Origin, written: IngressServiceBackend) -> str:
+    values = {
+        "namespace": origin.object.namespace,
+        "ingress_name": origin.object.name,
+        "service_name": written.name,
+        "service_port": written.port.name or str(written.port.number),
+    }
+    return upstream_vhost.on_route(template, values)
 
 
 def _unreported(*problem: object) -> None:
@@ -184,6 +199,7 @@ def ingress_default(context: TranslationContext, ingress: Ingress, findings: Uni
         policy = OpenPaths(
             replace(
                 unannotated.policy,
+                upstream_host=policy.policy.upstream_host,
                 hash_keys=policy.policy.hash_keys,
                 response_headers=policy.policy.response_headers,
             ),

@@ -20,6 +20,7 @@ from xds.translate.nginx import (
     load_balancing,
     redirects,
     rewriting,
+    upstream_vhost,
 )
 from xds.translate.nginx.annotation import PREFIX, AnyAnnotation, Scope, Verdict
 from xds.translate.nginx.backend_protocol import SpokenProtocol
@@ -191,7 +192,11 @@ def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) 
         uses_cluster_ip=load_balancing.uses_cluster_ip(reader),
     )
     return OpenPaths(
-        policy=Policy(hash_keys=hash_keys, connection=connections.connection(reader)),
+        policy=Policy(
+            upstream_host=upstream_vhost.read(reader),
+            hash_keys=hash_keys,
+            connection=connections.connection(reader),
+        ),
         redirect=redirects.read(reader),
         rewriting=asked,
         upstream=_speaking(use, protocol.plain),

@@ -59,7 +59,6 @@ ANNOTATIONS: Final = (
         "TLS to backends",
         "proxy-ssl-ciphers proxy-ssl-name proxy-ssl-protocols proxy-ssl-server-name proxy-ssl-verify-depth",
     ),
-    *_planned("headers", "upstream-vhost"),
     *_planned(
         "CORS",
         "enable-cors cors-allow-origin cors-allow-methods cors-allow-headers cors-expose-headers "

@@ -17,6 +17,7 @@ from xds.translate.nginx import (
     redirects,
     refused,
     rewriting,
+    upstream_vhost,
 )
 from xds.translate.nginx.annotation import AnyAnnotation
 
@@ -29,6 +30,7 @@ _FAMILIES: Final = (
     custom_headers,
     canary,
     host_names,
+    upstream_vhost,
     no_effect,
     not_yet,
     refused,
