@@ -275,6 +275,7 @@ class World:
         ignored_annotations: frozenset[str] = frozenset(),
         is_compatible: bool = False,
         allow_cross_namespace: bool = False,
+        nginx_configmap: Key | None = None,
         now: datetime = NOW,
     ) -> None:
         self.now = now
@@ -285,8 +286,14 @@ class World:
             ignored_annotations,
             is_compatible,
             allow_cross_namespace=allow_cross_namespace,
+            nginx_configmap=nginx_configmap,
         )
-        self.state = KubeState(claim_classless=claim_classless, default_tls_secret=default, annotated=options.annotated)
+        self.state = KubeState(
+            claim_classless=claim_classless,
+            default_tls_secret=default,
+            annotated=options.annotated,
+            config_maps=options.config_maps,
+        )
         self.registry = ProblemRegistry()
         self.traffic = Translator(self.state, options, self.registry)
         self.apply(*(Listed(kind) for kind in KINDS))

@@ -154,6 +154,11 @@ _OPTIONS = (
         help="Take the defaults of ingress-nginx where an Ingress has no annotation.",
     ),
     option(
+        "--nginx-configmap",
+        type=ObjectName(),
+        help="The ConfigMap of ingress-nginx. Its keys are defaults of annotations, and settings of Envoy's listeners.",
+    ),
+    option(
         "--max-regex-size",
         type=click.IntRange(min=1, max=1_000_000),
         default=DEFAULT_MAX_REGEX_SIZE,
@@ -246,6 +251,7 @@ def translate_options(flags: dict[str, Any]) -> TranslateOptions:
         default_tls_secret=flags["default_tls_secret"],
         ignored_annotations=frozenset(name.removeprefix(PREFIX) for name in flags["ignore_annotation"]),
         is_compatible=flags["compatibility"] == _INGRESS_NGINX,
+        nginx_configmap=flags["nginx_configmap"],
         max_regex_size=flags["max_regex_size"],
         allow_cross_namespace=flags["allow_cross_namespace_resources"],
     )

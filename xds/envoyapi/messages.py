@@ -26,6 +26,7 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.config.metrics.v3 import *
     from envoy_data_plane.envoy.config.overload.v3 import *
     from envoy_data_plane.envoy.config.route.v3 import *
+    from envoy_data_plane.envoy.extensions.access_loggers.filters.cel.v3 import *
     from envoy_data_plane.envoy.extensions.access_loggers.stream.v3 import *
     from envoy_data_plane.envoy.extensions.common.matching.v3 import *
     from envoy_data_plane.envoy.extensions.filters.common.matcher.action.v3 import *
@@ -33,6 +34,9 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.extensions.filters.common.set_filter_state.v3 import *
     from envoy_data_plane.envoy.extensions.common.matching.v3 import *
     from envoy_data_plane.envoy.extensions.filters.common.matcher.action.v3 import *
+    from envoy_data_plane.envoy.extensions.compression.brotli.compressor.v3 import *
+    from envoy_data_plane.envoy.extensions.compression.gzip.compressor.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.http.compressor.v3 import *
     from envoy_data_plane.envoy.extensions.filters.http.custom_response.v3 import *
     from envoy_data_plane.envoy.extensions.filters.http.fault.v3 import *
     from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import *
@@ -41,6 +45,8 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.extensions.filters.listener.proxy_protocol.v3 import *
     from envoy_data_plane.envoy.extensions.filters.listener.tls_inspector.v3 import *
     from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import *
+    from envoy_data_plane.envoy.extensions.http.original_ip_detection.custom_header.v3 import *
+    from envoy_data_plane.envoy.extensions.http.original_ip_detection.xff.v3 import *
     from envoy_data_plane.envoy.extensions.matching.common_inputs.network.v3 import *
     from envoy_data_plane.envoy.extensions.request_id.uuid.v3 import *
     from envoy_data_plane.envoy.extensions.resource_monitors.downstream_connections.v3 import *
@@ -170,6 +176,8 @@ if typing.TYPE_CHECKING:
     )
 
     from envoy_data_plane.envoy.config.core import v3 as _core
+    from envoy_data_plane.envoy.config.rbac import v3 as _rbac
+    from envoy_data_plane.envoy.extensions.filters.http.rbac import v3 as _rbac_filter
     from envoy_data_plane.envoy.extensions.filters.http.header_mutation import v3 as _header_mutation
     from envoy_data_plane.envoy.extensions.http.early_header_mutation.header_mutation import v3 as _early_mutation
     from envoy_data_plane.envoy.extensions.filters.http.filter_chain import v3 as _filter_chain
@@ -183,6 +191,12 @@ if typing.TYPE_CHECKING:
     CoreRetryPolicy = _core.RetryPolicy
     HeaderMutationFilter = _header_mutation.HeaderMutation
     EarlyHeaderMutation = _early_mutation.HeaderMutation
+    RbacAction = _rbac.RbacAction
+    RbacFilter = _rbac_filter.Rbac
+    RbacPermission = _rbac.Permission
+    RbacPolicy = _rbac.Policy
+    RbacPrincipal = _rbac.Principal
+    RbacRules = _rbac.Rbac
     HttpFilterChain = _filter_chain.FilterChain
     SetFilterState = _set_filter_state.Config
     SetMetadata = _set_metadata.Config
@@ -214,6 +228,12 @@ _FULL_NAMES = {
     "MatcherOnMatch": "xds.type.matcher.v3.Matcher.OnMatch",
     "Metadata": "envoy.config.core.v3.Metadata",
     "QuicProtocolOptions": "envoy.config.listener.v3.QuicProtocolOptions",
+    "RbacAction": "envoy.config.rbac.v3.RBAC.Action",
+    "RbacFilter": "envoy.extensions.filters.http.rbac.v3.RBAC",
+    "RbacPermission": "envoy.config.rbac.v3.Permission",
+    "RbacPolicy": "envoy.config.rbac.v3.Policy",
+    "RbacPrincipal": "envoy.config.rbac.v3.Principal",
+    "RbacRules": "envoy.config.rbac.v3.RBAC",
     "RegexMatcher": "envoy.type.matcher.v3.RegexMatcher",
     "RegexMatcherGoogleRe2": "envoy.type.matcher.v3.RegexMatcher.GoogleRE2",
     "RetryPolicy": "envoy.config.route.v3.RetryPolicy",

@@ -123,6 +123,9 @@ class ReferenceIndex:
     def __contains__(self, ingress: Key) -> bool:
         return ingress in self._references
 
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._references)
+
     def __getitem__(self, ingress: Key) -> References:
         return self._references[ingress]
 

@@ -164,6 +164,10 @@ class KubeState:
         if self._classes.problems != before:
             yield Stale(reported=True)
 
+    def everything(self) -> Stale:
+        """Return the traffic of all Ingresses of ours, but for TLS."""
+        return Stale(frozenset(self._ours.by_host), frozenset(self._ours), default_backend=True)
+
     def find(self, about: ObjectRef) -> KubeObject | None:
         """Return the object, used or not; None for an object that doesn't exist."""
         kind = KINDS_BY_NAME.get(about.kind)

@@ -155,6 +155,30 @@ class Reason(StrEnum):
         "An Ingress has one class in the annotation kubernetes.io/ingress.class and another in spec.ingressClassName.",
         "Remove the annotation kubernetes.io/ingress.class, which counts, or set both to the same class.",
     )
+    CONFIG_KEY_INVALID = (
+        "ConfigKeyInvalid",
+        Level.WARNING,
+        "A key of ingress-nginx's ConfigMap has a value that can't be read; its default counts.",
+        "Correct the value, or remove the key.",
+    )
+    CONFIG_KEY_UNKNOWN = (
+        "ConfigKeyUnknown",
+        Level.WARNING,
+        "The ConfigMap of --nginx-configmap has a key that ingress-nginx doesn't have.",
+        "Correct the key, or remove it.",
+    )
+    CONFIG_KEY_UNSUPPORTED = (
+        "ConfigKeyUnsupported",
+        Level.WARNING,
+        "A key of ingress-nginx's ConfigMap has no effect here.",
+        "Remove the key if the traffic works without; the other keys count.",
+    )
+    CONFIG_MAP_NOT_FOUND = (
+        "ConfigMapNotFound",
+        Level.WARNING,
+        "The ConfigMap of --nginx-configmap doesn't exist or can't be read; the keys count as absent.",
+        "Create the ConfigMap, grant the right to read it, or correct --nginx-configmap.",
+    )
     DUPLICATE_OBJECT = (
         "DuplicateObject",
         Level.ERROR,
@@ -178,6 +202,12 @@ class Reason(StrEnum):
         Level.ERROR,
         "A resource made from the object breaks a rule of Envoy's API; it is left out, or its last good version stays.",
         "Change the field of the object that the value comes from, and report the message as a bug of xds-ingress.",
+    )
+    EVERY_CLIENT_TRUSTED = (
+        "EveryClientTrusted",
+        Level.WARNING,
+        "Forwarded headers of every client are believed, so that a client can claim any address.",
+        "Name the networks of the proxies in front in proxy-real-ip-cidr.",
     )
     EXTERNAL_NAME_REFUSED = (
         "ExternalNameRefused",

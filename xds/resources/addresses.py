@@ -1,8 +1,16 @@
-"""Socket addresses, of listeners and of backends with a host name."""
+"""Socket addresses, of listeners and of backends with a host name, and networks."""
 
-from xds.envoyapi.messages import Address, SocketAddress
+import ipaddress
+
+from xds.envoyapi.messages import Address, CidrRange, SocketAddress
 
 
 def socket_address(address: str, port: int) -> Address:
     """The address of a TCP port. The unspecified IPv6 address takes IPv4 connections too, as users of `::` expect."""
     return Address(socket_address=SocketAddress(address=address, port_value=port, ipv4_compat=address == "::"))
+
+
+def cidr_range(network: str) -> CidrRange:
+    """A network in CIDR notation."""
+    found = ipaddress.ip_network(network)
+    return CidrRange(address_prefix=str(found.network_address), prefix_len=found.prefixlen)

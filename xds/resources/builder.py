@@ -41,7 +41,7 @@ class Builder:
         self, traffic: TrafficModel, options: ProxyOptions, report: Callable[[Hashable, Iterable[Problem]], None]
     ) -> None:
         self._traffic = traffic
-        self._options = options
+        self._flags = self._options = options
         self._terminations: dict[str, Termination] = {}
         self._domains = Domains(traffic, redirect_https=options.redirect_https)
         self._validator = Validator(report)
@@ -54,7 +54,12 @@ class Builder:
         The first build adds the plain listener and its routes, which exist whatever the Ingresses say.
         """
         built: BuiltResources = {}
-        for key in change.backends:
+        backends = change.backends
+        if change.listeners:
+            before, self._options = self._options, self._flags.under(self._traffic.listeners)
+            if self._options.upstream != before.upstream:
+                backends |= self._traffic.backends.keys()
+        for key in backends:
             built |= self._cluster(key)
             yield
         for key in change.endpoints:
@@ -62,11 +67,11 @@ class Builder:
             yield
         if change.certificates:
             built |= self._secrets()
-        if change.tls:
+        if change.tls or change.listeners:
             built |= self._https_listener()
-        if not self._routes:
+        if change.listeners or not self._routes:
             built |= self._listener(names.HTTP, http_listener(self._options))
-        if change.hosts or change.default or change.tls or not self._routes:
+        if change.hosts or change.default or change.tls or change.listeners or not self._routes:
             built |= yield from self._route_configurations(change)
         return built
 
@@ -120,8 +125,11 @@ class Builder:
     def _route_configurations(self, change: TrafficChange) -> Steps[BuiltResources]:
         first = not self._routes
         domains, options = self._domains, self._options
+        if change.listeners:
+            for routes in self._routes.values():
+                routes.options_changed(options)
         domains.update(self._traffic.hosts if first else change.hosts, tls=change.tls or first)
-        everything = first or change.default or NO_HOST in change.hosts
+        everything = first or change.default or change.listeners or NO_HOST in change.hosts
         needs_tls = options.redirect_https or domains.has_beginnings
         hosts = None if everything or (change.tls and needs_tls) else domains.affected(change.hosts)
         built = yield from self._route_builder(names.HTTP_ROUTES).build(

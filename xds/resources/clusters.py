@@ -146,7 +146,10 @@ def _protocol_options(
     return codec.pack(
         ClusterHttpProtocolOptions(
             common_http_protocol_options=HttpProtocolOptions(
-                idle_timeout=options.idle_timeout, max_headers_count=MAX_HEADERS
+                idle_timeout=options.idle_timeout,
+                max_connection_duration=options.max_age,
+                max_requests_per_connection=options.max_requests,
+                max_headers_count=MAX_HEADERS,
             ),
             upstream_http_protocol_options=_names_of_request(verification, sends_sni=sends_sni),
             explicit_http_config=explicit,

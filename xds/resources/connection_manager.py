@@ -20,13 +20,16 @@ from xds.envoyapi.messages import (
 )
 from xds.resources import names
 from xds.resources.access_log import access_log
+from xds.resources.client_address import client_address
 from xds.resources.config_source import ads
-from xds.resources.filters.chain import http_filters
+from xds.resources.filters.chain import http_filters, policy_filters
 from xds.resources.forwarded_headers import claims_removed
 from xds.resources.http_limits import CLIENT_STREAM_WINDOW_BYTES, CONNECTION_WINDOW_BYTES, MAX_HEADERS
+from xds.resources.local_replies import local_replies
 from xds.resources.options import ProxyOptions
-from xds.resources.retries import never_507
+from xds.resources.response_headers import response_headers
 from xds.resources.upgrades import ignored_upgrades, passed_upgrades
+from xds.traffic.listeners import ListenerPolicy
 
 # https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge
 HTTP2_MAX_CONCURRENT_STREAMS: Final = 100
@@ -50,15 +53,17 @@ https://www.rfc-editor.org/rfc/rfc2606
 
 def connection_manager(options: ProxyOptions, routes: str) -> Filter:
     """The network filter that serves HTTP by the route configuration named `routes`."""
+    policy, tls = options.policy, names.is_tls(routes)
     manager = HttpConnectionManager(
-        stat_prefix=names.HTTPS if names.is_tls(routes) else names.HTTP,
-        codec_type=HttpConnectionManagerCodecType.AUTO,
+        stat_prefix=names.HTTPS if tls else names.HTTP,
+        codec_type=(
+            HttpConnectionManagerCodecType.AUTO if policy.clients.uses_http2 else HttpConnectionManagerCodecType.HTTP1
+        ),
         rds=Rds(config_source=ads(wait=True), route_config_name=routes),
-        http_filters=http_filters(),
+        http_filters=[*policy_filters(policy), *http_filters()],
         access_log=[access_log()],
-        local_reply_config=never_507(),
-        use_remote_address=True,
-        xff_num_trusted_hops=options.trusted_hops,
+        local_reply_config=local_replies(options, response_headers(options, tls=tls)),
+        **client_address(options),
         early_header_mutation_extensions=claims_removed(options),
         # Security depends on the path that routes compare, so the path is normalized before routing:
         # https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge
@@ -66,6 +71,7 @@ def connection_manager(options: ProxyOptions, routes: str) -> Filter:
         merge_slashes=options.merge_slashes,
         path_with_escaped_slashes_action=HttpConnectionManagerPathWithEscapedSlashesAction.KEEP_UNCHANGED,
         strip_trailing_host_dot=True,
+        generate_request_id=None if policy.requests.generates_id else False,
         preserve_external_request_id=not options.replace_request_id,
         # Without tracing, too, Envoy would write 4 for the version of a client's UUID.
         request_id_extension=RequestIdExtension(typed_config=codec.pack(UuidRequestIdConfig(pack_trace_reason=False))),
@@ -74,17 +80,26 @@ def connection_manager(options: ProxyOptions, routes: str) -> Filter:
         upgrade_configs=passed_upgrades(options.upgrades),
         stream_idle_timeout=STREAM_IDLE_TIMEOUT,
         stream_flush_timeout=STREAM_FLUSH_TIMEOUT,
-        request_headers_timeout=REQUEST_HEADERS_TIMEOUT,
-        common_http_protocol_options=HttpProtocolOptions(
-            idle_timeout=CONNECTION_IDLE_TIMEOUT,
-            max_headers_count=MAX_HEADERS,
-            # As in nginx: a backend may take the header X_Y for X-Y.
-            headers_with_underscores_action=HttpProtocolOptionsHeadersWithUnderscoresAction.DROP_HEADER,
-        ),
+        request_headers_timeout=policy.clients.header_timeout or REQUEST_HEADERS_TIMEOUT,
+        max_request_headers_kb=policy.clients.max_header_kib,
+        common_http_protocol_options=_common(policy),
         http_protocol_options=_http1(options),
-        http2_protocol_options=_http2(),
+        http2_protocol_options=_http2(policy.clients.max_streams or HTTP2_MAX_CONCURRENT_STREAMS),
     )
     return Filter(name="envoy.filters.network.http_connection_manager", typed_config=codec.pack(manager))
+
+
+def _common(policy: ListenerPolicy) -> HttpProtocolOptions:
+    underscores = HttpProtocolOptionsHeadersWithUnderscoresAction
+    return HttpProtocolOptions(
+        idle_timeout=policy.clients.idle_timeout or CONNECTION_IDLE_TIMEOUT,
+        max_requests_per_connection=policy.clients.max_requests,
+        max_headers_count=MAX_HEADERS,
+        # As in nginx: a backend may take the header X_Y for X-Y.
+        headers_with_underscores_action=(
+            underscores.ALLOW if policy.requests.allows_underscores else underscores.DROP_HEADER
+        ),
+    )
 
 
 def _server_header(options: ProxyOptions) -> HttpConnectionManagerServerHeaderTransformation:
@@ -102,9 +117,9 @@ def _http1(options: ProxyOptions) -> Http1ProtocolOptions:
     )
 
 
-def _http2() -> Http2ProtocolOptions:
+def _http2(max_streams: int) -> Http2ProtocolOptions:
     return Http2ProtocolOptions(
-        max_concurrent_streams=HTTP2_MAX_CONCURRENT_STREAMS,
+        max_concurrent_streams=max_streams,
         initial_stream_window_size=CLIENT_STREAM_WINDOW_BYTES,
         initial_connection_window_size=CONNECTION_WINDOW_BYTES,
         # A malformed request ends its stream alone: https://www.rfc-editor.org/rfc/rfc9113#section-8.1.1

@@ -18,6 +18,7 @@ from xds.envoyapi.messages import (
     TypedExtensionConfig,
 )
 from xds.resources.options import ProxyOptions
+from xds.traffic.listeners import RequestHeaders
 
 FORWARDED_PREFIXES: Final = ("x-forwarded-", "x-original-")
 FORWARDED_NAMES: Final = ("forwarded", "x-real-ip", "x-rewrite-url", "x-scheme")
@@ -30,17 +31,50 @@ Removed behind trusted proxies too, as by ingress-nginx. Source: https://httpoxy
 """
 
 
+_TOLD: Final = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto", "x-forwarded-scheme")
+"""Headers that ingress-nginx replaces. Others that begin alike, such as x-forwarded-prefix, pass as sent."""
+
+_CLAIMED: Final = {
+    "x-original-forwarded-for": "%REQ(X-FORWARDED-FOR)%",
+    "x-original-forwarded-host": "%REQ(X-FORWARDED-HOST)%",
+}
+"""The client's own words under another name, as ingress-nginx passes them on. Without a word there is no header."""
+
+_KEPT: Final = HeaderValueOptionHeaderAppendAction.ADD_IF_ABSENT
+_REPLACED: Final = HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD
+_APPENDED: Final = HeaderValueOptionHeaderAppendAction.APPEND_IF_EXISTS_OR_ADD
+
+
 @functools.cache
 def claims_removed(options: ProxyOptions) -> list[TypedExtensionConfig]:
     """The removal of forwarded headers before Envoy reads or sets them; of `Proxy` alone behind trusted proxies."""
-    prefixes, whole_names = ((), (PROXY,)) if options.trusted_hops else (FORWARDED_PREFIXES, (*FORWARDED_NAMES, PROXY))
-    by_prefix = [
-        HeaderMutation(remove_on_match=HeaderMutationRemoveOnMatch(key_matcher=StringMatcher(prefix=prefix)))
-        for prefix in prefixes
-    ]
-    by_name = [HeaderMutation(remove=name) for name in whole_names]
-    removal = codec.pack(EarlyHeaderMutation(mutations=[*by_prefix, *by_name]))
+    requests = options.policy.requests
+    mutations: list[HeaderMutation] = []
+    if requests.keeps_claims and options.writes_address:
+        mutations.append(_without_prefix("x-original-"))
+        mutations += [HeaderMutation(append=_header(name, value, _REPLACED)) for name, value in _CLAIMED.items()]
+    if options.writes_address:
+        mutations += [HeaderMutation(remove=name) for name in _untrusted(requests)]
+    elif not options.trusted_hops:
+        mutations += map(_without_prefix, FORWARDED_PREFIXES)
+        mutations += [HeaderMutation(remove=name) for name in FORWARDED_NAMES]
+    mutations.append(HeaderMutation(remove=PROXY))
+    removal = codec.pack(EarlyHeaderMutation(mutations=mutations))
     return [TypedExtensionConfig(name="envoy.http.early_header_mutation.header_mutation", typed_config=removal)]
+
+
+def _untrusted(requests: RequestHeaders) -> tuple[str, ...]:
+    """The forwarded headers whose words don't count, as in ingress-nginx."""
+    trusted = requests.trusted
+    if trusted is None:
+        told = _TOLD[1:] if requests.appends_address else _TOLD
+        return (*told, *FORWARDED_NAMES)
+    # x-forwarded-for is replaced once the address is known.
+    return ("x-real-ip", "x-scheme", "x-forwarded-scheme", *(() if trusted.believed else _TOLD[1:4]))
+
+
+def _without_prefix(prefix: str) -> HeaderMutation:
+    return HeaderMutation(remove_on_match=HeaderMutationRemoveOnMatch(key_matcher=StringMatcher(prefix=prefix)))
 
 
 @functools.cache
@@ -50,18 +84,23 @@ def forwarded_headers(options: ProxyOptions, *, tls: bool) -> list[HeaderValueOp
     Values of trusted proxies stay, except x-real-ip, which Envoy derives from x-forwarded-for. Trusted proxies alone
     know the port that clients see.
     """
-    kept = HeaderValueOptionHeaderAppendAction.ADD_IF_ABSENT
-    replaced = HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD
+    requests = options.policy.requests
     headers = [
-        _header("x-real-ip", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%", replaced),
-        _header("x-forwarded-host", "%REQ(:AUTHORITY)%", kept),
-        _header("x-forwarded-scheme", "%REQ(X-FORWARDED-PROTO)%", kept),
-        _header("x-scheme", "%REQ(X-FORWARDED-PROTO)%", kept),
+        _header("x-real-ip", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%", _REPLACED),
+        _header("x-forwarded-host", "%REQ(:AUTHORITY)%", _KEPT),
+        _header("x-forwarded-scheme", "%REQ(X-FORWARDED-PROTO)%", _KEPT),
+        _header("x-scheme", "%REQ(X-FORWARDED-PROTO)%", _KEPT),
     ]
-    if not options.trusted_hops:
+    if options.writes_address or not options.trusted_hops:
         port = options.public_https_port if tls else options.public_http_port
-        headers.append(_header("x-forwarded-port", str(port), kept))
-    return headers
+        headers.append(_header("x-forwarded-port", str(port), _KEPT))
+    if options.writes_address and requests.appends_address:
+        headers.append(_header("x-forwarded-for", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%", _APPENDED))
+    elif options.writes_address:
+        headers.append(_header("x-forwarded-for", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%", _REPLACED))
+    if requests.original_uri:
+        headers.append(_header("x-original-uri", "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%", _REPLACED))
+    return headers + [_header(name, value, _REPLACED) for name, value in requests.written]
 
 
 def _header(name: str, value: str, action: HeaderValueOptionHeaderAppendAction) -> HeaderValueOption:

@@ -51,7 +51,9 @@ MISSING_FILTER_CHAIN: Final = "refused"
 """A name that no filter chain has: Envoy closes connections for which the matcher chooses it."""
 
 
-_VERSIONS: Final = {
+_VERSIONS: Final[dict[str, TlsParametersTlsProtocol]] = {
+    "1.0": TlsParametersTlsProtocol.TLSv1_0,
+    "1.1": TlsParametersTlsProtocol.TLSv1_1,
     TlsVersion.TLS_1_2: TlsParametersTlsProtocol.TLSv1_2,
     TlsVersion.TLS_1_3: TlsParametersTlsProtocol.TLSv1_3,
 }
@@ -63,6 +65,7 @@ def http_listener(options: ProxyOptions) -> Listener:
         address=socket_address(options.listener_address, options.http_port),
         per_connection_buffer_limit_bytes=CONNECTION_BUFFER_BYTES,
         listener_filters=list(_proxy_protocol(options)),
+        listener_filters_timeout=options.policy.clients.proxy_protocol_timeout,
         filter_chains=[FilterChain(name=names.HTTP, filters=[connection_manager(options, names.HTTP_ROUTES)])],
     )
 
@@ -77,6 +80,7 @@ def https_listener(options: ProxyOptions, tls: TlsTable) -> Listener:
         address=socket_address(options.listener_address, options.https_port),
         per_connection_buffer_limit_bytes=CONNECTION_BUFFER_BYTES,
         listener_filters=[*_proxy_protocol(options), inspector],
+        listener_filters_timeout=options.policy.clients.proxy_protocol_timeout,
         filter_chain_matcher=_filter_chain_matcher(chosen, tls.without_certificate),
         filter_chains=[_filter_chain(options, termination, termination.name) for termination in chosen],
         default_filter_chain=_filter_chain(options, default, DEFAULT_FILTER_CHAIN) if default else None,
@@ -89,23 +93,34 @@ def _proxy_protocol(options: ProxyOptions) -> Iterator[ListenerFilter]:
 
 
 def _filter_chain(options: ProxyOptions, termination: Termination, name: str) -> FilterChain:
+    policy = options.policy.tls
     tls = DownstreamTlsContext(
         common_tls_context=CommonTlsContext(
-            tls_params=TlsParameters(
-                tls_minimum_protocol_version=_VERSIONS[options.tls_min_version],
-                cipher_suites=list(options.tls_ciphers),
-            ),
-            alpn_protocols=["h2", "http/1.1"],
+            tls_params=_tls_parameters(options),
+            alpn_protocols=["h2", "http/1.1"] if options.policy.clients.uses_http2 else ["http/1.1"],
             tls_certificate_sds_secret_configs=[
                 SdsSecretConfig(name=names.secret(secret), sds_config=ads()) for secret in termination.secrets
             ],
-        )
+        ),
+        disable_stateless_session_resumption=None if policy.has_tickets else True,
+        session_timeout=policy.session_timeout,
     )
     return FilterChain(
         name=name,
         transport_socket=TransportSocket(name="envoy.transport_sockets.tls", typed_config=codec.pack(tls)),
         transport_socket_connect_timeout=TLS_HANDSHAKE_TIMEOUT,
         filters=[connection_manager(options, names.https_routes(termination))],
+    )
+
+
+def _tls_parameters(options: ProxyOptions) -> TlsParameters:
+    policy = options.policy.tls
+    oldest, newest = policy.versions or (options.tls_min_version, None)
+    return TlsParameters(
+        tls_minimum_protocol_version=_VERSIONS[oldest],
+        tls_maximum_protocol_version=_VERSIONS[newest] if newest else TlsParametersTlsProtocol.TLS_AUTO,
+        cipher_suites=list(policy.ciphers or options.tls_ciphers),
+        ecdh_curves=list(policy.curves),
     )
 
 

@@ -1,9 +1,11 @@
 """The operator's settings of listeners and routes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
+
+from xds.traffic.listeners import OWN_LISTENERS, BackendConnections, ListenerPolicy
 
 DEFAULT_UPGRADES: Final = ("websocket", "SPDY/3.1", "tcp", "tailscale-control-protocol", "DERP", "alpn", "alpn-ping")
 """Protocols that HTTP/1.1 connections are upgraded to behind proxies: WebSocket, `kubectl exec` (SPDY/3.1), the API of
@@ -17,9 +19,16 @@ class UpstreamOptions:
 
     Attributes:
         idle_timeout: Time without a request after which a connection is closed.
+        max_age: Time after which a connection takes no more requests. None: unlimited.
+        max_requests: Requests of a connection at most. None: unlimited.
     """
 
     idle_timeout: timedelta = timedelta(seconds=4)
+    max_age: timedelta | None = None
+    max_requests: int | None = None
+
+    def under(self, policy: BackendConnections) -> "UpstreamOptions":
+        return UpstreamOptions(policy.idle_timeout or self.idle_timeout, policy.max_age, policy.max_requests)
 
 
 class TlsVersion(StrEnum):
@@ -50,6 +59,7 @@ class ProxyOptions:
         vhds: Whether proxies that support VHDS are sent virtual hosts one by one, outside of RouteConfigurations.
         merge_slashes: Whether several slashes in a request's path become one, before routing and for backends.
         upstream: Use of the connections to all backends.
+        policy: The listener policy, which precedes the operator's flags.
     """
 
     listener_address: str = "0.0.0.0"  # noqa: S104 - an ingress proxy takes connections from outside
@@ -68,3 +78,24 @@ class ProxyOptions:
     vhds: bool = True
     merge_slashes: bool = True
     upstream: UpstreamOptions = UpstreamOptions()
+    policy: ListenerPolicy = OWN_LISTENERS
+
+    @property
+    def writes_address(self) -> bool:
+        """Whether x-forwarded-for is written as by ingress-nginx, and not as `trusted_hops` says."""
+        requests = self.policy.requests
+        if requests.trusted is not None:
+            return True
+        return not self.trusted_hops and (requests.keeps_claims or requests.appends_address)
+
+    def under(self, policy: ListenerPolicy) -> "ProxyOptions":
+        """The settings with a listener policy."""
+        if policy == OWN_LISTENERS:
+            return self
+        return replace(
+            self,
+            policy=policy,
+            proxy_protocol=self.proxy_protocol or policy.clients.proxy_protocol,
+            server_header="" if "server" in policy.responses.hidden else self.server_header,
+            upstream=self.upstream.under(policy.backends),
+        )

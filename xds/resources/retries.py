@@ -14,7 +14,6 @@ from xds.envoyapi.messages import (
     HeaderValueOption,
     HeaderValueOptionHeaderAppendAction,
     HttpFilter,
-    LocalReplyConfig,
     Mutations,
     PreviousHostsPredicate,
     ResponseMapper,
@@ -85,15 +84,14 @@ def retry_safe_requests() -> HttpFilter:
     )
 
 
-def never_507() -> LocalReplyConfig:
+def never_507() -> ResponseMapper:
     """Envoy's 507 becomes 503: the first attempt failed, and so much of the body came since that it can't be kept."""
     is_507 = ComparisonFilter(
         op=ComparisonFilterOp.EQ, value=RuntimeUInt32(default_value=507, runtime_key="retry.exceeded")
     )
-    mapper = ResponseMapper(
+    return ResponseMapper(
         filter=AccessLogFilter(status_code_filter=StatusCodeFilter(comparison=is_507)), status_code=503
     )
-    return LocalReplyConfig(mappers=[mapper])
 
 
 def _retry_header() -> HeaderMutationFilter:

@@ -21,6 +21,12 @@ class RouteConfigurationBuilder:
         self._options = options
         self._validator = validator
         self._domains: dict[str, tuple[Domain, bytes | None]] = {}
+        self._stale: set[str] = set()
+
+    def options_changed(self, options: ProxyOptions) -> None:
+        """Have the next build look at all domains anew."""
+        self._options = options
+        self._stale = set(self._domains)
 
     def build(
         self,
@@ -62,8 +68,9 @@ class RouteConfigurationBuilder:
     def _virtual_host(self, host: str, domain: Domain | None) -> BuiltResources:
         """The virtual host of a domain, or its removal for None; empty if nothing differs from last time."""
         known, last = self._domains.get(host, (None, None))
-        if known == domain:
+        if known == domain and host not in self._stale:
             return {}
+        self._stale.discard(host)
         name = names.virtual_host(self._name, host)
         if domain is None:
             del self._domains[host]

@@ -31,6 +31,7 @@ from xds.resources.forwarding import forward_action, request_headers
 from xds.resources.header_values import replaced
 from xds.resources.https_redirects import https_redirects
 from xds.resources.options import ProxyOptions
+from xds.resources.response_headers import response_headers
 from xds.resources.retries import RETRIED_BODY_BYTES, retry_policy
 from xds.resources.route_matches import every_path, route_match
 from xds.traffic.actions import Action, Closed, Forward, HostRedirect, Redirect
@@ -46,12 +47,19 @@ _REDIRECT_CODES: Final = {
 }
 
 
+HEALTH_PATH: Final = "/healthz"
+"""Source: https://kubernetes.github.io/ingress-nginx/user-guide/cli-arguments/ (`--health-check-path`)"""
+
+
 def route_configuration(name: str, options: ProxyOptions) -> RouteConfiguration:
     """A RouteConfiguration without virtual hosts."""
+    tls = names.is_tls(name)
     return RouteConfiguration(
         name=name,
         vhds=Vhds(config_source=ads(wait=True)) if options.vhds else None,
-        request_headers_to_add=forwarded_headers(options, tls=names.is_tls(name)),
+        request_headers_to_add=forwarded_headers(options, tls=tls),
+        response_headers_to_add=response_headers(options, tls=tls),
+        response_headers_to_remove=list(options.policy.responses.hidden),
         ignore_port_in_host_matching=True,
     )
 
@@ -62,6 +70,7 @@ def virtual_host(name: str, domain: Domain, options: ProxyOptions) -> EnvoyVirtu
         name=name,
         domains=[domain.name],
         routes=[
+            *_health(domain, options),
             *_guarded(domain, tls=tls),
             *_challenges(domain),
             *https_redirects(domain, options),
@@ -70,6 +79,15 @@ def virtual_host(name: str, domain: Domain, options: ProxyOptions) -> EnvoyVirtu
         retry_policy=retry_policy(),
         request_body_buffer_limit=RETRIED_BODY_BYTES,
     )
+
+
+def _health(domain: Domain, options: ProxyOptions) -> Iterator[EnvoyRoute]:
+    """The answer to load balancers in front that ask for no host of a rule, unless a rule without host has the path."""
+    if not options.policy.answers_health or domain.name != ANY_HOST or isinstance(domain.inside, FixedAnswer):
+        return
+    if not any(route.path.startswith(HEALTH_PATH) for route in domain.inside.routes):
+        match = RouteMatch(path_separated_prefix=HEALTH_PATH)
+        yield EnvoyRoute(name="health", match=match, direct_response=DirectResponseAction(status=200))
 
 
 def _guarded(domain: Domain, *, tls: bool) -> Iterator[EnvoyRoute]:

@@ -7,6 +7,7 @@ from typing import Protocol
 from xds.problems.problem import Key
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.endpoints import Locality
+from xds.traffic.listeners import ListenerPolicy
 from xds.traffic.routes import Route, VirtualHost
 from xds.traffic.tls import Certificate, TlsTable
 
@@ -31,6 +32,8 @@ class TrafficModel(Traffic, Protocol):
     def backends(self) -> Mapping[BackendKey, Backend]: ...
     @property
     def certificates(self) -> Mapping[Key, Certificate]: ...
+    @property
+    def listeners(self) -> ListenerPolicy: ...
     def localities(self, backend: Backend) -> tuple[Locality, ...]: ...
 
 
@@ -45,6 +48,7 @@ class TrafficChange:
         certificates: Whether the content of a certificate changed.
         backends: Backends that changed, appeared or are gone.
         endpoints: Backends whose endpoints may have changed.
+        listeners: Whether the policy of all listeners changed.
     """
 
     hosts: frozenset[str] = frozenset()
@@ -53,3 +57,4 @@ class TrafficChange:
     certificates: bool = False
     backends: frozenset[BackendKey] = frozenset()
     endpoints: frozenset[BackendKey] = frozenset()
+    listeners: bool = False

@@ -10,6 +10,8 @@ from xds.problems.problem import Key
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import Closed, Forward
+from xds.traffic.backends import Backend
+from xds.traffic.policy import Policy
 from xds.traffic.routes import Origin, PathType, Route
 from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
 from xds.translate.backends import Resolved, resolve
@@ -85,22 +87,14 @@ class TranslationContext:
         namespace = origin.object.namespace
         upstream = DEFAULT_UPSTREAM if isinstance(policy, ClosedPaths) else policy.upstream
         resolved = self._resolve(namespace, backend.service, upstream, findings)
-        key, tls_key, host = None, None, ""
         if fault := resolved.fault:
             findings.report(origin.object, fault.reason, fault.message, backend_at, fault.remedy)
-        if resolved.backend:
-            key, host = resolved.backend.key, resolved.backend.host
         name = backend.service.name if is_label(backend.service.name) else "(invalid)"
         service = Key(namespace, name)
         if isinstance(policy, ClosedPaths):
             return Route(*path, Closed(policy.annotations), origin, service)
-        treatment = policy.policy
-        if treatment.upstream_host:
-            host = _upstream_host(treatment.upstream_host, origin, backend.service)
-        if treatment.upstream_host != host:
-            treatment = replace(treatment, upstream_host=host)
-        if treatment.connection and resolved.backend and not resolved.backend.protocol.is_http1:
-            treatment = replace(treatment, connection="")
+        key, tls_key = resolved.backend.key if resolved.backend else None, None
+        treatment = _treatment(policy.policy, resolved.backend, origin, backend.service)
         if policy.tls_upstream is not None:
             by_tls = self._resolve(namespace, backend.service, policy.tls_upstream, findings).backend
             tls_key = by_tls.key if by_tls else None
@@ -115,14 +109,22 @@ class TranslationContext:
         return resolved
 
 
-def _upstream_host(template: str, origin: Origin, written: IngressServiceBackend) -> str:
-    values = {
-        "namespace": origin.object.namespace,
-        "ingress_name": origin.object.name,
-        "service_name": written.name,
-        "service_port": written.port.name or str(written.port.number),
-    }
-    return upstream_vhost.on_route(template, values)
+def _treatment(policy: Policy, backend: Backend | None, origin: Origin, written: IngressServiceBackend) -> Policy:
+    """The policy of a path for its backend. The Host that the policy names precedes the one of an ExternalName."""
+    host = backend.host if backend else ""
+    if policy.upstream_host:
+        values = {
+            "namespace": origin.object.namespace,
+            "ingress_name": origin.object.name,
+            "service_name": written.name,
+            "service_port": written.port.name or str(written.port.number),
+        }
+        host = upstream_vhost.on_route(policy.upstream_host, values)
+    if host != policy.upstream_host:
+        policy = replace(policy, upstream_host=host)
+    if policy.connection and backend and not backend.protocol.is_http1:
+        policy = replace(policy, connection="")
+    return policy
 
 
 def _unreported(*problem: object) -> None:
@@ -194,11 +196,11 @@ def ingress_default(context: TranslationContext, ingress: Ingress, findings: Uni
     if isinstance(policy, LentPaths):
         return None
     # A protection is for the whole Ingress, and so is the use of its backends. Other annotations are for paths.
-    unannotated = context.annotations.unannotated
-    if isinstance(policy, OpenPaths) and policy is not unannotated:
+    plain = context.annotations.open_paths
+    if isinstance(policy, OpenPaths) and policy is not plain:
         policy = OpenPaths(
             replace(
-                unannotated.policy,
+                plain.policy,
                 upstream_host=policy.policy.upstream_host,
                 hash_keys=policy.policy.hash_keys,
                 response_headers=policy.policy.response_headers,

@@ -13,6 +13,7 @@ from xds.steps import Steps
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.endpoints import Locality
 from xds.traffic.hosts import NO_HOST
+from xds.traffic.listeners import OWN_LISTENERS, ListenerPolicy
 from xds.traffic.model import TrafficChange
 from xds.traffic.routes import Route, VirtualHost
 from xds.traffic.tls import Certificate, TlsTable
@@ -24,8 +25,8 @@ from xds.translate.findings import UnitFindings
 from xds.translate.further_names import FurtherName, FurtherNames
 from xds.translate.hosts import translate_host
 from xds.translate.nginx.annotated_objects import annotated_objects
-from xds.translate.nginx.defaults import INGRESS_NGINX, NO_DEFAULTS
-from xds.translate.nginx.ingress_policy import AnnotationOptions, IngressPolicy
+from xds.translate.nginx.ingress_policy import IngressPolicy
+from xds.translate.nginx_config import NginxConfigTracker
 from xds.translate.routes import DEFAULT_MAX_REGEX_SIZE, TranslationContext, default_route, translate_ingress
 from xds.translate.tls import CertificateStore, TlsTranslation
 
@@ -42,7 +43,7 @@ class TranslateOptions:
         max_regex_size: The size of a compiled expression above which proxies reject the expression.
         allow_cross_namespace: Whether annotations may name objects of other namespaces, and canaries lend backends to
             paths of other namespaces.
-        config_maps: The ConfigMaps that flags name. Sources follow each although no Ingress names one.
+        nginx_configmap: ingress-nginx's ConfigMap.
     """
 
     allow_external_name: bool = False
@@ -51,7 +52,12 @@ class TranslateOptions:
     is_compatible: bool = False
     max_regex_size: int = DEFAULT_MAX_REGEX_SIZE
     allow_cross_namespace: bool = False
-    config_maps: frozenset[Key] = frozenset()
+    nginx_configmap: Key | None = None
+
+    @property
+    def config_maps(self) -> frozenset[Key]:
+        """The ConfigMaps that flags name. Sources follow each although no Ingress names one."""
+        return frozenset() if self.nginx_configmap is None else frozenset((self.nginx_configmap,))
 
     @property
     def annotated(self) -> AnnotatedObjects:
@@ -72,13 +78,19 @@ class Translator:
         self._problems = problems
         self._state = state
         self._options = options
-        defaults = INGRESS_NGINX if options.is_compatible else NO_DEFAULTS
+        self._config = NginxConfigTracker(
+            options.nginx_configmap,
+            is_compatible=options.is_compatible,
+            ignored=options.ignored_annotations,
+            max_regex_size=options.max_regex_size,
+        )
+        self._config_due = True
         self._context = TranslationContext(
             state,
             options.allow_external_name,
-            AnnotationOptions.of(options.ignored_annotations, defaults),
+            self._config.annotations,
             options.max_regex_size,
-            allow_cross_namespace=options.allow_cross_namespace,
+            options.allow_cross_namespace,
         )
         self._certificate_store = CertificateStore()
         self._default_secret_due = options.default_tls_secret is not None
@@ -107,6 +119,10 @@ class Translator:
     def certificates(self) -> Mapping[Key, Certificate]:
         """The certificates in use, by Secret."""
         return self._certificates
+
+    @property
+    def listeners(self) -> ListenerPolicy:
+        return self._config.current.listeners
 
     def verdict(self, secret: Key) -> Verdict | None:
         """The verdict on a Secret that a TLS entry names; None for a missing or unused Secret."""
@@ -179,9 +195,29 @@ class Translator:
             stale, self._default_secret_due = replace(stale, tls=True), False
         if stale.reported:
             self.report_source()
+        listeners = False
+        if stale.config_maps or self._config_due:
+            stale, listeners = self._read_config(stale)
         if stale.hosts or stale.ingresses or stale.default_backend or stale.tls:
-            return (yield from self._update_routing(stale, now))
-        return TrafficChange(endpoints=(yield from self._used(stale.endpoints)))
+            change = yield from self._update_routing(stale, now)
+        else:
+            change = TrafficChange(endpoints=(yield from self._used(stale.endpoints)))
+        return replace(change, listeners=True) if listeners else change
+
+    def _read_config(self, stale: Stale) -> tuple[Stale, bool]:
+        """Read ingress-nginx's ConfigMap, and return what is stale, and whether the policy of listeners changed.
+
+        Every Ingress is stale if a default of annotations changed.
+        """
+        before = OWN_LISTENERS if self._config_due else self.listeners
+        self._config_due = False
+        self._config.read(self._state)
+        self._problems.report("nginx-configmap", self._config.problems)
+        annotations = self._config.annotations
+        if annotations != self._context.annotations:
+            self._context = replace(self._context, annotations=annotations)
+            stale = Stale.union((stale, self._state.everything()))
+        return stale, self.listeners != before
 
     def _used(self, services: Iterable[Key]) -> Steps[frozenset[BackendKey]]:
         found: set[BackendKey] = set()

@@ -59,8 +59,8 @@ def test_the_default_of_all_ingresses_counts_in_place_of_a_bad_value() -> None:
 def test_ingresses_without_annotations_share_one_policy() -> None:
     options = AnnotationOptions.of(frozenset(), {CONNECT_TIMEOUT.name: "7"})
     found = [ingress_policy(ingress(name, rule(HOST, path("/"))), options, NO_OBJECTS, print) for name in ("a", "b")]
-    assert found[0] is found[1] is options.unannotated
-    assert options.unannotated.upstream.connect_timeout == timedelta(seconds=7)
+    assert found[0] is found[1] is options.open_paths
+    assert options.open_paths.upstream.connect_timeout == timedelta(seconds=7)
 
 
 def test_a_default_backend_has_the_defaults_of_all_ingresses_and_no_other_policy_of_paths() -> None:

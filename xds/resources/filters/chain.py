@@ -14,6 +14,8 @@ from typing import Final, TypeAlias
 from xds.envoyapi import codec
 from xds.envoyapi.messages import Any, HttpFilter, Router
 from xds.resources.filters.backend_names import backend_names
+from xds.resources.filters.blocked import block
+from xds.resources.filters.compression import compressor
 from xds.resources.filters.error_pages import error_pages
 from xds.resources.filters.one_host import reject_two_hosts
 from xds.resources.filters.route_chain import route_chain
@@ -21,6 +23,7 @@ from xds.resources.filters.session_affinity import session_affinity
 from xds.resources.filters.unlogged import unlogged
 from xds.resources.retries import retry_safe_requests
 from xds.resources.upgrades import upgrade_by_http1
+from xds.traffic.listeners import Blocked, ListenerPolicy
 from xds.traffic.policy import NO_POLICY, Policy
 
 _ForRoute: TypeAlias = Callable[[Policy], Any | None]
@@ -41,6 +44,15 @@ def http_filters() -> list[HttpFilter]:
         backend_names(),
         HttpFilter(name="envoy.filters.http.router", typed_config=codec.pack(router)),
     ]
+
+
+def policy_filters(policy: ListenerPolicy) -> list[HttpFilter]:
+    """The filters that run for all requests, in front of the constant chain. No route names them.
+
+    A chain of its own for upgrades must begin with them too.
+    """
+    blocked = [block(policy.blocked)] if policy.blocked != Blocked() else []
+    return [*map(compressor, policy.compressions), *blocked]
 
 
 SWITCHED: Final[dict[str, _ForRoute]] = {}

@@ -1,6 +1,6 @@
 """From the annotations of an Ingress to the policy of its paths, or to their closing."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
@@ -115,20 +115,39 @@ class AnnotationOptions:
     Attributes:
         ignored: Names without the prefix that count as absent.
         defaults: Values of absent annotations, by name without the prefix.
-        unannotated: The policy of Ingresses without annotations. Read once, so that such an Ingress costs nothing.
+        closing: Keys of ingress-nginx's ConfigMap that ask for a protection which can't be had: all paths are closed.
+        open_paths: The policy of open paths without annotations.
+        unannotated: The policy of Ingresses without annotations. Made once, so that such an Ingress costs nothing.
     """
 
     ignored: frozenset[str] = frozenset()
     defaults: Mapping[str, str] = field(default_factory=lambda: NO_DEFAULTS)
-    unannotated: OpenPaths = OPEN_PATHS
+    closing: tuple[str, ...] = ()
+    open_paths: OpenPaths = OPEN_PATHS
+    unannotated: PathsPolicy = OPEN_PATHS
 
     @classmethod
-    def of(cls, ignored: frozenset[str], defaults: Mapping[str, str]) -> "AnnotationOptions":
-        if not defaults:
+    def of(
+        cls, ignored: frozenset[str], defaults: Mapping[str, str], closing: tuple[str, ...] = ()
+    ) -> "AnnotationOptions":
+        if not defaults and not closing:
             return cls(ignored)
         reader = AnnotationReader({}, _unreported, defaults)
-        return cls(ignored, defaults, _open(SpokenProtocol(), rewriting.read(reader), reader))
+        asked = rewriting.read(reader)
+        open_paths = _open(SpokenProtocol(), asked, reader)
+        unannotated = ClosedPaths(closing, hosts=False, rewriting=asked) if closing else open_paths
+        return cls(ignored, defaults, closing, open_paths, unannotated)
 
+    def closing_without(self, annotations: Container[str]) -> tuple[str, ...]:
+        """The closing keys that no annotation replaces. Such an annotation closes by itself."""
+        return tuple(
+            key for key in self.closing if not any(PREFIX + name in annotations for name in _REPLACING.get(key, (key,)))
+        )
+
+
+_ALLOW_LISTS: Final = ("whitelist-source-range", "allowlist-source-range")
+_REPLACING: Final = {"whitelist-source-range": _ALLOW_LISTS, "global-auth-url": ("auth-url", "enable-global-auth")}
+"""Annotations that replace a key of the ConfigMap, where not that of the key's own name."""
 
 _MAX_SUGGESTIONS: Final = 20
 """Unknown names of an Ingress for which the nearest known one is searched."""
@@ -157,9 +176,10 @@ def ingress_policy(
         return _lent(requests, reader)
     closing = tuple(annotation for annotation in _without_effect(reader) if _asks_protection(annotation, reader))
     asked, names = rewriting.read(reader), host_names.read(reader)
-    if closing:
+    closed_by = (*(annotation.full_name for annotation in closing), *options.closing_without(ours))
+    if closed_by:
         hosts = any(annotation.scope is Scope.HOST for annotation in closing)
-        return ClosedPaths(tuple(annotation.full_name for annotation in closing), hosts, asked, names)
+        return ClosedPaths(closed_by, hosts, asked, names)
     protocol = backend_protocol.read(reader)
     if protocol is None:
         return ClosedPaths((backend_protocol.PROTOCOL.full_name,), hosts=False, rewriting=asked, names=names)

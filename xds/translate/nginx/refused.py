@@ -13,7 +13,7 @@ _PROTECTING_LINE: Final = re.compile(
 
 
 @lru_cache(maxsize=64)
-def _snippet_protects(value: str) -> bool:
+def snippet_protects(value: str) -> bool:
     """Whether a snippet has a line that keeps requests out. Asked for each host of an Ingress."""
     return _PROTECTING_LINE.search(value) is not None
 
@@ -27,7 +27,7 @@ def _snippet(name: str, remedy: str, scope: Scope = Scope.PATH) -> AnyAnnotation
         verdict=Verdict.REFUSED,
         note="Envoy reads no nginx configuration",
         remedy=remedy,
-        protects=_snippet_protects,
+        protects=snippet_protects,
     )
 
 

@@ -1,0 +1,140 @@
+"""The keys of ingress-nginx's ConfigMap, and what becomes of them.
+
+Covers: that every default can be read, bad, unknown and unsupported keys, keys that protect, a ConfigMap that changes,
+is missing or can't be read. Excludes: the effect on listeners
+(tests/e2e/test_compatibility.py).
+"""
+
+import pytest
+
+from tests.support.objects import World, config_map, ingress, path, rule, service
+from xds.kube.change import Applied, Deleted
+from xds.kube.objects import ConfigMap, Metadata
+from xds.problems.problem import Key
+from xds.problems.reasons import Reason
+from xds.traffic.actions import Closed, Forward
+from xds.translate.nginx.annotation import PREFIX, Verdict
+from xds.translate.nginx.configmap.key import AnyKey
+from xds.translate.nginx.configmap.registry import KEYS, nearest
+from xds.translate.nginx.defaults import INGRESS_NGINX
+
+HOST = "a.example.com"
+NAME = Key("default", "nginx")
+
+
+def world(data: dict[str, str] | None = None, *ignored: str, is_compatible: bool = False, **annotations: str) -> World:
+    written = {PREFIX + name.replace("_", "-"): text for name, text in annotations.items()}
+    objects = (service("web"), ingress("shop", rule(HOST, path("/")), default="web", annotations=written))
+    configured = [] if data is None else [ConfigMap(Metadata(NAME.name, NAME.namespace), data)]
+    return World(
+        *configured,
+        *objects,
+        nginx_configmap=NAME,
+        is_compatible=is_compatible,
+        ignored_annotations=frozenset(ignored),
+    )
+
+
+def action(given: World) -> object:
+    (route,) = given.traffic.hosts[HOST].routes
+    return route.action
+
+
+@pytest.mark.parametrize("key", KEYS.values(), ids=lambda key: key.name)
+def test_each_default_is_valid_and_no_problem(key: AnyKey) -> None:
+    if key.default:
+        assert world({key.name: key.default}).problems == []
+
+
+@pytest.mark.parametrize("name", INGRESS_NGINX)
+def test_the_defaults_of_annotations_are_those_of_the_keys(name: str) -> None:
+    assert KEYS[name].default == INGRESS_NGINX[name]
+
+
+@pytest.mark.parametrize("key", KEYS.values(), ids=lambda key: key.name)
+def test_a_key_that_protects_is_honoured_or_closes_all_paths(key: AnyKey) -> None:
+    if key.protects is None:
+        return
+    for value in ("true", "1.2.3.4", "deny all;", "on"):
+        given = world({key.name: value})
+        closes = key.verdict in (Verdict.REFUSED, Verdict.NOT_YET) and key.protects(value)
+        assert key.verdict is not Verdict.NO_EFFECT
+        assert isinstance(action(given), Closed if closes else Forward)
+        assert isinstance(
+            given.traffic.default.action if given.traffic.default else None, Closed if closes else Forward
+        )
+        reported = [each.reason for each in given.problems if each.object.kind == "ConfigMap"]
+        assert (Reason.PROTECTION_UNAVAILABLE in reported) == closes
+
+
+def test_an_ignored_key_that_protects_closes_nothing() -> None:
+    assert isinstance(action(world({"enable-modsecurity": "true"}, "enable-modsecurity")), Forward)
+
+
+def test_an_ingress_opts_out_of_global_authentication() -> None:
+    data = {"global-auth-url": "http://auth.example.com/"}
+    assert isinstance(action(world(data)), Closed)
+    assert isinstance(action(world(data, enable_global_auth="false")), Forward)
+    assert isinstance(action(world(data, enable_global_auth="true")), Closed)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason", "text"),
+    [
+        ({"proxy-connect-timeout": "5s"}, Reason.CONFIG_KEY_INVALID, "its default counts"),
+        ({"use-gzip": "on"}, Reason.CONFIG_KEY_INVALID, "which is not true or false"),
+        ({"hide-headers": "x-a,b c"}, Reason.CONFIG_KEY_INVALID, "'b c' is none"),
+        ({"block-cidrs": "10.0.0.0/8,all"}, Reason.CONFIG_KEY_INVALID, "the element 'all'"),
+        ({"block-user-agents": "~a)|(b"}, Reason.CONFIG_KEY_INVALID, "the element '~a)|(b'"),
+        ({"ssl-ciphers": "ECDHE-RSA-AES128-GCM-SHA256:NONE"}, Reason.CONFIG_KEY_INVALID, "Envoy has no 'NONE'"),
+        ({"use-gzpi": "true"}, Reason.CONFIG_KEY_UNKNOWN, "'use-gzpi'"),
+        ({"jaeger-endpoint": "x"}, Reason.CONFIG_KEY_UNSUPPORTED, "has no effect here"),
+        ({"use-forwarded-headers": "true"}, Reason.EVERY_CLIENT_TRUSTED, "keep nobody out"),
+    ],
+)
+def test_a_key_without_the_effect_that_was_meant_is_a_problem(data: dict[str, str], reason: Reason, text: str) -> None:
+    (problem,) = world(data).problems
+    assert (problem.object.kind, problem.object.key, problem.reason) == ("ConfigMap", NAME, reason)
+    assert text in problem.message
+
+
+def test_a_misspelt_key_has_the_nearest_known_one_as_remedy() -> None:
+    (problem,) = world({"use-gzpi": "true"}).problems
+    assert problem.remedy == "Did you mean use-gzip? Correct the key."
+    assert nearest("zzzzzz") == ""
+
+
+def test_an_empty_value_is_no_problem() -> None:
+    assert world(dict.fromkeys(KEYS, "")).problems == []
+
+
+def test_a_change_of_a_default_translates_all_ingresses_anew() -> None:
+    given = world({"proxy-connect-timeout": "7"})
+    assert connect_timeouts(given) == {7}
+    given.apply(Applied(config_map("nginx", proxy_connect_timeout="9")))
+    assert connect_timeouts(given) == {9}
+    given.apply(Deleted(ConfigMap, NAME))
+    assert connect_timeouts(given) == {5}
+
+
+def connect_timeouts(given: World) -> set[float]:
+    return {backend.upstream.connect_timeout.total_seconds() for backend in given.traffic.backends.values()}
+
+
+def test_an_annotation_precedes_the_key() -> None:
+    assert connect_timeouts(world({"proxy-connect-timeout": "7"}, proxy_connect_timeout="8")) == {8}
+
+
+def test_a_missing_configmap_is_a_problem_and_leaves_the_defaults() -> None:
+    given = world(None, is_compatible=True)
+    (problem,) = given.problems
+    assert problem.reason == Reason.CONFIG_MAP_NOT_FOUND
+    assert given.traffic.listeners.gateway_statuses
+
+
+def test_the_last_content_counts_while_the_configmap_cant_be_read() -> None:
+    given = world({"proxy-connect-timeout": "7"})
+    given.apply(Applied(ConfigMap(Metadata(NAME.name, NAME.namespace), None, "forbidden")))
+    (problem,) = given.problems
+    assert connect_timeouts(given) == {7}
+    assert (problem.reason, "forbidden" in problem.message) == (Reason.CONFIG_MAP_NOT_FOUND, True)

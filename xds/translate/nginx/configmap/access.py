@@ -1,0 +1,157 @@
+"""Keys of access and safety."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from xds.problems.reasons import Reason
+from xds.problems.text import shown
+from xds.traffic.listeners import Blocked, HeaderPattern
+from xds.traffic.regex import RegexError, compiled, found_anywhere
+from xds.translate.nginx.annotation import InvalidValueError, Verdict
+from xds.translate.nginx.configmap.grammars import PATHS, list_of, network
+from xds.translate.nginx.configmap.key import (
+    AnyKey,
+    ConfigKey,
+    Section,
+    not_yet,
+    of_annotations,
+    refused,
+    without_effect,
+)
+from xds.translate.nginx.configmap.reader import ConfigReader
+from xds.translate.nginx.grammars import ANYTHING, unless_false
+from xds.translate.nginx.refused import snippet_protects
+
+_SECTION: Final = Section.ACCESS
+
+_TEXTS: Final = list_of("a list of texts, or of expressions after ~ or ~*, with commas between", str)
+
+BLOCKED_NETWORKS: Final = ConfigKey(
+    "block-cidrs",
+    _SECTION,
+    list_of("a list of addresses and networks, with commas between", str),
+    verdict=Verdict.APPROXIMATE,
+    note="counts for paths with an address list of their own too",
+)
+BLOCKED_AGENTS: Final = ConfigKey("block-user-agents", _SECTION, _TEXTS)
+BLOCKED_REFERERS: Final = ConfigKey("block-referers", _SECTION, _TEXTS)
+
+CHALLENGES: Final = "/.well-known/acme-challenge"
+"""Where certification authorities look: https://www.rfc-editor.org/rfc/rfc8555#section-8.3"""
+
+NO_REDIRECT: Final = ConfigKey("no-tls-redirect-locations", _SECTION, PATHS, CHALLENGES, Verdict.NOT_YET)
+
+_WITH_URL: Final = "global-auth-url is not supported yet"
+_RAW: Final = "Envoy reads no nginx configuration"
+_WAF: Final = "Put a web application firewall in front of the proxies, and remove the key."
+
+
+def _global_auth(value: str) -> bool:
+    return bool(value.strip())
+
+
+def _snippet(name: str) -> AnyKey:
+    remedy = "Remove the key, and write typed annotations or keys instead."
+    protects = None if name == "main-snippet" else snippet_protects
+    return ConfigKey(name, _SECTION, ANYTHING, "", Verdict.REFUSED, _RAW, remedy, protects)
+
+
+def _modsecurity(name: str) -> AnyKey:
+    note = "Envoy has no ModSecurity"
+    return ConfigKey(name, _SECTION, ANYTHING, "false", Verdict.REFUSED, note, _WAF, unless_false)
+
+
+KEYS: Final = (
+    BLOCKED_NETWORKS,
+    BLOCKED_AGENTS,
+    BLOCKED_REFERERS,
+    NO_REDIRECT,
+    *of_annotations(
+        _SECTION,
+        ssl_redirect="true",
+        force_ssl_redirect="false",
+        whitelist_source_range="",
+        denylist_source_range="",
+    ),
+    *not_yet(_SECTION, "nothing asks for passwords yet", no_auth_locations=CHALLENGES),
+    ConfigKey("global-auth-url", _SECTION, ANYTHING, "", Verdict.NOT_YET, protects=_global_auth),
+    *not_yet(
+        _SECTION,
+        _WITH_URL,
+        global_auth_method="",
+        global_auth_response_headers="",
+        global_auth_request_redirect="",
+        global_auth_signin="",
+        global_auth_signin_redirect_param="rd",
+        global_auth_always_set_cookie="false",
+        global_auth_cache_key="",
+        global_auth_cache_duration="200 202 401 5m",
+    ),
+    *refused(_SECTION, _RAW, "Remove the key.", global_auth_snippet=""),
+    *without_effect(_SECTION, "snippets are refused either way", allow_snippet_annotations="false"),
+    *not_yet(_SECTION, allow_cross_namespace_resources="false"),
+    *without_effect(
+        _SECTION,
+        "no text of an annotation reaches a proxy unparsed",
+        annotations_risk_level="High",
+        annotation_value_word_blocklist="",
+        strict_validate_path_type="true",
+    ),
+    *of_annotations(_SECTION, disable_proxy_intercept_errors="false"),
+    *refused(
+        _SECTION,
+        "error pages are asked for by Ingress",
+        "Write the annotations custom-http-errors and default-backend.",
+        custom_http_errors="",
+    ),
+    *(_modsecurity(name) for name in ("enable-modsecurity", "enable-owasp-modsecurity-crs")),
+    *refused(_SECTION, "Envoy has no ModSecurity", _WAF, modsecurity_snippet=""),
+    *map(_snippet, ("main-snippet", "http-snippet", "server-snippet", "location-snippet", "stream-snippet")),
+)
+
+
+def blocked(reader: ConfigReader, max_regex_size: int) -> Blocked:
+    """The requests that are answered by 403."""
+    return Blocked(
+        networks=tuple(_networks(reader)),
+        user_agents=tuple(_patterns(reader, BLOCKED_AGENTS, max_regex_size)),
+        referers=tuple(_patterns(reader, BLOCKED_REFERERS, max_regex_size)),
+    )
+
+
+def _networks(reader: ConfigReader) -> Iterator[str]:
+    for text in reader.get(BLOCKED_NETWORKS) or ():
+        try:
+            yield network(text)
+        except InvalidValueError:
+            _report(reader, BLOCKED_NETWORKS, text, "it is no address and no network")
+
+
+def _patterns(reader: ConfigReader, key: AnyKey, max_regex_size: int) -> Iterator[HeaderPattern]:
+    """The patterns of a key, in the syntax of nginx's map.
+
+    Source: https://nginx.org/en/docs/http/ngx_http_map_module.html
+    """
+    for text in reader.get(key) or ():
+        pattern = text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
+        if not pattern.startswith("~"):
+            yield HeaderPattern(pattern.removeprefix("\\"))
+            continue
+        any_case = pattern.startswith("~*")
+        written = pattern.removeprefix("~").removeprefix("*")
+        expression = f"{'(?i)' if any_case else ''}{found_anywhere(written)}"
+        try:
+            compiled(written)  # or `a)(b` would be one within the expression
+            too_large = compiled(expression).programsize > max_regex_size
+        except RegexError as error:
+            _report(reader, key, text, str(error))
+            continue
+        if too_large:
+            _report(reader, key, text, "the expression is larger than --max-regex-size")
+        else:
+            yield HeaderPattern(expression, is_regex=True)
+
+
+def _report(reader: ConfigReader, key: AnyKey, text: str, why: str) -> None:
+    message = f"{key.name} has the element {shown(text)}, which blocks nothing: {why}; the other elements count"
+    reader.report(key, Reason.CONFIG_KEY_INVALID, message, "Correct the element.")

@@ -1,0 +1,73 @@
+"""ingress-nginx's ConfigMap, as last read."""
+
+from collections.abc import Iterator
+
+from xds.kube.objects import ConfigMap
+from xds.kube.state import KubeState
+from xds.problems.field_path import WHOLE_OBJECT, FieldPath, MapKey
+from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.reasons import Reason
+from xds.translate.nginx.configmap.config import NginxConfig, read_config
+from xds.translate.nginx.ingress_policy import AnnotationOptions
+
+
+class NginxConfigTracker:
+    """Reads the ConfigMap, and remembers its last content that could be read.
+
+    Args:
+        name: The ConfigMap; None without one.
+        is_compatible: Whether ingress-nginx's defaults stand for absent keys.
+        ignored: Names of annotations, and keys of the ConfigMap, that count as absent.
+        max_regex_size: The size of a compiled expression above which proxies reject the expression.
+    """
+
+    def __init__(self, name: Key | None, *, is_compatible: bool, ignored: frozenset[str], max_regex_size: int) -> None:
+        self._name = name
+        self._is_compatible = is_compatible
+        self._ignored = ignored
+        self._max_regex_size = max_regex_size
+        self._data: dict[str, str] = {}
+        self.problems: tuple[Problem, ...] = ()
+        self.current: NginxConfig = self._read([])
+
+    @property
+    def annotations(self) -> AnnotationOptions:
+        """The choices for all annotations."""
+        return AnnotationOptions.of(self._ignored, self.current.defaults, self.current.closing)
+
+    def read(self, state: KubeState) -> None:
+        """Read the ConfigMap anew: `current` and `problems` follow. Content that can't be read keeps the last one."""
+        if self._name is None:
+            return
+        found = state.config_map(self._name)
+        if found is None:
+            self._data = {}
+        elif found.data is not None:
+            self._data = found.data
+        problems = list(self._missing(found))
+        self.current = self._read(problems)
+        self.problems = tuple(problems)
+
+    def _read(self, problems: list[Problem]) -> NginxConfig:
+        def report(key: str, reason: Reason, message: str, remedy: str) -> None:
+            about = ObjectRef(ConfigMap.kind, *(self._name or Key("", "")))
+            problems.append(Problem(about, reason, message, remedy, FieldPath.of("data", MapKey(key))))
+
+        return read_config(
+            self._data,
+            report,
+            is_compatible=self._is_compatible,
+            ignored=self._ignored,
+            max_regex_size=self._max_regex_size,
+        )
+
+    def _missing(self, found: ConfigMap | None) -> Iterator[Problem]:
+        if self._name is None or (found is not None and not found.fault):
+            return
+        reason = Reason.CONFIG_MAP_NOT_FOUND
+        if found is None:
+            why = "the ConfigMap of --nginx-configmap doesn't exist, so that none of its keys counts"
+        else:
+            kept = "its last content counts" if self._data else "none of its keys counts"
+            why = f"the ConfigMap of --nginx-configmap can't be read ({found.fault}), so that {kept}"
+        yield Problem(ObjectRef(ConfigMap.kind, *self._name), reason, why, reason.remedy, WHOLE_OBJECT)
