@@ -16,25 +16,41 @@ from xds.resources.hash_policy import hash_policy
 from xds.resources.header_values import replaced
 from xds.traffic.actions import Forward, WeightedBackend
 from xds.traffic.policy import NO_POLICY, Policy, Rewrite
+from xds.traffic.upstream_host import CLIENTS_HOST_AND_PORT, for_host
 
 NO_RESPONSE_TIMEOUT: Final = timedelta(0)
 """Envoy's default of 15 s for a whole response would end downloads and long polls. Idle timeouts still apply."""
 
 
-def forward_action(forward: Forward, policy: Policy, *, tls: bool) -> RouteAction:
+def forward_action(forward: Forward, policy: Policy, *, tls: bool, host: str) -> RouteAction:
+    """The action of a route.
+
+    Args:
+        forward: The backends.
+        policy: Of the route.
+        tls: Whether the requests came by TLS.
+        host: Of the requests; empty if they have several.
+    """
     if policy is NO_POLICY and len(forward.backends) == 1:  # most routes, in half of the time
         return RouteAction(cluster=names.cluster(forward.backends[0].key_of(tls=tls)), timeout=NO_RESPONSE_TIMEOUT)
     rewrite = policy.rewrite
+    upstream_host = for_host(policy.upstream_host, host)
+    is_constant = CLIENTS_HOST_AND_PORT not in upstream_host
     shares = [_share(each, tls=tls) for each in forward.backends]
     return RouteAction(
         cluster=names.cluster(forward.backends[0].key_of(tls=tls)) if len(shares) == 1 else None,
         weighted_clusters=WeightedCluster(clusters=shares) if len(shares) > 1 else None,
         timeout=NO_RESPONSE_TIMEOUT,
-        host_rewrite_literal=policy.upstream_host or None,
+        host_rewrite_literal=upstream_host if upstream_host and is_constant else None,
+        host_rewrite=None if is_constant else _formatted(upstream_host),
         regex_rewrite=_regex_rewrite(rewrite) if rewrite and rewrite.pattern else None,
         path_rewrite=rewrite.path.replace("%", "%%") if rewrite and not rewrite.pattern else "",
         hash_policy=[hash_policy(key) for key in policy.hash_keys],
     )
+
+
+def _formatted(upstream_host: str) -> str:
+    return upstream_host.replace("%", "%%").replace(CLIENTS_HOST_AND_PORT, "%REQ(:authority)%")
 
 
 def _share(backend: WeightedBackend, *, tls: bool) -> WeightedClusterClusterWeight:

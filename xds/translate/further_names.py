@@ -19,7 +19,7 @@ from xds.traffic.hosts import NO_HOST, is_wildcard
 from xds.traffic.routes import Origin, PathType, Route, VirtualHost
 from xds.translate.findings import UnitFindings
 from xds.translate.nginx.annotation import AnyAnnotation
-from xds.translate.nginx.host_names import FROM_TO_WWW, SERVER_ALIAS
+from xds.translate.nginx.host_names import FROM_TO_WWW, NO_NAMES, SERVER_ALIAS
 from xds.translate.nginx.ingress_policy import PathsPolicy
 
 _WWW: Final = "www."
@@ -74,6 +74,8 @@ def further_names(
         routes: The routes of the host. An Ingress without any redirects nothing.
         findings: Takes the problems.
     """
+    if all(policy.names is NO_NAMES for _, policy in policies):
+        return
     asking = [(ingress, policy.names) for ingress, policy in policies if policy.names.aliases]
     for ingress, _ in asking[1:]:
         first = asking[0][0]
