@@ -1,15 +1,18 @@
-"""docs/annotations.md, written from the registry of ingress-nginx's annotations."""
+"""docs/annotations.md, written from the registries of annotations."""
 
 from pathlib import Path
 from typing import Final
 
 from xds.translate.nginx.annotation import AnyAnnotation, Verdict
 from xds.translate.nginx.registry import ANNOTATIONS
+from xds.translate.own import registry, service
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "annotations.md"
 
 _INTRODUCTION: Final = """\
-# Annotations of ingress-nginx
+# Annotations
+
+## Annotations of ingress-nginx
 
 Names stand for `nginx.ingress.kubernetes.io/NAME`.
 
@@ -25,15 +28,35 @@ Names stand for `nginx.ingress.kubernetes.io/NAME`.
   host, if one matches. ingress-nginx decodes paths first. Protect the path `/` of a Service whose application decodes.
 - Where several Ingresses name one host, path and type, the oldest has the path with all its annotations.
 
-This page is generated from xds/translate/nginx by `make generate`.
+This page is generated from xds/translate/nginx and xds/translate/own by `make generate`.
 
 | Annotation | Value | Default | Scope | Here |
 |---|---|---|---|---|
 """
 
 
+_OWN: Final = """
+## Our own annotations
+
+Names stand for `xds-ingress.dev/NAME`. On an Ingress, beside an annotation of ingress-nginx for the same thing, ours
+counts, with the problem `AnnotationOverridden`; `--ignore-annotation` takes the full name.
+
+| Annotation | On | Value | Default |
+|---|---|---|---|
+"""
+
+
 def text() -> str:
-    return _INTRODUCTION + "".join(_row(ANNOTATIONS[name]) for name in sorted(ANNOTATIONS))
+    rows = "".join(_row(ANNOTATIONS[name]) for name in sorted(ANNOTATIONS))
+    own = "".join(_own_row(registry.ANNOTATIONS[name], "Ingress") for name in sorted(registry.ANNOTATIONS))
+    of_services = "".join(_own_row(each, "Service") for each in sorted(service.ANNOTATIONS, key=lambda each: each.name))
+    return _INTRODUCTION + rows + _OWN + own + of_services
+
+
+def _own_row(annotation: AnyAnnotation, on: str) -> str:
+    protects = "; a bad value closes the paths" if annotation.protects else ""
+    cells = (on, annotation.grammar.words + protects, annotation.default)
+    return f"| `{annotation.name}` | {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |\n"
 
 
 def _row(annotation: AnyAnnotation) -> str:

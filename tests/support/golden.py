@@ -21,7 +21,7 @@ from xds.resources.options import ProxyOptions, UpstreamOptions
 from xds.server.debug.rendering import content
 from xds.snapshot.resource import ResourceType
 from xds.sources.folder.manifests import read_file
-from xds.traffic.actions import Closed, Forward, HostRedirect, Redirect, WeightedBackend
+from xds.traffic.actions import Closed, DirectAnswer, Forward, HostRedirect, Redirect, WeightedBackend
 from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.routes import Route, VirtualHost
 from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
@@ -180,6 +180,8 @@ def _action(route: Route) -> str:
     match route.action:
         case Redirect(status, location):
             return f"{status} to {location}"
+        case DirectAnswer(status, text):
+            return f"{status} {text!r}" if text else str(status)
         case HostRedirect(host, status):
             return f"{status} to host {host}"
         case Closed(annotations):

@@ -15,7 +15,7 @@ from xds.kube.objects import Ingress, Service
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.routes import Route
 from xds.traffic.upstream import BackendProtocol
-from xds.translate.backends import EXTERNAL_HOST_ANNOTATION
+from xds.translate.own.service import EXTERNAL_HOST
 
 HOST = "a.example.com"
 
@@ -315,7 +315,7 @@ def test_an_unreachable_default_backend_is_not_in_use() -> None:
 @pytest.mark.parametrize(("value", "host"), [("true", "example.org"), ("false", ""), ("", ""), (None, "")])
 def test_the_outside_name_is_sent_as_host_if_the_service_asks(value: str | None, host: str) -> None:
     out = external("out", "example.org")
-    annotations = {EXTERNAL_HOST_ANNOTATION: value} if value is not None else {}
+    annotations = {EXTERNAL_HOST.full_name: value} if value is not None else {}
     asking = msgspec.structs.replace(out, metadata=msgspec.structs.replace(out.metadata, annotations=annotations))
     world = World(asking, ingress("shop", rule(HOST, path("/", "out"))), allow_external_name=True)
     assert (route(world).policy.upstream_host, backend(world).host) == (host, host)
@@ -323,7 +323,7 @@ def test_the_outside_name_is_sent_as_host_if_the_service_asks(value: str | None,
 
 def test_a_service_with_endpoints_keeps_the_host_of_the_client() -> None:
     web = service("web")
-    annotated = msgspec.structs.replace(web.metadata, annotations={EXTERNAL_HOST_ANNOTATION: "true"})
+    annotated = msgspec.structs.replace(web.metadata, annotations={EXTERNAL_HOST.full_name: "true"})
     world = world_of("web", msgspec.structs.replace(web, metadata=annotated))
     assert route(world).policy.upstream_host == ""
 

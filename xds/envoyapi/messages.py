@@ -118,6 +118,7 @@ if typing.TYPE_CHECKING:
         HealthCheckGrpcHealthCheck as HealthCheckGrpcHealthCheck,
         HealthCheckHttpHealthCheck as HealthCheckHttpHealthCheck,
         HealthCheckPayload as HealthCheckPayload,
+        HealthCheckTlsOptions as HealthCheckTlsOptions,
         HealthStatus as HealthStatus,
         HealthStatusSet as HealthStatusSet,
         Http1ProtocolOptions as Http1ProtocolOptions,

@@ -14,7 +14,7 @@ from xds.problems.problem import Key, Problem
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.snapshot.resource import Resource
-from xds.traffic.actions import Closed, Redirect
+from xds.traffic.actions import Closed, DirectAnswer, Redirect
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.endpoints import Health
 from xds.traffic.routes import Route
@@ -207,6 +207,8 @@ class _UnitStatuses:
         match route.action:
             case Closed(annotations):
                 return Unit(at, text, UnitStatus.CLOSED, f"answers 503, as {', '.join(annotations)} can't be had here")
+            case DirectAnswer(code):
+                return Unit(at, text, UnitStatus.SERVED, f"answers {code}")
             case Redirect(code, location):
                 return Unit(at, text, UnitStatus.SERVED, f"answers {code}, to {location}")
         if route.backend is None or route.backend not in self._facts.backends:

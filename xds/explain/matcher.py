@@ -28,7 +28,7 @@ from xds.explain.answer import (
     Step,
 )
 from xds.explain.request import Request, host_of, malformed, normalized
-from xds.traffic.actions import Action, Closed, Forward, HostRedirect
+from xds.traffic.actions import Action, Closed, DirectAnswer, Forward, HostRedirect
 from xds.traffic.actions import Redirect as RouteRedirect
 from xds.traffic.conditions import Comparison as ValueComparison
 from xds.traffic.conditions import Condition, CookieCondition, HeaderCondition
@@ -120,7 +120,7 @@ def _status(action: Action) -> int:
     match action:
         case Forward(backends):
             return 200 if backends else 503
-        case RouteRedirect(status) | HostRedirect(_, status):
+        case RouteRedirect(status) | DirectAnswer(status) | HostRedirect(_, status):
             return status
         case Closed():
             return 503

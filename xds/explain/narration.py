@@ -26,7 +26,7 @@ from xds.kube.objects import EndpointSlice
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.text import shown
 from xds.snapshot.resource import Resource, ResourceType
-from xds.traffic.actions import Closed, Forward, HostRedirect
+from xds.traffic.actions import Closed, DirectAnswer, Forward, HostRedirect
 from xds.traffic.actions import Redirect as RouteRedirect
 from xds.traffic.backends import Backend
 from xds.traffic.endpoints import Health
@@ -318,6 +318,8 @@ _PROTOCOLS: Final = {
 
 def _outcome(status: int, backend: Backend | None, facts: RequestFacts) -> str:
     route = facts.answer.route
+    if route and isinstance(route.action, DirectAnswer):
+        return f"{status}, as the Ingress asks"
     match status:
         case 0:
             return "the connection is closed"

@@ -56,13 +56,19 @@ class Reason(StrEnum):
     ANNOTATION_INVALID = (
         "AnnotationInvalid",
         Level.WARNING,
-        "An annotation of ingress-nginx has a value that can't be read; its default counts.",
+        "An annotation has a value that can't be read; its default counts.",
         "Correct the value, or remove the annotation.",
+    )
+    ANNOTATION_OVERRIDDEN = (
+        "AnnotationOverridden",
+        Level.WARNING,
+        "Of two annotations for one thing, the one with our own prefix counts.",
+        "Remove one of the two.",
     )
     ANNOTATION_UNKNOWN = (
         "AnnotationUnknown",
         Level.WARNING,
-        "An annotation has the prefix of ingress-nginx, and a name that ingress-nginx doesn't have.",
+        "An annotation has the prefix of ingress-nginx or our own, and a name that no annotation has.",
         "Correct the name, or remove the annotation.",
     )
     ANNOTATION_UNSUPPORTED = (

@@ -99,6 +99,7 @@ class Builder:
             backend.verification,
             key.variant,
             bool(key.fallback),
+            backend.settings,
         )
         return self._built(ResourceType.CLUSTER, name, cluster(backend, self._options.upstream), service, shape=shape)
 

@@ -7,8 +7,6 @@ from xds.envoyapi import codec
 from xds.envoyapi.messages import (
     Any,
     CertificateValidationContext,
-    CircuitBreakers,
-    CircuitBreakersThresholds,
     Cluster,
     ClusterCommonLbConfig,
     ClusterConfig,
@@ -42,6 +40,7 @@ from xds.envoyapi.messages import (
 from xds.resources import names
 from xds.resources.addresses import socket_address
 from xds.resources.config_source import ads
+from xds.resources.endpoint_health import circuit_breakers, health_checks, outlier_detection
 from xds.resources.http_limits import (
     BACKEND_STREAM_WINDOW_BYTES,
     CONNECTION_BUFFER_BYTES,
@@ -52,14 +51,10 @@ from xds.resources.options import UpstreamOptions
 from xds.traffic.backends import Backend, Verification
 from xds.traffic.upstream import BackendProtocol, Balancing
 
-CIRCUIT_BREAKER_LIMIT: Final = 1_000_000
-"""In effect no limit. Envoy's default of 1,024 connections, pending and active requests a cluster leads to 503 under a
-load that the backends would bear: https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/circuit_breaking
-"""
-
 _BALANCING: Final = {
     Balancing.ROUND_ROBIN: ClusterLbPolicy.ROUND_ROBIN,
     Balancing.LEAST_REQUEST: ClusterLbPolicy.LEAST_REQUEST,
+    Balancing.RANDOM: ClusterLbPolicy.RANDOM,
     Balancing.HASH: ClusterLbPolicy.RING_HASH,
 }
 
@@ -83,11 +78,15 @@ def cluster(backend: Backend, options: UpstreamOptions) -> Cluster:
         connect_timeout=backend.upstream.connect_timeout,
         lb_policy=_BALANCING[backend.upstream.balancing],
         per_connection_buffer_limit_bytes=CONNECTION_BUFFER_BYTES,
-        circuit_breakers=_unlimited(),
+        circuit_breakers=circuit_breakers(backend.settings),
         # By default requests go to draining endpoints too when less than half of the endpoints are healthy:
         # https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/panic_threshold
         common_lb_config=_no_panic(),
         typed_extension_protocol_options=_protocol_options_of(backend, options),
+        health_checks=health_checks(backend),
+        # By default an endpoint that is gone stays while its check passes.
+        ignore_health_on_host_removal=backend.settings.health_check is not None,
+        outlier_detection=outlier_detection(backend.settings),
         transport_socket=_tls(backend.verification) if backend.protocol.uses_tls or backend.verification else None,
     )
 
@@ -105,7 +104,7 @@ def _with_fallback(backend: Backend, options: UpstreamOptions) -> Cluster:
         lb_policy=ClusterLbPolicy.CLUSTER_PROVIDED,
         connect_timeout=backend.upstream.connect_timeout,
         per_connection_buffer_limit_bytes=CONNECTION_BUFFER_BYTES,
-        circuit_breakers=_unlimited(),
+        circuit_breakers=circuit_breakers(backend.settings),
         common_lb_config=_no_panic(),
         typed_extension_protocol_options=_protocol_options_of(backend, options),
     )
@@ -122,15 +121,6 @@ def _protocol_options_of(backend: Backend, options: UpstreamOptions) -> dict[str
 @cache
 def _eds() -> ClusterEdsClusterConfig:
     return ClusterEdsClusterConfig(eds_config=ads())
-
-
-@cache
-def _unlimited() -> CircuitBreakers:
-    limit = CIRCUIT_BREAKER_LIMIT
-    thresholds = CircuitBreakersThresholds(
-        max_connections=limit, max_pending_requests=limit, max_requests=limit, max_retries=limit
-    )
-    return CircuitBreakers(thresholds=[thresholds])
 
 
 @cache

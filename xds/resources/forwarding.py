@@ -13,7 +13,7 @@ from xds.envoyapi.messages import (
 )
 from xds.resources import names
 from xds.resources.hash_policy import hash_policy
-from xds.resources.header_values import replaced
+from xds.resources.header_values import replaced, replaced_headers
 from xds.traffic.actions import Forward, WeightedBackend
 from xds.traffic.policy import NO_POLICY, Policy, Rewrite
 from xds.traffic.upstream_host import CLIENTS_HOST_AND_PORT, for_host
@@ -69,4 +69,5 @@ def request_headers(policy: Policy) -> list[HeaderValueOption]:
     if policy is NO_POLICY:
         return []
     wanted = {"connection": policy.connection, "x-forwarded-prefix": policy.forwarded_prefix}
-    return [replaced(header, value) for header, value in wanted.items() if value]
+    ours = [replaced(header, value) for header, value in wanted.items() if value]
+    return [*ours, *replaced_headers(policy.request_headers)]

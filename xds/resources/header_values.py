@@ -1,6 +1,7 @@
 """Headers that a route sets."""
 
 from xds.envoyapi.messages import HeaderValue, HeaderValueOption, HeaderValueOptionHeaderAppendAction
+from xds.traffic.headers import HeaderChanges
 
 
 def replaced(header: str, value: str) -> HeaderValueOption:
@@ -12,3 +13,7 @@ def replaced(header: str, value: str) -> HeaderValueOption:
         header=HeaderValue(key=header, value=value.replace("%", "%%")),
         append_action=HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
     )
+
+
+def replaced_headers(changes: HeaderChanges) -> list[HeaderValueOption]:
+    return [replaced(name, value) for name, value in changes.values]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from xds.envoyapi.messages import (
+    DataSource,
     DirectResponseAction,
     HeaderMatcher,
     HeaderValueOption,
@@ -28,13 +29,13 @@ from xds.resources.domains import ANY_HOST, Answers, Domain, FixedAnswer
 from xds.resources.filters.chain import route_filters
 from xds.resources.forwarded_headers import forwarded_headers
 from xds.resources.forwarding import forward_action, request_headers
-from xds.resources.header_values import replaced
+from xds.resources.header_values import replaced, replaced_headers
 from xds.resources.https_redirects import https_redirects
 from xds.resources.options import ProxyOptions
 from xds.resources.response_headers import response_headers
 from xds.resources.retries import RETRIED_BODY_BYTES, retry_policy
 from xds.resources.route_matches import every_path, route_match
-from xds.traffic.actions import Action, Closed, Forward, HostRedirect, Redirect
+from xds.traffic.actions import Action, Closed, DirectAnswer, Forward, HostRedirect, Redirect
 from xds.traffic.hosts import is_wildcard
 from xds.traffic.routes import ACME_CHALLENGES, PathType, Route, VirtualHost
 
@@ -149,11 +150,13 @@ def _route(route: Route, match: RouteMatch, *, tls: bool = False) -> EnvoyRoute:
         name=" ".join((str(route.origin.object.key), route.path_type, route.path, *map(str, route.conditions))),
         match=match,
         metadata=_metadata(route.origin.object.key, route.service),
-        route=forward_action(forward, route.policy, tls=tls) if forward else None,
+        route=forward_action(forward, route.policy, tls=tls, host="") if forward else None,
         redirect=_to_path(redirect) if redirect and redirect.is_path else None,
         direct_response=_direct_response(action),
         response_headers_to_add=_response_headers(route, redirect),
+        response_headers_to_remove=list(route.policy.response_headers.removed),
         request_headers_to_add=request_headers(route.policy) if forward else [],
+        request_headers_to_remove=list(route.policy.request_headers.removed) if forward else [],
         typed_per_filter_config=route_filters(route.policy),
     )
 
@@ -181,7 +184,7 @@ _ENDS_IN_SLASH: Final = HeaderMatcher(name=":path", string_match=StringMatcher(s
 
 
 def _response_headers(route: Route, redirect: Redirect | None) -> list[HeaderValueOption]:
-    headers = [replaced(name, value) for name, value in route.policy.response_headers]
+    headers = replaced_headers(route.policy.response_headers)
     return [*headers, replaced("location", redirect.location)] if redirect and not redirect.is_path else headers
 
 
@@ -199,6 +202,8 @@ def _direct_response(action: Action) -> DirectResponseAction | None:
             return None if backends else DirectResponseAction(status=503)
         case Redirect():
             return None if action.is_path else DirectResponseAction(status=action.status)
+        case DirectAnswer(status, text):
+            return DirectResponseAction(status=status, body=DataSource(inline_string=text) if text else None)
         case HostRedirect():
             return None
         case Closed():

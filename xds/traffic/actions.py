@@ -90,4 +90,17 @@ class Closed:
     annotations: tuple[str, ...]
 
 
-Action: TypeAlias = Forward | Redirect | HostRedirect | Closed
+@dataclass(frozen=True, slots=True)
+class DirectAnswer:
+    """An answer that the origin asks for in place of a backend's.
+
+    Attributes:
+        status: From 200 to 599.
+        text: The body.
+    """
+
+    status: int
+    text: str = ""
+
+
+Action: TypeAlias = Forward | Redirect | HostRedirect | DirectAnswer | Closed

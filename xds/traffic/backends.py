@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from xds.problems.problem import Key
+from xds.traffic.service_settings import NO_SETTINGS, ServiceSettings
 from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, UpstreamPolicy
 
 
@@ -83,6 +84,7 @@ class Backend:
             protocol says, so that no mistake leads to plain text.
         upstream: The use of the port.
         cluster_ip: The address of the Service, for an upstream policy that uses the address; else empty.
+        settings: Of the Service, for each use of its ports.
     """
 
     key: BackendKey
@@ -95,6 +97,7 @@ class Backend:
     verification: Verification | None = None
     upstream: UpstreamPolicy = DEFAULT_UPSTREAM
     cluster_ip: str = ""
+    settings: ServiceSettings = NO_SETTINGS
 
     @property
     def has_slices(self) -> bool:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from xds.traffic.hashing import HashKey
+from xds.traffic.headers import NO_CHANGES, HeaderChanges
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class Policy:
         rewrite: The path of the backend's request. None: the client's.
         forwarded_prefix: The header x-forwarded-prefix of the backend's request. Empty: the client's.
         hash_keys: Requests with equal keys go to the same endpoint, if the upstream policy balances by hash.
-        response_headers: Names in lower case and values, which replace the backend's in answers of any status.
+        request_headers: Changes of the backend's request.
+        response_headers: Changes of answers of any status.
         connection: The Connection header of the backend's request. Empty: none but that of an upgrade.
     """
 
@@ -36,7 +38,8 @@ class Policy:
     rewrite: Rewrite | None = None
     forwarded_prefix: str = ""
     hash_keys: tuple[HashKey, ...] = ()
-    response_headers: tuple[tuple[str, str], ...] = ()
+    request_headers: HeaderChanges = NO_CHANGES
+    response_headers: HeaderChanges = NO_CHANGES
     connection: str = ""
 
 

@@ -38,6 +38,7 @@ class Balancing(StrEnum):
     ROUND_ROBIN = "round robin"
     LEAST_REQUEST = "least request"
     """The one with fewer requests in progress, of two endpoints drawn at random."""
+    RANDOM = "random"
     HASH = "hash"
     """By `Policy.hash_keys` of the route: requests with equal keys go to the same endpoint."""
 

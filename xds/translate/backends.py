@@ -15,6 +15,7 @@ from xds.traffic.hosts import is_wildcard
 from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, UpstreamPolicy
 from xds.translate.endpoints import canonical_address
 from xds.translate.names import InvalidError, valid_host
+from xds.translate.own.service import sends_outside_name, service_settings
 
 _PROTOCOLS: Final = {
     "h2c": BackendProtocol.H2C,
@@ -41,12 +42,6 @@ _REPLACEMENTS: Final = {
 }
 """The known values for values of other products, by value in lower case. `http2` has no single meaning: plain text for
 Istio, TLS for Google's load balancers.
-"""
-
-EXTERNAL_HOST_ANNOTATION: Final = "xds-ingress.dev/external-host"
-"""Of a Service of type ExternalName; "true": requests carry the outside name as Host and SNI, as hosters want to see.
-
-Not without asking: an ExternalName may also stand for a Service that knows the client's Host.
 """
 
 _INTERNAL_NAMES: Final = (
@@ -83,10 +78,12 @@ class Resolved:
     Attributes:
         backend: None for a backend that can't be used; `fault` then tells why.
         fault: None: the backend is used as written.
+        of_service: The problems of the Service's own annotations.
     """
 
     backend: Backend | None
     fault: BackendFault | None = None
+    of_service: tuple[BackendFault, ...] = ()
 
 
 def resolve(
@@ -129,6 +126,11 @@ def _usable(
     if upstream is not DEFAULT_UPSTREAM:
         cluster_ip = _cluster_ip(service) if upstream.uses_cluster_ip else ""
         upstream = _with_effect(upstream, protocol, has_cluster_ip=bool(cluster_ip))
+    faults: list[BackendFault] = []
+
+    def report(reason: Reason, message: str, remedy: str) -> None:
+        faults.append(BackendFault(reason, message, remedy))
+
     backend = Backend(
         BackendKey(*service.key, port.port, upstream.variant),
         port_name,
@@ -136,11 +138,12 @@ def _usable(
         other_names=tuple(others),
         target_port=port.target_number,
         external_name=external_name,
-        host=external_name if service.annotations.get(EXTERNAL_HOST_ANNOTATION) == "true" else "",
+        host=external_name if sends_outside_name(service.annotations) else "",
         upstream=upstream,
         cluster_ip=cluster_ip,
+        settings=service_settings(service.annotations, report),
     )
-    return Resolved(backend, fault)
+    return Resolved(backend, fault, tuple(faults))
 
 
 def _with_effect(policy: UpstreamPolicy, of_port: BackendProtocol, *, has_cluster_ip: bool) -> UpstreamPolicy:

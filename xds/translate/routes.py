@@ -6,7 +6,7 @@ from typing import Final
 from xds.kube.objects import HTTPIngressPath, Ingress, IngressBackend, IngressServiceBackend
 from xds.kube.state import KubeState
 from xds.problems.field_path import FieldPath, MapKey
-from xds.problems.problem import Key
+from xds.problems.problem import Key, ObjectRef
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import Closed, Forward
@@ -39,6 +39,8 @@ https://www.envoyproxy.io/docs/envoy/latest/configuration/operations/runtime
 _REGEX_REMEDY: Final = (
     "Write the paths that are meant one by one, the longest first. For large expressions raise --max-regex-size."
 )
+
+_ANNOTATIONS: Final = FieldPath.of("metadata", "annotations")
 
 _DEFAULT_BACKEND: Final = FieldPath.of("spec", "defaultBackend")
 
@@ -89,6 +91,9 @@ class TranslationContext:
         resolved = self._resolve(namespace, backend.service, upstream, findings)
         if fault := resolved.fault:
             findings.report(origin.object, fault.reason, fault.message, backend_at, fault.remedy)
+        for each in resolved.of_service:
+            about = ObjectRef("Service", namespace, backend.service.name)
+            findings.report(about, each.reason, each.message, _ANNOTATIONS, each.remedy)
         name = backend.service.name if is_label(backend.service.name) else "(invalid)"
         service = Key(namespace, name)
         if isinstance(policy, ClosedPaths):
@@ -98,7 +103,7 @@ class TranslationContext:
         if policy.tls_upstream is not None:
             by_tls = self._resolve(namespace, backend.service, policy.tls_upstream, findings).backend
             tls_key = by_tls.key if by_tls else None
-        return Route(*path, policy.redirect or Forward.to(key, tls_key), origin, service, treatment)
+        return Route(*path, policy.answer or policy.redirect or Forward.to(key, tls_key), origin, service, treatment)
 
     def _resolve(
         self, namespace: str, wanted: IngressServiceBackend, upstream: UpstreamPolicy, findings: UnitFindings

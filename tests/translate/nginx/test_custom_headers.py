@@ -31,7 +31,9 @@ def headers(given: World) -> Headers | None:
     """The headers of all routes; None for closed paths."""
     host = given.traffic.hosts[HOST]
     routes = [*host.routes, host.default, given.traffic.default]
-    found = {None if isinstance(each.action, Closed) else each.policy.response_headers for each in routes if each}
+    found = {
+        None if isinstance(each.action, Closed) else each.policy.response_headers.values for each in routes if each
+    }
     assert len(found) == 1
     return found.pop()
 
@@ -129,7 +131,8 @@ def listed(names: str, found: ConfigMap | None) -> tuple[Headers | Unavailable, 
         lambda name, reason, message, remedy: problems.append(message),
         {ALLOWED_HEADERS: names},
     )
-    return read(reader, NamedObjects(given.state, "default")), problems
+    found_headers = read(reader, NamedObjects(given.state, "default"))
+    return found_headers if isinstance(found_headers, Unavailable) else found_headers.values, problems
 
 
 def test_only_listed_headers_are_set_whatever_their_case() -> None:

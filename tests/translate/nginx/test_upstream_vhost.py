@@ -9,17 +9,17 @@ from xds.kube.objects import Service
 from xds.traffic.actions import Forward
 from xds.traffic.routes import Route
 from xds.traffic.upstream_host import for_host
-from xds.translate.backends import EXTERNAL_HOST_ANNOTATION
 from xds.translate.nginx.annotation import PREFIX
 from xds.translate.nginx.reader import AnnotationReader
 from xds.translate.nginx.upstream_vhost import read
+from xds.translate.own.service import EXTERNAL_HOST
 
 HOST = "a.test"
 
 
 def outside(name: str) -> Service:
     """A Service whose requests have an outside name as Host."""
-    asking = metadata(name, annotations={EXTERNAL_HOST_ANNOTATION: "true"})
+    asking = metadata(name, annotations={EXTERNAL_HOST.full_name: "true"})
     return msgspec.convert(
         {"metadata": asking, "spec": {"type": "ExternalName", "externalName": "example.org", "ports": [{"port": 80}]}},
         Service,

@@ -1,4 +1,4 @@
-"""An annotation of ingress-nginx: grammar, scope, and effect here."""
+"""An annotation: grammar, scope, and effect here."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +8,9 @@ from typing import Any, Final, Generic, TypeVar
 from xds.kube.objects import ConfigMap, Secret
 
 PREFIX: Final = "nginx.ingress.kubernetes.io/"
+
+OWN_PREFIX: Final = "xds-ingress.dev/"
+"""Of annotations that are no ingress-nginx's."""
 
 Value = TypeVar("Value")
 
@@ -68,6 +71,8 @@ class Annotation(Generic[Value]):
             that an Ingress meant to keep out is never let in because a value is bad or the annotation unsupported.
         names: The kind of the object that a value names; None for an annotation that names none. A change of the object
             translates the Ingress anew. The grammar is `OBJECT_NAME`, or one that accepts no more.
+        prefix: Of the full name.
+        instead: The full names of annotations of ingress-nginx that do not count beside this one.
     """
 
     name: str
@@ -80,10 +85,17 @@ class Annotation(Generic[Value]):
     remedy: str = ""
     protects: Callable[[str], bool] | None = None
     names: type[Secret] | type[ConfigMap] | None = None
+    prefix: str = PREFIX
+    instead: tuple[str, ...] = ()
 
     @property
     def full_name(self) -> str:
-        return PREFIX + self.name
+        return self.prefix + self.name
+
+    @property
+    def told_name(self) -> str:
+        """The name in messages: in full, unless it is ingress-nginx's."""
+        return self.name if self.prefix == PREFIX else self.full_name
 
 
 AnyAnnotation = Annotation[Any]

@@ -9,6 +9,7 @@ from typing import Final
 
 from xds.kube.objects import ConfigMap
 from xds.problems.text import shown
+from xds.traffic.headers import NO_CHANGES, HeaderChanges
 from xds.translate.nginx.annotation import Annotation, Verdict
 from xds.translate.nginx.grammars import OBJECT_NAME
 from xds.translate.nginx.named_objects import CLOSED, NamedObjects, Unavailable, UnusableObjectError, report_unusable
@@ -20,9 +21,9 @@ ALLOWED_HEADERS: Final = "global-allowed-response-headers"
 MAX_HEADER_BYTES: Final = 16 * 1024
 """Names and values of a ConfigMap together. Each route of the Ingress repeats the headers, and so does each answer."""
 
-_PROTECTING: Final = frozenset({"content-security-policy", "x-frame-options", "strict-transport-security"})
+PROTECTING: Final = frozenset({"content-security-policy", "x-frame-options", "strict-transport-security"})
 
-_NEVER: Final = frozenset(
+NEVER_SET: Final = frozenset(
     {
         "connection",
         "content-length",
@@ -68,21 +69,21 @@ CUSTOM_HEADERS: Final = Annotation(
 ANNOTATIONS: Final = (CUSTOM_HEADERS,)
 
 
-def read(reader: AnnotationReader, objects: NamedObjects) -> tuple[tuple[str, str], ...] | Unavailable:
+def read(reader: AnnotationReader, objects: NamedObjects) -> HeaderChanges | Unavailable:
     """The headers, with names in lower case. Unavailable: headers that protect are missing, or may be.
 
     Nobody knows the headers of a ConfigMap that isn't there. The paths are closed, as ingress-nginx does, unless the
     operator's list of allowed headers has none that protects.
     """
     if not reader.text(CUSTOM_HEADERS):
-        return ()
+        return NO_CHANGES
     listed = frozenset(name.strip().lower() for name in reader.setting(ALLOWED_HEADERS).split(",") if name.strip())
     try:
         found = _small(objects.config_map(reader, CUSTOM_HEADERS))
     except UnusableObjectError as error:
-        closes = not listed or not _PROTECTING.isdisjoint(listed)
+        closes = not listed or not PROTECTING.isdisjoint(listed)
         report_unusable(reader, CUSTOM_HEADERS, f"{error}; {CLOSED if closes else 'no header is set'}")
-        return Unavailable(CUSTOM_HEADERS) if closes else ()
+        return Unavailable(CUSTOM_HEADERS) if closes else NO_CHANGES
     if found.fault:
         why = f"names ConfigMap {found.key}, which can't be read: {found.fault}; its headers of before are set"
         report_unusable(reader, CUSTOM_HEADERS, why)
@@ -97,13 +98,13 @@ def _small(found: ConfigMap) -> ConfigMap:
     return found
 
 
-def _headers(reader: AnnotationReader, found: ConfigMap, listed: Set[str]) -> tuple[tuple[str, str], ...] | Unavailable:
+def _headers(reader: AnnotationReader, found: ConfigMap, listed: Set[str]) -> HeaderChanges | Unavailable:
     headers: dict[str, str] = {}
     closes = False
     for written, value in sorted((found.data or {}).items()):
         name = written.lower()
         if why := _why_not(name, value, listed):
-            protects = name in _PROTECTING
+            protects = name in PROTECTING
             closes |= protects
             effect = f"which protects, so {CLOSED}" if protects else "which is left out"
             report_unusable(
@@ -111,14 +112,14 @@ def _headers(reader: AnnotationReader, found: ConfigMap, listed: Set[str]) -> tu
             )
         else:
             headers[name] = value
-    return Unavailable(CUSTOM_HEADERS) if closes else tuple(sorted(headers.items()))
+    return Unavailable(CUSTOM_HEADERS) if closes else HeaderChanges(tuple(sorted(headers.items())))
 
 
 def _why_not(name: str, value: str, listed: Set[str]) -> str:
     """Why a header can't be set; empty for one that can."""
     if not _NAME.fullmatch(name):
         return "the name has other characters than letters, digits, - and _"
-    if name in _NEVER:
+    if name in NEVER_SET:
         return "no answer may set this header"
     if not _VALUE.fullmatch(value):
         return "the value is empty, or has a line break or another character that ingress-nginx doesn't allow"

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 from xds.kube.objects import Ingress
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
-from xds.traffic.actions import Redirect
+from xds.traffic.actions import DirectAnswer, Redirect
 from xds.traffic.hashing import HashKey
 from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, Balancing, UpstreamPolicy
@@ -22,7 +22,7 @@ from xds.translate.nginx import (
     rewriting,
     upstream_vhost,
 )
-from xds.translate.nginx.annotation import PREFIX, AnyAnnotation, Scope, Verdict
+from xds.translate.nginx.annotation import OWN_PREFIX, PREFIX, AnyAnnotation, Scope, Verdict
 from xds.translate.nginx.backend_protocol import SpokenProtocol
 from xds.translate.nginx.canary import Canary
 from xds.translate.nginx.defaults import NO_DEFAULTS
@@ -31,6 +31,9 @@ from xds.translate.nginx.named_objects import NamedObjects, Unavailable
 from xds.translate.nginx.reader import AnnotationReader, Report
 from xds.translate.nginx.registry import ANNOTATIONS, nearest
 from xds.translate.nginx.rewriting import NO_REWRITING, Rewriting
+from xds.translate.own import answers, balancing
+from xds.translate.own import headers as own_headers
+from xds.translate.own import registry as own_registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class OpenPaths:
 
     Attributes:
         policy: The policy of the paths.
+        answer: The answer of the paths in place of their backends; None where they redirect or forward.
         redirect: The answer of the paths in place of their backends; None where they forward.
         rewriting: How paths are compared and rewritten.
         upstream: The use of the backends by requests that came by plain HTTP.
@@ -47,6 +51,7 @@ class OpenPaths:
     """
 
     policy: Policy = NO_POLICY
+    answer: DirectAnswer | None = None
     redirect: Redirect | None = None
     rewriting: Rewriting = NO_REWRITING
     upstream: UpstreamPolicy = DEFAULT_UPSTREAM
@@ -113,7 +118,7 @@ class AnnotationOptions:
     """The operator's choices for all annotations.
 
     Attributes:
-        ignored: Names without the prefix that count as absent.
+        ignored: Names that count as absent: ingress-nginx's without the prefix, our own in full.
         defaults: Values of absent annotations, by name without the prefix.
         closing: Keys of ingress-nginx's ConfigMap that ask for a protection which can't be had: all paths are closed.
         open_paths: The policy of open paths without annotations.
@@ -149,6 +154,8 @@ _ALLOW_LISTS: Final = ("whitelist-source-range", "allowlist-source-range")
 _REPLACING: Final = {"whitelist-source-range": _ALLOW_LISTS, "global-auth-url": ("auth-url", "enable-global-auth")}
 """Annotations that replace a key of the ConfigMap, where not that of the key's own name."""
 
+_PREFIXES: Final = (PREFIX, OWN_PREFIX)
+
 _MAX_SUGGESTIONS: Final = 20
 """Unknown names of an Ingress for which the nearest known one is searched."""
 
@@ -164,11 +171,11 @@ def ingress_policy(
         objects: Those within reach of the Ingress.
         report: Takes the problems.
     """
-    ours = {name: text for name, text in ingress.annotations.items() if name.startswith(PREFIX)}
+    ours = {name: text for name, text in ingress.annotations.items() if name.startswith(_PREFIXES)}
     if not ours:
         return options.unannotated
     for name in sorted(ours):
-        if name.removeprefix(PREFIX) in options.ignored:
+        if name.removeprefix(PREFIX) in options.ignored or name in options.ignored:
             del ours[name]
             report(name, Reason.ANNOTATION_IGNORED, f"{shown(name)} is ignored: --ignore-annotation names it", "")
     reader = AnnotationReader(ours, report, options.defaults)
@@ -183,13 +190,15 @@ def ingress_policy(
     protocol = backend_protocol.read(reader)
     if protocol is None:
         return ClosedPaths((backend_protocol.PROTOCOL.full_name,), hosts=False, rewriting=asked, names=names)
-    headers = custom_headers.read(reader, objects)
-    if isinstance(headers, Unavailable):
-        return ClosedPaths((headers.annotation.full_name,), hosts=False, rewriting=asked, names=names)
+    named = custom_headers.read(reader, objects)
+    headers = own_headers.response_headers(reader)
+    answer = answers.read(reader)
+    if isinstance(named, Unavailable) or isinstance(headers, Unavailable) or isinstance(answer, Unavailable):
+        missing = next(each for each in (named, headers, answer) if isinstance(each, Unavailable))
+        return ClosedPaths((missing.annotation.full_name,), hosts=False, rewriting=asked, names=names)
     opened = _open(protocol, asked, reader)
-    if headers:
-        opened = replace(opened, policy=replace(opened.policy, response_headers=headers))
-    return opened if names is NO_NAMES else replace(opened, names=names)
+    policy = replace(opened.policy, response_headers=named | headers)
+    return replace(opened, answer=answer, policy=policy, names=names)
 
 
 def _unreported(*problem: object) -> None:
@@ -198,16 +207,16 @@ def _unreported(*problem: object) -> None:
 
 def _lent(requests: Canary, reader: AnnotationReader) -> LentPaths:
     canary.report_others(reader, load_balancing.ANNOTATIONS)
-    balancing, hash_keys = load_balancing.read(reader)
+    chosen, hash_keys = _balancing(reader)
     known = (ANNOTATIONS[name] for name in reader.names() if name in ANNOTATIONS)
     protections = tuple(each.full_name for each in known if _asks_protection(each, reader))
-    return LentPaths(requests, balancing, load_balancing.uses_cluster_ip(reader), hash_keys, protections)
+    return LentPaths(requests, chosen, load_balancing.uses_cluster_ip(reader), hash_keys, protections)
 
 
 def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) -> OpenPaths:
-    balancing, hash_keys = load_balancing.read(reader)
+    chosen, hash_keys = _balancing(reader)
     use = UpstreamPolicy(
-        balancing=balancing,
+        balancing=chosen,
         connect_timeout=connections.connect_timeout(reader),
         uses_cluster_ip=load_balancing.uses_cluster_ip(reader),
     )
@@ -215,6 +224,7 @@ def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) 
         policy=Policy(
             upstream_host=upstream_vhost.read(reader),
             hash_keys=hash_keys,
+            request_headers=own_headers.request_headers(reader),
             connection=connections.connection(reader),
         ),
         redirect=redirects.read(reader),
@@ -222,6 +232,11 @@ def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) 
         upstream=_speaking(use, protocol.plain),
         tls_upstream=_speaking(use, protocol.tls) if protocol.tls else None,
     )
+
+
+def _balancing(reader: AnnotationReader) -> tuple[Balancing, tuple[HashKey, ...]]:
+    ours = balancing.read(reader)
+    return (ours.balancing, ours.hash_keys) if ours else load_balancing.read(reader)
 
 
 def _speaking(use: UpstreamPolicy, protocol: BackendProtocol | None) -> UpstreamPolicy:
@@ -235,11 +250,17 @@ def _without_effect(reader: AnnotationReader) -> Iterator[AnyAnnotation]:
     for name in reader.names():
         annotation = ANNOTATIONS.get(name)
         if annotation is None:
-            _report_unknown(reader, name, nearest(name) if unknown < _MAX_SUGGESTIONS else "")
+            near = nearest(name) if unknown < _MAX_SUGGESTIONS else ""
+            _report_unknown(reader, PREFIX + name, f"Did you mean {PREFIX}{near}? Correct the name." if near else "")
             unknown += 1
         elif annotation.verdict in (Verdict.REFUSED, Verdict.NOT_YET) and not _asks_nothing(annotation, reader):
             _report_without_effect(reader, annotation)
             yield annotation
+    for name in reader.names(OWN_PREFIX):
+        if name not in own_registry.ANNOTATIONS:
+            known = unknown < _MAX_SUGGESTIONS
+            _report_unknown(reader, OWN_PREFIX + name, own_registry.unknown_remedy(name, OWN_PREFIX) if known else "")
+            unknown += 1
 
 
 def _asks_nothing(annotation: AnyAnnotation, reader: AnnotationReader) -> bool:
@@ -274,10 +295,6 @@ def _report_without_effect(reader: AnnotationReader, annotation: AnyAnnotation) 
     )
 
 
-def _report_unknown(reader: AnnotationReader, name: str, near: str) -> None:
-    reader.report(
-        PREFIX + name,
-        Reason.ANNOTATION_UNKNOWN,
-        f"annotation {shown(PREFIX + name)} has no effect: ingress-nginx has none of this name",
-        f"Did you mean {PREFIX}{near}? Correct the name." if near else Reason.ANNOTATION_UNKNOWN.remedy,
-    )
+def _report_unknown(reader: AnnotationReader, full_name: str, remedy: str) -> None:
+    message = f"annotation {shown(full_name)} has no effect: no annotation has this name"
+    reader.report(full_name, Reason.ANNOTATION_UNKNOWN, message, remedy)

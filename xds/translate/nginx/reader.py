@@ -41,9 +41,12 @@ class AnnotationReader:
         written = self.text(annotation)
         if written:
             try:
-                return annotation.grammar.parse(written)
+                value = annotation.grammar.parse(written)
             except InvalidValueError as error:
                 self.report_invalid(annotation, str(error))
+            else:
+                self._report_overridden(annotation)
+                return value
         return self.default(annotation)
 
     def default(self, annotation: Annotation[Value]) -> Value | None:
@@ -61,8 +64,8 @@ class AnnotationReader:
         self._report(
             annotation.full_name,
             Reason.ANNOTATION_INVALID,
-            f"{annotation.name} is {shown(self.text(annotation) or '')}, which is not {annotation.grammar.words}{why};"
-            f" its default counts: {self._defaults.get(annotation.name, annotation.default)}",
+            f"{annotation.told_name} is {shown(self.text(annotation) or '')}, which is not {annotation.grammar.words}"
+            f"{why}; its default counts: {self._defaults.get(annotation.name, annotation.default)}",
             f"Write {annotation.grammar.words}, or remove the annotation.",
         )
 
@@ -70,6 +73,12 @@ class AnnotationReader:
         """Report a problem of an annotation. Without a remedy, the reason's usual one is shown."""
         self._report(full_name, reason, message, remedy)
 
-    def names(self) -> Iterator[str]:
-        """The names of ingress-nginx's annotations without the prefix, sorted."""
-        return (name.removeprefix(PREFIX) for name in sorted(self._annotations) if name.startswith(PREFIX))
+    def names(self, prefix: str = PREFIX) -> Iterator[str]:
+        """The names of the annotations with a prefix, without the prefix, sorted."""
+        return (name.removeprefix(prefix) for name in sorted(self._annotations) if name.startswith(prefix))
+
+    def _report_overridden(self, annotation: AnyAnnotation) -> None:
+        for name in annotation.instead:
+            if name in self._annotations:
+                message = f"{shown(name)} has no effect beside {annotation.full_name}"
+                self._report(name, Reason.ANNOTATION_OVERRIDDEN, message, "")

@@ -1,0 +1,1 @@
+"""The product's own annotations, `xds-ingress.dev/NAME`: of Ingresses, and of Services."""

@@ -1,0 +1,25 @@
+"""Our own annotations of Ingresses, once."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+
+from xds.translate.nginx.annotation import AnyAnnotation
+from xds.translate.own import answers, balancing, headers, service
+from xds.translate.own.nearest import nearest
+
+ANNOTATIONS: Final[Mapping[str, AnyAnnotation]] = {
+    annotation.name: annotation for family in (answers, balancing, headers) for annotation in family.ANNOTATIONS
+}
+"""By name, without the prefix."""
+
+ON_SERVICES: Final = frozenset(each.name for each in service.ANNOTATIONS)
+
+
+@lru_cache(maxsize=1024)
+def unknown_remedy(name: str, prefix: str) -> str:
+    """The remedy for an unknown name on an Ingress; empty for the usual one."""
+    if name in ON_SERVICES:
+        return f"Write {prefix}{name} on the Service."
+    near = nearest(name, ANNOTATIONS)
+    return f"Did you mean {prefix}{near}? Correct the name." if near else ""
