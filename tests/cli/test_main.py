@@ -83,6 +83,7 @@ def test_snapshot_show_lists_resources_in_update_order(server: ThreadedDebugServ
         ["cds", "default/b/80"],
         ["eds", "default/a/80"],
         ["eds", "default/b/80"],
+        ["ecds", "rate-limits@1"],
         ["lds", "http"],
         ["rds", "http@2"],
         ["vhds", "http@2/*"],
@@ -111,7 +112,7 @@ def test_flags_that_choose_output_are_not_read_from_the_environment(
     monkeypatch.setenv("XDS_NAME", "nothing")
     monkeypatch.setenv("XDS_OUTPUT", "json")
     shown = xds("snapshot", "show")
-    assert (shown.code, shown.err, len(shown.lines)) == (0, "", 8)
+    assert (shown.code, shown.err, len(shown.lines)) == (0, "", 9)
 
 
 def test_markup_in_a_node_id_is_printed_verbatim(server: ThreadedDebugServer, xds: Xds) -> None:

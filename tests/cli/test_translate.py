@@ -53,6 +53,7 @@ def test_resources_go_to_standard_output(tmp_path: Path, capfd: pytest.CaptureFi
         ["TYPE", "NAME"],
         ["cds", "default/a/80"],
         ["eds", "default/a/80"],
+        ["ecds", "rate-limits@1"],
         ["lds", "http"],
         ["rds", "http@2"],
         ["vhds", "http@2/*"],
@@ -66,7 +67,7 @@ def test_problems_go_to_standard_error(tmp_path: Path, capfd: pytest.CaptureFixt
     (tmp_path / "broken.yaml").write_text("a: [")
     assert run(["translate", str(tmp_path)]) == 1
     out, err = capfd.readouterr()
-    assert [line.split()[0] for line in out.splitlines()] == ["TYPE", "lds", "rds", "vhds", "vhds"]
+    assert [line.split()[0] for line in out.splitlines()] == ["TYPE", "ecds", "lds", "rds", "vhds", "vhds"]
     assert "Ingress default/shop" in err
     assert "File broken.yaml" in err
     assert "MalformedFile" in err

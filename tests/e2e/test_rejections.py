@@ -14,14 +14,16 @@ from typing import Any
 
 import pytest
 
-from tests.support.ads_client import CDS, EDS, LDS, RDS, SDS, VHDS
+from tests.support.ads_client import CDS, ECDS, EDS, LDS, RDS, SDS, VHDS
 from tests.support.echo import echo
 from tests.support.envoy import Envoy, free_port, needs_envoy, running_envoy
 from tests.support.http import get
 from tests.support.objects import certificate, ingress, path, rule, secret, service, slice_of, tls
 from tests.support.plane import Plane
+from tests.support.route_table_annotations import annotated
 from tests.support.waiting import WAIT_LIMIT_SECONDS, until
 from xds.envoyapi import codec
+from xds.envoyapi.messages import LocalRateLimit
 from xds.kube.objects import KubeObject
 from xds.problems.problem import ObjectRef, Problem
 from xds.protocol.messages import Variant
@@ -119,6 +121,10 @@ def changed(plane: Plane, type_: ResourceType, name: str) -> Resource:
         case ResourceType.ENDPOINTS:
             locality = copy.endpoints[0].lb_endpoints[0]
             locality.endpoint.address.socket_address.address = "not-an-address"
+        case ResourceType.EXTENSION:
+            config: Any = codec.upb(codec.decode(LocalRateLimit, copy.typed_config.value))
+            config.descriptors.append(config.descriptors[0])
+            copy.typed_config.value = config.SerializeToString(deterministic=True)
         case ResourceType.VIRTUAL_HOST:
             copy.routes[0].match.safe_regex.regex = "("
     return resource(type_, name, copy.SerializeToString(deterministic=True))
@@ -126,14 +132,15 @@ def changed(plane: Plane, type_: ResourceType, name: str) -> Resource:
 
 @pytest.mark.parametrize(
     ("type_", "name"),
-    [(CDS, "default/bad/80"), (EDS, "default/bad/80"), (VHDS, "http@2/bad.example")],
-    ids=["cds", "eds", "vhds"],
+    [(CDS, "default/bad/80"), (EDS, "default/bad/80"), (ECDS, "rate-limits@1"), (VHDS, "http@2/bad.example")],
+    ids=["cds", "eds", "ecds", "vhds"],
 )
 async def test_a_rejection_returns_the_fleet_to_the_last_good_version(
     tmp_path: Path, sotw: bool, type_: ResourceType, name: str
 ) -> None:
     http_port = free_port()
     async with echo("backend") as port, fleet(tmp_path, sotw=sotw, port=port, http_port=http_port) as (plane, envoy):
+        plane.apply(ingress("bad", rule("bad.example", path("/", "bad")), annotations=annotated(limit_rps="100")))
         await envoy.until_ready()
         await until(lambda: quiet(plane))
         good = plane.pipeline.store.resources(type_)[name]
@@ -190,7 +197,7 @@ async def test_a_rejected_certificate_returns_to_the_last_good_version(tmp_path:
         assert problem.object == INGRESS
         assert "PRIVATE KEY" not in problem.message
         async with running_envoy(plane.address, tmp_path, node="second", sotw=sotw):
-            await until(lambda: quiet(plane, 2) and len(plane.status("second").types) == (5 if sotw else 6))
+            await until(lambda: quiet(plane, 2) and len(plane.status("second").types) == (6 if sotw else 7))
             await until(lambda: rejects(plane, "second", SDS, SECRET) and quiet(plane, 2))
         assert plane.last_good.served.resources(SDS)[SECRET] is good
         assert (await get(http_port, "bad.example")).status == 200

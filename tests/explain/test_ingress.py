@@ -62,6 +62,14 @@ def test_an_ingress_with_only_valid_parts_is_accepted() -> None:
     ]
 
 
+def test_a_rate_limit_is_explained_with_its_buckets() -> None:
+    limits = annotated(limit_rpm="30", limit_allowlist="10.0.0.0/8")
+    explanation = explained("one", ingress("one", rule("a.test", path("/", "web")), annotations=limits), *SERVED)
+    expected = "rate limit: of a client 30 a minute, and 151 at once, over all routes of Ingress default/one; no limit "
+    assert explanation.units[0].why == f"{expected}for 10.0.0.0/8"
+    assert ("ecds", "rate-limits@1") in [(each.type.short, each.name) for each in explanation.resources]
+
+
 def test_an_ingress_with_an_invalid_part_is_partly_accepted() -> None:
     bad = rule("a.test", path("/", "web"), path("x"), path("/gone", "gone"), path("/bucket", "bucket!"))
     explanation = explained("one", ingress("one", bad, rule("a_b.test", path("/", "web"))), *SERVED)

@@ -99,6 +99,16 @@ def test_a_backend_is_explained_with_its_endpoints() -> None:
     assert "no EndpointSlice" in texts(empty)["endpoints"]
 
 
+def test_a_rate_limit_is_explained_with_its_buckets() -> None:
+    shop = ingress("shop", rule("a.example.com", path("/", "web")), annotations=annotated(limit_rps="5"))
+    explanation = explained("http://a.example.com/", shop, *SERVED)
+    assert (
+        texts(explanation)["rate limit"]
+        == "of a client 5 a second, and 26 at once, over all routes of Ingress default/shop"
+    )
+    assert ("ecds", "rate-limits@1") in [(each.type.short, each.name) for each in explanation.resources]
+
+
 def test_problems_without_relation_to_the_answer_are_left_out() -> None:
     def fields(url: str) -> list[str]:
         return [

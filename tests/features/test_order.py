@@ -207,7 +207,7 @@ async def test_a_large_change_is_sent_at_its_end_and_endpoints_meanwhile(
     await client.accept(EDS, WEB)
     await client.expect_nothing()
     assert not [*portions][-1].unfinished
-    await client.accept_hosts(*(f"http/{name}.example" for name in names))
+    await client.accept_hosts(*(f"http@2/{name}.example" for name in names))
     await client.expect_nothing()
 
 

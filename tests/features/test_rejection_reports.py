@@ -8,13 +8,14 @@ import asyncio
 
 import pytest
 
-from tests.support.ads_client import CDS, EDS, LDS, RDS, SDS
+from tests.support.ads_client import CDS, ECDS, EDS, LDS, RDS, SDS
 from tests.support.objects import certificate, ingress, path, rule, secret, service, slice_of, tls
 from tests.support.plane import Plane, cluster, site
 from tests.support.route_table_annotations import annotated
 from tests.support.waiting import WAIT_LIMIT_SECONDS, until
 from xds.problems.problem import ObjectRef, Problem
 from xds.protocol.rejection.reports import REPORTS_PER_NODE_LIMIT
+from xds.resources.names import RATE_LIMITS
 from xds.snapshot.resource import ResourceType
 
 WEB = cluster("web")
@@ -53,6 +54,19 @@ async def test_a_rejected_cluster_is_a_problem_of_its_ingress(plane: Plane) -> N
     await until(lambda: not plane.status_of(CDS).rejected_count)
     assert await told(plane) == []
     assert plane.pipeline.take_problem_delta().solved == (problem,)
+
+
+async def test_a_rejected_rate_is_a_problem_of_its_ingresses(plane: Plane) -> None:
+    plane.apply(*site("web"), *site("api"))
+    client = await plane.delta_proxy()
+    await client.subscribe(ECDS, RATE_LIMITS)
+    await client.accept(ECDS, RATE_LIMITS)
+    await client.expect_nothing()  # the server has the ACK
+    plane.apply(ingress("api", rule("api.example", path("/", "api")), annotations=annotated(limit_rps="2")))
+    await client.reject(ECDS, RATE_LIMITS, message="no such bucket")
+    (problem,) = await told(plane)
+    assert (problem.object, problem.reason) == (about("api"), "RejectedByProxy")
+    assert "a proxy rejects TypedExtensionConfig rate-limits@1" in problem.message
 
 
 async def test_a_rejected_cluster_blames_only_the_ingresses_that_use_the_service_so(plane: Plane) -> None:

@@ -22,7 +22,12 @@ GOLDENS = golden_cases()
 
 @pytest.mark.parametrize("golden", GOLDENS, ids=lambda golden: golden.name)
 def test_a_case_renders_as_checked_in(golden: Golden) -> None:
-    for file, text in rendered(golden).items():
+    texts = rendered(golden)
+    for path in (CASES / golden.name).iterdir():
+        if REWRITE and path.name not in (INPUT, *texts):
+            path.unlink()
+        assert path.name in (INPUT, *texts) or not path.exists(), f"{path} is stale: make goldens"
+    for file, text in texts.items():
         path = CASES / golden.name / file
         if REWRITE:
             path.write_text(text, encoding="utf-8")

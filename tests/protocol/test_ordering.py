@@ -7,7 +7,7 @@ before its routes (test_properties).
 
 import pytest
 
-from tests.support.xds_client_model import CDS, EDS, LDS, RDS, SDS, VHDS, Client, World, told
+from tests.support.xds_client_model import CDS, ECDS, EDS, LDS, RDS, SDS, VHDS, Client, World, told
 from xds.protocol.messages import Variant
 from xds.protocol.ordering import CLUSTER_WAIT_LIMIT_SECONDS
 from xds.protocol.warming import WARMING_GRACE_SECONDS
@@ -17,11 +17,11 @@ both = pytest.mark.parametrize("variant", list(Variant))
 
 
 def envoy(variant: Variant, *, without: ResourceType | None = None) -> Client:
-    """A client with a listener, a route to cluster a, and a secret, all acknowledged."""
+    """A client with a listener, a route to cluster a, a secret and a filter's configuration, all acknowledged."""
     one = {"a": "1"}
-    world = World(cds=one, eds=one, sds={"s": "1"}, lds={"l": "1"}, rds={"r": "1:a"})
+    world = World(cds=one, eds=one, sds={"s": "1"}, ecds={"e": "1"}, lds={"l": "1"}, rds={"r": "1:a"})
     client = world.client(variant)
-    for type_, names in ((CDS, []), (EDS, ["a", "b"]), (LDS, []), (RDS, ["r"]), (SDS, ["s"])):
+    for type_, names in ((CDS, []), (EDS, ["a", "b"]), (LDS, []), (RDS, ["r"]), (SDS, ["s"]), (ECDS, ["e"])):
         if type_ is not without:
             client.subscribe(type_, *names)
     client.settle()
@@ -35,10 +35,39 @@ def types(client: Client) -> list[str]:
 
 @both
 def test_one_commit_goes_out_in_order(variant: Variant) -> None:
-    """Rule 13: CDS, EDS, SDS, LDS, RDS, if no cluster is new."""
+    """Rule 13: CDS, EDS, SDS, ECDS, LDS, RDS, if no cluster is new."""
     client = envoy(variant)
-    client.world.commit(rds={"r": "2:a"}, lds={"l": "2"}, sds={"s": "2"}, eds={"a": "2"}, cds={"a": "2"})
-    assert types(client) == ["cds", "eds", "sds", "lds", "rds"]
+    changed = {"rds": {"r": "2:a"}, "lds": {"l": "2"}, "ecds": {"e": "2"}, "sds": {"s": "2"}, "eds": {"a": "2"}}
+    client.world.commit(**changed, cds={"a": "2"})
+    assert types(client) == ["cds", "eds", "sds", "ecds", "lds", "rds"]
+
+
+@both
+def test_filter_configurations_do_not_wait_for_new_clusters(variant: Variant) -> None:
+    """Rule 13: the routes that a new configuration is for come later in any case."""
+    client = envoy(variant)
+    client.world.commit(cds={"b": "1"}, eds={"b": "1"}, ecds={"e": "2"}, rds={"r": "2:b"})
+    assert types(client) == ["cds", "eds", "ecds"]
+
+
+@both
+def test_routes_do_not_wait_for_filter_configurations_without_a_subscription(variant: Variant) -> None:
+    """Rule 13: a client that knows nothing of ECDS gets all other types as before."""
+    client = envoy(variant, without=ECDS)
+    client.world.commit(ecds={"e": "2"}, lds={"l": "2"}, rds={"r": "2:a"})
+    assert types(client) == ["lds", "rds"]
+    client.settle()
+    assert client.session.oldest_unanswered is None
+
+
+@both
+def test_routes_do_not_wait_for_the_ack_of_filter_configurations(variant: Variant) -> None:
+    """Rule 13: the order of sending is the order in which Envoy applies the responses of a stream."""
+    client = envoy(variant)
+    client.world.commit(ecds={"e": "2"})
+    client.world.commit(ecds={"e": "3"}, rds={"r": "2:a"})
+    assert types(client) == ["ecds", "rds"]
+    assert told(client.ack(ECDS))[-1:] == [("ecds", ["e"], [])]
 
 
 @both
@@ -235,15 +264,16 @@ def test_endpoints_are_removed_after_their_cluster() -> None:
     assert types(other) == ["rds", "cds"]
 
 
-def test_routes_and_secrets_are_removed_after_their_listener() -> None:
+def test_routes_secrets_and_filter_configurations_are_removed_after_their_listener() -> None:
     """Rule 13 (c)."""
     client = envoy(Variant.DELTA)
-    client.world.commit(lds={"l": None}, rds={"r": None}, sds={"s": None}, cds={"a": None}, eds={"a": None})
+    gone = {"lds": {"l": None}, "rds": {"r": None}, "ecds": {"e": None}, "sds": {"s": None}, "eds": {"a": None}}
+    client.world.commit(**gone, cds={"a": None})
     assert told(client.inbox) == [("lds", [], ["l"])]
     client.ack(LDS)
-    assert told(client.inbox[1:]) == [("sds", [], ["s"]), ("rds", [], ["r"])]
+    assert told(client.inbox[1:]) == [("sds", [], ["s"]), ("ecds", [], ["e"]), ("rds", [], ["r"])]
     client.ack(RDS)
-    assert told(client.inbox[3:]) == [("cds", [], ["a"])]
+    assert told(client.inbox[4:]) == [("cds", [], ["a"])]
 
 
 def test_updates_after_a_reconnect_go_in_order() -> None:

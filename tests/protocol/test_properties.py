@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.xds_client_model import CDS, EDS, LDS, RDS, SDS, VHDS, Client, World
+from tests.support.xds_client_model import CDS, ECDS, EDS, LDS, RDS, SDS, VHDS, Client, World
 from xds.protocol.messages import Variant
 from xds.snapshot.resource import ResourceType
 from xds.snapshot.resource import route_configuration_of as parent
@@ -25,6 +25,7 @@ NAMES = {
     CDS: CLUSTERS,
     EDS: CLUSTERS,
     SDS: ["s1", "s2"],
+    ECDS: ["e1", "e2"],
     LDS: ["l1", "l2"],
     RDS: ["r1", "r2"],
     VHDS: ["r1/a", "r1/b", "r2/a"],

@@ -48,7 +48,7 @@ def test_the_repr_hides_the_body() -> None:
 
 
 def test_types_are_in_the_order_of_make_before_break() -> None:
-    assert [each.short for each in ResourceType] == ["cds", "eds", "sds", "lds", "rds", "vhds"]
+    assert [each.short for each in ResourceType] == ["cds", "eds", "sds", "ecds", "lds", "rds", "vhds"]
     assert CDS.message == "envoy.config.cluster.v3.Cluster"
 
 

@@ -32,7 +32,7 @@ from xds.protocol.type_stream import FULL_SET_TYPES
 from xds.server.ads import SERVICE
 from xds.snapshot.resource import ResourceType, resource, route_configuration_of
 
-CDS, EDS, SDS, LDS, RDS, VHDS = ResourceType
+CDS, EDS, SDS, ECDS, LDS, RDS, VHDS = ResourceType
 
 BEACON: Final = "beacon"
 """A Secret in the snapshot of `Plane` without references. A state-of-the-world client subscribes to it to know that

@@ -19,7 +19,7 @@ from xds.kube.objects import KubeObject
 from xds.problems.problem import Key, Problem
 from xds.resources.options import ProxyOptions, UpstreamOptions
 from xds.server.debug.rendering import content
-from xds.snapshot.resource import ResourceType
+from xds.snapshot.resource import Resource, ResourceType
 from xds.sources.folder.manifests import read_file
 from xds.traffic.actions import Closed, DirectAnswer, Forward, HostRedirect, Redirect, WeightedBackend
 from xds.traffic.policy import NO_POLICY, Policy
@@ -40,6 +40,9 @@ _TYPES: Final = {
     "endpoints.yaml": ResourceType.ENDPOINTS,
     "secrets.yaml": ResourceType.SECRET,
 }
+FILTERS: Final = "filters.yaml"
+"""The filters' configurations that depend on the objects: only cases with rate limits have the file."""
+
 _OPTIONS: Final = re.compile(r"^# options: (.*)$", re.MULTILINE)
 
 
@@ -104,9 +107,14 @@ def rendered(golden: Golden) -> dict[str, str]:
     built = golden.pipeline()
     texts = {"ir.yaml": to_yaml(traffic_model(built.traffic, built.problems))}
     for file, type_ in _TYPES.items():
-        resources = built.store.resources(type_)
-        texts[file] = to_yaml({name: _ordered(content(resources[name])) for name in sorted(resources)})
+        texts[file] = _resources(built.store.resources(type_))
+    if built.traffic.rates:
+        texts[FILTERS] = _resources(built.store.resources(ResourceType.EXTENSION))
     return texts
+
+
+def _resources(resources: Mapping[str, Resource]) -> str:
+    return to_yaml({name: _ordered(content(resources[name])) for name in sorted(resources)})
 
 
 def _ordered(value: Any) -> Any:
@@ -121,7 +129,7 @@ _FIRST: Final = {"name", "@type"}
 
 def orphans(folder: Path = CASES) -> list[Path]:
     """Files without a case."""
-    known = {INPUT, "ir.yaml", *_TYPES}
+    known = {INPUT, "ir.yaml", FILTERS, *_TYPES}
     return sorted(
         path
         for path in folder.rglob("*")

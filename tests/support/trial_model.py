@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import Final
 
-from tests.support.xds_client_model import CDS, EDS, LDS, RDS, SDS, VHDS, inline
+from tests.support.xds_client_model import CDS, ECDS, EDS, LDS, RDS, SDS, VHDS, inline
 from xds.protocol.fleet import BuildFleet, Fleet
 from xds.protocol.messages import DeltaRequest, Event, Node, Rejected, Response, SotwRequest, Variant
 from xds.protocol.rejection.nack import NAMED_TYPES
@@ -31,6 +31,7 @@ NAMES: Final[Mapping[ResourceType, tuple[str, ...]]] = {
     CDS: ("c1", "c2", "c3"),
     EDS: ("c1", "c2", "c3"),
     SDS: ("s1", "s2"),
+    ECDS: ("e1", "e2"),
     LDS: ("l1", "l2"),
     RDS: ("r1", "r2"),
     VHDS: ("r1/a", "r1/b", "r2/a"),
@@ -47,7 +48,7 @@ KINDS: Final = {
     "rejects all": "NACKs each response, blaming nothing",
     "blames all": "NACKs each response, blaming each resource by name",
     "rejects after ack": "ACKs each response, then NACKs it with the same nonce",
-    "half": "answers clusters, endpoints and Secrets only, and blames half of a response",
+    "half": "answers no listeners and routes, and blames half of a response",
     "old nonces": "NACKs with former nonces before each ACK",
     "silent": "never answers",
     "flaps": "NACKs a response, ends the stream and comes back",
@@ -485,7 +486,7 @@ class Proxy:
         for type_ in list(self.wire):
             if self.kind == "slow" and self.fleet.now < self.taken_at[type_] + SLOW_SECONDS:
                 continue
-            if self.kind == "half" and type_ not in (CDS, EDS, SDS):
+            if self.kind == "half" and type_ not in (CDS, EDS, SDS, ECDS):
                 continue
             self.answer(type_)
             return True

@@ -17,7 +17,7 @@ from xds.protocol.type_stream import FULL_SET_TYPES
 from xds.snapshot.resource import Resource, ResourceType, resource, route_configuration_of
 from xds.snapshot.store import Revision, Store
 
-CDS, EDS, SDS, LDS, RDS, VHDS = ResourceType
+CDS, EDS, SDS, ECDS, LDS, RDS, VHDS = ResourceType
 
 NODE = Node("envoy-1", "fleet", "envoy 1.40.0")
 

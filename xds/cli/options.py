@@ -257,7 +257,11 @@ def filter_options(command: F) -> F:
             "-n", "--name", "names", multiple=True, help="A part of the name, or a pattern with * ? [ ]. Repeatable."
         ),
         plain_option(
-            "-t", "--type", "types", multiple=True, help="cds, eds, sds, lds, rds, vhds, or a type's name. Repeatable."
+            "-t",
+            "--type",
+            "types",
+            multiple=True,
+            help="cds, eds, sds, ecds, lds, rds, vhds, or a type's name. Repeatable.",
         ),
     ):
         command = decorate(command)

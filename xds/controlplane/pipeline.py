@@ -84,6 +84,7 @@ class Pipeline:
         )
         self._utc_now = utc_now
         self._date_passed = False
+        self._buckets_due = False
         self._job: RoutingJob | None = None
         self._rejections: dict[RejectionReport, list[Problem]] = {}
 
@@ -100,7 +101,7 @@ class Pipeline:
     @property
     def has_routing(self) -> bool:
         """Whether `work` has routing to do, not only endpoints."""
-        return self._job is not None or bool(self._pending.routing) or self._date_passed
+        return self._job is not None or bool(self._pending.routing) or self._date_passed or self._buckets_due
 
     @property
     def next_date_seconds(self) -> float:
@@ -112,6 +113,15 @@ class Pipeline:
         """Make the TLS table stale if a date of a certificate has passed since it was translated."""
         if self._job is None and self._utc_now() not in self._translator.date_period:
             self._date_passed = True
+
+    def next_buckets_seconds(self, now: float) -> float:
+        """Seconds until a change of the buckets of rate limits; infinite: none waits."""
+        return max(0.0, self._routing.buckets.due - now)
+
+    def note_buckets(self, now: float) -> None:
+        """Take up a change of the buckets of rate limits that has waited long enough."""
+        if self._job is None and now >= self._routing.buckets.due:
+            self._buckets_due = True
 
     @property
     def state(self) -> KubeState:
@@ -211,8 +221,9 @@ class Pipeline:
         if not self._state.synced:  # all EndpointSlices come before their Listed, which is in the routing queue
             endpoint_seconds = inf
         built, read_at = self._endpoints.work(self._pending.endpoints, clock, clock() + endpoint_seconds)
-        if self._job is None and (self._pending.routing or self._date_passed):
-            stale, self._date_passed = Stale(tls=True) if self._date_passed else NOTHING_STALE, False
+        if self._job is None and (self._pending.routing or self._date_passed or self._buckets_due):
+            stale = Stale(tls=True) if self._date_passed else NOTHING_STALE
+            self._date_passed = self._buckets_due = False
             self._job = self._routing.start(clock(), whole=routing_seconds == inf or not self.ready, stale=stale)
         if self._job is not None:
             self._job.newer_endpoints |= built.keys()

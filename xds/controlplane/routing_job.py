@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Set
 from datetime import datetime
 from typing import Final
 
+from xds.controlplane.bucket_schedule import BucketSchedule
 from xds.controlplane.endpoint_path import EndpointPath
 from xds.kube.change import Change
 from xds.kube.pending import ChangeQueue
@@ -80,6 +81,9 @@ class RoutingPath:
     Args:
         queue: Pending changes. A running job takes new ones too, until it begins to translate.
         utc_now: The system's clock, against which the dates of certificates are judged.
+
+    Attributes:
+        buckets: The times at which proxies get other buckets for rate limits.
     """
 
     def __init__(
@@ -101,6 +105,7 @@ class RoutingPath:
         self._endpoints = endpoints
         self._utc_now = utc_now
         self._stale = NOTHING_STALE
+        self.buckets = BucketSchedule()
 
     def start(self, now: float, *, whole: bool, stale: Stale = NOTHING_STALE) -> RoutingJob:
         """Start a job for the pending changes.
@@ -112,10 +117,10 @@ class RoutingPath:
         """
         self._stale = Stale.union([self._stale, stale])
         job = RoutingJob(self._queue.read_at if self._queue else now)
-        job.steps = self._steps(job, sys.maxsize if whole else STAGE_SIZE)
+        job.steps = self._steps(job, sys.maxsize if whole else STAGE_SIZE, now)
         return job
 
-    def _steps(self, job: RoutingJob, stage_size: int) -> Steps[None]:
+    def _steps(self, job: RoutingJob, stage_size: int, now: float) -> Steps[None]:
         """Build resources for all pending changes, and for changes applied earlier. Until every kind has been
         listed, builds nothing, and reports only the problems of the source.
         """
@@ -128,6 +133,9 @@ class RoutingPath:
         change = yield from self._translator.update(stale, self._utc_now())
         self._endpoints.touched.clear()
         built = yield from self._builder.build(change)
+        rates = self.buckets.advance(self._translator.rates, now)
+        if rates is not None:
+            built |= self._builder.rate_limit_buckets(rates)
         for rebuilt in self._rebuild_touched(change):
             built |= rebuilt
             yield

@@ -144,17 +144,25 @@ class Worker:
         return progress
 
     async def _wait_for_work(self) -> None:
-        """Wait for a change, or for the next date of a certificate."""
-        self._pipeline.note_dates()
+        """Wait for a change, for the next date of a certificate, or for the time of other buckets."""
+        self._note_time()
         self._is_waiting = True
         try:
             while not (self._has_work.is_set() or self._pipeline.busy):
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(min(self._pipeline.next_date_seconds, CLOCK_CHECK_SECONDS)):
+                    async with asyncio.timeout(self._longest_wait()):
                         await self._has_work.wait()
-                self._pipeline.note_dates()
+                self._note_time()
         finally:
             self._is_waiting = False
+
+    def _longest_wait(self) -> float:
+        buckets = self._pipeline.next_buckets_seconds(self._clock())
+        return min(self._pipeline.next_date_seconds, buckets, CLOCK_CHECK_SECONDS)
+
+    def _note_time(self) -> None:
+        self._pipeline.note_dates()
+        self._pipeline.note_buckets(self._clock())
 
     async def _note_revision(self, revision: Revision, health: Health) -> None:
         self._revisions.publish(revision)

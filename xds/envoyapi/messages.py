@@ -29,6 +29,10 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.extensions.access_loggers.filters.cel.v3 import *
     from envoy_data_plane.envoy.extensions.access_loggers.stream.v3 import *
     from envoy_data_plane.envoy.extensions.common.matching.v3 import *
+    from envoy_data_plane.envoy.extensions.common.ratelimit.v3 import (
+        LocalRateLimitDescriptor as LocalRateLimitDescriptor,
+        RateLimitDescriptorEntry as RateLimitDescriptorEntry,
+    )
     from envoy_data_plane.envoy.extensions.filters.common.matcher.action.v3 import *
     from envoy_data_plane.envoy.extensions.clusters.aggregate.v3 import *
     from envoy_data_plane.envoy.extensions.filters.common.set_filter_state.v3 import *
@@ -39,6 +43,7 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.extensions.filters.http.compressor.v3 import *
     from envoy_data_plane.envoy.extensions.filters.http.custom_response.v3 import *
     from envoy_data_plane.envoy.extensions.filters.http.fault.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.http.local_ratelimit.v3 import LocalRateLimit as LocalRateLimit
     from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import *
     from envoy_data_plane.envoy.extensions.filters.http.router.v3 import *
     from envoy_data_plane.envoy.extensions.filters.http.stateful_session.v3 import *
@@ -107,6 +112,7 @@ if typing.TYPE_CHECKING:
         ControlPlane as ControlPlane,
         DataSource as DataSource,
         EnvoyInternalAddress as EnvoyInternalAddress,
+        ExtensionConfigSource as ExtensionConfigSource,
         ExtraSourceAddress as ExtraSourceAddress,
         GrpcService as GrpcService,
         GrpcServiceEnvoyGrpc as GrpcServiceEnvoyGrpc,
@@ -200,6 +206,7 @@ if typing.TYPE_CHECKING:
     RbacRules = _rbac.Rbac
     HttpFilterChain = _filter_chain.FilterChain
     SetFilterState = _set_filter_state.Config
+    XdsCidrRange = _xds_core.CidrRange
     SetMetadata = _set_metadata.Config
     SetMetadataEntry = _set_metadata.Metadata
     XdsRegexMatcher = _xds_matcher.RegexMatcher
@@ -246,6 +253,7 @@ _FULL_NAMES = {
     "StringMatcher": "envoy.type.matcher.v3.StringMatcher",
     "Tracing": "envoy.config.route.v3.Tracing",
     "TypedExtensionConfig": "envoy.config.core.v3.TypedExtensionConfig",
+    "XdsCidrRange": "xds.core.v3.CidrRange",
     "XdsRegexMatcher": "xds.type.matcher.v3.RegexMatcher",
     "XdsRegexMatcherGoogleRe2": "xds.type.matcher.v3.RegexMatcher.GoogleRE2",
     "XdsStringMatcher": "xds.type.matcher.v3.StringMatcher",

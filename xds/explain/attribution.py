@@ -10,9 +10,11 @@ from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.resources import names
+from xds.resources.filters.rate_limits import rates_of
 from xds.snapshot.resource import Resource, ResourceType
 from xds.traffic.backends import BackendKey
 from xds.traffic.model import Traffic
+from xds.traffic.rate_limits import Rate
 from xds.traffic.routes import Route
 
 MAX_OWNERS: Final = 10
@@ -66,6 +68,9 @@ def _owners(rejected: Resource, last_good: Resource | None, text: str, state: Ku
             return _users_of_cluster(rejected.name, state, traffic)
         case ResourceType.SECRET:
             return [each.key for each in state.ingresses_of_secret(_key(rejected.name))]
+        case ResourceType.EXTENSION:
+            rates, known = rates_of(rejected.body), rates_of(last_good.body) if last_good else set()
+            return sorted(_users_of_rates(rates - known or rates, traffic))
         case ResourceType.LISTENER:
             return []
         case _:
@@ -95,6 +100,12 @@ def _forwards(route: Route, ingress: Ingress, backend: BackendKey) -> bool:
     """Whether a route forwards to a backend for an Ingress. A canary's backend is in routes of its primary, too."""
     is_main = route.backend is not None and backend.service_key == route.backend.service_key
     return backend in route.backends and (route.origin.object == ingress.ref or not is_main)
+
+
+def _users_of_rates(rates: Set[Rate], traffic: Traffic) -> Set[Key]:
+    routes = (route for host in traffic.hosts.values() for route in (*host.routes, host.default))
+    limits = (route.policy.rate_limits for route in (*routes, traffic.default) if route)
+    return {each.zone for each in limits if each and not rates.isdisjoint(each.rates)}
 
 
 def _owners_of_routes(rejected: Resource, last_good: Resource | None, text: str) -> Set[Key]:

@@ -17,6 +17,7 @@ from xds.snapshot.store import Store
 from xds.traffic.actions import Forward
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.hosts import NO_HOST, beginnings_of, wildcards_of
+from xds.traffic.routes import Route
 from xds.traffic.tls import Termination
 from xds.translate.certificates import Verdict
 from xds.translate.translator import Translator
@@ -119,7 +120,7 @@ class StateReader:
             ingresses,
             tuple(self._foreign_ingresses(given)),
             tuple(self.problems.of(objects)),
-            tuple(self._resources(request, termination, sorted({each for key in keys for each in key.all}))),
+            tuple(self._resources(request, termination, route, sorted({each for key in keys for each in key.all}))),
         )
 
     def _backend(self, key: BackendKey) -> tuple[Backend, tuple[EndpointSlice, ...]] | None:
@@ -147,13 +148,19 @@ class StateReader:
                         yield ingress, self.state.claim(ingress).why
 
     def _resources(
-        self, request: Request, termination: Termination | None, backends: Sequence[BackendKey]
+        self,
+        request: Request,
+        termination: Termination | None,
+        route: Route | None,
+        backends: Sequence[BackendKey],
     ) -> Iterator[Resource]:
         """Existing resources behind the answer, in the order of make before break."""
         types = (ResourceType.CLUSTER, ResourceType.ENDPOINTS)
         wanted = [(type_, names.cluster(each)) for type_ in types for each in backends]
         if termination:
             wanted += [(ResourceType.SECRET, names.secret(each)) for each in termination.secrets]
+        if route and route.policy.rate_limits:
+            wanted.append((ResourceType.EXTENSION, names.RATE_LIMITS))
         wanted.append((ResourceType.LISTENER, names.HTTPS if request.https else names.HTTP))
         if termination or not request.https:
             routes = names.https_routes(termination) if termination else names.HTTP_ROUTES

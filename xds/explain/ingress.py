@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from xds.explain.ingress_facts import IngressFacts, secret_of
+from xds.explain.policies import policy_texts
 from xds.kube.ingress_class import ClassClaim
 from xds.kube.objects import EndpointSlice, HTTPIngressPath, IngressTLS
 from xds.problems.field_path import FieldPath
@@ -214,12 +215,13 @@ class _UnitStatuses:
         if route.backend is None or route.backend not in self._facts.backends:
             return Unit(at, text, UnitStatus.BROKEN, self._problems_at(at))
         backend, _ = self._facts.backends[route.backend]
+        policy = [f"{subject}: {words}" for subject, words in policy_texts(route)]
         if backend.external_name:
-            why = f"endpoints are the addresses of {backend.external_name} in DNS"
+            why = "; ".join((f"endpoints are the addresses of {backend.external_name} in DNS", *policy))
             return Unit(at, text, UnitStatus.SERVED, why, backend=backend.key)
         healthy, draining = self._endpoints[backend.key]
         status = UnitStatus.SERVED if healthy else UnitStatus.NO_ENDPOINTS
-        return Unit(at, text, status, backend=backend.key, healthy=healthy, draining=draining)
+        return Unit(at, text, status, "; ".join(policy), backend=backend.key, healthy=healthy, draining=draining)
 
     def _tls(self, at: FieldPath, entry: IngressTLS) -> Iterator[Unit]:
         if self._facts.canary:

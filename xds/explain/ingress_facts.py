@@ -80,7 +80,8 @@ def ingress_facts(reader: StateReader, key: Key) -> IngressFacts | None:
     secrets = {
         secret for entry in ingress.spec.tls or () if (secret := secret_of(ingress, entry, reader.default_secret))
     }
-    resources = tuple(_resources(reader, keys, secrets, (*hosts, *(each.name for each in further))))
+    named = (*hosts, *(each.name for each in further))
+    resources = tuple(_resources(reader, ingress.ref, keys, secrets, named))
     return IngressFacts(
         ingress,
         reader.state.claim(ingress),
@@ -120,7 +121,11 @@ def secret_of(ingress: Ingress, entry: IngressTLS, default: Key | None) -> Key |
 
 
 def _resources(
-    reader: StateReader, backends: Sequence[BackendKey], secrets: set[Key], hosts: Iterable[str]
+    reader: StateReader,
+    ingress: ObjectRef,
+    backends: Sequence[BackendKey],
+    secrets: set[Key],
+    hosts: Mapping[str, VirtualHost],
 ) -> Iterator[Resource]:
     """Existing resources made from the Ingress, in the order of make before break."""
     clusters = [names.cluster(each) for each in backends]
@@ -128,6 +133,8 @@ def _resources(
     tls = reader.traffic.tls
     served = {tls.same.get(each, each) for each in secrets}
     wanted += [(ResourceType.SECRET, names.secret(each)) for each in sorted(served)]
+    if any(route.policy.rate_limits for route in _routes(hosts, None) if route.origin.object == ingress):
+        wanted.append((ResourceType.EXTENSION, names.RATE_LIMITS))
     wanted += [(ResourceType.LISTENER, name) for name in (names.HTTP, *((names.HTTPS,) if secrets else ()))]
     terminations = (each for each in tls.terminations if not served.isdisjoint(each.secrets))
     routes = (names.HTTP_ROUTES, *map(names.https_routes, terminations))

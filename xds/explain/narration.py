@@ -19,6 +19,7 @@ from xds.explain.answer import (
     Step,
 )
 from xds.explain.facts import RequestFacts, StateReader
+from xds.explain.policies import policy_texts, use_texts
 from xds.explain.redirects import location, location_at_host
 from xds.explain.relevance import is_relevant
 from xds.explain.request import Request
@@ -31,7 +32,6 @@ from xds.traffic.actions import Redirect as RouteRedirect
 from xds.traffic.backends import Backend
 from xds.traffic.endpoints import Health
 from xds.traffic.routes import Route, VirtualHost
-from xds.traffic.upstream import DEFAULT_UPSTREAM
 from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
 
@@ -103,7 +103,7 @@ def explain_request(facts: RequestFacts) -> RequestExplanation:
             backend, slices = facts.fallback
             healthy, more = _backend(backend, slices)
             last = (*last, *more)
-        last = (*_shares(given.route), *last)
+        last = (*(ExplainStep(*each) for each in policy_texts(given.route)), *_shares(given.route), *last)
         status = 200 if healthy else 503
     return RequestExplanation(
         status,
@@ -275,7 +275,7 @@ def _backend(backend: Backend, given: tuple[EndpointSlice, ...]) -> tuple[bool, 
     """Whether the backend has a healthy endpoint, and the steps `cluster` and `endpoints`."""
     key = backend.key
     service = ObjectRef("Service", *key.service_key)
-    cluster = ExplainStep("cluster", f"{key}, by {', '.join(_use(backend))}", (service,))
+    cluster = ExplainStep("cluster", f"{key}, by {', '.join(use_texts(backend))}", (service,))
     if backend.external_name:
         host = f", which is sent {backend.host} as Host" if backend.host else ""
         text = f"the addresses of {backend.external_name} in DNS{host}"
@@ -287,33 +287,10 @@ def _backend(backend: Backend, given: tuple[EndpointSlice, ...]) -> tuple[bool, 
     return healthy > 0, (cluster, ExplainStep("endpoints", counted if found else _no_endpoints(given), slices))
 
 
-def _use(backend: Backend) -> Iterator[str]:
-    """The protocol of a backend, and the rest of its upstream policy that differs from the default."""
-    policy = backend.upstream
-    yield _PROTOCOLS[backend.protocol.value]
-    if backend.protocol.uses_tls and not policy.sends_sni:
-        yield "without SNI"
-    if policy.balancing != DEFAULT_UPSTREAM.balancing:
-        yield f"balanced by {policy.balancing}"
-    if policy.connect_timeout != DEFAULT_UPSTREAM.connect_timeout:
-        yield f"connected within {policy.connect_timeout.total_seconds():.0f} s"
-    if backend.cluster_ip:
-        yield "at the Service's own address"
-
-
 def _no_endpoints(slices: tuple[EndpointSlice, ...]) -> str:
     if not slices:
         return "none: the Service has no EndpointSlice; check that its selector matches existing Pods"
     return "none: no endpoint is ready, or no EndpointSlice has the Service's port"
-
-
-_PROTOCOLS: Final = {
-    "http1": "HTTP/1.1",
-    "h2c": "HTTP/2",
-    "https": "HTTP/2 or HTTP/1.1 over TLS, as the backend offers",
-    "wss": "HTTP/1.1 over TLS",
-    "grpcs": "HTTP/2 over TLS",
-}
 
 
 def _outcome(status: int, backend: Backend | None, facts: RequestFacts) -> str:

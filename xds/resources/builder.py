@@ -12,6 +12,7 @@ from xds.resources.built import BuiltResources
 from xds.resources.clusters import cluster
 from xds.resources.domains import Domains
 from xds.resources.endpoints import cluster_load_assignment, encoded
+from xds.resources.filters.rate_limits import rate_limit_buckets
 from xds.resources.listeners import http_listener, https_listener
 from xds.resources.options import ProxyOptions
 from xds.resources.route_configuration import RouteConfigurationBuilder
@@ -22,6 +23,7 @@ from xds.steps import Steps
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.hosts import NO_HOST
 from xds.traffic.model import TrafficChange, TrafficModel
+from xds.traffic.rate_limits import Rate
 from xds.traffic.tls import Certificate, Termination
 
 if typing.TYPE_CHECKING:
@@ -86,6 +88,11 @@ class Builder:
         if not self._validator.accepts(ResourceType.ENDPOINTS, name, message, service, shape=bool(zones)):
             return {}
         return {(ResourceType.ENDPOINTS, name): resource(ResourceType.ENDPOINTS, name, encoded(key, zones))}
+
+    def rate_limit_buckets(self, rates: Iterable[Rate]) -> BuiltResources:
+        """The configuration of the filter that counts requests."""
+        message = rate_limit_buckets(rates, self._options.rate_limit_status)
+        return self._built(ResourceType.EXTENSION, message.name, message, ObjectRef("HTTPFilter", "", message.name))
 
     def _cluster(self, key: BackendKey) -> BuiltResources:
         name = names.cluster(key)

@@ -12,6 +12,7 @@ from xds.envoyapi.messages import (
     WeightedClusterClusterWeight,
 )
 from xds.resources import names
+from xds.resources.filters.rate_limits import rate_limits
 from xds.resources.hash_policy import hash_policy
 from xds.resources.header_values import replaced, replaced_headers
 from xds.traffic.actions import Forward, WeightedBackend
@@ -46,6 +47,7 @@ def forward_action(forward: Forward, policy: Policy, *, tls: bool, host: str) ->
         regex_rewrite=_regex_rewrite(rewrite) if rewrite and rewrite.pattern else None,
         path_rewrite=rewrite.path.replace("%", "%%") if rewrite and not rewrite.pattern else "",
         hash_policy=[hash_policy(key) for key in policy.hash_keys],
+        rate_limits=rate_limits(policy.rate_limits) if policy.rate_limits else [],
     )
 
 

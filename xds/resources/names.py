@@ -12,6 +12,11 @@ HTTP: Final = "http"
 HTTPS: Final = "https"
 """The TLS listener."""
 
+RATE_LIMITS: Final = "rate-limits@1"
+"""The filter of rate limits in every chain, and its configuration, which Envoy asks for by the filter's name.
+
+The number goes up with the keys of buckets: an older listener that drains keeps the configuration that its routes name.
+"""
 CHAIN_VERSION: Final = 2
 """Of the HTTP filters of listeners (`filters.chain`). Routes of another version are for listeners of that version."""
 

@@ -58,6 +58,7 @@ class ProxyOptions:
         tls_ciphers: Cipher suites for TLS 1.2, by OpenSSL's names, the preferred first. Empty: Envoy's own.
         vhds: Whether proxies that support VHDS are sent virtual hosts one by one, outside of RouteConfigurations.
         merge_slashes: Whether several slashes in a request's path become one, before routing and for backends.
+        rate_limit_status: The answer to requests above a rate limit.
         upstream: Use of the connections to all backends.
         policy: The listener policy, which precedes the operator's flags.
     """
@@ -77,6 +78,7 @@ class ProxyOptions:
     tls_ciphers: tuple[str, ...] = ()
     vhds: bool = True
     merge_slashes: bool = True
+    rate_limit_status: int = 503
     upstream: UpstreamOptions = UpstreamOptions()
     policy: ListenerPolicy = OWN_LISTENERS
 

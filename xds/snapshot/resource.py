@@ -14,6 +14,7 @@ class ResourceType(StrEnum):
     CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
     ENDPOINTS = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
     SECRET = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"  # noqa: S105 - a type URL
+    EXTENSION = "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig"
     LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
     ROUTES = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
     VIRTUAL_HOST = "type.googleapis.com/envoy.config.route.v3.VirtualHost"
@@ -27,7 +28,7 @@ class ResourceType(StrEnum):
 
     @property
     def short(self) -> str:
-        """The short name of the discovery service: `cds`, `eds`, `sds`, `lds`, `rds`, `vhds`."""
+        """The short name of the discovery service: `cds`, `eds`, `sds`, `ecds`, `lds`, `rds`, `vhds`."""
         return _SHORT[self]
 
 
@@ -35,6 +36,7 @@ _SHORT = {
     ResourceType.CLUSTER: "cds",
     ResourceType.ENDPOINTS: "eds",
     ResourceType.SECRET: "sds",
+    ResourceType.EXTENSION: "ecds",
     ResourceType.LISTENER: "lds",
     ResourceType.ROUTES: "rds",
     ResourceType.VIRTUAL_HOST: "vhds",

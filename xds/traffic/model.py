@@ -8,6 +8,7 @@ from xds.problems.problem import Key
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.endpoints import Locality
 from xds.traffic.listeners import ListenerPolicy
+from xds.traffic.rate_limits import Rate
 from xds.traffic.routes import Route, VirtualHost
 from xds.traffic.tls import Certificate, TlsTable
 
@@ -34,6 +35,11 @@ class TrafficModel(Traffic, Protocol):
     def certificates(self) -> Mapping[Key, Certificate]: ...
     @property
     def listeners(self) -> ListenerPolicy: ...
+
+    @property
+    def rates(self) -> frozenset[Rate]:
+        """The rates of limits that routes use."""
+
     def localities(self, backend: Backend) -> tuple[Locality, ...]: ...
 
 

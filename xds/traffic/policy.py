@@ -5,6 +5,7 @@ from typing import Final
 
 from xds.traffic.hashing import HashKey
 from xds.traffic.headers import NO_CHANGES, HeaderChanges
+from xds.traffic.rate_limits import RateLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Policy:
         request_headers: Changes of the backend's request.
         response_headers: Changes of answers of any status.
         connection: The Connection header of the backend's request. Empty: none but that of an upgrade.
+        rate_limits: How many requests of a client are answered. None: all.
     """
 
     upstream_host: str = ""
@@ -41,6 +43,7 @@ class Policy:
     request_headers: HeaderChanges = NO_CHANGES
     response_headers: HeaderChanges = NO_CHANGES
     connection: str = ""
+    rate_limits: RateLimits | None = None
 
 
 NO_POLICY: Final = Policy()

@@ -1,4 +1,4 @@
-"""By-products of a translation: the backends in use, and the problems."""
+"""By-products of a translation: the backends and rates in use, and the problems."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -6,15 +6,18 @@ from dataclasses import dataclass, field
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import ObjectRef, Problem
 from xds.problems.reasons import Reason
+from xds.traffic.actions import Forward
 from xds.traffic.backends import Backend, BackendKey
+from xds.traffic.rate_limits import Rate
 from xds.traffic.routes import Route
 
 
 @dataclass(slots=True)
 class UnitFindings:
-    """By-products of a translation: the backends that the routes use, and the problems."""
+    """By-products of a translation: the backends and the rates of limits that the routes use, and the problems."""
 
     backends: dict[BackendKey, Backend] = field(default_factory=dict)
+    rates: frozenset[Rate] = frozenset()
     problems: list[Problem] = field(default_factory=list)
 
     def report(self, about: ObjectRef, reason: Reason, message: str, at: FieldPath, remedy: str = "") -> None:
@@ -22,6 +25,17 @@ class UnitFindings:
         self.problems.append(Problem(about, reason, message, remedy or reason.remedy, at))
 
     def keep(self, routes: Iterable[Route | None]) -> None:
-        """Drop the backends that none of the routes uses. A route that lost a conflict may have added a backend."""
-        used = {key for route in routes if route is not None for key in route.backends}
+        """Note the rates of the routes, and drop the backends that none of them uses.
+
+        A route that lost a conflict may have added a backend.
+        """
+        kept = [route for route in routes if route is not None]
+        used = {key for route in kept for key in route.backends}
         self.backends = {key: backend for key, backend in self.backends.items() if key in used}
+        limits = [
+            route.policy.rate_limits
+            for route in kept
+            if route.policy.rate_limits is not None and isinstance(route.action, Forward)
+        ]
+        if limits:
+            self.rates = frozenset(rate for each in limits for rate in each.rates)

@@ -200,13 +200,14 @@ def ingress_default(context: TranslationContext, ingress: Ingress, findings: Uni
     policy = context.policy(ingress)
     if isinstance(policy, LentPaths):
         return None
-    # A protection is for the whole Ingress, and so is the use of its backends. Other annotations are for paths.
+    # A protection is for the whole Ingress, and so are limits and the use of backends. Other annotations are for paths.
     plain = context.annotations.open_paths
     if isinstance(policy, OpenPaths) and policy is not plain:
         policy = OpenPaths(
             replace(
                 plain.policy,
                 upstream_host=policy.policy.upstream_host,
+                rate_limits=policy.policy.rate_limits,
                 hash_keys=policy.policy.hash_keys,
                 response_headers=policy.policy.response_headers,
             ),

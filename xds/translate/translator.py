@@ -15,6 +15,7 @@ from xds.traffic.endpoints import Locality
 from xds.traffic.hosts import NO_HOST
 from xds.traffic.listeners import OWN_LISTENERS, ListenerPolicy
 from xds.traffic.model import TrafficChange
+from xds.traffic.rate_limits import Rate
 from xds.traffic.routes import Route, VirtualHost
 from xds.traffic.tls import Certificate, TlsTable
 from xds.translate.backend_use import BackendUse
@@ -27,6 +28,7 @@ from xds.translate.hosts import translate_host
 from xds.translate.nginx.annotated_objects import annotated_objects
 from xds.translate.nginx.ingress_policy import IngressPolicy
 from xds.translate.nginx_config import NginxConfigTracker
+from xds.translate.rate_use import RateUse
 from xds.translate.routes import DEFAULT_MAX_REGEX_SIZE, TranslationContext, default_route, translate_ingress
 from xds.translate.tls import CertificateStore, TlsTranslation
 
@@ -101,6 +103,7 @@ class Translator:
         self._certificates: dict[Key, Certificate] = {}
         self._date_period = DatePeriod()
         self._backends = BackendUse()
+        self._rates = RateUse()
 
     @property
     def hosts(self) -> Mapping[str, VirtualHost]:
@@ -143,6 +146,11 @@ class Translator:
     def backends(self) -> Mapping[BackendKey, Backend]:
         """The backends in use."""
         return self._backends.current
+
+    @property
+    def rates(self) -> frozenset[Rate]:
+        """The rates of limits in use: the same object as long as no rate appears or vanishes."""
+        return self._rates.current
 
     @property
     def published(self) -> Mapping[BackendKey, Backend]:
@@ -258,6 +266,7 @@ class Translator:
             virtual_host, names = yield from translate_host(self._context, host, findings)
             self._problems.report(("host", host), findings.problems)
             self._backends.use(("host", host), findings.backends)
+            self._rates.use(("host", host), findings.rates)
             is_changed = self._replace(host, virtual_host, is_alias=False)
             if is_changed:
                 changed.add(host)
@@ -287,7 +296,9 @@ class Translator:
     def _translate_default(self) -> bool:
         findings = UnitFindings()
         default = default_route(self._context, self._state.ingresses_with_default_backend(), findings)
+        findings.keep([default])
         self._backends.use(("default", NO_HOST), findings.backends)
+        self._rates.use(("default", NO_HOST), findings.rates)
         if default == self._default:
             return False
         self._default = default

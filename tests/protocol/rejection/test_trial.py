@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.trial_model import KINDS, NAMES, Proxy, TrialFleet, settle
-from tests.support.xds_client_model import CDS, EDS, LDS, RDS, SDS, VHDS
+from tests.support.xds_client_model import CDS, ECDS, EDS, LDS, RDS, SDS, VHDS
 from xds.protocol.builds import BUILDS_LIMIT
 from xds.protocol.messages import Variant
 from xds.snapshot.resource import ResourceType, route_configuration_of
@@ -43,7 +43,7 @@ operations = st.one_of(
     st.tuples(st.just("leave"), st.integers(0, 20), st.just(""), st.just("")),
     st.tuples(st.just("settle"), st.just(0), st.just(""), st.just("")),
     st.tuples(st.sampled_from(["connect", "restart"]), st.integers(0, 20), st.just(""), st.just("")),
-    st.tuples(st.just("again"), st.integers(0, 20), st.sampled_from([EDS, SDS, RDS]), st.just("")),
+    st.tuples(st.just("again"), st.integers(0, 20), st.sampled_from([EDS, SDS, ECDS, RDS]), st.just("")),
 )
 
 

@@ -88,6 +88,7 @@ async def test_resources_are_listed_in_update_order(world: World) -> None:
         ("cds", "default/b/80"),
         ("eds", "default/a/80"),
         ("eds", "default/b/80"),
+        ("ecds", "rate-limits@1"),
         ("lds", "http"),
         ("rds", "http@2"),
         ("vhds", "http@2/*"),

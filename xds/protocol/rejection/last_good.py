@@ -28,6 +28,7 @@ NEEDED_BY: Final[Mapping[ResourceType, tuple[ResourceType, ...]]] = {
     ResourceType.CLUSTER: (ResourceType.LISTENER, ResourceType.ROUTES, ResourceType.VIRTUAL_HOST),
     ResourceType.ENDPOINTS: (ResourceType.LISTENER, ResourceType.ROUTES, ResourceType.VIRTUAL_HOST),
     ResourceType.SECRET: (ResourceType.LISTENER,),
+    ResourceType.EXTENSION: (ResourceType.LISTENER,),
     ResourceType.ROUTES: (ResourceType.LISTENER,),
     ResourceType.VIRTUAL_HOST: (ResourceType.LISTENER,),
     ResourceType.LISTENER: (),

@@ -28,7 +28,7 @@ Offers: TypeAlias = Mapping[ResourceType, Mapping[str, Resource]]
 """Wanted resources on trial, by type and name."""
 
 OFFER_GROUPS: Final = (
-    frozenset({ResourceType.CLUSTER, ResourceType.ENDPOINTS, ResourceType.SECRET}),
+    frozenset({ResourceType.CLUSTER, ResourceType.ENDPOINTS, ResourceType.SECRET, ResourceType.EXTENSION}),
     frozenset({ResourceType.LISTENER, ResourceType.ROUTES, ResourceType.VIRTUAL_HOST}),
 )
 """Types offered together: routing is offered when no proxy has a resource to answer that routing may name."""

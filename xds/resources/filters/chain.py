@@ -13,11 +13,13 @@ from typing import Final, TypeAlias
 
 from xds.envoyapi import codec
 from xds.envoyapi.messages import Any, HttpFilter, Router
+from xds.resources import names
 from xds.resources.filters.backend_names import backend_names
 from xds.resources.filters.blocked import block
 from xds.resources.filters.compression import compressor
 from xds.resources.filters.error_pages import error_pages
 from xds.resources.filters.one_host import reject_two_hosts
+from xds.resources.filters.rate_limits import rate_limit_filter, rate_limited
 from xds.resources.filters.route_chain import route_chain
 from xds.resources.filters.session_affinity import session_affinity
 from xds.resources.filters.unlogged import unlogged
@@ -39,6 +41,7 @@ def http_filters() -> list[HttpFilter]:
         reject_two_hosts(),
         upgrade_by_http1(),
         retry_safe_requests(),
+        rate_limit_filter(),
         session_affinity(),
         route_chain(),
         backend_names(),
@@ -55,7 +58,7 @@ def policy_filters(policy: ListenerPolicy) -> list[HttpFilter]:
     return [*map(compressor, policy.compressions), *blocked]
 
 
-SWITCHED: Final[dict[str, _ForRoute]] = {}
+SWITCHED: Final[dict[str, _ForRoute]] = {names.RATE_LIMITS: rate_limited}
 """By the name of the filter."""
 
 

@@ -17,6 +17,7 @@ from xds.translate.nginx import (
     connections,
     custom_headers,
     host_names,
+    limits,
     load_balancing,
     redirects,
     rewriting,
@@ -178,7 +179,7 @@ def ingress_policy(
         if name.removeprefix(PREFIX) in options.ignored or name in options.ignored:
             del ours[name]
             report(name, Reason.ANNOTATION_IGNORED, f"{shown(name)} is ignored: --ignore-annotation names it", "")
-    reader = AnnotationReader(ours, report, options.defaults)
+    reader = AnnotationReader(ours, report, options.defaults, ingress.key)
     if requests := canary.read(reader):
         return _lent(requests, reader)
     closing = tuple(annotation for annotation in _without_effect(reader) if _asks_protection(annotation, reader))
@@ -226,6 +227,7 @@ def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) 
             hash_keys=hash_keys,
             request_headers=own_headers.request_headers(reader),
             connection=connections.connection(reader),
+            rate_limits=limits.read(reader),
         ),
         redirect=redirects.read(reader),
         rewriting=asked,

@@ -78,7 +78,6 @@ ANNOTATIONS: Final = (
         "proxy-next-upstream-timeout",
     ),
     *_planned("bodies", "proxy-body-size proxy-buffering proxy-request-buffering proxy-http-version"),
-    *_planned("limits", "limit-rps limit-rpm limit-burst-multiplier limit-allowlist limit-whitelist"),
     *_planned(
         "affinity",
         "affinity affinity-mode affinity-canary-behavior session-cookie-name session-cookie-path "

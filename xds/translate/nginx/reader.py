@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
+from xds.problems.problem import Key
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.translate.nginx.annotation import PREFIX, Annotation, AnyAnnotation, InvalidValueError, Value
@@ -19,11 +20,20 @@ class AnnotationReader:
         annotations: Of the Ingress, those of other tools among them.
         report: Takes the problems.
         defaults: Values of absent annotations, by name without the prefix, each valid by the annotation's grammar.
+        ingress: The Ingress; None to read the defaults alone.
+
+    Attributes:
+        ingress: The Ingress; None to read the defaults alone.
     """
 
     def __init__(
-        self, annotations: Mapping[str, str], report: Report, defaults: Mapping[str, str] = NO_DEFAULTS
+        self,
+        annotations: Mapping[str, str],
+        report: Report,
+        defaults: Mapping[str, str] = NO_DEFAULTS,
+        ingress: Key | None = None,
     ) -> None:
+        self.ingress = ingress
         self._annotations = annotations
         self._report = report
         self._defaults = defaults

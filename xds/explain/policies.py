@@ -1,0 +1,39 @@
+"""The policies of routes and backends in words."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from xds.traffic.backends import Backend
+from xds.traffic.routes import Route
+from xds.traffic.upstream import DEFAULT_UPSTREAM
+
+
+def policy_texts(route: Route | None) -> Iterator[tuple[str, str]]:
+    """The parts of a route's policy that decide on the answer, each as subject and text."""
+    if route and (limits := route.policy.rate_limits):
+        rates = " and ".join(map(str, limits.rates))
+        unlimited = f"; no limit for {', '.join(limits.unlimited)}" if limits.unlimited else ""
+        yield "rate limit", f"of a client {rates}, over all routes of Ingress {limits.zone}{unlimited}"
+
+
+def use_texts(backend: Backend) -> Iterator[str]:
+    """The protocol of a backend, and the rest of its upstream policy that differs from the default."""
+    policy = backend.upstream
+    yield _PROTOCOLS[backend.protocol.value]
+    if backend.protocol.uses_tls and not policy.sends_sni:
+        yield "without SNI"
+    if policy.balancing != DEFAULT_UPSTREAM.balancing:
+        yield f"balanced by {policy.balancing}"
+    if policy.connect_timeout != DEFAULT_UPSTREAM.connect_timeout:
+        yield f"connected within {policy.connect_timeout.total_seconds():.0f} s"
+    if backend.cluster_ip:
+        yield "at the Service's own address"
+
+
+_PROTOCOLS: Final = {
+    "http1": "HTTP/1.1",
+    "h2c": "HTTP/2",
+    "https": "HTTP/2 or HTTP/1.1 over TLS, as the backend offers",
+    "wss": "HTTP/1.1 over TLS",
+    "grpcs": "HTTP/2 over TLS",
+}

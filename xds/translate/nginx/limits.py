@@ -1,0 +1,78 @@
+"""limit-rps, limit-rpm and their kin: how many requests of one client address are answered."""
+
+import ipaddress
+import re
+from functools import lru_cache
+from typing import Final
+
+from xds.traffic.rate_limits import Rate, RateLimits
+from xds.translate.nginx.annotation import Annotation, Grammar, InvalidValueError, Verdict
+from xds.translate.nginx.grammars import INTEGER
+from xds.translate.nginx.reader import AnnotationReader
+
+_FAMILY: Final = "limits"
+
+_COUNTED_APART: Final = (
+    "each proxy counts by itself, as each replica of ingress-nginx does, and so do plain HTTP and each certificate; "
+    "an Ingress that brings a rate which no other has starts all counts anew; a bad value leaves the Ingress without "
+    "a limit, where ingress-nginx leaves the Ingress out"
+)
+
+
+def _positive(value: str) -> int:
+    if (number := INTEGER.parse(value)) < 1:
+        raise InvalidValueError
+    return number
+
+
+MAX_NETWORKS: Final = 1000
+"""Each route of the Ingress holds all networks."""
+
+_NETWORK: Final = re.compile(r"[0-9A-Fa-f:.]+(?:/[0-9]{1,3})?")
+"""Python takes netmasks and zones of addresses too."""
+
+
+@lru_cache(maxsize=256)
+def _networks(value: str) -> tuple[str, ...]:
+    elements = [element.strip(" ") for element in value.split(",")]
+    if len(elements) > MAX_NETWORKS:
+        raise InvalidValueError(f"more than {MAX_NETWORKS} networks")
+    if not all(map(_NETWORK.fullmatch, elements)):
+        raise InvalidValueError
+    try:
+        networks = [ipaddress.ip_network(element, strict=False) for element in elements]
+    except ValueError as error:
+        raise InvalidValueError from error
+    v4 = ipaddress.collapse_addresses(each for each in networks if isinstance(each, ipaddress.IPv4Network))
+    v6 = ipaddress.collapse_addresses(each for each in networks if isinstance(each, ipaddress.IPv6Network))
+    return (*map(str, v4), *map(str, v6))
+
+
+RPS: Final = Annotation("limit-rps", _FAMILY, INTEGER, "0", verdict=Verdict.APPROXIMATE, note=_COUNTED_APART)
+RPM: Final = Annotation("limit-rpm", _FAMILY, INTEGER, "0", verdict=Verdict.APPROXIMATE, note=_COUNTED_APART)
+MULTIPLIER: Final = Annotation("limit-burst-multiplier", _FAMILY, Grammar("a whole number from 1 on", _positive), "5")
+_LIST: Final = Grammar("addresses or CIDR networks, with commas between", _networks)
+ALLOWLIST: Final = Annotation("limit-allowlist", _FAMILY, _LIST)
+WHITELIST: Final = Annotation("limit-whitelist", _FAMILY, _LIST)
+ANNOTATIONS: Final = (RPS, RPM, MULTIPLIER, ALLOWLIST, WHITELIST)
+
+_DEFAULT_MULTIPLIER: Final = 5
+_MAX_BURST: Final = 2**32 - 2
+"""Envoy holds 1 + burst in 32 bits."""
+
+
+def read(reader: AnnotationReader) -> RateLimits | None:
+    """The limits; None without one. limit-allowlist precedes its old name.
+
+    Source: https://github.com/kubernetes/ingress-nginx/blob/controller-v1.15.1/internal/ingress/annotations/ratelimit
+    """
+    per_second, per_minute, multiplier = reader.get(RPS), reader.get(RPM), reader.get(MULTIPLIER)
+    unlimited = reader.get(ALLOWLIST if reader.text(ALLOWLIST) else WHITELIST)
+    rates = [
+        Rate(requests, period, min(requests * (multiplier or _DEFAULT_MULTIPLIER), _MAX_BURST))
+        for requests, period in ((per_second, 1), (per_minute, 60))
+        if requests and requests > 0
+    ]
+    if not rates or reader.ingress is None:
+        return None
+    return RateLimits(reader.ingress, tuple(sorted(rates)), unlimited or ())
