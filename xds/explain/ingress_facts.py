@@ -80,8 +80,8 @@ def ingress_facts(reader: StateReader, key: Key) -> IngressFacts | None:
     secrets = {
         secret for entry in ingress.spec.tls or () if (secret := secret_of(ingress, entry, reader.default_secret))
     }
-    named = (*hosts, *(each.name for each in further))
-    resources = tuple(_resources(reader, ingress.ref, keys, secrets, named))
+    all_hosts = hosts | {each.name: traffic.hosts[each.name] for each in further}
+    resources = tuple(_resources(reader, ingress.ref, keys, secrets, all_hosts))
     return IngressFacts(
         ingress,
         reader.state.claim(ingress),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from xds.problems.text import shown
 from xds.traffic.backends import Backend
 from xds.traffic.routes import Route
 from xds.traffic.upstream import DEFAULT_UPSTREAM
@@ -10,6 +11,8 @@ from xds.traffic.upstream import DEFAULT_UPSTREAM
 
 def policy_texts(route: Route | None) -> Iterator[tuple[str, str]]:
     """The parts of a route's policy that decide on the answer, each as subject and text."""
+    if route and (host := route.policy.upstream_host):
+        yield "host", f"the backend is sent the Host {shown(host)}"
     if route and (limits := route.policy.rate_limits):
         rates = " and ".join(map(str, limits.rates))
         unlimited = f"; no limit for {', '.join(limits.unlimited)}" if limits.unlimited else ""
