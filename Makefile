@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 NETNS  := tests/support/cluster/netns
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo kube envoys test quick cases check bench generate goldens clean
+.PHONY: help venv demo kube envoys test quick cases rows check bench generate goldens clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 12
@@ -36,6 +36,9 @@ quick: venv ## the tests without real Envoys and without a cluster: at most 5 mi
 
 cases: venv ## inputs from public bug reports, through real Envoys
 	@$(BIN)/python -m tests.support.suite cases
+
+rows: venv ## recorded answers of ingress-nginx, against a real Envoy
+	@$(BIN)/python -m tests.support.suite rows
 
 check: venv ## lint, types, import contracts, generated files up to date; and how dense the prose is
 	$(BIN)/ruff format --check .

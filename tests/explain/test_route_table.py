@@ -9,7 +9,8 @@ import pytest
 
 from tests.support.objects import World, manifest
 from tests.support.route_table import TABLES, Case, Table
-from xds.explain.matcher import EdgeOptions, answer
+from xds.explain.edge import EdgeOptions
+from xds.explain.matcher import answer
 from xds.explain.request import Request
 from xds.kube.decode import decode
 from xds.traffic.actions import Forward
@@ -22,7 +23,7 @@ CASES = [pytest.param(table, case, id=f"{table.name}-{case.name}") for table in 
 def traffic(table_name: str) -> Translator:
     table = next(table for table in TABLES if table.name == table_name)
     default = table.default_tls_secret.name if table.default_tls_secret else None
-    return World(*table.objects, default_tls_secret=default).traffic
+    return World(*table.objects, default_tls_secret=default, is_compatible=table.is_compatible).traffic
 
 
 @pytest.mark.parametrize(("table", "case"), CASES)

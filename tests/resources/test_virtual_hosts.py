@@ -5,6 +5,7 @@ Covers virtual hosts that a change reaches through another host. Excludes: equal
 """
 
 from tests.support.objects import certificate, feed, ingress, path, pipeline, rule, secret, service, tls
+from tests.support.route_table_annotations import annotated
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied
 from xds.kube.objects import Ingress
@@ -42,3 +43,40 @@ def test_a_wildcard_answers_tls_hosts_that_no_rule_names() -> None:
 def test_rules_without_host_answer_hosts_that_no_rule_names() -> None:
     built = pipeline(*OBJECTS, shop("/", None))
     assert edited(built, shop("/more", None)) == {"http@2/*", "https@2/default/cert/a.example.com"}
+
+
+def secured(*hosts: str) -> Ingress:
+    """An Ingress with TLS entries alone."""
+    return ingress("secured", tls=[tls(*hosts, secret="cert")])
+
+
+def test_a_tls_entry_builds_the_plain_hosts_whose_redirect_depends_on_tls() -> None:
+    where_tls = annotated(ssl_redirect="true")
+    built = pipeline(
+        service("web"),
+        *(ingress(host, rule(f"{host}.example.com", path("/", "web")), annotations=where_tls) for host in "abc"),
+        ingress("wild", rule("*.example.com", path("/", "web")), annotations=where_tls),
+        ingress("silent", rule("d.example.com", path("/", "web"))),
+        secured("a.example.com"),
+    )
+    others = {"http@2/a.example.com", "http@2/b.example.com", "http@2/d.example.com", "http@2/x.example.com"}
+    changed = edited(built, secured("b.example.com", "d.example.com", "x.example.com"))
+    assert changed == others - {"http@2/d.example.com"}
+    assert edited(built, secured("*.example.com")) == {
+        "http@2/*.example.com",
+        "http@2/a.example.com",
+        "http@2/c.example.com",
+        "http@2/x.example.com",
+    }
+
+
+def test_a_tls_entry_builds_the_plain_hosts_that_the_operator_has_redirected() -> None:
+    built = pipeline(
+        service("web"),
+        *(ingress(host, rule(f"{host}.example.com", path("/", "web"))) for host in "ab"),
+        secured("a.example.com", "c.example.com"),
+        proxy=ProxyOptions(redirect_https=True),
+    )
+    assert edited(built, secured("a.example.com")) == {"http@2/c.example.com"}
+    assert edited(built, secured("*.example.com")) == {"http@2/b.example.com", "http@2/*.example.com"}
+    assert edited(built, secured("b.example.com")) == {"http@2/a.example.com", "http@2/*.example.com"}

@@ -22,6 +22,7 @@ from xds.server.debug.rendering import content
 from xds.snapshot.resource import Resource, ResourceType
 from xds.sources.folder.manifests import read_file
 from xds.traffic.actions import Closed, DirectAnswer, Forward, HostRedirect, Redirect, WeightedBackend
+from xds.traffic.https_redirect import BY_OPERATOR
 from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.routes import Route, VirtualHost
 from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
@@ -173,6 +174,7 @@ def _virtual_host(each: VirtualHost) -> dict[str, Any]:
     return {
         "routes": [_route(route) for route in each.routes],
         **({"default": _route(each.default)} if each.default else {}),
+        **({"otherwise": str(each.https_redirect)} if each.https_redirect != BY_OPERATOR else {}),
         **({"alias_of": each.alias_of} if each.alias_of is not None else {}),
     }
 

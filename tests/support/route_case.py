@@ -54,6 +54,7 @@ class Table:
     secrets: tuple[Secret, ...] = ()
     default_tls_secret: Key | None = None
     redirect_https: bool = False
+    is_compatible: bool = False
     merge_slashes: bool = True
 
     @property

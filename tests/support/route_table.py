@@ -31,6 +31,7 @@ from tests.support.route_table_http import (
     PATHS,
     UNNAMED_DEFAULT,
 )
+from tests.support.route_table_https import HTTPS_BY_ANNOTATION, HTTPS_BY_ANNOTATION_AND_FLAG, HTTPS_BY_DEFAULT
 from tests.support.route_table_tls import TLS, TLS_CHALLENGES, TLS_DEFAULT, TLS_REDIRECT, TLS_UNNAMED
 
 __all__ = ["TABLES", "Case", "Table"]
@@ -58,6 +59,9 @@ TABLES = (
     CANARIES,
     CANARIES_AND_PROTECTION,
     UPSTREAMS,
+    HTTPS_BY_ANNOTATION,
+    HTTPS_BY_ANNOTATION_AND_FLAG,
+    HTTPS_BY_DEFAULT,
     ALIASES,
     ALIASES_TLS,
     ALIASES_REDIRECTED,

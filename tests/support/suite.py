@@ -25,20 +25,24 @@ class Group:
 
     Attributes:
         arguments: Of pytest.
+        inside: A command that runs another one in namespaces of its own.
         limit_seconds: Until a run is interrupted, and counts as failed; many times the seconds on an idle machine.
     """
 
     arguments: tuple[str, ...]
     limit_seconds: float
+    inside: Path = NETNS
 
 
-_PARALLEL: Final = ("-n", "auto", "--dist", "loadgroup", "--ignore=tests/cluster")
+_PARALLEL: Final = ("-n", "auto", "--dist", "loadgroup", "--ignore=tests/cluster", "--ignore=tests/rows")
 
 # Measured in November 2026: quick takes 380 s of processor, about 3 minutes on two idle cores; 5 minutes are promised.
 GROUPS: Final = {
     "quick": Group((*_PARALLEL, "-m", "not envoy"), 1800),
     "envoy": Group((*_PARALLEL, "--ignore=tests/cases", "-m", "envoy"), 1800),
     "cases": Group((*_PARALLEL, "tests/cases", "-m", "envoy"), 900),
+    # Not parallel: every batch of cases has the ports 80 and 443.
+    "rows": Group(("tests/rows",), 1800, Path(__file__).parents[1] / "rows" / "namespaces"),
     # Not parallel: these tests stop and kill parts of a control plane that parallel tests would share.
     "cluster": Group(("tests/cluster",), 2400),
 }
@@ -46,7 +50,7 @@ GROUPS: Final = {
 
 def run(group: Group) -> int:
     """pytest's exit code; not 0 either if the limit passes."""
-    command = [str(NETNS), sys.executable, "-m", "pytest", *group.arguments]
+    command = [str(group.inside), sys.executable, "-m", "pytest", *group.arguments]
     print("$", *command[1:], flush=True)
     with subprocess.Popen(command) as process:
         try:

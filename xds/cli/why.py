@@ -107,7 +107,8 @@ def _heading(response: pb.WhyIngressResponse) -> Text:
 
 def _unit_text(unit: pb.Unit) -> Text:
     endpoints = f", {unit.healthy_endpoints} healthy, {unit.draining_endpoints} draining"
-    facts = [f" → {unit.cluster}{endpoints if not unit.why else ''}"] if unit.cluster else []
+    counts = unit.healthy_endpoints or unit.draining_endpoints or not unit.why
+    facts = [f" → {unit.cluster}{endpoints if counts else ''}"] if unit.cluster else []
     facts += [f": {unit.why}"] if unit.why else []
     facts += [f", valid until {unit.expires.ToJsonString()[:10]}"] if unit.HasField("expires") else []
     status = (_status(unit), _COLOURS.get(unit.status, "red"))

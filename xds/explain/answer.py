@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TypeAlias
 
+from xds.traffic.https_redirect import BY_OPERATOR, HttpsRedirect
 from xds.traffic.routes import Route, VirtualHost
 from xds.traffic.tls import Termination
 
@@ -61,23 +62,36 @@ class RedirectOutcome(Enum):
     """Redirected to another host first, with the scheme of the request."""
     CAME_BY_HTTPS = auto()
     """According to a trusted proxy in front."""
+    FORCED = auto()
+    """Redirected, with or without a TLS entry, as the Ingress of the path asks."""
+    NOT_WANTED = auto()
+    """The Ingress of the path asks for none."""
+    ANSWERED = auto()
+    """The path has a redirect of its own, or is closed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """The decision whether to redirect.
+    """The decision whether to redirect to HTTPS.
 
     Attributes:
         outcome: The decision.
         pattern: The TLS host that covers the host; empty if none does.
+        asked: By the operator, or by the Ingress of the path.
+        route: The route that would answer by HTTPS, the default backend's among them; None if none would.
+        domain: The host, if the plain listener knows the host by name; else empty.
     """
 
     outcome: RedirectOutcome
     pattern: str = ""
+    asked: HttpsRedirect = BY_OPERATOR
+    route: Route | None = None
+    domain: str = ""
 
     @property
     def redirected(self) -> bool:
-        return self.outcome in (RedirectOutcome.REDIRECTED, RedirectOutcome.NO_CERTIFICATE)
+        redirects = (RedirectOutcome.REDIRECTED, RedirectOutcome.NO_CERTIFICATE, RedirectOutcome.FORCED)
+        return self.outcome in redirects
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +182,7 @@ class Answer:
 
     Attributes:
         status: 200 for a route with a backend, whatever the backend answers; 0 for a closed connection.
-        route: The route that matches; None if none does.
+        route: The route that answers; None if none does, and for a redirect to HTTPS.
         steps: The decisions, in order.
     """
 
@@ -181,4 +195,3 @@ CLOSED = Answer(0)
 MALFORMED = Answer(400)
 NOT_FOUND = Answer(404)
 MISDIRECTED = Answer(421)
-REDIRECTED = Answer(308)

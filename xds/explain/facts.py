@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from xds.explain.answer import Answer, Choice, Coverage, Handshake, HostMatch, Redirect
-from xds.explain.matcher import EdgeOptions, TrafficExcerpt, answer, excerpt
+from xds.explain.edge import EdgeOptions
+from xds.explain.matcher import TrafficExcerpt, answer, excerpt
 from xds.explain.request import Request, host_of
 from xds.kube.objects import EndpointSlice, Ingress
 from xds.kube.state import KubeState

@@ -18,6 +18,7 @@ from xds.snapshot.resource import Resource
 from xds.traffic.actions import Closed, DirectAnswer, Redirect
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.endpoints import Health
+from xds.traffic.https_redirect import RedirectWhen
 from xds.traffic.routes import Route
 from xds.translate.endpoints import localities
 from xds.translate.names import InvalidError, path_on
@@ -41,6 +42,13 @@ class UnitStatus(StrEnum):
 
 
 _CANARY: Final = "the Ingress is a canary, which only lends its backends and has"
+
+_REDIRECTED: Final = {
+    RedirectWhen.OPERATOR: "",
+    RedirectWhen.NEVER: "plain HTTP is not redirected to HTTPS",
+    RedirectWhen.WITH_TLS: "plain HTTP is redirected to HTTPS if a TLS entry covers the host",
+    RedirectWhen.ALWAYS: "plain HTTP is redirected to HTTPS",
+}
 
 _ACCEPTED = (UnitStatus.SERVED, UnitStatus.SAME, UnitStatus.NO_ENDPOINTS)
 
@@ -144,7 +152,7 @@ class _UnitStatuses:
                 place = at.child("http", "paths", number)
                 yield self._path(place, host, path) or self._left_out(place, at, host, path)
         for each in self._facts.names:
-            does = "redirected to" if each.is_redirected else "alias of"
+            does = "redirected to" if each.redirect else "alias of"
             yield Unit(each.origin.field, f"{_host(each.name)}, {does} {_host(each.host)}", UnitStatus.SERVED)
         if self._spec.default_backend:
             yield self._default_backend(FieldPath.of("spec", "defaultBackend"))
@@ -216,6 +224,8 @@ class _UnitStatuses:
             return Unit(at, text, UnitStatus.BROKEN, self._problems_at(at))
         backend, _ = self._facts.backends[route.backend]
         policy = [f"{subject}: {words}" for subject, words in policy_texts(route)]
+        if redirected := _REDIRECTED[route.https_redirect.when]:
+            policy.insert(0, redirected)
         if backend.external_name:
             why = "; ".join((f"endpoints are the addresses of {backend.external_name} in DNS", *policy))
             return Unit(at, text, UnitStatus.SERVED, why, backend=backend.key)

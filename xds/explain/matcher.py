@@ -12,7 +12,6 @@ from xds.explain.answer import (
     MALFORMED,
     MISDIRECTED,
     NOT_FOUND,
-    REDIRECTED,
     Answer,
     Choice,
     ComparedRoute,
@@ -23,10 +22,10 @@ from xds.explain.answer import (
     HostMatch,
     Malformed,
     PathMatch,
-    Redirect,
-    RedirectOutcome,
     Step,
 )
+from xds.explain.edge import DEFAULT_EDGE, EdgeOptions
+from xds.explain.https_redirect import RoutedRequest, decision
 from xds.explain.request import Request, host_of, malformed, normalized
 from xds.traffic.actions import Action, Closed, DirectAnswer, Forward, HostRedirect
 from xds.traffic.actions import Redirect as RouteRedirect
@@ -35,7 +34,7 @@ from xds.traffic.conditions import Condition, CookieCondition, HeaderCondition
 from xds.traffic.hosts import NO_HOST, beginnings_of, covers, is_beginning, is_wildcard, wildcard_of, wildcards_of
 from xds.traffic.model import Traffic
 from xds.traffic.regex import compiled, found_anywhere, matches
-from xds.traffic.routes import ACME_CHALLENGES, PathType, Route, VirtualHost
+from xds.traffic.routes import PathType, Route, VirtualHost
 from xds.traffic.tls import Termination, TlsTable
 
 
@@ -48,15 +47,6 @@ class TrafficExcerpt:
     tls: TlsTable
 
 
-@dataclass(frozen=True, slots=True)
-class EdgeOptions:
-    """The settings in `ProxyOptions` that decide over answers."""
-
-    redirect_https: bool = False
-    trusted_hops: int = 0
-    merge_slashes: bool = True
-
-
 def excerpt(traffic: Traffic, request: Request) -> TrafficExcerpt:
     """The part of the traffic model that `answer` reads. Two excerpts are equal if no part of them changed."""
     host = host_of(request.authority)
@@ -66,7 +56,7 @@ def excerpt(traffic: Traffic, request: Request) -> TrafficExcerpt:
     )
 
 
-def answer(traffic: Traffic, request: Request, edge: EdgeOptions = EdgeOptions()) -> Answer:
+def answer(traffic: Traffic, request: Request, edge: EdgeOptions = DEFAULT_EDGE) -> Answer:
     """The answer that a proxy should give, with its steps."""
     steps: list[Step] = []
     found = _walk(traffic, request, edge, steps)
@@ -84,36 +74,36 @@ def _walk(traffic: Traffic, request: Request, edge: EdgeOptions, steps: list[Ste
     if why := malformed(request):
         steps.append(Malformed(why))
         return MALFORMED
-    forwarded_proto = request.forwarded_proto if edge.trusted_hops else None
-    if forwarded_proto == "":  # Envoy 1.40 answers 404 without a look at routes
+    if edge.trusted_hops and request.forwarded_proto == "":  # Envoy 1.40 answers 404 without a look at routes
         steps.append(Malformed("x-forwarded-proto of a trusted proxy is empty"))
         return NOT_FOUND
     host = host_of(request.authority)
     path = normalized(request.path, merge_slashes=edge.merge_slashes)
-    if termination is None:
-        steps.append(redirect := _redirect(traffic, (host, path), request, edge))
-        if redirect.redirected:
-            return REDIRECTED
-    else:
+    if termination is not None:
         steps.append(coverage := _coverage(traffic.tls, termination, host))
         if not coverage.covered:
             return MISDIRECTED
-    return _routed(traffic, (host, path), request, steps)
+    found = _routed(traffic, (host, path), request, steps)
+    if termination is None:
+        steps.append(redirect := decision(traffic.tls, found, request, edge))
+        if redirect.redirected:
+            return Answer(redirect.asked.status)
+    return Answer(_status(found.route.action), found.route) if found.route else NOT_FOUND
 
 
-def _routed(traffic: Traffic, host_and_path: tuple[str, str], request: Request, steps: list[Step]) -> Answer:
+def _routed(traffic: Traffic, host_and_path: tuple[str, str], request: Request, steps: list[Step]) -> RoutedRequest:
     host, path = host_and_path
     steps.append(host_match := _host_match(traffic, host))
-    virtual_host = host_match.virtual_host
-    route = None
-    if virtual_host is not None:
+    virtual_host = host_match.virtual_host or VirtualHost(NO_HOST, ())
+    is_named = host_match.choice is Choice.PRECISE
+    if host_match.virtual_host is not None:
         steps.append(path_match := _path_match(virtual_host, path, request))
-        route = next((each.route for each in path_match.routes if each.comparison is Comparison.TAKEN), None)
-    if route is None:
-        own = virtual_host.default if virtual_host else None
-        route = own or traffic.default
-        steps.append(Fallback(route, of_host=own is not None))
-    return Answer(_status(route.action), route) if route else NOT_FOUND
+        for each in path_match.routes:
+            if each.comparison is Comparison.TAKEN:
+                return RoutedRequest(host, path, virtual_host, each.route, each.route.https_redirect, is_named=is_named)
+    route = virtual_host.default or traffic.default
+    steps.append(Fallback(route, of_host=virtual_host.default is not None))
+    return RoutedRequest(host, path, virtual_host, route, virtual_host.unmatched_redirect(route), is_named=is_named)
 
 
 def _status(action: Action) -> int:
@@ -136,33 +126,6 @@ def _handshake(tls: TlsTable, sni: str) -> Handshake:
                 return Handshake(sni, choice, pattern, termination)
     default = next((termination for termination in tls.terminations if termination.is_default), None)
     return Handshake(sni, Choice.DEFAULT if default else Choice.NONE, "", default)
-
-
-def _redirect(traffic: Traffic, host_and_path: tuple[str, str], request: Request, edge: EdgeOptions) -> Redirect:
-    """Redirected is a host that a TLS entry covers, with or without a usable certificate, except ACME challenges."""
-    if not edge.redirect_https:
-        return Redirect(RedirectOutcome.OFF)
-    host, _ = host_and_path
-    virtual_host = _host_match(traffic, host).virtual_host
-    if virtual_host and virtual_host.keeps_scheme:
-        return Redirect(RedirectOutcome.OTHER_HOST)
-    forwarded_proto = request.forwarded_proto if edge.trusted_hops else None
-    named = frozenset(traffic.tls.named)
-    pattern = next((pattern for pattern in (host, wildcard_of(host)) if pattern in named), "")
-    if not pattern:
-        return Redirect(RedirectOutcome.NOT_COVERED)
-    if forwarded_proto is not None and forwarded_proto != "http":
-        return Redirect(RedirectOutcome.CAME_BY_HTTPS, pattern)
-    if _answers_challenge(traffic, host_and_path, request):
-        return Redirect(RedirectOutcome.CHALLENGE, pattern)
-    is_open = pattern not in traffic.tls.without_certificate
-    return Redirect(RedirectOutcome.REDIRECTED if is_open else RedirectOutcome.NO_CERTIFICATE, pattern)
-
-
-def _answers_challenge(traffic: Traffic, host_and_path: tuple[str, str], request: Request) -> bool:
-    is_challenge = host_and_path[1].startswith(ACME_CHALLENGES)
-    route = _routed(traffic, host_and_path, request, []).route if is_challenge else None
-    return route is not None and route.answers_challenges
 
 
 def _coverage(tls: TlsTable, termination: Termination, host: str) -> Coverage:

@@ -15,12 +15,11 @@ from xds.explain.answer import (
     HostMatch,
     PathMatch,
     Redirect,
-    RedirectOutcome,
     Step,
 )
 from xds.explain.facts import RequestFacts, StateReader
 from xds.explain.policies import policy_texts, use_texts
-from xds.explain.redirects import location, location_at_host
+from xds.explain.redirects import https_location, location_at_host, path_location, reason
 from xds.explain.relevance import is_relevant
 from xds.explain.request import Request
 from xds.kube.objects import EndpointSlice
@@ -31,6 +30,8 @@ from xds.traffic.actions import Closed, DirectAnswer, Forward, HostRedirect
 from xds.traffic.actions import Redirect as RouteRedirect
 from xds.traffic.backends import Backend
 from xds.traffic.endpoints import Health
+from xds.traffic.hosts import NO_HOST
+from xds.traffic.https_redirect import RedirectWhen
 from xds.traffic.routes import Route, VirtualHost
 from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
@@ -120,11 +121,14 @@ def _location(facts: RequestFacts) -> str:
     """The target of a redirect; empty for other answers."""
     given = facts.answer
     match given.route.action if given.route is not None else None:
-        case RouteRedirect(_, target):
-            return target
+        case RouteRedirect() as action:
+            hosts = (each.virtual_host for each in given.steps if isinstance(each, HostMatch) and each.virtual_host)
+            domain = next((each.host for each in hosts), NO_HOST)
+            return path_location(facts.request, action, domain, facts.options)
         case HostRedirect() as action:
             return location_at_host(facts.request, action, facts.options)
-    return location(facts.request, facts.options) if given.status == 308 else ""
+    steps = (each for each in given.steps if isinstance(each, Redirect) and each.redirected)
+    return next((https_location(facts.request, each, facts.options) for each in steps), "")
 
 
 def _listener(facts: RequestFacts) -> ExplainStep:
@@ -178,20 +182,10 @@ def _until(verdict: Verdict | None) -> str:
     return f", valid until {verdict.expires:%Y-%m-%d}" if verdict.expires else ""
 
 
-_REDIRECTIONS: Final = {
-    RedirectOutcome.OFF: "stays plain: --redirect-https is off",
-    RedirectOutcome.NOT_COVERED: "stays plain: no TLS entry covers the host",
-    RedirectOutcome.NO_CERTIFICATE: "redirected to HTTPS, which is closed: {pattern} has no usable certificate",
-    RedirectOutcome.CHALLENGE: "stays plain: a path of an Ingress below /.well-known/acme-challenge/ answers",
-    RedirectOutcome.OTHER_HOST: "not redirected to HTTPS, as another host comes first",
-    RedirectOutcome.CAME_BY_HTTPS: "came by HTTPS, as x-forwarded-proto of a trusted proxy says",
-    RedirectOutcome.REDIRECTED: "redirected to HTTPS: TLS host {pattern} covers the host and --redirect-https is on",
-}
-
-
 def _redirect(step: Redirect, facts: RequestFacts) -> ExplainStep:
-    text = _REDIRECTIONS[step.outcome].format(pattern=shown(step.pattern))
-    return ExplainStep("redirect", text, _owner(step.pattern, facts))
+    is_asked = step.asked.when is not RedirectWhen.OPERATOR
+    asking = (step.route.origin.object,) if is_asked and step.route else ()
+    return ExplainStep("redirect", reason(step), tuple(dict.fromkeys((*asking, *_owner(step.pattern, facts)))))
 
 
 def _coverage(step: Coverage, facts: RequestFacts) -> ExplainStep:

@@ -1,34 +1,107 @@
-"""The targets of redirects whose Location depends on the request."""
+"""Redirects in words: why a request is redirected to HTTPS or isn't, and the Location of each redirect."""
 
+from typing import Final
+
+from xds.explain.answer import Redirect as HttpsRedirectStep
+from xds.explain.answer import RedirectOutcome
 from xds.explain.request import Request, normalized, without_port, without_trailing_dot
-from xds.resources.https_redirects import HTTP_PORT, HTTPS_PORT
+from xds.problems.text import shown
 from xds.resources.options import ProxyOptions
-from xds.traffic.actions import HostRedirect
+from xds.resources.redirects import HTTP_PORT, HTTPS_PORT
+from xds.traffic.actions import HostRedirect, LocationBase, Redirect
+from xds.traffic.hosts import NO_HOST, is_beginning, is_wildcard
+from xds.traffic.https_redirect import RedirectWhen
+
+_REDIRECTIONS: Final = {
+    RedirectOutcome.OFF: "stays plain: --redirect-https is off",
+    RedirectOutcome.ANSWERED: "stays plain: the route's own answer precedes a redirect to HTTPS",
+    RedirectOutcome.NOT_WANTED: "stays plain: ssl-redirect is false for the path, or it is one of ACME challenges",
+    RedirectOutcome.NOT_COVERED: "stays plain: no TLS entry covers the host",
+    RedirectOutcome.FORCED: "redirected to HTTPS: force-ssl-redirect is true for the path",
+    RedirectOutcome.NO_CERTIFICATE: "redirected to HTTPS, which is closed: {pattern} has no usable certificate",
+    RedirectOutcome.CHALLENGE: "stays plain: a path of an Ingress below /.well-known/acme-challenge/ answers",
+    RedirectOutcome.OTHER_HOST: "not redirected to HTTPS, as another host comes first",
+    RedirectOutcome.CAME_BY_HTTPS: "came by HTTPS, as x-forwarded-proto of a trusted proxy says",
+    RedirectOutcome.REDIRECTED: "redirected to HTTPS: TLS host {pattern} covers the host and {why}",
+}
 
 
-def location(request: Request, options: ProxyOptions) -> str:
-    """The Location header that Envoy derives from the redirect routes (`xds.resources.https_redirects`).
+def reason(step: HttpsRedirectStep) -> str:
+    """Why a plain request is redirected to HTTPS, or isn't."""
+    by_operator = step.asked.when is RedirectWhen.OPERATOR
+    why = "--redirect-https is on" if by_operator else "ssl-redirect is true for the path"
+    return _REDIRECTIONS[step.outcome].format(pattern=shown(step.pattern), why=why)
 
-    The plain listener's own port becomes the TLS listener's; otherwise the public HTTPS port applies, and is left out
-    if clients expect it.
-    """
+
+def https_location(request: Request, step: HttpsRedirectStep, options: ProxyOptions) -> str:
+    """The Location that Envoy derives from the routes of `xds.resources.https_redirects`."""
+    asked, (path, mark, query) = step.asked, request.path.partition("?")
+    path = normalized(path, merge_slashes=options.merge_slashes)
+    if asked.when is RedirectWhen.OPERATOR:
+        return f"https://{_with_own_port(request, options)}{path}{mark}{query}"
+    if not asked.keeps_slash and not mark:
+        path = path.removesuffix("/") or "/"
+    port = options.public_https_port
+    host = step.domain or without_port(without_trailing_dot(request.authority))
+    if asked.names_port or port != HTTPS_PORT:
+        host = f"{host}:{port}"
+    elif not step.domain:
+        host = _with_public_port(request, options)
+    return f"https://{host}{path}{mark}{query}"
+
+
+def _with_own_port(request: Request, options: ProxyOptions) -> str:
+    """The plain listener's own port becomes the TLS listener's; otherwise the public HTTPS port applies."""
+    authority = without_trailing_dot(request.authority)
+    if authority.endswith(f":{options.http_port}"):
+        return f"{without_port(authority)}:{options.https_port}"
+    return _with_public_port(request, options)
+
+
+def _with_public_port(request: Request, options: ProxyOptions) -> str:
+    """The host of a request with the public HTTPS port, which is left out if clients expect the port."""
     authority = without_trailing_dot(request.authority)
     host = without_port(authority)
-    if authority.endswith(f":{options.http_port}"):
-        port = f":{options.https_port}"
-    elif options.public_https_port != HTTPS_PORT or authority not in (host, f"{host}:{HTTP_PORT}"):
-        port = f":{options.public_https_port}"
-    else:
-        port = ""
-    _, mark, query = request.path.partition("?")
-    return f"https://{host}{port}{normalized(request.path, merge_slashes=options.merge_slashes)}{mark}{query}"
+    if options.public_https_port != HTTPS_PORT or authority not in (host, f"{host}:{HTTP_PORT}"):
+        return f"{host}:{options.public_https_port}"
+    return host
+
+
+def path_location(request: Request, redirect: Redirect, domain: str, options: ProxyOptions) -> str:
+    """The Location of a redirect in place of the backend's answer.
+
+    Args:
+        request: The request.
+        redirect: The answer.
+        domain: Of the virtual host that answers.
+        options: Settings of the listeners.
+    """
+    if redirect.base is LocationBase.NONE:
+        return redirect.location
+    scheme = _scheme(request, options)
+    authority = without_trailing_dot(request.authority)
+    is_name = domain != NO_HOST and not is_wildcard(domain) and not is_beginning(domain)
+    if redirect.base is LocationBase.HOST and is_name:
+        authority = _with_listener_port(domain, request, options)
+    own = HTTPS_PORT if scheme == "https" else HTTP_PORT
+    return f"{scheme}://{authority.removesuffix(f':{own}')}{redirect.location}"
 
 
 def location_at_host(request: Request, redirect: HostRedirect, options: ProxyOptions) -> str:
-    """The Location of a redirect to another host: the request's scheme, no port, and no slash at the end."""
-    proto = (request.forwarded_proto or "").lower() if options.trusted_hops else ""
-    scheme = proto if proto in ("http", "https") else "https" if request.https else "http"
+    """The Location of a redirect to another host: the request's scheme, the public port, no slash at the end."""
     path = normalized(request.path, merge_slashes=options.merge_slashes)
     _, mark, query = request.path.partition("?")
     kept = path if mark else path.removesuffix("/") or "/"
-    return f"{scheme}://{redirect.host}{kept}{mark}{query}"
+    host = _with_listener_port(redirect.host, request, options)
+    return f"{_scheme(request, options)}://{host}{kept}{mark}{query}"
+
+
+def _with_listener_port(host: str, request: Request, options: ProxyOptions) -> str:
+    """A host with the public port of the listener that a request came to, unless clients expect the port."""
+    public, own = (options.public_https_port, HTTPS_PORT) if request.https else (options.public_http_port, HTTP_PORT)
+    return host if public == own else f"{host}:{public}"
+
+
+def _scheme(request: Request, options: ProxyOptions) -> str:
+    proto = (request.forwarded_proto or "").lower() if options.trusted_hops else ""
+    return proto if proto in ("http", "https") else "https" if request.https else "http"

@@ -1,6 +1,6 @@
 """The problems of an explanation's objects that can have to do with the answer."""
 
-from xds.explain.answer import Fallback, HostMatch, PathMatch
+from xds.explain.answer import Fallback, HostMatch, PathMatch, Redirect
 from xds.explain.facts import RequestFacts, compared_hosts
 from xds.kube.objects import Ingress
 from xds.problems.field_path import FieldPath
@@ -29,7 +29,9 @@ def _concerns(field: FieldPath, ingress: Ingress, facts: RequestFacts) -> bool:
         case ("spec", "defaultBackend", *_):
             return any(isinstance(step, Fallback) for step in facts.answer.steps)
         case _:
-            return facts.answer.route is not None and facts.answer.route.origin.object == ingress.ref
+            redirects = (step for step in facts.answer.steps if isinstance(step, Redirect))
+            routes = (facts.answer.route, *(step.route for step in redirects))
+            return any(route is not None and route.origin.object == ingress.ref for route in routes)
 
 
 def _rule_concerns(index: int, number: int | None, ingress: Ingress, facts: RequestFacts) -> bool:

@@ -132,16 +132,16 @@ class Builder:
 
     def _route_configurations(self, change: TrafficChange) -> Steps[BuiltResources]:
         first = not self._routes
-        domains, options = self._domains, self._options
+        domains = self._domains
         if change.listeners:
             for routes in self._routes.values():
-                routes.options_changed(options)
-        domains.update(self._traffic.hosts if first else change.hosts, tls=change.tls or first)
+                routes.options_changed(self._options)
+        covered = domains.update(self._traffic.hosts if first else change.hosts, tls=change.tls or first)
         everything = first or change.default or change.listeners or NO_HOST in change.hosts
-        needs_tls = options.redirect_https or domains.has_beginnings
-        hosts = None if everything or (change.tls and needs_tls) else domains.affected(change.hosts)
+        hosts = None if everything else domains.affected(change.hosts)
+        plain = None if hosts is None or (change.tls and domains.has_beginnings) else hosts | covered
         built = yield from self._route_builder(names.HTTP_ROUTES).build(
-            domains.http_domains, domains.http_domain, hosts
+            domains.http_domains, domains.http_domain, plain
         )
         before = self._terminations
         self._terminations = {each.name: each for each in self._traffic.tls.terminations} if change.tls else before

@@ -39,14 +39,14 @@ class Domain:
         inside: Answers to hosts with one label in place of the wildcard.
         outside: Answers to hosts with several labels in place of the wildcard.
         default: Answers paths that a virtual host leaves open. None: 404.
-        redirected: Whether plain requests are redirected to HTTPS first.
+        has_tls: Whether a TLS entry covers the hosts inside, on the plain listener and where an answer depends on it.
     """
 
     name: str
     inside: Answers
     outside: Answers
     default: Route | None
-    redirected: bool = False
+    has_tls: bool = False
 
 
 class Domains:
@@ -62,13 +62,20 @@ class Domains:
         self._aliases = _PatternAliases(traffic)
         self._tls = _TlsHosts(traffic.tls)
 
-    def update(self, hosts: Iterable[str], *, tls: bool) -> None:
-        """Follow a change of the virtual hosts of `hosts`, and of the TLS table if `tls`."""
+    def update(self, hosts: Iterable[str], *, tls: bool) -> Set[str]:
+        """Follow a change of the virtual hosts of `hosts`, and of the TLS table if `tls`.
+
+        Returns:
+            The domains of the plain listener that TLS entries cover now and did not before, or the reverse.
+        """
         self._aliases.update(hosts)
         for host in hosts:
             self._index(host)
-        if tls:
-            self._tls = _TlsHosts(self._traffic.tls)
+        if not tls:
+            return set()
+        before, self._tls = self._tls, _TlsHosts(self._traffic.tls)
+        changed = before.named ^ self._tls.named
+        return changed.union(*(self._hosts_below.get(host, ()) for host in changed if is_wildcard(host)))
 
     @property
     def has_beginnings(self) -> bool:
@@ -79,23 +86,22 @@ class Domains:
         return bool(self._aliases.beginnings)
 
     def http_domains(self) -> Iterator[Domain]:
-        """The domains of the plain listener: hosts that rules name, redirected TLS hosts, and ANY_HOST."""
+        """The domains of the plain listener: hosts that rules name, TLS hosts with a redirect, and ANY_HOST."""
         yield self._any_host()
-        needs_tls = self._redirect_https or self.has_beginnings
-        hosts = self._traffic.hosts.keys() | (self._tls.named if needs_tls else set())
-        yield from self._existing(self.http_domain, hosts)
+        yield from self._existing(self.http_domain, self._traffic.hosts.keys() | self._tls.named)
 
     def http_domain(self, host: str) -> Domain | None:
         """The domain of a host on the plain listener; None if the host has none.
 
         A TLS entry redirects with or without a usable certificate, so plain HTTP never depends on a Secret.
         """
-        needs_domain = self._redirect_https or (is_wildcard(host) and self._aliases.beginnings)
+        answers = self._answers(host)
+        depends_on_tls = self._redirect_https or answers.depends_on_tls
+        needs_domain = depends_on_tls or (is_wildcard(host) and self._aliases.beginnings)
         if host not in self._traffic.hosts and not (needs_domain and host in self._tls.named):
             return None
-        answers = self._answers(host)
-        redirected = self._redirect_https and not answers.keeps_scheme and _is_covered(host, self._tls.named)
-        return dataclasses.replace(self._domain(host, answers), redirected=redirected)
+        has_tls = depends_on_tls and _is_covered(host, self._tls.named)
+        return dataclasses.replace(self._domain(host, answers), has_tls=has_tls)
 
     def https_domains(self, termination: Termination) -> Iterator[Domain]:
         """The domains of connections of one termination: hosts that its certificate covers, and 421 for other hosts.

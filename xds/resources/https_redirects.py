@@ -1,43 +1,110 @@
-"""Redirects of plain requests to HTTPS."""
+"""Redirects of plain requests to HTTPS.
 
-from collections.abc import Iterator
-from typing import Final
+Envoy leaves x-forwarded-proto of a trusted proxy alone, so a request that came to that proxy by HTTPS is not
+redirected. For other requests Envoy sets the header.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from xds.envoyapi.messages import (
     HeaderMatcher,
+    Metadata,
     RedirectAction,
-    RedirectActionRedirectResponseCode,
+    RegexMatchAndSubstitute,
     RegexMatcher,
+    RouteMatch,
     StringMatcher,
 )
 from xds.envoyapi.messages import Route as EnvoyRoute
-from xds.resources.domains import Domain
 from xds.resources.options import ProxyOptions
-from xds.resources.route_matches import every_path
-
-HTTP_PORT: Final = 80
-HTTPS_PORT: Final = 443
-"""The ports of URLs without a port."""
+from xds.resources.place import Place
+from xds.resources.redirects import ENDS_IN_SLASH, HTTP_PORT, HTTPS_PORT, REDIRECT_CODES, WITHOUT_SLASH
+from xds.traffic.https_redirect import HttpsRedirect, RedirectWhen
 
 
-def https_redirects(domain: Domain, options: ProxyOptions) -> Iterator[EnvoyRoute]:
-    """Redirects of plain requests to HTTPS. A client of the listener's own port is sent to the TLS listener's own port,
-    any other client to the public port.
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """One form of the Location.
 
-    Envoy leaves x-forwarded-proto of a trusted proxy alone, so a request that came to that proxy by HTTPS is not
-    redirected. For other requests Envoy sets the header.
+    Attributes:
+        name: The end of the route's name.
+        headers: A request for the form matches each.
+        port: The port of the Location. 0: the request's, unless 80.
+        host: The host of the Location, without the request's port; empty: the request's host.
+        rewrite: Of the path; None: the request's path.
     """
-    if not domain.redirected:
+
+    name: str
+    headers: tuple[HeaderMatcher, ...] = ()
+    port: int = 0
+    host: str = ""
+    rewrite: RegexMatchAndSubstitute | None = None
+
+
+def https_redirects(
+    asked: HttpsRedirect, place: Place, match: Callable[[], RouteMatch], of: str = "", origin: Metadata | None = None
+) -> Iterator[EnvoyRoute]:
+    """The routes of a redirect, the more special Locations first.
+
+    Args:
+        asked: The form of the Location.
+        place: The requests.
+        match: Makes the match of all requests that are redirected.
+        of: The end of the routes' names.
+        origin: The objects that the routes come from; None where several routes share the redirect.
+    """
+    for target in _targets(asked, place.host, place.options):
+        matched = match()
+        matched.headers.extend((_plain(), *target.headers))
+        yield EnvoyRoute(
+            name=f"redirect-https{target.name}{of and f' {of}'}",
+            match=matched,
+            metadata=origin,
+            redirect=RedirectAction(
+                https_redirect=True,
+                host_redirect=target.host,
+                port_redirect=target.port,
+                regex_rewrite=target.rewrite,
+                response_code=REDIRECT_CODES[asked.status],
+            ),
+        )
+
+
+def _targets(asked: HttpsRedirect, host: str, options: ProxyOptions) -> Iterator[_Target]:
+    if asked.when is RedirectWhen.OPERATOR:
+        # A client of the listener's own port is sent to the TLS listener's own port, any other to the public port.
+        yield _Target("-port", (_ends_in_port(options.http_port),), options.https_port)
+        yield from _with_public_port(options)
         return
-    plain = HeaderMatcher(name="x-forwarded-proto", string_match=StringMatcher(exact="http"))
-    yield _redirect("redirect-https-port", [plain, _ends_in_port(options.http_port)], options.https_port)
-    if options.public_https_port == HTTPS_PORT:
-        # Without a port in the redirect, Envoy leaves port 80 out and keeps any other port.
-        keeps_port = [plain, _has_port(), _ends_in_port(HTTP_PORT, invert=True)]
-        yield _redirect("redirect-https-public-port", keeps_port, HTTPS_PORT)
-        yield _redirect("redirect-https", [plain], 0)
-    else:
-        yield _redirect("redirect-https-public-port", [plain], options.public_https_port)
+    targets = [*_with_public_port(options)]
+    if asked.names_port:
+        targets = [_Target("", (), options.public_https_port, host)]
+    elif host:
+        targets = [_Target("", (), _unless(HTTPS_PORT, options.public_https_port), host)]
+    for target in targets:
+        if not asked.keeps_slash:
+            headers = (ENDS_IN_SLASH, *target.headers)
+            yield _Target(f"-slash{target.name}", headers, target.port, target.host, WITHOUT_SLASH)
+        yield target
+
+
+def _with_public_port(options: ProxyOptions) -> Iterator[_Target]:
+    """The targets for requests that keep their host."""
+    if options.public_https_port != HTTPS_PORT:
+        yield _Target("-public-port", (), options.public_https_port)
+        return
+    # Without a port in the redirect, Envoy leaves port 80 out and keeps any other port.
+    yield _Target("-public-port", (_has_port(), _ends_in_port(HTTP_PORT, invert=True)), HTTPS_PORT)
+    yield _Target("")
+
+
+def _unless(scheme_port: int, port: int) -> int:
+    return 0 if port == scheme_port else port
+
+
+def _plain() -> HeaderMatcher:
+    return HeaderMatcher(name="x-forwarded-proto", string_match=StringMatcher(exact="http"))
 
 
 def _ends_in_port(port: int, *, invert: bool = False) -> HeaderMatcher:
@@ -47,16 +114,3 @@ def _ends_in_port(port: int, *, invert: bool = False) -> HeaderMatcher:
 def _has_port() -> HeaderMatcher:
     """Colons also are within the brackets of an IPv6 address."""
     return HeaderMatcher(name=":authority", string_match=StringMatcher(safe_regex=RegexMatcher(regex=r".*:[^\]]*")))
-
-
-def _redirect(name: str, headers: list[HeaderMatcher], port: int) -> EnvoyRoute:
-    """A permanent redirect to HTTPS, to a port or (0) to the request's."""
-    return EnvoyRoute(
-        name=name,
-        match=every_path(headers),
-        redirect=RedirectAction(
-            https_redirect=True,
-            port_redirect=port,
-            response_code=RedirectActionRedirectResponseCode.PERMANENT_REDIRECT,
-        ),
-    )

@@ -19,10 +19,6 @@ def route_match(route: Route, guard: HeaderMatcher | None, instead: str = "") ->
     return match
 
 
-def every_path(headers: list[HeaderMatcher]) -> RouteMatch:
-    return RouteMatch(prefix="/", headers=headers)
-
-
 def _path_match(route: Route, instead: str) -> RouteMatch:
     prefix = route.path.rstrip("/")
     if instead or (route.path_type is PathType.PREFIX and not prefix):

@@ -1,6 +1,7 @@
 """RDS and VHDS: RouteConfigurations, and domains as virtual hosts."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from xds.envoyapi.messages import (
@@ -9,9 +10,6 @@ from xds.envoyapi.messages import (
     HeaderMatcher,
     HeaderValueOption,
     Metadata,
-    RedirectAction,
-    RedirectActionRedirectResponseCode,
-    RegexMatchAndSubstitute,
     RegexMatcher,
     RouteConfiguration,
     RouteMatch,
@@ -32,21 +30,15 @@ from xds.resources.forwarding import forward_action, request_headers
 from xds.resources.header_values import replaced, replaced_headers
 from xds.resources.https_redirects import https_redirects
 from xds.resources.options import ProxyOptions
+from xds.resources.place import Place
+from xds.resources.redirects import ENDS_IN_SLASH, redirect_to_host, redirect_to_path
 from xds.resources.response_headers import response_headers
 from xds.resources.retries import RETRIED_BODY_BYTES, retry_policy
-from xds.resources.route_matches import every_path, route_match
-from xds.traffic.actions import Action, Closed, DirectAnswer, Forward, HostRedirect, Redirect
-from xds.traffic.hosts import is_wildcard
+from xds.resources.route_matches import route_match
+from xds.traffic.actions import Action, Closed, DirectAnswer, Forward, HostRedirect, LocationBase, Redirect
+from xds.traffic.hosts import is_beginning, is_wildcard
+from xds.traffic.https_redirect import NO_HTTPS_REDIRECT, HttpsRedirect, RedirectWhen
 from xds.traffic.routes import ACME_CHALLENGES, PathType, Route, VirtualHost
-
-_REDIRECT_CODES: Final = {
-    301: RedirectActionRedirectResponseCode.MOVED_PERMANENTLY,
-    302: RedirectActionRedirectResponseCode.FOUND,
-    303: RedirectActionRedirectResponseCode.SEE_OTHER,
-    307: RedirectActionRedirectResponseCode.TEMPORARY_REDIRECT,
-    308: RedirectActionRedirectResponseCode.PERMANENT_REDIRECT,
-}
-
 
 HEALTH_PATH: Final = "/healthz"
 """Source: https://kubernetes.github.io/ingress-nginx/user-guide/cli-arguments/ (`--health-check-path`)"""
@@ -67,15 +59,15 @@ def route_configuration(name: str, options: ProxyOptions) -> RouteConfiguration:
 
 def virtual_host(name: str, domain: Domain, options: ProxyOptions) -> EnvoyVirtualHost:
     tls = names.is_tls(name)
+    is_name = domain.name != ANY_HOST and not is_wildcard(domain.name) and not is_beginning(domain.name)
+    host = domain.name if is_name else ""
     return EnvoyVirtualHost(
         name=name,
         domains=[domain.name],
         routes=[
             *_health(domain, options),
-            *_guarded(domain, tls=tls),
-            *_challenges(domain),
-            *https_redirects(domain, options),
-            *_routes(domain.inside, domain.default, None, tls=tls),
+            *_guarded(domain, Place(tls, has_tls=False, host="", options=options)),
+            *_routes(domain.inside, domain.default, None, Place(tls, domain.has_tls, host, options)),
         ],
         retry_policy=retry_policy(),
         request_body_buffer_limit=RETRIED_BODY_BYTES,
@@ -91,11 +83,11 @@ def _health(domain: Domain, options: ProxyOptions) -> Iterator[EnvoyRoute]:
         yield EnvoyRoute(name="health", match=match, direct_response=DirectResponseAction(status=200))
 
 
-def _guarded(domain: Domain, *, tls: bool) -> Iterator[EnvoyRoute]:
+def _guarded(domain: Domain, place: Place) -> Iterator[EnvoyRoute]:
     """Routes for hosts with more labels than an Ingress wildcard stands for, tried first, behind a header matcher."""
     if is_wildcard(domain.name) and domain.name != ANY_HOST and not _is_same_everywhere(domain):
         guard = _more_labels_than(domain.name)
-        yield from _routes(domain.outside, domain.default, guard, tls=tls)
+        yield from _routes(domain.outside, domain.default, guard, place)
         if not isinstance(domain.outside, FixedAnswer):
             yield _status("not-found", 404, guard)
 
@@ -104,56 +96,88 @@ def _is_same_everywhere(domain: Domain) -> bool:
     """Whether a wildcard stands for any number of labels here, as one among aliases does."""
     return (
         domain.outside is domain.inside
-        and not domain.redirected
+        and not domain.has_tls
         and isinstance(domain.inside, VirtualHost)
         and domain.inside.is_alias
     )
 
 
-def _challenges(domain: Domain) -> Iterator[EnvoyRoute]:
+def _routes(answers: Answers, default: Route | None, guard: HeaderMatcher | None, place: Place) -> Iterator[EnvoyRoute]:
+    """The routes of a virtual host, each behind its redirect to HTTPS.
+
+    From the first path on from which all have the same redirect, one route redirects for all of them.
+    """
+    if isinstance(answers, FixedAnswer):
+        yield _status("misdirected", 421, guard)
+        return
+    default = answers.default or default
+    redirects = [place.redirect(route.https_redirect) for route in answers.routes]
+    last = place.redirect(answers.unmatched_redirect(default))
+    own = next((index for index in range(len(redirects), 0, -1) if redirects[index - 1] != last), 0)
+    for route, redirect in zip(answers.routes[:own], redirects, strict=False):
+        yield from _redirected(route, redirect, guard, place)
+        yield from _answer(route, guard, place)
+    if last is not NO_HTTPS_REDIRECT:
+        yield from _challenges(answers.routes[own:], last, place)
+        yield from https_redirects(last, place, functools.partial(_every_path, guard))
+    for route in answers.routes[own:]:
+        yield from _answer(route, guard, place)
+    if default is not None:
+        yield _route(default, route_match(default, guard), place)
+
+
+def _answer(route: Route, guard: HeaderMatcher | None, place: Place) -> Iterator[EnvoyRoute]:
+    if isinstance(route.action, HostRedirect):
+        yield _to_host(route, route.action, guard, place, keeps_slash=False)
+        yield _to_host(route, route.action, guard, place, keeps_slash=True)
+    else:
+        yield _route(route, route_match(route, guard), place)
+
+
+def _redirected(
+    route: Route, redirect: HttpsRedirect, guard: HeaderMatcher | None, place: Place
+) -> Iterator[EnvoyRoute]:
+    """The redirect of one route to HTTPS, to be tried before the route."""
+    if redirect is not NO_HTTPS_REDIRECT:
+        yield from _challenges([route], redirect, place)
+        match, origin = functools.partial(route_match, route, guard), _metadata(route.origin.object.key, route.service)
+        yield from https_redirects(redirect, place, match, _name(route), origin)
+
+
+def _challenges(routes: Iterable[Route], redirect: HttpsRedirect, place: Place) -> Iterator[EnvoyRoute]:
     """Routes of ACME challenges, in front of the redirects: the authority that issues a certificate asks by plain HTTP.
 
     Requests for ACME_CHALLENGES without the slash at the end are no challenges, and are redirected.
     """
-    if domain.redirected and not isinstance(domain.inside, FixedAnswer):
-        for route in domain.inside.routes:
+    if redirect.when is RedirectWhen.OPERATOR:
+        for route in routes:
             if route.answers_challenges:
                 below = route.path == ACME_CHALLENGES and route.path_type is PathType.PREFIX
                 # An expression may match other paths too, which are redirected.
                 guard = _CHALLENGE if route.path_type is PathType.REGEX else None
-                yield _route(route, route_match(route, guard, ACME_CHALLENGES if below else ""))
+                yield _route(route, route_match(route, guard, ACME_CHALLENGES if below else ""), place)
 
 
 _CHALLENGE: Final = HeaderMatcher(name=":path", string_match=StringMatcher(prefix=ACME_CHALLENGES))
 
 
-def _routes(answers: Answers, default: Route | None, guard: HeaderMatcher | None, *, tls: bool) -> Iterator[EnvoyRoute]:
-    if isinstance(answers, FixedAnswer):
-        yield _status("misdirected", 421, guard)
-        return
-    for route in answers.routes:
-        if isinstance(route.action, HostRedirect):
-            yield _to_host(route, route.action, guard, keeps_slash=False)
-            yield _to_host(route, route.action, guard, keeps_slash=True)
-        else:
-            yield _route(route, route_match(route, guard), tls=tls)
-    default = answers.default or default
-    if default is not None:
-        yield _route(default, route_match(default, guard), tls=tls)
+def _name(route: Route) -> str:
+    return " ".join((str(route.origin.object.key), route.path_type, route.path, *map(str, route.conditions)))
 
 
-def _route(route: Route, match: RouteMatch, *, tls: bool = False) -> EnvoyRoute:
+def _route(route: Route, match: RouteMatch, place: Place) -> EnvoyRoute:
     action = route.action
     redirect = action if isinstance(action, Redirect) else None
     forward = action if isinstance(action, Forward) and action.backends else None
+    is_url = redirect is not None and redirect.base is LocationBase.NONE
     return EnvoyRoute(
-        name=" ".join((str(route.origin.object.key), route.path_type, route.path, *map(str, route.conditions))),
+        name=_name(route),
         match=match,
         metadata=_metadata(route.origin.object.key, route.service),
-        route=forward_action(forward, route.policy, tls=tls, host="") if forward else None,
-        redirect=_to_path(redirect) if redirect and redirect.is_path else None,
+        route=forward_action(forward, route.policy, tls=place.tls, host=place.host) if forward else None,
+        redirect=redirect_to_path(redirect, place) if redirect and not is_url else None,
         direct_response=_direct_response(action),
-        response_headers_to_add=_response_headers(route, redirect),
+        response_headers_to_add=_response_headers(route, redirect.location if redirect and is_url else ""),
         response_headers_to_remove=list(route.policy.response_headers.removed),
         request_headers_to_add=request_headers(route.policy) if forward else [],
         request_headers_to_remove=list(route.policy.request_headers.removed) if forward else [],
@@ -161,38 +185,23 @@ def _route(route: Route, match: RouteMatch, *, tls: bool = False) -> EnvoyRoute:
     )
 
 
-def _to_host(route: Route, action: HostRedirect, guard: HeaderMatcher | None, *, keeps_slash: bool) -> EnvoyRoute:
-    """A redirect to a host. Scheme and query stay, and the port of the request goes.
-
-    Of the path `/` the rewrite leaves nothing, and Envoy leaves such a path as it is.
-    """
-    match, rewrite = route_match(route, guard), None
+def _to_host(
+    route: Route, action: HostRedirect, guard: HeaderMatcher | None, place: Place, *, keeps_slash: bool
+) -> EnvoyRoute:
+    match = route_match(route, guard)
     if not keeps_slash:
-        match.headers.append(_ENDS_IN_SLASH)
-        rewrite = RegexMatchAndSubstitute(pattern=RegexMatcher(regex="^(.*)/$"), substitution=r"\1")
+        match.headers.append(ENDS_IN_SLASH)
     return EnvoyRoute(
         name=f"{route.origin.object.key} www{'' if keeps_slash else '-slash'}",
         match=match,
         metadata=_metadata(route.origin.object.key, route.service),
-        redirect=RedirectAction(
-            host_redirect=action.host, regex_rewrite=rewrite, response_code=_REDIRECT_CODES[action.status]
-        ),
+        redirect=redirect_to_host(action, place, keeps_slash=keeps_slash),
     )
 
 
-_ENDS_IN_SLASH: Final = HeaderMatcher(name=":path", string_match=StringMatcher(safe_regex=RegexMatcher(regex="[^?]*/")))
-
-
-def _response_headers(route: Route, redirect: Redirect | None) -> list[HeaderValueOption]:
+def _response_headers(route: Route, location: str) -> list[HeaderValueOption]:
     headers = replaced_headers(route.policy.response_headers)
-    return [*headers, replaced("location", redirect.location)] if redirect and not redirect.is_path else headers
-
-
-def _to_path(redirect: Redirect) -> RedirectAction:
-    """A redirect to a path; a query of the path replaces that of the request."""
-    return RedirectAction(
-        path_redirect=redirect.location, strip_query=True, response_code=_REDIRECT_CODES[redirect.status]
-    )
+    return [*headers, replaced("location", location)] if location else headers
 
 
 def _direct_response(action: Action) -> DirectResponseAction | None:
@@ -201,7 +210,8 @@ def _direct_response(action: Action) -> DirectResponseAction | None:
         case Forward(backends):
             return None if backends else DirectResponseAction(status=503)
         case Redirect():
-            return None if action.is_path else DirectResponseAction(status=action.status)
+            is_url = action.base is LocationBase.NONE
+            return DirectResponseAction(status=action.status) if is_url else None
         case DirectAnswer(status, text):
             return DirectResponseAction(status=status, body=DataSource(inline_string=text) if text else None)
         case HostRedirect():
@@ -219,8 +229,11 @@ def _metadata(ingress: Key, service: Key) -> Metadata:
 
 
 def _status(name: str, status: int, guard: HeaderMatcher | None) -> EnvoyRoute:
-    match = every_path([guard] if guard else [])
-    return EnvoyRoute(name=name, match=match, direct_response=DirectResponseAction(status=status))
+    return EnvoyRoute(name=name, match=_every_path(guard), direct_response=DirectResponseAction(status=status))
+
+
+def _every_path(guard: HeaderMatcher | None) -> RouteMatch:
+    return RouteMatch(prefix="/", headers=[guard] if guard else [])
 
 
 def _more_labels_than(wildcard: str) -> HeaderMatcher:

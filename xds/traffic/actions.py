@@ -1,6 +1,7 @@
 """Actions: the answer to a request that a route matches."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TypeAlias
 
 from xds.traffic.backends import BackendKey
@@ -47,21 +48,33 @@ class Forward:
         return cls((WeightedBackend(backend, tls_backend),) if backend else ())
 
 
+class LocationBase(StrEnum):
+    """The beginning of a Location."""
+
+    NONE = "none"
+    """The Location is sent as written."""
+    HOST = "host"
+    """Scheme and host of the request are in front, with the port that clients see unless the scheme's own.
+
+    Where a wildcard or no name stands for the host, with the port of the request instead.
+    """
+    AUTHORITY = "authority"
+    """Scheme, host and port of the request are in front."""
+
+
 @dataclass(frozen=True, slots=True)
 class Redirect:
     """An answer with a Location, whose path and query replace those of the request.
 
     Attributes:
         status: 301, 302, 303, 307 or 308.
-        location: Sent as written where it has a scheme. A path is put behind the request's scheme and host.
+        location: A URL, or a path.
+        base: The beginning of the Location.
     """
 
     status: int
     location: str
-
-    @property
-    def is_path(self) -> bool:
-        return self.location.startswith("/")
+    base: LocationBase = LocationBase.NONE
 
 
 @dataclass(frozen=True, slots=True)

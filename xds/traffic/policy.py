@@ -5,6 +5,7 @@ from typing import Final
 
 from xds.traffic.hashing import HashKey
 from xds.traffic.headers import NO_CHANGES, HeaderChanges
+from xds.traffic.https_redirect import BY_OPERATOR, HttpsRedirect
 from xds.traffic.rate_limits import RateLimits
 
 
@@ -33,6 +34,7 @@ class Policy:
         request_headers: Changes of the backend's request.
         response_headers: Changes of answers of any status.
         connection: The Connection header of the backend's request. Empty: none but that of an upgrade.
+        https_redirect: Of plain requests.
         rate_limits: How many requests of a client are answered. None: all.
     """
 
@@ -43,6 +45,7 @@ class Policy:
     request_headers: HeaderChanges = NO_CHANGES
     response_headers: HeaderChanges = NO_CHANGES
     connection: str = ""
+    https_redirect: HttpsRedirect = BY_OPERATOR
     rate_limits: RateLimits | None = None
 
 

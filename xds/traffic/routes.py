@@ -10,6 +10,7 @@ from xds.problems.problem import Key, ObjectRef
 from xds.traffic.actions import Action, Forward, HostRedirect
 from xds.traffic.backends import BackendKey
 from xds.traffic.conditions import Condition, HeaderCondition
+from xds.traffic.https_redirect import BY_OPERATOR, NO_HTTPS_REDIRECT, HttpsRedirect, RedirectWhen
 from xds.traffic.policy import NO_POLICY, Policy
 
 ACME_CHALLENGES: Final = "/.well-known/acme-challenge/"
@@ -70,8 +71,16 @@ class Route:
         return tuple(each for key in keys for each in key.all)
 
     @property
+    def https_redirect(self) -> HttpsRedirect:
+        """The redirect of plain requests to HTTPS, which precedes the choice of a backend and no other answer.
+
+        Source: https://github.com/kubernetes/ingress-nginx/blob/controller-v1.15.1/rootfs/etc/nginx/template/nginx.tmpl
+        """
+        return self.policy.https_redirect if isinstance(self.action, Forward) else NO_HTTPS_REDIRECT
+
+    @property
     def answers_challenges(self) -> bool:
-        """Whether the path is one of ACME challenges, whose requests are not redirected to HTTPS.
+        """Whether the path is one of ACME challenges, whose requests the operator doesn't have redirected to HTTPS.
 
         Below ACME_CHALLENGES such a route precedes all others that match, because their paths are shorter.
         """
@@ -113,13 +122,29 @@ class VirtualHost:
         host: A name, a wildcard (`*.example.com`, for exactly one label), or NO_HOST. An alias may also be the
             beginning of names (`example.*`), and a wildcard among aliases stands for any number of labels.
         default: Answers the paths that no route matches; None where the default of all hosts answers.
+        https_redirect: Of plain requests that no route matches.
         alias_of: The host of rules that the routes come from; None for a host that rules name.
     """
 
     host: str
     routes: tuple[Route, ...]
     default: Route | None = None
+    https_redirect: HttpsRedirect = BY_OPERATOR
     alias_of: str | None = None
+
+    @property
+    def depends_on_tls(self) -> bool:
+        """Whether an answer depends on the TLS entries, whatever the operator says."""
+        asked = (self.https_redirect, *(route.policy.https_redirect for route in self.routes))
+        return any(each.when is RedirectWhen.WITH_TLS for each in asked)
+
+    def unmatched_redirect(self, default: Route | None) -> HttpsRedirect:
+        """The redirect of plain requests that no route matches to HTTPS.
+
+        Args:
+            default: Answers requests that are not redirected; None: 404.
+        """
+        return self.https_redirect if default is None or isinstance(default.action, Forward) else NO_HTTPS_REDIRECT
 
     @property
     def is_alias(self) -> bool:

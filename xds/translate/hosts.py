@@ -12,15 +12,17 @@ from xds.problems.problem import Key
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.steps import Steps
-from xds.traffic.actions import Closed, Redirect
+from xds.traffic.actions import Closed, LocationBase, Redirect
 from xds.traffic.hosts import NO_HOST
+from xds.traffic.https_redirect import BY_OPERATOR, HttpsRedirect
 from xds.traffic.policy import NO_POLICY
 from xds.traffic.routes import Origin, PathType, Route, VirtualHost, most_specific_first
 from xds.translate.canaries import LentRoute, with_canaries
 from xds.translate.findings import UnitFindings
 from xds.translate.further_names import FurtherName, further_names
 from xds.translate.names import InvalidError, valid_host
-from xds.translate.nginx.ingress_policy import OPEN_PATHS, ClosedPaths, LentPaths, PathsPolicy
+from xds.translate.nginx import https_redirects
+from xds.translate.nginx.ingress_policy import OPEN_PATHS, ClosedPaths, LentPaths, OpenPaths, PathsPolicy
 from xds.translate.nginx.rewriting import APP_ROOT, NO_REWRITING
 from xds.translate.routes import TranslationContext, default_route, path_route
 
@@ -40,7 +42,7 @@ def translate_host(
     ingresses = context.state.ingresses_of_host(host)
     if not ingresses or (host != NO_HOST and not _check_host(context, host, ingresses, findings)):
         return None, ()
-    policies, canaries = _policies(context, ingresses)
+    policies, canaries = _policies(context, host, ingresses)
     regex = _is_regex_host(context.state, host, policies)
     winners: dict[tuple[str, PathType], Route] = {}
     left_out: set[Key] = set()
@@ -64,11 +66,12 @@ def translate_host(
         routes = with_canaries(context, host, routes, lent, policies=by_ref, findings=findings)
     routes = [*root, *most_specific_first(routes)]
     findings.keep([*routes, default])
-    return (VirtualHost(host, tuple(routes), default) if policies else None), names
+    found = VirtualHost(host, tuple(routes), default, _unmatched_redirect(policies)) if policies else None
+    return found, names
 
 
-def _policies(context: TranslationContext, ingresses: Iterable[Ingress]) -> tuple[_Policies, _Canaries]:
-    """The policies of ordinary Ingresses, and the canaries."""
+def _policies(context: TranslationContext, host: str, ingresses: Iterable[Ingress]) -> tuple[_Policies, _Canaries]:
+    """The policies of ordinary Ingresses for a host, and the canaries."""
     ordinary: list[tuple[Ingress, PathsPolicy]] = []
     canaries: list[tuple[Ingress, LentPaths]] = []
     for ingress in ingresses:
@@ -76,8 +79,25 @@ def _policies(context: TranslationContext, ingresses: Iterable[Ingress]) -> tupl
         if isinstance(policy, LentPaths):
             canaries.append((ingress, policy))
         else:
-            ordinary.append((ingress, policy))
+            ordinary.append((ingress, _without_host(policy) if host == NO_HOST else policy))
     return ordinary, canaries
+
+
+def _without_host(policy: PathsPolicy) -> PathsPolicy:
+    if isinstance(policy, ClosedPaths):
+        return policy
+    asked = policy.policy.https_redirect
+    redirect = https_redirects.without_host(asked)
+    return policy if redirect is asked else replace(policy, policy=replace(policy.policy, https_redirect=redirect))
+
+
+def _unmatched_redirect(policies: _Policies) -> HttpsRedirect:
+    """The redirect to HTTPS of requests that no path matches: that of the oldest Ingress, as in nginx.
+
+    Source: https://github.com/kubernetes/ingress-nginx/blob/controller-v1.15.1/internal/ingress/controller/controller.go
+    """
+    asked = (policy.policy.https_redirect for _, policy in policies if isinstance(policy, OpenPaths))
+    return next(asked, BY_OPERATOR)
 
 
 def _lent(
@@ -175,7 +195,9 @@ def _app_root(policies: _Policies, findings: UnitFindings) -> Iterator[Route]:
         if first is None:
             first = ingress
             service = Key(ingress.key.namespace, "(none)")
-            yield Route("/", PathType.EXACT, Redirect(302, target), Origin(ingress.ref, at), service)
+            yield Route(
+                "/", PathType.EXACT, Redirect(302, target, LocationBase.AUTHORITY), Origin(ingress.ref, at), service
+            )
         else:
             message = f"the app-root of {first.ref} counts, {why_first(first, ingress)}"
             findings.report(ingress.ref, Reason.PATH_CONFLICT, message, at)

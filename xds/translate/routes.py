@@ -17,7 +17,7 @@ from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
 from xds.translate.backends import Resolved, resolve
 from xds.translate.findings import UnitFindings
 from xds.translate.names import InvalidError, is_label, regex_path, valid_path
-from xds.translate.nginx import upstream_vhost
+from xds.translate.nginx import https_redirects, upstream_vhost
 from xds.translate.nginx.canary import CANARY
 from xds.translate.nginx.ingress_policy import (
     AnnotationOptions,
@@ -176,10 +176,20 @@ def path_route(
     if remedy:
         message = f"path {shown(written)} reads like a pattern, and is compared literally"
         findings.report(origin.object, Reason.PATTERN_IN_PATH, message, origin.field.child("path"), remedy)
-    if isinstance(policy, OpenPaths) and regex:
-        rewritten = policy.rewriting.applied(policy.policy, written or "/", path.path_type)
-        policy = replace(policy, policy=rewritten)
+    if isinstance(policy, OpenPaths):
+        policy = _on_path(policy, written or "/", path.path_type, regex=regex)
     return context.route(origin, path.backend, origin.field.child("backend"), matched, policy=policy, findings=findings)
+
+
+def _on_path(open_paths: OpenPaths, path: str, path_type: str, *, regex: bool) -> OpenPaths:
+    """The policy of one path, as written: the rewrite, and the exceptions from the redirect to HTTPS."""
+    policy = open_paths.policy
+    redirect = https_redirects.on_path(policy.https_redirect, path, open_paths.plain_paths)
+    if redirect is not policy.https_redirect:
+        policy = replace(policy, https_redirect=redirect)
+    if regex:
+        policy = open_paths.rewriting.applied(policy, path, path_type)
+    return open_paths if policy is open_paths.policy else replace(open_paths, policy=policy)
 
 
 def default_route(context: TranslationContext, ingresses: list[Ingress], findings: UnitFindings) -> Route | None:

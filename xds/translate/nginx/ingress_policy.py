@@ -17,6 +17,7 @@ from xds.translate.nginx import (
     connections,
     custom_headers,
     host_names,
+    https_redirects,
     limits,
     load_balancing,
     redirects,
@@ -45,6 +46,7 @@ class OpenPaths:
         policy: The policy of the paths.
         answer: The answer of the paths in place of their backends; None where they redirect or forward.
         redirect: The answer of the paths in place of their backends; None where they forward.
+        plain_paths: Beginnings of paths, as written, without the policy's redirect to HTTPS.
         rewriting: How paths are compared and rewritten.
         upstream: The use of the backends by requests that came by plain HTTP.
         tls_upstream: By requests that came by TLS; None: the same.
@@ -54,6 +56,7 @@ class OpenPaths:
     policy: Policy = NO_POLICY
     answer: DirectAnswer | None = None
     redirect: Redirect | None = None
+    plain_paths: tuple[str, ...] = https_redirects.CHALLENGES
     rewriting: Rewriting = NO_REWRITING
     upstream: UpstreamPolicy = DEFAULT_UPSTREAM
     tls_upstream: UpstreamPolicy | None = None
@@ -227,9 +230,11 @@ def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) 
             hash_keys=hash_keys,
             request_headers=own_headers.request_headers(reader),
             connection=connections.connection(reader),
+            https_redirect=https_redirects.read(reader),
             rate_limits=limits.read(reader),
         ),
         redirect=redirects.read(reader),
+        plain_paths=https_redirects.plain_paths(reader),
         rewriting=asked,
         upstream=_speaking(use, protocol.plain),
         tls_upstream=_speaking(use, protocol.tls) if protocol.tls else None,

@@ -66,7 +66,6 @@ ANNOTATIONS: Final = (
     ),
     *_planned(
         "redirects",
-        "ssl-redirect force-ssl-redirect preserve-trailing-slash use-port-in-redirects relative-redirects "
         "proxy-redirect-from proxy-redirect-to",
     ),
     *_planned("error pages", "default-backend custom-http-errors disable-proxy-intercept-errors"),

@@ -60,8 +60,8 @@ class AnnotationReader:
         return self.default(annotation)
 
     def default(self, annotation: Annotation[Value]) -> Value | None:
-        """The default of all Ingresses; None where the family's own default counts."""
-        default = self._defaults.get(annotation.name)
+        """The default of all Ingresses; None where the family's own default counts, as for our own annotations."""
+        default = self._defaults.get(annotation.name) if annotation.prefix == PREFIX else None
         return None if default is None else annotation.grammar.parse(default)
 
     def setting(self, key: str) -> str:

@@ -1,10 +1,10 @@
-"""permanent-redirect and temporal-redirect, with their codes: an answer of the path instead of its backend."""
+"""permanent-redirect, temporal-redirect, their codes and relative-redirects: an answer in place of the backend's."""
 
 from typing import Final
 
-from xds.traffic.actions import Redirect
+from xds.traffic.actions import LocationBase, Redirect
 from xds.translate.nginx.annotation import Annotation, Grammar, Verdict
-from xds.translate.nginx.grammars import INTEGER, matching
+from xds.translate.nginx.grammars import BOOLEAN, INTEGER, matching
 from xds.translate.nginx.reader import AnnotationReader
 
 _FAMILY: Final = "redirects"
@@ -15,19 +15,19 @@ _URL_OR_PATH: Final[Grammar[str]] = matching(
     "a URL or a path of letters, digits and - . _ ~ / : , ? & =", r"(https?:/)?/[A-Za-z0-9._~/:,?&=-]*"
 )
 
-AFTER_HTTPS: Final = "with --redirect-https, hosts with TLS are redirected to HTTPS before"
-
 PERMANENT: Final = Annotation(
     "permanent-redirect",
     _FAMILY,
     _URL_OR_PATH,
     verdict=Verdict.APPROXIMATE,
-    note=f"{AFTER_HTTPS}; a redirect to a path keeps the port of the request, unless 80 or 443",
+    note="on wildcard hosts, a redirect to a path keeps the port of the request, unless 80 or 443; elsewhere "
+    "--public-http-port and --public-https-port are named, unless 80 and 443",
 )
 PERMANENT_CODE: Final = Annotation("permanent-redirect-code", _FAMILY, INTEGER, "301")
-TEMPORAL: Final = Annotation("temporal-redirect", _FAMILY, _URL, verdict=Verdict.APPROXIMATE, note=AFTER_HTTPS)
+TEMPORAL: Final = Annotation("temporal-redirect", _FAMILY, _URL)
 TEMPORAL_CODE: Final = Annotation("temporal-redirect-code", _FAMILY, INTEGER, "302")
-ANNOTATIONS: Final = (PERMANENT, PERMANENT_CODE, TEMPORAL, TEMPORAL_CODE)
+RELATIVE: Final = Annotation("relative-redirects", _FAMILY, BOOLEAN, "false")
+ANNOTATIONS: Final = (PERMANENT, PERMANENT_CODE, TEMPORAL, TEMPORAL_CODE, RELATIVE)
 
 _WITH_LOCATION: Final = (301, 302, 303, 307, 308)
 """ingress-nginx also takes 300 and 304 to 306, with which nginx sends no Location."""
@@ -38,12 +38,14 @@ def read(reader: AnnotationReader) -> Redirect | None:
 
     Source: https://github.com/kubernetes/ingress-nginx/blob/controller-v1.15.1/internal/ingress/annotations/redirect
     """
+    is_relative = reader.get(RELATIVE) or False
     temporal = reader.get(TEMPORAL)
     if temporal is not None:
         return Redirect(_code(reader, TEMPORAL_CODE, 302, 307), temporal)
     permanent = reader.get(PERMANENT)
     if permanent is not None:
-        return Redirect(_code(reader, PERMANENT_CODE, 301, 308), permanent)
+        base = LocationBase.HOST if permanent.startswith("/") and not is_relative else LocationBase.NONE
+        return Redirect(_code(reader, PERMANENT_CODE, 301, 308), permanent, base)
     return None
 
 

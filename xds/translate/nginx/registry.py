@@ -11,6 +11,7 @@ from xds.translate.nginx import (
     connections,
     custom_headers,
     host_names,
+    https_redirects,
     limits,
     load_balancing,
     no_effect,
@@ -24,6 +25,7 @@ from xds.translate.nginx.annotation import AnyAnnotation
 
 _FAMILIES: Final = (
     redirects,
+    https_redirects,
     rewriting,
     backend_protocol,
     load_balancing,

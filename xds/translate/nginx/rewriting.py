@@ -13,7 +13,6 @@ from xds.traffic.regex import compiled, is_literal, replaceable
 from xds.translate.nginx.annotation import Annotation, Scope, Verdict
 from xds.translate.nginx.grammars import BOOLEAN, matching
 from xds.translate.nginx.reader import AnnotationReader
-from xds.translate.nginx.redirects import AFTER_HTTPS
 
 _FAMILY: Final = "rewriting"
 _CHARACTERS: Final = "letters, digits and - . _ ~ / :"
@@ -47,7 +46,7 @@ APP_ROOT: Final = Annotation(
     matching(f"a path of {_CHARACTERS}, and not / alone", r"/[A-Za-z0-9._~/:-]+"),
     scope=Scope.HOST,
     verdict=Verdict.APPROXIMATE,
-    note=f"{AFTER_HTTPS}; of two on a host, that of the older Ingress counts",
+    note="of two on a host, that of the older Ingress counts",
 )
 ANNOTATIONS: Final = (USE_REGEX, REWRITE_TARGET, X_FORWARDED_PREFIX, APP_ROOT)
 

@@ -1,0 +1,160 @@
+"""The route table of redirects to HTTPS that annotations ask for."""
+
+from tests.support.objects import certificate, exact, ingress, path, rule, secret, specific, tls
+from tests.support.route_case import REDIRECTED, UNAVAILABLE, Table, http, https, services
+from tests.support.route_table_annotations import annotated, canary
+
+_CHALLENGE = "/.well-known/acme-challenge"
+_CERT = secret("cert", certificate("a.test"))
+_WHERE_TLS = annotated(ssl_redirect="true")
+_FORCED = annotated(force_ssl_redirect="true")
+_PLAIN = annotated(ssl_redirect="false")
+
+HTTPS_BY_ANNOTATION = Table(
+    "https by annotation",
+    (
+        ingress("tls", rule("a.test", path("/")), tls=[tls("a.test", secret="cert")], annotations=_WHERE_TLS),
+        ingress("plain", rule("a.test", path("/plain")), annotations=_PLAIN),
+        ingress("silent", rule("a.test", path("/silent"))),
+        ingress("no-tls", rule("b.test", path("/where-tls")), annotations=_WHERE_TLS, created=1),
+        ingress(
+            "forced",
+            rule("b.test", path("/forced"), path("/missing", "no"), path(f"{_CHALLENGE}-x")),
+            annotations=annotated(force_ssl_redirect="true", ssl_redirect="false"),
+            created=2,
+        ),
+        ingress("bad", rule("b.test", path("/bad")), annotations=annotated(force_ssl_redirect="yes"), created=3),
+        ingress("oldest", rule("c.test", path("/x")), annotations=_FORCED, created=1),
+        ingress("younger", rule("c.test", path("/y")), default="web", annotations=_PLAIN, created=2),
+        ingress("wild", rule("*.w.test", path("/")), tls=[tls("x.w.test", secret="cert")], annotations=_WHERE_TLS),
+        ingress("wild-forced", rule("*.f.test", path("/")), annotations=_FORCED),
+        ingress("covered", rule("y.v.test", path("/")), annotations=_WHERE_TLS),
+        ingress("covering", rule("*.v.test", path("/")), tls=[tls("*.v.test", secret="gone")]),
+        ingress(
+            "answers",
+            rule("d.test", path("/moved")),
+            annotations=annotated(force_ssl_redirect="true", permanent_redirect="https://new.test", app_root="/app"),
+        ),
+        ingress(
+            "closed",
+            rule("d.test", path("/closed")),
+            annotations=annotated(force_ssl_redirect="true", auth_url="http://auth.test"),
+        ),
+        ingress("rest", rule("d.test", path("/")), annotations=_FORCED),
+        ingress("primary", rule("e.test", path("/shared")), annotations=_FORCED),
+        ingress("canary", rule("e.test", path("/shared", "next")), annotations=canary(canary_by_header="X-Canary")),
+        ingress(
+            "expressions",
+            rule("r.test", specific("/(api|ui)/.*")),
+            annotations=annotated(use_regex="true", force_ssl_redirect="true"),
+        ),
+        ingress("hook", rule("r.test", exact("/hook")), annotations=_PLAIN, created=1),
+        ingress(
+            "unnamed",
+            rule(None, path("/forced")),
+            tls=[tls("only.test", secret="cert")],
+            annotations=_FORCED,
+            created=2,
+        ),
+        ingress("unnamed-tls", rule(None, path("/where-tls")), annotations=_WHERE_TLS, created=1),
+    ),
+    services("web", "next"),
+    (
+        http("a.test", "/", REDIRECTED),
+        http("a.test", "/other", REDIRECTED),
+        http("a.test", "/plain", "web"),
+        http("a.test", "/silent/x", "web", "the annotation is for the paths of its Ingress"),
+        https("a.test", "/x", "web"),
+        http("b.test", "/where-tls", "web", "no TLS entry covers the host"),
+        http("b.test", "/forced", REDIRECTED),
+        http("b.test", "/missing", REDIRECTED, "the Service need not exist"),
+        http("b.test", f"{_CHALLENGE}-x", "web", "the path of the Ingress begins as one of challenges"),
+        http("b.test", "/.well-known/x", "web", "the default backend"),
+        http("b.test", "/bad", "web"),
+        http("c.test", "/x", REDIRECTED),
+        http("c.test", "/y", "web"),
+        http("c.test", "/", REDIRECTED, "the oldest Ingress decides where no path matches, a default backend or not"),
+        http("x.w.test", "/", REDIRECTED, "a TLS entry names the host"),
+        http("y.w.test", "/", "web"),
+        http("z.y.w.test", "/", "web", "two labels: the default backend"),
+        http("x.f.test", "/", REDIRECTED),
+        http("z.x.f.test", "/", "web", "two labels: the default backend"),
+        http("z.x.f.test", "/forced", REDIRECTED, "two labels: the rules without host answer"),
+        http("y.v.test", "/", REDIRECTED, "a wildcard's TLS entry covers the host"),
+        http("z.v.test", "/", "web"),
+        http("d.test", "/", 302, "app-root precedes"),
+        http("d.test", "/moved", 301, "a redirect by annotation precedes"),
+        http("d.test", "/closed", UNAVAILABLE, "what is closed isn't redirected"),
+        http("d.test", "/x", REDIRECTED),
+        http("e.test", "/shared", REDIRECTED),
+        http("e.test", "/shared", REDIRECTED, X_Canary="always"),
+        http("r.test", "/API/x", REDIRECTED),
+        http("r.test", "/hook/1", "web"),
+        http("other.test", "/forced", REDIRECTED, "rules without host"),
+        http("other.test", "/where-tls", "web"),
+        http("only.test", "/where-tls", "web", "rules without host have no TLS"),
+        http("only.test", "/", "web", "the default backend"),
+    ),
+    secrets=(_CERT,),
+)
+
+HTTPS_BY_ANNOTATION_AND_FLAG = Table(
+    "https by annotation and flag",
+    (
+        ingress("silent", rule("a.test", path("/silent")), tls=[tls("a.test", secret="cert")], created=1),
+        ingress("plain", rule("a.test", path("/plain")), annotations=_PLAIN),
+        ingress("moved", rule("a.test", path("/moved")), annotations=annotated(permanent_redirect="/x")),
+        ingress("closed", rule("a.test", path("/closed")), annotations=annotated(auth_url="http://auth.test")),
+        ingress("rooted", rule("a.test", path("/app")), annotations=annotated(app_root="/app")),
+        ingress("solver", rule("a.test", path(f"{_CHALLENGE}/token", "solver"), path(f"{_CHALLENGE}/", "solver"))),
+        ingress("only", rule("b.test", path("/")), tls=[tls("b.test", secret="cert")], annotations=_PLAIN),
+        ingress("wild", rule("*.w.test", path("/")), annotations=_PLAIN),
+        ingress("below", tls=[tls("x.w.test", secret="cert")]),
+        ingress("unnamed", rule(None, path("/where-tls")), tls=[tls("u.test", secret="cert")], annotations=_WHERE_TLS),
+    ),
+    services("web", "solver"),
+    (
+        http("a.test", "/silent", REDIRECTED),
+        http("a.test", "/plain", "web"),
+        http("a.test", "/moved", 301),
+        http("a.test", "/closed", UNAVAILABLE),
+        http("a.test", "/", 302),
+        http("a.test", "/app", REDIRECTED),
+        http("a.test", "/other", REDIRECTED),
+        http("a.test", f"{_CHALLENGE}/token", "solver"),
+        http("a.test", f"{_CHALLENGE}/x", "solver"),
+        http("a.test", _CHALLENGE, REDIRECTED, "no challenge"),
+        http("b.test", "/x", "web"),
+        http("x.w.test", "/x", "web"),
+        http("u.test", "/where-tls", REDIRECTED, "by the flag"),
+        http("u.test", "/", REDIRECTED),
+        http("other.test", "/where-tls", "web"),
+    ),
+    secrets=(_CERT,),
+    redirect_https=True,
+)
+
+HTTPS_BY_DEFAULT = Table(
+    "https by default",
+    (
+        ingress("tls", rule("a.test", path("/app")), tls=[tls("a.test", secret="gone")]),
+        ingress("other", rule("a.test", path("/other"), exact(f"{_CHALLENGE}/x", "solver"))),
+        ingress("hook", rule("a.test", path("/hook")), annotations=_PLAIN),
+        ingress("bad", rule("a.test", path("/bad")), annotations=annotated(ssl_redirect="no")),
+        ingress("no-tls", rule("b.test", path("/"))),
+        ingress("unnamed", rule(None, path("/")), tls=[tls("u.test", secret="gone")]),
+    ),
+    services("web", "solver"),
+    (
+        http("a.test", "/app", REDIRECTED),
+        http("a.test", "/other", REDIRECTED, "of another Ingress"),
+        http("a.test", "/none", REDIRECTED),
+        http("a.test", "/hook", "web"),
+        http("a.test", "/bad", REDIRECTED, "a bad value: the default of all Ingresses"),
+        http("a.test", f"{_CHALLENGE}/x", "solver"),
+        http("a.test", f"{_CHALLENGE}/y", REDIRECTED),
+        http("b.test", "/", "web"),
+        http("u.test", "/", "web"),
+    ),
+    is_compatible=True,
+)

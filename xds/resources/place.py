@@ -1,0 +1,29 @@
+"""The requests that a group of routes sees, beyond host and path."""
+
+from dataclasses import dataclass
+
+from xds.resources.options import ProxyOptions
+from xds.traffic.https_redirect import NO_HTTPS_REDIRECT, HttpsRedirect
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The requests that a group of routes sees.
+
+    Attributes:
+        tls: Whether they come by TLS.
+        has_tls: Of requests by plain HTTP: whether a TLS entry covers their host.
+        host: Their host; empty if they have several.
+        options: The operator's settings.
+    """
+
+    tls: bool
+    has_tls: bool
+    host: str
+    options: ProxyOptions
+
+    def redirect(self, asked: HttpsRedirect) -> HttpsRedirect:
+        """The redirect to HTTPS in effect: what is asked for, or none."""
+        by_operator = self.options.redirect_https
+        holds = not self.tls and asked.holds(has_tls=self.has_tls, by_operator=by_operator)
+        return asked if holds else NO_HTTPS_REDIRECT

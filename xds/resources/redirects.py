@@ -1,0 +1,62 @@
+"""Redirects that the policy of a route asks for, in place of the backend's answer."""
+
+from typing import Final
+
+from xds.envoyapi.messages import (
+    HeaderMatcher,
+    RedirectAction,
+    RedirectActionRedirectResponseCode,
+    RegexMatchAndSubstitute,
+    RegexMatcher,
+    StringMatcher,
+)
+from xds.resources.place import Place
+from xds.traffic.actions import HostRedirect, LocationBase, Redirect
+
+HTTP_PORT: Final = 80
+HTTPS_PORT: Final = 443
+"""The ports of URLs without a port."""
+
+REDIRECT_CODES: Final = {
+    301: RedirectActionRedirectResponseCode.MOVED_PERMANENTLY,
+    302: RedirectActionRedirectResponseCode.FOUND,
+    303: RedirectActionRedirectResponseCode.SEE_OTHER,
+    307: RedirectActionRedirectResponseCode.TEMPORARY_REDIRECT,
+    308: RedirectActionRedirectResponseCode.PERMANENT_REDIRECT,
+}
+
+
+ENDS_IN_SLASH: Final = HeaderMatcher(name=":path", string_match=StringMatcher(safe_regex=RegexMatcher(regex="[^?]*/")))
+"""A matcher of requests without a query, as nginx drops the last slash of the whole request line."""
+
+WITHOUT_SLASH: Final = RegexMatchAndSubstitute(pattern=RegexMatcher(regex="^(.*)/$"), substitution=r"\1")
+"""Takes the last slash away. Of `/` nothing is left, and Envoy leaves such a path as it is."""
+
+
+def redirect_to_path(redirect: Redirect, place: Place) -> RedirectAction:
+    """A redirect to a path; a query of the path replaces that of the request."""
+    host = place.host if redirect.base is LocationBase.HOST else ""
+    return RedirectAction(
+        host_redirect=host,
+        port_redirect=_public_port(place) if host else 0,
+        path_redirect=redirect.location,
+        strip_query=True,
+        response_code=REDIRECT_CODES[redirect.status],
+    )
+
+
+def redirect_to_host(redirect: HostRedirect, place: Place, *, keeps_slash: bool) -> RedirectAction:
+    """A redirect to a host. Scheme and query stay; the port becomes the public one."""
+    return RedirectAction(
+        host_redirect=redirect.host,
+        port_redirect=_public_port(place),
+        regex_rewrite=None if keeps_slash else WITHOUT_SLASH,
+        response_code=REDIRECT_CODES[redirect.status],
+    )
+
+
+def _public_port(place: Place) -> int:
+    """The port that clients see; 0 for the scheme's own."""
+    options = place.options
+    port, own = (options.public_https_port, HTTPS_PORT) if place.tls else (options.public_http_port, HTTP_PORT)
+    return 0 if port == own else port
