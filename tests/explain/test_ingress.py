@@ -249,3 +249,15 @@ def test_names_beside_the_hosts_of_an_ingress_are_parts_of_the_ingress() -> None
         "www.a.test",
     }
     assert [problem.reason for problem, _ in explanation.problems] == ["AliasConflict"]
+
+
+def test_a_path_says_what_its_annotations_do() -> None:
+    annotations = annotated(mirror_target="http://idle.default.svc", default_backend="idle")
+    explanation = explained(
+        "one", ingress("one", rule("a.test", path("/", "web"), path("/x", "gone")), annotations=annotations), *SERVED
+    )
+    served, stand_in = explanation.units
+    assert served.status is UnitStatus.SERVED
+    assert "a copy goes to default/idle/80" in served.why
+    assert stand_in.backend == BackendKey("default", "idle", 80)
+    assert "Service 'gone' can't be used" in stand_in.why

@@ -259,3 +259,31 @@ def test_a_redirect_to_another_host_comes_before_the_one_to_https() -> None:
     assert explained("http://www.a.example.com/", shop, *SERVED).location == "http://a.example.com/"
     with_port = explained("http://www.a.example.com/", shop, *SERVED, public_http_port=8000)
     assert with_port.location == "http://a.example.com:8000/"
+
+
+def test_a_policy_says_where_copies_go_and_which_answers_are_replaced() -> None:
+    annotations = annotated(
+        mirror_target="http://api.default.svc",
+        default_backend="api",
+        custom_http_errors="404,503",
+        proxy_cookie_path="/inner /",
+    )
+    shop = ingress("shop", rule("a.test", path("/", "web")), annotations=annotations)
+    explanation = explained("http://a.test/", shop, *SERVED)
+    titles = ("mirror", "error page", "answer")
+    policy = [step.text for step in explanation.steps if step.title in titles]
+    assert policy[0].startswith("a copy goes to default/api/80")
+    assert policy[1:] == [
+        "default/api/80 answers requests without a body while web has no endpoint",
+        "answers of backend and proxy with 404, 503 may be replaced by those of default/api/80",
+        "'/inner' becomes '/' in the Path of cookies",
+    ]
+    assert (explanation.status, explanation.outcome) == (200, "default/web/80 answers")
+
+
+def test_a_default_backend_answers_for_a_service_without_endpoints() -> None:
+    shop = ingress("shop", rule("a.test", path("/", "api")), annotations=annotated(default_backend="web"))
+    explanation = explained("http://a.test/", shop, *SERVED)
+    assert (explanation.status, explanation.outcome) == (200, "default/web/80 answers")
+    counted = [step.text for step in explanation.steps if step.title == "endpoints"]
+    assert counted[-1] == "2 healthy, 0 draining"

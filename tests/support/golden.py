@@ -119,9 +119,11 @@ def _resources(resources: Mapping[str, Resource]) -> str:
 
 
 def _ordered(value: Any) -> Any:
-    """Fields by name, as protobuf's order of a map's entries differs from process to process."""
+    """Fields by name, as protobuf's order of a map's entries differs from process to process; scripts by their size."""
     if isinstance(value, dict):
         return {name: _ordered(value[name]) for name in sorted(value, key=lambda name: (name not in _FIRST, name))}
+    if isinstance(value, str) and value.count("\n") > 1:
+        return f"({len(value)} characters)"
     return [_ordered(each) for each in value] if isinstance(value, list) else value
 
 

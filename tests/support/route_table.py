@@ -12,6 +12,7 @@ from tests.support.route_case import Case, Table
 from tests.support.route_table_annotations import (
     CANARIES,
     CANARIES_AND_PROTECTION,
+    NAMED_BACKENDS,
     PROTECTED,
     REDIRECTS,
     REGEX,
@@ -58,6 +59,7 @@ TABLES = (
     UNPROTECTED,
     CANARIES,
     CANARIES_AND_PROTECTION,
+    NAMED_BACKENDS,
     UPSTREAMS,
     HTTPS_BY_ANNOTATION,
     HTTPS_BY_ANNOTATION_AND_FLAG,

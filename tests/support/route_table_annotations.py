@@ -311,3 +311,50 @@ UPSTREAMS = Table(
         http("c.test", "/", "web", "the default backend of an Ingress with annotations"),
     ),
 )
+
+NAMED_BACKENDS = Table(
+    "named-backends",
+    (
+        ingress(
+            "pages",
+            rule("a.test", path("/", "web"), path("/gone", "gone"), path("/port", "web:81")),
+            annotations=annotated(default_backend="pages", custom_http_errors="404"),
+        ),
+        ingress("none", rule("a.test", path("/none", "gone")), annotations=annotated(default_backend="missing")),
+        ingress("canary", rule("a.test", path("/gone", "web")), annotations=canary(canary_by_header="X-Canary")),
+        ingress(
+            "mirror",
+            rule("a.test", path("/mirror", "web")),
+            annotations=annotated(mirror_target="http://pages.default.svc.cluster.local", proxy_cookie_path="/inner /"),
+        ),
+        ingress(
+            "moved",
+            rule("a.test", path("/moved", "gone")),
+            annotations=annotated(
+                permanent_redirect="http://x.test",
+                default_backend="pages",
+                proxy_redirect_from="http://x.test",
+                proxy_redirect_to="http://y.test",
+            ),
+        ),
+        ingress(
+            "wild",
+            rule("*.w.test", path("/", "web"), path("/gone", "gone")),
+            annotations=annotated(default_backend="pages"),
+        ),
+    ),
+    services("web", "pages"),
+    (
+        http("a.test", "/", "web"),
+        http("a.test", "/gone/x", "pages", "the default backend stands in for a Service that doesn't exist"),
+        http("a.test", "/gone/x", "web", "a canary of such a path gets its requests", X_Canary="always"),
+        http("a.test", "/port", "pages", "and for a port that doesn't exist"),
+        http("a.test", "/none", UNAVAILABLE, "a default backend that doesn't exist is none"),
+        http("a.test", "/mirror", "web", "copies change no answer"),
+        http("a.test", "/moved", 301, "a redirect needs no backend"),
+        http("b.w.test", "/", "web"),
+        http("b.w.test", "/gone", "pages"),
+        http("a.b.w.test", "/gone", NOT_FOUND),
+        http("other.test", "/gone", NOT_FOUND),
+    ),
+)

@@ -211,6 +211,8 @@ def _scalar_check(rules: Sequence[tuple[str, Predicate]]) -> _Check:
 
 
 def _check_any(value: Any) -> Violations:
+    if not (value.type_url or value.value):  # in a FilterConfig: the filter runs with the configuration of its chain
+        return _NONE
     return _check_packed(value.type_url, value.value)
 
 

@@ -50,6 +50,7 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.extensions.filters.listener.proxy_protocol.v3 import *
     from envoy_data_plane.envoy.extensions.filters.listener.tls_inspector.v3 import *
     from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import *
+    from envoy_data_plane.envoy.extensions.http.custom_response.redirect_policy.v3 import *
     from envoy_data_plane.envoy.extensions.http.original_ip_detection.custom_header.v3 import *
     from envoy_data_plane.envoy.extensions.http.original_ip_detection.xff.v3 import *
     from envoy_data_plane.envoy.extensions.matching.common_inputs.network.v3 import *

@@ -49,6 +49,7 @@ ROOTS = (
     "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol",
     "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+    "envoy.extensions.http.custom_response.redirect_policy.v3.RedirectPolicy",
     "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
     "envoy.extensions.http.original_ip_detection.custom_header.v3.CustomHeaderConfig",
     "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig",
@@ -66,6 +67,9 @@ ROOTS = (
     "envoy.service.discovery.v3.DiscoveryRequest",
     "envoy.service.discovery.v3.DiscoveryResponse",
     "envoy.type.matcher.v3.HttpRequestHeaderMatchInput",
+    "envoy.type.matcher.v3.HttpResponseHeaderMatchInput",
+    "envoy.type.matcher.v3.HttpResponseLocalReplyMatchInput",
+    "envoy.type.matcher.v3.HttpResponseStatusCodeMatchInput",
 )
 """The messages that can be built, encoded and decoded, together with all types that their fields lead to.
 

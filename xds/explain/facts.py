@@ -38,6 +38,7 @@ class RequestFacts:
         slices: EndpointSlices of the backend's Service.
         fallback: The backend that serves while the other one has no endpoint, with the EndpointSlices of its Service;
             None if there is no such.
+        default_backend: The backend that answers in place of errors, likewise.
         ingresses: Ingresses of our class whose rules or TLS entries were looked at.
         foreign: Ingresses of other classes that name the host, each with the reason why it is not ours.
         problems: Of the Service, the Secret, the slices and the Ingresses.
@@ -52,6 +53,7 @@ class RequestFacts:
     backend: Backend | None
     slices: tuple[EndpointSlice, ...]
     fallback: tuple[Backend, tuple[EndpointSlice, ...]] | None
+    default_backend: tuple[Backend, tuple[EndpointSlice, ...]] | None
     ingresses: tuple[Ingress, ...]
     foreign: tuple[tuple[Ingress, str], ...]
     problems: tuple[Problem, ...]
@@ -105,6 +107,7 @@ class StateReader:
         forward = route.action if route and isinstance(route.action, Forward) else None
         keys = [each.key_of(tls=request.https) for each in forward.shares] if forward else []
         own = self._backend(keys[0].alone) if keys else None
+        pages = route.policy.error_pages if route and forward else None
         backend, slices = own or (None, ())
         ingresses = tuple(self._ingresses(given))
         objects = [*_sources(given), *(each.ref for each in (*slices, *ingresses))]
@@ -118,6 +121,7 @@ class StateReader:
             backend,
             slices,
             self._backend(keys[0].behind) if keys and keys[0].behind else None,
+            self._backend(pages.backend) if pages and not pages.instead else None,
             ingresses,
             tuple(self._foreign_ingresses(given)),
             tuple(self.problems.of(objects)),

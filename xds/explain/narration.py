@@ -100,10 +100,11 @@ def explain_request(facts: RequestFacts) -> RequestExplanation:
     backend = facts.backend
     if given.status == 200 and backend:
         healthy, last = _backend(backend, facts.slices)
-        if not healthy and facts.fallback:
-            backend, slices = facts.fallback
-            healthy, more = _backend(backend, slices)
-            last = (*last, *more)
+        for each in (facts.fallback, facts.default_backend):
+            if not healthy and each:
+                backend, slices = each
+                healthy, more = _backend(backend, slices)
+                last = (*last, *more)
         last = (*(ExplainStep(*each) for each in policy_texts(given.route)), *_shares(given.route), *last)
         status = 200 if healthy else 503
     return RequestExplanation(

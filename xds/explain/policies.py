@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from xds.explain.treatment import treatment
 from xds.problems.text import shown
 from xds.traffic.backends import Backend
 from xds.traffic.routes import Route
@@ -11,9 +12,12 @@ from xds.traffic.upstream import DEFAULT_UPSTREAM
 
 def policy_texts(route: Route | None) -> Iterator[tuple[str, str]]:
     """The parts of a route's policy that decide on the answer, each as subject and text."""
-    if route and (host := route.policy.upstream_host):
+    if route is None:
+        return
+    if host := route.policy.upstream_host:
         yield "host", f"the backend is sent the Host {shown(host)}"
-    if route and (limits := route.policy.rate_limits):
+    yield from treatment(route.policy)
+    if limits := route.policy.rate_limits:
         rates = " and ".join(map(str, limits.rates))
         unlimited = f"; no limit for {', '.join(limits.unlimited)}" if limits.unlimited else ""
         yield "rate limit", f"of a client {rates}, over all routes of Ingress {limits.zone}{unlimited}"
@@ -27,6 +31,8 @@ def use_texts(backend: Backend) -> Iterator[str]:
         yield "without SNI"
     if policy.balancing != DEFAULT_UPSTREAM.balancing:
         yield f"balanced by {policy.balancing}"
+    if policy.longest_request:
+        yield f"ended after {policy.longest_request.total_seconds():.0f} s"
     if policy.connect_timeout != DEFAULT_UPSTREAM.connect_timeout:
         yield f"connected within {policy.connect_timeout.total_seconds():.0f} s"
     if backend.cluster_ip:

@@ -4,13 +4,16 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
-from xds.kube.objects import Ingress, IngressBackend, IngressRule, Secret
+from xds.kube.objects import Ingress, IngressBackend, IngressRule, Secret, Service
 from xds.problems.problem import Key, ObjectRef
 
 _K = TypeVar("_K", bound=Hashable)
 
 AnnotatedObjects: TypeAlias = Callable[[Ingress], frozenset[ObjectRef]]
-"""Returns the Secrets and ConfigMaps that annotations of an Ingress name. The registry of annotations knows which."""
+"""Returns the objects that annotations of an Ingress name: Secrets, ConfigMaps and Services.
+
+The registry of annotations knows which.
+"""
 
 
 def no_annotated_objects(ingress: Ingress) -> frozenset[ObjectRef]:
@@ -19,13 +22,19 @@ def no_annotated_objects(ingress: Ingress) -> frozenset[ObjectRef]:
     return frozenset()
 
 
+def followed_objects(ingress: Ingress, annotated: AnnotatedObjects) -> frozenset[ObjectRef]:
+    """Return the Secrets and ConfigMaps that annotations name. All Services are read, named or not."""
+    objects = annotated(ingress)
+    return frozenset(each for each in objects if each.kind != Service.kind) if objects else objects
+
+
 @dataclass(frozen=True, slots=True)
 class References:
     """The references of one Ingress.
 
     Attributes:
         rules: The indexes of its rules by host, in lower case.
-        services: The Services of its backends.
+        services: The Services of its backends, and those that its annotations name.
         secrets: The Secrets of its TLS entries.
         default_backend: Whether the Ingress has one.
         tls: Everything that decides over its TLS entries, for comparison; empty without TLS entries.
@@ -55,13 +64,18 @@ def references(ingress: Ingress, annotated: AnnotatedObjects) -> References:
     backends = [path.backend for rule in rules for path in rule.paths]
     if spec.default_backend:
         backends.append(spec.default_backend)
+    objects = annotated(ingress)
+    services = frozenset(filter(None, (_service(ingress, backend) for backend in backends)))
+    if objects and (named := frozenset(each for each in objects if each.kind == Service.kind)):
+        services |= {each.key for each in named}
+        objects -= named
     return References(
         rules=_by_host(rules),
-        services=frozenset(filter(None, (_service(ingress, backend) for backend in backends))),
+        services=services,
         secrets=frozenset(Key(ingress.key.namespace, tls.secret_name) for tls in spec.tls or () if tls.secret_name),
         default_backend=spec.default_backend is not None,
         tls=_tls(ingress),
-        objects=annotated(ingress),
+        objects=objects,
     )
 
 

@@ -47,6 +47,12 @@ class Reason(StrEnum):
         "A name of server-alias is a host of an Ingress, or a name of another host; the alias is left out.",
         "Remove the name from server-alias, or from the Ingress that the problem names.",
     )
+    ANNOTATION_BACKEND_UNUSABLE = (
+        "AnnotationBackendUnusable",
+        Level.WARNING,
+        "An annotation names a Service or an outside host that can't be used; paths are served without the annotation.",
+        "Create the Service, or correct the annotation.",
+    )
     ANNOTATION_IGNORED = (
         "AnnotationIgnored",
         Level.WARNING,

@@ -1,5 +1,6 @@
 """CDS: a backend as a Cluster."""
 
+from datetime import timedelta
 from functools import cache
 from typing import Final
 
@@ -111,7 +112,13 @@ def _with_fallback(backend: Backend, options: UpstreamOptions) -> Cluster:
 
 
 def _protocol_options_of(backend: Backend, options: UpstreamOptions) -> dict[str, Any]:
-    packed = _protocol_options(backend.protocol, backend.verification, options, sends_sni=_sends_sni(backend))
+    packed = _protocol_options(
+        backend.protocol,
+        backend.verification,
+        options,
+        sends_sni=_sends_sni(backend),
+        longest_request=backend.upstream.longest_request,
+    )
     return {_PROTOCOL_OPTIONS: packed}
 
 
@@ -130,7 +137,12 @@ def _no_panic() -> ClusterCommonLbConfig:
 
 @cache
 def _protocol_options(
-    protocol: BackendProtocol, verification: Verification | None, options: UpstreamOptions, *, sends_sni: bool
+    protocol: BackendProtocol,
+    verification: Verification | None,
+    options: UpstreamOptions,
+    *,
+    sends_sni: bool,
+    longest_request: timedelta | None,
 ) -> Any:
     explicit = None if protocol is BackendProtocol.HTTPS else _explicit_http(protocol)
     return codec.pack(
@@ -140,6 +152,7 @@ def _protocol_options(
                 max_connection_duration=options.max_age,
                 max_requests_per_connection=options.max_requests,
                 max_headers_count=MAX_HEADERS,
+                max_stream_duration=longest_request,
             ),
             upstream_http_protocol_options=_names_of_request(verification, sends_sni=sends_sni),
             explicit_http_config=explicit,

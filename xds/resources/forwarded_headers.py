@@ -17,6 +17,7 @@ from xds.envoyapi.messages import (
     StringMatcher,
     TypedExtensionConfig,
 )
+from xds.resources.filters.error_pages import MARKER
 from xds.resources.options import ProxyOptions
 from xds.traffic.listeners import RequestHeaders
 
@@ -47,7 +48,10 @@ _APPENDED: Final = HeaderValueOptionHeaderAppendAction.APPEND_IF_EXISTS_OR_ADD
 
 @functools.cache
 def claims_removed(options: ProxyOptions) -> list[TypedExtensionConfig]:
-    """The removal of forwarded headers before Envoy reads or sets them; of `Proxy` alone behind trusted proxies."""
+    """The removal of forwarded headers before Envoy reads or sets them; of `Proxy` alone behind trusted proxies.
+
+    The marker of requests for error pages is the proxy's own, and never a client's.
+    """
     requests = options.policy.requests
     mutations: list[HeaderMutation] = []
     if requests.keeps_claims and options.writes_address:
@@ -58,7 +62,7 @@ def claims_removed(options: ProxyOptions) -> list[TypedExtensionConfig]:
     elif not options.trusted_hops:
         mutations += map(_without_prefix, FORWARDED_PREFIXES)
         mutations += [HeaderMutation(remove=name) for name in FORWARDED_NAMES]
-    mutations.append(HeaderMutation(remove=PROXY))
+    mutations += [HeaderMutation(remove=name) for name in (PROXY, MARKER)]
     removal = codec.pack(EarlyHeaderMutation(mutations=mutations))
     return [TypedExtensionConfig(name="envoy.http.early_header_mutation.header_mutation", typed_config=removal)]
 

@@ -12,9 +12,11 @@ from xds.envoyapi.messages import (
     WeightedClusterClusterWeight,
 )
 from xds.resources import names
+from xds.resources.filters.error_pages import default_backend_headers
 from xds.resources.filters.rate_limits import rate_limits
 from xds.resources.hash_policy import hash_policy
 from xds.resources.header_values import replaced, replaced_headers
+from xds.resources.mirrors import mirror_policy
 from xds.traffic.actions import Forward, WeightedBackend
 from xds.traffic.policy import NO_POLICY, Policy, Rewrite
 from xds.traffic.upstream_host import CLIENTS_HOST_AND_PORT, for_host
@@ -47,6 +49,7 @@ def forward_action(forward: Forward, policy: Policy, *, tls: bool, host: str) ->
         regex_rewrite=_regex_rewrite(rewrite) if rewrite and rewrite.pattern else None,
         path_rewrite=rewrite.path.replace("%", "%%") if rewrite and not rewrite.pattern else "",
         hash_policy=[hash_policy(key) for key in policy.hash_keys],
+        request_mirror_policies=[mirror_policy(policy.mirror)] if policy.mirror else [],
         rate_limits=rate_limits(policy.rate_limits) if policy.rate_limits else [],
     )
 
@@ -71,5 +74,8 @@ def request_headers(policy: Policy) -> list[HeaderValueOption]:
     if policy is NO_POLICY:
         return []
     wanted = {"connection": policy.connection, "x-forwarded-prefix": policy.forwarded_prefix}
-    ours = [replaced(header, value) for header, value in wanted.items() if value]
-    return [*ours, *replaced_headers(policy.request_headers)]
+    headers = [replaced(header, value) for header, value in wanted.items() if value]
+    headers += replaced_headers(policy.request_headers)
+    if policy.error_pages and policy.error_pages.instead:
+        headers += default_backend_headers(policy.error_pages, "503")
+    return headers

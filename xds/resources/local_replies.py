@@ -12,6 +12,7 @@ from xds.envoyapi.messages import (
     ResponseFlagFilter,
     ResponseMapper,
 )
+from xds.resources.no_endpoint import no_endpoint_marked
 from xds.resources.options import ProxyOptions
 from xds.resources.retries import never_507
 
@@ -35,7 +36,7 @@ def local_replies(options: ProxyOptions, headers: list[HeaderValueOption]) -> Lo
     if headers:
         no_route = AccessLogFilter(response_flag_filter=ResponseFlagFilter(flags=["NR"]))
         mappers.append(ResponseMapper(filter=no_route, headers_to_add=headers))
-    return LocalReplyConfig(mappers=[*mappers, never_507()])
+    return LocalReplyConfig(mappers=[no_endpoint_marked(), *mappers, never_507()])
 
 
 def _connect_timeout() -> ResponseMapper:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from xds.envoyapi.messages import (
+    Any,
     DataSource,
     DirectResponseAction,
     HeaderMatcher,
@@ -24,7 +25,9 @@ from xds.problems.problem import Key
 from xds.resources import names
 from xds.resources.config_source import ads
 from xds.resources.domains import ANY_HOST, Answers, Domain, FixedAnswer
+from xds.resources.error_page_routes import error_page_routes
 from xds.resources.filters.chain import route_filters
+from xds.resources.filters.error_pages import error_page_filters
 from xds.resources.forwarded_headers import forwarded_headers
 from xds.resources.forwarding import forward_action, request_headers
 from xds.resources.header_values import replaced, replaced_headers
@@ -38,6 +41,7 @@ from xds.resources.route_matches import route_match
 from xds.traffic.actions import Action, Closed, DirectAnswer, Forward, HostRedirect, LocationBase, Redirect
 from xds.traffic.hosts import is_beginning, is_wildcard
 from xds.traffic.https_redirect import NO_HTTPS_REDIRECT, HttpsRedirect, RedirectWhen
+from xds.traffic.policy import NO_POLICY
 from xds.traffic.routes import ACME_CHALLENGES, PathType, Route, VirtualHost
 
 HEALTH_PATH: Final = "/healthz"
@@ -65,6 +69,7 @@ def virtual_host(name: str, domain: Domain, options: ProxyOptions) -> EnvoyVirtu
         name=name,
         domains=[domain.name],
         routes=[
+            *error_page_routes(domain),
             *_health(domain, options),
             *_guarded(domain, Place(tls, has_tls=False, host="", options=options)),
             *_routes(domain.inside, domain.default, None, Place(tls, domain.has_tls, host, options)),
@@ -181,8 +186,14 @@ def _route(route: Route, match: RouteMatch, place: Place) -> EnvoyRoute:
         response_headers_to_remove=list(route.policy.response_headers.removed),
         request_headers_to_add=request_headers(route.policy) if forward else [],
         request_headers_to_remove=list(route.policy.request_headers.removed) if forward else [],
-        typed_per_filter_config=route_filters(route.policy),
+        typed_per_filter_config=_filters(route, place),
     )
+
+
+def _filters(route: Route, place: Place) -> dict[str, Any]:
+    if route.policy is NO_POLICY:
+        return {}
+    return route_filters(route.policy) | error_page_filters(route, place.host)
 
 
 def _to_host(

@@ -1,11 +1,15 @@
 """Policies: the treatment of requests and answers on a route, beyond the choice of a backend."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from xds.traffic.backend_names import BackendNames
+from xds.traffic.backends import BackendKey
+from xds.traffic.error_pages import ErrorPages
 from xds.traffic.hashing import HashKey
 from xds.traffic.headers import NO_CHANGES, HeaderChanges
 from xds.traffic.https_redirect import BY_OPERATOR, HttpsRedirect
+from xds.traffic.mirror import Mirror
 from xds.traffic.rate_limits import RateLimits
 
 
@@ -36,6 +40,9 @@ class Policy:
         connection: The Connection header of the backend's request. Empty: none but that of an upgrade.
         https_redirect: Of plain requests.
         rate_limits: How many requests of a client are answered. None: all.
+        mirror: A second backend that gets a copy of each request. None: none does.
+        backend_names: Names in answers that are replaced. None: none is.
+        error_pages: The default backend, which answers in place of errors. None: errors stay.
     """
 
     upstream_host: str = ""
@@ -45,8 +52,23 @@ class Policy:
     request_headers: HeaderChanges = NO_CHANGES
     response_headers: HeaderChanges = NO_CHANGES
     connection: str = ""
+    mirror: Mirror | None = None
+    backend_names: BackendNames | None = None
+    error_pages: ErrorPages | None = None
     https_redirect: HttpsRedirect = BY_OPERATOR
     rate_limits: RateLimits | None = None
+
+    @property
+    def backends(self) -> tuple[BackendKey, ...]:
+        """The backends that the policy itself uses."""
+        return tuple(each.backend for each in (self.mirror, self.error_pages) if each)
+
+    @property
+    def without_backend(self) -> "Policy":
+        """The policy of a route that answers by itself."""
+        if not (self.upstream_host or self.mirror or self.backend_names or self.error_pages):
+            return self
+        return replace(self, upstream_host="", mirror=None, backend_names=None, error_pages=None)
 
 
 NO_POLICY: Final = Policy()

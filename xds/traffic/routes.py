@@ -65,10 +65,16 @@ class Route:
 
     @property
     def backends(self) -> tuple[BackendKey, ...]:
-        """The backends of every share of the requests, fallbacks included."""
+        """The backends of every share of the requests, fallbacks and the policy's own backends included."""
         shares = self.action.backends if isinstance(self.action, Forward) else ()
         keys = (key for each in shares for key in (each.key, each.tls_key) if key)
-        return tuple(each for key in keys for each in key.all)
+        return (*(each for key in keys for each in key.all), *self.policy.backends)
+
+    @property
+    def rewrites_host(self) -> bool:
+        """Whether the backend's request may have another Host than the client's."""
+        shares = self.action.backends if isinstance(self.action, Forward) else ()
+        return bool(self.policy.upstream_host) or any(each.upstream_host for each in shares)
 
     @property
     def https_redirect(self) -> HttpsRedirect:

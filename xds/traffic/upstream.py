@@ -53,6 +53,7 @@ class UpstreamPolicy:
         balancing: The choice of an endpoint.
         connect_timeout: For a TCP connection, TLS included.
         uses_cluster_ip: Whether the address of the Service stands for its endpoints, so that kube-proxy chooses one.
+        longest_request: After this time a request is ended, with whatever part of the answer. None: never.
     """
 
     protocol: BackendProtocol | None = None
@@ -60,6 +61,7 @@ class UpstreamPolicy:
     balancing: Balancing = Balancing.ROUND_ROBIN
     connect_timeout: timedelta = timedelta(seconds=5)
     uses_cluster_ip: bool = False
+    longest_request: timedelta | None = None
 
     @property
     def variant(self) -> str:

@@ -1,6 +1,5 @@
 """From the backend of an Ingress to the port of a Service."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -11,10 +10,10 @@ from xds.problems.problem import Key
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.backends import Backend, BackendKey
-from xds.traffic.hosts import is_wildcard
 from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, UpstreamPolicy
 from xds.translate.endpoints import canonical_address
-from xds.translate.names import InvalidError, valid_host
+from xds.translate.names import InvalidError
+from xds.translate.outside import outside_name
 from xds.translate.own.service import sends_outside_name, service_settings
 
 _PROTOCOLS: Final = {
@@ -42,23 +41,6 @@ _REPLACEMENTS: Final = {
 }
 """The known values for values of other products, by value in lower case. `http2` has no single meaning: plain text for
 Istio, TLS for Google's load balancers.
-"""
-
-_INTERNAL_NAMES: Final = (
-    "localhost",
-    "localdomain",
-    "ip6-localhost",
-    "ip6-loopback",
-    "metadata",
-    "metadata.google.internal",
-)
-"""Names that must not be reachable through a proxy, including their subdomains. Source:
-https://github.com/projectcontour/contour/security/advisories/GHSA-5ph6-qq5x-7jwc
-"""
-
-_NUMERIC: Final = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
-"""Names that a resolver may read as IPv4 addresses: 127.1 or 0x7f000001. Source:
-https://url.spec.whatwg.org/#ends-in-a-number-checker
 """
 
 
@@ -93,23 +75,33 @@ def resolve(
     upstream: UpstreamPolicy = DEFAULT_UPSTREAM,
     *,
     allow_external_name: bool,
+    effect: str,
 ) -> Resolved:
-    """The Service port that an Ingress of the namespace names, by number or by name, for a use of the port."""
+    """The Service port that an Ingress of the namespace names, by number or by name, for a use of the port.
+
+    Args:
+        state: The objects that exist.
+        namespace: Of the Service.
+        wanted: As written.
+        upstream: The use of the port.
+        allow_external_name: Whether Services of type ExternalName can be used.
+        effect: The consequence if the port can't be used, in words.
+    """
     key = Key(namespace, wanted.name)
     service = state.service(key)
     if service is None:
         return _unusable(
             Reason.BACKEND_NOT_FOUND,
-            f"Service {shown(str(key))} doesn't exist, so its paths answer 503",
+            f"Service {shown(str(key))} doesn't exist, so {effect}",
             Reason.BACKEND_NOT_FOUND.remedy,
         )
     if service.spec.type == "ExternalName":
-        return _external(service, wanted, upstream, allowed=allow_external_name)
+        return _external(service, wanted, upstream, effect, allowed=allow_external_name)
     port = _port(service.spec.ports or (), wanted)
     if port is None:
         return _unusable(
             Reason.BACKEND_PORT_NOT_FOUND,
-            f"Service {key} has no TCP port {shown(str(wanted.port))}, so its paths answer 503",
+            f"Service {key} has no TCP port {shown(str(wanted.port))}, so {effect}",
             f"Use one of its ports ({_port_list(service)}), or add the port to the Service.",
         )
     return _usable(service, port, port.name, upstream)
@@ -185,22 +177,22 @@ def _port_list(service: Service) -> str:
     return shown(", ".join(ports)) if ports else "it has none"
 
 
-def _external(service: Service, wanted: IngressServiceBackend, upstream: UpstreamPolicy, *, allowed: bool) -> Resolved:
+def _external(
+    service: Service, wanted: IngressServiceBackend, upstream: UpstreamPolicy, effect: str, *, allowed: bool
+) -> Resolved:
     if not allowed:
         return _unusable(
             Reason.EXTERNAL_NAME_REFUSED,
-            f"Service {service.key} is an ExternalName, which could point anywhere, so its paths answer 503",
+            f"Service {service.key} is an ExternalName, which could point anywhere, so {effect}",
             Reason.EXTERNAL_NAME_REFUSED.remedy,
         )
     port = _external_port(service, wanted)
     try:
-        name = valid_host((service.spec.external_name or "").removesuffix("."))
+        name = outside_name(service.spec.external_name or "")
     except InvalidError as error:
-        return _invalid_external(service, str(error))
-    if is_wildcard(name) or _is_internal(name) or _NUMERIC.fullmatch(name):
-        return _invalid_external(service, f"{shown(name)} is not the name of an outside host")
+        return _invalid_external(service, str(error), effect)
     if port is None:
-        return _invalid_external(service, f"it has no port {shown(str(wanted.port))}")
+        return _invalid_external(service, f"it has no port {shown(str(wanted.port))}", effect)
     return _usable(service, port, "", upstream, name)
 
 
@@ -211,13 +203,9 @@ def _external_port(service: Service, wanted: IngressServiceBackend) -> ServicePo
     return ServicePort(port=wanted.port.number) if 0 < wanted.port.number <= 65535 else None
 
 
-def _invalid_external(service: Service, why: str) -> Resolved:
+def _invalid_external(service: Service, why: str, effect: str) -> Resolved:
     return _unusable(
         Reason.EXTERNAL_NAME_REFUSED,
-        f"Service {service.key} can't be used as an ExternalName: {why}, so its paths answer 503",
+        f"Service {service.key} can't be used as an ExternalName: {why}, so {effect}",
         "Correct spec.externalName and spec.ports of the Service.",
     )
-
-
-def _is_internal(name: str) -> bool:
-    return any(name == internal or name.endswith(f".{internal}") for internal in _INTERNAL_NAMES)

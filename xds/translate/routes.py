@@ -10,14 +10,16 @@ from xds.problems.problem import Key, ObjectRef
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import Closed, Forward
-from xds.traffic.backends import Backend
+from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.policy import Policy
 from xds.traffic.routes import Origin, PathType, Route
 from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
+from xds.translate.annotated_backends import AnnotatedBackends
 from xds.translate.backends import Resolved, resolve
 from xds.translate.findings import UnitFindings
 from xds.translate.names import InvalidError, is_label, regex_path, valid_path
 from xds.translate.nginx import https_redirects, upstream_vhost
+from xds.translate.nginx.asked_backends import NO_BACKENDS, AskedBackends
 from xds.translate.nginx.canary import CANARY
 from xds.translate.nginx.ingress_policy import (
     AnnotationOptions,
@@ -88,48 +90,84 @@ class TranslationContext:
             return None
         namespace = origin.object.namespace
         upstream = DEFAULT_UPSTREAM if isinstance(policy, ClosedPaths) else policy.upstream
-        resolved = self._resolve(namespace, backend.service, upstream, findings)
+        resolved = self._resolve(namespace, backend.service, upstream, findings, effect=_effect(policy))
         if fault := resolved.fault:
             findings.report(origin.object, fault.reason, fault.message, backend_at, fault.remedy)
         for each in resolved.of_service:
             about = ObjectRef("Service", namespace, backend.service.name)
             findings.report(about, each.reason, each.message, _ANNOTATIONS, each.remedy)
-        name = backend.service.name if is_label(backend.service.name) else "(invalid)"
-        service = Key(namespace, name)
+        service = Key(namespace, backend.service.name if is_label(backend.service.name) else "(invalid)")
         if isinstance(policy, ClosedPaths):
             return Route(*path, Closed(policy.annotations), origin, service)
-        key, tls_key = resolved.backend.key if resolved.backend else None, None
-        treatment = _treatment(policy.policy, resolved.backend, origin, backend.service)
+        if answer := policy.answer or policy.redirect:
+            return Route(*path, answer, origin, service, policy.policy.without_backend)
+        tls_key = None
         if policy.tls_upstream is not None:
             by_tls = self._resolve(namespace, backend.service, policy.tls_upstream, findings).backend
             tls_key = by_tls.key if by_tls else None
-        return Route(*path, policy.answer or policy.redirect or Forward.to(key, tls_key), origin, service, treatment)
+        key, treatment = _treated(policy.policy, resolved.backend, origin, backend.service)
+        return Route(*path, Forward.to(key, tls_key), origin, service, treatment)
+
+    def annotated_backends(self, namespace: str, asked: AskedBackends) -> AnnotatedBackends:
+        """The look-up of the backends that annotations of an Ingress of the namespace name."""
+        return AnnotatedBackends(
+            self.state,
+            namespace,
+            asked,
+            allow_external_name=self.allow_external_name,
+            allow_cross_namespace=self.allow_cross_namespace,
+        )
 
     def _resolve(
-        self, namespace: str, wanted: IngressServiceBackend, upstream: UpstreamPolicy, findings: UnitFindings
+        self,
+        namespace: str,
+        wanted: IngressServiceBackend,
+        upstream: UpstreamPolicy,
+        findings: UnitFindings,
+        effect: str = "",
     ) -> Resolved:
-        resolved = resolve(self.state, namespace, wanted, upstream, allow_external_name=self.allow_external_name)
+        allowed = self.allow_external_name
+        resolved = resolve(self.state, namespace, wanted, upstream, allow_external_name=allowed, effect=effect)
         if resolved.backend:
             findings.backends[resolved.backend.key] = resolved.backend
         return resolved
 
 
-def _treatment(policy: Policy, backend: Backend | None, origin: Origin, written: IngressServiceBackend) -> Policy:
-    """The policy of a path for its backend. The Host that the policy names precedes the one of an ExternalName."""
-    host = backend.host if backend else ""
+def _treated(
+    policy: Policy, backend: Backend | None, origin: Origin, written: IngressServiceBackend
+) -> tuple[BackendKey | None, Policy]:
+    """The backend of a route that forwards and the policy for this backend. None: no backend can be used.
+
+    The Host that an annotation names precedes the one of an ExternalName.
+    """
     if policy.upstream_host:
-        values = {
-            "namespace": origin.object.namespace,
-            "ingress_name": origin.object.name,
-            "service_name": written.name,
-            "service_port": written.port.name or str(written.port.number),
-        }
-        host = upstream_vhost.on_route(policy.upstream_host, values)
-    if host != policy.upstream_host:
-        policy = replace(policy, upstream_host=host)
-    if policy.connection and backend and not backend.protocol.is_http1:
+        policy = replace(policy, upstream_host=_upstream_host(policy.upstream_host, origin, written))
+    elif backend and backend.host:
+        policy = replace(policy, upstream_host=backend.host)
+    if backend is None:
+        if pages := policy.error_pages:
+            host = policy.upstream_host or pages.host
+            return pages.backend, replace(policy, upstream_host=host, error_pages=replace(pages, instead=True))
+        return None, policy
+    if policy.connection and not backend.protocol.is_http1:
         policy = replace(policy, connection="")
-    return policy
+    return backend.key, policy
+
+
+def _upstream_host(template: str, origin: Origin, written: IngressServiceBackend) -> str:
+    values = {
+        "namespace": origin.object.namespace,
+        "ingress_name": origin.object.name,
+        "service_name": written.name,
+        "service_port": written.port.name or str(written.port.number),
+    }
+    return upstream_vhost.on_route(template, values)
+
+
+def _effect(policy: PathsPolicy) -> str:
+    """The consequence of a backend that can't be used, in words."""
+    has_pages = isinstance(policy, OpenPaths) and policy.policy.error_pages
+    return "default-backend answers for its paths" if has_pages else "its paths answer 503"
 
 
 def _unreported(*problem: object) -> None:
@@ -178,6 +216,10 @@ def path_route(
         findings.report(origin.object, Reason.PATTERN_IN_PATH, message, origin.field.child("path"), remedy)
     if isinstance(policy, OpenPaths):
         policy = _on_path(policy, written or "/", path.path_type, regex=regex)
+        if policy.asked_backends is not NO_BACKENDS and path.backend.service:
+            backends = context.annotated_backends(origin.object.namespace, policy.asked_backends)
+            treatment = backends.applied(policy.policy, origin.object.key, path.backend.service, findings)
+            policy = replace(policy, policy=treatment)
     return context.route(origin, path.backend, origin.field.child("backend"), matched, policy=policy, findings=findings)
 
 
@@ -235,4 +277,7 @@ def translate_ingress(context: TranslationContext, ingress: Ingress, findings: U
         at = FieldPath.of("metadata", "annotations", MapKey(name))
         findings.report(ingress.ref, reason, message, at, remedy)
 
-    ingress_policy(ingress, context.annotations, context.objects(ingress), report)
+    policy = ingress_policy(ingress, context.annotations, context.objects(ingress), report)
+    if isinstance(policy, OpenPaths):
+        for annotation, fault in context.annotated_backends(ingress.key.namespace, policy.asked_backends).faults():
+            report(annotation.full_name, fault.reason, fault.message, fault.remedy)

@@ -63,7 +63,7 @@ class TranslateOptions:
 
     @property
     def annotated(self) -> AnnotatedObjects:
-        """Tells the Secrets and ConfigMaps that the annotations of an Ingress name."""
+        """Tells the objects that the annotations of an Ingress name."""
         return annotated_objects(allow_cross_namespace=self.allow_cross_namespace)
 
 

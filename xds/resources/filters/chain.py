@@ -14,10 +14,11 @@ from typing import Final, TypeAlias
 from xds.envoyapi import codec
 from xds.envoyapi.messages import Any, HttpFilter, Router
 from xds.resources import names
-from xds.resources.filters.backend_names import backend_names
+from xds.resources.filters.backend_names import NAME as BACKEND_NAMES
+from xds.resources.filters.backend_names import backend_names, backend_names_of
 from xds.resources.filters.blocked import block
 from xds.resources.filters.compression import compressor
-from xds.resources.filters.error_pages import error_pages
+from xds.resources.filters.error_pages import error_pages, original_path
 from xds.resources.filters.one_host import reject_two_hosts
 from xds.resources.filters.rate_limits import rate_limit_filter, rate_limited
 from xds.resources.filters.route_chain import route_chain
@@ -38,6 +39,7 @@ def http_filters() -> list[HttpFilter]:
     return [
         error_pages(),
         unlogged(),
+        original_path(),
         reject_two_hosts(),
         upgrade_by_http1(),
         retry_safe_requests(),
@@ -58,7 +60,7 @@ def policy_filters(policy: ListenerPolicy) -> list[HttpFilter]:
     return [*map(compressor, policy.compressions), *blocked]
 
 
-SWITCHED: Final[dict[str, _ForRoute]] = {names.RATE_LIMITS: rate_limited}
+SWITCHED: Final[dict[str, _ForRoute]] = {names.RATE_LIMITS: rate_limited, BACKEND_NAMES: backend_names_of}
 """By the name of the filter."""
 
 

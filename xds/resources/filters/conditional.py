@@ -58,6 +58,10 @@ def any_of(*predicates: MatcherMatcherListPredicate) -> MatcherMatcherListPredic
     return MatcherMatcherListPredicate(or_matcher=MatcherMatcherListPredicatePredicateList(predicate=list(predicates)))
 
 
+def all_of(*predicates: MatcherMatcherListPredicate) -> MatcherMatcherListPredicate:
+    return MatcherMatcherListPredicate(and_matcher=MatcherMatcherListPredicatePredicateList(predicate=list(predicates)))
+
+
 def negated(predicate: MatcherMatcherListPredicate) -> MatcherMatcherListPredicate:
     return MatcherMatcherListPredicate(not_matcher=predicate)
 

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from xds.kube.change import Applied, Change, Deleted
 from xds.kube.objects import KINDS_BY_NAME, ConfigMap, Ingress, Metadata
-from xds.kube.references import AnnotatedObjects
+from xds.kube.references import AnnotatedObjects, followed_objects
 from xds.kubeapi.client import ApiClient, ErrorStatus
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
@@ -126,7 +126,7 @@ class ObjectWatches:
         after: dict[Key, frozenset[ObjectRef]] = {}
         for change in changes:
             if isinstance(change, Applied) and isinstance(change.object, Ingress):
-                after[change.object.key] = self._annotated(change.object)
+                after[change.object.key] = followed_objects(change.object, self._annotated)
             elif isinstance(change, Deleted) and change.kind is Ingress:
                 after[change.key] = frozenset()
         return [(key, objects) for key, objects in after.items() if objects or key in self._by_ingress]

@@ -14,7 +14,7 @@ import structlog
 
 from xds.kube.change import Batch, Change, Listed, Reported
 from xds.kube.objects import ConfigMap, EndpointSlice, Ingress, IngressClass, Secret
-from xds.kube.references import AnnotatedObjects, no_annotated_objects
+from xds.kube.references import AnnotatedObjects, followed_objects, no_annotated_objects
 from xds.kubeapi.client import ApiClient
 from xds.kubeapi.kubeconfig import Access
 from xds.problems.problem import Key, ObjectRef, Problem
@@ -212,7 +212,7 @@ class _JoinedWatches:
 
     def _watched_alone(self, ingress: Ingress) -> frozenset[ObjectRef]:
         """Return the objects that an Ingress names, and that no watch of its namespace has."""
-        objects = self._annotated(ingress)
+        objects = followed_objects(ingress, self._annotated)
         if not objects:
             return objects
         everywhere = any(scope.kind is Secret and not scope.namespace for scope in self._scopes)

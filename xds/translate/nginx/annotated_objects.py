@@ -1,11 +1,13 @@
-"""The Secrets and ConfigMaps that annotations of an Ingress name."""
+"""The objects that annotations of an Ingress name: Secrets, ConfigMaps and Services."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from xds.kube.objects import Ingress
 from xds.kube.references import AnnotatedObjects, no_annotated_objects
 from xds.problems.problem import ObjectRef
-from xds.translate.nginx.annotation import AnyAnnotation, InvalidValueError
+from xds.translate.nginx import error_pages, mirroring
+from xds.translate.nginx.annotation import Annotation, AnyAnnotation, InvalidValueError, Value
 from xds.translate.nginx.registry import ANNOTATIONS
 
 _NAMING: Final[tuple[AnyAnnotation, ...]] = tuple(each for each in ANNOTATIONS.values() if each.names)
@@ -28,7 +30,23 @@ def _anywhere(ingress: Ingress) -> frozenset[ObjectRef]:
         found
         for each in _NAMING
         if (value := annotations.get(each.full_name)) and (found := _named(each, value)) is not None
-    )
+    ).union(_services(ingress))
+
+
+def _services(ingress: Ingress) -> Iterator[ObjectRef]:
+    target = _parsed(mirroring.TARGET, ingress)
+    if target and target.service:
+        yield ObjectRef("Service", *target.service)
+    if default := _parsed(error_pages.DEFAULT_BACKEND, ingress):
+        yield ObjectRef("Service", ingress.key.namespace, default)
+
+
+def _parsed(annotation: Annotation[Value], ingress: Ingress) -> Value | None:
+    value = ingress.annotations.get(annotation.full_name)
+    try:
+        return annotation.grammar.parse(value) if value else None
+    except InvalidValueError:
+        return None
 
 
 def _in_own_namespace(ingress: Ingress) -> frozenset[ObjectRef]:

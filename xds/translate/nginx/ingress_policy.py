@@ -12,6 +12,8 @@ from xds.traffic.hashing import HashKey
 from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, Balancing, UpstreamPolicy
 from xds.translate.nginx import (
+    asked_backends,
+    backend_names,
     backend_protocol,
     canary,
     connections,
@@ -25,6 +27,7 @@ from xds.translate.nginx import (
     upstream_vhost,
 )
 from xds.translate.nginx.annotation import OWN_PREFIX, PREFIX, AnyAnnotation, Scope, Verdict
+from xds.translate.nginx.asked_backends import NO_BACKENDS, AskedBackends
 from xds.translate.nginx.backend_protocol import SpokenProtocol
 from xds.translate.nginx.canary import Canary
 from xds.translate.nginx.defaults import NO_DEFAULTS
@@ -50,6 +53,7 @@ class OpenPaths:
         rewriting: How paths are compared and rewritten.
         upstream: The use of the backends by requests that came by plain HTTP.
         tls_upstream: By requests that came by TLS; None: the same.
+        asked_backends: The backends of the policy as written, which each route looks up.
         names: Names beside the hosts of the rules.
     """
 
@@ -60,6 +64,7 @@ class OpenPaths:
     rewriting: Rewriting = NO_REWRITING
     upstream: UpstreamPolicy = DEFAULT_UPSTREAM
     tls_upstream: UpstreamPolicy | None = None
+    asked_backends: AskedBackends = NO_BACKENDS
     names: HostNames = NO_NAMES
 
 
@@ -230,6 +235,7 @@ def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) 
             hash_keys=hash_keys,
             request_headers=own_headers.request_headers(reader),
             connection=connections.connection(reader),
+            backend_names=backend_names.read(reader),
             https_redirect=https_redirects.read(reader),
             rate_limits=limits.read(reader),
         ),
@@ -238,6 +244,7 @@ def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) 
         rewriting=asked,
         upstream=_speaking(use, protocol.plain),
         tls_upstream=_speaking(use, protocol.tls) if protocol.tls else None,
+        asked_backends=asked_backends.read(reader),
     )
 
 

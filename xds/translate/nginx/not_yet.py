@@ -65,13 +65,6 @@ ANNOTATIONS: Final = (
         "cors-allow-credentials cors-max-age",
     ),
     *_planned(
-        "redirects",
-        "proxy-redirect-from proxy-redirect-to",
-    ),
-    *_planned("error pages", "default-backend custom-http-errors disable-proxy-intercept-errors"),
-    *_planned("mirroring", "mirror-target mirror-host mirror-request-body"),
-    *_planned("cookies", "proxy-cookie-path proxy-cookie-domain"),
-    *_planned(
         "timeouts and retries",
         "proxy-send-timeout proxy-read-timeout proxy-next-upstream proxy-next-upstream-tries "
         "proxy-next-upstream-timeout",

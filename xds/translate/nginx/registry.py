@@ -6,14 +6,17 @@ from functools import lru_cache
 from typing import Final
 
 from xds.translate.nginx import (
+    backend_names,
     backend_protocol,
     canary,
     connections,
     custom_headers,
+    error_pages,
     host_names,
     https_redirects,
     limits,
     load_balancing,
+    mirroring,
     no_effect,
     not_yet,
     redirects,
@@ -35,6 +38,9 @@ _FAMILIES: Final = (
     canary,
     host_names,
     upstream_vhost,
+    mirroring,
+    backend_names,
+    error_pages,
     no_effect,
     not_yet,
     refused,
