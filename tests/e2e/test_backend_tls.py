@@ -1,12 +1,12 @@
-"""TLS between a real Envoy and backends: which protocol is spoken, and who is believed.
+"""TLS between a real Envoy and backends: which protocol is spoken.
 
-Covers: ALPN, gRPC over TLS, WebSockets at a backend that prefers HTTP/2, verification of a backend's certificate.
-Excludes: the meaning of each appProtocol (tests/translate/test_backends.py).
+Covers: ALPN, gRPC over TLS, WebSockets at a backend that prefers HTTP/2.
+Excludes: the meaning of each appProtocol (tests/translate/test_backends.py), certificates of clients and verification
+(test_backend_identities.py).
 """
 
 import asyncio
 import contextlib
-import dataclasses
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -19,12 +19,7 @@ from tests.support.envoy import needs_envoy
 from tests.support.http import Connection
 from tests.support.objects import ingress, path, rule, service, slice_of
 from tests.support.site import site
-from xds.envoyapi.messages import Cluster
 from xds.kube.objects import KubeObject
-from xds.resources.clusters import cluster
-from xds.resources.options import UpstreamOptions
-from xds.traffic.backends import Backend, BackendKey, Verification
-from xds.traffic.upstream import BackendProtocol
 
 pytestmark = needs_envoy
 
@@ -138,43 +133,6 @@ async def test_grpc_over_tls(tmp_path: Path, app_protocol: str) -> None:
         async with grpc.aio.insecure_channel(target, options=options) as channel:
             assert await channel.unary_unary("/test.Echo/Reverse", None, None)(b"abc") == b"cba"
     await server.stop(None)
-
-
-AUTHORITY = Authority()
-
-
-@pytest.mark.parametrize(
-    ("verification", "names", "is_believed"),
-    [
-        (Verification(AUTHORITY.pem), [HOST], True),
-        (Verification(AUTHORITY.pem), ["other.example.com"], False),
-        (Verification(AUTHORITY.pem, "web.internal"), ["web.internal"], True),
-        (Verification(AUTHORITY.pem, "web.internal"), [HOST], False),
-        (Verification(Authority().pem), [HOST], False),
-    ],
-    ids=["host", "another host", "server name", "another server name", "another authority"],
-)
-async def test_a_backend_is_verified_where_an_authority_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verification: Verification, names: list[str], is_believed: bool
-) -> None:
-    def verified(backend: Backend, options: UpstreamOptions) -> Cluster:
-        return cluster(dataclasses.replace(backend, verification=verification), options)
-
-    monkeypatch.setattr("xds.resources.builder.cluster", verified)
-    async with (
-        tls_backend(tmp_path, ["http/1.1"], AUTHORITY.issue(*names)) as (backend, port),
-        site(tmp_path, *shop("https", port)) as running,
-    ):
-        assert (await running.get(HOST)).status == (200 if is_believed else 503)
-        assert set(backend.names) == {verification.server_name or HOST}
-
-
-@pytest.mark.parametrize("protocol", BackendProtocol)
-def test_verification_never_leads_to_plain_text(protocol: BackendProtocol) -> None:
-    backend = Backend(BackendKey("default", "web", 443), "", protocol, verification=Verification(AUTHORITY.pem))
-    socket = cluster(backend, UpstreamOptions()).transport_socket
-    assert socket is not None
-    assert socket.name == "envoy.transport_sockets.tls"
 
 
 async def _reversed(request: bytes, _context: grpc.aio.ServicerContext) -> bytes:  # type: ignore[type-arg]

@@ -35,7 +35,8 @@ class Tree:
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # pydantic's, of how betterproto2 writes validators
-    for root in schema.ROOTS:
+    lacking = importlib.import_module("xds.envoyapi.lacking").CLASSES
+    for root in {*schema.ROOTS} - lacking.keys():
         importlib.import_module(f"envoy_data_plane.{root.rpartition('.')[0]}")
 
 default_message_pool = importlib.import_module("envoy_data_plane.message_pool").default_message_pool

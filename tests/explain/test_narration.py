@@ -205,6 +205,18 @@ def test_a_held_ingress_is_explained_as_ours() -> None:
     assert "isn't ours" not in texts(explanation)["virtual host"]
 
 
+def test_a_policy_is_explained_in_words() -> None:
+    usual = annotated(proxy_read_timeout="5", proxy_body_size="8m", proxy_next_upstream="error http_503")
+    shop = ingress("shop", rule("a.example.com", path("/")), annotations=usual)
+    once = ingress("once", rule("a.example.com", path("/once")), annotations=annotated(proxy_next_upstream="off"))
+    given = texts(explained("http://a.example.com/", shop, *SERVED))
+    assert given["timeout"] == "504 after 5 s of silence of the backend"
+    tries = "3 tries on errors, 503, POST, LOCK and PATCH only while no backend has seen them"
+    assert (given["retries"], given["bodies"]) == (tries, "413 for bodies of more than 8 MiB")
+    assert texts(explained("http://a.example.com/once", once, *SERVED))["retries"] == "no retries"
+    assert "retries" not in texts(explained("http://a.example.com/", SHOP, *SERVED))
+
+
 def test_a_canary_is_explained_with_its_condition_and_its_share() -> None:
     lent = ingress(
         "next",

@@ -267,13 +267,21 @@ def test_endpoints_are_removed_after_their_cluster() -> None:
 def test_routes_secrets_and_filter_configurations_are_removed_after_their_listener() -> None:
     """Rule 13 (c)."""
     client = envoy(Variant.DELTA)
-    gone = {"lds": {"l": None}, "rds": {"r": None}, "ecds": {"e": None}, "sds": {"s": None}, "eds": {"a": None}}
-    client.world.commit(**gone, cds={"a": None})
+    client.world.commit(lds={"l": None}, rds={"r": None}, ecds={"e": None}, sds={"s": None})
     assert told(client.inbox) == [("lds", [], ["l"])]
     client.ack(LDS)
     assert told(client.inbox[1:]) == [("sds", [], ["s"]), ("ecds", [], ["e"]), ("rds", [], ["r"])]
+
+
+def test_secrets_are_removed_after_their_clusters() -> None:
+    """Rule 13 (c): the proxy's clusters may name them."""
+    client = envoy(Variant.DELTA)
+    client.world.commit(rds={"r": None}, sds={"s": None}, cds={"a": None}, eds={"a": None})
+    assert told(client.inbox) == [("rds", [], ["r"])]
     client.ack(RDS)
-    assert told(client.inbox[4:]) == [("cds", [], ["a"])]
+    assert told(client.inbox[1:]) == [("cds", [], ["a"])]
+    client.ack(CDS)
+    assert told(client.inbox[2:]) == [("eds", [], ["a"]), ("sds", [], ["s"])]
 
 
 def test_updates_after_a_reconnect_go_in_order() -> None:

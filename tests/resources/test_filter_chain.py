@@ -8,7 +8,7 @@ from xds.resources import names
 from xds.resources.filters.chain import SWITCHED, http_filters
 from xds.resources.filters.error_pages import NAME, ORIGINAL_PATH_NAME
 
-DIGESTS = {2: "837fb15840e2cb0d"}
+DIGESTS = {2: "0567195e340a82cf"}
 """Of the released chains, by version."""
 
 

@@ -38,6 +38,8 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.extensions.filters.common.set_filter_state.v3 import *
     from envoy_data_plane.envoy.extensions.common.matching.v3 import *
     from envoy_data_plane.envoy.extensions.filters.common.matcher.action.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.http.buffer.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.http.composite.v3 import *
     from envoy_data_plane.envoy.extensions.compression.brotli.compressor.v3 import *
     from envoy_data_plane.envoy.extensions.compression.gzip.compressor.v3 import *
     from envoy_data_plane.envoy.extensions.filters.http.compressor.v3 import *
@@ -63,10 +65,6 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.config.common.mutation_rules.v3 import (
         HeaderMutation as HeaderMutation,
         HeaderMutationRemoveOnMatch as HeaderMutationRemoveOnMatch,
-    )
-    from envoy_data_plane.envoy.extensions.filters.http.filter_chain.v3 import (
-        FilterChainConfig as FilterChainConfig,
-        FilterChainConfigPerRoute as FilterChainConfigPerRoute,
     )
     from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import Mutations as Mutations
     from envoy_data_plane.envoy.config.cluster.v3 import (
@@ -183,12 +181,13 @@ if typing.TYPE_CHECKING:
         MatcherOnMatch as MatcherOnMatch,
     )
 
+    from xds.envoyapi.lacking import BodySizeLimit as BodySizeLimit
+
     from envoy_data_plane.envoy.config.core import v3 as _core
     from envoy_data_plane.envoy.config.rbac import v3 as _rbac
     from envoy_data_plane.envoy.extensions.filters.http.rbac import v3 as _rbac_filter
     from envoy_data_plane.envoy.extensions.filters.http.header_mutation import v3 as _header_mutation
     from envoy_data_plane.envoy.extensions.http.early_header_mutation.header_mutation import v3 as _early_mutation
-    from envoy_data_plane.envoy.extensions.filters.http.filter_chain import v3 as _filter_chain
     from envoy_data_plane.envoy.extensions.filters.http.set_filter_state import v3 as _set_filter_state
     from envoy_data_plane.envoy.extensions.filters.http.set_metadata import v3 as _set_metadata
     from envoy_data_plane.envoy.extensions.upstreams.http import v3 as _upstreams_http
@@ -205,7 +204,6 @@ if typing.TYPE_CHECKING:
     RbacPolicy = _rbac.Policy
     RbacPrincipal = _rbac.Principal
     RbacRules = _rbac.Rbac
-    HttpFilterChain = _filter_chain.FilterChain
     SetFilterState = _set_filter_state.Config
     XdsCidrRange = _xds_core.CidrRange
     SetMetadata = _set_metadata.Config
@@ -224,7 +222,6 @@ _FULL_NAMES = {
     "FilterChain": "envoy.config.listener.v3.FilterChain",
     "HeaderMutation": "envoy.config.common.mutation_rules.v3.HeaderMutation",
     "HeaderMutationFilter": "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
-    "HttpFilterChain": "envoy.extensions.filters.http.filter_chain.v3.FilterChain",
     "HttpProtocolOptions": "envoy.config.core.v3.HttpProtocolOptions",
     "Matcher": "xds.type.matcher.v3.Matcher",
     "MatcherMatcherList": "xds.type.matcher.v3.Matcher.MatcherList",

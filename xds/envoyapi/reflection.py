@@ -37,7 +37,7 @@ def reachable(roots: Iterable[str]) -> dict[str, type]:
         name = todo.pop()
         if name in found or name in WELL_KNOWN_TYPES:
             continue
-        found[name] = cls = _classes(package_of(name))[name]
+        found[name] = cls = _lacking().get(name) or _classes(package_of(name))[name]
         if "." in name.removeprefix(package_of(name) + "."):
             todo.append(name.rpartition(".")[0])
         if issubclass(cls, betterproto2.Message):
@@ -87,6 +87,11 @@ def _classes(package: str) -> dict[str, type]:
     """The messages and enums of a protobuf package, by full name."""
     module = importlib.import_module(f"{PACKAGE}.{package}")
     return {full_name(cls): cls for cls in vars(module).values() if _is_declared_in(cls, module.__name__)}
+
+
+def _lacking() -> dict[str, type]:
+    """The messages that envoy-data-plane lacks, by full name."""
+    return dict(importlib.import_module("xds.envoyapi.lacking").CLASSES)
 
 
 def _is_declared_in(value: object, module: str) -> bool:

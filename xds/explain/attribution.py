@@ -57,8 +57,8 @@ def _quoted(text: str) -> str:
 
 
 def _reference(kind: str, resource: Resource) -> ObjectRef:
-    if resource.type is ResourceType.SECRET and resource.name.count("/") == 1:
-        return ObjectRef("Secret", *resource.name.split("/"))
+    if resource.type is ResourceType.SECRET and "/" in resource.name:
+        return ObjectRef("Secret", *names.kubernetes_secret(resource.name))
     return ObjectRef(kind, "", resource.name)
 
 
@@ -67,7 +67,10 @@ def _owners(rejected: Resource, last_good: Resource | None, text: str, state: Ku
         case ResourceType.CLUSTER | ResourceType.ENDPOINTS:
             return _users_of_cluster(rejected.name, state, traffic)
         case ResourceType.SECRET:
-            return [each.key for each in state.ingresses_of_secret(_key(rejected.name))]
+            secret = names.kubernetes_secret(rejected.name)
+            if rejected.name == names.secret(secret):
+                return [each.key for each in state.ingresses_of_secret(secret)]
+            return [each.key for each in state.ingresses_of_object(ObjectRef("Secret", *secret))]
         case ResourceType.EXTENSION:
             rates, known = rates_of(rejected.body), rates_of(last_good.body) if last_good else set()
             return sorted(_users_of_rates(rates - known or rates, traffic))

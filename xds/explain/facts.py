@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from xds.explain.answer import Answer, Choice, Coverage, Handshake, HostMatch, Redirect
+from xds.explain.credentials import credentials_of
 from xds.explain.edge import EdgeOptions
 from xds.explain.matcher import TrafficExcerpt, answer, excerpt
 from xds.explain.request import Request, host_of
@@ -162,6 +163,7 @@ class StateReader:
         """Existing resources behind the answer, in the order of make before break."""
         types = (ResourceType.CLUSTER, ResourceType.ENDPOINTS)
         wanted = [(type_, names.cluster(each)) for type_ in types for each in backends]
+        wanted += credentials_of(self.traffic.backends, backends)
         if termination:
             wanted += [(ResourceType.SECRET, names.secret(each)) for each in termination.secrets]
         if route and route.policy.rate_limits:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from xds.explain.credentials import credentials_of
 from xds.explain.facts import StateReader
 from xds.kube.ingress_class import ClassClaim
 from xds.kube.objects import EndpointSlice, Ingress, IngressTLS
@@ -130,6 +131,7 @@ def _resources(
     """Existing resources made from the Ingress, in the order of make before break."""
     clusters = [names.cluster(each) for each in backends]
     wanted = [(type_, name) for type_ in (ResourceType.CLUSTER, ResourceType.ENDPOINTS) for name in clusters]
+    wanted += credentials_of(reader.traffic.backends, backends)
     tls = reader.traffic.tls
     served = {tls.same.get(each, each) for each in secrets}
     wanted += [(ResourceType.SECRET, names.secret(each)) for each in sorted(served)]

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from typing import Final
 
+from xds.explain.delivery import delivery
 from xds.explain.treatment import treatment
 from xds.problems.text import shown
 from xds.traffic.backends import Backend
+from xds.traffic.headers import NO_CHANGES
 from xds.traffic.routes import Route
 from xds.traffic.upstream import DEFAULT_UPSTREAM
 
@@ -21,14 +23,22 @@ def policy_texts(route: Route | None) -> Iterator[tuple[str, str]]:
         rates = " and ".join(map(str, limits.rates))
         unlimited = f"; no limit for {', '.join(limits.unlimited)}" if limits.unlimited else ""
         yield "rate limit", f"of a client {rates}, over all routes of Ingress {limits.zone}{unlimited}"
+    yield from delivery(route.policy)
+
+    if route and (headers := route.policy.response_headers) != NO_CHANGES:
+        set_ = f"set {', '.join(name for name, _ in headers.values)}" if headers.values else ""
+        removed = f"remove {', '.join(headers.removed)}" if headers.removed else ""
+        yield "response headers", " and ".join(filter(None, (set_, removed)))
 
 
 def use_texts(backend: Backend) -> Iterator[str]:
     """The protocol of a backend, and the rest of its upstream policy that differs from the default."""
     policy = backend.upstream
     yield _PROTOCOLS[backend.protocol.value]
-    if backend.protocol.uses_tls and not policy.sends_sni:
+    if backend.protocol.uses_tls and not policy.sends_sni and not (policy.tls and policy.tls.sends_name):
         yield "without SNI"
+    if policy.tls:
+        yield policy.tls.words
     if policy.balancing != DEFAULT_UPSTREAM.balancing:
         yield f"balanced by {policy.balancing}"
     if policy.longest_request:

@@ -220,6 +220,10 @@ class KubeState:
         """Return the Ingresses of ours with this Secret in a TLS entry, the senior first."""
         return self._senior_first(self._ours.by_secret[secret])
 
+    def ingresses_of_object(self, about: ObjectRef) -> list[Ingress]:
+        """Return the Ingresses of ours whose annotations name the Secret or ConfigMap, the senior first."""
+        return self._senior_first(self._ours.by_object[about])
+
     def ingresses_with_default_backend(self) -> list[Ingress]:
         return self._senior_first(self._ours.with_default_backend)
 

@@ -164,7 +164,10 @@ def delayed_removals(type_stream: TypeStream, type_streams: TypeStreams, *, upda
             return _unremoved_clusters(type_streams.get(ResourceType.CLUSTER)) & removals.keys()
         case ResourceType.LISTENER | ResourceType.VIRTUAL_HOST:
             return _NO_NAMES if updates_allowed else frozenset(removals)
-        case ResourceType.SECRET | ResourceType.EXTENSION | ResourceType.ROUTES:
+        case ResourceType.SECRET:
+            users = _unconfirmed_since(type_streams, ResourceType.CLUSTER, ResourceType.LISTENER)
+            return _removed_since(users, removals)
+        case ResourceType.EXTENSION | ResourceType.ROUTES:
             return _removed_since(_unconfirmed_since(type_streams, ResourceType.LISTENER), removals)
 
 

@@ -16,10 +16,11 @@ from xds.resources.filters.rate_limits import rate_limit_buckets
 from xds.resources.listeners import http_listener, https_listener
 from xds.resources.options import ProxyOptions
 from xds.resources.route_configuration import RouteConfigurationBuilder
-from xds.resources.secrets import secret
+from xds.resources.secrets import credential_secret, secret
 from xds.resources.validation import Validator
 from xds.snapshot.resource import ResourceType, resource
 from xds.steps import Steps
+from xds.traffic.backend_tls import CredentialKey
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.hosts import NO_HOST
 from xds.traffic.model import TrafficChange, TrafficModel
@@ -67,6 +68,9 @@ class Builder:
         for key in change.endpoints:
             built |= self.endpoints(key, self._traffic.backends.get(key))
             yield
+        for credential in change.credentials:
+            built |= self._credential(credential)
+            yield
         if change.certificates:
             built |= self._secrets()
         if change.tls or change.listeners:
@@ -103,12 +107,19 @@ class Builder:
         shape = (
             backend.protocol,
             bool(backend.external_name),
-            backend.verification,
             key.variant,
             bool(key.fallback),
             backend.settings,
         )
         return self._built(ResourceType.CLUSTER, name, cluster(backend, self._options.upstream), service, shape=shape)
+
+    def _credential(self, key: CredentialKey) -> BuiltResources:
+        name = names.credential(key)
+        credential = self._traffic.credentials.get(key)
+        if credential is None:
+            return self._removed(ResourceType.SECRET, name)
+        owner = ObjectRef("Secret", *key.secret)
+        return self._built(ResourceType.SECRET, name, credential_secret(key, credential), owner)
 
     def _secrets(self) -> BuiltResources:
         before, self._certificates = self._certificates, dict(self._traffic.certificates)

@@ -7,7 +7,6 @@ from typing import Final
 from xds.envoyapi import codec
 from xds.envoyapi.messages import (
     Any,
-    CertificateValidationContext,
     Cluster,
     ClusterCommonLbConfig,
     ClusterConfig,
@@ -18,8 +17,6 @@ from xds.envoyapi.messages import (
     ClusterHttpProtocolOptions,
     ClusterLbPolicy,
     ClusterLoadAssignment,
-    CommonTlsContext,
-    DataSource,
     Endpoint,
     Http1ProtocolOptions,
     Http2ProtocolOptions,
@@ -29,17 +26,11 @@ from xds.envoyapi.messages import (
     LbEndpoint,
     LocalityLbEndpoints,
     Percent,
-    StringMatcher,
-    SubjectAltNameMatcher,
-    SubjectAltNameMatcherSanType,
-    TlsParameters,
-    TlsParametersTlsProtocol,
-    TransportSocket,
     UpstreamHttpProtocolOptions,
-    UpstreamTlsContext,
 )
 from xds.resources import names
 from xds.resources.addresses import socket_address
+from xds.resources.backend_tls import transport_socket
 from xds.resources.config_source import ads
 from xds.resources.endpoint_health import circuit_breakers, health_checks, outlier_detection
 from xds.resources.http_limits import (
@@ -49,7 +40,7 @@ from xds.resources.http_limits import (
     MAX_HEADERS,
 )
 from xds.resources.options import UpstreamOptions
-from xds.traffic.backends import Backend, Verification
+from xds.traffic.backends import Backend
 from xds.traffic.upstream import BackendProtocol, Balancing
 
 _BALANCING: Final = {
@@ -88,7 +79,7 @@ def cluster(backend: Backend, options: UpstreamOptions) -> Cluster:
         # By default an endpoint that is gone stays while its check passes.
         ignore_health_on_host_removal=backend.settings.health_check is not None,
         outlier_detection=outlier_detection(backend.settings),
-        transport_socket=_tls(backend.verification) if backend.protocol.uses_tls or backend.verification else None,
+        transport_socket=transport_socket(backend),
     )
 
 
@@ -114,7 +105,6 @@ def _with_fallback(backend: Backend, options: UpstreamOptions) -> Cluster:
 def _protocol_options_of(backend: Backend, options: UpstreamOptions) -> dict[str, Any]:
     packed = _protocol_options(
         backend.protocol,
-        backend.verification,
         options,
         sends_sni=_sends_sni(backend),
         longest_request=backend.upstream.longest_request,
@@ -138,7 +128,6 @@ def _no_panic() -> ClusterCommonLbConfig:
 @cache
 def _protocol_options(
     protocol: BackendProtocol,
-    verification: Verification | None,
     options: UpstreamOptions,
     *,
     sends_sni: bool,
@@ -154,7 +143,7 @@ def _protocol_options(
                 max_headers_count=MAX_HEADERS,
                 max_stream_duration=longest_request,
             ),
-            upstream_http_protocol_options=_names_of_request(verification, sends_sni=sends_sni),
+            upstream_http_protocol_options=UpstreamHttpProtocolOptions(auto_sni=True) if sends_sni else None,
             explicit_http_config=explicit,
             auto_config=None if explicit else _negotiated_http(),
         )
@@ -184,38 +173,9 @@ def _http2() -> Http2ProtocolOptions:
 
 def _sends_sni(backend: Backend) -> bool:
     """Whether TLS carries the Host as server name. A backend with a Host of its own is reached by no other name."""
-    return backend.protocol.uses_tls and (backend.upstream.sends_sni or bool(backend.host))
-
-
-def _names_of_request(verification: Verification | None, *, sends_sni: bool) -> UpstreamHttpProtocolOptions | None:
-    """The Host of a request as SNI, and as the name that a verified certificate must have. None: neither."""
-    if verification:
-        is_of_request = not verification.server_name
-        return UpstreamHttpProtocolOptions(auto_sni=is_of_request, auto_san_validation=is_of_request)
-    return UpstreamHttpProtocolOptions(auto_sni=True) if sends_sni else None
-
-
-@cache
-def _tls(verification: Verification | None) -> TransportSocket:
-    """TLS. Without a CA to verify with, certificates of backends are usually self-signed, and none is verified."""
-    context = UpstreamTlsContext(
-        sni=verification.server_name if verification else "",
-        common_tls_context=CommonTlsContext(
-            # To a backend Envoy speaks TLS 1.2 alone unless told otherwise.
-            tls_params=TlsParameters(tls_maximum_protocol_version=TlsParametersTlsProtocol.TLSv1_3),
-            validation_context=_validation(verification) if verification else None,
-        ),
-    )
-    return TransportSocket(name="envoy.transport_sockets.tls", typed_config=codec.pack(context))
-
-
-def _validation(verification: Verification) -> CertificateValidationContext:
-    name = verification.server_name
-    san = SubjectAltNameMatcher(san_type=SubjectAltNameMatcherSanType.DNS, matcher=StringMatcher(exact=name))
-    return CertificateValidationContext(
-        trusted_ca=DataSource(inline_bytes=verification.authorities),
-        match_typed_subject_alt_names=[san] if name else [],
-    )
+    policy = backend.upstream
+    has_name = policy.tls is not None and policy.tls.sends_name
+    return backend.protocol.uses_tls and not has_name and (policy.sends_sni or bool(backend.host))
 
 
 def _dns_assignment(name: str, host: str, port: int) -> ClusterLoadAssignment:

@@ -17,6 +17,7 @@ from xds.resources.filters.rate_limits import rate_limits
 from xds.resources.hash_policy import hash_policy
 from xds.resources.header_values import replaced, replaced_headers
 from xds.resources.mirrors import mirror_policy
+from xds.resources.retry_policy import idle_timeout, retry_policy_of
 from xds.traffic.actions import Forward, WeightedBackend
 from xds.traffic.policy import NO_POLICY, Policy, Rewrite
 from xds.traffic.upstream_host import CLIENTS_HOST_AND_PORT, for_host
@@ -49,6 +50,8 @@ def forward_action(forward: Forward, policy: Policy, *, tls: bool, host: str) ->
         regex_rewrite=_regex_rewrite(rewrite) if rewrite and rewrite.pattern else None,
         path_rewrite=rewrite.path.replace("%", "%%") if rewrite and not rewrite.pattern else "",
         hash_policy=[hash_policy(key) for key in policy.hash_keys],
+        retry_policy=retry_policy_of(policy),
+        idle_timeout=idle_timeout(policy),
         request_mirror_policies=[mirror_policy(policy.mirror)] if policy.mirror else [],
         rate_limits=rate_limits(policy.rate_limits) if policy.rate_limits else [],
     )

@@ -3,6 +3,7 @@
 from typing import Final
 
 from xds.problems.problem import Key
+from xds.traffic.backend_tls import CredentialKey
 from xds.traffic.backends import BackendKey
 from xds.traffic.tls import Termination
 
@@ -41,6 +42,17 @@ def backend(cluster_name: str) -> BackendKey | None:
 
 def secret(key: Key) -> str:
     return str(key)
+
+
+def credential(key: CredentialKey) -> str:
+    """The name of a Secret's part for TLS to backends. Names of certificates for clients have one slash only."""
+    return str(key)
+
+
+def kubernetes_secret(name: str) -> Key:
+    """The Kubernetes Secret that a Secret of Envoy is made of."""
+    namespace, secret_name, *_ = name.split("/")
+    return Key(namespace, secret_name)
 
 
 def https_routes(termination: Termination) -> str:

@@ -79,7 +79,7 @@ def retry_safe_requests() -> HttpFilter:
     return filter_unless(
         "retry-safe-requests",
         "envoy.filters.http.header_mutation",
-        _retry_header(),
+        retry_header(RETRY_SAFE_ON),
         any_of(other_methods, *with_body),
     )
 
@@ -94,9 +94,9 @@ def never_507() -> ResponseMapper:
     )
 
 
-def _retry_header() -> HeaderMutationFilter:
+def retry_header(conditions: str) -> HeaderMutationFilter:
     header = HeaderValueOption(
-        header=HeaderValue(key="x-envoy-retry-on", value=RETRY_SAFE_ON),
+        header=HeaderValue(key="x-envoy-retry-on", value=conditions),
         append_action=HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
     )
     return HeaderMutationFilter(mutations=Mutations(request_mutations=[HeaderMutation(append=header)]))

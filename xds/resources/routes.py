@@ -37,6 +37,7 @@ from xds.resources.place import Place
 from xds.resources.redirects import ENDS_IN_SLASH, redirect_to_host, redirect_to_path
 from xds.resources.response_headers import response_headers
 from xds.resources.retries import RETRIED_BODY_BYTES, retry_policy
+from xds.resources.retry_policy import retried_body_bytes
 from xds.resources.route_matches import route_match
 from xds.traffic.actions import Action, Closed, DirectAnswer, Forward, HostRedirect, LocationBase, Redirect
 from xds.traffic.hosts import is_beginning, is_wildcard
@@ -185,6 +186,7 @@ def _route(route: Route, match: RouteMatch, place: Place) -> EnvoyRoute:
         response_headers_to_add=_response_headers(route, redirect.location if redirect and is_url else ""),
         response_headers_to_remove=list(route.policy.response_headers.removed),
         request_headers_to_add=request_headers(route.policy) if forward else [],
+        request_body_buffer_limit=retried_body_bytes(route.policy) if forward else None,
         request_headers_to_remove=list(route.policy.request_headers.removed) if forward else [],
         typed_per_filter_config=_filters(route, place),
     )

@@ -1,7 +1,8 @@
-"""SDS: a certificate as a Secret."""
+"""SDS: certificates and authorities as Secrets."""
 
-from xds.envoyapi.messages import DataSource, Secret, TlsCertificate
+from xds.envoyapi.messages import CertificateValidationContext, DataSource, Secret, TlsCertificate
 from xds.resources import names
+from xds.traffic.backend_tls import ClientCertificate, Credential, CredentialKey
 from xds.traffic.tls import Certificate
 
 
@@ -14,3 +15,16 @@ def secret(certificate: Certificate) -> Secret:
             ocsp_staple=DataSource(inline_bytes=certificate.staple) if certificate.staple else None,
         ),
     )
+
+
+def credential_secret(key: CredentialKey, credential: Credential) -> Secret:
+    """A credential for TLS to backends."""
+    name = names.credential(key)
+    if isinstance(credential, ClientCertificate):
+        certificate = TlsCertificate(
+            certificate_chain=DataSource(inline_bytes=credential.chain),
+            private_key=DataSource(inline_bytes=credential.private_key),
+        )
+        return Secret(name=name, tls_certificate=certificate)
+    authorities = DataSource(inline_bytes=credential.certificates)
+    return Secret(name=name, validation_context=CertificateValidationContext(trusted_ca=authorities))

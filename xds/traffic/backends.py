@@ -58,19 +58,6 @@ class BackendKey(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Verification:
-    """The demand that a backend proves its identity.
-
-    Attributes:
-        authorities: The CA certificates that may sign the backend's chain, in PEM.
-        server_name: The SNI, and the DNS name that the certificate must have. Empty: the host of the request.
-    """
-
-    authorities: bytes
-    server_name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Backend:
     """A port of a Service that a route uses.
 
@@ -80,8 +67,6 @@ class Backend:
         target_port: The number of the port at the endpoints, if the Service tells; the EndpointSlices decide.
         external_name: The DNS name that resolves to the endpoints, for a Service of type ExternalName; else empty.
         host: The Host that requests to the backend carry, also its SNI; empty: the client's.
-        verification: None: the certificate of a backend is taken as it is. Otherwise TLS is spoken whatever the
-            protocol says, so that no mistake leads to plain text.
         upstream: The use of the port.
         cluster_ip: The address of the Service, for an upstream policy that uses the address; else empty.
         settings: Of the Service, for each use of its ports.
@@ -94,7 +79,6 @@ class Backend:
     target_port: int | None = None
     external_name: str = ""
     host: str = ""
-    verification: Verification | None = None
     upstream: UpstreamPolicy = DEFAULT_UPSTREAM
     cluster_ip: str = ""
     settings: ServiceSettings = NO_SETTINGS

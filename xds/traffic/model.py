@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from xds.problems.problem import Key
+from xds.traffic.backend_tls import Credential, CredentialKey
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.endpoints import Locality
 from xds.traffic.listeners import ListenerPolicy
@@ -32,6 +33,10 @@ class TrafficModel(Traffic, Protocol):
     @property
     def backends(self) -> Mapping[BackendKey, Backend]: ...
     @property
+    def credentials(self) -> Mapping[CredentialKey, Credential]:
+        """The credentials for TLS to backends."""
+
+    @property
     def certificates(self) -> Mapping[Key, Certificate]: ...
     @property
     def listeners(self) -> ListenerPolicy: ...
@@ -51,6 +56,7 @@ class TrafficChange:
         hosts: Hosts whose virtual host changed, appeared or is gone; NO_HOST for the routes without a host.
         default: Whether the default route of all hosts changed.
         tls: Whether the TLS table changed.
+        credentials: Those that changed, appeared or are gone.
         certificates: Whether the content of a certificate changed.
         backends: Backends that changed, appeared or are gone.
         endpoints: Backends whose endpoints may have changed.
@@ -64,3 +70,4 @@ class TrafficChange:
     backends: frozenset[BackendKey] = frozenset()
     endpoints: frozenset[BackendKey] = frozenset()
     listeners: bool = False
+    credentials: frozenset[CredentialKey] = frozenset()

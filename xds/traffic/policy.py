@@ -5,12 +5,15 @@ from typing import Final
 
 from xds.traffic.backend_names import BackendNames
 from xds.traffic.backends import BackendKey
+from xds.traffic.bodies import ANY_BODIES, Bodies
 from xds.traffic.error_pages import ErrorPages
 from xds.traffic.hashing import HashKey
 from xds.traffic.headers import NO_CHANGES, HeaderChanges
 from xds.traffic.https_redirect import BY_OPERATOR, HttpsRedirect
 from xds.traffic.mirror import Mirror
 from xds.traffic.rate_limits import RateLimits
+from xds.traffic.retries import Retries
+from xds.traffic.timeouts import NO_TIMEOUTS, Timeouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,9 @@ class Policy:
         request_headers: Changes of the backend's request.
         response_headers: Changes of answers of any status.
         connection: The Connection header of the backend's request. Empty: none but that of an upgrade.
+        timeouts: The silence that ends a request.
+        retries: Of failed requests. None: as for all routes.
+        bodies: Of requests.
         https_redirect: Of plain requests.
         rate_limits: How many requests of a client are answered. None: all.
         mirror: A second backend that gets a copy of each request. None: none does.
@@ -52,6 +58,9 @@ class Policy:
     request_headers: HeaderChanges = NO_CHANGES
     response_headers: HeaderChanges = NO_CHANGES
     connection: str = ""
+    timeouts: Timeouts = NO_TIMEOUTS
+    retries: Retries | None = None
+    bodies: Bodies = ANY_BODIES
     mirror: Mirror | None = None
     backend_names: BackendNames | None = None
     error_pages: ErrorPages | None = None

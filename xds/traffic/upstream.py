@@ -7,6 +7,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
+from xds.traffic.backend_tls import BackendTls
+
 _VARIANT_BYTES: Final = 5
 
 
@@ -52,6 +54,7 @@ class UpstreamPolicy:
         sends_sni: Whether TLS carries a server name.
         balancing: The choice of an endpoint.
         connect_timeout: For a TCP connection, TLS included.
+        tls: How TLS is spoken beyond encryption. None: no certificate is shown, and none is verified.
         uses_cluster_ip: Whether the address of the Service stands for its endpoints, so that kube-proxy chooses one.
         longest_request: After this time a request is ended, with whatever part of the answer. None: never.
     """
@@ -62,6 +65,7 @@ class UpstreamPolicy:
     connect_timeout: timedelta = timedelta(seconds=5)
     uses_cluster_ip: bool = False
     longest_request: timedelta | None = None
+    tls: BackendTls | None = None
 
     @property
     def variant(self) -> str:

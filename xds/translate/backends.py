@@ -118,6 +118,11 @@ def _usable(
     if upstream is not DEFAULT_UPSTREAM:
         cluster_ip = _cluster_ip(service) if upstream.uses_cluster_ip else ""
         upstream = _with_effect(upstream, protocol, has_cluster_ip=bool(cluster_ip))
+    spoken = upstream.protocol or protocol
+    if upstream.tls and not spoken.uses_tls:
+        if upstream.tls.is_verified:
+            return _unverified(service, port)
+        upstream = replace(upstream, tls=None)
     faults: list[BackendFault] = []
 
     def report(reason: Reason, message: str, remedy: str) -> None:
@@ -126,7 +131,7 @@ def _usable(
     backend = Backend(
         BackendKey(*service.key, port.port, upstream.variant),
         port_name,
-        upstream.protocol or protocol,
+        spoken,
         other_names=tuple(others),
         target_port=port.target_number,
         external_name=external_name,
@@ -136,6 +141,15 @@ def _usable(
         settings=service_settings(service.annotations, report),
     )
     return Resolved(backend, fault, tuple(faults))
+
+
+def _unverified(service: Service, port: ServicePort) -> Resolved:
+    return _unusable(
+        Reason.PROTECTION_UNAVAILABLE,
+        f"port {port.port} of Service {service.key} is spoken to without TLS, so that no certificate can be verified; "
+        "its paths answer 503",
+        "Have TLS spoken, by backend-protocol HTTPS or GRPCS, or remove proxy-ssl-verify.",
+    )
 
 
 def _with_effect(policy: UpstreamPolicy, of_port: BackendProtocol, *, has_cluster_ip: bool) -> UpstreamPolicy:

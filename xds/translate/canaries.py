@@ -167,4 +167,4 @@ class _Split:
 
 def _named(backend: Backend) -> tuple[object, ...]:
     """The names that requests to a backend carry. Envoy takes them from one cluster for both backends."""
-    return (backend.host, backend.protocol.uses_tls, backend.upstream.sends_sni, backend.verification)
+    return (backend.host, backend.protocol.uses_tls, backend.upstream.sends_sni, backend.upstream.tls)

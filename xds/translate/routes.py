@@ -1,6 +1,7 @@
 """From a path of an Ingress, or its default backend, to a route."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from xds.kube.objects import HTTPIngressPath, Ingress, IngressBackend, IngressServiceBackend
@@ -10,12 +11,14 @@ from xds.problems.problem import Key, ObjectRef
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import Closed, Forward
+from xds.traffic.backend_tls import Credential, CredentialKey
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.policy import Policy
 from xds.traffic.routes import Origin, PathType, Route
 from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
 from xds.translate.annotated_backends import AnnotatedBackends
 from xds.translate.backends import Resolved, resolve
+from xds.translate.credentials import CredentialStore
 from xds.translate.findings import UnitFindings
 from xds.translate.names import InvalidError, is_label, regex_path, valid_path
 from xds.translate.nginx import https_redirects, upstream_vhost
@@ -56,6 +59,7 @@ class TranslationContext:
     annotations: AnnotationOptions
     max_regex_size: int = DEFAULT_MAX_REGEX_SIZE
     allow_cross_namespace: bool = False
+    credential_store: CredentialStore = field(default_factory=CredentialStore)
 
     def policy(self, ingress: Ingress) -> IngressPolicy:
         """The policy of an Ingress. `translate_ingress` reports the problems, once for each Ingress."""
@@ -63,7 +67,17 @@ class TranslationContext:
 
     def objects(self, ingress: Ingress) -> NamedObjects:
         """The objects that annotations of an Ingress may name."""
-        return NamedObjects(self.state, ingress.key.namespace, self.allow_cross_namespace)
+        return NamedObjects(self.state, ingress.key.namespace, self.allow_cross_namespace, self.credential_store)
+
+    def credentials(self, backends: Iterable[Backend]) -> Mapping[CredentialKey, Credential]:
+        """The credentials for TLS to some backends."""
+        found: dict[CredentialKey, Credential] = {}
+        for key in (key for each in backends if each.upstream.tls for key in each.upstream.tls.credentials):
+            secret = self.state.secret(key.secret)
+            credential = self.credential_store.judge(secret).of(key.part) if secret else None
+            if credential:
+                found[key] = credential
+        return found
 
     def is_canary(self, ingress: Ingress) -> bool:
         """Whether an Ingress only lends its backends: routes, default backend and TLS entries count for nothing."""
@@ -149,9 +163,14 @@ def _treated(
             host = policy.upstream_host or pages.host
             return pages.backend, replace(policy, upstream_host=host, error_pages=replace(pages, instead=True))
         return None, policy
-    if policy.connection and not backend.protocol.is_http1:
+    return backend.key, policy if backend.protocol.is_http1 else _for_http2(policy)
+
+
+def _for_http2(policy: Policy) -> Policy:
+    """The policy for a backend to which HTTP/2 is or may be spoken: its streams would wait for the end of a body."""
+    if policy.connection:
         policy = replace(policy, connection="")
-    return backend.key, policy
+    return replace(policy, bodies=replace(policy.bodies, buffered=False)) if policy.bodies.buffered else policy
 
 
 def _upstream_host(template: str, origin: Origin, written: IngressServiceBackend) -> str:

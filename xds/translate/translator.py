@@ -1,6 +1,6 @@
 """Keeps the traffic model in step with `KubeState`: a change translates only the units that became stale."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from xds.kube.state import KubeState, Stale
 from xds.problems.problem import Key, Problem
 from xds.problems.registry import ProblemRegistry
 from xds.steps import Steps
+from xds.traffic.backend_tls import Credential, CredentialKey
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.endpoints import Locality
 from xds.traffic.hosts import NO_HOST
@@ -21,6 +22,7 @@ from xds.traffic.tls import Certificate, TlsTable
 from xds.translate.backend_use import BackendUse
 from xds.translate.certificate_dates import DatePeriod
 from xds.translate.certificates import Verdict
+from xds.translate.credentials import CredentialUse
 from xds.translate.endpoints import localities
 from xds.translate.findings import UnitFindings
 from xds.translate.further_names import FurtherName, FurtherNames
@@ -103,6 +105,7 @@ class Translator:
         self._certificates: dict[Key, Certificate] = {}
         self._date_period = DatePeriod()
         self._backends = BackendUse()
+        self._credentials = CredentialUse()
         self._rates = RateUse()
 
     @property
@@ -156,6 +159,11 @@ class Translator:
     def published(self) -> Mapping[BackendKey, Backend]:
         """The backends in use, as of the last `publish`."""
         return self._backends.published
+
+    @property
+    def credentials(self) -> Mapping[CredentialKey, Credential]:
+        """The credentials in use for TLS to backends."""
+        return self._credentials.current
 
     def used_of(self, services: Iterable[Key]) -> frozenset[BackendKey]:
         """The backends in use that are ports of some Services."""
@@ -248,7 +256,12 @@ class Translator:
             self._problems.report(("endpoints", backend), ())
             yield
         used = yield from self._used(stale.endpoints)
-        return TrafficChange(frozenset(hosts), default, tls, certificates, backends, used | backends)
+        credentials = self._credentials.take_changes()
+        if credentials:
+            self._context.credential_store.keep({key.secret for key in self._credentials.current})
+        return TrafficChange(
+            frozenset(hosts), default, tls, certificates, backends, used | backends, credentials=credentials
+        )
 
     def _translate_ingress(self, key: Key) -> None:
         findings = UnitFindings()
@@ -265,7 +278,7 @@ class Translator:
             findings = UnitFindings()
             virtual_host, names = yield from translate_host(self._context, host, findings)
             self._problems.report(("host", host), findings.problems)
-            self._backends.use(("host", host), findings.backends)
+            self._use(("host", host), findings.backends)
             self._rates.use(("host", host), findings.rates)
             is_changed = self._replace(host, virtual_host, is_alias=False)
             if is_changed:
@@ -293,11 +306,15 @@ class Translator:
             self._hosts[host] = after
         return True
 
+    def _use(self, user: Hashable, backends: Mapping[BackendKey, Backend]) -> None:
+        self._backends.use(user, backends)
+        self._credentials.use(user, self._context.credentials(backends.values()))
+
     def _translate_default(self) -> bool:
         findings = UnitFindings()
         default = default_route(self._context, self._state.ingresses_with_default_backend(), findings)
         findings.keep([default])
-        self._backends.use(("default", NO_HOST), findings.backends)
+        self._use(("default", NO_HOST), findings.backends)
         self._rates.use(("default", NO_HOST), findings.rates)
         if default == self._default:
             return False

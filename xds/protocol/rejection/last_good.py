@@ -27,7 +27,7 @@ from xds.snapshot.store import ResourceChange, ResourceKey, Revision, Store
 NEEDED_BY: Final[Mapping[ResourceType, tuple[ResourceType, ...]]] = {
     ResourceType.CLUSTER: (ResourceType.LISTENER, ResourceType.ROUTES, ResourceType.VIRTUAL_HOST),
     ResourceType.ENDPOINTS: (ResourceType.LISTENER, ResourceType.ROUTES, ResourceType.VIRTUAL_HOST),
-    ResourceType.SECRET: (ResourceType.LISTENER,),
+    ResourceType.SECRET: (ResourceType.CLUSTER, ResourceType.LISTENER),
     ResourceType.EXTENSION: (ResourceType.LISTENER,),
     ResourceType.ROUTES: (ResourceType.LISTENER,),
     ResourceType.VIRTUAL_HOST: (ResourceType.LISTENER,),

@@ -17,11 +17,18 @@ from xds.resources import names
 from xds.resources.filters.backend_names import NAME as BACKEND_NAMES
 from xds.resources.filters.backend_names import backend_names, backend_names_of
 from xds.resources.filters.blocked import block
+from xds.resources.filters.body_limit import BODY_LIMIT, body_limit, body_limit_of
 from xds.resources.filters.compression import compressor
 from xds.resources.filters.error_pages import error_pages, original_path
 from xds.resources.filters.one_host import reject_two_hosts
 from xds.resources.filters.rate_limits import rate_limit_filter, rate_limited
-from xds.resources.filters.route_chain import route_chain
+from xds.resources.filters.retries_by_method import (
+    RETRY_RESETS,
+    RETRY_STATUSES,
+    resets_of,
+    retry_idempotent_requests,
+    statuses_of,
+)
 from xds.resources.filters.session_affinity import session_affinity
 from xds.resources.filters.unlogged import unlogged
 from xds.resources.retries import retry_safe_requests
@@ -41,11 +48,12 @@ def http_filters() -> list[HttpFilter]:
         unlogged(),
         original_path(),
         reject_two_hosts(),
+        body_limit(),
         upgrade_by_http1(),
         retry_safe_requests(),
+        *retry_idempotent_requests(),
         rate_limit_filter(),
         session_affinity(),
-        route_chain(),
         backend_names(),
         HttpFilter(name="envoy.filters.http.router", typed_config=codec.pack(router)),
     ]
@@ -60,7 +68,13 @@ def policy_filters(policy: ListenerPolicy) -> list[HttpFilter]:
     return [*map(compressor, policy.compressions), *blocked]
 
 
-SWITCHED: Final[dict[str, _ForRoute]] = {names.RATE_LIMITS: rate_limited, BACKEND_NAMES: backend_names_of}
+SWITCHED: Final[dict[str, _ForRoute]] = {
+    BODY_LIMIT: body_limit_of,
+    RETRY_RESETS: resets_of,
+    RETRY_STATUSES: statuses_of,
+    names.RATE_LIMITS: rate_limited,
+    BACKEND_NAMES: backend_names_of,
+}
 """By the name of the filter."""
 
 

@@ -6,7 +6,8 @@ from typing import Final
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.upstream import BackendProtocol
-from xds.translate.nginx.annotation import Annotation, Grammar, InvalidValueError
+from xds.translate.nginx.annotation import Annotation, Grammar, InvalidValueError, Verdict
+from xds.translate.nginx.grammars import one_of
 from xds.translate.nginx.reader import AnnotationReader
 
 _FCGI: Final = "FCGI"
@@ -50,7 +51,15 @@ PROTOCOL: Final = Annotation(
     "the appProtocol of the Service's port, else HTTP",
     note="but for FCGI, with which the paths answer 503: Envoy speaks no FastCGI",
 )
-ANNOTATIONS: Final = (PROTOCOL,)
+HTTP_VERSION: Final = Annotation(
+    "proxy-http-version",
+    "protocols",
+    one_of("1.0", "1.1"),
+    "1.1",
+    verdict=Verdict.APPROXIMATE,
+    note="1.0 is refused, as Envoy speaks no HTTP/1.0 to backends",
+)
+ANNOTATIONS: Final = (PROTOCOL, HTTP_VERSION)
 
 
 def read(reader: AnnotationReader) -> SpokenProtocol | None:
@@ -58,6 +67,10 @@ def read(reader: AnnotationReader) -> SpokenProtocol | None:
 
     The annotation precedes the appProtocol of the Service's port: the annotation is about the paths of its Ingress.
     """
+    if reader.get(HTTP_VERSION) == "1.0":
+        message = "proxy-http-version 1.0 has no effect here: Envoy speaks HTTP/1.1 to backends"
+        remedy = "Remove the annotation. Nearly every backend understands HTTP/1.1."
+        reader.report(HTTP_VERSION.full_name, Reason.ANNOTATION_UNSUPPORTED, message, remedy)
     word = reader.get(PROTOCOL)
     if word != _FCGI:
         return _PROTOCOLS[word] if word else SpokenProtocol()

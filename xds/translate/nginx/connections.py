@@ -4,21 +4,11 @@ from datetime import timedelta
 from typing import Final
 
 from xds.traffic.upstream import DEFAULT_UPSTREAM
-from xds.translate.nginx.annotation import Annotation, Grammar, InvalidValueError, Verdict
-from xds.translate.nginx.grammars import NATURAL, one_of
+from xds.translate.nginx.annotation import Annotation, Verdict
+from xds.translate.nginx.grammars import SECONDS, one_of
 from xds.translate.nginx.reader import AnnotationReader
 
-
-def _positive(value: str) -> int:
-    """0 is valid in ingress-nginx, and fails each request."""
-    if not (number := NATURAL.parse(value)):
-        raise InvalidValueError
-    return number
-
-
-_SECONDS: Final = Grammar("a whole number of seconds from 1 on, without a unit", _positive)
-
-CONNECT_TIMEOUT: Final = Annotation("proxy-connect-timeout", "timeouts and retries", _SECONDS, "5")
+CONNECT_TIMEOUT: Final = Annotation("proxy-connect-timeout", "timeouts and retries", SECONDS, "5")
 CONNECTION: Final = Annotation(
     "connection-proxy-header",
     "headers",

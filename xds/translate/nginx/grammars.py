@@ -48,6 +48,13 @@ def _natural(value: str) -> int:
     return number
 
 
+def _seconds(value: str) -> int:
+    """0 is valid in ingress-nginx, and fails each request."""
+    if not (number := _natural(value)):
+        raise InvalidValueError
+    return number
+
+
 def _size(value: str) -> int:
     matched = _SIZE.fullmatch(value.replace(" ", ""))
     if matched is None or len(matched[1]) > 18:
@@ -110,6 +117,7 @@ def always(value: str) -> bool:
 BOOLEAN: Final = Grammar("true or false", _boolean)
 INTEGER: Final = Grammar("a whole number", _integer)
 NATURAL: Final = Grammar("a whole number from 0 on, without a unit", _natural)
+SECONDS: Final = Grammar("a whole number of seconds from 1 on, without a unit", _seconds)
 SIZE: Final = Grammar("a number of bytes, or a number with k, m or g", _size)
 OBJECT_NAME: Final = Grammar("the name of an object with its namespace, NAMESPACE/NAME", _object_name)
 ANYTHING: Final = Grammar("any text", _anything)

@@ -8,6 +8,7 @@ from xds.kube.objects import Ingress
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import DirectAnswer, Redirect
+from xds.traffic.backend_tls import BackendTls
 from xds.traffic.hashing import HashKey
 from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, Balancing, UpstreamPolicy
@@ -15,6 +16,8 @@ from xds.translate.nginx import (
     asked_backends,
     backend_names,
     backend_protocol,
+    backend_tls,
+    bodies,
     canary,
     connections,
     custom_headers,
@@ -22,8 +25,11 @@ from xds.translate.nginx import (
     https_redirects,
     limits,
     load_balancing,
+    no_effect,
     redirects,
+    retries,
     rewriting,
+    timeouts,
     upstream_vhost,
 )
 from xds.translate.nginx.annotation import OWN_PREFIX, PREFIX, AnyAnnotation, Scope, Verdict
@@ -148,7 +154,7 @@ class AnnotationOptions:
             return cls(ignored)
         reader = AnnotationReader({}, _unreported, defaults)
         asked = rewriting.read(reader)
-        open_paths = _open(SpokenProtocol(), asked, reader)
+        open_paths = _open(SpokenProtocol(), None, asked, reader)
         unannotated = ClosedPaths(closing, hosts=False, rewriting=asked) if closing else open_paths
         return cls(ignored, defaults, closing, open_paths, unannotated)
 
@@ -202,10 +208,16 @@ def ingress_policy(
     named = custom_headers.read(reader, objects)
     headers = own_headers.response_headers(reader)
     answer = answers.read(reader)
-    if isinstance(named, Unavailable) or isinstance(headers, Unavailable) or isinstance(answer, Unavailable):
-        missing = next(each for each in (named, headers, answer) if isinstance(each, Unavailable))
+    tls = backend_tls.read(reader, objects)
+    if (
+        isinstance(named, Unavailable)
+        or isinstance(headers, Unavailable)
+        or isinstance(answer, Unavailable)
+        or isinstance(tls, Unavailable)
+    ):
+        missing = next(each for each in (named, headers, answer, tls) if isinstance(each, Unavailable))
         return ClosedPaths((missing.annotation.full_name,), hosts=False, rewriting=asked, names=names)
-    opened = _open(protocol, asked, reader)
+    opened = _open(protocol, tls, asked, reader)
     policy = replace(opened.policy, response_headers=named | headers)
     return replace(opened, answer=answer, policy=policy, names=names)
 
@@ -222,7 +234,8 @@ def _lent(requests: Canary, reader: AnnotationReader) -> LentPaths:
     return LentPaths(requests, chosen, load_balancing.uses_cluster_ip(reader), hash_keys, protections)
 
 
-def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) -> OpenPaths:
+def _open(protocol: SpokenProtocol, tls: BackendTls | None, asked: Rewriting, reader: AnnotationReader) -> OpenPaths:
+    no_effect.check(reader)
     chosen, hash_keys = _balancing(reader)
     use = UpstreamPolicy(
         balancing=chosen,
@@ -233,8 +246,11 @@ def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) 
         policy=Policy(
             upstream_host=upstream_vhost.read(reader),
             hash_keys=hash_keys,
-            request_headers=own_headers.request_headers(reader),
             connection=connections.connection(reader),
+            timeouts=timeouts.read(reader),
+            retries=retries.read(reader),
+            bodies=bodies.read(reader),
+            request_headers=own_headers.request_headers(reader),
             backend_names=backend_names.read(reader),
             https_redirect=https_redirects.read(reader),
             rate_limits=limits.read(reader),
@@ -242,8 +258,9 @@ def _open(protocol: SpokenProtocol, asked: Rewriting, reader: AnnotationReader) 
         redirect=redirects.read(reader),
         plain_paths=https_redirects.plain_paths(reader),
         rewriting=asked,
-        upstream=_speaking(use, protocol.plain),
-        tls_upstream=_speaking(use, protocol.tls) if protocol.tls else None,
+        # With AUTO_HTTP, requests that came by plain HTTP are sent on as they came.
+        upstream=_speaking(use if protocol.tls else replace(use, tls=tls), protocol.plain),
+        tls_upstream=_speaking(replace(use, tls=tls), protocol.tls) if protocol.tls else None,
         asked_backends=asked_backends.read(reader),
     )
 

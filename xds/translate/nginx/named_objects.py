@@ -1,6 +1,6 @@
 """Reads the Secrets and ConfigMaps that annotations of an Ingress name."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from xds.kube.objects import ConfigMap, Secret
@@ -8,6 +8,7 @@ from xds.kube.state import KubeState
 from xds.problems.problem import Key
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
+from xds.translate.credentials import CredentialStore
 from xds.translate.nginx.annotation import AnyAnnotation, InvalidValueError
 from xds.translate.nginx.reader import AnnotationReader
 
@@ -37,11 +38,13 @@ class NamedObjects:
         state: The objects that exist.
         namespace: Of the Ingress.
         allow_cross_namespace: Whether objects of other namespaces are within reach.
+        credentials: Judges Secrets.
     """
 
     state: KubeState
     namespace: str
     allow_cross_namespace: bool = False
+    credentials: CredentialStore = field(default_factory=CredentialStore)
 
     def secret(self, reader: AnnotationReader, annotation: AnyAnnotation) -> Secret:
         """The Secret that an annotation with a value names.

@@ -4,13 +4,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
-from xds.kube.objects import Secret
 from xds.translate.nginx.annotation import Annotation, AnyAnnotation, Scope, Verdict
-from xds.translate.nginx.grammars import ANYTHING, OBJECT_NAME, always, unless_false
-
-
-def _off_is_open(value: str) -> bool:
-    return value.strip() != "off"
+from xds.translate.nginx.grammars import ANYTHING, always, unless_false
 
 
 @lru_cache(maxsize=64)
@@ -51,25 +46,11 @@ ANNOTATIONS: Final = (
         always,
         Scope.HOST,
     ),
-    Annotation(
-        "proxy-ssl-secret", "TLS to backends", OBJECT_NAME, verdict=Verdict.NOT_YET, protects=always, names=Secret
-    ),
-    Annotation("proxy-ssl-verify", "TLS to backends", ANYTHING, "off", verdict=Verdict.NOT_YET, protects=_off_is_open),
-    *_planned(
-        "TLS to backends",
-        "proxy-ssl-ciphers proxy-ssl-name proxy-ssl-protocols proxy-ssl-server-name proxy-ssl-verify-depth",
-    ),
     *_planned(
         "CORS",
         "enable-cors cors-allow-origin cors-allow-methods cors-allow-headers cors-expose-headers "
         "cors-allow-credentials cors-max-age",
     ),
-    *_planned(
-        "timeouts and retries",
-        "proxy-send-timeout proxy-read-timeout proxy-next-upstream proxy-next-upstream-tries "
-        "proxy-next-upstream-timeout",
-    ),
-    *_planned("bodies", "proxy-body-size proxy-buffering proxy-request-buffering proxy-http-version"),
     *_planned(
         "affinity",
         "affinity affinity-mode affinity-canary-behavior session-cookie-name session-cookie-path "

@@ -8,6 +8,8 @@ from typing import Final
 from xds.translate.nginx import (
     backend_names,
     backend_protocol,
+    backend_tls,
+    bodies,
     canary,
     connections,
     custom_headers,
@@ -21,7 +23,9 @@ from xds.translate.nginx import (
     not_yet,
     redirects,
     refused,
+    retries,
     rewriting,
+    timeouts,
     upstream_vhost,
 )
 from xds.translate.nginx.annotation import AnyAnnotation
@@ -31,8 +35,12 @@ _FAMILIES: Final = (
     https_redirects,
     rewriting,
     backend_protocol,
+    backend_tls,
     load_balancing,
     connections,
+    timeouts,
+    retries,
+    bodies,
     custom_headers,
     limits,
     canary,

@@ -13,6 +13,7 @@ from xds.translate.nginx.defaults import INGRESS_NGINX, NO_DEFAULTS
 
 _SETTINGS: Final[tuple[AnyKey, ...]] = (
     traffic.RETRY_NON_IDEMPOTENT,
+    traffic.CLIENT_BODY_TIMEOUT,
     headers.REDIRECT_CODE,
     headers.ALLOWED_HEADERS,
     access.NO_REDIRECT,

@@ -56,7 +56,15 @@ UPSTREAM_CONNECTIONS: Final = ConfigKey(
 UPSTREAM_TIMEOUT: Final = ConfigKey("upstream-keepalive-timeout", _SECTION, SECONDS, "60")
 UPSTREAM_TIME: Final = ConfigKey("upstream-keepalive-time", _SECTION, DURATION, "1h")
 UPSTREAM_REQUESTS: Final = ConfigKey("upstream-keepalive-requests", _SECTION, NATURAL, "10000")
-RETRY_NON_IDEMPOTENT: Final = ConfigKey("retry-non-idempotent", _SECTION, BOOLEAN, "false", Verdict.NOT_YET)
+RETRY_NON_IDEMPOTENT: Final = ConfigKey("retry-non-idempotent", _SECTION, BOOLEAN, "false")
+CLIENT_BODY_TIMEOUT: Final = ConfigKey(
+    "client-body-timeout",
+    _SECTION,
+    SECONDS,
+    "60",
+    Verdict.APPROXIMATE,
+    "a longer time than that of all tries by proxy-read-timeout bounds the silence of uploads; a shorter one doesn't",
+)
 LIMIT_STATUS: Final = ConfigKey("limit-req-status-code", _SECTION, number(400, 599), "503", Verdict.NOT_YET)
 
 KEYS: Final = (
@@ -69,6 +77,7 @@ KEYS: Final = (
     UPSTREAM_TIME,
     UPSTREAM_REQUESTS,
     RETRY_NON_IDEMPOTENT,
+    CLIENT_BODY_TIMEOUT,
     LIMIT_STATUS,
     *of_annotations(
         _SECTION,
@@ -99,7 +108,6 @@ KEYS: Final = (
     *without_effect(_SECTION, "Envoy's buffer of headers grows by itself", client_header_buffer_size="1k"),
     *without_effect(_SECTION, "Envoy streams messages of gRPC", grpc_buffer_size_kb="0"),
     *without_effect(_SECTION, "limit-connections is refused", limit_conn_status_code="503"),
-    *not_yet(_SECTION, client_body_timeout="60"),
     *refused(
         _SECTION,
         "requests are counted by the client's address alone",

@@ -1,0 +1,102 @@
+"""TLS to backends, as the transport socket of a Cluster."""
+
+from functools import cache
+from typing import Final
+
+from xds.envoyapi import codec
+from xds.envoyapi.messages import (
+    CertificateValidationContext,
+    CommonTlsContext,
+    CommonTlsContextCombinedCertificateValidationContext,
+    SdsSecretConfig,
+    StringMatcher,
+    SubjectAltNameMatcher,
+    SubjectAltNameMatcherSanType,
+    TlsParameters,
+    TlsParametersTlsProtocol,
+    TransportSocket,
+    UpstreamTlsContext,
+)
+from xds.resources import names
+from xds.resources.config_source import ads
+from xds.traffic.backend_tls import BackendTls, BackendTlsVersion, CredentialKey, CredentialPart
+from xds.traffic.backends import Backend
+
+_VERSIONS: Final = {
+    BackendTlsVersion.TLS_1_0: TlsParametersTlsProtocol.TLSv1_0,
+    BackendTlsVersion.TLS_1_1: TlsParametersTlsProtocol.TLSv1_1,
+    BackendTlsVersion.TLS_1_2: TlsParametersTlsProtocol.TLSv1_2,
+    BackendTlsVersion.TLS_1_3: TlsParametersTlsProtocol.TLSv1_3,
+}
+
+
+def transport_socket(backend: Backend) -> TransportSocket | None:
+    """The transport socket of a backend; None for one that is spoken to in plain text."""
+    if not backend.protocol.uses_tls:
+        return None
+    tls = backend.upstream.tls
+    return _with_credentials(tls, backend) if tls else _encrypted()
+
+
+@cache
+def _encrypted() -> TransportSocket:
+    """TLS without verification: without an authority named, certificates of backends are usually self-signed."""
+    return _socket(UpstreamTlsContext(common_tls_context=CommonTlsContext(tls_params=_parameters(None))))
+
+
+def _with_credentials(tls: BackendTls, backend: Backend) -> TransportSocket:
+    return _socket(
+        UpstreamTlsContext(
+            sni=dns_names(tls, backend)[0] if tls.sends_name else "",
+            common_tls_context=CommonTlsContext(
+                tls_params=_parameters(tls),
+                tls_certificate_sds_secret_configs=[
+                    _by_sds(each) for each in tls.credentials if each.part is CredentialPart.CLIENT_CERTIFICATE
+                ],
+                combined_validation_context=_verification(tls, backend) if tls.is_verified else None,
+            ),
+        )
+    )
+
+
+def dns_names(tls: BackendTls, backend: Backend) -> tuple[str, ...]:
+    """The DNS names of a backend, of which its certificate must have one; the first is the server name."""
+    if tls.name:
+        return (tls.name,)
+    if backend.external_name:
+        return (backend.external_name,)
+    name = f"{backend.key.service}.{backend.key.namespace}.svc"
+    return (name, f"{name}.cluster.local")
+
+
+def _verification(tls: BackendTls, backend: Backend) -> CommonTlsContextCombinedCertificateValidationContext:
+    return CommonTlsContextCombinedCertificateValidationContext(
+        default_validation_context=CertificateValidationContext(
+            match_typed_subject_alt_names=[
+                SubjectAltNameMatcher(san_type=SubjectAltNameMatcherSanType.DNS, matcher=StringMatcher(exact=name))
+                for name in dns_names(tls, backend)
+            ],
+            max_verify_depth=tls.verify_depth,
+        ),
+        validation_context_sds_secret_config=_by_sds(CredentialKey(tls.secret, CredentialPart.AUTHORITIES)),
+    )
+
+
+def _by_sds(credential: CredentialKey) -> SdsSecretConfig:
+    return SdsSecretConfig(name=names.credential(credential), sds_config=ads())
+
+
+def _parameters(tls: BackendTls | None) -> TlsParameters:
+    """To a backend Envoy speaks TLS 1.2 alone unless told otherwise."""
+    if tls is None or tls.versions is None:
+        return TlsParameters(tls_maximum_protocol_version=TlsParametersTlsProtocol.TLSv1_3)
+    oldest, newest = tls.versions
+    return TlsParameters(
+        tls_minimum_protocol_version=_VERSIONS[oldest],
+        tls_maximum_protocol_version=_VERSIONS[newest],
+        cipher_suites=list(tls.ciphers),
+    )
+
+
+def _socket(context: UpstreamTlsContext) -> TransportSocket:
+    return TransportSocket(name="envoy.transport_sockets.tls", typed_config=codec.pack(context))

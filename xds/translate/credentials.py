@@ -1,0 +1,121 @@
+"""Credentials for TLS to backends: the content of Secrets, judged once, and the use of each."""
+
+import warnings
+from collections.abc import Hashable, Iterable, Mapping, Set
+from dataclasses import dataclass
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.utils import CryptographyDeprecationWarning
+from cryptography.x509 import InvalidVersion, load_pem_x509_certificates
+
+from xds.kube.objects import Secret, SecretData
+from xds.problems.problem import Key
+from xds.traffic.backend_tls import Authorities, ClientCertificate, Credential, CredentialKey, CredentialPart
+from xds.translate.certificates import judge
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedSecret:
+    """The credentials in a Secret.
+
+    Attributes:
+        client_certificate: None for a Secret without tls.crt or without tls.key.
+        authorities: None for a Secret without ca.crt.
+        why_not: Why Envoy would reject the content, or that there is none; empty for a usable Secret.
+    """
+
+    client_certificate: ClientCertificate | None = None
+    authorities: Authorities | None = None
+    why_not: str = ""
+
+    def of(self, part: CredentialPart) -> Credential | None:
+        return self.client_certificate if part is CredentialPart.CLIENT_CERTIFICATE else self.authorities
+
+
+class CredentialStore:
+    """Judges each Secret once. Nothing of a Secret is remembered that is gone or changed."""
+
+    def __init__(self) -> None:
+        self._judged: dict[Key, tuple[Secret, JudgedSecret]] = {}
+
+    def judge(self, secret: Secret) -> JudgedSecret:
+        known = self._judged.get(secret.key)
+        if known is None or known[0] is not secret:
+            known = self._judged[secret.key] = (secret, _judge(secret.data or SecretData(), secret))
+        return known[1]
+
+    def keep(self, used: Set[Key]) -> None:
+        """Forget all other Secrets."""
+        for key in self._judged.keys() - used:
+            del self._judged[key]
+
+
+def _judge(data: SecretData, secret: Secret) -> JudgedSecret:
+    """Only parsed certificates are used: a file may also hold a private key, or other content."""
+    certificate, authorities = None, None
+    if data.tls_crt and data.tls_key:
+        verdict = judge(secret)
+        if verdict.unstapled is None:
+            return JudgedSecret(why_not=verdict.why_not)
+        certificate = ClientCertificate(verdict.unstapled.chain, verdict.unstapled.private_key)
+    if data.ca_crt:
+        authorities = _authorities(data.ca_crt)
+        if authorities is None:
+            return JudgedSecret(why_not="its ca.crt has no certificates in PEM, or one that can't be read")
+    if certificate is None and authorities is None:
+        return JudgedSecret(why_not="it has neither ca.crt nor tls.crt with tls.key")
+    return JudgedSecret(certificate, authorities)
+
+
+def _authorities(pem: bytes) -> Authorities | None:
+    try:
+        with warnings.catch_warnings():
+            # Of certificates that a later version of the library will not read: Envoy reads them with another one.
+            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+            found = load_pem_x509_certificates(pem)
+            for each in found:  # these are read when they are asked for
+                _ = each.public_key(), each.subject, each.issuer, each.not_valid_after_utc
+    except (ValueError, UnsupportedAlgorithm, InvalidVersion):
+        return None
+    return Authorities(b"".join(each.public_bytes(Encoding.PEM) for each in found))
+
+
+class CredentialUse:
+    """Counts the users of each credential, a user being a host or the default route.
+
+    Attributes:
+        current: The credentials in use.
+    """
+
+    def __init__(self) -> None:
+        self.current: dict[CredentialKey, Credential] = {}
+        self._users: dict[CredentialKey, int] = {}
+        self._uses: dict[Hashable, tuple[CredentialKey, ...]] = {}
+        self._changed: set[CredentialKey] = set()
+
+    def use(self, user: Hashable, credentials: Mapping[CredentialKey, Credential]) -> None:
+        """Replace the credentials that a user uses."""
+        released = self._uses.pop(user, ())
+        if not credentials and not released:
+            return
+        if credentials:
+            self._uses[user] = tuple(credentials)
+        for key, credential in credentials.items():
+            self._users[key] = self._users.get(key, 0) + 1
+            if self.current.get(key) != credential:
+                self.current[key] = credential
+                self._changed.add(key)
+        self._release(released)
+
+    def _release(self, keys: Iterable[CredentialKey]) -> None:
+        for key in keys:
+            self._users[key] -= 1
+            if not self._users[key]:
+                del self._users[key], self.current[key]
+                self._changed.add(key)
+
+    def take_changes(self) -> frozenset[CredentialKey]:
+        """The credentials that changed, came or went since the last call."""
+        changed, self._changed = frozenset(self._changed), set()
+        return changed
