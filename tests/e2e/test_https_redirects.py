@@ -51,7 +51,12 @@ LOCATIONS = {
     ("a.test", "/x//"): "https://a.test/x",
     ("a.test", "/x/?y"): "https://a.test/x/?y",
     ("a.test", "/x?y=/"): "https://a.test/x?y=/",
-    ("a.test", "/"): "https://a.test/",
+    ("a.test", "/"): "https://a.test",
+    ("a.test:8080", "/."): "https://a.test",
+    ("a.test", "/?"): "https://a.test/?",
+    ("a.test", "//"): "https://a.test/",
+    ("x.w.test", "/"): "https://x.w.test/",
+    ("mixed.test", "/"): "https://mixed.test",
     ("a.test", "/opening/"): "https://a.test/opening",
     ("a.test", "/%7Ex/%2F"): "https://a.test/~x/%2F",
     ("mixed.test", "/x/"): "https://mixed.test/x",
@@ -71,6 +76,7 @@ LOCATIONS = {
 }
 
 PUBLIC_PORTS = {
+    ("a.test", "/"): "https://a.test:30443",
     ("a.test", "/x/"): "https://a.test:30443/x",
     ("a.test:30080", "/x"): "https://a.test:30443/x",
     ("mixed.test", "/kept/"): "https://mixed.test:30443/kept/",

@@ -126,7 +126,17 @@ host_names = st.fixed_dictionaries(
     {"nginx.ingress.kubernetes.io/server-alias": st.lists(ALIASES, max_size=3).map(",".join)},
     optional={"nginx.ingress.kubernetes.io/from-to-www-redirect": st.sampled_from(["true", "false", "yes"])},
 )
-annotations = st.one_of(other_annotations, other_annotations, canaries, host_names)
+redirects = st.fixed_dictionaries(
+    {"nginx.ingress.kubernetes.io/ssl-redirect": st.sampled_from(["true", "true", "false", "on"])},
+    optional={
+        "nginx.ingress.kubernetes.io/force-ssl-redirect": st.sampled_from(["true", "false"]),
+        "nginx.ingress.kubernetes.io/use-port-in-redirects": st.just("true"),
+        "nginx.ingress.kubernetes.io/permanent-redirect": st.just("/new"),
+        "nginx.ingress.kubernetes.io/app-root": st.just("/app"),
+        "nginx.ingress.kubernetes.io/server-alias": ALIASES,
+    },
+)
+annotations = st.one_of(other_annotations, other_annotations, canaries, host_names, redirects)
 created = st.one_of(st.none(), st.sampled_from([f"2024-01-0{day}T00:00:00Z" for day in (1, 2)]))
 
 
@@ -222,6 +232,7 @@ options = st.builds(
     TranslateOptions,
     allow_external_name=st.booleans(),
     default_tls_secret=st.sampled_from([None, key("cert-1"), key("nowhere")]),
+    is_compatible=st.booleans(),
 )
 proxies = st.builds(ProxyOptions, redirect_https=st.booleans())
 

@@ -99,6 +99,20 @@ _further_names = st.sampled_from(
 )
 
 
+_redirects = st.sampled_from(
+    (
+        *({},) * 4,
+        annotated(ssl_redirect="true"),
+        annotated(ssl_redirect="true", preserve_trailing_slash="true"),
+        annotated(ssl_redirect="false"),
+        annotated(force_ssl_redirect="true"),
+        annotated(force_ssl_redirect="true", use_port_in_redirects="true", app_root="/a/b"),
+        annotated(ssl_redirect="true", permanent_redirect="/moved?x"),
+        annotated(permanent_redirect="/moved", relative_redirects="true", permanent_redirect_code="308"),
+    )
+)
+
+
 def _ingress(
     name: str,
     ns: str,
@@ -106,9 +120,10 @@ def _ingress(
     some: Iterable[IngressRule],
     entries: Iterable[IngressTLS],
     to: str | None,
-    annotations: dict[str, str],
+    names: dict[str, str],
+    redirects: dict[str, str],
 ) -> Ingress:
-    return ingress(name, *some, ns=ns, created=created, tls=entries, default=to, annotations=annotations)
+    return ingress(name, *some, ns=ns, created=created, tls=entries, default=to, annotations=names | redirects)
 
 
 _ordinary: st.SearchStrategy[list[Ingress]] = st.lists(
@@ -121,6 +136,7 @@ _ordinary: st.SearchStrategy[list[Ingress]] = st.lists(
         st.lists(tls_entries, max_size=2),
         st.one_of(st.none(), st.sampled_from(_BACKENDS)),
         _further_names,
+        _redirects,
     ),
     min_size=1,
     max_size=4,

@@ -7,7 +7,7 @@ from xds.explain.answer import Redirect, RedirectOutcome
 from xds.explain.edge import EdgeOptions
 from xds.explain.request import Request
 from xds.traffic.actions import Forward, HostRedirect
-from xds.traffic.hosts import wildcard_of
+from xds.traffic.hosts import is_wildcard, wildcard_of
 from xds.traffic.https_redirect import HttpsRedirect, RedirectWhen
 from xds.traffic.routes import ACME_CHALLENGES, Route, VirtualHost
 from xds.traffic.tls import TlsTable
@@ -45,7 +45,7 @@ def decision(tls: TlsTable, found: RoutedRequest, request: Request, edge: EdgeOp
         is_open = pattern not in tls.without_certificate
         outcome = RedirectOutcome.REDIRECTED if is_open else RedirectOutcome.NO_CERTIFICATE
     # The plain listener has domains for TLS hosts only where an answer depends on TLS.
-    by_tls = host in named and (edge.redirect_https or found.virtual_host.depends_on_tls)
+    by_tls = host in named and not is_wildcard(host) and (edge.redirect_https or found.virtual_host.depends_on_tls)
     domain = host if found.is_named or by_tls else ""
     return Redirect(outcome, "" if outcome in _WHATEVER_TLS else pattern, asked, found.route, domain)
 

@@ -40,7 +40,7 @@ def https_location(request: Request, step: HttpsRedirectStep, options: ProxyOpti
     if asked.when is RedirectWhen.OPERATOR:
         return f"https://{_with_own_port(request, options)}{path}{mark}{query}"
     if not asked.keeps_slash and not mark:
-        path = path.removesuffix("/") or "/"
+        path = path.removesuffix("/") or ("" if step.domain else "/")
     port = options.public_https_port
     host = step.domain or without_port(without_trailing_dot(request.authority))
     if asked.names_port or port != HTTPS_PORT:

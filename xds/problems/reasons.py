@@ -233,6 +233,12 @@ class Reason(StrEnum):
         "The kernel doesn't report changes of the manifests (inotify); all files are compared every 10 s instead.",
         "Raise `sysctl fs.inotify.max_user_instances` and `fs.inotify.max_user_watches`; it is tried again.",
     )
+    HOST_WITHOUT_TLS = (
+        "HostWithoutTLS",
+        Level.WARNING,
+        "An Ingress redirects to HTTPS where a TLS entry covers the host, and none of its entries covers this host.",
+        "Name the host in a TLS entry with a certificate for the host.",
+    )
     INVALID_ADDRESS = (
         "InvalidAddress",
         Level.ERROR,

@@ -4,10 +4,12 @@ Envoy leaves x-forwarded-proto of a trusted proxy alone, so a request that came 
 redirected. For other requests Envoy sets the header.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from xds.envoyapi.messages import (
+    DirectResponseAction,
     HeaderMatcher,
     Metadata,
     RedirectAction,
@@ -17,6 +19,7 @@ from xds.envoyapi.messages import (
     StringMatcher,
 )
 from xds.envoyapi.messages import Route as EnvoyRoute
+from xds.resources.header_values import replaced
 from xds.resources.options import ProxyOptions
 from xds.resources.place import Place
 from xds.resources.redirects import ENDS_IN_SLASH, HTTP_PORT, HTTPS_PORT, REDIRECT_CODES, WITHOUT_SLASH
@@ -43,7 +46,13 @@ class _Target:
 
 
 def https_redirects(
-    asked: HttpsRedirect, place: Place, match: Callable[[], RouteMatch], of: str = "", origin: Metadata | None = None
+    asked: HttpsRedirect,
+    place: Place,
+    match: Callable[[], RouteMatch],
+    *,
+    takes_root: bool = True,
+    of: str = "",
+    origin: Metadata | None = None,
 ) -> Iterator[EnvoyRoute]:
     """The routes of a redirect, the more special Locations first.
 
@@ -51,15 +60,23 @@ def https_redirects(
         asked: The form of the Location.
         place: The requests.
         match: Makes the match of all requests that are redirected.
+        takes_root: Whether the match may take the path `/`.
         of: The end of the routes' names.
         origin: The objects that the routes come from; None where several routes share the redirect.
     """
-    for target in _targets(asked, place.host, place.options):
-        matched = match()
-        matched.headers.extend((_plain(), *target.headers))
+    of = of and f" {of}"
+    if takes_root and place.host and asked.when is not RedirectWhen.OPERATOR and not asked.keeps_slash:
         yield EnvoyRoute(
-            name=f"redirect-https{target.name}{of and f' {of}'}",
-            match=matched,
+            name=f"redirect-https-root{of}",
+            match=_narrowed(match(), (_IS_ROOT,)),
+            metadata=origin,
+            direct_response=DirectResponseAction(status=asked.status),
+            response_headers_to_add=[replaced("location", _root(asked, place))],
+        )
+    for target in _targets(asked, place.host, place.options):
+        yield EnvoyRoute(
+            name=f"redirect-https{target.name}{of}",
+            match=_narrowed(match(), target.headers),
             metadata=origin,
             redirect=RedirectAction(
                 https_redirect=True,
@@ -69,6 +86,21 @@ def https_redirects(
                 response_code=REDIRECT_CODES[asked.status],
             ),
         )
+
+
+def _narrowed(match: RouteMatch, headers: Iterable[HeaderMatcher]) -> RouteMatch:
+    """The match of plain requests with headers."""
+    match.headers.extend((_plain(), *headers))
+    return match
+
+
+def _root(asked: HttpsRedirect, place: Place) -> str:
+    """The Location of the path `/` without its slash, which no redirect of Envoy's takes away."""
+    port = place.options.public_https_port
+    return f"https://{place.host}{f':{port}' if asked.names_port or port != HTTPS_PORT else ''}"
+
+
+_IS_ROOT: Final = HeaderMatcher(name=":path", string_match=StringMatcher(exact="/"))
 
 
 def _targets(asked: HttpsRedirect, host: str, options: ProxyOptions) -> Iterator[_Target]:

@@ -30,7 +30,7 @@ ENDS_IN_SLASH: Final = HeaderMatcher(name=":path", string_match=StringMatcher(sa
 """A matcher of requests without a query, as nginx drops the last slash of the whole request line."""
 
 WITHOUT_SLASH: Final = RegexMatchAndSubstitute(pattern=RegexMatcher(regex="^(.*)/$"), substitution=r"\1")
-"""Takes the last slash away. Of `/` nothing is left, and Envoy leaves such a path as it is."""
+"""Takes the last slash away. Of `/` nothing would be left, so Envoy leaves such a path as it is."""
 
 
 def redirect_to_path(redirect: Redirect, place: Place) -> RedirectAction:

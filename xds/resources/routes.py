@@ -147,7 +147,8 @@ def _redirected(
     if redirect is not NO_HTTPS_REDIRECT:
         yield from _challenges([route], redirect, place)
         match, origin = functools.partial(route_match, route, guard), _metadata(route.origin.object.key, route.service)
-        yield from https_redirects(redirect, place, match, _name(route), origin)
+        takes_root = route.path == "/" or route.path_type is PathType.REGEX
+        yield from https_redirects(redirect, place, match, takes_root=takes_root, of=_name(route), origin=origin)
 
 
 def _challenges(routes: Iterable[Route], redirect: HttpsRedirect, place: Place) -> Iterator[EnvoyRoute]:

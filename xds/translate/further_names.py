@@ -89,7 +89,7 @@ def further_names(
     asking = [(ingress, policy.names) for ingress, policy in policies if policy.names.www_status]
     if asking:
         owners = {route.origin.object for route in routes}
-        yield from _redirected(host, [(ingress, names) for ingress, names in asking if ingress.ref in owners], findings)
+        yield from _redirected(host, [each for each in asking if each[0].ref in owners], findings)
 
 
 def _redirected(

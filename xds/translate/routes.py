@@ -20,6 +20,7 @@ from xds.translate.annotated_backends import AnnotatedBackends
 from xds.translate.backends import Resolved, resolve
 from xds.translate.credentials import CredentialStore
 from xds.translate.findings import UnitFindings
+from xds.translate.hosts_without_tls import report_hosts_without_tls
 from xds.translate.names import InvalidError, is_label, regex_path, valid_path
 from xds.translate.nginx import https_redirects, upstream_vhost
 from xds.translate.nginx.asked_backends import NO_BACKENDS, AskedBackends
@@ -298,5 +299,6 @@ def translate_ingress(context: TranslationContext, ingress: Ingress, findings: U
 
     policy = ingress_policy(ingress, context.annotations, context.objects(ingress), report)
     if isinstance(policy, OpenPaths):
+        report_hosts_without_tls(ingress, policy.policy.https_redirect, findings)
         for annotation, fault in context.annotated_backends(ingress.key.namespace, policy.asked_backends).faults():
             report(annotation.full_name, fault.reason, fault.message, fault.remedy)

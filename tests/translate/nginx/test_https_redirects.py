@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
-from tests.support.objects import World, ingress, path, rule, service
+from tests.support.objects import World, config_map, ingress, key, path, rule, service, tls
 from tests.support.route_table_annotations import annotated
-from xds.traffic.actions import LocationBase, Redirect
+from xds.kube.change import Applied
+from xds.kube.objects import IngressTLS
+from xds.problems.reasons import Reason
+from xds.traffic.actions import HostRedirect, LocationBase, Redirect
 from xds.traffic.hosts import NO_HOST
 from xds.traffic.https_redirect import BY_OPERATOR, NO_HTTPS_REDIRECT, HttpsRedirect, RedirectWhen
 from xds.translate.nginx.https_redirects import on_path, plain_paths, read
@@ -121,3 +124,41 @@ def test_the_beginning_of_a_location(values: dict[str, str], base: LocationBase)
     action = given.traffic.hosts[HOST].routes[0].action
     assert isinstance(action, Redirect)
     assert action.base is base
+
+
+@pytest.mark.parametrize(
+    ("entries", "fields"),
+    [
+        ((), []),
+        ((tls("a.test"),), ["spec.rules[1].host", "spec.rules[2].host"]),
+        ((tls("*.test"),), ["spec.rules[2].host"]),
+        ((tls("A.test", "b.test"), tls("x.b.test")), []),
+        ((tls("a.test"), tls()), []),
+    ],
+)
+def test_hosts_that_only_ingress_nginx_redirects_are_problems(
+    entries: tuple[IngressTLS, ...], fields: list[str]
+) -> None:
+    rules = [rule(host, path("/")) for host in ("a.test", "b.test", "x.b.test", None)]
+    reported = []
+    for written in ("true", "false"):
+        asking = ingress("shop", *rules, tls=entries, annotations=annotated(ssl_redirect=written))
+        given = World(service("web"), asking)
+        reported.append([str(each.field) for each in given.problems if each.reason is Reason.HOST_WITHOUT_TLS])
+    assert reported == [fields, []]
+
+
+def test_settings_of_all_ingresses_follow_the_config_map() -> None:
+    annotations = annotated(from_to_www_redirect="true")
+    shop = ingress("shop", rule(HOST, path("/"), path("/open")), annotations=annotations)
+    given = World(service("web"), shop, is_compatible=True, nginx_configmap=key("settings"))
+    for settings, status, plain in (
+        ({}, 308, []),
+        ({"http-redirect-code": "301"}, 301, []),
+        ({"http-redirect-code": "303", "no-tls-redirect-locations": "/o"}, 308, ["/open"]),
+    ):
+        given.apply(Applied(config_map("settings", **settings)))
+        routes, www = given.traffic.hosts[HOST].routes, given.traffic.hosts[f"www.{HOST}"].routes[0].action
+        assert www == HostRedirect(HOST, status)
+        assert [route.path for route in routes if route.https_redirect == NO_HTTPS_REDIRECT] == plain
+        assert routes[-1].https_redirect == HttpsRedirect(RedirectWhen.WITH_TLS, status)

@@ -27,8 +27,8 @@ PRESERVE_TRAILING_SLASH: Final = Annotation(
     BOOLEAN,
     "false",
     verdict=Verdict.APPROXIMATE,
-    note="without it too, the Location keeps the slash of / and one at the end of a query; redirects that only "
-    "--redirect-https asks for keep every slash",
+    note="without it too, the Location keeps a slash at the end of a query, and the slash of / on wildcard hosts; "
+    "redirects that only --redirect-https asks for keep every slash",
 )
 USE_PORT_IN_REDIRECTS: Final = Annotation(
     "use-port-in-redirects",
@@ -64,7 +64,7 @@ def read(reader: AnnotationReader) -> HttpsRedirect:
 
 
 def status(reader: AnnotationReader) -> int:
-    """The status of redirects to HTTPS, and from or to www."""
+    """The status of redirects to HTTPS and to names with or without `www.`, a setting of all Ingresses."""
     return _STATUSES.get(reader.setting("http-redirect-code"), 308)
 
 
