@@ -126,6 +126,21 @@ _OPTIONS = (
         default=DEFAULT_CLASSES.controllers,
         help="The spec.controller of IngressClasses to serve. Repeatable.",
     ),
+    option(
+        "--watch-ingress-without-class",
+        is_flag=True,
+        help="Serve Ingresses without a class, whatever the default IngressClass is.",
+    ),
+    option(
+        "--disable-catch-all",
+        is_flag=True,
+        help="Leave out Ingresses with a default backend and without rules.",
+    ),
+    option(
+        "--default-backend",
+        type=ObjectName(),
+        help="The Service whose first port answers where no Ingress does. Without: 404.",
+    ),
     option("--http-port", type=PORT, default=_DEFAULTS.http_port, help="The port of Envoy's plain listener."),
     option("--https-port", type=PORT, default=_DEFAULTS.https_port, help="The port of Envoy's TLS listener."),
     option(
@@ -242,6 +257,8 @@ def class_options(flags: dict[str, Any]) -> ClassOptions:
         name=flags["ingress_class"],
         is_exclusive=source is not ParameterSource.DEFAULT,
         controllers=flags["controller_name"] or DEFAULT_CLASSES.controllers,
+        takes_classless=flags["watch_ingress_without_class"],
+        skips_catch_all=flags["disable_catch_all"],
     )
 
 
@@ -252,6 +269,7 @@ def translate_options(flags: dict[str, Any]) -> TranslateOptions:
         ignored_annotations=frozenset(name.removeprefix(PREFIX) for name in flags["ignore_annotation"]),
         is_compatible=flags["compatibility"] == _INGRESS_NGINX,
         nginx_configmap=flags["nginx_configmap"],
+        default_service=flags["default_backend"],
         max_regex_size=flags["max_regex_size"],
         allow_cross_namespace=flags["allow_cross_namespace_resources"],
     )

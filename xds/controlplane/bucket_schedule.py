@@ -26,6 +26,11 @@ class BucketSchedule:
         self._served: frozenset[Rate] | None = None
         self._changed_at = -inf
 
+    @property
+    def served(self) -> frozenset[Rate] | None:
+        """The rates served; None before the first ones."""
+        return self._served
+
     def advance(self, wanted: frozenset[Rate], now: float) -> frozenset[Rate] | None:
         """The rates to serve from now on; None: those served.
 

@@ -112,6 +112,7 @@ def _http1(options: ProxyOptions) -> Http1ProtocolOptions:
     """HTTP/1.1, and HTTP/1.0 without a Host, which old health checks speak."""
     return Http1ProtocolOptions(
         accept_http_10=True,
+        allow_custom_methods=options.policy.takes_any_method,
         default_host_for_http_10=HTTP10_DEFAULT_HOST,
         ignore_http_11_upgrade=ignored_upgrades(options.upgrades),
     )

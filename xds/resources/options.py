@@ -98,6 +98,7 @@ class ProxyOptions:
             self,
             policy=policy,
             proxy_protocol=self.proxy_protocol or policy.clients.proxy_protocol,
+            rate_limit_status=policy.limit_status or self.rate_limit_status,
             server_header="" if "server" in policy.responses.hidden else self.server_header,
             upstream=self.upstream.under(policy.backends),
         )

@@ -181,6 +181,8 @@ class ListenerPolicy:
     Attributes:
         gateway_statuses: Whether failures of backends are answered by 502 and 504, as by nginx, and not by 503.
         answers_health: Whether /healthz of hosts that no rule names is answered by 200.
+        takes_any_method: Whether requests may have methods that Envoy doesn't know.
+        limit_status: The answer to requests above a rate limit. None: as the operator's flags say.
         requests: Headers of requests to backends.
         responses: Headers of answers to clients.
         clients: Connections of clients.
@@ -192,6 +194,8 @@ class ListenerPolicy:
 
     gateway_statuses: bool = False
     answers_health: bool = False
+    takes_any_method: bool = False
+    limit_status: int | None = None
     requests: RequestHeaders = RequestHeaders()
     responses: ResponseHeaders = ResponseHeaders()
     clients: ClientConnections = ClientConnections()

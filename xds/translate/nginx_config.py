@@ -1,6 +1,6 @@
 """ingress-nginx's ConfigMap, as last read."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from xds.kube.objects import ConfigMap
 from xds.kube.state import KubeState
@@ -28,7 +28,7 @@ class NginxConfigTracker:
         self._max_regex_size = max_regex_size
         self._data: dict[str, str] = {}
         self.problems: tuple[Problem, ...] = ()
-        self.current: NginxConfig = self._read([])
+        self.current: NginxConfig = self._read(_unread, [])
 
     @property
     def annotations(self) -> AnnotationOptions:
@@ -45,16 +45,17 @@ class NginxConfigTracker:
         elif found.data is not None:
             self._data = found.data
         problems = list(self._missing(found))
-        self.current = self._read(problems)
+        self.current = self._read(state.config_map, problems)
         self.problems = tuple(problems)
 
-    def _read(self, problems: list[Problem]) -> NginxConfig:
+    def _read(self, config_map: Callable[[Key], ConfigMap | None], problems: list[Problem]) -> NginxConfig:
         def report(key: str, reason: Reason, message: str, remedy: str) -> None:
             about = ObjectRef(ConfigMap.kind, *(self._name or Key("", "")))
             problems.append(Problem(about, reason, message, remedy, FieldPath.of("data", MapKey(key))))
 
         return read_config(
             self._data,
+            config_map,
             report,
             is_compatible=self._is_compatible,
             ignored=self._ignored,
@@ -71,3 +72,9 @@ class NginxConfigTracker:
             kept = "its last content counts" if self._data else "none of its keys counts"
             why = f"the ConfigMap of --nginx-configmap can't be read ({found.fault}), so that {kept}"
         yield Problem(ObjectRef(ConfigMap.kind, *self._name), reason, why, reason.remedy, WHOLE_OBJECT)
+
+
+def _unread(key: Key) -> ConfigMap | None:
+    """No ConfigMap is read before `read`."""
+    del key
+    return None

@@ -4,9 +4,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from xds.kube.objects import HTTPIngressPath, Ingress, IngressBackend, IngressServiceBackend
+from xds.kube.objects import (
+    HTTPIngressPath,
+    Ingress,
+    IngressBackend,
+    IngressServiceBackend,
+    Service,
+    ServiceBackendPort,
+)
 from xds.kube.state import KubeState
-from xds.problems.field_path import FieldPath, MapKey
+from xds.problems.field_path import WHOLE_OBJECT, FieldPath, MapKey
 from xds.problems.problem import Key, ObjectRef
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
@@ -262,6 +269,22 @@ def default_route(context: TranslationContext, ingresses: list[Ingress], finding
     unreported = UnitFindings(backends=findings.backends)
     routes = (ingress_default(context, ingress, unreported) for ingress in ingresses)
     return next((route for route in routes if route is not None), None)
+
+
+def service_route(context: TranslationContext, key: Key, findings: UnitFindings) -> Route | None:
+    """The route to the first port of a Service that no Ingress names; None, with a problem, for a Service without."""
+    service = context.state.service(key)
+    about = ObjectRef(Service.kind, *key)
+    if service is None or not service.spec.ports:
+        message = (
+            f"Service {key} of --default-backend {'has no port' if service else 'does not exist'}: 404 is answered"
+        )
+        findings.report(about, Reason.BACKEND_NOT_FOUND, message, WHOLE_OBJECT)
+        return None
+    port = IngressServiceBackend(key.name, ServiceBackendPort(number=service.spec.ports[0].port))
+    policy, place = context.annotations.unannotated, ("/", PathType.PREFIX)
+    backend = IngressBackend(service=port)
+    return context.route(Origin(about, WHOLE_OBJECT), backend, WHOLE_OBJECT, place, policy=policy, findings=findings)
 
 
 def ingress_default(context: TranslationContext, ingress: Ingress, findings: UnitFindings) -> Route | None:

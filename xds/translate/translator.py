@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from xds.kube.objects import Ingress
-from xds.kube.references import AnnotatedObjects
+from xds.kube.references import AnnotatedObjects, ConfigReferences
 from xds.kube.state import KubeState, Stale
 from xds.problems.problem import Key, Problem
 from xds.problems.registry import ProblemRegistry
@@ -28,10 +28,17 @@ from xds.translate.findings import UnitFindings
 from xds.translate.further_names import FurtherName, FurtherNames
 from xds.translate.hosts import translate_host
 from xds.translate.nginx.annotated_objects import annotated_objects
+from xds.translate.nginx.configmap.named_headers import named_config_maps
 from xds.translate.nginx.ingress_policy import IngressPolicy
 from xds.translate.nginx_config import NginxConfigTracker
 from xds.translate.rate_use import RateUse
-from xds.translate.routes import DEFAULT_MAX_REGEX_SIZE, TranslationContext, default_route, translate_ingress
+from xds.translate.routes import (
+    DEFAULT_MAX_REGEX_SIZE,
+    TranslationContext,
+    default_route,
+    service_route,
+    translate_ingress,
+)
 from xds.translate.tls import CertificateStore, TlsTranslation
 
 
@@ -48,6 +55,7 @@ class TranslateOptions:
         allow_cross_namespace: Whether annotations may name objects of other namespaces, and canaries lend backends to
             paths of other namespaces.
         nginx_configmap: ingress-nginx's ConfigMap.
+        default_service: Answers where no Ingress has a default backend.
     """
 
     allow_external_name: bool = False
@@ -57,11 +65,17 @@ class TranslateOptions:
     max_regex_size: int = DEFAULT_MAX_REGEX_SIZE
     allow_cross_namespace: bool = False
     nginx_configmap: Key | None = None
+    default_service: Key | None = None
 
     @property
     def config_maps(self) -> frozenset[Key]:
         """The ConfigMaps that flags name. Sources follow each although no Ingress names one."""
         return frozenset() if self.nginx_configmap is None else frozenset((self.nginx_configmap,))
+
+    @property
+    def config_references(self) -> ConfigReferences:
+        """Tells the ConfigMaps that such a ConfigMap names."""
+        return named_config_maps
 
     @property
     def annotated(self) -> AnnotatedObjects:
@@ -226,6 +240,8 @@ class Translator:
         Every Ingress is stale if a default of annotations changed.
         """
         before = OWN_LISTENERS if self._config_due else self.listeners
+        if self._config_due and self._options.default_service:  # no change tells of a Service that never existed
+            stale = replace(stale, default_backend=True)
         self._config_due = False
         self._config.read(self._state)
         self._problems.report("nginx-configmap", self._config.problems)
@@ -313,6 +329,9 @@ class Translator:
     def _translate_default(self) -> bool:
         findings = UnitFindings()
         default = default_route(self._context, self._state.ingresses_with_default_backend(), findings)
+        if default is None and self._options.default_service:
+            default = service_route(self._context, self._options.default_service, findings)
+        self._problems.report(("default", NO_HOST), findings.problems)
         findings.keep([default])
         self._use(("default", NO_HOST), findings.backends)
         self._rates.use(("default", NO_HOST), findings.rates)

@@ -39,7 +39,7 @@ BLOCKED_REFERERS: Final = ConfigKey("block-referers", _SECTION, _TEXTS)
 CHALLENGES: Final = "/.well-known/acme-challenge"
 """Where certification authorities look: https://www.rfc-editor.org/rfc/rfc8555#section-8.3"""
 
-NO_REDIRECT: Final = ConfigKey("no-tls-redirect-locations", _SECTION, PATHS, CHALLENGES, Verdict.NOT_YET)
+NO_REDIRECT: Final = ConfigKey("no-tls-redirect-locations", _SECTION, PATHS, CHALLENGES)
 
 _WITH_URL: Final = "global-auth-url is not supported yet"
 _RAW: Final = "Envoy reads no nginx configuration"

@@ -65,7 +65,7 @@ CLIENT_BODY_TIMEOUT: Final = ConfigKey(
     Verdict.APPROXIMATE,
     "a longer time than that of all tries by proxy-read-timeout bounds the silence of uploads; a shorter one doesn't",
 )
-LIMIT_STATUS: Final = ConfigKey("limit-req-status-code", _SECTION, number(400, 599), "503", Verdict.NOT_YET)
+LIMIT_STATUS: Final = ConfigKey("limit-req-status-code", _SECTION, number(400, 599), "503")
 
 KEYS: Final = (
     HEADER_TIMEOUT,
@@ -141,4 +141,4 @@ def applied(policy: ListenerPolicy, reader: ConfigReader) -> ListenerPolicy:
         max_age=reader.get(UPSTREAM_TIME) or None,
         max_requests=1 if once else reader.get(UPSTREAM_REQUESTS) or None,
     )
-    return replace(policy, clients=clients, backends=backends)
+    return replace(policy, clients=clients, backends=backends, limit_status=reader.get(LIMIT_STATUS))
