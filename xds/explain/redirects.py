@@ -84,7 +84,9 @@ def path_location(request: Request, redirect: Redirect, domain: str, options: Pr
     if redirect.base is LocationBase.HOST and is_name:
         authority = _with_listener_port(domain, request, options)
     own = HTTPS_PORT if scheme == "https" else HTTP_PORT
-    return f"{scheme}://{authority.removesuffix(f':{own}')}{redirect.location}"
+    _, mark, query = request.path.partition("?")
+    kept = f"{mark}{query}" if redirect.keeps_query else ""
+    return f"{scheme}://{authority.removesuffix(f':{own}')}{redirect.location}{kept}"
 
 
 def location_at_host(request: Request, redirect: HostRedirect, options: ProxyOptions) -> str:
