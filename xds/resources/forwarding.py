@@ -47,7 +47,7 @@ def forward_action(forward: Forward, policy: Policy, silence: timedelta | None, 
     return RouteAction(
         cluster=names.cluster(forward.backends[0].key_of(tls=tls)) if len(shares) == 1 else None,
         weighted_clusters=WeightedCluster(clusters=shares) if len(shares) > 1 else None,
-        timeout=NO_RESPONSE_TIMEOUT,
+        timeout=policy.timeouts.whole or NO_RESPONSE_TIMEOUT,
         host_rewrite_literal=upstream_host if upstream_host and is_constant else None,
         host_rewrite=None if is_constant else _formatted(upstream_host),
         regex_rewrite=_regex_rewrite(rewrite) if rewrite and rewrite.pattern else None,

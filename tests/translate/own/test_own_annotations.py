@@ -11,10 +11,14 @@ import pytest
 from tests.support.objects import World, config_map, ingress, path, rule, service
 from tests.support.route_table_annotations import annotated
 from xds.kube.objects import Service
-from xds.traffic.actions import Closed, DirectAnswer, Forward
+from xds.traffic.actions import Closed, DirectAnswer, Forward, Redirect
+from xds.traffic.bodies import Bodies
 from xds.traffic.headers import HeaderChanges
+from xds.traffic.policy import Policy
+from xds.traffic.retries import Retries
 from xds.traffic.routes import Route
 from xds.traffic.service_settings import HealthCheck, ServiceSettings
+from xds.traffic.timeouts import Timeouts
 from xds.traffic.upstream import Balancing
 from xds.translate.nginx.annotation import OWN_PREFIX
 
@@ -144,3 +148,61 @@ def test_a_bad_check_is_a_problem_of_the_service(text: str) -> None:
 def test_an_unknown_name_on_a_service_is_a_problem() -> None:
     world = world_with({}, annotated_service(max_request="1"))
     assert "xds-ingress.dev/max-requests" in world.problem("AnnotationUnknown").remedy
+
+
+def policy_with(**values: str) -> Policy:
+    return route_of(world_with(own(**values))).policy
+
+
+def test_timeouts_are_durations_or_off() -> None:
+    assert policy_with(request_timeout="90s").timeouts == Timeouts(whole=timedelta(seconds=90))
+    assert policy_with(idle_timeout="2m").timeouts == Timeouts(silence=timedelta(minutes=2))
+    assert policy_with(idle_timeout="off").timeouts == Timeouts(silence=timedelta(0))
+    assert policy_with(request_timeout="off", idle_timeout="60").timeouts == Timeouts()
+
+
+def test_our_own_silence_counts_beside_that_of_ingress_nginx() -> None:
+    world = world_with(annotated(proxy_read_timeout="5") | own(idle_timeout="1h"))
+    assert route_of(world).policy.timeouts == Timeouts(silence=timedelta(hours=1))
+    assert "proxy-read-timeout" in world.problem("AnnotationOverridden").message
+
+
+@pytest.mark.parametrize(
+    ("text", "retries"),
+    [
+        ("0", Retries(1)),
+        ("3", Retries(4, on_unsent=True)),
+        ("1,reset", Retries(2, on_error=True, on_unsent=True)),
+        ("1,gateway", Retries(2, on_unsent=True, on_statuses=(502, 503, 504))),
+        ("11", None),
+        ("1,never", None),
+    ],
+)
+def test_retries_have_a_number_and_a_reason(text: str, retries: Retries | None) -> None:
+    assert policy_with(retries=text).retries == retries
+
+
+def test_bodies_have_a_size_in_units_of_1024() -> None:
+    assert policy_with(max_body_size="8Mi").bodies == Bodies(8 * 2**20)
+    assert policy_with(max_body_size="8m").bodies == Bodies()
+
+
+@pytest.mark.parametrize(
+    ("text", "redirect"),
+    [
+        ("301 https://new.test/x?y=1", Redirect(301, "https://new.test/x?y=1")),
+        ("308 https://new.test{path}", Redirect(308, "https://new.test{path}", keeps="{path}")),
+        ("302 http://n.test/v2{path}?{query}", Redirect(302, "http://n.test/v2{path}?{query}", keeps="{path}?{query}")),
+    ],
+)
+def test_a_redirect_keeps_the_parts_that_are_written(text: str, redirect: Redirect) -> None:
+    assert route_of(world_with(own(redirect=text))).action == redirect
+
+
+@pytest.mark.parametrize(
+    "text", ["https://new.test", "300 https://x", "301 /x", "301 https://x{query}", "301 https://x{path}{path}"]
+)
+def test_a_bad_redirect_is_a_problem_and_the_path_forwards(text: str) -> None:
+    world = world_with(own(redirect=text))
+    assert isinstance(route_of(world).action, Forward)
+    assert world.problem("AnnotationInvalid")
