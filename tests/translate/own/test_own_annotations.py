@@ -8,10 +8,14 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from tests.support.authority import Authority
 from tests.support.objects import World, config_map, ingress, path, rule, service
 from tests.support.route_table_annotations import annotated
-from xds.kube.objects import Service
+from xds.kube.change import Deleted
+from xds.kube.objects import Metadata, Secret, SecretData, Service
+from xds.problems.problem import Key
 from xds.traffic.actions import Closed, DirectAnswer, Forward, Redirect
+from xds.traffic.backend_tls import BackendTls
 from xds.traffic.bodies import Bodies
 from xds.traffic.headers import HeaderChanges
 from xds.traffic.policy import Policy
@@ -23,6 +27,7 @@ from xds.traffic.upstream import Balancing
 from xds.translate.nginx.annotation import OWN_PREFIX
 
 HOST = "a.example.com"
+CA = Authority().pem
 
 
 def own(**values: str) -> dict[str, str]:
@@ -148,6 +153,55 @@ def test_a_bad_check_is_a_problem_of_the_service(text: str) -> None:
 def test_an_unknown_name_on_a_service_is_a_problem() -> None:
     world = world_with({}, annotated_service(max_request="1"))
     assert "xds-ingress.dev/max-requests" in world.problem("AnnotationUnknown").remedy
+
+
+# tls-verify
+
+
+def verified(value: str, *, ca: bytes | None = CA, ns: str = "default", **annotations: str) -> World:
+    secret = Secret(Metadata("ca", ns), SecretData(None, None, None, ca))
+    shop = ingress(
+        "shop",
+        rule(HOST, path("/")),
+        annotations=own(tls_verify=value) | annotated(backend_protocol="HTTPS", **annotations),
+    )
+    return World(service("web"), shop, secret)
+
+
+def tls_of(world: World) -> BackendTls | None:
+    key = route_of(world).backend
+    assert key
+    return world.traffic.backends[key].upstream.tls
+
+
+@pytest.mark.parametrize(
+    ("value", "name"), [("ca", ""), (" default/ca ", ""), ("ca,name=Backend.internal", "backend.internal")]
+)
+def test_tls_verify_verifies_backends(value: str, name: str) -> None:
+    world = verified(value)
+    assert tls_of(world) == BackendTls(Key("default", "ca"), verify_depth=100, name=name, sends_name=True)
+    assert not world.problems
+    world.apply(Deleted(Secret, Key("default", "ca")))
+    assert isinstance(route_of(world).action, Closed)
+
+
+def test_tls_verify_off_verifies_nothing_and_counts_before_proxy_ssl() -> None:
+    world = verified("off", proxy_ssl_verify="on")
+    assert tls_of(world) is None
+    assert [each.reason for each in world.problems] == ["AnnotationOverridden"]
+
+
+@pytest.mark.parametrize("value", ["", "on", "ca,", "ca,name=", "ca,host=a", "ca,name=a,name=b", "a/b/c", "other/ca"])
+def test_tls_verify_that_cannot_be_had_closes_the_paths(value: str) -> None:
+    world = verified(value)
+    assert isinstance(route_of(world).action, Closed)
+    assert [each.reason for each in world.problems] == ["NamedObjectUnusable"]
+
+
+def test_tls_verify_needs_authorities() -> None:
+    world = verified("ca", ca=None)
+    assert isinstance(route_of(world).action, Closed)
+    assert "neither ca.crt" in world.problem("NamedObjectUnusable").message
 
 
 def policy_with(**values: str) -> Policy:

@@ -20,7 +20,6 @@ from xds.translate.nginx import (
     asked_backends,
     backend_names,
     backend_protocol,
-    backend_tls,
     bodies,
     canary,
     client_tls,
@@ -49,7 +48,7 @@ from xds.translate.nginx.named_objects import NamedObjects, Unavailable
 from xds.translate.nginx.reader import AnnotationReader, Report
 from xds.translate.nginx.registry import ANNOTATIONS, nearest
 from xds.translate.nginx.rewriting import NO_REWRITING, Rewriting
-from xds.translate.own import answers, balancing, bounds
+from xds.translate.own import answers, balancing, bounds, tls_verify
 from xds.translate.own import headers as own_headers
 from xds.translate.own import limits as own_limits
 from xds.translate.own import redirects as own_redirects
@@ -228,7 +227,7 @@ def ingress_policy(
     named = custom_headers.read(reader, objects)
     headers = own_headers.response_headers(reader)
     answer = answers.read(reader)
-    tls = backend_tls.read(reader, objects)
+    tls = tls_verify.read(reader, objects)
     if (
         isinstance(named, Unavailable)
         or isinstance(headers, Unavailable)

@@ -5,10 +5,10 @@ from functools import lru_cache
 from typing import Final
 
 from xds.translate.nginx.annotation import AnyAnnotation
-from xds.translate.own import answers, balancing, bounds, headers, limits, redirects, service
+from xds.translate.own import answers, balancing, bounds, headers, limits, redirects, service, tls_verify
 from xds.translate.own.nearest import nearest
 
-_FAMILIES: Final = (answers, balancing, bounds, headers, limits, redirects)
+_FAMILIES: Final = (answers, balancing, bounds, headers, limits, redirects, tls_verify)
 
 ANNOTATIONS: Final[Mapping[str, AnyAnnotation]] = {
     annotation.name: annotation for family in _FAMILIES for annotation in family.ANNOTATIONS
