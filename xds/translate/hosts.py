@@ -26,6 +26,7 @@ from xds.translate.nginx.client_tls import NO_WISH, choice
 from xds.translate.nginx.ingress_policy import OPEN_PATHS, ClosedPaths, LentPaths, OpenPaths, PathsPolicy
 from xds.translate.nginx.rewriting import APP_ROOT, NO_REWRITING
 from xds.translate.routes import TranslationContext, default_route, path_route
+from xds.translate.slash_redirects import slash_redirects
 
 _Policies: TypeAlias = Sequence[tuple[Ingress, PathsPolicy]]
 """The Ingresses of a host, the oldest first."""
@@ -56,6 +57,8 @@ def translate_host(
         yield
     names = tuple(further_names(host, policies, winners.values(), findings))
     root, routes = [*_app_root(policies, findings)], [*winners.values()]
+    if context.redirects_to_slash and not regex:
+        root += slash_redirects(routes)
     # A host that rules name falls back to the default backend of one of the Ingresses here. A host that no rule names
     # falls back to the default route of all Ingresses, which the traffic model holds once.
     default = None if host == NO_HOST else default_route(context, ingresses, findings)

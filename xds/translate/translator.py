@@ -112,6 +112,7 @@ class Translator:
             self._config.annotations,
             options.max_regex_size,
             options.allow_cross_namespace,
+            redirects_to_slash=options.is_compatible,
         )
         self._certificate_store = CertificateStore()
         self._default_secret_due = options.default_tls_secret is not None
