@@ -32,7 +32,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """The limits of a route. Client addresses have separate counts. A request is answered if every rate allows one more.
+    """The limits of a route. Client addresses have separate counts. Every rate must allow a request.
 
     Attributes:
         zone: The Ingress. Requests for all routes of a zone count together.

@@ -1,8 +1,8 @@
 """ECDS: the buckets of rate limits, in one filter that routes switch on.
 
 Each request takes a token from the bucket of client address, zone and rate. The listener's filter holds the buckets:
-whenever one virtual host changes, Envoy builds the filters that routes configure anew, without their counts. Routes only
-name buckets, so an edit of an Ingress leaves counts alone.
+whenever one virtual host changes, Envoy builds the filters that routes configure anew, without their counts. Routes
+only name buckets, so an edit of an Ingress leaves counts alone.
 """
 
 import ipaddress
