@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Final
 
 from tests.support.envoy import needs_envoy
-from tests.support.objects import certificate, ingress, path, rule, secret, service, tls
+from tests.support.objects import NS, certificate, ingress, path, rule, secret, service, tls
 from tests.support.route_table_annotations import annotated
 from tests.support.site import Site, echoes, site
-from xds.kube.objects import Ingress
+from xds.kube.objects import ConfigMap, Ingress, Metadata
+from xds.problems.problem import Key
+from xds.problems.reasons import Reason
 from xds.resources import names
 from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import ResourceType
+from xds.translate.translator import TranslateOptions
 
 pytestmark = needs_envoy
 
@@ -73,6 +76,20 @@ async def test_a_new_rate_reaches_envoy_before_its_routes(tmp_path: Path) -> Non
         await running.apply(limited("shop", HOST))
         assert await answers(running, 5) == {200: 3, 503: 2}
         assert running.pipeline.store.get(ResourceType.LISTENER, names.HTTP) is listener
+        assert running.rejections == []
+
+
+async def test_the_status_is_the_config_maps(tmp_path: Path) -> None:
+    """Counts start anew with another status. A code that Envoy doesn't know is a problem."""
+    named = TranslateOptions(nginx_configmap=Key(NS, "nginx"))
+    shop = limited("shop", HOST)
+    async with echoes([WEB]) as slices, site(tmp_path, shop, WEB, *slices, translate=named) as running:
+        assert await answers(running, 4) == {200: 3, 503: 1}
+        await running.apply(ConfigMap(Metadata("nginx", NS), {"limit-req-status-code": "429"}))
+        assert await answers(running, 4) == {200: 3, 429: 1}
+        await running.apply(ConfigMap(Metadata("nginx", NS), {"limit-req-status-code": "499"}))
+        assert await answers(running, 4) == {200: 3, 503: 1}
+        assert [each.reason for each in running.pipeline.problems] == [Reason.CONFIG_KEY_INVALID]
         assert running.rejections == []
 
 

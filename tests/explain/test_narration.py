@@ -245,6 +245,23 @@ def test_a_canary_is_explained_with_its_condition_and_its_share() -> None:
     assert ready.outcome == "default/api/80 answers"
 
 
+def test_a_policy_is_explained() -> None:
+    names = {"affinity": "cookie", "enable_access_log": "false", "session_cookie_name": "sid"}
+    shop = ingress("shop", rule("a.example.com", path("/shop")), annotations=annotated(**names))
+    found = explained("http://a.example.com/shop", shop, service("web"), slice_of("web", "192.0.2.1"))
+    given = texts(found)
+    assert given["session"] == "cookie sid for /shop names the endpoint, and a failure is not tried again"
+    assert given["access log"] == "no line"
+
+
+def test_the_cipher_suites_of_a_host_are_explained() -> None:
+    names = {"ssl_ciphers": "ECDHE-RSA-AES256-GCM-SHA384:DHE-RSA-AES256-GCM-SHA384", "ssl_prefer_server_ciphers": "0"}
+    rules, entries = rule("a.example.com", path("/")), [tls("a.example.com", secret="pair")]
+    shop = ingress("shop", rules, tls=entries, annotations=annotated(**names))
+    found = explained("https://a.example.com/", shop, secret("pair", certificate("a.example.com")), service("web"))
+    assert texts(found)["certificate"].endswith("TLS 1.2: ECDHE-RSA-AES256-GCM-SHA384, as the client prefers")
+
+
 def test_a_policy_says_where_copies_go_and_which_answers_are_replaced() -> None:
     annotations = annotated(
         mirror_target="http://api.default.svc",

@@ -275,6 +275,7 @@ class World:
         ignored_annotations: frozenset[str] = frozenset(),
         is_compatible: bool = False,
         allow_cross_namespace: bool = False,
+        has_tracer: bool = False,
         nginx_configmap: Key | None = None,
         default_service: Key | None = None,
         now: datetime = NOW,
@@ -287,6 +288,7 @@ class World:
             ignored_annotations,
             is_compatible,
             allow_cross_namespace=allow_cross_namespace,
+            has_tracer=has_tracer,
             nginx_configmap=nginx_configmap,
             default_service=default_service,
         )

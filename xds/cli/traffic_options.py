@@ -6,11 +6,11 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
-from xds.cli.options import PORT, Duration, F, IpAddress, option
+from xds.cli.options import PORT, Address, Duration, F, IpAddress, option
 from xds.kube.ingress_class import ClassOptions
 from xds.kube.state import DEFAULT_CLASSES
 from xds.problems.problem import Key
-from xds.resources.options import ProxyOptions, TlsVersion, UpstreamOptions
+from xds.resources.options import AccessLogFormat, ProxyOptions, TlsVersion, TracingOptions, UpstreamOptions
 from xds.translate.names import is_subdomain
 from xds.translate.nginx.annotation import PREFIX
 from xds.translate.routes import DEFAULT_MAX_REGEX_SIZE
@@ -239,6 +239,25 @@ _OPTIONS = (
         metavar="NAME",
         help="A cipher suite for TLS 1.2, the preferred first; those of TLS 1.3 are fixed. Repeatable.",
     ),
+    option(
+        "--access-log",
+        type=click.Choice([str(each) for each in AccessLogFormat]),
+        default=str(_DEFAULTS.access_log),
+        help="The form of Envoy's access log on standard output: a line of JSON or of text for each request, or none.",
+    ),
+    option(
+        "--otlp",
+        type=Address(unix=False),
+        metavar="HOST:PORT",
+        help="The collector of traces, to which Envoy sends spans by OTLP over gRPC, in plain text.",
+    ),
+    option(
+        "--trace-sampling",
+        type=click.FloatRange(0, 100),
+        default=100,
+        metavar="PERCENT",
+        help="The share of requests that are traced.",
+    ),
     option("--no-vhds", is_flag=True, help="Send virtual hosts inside RouteConfigurations, to every proxy."),
 )
 
@@ -271,6 +290,7 @@ def translate_options(flags: dict[str, Any]) -> TranslateOptions:
         nginx_configmap=flags["nginx_configmap"],
         default_service=flags["default_backend"],
         max_regex_size=flags["max_regex_size"],
+        has_tracer=flags["otlp"] is not None,
         allow_cross_namespace=flags["allow_cross_namespace_resources"],
     )
 
@@ -295,4 +315,6 @@ def proxy_options(flags: dict[str, Any]) -> ProxyOptions:
         vhds=not flags["no_vhds"],
         merge_slashes=not flags["no_merge_slashes"],
         upstream=UpstreamOptions(idle_timeout=flags["upstream_idle_timeout"]),
+        access_log=AccessLogFormat(flags["access_log"]),
+        tracing=TracingOptions(flags["otlp"], flags["trace_sampling"]) if flags["otlp"] else None,
     )

@@ -18,7 +18,7 @@ from xds.explain.answer import (
     Step,
 )
 from xds.explain.facts import RequestFacts, StateReader
-from xds.explain.policies import policy_texts, use_texts
+from xds.explain.policies import cipher_text, policy_texts, use_texts
 from xds.explain.redirects import https_location, location_at_host, path_location, reason
 from xds.explain.relevance import is_relevant
 from xds.explain.request import Request
@@ -168,7 +168,7 @@ def _handshake(step: Handshake, facts: RequestFacts) -> ExplainStep:
         text = f"{sni}: no TLS host covers the name, so the default certificate of {certificates}"
     else:
         text = f"{sni}: TLS host {shown(step.pattern)} has the certificate of {certificates}"
-    return ExplainStep("certificate", text, (*secrets, *owner))
+    return ExplainStep("certificate", text + cipher_text(step.termination), (*secrets, *owner))
 
 
 def _no_certificate(step: Handshake, sni: str) -> str:

@@ -8,6 +8,7 @@ from xds.explain.treatment import treatment
 from xds.traffic.backends import Backend
 from xds.traffic.headers import NO_CHANGES
 from xds.traffic.routes import Route
+from xds.traffic.tls import Termination
 from xds.traffic.upstream import DEFAULT_UPSTREAM
 
 
@@ -44,6 +45,15 @@ def use_texts(backend: Backend) -> Iterator[str]:
         yield f"connected within {policy.connect_timeout.total_seconds():.0f} s"
     if backend.cluster_ip:
         yield "at the Service's own address"
+
+
+def cipher_text(termination: Termination) -> str:
+    """The cipher suites of connections, behind the certificate; empty for those of all hosts."""
+    choice = termination.ciphers
+    if choice is None:
+        return ""
+    suites = ", ".join(choice.suites) or "those of all hosts"
+    return f"; suites of TLS 1.2: {suites}" + ("" if choice.server_prefers else ", as the client prefers")
 
 
 _PROTOCOLS: Final = {

@@ -85,7 +85,9 @@ def path_location(request: Request, redirect: Redirect, domain: str, options: Pr
         public = options.public_https_port if request.https else options.public_http_port
         authority = domain if public == (HTTPS_PORT if request.https else HTTP_PORT) else f"{domain}:{public}"
     own = HTTPS_PORT if scheme == "https" else HTTP_PORT
-    return f"{scheme}://{authority.removesuffix(f':{own}')}{redirect.location}"
+    _, mark, query = request.path.partition("?")
+    kept = f"{mark}{query}" if redirect.keeps_query else ""
+    return f"{scheme}://{authority.removesuffix(f':{own}')}{redirect.location}{kept}"
 
 
 def location_at_host(request: Request, redirect: HostRedirect, options: ProxyOptions) -> str:

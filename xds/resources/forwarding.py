@@ -14,6 +14,7 @@ from xds.envoyapi.messages import (
 from xds.resources import names
 from xds.resources.filters.error_pages import default_backend_headers
 from xds.resources.filters.rate_limits import rate_limits
+from xds.resources.filters.session_affinity import mark, share_filters
 from xds.resources.hash_policy import hash_policy
 from xds.resources.header_values import replaced, replaced_headers
 from xds.resources.mirrors import mirror_policy
@@ -29,7 +30,7 @@ def forward_action(forward: Forward, policy: Policy, *, tls: bool) -> RouteActio
     if policy is NO_POLICY and len(forward.backends) == 1:  # most routes, in half of the time
         return RouteAction(cluster=names.cluster(forward.backends[0].key_of(tls=tls)), timeout=NO_RESPONSE_TIMEOUT)
     rewrite = policy.rewrite
-    shares = [_share(each, tls=tls) for each in forward.backends]
+    shares = [_share(each, policy, tls=tls) for each in forward.backends]
     return RouteAction(
         cluster=names.cluster(forward.backends[0].key_of(tls=tls)) if len(shares) == 1 else None,
         weighted_clusters=WeightedCluster(clusters=shares) if len(shares) > 1 else None,
@@ -45,11 +46,13 @@ def forward_action(forward: Forward, policy: Policy, *, tls: bool) -> RouteActio
     )
 
 
-def _share(backend: WeightedBackend, *, tls: bool) -> WeightedClusterClusterWeight:
+def _share(backend: WeightedBackend, policy: Policy, *, tls: bool) -> WeightedClusterClusterWeight:
     return WeightedClusterClusterWeight(
         name=names.cluster(backend.key_of(tls=tls)),
         weight=backend.weight,
         host_rewrite_literal=backend.upstream_host or None,
+        response_headers_to_add=mark(backend, policy.affinity, tls=tls),
+        typed_per_filter_config=share_filters(backend),
     )
 
 

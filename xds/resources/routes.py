@@ -29,6 +29,7 @@ from xds.resources.domains import ANY_HOST, Answers, Domain, FixedAnswer
 from xds.resources.error_page_routes import error_page_routes
 from xds.resources.filters.chain import route_filters
 from xds.resources.filters.error_pages import error_page_filters
+from xds.resources.filters.session_affinity import mark, session_filters
 from xds.resources.forwarded_headers import forwarded_headers
 from xds.resources.forwarding import forward_action, request_headers
 from xds.resources.header_values import replaced, replaced_headers
@@ -40,6 +41,7 @@ from xds.resources.response_headers import response_headers
 from xds.resources.retries import RETRIED_BODY_BYTES, retry_policy
 from xds.resources.retry_policy import retried_body_bytes
 from xds.resources.route_matches import route_match
+from xds.resources.tracing import decorator, route_tracing
 from xds.traffic.actions import Action, Closed, DirectAnswer, Forward, HostRedirect, LocationBase, Redirect
 from xds.traffic.hosts import is_beginning, is_wildcard
 from xds.traffic.https_redirect import NO_HTTPS_REDIRECT, HttpsRedirect, RedirectWhen
@@ -185,19 +187,22 @@ def _route(route: Route, match: RouteMatch, place: Place) -> EnvoyRoute:
         route=forward_action(forward, route.policy, tls=place.tls) if forward else None,
         redirect=redirect_to_path(redirect, place) if redirect and not is_url else None,
         direct_response=_direct_response(action),
-        response_headers_to_add=_response_headers(route, redirect.location if redirect and is_url else ""),
+        response_headers_to_add=_response_headers(route, redirect.location if redirect and is_url else "", place),
         response_headers_to_remove=list(route.policy.response_headers.removed),
         request_headers_to_add=request_headers(route.policy) if forward else [],
         request_body_buffer_limit=retried_body_bytes(route.policy) if forward else None,
         request_headers_to_remove=list(route.policy.request_headers.removed) if forward else [],
         typed_per_filter_config=_filters(route, place),
+        tracing=route_tracing(route.policy.tracing),
+        decorator=decorator(route.policy.tracing),
     )
 
 
 def _filters(route: Route, place: Place) -> dict[str, Any]:
     if route.policy is NO_POLICY:
         return {}
-    return route_filters(route.policy) | error_page_filters(route, place.host)
+    own = error_page_filters(route, place.host) | session_filters(route.policy, tls=place.tls)
+    return route_filters(route.policy) | own
 
 
 def _to_host(route: Route, action: HostRedirect, guard: HeaderMatcher | None, *, keeps_slash: bool) -> EnvoyRoute:
@@ -219,8 +224,12 @@ def _to_host(route: Route, action: HostRedirect, guard: HeaderMatcher | None, *,
     )
 
 
-def _response_headers(route: Route, location: str) -> list[HeaderValueOption]:
+def _response_headers(route: Route, location: str, place: Place) -> list[HeaderValueOption]:
+    if route.policy is NO_POLICY and not location:
+        return []
     headers = replaced_headers(route.policy.response_headers)
+    if isinstance(route.action, Forward) and len(route.action.backends) == 1:  # several have marks of their own
+        headers += mark(route.action.backends[0], route.policy.affinity, tls=place.tls)
     return [*headers, replaced("location", location)] if location else headers
 
 

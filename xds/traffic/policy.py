@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
+from xds.traffic.affinity import Affinity
 from xds.traffic.backend_names import BackendNames
 from xds.traffic.backends import BackendKey
 from xds.traffic.bodies import ANY_BODIES, Bodies
@@ -14,6 +15,7 @@ from xds.traffic.mirror import Mirror
 from xds.traffic.rate_limits import RateLimits
 from xds.traffic.retries import Retries
 from xds.traffic.timeouts import NO_TIMEOUTS, Timeouts
+from xds.traffic.tracing import NORMAL_TRACING, Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,9 @@ class Policy:
         request_headers: Changes of the backend's request.
         response_headers: Changes of answers of any status.
         connection: The Connection header of the backend's request. Empty: none but that of an upgrade.
+        affinity: The sessions of clients. None: each request is balanced by itself.
+        is_logged: Whether the access log has a line for each request.
+        tracing: The spans of requests.
         timeouts: The silence that ends a request.
         retries: Of failed requests. None: as for all routes.
         bodies: Of requests.
@@ -58,6 +63,9 @@ class Policy:
     request_headers: HeaderChanges = NO_CHANGES
     response_headers: HeaderChanges = NO_CHANGES
     connection: str = ""
+    affinity: Affinity | None = None
+    is_logged: bool = True
+    tracing: Tracing = NORMAL_TRACING
     timeouts: Timeouts = NO_TIMEOUTS
     retries: Retries | None = None
     bodies: Bodies = ANY_BODIES

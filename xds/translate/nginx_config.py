@@ -19,13 +19,23 @@ class NginxConfigTracker:
         is_compatible: Whether ingress-nginx's defaults stand for absent keys.
         ignored: Names of annotations, and keys of the ConfigMap, that count as absent.
         max_regex_size: The size of a compiled expression above which proxies reject the expression.
+        has_tracer: Whether proxies send traces to a collector.
     """
 
-    def __init__(self, name: Key | None, *, is_compatible: bool, ignored: frozenset[str], max_regex_size: int) -> None:
+    def __init__(
+        self,
+        name: Key | None,
+        *,
+        is_compatible: bool,
+        ignored: frozenset[str],
+        max_regex_size: int,
+        has_tracer: bool = False,
+    ) -> None:
         self._name = name
         self._is_compatible = is_compatible
         self._ignored = ignored
         self._max_regex_size = max_regex_size
+        self._has_tracer = has_tracer
         self._data: dict[str, str] = {}
         self.problems: tuple[Problem, ...] = ()
         self.current: NginxConfig = self._read(_unread, [])
@@ -33,7 +43,9 @@ class NginxConfigTracker:
     @property
     def annotations(self) -> AnnotationOptions:
         """The choices for all annotations."""
-        return AnnotationOptions.of(self._ignored, self.current.defaults, self.current.closing)
+        return AnnotationOptions.of(
+            self._ignored, self.current.defaults, self.current.closing, has_tracer=self._has_tracer
+        )
 
     def read(self, state: KubeState) -> None:
         """Read the ConfigMap anew: `current` and `problems` follow. Content that can't be read keeps the last one."""

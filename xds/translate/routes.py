@@ -1,5 +1,6 @@
 """From a path of an Ingress, or its default backend, to a route."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -21,6 +22,7 @@ from xds.traffic.actions import Closed, Forward
 from xds.traffic.backend_tls import Credential, CredentialKey
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.policy import Policy
+from xds.traffic.regex import is_literal
 from xds.traffic.routes import Origin, PathType, Route
 from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
 from xds.translate.annotated_backends import AnnotatedBackends
@@ -30,6 +32,7 @@ from xds.translate.findings import UnitFindings
 from xds.translate.hosts_without_tls import report_hosts_without_tls
 from xds.translate.names import InvalidError, is_label, regex_path, valid_path
 from xds.translate.nginx import https_redirects
+from xds.translate.nginx.affinity import PATH as COOKIE_PATH
 from xds.translate.nginx.asked_backends import NO_BACKENDS, AskedBackends
 from xds.translate.nginx.canary import CANARY
 from xds.translate.nginx.ingress_policy import (
@@ -53,6 +56,8 @@ _REGEX_REMEDY: Final = (
     "Write the paths that are meant one by one, the longest first. For large expressions raise --max-regex-size."
 )
 
+_COOKIE_PATH: Final = re.compile(r"[!-:<-~]*")
+"""Neither blanks nor semicolons: https://www.rfc-editor.org/rfc/rfc6265#section-4.1.1"""
 _ANNOTATIONS: Final = FieldPath.of("metadata", "annotations")
 
 _DEFAULT_BACKEND: Final = FieldPath.of("spec", "defaultBackend")
@@ -67,6 +72,7 @@ class TranslationContext:
     annotations: AnnotationOptions
     max_regex_size: int = DEFAULT_MAX_REGEX_SIZE
     allow_cross_namespace: bool = False
+    redirects_to_slash: bool = False
     credential_store: CredentialStore = field(default_factory=CredentialStore)
 
     def policy(self, ingress: Ingress) -> IngressPolicy:
@@ -230,6 +236,8 @@ def path_route(
             backends = context.annotated_backends(origin.object.namespace, policy.asked_backends)
             treatment = backends.applied(policy.policy, origin.object.key, path.backend.service, findings)
             policy = replace(policy, policy=treatment)
+        if policy.policy.affinity:
+            policy = replace(policy, policy=_with_cookie_path(policy.policy, *matched, origin, findings))
     return context.route(origin, path.backend, origin.field.child("backend"), matched, policy=policy, findings=findings)
 
 
@@ -242,6 +250,21 @@ def _on_path(open_paths: OpenPaths, path: str, path_type: str, *, regex: bool) -
     if regex:
         policy = open_paths.rewriting.applied(policy, path, path_type)
     return open_paths if policy is open_paths.policy else replace(open_paths, policy=policy)
+
+
+def _with_cookie_path(policy: Policy, path: str, path_type: PathType, origin: Origin, findings: UnitFindings) -> Policy:
+    """A policy whose session cookie has a path: that of the route, unless an annotation says another."""
+    affinity = policy.affinity
+    if affinity is None or affinity.path:
+        return policy
+    # Most dots of expressions are meant as dots.
+    is_expression = path_type is PathType.REGEX and not is_literal(path.replace(".", ""))
+    if _COOKIE_PATH.fullmatch(path) and not is_expression:
+        return replace(policy, affinity=affinity.at(path))
+    message = f"path {shown(path)} can't be the path of a cookie, so the session cookie {affinity.cookie} is for /"
+    remedy = f"Set {COOKIE_PATH.full_name} to the part of the path that all requests have in common."
+    findings.report(origin.object, Reason.COOKIE_PATH_REPLACED, message, origin.field.child("path"), remedy)
+    return replace(policy, affinity=affinity.at("/"))
 
 
 def default_route(context: TranslationContext, ingresses: list[Ingress], findings: UnitFindings) -> Route | None:
@@ -281,11 +304,13 @@ def ingress_default(context: TranslationContext, ingress: Ingress, findings: Uni
     # A protection is for the whole Ingress, and so are limits and the use of backends. Other annotations are for paths.
     plain = context.annotations.open_paths
     if isinstance(policy, OpenPaths) and policy is not plain:
+        affinity = policy.policy.affinity
         policy = OpenPaths(
             replace(
                 plain.policy,
                 rate_limits=policy.policy.rate_limits,
                 hash_keys=policy.policy.hash_keys,
+                affinity=affinity.at("/") if affinity else None,
                 response_headers=policy.policy.response_headers,
             ),
             upstream=policy.upstream,

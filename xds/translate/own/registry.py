@@ -5,11 +5,11 @@ from functools import lru_cache
 from typing import Final
 
 from xds.translate.nginx.annotation import AnyAnnotation
-from xds.translate.own import answers, balancing, headers, service
+from xds.translate.own import answers, balancing, headers, limits, service
 from xds.translate.own.nearest import nearest
 
 ANNOTATIONS: Final[Mapping[str, AnyAnnotation]] = {
-    annotation.name: annotation for family in (answers, balancing, headers) for annotation in family.ANNOTATIONS
+    annotation.name: annotation for family in (answers, balancing, headers, limits) for annotation in family.ANNOTATIONS
 }
 """By name, without the prefix."""
 

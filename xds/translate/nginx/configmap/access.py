@@ -89,7 +89,12 @@ KEYS: Final = (
     ),
     *refused(_SECTION, _RAW, "Remove the key.", global_auth_snippet=""),
     *without_effect(_SECTION, "snippets are refused either way", allow_snippet_annotations="false"),
-    *not_yet(_SECTION, allow_cross_namespace_resources="false"),
+    *refused(
+        _SECTION,
+        "it is for the operator of the control plane to say",
+        "Start `xds serve` with --allow-cross-namespace-resources.",
+        allow_cross_namespace_resources="false",
+    ),
     *without_effect(
         _SECTION,
         "no text of an annotation reaches a proxy unparsed",
