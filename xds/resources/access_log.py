@@ -63,6 +63,8 @@ ACCESS_LOG_TEXT: Final = (
 
 def access_log(options: ProxyOptions) -> list[AccessLog]:
     """The access log of a listener: at most one. Routes leave requests out by `filters.unlogged`."""
+    if not options.policy.has_access_log:
+        return []
     match options.access_log:
         case AccessLogFormat.OFF:
             return []

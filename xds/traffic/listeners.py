@@ -190,6 +190,7 @@ class ListenerPolicy:
         tls: TLS of clients' connections.
         compressions: Compressions of answers, the preferred first.
         blocked: Requests that are answered by 403.
+        has_access_log: Whether requests are logged, in the form of the operator's flag.
     """
 
     gateway_statuses: bool = False
@@ -203,6 +204,7 @@ class ListenerPolicy:
     tls: TlsSettings = TlsSettings()
     compressions: tuple[Compression, ...] = ()
     blocked: Blocked = Blocked()
+    has_access_log: bool = True
 
 
 OWN_LISTENERS: Final = ListenerPolicy()

@@ -74,6 +74,7 @@ def read_config(
         policy,
         compressions=tuple(observation.compressions(reader)),
         blocked=access.blocked(reader, max_regex_size),
+        has_access_log=observation.has_access_log(reader),
     )
     return NginxConfig(base | dict(_defaults(reader)), reader.closing, policy)
 
