@@ -90,6 +90,7 @@ def _options(line: str) -> tuple[TranslateOptions, ProxyOptions]:
     parser.add_argument("--proxy-protocol", action="store_true")
     parser.add_argument("--trusted-hops", type=int, default=0)
     parser.add_argument("--no-merge-slashes", action="store_true")
+    parser.add_argument("--compatibility", choices=["ingress-nginx"])
     parser.add_argument("--upstream-idle-timeout", type=lambda text: timedelta(seconds=int(text.removesuffix("s"))))
     parser.add_argument("--access-log", type=AccessLogFormat, default=AccessLogFormat.JSON)
     parser.add_argument("--otlp", type=lambda text: HostPort(text.partition(":")[0], int(text.partition(":")[2])))
@@ -99,6 +100,7 @@ def _options(line: str) -> tuple[TranslateOptions, ProxyOptions]:
         TranslateOptions(
             allow_external_name=given.allow_external_name,
             default_tls_secret=given.default_tls_secret,
+            is_compatible=bool(given.compatibility),
             has_tracer=given.otlp is not None,
         ),
         ProxyOptions(

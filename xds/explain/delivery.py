@@ -11,7 +11,7 @@ _UNITS: Final = ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
 
 
 def delivery(policy: Policy) -> Iterator[tuple[str, str]]:
-    """The parts of a policy, each as subject and text; nothing for those that all routes have."""
+    """The parts of a policy, each as subject and text; nothing for the usual ones."""
     if policy is NO_POLICY:
         return
     timeouts, bodies = policy.timeouts, policy.bodies

@@ -18,7 +18,7 @@ from xds.resources.filters.session_affinity import mark, share_filters
 from xds.resources.hash_policy import hash_policy
 from xds.resources.header_values import replaced, replaced_headers
 from xds.resources.mirrors import mirror_policy
-from xds.resources.retry_policy import idle_timeout, retry_policy_of
+from xds.resources.retry_policy import retry_policy_of
 from xds.traffic.actions import Forward, WeightedBackend
 from xds.traffic.policy import NO_POLICY, Policy, Rewrite
 
@@ -26,9 +26,18 @@ NO_RESPONSE_TIMEOUT: Final = timedelta(0)
 """Envoy's default of 15 s for a whole response would end downloads and long polls. Idle timeouts still apply."""
 
 
-def forward_action(forward: Forward, policy: Policy, *, tls: bool) -> RouteAction:
+def forward_action(forward: Forward, policy: Policy, silence: timedelta | None, *, tls: bool) -> RouteAction:
+    """The action.
+
+    Args:
+        forward: The backends.
+        policy: Of the route, without the part that its virtual host holds.
+        silence: Ends a request; None: as for all routes.
+        tls: Whether requests come by TLS.
+    """
     if policy is NO_POLICY and len(forward.backends) == 1:  # most routes, in half of the time
-        return RouteAction(cluster=names.cluster(forward.backends[0].key_of(tls=tls)), timeout=NO_RESPONSE_TIMEOUT)
+        cluster = names.cluster(forward.backends[0].key_of(tls=tls))
+        return RouteAction(cluster=cluster, timeout=NO_RESPONSE_TIMEOUT, idle_timeout=silence)
     rewrite = policy.rewrite
     shares = [_share(each, policy, tls=tls) for each in forward.backends]
     return RouteAction(
@@ -40,7 +49,7 @@ def forward_action(forward: Forward, policy: Policy, *, tls: bool) -> RouteActio
         path_rewrite=rewrite.path.replace("%", "%%") if rewrite and not rewrite.pattern else "",
         hash_policy=[hash_policy(key) for key in policy.hash_keys],
         retry_policy=retry_policy_of(policy),
-        idle_timeout=idle_timeout(policy),
+        idle_timeout=silence,
         request_mirror_policies=[mirror_policy(policy.mirror)] if policy.mirror else [],
         rate_limits=rate_limits(policy.rate_limits) if policy.rate_limits else [],
     )

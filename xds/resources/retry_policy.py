@@ -75,7 +75,7 @@ def silence_of_a_try(policy: Policy) -> timedelta | None:
 
 
 def idle_timeout(policy: Policy) -> timedelta | None:
-    """The silence of both sides that ends a request with all its tries. Retries don't start it anew."""
+    """The silence of both sides that ends a request with all tries. No retry starts the time anew."""
     read, retries = policy.timeouts.read, policy.retries
     if read and retries and retries.on_timeout:
         read *= retries.tries

@@ -6,7 +6,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """The retries of a route's requests, in place of those that hold for all routes.
+    """The retries of a route's requests, in place of the usual ones.
 
     Requests that are not idempotent (POST, LOCK and PATCH) are sent again only while no backend has seen them.
 
