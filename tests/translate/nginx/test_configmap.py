@@ -88,6 +88,8 @@ def test_an_ingress_opts_out_of_global_authentication() -> None:
         ({"block-user-agents": "~a)|(b"}, Reason.CONFIG_KEY_INVALID, "the element '~a)|(b'"),
         ({"ssl-ciphers": "ECDHE-RSA-AES128-GCM-SHA256:NONE"}, Reason.CONFIG_KEY_INVALID, "no suite of 'NONE'"),
         ({"use-gzpi": "true"}, Reason.CONFIG_KEY_UNKNOWN, "'use-gzpi'"),
+        ({"log-format-upstream": "$status $geoip_x"}, Reason.CONFIG_KEY_INVALID, "'geoip_x'"),
+        ({"skip-access-log-urls": "/a,~("}, Reason.CONFIG_KEY_INVALID, "the element '~('"),
         ({"jaeger-endpoint": "x"}, Reason.CONFIG_KEY_UNSUPPORTED, "has no effect here"),
         ({"use-forwarded-headers": "true"}, Reason.EVERY_CLIENT_TRUSTED, "keep nobody out"),
     ],
