@@ -8,7 +8,7 @@ from xds.explain.request import Request, normalized, without_port, without_trail
 from xds.problems.text import shown
 from xds.resources.options import ProxyOptions
 from xds.resources.redirects import HTTP_PORT, HTTPS_PORT
-from xds.traffic.actions import HostRedirect, LocationBase, Redirect
+from xds.traffic.actions import KEPT_PATH_AND_QUERY, HostRedirect, LocationBase, Redirect
 from xds.traffic.hosts import NO_HOST, is_beginning, is_wildcard
 from xds.traffic.https_redirect import RedirectWhen
 
@@ -77,7 +77,7 @@ def path_location(request: Request, redirect: Redirect, domain: str, options: Pr
         options: Settings of the listeners.
     """
     if redirect.base is LocationBase.NONE:
-        return redirect.location
+        return _kept(request, redirect, options)
     scheme = _scheme(request, options)
     authority = without_trailing_dot(request.authority)
     is_name = domain != NO_HOST and not is_wildcard(domain) and not is_beginning(domain)
@@ -88,6 +88,15 @@ def path_location(request: Request, redirect: Redirect, domain: str, options: Pr
     _, mark, query = request.path.partition("?")
     kept = f"{mark}{query}" if redirect.keeps_query else ""
     return f"{scheme}://{authority.removesuffix(f':{own}')}{redirect.location}{kept}"
+
+
+def _kept(request: Request, redirect: Redirect, options: ProxyOptions) -> str:
+    if not redirect.keeps:
+        return redirect.location
+    path = normalized(request.path, merge_slashes=options.merge_slashes)
+    _, mark, query = request.path.partition("?")
+    kept = f"{path}{mark}{query}" if redirect.keeps == KEPT_PATH_AND_QUERY else path
+    return redirect.location.replace(redirect.keeps, kept)
 
 
 def location_at_host(request: Request, redirect: HostRedirect, options: ProxyOptions) -> str:

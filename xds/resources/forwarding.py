@@ -43,7 +43,7 @@ def forward_action(forward: Forward, policy: Policy, silence: timedelta | None, 
     return RouteAction(
         cluster=names.cluster(forward.backends[0].key_of(tls=tls)) if len(shares) == 1 else None,
         weighted_clusters=WeightedCluster(clusters=shares) if len(shares) > 1 else None,
-        timeout=NO_RESPONSE_TIMEOUT,
+        timeout=policy.timeouts.whole or NO_RESPONSE_TIMEOUT,
         host_rewrite_literal=policy.upstream_host or None,
         regex_rewrite=_regex_rewrite(rewrite) if rewrite and rewrite.pattern else None,
         path_rewrite=rewrite.path.replace("%", "%%") if rewrite and not rewrite.pattern else "",

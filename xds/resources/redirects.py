@@ -4,14 +4,16 @@ from typing import Final
 
 from xds.envoyapi.messages import (
     HeaderMatcher,
+    HeaderValueOption,
     RedirectAction,
     RedirectActionRedirectResponseCode,
     RegexMatchAndSubstitute,
     RegexMatcher,
     StringMatcher,
 )
+from xds.resources.header_values import replaced
 from xds.resources.place import Place
-from xds.traffic.actions import LocationBase, Redirect
+from xds.traffic.actions import KEPT_PATH_AND_QUERY, LocationBase, Redirect
 
 HTTP_PORT: Final = 80
 HTTPS_PORT: Final = 443
@@ -43,6 +45,18 @@ def redirect_to_path(redirect: Redirect, place: Place) -> RedirectAction:
         strip_query=not redirect.keeps_query,
         response_code=REDIRECT_CODES[redirect.status],
     )
+
+
+def location_header(redirect: Redirect) -> HeaderValueOption:
+    """The Location of a redirect to a URL.
+
+    Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/advanced/substitution_formatter
+    """
+    header = replaced("location", redirect.location)
+    if redirect.keeps and header.header:
+        kept = "%PATH(WQ:PATH)%" if redirect.keeps == KEPT_PATH_AND_QUERY else "%PATH(NQ:PATH)%"
+        header.header.value = header.header.value.replace(redirect.keeps, kept)
+    return header
 
 
 def _public_port(place: Place) -> int:

@@ -32,11 +32,11 @@ from xds.resources.filters.error_pages import error_page_filters
 from xds.resources.filters.session_affinity import mark, session_filters
 from xds.resources.forwarded_headers import forwarded_headers
 from xds.resources.forwarding import forward_action, request_headers
-from xds.resources.header_values import replaced, replaced_headers
+from xds.resources.header_values import replaced_headers
 from xds.resources.https_redirects import https_redirects
 from xds.resources.options import ProxyOptions
 from xds.resources.place import Place
-from xds.resources.redirects import ENDS_IN_SLASH, REDIRECT_CODES, WITHOUT_SLASH, redirect_to_path
+from xds.resources.redirects import ENDS_IN_SLASH, REDIRECT_CODES, WITHOUT_SLASH, location_header, redirect_to_path
 from xds.resources.response_headers import response_headers
 from xds.resources.retries import RETRIED_BODY_BYTES, retry_policy
 from xds.resources.retry_policy import idle_timeout, retried_body_bytes, retry_policy_of
@@ -191,7 +191,7 @@ def _route(route: Route, match: RouteMatch, place: Place) -> EnvoyRoute:
         route=forward_action(forward, policy, idle_timeout(route.policy), tls=place.tls) if forward else None,
         redirect=redirect_to_path(redirect, place) if redirect and not is_url else None,
         direct_response=_direct_response(action),
-        response_headers_to_add=_response_headers(route, redirect.location if redirect and is_url else "", place),
+        response_headers_to_add=_response_headers(route, redirect if is_url else None, place),
         response_headers_to_remove=list(route.policy.response_headers.removed),
         request_headers_to_add=request_headers(route.policy) if forward else [],
         request_body_buffer_limit=retried_body_bytes(policy) if forward else None,
@@ -228,13 +228,14 @@ def _to_host(route: Route, action: HostRedirect, guard: HeaderMatcher | None, *,
     )
 
 
-def _response_headers(route: Route, location: str, place: Place) -> list[HeaderValueOption]:
-    if route.policy is NO_POLICY and not location:
+def _response_headers(route: Route, redirect: Redirect | None, place: Place) -> list[HeaderValueOption]:
+    """The headers of answers, with the Location of a redirect to a URL."""
+    if route.policy is NO_POLICY and redirect is None:
         return []
     headers = replaced_headers(route.policy.response_headers)
     if isinstance(route.action, Forward) and len(route.action.backends) == 1:  # several have marks of their own
         headers += mark(route.action.backends[0], route.policy.affinity, tls=place.tls)
-    return [*headers, replaced("location", location)] if location else headers
+    return [*headers, location_header(redirect)] if redirect else headers
 
 
 def _direct_response(action: Action) -> DirectResponseAction | None:

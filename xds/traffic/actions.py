@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from xds.traffic.backends import BackendKey
 
@@ -66,6 +66,10 @@ class LocationBase(StrEnum):
     """Scheme, host and port of the request are in front."""
 
 
+KEPT_PATH: Final = "{path}"
+KEPT_PATH_AND_QUERY: Final = "{path}?{query}"
+
+
 @dataclass(frozen=True, slots=True)
 class Redirect:
     """An answer with a Location, whose path and query replace those of the request.
@@ -75,12 +79,14 @@ class Redirect:
         location: A URL, or a path.
         base: The beginning of the Location.
         keeps_query: Whether the query of the request follows the path.
+        keeps: The part of a URL that stands for path, or path and query, of the request; empty: both are replaced.
     """
 
     status: int
     location: str
     base: LocationBase = LocationBase.NONE
     keeps_query: bool = False
+    keeps: str = ""
 
 
 @dataclass(frozen=True, slots=True)

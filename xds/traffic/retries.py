@@ -16,6 +16,7 @@ class Retries:
         on_timeout: Whether silence of the backend is a reason.
         on_statuses: The statuses of answers that are a reason. The last answer reaches the client.
         any_method: Whether requests that are not idempotent are sent again all the same.
+        on_unsent: Whether a connection that fails before the request was sent is a reason, as it is with `on_error`.
     """
 
     tries: int
@@ -23,6 +24,7 @@ class Retries:
     on_timeout: bool = False
     on_statuses: tuple[int, ...] = ()
     any_method: bool = False
+    on_unsent: bool = False
 
     @property
     def on_reset(self) -> bool:

@@ -13,13 +13,13 @@ from xds.traffic.backend_tls import BackendTls
 from xds.traffic.hashing import HashKey
 from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.retries import NO_RETRIES, Retries
+from xds.traffic.timeouts import Timeouts
 from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, Balancing, UpstreamPolicy
 from xds.translate.nginx import (
     affinity,
     asked_backends,
     backend_names,
     backend_protocol,
-    backend_tls,
     bodies,
     canary,
     client_tls,
@@ -47,9 +47,10 @@ from xds.translate.nginx.named_objects import NamedObjects, Unavailable
 from xds.translate.nginx.reader import AnnotationReader, Report
 from xds.translate.nginx.registry import ANNOTATIONS, nearest
 from xds.translate.nginx.rewriting import NO_REWRITING, Rewriting
-from xds.translate.own import answers, balancing
+from xds.translate.own import answers, balancing, bounds, tls_verify
 from xds.translate.own import headers as own_headers
 from xds.translate.own import limits as own_limits
+from xds.translate.own import redirects as own_redirects
 from xds.translate.own import registry as own_registry
 
 
@@ -225,7 +226,7 @@ def ingress_policy(
     named = custom_headers.read(reader, objects)
     headers = own_headers.response_headers(reader)
     answer = answers.read(reader)
-    tls = backend_tls.read(reader, objects)
+    tls = tls_verify.read(reader, objects)
     if (
         isinstance(named, Unavailable)
         or isinstance(headers, Unavailable)
@@ -273,9 +274,9 @@ def _open(
         policy=Policy(
             hash_keys=hash_keys,
             connection=connections.connection(reader),
-            timeouts=timeouts.read(reader),
+            timeouts=_timeouts(reader),
             retries=_retries(sessions, reader),
-            bodies=bodies.read(reader),
+            bodies=bounds.bodies_of(reader) or bodies.read(reader),
             request_headers=own_headers.request_headers(reader),
             affinity=sessions,
             is_logged=logs_and_traces.is_logged(reader),
@@ -284,7 +285,7 @@ def _open(
             https_redirect=https_redirects.read(reader),
             rate_limits=limits.read(reader, own_limits.read(reader)),
         ),
-        redirect=redirects.read(reader),
+        redirect=own_redirects.read(reader) or redirects.read(reader),
         plain_paths=https_redirects.plain_paths(reader),
         rewriting=asked,
         # With AUTO_HTTP, requests that came by plain HTTP are sent on as they came.
@@ -295,6 +296,13 @@ def _open(
     )
 
 
+def _timeouts(reader: AnnotationReader) -> Timeouts:
+    silence = bounds.idle_timeout(reader)
+    found = timeouts.read(reader) if silence is None else Timeouts(silence=silence)
+    whole = bounds.request_timeout(reader)
+    return replace(found, whole=whole) if whole else found
+
+
 def _balancing(reader: AnnotationReader) -> tuple[Balancing, tuple[HashKey, ...]]:
     ours = balancing.read(reader)
     return (ours.balancing, ours.hash_keys) if ours else load_balancing.read(reader)
@@ -302,6 +310,8 @@ def _balancing(reader: AnnotationReader) -> tuple[Balancing, tuple[HashKey, ...]
 
 def _retries(sessions: Affinity | None, reader: AnnotationReader) -> Retries | None:
     """The retries, but for sessions that stay at their endpoint: a retry is sent to another one."""
+    if ours := bounds.retries_of(reader):
+        return ours
     asked = retries.read(reader)
     return NO_RETRIES if sessions and not sessions.moves_on_failure else asked
 
