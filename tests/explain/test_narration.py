@@ -245,6 +245,34 @@ def test_a_canary_is_explained_with_its_condition_and_its_share() -> None:
     assert ready.outcome == "default/api/80 answers"
 
 
+def test_an_alias_is_explained_with_its_host() -> None:
+    shop = ingress("shop", rule("a.test", path("/")), annotations=annotated(server_alias="b.test,*.b.test"))
+    explanation = explained("http://b.test/", shop, *SERVED)
+    assert texts(explanation)["virtual host"] == "'b.test' has the routes of host 'a.test', by server-alias 'b.test'"
+    assert objects_of(explanation, "virtual host") == ["Ingress default/shop"]
+    assert explanation.status == 200
+    explanation = explained("http://x.y.b.test/", shop, *SERVED)
+    assert texts(explanation)["virtual host"].endswith("by server-alias '*.b.test'")
+    assert explanation.resources[-1].name.endswith("/*.b.test")
+
+
+def test_a_redirect_to_another_host_comes_before_the_one_to_https() -> None:
+    shop = ingress(
+        "shop",
+        rule("a.example.com", path("/")),
+        tls=[tls("*.a.example.com", "a.example.com", secret="cert")],
+        annotations=annotated(from_to_www_redirect="true"),
+    )
+    explanation = explained("http://www.a.example.com:8080/x/?y=/", shop, *SERVED, redirect_https=True)
+    assert texts(explanation)["redirect"] == "not redirected to HTTPS, as another host comes first"
+    assert explanation.location == "http://a.example.com/x/?y=/"
+    assert explanation.outcome == "308, to http://a.example.com/x/?y=/"
+    assert explained("http://www.a.example.com/x/", shop, *SERVED).location == "http://a.example.com/x"
+    assert explained("http://www.a.example.com/", shop, *SERVED).location == "http://a.example.com/"
+    with_port = explained("http://www.a.example.com/", shop, *SERVED, public_http_port=8000)
+    assert with_port.location == "http://a.example.com:8000/"
+
+
 def test_a_policy_is_explained() -> None:
     names = {"affinity": "cookie", "enable_access_log": "false", "session_cookie_name": "sid"}
     shop = ingress("shop", rule("a.example.com", path("/shop")), annotations=annotated(**names))

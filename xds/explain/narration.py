@@ -272,8 +272,7 @@ def _backend(backend: Backend, given: tuple[EndpointSlice, ...]) -> tuple[bool, 
     service = ObjectRef("Service", *key.service_key)
     cluster = ExplainStep("cluster", f"{key}, by {', '.join(use_texts(backend))}", (service,))
     if backend.external_name:
-        host = f", which is sent {backend.host} as Host" if backend.host else ""
-        text = f"the addresses of {backend.external_name} in DNS{host}"
+        text = f"the addresses of {backend.external_name} in DNS"
         return True, (cluster, ExplainStep("endpoints", text, (service,)))
     found = [endpoint for zone in localities(backend, given) for endpoint in zone.endpoints]
     healthy = sum(endpoint.health is Health.HEALTHY for endpoint in found)

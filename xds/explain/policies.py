@@ -5,6 +5,7 @@ from typing import Final
 
 from xds.explain.delivery import delivery
 from xds.explain.treatment import treatment
+from xds.problems.text import shown
 from xds.traffic.backends import Backend
 from xds.traffic.headers import NO_CHANGES
 from xds.traffic.routes import Route
@@ -16,6 +17,8 @@ def policy_texts(route: Route | None) -> Iterator[tuple[str, str]]:
     """The parts of a route's policy that decide on the answer, each as subject and text."""
     if route is None:
         return
+    if host := route.policy.upstream_host:
+        yield "host", f"the backend is sent the Host {shown(host)}"
     yield from treatment(route.policy)
     if limits := route.policy.rate_limits:
         rates = " and ".join(map(str, limits.rates))

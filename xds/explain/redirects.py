@@ -82,8 +82,7 @@ def path_location(request: Request, redirect: Redirect, domain: str, options: Pr
     authority = without_trailing_dot(request.authority)
     is_name = domain != NO_HOST and not is_wildcard(domain) and not is_beginning(domain)
     if redirect.base is LocationBase.HOST and is_name:
-        public = options.public_https_port if request.https else options.public_http_port
-        authority = domain if public == (HTTPS_PORT if request.https else HTTP_PORT) else f"{domain}:{public}"
+        authority = _with_listener_port(domain, request, options)
     own = HTTPS_PORT if scheme == "https" else HTTP_PORT
     _, mark, query = request.path.partition("?")
     kept = f"{mark}{query}" if redirect.keeps_query else ""
@@ -100,11 +99,18 @@ def _kept(request: Request, redirect: Redirect, options: ProxyOptions) -> str:
 
 
 def location_at_host(request: Request, redirect: HostRedirect, options: ProxyOptions) -> str:
-    """The Location of a redirect to another host: the request's scheme, no port, and no slash at the end."""
+    """The Location of a redirect to another host: the request's scheme, the public port, no slash at the end."""
     path = normalized(request.path, merge_slashes=options.merge_slashes)
     _, mark, query = request.path.partition("?")
     kept = path if mark else path.removesuffix("/") or "/"
-    return f"{_scheme(request, options)}://{redirect.host}{kept}{mark}{query}"
+    host = _with_listener_port(redirect.host, request, options)
+    return f"{_scheme(request, options)}://{host}{kept}{mark}{query}"
+
+
+def _with_listener_port(host: str, request: Request, options: ProxyOptions) -> str:
+    """A host with the public port of the listener that a request came to, unless clients expect the port."""
+    public, own = (options.public_https_port, HTTPS_PORT) if request.https else (options.public_http_port, HTTP_PORT)
+    return host if public == own else f"{host}:{public}"
 
 
 def _scheme(request: Request, options: ProxyOptions) -> str:

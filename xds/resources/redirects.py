@@ -13,7 +13,7 @@ from xds.envoyapi.messages import (
 )
 from xds.resources.header_values import replaced
 from xds.resources.place import Place
-from xds.traffic.actions import KEPT_PATH_AND_QUERY, LocationBase, Redirect
+from xds.traffic.actions import KEPT_PATH_AND_QUERY, HostRedirect, LocationBase, Redirect
 
 HTTP_PORT: Final = 80
 HTTPS_PORT: Final = 443
@@ -43,6 +43,16 @@ def redirect_to_path(redirect: Redirect, place: Place) -> RedirectAction:
         port_redirect=_public_port(place) if host else 0,
         path_redirect=redirect.location,
         strip_query=not redirect.keeps_query,
+        response_code=REDIRECT_CODES[redirect.status],
+    )
+
+
+def redirect_to_host(redirect: HostRedirect, place: Place, *, keeps_slash: bool) -> RedirectAction:
+    """A redirect to a host. Scheme and query stay; the port becomes the public one."""
+    return RedirectAction(
+        host_redirect=redirect.host,
+        port_redirect=_public_port(place),
+        regex_rewrite=None if keeps_slash else WITHOUT_SLASH,
         response_code=REDIRECT_CODES[redirect.status],
     )
 

@@ -11,7 +11,6 @@ from xds.envoyapi.messages import (
     HeaderMatcher,
     HeaderValueOption,
     Metadata,
-    RedirectAction,
     RegexMatcher,
     RouteConfiguration,
     RouteMatch,
@@ -36,7 +35,7 @@ from xds.resources.header_values import replaced_headers
 from xds.resources.https_redirects import https_redirects
 from xds.resources.options import ProxyOptions
 from xds.resources.place import Place
-from xds.resources.redirects import ENDS_IN_SLASH, REDIRECT_CODES, WITHOUT_SLASH, location_header, redirect_to_path
+from xds.resources.redirects import ENDS_IN_SLASH, location_header, redirect_to_host, redirect_to_path
 from xds.resources.response_headers import response_headers
 from xds.resources.retries import RETRIED_BODY_BYTES, retry_policy
 from xds.resources.retry_policy import idle_timeout, retried_body_bytes, retry_policy_of
@@ -140,8 +139,8 @@ def _routes(answers: Answers, default: Route | None, guard: HeaderMatcher | None
 
 def _answer(route: Route, guard: HeaderMatcher | None, place: Place) -> Iterator[EnvoyRoute]:
     if isinstance(route.action, HostRedirect):
-        yield _to_host(route, route.action, guard, keeps_slash=False)
-        yield _to_host(route, route.action, guard, keeps_slash=True)
+        yield _to_host(route, route.action, guard, place, keeps_slash=False)
+        yield _to_host(route, route.action, guard, place, keeps_slash=True)
     else:
         yield _route(route, route_match(route, guard), place)
 
@@ -188,7 +187,9 @@ def _route(route: Route, match: RouteMatch, place: Place) -> EnvoyRoute:
         name=_name(route),
         match=match,
         metadata=_metadata(route.origin.object.key, route.service),
-        route=forward_action(forward, policy, idle_timeout(route.policy), tls=place.tls) if forward else None,
+        route=forward_action(forward, policy, idle_timeout(route.policy), tls=place.tls, host=place.host)
+        if forward
+        else None,
         redirect=redirect_to_path(redirect, place) if redirect and not is_url else None,
         direct_response=_direct_response(action),
         response_headers_to_add=_response_headers(route, redirect if is_url else None, place),
@@ -209,22 +210,17 @@ def _filters(route: Route, policy: Policy, place: Place) -> dict[str, Any]:
     return route_filters(policy) | own
 
 
-def _to_host(route: Route, action: HostRedirect, guard: HeaderMatcher | None, *, keeps_slash: bool) -> EnvoyRoute:
-    """A redirect to a host. Scheme and query stay, and the port of the request goes.
-
-    Of the path `/` the rewrite leaves nothing, and Envoy leaves such a path as it is.
-    """
-    match, rewrite = route_match(route, guard), None
+def _to_host(
+    route: Route, action: HostRedirect, guard: HeaderMatcher | None, place: Place, *, keeps_slash: bool
+) -> EnvoyRoute:
+    match = route_match(route, guard)
     if not keeps_slash:
         match.headers.append(ENDS_IN_SLASH)
-        rewrite = WITHOUT_SLASH
     return EnvoyRoute(
         name=f"{route.origin.object.key} www{'' if keeps_slash else '-slash'}",
         match=match,
         metadata=_metadata(route.origin.object.key, route.service),
-        redirect=RedirectAction(
-            host_redirect=action.host, regex_rewrite=rewrite, response_code=REDIRECT_CODES[action.status]
-        ),
+        redirect=redirect_to_host(action, place, keeps_slash=keeps_slash),
     )
 
 

@@ -36,7 +36,7 @@ class Policy:
     """The treatment of a route's requests. Equal policies are equal values.
 
     Attributes:
-        upstream_host: The Host of the backend's request. Empty: the client's.
+        upstream_host: The Host of the backend's request, with variables of `upstream_host`. Empty: the client's.
         rewrite: The path of the backend's request. None: the client's.
         forwarded_prefix: The header x-forwarded-prefix of the backend's request. Empty: the client's.
         hash_keys: Requests with equal keys go to the same endpoint, if the upstream policy balances by hash.
@@ -83,9 +83,9 @@ class Policy:
     @property
     def without_backend(self) -> "Policy":
         """The policy of a route that answers by itself."""
-        if self.mirror is None and self.backend_names is None and self.error_pages is None:
+        if not (self.upstream_host or self.mirror or self.backend_names or self.error_pages):
             return self
-        return replace(self, mirror=None, backend_names=None, error_pages=None)
+        return replace(self, upstream_host="", mirror=None, backend_names=None, error_pages=None)
 
 
 NO_POLICY: Final = Policy()

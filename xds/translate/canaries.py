@@ -162,10 +162,9 @@ class _Split:
         policy, lent = self._primary.policy, self._lent.lent
         if lent.balancing is Balancing.HASH or policy.hash_keys:
             policy = replace(policy, hash_keys=lent.hash_keys)
-        if host == canary_host:
+        if host == canary_host or policy.upstream_host != host:
             return policy
-        kept = "" if policy.upstream_host == host else policy.upstream_host
-        return replace(policy, upstream_host=canary_host or kept)
+        return replace(policy, upstream_host=canary_host)
 
     def _with_fallback(self, canary: BackendKey, primary: BackendKey, *, joins: bool) -> BackendKey:
         """The canary with the primary behind, which serves while the canary has no endpoint.

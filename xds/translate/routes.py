@@ -31,7 +31,7 @@ from xds.translate.credentials import CredentialStore
 from xds.translate.findings import UnitFindings
 from xds.translate.hosts_without_tls import report_hosts_without_tls
 from xds.translate.names import InvalidError, is_label, regex_path, valid_path
-from xds.translate.nginx import https_redirects
+from xds.translate.nginx import https_redirects, upstream_vhost
 from xds.translate.nginx.affinity import PATH as COOKIE_PATH
 from xds.translate.nginx.asked_backends import NO_BACKENDS, AskedBackends
 from xds.translate.nginx.canary import CANARY
@@ -133,7 +133,7 @@ class TranslationContext:
         if policy.tls_upstream is not None:
             by_tls = self._resolve(namespace, backend.service, policy.tls_upstream, findings).backend
             tls_key = by_tls.key if by_tls else None
-        key, treatment = _treated(policy.policy, resolved.backend)
+        key, treatment = _treated(policy.policy, resolved.backend, origin, backend.service)
         return Route(*path, Forward.to(key, tls_key), origin, service, treatment)
 
     def annotated_backends(self, namespace: str, asked: AskedBackends) -> AnnotatedBackends:
@@ -161,15 +161,22 @@ class TranslationContext:
         return resolved
 
 
-def _treated(policy: Policy, backend: Backend | None) -> tuple[BackendKey | None, Policy]:
-    """The backend of a route that forwards and the policy for this backend. None: no backend can be used."""
+def _treated(
+    policy: Policy, backend: Backend | None, origin: Origin, written: IngressServiceBackend
+) -> tuple[BackendKey | None, Policy]:
+    """The backend of a route that forwards and the policy for this backend. None: no backend can be used.
+
+    The Host that an annotation names precedes the one of an ExternalName.
+    """
+    if policy.upstream_host:
+        policy = replace(policy, upstream_host=_upstream_host(policy.upstream_host, origin, written))
+    elif backend and backend.host:
+        policy = replace(policy, upstream_host=backend.host)
     if backend is None:
         if pages := policy.error_pages:
-            host = pages.host or policy.upstream_host
+            host = policy.upstream_host or pages.host
             return pages.backend, replace(policy, upstream_host=host, error_pages=replace(pages, instead=True))
         return None, policy
-    if backend.host:
-        policy = replace(policy, upstream_host=backend.host)
     return backend.key, policy if backend.protocol.is_http1 else _for_http2(policy)
 
 
@@ -178,6 +185,16 @@ def _for_http2(policy: Policy) -> Policy:
     if policy.connection:
         policy = replace(policy, connection="")
     return replace(policy, bodies=replace(policy.bodies, buffered=False)) if policy.bodies.buffered else policy
+
+
+def _upstream_host(template: str, origin: Origin, written: IngressServiceBackend) -> str:
+    values = {
+        "namespace": origin.object.namespace,
+        "ingress_name": origin.object.name,
+        "service_name": written.name,
+        "service_port": written.port.name or str(written.port.number),
+    }
+    return upstream_vhost.on_route(template, values)
 
 
 def _effect(policy: PathsPolicy) -> str:
@@ -308,6 +325,7 @@ def ingress_default(context: TranslationContext, ingress: Ingress, findings: Uni
         policy = OpenPaths(
             replace(
                 plain.policy,
+                upstream_host=policy.policy.upstream_host,
                 rate_limits=policy.policy.rate_limits,
                 hash_keys=policy.policy.hash_keys,
                 affinity=affinity.at("/") if affinity else None,

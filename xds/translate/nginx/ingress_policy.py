@@ -35,6 +35,7 @@ from xds.translate.nginx import (
     retries,
     rewriting,
     timeouts,
+    upstream_vhost,
 )
 from xds.translate.nginx.annotation import OWN_PREFIX, PREFIX, AnyAnnotation, Scope, Verdict
 from xds.translate.nginx.asked_backends import NO_BACKENDS, AskedBackends
@@ -272,6 +273,7 @@ def _open(
     )
     return OpenPaths(
         policy=Policy(
+            upstream_host=upstream_vhost.read(reader),
             hash_keys=hash_keys,
             connection=connections.connection(reader),
             timeouts=_timeouts(reader),

@@ -46,7 +46,6 @@ ANNOTATIONS: Final = (
         always,
         Scope.HOST,
     ),
-    *_planned("headers", "upstream-vhost"),
     *_planned(
         "CORS",
         "enable-cors cors-allow-origin cors-allow-methods cors-allow-headers cors-expose-headers "

@@ -29,6 +29,7 @@ from xds.translate.nginx import (
     retries,
     rewriting,
     timeouts,
+    upstream_vhost,
 )
 from xds.translate.nginx.annotation import AnyAnnotation
 
@@ -50,6 +51,7 @@ _FAMILIES: Final = (
     limits,
     canary,
     host_names,
+    upstream_vhost,
     mirroring,
     backend_names,
     error_pages,
