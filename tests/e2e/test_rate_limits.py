@@ -115,6 +115,24 @@ async def test_the_client_is_the_one_that_trusted_proxies_name(tmp_path: Path) -
             assert await answers(running, 4, x_forwarded_for="192.0.2.9") == {200: 3, 503: 1}
 
 
+async def test_counts_of_https_outlast_other_certificates(tmp_path: Path) -> None:
+    """The listener changes, and keeps the filter chains that are as before."""
+    shop = ingress(
+        "shop", rule(HOST, path("/")), tls=[tls(HOST, secret="cert")],
+        annotations=annotated(limit_rpm="1", limit_burst_multiplier="2"),
+    )  # fmt: skip
+    objects = (shop, WEB, secret("cert", certificate(HOST)))
+    later = (
+        ingress("other", rule(OTHER, path("/")), tls=[tls(OTHER, secret="later")]),
+        secret("later", certificate(OTHER)),
+    )
+    async with echoes([WEB]) as slices, site(tmp_path, *objects, *slices) as running:
+        assert await answers(running, 4, https=True) == {200: 3, 503: 1}
+        await running.apply(*later)
+        assert await answers(running, 1, OTHER, https=True) == {200: 1}
+        assert await answers(running, 2, https=True) == {503: 2}
+
+
 async def test_https_is_limited_with_a_count_of_its_own(tmp_path: Path) -> None:
     """State of the world, in which a proxy gets its buckets as well."""
     shop = ingress(

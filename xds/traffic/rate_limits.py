@@ -32,7 +32,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """The limits of a route. Each client address has a count of its own, and is answered while every rate allows it.
+    """The limits of a route. Client addresses have separate counts. Every rate must allow a request.
 
     Attributes:
         zone: The Ingress. Requests for all routes of a zone count together.

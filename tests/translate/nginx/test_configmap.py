@@ -175,3 +175,20 @@ def test_a_missing_configmap_of_headers_sets_none_until_it_is_there() -> None:
     assert [each.reason for each in given.problems] == [Reason.CONFIG_MAP_NOT_FOUND]
     given.apply(Applied(ConfigMap(Metadata("headers", "edge"), {"X-A": "1"})))
     assert (given.problems, given.traffic.listeners.requests.written) == ([], (("x-a", "1"),))
+
+
+@pytest.mark.parametrize("key", ["disable-access-log", "disable-http-access-log"])
+def test_the_access_log_is_switched_off_for_all_requests(key: str) -> None:
+    assert world().traffic.listeners.access_log.is_on
+    given = world({key: "true"})
+    assert (given.traffic.listeners.access_log.is_on, given.problems) == (False, [])
+
+
+def test_traces_of_all_paths_are_switched_off_and_an_annotation_switches_them_on() -> None:
+    data = ConfigMap(Metadata(NAME.name, NAME.namespace), {"enable-opentelemetry": "false"})
+    traced = ingress("traced", rule("b.test", path("/")), annotations={f"{PREFIX}enable-opentelemetry": "true"})
+    shop = ingress("shop", rule("a.test", path("/")))
+    given = World(data, service("web"), shop, traced, nginx_configmap=NAME, has_tracer=True)
+    found = {host: each.routes[0].policy.tracing.is_on for host, each in given.traffic.hosts.items()}
+    assert found == {"a.test": False, "b.test": True}
+    assert given.problems == []

@@ -13,9 +13,9 @@ from xds.translate.nginx.reader import AnnotationReader
 _FAMILY: Final = "limits"
 
 _COUNTED_APART: Final = (
-    "each proxy counts by itself, as each replica of ingress-nginx does, and so do plain HTTP and each certificate; "
-    "an Ingress that brings a rate which no other has starts all counts anew; a bad value leaves the Ingress without "
-    "a limit, where ingress-nginx leaves the Ingress out"
+    "counts are separate for each proxy (in ingress-nginx: replica), for plain HTTP and for each certificate; a rate "
+    "that no Ingress had before starts all counts anew, and may take 10 s to hold; with a bad value the Ingress is "
+    "served without the limit, and not left out"
 )
 
 

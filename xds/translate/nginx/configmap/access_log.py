@@ -9,7 +9,7 @@ from xds.problems.text import shown
 from xds.traffic.listeners import AccessLogPolicy, Headers
 from xds.translate.nginx.annotation import Verdict
 from xds.translate.nginx.configmap.grammars import list_of
-from xds.translate.nginx.configmap.key import LAYER_4, ConfigKey, Section, not_yet, without_effect
+from xds.translate.nginx.configmap.key import LAYER_4, ConfigKey, Section, not_yet, refused, without_effect
 from xds.translate.nginx.configmap.patterns import patterns
 from xds.translate.nginx.configmap.reader import ConfigReader
 from xds.translate.nginx.grammars import ANYTHING, BOOLEAN
@@ -47,12 +47,14 @@ KEYS: Final = (
     FORMAT,
     ESCAPES_JSON,
     UNLOGGED,
-    *not_yet(_SECTION, LAYER_4, disable_stream_access_log="false", stream_access_log_path="", log_format_stream=""),
-    *not_yet(
+    *not_yet(_SECTION, LAYER_4, disable_stream_access_log="false", log_format_stream=""),
+    *refused(
         _SECTION,
-        "the log goes to standard output",
+        "Envoy's log goes to standard output, where the default path leads to as well",
+        "Collect the log from standard output.",
         access_log_path="/var/log/nginx/access.log",
         http_access_log_path="",
+        stream_access_log_path="",
     ),
     *not_yet(_SECTION, "requests for unknown hosts are logged", enable_access_log_for_default_backend="false"),
     *without_effect(_SECTION, "Envoy escapes no characters of a line of text", log_format_escape_none="false"),

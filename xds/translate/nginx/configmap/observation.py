@@ -5,7 +5,14 @@ from typing import Final
 
 from xds.traffic.listeners import Compression, Encoding
 from xds.translate.nginx.configmap.grammars import list_of, media_type, number
-from xds.translate.nginx.configmap.key import ConfigKey, Section, not_yet, refused, without_effect
+from xds.translate.nginx.configmap.key import (
+    ConfigKey,
+    Section,
+    not_yet,
+    of_annotations,
+    refused,
+    without_effect,
+)
 from xds.translate.nginx.configmap.reader import ConfigReader
 from xds.translate.nginx.grammars import BOOLEAN
 
@@ -57,12 +64,15 @@ KEYS: Final = (
         syslog_host="",
         syslog_port="514",
     ),
-    *not_yet(
+    *of_annotations(
         _SECTION,
-        _TRACES,
         enable_opentelemetry="false",
         opentelemetry_trust_incoming_span="true",
         opentelemetry_operation_name="",
+    ),
+    *not_yet(
+        _SECTION,
+        _TRACES,
         otlp_collector_host="",
         otlp_collector_port="4317",
         otel_service_name="nginx",
