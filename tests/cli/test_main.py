@@ -89,7 +89,7 @@ def test_snapshot_show_lists_resources_in_update_order(server: ThreadedDebugServ
         ["vhds", "http@2/*"],
         ["vhds", "http@2/example.com"],
     ]
-    assert all(len(line[2]) == 16 and line[4] == "B" for line in shown.lines)
+    assert all(len(line[2]) == 16 and line[4] in ("B", "kB") for line in shown.lines)
     assert not any(line.endswith(" ") for line in shown.out.splitlines())
 
 

@@ -13,6 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.support.objects import ingress, path, rule, service, slice_of
+from tests.support.route_table_annotations import annotated
 from tests.support.waiting import until
 from xds.controlplane.pipeline import Pipeline
 from xds.controlplane.problem_log import ProblemLog
@@ -24,6 +25,7 @@ from xds.resources.options import ProxyOptions
 from xds.server.ads import AdsService
 from xds.server.debug.revisions import Revisions
 from xds.server.debug.service import Health
+from xds.snapshot.resource import ResourceType
 from xds.snapshot.store import Revision
 from xds.translate.translator import TranslateOptions
 
@@ -194,3 +196,14 @@ async def test_nothing_is_awaited_between_a_batch_and_its_publication() -> None:
 
         assert turns_of(reader()) == 0
         assert found.events == ["publish 2"]
+
+
+async def test_an_idle_worker_publishes_buckets_that_have_waited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xds.controlplane.bucket_schedule.CHANGES_TOGETHER_SECONDS", 0.05)
+    async with running() as (found, _):
+        for limits in (annotated(limit_rps="1"), None):
+            found.worker.put(found.batch(ingress("a", rule("a.example", path("/", "web")), annotations=limits)))
+            await found.idle()
+        await until(lambda: found.events[-2:] == ["publish 4", "watchers 4"])
+        (change,) = found.pipeline.store.history[-1].changes
+        assert change.type is ResourceType.EXTENSION

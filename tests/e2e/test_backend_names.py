@@ -58,6 +58,7 @@ async def test_names_of_a_backend_are_replaced(tmp_path: Path) -> None:
         objects = (
             ingress("named", rule(HOST, path("/cookies"), path("/named")), annotations=names),
             ingress("to-path", rule(HOST, path("/to-path")), rule(None, path("/to-path")), annotations=to_path),
+            ingress("kept", rule(HOST, path("/kept")), annotations={**to_path, **annotated(relative_redirects="true")}),
             ingress("plain", rule(HOST, path("/"))),
             service("web"),
             web.slices,
@@ -74,5 +75,6 @@ async def test_names_of_a_backend_are_replaced(tmp_path: Path) -> None:
             to_site = f"http://{HOST}/x"
             assert await header(running, "/to-path", "Location: http://inner:8080/x", "Shop.TEST:81") == to_site
             assert await header(running, "/to-path", "Location: http://inner:8080/x", "[::1]:81") == "http://[::1]/x"
+            assert await header(running, "/kept", "Location: http://inner:8080/x") == "/x"
             assert await header(running, "/to-path", "Refresh: 0;url=http://inner:8080/x") == "0;url=/x"
             assert running.rejections == []

@@ -1,8 +1,7 @@
 """Bounds of request bodies through a real Envoy.
 
-Covers: lengths that are told and lengths that aren't, bodies that pass as they come, WebSockets over HTTP/1.1 and
-HTTP/2, which have no bound, bodies that are read whole. Excludes: the reading of annotations
-(tests/translate/nginx/test_bodies.py).
+Covers: bodies with and without Content-Length, streamed and buffered bodies, WebSockets over HTTP/1.1 and HTTP/2.
+Excludes: the reading of annotations (tests/translate/nginx/test_bodies.py).
 """
 
 import asyncio
@@ -127,7 +126,7 @@ async def test_a_body_that_is_read_whole_has_a_length(tmp_path: Path) -> None:
     ingresses = (
         below("/whole", proxy_request_buffering="on", proxy_body_size="200k"),
         below("/usual"),
-        below("/grpc", proxy_request_buffering="on", backend_protocol="GRPC"),
+        below("/large", proxy_request_buffering="on", proxy_body_size="8m"),
     )
     async with shop(tmp_path, *ingresses) as (running, backend):
         assert await upload(running, "/whole", 100_000, chunked=True) == (200, "100000")
@@ -135,6 +134,7 @@ async def test_a_body_that_is_read_whole_has_a_length(tmp_path: Path) -> None:
         whole, usual = backend.heads
         assert "content-length: 100000\r\n" in whole
         assert "transfer-encoding: chunked\r\n" in usual
+        assert await upload(running, "/large", 3 * KIB * KIB, chunked=True) == (200, str(3 * KIB * KIB))
         assert (await upload(running, "/whole", 200 * KIB + 1))[0] == 413
         assert (await upload(running, "/whole", 200 * KIB + 1, chunked=True))[0] == 413
 

@@ -42,8 +42,7 @@ async def test_a_copy_has_the_request_s_method_path_and_body(tmp_path: Path) -> 
             assert running.rejections == []
 
 
-async def test_an_outside_host_gets_copies_if_allowed(tmp_path: Path) -> None:
-    """A name that the machine's own resolver has an address for; Envoy looks an address up like a name."""
+async def test_envoy_takes_an_outside_address_that_answers_nothing(tmp_path: Path) -> None:
     async with Scripted("web", fine).serving() as web:
         annotations = annotated(mirror_target="http://192.0.2.1:9")
         objects = (ingress("shop", rule(HOST, path("/")), annotations=annotations), service("web"), web.slices)

@@ -32,8 +32,12 @@ async def test_headers_and_answers_are_those_of_the_annotations(tmp_path: Path) 
         ),
     )
     closed = ingress("closed", rule(HOST, path("/closed")), annotations=own(answer="410 Gone for 100% good."))
+    moved = ingress(
+        "moved", rule(HOST, path("/moved")), annotations=own(redirect="307 https://new.test/a%20b{path}?{query}")
+    )
+    short = ingress("short", rule(HOST, path("/short")), annotations=own(redirect="307 https://new.test{path}"))
     async with echo("web") as port:
-        objects = (shop, closed, service("web"), slice_of("web", "127.0.0.1", ports=[port]))
+        objects = (shop, closed, moved, short, service("web"), slice_of("web", "127.0.0.1", ports=[port]))
         async with site(tmp_path, *objects) as running:
             reply = await running.get(HOST, "/", x_gone="1", x_set="theirs", x_kept="1")
             assert reply.json["headers"].get("x-set") == "100%"
@@ -43,6 +47,13 @@ async def test_headers_and_answers_are_those_of_the_annotations(tmp_path: Path) 
             assert "content-type" not in reply.headers
             gone = await running.get(HOST, "/closed/x")
             assert (gone.status, gone.body) == (410, b"Gone for 100% good.")
+            for asked, location in (
+                ("/moved/%7Ex?y=%25", "https://new.test/a%20b/moved/~x?y=%25"),
+                ("/moved", "https://new.test/a%20b/moved"),
+                ("/short/x?y=1", "https://new.test/short/x"),
+            ):
+                reply = await running.get(HOST, asked)
+                assert (reply.status, reply.headers["location"]) == (307, location)
             assert not running.rejections
 
 
@@ -99,5 +110,20 @@ async def test_requests_beyond_the_limit_are_answered_503(tmp_path: Path) -> Non
             release.set()
             assert (await first).status == 200
             assert (await running.get(HOST)).status == 200
+    finally:
+        await runner.cleanup()
+
+
+async def test_an_answer_that_takes_too_long_is_504(tmp_path: Path) -> None:
+    async def never(request: web.Request) -> web.Response:
+        del request
+        await asyncio.sleep(30)
+        return web.Response()
+
+    runner, port = await serve(never)
+    try:
+        shop = ingress("shop", rule(HOST, path("/")), annotations=own(request_timeout="200ms"))
+        async with site(tmp_path, shop, service("web"), slice_of("web", "127.0.0.1", ports=[port])) as running:
+            assert (await running.get(HOST)).status == 504
     finally:
         await runner.cleanup()

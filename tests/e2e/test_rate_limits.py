@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Final
 
 from tests.support.envoy import needs_envoy
-from tests.support.objects import certificate, ingress, path, rule, secret, service, tls
+from tests.support.objects import NS, certificate, ingress, path, rule, secret, service, tls
 from tests.support.route_table_annotations import annotated
 from tests.support.site import Site, echoes, site
-from xds.kube.objects import Ingress
+from xds.kube.objects import ConfigMap, Ingress, Metadata
+from xds.problems.problem import Key
+from xds.problems.reasons import Reason
 from xds.resources import names
 from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import ResourceType
+from xds.translate.translator import TranslateOptions
 
 pytestmark = needs_envoy
 
@@ -76,6 +79,20 @@ async def test_a_new_rate_reaches_envoy_before_its_routes(tmp_path: Path) -> Non
         assert running.rejections == []
 
 
+async def test_the_status_is_the_config_maps(tmp_path: Path) -> None:
+    """Counts start anew with another status. A code that Envoy doesn't know is a problem."""
+    named = TranslateOptions(nginx_configmap=Key(NS, "nginx"))
+    shop = limited("shop", HOST)
+    async with echoes([WEB]) as slices, site(tmp_path, shop, WEB, *slices, translate=named) as running:
+        assert await answers(running, 4) == {200: 3, 503: 1}
+        await running.apply(ConfigMap(Metadata("nginx", NS), {"limit-req-status-code": "429"}))
+        assert await answers(running, 4) == {200: 3, 429: 1}
+        await running.apply(ConfigMap(Metadata("nginx", NS), {"limit-req-status-code": "499"}))
+        assert await answers(running, 4) == {200: 3, 503: 1}
+        assert [each.reason for each in running.pipeline.problems] == [Reason.CONFIG_KEY_INVALID]
+        assert running.rejections == []
+
+
 async def test_two_rates_hold_together(tmp_path: Path) -> None:
     """The smaller of both counts."""
     shop = limited("shop", HOST, limit_rps="100")
@@ -96,6 +113,24 @@ async def test_the_client_is_the_one_that_trusted_proxies_name(tmp_path: Path) -
             assert await answers(running, 4, x_forwarded_for="2001:db9::1") == {200: 3, 503: 1}
         async with site(tmp_path, shop, WEB, *slices) as running:
             assert await answers(running, 4, x_forwarded_for="192.0.2.9") == {200: 3, 503: 1}
+
+
+async def test_counts_of_https_outlast_other_certificates(tmp_path: Path) -> None:
+    """The listener changes, and keeps the filter chains that are as before."""
+    shop = ingress(
+        "shop", rule(HOST, path("/")), tls=[tls(HOST, secret="cert")],
+        annotations=annotated(limit_rpm="1", limit_burst_multiplier="2"),
+    )  # fmt: skip
+    objects = (shop, WEB, secret("cert", certificate(HOST)))
+    later = (
+        ingress("other", rule(OTHER, path("/")), tls=[tls(OTHER, secret="later")]),
+        secret("later", certificate(OTHER)),
+    )
+    async with echoes([WEB]) as slices, site(tmp_path, *objects, *slices) as running:
+        assert await answers(running, 4, https=True) == {200: 3, 503: 1}
+        await running.apply(*later)
+        assert await answers(running, 1, OTHER, https=True) == {200: 1}
+        assert await answers(running, 2, https=True) == {503: 2}
 
 
 async def test_https_is_limited_with_a_count_of_its_own(tmp_path: Path) -> None:

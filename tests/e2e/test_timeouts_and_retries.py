@@ -23,6 +23,7 @@ from xds.translate.translator import TranslateOptions
 pytestmark = needs_envoy
 
 HOST: Final = "shop.example.com"
+OTHER_HOST: Final = "other.example.com"
 COMPATIBLE: Final = TranslateOptions(is_compatible=True)
 ANSWER: Final = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
 UNAVAILABLE: Final = b"HTTP/1.1 503 x\r\ncontent-length: 0\r\n\r\n"
@@ -79,15 +80,15 @@ async def shop(folder: Path, *ingresses: Ingress, dead: bool = False) -> AsyncIt
         assert not running.rejections
 
 
-def below(under: str, **annotations: str) -> Ingress:
-    return ingress(under.strip("/"), rule(HOST, path(under)), annotations=annotated(**annotations))
+def below(under: str, host: str = HOST, **annotations: str) -> Ingress:
+    return ingress(under.strip("/"), rule(host, path(under)), annotations=annotated(**annotations))
 
 
-async def answer(running: Site, method: str, target: str) -> tuple[int, bytes]:
+async def answer(running: Site, method: str, target: str, host: str = HOST) -> tuple[int, bytes]:
     """The status, and as much of the body as comes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", running.proxy.http_port)
     body = "" if method in ("GET", "DELETE") else "Content-Length: 1\r\n"
-    writer.write(f"{method} {target} HTTP/1.1\r\nHost: {HOST}\r\n{body}\r\n{'x' if body else ''}".encode())
+    writer.write(f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n{body}\r\n{'x' if body else ''}".encode())
     with contextlib.closing(writer):
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
@@ -98,18 +99,17 @@ async def answer(running: Site, method: str, target: str) -> tuple[int, bytes]:
         return int(head.split()[1]), received
 
 
-async def status(running: Site, method: str, target: str) -> int:
-    return (await answer(running, method, target))[0]
+async def status(running: Site, method: str, target: str, host: str = HOST) -> int:
+    return (await answer(running, method, target, host))[0]
 
 
 async def test_a_silent_backend_is_tried_as_often_as_the_method_allows(tmp_path: Path) -> None:
-    once = {"proxy_read_timeout": "1", "proxy_next_upstream_tries": "1"}
-    ingresses = (below("/thrice", proxy_read_timeout="1"), below("/once", **once), below("/other"))
-    async with shop(tmp_path, *ingresses) as (running, backend):
-        asked = ("GET /thrice/silent", "POST /thrice/silent", "PUT /thrice/silent", "GET /once/silent")
-        statuses = await asyncio.gather(*[status(running, *each.split()) for each in asked])
-        assert set(statuses) == {504}
-        assert [backend.received[each] for each in asked] == [3, 1, 3, 1]
+    once = below("/once", OTHER_HOST, proxy_read_timeout="1", proxy_next_upstream_tries="1")
+    async with shop(tmp_path, below("/thrice", proxy_read_timeout="1"), once) as (running, backend):
+        asked = [(method, "/thrice/silent", HOST) for method in ("GET", "POST", "PUT")]
+        asked.append(("GET", "/once/silent", OTHER_HOST))
+        assert set(await asyncio.gather(*[status(running, *each) for each in asked])) == {504}
+        assert [backend.received[f"{method} {target}"] for method, target, _ in asked] == [3, 1, 3, 1]
 
 
 async def test_a_slow_answer_lives_and_a_silent_one_is_cut(tmp_path: Path) -> None:
@@ -150,8 +150,8 @@ async def test_requests_that_a_backend_saw_are_sent_again_by_method(tmp_path: Pa
 
 
 async def test_refused_connections_are_tried_elsewhere_for_all_methods(tmp_path: Path) -> None:
-    ingresses = (below("/usual"), below("/off", proxy_next_upstream="off"))
-    async with shop(tmp_path, *ingresses, dead=True) as (running, _):
+    off = below("/off", OTHER_HOST, proxy_next_upstream="off")
+    async with shop(tmp_path, below("/usual"), off, dead=True) as (running, _):
         for method in ("GET", "POST", "PATCH"):
             assert {await status(running, method, "/usual/x") for _ in range(6)} == {200}
-        assert {await status(running, "GET", "/off/x") for _ in range(20)} in ({200, 502}, {200, 503})
+        assert {await status(running, "GET", "/off/x", OTHER_HOST) for _ in range(20)} in ({200, 502}, {200, 503})

@@ -222,6 +222,11 @@ def test_an_any_of_an_unknown_type_is_a_violation() -> None:
     assert str(violation) == "typed_config: 'type.googleapis.com/no.such.Type' breaks a type that is known"
 
 
+def test_an_empty_any_breaks_no_rule() -> None:
+    """The empty Any switches a filter of the chain on."""
+    assert violations(from_dict("envoy.config.route.v3.FilterConfig", {"config": {}})) == ()
+
+
 def test_an_any_that_can_not_be_decoded_is_a_violation() -> None:
     packed: Any = from_dict("envoy.config.listener.v3.Filter", {"name": "x", "typed_config": {"@type": ANY_TLS}})
     codec.upb(packed).typed_config.value = b"\xff"  # type: ignore[attr-defined]

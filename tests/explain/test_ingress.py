@@ -228,6 +228,29 @@ def test_a_canary_says_which_requests_it_shares() -> None:
     assert statuses(explained("main", *objects)) == paths(UnitStatus.SERVED)
 
 
+def test_names_beside_the_hosts_of_an_ingress_are_parts_of_the_ingress() -> None:
+    explanation = explained(
+        "one",
+        ingress(
+            "one",
+            rule("a.test", path("/")),
+            annotations=annotated(server_alias="b.test,c.test", from_to_www_redirect="true"),
+        ),
+        ingress("two", rule("c.test", path("/"))),
+        *SERVED,
+    )
+    assert [unit.text for unit in explanation.units][1:] == [
+        "b.test, alias of a.test",
+        "www.a.test, redirected to a.test",
+    ]
+    assert {each.name.rpartition("/")[2] for each in explanation.resources if each.type.short == "vhds"} == {
+        "a.test",
+        "b.test",
+        "www.a.test",
+    }
+    assert [problem.reason for problem, _ in explanation.problems] == ["AliasConflict"]
+
+
 def test_a_path_says_what_its_annotations_do() -> None:
     annotations = annotated(mirror_target="http://idle.default.svc", default_backend="idle")
     explanation = explained(

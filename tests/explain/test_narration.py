@@ -245,6 +245,51 @@ def test_a_canary_is_explained_with_its_condition_and_its_share() -> None:
     assert ready.outcome == "default/api/80 answers"
 
 
+def test_an_alias_is_explained_with_its_host() -> None:
+    shop = ingress("shop", rule("a.test", path("/")), annotations=annotated(server_alias="b.test,*.b.test"))
+    explanation = explained("http://b.test/", shop, *SERVED)
+    assert texts(explanation)["virtual host"] == "'b.test' has the routes of host 'a.test', by server-alias 'b.test'"
+    assert objects_of(explanation, "virtual host") == ["Ingress default/shop"]
+    assert explanation.status == 200
+    explanation = explained("http://x.y.b.test/", shop, *SERVED)
+    assert texts(explanation)["virtual host"].endswith("by server-alias '*.b.test'")
+    assert explanation.resources[-1].name.endswith("/*.b.test")
+
+
+def test_a_redirect_to_another_host_comes_before_the_one_to_https() -> None:
+    shop = ingress(
+        "shop",
+        rule("a.example.com", path("/")),
+        tls=[tls("*.a.example.com", "a.example.com", secret="cert")],
+        annotations=annotated(from_to_www_redirect="true"),
+    )
+    explanation = explained("http://www.a.example.com:8080/x/?y=/", shop, *SERVED, redirect_https=True)
+    assert texts(explanation)["redirect"] == "not redirected to HTTPS, as another host comes first"
+    assert explanation.location == "http://a.example.com/x/?y=/"
+    assert explanation.outcome == "308, to http://a.example.com/x/?y=/"
+    assert explained("http://www.a.example.com/x/", shop, *SERVED).location == "http://a.example.com/x"
+    assert explained("http://www.a.example.com/", shop, *SERVED).location == "http://a.example.com/"
+    with_port = explained("http://www.a.example.com/", shop, *SERVED, public_http_port=8000)
+    assert with_port.location == "http://a.example.com:8000/"
+
+
+def test_a_policy_is_explained() -> None:
+    names = {"affinity": "cookie", "enable_access_log": "false", "session_cookie_name": "sid"}
+    shop = ingress("shop", rule("a.example.com", path("/shop")), annotations=annotated(**names))
+    found = explained("http://a.example.com/shop", shop, service("web"), slice_of("web", "192.0.2.1"))
+    given = texts(found)
+    assert given["session"] == "cookie sid for /shop names the endpoint, and a failure is not tried again"
+    assert given["access log"] == "no line"
+
+
+def test_the_cipher_suites_of_a_host_are_explained() -> None:
+    names = {"ssl_ciphers": "ECDHE-RSA-AES256-GCM-SHA384:DHE-RSA-AES256-GCM-SHA384", "ssl_prefer_server_ciphers": "0"}
+    rules, entries = rule("a.example.com", path("/")), [tls("a.example.com", secret="pair")]
+    shop = ingress("shop", rules, tls=entries, annotations=annotated(**names))
+    found = explained("https://a.example.com/", shop, secret("pair", certificate("a.example.com")), service("web"))
+    assert texts(found)["certificate"].endswith("TLS 1.2: ECDHE-RSA-AES256-GCM-SHA384, as the client prefers")
+
+
 def test_a_policy_says_where_copies_go_and_which_answers_are_replaced() -> None:
     annotations = annotated(
         mirror_target="http://api.default.svc",

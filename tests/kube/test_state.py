@@ -307,6 +307,20 @@ def test_an_exclusive_class_leaves_the_classless_to_the_default_class() -> None:
     assert not is_ours(state(defaults[1], classless, classes=options))
 
 
+def test_ingresses_without_class_are_ours_if_the_operator_says_so() -> None:
+    foreign = ingress_class("nginx", "k8s.io/ingress-nginx", default=True)
+    options = ClassOptions(takes_classless=True)
+    assert is_ours(state(foreign, shop(class_name=None), classes=options))
+    assert not is_ours(state(foreign, shop(class_name="nginx"), classes=options))
+
+
+def test_an_ingress_without_rules_is_not_ours_if_the_operator_says_so() -> None:
+    catch_all = ingress("shop", default="web")
+    assert is_ours(state(catch_all))
+    assert not is_ours(state(catch_all, classes=ClassOptions(skips_catch_all=True)))
+    assert is_ours(state(shop(), classes=ClassOptions(skips_catch_all=True)))
+
+
 def test_the_controllers_of_classes_are_configurable() -> None:
     kinds = [ingress_class("a", "example.com/a"), ingress_class("b", "example.com/b"), ingress_class("c")]
     ingresses = [shop(each.metadata.name, class_name=each.metadata.name) for each in kinds]

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.support.objects import feed, pipeline
+from xds.address import HostPort
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Reported
 from xds.kube.objects import KubeObject
 from xds.problems.problem import Key, Problem
-from xds.resources.options import ProxyOptions, UpstreamOptions
+from xds.resources.options import AccessLogFormat, ProxyOptions, TracingOptions, UpstreamOptions
 from xds.server.debug.rendering import content
 from xds.snapshot.resource import Resource, ResourceType
 from xds.sources.folder.manifests import read_file
@@ -89,16 +90,27 @@ def _options(line: str) -> tuple[TranslateOptions, ProxyOptions]:
     parser.add_argument("--proxy-protocol", action="store_true")
     parser.add_argument("--trusted-hops", type=int, default=0)
     parser.add_argument("--no-merge-slashes", action="store_true")
+    parser.add_argument("--compatibility", choices=["ingress-nginx"])
     parser.add_argument("--upstream-idle-timeout", type=lambda text: timedelta(seconds=int(text.removesuffix("s"))))
+    parser.add_argument("--access-log", type=AccessLogFormat, default=AccessLogFormat.JSON)
+    parser.add_argument("--otlp", type=lambda text: HostPort(text.partition(":")[0], int(text.partition(":")[2])))
+    parser.add_argument("--trace-sampling", type=float, default=100)
     given = parser.parse_args(shlex.split(line))
     return (
-        TranslateOptions(allow_external_name=given.allow_external_name, default_tls_secret=given.default_tls_secret),
+        TranslateOptions(
+            allow_external_name=given.allow_external_name,
+            default_tls_secret=given.default_tls_secret,
+            is_compatible=bool(given.compatibility),
+            has_tracer=given.otlp is not None,
+        ),
         ProxyOptions(
             redirect_https=given.redirect_https,
             proxy_protocol=given.proxy_protocol,
             trusted_hops=given.trusted_hops,
             merge_slashes=not given.no_merge_slashes,
             upstream=UpstreamOptions(given.upstream_idle_timeout) if given.upstream_idle_timeout else UpstreamOptions(),
+            access_log=given.access_log,
+            tracing=TracingOptions(given.otlp, given.trace_sampling) if given.otlp else None,
         ),
     )
 
@@ -163,8 +175,10 @@ def traffic_model(traffic: Translator, problems: Iterable[Problem]) -> dict[str,
         },
         "localities": {
             str(key): {
-                locality.zone or "(none)": [f"{each.address} {each.port} {each.health}" for each in locality.endpoints]
-                for locality in zones
+                f"{zone.zone or '(none)'}{f' priority {zone.priority}' if zone.priority else ''}": [
+                    f"{each.address} {each.port} {each.health}" for each in zone.endpoints
+                ]
+                for zone in zones
             }
             for key, zones in localities.items()
         },

@@ -17,13 +17,16 @@ class Reply:
 
     Attributes:
         status: 0: the connection was closed without an answer.
+        headers: The last one of each name, in lower case.
         peer: The server's certificate in DER.
+        cookies: The values of all headers Set-Cookie.
     """
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     peer: bytes = b""
+    cookies: tuple[str, ...] = ()
 
     @property
     def json(self) -> Any:
@@ -90,12 +93,13 @@ async def _reply(reader: asyncio.StreamReader, peer: bytes) -> Reply:
     """Read to the end of the body, not of the connection: Envoy leaves the connection open for a second."""
     head = await reader.readuntil(b"\r\n\r\n")
     first, *rest = head.decode("latin-1").strip().split("\r\n")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in rest)}
+    fields = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in rest)]
+    headers, cookies = dict(fields), tuple(value for name, value in fields if name == "set-cookie")
     if headers.get("transfer-encoding") == "chunked":
         body = b"".join([chunk async for chunk in _chunks(reader)])
     else:
         body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Reply(int(first.split(" ")[1]), headers, body, peer)
+    return Reply(int(first.split(" ")[1]), headers, body, peer, cookies)
 
 
 async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:

@@ -275,7 +275,9 @@ class World:
         ignored_annotations: frozenset[str] = frozenset(),
         is_compatible: bool = False,
         allow_cross_namespace: bool = False,
+        has_tracer: bool = False,
         nginx_configmap: Key | None = None,
+        default_service: Key | None = None,
         now: datetime = NOW,
     ) -> None:
         self.now = now
@@ -286,13 +288,17 @@ class World:
             ignored_annotations,
             is_compatible,
             allow_cross_namespace=allow_cross_namespace,
+            has_tracer=has_tracer,
             nginx_configmap=nginx_configmap,
+            default_service=default_service,
         )
         self.state = KubeState(
             claim_classless=claim_classless,
             default_tls_secret=default,
+            default_service=options.default_service,
             annotated=options.annotated,
             config_maps=options.config_maps,
+            config_references=options.config_references,
         )
         self.registry = ProblemRegistry()
         self.traffic = Translator(self.state, options, self.registry)
@@ -335,7 +341,9 @@ def pipeline(
     state = KubeState(
         claim_classless=claim_classless,
         default_tls_secret=translate.default_tls_secret,
+        default_service=translate.default_service,
         config_maps=translate.config_maps,
+        config_references=translate.config_references,
         annotated=translate.annotated,
     )
     built = Pipeline(state, translate, proxy or ProxyOptions())

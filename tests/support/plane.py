@@ -55,7 +55,9 @@ class Plane:
         state = KubeState(
             claim_classless=True,
             default_tls_secret=translate.default_tls_secret,
+            default_service=translate.default_service,
             config_maps=translate.config_maps,
+            config_references=translate.config_references,
             annotated=translate.annotated,
         )
         options = proxy or ProxyOptions()

@@ -19,6 +19,7 @@ from tests.support.route_table_annotations import (
     UNPROTECTED,
     UPSTREAMS,
 )
+from tests.support.route_table_compatibility import SLASHES
 from tests.support.route_table_host_names import ALIASES, ALIASES_REDIRECTED, ALIASES_TLS, WWW
 from tests.support.route_table_http import (
     BACKENDS,
@@ -53,6 +54,7 @@ TABLES = (
     TLS_UNNAMED,
     TLS_REDIRECT,
     TLS_CHALLENGES,
+    SLASHES,
     REDIRECTS,
     REGEX,
     PROTECTED,

@@ -28,7 +28,9 @@ def offline_pipeline(folder: Path, traffic: dict[str, Any]) -> Pipeline:
         class_options(traffic),
         claim_classless=True,
         default_tls_secret=options.default_tls_secret,
+        default_service=options.default_service,
         config_maps=options.config_maps,
+        config_references=options.config_references,
         annotated=options.annotated,
     )
     pipeline = Pipeline(state, options, proxy_options(traffic))

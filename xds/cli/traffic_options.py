@@ -6,11 +6,11 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
-from xds.cli.options import PORT, Duration, F, IpAddress, option
+from xds.cli.options import PORT, Address, Duration, F, IpAddress, option
 from xds.kube.ingress_class import ClassOptions
 from xds.kube.state import DEFAULT_CLASSES
 from xds.problems.problem import Key
-from xds.resources.options import ProxyOptions, TlsVersion, UpstreamOptions
+from xds.resources.options import AccessLogFormat, ProxyOptions, TlsVersion, TracingOptions, UpstreamOptions
 from xds.translate.names import is_subdomain
 from xds.translate.nginx.annotation import PREFIX
 from xds.translate.routes import DEFAULT_MAX_REGEX_SIZE
@@ -126,6 +126,21 @@ _OPTIONS = (
         default=DEFAULT_CLASSES.controllers,
         help="The spec.controller of IngressClasses to serve. Repeatable.",
     ),
+    option(
+        "--watch-ingress-without-class",
+        is_flag=True,
+        help="Serve Ingresses without a class, whatever the default IngressClass is.",
+    ),
+    option(
+        "--disable-catch-all",
+        is_flag=True,
+        help="Leave out Ingresses with a default backend and without rules.",
+    ),
+    option(
+        "--default-backend",
+        type=ObjectName(),
+        help="The Service whose first port answers where no Ingress does. Without: 404.",
+    ),
     option("--http-port", type=PORT, default=_DEFAULTS.http_port, help="The port of Envoy's plain listener."),
     option("--https-port", type=PORT, default=_DEFAULTS.https_port, help="The port of Envoy's TLS listener."),
     option(
@@ -224,6 +239,25 @@ _OPTIONS = (
         metavar="NAME",
         help="A cipher suite for TLS 1.2, the preferred first; those of TLS 1.3 are fixed. Repeatable.",
     ),
+    option(
+        "--access-log",
+        type=click.Choice([str(each) for each in AccessLogFormat]),
+        default=str(_DEFAULTS.access_log),
+        help="The form of Envoy's access log on standard output: a line of JSON or of text for each request, or none.",
+    ),
+    option(
+        "--otlp",
+        type=Address(unix=False),
+        metavar="HOST:PORT",
+        help="The collector of traces, to which Envoy sends spans by OTLP over gRPC, in plain text.",
+    ),
+    option(
+        "--trace-sampling",
+        type=click.FloatRange(0, 100),
+        default=100,
+        metavar="PERCENT",
+        help="The share of requests that are traced.",
+    ),
     option("--no-vhds", is_flag=True, help="Send virtual hosts inside RouteConfigurations, to every proxy."),
 )
 
@@ -242,6 +276,8 @@ def class_options(flags: dict[str, Any]) -> ClassOptions:
         name=flags["ingress_class"],
         is_exclusive=source is not ParameterSource.DEFAULT,
         controllers=flags["controller_name"] or DEFAULT_CLASSES.controllers,
+        takes_classless=flags["watch_ingress_without_class"],
+        skips_catch_all=flags["disable_catch_all"],
     )
 
 
@@ -252,7 +288,9 @@ def translate_options(flags: dict[str, Any]) -> TranslateOptions:
         ignored_annotations=frozenset(name.removeprefix(PREFIX) for name in flags["ignore_annotation"]),
         is_compatible=flags["compatibility"] == _INGRESS_NGINX,
         nginx_configmap=flags["nginx_configmap"],
+        default_service=flags["default_backend"],
         max_regex_size=flags["max_regex_size"],
+        has_tracer=flags["otlp"] is not None,
         allow_cross_namespace=flags["allow_cross_namespace_resources"],
     )
 
@@ -277,4 +315,6 @@ def proxy_options(flags: dict[str, Any]) -> ProxyOptions:
         vhds=not flags["no_vhds"],
         merge_slashes=not flags["no_merge_slashes"],
         upstream=UpstreamOptions(idle_timeout=flags["upstream_idle_timeout"]),
+        access_log=AccessLogFormat(flags["access_log"]),
+        tracing=TracingOptions(flags["otlp"], flags["trace_sampling"]) if flags["otlp"] else None,
     )

@@ -238,6 +238,7 @@ def _source(settings: Settings) -> Source:
             options.default_tls_secret,
             annotated=options.annotated,
             config_maps=options.config_maps,
+            config_references=options.config_references,
         )
     return Folder(settings.source)
 
@@ -247,7 +248,9 @@ def _pipeline(settings: Settings) -> Pipeline:
         settings.classes,
         claim_classless=not isinstance(settings.source, ClusterSource),  # no other controller reads a folder
         default_tls_secret=settings.translate.default_tls_secret,
+        default_service=settings.translate.default_service,
         config_maps=settings.translate.config_maps,
+        config_references=settings.translate.config_references,
         annotated=settings.translate.annotated,
     )
     return Pipeline(state, settings.translate, settings.proxy)

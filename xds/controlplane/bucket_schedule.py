@@ -1,8 +1,8 @@
 """The times at which proxies get other buckets for rate limits.
 
-Envoy starts all counts anew with each change of the buckets, so changes come together: a first new rate goes out with
-the routes that name it, later ones wait for the end of CHANGES_TOGETHER_SECONDS. A rate that no route names any more is
-never urgent, and waits as long for others. A route whose rate waits isn't limited until then.
+Envoy starts all counts anew with each change of the buckets, so changes come together. A new rate goes out with its
+routes, unless the last change came within CHANGES_TOGETHER_SECONDS: then the rate waits, and its routes have no limit
+meanwhile. A rate without routes is never urgent, and waits as long for other changes.
 """
 
 from collections.abc import Set
@@ -25,6 +25,11 @@ class BucketSchedule:
         self.due = inf
         self._served: frozenset[Rate] | None = None
         self._changed_at = -inf
+
+    @property
+    def served(self) -> frozenset[Rate] | None:
+        """The rates served; None before the first ones."""
+        return self._served
 
     def advance(self, wanted: frozenset[Rate], now: float) -> frozenset[Rate] | None:
         """The rates to serve from now on; None: those served.

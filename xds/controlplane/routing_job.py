@@ -134,6 +134,8 @@ class RoutingPath:
         self._endpoints.touched.clear()
         built = yield from self._builder.build(change)
         rates = self.buckets.advance(self._translator.rates, now)
+        if rates is None and change.listeners:  # the status of limited requests may be another
+            rates = self.buckets.served
         if rates is not None:
             built |= self._builder.rate_limit_buckets(rates)
         for rebuilt in self._rebuild_touched(change):

@@ -26,6 +26,12 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.config.metrics.v3 import *
     from envoy_data_plane.envoy.config.overload.v3 import *
     from envoy_data_plane.envoy.config.route.v3 import *
+    from envoy_data_plane.envoy.type.http.v3 import Cookie as Cookie, CookieAttribute as CookieAttribute
+    from envoy_data_plane.envoy.config.trace.v3 import (
+        OpenTelemetryConfig as OpenTelemetryConfig,
+        TracingHttp as TracingHttp,
+    )
+    from envoy_data_plane.envoy.extensions.http.stateful_session.cookie.v3 import *
     from envoy_data_plane.envoy.extensions.access_loggers.filters.cel.v3 import *
     from envoy_data_plane.envoy.extensions.access_loggers.stream.v3 import *
     from envoy_data_plane.envoy.extensions.common.matching.v3 import *

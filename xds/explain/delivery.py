@@ -10,14 +10,25 @@ from xds.traffic.retries import Retries
 _UNITS: Final = ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
 
 
+_MANY: Final = 10
+"""Statuses; more are all of a class."""
+
+
 def delivery(policy: Policy) -> Iterator[tuple[str, str]]:
-    """The parts of a policy, each as subject and text; nothing for those that all routes have."""
+    """The parts of a policy, each as subject and text; nothing for the usual ones."""
     if policy is NO_POLICY:
         return
     timeouts, bodies = policy.timeouts, policy.bodies
     if timeouts.read is not None:
         yield "timeout", f"504 after {_seconds(timeouts.read)} of silence of the backend"
-    if timeouts.silence is not None:
+    if timeouts.whole is not None:
+        yield "timeout", f"504 if the answer takes more than {_seconds(timeouts.whole)}"
+    if timeouts.silence is not None and timeouts.read is None:
+        silence = (
+            f"504 after {_seconds(timeouts.silence)} of silence of both sides" if timeouts.silence else "unbounded"
+        )
+        yield "silence", silence
+    elif timeouts.silence is not None:
         yield "silence", f"uploads and upgrades end after {_seconds(timeouts.silence)} of silence"
     if policy.retries is not None:
         yield "retries", _retries(policy.retries)
@@ -30,16 +41,16 @@ def _retries(retries: Retries) -> str:
     if retries.tries == 1:
         return "no retries"
     reasons = [
-        *(["errors"] if retries.on_error else []),
+        *(["errors"] if retries.on_error else ["failed connections"] if retries.on_unsent else []),
         *(["silence"] if retries.on_timeout else []),
-        *map(str, retries.on_statuses),
+        *(["5xx"] if len(retries.on_statuses) > _MANY else map(str, retries.on_statuses)),
     ]
     methods = "" if retries.any_method else ", POST, LOCK and PATCH only while no backend has seen them"
     return f"{retries.tries} tries on {', '.join(reasons)}{methods}"
 
 
 def _seconds(duration: timedelta) -> str:
-    return f"{duration.total_seconds():.0f} s"
+    return f"{duration.total_seconds():g} s"
 
 
 def _size(size: int) -> str:

@@ -18,7 +18,7 @@ from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import Store
 from xds.traffic.actions import Forward
 from xds.traffic.backends import Backend, BackendKey
-from xds.traffic.hosts import NO_HOST
+from xds.traffic.hosts import NO_HOST, beginnings_of, wildcards_of
 from xds.traffic.routes import Route
 from xds.traffic.tls import Termination
 from xds.translate.certificates import Verdict
@@ -176,10 +176,9 @@ class StateReader:
         yield from filter(None, (self.store.get(type_, name) for type_, name in wanted))
 
     def _virtual_host(self, routes: str, host: str) -> str:
-        """The name of the virtual host that Envoy chooses: by name, then by the longest wildcard for any labels."""
-        labels = host.split(".")
-        wildcards = (".".join(("*", *labels[count:])) for count in range(1, len(labels) + 1))
-        candidates = (names.virtual_host(routes, domain) for domain in (host, *wildcards))
+        """The name of the virtual host that Envoy chooses: by name, by the longest end, by the longest beginning."""
+        domains = (host, *wildcards_of(host), *beginnings_of(host))
+        candidates = (names.virtual_host(routes, domain) for domain in domains)
         existing = self.store.virtual_hosts(routes)
         return next((name for name in candidates if name in existing), names.virtual_host(routes, "*"))
 

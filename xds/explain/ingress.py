@@ -151,6 +151,9 @@ class _UnitStatuses:
             for number, path in enumerate(rule.paths):
                 place = at.child("http", "paths", number)
                 yield self._path(place, host, path) or self._left_out(place, at, host, path)
+        for each in self._facts.names:
+            does = "redirected to" if each.redirect else "alias of"
+            yield Unit(each.origin.field, f"{_host(each.name)}, {does} {_host(each.host)}", UnitStatus.SERVED)
         if self._spec.default_backend:
             yield self._default_backend(FieldPath.of("spec", "defaultBackend"))
         for index, entry in enumerate(self._spec.tls or ()):

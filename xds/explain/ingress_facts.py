@@ -16,6 +16,7 @@ from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.routes import PathType, Route, VirtualHost
 from xds.traffic.tls import TlsTable
 from xds.translate.certificates import Verdict
+from xds.translate.further_names import FurtherName
 from xds.translate.names import InvalidError, valid_path
 from xds.translate.nginx.canary import Canary
 from xds.translate.nginx.ingress_policy import LentPaths
@@ -30,6 +31,7 @@ class IngressFacts:
         claim: Whether the Ingress is ours, and why.
         canary: The requests for a canary; None for an ordinary Ingress.
         hosts: Virtual hosts by host of the Ingress' rules.
+        names: Served names that the Ingress asks for beside these hosts.
         default: The default backend of all hosts.
         tls: The TLS table.
         default_secret: The Secret of `--default-tls-secret`.
@@ -44,6 +46,7 @@ class IngressFacts:
     claim: ClassClaim
     canary: Canary | None
     hosts: Mapping[str, VirtualHost]
+    names: tuple[FurtherName, ...]
     default: Route | None
     tls: TlsTable
     default_secret: Key | None
@@ -62,6 +65,7 @@ def ingress_facts(reader: StateReader, key: Key) -> IngressFacts | None:
     traffic = reader.traffic
     named = {rule.hostname for rule in ingress.spec.rules or ()}
     hosts = {host: traffic.hosts[host] for host in sorted(named) if host in traffic.hosts}
+    further = [each for host in hosts for each in traffic.names_of(host) if each.origin.object == ingress.ref]
     policy = traffic.policy(ingress)
     canary = policy.canary if isinstance(policy, LentPaths) else None
     places = set(_places(ingress)) if canary else set()
@@ -77,12 +81,14 @@ def ingress_facts(reader: StateReader, key: Key) -> IngressFacts | None:
     secrets = {
         secret for entry in ingress.spec.tls or () if (secret := secret_of(ingress, entry, reader.default_secret))
     }
-    resources = tuple(_resources(reader, ingress.ref, keys, secrets, hosts))
+    all_hosts = hosts | {each.name: traffic.hosts[each.name] for each in further}
+    resources = tuple(_resources(reader, ingress.ref, keys, secrets, all_hosts))
     return IngressFacts(
         ingress,
         reader.state.claim(ingress),
         canary,
         hosts,
+        tuple(further),
         traffic.default,
         traffic.tls,
         reader.default_secret,

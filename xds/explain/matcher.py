@@ -30,7 +30,7 @@ from xds.explain.request import Request, host_of, malformed, normalized
 from xds.traffic.actions import Action, Closed, DirectAnswer, Forward, HostRedirect
 from xds.traffic.actions import Redirect as RouteRedirect
 from xds.traffic.conditions import Comparison as ValueComparison
-from xds.traffic.conditions import Condition, CookieCondition, HeaderCondition
+from xds.traffic.conditions import Condition, CookieCondition, HeaderCondition, SessionCondition
 from xds.traffic.hosts import NO_HOST, beginnings_of, covers, is_beginning, is_wildcard, wildcard_of, wildcards_of
 from xds.traffic.model import Traffic
 from xds.traffic.regex import compiled, found_anywhere, matches
@@ -200,7 +200,7 @@ def _comparison(route: Route, path: str) -> Comparison:
 
 def _holds(condition: Condition, request: Request) -> bool:
     match condition:
-        case CookieCondition(name, value):
+        case CookieCondition(name, value) | SessionCondition(name, value):
             return request.cookie(name) == value
         case HeaderCondition(name, value, ValueComparison.EQUAL):
             return request.header(name) == value

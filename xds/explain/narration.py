@@ -18,7 +18,7 @@ from xds.explain.answer import (
     Step,
 )
 from xds.explain.facts import RequestFacts, StateReader
-from xds.explain.policies import policy_texts, use_texts
+from xds.explain.policies import cipher_text, policy_texts, use_texts
 from xds.explain.redirects import https_location, location_at_host, path_location, reason
 from xds.explain.relevance import is_relevant
 from xds.explain.request import Request
@@ -168,7 +168,7 @@ def _handshake(step: Handshake, facts: RequestFacts) -> ExplainStep:
         text = f"{sni}: no TLS host covers the name, so the default certificate of {certificates}"
     else:
         text = f"{sni}: TLS host {shown(step.pattern)} has the certificate of {certificates}"
-    return ExplainStep("certificate", text, (*secrets, *owner))
+    return ExplainStep("certificate", text + cipher_text(step.termination), (*secrets, *owner))
 
 
 def _no_certificate(step: Handshake, sni: str) -> str:
@@ -272,8 +272,7 @@ def _backend(backend: Backend, given: tuple[EndpointSlice, ...]) -> tuple[bool, 
     service = ObjectRef("Service", *key.service_key)
     cluster = ExplainStep("cluster", f"{key}, by {', '.join(use_texts(backend))}", (service,))
     if backend.external_name:
-        host = f", which is sent {backend.host} as Host" if backend.host else ""
-        text = f"the addresses of {backend.external_name} in DNS{host}"
+        text = f"the addresses of {backend.external_name} in DNS"
         return True, (cluster, ExplainStep("endpoints", text, (service,)))
     found = [endpoint for zone in localities(backend, given) for endpoint in zone.endpoints]
     healthy = sum(endpoint.health is Health.HEALTHY for endpoint in found)

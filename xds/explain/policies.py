@@ -5,9 +5,11 @@ from typing import Final
 
 from xds.explain.delivery import delivery
 from xds.explain.treatment import treatment
+from xds.problems.text import shown
 from xds.traffic.backends import Backend
 from xds.traffic.headers import NO_CHANGES
 from xds.traffic.routes import Route
+from xds.traffic.tls import Termination
 from xds.traffic.upstream import DEFAULT_UPSTREAM
 
 
@@ -15,6 +17,8 @@ def policy_texts(route: Route | None) -> Iterator[tuple[str, str]]:
     """The parts of a route's policy that decide on the answer, each as subject and text."""
     if route is None:
         return
+    if host := route.policy.upstream_host:
+        yield "host", f"the backend is sent the Host {shown(host)}"
     yield from treatment(route.policy)
     if limits := route.policy.rate_limits:
         rates = " and ".join(map(str, limits.rates))
@@ -44,6 +48,15 @@ def use_texts(backend: Backend) -> Iterator[str]:
         yield f"connected within {policy.connect_timeout.total_seconds():.0f} s"
     if backend.cluster_ip:
         yield "at the Service's own address"
+
+
+def cipher_text(termination: Termination) -> str:
+    """The cipher suites of connections, behind the certificate; empty for those of all hosts."""
+    choice = termination.ciphers
+    if choice is None:
+        return ""
+    suites = ", ".join(choice.suites) or "those of all hosts"
+    return f"; suites of TLS 1.2: {suites}" + ("" if choice.server_prefers else ", as the client prefers")
 
 
 _PROTOCOLS: Final = {

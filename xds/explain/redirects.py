@@ -9,7 +9,7 @@ from xds.explain.request import Request, normalized, without_trailing_dot
 from xds.problems.text import shown
 from xds.resources.options import ProxyOptions
 from xds.resources.redirects import HTTP_PORT, HTTPS_PORT
-from xds.traffic.actions import HostRedirect, LocationBase, Redirect
+from xds.traffic.actions import KEPT_PATH_AND_QUERY, HostRedirect, LocationBase, Redirect
 from xds.traffic.hosts import NO_HOST, is_beginning, is_wildcard
 from xds.traffic.https_redirect import RedirectWhen
 
@@ -92,24 +92,41 @@ def path_location(request: Request, redirect: Redirect, domain: str, options: Pr
         options: Settings of the listeners.
     """
     if redirect.base is LocationBase.NONE:
-        return redirect.location
+        return _kept(request, redirect, options)
     scheme = _scheme(request, options)
     authority = without_trailing_dot(request.authority)
     if options.trusted_hops and request.forwarded_proto in ("HTTP", "HTTPS"):  # not Envoy's own word for the scheme
         authority = authority.removesuffix(f":{HTTPS_PORT if scheme == 'https' else HTTP_PORT}")
     is_name = domain != NO_HOST and not is_wildcard(domain) and not is_beginning(domain)
     if redirect.base is LocationBase.HOST and is_name:
-        public = options.public_https_port if request.https else options.public_http_port
-        authority = domain if public == (HTTPS_PORT if request.https else HTTP_PORT) else f"{domain}:{public}"
-    return f"{scheme}://{authority}{redirect.location}"
+        authority = _with_listener_port(domain, request, options)
+    _, mark, query = request.path.partition("?")
+    kept = f"{mark}{query}" if redirect.keeps_query else ""
+    return f"{scheme}://{authority}{redirect.location}{kept}"
+
+
+def _kept(request: Request, redirect: Redirect, options: ProxyOptions) -> str:
+    if not redirect.keeps:
+        return redirect.location
+    path = normalized(request.path, merge_slashes=options.merge_slashes)
+    _, mark, query = request.path.partition("?")
+    kept = f"{path}{mark}{query}" if redirect.keeps == KEPT_PATH_AND_QUERY else path
+    return redirect.location.replace(redirect.keeps, kept)
 
 
 def location_at_host(request: Request, redirect: HostRedirect, options: ProxyOptions) -> str:
-    """The Location of a redirect to another host: the request's scheme, no port, and no slash at the end."""
+    """The Location of a redirect to another host: the request's scheme, the public port, no slash at the end."""
     path = normalized(request.path, merge_slashes=options.merge_slashes)
     _, mark, query = request.path.partition("?")
     kept = path if mark else path.removesuffix("/") or "/"
-    return f"{_scheme(request, options)}://{redirect.host}{kept}{mark}{query}"
+    host = _with_listener_port(redirect.host, request, options)
+    return f"{_scheme(request, options)}://{host}{kept}{mark}{query}"
+
+
+def _with_listener_port(host: str, request: Request, options: ProxyOptions) -> str:
+    """A host with the public port of the listener that a request came to, unless clients expect the port."""
+    public, own = (options.public_https_port, HTTPS_PORT) if request.https else (options.public_http_port, HTTP_PORT)
+    return host if public == own else f"{host}:{public}"
 
 
 def _scheme(request: Request, options: ProxyOptions) -> str:

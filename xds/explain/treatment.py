@@ -1,23 +1,37 @@
-"""Mirrors, error pages and replaced names of a route in words."""
+"""The policy of a route in words, but for limits."""
 
 from collections.abc import Iterator
 
 from xds.problems.text import shown
+from xds.traffic.affinity import Affinity
 from xds.traffic.backend_names import BackendNames
 from xds.traffic.error_pages import ErrorPages
 from xds.traffic.policy import NO_POLICY, Policy
 
 
 def treatment(policy: Policy) -> Iterator[tuple[str, str]]:
-    """The parts of a policy that concern answers of other backends, each as subject and text."""
+    """The parts of a policy that differ from the usual, each as subject and text."""
     if policy is NO_POLICY:
         return
+    if policy.affinity:
+        yield "session", _session(policy.affinity)
+    if not policy.is_logged:
+        yield "access log", "no line"
+    if not policy.tracing.is_on:
+        yield "traces", "no span"
+    elif policy.tracing.operation:
+        yield "traces", f"spans are named {policy.tracing.operation}"
     if policy.mirror:
         yield "mirror", f"a copy goes to {policy.mirror.backend}, with Host {policy.mirror.host}"
     if policy.error_pages:
         yield from (("error page", text) for text in _pages(policy.error_pages))
     if policy.backend_names:
         yield from (("answer", text) for text in _replaced(policy.backend_names))
+
+
+def _session(affinity: Affinity) -> str:
+    failure = "a failure moves the session" if affinity.moves_on_failure else "a failure is not tried again"
+    return f"cookie {affinity.cookie} for {affinity.path or '/'} names the endpoint, and {failure}"
 
 
 def _pages(pages: ErrorPages) -> Iterator[str]:

@@ -35,11 +35,15 @@ class ClassOptions:
         name: The class name that is ours while no IngressClass of that name exists.
         is_exclusive: Whether IngressClasses of other names are never ours: another installation serves them.
         controllers: `spec.controller` of our IngressClasses.
+        takes_classless: Whether Ingresses without class are ours, whatever the default IngressClass is.
+        skips_catch_all: Whether Ingresses with a default backend and without rules are never ours.
     """
 
     name: str = "envoy"
     is_exclusive: bool = False
     controllers: tuple[str, ...] = (CONTROLLER,)
+    takes_classless: bool = False
+    skips_catch_all: bool = False
 
     def is_ours(self, ingress_class: IngressClass) -> bool:
         fits = not self.is_exclusive or ingress_class.metadata.name == self.name
@@ -142,6 +146,8 @@ class IngressClasses:
                 yield _contradiction(ingress.ref, *names)
 
     def _claim(self, ingress: Ingress) -> ClassClaim:
+        if self._options.skips_catch_all and ingress.spec.default_backend and not ingress.spec.rules:
+            return ClassClaim(ours=False, why="it has a default backend and no rules, and --disable-catch-all is given")
         name = _class_name(ingress)
         if not name:
             return self._claim_of_classless()
@@ -165,6 +171,8 @@ class IngressClasses:
         return ClassClaim(ours, why)
 
     def _claim_of_classless(self) -> ClassClaim:
+        if self._options.takes_classless:
+            return ClassClaim(ours=True, why="it has no class, and --watch-ingress-without-class is given")
         if not self._classes:
             return ClassClaim(self._claim_classless, "it has no class, and there is no IngressClass")
         defaults = (each for each in self._classes.values() if each.annotations.get(DEFAULT_CLASS_ANNOTATION) == "true")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
-from xds.kube.objects import Ingress, IngressBackend, IngressRule, Secret, Service
+from xds.kube.objects import ConfigMap, Ingress, IngressBackend, IngressRule, Secret, Service
 from xds.problems.problem import Key, ObjectRef
 
 _K = TypeVar("_K", bound=Hashable)
@@ -19,6 +19,16 @@ The registry of annotations knows which.
 def no_annotated_objects(ingress: Ingress) -> frozenset[ObjectRef]:
     """Return nothing, where annotations have no effect."""
     del ingress
+    return frozenset()
+
+
+ConfigReferences: TypeAlias = Callable[[ConfigMap], frozenset[Key]]
+"""Returns the ConfigMaps that a ConfigMap names."""
+
+
+def no_config_references(config: ConfigMap) -> frozenset[Key]:
+    """Return nothing, where no key names a ConfigMap."""
+    del config
     return frozenset()
 
 

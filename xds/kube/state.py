@@ -19,7 +19,15 @@ from xds.kube.objects import (
     Secret,
     Service,
 )
-from xds.kube.references import AnnotatedObjects, Index, ReferenceIndex, no_annotated_objects, references
+from xds.kube.references import (
+    AnnotatedObjects,
+    ConfigReferences,
+    Index,
+    ReferenceIndex,
+    no_annotated_objects,
+    no_config_references,
+    references,
+)
 from xds.problems.problem import Key, ObjectRef, Problem
 
 DEFAULT_CLASSES: Final = ClassOptions()
@@ -101,7 +109,9 @@ class KubeState:
         classes: Which IngressClasses are ours.
         claim_classless: Whether an Ingress without class is ours while no IngressClass exists.
         default_tls_secret: The Secret of `--default-tls-secret`, in use although no Ingress names it.
+        default_service: The Service of `--default-backend`, in use although no Ingress names it.
         config_maps: The ConfigMaps that flags name. A change of one is reported as `Stale.config_maps`.
+        config_references: Tells the ConfigMaps that such a ConfigMap names, whose changes are reported likewise.
         annotated: Tells the Secrets and ConfigMaps that annotations name. A change of one makes the Ingresses stale.
     """
 
@@ -111,11 +121,15 @@ class KubeState:
         *,
         claim_classless: bool = False,
         default_tls_secret: Key | None = None,
+        default_service: Key | None = None,
         config_maps: frozenset[Key] = frozenset(),
+        config_references: ConfigReferences = no_config_references,
         annotated: AnnotatedObjects = no_annotated_objects,
     ) -> None:
         self._default_tls_secret = default_tls_secret
+        self._default_service = default_service
         self._config_maps = config_maps
+        self._config_references = config_references
         self._annotated = annotated
         self._objects: dict[type[KubeObject], dict[Key, KubeObject]] = {kind: {} for kind in KINDS}
         self._listed: set[type[KubeObject]] = set()
@@ -259,12 +273,13 @@ class KubeState:
             self._classes.ingress_replaced(key, before, after)
             return self._ingress_changed(key)
         if kind is Service:
-            return self._users_of(self._ours.by_service[key])
+            default = Stale(default_backend=True) if key == self._default_service else NOTHING_STALE
+            return Stale.union((default, self._users_of(self._ours.by_service[key])))
         if kind is Secret:
             tls = bool(self._ours.by_secret[key]) or key == self._default_tls_secret
             return Stale.union((Stale(tls=True) if tls else NOTHING_STALE, self._annotated_changed(kind, key)))
         if kind is ConfigMap:
-            flagged = Stale(config_maps=frozenset((key,))) if key in self._config_maps else NOTHING_STALE
+            flagged = Stale(config_maps=frozenset((key,))) if self._is_flagged(key) else NOTHING_STALE
             return Stale.union((flagged, self._annotated_changed(kind, key)))
         if kind is EndpointSlice:
             return self._slice_changed(key, old, new)
@@ -300,6 +315,11 @@ class KubeState:
     def _have_all(self, users: Index[Key], existing: Container[Key]) -> bool:
         used = [users[key] for key in users if key in existing]
         return bool(used) and all(map(self._classes.are_held, used))
+
+    def _is_flagged(self, config_map: Key) -> bool:
+        """Whether a flag names the ConfigMap, or a ConfigMap that a flag names does."""
+        named = self._each(ConfigMap, self._config_maps)
+        return config_map in self._config_maps or any(config_map in self._config_references(each) for each in named)
 
     def _annotated_changed(self, kind: type[KubeObject], key: Key) -> Stale:
         return self._users_of(self._ours.by_object[ObjectRef(kind.kind, *key)])

@@ -191,6 +191,12 @@ class Reason(StrEnum):
         "The ConfigMap of --nginx-configmap doesn't exist or can't be read; the keys count as absent.",
         "Create the ConfigMap, grant the right to read it, or correct --nginx-configmap.",
     )
+    COOKIE_PATH_REPLACED = (
+        "CookiePathReplaced",
+        Level.WARNING,
+        "The session cookie of a path is for /: no browser would send a cookie back for an expression.",
+        "Set session-cookie-path to the part of the path that all requests have in common.",
+    )
     DUPLICATE_OBJECT = (
         "DuplicateObject",
         Level.ERROR,

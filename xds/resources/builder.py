@@ -17,6 +17,7 @@ from xds.resources.listeners import http_listener, https_listener
 from xds.resources.options import ProxyOptions
 from xds.resources.route_configuration import RouteConfigurationBuilder
 from xds.resources.secrets import credential_secret, secret
+from xds.resources.tracing import collector_cluster
 from xds.resources.validation import Validator
 from xds.snapshot.resource import ResourceType, resource
 from xds.steps import Steps
@@ -50,6 +51,7 @@ class Builder:
         self._validator = Validator(report)
         self._routes: dict[str, RouteConfigurationBuilder] = {}
         self._certificates: dict[Key, Certificate] = {}
+        self._rates: frozenset[Rate] | None = None
 
     def build(self, change: TrafficChange) -> Steps[BuiltResources]:
         """Build the resources that a change touches; some may equal the resource in the store.
@@ -62,6 +64,8 @@ class Builder:
             before, self._options = self._options, self._flags.under(self._traffic.listeners)
             if self._options.upstream != before.upstream:
                 backends |= self._traffic.backends.keys()
+            if self._rates is not None and self._options.rate_limit_status != before.rate_limit_status:
+                built |= self.rate_limit_buckets(self._rates)
         for key in backends:
             built |= self._cluster(key)
             yield
@@ -75,6 +79,8 @@ class Builder:
             built |= self._secrets()
         if change.tls or change.listeners:
             built |= self._https_listener()
+        if not self._routes:
+            built |= self._collector()
         if change.listeners or not self._routes:
             built |= self._listener(names.HTTP, http_listener(self._options))
         if change.hosts or change.default or change.tls or change.listeners or not self._routes:
@@ -93,8 +99,9 @@ class Builder:
             return {}
         return {(ResourceType.ENDPOINTS, name): resource(ResourceType.ENDPOINTS, name, encoded(key, zones))}
 
-    def rate_limit_buckets(self, rates: Iterable[Rate]) -> BuiltResources:
+    def rate_limit_buckets(self, rates: frozenset[Rate]) -> BuiltResources:
         """The configuration of the filter that counts requests."""
+        self._rates = rates
         message = rate_limit_buckets(rates, self._options.rate_limit_status)
         return self._built(ResourceType.EXTENSION, message.name, message, ObjectRef("HTTPFilter", "", message.name))
 
@@ -109,9 +116,16 @@ class Builder:
             bool(backend.external_name),
             key.variant,
             bool(key.fallback),
+            key.is_joined,
             backend.settings,
         )
         return self._built(ResourceType.CLUSTER, name, cluster(backend, self._options.upstream), service, shape=shape)
+
+    def _collector(self) -> BuiltResources:
+        if self._options.tracing is None:
+            return {}
+        message, owner = collector_cluster(self._options.tracing), ObjectRef("Cluster", "", names.COLLECTOR)
+        return self._built(ResourceType.CLUSTER, names.COLLECTOR, message, owner)
 
     def _credential(self, key: CredentialKey) -> BuiltResources:
         name = names.credential(key)

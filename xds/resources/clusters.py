@@ -55,7 +55,7 @@ _PROTOCOL_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptio
 
 def cluster(backend: Backend, options: UpstreamOptions) -> Cluster:
     """The Cluster of a backend: endpoints by EDS, or by DNS for an ExternalName Service, which has no EndpointSlice."""
-    if backend.key.fallback:
+    if backend.key.fallback and backend.joined is None:
         return _with_fallback(backend, options)
     name = names.cluster(backend.key)
     external = backend.external_name

@@ -28,6 +28,7 @@ from xds.resources.http_limits import CLIENT_STREAM_WINDOW_BYTES, CONNECTION_WIN
 from xds.resources.local_replies import local_replies
 from xds.resources.options import ProxyOptions
 from xds.resources.response_headers import response_headers
+from xds.resources.tracing import listener_tracing
 from xds.resources.upgrades import ignored_upgrades, passed_upgrades
 from xds.traffic.listeners import ListenerPolicy
 
@@ -61,7 +62,8 @@ def connection_manager(options: ProxyOptions, routes: str) -> Filter:
         ),
         rds=Rds(config_source=ads(wait=True), route_config_name=routes),
         http_filters=[*policy_filters(policy), *http_filters()],
-        access_log=[access_log()],
+        access_log=access_log(options),
+        tracing=listener_tracing(options.tracing),
         local_reply_config=local_replies(options, response_headers(options, tls=tls)),
         **client_address(options),
         early_header_mutation_extensions=claims_removed(options),
@@ -112,6 +114,7 @@ def _http1(options: ProxyOptions) -> Http1ProtocolOptions:
     """HTTP/1.1, and HTTP/1.0 without a Host, which old health checks speak."""
     return Http1ProtocolOptions(
         accept_http_10=True,
+        allow_custom_methods=options.policy.takes_any_method,
         default_host_for_http_10=HTTP10_DEFAULT_HOST,
         ignore_http_11_upgrade=ignored_upgrades(options.upgrades),
     )

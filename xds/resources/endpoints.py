@@ -16,6 +16,12 @@ from xds.traffic.endpoints import Endpoint, Health, Locality
 _HEALTH_STATUS: Final = {Health.HEALTHY: "HEALTHY", Health.DRAINING: "DRAINING"}
 _HEALTH_NUMBER: Final = {Health.HEALTHY: 1, Health.DRAINING: 3}
 
+_ALL_TO_THE_FIRST: Final = 1_000_000
+"""Percent. One healthy endpoint among thousands gets all requests, before the endpoints of the next priority get one.
+
+Source: https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/load_balancing/priority
+"""
+
 _LB_ENDPOINT: Final = b"\x12%c\x0a%c\x0a%c\x0a%c\x12%c%b\x18%b\x10%c"
 """LocalityLbEndpoints.lb_endpoints = 2 {endpoint = 1 {address = 1 {socket_address = 1 {address = 2, port_value = 3}}},
 health_status = 2}, each message after its length.
@@ -27,10 +33,15 @@ Source: https://github.com/envoyproxy/envoy/blob/v1.40.0/api/envoy/config/endpoi
 def cluster_load_assignment(key: BackendKey, zones: Iterable[Locality]) -> ClusterLoadAssignment:
     """The endpoints of a backend, empty if it has none: a cluster without a ClusterLoadAssignment warms for ever."""
     endpoints: Any = [
-        {"locality": {"zone": zone.zone}, "lb_endpoints": [_endpoint(endpoint) for endpoint in zone.endpoints]}
+        {
+            "locality": {"zone": zone.zone},
+            "lb_endpoints": [_endpoint(endpoint) for endpoint in zone.endpoints],
+            "priority": zone.priority,
+        }
         for zone in zones
     ]
-    return ClusterLoadAssignment(cluster_name=names.cluster(key), endpoints=endpoints)
+    policy: Any = {"overprovisioning_factor": {"value": _ALL_TO_THE_FIRST}} if key.is_joined else None
+    return ClusterLoadAssignment(cluster_name=names.cluster(key), endpoints=endpoints, policy=policy)
 
 
 def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
@@ -41,13 +52,15 @@ def _endpoint(endpoint: Endpoint) -> dict[str, Any]:
 
 def encoded(key: BackendKey, zones: Iterable[Locality]) -> bytes:
     """The bytes of the `cluster_load_assignment`."""
-    return _field(1, names.cluster(key).encode()) + b"".join([_field(2, _locality(zone)) for zone in zones])
+    body = _field(1, names.cluster(key).encode()) + b"".join([_field(2, _locality(zone)) for zone in zones])
+    return body + _field(4, _POLICY) if key.is_joined else body
 
 
 def _locality(zone: Locality) -> bytes:
     """The fields of a LocalityLbEndpoints."""
     locality = _field(1, _field(2, zone.zone.encode()) if zone.zone else b"")
-    return locality + b"".join([_lb_endpoint(*endpoint) for endpoint in zone.endpoints])
+    endpoints = locality + b"".join([_lb_endpoint(*endpoint) for endpoint in zone.endpoints])
+    return endpoints + b"\x28%c" % zone.priority if zone.priority else endpoints
 
 
 def _lb_endpoint(address: str, port: int, health: Health) -> bytes:
@@ -71,3 +84,7 @@ def _varint(value: int) -> bytes:
         value >>= 7
     found.append(value)
     return bytes(found)
+
+
+_POLICY: Final = _field(3, b"\x08" + _varint(_ALL_TO_THE_FIRST))
+"""ClusterLoadAssignment.Policy {overprovisioning_factor = 3 {value = 1}}."""

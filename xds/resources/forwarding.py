@@ -14,42 +14,63 @@ from xds.envoyapi.messages import (
 from xds.resources import names
 from xds.resources.filters.error_pages import default_backend_headers
 from xds.resources.filters.rate_limits import rate_limits
+from xds.resources.filters.session_affinity import mark, share_filters
 from xds.resources.hash_policy import hash_policy
 from xds.resources.header_values import replaced, replaced_headers
 from xds.resources.mirrors import mirror_policy
-from xds.resources.retry_policy import idle_timeout, retry_policy_of
+from xds.resources.retry_policy import retry_policy_of
 from xds.traffic.actions import Forward, WeightedBackend
 from xds.traffic.policy import NO_POLICY, Policy, Rewrite
+from xds.traffic.upstream_host import CLIENTS_HOST_AND_PORT, for_host
 
 NO_RESPONSE_TIMEOUT: Final = timedelta(0)
 """Envoy's default of 15 s for a whole response would end downloads and long polls. Idle timeouts still apply."""
 
 
-def forward_action(forward: Forward, policy: Policy, *, tls: bool) -> RouteAction:
+def forward_action(forward: Forward, policy: Policy, silence: timedelta | None, *, tls: bool, host: str) -> RouteAction:
+    """The action.
+
+    Args:
+        forward: The backends.
+        policy: Of the route, without the part that its virtual host holds.
+        silence: Ends a request; None: as for all routes.
+        tls: Whether requests come by TLS.
+        host: Of the requests; empty if they have several.
+    """
     if policy is NO_POLICY and len(forward.backends) == 1:  # most routes, in half of the time
-        return RouteAction(cluster=names.cluster(forward.backends[0].key_of(tls=tls)), timeout=NO_RESPONSE_TIMEOUT)
+        cluster = names.cluster(forward.backends[0].key_of(tls=tls))
+        return RouteAction(cluster=cluster, timeout=NO_RESPONSE_TIMEOUT, idle_timeout=silence)
     rewrite = policy.rewrite
-    shares = [_share(each, tls=tls) for each in forward.backends]
+    upstream_host = for_host(policy.upstream_host, host)
+    is_constant = CLIENTS_HOST_AND_PORT not in upstream_host
+    shares = [_share(each, policy, tls=tls) for each in forward.backends]
     return RouteAction(
         cluster=names.cluster(forward.backends[0].key_of(tls=tls)) if len(shares) == 1 else None,
         weighted_clusters=WeightedCluster(clusters=shares) if len(shares) > 1 else None,
-        timeout=NO_RESPONSE_TIMEOUT,
-        host_rewrite_literal=policy.upstream_host or None,
+        timeout=policy.timeouts.whole or NO_RESPONSE_TIMEOUT,
+        host_rewrite_literal=upstream_host if upstream_host and is_constant else None,
+        host_rewrite=None if is_constant else _formatted(upstream_host),
         regex_rewrite=_regex_rewrite(rewrite) if rewrite and rewrite.pattern else None,
         path_rewrite=rewrite.path.replace("%", "%%") if rewrite and not rewrite.pattern else "",
         hash_policy=[hash_policy(key) for key in policy.hash_keys],
         retry_policy=retry_policy_of(policy),
-        idle_timeout=idle_timeout(policy),
+        idle_timeout=silence,
         request_mirror_policies=[mirror_policy(policy.mirror)] if policy.mirror else [],
         rate_limits=rate_limits(policy.rate_limits) if policy.rate_limits else [],
     )
 
 
-def _share(backend: WeightedBackend, *, tls: bool) -> WeightedClusterClusterWeight:
+def _formatted(upstream_host: str) -> str:
+    return upstream_host.replace("%", "%%").replace(CLIENTS_HOST_AND_PORT, "%REQ(:authority)%")
+
+
+def _share(backend: WeightedBackend, policy: Policy, *, tls: bool) -> WeightedClusterClusterWeight:
     return WeightedClusterClusterWeight(
         name=names.cluster(backend.key_of(tls=tls)),
         weight=backend.weight,
         host_rewrite_literal=backend.upstream_host or None,
+        response_headers_to_add=mark(backend, policy.affinity, tls=tls),
+        typed_per_filter_config=share_filters(backend),
     )
 
 

@@ -39,7 +39,7 @@ from xds.resources.connection_manager import connection_manager
 from xds.resources.http_limits import CONNECTION_BUFFER_BYTES
 from xds.resources.options import ProxyOptions, TlsVersion
 from xds.traffic.hosts import is_wildcard
-from xds.traffic.tls import Termination, TlsTable
+from xds.traffic.tls import CipherChoice, Termination, TlsTable
 
 TLS_HANDSHAKE_TIMEOUT: Final = timedelta(seconds=10)
 """Longest TLS handshake behind the ClientHello. By default a connection without a request stays for an hour."""
@@ -50,6 +50,15 @@ DEFAULT_FILTER_CHAIN: Final = "default"
 MISSING_FILTER_CHAIN: Final = "refused"
 """A name that no filter chain has: Envoy closes connections for which the matcher chooses it."""
 
+_ENVOY_SUITES: Final = (
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-CHACHA20-POLY1305",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-CHACHA20-POLY1305",
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+)
+"""The suites of Envoy's own list."""
 
 _VERSIONS: Final[dict[str, TlsParametersTlsProtocol]] = {
     "1.0": TlsParametersTlsProtocol.TLSv1_0,
@@ -96,7 +105,7 @@ def _filter_chain(options: ProxyOptions, termination: Termination, name: str) ->
     policy = options.policy.tls
     tls = DownstreamTlsContext(
         common_tls_context=CommonTlsContext(
-            tls_params=_tls_parameters(options),
+            tls_params=_tls_parameters(options, termination.ciphers),
             alpn_protocols=["h2", "http/1.1"] if options.policy.clients.uses_http2 else ["http/1.1"],
             tls_certificate_sds_secret_configs=[
                 SdsSecretConfig(name=names.secret(secret), sds_config=ads()) for secret in termination.secrets
@@ -113,15 +122,26 @@ def _filter_chain(options: ProxyOptions, termination: Termination, name: str) ->
     )
 
 
-def _tls_parameters(options: ProxyOptions) -> TlsParameters:
+def _tls_parameters(options: ProxyOptions, ciphers: CipherChoice | None) -> TlsParameters:
     policy = options.policy.tls
     oldest, newest = policy.versions or (options.tls_min_version, None)
     return TlsParameters(
         tls_minimum_protocol_version=_VERSIONS[oldest],
         tls_maximum_protocol_version=_VERSIONS[newest] if newest else TlsParametersTlsProtocol.TLS_AUTO,
-        cipher_suites=list(policy.ciphers or options.tls_ciphers),
+        cipher_suites=_cipher_suites(policy.ciphers or options.tls_ciphers, ciphers),
         ecdh_curves=list(policy.curves),
     )
+
+
+def _cipher_suites(usual: tuple[str, ...], ciphers: CipherChoice | None) -> list[str]:
+    """The suites in Envoy's form, with brackets around suites of equal preference; empty: Envoy's own list.
+
+    Source: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/transport_sockets/tls/v3/common.proto
+    """
+    if ciphers is None:
+        return list(usual)
+    suites = ciphers.suites or usual
+    return list(suites) if ciphers.server_prefers else [f"[{'|'.join(suites or _ENVOY_SUITES)}]"]
 
 
 def _filter_chain_matcher(terminations: Iterable[Termination], without_certificate: Iterable[str]) -> Matcher | None:

@@ -26,6 +26,9 @@ HTTP_ROUTES: Final = f"{HTTP}@{CHAIN_VERSION}"
 
 _TLS_ROUTES: Final = f"{HTTPS}@{CHAIN_VERSION}/"
 
+COLLECTOR: Final = "otlp-collector"
+"""The cluster of the collector of traces. Names of other clusters hold slashes."""
+
 METADATA_NAMESPACE: Final = "xds-ingress"
 """The namespace of a route's metadata with the Ingress and the Service that the route comes from."""
 

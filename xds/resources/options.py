@@ -5,6 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
+from xds.address import HostPort
 from xds.traffic.listeners import OWN_LISTENERS, BackendConnections, ListenerPolicy
 
 DEFAULT_UPGRADES: Final = ("websocket", "SPDY/3.1", "tcp", "tailscale-control-protocol", "DERP", "alpn", "alpn-ping")
@@ -38,6 +39,30 @@ class TlsVersion(StrEnum):
     TLS_1_3 = "1.3"
 
 
+class AccessLogFormat(StrEnum):
+    """The form of a line of the access log."""
+
+    JSON = "json"
+    TEXT = "text"
+    """As nginx writes its log by default, with some fields more."""
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class TracingOptions:
+    """How proxies send traces.
+
+    Attributes:
+        collector: Takes spans by OTLP over gRPC, in plain text.
+        sampling_percent: The share of requests with spans, of those without a decision in the header traceparent.
+        service_name: The service that spans are of.
+    """
+
+    collector: HostPort
+    sampling_percent: float = 100
+    service_name: str = "xds-ingress"
+
+
 @dataclass(frozen=True, slots=True)
 class ProxyOptions:
     """Settings of the listeners and routes of every proxy.
@@ -60,6 +85,8 @@ class ProxyOptions:
         merge_slashes: Whether several slashes in a request's path become one, before routing and for backends.
         rate_limit_status: The answer to requests above a rate limit.
         upstream: Use of the connections to all backends.
+        access_log: The form of the access log, on standard output.
+        tracing: None: proxies send no traces.
         policy: The listener policy, which precedes the operator's flags.
     """
 
@@ -80,6 +107,8 @@ class ProxyOptions:
     merge_slashes: bool = True
     rate_limit_status: int = 503
     upstream: UpstreamOptions = UpstreamOptions()
+    access_log: AccessLogFormat = AccessLogFormat.JSON
+    tracing: TracingOptions | None = None
     policy: ListenerPolicy = OWN_LISTENERS
 
     @property
@@ -98,6 +127,7 @@ class ProxyOptions:
             self,
             policy=policy,
             proxy_protocol=self.proxy_protocol or policy.clients.proxy_protocol,
+            rate_limit_status=policy.limit_status or self.rate_limit_status,
             server_header="" if "server" in policy.responses.hidden else self.server_header,
             upstream=self.upstream.under(policy.backends),
         )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from xds.resources.options import ProxyOptions
 from xds.traffic.https_redirect import NO_HTTPS_REDIRECT, HttpsRedirect
+from xds.traffic.policy import NO_POLICY, Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +16,14 @@ class Place:
         has_tls: Of requests by plain HTTP: whether a TLS entry covers their host.
         host: Their host; empty if they have several.
         options: The operator's settings.
+        shared: The part of the routes' policies that their virtual host holds.
     """
 
     tls: bool
     has_tls: bool
     host: str
     options: ProxyOptions
+    shared: Policy = NO_POLICY
 
     def redirect(self, asked: HttpsRedirect) -> HttpsRedirect:
         """The redirect to HTTPS in effect: what is asked for, or none."""

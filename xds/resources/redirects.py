@@ -4,14 +4,16 @@ from typing import Final
 
 from xds.envoyapi.messages import (
     HeaderMatcher,
+    HeaderValueOption,
     RedirectAction,
     RedirectActionRedirectResponseCode,
     RegexMatchAndSubstitute,
     RegexMatcher,
     StringMatcher,
 )
+from xds.resources.header_values import replaced
 from xds.resources.place import Place
-from xds.traffic.actions import LocationBase, Redirect
+from xds.traffic.actions import KEPT_PATH_AND_QUERY, HostRedirect, LocationBase, Redirect
 
 HTTP_PORT: Final = 80
 HTTPS_PORT: Final = 443
@@ -34,15 +36,37 @@ WITHOUT_SLASH: Final = RegexMatchAndSubstitute(pattern=RegexMatcher(regex="^(.*)
 
 
 def redirect_to_path(redirect: Redirect, place: Place) -> RedirectAction:
-    """A redirect to a path; a query of the path replaces that of the request."""
+    """A redirect to a path; a query of the path replaces that of the request, unless the request's is kept."""
     host = place.host if redirect.base is LocationBase.HOST else ""
     return RedirectAction(
         host_redirect=host,
         port_redirect=_public_port(place) if host else 0,
         path_redirect=redirect.location,
-        strip_query=True,
+        strip_query=not redirect.keeps_query,
         response_code=REDIRECT_CODES[redirect.status],
     )
+
+
+def redirect_to_host(redirect: HostRedirect, place: Place, *, keeps_slash: bool) -> RedirectAction:
+    """A redirect to a host. Scheme and query stay; the port becomes the public one."""
+    return RedirectAction(
+        host_redirect=redirect.host,
+        port_redirect=_public_port(place),
+        regex_rewrite=None if keeps_slash else WITHOUT_SLASH,
+        response_code=REDIRECT_CODES[redirect.status],
+    )
+
+
+def location_header(redirect: Redirect) -> HeaderValueOption:
+    """The Location of a redirect to a URL.
+
+    Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/advanced/substitution_formatter
+    """
+    header = replaced("location", redirect.location)
+    if redirect.keeps and header.header:
+        kept = "%PATH(WQ:PATH)%" if redirect.keeps == KEPT_PATH_AND_QUERY else "%PATH(NQ:PATH)%"
+        header.header.value = header.header.value.replace(redirect.keeps, kept)
+    return header
 
 
 def _public_port(place: Place) -> int:

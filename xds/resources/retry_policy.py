@@ -53,7 +53,7 @@ def _retry_policy(retries: Retries, silence: timedelta | None) -> RetryPolicy:
 
 def _conditions(retries: Retries) -> list[str]:
     """The conditions for requests of any method."""
-    before_sent = [RETRY_ANY_ON] if retries.on_reset else []
+    before_sent = [RETRY_ANY_ON] if retries.on_reset or retries.on_unsent else []
     if not retries.any_method:
         return before_sent
     return [*before_sent, *after_sent(retries)]
@@ -75,12 +75,12 @@ def silence_of_a_try(policy: Policy) -> timedelta | None:
 
 
 def idle_timeout(policy: Policy) -> timedelta | None:
-    """The silence of both sides that ends a request with all its tries. Retries don't start it anew."""
+    """The silence of both sides that ends a request with all tries. No retry starts the time anew."""
     read, retries = policy.timeouts.read, policy.retries
     if read and retries and retries.on_timeout:
         read *= retries.tries
     if read is None or silence_of_a_try(policy) is None:
-        return read or policy.timeouts.silence
+        return policy.timeouts.silence if read is None else read
     return max(read, policy.timeouts.silence or read)
 
 

@@ -1,7 +1,7 @@
 """The RouteMatch of a route: path, headers and cookies of a request."""
 
 from xds.envoyapi.messages import CookieMatcher, HeaderMatcher, RegexMatcher, RouteMatch, StringMatcher
-from xds.traffic.conditions import Comparison, CookieCondition, HeaderCondition
+from xds.traffic.conditions import Comparison, CookieCondition, HeaderCondition, SessionCondition
 from xds.traffic.regex import found_anywhere, is_literal, whole_path
 from xds.traffic.routes import PathType, Route
 
@@ -40,5 +40,5 @@ def _header(condition: HeaderCondition) -> HeaderMatcher:
     return HeaderMatcher(name=condition.name, string_match=StringMatcher(exact=condition.value))
 
 
-def _cookie(condition: CookieCondition) -> CookieMatcher:
+def _cookie(condition: CookieCondition | SessionCondition) -> CookieMatcher:
     return CookieMatcher(name=condition.name, string_match=StringMatcher(exact=condition.value))

@@ -11,7 +11,6 @@ from xds.envoyapi.messages import (
     HeaderMatcher,
     HeaderValueOption,
     Metadata,
-    RedirectAction,
     RegexMatcher,
     RouteConfiguration,
     RouteMatch,
@@ -29,21 +28,24 @@ from xds.resources.domains import ANY_HOST, Answers, Domain, FixedAnswer
 from xds.resources.error_page_routes import error_page_routes
 from xds.resources.filters.chain import route_filters
 from xds.resources.filters.error_pages import error_page_filters
+from xds.resources.filters.session_affinity import mark, session_filters
 from xds.resources.forwarded_headers import forwarded_headers
 from xds.resources.forwarding import forward_action, request_headers
-from xds.resources.header_values import replaced, replaced_headers
+from xds.resources.header_values import replaced_headers
 from xds.resources.https_redirects import https_redirects
 from xds.resources.options import ProxyOptions
 from xds.resources.place import Place
-from xds.resources.redirects import ENDS_IN_SLASH, REDIRECT_CODES, WITHOUT_SLASH, redirect_to_path
+from xds.resources.redirects import ENDS_IN_SLASH, location_header, redirect_to_host, redirect_to_path
 from xds.resources.response_headers import response_headers
 from xds.resources.retries import RETRIED_BODY_BYTES, retry_policy
-from xds.resources.retry_policy import retried_body_bytes
+from xds.resources.retry_policy import idle_timeout, retried_body_bytes, retry_policy_of
 from xds.resources.route_matches import route_match
+from xds.resources.shared_policy import shared_policy, without
+from xds.resources.tracing import decorator, route_tracing
 from xds.traffic.actions import Action, Closed, DirectAnswer, Forward, HostRedirect, LocationBase, Redirect
 from xds.traffic.hosts import is_beginning, is_wildcard
 from xds.traffic.https_redirect import NO_HTTPS_REDIRECT, HttpsRedirect, RedirectWhen
-from xds.traffic.policy import NO_POLICY
+from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.routes import ACME_CHALLENGES, PathType, Route, VirtualHost
 
 HEALTH_PATH: Final = "/healthz"
@@ -67,17 +69,19 @@ def virtual_host(name: str, domain: Domain, options: ProxyOptions) -> EnvoyVirtu
     tls = names.is_tls(name)
     is_name = domain.name != ANY_HOST and not is_wildcard(domain.name) and not is_beginning(domain.name)
     host = domain.name if is_name else ""
+    shared = shared_policy(domain)
     return EnvoyVirtualHost(
         name=name,
         domains=[domain.name],
         routes=[
             *error_page_routes(domain),
             *_health(domain, options),
-            *_guarded(domain, Place(tls, has_tls=False, host="", options=options)),
-            *_routes(domain.inside, domain.default, None, Place(tls, domain.has_tls, host, options)),
+            *_guarded(domain, Place(tls, has_tls=False, host="", options=options, shared=shared)),
+            *_routes(domain.inside, domain.default, None, Place(tls, domain.has_tls, host, options, shared)),
         ],
-        retry_policy=retry_policy(),
-        request_body_buffer_limit=RETRIED_BODY_BYTES,
+        retry_policy=retry_policy_of(shared) or retry_policy(),
+        request_body_buffer_limit=retried_body_bytes(shared) or RETRIED_BODY_BYTES,
+        typed_per_filter_config=route_filters(shared),
     )
 
 
@@ -135,8 +139,8 @@ def _routes(answers: Answers, default: Route | None, guard: HeaderMatcher | None
 
 def _answer(route: Route, guard: HeaderMatcher | None, place: Place) -> Iterator[EnvoyRoute]:
     if isinstance(route.action, HostRedirect):
-        yield _to_host(route, route.action, guard, keeps_slash=False)
-        yield _to_host(route, route.action, guard, keeps_slash=True)
+        yield _to_host(route, route.action, guard, place, keeps_slash=False)
+        yield _to_host(route, route.action, guard, place, keeps_slash=True)
     else:
         yield _route(route, route_match(route, guard), place)
 
@@ -178,50 +182,56 @@ def _route(route: Route, match: RouteMatch, place: Place) -> EnvoyRoute:
     redirect = action if isinstance(action, Redirect) else None
     forward = action if isinstance(action, Forward) and action.backends else None
     is_url = redirect is not None and redirect.base is LocationBase.NONE
+    policy = route.policy if route.policy is NO_POLICY else without(route.policy, place.shared)
     return EnvoyRoute(
         name=_name(route),
         match=match,
         metadata=_metadata(route.origin.object.key, route.service),
-        route=forward_action(forward, route.policy, tls=place.tls) if forward else None,
+        route=forward_action(forward, policy, idle_timeout(route.policy), tls=place.tls, host=place.host)
+        if forward
+        else None,
         redirect=redirect_to_path(redirect, place) if redirect and not is_url else None,
         direct_response=_direct_response(action),
-        response_headers_to_add=_response_headers(route, redirect.location if redirect and is_url else ""),
+        response_headers_to_add=_response_headers(route, redirect if is_url else None, place),
         response_headers_to_remove=list(route.policy.response_headers.removed),
         request_headers_to_add=request_headers(route.policy) if forward else [],
-        request_body_buffer_limit=retried_body_bytes(route.policy) if forward else None,
+        request_body_buffer_limit=retried_body_bytes(policy) if forward else None,
         request_headers_to_remove=list(route.policy.request_headers.removed) if forward else [],
-        typed_per_filter_config=_filters(route, place),
+        typed_per_filter_config=_filters(route, policy, place),
+        tracing=route_tracing(route.policy.tracing),
+        decorator=decorator(route.policy.tracing),
     )
 
 
-def _filters(route: Route, place: Place) -> dict[str, Any]:
+def _filters(route: Route, policy: Policy, place: Place) -> dict[str, Any]:
     if route.policy is NO_POLICY:
         return {}
-    return route_filters(route.policy) | error_page_filters(route, place.host)
+    own = error_page_filters(route, place.host) | session_filters(route.policy, tls=place.tls)
+    return route_filters(policy) | own
 
 
-def _to_host(route: Route, action: HostRedirect, guard: HeaderMatcher | None, *, keeps_slash: bool) -> EnvoyRoute:
-    """A redirect to a host. Scheme and query stay, and the port of the request goes.
-
-    Of the path `/` the rewrite leaves nothing, and Envoy leaves such a path as it is.
-    """
-    match, rewrite = route_match(route, guard), None
+def _to_host(
+    route: Route, action: HostRedirect, guard: HeaderMatcher | None, place: Place, *, keeps_slash: bool
+) -> EnvoyRoute:
+    match = route_match(route, guard)
     if not keeps_slash:
         match.headers.append(ENDS_IN_SLASH)
-        rewrite = WITHOUT_SLASH
     return EnvoyRoute(
         name=f"{route.origin.object.key} www{'' if keeps_slash else '-slash'}",
         match=match,
         metadata=_metadata(route.origin.object.key, route.service),
-        redirect=RedirectAction(
-            host_redirect=action.host, regex_rewrite=rewrite, response_code=REDIRECT_CODES[action.status]
-        ),
+        redirect=redirect_to_host(action, place, keeps_slash=keeps_slash),
     )
 
 
-def _response_headers(route: Route, location: str) -> list[HeaderValueOption]:
+def _response_headers(route: Route, redirect: Redirect | None, place: Place) -> list[HeaderValueOption]:
+    """The headers of answers, with the Location of a redirect to a URL."""
+    if route.policy is NO_POLICY and redirect is None:
+        return []
     headers = replaced_headers(route.policy.response_headers)
-    return [*headers, replaced("location", location)] if location else headers
+    if isinstance(route.action, Forward) and len(route.action.backends) == 1:  # several have marks of their own
+        headers += mark(route.action.backends[0], route.policy.affinity, tls=place.tls)
+    return [*headers, location_header(redirect)] if redirect else headers
 
 
 def _direct_response(action: Action) -> DirectResponseAction | None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from xds.traffic.backends import BackendKey
 
@@ -16,12 +16,16 @@ class WeightedBackend:
         tls_key: Names the backend of requests that came by TLS; None: the same.
         weight: The share, of the sum of all weights.
         upstream_host: As in Policy, which decides where this one is empty.
+        mark: The value of the mark cookie (Affinity.mark_cookie), which answers set; empty: none is set.
+        has_sessions: Whether the policy's affinity holds.
     """
 
     key: BackendKey
     tls_key: BackendKey | None = None
     weight: int = 1
     upstream_host: str = ""
+    mark: str = ""
+    has_sessions: bool = True
 
     def key_of(self, *, tls: bool) -> BackendKey:
         """The backend of requests that came by TLS, or by plain HTTP."""
@@ -62,6 +66,10 @@ class LocationBase(StrEnum):
     """Scheme, host and port of the request are in front."""
 
 
+KEPT_PATH: Final = "{path}"
+KEPT_PATH_AND_QUERY: Final = "{path}?{query}"
+
+
 @dataclass(frozen=True, slots=True)
 class Redirect:
     """An answer with a Location, whose path and query replace those of the request.
@@ -70,11 +78,15 @@ class Redirect:
         status: 301, 302, 303, 307 or 308.
         location: A URL, or a path.
         base: The beginning of the Location.
+        keeps_query: Whether the query of the request follows the path.
+        keeps: The part of a URL that stands for path, or path and query, of the request; empty: both are replaced.
     """
 
     status: int
     location: str
     base: LocationBase = LocationBase.NONE
+    keeps_query: bool = False
+    keeps: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,15 +19,16 @@ class BackendNames:
     """The replacements in answers of a backend. None: the names stay.
 
     Attributes:
-        location: Of the beginning of Location, and of the URL in Refresh. A path in its place is put behind the
-            request's scheme and host in Location.
+        location: Of the beginning of Location, and of the URL in Refresh.
         cookie_path: Of the beginning of Path, in each Set-Cookie.
         cookie_domain: Of the whole Domain in lower case, in each Set-Cookie; a dot in front stays.
+        completes_paths: Whether a Location that becomes a path is put behind the request's scheme and host.
     """
 
     location: Replacement | None = None
     cookie_path: Replacement | None = None
     cookie_domain: Replacement | None = None
+    completes_paths: bool = False
 
     def __str__(self) -> str:
         named = (("location", self.location), ("cookie path", self.cookie_path), ("cookie domain", self.cookie_domain))

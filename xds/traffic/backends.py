@@ -1,11 +1,14 @@
 """Backends: the ports of Services that routes use."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from xds.problems.problem import Key
 from xds.traffic.service_settings import NO_SETTINGS, ServiceSettings
 from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, UpstreamPolicy
+
+_BEHIND: Final = "+"
+_JOIN: Final = "|"
 
 
 class BackendKey(NamedTuple):
@@ -14,6 +17,7 @@ class BackendKey(NamedTuple):
     Attributes:
         variant: Of the upstream policy; empty for the default one.
         fallback: The name of the backend that serves while this one has no endpoint; empty: none does.
+        is_joined: Whether the endpoints of both are in one cluster, among which the endpoint of a session is found.
     """
 
     namespace: str
@@ -21,30 +25,38 @@ class BackendKey(NamedTuple):
     port: int
     variant: str = ""
     fallback: str = ""
+    is_joined: bool = False
 
     @property
     def service_key(self) -> Key:
         return Key(self.namespace, self.service)
 
+    @property
+    def service_keys(self) -> tuple[Key, ...]:
+        """The Services whose endpoints are the backend's."""
+        behind = self.behind if self.is_joined else None
+        return tuple({self.service_key: None, behind.service_key: None}) if behind else (self.service_key,)
+
     def __str__(self) -> str:
         port = f"{self.namespace}/{self.service}/{self.port}"
         own = f"{port}@{self.variant}" if self.variant else port
-        return f"{own}+{self.fallback}" if self.fallback else own
+        return f"{own}{_JOIN if self.is_joined else _BEHIND}{self.fallback}" if self.fallback else own
 
     @classmethod
     def named(cls, name: str) -> "BackendKey | None":
         """The backend of a name, as `str` gives it; None for other names."""
-        own, _, fallback = name.partition("+")
+        is_joined = _JOIN in name
+        own, _, fallback = name.partition(_JOIN if is_joined else _BEHIND)
         port, _, variant = own.partition("@")
         parts = port.split("/")
         if len(parts) != 3 or not parts[2].isdecimal():
             return None
-        return cls(parts[0], parts[1], int(parts[2]), variant, fallback)
+        return cls(parts[0], parts[1], int(parts[2]), variant, fallback, is_joined)
 
     @property
     def alone(self) -> "BackendKey":
         """The backend without the other one behind."""
-        return self._replace(fallback="") if self.fallback else self
+        return self._replace(fallback="", is_joined=False) if self.fallback else self
 
     @property
     def behind(self) -> "BackendKey | None":
@@ -69,6 +81,7 @@ class Backend:
         host: The Host that requests to the backend carry, also its SNI; empty: the client's.
         upstream: The use of the port.
         cluster_ip: The address of the Service, for an upstream policy that uses the address; else empty.
+        joined: The backend whose endpoints are in the cluster of this one; None: none.
         settings: Of the Service, for each use of its ports.
     """
 
@@ -81,9 +94,10 @@ class Backend:
     host: str = ""
     upstream: UpstreamPolicy = DEFAULT_UPSTREAM
     cluster_ip: str = ""
+    joined: "Backend | None" = None
     settings: ServiceSettings = NO_SETTINGS
 
     @property
     def has_slices(self) -> bool:
-        """Whether endpoints are the backend's own: neither in DNS, nor those of two other backends."""
-        return not (self.external_name or self.key.fallback)
+        """Whether the cluster has endpoints from EndpointSlices: neither from DNS, nor through two other clusters."""
+        return not (self.external_name or (self.key.fallback and self.joined is None))

@@ -42,4 +42,18 @@ class CookieCondition:
         return f"cookie {self.name}={self.value}"
 
 
-Condition: TypeAlias = HeaderCondition | CookieCondition
+@dataclass(frozen=True, slots=True)
+class SessionCondition:
+    """A request belongs to a session with a mark: a cookie that an answer of the same route set.
+
+    Sessions decide before all other conditions.
+    """
+
+    name: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"session {self.name}={self.value}"
+
+
+Condition: TypeAlias = HeaderCondition | CookieCondition | SessionCondition

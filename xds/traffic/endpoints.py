@@ -23,7 +23,9 @@ class Locality:
 
     Attributes:
         zone: Empty for endpoints without a zone.
+        priority: Endpoints of 1 serve while those of 0 are not healthy, and serve the sessions that they have.
     """
 
     zone: str
     endpoints: tuple[Endpoint, ...]
+    priority: int = 0

@@ -181,6 +181,8 @@ class ListenerPolicy:
     Attributes:
         gateway_statuses: Whether failures of backends are answered by 502 and 504, as by nginx, and not by 503.
         answers_health: Whether /healthz of hosts that no rule names is answered by 200.
+        takes_any_method: Whether requests may have methods that Envoy doesn't know.
+        limit_status: The answer to requests above a rate limit. None: as the operator's flags say.
         requests: Headers of requests to backends.
         responses: Headers of answers to clients.
         clients: Connections of clients.
@@ -188,10 +190,13 @@ class ListenerPolicy:
         tls: TLS of clients' connections.
         compressions: Compressions of answers, the preferred first.
         blocked: Requests that are answered by 403.
+        has_access_log: Whether requests are logged, in the form of the operator's flag.
     """
 
     gateway_statuses: bool = False
     answers_health: bool = False
+    takes_any_method: bool = False
+    limit_status: int | None = None
     requests: RequestHeaders = RequestHeaders()
     responses: ResponseHeaders = ResponseHeaders()
     clients: ClientConnections = ClientConnections()
@@ -199,6 +204,7 @@ class ListenerPolicy:
     tls: TlsSettings = TlsSettings()
     compressions: tuple[Compression, ...] = ()
     blocked: Blocked = Blocked()
+    has_access_log: bool = True
 
 
 OWN_LISTENERS: Final = ListenerPolicy()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
+from xds.traffic.affinity import Affinity
 from xds.traffic.backend_names import BackendNames
 from xds.traffic.backends import BackendKey
 from xds.traffic.bodies import ANY_BODIES, Bodies
@@ -14,6 +15,7 @@ from xds.traffic.mirror import Mirror
 from xds.traffic.rate_limits import RateLimits
 from xds.traffic.retries import Retries
 from xds.traffic.timeouts import NO_TIMEOUTS, Timeouts
+from xds.traffic.tracing import NORMAL_TRACING, Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,16 @@ class Policy:
     """The treatment of a route's requests. Equal policies are equal values.
 
     Attributes:
-        upstream_host: The Host of the backend's request. Empty: the client's.
+        upstream_host: The Host of the backend's request, with variables of `upstream_host`. Empty: the client's.
         rewrite: The path of the backend's request. None: the client's.
         forwarded_prefix: The header x-forwarded-prefix of the backend's request. Empty: the client's.
         hash_keys: Requests with equal keys go to the same endpoint, if the upstream policy balances by hash.
         request_headers: Changes of the backend's request.
         response_headers: Changes of answers of any status.
         connection: The Connection header of the backend's request. Empty: none but that of an upgrade.
+        affinity: The sessions of clients. None: each request is balanced by itself.
+        is_logged: Whether the access log has a line for each request.
+        tracing: The spans of requests.
         timeouts: The silence that ends a request.
         retries: Of failed requests. None: as for all routes.
         bodies: Of requests.
@@ -58,6 +63,9 @@ class Policy:
     request_headers: HeaderChanges = NO_CHANGES
     response_headers: HeaderChanges = NO_CHANGES
     connection: str = ""
+    affinity: Affinity | None = None
+    is_logged: bool = True
+    tracing: Tracing = NORMAL_TRACING
     timeouts: Timeouts = NO_TIMEOUTS
     retries: Retries | None = None
     bodies: Bodies = ANY_BODIES
@@ -75,9 +83,9 @@ class Policy:
     @property
     def without_backend(self) -> "Policy":
         """The policy of a route that answers by itself."""
-        if self.mirror is None and self.backend_names is None and self.error_pages is None:
+        if not (self.upstream_host or self.mirror or self.backend_names or self.error_pages):
             return self
-        return replace(self, mirror=None, backend_names=None, error_pages=None)
+        return replace(self, upstream_host="", mirror=None, backend_names=None, error_pages=None)
 
 
 NO_POLICY: Final = Policy()

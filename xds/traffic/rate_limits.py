@@ -1,8 +1,14 @@
 """Rate limits: how many requests of one client address are answered in a time."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from xds.problems.problem import Key
+
+MAX_BURST: Final = 2**32 - 2
+"""Proxies hold 1 + burst in 32 bits."""
+
+_PERIODS: Final = {1: "second", 60: "minute", 3600: "hour"}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -11,7 +17,7 @@ class Rate:
 
     Attributes:
         requests: Requests in a period, from 1 on.
-        period_seconds: 1 or 60.
+        period_seconds: 1, 60 or 3600.
         burst: Requests beyond the first that may come at once.
     """
 
@@ -20,13 +26,13 @@ class Rate:
     burst: int
 
     def __str__(self) -> str:
-        period = {1: "second", 60: "minute"}.get(self.period_seconds, f"{self.period_seconds} s")
-        return f"{self.requests} a {period}, and {1 + self.burst} at once"
+        period = _PERIODS[self.period_seconds]
+        return f"{self.requests} {'an' if period == 'hour' else 'a'} {period}, and {1 + self.burst} at once"
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """The limits of a route. Each client address has a count of its own, and is answered while every rate allows it.
+    """The limits of a route. Client addresses have separate counts. Every rate must allow a request.
 
     Attributes:
         zone: The Ingress. Requests for all routes of a zone count together.

@@ -6,7 +6,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """The retries of a route's requests, in place of those that hold for all routes.
+    """The retries of a route's requests, in place of the usual ones.
 
     Requests that are not idempotent (POST, LOCK and PATCH) are sent again only while no backend has seen them.
 
@@ -16,6 +16,7 @@ class Retries:
         on_timeout: Whether silence of the backend is a reason.
         on_statuses: The statuses of answers that are a reason. The last answer reaches the client.
         any_method: Whether requests that are not idempotent are sent again all the same.
+        on_unsent: Whether a connection that fails before the request was sent is a reason, as it is with `on_error`.
     """
 
     tries: int
@@ -23,6 +24,7 @@ class Retries:
     on_timeout: bool = False
     on_statuses: tuple[int, ...] = ()
     any_method: bool = False
+    on_unsent: bool = False
 
     @property
     def on_reset(self) -> bool:

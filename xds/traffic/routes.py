@@ -9,7 +9,7 @@ from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef
 from xds.traffic.actions import Action, Forward, HostRedirect
 from xds.traffic.backends import BackendKey
-from xds.traffic.conditions import Condition, HeaderCondition
+from xds.traffic.conditions import Condition, HeaderCondition, SessionCondition
 from xds.traffic.https_redirect import BY_OPERATOR, NO_HTTPS_REDIRECT, HttpsRedirect, RedirectWhen
 from xds.traffic.policy import NO_POLICY, Policy
 
@@ -93,18 +93,19 @@ class Route:
         return self.path.startswith(ACME_CHALLENGES)
 
     @property
-    def precedence(self) -> tuple[bool, int, str, int, int]:
+    def precedence(self) -> tuple[bool, int, str, int, int, int]:
         """A sort key, the most specific route first: Exact before Prefix, then the longest path, then most conditions.
 
-        Conditions on headers precede those on cookies.
+        Sessions precede conditions on headers, which precede those on cookies.
 
         An Exact route never loses to a longer Prefix: where both match a request, the Prefix is longer by a trailing
         slash at most, and Prefix ignores trailing slashes.
         Source: https://kubernetes.io/docs/concepts/services-networking/ingress/#multiple-matches
         """
+        sessions = sum(isinstance(each, SessionCondition) for each in self.conditions)
         headers = sum(isinstance(each, HeaderCondition) for each in self.conditions)
-        cookies = len(self.conditions) - headers
-        return (self.path_type is PathType.PREFIX, -len(self.path), self.path, -headers, -cookies)
+        cookies = len(self.conditions) - headers - sessions
+        return (self.path_type is PathType.PREFIX, -len(self.path), self.path, -sessions, -headers, -cookies)
 
 
 def most_specific_first(routes: Iterable[Route]) -> list[Route]:

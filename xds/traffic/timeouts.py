@@ -1,4 +1,4 @@
-"""Timeouts: the silence that ends a request. A stream that goes on, however slowly, has none."""
+"""Timeouts: the silence that ends a request, and the time for a whole answer."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,15 +7,18 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """The silence after which a request ends; None: as for all routes.
+    """The times after which a request ends; None: as for all routes.
 
     Attributes:
         read: Of the backend, from the request to the answer or between two parts of the answer.
         silence: Of both sides, where longer than the tries by `read` take. Alone, it ends uploads and WebSockets too.
+            Zero: silence ends nothing.
+        whole: From the end of the request to the end of the answer, with all tries. None: no bound.
     """
 
     read: timedelta | None = None
     silence: timedelta | None = None
+    whole: timedelta | None = None
 
 
 NO_TIMEOUTS: Final = Timeouts()

@@ -1,10 +1,14 @@
 """TLS: certificates, and the hosts for which each is served."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from xds.problems.problem import Key
+
+_VARIANT_BYTES: Final = 5
 
 
 class KeyType(StrEnum):
@@ -35,6 +39,25 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
+class CipherChoice:
+    """The choice of a cipher suite with clients that speak TLS 1.2.
+
+    Attributes:
+        suites: Names of OpenSSL that each proxy knows, the preferred one first; empty: those of all hosts.
+        server_prefers: Whether the order is the server's. False: a client's.
+    """
+
+    suites: tuple[str, ...] = ()
+    server_prefers: bool = True
+
+    @property
+    def variant(self) -> str:
+        """Tells the terminations of one certificate apart."""
+        text = ":".join((*self.suites, str(self.server_prefers)))
+        return hashlib.blake2s(text.encode(), digest_size=_VARIANT_BYTES).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
 class Termination:
     """The TLS hosts for which one certificate is served, or an RSA and an ECDSA certificate side by side.
 
@@ -42,16 +65,19 @@ class Termination:
         secrets: One Secret for each certificate, sorted. Of Secrets with the same certificate, the first one.
         hosts: Sorted.
         is_default: Whether the certificate is also served to connections whose SNI no TLS host covers.
+        ciphers: None: those of all hosts.
     """
 
     secrets: tuple[Key, ...]
     hosts: tuple[str, ...]
     is_default: bool = False
+    ciphers: CipherChoice | None = None
 
     @property
     def name(self) -> str:
-        """Unique among terminations. No name of a Secret holds a plus sign."""
-        return "+".join(map(str, self.secrets))
+        """Unique among terminations. No name of a Secret holds a plus or an at sign."""
+        secrets = "+".join(map(str, self.secrets))
+        return f"{secrets}@{self.ciphers.variant}" if self.ciphers else secrets
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,8 @@ class BackendUse:
             self._touched.add(key)
             self._users[key] = self._users.get(key, 0) + 1
             self.current[key] = backend
-            self._by_service.setdefault(key.service_key, set()).add(key)
+            for service in key.service_keys:
+                self._by_service.setdefault(service, set()).add(key)
         for key in released:
             self._touched.add(key)
             self._users[key] -= 1
@@ -65,7 +66,8 @@ class BackendUse:
         return (key for service in services for key in self._by_service.get(service, ()))
 
     def _unfile(self, key: BackendKey) -> None:
-        ports = self._by_service[key.service_key]
-        ports.discard(key)
-        if not ports:
-            del self._by_service[key.service_key]
+        for service in key.service_keys:
+            ports = self._by_service[service]
+            ports.discard(key)
+            if not ports:
+                del self._by_service[service]

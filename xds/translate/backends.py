@@ -148,7 +148,7 @@ def _unverified(service: Service, port: ServicePort) -> Resolved:
         Reason.PROTECTION_UNAVAILABLE,
         f"port {port.port} of Service {service.key} is spoken to without TLS, so that no certificate can be verified; "
         "its paths answer 503",
-        "Have TLS spoken, by backend-protocol HTTPS or GRPCS, or remove proxy-ssl-verify.",
+        "Have TLS spoken, by backend-protocol HTTPS or GRPCS, or remove proxy-ssl-verify or tls-verify.",
     )
 
 

@@ -8,7 +8,9 @@ from xds.problems.problem import ObjectRef
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import Forward, WeightedBackend
+from xds.traffic.affinity import mark_of
 from xds.traffic.backends import Backend, BackendKey
+from xds.traffic.conditions import SessionCondition
 from xds.traffic.policy import Policy
 from xds.traffic.routes import PathType, Route
 from xds.traffic.upstream import Balancing
@@ -119,13 +121,26 @@ class _Split:
             yield primary
             return
         (main,), (own,) = primary.action.backends, self._own.action.backends
+        joins = primary.policy.affinity is not None and self._lent.lent.is_sticky
+        tls_keys = own.key_of(tls=True), main.key_of(tls=True)
         share = WeightedBackend(
-            self._with_fallback(own.key, main.key),
-            self._with_fallback(own.key_of(tls=True), main.key_of(tls=True)) if own.tls_key or main.tls_key else None,
+            self._with_fallback(own.key, main.key, joins=joins),
+            self._with_fallback(*tls_keys, joins=joins) if own.tls_key or main.tls_key else None,
         )
         policy = self._policy(self._backends[main.key].host, self._backends[own.key].host)
         to_canary = replace(
             primary, action=Forward((share,)), origin=self._own.origin, service=self._own.service, policy=policy
+        )
+        if primary.policy.affinity and not self._lent.lent.is_sticky:
+            share = replace(share, has_sessions=False)
+            to_canary = replace(to_canary, policy=replace(policy, affinity=None))
+        elif affinity := primary.policy.affinity:
+            marks = mark_of(main.key), mark_of(own.key)
+            for route, mark in zip((primary, to_canary), marks, strict=True):
+                yield replace(route, conditions=(SessionCondition(affinity.mark_cookie, mark),))
+            main, share = replace(main, mark=marks[0]), replace(share, mark=marks[1])
+        primary, to_canary = (
+            replace(route, action=Forward((each,))) for route, each in ((primary, main), (to_canary, share))
         )
         for condition, is_taken in canary.rules:
             yield replace(to_canary if is_taken else primary, conditions=(condition,))
@@ -147,22 +162,27 @@ class _Split:
         policy, lent = self._primary.policy, self._lent.lent
         if lent.balancing is Balancing.HASH or policy.hash_keys:
             policy = replace(policy, hash_keys=lent.hash_keys)
-        if host == canary_host:
+        if host == canary_host or policy.upstream_host != host:
             return policy
-        kept = "" if policy.upstream_host == host else policy.upstream_host
-        return replace(policy, upstream_host=canary_host or kept)
+        return replace(policy, upstream_host=canary_host)
 
-    def _with_fallback(self, canary: BackendKey, primary: BackendKey) -> BackendKey:
+    def _with_fallback(self, canary: BackendKey, primary: BackendKey, *, joins: bool) -> BackendKey:
         """The canary with the primary behind, which serves while the canary has no endpoint.
 
         The canary alone where requests to both can't have the same Host and server name, or where DNS has the
         endpoints.
+
+        Args:
+            canary: Must be one of the backends found.
+            primary: Likewise.
+            joins: Whether sessions need the endpoints of both in one cluster. They are, if both speak one protocol.
         """
         own, other = self._backends[canary], self._backends[primary]
         if _named(own) != _named(other) or not own.has_slices:
             return canary
-        key = canary._replace(fallback=str(primary))
-        self._backends[key] = replace(own, key=key)
+        joined = other if joins and other.has_slices and own.protocol is other.protocol else None
+        key = canary._replace(fallback=str(primary), is_joined=joined is not None)
+        self._backends[key] = replace(own, key=key, joined=joined)
         return key
 
 

@@ -1,4 +1,4 @@
-"""By-products of a translation: the backends and rates in use, and the problems."""
+"""By-products of a translation: the backends and rates in use, the problems, and the ciphers of a host."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,15 +10,32 @@ from xds.traffic.actions import Forward
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.rate_limits import Rate
 from xds.traffic.routes import Route
+from xds.traffic.tls import CipherChoice
+
+
+@dataclass(frozen=True, slots=True)
+class HostCiphers:
+    """The ciphers of a host, and the oldest Ingress that asks for them."""
+
+    choice: CipherChoice
+    owner: ObjectRef
 
 
 @dataclass(slots=True)
 class UnitFindings:
-    """By-products of a translation: the backends and the rates of limits that the routes use, and the problems."""
+    """By-products of a translation.
+
+    Attributes:
+        backends: Those that the routes use.
+        rates: Those of the limits that the routes use.
+        problems: Of the unit, all that stand.
+        ciphers: Of a host; None: those of all hosts.
+    """
 
     backends: dict[BackendKey, Backend] = field(default_factory=dict)
     rates: frozenset[Rate] = frozenset()
     problems: list[Problem] = field(default_factory=list)
+    ciphers: HostCiphers | None = None
 
     def report(self, about: ObjectRef, reason: Reason, message: str, at: FieldPath, remedy: str = "") -> None:
         """Add a problem. Without a remedy, the reason's usual one is shown."""

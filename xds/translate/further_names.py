@@ -20,7 +20,7 @@ from xds.traffic.https_redirect import NO_HTTPS_REDIRECT
 from xds.traffic.routes import Origin, PathType, Route, VirtualHost
 from xds.translate.findings import UnitFindings
 from xds.translate.nginx.annotation import AnyAnnotation
-from xds.translate.nginx.host_names import FROM_TO_WWW, SERVER_ALIAS, HostNames
+from xds.translate.nginx.host_names import FROM_TO_WWW, NO_NAMES, SERVER_ALIAS, HostNames
 from xds.translate.nginx.ingress_policy import PathsPolicy
 
 _WWW: Final = "www."
@@ -34,15 +34,13 @@ class FurtherName:
         name: In lower case.
         host: The host, or NO_HOST.
         origin: The Ingress and the annotation.
-        is_redirected: Whether the name is redirected to the host; else the host's routes answer.
-        status: Of the redirect.
+        redirect: The answer to requests; None for an alias, which has the routes of the host.
     """
 
     name: str
     host: str
     origin: Origin
-    is_redirected: bool
-    status: int = 308
+    redirect: HostRedirect | None = None
 
     @property
     def precedence(self) -> tuple[bool, str]:
@@ -51,7 +49,7 @@ class FurtherName:
         Source: https://github.com/kubernetes/ingress-nginx/blob/controller-v1.15.1/rootfs/etc/nginx/template/nginx.tmpl
         where redirects come first, then hosts by alphabet, `_` for the rules without host.
         """
-        return (not self.is_redirected, self.host or "_")
+        return (self.redirect is None, self.host or "_")
 
     def virtual_host(self, of_host: VirtualHost) -> VirtualHost:
         """The virtual host of the name.
@@ -59,10 +57,10 @@ class FurtherName:
         Args:
             of_host: The virtual host of the host.
         """
-        if not self.is_redirected:
+        if self.redirect is None:
             return replace(of_host, host=self.name, alias_of=self.host)
         service = Key(self.origin.object.namespace, "(none)")
-        route = Route("/", PathType.PREFIX, HostRedirect(self.host, self.status), self.origin, service)
+        route = Route("/", PathType.PREFIX, self.redirect, self.origin, service)
         return VirtualHost(self.name, (route,), https_redirect=NO_HTTPS_REDIRECT, alias_of=self.host)
 
 
@@ -77,6 +75,8 @@ def further_names(
         routes: The routes of the host. An Ingress without any redirects nothing.
         findings: Takes the problems.
     """
+    if all(policy.names is NO_NAMES for _, policy in policies):
+        return
     asking = [(ingress, policy.names) for ingress, policy in policies if policy.names.aliases]
     for ingress, _ in asking[1:]:
         first = asking[0][0]
@@ -85,8 +85,8 @@ def further_names(
     for ingress, names in asking[:1]:
         for name in names.aliases:
             if name != host:
-                yield FurtherName(name, host, Origin(ingress.ref, _at(SERVER_ALIAS)), is_redirected=False)
-    asking = [(ingress, policy.names) for ingress, policy in policies if policy.names.redirects_www]
+                yield FurtherName(name, host, Origin(ingress.ref, _at(SERVER_ALIAS)))
+    asking = [(ingress, policy.names) for ingress, policy in policies if policy.names.www_status]
     if asking:
         owners = {route.origin.object for route in routes}
         yield from _redirected(host, [each for each in asking if each[0].ref in owners], findings)
@@ -102,8 +102,7 @@ def _redirected(
         return
     other = host.removeprefix(_WWW) if host.startswith(_WWW) else f"{_WWW}{host}"
     for ingress, names in asking[:1]:
-        origin = Origin(ingress.ref, _at(FROM_TO_WWW))
-        yield FurtherName(other, host, origin, is_redirected=True, status=names.redirect_status)
+        yield FurtherName(other, host, Origin(ingress.ref, _at(FROM_TO_WWW)), HostRedirect(host, names.www_status))
 
 
 class FurtherNames:
@@ -168,7 +167,7 @@ class FurtherNames:
         if not asked:
             return None
         winner = asked[0]
-        does = "is redirected to" if winner.is_redirected else "is an alias of"
+        does = "is redirected to" if winner.redirect else "is an alias of"
         _report(asked[1:], f"{shown(name)} {does} {_called(winner.host)}, by {winner.origin.object}", findings)
         self._owners[name] = winner.host
         return winner.virtual_host(hosts[winner.host])
@@ -177,7 +176,7 @@ class FurtherNames:
 def _report(losers: Collection[FurtherName], why: str, findings: UnitFindings) -> None:
     """Report the names that are left out."""
     for each in losers:
-        if each.is_redirected:
+        if each.redirect:
             message = f"from-to-www-redirect has no effect for {_called(each.host)}, as in ingress-nginx: {why}"
             findings.report(each.origin.object, Reason.ANNOTATION_UNSUPPORTED, message, each.origin.field)
         else:

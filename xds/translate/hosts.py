@@ -18,13 +18,15 @@ from xds.traffic.https_redirect import BY_OPERATOR, HttpsRedirect
 from xds.traffic.policy import NO_POLICY
 from xds.traffic.routes import Origin, PathType, Route, VirtualHost, most_specific_first
 from xds.translate.canaries import LentRoute, with_canaries
-from xds.translate.findings import UnitFindings
+from xds.translate.findings import HostCiphers, UnitFindings
 from xds.translate.further_names import FurtherName, further_names
 from xds.translate.names import InvalidError, valid_host
 from xds.translate.nginx import https_redirects
+from xds.translate.nginx.client_tls import NO_WISH, choice
 from xds.translate.nginx.ingress_policy import OPEN_PATHS, ClosedPaths, LentPaths, OpenPaths, PathsPolicy
 from xds.translate.nginx.rewriting import APP_ROOT, NO_REWRITING
 from xds.translate.routes import TranslationContext, default_route, path_route
+from xds.translate.slash_redirects import slash_redirects
 
 _Policies: TypeAlias = Sequence[tuple[Ingress, PathsPolicy]]
 """The Ingresses of a host, the oldest first."""
@@ -44,6 +46,7 @@ def translate_host(
         return None, ()
     policies, canaries = _policies(context, host, ingresses)
     regex = _is_regex_host(context.state, host, policies)
+    findings.ciphers = _ciphers(policies)
     winners: dict[tuple[str, PathType], Route] = {}
     left_out: set[Key] = set()
     for route in _candidates(context, host, policies, left_out, findings, regex=regex):
@@ -54,6 +57,8 @@ def translate_host(
         yield
     names = tuple(further_names(host, policies, winners.values(), findings))
     root, routes = [*_app_root(policies, findings)], [*winners.values()]
+    if context.redirects_to_slash and not regex:
+        root += slash_redirects(routes)
     # A host that rules name falls back to the default backend of one of the Ingresses here. A host that no rule names
     # falls back to the default route of all Ingresses, which the traffic model holds once.
     default = None if host == NO_HOST else default_route(context, ingresses, findings)
@@ -81,6 +86,13 @@ def _policies(context: TranslationContext, host: str, ingresses: Iterable[Ingres
         else:
             ordinary.append((ingress, _without_host(policy) if host == NO_HOST else policy))
     return ordinary, canaries
+
+
+def _ciphers(policies: _Policies) -> HostCiphers | None:
+    asking = [(ingress, policy.ciphers) for ingress, policy in policies if isinstance(policy, OpenPaths)]
+    asking = [(ingress, asked) for ingress, asked in asking if asked is not NO_WISH]
+    chosen = choice(asked for _, asked in asking) if asking else None
+    return HostCiphers(chosen, asking[0][0].ref) if chosen else None
 
 
 def _without_host(policy: PathsPolicy) -> PathsPolicy:

@@ -1,6 +1,6 @@
 """ingress-nginx's ConfigMap, as last read."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from xds.kube.objects import ConfigMap
 from xds.kube.state import KubeState
@@ -19,21 +19,33 @@ class NginxConfigTracker:
         is_compatible: Whether ingress-nginx's defaults stand for absent keys.
         ignored: Names of annotations, and keys of the ConfigMap, that count as absent.
         max_regex_size: The size of a compiled expression above which proxies reject the expression.
+        has_tracer: Whether proxies send traces to a collector.
     """
 
-    def __init__(self, name: Key | None, *, is_compatible: bool, ignored: frozenset[str], max_regex_size: int) -> None:
+    def __init__(
+        self,
+        name: Key | None,
+        *,
+        is_compatible: bool,
+        ignored: frozenset[str],
+        max_regex_size: int,
+        has_tracer: bool = False,
+    ) -> None:
         self._name = name
         self._is_compatible = is_compatible
         self._ignored = ignored
         self._max_regex_size = max_regex_size
+        self._has_tracer = has_tracer
         self._data: dict[str, str] = {}
         self.problems: tuple[Problem, ...] = ()
-        self.current: NginxConfig = self._read([])
+        self.current: NginxConfig = self._read(_unread, [])
 
     @property
     def annotations(self) -> AnnotationOptions:
         """The choices for all annotations."""
-        return AnnotationOptions.of(self._ignored, self.current.defaults, self.current.closing)
+        return AnnotationOptions.of(
+            self._ignored, self.current.defaults, self.current.closing, has_tracer=self._has_tracer
+        )
 
     def read(self, state: KubeState) -> None:
         """Read the ConfigMap anew: `current` and `problems` follow. Content that can't be read keeps the last one."""
@@ -45,16 +57,17 @@ class NginxConfigTracker:
         elif found.data is not None:
             self._data = found.data
         problems = list(self._missing(found))
-        self.current = self._read(problems)
+        self.current = self._read(state.config_map, problems)
         self.problems = tuple(problems)
 
-    def _read(self, problems: list[Problem]) -> NginxConfig:
+    def _read(self, config_map: Callable[[Key], ConfigMap | None], problems: list[Problem]) -> NginxConfig:
         def report(key: str, reason: Reason, message: str, remedy: str) -> None:
             about = ObjectRef(ConfigMap.kind, *(self._name or Key("", "")))
             problems.append(Problem(about, reason, message, remedy, FieldPath.of("data", MapKey(key))))
 
         return read_config(
             self._data,
+            config_map,
             report,
             is_compatible=self._is_compatible,
             ignored=self._ignored,
@@ -71,3 +84,9 @@ class NginxConfigTracker:
             kept = "its last content counts" if self._data else "none of its keys counts"
             why = f"the ConfigMap of --nginx-configmap can't be read ({found.fault}), so that {kept}"
         yield Problem(ObjectRef(ConfigMap.kind, *self._name), reason, why, reason.remedy, WHOLE_OBJECT)
+
+
+def _unread(key: Key) -> ConfigMap | None:
+    """No ConfigMap is read before `read`."""
+    del key
+    return None

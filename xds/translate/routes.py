@@ -1,12 +1,20 @@
 """From a path of an Ingress, or its default backend, to a route."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from xds.kube.objects import HTTPIngressPath, Ingress, IngressBackend, IngressServiceBackend
+from xds.kube.objects import (
+    HTTPIngressPath,
+    Ingress,
+    IngressBackend,
+    IngressServiceBackend,
+    Service,
+    ServiceBackendPort,
+)
 from xds.kube.state import KubeState
-from xds.problems.field_path import FieldPath, MapKey
+from xds.problems.field_path import WHOLE_OBJECT, FieldPath, MapKey
 from xds.problems.problem import Key, ObjectRef
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
@@ -14,6 +22,7 @@ from xds.traffic.actions import Closed, Forward
 from xds.traffic.backend_tls import Credential, CredentialKey
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.policy import Policy
+from xds.traffic.regex import is_literal
 from xds.traffic.routes import Origin, PathType, Route
 from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
 from xds.translate.annotated_backends import AnnotatedBackends
@@ -22,7 +31,8 @@ from xds.translate.credentials import CredentialStore
 from xds.translate.findings import UnitFindings
 from xds.translate.hosts_without_tls import report_hosts_without_tls
 from xds.translate.names import InvalidError, is_label, regex_path, valid_path
-from xds.translate.nginx import https_redirects
+from xds.translate.nginx import https_redirects, upstream_vhost
+from xds.translate.nginx.affinity import PATH as COOKIE_PATH
 from xds.translate.nginx.asked_backends import NO_BACKENDS, AskedBackends
 from xds.translate.nginx.canary import CANARY
 from xds.translate.nginx.ingress_policy import (
@@ -46,6 +56,8 @@ _REGEX_REMEDY: Final = (
     "Write the paths that are meant one by one, the longest first. For large expressions raise --max-regex-size."
 )
 
+_COOKIE_PATH: Final = re.compile(r"[!-:<-~]*")
+"""Neither blanks nor semicolons: https://www.rfc-editor.org/rfc/rfc6265#section-4.1.1"""
 _ANNOTATIONS: Final = FieldPath.of("metadata", "annotations")
 
 _DEFAULT_BACKEND: Final = FieldPath.of("spec", "defaultBackend")
@@ -60,6 +72,7 @@ class TranslationContext:
     annotations: AnnotationOptions
     max_regex_size: int = DEFAULT_MAX_REGEX_SIZE
     allow_cross_namespace: bool = False
+    redirects_to_slash: bool = False
     credential_store: CredentialStore = field(default_factory=CredentialStore)
 
     def policy(self, ingress: Ingress) -> IngressPolicy:
@@ -120,7 +133,7 @@ class TranslationContext:
         if policy.tls_upstream is not None:
             by_tls = self._resolve(namespace, backend.service, policy.tls_upstream, findings).backend
             tls_key = by_tls.key if by_tls else None
-        key, treatment = _treated(policy.policy, resolved.backend)
+        key, treatment = _treated(policy.policy, resolved.backend, origin, backend.service)
         return Route(*path, Forward.to(key, tls_key), origin, service, treatment)
 
     def annotated_backends(self, namespace: str, asked: AskedBackends) -> AnnotatedBackends:
@@ -148,15 +161,22 @@ class TranslationContext:
         return resolved
 
 
-def _treated(policy: Policy, backend: Backend | None) -> tuple[BackendKey | None, Policy]:
-    """The backend of a route that forwards and the policy for this backend. None: no backend can be used."""
+def _treated(
+    policy: Policy, backend: Backend | None, origin: Origin, written: IngressServiceBackend
+) -> tuple[BackendKey | None, Policy]:
+    """The backend of a route that forwards and the policy for this backend. None: no backend can be used.
+
+    The Host that an annotation names precedes the one of an ExternalName.
+    """
+    if policy.upstream_host:
+        policy = replace(policy, upstream_host=_upstream_host(policy.upstream_host, origin, written))
+    elif backend and backend.host:
+        policy = replace(policy, upstream_host=backend.host)
     if backend is None:
         if pages := policy.error_pages:
-            host = pages.host or policy.upstream_host
+            host = policy.upstream_host or pages.host
             return pages.backend, replace(policy, upstream_host=host, error_pages=replace(pages, instead=True))
         return None, policy
-    if backend.host:
-        policy = replace(policy, upstream_host=backend.host)
     return backend.key, policy if backend.protocol.is_http1 else _for_http2(policy)
 
 
@@ -165,6 +185,16 @@ def _for_http2(policy: Policy) -> Policy:
     if policy.connection:
         policy = replace(policy, connection="")
     return replace(policy, bodies=replace(policy.bodies, buffered=False)) if policy.bodies.buffered else policy
+
+
+def _upstream_host(template: str, origin: Origin, written: IngressServiceBackend) -> str:
+    values = {
+        "namespace": origin.object.namespace,
+        "ingress_name": origin.object.name,
+        "service_name": written.name,
+        "service_port": written.port.name or str(written.port.number),
+    }
+    return upstream_vhost.on_route(template, values)
 
 
 def _effect(policy: PathsPolicy) -> str:
@@ -223,6 +253,8 @@ def path_route(
             backends = context.annotated_backends(origin.object.namespace, policy.asked_backends)
             treatment = backends.applied(policy.policy, origin.object.key, path.backend.service, findings)
             policy = replace(policy, policy=treatment)
+        if policy.policy.affinity:
+            policy = replace(policy, policy=_with_cookie_path(policy.policy, *matched, origin, findings))
     return context.route(origin, path.backend, origin.field.child("backend"), matched, policy=policy, findings=findings)
 
 
@@ -237,6 +269,21 @@ def _on_path(open_paths: OpenPaths, path: str, path_type: str, *, regex: bool) -
     return open_paths if policy is open_paths.policy else replace(open_paths, policy=policy)
 
 
+def _with_cookie_path(policy: Policy, path: str, path_type: PathType, origin: Origin, findings: UnitFindings) -> Policy:
+    """A policy whose session cookie has a path: that of the route, unless an annotation says another."""
+    affinity = policy.affinity
+    if affinity is None or affinity.path:
+        return policy
+    # Most dots of expressions are meant as dots.
+    is_expression = path_type is PathType.REGEX and not is_literal(path.replace(".", ""))
+    if _COOKIE_PATH.fullmatch(path) and not is_expression:
+        return replace(policy, affinity=affinity.at(path))
+    message = f"path {shown(path)} can't be the path of a cookie, so the session cookie {affinity.cookie} is for /"
+    remedy = f"Set {COOKIE_PATH.full_name} to the part of the path that all requests have in common."
+    findings.report(origin.object, Reason.COOKIE_PATH_REPLACED, message, origin.field.child("path"), remedy)
+    return replace(policy, affinity=affinity.at("/"))
+
+
 def default_route(context: TranslationContext, ingresses: list[Ingress], findings: UnitFindings) -> Route | None:
     """The route to the default backend of the senior Ingress that has a usable one.
 
@@ -245,6 +292,22 @@ def default_route(context: TranslationContext, ingresses: list[Ingress], finding
     unreported = UnitFindings(backends=findings.backends)
     routes = (ingress_default(context, ingress, unreported) for ingress in ingresses)
     return next((route for route in routes if route is not None), None)
+
+
+def service_route(context: TranslationContext, key: Key, findings: UnitFindings) -> Route | None:
+    """The route to the first port of a Service that no Ingress names; None, with a problem, for a Service without."""
+    service = context.state.service(key)
+    about = ObjectRef(Service.kind, *key)
+    if service is None or not service.spec.ports:
+        message = (
+            f"Service {key} of --default-backend {'has no port' if service else 'does not exist'}: 404 is answered"
+        )
+        findings.report(about, Reason.BACKEND_NOT_FOUND, message, WHOLE_OBJECT)
+        return None
+    port = IngressServiceBackend(key.name, ServiceBackendPort(number=service.spec.ports[0].port))
+    policy, place = context.annotations.unannotated, ("/", PathType.PREFIX)
+    backend = IngressBackend(service=port)
+    return context.route(Origin(about, WHOLE_OBJECT), backend, WHOLE_OBJECT, place, policy=policy, findings=findings)
 
 
 def ingress_default(context: TranslationContext, ingress: Ingress, findings: UnitFindings) -> Route | None:
@@ -258,11 +321,14 @@ def ingress_default(context: TranslationContext, ingress: Ingress, findings: Uni
     # A protection is for the whole Ingress, and so are limits and the use of backends. Other annotations are for paths.
     plain = context.annotations.open_paths
     if isinstance(policy, OpenPaths) and policy is not plain:
+        affinity = policy.policy.affinity
         policy = OpenPaths(
             replace(
                 plain.policy,
+                upstream_host=policy.policy.upstream_host,
                 rate_limits=policy.policy.rate_limits,
                 hash_keys=policy.policy.hash_keys,
+                affinity=affinity.at("/") if affinity else None,
                 response_headers=policy.policy.response_headers,
             ),
             upstream=policy.upstream,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
 from xds.kube.objects import Ingress, IngressTLS, Secret
@@ -15,7 +16,7 @@ from xds.traffic.hosts import wildcard_of
 from xds.traffic.tls import Certificate, TlsTable
 from xds.translate.certificate_dates import DatePeriod, Validity
 from xds.translate.certificates import Verdict, judge
-from xds.translate.findings import UnitFindings
+from xds.translate.findings import HostCiphers, UnitFindings
 from xds.translate.names import InvalidError, valid_host
 from xds.translate.tls_hosts import Claim, TlsHosts
 
@@ -23,6 +24,8 @@ _EFFECT: Final = "HTTPS for its hosts is off; HTTP goes on, or redirects with --
 
 
 _LISTED_NAMES: Final = 3
+
+NO_CIPHERS: Final[Mapping[str, HostCiphers]] = MappingProxyType({})
 
 
 class CertificateStore:
@@ -71,6 +74,7 @@ class TlsTranslation:
 
     Args:
         skips: Whether the entries of an Ingress count for nothing.
+        ciphers: Of hosts with a choice of their own.
         further: The host of rules by name, for names beside the hosts of rules.
     """
 
@@ -84,9 +88,11 @@ class TlsTranslation:
         *,
         skips: Callable[[Ingress], bool],
         further: Mapping[str, str],
+        ciphers: Mapping[str, HostCiphers] = NO_CIPHERS,
     ) -> None:
         self._further = further
         self._skips = skips
+        self._ciphers = ciphers
         self._state = state
         self._store = store
         self._default_secret = default_secret
@@ -108,10 +114,23 @@ class TlsTranslation:
                 self._claim(ingress, entry, FieldPath.of("spec", "tls", index))
                 yield
         self._tls_hosts.share(self._further, self._names)
+        for host in sorted(self._ciphers):
+            self._choose(host, self._ciphers[host])
+        for name, host in self._further.items():
+            if name not in self._ciphers and host in self._ciphers:
+                self._tls_hosts.choose(name, self._ciphers[host].choice)
         table = self._tls_hosts.table(self._default_certificate())
         self._store.keep(self._certificates.keys())
         found = {secret: self._certificates[secret] for each in table.terminations for secret in each.secrets}
         return table, {secret: certificate for secret, certificate in found.items() if certificate}
+
+    def _choose(self, host: str, ciphers: HostCiphers) -> None:
+        if not self._tls_hosts.choose(host, ciphers.choice):
+            at = FieldPath.of("metadata", "annotations")
+            place = f"host {shown(host)}" if host else "the rules without host"
+            message = f"the cipher suites of {place} have no effect: no TLS entry names the host"
+            remedy = "Add a TLS entry for the host. Suites of the default certificate are those of --https-cipher."
+            self._findings.report(ciphers.owner, Reason.ANNOTATION_UNSUPPORTED, message, at, remedy)
 
     def _claim(self, ingress: Ingress, entry: IngressTLS, at: FieldPath) -> None:
         hosts = list(self._hosts(ingress, entry, at))

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from xds.kube.objects import Ingress
 from xds.problems.problem import Key
 from xds.traffic.hosts import wildcard_of
-from xds.traffic.tls import Certificate, KeyType, Termination, TlsTable
+from xds.traffic.tls import Certificate, CipherChoice, KeyType, Termination, TlsTable
+
+_Place: TypeAlias = tuple[tuple[Key, ...], CipherChoice | None]
+"""The Secrets and the ciphers of a termination."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class TlsHosts:
 
     _claims: dict[str, dict[KeyType, Claim]] = field(default_factory=dict)
     _without_certificate: dict[str, Ingress] = field(default_factory=dict)
+    _ciphers: dict[str, CipherChoice] = field(default_factory=dict)
 
     def claim(self, host: str, claim: Claim) -> Claim | None:
         """The claim that stands in the way; None if this claim is honoured, or asks for what is served already."""
@@ -41,6 +46,17 @@ class TlsHosts:
 
     def claim_without_certificate(self, host: str, ingress: Ingress) -> None:
         self._without_certificate.setdefault(host, ingress)
+
+    def choose(self, host: str, ciphers: CipherChoice) -> bool:
+        """Choose the ciphers of a host. False where no TLS host covers the host: its certificate is the default one.
+
+        A host that a wildcard covers becomes a TLS host with the certificates of the wildcard.
+        """
+        wildcard = wildcard_of(host)
+        if host not in self._claims and host not in self._without_certificate and wildcard in self._claims:
+            self._claims[host] = self._claims[wildcard]
+        self._ciphers[host] = ciphers
+        return host in self._claims or not self._without_certificate.keys().isdisjoint((host, wildcard))
 
     def share(self, further: Mapping[str, str], names_of: Callable[[Key], Set[str]]) -> None:
         """Serve the certificates of hosts for their further names, as far as a certificate has the name.
@@ -71,18 +87,21 @@ class TlsHosts:
         """The table of all claims, with the certificate for connections whose SNI no TLS host covers."""
         same = self._same(default)
         default_secrets = (same[default.secret],) if default else ()
-        hosts_of: dict[tuple[Key, ...], list[str]] = {default_secrets: []} if default else {}
+        hosts_of: dict[_Place, list[str]] = {(default_secrets, None): []} if default else {}
         for host, claims in self._claims.items():
             secrets = {same[claim.certificate.secret] for claim in claims.values()}
-            hosts_of.setdefault(tuple(sorted(secrets)), []).append(host)
+            hosts_of.setdefault((tuple(sorted(secrets)), self._ciphers.get(host)), []).append(host)
         terminations = (
-            Termination(secrets, tuple(sorted(hosts_of[secrets])), is_default=secrets == default_secrets)
-            for secrets in sorted(hosts_of)
+            Termination(
+                secrets, tuple(sorted(hosts)), is_default=(secrets, ciphers) == (default_secrets, None), ciphers=ciphers
+            )
+            for (secrets, ciphers), hosts in hosts_of.items()
         )
         without_certificate = tuple(sorted(self._without_certificate.keys() - self._claims.keys()))
         owners = {host: ingress.key for host, ingress in self._without_certificate.items()}
         owners |= {host: next(iter(claims.values())).ingress.key for host, claims in self._claims.items()}
-        return TlsTable(tuple(terminations), without_certificate, owners, same)
+        ordered = tuple(sorted(terminations, key=lambda each: (each.secrets, each.name)))
+        return TlsTable(ordered, without_certificate, owners, same)
 
     def _same(self, default: Certificate | None) -> dict[Key, Key]:
         """The first Secret with the same certificate, by Secret."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from xds.kube.objects import Ingress
-from xds.kube.references import AnnotatedObjects
+from xds.kube.references import AnnotatedObjects, ConfigReferences
 from xds.kube.state import KubeState, Stale
 from xds.problems.problem import Key, Problem
 from xds.problems.registry import ProblemRegistry
@@ -24,14 +24,21 @@ from xds.translate.certificate_dates import DatePeriod
 from xds.translate.certificates import Verdict
 from xds.translate.credentials import CredentialUse
 from xds.translate.endpoints import localities
-from xds.translate.findings import UnitFindings
+from xds.translate.findings import HostCiphers, UnitFindings
 from xds.translate.further_names import FurtherName, FurtherNames
 from xds.translate.hosts import translate_host
 from xds.translate.nginx.annotated_objects import annotated_objects
+from xds.translate.nginx.configmap.named_headers import named_config_maps
 from xds.translate.nginx.ingress_policy import IngressPolicy
 from xds.translate.nginx_config import NginxConfigTracker
 from xds.translate.rate_use import RateUse
-from xds.translate.routes import DEFAULT_MAX_REGEX_SIZE, TranslationContext, default_route, translate_ingress
+from xds.translate.routes import (
+    DEFAULT_MAX_REGEX_SIZE,
+    TranslationContext,
+    default_route,
+    service_route,
+    translate_ingress,
+)
 from xds.translate.tls import CertificateStore, TlsTranslation
 
 
@@ -48,6 +55,8 @@ class TranslateOptions:
         allow_cross_namespace: Whether annotations may name objects of other namespaces, and canaries lend backends to
             paths of other namespaces.
         nginx_configmap: ingress-nginx's ConfigMap.
+        has_tracer: Whether proxies send traces to a collector.
+        default_service: Answers where no Ingress has a default backend.
     """
 
     allow_external_name: bool = False
@@ -57,11 +66,18 @@ class TranslateOptions:
     max_regex_size: int = DEFAULT_MAX_REGEX_SIZE
     allow_cross_namespace: bool = False
     nginx_configmap: Key | None = None
+    has_tracer: bool = False
+    default_service: Key | None = None
 
     @property
     def config_maps(self) -> frozenset[Key]:
         """The ConfigMaps that flags name. Sources follow each although no Ingress names one."""
         return frozenset() if self.nginx_configmap is None else frozenset((self.nginx_configmap,))
+
+    @property
+    def config_references(self) -> ConfigReferences:
+        """Tells the ConfigMaps that such a ConfigMap names."""
+        return named_config_maps
 
     @property
     def annotated(self) -> AnnotatedObjects:
@@ -87,6 +103,7 @@ class Translator:
             is_compatible=options.is_compatible,
             ignored=options.ignored_annotations,
             max_regex_size=options.max_regex_size,
+            has_tracer=options.has_tracer,
         )
         self._config_due = True
         self._context = TranslationContext(
@@ -95,6 +112,7 @@ class Translator:
             self._config.annotations,
             options.max_regex_size,
             options.allow_cross_namespace,
+            redirects_to_slash=options.is_compatible,
         )
         self._certificate_store = CertificateStore()
         self._default_secret_due = options.default_tls_secret is not None
@@ -102,6 +120,8 @@ class Translator:
         self._names = FurtherNames()
         self._default: Route | None = None
         self._tls = TlsTable()
+        self._ciphers: dict[str, HostCiphers] = {}
+        self._ciphers_changed = False
         self._certificates: dict[Key, Certificate] = {}
         self._date_period = DatePeriod()
         self._backends = BackendUse()
@@ -179,6 +199,11 @@ class Translator:
         Problems of the EndpointSlices are reported.
         """
         key = backend.key
+        if backend.joined:  # each of both backends has a cluster of its own, too, whose problems are reported
+            alone, behind = (
+                localities(each, self._state.slices(each.key.service_key)) for each in (backend, backend.joined)
+            )
+            return (*alone, *(replace(zone, priority=1) for zone in behind))
         problems: list[Problem] = []
         found = localities(backend, self._state.slices(key.service_key), problems) if backend.has_slices else ()
         self._problems.report(("endpoints", key), problems)
@@ -226,6 +251,8 @@ class Translator:
         Every Ingress is stale if a default of annotations changed.
         """
         before = OWN_LISTENERS if self._config_due else self.listeners
+        if self._config_due and self._options.default_service:  # no change tells of a Service that never existed
+            stale = replace(stale, default_backend=True)
         self._config_due = False
         self._config.read(self._state)
         self._problems.report("nginx-configmap", self._config.problems)
@@ -250,7 +277,8 @@ class Translator:
         if names_changed and self._state.ingresses_with_tls():
             stale = replace(stale, tls=True)
         default = stale.default_backend and self._translate_default()
-        tls, certificates = (yield from self._translate_tls(now)) if stale.tls else (False, False)
+        tls_is_stale, self._ciphers_changed = stale.tls or self._ciphers_changed, False
+        tls, certificates = (yield from self._translate_tls(now)) if tls_is_stale else (False, False)
         backends, gone = yield from self._backends.changes()
         for backend in gone:
             self._problems.report(("endpoints", backend), ())
@@ -279,6 +307,7 @@ class Translator:
             virtual_host, names = yield from translate_host(self._context, host, findings)
             self._problems.report(("host", host), findings.problems)
             self._use(("host", host), findings.backends)
+            self._use_ciphers(host, findings.ciphers)
             self._rates.use(("host", host), findings.rates)
             is_changed = self._replace(host, virtual_host, is_alias=False)
             if is_changed:
@@ -306,6 +335,15 @@ class Translator:
             self._hosts[host] = after
         return True
 
+    def _use_ciphers(self, host: str, ciphers: HostCiphers | None) -> None:
+        if self._ciphers.get(host) == ciphers:
+            return
+        self._ciphers_changed = True
+        if ciphers:
+            self._ciphers[host] = ciphers
+        else:
+            del self._ciphers[host]
+
     def _use(self, user: Hashable, backends: Mapping[BackendKey, Backend]) -> None:
         self._backends.use(user, backends)
         self._credentials.use(user, self._context.credentials(backends.values()))
@@ -313,6 +351,9 @@ class Translator:
     def _translate_default(self) -> bool:
         findings = UnitFindings()
         default = default_route(self._context, self._state.ingresses_with_default_backend(), findings)
+        if default is None and self._options.default_service:
+            default = service_route(self._context, self._options.default_service, findings)
+        self._problems.report(("default", NO_HOST), findings.problems)
         findings.keep([default])
         self._use(("default", NO_HOST), findings.backends)
         self._rates.use(("default", NO_HOST), findings.rates)
@@ -328,7 +369,14 @@ class Translator:
         table, certificates = self._tls, self._certificates
         skips = self._context.is_canary
         translation = TlsTranslation(
-            self._state, self._certificate_store, secret, now, findings, skips=skips, further=self._names.owners
+            self._state,
+            self._certificate_store,
+            secret,
+            now,
+            findings,
+            skips=skips,
+            further=self._names.owners,
+            ciphers=self._ciphers,
         )
         self._tls, self._certificates = yield from translation.run()
         self._date_period = translation.period

@@ -1,6 +1,6 @@
 """The scopes of watches: paths, namespaces, selectors, and the command that grants a right."""
 
-from xds.kube.objects import EndpointSlice, Ingress, IngressClass, Secret, Service
+from xds.kube.objects import ConfigMap, EndpointSlice, Ingress, IngressClass, Secret, Service
 from xds.problems.problem import Key
 from xds.sources.apiserver.scope import SECRETS_SELECTOR, Scope, scopes
 
@@ -37,6 +37,18 @@ def test_the_grant_names_role_namespace_and_user() -> None:
     assert Scope(Secret, "a").grant(message) == (
         "kubectl create role xds-ingress-secrets -n a --verb=list,watch --resource=secrets && "
         "kubectl create rolebinding xds-ingress-secrets -n a --role=xds-ingress-secrets --user=someone"
+    )
+
+
+def test_the_grant_for_one_object_names_the_object() -> None:
+    assert (
+        Scope(ConfigMap)
+        .of(Key("a", "headers"))
+        .grant('User "someone" cannot list')
+        .startswith(
+            "kubectl create role xds-ingress-configmaps-headers -n a --verb=list,watch --resource=configmaps "
+            "--resource-name=headers && "
+        )
     )
 
 

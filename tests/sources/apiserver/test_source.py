@@ -33,6 +33,7 @@ from xds.sources.apiserver.outages import Outages
 from xds.sources.apiserver.scope import Scope
 from xds.sources.apiserver.source import ApiServer
 from xds.translate.nginx.annotated_objects import annotated_objects
+from xds.translate.nginx.configmap.named_headers import named_config_maps
 
 OWN_NAMESPACE = annotated_objects(allow_cross_namespace=False)
 
@@ -158,7 +159,14 @@ async def follow(api: WatchedApi, tmp_path: Path) -> AsyncIterator[Follow]:
             config_maps: tuple[Key, ...] = (),
         ) -> Follower:
             access = kubeconfig(tmp_path / "kubeconfig", api.url)
-            source = ApiServer(access, namespaces, default, annotated=annotated, config_maps=config_maps)
+            source = ApiServer(
+                access,
+                namespaces,
+                default,
+                annotated=annotated,
+                config_maps=config_maps,
+                config_references=named_config_maps,
+            )
             batches = await stack.enter_async_context(aclosing(source.batches()))
             return Follower(source, batches, api)
 
@@ -1064,6 +1072,22 @@ async def test_a_config_map_of_a_flag_is_watched_in_any_namespace(api: WatchedAp
     follower = await follow(("shop",), config_maps=(Key("ingress-nginx", "controller"),))
     await follower.until_synced()
     assert follower.of(ConfigMap) == {"controller": read}
+
+
+async def test_config_maps_that_a_config_map_of_a_flag_names_are_watched(api: WatchedApi, follow: Follow) -> None:
+    def write(named: str) -> None:
+        api.write(ConfigMap, "controller", "ingress-nginx", data={"proxy-set-headers": f"edge/{named}"})
+
+    api.write(ConfigMap, "first", "edge")
+    api.write(ConfigMap, "second", "edge")
+    write("first")
+    follower = await follow(config_maps=(Key("ingress-nginx", "controller"),))
+    await follower.until_synced()
+    assert set(follower.of(ConfigMap)) == {"controller", "first"}
+    write("second")
+    await follower.until(lambda: set(follower.of(ConfigMap)) == {"controller", "second"})
+    api.delete(ConfigMap, "controller", "ingress-nginx")
+    await follower.until(lambda: not follower.of(ConfigMap))
 
 
 async def test_objects_of_another_namespace_are_read_only_if_that_is_allowed(api: WatchedApi, follow: Follow) -> None:

@@ -26,7 +26,11 @@ def names(given: World) -> BackendNames | None:
     [
         (
             {"proxy_redirect_from": " http://inner:80/ ", "proxy_redirect_to": "/"},
-            BackendNames(location=Replacement("http://inner:80/", "/")),
+            BackendNames(location=Replacement("http://inner:80/", "/"), completes_paths=True),
+        ),
+        (
+            {"proxy_redirect_from": "http://inner/", "proxy_redirect_to": "/", "relative_redirects": "true"},
+            BackendNames(location=Replacement("http://inner/", "/")),
         ),
         ({"proxy_redirect_from": "/a", "proxy_redirect_to": "default"}, BackendNames(Replacement("/a", "default"))),
         ({"proxy_cookie_path": "/inner  /"}, BackendNames(cookie_path=Replacement("/inner", "/"))),

@@ -86,7 +86,7 @@ def test_an_ingress_opts_out_of_global_authentication() -> None:
         ({"hide-headers": "x-a,b c"}, Reason.CONFIG_KEY_INVALID, "'b c' is none"),
         ({"block-cidrs": "10.0.0.0/8,all"}, Reason.CONFIG_KEY_INVALID, "the element 'all'"),
         ({"block-user-agents": "~a)|(b"}, Reason.CONFIG_KEY_INVALID, "the element '~a)|(b'"),
-        ({"ssl-ciphers": "ECDHE-RSA-AES128-GCM-SHA256:NONE"}, Reason.CONFIG_KEY_INVALID, "Envoy has no 'NONE'"),
+        ({"ssl-ciphers": "ECDHE-RSA-AES128-GCM-SHA256:NONE"}, Reason.CONFIG_KEY_INVALID, "no suite of 'NONE'"),
         ({"use-gzpi": "true"}, Reason.CONFIG_KEY_UNKNOWN, "'use-gzpi'"),
         ({"jaeger-endpoint": "x"}, Reason.CONFIG_KEY_UNSUPPORTED, "has no effect here"),
         ({"use-forwarded-headers": "true"}, Reason.EVERY_CLIENT_TRUSTED, "keep nobody out"),
@@ -138,3 +138,55 @@ def test_the_last_content_counts_while_the_configmap_cant_be_read() -> None:
     (problem,) = given.problems
     assert connect_timeouts(given) == {7}
     assert (problem.reason, "forbidden" in problem.message) == (Reason.CONFIG_MAP_NOT_FOUND, True)
+
+
+def with_headers(**data: str) -> World:
+    named = ConfigMap(Metadata("headers", "edge"), {name.replace("_", "-"): value for name, value in data.items()})
+    keys = dict.fromkeys(("proxy-set-headers", "add-headers"), "edge/headers")
+    given = world(keys)
+    given.apply(Applied(named))
+    return given
+
+
+def test_headers_come_from_named_configmaps_with_variables_as_operators() -> None:
+    given = with_headers(X_From="100% edge", X_Address="$remote_addr by ${http_x_user}")
+    expected = (
+        ("x-address", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% by %REQ(X-USER)%"),
+        ("x-from", "100%% edge"),
+    )
+    assert given.problems == []
+    assert given.traffic.listeners.requests.written == given.traffic.listeners.responses.written == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("X-A", "a\r\nX-B: b"), ("X-A", ""), ("X-A", "$geoip_country"), ("Host", "a"), (":path", "/"), ("a b", "c")],
+)
+def test_a_header_that_cant_be_set_is_left_out(name: str, value: str) -> None:
+    given = with_headers(**{name: value, "X-Kept": "1"})
+    assert given.traffic.listeners.requests.written == (("x-kept", "1"),)
+    assert [each.reason for each in given.problems] == [Reason.CONFIG_KEY_INVALID] * 2
+
+
+def test_a_missing_configmap_of_headers_sets_none_until_it_is_there() -> None:
+    given = world({"proxy-set-headers": "edge/headers"})
+    assert [each.reason for each in given.problems] == [Reason.CONFIG_MAP_NOT_FOUND]
+    given.apply(Applied(ConfigMap(Metadata("headers", "edge"), {"X-A": "1"})))
+    assert (given.problems, given.traffic.listeners.requests.written) == ([], (("x-a", "1"),))
+
+
+@pytest.mark.parametrize("key", ["disable-access-log", "disable-http-access-log"])
+def test_the_access_log_is_switched_off_for_all_requests(key: str) -> None:
+    assert world().traffic.listeners.has_access_log
+    given = world({key: "true"})
+    assert (given.traffic.listeners.has_access_log, given.problems) == (False, [])
+
+
+def test_traces_of_all_paths_are_switched_off_and_an_annotation_switches_them_on() -> None:
+    data = ConfigMap(Metadata(NAME.name, NAME.namespace), {"enable-opentelemetry": "false"})
+    traced = ingress("traced", rule("b.test", path("/")), annotations={f"{PREFIX}enable-opentelemetry": "true"})
+    shop = ingress("shop", rule("a.test", path("/")))
+    given = World(data, service("web"), shop, traced, nginx_configmap=NAME, has_tracer=True)
+    found = {host: each.routes[0].policy.tracing.is_on for host, each in given.traffic.hosts.items()}
+    assert found == {"a.test": False, "b.test": True}
+    assert given.problems == []

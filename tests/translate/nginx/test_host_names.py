@@ -101,6 +101,14 @@ def test_an_ingress_without_both_annotations_asks_for_no_name() -> None:
     assert read(AnnotationReader(annotated(from_to_www_redirect="false"), lambda *_: None)) == HostNames()
 
 
+def test_the_status_of_a_www_redirect_is_the_one_of_redirects_to_https() -> None:
+    def status(**settings: str) -> int:
+        defaults = {name.replace("_", "-"): text for name, text in settings.items()}
+        return read(AnnotationReader(annotated(from_to_www_redirect="true"), lambda *_: None, defaults)).www_status
+
+    assert (status(), status(http_redirect_code="301"), status(http_redirect_code="200")) == (308, 301, 308)
+
+
 def test_an_alias_has_the_routes_of_its_host() -> None:
     world = World(service("web"), asking("one", HOST, server_alias="b.test"))
     alias, host = world.traffic.hosts["b.test"], world.traffic.hosts[HOST]

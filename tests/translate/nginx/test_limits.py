@@ -12,6 +12,7 @@ from xds.kube.change import Deleted
 from xds.kube.objects import Ingress
 from xds.problems.reasons import Reason
 from xds.traffic.rate_limits import Rate, RateLimits
+from xds.translate.nginx.annotation import OWN_PREFIX
 
 HOST = "a.example.com"
 SHOP = key("shop")
@@ -104,6 +105,30 @@ def test_the_old_name_of_the_list_counts_without_the_new_one() -> None:
     assert limits(both) == RateLimits(SHOP, (Rate(1, 1, 5),), ("192.0.2.1/32",))
     empty = world(limit_rps="1", limit_whitelist="10.0.0.0/8", limit_allowlist="")
     assert limits(empty) == RateLimits(SHOP, (Rate(1, 1, 5),), ("10.0.0.0/8",))
+
+
+@pytest.mark.parametrize(
+    ("value", "rate"),
+    [
+        ("10/s", Rate(10, 1, 10)),
+        (" 30/m,burst=5", Rate(30, 60, 5)),
+        ("1000/h, burst=0", Rate(1000, 3600, 0)),
+        ("2147483647/s,burst=2147483647", Rate(2**31 - 1, 1, 2**31 - 1)),
+    ],
+)
+def test_our_own_rate_counts_in_place_of_others(value: str, rate: Rate) -> None:
+    annotations = {OWN_PREFIX + "rate-limit": value, **annotated(limit_rps="1", limit_allowlist="10.0.0.0/8")}
+    given = World(service("web"), ingress("shop", rule(HOST, path("/")), annotations=annotations))
+    assert [each.reason for each in given.problems] == [Reason.ANNOTATION_OVERRIDDEN]
+    assert limits(given) == RateLimits(SHOP, (rate,), ("10.0.0.0/8",))
+
+
+@pytest.mark.parametrize("value", ["10", "0/s", "10/d", "10/s,burst=", "10/s,burst=x", "10r/s", "4294967296/s"])
+def test_a_bad_rate_of_our_own_is_a_problem_and_no_limit(value: str) -> None:
+    annotations = {OWN_PREFIX + "rate-limit": value}
+    given = World(service("web"), ingress("shop", rule(HOST, path("/")), annotations=annotations))
+    assert [each.reason for each in given.problems] == [Reason.ANNOTATION_INVALID]
+    assert limits(given) is None
 
 
 def test_default_backends_are_limited_with_the_paths() -> None:

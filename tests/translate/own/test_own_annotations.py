@@ -8,17 +8,26 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from tests.support.authority import Authority
 from tests.support.objects import World, config_map, ingress, path, rule, service
 from tests.support.route_table_annotations import annotated
-from xds.kube.objects import Service
-from xds.traffic.actions import Closed, DirectAnswer, Forward
+from xds.kube.change import Deleted
+from xds.kube.objects import Metadata, Secret, SecretData, Service
+from xds.problems.problem import Key
+from xds.traffic.actions import Closed, DirectAnswer, Forward, Redirect
+from xds.traffic.backend_tls import BackendTls
+from xds.traffic.bodies import Bodies
 from xds.traffic.headers import HeaderChanges
+from xds.traffic.policy import Policy
+from xds.traffic.retries import Retries
 from xds.traffic.routes import Route
 from xds.traffic.service_settings import HealthCheck, ServiceSettings
+from xds.traffic.timeouts import Timeouts
 from xds.traffic.upstream import Balancing
 from xds.translate.nginx.annotation import OWN_PREFIX
 
 HOST = "a.example.com"
+CA = Authority().pem
 
 
 def own(**values: str) -> dict[str, str]:
@@ -144,3 +153,110 @@ def test_a_bad_check_is_a_problem_of_the_service(text: str) -> None:
 def test_an_unknown_name_on_a_service_is_a_problem() -> None:
     world = world_with({}, annotated_service(max_request="1"))
     assert "xds-ingress.dev/max-requests" in world.problem("AnnotationUnknown").remedy
+
+
+# tls-verify
+
+
+def verified(value: str, *, ca: bytes | None = CA, ns: str = "default", **annotations: str) -> World:
+    secret = Secret(Metadata("ca", ns), SecretData(None, None, None, ca))
+    shop = ingress(
+        "shop",
+        rule(HOST, path("/")),
+        annotations=own(tls_verify=value) | annotated(backend_protocol="HTTPS", **annotations),
+    )
+    return World(service("web"), shop, secret)
+
+
+def tls_of(world: World) -> BackendTls | None:
+    key = route_of(world).backend
+    assert key
+    return world.traffic.backends[key].upstream.tls
+
+
+@pytest.mark.parametrize(
+    ("value", "name"), [("ca", ""), (" default/ca ", ""), ("ca,name=Backend.internal", "backend.internal")]
+)
+def test_tls_verify_verifies_backends(value: str, name: str) -> None:
+    world = verified(value)
+    assert tls_of(world) == BackendTls(Key("default", "ca"), verify_depth=100, name=name, sends_name=True)
+    assert not world.problems
+    world.apply(Deleted(Secret, Key("default", "ca")))
+    assert isinstance(route_of(world).action, Closed)
+
+
+def test_tls_verify_off_verifies_nothing_and_counts_before_proxy_ssl() -> None:
+    world = verified("off", proxy_ssl_verify="on")
+    assert tls_of(world) is None
+    assert [each.reason for each in world.problems] == ["AnnotationOverridden"]
+
+
+@pytest.mark.parametrize("value", ["", "on", "ca,", "ca,name=", "ca,host=a", "ca,name=a,name=b", "a/b/c", "other/ca"])
+def test_tls_verify_that_cannot_be_had_closes_the_paths(value: str) -> None:
+    world = verified(value)
+    assert isinstance(route_of(world).action, Closed)
+    assert [each.reason for each in world.problems] == ["NamedObjectUnusable"]
+
+
+def test_tls_verify_needs_authorities() -> None:
+    world = verified("ca", ca=None)
+    assert isinstance(route_of(world).action, Closed)
+    assert "neither ca.crt" in world.problem("NamedObjectUnusable").message
+
+
+def policy_with(**values: str) -> Policy:
+    return route_of(world_with(own(**values))).policy
+
+
+def test_timeouts_are_durations_or_off() -> None:
+    assert policy_with(request_timeout="90s").timeouts == Timeouts(whole=timedelta(seconds=90))
+    assert policy_with(idle_timeout="2m").timeouts == Timeouts(silence=timedelta(minutes=2))
+    assert policy_with(idle_timeout="off").timeouts == Timeouts(silence=timedelta(0))
+    assert policy_with(request_timeout="off", idle_timeout="60").timeouts == Timeouts()
+
+
+def test_our_own_silence_counts_beside_that_of_ingress_nginx() -> None:
+    world = world_with(annotated(proxy_read_timeout="5") | own(idle_timeout="1h"))
+    assert route_of(world).policy.timeouts == Timeouts(silence=timedelta(hours=1))
+    assert "proxy-read-timeout" in world.problem("AnnotationOverridden").message
+
+
+@pytest.mark.parametrize(
+    ("text", "retries"),
+    [
+        ("0", Retries(1)),
+        ("3", Retries(4, on_unsent=True)),
+        ("1,reset", Retries(2, on_error=True, on_unsent=True)),
+        ("1,gateway", Retries(2, on_unsent=True, on_statuses=(502, 503, 504))),
+        ("11", None),
+        ("1,never", None),
+    ],
+)
+def test_retries_have_a_number_and_a_reason(text: str, retries: Retries | None) -> None:
+    assert policy_with(retries=text).retries == retries
+
+
+def test_bodies_have_a_size_in_units_of_1024() -> None:
+    assert policy_with(max_body_size="8Mi").bodies == Bodies(8 * 2**20)
+    assert policy_with(max_body_size="8m").bodies == Bodies()
+
+
+@pytest.mark.parametrize(
+    ("text", "redirect"),
+    [
+        ("301 https://new.test/x?y=1", Redirect(301, "https://new.test/x?y=1")),
+        ("308 https://new.test{path}", Redirect(308, "https://new.test{path}", keeps="{path}")),
+        ("302 http://n.test/v2{path}?{query}", Redirect(302, "http://n.test/v2{path}?{query}", keeps="{path}?{query}")),
+    ],
+)
+def test_a_redirect_keeps_the_parts_that_are_written(text: str, redirect: Redirect) -> None:
+    assert route_of(world_with(own(redirect=text))).action == redirect
+
+
+@pytest.mark.parametrize(
+    "text", ["https://new.test", "300 https://x", "301 /x", "301 https://x{query}", "301 https://x{path}{path}"]
+)
+def test_a_bad_redirect_is_a_problem_and_the_path_forwards(text: str) -> None:
+    world = world_with(own(redirect=text))
+    assert isinstance(route_of(world).action, Forward)
+    assert world.problem("AnnotationInvalid")

@@ -29,4 +29,6 @@ def backend_names_of(policy: Policy) -> Any | None:
         if each
         for name, text in ((f"{place}_found", each.found), (f"{place}_by", each.by))
     }
+    if names.completes_paths:
+        words["completes_paths"] = Value(string_value="yes")
     return on(LuaPerRoute(filter_context=Struct(fields=words)))

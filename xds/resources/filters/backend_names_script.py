@@ -90,8 +90,7 @@ end
 
 -- Keeps scheme and host of the request, which an answer doesn't have.
 function envoy_on_request(handle)
-  local by = handle:filterContext():get("location_by")
-  if by and by:sub(1, 1) == "/" then
+  if handle:filterContext():get("completes_paths") then
     local headers = handle:headers()
     local host = headers:get(":authority"):gsub(":%d+$", ""):lower()
     local site = (headers:get("x-forwarded-proto") or "http") .. "://" .. host

@@ -1,7 +1,7 @@
 """The bound of a request's body.
 
-Envoy's body_size_limit has no configuration for single routes, so a composite filter carries it. Its matcher leaves
-upgrades out, whose bytes would count: a WebSocket would be cut at the bound, and wait for ever to be read whole.
+Envoy's body_size_limit has no configuration for single routes, so a composite filter carries it. A matcher
+leaves upgrades out: a WebSocket would be cut at the bound, or wait for ever to be read whole.
 A chain of filters for each upgrade would repeat the whole chain instead, for each protocol and each certificate.
 """
 

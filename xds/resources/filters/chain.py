@@ -30,7 +30,8 @@ from xds.resources.filters.retries_by_method import (
     statuses_of,
 )
 from xds.resources.filters.session_affinity import session_affinity
-from xds.resources.filters.unlogged import unlogged
+from xds.resources.filters.unlogged import NAME as UNLOGGED
+from xds.resources.filters.unlogged import unlogged, unlogged_routes
 from xds.resources.retries import retry_safe_requests
 from xds.resources.upgrades import upgrade_by_http1
 from xds.traffic.listeners import Blocked, ListenerPolicy
@@ -69,6 +70,7 @@ def policy_filters(policy: ListenerPolicy) -> list[HttpFilter]:
 
 
 SWITCHED: Final[dict[str, _ForRoute]] = {
+    UNLOGGED: unlogged_routes,
     BODY_LIMIT: body_limit_of,
     RETRY_RESETS: resets_of,
     RETRY_STATUSES: statuses_of,

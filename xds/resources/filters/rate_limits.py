@@ -1,8 +1,8 @@
 """ECDS: the buckets of rate limits, in one filter that routes switch on.
 
-A client address takes a token for each request from the bucket of its zone and rate. The buckets are of the listener's
-filter, because Envoy makes all filters that routes configure anew whenever one virtual host changes. Routes only name
-buckets, so that an edit of an Ingress leaves the counts alone.
+Each request takes a token from the bucket of client address, zone and rate. The listener's filter holds the buckets:
+whenever one virtual host changes, Envoy builds the filters that routes configure anew, without their counts. Routes
+only name buckets, so an edit of an Ingress leaves counts alone.
 """
 
 import ipaddress
@@ -134,7 +134,7 @@ def rate_limits(limits: RateLimits) -> list[RateLimit]:
 def _client(unlimited: tuple[str, ...]) -> RateLimitAction:
     """The client's address: by use_remote_address and trusted hops, as for backends. Addresses in a network give none.
 
-    Both forms make the same entry, so that a list that comes or goes leaves the counts alone.
+    Both forms make the same entry: counts go on when a list comes or goes.
     """
     if not unlimited:
         return RateLimitAction(remote_address=RateLimitActionRemoteAddress())

@@ -25,7 +25,7 @@ RETRY_STATUSES: Final = "retry-idempotent-statuses"
 
 
 def retry_idempotent_requests() -> list[HttpFilter]:
-    """The filters, behind the one for all routes, whose header they replace."""
+    """The filters. Their place is behind `retry_safe_requests`, whose header is replaced."""
     return [
         _adds(RETRY_RESETS, f"{RETRY_SAFE_ON},{RETRY_STATUSES_ON}"),
         _adds(RETRY_STATUSES, RETRY_STATUSES_ON),

@@ -1,8 +1,9 @@
 """Requests that the access log leaves out."""
 
-from xds.envoyapi.messages import HttpFilter, SetMetadata, SetMetadataEntry, Struct, Value
+from xds.envoyapi.messages import Any, HttpFilter, SetMetadata, SetMetadataEntry, Struct, Value
 from xds.resources import names
-from xds.resources.filters.switched import off
+from xds.resources.filters.switched import off, on
+from xds.traffic.policy import Policy
 
 NAME = "unlogged"
 
@@ -14,3 +15,8 @@ def unlogged() -> HttpFilter:
     value = Struct(fields={LOG: Value(bool_value=False)})
     entry = SetMetadataEntry(metadata_namespace=names.METADATA_NAMESPACE, value=value)
     return off(NAME, SetMetadata(metadata=[entry]))
+
+
+def unlogged_routes(policy: Policy) -> Any | None:
+    """The filter's configuration for routes of a policy; None for routes that are logged."""
+    return None if policy.is_logged else on()

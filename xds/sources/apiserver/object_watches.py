@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from xds.kube.change import Applied, Change, Deleted
 from xds.kube.objects import KINDS_BY_NAME, ConfigMap, Ingress, Metadata
-from xds.kube.references import AnnotatedObjects, followed_objects
+from xds.kube.references import AnnotatedObjects, ConfigReferences, followed_objects, no_config_references
 from xds.kubeapi.client import ApiClient, ErrorStatus
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
@@ -57,6 +57,7 @@ class ObjectWatches:
         annotated: Returns the objects that an Ingress names, and that need a watch of their own.
         always: The objects that flags name.
         deliver: Receives the scope of an object and its changes, and is awaited.
+        config_references: Returns the ConfigMaps that a ConfigMap of a flag names, which are watched too.
 
     Attributes:
         unknown: Named objects about which the API server has not answered yet.
@@ -64,7 +65,12 @@ class ObjectWatches:
     """
 
     def __init__(
-        self, client: ApiClient, annotated: AnnotatedObjects, always: Iterable[ObjectRef], deliver: Receive
+        self,
+        client: ApiClient,
+        annotated: AnnotatedObjects,
+        always: Iterable[ObjectRef],
+        deliver: Receive,
+        config_references: ConfigReferences = no_config_references,
     ) -> None:
         self.unknown: set[ObjectRef] = set()
         self.problems: dict[ObjectRef, Problem] = {}
@@ -72,6 +78,8 @@ class ObjectWatches:
         self._annotated = annotated
         self._always = frozenset(always)
         self._deliver = deliver
+        self._config_references = config_references
+        self._by_config: dict[ObjectRef, frozenset[ObjectRef]] = {}
         self._named: Counter[ObjectRef] = Counter(self._always)
         self._by_ingress: dict[Key, frozenset[ObjectRef]] = {}
         self._watched: dict[ObjectRef, _Watched] = {}
@@ -159,7 +167,28 @@ class ObjectWatches:
             self.problems.pop(about, None)
         if undecodable := watched.tracker.problems.get(about.key):
             self.problems[about] = undecodable
+        if about in self._always:
+            batch = WatchBatch(
+                batch.read_at, [*batch.changes, *self._follow_config(about, watched)], batch.completes_list
+            )
         await self._deliver(scope, batch)
+
+    def _follow_config(self, about: ObjectRef, watched: _Watched) -> list[Change]:
+        """Watch the ConfigMaps that a ConfigMap of a flag names now, and return the deletions of the others."""
+        configs = (each for each in watched.tracker.objects() if isinstance(each, ConfigMap))
+        keys = (key for config in configs for key in self._config_references(config))
+        named = frozenset(ObjectRef(ConfigMap.kind, *key) for key in keys)
+        before, self._by_config[about] = self._by_config.get(about, frozenset()), named
+        for each in named - before:
+            self._named[each] += 1
+            if each not in self._watched:
+                self._begin(each)
+        deletions: list[Change] = []
+        for each in before - named:
+            self._named[each] -= 1
+            if not self._named[each]:
+                deletions += self._end(each)
+        return deletions
 
     def works(self, scope: Scope) -> None:
         """Note that the API server answers the watch."""
@@ -193,7 +222,12 @@ class ObjectWatches:
             if self._rejected.get(about) != error.status:
                 self._rejected[about] = error.status
                 _log.warning(
-                    "watch_rejected", watch=str(scope), name=about.name, status=error.status, message=str(error)
+                    "watch_rejected",
+                    watch=str(scope),
+                    name=about.name,
+                    status=error.status,
+                    message=error.message,
+                    remedy=scope.grant(error.message) if error.status == 403 else "",
                 )
                 self._set_fault(about, scope, watched, f"the API server answers {error}")
         elif about in self.unknown and self._clock() - watched.began_at > UNKNOWN_SECONDS:

@@ -58,9 +58,11 @@ class Scope:
         """Return the commands that grant the right to watch. `message` is the API server's, and names the user."""
         user = match[1] if (match := _USER.search(message)) else "USER"
         kind, where = ("role", f" -n {self.namespace}") if self.namespace else ("clusterrole", "")
-        name = f"xds-ingress-{self.kind.plural}"
+        name, only = f"xds-ingress-{self.kind.plural}", ""
+        if self.name:
+            name, only = f"{name}-{self.name}", f" --resource-name={self.name}"
         return (
-            f"kubectl create {kind} {name}{where} --verb=list,watch --resource={self.resource} && "
+            f"kubectl create {kind} {name}{where} --verb=list,watch --resource={self.resource}{only} && "
             f"kubectl create {kind}binding {name}{where} --{kind}={name} --user={user}"
         )
 

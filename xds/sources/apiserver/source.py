@@ -14,7 +14,13 @@ import structlog
 
 from xds.kube.change import Batch, Change, Listed, Reported
 from xds.kube.objects import ConfigMap, EndpointSlice, Ingress, IngressClass, Secret
-from xds.kube.references import AnnotatedObjects, followed_objects, no_annotated_objects
+from xds.kube.references import (
+    AnnotatedObjects,
+    ConfigReferences,
+    followed_objects,
+    no_annotated_objects,
+    no_config_references,
+)
 from xds.kubeapi.client import ApiClient
 from xds.kubeapi.kubeconfig import Access
 from xds.problems.problem import Key, ObjectRef, Problem
@@ -48,6 +54,7 @@ class ApiServer:
         default_tls_secret: A Secret to follow although no Ingress names it.
         annotated: Returns the Secrets and ConfigMaps that annotations of an Ingress name, to follow each.
         config_maps: ConfigMaps to follow although no Ingress names them: those of flags.
+        config_references: Returns the ConfigMaps that such a ConfigMap names.
 
     Attributes:
         take_at_once: Is offered each batch of endpoints that no other change precedes, before `batches` yields it.
@@ -61,12 +68,14 @@ class ApiServer:
         *,
         annotated: AnnotatedObjects = no_annotated_objects,
         config_maps: Iterable[Key] = (),
+        config_references: ConfigReferences = no_config_references,
     ) -> None:
         self._access = access
         self._scopes = scopes(namespaces, default_tls_secret)
         self._default_tls_secret = default_tls_secret
         self._annotated = annotated
         self._config_maps = tuple(config_maps)
+        self._config_references = config_references
         self._watches: _JoinedWatches | None = None
         self.take_at_once: TakeAtOnce = lambda _: False
 
@@ -87,7 +96,7 @@ class ApiServer:
             SourceError: at the start, the configuration can't be used.
         """
         client = await ApiClient.create(self._access)
-        always = Always(self._default_tls_secret, self._config_maps)
+        always = Always(self._default_tls_secret, self._config_maps, self._config_references)
         self._watches = _JoinedWatches(client, self._scopes, always, self._annotated, self.take_at_once)
         running = asyncio.create_task(self._watches.run())
         running.add_done_callback(self._watches.ended)
@@ -107,10 +116,12 @@ class Always:
     Attributes:
         tls_secret: The Secret of `--default-tls-secret`; None: there is none.
         config_maps: Those of flags.
+        config_references: Returns the ConfigMaps that such a ConfigMap names.
     """
 
     tls_secret: Key | None
     config_maps: tuple[Key, ...]
+    config_references: ConfigReferences
 
 
 class _JoinedWatches:
@@ -134,7 +145,9 @@ class _JoinedWatches:
         self._namespaces = NamespaceChecks(client, namespaces, self._report_problems)
         self._trackers: dict[Scope, ObjectTracker] = {}
         config_maps = (ObjectRef(ConfigMap.kind, *key) for key in always.config_maps)
-        self._objects = ObjectWatches(client, self._watched_alone, config_maps, self._deliver_object)
+        self._objects = ObjectWatches(
+            client, self._watched_alone, config_maps, self._deliver_object, always.config_references
+        )
         self._waiting = WaitingIngresses(self._trackers, self._outages, annotated, self._objects)
         self._unlisted = {*scopes, _CONFIG_MAPS}
         self._reported: tuple[Problem, ...] = ()

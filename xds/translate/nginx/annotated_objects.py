@@ -9,8 +9,12 @@ from xds.problems.problem import ObjectRef
 from xds.translate.nginx import error_pages, mirroring
 from xds.translate.nginx.annotation import Annotation, AnyAnnotation, InvalidValueError, Value
 from xds.translate.nginx.registry import ANNOTATIONS
+from xds.translate.own.registry import ANNOTATIONS as OWN_ANNOTATIONS
+from xds.translate.own.tls_verify import Verifier
 
-_NAMING: Final[tuple[AnyAnnotation, ...]] = tuple(each for each in ANNOTATIONS.values() if each.names)
+_NAMING: Final[tuple[AnyAnnotation, ...]] = tuple(
+    each for each in (*ANNOTATIONS.values(), *OWN_ANNOTATIONS.values()) if each.names
+)
 
 
 def annotated_objects(*, allow_cross_namespace: bool) -> AnnotatedObjects:
@@ -29,7 +33,7 @@ def _anywhere(ingress: Ingress) -> frozenset[ObjectRef]:
     return frozenset(
         found
         for each in _NAMING
-        if (value := annotations.get(each.full_name)) and (found := _named(each, value)) is not None
+        if (value := annotations.get(each.full_name)) and (found := _named(each, value, ingress)) is not None
     ).union(_services(ingress))
 
 
@@ -54,11 +58,13 @@ def _in_own_namespace(ingress: Ingress) -> frozenset[ObjectRef]:
     return frozenset(each for each in found if each.namespace == ingress.key.namespace) if found else found
 
 
-def _named(annotation: AnyAnnotation, value: str) -> ObjectRef | None:
-    """Return the object that a value names; None for a bad value."""
+def _named(annotation: AnyAnnotation, value: str, ingress: Ingress) -> ObjectRef | None:
+    """Return the object that a value names; None for a bad value, and for one that names none."""
     if annotation.names is None:
         return None
     try:
-        return ObjectRef(annotation.names.kind, *annotation.grammar.parse(value))
+        named = annotation.grammar.parse(value)
     except InvalidValueError:
         return None
+    key = named.key_in(ingress.key.namespace) if isinstance(named, Verifier) else named
+    return ObjectRef(annotation.names.kind, *key) if key else None

@@ -8,6 +8,7 @@ from typing import Final
 
 from xds.problems.reasons import Reason
 from xds.traffic.backend_names import BackendNames, Replacement
+from xds.translate.nginx import redirects
 from xds.translate.nginx.annotation import Annotation, Grammar, InvalidValueError, Verdict
 from xds.translate.nginx.grammars import MAX_CHARACTERS, matching
 from xds.translate.nginx.reader import AnnotationReader
@@ -73,7 +74,10 @@ _NO_REPLACEMENT: Final = ("off", "default")
 
 def read(reader: AnnotationReader) -> BackendNames | None:
     """The replacements; None: none is asked for."""
-    names = BackendNames(_location(reader), reader.get(COOKIE_PATH), _domain(reader.get(COOKIE_DOMAIN)))
+    location = _location(reader)
+    is_path = location is not None and location.by.startswith("/")
+    completes_paths = is_path and not reader.get(redirects.RELATIVE)
+    names = BackendNames(location, reader.get(COOKIE_PATH), _domain(reader.get(COOKIE_DOMAIN)), completes_paths)
     return names if names != BackendNames() else None
 
 

@@ -21,7 +21,7 @@ _ON: Final = "on"
 _SWITCH: Final = one_of(_ON, "off")
 _PATHS: Final = "counts for the paths of its Ingress, and not for other Ingresses of the host"
 
-_MAX_DEPTH: Final = 100
+MAX_DEPTH: Final = 100
 """Of max_verify_depth: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/transport_sockets/tls/v3/common.proto
 """
 
@@ -152,7 +152,7 @@ def _tls(reader: AnnotationReader, secret: Secret, judged: JudgedSecret, *, veri
     return BackendTls(
         secret.key,
         presents_certificate=judged.client_certificate is not None,
-        verify_depth=min(1 if depth is None else depth, _MAX_DEPTH) if verifies else None,
+        verify_depth=min(1 if depth is None else depth, MAX_DEPTH) if verifies else None,
         name=name,
         sends_name=reader.get(SERVER_NAME) == _ON,
         versions=(reader.get(PROTOCOLS) or default) if limited else None,

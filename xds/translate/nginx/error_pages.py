@@ -30,7 +30,8 @@ DEFAULT_BACKEND: Final = Annotation(
     _FAMILY,
     matching("the name of a Service in the same namespace", r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"),
     verdict=Verdict.APPROXIMATE,
-    note="a request with a body for a Service without endpoints gets the plain 503",
+    note="a request with a body for a Service without endpoints gets the plain 503; so do all requests for a wildcard "
+    "host with upstream-vhost",
 )
 CUSTOM_HTTP_ERRORS: Final = Annotation(
     "custom-http-errors",
@@ -38,7 +39,8 @@ CUSTOM_HTTP_ERRORS: Final = Annotation(
     Grammar("a list of codes from 400 to 599 but 499, with commas", _statuses),
     verdict=Verdict.APPROXIMATE,
     note="needs default-backend, which is asked by GET whatever the method is; 413, and errors of the proxy itself "
-    "before the whole body has come, are not replaced; with auth-* annotations 401 and 403 stay what they are",
+    "before the whole body has come, are not replaced, nor answers for a wildcard host with upstream-vhost; with "
+    "auth-* annotations 401 and 403 stay what they are",
 )
 DISABLE_INTERCEPT: Final = Annotation(
     "disable-proxy-intercept-errors",

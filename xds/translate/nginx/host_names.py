@@ -58,7 +58,7 @@ FROM_TO_WWW: Final = Annotation(
     "false",
     Scope.HOST,
     Verdict.APPROXIMATE,
-    "Location has no port where it is the one of the scheme, and a request for / keeps the slash",
+    "Location has no port where clients expect the port, and a request for / keeps the slash",
 )
 ANNOTATIONS: Final = (SERVER_ALIAS, FROM_TO_WWW)
 
@@ -69,13 +69,11 @@ class HostNames:
 
     Attributes:
         aliases: Other names of the host, sorted: names, wildcards for any number of labels, beginnings (`example.*`).
-        redirects_www: Whether the host with `www.` in front, or without, is redirected to the host.
-        redirect_status: The status of such a redirect.
+        www_status: The status of the redirect from the host with `www.` in front, or without; 0: there is none.
     """
 
     aliases: tuple[str, ...] = ()
-    redirects_www: bool = False
-    redirect_status: int = 308
+    www_status: int = 0
 
 
 NO_NAMES: Final = HostNames()
@@ -83,10 +81,8 @@ NO_NAMES: Final = HostNames()
 
 def read(reader: AnnotationReader) -> HostNames:
     aliases = {name for written in reader.get(SERVER_ALIAS) or () for name in _names(written, reader)}
-    redirects_www = reader.get(FROM_TO_WWW) or False
-    if not aliases and not redirects_www:
-        return NO_NAMES
-    return HostNames(tuple(sorted(aliases)), redirects_www, https_redirects.status(reader))
+    www_status = https_redirects.status(reader) if reader.get(FROM_TO_WWW) else 0
+    return HostNames(tuple(sorted(aliases)), www_status) if aliases or www_status else NO_NAMES
 
 
 def _names(written: str, reader: AnnotationReader) -> Iterator[str]:

@@ -8,41 +8,50 @@ from xds.kube.objects import Ingress
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.actions import DirectAnswer, Redirect
+from xds.traffic.affinity import Affinity
 from xds.traffic.backend_tls import BackendTls
 from xds.traffic.hashing import HashKey
 from xds.traffic.policy import NO_POLICY, Policy
+from xds.traffic.retries import NO_RETRIES, Retries
+from xds.traffic.timeouts import Timeouts
 from xds.traffic.upstream import DEFAULT_UPSTREAM, BackendProtocol, Balancing, UpstreamPolicy
 from xds.translate.nginx import (
+    affinity,
     asked_backends,
     backend_names,
     backend_protocol,
-    backend_tls,
     bodies,
     canary,
+    client_tls,
     connections,
     custom_headers,
     host_names,
     https_redirects,
     limits,
     load_balancing,
+    logs_and_traces,
     no_effect,
     redirects,
     retries,
     rewriting,
     timeouts,
+    upstream_vhost,
 )
 from xds.translate.nginx.annotation import OWN_PREFIX, PREFIX, AnyAnnotation, Scope, Verdict
 from xds.translate.nginx.asked_backends import NO_BACKENDS, AskedBackends
 from xds.translate.nginx.backend_protocol import SpokenProtocol
 from xds.translate.nginx.canary import Canary
+from xds.translate.nginx.client_tls import NO_WISH, AskedCiphers
 from xds.translate.nginx.defaults import NO_DEFAULTS
 from xds.translate.nginx.host_names import NO_NAMES, HostNames
 from xds.translate.nginx.named_objects import NamedObjects, Unavailable
 from xds.translate.nginx.reader import AnnotationReader, Report
 from xds.translate.nginx.registry import ANNOTATIONS, nearest
 from xds.translate.nginx.rewriting import NO_REWRITING, Rewriting
-from xds.translate.own import answers, balancing
+from xds.translate.own import answers, balancing, bounds, tls_verify
 from xds.translate.own import headers as own_headers
+from xds.translate.own import limits as own_limits
+from xds.translate.own import redirects as own_redirects
 from xds.translate.own import registry as own_registry
 
 
@@ -58,6 +67,7 @@ class OpenPaths:
         rewriting: How paths are compared and rewritten.
         upstream: The use of the backends by requests that came by plain HTTP.
         tls_upstream: By requests that came by TLS; None: the same.
+        ciphers: For the hosts of the Ingress.
         asked_backends: The backends of the policy as written, which each route looks up.
         names: Names beside the hosts of the rules.
     """
@@ -69,6 +79,7 @@ class OpenPaths:
     rewriting: Rewriting = NO_REWRITING
     upstream: UpstreamPolicy = DEFAULT_UPSTREAM
     tls_upstream: UpstreamPolicy | None = None
+    ciphers: AskedCiphers = NO_WISH
     asked_backends: AskedBackends = NO_BACKENDS
     names: HostNames = NO_NAMES
 
@@ -99,6 +110,7 @@ class LentPaths:
         balancing: The choice of an endpoint.
         uses_cluster_ip: As in UpstreamPolicy.
         hash_keys: As in Policy.
+        is_sticky: Whether sessions, if the other Ingress has any, stay with one of both backends.
         protections: The annotations that ask for a protection, by full name. The policy of the other Ingress holds, so
             that backends with a protection of their own get no request.
     """
@@ -107,6 +119,7 @@ class LentPaths:
     balancing: Balancing = Balancing.ROUND_ROBIN
     uses_cluster_ip: bool = False
     hash_keys: tuple[HashKey, ...] = ()
+    is_sticky: bool = True
     protections: tuple[str, ...] = ()
 
     def shared(self, other: OpenPaths) -> OpenPaths:
@@ -137,6 +150,7 @@ class AnnotationOptions:
         closing: Keys of ingress-nginx's ConfigMap that ask for a protection which can't be had: all paths are closed.
         open_paths: The policy of open paths without annotations.
         unannotated: The policy of Ingresses without annotations. Made once, so that such an Ingress costs nothing.
+        has_tracer: Whether the operator has a collector of traces.
     """
 
     ignored: frozenset[str] = frozenset()
@@ -144,18 +158,24 @@ class AnnotationOptions:
     closing: tuple[str, ...] = ()
     open_paths: OpenPaths = OPEN_PATHS
     unannotated: PathsPolicy = OPEN_PATHS
+    has_tracer: bool = False
 
     @classmethod
     def of(
-        cls, ignored: frozenset[str], defaults: Mapping[str, str], closing: tuple[str, ...] = ()
+        cls,
+        ignored: frozenset[str],
+        defaults: Mapping[str, str],
+        closing: tuple[str, ...] = (),
+        *,
+        has_tracer: bool = False,
     ) -> "AnnotationOptions":
         if not defaults and not closing:
-            return cls(ignored)
+            return cls(ignored, has_tracer=has_tracer)
         reader = AnnotationReader({}, _unreported, defaults)
         asked = rewriting.read(reader)
-        open_paths = _open(SpokenProtocol(), None, asked, reader)
+        open_paths = _open(SpokenProtocol(), None, asked, reader, has_tracer=has_tracer)
         unannotated = ClosedPaths(closing, hosts=False, rewriting=asked) if closing else open_paths
-        return cls(ignored, defaults, closing, open_paths, unannotated)
+        return cls(ignored, defaults, closing, open_paths, unannotated, has_tracer)
 
     def closing_without(self, annotations: Container[str]) -> tuple[str, ...]:
         """The closing keys that no annotation replaces. Such an annotation closes by itself."""
@@ -207,7 +227,7 @@ def ingress_policy(
     named = custom_headers.read(reader, objects)
     headers = own_headers.response_headers(reader)
     answer = answers.read(reader)
-    tls = backend_tls.read(reader, objects)
+    tls = tls_verify.read(reader, objects)
     if (
         isinstance(named, Unavailable)
         or isinstance(headers, Unavailable)
@@ -216,7 +236,7 @@ def ingress_policy(
     ):
         missing = next(each for each in (named, headers, answer, tls) if isinstance(each, Unavailable))
         return ClosedPaths((missing.annotation.full_name,), hosts=False, rewriting=asked, names=names)
-    opened = _open(protocol, tls, asked, reader)
+    opened = _open(protocol, tls, asked, reader, has_tracer=options.has_tracer)
     policy = replace(opened.policy, response_headers=named | headers)
     return replace(opened, answer=answer, policy=policy, names=names)
 
@@ -226,15 +246,25 @@ def _unreported(*problem: object) -> None:
 
 
 def _lent(requests: Canary, reader: AnnotationReader) -> LentPaths:
-    canary.report_others(reader, load_balancing.ANNOTATIONS)
+    canary.report_others(reader, (*load_balancing.ANNOTATIONS, affinity.CANARY_BEHAVIOR))
     chosen, hash_keys = _balancing(reader)
     known = (ANNOTATIONS[name] for name in reader.names() if name in ANNOTATIONS)
     protections = tuple(each.full_name for each in known if _asks_protection(each, reader))
-    return LentPaths(requests, chosen, load_balancing.uses_cluster_ip(reader), hash_keys, protections)
+    return LentPaths(
+        requests,
+        chosen,
+        load_balancing.uses_cluster_ip(reader),
+        hash_keys,
+        affinity.is_sticky(reader),
+        protections,
+    )
 
 
-def _open(protocol: SpokenProtocol, tls: BackendTls | None, asked: Rewriting, reader: AnnotationReader) -> OpenPaths:
+def _open(
+    protocol: SpokenProtocol, tls: BackendTls | None, asked: Rewriting, reader: AnnotationReader, *, has_tracer: bool
+) -> OpenPaths:
     no_effect.check(reader)
+    sessions = affinity.read(reader)
     chosen, hash_keys = _balancing(reader)
     use = UpstreamPolicy(
         balancing=chosen,
@@ -243,29 +273,49 @@ def _open(protocol: SpokenProtocol, tls: BackendTls | None, asked: Rewriting, re
     )
     return OpenPaths(
         policy=Policy(
+            upstream_host=upstream_vhost.read(reader),
             hash_keys=hash_keys,
             connection=connections.connection(reader),
-            timeouts=timeouts.read(reader),
-            retries=retries.read(reader),
-            bodies=bodies.read(reader),
+            timeouts=_timeouts(reader),
+            retries=_retries(sessions, reader),
+            bodies=bounds.bodies_of(reader) or bodies.read(reader),
             request_headers=own_headers.request_headers(reader),
+            affinity=sessions,
+            is_logged=logs_and_traces.is_logged(reader),
+            tracing=logs_and_traces.tracing(reader, has_tracer=has_tracer),
             backend_names=backend_names.read(reader),
             https_redirect=https_redirects.read(reader),
-            rate_limits=limits.read(reader),
+            rate_limits=limits.read(reader, own_limits.read(reader)),
         ),
-        redirect=redirects.read(reader),
+        redirect=own_redirects.read(reader) or redirects.read(reader),
         plain_paths=https_redirects.plain_paths(reader),
         rewriting=asked,
         # With AUTO_HTTP, requests that came by plain HTTP are sent on as they came.
         upstream=_speaking(use if protocol.tls else replace(use, tls=tls), protocol.plain),
         tls_upstream=_speaking(replace(use, tls=tls), protocol.tls) if protocol.tls else None,
+        ciphers=client_tls.read(reader),
         asked_backends=asked_backends.read(reader),
     )
+
+
+def _timeouts(reader: AnnotationReader) -> Timeouts:
+    silence = bounds.idle_timeout(reader)
+    found = timeouts.read(reader) if silence is None else Timeouts(silence=silence)
+    whole = bounds.request_timeout(reader)
+    return replace(found, whole=whole) if whole else found
 
 
 def _balancing(reader: AnnotationReader) -> tuple[Balancing, tuple[HashKey, ...]]:
     ours = balancing.read(reader)
     return (ours.balancing, ours.hash_keys) if ours else load_balancing.read(reader)
+
+
+def _retries(sessions: Affinity | None, reader: AnnotationReader) -> Retries | None:
+    """The retries, but for sessions that stay at their endpoint: a retry is sent to another one."""
+    if ours := bounds.retries_of(reader):
+        return ours
+    asked = retries.read(reader)
+    return NO_RETRIES if sessions and not sessions.moves_on_failure else asked
 
 
 def _speaking(use: UpstreamPolicy, protocol: BackendProtocol | None) -> UpstreamPolicy:

@@ -5,7 +5,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from xds.traffic.rate_limits import Rate, RateLimits
+from xds.traffic.rate_limits import MAX_BURST, Rate, RateLimits
 from xds.translate.nginx.annotation import Annotation, Grammar, InvalidValueError, Verdict
 from xds.translate.nginx.grammars import INTEGER
 from xds.translate.nginx.reader import AnnotationReader
@@ -13,9 +13,9 @@ from xds.translate.nginx.reader import AnnotationReader
 _FAMILY: Final = "limits"
 
 _COUNTED_APART: Final = (
-    "each proxy counts by itself, as each replica of ingress-nginx does, and so do plain HTTP and each certificate; "
-    "an Ingress that brings a rate which no other has starts all counts anew; a bad value leaves the Ingress without "
-    "a limit, where ingress-nginx leaves the Ingress out"
+    "counts are separate for each proxy (in ingress-nginx: replica), for plain HTTP and for each certificate; a rate "
+    "that no Ingress had before starts all counts anew, and may take 10 s to hold; with a bad value the Ingress is "
+    "served without the limit, and not left out"
 )
 
 
@@ -57,22 +57,28 @@ WHITELIST: Final = Annotation("limit-whitelist", _FAMILY, _LIST)
 ANNOTATIONS: Final = (RPS, RPM, MULTIPLIER, ALLOWLIST, WHITELIST)
 
 _DEFAULT_MULTIPLIER: Final = 5
-_MAX_BURST: Final = 2**32 - 2
-"""Envoy holds 1 + burst in 32 bits."""
 
 
-def read(reader: AnnotationReader) -> RateLimits | None:
+def read(reader: AnnotationReader, instead: Rate | None = None) -> RateLimits | None:
     """The limits; None without one. limit-allowlist precedes its old name.
+
+    Args:
+        reader: Of the Ingress.
+        instead: Counts in place of limit-rps and limit-rpm.
 
     Source: https://github.com/kubernetes/ingress-nginx/blob/controller-v1.15.1/internal/ingress/annotations/ratelimit
     """
     per_second, per_minute, multiplier = reader.get(RPS), reader.get(RPM), reader.get(MULTIPLIER)
     unlimited = reader.get(ALLOWLIST if reader.text(ALLOWLIST) else WHITELIST)
-    rates = [
-        Rate(requests, period, min(requests * (multiplier or _DEFAULT_MULTIPLIER), _MAX_BURST))
-        for requests, period in ((per_second, 1), (per_minute, 60))
-        if requests and requests > 0
-    ]
+    rates = (
+        [instead]
+        if instead
+        else [
+            Rate(requests, period, min(requests * (multiplier or _DEFAULT_MULTIPLIER), MAX_BURST))
+            for requests, period in ((per_second, 1), (per_minute, 60))
+            if requests and requests > 0
+        ]
+    )
     if not rates or reader.ingress is None:
         return None
     return RateLimits(reader.ingress, tuple(sorted(rates)), unlimited or ())

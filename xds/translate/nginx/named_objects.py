@@ -52,8 +52,15 @@ class NamedObjects:
         Raises:
             UnusableObjectError: the name is bad, or there is no such Secret within reach.
         """
-        key = self._key(reader, annotation)
-        if found := self.state.secret(key):
+        return self.secret_of(self._key(reader, annotation))
+
+    def secret_of(self, key: Key) -> Secret:
+        """The Secret of a name.
+
+        Raises:
+            UnusableObjectError: there is no such Secret within reach.
+        """
+        if found := self.state.secret(self._within_reach(key)):
             return found
         raise UnusableObjectError(f"names Secret {key}, which doesn't exist")
 
@@ -77,6 +84,9 @@ class NamedObjects:
             key: Key = annotation.grammar.parse(written)
         except InvalidValueError:
             raise UnusableObjectError(f"is {shown(written)}, which is not {annotation.grammar.words}") from None
+        return self._within_reach(key)
+
+    def _within_reach(self, key: Key) -> Key:
         if key.namespace != self.namespace and not self.allow_cross_namespace:
             raise UnusableObjectError(
                 f"names {key} of another namespace, which takes --allow-cross-namespace-resources"

@@ -46,22 +46,10 @@ ANNOTATIONS: Final = (
         always,
         Scope.HOST,
     ),
-    *_planned("headers", "upstream-vhost"),
     *_planned(
         "CORS",
         "enable-cors cors-allow-origin cors-allow-methods cors-allow-headers cors-expose-headers "
         "cors-allow-credentials cors-max-age",
     ),
-    *_planned(
-        "affinity",
-        "affinity affinity-mode affinity-canary-behavior session-cookie-name session-cookie-path "
-        "session-cookie-max-age session-cookie-expires session-cookie-domain session-cookie-samesite "
-        "session-cookie-secure session-cookie-change-on-failure",
-    ),
     *_planned("protocols", "ssl-passthrough"),
-    *_planned(
-        "logs and traces",
-        "enable-access-log enable-opentelemetry opentelemetry-trust-incoming-span opentelemetry-operation-name",
-    ),
-    *_planned("TLS to clients", "ssl-ciphers ssl-prefer-server-ciphers", scope=Scope.HOST),
 )

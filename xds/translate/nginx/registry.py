@@ -6,11 +6,13 @@ from functools import lru_cache
 from typing import Final
 
 from xds.translate.nginx import (
+    affinity,
     backend_names,
     backend_protocol,
     backend_tls,
     bodies,
     canary,
+    client_tls,
     connections,
     custom_headers,
     error_pages,
@@ -18,6 +20,7 @@ from xds.translate.nginx import (
     https_redirects,
     limits,
     load_balancing,
+    logs_and_traces,
     mirroring,
     no_effect,
     not_yet,
@@ -26,6 +29,7 @@ from xds.translate.nginx import (
     retries,
     rewriting,
     timeouts,
+    upstream_vhost,
 )
 from xds.translate.nginx.annotation import AnyAnnotation
 
@@ -36,7 +40,10 @@ _FAMILIES: Final = (
     backend_protocol,
     backend_tls,
     load_balancing,
+    affinity,
     connections,
+    client_tls,
+    logs_and_traces,
     timeouts,
     retries,
     bodies,
@@ -44,6 +51,7 @@ _FAMILIES: Final = (
     limits,
     canary,
     host_names,
+    upstream_vhost,
     mirroring,
     backend_names,
     error_pages,

@@ -69,18 +69,11 @@ ANNOTATIONS: Final = (NEXT_UPSTREAM, TRIES, TIMEOUT)
 _RETRY_NON_IDEMPOTENT: Final = "retry-non-idempotent"
 
 
-def read(reader: AnnotationReader, *, keeps_endpoint: bool = False) -> Retries | None:
-    """The retries; None where neither an annotation nor a default asks for any.
-
-    Args:
-        reader: The annotations.
-        keeps_endpoint: Whether a cookie binds a client to an endpoint, so that a failed request goes to no other.
-    """
+def read(reader: AnnotationReader) -> Retries | None:
+    """The retries; None where neither an annotation nor a default asks for any."""
     if reader.get(TIMEOUT) and reader.text(TIMEOUT):
         _report_timeout(reader)
     conditions, tries = reader.get(NEXT_UPSTREAM), _tries(reader)
-    if keeps_endpoint:
-        return NO_RETRIES
     if conditions is None and tries is None:
         return None
     return _retries(

@@ -5,11 +5,13 @@ from functools import lru_cache
 from typing import Final
 
 from xds.translate.nginx.annotation import AnyAnnotation
-from xds.translate.own import answers, balancing, headers, service
+from xds.translate.own import answers, balancing, bounds, headers, limits, redirects, service, tls_verify
 from xds.translate.own.nearest import nearest
 
+_FAMILIES: Final = (answers, balancing, bounds, headers, limits, redirects, tls_verify)
+
 ANNOTATIONS: Final[Mapping[str, AnyAnnotation]] = {
-    annotation.name: annotation for family in (answers, balancing, headers) for annotation in family.ANNOTATIONS
+    annotation.name: annotation for family in _FAMILIES for annotation in family.ANNOTATIONS
 }
 """By name, without the prefix."""
 

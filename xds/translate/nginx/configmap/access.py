@@ -39,7 +39,7 @@ BLOCKED_REFERERS: Final = ConfigKey("block-referers", _SECTION, _TEXTS)
 CHALLENGES: Final = "/.well-known/acme-challenge"
 """Where certification authorities look: https://www.rfc-editor.org/rfc/rfc8555#section-8.3"""
 
-NO_REDIRECT: Final = ConfigKey("no-tls-redirect-locations", _SECTION, PATHS, CHALLENGES, Verdict.NOT_YET)
+NO_REDIRECT: Final = ConfigKey("no-tls-redirect-locations", _SECTION, PATHS, CHALLENGES)
 
 _WITH_URL: Final = "global-auth-url is not supported yet"
 _RAW: Final = "Envoy reads no nginx configuration"
@@ -89,7 +89,12 @@ KEYS: Final = (
     ),
     *refused(_SECTION, _RAW, "Remove the key.", global_auth_snippet=""),
     *without_effect(_SECTION, "snippets are refused either way", allow_snippet_annotations="false"),
-    *not_yet(_SECTION, allow_cross_namespace_resources="false"),
+    *refused(
+        _SECTION,
+        "it is for the operator of the control plane to say",
+        "Start `xds serve` with --allow-cross-namespace-resources.",
+        allow_cross_namespace_resources="false",
+    ),
     *without_effect(
         _SECTION,
         "no text of an annotation reaches a proxy unparsed",

@@ -1,9 +1,11 @@
 """From ingress-nginx's ConfigMap to the defaults of annotations, and to the policy of all listeners."""
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from xds.kube.objects import ConfigMap
+from xds.problems.problem import Key
 from xds.traffic.listeners import OWN_LISTENERS, ListenerPolicy, RequestHeaders
 from xds.translate.nginx.configmap import access, headers, observation, tls, traffic
 from xds.translate.nginx.configmap.key import AnyKey
@@ -21,7 +23,7 @@ _SETTINGS: Final[tuple[AnyKey, ...]] = (
 """Keys that the families of annotations read, beside the keys that are annotations."""
 
 _COMPATIBLE: Final = ListenerPolicy(
-    gateway_statuses=True, answers_health=True, requests=RequestHeaders(keeps_claims=True)
+    gateway_statuses=True, answers_health=True, takes_any_method=True, requests=RequestHeaders(keeps_claims=True)
 )
 
 
@@ -44,19 +46,26 @@ NO_CONFIG: Final = NginxConfig()
 
 
 def read_config(
-    data: Mapping[str, str], report: Report, *, is_compatible: bool, ignored: Set[str], max_regex_size: int
+    data: Mapping[str, str],
+    config_map: Callable[[Key], ConfigMap | None],
+    report: Report,
+    *,
+    is_compatible: bool,
+    ignored: Set[str],
+    max_regex_size: int,
 ) -> NginxConfig:
     """Read a ConfigMap.
 
     Args:
         data: Of the ConfigMap; empty without one.
+        config_map: Returns a ConfigMap that a key names; None for one that doesn't exist.
         report: Takes the problems.
         is_compatible: Whether ingress-nginx's defaults stand for absent keys.
         ignored: Keys that count as absent: the operator's choice.
         max_regex_size: The size of a compiled expression above which proxies reject the expression.
     """
     kept = {name: text for name, text in data.items() if name not in ignored}
-    reader = ConfigReader(kept, KEYS, nearest, report, uses_defaults=is_compatible)
+    reader = ConfigReader(kept, KEYS, nearest, report, config_map, uses_defaults=is_compatible)
     base = dict(INGRESS_NGINX) if is_compatible else {}
     policy = _COMPATIBLE if is_compatible else OWN_LISTENERS
     for section in (traffic, headers, tls):
@@ -65,6 +74,7 @@ def read_config(
         policy,
         compressions=tuple(observation.compressions(reader)),
         blocked=access.blocked(reader, max_regex_size),
+        has_access_log=observation.has_access_log(reader),
     )
     return NginxConfig(base | dict(_defaults(reader)), reader.closing, policy)
 

@@ -5,7 +5,9 @@ from typing import Final
 
 from xds.problems.reasons import Reason
 from xds.traffic.listeners import ListenerPolicy, RequestHeaders, ResponseHeaders, TrustedPeers
+from xds.translate.nginx import custom_headers
 from xds.translate.nginx.annotation import Grammar, Verdict
+from xds.translate.nginx.configmap import named_headers
 from xds.translate.nginx.configmap.grammars import DURATION, HEADERS, NETWORKS, header, number
 from xds.translate.nginx.configmap.key import ConfigKey, Section, not_yet, of_annotations, without_effect
 from xds.translate.nginx.configmap.reader import ConfigReader
@@ -21,7 +23,7 @@ USE_FORWARDED: Final = ConfigKey(
     BOOLEAN,
     "false",
     Verdict.APPROXIMATE,
-    "an X-Forwarded-Host with several names is passed on as received",
+    "Host and redirects keep the Host of the request; an X-Forwarded-Host with several names is passed on as received",
 )
 TRUSTED: Final = ConfigKey("proxy-real-ip-cidr", _SECTION, NETWORKS, "0.0.0.0/0")
 REAL_IP: Final = ConfigKey("enable-real-ip", _SECTION, BOOLEAN, "false")
@@ -49,8 +51,8 @@ SERVER_TOKENS: Final = ConfigKey(
     "with true, the Server header is that of --server-header, and not nginx's",
 )
 UNDERSCORES: Final = ConfigKey("enable-underscores-in-headers", _SECTION, BOOLEAN, "false")
-REDIRECT_CODE: Final = ConfigKey("http-redirect-code", _SECTION, number(300, 399), "308", Verdict.NOT_YET)
-ALLOWED_HEADERS: Final = ConfigKey("global-allowed-response-headers", _SECTION, HEADERS, verdict=Verdict.NOT_YET)
+REDIRECT_CODE: Final = ConfigKey("http-redirect-code", _SECTION, number(300, 399), "308")
+ALLOWED_HEADERS: Final = ConfigKey(custom_headers.ALLOWED_HEADERS, _SECTION, HEADERS)
 
 KEYS: Final = (
     USE_FORWARDED,
@@ -69,7 +71,8 @@ KEYS: Final = (
     REDIRECT_CODE,
     ALLOWED_HEADERS,
     *of_annotations(_SECTION, relative_redirects="false"),
-    *not_yet(_SECTION, forwarded_host_header="X-Forwarded-Host", proxy_set_headers="", add_headers=""),
+    *not_yet(_SECTION, forwarded_host_header="X-Forwarded-Host"),
+    *named_headers.KEYS,
     *without_effect(
         _SECTION,
         "the header is a means inside of nginx",
@@ -88,6 +91,7 @@ def applied(policy: ListenerPolicy, reader: ConfigReader) -> ListenerPolicy:
         original_uri=reader.get(ORIGINAL_URI) is True,
         generates_id=reader.get(REQUEST_ID) is not False,
         allows_underscores=reader.get(UNDERSCORES) is True,
+        written=named_headers.headers(reader, named_headers.REQUEST_HEADERS),
     )
     has_proxy_protocol = reader.get(PROXY_PROTOCOL) is True
     clients = replace(
@@ -114,4 +118,5 @@ def _responses(responses: ResponseHeaders, reader: ConfigReader) -> ResponseHead
     # Without either key, and without ingress-nginx's defaults, --server-header decides.
     if reader.get(SERVER_TOKENS) is False and reader.get(BACKENDS_SERVER) is not True:
         hidden = (*hidden, "server")
-    return replace(responses, hidden=tuple(sorted({*hidden})))
+    written = named_headers.headers(reader, named_headers.RESPONSE_HEADERS)
+    return replace(responses, hidden=tuple(sorted({*hidden})), written=written)

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
+from xds.kube.objects import ConfigMap
+from xds.problems.problem import Key
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.translate.nginx.annotation import InvalidValueError, Value
@@ -23,6 +25,7 @@ class ConfigReader:
         keys: The known keys, by name.
         nearest: The known key that an unknown one is most like; empty if none is like it.
         report: Takes the problems.
+        config_map: Returns a ConfigMap that a key names; None for one that doesn't exist.
         uses_defaults: Whether ingress-nginx's default stands for an absent key.
     """
 
@@ -32,9 +35,11 @@ class ConfigReader:
         keys: Mapping[str, AnyKey],
         nearest: Callable[[str], str],
         report: Report,
+        config_map: Callable[[Key], ConfigMap | None],
         *,
         uses_defaults: bool,
     ) -> None:
+        self.config_map = config_map
         self._data = data
         self._keys = keys
         self._nearest = nearest

@@ -7,6 +7,7 @@ from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.listeners import ListenerPolicy, TlsSettings
 from xds.translate.nginx.annotation import Grammar, InvalidValueError, Verdict
+from xds.translate.nginx.cipher_suites import cipher_list
 from xds.translate.nginx.configmap.grammars import DURATION, number
 from xds.translate.nginx.configmap.key import ConfigKey, Section, not_yet, without_effect
 from xds.translate.nginx.configmap.reader import ConfigReader
@@ -25,26 +26,6 @@ _CURVES: Final = {
     "secp521r1": "P-521",
 }
 """BoringSSL's name, by OpenSSL's."""
-
-_CIPHERS: Final = (
-    "ECDHE-ECDSA-AES128-GCM-SHA256",
-    "ECDHE-RSA-AES128-GCM-SHA256",
-    "ECDHE-ECDSA-AES256-GCM-SHA384",
-    "ECDHE-RSA-AES256-GCM-SHA384",
-    "ECDHE-ECDSA-CHACHA20-POLY1305",
-    "ECDHE-RSA-CHACHA20-POLY1305",
-    "ECDHE-ECDSA-AES128-SHA",
-    "ECDHE-RSA-AES128-SHA",
-    "ECDHE-ECDSA-AES256-SHA",
-    "ECDHE-RSA-AES256-SHA",
-    "AES128-GCM-SHA256",
-    "AES256-GCM-SHA384",
-    "AES128-SHA",
-    "AES256-SHA",
-)
-"""The suites of TLS 1.2 that Envoy has. Source:
-https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/transport_sockets/tls/v3/common.proto
-"""
 
 _DEFAULT_CIPHERS: Final = (
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
@@ -77,7 +58,7 @@ CIPHERS: Final = ConfigKey(
     ANYTHING,
     _DEFAULT_CIPHERS,
     Verdict.APPROXIMATE,
-    "Envoy has no DHE, and takes no groups of suites; what it doesn't have is left out",
+    "Envoy has no DHE; suites that it doesn't have are left out",
 )
 VERSIONS: Final = ConfigKey(
     "ssl-protocols",
@@ -181,12 +162,12 @@ def _hsts(reader: ConfigReader) -> str:
 
 
 def _ciphers(reader: ConfigReader) -> tuple[str, ...]:
-    """The suites that Envoy has, in the order of the key. None: Envoy's own choice."""
-    names = [name for name in (reader.get(CIPHERS) or "").replace(",", ":").replace(" ", ":").split(":") if name]
-    found = tuple(dict.fromkeys(name for name in names if name in _CIPHERS))
-    others = [name for name in names if name not in _CIPHERS and not name.startswith("DHE-") and name[0] not in "!@-"]
-    if names and (others or not found):
-        missing = f"Envoy has no {shown(':'.join(others))}" if others else "Envoy has none of the suites"
-        message = f"{CIPHERS.name}: {missing}; {'the others count' if found else 'its own suites count'}"
-        reader.report(CIPHERS, Reason.CONFIG_KEY_INVALID, message, f"Choose from {', '.join(_CIPHERS)}.")
-    return found
+    """The suites that Envoy has, the preferred one first. None: Envoy's own choice."""
+    text = reader.get(CIPHERS) or ""
+    found = cipher_list(text)
+    others = [word for word in found.unknown if not word.startswith("DHE-")]
+    if text and (others or not found.suites):
+        missing = f"Envoy has no suite of {shown(':'.join(others))}" if others else "Envoy has none of the suites"
+        message = f"{CIPHERS.name}: {missing}; {'the others count' if found.suites else 'its own suites count'}"
+        reader.report(CIPHERS, Reason.CONFIG_KEY_INVALID, message, "Name suites with ECDHE and AES or ChaCha20.")
+    return found.suites

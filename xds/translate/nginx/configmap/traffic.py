@@ -6,7 +6,7 @@ from typing import Final
 
 from xds.traffic.listeners import BackendConnections, ListenerPolicy
 from xds.translate.nginx.annotation import Grammar, InvalidValueError, Verdict
-from xds.translate.nginx.configmap.grammars import DURATION, SECONDS, number
+from xds.translate.nginx.configmap.grammars import DURATION, SECONDS
 from xds.translate.nginx.configmap.key import (
     LAYER_4,
     ConfigKey,
@@ -65,7 +65,28 @@ CLIENT_BODY_TIMEOUT: Final = ConfigKey(
     Verdict.APPROXIMATE,
     "a longer time than that of all tries by proxy-read-timeout bounds the silence of uploads; a shorter one doesn't",
 )
-LIMIT_STATUS: Final = ConfigKey("limit-req-status-code", _SECTION, number(400, 599), "503", Verdict.NOT_YET)
+LIMIT_STATUSES: Final = frozenset({*range(400, 418), *range(421, 425), 426, 428, 429, 431, *range(500, 509), 510, 511})
+"""The codes that Envoy's API knows.
+
+Source: https://www.envoyproxy.io/docs/envoy/latest/api-v3/type/v3/http_status.proto
+"""
+
+
+def _limit_status(value: str) -> int:
+    code = NATURAL.parse(value)
+    if code not in LIMIT_STATUSES:
+        raise InvalidValueError
+    return code
+
+
+LIMIT_STATUS: Final = ConfigKey(
+    "limit-req-status-code",
+    _SECTION,
+    Grammar("a registered status code from 400 on", _limit_status),
+    "503",
+    Verdict.APPROXIMATE,
+    "ingress-nginx takes codes without a meaning too",
+)
 
 KEYS: Final = (
     HEADER_TIMEOUT,
@@ -141,4 +162,4 @@ def applied(policy: ListenerPolicy, reader: ConfigReader) -> ListenerPolicy:
         max_age=reader.get(UPSTREAM_TIME) or None,
         max_requests=1 if once else reader.get(UPSTREAM_REQUESTS) or None,
     )
-    return replace(policy, clients=clients, backends=backends)
+    return replace(policy, clients=clients, backends=backends, limit_status=reader.get(LIMIT_STATUS))

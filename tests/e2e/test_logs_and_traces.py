@@ -1,0 +1,119 @@
+"""The access log and traces of a real Envoy: forms, and paths that are left out.
+
+Excludes: the values of annotations (tests/translate/nginx/test_logs_and_traces.py).
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.support.envoy import free_port, needs_envoy
+from tests.support.objects import ingress, path, rule, service
+from tests.support.otlp import Span, collector
+from tests.support.route_table_annotations import annotated
+from tests.support.site import echoes, site
+from tests.support.waiting import WAIT_LIMIT_SECONDS
+from xds.address import HostPort
+from xds.kube.objects import KubeObject
+from xds.resources.options import AccessLogFormat, ProxyOptions, TracingOptions
+from xds.translate.translator import TranslateOptions
+
+pytestmark = needs_envoy
+
+HOST: Final = "shop.example.com"
+WEB: Final = service("web")
+
+BATCH: Final = 5
+"""Envoy sends spans after so many, else after five seconds: `tracing.opentelemetry.min_flush_spans`."""
+
+
+def paths(**annotations: str) -> tuple[KubeObject, ...]:
+    """`/` without annotations, and `/quiet` with."""
+    quiet = ingress("quiet", rule(HOST, path("/quiet")), annotations=annotated(**annotations))
+    return (ingress("shop", rule(HOST, path("/"))), quiet, WEB)
+
+
+@pytest.mark.parametrize(
+    ("form", "line"), [(AccessLogFormat.JSON, '"path":"{}"'), (AccessLogFormat.TEXT, '"GET {} HTTP/1.1" 200 ')]
+)
+async def test_a_path_is_left_out_of_the_access_log(tmp_path: Path, form: AccessLogFormat, line: str) -> None:
+    async with echoes([WEB]) as slices:
+        objects = (*paths(enable_access_log="false"), *slices)
+        async with site(tmp_path, *objects, proxy=ProxyOptions(access_log=form)) as running:
+            assert running.rejections == []
+            for under in ("/quiet", "/first", "/quiet/below", "/last"):
+                assert (await running.get(HOST, under)).status == 200
+            while line.format("/last") not in running.envoy.log:
+                await asyncio.sleep(0.01)
+            assert line.format("/first") in running.envoy.log
+            assert line.format("/quiet") not in running.envoy.log
+            assert line.format("/quiet/below") not in running.envoy.log
+
+
+async def test_the_access_log_can_be_off(tmp_path: Path) -> None:
+    options = ProxyOptions(access_log=AccessLogFormat.OFF)
+    async with echoes([WEB]) as slices, site(tmp_path, *paths(), *slices, proxy=options) as running:
+        assert (await running.get(HOST, "/seen", X_Request_Id="b7ad6b71")).status == 200
+        await asyncio.sleep(0.1)  # ten times the interval in which Envoy writes its log
+        assert "b7ad6b71" not in running.envoy.log
+
+
+def traced(port: int, percent: float = 100) -> dict[str, Any]:
+    """Options of a site."""
+    options = ProxyOptions(tracing=TracingOptions(HostPort("127.0.0.1", port), percent))
+    return {"proxy": options, "translate": TranslateOptions(has_tracer=True)}
+
+
+def urls(spans: list[Span]) -> set[str]:
+    return {span.attributes["http.url"].partition(HOST)[2] for span in spans}
+
+
+async def test_spans_of_requests_reach_the_collector(tmp_path: Path) -> None:
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    async with echoes([WEB]) as slices, collector() as found:
+        objects = (*paths(enable_opentelemetry="false"), *slices)
+        async with site(tmp_path, *objects, **traced(found.port)) as running:
+            assert running.rejections == []
+            assert (await running.get(HOST, "/quiet")).status == 200
+            assert (await running.get(HOST, "/quiet/below", traceparent=parent)).status == 200
+            passed = await running.get(HOST, "/child", traceparent=parent)
+            assert passed.json["headers"]["traceparent"].startswith("00-0af7651916cd43dd8448eb211c80319c-")
+            quiet = objects[1]
+            renamed = annotated(opentelemetry_operation_name="checkout")
+            await running.apply(ingress(quiet.metadata.name, rule(HOST, path("/quiet")), annotations=renamed))
+            reply = await running.get(HOST, "/quiet/named")
+            assert "x-envoy-decorator-operation" not in reply.headers
+            assert "x-envoy-decorator-operation" not in reply.json["headers"]
+            for number in range(BATCH):
+                await running.get(HOST, f"/more/{number}")
+            await found.until(lambda spans: {"/child", "/quiet/named"} <= urls(spans))
+    by_url = {span.attributes["http.url"].partition(HOST)[2]: span for span in found.spans}
+    assert not {"/quiet", "/quiet/below"} & by_url.keys()
+    child, named = by_url["/child"], by_url["/quiet/named"]
+    assert (child.trace_id, child.parent_id) == tuple(parent.split("-")[1:3])
+    assert (named.name, named.service) == ("checkout", "xds-ingress")
+
+
+async def test_a_share_of_nothing_sends_no_span(tmp_path: Path) -> None:
+    async with echoes([WEB]) as slices, collector() as found:
+        objects = (*paths(), *slices)
+        async with site(tmp_path, *objects, **traced(found.port, 0)) as running:
+            for number in range(BATCH):
+                assert (await running.get(HOST, f"/{number}")).status == 200
+            sampled = await running.envoy.stats("http.http.tracing.random_sampling")
+            assert sampled == {"http.http.tracing.random_sampling": 0}
+    assert found.spans == []
+
+
+async def test_requests_pass_by_a_collector_that_is_unreachable(tmp_path: Path) -> None:
+    """Envoy starts, and answers, with a collector that refuses connections, and with a name that doesn't exist."""
+    for host, port in (("127.0.0.1", free_port()), ("collector.invalid", 4317)):
+        options = ProxyOptions(tracing=TracingOptions(HostPort(host, port)))
+        async with asyncio.timeout(WAIT_LIMIT_SECONDS), echoes([WEB]) as slices:
+            objects = (*paths(), *slices)
+            async with site(tmp_path, *objects, proxy=options) as running:
+                for number in range(2 * BATCH):
+                    assert (await running.get(HOST, f"/{number}")).status == 200
+                assert running.rejections == []
