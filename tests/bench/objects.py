@@ -2,9 +2,9 @@
 
 import json
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 ENDPOINTS: Final = 10
 NAMESPACE: Final = "bench"
@@ -12,6 +12,14 @@ IN_A_FILE: Final = 1000
 MEMORY: Final = "/dev/shm"
 
 Object = dict[str, Any]
+Annotations: TypeAlias = Callable[[int], Mapping[str, str]]
+
+NO_ANNOTATIONS: Final[Mapping[str, str]] = {}
+
+
+def unannotated(number: int) -> Mapping[str, str]:
+    del number
+    return NO_ANNOTATIONS
 
 
 def service(number: int) -> Object:
@@ -43,7 +51,9 @@ def endpoint_slice(number: int, first: str = "") -> Object:
     }
 
 
-def ingress(number: int, path: str = "/", *, shared: str = "") -> Object:
+def ingress(
+    number: int, path: str = "/", *, shared: str = "", annotations: Mapping[str, str] = NO_ANNOTATIONS
+) -> Object:
     """An Ingress, with a second path `/shared` if a shared Service is named."""
     paths = [_path(path, f"web-{number}")]
     if shared:
@@ -52,7 +62,7 @@ def ingress(number: int, path: str = "/", *, shared: str = "") -> Object:
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
-        "metadata": _metadata(f"web-{number}"),
+        "metadata": _metadata(f"web-{number}") | ({"annotations": dict(annotations)} if annotations else {}),
         "spec": {"ingressClassName": "envoy", "rules": [rule]},
     }
 
@@ -83,15 +93,24 @@ class Site:
     Args:
         moving: Numbers of the EndpointSlices that will change.
         edited: Numbers of the Ingresses that will change.
+        annotations: Of an Ingress, by number.
     """
 
-    def __init__(self, folder: Path, count: int, moving: Sequence[int] = (), edited: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        count: int,
+        moving: Sequence[int] = (),
+        edited: Sequence[int] = (),
+        annotations: Annotations = unannotated,
+    ) -> None:
         self.folder = folder
+        self._annotations = annotations
         folder.mkdir(exist_ok=True)
         numbers = range(count)
         self._fill("services", map(service, numbers))
         self._fill("slices", (endpoint_slice(number) for number in numbers if number not in moving))
-        self._fill("ingresses", (ingress(number) for number in numbers if number not in edited))
+        self._fill("ingresses", (self._ingress(number) for number in numbers if number not in edited))
         for number in moving:
             self.move(number, "")
         for number in edited:
@@ -103,7 +122,10 @@ class Site:
 
     def edit(self, number: int, path: str) -> None:
         """The Ingress has another path."""
-        self._write(f"ingress-{number}", ingress(number, path))
+        self._write(f"ingress-{number}", self._ingress(number, path))
+
+    def _ingress(self, number: int, path: str = "/") -> Object:
+        return ingress(number, path, annotations=self._annotations(number))
 
     def _fill(self, name: str, objects: Iterable[Object]) -> None:
         items = list(objects)

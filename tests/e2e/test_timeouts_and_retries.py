@@ -46,6 +46,11 @@ class Backend:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
                 method, target, _ = head.split(" ", 2)
                 self.received[f"{method} {target}"] += 1
+                if "upgrade: websocket" in head.lower():
+                    writer.write(b"HTTP/1.1 101 x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+                    while part := await reader.read(2**16):
+                        writer.write(part)
+                    return
                 if "content-length: 1" in head.lower():
                     await reader.readexactly(1)
                 match target.rpartition("/")[2]:
@@ -121,6 +126,22 @@ async def test_a_slow_answer_lives_and_a_silent_one_is_cut(tmp_path: Path) -> No
         assert slow == (200, b"ok")
         assert cut == cut_too == (200, b"o")
         assert set(backend.received.values()) == {1}
+
+
+async def test_a_websocket_lives_while_a_side_speaks_and_dies_of_silence(tmp_path: Path) -> None:
+    brief = below("/", proxy_read_timeout="1", proxy_next_upstream_tries="1")
+    async with shop(tmp_path, brief) as (running, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.proxy.http_port)
+        upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+        writer.write(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n{upgrade}\r\n".encode())
+        with contextlib.closing(writer):
+            assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+            for _ in range(3):
+                await asyncio.sleep(0.6)
+                writer.write(b"x")
+                assert await reader.readexactly(1) == b"x"
+            async with asyncio.timeout(10):
+                assert await reader.read() == b""
 
 
 async def test_requests_that_a_backend_saw_are_sent_again_by_method(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def https_redirects(
         origin: The objects that the routes come from; None where several routes share the redirect.
     """
     of = of and f" {of}"
-    if takes_root and place.host and asked.when is not RedirectWhen.OPERATOR and not asked.keeps_slash:
+    if takes_root and place.location_host and asked.when is not RedirectWhen.OPERATOR and not asked.keeps_slash:
         yield EnvoyRoute(
             name=f"redirect-https-root{of}",
             match=_narrowed(match(), (IS_ROOT,)),
@@ -72,7 +72,7 @@ def https_redirects(
             direct_response=DirectResponseAction(status=asked.status),
             response_headers_to_add=[replaced("location", _root(asked, place))],
         )
-    for target in _targets(asked, place.host, place.options):
+    for target in _targets(asked, place.location_host, place.options):
         yield EnvoyRoute(
             name=f"redirect-https{target.name}{of}",
             match=_narrowed(match(), target.headers),
@@ -96,7 +96,7 @@ def _narrowed(match: RouteMatch, headers: Iterable[HeaderMatcher]) -> RouteMatch
 def _root(asked: HttpsRedirect, place: Place) -> str:
     """The Location of the path `/` without its slash, which no redirect of Envoy's takes away."""
     port = place.options.public_https_port
-    return f"https://{place.host}{f':{port}' if asked.names_port or port != HTTPS_PORT else ''}"
+    return f"https://{place.location_host}{f':{port}' if asked.names_port or port != HTTPS_PORT else ''}"
 
 
 def _targets(asked: HttpsRedirect, host: str, options: ProxyOptions) -> Iterator[_Target]:

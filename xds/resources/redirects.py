@@ -40,7 +40,7 @@ WITHOUT_SLASH: Final = RegexMatchAndSubstitute(pattern=RegexMatcher(regex="^(.*)
 
 def redirect_to_path(redirect: Redirect, place: Place) -> RedirectAction:
     """A redirect to a path; a query of the path replaces that of the request, unless the request's is kept."""
-    host = place.host if redirect.base is LocationBase.HOST else ""
+    host = place.location_host if redirect.base is LocationBase.HOST else ""
     return RedirectAction(
         host_redirect=host,
         port_redirect=_public_port(place) if host else 0,

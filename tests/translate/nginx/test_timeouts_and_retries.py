@@ -12,6 +12,7 @@ from tests.support.route_table_annotations import annotated
 from xds.kube.objects import ConfigMap, Ingress, Metadata
 from xds.problems.reasons import Reason
 from xds.resources.retry_policy import idle_timeout, retry_policy_of, silence_of_a_try
+from xds.traffic.actions import DirectAnswer
 from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.retries import NO_RETRIES, Retries
 from xds.traffic.timeouts import Timeouts
@@ -54,11 +55,20 @@ def test_the_defaults_of_ingress_nginx_are_a_minute_and_three_tries() -> None:
     assert idle_timeout(usual) == seconds(180)
 
 
-@pytest.mark.parametrize("value", ["60s", "1m", "-1", "0", "", "1e3", " 60", "99999999999"])
+@pytest.mark.parametrize("value", ["60s", "1m", "-1", "", "1e3", " 60", "99999999999"])
 def test_a_bad_read_timeout_counts_as_absent(value: str) -> None:
     assert policy(proxy_read_timeout=value) == NO_POLICY
     assert compatible_policy(proxy_read_timeout=value).timeouts.read == seconds(60)
     assert reasons(proxy_read_timeout=value) == ([Reason.ANNOTATION_INVALID] if value else [])
+
+
+@pytest.mark.parametrize("name", ["proxy_read_timeout", "proxy_connect_timeout"])
+@pytest.mark.parametrize("value", ["0", "00", "-0"])
+def test_a_timeout_of_0_fails_each_request(name: str, value: str) -> None:
+    given = World(service("web"), shop({name: value}))
+    (route,) = given.traffic.hosts[HOST].routes
+    assert route.action == DirectAnswer(504)
+    assert [each.reason for each in given.problems] == [Reason.ANNOTATION_INVALID]
 
 
 def test_an_absurd_timeout_is_a_year() -> None:

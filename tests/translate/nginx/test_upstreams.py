@@ -139,7 +139,7 @@ def test_a_connect_timeout_is_a_number_of_seconds(value: str, seconds: int) -> N
     assert not given.problems
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "60s", "1e3", " 60", "99999999999", "\u0666", "x"])
+@pytest.mark.parametrize("value", ["-1", "60s", "1e3", " 60", "99999999999", "\u0666", "x"])
 def test_a_bad_connect_timeout_leaves_the_default(value: str) -> None:
     given = world(proxy_connect_timeout=value)
     assert only_backend(given).upstream == DEFAULT_UPSTREAM

@@ -5,7 +5,7 @@ from typing import Final
 
 from xds.traffic.upstream import DEFAULT_UPSTREAM
 from xds.translate.nginx.annotation import Annotation, Verdict
-from xds.translate.nginx.grammars import SECONDS, one_of
+from xds.translate.nginx.grammars import SECONDS, is_zero, one_of
 from xds.translate.nginx.reader import AnnotationReader
 
 CONNECT_TIMEOUT: Final = Annotation("proxy-connect-timeout", "timeouts and retries", SECONDS, "5")
@@ -23,7 +23,7 @@ _LONGEST: Final = timedelta(days=1)
 
 def connect_timeout(reader: AnnotationReader) -> timedelta:
     """The time for a connection."""
-    seconds = reader.get(CONNECT_TIMEOUT)
+    seconds = None if is_zero(reader.text(CONNECT_TIMEOUT)) else reader.get(CONNECT_TIMEOUT)
     return min(timedelta(seconds=seconds), _LONGEST) if seconds else DEFAULT_UPSTREAM.connect_timeout
 
 

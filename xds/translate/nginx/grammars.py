@@ -17,6 +17,7 @@ _BOOLEANS: Final = {
 """Source: https://pkg.go.dev/strconv#ParseBool"""
 
 _INTEGER: Final = re.compile(r"([+-]?)0*([0-9]+)")
+_ZERO: Final = re.compile(r"[+-]?0+")
 _MAX_INTEGER: Final = 2**31 - 1
 _MAX_DIGITS: Final = len(str(_MAX_INTEGER))
 
@@ -48,8 +49,12 @@ def _natural(value: str) -> int:
     return number
 
 
+def is_zero(value: str | None) -> bool:
+    """Whether a number of seconds is 0, which is valid in ingress-nginx, and fails each request."""
+    return value is not None and _ZERO.fullmatch(value) is not None
+
+
 def _seconds(value: str) -> int:
-    """0 is valid in ingress-nginx, and fails each request."""
     if not (number := _natural(value)):
         raise InvalidValueError
     return number

@@ -238,6 +238,8 @@ def ingress_policy(
         return ClosedPaths((missing.annotation.full_name,), hosts=False, rewriting=asked, names=names)
     opened = _open(protocol, tls, asked, reader, has_tracer=options.has_tracer)
     policy = replace(opened.policy, response_headers=named | headers)
+    if not answer and not opened.redirect:
+        answer = timeouts.failing(reader)
     return replace(opened, answer=answer, policy=policy, names=names)
 
 
