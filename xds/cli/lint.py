@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import click
 
-from xds.cli.offline import offline_pipeline
+from xds.cli.offline import offline_pipeline, warn_of_other_classes
 from xds.cli.options import Failed, plain_option
 from xds.cli.output import problem_data, write_data
 from xds.cli.traffic_options import traffic_options
@@ -61,7 +61,9 @@ class Finding(NamedTuple):
 )
 def lint(*, folder: Path, output: str, ignored: tuple[str, ...], **traffic: Any) -> int:
     """Print the problems of the manifests in DIR. The exit code is 1 if there is any, even a warning."""
-    problems = [each for each in offline_pipeline(folder, traffic).problems if each.reason not in ignored]
+    pipeline = offline_pipeline(folder, traffic)
+    warn_of_other_classes(pipeline)
+    problems = [each for each in pipeline.problems if each.reason not in ignored]
     found = _located(folder, problems) if problems else []
     if output == "json":
         write_data({"problems": [_data(each) for each in found]}, output)

@@ -42,6 +42,19 @@ def offline_pipeline(folder: Path, traffic: dict[str, Any]) -> Pipeline:
     return pipeline
 
 
+def warn_of_other_classes(pipeline: Pipeline) -> None:
+    """Warn of Ingresses that are left out because of their class, whose problems are not found."""
+    state = pipeline.state_reader.state
+    claims = {each.key: claim for each in state.ingresses() if not (claim := state.claim(each)).ours}
+    if claims:
+        first = min(claims)
+        counted = f"{len(claims)} Ingresses are" if len(claims) > 1 else "1 Ingress is"
+        warn(
+            f"{counted} not ours and not looked at, such as Ingress {first}: {claims[first].why}. To take over the "
+            "class of ingress-nginx: --ingress-class nginx --controller-name k8s.io/ingress-nginx"
+        )
+
+
 def _name_variables(traffic: dict[str, Any]) -> None:
     """Warn of variables that are meant for `xds serve`, and change the result here."""
     context = click.get_current_context()

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from xds.api.v1 import debug_pb2 as pb
-from xds.cli.offline import offline_pipeline
+from xds.cli.offline import offline_pipeline, warn_of_other_classes
 from xds.cli.options import filter_options, output_option
 from xds.cli.output import problem_data, problem_table, resource_data, resource_table, write, write_data
 from xds.cli.traffic_options import traffic_options
@@ -38,6 +38,7 @@ def translate(*, folder: Path, types: tuple[str, ...], names: tuple[str, ...], o
         listed = {"resources": [resource_data(each) for each in resources]}
         write_data({**listed, "problems": [problem_data(each) for each in problems]}, output)
     else:
+        warn_of_other_classes(pipeline)
         _write_tables(resources, problems)
     return 1 if problems else 0
 

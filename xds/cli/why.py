@@ -20,7 +20,9 @@ from xds.explain.ingress import explain_ingress
 from xds.explain.ingress_facts import ingress_facts
 from xds.problems.problem import Key
 from xds.problems.reasons import Reason
+from xds.problems.text import shown
 from xds.server.debug.explanations import why_ingress_response
+from xds.translate.nginx.annotation import PREFIX
 
 _STATUSES: Final = {
     pb.UNIT_STATUS_SERVED: "served",
@@ -31,8 +33,14 @@ _STATUSES: Final = {
     pb.UNIT_STATUS_LEFT_OUT: "left out",
     pb.UNIT_STATUS_CLOSED: "closed",
 }
-"""Values in JSON and in the tree. Scripts depend on them, and on those of `_ACCEPTANCES`."""
+"""Values in JSON and in the tree. Scripts depend on them, and on those of `_ANNOTATION_STATUSES` and `_ACCEPTANCES`."""
 
+_ANNOTATION_STATUSES: Final = {
+    pb.ANNOTATION_STATUS_IN_EFFECT: "in effect",
+    pb.ANNOTATION_STATUS_NO_DIFFERENCE: "no difference",
+    pb.ANNOTATION_STATUS_CLOSES: "closes",
+    pb.ANNOTATION_STATUS_NOT_USED: "not used",
+}
 _ACCEPTANCES: Final = {
     pb.ACCEPTANCE_NOT_OURS: "not ours",
     pb.ACCEPTANCE_ACCEPTED: "accepted",
@@ -47,6 +55,13 @@ _COLOURS: Final = {
 }
 """Of accepted parts; all other statuses are red."""
 
+_ANNOTATION_COLOURS: Final = {
+    pb.ANNOTATION_STATUS_IN_EFFECT: "green",
+    pb.ANNOTATION_STATUS_NO_DIFFERENCE: "green",
+    pb.ANNOTATION_STATUS_NOT_USED: "yellow",
+}
+"""The other status is red."""
+
 
 @click.group()
 def why() -> None:
@@ -59,7 +74,7 @@ def why() -> None:
 @output_option
 def ingress(*, name: Key, server: Server, from_: Path | None, output: str, **traffic: Any) -> None:
     """Explain the state of an Ingress: its class, the parts that are served or left out and why, backends,
-    certificates, problems, the number of proxies in sync, and the time of the last change.
+    certificates, annotations, problems, the number of proxies in sync, and the time of the last change.
 
     With --from, no server is needed.
     """
@@ -87,6 +102,10 @@ def _tree(response: pb.WhyIngressResponse, *, online: bool) -> Tree:
     tree.add(Text.assemble((f"{ours}: ", "bold"), response.claim))
     for unit in response.units:
         tree.add(_unit_text(unit))
+    if response.annotations:
+        branch = tree.add(Text("annotations", "bold"))
+        for annotation in response.annotations:
+            branch.add(_annotation_text(annotation))
     if response.problems:
         branch = tree.add(Text("problems", "bold yellow"))
         for each in response.problems:
@@ -117,6 +136,14 @@ def _unit_text(unit: pb.Unit) -> Text:
     )
 
 
+def _annotation_text(annotation: pb.Annotation) -> Text:
+    status = _ANNOTATION_STATUSES.get(annotation.status, "unspecified")
+    colour = _ANNOTATION_COLOURS.get(annotation.status, "red")
+    text = f": {annotation.text}" if annotation.text else ""
+    name = annotation.name.removeprefix(PREFIX)
+    return Text.assemble((printable(name), "bold"), f" {shown(annotation.value)} ", (status, colour), printable(text))
+
+
 def _data(response: pb.WhyIngressResponse) -> dict[str, Any]:
     return {
         "ingress": reference_data(response.ingress),
@@ -125,6 +152,7 @@ def _data(response: pb.WhyIngressResponse) -> dict[str, Any]:
         "held": Reason.WITHDRAWAL_HELD in response.claim,  # the claim names this problem of the IngressClass
         "since": iso(response, "since"),
         "units": [_unit_data(unit) for unit in response.units],
+        "annotations": [_annotation_data(each) for each in response.annotations],
         "problems": [{**problem_data(each.problem), "since": iso(each, "since")} for each in response.problems],
         **delivery_data(response),
     }
@@ -142,6 +170,11 @@ def _unit_data(unit: pb.Unit) -> dict[str, Any]:
         "draining_endpoints": unit.draining_endpoints,
         "expires": iso(unit, "expires"),
     }
+
+
+def _annotation_data(annotation: pb.Annotation) -> dict[str, Any]:
+    status = _ANNOTATION_STATUSES.get(annotation.status, "unspecified")
+    return {"name": annotation.name, "value": annotation.value, "effect": status, "text": annotation.text}
 
 
 def _acceptance(response: pb.WhyIngressResponse) -> str:

@@ -45,8 +45,8 @@ def _retries(retries: Retries) -> str:
         *(["silence"] if retries.on_timeout else []),
         *(["5xx"] if len(retries.on_statuses) > _MANY else map(str, retries.on_statuses)),
     ]
-    methods = "" if retries.any_method else ", POST, LOCK and PATCH only while no backend has seen them"
-    return f"{retries.tries} tries on {', '.join(reasons)}{methods}"
+    methods = "" if retries.any_method else "; POST, LOCK and PATCH only while no backend has seen them"
+    return f"{retries.tries} tries on {' or '.join(filter(None, (', '.join(reasons[:-1]), reasons[-1])))}{methods}"
 
 
 def _seconds(duration: timedelta) -> str:

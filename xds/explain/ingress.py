@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from xds.explain.annotations import REDIRECTED, AnnotationOutcome
 from xds.explain.ingress_facts import IngressFacts, secret_of
 from xds.explain.policies import policy_texts
 from xds.kube.ingress_class import ClassClaim
@@ -18,7 +19,6 @@ from xds.snapshot.resource import Resource
 from xds.traffic.actions import Closed, DirectAnswer, Redirect
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.endpoints import Health
-from xds.traffic.https_redirect import RedirectWhen
 from xds.traffic.routes import Route
 from xds.translate.endpoints import localities
 from xds.translate.names import InvalidError, path_on
@@ -42,13 +42,6 @@ class UnitStatus(StrEnum):
 
 
 _CANARY: Final = "the Ingress is a canary, which only lends its backends and has"
-
-_REDIRECTED: Final = {
-    RedirectWhen.OPERATOR: "",
-    RedirectWhen.NEVER: "plain HTTP is not redirected to HTTPS",
-    RedirectWhen.WITH_TLS: "plain HTTP is redirected to HTTPS if a TLS entry covers the host",
-    RedirectWhen.ALWAYS: "plain HTTP is redirected to HTTPS",
-}
 
 _ACCEPTED = (UnitStatus.SERVED, UnitStatus.SAME, UnitStatus.NO_ENDPOINTS)
 
@@ -101,6 +94,7 @@ class IngressExplanation:
         resources: Resources made from the Ingress, in the order of make before break.
         since: When the resources, endpoints aside, last changed, in seconds of the snapshot's clock; None without
             resources.
+        annotations: The outcome of each annotation; empty if the Ingress is not ours.
     """
 
     ingress: Key
@@ -110,6 +104,7 @@ class IngressExplanation:
     problems: tuple[tuple[Problem, datetime | None], ...]
     resources: tuple[Resource, ...]
     since: float | None = None
+    annotations: tuple[AnnotationOutcome, ...] = ()
 
 
 def explain_ingress(facts: IngressFacts) -> IngressExplanation:
@@ -122,7 +117,9 @@ def explain_ingress(facts: IngressFacts) -> IngressExplanation:
     acceptance = Acceptance.PARTLY if good else Acceptance.NOT_SERVED
     if good == len(units):
         acceptance = Acceptance.ACCEPTED
-    return IngressExplanation(ingress, acceptance, claim, units, facts.problems, facts.resources, facts.since)
+    return IngressExplanation(
+        ingress, acceptance, claim, units, facts.problems, facts.resources, facts.since, facts.annotations
+    )
 
 
 class _UnitStatuses:
@@ -224,7 +221,7 @@ class _UnitStatuses:
             return Unit(at, text, UnitStatus.BROKEN, self._problems_at(at))
         backend, _ = self._facts.backends[route.backend]
         policy = [f"{subject}: {words}" for subject, words in policy_texts(route)]
-        if redirected := _REDIRECTED[route.https_redirect.when]:
+        if redirected := REDIRECTED[route.https_redirect.when]:
             policy.insert(0, redirected)
         if backend.external_name:
             why = "; ".join((f"endpoints are the addresses of {backend.external_name} in DNS", *policy))

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from xds.explain.annotations import AnnotationOutcome, annotation_outcomes
 from xds.explain.credentials import credentials_of
 from xds.explain.facts import StateReader
 from xds.kube.ingress_class import ClassClaim
@@ -40,6 +41,7 @@ class IngressFacts:
         problems: As in IngressExplanation.
         resources: As in IngressExplanation.
         since: As in IngressExplanation.
+        annotations: The outcome of each annotation; empty if the Ingress is not ours.
     """
 
     ingress: Ingress
@@ -55,6 +57,7 @@ class IngressFacts:
     problems: tuple[tuple[Problem, datetime | None], ...]
     resources: tuple[Resource, ...]
     since: float | None
+    annotations: tuple[AnnotationOutcome, ...]
 
 
 def ingress_facts(reader: StateReader, key: Key) -> IngressFacts | None:
@@ -83,9 +86,10 @@ def ingress_facts(reader: StateReader, key: Key) -> IngressFacts | None:
     }
     all_hosts = hosts | {each.name: traffic.hosts[each.name] for each in further}
     resources = tuple(_resources(reader, ingress.ref, keys, secrets, all_hosts))
+    claim, problems = reader.state.claim(ingress), reader.problems.of([ingress.ref])
     return IngressFacts(
         ingress,
-        reader.state.claim(ingress),
+        claim,
         canary,
         hosts,
         tuple(further),
@@ -94,9 +98,10 @@ def ingress_facts(reader: StateReader, key: Key) -> IngressFacts | None:
         reader.default_secret,
         {secret: traffic.verdict(secret) for secret in secrets},
         {each: (traffic.backends[each], tuple(reader.state.slices(each.service_key))) for each in keys},
-        tuple((each, reader.problems.since(each)) for each in reader.problems.of([ingress.ref])),
+        tuple((each, reader.problems.since(each)) for each in problems),
         resources,
         _since(reader, resources),
+        annotation_outcomes(ingress, traffic.policy, problems) if claim.ours else (),
     )
 
 

@@ -8,6 +8,7 @@ from xds.explain.treatment import treatment
 from xds.problems.text import shown
 from xds.traffic.backends import Backend
 from xds.traffic.headers import NO_CHANGES
+from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.routes import Route
 from xds.traffic.tls import Termination
 from xds.traffic.upstream import DEFAULT_UPSTREAM
@@ -17,19 +18,27 @@ def policy_texts(route: Route | None) -> Iterator[tuple[str, str]]:
     """The parts of a route's policy that decide on the answer, each as subject and text."""
     if route is None:
         return
-    if host := route.policy.upstream_host:
+    yield from policy_words(route.policy)
+
+
+def policy_words(policy: Policy) -> Iterator[tuple[str, str]]:
+    """The parts of a policy, but for the redirect to HTTPS, each as subject and text; nothing for the usual ones."""
+    if policy is NO_POLICY:
+        return
+    if host := policy.upstream_host:
         yield "host", f"the backend is sent the Host {shown(host)}"
-    yield from treatment(route.policy)
-    if limits := route.policy.rate_limits:
+    yield from treatment(policy)
+    if limits := policy.rate_limits:
         rates = " and ".join(map(str, limits.rates))
         unlimited = f"; no limit for {', '.join(limits.unlimited)}" if limits.unlimited else ""
         yield "rate limit", f"of a client {rates}, over all routes of Ingress {limits.zone}{unlimited}"
-    yield from delivery(route.policy)
-
-    if route and (headers := route.policy.response_headers) != NO_CHANGES:
-        set_ = f"set {', '.join(name for name, _ in headers.values)}" if headers.values else ""
-        removed = f"remove {', '.join(headers.removed)}" if headers.removed else ""
-        yield "response headers", " and ".join(filter(None, (set_, removed)))
+    yield from delivery(policy)
+    changed = {"request headers": policy.request_headers, "response headers": policy.response_headers}
+    for subject, headers in changed.items():
+        if headers != NO_CHANGES:
+            set_ = f"set {', '.join(name for name, _ in headers.values)}" if headers.values else ""
+            removed = f"remove {', '.join(headers.removed)}" if headers.removed else ""
+            yield subject, " and ".join(filter(None, (set_, removed)))
 
 
 def use_texts(backend: Backend) -> Iterator[str]:

@@ -13,6 +13,14 @@ def treatment(policy: Policy) -> Iterator[tuple[str, str]]:
     """The parts of a policy that differ from the usual, each as subject and text."""
     if policy is NO_POLICY:
         return
+    if policy.rewrite:
+        groups = ", with the groups of the path's expression" if policy.rewrite.pattern else ""
+        path = policy.rewrite.path.replace("\\", "$")
+        yield "rewrite", f"the backend is sent the path {shown(path)}{groups}"
+    if policy.forwarded_prefix:
+        yield "prefix", f"the backend is sent x-forwarded-prefix {shown(policy.forwarded_prefix)}"
+    if policy.connection:
+        yield "connection", f"the backend is sent Connection: {policy.connection}"
     if policy.affinity:
         yield "session", _session(policy.affinity)
     if not policy.is_logged:

@@ -32,6 +32,14 @@ class DeliveryState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DELIVERY_STATE_NOT_SUBSCRIBED: _ClassVar[DeliveryState]
     DELIVERY_STATE_ON_TRIAL: _ClassVar[DeliveryState]
 
+class AnnotationStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ANNOTATION_STATUS_UNSPECIFIED: _ClassVar[AnnotationStatus]
+    ANNOTATION_STATUS_IN_EFFECT: _ClassVar[AnnotationStatus]
+    ANNOTATION_STATUS_NO_DIFFERENCE: _ClassVar[AnnotationStatus]
+    ANNOTATION_STATUS_CLOSES: _ClassVar[AnnotationStatus]
+    ANNOTATION_STATUS_NOT_USED: _ClassVar[AnnotationStatus]
+
 class Acceptance(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     ACCEPTANCE_UNSPECIFIED: _ClassVar[Acceptance]
@@ -63,6 +71,11 @@ DELIVERY_STATE_PENDING: DeliveryState
 DELIVERY_STATE_REJECTED: DeliveryState
 DELIVERY_STATE_NOT_SUBSCRIBED: DeliveryState
 DELIVERY_STATE_ON_TRIAL: DeliveryState
+ANNOTATION_STATUS_UNSPECIFIED: AnnotationStatus
+ANNOTATION_STATUS_IN_EFFECT: AnnotationStatus
+ANNOTATION_STATUS_NO_DIFFERENCE: AnnotationStatus
+ANNOTATION_STATUS_CLOSES: AnnotationStatus
+ANNOTATION_STATUS_NOT_USED: AnnotationStatus
 ACCEPTANCE_UNSPECIFIED: Acceptance
 ACCEPTANCE_NOT_OURS: Acceptance
 ACCEPTANCE_ACCEPTED: Acceptance
@@ -434,7 +447,7 @@ class WhyIngressRequest(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
 
 class WhyIngressResponse(_message.Message):
-    __slots__ = ("ingress", "acceptance", "claim", "units", "problems", "resources", "proxies", "pending", "since")
+    __slots__ = ("ingress", "acceptance", "claim", "units", "problems", "resources", "proxies", "pending", "since", "annotations")
     INGRESS_FIELD_NUMBER: _ClassVar[int]
     ACCEPTANCE_FIELD_NUMBER: _ClassVar[int]
     CLAIM_FIELD_NUMBER: _ClassVar[int]
@@ -444,6 +457,7 @@ class WhyIngressResponse(_message.Message):
     PROXIES_FIELD_NUMBER: _ClassVar[int]
     PENDING_FIELD_NUMBER: _ClassVar[int]
     SINCE_FIELD_NUMBER: _ClassVar[int]
+    ANNOTATIONS_FIELD_NUMBER: _ClassVar[int]
     ingress: ObjectReference
     acceptance: Acceptance
     claim: str
@@ -453,7 +467,20 @@ class WhyIngressResponse(_message.Message):
     proxies: _containers.RepeatedCompositeFieldContainer[ProxyDelivery]
     pending: bool
     since: _timestamp_pb2.Timestamp
-    def __init__(self, ingress: _Optional[_Union[ObjectReference, _Mapping]] = ..., acceptance: _Optional[_Union[Acceptance, str]] = ..., claim: _Optional[str] = ..., units: _Optional[_Iterable[_Union[Unit, _Mapping]]] = ..., problems: _Optional[_Iterable[_Union[DatedProblem, _Mapping]]] = ..., resources: _Optional[_Iterable[_Union[Dependency, _Mapping]]] = ..., proxies: _Optional[_Iterable[_Union[ProxyDelivery, _Mapping]]] = ..., pending: _Optional[bool] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    annotations: _containers.RepeatedCompositeFieldContainer[Annotation]
+    def __init__(self, ingress: _Optional[_Union[ObjectReference, _Mapping]] = ..., acceptance: _Optional[_Union[Acceptance, str]] = ..., claim: _Optional[str] = ..., units: _Optional[_Iterable[_Union[Unit, _Mapping]]] = ..., problems: _Optional[_Iterable[_Union[DatedProblem, _Mapping]]] = ..., resources: _Optional[_Iterable[_Union[Dependency, _Mapping]]] = ..., proxies: _Optional[_Iterable[_Union[ProxyDelivery, _Mapping]]] = ..., pending: _Optional[bool] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., annotations: _Optional[_Iterable[_Union[Annotation, _Mapping]]] = ...) -> None: ...
+
+class Annotation(_message.Message):
+    __slots__ = ("name", "value", "status", "text")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    value: str
+    status: AnnotationStatus
+    text: str
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ..., status: _Optional[_Union[AnnotationStatus, str]] = ..., text: _Optional[str] = ...) -> None: ...
 
 class Unit(_message.Message):
     __slots__ = ("field", "text", "why", "senior", "cluster", "healthy_endpoints", "draining_endpoints", "expires", "status")

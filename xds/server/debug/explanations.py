@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from xds.api.v1 import debug_pb2 as pb
+from xds.explain.annotations import AnnotationOutcome
 from xds.explain.ingress import Acceptance, IngressExplanation, Unit
 from xds.explain.narration import ExplainStep, NarratedRoute, RequestExplanation
 from xds.problems.problem import ObjectRef
@@ -64,6 +65,7 @@ def why_ingress_response(
         resources=map(_dependency, value.resources),
         proxies=map(_delivery, sorted(deliveries, key=_by_node)),
         pending=pending,
+        annotations=map(_annotation, value.annotations),
     )
 
 
@@ -87,6 +89,11 @@ def _unit(value: Unit) -> pb.Unit:
         draining_endpoints=value.draining,
         expires=value.expires,
     )
+
+
+def _annotation(value: AnnotationOutcome) -> pb.Annotation:
+    status = f"ANNOTATION_STATUS_{value.status.name}"
+    return pb.Annotation(name=value.name, value=value.value, status=status, text=value.text)
 
 
 def _dependency(value: Resource) -> pb.Dependency:

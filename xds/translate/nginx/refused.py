@@ -37,7 +37,8 @@ def _refused(name: str, family: str, note: str, remedy: str) -> AnyAnnotation:
 
 _TYPED: Final = (
     "Remove the snippet. Typed annotations replace the usual lines: return 301 is permanent-redirect, rewrite is "
-    "rewrite-target, deny and allow are denylist-source-range and allowlist-source-range."
+    "rewrite-target, add_header and more_set_headers are xds-ingress.dev/response-headers, proxy_set_header is "
+    "xds-ingress.dev/request-headers, deny and allow are denylist-source-range and allowlist-source-range."
 )
 
 _WAF: Final = "Put a web application firewall in front of the proxies, and remove the annotation."

@@ -1,0 +1,154 @@
+"""Explains the annotations of an Ingress: the effect of each, found by a comparison with the Ingress without it."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from xds.explain.policies import policy_words
+from xds.kube.objects import Ingress
+from xds.problems.field_path import MapKey
+from xds.problems.problem import Problem
+from xds.traffic.https_redirect import RedirectWhen
+from xds.translate.nginx.annotation import OWN_PREFIX, PREFIX, AnyAnnotation, Verdict
+from xds.translate.nginx.ingress_policy import ClosedPaths, IngressPolicy, LentPaths, OpenPaths
+from xds.translate.nginx.registry import ANNOTATIONS
+from xds.translate.own import registry as own_registry
+
+REDIRECTED: Final = {
+    RedirectWhen.OPERATOR: "",
+    RedirectWhen.NEVER: "plain HTTP is not redirected to HTTPS",
+    RedirectWhen.WITH_TLS: "plain HTTP is redirected to HTTPS if a TLS entry covers the host",
+    RedirectWhen.ALWAYS: "plain HTTP is redirected to HTTPS",
+}
+"""The redirect of plain requests in words; empty for the operator's choice."""
+
+_KNOWN: Final[Mapping[str, AnyAnnotation]] = {
+    each.full_name: each for registry in (ANNOTATIONS, own_registry.ANNOTATIONS) for each in registry.values()
+}
+
+
+class AnnotationStatus(StrEnum):
+    """The effect of an annotation."""
+
+    IN_EFFECT = "in effect"
+    NO_DIFFERENCE = "no difference"
+    """The Ingress is served in the same way without the annotation."""
+    CLOSES = "closes"
+    """The paths of the Ingress, or its hosts, answer 503 because of the annotation."""
+    NOT_USED = "not used"
+    """Left out: a problem says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationOutcome:
+    """The effect of an annotation.
+
+    Attributes:
+        name: In full.
+        value: As written.
+        status: Whether the annotation has an effect.
+        text: The effect, the difference from ingress-nginx, or the problem, in words. May be empty.
+    """
+
+    name: str
+    value: str
+    status: AnnotationStatus
+    text: str
+
+
+def annotation_outcomes(
+    ingress: Ingress, policy_of: Callable[[Ingress], IngressPolicy], problems: Iterable[Problem]
+) -> tuple[AnnotationOutcome, ...]:
+    """The outcome of each annotation with the prefix of ingress-nginx or our own, by name.
+
+    Args:
+        ingress: The Ingress, which is served here.
+        policy_of: The policy of an Ingress.
+        problems: Of the Ingress.
+    """
+    written = {name: text for name, text in ingress.annotations.items() if name.startswith((PREFIX, OWN_PREFIX))}
+    if not written:
+        return ()
+    # Unknown names, of which an Ingress may have thousands, change nothing; without them, comparisons stay cheap.
+    known = {name: text for name, text in written.items() if name in _KNOWN}
+
+    def without(name: str) -> IngressPolicy:
+        return policy_of(_annotated(ingress, {each: text for each, text in known.items() if each != name}))
+
+    policy, complaints = policy_of(_annotated(ingress, known)), _by_annotation(problems)
+    return tuple(
+        _outcome(name, written[name], policy, without(name) if name in _KNOWN else policy, complaints.get(name, ()))
+        for name in sorted(written)
+    )
+
+
+def _annotated(ingress: Ingress, annotations: dict[str, str]) -> Ingress:
+    return msgspec.structs.replace(ingress, metadata=msgspec.structs.replace(ingress.metadata, annotations=annotations))
+
+
+def _by_annotation(problems: Iterable[Problem]) -> dict[str, list[Problem]]:
+    found: dict[str, list[Problem]] = {}
+    for each in problems:
+        match each.field.parts:
+            case ("metadata", "annotations", MapKey(name), *_):
+                found.setdefault(name, []).append(each)
+    return found
+
+
+def _outcome(
+    name: str, value: str, policy: IngressPolicy, without: IngressPolicy, problems: Iterable[Problem]
+) -> AnnotationOutcome:
+    """The outcome of an annotation.
+
+    Args:
+        name: In full.
+        value: As written.
+        policy: Of the Ingress.
+        without: Of the Ingress without the annotation.
+        problems: Of the annotation.
+    """
+    complaint = "; ".join(each.message for each in problems)
+    annotation = _KNOWN.get(name)
+    if isinstance(policy, ClosedPaths) and name in policy.annotations:
+        return AnnotationOutcome(name, value, AnnotationStatus.CLOSES, complaint)
+    if annotation and policy != without:
+        text = complaint or _effect(annotation, policy, without)
+        return AnnotationOutcome(name, value, AnnotationStatus.IN_EFFECT, text)
+    if complaint:
+        return AnnotationOutcome(name, value, AnnotationStatus.NOT_USED, complaint)
+    return AnnotationOutcome(name, value, AnnotationStatus.NO_DIFFERENCE, _why_equal(annotation, value, policy))
+
+
+def _effect(annotation: AnyAnnotation, policy: IngressPolicy, without: IngressPolicy) -> str:
+    before = set(_words(without))
+    parts = [each for each in _words(policy) if each not in before]
+    if annotation.verdict is Verdict.APPROXIMATE and annotation.note:
+        parts.append(f"differs from ingress-nginx: {annotation.note}")
+    return "; ".join(parts)
+
+
+def _words(policy: IngressPolicy) -> Iterator[str]:
+    if not isinstance(policy, OpenPaths):
+        return
+    if policy.answer:
+        yield f"answers {policy.answer.status}"
+    if policy.redirect:
+        yield f"answers {policy.redirect.status}, to {policy.redirect.location}"
+    if redirected := REDIRECTED[policy.policy.https_redirect.when]:
+        yield redirected
+    yield from (f"{subject}: {words}" for subject, words in policy_words(policy.policy))
+
+
+def _why_equal(annotation: AnyAnnotation | None, value: str, policy: IngressPolicy) -> str:
+    if not value:
+        return "an empty value counts as absent"
+    if annotation and annotation.verdict is Verdict.NO_EFFECT:
+        return annotation.note
+    if isinstance(policy, ClosedPaths):
+        return f"the paths answer 503 because of {', '.join(policy.annotations)}"
+    if isinstance(policy, LentPaths):
+        return "the annotations of the Ingress whose paths the canary shares hold"
+    return "the same holds without the annotation"
