@@ -184,3 +184,23 @@ def test_lint_errors_are_one_line(
     assert out == ""
     assert words in err
     assert err.count("\n") == 1
+
+
+def test_lint_warns_of_ingresses_of_other_classes(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    foreign = ingress("shop", rule("a.test", path("/")), class_name="nginx")
+    (tmp_path / "shop.json").write_text(json.dumps(manifest(foreign)))
+    assert run(["lint", str(tmp_path), "-o", "json"]) == 0
+    out, err = capfd.readouterr()
+    assert json.loads(out) == {"problems": []}
+    assert "1 Ingress is not ours and not looked at, such as Ingress default/shop: its class is 'nginx'" in err
+    flags = ["--ingress-class", "nginx", "--controller-name", "k8s.io/ingress-nginx"]
+    assert run(["lint", str(tmp_path), *flags]) == 1
+    out, err = capfd.readouterr()
+    assert ("BackendNotFound" in out, "not ours" in err) == (True, False)
+
+
+def test_translate_warns_of_ingresses_of_other_classes(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    foreign = ingress("shop", rule("a.test", path("/")), class_name="nginx")
+    (tmp_path / "shop.json").write_text(json.dumps(manifest(foreign)))
+    assert run(["translate", str(tmp_path)]) == 0
+    assert "1 Ingress is not ours" in capfd.readouterr().err

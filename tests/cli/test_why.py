@@ -13,7 +13,8 @@ from tests.support.debug_server import ThreadedDebugServer, services, shop
 from tests.support.objects import ingress, ingress_class, manifest, path, rule, service, slice_of
 from xds.api.v1 import debug_pb2 as pb
 from xds.cli.main import run
-from xds.cli.why import _STATUSES
+from xds.cli.why import _ANNOTATION_STATUSES, _STATUSES
+from xds.explain.annotations import AnnotationStatus
 from xds.explain.ingress import UnitStatus
 from xds.kube.objects import KubeObject
 from xds.protocol.messages import Node
@@ -126,3 +127,19 @@ def test_unknown_and_invalid_ingress_names(
         assert out == ""
         assert words in err
         assert err.count("\n") == 1
+
+
+def test_annotations_are_listed_with_their_effect(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    limited = {f"{PREFIX}proxy-body-size": "8m", f"{PREFIX}proxy-boddy-size": "9m"}
+    shop = ingress("shop", rule("a.test", path("/")), annotations=limited)
+    for number, each in enumerate((shop, service("web"))):
+        (tmp_path / f"{number}.json").write_text(json.dumps(manifest(each)))
+    assert run(["why", "ingress", "default/shop", "--from", str(tmp_path)]) == 0
+    out = capfd.readouterr().out
+    assert "proxy-boddy-size '9m' not used: annotation" in out
+    assert "proxy-body-size '8m' in effect: bodies: 413 for bodies of more than 8 MiB" in out
+
+
+def test_each_status_of_an_annotation_has_a_name_for_clients() -> None:
+    wire = {f"ANNOTATION_STATUS_{each.name}": each.value for each in AnnotationStatus}
+    assert {pb.AnnotationStatus.Name(number): text for number, text in _ANNOTATION_STATUSES.items()} == wire

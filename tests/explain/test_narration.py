@@ -211,7 +211,7 @@ def test_a_policy_is_explained_in_words() -> None:
     once = ingress("once", rule("a.example.com", path("/once")), annotations=annotated(proxy_next_upstream="off"))
     given = texts(explained("http://a.example.com/", shop, *SERVED))
     assert given["timeout"] == "504 after 5 s of silence of the backend"
-    tries = "3 tries on errors, 503, POST, LOCK and PATCH only while no backend has seen them"
+    tries = "3 tries on errors or 503; POST, LOCK and PATCH only while no backend has seen them"
     assert (given["retries"], given["bodies"]) == (tries, "413 for bodies of more than 8 MiB")
     assert texts(explained("http://a.example.com/once", once, *SERVED))["retries"] == "no retries"
     assert "retries" not in texts(explained("http://a.example.com/", SHOP, *SERVED))
