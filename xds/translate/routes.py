@@ -331,6 +331,7 @@ def ingress_default(context: TranslationContext, ingress: Ingress, findings: Uni
                 affinity=affinity.at("/") if affinity else None,
                 response_headers=policy.policy.response_headers,
             ),
+            answer=policy.answer,
             upstream=policy.upstream,
             tls_upstream=policy.tls_upstream,
         )

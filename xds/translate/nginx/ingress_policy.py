@@ -1,6 +1,6 @@
 """From the annotations of an Ingress to the policy of its paths, or to their closing."""
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
@@ -177,16 +177,21 @@ class AnnotationOptions:
         unannotated = ClosedPaths(closing, hosts=False, rewriting=asked) if closing else open_paths
         return cls(ignored, defaults, closing, open_paths, unannotated, has_tracer)
 
-    def closing_without(self, annotations: Container[str]) -> tuple[str, ...]:
-        """The closing keys that no annotation replaces. Such an annotation closes by itself."""
+    def closing_without(self, annotations: Mapping[str, str]) -> tuple[str, ...]:
+        """The closing keys that no annotation replaces. A value that asks for the protection closes by itself."""
         return tuple(
-            key for key in self.closing if not any(PREFIX + name in annotations for name in _REPLACING.get(key, (key,)))
+            key for key in self.closing if not any(annotations.get(PREFIX + name) for name in _REPLACING.get(key, ()))
         )
 
 
 _ALLOW_LISTS: Final = ("whitelist-source-range", "allowlist-source-range")
-_REPLACING: Final = {"whitelist-source-range": _ALLOW_LISTS, "global-auth-url": ("auth-url", "enable-global-auth")}
-"""Annotations that replace a key of the ConfigMap, where not that of the key's own name."""
+_REPLACING: Final = {
+    "whitelist-source-range": _ALLOW_LISTS,
+    "denylist-source-range": ("denylist-source-range",),
+    "global-auth-url": ("auth-url", "enable-global-auth"),
+    "enable-modsecurity": ("enable-modsecurity",),
+}
+"""Annotations that replace a key of the ConfigMap. Snippets of the ConfigMap hold beside those of an Ingress."""
 
 _PREFIXES: Final = (PREFIX, OWN_PREFIX)
 
@@ -248,9 +253,10 @@ def _unreported(*problem: object) -> None:
 
 
 def _lent(requests: Canary, reader: AnnotationReader) -> LentPaths:
-    canary.report_others(reader, (*load_balancing.ANNOTATIONS, affinity.CANARY_BEHAVIOR))
+    canary.report_others(reader, (*load_balancing.ANNOTATIONS, *balancing.ANNOTATIONS, affinity.CANARY_BEHAVIOR))
     chosen, hash_keys = _balancing(reader)
-    known = (ANNOTATIONS[name] for name in reader.names() if name in ANNOTATIONS)
+    known = [ANNOTATIONS[name] for name in reader.names() if name in ANNOTATIONS]
+    known += [own_registry.ANNOTATIONS[name] for name in reader.names(OWN_PREFIX) if name in own_registry.ANNOTATIONS]
     protections = tuple(each.full_name for each in known if _asks_protection(each, reader))
     return LentPaths(
         requests,
