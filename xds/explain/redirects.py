@@ -118,7 +118,7 @@ def location_at_host(request: Request, redirect: HostRedirect, options: ProxyOpt
     """The Location of a redirect to another host: the request's scheme, the public port, no slash at the end."""
     path = normalized(request.path, merge_slashes=options.merge_slashes)
     _, mark, query = request.path.partition("?")
-    kept = path if mark else path.removesuffix("/") or "/"
+    kept = path if mark else path.removesuffix("/")
     host = _with_listener_port(redirect.host, request, options)
     return f"{_scheme(request, options)}://{host}{kept}{mark}{query}"
 
