@@ -1,10 +1,11 @@
 """The defaults of ingress-nginx, and keys of its ConfigMap, through a real Envoy.
 
 Covers: headers of requests and answers, statuses of failed backends, /healthz, believed headers, blocked requests,
-compression, TLS, and a change of the ConfigMap. Excludes: defaults of annotations, which their families test; which
-keys are valid (tests/translate/nginx/test_configmap.py).
+compression, TLS, the access log, and a change of the ConfigMap. Excludes: defaults of annotations, which their families
+test; which keys are valid (tests/translate/nginx/test_configmap.py).
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -25,7 +26,7 @@ HOST = "shop.example.com"
 LOOPBACK = "127.0.0.1"
 CLAIMS: dict[str, Any] = {
     "X-Forwarded-For": "6.6.6.6",
-    "X-Forwarded-Host": "front.test",
+    "X-Forwarded-Host": "front.test, second.test",
     "X-Forwarded-Port": "1",
     "X-Forwarded-Proto": "https",
     "X-Forwarded-Prefix": "/own",
@@ -72,7 +73,9 @@ async def test_backends_are_told_what_ingress_nginx_tells(tmp_path: Path) -> Non
         reply = await running.get(HOST, "/web", **CLAIMS)
         plain = await running.get(HOST, "/web")
     assert told(reply, *names) == dict(zip(names, (LOOPBACK, HOST, "80", "http", LOOPBACK, "http"), strict=True))
-    assert told(reply, *passed) == dict(zip(passed, ("/own", "6.6.6.6", "front.test", "mine"), strict=True))
+    assert told(reply, *passed) == dict(
+        zip(passed, ("/own", "6.6.6.6", "front.test, second.test", "mine"), strict=True)
+    )
     assert told(reply, "proxy", "x-original-url") == {"proxy": None, "x-original-url": None}
     assert told(plain, *passed[:3]) == dict.fromkeys(passed[:3])
 
@@ -115,7 +118,7 @@ async def test_forwarded_headers_are_believed_as_in_ingress_nginx(
     async with shop(tmp_path, use_forwarded_headers="true", proxy_real_ip_cidr=networks) as running:
         reply = await running.get(HOST, "/web", **CLAIMS)
     assert told(reply, *names) == dict(zip(names, expected, strict=True))
-    assert told(reply, "x-forwarded-for") == {"x-forwarded-for": expected[0]}
+    assert told(reply, "x-forwarded-for", "host") == {"x-forwarded-for": expected[0], "host": "front.test"}
 
 
 async def test_an_address_of_a_trusted_peer_can_be_believed_alone(tmp_path: Path) -> None:
@@ -192,6 +195,30 @@ async def test_tls_and_connections_are_as_the_keys_say(tmp_path: Path) -> None:
     assert reply.status == 200
     assert "strict-transport-security" not in reply.headers
     assert told(reply, "x_under") == {"x_under": "1"}
+
+
+@pytest.mark.parametrize(
+    ("form", "as_json", "line"),
+    [
+        ("$remote_addr $geoip [$time_iso8601] 5% $request", "false", "127.0.0.1 - [20"),
+        (
+            '{"path": "$request_uri", "status": $status, "x": "a\\"b"}',
+            "true",
+            '{"path":"/web/{}","status":200,"x":"a\\"b"}',
+        ),
+    ],
+)
+async def test_the_access_log_is_as_the_keys_say(tmp_path: Path, form: str, as_json: str, line: str) -> None:
+    data: dict[str, Any] = {"log_format_upstream": form, "log_format_escape_json": as_json}
+    skipped: dict[str, Any] = {"skip_access_log_urls": "/web/quiet,~hush"}
+    async with shop(tmp_path, **data, **skipped) as running:
+        for name in ("quiet", "hush", "loud"):
+            assert (await running.get(HOST, f"/web/{name}")).status == 200
+        while "loud" not in running.envoy.log:
+            await asyncio.sleep(0.01)
+        assert line.replace("{}", "loud") in running.envoy.log
+        assert "quiet" not in running.envoy.log
+        assert "hush" not in running.envoy.log
 
 
 async def test_a_change_of_the_configmap_changes_listeners_and_routes(tmp_path: Path) -> None:

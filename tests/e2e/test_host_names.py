@@ -61,12 +61,14 @@ async def test_the_location_of_a_www_name(running: Site) -> None:
         ("/x/", "http://a.test/x"),
         ("/x/?y", "http://a.test/x/?y"),
         ("/x?y=/", "http://a.test/x?y=/"),
-        ("/", "http://a.test/"),
+        ("/", "http://a.test"),
+        ("/?y", "http://a.test/?y"),
     ):
         reply = await running.get("www.a.test:8080", asked)
         assert (reply.status, reply.headers["location"]) == (308, location)
     reply = await running.get("www.a.test", "/x/", tls=True, sni="www.a.test")
     assert (reply.status, reply.headers["location"]) == (308, "https://a.test/x")
+    assert (await running.get("www.a.test", tls=True, sni="www.a.test")).headers["location"] == "https://a.test"
     assert not running.rejections
 
 

@@ -72,6 +72,11 @@ LOCATIONS = {
     ("m.test:8080", "/x?a=1"): "http://m.test/new?b=1",
     ("r.test:8080", "/x"): "/new",
     ("x.m.test:8080", "/x"): "http://x.m.test:8080/new",
+    ("root.test:80", "/"): "http://root.test:80/app",
+    ("x.m.test:80", "/x"): "http://x.m.test:80/new",
+    ("[::1:-1", "/x"): "https://[::1:-1:443/x",
+    ("x:]", "/x"): "https://x:]/x",
+    (":", "/x"): "https://:443/x",
     ("root.test:8080", "/?a=1"): "http://root.test:8080/app",
 }
 

@@ -268,9 +268,9 @@ def test_a_redirect_to_another_host_comes_before_the_one_to_https() -> None:
     assert explanation.location == "http://a.example.com/x/?y=/"
     assert explanation.outcome == "308, to http://a.example.com/x/?y=/"
     assert explained("http://www.a.example.com/x/", shop, *SERVED).location == "http://a.example.com/x"
-    assert explained("http://www.a.example.com/", shop, *SERVED).location == "http://a.example.com/"
+    assert explained("http://www.a.example.com/", shop, *SERVED).location == "http://a.example.com"
     with_port = explained("http://www.a.example.com/", shop, *SERVED, public_http_port=8000)
-    assert with_port.location == "http://a.example.com:8000/"
+    assert with_port.location == "http://a.example.com:8000"
 
 
 def test_a_policy_is_explained() -> None:

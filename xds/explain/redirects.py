@@ -1,10 +1,11 @@
 """Redirects in words: why a request is redirected to HTTPS or isn't, and the Location of each redirect."""
 
+import re
 from typing import Final
 
 from xds.explain.answer import Redirect as HttpsRedirectStep
 from xds.explain.answer import RedirectOutcome
-from xds.explain.request import Request, normalized, without_port, without_trailing_dot
+from xds.explain.request import Request, normalized, without_trailing_dot
 from xds.problems.text import shown
 from xds.resources.options import ProxyOptions
 from xds.resources.redirects import HTTP_PORT, HTTPS_PORT
@@ -42,7 +43,7 @@ def https_location(request: Request, step: HttpsRedirectStep, options: ProxyOpti
     if not asked.keeps_slash and not mark:
         path = path.removesuffix("/") or ("" if step.domain else "/")
     port = options.public_https_port
-    host = step.domain or without_port(without_trailing_dot(request.authority))
+    host = step.domain or _without_port(without_trailing_dot(request.authority))
     if asked.names_port or port != HTTPS_PORT:
         host = f"{host}:{port}"
     elif not step.domain:
@@ -54,17 +55,31 @@ def _with_own_port(request: Request, options: ProxyOptions) -> str:
     """The plain listener's own port becomes the TLS listener's; otherwise the public HTTPS port applies."""
     authority = without_trailing_dot(request.authority)
     if authority.endswith(f":{options.http_port}"):
-        return f"{without_port(authority)}:{options.https_port}"
+        return f"{_without_port(authority)}:{options.https_port}"
     return _with_public_port(request, options)
 
 
 def _with_public_port(request: Request, options: ProxyOptions) -> str:
     """The host of a request with the public HTTPS port, which is left out if clients expect the port."""
     authority = without_trailing_dot(request.authority)
-    host = without_port(authority)
-    if options.public_https_port != HTTPS_PORT or authority not in (host, f"{host}:{HTTP_PORT}"):
-        return f"{host}:{options.public_https_port}"
-    return host
+    is_public = options.public_https_port == HTTPS_PORT
+    if is_public and (authority.endswith(f":{HTTP_PORT}") or not _PORT.fullmatch(authority)):
+        return authority.removesuffix(f":{HTTP_PORT}")
+    return f"{_without_port(authority)}:{options.public_https_port}"
+
+
+_PORT: Final = re.compile(r".*:[^\]]*")
+
+
+def _without_port(authority: str) -> str:
+    """The host as Envoy finds the host of a Location: without a port, valid or not.
+
+    Source: https://github.com/envoyproxy/envoy/blob/main/source/common/router/config_impl.cc, processRequestHost
+    """
+    if authority.startswith("["):
+        host, bracket, _ = authority.rpartition("]:")
+        return f"{host}]" if bracket else authority
+    return authority.rpartition(":")[0] if ":" in authority else authority
 
 
 def path_location(request: Request, redirect: Redirect, domain: str, options: ProxyOptions) -> str:
@@ -80,13 +95,14 @@ def path_location(request: Request, redirect: Redirect, domain: str, options: Pr
         return _kept(request, redirect, options)
     scheme = _scheme(request, options)
     authority = without_trailing_dot(request.authority)
+    if options.trusted_hops and request.forwarded_proto in ("HTTP", "HTTPS"):  # not Envoy's own word for the scheme
+        authority = authority.removesuffix(f":{HTTPS_PORT if scheme == 'https' else HTTP_PORT}")
     is_name = domain != NO_HOST and not is_wildcard(domain) and not is_beginning(domain)
     if redirect.base is LocationBase.HOST and is_name:
         authority = _with_listener_port(domain, request, options)
-    own = HTTPS_PORT if scheme == "https" else HTTP_PORT
     _, mark, query = request.path.partition("?")
     kept = f"{mark}{query}" if redirect.keeps_query else ""
-    return f"{scheme}://{authority.removesuffix(f':{own}')}{redirect.location}{kept}"
+    return f"{scheme}://{authority}{redirect.location}{kept}"
 
 
 def _kept(request: Request, redirect: Redirect, options: ProxyOptions) -> str:
@@ -102,7 +118,7 @@ def location_at_host(request: Request, redirect: HostRedirect, options: ProxyOpt
     """The Location of a redirect to another host: the request's scheme, the public port, no slash at the end."""
     path = normalized(request.path, merge_slashes=options.merge_slashes)
     _, mark, query = request.path.partition("?")
-    kept = path if mark else path.removesuffix("/") or "/"
+    kept = path if mark else path.removesuffix("/")
     host = _with_listener_port(redirect.host, request, options)
     return f"{_scheme(request, options)}://{host}{kept}{mark}{query}"
 

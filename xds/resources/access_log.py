@@ -1,16 +1,22 @@
 """The access log of a proxy: a line for each request, on standard output."""
 
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from xds.envoyapi import codec
 from xds.envoyapi.messages import (
     AccessLog,
     AccessLogFilter,
+    AndFilter,
     DataSource,
+    HeaderFilter,
+    HeaderMatcher,
     MetadataFilter,
     MetadataMatcher,
     MetadataMatcherPathSegment,
+    RegexMatcher,
     StdoutAccessLog,
+    StringMatcher,
     Struct,
     SubstitutionFormatString,
     Value,
@@ -19,6 +25,7 @@ from xds.envoyapi.messages import (
 from xds.resources import names
 from xds.resources.filters.unlogged import LOG
 from xds.resources.options import AccessLogFormat, ProxyOptions
+from xds.traffic.listeners import HeaderPattern
 
 ACCESS_LOG_FIELDS: Final = {
     "time": "%START_TIME%",
@@ -63,19 +70,34 @@ ACCESS_LOG_TEXT: Final = (
 
 def access_log(options: ProxyOptions) -> list[AccessLog]:
     """The access log of a listener: at most one. Routes leave requests out by `filters.unlogged`."""
-    if not options.policy.has_access_log:
+    policy = options.policy.access_log
+    if options.access_log is AccessLogFormat.OFF or not policy.is_on:
         return []
-    match options.access_log:
-        case AccessLogFormat.OFF:
-            return []
-        case AccessLogFormat.JSON:
-            operators = {name: Value(string_value=operator) for name, operator in ACCESS_LOG_FIELDS.items()}
-            log_format = SubstitutionFormatString(json_format=Struct(fields=operators))
-        case AccessLogFormat.TEXT:
-            text = DataSource(inline_string=ACCESS_LOG_TEXT)
-            log_format = SubstitutionFormatString(text_format_source=text)
+    if policy.fields or (options.access_log is AccessLogFormat.JSON and not policy.text):
+        log_format = _json(dict(policy.fields) or ACCESS_LOG_FIELDS)
+    else:
+        text = DataSource(inline_string=policy.text or ACCESS_LOG_TEXT)
+        log_format = SubstitutionFormatString(text_format_source=text)
     config = codec.pack(StdoutAccessLog(log_format=log_format))
-    return [AccessLog(name="envoy.access_loggers.stdout", typed_config=config, filter=_unless_left_out())]
+    return [AccessLog(name="envoy.access_loggers.stdout", typed_config=config, filter=_logged(policy.unlogged))]
+
+
+def _json(fields: Mapping[str, str]) -> SubstitutionFormatString:
+    operators = {name: Value(string_value=operator) for name, operator in fields.items()}
+    return SubstitutionFormatString(json_format=Struct(fields=operators))
+
+
+def _logged(unlogged: Iterable[HeaderPattern]) -> AccessLogFilter:
+    skips = [AccessLogFilter(header_filter=HeaderFilter(header=_other_path(pattern))) for pattern in unlogged]
+    return AccessLogFilter(and_filter=AndFilter(filters=[_unless_left_out(), *skips])) if skips else _unless_left_out()
+
+
+def _other_path(pattern: HeaderPattern) -> HeaderMatcher:
+    if pattern.is_regex:
+        matcher = StringMatcher(safe_regex=RegexMatcher(regex=pattern.value))
+    else:
+        matcher = StringMatcher(exact=pattern.value)
+    return HeaderMatcher(name=":path", string_match=matcher, invert_match=True)
 
 
 def _unless_left_out() -> AccessLogFilter:

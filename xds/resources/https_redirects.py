@@ -6,7 +6,6 @@ redirected. For other requests Envoy sets the header.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
 
 from xds.envoyapi.messages import (
     DirectResponseAction,
@@ -22,7 +21,7 @@ from xds.envoyapi.messages import Route as EnvoyRoute
 from xds.resources.header_values import replaced
 from xds.resources.options import ProxyOptions
 from xds.resources.place import Place
-from xds.resources.redirects import ENDS_IN_SLASH, HTTP_PORT, HTTPS_PORT, REDIRECT_CODES, WITHOUT_SLASH
+from xds.resources.redirects import ENDS_IN_SLASH, HTTP_PORT, HTTPS_PORT, IS_ROOT, REDIRECT_CODES, WITHOUT_SLASH
 from xds.traffic.https_redirect import HttpsRedirect, RedirectWhen
 
 
@@ -65,15 +64,15 @@ def https_redirects(
         origin: The objects that the routes come from; None where several routes share the redirect.
     """
     of = of and f" {of}"
-    if takes_root and place.host and asked.when is not RedirectWhen.OPERATOR and not asked.keeps_slash:
+    if takes_root and place.location_host and asked.when is not RedirectWhen.OPERATOR and not asked.keeps_slash:
         yield EnvoyRoute(
             name=f"redirect-https-root{of}",
-            match=_narrowed(match(), (_IS_ROOT,)),
+            match=_narrowed(match(), (IS_ROOT,)),
             metadata=origin,
             direct_response=DirectResponseAction(status=asked.status),
             response_headers_to_add=[replaced("location", _root(asked, place))],
         )
-    for target in _targets(asked, place.host, place.options):
+    for target in _targets(asked, place.location_host, place.options):
         yield EnvoyRoute(
             name=f"redirect-https{target.name}{of}",
             match=_narrowed(match(), target.headers),
@@ -97,10 +96,7 @@ def _narrowed(match: RouteMatch, headers: Iterable[HeaderMatcher]) -> RouteMatch
 def _root(asked: HttpsRedirect, place: Place) -> str:
     """The Location of the path `/` without its slash, which no redirect of Envoy's takes away."""
     port = place.options.public_https_port
-    return f"https://{place.host}{f':{port}' if asked.names_port or port != HTTPS_PORT else ''}"
-
-
-_IS_ROOT: Final = HeaderMatcher(name=":path", string_match=StringMatcher(exact="/"))
+    return f"https://{place.location_host}{f':{port}' if asked.names_port or port != HTTPS_PORT else ''}"
 
 
 def _targets(asked: HttpsRedirect, host: str, options: ProxyOptions) -> Iterator[_Target]:

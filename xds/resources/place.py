@@ -25,6 +25,12 @@ class Place:
     options: ProxyOptions
     shared: Policy = NO_POLICY
 
+    @property
+    def location_host(self) -> str:
+        """Their host in a Location; empty if they have several, or if a proxy in front may name another one."""
+        trusted = self.options.policy.requests.trusted
+        return "" if trusted and trusted.believed else self.host
+
     def redirect(self, asked: HttpsRedirect) -> HttpsRedirect:
         """The redirect to HTTPS in effect: what is asked for, or none."""
         by_operator = self.options.redirect_https

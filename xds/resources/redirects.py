@@ -28,6 +28,9 @@ REDIRECT_CODES: Final = {
 }
 
 
+IS_ROOT: Final = HeaderMatcher(name=":path", string_match=StringMatcher(exact="/"))
+"""A matcher of requests for `/` without a query."""
+
 ENDS_IN_SLASH: Final = HeaderMatcher(name=":path", string_match=StringMatcher(safe_regex=RegexMatcher(regex="[^?]*/")))
 """A matcher of requests without a query, as nginx drops the last slash of the whole request line."""
 
@@ -37,7 +40,7 @@ WITHOUT_SLASH: Final = RegexMatchAndSubstitute(pattern=RegexMatcher(regex="^(.*)
 
 def redirect_to_path(redirect: Redirect, place: Place) -> RedirectAction:
     """A redirect to a path; a query of the path replaces that of the request, unless the request's is kept."""
-    host = place.host if redirect.base is LocationBase.HOST else ""
+    host = place.location_host if redirect.base is LocationBase.HOST else ""
     return RedirectAction(
         host_redirect=host,
         port_redirect=_public_port(place) if host else 0,
@@ -55,6 +58,15 @@ def redirect_to_host(redirect: HostRedirect, place: Place, *, keeps_slash: bool)
         regex_rewrite=None if keeps_slash else WITHOUT_SLASH,
         response_code=REDIRECT_CODES[redirect.status],
     )
+
+
+def root_at_host(redirect: HostRedirect, place: Place) -> HeaderValueOption:
+    """The Location of the path `/` at a host without its slash, which no redirect of Envoy's takes away."""
+    port = _public_port(place)
+    header = replaced("location", f"://{redirect.host}{f':{port}' if port else ''}")
+    if header.header:
+        header.header.value = f"%REQ(:SCHEME)%{header.header.value}"
+    return header
 
 
 def location_header(redirect: Redirect) -> HeaderValueOption:

@@ -35,7 +35,14 @@ from xds.resources.header_values import replaced_headers
 from xds.resources.https_redirects import https_redirects
 from xds.resources.options import ProxyOptions
 from xds.resources.place import Place
-from xds.resources.redirects import ENDS_IN_SLASH, location_header, redirect_to_host, redirect_to_path
+from xds.resources.redirects import (
+    ENDS_IN_SLASH,
+    IS_ROOT,
+    location_header,
+    redirect_to_host,
+    redirect_to_path,
+    root_at_host,
+)
 from xds.resources.response_headers import response_headers
 from xds.resources.retries import RETRIED_BODY_BYTES, retry_policy
 from xds.resources.retry_policy import idle_timeout, retried_body_bytes, retry_policy_of
@@ -139,6 +146,7 @@ def _routes(answers: Answers, default: Route | None, guard: HeaderMatcher | None
 
 def _answer(route: Route, guard: HeaderMatcher | None, place: Place) -> Iterator[EnvoyRoute]:
     if isinstance(route.action, HostRedirect):
+        yield _root_at_host(route, route.action, guard, place)
         yield _to_host(route, route.action, guard, place, keeps_slash=False)
         yield _to_host(route, route.action, guard, place, keeps_slash=True)
     else:
@@ -208,6 +216,18 @@ def _filters(route: Route, policy: Policy, place: Place) -> dict[str, Any]:
         return {}
     own = error_page_filters(route, place.host) | session_filters(route.policy, tls=place.tls)
     return route_filters(policy) | own
+
+
+def _root_at_host(route: Route, action: HostRedirect, guard: HeaderMatcher | None, place: Place) -> EnvoyRoute:
+    match = route_match(route, guard)
+    match.headers.append(IS_ROOT)
+    return EnvoyRoute(
+        name=f"{route.origin.object.key} www-root",
+        match=match,
+        metadata=_metadata(route.origin.object.key, route.service),
+        direct_response=DirectResponseAction(status=action.status),
+        response_headers_to_add=[root_at_host(action, place)],
+    )
 
 
 def _to_host(

@@ -93,7 +93,7 @@ class Redirect:
 class HostRedirect:
     """An answer with a Location that names another host, and keeps scheme, path and query of the request.
 
-    One slash at the end of the path is dropped, unless the path is that slash alone.
+    Without a query, one slash at the end of the path is dropped.
 
     Attributes:
         host: A name.

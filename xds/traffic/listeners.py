@@ -147,6 +147,23 @@ class Compression:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessLogPolicy:
+    """The access log of all listeners.
+
+    Attributes:
+        is_on: Whether there is one, if the operator's flags say so too.
+        text: The line, in Envoy's format; empty: that of the operator's flags.
+        fields: The line as JSON, in place of `text`: keys, and values in Envoy's format.
+        unlogged: Paths with their query whose requests are not logged.
+    """
+
+    is_on: bool = True
+    text: str = ""
+    fields: Headers = ()
+    unlogged: tuple["HeaderPattern", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class HeaderPattern:
     """A value of a header.
 
@@ -190,7 +207,7 @@ class ListenerPolicy:
         tls: TLS of clients' connections.
         compressions: Compressions of answers, the preferred first.
         blocked: Requests that are answered by 403.
-        has_access_log: Whether requests are logged, in the form of the operator's flag.
+        access_log: The access log.
     """
 
     gateway_statuses: bool = False
@@ -204,7 +221,7 @@ class ListenerPolicy:
     tls: TlsSettings = TlsSettings()
     compressions: tuple[Compression, ...] = ()
     blocked: Blocked = Blocked()
-    has_access_log: bool = True
+    access_log: AccessLogPolicy = AccessLogPolicy()
 
 
 OWN_LISTENERS: Final = ListenerPolicy()

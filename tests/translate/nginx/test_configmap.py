@@ -136,6 +136,8 @@ def test_a_bad_network_makes_nobody_a_trusted_proxy(written: str | None, trusted
         ({"block-user-agents": "~a)|(b"}, Reason.CONFIG_KEY_INVALID, "the element '~a)|(b'"),
         ({"ssl-ciphers": "ECDHE-RSA-AES128-GCM-SHA256:NONE"}, Reason.CONFIG_KEY_INVALID, "no suite of 'NONE'"),
         ({"use-gzpi": "true"}, Reason.CONFIG_KEY_UNKNOWN, "'use-gzpi'"),
+        ({"log-format-upstream": "$status $geoip_x"}, Reason.CONFIG_KEY_INVALID, "'geoip_x'"),
+        ({"skip-access-log-urls": "/a,~("}, Reason.CONFIG_KEY_INVALID, "the element '~('"),
         ({"jaeger-endpoint": "x"}, Reason.CONFIG_KEY_UNSUPPORTED, "has no effect here"),
         ({"use-forwarded-headers": "true"}, Reason.EVERY_CLIENT_TRUSTED, "keep nobody out"),
     ],
@@ -231,9 +233,9 @@ def test_a_missing_configmap_of_headers_sets_none_until_it_is_there() -> None:
 
 @pytest.mark.parametrize("key", ["disable-access-log", "disable-http-access-log"])
 def test_the_access_log_is_switched_off_for_all_requests(key: str) -> None:
-    assert world().traffic.listeners.has_access_log
+    assert world().traffic.listeners.access_log.is_on
     given = world({key: "true"})
-    assert (given.traffic.listeners.has_access_log, given.problems) == (False, [])
+    assert (given.traffic.listeners.access_log.is_on, given.problems) == (False, [])
 
 
 def test_traces_of_all_paths_are_switched_off_and_an_annotation_switches_them_on() -> None:

@@ -16,6 +16,7 @@ from xds.envoyapi.messages import Any, HttpFilter, Router
 from xds.resources import names
 from xds.resources.filters.backend_names import NAME as BACKEND_NAMES
 from xds.resources.filters.backend_names import backend_names, backend_names_of
+from xds.resources.filters.believed_host import believed_host
 from xds.resources.filters.blocked import block
 from xds.resources.filters.body_limit import BODY_LIMIT, body_limit, body_limit_of
 from xds.resources.filters.compression import compressor
@@ -66,7 +67,9 @@ def policy_filters(policy: ListenerPolicy) -> list[HttpFilter]:
     A chain of its own for upgrades must begin with them too.
     """
     blocked = [block(policy.blocked)] if policy.blocked != Blocked() else []
-    return [*map(compressor, policy.compressions), *blocked]
+    trusted = policy.requests.trusted
+    believed = [believed_host()] if trusted and trusted.believed else []
+    return [*map(compressor, policy.compressions), *blocked, *believed]
 
 
 SWITCHED: Final[dict[str, _ForRoute]] = {

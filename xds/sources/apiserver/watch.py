@@ -14,7 +14,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 import aiohttp
 import structlog
@@ -25,6 +25,7 @@ from xds.kubeapi.backoff import Backoff
 from xds.kubeapi.client import CONNECT_TIMEOUT_SECONDS, ApiClient, ErrorStatus
 from xds.kubeapi.interface import ApiUnavailable
 from xds.sources.apiserver.lines import Lines, LineTooLongError
+from xds.sources.apiserver.observer import Observer
 from xds.sources.apiserver.scope import Scope
 from xds.sources.apiserver.tracker import ObjectTracker
 
@@ -92,25 +93,6 @@ class WatchBatch:
 
 
 Deliver = Callable[[WatchBatch], Awaitable[None]]
-
-
-class Observer(Protocol):
-    """Hears how a watch fares."""
-
-    def works(self, scope: Scope) -> None:
-        """The API server answers the watch."""
-
-    def caught_up(self, scope: Scope) -> None:
-        """A resumed watch has received the events it missed."""
-
-    def failed(self, scope: Scope, error: Exception) -> None:
-        """The watch tried and failed."""
-
-    def expired(self, scope: Scope, error: Exception) -> None:
-        """The watch can't resume, and lists again."""
-
-    async def pause(self, scope: Scope, delay: float) -> bool:
-        """Wait before the next try, `delay` seconds at most. Returns whether another watch got through."""
 
 
 class Watch:

@@ -58,7 +58,7 @@ FROM_TO_WWW: Final = Annotation(
     "false",
     Scope.HOST,
     Verdict.APPROXIMATE,
-    "Location has no port where clients expect the port, and a request for / keeps the slash",
+    "Location has no port where clients expect the port, and a slash at the end of a query stays",
 )
 ANNOTATIONS: Final = (SERVER_ALIAS, FROM_TO_WWW)
 

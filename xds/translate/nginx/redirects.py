@@ -20,7 +20,7 @@ PERMANENT: Final = Annotation(
     _FAMILY,
     _URL_OR_PATH,
     verdict=Verdict.APPROXIMATE,
-    note="on wildcard hosts, a redirect to a path keeps the port of the request, unless 80 or 443; elsewhere "
+    note="on wildcard hosts, a redirect to a path keeps the port of the request; elsewhere "
     "--public-http-port and --public-https-port are named, unless 80 and 443",
 )
 PERMANENT_CODE: Final = Annotation("permanent-redirect-code", _FAMILY, INTEGER, "301")

@@ -3,10 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from xds.problems.reasons import Reason
-from xds.problems.text import shown
-from xds.traffic.listeners import Blocked, HeaderPattern
-from xds.traffic.regex import RegexError, compiled, found_anywhere
+from xds.traffic.listeners import Blocked
 from xds.translate.nginx.annotation import InvalidValueError, Verdict
 from xds.translate.nginx.configmap.grammars import NETWORKS, PATHS, network, texts
 from xds.translate.nginx.configmap.key import (
@@ -18,6 +15,7 @@ from xds.translate.nginx.configmap.key import (
     refused,
     without_effect,
 )
+from xds.translate.nginx.configmap.patterns import patterns, report_element
 from xds.translate.nginx.configmap.reader import ConfigReader
 from xds.translate.nginx.grammars import ANYTHING, unless_false
 from xds.translate.nginx.refused import snippet_protects
@@ -119,8 +117,8 @@ def blocked(reader: ConfigReader, max_regex_size: int) -> Blocked:
     """The requests that are answered by 403."""
     return Blocked(
         networks=tuple(_networks(reader)),
-        user_agents=tuple(_patterns(reader, BLOCKED_AGENTS, max_regex_size)),
-        referers=tuple(_patterns(reader, BLOCKED_REFERERS, max_regex_size)),
+        user_agents=tuple(patterns(reader, BLOCKED_AGENTS, max_regex_size)),
+        referers=tuple(patterns(reader, BLOCKED_REFERERS, max_regex_size)),
     )
 
 
@@ -129,34 +127,4 @@ def _networks(reader: ConfigReader) -> Iterator[str]:
         try:
             yield network(text)
         except InvalidValueError:
-            _report(reader, BLOCKED_NETWORKS, text, "it is no address and no network")
-
-
-def _patterns(reader: ConfigReader, key: AnyKey, max_regex_size: int) -> Iterator[HeaderPattern]:
-    """The patterns of a key, in the syntax of nginx's map.
-
-    Source: https://nginx.org/en/docs/http/ngx_http_map_module.html
-    """
-    for text in reader.get(key) or ():
-        pattern = text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
-        if not pattern.startswith("~"):
-            yield HeaderPattern(pattern.removeprefix("\\"))
-            continue
-        any_case = pattern.startswith("~*")
-        written = pattern.removeprefix("~").removeprefix("*")
-        expression = f"{'(?i)' if any_case else ''}{found_anywhere(written)}"
-        try:
-            compiled(written)  # or `a)(b` would be one within the expression
-            too_large = compiled(expression).programsize > max_regex_size
-        except RegexError as error:
-            _report(reader, key, text, str(error))
-            continue
-        if too_large:
-            _report(reader, key, text, "the expression is larger than --max-regex-size")
-        else:
-            yield HeaderPattern(expression, is_regex=True)
-
-
-def _report(reader: ConfigReader, key: AnyKey, text: str, why: str) -> None:
-    message = f"{key.name} has the element {shown(text)}, which blocks nothing: {why}; the other elements count"
-    reader.report(key, Reason.CONFIG_KEY_INVALID, message, "Correct the element.")
+            report_element(reader, BLOCKED_NETWORKS, text, "it is no address and no network")

@@ -7,7 +7,7 @@ from typing import Final
 from xds.kube.objects import ConfigMap
 from xds.problems.problem import Key
 from xds.traffic.listeners import OWN_LISTENERS, ListenerPolicy, RequestHeaders
-from xds.translate.nginx.configmap import access, headers, observation, tls, traffic
+from xds.translate.nginx.configmap import access, access_log, headers, observation, tls, traffic
 from xds.translate.nginx.configmap.key import AnyKey
 from xds.translate.nginx.configmap.reader import ConfigReader, Report
 from xds.translate.nginx.configmap.registry import KEYS, nearest
@@ -74,7 +74,7 @@ def read_config(
         policy,
         compressions=tuple(observation.compressions(reader)),
         blocked=access.blocked(reader, max_regex_size),
-        has_access_log=observation.has_access_log(reader),
+        access_log=access_log.policy(reader, max_regex_size),
     )
     return NginxConfig(base | dict(_defaults(reader)), reader.closing, policy)
 

@@ -19,14 +19,7 @@ _SECTION: Final = Section.HEADERS
 _FORWARDED_FOR: Final = "x-forwarded-for"
 _EVERYBODY: Final = frozenset({"0.0.0.0/0", "::/0"})
 
-USE_FORWARDED: Final = ConfigKey(
-    "use-forwarded-headers",
-    _SECTION,
-    BOOLEAN,
-    "false",
-    Verdict.APPROXIMATE,
-    "Host and redirects keep the Host of the request; an X-Forwarded-Host with several names is passed on as received",
-)
+USE_FORWARDED: Final = ConfigKey("use-forwarded-headers", _SECTION, BOOLEAN, "false")
 TRUSTED: Final = ConfigKey("proxy-real-ip-cidr", _SECTION, NETWORKS, "0.0.0.0/0")
 REAL_IP: Final = ConfigKey("enable-real-ip", _SECTION, BOOLEAN, "false")
 ADDRESS_HEADER: Final = ConfigKey(

@@ -6,7 +6,6 @@ from typing import Final
 from xds.traffic.listeners import Compression, Encoding
 from xds.translate.nginx.configmap.grammars import list_of, media_type, number
 from xds.translate.nginx.configmap.key import (
-    LAYER_4,
     ConfigKey,
     Section,
     not_yet,
@@ -38,9 +37,6 @@ BROTLI_LEVEL: Final = ConfigKey("brotli-level", _SECTION, number(0, 11), "4")
 BROTLI_MIN: Final = ConfigKey("brotli-min-length", _SECTION, number(0, 2**31 - 1), "20")
 BROTLI_TYPES: Final = ConfigKey("brotli-types", _SECTION, _TYPE_LIST, _TYPES)
 
-DISABLE_LOG: Final = ConfigKey("disable-access-log", _SECTION, BOOLEAN, "false")
-DISABLE_HTTP_LOG: Final = ConfigKey("disable-http-access-log", _SECTION, BOOLEAN, "false")
-
 _TRACES: Final = "traces are switched on by --otlp"
 _GONE: Final = "ingress-nginx dropped it in 1.10"
 
@@ -54,28 +50,6 @@ KEYS: Final = (
     BROTLI_MIN,
     BROTLI_TYPES,
     *refused(_SECTION, "compression asks for no user agent", "Remove the key.", gzip_disable=""),
-    DISABLE_LOG,
-    DISABLE_HTTP_LOG,
-    *not_yet(_SECTION, LAYER_4, disable_stream_access_log="false"),
-    *not_yet(
-        _SECTION,
-        enable_access_log_for_default_backend="false",
-        log_format_upstream="",
-        log_format_escape_json="false",
-        log_format_escape_none="false",
-        log_format_stream="",
-        skip_access_log_urls="",
-    ),
-    *refused(
-        _SECTION,
-        "Envoy's log goes to standard output, where the default path leads to as well",
-        "Collect the log from standard output.",
-        access_log_path="/var/log/nginx/access.log",
-        http_access_log_path="",
-        stream_access_log_path="",
-    ),
-    *without_effect(_SECTION, "lines are written at once", access_log_params=""),
-    *without_effect(_SECTION, "requests for authentication write no line", enable_auth_access_log="false"),
     *without_effect(
         _SECTION,
         "Envoy's own log is set where Envoy is started",
@@ -160,7 +134,3 @@ def compressions(reader: ConfigReader) -> Iterator[Compression]:
             listed = reader.value(types)
             kinds = () if _ANY_TYPE in listed else tuple(sorted({*listed, _ALWAYS}))
             yield Compression(encoding, reader.value(level), reader.value(least), kinds)
-
-
-def has_access_log(reader: ConfigReader) -> bool:
-    return not (reader.get(DISABLE_LOG) or reader.get(DISABLE_HTTP_LOG))
