@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.rows.client import PORTS
-from tests.rows.world import CLASS, Object
+from tests.rows.world import CLASS, DEFAULT_CERTIFICATE, Object
 from tests.support.envoy_binary import BINARY
 
 CONFIG_MAP: Final = ("ingress-nginx", "ingress-nginx-controller")
@@ -49,7 +49,8 @@ def serving(objects: list[Object], config_map: dict[str, str], folder: Path) -> 
     log = folder / "log"
     addresses = ("--listen", f"127.0.0.1:{_SERVER}", "--admin", f"127.0.0.1:{_ADMIN}", "--listener-address", "0.0.0.0")
     ports = ("--http-port", str(PORTS["http"]), "--https-port", str(PORTS["https"]))
-    more_flags = ("--ingress-class", CLASS, "--max-regex-size", "10000", *_FLAGS)
+    default = ("--default-tls-secret", "/".join(DEFAULT_CERTIFICATE))
+    more_flags = ("--ingress-class", CLASS, "--max-regex-size", "10000", *default, *_FLAGS)
     with contextlib.ExitStack() as stack:
         written = stack.enter_context(log.open("wb"))
         started: list[subprocess.Popen[bytes]] = []

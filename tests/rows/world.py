@@ -17,6 +17,9 @@ from tests.rows.case import Case
 from tests.support.authority import Authority, Issued
 
 CLASS: Final = "envoy"
+DEFAULT_CERTIFICATE: Final = ("ingress-nginx", "default")
+_DEFAULT_COMMON_NAME: Final = "Kubernetes Ingress Controller Fake Certificate"
+"""That of the certificate that ingress-nginx makes where none is given."""
 _DNS_PORT: Final = 53
 _TTL_SECONDS: Final = 5
 _ENDPOINT_PORT: Final = 8080
@@ -82,6 +85,9 @@ class World:
         self._of_case: dict[str, Backend] = {}
         self._authorities: dict[str, Authority] = {}
         self._endpoints = self._services = 0
+        namespace, name = DEFAULT_CERTIFICATE
+        issued = Authority().issue("ingress.local", common_name=_DEFAULT_COMMON_NAME)
+        self._add(_secret({"name": name}, namespace, "kubernetes.io/tls", _pair(issued)), 0)
 
     def load(self, case: Case) -> None:
         """Add the objects of a case, and start its backends."""

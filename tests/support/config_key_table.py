@@ -27,6 +27,7 @@ absent key changes nothing. A default that names an annotation's value counts fo
 - While the content can't be read, the last one counts.
 - A change of most keys changes Envoy's listeners: proxies drain their connections. A change of a default of
   annotations translates all Ingresses anew.
+- `xds explain` foretells routes: it knows neither requests that block-* keys deny, nor the answer to `/healthz`.
 
 This page is generated from xds/translate/nginx/configmap by `make generate`.
 """

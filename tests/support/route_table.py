@@ -34,6 +34,7 @@ from tests.support.route_table_http import (
     UNNAMED_DEFAULT,
 )
 from tests.support.route_table_https import HTTPS_BY_ANNOTATION, HTTPS_BY_ANNOTATION_AND_FLAG, HTTPS_BY_DEFAULT
+from tests.support.route_table_sessions import SESSIONS
 from tests.support.route_table_tls import TLS, TLS_CHALLENGES, TLS_DEFAULT, TLS_REDIRECT, TLS_UNNAMED
 
 __all__ = ["TABLES", "Case", "Table"]
@@ -61,6 +62,7 @@ TABLES = (
     UNPROTECTED,
     CANARIES,
     CANARIES_AND_PROTECTION,
+    SESSIONS,
     NAMED_BACKENDS,
     UPSTREAMS,
     HTTPS_BY_ANNOTATION,

@@ -20,7 +20,7 @@ from xds.translate.certificates import Verdict
 from xds.translate.further_names import FurtherName
 from xds.translate.names import InvalidError, valid_path
 from xds.translate.nginx.canary import Canary
-from xds.translate.nginx.ingress_policy import LentPaths
+from xds.translate.nginx.paths_policy import LentPaths
 
 
 @dataclass(frozen=True, slots=True)

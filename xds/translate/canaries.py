@@ -15,7 +15,7 @@ from xds.traffic.policy import Policy
 from xds.traffic.routes import PathType, Route
 from xds.traffic.upstream import Balancing
 from xds.translate.findings import UnitFindings
-from xds.translate.nginx.ingress_policy import LentPaths, OpenPaths, PathsPolicy
+from xds.translate.nginx.paths_policy import LentPaths, OpenPaths, PathsPolicy
 from xds.translate.routes import TranslationContext
 
 

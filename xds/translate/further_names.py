@@ -21,7 +21,7 @@ from xds.traffic.routes import Origin, PathType, Route, VirtualHost
 from xds.translate.findings import UnitFindings
 from xds.translate.nginx.annotation import AnyAnnotation
 from xds.translate.nginx.host_names import FROM_TO_WWW, NO_NAMES, SERVER_ALIAS, HostNames
-from xds.translate.nginx.ingress_policy import PathsPolicy
+from xds.translate.nginx.paths_policy import PathsPolicy
 
 _WWW: Final = "www."
 

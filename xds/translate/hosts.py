@@ -23,7 +23,7 @@ from xds.translate.further_names import FurtherName, further_names
 from xds.translate.names import InvalidError, valid_host
 from xds.translate.nginx import https_redirects
 from xds.translate.nginx.client_tls import NO_WISH, choice
-from xds.translate.nginx.ingress_policy import OPEN_PATHS, ClosedPaths, LentPaths, OpenPaths, PathsPolicy
+from xds.translate.nginx.paths_policy import OPEN_PATHS, ClosedPaths, LentPaths, OpenPaths, PathsPolicy
 from xds.translate.nginx.rewriting import APP_ROOT, NO_REWRITING
 from xds.translate.routes import TranslationContext, default_route, path_route
 from xds.translate.slash_redirects import slash_redirects

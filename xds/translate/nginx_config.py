@@ -8,7 +8,7 @@ from xds.problems.field_path import WHOLE_OBJECT, FieldPath, MapKey
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.translate.nginx.configmap.config import NginxConfig, read_config
-from xds.translate.nginx.ingress_policy import AnnotationOptions
+from xds.translate.nginx.options import AnnotationOptions
 
 
 class NginxConfigTracker:

@@ -35,16 +35,10 @@ from xds.translate.nginx import https_redirects, upstream_vhost
 from xds.translate.nginx.affinity import PATH as COOKIE_PATH
 from xds.translate.nginx.asked_backends import NO_BACKENDS, AskedBackends
 from xds.translate.nginx.canary import CANARY
-from xds.translate.nginx.ingress_policy import (
-    AnnotationOptions,
-    ClosedPaths,
-    IngressPolicy,
-    LentPaths,
-    OpenPaths,
-    PathsPolicy,
-    ingress_policy,
-)
+from xds.translate.nginx.ingress_policy import ingress_policy
 from xds.translate.nginx.named_objects import NamedObjects
+from xds.translate.nginx.options import AnnotationOptions
+from xds.translate.nginx.paths_policy import ClosedPaths, IngressPolicy, LentPaths, OpenPaths, PathsPolicy
 from xds.translate.patterns import literal_instead, looks_like_pattern
 
 DEFAULT_MAX_REGEX_SIZE: Final = 100
@@ -331,6 +325,7 @@ def ingress_default(context: TranslationContext, ingress: Ingress, findings: Uni
                 affinity=affinity.at("/") if affinity else None,
                 response_headers=policy.policy.response_headers,
             ),
+            answer=policy.answer,
             upstream=policy.upstream,
             tls_upstream=policy.tls_upstream,
         )

@@ -29,7 +29,7 @@ from xds.translate.further_names import FurtherName, FurtherNames
 from xds.translate.hosts import translate_host
 from xds.translate.nginx.annotated_objects import annotated_objects
 from xds.translate.nginx.configmap.named_headers import named_config_maps
-from xds.translate.nginx.ingress_policy import IngressPolicy
+from xds.translate.nginx.paths_policy import IngressPolicy
 from xds.translate.nginx_config import NginxConfigTracker
 from xds.translate.rate_use import RateUse
 from xds.translate.routes import (

@@ -62,6 +62,7 @@ def test_the_values_of_a_session_cookie(name: str, value: str, expected: dict[st
     ("name", "value"),
     [
         ("session_cookie_name", "a;b"),
+        ("session_cookie_name", "a" * 513),
         ("session_cookie_name", "a b"),
         ("session_cookie_path", "/a; Domain=evil.test"),
         ("session_cookie_path", "/a\nb"),

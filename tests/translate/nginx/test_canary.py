@@ -12,7 +12,7 @@ from xds.traffic.actions import Forward, WeightedBackend
 from xds.traffic.backends import BackendKey
 from xds.traffic.conditions import Comparison, CookieCondition, HeaderCondition
 from xds.traffic.upstream import BackendProtocol, Balancing
-from xds.translate.nginx.annotation import PREFIX
+from xds.translate.nginx.annotation import OWN_PREFIX, PREFIX
 from xds.translate.nginx.canary import Canary, read
 from xds.translate.nginx.reader import AnnotationReader
 
@@ -62,7 +62,7 @@ def test_the_rules_of_a_canary() -> None:
     assert rules(canary_by_header_value="a", canary_by_header_pattern="b") == ()
 
 
-@pytest.mark.parametrize("name", [":path", "x a", "x,y", "x\ny", "a/b", "$x", "ä"])
+@pytest.mark.parametrize("name", ["x" * 1025, ":path", "x a", "x,y", "x\ny", "a/b", "$x", "ä"])
 def test_a_name_that_no_request_carries_is_invalid(name: str) -> None:
     assert rules(canary_by_header=name) == ((), ["canary-by-header"])
     assert rules(canary_by_cookie=name) == ((), ["canary-by-cookie"])
@@ -196,6 +196,21 @@ def test_a_canary_is_used_as_the_path_says_and_balanced_as_it_says_itself() -> N
     (route,) = given.traffic.hosts[HOST].routes
     assert [each.name for each in route.policy.hash_keys] == ["x-user"]
     assert [str(each.field) for each in given.problems] == [f"metadata.annotations['{PREFIX}backend-protocol']"]
+
+
+@pytest.mark.parametrize("name", ["tls-verify", "answer"])
+def test_a_canary_with_one_of_our_own_protections_gets_no_request(name: str) -> None:
+    lending = canary(canary_weight="50") | {f"{OWN_PREFIX}{name}": "403"}
+    given = World(
+        service("web"),
+        service("next"),
+        ingress("shop", rule(HOST, path("/", "web"))),
+        ingress("canary", rule(HOST, path("/", "next")), annotations=lending),
+    )
+    (route,) = given.traffic.hosts[HOST].routes
+    assert route.backends == (WEB,)
+    assert name in given.problem("CanaryUnused").message
+    assert name in given.problem("AnnotationUnsupported").message
 
 
 def test_a_canary_with_a_protection_of_its_own_gets_no_request() -> None:

@@ -16,6 +16,7 @@ from xds.traffic.actions import Closed, Forward
 from xds.translate.nginx.annotation import PREFIX, Verdict
 from xds.translate.nginx.configmap.key import AnyKey
 from xds.translate.nginx.configmap.registry import KEYS, nearest
+from xds.translate.nginx.custom_headers import MAX_HEADERS
 from xds.translate.nginx.defaults import INGRESS_NGINX
 
 HOST = "a.example.com"
@@ -79,8 +80,55 @@ def test_an_ingress_opts_out_of_global_authentication() -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "value", "annotation", "text"),
+    [
+        ("global-auth-url", "http://auth.test/", "enable-global-auth", ""),
+        ("enable-modsecurity", "true", "enable-modsecurity", ""),
+        ("server-snippet", "deny all;", "server-snippet", "gzip on;"),
+        ("stream-snippet", "deny all;", "stream-snippet", "x"),
+    ],
+)
+def test_no_ingress_opts_out_by_an_empty_value_or_a_snippet_of_its_own(
+    key: str, value: str, annotation: str, text: str
+) -> None:
+    asking = ingress("shop", rule(HOST, path("/")), annotations={PREFIX + annotation: text})
+    data = ConfigMap(Metadata(NAME.name, NAME.namespace), {key: value})
+    assert isinstance(action(World(data, service("web"), asking, nginx_configmap=NAME)), Closed)
+
+
+def test_an_ingress_opts_out_of_modsecurity() -> None:
+    assert isinstance(action(world({"enable-modsecurity": "true"}, enable_modsecurity="false")), Forward)
+
+
+def test_long_lists_of_blocked_clients_count_whole() -> None:
+    networks = ",".join(f"10.{number // 256}.{number % 256}.0/24" for number in range(2000))
+    agents = ",".join(f"agent{number}" for number in range(2000))
+    blocked = world({"block-cidrs": networks, "block-user-agents": agents}).traffic.listeners.blocked
+    assert (len(blocked.networks), len(blocked.user_agents)) == (2000, 2000)
+
+
+@pytest.mark.parametrize(
+    ("written", "trusted"),
+    [
+        ("10.0.0.0/8,bogus", ("10.0.0.0/8",)),
+        ("10.0.0.0/8, fe80::1%eth0", ("10.0.0.0/8",)),
+        ("bogus", None),
+        ("", None),
+        (None, ("0.0.0.0/0",)),
+    ],
+)
+def test_a_bad_network_makes_nobody_a_trusted_proxy(written: str | None, trusted: tuple[str, ...] | None) -> None:
+    key = {} if written is None else {"proxy-real-ip-cidr": written}
+    given = world({"use-forwarded-headers": "true", **key})
+    found = given.traffic.listeners.requests.trusted
+    assert (found.networks if found else None) == trusted
+    assert bool(given.problems) == (written != "")
+
+
+@pytest.mark.parametrize(
     ("data", "reason", "text"),
     [
+        ({"block-cidrs": "fe80::1%eth0"}, Reason.CONFIG_KEY_INVALID, "the element 'fe80::1%eth0'"),
         ({"proxy-connect-timeout": "5s"}, Reason.CONFIG_KEY_INVALID, "its default counts"),
         ({"use-gzip": "on"}, Reason.CONFIG_KEY_INVALID, "which is not true or false"),
         ({"hide-headers": "x-a,b c"}, Reason.CONFIG_KEY_INVALID, "'b c' is none"),
@@ -167,6 +215,12 @@ def test_headers_come_from_named_configmaps_with_variables_as_operators() -> Non
 def test_a_header_that_cant_be_set_is_left_out(name: str, value: str) -> None:
     given = with_headers(**{name: value, "X-Kept": "1"})
     assert given.traffic.listeners.requests.written == (("x-kept", "1"),)
+    assert [each.reason for each in given.problems] == [Reason.CONFIG_KEY_INVALID] * 2
+
+
+def test_more_headers_than_envoy_takes_are_none() -> None:
+    given = with_headers(**{f"x{number}": "1" for number in range(MAX_HEADERS + 1)})
+    assert given.traffic.listeners.requests.written == given.traffic.listeners.responses.written == ()
     assert [each.reason for each in given.problems] == [Reason.CONFIG_KEY_INVALID] * 2
 
 

@@ -12,7 +12,7 @@ from xds.kube.change import Deleted
 from xds.kube.objects import ConfigMap, Metadata
 from xds.problems.problem import Key
 from xds.traffic.actions import Closed
-from xds.translate.nginx.custom_headers import ALLOWED_HEADERS, MAX_HEADER_BYTES, read
+from xds.translate.nginx.custom_headers import ALLOWED_HEADERS, MAX_HEADER_BYTES, MAX_HEADERS, read
 from xds.translate.nginx.named_objects import NamedObjects, Unavailable
 from xds.translate.nginx.reader import AnnotationReader
 
@@ -66,6 +66,11 @@ def test_headers_are_those_of_the_config_map_as_it_is_now() -> None:
             "which can't be used: the API server answers 403 no",
         ),
         ("default/headers", (config_map("headers", x_a="x" * MAX_HEADER_BYTES),), "more than 16 KiB of headers"),
+        (
+            "default/headers",
+            (config_map("headers", **{f"x{number}": "1" for number in range(MAX_HEADERS + 1)}),),
+            "more than 250 headers",
+        ),
     ],
 )
 def test_without_a_usable_config_map_the_paths_are_closed(value: str, found: tuple[ConfigMap, ...], why: str) -> None:

@@ -13,8 +13,10 @@ from xds.kube.state import KubeState
 from xds.translate.nginx.annotation import PREFIX, AnyAnnotation, Verdict
 from xds.translate.nginx.connections import CONNECT_TIMEOUT
 from xds.translate.nginx.defaults import INGRESS_NGINX
-from xds.translate.nginx.ingress_policy import AnnotationOptions, OpenPaths, ingress_policy
+from xds.translate.nginx.ingress_policy import ingress_policy
 from xds.translate.nginx.named_objects import NamedObjects
+from xds.translate.nginx.options import AnnotationOptions
+from xds.translate.nginx.paths_policy import OpenPaths
 from xds.translate.nginx.reader import AnnotationReader
 from xds.translate.nginx.registry import ANNOTATIONS
 

@@ -18,7 +18,7 @@ from xds.traffic.actions import Closed, DirectAnswer, Forward, Redirect
 from xds.traffic.backend_tls import BackendTls
 from xds.traffic.bodies import Bodies
 from xds.traffic.headers import HeaderChanges
-from xds.traffic.policy import Policy
+from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.retries import Retries
 from xds.traffic.routes import Route
 from xds.traffic.service_settings import HealthCheck, ServiceSettings
@@ -79,6 +79,17 @@ def test_a_protecting_header_that_cannot_be_set_closes_the_path(name: str) -> No
     assert isinstance(route_of(world_with(own(response_headers="X-Other: a\x7f"))).action, Forward)
 
 
+@pytest.mark.parametrize("name", ["request_headers", "response_headers"])
+def test_more_lines_than_envoy_takes_count_for_nothing(name: str) -> None:
+    lines = [f"x{number}: 1" for number in range(1001)]
+    world = world_with(own(**{name: "\n".join(lines)}))
+    assert route_of(world).policy == NO_POLICY
+    assert world.reasons() == [("shop", "AnnotationInvalid")]
+    assert isinstance(
+        route_of(world_with(own(response_headers="\n".join([*lines, "X-Frame-Options: DENY"])))).action, Closed
+    )
+
+
 def test_headers_of_a_config_map_and_our_own_are_both_set_and_ours_count_for_equal_names() -> None:
     both = annotated(custom_headers="default/headers") | own(response_headers="X-A: ours\n-X-B")
     world = world_with(both)
@@ -96,6 +107,14 @@ def test_headers_of_a_config_map_and_our_own_are_both_set_and_ours_count_for_equ
 )
 def test_a_path_answers_by_itself(text: str, answer: DirectAnswer) -> None:
     assert route_of(world_with(own(answer=text))).action == answer
+
+
+def test_a_default_backend_answers_as_the_paths_do() -> None:
+    """The usual use is a 403, which a request for another path must not get around."""
+    asking = ingress("shop", rule(HOST, path("/x")), default="web", annotations=own(answer="403"))
+    given = World(service("web"), asking)
+    found = (given.traffic.hosts[HOST].default, given.traffic.default)
+    assert [each.action for each in found if each] == [DirectAnswer(403)] * 2
 
 
 @pytest.mark.parametrize("text", ["", "403x", "199", "600", "no", "200 " + "x" * 4097])
@@ -239,6 +258,8 @@ def test_retries_have_a_number_and_a_reason(text: str, retries: Retries | None) 
 def test_bodies_have_a_size_in_units_of_1024() -> None:
     assert policy_with(max_body_size="8Mi").bodies == Bodies(8 * 2**20)
     assert policy_with(max_body_size="8m").bodies == Bodies()
+    assert policy_with(max_body_size=f"{2**33 - 1}Gi").bodies == Bodies((2**33 - 1) * 2**30)
+    assert policy_with(max_body_size=f"{2**33}Gi").bodies == Bodies()
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,11 @@ CANARY_BEHAVIOR: Final = Annotation(
     note="a second cookie, NAME.canary, keeps sessions at the canary; with legacy a canary has no sessions",
 )
 NAME: Final = Annotation(
-    "session-cookie-name", _FAMILY, matching("letters, digits and - . _ ~ / :", r"[A-Za-z0-9._~/:-]+"), _DEFAULT_COOKIE
+    "session-cookie-name",
+    _FAMILY,
+    # Beside a canary, a second cookie has a longer name, and Envoy compares no name of more than 1024 bytes.
+    matching("up to 512 letters, digits and - . _ ~ / :", r"[A-Za-z0-9._~/:-]{1,512}"),
+    _DEFAULT_COOKIE,
 )
 PATH: Final = Annotation(
     "session-cookie-path",

@@ -12,7 +12,7 @@ from xds.translate.nginx.reader import AnnotationReader
 _FAMILY: Final = "bodies"
 
 _SIZE: Final = re.compile(r"[0-9]+[kmg]?", re.IGNORECASE)
-_MAX_BYTES: Final = 2**63 - 1
+MAX_BYTES: Final = 2**63 - 1
 """Of nginx's numbers for sizes."""
 
 MAX_BUFFERED_BYTES: Final = 8 * 1024 * 1024
@@ -22,7 +22,7 @@ MAX_BUFFERED_BYTES: Final = 8 * 1024 * 1024
 def _body_size(value: str) -> int:
     """A size. Other annotations also know the unit b, and blanks within."""
     text = value.strip()
-    if not _SIZE.fullmatch(text) or (size := SIZE.parse(text)) > _MAX_BYTES:
+    if not _SIZE.fullmatch(text) or (size := SIZE.parse(text)) > MAX_BYTES:
         raise InvalidValueError
     return size
 

@@ -9,7 +9,15 @@ from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.conditions import Comparison, Condition, CookieCondition, HeaderCondition
 from xds.traffic.regex import RegexError, compiled, found_anywhere
-from xds.translate.nginx.annotation import PREFIX, Annotation, AnyAnnotation, Grammar, InvalidValueError, Verdict
+from xds.translate.nginx.annotation import (
+    OWN_PREFIX,
+    PREFIX,
+    Annotation,
+    AnyAnnotation,
+    Grammar,
+    InvalidValueError,
+    Verdict,
+)
 from xds.translate.nginx.grammars import BOOLEAN, INTEGER
 from xds.translate.nginx.reader import AnnotationReader
 
@@ -28,12 +36,17 @@ _MAX_PROGRAM_SIZE: Final = 100
 """Envoy's default of re2.max_program_size.error_level: https://www.envoyproxy.io/docs/envoy/latest/configuration/operations/runtime
 """
 
+_MAX_CHARACTERS: Final = 1024
+"""Envoy rejects a virtual host that compares a cookie with a longer name."""
+
 _LEAST_TOTAL: Final = 100
 _ALWAYS: Final = "always"
 _NEVER: Final = "never"
 
 
 def _basic(value: str) -> str:
+    if len(value) > _MAX_CHARACTERS:
+        raise InvalidValueError(f"it has more than {_MAX_CHARACTERS} characters")
     if not _BASIC.fullmatch(value.replace(" ", "")):
         raise InvalidValueError
     return value.strip(" ")
@@ -146,10 +159,9 @@ def _total(reader: AnnotationReader) -> int:
 
 def report_others(reader: AnnotationReader, effective: Iterable[AnyAnnotation]) -> None:
     """Report the annotations of a canary, beside `effective` ones and this family: those of the primary hold."""
-    known = {each.name for each in ANNOTATIONS} | {each.name for each in effective}
-    for name in reader.names():
-        annotation = PREFIX + name
-        if name not in known:
+    known = {each.full_name for each in ANNOTATIONS} | {each.full_name for each in effective}
+    for annotation in (prefix + name for prefix in (PREFIX, OWN_PREFIX) for name in reader.names(prefix)):
+        if annotation not in known:
             reader.report(
                 annotation,
                 Reason.ANNOTATION_UNSUPPORTED,

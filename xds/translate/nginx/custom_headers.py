@@ -21,6 +21,9 @@ ALLOWED_HEADERS: Final = "global-allowed-response-headers"
 MAX_HEADER_BYTES: Final = 16 * 1024
 """Names and values of a ConfigMap together. Each route of the Ingress repeats the headers, and so does each answer."""
 
+MAX_HEADERS: Final = 250
+"""Of a ConfigMap, or of an annotation. Envoy rejects a route that changes more than 1000 headers, from all sources."""
+
 PROTECTING: Final = frozenset({"content-security-policy", "x-frame-options", "strict-transport-security"})
 
 NEVER_SET: Final = frozenset(
@@ -95,6 +98,8 @@ def _small(found: ConfigMap) -> ConfigMap:
         raise UnusableObjectError(
             f"names ConfigMap {found.key}, which has more than {MAX_HEADER_BYTES // 1024} KiB of headers"
         )
+    if len(found.data or ()) > MAX_HEADERS:
+        raise UnusableObjectError(f"names ConfigMap {found.key}, which has more than {MAX_HEADERS} headers")
     return found
 
 

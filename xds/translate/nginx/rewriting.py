@@ -77,11 +77,15 @@ class Rewriting:
         """A policy with the rewrite of a path as written, which must be an expression of RE2."""
         if not self._applies(path, path_type):
             return policy
-        return replace(policy, rewrite=_rewrite(path, self.target), forwarded_prefix=self.prefix)
+        rewrite = _rewrite_below(path) if path == self.target else _rewrite(path, self.target)
+        return replace(policy, rewrite=rewrite, forwarded_prefix=self.prefix)
 
     def _applies(self, path: str, path_type: str) -> bool:
-        """Whether the target changes any request. The path itself as a target changes those for paths below."""
-        return bool(self.target) and (self.target != path or (path_type != "Exact" and path != "/"))
+        """Whether the target changes any request. The path itself as a target changes those for paths below.
+
+        For a path that ends in a slash, nginx has no location but that of the target.
+        """
+        return bool(self.target) and (self.target != path or (path_type != "Exact" and not path.endswith("/")))
 
 
 NO_REWRITING: Final = Rewriting()
@@ -98,6 +102,11 @@ def read(reader: AnnotationReader) -> Rewriting:
             "Add rewrite-target, or remove x-forwarded-prefix.",
         )
     return Rewriting(reader.get(USE_REGEX) or False, target, prefix, reader.get(APP_ROOT) or "")
+
+
+def _rewrite_below(path: str) -> Rewrite:
+    """The rewrite to the path itself. Longer words, which the path's expression matches too, stay as they are."""
+    return Rewrite(f"(?is)^{path}/.*$", _rooted(path))
 
 
 def _rewrite(path: str, target: str) -> Rewrite:

@@ -36,7 +36,7 @@ def _size(text: str) -> Bodies:
         return Bodies()
     matched = _SIZE.fullmatch(text.strip())
     size = int(matched[1]) * _UNITS[matched[2]] if matched else 0
-    if not size:
+    if not 0 < size <= bodies.MAX_BYTES:
         raise InvalidValueError
     return Bodies(size)
 

@@ -7,7 +7,7 @@ from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.headers import NO_CHANGES, HeaderChanges
 from xds.translate.nginx.annotation import OWN_PREFIX, Annotation, Grammar
-from xds.translate.nginx.custom_headers import NEVER_SET, PROTECTING
+from xds.translate.nginx.custom_headers import MAX_HEADERS, NEVER_SET, PROTECTING
 from xds.translate.nginx.named_objects import Unavailable
 from xds.translate.nginx.reader import AnnotationReader
 
@@ -56,8 +56,9 @@ def _changes(reader: AnnotationReader, annotation: Annotation[str]) -> HeaderCha
     text = reader.text(annotation)
     if not text:
         return NO_CHANGES
-    if len(text) > MAX_BYTES:
-        _report(reader, annotation, f"has more than {MAX_BYTES} characters, and none of its lines counts")
+    if len(text) > MAX_BYTES or len(text.splitlines()) > MAX_HEADERS:
+        why = f"has more than {MAX_BYTES} characters or {MAX_HEADERS} lines, and none of its lines counts"
+        _report(reader, annotation, why)
         return Unavailable(annotation) if annotation.protects and annotation.protects(text) else NO_CHANGES
     values: dict[str, str] = {}
     removed: set[str] = set()

@@ -5,7 +5,7 @@ from typing import Final
 
 from xds.traffic.listeners import Blocked
 from xds.translate.nginx.annotation import InvalidValueError, Verdict
-from xds.translate.nginx.configmap.grammars import PATHS, list_of, network
+from xds.translate.nginx.configmap.grammars import NETWORKS, PATHS, network, texts
 from xds.translate.nginx.configmap.key import (
     AnyKey,
     ConfigKey,
@@ -22,12 +22,12 @@ from xds.translate.nginx.refused import snippet_protects
 
 _SECTION: Final = Section.ACCESS
 
-_TEXTS: Final = list_of("a list of texts, or of expressions after ~ or ~*, with commas between", str)
+_TEXTS: Final = texts("a list of texts, or of expressions after ~ or ~*, with commas between")
 
 BLOCKED_NETWORKS: Final = ConfigKey(
     "block-cidrs",
     _SECTION,
-    list_of("a list of addresses and networks, with commas between", str),
+    NETWORKS,
     verdict=Verdict.APPROXIMATE,
     note="counts for paths with an address list of their own too",
 )

@@ -24,6 +24,9 @@ _HEADER: Final = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _MEDIA_TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+*-]+")
 _MAX_ELEMENTS: Final = 1000
 
+MAX_BYTES: Final = 2**20
+"""Of a ConfigMap: https://kubernetes.io/docs/concepts/configuration/configmap/#motivation"""
+
 _Item = TypeVar("_Item")
 
 
@@ -39,7 +42,12 @@ def _seconds(value: str) -> timedelta:
 
 
 def network(text: str) -> str:
-    """A network in CIDR notation, of an address or a network with or without host bits."""
+    """A network in CIDR notation, of an address or a network with or without host bits.
+
+    Python takes zones of addresses too, for which Envoy would reject every listener.
+    """
+    if "%" in text:
+        raise InvalidValueError(f"{text[:60]!r} has a zone")
     try:
         return str(ipaddress.ip_network(text, strict=False))
     except ValueError:
@@ -59,13 +67,15 @@ def media_type(text: str) -> str:
     return text
 
 
-def list_of(words: str, item: Callable[[str], _Item], separator: str = ",") -> Grammar[tuple[_Item, ...]]:
-    """A list. A bad element spoils all of it."""
+def list_of(
+    words: str, item: Callable[[str], _Item], separator: str = ",", most: int = _MAX_ELEMENTS
+) -> Grammar[tuple[_Item, ...]]:
+    """A list. A bad element, or one more than the most, spoils all of it."""
 
     def parse(value: str) -> tuple[_Item, ...]:
         texts = [text.strip() for text in value.split(separator)]
-        if len(texts) > _MAX_ELEMENTS:
-            raise InvalidValueError(f"it has more than {_MAX_ELEMENTS} elements")
+        if len(texts) > most:
+            raise InvalidValueError(f"it has more than {most} elements")
         return tuple(dict.fromkeys(item(text) for text in texts if text))
 
     return Grammar(words, parse)
@@ -73,6 +83,11 @@ def list_of(words: str, item: Callable[[str], _Item], separator: str = ",") -> G
 
 def _text(value: str) -> str:
     return value
+
+
+def texts(words: str) -> Grammar[tuple[str, ...]]:
+    """A list that decides over clients, read element by element. A ConfigMap's own bound of 1 MiB is the only one."""
+    return list_of(words, _text, most=MAX_BYTES)
 
 
 def number(lowest: int, highest: int) -> Grammar[int]:
@@ -88,6 +103,6 @@ def number(lowest: int, highest: int) -> Grammar[int]:
 
 DURATION: Final = Grammar("a number with ms, s, m, h or d; without a unit, of seconds", _duration)
 SECONDS: Final = Grammar("a whole number of seconds, without a unit", _seconds)
-NETWORKS: Final = list_of("a list of addresses and networks, with commas between", network)
+NETWORKS: Final = texts("a list of addresses and networks, with commas between")
 HEADERS: Final = list_of("a list of header names, with commas between", header)
 PATHS: Final = list_of("a list of paths, with commas between", _text)

@@ -1,14 +1,16 @@
 """Keys of client addresses and headers."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
 from xds.problems.reasons import Reason
+from xds.problems.text import shown
 from xds.traffic.listeners import ListenerPolicy, RequestHeaders, ResponseHeaders, TrustedPeers
 from xds.translate.nginx import custom_headers
-from xds.translate.nginx.annotation import Grammar, Verdict
+from xds.translate.nginx.annotation import Grammar, InvalidValueError, Verdict
 from xds.translate.nginx.configmap import named_headers
-from xds.translate.nginx.configmap.grammars import DURATION, HEADERS, NETWORKS, header, number
+from xds.translate.nginx.configmap.grammars import DURATION, HEADERS, NETWORKS, header, network, number
 from xds.translate.nginx.configmap.key import ConfigKey, Section, not_yet, of_annotations, without_effect
 from xds.translate.nginx.configmap.reader import ConfigReader
 from xds.translate.nginx.grammars import BOOLEAN
@@ -99,11 +101,23 @@ def _trusted(reader: ConfigReader) -> TrustedPeers | None:
     uses_forwarded = reader.get(USE_FORWARDED) is True
     if not uses_forwarded and reader.get(REAL_IP) is not True:
         return None
-    networks = reader.get(TRUSTED) or ("0.0.0.0/0",)
+    networks = tuple(dict.fromkeys(_networks(reader)))
+    if not networks:
+        return None
     if _EVERYBODY & {*networks}:
         message = "the forwarded headers of every client are believed, so that lists of addresses keep nobody out"
         reader.report(TRUSTED, Reason.EVERY_CLIENT_TRUSTED, message)
     return TrustedPeers(networks, reader.get(ADDRESS_HEADER) or _FORWARDED_FOR, believed=uses_forwarded)
+
+
+def _networks(reader: ConfigReader) -> Iterator[str]:
+    """The networks that are believed. A bad element believes nobody."""
+    for text in reader.value(TRUSTED):
+        try:
+            yield network(text)
+        except InvalidValueError:
+            message = f"{TRUSTED.name} has the element {shown(text)}, no address and no network; the others count"
+            reader.report(TRUSTED, Reason.CONFIG_KEY_INVALID, message, "Correct the element.")
 
 
 def _responses(responses: ResponseHeaders, reader: ConfigReader) -> ResponseHeaders:

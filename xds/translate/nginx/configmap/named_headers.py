@@ -12,6 +12,7 @@ from xds.traffic.listeners import Headers
 from xds.translate.nginx.annotation import InvalidValueError, Verdict
 from xds.translate.nginx.configmap.key import AnyKey, ConfigKey, Section
 from xds.translate.nginx.configmap.reader import ConfigReader
+from xds.translate.nginx.custom_headers import MAX_HEADERS
 from xds.translate.nginx.grammars import OBJECT_NAME
 
 _SECTION: Final = Section.HEADERS
@@ -97,8 +98,9 @@ def headers(reader: ConfigReader, key: ConfigKey[Key]) -> Headers:
         message = f"{key.name} names ConfigMap {name}, which {why}: none of its headers is set"
         reader.report(key, Reason.CONFIG_MAP_NOT_FOUND, message, "Create the ConfigMap, or grant the right to read it.")
         return ()
-    if sum(map(len, (*found.data, *found.data.values()))) > MAX_HEADER_BYTES:
-        message = f"{key.name} names ConfigMap {name}, which has more than {MAX_HEADER_BYTES // 1024} KiB of headers"
+    if len(found.data) > MAX_HEADERS or sum(map(len, (*found.data, *found.data.values()))) > MAX_HEADER_BYTES:
+        most = f"{MAX_HEADERS} headers or {MAX_HEADER_BYTES // 1024} KiB"
+        message = f"{key.name} names ConfigMap {name}, which has more than {most}"
         reader.report(key, Reason.CONFIG_KEY_INVALID, message, "Shorten the ConfigMap.")
         return ()
     return tuple(sorted(_written(reader, key, found.data)))

@@ -1,0 +1,71 @@
+"""The operator's choices for all annotations."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from xds.translate.nginx import rewriting
+from xds.translate.nginx.annotation import PREFIX
+from xds.translate.nginx.backend_protocol import SpokenProtocol
+from xds.translate.nginx.defaults import NO_DEFAULTS
+from xds.translate.nginx.open_paths import open_paths
+from xds.translate.nginx.paths_policy import OPEN_PATHS, ClosedPaths, OpenPaths, PathsPolicy
+from xds.translate.nginx.reader import AnnotationReader
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationOptions:
+    """The operator's choices for all annotations.
+
+    Attributes:
+        ignored: Names that count as absent: ingress-nginx's without the prefix, our own in full.
+        defaults: Values of absent annotations, by name without the prefix.
+        closing: Keys of ingress-nginx's ConfigMap that ask for a protection which can't be had: all paths are closed.
+        open_paths: The policy of open paths without annotations.
+        unannotated: The policy of Ingresses without annotations. Made once, so that such an Ingress costs nothing.
+        has_tracer: Whether the operator has a collector of traces.
+    """
+
+    ignored: frozenset[str] = frozenset()
+    defaults: Mapping[str, str] = field(default_factory=lambda: NO_DEFAULTS)
+    closing: tuple[str, ...] = ()
+    open_paths: OpenPaths = OPEN_PATHS
+    unannotated: PathsPolicy = OPEN_PATHS
+    has_tracer: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        ignored: frozenset[str],
+        defaults: Mapping[str, str],
+        closing: tuple[str, ...] = (),
+        *,
+        has_tracer: bool = False,
+    ) -> "AnnotationOptions":
+        if not defaults and not closing:
+            return cls(ignored, has_tracer=has_tracer)
+        reader = AnnotationReader({}, _unreported, defaults)
+        asked = rewriting.read(reader)
+        opened = open_paths(SpokenProtocol(), None, asked, reader, has_tracer=has_tracer)
+        unannotated = ClosedPaths(closing, hosts=False, rewriting=asked) if closing else opened
+        return cls(ignored, defaults, closing, opened, unannotated, has_tracer)
+
+    def closing_without(self, annotations: Mapping[str, str]) -> tuple[str, ...]:
+        """The closing keys that no annotation replaces. A value that asks for the protection closes by itself."""
+        return tuple(
+            key for key in self.closing if not any(annotations.get(PREFIX + name) for name in _REPLACING.get(key, ()))
+        )
+
+
+_ALLOW_LISTS: Final = ("whitelist-source-range", "allowlist-source-range")
+_REPLACING: Final = {
+    "whitelist-source-range": _ALLOW_LISTS,
+    "denylist-source-range": ("denylist-source-range",),
+    "global-auth-url": ("auth-url", "enable-global-auth"),
+    "enable-modsecurity": ("enable-modsecurity",),
+}
+"""Annotations that replace a key of the ConfigMap. Snippets of the ConfigMap hold beside those of an Ingress."""
+
+
+def _unreported(*problem: object) -> None:
+    """Drop a problem of a default: the ConfigMap's own problem names the key."""
