@@ -13,7 +13,7 @@ from xds.problems.field_path import MapKey
 from xds.problems.problem import Problem
 from xds.traffic.https_redirect import RedirectWhen
 from xds.translate.nginx.annotation import OWN_PREFIX, PREFIX, AnyAnnotation, Verdict
-from xds.translate.nginx.ingress_policy import ClosedPaths, IngressPolicy, LentPaths, OpenPaths
+from xds.translate.nginx.paths_policy import ClosedPaths, IngressPolicy, LentPaths, OpenPaths
 from xds.translate.nginx.registry import ANNOTATIONS
 from xds.translate.own import registry as own_registry
 
