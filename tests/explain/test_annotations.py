@@ -56,6 +56,20 @@ def test_annotations_of_closed_paths_make_no_difference() -> None:
     assert found.text == f"the paths answer 503 because of {PREFIX}auth-snippet"
 
 
+def test_annotations_of_a_backend_make_no_difference_beside_a_redirect() -> None:
+    found = outcomes(annotated(permanent_redirect="https://b.test", upstream_vhost="c.test", limit_rps="5"))
+    assert {name: each.status for name, each in found.items()} == {
+        "permanent-redirect": AnnotationStatus.IN_EFFECT,
+        "upstream-vhost": AnnotationStatus.NO_DIFFERENCE,
+        "limit-rps": AnnotationStatus.IN_EFFECT,
+    }
+
+
+def test_an_annotation_whose_backend_is_unusable_is_not_used() -> None:
+    found = outcomes(annotated(mirror_target="https://mirror.test$request_uri"))["mirror-target"]
+    assert (found.status, "not allowed" in found.text) == (AnnotationStatus.NOT_USED, True)
+
+
 def test_annotations_of_a_canary_have_outcomes() -> None:
     main = ingress("main", rule("a.test", path("/", "web")), created=1)
     other = ingress(

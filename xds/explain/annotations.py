@@ -1,7 +1,7 @@
 """Explains the annotations of an Ingress: the effect of each, found by a comparison with the Ingress without it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -11,8 +11,12 @@ from xds.explain.policies import policy_words
 from xds.kube.objects import Ingress
 from xds.problems.field_path import MapKey
 from xds.problems.problem import Problem
+from xds.problems.reasons import Reason
 from xds.traffic.https_redirect import RedirectWhen
+from xds.traffic.policy import Policy
+from xds.traffic.upstream import DEFAULT_UPSTREAM
 from xds.translate.nginx.annotation import OWN_PREFIX, PREFIX, AnyAnnotation, Verdict
+from xds.translate.nginx.asked_backends import NO_BACKENDS
 from xds.translate.nginx.paths_policy import ClosedPaths, IngressPolicy, LentPaths, OpenPaths
 from xds.translate.nginx.registry import ANNOTATIONS
 from xds.translate.own import registry as own_registry
@@ -114,12 +118,29 @@ def _outcome(
     annotation = _KNOWN.get(name)
     if isinstance(policy, ClosedPaths) and name in policy.annotations:
         return AnnotationOutcome(name, value, AnnotationStatus.CLOSES, complaint)
-    if annotation and policy != without:
+    is_used = all(each.reason is not Reason.ANNOTATION_BACKEND_UNUSABLE for each in problems)
+    if annotation and is_used and _effective(policy) != _effective(without):
         text = complaint or _effect(annotation, policy, without)
         return AnnotationOutcome(name, value, AnnotationStatus.IN_EFFECT, text)
     if complaint:
         return AnnotationOutcome(name, value, AnnotationStatus.NOT_USED, complaint)
     return AnnotationOutcome(name, value, AnnotationStatus.NO_DIFFERENCE, _why_equal(annotation, value, policy))
+
+
+def _effective(policy: IngressPolicy) -> IngressPolicy:
+    """The policy without the parts that no request meets, as the paths answer before a backend is asked."""
+    if not isinstance(policy, OpenPaths) or not (policy.answer or policy.redirect):
+        return policy
+    own = policy.policy
+    met = Policy(
+        response_headers=own.response_headers,
+        is_logged=own.is_logged,
+        tracing=own.tracing,
+        bodies=own.bodies,
+        https_redirect=own.https_redirect,
+        rate_limits=own.rate_limits,
+    )
+    return replace(policy, policy=met, upstream=DEFAULT_UPSTREAM, tls_upstream=None, asked_backends=NO_BACKENDS)
 
 
 def _effect(annotation: AnyAnnotation, policy: IngressPolicy, without: IngressPolicy) -> str:
@@ -151,4 +172,6 @@ def _why_equal(annotation: AnyAnnotation | None, value: str, policy: IngressPoli
         return f"the paths answer 503 because of {', '.join(policy.annotations)}"
     if isinstance(policy, LentPaths):
         return "the annotations of the Ingress whose paths the canary shares hold"
+    if policy.answer or policy.redirect:
+        return "the paths redirect, or answer by themselves, without the annotation too"
     return "the same holds without the annotation"

@@ -303,7 +303,7 @@ class Reason(StrEnum):
         "NamedObjectUnusable",
         Level.ERROR,
         "An annotation names a Secret or ConfigMap that is missing, unreadable or bad; what it protects answers 503.",
-        "Create or correct the object, or grant the right to it (k8s/config-maps has that to ConfigMaps).",
+        "Create or correct the object in the namespace of the Ingress, or grant the right to it (docs/security.md).",
     )
     NAMESPACE_NOT_FOUND = (
         "NamespaceNotFound",

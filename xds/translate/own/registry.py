@@ -23,5 +23,7 @@ def unknown_remedy(name: str, prefix: str) -> str:
     """The remedy for an unknown name on an Ingress; empty for the usual one."""
     if name in ON_SERVICES:
         return f"Write {prefix}{name} on the Service."
-    near = nearest(name, ANNOTATIONS)
+    near = nearest(name, (*ANNOTATIONS, *sorted(ON_SERVICES)))
+    if near in ON_SERVICES:
+        return f"Did you mean {prefix}{near}, on the Service? Correct the name, and move the annotation."
     return f"Did you mean {prefix}{near}? Correct the name." if near else ""
