@@ -29,6 +29,8 @@ from xds.protocol import builds
 from xds.protocol.builds import ProxyBuild
 from xds.protocol.messages import Variant
 from xds.protocol.stuck import StuckReason
+from xds.resources import connection_manager
+from xds.resources.filters.chain import http_filters as chain
 from xds.resources.options import ProxyOptions
 
 pytestmark = needs_envoy
@@ -179,6 +181,8 @@ async def test_an_older_envoy_is_told_so_and_keeps_its_configuration(
     ):
         with monkeypatch.context() as patch:
             patch.setattr(builds, "OLDEST_ENVOY", (1, 30))
+            # The chain of that server's time: filters that are off now are younger than the older Envoys.
+            patch.setattr(connection_manager, "http_filters", lambda: [each for each in chain() if not each.disabled])
             async with Plane(*objects(port), proxy=options(http_port, vhds=False), port=xds_port):
                 await until_status(http_port, "old.example")
         with structlog.testing.capture_logs() as log:

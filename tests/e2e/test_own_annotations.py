@@ -117,7 +117,7 @@ async def test_requests_beyond_the_limit_are_answered_503(tmp_path: Path) -> Non
 async def test_an_answer_that_takes_too_long_is_504(tmp_path: Path) -> None:
     async def never(request: web.Request) -> web.Response:
         del request
-        await asyncio.sleep(30)
+        await asyncio.sleep(3)
         return web.Response()
 
     runner, port = await serve(never)

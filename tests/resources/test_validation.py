@@ -15,13 +15,16 @@ from tests.support.objects import feed, ingress, path, pipeline, rule, service
 from xds.controlplane.pipeline import Pipeline
 from xds.envoyapi import codec
 from xds.envoyapi.messages import Cluster, Metadata, Route, RouteAction, RouteMatch, Struct, Value, VirtualHost
+from xds.envoyapi.messages import VirtualHost as EnvoyVirtualHost
 from xds.kube.change import Applied, Deleted
 from xds.kube.objects import HTTPIngressPath, Ingress, KubeObject
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.resources.clusters import cluster
+from xds.resources.domains import Domain
 from xds.resources.inlining import inlined
-from xds.resources.options import UpstreamOptions
+from xds.resources.options import ProxyOptions, UpstreamOptions
+from xds.resources.routes import virtual_host
 from xds.resources.validation import Validator
 from xds.snapshot.resource import ResourceType
 from xds.traffic.backends import Backend
@@ -206,3 +209,25 @@ def test_a_shape_is_checked_until_a_message_of_the_shape_is_valid() -> None:
     assert accepts(ResourceType.CLUSTER, "a", lambda: Cluster(name="a"), owner, shape=1)
     assert not accepts(ResourceType.CLUSTER, "b", lambda: bad, owner, shape=2)
     assert list(reported.standing) == [("validation", (ResourceType.CLUSTER, "b"))]
+
+
+def test_a_virtual_host_that_cannot_be_built_stays_as_it_was_and_the_others_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    running = world()
+
+    def unbuildable(name: str, domain: Domain, options: ProxyOptions) -> EnvoyVirtualHost:
+        if domain.name == A:
+            raise ValueError("Value out of range")
+        return virtual_host(name, domain, options)
+
+    monkeypatch.setattr("xds.resources.route_configuration.virtual_host", unbuildable)
+    apply(running, shop("/other"), ingress("other", rule(B, path("/new", "web"))))
+    assert prefixes(running)[A] == ["/good"]
+    assert prefixes(running)[B] == ["/new"]
+    (problem,) = running.problems
+    assert (problem.object, problem.reason) == (ObjectRef("Ingress", "default", "shop"), Reason.ENVOY_WOULD_REFUSE)
+    monkeypatch.undo()
+    apply(running, shop("/third"))
+    assert prefixes(running)[A] == ["/third"]
+    assert not running.problems

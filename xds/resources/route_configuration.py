@@ -11,6 +11,7 @@ from xds.resources.routes import route_configuration, virtual_host
 from xds.resources.validation import Validator
 from xds.snapshot.resource import ResourceType, resource
 from xds.steps import Steps
+from xds.traffic.routes import VirtualHost
 
 
 class RouteConfigurationBuilder:
@@ -76,7 +77,20 @@ class RouteConfigurationBuilder:
             del self._domains[host]
             self._validator.forget(name)
             return {(ResourceType.VIRTUAL_HOST, name): None}
-        body = self._validator.valid_virtual_host(name, virtual_host(name, domain, self._options), last)
+        body = self._body(name, domain, last)
         self._domains[host] = (domain, body)
         found = resource(ResourceType.VIRTUAL_HOST, name, body) if body is not None else None
         return {(ResourceType.VIRTUAL_HOST, name): found}
+
+    def _body(self, name: str, domain: Domain, last: bytes | None) -> bytes | None:
+        """The encoded virtual host, or the last one for a policy that no message of Envoy's can hold."""
+        try:
+            built = virtual_host(name, domain, self._options)
+        except (TypeError, ValueError) as error:  # numbers out of range, among others: no host may stop the others
+            answers = (domain.inside, domain.outside)
+            origins = {
+                route.origin.object for each in answers if isinstance(each, VirtualHost) for route in each.routes
+            }
+            self._validator.note_unbuildable(name, sorted(origins), str(error))
+            return last
+        return self._validator.valid_virtual_host(name, built, last)

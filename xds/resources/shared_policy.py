@@ -12,7 +12,7 @@ from xds.traffic.actions import Forward
 from xds.traffic.bodies import ANY_BODIES
 from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.routes import Route
-from xds.traffic.timeouts import NO_TIMEOUTS
+from xds.traffic.timeouts import Timeouts
 
 
 def shared_policy(domain: Domain) -> Policy:
@@ -36,7 +36,8 @@ def without(policy: Policy, shared: Policy) -> Policy:
     """The policy without the part that the virtual host holds."""
     if shared is NO_POLICY or not _is_alike(policy, shared):
         return policy
-    own = replace(policy, timeouts=NO_TIMEOUTS, retries=None, bodies=ANY_BODIES)
+    # A virtual host has no timeout for whole answers.
+    own = replace(policy, timeouts=Timeouts(whole=policy.timeouts.whole), retries=None, bodies=ANY_BODIES)
     return NO_POLICY if own == NO_POLICY else own
 
 

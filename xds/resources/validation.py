@@ -78,6 +78,13 @@ class Validator:
         mended = _without(built, bad.keys(), codec.decode(VirtualHost, last) if last else None)
         return last if violations(mended) else codec.encode(mended)
 
+    def note_unbuildable(self, unit: str, owners: Iterable[ObjectRef], why: str) -> None:
+        """Report a virtual host that can't be built at all. The snapshot should keep the last good one."""
+        subject, effect = f"the virtual host {shown(unit)}", "the last good one stays"
+        reason = Reason.ENVOY_WOULD_REFUSE
+        message = f"Envoy can't be told {subject} ({shown(why)}); {effect}"
+        self._note(unit, [Problem(owner, reason, message, reason.remedy) for owner in owners])
+
     def forget(self, unit: Hashable) -> None:
         """The unit no longer exists."""
         self._note(unit, ())

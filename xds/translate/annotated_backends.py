@@ -81,8 +81,8 @@ class AnnotatedBackends:
             pages = ErrorPages(
                 found.key,
                 ingress,
-                _word(written.name),
-                _word(str(written.port)),
+                word(written.name),
+                word(str(written.port)),
                 found.host,
                 default.statuses,
                 default.kept_statuses,
@@ -122,7 +122,7 @@ class AnnotatedBackends:
         return _unusable(fault.message, fault.remedy) if fault and resolved.backend is None else resolved
 
 
-def _word(text: str) -> str:
+def word(text: str) -> str:
     """A name or number that may go into a header. Manifests of a folder may hold any text."""
     return text if is_label(text) else "(invalid)"
 

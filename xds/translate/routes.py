@@ -25,7 +25,7 @@ from xds.traffic.policy import Policy
 from xds.traffic.regex import is_literal
 from xds.traffic.routes import Origin, PathType, Route
 from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
-from xds.translate.annotated_backends import AnnotatedBackends
+from xds.translate.annotated_backends import AnnotatedBackends, word
 from xds.translate.backends import Resolved, resolve
 from xds.translate.credentials import CredentialStore
 from xds.translate.findings import UnitFindings
@@ -185,8 +185,8 @@ def _upstream_host(template: str, origin: Origin, written: IngressServiceBackend
     values = {
         "namespace": origin.object.namespace,
         "ingress_name": origin.object.name,
-        "service_name": written.name,
-        "service_port": written.port.name or str(written.port.number),
+        "service_name": word(written.name),
+        "service_port": word(str(written.port)),
     }
     return upstream_vhost.on_route(template, values)
 

@@ -1,19 +1,24 @@
 """Values that would open closed paths, stop the translation, or take long.
 
 Covers: odd forms of protecting values, huge numbers, expressions that are none, expressions that RE2 refuses on closed
-paths, many unknown names. Excludes: grammars of each family, answers (tests/support/route_table_annotations.py).
+paths, many unknown names, values of any annotation that break a resource. Excludes: grammars of each family, answers
+(tests/support/route_table_annotations.py).
 """
 
 import time
 
 import pytest
 
-from tests.support.objects import World, ingress, path, rule, service, specific
+from tests.support.objects import World, ingress, path, pipeline, rule, service, specific
 from tests.support.route_table_annotations import annotated
+from xds.problems.reasons import Reason
+from xds.resources.names import HTTP_ROUTES
 from xds.traffic.actions import Closed
 from xds.traffic.policy import NO_POLICY
 from xds.traffic.routes import Route
-from xds.translate.nginx.annotation import PREFIX
+from xds.translate.nginx.annotation import PREFIX, AnyAnnotation
+from xds.translate.nginx.registry import ANNOTATIONS
+from xds.translate.own.registry import ANNOTATIONS as OWN_ANNOTATIONS
 
 HOST = "a.example.com"
 
@@ -116,3 +121,46 @@ def test_large_annotations_of_many_hosts_take_little_time(annotations: dict[str,
     given = World(service("web"), ingress("shop", *hosts, annotations=annotations))
     assert time.monotonic() - began < 5
     assert len(given.problems) == len(annotations)
+
+
+HOSTILE = (
+    "%REQ(x)%",
+    "a\r\nx-b: c",
+    "18446744073709551615",
+    f"{'9' * 15}Gi",
+    "2147483647/h,burst=2147483647",
+    "a" * 2000,
+    "[a-z]{200}",
+    "x: é\x85%",
+    "\n".join(f"x{number}: 1" for number in range(1100)),
+    "403 " + "%" * 4096,
+    "https://[%/{path}",
+    ",".join(f"*.h{number}.test" for number in range(100)),
+)
+USED = annotated(
+    affinity="cookie",
+    limit_rps="1",
+    default_backend="web",
+    custom_http_errors="404",
+    mirror_target="http://web.default.svc",
+    permanent_redirect_code="308",
+    canary_by_header="x-a",
+    proxy_redirect_from="/a",
+    proxy_redirect_to="/b",
+)
+"""Without these, other annotations mean nothing."""
+
+
+@pytest.mark.parametrize("annotation", [*ANNOTATIONS.values(), *OWN_ANNOTATIONS.values()], ids=lambda each: each.name)
+def test_no_value_breaks_a_resource(annotation: AnyAnnotation) -> None:
+    """A rejected virtual host takes the paths of other Ingresses along, and an error in a builder all hosts."""
+    lends = annotation.name.startswith("canary")
+    asking = []
+    for number, value in enumerate(HOSTILE):
+        host = f"h{number}.example.com"
+        given = USED | (annotated(canary="true") if lends else {}) | {annotation.full_name: value}
+        asking.append(ingress(f"asks{number}", rule(host, path("/", "next" if lends else "web")), annotations=given))
+        asking.append(ingress(f"other{number}", rule(host, path("/" if lends else "/other"))))
+    found = pipeline(service("web"), service("next"), *asking)
+    assert [each.message for each in found.problems if each.reason is Reason.ENVOY_WOULD_REFUSE] == []
+    assert len(found.store.virtual_hosts(HTTP_ROUTES)) >= len(HOSTILE)

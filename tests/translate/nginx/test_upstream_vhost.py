@@ -58,6 +58,12 @@ def test_variables_of_the_route_are_constants(value: str, host: str) -> None:
     assert asked(value) == host
 
 
+def test_a_name_that_no_service_has_is_no_part_of_a_host() -> None:
+    """Manifests of a folder may hold any text."""
+    asking = ingress("one", rule(HOST, path("/", "w\r\nb")), annotations=annotated(upstream_vhost="x$service_name"))
+    assert routes(World(asking))[0].policy.upstream_host == "x(invalid)"
+
+
 def test_a_port_is_as_the_rule_writes_it() -> None:
     assert asked("$service_name:$service_port", "web:http") == "web:http"
     assert asked("$service_name:$service_port", "web:80") == "web:80"
