@@ -44,9 +44,8 @@ def _asks(value: str) -> bool:
     return bool(value.strip())
 
 
-def _is_not_off(value: str) -> bool:
-    """Whether a value asks for verification. A bad value does, as nobody writes it to have none."""
-    return value.strip(" ") not in ("", "off")
+def _is_on(value: str) -> bool:
+    return value.strip(" ") == _ON
 
 
 SECRET: Final = Annotation(
@@ -67,7 +66,7 @@ VERIFY: Final = Annotation(
     note="without proxy-ssl-secret, without ca.crt in the Secret, and for backends without TLS the paths answer 503, "
     "where ingress-nginx does not verify; without proxy-ssl-name the DNS names of the Service are verified, where "
     "ingress-nginx answers 502; the common name of a certificate is no name",
-    protects=_is_not_off,
+    protects=_is_on,
 )
 VERIFY_DEPTH: Final = Annotation("proxy-ssl-verify-depth", _FAMILY, NATURAL, "1")
 NAME: Final = Annotation(
@@ -104,8 +103,6 @@ def read(reader: AnnotationReader, objects: NamedObjects) -> BackendTls | Unavai
     if not reader.text(SECRET):
         return _without_secret(reader)
     verifies = reader.get(VERIFY) == _ON
-    if not verifies and _is_not_off(reader.text(VERIFY) or ""):
-        return Unavailable(VERIFY)  # a bad value, which is reported
     try:
         secret = objects.secret(reader, SECRET)
         judged = objects.credentials.judge(secret)
@@ -124,8 +121,6 @@ def read(reader: AnnotationReader, objects: NamedObjects) -> BackendTls | Unavai
 
 
 def _without_secret(reader: AnnotationReader) -> Unavailable | None:
-    if reader.get(VERIFY) != _ON and _is_not_off(reader.text(VERIFY) or ""):
-        return Unavailable(VERIFY)
     if reader.get(VERIFY) == _ON:
         report_unusable(reader, VERIFY, f"is on, and {SECRET.name} names no Secret to verify backends by; {CLOSED}")
         return Unavailable(VERIFY)
