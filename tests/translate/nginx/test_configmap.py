@@ -13,9 +13,10 @@ from xds.kube.objects import ConfigMap, Metadata
 from xds.problems.problem import Key
 from xds.problems.reasons import Reason
 from xds.traffic.actions import Closed, Forward
+from xds.translate.nearest import nearest
 from xds.translate.nginx.annotation import PREFIX, Verdict
 from xds.translate.nginx.configmap.key import AnyKey
-from xds.translate.nginx.configmap.registry import KEYS, nearest
+from xds.translate.nginx.configmap.registry import KEYS
 from xds.translate.nginx.custom_headers import MAX_HEADERS
 from xds.translate.nginx.defaults import INGRESS_NGINX
 
@@ -151,7 +152,7 @@ def test_a_key_without_the_effect_that_was_meant_is_a_problem(data: dict[str, st
 def test_a_misspelt_key_has_the_nearest_known_one_as_remedy() -> None:
     (problem,) = world({"use-gzpi": "true"}).problems
     assert problem.remedy == "Did you mean use-gzip? Correct the key."
-    assert nearest("zzzzzz") == ""
+    assert nearest("zzzzzz", tuple(KEYS)) == ""
 
 
 def test_an_empty_value_is_no_problem() -> None:

@@ -10,8 +10,9 @@ from tests.support.objects import World, ingress, path, rule, service, specific
 from tests.support.route_table_annotations import annotated
 from xds.problems.problem import Problem
 from xds.traffic.actions import Closed, Forward
+from xds.translate.nearest import nearest
 from xds.translate.nginx.annotation import PREFIX, AnyAnnotation, Scope, Verdict
-from xds.translate.nginx.registry import ANNOTATIONS, nearest
+from xds.translate.nginx.registry import ANNOTATIONS
 
 HOST = "a.example.com"
 
@@ -109,7 +110,7 @@ def test_an_ignored_annotation_opens_the_paths_with_a_problem() -> None:
 def test_a_misspelt_annotation_has_the_nearest_name_in_its_remedy() -> None:
     problem = only(world({f"{PREFIX}rewrite-targt": "/"}))
     assert (problem.reason, f"{PREFIX}rewrite-target" in problem.remedy) == ("AnnotationUnknown", True)
-    assert nearest("zzzzzzzz") == ""
+    assert nearest("zzzzzzzz", tuple(ANNOTATIONS)) == ""
 
 
 def test_a_bad_value_is_shown_with_its_grammar_and_the_default() -> None:

@@ -1,8 +1,6 @@
 """The registry: every annotation of ingress-nginx, once."""
 
-import difflib
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Final
 
 from xds.translate.nginx import (
@@ -66,9 +64,3 @@ ANNOTATIONS: Final[Mapping[str, AnyAnnotation]] = {
 """By name, without the prefix. Source of the names:
 https://github.com/kubernetes/ingress-nginx/blob/controller-v1.15.1/docs/user-guide/nginx-configuration/annotations.md
 """
-
-
-@lru_cache(maxsize=1024)
-def nearest(name: str) -> str:
-    """The name that a misspelt one is most like; empty if none is like it. Takes milliseconds."""
-    return next(iter(difflib.get_close_matches(name[:80], ANNOTATIONS, n=1)), "")

@@ -5,9 +5,10 @@ from typing import Final
 
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
+from xds.translate.nearest import nearest
 from xds.translate.nginx.annotation import OWN_PREFIX, PREFIX, AnyAnnotation, Scope, Verdict
 from xds.translate.nginx.reader import AnnotationReader
-from xds.translate.nginx.registry import ANNOTATIONS, nearest
+from xds.translate.nginx.registry import ANNOTATIONS
 from xds.translate.own import registry as own_registry
 
 _MAX_SUGGESTIONS: Final = 20
@@ -20,7 +21,7 @@ def without_effect(reader: AnnotationReader) -> Iterator[AnyAnnotation]:
     for name in reader.names():
         annotation = ANNOTATIONS.get(name)
         if annotation is None:
-            near = nearest(name) if unknown < _MAX_SUGGESTIONS else ""
+            near = nearest(name, tuple(ANNOTATIONS)) if unknown < _MAX_SUGGESTIONS else ""
             _report_unknown(reader, PREFIX + name, f"Did you mean {PREFIX}{near}? Correct the name." if near else "")
             unknown += 1
         elif annotation.verdict in (Verdict.REFUSED, Verdict.NOT_YET) and not _asks_nothing(annotation, reader):

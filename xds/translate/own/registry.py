@@ -1,12 +1,11 @@
 """Our own annotations of Ingresses, once."""
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Final
 
+from xds.translate.nearest import nearest
 from xds.translate.nginx.annotation import AnyAnnotation
 from xds.translate.own import answers, balancing, bounds, headers, limits, redirects, service, tls_verify
-from xds.translate.own.nearest import nearest
 
 _FAMILIES: Final = (answers, balancing, bounds, headers, limits, redirects, tls_verify)
 
@@ -18,7 +17,6 @@ ANNOTATIONS: Final[Mapping[str, AnyAnnotation]] = {
 ON_SERVICES: Final = frozenset(each.name for each in service.ANNOTATIONS)
 
 
-@lru_cache(maxsize=1024)
 def unknown_remedy(name: str, prefix: str) -> str:
     """The remedy for an unknown name on an Ingress; empty for the usual one."""
     if name in ON_SERVICES:

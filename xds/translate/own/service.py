@@ -8,10 +8,10 @@ from typing import Final, TypeAlias, TypeVar
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.service_settings import NO_SETTINGS, HealthCheck, ServiceSettings
+from xds.translate.nearest import nearest
 from xds.translate.nginx.annotation import OWN_PREFIX, Annotation, AnyAnnotation, Grammar, InvalidValueError
 from xds.translate.nginx.grammars import BOOLEAN, NATURAL
 from xds.translate.own.durations import duration
-from xds.translate.own.nearest import nearest
 
 _Value = TypeVar("_Value")
 
@@ -104,7 +104,7 @@ def service_settings(annotations: Mapping[str, str], report: Report) -> ServiceS
         return NO_SETTINGS
     for name in ours:
         if name not in _BY_NAME:
-            near = nearest(name.removeprefix(OWN_PREFIX), [each.name for each in ANNOTATIONS])
+            near = nearest(name.removeprefix(OWN_PREFIX), tuple(each.name for each in ANNOTATIONS))
             remedy = f"Did you mean {OWN_PREFIX}{near}? Correct the name." if near else "Remove the annotation."
             report(Reason.ANNOTATION_UNKNOWN, f"annotation {shown(name)} has no effect on a Service", remedy)
     check = _read(HEALTH_CHECK, annotations, report)

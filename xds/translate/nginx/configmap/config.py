@@ -10,7 +10,7 @@ from xds.traffic.listeners import OWN_LISTENERS, ListenerPolicy, RequestHeaders
 from xds.translate.nginx.configmap import access, access_log, headers, observation, tls, traffic
 from xds.translate.nginx.configmap.key import AnyKey
 from xds.translate.nginx.configmap.reader import ConfigReader, Report
-from xds.translate.nginx.configmap.registry import KEYS, nearest
+from xds.translate.nginx.configmap.registry import KEYS
 from xds.translate.nginx.defaults import INGRESS_NGINX, NO_DEFAULTS
 
 _SETTINGS: Final[tuple[AnyKey, ...]] = (
@@ -42,9 +42,6 @@ class NginxConfig:
     listeners: ListenerPolicy = OWN_LISTENERS
 
 
-NO_CONFIG: Final = NginxConfig()
-
-
 def read_config(
     data: Mapping[str, str],
     config_map: Callable[[Key], ConfigMap | None],
@@ -65,7 +62,7 @@ def read_config(
         max_regex_size: The size of a compiled expression above which proxies reject the expression.
     """
     kept = {name: text for name, text in data.items() if name not in ignored}
-    reader = ConfigReader(kept, KEYS, nearest, report, config_map, uses_defaults=is_compatible)
+    reader = ConfigReader(kept, KEYS, report, config_map, uses_defaults=is_compatible)
     base = dict(INGRESS_NGINX) if is_compatible else {}
     policy = _COMPATIBLE if is_compatible else OWN_LISTENERS
     for section in (traffic, headers, tls):

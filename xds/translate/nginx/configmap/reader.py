@@ -7,6 +7,7 @@ from xds.kube.objects import ConfigMap
 from xds.problems.problem import Key
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
+from xds.translate.nearest import nearest
 from xds.translate.nginx.annotation import InvalidValueError, Value
 from xds.translate.nginx.configmap.key import AnyKey, ConfigKey
 
@@ -23,7 +24,6 @@ class ConfigReader:
     Args:
         data: Of the ConfigMap.
         keys: The known keys, by name.
-        nearest: The known key that an unknown one is most like; empty if none is like it.
         report: Takes the problems.
         config_map: Returns a ConfigMap that a key names; None for one that doesn't exist.
         uses_defaults: Whether ingress-nginx's default stands for an absent key.
@@ -33,7 +33,6 @@ class ConfigReader:
         self,
         data: Mapping[str, str],
         keys: Mapping[str, AnyKey],
-        nearest: Callable[[str], str],
         report: Report,
         config_map: Callable[[Key], ConfigMap | None],
         *,
@@ -42,7 +41,6 @@ class ConfigReader:
         self.config_map = config_map
         self._data = data
         self._keys = keys
-        self._nearest = nearest
         self._report = report
         self._uses_defaults = uses_defaults
         self._values = dict(self._read())
@@ -90,7 +88,7 @@ class ConfigReader:
         for name in sorted(self._data):
             key = self._keys.get(name)
             if key is None:
-                self._report_unknown(name, self._nearest(name) if unknown < _MAX_SUGGESTIONS else "")
+                self._report_unknown(name, nearest(name, tuple(self._keys)) if unknown < _MAX_SUGGESTIONS else "")
                 unknown += 1
                 continue
             text = self._data[name]
