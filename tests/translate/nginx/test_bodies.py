@@ -5,35 +5,12 @@ Excludes: answers to bodies (tests/e2e/test_bodies.py).
 
 import pytest
 
-from tests.support.objects import World, ingress, path, rule, service
-from tests.support.route_table_annotations import annotated
-from xds.kube.objects import Ingress
+from tests.support.annotated_shop import compatible_policy, policy, reasons
 from xds.problems.reasons import Reason
 from xds.resources.retry_policy import retried_body_bytes
 from xds.traffic.bodies import ANY_BODIES, Bodies
-from xds.traffic.policy import Policy
 
-HOST = "a.example.com"
 MIB = 1024 * 1024
-
-
-def shop(values: dict[str, str]) -> Ingress:
-    return ingress("shop", rule(HOST, path("/")), annotations=annotated(**values))
-
-
-def policy(**values: str) -> Policy:
-    (route,) = World(service("web"), shop(values)).traffic.hosts[HOST].routes
-    return route.policy
-
-
-def compatible_policy(**values: str) -> Policy:
-    """The policy with --compatibility ingress-nginx."""
-    (route,) = World(service("web"), shop(values), is_compatible=True).traffic.hosts[HOST].routes
-    return route.policy
-
-
-def reasons(**values: str) -> list[Reason]:
-    return [each.reason for each in World(service("web"), shop(values)).problems]
 
 
 def test_bodies_have_a_bound_by_the_defaults_of_ingress_nginx_alone() -> None:

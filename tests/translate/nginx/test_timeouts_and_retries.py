@@ -7,41 +7,21 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.objects import World, ingress, path, rule, service
-from tests.support.route_table_annotations import annotated
-from xds.kube.objects import ConfigMap, Ingress, Metadata
+from tests.support.annotated_shop import HOST, compatible_policy, policy, reasons, shop
+from tests.support.objects import World, service
+from xds.kube.objects import ConfigMap, Metadata
 from xds.problems.reasons import Reason
 from xds.resources.retry_policy import idle_timeout, retry_policy_of, silence_of_a_try
 from xds.traffic.actions import DirectAnswer
-from xds.traffic.policy import NO_POLICY, Policy
+from xds.traffic.policy import NO_POLICY
 from xds.traffic.retries import NO_RETRIES, Retries
 from xds.traffic.timeouts import Timeouts
 
-HOST = "a.example.com"
 USUAL = Retries(3, on_error=True, on_timeout=True)
 
 
 def seconds(number: int) -> timedelta:
     return timedelta(seconds=number)
-
-
-def shop(values: dict[str, str]) -> Ingress:
-    return ingress("shop", rule(HOST, path("/")), annotations=annotated(**values))
-
-
-def policy(**values: str) -> Policy:
-    (route,) = World(service("web"), shop(values)).traffic.hosts[HOST].routes
-    return route.policy
-
-
-def compatible_policy(**values: str) -> Policy:
-    """The policy with --compatibility ingress-nginx."""
-    (route,) = World(service("web"), shop(values), is_compatible=True).traffic.hosts[HOST].routes
-    return route.policy
-
-
-def reasons(**values: str) -> list[Reason]:
-    return [each.reason for each in World(service("web"), shop(values)).problems]
 
 
 def test_a_route_without_annotations_has_no_timeout_and_no_retries_of_its_own() -> None:
