@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Final
 
 from xds.translate.nginx.annotation import Annotation, AnyAnnotation, Scope, Verdict
-from xds.translate.nginx.grammars import ANYTHING, always, unless_false
+from xds.translate.nginx.grammars import ANYTHING, always
 
 
 @lru_cache(maxsize=64)
@@ -32,13 +32,9 @@ ANNOTATIONS: Final = (
     *_planned("address lists", "denylist-source-range", always),
     *_planned(
         "authentication",
-        "auth-type auth-secret auth-secret-type auth-realm auth-url auth-method auth-signin auth-signin-redirect-param "
-        "auth-response-headers auth-request-redirect auth-always-set-cookie auth-cache-key auth-cache-duration "
-        "auth-keepalive auth-keepalive-requests auth-keepalive-share-vars auth-keepalive-timeout "
-        "auth-proxy-set-headers satisfy",
+        "auth-type auth-secret auth-secret-type auth-realm satisfy",
         always,
     ),
-    *_planned("authentication", "enable-global-auth", unless_false),
     *_planned(
         "client certificates",
         "auth-tls-secret auth-tls-verify-client auth-tls-verify-depth auth-tls-error-page auth-tls-match-cn "

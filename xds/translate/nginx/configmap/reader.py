@@ -72,11 +72,11 @@ class ConfigReader:
         """The keys that ask for a protection which can't be had."""
         return tuple(name for name in sorted(self._data) if self._closes(self._keys.get(name), self._data[name]))
 
-    @staticmethod
-    def _closes(key: AnyKey | None, text: str) -> bool:
-        return (
-            key is not None and text != "" and key.is_without_effect and key.protects is not None and key.protects(text)
-        )
+    def _closes(self, key: AnyKey | None, text: str) -> bool:
+        """Whether a value asks for a protection, and is bad or honoured by nobody."""
+        if key is None or text == "" or key.protects is None or not key.protects(text):
+            return False
+        return key.is_without_effect or key.name not in self._values
 
     def report(self, key: AnyKey, reason: Reason, message: str, remedy: str = "") -> None:
         """Report a problem of a key. Without a remedy, the reason's usual one is shown."""
@@ -111,6 +111,10 @@ class ConfigReader:
 
     def _report_invalid(self, key: AnyKey, text: str, why: str) -> None:
         why = f" ({why})" if why else ""
+        if key.protects is not None and key.protects(text):
+            message = f"{key.name} is {shown(text)}, which is not {key.grammar.words}{why}; all paths for it answer 503"
+            self.report(key, Reason.PROTECTION_UNAVAILABLE, message, f"Write {key.grammar.words}, or remove the key.")
+            return
         default = (key.default if self._uses_defaults else "") or "as without the key"
         self.report(
             key,
