@@ -7,6 +7,7 @@ reasons come from one walk, so tests that hold Envoy to the answers also hold `x
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from xds.explain.access import refusal
 from xds.explain.answer import (
     CLOSED,
     MALFORMED,
@@ -88,7 +89,7 @@ def _walk(traffic: Traffic, request: Request, edge: EdgeOptions, steps: list[Ste
         steps.append(redirect := decision(traffic.tls, found, request, edge))
         if redirect.redirected:
             return Answer(redirect.asked.status)
-    return Answer(_status(found.route.action), found.route) if found.route else NOT_FOUND
+    return _of_route(found.route, request) if found.route else NOT_FOUND
 
 
 def _routed(traffic: Traffic, host_and_path: tuple[str, str], request: Request, steps: list[Step]) -> RoutedRequest:
@@ -104,6 +105,11 @@ def _routed(traffic: Traffic, host_and_path: tuple[str, str], request: Request, 
     route = virtual_host.default or traffic.default
     steps.append(Fallback(route, of_host=virtual_host.default is not None))
     return RoutedRequest(host, path, virtual_host, route, virtual_host.unmatched_redirect(route), is_named=is_named)
+
+
+def _of_route(route: Route, request: Request) -> Answer:
+    refused = 0 if isinstance(route.action, Closed) else refusal(route.policy.access, request)
+    return Answer(refused or _status(route.action), route)
 
 
 def _status(action: Action) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from xds.address import HostPort
+from xds.explain.access import UNAUTHENTICATED
 from xds.explain.answer import (
     Choice,
     ComparedRoute,
@@ -107,6 +108,8 @@ def explain_request(facts: RequestFacts) -> RequestExplanation:
                 last = (*last, *more)
         last = (*(ExplainStep(*each) for each in policy_texts(given.route)), *_shares(given.route), *last)
         status = 200 if healthy else 503
+    elif given.status == UNAUTHENTICATED:
+        last = tuple(ExplainStep(*each) for each in policy_texts(given.route))
     return RequestExplanation(
         status,
         _outcome(status, backend, facts),
@@ -289,7 +292,7 @@ def _no_endpoints(slices: tuple[EndpointSlice, ...]) -> str:
 
 def _outcome(status: int, backend: Backend | None, facts: RequestFacts) -> str:
     route = facts.answer.route
-    if route and isinstance(route.action, DirectAnswer):
+    if route and isinstance(route.action, DirectAnswer) and status == route.action.status:
         return f"{status}, as the Ingress asks"
     match status:
         case 0:
@@ -301,6 +304,7 @@ def _outcome(status: int, backend: Backend | None, facts: RequestFacts) -> str:
         case 503 if route:
             return f"503: {_unavailable(route)}"
     return {
+        401: "401: the request has no user and password",
         400: "400: a proxy rejects the request as malformed",
         404: "404: no route",
         421: "421: the connection's certificate doesn't cover the host",

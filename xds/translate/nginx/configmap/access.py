@@ -38,6 +38,7 @@ CHALLENGES: Final = "/.well-known/acme-challenge"
 """Where certification authorities look: https://www.rfc-editor.org/rfc/rfc8555#section-8.3"""
 
 NO_REDIRECT: Final = ConfigKey("no-tls-redirect-locations", _SECTION, PATHS, CHALLENGES)
+NO_AUTHENTICATION: Final = ConfigKey("no-auth-locations", _SECTION, PATHS, CHALLENGES)
 
 _WITH_URL: Final = "global-auth-url is not supported yet"
 _RAW: Final = "Envoy reads no nginx configuration"
@@ -64,6 +65,7 @@ KEYS: Final = (
     BLOCKED_AGENTS,
     BLOCKED_REFERERS,
     NO_REDIRECT,
+    NO_AUTHENTICATION,
     *of_annotations(
         _SECTION,
         ssl_redirect="true",
@@ -71,7 +73,6 @@ KEYS: Final = (
         whitelist_source_range="",
         denylist_source_range="",
     ),
-    *not_yet(_SECTION, "nothing asks for passwords yet", no_auth_locations=CHALLENGES),
     ConfigKey("global-auth-url", _SECTION, ANYTHING, "", Verdict.NOT_YET, protects=_global_auth),
     *not_yet(
         _SECTION,
