@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from xds.explain.access import list_words
 from xds.problems.text import shown
 from xds.traffic.affinity import Affinity
 from xds.traffic.backend_names import BackendNames
@@ -13,6 +14,8 @@ def treatment(policy: Policy) -> Iterator[tuple[str, str]]:
     """The parts of a policy that differ from the usual, each as subject and text."""
     if policy is NO_POLICY:
         return
+    if policy.access:
+        yield from list_words(policy.access)
     if policy.rewrite:
         groups = ", with the groups of the path's expression" if policy.rewrite.pattern else ""
         path = policy.rewrite.path.replace("\\", "$")
