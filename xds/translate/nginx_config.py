@@ -44,7 +44,11 @@ class NginxConfigTracker:
     def annotations(self) -> AnnotationOptions:
         """The choices for all annotations."""
         return AnnotationOptions.of(
-            self._ignored, self.current.defaults, self.current.closing, has_tracer=self._has_tracer
+            self._ignored,
+            self.current.defaults,
+            self.current.closing,
+            has_tracer=self._has_tracer,
+            max_regex_size=self._max_regex_size,
         )
 
     def read(self, state: KubeState) -> None:

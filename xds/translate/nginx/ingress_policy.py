@@ -10,6 +10,7 @@ from xds.translate.nginx import (
     affinity,
     backend_protocol,
     canary,
+    cors,
     custom_headers,
     host_names,
     load_balancing,
@@ -75,7 +76,8 @@ def ingress_policy(
         missing = next(each for each in (named, headers, answer, tls) if isinstance(each, Unavailable))
         return ClosedPaths((missing.annotation.full_name,), hosts=False, rewriting=asked, names=names)
     opened = open_paths(protocol, tls, asked, reader, has_tracer=options.has_tracer)
-    policy = replace(opened.policy, response_headers=named | headers)
+    allowed = cors.read(reader, options.max_regex_size)
+    policy = replace(opened.policy, response_headers=named | headers, cors=allowed)
     if not answer and not opened.redirect:
         answer = timeouts.failing(reader)
     return replace(opened, answer=answer, policy=policy, names=names)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
 from xds.translate.nginx import rewriting
 from xds.translate.nginx.annotation import PREFIX
 from xds.translate.nginx.backend_protocol import SpokenProtocol
@@ -24,6 +25,7 @@ class AnnotationOptions:
         open_paths: The policy of open paths without annotations.
         unannotated: The policy of Ingresses without annotations. Made once, so that such an Ingress costs nothing.
         has_tracer: Whether the operator has a collector of traces.
+        max_regex_size: The size of a compiled expression above which proxies reject the expression.
     """
 
     ignored: frozenset[str] = frozenset()
@@ -32,6 +34,7 @@ class AnnotationOptions:
     open_paths: OpenPaths = OPEN_PATHS
     unannotated: PathsPolicy = OPEN_PATHS
     has_tracer: bool = False
+    max_regex_size: int = DEFAULT_MAX_REGEX_SIZE
 
     @classmethod
     def of(
@@ -41,14 +44,15 @@ class AnnotationOptions:
         closing: tuple[str, ...] = (),
         *,
         has_tracer: bool = False,
+        max_regex_size: int = DEFAULT_MAX_REGEX_SIZE,
     ) -> "AnnotationOptions":
         if not defaults and not closing:
-            return cls(ignored, has_tracer=has_tracer)
+            return cls(ignored, has_tracer=has_tracer, max_regex_size=max_regex_size)
         reader = AnnotationReader({}, _unreported, defaults)
         asked = rewriting.read(reader)
         opened = open_paths(SpokenProtocol(), None, asked, reader, has_tracer=has_tracer)
         unannotated = ClosedPaths(closing, hosts=False, rewriting=asked) if closing else opened
-        return cls(ignored, defaults, closing, opened, unannotated, has_tracer)
+        return cls(ignored, defaults, closing, opened, unannotated, has_tracer, max_regex_size)
 
     def closing_without(self, annotations: Mapping[str, str]) -> tuple[str, ...]:
         """The closing keys that no annotation replaces. A value that asks for the protection closes by itself."""
