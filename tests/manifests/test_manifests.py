@@ -172,7 +172,7 @@ def test_the_ports_of_the_fleet() -> None:
 
 
 def test_probes_ask_for_existing_paths() -> None:
-    source = (ROOT / "xds/server/admin.py").read_text()
+    source = (ROOT / "xds/process/admin.py").read_text()
     for probe in ("readinessProbe", "livenessProbe"):
         asked = container("xds-ingress", "xds")[probe]["httpGet"]
         assert asked["port"] == "admin"
