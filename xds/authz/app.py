@@ -91,7 +91,6 @@ async def _serve(settings: AuthzSettings) -> None:
 
 async def _authorizer(stack: contextlib.AsyncExitStack, max_hashes: int, figures: Figures) -> Authorizer:
     workers, answers = Workers(), Answers(time.monotonic)
-    figures.answers = answers.__len__
     slow = SlowChecks(max_hashes, workers, answers, figures, OverloadLog())
     stack.push_async_callback(slow.stop)
     try:

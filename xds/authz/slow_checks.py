@@ -43,6 +43,7 @@ class SlowChecks:
         self._shared: dict[bytes, asyncio.Future[Outcome]] = {}
         self._running: set[asyncio.Task[None]] = set()
         figures.slots = slots
+        figures.answers = answers.__len__
         figures.waiting = lambda: self._waiting.waiting
         figures.running = lambda: self._waiting.running
 
@@ -61,9 +62,10 @@ class SlowChecks:
 
     async def stop(self) -> None:
         """End running checks, and the workers."""
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        while self._running:  # each that ends starts a waiting one
+            for task in self._running:
+                task.cancel()
+            await asyncio.gather(*self._running, return_exceptions=True)
         await self._workers.stop()
 
     def _start(self) -> None:

@@ -32,7 +32,7 @@ class Check:
 
     key: bytes
     ingress: bytes
-    user: bytes
+    user: bytes = field(repr=False)
     client: bytes
     hash: bytes = field(repr=False)
     password: bytes = field(repr=False)

@@ -69,15 +69,19 @@ class Workers:
 
     async def stop(self) -> None:
         """End every worker."""
-        for each in list(self._all):
+        for each in self._all:
             self._discard(each)
+        for each in self._all:
             await each.wait()
+            if each.stdin is not None:
+                with contextlib.suppress(OSError):
+                    await each.stdin.wait_closed()
 
     async def _take(self) -> asyncio.subprocess.Process:
         while self._idle:
             if (process := self._idle.pop()).returncode is None:
                 return process
-            self._discard(process)
+        self._all = {each for each in self._all if each.returncode is None}
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", worker.__name__),
             stdin=asyncio.subprocess.PIPE,
@@ -86,12 +90,14 @@ class Workers:
         self._all.add(process)
         return process
 
-    def _discard(self, process: asyncio.subprocess.Process | None) -> None:
+    @staticmethod
+    def _discard(process: asyncio.subprocess.Process | None) -> None:
         if process is None:
             return
-        self._all.discard(process)
         with contextlib.suppress(ProcessLookupError):
             process.kill()
+        if process.stdin is not None:
+            process.stdin.close()
 
 
 async def _ask(process: asyncio.subprocess.Process, question: bytes) -> bytes:

@@ -72,8 +72,8 @@ class Commands(click.Group):
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Flags of serve, authz and bootstrap, and those of connections, have an environment variable, which --help of "
-    "the command names. A flag wins.",
+    epilog="Flags of serve, authz and bootstrap, and those of connections, have an environment variable, which --help "
+    "of the command names. A flag wins.",
 )
 @version_option
 def cli() -> None:
