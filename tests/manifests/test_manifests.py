@@ -254,6 +254,18 @@ def test_the_fleet_has_no_rights() -> None:
     assert subjects == {("ServiceAccount", "xds-ingress", "xds-ingress")}
 
 
+def test_no_webhook_listens() -> None:
+    """CVE-2025-1974 and CVE-2026-24514 are of ingress-nginx's: docs/security.md."""
+    assert [each["kind"] for each in build() if "Webhook" in each["kind"]] == []
+    listens = {
+        port["name"]
+        for each in deployments()
+        for of in containers(each["spec"]["template"]["spec"])
+        for port in of.get("ports", [])
+    }
+    assert not any("webhook" in name for name in listens)
+
+
 # Confinement: https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted, and a root that is
 # read only. tests/cluster asks the API server too.
 

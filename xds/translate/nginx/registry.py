@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from xds.translate.nginx import (
+    address_lists,
     affinity,
     backend_names,
     backend_protocol,
@@ -14,6 +15,7 @@ from xds.translate.nginx import (
     connections,
     custom_headers,
     error_pages,
+    external_auth,
     host_names,
     https_redirects,
     limits,
@@ -22,10 +24,12 @@ from xds.translate.nginx import (
     mirroring,
     no_effect,
     not_yet,
+    passwords,
     redirects,
     refused,
     retries,
     rewriting,
+    satisfy,
     timeouts,
     upstream_vhost,
 )
@@ -53,6 +57,10 @@ _FAMILIES: Final = (
     mirroring,
     backend_names,
     error_pages,
+    address_lists,
+    passwords,
+    external_auth,
+    satisfy,
     no_effect,
     not_yet,
     refused,
