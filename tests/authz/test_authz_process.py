@@ -46,7 +46,7 @@ class Client:
         return response.denied_response.status.code or 200
 
     async def close(self) -> None:
-        await self._channel.close()
+        await self._channel.close(None)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def path(tmp_path: Path) -> Path:
 async def refused(listen: str, *flags: str) -> str:
     """The error of a start that fails."""
     process = await asyncio.create_subprocess_exec(
-        *(XDS, "authz", "--listen", listen, "--admin", "127.0.0.1:0", *flags),
+        *(str(XDS), "authz", "--listen", listen, "--admin", "127.0.0.1:0", *flags),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

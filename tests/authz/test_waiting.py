@@ -103,7 +103,9 @@ def test_any_order_of_events_keeps_counts_and_limits_and_ends_empty() -> None:
     dice = random.Random(7)
     for _ in range(50):
         slots = dice.randrange(1, 6)
-        checks, held, running = WaitingChecks(slots), [], []
+        checks = WaitingChecks(slots)
+        held: list[Check] = []
+        running: list[Check] = []
         for _ in range(200):
             match dice.randrange(4):
                 case 0 | 1:

@@ -58,7 +58,7 @@ async def running_authz(listen: str, log: Path, *flags: str) -> AsyncIterator[Ru
     """The command at an address, ready, until the end of the context."""
     admin = f"127.0.0.1:{free_port()}"
     with log.open("ab") as output:
-        command = (XDS, "authz", "--listen", listen, "--admin", admin, *flags)
+        command = (str(XDS), "authz", "--listen", listen, "--admin", admin, *flags)
         process = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output)
     try:
         async with aiohttp.ClientSession() as session:
