@@ -18,8 +18,8 @@ HOST = "a.example.com"
 DEFAULTS = Cors((), DEFAULT_METHODS, DEFAULT_HEADERS, "", credentials=True, max_age_seconds=DEFAULT_MAX_AGE_SECONDS)
 
 
-def world(max_regex_size: int = DEFAULT_MAX_REGEX_SIZE, **values: str) -> World:
-    shop = ingress("shop", rule(HOST, path("/")), default="web", annotations=annotated(**values))
+def world(annotations: dict[str, str], max_regex_size: int = DEFAULT_MAX_REGEX_SIZE) -> World:
+    shop = ingress("shop", rule(HOST, path("/")), default="web", annotations=annotations)
     return World(service("web"), shop, max_regex_size=max_regex_size)
 
 
@@ -33,7 +33,7 @@ def policy(given: World) -> Cors | None:
 
 def enabled(**values: str) -> tuple[Cors | None, list[str]]:
     """The policy, and the annotations with a problem."""
-    given = world(enable_cors="true", **values)
+    given = world(annotated(enable_cors="true", **values))
     assert {each.reason for each in given.problems} <= {"AnnotationInvalid"}
     return policy(given), [str(each.field).rpartition("/")[2].rstrip("']") for each in given.problems]
 
@@ -44,13 +44,13 @@ def test_each_value_has_its_default() -> None:
 
 @pytest.mark.parametrize("value", ["false", "F", "", "on", "yes"])
 def test_cors_is_off_without_true(value: str) -> None:
-    given = world(enable_cors=value)
+    given = world(annotated(enable_cors=value))
     assert policy(given) is None
     assert given.reasons() == ([("shop", "AnnotationInvalid")] if value in ("on", "yes") else [])
 
 
 def test_other_annotations_have_no_effect_without_enable_cors() -> None:
-    given = world(cors_allow_origin="*", cors_max_age="1")
+    given = world(annotated(cors_allow_origin="*", cors_max_age="1"))
     assert policy(given) is None
     assert given.reasons() == [("shop", "AnnotationUnsupported")] * 2
     assert all("enable-cors" in each.message for each in given.problems)
@@ -115,7 +115,7 @@ def test_an_element_that_is_no_origin_is_left_out(element: str) -> None:
 def test_groups_of_origins_are_as_large_as_proxies_accept() -> None:
     origins = (*(f"https://*.kiosk{each}.example.com" for each in range(40)), f"https://{'k' * 90}.test")
     for size in (DEFAULT_MAX_REGEX_SIZE, 10_000):
-        found = policy(world(size, enable_cors="true", cors_allow_origin=", ".join(origins)))
+        found = policy(world(annotated(enable_cors="true", cors_allow_origin=", ".join(origins)), size))
         assert found is not None
         assert tuple(each for group in found.origins for each in group) == origins
         sizes = [compiled(pattern(group)).programsize for group in found.origins if len(group) > 1 or "*" in group[0]]
