@@ -140,6 +140,7 @@ def _effective(policy: IngressPolicy) -> IngressPolicy:
         https_redirect=own.https_redirect,
         rate_limits=own.rate_limits,
         access=own.access if policy.answer else None,
+        cors=own.cors,
     )
     return replace(policy, policy=met, upstream=DEFAULT_UPSTREAM, tls_upstream=None, asked_backends=NO_BACKENDS)
 
