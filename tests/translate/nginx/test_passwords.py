@@ -110,7 +110,8 @@ def test_a_value_that_protects_nothing_closes_the_paths(
     why: str,
     has_authz: bool,
 ) -> None:
-    given = world(FILE, password_file("x:y", ns="other"), has_authz=has_authz, **annotations)
+    foreign = password_file("x:y", ns="other")
+    given = world(FILE, foreign, has_authz=has_authz, allow_cross_namespace=False, **annotations)
     assert passwords(given) is None
     [problem] = given.problems
     assert why in problem.message
