@@ -10,6 +10,7 @@ from xds.cli.migration.input import read_text
 from xds.cli.migration.judging import Wish, judge
 from xds.migrate.report import Report
 
+EVERYTHING = Wish()
 PREFIX = "nginx.ingress.kubernetes.io/"
 
 
@@ -20,7 +21,7 @@ def ingress(
     created: str = "2024-01-01T00:00:00Z",
     namespace: str = "shop",
     service: str = "s",
-    tls: list[Any] | None = None,
+    tls: Any = None,
     **annotations: str,
 ) -> dict[str, Any]:
     """An Ingress of ingress-nginx. Annotations are named without the prefix, with underscores.
@@ -82,11 +83,11 @@ def text_of(*documents: dict[str, Any]) -> bytes:
     return yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": list(documents)}).encode()
 
 
-def report(*documents: dict[str, Any], wish: Wish = Wish()) -> Report:
+def report(*documents: dict[str, Any], wish: Wish = EVERYTHING) -> Report:
     return judge(read_text(text_of(*documents)), wish)
 
 
-def data(*documents: dict[str, Any], wish: Wish = Wish()) -> dict[str, Any]:
+def data(*documents: dict[str, Any], wish: Wish = EVERYTHING) -> dict[str, Any]:
     """The report as JSON has it."""
     found: dict[str, Any] = json.loads(json.dumps(report_data(report(*documents, wish=wish))))
     return found

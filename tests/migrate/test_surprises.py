@@ -221,7 +221,7 @@ CASES: list[Case] = [
         [ingress("web", API, affinity="cookie", use_regex="true")],
         [ingress("web", API, affinity="cookie", use_regex="true", session_cookie_path="/api")],
     ),
-    ("websocket-silence", [ingress(proxy_read_timeout="3600")], [ingress(proxy_read_timeout="1h")]),
+    ("websocket-silence", [ingress(proxy_read_timeout="3600")], [ingress(proxy_connect_timeout="3600")]),
     (
         "custom-headers-not-allowed",
         [ingress(custom_headers="shop/headers"), config_map()],

@@ -8,7 +8,7 @@ from xds.migrate.concerns import concerns
 from xds.migrate.inventory import Inventory
 from xds.migrate.snippets import SnippetLine, lines
 from xds.migrate.subject import Subject
-from xds.migrate.values import SNIPPETS
+from xds.migrate.values import SNIPPETS, blocking, number
 from xds.migrate.verdict import Verdict
 from xds.problems.field_path import MapKey
 from xds.problems.problem import Key, Problem
@@ -41,14 +41,18 @@ class AnnotationVerdict:
     others: tuple[Key, ...] = ()
 
 
-_REFUSED: Final = frozenset(
-    {Reason.ANNOTATION_UNSUPPORTED, Reason.PROTECTION_UNAVAILABLE, Reason.BACKEND_PROTOCOL_UNSUPPORTED}
-)
+_REFUSED: Final = frozenset({Reason.PROTECTION_UNAVAILABLE, Reason.BACKEND_PROTOCOL_UNSUPPORTED})
 _SAME_THERE: Final = frozenset({Reason.ANNOTATION_UNKNOWN})
 """Reasons of problems that ingress-nginx has, too."""
 
 _WITHOUT_EFFECT: Final = {"x-forwarded-prefix": "rewrite-target"}
 """Annotations that have no effect beside a missing other one."""
+
+_REFUSED_VALUES: Final = frozenset({"proxy-http-version", "upstream-hash-by"})
+"""Annotations of which some values are refused, and others are approximate."""
+
+_SAME_DEFAULT: Final = frozenset({"temporal-redirect-code", "permanent-redirect-code", "canary-weight-total"})
+"""Annotations of which ingress-nginx reads more values than have an effect; for the others its default counts, too."""
 
 
 def annotation_verdicts(
@@ -64,7 +68,9 @@ def annotation_verdicts(
     """
     if not subject.annotations:
         return
-    complaints = _by_annotation(problems)
+    found_problems = list(problems)
+    complaints = _by_annotation(found_problems)
+    left_out = [each for each in found_problems if each.reason is Reason.INVALID_PATH] if subject.regex_hosts else []
     closing: tuple[str, ...] = ()
     match policy:
         case ClosedPaths(annotations=closing) | LentPaths(protections=closing):
@@ -78,6 +84,8 @@ def annotation_verdicts(
             verdict = AnnotationVerdict(name, Verdict.EXACT, "ingress-nginx has no annotation of this name")
         else:
             verdict = _by_registry(known, value, subject, inventory)
+        if name == "use-regex" and left_out:
+            verdict = _with_problem(name, value, known, left_out, subject, closes=True)
         if known is not None and known.scope is Scope.HOST and value and _holds_for_hosts(name, subject):
             verdict = replace(
                 verdict, others=tuple(dict.fromkeys(each.key for _, each in inventory.neighbours(subject)))
@@ -108,7 +116,7 @@ def _with_problem(
         verdict, text = Verdict.REFUSED, text or "no request is served, as the annotation can't be had here"
     elif all(each.reason in _SAME_THERE or _is_without_effect_there(each, name, subject) for each in problems):
         verdict = Verdict.EXACT
-    elif any(each.reason in _REFUSED for each in problems):
+    elif any(_refuses(each, known, subject) for each in problems):
         verdict = Verdict.REFUSED
     if verdict is Verdict.REFUSED and known is not None and not remedy:
         remedy = known.remedy
@@ -116,10 +124,35 @@ def _with_problem(
     return AnnotationVerdict(name, verdict, text, remedy, found)
 
 
+def _refuses(problem: Problem, known: AnyAnnotation | None, subject: Subject) -> bool:
+    """Whether a problem takes an effect away that the annotation has in ingress-nginx."""
+    if known is None or problem.reason in _REFUSED:
+        return known is not None
+    if problem.reason is Reason.ANNOTATION_UNSUPPORTED:
+        return known.name in _REFUSED_VALUES or known.verdict in (RegistryVerdict.REFUSED, RegistryVerdict.NOT_YET)
+    value = subject.annotations[known.name]
+    is_read_there = known.name not in subject.fates and not blocking(known.name, value)
+    return problem.reason is Reason.ANNOTATION_INVALID and is_read_there and not _is_read(known, value)
+
+
+def _is_read(known: AnyAnnotation, value: str) -> bool:
+    try:
+        known.grammar.parse(value)
+    except InvalidValueError:
+        return False
+    return True
+
+
 def _is_without_effect_there(problem: Problem, name: str, subject: Subject) -> bool:
     """Whether ingress-nginx ignores an annotation, too: of canaries, or beside a missing other one."""
+    if name in _SAME_DEFAULT and name not in subject.fates:
+        return True
     if problem.reason is not Reason.ANNOTATION_UNSUPPORTED:
         return False
+    if name in ("limit-rate", "limit-rate-after") and subject.text("proxy-buffering").strip() != "on":
+        return True
+    if name == "limit-connections" and number(subject.annotations[name]) <= 0:
+        return name not in subject.fates
     needed = _WITHOUT_EFFECT.get(name)
     return subject.is_canary or name.startswith("canary-") or (needed is not None and not subject.text(needed))
 
@@ -127,9 +160,7 @@ def _is_without_effect_there(problem: Problem, name: str, subject: Subject) -> b
 def _by_registry(known: AnyAnnotation, value: str, subject: Subject, inventory: Inventory) -> AnnotationVerdict:
     if not value:
         return AnnotationVerdict(known.name, Verdict.EXACT, "an empty value counts as absent")
-    try:
-        known.grammar.parse(value)
-    except InvalidValueError:  # unreported where the paths are closed by another annotation
+    if not _is_read(known, value):  # unreported where the paths are closed by another annotation
         text = f"{shown(value)} is not {known.grammar.words}; its default counts: {known.default}"
         return AnnotationVerdict(known.name, Verdict.APPROXIMATE, text, f"Write {known.grammar.words}.")
     match known.verdict:

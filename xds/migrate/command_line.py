@@ -14,6 +14,11 @@ from xds.problems.problem import Key
 MAX_REGEX_SIZE: Final = 10_000
 """As in the bootstrap configuration of Envoy that `xds bootstrap` writes."""
 
+OTLP_PORT: Final = 4317
+
+AUTHZ_ADDRESS: Final = "unix:/run/xds/authz.sock"
+"""Of `xds authz`, in the manifests of the fleet."""
+
 
 def command_line(
     controller: Controller,
@@ -44,6 +49,10 @@ def command_line(
         yield "--allow-external-name"
     if is_true((inventory.config or {}).get(CROSS_NAMESPACE, "")):
         yield "--allow-cross-namespace-resources"
+    if collector := (inventory.config or {}).get("otlp-collector-host"):
+        yield from ("--otlp", f"{collector}:{(inventory.config or {}).get('otlp-collector-port') or OTLP_PORT}")
+    if any(each.has("auth-secret") for each in inventory.subjects):
+        yield from ("--authz", AUTHZ_ADDRESS)
     if inventory.regex_hosts:
         yield from ("--max-regex-size", str(MAX_REGEX_SIZE))
 

@@ -7,6 +7,7 @@ from xds.migrate.inventory import Inventory, names_host
 from xds.migrate.subject import Subject
 from xds.migrate.values import is_boolean, is_true, number
 from xds.translate.nginx.annotation import AnyAnnotation
+from xds.translate.nginx.custom_headers import ALLOWED_HEADERS
 
 Concern: TypeAlias = Callable[[str, Subject, Inventory], bool]
 """Takes the value, the Ingress, and all Ingresses."""
@@ -66,6 +67,7 @@ _CONCERNS: Final[Mapping[str, Concern]] = {
     "affinity-mode": _value_is("balanced"),
     "app-root": _has_other_root,
     "connection-proxy-header": _may_speak_http2,
+    "custom-headers": lambda _, __, inventory: not (inventory.config or {}).get(ALLOWED_HEADERS),
     "enable-opentelemetry": _is_false,
     "limit-rpm": lambda value, *_: number(value) > 0,
     "limit-rps": lambda value, *_: number(value) > 0,
@@ -86,6 +88,7 @@ _CONCERNS: Final[Mapping[str, Concern]] = {
     "proxy-ssl-server-name": lambda value, subject, _: value == "on" and not subject.has("proxy-ssl-name"),
     "proxy-ssl-verify": _value_is("on"),
     "rewrite-target": _sends_group,
+    "server-alias": lambda value, *_: any(name.strip().endswith(".*") for name in value.split(",")),
     "session-cookie-change-on-failure": _is_false,
     "session-cookie-path": _never,
     "session-cookie-samesite": _value_is_not("None", "Lax", "Strict"),

@@ -9,10 +9,8 @@ from typing import Final, NamedTuple
 from xds.kube.objects import Ingress, IngressBackend
 from xds.migrate.values import Fate, bad_values, is_boolean, is_true
 from xds.problems.problem import Key
-from xds.translate.nginx import rewriting
 from xds.translate.nginx.annotation import PREFIX
-from xds.translate.nginx.reader import AnnotationReader
-from xds.translate.nginx.rewriting import Rewriting
+from xds.translate.nginx.rewriting import NO_REWRITING, Rewriting
 
 NEWEST: Final = datetime.max.replace(tzinfo=UTC)
 
@@ -123,19 +121,12 @@ class Subject:
         return self.is_on("canary")
 
     @cached_property
-    def rewriting(self) -> Rewriting:
-        return rewriting.read(AnnotationReader(self.ingress.annotations, _unreported)) if self._may_rewrite else _PLAIN
-
-    @property
-    def _may_rewrite(self) -> bool:
-        return any(name in self.annotations for name in ("use-regex", "rewrite-target", "app-root"))
-
-    @cached_property
     def regex_hosts(self) -> frozenset[str]:
         """The hosts whose paths this Ingress makes regular expressions."""
-        if self.is_canary or not self._may_rewrite:
+        asked = Rewriting(self.is_on("use-regex"), self.text("rewrite-target"))
+        if self.is_canary or asked == NO_REWRITING:
             return frozenset()
-        return frozenset(path.host for path in self.paths if self.rewriting.asks_for_regex(path.text, path.path_type))
+        return frozenset(path.host for path in self.paths if asked.asks_for_regex(path.text, path.path_type))
 
     @cached_property
     def tls_hosts(self) -> frozenset[str]:
@@ -149,9 +140,6 @@ class Subject:
         return ServicePort(self.key.namespace, named.name, str(named.port)) if named else None
 
 
-_PLAIN: Final = Rewriting()
-
-
 def covers(pattern: str, host: str) -> bool:
     """Whether a host of a TLS entry, which may be a wildcard, covers a host."""
     return pattern == host or (pattern.startswith("*.") and host.partition(".")[2] == pattern[2:])
@@ -160,10 +148,6 @@ def covers(pattern: str, host: str) -> bool:
 def nginx_order(subjects: list[Subject]) -> list[Subject]:
     """Ingresses in ingress-nginx's order: the oldest first, and of one second the last by namespace and name."""
     return sorted(sorted(subjects, key=lambda each: each.key, reverse=True), key=lambda each: each.created)
-
-
-def _unreported(*problem: object) -> None:
-    """Drop a problem: the translation reports it."""
 
 
 def access_of(subject: Subject) -> Iterator[str]:

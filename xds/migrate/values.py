@@ -152,6 +152,9 @@ READ: Final[Mapping[str, tuple[Fate, Check]]] = dict(
             ("cors-allow-methods", _without_blanks(r"[A-Za-z,]*")),
             ("cors-allow-headers", _matching(r"[A-Za-z0-9_, -]*")),
             ("auth-tls-verify-client", _words("on", "off", "optional", "optional_no_ca")),
+            ("auth-signin", _AUTH_URL),
+            ("auth-signin-redirect-param", _URL),
+            ("auth-cache-key", _matching(r"[A-Za-z0-9_${}-]*")),
             ("session-cookie-samesite", lambda value: value.lower() in ("none", "lax", "strict")),
         ),
         *_table(

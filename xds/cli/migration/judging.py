@@ -80,7 +80,8 @@ def judge(found: Input, wish: Wish) -> Report:
         is_compatible=True,
         nginx_configmap=config_map if data is not None else None,
         max_regex_size=MAX_REGEX_SIZE,
-        has_tracer=True,
+        has_tracer=bool((data or {}).get("otlp-collector-host")),
+        has_authz=True,
         allow_cross_namespace=is_true((data or {}).get(CROSS_NAMESPACE, "")),
     )
     world = _World(found, wish, classes, options)

@@ -77,13 +77,17 @@ def _rewrite_missing_group(subject: Subject, _: Inventory) -> str:
 
 
 def _implicit_root(subject: Subject, inventory: Inventory) -> str:
-    asked = [name for name in _ROOT_ANNOTATIONS if subject.annotations.get(name)]
+    asked = [name for name in _ROOT_ANNOTATIONS if subject.annotations.get(name) or _closes_when_empty(name, subject)]
     if not asked or subject.is_canary:
         return ""
     hosts = [host for host in subject.hosts if host and _has_implicit_root(subject, host, inventory)]
     if not hosts:
         return ""
     return f"{listed(asked)} also held for all paths of {listed(hosts)} that no Ingress names; here for its own paths"
+
+
+def _closes_when_empty(name: str, subject: Subject) -> bool:
+    return name in ("allowlist-source-range", "denylist-source-range") and name in subject.annotations
 
 
 def _has_implicit_root(subject: Subject, host: str, inventory: Inventory) -> bool:

@@ -16,6 +16,9 @@ _BALANCING: Final = (
     "upstream-hash-by-subset-size",
     "service-upstream",
 )
+_READ_TIMEOUT_SECONDS: Final = 60
+"""ingress-nginx's default."""
+
 _COOKIE: Final = re.compile(r"session-cookie-.*")
 _BACKEND_TLS: Final = (
     "proxy-ssl-verify",
@@ -124,10 +127,10 @@ def _cookie_path(subject: Subject, inventory: Inventory) -> str:
 
 
 def _websockets(subject: Subject, _: Inventory) -> str:
-    written = [name for name in ("proxy-read-timeout", "proxy-send-timeout") if subject.text(name)]
+    written = [name for name in ("proxy-read-timeout", "proxy-send-timeout") if subject.annotations.get(name)]
     if not written or subject.is_canary:
         return ""
-    seconds = max(number(subject.text(name)) for name in written)
+    seconds = max(number(subject.text(name)) or _READ_TIMEOUT_SECONDS for name in written)
     tries = number(subject.text("proxy-next-upstream-tries")) or 3
     return f"a silent WebSocket ends after the silence of all tries, {seconds} s x {tries}, and not of one"
 

@@ -49,10 +49,10 @@ def _answers_503(subject: Subject, inventory: Inventory) -> str:
     for name in ("auth-tls-secret", "proxy-ssl-secret"):
         if text := subject.text(name):
             found += [f"{name} names no namespace"] if "/" not in text else _missing(subject, inventory, name)
-    if (text := subject.text("custom-headers")) and "/" in text and inventory.has_config_maps:
-        namespace, _, name = text.partition("/")
-        if inventory.config_map(Key(namespace, name)) is None:
-            found.append(f"custom-headers names ConfigMap {text}, which doesn't exist")
+    for annotation in ("custom-headers", "auth-proxy-set-headers"):
+        namespace, slash, name = subject.text(annotation).strip().partition("/")
+        if slash and inventory.has_config_maps and inventory.config_map(Key(namespace, name)) is None:
+            found.append(f"{annotation} names ConfigMap {namespace}/{name}, which doesn't exist")
     return f"the paths answer 503 today, or 403 for client certificates: {listed(found)}" if found else ""
 
 
