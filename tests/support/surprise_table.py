@@ -34,17 +34,44 @@ _UNSEEN: Final = """
 
 | What | Why | How to find out |
 |---|---|---|
-| a changed Ingress whose new value is bad is served by its last good form until the controller restarts | the last form is in the controller's memory | the controller's log: `ignoring ingress` |
-| how long a value that nginx refuses has kept changes back | as above | the controller's log: `Error reloading NGINX`; the metric `nginx_ingress_controller_config_last_reload_successful` |
-| names of auth services, mirrors and ExternalNames that lead to a loopback or link-local address | DNS decides at the time of the request | look the names up from a Pod |
-| backends that need a Content-Length, or break when they see a request three times | the application decides | try uploads and slow answers |
-| backends whose certificates have a common name and no DNS name | the certificates are in the backends | `openssl s_client` |
-| requests that a rate limit lets pass at once, in all | the number of replicas changes | multiply by the replicas |
-| WebSockets that are silent for minutes | the application decides | try one |
 """
+
+_UNSEEN_ROWS: Final = (
+    (
+        "a changed Ingress whose new value is bad is served by its last good form until the controller restarts",
+        "the last form is in the controller's memory",
+        "the controller's log: `ignoring ingress`",
+    ),
+    (
+        "how long a value that nginx refuses has kept changes back",
+        "as above",
+        "the controller's log: `Error reloading NGINX`",
+    ),
+    (
+        "names of auth services, mirrors and ExternalNames that lead to a loopback or link-local address",
+        "DNS decides at the time of the request",
+        "look the names up from a Pod",
+    ),
+    (
+        "backends that need a Content-Length, or break when they see a request three times",
+        "the application decides",
+        "try uploads and slow answers",
+    ),
+    (
+        "backends whose certificates have a common name and no DNS name",
+        "the certificates are in the backends",
+        "`openssl s_client`",
+    ),
+    (
+        "WebSockets that are silent for minutes, on paths without a timeout of their own",
+        "the application decides",
+        "try one",
+    ),
+)
 
 
 def text() -> str:
     rules = "".join(f"| `{rule.id}` | {rule.meaning} |\n" for rule in RULES.values())
     general = "".join(f"| `{rule.id}` | {rule.meaning} |\n" for rule in GENERAL.values())
-    return _INTRODUCTION + rules + _GENERAL + general + _UNSEEN
+    unseen = "".join(f"| {' | '.join(row)} |\n" for row in _UNSEEN_ROWS)
+    return _INTRODUCTION + rules + _GENERAL + general + _UNSEEN + unseen
