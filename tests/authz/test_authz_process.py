@@ -19,8 +19,7 @@ from xds.api.v1.authz_pb2 import AttributeContext, CheckRequest, CheckResponse
 CHECK: Final = "/envoy.service.auth.v3.Authorization/Check"
 
 USERS: Final = (
-    b"alice:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n"
-    b"bob:$apr1$abcdefgh$h9FWgUz3n9YxylKLlR5SQ/"
+    b"alice:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\nbob:$apr1$abcdefgh$h9FWgUz3n9YxylKLlR5SQ/"
 )
 
 ENDLESS: Final = b"endless:$2y$31$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a"
