@@ -162,6 +162,7 @@ async def test_nobody_passes_while_an_authorizer_is_away(tmp_path: Path) -> None
                 await running.apply(auth.slices)
                 await running.delete(service("auth"))
                 assert await status("200") == 500
+                await running.delete(away)
             assert len(web.received) == 3
             assert len(auth.received) == 6
 

@@ -56,6 +56,7 @@ class NginxConfigTracker:
             self.current.defaults,
             (*self.current.closing, *((_UNREADABLE,) if self._is_unread else ())),
             has_tracer=self._has_tracer,
+            max_regex_size=self._max_regex_size,
             has_authz=self._has_authz,
         )
 

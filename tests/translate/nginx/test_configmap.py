@@ -14,7 +14,7 @@ from xds.problems.problem import Key
 from xds.problems.reasons import Reason
 from xds.traffic.actions import Closed, Forward
 from xds.translate.nearest import nearest
-from xds.translate.nginx.annotation import PREFIX, Verdict
+from xds.translate.nginx.annotation import PREFIX, InvalidValueError, Verdict
 from xds.translate.nginx.configmap.key import AnyKey
 from xds.translate.nginx.configmap.registry import KEYS
 from xds.translate.nginx.custom_headers import MAX_HEADERS
@@ -42,6 +42,13 @@ def action(given: World) -> object:
     return route.action
 
 
+def authorizer(given: World) -> str | None:
+    """The host at which the authorizer is asked."""
+    (route,) = given.traffic.hosts[HOST].routes
+    asked = route.policy.access.authorizer if route.policy.access else None
+    return asked.url.host if asked else None
+
+
 @pytest.mark.parametrize("key", KEYS.values(), ids=lambda key: key.name)
 def test_each_default_is_valid_and_no_problem(key: AnyKey) -> None:
     if key.default:
@@ -53,13 +60,22 @@ def test_the_defaults_of_annotations_are_those_of_the_keys(name: str) -> None:
     assert KEYS[name].default == INGRESS_NGINX[name]
 
 
+def is_valid(key: AnyKey, value: str) -> bool:
+    try:
+        key.grammar.parse(value)
+    except InvalidValueError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("key", KEYS.values(), ids=lambda key: key.name)
 def test_a_key_that_protects_is_honoured_or_closes_all_paths(key: AnyKey) -> None:
     if key.protects is None:
         return
     for value in ("true", "1.2.3.4", "deny all;", "on"):
         given = world({key.name: value})
-        closes = key.verdict in (Verdict.REFUSED, Verdict.NOT_YET) and key.protects(value)
+        can_be_had = key.verdict not in (Verdict.REFUSED, Verdict.NOT_YET) and is_valid(key, value)
+        closes = not can_be_had and key.protects(value)
         assert key.verdict is not Verdict.NO_EFFECT
         assert isinstance(action(given), Closed if closes else Forward)
         assert isinstance(
@@ -74,16 +90,20 @@ def test_an_ignored_key_that_protects_closes_nothing() -> None:
 
 
 def test_an_ingress_opts_out_of_global_authentication() -> None:
-    data = {"global-auth-url": "http://auth.example.com/"}
-    assert isinstance(action(world(data)), Closed)
-    assert isinstance(action(world(data, enable_global_auth="false")), Forward)
-    assert isinstance(action(world(data, enable_global_auth="true")), Closed)
+    good, bad = ({"global-auth-url": url} for url in ("http://auth.example.com/", "auth.example.com"))
+    assert authorizer(world(good)) == authorizer(world(good, enable_global_auth="no way")) == "auth.example.com"
+    assert authorizer(world(good, enable_global_auth="false")) is None
+    assert authorizer(world(good, auth_url="http://own.example.com/")) == "own.example.com"
+    assert isinstance(action(world(bad)), Closed)
+    assert isinstance(action(world(bad, enable_global_auth="true")), Closed)
+    for opted_out in (world(bad, enable_global_auth="false"), world(bad, auth_url="http://own.example.com/")):
+        assert isinstance(action(opted_out), Forward)
 
 
 @pytest.mark.parametrize(
     ("key", "value", "annotation", "text"),
     [
-        ("global-auth-url", "http://auth.test/", "enable-global-auth", ""),
+        ("global-auth-url", "auth.test", "enable-global-auth", ""),
         ("enable-modsecurity", "true", "enable-modsecurity", ""),
         ("server-snippet", "deny all;", "server-snippet", "gzip on;"),
         ("stream-snippet", "deny all;", "stream-snippet", "x"),

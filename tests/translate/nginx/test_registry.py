@@ -17,8 +17,8 @@ from xds.translate.nginx.registry import ANNOTATIONS
 HOST = "a.example.com"
 
 PROTECTING = (
-    *("whitelist-source-range", "allowlist-source-range", "denylist-source-range", "satisfy", "enable-global-auth"),
-    *("auth-type", "auth-secret", "auth-secret-type", "auth-realm", "auth-url", "auth-signin"),
+    *("whitelist-source-range", "allowlist-source-range", "denylist-source-range"),
+    *("auth-type", "auth-secret", "auth-secret-type", "auth-realm", "auth-url"),
     *("auth-tls-secret", "auth-tls-verify-client", "auth-tls-match-cn", "proxy-ssl-secret", "proxy-ssl-verify"),
     *("custom-headers", "enable-modsecurity", "enable-owasp-core-rules"),
     *("configuration-snippet", "server-snippet", "auth-snippet", "stream-snippet"),

@@ -11,6 +11,7 @@ from xds.translate.nginx import (
     affinity,
     backend_protocol,
     canary,
+    cors,
     custom_headers,
     host_names,
     load_balancing,
@@ -78,7 +79,8 @@ def ingress_policy(
         missing = next(each for each in (named, headers, answer, tls, allowed) if isinstance(each, Unavailable))
         return ClosedPaths((missing.annotation.full_name,), hosts=False, rewriting=asked, names=names)
     opened = open_paths(protocol, tls, asked, reader, has_tracer=options.has_tracer)
-    policy = replace(opened.policy, response_headers=named | headers, access=allowed)
+    shared = cors.read(reader, options.max_regex_size)
+    policy = replace(opened.policy, response_headers=named | headers, access=allowed, cors=shared)
     if not answer and not opened.redirect:
         answer = timeouts.failing(reader)
     return replace(opened, answer=answer, policy=policy, names=names)

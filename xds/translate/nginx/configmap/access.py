@@ -4,14 +4,13 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from xds.traffic.listeners import Blocked
-from xds.translate.nginx import external_auth
-from xds.translate.nginx.annotation import AnyAnnotation, InvalidValueError, Verdict
+from xds.translate.nginx import address_lists, external_auth
+from xds.translate.nginx.annotation import Annotation, AnyAnnotation, Grammar, InvalidValueError, Verdict
 from xds.translate.nginx.configmap.grammars import NETWORKS, PATHS, network, texts
 from xds.translate.nginx.configmap.key import (
     AnyKey,
     ConfigKey,
     Section,
-    not_yet,
     of_annotations,
     refused,
     without_effect,
@@ -39,6 +38,7 @@ CHALLENGES: Final = "/.well-known/acme-challenge"
 """Where certification authorities look: https://www.rfc-editor.org/rfc/rfc8555#section-8.3"""
 
 NO_REDIRECT: Final = ConfigKey("no-tls-redirect-locations", _SECTION, PATHS, CHALLENGES)
+NO_AUTHENTICATION: Final = ConfigKey("no-auth-locations", _SECTION, PATHS, CHALLENGES)
 
 _RAW: Final = "Envoy reads no nginx configuration"
 _WAF: Final = "Put a web application firewall in front of the proxies, and remove the key."
@@ -66,6 +66,12 @@ GLOBAL_AUTH: Final = (
 )
 
 
+def _address_list(of: Annotation[tuple[str, ...]]) -> AnyKey:
+    """A list for Ingresses without one of their own."""
+    grammar = Grammar(of.grammar.words, address_lists.of_config_map)
+    return ConfigKey(of.name, _SECTION, grammar, protects=of.protects, annotation=of)
+
+
 def _snippet(name: str) -> AnyKey:
     remedy = "Remove the key, and write typed annotations or keys instead."
     protects = None if name == "main-snippet" else snippet_protects
@@ -82,14 +88,13 @@ KEYS: Final = (
     BLOCKED_AGENTS,
     BLOCKED_REFERERS,
     NO_REDIRECT,
+    NO_AUTHENTICATION,
     *of_annotations(
         _SECTION,
         ssl_redirect="true",
         force_ssl_redirect="false",
-        whitelist_source_range="",
-        denylist_source_range="",
     ),
-    *not_yet(_SECTION, "nothing asks for passwords yet", no_auth_locations=CHALLENGES),
+    *(_address_list(each) for each in (address_lists.ALLOW_OLD, address_lists.DENY)),
     *GLOBAL_AUTH,
     *refused(_SECTION, _RAW, "Remove the key.", global_auth_snippet=""),
     *without_effect(_SECTION, "snippets are refused either way", allow_snippet_annotations="false"),
