@@ -27,6 +27,7 @@ from xds.translate.nginx import https_redirects
 from xds.translate.nginx.client_tls import NO_WISH, choice
 from xds.translate.nginx.paths_policy import OPEN_PATHS, ClosedPaths, LentPaths, OpenPaths, PathsPolicy
 from xds.translate.nginx.rewriting import APP_ROOT, NO_REWRITING
+from xds.translate.ownership import HostOwnership, only_of_owner
 from xds.translate.routes import TranslationContext, default_route, on_path, path_route
 from xds.translate.slash_redirects import slash_redirects
 
@@ -45,8 +46,8 @@ def translate_host(
 
     Without a virtual host if no Ingress has a valid rule for the host.
     """
-    ingresses = context.state.ingresses_of_host(host)
-    if not ingresses or (host != NO_HOST and not _check_host(context, host, ingresses, findings)):
+    ingresses = _ingresses(context, host, findings)
+    if not ingresses:
         return None, ()
     policies, canaries = _policies(context, host, ingresses)
     regex = _is_regex_host(context.state, host, policies)
@@ -76,7 +77,8 @@ def translate_host(
     routes = authorized(context, host, [*root, *most_specific_first(routes)], findings)
     default = authorized(context, host, [default], findings)[0] if default else None
     findings.keep([*routes, default])
-    found = VirtualHost(host, tuple(routes), default, _unmatched_redirect(policies)) if policies else None
+    owner = findings.owner.key.namespace if findings.owner and host != NO_HOST else ""
+    found = VirtualHost(host, tuple(routes), default, _unmatched_redirect(policies), owner=owner) if policies else None
     return found, names
 
 
@@ -89,7 +91,7 @@ def _served(context: TranslationContext, host: str, path: str) -> ServedPath | N
     """The path of a host that a request matches, if its Ingress sends every such request to a Service."""
     if not context.state.ingresses_of_host(host):
         host = wildcard_of(host) or host
-    policies, _ = _policies(context, host, context.state.ingresses_of_host(host))
+    policies, _ = _policies(context, host, _ingresses(context, host, UnitFindings()))
     regex = _is_regex_host(context.state, host, policies)
     found: dict[Route, tuple[Ingress, HTTPIngressPath, PathsPolicy]] = {}
     for ingress, policy in policies:
@@ -113,6 +115,16 @@ def _open_path(ingress: Ingress, path: HTTPIngressPath, policy: PathsPolicy, *, 
     if service is None or policy.policy.access or policy.answer or policy.redirect or policy.rewriting.app_root:
         return None
     return ingress, service, policy
+
+
+def _ingresses(context: TranslationContext, host: str, findings: UnitFindings) -> list[Ingress]:
+    """The Ingresses that count for a host, the oldest first; none for an invalid host."""
+    ingresses = context.state.ingresses_of_host(host)
+    if not ingresses or (host != NO_HOST and not _check_host(context, host, ingresses, findings)):
+        return []
+    if context.host_ownership is HostOwnership.SHARED:
+        return ingresses
+    return only_of_owner(context.state, host, context.is_canary, findings)
 
 
 def _policies(context: TranslationContext, host: str, ingresses: Iterable[Ingress]) -> tuple[_Policies, _Canaries]:
