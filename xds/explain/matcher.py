@@ -113,7 +113,7 @@ def _status(action: Action) -> int:
         case RouteRedirect(status) | DirectAnswer(status) | HostRedirect(_, status):
             return status
         case Closed():
-            return 503
+            return action.status
 
 
 def _handshake(tls: TlsTable, sni: str) -> Handshake:

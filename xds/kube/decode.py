@@ -225,7 +225,7 @@ def _secret_data(document: Document, reference: ObjectRef) -> dict[str, bytes]:
         values = document.get(field) or {}
         if not isinstance(values, dict):
             raise _invalid(reference, FieldPath.of(field), f"expected a mapping, found {_word_of(values)}")
-        for key in ("tls.crt", "tls.key", "tls.ocsp-staple", "ca.crt"):
+        for key in ("tls.crt", "tls.key", "tls.ocsp-staple", "ca.crt", "ca.crl"):
             if values.get(key) is not None:
                 found[key] = _secret_value(values[key], field, key, reference)
     return found

@@ -227,14 +227,15 @@ class EndpointSlice(KubeObject, frozen=True):
 
 
 class SecretData(Part, frozen=True):
-    """The parts of a Secret that are in use, base64 on the wire: certificate, private key, OCSP response, authorities.
-    Never printed.
+    """The parts of a Secret that are in use, base64 on the wire: certificate, private key, OCSP response, authorities,
+    revocation lists. Never printed.
     """
 
     tls_crt: bytes | None = field(default=None, name="tls.crt")
     tls_key: bytes | None = field(default=None, name="tls.key")
     tls_ocsp_staple: bytes | None = field(default=None, name="tls.ocsp-staple")
     ca_crt: bytes | None = field(default=None, name="ca.crt")
+    ca_crl: bytes | None = field(default=None, name="ca.crl")
 
     def __repr__(self) -> str:
         return "SecretData([redacted])"

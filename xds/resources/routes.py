@@ -267,7 +267,7 @@ def _direct_response(action: Action) -> DirectResponseAction | None:
         case HostRedirect():
             return None
         case Closed():
-            return DirectResponseAction(status=503)
+            return DirectResponseAction(status=action.status)
 
 
 def _metadata(ingress: Key, service: Key) -> Metadata:

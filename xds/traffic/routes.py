@@ -9,6 +9,7 @@ from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef
 from xds.traffic.actions import Action, Forward, HostRedirect
 from xds.traffic.backends import BackendKey
+from xds.traffic.client_certificates import CheckedHost, ClientCertificates
 from xds.traffic.conditions import Condition, HeaderCondition, SessionCondition
 from xds.traffic.https_redirect import BY_OPERATOR, NO_HTTPS_REDIRECT, HttpsRedirect, RedirectWhen
 from xds.traffic.policy import NO_POLICY, Policy
@@ -131,6 +132,8 @@ class VirtualHost:
         default: Answers the paths that no route matches; None where the default of all hosts answers.
         https_redirect: Of plain requests that no route matches.
         alias_of: The host of rules that the routes come from; None for a host that rules name.
+        client_certificates: Clients are asked for; None: they are not, and may send the headers of a check as they
+            like.
     """
 
     host: str
@@ -138,6 +141,14 @@ class VirtualHost:
     default: Route | None = None
     https_redirect: HttpsRedirect = BY_OPERATOR
     alias_of: str | None = None
+    client_certificates: ClientCertificates | None = None
+
+    @property
+    def checked(self) -> CheckedHost | None:
+        """The check of clients, which a host shares with its aliases."""
+        if self.client_certificates is None:
+            return None
+        return CheckedHost(self.host if self.alias_of is None else self.alias_of, self.client_certificates)
 
     @property
     def depends_on_tls(self) -> bool:

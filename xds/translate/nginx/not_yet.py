@@ -40,13 +40,6 @@ ANNOTATIONS: Final = (
     ),
     *_planned("authentication", "enable-global-auth", unless_false),
     *_planned(
-        "client certificates",
-        "auth-tls-secret auth-tls-verify-client auth-tls-verify-depth auth-tls-error-page auth-tls-match-cn "
-        "auth-tls-pass-certificate-to-upstream",
-        always,
-        Scope.HOST,
-    ),
-    *_planned(
         "CORS",
         "enable-cors cors-allow-origin cors-allow-methods cors-allow-headers cors-expose-headers "
         "cors-allow-credentials cors-max-age",
