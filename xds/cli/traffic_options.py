@@ -258,6 +258,13 @@ _OPTIONS = (
         metavar="PERCENT",
         help="The share of requests that are traced.",
     ),
+    option(
+        "--authz",
+        type=Address(),
+        metavar="HOST:PORT|unix:PATH",
+        help="The address of `xds authz` beside each Envoy, which checks passwords. Without: Envoy, which knows {SHA} "
+        "only, and paths with other hashes are closed.",
+    ),
     option("--no-vhds", is_flag=True, help="Send virtual hosts inside RouteConfigurations, to every proxy."),
 )
 
@@ -291,6 +298,7 @@ def translate_options(flags: dict[str, Any]) -> TranslateOptions:
         default_service=flags["default_backend"],
         max_regex_size=flags["max_regex_size"],
         has_tracer=flags["otlp"] is not None,
+        has_authz=flags["authz"] is not None,
         allow_cross_namespace=flags["allow_cross_namespace_resources"],
     )
 
@@ -317,4 +325,5 @@ def proxy_options(flags: dict[str, Any]) -> ProxyOptions:
         upstream=UpstreamOptions(idle_timeout=flags["upstream_idle_timeout"]),
         access_log=AccessLogFormat(flags["access_log"]),
         tracing=TracingOptions(flags["otlp"], flags["trace_sampling"]) if flags["otlp"] else None,
+        authz=flags["authz"],
     )

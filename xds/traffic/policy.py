@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
+from xds.traffic.access import Access
 from xds.traffic.affinity import Affinity
 from xds.traffic.backend_names import BackendNames
 from xds.traffic.backends import BackendKey
@@ -51,6 +52,7 @@ class Policy:
         bodies: Of requests.
         https_redirect: Of plain requests.
         rate_limits: How many requests of a client are answered. None: all.
+        access: The requests that are let in. None: all.
         mirror: A second backend that gets a copy of each request. None: none does.
         backend_names: Names in answers that are replaced. None: none is.
         error_pages: The default backend, which answers in place of errors. None: errors stay.
@@ -74,11 +76,13 @@ class Policy:
     error_pages: ErrorPages | None = None
     https_redirect: HttpsRedirect = BY_OPERATOR
     rate_limits: RateLimits | None = None
+    access: Access | None = None
 
     @property
     def backends(self) -> tuple[BackendKey, ...]:
         """The backends that the policy itself uses."""
-        return tuple(each.backend for each in (self.mirror, self.error_pages) if each)
+        authorizer = self.access.authorizer if self.access else None
+        return tuple(each.backend for each in (self.mirror, self.error_pages, authorizer) if each)
 
     @property
     def without_backend(self) -> "Policy":
@@ -86,6 +90,11 @@ class Policy:
         if not (self.upstream_host or self.mirror or self.backend_names or self.error_pages):
             return self
         return replace(self, upstream_host="", mirror=None, backend_names=None, error_pages=None)
+
+    @property
+    def of_redirect(self) -> "Policy":
+        """The policy of a route that redirects: as in ingress-nginx, access decides on the Location's requests."""
+        return replace(self.without_backend, access=None) if self.access else self.without_backend
 
 
 NO_POLICY: Final = Policy()

@@ -129,8 +129,10 @@ class TranslationContext:
         service = Key(namespace, backend.service.name if is_label(backend.service.name) else "(invalid)")
         if isinstance(policy, ClosedPaths):
             return Route(*path, policy.answer, origin, service)
-        if answer := policy.answer or policy.redirect:
-            return Route(*path, answer, origin, service, policy.policy.without_backend)
+        if policy.answer:
+            return Route(*path, policy.answer, origin, service, policy.policy.without_backend)
+        if policy.redirect:
+            return Route(*path, policy.redirect, origin, service, policy.policy.of_redirect)
         tls_key = None
         if policy.tls_upstream is not None:
             by_tls = self._resolve(namespace, backend.service, policy.tls_upstream, findings).backend
@@ -329,6 +331,7 @@ def ingress_default(context: TranslationContext, ingress: Ingress, findings: Uni
                 plain.policy,
                 upstream_host=policy.policy.upstream_host,
                 rate_limits=policy.policy.rate_limits,
+                access=policy.policy.access,
                 hash_keys=policy.policy.hash_keys,
                 affinity=affinity.at("/") if affinity else None,
                 response_headers=policy.policy.response_headers,

@@ -57,6 +57,7 @@ class TranslateOptions:
             paths of other namespaces.
         nginx_configmap: ingress-nginx's ConfigMap.
         has_tracer: Whether proxies send traces to a collector.
+        has_authz: Whether `xds authz` runs beside each proxy.
         default_service: Answers where no Ingress has a default backend.
     """
 
@@ -68,6 +69,7 @@ class TranslateOptions:
     allow_cross_namespace: bool = False
     nginx_configmap: Key | None = None
     has_tracer: bool = False
+    has_authz: bool = False
     default_service: Key | None = None
 
     @property
@@ -105,6 +107,7 @@ class Translator:
             ignored=options.ignored_annotations,
             max_regex_size=options.max_regex_size,
             has_tracer=options.has_tracer,
+            has_authz=options.has_authz,
         )
         self._config_due = True
         self._context = TranslationContext(

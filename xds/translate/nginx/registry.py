@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from xds.translate.nginx import (
+    address_lists,
     affinity,
     backend_names,
     backend_protocol,
@@ -15,6 +16,7 @@ from xds.translate.nginx import (
     connections,
     custom_headers,
     error_pages,
+    external_auth,
     host_names,
     https_redirects,
     limits,
@@ -23,10 +25,12 @@ from xds.translate.nginx import (
     mirroring,
     no_effect,
     not_yet,
+    passwords,
     redirects,
     refused,
     retries,
     rewriting,
+    satisfy,
     timeouts,
     upstream_vhost,
 )
@@ -55,6 +59,10 @@ _FAMILIES: Final = (
     mirroring,
     backend_names,
     error_pages,
+    address_lists,
+    passwords,
+    external_auth,
+    satisfy,
     no_effect,
     not_yet,
     refused,
