@@ -32,6 +32,7 @@ from xds.kube.objects import (
     KubeObject,
     Metadata,
     Secret,
+    SecretData,
     Service,
 )
 from xds.kube.state import KubeState, Stale
@@ -253,6 +254,12 @@ def secret_of(
     present = {name: value for name, value in data.items() if value is not None}
     # msgspec takes bytes unchanged from Python, and base64 only from JSON.
     return msgspec.convert({"metadata": metadata(name, ns), "data": present}, Secret)
+
+
+def authorities(name: str, pem: bytes | None = None, *, revoked: bytes | None = None, ns: str = NS) -> Secret:
+    """A Secret with certificates of authorities, and lists of revoked certificates. Without: some authority."""
+    pem = certificate("authority").chain if pem is None else pem
+    return Secret(Metadata(name, ns), SecretData(ca_crt=pem, ca_crl=revoked))
 
 
 def config_map(name: str, *, ns: str = NS, **data: str) -> ConfigMap:

@@ -7,6 +7,7 @@ reasons come from one walk, so tests that hold Envoy to the answers also hold `x
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from xds.explain import client_check
 from xds.explain.answer import (
     CLOSED,
     MALFORMED,
@@ -80,12 +81,22 @@ def _walk(traffic: Traffic, request: Request, edge: EdgeOptions, steps: list[Ste
     host = host_of(request.authority)
     path = normalized(request.path, merge_slashes=edge.merge_slashes)
     if termination is not None:
-        steps.append(coverage := _coverage(traffic.tls, termination, host))
+        steps.append(coverage := _coverage(traffic, termination, host))
         if not coverage.covered:
             return MISDIRECTED
-    found = _routed(traffic, (host, path), request, steps)
-    if termination is None:
-        steps.append(redirect := decision(traffic.tls, found, request, edge))
+    return _checked(traffic, _routed(traffic, (host, path), request, steps), request, edge, steps)
+
+
+def _checked(traffic: Traffic, found: RoutedRequest, request: Request, edge: EdgeOptions, steps: list[Step]) -> Answer:
+    """The answer to a request with a route, behind the check of clients' certificates."""
+    redirect = None if request.https else decision(traffic.tls, found, request, edge)
+    is_redirected = redirect is not None and redirect.redirected
+    if check := client_check.decision(found, tls=request.https, redirected=is_redirected):
+        steps.append(check)
+        if check.status:
+            return Answer(check.status)
+    if redirect is not None:
+        steps.append(redirect)
         if redirect.redirected:
             return Answer(redirect.asked.status)
     return Answer(_status(found.route.action), found.route) if found.route else NOT_FOUND
@@ -128,8 +139,11 @@ def _handshake(tls: TlsTable, sni: str) -> Handshake:
     return Handshake(sni, Choice.DEFAULT if default else Choice.NONE, "", default)
 
 
-def _coverage(tls: TlsTable, termination: Termination, host: str) -> Coverage:
+def _coverage(traffic: Traffic, termination: Termination, host: str) -> Coverage:
     """Whether a connection serves the host. The default certificate serves hosts that no other TLS entry covers."""
+    tls = traffic.tls
+    if client_check.is_elsewhere(termination, host, _host_match(traffic, host).virtual_host):
+        return Coverage(host, "", covered=False, is_checked=True)
     pattern = _covering(host, termination.hosts)
     if pattern is not None:
         return Coverage(host, pattern, covered=True)

@@ -7,6 +7,7 @@ from typing import Final
 from xds.address import HostPort
 from xds.explain.answer import (
     Choice,
+    ClientCheck,
     ComparedRoute,
     Comparison,
     Coverage,
@@ -17,6 +18,7 @@ from xds.explain.answer import (
     Redirect,
     Step,
 )
+from xds.explain.client_check import check_words
 from xds.explain.facts import RequestFacts, StateReader
 from xds.explain.policies import cipher_text, policy_texts, use_texts
 from xds.explain.redirects import https_location, location_at_host, path_location, reason
@@ -128,6 +130,9 @@ def _location(facts: RequestFacts) -> str:
             return path_location(facts.request, action, domain, facts.options)
         case HostRedirect() as action:
             return location_at_host(facts.request, action, facts.options)
+    checks = (each for each in given.steps if isinstance(each, ClientCheck) and each.status == 302)
+    if check := next(checks, None):
+        return check.checked.certificates.error_page
     steps = (each for each in given.steps if isinstance(each, Redirect) and each.redirected)
     return next((https_location(facts.request, each, facts.options) for each in steps), "")
 
@@ -141,7 +146,7 @@ def _listener(facts: RequestFacts) -> ExplainStep:
     return ExplainStep("listener", f"{'https' if https else 'http'} on {address}{missing}")
 
 
-def _step(step: Step, facts: RequestFacts) -> ExplainStep:
+def _step(step: Step, facts: RequestFacts) -> ExplainStep:  # noqa: PLR0911  # a line for each kind
     match step:
         case Handshake():
             return _handshake(step, facts)
@@ -153,6 +158,8 @@ def _step(step: Step, facts: RequestFacts) -> ExplainStep:
             return _host(step, facts)
         case PathMatch():
             return _path(step, facts)
+        case ClientCheck():
+            return _check(step)
     return _fallback(step) if isinstance(step, Fallback) else ExplainStep("request", f"malformed: {step.why}")
 
 
@@ -194,6 +201,9 @@ def _coverage(step: Coverage, facts: RequestFacts) -> ExplainStep:
     if step.covered:
         by = f"by TLS host {shown(step.pattern)}" if step.pattern else "as the default, as no other certificate does"
         return ExplainStep("authority", f"the certificate covers Host {shown(step.host)}, {by}", owner)
+    if step.is_checked:
+        text = f"clients of {shown(step.host)} are asked for certificates, on connections with its own SNI"
+        return ExplainStep("authority", text, owner)
     by = f"TLS host {shown(step.pattern)} does" if step.pattern else "none of its TLS hosts does"
     return ExplainStep("authority", f"the certificate doesn't cover Host {shown(step.host)}; {by}", owner)
 
@@ -249,6 +259,11 @@ def _narrated_route(compared: ComparedRoute, path: str) -> NarratedRoute:
     return NarratedRoute(compared.route, taken, f"{why} exactly" if taken and compared.route.path == path else why)
 
 
+def _check(step: ClientCheck) -> ExplainStep:
+    secret = step.checked.certificates.authorities
+    return ExplainStep("client certificate", check_words(step), (ObjectRef("Secret", *secret),) if secret else ())
+
+
 def _fallback(step: Fallback) -> ExplainStep:
     if step.route is None:
         return ExplainStep("default backend", "no route matches, and no Ingress has a usable default backend")
@@ -289,8 +304,9 @@ def _no_endpoints(slices: tuple[EndpointSlice, ...]) -> str:
 
 def _outcome(status: int, backend: Backend | None, facts: RequestFacts) -> str:
     route = facts.answer.route
-    if route and isinstance(route.action, DirectAnswer):
-        return f"{status}, as the Ingress asks"
+    checks = [check_words(each) for each in facts.answer.steps if isinstance(each, ClientCheck) and each.status]
+    if checks or (route and isinstance(route.action, DirectAnswer)):
+        return f"{status}: {checks[0]}" if checks else f"{status}, as the Ingress asks"
     match status:
         case 0:
             return "the connection is closed"
@@ -298,8 +314,8 @@ def _outcome(status: int, backend: Backend | None, facts: RequestFacts) -> str:
             return f"{backend.key} answers"
         case 301 | 302 | 303 | 307 | 308:
             return f"{status}, to {_location(facts)}"
-        case 503 if route:
-            return f"503: {_unavailable(route)}"
+        case 403 | 503 if route:
+            return f"{status}: {_unavailable(route)}"
     return {
         400: "400: a proxy rejects the request as malformed",
         404: "404: no route",

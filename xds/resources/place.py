@@ -17,6 +17,7 @@ class Place:
         host: Their host; empty if they have several.
         options: The operator's settings.
         shared: The part of the routes' policies that their virtual host holds.
+        is_forbidden: Whether they are answered 403, but for redirects to HTTPS and ACME challenges.
     """
 
     tls: bool
@@ -24,6 +25,7 @@ class Place:
     host: str
     options: ProxyOptions
     shared: Policy = NO_POLICY
+    is_forbidden: bool = False
 
     @property
     def location_host(self) -> str:

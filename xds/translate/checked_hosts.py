@@ -38,7 +38,8 @@ def checked(host: str, policies: _Policies, findings: UnitFindings) -> tuple[Cli
         findings.report(first.ref, Reason.PROTECTION_UNAVAILABLE, message, _AT, remedy)
         demands = NO_AUTHORITIES
     if demands is NO_AUTHORITIES:
-        return demands, [(each, _closed(policy, hosts=True) if each is first else policy) for each, policy in policies]
+        closed = [(each, _closed(policy, hosts=True) if each is first else policy) for each, policy in policies]
+        return demands if host else None, closed
     unmet = [each for each, asked in asking if asked is not NO_AUTHORITIES and not demands.fulfils(asked)]
     for ingress, asked in asking[1:]:
         if asked not in (demands, NO_AUTHORITIES):
