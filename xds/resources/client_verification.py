@@ -51,7 +51,7 @@ def client_verification(checked: CheckedHost) -> CommonTlsContextCombinedCertifi
         return None
     return CommonTlsContextCombinedCertificateValidationContext(
         default_validation_context=CertificateValidationContext(
-            # ingress-nginx counts the certificates below an authority's, Envoy those between both ends.
+            # Envoy counts the authority's certificate too, though 0 and 1 are the same.
             max_verify_depth=checked.certificates.depth + 1,
             trust_chain_verification=CertificateValidationContextTrustChainVerification.ACCEPT_UNTRUSTED,
         ),
@@ -88,7 +88,8 @@ def admitted(
         if verified is not None and len(demands.admitted) > 1:
             codec.upb(route.match or RouteMatch()).MergeFrom(codec.upb(RouteMatch(tls_context=_match(verified))))
             route.name = f"{route.name} {verified}"
-        filters = subject | with_headers(route.typed_per_filter_config, told)
+        forwards = codec.upb(route).HasField("route")
+        filters = subject | (with_headers(route.typed_per_filter_config, told) if forwards else {})
         codec.upb(route).MergeFrom(codec.upb(EnvoyRoute(typed_per_filter_config=filters)))
         yield route
 

@@ -40,7 +40,7 @@ class ClientCertificates:
     Attributes:
         authorities: The Secret with the authorities; None: there are none to be had, and the host is closed.
         verification: The requests that are let in.
-        depth: The most certificates between a client's own and an authority's, and one more.
+        depth: The most certificates between a client's own and an authority's.
         error_page: The URL to which requests are redirected that are not let in; empty: the answer is 400.
         passes_certificate: Whether backends get the certificate.
         subject: An expression of RE2 that is found in the subject of the certificate; empty: any subject.

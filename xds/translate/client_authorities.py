@@ -14,6 +14,7 @@ from cryptography.x509 import InvalidVersion, load_pem_x509_certificates, load_p
 from xds.kube.objects import SecretData
 from xds.traffic.backend_tls import ClientAuthorities
 
+_CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
 _LIST: Final = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----", re.DOTALL)
 
 
@@ -37,7 +38,7 @@ def judge_authorities(data: SecretData) -> JudgedAuthorities:
     if not data.ca_crt:
         return JudgedAuthorities(why_not="it has no ca.crt")
     certificates = parsed_authorities(data.ca_crt)
-    if not certificates:
+    if not certificates or certificates.count(_CERTIFICATE) < data.ca_crt.count(_CERTIFICATE):
         return JudgedAuthorities(why_not="its ca.crt has no certificates in PEM, or one that can't be read")
     revoked = b""
     if data.ca_crl is not None:
