@@ -40,6 +40,7 @@ from xds.problems.problem import Key, Problem
 from xds.problems.registry import ProblemRegistry
 from xds.resources.options import ProxyOptions
 from xds.steps import finish
+from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
 from xds.translate.translator import TranslateOptions, Translator
 
 NS = "default"
@@ -259,7 +260,18 @@ def secret_of(
 def authorities(name: str, pem: bytes | None = None, *, revoked: bytes | None = None, ns: str = NS) -> Secret:
     """A Secret with certificates of authorities, and lists of revoked certificates. Without: some authority."""
     pem = certificate("authority").chain if pem is None else pem
-    return Secret(Metadata(name, ns), SecretData(ca_crt=pem, ca_crl=revoked))
+    return Secret(Metadata(name, ns), SecretData(ca_crt=pem, others={"ca.crl": revoked} if revoked is not None else {}))
+
+
+def password_file(content: str | bytes, name: str = "users", *, ns: str = NS) -> Secret:
+    """A Secret with a password file."""
+    content = content.encode() if isinstance(content, str) else content
+    return Secret(Metadata(name, ns), SecretData(others={"auth": content}))
+
+
+def password_map(name: str = "users", *, ns: str = NS, **hashes: str) -> Secret:
+    """A Secret whose keys are users."""
+    return Secret(Metadata(name, ns), SecretData(others={user: text.encode() for user, text in hashes.items()}))
 
 
 def config_map(name: str, *, ns: str = NS, **data: str) -> ConfigMap:
@@ -283,8 +295,10 @@ class World:
         is_compatible: bool = False,
         allow_cross_namespace: bool = False,
         has_tracer: bool = False,
+        has_authz: bool = False,
         nginx_configmap: Key | None = None,
         default_service: Key | None = None,
+        max_regex_size: int = DEFAULT_MAX_REGEX_SIZE,
         now: datetime = NOW,
     ) -> None:
         self.now = now
@@ -296,8 +310,10 @@ class World:
             is_compatible,
             allow_cross_namespace=allow_cross_namespace,
             has_tracer=has_tracer,
+            has_authz=has_authz,
             nginx_configmap=nginx_configmap,
             default_service=default_service,
+            max_regex_size=max_regex_size,
         )
         self.state = KubeState(
             claim_classless=claim_classless,
@@ -369,6 +385,8 @@ def feed(to: Pipeline, *changes: Change) -> None:
 def manifest(each: KubeObject) -> dict[str, Any]:
     """The object as a document of JSON or YAML, fit for a folder."""
     fields = _present(msgspec.to_builtins(each))
+    if isinstance(each, Secret):
+        fields["data"] = fields.get("data", {}) | fields.get("data", {}).pop("others", {})
     return {"apiVersion": each.api_version, "kind": each.kind, **fields}
 
 

@@ -11,9 +11,9 @@ from xds.kube.ingress_class import ClassOptions
 from xds.kube.state import DEFAULT_CLASSES
 from xds.problems.problem import Key
 from xds.resources.options import AccessLogFormat, ProxyOptions, TlsVersion, TracingOptions, UpstreamOptions
+from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
 from xds.translate.names import is_subdomain
 from xds.translate.nginx.annotation import PREFIX
-from xds.translate.routes import DEFAULT_MAX_REGEX_SIZE
 from xds.translate.translator import TranslateOptions
 
 

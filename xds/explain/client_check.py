@@ -21,13 +21,13 @@ def is_elsewhere(termination: Termination, host: str, found: VirtualHost | None)
     return covers(found.host, host)
 
 
-def decision(found: RoutedRequest, *, tls: bool, redirected: bool) -> ClientCheck | None:
+def decision(found: RoutedRequest, *, tls: bool, is_answered: bool) -> ClientCheck | None:
     """The check of a request; None on hosts without a check.
 
     Args:
         found: The request with its route.
         tls: Whether the request came by TLS.
-        redirected: Whether the request is redirected to HTTPS.
+        is_answered: Whether the proxy itself answers: by a redirect to HTTPS, or to a preflight.
     """
     checked = found.virtual_host.checked
     if checked is None:
@@ -35,12 +35,12 @@ def decision(found: RoutedRequest, *, tls: bool, redirected: bool) -> ClientChec
     demands = checked.certificates
     if tls and demands.rejects:
         return ClientCheck(checked, CheckOutcome.REJECTED)
-    if found.route is None and not redirected:  # 404
+    if found.route is None and not is_answered:  # 404
         return ClientCheck(checked, CheckOutcome.ADMITTED)
     if demands.subject:
         return ClientCheck(checked, CheckOutcome.NO_SUBJECT)
     is_challenge = found.route and found.route.answers_challenges and found.path.startswith(ACME_CHALLENGES)
-    is_let_in = tls or redirected or is_challenge or not demands.rejects
+    is_let_in = tls or is_answered or is_challenge or not demands.rejects
     return ClientCheck(checked, CheckOutcome.ADMITTED if is_let_in else CheckOutcome.FORBIDDEN)
 
 

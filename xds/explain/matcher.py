@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from xds.explain import client_check
+from xds.explain.access import is_forbidden, lacks_password
 from xds.explain.answer import (
     CLOSED,
     MALFORMED,
@@ -23,15 +24,17 @@ from xds.explain.answer import (
     HostMatch,
     Malformed,
     PathMatch,
+    Preflight,
     Step,
 )
 from xds.explain.edge import DEFAULT_EDGE, EdgeOptions
 from xds.explain.https_redirect import RoutedRequest, decision
 from xds.explain.request import Request, host_of, malformed, normalized
-from xds.traffic.actions import Action, Closed, DirectAnswer, Forward, HostRedirect
+from xds.traffic.actions import Closed, DirectAnswer, Forward, HostRedirect
 from xds.traffic.actions import Redirect as RouteRedirect
 from xds.traffic.conditions import Comparison as ValueComparison
 from xds.traffic.conditions import Condition, CookieCondition, HeaderCondition, SessionCondition
+from xds.traffic.cors import PREFLIGHT_METHOD, PREFLIGHT_STATUS
 from xds.traffic.hosts import NO_HOST, beginnings_of, covers, is_beginning, is_wildcard, wildcard_of, wildcards_of
 from xds.traffic.model import Traffic
 from xds.traffic.regex import compiled, found_anywhere, matches
@@ -84,22 +87,25 @@ def _walk(traffic: Traffic, request: Request, edge: EdgeOptions, steps: list[Ste
         steps.append(coverage := _coverage(traffic, termination, host))
         if not coverage.covered:
             return MISDIRECTED
-    return _checked(traffic, _routed(traffic, (host, path), request, steps), request, edge, steps)
+    return _of_route(traffic.tls, _routed(traffic, (host, path), request, steps), request, edge, steps)
 
 
-def _checked(traffic: Traffic, found: RoutedRequest, request: Request, edge: EdgeOptions, steps: list[Step]) -> Answer:
-    """The answer to a request with a route, behind the check of clients' certificates."""
-    redirect = None if request.https else decision(traffic.tls, found, request, edge)
-    is_redirected = redirect is not None and redirect.redirected
-    if check := client_check.decision(found, tls=request.https, redirected=is_redirected):
+def _of_route(tls: TlsTable, found: RoutedRequest, request: Request, edge: EdgeOptions, steps: list[Step]) -> Answer:
+    preflight = Preflight(found.route) if found.route and _is_preflight(found.route, request) else None
+    redirect = None if request.https or preflight else decision(tls, found, request, edge)
+    is_answered = preflight is not None or (redirect is not None and redirect.redirected)
+    if check := client_check.decision(found, tls=request.https, is_answered=is_answered):
         steps.append(check)
         if check.status:
             return Answer(check.status)
-    if redirect is not None:
+    if preflight:
+        steps.append(preflight)
+        return Answer(PREFLIGHT_STATUS)
+    if redirect:
         steps.append(redirect)
         if redirect.redirected:
             return Answer(redirect.asked.status)
-    return Answer(_status(found.route.action), found.route) if found.route else NOT_FOUND
+    return Answer(_status(found.route, request), found.route) if found.route else NOT_FOUND
 
 
 def _routed(traffic: Traffic, host_and_path: tuple[str, str], request: Request, steps: list[Step]) -> RoutedRequest:
@@ -117,14 +123,22 @@ def _routed(traffic: Traffic, host_and_path: tuple[str, str], request: Request, 
     return RoutedRequest(host, path, virtual_host, route, virtual_host.unmatched_redirect(route), is_named=is_named)
 
 
-def _status(action: Action) -> int:
-    match action:
+def _is_preflight(route: Route, request: Request) -> bool:
+    """Whether the proxy answers a request itself, before a redirect and whatever protects the route."""
+    cors = route.policy.cors
+    return cors is not None and request.method == PREFLIGHT_METHOD and cors.allows(request.header("origin"))
+
+
+def _status(route: Route, request: Request) -> int:
+    if route.policy.access and is_forbidden(route.policy.access, request.client):
+        return 403
+    if route.policy.access and lacks_password(route.policy.access, request):
+        return 401
+    match route.action:
         case Forward(backends):
             return 200 if backends else 503
-        case RouteRedirect(status) | DirectAnswer(status) | HostRedirect(_, status):
+        case RouteRedirect(status) | DirectAnswer(status) | HostRedirect(_, status) | Closed(_, status):
             return status
-        case Closed():
-            return action.status
 
 
 def _handshake(tls: TlsTable, sni: str) -> Handshake:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from xds.address import HostPort
+from xds.explain.access import access_words, is_forbidden, lacks_password
 from xds.explain.answer import (
     Choice,
     ClientCheck,
@@ -14,7 +15,9 @@ from xds.explain.answer import (
     Fallback,
     Handshake,
     HostMatch,
+    Malformed,
     PathMatch,
+    Preflight,
     Redirect,
     Step,
 )
@@ -28,6 +31,7 @@ from xds.kube.objects import EndpointSlice
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.text import shown
 from xds.snapshot.resource import Resource, ResourceType
+from xds.traffic.access import Access
 from xds.traffic.actions import Closed, DirectAnswer, Forward, HostRedirect
 from xds.traffic.actions import Redirect as RouteRedirect
 from xds.traffic.backends import Backend
@@ -109,6 +113,8 @@ def explain_request(facts: RequestFacts) -> RequestExplanation:
                 last = (*last, *more)
         last = (*(ExplainStep(*each) for each in policy_texts(given.route)), *_shares(given.route), *last)
         status = 200 if healthy else 503
+    elif given.route and given.route.policy.access:
+        last = tuple(ExplainStep(*each) for each in access_words(given.route.policy.access))
     return RequestExplanation(
         status,
         _outcome(status, backend, facts),
@@ -146,7 +152,7 @@ def _listener(facts: RequestFacts) -> ExplainStep:
     return ExplainStep("listener", f"{'https' if https else 'http'} on {address}{missing}")
 
 
-def _step(step: Step, facts: RequestFacts) -> ExplainStep:  # noqa: PLR0911  # a line for each kind
+def _step(step: Step, facts: RequestFacts) -> ExplainStep:
     match step:
         case Handshake():
             return _handshake(step, facts)
@@ -158,9 +164,21 @@ def _step(step: Step, facts: RequestFacts) -> ExplainStep:  # noqa: PLR0911  # a
             return _host(step, facts)
         case PathMatch():
             return _path(step, facts)
+    return _alone(step)
+
+
+def _alone(step: Fallback | Preflight | ClientCheck | Malformed) -> ExplainStep:
+    """A step that says all itself."""
+    match step:
+        case Fallback():
+            return _fallback(step)
+        case Preflight(route):
+            text = "the route has CORS, so the proxy answers OPTIONS of an allowed origin itself, before all else"
+            return ExplainStep("preflight", text, (route.origin.object,))
         case ClientCheck():
             return _check(step)
-    return _fallback(step) if isinstance(step, Fallback) else ExplainStep("request", f"malformed: {step.why}")
+        case Malformed(why):
+            return ExplainStep("request", f"malformed: {why}")
 
 
 def _handshake(step: Handshake, facts: RequestFacts) -> ExplainStep:
@@ -305,22 +323,32 @@ def _no_endpoints(slices: tuple[EndpointSlice, ...]) -> str:
 def _outcome(status: int, backend: Backend | None, facts: RequestFacts) -> str:
     route = facts.answer.route
     checks = [check_words(each) for each in facts.answer.steps if isinstance(each, ClientCheck) and each.status]
+    access = route.policy.access if route else None
+    if route and access and (refusal := _refusal(route, access, facts.request)):
+        return refusal
     if checks or (route and isinstance(route.action, DirectAnswer)):
         return f"{status}: {checks[0]}" if checks else f"{status}, as the Ingress asks"
     match status:
-        case 0:
-            return "the connection is closed"
         case 200 if backend:
-            return f"{backend.key} answers"
+            return f"{backend.key} answers{' clients that have access' if access else ''}"
         case 301 | 302 | 303 | 307 | 308:
             return f"{status}, to {_location(facts)}"
         case 403 | 503 if route:
             return f"{status}: {_unavailable(route)}"
     return {
+        0: "the connection is closed",
+        204: "204: the proxy answers the preflight",
         400: "400: a proxy rejects the request as malformed",
         404: "404: no route",
         421: "421: the connection's certificate doesn't cover the host",
     }[status]
+
+
+def _refusal(route: Route, access: Access, request: Request) -> str:
+    """The answer to a request that has no access; empty for one that may have."""
+    if is_forbidden(access, request.client):
+        return f"403: the address lists of {route.origin.object} keep {request.client} out"
+    return "401: the request has no user and password" if lacks_password(access, request) else ""
 
 
 def _unavailable(route: Route) -> str:

@@ -59,14 +59,14 @@ def client_verification(checked: CheckedHost) -> CommonTlsContextCombinedCertifi
     )
 
 
-def rejections(demands: ClientCertificates, guard: HeaderMatcher | None) -> Iterator[EnvoyRoute]:
+def rejections(demands: ClientCertificates, guards: Iterable[HeaderMatcher]) -> Iterator[EnvoyRoute]:
     """The answers to requests by TLS that are not let in, to be tried before all other routes."""
     for verified in Verified:
         if verified not in demands.admitted and demands.credential:
             location = [replaced("location", demands.error_page)] if demands.error_page else []
             yield EnvoyRoute(
                 name=f"client-certificate-{verified.lower()}",
-                match=RouteMatch(prefix="/", headers=[guard] if guard else [], tls_context=_match(verified)),
+                match=RouteMatch(prefix="/", headers=list(guards), tls_context=_match(verified)),
                 direct_response=DirectResponseAction(status=demands.rejected_status),
                 response_headers_to_add=location,
             )

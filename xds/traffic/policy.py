@@ -8,6 +8,7 @@ from xds.traffic.affinity import Affinity
 from xds.traffic.backend_names import BackendNames
 from xds.traffic.backends import BackendKey
 from xds.traffic.bodies import ANY_BODIES, Bodies
+from xds.traffic.cors import Cors
 from xds.traffic.error_pages import ErrorPages
 from xds.traffic.hashing import HashKey
 from xds.traffic.headers import NO_CHANGES, HeaderChanges
@@ -52,6 +53,7 @@ class Policy:
         bodies: Of requests.
         https_redirect: Of plain requests.
         rate_limits: How many requests of a client are answered. None: all.
+        cors: The sites whose scripts may read answers. None: as the backend says.
         access: The requests that are let in. None: all.
         mirror: A second backend that gets a copy of each request. None: none does.
         backend_names: Names in answers that are replaced. None: none is.
@@ -76,6 +78,7 @@ class Policy:
     error_pages: ErrorPages | None = None
     https_redirect: HttpsRedirect = BY_OPERATOR
     rate_limits: RateLimits | None = None
+    cors: Cors | None = None
     access: Access | None = None
 
     @property

@@ -41,8 +41,8 @@ def judge_authorities(data: SecretData) -> JudgedAuthorities:
     if not certificates or certificates.count(_CERTIFICATE) < data.ca_crt.count(_CERTIFICATE):
         return JudgedAuthorities(why_not="its ca.crt has no certificates in PEM, or one that can't be read")
     revoked = b""
-    if data.ca_crl is not None:
-        revoked = _parsed_lists(data.ca_crl)
+    if (lists := data.others.get("ca.crl")) is not None:
+        revoked = _parsed_lists(lists)
         if not revoked:
             return JudgedAuthorities(why_not="its ca.crl has no revocation list in PEM, or one that can't be read")
     expire = max(each.not_valid_after_utc for each in load_pem_x509_certificates(certificates))

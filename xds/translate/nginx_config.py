@@ -51,6 +51,7 @@ class NginxConfigTracker:
             self.current.defaults,
             self.current.closing,
             has_tracer=self._has_tracer,
+            max_regex_size=self._max_regex_size,
             has_authz=self._has_authz,
         )
 

@@ -23,7 +23,7 @@ from xds.traffic.backend_tls import Credential, CredentialKey
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.client_certificates import ClientCertificates
 from xds.traffic.policy import Policy
-from xds.traffic.regex import is_literal
+from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE, is_literal
 from xds.traffic.routes import Origin, PathType, Route
 from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
 from xds.translate.annotated_backends import AnnotatedBackends, word
@@ -32,20 +32,16 @@ from xds.translate.credentials import CredentialStore
 from xds.translate.findings import UnitFindings
 from xds.translate.hosts_without_tls import report_hosts_without_tls
 from xds.translate.names import InvalidError, is_label, regex_path, valid_path
-from xds.translate.nginx import https_redirects, upstream_vhost
+from xds.translate.nginx import https_redirects, passwords, upstream_vhost
 from xds.translate.nginx.affinity import PATH as COOKIE_PATH
 from xds.translate.nginx.asked_backends import NO_BACKENDS, AskedBackends
 from xds.translate.nginx.canary import CANARY
+from xds.translate.nginx.htpasswd import PasswordFiles
 from xds.translate.nginx.ingress_policy import ingress_policy
 from xds.translate.nginx.named_objects import NamedObjects
 from xds.translate.nginx.options import AnnotationOptions
 from xds.translate.nginx.paths_policy import ClosedPaths, IngressPolicy, LentPaths, OpenPaths, PathsPolicy
 from xds.translate.patterns import literal_instead, looks_like_pattern
-
-DEFAULT_MAX_REGEX_SIZE: Final = 100
-"""Envoy's default of re2.max_program_size.error_level, above which Envoy rejects an expression. Source:
-https://www.envoyproxy.io/docs/envoy/latest/configuration/operations/runtime
-"""
 
 _REGEX_REMEDY: Final = (
     "Write the paths that are meant one by one, the longest first. For large expressions raise --max-regex-size."
@@ -69,6 +65,7 @@ class TranslationContext:
     allow_cross_namespace: bool = False
     redirects_to_slash: bool = False
     credential_store: CredentialStore = field(default_factory=CredentialStore)
+    password_files: PasswordFiles = field(default_factory=PasswordFiles)
 
     def policy(self, ingress: Ingress) -> IngressPolicy:
         """The policy of an Ingress. `translate_ingress` reports the problems, once for each Ingress."""
@@ -76,7 +73,13 @@ class TranslationContext:
 
     def objects(self, ingress: Ingress) -> NamedObjects:
         """The objects that annotations of an Ingress may name."""
-        return NamedObjects(self.state, ingress.key.namespace, self.allow_cross_namespace, self.credential_store)
+        return NamedObjects(
+            self.state,
+            ingress.key.namespace,
+            self.allow_cross_namespace,
+            self.credential_store,
+            self.password_files,
+        )
 
     def credentials(self, backends: Iterable[Backend]) -> Mapping[CredentialKey, Credential]:
         """The credentials for TLS to some backends."""
@@ -268,6 +271,9 @@ def _on_path(open_paths: OpenPaths, path: str, path_type: str, *, regex: bool) -
     redirect = https_redirects.on_path(policy.https_redirect, path, open_paths.plain_paths)
     if redirect is not policy.https_redirect:
         policy = replace(policy, https_redirect=redirect)
+    access = passwords.on_path(policy.access, path, open_paths.unauthenticated_paths)
+    if access is not policy.access:
+        policy = replace(policy, access=access)
     if regex:
         policy = open_paths.rewriting.applied(policy, path, path_type)
     return open_paths if policy is open_paths.policy else replace(open_paths, policy=policy)
@@ -335,6 +341,7 @@ def ingress_default(context: TranslationContext, ingress: Ingress, findings: Uni
                 hash_keys=policy.policy.hash_keys,
                 affinity=affinity.at("/") if affinity else None,
                 response_headers=policy.policy.response_headers,
+                cors=policy.policy.cors,
             ),
             answer=policy.answer,
             upstream=policy.upstream,

@@ -17,6 +17,7 @@ from xds.traffic.hosts import NO_HOST
 from xds.traffic.listeners import OWN_LISTENERS, ListenerPolicy
 from xds.traffic.model import TrafficChange
 from xds.traffic.rate_limits import Rate
+from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
 from xds.traffic.routes import Route, VirtualHost
 from xds.traffic.tls import Certificate, TlsTable
 from xds.translate.backend_use import BackendUse
@@ -34,7 +35,6 @@ from xds.translate.nginx.paths_policy import IngressPolicy
 from xds.translate.nginx_config import NginxConfigTracker
 from xds.translate.rate_use import RateUse
 from xds.translate.routes import (
-    DEFAULT_MAX_REGEX_SIZE,
     TranslationContext,
     default_route,
     service_route,
@@ -291,6 +291,7 @@ class Translator:
             yield
         used = yield from self._used(stale.endpoints)
         credentials = self._credentials.take_changes()
+        self._context.password_files.keep(self._state.secret)
         if credentials:
             self._context.credential_store.keep({key.secret for key in self._credentials.current})
         return TrafficChange(

@@ -15,6 +15,7 @@ from xds.translate.nginx import (
     backend_protocol,
     canary,
     client_certificates,
+    cors,
     custom_headers,
     host_names,
     load_balancing,
@@ -94,7 +95,8 @@ def _paths_policy(
         missing = next(each for each in (named, headers, answer, tls, allowed) if isinstance(each, Unavailable))
         return ClosedPaths((missing.annotation.full_name,), hosts=False, rewriting=asked, names=names)
     opened = open_paths(protocol, tls, asked, reader, has_tracer=options.has_tracer)
-    policy = replace(opened.policy, response_headers=named | headers, access=allowed)
+    shared = cors.read(reader, options.max_regex_size)
+    policy = replace(opened.policy, response_headers=named | headers, access=allowed, cors=shared)
     if not answer and not opened.redirect:
         answer = timeouts.failing(reader)
     return replace(opened, answer=answer, policy=policy, names=names)

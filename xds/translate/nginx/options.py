@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
 from xds.translate.nginx import access, rewriting
 from xds.translate.nginx.annotation import PREFIX
 from xds.translate.nginx.backend_protocol import SpokenProtocol
@@ -26,6 +27,7 @@ class AnnotationOptions:
         unannotated: The policy of Ingresses without annotations. Made once, so that such an Ingress costs nothing.
         has_tracer: Whether the operator has a collector of traces.
         has_authz: Whether the operator runs `xds authz` beside each proxy.
+        max_regex_size: The size of a compiled expression above which proxies reject the expression.
     """
 
     ignored: frozenset[str] = frozenset()
@@ -35,6 +37,7 @@ class AnnotationOptions:
     unannotated: PathsPolicy = OPEN_PATHS
     has_tracer: bool = False
     has_authz: bool = False
+    max_regex_size: int = DEFAULT_MAX_REGEX_SIZE
 
     @classmethod
     def of(
@@ -45,9 +48,10 @@ class AnnotationOptions:
         *,
         has_tracer: bool = False,
         has_authz: bool = False,
+        max_regex_size: int = DEFAULT_MAX_REGEX_SIZE,
     ) -> "AnnotationOptions":
         if not defaults and not closing:
-            return cls(ignored, has_tracer=has_tracer, has_authz=has_authz)
+            return cls(ignored, has_tracer=has_tracer, has_authz=has_authz, max_regex_size=max_regex_size)
         reader = AnnotationReader({}, _unreported, defaults)
         asked = rewriting.read(reader)
         opened = open_paths(SpokenProtocol(), None, asked, reader, has_tracer=has_tracer)
@@ -57,7 +61,7 @@ class AnnotationOptions:
         elif allowed:
             opened = replace(opened, policy=replace(opened.policy, access=allowed))
         unannotated = ClosedPaths(closing, hosts=False, rewriting=asked) if closing else opened
-        return cls(ignored, defaults, closing, opened, unannotated, has_tracer, has_authz)
+        return cls(ignored, defaults, closing, opened, unannotated, has_tracer, has_authz, max_regex_size)
 
     def closing_without(self, annotations: Mapping[str, str]) -> tuple[str, ...]:
         """The closing keys that no annotation replaces. A value that asks for the protection closes by itself."""

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from xds.traffic.listeners import Blocked
-from xds.translate.nginx.annotation import InvalidValueError, Verdict
+from xds.translate.nginx import address_lists
+from xds.translate.nginx.annotation import Annotation, Grammar, InvalidValueError, Verdict
 from xds.translate.nginx.configmap.grammars import NETWORKS, PATHS, network, texts
 from xds.translate.nginx.configmap.key import (
     AnyKey,
@@ -38,6 +39,7 @@ CHALLENGES: Final = "/.well-known/acme-challenge"
 """Where certification authorities look: https://www.rfc-editor.org/rfc/rfc8555#section-8.3"""
 
 NO_REDIRECT: Final = ConfigKey("no-tls-redirect-locations", _SECTION, PATHS, CHALLENGES)
+NO_AUTHENTICATION: Final = ConfigKey("no-auth-locations", _SECTION, PATHS, CHALLENGES)
 
 _WITH_URL: Final = "global-auth-url is not supported yet"
 _RAW: Final = "Envoy reads no nginx configuration"
@@ -46,6 +48,12 @@ _WAF: Final = "Put a web application firewall in front of the proxies, and remov
 
 def _global_auth(value: str) -> bool:
     return bool(value.strip())
+
+
+def _address_list(of: Annotation[tuple[str, ...]]) -> AnyKey:
+    """A list for Ingresses without one of their own."""
+    grammar = Grammar(of.grammar.words, address_lists.of_config_map)
+    return ConfigKey(of.name, _SECTION, grammar, protects=of.protects, annotation=of)
 
 
 def _snippet(name: str) -> AnyKey:
@@ -64,14 +72,13 @@ KEYS: Final = (
     BLOCKED_AGENTS,
     BLOCKED_REFERERS,
     NO_REDIRECT,
+    NO_AUTHENTICATION,
     *of_annotations(
         _SECTION,
         ssl_redirect="true",
         force_ssl_redirect="false",
-        whitelist_source_range="",
-        denylist_source_range="",
     ),
-    *not_yet(_SECTION, "nothing asks for passwords yet", no_auth_locations=CHALLENGES),
+    *(_address_list(each) for each in (address_lists.ALLOW_OLD, address_lists.DENY)),
     ConfigKey("global-auth-url", _SECTION, ANYTHING, "", Verdict.NOT_YET, protects=_global_auth),
     *not_yet(
         _SECTION,
