@@ -170,15 +170,21 @@ def _step(step: Step, facts: RequestFacts) -> ExplainStep:
 def _alone(step: Fallback | Preflight | ClientCheck | Malformed) -> ExplainStep:
     """A step that says all itself."""
     match step:
-        case Fallback():
-            return _fallback(step)
+        case Malformed(why):
+            return ExplainStep("request", f"malformed: {why}")
         case Preflight(route):
             text = "the route has CORS, so the proxy answers OPTIONS of an allowed origin itself, before all else"
             return ExplainStep("preflight", text, (route.origin.object,))
         case ClientCheck():
-            return _check(step)
-        case Malformed(why):
-            return ExplainStep("request", f"malformed: {why}")
+            secret = step.checked.certificates.authorities
+            return ExplainStep(
+                "client certificate", check_words(step), (ObjectRef("Secret", *secret),) if secret else ()
+            )
+    if step.route is None:
+        return ExplainStep("default backend", "no route matches, and no Ingress has a usable default backend")
+    whose = "of the host's oldest Ingress that has one" if step.of_host else "of the oldest Ingress that has one"
+    objects = (step.route.origin.object, ObjectRef("Service", *step.route.service))
+    return ExplainStep("default backend", f"no route matches, so the default backend {whose}", objects)
 
 
 def _handshake(step: Handshake, facts: RequestFacts) -> ExplainStep:
@@ -275,19 +281,6 @@ def _narrated_route(compared: ComparedRoute, path: str) -> NarratedRoute:
     why = _COMPARISONS[compared.comparison].format(conditions=conditions)
     taken = compared.comparison is Comparison.TAKEN
     return NarratedRoute(compared.route, taken, f"{why} exactly" if taken and compared.route.path == path else why)
-
-
-def _check(step: ClientCheck) -> ExplainStep:
-    secret = step.checked.certificates.authorities
-    return ExplainStep("client certificate", check_words(step), (ObjectRef("Secret", *secret),) if secret else ())
-
-
-def _fallback(step: Fallback) -> ExplainStep:
-    if step.route is None:
-        return ExplainStep("default backend", "no route matches, and no Ingress has a usable default backend")
-    whose = "of the host's oldest Ingress that has one" if step.of_host else "of the oldest Ingress that has one"
-    objects = (step.route.origin.object, ObjectRef("Service", *step.route.service))
-    return ExplainStep("default backend", f"no route matches, so the default backend {whose}", objects)
 
 
 def _shares(route: Route | None) -> Iterator[ExplainStep]:
