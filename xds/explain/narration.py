@@ -240,8 +240,9 @@ def _host(step: HostMatch, facts: RequestFacts) -> ExplainStep:
     if step.virtual_host and step.virtual_host.is_alias:
         return ExplainStep("virtual host", _alias(host, step.virtual_host), objects)
     match step.choice:
-        case Choice.PRECISE:
-            return ExplainStep("virtual host", f"{host} is named by rules", objects)
+        case Choice.PRECISE if step.virtual_host:
+            owner = f", and belongs to namespace {step.virtual_host.owner}" if step.virtual_host.owner else ""
+            return ExplainStep("virtual host", f"{host} is named by rules{owner}", objects)
         case Choice.WILDCARD if step.virtual_host:
             return ExplainStep("virtual host", f"{host} is covered by {shown(step.virtual_host.host)}", objects)
         case Choice.DEFAULT:

@@ -132,6 +132,8 @@ class VirtualHost:
         default: Answers the paths that no route matches; None where the default of all hosts answers.
         https_redirect: Of plain requests that no route matches.
         alias_of: The host of rules that the routes come from; None for a host that rules name.
+        owner: The namespace that the host belongs to. Empty: any namespace's default backend answers paths that no
+            route matches.
         client_certificates: Clients are asked for; None: they are not, and may send the headers of a check as they
             like.
     """
@@ -141,6 +143,7 @@ class VirtualHost:
     default: Route | None = None
     https_redirect: HttpsRedirect = BY_OPERATOR
     alias_of: str | None = None
+    owner: str = ""
     client_certificates: ClientCertificates | None = None
 
     @property
@@ -149,6 +152,17 @@ class VirtualHost:
         if self.client_certificates is None:
             return None
         return CheckedHost(self.host if self.alias_of is None else self.alias_of, self.client_certificates)
+
+    def fallback(self, of_all: Route | None) -> Route | None:
+        """The answer to paths that no route matches; None: 404.
+
+        Args:
+            of_all: The default backend of all hosts: an Ingress', or the operator's.
+        """
+        if self.default or not self.owner or of_all is None:
+            return self.default or of_all
+        about = of_all.origin.object
+        return None if about.kind == "Ingress" and about.namespace != self.owner else of_all
 
     @property
     def depends_on_tls(self) -> bool:

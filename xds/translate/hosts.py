@@ -26,6 +26,7 @@ from xds.translate.nginx import https_redirects
 from xds.translate.nginx.client_tls import NO_WISH, choice
 from xds.translate.nginx.paths_policy import OPEN_PATHS, ClosedPaths, LentPaths, OpenPaths, PathsPolicy
 from xds.translate.nginx.rewriting import APP_ROOT, NO_REWRITING
+from xds.translate.ownership import HostOwnership, only_of_owner
 from xds.translate.routes import TranslationContext, default_route, path_route
 from xds.translate.slash_redirects import slash_redirects
 
@@ -42,8 +43,8 @@ def translate_host(
 
     Without a virtual host if no Ingress has a valid rule for the host.
     """
-    ingresses = context.state.ingresses_of_host(host)
-    if not ingresses or (host != NO_HOST and not _check_host(context, host, ingresses, findings)):
+    ingresses = _ingresses(context, host, findings)
+    if not ingresses:
         return None, ()
     policies, canaries = _policies(context, host, ingresses)
     client_certificates, policies = checked(host, policies, findings)
@@ -77,8 +78,20 @@ def translate_host(
     findings.keep([*routes, default])
     if not policies:
         return None, names
+    owner = findings.owner.key.namespace if findings.owner and host != NO_HOST else ""
     redirect = _unmatched_redirect(policies)
-    return VirtualHost(host, tuple(routes), default, redirect, client_certificates=client_certificates), names
+    found = VirtualHost(host, tuple(routes), default, redirect, owner=owner, client_certificates=client_certificates)
+    return found, names
+
+
+def _ingresses(context: TranslationContext, host: str, findings: UnitFindings) -> list[Ingress]:
+    """The Ingresses that count for a host, the oldest first; none for an invalid host."""
+    ingresses = context.state.ingresses_of_host(host)
+    if not ingresses or (host != NO_HOST and not _check_host(context, host, ingresses, findings)):
+        return []
+    if context.host_ownership is HostOwnership.SHARED:
+        return ingresses
+    return only_of_owner(context.state, host, context.is_canary, findings)
 
 
 def _policies(context: TranslationContext, host: str, ingresses: Iterable[Ingress]) -> tuple[_Policies, _Canaries]:
