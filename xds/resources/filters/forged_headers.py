@@ -42,6 +42,15 @@ def with_headers(filters: Mapping[str, Any], mutations: Iterable[HeaderMutation]
     return {NAME: on(further)}
 
 
-def forged_headers_of(policy: Policy) -> Any | None:  # noqa: ARG001
-    """The filter's configuration for routes of a policy; None for routes that believe clients."""
-    return None
+def forged_headers_of(policy: Policy) -> Any | None:
+    """The filter's configuration for routes of a policy; None for routes that believe clients.
+
+    An authorizer that is asked has its own headers removed with its answer, and so sees those of the client. One that
+    isn't asked, since another condition of access suffices, answers nothing.
+    """
+    access = policy.access
+    passed = access.authorizer.passed_headers if access and access.authorizer and access.any_suffices else ()
+    if not passed:
+        return None
+    removed = [HeaderMutation(remove=name) for name in passed]
+    return on(HeaderMutationPerRoute(mutations=Mutations(request_mutations=removed)))
