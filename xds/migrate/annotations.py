@@ -50,7 +50,7 @@ _SAME_THERE: Final = frozenset({Reason.ANNOTATION_UNKNOWN})
 _WITHOUT_EFFECT: Final = {"x-forwarded-prefix": "rewrite-target"}
 """Annotations without effect where another one is missing."""
 
-_REFUSED_VALUES: Final = frozenset({"proxy-http-version", "server-alias", "upstream-hash-by"})
+_REFUSED_VALUES: Final = frozenset({"auth-tls-error-page", "proxy-http-version", "server-alias", "upstream-hash-by"})
 """Annotations of which some values are refused, and others are approximate."""
 
 _SAME_DEFAULT: Final = frozenset({"temporal-redirect-code", "permanent-redirect-code", "canary-weight-total"})

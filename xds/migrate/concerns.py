@@ -64,6 +64,12 @@ def _sends_group(value: str, *_: object) -> bool:
     return "$" in value
 
 
+def _differs_on_hosts(_: str, subject: Subject, inventory: Inventory) -> bool:
+    """Whether plain requests pass in ingress-nginx, or another Ingress of a host asks for certificates, too."""
+    is_open = not all(inventory.is_redirected(subject, host) for host in subject.hosts)
+    return is_open or any(other.text("auth-tls-secret") for _, other in inventory.neighbours(subject))
+
+
 def _replaces_headers(value: str, __: Subject, inventory: Inventory) -> bool:
     namespace, _, name = value.partition("/")
     found = inventory.config_map(Key(namespace, name))
@@ -87,6 +93,9 @@ _CONCERNS: Final[Mapping[str, Concern]] = {
     "auth-secret": _never,
     "auth-secret-type": _never,
     "auth-signin": lambda _, subject, __: subject.has("auth-secret"),
+    "auth-tls-error-page": _never,
+    "auth-tls-secret": _differs_on_hosts,
+    "auth-tls-verify-client": _value_is("optional_no_ca"),
     "auth-type": _never,
     "auth-url": lambda value, *_: is_outside_over_tls(value),
     "connection-proxy-header": _may_speak_http2,
