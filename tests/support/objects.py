@@ -32,6 +32,7 @@ from xds.kube.objects import (
     KubeObject,
     Metadata,
     Secret,
+    SecretData,
     Service,
 )
 from xds.kube.state import KubeState, Stale
@@ -40,6 +41,7 @@ from xds.problems.registry import ProblemRegistry
 from xds.resources.options import ProxyOptions
 from xds.steps import finish
 from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
+from xds.translate.ownership import HostOwnership
 from xds.translate.translator import TranslateOptions, Translator
 
 NS = "default"
@@ -256,6 +258,17 @@ def secret_of(
     return msgspec.convert({"metadata": metadata(name, ns), "data": present}, Secret)
 
 
+def password_file(content: str | bytes, name: str = "users", *, ns: str = NS) -> Secret:
+    """A Secret with a password file."""
+    content = content.encode() if isinstance(content, str) else content
+    return Secret(Metadata(name, ns), SecretData(others={"auth": content}))
+
+
+def password_map(name: str = "users", *, ns: str = NS, **hashes: str) -> Secret:
+    """A Secret whose keys are users."""
+    return Secret(Metadata(name, ns), SecretData(others={user: text.encode() for user, text in hashes.items()}))
+
+
 def config_map(name: str, *, ns: str = NS, **data: str) -> ConfigMap:
     """A ConfigMap, with underscores for the hyphens of its keys."""
     return ConfigMap(Metadata(name, ns), {key.replace("_", "-"): value for key, value in data.items()})
@@ -277,9 +290,11 @@ class World:
         is_compatible: bool = False,
         allow_cross_namespace: bool = False,
         has_tracer: bool = False,
+        has_authz: bool = False,
         nginx_configmap: Key | None = None,
         default_service: Key | None = None,
         max_regex_size: int = DEFAULT_MAX_REGEX_SIZE,
+        host_ownership: HostOwnership = HostOwnership.SHARED,
         now: datetime = NOW,
     ) -> None:
         self.now = now
@@ -291,9 +306,11 @@ class World:
             is_compatible,
             allow_cross_namespace=allow_cross_namespace,
             has_tracer=has_tracer,
+            has_authz=has_authz,
             nginx_configmap=nginx_configmap,
             default_service=default_service,
             max_regex_size=max_regex_size,
+            host_ownership=host_ownership,
         )
         self.state = KubeState(
             claim_classless=claim_classless,
@@ -302,6 +319,7 @@ class World:
             annotated=options.annotated,
             config_maps=options.config_maps,
             config_references=options.config_references,
+            config_asked=options.config_asked,
         )
         self.registry = ProblemRegistry()
         self.traffic = Translator(self.state, options, self.registry)
@@ -347,6 +365,7 @@ def pipeline(
         default_service=translate.default_service,
         config_maps=translate.config_maps,
         config_references=translate.config_references,
+        config_asked=translate.config_asked,
         annotated=translate.annotated,
     )
     built = Pipeline(state, translate, proxy or ProxyOptions())
@@ -365,6 +384,8 @@ def feed(to: Pipeline, *changes: Change) -> None:
 def manifest(each: KubeObject) -> dict[str, Any]:
     """The object as a document of JSON or YAML, fit for a folder."""
     fields = _present(msgspec.to_builtins(each))
+    if isinstance(each, Secret):
+        fields["data"] = fields.get("data", {}) | fields.get("data", {}).pop("others", {})
     return {"apiVersion": each.api_version, "kind": each.kind, **fields}
 
 

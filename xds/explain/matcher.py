@@ -7,7 +7,7 @@ reasons come from one walk, so tests that hold Envoy to the answers also hold `x
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from xds.explain.access import is_forbidden
+from xds.explain.access import is_forbidden, lacks_password
 from xds.explain.answer import (
     CLOSED,
     MALFORMED,
@@ -110,7 +110,7 @@ def _routed(traffic: Traffic, host_and_path: tuple[str, str], request: Request, 
         for each in path_match.routes:
             if each.comparison is Comparison.TAKEN:
                 return RoutedRequest(host, path, virtual_host, each.route, each.route.https_redirect, is_named=is_named)
-    route = virtual_host.default or traffic.default
+    route = virtual_host.fallback(traffic.default)
     steps.append(Fallback(route, of_host=virtual_host.default is not None))
     return RoutedRequest(host, path, virtual_host, route, virtual_host.unmatched_redirect(route), is_named=is_named)
 
@@ -124,6 +124,8 @@ def _is_preflight(route: Route, request: Request) -> bool:
 def _status(route: Route, request: Request) -> int:
     if route.policy.access and is_forbidden(route.policy.access, request.client):
         return 403
+    if route.policy.access and lacks_password(route.policy.access, request):
+        return 401
     match route.action:
         case Forward(backends):
             return 200 if backends else 503

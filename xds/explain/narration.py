@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from xds.address import HostPort
-from xds.explain.access import is_forbidden, list_words
+from xds.explain.access import access_words, is_forbidden, lacks_password
 from xds.explain.answer import (
     Choice,
     ComparedRoute,
@@ -29,6 +29,7 @@ from xds.kube.objects import EndpointSlice
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.text import shown
 from xds.snapshot.resource import Resource, ResourceType
+from xds.traffic.access import Access
 from xds.traffic.actions import Closed, DirectAnswer, Forward, HostRedirect
 from xds.traffic.actions import Redirect as RouteRedirect
 from xds.traffic.backends import Backend
@@ -111,7 +112,7 @@ def explain_request(facts: RequestFacts) -> RequestExplanation:
         last = (*(ExplainStep(*each) for each in policy_texts(given.route)), *_shares(given.route), *last)
         status = 200 if healthy else 503
     elif given.route and given.route.policy.access:
-        last = tuple(ExplainStep(*each) for each in list_words(given.route.policy.access))
+        last = tuple(ExplainStep(*each) for each in access_words(given.route.policy.access))
     return RequestExplanation(
         status,
         _outcome(status, backend, facts),
@@ -164,13 +165,16 @@ def _step(step: Step, facts: RequestFacts) -> ExplainStep:
 def _alone(step: Fallback | Preflight | Malformed) -> ExplainStep:
     """A step that says all itself."""
     match step:
-        case Fallback():
-            return _fallback(step)
+        case Malformed(why):
+            return ExplainStep("request", f"malformed: {why}")
         case Preflight(route):
             text = "the route has CORS, so the proxy answers OPTIONS of an allowed origin itself, before all else"
             return ExplainStep("preflight", text, (route.origin.object,))
-        case Malformed(why):
-            return ExplainStep("request", f"malformed: {why}")
+    if step.route is None:
+        return ExplainStep("default backend", "no route matches, and no Ingress has a usable default backend")
+    whose = "of the host's oldest Ingress that has one" if step.of_host else "of the oldest Ingress that has one"
+    objects = (step.route.origin.object, ObjectRef("Service", *step.route.service))
+    return ExplainStep("default backend", f"no route matches, so the default backend {whose}", objects)
 
 
 def _handshake(step: Handshake, facts: RequestFacts) -> ExplainStep:
@@ -223,8 +227,9 @@ def _host(step: HostMatch, facts: RequestFacts) -> ExplainStep:
     if step.virtual_host and step.virtual_host.is_alias:
         return ExplainStep("virtual host", _alias(host, step.virtual_host), objects)
     match step.choice:
-        case Choice.PRECISE:
-            return ExplainStep("virtual host", f"{host} is named by rules", objects)
+        case Choice.PRECISE if step.virtual_host:
+            owner = f", and belongs to namespace {step.virtual_host.owner}" if step.virtual_host.owner else ""
+            return ExplainStep("virtual host", f"{host} is named by rules{owner}", objects)
         case Choice.WILDCARD if step.virtual_host:
             return ExplainStep("virtual host", f"{host} is covered by {shown(step.virtual_host.host)}", objects)
         case Choice.DEFAULT:
@@ -266,14 +271,6 @@ def _narrated_route(compared: ComparedRoute, path: str) -> NarratedRoute:
     return NarratedRoute(compared.route, taken, f"{why} exactly" if taken and compared.route.path == path else why)
 
 
-def _fallback(step: Fallback) -> ExplainStep:
-    if step.route is None:
-        return ExplainStep("default backend", "no route matches, and no Ingress has a usable default backend")
-    whose = "of the host's oldest Ingress that has one" if step.of_host else "of the oldest Ingress that has one"
-    objects = (step.route.origin.object, ObjectRef("Service", *step.route.service))
-    return ExplainStep("default backend", f"no route matches, so the default backend {whose}", objects)
-
-
 def _shares(route: Route | None) -> Iterator[ExplainStep]:
     """The choice among several backends."""
     if route and isinstance(route.action, Forward) and len(route.action.backends) > 1:
@@ -307,8 +304,8 @@ def _no_endpoints(slices: tuple[EndpointSlice, ...]) -> str:
 def _outcome(status: int, backend: Backend | None, facts: RequestFacts) -> str:
     route = facts.answer.route
     access = route.policy.access if route else None
-    if route and access and is_forbidden(access, facts.request.client):
-        return f"403: the address lists of {route.origin.object} keep {facts.request.client} out"
+    if route and access and (refusal := _refusal(route, access, facts.request)):
+        return refusal
     if route and isinstance(route.action, DirectAnswer):
         return f"{status}, as the Ingress asks"
     match status:
@@ -325,6 +322,13 @@ def _outcome(status: int, backend: Backend | None, facts: RequestFacts) -> str:
         404: "404: no route",
         421: "421: the connection's certificate doesn't cover the host",
     }[status]
+
+
+def _refusal(route: Route, access: Access, request: Request) -> str:
+    """The answer to a request that has no access; empty for one that may have."""
+    if is_forbidden(access, request.client):
+        return f"403: the address lists of {route.origin.object} keep {request.client} out"
+    return "401: the request has no user and password" if lacks_password(access, request) else ""
 
 
 def _unavailable(route: Route) -> str:

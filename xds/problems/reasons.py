@@ -95,6 +95,12 @@ class Reason(StrEnum):
         "The appProtocol of a Service's port is none that is known here; plain HTTP/1.1 is spoken to its endpoints.",
         "Write http, https, grpc, grpcs, kubernetes.io/h2c, kubernetes.io/ws or kubernetes.io/wss.",
     )
+    AUTHORIZER_UNUSABLE = (
+        "AuthorizerUnusable",
+        Level.WARNING,
+        "Nobody can be asked at the URL of auth-url or global-auth-url; requests that need the authorizer answer 500.",
+        "Create the Service or the Ingress that serves the host, or correct the URL.",
+    )
     BACKEND_NOT_FOUND = (
         "BackendNotFound",
         Level.ERROR,
@@ -239,6 +245,12 @@ class Reason(StrEnum):
         "The kernel doesn't report changes of the manifests (inotify); all files are compared every 10 s instead.",
         "Raise `sysctl fs.inotify.max_user_instances` and `fs.inotify.max_user_watches`; it is tried again.",
     )
+    HOST_OF_OTHER_NAMESPACE = (
+        "HostOfOtherNamespace",
+        Level.ERROR,
+        "With --host-ownership namespace, a host belongs to the namespace of its oldest Ingress; others are left out.",
+        "Use another host, or create the Ingress in the namespace that the problem names.",
+    )
     HOST_WITHOUT_TLS = (
         "HostWithoutTLS",
         Level.WARNING,
@@ -334,6 +346,12 @@ class Reason(StrEnum):
         Level.WARNING,
         "The OCSP response in tls.ocsp-staple is out of its time; it is not sent.",
         "Ask the responder of the certificate's issuer again, and put the answer into tls.ocsp-staple.",
+    )
+    PASSWORDS_UNUSABLE = (
+        "PasswordsUnusable",
+        Level.WARNING,
+        "A Secret with passwords has users whose hash can't be checked, or takes too long; these get 401.",
+        "Write their passwords anew, with `htpasswd -B` for example.",
     )
     PATH_CONFLICT = (
         "PathConflict",

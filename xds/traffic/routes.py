@@ -12,6 +12,7 @@ from xds.traffic.backends import BackendKey
 from xds.traffic.conditions import Condition, HeaderCondition, SessionCondition
 from xds.traffic.https_redirect import BY_OPERATOR, NO_HTTPS_REDIRECT, HttpsRedirect, RedirectWhen
 from xds.traffic.policy import NO_POLICY, Policy
+from xds.traffic.regex import matches
 
 ACME_CHALLENGES: Final = "/.well-known/acme-challenge/"
 """Paths at which an authority asks for the proof of control over a host, over plain HTTP.
@@ -69,6 +70,15 @@ class Route:
         shares = self.action.backends if isinstance(self.action, Forward) else ()
         keys = (key for each in shares for key in (each.key, each.tls_key) if key)
         return (*(each for key in keys for each in key.all), *self.policy.backends)
+
+    def matches(self, path: str) -> bool:
+        """Whether the path of a normalized request matches."""
+        if self.path_type is PathType.REGEX:
+            return matches(self.path, path)
+        if self.path_type is PathType.EXACT:
+            return path == self.path
+        prefix = self.path.rstrip("/")
+        return path == prefix or path.startswith(f"{prefix}/")
 
     @property
     def rewrites_host(self) -> bool:
@@ -131,6 +141,8 @@ class VirtualHost:
         default: Answers the paths that no route matches; None where the default of all hosts answers.
         https_redirect: Of plain requests that no route matches.
         alias_of: The host of rules that the routes come from; None for a host that rules name.
+        owner: The namespace that the host belongs to. Empty: any namespace's default backend answers paths that no
+            route matches.
     """
 
     host: str
@@ -138,6 +150,18 @@ class VirtualHost:
     default: Route | None = None
     https_redirect: HttpsRedirect = BY_OPERATOR
     alias_of: str | None = None
+    owner: str = ""
+
+    def fallback(self, of_all: Route | None) -> Route | None:
+        """The answer to paths that no route matches; None: 404.
+
+        Args:
+            of_all: The default backend of all hosts: an Ingress', or the operator's.
+        """
+        if self.default or not self.owner or of_all is None:
+            return self.default or of_all
+        about = of_all.origin.object
+        return None if about.kind == "Ingress" and about.namespace != self.owner else of_all
 
     @property
     def depends_on_tls(self) -> bool:

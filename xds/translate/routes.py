@@ -31,14 +31,16 @@ from xds.translate.credentials import CredentialStore
 from xds.translate.findings import UnitFindings
 from xds.translate.hosts_without_tls import report_hosts_without_tls
 from xds.translate.names import InvalidError, is_label, regex_path, valid_path
-from xds.translate.nginx import https_redirects, upstream_vhost
+from xds.translate.nginx import https_redirects, passwords, upstream_vhost
 from xds.translate.nginx.affinity import PATH as COOKIE_PATH
 from xds.translate.nginx.asked_backends import NO_BACKENDS, AskedBackends
 from xds.translate.nginx.canary import CANARY
+from xds.translate.nginx.htpasswd import PasswordFiles
 from xds.translate.nginx.ingress_policy import ingress_policy
 from xds.translate.nginx.named_objects import NamedObjects
 from xds.translate.nginx.options import AnnotationOptions
 from xds.translate.nginx.paths_policy import ClosedPaths, IngressPolicy, LentPaths, OpenPaths, PathsPolicy
+from xds.translate.ownership import HostOwnership
 from xds.translate.patterns import literal_instead, looks_like_pattern
 
 _REGEX_REMEDY: Final = (
@@ -62,7 +64,9 @@ class TranslationContext:
     max_regex_size: int = DEFAULT_MAX_REGEX_SIZE
     allow_cross_namespace: bool = False
     redirects_to_slash: bool = False
+    host_ownership: HostOwnership = HostOwnership.SHARED
     credential_store: CredentialStore = field(default_factory=CredentialStore)
+    password_files: PasswordFiles = field(default_factory=PasswordFiles)
 
     def policy(self, ingress: Ingress) -> IngressPolicy:
         """The policy of an Ingress. `translate_ingress` reports the problems, once for each Ingress."""
@@ -70,7 +74,13 @@ class TranslationContext:
 
     def objects(self, ingress: Ingress) -> NamedObjects:
         """The objects that annotations of an Ingress may name."""
-        return NamedObjects(self.state, ingress.key.namespace, self.allow_cross_namespace, self.credential_store)
+        return self.objects_in(ingress.key.namespace)
+
+    def objects_in(self, namespace: str) -> NamedObjects:
+        """The objects that annotations of Ingresses of a namespace may name."""
+        return NamedObjects(
+            self.state, namespace, self.allow_cross_namespace, self.credential_store, self.password_files
+        )
 
     def credentials(self, backends: Iterable[Backend]) -> Mapping[CredentialKey, Credential]:
         """The credentials for TLS to some backends."""
@@ -239,7 +249,7 @@ def path_route(
         message = f"path {shown(written)} reads like a pattern, and is compared literally"
         findings.report(origin.object, Reason.PATTERN_IN_PATH, message, origin.field.child("path"), remedy)
     if isinstance(policy, OpenPaths):
-        policy = _on_path(policy, written or "/", path.path_type, regex=regex)
+        policy = on_path(policy, written or "/", path.path_type, regex=regex)
         if policy.asked_backends is not NO_BACKENDS and path.backend.service:
             backends = context.annotated_backends(origin.object.namespace, policy.asked_backends)
             treatment = backends.applied(policy.policy, origin.object.key, path.backend.service, findings)
@@ -249,12 +259,15 @@ def path_route(
     return context.route(origin, path.backend, origin.field.child("backend"), matched, policy=policy, findings=findings)
 
 
-def _on_path(open_paths: OpenPaths, path: str, path_type: str, *, regex: bool) -> OpenPaths:
+def on_path(open_paths: OpenPaths, path: str, path_type: str, *, regex: bool) -> OpenPaths:
     """The policy of one path, as written: the rewrite, and the exceptions from the redirect to HTTPS."""
     policy = open_paths.policy
     redirect = https_redirects.on_path(policy.https_redirect, path, open_paths.plain_paths)
     if redirect is not policy.https_redirect:
         policy = replace(policy, https_redirect=redirect)
+    access = passwords.on_path(policy.access, path, open_paths.unauthenticated_paths)
+    if access is not policy.access:
+        policy = replace(policy, access=access)
     if regex:
         policy = open_paths.rewriting.applied(policy, path, path_type)
     return open_paths if policy is open_paths.policy else replace(open_paths, policy=policy)
