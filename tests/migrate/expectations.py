@@ -49,11 +49,13 @@ class Expected:
     Attributes:
         source: The repository and the path of the Ingress that combines the same annotations.
         reported: False: an Ingress of another class, which the report leaves out.
+        alone: Whether the Ingress changes answers of other hosts, so that it has no place beside the others.
         why: The part and section of the specification where the tables of verdicts are not enough.
     """
 
     source: str
     reported: bool = True
+    alone: bool = False
     verdict: str = ""
     annotations: Mapping[str, str] = field(default_factory=dict)
     surprises: tuple[str, ...] = ()
@@ -69,7 +71,7 @@ def expectations() -> dict[str, Expected]:
     """By namespace/name."""
     found: dict[str, Expected] = {}
     for file in manifests():
-        read: dict[str, Any] = yaml.safe_load(file.with_name(file.stem + SUFFIX).read_text())
+        read: dict[str, Any] = yaml.load(file.with_name(file.stem + SUFFIX).read_text(), yaml.CSafeLoader)
         assert not found.keys() & read.keys(), file
         found |= {key: _expected(**values) for key, values in read.items()}
     return found

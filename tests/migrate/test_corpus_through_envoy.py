@@ -78,7 +78,10 @@ async def corpus(folder: Path, authority: Authority) -> AsyncIterator[Site]:
 
 def _is_served(each: KubeObject) -> bool:
     """False for classes, and for an Ingress of another class: the control plane of a `site` has none."""
-    return not isinstance(each, IngressClass) and (not isinstance(each, Ingress) or EXPECTED[str(each.key)].reported)
+    if isinstance(each, Ingress):
+        expected = EXPECTED[str(each.key)]
+        return expected.reported and not expected.alone
+    return not isinstance(each, IngressClass)
 
 
 def _served(each: KubeObject) -> KubeObject:
