@@ -5,6 +5,7 @@ Excludes: whether a sentence is true, and addresses outside of the repository.
 
 import ast
 import functools
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +41,22 @@ def test_relative_links_resolve(document: Path) -> None:
 def test_code_that_a_document_names_exists(document: Path) -> None:
     named = CODE.findall(document.read_text())
     assert [f"{path}:{symbol}" for path, symbol in named if not exists(ROOT / path, symbol)] == []
+
+
+def test_the_proofs_about_cves_exist() -> None:
+    section = (ROOT / "docs" / "security.md").read_text().partition("## CVEs of ingress-nginx")[2].partition("\n## ")[0]
+    rows = [line.split("|")[4] for line in section.splitlines() if line.startswith("| 20")]
+    assert len(rows) == 17
+    cases = {each["name"] for path in ROOT.glob("tests/rows/cases/*.json") for each in json.loads(path.read_text())}
+    text = "".join(
+        (ROOT / path).read_text()
+        for path in ("tests/translate/nginx/test_cves.py", "tests/manifests/test_manifests.py")
+    )
+    tests = set(re.findall(r"def (test_\w+)", text))
+    for row in rows:
+        proofs = re.findall(r"`([\w-]+)`", row)
+        assert proofs
+        assert set(proofs) <= cases | tests
 
 
 def written_rules() -> set[str]:

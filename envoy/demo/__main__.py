@@ -89,6 +89,7 @@ async def _in(folder: WorkingFolder, screen: Screen, interruption: Interruption,
         protection = protect(folder.tls, *VARIANTS) if _asked_for("DEMO_TLS") else Protection()
         launch = Launch(screen, children, folder, chosen, session, protection)
         await first(interruption.strike(), launch.control_plane())
+        await first(interruption.strike(), launch.authorizer())
         fleet = await first(interruption.strike(), launch.fleet())
         screen.note(f"Ready after {time.perf_counter() - start:.1f} s.")
         async with Client(folder.authority) as client:

@@ -25,8 +25,8 @@ READY_POLL_SECONDS = 0.02
 
 
 def choose_ports() -> Ports:
-    xds, admin, http, https, *envoys = free_ports(4 + len(VARIANTS))
-    return Ports(xds, admin, http, https, tuple(envoys))
+    xds, admin, authz, http, https, *envoys = free_ports(5 + len(VARIANTS))
+    return Ports(xds, admin, authz, http, https, tuple(envoys))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,18 @@ class Launch:
         command: list[str | Path] = [BINARIES / "xds", "serve", "--from", self.folder.manifests]
         command += ["--listen", self._xds, "--admin", f"{LOOPBACK}:{self.ports.admin}", "--listener-address", LOOPBACK]
         command += ["--http-port", str(self.ports.http), "--https-port", str(self.ports.https), "--redirect-https"]
-        command += self.protection.serve
+        command += ["--authz", self._authz, *self.protection.serve]
         self.screen.command(shown(command))
         await self.children.start("xds", *command)
         await self._ready("xds", f"http://{LOOPBACK}:{self.ports.admin}/readyz")
+
+    async def authorizer(self) -> None:
+        """Start `xds authz`, which both Envoys ask, as they run on one machine."""
+        admin = f"{LOOPBACK}:{self.ports.authz}"
+        command: list[str | Path] = [BINARIES / "xds", "authz", "--listen", self._authz, "--admin", admin]
+        self.screen.command(shown(command))
+        await self.children.start("authz", *command)
+        await self._ready("authz", f"http://{admin}/readyz")
 
     async def fleet(self) -> Fleet:
         """Start the Envoys, and wait until their listeners are bound."""
@@ -62,6 +70,10 @@ class Launch:
         except TimeoutError as error:
             raise DemoError(f"no listeners: {error}") from None
         return fleet
+
+    @property
+    def _authz(self) -> str:
+        return f"unix:{self.folder.root / 'authz.sock'}"
 
     @property
     def _xds(self) -> str:

@@ -26,12 +26,14 @@ class Ports:
     """The ports of the demo.
 
     Attributes:
+        authz: The admin port of `xds authz`.
         http: Shared by both Envoys, as is `https`.
         envoys: The admin ports of the Envoys.
     """
 
     xds: int
     admin: int
+    authz: int
     http: int
     https: int
     envoys: tuple[int, ...]

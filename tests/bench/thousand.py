@@ -88,7 +88,7 @@ _WILDCARDS = (ResourceType.CLUSTER, ResourceType.LISTENER, ResourceType.VIRTUAL_
 async def _ask(client: DeltaClient, type_: ResourceType) -> int:
     names: dict[ResourceType, tuple[str, ...]] = {
         ResourceType.ENDPOINTS: tuple(client.versions(ResourceType.CLUSTER)),
-        ResourceType.ROUTES: ("http@2",),
+        ResourceType.ROUTES: ("http@3",),
     }
     await client.subscribe(type_, *names.get(type_, ()))
     received = await client.receive()

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from tests.support.debug_server import ThreadedDebugServer, services, shop
 from xds.api.v1 import debug_pb2 as pb
-from xds.cli import main, serve, snapshot
+from xds.cli import authz, main, serve, snapshot
 from xds.cli.client import Client
 from xds.cli.main import BUG, run
 
@@ -102,6 +102,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Threaded
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "a.yaml").write_text(content)
     (tmp_path / "file").write_bytes(b"\xff\xfe")
+    monkeypatch.setattr(authz, "run", lambda _: None)
     monkeypatch.setattr(serve, "run", lambda _: None)
     monkeypatch.setattr(Client, "watch", lambda *_: iter([pb.WatchSnapshotResponse()]))
     with ThreadedDebugServer() as server:

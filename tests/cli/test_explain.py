@@ -103,13 +103,13 @@ def test_explain_on_a_server_lists_proxies_out_of_sync(
     server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
     server.do(*services("web"), shop("web"))
-    missing = OutOfSync(ResourceType.ROUTES, "http@2", DeliveryState.REJECTED, "no \x1b[2J")
+    missing = OutOfSync(ResourceType.ROUTES, "http@3", DeliveryState.REJECTED, "no \x1b[2J")
     server.server.deliveries += [ProxyDelivery("ipv4:1", Node("b"), (missing,)), ProxyDelivery("ipv4:2", Node("a"), ())]
     assert run(["explain", "http://example.com/web", "--server", server.target]) == 0
     out, _ = capfd.readouterr()
     assert "503: Service default/web has no ready endpoint" in out
     assert "proxies: 1 of 2 in sync" in out
-    assert "b @ipv4:1: rds http@2 rejected: no \\x1b[2J" in out
+    assert "b @ipv4:1: rds http@3 rejected: no \\x1b[2J" in out
     assert run(["explain", "http://example.com/web", "--server", server.target, "-o", "json"]) == 0
     data = json.loads(capfd.readouterr().out)
     assert [each["type"].rpartition(".")[2] for each in data["resources"]] == [

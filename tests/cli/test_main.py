@@ -85,9 +85,9 @@ def test_snapshot_show_lists_resources_in_update_order(server: ThreadedDebugServ
         ["eds", "default/b/80"],
         ["ecds", "rate-limits@1"],
         ["lds", "http"],
-        ["rds", "http@2"],
-        ["vhds", "http@2/*"],
-        ["vhds", "http@2/example.com"],
+        ["rds", "http@3"],
+        ["vhds", "http@3/*"],
+        ["vhds", "http@3/example.com"],
     ]
     assert all(len(line[2]) == 16 and line[4] in ("B", "kB") for line in shown.lines)
     assert not any(line.endswith(" ") for line in shown.out.splitlines())
@@ -152,8 +152,8 @@ def test_snapshot_diff_prints_a_unified_diff(server: ThreadedDebugServer, xds: X
     assert shown[:2] == ["--- cds default/a/80 (revision 1)", "+++ /dev/null"]
     added = shown.index("+++ cds default/b/80 (revision 2)")
     assert shown[added - 1] == "--- /dev/null"
-    routes = shown[shown.index("--- vhds http@2/example.com (revision 1)") :]
-    assert routes[1] == "+++ vhds http@2/example.com (revision 2)"
+    routes = shown[shown.index("--- vhds http@3/example.com (revision 1)") :]
+    assert routes[1] == "+++ vhds http@3/example.com (revision 2)"
     assert {line[0] + line[1:].strip() for line in routes} >= {"-cluster: default/a/80", "+cluster: default/b/80"}
 
 

@@ -75,7 +75,7 @@ def test_snapshot_watch_prints_changed_names(server: ThreadedDebugServer) -> Non
             "  + eds default/b/80",
             "  - cds default/a/80",
             "  - eds default/a/80",
-            "  ~ vhds http@2/example.com",
+            "  ~ vhds http@3/example.com",
         ]
         process.send_signal(signal.SIGINT)
         assert process.wait(WAIT_LIMIT_SECONDS) == 0

@@ -55,9 +55,9 @@ def test_resources_go_to_standard_output(tmp_path: Path, capfd: pytest.CaptureFi
         ["eds", "default/a/80"],
         ["ecds", "rate-limits@1"],
         ["lds", "http"],
-        ["rds", "http@2"],
-        ["vhds", "http@2/*"],
-        ["vhds", "http@2/example.com"],
+        ["rds", "http@3"],
+        ["vhds", "http@3/*"],
+        ["vhds", "http@3/example.com"],
     ]
     assert err == ""
 

@@ -72,12 +72,12 @@ def test_why_ingress_on_a_server_lists_proxies_out_of_sync(
     server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
     server.do(*services("web"), shop("web", "gone"))
-    missing = OutOfSync(ResourceType.ROUTES, "http@2", DeliveryState.PENDING)
+    missing = OutOfSync(ResourceType.ROUTES, "http@3", DeliveryState.PENDING)
     server.server.deliveries += [ProxyDelivery("ipv4:1", Node("b"), (missing,)), ProxyDelivery("ipv4:2", Node("a"), ())]
     assert run(["why", "ingress", "default/shop", "--server", server.target]) == 0
     out = capfd.readouterr().out
     assert "proxies: 1 of 2 in sync" in out
-    assert "b @ipv4:1: rds http@2 not sent yet" in out
+    assert "b @ipv4:1: rds http@3 not sent yet" in out
     assert "(for 0s)" in out or "(for 1s)" in out
     assert run(["why", "ingress", "default/shop", "--server", server.target, "-o", "json"]) == 0
     data = json.loads(capfd.readouterr().out)

@@ -98,7 +98,7 @@ async def test_two_installations_serve_a_class_each(cluster: Cluster, namespace:
                 replicas[name] = await stack.enter_async_context(serving(tmp_path / f"{name}.log", kubeconfig, *flags))
             for name, replica in replicas.items():
                 hosts = {found for _, found in await replica.versions() if found.endswith(".test")}
-                assert hosts == {f"http@2/{name}.test"}
+                assert hosts == {f"http@3/{name}.test"}
                 await until_published(cluster, f"{ingresses(namespace)}/{name}", published[name])
             for name, replica in replicas.items():
                 found = await metrics(replica)

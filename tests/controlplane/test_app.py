@@ -189,7 +189,7 @@ async def follow(client: AdsClient) -> AdsClient:
         (CDS, (), (WEB,)),
         (EDS, (WEB,), (WEB,)),
         (LDS, (), ("http",)),
-        (RDS, ("http@2",), ("http@2",)),
+        (RDS, ("http@3",), ("http@3",)),
     ):
         await client.subscribe(type_, *asked)
         await client.accept(type_, *expected)

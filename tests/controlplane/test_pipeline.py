@@ -134,7 +134,7 @@ def test_endpoints_overtake_routing() -> None:
     take(built, Applied(slice_of("web", "10.0.0.2")))
     first, *_, last = work(built)
     assert names(first) == {("eds", WEB)}
-    assert ("vhds", "http@2/8.example.com") in names(last)
+    assert ("vhds", "http@3/8.example.com") in names(last)
     assert ("eds", WEB) not in names(last)
     assert b"10.0.0.2" in addresses(built)
 
@@ -199,7 +199,7 @@ def test_the_end_of_routing_brings_no_older_endpoints() -> None:
     begun(built, *applied(service("web", "http:80"), slice_of("web", "10.0.0.1", ports=["http:8080"]), *many))
     for number in itertools.count(2):
         take(built, Applied(slice_of("web", f"10.0.0.{number}", ports=["http:8080"])))
-        if names(step(built).revision) > {("vhds", "http@2/8.example.com")}:
+        if names(step(built).revision) > {("vhds", "http@3/8.example.com")}:
             break
     assert not built.busy
     assert f"10.0.0.{number}".encode() in addresses(built)
@@ -210,7 +210,7 @@ def test_endpoints_follow_the_port_in_the_snapshot() -> None:
     begun(built, *applied(service("web", "http:80", "metrics:90"), *many))
     for number in itertools.count(2):
         take(built, Applied(slice_of("web", f"10.0.0.{number}")))
-        if names(step(built).revision) > {("vhds", "http@2/8.example.com")}:
+        if names(step(built).revision) > {("vhds", "http@3/8.example.com")}:
             break
         assert f"10.0.0.{number}".encode() in addresses(built)
     assert f"10.0.0.{number}".encode() not in addresses(built)
@@ -244,14 +244,14 @@ def test_endpoints_read_with_their_service_are_in_the_same_revision() -> None:
     both = (service("web", "http:80"), slice_of("web", "10.0.0.2", ports=["http:8080"]))
     take(built, *applied(*many, *both))
     [revision] = work(built)
-    assert {("eds", WEB), ("vhds", "http@2/8.example.com")} <= names(revision)
+    assert {("eds", WEB), ("vhds", "http@3/8.example.com")} <= names(revision)
 
 
 def test_endpoints_deleted_with_their_service_are_in_the_same_revision() -> None:
     built = pipeline(*SHOP, slice_of("web", "10.0.0.1"))
     take(built, *applied(*many), Deleted(Service, key("web")), Deleted(EndpointSlice, key("web-1")))
     [revision] = work(built)
-    assert {("cds", WEB), ("eds", WEB), ("vhds", "http@2/8.example.com")} <= names(revision)
+    assert {("cds", WEB), ("eds", WEB), ("vhds", "http@3/8.example.com")} <= names(revision)
 
 
 def test_newer_endpoints_replace_endpoints_pending_with_their_service() -> None:

@@ -132,7 +132,7 @@ def changed(plane: Plane, type_: ResourceType, name: str) -> Resource:
 
 @pytest.mark.parametrize(
     ("type_", "name"),
-    [(CDS, "default/bad/80"), (EDS, "default/bad/80"), (ECDS, "rate-limits@1"), (VHDS, "http@2/bad.example")],
+    [(CDS, "default/bad/80"), (EDS, "default/bad/80"), (ECDS, "rate-limits@1"), (VHDS, "http@3/bad.example")],
     ids=["cds", "eds", "ecds", "vhds"],
 )
 async def test_a_rejection_returns_the_fleet_to_the_last_good_version(
@@ -144,7 +144,7 @@ async def test_a_rejection_returns_the_fleet_to_the_last_good_version(
         await envoy.until_ready()
         await until(lambda: quiet(plane))
         good = plane.pipeline.store.resources(type_)[name]
-        sent_as, sent_name = (RDS, "http@2") if sotw and type_ is VHDS else (type_, name)
+        sent_as, sent_name = (RDS, "http@3") if sotw and type_ is VHDS else (type_, name)
         before = pushes(plane)
         plane.commit({(type_, name): changed(plane, type_, name)})
         await until(lambda: plane.status_of(sent_as, "first").rejected_names == (sent_name,) and quiet(plane))

@@ -35,7 +35,8 @@ async def test_envoy_answers_as_the_table_says(table: Table, tmp_path: Path, vhd
 
 
 async def _ask(running: Site, case: Case) -> Reply:
-    return await running.get(case.authority, case.path, tls=case.https, sni=case.sni, **dict(case.headers))
+    sent = dict(case.headers)
+    return await running.get(case.authority, case.path, tls=case.https, sni=case.sni, method=case.method, **sent)
 
 
 def _is(case: Case, reply: Reply) -> bool:

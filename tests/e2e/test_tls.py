@@ -209,7 +209,7 @@ async def test_plain_http_never_answers_while_a_secret_is_gone(tmp_path: Path) -
         later = (revision for revision in running.pipeline.store.history if revision.number > before)
         names = {change.name for revision in later for change in revision.changes}
         assert "https" in names
-        assert [name for name in names if name.startswith("http@2/")] == []
+        assert [name for name in names if name.startswith("http@3/")] == []
 
 
 async def _statuses(running: Site) -> list[int]:

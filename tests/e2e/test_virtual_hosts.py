@@ -131,7 +131,7 @@ async def test_a_connection_outlives_its_certificate(tmp_path: Path) -> None:
         await running.apply(shop("shop", "a.example.com"))
         await until(lambda: running.plane.status_of(LDS, "test").settled)
         gone = sorted(set(names) - set(running.plane.names(VHDS)))
-        assert gone == ["https@2/default/cert/*", "https@2/default/cert/a.example.com"]
+        assert gone == ["https@3/default/cert/*", "https@3/default/cert/a.example.com"]
         status = running.plane.status_of(VHDS, "test")
         assert (status.pending, status.in_flight) == (0, False)
 

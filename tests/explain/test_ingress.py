@@ -57,8 +57,8 @@ def test_an_ingress_with_only_valid_parts_is_accepted() -> None:
         ("eds", "default/idle/80"),
         ("eds", "default/web/80"),
         ("lds", "http"),
-        ("rds", "http@2"),
-        ("vhds", "http@2/a.test"),
+        ("rds", "http@3"),
+        ("vhds", "http@3/a.test"),
     ]
 
 

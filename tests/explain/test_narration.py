@@ -91,8 +91,8 @@ def test_a_backend_is_explained_with_its_endpoints() -> None:
         ("cds", "default/web/80"),
         ("eds", "default/web/80"),
         ("lds", "http"),
-        ("rds", "http@2"),
-        ("vhds", "http@2/a.example.com"),
+        ("rds", "http@3"),
+        ("vhds", "http@3/a.example.com"),
     ]
     empty = explained("http://a.example.com/api", SHOP, *SERVED)
     assert empty.outcome == "503: Service default/api has no ready endpoint"

@@ -28,7 +28,9 @@ def traffic(table_name: str) -> Translator:
 
 @pytest.mark.parametrize(("table", "case"), CASES)
 def test_the_matcher_answers_as_the_specification(table: Table, case: Case) -> None:
-    request = Request(case.authority, case.path, https=case.https, sni=case.sni, headers=case.headers)
+    request = Request(
+        case.authority, case.path, https=case.https, sni=case.sni, method=case.method, headers=case.headers
+    )
     given = answer(
         traffic(table.name),
         request,

@@ -56,7 +56,7 @@ async def test_a_type_in_flight_holds_up_no_other_type(plane: Plane, variant: Va
     plane.apply(slice_of("web", "10.0.0.2"))
     endpoints = await client.expect(EDS, WEB)
     plane.apply(moved("/moved"))
-    await client.accept_hosts("http@2/web.example")
+    await client.accept_hosts("http@3/web.example")
     await client.ack(endpoints)
     await client.expect_nothing()
 
@@ -83,7 +83,7 @@ async def test_a_nack_is_remembered_with_its_message(plane: Plane, variant: Vari
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     plane.apply(moved("/moved"))
-    received = await client.reject_hosts("http@2/web.example", message="I don't like it")
+    received = await client.reject_hosts("http@3/web.example", message="I don't like it")
     await client.expect_nothing()
     status = plane.status_of(client.routing)
     assert status.last_rejection
@@ -99,12 +99,12 @@ async def test_a_rejected_resource_is_not_sent_again_but_its_successor_is(plane:
     plane.apply(*site("web"), *site("api"))
     client = await plane.proxy(variant)
     plane.apply(moved("/moved"))
-    await client.reject_hosts("http@2/web.example")
+    await client.reject_hosts("http@3/web.example")
     plane.apply(slice_of("web", "10.0.0.2"))
     await client.accept(EDS, WEB)
     await client.expect_nothing()
     plane.apply(moved("/moved/again"))
-    await client.accept_hosts("http@2/web.example")
+    await client.accept_hosts("http@3/web.example")
     await client.expect_nothing()
     assert plane.status_of(client.routing).rejected_count == 0
 
@@ -114,7 +114,7 @@ async def test_a_rejection_is_over_when_its_change_is_reverted(plane: Plane, var
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     plane.apply(moved("/moved"))
-    await client.reject_hosts("http@2/web.example")
+    await client.reject_hosts("http@3/web.example")
     await client.expect_nothing()
     assert plane.status_of(client.routing).rejected_count == 1
     plane.apply(moved("/"))
@@ -127,19 +127,19 @@ async def test_a_rejected_resource_is_sent_on_a_new_subscription(plane: Plane) -
     plane.apply(*site("web"))
     client = await plane.delta_proxy()
     plane.apply(moved("/moved"))
-    await client.reject_hosts("http@2/web.example")
-    await client.subscribe(VHDS, "http@2/web.example")
-    await client.accept_hosts("http@2/web.example")
+    await client.reject_hosts("http@3/web.example")
+    await client.subscribe(VHDS, "http@3/web.example")
+    await client.accept_hosts("http@3/web.example")
 
 
 async def test_a_change_before_a_nack_is_sent(plane: Plane, variant: Variant) -> None:
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     plane.apply(moved("/moved"))
-    received = await client.expect_hosts("http@2/web.example")
+    received = await client.expect_hosts("http@3/web.example")
     plane.apply(moved("/moved/again"))
     await client.nack(received, "no")
-    await client.accept_hosts("http@2/web.example")
+    await client.accept_hosts("http@3/web.example")
     await client.expect_nothing()
 
 
@@ -154,7 +154,7 @@ async def test_after_a_nack_the_rest_of_the_type_is_served(plane: Plane, variant
     await client.accept(CDS, API)
     await client.subscribe(EDS, API)
     await client.accept(EDS, API)
-    await client.accept_hosts("http@2/api.example")
+    await client.accept_hosts("http@3/api.example")
     await client.expect_nothing()
 
 
@@ -162,7 +162,7 @@ async def test_the_words_of_a_nack_are_kept_in_bounds(plane: Plane, variant: Var
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     plane.apply(moved("/moved"))
-    await client.reject_hosts("http@2/web.example", message="no " * 1_000_000)
+    await client.reject_hosts("http@3/web.example", message="no " * 1_000_000)
     await client.expect_nothing()
     status = plane.status_of(client.routing)
     assert status.last_rejection

@@ -211,7 +211,7 @@ async def go_on(plane: Plane, client: AdsClient) -> None:
     await client.accept(CDS, cluster("later"))
     await client.subscribe(EDS, cluster("later"))
     await client.accept(EDS, cluster("later"))
-    await client.accept_hosts("http@2/later.example")
+    await client.accept_hosts("http@3/later.example")
     await client.expect_nothing()
 
 
@@ -248,7 +248,7 @@ async def test_a_proxy_with_an_unread_connection_loses_it_with_a_reason(monkeypa
     )
     paths = [path(f"/{number}/{'x' * 4000}") for number in range(3000)]
     request = codec.encode(
-        DiscoveryRequest(node=Node(id="stopped"), type_url=ResourceType.ROUTES, resource_names=["http@2"])
+        DiscoveryRequest(node=Node(id="stopped"), type_url=ResourceType.ROUTES, resource_names=["http@3"])
     )
     async with Plane(service("web"), ingress("long", rule("long.example.com", *paths))) as plane:
         with capture_logs() as logs, unread(plane.address, request):

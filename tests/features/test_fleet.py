@@ -20,8 +20,8 @@ async def test_a_rejection_holds_up_no_other_proxy(plane: Plane, variant: Varian
     plane.apply(*site("web"))
     good, bad = await plane.proxy(variant, "good"), await plane.proxy(variant, "bad")
     plane.apply(ingress("web", rule("web.example", path("/moved", "web"))))
-    await good.accept_hosts("http@2/web.example")
-    await bad.reject_hosts("http@2/web.example")
+    await good.accept_hosts("http@3/web.example")
+    await bad.reject_hosts("http@3/web.example")
     plane.apply(slice_of("web", "10.0.0.2"))
     for client in (good, bad):
         await client.accept(EDS, WEB)

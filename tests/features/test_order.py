@@ -18,7 +18,7 @@ from xds.snapshot.resource import resource
 
 WEB, API = cluster("web"), cluster("api")
 H2C = {"port": 80, "appProtocol": "kubernetes.io/h2c"}
-HTTPS_ROUTES = "https@2/default/cert"
+HTTPS_ROUTES = "https@3/default/cert"
 
 
 def secure(name: str) -> tuple[KubeObject, ...]:
@@ -41,7 +41,7 @@ async def test_a_new_service_reaches_a_proxy_before_its_routes(plane: Plane, var
     await client.expect_nothing()
     await client.subscribe(EDS, API)
     endpoints = await client.expect(EDS, API)
-    routes = await client.expect_hosts("http@2/api.example")
+    routes = await client.expect_hosts("http@3/api.example")
     await client.ack(endpoints)
     await client.ack(routes)
     await client.expect_nothing()
@@ -54,7 +54,7 @@ async def test_routes_wait_a_bounded_time_for_a_subscription_to_endpoints(
     client = await plane.proxy(variant)
     plane.apply(*site("web"))
     await client.accept(CDS, WEB)
-    await client.accept_hosts("http@2/web.example")
+    await client.accept_hosts("http@3/web.example")
     await client.expect_nothing()
 
 
@@ -64,7 +64,7 @@ async def test_routes_do_not_wait_for_a_rejected_cluster(plane: Plane, variant: 
     client = await plane.proxy(variant)
     plane.apply(*site("api"))
     await client.reject(CDS, API)
-    await client.accept_hosts("http@2/api.example")
+    await client.accept_hosts("http@3/api.example")
     await client.expect_nothing()
 
 
@@ -73,7 +73,7 @@ async def test_a_removed_service_leaves_a_proxy_after_its_routes(plane: Plane, v
     plane.apply(*site("web"), *site("api"))
     client = await plane.proxy(variant)
     plane.delete(*site("api"))
-    routes = await client.expect_hosts(removed=("http@2/api.example",))
+    routes = await client.expect_hosts(removed=("http@3/api.example",))
     await client.expect_nothing()
     await client.ack(routes)
     clusters = await client.expect(CDS, removed=(API,))
@@ -89,11 +89,11 @@ async def test_a_cluster_stays_while_routes_without_it_are_rejected(plane: Plane
     plane.apply(*site("web"), *site("api"))
     client = await plane.proxy(variant)
     plane.delete(*site("api"))
-    await client.reject_hosts(removed=("http@2/api.example",))
+    await client.reject_hosts(removed=("http@3/api.example",))
     if variant is Variant.SOTW:  # a removal alone is never refused
         await client.expect_nothing()
         plane.apply(ingress("web", rule("web.example", path("/moved", "web"))))
-        await client.accept_hosts("http@2/web.example")
+        await client.accept_hosts("http@3/web.example")
     await client.accept(CDS, removed=(API,))
 
 
@@ -105,7 +105,7 @@ async def test_a_service_is_replaced_without_a_gap(plane: Plane, variant: Varian
     await client.accept(CDS, API)
     await client.subscribe(EDS, API)
     await client.accept(EDS, API)
-    await client.accept_hosts("http@2/web.example")
+    await client.accept_hosts("http@3/web.example")
     await client.accept(CDS, removed=(WEB,))
     if variant is Variant.DELTA:
         await client.accept(EDS, removed=(WEB,))
@@ -116,10 +116,10 @@ async def test_a_service_restored_before_its_removal_stays(plane: Plane, variant
     plane.apply(*site("web"), *site("api"))
     client = await plane.proxy(variant)
     plane.delete(*site("api"))
-    routes = await client.expect_hosts(removed=("http@2/api.example",))
+    routes = await client.expect_hosts(removed=("http@3/api.example",))
     plane.apply(*site("api"))
     await client.ack(routes)
-    await client.accept_hosts("http@2/api.example")
+    await client.accept_hosts("http@3/api.example")
     await client.expect_nothing()
 
 
@@ -185,7 +185,7 @@ async def test_a_new_listener_waits_for_new_clusters(plane: Plane, variant: Vari
     await client.subscribe(EDS, WEB)
     await client.accept(EDS, WEB)
     await client.accept(LDS, "https")
-    await client.accept_hosts("http@2/web.example")
+    await client.accept_hosts("http@3/web.example")
     await client.expect_nothing()
 
 
@@ -207,17 +207,17 @@ async def test_a_large_change_is_sent_at_its_end_and_endpoints_meanwhile(
     await client.accept(EDS, WEB)
     await client.expect_nothing()
     assert not [*portions][-1].unfinished
-    await client.accept_hosts(*(f"http@2/{name}.example" for name in names))
+    await client.accept_hosts(*(f"http@3/{name}.example" for name in names))
     await client.expect_nothing()
 
 
 async def test_a_large_change_is_sent_when_its_last_stage_is_empty(plane: Plane, variant: Variant) -> None:
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
-    old = plane.pipeline.store.resources(VHDS)["http@2/web.example"]
+    old = plane.pipeline.store.resources(VHDS)["http@3/web.example"]
     plane.commit({(VHDS, old.name): resource(VHDS, old.name, old.body + old.body)}, unfinished=True)
     await client.expect_nothing()
     await until(lambda: BEACON not in plane.asked(SDS))  # nothing else wakes the stream
     plane.commit({}, unfinished=False)
-    await client.accept_hosts("http@2/web.example")
+    await client.accept_hosts("http@3/web.example")
     await client.expect_nothing()

@@ -71,7 +71,7 @@ async def test_only_resources_changed_meanwhile_are_sent(plane: Plane) -> None:
     received = [await client.receive() for _ in range(3)]
     assert {each.type: (set(each.news), set(each.removed)) for each in received} == {
         EDS: ({WEB}, set()),
-        VHDS: ({"http@2/api.example"}, set()),
+        VHDS: ({"http@3/api.example"}, set()),
         SDS: ({"default/cert"}, set()),
     }
     for each in received:
@@ -99,7 +99,7 @@ async def test_deleted_resources_are_removed(plane: Plane) -> None:
     for type_ in (RDS, VHDS, CDS, EDS):
         names = ("*",) if type_ in LEGACY_WILDCARD else old.versions(type_)
         await client.subscribe(type_, *names, known=old.versions(type_))
-    await client.accept(VHDS, removed=("http@2/api.example",))
+    await client.accept(VHDS, removed=("http@3/api.example",))
     await client.accept(CDS, removed=(API,))
     await client.accept(EDS, removed=(API,))
     await client.expect_nothing()

@@ -98,7 +98,7 @@ async def test_a_rejection_is_a_problem_of_the_changed_virtual_hosts_ingress(pla
     plane.apply(*site("web"), *site("api"))
     client = await plane.delta_proxy()
     plane.apply(ingress("web", rule("web.example", path("/moved", "web"))))
-    await client.reject_hosts("http@2/web.example")
+    await client.reject_hosts("http@3/web.example")
     (problem,) = await told(plane)
     assert problem.object == about("web")
 
@@ -106,8 +106,8 @@ async def test_a_rejection_is_a_problem_of_the_changed_virtual_hosts_ingress(pla
 async def test_blamed_resources_have_problems_among_many_changed(plane: Plane) -> None:
     client = plane.sotw()
     plane.apply(*(each for number in range(20) for each in site(f"site-{number}")))
-    await client.subscribe(RDS, "http@2")
-    await client.reject(RDS, "http@2", message="duplicate entry of domain site-7.example")
+    await client.subscribe(RDS, "http@3")
+    await client.reject(RDS, "http@3", message="duplicate entry of domain site-7.example")
     (problem,) = await told(plane)
     assert problem.object == about("site-7")
 
@@ -115,10 +115,10 @@ async def test_blamed_resources_have_problems_among_many_changed(plane: Plane) -
 async def test_a_rejection_of_many_changes_names_the_resource(plane: Plane) -> None:
     client = plane.sotw()
     plane.apply(*(each for number in range(20) for each in site(f"site-{number}")))
-    await client.subscribe(RDS, "http@2")
-    await client.reject(RDS, "http@2", message="no")
+    await client.subscribe(RDS, "http@3")
+    await client.reject(RDS, "http@3", message="no")
     (problem,) = await told(plane)
-    assert problem.object == ObjectRef("RouteConfiguration", "", "http@2")
+    assert problem.object == ObjectRef("RouteConfiguration", "", "http@3")
 
 
 async def test_a_rejected_secret_is_a_problem_of_its_ingresses_without_its_key(plane: Plane) -> None:

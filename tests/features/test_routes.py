@@ -11,7 +11,7 @@ from xds.kube.objects import Ingress
 from xds.protocol.messages import Variant
 
 HOST, OTHER = "web.example", "other.example"
-CERT, HTTPS_ROUTES = "default/cert", "https@2/default/cert"
+CERT, HTTPS_ROUTES = "default/cert", "https@3/default/cert"
 PAIR, RENEWED = certificate(HOST), certificate(HOST, serial=2)
 
 
@@ -25,7 +25,7 @@ async def test_an_edited_ingress_sends_only_routes(plane: Plane, variant: Varian
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     plane.apply(ingress("web", rule(HOST, path("/", "web"), path("/more", "web"))))
-    received = await client.accept_hosts("http@2/web.example")
+    received = await client.accept_hosts("http@3/web.example")
     assert "/more" in received.text
     await client.expect_nothing()
 
@@ -42,7 +42,7 @@ async def test_a_thousand_edits_of_routes_send_no_listener(plane: Plane, variant
     client = await plane.proxy(variant)
     for number in range(1000):
         plane.apply(secure(f"/{number}"))
-        await client.accept_hosts("http@2/web.example", f"{HTTPS_ROUTES}/web.example")
+        await client.accept_hosts("http@3/web.example", f"{HTTPS_ROUTES}/web.example")
     await client.expect_nothing()
 
 
@@ -88,7 +88,7 @@ async def test_a_certificate_for_two_ingresses_is_sent_once(plane: Plane, varian
     client = await plane.proxy(variant)
     plane.apply(ingress("other", rule(OTHER, path("/", "web")), tls=[tls(OTHER, secret="cert")]))
     await client.accept(LDS, "https")
-    await client.accept_hosts("http@2/other.example", f"{HTTPS_ROUTES}/other.example")
+    await client.accept_hosts("http@3/other.example", f"{HTTPS_ROUTES}/other.example")
     await client.expect_nothing()
     assert client.versions(SDS).keys() == {CERT}
 
@@ -97,7 +97,7 @@ async def test_the_default_backend_changes_routes_alone(plane: Plane, variant: V
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     plane.apply(ingress("default", default="web"))
-    await client.accept_hosts("http@2/*", "http@2/web.example")
+    await client.accept_hosts("http@3/*", "http@3/web.example")
     await client.expect_nothing()
 
 
@@ -106,7 +106,7 @@ async def test_a_missing_service_costs_only_its_paths(plane: Plane, variant: Var
     plane.apply(*site("web"))
     client = await plane.proxy(variant)
     plane.apply(ingress("other", rule(OTHER, path("/", "missing"))))
-    received = await client.accept_hosts("http@2/other.example")
+    received = await client.accept_hosts("http@3/other.example")
     assert "503" in received.text
     await client.expect_nothing()
     assert len(client.versions(CDS)) == 1

@@ -34,8 +34,8 @@ async def test_clients_of_an_empty_source_are_answered_too(plane: Plane, variant
     await client.accept(CDS)
     await client.subscribe(LDS)
     await client.accept(LDS, "http")
-    await client.subscribe(RDS, "http@2")
-    await client.accept(RDS, "http@2")
+    await client.subscribe(RDS, "http@3")
+    await client.accept(RDS, "http@3")
     await client.expect_nothing()
 
 

@@ -111,7 +111,7 @@ def test_mutual_tls_is_complete_at_server_and_proxy() -> None:
     for deployment, secret in (("xds-ingress", "xds-server-tls"), ("envoy", "xds-client-tls")):
         volumes = {each["name"]: each for each in pod_of(deployment)["volumes"]}
         assert volumes["tls"]["secret"]["secretName"] == secret
-        for each in containers(pod_of(deployment)):
+        for each in (each for each in containers(pod_of(deployment)) if each["name"] != "authz"):
             [mount] = [each for each in each["volumeMounts"] if each["name"] == "tls"]
             assert (mount["mountPath"], mount["readOnly"], "subPath" in mount) == (TLS, True, False)
 
@@ -172,14 +172,43 @@ def test_the_ports_of_the_fleet() -> None:
 
 
 def test_probes_ask_for_existing_paths() -> None:
-    source = (ROOT / "xds/server/admin.py").read_text()
+    source = (ROOT / "xds/process/admin.py").read_text()
     for probe in ("readinessProbe", "livenessProbe"):
         asked = container("xds-ingress", "xds")[probe]["httpGet"]
         assert asked["port"] == "admin"
         assert f'"{asked["path"]}": self._' in source
+    for probe in ("startupProbe", "livenessProbe"):
+        asked = container("envoy", "authz")[probe]["httpGet"]
+        assert asked["port"] == "authz-admin"
+        assert f'"{asked["path"]}": self._' in source
     asked = container("envoy", "envoy")["readinessProbe"]["httpGet"]
     assert asked["port"] == "stats"
     assert asked["path"] in STATS_PATHS
+
+
+def test_envoy_asks_the_authorizer_of_its_own_pod() -> None:
+    pod, authz = pod_of("envoy"), container("envoy", "authz")
+    name, *arguments = authz["args"]
+    given = flags(authz, arguments)
+    assert name == "authz"
+    assert given.keys() <= {flag for parameter in command("authz").params for flag in parameter.opts}
+    assert given["--listen"] == serve_flags()["--authz"]
+    assert int(given["--admin"].rpartition(":")[2]) == port(authz, "authz-admin")
+    socket = Path(given["--listen"].removeprefix("unix:"))
+    for each in (authz, container("envoy", "envoy")):
+        [mount] = [mount for mount in each["volumeMounts"] if mount["name"] == "authz"]
+        assert mount["mountPath"] == str(socket.parent)
+        assert "runAsUser" not in each["securityContext"], "the socket is for one user"
+    [volume] = [each for each in pod["volumes"] if each["name"] == "authz"]
+    assert volume["emptyDir"]["medium"] == "Memory"
+
+
+def test_the_authorizer_outlives_envoy() -> None:
+    """A sidecar of Kubernetes starts before the containers, and is stopped after the last of them."""
+    [first, *_] = pod_of("envoy")["initContainers"]
+    assert (first["name"], first["restartPolicy"]) == ("authz", "Always")
+    assert "readinessProbe" not in first
+    assert "cpu" not in first["resources"]["limits"]
 
 
 def test_the_hook_ends_before_the_grace_period() -> None:
@@ -254,6 +283,18 @@ def test_the_fleet_has_no_rights() -> None:
     assert subjects == {("ServiceAccount", "xds-ingress", "xds-ingress")}
 
 
+def test_no_webhook_listens() -> None:
+    """CVE-2025-1974 and CVE-2026-24514 are of ingress-nginx's: docs/security.md."""
+    assert [each["kind"] for each in build() if "Webhook" in each["kind"]] == []
+    listens = {
+        port["name"]
+        for each in deployments()
+        for of in containers(each["spec"]["template"]["spec"])
+        for port in of.get("ports", [])
+    }
+    assert not any("webhook" in name for name in listens)
+
+
 # Confinement: https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted, and a root that is
 # read only. tests/cluster asks the API server too.
 
@@ -289,7 +330,7 @@ def test_the_images_are_pinned_and_the_same_everywhere() -> None:
         each["name"]: each["image"] for item in deployments() for each in containers(pod_of(item["metadata"]["name"]))
     }
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert images["xds"] == images["bootstrap"] == f"xds-ingress:{version}"
+    assert images["xds"] == images["bootstrap"] == images["authz"] == f"xds-ingress:{version}"
     assert re.fullmatch(r"envoyproxy/envoy:v1\.\d+\.\d+", images["envoy"]), "not distroless: the hook needs bash"
 
 

@@ -12,6 +12,8 @@ from xds.envoyapi import codec
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef
 from xds.resources.filters.error_pages import NAME, error_page_filters
+from xds.resources.options import ProxyOptions
+from xds.resources.place import Place
 from xds.traffic.actions import Forward, WeightedBackend
 from xds.traffic.backends import BackendKey
 from xds.traffic.error_pages import ErrorPages
@@ -33,7 +35,7 @@ def route(pages: ErrorPages = PAGES, *, host: str = "", share_host: str = "") ->
 
 def redirects(of: Route, host: str = HOST) -> list[Any]:
     """The redirect policies of a route in the order of trial."""
-    filters = error_page_filters(of, host)
+    filters = error_page_filters(of, Place(tls=False, has_tls=False, host=host, options=ProxyOptions()))
     if not filters:
         return []
     matcher = codec.to_dict(filters[NAME])["config"]["custom_response_matcher"]

@@ -60,8 +60,8 @@ def apply(to: Pipeline, *objects: KubeObject) -> None:
 
 
 def routes(of: Pipeline) -> dict[str, Any]:
-    hosts = sorted(of.store.virtual_hosts("http@2").items())
-    configuration = of.store.resources(ResourceType.ROUTES)["http@2"].body
+    hosts = sorted(of.store.virtual_hosts("http@3").items())
+    configuration = of.store.resources(ResourceType.ROUTES)["http@3"].body
     body = inlined(configuration, (host.body for _, host in hosts))
     return codec.to_dict(codec.decode("envoy.config.route.v3.RouteConfiguration", body))
 

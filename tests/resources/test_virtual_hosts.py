@@ -31,18 +31,18 @@ def edited(of: Pipeline, *objects: Ingress) -> set[str]:
 
 def test_an_edit_builds_the_hosts_of_the_ingress() -> None:
     built = pipeline(*OBJECTS, shop("/", "c.example.com"))
-    assert edited(built, shop("/more", "c.example.com")) == {"http@2/c.example.com"}
+    assert edited(built, shop("/more", "c.example.com")) == {"http@3/c.example.com"}
 
 
 def test_a_wildcard_answers_tls_hosts_that_no_rule_names() -> None:
     built = pipeline(*OBJECTS, shop("/", "*.example.com"), proxy=ProxyOptions(redirect_https=True))
-    hosts = {"http@2/*.example.com", "http@2/a.example.com", "https@2/default/cert/a.example.com"}
+    hosts = {"http@3/*.example.com", "http@3/a.example.com", "https@3/default/cert/a.example.com"}
     assert edited(built, shop("/more", "*.example.com")) == hosts
 
 
 def test_rules_without_host_answer_hosts_that_no_rule_names() -> None:
     built = pipeline(*OBJECTS, shop("/", None))
-    assert edited(built, shop("/more", None)) == {"http@2/*", "https@2/default/cert/a.example.com"}
+    assert edited(built, shop("/more", None)) == {"http@3/*", "https@3/default/cert/a.example.com"}
 
 
 def secured(*hosts: str) -> Ingress:
@@ -59,14 +59,14 @@ def test_a_tls_entry_builds_the_plain_hosts_whose_redirect_depends_on_tls() -> N
         ingress("silent", rule("d.example.com", path("/", "web"))),
         secured("a.example.com"),
     )
-    others = {"http@2/a.example.com", "http@2/b.example.com", "http@2/d.example.com", "http@2/x.example.com"}
+    others = {"http@3/a.example.com", "http@3/b.example.com", "http@3/d.example.com", "http@3/x.example.com"}
     changed = edited(built, secured("b.example.com", "d.example.com", "x.example.com"))
-    assert changed == others - {"http@2/d.example.com"}
+    assert changed == others - {"http@3/d.example.com"}
     assert edited(built, secured("*.example.com")) == {
-        "http@2/*.example.com",
-        "http@2/a.example.com",
-        "http@2/c.example.com",
-        "http@2/x.example.com",
+        "http@3/*.example.com",
+        "http@3/a.example.com",
+        "http@3/c.example.com",
+        "http@3/x.example.com",
     }
 
 
@@ -77,6 +77,6 @@ def test_a_tls_entry_builds_the_plain_hosts_that_the_operator_has_redirected() -
         secured("a.example.com", "c.example.com"),
         proxy=ProxyOptions(redirect_https=True),
     )
-    assert edited(built, secured("a.example.com")) == {"http@2/c.example.com"}
-    assert edited(built, secured("*.example.com")) == {"http@2/b.example.com", "http@2/*.example.com"}
-    assert edited(built, secured("b.example.com")) == {"http@2/a.example.com", "http@2/*.example.com"}
+    assert edited(built, secured("a.example.com")) == {"http@3/c.example.com"}
+    assert edited(built, secured("*.example.com")) == {"http@3/b.example.com", "http@3/*.example.com"}
+    assert edited(built, secured("b.example.com")) == {"http@3/a.example.com", "http@3/*.example.com"}

@@ -62,7 +62,7 @@ async def test_the_writes_of_a_stream_stay_in_the_order_of_changes(variant: Vari
             plane.apply(ingress("web", rule("web.example", path(f"/{number}", "web"))))
             assert len(begun) == 1
             await client.accept(EDS, WEB)
-            await client.accept_hosts("http@2/web.example")
+            await client.accept_hosts("http@3/web.example")
 
 
 async def test_only_the_first_writes_begin_during_a_push(monkeypatch: pytest.MonkeyPatch, begun: list[Any]) -> None:

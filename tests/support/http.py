@@ -41,14 +41,23 @@ class Reply:
 CLOSED = Reply(0)
 
 
-async def get(port: int, authority: str, path: str = "/", *, tls: bool = False, sni: str = "", **headers: str) -> Reply:
-    """GET over HTTP/1.1 from 127.0.0.1, over TLS (unverified) with this SNI, or without SNI."""
+async def get(
+    port: int,
+    authority: str,
+    path: str = "/",
+    *,
+    tls: bool = False,
+    sni: str = "",
+    method: str = "GET",
+    **headers: str,
+) -> Reply:
+    """A request over HTTP/1.1 from 127.0.0.1, over TLS (unverified) with this SNI, or without SNI."""
     try:
         connection = await Connection.open(port, tls=tls, sni=sni)
     except (ssl.SSLError, ConnectionError):
         return CLOSED
     with contextlib.closing(connection):
-        return await connection.get(authority, path, Connection="close", **headers)
+        return await connection.get(authority, path, method=method, Connection="close", **headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +81,10 @@ class Connection:
         )
         return cls(reader, writer, writer.get_extra_info("ssl_object").getpeercert(binary_form=True) if tls else b"")
 
-    async def get(self, authority: str, path: str = "/", **headers: str) -> Reply:
+    async def get(self, authority: str, path: str = "/", *, method: str = "GET", **headers: str) -> Reply:
+        """The answer to a request of any method but HEAD."""
         try:
-            self.writer.write(_request(authority, path, headers))
+            self.writer.write(_request(method, authority, path, headers))
             return await _reply(self.reader, self.peer)
         except (ssl.SSLError, ConnectionError, asyncio.IncompleteReadError):
             return CLOSED
@@ -83,8 +93,8 @@ class Connection:
         self.writer.close()
 
 
-def _request(authority: str, path: str, headers: dict[str, str]) -> bytes:
-    lines = [f"GET {path} HTTP/1.1", f"Host: {authority}"]
+def _request(method: str, authority: str, path: str, headers: dict[str, str]) -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {authority}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 

@@ -39,6 +39,7 @@ from xds.problems.problem import Key, Problem
 from xds.problems.registry import ProblemRegistry
 from xds.resources.options import ProxyOptions
 from xds.steps import finish
+from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
 from xds.translate.translator import TranslateOptions, Translator
 
 NS = "default"
@@ -278,6 +279,7 @@ class World:
         has_tracer: bool = False,
         nginx_configmap: Key | None = None,
         default_service: Key | None = None,
+        max_regex_size: int = DEFAULT_MAX_REGEX_SIZE,
         now: datetime = NOW,
     ) -> None:
         self.now = now
@@ -291,6 +293,7 @@ class World:
             has_tracer=has_tracer,
             nginx_configmap=nginx_configmap,
             default_service=default_service,
+            max_regex_size=max_regex_size,
         )
         self.state = KubeState(
             claim_classless=claim_classless,

@@ -113,6 +113,20 @@ _redirects = st.sampled_from(
 )
 
 
+_ORIGINS = ("https://a.test", "HTTPS://A.Test", "https://b.a.test", "https://c.b.a.test", "xhttps://a.test", "null", "")
+
+_cors = st.sampled_from(
+    (
+        *({},) * 4,
+        annotated(enable_cors="true"),
+        annotated(enable_cors="true", cors_allow_origin="https://a.test"),
+        annotated(enable_cors="true", cors_allow_origin="https://*.a.test,null"),
+        annotated(enable_cors="true", cors_allow_origin=",".join(f"https://*.a{each}.test" for each in range(9))),
+        annotated(enable_cors="true", cors_allow_origin="https://a.test/"),
+    )
+)
+
+
 def _ingress(
     name: str,
     ns: str,
@@ -122,8 +136,10 @@ def _ingress(
     to: str | None,
     names: dict[str, str],
     redirects: dict[str, str],
+    cors: dict[str, str],
 ) -> Ingress:
-    return ingress(name, *some, ns=ns, created=created, tls=entries, default=to, annotations=names | redirects)
+    notes = names | redirects | cors
+    return ingress(name, *some, ns=ns, created=created, tls=entries, default=to, annotations=notes)
 
 
 _ordinary: st.SearchStrategy[list[Ingress]] = st.lists(
@@ -137,6 +153,7 @@ _ordinary: st.SearchStrategy[list[Ingress]] = st.lists(
         st.one_of(st.none(), st.sampled_from(_BACKENDS)),
         _further_names,
         _redirects,
+        _cors,
     ),
     min_size=1,
     max_size=4,
@@ -220,6 +237,7 @@ _headers = st.lists(
             *(("x-a", value) for value in ("always", "never", "ab", "Always", "  always\t", "xb", "", "b c")),
             *(("Cookie", value) for value in ("c=always", "a=b; c=never", 'c="always"', "C=always", "c = always", "c")),
             *(("Cookie", value) for value in ("c=always; c=never", "c=never,c=always", "; c=always", 'c="', "x_a=1")),
+            *(("Origin", value) for value in (*_ORIGINS, "https://b.a7.test")),
         )
     ),
     max_size=3,
@@ -256,7 +274,7 @@ requests: st.SearchStrategy[Request] = st.builds(
     _ports,
     _request_paths,
     st.one_of(st.none(), st.none(), _snis),
-    st.sampled_from(("GET",) * 8 + ("HEAD", "POST", "QUERY", "FOO", "get", *sorted(METHODS))),
+    st.sampled_from(("GET",) * 8 + ("OPTIONS",) * 4 + ("HEAD", "POST", "QUERY", "FOO", "get", *sorted(METHODS))),
     st.sampled_from((None,) * 6 + ("https", "http", "", "HTTPS", "https, http")),
     st.booleans(),
     _headers,

@@ -33,6 +33,7 @@ class Case:
     https: bool = False
     sni: str = ""
     headers: tuple[tuple[str, str], ...] = ()
+    method: str = "GET"
 
     @property
     def status(self) -> int:
@@ -62,11 +63,13 @@ class Table:
         return (*self.ingresses, *self.services, *self.secrets)
 
 
-def http(authority: str, path: str, expected: str | int, why: str = "", **headers: str) -> Case:
+def http(authority: str, path: str, expected: str | int, why: str = "", *, method: str = "GET", **headers: str) -> Case:
     """Names of headers have underscores for hyphens."""
     sent = tuple((name.replace("_", "-"), value) for name, value in headers.items())
-    name = " ".join((f"http://{authority}{path}", *(f"{name}: {value}" for name, value in sent)))
-    return Case(f"{name} ({why})" if why else name, authority, path, expected, headers=sent)
+    url = f"http://{authority}{path}"
+    asked = url if method == "GET" else f"{method} {url}"
+    name = " ".join((asked, *(f"{name}: {value}" for name, value in sent)))
+    return Case(f"{name} ({why})" if why else name, authority, path, expected, headers=sent, method=method)
 
 
 def https(authority: str, path: str, expected: str | int, *, sni: str | None = None, why: str = "") -> Case:

@@ -20,6 +20,7 @@ from tests.support.route_table_annotations import (
     UPSTREAMS,
 )
 from tests.support.route_table_compatibility import SLASHES
+from tests.support.route_table_cors import CORS, CORS_HTTPS
 from tests.support.route_table_host_names import ALIASES, ALIASES_REDIRECTED, ALIASES_TLS, WWW
 from tests.support.route_table_http import (
     BACKENDS,
@@ -72,4 +73,6 @@ TABLES = (
     ALIASES_TLS,
     ALIASES_REDIRECTED,
     WWW,
+    CORS,
+    CORS_HTTPS,
 )

@@ -38,9 +38,18 @@ class Site:
         self.plane.delete(*objects)
         await self.settled()
 
-    async def get(self, authority: str, path: str = "/", *, tls: bool = False, sni: str = "", **headers: str) -> Reply:
+    async def get(
+        self,
+        authority: str,
+        path: str = "/",
+        *,
+        tls: bool = False,
+        sni: str = "",
+        method: str = "GET",
+        **headers: str,
+    ) -> Reply:
         port = self.proxy.https_port if tls else self.proxy.http_port
-        return await get(port, authority, path, tls=tls, sni=sni, **headers)
+        return await get(port, authority, path, tls=tls, sni=sni, method=method, **headers)
 
     @property
     def rejections(self) -> list[str]:

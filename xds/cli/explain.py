@@ -45,7 +45,7 @@ class Header(click.ParamType):  # type: ignore[type-arg]  # not generic in every
     "headers",
     type=Header(),
     multiple=True,
-    help="A header of the request; Host, x-forwarded-proto, and headers that canaries name matter.",
+    help="A header of the request; Host, x-forwarded-proto, Origin, and headers that canaries name matter.",
 )
 @plain_option("--method", default="GET", metavar="M", help="The method of the request.")
 @server_or_folder_options
@@ -86,7 +86,7 @@ def _offline(pipeline: Pipeline, asked: pb.ExplainRequest) -> pb.ExplainResponse
 
 
 def _tree(asked: pb.ExplainRequest, response: pb.ExplainResponse, *, online: bool) -> Tree:
-    colour = "green" if response.status in (200, 308) else "red"
+    colour = "green" if response.status in (200, 204, 308) else "red"
     tree = Tree(
         Text.assemble(printable(f"{asked.method} {asked.url}"), "\n", (printable(response.outcome), f"bold {colour}"))
     )

@@ -31,6 +31,7 @@ class Entry(NamedTuple):
 
 COMMANDS = {
     "serve": Entry("xds.cli.serve:serve", "Serve Ingresses to a fleet of Envoys."),
+    "authz": Entry("xds.cli.authz:authz", "Check passwords for the Envoy beside it."),
     "bootstrap": Entry("xds.cli.bootstrap:bootstrap", "Write the bootstrap configuration of an Envoy."),
     "snapshot": Entry("xds.cli.snapshot:snapshot", "Show, compare and watch the resources that proxies should have."),
     "proxies": Entry("xds.cli.proxies:proxies", "List connected Envoys, with versions and rejections."),
@@ -71,8 +72,8 @@ class Commands(click.Group):
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Flags of serve and bootstrap, and those of connections, have an environment variable, which --help of the "
-    "command names. A flag wins.",
+    epilog="Flags of serve, authz and bootstrap, and those of connections, have an environment variable, which --help "
+    "of the command names. A flag wins.",
 )
 @version_option
 def cli() -> None:

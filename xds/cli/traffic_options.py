@@ -11,9 +11,9 @@ from xds.kube.ingress_class import ClassOptions
 from xds.kube.state import DEFAULT_CLASSES
 from xds.problems.problem import Key
 from xds.resources.options import AccessLogFormat, ProxyOptions, TlsVersion, TracingOptions, UpstreamOptions
+from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
 from xds.translate.names import is_subdomain
 from xds.translate.nginx.annotation import PREFIX
-from xds.translate.routes import DEFAULT_MAX_REGEX_SIZE
 from xds.translate.translator import TranslateOptions
 
 
@@ -258,6 +258,13 @@ _OPTIONS = (
         metavar="PERCENT",
         help="The share of requests that are traced.",
     ),
+    option(
+        "--authz",
+        type=Address(),
+        metavar="HOST:PORT|unix:PATH",
+        help="The address of `xds authz` beside each Envoy, which checks passwords. Without: Envoy, which knows {SHA} "
+        "only, and paths with other hashes are closed.",
+    ),
     option("--no-vhds", is_flag=True, help="Send virtual hosts inside RouteConfigurations, to every proxy."),
 )
 
@@ -291,6 +298,7 @@ def translate_options(flags: dict[str, Any]) -> TranslateOptions:
         default_service=flags["default_backend"],
         max_regex_size=flags["max_regex_size"],
         has_tracer=flags["otlp"] is not None,
+        has_authz=flags["authz"] is not None,
         allow_cross_namespace=flags["allow_cross_namespace_resources"],
     )
 
@@ -317,4 +325,5 @@ def proxy_options(flags: dict[str, Any]) -> ProxyOptions:
         upstream=UpstreamOptions(idle_timeout=flags["upstream_idle_timeout"]),
         access_log=AccessLogFormat(flags["access_log"]),
         tracing=TracingOptions(flags["otlp"], flags["trace_sampling"]) if flags["otlp"] else None,
+        authz=flags["authz"],
     )

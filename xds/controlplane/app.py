@@ -15,18 +15,18 @@ import uvloop
 from xds import logs
 from xds.address import HostPort, UnixPath, is_local, parse
 from xds.controlplane import descriptors, gc_tuning
-from xds.controlplane.bind_failure import bind_failure
 from xds.controlplane.pipeline import Pipeline
 from xds.controlplane.problem_log import ProblemLog
 from xds.controlplane.settings import ClusterSource, Settings
-from xds.controlplane.signals import stop_signal
 from xds.controlplane.worker import Worker
 from xds.controlplane.write_back import write_back
 from xds.kube.source import Source
 from xds.kube.state import KubeState
 from xds.problems.problem import Problem
+from xds.process.admin import AdminServer
+from xds.process.bind_failure import bind_failure
+from xds.process.signals import stop_signal
 from xds.reporting.reporter import Reporter
-from xds.server.admin import AdminServer
 from xds.server.ads import GRPC_SERVER_OPTIONS, AdsService
 from xds.server.debug.explain import Explaining
 from xds.server.debug.operators import OperatorsOnly

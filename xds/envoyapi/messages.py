@@ -44,7 +44,9 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.extensions.filters.common.set_filter_state.v3 import *
     from envoy_data_plane.envoy.extensions.common.matching.v3 import *
     from envoy_data_plane.envoy.extensions.filters.common.matcher.action.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.http.basic_auth.v3 import *
     from envoy_data_plane.envoy.extensions.filters.http.buffer.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.http.ext_authz.v3 import *
     from envoy_data_plane.envoy.extensions.filters.http.composite.v3 import *
     from envoy_data_plane.envoy.extensions.compression.brotli.compressor.v3 import *
     from envoy_data_plane.envoy.extensions.compression.gzip.compressor.v3 import *
@@ -138,6 +140,7 @@ if typing.TYPE_CHECKING:
         Http2ProtocolOptions as Http2ProtocolOptions,
         Http2ProtocolOptionsSettingsParameter as Http2ProtocolOptionsSettingsParameter,
         HttpProtocolOptions as HttpProtocolOptions,
+        HttpUri as HttpUri,
         HttpProtocolOptionsHeadersWithUnderscoresAction as HttpProtocolOptionsHeadersWithUnderscoresAction,
         KeepaliveSettings as KeepaliveSettings,
         Locality as Locality,
@@ -203,9 +206,11 @@ if typing.TYPE_CHECKING:
     ClusterHttpProtocolOptions = _upstreams_http.HttpProtocolOptions
     CoreRetryPolicy = _core.RetryPolicy
     HeaderMutationFilter = _header_mutation.HeaderMutation
+    HeaderMutationPerRoute = _header_mutation.HeaderMutationPerRoute
     EarlyHeaderMutation = _early_mutation.HeaderMutation
     RbacAction = _rbac.RbacAction
     RbacFilter = _rbac_filter.Rbac
+    RbacPerRoute = _rbac_filter.RbacPerRoute
     RbacPermission = _rbac.Permission
     RbacPolicy = _rbac.Policy
     RbacPrincipal = _rbac.Principal
@@ -228,6 +233,7 @@ _FULL_NAMES = {
     "FilterChain": "envoy.config.listener.v3.FilterChain",
     "HeaderMutation": "envoy.config.common.mutation_rules.v3.HeaderMutation",
     "HeaderMutationFilter": "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+    "HttpService": "envoy.extensions.filters.http.ext_authz.v3.HttpService",
     "HttpProtocolOptions": "envoy.config.core.v3.HttpProtocolOptions",
     "Matcher": "xds.type.matcher.v3.Matcher",
     "MatcherMatcherList": "xds.type.matcher.v3.Matcher.MatcherList",
@@ -242,6 +248,7 @@ _FULL_NAMES = {
     "QuicProtocolOptions": "envoy.config.listener.v3.QuicProtocolOptions",
     "RbacAction": "envoy.config.rbac.v3.RBAC.Action",
     "RbacFilter": "envoy.extensions.filters.http.rbac.v3.RBAC",
+    "RbacPerRoute": "envoy.extensions.filters.http.rbac.v3.RBACPerRoute",
     "RbacPermission": "envoy.config.rbac.v3.Permission",
     "RbacPolicy": "envoy.config.rbac.v3.Policy",
     "RbacPrincipal": "envoy.config.rbac.v3.Principal",

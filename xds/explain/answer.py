@@ -173,7 +173,14 @@ class Fallback:
     of_host: bool = False
 
 
-Step: TypeAlias = Handshake | Malformed | Redirect | Coverage | HostMatch | PathMatch | Fallback
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """A preflight, which the proxy answers in place of the route, of a default backend's route too."""
+
+    route: Route
+
+
+Step: TypeAlias = Handshake | Malformed | Redirect | Coverage | HostMatch | PathMatch | Fallback | Preflight
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +189,7 @@ class Answer:
 
     Attributes:
         status: 200 for a route with a backend, whatever the backend answers; 0 for a closed connection.
-        route: The route that answers; None if none does, and for a redirect to HTTPS.
+        route: The route that answers; None if none does, for a redirect to HTTPS, and for a preflight.
         steps: The decisions, in order.
     """
 

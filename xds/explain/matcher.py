@@ -22,6 +22,7 @@ from xds.explain.answer import (
     HostMatch,
     Malformed,
     PathMatch,
+    Preflight,
     Step,
 )
 from xds.explain.edge import DEFAULT_EDGE, EdgeOptions
@@ -31,6 +32,7 @@ from xds.traffic.actions import Action, Closed, DirectAnswer, Forward, HostRedir
 from xds.traffic.actions import Redirect as RouteRedirect
 from xds.traffic.conditions import Comparison as ValueComparison
 from xds.traffic.conditions import Condition, CookieCondition, HeaderCondition, SessionCondition
+from xds.traffic.cors import PREFLIGHT_METHOD, PREFLIGHT_STATUS
 from xds.traffic.hosts import NO_HOST, beginnings_of, covers, is_beginning, is_wildcard, wildcard_of, wildcards_of
 from xds.traffic.model import Traffic
 from xds.traffic.regex import compiled, found_anywhere, matches
@@ -83,9 +85,15 @@ def _walk(traffic: Traffic, request: Request, edge: EdgeOptions, steps: list[Ste
         steps.append(coverage := _coverage(traffic.tls, termination, host))
         if not coverage.covered:
             return MISDIRECTED
-    found = _routed(traffic, (host, path), request, steps)
-    if termination is None:
-        steps.append(redirect := decision(traffic.tls, found, request, edge))
+    return _of_route(traffic.tls, _routed(traffic, (host, path), request, steps), request, edge, steps)
+
+
+def _of_route(tls: TlsTable, found: RoutedRequest, request: Request, edge: EdgeOptions, steps: list[Step]) -> Answer:
+    if found.route and _is_preflight(found.route, request):
+        steps.append(Preflight(found.route))
+        return Answer(PREFLIGHT_STATUS)
+    if not request.https:
+        steps.append(redirect := decision(tls, found, request, edge))
         if redirect.redirected:
             return Answer(redirect.asked.status)
     return Answer(_status(found.route.action), found.route) if found.route else NOT_FOUND
@@ -104,6 +112,12 @@ def _routed(traffic: Traffic, host_and_path: tuple[str, str], request: Request, 
     route = virtual_host.default or traffic.default
     steps.append(Fallback(route, of_host=virtual_host.default is not None))
     return RoutedRequest(host, path, virtual_host, route, virtual_host.unmatched_redirect(route), is_named=is_named)
+
+
+def _is_preflight(route: Route, request: Request) -> bool:
+    """Whether the proxy answers a request itself, before a redirect and whatever protects the route."""
+    cors = route.policy.cors
+    return cors is not None and request.method == PREFLIGHT_METHOD and cors.allows(request.header("origin"))
 
 
 def _status(action: Action) -> int:

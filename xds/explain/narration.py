@@ -13,7 +13,9 @@ from xds.explain.answer import (
     Fallback,
     Handshake,
     HostMatch,
+    Malformed,
     PathMatch,
+    Preflight,
     Redirect,
     Step,
 )
@@ -153,7 +155,19 @@ def _step(step: Step, facts: RequestFacts) -> ExplainStep:
             return _host(step, facts)
         case PathMatch():
             return _path(step, facts)
-    return _fallback(step) if isinstance(step, Fallback) else ExplainStep("request", f"malformed: {step.why}")
+    return _alone(step)
+
+
+def _alone(step: Fallback | Preflight | Malformed) -> ExplainStep:
+    """A step that says all itself."""
+    match step:
+        case Fallback():
+            return _fallback(step)
+        case Preflight(route):
+            text = "the route has CORS, so the proxy answers OPTIONS of an allowed origin itself, before all else"
+            return ExplainStep("preflight", text, (route.origin.object,))
+        case Malformed(why):
+            return ExplainStep("request", f"malformed: {why}")
 
 
 def _handshake(step: Handshake, facts: RequestFacts) -> ExplainStep:
@@ -301,6 +315,7 @@ def _outcome(status: int, backend: Backend | None, facts: RequestFacts) -> str:
         case 503 if route:
             return f"503: {_unavailable(route)}"
     return {
+        204: "204: the proxy answers the preflight",
         400: "400: a proxy rejects the request as malformed",
         404: "404: no route",
         421: "421: the connection's certificate doesn't cover the host",

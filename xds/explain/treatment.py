@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from xds.problems.text import shown
 from xds.traffic.affinity import Affinity
 from xds.traffic.backend_names import BackendNames
+from xds.traffic.cors import Cors
 from xds.traffic.error_pages import ErrorPages
 from xds.traffic.policy import NO_POLICY, Policy
 
@@ -33,8 +34,21 @@ def treatment(policy: Policy) -> Iterator[tuple[str, str]]:
         yield "mirror", f"a copy goes to {policy.mirror.backend}, with Host {policy.mirror.host}"
     if policy.error_pages:
         yield from (("error page", text) for text in _pages(policy.error_pages))
+    if policy.cors:
+        yield from (("CORS", text) for text in _cors(policy.cors))
     if policy.backend_names:
         yield from (("answer", text) for text in _replaced(policy.backend_names))
+
+
+def _cors(cors: Cors) -> Iterator[str]:
+    listed = ", ".join(each for group in cors.origins for each in group)
+    origins = shown(listed) if listed else "any origin"
+    yield f"answers to {origins} have headers, and the proxy answers OPTIONS"
+    credentials = "with cookies" if cors.credentials else "without cookies"
+    yield f"scripts may send {cors.methods} {credentials}, and the headers {cors.headers}"
+    if cors.exposed_headers:
+        yield f"scripts may read the headers {cors.exposed_headers}"
+    yield f"browsers remember a preflight for {cors.max_age_seconds} s"
 
 
 def _session(affinity: Affinity) -> str:

@@ -8,6 +8,7 @@ from xds.envoyapi import codec
 from xds.envoyapi.messages import Listener
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.resources import names
+from xds.resources.authz import authz_cluster
 from xds.resources.built import BuiltResources
 from xds.resources.clusters import cluster
 from xds.resources.domains import Domains
@@ -80,7 +81,7 @@ class Builder:
         if change.tls or change.listeners:
             built |= self._https_listener()
         if not self._routes:
-            built |= self._collector()
+            built |= self._collector() | self._authz()
         if change.listeners or not self._routes:
             built |= self._listener(names.HTTP, http_listener(self._options))
         if change.hosts or change.default or change.tls or change.listeners or not self._routes:
@@ -126,6 +127,12 @@ class Builder:
             return {}
         message, owner = collector_cluster(self._options.tracing), ObjectRef("Cluster", "", names.COLLECTOR)
         return self._built(ResourceType.CLUSTER, names.COLLECTOR, message, owner)
+
+    def _authz(self) -> BuiltResources:
+        if self._options.authz is None:
+            return {}
+        message, owner = authz_cluster(self._options.authz), ObjectRef("Cluster", "", names.AUTHZ)
+        return self._built(ResourceType.CLUSTER, names.AUTHZ, message, owner)
 
     def _credential(self, key: CredentialKey) -> BuiltResources:
         name = names.credential(key)

@@ -6,33 +6,49 @@ from typing import Final
 from xds.envoyapi.messages import HeaderMatcher, RouteAction, RouteMatch, StringMatcher
 from xds.envoyapi.messages import Route as EnvoyRoute
 from xds.resources import names
+from xds.resources.cors import route_headers
 from xds.resources.domains import Domain, FixedAnswer
-from xds.resources.filters.error_pages import MARKER
+from xds.resources.filters.error_pages import MARKER, NAME, page_marker
+from xds.resources.filters.switched import on
 from xds.resources.forwarding import NO_RESPONSE_TIMEOUT
 from xds.traffic.error_pages import ErrorPages
+from xds.traffic.policy import Policy
 
 _OF_THE_PROXY: Final = (MARKER, "x-envoy-original-host", "x-envoy-original-path")
 """Headers of the second request that tell a backend nothing."""
 
 
 def error_page_routes(domain: Domain) -> Iterator[EnvoyRoute]:
-    """A route for each default backend of the domain."""
-    for pages in {each.backend: each for each in _pages(domain)}.values():
-        cluster = names.cluster(pages.backend)
-        yield EnvoyRoute(
-            name=f"error-page {cluster}",
-            match=RouteMatch(
-                prefix="/", headers=[HeaderMatcher(name=MARKER, string_match=StringMatcher(exact=cluster))]
-            ),
-            route=RouteAction(cluster=cluster, timeout=NO_RESPONSE_TIMEOUT, host_rewrite_literal=pages.host or None),
-            request_headers_to_remove=list(_OF_THE_PROXY),
-        )
+    """The routes to each default backend of the domain: one for each set of headers that answers have."""
+    found: dict[str, EnvoyRoute] = {}
+    for policy, pages in _policies(domain):
+        for allowed in (True, False) if policy.cors and policy.cors.origins else (True,):
+            for keeps_status in (False, True) if pages.kept_statuses else (False,):
+                marker = page_marker(policy, pages, allowed=allowed, keeps_status=keeps_status)
+                if marker not in found:
+                    found[marker] = _route(marker, policy, pages, allowed=allowed, keeps_status=keeps_status)
+    yield from found.values()
 
 
-def _pages(domain: Domain) -> Iterable[ErrorPages]:
+def _route(marker: str, policy: Policy, pages: ErrorPages, *, allowed: bool, keeps_status: bool) -> EnvoyRoute:
+    return EnvoyRoute(
+        name=f"error-page {marker}",
+        match=RouteMatch(prefix="/", headers=[HeaderMatcher(name=MARKER, string_match=StringMatcher(exact=marker))]),
+        route=RouteAction(
+            cluster=names.cluster(pages.backend), timeout=NO_RESPONSE_TIMEOUT, host_rewrite_literal=pages.host or None
+        ),
+        request_headers_to_remove=list(_OF_THE_PROXY),
+        response_headers_to_add=route_headers(policy, allowed=allowed),
+        response_headers_to_remove=list(policy.response_headers.removed),
+        # A filter that is on gives the answer the status of the error, whether or not the rule says so.
+        typed_per_filter_config={NAME: on()} if keeps_status else {},
+    )
+
+
+def _policies(domain: Domain) -> Iterable[tuple[Policy, ErrorPages]]:
     answers = (each for each in (domain.inside, domain.outside) if not isinstance(each, FixedAnswer))
     return (
-        route.policy.error_pages
+        (route.policy, route.policy.error_pages)
         for each in answers
         for route in each.routes
         if route.policy.error_pages and not route.policy.error_pages.instead

@@ -15,5 +15,13 @@ def replaced(header: str, value: str) -> HeaderValueOption:
     )
 
 
+def formatted(header: str, value: str) -> HeaderValueOption:
+    """A header whose value has commands of Envoy's, in place of any other value."""
+    return HeaderValueOption(
+        header=HeaderValue(key=header, value=value),
+        append_action=HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
+    )
+
+
 def replaced_headers(changes: HeaderChanges) -> list[HeaderValueOption]:
     return [replaced(name, value) for name, value in changes.values]

@@ -18,7 +18,7 @@ RATE_LIMITS: Final = "rate-limits@1"
 
 The number goes up with the keys of buckets: an older listener that drains keeps the configuration that its routes name.
 """
-CHAIN_VERSION: Final = 2
+CHAIN_VERSION: Final = 3
 """Of the HTTP filters of listeners (`filters.chain`). Routes of another version are for listeners of that version."""
 
 HTTP_ROUTES: Final = f"{HTTP}@{CHAIN_VERSION}"
@@ -28,6 +28,9 @@ _TLS_ROUTES: Final = f"{HTTPS}@{CHAIN_VERSION}/"
 
 COLLECTOR: Final = "otlp-collector"
 """The cluster of the collector of traces. Names of other clusters hold slashes."""
+
+AUTHZ: Final = "authz"
+"""The cluster of `xds authz` beside each proxy, and the filter that asks."""
 
 METADATA_NAMESPACE: Final = "xds-ingress"
 """The namespace of a route's metadata with the Ingress and the Service that the route comes from."""

@@ -5,7 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
-from xds.address import HostPort
+from xds.address import HostPort, UnixPath
 from xds.traffic.listeners import OWN_LISTENERS, BackendConnections, ListenerPolicy
 
 DEFAULT_UPGRADES: Final = ("websocket", "SPDY/3.1", "tcp", "tailscale-control-protocol", "DERP", "alpn", "alpn-ping")
@@ -87,6 +87,7 @@ class ProxyOptions:
         upstream: Use of the connections to all backends.
         access_log: The form of the access log, on standard output.
         tracing: None: proxies send no traces.
+        authz: The address at which each proxy asks `xds authz`. None: there is none.
         policy: The listener policy, which precedes the operator's flags.
     """
 
@@ -109,6 +110,7 @@ class ProxyOptions:
     upstream: UpstreamOptions = UpstreamOptions()
     access_log: AccessLogFormat = AccessLogFormat.JSON
     tracing: TracingOptions | None = None
+    authz: HostPort | UnixPath | None = None
     policy: ListenerPolicy = OWN_LISTENERS
 
     @property

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from xds.envoyapi.messages import HeaderMatcher
 from xds.resources.options import ProxyOptions
 from xds.traffic.https_redirect import NO_HTTPS_REDIRECT, HttpsRedirect
 from xds.traffic.policy import NO_POLICY, Policy
@@ -17,6 +18,8 @@ class Place:
         host: Their host; empty if they have several.
         options: The operator's settings.
         shared: The part of the routes' policies that their virtual host holds.
+        guards: Each of them matches the requests.
+        allowed: Whether the routes' CORS allows their origins.
     """
 
     tls: bool
@@ -24,6 +27,8 @@ class Place:
     host: str
     options: ProxyOptions
     shared: Policy = NO_POLICY
+    guards: tuple[HeaderMatcher, ...] = ()
+    allowed: bool = True
 
     @property
     def location_host(self) -> str:

@@ -6,11 +6,11 @@ from xds.traffic.regex import found_anywhere, is_literal, whole_path
 from xds.traffic.routes import PathType, Route
 
 
-def route_match(route: Route, guard: HeaderMatcher | None, instead: str = "") -> RouteMatch:
+def route_match(route: Route, guards: tuple[HeaderMatcher, ...], instead: str = "") -> RouteMatch:
     """The match of a route; by the prefix `instead` in place of the route's path, if there is one."""
     match = _path_match(route, instead)
-    if guard:
-        match.headers.append(guard)
+    if guards:
+        match.headers.extend(guards)
     for condition in route.conditions:
         if isinstance(condition, HeaderCondition):
             match.headers.append(_header(condition))
@@ -42,3 +42,14 @@ def _header(condition: HeaderCondition) -> HeaderMatcher:
 
 def _cookie(condition: CookieCondition | SessionCondition) -> CookieMatcher:
     return CookieMatcher(name=condition.name, string_match=StringMatcher(exact=condition.value))
+
+
+def more_labels_than(wildcard: str) -> HeaderMatcher:
+    """A matcher of hosts, with or without a port, that have several labels in place of the wildcard.
+
+    Envoy has matched the end of the host by the domain, so the regex counts dots. Letters would make a regex program
+    larger than Envoy accepts even for hosts of moderate length (`translate.names.MAX_WILDCARD_CHARACTERS`), above all
+    `k` and `s`, which have other cases in Unicode. Everything behind the last colon counts as the port.
+    """
+    one_label = RegexMatcher(regex=rf"(?:[^.]*[.]){{{wildcard.count('.')}}}[^.]*(?::[^:]*)?")
+    return HeaderMatcher(name=":authority", string_match=StringMatcher(safe_regex=one_label), invert_match=True)

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Final
 
 from xds.envoyapi.messages import (
@@ -11,7 +12,6 @@ from xds.envoyapi.messages import (
     HeaderMatcher,
     HeaderValueOption,
     Metadata,
-    RegexMatcher,
     RouteConfiguration,
     RouteMatch,
     StringMatcher,
@@ -24,6 +24,7 @@ from xds.envoyapi.messages import VirtualHost as EnvoyVirtualHost
 from xds.problems.problem import Key
 from xds.resources import names
 from xds.resources.config_source import ads
+from xds.resources.cors import IS_PREFLIGHT, from_other_origins, route_headers
 from xds.resources.domains import ANY_HOST, Answers, Domain, FixedAnswer
 from xds.resources.error_page_routes import error_page_routes
 from xds.resources.filters.chain import route_filters
@@ -31,7 +32,6 @@ from xds.resources.filters.error_pages import error_page_filters
 from xds.resources.filters.session_affinity import mark, session_filters
 from xds.resources.forwarded_headers import forwarded_headers
 from xds.resources.forwarding import forward_action, request_headers
-from xds.resources.header_values import replaced_headers
 from xds.resources.https_redirects import https_redirects
 from xds.resources.options import ProxyOptions
 from xds.resources.place import Place
@@ -46,10 +46,11 @@ from xds.resources.redirects import (
 from xds.resources.response_headers import response_headers
 from xds.resources.retries import RETRIED_BODY_BYTES, retry_policy
 from xds.resources.retry_policy import idle_timeout, retried_body_bytes, retry_policy_of
-from xds.resources.route_matches import route_match
+from xds.resources.route_matches import more_labels_than, route_match
 from xds.resources.shared_policy import shared_policy, without
 from xds.resources.tracing import decorator, route_tracing
 from xds.traffic.actions import Action, Closed, DirectAnswer, Forward, HostRedirect, LocationBase, Redirect
+from xds.traffic.cors import PREFLIGHT_STATUS
 from xds.traffic.hosts import is_beginning, is_wildcard
 from xds.traffic.https_redirect import NO_HTTPS_REDIRECT, HttpsRedirect, RedirectWhen
 from xds.traffic.policy import NO_POLICY, Policy
@@ -84,7 +85,7 @@ def virtual_host(name: str, domain: Domain, options: ProxyOptions) -> EnvoyVirtu
             *error_page_routes(domain),
             *_health(domain, options),
             *_guarded(domain, Place(tls, has_tls=False, host="", options=options, shared=shared)),
-            *_routes(domain.inside, domain.default, None, Place(tls, domain.has_tls, host, options, shared)),
+            *_routes(domain.inside, domain.default, Place(tls, domain.has_tls, host, options, shared)),
         ],
         retry_policy=retry_policy_of(shared) or retry_policy(),
         request_body_buffer_limit=retried_body_bytes(shared) or RETRIED_BODY_BYTES,
@@ -104,10 +105,10 @@ def _health(domain: Domain, options: ProxyOptions) -> Iterator[EnvoyRoute]:
 def _guarded(domain: Domain, place: Place) -> Iterator[EnvoyRoute]:
     """Routes for hosts with more labels than an Ingress wildcard stands for, tried first, behind a header matcher."""
     if is_wildcard(domain.name) and domain.name != ANY_HOST and not _is_same_everywhere(domain):
-        guard = _more_labels_than(domain.name)
-        yield from _routes(domain.outside, domain.default, guard, place)
+        place = replace(place, guards=(more_labels_than(domain.name),))
+        yield from _routes(domain.outside, domain.default, place)
         if not isinstance(domain.outside, FixedAnswer):
-            yield _status("not-found", 404, guard)
+            yield _status("not-found", 404, place)
 
 
 def _is_same_everywhere(domain: Domain) -> bool:
@@ -120,47 +121,58 @@ def _is_same_everywhere(domain: Domain) -> bool:
     )
 
 
-def _routes(answers: Answers, default: Route | None, guard: HeaderMatcher | None, place: Place) -> Iterator[EnvoyRoute]:
+def _routes(answers: Answers, default: Route | None, place: Place) -> Iterator[EnvoyRoute]:
     """The routes of a virtual host, each behind its redirect to HTTPS.
 
-    From the first path on from which all have the same redirect, one route redirects for all of them.
+    From the first path on from which all have the same redirect, one route redirects for all of them. Preflights
+    precede redirects and not the answers of longer paths, so that paths with CORS have redirects of their own.
     """
     if isinstance(answers, FixedAnswer):
-        yield _status("misdirected", 421, guard)
+        yield _status("misdirected", 421, place)
         return
     default = answers.default or default
     redirects = [place.redirect(route.https_redirect) for route in answers.routes]
     last = place.redirect(answers.unmatched_redirect(default))
-    own = next((index for index in range(len(redirects), 0, -1) if redirects[index - 1] != last), 0)
-    for route, redirect in zip(answers.routes[:own], redirects, strict=False):
-        yield from _redirected(route, redirect, guard, place)
-        yield from _answer(route, guard, place)
-    if last is not NO_HTTPS_REDIRECT:
-        yield from _challenges(answers.routes[own:], last, place)
-        yield from https_redirects(last, place, functools.partial(_every_path, guard))
-    for route in answers.routes[own:]:
-        yield from _answer(route, guard, place)
-    if default is not None:
-        yield _route(default, route_match(default, guard), place)
+    routes = [*zip(answers.routes, redirects, strict=True), *([(default, last)] if default else [])]
+    shares = [redirect == last and (last is NO_HTTPS_REDIRECT or not route.policy.cors) for route, redirect in routes]
+    own = next((index for index in range(len(routes), 0, -1) if not shares[index - 1]), 0)
+    for route, redirect in routes[:own]:
+        yield from _answers(route, redirect, place)
+    if last is not NO_HTTPS_REDIRECT and not (default and own == len(routes)):
+        yield from _challenges((route for route, _ in routes[own:]), last, place)
+        yield from https_redirects(last, place, functools.partial(_every_path, place))
+    for route, _ in routes[own:]:
+        yield from _answers(route, NO_HTTPS_REDIRECT, place) if route.policy.cors else _answer(route, place)
 
 
-def _answer(route: Route, guard: HeaderMatcher | None, place: Place) -> Iterator[EnvoyRoute]:
+def _answers(route: Route, redirect: HttpsRedirect, place: Place) -> Iterator[EnvoyRoute]:
+    """The routes of a path: for origins that are not allowed, then for preflights, then for all other requests."""
+    if cors := route.policy.cors:
+        if cors.origins:
+            others = replace(place, guards=(*place.guards, *from_other_origins(cors)), allowed=False)
+            yield from _redirected(route, redirect, others)
+            yield from _answer(route, others)
+        yield _preflight(route, place)
+    yield from _redirected(route, redirect, place)
+    yield from _answer(route, place)
+
+
+def _answer(route: Route, place: Place) -> Iterator[EnvoyRoute]:
     if isinstance(route.action, HostRedirect):
-        yield _root_at_host(route, route.action, guard, place)
-        yield _to_host(route, route.action, guard, place, keeps_slash=False)
-        yield _to_host(route, route.action, guard, place, keeps_slash=True)
+        yield _root_at_host(route, route.action, place)
+        yield _to_host(route, route.action, place, keeps_slash=False)
+        yield _to_host(route, route.action, place, keeps_slash=True)
     else:
-        yield _route(route, route_match(route, guard), place)
+        yield _route(route, route_match(route, place.guards), place)
 
 
-def _redirected(
-    route: Route, redirect: HttpsRedirect, guard: HeaderMatcher | None, place: Place
-) -> Iterator[EnvoyRoute]:
+def _redirected(route: Route, redirect: HttpsRedirect, place: Place) -> Iterator[EnvoyRoute]:
     """The redirect of one route to HTTPS, to be tried before the route."""
     if redirect is not NO_HTTPS_REDIRECT:
         yield from _challenges([route], redirect, place)
-        match, origin = functools.partial(route_match, route, guard), _metadata(route.origin.object.key, route.service)
+        match = functools.partial(route_match, route, place.guards)
         takes_root = route.path == "/" or route.path_type is PathType.REGEX
+        origin = _metadata(route.origin.object.key, route.service)
         yield from https_redirects(redirect, place, match, takes_root=takes_root, of=_name(route), origin=origin)
 
 
@@ -174,8 +186,8 @@ def _challenges(routes: Iterable[Route], redirect: HttpsRedirect, place: Place) 
             if route.answers_challenges:
                 below = route.path == ACME_CHALLENGES and route.path_type is PathType.PREFIX
                 # An expression may match other paths too, which are redirected.
-                guard = _CHALLENGE if route.path_type is PathType.REGEX else None
-                yield _route(route, route_match(route, guard, ACME_CHALLENGES if below else ""), place)
+                guards = (*place.guards, *((_CHALLENGE,) if route.path_type is PathType.REGEX else ()))
+                yield _route(route, route_match(route, guards, ACME_CHALLENGES if below else ""), place)
 
 
 _CHALLENGE: Final = HeaderMatcher(name=":path", string_match=StringMatcher(prefix=ACME_CHALLENGES))
@@ -192,7 +204,7 @@ def _route(route: Route, match: RouteMatch, place: Place) -> EnvoyRoute:
     is_url = redirect is not None and redirect.base is LocationBase.NONE
     policy = route.policy if route.policy is NO_POLICY else without(route.policy, place.shared)
     return EnvoyRoute(
-        name=_name(route),
+        name=_name(route) if place.allowed else f"{_name(route)} (other origins)",
         match=match,
         metadata=_metadata(route.origin.object.key, route.service),
         route=forward_action(forward, policy, idle_timeout(route.policy), tls=place.tls, host=place.host)
@@ -211,15 +223,32 @@ def _route(route: Route, match: RouteMatch, place: Place) -> EnvoyRoute:
     )
 
 
+def _preflight(route: Route, place: Place) -> EnvoyRoute:
+    """The answer to preflights, which nothing of the policy protects or limits but the bound of bodies."""
+    policy = without(route.policy, place.shared)
+    kept = Policy(bodies=policy.bodies, is_logged=policy.is_logged)
+    return EnvoyRoute(
+        name=f"{_name(route)} (preflight)",
+        match=route_match(route, (*place.guards, IS_PREFLIGHT)),
+        metadata=_metadata(route.origin.object.key, route.service),
+        direct_response=DirectResponseAction(status=PREFLIGHT_STATUS),
+        response_headers_to_add=route_headers(route.policy, allowed=True),
+        response_headers_to_remove=list(route.policy.response_headers.removed),
+        typed_per_filter_config=route_filters(NO_POLICY if kept == NO_POLICY else kept),
+        tracing=route_tracing(route.policy.tracing),
+        decorator=decorator(route.policy.tracing),
+    )
+
+
 def _filters(route: Route, policy: Policy, place: Place) -> dict[str, Any]:
     if route.policy is NO_POLICY:
         return {}
-    own = error_page_filters(route, place.host) | session_filters(route.policy, tls=place.tls)
+    own = error_page_filters(route, place) | session_filters(route.policy, tls=place.tls)
     return route_filters(policy) | own
 
 
-def _root_at_host(route: Route, action: HostRedirect, guard: HeaderMatcher | None, place: Place) -> EnvoyRoute:
-    match = route_match(route, guard)
+def _root_at_host(route: Route, action: HostRedirect, place: Place) -> EnvoyRoute:
+    match = route_match(route, place.guards)
     match.headers.append(IS_ROOT)
     return EnvoyRoute(
         name=f"{route.origin.object.key} www-root",
@@ -230,10 +259,8 @@ def _root_at_host(route: Route, action: HostRedirect, guard: HeaderMatcher | Non
     )
 
 
-def _to_host(
-    route: Route, action: HostRedirect, guard: HeaderMatcher | None, place: Place, *, keeps_slash: bool
-) -> EnvoyRoute:
-    match = route_match(route, guard)
+def _to_host(route: Route, action: HostRedirect, place: Place, *, keeps_slash: bool) -> EnvoyRoute:
+    match = route_match(route, place.guards)
     if not keeps_slash:
         match.headers.append(ENDS_IN_SLASH)
     return EnvoyRoute(
@@ -248,7 +275,7 @@ def _response_headers(route: Route, redirect: Redirect | None, place: Place) -> 
     """The headers of answers, with the Location of a redirect to a URL."""
     if route.policy is NO_POLICY and redirect is None:
         return []
-    headers = replaced_headers(route.policy.response_headers)
+    headers = route_headers(route.policy, allowed=place.allowed)
     if isinstance(route.action, Forward) and len(route.action.backends) == 1:  # several have marks of their own
         headers += mark(route.action.backends[0], route.policy.affinity, tls=place.tls)
     return [*headers, location_header(redirect)] if redirect else headers
@@ -278,20 +305,9 @@ def _metadata(ingress: Key, service: Key) -> Metadata:
     return Metadata(filter_metadata={names.METADATA_NAMESPACE: origin})
 
 
-def _status(name: str, status: int, guard: HeaderMatcher | None) -> EnvoyRoute:
-    return EnvoyRoute(name=name, match=_every_path(guard), direct_response=DirectResponseAction(status=status))
+def _status(name: str, status: int, place: Place) -> EnvoyRoute:
+    return EnvoyRoute(name=name, match=_every_path(place), direct_response=DirectResponseAction(status=status))
 
 
-def _every_path(guard: HeaderMatcher | None) -> RouteMatch:
-    return RouteMatch(prefix="/", headers=[guard] if guard else [])
-
-
-def _more_labels_than(wildcard: str) -> HeaderMatcher:
-    """A matcher of hosts, with or without a port, that have several labels in place of the wildcard.
-
-    Envoy has matched the end of the host by the domain, so the regex counts dots. Letters would make a regex program
-    larger than Envoy accepts even for hosts of moderate length (`translate.names.MAX_WILDCARD_CHARACTERS`), above all
-    `k` and `s`, which have other cases in Unicode. Everything behind the last colon counts as the port.
-    """
-    one_label = RegexMatcher(regex=rf"(?:[^.]*[.]){{{wildcard.count('.')}}}[^.]*(?::[^:]*)?")
-    return HeaderMatcher(name=":authority", string_match=StringMatcher(safe_regex=one_label), invert_match=True)
+def _every_path(place: Place) -> RouteMatch:
+    return RouteMatch(prefix="/", headers=[*place.guards])

@@ -3,10 +3,12 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
+from xds.traffic.access import Access
 from xds.traffic.affinity import Affinity
 from xds.traffic.backend_names import BackendNames
 from xds.traffic.backends import BackendKey
 from xds.traffic.bodies import ANY_BODIES, Bodies
+from xds.traffic.cors import Cors
 from xds.traffic.error_pages import ErrorPages
 from xds.traffic.hashing import HashKey
 from xds.traffic.headers import NO_CHANGES, HeaderChanges
@@ -51,6 +53,8 @@ class Policy:
         bodies: Of requests.
         https_redirect: Of plain requests.
         rate_limits: How many requests of a client are answered. None: all.
+        cors: The sites whose scripts may read answers. None: as the backend says.
+        access: The requests that are let in. None: all.
         mirror: A second backend that gets a copy of each request. None: none does.
         backend_names: Names in answers that are replaced. None: none is.
         error_pages: The default backend, which answers in place of errors. None: errors stay.
@@ -74,11 +78,14 @@ class Policy:
     error_pages: ErrorPages | None = None
     https_redirect: HttpsRedirect = BY_OPERATOR
     rate_limits: RateLimits | None = None
+    cors: Cors | None = None
+    access: Access | None = None
 
     @property
     def backends(self) -> tuple[BackendKey, ...]:
         """The backends that the policy itself uses."""
-        return tuple(each.backend for each in (self.mirror, self.error_pages) if each)
+        authorizer = self.access.authorizer if self.access else None
+        return tuple(each.backend for each in (self.mirror, self.error_pages, authorizer) if each)
 
     @property
     def without_backend(self) -> "Policy":
@@ -86,6 +93,11 @@ class Policy:
         if not (self.upstream_host or self.mirror or self.backend_names or self.error_pages):
             return self
         return replace(self, upstream_host="", mirror=None, backend_names=None, error_pages=None)
+
+    @property
+    def of_redirect(self) -> "Policy":
+        """The policy of a route that redirects: as in ingress-nginx, access decides on the Location's requests."""
+        return replace(self.without_backend, access=None) if self.access else self.without_backend
 
 
 NO_POLICY: Final = Policy()

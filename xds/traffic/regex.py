@@ -8,6 +8,11 @@ from typing import Any, Final
 
 import re2
 
+DEFAULT_MAX_REGEX_SIZE: Final = 100
+"""Envoy's default of re2.max_program_size.error_level, above which Envoy rejects an expression. Source:
+https://www.envoyproxy.io/docs/envoy/latest/configuration/operations/runtime
+"""
+
 _SPECIAL: Final = frozenset("\\^$.|?*+()[]{}")
 """Characters of expressions. A path without any of these is compared without an expression."""
 

@@ -20,6 +20,7 @@ class NginxConfigTracker:
         ignored: Names of annotations, and keys of the ConfigMap, that count as absent.
         max_regex_size: The size of a compiled expression above which proxies reject the expression.
         has_tracer: Whether proxies send traces to a collector.
+        has_authz: Whether `xds authz` runs beside each proxy.
     """
 
     def __init__(
@@ -30,12 +31,14 @@ class NginxConfigTracker:
         ignored: frozenset[str],
         max_regex_size: int,
         has_tracer: bool = False,
+        has_authz: bool = False,
     ) -> None:
         self._name = name
         self._is_compatible = is_compatible
         self._ignored = ignored
         self._max_regex_size = max_regex_size
         self._has_tracer = has_tracer
+        self._has_authz = has_authz
         self._data: dict[str, str] = {}
         self.problems: tuple[Problem, ...] = ()
         self.current: NginxConfig = self._read(_unread, [])
@@ -44,7 +47,12 @@ class NginxConfigTracker:
     def annotations(self) -> AnnotationOptions:
         """The choices for all annotations."""
         return AnnotationOptions.of(
-            self._ignored, self.current.defaults, self.current.closing, has_tracer=self._has_tracer
+            self._ignored,
+            self.current.defaults,
+            self.current.closing,
+            has_tracer=self._has_tracer,
+            max_regex_size=self._max_regex_size,
+            has_authz=self._has_authz,
         )
 
     def read(self, state: KubeState) -> None:

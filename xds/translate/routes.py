@@ -22,7 +22,7 @@ from xds.traffic.actions import Closed, Forward
 from xds.traffic.backend_tls import Credential, CredentialKey
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.policy import Policy
-from xds.traffic.regex import is_literal
+from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE, is_literal
 from xds.traffic.routes import Origin, PathType, Route
 from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
 from xds.translate.annotated_backends import AnnotatedBackends, word
@@ -40,11 +40,6 @@ from xds.translate.nginx.named_objects import NamedObjects
 from xds.translate.nginx.options import AnnotationOptions
 from xds.translate.nginx.paths_policy import ClosedPaths, IngressPolicy, LentPaths, OpenPaths, PathsPolicy
 from xds.translate.patterns import literal_instead, looks_like_pattern
-
-DEFAULT_MAX_REGEX_SIZE: Final = 100
-"""Envoy's default of re2.max_program_size.error_level, above which Envoy rejects an expression. Source:
-https://www.envoyproxy.io/docs/envoy/latest/configuration/operations/runtime
-"""
 
 _REGEX_REMEDY: Final = (
     "Write the paths that are meant one by one, the longest first. For large expressions raise --max-regex-size."
@@ -121,8 +116,10 @@ class TranslationContext:
         service = Key(namespace, backend.service.name if is_label(backend.service.name) else "(invalid)")
         if isinstance(policy, ClosedPaths):
             return Route(*path, Closed(policy.annotations), origin, service)
-        if answer := policy.answer or policy.redirect:
-            return Route(*path, answer, origin, service, policy.policy.without_backend)
+        if policy.answer:
+            return Route(*path, policy.answer, origin, service, policy.policy.without_backend)
+        if policy.redirect:
+            return Route(*path, policy.redirect, origin, service, policy.policy.of_redirect)
         tls_key = None
         if policy.tls_upstream is not None:
             by_tls = self._resolve(namespace, backend.service, policy.tls_upstream, findings).backend
@@ -321,9 +318,11 @@ def ingress_default(context: TranslationContext, ingress: Ingress, findings: Uni
                 plain.policy,
                 upstream_host=policy.policy.upstream_host,
                 rate_limits=policy.policy.rate_limits,
+                access=policy.policy.access,
                 hash_keys=policy.policy.hash_keys,
                 affinity=affinity.at("/") if affinity else None,
                 response_headers=policy.policy.response_headers,
+                cors=policy.policy.cors,
             ),
             answer=policy.answer,
             upstream=policy.upstream,

@@ -17,6 +17,7 @@ from xds.traffic.hosts import NO_HOST
 from xds.traffic.listeners import OWN_LISTENERS, ListenerPolicy
 from xds.traffic.model import TrafficChange
 from xds.traffic.rate_limits import Rate
+from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
 from xds.traffic.routes import Route, VirtualHost
 from xds.traffic.tls import Certificate, TlsTable
 from xds.translate.backend_use import BackendUse
@@ -33,7 +34,6 @@ from xds.translate.nginx.paths_policy import IngressPolicy
 from xds.translate.nginx_config import NginxConfigTracker
 from xds.translate.rate_use import RateUse
 from xds.translate.routes import (
-    DEFAULT_MAX_REGEX_SIZE,
     TranslationContext,
     default_route,
     service_route,
@@ -56,6 +56,7 @@ class TranslateOptions:
             paths of other namespaces.
         nginx_configmap: ingress-nginx's ConfigMap.
         has_tracer: Whether proxies send traces to a collector.
+        has_authz: Whether `xds authz` runs beside each proxy.
         default_service: Answers where no Ingress has a default backend.
     """
 
@@ -67,6 +68,7 @@ class TranslateOptions:
     allow_cross_namespace: bool = False
     nginx_configmap: Key | None = None
     has_tracer: bool = False
+    has_authz: bool = False
     default_service: Key | None = None
 
     @property
@@ -104,6 +106,7 @@ class Translator:
             ignored=options.ignored_annotations,
             max_regex_size=options.max_regex_size,
             has_tracer=options.has_tracer,
+            has_authz=options.has_authz,
         )
         self._config_due = True
         self._context = TranslationContext(

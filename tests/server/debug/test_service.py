@@ -90,9 +90,9 @@ async def test_resources_are_listed_in_update_order(world: World) -> None:
         ("eds", "default/b/80"),
         ("ecds", "rate-limits@1"),
         ("lds", "http"),
-        ("rds", "http@2"),
-        ("vhds", "http@2/*"),
-        ("vhds", "http@2/example.com"),
+        ("rds", "http@3"),
+        ("vhds", "http@3/*"),
+        ("vhds", "http@3/example.com"),
     ]
 
 
@@ -196,7 +196,7 @@ async def test_diff_compares_the_newest_two_revisions_by_default(world: World) -
         ("cds", "default/b/80", False, True),
         ("eds", "default/a/80", True, False),
         ("eds", "default/b/80", False, True),
-        ("vhds", "http@2/example.com", True, True),
+        ("vhds", "http@3/example.com", True, True),
     ]
     routes = changes[-1]
     assert "default/a/80" in routes.old.json

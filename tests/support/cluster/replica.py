@@ -32,12 +32,13 @@ class Replica(Part):
         source: The flags of the source.
         listen: HOST:PORT, like `admin`.
         proxy: Address of the Envoy listeners.
+        host: Address of both ports, if another one was there before; None: an address of its own.
     """
 
-    def __init__(self, source: Sequence[str | Path], log: Path, proxy: str) -> None:
-        host = own_address()
-        self.listen: Final = f"{host}:18000"
-        self.admin: Final = f"{host}:18001"
+    def __init__(self, source: Sequence[str | Path], log: Path, proxy: str, host: str | None = None) -> None:
+        self.host: Final = host or own_address()
+        self.listen: Final = f"{self.host}:18000"
+        self.admin: Final = f"{self.host}:18001"
         where = ("--listen", self.listen, "--admin", self.admin, "--listener-address", proxy)
         super().__init__([XDS, "serve", *source, "--log-format", "json", *where], log, self._is_ready)
 

@@ -5,7 +5,7 @@ virtual host and no listener, whose connections would have to drain.
 
 Envoy serves a route that configures a filter its listener doesn't have, without the filter and without an error. So
 RouteConfigurations bear the version of the chain in their name (`names.CHAIN_VERSION`), and listeners ask for those of
-their own chain.
+their own chain. A filter that protects refuses every request by its configuration in the chain.
 """
 
 from collections.abc import Callable
@@ -14,14 +14,28 @@ from typing import Final, TypeAlias
 from xds.envoyapi import codec
 from xds.envoyapi.messages import Any, HttpFilter, Router
 from xds.resources import names
+from xds.resources.filters.address_lists import (
+    ALLOWED,
+    DENIED,
+    allowed_addresses,
+    allowed_of,
+    denied_addresses,
+    denied_of,
+)
+from xds.resources.filters.authorizer import NAME as AUTHORIZER
+from xds.resources.filters.authorizer import authorizer, authorizer_of
 from xds.resources.filters.backend_names import NAME as BACKEND_NAMES
 from xds.resources.filters.backend_names import backend_names, backend_names_of
 from xds.resources.filters.believed_host import believed_host
 from xds.resources.filters.blocked import block
 from xds.resources.filters.body_limit import BODY_LIMIT, body_limit, body_limit_of
+from xds.resources.filters.client_subject import client_subject
 from xds.resources.filters.compression import compressor
 from xds.resources.filters.error_pages import error_pages, original_path
+from xds.resources.filters.forged_headers import NAME as FORGED_HEADERS
+from xds.resources.filters.forged_headers import forged_headers, forged_headers_of
 from xds.resources.filters.one_host import reject_two_hosts
+from xds.resources.filters.passwords import BASIC_AUTH, authz, authz_of, basic_auth, basic_auth_of
 from xds.resources.filters.rate_limits import rate_limit_filter, rate_limited
 from xds.resources.filters.retries_by_method import (
     RETRY_RESETS,
@@ -54,7 +68,14 @@ def http_filters() -> list[HttpFilter]:
         upgrade_by_http1(),
         retry_safe_requests(),
         *retry_idempotent_requests(),
+        client_subject(),
         rate_limit_filter(),
+        forged_headers(),
+        denied_addresses(),
+        allowed_addresses(),
+        basic_auth(),
+        authz(),
+        authorizer(),
         session_affinity(),
         backend_names(),
         HttpFilter(name="envoy.filters.http.router", typed_config=codec.pack(router)),
@@ -78,6 +99,12 @@ SWITCHED: Final[dict[str, _ForRoute]] = {
     RETRY_RESETS: resets_of,
     RETRY_STATUSES: statuses_of,
     names.RATE_LIMITS: rate_limited,
+    FORGED_HEADERS: forged_headers_of,
+    DENIED: denied_of,
+    ALLOWED: allowed_of,
+    BASIC_AUTH: basic_auth_of,
+    names.AUTHZ: authz_of,
+    AUTHORIZER: authorizer_of,
     BACKEND_NAMES: backend_names_of,
 }
 """By the name of the filter."""

@@ -6,6 +6,7 @@ routes with a default backend switch the filter on.
 """
 
 import functools
+import hashlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -15,9 +16,7 @@ from xds.envoyapi.messages import (
     CustomResponse,
     DataSource,
     FilterStateValue,
-    HeaderValue,
     HeaderValueOption,
-    HeaderValueOptionHeaderAppendAction,
     HttpFilter,
     HttpResponseHeaderMatchInput,
     HttpResponseLocalReplyMatchInput,
@@ -38,8 +37,11 @@ from xds.envoyapi.messages import (
 from xds.resources import names
 from xds.resources.filters.conditional import all_of, any_of
 from xds.resources.filters.switched import off, on
-from xds.resources.header_values import replaced, replaced_headers
+from xds.resources.header_values import formatted, replaced
+from xds.resources.place import Place
 from xds.traffic.error_pages import ErrorPages
+from xds.traffic.headers import NO_CHANGES
+from xds.traffic.policy import Policy
 from xds.traffic.routes import Route
 
 if TYPE_CHECKING:
@@ -49,12 +51,14 @@ NAME: Final = "error-pages"
 ORIGINAL_PATH_NAME: Final = "original-path"
 
 MARKER: Final = "x-xds-ingress-error-page"
-"""The header of a request for an error page: the name of the default backend's cluster. Removed from clients' requests
-before any route is chosen, and by the route to the default backend.
+"""The header of a request for an error page: the name of the default backend's cluster, with the variant of the answer.
+Removed from clients' requests before any route is chosen, and by the route to the default backend.
 """
 
 NO_ENDPOINT: Final = "x-no-endpoint"
 """The header that marks an answer of the proxy itself as one for a cluster without endpoints; the value is 1."""
+
+_VARIANT_BYTES: Final = 4
 
 ORIGINAL_PATH: Final = "xds-ingress.original-path"
 """The filter state with the path and query of a request as it came, before a rewrite."""
@@ -72,22 +76,21 @@ def original_path() -> HttpFilter:
     return off(ORIGINAL_PATH_NAME, SetFilterState(on_request_headers=[value]))
 
 
-def error_page_filters(route: Route, host: str) -> dict[str, Any]:
+def error_page_filters(route: Route, place: Place) -> dict[str, Any]:
     """The configuration of the filters for a route; empty where no answer is replaced.
 
     Args:
         route: Forwards.
-        host: The only host of the route's virtual host; empty if there are several.
+        place: The requests.
     """
     pages = route.policy.error_pages
     if pages is None or pages.instead:
         return {}
     # A rewritten Host would lead to another virtual host the second time.
     rewritten = route.rewrites_host
-    if rewritten and not host:
+    if rewritten and not place.host:
         return {}
-    headers = replaced_headers(route.policy.response_headers)
-    rules = list(_rules(pages, host if rewritten else "", headers))
+    rules = list(_rules(route.policy, pages, place.host if rewritten else "", allowed=place.allowed))
     matcher = Matcher(matcher_list=MatcherMatcherList(matchers=rules))
     return {NAME: on(CustomResponse(custom_response_matcher=matcher)), ORIGINAL_PATH_NAME: on()}
 
@@ -98,8 +101,8 @@ def default_backend_headers(pages: ErrorPages, code: str) -> list[HeaderValueOpt
     Source: https://kubernetes.github.io/ingress-nginx/user-guide/custom-errors/
     """
     return [
-        _formatted("x-code", code),
-        _formatted("x-format", "%REQ(accept)%"),
+        formatted("x-code", code),
+        formatted("x-format", "%REQ(accept)%"),
         replaced("x-namespace", pages.ingress.namespace),
         replaced("x-ingress-name", pages.ingress.name),
         replaced("x-service-name", pages.service),
@@ -107,23 +110,43 @@ def default_backend_headers(pages: ErrorPages, code: str) -> list[HeaderValueOpt
     ]
 
 
-def _rules(pages: ErrorPages, host: str, headers: list[HeaderValueOption]) -> Iterator[MatcherMatcherListFieldMatcher]:
+def page_marker(policy: Policy, pages: ErrorPages, *, allowed: bool, keeps_status: bool) -> str:
+    """The value of MARKER, which tells the routes to a default backend apart.
+
+    Args:
+        policy: Of the route with the error. Its headers are those of the page too.
+        pages: Of the policy.
+        allowed: Whether the policy's CORS allows the origin.
+        keeps_status: Whether the page has the status of the error, and not that of the default backend's answer.
+    """
+    cluster = names.cluster(pages.backend)
+    origins = allowed if policy.cors and policy.cors.origins else None
+    if (headers := policy.response_headers) != NO_CHANGES or policy.cors:
+        text = repr((headers, policy.cors, origins))
+        cluster = f"{cluster} {hashlib.blake2s(text.encode(), digest_size=_VARIANT_BYTES).hexdigest()}"
+    return f"{cluster} status" if keeps_status else cluster
+
+
+def _rules(
+    of_route: Policy, pages: ErrorPages, host: str, *, allowed: bool
+) -> Iterator[MatcherMatcherListFieldMatcher]:
     """The replacements of answers; the first rule that matches counts.
 
     Args:
+        of_route: The route's policy.
         pages: The default backend and the errors.
         host: The Host of the second request; empty: as the first one left it.
-        headers: Of the route's answers, which those of the default backend have too.
+        allowed: Whether the route's CORS allows the origin.
     """
 
     def policy(code: str, path: str = "", status: int | None = None) -> RedirectPolicy:
-        about = [replaced(MARKER, names.cluster(pages.backend)), *default_backend_headers(pages, code)]
+        marker = page_marker(of_route, pages, allowed=allowed, keeps_status=status is not None)
+        about = [replaced(MARKER, marker), *default_backend_headers(pages, code)]
         if path:
-            about.append(_formatted("x-original-uri", f"%FILTER_STATE({ORIGINAL_PATH}:PLAIN)%"))
+            about.append(formatted("x-original-uri", f"%FILTER_STATE({ORIGINAL_PATH}:PLAIN)%"))
         return RedirectPolicy(
             redirect_action=RedirectAction(path_redirect=path, host_redirect=host),
             request_headers_to_add=about,
-            response_headers_to_add=headers,
             status_code=status,
         )
 
@@ -165,9 +188,3 @@ def _answer_has(name: str, data: "Message", value: str) -> MatcherMatcherListPre
         value_match=XdsStringMatcher(exact=value),
     )
     return MatcherMatcherListPredicate(single_predicate=single)
-
-
-def _formatted(name: str, value: str) -> HeaderValueOption:
-    """A header whose value has commands of Envoy's, in place of any other value."""
-    overwrite = HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD
-    return HeaderValueOption(header=HeaderValue(key=name, value=value), append_action=overwrite)

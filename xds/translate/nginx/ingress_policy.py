@@ -7,9 +7,11 @@ from xds.kube.objects import Ingress
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.translate.nginx import (
+    access,
     affinity,
     backend_protocol,
     canary,
+    cors,
     custom_headers,
     host_names,
     load_balancing,
@@ -66,16 +68,19 @@ def ingress_policy(
     headers = own_headers.response_headers(reader)
     answer = answers.read(reader)
     tls = tls_verify.read(reader, objects)
+    allowed = access.read(reader, objects, ingress.key, has_authz=options.has_authz)
     if (
         isinstance(named, Unavailable)
         or isinstance(headers, Unavailable)
         or isinstance(answer, Unavailable)
         or isinstance(tls, Unavailable)
+        or isinstance(allowed, Unavailable)
     ):
-        missing = next(each for each in (named, headers, answer, tls) if isinstance(each, Unavailable))
+        missing = next(each for each in (named, headers, answer, tls, allowed) if isinstance(each, Unavailable))
         return ClosedPaths((missing.annotation.full_name,), hosts=False, rewriting=asked, names=names)
     opened = open_paths(protocol, tls, asked, reader, has_tracer=options.has_tracer)
-    policy = replace(opened.policy, response_headers=named | headers)
+    shared = cors.read(reader, options.max_regex_size)
+    policy = replace(opened.policy, response_headers=named | headers, access=allowed, cors=shared)
     if not answer and not opened.redirect:
         answer = timeouts.failing(reader)
     return replace(opened, answer=answer, policy=policy, names=names)

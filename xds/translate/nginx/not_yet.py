@@ -46,10 +46,5 @@ ANNOTATIONS: Final = (
         always,
         Scope.HOST,
     ),
-    *_planned(
-        "CORS",
-        "enable-cors cors-allow-origin cors-allow-methods cors-allow-headers cors-expose-headers "
-        "cors-allow-credentials cors-max-age",
-    ),
     *_planned("protocols", "ssl-passthrough"),
 )

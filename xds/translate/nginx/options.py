@@ -1,13 +1,15 @@
 """The operator's choices for all annotations."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from xds.translate.nginx import rewriting
+from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
+from xds.translate.nginx import access, rewriting
 from xds.translate.nginx.annotation import PREFIX
 from xds.translate.nginx.backend_protocol import SpokenProtocol
 from xds.translate.nginx.defaults import NO_DEFAULTS
+from xds.translate.nginx.named_objects import Unavailable
 from xds.translate.nginx.open_paths import open_paths
 from xds.translate.nginx.paths_policy import OPEN_PATHS, ClosedPaths, OpenPaths, PathsPolicy
 from xds.translate.nginx.reader import AnnotationReader
@@ -24,6 +26,8 @@ class AnnotationOptions:
         open_paths: The policy of open paths without annotations.
         unannotated: The policy of Ingresses without annotations. Made once, so that such an Ingress costs nothing.
         has_tracer: Whether the operator has a collector of traces.
+        has_authz: Whether the operator runs `xds authz` beside each proxy.
+        max_regex_size: The size of a compiled expression above which proxies reject the expression.
     """
 
     ignored: frozenset[str] = frozenset()
@@ -32,6 +36,8 @@ class AnnotationOptions:
     open_paths: OpenPaths = OPEN_PATHS
     unannotated: PathsPolicy = OPEN_PATHS
     has_tracer: bool = False
+    has_authz: bool = False
+    max_regex_size: int = DEFAULT_MAX_REGEX_SIZE
 
     @classmethod
     def of(
@@ -41,14 +47,21 @@ class AnnotationOptions:
         closing: tuple[str, ...] = (),
         *,
         has_tracer: bool = False,
+        has_authz: bool = False,
+        max_regex_size: int = DEFAULT_MAX_REGEX_SIZE,
     ) -> "AnnotationOptions":
         if not defaults and not closing:
-            return cls(ignored, has_tracer=has_tracer)
+            return cls(ignored, has_tracer=has_tracer, has_authz=has_authz, max_regex_size=max_regex_size)
         reader = AnnotationReader({}, _unreported, defaults)
         asked = rewriting.read(reader)
         opened = open_paths(SpokenProtocol(), None, asked, reader, has_tracer=has_tracer)
+        allowed = access.by_default(reader)
+        if isinstance(allowed, Unavailable):
+            closing = (*closing, allowed.annotation.full_name)
+        elif allowed:
+            opened = replace(opened, policy=replace(opened.policy, access=allowed))
         unannotated = ClosedPaths(closing, hosts=False, rewriting=asked) if closing else opened
-        return cls(ignored, defaults, closing, opened, unannotated, has_tracer)
+        return cls(ignored, defaults, closing, opened, unannotated, has_tracer, has_authz, max_regex_size)
 
     def closing_without(self, annotations: Mapping[str, str]) -> tuple[str, ...]:
         """The closing keys that no annotation replaces. A value that asks for the protection closes by itself."""

@@ -21,10 +21,10 @@ IGNORED_REMEDY: Final = (
 _log = structlog.get_logger()
 
 
-def stop_signal() -> asyncio.Event:
+def stop_signal(remedy: str = IGNORED_REMEDY) -> asyncio.Event:
     """Handle signals on the running loop, and return the event of a signal that stops the server.
 
-    SIGHUP stops the server only if the terminal of the process is gone.
+    SIGHUP stops the server only if the terminal of the process is gone. `remedy` is logged for ignored signals.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -32,9 +32,9 @@ def stop_signal() -> asyncio.Event:
     for number in STOPPING:
         loop.add_signal_handler(number, partial(_stop, number, stop))
     for number in IGNORED:
-        loop.add_signal_handler(number, partial(_ignore, number))
+        loop.add_signal_handler(number, partial(_ignore, number, remedy))
     if terminals:
-        loop.add_signal_handler(signal.SIGHUP, partial(_hang_up, terminals, stop))
+        loop.add_signal_handler(signal.SIGHUP, partial(_hang_up, terminals, stop, remedy))
     return stop
 
 
@@ -47,12 +47,12 @@ def _stop(number: signal.Signals, stop: asyncio.Event) -> None:
     stop.set()
 
 
-def _ignore(number: signal.Signals) -> None:
-    _log.info("signal_ignored", signal=number.name, remedy=IGNORED_REMEDY)
+def _ignore(number: signal.Signals, remedy: str) -> None:
+    _log.info("signal_ignored", signal=number.name, remedy=remedy)
 
 
-def _hang_up(terminals: set[int], stop: asyncio.Event) -> None:
+def _hang_up(terminals: set[int], stop: asyncio.Event, remedy: str) -> None:
     if _terminals() == terminals:
-        _ignore(signal.SIGHUP)
+        _ignore(signal.SIGHUP, remedy)
     else:
         _stop(signal.SIGHUP, stop)

@@ -12,8 +12,8 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter
 
 from xds.address import HostPort
-from xds.server import admin as admin_module
-from xds.server.admin import MAX_CONNECTIONS, AdminServer
+from xds.process import admin as admin_module
+from xds.process.admin import MAX_CONNECTIONS, AdminServer
 
 
 class Admin:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.controlplane.test_app import start_error
 from xds.address import HostPort
-from xds.controlplane.bind_failure import bind_failure
+from xds.process.bind_failure import bind_failure
 
 
 @pytest.mark.parametrize("flag", ["listen", "admin"])

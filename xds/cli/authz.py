@@ -1,0 +1,58 @@
+"""`xds authz`."""
+
+import os
+
+import click
+
+from xds.address import HostPort, UnixPath, is_local
+from xds.authz.app import AuthzError, AuthzSettings, run
+from xds.cli.options import Address, Failed, option, version_option
+
+
+@click.command()
+@option(
+    "--listen",
+    type=Address(),
+    default="unix:/run/xds/authz.sock",
+    metavar=Address().name,
+    help="The address of the service, on this machine. A socket is for the user of this process only.",
+)
+@option(
+    "--admin",
+    type=Address(unix=False, any_port=True),
+    default="127.0.0.1:18002",
+    metavar="HOST:PORT",
+    help="The address of /healthz, /readyz and /metrics.",
+)
+@option(
+    "--max-hashes",
+    type=click.IntRange(1, 256),
+    show_default="one for each CPU",
+    help="Most hashes at once. Half of them, and at least one, are for one Ingress.",
+)
+@option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
+@option(
+    "--log-format",
+    type=click.Choice(["auto", "console", "json"]),
+    default="auto",
+    help="auto: console on a terminal, JSON otherwise.",
+)
+@version_option
+def authz(
+    *, listen: HostPort | UnixPath, admin: HostPort, max_hashes: int | None, log_level: str, log_format: str
+) -> None:
+    """Check passwords for the Envoy beside it (basic authentication), until SIGTERM or Ctrl-C.
+
+    Envoy brings the users with each request, so the command reads no files and needs no rights. With
+    `xds serve --authz`, the fleet asks this command.
+    """
+    if not is_local(listen):
+        raise click.UsageError(
+            f"--listen {listen} reaches beyond this machine, and passwords would cross the network: run the command "
+            "beside each Envoy, on a unix socket or 127.0.0.1"
+        )
+    most = max_hashes or min(len(os.sched_getaffinity(0)), 256)
+    try:
+        run(AuthzSettings(listen, admin, most, log_level, log_format))
+    except AuthzError as error:
+        raise Failed(str(error)) from None

@@ -1,0 +1,76 @@
+"""Lists of client addresses, as RBAC: an address that isn't let in is answered 403.
+
+RBAC without rules lets everybody in, and so does a route's configuration without `rbac`. So both are never made; the
+chain's own configuration has ALLOW without policies, which lets nobody in.
+"""
+
+from typing import Final
+
+from xds.envoyapi.messages import (
+    Any,
+    HttpFilter,
+    RbacAction,
+    RbacFilter,
+    RbacPermission,
+    RbacPerRoute,
+    RbacPolicy,
+    RbacPrincipal,
+    RbacRules,
+)
+from xds.resources.addresses import cidr_range
+from xds.resources.filters.any_suffices import SHADOW_PREFIX
+from xds.resources.filters.switched import off, on
+from xds.traffic.policy import Policy
+
+DENIED: Final = "denied-addresses"
+ALLOWED: Final = "allowed-addresses"
+
+NOBODY: Final = RbacFilter(rules=RbacRules(action=RbacAction.ALLOW))
+
+
+def denied_addresses() -> HttpFilter:
+    return off(DENIED, NOBODY)
+
+
+def allowed_addresses() -> HttpFilter:
+    """The filter's answer to the list of a route that one condition of access suffices for is dynamic metadata."""
+    return off(ALLOWED, RbacFilter(rules=RbacRules(action=RbacAction.ALLOW), shadow_rules_stat_prefix=SHADOW_PREFIX))
+
+
+def denied_of(policy: Policy) -> Any | None:
+    """The filter's configuration for routes of a policy; None for routes without a list of denied clients."""
+    access = policy.access
+    if access is None or access.denied is None or access.any_suffices:
+        return None
+    return _on(RbacFilter(rules=_rules(RbacAction.DENY, access.denied)))
+
+
+def allowed_of(policy: Policy) -> Any | None:
+    """The filter's configuration for routes of a policy; None for routes without a list of allowed clients."""
+    access = policy.access
+    if access is None or access.allowed is None:
+        return None
+    rules = _rules(RbacAction.ALLOW, access.allowed)
+    if not access.any_suffices:
+        return _on(RbacFilter(rules=rules))
+    return _on(RbacFilter(rules=EVERYBODY, shadow_rules=rules, shadow_rules_stat_prefix=SHADOW_PREFIX))
+
+
+def _on(config: RbacFilter) -> Any:
+    return on(RbacPerRoute(rbac=config))
+
+
+_ANYTHING: Final = RbacPermission(any=True)
+
+EVERYBODY: Final = RbacRules(
+    action=RbacAction.ALLOW,
+    policies={"everybody": RbacPolicy(permissions=[_ANYTHING], principals=[RbacPrincipal(any=True)])},
+)
+
+
+def _rules(action: RbacAction, networks: tuple[str, ...]) -> RbacRules:
+    """The rules for clients, which are known by the address that routes see: behind trusted proxies, the client's."""
+    if not networks:  # Envoy rejects a policy for nobody
+        return RbacRules(action=action)
+    principals = [RbacPrincipal(remote_ip=cidr_range(network)) for network in networks]
+    return RbacRules(action=action, policies={"listed": RbacPolicy(permissions=[_ANYTHING], principals=principals)})
