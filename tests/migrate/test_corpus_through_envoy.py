@@ -24,15 +24,19 @@ from tests.migrate.backends import Backends, inner
 from tests.migrate.expectations import Request, expectations, put
 from tests.support.authority import Authority, Issued
 from tests.support.envoy import needs_envoy
+from tests.support.guarded_envoy import running_authz
 from tests.support.site import Site, site
+from xds.address import UnixPath
 from xds.kube.ingress_class import CLASS_ANNOTATION
 from xds.kube.objects import Ingress, IngressClass, KubeObject, Service
+from xds.resources.options import ProxyOptions
 from xds.sources.folder.source import read_folder
 from xds.translate.translator import TranslateOptions
 
 pytestmark = [needs_envoy, pytest.mark.timeout(90)]
 
 EXPECTED: Final = expectations()
+OPTIONS: Final = TranslateOptions(is_compatible=True, has_authz=True)
 AT_ONCE: Final = 20
 
 _CA: Final = re.compile(r"( ca[.]crt: )\S+")
@@ -70,8 +74,11 @@ async def corpus(folder: Path, authority: Authority) -> AsyncIterator[Site]:
     served = [_served(each) for each in objects if _is_served(each)]
     services = [each for each in served if isinstance(each, Service)]
     async with (
+        running_authz(f"unix:{folder / 'authz'}", folder / "authz.log"),
         Backends(inner(authority)).serving(services) as slices,
-        site(folder, *served, *slices, translate=TranslateOptions(is_compatible=True)) as running,
+        site(
+            folder, *served, *slices, translate=OPTIONS, proxy=ProxyOptions(authz=UnixPath(str(folder / "authz")))
+        ) as running,
     ):
         yield running
 
