@@ -5,6 +5,8 @@ Excludes: whether the answer is right (tests/e2e/test_explain).
 
 from typing import Any
 
+import pytest
+
 from tests.support.objects import (
     certificate,
     endpoint,
@@ -33,6 +35,12 @@ def explained(
 ) -> RequestExplanation:
     built = pipeline(*objects, proxy=ProxyOptions(**options), claim_classless=True)
     return explain_now(built.state_reader, question(url, "GET", headers))
+
+
+def explained_to(client: str, *objects: KubeObject) -> RequestExplanation:
+    """The explanation to a client of an address."""
+    built = pipeline(*objects, claim_classless=True)
+    return explain_now(built.state_reader, question("http://a.example.com/", "GET", (), client))
 
 
 def texts(explanation: RequestExplanation) -> dict[str, str]:
@@ -280,6 +288,42 @@ def test_a_policy_is_explained() -> None:
     given = texts(found)
     assert given["session"] == "cookie sid for /shop names the endpoint, and a failure is not tried again"
     assert given["access log"] == "no line"
+
+
+LISTED = ingress(
+    "listed",
+    rule("a.example.com", path("/", "web")),
+    annotations=annotated(denylist_source_range="10.1.0.0/16", whitelist_source_range="10.0.0.0/8,2001:db8::/32"),
+)
+
+
+def test_without_a_source_an_answer_is_for_clients_that_have_access() -> None:
+    explanation = explained_to("", LISTED, *SERVED)
+    assert (explanation.status, explanation.outcome) == (200, "default/web/80 answers clients that have access")
+    assert [step.text for step in explanation.steps if step.title == "access"] == [
+        "403 for clients of 10.1.0.0/16",
+        "403 for clients of other networks than 10.0.0.0/8, 2001:db8::/32",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("client", "status"),
+    [
+        ("10.2.0.1", 200),
+        ("::ffff:10.2.0.1", 200),
+        ("10.1.0.1", 403),
+        ("192.0.2.1", 403),
+        ("2001:db8::1", 200),
+        ("2001:db9::1", 403),
+    ],
+)
+def test_a_source_is_compared_with_the_lists(client: str, status: int) -> None:
+    explanation = explained_to(client, LISTED, *SERVED)
+    assert explanation.status == status
+    if status == 403:
+        told = client.removeprefix("::ffff:")
+        assert explanation.outcome == f"403: the address lists of Ingress default/listed keep {told} out"
+        assert [step.title for step in explanation.steps].count("access") == 2
 
 
 def test_the_cipher_suites_of_a_host_are_explained() -> None:

@@ -57,3 +57,14 @@ def test_the_host_header_wins_over_the_url() -> None:
 def test_an_impossible_request_is_rejected(url: str, method: str, headers: list[tuple[str, str]], message: str) -> None:
     with pytest.raises(QuestionError, match=message):
         question(url, method, headers)
+
+
+@pytest.mark.parametrize(("written", "client"), [("", ""), ("10.0.0.1", "10.0.0.1"), ("::ffff:10.0.0.1", "10.0.0.1")])
+def test_a_client_is_an_address(written: str, client: str) -> None:
+    assert question("http://a.example.com", "GET", (), written).client == client
+
+
+@pytest.mark.parametrize("written", ["10.0.0.0/8", "localhost", "10.0.0.1:80"])
+def test_another_text_is_no_client(written: str) -> None:
+    with pytest.raises(QuestionError):
+        question("http://a.example.com", "GET", (), written)

@@ -47,7 +47,7 @@ def serving(objects: list[Object], config_map: dict[str, str], folder: Path) -> 
     ]
     (manifests / "all.yaml").write_text("---\n".join(json.dumps(each) + "\n" for each in (*more, *objects)))
     log = folder / "log"
-    addresses = ("--listen", f"127.0.0.1:{_SERVER}", "--admin", f"127.0.0.1:{_ADMIN}", "--listener-address", "0.0.0.0")
+    addresses = ("--listen", f"127.0.0.1:{_SERVER}", "--admin", f"127.0.0.1:{_ADMIN}", "--listener-address", "::")
     ports = ("--http-port", str(PORTS["http"]), "--https-port", str(PORTS["https"]))
     default = ("--default-tls-secret", "/".join(DEFAULT_CERTIFICATE))
     more_flags = ("--ingress-class", CLASS, "--max-regex-size", "10000", *default, *_FLAGS)

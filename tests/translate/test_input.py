@@ -289,7 +289,8 @@ def test_an_annotation_for_another_tool_is_no_problem(annotation: str) -> None:
 
 @pytest.mark.parametrize("name", ["whitelist-source-range", "allowlist-source-range"])
 @pytest.mark.parametrize(
-    ("networks", "problems"), [("0.0.0.0/0,::/0", 0), (" ::/0 , 0.0.0.0/0", 0), ("0.0.0.0/0", 1), ("10.0.0.0/8", 1)]
+    ("networks", "problems"),
+    [("0.0.0.0/0,::/0", 0), (" ::/0 , 0.0.0.0/0", 0), ("::/0 , 0.0.0.0/0,", 1), ("0.0.0.0", 0)],
 )
 def test_a_list_that_allows_each_client_is_no_problem(name: str, networks: str, problems: int) -> None:
     """cert-manager writes such a list into the Ingress of an ACME challenge, unasked."""

@@ -48,6 +48,13 @@ class Header(click.ParamType):  # type: ignore[type-arg]  # not generic in every
     help="A header of the request; Host, x-forwarded-proto, Origin, and headers that canaries name matter.",
 )
 @plain_option("--method", default="GET", metavar="M", help="The method of the request.")
+@plain_option(
+    "--source",
+    "source_address",
+    default="",
+    metavar="ADDRESS",
+    help="The address that proxies know the client by, for lists of addresses.",
+)
 @server_or_folder_options
 @output_option
 def explain(
@@ -55,6 +62,7 @@ def explain(
     url: str,
     headers: tuple[pb.Header, ...],
     method: str,
+    source_address: str,
     server: Server,
     from_: Path | None,
     output: str,
@@ -68,7 +76,7 @@ def explain(
 
     Example: xds explain https://shop.example.com/cart -H 'Host: other.example.com'
     """
-    asked = pb.ExplainRequest(url=url, method=method, headers=headers)
+    asked = pb.ExplainRequest(url=url, method=method, headers=headers, source=source_address)
     source = server_or_folder(server, from_, traffic)
     response = _offline(source, asked) if isinstance(source, Pipeline) else Client(source).explain(asked)
     if output != "table":
@@ -79,7 +87,8 @@ def explain(
 
 def _offline(pipeline: Pipeline, asked: pb.ExplainRequest) -> pb.ExplainResponse:
     try:
-        request = question(asked.url, asked.method, [(each.name, each.value) for each in asked.headers])
+        headers = [(each.name, each.value) for each in asked.headers]
+        request = question(asked.url, asked.method, headers, asked.source)
     except QuestionError as error:
         raise click.UsageError(str(error), click.get_current_context()) from None
     return explain_response(explain_now(pipeline.state_reader, request))

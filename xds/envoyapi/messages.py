@@ -214,6 +214,7 @@ if typing.TYPE_CHECKING:
     RbacPermission = _rbac.Permission
     RbacPolicy = _rbac.Policy
     RbacPrincipal = _rbac.Principal
+    RbacPrincipalSet = _rbac.PrincipalSet
     RbacRules = _rbac.Rbac
     SetFilterState = _set_filter_state.Config
     XdsCidrRange = _xds_core.CidrRange
@@ -252,6 +253,7 @@ _FULL_NAMES = {
     "RbacPermission": "envoy.config.rbac.v3.Permission",
     "RbacPolicy": "envoy.config.rbac.v3.Policy",
     "RbacPrincipal": "envoy.config.rbac.v3.Principal",
+    "RbacPrincipalSet": "envoy.config.rbac.v3.Principal.Set",
     "RbacRules": "envoy.config.rbac.v3.RBAC",
     "RegexMatcher": "envoy.type.matcher.v3.RegexMatcher",
     "RegexMatcherGoogleRe2": "envoy.type.matcher.v3.RegexMatcher.GoogleRE2",

@@ -139,6 +139,7 @@ def _effective(policy: IngressPolicy) -> IngressPolicy:
         bodies=own.bodies,
         https_redirect=own.https_redirect,
         rate_limits=own.rate_limits,
+        access=own.access if policy.answer else None,
         cors=own.cors,
     )
     return replace(policy, policy=met, upstream=DEFAULT_UPSTREAM, tls_upstream=None, asked_backends=NO_BACKENDS)

@@ -7,6 +7,7 @@ reasons come from one walk, so tests that hold Envoy to the answers also hold `x
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from xds.explain.access import is_forbidden
 from xds.explain.answer import (
     CLOSED,
     MALFORMED,
@@ -28,7 +29,7 @@ from xds.explain.answer import (
 from xds.explain.edge import DEFAULT_EDGE, EdgeOptions
 from xds.explain.https_redirect import RoutedRequest, decision
 from xds.explain.request import Request, host_of, malformed, normalized
-from xds.traffic.actions import Action, Closed, DirectAnswer, Forward, HostRedirect
+from xds.traffic.actions import Closed, DirectAnswer, Forward, HostRedirect
 from xds.traffic.actions import Redirect as RouteRedirect
 from xds.traffic.conditions import Comparison as ValueComparison
 from xds.traffic.conditions import Condition, CookieCondition, HeaderCondition, SessionCondition
@@ -96,7 +97,7 @@ def _of_route(tls: TlsTable, found: RoutedRequest, request: Request, edge: EdgeO
         steps.append(redirect := decision(tls, found, request, edge))
         if redirect.redirected:
             return Answer(redirect.asked.status)
-    return Answer(_status(found.route.action), found.route) if found.route else NOT_FOUND
+    return Answer(_status(found.route, request), found.route) if found.route else NOT_FOUND
 
 
 def _routed(traffic: Traffic, host_and_path: tuple[str, str], request: Request, steps: list[Step]) -> RoutedRequest:
@@ -120,8 +121,10 @@ def _is_preflight(route: Route, request: Request) -> bool:
     return cors is not None and request.method == PREFLIGHT_METHOD and cors.allows(request.header("origin"))
 
 
-def _status(action: Action) -> int:
-    match action:
+def _status(route: Route, request: Request) -> int:
+    if route.policy.access and is_forbidden(route.policy.access, request.client):
+        return 403
+    match route.action:
         case Forward(backends):
             return 200 if backends else 503
         case RouteRedirect(status) | DirectAnswer(status) | HostRedirect(_, status):

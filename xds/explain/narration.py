@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from xds.address import HostPort
+from xds.explain.access import is_forbidden, list_words
 from xds.explain.answer import (
     Choice,
     ComparedRoute,
@@ -109,6 +110,8 @@ def explain_request(facts: RequestFacts) -> RequestExplanation:
                 last = (*last, *more)
         last = (*(ExplainStep(*each) for each in policy_texts(given.route)), *_shares(given.route), *last)
         status = 200 if healthy else 503
+    elif given.route and given.route.policy.access:
+        last = tuple(ExplainStep(*each) for each in list_words(given.route.policy.access))
     return RequestExplanation(
         status,
         _outcome(status, backend, facts),
@@ -303,18 +306,20 @@ def _no_endpoints(slices: tuple[EndpointSlice, ...]) -> str:
 
 def _outcome(status: int, backend: Backend | None, facts: RequestFacts) -> str:
     route = facts.answer.route
+    access = route.policy.access if route else None
+    if route and access and is_forbidden(access, facts.request.client):
+        return f"403: the address lists of {route.origin.object} keep {facts.request.client} out"
     if route and isinstance(route.action, DirectAnswer):
         return f"{status}, as the Ingress asks"
     match status:
-        case 0:
-            return "the connection is closed"
         case 200 if backend:
-            return f"{backend.key} answers"
+            return f"{backend.key} answers{' clients that have access' if access else ''}"
         case 301 | 302 | 303 | 307 | 308:
             return f"{status}, to {_location(facts)}"
         case 503 if route:
             return f"503: {_unavailable(route)}"
     return {
+        0: "the connection is closed",
         204: "204: the proxy answers the preflight",
         400: "400: a proxy rejects the request as malformed",
         404: "404: no route",

@@ -22,6 +22,7 @@ class Request:
         forwarded_proto: The header x-forwarded-proto; None without the header.
         headers: Names and values of other headers, for the conditions of routes.
         has_content_type: Whether the header content-type has a value.
+        client: The address that proxies know the client by; empty: unknown.
     """
 
     authority: str
@@ -32,6 +33,7 @@ class Request:
     forwarded_proto: str | None = None
     has_content_type: bool = True
     headers: tuple[tuple[str, str], ...] = ()
+    client: str = ""
 
     def header(self, name: str) -> str | None:
         """The value of a header by its name in lower case; several values are joined as Envoy joins them."""

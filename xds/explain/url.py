@@ -19,12 +19,18 @@ class QuestionError(ValueError):
     """The URL, method and headers make no possible request. The message is a line with a remedy."""
 
 
-def question(url: str, method: str, headers: Iterable[tuple[str, str]]) -> Request:
+def question(url: str, method: str, headers: Iterable[tuple[str, str]], client: str = "") -> Request:
     """The request that a client sends for a URL.
 
     The SNI is the URL's host, whatever the Host header says. The path is sent as written, except that characters which
     browsers escape (blanks, letters beyond ASCII) are escaped. Without the header Content-Type, one is
     assumed; an empty one means none, as for curl.
+
+    Args:
+        url: With or without a scheme.
+        method: Of the request.
+        headers: Names and values.
+        client: The address that proxies know the client by; empty: unknown.
 
     Raises:
         QuestionError: no client can send such a request.
@@ -45,7 +51,17 @@ def question(url: str, method: str, headers: Iterable[tuple[str, str]]) -> Reque
         forwarded_proto=given.get("x-forwarded-proto"),
         headers=tuple(each for each in headers if each[0] not in ("host", "x-forwarded-proto")),
         has_content_type=given.get("content-type") != "",
+        client=_address(client),
     )
+
+
+def _address(text: str) -> str:
+    """An address, of IPv4 also where it is written as one of IPv6."""
+    try:
+        found = ip_address(text) if text else None
+    except ValueError:
+        raise QuestionError(f"{shown(text)} is no address of a client") from None
+    return str(getattr(found, "ipv4_mapped", None) or found or "")
 
 
 def _parts(url: str) -> tuple[str, str, str]:

@@ -14,7 +14,7 @@ from xds.problems.problem import Key
 from xds.problems.reasons import Reason
 from xds.traffic.actions import Closed, Forward
 from xds.translate.nearest import nearest
-from xds.translate.nginx.annotation import PREFIX, Verdict
+from xds.translate.nginx.annotation import PREFIX, InvalidValueError, Verdict
 from xds.translate.nginx.configmap.key import AnyKey
 from xds.translate.nginx.configmap.registry import KEYS
 from xds.translate.nginx.custom_headers import MAX_HEADERS
@@ -53,13 +53,22 @@ def test_the_defaults_of_annotations_are_those_of_the_keys(name: str) -> None:
     assert KEYS[name].default == INGRESS_NGINX[name]
 
 
+def is_valid(key: AnyKey, value: str) -> bool:
+    try:
+        key.grammar.parse(value)
+    except InvalidValueError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("key", KEYS.values(), ids=lambda key: key.name)
 def test_a_key_that_protects_is_honoured_or_closes_all_paths(key: AnyKey) -> None:
     if key.protects is None:
         return
     for value in ("true", "1.2.3.4", "deny all;", "on"):
         given = world({key.name: value})
-        closes = key.verdict in (Verdict.REFUSED, Verdict.NOT_YET) and key.protects(value)
+        can_be_had = key.verdict not in (Verdict.REFUSED, Verdict.NOT_YET) and is_valid(key, value)
+        closes = not can_be_had and key.protects(value)
         assert key.verdict is not Verdict.NO_EFFECT
         assert isinstance(action(given), Closed if closes else Forward)
         assert isinstance(

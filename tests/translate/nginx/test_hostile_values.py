@@ -112,8 +112,9 @@ def test_a_closed_path_that_is_no_usable_expression_opens_nothing(written: str) 
         {f"{PREFIX}auth-url{number}": "" for number in range(2000)},
         annotated(configuration_snippet=";" * 200_000),
         annotated(whitelist_source_range="::/0," * 40_000),
+        annotated(denylist_source_range=",".join(map(str, range(40_000)))),
     ],
-    ids=["unknown names", "snippet", "list"],
+    ids=["unknown names", "snippet", "list", "bad list"],
 )
 def test_large_annotations_of_many_hosts_take_little_time(annotations: dict[str, str]) -> None:
     hosts = [rule(f"h{number}.example.com", path("/")) for number in range(50)]

@@ -86,7 +86,6 @@ def test_clients_without_a_limit(value: str, networks: tuple[str, ...]) -> None:
         "fe80::1%eth0",
         "010.0.0.1",
         "a.example.com",
-        "1.2.3.4\n",
         "/8",
         ",".join(["10.0.0.1"] * 1001),
     ],

@@ -17,7 +17,7 @@ from xds.translate.nginx.registry import ANNOTATIONS
 HOST = "a.example.com"
 
 PROTECTING = (
-    *("whitelist-source-range", "allowlist-source-range", "denylist-source-range", "satisfy", "enable-global-auth"),
+    *("whitelist-source-range", "allowlist-source-range", "denylist-source-range", "enable-global-auth"),
     *("auth-type", "auth-secret", "auth-secret-type", "auth-realm", "auth-url", "auth-signin"),
     *("auth-tls-secret", "auth-tls-verify-client", "auth-tls-match-cn", "proxy-ssl-secret", "proxy-ssl-verify"),
     *("custom-headers", "enable-modsecurity", "enable-owasp-core-rules"),

@@ -15,6 +15,7 @@ from xds.envoyapi.messages import (
     RbacPerRoute,
     RbacPolicy,
     RbacPrincipal,
+    RbacPrincipalSet,
     RbacRules,
 )
 from xds.resources.addresses import cidr_range
@@ -50,9 +51,9 @@ def allowed_of(policy: Policy) -> Any | None:
     access = policy.access
     if access is None or access.allowed is None:
         return None
-    rules = _rules(RbacAction.ALLOW, access.allowed)
     if not access.any_suffices:
-        return _on(RbacFilter(rules=rules))
+        return _on(RbacFilter(rules=_rules(RbacAction.ALLOW, access.allowed)))
+    rules = _rules(RbacAction.ALLOW, access.allowed, access.denied or ())
     return _on(RbacFilter(rules=EVERYBODY, shadow_rules=rules, shadow_rules_stat_prefix=SHADOW_PREFIX))
 
 
@@ -68,9 +69,17 @@ EVERYBODY: Final = RbacRules(
 )
 
 
-def _rules(action: RbacAction, networks: tuple[str, ...]) -> RbacRules:
+def _rules(action: RbacAction, networks: tuple[str, ...], but_for: tuple[str, ...] = ()) -> RbacRules:
     """The rules for clients, which are known by the address that routes see: behind trusted proxies, the client's."""
     if not networks:  # Envoy rejects a policy for nobody
         return RbacRules(action=action)
-    principals = [RbacPrincipal(remote_ip=cidr_range(network)) for network in networks]
+    principals = _principals(networks)
+    if but_for:
+        listed = RbacPrincipal(or_ids=RbacPrincipalSet(ids=principals))
+        others = RbacPrincipal(not_id=RbacPrincipal(or_ids=RbacPrincipalSet(ids=_principals(but_for))))
+        principals = [RbacPrincipal(and_ids=RbacPrincipalSet(ids=[listed, others]))]
     return RbacRules(action=action, policies={"listed": RbacPolicy(permissions=[_ANYTHING], principals=principals)})
+
+
+def _principals(networks: tuple[str, ...]) -> list[RbacPrincipal]:
+    return [RbacPrincipal(remote_ip=cidr_range(network)) for network in networks]

@@ -47,7 +47,8 @@ class Explaining:
             QuestionError: the request is invalid.
         """
         state_reader = self._state_reader
-        request = question(asked.url, asked.method or "GET", [(each.name, each.value) for each in asked.headers])
+        headers = [(each.name, each.value) for each in asked.headers]
+        request = question(asked.url, asked.method or "GET", headers, asked.source)
         for _ in range(MAX_STATE_READS):
             excerpt = state_reader.excerpt(request)
             given = await in_thread(lambda excerpt=excerpt: state_reader.answer(excerpt, request))  # type: ignore[misc]

@@ -1,13 +1,12 @@
 """limit-rps, limit-rpm and their kin: how many requests of one client address are answered."""
 
-import ipaddress
-import re
 from functools import lru_cache
 from typing import Final
 
 from xds.traffic.rate_limits import MAX_BURST, Rate, RateLimits
 from xds.translate.nginx.annotation import Annotation, Grammar, InvalidValueError, Verdict
 from xds.translate.nginx.grammars import INTEGER
+from xds.translate.nginx.networks import networks
 from xds.translate.nginx.reader import AnnotationReader
 
 _FAMILY: Final = "limits"
@@ -28,24 +27,12 @@ def _positive(value: str) -> int:
 MAX_NETWORKS: Final = 1000
 """Each route of the Ingress holds all networks."""
 
-_NETWORK: Final = re.compile(r"[0-9A-Fa-f:.]+(?:/[0-9]{1,3})?")
-"""Python takes netmasks and zones of addresses too."""
-
 
 @lru_cache(maxsize=256)
 def _networks(value: str) -> tuple[str, ...]:
-    elements = [element.strip(" ") for element in value.split(",")]
-    if len(elements) > MAX_NETWORKS:
+    if value.count(",") >= MAX_NETWORKS:
         raise InvalidValueError(f"more than {MAX_NETWORKS} networks")
-    if not all(map(_NETWORK.fullmatch, elements)):
-        raise InvalidValueError
-    try:
-        networks = [ipaddress.ip_network(element, strict=False) for element in elements]
-    except ValueError as error:
-        raise InvalidValueError from error
-    v4 = ipaddress.collapse_addresses(each for each in networks if isinstance(each, ipaddress.IPv4Network))
-    v6 = ipaddress.collapse_addresses(each for each in networks if isinstance(each, ipaddress.IPv6Network))
-    return (*map(str, v4), *map(str, v6))
+    return networks(value)
 
 
 RPS: Final = Annotation("limit-rps", _FAMILY, INTEGER, "0", verdict=Verdict.APPROXIMATE, note=_COUNTED_APART)

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from xds.traffic.listeners import Blocked
-from xds.translate.nginx.annotation import InvalidValueError, Verdict
+from xds.translate.nginx import address_lists
+from xds.translate.nginx.annotation import Annotation, Grammar, InvalidValueError, Verdict
 from xds.translate.nginx.configmap.grammars import NETWORKS, PATHS, network, texts
 from xds.translate.nginx.configmap.key import (
     AnyKey,
@@ -48,6 +49,12 @@ def _global_auth(value: str) -> bool:
     return bool(value.strip())
 
 
+def _address_list(of: Annotation[tuple[str, ...]]) -> AnyKey:
+    """A list for Ingresses without one of their own."""
+    grammar = Grammar(of.grammar.words, address_lists.of_config_map)
+    return ConfigKey(of.name, _SECTION, grammar, protects=of.protects, annotation=of)
+
+
 def _snippet(name: str) -> AnyKey:
     remedy = "Remove the key, and write typed annotations or keys instead."
     protects = None if name == "main-snippet" else snippet_protects
@@ -68,9 +75,8 @@ KEYS: Final = (
         _SECTION,
         ssl_redirect="true",
         force_ssl_redirect="false",
-        whitelist_source_range="",
-        denylist_source_range="",
     ),
+    *(_address_list(each) for each in (address_lists.ALLOW_OLD, address_lists.DENY)),
     *not_yet(_SECTION, "nothing asks for passwords yet", no_auth_locations=CHALLENGES),
     ConfigKey("global-auth-url", _SECTION, ANYTHING, "", Verdict.NOT_YET, protects=_global_auth),
     *not_yet(

@@ -1,11 +1,11 @@
 """Grammars of the ConfigMap's values that annotations don't have."""
 
-import ipaddress
 import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final, TypeVar
 
+from xds.translate.nginx import networks
 from xds.translate.nginx.annotation import Grammar, InvalidValueError
 from xds.translate.nginx.grammars import NATURAL
 
@@ -42,16 +42,8 @@ def _seconds(value: str) -> timedelta:
 
 
 def network(text: str) -> str:
-    """A network in CIDR notation, of an address or a network with or without host bits.
-
-    Python takes zones of addresses too, for which Envoy would reject every listener.
-    """
-    if "%" in text:
-        raise InvalidValueError(f"{text[:60]!r} has a zone")
-    try:
-        return str(ipaddress.ip_network(text, strict=False))
-    except ValueError:
-        raise InvalidValueError(f"{text[:60]!r} is none") from None
+    """A network in CIDR notation, of an address or a network with or without host bits."""
+    return str(networks.network(text))
 
 
 def header(text: str) -> str:

@@ -70,13 +70,13 @@ class ConfigReader:
     @property
     def closing(self) -> tuple[str, ...]:
         """The keys that ask for a protection which can't be had."""
-        return tuple(name for name in sorted(self._data) if self._closes(self._keys.get(name), self._data[name]))
+        known = [key for name in sorted(self._data) if (key := self._keys.get(name))]
+        bad = [key for key in known if key.is_without_effect or key.name not in self._values]
+        return tuple(key.name for key in bad if self._protects(key, self._data[key.name]))
 
     @staticmethod
-    def _closes(key: AnyKey | None, text: str) -> bool:
-        return (
-            key is not None and text != "" and key.is_without_effect and key.protects is not None and key.protects(text)
-        )
+    def _protects(key: AnyKey, text: str) -> bool:
+        return text != "" and key.protects is not None and key.protects(text)
 
     def report(self, key: AnyKey, reason: Reason, message: str, remedy: str = "") -> None:
         """Report a problem of a key. Without a remedy, the reason's usual one is shown."""
@@ -111,17 +111,18 @@ class ConfigReader:
 
     def _report_invalid(self, key: AnyKey, text: str, why: str) -> None:
         why = f" ({why})" if why else ""
+        written = f"{key.name} is {shown(text)}, which is not {key.grammar.words}{why}"
+        remedy = f"Write {key.grammar.words}, or remove the key."
+        if self._protects(key, text):
+            message = f"{written}; the key protects, so all paths answer 503 but those whose Ingress replaces the key"
+            self.report(key, Reason.PROTECTION_UNAVAILABLE, message, remedy)
+            return
         default = (key.default if self._uses_defaults else "") or "as without the key"
-        self.report(
-            key,
-            Reason.CONFIG_KEY_INVALID,
-            f"{key.name} is {shown(text)}, which is not {key.grammar.words}{why}; its default counts: {default}",
-            f"Write {key.grammar.words}, or remove the key.",
-        )
+        self.report(key, Reason.CONFIG_KEY_INVALID, f"{written}; its default counts: {default}", remedy)
 
     def _report_without_effect(self, key: AnyKey, text: str) -> None:
         why = key.note or "it is not supported yet"
-        if self._closes(key, text):
+        if self._protects(key, text):
             message = f"key {key.name} protects, and has no counterpart here ({why}), so all paths answer 503"
             self.report(key, Reason.PROTECTION_UNAVAILABLE, message, key.remedy)
             return

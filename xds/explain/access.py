@@ -1,0 +1,47 @@
+"""The conditions of access to a route: in words, and as far as the client's address decides."""
+
+import ipaddress
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from xds.traffic.access import Access
+
+_NAMED_NETWORKS: Final = 5
+
+_SUBJECT: Final = "access"
+
+
+def list_words(access: Access) -> Iterator[tuple[str, str]]:
+    """The lists of addresses, each as subject and text."""
+    denied, allowed = access.denied, access.allowed
+    if access.any_suffices and allowed is not None:
+        but_for = f", but not of {_named(denied)}," if denied else ""
+        yield _SUBJECT, f"clients of {_named(allowed)}{but_for} are let in as they are, and the others only by the rest"
+        return
+    if denied is not None:
+        yield _SUBJECT, f"403 for clients of {_named(denied)}"
+    if allowed is not None:
+        yield _SUBJECT, f"403 for clients of other networks than {_named(allowed)}"
+
+
+def is_forbidden(access: Access, client: str) -> bool:
+    """Whether a list answers 403 to a client.
+
+    Args:
+        access: The conditions.
+        client: The address that proxies know the client by; empty: unknown, and nobody is forbidden.
+    """
+    if not client or access.any_suffices:
+        return False
+    denied = access.denied is not None and _holds(access.denied, client)
+    return denied or (access.allowed is not None and not _holds(access.allowed, client))
+
+
+def _holds(networks: Sequence[str], client: str) -> bool:
+    address = ipaddress.ip_address(client)
+    return any(address in ipaddress.ip_network(network) for network in networks)
+
+
+def _named(networks: Sequence[str]) -> str:
+    more = len(networks) - _NAMED_NETWORKS
+    return ", ".join(networks[:_NAMED_NETWORKS]) + (f" and {more} more" if more > 0 else "")
