@@ -19,10 +19,10 @@ from xds.api.v1.authz_pb2 import AttributeContext, CheckRequest, CheckResponse
 CHECK: Final = "/envoy.service.auth.v3.Authorization/Check"
 
 USERS: Final = (
-    b"alice:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n"
-    b"bob:$apr1$abcdefgh$h9FWgUz3n9YxylKLlR5SQ/\n"
-    b"endless:$2y$31$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a"
+    b"alice:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\nbob:$apr1$abcdefgh$h9FWgUz3n9YxylKLlR5SQ/"
 )
+
+ENDLESS: Final = b"endless:$2y$31$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a"
 
 
 class Client:
@@ -34,13 +34,13 @@ class Client:
             CHECK, request_serializer=CheckRequest.SerializeToString, response_deserializer=CheckResponse.FromString
         )
 
-    async def ask(self, name: str, password: str) -> int:
+    async def ask(self, name: str, password: str, users: bytes = USERS) -> int:
         """The status for the client; 200 if the request may pass."""
         token = base64.b64encode(f"{name}:{password}".encode())
         http = AttributeContext.HttpRequest(headers={"authorization": b"Basic " + token})
         attributes = AttributeContext(
             request=AttributeContext.Request(http=http),
-            context_extensions={"users": USERS, "ingress": b"shop/web", "realm": b"Site"},
+            context_extensions={"users": users, "ingress": b"shop/web", "realm": b"Site"},
         )
         response = await self._check(CheckRequest(attributes=attributes), timeout=10, wait_for_ready=True)
         return response.denied_response.status.code or 200
@@ -74,8 +74,10 @@ async def test_users_pass_by_a_socket_of_this_user_alone(tmp_path: Path, path: P
         assert await client.ask("bob", "secret") == 200
         assert await client.ask("alice", "wrong-word") == 401
         assert await client.ask("carol", "secret") == 401
+        many = b"".join(b"user-%d:x\n" % number for number in range(50_000)) + USERS
+        assert await client.ask("alice", "secret", many) == 200
         metrics = await authz.metrics()
-        assert metrics['xds_ingress_authz_checks_total{result="allowed"}'] == 2
+        assert metrics['xds_ingress_authz_checks_total{result="allowed"}'] == 3
         assert metrics['xds_ingress_authz_checks_total{result="denied"}'] == 2
         authz.process.send_signal(signal.SIGHUP)
         assert await client.ask("alice", "secret") == 200
@@ -85,12 +87,24 @@ async def test_users_pass_by_a_socket_of_this_user_alone(tmp_path: Path, path: P
     assert not path.exists()  # noqa: ASYNC240
 
 
+async def test_a_stop_waits_for_open_checks(tmp_path: Path, path: Path) -> None:
+    async with running_authz(f"unix:{path}", tmp_path / "log") as authz:
+        client = Client(f"unix:{path}")
+        assert await client.ask("alice", "secret") == 200
+        open_check = asyncio.create_task(client.ask("endless", "guess", ENDLESS))
+        await asyncio.sleep(0.3)
+        authz.process.terminate()
+        assert await open_check == 503
+        assert await asyncio.wait_for(authz.process.wait(), 20) == 0
+        await client.close()
+
+
 async def test_a_hash_that_never_ends_is_503_in_time_and_nothing_secret_is_logged(tmp_path: Path, path: Path) -> None:
     log = tmp_path / "log"
     async with running_authz(f"unix:{path}", log, "--log-level", "debug") as authz:
         client = Client(f"unix:{path}")
         async with asyncio.timeout(5):
-            assert await client.ask("endless", "guess") == 503
+            assert await client.ask("endless", "guess", ENDLESS) == 503
         assert await client.ask("alice", "secret") == 200
         assert await client.ask("alice", "guess") == 401
         exposed = str(await authz.metrics()) + log.read_text()

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from xds.api.v1 import authz_pb2
 from xds.authz.authorizer import Verdict
-from xds.authz.service import _check, challenge
+from xds.authz.service import CheckService, challenge
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # see xds/envoyapi/schema.py
@@ -25,9 +24,9 @@ class Played:
         self._verdict = verdict
         self.asked: Any = None
 
-    async def verdict(self, route: Any, authorization: bytes | None, client: bytes) -> Verdict:
+    def decide(self, route: Any, authorization: bytes | None, client: bytes, decided: Any) -> None:
         self.asked = (dict(route), authorization, client)
-        return self._verdict
+        decided(self._verdict)
 
 
 def request(**headers: str) -> CheckRequest:
@@ -41,22 +40,25 @@ def request(**headers: str) -> CheckRequest:
     )
 
 
-async def answer(verdict: Verdict, **headers: str) -> tuple[Any, CheckResponse]:
+def answer(verdict: Verdict, **headers: str) -> tuple[Any, CheckResponse]:
     played: Any = Played(verdict)
-    given = authz_pb2.CheckRequest.FromString(bytes(request(**headers)))
-    return played, CheckResponse.parse(await _check(played)(given, None))
+    replies: list[bytes | None] = []
+    CheckService(played).check(bytes(request(**headers)), replies.append)
+    [reply] = replies
+    assert reply is not None
+    return played, CheckResponse.parse(reply)
 
 
-async def test_a_request_is_read_as_envoy_writes_it() -> None:
-    played, _ = await answer(Verdict.ALLOWED, authorization="Basic x", other="y")
+def test_a_request_is_read_as_envoy_writes_it() -> None:
+    played, _ = answer(Verdict.ALLOWED, authorization="Basic x", other="y")
     route = {"realm": 'Röalm "\\'.encode(), "ingress": b"ns/a", "users": b"a:b"}
     assert played.asked == (route, b"Basic x", b"192.0.2.7")
-    played, _ = await answer(Verdict.ALLOWED)
+    played, _ = answer(Verdict.ALLOWED)
     assert played.asked[1] is None
 
 
-async def test_an_allowed_request_loses_its_password() -> None:
-    _, response = await answer(Verdict.ALLOWED)
+def test_an_allowed_request_loses_its_password() -> None:
+    _, response = answer(Verdict.ALLOWED)
     assert response.status is not None
     assert response.ok_response is not None
     assert response.status.code == 0
@@ -64,8 +66,8 @@ async def test_an_allowed_request_loses_its_password() -> None:
     assert response.denied_response is None
 
 
-async def test_a_denied_request_gets_a_challenge() -> None:
-    _, response = await answer(Verdict.DENIED)
+def test_a_denied_request_gets_a_challenge() -> None:
+    _, response = answer(Verdict.DENIED)
     assert response.status is not None
     assert response.denied_response is not None
     assert response.denied_response.status is not None
@@ -79,8 +81,8 @@ async def test_a_denied_request_gets_a_challenge() -> None:
 @pytest.mark.parametrize(
     ("verdict", "code"), [(Verdict.UNCONFIGURED, 403), (Verdict.OVERLOADED, 503), (Verdict.FAILED, 503)]
 )
-async def test_other_verdicts_have_their_status_and_no_challenge(verdict: Verdict, code: int) -> None:
-    _, response = await answer(verdict)
+def test_other_verdicts_have_their_status_and_no_challenge(verdict: Verdict, code: int) -> None:
+    _, response = answer(verdict)
     assert response.status is not None
     assert response.denied_response is not None
     assert response.denied_response.status is not None
@@ -100,3 +102,10 @@ async def test_other_verdicts_have_their_status_and_no_challenge(verdict: Verdic
 )
 def test_a_realm_is_quoted(realm: bytes, value: str) -> None:
     assert challenge(realm) == value
+
+
+def test_a_message_that_is_none_has_no_answer() -> None:
+    played: Any = Played(Verdict.ALLOWED)
+    replies: list[bytes | None] = []
+    CheckService(played).check(b"\xff\xff", replies.append)
+    assert replies == [None]

@@ -39,6 +39,14 @@ OF_ANY: Final = {
 }
 OF_LIST: Final = OF_ANY | {"origin": ORIGIN}
 del OF_LIST["credentials"]
+OF_LIST_STATUSES: Final = {
+    "/": 200,
+    "/s500": 500,
+    "/dead": 503,
+    "/pages/s404": 200,
+    "/pages/none": 200,
+    "/moved": 301,
+}
 
 
 def cors(answer: Answer) -> dict[str, str]:
@@ -69,7 +77,7 @@ async def shop(folder: Path) -> AsyncIterator[Site]:
         objects = (
             ingress("any", rule("any.test", path("/"), path("/dead", "dead"), path("/none", "none")), annotations=ANY),
             ingress("list", rule("list.test", path("/"), path("/dead", "dead")), annotations=LIST),
-            ingress("pages", rule("list.test", path("/pages")), annotations=LIST | PAGES),
+            ingress("pages", rule("list.test", path("/pages"), path("/pages/none", "none")), annotations=LIST | PAGES),
             ingress("moved", rule("list.test", path("/moved")), annotations=LIST | annotated(permanent_redirect="/x")),
             ingress(
                 "away",
@@ -109,7 +117,7 @@ async def test_answers_to_any_origin_have_the_headers(tmp_path: Path) -> None:
 
 async def test_answers_to_listed_origins_have_the_headers(tmp_path: Path) -> None:
     async with shop(tmp_path) as running:
-        for under, status in (("/", 200), ("/s500", 500), ("/dead", 503), ("/pages/s404", 200), ("/moved", 301)):
+        for under, status in OF_LIST_STATUSES.items():
             answer = await ask(running, "list.test", under, Origin=ORIGIN)
             assert (answer.status, cors(answer)) == (status, OF_LIST), under
             assert answer.headers["access-control-expose-headers"] == "X-Seen"

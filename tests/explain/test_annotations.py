@@ -20,6 +20,24 @@ def outcomes(annotations: dict[str, str]) -> dict[str, AnnotationOutcome]:
     ("annotations", "name", "status", "text"),
     [
         (annotated(proxy_body_size="8m"), "proxy-body-size", "in effect", "bodies: 413 for bodies of more than 8 MiB"),
+        (
+            annotated(enable_cors="true"),
+            "enable-cors",
+            "in effect",
+            "CORS: answers to any origin have headers, and the proxy answers OPTIONS; CORS: scripts may send GET, PUT,",
+        ),
+        (
+            annotated(enable_cors="true", cors_expose_headers="X-A", permanent_redirect="https://b.test"),
+            "cors-expose-headers",
+            "in effect",
+            "CORS: scripts may read the headers X-A",
+        ),
+        (
+            annotated(cors_max_age="1"),
+            "cors-max-age",
+            "not used",
+            "annotation nginx.ingress.kubernetes.io/cors-max-age",
+        ),
         (annotated(force_ssl_redirect="true"), "force-ssl-redirect", "in effect", "plain HTTP is redirected to HTTPS"),
         (annotated(rewrite_target="/x"), "rewrite-target", "in effect", "differs from ingress-nginx: an encoded slash"),
         (annotated(server_alias="b.test"), "server-alias", "in effect", "differs from ingress-nginx: "),

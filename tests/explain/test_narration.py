@@ -117,6 +117,26 @@ def test_a_rate_limit_is_explained_with_its_buckets() -> None:
     assert ("ecds", "rate-limits@1") in [(each.type.short, each.name) for each in explanation.resources]
 
 
+def test_a_preflight_is_explained() -> None:
+    shop = ingress(
+        "shop",
+        rule("a.example.com", path("/", "web"), path("/none", "none")),
+        annotations=annotated(
+            enable_cors="true", cors_allow_origin="https://*.a.test", permanent_redirect="https://b.test"
+        ),
+    )
+    built = pipeline(shop, *SERVED, claim_classless=True)
+    for origin, status, outcome in (
+        ("https://x.a.test", 204, "204: the proxy answers the preflight"),
+        ("https://a.test", 301, "301, to https://b.test"),
+    ):
+        asked = question("http://a.example.com/", "OPTIONS", (("Origin", origin),))
+        found = explain_now(built.state_reader, asked)
+        assert (found.status, found.outcome) == (status, outcome)
+        assert (found.location, found.backend) == ("https://b.test" if status == 301 else "", None)
+        assert objects_of(found, "preflight") == (["Ingress default/shop"] if status == 204 else [])
+
+
 def test_problems_without_relation_to_the_answer_are_left_out() -> None:
     def fields(url: str) -> list[str]:
         return [

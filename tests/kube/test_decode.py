@@ -337,6 +337,9 @@ def test_a_secret_keeps_the_keys_in_use() -> None:
     data = {"tls.crt": encoded("crt"), "tls.key": encoded("key"), "other": "not base64!"}
     assert secret(data=data).data == SecretData(b"crt", b"key")
     assert secret(data={**data, "tls.ocsp-staple": encoded("ocsp")}).data == SecretData(b"crt", b"key", b"ocsp")
+    assert secret(data={**data, "auth": encoded("u:x"), "n": 1}).data == SecretData(
+        b"crt", b"key", others={"auth": b"u:x"}
+    )
     assert secret().data == SecretData()
     assert secret(data=None, stringData=None).data == SecretData()
 

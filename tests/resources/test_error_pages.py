@@ -11,14 +11,18 @@ import pytest
 from xds.envoyapi import codec
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef
-from xds.resources.filters.error_pages import NAME, error_page_filters
+from xds.resources.domains import Domain
+from xds.resources.error_page_routes import error_page_routes
+from xds.resources.filters.error_pages import NAME, error_page_filters, page_marker
 from xds.resources.options import ProxyOptions
 from xds.resources.place import Place
 from xds.traffic.actions import Forward, WeightedBackend
 from xds.traffic.backends import BackendKey
+from xds.traffic.cors import Cors
 from xds.traffic.error_pages import ErrorPages
+from xds.traffic.headers import HeaderChanges
 from xds.traffic.policy import Policy
-from xds.traffic.routes import Origin, PathType, Route
+from xds.traffic.routes import Origin, PathType, Route, VirtualHost
 
 HOST = "shop.test"
 WEB = BackendKey("default", "web", 80)
@@ -63,3 +67,34 @@ def test_kept_statuses_are_the_client_s() -> None:
 
 def test_a_default_backend_that_stands_in_replaces_nothing() -> None:
     assert redirects(route(replace(PAGES, instead=True))) == []
+
+
+def pages_of(of: Route) -> list[tuple[str, bool, list[str]]]:
+    """The end of each name of the routes to default backends, whether the filter is on, and the headers of answers."""
+    host = VirtualHost(HOST, (of,))
+    found = [codec.to_dict(each) for each in error_page_routes(Domain(HOST, host, host, None))]
+    return [
+        (
+            each["name"].removeprefix("error-page default/pages/80"),
+            NAME in each.get("typed_per_filter_config", {}),
+            [header["header"]["key"] for header in each.get("response_headers_to_add", [])],
+        )
+        for each in found
+    ]
+
+
+def test_a_page_has_a_route_with_the_filter_where_a_status_is_kept() -> None:
+    assert pages_of(route()) == [("", False, [])]
+    assert pages_of(route(replace(PAGES, kept_statuses=(401,)))) == [("", False, []), (" status", True, [])]
+
+
+def test_pages_have_the_headers_of_the_route() -> None:
+    cors = Cors((("https://a.test",),), "GET", "X-A", "", credentials=False, max_age_seconds=1)
+    policy = Policy(error_pages=PAGES, cors=cors, response_headers=HeaderChanges((("x-team", "red"),)))
+    (allowed, with_cors), (others, without) = (
+        (name, headers) for name, _, headers in pages_of(replace(route(), policy=policy))
+    )
+    assert allowed != others
+    assert (with_cors[:2], without) == (["x-team", "access-control-allow-origin"], ["x-team", "vary"])
+    for is_allowed, name in ((True, allowed), (False, others)):
+        assert page_marker(policy, PAGES, allowed=is_allowed, keeps_status=False) == f"default/pages/80{name}"

@@ -1,5 +1,5 @@
 """Compiles protos/ into xds/api/, and writes xds/envoyapi/constraints.json, docs/problems.md,
-docs/annotations.md and docs/configmap.md.
+docs/annotations.md, docs/configmap.md and docs/surprises.md.
 
 With --check nothing is written: outdated files are listed, and the exit code is 1.
 """
@@ -11,12 +11,12 @@ from typing import Final
 
 from grpc_tools import _proto, protoc
 
-from tests.support import annotation_table, config_key_table, constraints, problem_table
+from tests.support import annotation_table, config_key_table, constraints, problem_table, surprise_table
 from xds.envoyapi.constraints import TABLE_PATH
 
 ROOT: Final = Path(__file__).parents[2]
 PROTOS: Final = ROOT / "protos"
-PAGES: Final = (problem_table, annotation_table, config_key_table)
+PAGES: Final = (problem_table, annotation_table, config_key_table, surprise_table)
 
 
 def main() -> None:

@@ -32,6 +32,7 @@ from xds.kube.objects import (
     KubeObject,
     Metadata,
     Secret,
+    SecretData,
     Service,
 )
 from xds.kube.state import KubeState, Stale
@@ -256,6 +257,17 @@ def secret_of(
     return msgspec.convert({"metadata": metadata(name, ns), "data": present}, Secret)
 
 
+def password_file(content: str | bytes, name: str = "users", *, ns: str = NS) -> Secret:
+    """A Secret with a password file."""
+    content = content.encode() if isinstance(content, str) else content
+    return Secret(Metadata(name, ns), SecretData(others={"auth": content}))
+
+
+def password_map(name: str = "users", *, ns: str = NS, **hashes: str) -> Secret:
+    """A Secret whose keys are users."""
+    return Secret(Metadata(name, ns), SecretData(others={user: text.encode() for user, text in hashes.items()}))
+
+
 def config_map(name: str, *, ns: str = NS, **data: str) -> ConfigMap:
     """A ConfigMap, with underscores for the hyphens of its keys."""
     return ConfigMap(Metadata(name, ns), {key.replace("_", "-"): value for key, value in data.items()})
@@ -277,6 +289,7 @@ class World:
         is_compatible: bool = False,
         allow_cross_namespace: bool = False,
         has_tracer: bool = False,
+        has_authz: bool = False,
         nginx_configmap: Key | None = None,
         default_service: Key | None = None,
         max_regex_size: int = DEFAULT_MAX_REGEX_SIZE,
@@ -291,6 +304,7 @@ class World:
             is_compatible,
             allow_cross_namespace=allow_cross_namespace,
             has_tracer=has_tracer,
+            has_authz=has_authz,
             nginx_configmap=nginx_configmap,
             default_service=default_service,
             max_regex_size=max_regex_size,
@@ -365,6 +379,8 @@ def feed(to: Pipeline, *changes: Change) -> None:
 def manifest(each: KubeObject) -> dict[str, Any]:
     """The object as a document of JSON or YAML, fit for a folder."""
     fields = _present(msgspec.to_builtins(each))
+    if isinstance(each, Secret):
+        fields["data"] = fields.get("data", {}) | fields.get("data", {}).pop("others", {})
     return {"apiVersion": each.api_version, "kind": each.kind, **fields}
 
 

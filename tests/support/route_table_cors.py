@@ -3,6 +3,7 @@
 from tests.support.objects import certificate, ingress, path, rule, secret, specific, tls
 from tests.support.route_case import REDIRECTED, UNAVAILABLE, Table, http, services
 from tests.support.route_table_annotations import annotated, canary
+from xds.translate.nginx.annotation import OWN_PREFIX
 
 _ANY = annotated(enable_cors="true")
 _LIST = annotated(enable_cors="true", cors_allow_origin="https://*.a.test, http://b.test:8080, null")
@@ -22,6 +23,8 @@ CORS = Table(
         ingress("moved", rule("a.test", path("/moved")), annotations=_LIST | annotated(permanent_redirect="/x")),
         ingress("gone", rule("a.test", path("/gone", "gone")), annotations=_ANY),
         ingress("closed", rule("a.test", path("/closed")), annotations=_ANY | annotated(auth_snippet="deny all;")),
+        ingress("own", rule("a.test", path("/own")), annotations=_ANY | {f"{OWN_PREFIX}answer": "410 gone"}),
+        ingress("slow", rule("a.test", path("/slow")), annotations=_ANY | annotated(proxy_read_timeout="0")),
         ingress("list", rule("b.test", path("/")), annotations=_LIST),
         ingress("one", rule("b.test", path("/one")), annotations=_ANY | annotated(cors_allow_origin="https://a.test")),
         ingress("canary", rule("b.test", path("/", "next")), annotations=canary(canary_by_header="X-Canary")),
@@ -53,6 +56,10 @@ CORS = Table(
         http("a.test", "/gone", UNAVAILABLE),
         http("a.test", "/gone", PREFLIGHT, method="OPTIONS"),
         http("a.test", "/closed", UNAVAILABLE, "what is closed has no preflight", method="OPTIONS"),
+        http("a.test", "/own", 410),
+        http("a.test", "/own", PREFLIGHT, method="OPTIONS"),
+        http("a.test", "/slow", 504),
+        http("a.test", "/slow", PREFLIGHT, method="OPTIONS"),
         http("a.test", "/none", "other"),
         http("a.test", "/none", PREFLIGHT, "the default backend", method="OPTIONS"),
         http("b.test", "/", "web", method="OPTIONS"),

@@ -6,11 +6,11 @@ import gc
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
-import grpc
 import structlog
 import uvloop
 
@@ -18,9 +18,10 @@ from xds import logs
 from xds.address import HostPort, UnixPath
 from xds.authz.answers import Answers
 from xds.authz.authorizer import Authorizer
+from xds.authz.http2 import GrpcConnection
 from xds.authz.metrics import Figures
 from xds.authz.overload_log import OverloadLog
-from xds.authz.service import handler
+from xds.authz.service import CheckService
 from xds.authz.slow_checks import SlowChecks
 from xds.authz.workers import WorkerError, Workers
 from xds.process.admin import AdminServer
@@ -33,8 +34,9 @@ SHUTDOWN_GRACE_SECONDS: Final = 5.0
 TRY_OUT_SECONDS: Final = 20.0
 """Time for the first worker to start."""
 
-MAX_CALLS: Final = 8_192
-"""Most open checks. Envoy gets RESOURCE_EXHAUSTED for a further one, and answers 503."""
+DRAIN_POLL_SECONDS: Final = 0.02
+
+BACKLOG: Final = 1024
 
 SOCKET_UMASK: Final = 0o177
 """Only the user of this process may connect."""
@@ -80,7 +82,7 @@ async def _serve(settings: AuthzSettings) -> None:
         # First, so that probes get an answer until the last check has ended.
         await _start_admin(stack, settings.admin, figures, ready)
         authorizer = await _authorizer(stack, settings.max_hashes, figures)
-        await _start_grpc(stack, settings.listen, authorizer)
+        await _start_service(stack, settings.listen, CheckService(authorizer))
         gc.freeze()  # a full collection then takes a millisecond
         ready.set()
         stack.callback(ready.clear)
@@ -112,44 +114,61 @@ async def _start_admin(
     _log.info("admin_listening", address=str(HostPort(address.host, port)))
 
 
-async def _start_grpc(stack: contextlib.AsyncExitStack, address: HostPort | UnixPath, authorizer: Authorizer) -> None:
-    # Without grpc.so_reuseport=0, two servers share a port in silence.
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)], maximum_concurrent_rpcs=MAX_CALLS)
-    server.add_generic_rpc_handlers((handler(authorizer),))
-    with _private(address):
-        try:
-            server.add_insecure_port(_target(address))
-        except RuntimeError as error:
-            raise _unusable(address, "--listen", error) from None
-    await server.start()
-    stack.push_async_callback(server.stop, SHUTDOWN_GRACE_SECONDS)
+async def _start_service(stack: contextlib.AsyncExitStack, address: HostPort | UnixPath, service: CheckService) -> None:
+    connections: set[GrpcConnection] = set()
+    try:
+        listener = await _listen(address, lambda: GrpcConnection(service.check, connections))
+    except OSError as error:
+        raise _unusable(address, "--listen", error) from None
+    stack.push_async_callback(_drain, connections)
+    stack.callback(listener.close)
+    if isinstance(address, UnixPath) and not address.path.startswith("@"):
+        stack.callback(Path(address.path).unlink, missing_ok=True)
 
 
-@contextlib.contextmanager
-def _private(address: HostPort | UnixPath) -> Iterator[None]:
-    """Bind with the mode 0600 for a socket; gRPC replaces the socket of a server that is gone.
+async def _drain(connections: set[GrpcConnection]) -> None:
+    """Let open checks end."""
+    for each in list(connections):
+        each.drain()
+    deadline = time.monotonic() + SHUTDOWN_GRACE_SECONDS
+    while connections and time.monotonic() < deadline:  # noqa: ASYNC110 - once, at the end
+        await asyncio.sleep(DRAIN_POLL_SECONDS)
+    for each in list(connections):
+        each.abort()
+
+
+async def _listen(address: HostPort | UnixPath, accept: Callable[[], GrpcConnection]) -> asyncio.Server:
+    loop = asyncio.get_running_loop()
+    if isinstance(address, HostPort):
+        return await loop.create_server(accept, address.host, address.port, backlog=BACKLOG)
+    bound = socket.socket(socket.AF_UNIX)
+    try:
+        _bind(bound, address)
+    except BaseException:
+        bound.close()
+        raise
+    return await loop.create_unix_server(accept, sock=bound, backlog=BACKLOG)
+
+
+def _bind(bound: socket.socket, address: UnixPath) -> None:
+    """Bind with the mode 0600, in place of a server that is gone.
 
     Raises:
-        AuthzError: a server answers on the socket. gRPC would replace it, too.
+        AuthzError: a server answers on the socket.
+        OSError: the address can't be bound.
     """
-    if isinstance(address, UnixPath):
-        path = f"\0{address.path[1:]}" if address.path.startswith("@") else address.path
-        with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
-            probe.connect(path)
-            raise AuthzError(
-                f"can't listen on {address}: a server answers there; stop it, or choose another with --listen"
-            )
+    abstract, path = address.path.startswith("@"), Path(address.path)
+    target = f"\0{address.path[1:]}" if abstract else address.path
+    with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
+        probe.connect(target)
+        raise AuthzError(f"can't listen on {address}: a server answers there; stop it, or choose another with --listen")
+    if not abstract and path.is_socket():
+        path.unlink()
     before = os.umask(SOCKET_UMASK)
     try:
-        yield
+        bound.bind(target)
     finally:
         os.umask(before)
-
-
-def _target(address: HostPort | UnixPath) -> str:
-    if isinstance(address, UnixPath) and address.path.startswith("@"):
-        return f"unix-abstract:{address.path[1:]}"
-    return str(address)
 
 
 def _unusable(address: HostPort | UnixPath, flag: str, error: Exception) -> AuthzError:

@@ -1,8 +1,9 @@
 """Decides on a request by the realm and the users that its route brings."""
 
+import asyncio
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 
 from xds.authz import credentials, hashes
@@ -40,19 +41,35 @@ class Authorizer:
         self._secret = secrets.token_bytes(32)
         figures.results.update((verdict.value, 0) for verdict in Verdict)
 
-    async def verdict(self, route: Mapping[str, bytes], authorization: bytes | None, client: bytes) -> Verdict:
+    def decide(
+        self,
+        route: Mapping[str, bytes],
+        authorization: bytes | None,
+        client: bytes,
+        decided: Callable[[Verdict], None],
+    ) -> None:
         """Decide on a request.
 
         Args:
             route: `ingress` and `users` of the route. Without `users`, every request is denied.
             authorization: The Authorization header; None: no such header.
             client: The client's address.
+            decided: Is called with the verdict: at once, or when a slow hash is computed.
         """
-        verdict = await self._verdict(route, authorization, client)
-        self._figures.results[verdict.value] += 1
-        return verdict
 
-    async def _verdict(self, route: Mapping[str, bytes], authorization: bytes | None, client: bytes) -> Verdict:
+        def end(verdict: Verdict) -> None:
+            self._figures.results[verdict.value] += 1
+            decided(verdict)
+
+        verdict = self._verdict(route, authorization, client)
+        if isinstance(verdict, Verdict):
+            end(verdict)
+        else:
+            verdict.add_done_callback(lambda outcome: end(_VERDICTS[outcome.result()]))
+
+    def _verdict(
+        self, route: Mapping[str, bytes], authorization: bytes | None, client: bytes
+    ) -> "Verdict | asyncio.Future[Outcome]":
         if "users" not in route:
             return Verdict.UNCONFIGURED
         given = credentials.parse(authorization or b"")
@@ -75,4 +92,5 @@ class Authorizer:
             self._figures.cached += 1
             return Verdict.ALLOWED if cached else Verdict.DENIED
         check = Check(key, route.get("ingress", b""), user, client, hash_, given.password)
-        return _VERDICTS[await self._slow.outcome(check)]
+        outcome = self._slow.outcome(check)
+        return _VERDICTS[outcome] if isinstance(outcome, Outcome) else outcome

@@ -1,41 +1,54 @@
-"""envoy.service.auth.v3.Authorization over gRPC."""
+"""envoy.service.auth.v3.Authorization: messages in, messages out."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
-import grpc
+import structlog
+from google.protobuf.message import DecodeError
 
 from xds.api.v1.authz_pb2 import CheckRequest, CheckResponse
 from xds.authz.authorizer import Authorizer, Verdict
-
-SERVICE: Final = "envoy.service.auth.v3.Authorization"
+from xds.authz.http2 import Reply
 
 _PERMISSION_DENIED: Final = 7
 _UNAUTHENTICATED: Final = 16
 _UNAVAILABLE: Final = 14
 
+MAX_REALM_BYTES: Final = 1024
+"""A longer realm is cut, so that an answer fits a frame."""
 
-def handler(authorizer: Authorizer) -> "grpc.GenericRpcHandler[Any, Any]":
-    """The service, for `grpc.aio.Server.add_generic_rpc_handlers`."""
-    method: Any = grpc.unary_unary_rpc_method_handler(_check(authorizer), CheckRequest.FromString)
-    return grpc.method_handlers_generic_handler(SERVICE, {"Check": method})
+_log = structlog.get_logger()
 
 
-def _check(authorizer: Authorizer) -> Callable[[CheckRequest, object], Awaitable[bytes]]:
-    async def check(request: CheckRequest, _context: object) -> bytes:
-        attributes = request.attributes
+class CheckService:
+    """The method `Check`."""
+
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer = authorizer
+
+    def check(self, message: bytes, reply: Reply) -> None:
+        """Answer a CheckRequest by a CheckResponse, at once or later. Without an answer, Envoy responds with 503."""
+        try:
+            self._check(message, reply)
+        except DecodeError:
+            reply(None)
+        except Exception as error:  # noqa: BLE001 - the connection has other calls
+            _log.error("check_failed", error=type(error).__name__)
+            reply(None)
+
+    def _check(self, message: bytes, reply: Reply) -> None:
+        attributes = CheckRequest.FromString(message).attributes
         route = attributes.context_extensions
-        authorization = attributes.request.http.headers.get("authorization")
-        client = attributes.source.address.socket_address.address
-        verdict = await authorizer.verdict(route, authorization, client)
-        return _ANSWERS.get(verdict) or _unauthenticated(route.get("realm", b""))
-
-    return check
+        self._authorizer.decide(
+            route,
+            attributes.request.http.headers.get("authorization"),
+            attributes.source.address.socket_address.address,
+            lambda verdict: reply(_ANSWERS.get(verdict) or _unauthenticated(route.get("realm", b""))),
+        )
 
 
 def challenge(realm: bytes) -> str:
     """The value of WWW-Authenticate, with a realm as a quoted string, without control characters."""
-    text = "".join(sign for sign in realm.decode(errors="replace") if sign.isprintable())
+    text = "".join(sign for sign in realm[:MAX_REALM_BYTES].decode(errors="replace") if sign.isprintable())
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'Basic realm="{escaped}"'
 

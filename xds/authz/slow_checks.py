@@ -47,8 +47,8 @@ class SlowChecks:
         figures.waiting = lambda: self._waiting.waiting
         figures.running = lambda: self._waiting.running
 
-    async def outcome(self, check: Check) -> Outcome:
-        """The outcome of a check, or of one with the same key that waits or runs already."""
+    def outcome(self, check: Check) -> Outcome | asyncio.Future[Outcome]:
+        """The outcome of a check, or of one with the same key that waits or runs already. Nobody may cancel it."""
         shared = self._shared.get(check.key)
         if shared is None:
             if not self._waiting.put(check):
@@ -58,7 +58,7 @@ class SlowChecks:
             shared = self._shared[check.key] = loop.create_future()
             loop.call_later(MAX_WAIT_SECONDS, self._give_up, check)
             self._start()
-        return await asyncio.shield(shared)
+        return shared
 
     async def stop(self) -> None:
         """End running checks, and the workers."""

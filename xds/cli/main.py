@@ -40,6 +40,7 @@ COMMANDS = {
     "why": Entry("xds.cli.why:why", "Explain the state of an Ingress."),
     "translate": Entry("xds.cli.translate:translate", "Translate manifests to resources and problems, offline."),
     "lint": Entry("xds.cli.lint:lint", "Check manifests for problems, in CI pipelines."),
+    "migrate": Entry("xds.cli.migrate:migrate", "Report what a switch from ingress-nginx changes, before the switch."),
 }
 
 

@@ -1,10 +1,14 @@
-"""The conditions of access to a route: in words, and as far as the client's address decides."""
+"""The conditions of access to a route: in words, and as far as client address and headers decide.
+
+No user or hash is ever said, nor whether a password is right: the answer would help to guess.
+"""
 
 import ipaddress
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from xds.traffic.access import Access
+from xds.explain.request import Request
+from xds.traffic.access import Access, Passwords
 
 _NAMED_NETWORKS: Final = 5
 
@@ -22,6 +26,26 @@ def list_words(access: Access) -> Iterator[tuple[str, str]]:
         yield _SUBJECT, f"403 for clients of {_named(denied)}"
     if allowed is not None:
         yield _SUBJECT, f"403 for clients of other networks than {_named(allowed)}"
+
+
+def access_words(access: Access) -> Iterator[tuple[str, str]]:
+    """The conditions of access, each as subject and text."""
+    yield from list_words(access)
+    if access.passwords:
+        yield "password", _password(access.passwords)
+
+
+def _password(asked: Passwords) -> str:
+    users = f"{len(asked.users)} user{'' if len(asked.users) == 1 else 's'}"
+    by = f"realm {asked.realm!r}, checked by `xds authz`" if asked.by_authz else "checked by the proxy"
+    return f"asked for ({users} of Ingress {asked.ingress}, {by}); without the right one the answer is 401"
+
+
+def lacks_password(access: Access, request: Request) -> bool:
+    """Whether a request is answered 401 because it has no user and password at all."""
+    if access.passwords is None or access.any_suffices:
+        return False
+    return not (request.header("authorization") or "").lower().startswith("basic ")
 
 
 def is_forbidden(access: Access, client: str) -> bool:

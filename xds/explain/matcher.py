@@ -7,7 +7,7 @@ reasons come from one walk, so tests that hold Envoy to the answers also hold `x
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from xds.explain.access import is_forbidden
+from xds.explain.access import is_forbidden, lacks_password
 from xds.explain.answer import (
     CLOSED,
     MALFORMED,
@@ -124,6 +124,8 @@ def _is_preflight(route: Route, request: Request) -> bool:
 def _status(route: Route, request: Request) -> int:
     if route.policy.access and is_forbidden(route.policy.access, request.client):
         return 403
+    if route.policy.access and lacks_password(route.policy.access, request):
+        return 401
     match route.action:
         case Forward(backends):
             return 200 if backends else 503

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from xds.address import HostPort
-from xds.explain.access import is_forbidden, list_words
+from xds.explain.access import access_words, is_forbidden, lacks_password
 from xds.explain.answer import (
     Choice,
     ComparedRoute,
@@ -29,6 +29,7 @@ from xds.kube.objects import EndpointSlice
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.text import shown
 from xds.snapshot.resource import Resource, ResourceType
+from xds.traffic.access import Access
 from xds.traffic.actions import Closed, DirectAnswer, Forward, HostRedirect
 from xds.traffic.actions import Redirect as RouteRedirect
 from xds.traffic.backends import Backend
@@ -111,7 +112,7 @@ def explain_request(facts: RequestFacts) -> RequestExplanation:
         last = (*(ExplainStep(*each) for each in policy_texts(given.route)), *_shares(given.route), *last)
         status = 200 if healthy else 503
     elif given.route and given.route.policy.access:
-        last = tuple(ExplainStep(*each) for each in list_words(given.route.policy.access))
+        last = tuple(ExplainStep(*each) for each in access_words(given.route.policy.access))
     return RequestExplanation(
         status,
         _outcome(status, backend, facts),
@@ -307,8 +308,8 @@ def _no_endpoints(slices: tuple[EndpointSlice, ...]) -> str:
 def _outcome(status: int, backend: Backend | None, facts: RequestFacts) -> str:
     route = facts.answer.route
     access = route.policy.access if route else None
-    if route and access and is_forbidden(access, facts.request.client):
-        return f"403: the address lists of {route.origin.object} keep {facts.request.client} out"
+    if route and access and (refusal := _refusal(route, access, facts.request)):
+        return refusal
     if route and isinstance(route.action, DirectAnswer):
         return f"{status}, as the Ingress asks"
     match status:
@@ -325,6 +326,13 @@ def _outcome(status: int, backend: Backend | None, facts: RequestFacts) -> str:
         404: "404: no route",
         421: "421: the connection's certificate doesn't cover the host",
     }[status]
+
+
+def _refusal(route: Route, access: Access, request: Request) -> str:
+    """The answer to a request that has no access; empty for one that may have."""
+    if is_forbidden(access, request.client):
+        return f"403: the address lists of {route.origin.object} keep {request.client} out"
+    return "401: the request has no user and password" if lacks_password(access, request) else ""
 
 
 def _unavailable(route: Route) -> str:

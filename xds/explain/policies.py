@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from xds.explain.access import list_words
+from xds.explain.access import access_words
 from xds.explain.delivery import delivery
 from xds.explain.treatment import treatment
 from xds.problems.text import shown
@@ -29,7 +29,7 @@ def policy_words(policy: Policy) -> Iterator[tuple[str, str]]:
     if host := policy.upstream_host:
         yield "host", f"the backend is sent the Host {shown(host)}"
     if policy.access:
-        yield from list_words(policy.access)
+        yield from access_words(policy.access)
     yield from treatment(policy)
     if limits := policy.rate_limits:
         rates = " and ".join(map(str, limits.rates))

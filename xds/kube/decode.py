@@ -6,6 +6,7 @@ message repeats a field's value, which could be a private key.
 Source: https://kubernetes.io/docs/reference/using-api/api-concepts/
 """
 
+import contextlib
 import re
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ from typing import Any, NoReturn, TypeAlias
 
 import msgspec
 
-from xds.kube.objects import KINDS_BY_NAME, ConfigMap, KubeObject, Secret
+from xds.kube.objects import KINDS_BY_NAME, TLS_KEYS, ConfigMap, KubeObject, Metadata, Secret, SecretData
 from xds.problems.field_path import WHOLE_OBJECT, FieldPath, MapKey
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
@@ -183,8 +184,8 @@ def _convert(document: Document, kind: type[KubeObject]) -> KubeObject:
     prepared = {**document, "metadata": {**metadata, "namespace": reference.namespace}}
     if kind is Secret:
         # Without annotations: kubectl's last-applied annotation repeats the data.
-        prepared["metadata"] = {"name": reference.name, "namespace": reference.namespace}
-        prepared["data"] = _secret_data(document, reference)
+        data = SecretData.of(_secret_data(document, reference))
+        return Secret(Metadata(reference.name, reference.namespace), data)
     if kind is ConfigMap:
         prepared.pop("fault", None)  # no field of Kubernetes
     try:
@@ -216,7 +217,7 @@ def _without_nulls(value: object) -> object:
 
 
 def _secret_data(document: Document, reference: ObjectRef) -> dict[str, bytes]:
-    """Return the keys of a TLS Secret that are in use; `stringData` wins over `data`, as in the API server.
+    """Return the values by key; `stringData` wins over `data`, as in the API server.
 
     Source: https://kubernetes.io/docs/concepts/configuration/secret/#restriction-names-data
     """
@@ -225,9 +226,21 @@ def _secret_data(document: Document, reference: ObjectRef) -> dict[str, bytes]:
         values = document.get(field) or {}
         if not isinstance(values, dict):
             raise _invalid(reference, FieldPath.of(field), f"expected a mapping, found {_word_of(values)}")
-        for key in ("tls.crt", "tls.key", "tls.ocsp-staple", "ca.crt"):
+        for key in TLS_KEYS:
             if values.get(key) is not None:
                 found[key] = _secret_value(values[key], field, key, reference)
+        found |= _other_values(values, field)
+    return found
+
+
+def _other_values(values: Document, field: str) -> dict[str, bytes]:
+    """The other values, without those that the API server would not accept. Their keys may be names of users."""
+    texts = {key: value for key, value in values.items() if key not in TLS_KEYS}
+    found: dict[str, bytes] = {}
+    for key, value in texts.items():
+        if isinstance(key, str) and isinstance(value, str):
+            with contextlib.suppress(ValueError):
+                found[key] = value.encode() if field == "stringData" else _decoded(value)
     return found
 
 
@@ -238,10 +251,14 @@ def _secret_value(value: object, field: str, key: str, reference: ObjectRef) -> 
     if field == "stringData":
         return value.encode()
     try:
-        # Go's decoder skips line breaks: https://pkg.go.dev/encoding/base64#Encoding.Decode
-        return b64decode(value.replace("\n", "").replace("\r", ""), validate=True)
+        return _decoded(value)
     except ValueError:
         raise _invalid(reference, path, "is not base64") from None
+
+
+def _decoded(value: str) -> bytes:
+    # Go's decoder skips line breaks: https://pkg.go.dev/encoding/base64#Encoding.Decode
+    return b64decode(value.replace("\n", "").replace("\r", ""), validate=True)
 
 
 # msgspec's words for types, and the words of people who write YAML.

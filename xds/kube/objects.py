@@ -226,15 +226,39 @@ class EndpointSlice(KubeObject, frozen=True):
         return Key(self.metadata.namespace, name) if name else None
 
 
-class SecretData(Part, frozen=True):
-    """The parts of a Secret that are in use, base64 on the wire: certificate, private key, OCSP response, authorities.
-    Never printed.
+TLS_KEYS: Final = ("tls.crt", "tls.key", "tls.ocsp-staple", "ca.crt")
+"""Of the data of a Secret, in the order of SecretData's fields."""
+
+
+class SecretData(Part, frozen=True, omit_defaults=True):
+    """The content of a Secret: certificate, private key, OCSP response, authorities, and the other keys. Never printed.
+
+    Attributes:
+        others: Of an API server's Secrets, only those that an annotation names have them.
     """
 
     tls_crt: bytes | None = field(default=None, name="tls.crt")
     tls_key: bytes | None = field(default=None, name="tls.key")
     tls_ocsp_staple: bytes | None = field(default=None, name="tls.ocsp-staple")
     ca_crt: bytes | None = field(default=None, name="ca.crt")
+    others: dict[str, bytes] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, values: dict[str, bytes]) -> "SecretData":
+        """The content with these values by key."""
+        others = {name: value for name, value in values.items() if name not in TLS_KEYS}
+        crt, key, staple, authorities = map(values.get, TLS_KEYS)
+        return cls(crt, key, staple, authorities, others)
+
+    @property
+    def without_others(self) -> "SecretData":
+        return SecretData(self.tls_crt, self.tls_key, self.tls_ocsp_staple, self.ca_crt) if self.others else self
+
+    @property
+    def all(self) -> dict[str, bytes]:
+        """The values by key."""
+        known = (self.tls_crt, self.tls_key, self.tls_ocsp_staple, self.ca_crt)
+        return {key: value for key, value in zip(TLS_KEYS, known, strict=True) if value is not None} | self.others
 
     def __repr__(self) -> str:
         return "SecretData([redacted])"

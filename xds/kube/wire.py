@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from xds.kube.decode import decode, is_name
-from xds.kube.objects import ConfigMap, KubeObject, Metadata, Secret
+from xds.kube.objects import ConfigMap, KubeObject, Metadata, Secret, SecretData
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 
@@ -153,8 +153,10 @@ class _Decoders:
     """The decoders of a kind: for an event, for a page, and for an object alone."""
 
     def __init__(self, kind: type[KubeObject]) -> None:
-        metadata = _SecretMetadata if kind is Secret else _Metadata
-        wire = msgspec.defstruct(f"Wire{kind.__name__}", [("metadata", metadata)], bases=(kind,), frozen=True)
+        own: list[Any] = [("metadata", _Metadata)]
+        if kind is Secret:
+            own = [("metadata", _SecretMetadata), ("data", dict[str, bytes] | None, None)]
+        wire = msgspec.defstruct(f"Wire{kind.__name__}", own, bases=(kind,), frozen=True)
         event = msgspec.defstruct("WireEvent", [("type", str), ("object", wire)], frozen=True)
         fields = [("items", list[wire]), ("metadata", _ListMetadata)]  # type: ignore[valid-type]
         page = msgspec.defstruct("WirePage", fields, frozen=True)
@@ -232,13 +234,14 @@ def _found(kind: type[KubeObject], wire: Any) -> Found | None:
     if kind is ConfigMap:
         plain = Metadata(key.name, key.namespace, metadata.uid)
         return Found(key, metadata.resource_version, ConfigMap.of(plain, wire.data))
+    if kind is Secret:
+        secret = Secret(Metadata(key.name, key.namespace), SecretData.of(wire.data or {}))
+        return Found(key, metadata.resource_version, secret)
     fields = (getattr(wire, name) for name in kind.__struct_fields__ if name != "metadata")
     return Found(key, metadata.resource_version, kind(_plain(key, metadata), *fields))
 
 
-def _plain(key: Key, metadata: _Metadata | _SecretMetadata) -> Metadata:
-    if isinstance(metadata, _SecretMetadata):
-        return Metadata(key.name, key.namespace)
+def _plain(key: Key, metadata: _Metadata) -> Metadata:
     annotations = metadata.annotations
     if annotations and LAST_APPLIED in annotations:
         annotations = {name: text for name, text in annotations.items() if name != LAST_APPLIED}

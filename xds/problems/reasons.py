@@ -335,6 +335,12 @@ class Reason(StrEnum):
         "The OCSP response in tls.ocsp-staple is out of its time; it is not sent.",
         "Ask the responder of the certificate's issuer again, and put the answer into tls.ocsp-staple.",
     )
+    PASSWORDS_UNUSABLE = (
+        "PasswordsUnusable",
+        Level.WARNING,
+        "A Secret with passwords has users whose hash can't be checked, or takes too long; these get 401.",
+        "Write their passwords anew, with `htpasswd -B` for example.",
+    )
     PATH_CONFLICT = (
         "PathConflict",
         Level.ERROR,

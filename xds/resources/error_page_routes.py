@@ -10,7 +10,7 @@ from xds.resources.cors import route_headers
 from xds.resources.domains import Domain, FixedAnswer
 from xds.resources.filters.error_pages import MARKER, NAME, page_marker
 from xds.resources.filters.switched import on
-from xds.resources.forwarding import NO_RESPONSE_TIMEOUT
+from xds.resources.forwarding import AUTHORIZATION, NO_RESPONSE_TIMEOUT, asks_passwords
 from xds.traffic.error_pages import ErrorPages
 from xds.traffic.policy import Policy
 
@@ -21,12 +21,16 @@ _OF_THE_PROXY: Final = (MARKER, "x-envoy-original-host", "x-envoy-original-path"
 def error_page_routes(domain: Domain) -> Iterator[EnvoyRoute]:
     """The routes to each default backend of the domain: one for each set of headers that answers have."""
     found: dict[str, EnvoyRoute] = {}
-    for policy, pages in _policies(domain):
+    policies = list(_policies(domain))
+    hiding = {pages.backend for policy, pages in policies if asks_passwords(policy)}
+    for policy, pages in policies:
         for allowed in (True, False) if policy.cors and policy.cors.origins else (True,):
             for keeps_status in (False, True) if pages.kept_statuses else (False,):
                 marker = page_marker(policy, pages, allowed=allowed, keeps_status=keeps_status)
                 if marker not in found:
                     found[marker] = _route(marker, policy, pages, allowed=allowed, keeps_status=keeps_status)
+                    if pages.backend in hiding:
+                        found[marker].request_headers_to_remove.append(AUTHORIZATION)
     yield from found.values()
 
 

@@ -27,6 +27,9 @@ NO_RESPONSE_TIMEOUT: Final = timedelta(0)
 """Envoy's default of 15 s for a whole response would end downloads and long polls. Idle timeouts still apply."""
 
 
+AUTHORIZATION: Final = "authorization"
+
+
 def forward_action(forward: Forward, policy: Policy, silence: timedelta | None, *, tls: bool, host: str) -> RouteAction:
     """The action.
 
@@ -87,3 +90,14 @@ def request_headers(policy: Policy) -> list[HeaderValueOption]:
     if policy.error_pages and policy.error_pages.instead:
         headers += default_backend_headers(policy.error_pages, "503")
     return headers
+
+
+def removed_request_headers(policy: Policy) -> list[str]:
+    """The headers that the backend is not sent. Nor does it learn passwords, which the proxy or `xds authz` checks."""
+    if policy is NO_POLICY:
+        return []
+    return [*policy.request_headers.removed, *([AUTHORIZATION] if asks_passwords(policy) else [])]
+
+
+def asks_passwords(policy: Policy) -> bool:
+    return policy.access is not None and policy.access.passwords is not None

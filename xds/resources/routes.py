@@ -31,7 +31,7 @@ from xds.resources.filters.chain import route_filters
 from xds.resources.filters.error_pages import error_page_filters
 from xds.resources.filters.session_affinity import mark, session_filters
 from xds.resources.forwarded_headers import forwarded_headers
-from xds.resources.forwarding import forward_action, request_headers
+from xds.resources.forwarding import forward_action, removed_request_headers, request_headers
 from xds.resources.https_redirects import https_redirects
 from xds.resources.options import ProxyOptions
 from xds.resources.place import Place
@@ -216,7 +216,7 @@ def _route(route: Route, match: RouteMatch, place: Place) -> EnvoyRoute:
         response_headers_to_remove=list(route.policy.response_headers.removed),
         request_headers_to_add=request_headers(route.policy) if forward else [],
         request_body_buffer_limit=retried_body_bytes(policy) if forward else None,
-        request_headers_to_remove=list(route.policy.request_headers.removed) if forward else [],
+        request_headers_to_remove=removed_request_headers(route.policy) if forward else [],
         typed_per_filter_config=_filters(route, policy, place),
         tracing=route_tracing(route.policy.tracing),
         decorator=decorator(route.policy.tracing),

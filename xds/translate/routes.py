@@ -31,10 +31,11 @@ from xds.translate.credentials import CredentialStore
 from xds.translate.findings import UnitFindings
 from xds.translate.hosts_without_tls import report_hosts_without_tls
 from xds.translate.names import InvalidError, is_label, regex_path, valid_path
-from xds.translate.nginx import https_redirects, upstream_vhost
+from xds.translate.nginx import https_redirects, passwords, upstream_vhost
 from xds.translate.nginx.affinity import PATH as COOKIE_PATH
 from xds.translate.nginx.asked_backends import NO_BACKENDS, AskedBackends
 from xds.translate.nginx.canary import CANARY
+from xds.translate.nginx.htpasswd import PasswordFiles
 from xds.translate.nginx.ingress_policy import ingress_policy
 from xds.translate.nginx.named_objects import NamedObjects
 from xds.translate.nginx.options import AnnotationOptions
@@ -63,6 +64,7 @@ class TranslationContext:
     allow_cross_namespace: bool = False
     redirects_to_slash: bool = False
     credential_store: CredentialStore = field(default_factory=CredentialStore)
+    password_files: PasswordFiles = field(default_factory=PasswordFiles)
 
     def policy(self, ingress: Ingress) -> IngressPolicy:
         """The policy of an Ingress. `translate_ingress` reports the problems, once for each Ingress."""
@@ -70,7 +72,13 @@ class TranslationContext:
 
     def objects(self, ingress: Ingress) -> NamedObjects:
         """The objects that annotations of an Ingress may name."""
-        return NamedObjects(self.state, ingress.key.namespace, self.allow_cross_namespace, self.credential_store)
+        return NamedObjects(
+            self.state,
+            ingress.key.namespace,
+            self.allow_cross_namespace,
+            self.credential_store,
+            self.password_files,
+        )
 
     def credentials(self, backends: Iterable[Backend]) -> Mapping[CredentialKey, Credential]:
         """The credentials for TLS to some backends."""
@@ -255,6 +263,9 @@ def _on_path(open_paths: OpenPaths, path: str, path_type: str, *, regex: bool) -
     redirect = https_redirects.on_path(policy.https_redirect, path, open_paths.plain_paths)
     if redirect is not policy.https_redirect:
         policy = replace(policy, https_redirect=redirect)
+    access = passwords.on_path(policy.access, path, open_paths.unauthenticated_paths)
+    if access is not policy.access:
+        policy = replace(policy, access=access)
     if regex:
         policy = open_paths.rewriting.applied(policy, path, path_type)
     return open_paths if policy is open_paths.policy else replace(open_paths, policy=policy)

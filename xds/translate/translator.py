@@ -288,6 +288,7 @@ class Translator:
             yield
         used = yield from self._used(stale.endpoints)
         credentials = self._credentials.take_changes()
+        self._context.password_files.keep(self._state.secret)
         if credentials:
             self._context.credential_store.keep({key.secret for key in self._credentials.current})
         return TrafficChange(

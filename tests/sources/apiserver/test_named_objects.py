@@ -17,7 +17,7 @@ from xds.kube.objects import Ingress, Secret, Service
 from xds.kube.wire import Found, Gone, Page
 from xds.problems.problem import Key
 from xds.sources.apiserver.named_objects import NamedObjects
-from xds.sources.apiserver.secret_watch import named_secrets
+from xds.sources.apiserver.named_secrets import named_secrets
 
 NAMES = ("a", "b")
 ALWAYS = "b"

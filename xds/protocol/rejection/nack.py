@@ -51,6 +51,18 @@ _PRIVATE_KEY: Final = re.compile(
 
 REDACTED: Final = "[redacted]"
 
+USERS: Final = "users"
+"""The field of Envoy's filter, and the key for `xds authz`, with names of users and hashes of passwords."""
+
+_REST: Final = r"""(?:[^"\\]|\\.)*(?:"|\\?$)"""
+_USERS_FIELDS: Final = (
+    re.compile(rf"""(\busers\s*:?\s*\{{\s*inline_string\s*:\s*)"{_REST}""", re.DOTALL),
+    re.compile(rf"""(\bkey\s*:\s*"users"\s*value\s*:\s*)"{_REST}""", re.DOTALL),
+    re.compile(rf"""("users"\s*:\s*(?:\{{\s*"inline_string"\s*:\s*)?)"{_REST}""", re.DOTALL),
+    re.compile(rf"""()"(?:[^"\\]|\\.)*?users\\[0-9nx]{_REST}""", re.DOTALL),
+)
+"""Users in a message as text, as JSON, and as escaped bytes: up to the end of the quotes, or of a cut message."""
+
 
 def blamed_names(type_: ResourceType, message: str, sent: Set[str]) -> Set[str]:
     """The sent names that the message blames; empty if Envoy names none."""
@@ -61,18 +73,33 @@ def printable(message: str, sent: Iterable[Resource]) -> str:
     """The message as logs and reports show it: shortened, and without secrets.
 
     Envoy's validation error quotes the message that it rejects, private keys included: its /config_dump redacts them,
-    its errors don't. So each line of a value in the sent Secrets is replaced, as is a line cut by Envoy at the end.
+    its errors don't. So each line of a value in the sent Secrets is replaced, as is a line cut by Envoy at the end. In
+    virtual hosts the users of routes with passwords are replaced, in their field and wherever else a line of them is.
     """
     text = _PRIVATE_KEY.sub("(private key)", message[:_SEARCHED_LIMIT])
+    text = _without_users_fields(text)
+    users: set[str] = set()
     for resource in sent:
         if resource.type is ResourceType.SECRET:
-            text = _redacted(text, resource)
-    return text[:MESSAGE_LIMIT]
+            text = _without(text, _lines(resource), resource.name)
+        elif USERS.encode() in resource.body:
+            users |= _users(resource)
+    return _without(text, _longest_first(users), "")[:MESSAGE_LIMIT]
 
 
-def _redacted(text: str, secret: Resource) -> str:
-    for value in _lines(secret):
-        if value[:_CUT_CHARACTERS] not in text or value in secret.name:
+def _without_users_fields(text: str) -> str:
+    end = TRUNCATED if text.endswith(TRUNCATED) else ""
+    text = text.removesuffix(TRUNCATED)
+    if USERS in text:
+        for pattern in _USERS_FIELDS:
+            text = pattern.sub(rf"\1{REDACTED}", text)
+    return text + end
+
+
+def _without(text: str, values: Iterable[str], name: str) -> str:
+    """The text without some values, except those that are part of a name."""
+    for value in values:
+        if value[:_CUT_CHARACTERS] not in text or (name and value in name):
             continue
         text = text.replace(value, REDACTED)
         end = len(text.removesuffix(TRUNCATED))
@@ -89,9 +116,47 @@ def _lines(secret: Resource) -> list[str]:
         values: Iterable[bytes] = _values(codec.upb(codec.decode(secret.type.message, secret.body)))
     except DecodeError:
         values = (secret.body,)
-    lines = {line for value in values if value != secret.name.encode() for line in value.splitlines()}
+    return _longest_first(
+        _quoted(line for value in values if value != secret.name.encode() for line in value.splitlines())
+    )
+
+
+def _users(resource: Resource) -> set[str]:
+    """The lines with users in a virtual host or a RouteConfiguration, their names and their hashes."""
+    try:
+        content = codec.to_dict(codec.decode(resource.type.message, resource.body))
+    except DecodeError:
+        return set()
+    lines = {line for text in _texts_of_users(content) for line in text.encode().split(b"\n") if b":" in line}
+    return _quoted(part for line in lines for part in (line, line.partition(b":")[2]))
+
+
+def _texts_of_users(value: Any) -> Iterator[str]:
+    """The texts below each field or key USERS."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _texts_of_users(each)
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield from _texts(each) if key == USERS else _texts_of_users(each)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from _texts(each)
+
+
+def _quoted(lines: Iterable[bytes]) -> set[str]:
+    """The lines as they are, and as Envoy escapes them."""
+    lines = set(lines)
     texts = {line.decode(errors="replace") for line in lines}
-    texts |= {CEscape(line, as_utf8) for line in lines for as_utf8 in (False, True)}
+    return texts | {CEscape(line, as_utf8) for line in lines for as_utf8 in (False, True)}
+
+
+def _longest_first(texts: Iterable[str]) -> list[str]:
     return sorted((text for text in texts if len(text) >= SECRET_CHARACTERS_MIN), key=len, reverse=True)
 
 

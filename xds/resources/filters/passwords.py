@@ -29,13 +29,16 @@ from xds.traffic.policy import Policy
 
 BASIC_AUTH: Final = "basic-auth"
 
+NO_USERS: Final = "# none\n"
+"""A file without users: Envoy rejects an empty text."""
+
 AUTHZ_TIMEOUT: Final = timedelta(seconds=5)
 """Longest answer of `xds authz`, after which a request is answered 503. Its own bounds are below."""
 
 
 def basic_auth() -> HttpFilter:
-    """The filter without users: 401 for each request. Envoy rejects an empty text."""
-    return off(BASIC_AUTH, BasicAuth(users=DataSource(inline_string="# none\n")))
+    """The filter without users: 401 for each request."""
+    return off(BASIC_AUTH, BasicAuth(users=DataSource(inline_string=NO_USERS)))
 
 
 def authz() -> HttpFilter:

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from xds.envoyapi import codec
+from xds.resources.filters.passwords import NO_USERS
 from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import ResourceChange
 
@@ -18,6 +19,11 @@ _SECRET_FIELDS: Final = frozenset(
 """The sensitive fields of a Secret. Source:
 https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/transport_sockets/tls/v3/secret.proto
 """
+
+_USERS: Final = "users"
+"""The field and the key of names with hashes of passwords, in the configuration of filters: see filters.passwords."""
+
+_NO_USERS: Final = {"inline_string": NO_USERS}
 
 
 class UnknownTypeError(ValueError):
@@ -86,7 +92,10 @@ def content(resource: Resource) -> dict[str, Any]:
 
 def _redacted(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _blank(item) if key in _SECRET_FIELDS else _redacted(item) for key, item in value.items()}
+        return {
+            key: _blank(item) if key in _SECRET_FIELDS or (key == _USERS and item != _NO_USERS) else _redacted(item)
+            for key, item in value.items()
+        }
     return [_redacted(item) for item in value] if isinstance(value, list) else value
 
 

@@ -58,7 +58,7 @@ class NamedObjects(ObjectTracker):
             The objects to look up before the changes count.
         """
         begun = []
-        for ingress, keys in self._naming(changes).items():
+        for ingress, keys in self._naming(changes, self._names).items():
             for key in keys - self._by_ingress.get(ingress, frozenset()):
                 if not self._named[key]:
                     begun.append(key)
@@ -73,7 +73,7 @@ class NamedObjects(ObjectTracker):
             The deletions of dropped objects.
         """
         deletions: list[Change] = []
-        for ingress, keys in self._naming(changes).items():
+        for ingress, keys in self._naming(changes, self._names).items():
             for key in self._by_ingress.pop(ingress, frozenset()) - keys:
                 deletions += self._unname(key)
             if keys:
@@ -89,12 +89,13 @@ class NamedObjects(ObjectTracker):
         self._answered.pop(key, None)
         return self._gone(key)
 
-    def _naming(self, changes: Iterable[Change]) -> dict[Key, frozenset[Key]]:
+    @staticmethod
+    def _naming(changes: Iterable[Change], names: Callable[[Ingress], frozenset[Key]]) -> dict[Key, frozenset[Key]]:
         """Return the objects that each changed Ingress names after the changes."""
         after: dict[Key, frozenset[Key]] = {}
         for change in changes:
             if isinstance(change, Applied) and isinstance(change.object, Ingress):
-                after[change.object.key] = self._names(change.object)
+                after[change.object.key] = names(change.object)
             elif isinstance(change, Deleted) and change.kind is Ingress:
                 after[change.key] = frozenset()
         return after

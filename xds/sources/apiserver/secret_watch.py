@@ -6,14 +6,12 @@ look-up of the Secret, so that Ingress and Secret count at the same time: see `w
 
 import asyncio
 import random
-from collections.abc import Iterable
 from typing import Final
 
 import aiohttp
 import structlog
 
-from xds.kube.objects import Ingress, Secret
-from xds.kube.references import AnnotatedObjects, no_annotated_objects, references
+from xds.kube.objects import Secret
 from xds.kube.wire import Page, page_of
 from xds.kubeapi.backoff import Backoff
 from xds.kubeapi.client import ApiClient, ErrorStatus
@@ -33,25 +31,6 @@ MAX_LOOK_UPS: Final = 16
 EFFECT: Final = "the Ingresses that begin to name the Secret stay as they are served; the look-up is repeated"
 
 _log = structlog.get_logger()
-
-
-def named_secrets(
-    always: Iterable[Key] = (), annotated: AnnotatedObjects = no_annotated_objects, namespace: str = ""
-) -> NamedObjects:
-    """Return a tracker of the Secrets that Ingresses name in TLS entries and annotations, and of those always named.
-
-    Args:
-        always: The Secrets that are always named.
-        annotated: Returns the objects that the annotations of an Ingress name.
-        namespace: Of the Ingresses and the Secrets; empty for all namespaces.
-    """
-
-    def names(ingress: Ingress) -> frozenset[Key]:
-        found = references(ingress, annotated)
-        keys = found.annotated_secrets
-        return found.secrets | {key for key in keys if namespace in ("", key.namespace)} if keys else found.secrets
-
-    return NamedObjects(Secret, names, always)
 
 
 class TlsWatches:

@@ -25,11 +25,12 @@ from xds.kubeapi.client import ApiClient
 from xds.kubeapi.kubeconfig import Access
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.sources.apiserver.inbox import Inbox, TakeAtOnce
+from xds.sources.apiserver.named_secrets import named_secrets
 from xds.sources.apiserver.namespaces import NamespaceChecks
 from xds.sources.apiserver.object_watches import ObjectWatches
 from xds.sources.apiserver.outages import Outages
 from xds.sources.apiserver.scope import Scope, scopes
-from xds.sources.apiserver.secret_watch import TlsWatches, named_secrets
+from xds.sources.apiserver.secret_watch import TlsWatches
 from xds.sources.apiserver.tracker import ObjectTracker
 from xds.sources.apiserver.waiting_ingresses import WaitingIngresses
 from xds.sources.apiserver.watch import Deliver, Watch, WatchBatch

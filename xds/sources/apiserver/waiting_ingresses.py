@@ -99,7 +99,10 @@ class WaitingIngresses:
         return True
 
     def _out_of_use(self, delivered: Iterable[Change]) -> list[Change]:
-        """Return the deletions of objects that no Ingress names after the changes, and that no other watch has."""
+        """Return the deletions of objects that no Ingress names after the changes, and that no other watch has.
+
+        A Secret whose other keys no annotation names any more is replaced.
+        """
         by_namespace: dict[str, list[Change]] = {}
         for change in delivered:
             if isinstance(change, Applied) and isinstance(change.object, Ingress):
@@ -114,7 +117,7 @@ class WaitingIngresses:
                     released += tracker.release(changes)
         for changes in by_namespace.values():
             released += self._objects.release(changes)
-        return [each for each in released if isinstance(each, Deleted) and not self._is_watched(each)]
+        return [each for each in released if not (isinstance(each, Deleted) and self._is_watched(each))]
 
     def _is_watched(self, deleted: Deleted) -> bool:
         """Whether another watch has the object, so that the object is only out of use for one of two."""

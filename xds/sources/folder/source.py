@@ -29,7 +29,7 @@ def read_folder(path: str | Path) -> tuple[list[KubeObject], tuple[Problem, ...]
     Raises:
         SourceError: there is no such folder.
     """
-    tree = _read_once(path)
+    tree = read_tree(path)
     return tree.manifests.objects(), tree.problems
 
 
@@ -39,10 +39,15 @@ def locate(path: str | Path) -> Mapping[ObjectRef, str]:
     Raises:
         SourceError: there is no such folder.
     """
-    return _read_once(path).manifests.locations()
+    return read_tree(path).manifests.locations()
 
 
-def _read_once(path: str | Path) -> Tree:
+def read_tree(path: str | Path) -> Tree:
+    """Read the folder once.
+
+    Raises:
+        SourceError: there is no such folder.
+    """
     root = Path(path)
     _check(root)
     tree = Tree(root)

@@ -8,6 +8,7 @@ from xds.kube.references import AnnotatedObjects, no_annotated_objects
 from xds.problems.problem import ObjectRef
 from xds.translate.nginx import error_pages, mirroring
 from xds.translate.nginx.annotation import Annotation, AnyAnnotation, InvalidValueError, Value
+from xds.translate.nginx.grammars import NearName
 from xds.translate.nginx.registry import ANNOTATIONS
 from xds.translate.own.registry import ANNOTATIONS as OWN_ANNOTATIONS
 from xds.translate.own.tls_verify import Verifier
@@ -66,5 +67,5 @@ def _named(annotation: AnyAnnotation, value: str, ingress: Ingress) -> ObjectRef
         named = annotation.grammar.parse(value)
     except InvalidValueError:
         return None
-    key = named.key_in(ingress.key.namespace) if isinstance(named, Verifier) else named
+    key = named.key_in(ingress.key.namespace) if isinstance(named, Verifier | NearName) else named
     return ObjectRef(annotation.names.kind, *key) if key else None

@@ -4,6 +4,7 @@ Source: https://github.com/kubernetes/ingress-nginx/blob/controller-v1.15.1/inte
 """
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from xds.problems.problem import Key
@@ -108,6 +109,30 @@ def _object_name(value: str) -> Key:
     return Key(namespace, name)
 
 
+@dataclass(frozen=True, slots=True)
+class NearName:
+    """The name of an object, with or without a namespace.
+
+    Attributes:
+        namespace: Empty: that of the Ingress.
+        name: Of the object.
+    """
+
+    namespace: str
+    name: str
+
+    def key_in(self, namespace: str) -> Key:
+        """The object that an Ingress of the namespace means."""
+        return Key(self.namespace or namespace, self.name)
+
+
+def _near_name(value: str) -> NearName:
+    namespace, slash, name = value.strip(" ").rpartition("/")
+    if not is_subdomain(name) or (slash and not is_label(namespace)):
+        raise InvalidValueError
+    return NearName(namespace, name)
+
+
 def unless_false(value: str) -> bool:
     """For protections that a boolean switches on: a value that is no boolean closes, an empty one doesn't."""
     return bool(value.strip()) and _BOOLEANS.get(value.strip(), True)
@@ -125,4 +150,5 @@ NATURAL: Final = Grammar("a whole number from 0 on, without a unit", _natural)
 SECONDS: Final = Grammar("a whole number of seconds from 1 on, without a unit", _seconds)
 SIZE: Final = Grammar("a number of bytes, or a number with k, m or g", _size)
 OBJECT_NAME: Final = Grammar("the name of an object with its namespace, NAMESPACE/NAME", _object_name)
+NEAR_NAME: Final = Grammar("the name of an object, NAME or NAMESPACE/NAME", _near_name)
 ANYTHING: Final = Grammar("any text", _anything)

@@ -10,6 +10,8 @@ from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.translate.credentials import CredentialStore
 from xds.translate.nginx.annotation import AnyAnnotation, InvalidValueError
+from xds.translate.nginx.grammars import NearName
+from xds.translate.nginx.htpasswd import PasswordFiles
 from xds.translate.nginx.reader import AnnotationReader
 
 CLOSED: Final = "the paths of the Ingress answer 503"
@@ -39,12 +41,14 @@ class NamedObjects:
         namespace: Of the Ingress.
         allow_cross_namespace: Whether objects of other namespaces are within reach.
         credentials: Judges Secrets.
+        password_files: Parses Secrets.
     """
 
     state: KubeState
     namespace: str
     allow_cross_namespace: bool = False
     credentials: CredentialStore = field(default_factory=CredentialStore)
+    password_files: PasswordFiles = field(default_factory=PasswordFiles)
 
     def secret(self, reader: AnnotationReader, annotation: AnyAnnotation) -> Secret:
         """The Secret that an annotation with a value names.
@@ -81,9 +85,10 @@ class NamedObjects:
     def _key(self, reader: AnnotationReader, annotation: AnyAnnotation) -> Key:
         written = reader.text(annotation) or ""
         try:
-            key: Key = annotation.grammar.parse(written)
+            named = annotation.grammar.parse(written)
         except InvalidValueError:
             raise UnusableObjectError(f"is {shown(written)}, which is not {annotation.grammar.words}") from None
+        key: Key = named.key_in(self.namespace) if isinstance(named, NearName) else named
         return self._within_reach(key)
 
     def _within_reach(self, key: Key) -> Key:

@@ -19,7 +19,7 @@ def _planned(
 ANNOTATIONS: Final = (
     *_planned(
         "authentication",
-        "auth-type auth-secret auth-secret-type auth-realm auth-url auth-method auth-signin auth-signin-redirect-param "
+        "auth-url auth-method auth-signin auth-signin-redirect-param "
         "auth-response-headers auth-request-redirect auth-always-set-cookie auth-cache-key auth-cache-duration "
         "auth-keepalive auth-keepalive-requests auth-keepalive-share-vars auth-keepalive-timeout "
         "auth-proxy-set-headers",

@@ -21,6 +21,7 @@ from xds.translate.nginx import (
     load_balancing,
     logs_and_traces,
     no_effect,
+    passwords,
     redirects,
     retries,
     timeouts,
@@ -65,6 +66,7 @@ def open_paths(
         ),
         redirect=own_redirects.read(reader) or redirects.read(reader),
         plain_paths=https_redirects.plain_paths(reader),
+        unauthenticated_paths=passwords.unauthenticated_paths(reader),
         rewriting=asked,
         # With AUTO_HTTP, requests that came by plain HTTP are sent on as they came.
         upstream=_speaking(use if protocol.tls else replace(use, tls=tls), protocol.plain),

@@ -24,6 +24,7 @@ class OpenPaths:
         answer: The answer of the paths in place of their backends; None where they redirect or forward.
         redirect: The answer of the paths in place of their backends; None where they forward.
         plain_paths: Beginnings of paths, as written, without the policy's redirect to HTTPS.
+        unauthenticated_paths: Beginnings of paths, as written, without the policy's passwords and authorizer.
         rewriting: How paths are compared and rewritten.
         upstream: The use of the backends by requests that came by plain HTTP.
         tls_upstream: By requests that came by TLS; None: the same.
@@ -36,6 +37,7 @@ class OpenPaths:
     answer: DirectAnswer | None = None
     redirect: Redirect | None = None
     plain_paths: tuple[str, ...] = https_redirects.CHALLENGES
+    unauthenticated_paths: tuple[str, ...] = https_redirects.CHALLENGES
     rewriting: Rewriting = NO_REWRITING
     upstream: UpstreamPolicy = DEFAULT_UPSTREAM
     tls_upstream: UpstreamPolicy | None = None

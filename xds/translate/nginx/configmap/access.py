@@ -39,6 +39,7 @@ CHALLENGES: Final = "/.well-known/acme-challenge"
 """Where certification authorities look: https://www.rfc-editor.org/rfc/rfc8555#section-8.3"""
 
 NO_REDIRECT: Final = ConfigKey("no-tls-redirect-locations", _SECTION, PATHS, CHALLENGES)
+NO_AUTHENTICATION: Final = ConfigKey("no-auth-locations", _SECTION, PATHS, CHALLENGES)
 
 _WITH_URL: Final = "global-auth-url is not supported yet"
 _RAW: Final = "Envoy reads no nginx configuration"
@@ -71,13 +72,13 @@ KEYS: Final = (
     BLOCKED_AGENTS,
     BLOCKED_REFERERS,
     NO_REDIRECT,
+    NO_AUTHENTICATION,
     *of_annotations(
         _SECTION,
         ssl_redirect="true",
         force_ssl_redirect="false",
     ),
     *(_address_list(each) for each in (address_lists.ALLOW_OLD, address_lists.DENY)),
-    *not_yet(_SECTION, "nothing asks for passwords yet", no_auth_locations=CHALLENGES),
     ConfigKey("global-auth-url", _SECTION, ANYTHING, "", Verdict.NOT_YET, protects=_global_auth),
     *not_yet(
         _SECTION,

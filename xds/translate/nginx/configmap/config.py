@@ -84,3 +84,6 @@ def _defaults(reader: ConfigReader) -> Iterator[tuple[str, str]]:
     for key in _SETTINGS:
         if text := reader.text(key):
             yield key.name, text
+    if reader.is_written(access.NO_AUTHENTICATION):
+        # An empty value means that no path is without authentication.
+        yield access.NO_AUTHENTICATION.name, reader.text(access.NO_AUTHENTICATION) or ","

@@ -1,0 +1,133 @@
+"""`xds migrate`."""
+
+import gc
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from xds.cli.migration.cluster import read_cluster
+from xds.cli.migration.data import report_data, sarif
+from xds.cli.migration.input import Input, read_folder, read_text
+from xds.cli.migration.judging import Wish, judge
+from xds.cli.migration.text import markdown, report_text
+from xds.cli.options import FILE, plain_option
+from xds.cli.output import write, write_data, write_utf8
+from xds.cli.source_options import Namespace
+from xds.cli.traffic_options import ClassName, ObjectName
+from xds.migrate.controller import parse_arguments
+from xds.problems.problem import Key
+
+
+class ControllerArguments(click.ParamType):  # type: ignore[type-arg]  # not generic in every version
+    name = "ARGS"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
+        try:
+            return value if isinstance(value, dict) else parse_arguments(str(value))
+        except ValueError as error:
+            self.fail(f"{value!r} is no command line: {error}", param, ctx)
+
+
+@click.command()
+@click.argument("source", metavar="[DIR|-]", required=False, type=click.Path(allow_dash=True, path_type=Path))
+@plain_option(
+    "--kubeconfig",
+    type=FILE,
+    metavar="FILE",
+    help="Read the cluster of this file's current context. Default without DIR: $KUBECONFIG, or ~/.kube/config.",
+)
+@plain_option(
+    "--namespace", type=Namespace(), multiple=True, metavar="NS", help="Report on this namespace alone. Repeatable."
+)
+@plain_option(
+    "--ingress-class",
+    type=ClassName(),
+    multiple=True,
+    metavar="NAME",
+    help="Report on this class alone, which is ingress-nginx's. Repeatable. Default: the classes of its controller.",
+)
+@plain_option("--watch-ingress-without-class", is_flag=True, help="Report on Ingresses without a class, too.")
+@plain_option(
+    "--nginx-configmap",
+    type=ObjectName(),
+    help="ingress-nginx's ConfigMap. Default: as the controller's flags say, or one of the usual name.",
+)
+@plain_option(
+    "--controller-args",
+    type=ControllerArguments(),
+    metavar="ARGS",
+    help='The flags of ingress-nginx\'s controller, e.g. "--watch-ingress-without-class". Default: those of its '
+    "Deployment or DaemonSet in the input.",
+)
+@plain_option(
+    "--partial",
+    is_flag=True,
+    help="The input has not all Secrets, Services and ConfigMaps: none counts as missing. Kinds of which the input "
+    "has no object are never missing.",
+)
+@plain_option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "json", "sarif", "markdown"]),
+    default="text",
+    help="sarif is for code scanning services, markdown for a pull request.",
+)
+def migrate(
+    *,
+    source: Path | None,
+    kubeconfig: Path | None,
+    namespace: tuple[str, ...],
+    ingress_class: tuple[str, ...],
+    watch_ingress_without_class: bool,
+    nginx_configmap: Key | None,
+    controller_args: dict[str, str] | None,
+    partial: bool,
+    output: str,
+) -> int:
+    """Report what will differ after a switch from ingress-nginx, Ingress by Ingress: exact, approximate or refused.
+
+    Reads the manifests in DIR, or standard input (-), where `kubectl get ingress,service,secret,configmap,ingressclass
+    -A -o yaml` may write, or else a cluster. The exit code is 1 if something is refused, and 3 if a part of the input
+    can't be read.
+    """
+    gc.disable()  # thousands of objects stay to the end
+    found = _input(source, kubeconfig, nginx_configmap)
+    wish = Wish(
+        namespace, ingress_class, watch_ingress_without_class, nginx_configmap, controller_args, is_partial=partial
+    )
+    report = judge(found, wish)
+    match output:
+        case "json":
+            write_data(report_data(report), output)
+        case "sarif":
+            write_data(sarif(report, found.places), output)
+        case "markdown":
+            write_utf8(markdown(report))
+        case _:
+            write(report_text(report))
+    if report.unreadable:
+        return 3
+    return 1 if report.has_refusals else 0
+
+
+def _input(source: Path | None, kubeconfig: Path | None, config_map: Key | None) -> Input:
+    if source is not None:
+        if kubeconfig is not None:
+            raise click.UsageError("DIR and --kubeconfig exclude each other")
+        return read_text(sys.stdin.buffer.read()) if str(source) == "-" else read_folder(source)
+    return read_cluster(kubeconfig or _usual_kubeconfig(), config_map)
+
+
+def _usual_kubeconfig() -> Path:
+    """The file that kubectl reads.
+
+    Source: https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
+    """
+    named = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
+    found = Path(named) if named else Path.home() / ".kube" / "config"
+    if not found.exists():
+        raise click.UsageError("name a folder, - for standard input, or a cluster with --kubeconfig FILE")
+    return found

@@ -1,0 +1,129 @@
+"""Objects in place of those that the input has not, so that all else of an Ingress is judged."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from xds.kube.objects import (
+    ConfigMap,
+    Ingress,
+    IngressBackend,
+    KubeObject,
+    Metadata,
+    Secret,
+    SecretData,
+    Service,
+    ServicePort,
+    ServiceSpec,
+)
+from xds.kube.references import AnnotatedObjects, References, references
+from xds.problems.problem import Key, ObjectRef
+
+
+@dataclass(frozen=True, slots=True)
+class StandIns:
+    """Objects that the input has not.
+
+    Attributes:
+        objects: The stand-ins.
+        users: Of each Ingress the references to stand-ins.
+    """
+
+    objects: list[KubeObject] = field(default_factory=list)
+    users: dict[Key, tuple[ObjectRef, ...]] = field(default_factory=dict)
+
+
+def stand_ins(
+    ingresses: Iterable[Ingress],
+    annotated: AnnotatedObjects,
+    present: frozenset[ObjectRef],
+    whole: frozenset[type[KubeObject]],
+    flagged: Iterable[ObjectRef] = (),
+) -> StandIns:
+    """Stand-ins for the references of Ingresses to objects that the input has not.
+
+    Args:
+        ingresses: Of ingress-nginx.
+        annotated: Tells the objects that annotations name.
+        present: The objects of the input.
+        whole: Kinds of which an object that isn't there doesn't exist.
+        flagged: Objects that flags, or ingress-nginx's ConfigMap, name.
+    """
+    found, ports = StandIns(), dict[Key, set[str]]()
+    kinds = {kind.kind for kind in whole}
+    made = {each: None for each in flagged if each not in present and each.kind not in kinds}
+    for ingress in ingresses:
+        named = tuple(
+            sorted(
+                each
+                for each in _references(references(ingress, annotated))
+                if each not in present and each.kind not in kinds
+            )
+        )
+        if not named:
+            continue
+        found.users[ingress.key] = named
+        made.update(dict.fromkeys(named))
+        for backend in _backends(ingress):
+            if backend.service:
+                key = Key(ingress.key.namespace, backend.service.name)
+                ports.setdefault(key, set()).add(str(backend.service.port))
+    found.objects.extend(_made(each, ports.get(each.key, set())) for each in made)
+    return found
+
+
+def _references(found: References) -> Iterator[ObjectRef]:
+    yield from (ObjectRef(Service.kind, *key) for key in found.services)
+    yield from (ObjectRef(Secret.kind, *key) for key in found.secrets)
+    yield from found.objects
+
+
+def _backends(ingress: Ingress) -> Iterator[IngressBackend]:
+    spec = ingress.spec
+    yield from (path.backend for rule in spec.rules or () for path in rule.paths)
+    if spec.default_backend:
+        yield spec.default_backend
+
+
+def _made(about: ObjectRef, ports: set[str]) -> KubeObject:
+    metadata = Metadata(about.name, about.namespace)
+    if about.kind == Secret.kind:
+        return Secret(metadata, _credentials())
+    if about.kind == ConfigMap.kind:
+        return ConfigMap.of(metadata, {})
+    numbers = sorted(int(each) for each in ports if each.isdecimal())
+    names = sorted(each for each in ports if not each.isdecimal() and each)
+    listed = (
+        *(ServicePort(number, f"port-{number}") for number in numbers),
+        *(ServicePort(index, name) for index, name in enumerate(names, 60_000)),
+    )
+    return Service(metadata, ServiceSpec(ports=listed or (ServicePort(80),), cluster_ip="192.0.2.1"))
+
+
+@cache
+def _credentials() -> SecretData:
+    """A certificate, its key and its authority, which nobody trusts."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "stand-in")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=365))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, SHA256())
+        .public_bytes(Encoding.PEM)
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return SecretData(certificate, private, ca_crt=certificate)

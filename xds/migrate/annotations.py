@@ -1,0 +1,172 @@
+"""The verdict on each annotation of an Ingress: the registry's, unless the translation has a problem with the value."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from xds.migrate.concerns import concerns
+from xds.migrate.inventory import Inventory
+from xds.migrate.snippets import SnippetLine, lines
+from xds.migrate.subject import Subject
+from xds.migrate.values import SNIPPETS, blocking, number
+from xds.migrate.verdict import Verdict
+from xds.problems.field_path import MapKey
+from xds.problems.problem import Key, Problem
+from xds.problems.reasons import Reason
+from xds.problems.text import shown
+from xds.translate.nginx.annotation import PREFIX, AnyAnnotation, InvalidValueError, Scope
+from xds.translate.nginx.annotation import Verdict as RegistryVerdict
+from xds.translate.nginx.paths_policy import ClosedPaths, IngressPolicy, LentPaths
+from xds.translate.nginx.registry import ANNOTATIONS
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationVerdict:
+    """The verdict on an annotation.
+
+    Attributes:
+        name: Without the prefix.
+        verdict: How close the annotation comes.
+        text: The difference, or why the annotation is refused; empty for an exact one.
+        remedy: What to do; empty if nothing is needed.
+        lines: Of a snippet, each with the annotation that says the same.
+        others: Other Ingresses whose paths the annotation concerns, as it holds for hosts.
+    """
+
+    name: str
+    verdict: Verdict
+    text: str = ""
+    remedy: str = ""
+    lines: tuple[SnippetLine, ...] = ()
+    others: tuple[Key, ...] = ()
+
+
+_REFUSED: Final = frozenset({Reason.PROTECTION_UNAVAILABLE, Reason.BACKEND_PROTOCOL_UNSUPPORTED})
+_SAME_THERE: Final = frozenset({Reason.ANNOTATION_UNKNOWN})
+"""Reasons of problems that ingress-nginx has, too."""
+
+_WITHOUT_EFFECT: Final = {"x-forwarded-prefix": "rewrite-target"}
+"""Annotations that have no effect beside a missing other one."""
+
+_REFUSED_VALUES: Final = frozenset({"proxy-http-version", "upstream-hash-by"})
+"""Annotations of which some values are refused, and others are approximate."""
+
+_SAME_DEFAULT: Final = frozenset({"temporal-redirect-code", "permanent-redirect-code", "canary-weight-total"})
+"""Annotations of which ingress-nginx reads more values than have an effect; for the others its default counts, too."""
+
+
+def annotation_verdicts(
+    subject: Subject, inventory: Inventory, policy: IngressPolicy, problems: Iterable[Problem]
+) -> Iterator[AnnotationVerdict]:
+    """The verdict on each annotation of ingress-nginx, by name.
+
+    Args:
+        subject: The Ingress.
+        inventory: All Ingresses.
+        policy: Of the Ingress, by the translation.
+        problems: Of the Ingress.
+    """
+    if not subject.annotations:
+        return
+    found_problems = list(problems)
+    complaints = _by_annotation(found_problems)
+    left_out = [each for each in found_problems if each.reason is Reason.INVALID_PATH] if subject.regex_hosts else []
+    closing: tuple[str, ...] = ()
+    match policy:
+        case ClosedPaths(annotations=closing) | LentPaths(protections=closing):
+            pass
+    for name, value in subject.annotations.items():
+        found = complaints.get(PREFIX + name, [])
+        known = ANNOTATIONS.get(name)
+        if found or PREFIX + name in closing:
+            verdict = _with_problem(name, value, known, found, subject, closes=PREFIX + name in closing)
+        elif known is None:
+            verdict = AnnotationVerdict(name, Verdict.EXACT, "ingress-nginx has no annotation of this name")
+        else:
+            verdict = _by_registry(known, value, subject, inventory)
+        if name == "use-regex" and left_out:
+            verdict = _with_problem(name, value, known, left_out, subject, closes=True)
+        if known is not None and known.scope is Scope.HOST and value and _holds_for_hosts(name, subject):
+            verdict = replace(
+                verdict, others=tuple(dict.fromkeys(each.key for _, each in inventory.neighbours(subject)))
+            )
+        yield verdict
+
+
+def _holds_for_hosts(name: str, subject: Subject) -> bool:
+    return not subject.is_canary and (name != "use-regex" or subject.is_on(name))
+
+
+def _by_annotation(problems: Iterable[Problem]) -> Mapping[str, list[Problem]]:
+    found: dict[str, list[Problem]] = {}
+    for each in problems:
+        match each.field.parts:
+            case ("metadata", "annotations", MapKey(name), *_):
+                found.setdefault(name, []).append(each)
+    return found
+
+
+def _with_problem(
+    name: str, value: str, known: AnyAnnotation | None, problems: list[Problem], subject: Subject, *, closes: bool
+) -> AnnotationVerdict:
+    text = "; ".join(dict.fromkeys(each.message for each in problems))
+    remedy = " ".join(dict.fromkeys(each.remedy for each in problems if each.remedy))
+    verdict = Verdict.APPROXIMATE
+    if closes:
+        verdict, text = Verdict.REFUSED, text or "no request is served, as the annotation can't be had here"
+    elif all(each.reason in _SAME_THERE or _is_without_effect_there(each, name, subject) for each in problems):
+        verdict = Verdict.EXACT
+    elif any(_refuses(each, known, subject) for each in problems):
+        verdict = Verdict.REFUSED
+    if verdict is Verdict.REFUSED and known is not None and not remedy:
+        remedy = known.remedy
+    found = tuple(lines(value)) if name in SNIPPETS else ()
+    return AnnotationVerdict(name, verdict, text, remedy, found)
+
+
+def _refuses(problem: Problem, known: AnyAnnotation | None, subject: Subject) -> bool:
+    """Whether a problem takes an effect away that the annotation has in ingress-nginx."""
+    if known is None or problem.reason in _REFUSED:
+        return known is not None
+    if problem.reason is Reason.ANNOTATION_UNSUPPORTED:
+        return known.name in _REFUSED_VALUES or known.verdict in (RegistryVerdict.REFUSED, RegistryVerdict.NOT_YET)
+    value = subject.annotations[known.name]
+    is_read_there = known.name not in subject.fates and not blocking(known.name, value)
+    return problem.reason is Reason.ANNOTATION_INVALID and is_read_there and not _is_read(known, value)
+
+
+def _is_read(known: AnyAnnotation, value: str) -> bool:
+    try:
+        known.grammar.parse(value)
+    except InvalidValueError:
+        return False
+    return True
+
+
+def _is_without_effect_there(problem: Problem, name: str, subject: Subject) -> bool:
+    """Whether ingress-nginx ignores an annotation, too: of canaries, or beside a missing other one."""
+    if name in _SAME_DEFAULT and name not in subject.fates:
+        return True
+    if problem.reason is not Reason.ANNOTATION_UNSUPPORTED:
+        return False
+    if name in ("limit-rate", "limit-rate-after") and subject.text("proxy-buffering").strip() != "on":
+        return True
+    if name == "limit-connections" and number(subject.annotations[name]) <= 0:
+        return name not in subject.fates
+    needed = _WITHOUT_EFFECT.get(name)
+    return subject.is_canary or name.startswith("canary-") or (needed is not None and not subject.text(needed))
+
+
+def _by_registry(known: AnyAnnotation, value: str, subject: Subject, inventory: Inventory) -> AnnotationVerdict:
+    if not value:
+        return AnnotationVerdict(known.name, Verdict.EXACT, "an empty value counts as absent")
+    if not _is_read(known, value):  # unreported where the paths are closed by another annotation
+        text = f"{shown(value)} is not {known.grammar.words}; its default counts: {known.default}"
+        return AnnotationVerdict(known.name, Verdict.APPROXIMATE, text, f"Write {known.grammar.words}.")
+    match known.verdict:
+        case RegistryVerdict.NO_EFFECT:
+            return AnnotationVerdict(known.name, Verdict.EXACT, f"nothing to do: {known.note}")
+        case RegistryVerdict.APPROXIMATE if concerns(known, value, subject, inventory):
+            return AnnotationVerdict(known.name, Verdict.APPROXIMATE, known.note)
+    # Values of refused annotations without a problem ask for nothing.
+    return AnnotationVerdict(known.name, Verdict.EXACT)

@@ -1,0 +1,1 @@
+"""What ingress-nginx does to an Ingress although nobody wrote it: a small rule each."""
