@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.support.envoy import free_port, needs_envoy
-from tests.support.objects import ingress, path, rule, service, slice_of
+from tests.support.objects import ingress, password_file, path, rule, service, slice_of
 from tests.support.route_table_annotations import annotated, canary
 from tests.support.scripted import Answer, Received, Scripted, ask
 from tests.support.site import Site, site
@@ -27,6 +27,8 @@ LIST: Final = annotated(
     cors_max_age="600",
 )
 PAGES: Final = annotated(default_backend="pages", custom_http_errors="404")
+BASIC: Final = annotated(auth_type="basic", auth_secret="users")
+DENIED: Final = annotated(denylist_source_range="0.0.0.0/0")
 ORIGIN: Final = "HTTPS://www.A.test"
 OTHER: Final = "https://www.a.test.evil.test"
 NAMES: Final = ("origin", "credentials", "methods", "headers")
@@ -46,6 +48,8 @@ OF_LIST_STATUSES: Final = {
     "/pages/s404": 200,
     "/pages/none": 200,
     "/moved": 301,
+    "/secret": 401,
+    "/denied": 403,
 }
 
 
@@ -92,6 +96,9 @@ async def shop(folder: Path) -> AsyncIterator[Site]:
             ingress("plain", rule("tls.test", path("/plain")), annotations=annotated(force_ssl_redirect="true")),
             ingress("split", rule("split.test", path("/")), annotations=LIST),
             ingress("next", rule("split.test", path("/", "next")), annotations=canary(canary_by_header="x-next")),
+            ingress("secret", rule("list.test", path("/secret")), annotations=LIST | BASIC),
+            ingress("denied", rule("list.test", path("/denied")), annotations=LIST | DENIED),
+            password_file("me:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g="),
             ingress("limited", rule("limited.test", path("/")), annotations=ANY | annotated(limit_rpm="1")),
             *(service(name) for name in ("web", "pages", "next", "dead", "none")),
             slice_of("dead", "127.0.0.1", ports=[free_port()]),
@@ -143,6 +150,8 @@ async def test_preflights_are_answered_before_all_else(tmp_path: Path) -> None:
         for host, under, status in (
             ("list.test", "/", 200),
             ("list.test", "/moved", 301),
+            ("list.test", "/secret", 401),
+            ("list.test", "/denied", 403),
             ("tls.test", "/", 308),
             ("split.test", "/", 200),
         ):

@@ -139,6 +139,21 @@ async def test_the_default_backend_answers_for_a_service_that_does_not_exist(tmp
         assert short(await ask(running, HOST, "/s404")) == (404, "web")
 
 
+async def test_the_status_of_a_refusal_is_kept(tmp_path: Path) -> None:
+    """Whoever is refused must not read 200: https://nvd.nist.gov/vuln/detail/CVE-2026-24513"""
+    # An unknown name is enough to say that clients are asked who they are.
+    asks_who = annotated(auth_unknown="x", custom_http_errors="401,403,404", default_backend="pages")
+    denied = asks_who | annotated(denylist_source_range="0.0.0.0/0")
+    async with shop(tmp_path) as (running, pages):
+        await running.apply(
+            ingress("asks", rule("asks.test", path("/")), annotations=asks_who),
+            ingress("denied", rule("asks.test", path("/denied")), annotations=denied),
+        )
+        for under, status in (("/s401", 401), ("/s403", 403), ("/denied", 403), ("/s404", 404)):
+            assert short(await ask(running, "asks.test", under)) == (status, "pages")
+        assert [told(each)["code"] for each in pages.received] == ["401", "403", "403", "404"]
+
+
 async def test_no_client_can_ask_for_an_error_page(tmp_path: Path) -> None:
     assert MARKER == "x-xds-ingress-error-page"
     for hops in (0, 1):
