@@ -33,5 +33,5 @@ ANNOTATIONS: Final = (
         always,
         Scope.HOST,
     ),
-    *_planned("protocols", "ssl-passthrough"),
+    Annotation("ssl-passthrough", "protocols", ANYTHING, "false", verdict=Verdict.NOT_YET),
 )
