@@ -41,6 +41,7 @@ from xds.problems.registry import ProblemRegistry
 from xds.resources.options import ProxyOptions
 from xds.steps import finish
 from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
+from xds.translate.ownership import HostOwnership
 from xds.translate.translator import TranslateOptions, Translator
 
 NS = "default"
@@ -293,6 +294,7 @@ class World:
         nginx_configmap: Key | None = None,
         default_service: Key | None = None,
         max_regex_size: int = DEFAULT_MAX_REGEX_SIZE,
+        host_ownership: HostOwnership = HostOwnership.SHARED,
         now: datetime = NOW,
     ) -> None:
         self.now = now
@@ -308,6 +310,7 @@ class World:
             nginx_configmap=nginx_configmap,
             default_service=default_service,
             max_regex_size=max_regex_size,
+            host_ownership=host_ownership,
         )
         self.state = KubeState(
             claim_classless=claim_classless,

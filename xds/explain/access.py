@@ -18,7 +18,9 @@ _SUBJECT: Final = "access"
 def list_words(access: Access) -> Iterator[tuple[str, str]]:
     """The lists of addresses, each as subject and text."""
     denied, allowed = access.denied, access.allowed
-    if access.any_suffices and allowed is not None:
+    if access.any_suffices:
+        if allowed is None:
+            return
         but_for = f", but not of {_named(denied)}," if denied else ""
         yield _SUBJECT, f"clients of {_named(allowed)}{but_for} are let in as they are, and the others only by the rest"
         return

@@ -110,7 +110,7 @@ def _routed(traffic: Traffic, host_and_path: tuple[str, str], request: Request, 
         for each in path_match.routes:
             if each.comparison is Comparison.TAKEN:
                 return RoutedRequest(host, path, virtual_host, each.route, each.route.https_redirect, is_named=is_named)
-    route = virtual_host.default or traffic.default
+    route = virtual_host.fallback(traffic.default)
     steps.append(Fallback(route, of_host=virtual_host.default is not None))
     return RoutedRequest(host, path, virtual_host, route, virtual_host.unmatched_redirect(route), is_named=is_named)
 

@@ -165,13 +165,16 @@ def _step(step: Step, facts: RequestFacts) -> ExplainStep:
 def _alone(step: Fallback | Preflight | Malformed) -> ExplainStep:
     """A step that says all itself."""
     match step:
-        case Fallback():
-            return _fallback(step)
+        case Malformed(why):
+            return ExplainStep("request", f"malformed: {why}")
         case Preflight(route):
             text = "the route has CORS, so the proxy answers OPTIONS of an allowed origin itself, before all else"
             return ExplainStep("preflight", text, (route.origin.object,))
-        case Malformed(why):
-            return ExplainStep("request", f"malformed: {why}")
+    if step.route is None:
+        return ExplainStep("default backend", "no route matches, and no Ingress has a usable default backend")
+    whose = "of the host's oldest Ingress that has one" if step.of_host else "of the oldest Ingress that has one"
+    objects = (step.route.origin.object, ObjectRef("Service", *step.route.service))
+    return ExplainStep("default backend", f"no route matches, so the default backend {whose}", objects)
 
 
 def _handshake(step: Handshake, facts: RequestFacts) -> ExplainStep:
@@ -224,8 +227,9 @@ def _host(step: HostMatch, facts: RequestFacts) -> ExplainStep:
     if step.virtual_host and step.virtual_host.is_alias:
         return ExplainStep("virtual host", _alias(host, step.virtual_host), objects)
     match step.choice:
-        case Choice.PRECISE:
-            return ExplainStep("virtual host", f"{host} is named by rules", objects)
+        case Choice.PRECISE if step.virtual_host:
+            owner = f", and belongs to namespace {step.virtual_host.owner}" if step.virtual_host.owner else ""
+            return ExplainStep("virtual host", f"{host} is named by rules{owner}", objects)
         case Choice.WILDCARD if step.virtual_host:
             return ExplainStep("virtual host", f"{host} is covered by {shown(step.virtual_host.host)}", objects)
         case Choice.DEFAULT:
@@ -265,14 +269,6 @@ def _narrated_route(compared: ComparedRoute, path: str) -> NarratedRoute:
     why = _COMPARISONS[compared.comparison].format(conditions=conditions)
     taken = compared.comparison is Comparison.TAKEN
     return NarratedRoute(compared.route, taken, f"{why} exactly" if taken and compared.route.path == path else why)
-
-
-def _fallback(step: Fallback) -> ExplainStep:
-    if step.route is None:
-        return ExplainStep("default backend", "no route matches, and no Ingress has a usable default backend")
-    whose = "of the host's oldest Ingress that has one" if step.of_host else "of the oldest Ingress that has one"
-    objects = (step.route.origin.object, ObjectRef("Service", *step.route.service))
-    return ExplainStep("default backend", f"no route matches, so the default backend {whose}", objects)
 
 
 def _shares(route: Route | None) -> Iterator[ExplainStep]:

@@ -239,6 +239,12 @@ class Reason(StrEnum):
         "The kernel doesn't report changes of the manifests (inotify); all files are compared every 10 s instead.",
         "Raise `sysctl fs.inotify.max_user_instances` and `fs.inotify.max_user_watches`; it is tried again.",
     )
+    HOST_OF_OTHER_NAMESPACE = (
+        "HostOfOtherNamespace",
+        Level.ERROR,
+        "With --host-ownership namespace, a host belongs to the namespace of its oldest Ingress; others are left out.",
+        "Use another host, or create the Ingress in the namespace that the problem names.",
+    )
     HOST_WITHOUT_TLS = (
         "HostWithoutTLS",
         Level.WARNING,

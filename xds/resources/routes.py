@@ -130,7 +130,7 @@ def _routes(answers: Answers, default: Route | None, place: Place) -> Iterator[E
     if isinstance(answers, FixedAnswer):
         yield _status("misdirected", 421, place)
         return
-    default = answers.default or default
+    default = answers.fallback(default)
     redirects = [place.redirect(route.https_redirect) for route in answers.routes]
     last = place.redirect(answers.unmatched_redirect(default))
     routes = [*zip(answers.routes, redirects, strict=True), *([(default, last)] if default else [])]

@@ -131,6 +131,8 @@ class VirtualHost:
         default: Answers the paths that no route matches; None where the default of all hosts answers.
         https_redirect: Of plain requests that no route matches.
         alias_of: The host of rules that the routes come from; None for a host that rules name.
+        owner: The namespace that the host belongs to. Empty: any namespace's default backend answers paths that no
+            route matches.
     """
 
     host: str
@@ -138,6 +140,18 @@ class VirtualHost:
     default: Route | None = None
     https_redirect: HttpsRedirect = BY_OPERATOR
     alias_of: str | None = None
+    owner: str = ""
+
+    def fallback(self, of_all: Route | None) -> Route | None:
+        """The answer to paths that no route matches; None: 404.
+
+        Args:
+            of_all: The default backend of all hosts: an Ingress', or the operator's.
+        """
+        if self.default or not self.owner or of_all is None:
+            return self.default or of_all
+        about = of_all.origin.object
+        return None if about.kind == "Ingress" and about.namespace != self.owner else of_all
 
     @property
     def depends_on_tls(self) -> bool:

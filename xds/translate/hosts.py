@@ -25,6 +25,7 @@ from xds.translate.nginx import https_redirects
 from xds.translate.nginx.client_tls import NO_WISH, choice
 from xds.translate.nginx.paths_policy import OPEN_PATHS, ClosedPaths, LentPaths, OpenPaths, PathsPolicy
 from xds.translate.nginx.rewriting import APP_ROOT, NO_REWRITING
+from xds.translate.ownership import HostOwnership, only_of_owner
 from xds.translate.routes import TranslationContext, default_route, path_route
 from xds.translate.slash_redirects import slash_redirects
 
@@ -41,8 +42,8 @@ def translate_host(
 
     Without a virtual host if no Ingress has a valid rule for the host.
     """
-    ingresses = context.state.ingresses_of_host(host)
-    if not ingresses or (host != NO_HOST and not _check_host(context, host, ingresses, findings)):
+    ingresses = _ingresses(context, host, findings)
+    if not ingresses:
         return None, ()
     policies, canaries = _policies(context, host, ingresses)
     regex = _is_regex_host(context.state, host, policies)
@@ -71,8 +72,19 @@ def translate_host(
         routes = with_canaries(context, host, routes, lent, policies=by_ref, findings=findings)
     routes = [*root, *most_specific_first(routes)]
     findings.keep([*routes, default])
-    found = VirtualHost(host, tuple(routes), default, _unmatched_redirect(policies)) if policies else None
+    owner = findings.owner.key.namespace if findings.owner and host != NO_HOST else ""
+    found = VirtualHost(host, tuple(routes), default, _unmatched_redirect(policies), owner=owner) if policies else None
     return found, names
+
+
+def _ingresses(context: TranslationContext, host: str, findings: UnitFindings) -> list[Ingress]:
+    """The Ingresses that count for a host, the oldest first; none for an invalid host."""
+    ingresses = context.state.ingresses_of_host(host)
+    if not ingresses or (host != NO_HOST and not _check_host(context, host, ingresses, findings)):
+        return []
+    if context.host_ownership is HostOwnership.SHARED:
+        return ingresses
+    return only_of_owner(context.state, host, context.is_canary, findings)
 
 
 def _policies(context: TranslationContext, host: str, ingresses: Iterable[Ingress]) -> tuple[_Policies, _Canaries]:

@@ -40,6 +40,7 @@ from xds.translate.nginx.ingress_policy import ingress_policy
 from xds.translate.nginx.named_objects import NamedObjects
 from xds.translate.nginx.options import AnnotationOptions
 from xds.translate.nginx.paths_policy import ClosedPaths, IngressPolicy, LentPaths, OpenPaths, PathsPolicy
+from xds.translate.ownership import HostOwnership
 from xds.translate.patterns import literal_instead, looks_like_pattern
 
 _REGEX_REMEDY: Final = (
@@ -63,6 +64,7 @@ class TranslationContext:
     max_regex_size: int = DEFAULT_MAX_REGEX_SIZE
     allow_cross_namespace: bool = False
     redirects_to_slash: bool = False
+    host_ownership: HostOwnership = HostOwnership.SHARED
     credential_store: CredentialStore = field(default_factory=CredentialStore)
     password_files: PasswordFiles = field(default_factory=PasswordFiles)
 

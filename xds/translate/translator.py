@@ -13,7 +13,7 @@ from xds.steps import Steps
 from xds.traffic.backend_tls import Credential, CredentialKey
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.endpoints import Locality
-from xds.traffic.hosts import NO_HOST
+from xds.traffic.hosts import NO_HOST, is_wildcard
 from xds.traffic.listeners import OWN_LISTENERS, ListenerPolicy
 from xds.traffic.model import TrafficChange
 from xds.traffic.rate_limits import Rate
@@ -32,6 +32,7 @@ from xds.translate.nginx.annotated_objects import annotated_objects
 from xds.translate.nginx.configmap.named_headers import named_config_maps
 from xds.translate.nginx.paths_policy import IngressPolicy
 from xds.translate.nginx_config import NginxConfigTracker
+from xds.translate.ownership import HostOwners, HostOwnership
 from xds.translate.rate_use import RateUse
 from xds.translate.routes import (
     TranslationContext,
@@ -58,6 +59,7 @@ class TranslateOptions:
         has_tracer: Whether proxies send traces to a collector.
         has_authz: Whether `xds authz` runs beside each proxy.
         default_service: Answers where no Ingress has a default backend.
+        host_ownership: The namespaces whose Ingresses count for a host.
     """
 
     allow_external_name: bool = False
@@ -70,6 +72,7 @@ class TranslateOptions:
     has_tracer: bool = False
     has_authz: bool = False
     default_service: Key | None = None
+    host_ownership: HostOwnership = HostOwnership.SHARED
 
     @property
     def config_maps(self) -> frozenset[Key]:
@@ -116,11 +119,13 @@ class Translator:
             options.max_regex_size,
             options.allow_cross_namespace,
             redirects_to_slash=options.is_compatible,
+            host_ownership=options.host_ownership,
         )
         self._certificate_store = CertificateStore()
         self._default_secret_due = options.default_tls_secret is not None
         self._hosts: dict[str, VirtualHost] = {}
-        self._names = FurtherNames()
+        self._names = FurtherNames(options.host_ownership)
+        self._owners = HostOwners()
         self._default: Route | None = None
         self._tls = TlsTable()
         self._ciphers: dict[str, HostCiphers] = {}
@@ -276,8 +281,8 @@ class Translator:
         for key in stale.ingresses:
             self._translate_ingress(key)
             yield
-        hosts, names_changed = yield from self._translate_hosts(stale.hosts)
-        if names_changed and self._state.ingresses_with_tls():
+        hosts, owners_changed = yield from self._translate_hosts(stale.hosts)
+        if owners_changed and self._state.ingresses_with_tls():
             stale = replace(stale, tls=True)
         default = stale.default_backend and self._translate_default()
         tls_is_stale, self._ciphers_changed = stale.tls or self._ciphers_changed, False
@@ -303,9 +308,13 @@ class Translator:
         self._problems.report(("ingress", key), findings.problems)
 
     def _translate_hosts(self, stale: Iterable[str]) -> Steps[tuple[set[str], bool]]:
-        """Translate hosts, and return changed virtual hosts, and whether another host has one of the further names."""
+        """Translate hosts, and return changed virtual hosts, and whether a TLS host has another owner.
+
+        A further name has another owner once it is another host's.
+        """
         changed: set[str] = set()
         undecided: set[str] = set()
+        owners_changed = False
         for host in stale:
             findings = UnitFindings()
             virtual_host, names = yield from translate_host(self._context, host, findings)
@@ -313,11 +322,13 @@ class Translator:
             self._use(("host", host), findings.backends)
             self._use_ciphers(host, findings.ciphers)
             self._rates.use(("host", host), findings.rates)
+            owners_changed |= self._owners.note(host, findings.owner)
             is_changed = self._replace(host, virtual_host, is_alias=False)
             if is_changed:
                 changed.add(host)
             undecided.update(self._names.follow(host, names, changed=is_changed))
-        owners_changed = False
+        if any(map(is_wildcard, changed)):
+            undecided |= self._names.wildcards
         for name in sorted(undecided):
             findings, before = UnitFindings(), self._names.owners.get(name)
             virtual_host = self._names.decide(name, self._hosts, self._state, findings)
@@ -381,6 +392,7 @@ class Translator:
             skips=skips,
             further=self._names.owners,
             ciphers=self._ciphers,
+            owners=self._owners.current,
         )
         self._tls, self._certificates = yield from translation.run()
         self._date_period = translation.period

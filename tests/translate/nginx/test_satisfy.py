@@ -11,9 +11,12 @@ import pytest
 
 from xds.problems.problem import Key
 from xds.problems.reasons import Reason
+from xds.resources.filters.address_lists import DENIED as DENIED_FILTER
+from xds.resources.filters.chain import route_filters
 from xds.traffic.access import Access, Passwords
 from xds.traffic.authorizer import Authorizer
 from xds.traffic.backends import BackendKey
+from xds.traffic.policy import Policy
 from xds.translate.nginx import satisfy
 from xds.translate.nginx.reader import AnnotationReader
 
@@ -38,9 +41,6 @@ def joined(access: Access, value: str = "any") -> tuple[Access, list[Reason]]:
         Access(DENIED, LIST),
         Access(DENIED),
         Access(allowed=LIST),
-        Access(passwords=BY_AUTHZ),
-        Access(passwords=BY_PROXY),
-        Access(authorizer=AUTHORIZER),
     ],
     ids=repr,
 )
@@ -59,7 +59,9 @@ def test_a_list_suffices_and_so_does_the_other_condition(listed: Access) -> None
 
 @pytest.mark.parametrize("passwords", [BY_AUTHZ, BY_PROXY])
 def test_not_to_be_denied_is_not_enough(passwords: Passwords) -> None:
-    assert joined(Access(DENIED, passwords=passwords)) == (Access(passwords=passwords), [])
+    found, reasons = joined(Access(DENIED, passwords=passwords))
+    assert (found.any_suffices, reasons) == (True, [])
+    assert DENIED_FILTER not in route_filters(Policy(access=found))
 
 
 @pytest.mark.parametrize(
