@@ -91,13 +91,13 @@ def _context(identity: Issued) -> ssl.SSLContext:
     return context
 
 
-class _Calls(grpc.GenericRpcHandler):
+class _Calls(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in its stubs alone
     """Answers every call with no message, and with the name of the backend."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":
         del handler_call_details
         return grpc.unary_unary_rpc_method_handler(self._answer)
 
