@@ -319,6 +319,7 @@ class World:
             annotated=options.annotated,
             config_maps=options.config_maps,
             config_references=options.config_references,
+            config_asked=options.config_asked,
         )
         self.registry = ProblemRegistry()
         self.traffic = Translator(self.state, options, self.registry)
@@ -364,6 +365,7 @@ def pipeline(
         default_service=translate.default_service,
         config_maps=translate.config_maps,
         config_references=translate.config_references,
+        config_asked=translate.config_asked,
         annotated=translate.annotated,
     )
     built = Pipeline(state, translate, proxy or ProxyOptions())

@@ -42,7 +42,7 @@ ALIASES = Table(
         ingress(
             "partly",
             rule("p.test", path("/admin", "no")),
-            annotations=annotated(server_alias="alias.p.test", auth_url="http://auth.test"),
+            annotations=annotated(server_alias="alias.p.test", auth_url="auth.test"),
         ),
         ingress("open", rule("p.test", path("/", "open"))),
         ingress("bad", rule("bad.test", path("/", "bad")), annotations=annotated(server_alias="good.bad.test,foo bar")),

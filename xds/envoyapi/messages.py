@@ -57,6 +57,7 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import *
     from envoy_data_plane.envoy.extensions.filters.http.router.v3 import *
     from envoy_data_plane.envoy.extensions.filters.http.stateful_session.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.http.upstream_codec.v3 import *
     from envoy_data_plane.envoy.extensions.filters.listener.proxy_protocol.v3 import *
     from envoy_data_plane.envoy.extensions.filters.listener.tls_inspector.v3 import *
     from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import *

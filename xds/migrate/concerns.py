@@ -63,22 +63,15 @@ def _sends_group(value: str, *_: object) -> bool:
     return "$" in value
 
 
-def _names_origin(value: str, *_: object) -> bool:
-    return "*" not in (each.strip() for each in value.split(","))
-
-
-def _asks_for_two(value: str, subject: Subject, _: Inventory) -> bool:
-    return value.lower() == "any" and subject.has("auth-type") and subject.has("auth-url")
-
-
 _CONCERNS: Final[Mapping[str, Concern]] = {
     "affinity-mode": _value_is("balanced"),
     "app-root": _has_other_root,
-    # With `xds authz`, which the proposed command line has.
-    **dict.fromkeys(("auth-type", "auth-secret", "auth-secret-type"), _never),
     "auth-realm": _value_is("off"),
+    "auth-secret": _never,
+    "auth-secret-type": _never,
+    "auth-type": _never,
     "connection-proxy-header": _may_speak_http2,
-    "cors-allow-origin": _names_origin,
+    "cors-allow-origin": _value_is_not("*"),
     "custom-headers": lambda _, __, inventory: not (inventory.config or {}).get(ALLOWED_HEADERS),
     "enable-opentelemetry": _is_false,
     "limit-rpm": lambda value, *_: number(value) > 0,
@@ -100,7 +93,9 @@ _CONCERNS: Final[Mapping[str, Concern]] = {
     "proxy-ssl-server-name": lambda value, subject, _: value == "on" and not subject.has("proxy-ssl-name"),
     "proxy-ssl-verify": _value_is("on"),
     "rewrite-target": _sends_group,
-    "satisfy": _asks_for_two,
+    "satisfy": lambda value, subject, _: (
+        value.lower() == "any" and subject.has("auth-secret") and subject.has("auth-url")
+    ),
     "server-alias": lambda value, *_: any(name.strip().endswith(".*") for name in value.split(",")),
     "session-cookie-change-on-failure": _is_false,
     "session-cookie-path": _never,
@@ -111,4 +106,7 @@ _CONCERNS: Final[Mapping[str, Concern]] = {
     "use-regex": _never,
     "x-forwarded-prefix": _never,
 }
-"""By annotation. The note of an annotation that is missing here concerns each Ingress with a value."""
+"""By annotation. The note of an annotation that is missing here concerns each Ingress with a value.
+
+`xds authz` is taken for granted, as the command line of the report names it.
+"""

@@ -95,6 +95,12 @@ class Reason(StrEnum):
         "The appProtocol of a Service's port is none that is known here; plain HTTP/1.1 is spoken to its endpoints.",
         "Write http, https, grpc, grpcs, kubernetes.io/h2c, kubernetes.io/ws or kubernetes.io/wss.",
     )
+    AUTHORIZER_UNUSABLE = (
+        "AuthorizerUnusable",
+        Level.WARNING,
+        "Nobody can be asked at the URL of auth-url or global-auth-url; requests that need the authorizer answer 500.",
+        "Create the Service or the Ingress that serves the host, or correct the URL.",
+    )
     BACKEND_NOT_FOUND = (
         "BackendNotFound",
         Level.ERROR,

@@ -12,6 +12,7 @@ from xds.traffic.backends import BackendKey
 from xds.traffic.conditions import Condition, HeaderCondition, SessionCondition
 from xds.traffic.https_redirect import BY_OPERATOR, NO_HTTPS_REDIRECT, HttpsRedirect, RedirectWhen
 from xds.traffic.policy import NO_POLICY, Policy
+from xds.traffic.regex import matches
 
 ACME_CHALLENGES: Final = "/.well-known/acme-challenge/"
 """Paths at which an authority asks for the proof of control over a host, over plain HTTP.
@@ -69,6 +70,15 @@ class Route:
         shares = self.action.backends if isinstance(self.action, Forward) else ()
         keys = (key for each in shares for key in (each.key, each.tls_key) if key)
         return (*(each for key in keys for each in key.all), *self.policy.backends)
+
+    def matches(self, path: str) -> bool:
+        """Whether the path of a normalized request matches."""
+        if self.path_type is PathType.REGEX:
+            return matches(self.path, path)
+        if self.path_type is PathType.EXACT:
+            return path == self.path
+        prefix = self.path.rstrip("/")
+        return path == prefix or path.startswith(f"{prefix}/")
 
     @property
     def rewrites_host(self) -> bool:

@@ -1,36 +1,40 @@
 """From the rules of all Ingresses for one host to the host's routes."""
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from xds.kube.objects import HTTPIngressPath, Ingress
 from xds.kube.state import KubeState, why_first
-from xds.problems.field_path import FieldPath, MapKey
-from xds.problems.problem import Key
+from xds.problems.field_path import WHOLE_OBJECT, FieldPath, MapKey
+from xds.problems.problem import Key, ObjectRef
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.steps import Steps
-from xds.traffic.actions import Closed, LocationBase, Redirect
-from xds.traffic.hosts import NO_HOST
+from xds.traffic.actions import Closed, Forward, LocationBase, Redirect
+from xds.traffic.hosts import NO_HOST, wildcard_of
 from xds.traffic.https_redirect import BY_OPERATOR, HttpsRedirect
 from xds.traffic.policy import NO_POLICY
 from xds.traffic.routes import Origin, PathType, Route, VirtualHost, most_specific_first
+from xds.translate.authorizers import ServedPath, with_authorizers
 from xds.translate.canaries import LentRoute, with_canaries
 from xds.translate.findings import HostCiphers, UnitFindings
 from xds.translate.further_names import FurtherName, further_names
-from xds.translate.names import InvalidError, valid_host
+from xds.translate.names import InvalidError, regex_path, valid_host, valid_path
 from xds.translate.nginx import https_redirects
 from xds.translate.nginx.client_tls import NO_WISH, choice
 from xds.translate.nginx.paths_policy import OPEN_PATHS, ClosedPaths, LentPaths, OpenPaths, PathsPolicy
 from xds.translate.nginx.rewriting import APP_ROOT, NO_REWRITING
 from xds.translate.ownership import HostOwnership, only_of_owner
-from xds.translate.routes import TranslationContext, default_route, path_route
+from xds.translate.routes import TranslationContext, default_route, on_path, path_route
 from xds.translate.slash_redirects import slash_redirects
 
 _Policies: TypeAlias = Sequence[tuple[Ingress, PathsPolicy]]
 """The Ingresses of a host, the oldest first."""
+
+_NOBODY: Final = Origin(ObjectRef(Ingress.kind, "", ""), WHOLE_OBJECT)
 
 _Canaries: TypeAlias = Sequence[tuple[Ingress, LentPaths]]
 
@@ -70,11 +74,47 @@ def translate_host(
         by_ref = {ingress.ref: policy for ingress, policy in policies}
         lent = _lent(context, host, canaries, regex=regex, findings=findings)
         routes = with_canaries(context, host, routes, lent, policies=by_ref, findings=findings)
-    routes = [*root, *most_specific_first(routes)]
+    routes = authorized(context, host, [*root, *most_specific_first(routes)], findings)
+    default = authorized(context, host, [default], findings)[0] if default else None
     findings.keep([*routes, default])
     owner = findings.owner.key.namespace if findings.owner and host != NO_HOST else ""
     found = VirtualHost(host, tuple(routes), default, _unmatched_redirect(policies), owner=owner) if policies else None
     return found, names
+
+
+def authorized(context: TranslationContext, host: str, routes: Iterable[Route], findings: UnitFindings) -> list[Route]:
+    """The routes of a host, each with the backend of its authorizer."""
+    return with_authorizers(context, host, routes, functools.partial(_served, context), findings)
+
+
+def _served(context: TranslationContext, host: str, path: str) -> ServedPath | None:
+    """The path of a host that a request matches, if its Ingress sends every such request to a Service."""
+    if not context.state.ingresses_of_host(host):
+        host = wildcard_of(host) or host
+    policies, _ = _policies(context, host, _ingresses(context, host, UnitFindings()))
+    regex = _is_regex_host(context.state, host, policies)
+    found: dict[Route, tuple[Ingress, HTTPIngressPath, PathsPolicy]] = {}
+    for ingress, policy in policies:
+        if isinstance(policy, ClosedPaths) and policy.hosts:
+            return None
+        for _, each in _paths(context.state, ingress, host):
+            try:
+                matched = regex_path(each, context.max_regex_size) if regex else valid_path(each)
+            except InvalidError:
+                continue
+            found.setdefault(Route(*matched, Forward(()), _NOBODY, _NOBODY.object.key), (ingress, each, policy))
+    taken = next((route for route in most_specific_first(found) if route.matches(path)), None)
+    return _open_path(*found[taken], regex=regex) if taken else None
+
+
+def _open_path(ingress: Ingress, path: HTTPIngressPath, policy: PathsPolicy, *, regex: bool) -> ServedPath | None:
+    if isinstance(policy, ClosedPaths):
+        return None
+    policy = on_path(policy, path.path or "/", path.path_type, regex=regex)
+    service = path.backend.service
+    if service is None or policy.policy.access or policy.answer or policy.redirect or policy.rewriting.app_root:
+        return None
+    return ingress, service, policy
 
 
 def _ingresses(context: TranslationContext, host: str, findings: UnitFindings) -> list[Ingress]:

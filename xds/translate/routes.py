@@ -74,12 +74,12 @@ class TranslationContext:
 
     def objects(self, ingress: Ingress) -> NamedObjects:
         """The objects that annotations of an Ingress may name."""
+        return self.objects_in(ingress.key.namespace)
+
+    def objects_in(self, namespace: str) -> NamedObjects:
+        """The objects that annotations of Ingresses of a namespace may name."""
         return NamedObjects(
-            self.state,
-            ingress.key.namespace,
-            self.allow_cross_namespace,
-            self.credential_store,
-            self.password_files,
+            self.state, namespace, self.allow_cross_namespace, self.credential_store, self.password_files
         )
 
     def credentials(self, backends: Iterable[Backend]) -> Mapping[CredentialKey, Credential]:
@@ -249,7 +249,7 @@ def path_route(
         message = f"path {shown(written)} reads like a pattern, and is compared literally"
         findings.report(origin.object, Reason.PATTERN_IN_PATH, message, origin.field.child("path"), remedy)
     if isinstance(policy, OpenPaths):
-        policy = _on_path(policy, written or "/", path.path_type, regex=regex)
+        policy = on_path(policy, written or "/", path.path_type, regex=regex)
         if policy.asked_backends is not NO_BACKENDS and path.backend.service:
             backends = context.annotated_backends(origin.object.namespace, policy.asked_backends)
             treatment = backends.applied(policy.policy, origin.object.key, path.backend.service, findings)
@@ -259,7 +259,7 @@ def path_route(
     return context.route(origin, path.backend, origin.field.child("backend"), matched, policy=policy, findings=findings)
 
 
-def _on_path(open_paths: OpenPaths, path: str, path_type: str, *, regex: bool) -> OpenPaths:
+def on_path(open_paths: OpenPaths, path: str, path_type: str, *, regex: bool) -> OpenPaths:
     """The policy of one path, as written: the rewrite, and the exceptions from the redirect to HTTPS."""
     policy = open_paths.policy
     redirect = https_redirects.on_path(policy.https_redirect, path, open_paths.plain_paths)

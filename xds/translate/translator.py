@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from xds.kube.objects import Ingress
-from xds.kube.references import AnnotatedObjects, ConfigReferences
+from xds.kube.references import AnnotatedObjects, ConfigAsked, ConfigReferences
 from xds.kube.state import KubeState, Stale
 from xds.problems.problem import Key, Problem
 from xds.problems.registry import ProblemRegistry
@@ -27,8 +27,8 @@ from xds.translate.credentials import CredentialUse
 from xds.translate.endpoints import localities
 from xds.translate.findings import HostCiphers, UnitFindings
 from xds.translate.further_names import FurtherName, FurtherNames
-from xds.translate.hosts import translate_host
-from xds.translate.nginx.annotated_objects import annotated_objects
+from xds.translate.hosts import authorized, translate_host
+from xds.translate.nginx.annotated_objects import annotated_objects, asked_by_config
 from xds.translate.nginx.configmap.named_headers import named_config_maps
 from xds.translate.nginx.paths_policy import IngressPolicy
 from xds.translate.nginx_config import NginxConfigTracker
@@ -83,6 +83,11 @@ class TranslateOptions:
     def config_references(self) -> ConfigReferences:
         """Tells the ConfigMaps that such a ConfigMap names."""
         return named_config_maps
+
+    @property
+    def config_asked(self) -> ConfigAsked:
+        """Tells the Service and the host of the authorizer that such a ConfigMap names."""
+        return asked_by_config
 
     @property
     def annotated(self) -> AnnotatedObjects:
@@ -368,6 +373,7 @@ class Translator:
         default = default_route(self._context, self._state.ingresses_with_default_backend(), findings)
         if default is None and self._options.default_service:
             default = service_route(self._context, self._options.default_service, findings)
+        default = authorized(self._context, NO_HOST, [default], findings)[0] if default else None
         self._problems.report(("default", NO_HOST), findings.problems)
         findings.keep([default])
         self._use(("default", NO_HOST), findings.backends)

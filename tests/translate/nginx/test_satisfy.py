@@ -14,8 +14,7 @@ from xds.problems.reasons import Reason
 from xds.resources.filters.address_lists import DENIED as DENIED_FILTER
 from xds.resources.filters.chain import route_filters
 from xds.traffic.access import Access, Passwords
-from xds.traffic.authorizer import Authorizer
-from xds.traffic.backends import BackendKey
+from xds.traffic.authorizer import Authorizer, AuthorizerUrl
 from xds.traffic.policy import Policy
 from xds.translate.nginx import satisfy
 from xds.translate.nginx.reader import AnnotationReader
@@ -24,7 +23,7 @@ LIST: Final = ("10.0.0.0/8",)
 DENIED: Final = ("10.1.0.0/16",)
 BY_AUTHZ: Final = Passwords("", (("u", "{SHA}x"),), Key("default", "shop"))
 BY_PROXY: Final = replace(BY_AUTHZ, by_authz=False)
-AUTHORIZER: Final = Authorizer(BackendKey("default", "auth", 80))
+AUTHORIZER: Final = Authorizer(AuthorizerUrl(False, "auth.test", 80, "/"))
 
 
 def joined(access: Access, value: str = "any") -> tuple[Access, list[Reason]]:
