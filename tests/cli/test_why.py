@@ -56,7 +56,7 @@ def test_why_ingress_on_a_folder(folder: Path, capfd: pytest.CaptureFixture[str]
 
 
 def test_a_closed_path_is_called_closed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    closed = ingress("shop", rule("a.test", path("/")), annotations={f"{PREFIX}auth-url": "http://auth.test/"})
+    closed = ingress("shop", rule("a.test", path("/")), annotations={f"{PREFIX}auth-url": "auth.test"})
     for number, each in enumerate((closed, service("web"))):
         (tmp_path / f"{number}.json").write_text(json.dumps(manifest(each)))
     assert run(["why", "ingress", "default/shop", "--from", str(tmp_path)]) == 0

@@ -260,6 +260,16 @@ CASES: list[Case] = [
         [ingress(auth_url="http://x.test", app_root="/a")],
         [ingress(auth_url="http://x.test")],
     ),
+    (
+        "password-hashes-need-authz",
+        [ingress(auth_type="basic", auth_secret="u"), secret("u", auth="#x\na:{SHA}x\nb:$2y$05$x\nc:$apr1$x\n")],
+        [ingress(auth_type="basic", auth_secret="u"), secret("u", auth="a:{SHA}x")],
+    ),
+    (
+        "password-hashes-need-authz",
+        [ingress(auth_type="basic", auth_secret="u", auth_secret_type="auth-map"), secret("u", a="$6$x")],
+        [ingress(auth_type="basic", auth_secret="u")],
+    ),
     ("auth-cache-gone", [ingress(auth_url="http://x.test", auth_cache_key="k")], [ingress(auth_cache_key="k")]),
     (
         "auth-variable-refused",

@@ -8,7 +8,7 @@ from xds.resources import names
 from xds.resources.filters.chain import SWITCHED, http_filters
 from xds.resources.filters.error_pages import NAME, ORIGINAL_PATH_NAME
 
-DIGESTS = {2: "ef06918804c00653", 3: "7508086b54a8264e"}
+DIGESTS = {2: "ef06918804c00653", 3: "07bd9408cf176f51"}
 """Of the released chains, by version."""
 
 

@@ -41,6 +41,7 @@ from xds.problems.registry import ProblemRegistry
 from xds.resources.options import ProxyOptions
 from xds.steps import finish
 from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
+from xds.translate.ownership import HostOwnership
 from xds.translate.translator import TranslateOptions, Translator
 
 NS = "default"
@@ -257,6 +258,12 @@ def secret_of(
     return msgspec.convert({"metadata": metadata(name, ns), "data": present}, Secret)
 
 
+def authorities(name: str, pem: bytes | None = None, *, revoked: bytes | None = None, ns: str = NS) -> Secret:
+    """A Secret with certificates of authorities, and lists of revoked certificates. Without: some authority."""
+    pem = certificate("authority").chain if pem is None else pem
+    return Secret(Metadata(name, ns), SecretData(ca_crt=pem, others={"ca.crl": revoked} if revoked is not None else {}))
+
+
 def password_file(content: str | bytes, name: str = "users", *, ns: str = NS) -> Secret:
     """A Secret with a password file."""
     content = content.encode() if isinstance(content, str) else content
@@ -293,6 +300,7 @@ class World:
         nginx_configmap: Key | None = None,
         default_service: Key | None = None,
         max_regex_size: int = DEFAULT_MAX_REGEX_SIZE,
+        host_ownership: HostOwnership = HostOwnership.SHARED,
         now: datetime = NOW,
     ) -> None:
         self.now = now
@@ -308,6 +316,7 @@ class World:
             nginx_configmap=nginx_configmap,
             default_service=default_service,
             max_regex_size=max_regex_size,
+            host_ownership=host_ownership,
         )
         self.state = KubeState(
             claim_classless=claim_classless,
@@ -316,6 +325,7 @@ class World:
             annotated=options.annotated,
             config_maps=options.config_maps,
             config_references=options.config_references,
+            config_asked=options.config_asked,
         )
         self.registry = ProblemRegistry()
         self.traffic = Translator(self.state, options, self.registry)
@@ -361,6 +371,7 @@ def pipeline(
         default_service=translate.default_service,
         config_maps=translate.config_maps,
         config_references=translate.config_references,
+        config_asked=translate.config_asked,
         annotated=translate.annotated,
     )
     built = Pipeline(state, translate, proxy or ProxyOptions())

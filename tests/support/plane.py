@@ -58,6 +58,7 @@ class Plane:
             default_service=translate.default_service,
             config_maps=translate.config_maps,
             config_references=translate.config_references,
+            config_asked=translate.config_asked,
             annotated=translate.annotated,
         )
         options = proxy or ProxyOptions()

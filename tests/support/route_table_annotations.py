@@ -1,7 +1,7 @@
 """The route table of ingress-nginx's annotations."""
 
 from tests.support.objects import exact, ingress, path, rule, specific
-from tests.support.route_case import NOT_FOUND, UNAVAILABLE, Table, http, services
+from tests.support.route_case import FORBIDDEN, NOT_FOUND, UNAVAILABLE, Table, http, services
 from xds.translate.nginx.annotation import PREFIX
 
 
@@ -83,13 +83,13 @@ REGEX = Table(
         ingress(
             "closed",
             rule("h.test", specific("/admin/(.*)", "no")),
-            annotations=annotated(use_regex="true", auth_url="http://auth.test/"),
+            annotations=annotated(use_regex="true", auth_url="auth.test"),
         ),
         ingress("open", rule("h.test", path("/", "root2"))),
         ingress(
             "unusable",
             rule("i.test", specific("/admin(?!/help)(.*)", "no")),
-            annotations=annotated(use_regex="true", auth_url="http://auth.test/"),
+            annotations=annotated(use_regex="true", auth_url="auth.test"),
         ),
         ingress("around", rule("i.test", path("/", "root2"))),
         ingress("loses", rule("j.test", exact("/", "plain")), annotations=annotated(use_regex="true"), created=2),
@@ -135,7 +135,7 @@ REGEX = Table(
 PROTECTED = Table(
     "protected",
     (
-        ingress("auth", rule("a.test", path("/auth")), annotations=annotated(auth_url="http://auth.test/check")),
+        ingress("auth", rule("a.test", path("/auth")), annotations=annotated(auth_url="auth.test/check")),
         ingress("plain", rule("a.test", path("/"))),
         ingress(
             "redirected",
@@ -168,9 +168,9 @@ PROTECTED = Table(
         http("e.test", "/beside", UNAVAILABLE, "a server-snippet of nginx is for the whole host"),
         http("b.test", "/lists", UNAVAILABLE),
         http("b.test", "/other", UNAVAILABLE, "the default backend of a protected Ingress"),
-        http("c.test", "/cert", UNAVAILABLE),
-        http("c.test", "/neighbour", UNAVAILABLE, "client certificates protect the whole host"),
-        http("c.test", "/other", UNAVAILABLE),
+        http("c.test", "/cert", FORBIDDEN),
+        http("c.test", "/neighbour", FORBIDDEN, "client certificates protect the whole host"),
+        http("c.test", "/other", FORBIDDEN),
         http("d.test", "/", UNAVAILABLE, "hosts that no rule names, by the same default backend"),
     ),
 )
@@ -263,7 +263,7 @@ CANARIES = Table(
 CANARIES_AND_PROTECTION = Table(
     "canaries and protection",
     (
-        ingress("closed", rule("c.test", path("/")), annotations=annotated(auth_url="http://auth.test")),
+        ingress("closed", rule("c.test", path("/")), annotations=annotated(auth_url="auth.test")),
         ingress("for-closed", rule("c.test", path("/", "next")), annotations=canary(canary_weight="100")),
         ingress("moved", rule("m.test", path("/")), annotations=annotated(permanent_redirect="https://new.test")),
         ingress("for-moved", rule("m.test", path("/", "next")), annotations=canary(canary_weight="100")),

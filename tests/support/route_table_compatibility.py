@@ -13,7 +13,7 @@ SLASHES = Table(
         ingress("both", rule("b.test", path("/shop", "web"), path("/shop/", "shop"))),
         ingress("exact", rule("c.test", exact("/shop", "web"), path("/shop/", "shop"))),
         ingress("regex", rule("d.test", path("/shop/", "shop")), annotations=annotated(use_regex="true")),
-        ingress("closed", rule("e.test", path("/shop/", "shop")), annotations=annotated(auth_url="http://a.test")),
+        ingress("closed", rule("e.test", path("/shop/", "shop")), annotations=annotated(auth_url="a.test")),
     ),
     services("shop", "exact", "web"),
     (

@@ -38,7 +38,7 @@ HTTPS_BY_ANNOTATION = Table(
         ingress(
             "closed",
             rule("d.test", path("/closed")),
-            annotations=annotated(force_ssl_redirect="true", auth_url="http://auth.test"),
+            annotations=annotated(force_ssl_redirect="true", auth_url="auth.test"),
         ),
         ingress("rest", rule("d.test", path("/")), annotations=_FORCED),
         ingress("primary", rule("e.test", path("/shared")), annotations=_FORCED),
@@ -104,7 +104,7 @@ HTTPS_BY_ANNOTATION_AND_FLAG = Table(
         ingress("silent", rule("a.test", path("/silent")), tls=[tls("a.test", secret="cert")], created=1),
         ingress("plain", rule("a.test", path("/plain")), annotations=_PLAIN),
         ingress("moved", rule("a.test", path("/moved")), annotations=annotated(permanent_redirect="/x")),
-        ingress("closed", rule("a.test", path("/closed")), annotations=annotated(auth_url="http://auth.test")),
+        ingress("closed", rule("a.test", path("/closed")), annotations=annotated(auth_url="auth.test")),
         ingress("rooted", rule("a.test", path("/app")), annotations=annotated(app_root="/app")),
         ingress("solver", rule("a.test", path(f"{_CHALLENGE}/token", "solver"), path(f"{_CHALLENGE}/", "solver"))),
         ingress("only", rule("b.test", path("/")), tls=[tls("b.test", secret="cert")], annotations=_PLAIN),

@@ -8,13 +8,12 @@ from typing import Any
 
 import click
 
-from xds.cli.migration.cluster import read_cluster
 from xds.cli.migration.data import report_data, sarif
 from xds.cli.migration.input import Input, read_folder, read_text
 from xds.cli.migration.judging import Wish, judge
-from xds.cli.migration.text import markdown, report_text
+from xds.cli.migration.text import markdown, report_table, report_text
 from xds.cli.options import FILE, plain_option
-from xds.cli.output import write, write_data, write_utf8
+from xds.cli.output import console, write, write_data, write_utf8
 from xds.cli.source_options import Namespace
 from xds.cli.traffic_options import ClassName, ObjectName
 from xds.migrate.controller import parse_arguments
@@ -107,7 +106,10 @@ def migrate(
         case "markdown":
             write_utf8(markdown(report))
         case _:
-            write(report_text(report))
+            out = console()
+            if report.ingresses:
+                write(report_table(report))
+            click.echo(report_text(report, colours=out.is_terminal and not out.no_color), nl=False, color=True)
     if report.unreadable:
         return 3
     return 1 if report.has_refusals else 0
@@ -118,6 +120,8 @@ def _input(source: Path | None, kubeconfig: Path | None, config_map: Key | None)
         if kubeconfig is not None:
             raise click.UsageError("DIR and --kubeconfig exclude each other")
         return read_text(sys.stdin.buffer.read()) if str(source) == "-" else read_folder(source)
+    from xds.cli.migration.cluster import read_cluster  # noqa: PLC0415 -- the import of aiohttp takes 0.3 s
+
     return read_cluster(kubeconfig or _usual_kubeconfig(), config_map)
 
 

@@ -31,6 +31,7 @@ def offline_pipeline(folder: Path, traffic: dict[str, Any]) -> Pipeline:
         default_service=options.default_service,
         config_maps=options.config_maps,
         config_references=options.config_references,
+        config_asked=options.config_asked,
         annotated=options.annotated,
     )
     pipeline = Pipeline(state, options, proxy_options(traffic))

@@ -14,6 +14,7 @@ from xds.resources.options import AccessLogFormat, ProxyOptions, TlsVersion, Tra
 from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
 from xds.translate.names import is_subdomain
 from xds.translate.nginx.annotation import PREFIX
+from xds.translate.ownership import HostOwnership
 from xds.translate.translator import TranslateOptions
 
 
@@ -140,6 +141,12 @@ _OPTIONS = (
         "--default-backend",
         type=ObjectName(),
         help="The Service whose first port answers where no Ingress does. Without: 404.",
+    ),
+    option(
+        "--host-ownership",
+        type=click.Choice([str(each) for each in HostOwnership]),
+        default=str(HostOwnership.SHARED),
+        help="Whose Ingresses count for a host: those of all namespaces, or of the namespace of its oldest Ingress.",
     ),
     option("--http-port", type=PORT, default=_DEFAULTS.http_port, help="The port of Envoy's plain listener."),
     option("--https-port", type=PORT, default=_DEFAULTS.https_port, help="The port of Envoy's TLS listener."),
@@ -300,6 +307,7 @@ def translate_options(flags: dict[str, Any]) -> TranslateOptions:
         has_tracer=flags["otlp"] is not None,
         has_authz=flags["authz"] is not None,
         allow_cross_namespace=flags["allow_cross_namespace_resources"],
+        host_ownership=HostOwnership(flags["host_ownership"]),
     )
 
 

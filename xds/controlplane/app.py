@@ -251,6 +251,7 @@ def _pipeline(settings: Settings) -> Pipeline:
         default_service=settings.translate.default_service,
         config_maps=settings.translate.config_maps,
         config_references=settings.translate.config_references,
+        config_asked=settings.translate.config_asked,
         annotated=settings.translate.annotated,
     )
     return Pipeline(state, settings.translate, settings.proxy)

@@ -17,6 +17,13 @@ from xds.envoyapi.envoy_type import EnvoyType
 if typing.TYPE_CHECKING:
     from envoy_data_plane.google.protobuf import *
     from envoy_data_plane.google.rpc import *
+    from envoy_data_plane.google.api.expr.v1alpha1 import (
+        Constant as Constant,
+        Expr as Expr,
+        ExprCall as ExprCall,
+        ExprIdent as ExprIdent,
+        ExprSelect as ExprSelect,
+    )
     from envoy_data_plane.envoy.type.v3 import *
     from envoy_data_plane.envoy.type.matcher.v3 import *
     from envoy_data_plane.envoy.config.accesslog.v3 import *
@@ -57,6 +64,7 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.extensions.filters.http.lua.v3 import *
     from envoy_data_plane.envoy.extensions.filters.http.router.v3 import *
     from envoy_data_plane.envoy.extensions.filters.http.stateful_session.v3 import *
+    from envoy_data_plane.envoy.extensions.filters.http.upstream_codec.v3 import *
     from envoy_data_plane.envoy.extensions.filters.listener.proxy_protocol.v3 import *
     from envoy_data_plane.envoy.extensions.filters.listener.tls_inspector.v3 import *
     from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import *

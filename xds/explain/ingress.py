@@ -35,7 +35,7 @@ class UnitStatus(StrEnum):
     BROKEN = "broken"
     """Served with 503, because the backend can't be used."""
     CLOSED = "closed"
-    """Served with 503, because the Ingress, or another one of the host, asks for a protection that can't be had."""
+    """Served with 503 or 403: the Ingress, or another one of the host, asks for a protection that can't be had."""
     SHADOWED = "shadowed"
     """A senior Ingress asks for something else."""
     LEFT_OUT = "left out"
@@ -131,6 +131,7 @@ class _UnitStatuses:
         self._spec = facts.ingress.spec
         self._conflicts = {each.field for each, _ in facts.problems if each.reason is Reason.PATH_CONFLICT}
         self._unused = {each.field for each, _ in facts.problems if each.reason is Reason.CANARY_UNUSED}
+        self._foreign = {each.field for each, _ in facts.problems if each.reason is Reason.HOST_OF_OTHER_NAMESPACE}
         self._messages = _messages_by_field(each for each, _ in facts.problems)
         self._routes = {
             host: {(route.path, route.path_type): route for route in virtual_host.routes}
@@ -143,11 +144,14 @@ class _UnitStatuses:
         for index, rule in enumerate(self._spec.rules or ()):
             at, host = FieldPath.of("spec", "rules", index), rule.hostname
             if not rule.paths:
-                status = UnitStatus.SERVED if host in self._routes else UnitStatus.LEFT_OUT
+                is_served = host in self._routes and at.child("host") not in self._foreign
+                status = UnitStatus.SERVED if is_served else UnitStatus.LEFT_OUT
                 yield Unit(at, f"{_host(host)}, without paths", status, self._problems_at(at))
             for number, path in enumerate(rule.paths):
                 place = at.child("http", "paths", number)
-                yield self._path(place, host, path) or self._left_out(place, at, host, path)
+                is_foreign = at.child("host") in self._foreign
+                found = None if is_foreign else self._path(place, host, path)
+                yield found or self._left_out(place, at, host, path)
         for each in self._facts.names:
             does = "redirected to" if each.redirect else "alias of"
             yield Unit(each.origin.field, f"{_host(each.name)}, {does} {_host(each.host)}", UnitStatus.SERVED)
@@ -211,8 +215,9 @@ class _UnitStatuses:
 
     def _served(self, at: FieldPath, text: str, route: Route) -> Unit:
         match route.action:
-            case Closed(annotations):
-                return Unit(at, text, UnitStatus.CLOSED, f"answers 503, as {', '.join(annotations)} can't be had here")
+            case Closed(annotations, answered):
+                why = f"answers {answered}, as {', '.join(annotations)} can't be had here"
+                return Unit(at, text, UnitStatus.CLOSED, why)
             case DirectAnswer(code):
                 return Unit(at, text, UnitStatus.SERVED, f"answers {code}")
             case Redirect(code, location):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
-from typing import Generic, TypeAlias, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from xds.kube.objects import ConfigMap, Ingress, IngressBackend, IngressRule, Secret, Service
 from xds.problems.problem import Key, ObjectRef
@@ -10,7 +10,7 @@ from xds.problems.problem import Key, ObjectRef
 _K = TypeVar("_K", bound=Hashable)
 
 AnnotatedObjects: TypeAlias = Callable[[Ingress], frozenset[ObjectRef]]
-"""Returns the objects that annotations of an Ingress name: Secrets, ConfigMaps and Services.
+"""Returns the objects that annotations of an Ingress name: Secrets, ConfigMaps, Services, and hosts (ASKED_HOST).
 
 The registry of annotations knows which.
 """
@@ -32,10 +32,24 @@ def no_config_references(config: ConfigMap) -> frozenset[Key]:
     return frozenset()
 
 
+ASKED_HOST: Final = "Host"
+"""The kind of a reference to a host whose rules decide where an authorizer is."""
+
+ConfigAsked: TypeAlias = Callable[[ConfigMap], frozenset[ObjectRef]]
+"""Returns the Services, and the hosts (ASKED_HOST), of the authorizer that a ConfigMap names."""
+
+
+def no_config_asked(config: ConfigMap) -> frozenset[ObjectRef]:
+    """Return nothing, where no key names an authorizer."""
+    del config
+    return frozenset()
+
+
 def followed_objects(ingress: Ingress, annotated: AnnotatedObjects) -> frozenset[ObjectRef]:
     """Return the Secrets and ConfigMaps that annotations name. All Services are read, named or not."""
     objects = annotated(ingress)
-    return frozenset(each for each in objects if each.kind != Service.kind) if objects else objects
+    followed = (Secret.kind, ConfigMap.kind)
+    return frozenset(each for each in objects if each.kind in followed) if objects else objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +63,7 @@ class References:
         default_backend: Whether the Ingress has one.
         tls: Everything that decides over its TLS entries, for comparison; empty without TLS entries.
         objects: The Secrets and ConfigMaps that its annotations name.
+        asked_hosts: The hosts whose rules decide where its authorizer is.
     """
 
     rules: Mapping[str, tuple[int, ...]]
@@ -57,6 +72,7 @@ class References:
     default_backend: bool
     tls: tuple[Hashable, ...]
     objects: frozenset[ObjectRef]
+    asked_hosts: frozenset[str] = frozenset()
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -79,13 +95,15 @@ def references(ingress: Ingress, annotated: AnnotatedObjects) -> References:
     if objects and (named := frozenset(each for each in objects if each.kind == Service.kind)):
         services |= {each.key for each in named}
         objects -= named
+    asked = frozenset(each for each in objects if each.kind == ASKED_HOST)
     return References(
         rules=_by_host(rules),
         services=services,
         secrets=frozenset(Key(ingress.key.namespace, tls.secret_name) for tls in spec.tls or () if tls.secret_name),
         default_backend=spec.default_backend is not None,
         tls=_tls(ingress),
-        objects=objects,
+        objects=objects - asked,
+        asked_hosts=frozenset(each.name for each in asked),
     )
 
 
@@ -122,6 +140,9 @@ class Index(Generic[_K]):
     def __iter__(self) -> Iterator[_K]:
         return iter(self._keys)
 
+    def __bool__(self) -> bool:
+        return bool(self._keys)
+
     def add(self, name: _K, key: Key) -> None:
         self._keys.setdefault(name, set()).add(key)
 
@@ -141,6 +162,7 @@ class ReferenceIndex:
         self.by_service: Index[Key] = Index()
         self.by_secret: Index[Key] = Index()
         self.by_object: Index[ObjectRef] = Index()
+        self.by_asked_host: Index[str] = Index()
         self.with_default_backend: set[Key] = set()
         self.with_tls: set[Key] = set()
 
@@ -183,6 +205,8 @@ class ReferenceIndex:
             self.by_secret.add(secret, ingress)
         for about in references.objects:
             self.by_object.add(about, ingress)
+        for host in references.asked_hosts:
+            self.by_asked_host.add(host, ingress)
         if references.default_backend:
             self.with_default_backend.add(ingress)
         if references.tls:
@@ -197,5 +221,7 @@ class ReferenceIndex:
             self.by_secret.discard(secret, ingress)
         for about in references.objects:
             self.by_object.discard(about, ingress)
+        for host in references.asked_hosts:
+            self.by_asked_host.discard(host, ingress)
         self.with_default_backend.discard(ingress)
         self.with_tls.discard(ingress)

@@ -20,11 +20,14 @@ from xds.kube.objects import (
     Service,
 )
 from xds.kube.references import (
+    ASKED_HOST,
     AnnotatedObjects,
+    ConfigAsked,
     ConfigReferences,
     Index,
     ReferenceIndex,
     no_annotated_objects,
+    no_config_asked,
     no_config_references,
     references,
 )
@@ -112,6 +115,8 @@ class KubeState:
         default_service: The Service of `--default-backend`, in use although no Ingress names it.
         config_maps: The ConfigMaps that flags name. A change of one is reported as `Stale.config_maps`.
         config_references: Tells the ConfigMaps that such a ConfigMap names, whose changes are reported likewise.
+        config_asked: Tells the Services and hosts of the authorizer that such a ConfigMap names. A change of one makes
+            the traffic of all Ingresses stale.
         annotated: Tells the Secrets and ConfigMaps that annotations name. A change of one makes the Ingresses stale.
     """
 
@@ -124,12 +129,14 @@ class KubeState:
         default_service: Key | None = None,
         config_maps: frozenset[Key] = frozenset(),
         config_references: ConfigReferences = no_config_references,
+        config_asked: ConfigAsked = no_config_asked,
         annotated: AnnotatedObjects = no_annotated_objects,
     ) -> None:
         self._default_tls_secret = default_tls_secret
         self._default_service = default_service
         self._config_maps = config_maps
         self._config_references = config_references
+        self._config_asked = config_asked
         self._annotated = annotated
         self._objects: dict[type[KubeObject], dict[Key, KubeObject]] = {kind: {} for kind in KINDS}
         self._listed: set[type[KubeObject]] = set()
@@ -274,6 +281,8 @@ class KubeState:
             return self._ingress_changed(key)
         if kind is Service:
             default = Stale(default_backend=True) if key == self._default_service else NOTHING_STALE
+            if self._asks_all(ObjectRef(Service.kind, *key)):
+                return Stale.union((default, self.everything()))
             return Stale.union((default, self._users_of(self._ours.by_service[key])))
         if kind is Secret:
             tls = bool(self._ours.by_secret[key]) or key == self._default_tls_secret
@@ -292,12 +301,27 @@ class KubeState:
         touched = self._ours.replace(key, after)
         if not touched:
             return NOTHING_STALE
-        return Stale(
-            hosts=frozenset[str]().union(*(refs.hosts for refs in touched)),
-            ingresses=frozenset((key,)),
-            default_backend=any(refs.default_backend for refs in touched),
-            tls=touched[0].tls != touched[1].tls if len(touched) > 1 else bool(touched[0].tls),
+        return self._and_asking(
+            Stale(
+                hosts=frozenset[str]().union(*(refs.hosts for refs in touched)),
+                ingresses=frozenset((key,)),
+                default_backend=any(refs.default_backend for refs in touched),
+                tls=touched[0].tls != touched[1].tls if len(touched) > 1 else bool(touched[0].tls),
+            )
         )
+
+    def _and_asking(self, stale: Stale) -> Stale:
+        """Add the traffic of Ingresses whose authorizer is at a stale host."""
+        if any(self._asks_all(ObjectRef(ASKED_HOST, "", host)) for host in stale.hosts):
+            return Stale.union((stale, self.everything()))
+        if not self._ours.by_asked_host:
+            return stale
+        asking = frozenset(key for host in stale.hosts for key in self._ours.by_asked_host[host])
+        return Stale.union((stale, self._traffic_of(asking))) if asking else stale
+
+    def _asks_all(self, about: ObjectRef) -> bool:
+        """Whether the authorizer of all Ingresses is at the Service or host."""
+        return any(about in self._config_asked(each) for each in self._each(ConfigMap, self._config_maps))
 
     def _class_changed(self, ingress_class: Key, *, deleted: bool) -> Iterator[Stale]:
         for ingress in self._each(Ingress, list(self._objects[Ingress])):
@@ -326,8 +350,9 @@ class KubeState:
 
     def _users_of(self, users: Set[Key]) -> Stale:
         """Return the traffic of the Ingresses that use an object."""
-        if not users:
-            return NOTHING_STALE
+        return self._and_asking(self._traffic_of(users)) if users else NOTHING_STALE
+
+    def _traffic_of(self, users: Set[Key]) -> Stale:
         return Stale(
             hosts=self._ours.hosts_of(users),
             ingresses=frozenset(users),

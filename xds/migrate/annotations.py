@@ -48,7 +48,7 @@ _SAME_THERE: Final = frozenset({Reason.ANNOTATION_UNKNOWN})
 _WITHOUT_EFFECT: Final = {"x-forwarded-prefix": "rewrite-target"}
 """Annotations that have no effect beside a missing other one."""
 
-_REFUSED_VALUES: Final = frozenset({"proxy-http-version", "upstream-hash-by"})
+_REFUSED_VALUES: Final = frozenset({"proxy-http-version", "server-alias", "upstream-hash-by"})
 """Annotations of which some values are refused, and others are approximate."""
 
 _SAME_DEFAULT: Final = frozenset({"temporal-redirect-code", "permanent-redirect-code", "canary-weight-total"})

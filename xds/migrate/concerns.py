@@ -66,7 +66,12 @@ def _sends_group(value: str, *_: object) -> bool:
 _CONCERNS: Final[Mapping[str, Concern]] = {
     "affinity-mode": _value_is("balanced"),
     "app-root": _has_other_root,
+    "auth-realm": _value_is("off"),
+    "auth-secret": _never,
+    "auth-secret-type": _never,
+    "auth-type": _never,
     "connection-proxy-header": _may_speak_http2,
+    "cors-allow-origin": _value_is_not("*"),
     "custom-headers": lambda _, __, inventory: not (inventory.config or {}).get(ALLOWED_HEADERS),
     "enable-opentelemetry": _is_false,
     "limit-rpm": lambda value, *_: number(value) > 0,
@@ -88,6 +93,9 @@ _CONCERNS: Final[Mapping[str, Concern]] = {
     "proxy-ssl-server-name": lambda value, subject, _: value == "on" and not subject.has("proxy-ssl-name"),
     "proxy-ssl-verify": _value_is("on"),
     "rewrite-target": _sends_group,
+    "satisfy": lambda value, subject, _: (
+        value.lower() == "any" and subject.has("auth-secret") and subject.has("auth-url")
+    ),
     "server-alias": lambda value, *_: any(name.strip().endswith(".*") for name in value.split(",")),
     "session-cookie-change-on-failure": _is_false,
     "session-cookie-path": _never,
@@ -98,4 +106,7 @@ _CONCERNS: Final[Mapping[str, Concern]] = {
     "use-regex": _never,
     "x-forwarded-prefix": _never,
 }
-"""By annotation. The note of an annotation that is missing here concerns each Ingress with a value."""
+"""By annotation. The note of an annotation that is missing here concerns each Ingress with a value.
+
+`xds authz` is taken for granted, as the command line of the report names it.
+"""

@@ -71,7 +71,6 @@ class Report:
         left_out: Ingresses of other classes, each with the reason.
         unreadable: Parts of the input that can't be read.
         command: Arguments to start the control plane with.
-        notes: Remarks on the command, in words.
     """
 
     ingresses: tuple[IngressReport, ...]
@@ -83,7 +82,6 @@ class Report:
     left_out: Mapping[Key, str]
     unreadable: tuple[Problem, ...]
     command: tuple[str, ...]
-    notes: tuple[str, ...] = ()
 
     @property
     def counts(self) -> Mapping[Verdict, int]:

@@ -95,6 +95,12 @@ class Reason(StrEnum):
         "The appProtocol of a Service's port is none that is known here; plain HTTP/1.1 is spoken to its endpoints.",
         "Write http, https, grpc, grpcs, kubernetes.io/h2c, kubernetes.io/ws or kubernetes.io/wss.",
     )
+    AUTHORIZER_UNUSABLE = (
+        "AuthorizerUnusable",
+        Level.WARNING,
+        "Nobody can be asked at the URL of auth-url or global-auth-url; requests that need the authorizer answer 500.",
+        "Create the Service or the Ingress that serves the host, or correct the URL.",
+    )
     BACKEND_NOT_FOUND = (
         "BackendNotFound",
         Level.ERROR,
@@ -239,6 +245,12 @@ class Reason(StrEnum):
         "The kernel doesn't report changes of the manifests (inotify); all files are compared every 10 s instead.",
         "Raise `sysctl fs.inotify.max_user_instances` and `fs.inotify.max_user_watches`; it is tried again.",
     )
+    HOST_OF_OTHER_NAMESPACE = (
+        "HostOfOtherNamespace",
+        Level.ERROR,
+        "With --host-ownership namespace, a host belongs to the namespace of its oldest Ingress; others are left out.",
+        "Use another host, or create the Ingress in the namespace that the problem names.",
+    )
     HOST_WITHOUT_TLS = (
         "HostWithoutTLS",
         Level.WARNING,
@@ -302,7 +314,7 @@ class Reason(StrEnum):
     NAMED_OBJECT_UNUSABLE = (
         "NamedObjectUnusable",
         Level.ERROR,
-        "An annotation names a Secret or ConfigMap that is missing, unreadable or bad; what it protects answers 503.",
+        "An annotation names a Secret or ConfigMap that is missing, unreadable or bad; what it protects is closed.",
         "Create or correct the object in the namespace of the Ingress, or grant the right to it (docs/security.md).",
     )
     NAMESPACE_NOT_FOUND = (
@@ -356,7 +368,7 @@ class Reason(StrEnum):
     PROTECTION_UNAVAILABLE = (
         "ProtectionUnavailable",
         Level.ERROR,
-        "An Ingress asks for a protection that can't be had here; its paths, or its hosts, answer 503.",
+        "An Ingress asks for a protection that can't be had here; its paths, or its hosts, are closed.",
         "Remove the annotation to open the paths, or have the operator name the annotation in --ignore-annotation.",
     )
     PROXY_REJECTS_MANY = (

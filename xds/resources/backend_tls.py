@@ -3,11 +3,13 @@
 from functools import cache
 from typing import Final
 
+from xds.address import is_ip
 from xds.envoyapi import codec
 from xds.envoyapi.messages import (
     CertificateValidationContext,
     CommonTlsContext,
     CommonTlsContextCombinedCertificateValidationContext,
+    DataSource,
     SdsSecretConfig,
     StringMatcher,
     SubjectAltNameMatcher,
@@ -21,6 +23,10 @@ from xds.resources import names
 from xds.resources.config_source import ads
 from xds.traffic.backend_tls import BackendTls, BackendTlsVersion, CredentialKey, CredentialPart
 from xds.traffic.backends import Backend
+from xds.traffic.questions import Questions
+
+SYSTEM_AUTHORITIES: Final = "/etc/ssl/certs/ca-certificates.crt"
+"""The authorities that the proxy's system trusts, where Debian, Ubuntu, Alpine and Envoy's images keep them."""
 
 _VERSIONS: Final = {
     BackendTlsVersion.TLS_1_0: TlsParametersTlsProtocol.TLSv1_0,
@@ -34,6 +40,8 @@ def transport_socket(backend: Backend) -> TransportSocket | None:
     """The transport socket of a backend; None for one that is spoken to in plain text."""
     if not backend.protocol.uses_tls:
         return None
+    if backend.upstream.questions:
+        return _to_authorizer(backend.upstream.questions)
     tls = backend.upstream.tls
     return _with_credentials(tls, backend) if tls else _encrypted()
 
@@ -42,6 +50,27 @@ def transport_socket(backend: Backend) -> TransportSocket | None:
 def _encrypted() -> TransportSocket:
     """TLS without verification: without an authority named, certificates of backends are usually self-signed."""
     return _socket(UpstreamTlsContext(common_tls_context=CommonTlsContext(tls_params=_parameters(None))))
+
+
+def _to_authorizer(questions: Questions) -> TransportSocket:
+    return _socket(
+        UpstreamTlsContext(
+            # An address is no server name: https://www.rfc-editor.org/rfc/rfc6066#section-3
+            sni="" if is_ip(questions.name) else questions.name,
+            common_tls_context=CommonTlsContext(
+                tls_params=_parameters(None),
+                validation_context=_by_system(questions.name) if questions.is_verified else None,
+            ),
+        )
+    )
+
+
+def _by_system(name: str) -> CertificateValidationContext:
+    kind = SubjectAltNameMatcherSanType.IP_ADDRESS if is_ip(name) else SubjectAltNameMatcherSanType.DNS
+    return CertificateValidationContext(
+        trusted_ca=DataSource(filename=SYSTEM_AUTHORITIES),
+        match_typed_subject_alt_names=[SubjectAltNameMatcher(san_type=kind, matcher=StringMatcher(exact=name))],
+    )
 
 
 def _with_credentials(tls: BackendTls, backend: Backend) -> TransportSocket:

@@ -33,6 +33,7 @@ from xds.resources.addresses import socket_address
 from xds.resources.backend_tls import transport_socket
 from xds.resources.config_source import ads
 from xds.resources.endpoint_health import circuit_breakers, health_checks, outlier_detection
+from xds.resources.filters.authorizer import question_filters
 from xds.resources.http_limits import (
     BACKEND_STREAM_WINDOW_BYTES,
     CONNECTION_BUFFER_BYTES,
@@ -108,6 +109,7 @@ def _protocol_options_of(backend: Backend, options: UpstreamOptions) -> dict[str
         options,
         sends_sni=_sends_sni(backend),
         longest_request=backend.upstream.longest_request,
+        asks=backend.upstream.questions is not None,
     )
     return {_PROTOCOL_OPTIONS: packed}
 
@@ -132,6 +134,7 @@ def _protocol_options(
     *,
     sends_sni: bool,
     longest_request: timedelta | None,
+    asks: bool,
 ) -> Any:
     explicit = None if protocol is BackendProtocol.HTTPS else _explicit_http(protocol)
     return codec.pack(
@@ -146,6 +149,7 @@ def _protocol_options(
             upstream_http_protocol_options=UpstreamHttpProtocolOptions(auto_sni=True) if sends_sni else None,
             explicit_http_config=explicit,
             auto_config=None if explicit else _negotiated_http(),
+            http_filters=question_filters() if asks else [],
         )
     )
 
@@ -174,6 +178,8 @@ def _http2() -> Http2ProtocolOptions:
 def _sends_sni(backend: Backend) -> bool:
     """Whether TLS carries the Host as server name. A backend with a Host of its own is reached by no other name."""
     policy = backend.upstream
+    if policy.questions:  # the Host is the client's until the question is formed
+        return False
     has_name = policy.tls is not None and policy.tls.sends_name
     return backend.protocol.uses_tls and not has_name and (policy.sends_sni or bool(backend.host))
 

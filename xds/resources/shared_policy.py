@@ -44,7 +44,7 @@ def without(policy: Policy, shared: Policy) -> Policy:
 def _to_backends(domain: Domain) -> Iterator[Route]:
     for answers in (domain.inside,) if domain.outside is domain.inside else (domain.inside, domain.outside):
         if not isinstance(answers, FixedAnswer):
-            default = answers.default or domain.default
+            default = answers.fallback(domain.default)
             for route in (*answers.routes, *((default,) if default else ())):
                 if isinstance(route.action, Forward) and route.action.backends:
                     yield route

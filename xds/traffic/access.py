@@ -33,8 +33,8 @@ class Access:
         allowed: Networks of clients, all others being answered 403. None: there is no such list.
         passwords: None: no password is asked for.
         authorizer: A service that is asked about each request. None: none is.
-        any_suffices: Whether one of `allowed`, `passwords` and `authorizer` suffices, where being both `denied` and
-            `allowed` does not. Then there is an `allowed`. False: all must hold.
+        any_suffices: Whether one of `allowed`, `passwords` and `authorizer` suffices. False: all must hold. With True,
+            `denied` does no more than take clients from `allowed`.
     """
 
     denied: tuple[str, ...] | None = None

@@ -85,7 +85,8 @@ class Policy:
     def backends(self) -> tuple[BackendKey, ...]:
         """The backends that the policy itself uses."""
         authorizer = self.access.authorizer if self.access else None
-        return tuple(each.backend for each in (self.mirror, self.error_pages, authorizer) if each)
+        users = (self.mirror, self.error_pages, authorizer)
+        return tuple(each.backend for each in users if each and each.backend)
 
     @property
     def without_backend(self) -> "Policy":

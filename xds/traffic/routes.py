@@ -9,9 +9,11 @@ from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef
 from xds.traffic.actions import Action, Forward, HostRedirect
 from xds.traffic.backends import BackendKey
+from xds.traffic.client_certificates import CheckedHost, ClientCertificates
 from xds.traffic.conditions import Condition, HeaderCondition, SessionCondition
 from xds.traffic.https_redirect import BY_OPERATOR, NO_HTTPS_REDIRECT, HttpsRedirect, RedirectWhen
 from xds.traffic.policy import NO_POLICY, Policy
+from xds.traffic.regex import matches
 
 ACME_CHALLENGES: Final = "/.well-known/acme-challenge/"
 """Paths at which an authority asks for the proof of control over a host, over plain HTTP.
@@ -69,6 +71,15 @@ class Route:
         shares = self.action.backends if isinstance(self.action, Forward) else ()
         keys = (key for each in shares for key in (each.key, each.tls_key) if key)
         return (*(each for key in keys for each in key.all), *self.policy.backends)
+
+    def matches(self, path: str) -> bool:
+        """Whether the path of a normalized request matches."""
+        if self.path_type is PathType.REGEX:
+            return matches(self.path, path)
+        if self.path_type is PathType.EXACT:
+            return path == self.path
+        prefix = self.path.rstrip("/")
+        return path == prefix or path.startswith(f"{prefix}/")
 
     @property
     def rewrites_host(self) -> bool:
@@ -131,6 +142,10 @@ class VirtualHost:
         default: Answers the paths that no route matches; None where the default of all hosts answers.
         https_redirect: Of plain requests that no route matches.
         alias_of: The host of rules that the routes come from; None for a host that rules name.
+        owner: The namespace that the host belongs to. Empty: any namespace's default backend answers paths that no
+            route matches.
+        client_certificates: Clients are asked for; None: they are not, and may send the headers of a check as they
+            like.
     """
 
     host: str
@@ -138,6 +153,26 @@ class VirtualHost:
     default: Route | None = None
     https_redirect: HttpsRedirect = BY_OPERATOR
     alias_of: str | None = None
+    owner: str = ""
+    client_certificates: ClientCertificates | None = None
+
+    @property
+    def checked(self) -> CheckedHost | None:
+        """The check of clients, which a host shares with its aliases."""
+        if self.client_certificates is None:
+            return None
+        return CheckedHost(self.host if self.alias_of is None else self.alias_of, self.client_certificates)
+
+    def fallback(self, of_all: Route | None) -> Route | None:
+        """The answer to paths that no route matches; None: 404.
+
+        Args:
+            of_all: The default backend of all hosts: an Ingress', or the operator's.
+        """
+        if self.default or not self.owner or of_all is None:
+            return self.default or of_all
+        about = of_all.origin.object
+        return None if about.kind == "Ingress" and about.namespace != self.owner else of_all
 
     @property
     def depends_on_tls(self) -> bool:

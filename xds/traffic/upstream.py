@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from xds.traffic.backend_tls import BackendTls
+from xds.traffic.questions import Questions
 
 _VARIANT_BYTES: Final = 5
 
@@ -57,6 +58,7 @@ class UpstreamPolicy:
         tls: How TLS is spoken beyond encryption. None: no certificate is shown, and none is verified.
         uses_cluster_ip: Whether the address of the Service stands for its endpoints, so that kube-proxy chooses one.
         longest_request: After this time a request is ended, with whatever part of the answer. None: never.
+        questions: Whether requests are questions to an authorizer. None: they are requests of clients.
     """
 
     protocol: BackendProtocol | None = None
@@ -66,6 +68,7 @@ class UpstreamPolicy:
     uses_cluster_ip: bool = False
     longest_request: timedelta | None = None
     tls: BackendTls | None = None
+    questions: Questions | None = None
 
     @property
     def variant(self) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from xds.kube.objects import Ingress
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import ObjectRef, Problem
 from xds.problems.reasons import Reason
@@ -30,12 +31,14 @@ class UnitFindings:
         rates: Those of the limits that the routes use.
         problems: Of the unit, all that stand.
         ciphers: Of a host; None: those of all hosts.
+        owner: The Ingress whose namespace a host belongs to; None where hosts are shared.
     """
 
     backends: dict[BackendKey, Backend] = field(default_factory=dict)
     rates: frozenset[Rate] = frozenset()
     problems: list[Problem] = field(default_factory=list)
     ciphers: HostCiphers | None = None
+    owner: Ingress | None = None
 
     def report(self, about: ObjectRef, reason: Reason, message: str, at: FieldPath, remedy: str = "") -> None:
         """Add a problem. Without a remedy, the reason's usual one is shown."""

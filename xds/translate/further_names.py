@@ -4,12 +4,12 @@ A name may be wanted for several hosts, and may be a host of rules itself, so th
 than the one that asks for the name.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Final
 
 from xds.kube.objects import Ingress
-from xds.kube.state import KubeState, why_first
+from xds.kube.state import KubeState, seniority, why_first
 from xds.problems.field_path import FieldPath, MapKey
 from xds.problems.problem import Key
 from xds.problems.reasons import Reason
@@ -22,6 +22,7 @@ from xds.translate.findings import UnitFindings
 from xds.translate.nginx.annotation import AnyAnnotation
 from xds.translate.nginx.host_names import FROM_TO_WWW, NO_NAMES, SERVER_ALIAS, HostNames
 from xds.translate.nginx.paths_policy import PathsPolicy
+from xds.translate.ownership import HostOwnership, belonging
 
 _WWW: Final = "www."
 
@@ -106,9 +107,14 @@ def _redirected(
 
 
 class FurtherNames:
-    """All names that are asked for beside hosts, and the host that has each name."""
+    """All names that are asked for beside hosts, and the host that has each name.
 
-    def __init__(self) -> None:
+    Args:
+        ownership: The namespaces that a name may belong to.
+    """
+
+    def __init__(self, ownership: HostOwnership = HostOwnership.SHARED) -> None:
+        self._ownership = ownership
         self._of_host: dict[str, tuple[FurtherName, ...]] = {}
         self._asked: dict[str, set[FurtherName]] = {}
         self._owners: dict[str, str] = {}
@@ -117,6 +123,11 @@ class FurtherNames:
     def owners(self) -> Mapping[str, str]:
         """The host of rules by name, for names that are served."""
         return self._owners
+
+    @property
+    def wildcards(self) -> Set[str]:
+        """The wildcards among the names."""
+        return set(filter(is_wildcard, self._asked))
 
     def of_host(self, host: str) -> Iterator[FurtherName]:
         """The served names of a host."""
@@ -164,6 +175,8 @@ class FurtherNames:
             ingresses = state.ingresses_of_host(name)
             _report(asked, f"{shown(name)} is a host of {ingresses[0].ref}", findings)
             return None
+        if self._ownership is HostOwnership.NAMESPACE:
+            asked = _of_owner(name, asked, hosts, state, findings)
         if not asked:
             return None
         winner = asked[0]
@@ -171,6 +184,40 @@ class FurtherNames:
         _report(asked[1:], f"{shown(name)} {does} {_called(winner.host)}, by {winner.origin.object}", findings)
         self._owners[name] = winner.host
         return winner.virtual_host(hosts[winner.host])
+
+
+def _of_owner(
+    name: str, asked: list[FurtherName], hosts: Mapping[str, VirtualHost], state: KubeState, findings: UnitFindings
+) -> list[FurtherName]:
+    """The names that the namespace of the oldest Ingress asks for. Reports all others.
+
+    A wildcard among aliases precedes those of rules, and must not take the hosts of another namespace.
+    """
+    asking = [(each, ingress) for each in asked if (ingress := state.ingress(each.origin.object.key))]
+    if not asking:
+        return []
+    _, owner = min(asking, key=lambda each: seniority(each[1]))
+    for each, ingress in asking:
+        if ingress.key.namespace != owner.key.namespace:
+            message = f"{belonging(name, owner, ingress)}; {_left_out(each)}"
+            findings.report(ingress.ref, Reason.HOST_OF_OTHER_NAMESPACE, message, each.origin.field)
+    kept = [(each, ingress) for each, ingress in asking if ingress.key.namespace == owner.key.namespace]
+    for covered in filter(is_wildcard, hosts) if is_wildcard(name) else ():
+        host = hosts[covered]
+        if not host.is_alias and host.owner != owner.key.namespace and covered.endswith(name[1:]):
+            for each, ingress in kept:
+                message = (
+                    f"host {covered} belongs to namespace {host.owner}, and {shown(name)} covers it; {_left_out(each)}"
+                )
+                findings.report(ingress.ref, Reason.HOST_OF_OTHER_NAMESPACE, message, each.origin.field)
+            return []
+    return [each for each, _ in kept]
+
+
+def _left_out(name: FurtherName) -> str:
+    if name.redirect:
+        return f"from-to-www-redirect has no effect for {_called(name.host)}"
+    return f"alias {shown(name.name)} of {_called(name.host)} is left out"
 
 
 def _report(losers: Collection[FurtherName], why: str, findings: UnitFindings) -> None:

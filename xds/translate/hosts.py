@@ -1,35 +1,41 @@
 """From the rules of all Ingresses for one host to the host's routes."""
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from xds.kube.objects import HTTPIngressPath, Ingress
 from xds.kube.state import KubeState, why_first
-from xds.problems.field_path import FieldPath, MapKey
-from xds.problems.problem import Key
+from xds.problems.field_path import WHOLE_OBJECT, FieldPath, MapKey
+from xds.problems.problem import Key, ObjectRef
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.steps import Steps
-from xds.traffic.actions import Closed, LocationBase, Redirect
-from xds.traffic.hosts import NO_HOST
+from xds.traffic.actions import Forward, LocationBase, Redirect
+from xds.traffic.hosts import NO_HOST, wildcard_of
 from xds.traffic.https_redirect import BY_OPERATOR, HttpsRedirect
 from xds.traffic.policy import NO_POLICY
 from xds.traffic.routes import Origin, PathType, Route, VirtualHost, most_specific_first
+from xds.translate.authorizers import ServedPath, with_authorizers
 from xds.translate.canaries import LentRoute, with_canaries
+from xds.translate.checked_hosts import checked
 from xds.translate.findings import HostCiphers, UnitFindings
 from xds.translate.further_names import FurtherName, further_names
-from xds.translate.names import InvalidError, valid_host
+from xds.translate.names import InvalidError, regex_path, valid_host, valid_path
 from xds.translate.nginx import https_redirects
 from xds.translate.nginx.client_tls import NO_WISH, choice
 from xds.translate.nginx.paths_policy import OPEN_PATHS, ClosedPaths, LentPaths, OpenPaths, PathsPolicy
 from xds.translate.nginx.rewriting import APP_ROOT, NO_REWRITING
-from xds.translate.routes import TranslationContext, default_route, path_route
+from xds.translate.ownership import HostOwnership, only_of_owner
+from xds.translate.routes import TranslationContext, default_route, on_path, path_route
 from xds.translate.slash_redirects import slash_redirects
 
 _Policies: TypeAlias = Sequence[tuple[Ingress, PathsPolicy]]
 """The Ingresses of a host, the oldest first."""
+
+_NOBODY: Final = Origin(ObjectRef(Ingress.kind, "", ""), WHOLE_OBJECT)
 
 _Canaries: TypeAlias = Sequence[tuple[Ingress, LentPaths]]
 
@@ -41,10 +47,11 @@ def translate_host(
 
     Without a virtual host if no Ingress has a valid rule for the host.
     """
-    ingresses = context.state.ingresses_of_host(host)
-    if not ingresses or (host != NO_HOST and not _check_host(context, host, ingresses, findings)):
+    ingresses = _ingresses(context, host, findings)
+    if not ingresses:
         return None, ()
     policies, canaries = _policies(context, host, ingresses)
+    client_certificates, policies = checked(host, policies, findings)
     regex = _is_regex_host(context.state, host, policies)
     findings.ciphers = _ciphers(policies)
     winners: dict[tuple[str, PathType], Route] = {}
@@ -62,6 +69,8 @@ def translate_host(
     # A host that rules name falls back to the default backend of one of the Ingresses here. A host that no rule names
     # falls back to the default route of all Ingresses, which the traffic model holds once.
     default = None if host == NO_HOST else default_route(context, ingresses, findings)
+    if client_certificates and default:
+        default = _closed_with_its_paths(default, policies)
     if closing := _closing(policies, left_out):
         root, routes = _closed(closing, root), _closed(closing, routes)
         (default,) = _closed(closing, [default or closing])
@@ -69,10 +78,60 @@ def translate_host(
         by_ref = {ingress.ref: policy for ingress, policy in policies}
         lent = _lent(context, host, canaries, regex=regex, findings=findings)
         routes = with_canaries(context, host, routes, lent, policies=by_ref, findings=findings)
-    routes = [*root, *most_specific_first(routes)]
+    routes = authorized(context, host, [*root, *most_specific_first(routes)], findings)
+    default = authorized(context, host, [default], findings)[0] if default else None
     findings.keep([*routes, default])
-    found = VirtualHost(host, tuple(routes), default, _unmatched_redirect(policies)) if policies else None
+    if not policies:
+        return None, names
+    owner = findings.owner.key.namespace if findings.owner and host != NO_HOST else ""
+    redirect = _unmatched_redirect(policies)
+    found = VirtualHost(host, tuple(routes), default, redirect, owner=owner, client_certificates=client_certificates)
     return found, names
+
+
+def authorized(context: TranslationContext, host: str, routes: Iterable[Route], findings: UnitFindings) -> list[Route]:
+    """The routes of a host, each with the backend of its authorizer."""
+    return with_authorizers(context, host, routes, functools.partial(_served, context), findings)
+
+
+def _served(context: TranslationContext, host: str, path: str) -> ServedPath | None:
+    """The path of a host that a request matches, if its Ingress sends every such request to a Service."""
+    if not context.state.ingresses_of_host(host):
+        host = wildcard_of(host) or host
+    policies, _ = _policies(context, host, _ingresses(context, host, UnitFindings()))
+    regex = _is_regex_host(context.state, host, policies)
+    found: dict[Route, tuple[Ingress, HTTPIngressPath, PathsPolicy]] = {}
+    for ingress, policy in policies:
+        if isinstance(policy, ClosedPaths) and policy.hosts:
+            return None
+        for _, each in _paths(context.state, ingress, host):
+            try:
+                matched = regex_path(each, context.max_regex_size) if regex else valid_path(each)
+            except InvalidError:
+                continue
+            found.setdefault(Route(*matched, Forward(()), _NOBODY, _NOBODY.object.key), (ingress, each, policy))
+    taken = next((route for route in most_specific_first(found) if route.matches(path)), None)
+    return _open_path(*found[taken], regex=regex) if taken else None
+
+
+def _open_path(ingress: Ingress, path: HTTPIngressPath, policy: PathsPolicy, *, regex: bool) -> ServedPath | None:
+    if isinstance(policy, ClosedPaths):
+        return None
+    policy = on_path(policy, path.path or "/", path.path_type, regex=regex)
+    service = path.backend.service
+    if service is None or policy.policy.access or policy.answer or policy.redirect or policy.rewriting.app_root:
+        return None
+    return ingress, service, policy
+
+
+def _ingresses(context: TranslationContext, host: str, findings: UnitFindings) -> list[Ingress]:
+    """The Ingresses that count for a host, the oldest first; none for an invalid host."""
+    ingresses = context.state.ingresses_of_host(host)
+    if not ingresses or (host != NO_HOST and not _check_host(context, host, ingresses, findings)):
+        return []
+    if context.host_ownership is HostOwnership.SHARED:
+        return ingresses
+    return only_of_owner(context.state, host, context.is_canary, findings)
 
 
 def _policies(context: TranslationContext, host: str, ingresses: Iterable[Ingress]) -> tuple[_Policies, _Canaries]:
@@ -130,8 +189,14 @@ def _closing(policies: _Policies, left_out: Set[Key]) -> Route | None:
         if isinstance(policy, ClosedPaths) and (policy.hosts or ingress.key in left_out):
             origin = Origin(ingress.ref, FieldPath.of("metadata", "annotations", MapKey(policy.annotations[0])))
             service = Key(ingress.key.namespace, "(none)")
-            return Route("/", PathType.PREFIX, Closed(policy.annotations), origin, service)
+            return Route("/", PathType.PREFIX, policy.answer, origin, service)
     return None
+
+
+def _closed_with_its_paths(default: Route, policies: _Policies) -> Route:
+    """The default route of a host; closed if the paths of its Ingress are."""
+    policy = next((policy for ingress, policy in policies if ingress.ref == default.origin.object), None)
+    return replace(default, action=policy.answer, policy=NO_POLICY) if isinstance(policy, ClosedPaths) else default
 
 
 def _closed(closing: Route, routes: Iterable[Route]) -> list[Route]:

@@ -1,6 +1,7 @@
 """ingress-nginx's ConfigMap, as last read."""
 
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from xds.kube.objects import ConfigMap
 from xds.kube.state import KubeState
@@ -9,6 +10,9 @@ from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.translate.nginx.configmap.config import NginxConfig, read_config
 from xds.translate.nginx.options import AnnotationOptions
+
+_UNREADABLE: Final = "--nginx-configmap"
+"""Closes all paths, in place of a key, while the ConfigMap was never read."""
 
 
 class NginxConfigTracker:
@@ -40,6 +44,7 @@ class NginxConfigTracker:
         self._has_tracer = has_tracer
         self._has_authz = has_authz
         self._data: dict[str, str] = {}
+        self._is_unread = self._was_read = False
         self.problems: tuple[Problem, ...] = ()
         self.current: NginxConfig = self._read(_unread, [])
 
@@ -49,7 +54,7 @@ class NginxConfigTracker:
         return AnnotationOptions.of(
             self._ignored,
             self.current.defaults,
-            self.current.closing,
+            (*self.current.closing, *((_UNREADABLE,) if self._is_unread else ())),
             has_tracer=self._has_tracer,
             max_regex_size=self._max_regex_size,
             has_authz=self._has_authz,
@@ -64,6 +69,9 @@ class NginxConfigTracker:
             self._data = {}
         elif found.data is not None:
             self._data = found.data
+        # Nobody knows whether a ConfigMap asks for a protection that was never read.
+        self._is_unread = found is not None and found.data is None and (self._is_unread or not self._was_read)
+        self._was_read = self._was_read or not self._is_unread
         problems = list(self._missing(found))
         self.current = self._read(state.config_map, problems)
         self.problems = tuple(problems)
@@ -89,7 +97,7 @@ class NginxConfigTracker:
         if found is None:
             why = "the ConfigMap of --nginx-configmap doesn't exist, so that none of its keys counts"
         else:
-            kept = "its last content counts" if self._data else "none of its keys counts"
+            kept = "all paths answer 503" if self._is_unread else "its last content counts"
             why = f"the ConfigMap of --nginx-configmap can't be read ({found.fault}), so that {kept}"
         yield Problem(ObjectRef(ConfigMap.kind, *self._name), reason, why, reason.remedy, WHOLE_OBJECT)
 

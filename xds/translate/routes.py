@@ -18,9 +18,10 @@ from xds.problems.field_path import WHOLE_OBJECT, FieldPath, MapKey
 from xds.problems.problem import Key, ObjectRef
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
-from xds.traffic.actions import Closed, Forward
+from xds.traffic.actions import Forward
 from xds.traffic.backend_tls import Credential, CredentialKey
 from xds.traffic.backends import Backend, BackendKey
+from xds.traffic.client_certificates import ClientCertificates
 from xds.traffic.policy import Policy
 from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE, is_literal
 from xds.traffic.routes import Origin, PathType, Route
@@ -40,6 +41,7 @@ from xds.translate.nginx.ingress_policy import ingress_policy
 from xds.translate.nginx.named_objects import NamedObjects
 from xds.translate.nginx.options import AnnotationOptions
 from xds.translate.nginx.paths_policy import ClosedPaths, IngressPolicy, LentPaths, OpenPaths, PathsPolicy
+from xds.translate.ownership import HostOwnership
 from xds.translate.patterns import literal_instead, looks_like_pattern
 
 _REGEX_REMEDY: Final = (
@@ -63,6 +65,7 @@ class TranslationContext:
     max_regex_size: int = DEFAULT_MAX_REGEX_SIZE
     allow_cross_namespace: bool = False
     redirects_to_slash: bool = False
+    host_ownership: HostOwnership = HostOwnership.SHARED
     credential_store: CredentialStore = field(default_factory=CredentialStore)
     password_files: PasswordFiles = field(default_factory=PasswordFiles)
 
@@ -72,12 +75,12 @@ class TranslationContext:
 
     def objects(self, ingress: Ingress) -> NamedObjects:
         """The objects that annotations of an Ingress may name."""
+        return self.objects_in(ingress.key.namespace)
+
+    def objects_in(self, namespace: str) -> NamedObjects:
+        """The objects that annotations of Ingresses of a namespace may name."""
         return NamedObjects(
-            self.state,
-            ingress.key.namespace,
-            self.allow_cross_namespace,
-            self.credential_store,
-            self.password_files,
+            self.state, namespace, self.allow_cross_namespace, self.credential_store, self.password_files
         )
 
     def credentials(self, backends: Iterable[Backend]) -> Mapping[CredentialKey, Credential]:
@@ -85,10 +88,17 @@ class TranslationContext:
         found: dict[CredentialKey, Credential] = {}
         for key in (key for each in backends if each.upstream.tls for key in each.upstream.tls.credentials):
             secret = self.state.secret(key.secret)
-            credential = self.credential_store.judge(secret).of(key.part) if secret else None
+            credential = self.credential_store.find(secret, key.part) if secret else None
             if credential:
                 found[key] = credential
         return found
+
+    def client_authorities(self, certificates: ClientCertificates | None) -> Mapping[CredentialKey, Credential]:
+        """The authorities by which proxies verify the clients of a host."""
+        key = certificates.credential if certificates else None
+        secret = self.state.secret(key.secret) if key else None
+        credential = self.credential_store.find(secret, key.part) if secret and key else None
+        return {key: credential} if key and credential else {}
 
     def is_canary(self, ingress: Ingress) -> bool:
         """Whether an Ingress only lends its backends: routes, default backend and TLS entries count for nothing."""
@@ -111,7 +121,7 @@ class TranslationContext:
         if backend.service is None:
             findings.report(origin.object, *_unsupported(backend), backend_at)
             if isinstance(policy, ClosedPaths):  # or the path would be another Ingress's
-                return Route(*path, Closed(policy.annotations), origin, Key(origin.object.namespace, "(none)"))
+                return Route(*path, policy.answer, origin, Key(origin.object.namespace, "(none)"))
             return None
         namespace = origin.object.namespace
         upstream = DEFAULT_UPSTREAM if isinstance(policy, ClosedPaths) else policy.upstream
@@ -123,7 +133,7 @@ class TranslationContext:
             findings.report(about, each.reason, each.message, _ANNOTATIONS, each.remedy)
         service = Key(namespace, backend.service.name if is_label(backend.service.name) else "(invalid)")
         if isinstance(policy, ClosedPaths):
-            return Route(*path, Closed(policy.annotations), origin, service)
+            return Route(*path, policy.answer, origin, service)
         if policy.answer:
             return Route(*path, policy.answer, origin, service, policy.policy.without_backend)
         if policy.redirect:
@@ -247,7 +257,7 @@ def path_route(
         message = f"path {shown(written)} reads like a pattern, and is compared literally"
         findings.report(origin.object, Reason.PATTERN_IN_PATH, message, origin.field.child("path"), remedy)
     if isinstance(policy, OpenPaths):
-        policy = _on_path(policy, written or "/", path.path_type, regex=regex)
+        policy = on_path(policy, written or "/", path.path_type, regex=regex)
         if policy.asked_backends is not NO_BACKENDS and path.backend.service:
             backends = context.annotated_backends(origin.object.namespace, policy.asked_backends)
             treatment = backends.applied(policy.policy, origin.object.key, path.backend.service, findings)
@@ -257,7 +267,7 @@ def path_route(
     return context.route(origin, path.backend, origin.field.child("backend"), matched, policy=policy, findings=findings)
 
 
-def _on_path(open_paths: OpenPaths, path: str, path_type: str, *, regex: bool) -> OpenPaths:
+def on_path(open_paths: OpenPaths, path: str, path_type: str, *, regex: bool) -> OpenPaths:
     """The policy of one path, as written: the rewrite, and the exceptions from the redirect to HTTPS."""
     policy = open_paths.policy
     redirect = https_redirects.on_path(policy.https_redirect, path, open_paths.plain_paths)

@@ -1,6 +1,6 @@
 """From the TLS entries of all Ingresses to the certificate for each TLS host."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final
@@ -12,18 +12,26 @@ from xds.problems.problem import Key, ObjectRef
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.steps import Steps
+from xds.traffic.client_certificates import CheckedHost
 from xds.traffic.hosts import wildcard_of
 from xds.traffic.tls import Certificate, TlsTable
 from xds.translate.certificate_dates import DatePeriod, Validity
 from xds.translate.certificates import Verdict, judge
 from xds.translate.findings import HostCiphers, UnitFindings
 from xds.translate.names import InvalidError, valid_host
+from xds.translate.ownership import NO_OWNERS, belonging
 from xds.translate.tls_hosts import Claim, TlsHosts
 
 _EFFECT: Final = "HTTPS for its hosts is off; HTTP goes on, or redirects with --redirect-https"
 
 
 _LISTED_NAMES: Final = 3
+
+
+def unchecked(host: str) -> None:
+    """No demands, where no host has any."""
+    del host
+
 
 NO_CIPHERS: Final[Mapping[str, HostCiphers]] = MappingProxyType({})
 
@@ -76,6 +84,9 @@ class TlsTranslation:
         skips: Whether the entries of an Ingress count for nothing.
         ciphers: Of hosts with a choice of their own.
         further: The host of rules by name, for names beside the hosts of rules.
+        checked: The names with demands on clients' certificates.
+        check_of: Finds the demands for the connections of a TLS host; None: there are none.
+        owners: The Ingress whose namespace a host of rules belongs to; hosts that are absent are shared.
     """
 
     def __init__(
@@ -89,8 +100,14 @@ class TlsTranslation:
         skips: Callable[[Ingress], bool],
         further: Mapping[str, str],
         ciphers: Mapping[str, HostCiphers] = NO_CIPHERS,
+        checked: Collection[str] = (),
+        check_of: Callable[[str], CheckedHost | None] = unchecked,
+        owners: Mapping[str, Ingress] = NO_OWNERS,
     ) -> None:
+        self._checked = checked
+        self._check_of = check_of
         self._further = further
+        self._owners = owners
         self._skips = skips
         self._ciphers = ciphers
         self._state = state
@@ -119,6 +136,8 @@ class TlsTranslation:
         for name, host in self._further.items():
             if name not in self._ciphers and host in self._ciphers:
                 self._tls_hosts.choose(name, self._ciphers[host].choice)
+        if self._checked:
+            self._tls_hosts.check(self._checked, self._check_of)
         table = self._tls_hosts.table(self._default_certificate())
         self._store.keep(self._certificates.keys())
         found = {secret: self._certificates[secret] for each in table.terminations for secret in each.secrets}
@@ -133,7 +152,7 @@ class TlsTranslation:
             self._findings.report(ciphers.owner, Reason.ANNOTATION_UNSUPPORTED, message, at, remedy)
 
     def _claim(self, ingress: Ingress, entry: IngressTLS, at: FieldPath) -> None:
-        hosts = list(self._hosts(ingress, entry, at))
+        hosts = [host for host in self._hosts(ingress, entry, at) if self._may_claim(ingress, host, at)]
         secret = Key(ingress.key.namespace, entry.secret_name) if entry.secret_name else self._default_secret
         if secret is None:
             message = f"the TLS entry names no Secret and the server has no default one; {_EFFECT}"
@@ -182,6 +201,15 @@ class TlsTranslation:
                 yield valid_host(host)
             except InvalidError:
                 continue  # the translation of the rule reports the host
+
+    def _may_claim(self, ingress: Ingress, host: str, at: FieldPath) -> bool:
+        """Whether a host, or the host of a further name, belongs to the namespace of an Ingress, or to none."""
+        owner = self._owners.get(self._further.get(host, host))
+        if owner is None or owner.key.namespace == ingress.key.namespace:
+            return True
+        message = f"{belonging(host, owner, ingress)}; the TLS entry is left out for the host"
+        self._findings.report(ingress.ref, Reason.HOST_OF_OTHER_NAMESPACE, message, at)
+        return False
 
     def _own(self, host: str, claim: Claim, at: FieldPath) -> bool:
         """Whether the certificate of the claim is served for the host."""

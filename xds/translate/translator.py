@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from xds.kube.objects import Ingress
-from xds.kube.references import AnnotatedObjects, ConfigReferences
+from xds.kube.references import AnnotatedObjects, ConfigAsked, ConfigReferences
 from xds.kube.state import KubeState, Stale
 from xds.problems.problem import Key, Problem
 from xds.problems.registry import ProblemRegistry
@@ -13,7 +13,7 @@ from xds.steps import Steps
 from xds.traffic.backend_tls import Credential, CredentialKey
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.endpoints import Locality
-from xds.traffic.hosts import NO_HOST
+from xds.traffic.hosts import NO_HOST, is_wildcard
 from xds.traffic.listeners import OWN_LISTENERS, ListenerPolicy
 from xds.traffic.model import TrafficChange
 from xds.traffic.rate_limits import Rate
@@ -23,15 +23,17 @@ from xds.traffic.tls import Certificate, TlsTable
 from xds.translate.backend_use import BackendUse
 from xds.translate.certificate_dates import DatePeriod
 from xds.translate.certificates import Verdict
+from xds.translate.checked_hosts import CheckedHosts, closed_if_checked
 from xds.translate.credentials import CredentialUse
 from xds.translate.endpoints import localities
 from xds.translate.findings import HostCiphers, UnitFindings
 from xds.translate.further_names import FurtherName, FurtherNames
-from xds.translate.hosts import translate_host
-from xds.translate.nginx.annotated_objects import annotated_objects
+from xds.translate.hosts import authorized, translate_host
+from xds.translate.nginx.annotated_objects import annotated_objects, asked_by_config
 from xds.translate.nginx.configmap.named_headers import named_config_maps
 from xds.translate.nginx.paths_policy import IngressPolicy
 from xds.translate.nginx_config import NginxConfigTracker
+from xds.translate.ownership import HostOwners, HostOwnership
 from xds.translate.rate_use import RateUse
 from xds.translate.routes import (
     TranslationContext,
@@ -58,6 +60,7 @@ class TranslateOptions:
         has_tracer: Whether proxies send traces to a collector.
         has_authz: Whether `xds authz` runs beside each proxy.
         default_service: Answers where no Ingress has a default backend.
+        host_ownership: The namespaces whose Ingresses count for a host.
     """
 
     allow_external_name: bool = False
@@ -70,6 +73,7 @@ class TranslateOptions:
     has_tracer: bool = False
     has_authz: bool = False
     default_service: Key | None = None
+    host_ownership: HostOwnership = HostOwnership.SHARED
 
     @property
     def config_maps(self) -> frozenset[Key]:
@@ -80,6 +84,11 @@ class TranslateOptions:
     def config_references(self) -> ConfigReferences:
         """Tells the ConfigMaps that such a ConfigMap names."""
         return named_config_maps
+
+    @property
+    def config_asked(self) -> ConfigAsked:
+        """Tells the Service and the host of the authorizer that such a ConfigMap names."""
+        return asked_by_config
 
     @property
     def annotated(self) -> AnnotatedObjects:
@@ -116,15 +125,18 @@ class Translator:
             options.max_regex_size,
             options.allow_cross_namespace,
             redirects_to_slash=options.is_compatible,
+            host_ownership=options.host_ownership,
         )
         self._certificate_store = CertificateStore()
         self._default_secret_due = options.default_tls_secret is not None
         self._hosts: dict[str, VirtualHost] = {}
-        self._names = FurtherNames()
+        self._names = FurtherNames(options.host_ownership)
+        self._owners = HostOwners()
         self._default: Route | None = None
         self._tls = TlsTable()
         self._ciphers: dict[str, HostCiphers] = {}
         self._ciphers_changed = False
+        self._checked = CheckedHosts(self._hosts)
         self._certificates: dict[Key, Certificate] = {}
         self._date_period = DatePeriod()
         self._backends = BackendUse()
@@ -276,11 +288,12 @@ class Translator:
         for key in stale.ingresses:
             self._translate_ingress(key)
             yield
-        hosts, names_changed = yield from self._translate_hosts(stale.hosts)
-        if names_changed and self._state.ingresses_with_tls():
+        hosts, owners_changed = yield from self._translate_hosts(stale.hosts)
+        if owners_changed and self._state.ingresses_with_tls():
             stale = replace(stale, tls=True)
         default = stale.default_backend and self._translate_default()
         tls_is_stale, self._ciphers_changed = stale.tls or self._ciphers_changed, False
+        tls_is_stale = self._checked.take_changed() or tls_is_stale
         tls, certificates = (yield from self._translate_tls(now)) if tls_is_stale else (False, False)
         backends, gone = yield from self._backends.changes()
         for backend in gone:
@@ -303,21 +316,29 @@ class Translator:
         self._problems.report(("ingress", key), findings.problems)
 
     def _translate_hosts(self, stale: Iterable[str]) -> Steps[tuple[set[str], bool]]:
-        """Translate hosts, and return changed virtual hosts, and whether another host has one of the further names."""
+        """Translate hosts, and return changed virtual hosts, and whether a TLS host has another owner.
+
+        A further name has another owner once it is another host's.
+        """
         changed: set[str] = set()
         undecided: set[str] = set()
+        owners_changed = False
         for host in stale:
             findings = UnitFindings()
             virtual_host, names = yield from translate_host(self._context, host, findings)
             self._problems.report(("host", host), findings.problems)
             self._use(("host", host), findings.backends)
+            demands = virtual_host.client_certificates if virtual_host else None
+            self._credentials.use(("clients", host), self._context.client_authorities(demands))
             self._use_ciphers(host, findings.ciphers)
             self._rates.use(("host", host), findings.rates)
+            owners_changed |= self._owners.note(host, findings.owner)
             is_changed = self._replace(host, virtual_host, is_alias=False)
             if is_changed:
                 changed.add(host)
             undecided.update(self._names.follow(host, names, changed=is_changed))
-        owners_changed = False
+        if any(map(is_wildcard, changed)):
+            undecided |= self._names.wildcards
         for name in sorted(undecided):
             findings, before = UnitFindings(), self._names.owners.get(name)
             virtual_host = self._names.decide(name, self._hosts, self._state, findings)
@@ -333,6 +354,7 @@ class Translator:
         before = self._hosts.get(host)
         if after == before or (after is None and before is not None and before.is_alias != is_alias):
             return False
+        self._checked.follow(host, after, is_known=before is not None)
         if after is None:
             del self._hosts[host]
         else:
@@ -355,8 +377,10 @@ class Translator:
     def _translate_default(self) -> bool:
         findings = UnitFindings()
         default = default_route(self._context, self._state.ingresses_with_default_backend(), findings)
+        default = default and closed_if_checked(default, self._context, findings)
         if default is None and self._options.default_service:
             default = service_route(self._context, self._options.default_service, findings)
+        default = authorized(self._context, NO_HOST, [default], findings)[0] if default else None
         self._problems.report(("default", NO_HOST), findings.problems)
         findings.keep([default])
         self._use(("default", NO_HOST), findings.backends)
@@ -381,6 +405,9 @@ class Translator:
             skips=skips,
             further=self._names.owners,
             ciphers=self._ciphers,
+            checked=self._checked.names,
+            check_of=self._checked.find,
+            owners=self._owners.current,
         )
         self._tls, self._certificates = yield from translation.run()
         self._date_period = translation.period

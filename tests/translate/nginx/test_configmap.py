@@ -42,6 +42,13 @@ def action(given: World) -> object:
     return route.action
 
 
+def authorizer(given: World) -> str | None:
+    """The host at which the authorizer is asked."""
+    (route,) = given.traffic.hosts[HOST].routes
+    asked = route.policy.access.authorizer if route.policy.access else None
+    return asked.url.host if asked else None
+
+
 @pytest.mark.parametrize("key", KEYS.values(), ids=lambda key: key.name)
 def test_each_default_is_valid_and_no_problem(key: AnyKey) -> None:
     if key.default:
@@ -83,16 +90,20 @@ def test_an_ignored_key_that_protects_closes_nothing() -> None:
 
 
 def test_an_ingress_opts_out_of_global_authentication() -> None:
-    data = {"global-auth-url": "http://auth.example.com/"}
-    assert isinstance(action(world(data)), Closed)
-    assert isinstance(action(world(data, enable_global_auth="false")), Forward)
-    assert isinstance(action(world(data, enable_global_auth="true")), Closed)
+    good, bad = ({"global-auth-url": url} for url in ("http://auth.example.com/", "auth.example.com"))
+    assert authorizer(world(good)) == authorizer(world(good, enable_global_auth="no way")) == "auth.example.com"
+    assert authorizer(world(good, enable_global_auth="false")) is None
+    assert authorizer(world(good, auth_url="http://own.example.com/")) == "own.example.com"
+    assert isinstance(action(world(bad)), Closed)
+    assert isinstance(action(world(bad, enable_global_auth="true")), Closed)
+    for opted_out in (world(bad, enable_global_auth="false"), world(bad, auth_url="http://own.example.com/")):
+        assert isinstance(action(opted_out), Forward)
 
 
 @pytest.mark.parametrize(
     ("key", "value", "annotation", "text"),
     [
-        ("global-auth-url", "http://auth.test/", "enable-global-auth", ""),
+        ("global-auth-url", "auth.test", "enable-global-auth", ""),
         ("enable-modsecurity", "true", "enable-modsecurity", ""),
         ("server-snippet", "deny all;", "server-snippet", "gzip on;"),
         ("stream-snippet", "deny all;", "stream-snippet", "x"),

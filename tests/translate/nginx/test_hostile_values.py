@@ -39,7 +39,6 @@ def route_with(**values: str) -> Route:
         {"enable_modsecurity": "1"},
         {"enable_modsecurity": "on"},
         {"enable_owasp_core_rules": "T"},
-        {"enable_global_auth": "yes"},
         {"configuration_snippet": "if ($a) { set $b 1; }deny all;"},
         {"configuration_snippet": '"deny" all;'},
     ],
@@ -96,7 +95,7 @@ def test_a_path_that_is_no_expression_by_itself_is_left_out(written: str) -> Non
     "written", ["/admin(?!x)(/|$)(.*)", "/a)|(b", f"/admin/{'x' * 90}.*", "/büro.*", "/a b.*", "/\\pL{1000}"]
 )
 def test_a_closed_path_that_is_no_usable_expression_opens_nothing(written: str) -> None:
-    asking = annotated(use_regex="true", auth_url="http://auth.test/")
+    asking = annotated(use_regex="true", auth_url="auth.test")
     given = World(
         service("web"),
         ingress("shop", rule(HOST, specific(written)), annotations=asking),

@@ -17,8 +17,8 @@ from xds.translate.nginx.registry import ANNOTATIONS
 HOST = "a.example.com"
 
 PROTECTING = (
-    *("whitelist-source-range", "allowlist-source-range", "denylist-source-range", "enable-global-auth"),
-    *("auth-type", "auth-secret", "auth-secret-type", "auth-realm", "auth-url", "auth-signin"),
+    *("whitelist-source-range", "allowlist-source-range", "denylist-source-range"),
+    *("auth-type", "auth-secret", "auth-secret-type", "auth-realm", "auth-url"),
     *("auth-tls-secret", "auth-tls-verify-client", "auth-tls-match-cn", "proxy-ssl-secret", "proxy-ssl-verify"),
     *("custom-headers", "enable-modsecurity", "enable-owasp-core-rules"),
     *("configuration-snippet", "server-snippet", "auth-snippet", "stream-snippet"),
@@ -67,7 +67,7 @@ def test_no_annotation_that_protects_is_without_effect(annotation: AnyAnnotation
             assert {each.reason for each in given.problems} <= {"ProtectionUnavailable", "NamedObjectUnusable"}
 
 
-def test_a_closed_host_answers_503_for_all_its_paths() -> None:
+def test_a_closed_host_answers_for_all_its_paths() -> None:
     given = World(
         service("web"),
         ingress("shop", rule(HOST, path("/a")), annotations=annotated(auth_tls_secret="default/ca")),
@@ -89,7 +89,7 @@ def test_a_closed_host_without_a_usable_path_is_closed() -> None:
 
 def test_a_closed_path_that_is_left_out_reaches_no_other_ingress() -> None:
     """An expression that RE2 doesn't know, for example."""
-    annotations = annotated(auth_url="http://auth.test/", use_regex="true")
+    annotations = annotated(auth_url="auth.test", use_regex="true")
     given = World(
         service("web"),
         ingress("open", rule(HOST, path("/"))),
@@ -102,7 +102,7 @@ def test_a_closed_path_that_is_left_out_reaches_no_other_ingress() -> None:
 
 
 def test_an_ignored_annotation_opens_the_paths_with_a_problem() -> None:
-    given = world(annotated(auth_url="http://auth.test/"), "auth-url")
+    given = world(annotated(auth_url="auth.test"), "auth-url")
     assert forwards(given)
     assert only(given).reason == "AnnotationIgnored"
 

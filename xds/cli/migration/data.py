@@ -36,7 +36,6 @@ def report_data(report: Report) -> dict[str, Any]:
         },
         "general": [{"id": each.id, "text": each.meaning} for each in report.general],
         "command": ["xds", "serve", *report.command],
-        "notes": list(report.notes),
         "left_out": {str(key): why for key, why in report.left_out.items()},
         "unreadable": [_problem(each) for each in report.unreadable],
     }

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -25,6 +26,9 @@ from xds.kube.objects import (
 )
 from xds.kube.references import AnnotatedObjects, References, references
 from xds.problems.problem import Key, ObjectRef
+
+_NOBODY: Final = b"stand-in:{SHA}AAAAAAAAAAAAAAAAAAAAAAAAAAA="
+"""A password file with a user whose password nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,4 +130,4 @@ def _credentials() -> SecretData:
         .public_bytes(Encoding.PEM)
     )
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return SecretData(certificate, private, ca_crt=certificate)
+    return SecretData(certificate, private, ca_crt=certificate, others={"auth": _NOBODY})

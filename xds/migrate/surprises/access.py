@@ -1,12 +1,15 @@
 """Surprises of access: passwords, auth-url, CORS, client certificates."""
 
 import re
+from collections import Counter
+from collections.abc import Iterator
 from typing import Final
 
 from xds.migrate.inventory import Inventory
 from xds.migrate.subject import Subject, access_of
 from xds.migrate.surprises.rule import Rule, listed
 from xds.migrate.values import Fate, words
+from xds.problems.problem import Key
 
 _VARIABLE: Final = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 _KNOWN_VARIABLES: Final = words(
@@ -65,6 +68,46 @@ def _not_on_redirects(subject: Subject, _: Inventory) -> str:
     if not found or not any(access_of(subject)):
         return ""
     return f"{listed(found)} is answered before the protection, there and here"
+
+
+def _hashes(subject: Subject, inventory: Inventory) -> str:
+    namespace, slash, name = subject.text("auth-secret").strip().rpartition("/")
+    key = Key(namespace if slash else subject.key.namespace, name)
+    found = inventory.secret(key) if name and subject.text("auth-type") == "basic" else None
+    if found is None or found.data is None:
+        return ""
+    is_map = subject.text("auth-secret-type").strip() == "auth-map"
+    entries = found.data.all.values() if is_map else _hashes_of_file(found.data.all.get("auth", b""))
+    counted = Counter(_kind(each) for each in entries)
+    if not counted.keys() - {"SHA"}:
+        return ""
+    return f"`xds authz` must run beside each Envoy for Secret {key}: {listed(_counts(counted))}"
+
+
+def _hashes_of_file(content: bytes) -> Iterator[bytes]:
+    lines = (line for line in content.splitlines() if line and not line.startswith(b"#"))
+    return (fields[1] for line in lines if len(fields := line.split(b":")) > 1)
+
+
+def _kind(value: bytes) -> str:
+    return next((kind for prefix, kind in _KINDS.items() if value.startswith(prefix)), "other")
+
+
+def _counts(counted: Counter[str]) -> Iterator[str]:
+    return (f"{count} of {kind}" for kind, count in counted.most_common())
+
+
+_KINDS: Final = {
+    b"{SHA}": "SHA",
+    b"{SSHA}": "SSHA",
+    b"{PLAIN}": "PLAIN",
+    b"$apr1$": "apr1",
+    b"$2": "bcrypt",
+    b"$1$": "MD5",
+    b"$5$": "SHA-256",
+    b"$6$": "SHA-512",
+}
+"""Kinds of hashes, by their beginning."""
 
 
 def _cache(subject: Subject, _: Inventory) -> str:
@@ -147,6 +190,11 @@ RULES: Final = (
         "access-not-on-redirects",
         "Redirects, app-root and preflight requests are never protected.",
         _not_on_redirects,
+    ),
+    Rule(
+        "password-hashes-need-authz",
+        "Hashes other than {SHA} are checked by `xds authz`, beside each Envoy.",
+        _hashes,
     ),
     Rule("auth-cache-gone", "Answers of the auth service are not remembered.", _cache),
     Rule("auth-variable-refused", "Few variables of nginx are known in auth-url and auth-signin.", _variable),

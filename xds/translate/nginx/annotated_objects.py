@@ -1,13 +1,17 @@
 """The objects that annotations of an Ingress name: Secrets, ConfigMaps and Services."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
-from xds.kube.objects import Ingress
-from xds.kube.references import AnnotatedObjects, no_annotated_objects
+from xds.kube.objects import ConfigMap, Ingress, Service
+from xds.kube.references import ASKED_HOST, AnnotatedObjects, no_annotated_objects
 from xds.problems.problem import ObjectRef
-from xds.translate.nginx import error_pages, mirroring
+from xds.traffic.authorizer import AuthorizerUrl
+from xds.traffic.hosts import wildcard_of
+from xds.translate.nginx import error_pages, external_auth, mirroring
 from xds.translate.nginx.annotation import Annotation, AnyAnnotation, InvalidValueError, Value
+from xds.translate.nginx.authorizer_url import HOST_VARIABLES, service_of
 from xds.translate.nginx.grammars import NearName
 from xds.translate.nginx.registry import ANNOTATIONS
 from xds.translate.own.registry import ANNOTATIONS as OWN_ANNOTATIONS
@@ -42,6 +46,7 @@ def _services(ingress: Ingress) -> Iterator[ObjectRef]:
     target = _parsed(mirroring.TARGET, ingress)
     if target and target.service:
         yield ObjectRef("Service", *target.service)
+    yield from _asked(_parsed(external_auth.AUTH_URL, ingress))
     if default := _parsed(error_pages.DEFAULT_BACKEND, ingress):
         yield ObjectRef("Service", ingress.key.namespace, default)
 
@@ -56,7 +61,38 @@ def _parsed(annotation: Annotation[Value], ingress: Ingress) -> Value | None:
 
 def _in_own_namespace(ingress: Ingress) -> frozenset[ObjectRef]:
     found = _anywhere(ingress)
-    return frozenset(each for each in found if each.namespace == ingress.key.namespace) if found else found
+    if not found:
+        return found
+    # All Services are read, and an authorizer may be in any namespace.
+    asked = frozenset(_asked(_parsed(external_auth.AUTH_URL, ingress)))
+    return frozenset(each for each in found if each.namespace == ingress.key.namespace or each in asked)
+
+
+def _asked(url: AuthorizerUrl | None) -> Iterator[ObjectRef]:
+    """The Service, or the host, at which an authorizer is asked. A host of rules may be that of a wildcard."""
+    if url is None or url.host in HOST_VARIABLES:
+        return
+    if service := service_of(url.host):
+        yield ObjectRef(Service.kind, *service)
+        return
+    name, _, namespace = url.host.partition(".")
+    if "." not in namespace:
+        yield ObjectRef(Service.kind, namespace, name)
+    for host in filter(None, (url.host, wildcard_of(url.host))):
+        yield ObjectRef(ASKED_HOST, "", host)
+
+
+def asked_by_config(config: ConfigMap) -> frozenset[ObjectRef]:
+    """The Service, or the host, of the authorizer that ingress-nginx's ConfigMap names."""
+    return _asked_at((config.data or {}).get("global-auth-url", ""))
+
+
+@lru_cache(maxsize=16)
+def _asked_at(text: str) -> frozenset[ObjectRef]:
+    try:
+        return frozenset(_asked(external_auth.AUTH_URL.grammar.parse(text)))
+    except InvalidValueError:
+        return frozenset()
 
 
 def _named(annotation: AnyAnnotation, value: str, ingress: Ingress) -> ObjectRef | None:

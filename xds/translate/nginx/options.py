@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
-from xds.translate.nginx import access, rewriting
+from xds.translate.nginx import access, external_auth, rewriting
 from xds.translate.nginx.annotation import PREFIX
 from xds.translate.nginx.backend_protocol import SpokenProtocol
 from xds.translate.nginx.defaults import NO_DEFAULTS
+from xds.translate.nginx.grammars import unless_false
 from xds.translate.nginx.named_objects import Unavailable
 from xds.translate.nginx.open_paths import open_paths
 from xds.translate.nginx.paths_policy import OPEN_PATHS, ClosedPaths, OpenPaths, PathsPolicy
@@ -66,7 +67,9 @@ class AnnotationOptions:
     def closing_without(self, annotations: Mapping[str, str]) -> tuple[str, ...]:
         """The closing keys that no annotation replaces. A value that asks for the protection closes by itself."""
         return tuple(
-            key for key in self.closing if not any(annotations.get(PREFIX + name) for name in _REPLACING.get(key, ()))
+            key
+            for key in self.closing
+            if not any(_replaces(name, annotations.get(PREFIX + name, "")) for name in _REPLACING.get(key, ()))
         )
 
 
@@ -74,10 +77,18 @@ _ALLOW_LISTS: Final = ("whitelist-source-range", "allowlist-source-range")
 _REPLACING: Final = {
     "whitelist-source-range": _ALLOW_LISTS,
     "denylist-source-range": ("denylist-source-range",),
-    "global-auth-url": ("auth-url", "enable-global-auth"),
+    **dict.fromkeys(
+        ("global-auth-url", "global-auth-method", "global-auth-response-headers"),
+        (external_auth.AUTH_URL.name, external_auth.GLOBAL.name),
+    ),
     "enable-modsecurity": ("enable-modsecurity",),
 }
 """Annotations that replace a key of the ConfigMap. Snippets of the ConfigMap hold beside those of an Ingress."""
+
+
+def _replaces(name: str, text: str) -> bool:
+    """Whether the value of an annotation replaces a key of the ConfigMap."""
+    return bool(text) and (name != external_auth.GLOBAL.name or not unless_false(text))
 
 
 def _unreported(*problem: object) -> None:

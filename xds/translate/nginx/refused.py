@@ -1,11 +1,12 @@
 """Annotations that Envoy has no counterpart for, each with the reason and with an alternative."""
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
 from xds.translate.nginx.annotation import Annotation, AnyAnnotation, Scope, Verdict
-from xds.translate.nginx.grammars import ANYTHING, unless_false
+from xds.translate.nginx.grammars import ANYTHING, always, unless_false
 
 _PROTECTING_LINE: Final = re.compile(
     r"(?:^|[\s;{}'\"])(?:deny|allow|auth_\w+|satisfy|\w*ssl_verify\w*|modsecurity\w*)\b"
@@ -18,7 +19,12 @@ def snippet_protects(value: str) -> bool:
     return _PROTECTING_LINE.search(value) is not None
 
 
-def _snippet(name: str, remedy: str, scope: Scope = Scope.PATH) -> AnyAnnotation:
+def _snippet(
+    name: str,
+    remedy: str,
+    scope: Scope = Scope.PATH,
+    protects: Callable[[str], bool] = snippet_protects,
+) -> AnyAnnotation:
     return Annotation(
         name,
         "snippets",
@@ -27,7 +33,7 @@ def _snippet(name: str, remedy: str, scope: Scope = Scope.PATH) -> AnyAnnotation
         verdict=Verdict.REFUSED,
         note="Envoy reads no nginx configuration",
         remedy=remedy,
-        protects=snippet_protects,
+        protects=protects,
     )
 
 
@@ -60,7 +66,9 @@ def _modsecurity(name: str) -> AnyAnnotation:
 ANNOTATIONS: Final = (
     _snippet("configuration-snippet", _TYPED),
     _snippet("server-snippet", _TYPED, Scope.HOST),
-    _snippet("auth-snippet", "Remove the snippet; auth-method and auth-proxy-set-headers shape the request."),
+    _snippet(
+        "auth-snippet", "Remove the snippet; auth-method and auth-proxy-set-headers shape the request.", protects=always
+    ),
     _snippet("stream-snippet", "Remove the snippet."),
     _modsecurity("enable-modsecurity"),
     _modsecurity("enable-owasp-core-rules"),

@@ -43,18 +43,14 @@ def joined(reader: AnnotationReader, access: Access) -> Access | Unavailable:
     passwords, authorizer = access.passwords, access.authorizer
     if passwords and authorizer:
         return _all(reader, access, "passwords and an authorizer are asked for together", _REMEDY_BOTH)
-    if passwords and not passwords.by_authz:
+    if passwords and not passwords.by_authz and access.allowed is not None:
         return _all(reader, access, "Envoy itself checks the passwords", _REMEDY_AUTHZ)
     if not passwords and not authorizer:
         return access
-    if access.allowed is None:  # not to be denied is not enough
-        return replace(access, denied=None)
     return replace(access, any_suffices=True)
 
 
 def _all(reader: AnnotationReader, access: Access, why: str, remedy: str) -> Access:
-    if access.allowed is not None or (access.passwords and access.authorizer):
-        message = f"satisfy any has no effect: {why}, so all conditions of access must hold"
-        reader.report(SATISFY.full_name, Reason.ANNOTATION_UNSUPPORTED, message, remedy)
-        return access
-    return replace(access, denied=None)
+    message = f"satisfy any has no effect: {why}, so all conditions of access must hold"
+    reader.report(SATISFY.full_name, Reason.ANNOTATION_UNSUPPORTED, message, remedy)
+    return access

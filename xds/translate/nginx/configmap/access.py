@@ -1,17 +1,16 @@
 """Keys of access and safety."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from xds.traffic.listeners import Blocked
-from xds.translate.nginx import address_lists
-from xds.translate.nginx.annotation import Annotation, Grammar, InvalidValueError, Verdict
+from xds.translate.nginx import address_lists, external_auth
+from xds.translate.nginx.annotation import Annotation, AnyAnnotation, Grammar, InvalidValueError, Verdict
 from xds.translate.nginx.configmap.grammars import NETWORKS, PATHS, network, texts
 from xds.translate.nginx.configmap.key import (
     AnyKey,
     ConfigKey,
     Section,
-    not_yet,
     of_annotations,
     refused,
     without_effect,
@@ -41,13 +40,30 @@ CHALLENGES: Final = "/.well-known/acme-challenge"
 NO_REDIRECT: Final = ConfigKey("no-tls-redirect-locations", _SECTION, PATHS, CHALLENGES)
 NO_AUTHENTICATION: Final = ConfigKey("no-auth-locations", _SECTION, PATHS, CHALLENGES)
 
-_WITH_URL: Final = "global-auth-url is not supported yet"
 _RAW: Final = "Envoy reads no nginx configuration"
 _WAF: Final = "Put a web application firewall in front of the proxies, and remove the key."
 
 
-def _global_auth(value: str) -> bool:
+def _is_written(value: str) -> bool:
     return bool(value.strip())
+
+
+def _global(of: AnyAnnotation, protects: Callable[[str], bool] | None = None, default: str = "") -> AnyKey:
+    """A key that says for all Ingresses without auth-url of their own what an annotation says for one."""
+    return ConfigKey(f"global-{of.name}", _SECTION, of.grammar, default, of.verdict, of.note, protects=protects)
+
+
+GLOBAL_AUTH: Final = (
+    _global(external_auth.AUTH_URL, _is_written),
+    _global(external_auth.AUTH_METHOD, _is_written),
+    _global(external_auth.PASSED, _is_written),
+    _global(external_auth.REDIRECT),
+    _global(external_auth.SIGN_IN),
+    _global(external_auth.PARAMETER, default="rd"),
+    _global(external_auth.ALWAYS_SET_COOKIE, default="false"),
+    _global(external_auth.CACHE_KEY),
+    _global(external_auth.CACHE_DURATION, default="200 202 401 5m"),
+)
 
 
 def _address_list(of: Annotation[tuple[str, ...]]) -> AnyKey:
@@ -79,19 +95,7 @@ KEYS: Final = (
         force_ssl_redirect="false",
     ),
     *(_address_list(each) for each in (address_lists.ALLOW_OLD, address_lists.DENY)),
-    ConfigKey("global-auth-url", _SECTION, ANYTHING, "", Verdict.NOT_YET, protects=_global_auth),
-    *not_yet(
-        _SECTION,
-        _WITH_URL,
-        global_auth_method="",
-        global_auth_response_headers="",
-        global_auth_request_redirect="",
-        global_auth_signin="",
-        global_auth_signin_redirect_param="rd",
-        global_auth_always_set_cookie="false",
-        global_auth_cache_key="",
-        global_auth_cache_duration="200 202 401 5m",
-    ),
+    *GLOBAL_AUTH,
     *refused(_SECTION, _RAW, "Remove the key.", global_auth_snippet=""),
     *without_effect(_SECTION, "snippets are refused either way", allow_snippet_annotations="false"),
     *refused(

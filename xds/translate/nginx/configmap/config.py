@@ -19,6 +19,7 @@ _SETTINGS: Final[tuple[AnyKey, ...]] = (
     headers.REDIRECT_CODE,
     headers.ALLOWED_HEADERS,
     access.NO_REDIRECT,
+    *access.GLOBAL_AUTH,
 )
 """Keys that the families of annotations read, beside the keys that are annotations."""
 

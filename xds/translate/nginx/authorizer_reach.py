@@ -1,0 +1,69 @@
+"""The Services that no authorizer may be, and the methods with which Services of other namespaces may be asked.
+
+An Ingress has proxies send requests of its choice from within the cluster. So no Ingress may have them sent to the API
+server, to the control plane or to the proxies, nor change anything of another namespace.
+"""
+
+from typing import Final
+
+from xds.problems.problem import Key
+from xds.traffic.authorizer import Authorizer
+from xds.translate.nginx.authorizer_url import service_of
+from xds.translate.nginx.named_objects import NamedObjects
+
+API_SERVER: Final = Key("default", "kubernetes")
+"""Source: https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/"""
+
+PART_OF: Final = "app.kubernetes.io/part-of"
+OURS: Final = "xds-ingress"
+
+_READING: Final = ("", "GET", "HEAD", "POST")
+"""Methods of questions to other namespaces. Other ones change things, and no authorizer needs them."""
+
+
+def asked_service(host: str, objects: NamedObjects) -> Key | None:
+    """The Service that a host names; None for an outside host.
+
+    A name of two labels is a Service's if there is one: the search domains of a proxy's resolver would find it.
+    """
+    if found := service_of(host):
+        return found
+    name, _, namespace = host.partition(".")
+    key = Key(namespace, name)
+    return key if "." not in namespace and (key == API_SERVER or objects.state.service(key)) else None
+
+
+def why_out_of_reach(asked: Authorizer, objects: NamedObjects) -> str:
+    """Why an Ingress can't have an authorizer; empty for one that can."""
+    service = asked_service(asked.url.host, objects)
+    if service is None:
+        return f"{asked.url.host} is the API server" if _is_api_server(asked.url.host, objects) else ""
+    if why := why_never_asked(service, objects):
+        return why
+    return why_not_by(asked.method, service, objects.namespace)
+
+
+def why_never_asked(service: Key, objects: NamedObjects) -> str:
+    """Why nobody may have a Service asked; empty for one that may be."""
+    if service == API_SERVER:
+        return "the API server is never asked"
+    found = objects.state.service(service)
+    if found and (found.metadata.labels or {}).get(PART_OF) == OURS:
+        return f"Service {service} is a part of {OURS}, and is never asked"
+    return ""
+
+
+def why_not_by(method: str, service: Key, namespace: str) -> str:
+    """Why a method can't be used for a Service; empty for one that can."""
+    if service.namespace == namespace or method in _READING:
+        return ""
+    return f"Service {service} of another namespace can't be asked by {method}"
+
+
+def _is_api_server(host: str, objects: NamedObjects) -> bool:
+    service = objects.state.service(API_SERVER)
+    slices = objects.state.slices(API_SERVER)
+    addresses = {
+        address for each in slices for endpoint in each.endpoints or () for address in endpoint.addresses or ()
+    }
+    return host in addresses or (service is not None and service.spec.cluster_ip == host)

@@ -1,0 +1,72 @@
+"""Who may say what of a host: any namespace, or the one that the host belongs to."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Final
+
+from xds.kube.objects import Ingress
+from xds.kube.state import KubeState, why_first
+from xds.problems.field_path import FieldPath
+from xds.problems.reasons import Reason
+from xds.problems.text import shown
+from xds.translate.findings import UnitFindings
+
+NO_OWNERS: Final[Mapping[str, Ingress]] = {}
+
+
+class HostOwnership(StrEnum):
+    """The namespaces whose Ingresses count for a host."""
+
+    SHARED = "shared"
+    """All."""
+    NAMESPACE = "namespace"
+    """That of the oldest Ingress with a rule for the host, canaries aside."""
+
+
+class HostOwners:
+    """The owner of each host.
+
+    Attributes:
+        current: The Ingress whose namespace a host belongs to; empty where hosts are shared.
+    """
+
+    def __init__(self) -> None:
+        self.current: dict[str, Ingress] = {}
+
+    def note(self, host: str, owner: Ingress | None) -> bool:
+        """Note the owner of a host, and return whether that is another Ingress than before."""
+        before = self.current.pop(host, None)
+        if owner:
+            self.current[host] = owner
+        return (before and before.key) != (owner and owner.key)
+
+
+def only_of_owner(
+    state: KubeState, host: str, is_canary: Callable[[Ingress], bool], findings: UnitFindings
+) -> list[Ingress]:
+    """The Ingresses of the namespace that a host belongs to, the oldest first. Reports the rules of all others.
+
+    Args:
+        state: The objects that exist.
+        host: With a rule, or NO_HOST.
+        is_canary: Tells whether an Ingress only lends its backends.
+        findings: Takes the owner, and the problems.
+    """
+    ingresses = state.ingresses_of_host(host)
+    findings.owner = owner = next((each for each in ingresses if not is_canary(each)), ingresses[0])
+    for other in others(ingresses, owner):
+        for index, _ in state.rules(other, host):
+            message = f"{belonging(host, owner, other)}; the rule and its paths are left out"
+            at = FieldPath.of("spec", "rules", index, "host")
+            findings.report(other.ref, Reason.HOST_OF_OTHER_NAMESPACE, message, at)
+    return [each for each in ingresses if each.key.namespace == owner.key.namespace]
+
+
+def others(ingresses: Iterable[Ingress], owner: Ingress) -> Sequence[Ingress]:
+    return [each for each in ingresses if each.key.namespace != owner.key.namespace]
+
+
+def belonging(host: str, owner: Ingress, other: Ingress) -> str:
+    """Whose a host is, and why, to begin a message to the owner of another Ingress."""
+    place = f"host {shown(host)} belongs" if host else "the rules without host belong"
+    return f"{place} to namespace {owner.key.namespace} by {owner.ref}, {why_first(owner, other)}"
