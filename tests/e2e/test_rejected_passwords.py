@@ -23,6 +23,7 @@ from tests.support.waiting import until
 from xds.envoyapi import codec
 from xds.problems.problem import ObjectRef
 from xds.protocol.rejection.nack import REDACTED
+from xds.resources import names
 from xds.resources.options import ProxyOptions
 from xds.snapshot.resource import Resource, resource
 from xds.translate.translator import TranslateOptions
@@ -31,7 +32,7 @@ pytestmark = needs_envoy
 
 HASH = "{SHA}GpHWL3ymc5liWkNopqtdSjuqYHM="
 USERS = ("hunter", "hünter-zwo", "o'hun\"ter\\3")
-NAME = "http@3/bad.example"
+NAME = f"{names.HTTP_ROUTES}/bad.example"
 
 
 def users(copies: int) -> str:
@@ -89,7 +90,7 @@ async def test_no_user_and_no_hash_is_shown(tmp_path: Path, sotw: bool, has_auth
 
 def rejects(plane: Plane, *, sotw: bool) -> bool:
     """Whether Envoy rejects the virtual host, or the RouteConfiguration with the virtual host inside."""
-    type_, name = (RDS, "http@3") if sotw else (VHDS, NAME)
+    type_, name = (RDS, names.HTTP_ROUTES) if sotw else (VHDS, NAME)
     return plane.status_of(type_, "first").rejected_names == (name,)
 
 
