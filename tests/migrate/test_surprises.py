@@ -17,8 +17,19 @@ API = "/api(/|$)(.*)"
 
 Case = tuple[str, list[dict[str, Any]], list[dict[str, Any]]]
 
+
+def with_default_backend(found: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    backend = {"service": {"name": "other", "port": {"number": 80}}}
+    return {**found, "spec": {**found["spec"], "defaultBackend": backend, **spec}}
+
+
 # The id, the objects of which Ingress `web` has the surprise, and like ones of which it has not.
 CASES: list[Case] = [
+    (
+        "default-backend-for-all",
+        [with_default_backend(ingress())],
+        [with_default_backend(ingress(), rules=[])],
+    ),
     ("not-served-today", [ingress(limit_rps="ten")], [ingress(limit_rps="10")]),
     ("not-served-today", [ingress(load_balance="ip_hash")], [ingress(load_balance="ewma")]),
     (

@@ -30,7 +30,8 @@ class AnnotationVerdict:
         text: The difference, or why the annotation is refused; empty for an exact one.
         remedy: What to do; empty if nothing is needed.
         lines: Of a snippet, each with the annotation that says the same.
-        others: Other Ingresses whose paths the annotation concerns, as it holds for hosts.
+        others: Other Ingresses of the hosts, for an annotation that holds for hosts.
+        value: As written; empty for a snippet.
     """
 
     name: str
@@ -39,6 +40,7 @@ class AnnotationVerdict:
     remedy: str = ""
     lines: tuple[SnippetLine, ...] = ()
     others: tuple[Key, ...] = ()
+    value: str = ""
 
 
 _REFUSED: Final = frozenset({Reason.PROTECTION_UNAVAILABLE, Reason.BACKEND_PROTOCOL_UNSUPPORTED})
@@ -46,9 +48,9 @@ _SAME_THERE: Final = frozenset({Reason.ANNOTATION_UNKNOWN})
 """Reasons of problems that ingress-nginx has, too."""
 
 _WITHOUT_EFFECT: Final = {"x-forwarded-prefix": "rewrite-target"}
-"""Annotations that have no effect beside a missing other one."""
+"""Annotations without effect where another one is missing."""
 
-_REFUSED_VALUES: Final = frozenset({"proxy-http-version", "server-alias", "upstream-hash-by"})
+_REFUSED_VALUES: Final = frozenset({"auth-tls-error-page", "proxy-http-version", "server-alias", "upstream-hash-by"})
 """Annotations of which some values are refused, and others are approximate."""
 
 _SAME_DEFAULT: Final = frozenset({"temporal-redirect-code", "permanent-redirect-code", "canary-weight-total"})
@@ -90,7 +92,7 @@ def annotation_verdicts(
             verdict = replace(
                 verdict, others=tuple(dict.fromkeys(each.key for _, each in inventory.neighbours(subject)))
             )
-        yield verdict
+        yield verdict if name in SNIPPETS else replace(verdict, value=value)
 
 
 def _holds_for_hosts(name: str, subject: Subject) -> bool:

@@ -266,6 +266,14 @@ def _overruled(annotations: Mapping[str, str]) -> frozenset[str]:
     return frozenset({"permanent-redirect"}) if annotations.get("temporal-redirect") else frozenset()
 
 
+def is_outside_over_tls(url: str) -> bool:
+    """Whether an auth-url leads out of the cluster over TLS. ingress-nginx doesn't verify the certificate there."""
+    return url.startswith("https://") and not _INSIDE.match(url) and not url.startswith("https://$")
+
+
+_INSIDE: Final = re.compile(r"https://[a-z0-9-]+\.[a-z0-9-]+\.svc(\.[a-z0-9.-]+)?(:[0-9]+)?([/?]|$)")
+
+
 def blocking(name: str, value: str) -> str:
     """Why nginx refuses a value that ingress-nginx passes on, so that no change of any Ingress counts; else empty."""
     refused = _REFUSED.get(name)
