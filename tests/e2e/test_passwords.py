@@ -97,9 +97,11 @@ async def running(tmp_path: Path, shadow: tuple[int, list[bytes]]) -> AsyncItera
         yield started
 
 
-async def asked(running: Site, under: str, authorization: str = "", **more: str) -> Reply:
-    headers = {"authorization": authorization} if authorization else {}
-    return await running.get(more.pop("host", HOST), under, **headers, **more)
+async def asked(
+    running: Site, under: str, authorization: str = "", *, host: str = HOST, method: str = "GET", **more: str
+) -> Reply:
+    headers = more | ({"authorization": authorization} if authorization else {})
+    return await running.get(host, under, tls=False, sni="", method=method, **headers)
 
 
 async def test_envoy_asks_for_passwords(running: Site) -> None:
@@ -172,7 +174,7 @@ class Strangers:
             headers = {"authorization": authorization} if authorization else {}
             try:
                 async with asyncio.timeout(5):
-                    reply = await get(self._port, HOST, "/file", **headers)
+                    reply = await get(self._port, HOST, "/file", tls=False, sni="", method="GET", **headers)
             except (OSError, EOFError, TimeoutError, ValueError):
                 self.answers[0] += 1
                 await asyncio.sleep(0.001)
