@@ -4,7 +4,7 @@ A host has the demands of its oldest Ingress that has any. They protect the path
 aliases of the host.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, KeysView, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -90,7 +90,7 @@ class CheckedHosts:
         self.changed = False
 
     @property
-    def names(self) -> Collection[str]:
+    def names(self) -> KeysView[str]:
         return self._of_name.keys()
 
     @property

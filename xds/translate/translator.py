@@ -295,6 +295,8 @@ class Translator:
         tls_is_stale, self._ciphers_changed = stale.tls or self._ciphers_changed, False
         tls_is_stale = self._checked.take_changed() or tls_is_stale
         tls, certificates = (yield from self._translate_tls(now)) if tls_is_stale else (False, False)
+        if tls_is_stale or not self._checked.names.isdisjoint(stale.hosts):
+            self._credentials.use("clients", self._context.client_authorities(self._tls))
         backends, gone = yield from self._backends.changes()
         for backend in gone:
             self._problems.report(("endpoints", backend), ())
@@ -328,8 +330,6 @@ class Translator:
             virtual_host, names = yield from translate_host(self._context, host, findings)
             self._problems.report(("host", host), findings.problems)
             self._use(("host", host), findings.backends)
-            demands = virtual_host.client_certificates if virtual_host else None
-            self._credentials.use(("clients", host), self._context.client_authorities(demands))
             self._use_ciphers(host, findings.ciphers)
             self._rates.use(("host", host), findings.rates)
             owners_changed |= self._owners.note(host, findings.owner)
