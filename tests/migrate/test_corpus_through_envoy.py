@@ -1,5 +1,5 @@
-"""Every Ingress of the corpus whose report is exact, through a real Envoy: each request of the expected report has the
-answer of ingress-nginx. Excludes: reports (test_corpus.py), the answers of a real ingress-nginx (tests/rows).
+"""The corpus through a real Envoy: each request of the expected reports has the answer of ingress-nginx. Every exact
+Ingress has requests. Excludes: reports (test_corpus.py), the answers of a real ingress-nginx (tests/rows).
 """
 
 import asyncio
@@ -49,15 +49,15 @@ class Answer:
     headers: CIMultiDictProxy[str]
 
 
-async def test_exact_ingresses_answer_as_expected(tmp_path: Path) -> None:
+async def test_ingresses_answer_as_expected(tmp_path: Path) -> None:
     clients = Authority("clients")
     reader = clients.issue(common_name="reader")
     async with corpus(tmp_path, clients) as running:
         assert running.rejections == []
         at_once = asyncio.Semaphore(AT_ONCE)
-        exact = {key: each for key, each in EXPECTED.items() if each.requests}
+        asked = {key: each for key, each in EXPECTED.items() if each.requests}
         wrong = await asyncio.gather(
-            *(fault(running, key, one, reader, at_once) for key, each in exact.items() for one in each.requests)
+            *(fault(running, key, one, reader, at_once) for key, each in asked.items() for one in each.requests)
         )
     faults = [each for each in wrong if each]
     assert not faults, "\n".join(["", *faults])

@@ -67,6 +67,27 @@ CASES: list[Case] = [
         [ingress(auth_type="basic", auth_secret="shop/users")],
     ),
     (
+        "answers-503-today",
+        [ingress(auth_type="basic", auth_secret="u"), secret("u", users="a:{SHA}x")],
+        [ingress(auth_type="basic", auth_secret="u", auth_secret_type="auth-map"), secret("u", users="{SHA}x")],
+    ),
+    ("blocks-nginx", [ingress(rewrite_target="/$nosuchvar")], [ingress(rewrite_target="/$http_x/$host")]),
+    ("not-served-today", [ingress(server_alias="foo bar")], [ingress(server_alias="foo.test, bar.test")]),
+    ("not-served-today", [ingress(auth_tls_match_cn='CN=x" ) {')], [ingress(auth_tls_match_cn="CN=(a|b).*")]),
+    (
+        "custom-headers-not-allowed",
+        [
+            ingress(custom_headers="shop/h"),
+            config_map(global_allowed_response_headers="x-a"),
+            config_map("h", "shop", X_A="1"),
+        ],
+        [
+            ingress(custom_headers="shop/h"),
+            config_map(global_allowed_response_headers="X-A, x-b"),
+            config_map("h", "shop", X_A="1"),
+        ],
+    ),
+    (
         "regex-of-neighbour",
         [ingress("web", "/docs"), ingress("other", API, use_regex="true")],
         [ingress("web", "/docs"), ingress("other", API, use_regex="false")],

@@ -47,6 +47,11 @@ from xds.translate.nginx.registry import ANNOTATIONS
         ("server-alias", "b.test", "exact"),
         ("server-alias", "b.*", "approximate"),
         ("no-such-annotation", "x", "exact"),
+        ("app-root", "app", "approximate"),
+        ("temporal-redirect", "/new", "exact"),
+        ("session-cookie-name", "a;b", "approximate"),
+        ("proxy-ssl-protocols", "TLSv1.9", "approximate"),
+        ("mirror-target", "http://localhost/x", "refused"),
         ("configuration-snippet", "gzip on;", "refused"),
     ],
 )
@@ -89,6 +94,7 @@ def test_an_expression_that_envoy_does_not_know_refuses_use_regex() -> None:
         ({"whitelist_source_range": "10.0.0.0/33"}, "refused"),
         ({"enable_cors": "true"}, "exact"),
         ({"enable_cors": "on"}, "approximate"),
+        ({"cors_max_age": "60"}, "exact"),
         ({"auth_tls_secret": "shop/ca", "force_ssl_redirect": "true"}, "exact"),
         ({"auth_tls_secret": "shop/ca"}, "approximate"),
         (
