@@ -139,7 +139,13 @@ def _refuses(problem: Problem, known: AnyAnnotation | None, subject: Subject) ->
         return known.name in _REFUSED_VALUES or known.verdict in (RegistryVerdict.REFUSED, RegistryVerdict.NOT_YET)
     value = subject.annotations[known.name]
     is_read_there = known.name in READ and known.name not in subject.fates and not blocking(known.name, value)
-    return problem.reason is Reason.ANNOTATION_INVALID and is_read_there and not _is_read(known, value)
+    is_refused = is_read_there and not _is_astray(known, value) and not _is_read(known, value)
+    return problem.reason is Reason.ANNOTATION_INVALID and is_refused
+
+
+def _is_astray(known: AnyAnnotation, value: str) -> bool:
+    """Whether ingress-nginx mirrors the requests of a host to the host itself, since the target is no URL."""
+    return known.name == "mirror-target" and "://" not in value
 
 
 def _is_read(known: AnyAnnotation, value: str) -> bool:

@@ -102,6 +102,9 @@ def _served(context: TranslationContext, host: str, path: str) -> ServedPath | N
     regex = _is_regex_host(context.state, host, policies)
     found: dict[Route, tuple[Ingress, HTTPIngressPath, PathsPolicy]] = {}
     for ingress, policy in policies:
+        # An authorizer has no certificate that clients of a host could be asked for.
+        if (demands := policy.client_certificates) and not demands.admits_anybody:
+            return None
         if isinstance(policy, ClosedPaths) and policy.hosts:
             return None
         for _, each in _paths(context.state, ingress, host):
