@@ -4,11 +4,12 @@ An Ingress has proxies send requests of its choice from within the cluster. So n
 server, to the control plane or to the proxies, nor change anything of another namespace.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from xds.problems.problem import Key
 from xds.traffic.authorizer import Authorizer
-from xds.translate.nginx.authorizer_url import service_of
+from xds.translate.nginx.authorizer_url import HOST_VARIABLES, service_of
 from xds.translate.nginx.named_objects import NamedObjects
 
 API_SERVER: Final = Key("default", "kubernetes")
@@ -34,13 +35,29 @@ def asked_service(host: str, objects: NamedObjects) -> Key | None:
 
 
 def why_out_of_reach(asked: Authorizer, objects: NamedObjects) -> str:
-    """Why an Ingress can't have an authorizer; empty for one that can."""
-    service = asked_service(asked.url.host, objects)
-    if service is None:
-        return f"{asked.url.host} is the API server" if _is_api_server(asked.url.host, objects) else ""
-    if why := why_never_asked(service, objects):
-        return why
-    return why_not_by(asked.method, service, objects.namespace)
+    """Why an Ingress can't have an authorizer; empty for one that can, or whose host is the one of each request."""
+    return "" if asked.url.host in HOST_VARIABLES else why_host_out_of_reach(asked.url.host, asked.method, objects)
+
+
+def why_host_out_of_reach(host: str, method: str, objects: NamedObjects) -> str:
+    """Why no proxy asks a host by a method; empty for a host that may be asked."""
+    for service in _services_of(host, objects):
+        if why := why_never_asked(service, objects) or why_not_by(method, service, objects.namespace):
+            return why
+    return f"{host} is the API server" if _is_api_server(host, objects) else ""
+
+
+def _services_of(host: str, objects: NamedObjects) -> Iterator[Key]:
+    """The Services behind a host: the one with the name, or those of endpoints with names of their own.
+
+    Source: https://github.com/kubernetes/dns/blob/master/docs/specification.md
+    """
+    if service := asked_service(host, objects):
+        yield service
+    labels = host.split(".")
+    for at, label in enumerate(labels):
+        if label == "svc" and at > 2:
+            yield Key(labels[at - 1], labels[at - 2])
 
 
 def why_never_asked(service: Key, objects: NamedObjects) -> str:
