@@ -116,6 +116,9 @@ async def test_clients_are_let_in_by_their_address(running: Site) -> None:
         asked = question(f"http://{HOST}{under}", "GET", (), client.rpartition(", ")[2])
         assert (under, client, explain_now(running.pipeline.state_reader, asked).status) == (under, client, status)
     assert await statuses(running, "/", "203.0.113.9", "198.51.100.9", host="other.test") == [403, 200]
+    for upgrade in ("websocket", "h2c"):
+        reply = await running.get(HOST, "/mixed", connection="Upgrade", upgrade=upgrade, x_forwarded_for="203.0.113.9")
+        assert reply.status == 403
     assert not running.rejections
 
 

@@ -3,6 +3,7 @@
 Excludes: whether the answer is right (tests/e2e/test_explain).
 """
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,11 +24,15 @@ from tests.support.objects import (
     tls,
 )
 from tests.support.route_table_annotations import annotated, canary
+from xds.explain.access import is_forbidden, lacks_password
 from xds.explain.narration import RequestExplanation, explain_now
+from xds.explain.request import Request
 from xds.explain.url import question
 from xds.kube.change import Applied
 from xds.kube.objects import KubeObject
+from xds.problems.problem import Key
 from xds.resources.options import ProxyOptions
+from xds.traffic.access import Access, Passwords
 
 
 def explained(
@@ -308,6 +313,26 @@ def test_a_policy_is_explained() -> None:
     given = texts(found)
     assert given["session"] == "cookie sid for /shop names the endpoint, and a failure is not tried again"
     assert given["access log"] == "no line"
+
+
+@pytest.mark.parametrize(
+    ("access", "client", "lacks"),
+    [
+        (Access(allowed=("10.0.0.0/8",), any_suffices=True), "", False),
+        (Access(allowed=("10.0.0.0/8",), any_suffices=True), "10.0.0.1", False),
+        (Access(allowed=("10.0.0.0/8",), any_suffices=True), "192.0.2.1", True),
+        (Access(("10.1.0.0/16",), ("10.0.0.0/8",), any_suffices=True), "10.1.0.1", True),
+        (Access(("10.1.0.0/16",), any_suffices=True), "", True),
+        (Access(), "10.0.0.1", True),
+    ],
+    ids=str,
+)
+def test_a_listed_client_needs_no_password_where_one_condition_suffices(
+    access: Access, client: str, lacks: bool
+) -> None:
+    asked = replace(access, passwords=Passwords("", (), Key("default", "shop")))
+    assert lacks_password(asked, Request("a.test", "/", client=client)) == lacks
+    assert not is_forbidden(asked, client)
 
 
 LISTED = ingress(

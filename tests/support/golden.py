@@ -15,6 +15,7 @@ from typing import Any, Final
 from tests.support.objects import feed, pipeline
 from xds.address import HostPort
 from xds.controlplane.pipeline import Pipeline
+from xds.explain.client_check import demands_words
 from xds.kube.change import Reported
 from xds.kube.objects import KubeObject
 from xds.problems.problem import Key, Problem
@@ -160,7 +161,12 @@ def traffic_model(traffic: Translator, problems: Iterable[Problem]) -> dict[str,
         "hosts": {host or "(none)": _virtual_host(each) for host, each in sorted(traffic.hosts.items())},
         "default": _route(traffic.default) if traffic.default else None,
         "tls": [
-            {"secret": each.name, "hosts": list(each.hosts), **({"default": True} if each.is_default else {})}
+            {
+                "secret": each.name,
+                "hosts": list(each.hosts),
+                **({"default": True} if each.is_default else {}),
+                **({"checked": each.checked.host} if each.checked else {}),
+            }
             for each in traffic.tls.terminations
         ],
         "backends": {
@@ -192,6 +198,7 @@ def _virtual_host(each: VirtualHost) -> dict[str, Any]:
         **({"default": _route(each.default)} if each.default else {}),
         **({"otherwise": str(each.https_redirect)} if each.https_redirect != BY_OPERATOR else {}),
         **({"alias_of": each.alias_of} if each.alias_of is not None else {}),
+        **({"clients": demands_words(each.client_certificates)} if each.client_certificates else {}),
     }
 
 
@@ -210,8 +217,8 @@ def _action(route: Route) -> str:
             return f"{status} {text!r}" if text else str(status)
         case HostRedirect(host, status):
             return f"{status} to host {host}"
-        case Closed(annotations):
-            return f"503, closed by {', '.join(annotations)}"
+        case Closed(annotations, status):
+            return f"{status}, closed by {', '.join(annotations)}"
         case Forward(()):
             return f"503 for Service {route.service}"
         case Forward((only,)):

@@ -70,14 +70,22 @@ class Connection:
 
     @classmethod
     async def open(
-        cls, port: int = 0, *, tls: bool = False, sni: str = "", by: socket.socket | None = None
+        cls,
+        port: int = 0,
+        *,
+        tls: bool = False,
+        sni: str = "",
+        by: socket.socket | None = None,
+        context: ssl.SSLContext | None = None,
     ) -> "Connection":
-        """Raises:
+        """Connect; over TLS with a context of a client's own, if there is one.
+
+        Raises:
         ConnectionError, ssl.SSLError: The server closed the connection.
         """
         where: dict[str, Any] = {"sock": by} if by else {"host": "127.0.0.1", "port": port}
         reader, writer = await asyncio.open_connection(
-            **where, ssl=_unverified() if tls else None, server_hostname=sni if tls else None
+            **where, ssl=(context or _unverified()) if tls else None, server_hostname=sni if tls else None
         )
         return cls(reader, writer, writer.get_extra_info("ssl_object").getpeercert(binary_form=True) if tls else b"")
 

@@ -258,6 +258,12 @@ def secret_of(
     return msgspec.convert({"metadata": metadata(name, ns), "data": present}, Secret)
 
 
+def authorities(name: str, pem: bytes | None = None, *, revoked: bytes | None = None, ns: str = NS) -> Secret:
+    """A Secret with certificates of authorities, and lists of revoked certificates. Without: some authority."""
+    pem = certificate("authority").chain if pem is None else pem
+    return Secret(Metadata(name, ns), SecretData(ca_crt=pem, others={"ca.crl": revoked} if revoked is not None else {}))
+
+
 def password_file(content: str | bytes, name: str = "users", *, ns: str = NS) -> Secret:
     """A Secret with a password file."""
     content = content.encode() if isinstance(content, str) else content

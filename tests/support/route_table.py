@@ -19,6 +19,7 @@ from tests.support.route_table_annotations import (
     UNPROTECTED,
     UPSTREAMS,
 )
+from tests.support.route_table_client_certificates import CHECKED, CHECKED_BY_DEFAULT
 from tests.support.route_table_compatibility import SLASHES
 from tests.support.route_table_cors import CORS, CORS_HTTPS
 from tests.support.route_table_host_names import ALIASES, ALIASES_REDIRECTED, ALIASES_TLS, WWW
@@ -41,6 +42,8 @@ from tests.support.route_table_tls import TLS, TLS_CHALLENGES, TLS_DEFAULT, TLS_
 __all__ = ["TABLES", "Case", "Table"]
 
 TABLES = (
+    CHECKED,
+    CHECKED_BY_DEFAULT,
     EXAMPLES,
     PATHS,
     NORMALIZATION,

@@ -1,7 +1,7 @@
 """The route table of ingress-nginx's annotations."""
 
 from tests.support.objects import exact, ingress, path, rule, specific
-from tests.support.route_case import NOT_FOUND, UNAVAILABLE, Table, http, services
+from tests.support.route_case import FORBIDDEN, NOT_FOUND, UNAVAILABLE, Table, http, services
 from xds.translate.nginx.annotation import PREFIX
 
 
@@ -168,9 +168,9 @@ PROTECTED = Table(
         http("e.test", "/beside", UNAVAILABLE, "a server-snippet of nginx is for the whole host"),
         http("b.test", "/lists", UNAVAILABLE),
         http("b.test", "/other", UNAVAILABLE, "the default backend of a protected Ingress"),
-        http("c.test", "/cert", UNAVAILABLE),
-        http("c.test", "/neighbour", UNAVAILABLE, "client certificates protect the whole host"),
-        http("c.test", "/other", UNAVAILABLE),
+        http("c.test", "/cert", FORBIDDEN),
+        http("c.test", "/neighbour", FORBIDDEN, "client certificates protect the whole host"),
+        http("c.test", "/other", FORBIDDEN),
         http("d.test", "/", UNAVAILABLE, "hosts that no rule names, by the same default backend"),
     ),
 )

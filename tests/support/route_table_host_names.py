@@ -3,6 +3,7 @@
 from tests.support.objects import certificate, ingress, key, path, rule, secret, tls
 from tests.support.route_case import (
     CLOSED,
+    FORBIDDEN,
     MISDIRECTED,
     NOT_FOUND,
     REDIRECTED,
@@ -83,7 +84,7 @@ ALIASES = Table(
         http("b", "/", "rest"),
         http("b.z.test", "/", "wildcard", "the beginning of a name comes behind wildcards"),
         http("b.y.z.test", "/", "rest", "although an Ingress wildcard stands for one label"),
-        http("alias.k.test", "/", UNAVAILABLE, "a closed host closes its aliases"),
+        http("alias.k.test", "/", FORBIDDEN, "a closed host closes its aliases"),
         http("alias.p.test", "/admin", UNAVAILABLE),
         http("alias.p.test", "/", "open"),
         http("good.bad.test", "/", "rest", "a list with a bad character counts as absent"),
@@ -150,7 +151,7 @@ WWW = Table(
         http("www.alias.f.test", "/", NOT_FOUND, "aliases have no www"),
         http("www.g.test", "/", NOT_FOUND, "an Ingress without a path of the host redirects nothing"),
         http("www.h.test", "/", REDIRECTED),
-        http("h.test", "/", UNAVAILABLE),
+        http("h.test", "/", FORBIDDEN),
         http("www.m.test", "/", REDIRECTED),
         http("m.test", "/", 301),
         http("www.n.test", "/", NOT_FOUND),

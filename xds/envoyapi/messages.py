@@ -17,6 +17,13 @@ from xds.envoyapi.envoy_type import EnvoyType
 if typing.TYPE_CHECKING:
     from envoy_data_plane.google.protobuf import *
     from envoy_data_plane.google.rpc import *
+    from envoy_data_plane.google.api.expr.v1alpha1 import (
+        Constant as Constant,
+        Expr as Expr,
+        ExprCall as ExprCall,
+        ExprIdent as ExprIdent,
+        ExprSelect as ExprSelect,
+    )
     from envoy_data_plane.envoy.type.v3 import *
     from envoy_data_plane.envoy.type.matcher.v3 import *
     from envoy_data_plane.envoy.config.accesslog.v3 import *

@@ -56,7 +56,7 @@ def _authorizer(asked: Authorizer) -> str:
 
 def lacks_password(access: Access, request: Request) -> bool:
     """Whether a request is answered 401 because it has no user and password at all."""
-    if access.passwords is None or access.any_suffices:
+    if access.passwords is None or (access.any_suffices and _may_be_let_in(access, request.client)):
         return False
     return not (request.header("authorization") or "").lower().startswith("basic ")
 
@@ -72,6 +72,13 @@ def is_forbidden(access: Access, client: str) -> bool:
         return False
     denied = access.denied is not None and _holds(access.denied, client)
     return denied or (access.allowed is not None and not _holds(access.allowed, client))
+
+
+def _may_be_let_in(access: Access, client: str) -> bool:
+    """Whether a list that suffices lets a client in; True for an unknown client, if there is such a list."""
+    if access.allowed is None or not client:
+        return access.allowed is not None
+    return _holds(access.allowed, client) and not (access.denied and _holds(access.denied, client))
 
 
 def _holds(networks: Sequence[str], client: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from xds.explain.client_check import demands_words
 from xds.explain.policies import policy_words
 from xds.kube.objects import Ingress
 from xds.problems.field_path import MapKey
@@ -160,6 +161,8 @@ def _words(policy: IngressPolicy) -> Iterator[str]:
         yield f"answers {policy.answer.status}"
     if policy.redirect:
         yield f"answers {policy.redirect.status}, to {policy.redirect.location}"
+    if policy.client_certificates:
+        yield demands_words(policy.client_certificates)
     if redirected := REDIRECTED[policy.policy.https_redirect.when]:
         yield redirected
     yield from (f"{subject}: {words}" for subject, words in policy_words(policy.policy))

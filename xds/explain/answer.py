@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TypeAlias
 
+from xds.traffic.client_certificates import CheckedHost
 from xds.traffic.https_redirect import BY_OPERATOR, HttpsRedirect
 from xds.traffic.routes import Route, VirtualHost
 from xds.traffic.tls import Termination
@@ -102,11 +103,45 @@ class Coverage:
         host: From the request.
         pattern: The TLS host that covers the host, of this certificate or of another; empty if none does.
         covered: Whether the connection's certificate does.
+        is_checked: Whether the clients of the host are asked for certificates, on connections of the host alone.
     """
 
     host: str
     pattern: str
     covered: bool
+    is_checked: bool = False
+
+
+class CheckOutcome(Enum):
+    """Whether a request without a client certificate is let in."""
+
+    ADMITTED = auto()
+    REJECTED = auto()
+    """By TLS, with the host's own answer for bad certificates."""
+    FORBIDDEN = auto()
+    """By plain HTTP: 403."""
+    NO_SUBJECT = auto()
+    """The certificate must have a certain subject: 403."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCheck:
+    """The check of a request without a client certificate.
+
+    Attributes:
+        checked: The host, and its demands on certificates.
+        outcome: Whether the request is let in.
+    """
+
+    checked: CheckedHost
+    outcome: CheckOutcome
+
+    @property
+    def status(self) -> int:
+        """The answer; 0 for a request that is let in."""
+        if self.outcome is CheckOutcome.ADMITTED:
+            return 0
+        return self.checked.certificates.rejected_status if self.outcome is CheckOutcome.REJECTED else 403
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +215,9 @@ class Preflight:
     route: Route
 
 
-Step: TypeAlias = Handshake | Malformed | Redirect | Coverage | HostMatch | PathMatch | Fallback | Preflight
+Step: TypeAlias = (
+    Handshake | Malformed | Redirect | Coverage | HostMatch | PathMatch | Fallback | Preflight | ClientCheck
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,6 +166,8 @@ class StateReader:
         wanted += credentials_of(self.traffic.backends, backends)
         if termination:
             wanted += [(ResourceType.SECRET, names.secret(each)) for each in termination.secrets]
+            if termination.checked and (credential := termination.checked.certificates.credential):
+                wanted.append((ResourceType.SECRET, names.credential(credential)))
         if route and route.policy.rate_limits:
             wanted.append((ResourceType.EXTENSION, names.RATE_LIMITS))
         wanted.append((ResourceType.LISTENER, names.HTTPS if request.https else names.HTTP))

@@ -35,7 +35,7 @@ class UnitStatus(StrEnum):
     BROKEN = "broken"
     """Served with 503, because the backend can't be used."""
     CLOSED = "closed"
-    """Served with 503, because the Ingress, or another one of the host, asks for a protection that can't be had."""
+    """Served with 503 or 403: the Ingress, or another one of the host, asks for a protection that can't be had."""
     SHADOWED = "shadowed"
     """A senior Ingress asks for something else."""
     LEFT_OUT = "left out"
@@ -215,8 +215,9 @@ class _UnitStatuses:
 
     def _served(self, at: FieldPath, text: str, route: Route) -> Unit:
         match route.action:
-            case Closed(annotations):
-                return Unit(at, text, UnitStatus.CLOSED, f"answers 503, as {', '.join(annotations)} can't be had here")
+            case Closed(annotations, answered):
+                why = f"answers {answered}, as {', '.join(annotations)} can't be had here"
+                return Unit(at, text, UnitStatus.CLOSED, why)
             case DirectAnswer(code):
                 return Unit(at, text, UnitStatus.SERVED, f"answers {code}")
             case Redirect(code, location):

@@ -145,6 +145,8 @@ def _resources(
     wanted += [(ResourceType.LISTENER, name) for name in (names.HTTP, *((names.HTTPS,) if secrets else ()))]
     terminations = (each for each in tls.terminations if not served.isdisjoint(each.secrets))
     routes = (names.HTTP_ROUTES, *map(names.https_routes, terminations))
+    demands = {host.client_certificates for host in hosts.values() if host.client_certificates}
+    wanted += [(ResourceType.SECRET, names.credential(each.credential)) for each in demands if each.credential]
     wanted += [(ResourceType.ROUTES, name) for name in routes]
     domains = [host or "*" for host in hosts]
     wanted += [(ResourceType.VIRTUAL_HOST, names.virtual_host(name, each)) for name in routes for each in domains]

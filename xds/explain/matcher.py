@@ -7,6 +7,7 @@ reasons come from one walk, so tests that hold Envoy to the answers also hold `x
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from xds.explain import client_check
 from xds.explain.access import is_forbidden, lacks_password
 from xds.explain.answer import (
     CLOSED,
@@ -83,18 +84,25 @@ def _walk(traffic: Traffic, request: Request, edge: EdgeOptions, steps: list[Ste
     host = host_of(request.authority)
     path = normalized(request.path, merge_slashes=edge.merge_slashes)
     if termination is not None:
-        steps.append(coverage := _coverage(traffic.tls, termination, host))
+        steps.append(coverage := _coverage(traffic, termination, host))
         if not coverage.covered:
             return MISDIRECTED
     return _of_route(traffic.tls, _routed(traffic, (host, path), request, steps), request, edge, steps)
 
 
 def _of_route(tls: TlsTable, found: RoutedRequest, request: Request, edge: EdgeOptions, steps: list[Step]) -> Answer:
-    if found.route and _is_preflight(found.route, request):
-        steps.append(Preflight(found.route))
+    preflight = Preflight(found.route) if found.route and _is_preflight(found.route, request) else None
+    redirect = None if request.https or preflight else decision(tls, found, request, edge)
+    is_answered = preflight is not None or (redirect is not None and redirect.redirected)
+    if check := client_check.decision(found, tls=request.https, is_answered=is_answered):
+        steps.append(check)
+        if check.status:
+            return Answer(check.status)
+    if preflight:
+        steps.append(preflight)
         return Answer(PREFLIGHT_STATUS)
-    if not request.https:
-        steps.append(redirect := decision(tls, found, request, edge))
+    if redirect:
+        steps.append(redirect)
         if redirect.redirected:
             return Answer(redirect.asked.status)
     return Answer(_status(found.route, request), found.route) if found.route else NOT_FOUND
@@ -129,10 +137,8 @@ def _status(route: Route, request: Request) -> int:
     match route.action:
         case Forward(backends):
             return 200 if backends else 503
-        case RouteRedirect(status) | DirectAnswer(status) | HostRedirect(_, status):
+        case RouteRedirect(status) | DirectAnswer(status) | HostRedirect(_, status) | Closed(_, status):
             return status
-        case Closed():
-            return 503
 
 
 def _handshake(tls: TlsTable, sni: str) -> Handshake:
@@ -147,8 +153,11 @@ def _handshake(tls: TlsTable, sni: str) -> Handshake:
     return Handshake(sni, Choice.DEFAULT if default else Choice.NONE, "", default)
 
 
-def _coverage(tls: TlsTable, termination: Termination, host: str) -> Coverage:
+def _coverage(traffic: Traffic, termination: Termination, host: str) -> Coverage:
     """Whether a connection serves the host. The default certificate serves hosts that no other TLS entry covers."""
+    tls = traffic.tls
+    if client_check.is_elsewhere(termination, host, _host_match(traffic, host).virtual_host):
+        return Coverage(host, "", covered=False, is_checked=True)
     pattern = _covering(host, termination.hosts)
     if pattern is not None:
         return Coverage(host, pattern, covered=True)

@@ -8,6 +8,7 @@ from xds.address import HostPort
 from xds.explain.access import access_words, is_forbidden, lacks_password
 from xds.explain.answer import (
     Choice,
+    ClientCheck,
     ComparedRoute,
     Comparison,
     Coverage,
@@ -20,6 +21,7 @@ from xds.explain.answer import (
     Redirect,
     Step,
 )
+from xds.explain.client_check import check_words
 from xds.explain.facts import RequestFacts, StateReader
 from xds.explain.policies import cipher_text, policy_texts, use_texts
 from xds.explain.redirects import https_location, location_at_host, path_location, reason
@@ -134,6 +136,9 @@ def _location(facts: RequestFacts) -> str:
             return path_location(facts.request, action, domain, facts.options)
         case HostRedirect() as action:
             return location_at_host(facts.request, action, facts.options)
+    checks = (each for each in given.steps if isinstance(each, ClientCheck) and each.status == 302)
+    if check := next(checks, None):
+        return check.checked.certificates.error_page
     steps = (each for each in given.steps if isinstance(each, Redirect) and each.redirected)
     return next((https_location(facts.request, each, facts.options) for each in steps), "")
 
@@ -162,7 +167,7 @@ def _step(step: Step, facts: RequestFacts) -> ExplainStep:
     return _alone(step)
 
 
-def _alone(step: Fallback | Preflight | Malformed) -> ExplainStep:
+def _alone(step: Fallback | Preflight | ClientCheck | Malformed) -> ExplainStep:
     """A step that says all itself."""
     match step:
         case Malformed(why):
@@ -170,6 +175,11 @@ def _alone(step: Fallback | Preflight | Malformed) -> ExplainStep:
         case Preflight(route):
             text = "the route has CORS, so the proxy answers OPTIONS of an allowed origin itself, before all else"
             return ExplainStep("preflight", text, (route.origin.object,))
+        case ClientCheck():
+            secret = step.checked.certificates.authorities
+            return ExplainStep(
+                "client certificate", check_words(step), (ObjectRef("Secret", *secret),) if secret else ()
+            )
     if step.route is None:
         return ExplainStep("default backend", "no route matches, and no Ingress has a usable default backend")
     whose = "of the host's oldest Ingress that has one" if step.of_host else "of the oldest Ingress that has one"
@@ -215,6 +225,9 @@ def _coverage(step: Coverage, facts: RequestFacts) -> ExplainStep:
     if step.covered:
         by = f"by TLS host {shown(step.pattern)}" if step.pattern else "as the default, as no other certificate does"
         return ExplainStep("authority", f"the certificate covers Host {shown(step.host)}, {by}", owner)
+    if step.is_checked:
+        text = f"clients of {shown(step.host)} are asked for certificates, on connections with its own SNI"
+        return ExplainStep("authority", text, owner)
     by = f"TLS host {shown(step.pattern)} does" if step.pattern else "none of its TLS hosts does"
     return ExplainStep("authority", f"the certificate doesn't cover Host {shown(step.host)}; {by}", owner)
 
@@ -303,18 +316,19 @@ def _no_endpoints(slices: tuple[EndpointSlice, ...]) -> str:
 
 def _outcome(status: int, backend: Backend | None, facts: RequestFacts) -> str:
     route = facts.answer.route
+    checks = [check_words(each) for each in facts.answer.steps if isinstance(each, ClientCheck) and each.status]
     access = route.policy.access if route else None
     if route and access and (refusal := _refusal(route, access, facts.request)):
         return refusal
-    if route and isinstance(route.action, DirectAnswer):
-        return f"{status}, as the Ingress asks"
+    if checks or (route and isinstance(route.action, DirectAnswer)):
+        return f"{status}: {checks[0]}" if checks else f"{status}, as the Ingress asks"
     match status:
         case 200 if backend:
             return f"{backend.key} answers{' clients that have access' if access else ''}"
         case 301 | 302 | 303 | 307 | 308:
             return f"{status}, to {_location(facts)}"
-        case 503 if route:
-            return f"503: {_unavailable(route)}"
+        case 403 | 503 if route:
+            return f"{status}: {_unavailable(route)}"
     return {
         0: "the connection is closed",
         204: "204: the proxy answers the preflight",

@@ -314,7 +314,7 @@ class Reason(StrEnum):
     NAMED_OBJECT_UNUSABLE = (
         "NamedObjectUnusable",
         Level.ERROR,
-        "An annotation names a Secret or ConfigMap that is missing, unreadable or bad; what it protects answers 503.",
+        "An annotation names a Secret or ConfigMap that is missing, unreadable or bad; what it protects is closed.",
         "Create or correct the object in the namespace of the Ingress, or grant the right to it (docs/security.md).",
     )
     NAMESPACE_NOT_FOUND = (
@@ -368,7 +368,7 @@ class Reason(StrEnum):
     PROTECTION_UNAVAILABLE = (
         "ProtectionUnavailable",
         Level.ERROR,
-        "An Ingress asks for a protection that can't be had here; its paths, or its hosts, answer 503.",
+        "An Ingress asks for a protection that can't be had here; its paths, or its hosts, are closed.",
         "Remove the annotation to open the paths, or have the operator name the annotation in --ignore-annotation.",
     )
     PROXY_REJECTS_MANY = (

@@ -1,7 +1,5 @@
 """Socket addresses, of listeners and of backends with a host name, and networks."""
 
-import ipaddress
-
 from xds.envoyapi.messages import Address, CidrRange, SocketAddress
 
 
@@ -11,6 +9,6 @@ def socket_address(address: str, port: int) -> Address:
 
 
 def cidr_range(network: str) -> CidrRange:
-    """A network in CIDR notation."""
-    found = ipaddress.ip_network(network)
-    return CidrRange(address_prefix=str(found.network_address), prefix_len=found.prefixlen)
+    """A network in CIDR notation, without host bits."""
+    address, _, length = network.partition("/")
+    return CidrRange(address_prefix=address, prefix_len=int(length))

@@ -119,6 +119,17 @@ class Domains:
 
     def https_domain(self, termination: Termination, host: str) -> Domain | None:
         """The domain of a host on connections of one termination; None if the host has none."""
+        found = self._https_domain(termination, host)
+        if (
+            found is None
+            or isinstance(found.inside, FixedAnswer)
+            or found.inside.checked in (None, termination.checked)
+        ):
+            return found
+        # Checked on connections of their own, but for aliases (`example.*`), which no SNI is matched by.
+        return found if is_beginning(host) else self._domain(host, FixedAnswer.MISDIRECTED, found.outside)
+
+    def _https_domain(self, termination: Termination, host: str) -> Domain | None:
         exists = host in self._traffic.hosts
         own = self._tls.of(termination)
         if host in own or (exists and wildcard_of(host) in own):
@@ -258,26 +269,28 @@ class _TlsHosts:
     """The hosts of a TlsTable, indexed.
 
     Attributes:
-        named: Hosts with and without a usable certificate.
+        named: Hosts of TLS entries, with and without a usable certificate.
+        apart: These, and hosts whose clients are asked for certificates.
         defaults: The name of the default termination, if any.
     """
 
     def __init__(self, table: TlsTable) -> None:
         self.named = frozenset(table.named)
+        self.apart = self.named | table.by_default
         self.defaults = frozenset(each.name for each in table.terminations if each.is_default)
         self._own = {each.name: frozenset(each.hosts) for each in table.terminations}
         by_host = [(host, each.name) for each in table.terminations for host in each.hosts]
         self._covering = _grouped(by_host)
         self._covered_by = _grouped((wildcard_of(host), name) for host, name in by_host)
-        self._below = _grouped((wildcard_of(host), host) for host in self.named)
+        self._below = _grouped((wildcard_of(host), host) for host in self.apart)
 
     def of(self, termination: Termination) -> Set[str]:
         """The hosts of a termination."""
         return self._own[termination.name]
 
     def is_foreign(self, host: str, own: Set[str]) -> bool:
-        """Whether a TLS entry names the host, and no host in `own` covers it."""
-        return host in self.named and not _is_covered(host, own)
+        """Whether connections for the host are others, and no host in `own` covers it."""
+        return host in self.apart and not _is_covered(host, own)
 
     def below(self, wildcard: str) -> Set[str]:
         return self._below.get(wildcard, frozenset())

@@ -18,6 +18,7 @@ from xds.envoyapi.messages import (
     TypedExtensionConfig,
 )
 from xds.resources.filters.error_pages import MARKER
+from xds.resources.filters.forged_headers import VERIFIED_HEADERS
 from xds.resources.options import ProxyOptions
 from xds.traffic.listeners import RequestHeaders
 
@@ -50,7 +51,8 @@ _APPENDED: Final = HeaderValueOptionHeaderAppendAction.APPEND_IF_EXISTS_OR_ADD
 def claims_removed(options: ProxyOptions) -> list[TypedExtensionConfig]:
     """The removal of forwarded headers before Envoy reads or sets them; of `Proxy` alone behind trusted proxies.
 
-    The marker of requests for error pages is the proxy's own, and never a client's.
+    The marker of requests for error pages is the proxy's own, and never a client's. With ingress-nginx's defaults, a
+    client can't claim a verified certificate on any host.
     """
     requests = options.policy.requests
     mutations: list[HeaderMutation] = []
@@ -62,6 +64,8 @@ def claims_removed(options: ProxyOptions) -> list[TypedExtensionConfig]:
     elif not options.trusted_hops:
         mutations += map(_without_prefix, FORWARDED_PREFIXES)
         mutations += [HeaderMutation(remove=name) for name in FORWARDED_NAMES]
+    if requests.keeps_claims:
+        mutations += [HeaderMutation(remove=name) for name in VERIFIED_HEADERS]
     mutations += [HeaderMutation(remove=name) for name in (PROXY, MARKER)]
     removal = codec.pack(EarlyHeaderMutation(mutations=mutations))
     return [TypedExtensionConfig(name="envoy.http.early_header_mutation.header_mutation", typed_config=removal)]

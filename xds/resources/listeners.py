@@ -34,6 +34,7 @@ from xds.envoyapi.messages import (
 )
 from xds.resources import names
 from xds.resources.addresses import socket_address
+from xds.resources.client_verification import client_verification
 from xds.resources.config_source import ads
 from xds.resources.connection_manager import connection_manager
 from xds.resources.http_limits import CONNECTION_BUFFER_BYTES
@@ -103,6 +104,7 @@ def _proxy_protocol(options: ProxyOptions) -> Iterator[ListenerFilter]:
 
 def _filter_chain(options: ProxyOptions, termination: Termination, name: str) -> FilterChain:
     policy = options.policy.tls
+    verification = client_verification(termination.checked) if termination.checked else None
     tls = DownstreamTlsContext(
         common_tls_context=CommonTlsContext(
             tls_params=_tls_parameters(options, termination.ciphers),
@@ -110,8 +112,11 @@ def _filter_chain(options: ProxyOptions, termination: Termination, name: str) ->
             tls_certificate_sds_secret_configs=[
                 SdsSecretConfig(name=names.secret(secret), sds_config=ads()) for secret in termination.secrets
             ],
+            combined_validation_context=verification,
         ),
-        disable_stateless_session_resumption=None if policy.has_tickets else True,
+        # A resumed session counts as not validated.
+        disable_stateless_session_resumption=True if verification or not policy.has_tickets else None,
+        disable_stateful_session_resumption=verification is not None,
         session_timeout=policy.session_timeout,
     )
     return FilterChain(

@@ -20,6 +20,7 @@ class Place:
         shared: The part of the routes' policies that their virtual host holds.
         guards: Each of them matches the requests.
         allowed: Whether the routes' CORS allows their origins.
+        is_forbidden: Whether they are answered 403, but for redirects to HTTPS and ACME challenges.
     """
 
     tls: bool
@@ -29,6 +30,7 @@ class Place:
     shared: Policy = NO_POLICY
     guards: tuple[HeaderMatcher, ...] = ()
     allowed: bool = True
+    is_forbidden: bool = False
 
     @property
     def location_host(self) -> str:

@@ -23,6 +23,7 @@ from xds.envoyapi.messages import Route as EnvoyRoute
 from xds.envoyapi.messages import VirtualHost as EnvoyVirtualHost
 from xds.problems.problem import Key
 from xds.resources import names
+from xds.resources.client_verification import admitted, rejections
 from xds.resources.config_source import ads
 from xds.resources.cors import IS_PREFLIGHT, from_other_origins, route_headers
 from xds.resources.domains import ANY_HOST, Answers, Domain, FixedAnswer
@@ -85,7 +86,7 @@ def virtual_host(name: str, domain: Domain, options: ProxyOptions) -> EnvoyVirtu
             *error_page_routes(domain),
             *_health(domain, options),
             *_guarded(domain, Place(tls, has_tls=False, host="", options=options, shared=shared)),
-            *_routes(domain.inside, domain.default, Place(tls, domain.has_tls, host, options, shared)),
+            *_checked(domain.inside, domain.default, Place(tls, domain.has_tls, host, options, shared)),
         ],
         retry_policy=retry_policy_of(shared) or retry_policy(),
         request_body_buffer_limit=retried_body_bytes(shared) or RETRIED_BODY_BYTES,
@@ -106,7 +107,7 @@ def _guarded(domain: Domain, place: Place) -> Iterator[EnvoyRoute]:
     """Routes for hosts with more labels than an Ingress wildcard stands for, tried first, behind a header matcher."""
     if is_wildcard(domain.name) and domain.name != ANY_HOST and not _is_same_everywhere(domain):
         place = replace(place, guards=(more_labels_than(domain.name),))
-        yield from _routes(domain.outside, domain.default, place)
+        yield from _checked(domain.outside, domain.default, place)
         if not isinstance(domain.outside, FixedAnswer):
             yield _status("not-found", 404, place)
 
@@ -119,6 +120,23 @@ def _is_same_everywhere(domain: Domain) -> bool:
         and isinstance(domain.inside, VirtualHost)
         and domain.inside.is_alias
     )
+
+
+def _checked(answers: Answers, default: Route | None, place: Place) -> Iterator[EnvoyRoute]:
+    """The routes of a virtual host, behind the check of clients' certificates.
+
+    Plain requests carry none, so that they are let in only where requests without a certificate are.
+    """
+    demands = None if isinstance(answers, FixedAnswer) else answers.client_certificates
+    if demands is None:
+        yield from _routes(answers, default, place)
+    elif place.tls:
+        yield from rejections(demands, place.guards)
+        for verified in demands.admitted:
+            yield from admitted(_routes(answers, default, place), demands, verified)
+    else:
+        place = replace(place, is_forbidden=demands.rejects)
+        yield from admitted(_routes(answers, default, place), demands, None)
 
 
 def _routes(answers: Answers, default: Route | None, place: Place) -> Iterator[EnvoyRoute]:
@@ -158,7 +176,12 @@ def _answers(route: Route, redirect: HttpsRedirect, place: Place) -> Iterator[En
 
 
 def _answer(route: Route, place: Place) -> Iterator[EnvoyRoute]:
-    if isinstance(route.action, HostRedirect):
+    if place.is_forbidden:
+        yield from _challenge(route, place)
+        match, origin = route_match(route, place.guards), _metadata(route.origin.object.key, route.service)
+        forbidden = DirectResponseAction(status=403)
+        yield EnvoyRoute(name=f"{_name(route)} forbidden", match=match, metadata=origin, direct_response=forbidden)
+    elif isinstance(route.action, HostRedirect):
         yield _root_at_host(route, route.action, place)
         yield _to_host(route, route.action, place, keeps_slash=False)
         yield _to_host(route, route.action, place, keeps_slash=True)
@@ -183,11 +206,16 @@ def _challenges(routes: Iterable[Route], redirect: HttpsRedirect, place: Place) 
     """
     if redirect.when is RedirectWhen.OPERATOR:
         for route in routes:
-            if route.answers_challenges:
-                below = route.path == ACME_CHALLENGES and route.path_type is PathType.PREFIX
-                # An expression may match other paths too, which are redirected.
-                guards = (*place.guards, *((_CHALLENGE,) if route.path_type is PathType.REGEX else ()))
-                yield _route(route, route_match(route, guards, ACME_CHALLENGES if below else ""), place)
+            yield from _challenge(route, place)
+
+
+def _challenge(route: Route, place: Place) -> Iterator[EnvoyRoute]:
+    """The route of ACME challenges, if it is one."""
+    if route.answers_challenges:
+        below = route.path == ACME_CHALLENGES and route.path_type is PathType.PREFIX
+        # An expression may match other paths too.
+        guards = (*place.guards, *((_CHALLENGE,) if route.path_type is PathType.REGEX else ()))
+        yield _route(route, route_match(route, guards, ACME_CHALLENGES if below else ""), place)
 
 
 _CHALLENGE: Final = HeaderMatcher(name=":path", string_match=StringMatcher(prefix=ACME_CHALLENGES))
@@ -294,7 +322,7 @@ def _direct_response(action: Action) -> DirectResponseAction | None:
         case HostRedirect():
             return None
         case Closed():
-            return DirectResponseAction(status=503)
+            return DirectResponseAction(status=action.status)
 
 
 def _metadata(ingress: Key, service: Key) -> Metadata:

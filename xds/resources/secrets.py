@@ -2,7 +2,7 @@
 
 from xds.envoyapi.messages import CertificateValidationContext, DataSource, Secret, TlsCertificate
 from xds.resources import names
-from xds.traffic.backend_tls import ClientCertificate, Credential, CredentialKey
+from xds.traffic.backend_tls import ClientAuthorities, ClientCertificate, Credential, CredentialKey
 from xds.traffic.tls import Certificate
 
 
@@ -18,7 +18,7 @@ def secret(certificate: Certificate) -> Secret:
 
 
 def credential_secret(key: CredentialKey, credential: Credential) -> Secret:
-    """A credential for TLS to backends."""
+    """A credential for TLS to backends, or authorities of clients."""
     name = names.credential(key)
     if isinstance(credential, ClientCertificate):
         certificate = TlsCertificate(
@@ -27,4 +27,6 @@ def credential_secret(key: CredentialKey, credential: Credential) -> Secret:
         )
         return Secret(name=name, tls_certificate=certificate)
     authorities = DataSource(inline_bytes=credential.certificates)
-    return Secret(name=name, validation_context=CertificateValidationContext(trusted_ca=authorities))
+    revoked = credential.revoked if isinstance(credential, ClientAuthorities) else b""
+    lists = DataSource(inline_bytes=revoked) if revoked else None
+    return Secret(name=name, validation_context=CertificateValidationContext(trusted_ca=authorities, crl=lists))

@@ -106,13 +106,15 @@ class HostRedirect:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The answer 503 of a route whose origin asks for a protection, or for a protocol, that can't be had.
+    """The answer of a route whose origin asks for a protection, or for a protocol, that can't be had.
 
     Attributes:
         annotations: The annotations that ask, sorted.
+        status: 503, or 403 where the clients' certificates can't be verified.
     """
 
     annotations: tuple[str, ...]
+    status: int = 503
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ class CredentialPart(StrEnum):
 
     CLIENT_CERTIFICATE = "client"
     AUTHORITIES = "ca"
+    CLIENT_AUTHORITIES = "clients"
+    """Of the certificates of clients, with their revocation lists."""
 
 
 class CredentialKey(NamedTuple):
@@ -51,7 +53,19 @@ class Authorities:
     certificates: bytes = field(repr=False)
 
 
-Credential: TypeAlias = ClientCertificate | Authorities
+@dataclass(frozen=True, slots=True)
+class ClientAuthorities:
+    """The authorities that may sign the certificates of clients, and their revocation lists, in PEM.
+
+    Attributes:
+        revoked: Lists of revoked certificates; empty: none is checked.
+    """
+
+    certificates: bytes = field(repr=False)
+    revoked: bytes = field(default=b"", repr=False)
+
+
+Credential: TypeAlias = ClientCertificate | Authorities | ClientAuthorities
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef
 from xds.traffic.actions import Action, Forward, HostRedirect
 from xds.traffic.backends import BackendKey
+from xds.traffic.client_certificates import CheckedHost, ClientCertificates
 from xds.traffic.conditions import Condition, HeaderCondition, SessionCondition
 from xds.traffic.https_redirect import BY_OPERATOR, NO_HTTPS_REDIRECT, HttpsRedirect, RedirectWhen
 from xds.traffic.policy import NO_POLICY, Policy
@@ -143,6 +144,8 @@ class VirtualHost:
         alias_of: The host of rules that the routes come from; None for a host that rules name.
         owner: The namespace that the host belongs to. Empty: any namespace's default backend answers paths that no
             route matches.
+        client_certificates: Clients are asked for; None: they are not, and may send the headers of a check as they
+            like.
     """
 
     host: str
@@ -151,6 +154,14 @@ class VirtualHost:
     https_redirect: HttpsRedirect = BY_OPERATOR
     alias_of: str | None = None
     owner: str = ""
+    client_certificates: ClientCertificates | None = None
+
+    @property
+    def checked(self) -> CheckedHost | None:
+        """The check of clients, which a host shares with its aliases."""
+        if self.client_certificates is None:
+            return None
+        return CheckedHost(self.host if self.alias_of is None else self.alias_of, self.client_certificates)
 
     def fallback(self, of_all: Route | None) -> Route | None:
         """The answer to paths that no route matches; None: 404.

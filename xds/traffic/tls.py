@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from xds.problems.problem import Key
+from xds.traffic.client_certificates import CheckedHost
 
 _VARIANT_BYTES: Final = 5
 
@@ -53,8 +54,11 @@ class CipherChoice:
     @property
     def variant(self) -> str:
         """Tells the terminations of one certificate apart."""
-        text = ":".join((*self.suites, str(self.server_prefers)))
-        return hashlib.blake2s(text.encode(), digest_size=_VARIANT_BYTES).hexdigest()
+        return _digest(":".join((*self.suites, str(self.server_prefers))))
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2s(text.encode(), digest_size=_VARIANT_BYTES).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +70,26 @@ class Termination:
         hosts: Sorted.
         is_default: Whether the certificate is also served to connections whose SNI no TLS host covers.
         ciphers: None: those of all hosts.
+        checked: The host whose clients are asked for certificates; None: no client is.
     """
 
     secrets: tuple[Key, ...]
     hosts: tuple[str, ...]
     is_default: bool = False
     ciphers: CipherChoice | None = None
+    checked: CheckedHost | None = None
 
     @property
     def name(self) -> str:
-        """Unique among terminations. No name of a Secret holds a plus or an at sign."""
+        """Unique among terminations. No name of a Secret holds a plus or an at sign.
+
+        The demands on clients' certificates are no part of the name. So connections with earlier demands, which Envoy
+        lets drain, meet the routes of the present ones.
+        """
         secrets = "+".join(map(str, self.secrets))
+        if self.checked:
+            variant = self.ciphers.variant if self.ciphers else ""
+            return f"{secrets}@{_digest(f'{self.checked.host} {variant}')}"
         return f"{secrets}@{self.ciphers.variant}" if self.ciphers else secrets
 
 
@@ -87,18 +100,27 @@ class TlsTable:
     Attributes:
         without_certificate: The TLS hosts whose entries have no usable certificate, sorted. Connections for such a host
             are closed: neither the default certificate nor a wildcard's is served instead.
+        by_default: Hosts of terminations that no TLS entry covers: their clients are asked for certificates.
         owners: The Ingress whose entry decided, by TLS host. For explanations only: not compared.
         same: The Secret that stands in `terminations` for a Secret with the same certificate. For explanations only.
     """
 
     terminations: tuple[Termination, ...] = ()
     without_certificate: tuple[str, ...] = ()
+    by_default: frozenset[str] = frozenset()
     owners: Mapping[str, Key] = field(default_factory=dict, compare=False)
     same: Mapping[Key, Key] = field(default_factory=dict, compare=False)
 
     @property
     def named(self) -> Iterator[str]:
-        """All TLS hosts, with or without a certificate."""
+        """All hosts of TLS entries, with or without a certificate."""
+        for host in self.apart:
+            if host not in self.by_default:
+                yield host
+
+    @property
+    def apart(self) -> Iterator[str]:
+        """All hosts whose connections are not those of the default certificate for any host."""
         for termination in self.terminations:
             yield from termination.hosts
         yield from self.without_certificate

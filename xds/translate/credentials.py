@@ -1,18 +1,19 @@
-"""Credentials for TLS to backends: the content of Secrets, judged once, and the use of each."""
+"""Credentials for TLS to backends, and authorities of clients: the content of Secrets, judged once, and their use."""
 
-import warnings
 from collections.abc import Hashable, Iterable, Mapping, Set
 from dataclasses import dataclass
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.utils import CryptographyDeprecationWarning
-from cryptography.x509 import InvalidVersion, load_pem_x509_certificates
-
 from xds.kube.objects import Secret, SecretData
 from xds.problems.problem import Key
-from xds.traffic.backend_tls import Authorities, ClientCertificate, Credential, CredentialKey, CredentialPart
+from xds.traffic.backend_tls import (
+    Authorities,
+    ClientCertificate,
+    Credential,
+    CredentialKey,
+    CredentialPart,
+)
 from xds.translate.certificates import judge
+from xds.translate.client_authorities import JudgedAuthorities, judge_authorities, parsed_authorities
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class CredentialStore:
 
     def __init__(self) -> None:
         self._judged: dict[Key, tuple[Secret, JudgedSecret]] = {}
+        self._authorities: dict[Key, tuple[Secret, JudgedAuthorities]] = {}
 
     def judge(self, secret: Secret) -> JudgedSecret:
         known = self._judged.get(secret.key)
@@ -45,40 +47,43 @@ class CredentialStore:
             known = self._judged[secret.key] = (secret, _judge(secret.data or SecretData(), secret))
         return known[1]
 
+    def judge_authorities(self, secret: Secret) -> JudgedAuthorities:
+        """The authorities of clients in a Secret, whatever else the Secret holds."""
+        known = self._authorities.get(secret.key)
+        if known is None or known[0] is not secret:
+            known = self._authorities[secret.key] = (secret, judge_authorities(secret.data or SecretData()))
+        return known[1]
+
+    def find(self, secret: Secret, part: CredentialPart) -> Credential | None:
+        if part is CredentialPart.CLIENT_AUTHORITIES:
+            return self.judge_authorities(secret).authorities
+        return self.judge(secret).of(part)
+
     def keep(self, used: Set[Key]) -> None:
         """Forget all other Secrets."""
         for key in self._judged.keys() - used:
             del self._judged[key]
+        for key in self._authorities.keys() - used:
+            del self._authorities[key]
 
 
 def _judge(data: SecretData, secret: Secret) -> JudgedSecret:
     """Only parsed certificates are used: a file may also hold a private key, or other content."""
-    certificate, authorities = None, None
+    certificate: ClientCertificate | None = None
+    authorities: Authorities | None = None
     if data.tls_crt and data.tls_key:
         verdict = judge(secret)
         if verdict.unstapled is None:
             return JudgedSecret(why_not=verdict.why_not)
         certificate = ClientCertificate(verdict.unstapled.chain, verdict.unstapled.private_key)
     if data.ca_crt:
-        authorities = _authorities(data.ca_crt)
-        if authorities is None:
+        pem = parsed_authorities(data.ca_crt)
+        if not pem:
             return JudgedSecret(why_not="its ca.crt has no certificates in PEM, or one that can't be read")
+        authorities = Authorities(pem)
     if certificate is None and authorities is None:
         return JudgedSecret(why_not="it has neither ca.crt nor tls.crt with tls.key")
     return JudgedSecret(certificate, authorities)
-
-
-def _authorities(pem: bytes) -> Authorities | None:
-    try:
-        with warnings.catch_warnings():
-            # Of certificates that a later version of the library will not read: Envoy reads them with another one.
-            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-            found = load_pem_x509_certificates(pem)
-            for each in found:  # these are read when they are asked for
-                _ = each.public_key(), each.subject, each.issuer, each.not_valid_after_utc
-    except (ValueError, UnsupportedAlgorithm, InvalidVersion):
-        return None
-    return Authorities(b"".join(each.public_bytes(Encoding.PEM) for each in found))
 
 
 class CredentialUse:

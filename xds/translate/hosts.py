@@ -13,13 +13,14 @@ from xds.problems.problem import Key, ObjectRef
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.steps import Steps
-from xds.traffic.actions import Closed, Forward, LocationBase, Redirect
+from xds.traffic.actions import Forward, LocationBase, Redirect
 from xds.traffic.hosts import NO_HOST, wildcard_of
 from xds.traffic.https_redirect import BY_OPERATOR, HttpsRedirect
 from xds.traffic.policy import NO_POLICY
 from xds.traffic.routes import Origin, PathType, Route, VirtualHost, most_specific_first
 from xds.translate.authorizers import ServedPath, with_authorizers
 from xds.translate.canaries import LentRoute, with_canaries
+from xds.translate.checked_hosts import checked
 from xds.translate.findings import HostCiphers, UnitFindings
 from xds.translate.further_names import FurtherName, further_names
 from xds.translate.names import InvalidError, regex_path, valid_host, valid_path
@@ -50,6 +51,7 @@ def translate_host(
     if not ingresses:
         return None, ()
     policies, canaries = _policies(context, host, ingresses)
+    client_certificates, policies = checked(host, policies, findings)
     regex = _is_regex_host(context.state, host, policies)
     findings.ciphers = _ciphers(policies)
     winners: dict[tuple[str, PathType], Route] = {}
@@ -67,6 +69,8 @@ def translate_host(
     # A host that rules name falls back to the default backend of one of the Ingresses here. A host that no rule names
     # falls back to the default route of all Ingresses, which the traffic model holds once.
     default = None if host == NO_HOST else default_route(context, ingresses, findings)
+    if client_certificates and default:
+        default = _closed_with_its_paths(default, policies)
     if closing := _closing(policies, left_out):
         root, routes = _closed(closing, root), _closed(closing, routes)
         (default,) = _closed(closing, [default or closing])
@@ -77,8 +81,11 @@ def translate_host(
     routes = authorized(context, host, [*root, *most_specific_first(routes)], findings)
     default = authorized(context, host, [default], findings)[0] if default else None
     findings.keep([*routes, default])
+    if not policies:
+        return None, names
     owner = findings.owner.key.namespace if findings.owner and host != NO_HOST else ""
-    found = VirtualHost(host, tuple(routes), default, _unmatched_redirect(policies), owner=owner) if policies else None
+    redirect = _unmatched_redirect(policies)
+    found = VirtualHost(host, tuple(routes), default, redirect, owner=owner, client_certificates=client_certificates)
     return found, names
 
 
@@ -182,8 +189,14 @@ def _closing(policies: _Policies, left_out: Set[Key]) -> Route | None:
         if isinstance(policy, ClosedPaths) and (policy.hosts or ingress.key in left_out):
             origin = Origin(ingress.ref, FieldPath.of("metadata", "annotations", MapKey(policy.annotations[0])))
             service = Key(ingress.key.namespace, "(none)")
-            return Route("/", PathType.PREFIX, Closed(policy.annotations), origin, service)
+            return Route("/", PathType.PREFIX, policy.answer, origin, service)
     return None
+
+
+def _closed_with_its_paths(default: Route, policies: _Policies) -> Route:
+    """The default route of a host; closed if the paths of its Ingress are."""
+    policy = next((policy for ingress, policy in policies if ingress.ref == default.origin.object), None)
+    return replace(default, action=policy.answer, policy=NO_POLICY) if isinstance(policy, ClosedPaths) else default
 
 
 def _closed(closing: Route, routes: Iterable[Route]) -> list[Route]:

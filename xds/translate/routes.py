@@ -18,9 +18,10 @@ from xds.problems.field_path import WHOLE_OBJECT, FieldPath, MapKey
 from xds.problems.problem import Key, ObjectRef
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
-from xds.traffic.actions import Closed, Forward
+from xds.traffic.actions import Forward
 from xds.traffic.backend_tls import Credential, CredentialKey
 from xds.traffic.backends import Backend, BackendKey
+from xds.traffic.client_certificates import ClientCertificates
 from xds.traffic.policy import Policy
 from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE, is_literal
 from xds.traffic.routes import Origin, PathType, Route
@@ -93,10 +94,17 @@ class TranslationContext:
         found: dict[CredentialKey, Credential] = {}
         for key in (key for each in backends if each.upstream.tls for key in each.upstream.tls.credentials):
             secret = self.state.secret(key.secret)
-            credential = self.credential_store.judge(secret).of(key.part) if secret else None
+            credential = self.credential_store.find(secret, key.part) if secret else None
             if credential:
                 found[key] = credential
         return found
+
+    def client_authorities(self, certificates: ClientCertificates | None) -> Mapping[CredentialKey, Credential]:
+        """The authorities by which proxies verify the clients of a host."""
+        key = certificates.credential if certificates else None
+        secret = self.state.secret(key.secret) if key else None
+        credential = self.credential_store.find(secret, key.part) if secret and key else None
+        return {key: credential} if key and credential else {}
 
     def is_canary(self, ingress: Ingress) -> bool:
         """Whether an Ingress only lends its backends: routes, default backend and TLS entries count for nothing."""
@@ -119,7 +127,7 @@ class TranslationContext:
         if backend.service is None:
             findings.report(origin.object, *_unsupported(backend), backend_at)
             if isinstance(policy, ClosedPaths):  # or the path would be another Ingress's
-                return Route(*path, Closed(policy.annotations), origin, Key(origin.object.namespace, "(none)"))
+                return Route(*path, policy.answer, origin, Key(origin.object.namespace, "(none)"))
             return None
         namespace = origin.object.namespace
         upstream = DEFAULT_UPSTREAM if isinstance(policy, ClosedPaths) else policy.upstream
@@ -131,7 +139,7 @@ class TranslationContext:
             findings.report(about, each.reason, each.message, _ANNOTATIONS, each.remedy)
         service = Key(namespace, backend.service.name if is_label(backend.service.name) else "(invalid)")
         if isinstance(policy, ClosedPaths):
-            return Route(*path, Closed(policy.annotations), origin, service)
+            return Route(*path, policy.answer, origin, service)
         if policy.answer:
             return Route(*path, policy.answer, origin, service, policy.policy.without_backend)
         if policy.redirect:

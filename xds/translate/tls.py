@@ -1,6 +1,6 @@
 """From the TLS entries of all Ingresses to the certificate for each TLS host."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final
@@ -12,6 +12,7 @@ from xds.problems.problem import Key, ObjectRef
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.steps import Steps
+from xds.traffic.client_certificates import CheckedHost
 from xds.traffic.hosts import wildcard_of
 from xds.traffic.tls import Certificate, TlsTable
 from xds.translate.certificate_dates import DatePeriod, Validity
@@ -25,6 +26,12 @@ _EFFECT: Final = "HTTPS for its hosts is off; HTTP goes on, or redirects with --
 
 
 _LISTED_NAMES: Final = 3
+
+
+def unchecked(host: str) -> None:
+    """No demands, where no host has any."""
+    del host
+
 
 NO_CIPHERS: Final[Mapping[str, HostCiphers]] = MappingProxyType({})
 
@@ -77,6 +84,8 @@ class TlsTranslation:
         skips: Whether the entries of an Ingress count for nothing.
         ciphers: Of hosts with a choice of their own.
         further: The host of rules by name, for names beside the hosts of rules.
+        checked: The names with demands on clients' certificates.
+        check_of: Finds the demands for the connections of a TLS host; None: there are none.
         owners: The Ingress whose namespace a host of rules belongs to; hosts that are absent are shared.
     """
 
@@ -91,8 +100,12 @@ class TlsTranslation:
         skips: Callable[[Ingress], bool],
         further: Mapping[str, str],
         ciphers: Mapping[str, HostCiphers] = NO_CIPHERS,
+        checked: Collection[str] = (),
+        check_of: Callable[[str], CheckedHost | None] = unchecked,
         owners: Mapping[str, Ingress] = NO_OWNERS,
     ) -> None:
+        self._checked = checked
+        self._check_of = check_of
         self._further = further
         self._owners = owners
         self._skips = skips
@@ -123,6 +136,8 @@ class TlsTranslation:
         for name, host in self._further.items():
             if name not in self._ciphers and host in self._ciphers:
                 self._tls_hosts.choose(name, self._ciphers[host].choice)
+        if self._checked:
+            self._tls_hosts.check(self._checked, self._check_of)
         table = self._tls_hosts.table(self._default_certificate())
         self._store.keep(self._certificates.keys())
         found = {secret: self._certificates[secret] for each in table.terminations for secret in each.secrets}

@@ -1,16 +1,17 @@
 """The Secrets whose certificates are served for each TLS host."""
 
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from xds.kube.objects import Ingress
 from xds.problems.problem import Key
+from xds.traffic.client_certificates import CheckedHost
 from xds.traffic.hosts import wildcard_of
 from xds.traffic.tls import Certificate, CipherChoice, KeyType, Termination, TlsTable
 
-_Place: TypeAlias = tuple[tuple[Key, ...], CipherChoice | None]
-"""The Secrets and the ciphers of a termination."""
+_Place: TypeAlias = tuple[tuple[Key, ...], CipherChoice | None, CheckedHost | None]
+"""The Secrets, the ciphers and the check of a termination."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class TlsHosts:
     _claims: dict[str, dict[KeyType, Claim]] = field(default_factory=dict)
     _without_certificate: dict[str, Ingress] = field(default_factory=dict)
     _ciphers: dict[str, CipherChoice] = field(default_factory=dict)
+    _checked: dict[str, CheckedHost] = field(default_factory=dict)
+    _by_default: set[str] = field(default_factory=set)
 
     def claim(self, host: str, claim: Claim) -> Claim | None:
         """The claim that stands in the way; None if this claim is honoured, or asks for what is served already."""
@@ -57,6 +60,27 @@ class TlsHosts:
             self._claims[host] = self._claims[wildcard]
         self._ciphers[host] = ciphers
         return host in self._claims or not self._without_certificate.keys().isdisjoint((host, wildcard))
+
+    def check(self, names: Iterable[str], check_of: Callable[[str], CheckedHost | None]) -> None:
+        """Ask the clients of hosts for certificates, each host apart from all others. To be called last.
+
+        A host that a wildcard covers becomes a TLS host with the certificates of the wildcard, one that no TLS entry
+        covers a TLS host with the default certificate.
+
+        Args:
+            names: The names with demands on clients' certificates.
+            check_of: Finds the demands for the connections of a TLS host; None: there are none.
+        """
+        for name in names:
+            if name in self._claims or not self._without_certificate.keys().isdisjoint((name, wildcard_of(name))):
+                continue
+            if covering := self._claims.get(wildcard_of(name)):
+                self._claims[name] = covering
+            else:
+                self._by_default.add(name)
+        for host in (*self._claims, *self._by_default):
+            if checked := check_of(host):
+                self._checked[host] = checked
 
     def share(self, further: Mapping[str, str], names_of: Callable[[Key], Set[str]]) -> None:
         """Serve the certificates of hosts for their further names, as far as a certificate has the name.
@@ -87,21 +111,29 @@ class TlsHosts:
         """The table of all claims, with the certificate for connections whose SNI no TLS host covers."""
         same = self._same(default)
         default_secrets = (same[default.secret],) if default else ()
-        hosts_of: dict[_Place, list[str]] = {(default_secrets, None): []} if default else {}
+        hosts_of: dict[_Place, list[str]] = {(default_secrets, None, None): []} if default else {}
         for host, claims in self._claims.items():
             secrets = {same[claim.certificate.secret] for claim in claims.values()}
-            hosts_of.setdefault((tuple(sorted(secrets)), self._ciphers.get(host)), []).append(host)
+            place = (tuple(sorted(secrets)), self._ciphers.get(host), self._checked.get(host))
+            hosts_of.setdefault(place, []).append(host)
+        by_default = frozenset(self._by_default if default else ())
+        for host in by_default:
+            hosts_of.setdefault((default_secrets, None, self._checked.get(host)), []).append(host)
         terminations = (
             Termination(
-                secrets, tuple(sorted(hosts)), is_default=(secrets, ciphers) == (default_secrets, None), ciphers=ciphers
+                place[0],
+                tuple(sorted(hosts)),
+                is_default=place == (default_secrets, None, None),
+                ciphers=place[1],
+                checked=place[2],
             )
-            for (secrets, ciphers), hosts in hosts_of.items()
+            for place, hosts in hosts_of.items()
         )
         without_certificate = tuple(sorted(self._without_certificate.keys() - self._claims.keys()))
         owners = {host: ingress.key for host, ingress in self._without_certificate.items()}
         owners |= {host: next(iter(claims.values())).ingress.key for host, claims in self._claims.items()}
         ordered = tuple(sorted(terminations, key=lambda each: (each.secrets, each.name)))
-        return TlsTable(ordered, without_certificate, owners, same)
+        return TlsTable(ordered, without_certificate, by_default, owners, same)
 
     def _same(self, default: Certificate | None) -> dict[Key, Key]:
         """The first Secret with the same certificate, by Secret."""

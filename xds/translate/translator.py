@@ -23,6 +23,7 @@ from xds.traffic.tls import Certificate, TlsTable
 from xds.translate.backend_use import BackendUse
 from xds.translate.certificate_dates import DatePeriod
 from xds.translate.certificates import Verdict
+from xds.translate.checked_hosts import CheckedHosts, closed_if_checked
 from xds.translate.credentials import CredentialUse
 from xds.translate.endpoints import localities
 from xds.translate.findings import HostCiphers, UnitFindings
@@ -138,6 +139,7 @@ class Translator:
         self._tls = TlsTable()
         self._ciphers: dict[str, HostCiphers] = {}
         self._ciphers_changed = False
+        self._checked = CheckedHosts(self._hosts)
         self._certificates: dict[Key, Certificate] = {}
         self._date_period = DatePeriod()
         self._backends = BackendUse()
@@ -294,6 +296,7 @@ class Translator:
             stale = replace(stale, tls=True)
         default = stale.default_backend and self._translate_default()
         tls_is_stale, self._ciphers_changed = stale.tls or self._ciphers_changed, False
+        tls_is_stale = self._checked.take_changed() or tls_is_stale
         tls, certificates = (yield from self._translate_tls(now)) if tls_is_stale else (False, False)
         backends, gone = yield from self._backends.changes()
         for backend in gone:
@@ -328,6 +331,8 @@ class Translator:
             virtual_host, names = yield from translate_host(self._context, host, findings)
             self._problems.report(("host", host), findings.problems)
             self._use(("host", host), findings.backends)
+            demands = virtual_host.client_certificates if virtual_host else None
+            self._credentials.use(("clients", host), self._context.client_authorities(demands))
             self._use_ciphers(host, findings.ciphers)
             self._rates.use(("host", host), findings.rates)
             owners_changed |= self._owners.note(host, findings.owner)
@@ -352,6 +357,7 @@ class Translator:
         before = self._hosts.get(host)
         if after == before or (after is None and before is not None and before.is_alias != is_alias):
             return False
+        self._checked.follow(host, after, is_known=before is not None)
         if after is None:
             del self._hosts[host]
         else:
@@ -374,6 +380,7 @@ class Translator:
     def _translate_default(self) -> bool:
         findings = UnitFindings()
         default = default_route(self._context, self._state.ingresses_with_default_backend(), findings)
+        default = default and closed_if_checked(default, self._context, findings)
         if default is None and self._options.default_service:
             default = service_route(self._context, self._options.default_service, findings)
         default = authorized(self._context, NO_HOST, [default], findings)[0] if default else None
@@ -401,6 +408,8 @@ class Translator:
             skips=skips,
             further=self._names.owners,
             ciphers=self._ciphers,
+            checked=self._checked.names,
+            check_of=self._checked.find,
             owners=self._owners.current,
         )
         self._tls, self._certificates = yield from translation.run()

@@ -110,13 +110,19 @@ def test_a_path_whose_backend_can_not_be_used_goes_to_the_default_backend(to: st
     assert "default-backend answers for its paths" in problem.message
 
 
-def test_denials_of_an_ingress_that_asks_for_credentials_keep_their_status() -> None:
-    """Paths are closed while such annotations can't be had; these are ignored here."""
-    shop = ingress(
-        "shop",
-        rule(HOST, path("/")),
-        annotations=annotated(default_backend="pages", custom_http_errors="401,403,404", auth_cache_key="x"),
-    )
-    found = read(AnnotationReader(shop.annotations, lambda *_: None))
+@pytest.mark.parametrize(
+    ("asking", "settings", "kept"),
+    [
+        ({}, {}, ()),
+        ({"auth_cache_key": "x"}, {}, (401, 403)),
+        ({}, {"global-auth-url": "http://auth.test/"}, (401, 403)),
+    ],
+    ids=["nobody", "annotation", "global"],
+)
+def test_denials_of_paths_that_ask_for_credentials_keep_their_status(
+    asking: dict[str, str], settings: dict[str, str], kept: tuple[int, ...]
+) -> None:
+    annotations = annotated(default_backend="pages", custom_http_errors="401,403,404", **asking)
+    found = read(AnnotationReader(annotations, lambda *_: None, settings))
     assert found is not None
-    assert found.kept_statuses == (401, 403)
+    assert found.kept_statuses == kept

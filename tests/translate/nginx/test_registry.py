@@ -67,7 +67,7 @@ def test_no_annotation_that_protects_is_without_effect(annotation: AnyAnnotation
             assert {each.reason for each in given.problems} <= {"ProtectionUnavailable", "NamedObjectUnusable"}
 
 
-def test_a_closed_host_answers_503_for_all_its_paths() -> None:
+def test_a_closed_host_answers_for_all_its_paths() -> None:
     given = World(
         service("web"),
         ingress("shop", rule(HOST, path("/a")), annotations=annotated(auth_tls_secret="default/ca")),

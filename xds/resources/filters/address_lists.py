@@ -4,6 +4,7 @@ RBAC without rules lets everybody in, and so does a route's configuration withou
 chain's own configuration has ALLOW without policies, which lets nobody in.
 """
 
+from functools import lru_cache
 from typing import Final
 
 from xds.envoyapi.messages import (
@@ -26,6 +27,8 @@ from xds.traffic.policy import Policy
 DENIED: Final = "denied-addresses"
 ALLOWED: Final = "allowed-addresses"
 
+_CACHED_LISTS: Final = 64
+
 NOBODY: Final = RbacFilter(rules=RbacRules(action=RbacAction.ALLOW))
 
 
@@ -43,7 +46,7 @@ def denied_of(policy: Policy) -> Any | None:
     access = policy.access
     if access is None or access.denied is None or access.any_suffices:
         return None
-    return _on(RbacFilter(rules=_rules(RbacAction.DENY, access.denied)))
+    return _denied(access.denied)
 
 
 def allowed_of(policy: Policy) -> Any | None:
@@ -52,8 +55,27 @@ def allowed_of(policy: Policy) -> Any | None:
     if access is None or access.allowed is None:
         return None
     if not access.any_suffices:
-        return _on(RbacFilter(rules=_rules(RbacAction.ALLOW, access.allowed)))
-    rules = _rules(RbacAction.ALLOW, access.allowed, access.denied or ())
+        return _allowed(access.allowed)
+    return _noted(access.allowed, access.denied or ())
+
+
+# A list may hold thousands of networks, and is on each route of its Ingress.
+
+
+@lru_cache(maxsize=_CACHED_LISTS)
+def _denied(networks: tuple[str, ...]) -> Any:
+    return _on(RbacFilter(rules=_rules(RbacAction.DENY, networks)))
+
+
+@lru_cache(maxsize=_CACHED_LISTS)
+def _allowed(networks: tuple[str, ...]) -> Any:
+    return _on(RbacFilter(rules=_rules(RbacAction.ALLOW, networks)))
+
+
+@lru_cache(maxsize=_CACHED_LISTS)
+def _noted(networks: tuple[str, ...], but_for: tuple[str, ...]) -> Any:
+    """The list as shadow rules, which keep nobody out."""
+    rules = _rules(RbacAction.ALLOW, networks, but_for)
     return _on(RbacFilter(rules=EVERYBODY, shadow_rules=rules, shadow_rules_stat_prefix=SHADOW_PREFIX))
 
 

@@ -40,7 +40,7 @@ CUSTOM_HTTP_ERRORS: Final = Annotation(
     verdict=Verdict.APPROXIMATE,
     note="needs default-backend, which is asked by GET whatever the method is; 413, and errors of the proxy itself "
     "before the whole body has come, are not replaced, nor answers for a wildcard host with upstream-vhost; with "
-    "auth-* annotations 401 and 403 stay what they are",
+    "auth-* annotations, or global-auth-url, 401 and 403 stay what they are",
 )
 DISABLE_INTERCEPT: Final = Annotation(
     "disable-proxy-intercept-errors",
@@ -51,6 +51,8 @@ DISABLE_INTERCEPT: Final = Annotation(
     note="as custom-http-errors",
 )
 ANNOTATIONS: Final = (DEFAULT_BACKEND, CUSTOM_HTTP_ERRORS, DISABLE_INTERCEPT)
+
+_GLOBAL_AUTH: Final = "global-auth-url"
 
 _DENIALS: Final = (401, 403)
 """Answers that a client must not take for leave: https://nvd.nist.gov/vuln/detail/CVE-2026-24513"""
@@ -84,6 +86,6 @@ def read(reader: AnnotationReader) -> DefaultBackend | None:
                 "Name a Service of error pages in default-backend.",
             )
         return None
-    asks_who = any(name.startswith("auth-") for name in reader.names())
+    asks_who = any(name.startswith("auth-") for name in reader.names()) or bool(reader.setting(_GLOBAL_AUTH))
     kept = tuple(status for status in statuses if status in _DENIALS) if asks_who else ()
     return DefaultBackend(service, statuses, kept, own_only)

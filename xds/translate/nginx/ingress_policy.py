@@ -1,16 +1,20 @@
 """From the annotations of an Ingress to the policy of its paths, or to their closing."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 from xds.kube.objects import Ingress
+from xds.problems.problem import Key
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
+from xds.traffic.client_certificates import NO_AUTHORITIES
 from xds.translate.nginx import (
     access,
     affinity,
     backend_protocol,
     canary,
+    client_certificates,
     cors,
     custom_headers,
     host_names,
@@ -23,7 +27,7 @@ from xds.translate.nginx.canary import Canary
 from xds.translate.nginx.named_objects import NamedObjects, Unavailable
 from xds.translate.nginx.open_paths import balancing_of, open_paths
 from xds.translate.nginx.options import AnnotationOptions
-from xds.translate.nginx.paths_policy import ClosedPaths, IngressPolicy, LentPaths
+from xds.translate.nginx.paths_policy import ClosedPaths, IngressPolicy, LentPaths, PathsPolicy
 from xds.translate.nginx.reader import AnnotationReader, Report
 from xds.translate.nginx.registry import ANNOTATIONS
 from xds.translate.nginx.without_effect import asks_protection, without_effect
@@ -55,6 +59,18 @@ def ingress_policy(
     reader = AnnotationReader(ours, report, options.defaults, ingress.key)
     if requests := canary.read(reader):
         return _lent(requests, reader)
+    clients = client_certificates.read(reader, objects)
+    if isinstance(clients, Unavailable):
+        asked, names, closed_by = rewriting.read(reader), host_names.read(reader), (clients.annotation.full_name,)
+        return ClosedPaths(closed_by, hosts=False, rewriting=asked, names=names, client_certificates=NO_AUTHORITIES)
+    found = _paths_policy(ingress.key, ours, options, objects, reader)
+    return replace(found, client_certificates=clients) if clients else found
+
+
+def _paths_policy(
+    ingress: Key, ours: Mapping[str, str], options: AnnotationOptions, objects: NamedObjects, reader: AnnotationReader
+) -> PathsPolicy:
+    """The policy of the paths, but for the certificates of clients."""
     closing = tuple(annotation for annotation in without_effect(reader) if asks_protection(annotation, reader))
     asked, names = rewriting.read(reader), host_names.read(reader)
     closed_by = (*(annotation.full_name for annotation in closing), *options.closing_without(ours))
@@ -68,7 +84,7 @@ def ingress_policy(
     headers = own_headers.response_headers(reader)
     answer = answers.read(reader)
     tls = tls_verify.read(reader, objects)
-    allowed = access.read(reader, objects, ingress.key, has_authz=options.has_authz)
+    allowed = access.read(reader, objects, ingress, has_authz=options.has_authz)
     if (
         isinstance(named, Unavailable)
         or isinstance(headers, Unavailable)

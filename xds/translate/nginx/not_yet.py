@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from xds.translate.nginx.annotation import Annotation, AnyAnnotation, Scope, Verdict
-from xds.translate.nginx.grammars import ANYTHING, always
+from xds.translate.nginx.grammars import ANYTHING
 
 
 def _planned(
@@ -16,13 +16,4 @@ def _planned(
     )
 
 
-ANNOTATIONS: Final = (
-    *_planned(
-        "client certificates",
-        "auth-tls-secret auth-tls-verify-client auth-tls-verify-depth auth-tls-error-page auth-tls-match-cn "
-        "auth-tls-pass-certificate-to-upstream",
-        always,
-        Scope.HOST,
-    ),
-    *_planned("protocols", "ssl-passthrough"),
-)
+ANNOTATIONS: Final = (*_planned("protocols", "ssl-passthrough"),)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
-from xds.traffic.actions import DirectAnswer, Redirect
+from xds.traffic.actions import Closed, DirectAnswer, Redirect
+from xds.traffic.client_certificates import NO_AUTHORITIES, ClientCertificates
 from xds.traffic.hashing import HashKey
 from xds.traffic.policy import NO_POLICY, Policy
 from xds.traffic.upstream import DEFAULT_UPSTREAM, Balancing, UpstreamPolicy
@@ -31,6 +32,7 @@ class OpenPaths:
         ciphers: For the hosts of the Ingress.
         asked_backends: The backends of the policy as written, which each route looks up.
         names: Names beside the hosts of the rules.
+        client_certificates: For the hosts of the Ingress; None: no wish.
     """
 
     policy: Policy = NO_POLICY
@@ -44,23 +46,31 @@ class OpenPaths:
     ciphers: AskedCiphers = NO_WISH
     asked_backends: AskedBackends = NO_BACKENDS
     names: HostNames = NO_NAMES
+    client_certificates: ClientCertificates | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ClosedPaths:
-    """The paths of an Ingress that asks for a protection, or for a protocol, that can't be had: each answers 503.
+    """The paths of an Ingress that asks for a protection, or for a protocol, that can't be had.
 
     Attributes:
         annotations: Those that ask, by full name.
         hosts: Whether the hosts of the Ingress are closed, with the paths of other Ingresses.
         rewriting: How paths are compared. An expression closes every path of a request that the expression matches.
         names: Names beside the hosts of the rules, closed like the hosts.
+        client_certificates: For the hosts of the Ingress; NO_AUTHORITIES where such a wish closes the paths.
     """
 
     annotations: tuple[str, ...]
     hosts: bool
     rewriting: Rewriting = NO_REWRITING
     names: HostNames = NO_NAMES
+    client_certificates: ClientCertificates | None = None
+
+    @property
+    def answer(self) -> Closed:
+        """The answer of the paths."""
+        return Closed(self.annotations, 403 if self.client_certificates is NO_AUTHORITIES else 503)
 
 
 @dataclass(frozen=True, slots=True)
