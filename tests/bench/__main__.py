@@ -20,6 +20,7 @@ from typing import Any, Final
 from rich.console import Console
 
 from tests.bench import (
+    authz,
     cluster,
     edit,
     endpoint_latency,
@@ -64,6 +65,7 @@ def _groups(caches: Collection[str]) -> dict[str, Group]:
         "fleet": Group(_summary(fleet), partial(fleet.measure, caches), programs.missing),
         "flat": Group(_summary(flat), flat.measure, programs.missing),
         "edit": Group(_summary(edit), edit.measure, programs.missing),
+        "authz": Group(_summary(authz), authz.measure),
         "filters": Group(_summary(filters), filters.measure),
         "policies": Group(_summary(policies), policies.measure, programs.missing),
         "imports": Group(_summary(imports), imports.measure),

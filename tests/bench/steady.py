@@ -1,7 +1,7 @@
 """Steady requests from a process of its own: `python -m tests.bench.steady PORT RATE SECONDS`.
 
 Reads requests, a JSON list of texts, from standard input, and sends them in turn. Prints a JSON object: the number of
-answers by status, and milliseconds from the moment at which a request was due to its answer.
+answers by status, and milliseconds from the moment at which a request was due to its answer, as QUANTILES values.
 """
 
 import asyncio
@@ -12,6 +12,8 @@ from collections import Counter, deque
 from typing import Any, cast
 
 import uvloop
+
+QUANTILES = 1001
 
 TAIL_SECONDS = 6.0
 """Time for the last answers."""
@@ -94,7 +96,9 @@ async def _main(port: int, rate: float, seconds: float) -> dict[str, Any]:
     load = _Load(port)
     await load.connect(32)
     await load.run(requests, rate, seconds)
-    return {"statuses": load.statuses, "unanswered": load.open, "milliseconds": load.milliseconds}
+    times = sorted(load.milliseconds)
+    quantiles = [times[len(times) * each // QUANTILES] for each in range(QUANTILES)]
+    return {"statuses": load.statuses, "unanswered": load.open, "milliseconds": quantiles}
 
 
 if __name__ == "__main__":

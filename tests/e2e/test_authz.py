@@ -1,6 +1,6 @@
 """`xds authz` behind a real Envoy with a static configuration: answers, headers, restarts, overload.
 
-Excludes: how the control plane configures Envoy for it (tests/e2e/test_basic_auth.py).
+Excludes: how the control plane configures Envoy for it (tests/e2e/test_passwords.py).
 """
 
 import asyncio

@@ -291,6 +291,20 @@ def test_secrets_that_may_not_be_read_are_not_judged() -> None:
     assert reported["not_judged"] == ["Secret shop/t"]
 
 
+def test_named_namespaces_are_read_without_the_right_to_read_all() -> None:
+    made = api(ingress())
+
+    def refuse(method: str, path: str) -> tuple[int, dict[str, Any]] | None:
+        if "/namespaces/" not in path:
+            return (403, {"message": "forbidden"})
+        found = [each for at, each in made.objects.items() if at.startswith(f"{path}/")]
+        return (200, {"items": found, "metadata": {}}) if path.endswith(("/ingresses", "/services")) else None
+
+    made.refuse = refuse
+    found = asyncio.run(read(made, None, ["shop"]))
+    assert [each.metadata.name for each in found.objects] == ["web"]
+
+
 def test_annotations_of_other_tools_are_not_reported() -> None:
     entry = ingress()
     entry["metadata"]["annotations"] = {"cert-manager.io/cluster-issuer": "x", f"{PREFIX}proxy-body-size": "1m"}

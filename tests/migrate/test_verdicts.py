@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.migrate.report_of import config_map, data, ingress, of, verdicts
+from tests.migrate.report_of import config_map, data, ingress, of, secret, verdicts
 from xds.cli.migration.judging import Wish
 from xds.migrate.controller import controllers, parse_arguments
 from xds.migrate.flags import flag_verdicts
@@ -47,6 +47,11 @@ from xds.translate.nginx.registry import ANNOTATIONS
         ("server-alias", "b.test", "exact"),
         ("server-alias", "b.*", "approximate"),
         ("no-such-annotation", "x", "exact"),
+        ("app-root", "app", "approximate"),
+        ("temporal-redirect", "/new", "exact"),
+        ("session-cookie-name", "a;b", "approximate"),
+        ("proxy-ssl-protocols", "TLSv1.9", "approximate"),
+        ("mirror-target", "http://localhost/x", "refused"),
         ("configuration-snippet", "gzip on;", "refused"),
     ],
 )
@@ -70,6 +75,42 @@ def test_no_annotation_that_is_not_supported_is_called_exact(name: str) -> None:
 def test_an_expression_that_envoy_does_not_know_refuses_use_regex() -> None:
     found = of(data(ingress("web", "/(?!api)(.*)", use_regex="true")))
     assert verdicts(found) == {"use-regex": "refused"}
+
+
+@pytest.mark.parametrize(
+    ("annotations", "expected"),
+    [
+        ({"auth_type": "basic", "auth_secret": "u", "auth_realm": "x"}, "exact"),
+        ({"auth_type": "basic", "auth_secret": "u", "auth_realm": "off"}, "approximate"),
+        ({"auth_type": "digest", "auth_secret": "u"}, "refused"),
+        ({"auth_secret": "u"}, "refused"),
+        ({"auth_url": "http://x.test/check"}, "exact"),
+        ({"auth_url": "https://x.test/check"}, "approximate"),
+        ({"auth_url": "http://x.test/$http_cookie"}, "refused"),
+        ({"auth_url": "http://127.0.0.1/"}, "refused"),
+        ({"auth_url": "http://x.test", "auth_cache_key": "$http_cookie"}, "approximate"),
+        ({"auth_url": "http://x.test", "auth_snippet": "x y;"}, "refused"),
+        ({"satisfy": "any", "auth_url": "http://x.test", "whitelist_source_range": "10.0.0.0/8"}, "exact"),
+        ({"whitelist_source_range": "10.0.0.0/33"}, "refused"),
+        ({"enable_cors": "true"}, "exact"),
+        ({"enable_cors": "on"}, "approximate"),
+        ({"cors_max_age": "60"}, "exact"),
+        ({"auth_tls_secret": "shop/ca", "force_ssl_redirect": "true"}, "exact"),
+        ({"auth_tls_secret": "shop/ca"}, "approximate"),
+        (
+            {"auth_tls_secret": "shop/ca", "auth_tls_verify_client": "optional_no_ca", "force_ssl_redirect": "true"},
+            "approximate",
+        ),
+    ],
+)
+def test_verdict_of_access_follows_its_values(annotations: dict[str, str], expected: str) -> None:
+    assert of(data(ingress(**annotations)))["verdict"] == expected
+
+
+def test_a_secret_that_is_missing_from_a_whole_input_refuses() -> None:
+    found = of(data(ingress(auth_type="basic", auth_secret="u"), secret("other")))
+    assert found["annotations"]["auth-secret"]["verdict"] == "refused"
+    assert "doesn't exist" in found["annotations"]["auth-secret"]["text"]
 
 
 def test_a_bad_value_is_found_beside_an_annotation_that_closes() -> None:

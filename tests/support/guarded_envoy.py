@@ -176,6 +176,7 @@ def _cluster(name: str, address: Mapping[str, Any], *, http2: bool = False) -> d
     return {
         "name": name,
         "connect_timeout": "1s",
+        "circuit_breakers": {"thresholds": [{"max_requests": 8192}]},
         "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
         "load_assignment": {
             "cluster_name": name,

@@ -93,7 +93,7 @@ def migrate(
     can't be read.
     """
     gc.disable()  # thousands of objects stay to the end
-    found = _input(source, kubeconfig, nginx_configmap)
+    found = _input(source, kubeconfig, nginx_configmap, namespace)
     wish = Wish(
         namespace, ingress_class, watch_ingress_without_class, nginx_configmap, controller_args, is_partial=partial
     )
@@ -115,14 +115,14 @@ def migrate(
     return 1 if report.has_refusals else 0
 
 
-def _input(source: Path | None, kubeconfig: Path | None, config_map: Key | None) -> Input:
+def _input(source: Path | None, kubeconfig: Path | None, config_map: Key | None, namespaces: tuple[str, ...]) -> Input:
     if source is not None:
         if kubeconfig is not None:
             raise click.UsageError("DIR and --kubeconfig exclude each other")
         return read_text(sys.stdin.buffer.read()) if str(source) == "-" else read_folder(source)
     from xds.cli.migration.cluster import read_cluster  # noqa: PLC0415 -- the import of aiohttp takes 0.3 s
 
-    return read_cluster(kubeconfig or _usual_kubeconfig(), config_map)
+    return read_cluster(kubeconfig or _usual_kubeconfig(), config_map, namespaces)
 
 
 def _usual_kubeconfig() -> Path:

@@ -8,7 +8,7 @@ from xds.migrate.concerns import concerns
 from xds.migrate.inventory import Inventory
 from xds.migrate.snippets import SnippetLine, lines
 from xds.migrate.subject import Subject
-from xds.migrate.values import SNIPPETS, blocking, number
+from xds.migrate.values import READ, SNIPPETS, blocking, number
 from xds.migrate.verdict import Verdict
 from xds.problems.field_path import MapKey
 from xds.problems.problem import Key, Problem
@@ -30,7 +30,8 @@ class AnnotationVerdict:
         text: The difference, or why the annotation is refused; empty for an exact one.
         remedy: What to do; empty if nothing is needed.
         lines: Of a snippet, each with the annotation that says the same.
-        others: Other Ingresses whose paths the annotation concerns, as it holds for hosts.
+        others: Other Ingresses of the hosts, for an annotation that holds for hosts.
+        value: As written; empty for a snippet.
     """
 
     name: str
@@ -39,16 +40,21 @@ class AnnotationVerdict:
     remedy: str = ""
     lines: tuple[SnippetLine, ...] = ()
     others: tuple[Key, ...] = ()
+    value: str = ""
 
 
 _REFUSED: Final = frozenset({Reason.PROTECTION_UNAVAILABLE, Reason.BACKEND_PROTOCOL_UNSUPPORTED})
 _SAME_THERE: Final = frozenset({Reason.ANNOTATION_UNKNOWN})
 """Reasons of problems that ingress-nginx has, too."""
 
-_WITHOUT_EFFECT: Final = {"x-forwarded-prefix": "rewrite-target"}
-"""Annotations that have no effect beside a missing other one."""
+_WITHOUT_EFFECT: Final = {
+    "x-forwarded-prefix": "rewrite-target",
+    "proxy-redirect-from": "proxy-redirect-to",
+    "proxy-redirect-to": "proxy-redirect-from",
+}
+"""Annotations without effect where another one is missing."""
 
-_REFUSED_VALUES: Final = frozenset({"proxy-http-version", "server-alias", "upstream-hash-by"})
+_REFUSED_VALUES: Final = frozenset({"auth-tls-error-page", "proxy-http-version", "server-alias", "upstream-hash-by"})
 """Annotations of which some values are refused, and others are approximate."""
 
 _SAME_DEFAULT: Final = frozenset({"temporal-redirect-code", "permanent-redirect-code", "canary-weight-total"})
@@ -90,7 +96,7 @@ def annotation_verdicts(
             verdict = replace(
                 verdict, others=tuple(dict.fromkeys(each.key for _, each in inventory.neighbours(subject)))
             )
-        yield verdict
+        yield verdict if name in SNIPPETS else replace(verdict, value=value)
 
 
 def _holds_for_hosts(name: str, subject: Subject) -> bool:
@@ -131,7 +137,7 @@ def _refuses(problem: Problem, known: AnyAnnotation | None, subject: Subject) ->
     if problem.reason is Reason.ANNOTATION_UNSUPPORTED:
         return known.name in _REFUSED_VALUES or known.verdict in (RegistryVerdict.REFUSED, RegistryVerdict.NOT_YET)
     value = subject.annotations[known.name]
-    is_read_there = known.name not in subject.fates and not blocking(known.name, value)
+    is_read_there = known.name in READ and known.name not in subject.fates and not blocking(known.name, value)
     return problem.reason is Reason.ANNOTATION_INVALID and is_read_there and not _is_read(known, value)
 
 
@@ -144,17 +150,25 @@ def _is_read(known: AnyAnnotation, value: str) -> bool:
 
 
 def _is_without_effect_there(problem: Problem, name: str, subject: Subject) -> bool:
-    """Whether ingress-nginx ignores an annotation, too: of canaries, or beside a missing other one."""
-    if name in _SAME_DEFAULT and name not in subject.fates:
-        return True
-    if problem.reason is not Reason.ANNOTATION_UNSUPPORTED:
+    """Whether ingress-nginx ignores an annotation, too."""
+    value = subject.annotations[name]
+    if name in subject.fates:
         return False
-    if name in ("limit-rate", "limit-rate-after") and subject.text("proxy-buffering").strip() != "on":
-        return True
-    if name == "limit-connections" and number(subject.annotations[name]) <= 0:
-        return name not in subject.fates
+    if problem.reason is not Reason.ANNOTATION_UNSUPPORTED:
+        return name in _SAME_DEFAULT or (name == "temporal-redirect" and not value.startswith("http"))
+    return subject.is_canary or _asks_nothing_there(name, value, subject)
+
+
+def _asks_nothing_there(name: str, value: str, subject: Subject) -> bool:
+    """Whether an annotation has no effect in ingress-nginx by its value, or beside a missing other one."""
+    if name in ("limit-rate", "limit-rate-after"):
+        return subject.text("proxy-buffering").strip() != "on"
+    if name == "limit-connections":
+        return number(value) <= 0
+    if name.startswith("cors-"):
+        return not subject.is_on("enable-cors")
     needed = _WITHOUT_EFFECT.get(name)
-    return subject.is_canary or name.startswith("canary-") or (needed is not None and not subject.text(needed))
+    return name.startswith("canary-") or (needed is not None and not subject.text(needed))
 
 
 def _by_registry(known: AnyAnnotation, value: str, subject: Subject, inventory: Inventory) -> AnnotationVerdict:

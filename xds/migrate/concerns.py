@@ -5,7 +5,8 @@ from typing import Final, TypeAlias
 
 from xds.migrate.inventory import Inventory, names_host
 from xds.migrate.subject import Subject
-from xds.migrate.values import is_boolean, is_true, number
+from xds.migrate.values import is_boolean, is_outside_over_tls, is_true, number, words
+from xds.problems.problem import Key
 from xds.translate.nginx.annotation import AnyAnnotation
 from xds.translate.nginx.custom_headers import ALLOWED_HEADERS
 
@@ -63,13 +64,40 @@ def _sends_group(value: str, *_: object) -> bool:
     return "$" in value
 
 
+def _differs_on_hosts(_: str, subject: Subject, inventory: Inventory) -> bool:
+    """Whether plain requests pass in ingress-nginx, or another Ingress of a host asks for certificates, too."""
+    is_open = not all(inventory.is_redirected(subject, host) for host in subject.hosts)
+    return is_open or any(other.text("auth-tls-secret") for _, other in inventory.neighbours(subject))
+
+
+def _replaces_headers(value: str, __: Subject, inventory: Inventory) -> bool:
+    namespace, _, name = value.partition("/")
+    found = inventory.config_map(Key(namespace, name))
+    return found is not None and any(header.lower() in _ASKED_WITH for header in found.data or ())
+
+
+_ASKED_WITH: Final = frozenset(
+    words(
+        "host x-original-url x-original-method x-sent-from x-real-ip x-forwarded-for x-forwarded-proto "
+        "x-auth-request-redirect x-request-id x-original-uri x-scheme"
+    )
+)
+"""Headers of ingress-nginx's own in the question to an auth service."""
+
 _CONCERNS: Final[Mapping[str, Concern]] = {
     "affinity-mode": _value_is("balanced"),
     "app-root": _has_other_root,
+    "auth-always-set-cookie": _is_false,
+    "auth-proxy-set-headers": _replaces_headers,
     "auth-realm": _value_is("off"),
     "auth-secret": _never,
     "auth-secret-type": _never,
+    "auth-signin": lambda _, subject, __: subject.has("auth-secret"),
+    "auth-tls-error-page": _never,
+    "auth-tls-secret": _differs_on_hosts,
+    "auth-tls-verify-client": _value_is("optional_no_ca"),
     "auth-type": _never,
+    "auth-url": lambda value, *_: is_outside_over_tls(value),
     "connection-proxy-header": _may_speak_http2,
     "cors-allow-origin": _value_is_not("*"),
     "custom-headers": lambda _, __, inventory: not (inventory.config or {}).get(ALLOWED_HEADERS),

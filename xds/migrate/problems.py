@@ -47,6 +47,8 @@ _APPROXIMATE: Final = frozenset(
         Reason.HOST_WITHOUT_TLS,
         Reason.NO_DEFAULT_CERTIFICATE,
         Reason.PATH_CONFLICT,
+        Reason.SECRET_INVALID,
+        Reason.SECRET_NOT_FOUND,
         Reason.TLS_HOSTS_MISSING,
     }
 )

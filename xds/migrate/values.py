@@ -88,18 +88,26 @@ def _networks(value: str) -> bool:
 _PATH: Final = _matching(r"/?[A-Za-z0-9-._~/:$]*")
 _URL: Final = _matching(r"[A-Za-z0-9-._~/:,?&=]*")
 _NAME: Final = _trimmed(r"[A-Za-z0-9-._~/:^$\[\](){}*+?|&=\\]*")
-_NAMES: Final = _matching(r"[A-Za-z0-9-._~/:^$\[\](){}*+?|&=\\, ]*")
 _BASIC: Final = _without_blanks(r"[A-Za-z0-9-._~/:]*")
 _SIZE: Final = _without_blanks(r"[0-9]+[bkmgBKMG]?")
 _ON_OFF: Final = _words("on", "off")
 _OBJECT: Final = _matching(r"[A-Za-z0-9-._~:]+/[A-Za-z0-9-._~:]+")
 _AUTH_URL: Final = _matching(r"[-A-Za-z0-9._~/:, ?&=$]*")
+_TLS_VERSIONS: Final = frozenset({"TLSv1.2", "TLSv1.3"})
 _RETRIED: Final = frozenset(
     words(
         "error timeout invalid_header http_500 http_502 http_503 http_504 http_403 http_404 http_429 non_idempotent off"
     )
 )
 _AUTH_METHODS: Final = _words("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE")
+
+
+def _is_common_name(value: str) -> bool:
+    try:
+        re.compile(value)
+    except re.error:
+        return False
+    return value.startswith("CN=") and not set(value) & set("\"'; ")
 
 
 def _contains_scheme(value: str) -> bool:
@@ -135,7 +143,8 @@ READ: Final[Mapping[str, tuple[Fate, Check]]] = dict(
                 ),
                 is_boolean,
             ),
-            ("proxy-body-size proxy-buffer-size proxy-busy-buffers-size proxy-max-temp-file-size", _SIZE),
+            ("proxy-body-size", _matching(r"[0-9]+[kmgKMG]?")),
+            ("proxy-buffer-size proxy-busy-buffers-size proxy-max-temp-file-size", _SIZE),
             (
                 "proxy-request-buffering proxy-buffering mirror-request-body proxy-ssl-verify proxy-ssl-server-name",
                 _ON_OFF,
@@ -146,7 +155,15 @@ READ: Final[Mapping[str, tuple[Fate, Check]]] = dict(
             ("proxy-http-version", _words("1.0", "1.1")),
             ("proxy-next-upstream", lambda value: bool(value.split()) and _RETRIED.issuperset(value.split())),
             ("backend-protocol", lambda value: value.strip().upper() in _PROTOCOLS),
-            ("rewrite-target app-root", _PATH),
+            ("rewrite-target", _PATH),
+            ("app-root", _matching(r"/[A-Za-z0-9-._~/:$]*")),
+            ("mirror-target", _NAME),
+            ("session-cookie-name session-cookie-domain", _trimmed(r"[A-Za-z0-9._~:/-]*")),
+            ("session-cookie-path", _URL),
+            ("proxy-ssl-protocols", lambda value: _TLS_VERSIONS.issuperset(value.split())),
+            ("proxy-redirect-from proxy-redirect-to proxy-cookie-path", _without_blanks(r"[A-Za-z0-9-._~/:,?&=]*")),
+            ("proxy-cookie-domain", _without_blanks(r"[A-Za-z0-9-._~/:]*")),
+            ("satisfy", lambda value: value.strip().lower() in ("any", "all")),
             ("canary-by-header canary-by-header-value canary-by-cookie", _BASIC),
             ("canary-by-header-pattern mirror-host", _NAME),
             ("cors-allow-methods", _without_blanks(r"[A-Za-z,]*")),
@@ -182,7 +199,7 @@ READ: Final[Mapping[str, tuple[Fate, Check]]] = dict(
             ("x-forwarded-prefix", _without_blanks(r"/?[A-Za-z0-9-._~/:$]*")),
             ("permanent-redirect", _URL),
             ("temporal-redirect", _URL),
-            ("server-alias", _NAMES),
+            ("server-alias", lambda value: all(map(_NAME, value.split(",")))),
             ("upstream-vhost", _NAME),
             ("default-backend", _matching(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")),
             ("custom-http-errors", _without_blanks(r"([45,]\d{2},?)*")),
@@ -191,7 +208,7 @@ READ: Final[Mapping[str, tuple[Fate, Check]]] = dict(
             ("auth-realm", _matching(r"[/A-Za-z0-9._~: -]*")),
             ("auth-url", _AUTH_URL),
             ("auth-tls-error-page", _matching(r"@?[A-Za-z0-9-._~/:]*")),
-            ("auth-tls-match-cn", lambda value: value.startswith("CN=")),
+            ("auth-tls-match-cn", _is_common_name),
         ),
         *_table(
             Fate.CLOSES,
@@ -266,6 +283,14 @@ def _overruled(annotations: Mapping[str, str]) -> frozenset[str]:
     return frozenset({"permanent-redirect"}) if annotations.get("temporal-redirect") else frozenset()
 
 
+def is_outside_over_tls(url: str) -> bool:
+    """Whether an auth-url leads out of the cluster over TLS. ingress-nginx doesn't verify the certificate there."""
+    return url.startswith("https://") and not _INSIDE.match(url) and not url.startswith("https://$")
+
+
+_INSIDE: Final = re.compile(r"https://[a-z0-9-]+\.[a-z0-9-]+\.svc(\.[a-z0-9.-]+)?(:[0-9]+)?([/?]|$)")
+
+
 def blocking(name: str, value: str) -> str:
     """Why nginx refuses a value that ingress-nginx passes on, so that no change of any Ingress counts; else empty."""
     refused = _REFUSED.get(name)
@@ -287,9 +312,27 @@ def _is_gigabytes(value: str) -> bool:
 
 
 def _has_stray_dollar(value: str) -> bool:
-    return _STRAY_DOLLAR.search(value) is not None and _PATH(value)
+    unknown = [name for name in _VARIABLE.findall(value) if name not in _VARIABLES and not name.startswith(_PREFIXES)]
+    return _PATH(value) and (_STRAY_DOLLAR.search(value) is not None or bool(unknown))
 
 
+_VARIABLE: Final = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
+_PREFIXES: Final = ("arg_", "http_", "cookie_", "sent_http_", "upstream_", "ssl_", "geoip", "proxy_", "realip_")
+_VARIABLES: Final = frozenset(
+    words(
+        "args binary_remote_addr body_bytes_sent bytes_sent connection connection_requests content_length content_type "
+        "document_root document_uri host hostname https is_args limit_rate msec nginx_version pid pipe "
+        "proxy_add_x_forwarded_for query_string remote_addr remote_port remote_user request request_body "
+        "request_body_file request_completion request_filename request_id request_length request_method request_time "
+        "request_uri scheme server_addr server_name server_port server_protocol status time_iso8601 time_local uri "
+        "namespace ingress_name service_name service_port location_path best_http_host pass_access_scheme "
+        "pass_server_port pass_port the_real_ip req_id redirect_to connection_upgrade full_x_forwarded_for"
+    )
+)
+"""Variables of nginx, and of ingress-nginx's template. Another name is refused by nginx.
+
+Source: https://nginx.org/en/docs/varindex.html
+"""
 _STRAY_DOLLAR: Final = re.compile(r"\$(?:\$|0|[^A-Za-z1-9_]|$)")
 
 _REFUSED: Final[Mapping[str, tuple[Check, str]]] = {
@@ -298,7 +341,7 @@ _REFUSED: Final[Mapping[str, tuple[Check, str]]] = {
         for name in words("proxy-connect-timeout proxy-read-timeout proxy-send-timeout limit-burst-multiplier")
     },
     **dict.fromkeys(words("proxy-buffer-size proxy-busy-buffers-size"), (_is_gigabytes, "a size of gigabytes")),
-    **dict.fromkeys(words("rewrite-target app-root"), (_has_stray_dollar, "a $ that begins no group")),
+    **dict.fromkeys(words("rewrite-target app-root"), (_has_stray_dollar, "a $ that begins no group and no variable")),
     "proxy-buffers-number": (lambda value: is_integer(value) and int(value) < 2, "less than 2 buffers"),
     "limit-rate": (lambda value: number(value) >= 2**31, "more than nginx can count"),
     "custom-http-errors": (_is_bad_code_list, "a code that nginx doesn't take"),

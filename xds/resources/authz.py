@@ -7,6 +7,8 @@ from xds.address import HostPort, UnixPath, is_ip
 from xds.envoyapi import codec
 from xds.envoyapi.messages import (
     Address,
+    CircuitBreakers,
+    CircuitBreakersThresholds,
     Cluster,
     ClusterDiscoveryType,
     ClusterHttpProtocolOptions,
@@ -25,6 +27,10 @@ AUTHZ_CONNECT_TIMEOUT: Final = timedelta(seconds=1)
 """Of a process on the same machine."""
 
 
+MAX_CHECKS: Final = 8_192
+"""Most open checks of a proxy, as many as `xds authz` takes; beyond, a request is 503. Envoy's 1,024 are a second's."""
+
+
 def authz_cluster(address: HostPort | UnixPath) -> Cluster:
     """The cluster, which a proxy's start doesn't wait for: a request that needs `xds authz` answers 503 meanwhile."""
     by_dns = isinstance(address, HostPort) and not is_ip(address.host)
@@ -38,6 +44,9 @@ def authz_cluster(address: HostPort | UnixPath) -> Cluster:
         ),
         wait_for_warm_on_init=False,
         connect_timeout=AUTHZ_CONNECT_TIMEOUT,
+        circuit_breakers=CircuitBreakers(
+            thresholds=[CircuitBreakersThresholds(max_pending_requests=MAX_CHECKS, max_requests=MAX_CHECKS)]
+        ),
         typed_extension_protocol_options={
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": codec.pack(
                 ClusterHttpProtocolOptions(explicit_http_config=http2)

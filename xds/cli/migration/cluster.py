@@ -28,43 +28,45 @@ AT_ONCE: Final = 16
 _TIMEOUT_SECONDS: Final = 30.0
 
 
-def read_cluster(kubeconfig: Path, config_map: Key | None) -> Input:
+def read_cluster(kubeconfig: Path, config_map: Key | None, namespaces: Sequence[str]) -> Input:
     """Read the cluster of the current context.
 
     Args:
         kubeconfig: The file.
-        config_map: ingress-nginx's ConfigMap, if it is known.
+        config_map: ingress-nginx's ConfigMap; None: to be found.
+        namespaces: To read where the right to read all is missing.
 
     Raises:
         Failed: the API server can't be read.
     """
-    return asyncio.run(_read(Access(kubeconfig), config_map))
+    return asyncio.run(_read(Access(kubeconfig), config_map, namespaces))
 
 
-async def _read(access: Access, config_map: Key | None) -> Input:
+async def _read(access: Access, config_map: Key | None, namespaces: Sequence[str]) -> Input:
     try:
         client = await ApiClient.create(access)
     except SourceError as error:
         raise Failed(str(error)) from None
     try:
-        return await read(client, config_map)
+        return await read(client, config_map, namespaces)
     except (ApiUnavailable, TemporaryFailure) as error:
         raise Failed(f"the API server of {access} can't be read: {error}; check kubeconfig and rights") from None
     finally:
         await client.close()
 
 
-async def read(api: Api, config_map: Key | None) -> Input:
+async def read(api: Api, config_map: Key | None, namespaces: Sequence[str] = ()) -> Input:
     """Read all objects that the Ingresses of a cluster need.
 
     Raises:
         ApiUnavailable, TemporaryFailure: Ingresses, IngressClasses or Services can't be read.
+
+    Without the right to read a kind in all namespaces, `namespaces` are read.
     """
     objects: list[KubeObject] = []
     problems: list[Problem] = []
     for kind in (IngressClass, Ingress, Service):
-        documents = [{**each, "kind": kind.kind, "apiVersion": kind.api_version} async for each in _listed(api, kind)]
-        found, bad = read_documents(documents)
+        found, bad = read_documents(await _listed(api, kind, namespaces))
         objects += found
         problems += bad
     flags = await _controllers(api)
@@ -82,8 +84,15 @@ async def read(api: Api, config_map: Key | None) -> Input:
     return Input(tuple(objects), tuple(flags), tuple(problems), whole=frozenset(whole))
 
 
-def _listed(api: Api, kind: type[KubeObject]) -> Any:
-    return list_all(api, kind.collection())
+async def _listed(api: Api, kind: type[KubeObject], namespaces: Sequence[str]) -> list[dict[str, Any]]:
+    try:
+        found = [each async for each in list_all(api, kind.collection())]
+    except TemporaryFailure as error:
+        if error.status != 403 or not namespaces:
+            raise
+        places = [kind.collection(each) for each in namespaces] if kind.namespaced else []
+        found = [each for place in places async for each in list_all(api, place)]
+    return [{**each, "kind": kind.kind, "apiVersion": kind.api_version} for each in found]
 
 
 def _named(ingresses: Iterable[Ingress]) -> set[ObjectRef]:

@@ -12,6 +12,7 @@ from xds.migrate.annotations import AnnotationVerdict
 from xds.migrate.report import IngressReport, Report
 from xds.migrate.verdict import Verdict
 from xds.problems.problem import ObjectRef, Problem
+from xds.problems.text import shown
 from xds.server.debug import messages
 
 
@@ -58,7 +59,12 @@ def _ingress(each: IngressReport) -> dict[str, Any]:
 
 
 def _annotation(each: AnnotationVerdict) -> dict[str, Any]:
-    data: dict[str, Any] = {"verdict": each.verdict, "text": each.text, "remedy": each.remedy}
+    data: dict[str, Any] = {
+        "verdict": each.verdict,
+        "value": each.value,
+        "text": each.text,
+        "remedy": each.remedy,
+    }
     if each.lines:
         data["lines"] = [{"text": line.text, "instead": line.instead} for line in each.lines]
     if each.others:
@@ -183,10 +189,14 @@ def _sentences(text: str, remedy: str) -> str:
 
 def parts(each: IngressReport) -> Iterator[tuple[Verdict, str, str, str]]:
     """The parts of an Ingress that aren't exact: verdict, name, text and remedy, the worst first."""
-    found = [(part.verdict, part.name, part.text, part.remedy) for part in each.annotations]
+    found = [(part.verdict, _named(part), part.text, part.remedy) for part in each.annotations]
     found += [
         (part.verdict, str(part.problem.field) or "Ingress", part.problem.message, part.problem.remedy)
         for part in each.problems
     ]
     for verdict in (Verdict.REFUSED, Verdict.APPROXIMATE):
         yield from (part for part in found if part[0] is verdict)
+
+
+def _named(each: AnnotationVerdict) -> str:
+    return f"{each.name} {shown(each.value)}" if each.value else each.name

@@ -35,10 +35,13 @@ def report_text(report: Report, *, colours: bool) -> str:
 def _row(each: IngressReport) -> tuple[str | Text, ...]:
     counted = Counter(verdict for verdict, *_ in parts(each))
     today = "not served" if each.why_not_served else "served"
-    hosts = ", ".join(host or "*" for host in each.hosts)
     counts = (counted[Verdict.REFUSED], counted[Verdict.APPROXIMATE], len(each.surprises))
     shown = (str(count or "") for count in counts)
-    return (str(each.key), Text(each.verdict, _COLOURS[each.verdict]), *shown, today, hosts)
+    return (str(each.key), Text(each.verdict, _COLOURS[each.verdict]), *shown, today, _hosts(each))
+
+
+def _hosts(each: IngressReport) -> str:
+    return ", ".join(host or "*" for host in each.hosts) or "no host"
 
 
 class _Lines:
@@ -50,7 +53,8 @@ class _Lines:
     def report(self, report: Report) -> Iterator[str]:
         for each in report.ingresses:
             if lines := list(self._ingress(each)):
-                yield f"\n{self._bold(f'Ingress {each.key}')}: {self._styled(each.verdict, _COLOURS[each.verdict])}"
+                heading = self._bold(f"Ingress {each.key} ({_hosts(each)})")
+                yield f"\n{heading}: {self._styled(each.verdict, _COLOURS[each.verdict])}"
                 yield from lines
         yield from self._controller(report)
         yield from self._rest(report)
@@ -135,7 +139,14 @@ def _markdown_lines(report: Report) -> Iterator[str]:
     for each in report.ingresses:
         lines = list(_markdown_ingress(each))
         if lines:
-            yield from ("", f"### Ingress `{each.key}`: {each.verdict}", "", *lines)
+            yield from (
+                "",
+                f"### Ingress `{each.key}`: {each.verdict}",
+                "",
+                f"Hosts: {_escaped(_hosts(each))}",
+                "",
+                *lines,
+            )
     keys = [each for each in report.keys if each.verdict is not Verdict.EXACT]
     if keys:
         yield from ("", f"### ConfigMap `{report.config_map}`", "")
@@ -160,7 +171,7 @@ def _markdown_ingress(each: IngressReport) -> Iterator[str]:
     if each.why_not_served:
         yield f"- not served by ingress-nginx today: {_escaped(each.why_not_served)}"
     for verdict, name, text, remedy in parts(each):
-        yield f"- **{verdict}** `{name}`: {_escaped(text)}. {_escaped(remedy)}".rstrip()
+        yield f"- **{verdict}** {_escaped(name)}: {_escaped(text.rstrip('.'))}. {_escaped(remedy)}".rstrip()
     for annotation in each.annotations:
         yield from (f"  - `{line.text.replace('`', '')}` → {line.instead}" for line in annotation.lines)
     for surprise in each.surprises:

@@ -8,14 +8,13 @@ from typing import Final
 from xds.migrate.inventory import Inventory
 from xds.migrate.subject import Subject, access_of
 from xds.migrate.surprises.rule import Rule, listed
-from xds.migrate.values import Fate, words
+from xds.migrate.values import Fate, is_outside_over_tls, words
 from xds.problems.problem import Key
 
 _VARIABLE: Final = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 _KNOWN_VARIABLES: Final = words(
     "host http_host best_http_host scheme pass_access_scheme request_uri escaped_request_uri"
 )
-_INSIDE: Final = re.compile(r"https://[a-z0-9-]+\.[a-z0-9-]+\.svc(\.[a-z0-9.-]+)?(:[0-9]+)?([/?]|$)")
 _ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://(\*\.)?[A-Za-z0-9.-]+(:[0-9]+)?", re.IGNORECASE)
 _OPENING: Final = ("auth-cache-duration", "auth-request-redirect", "auth-always-set-cookie")
 
@@ -131,8 +130,7 @@ def _escaped_uri(subject: Subject, _: Inventory) -> str:
 
 
 def _verified(subject: Subject, _: Inventory) -> str:
-    url = subject.text("auth-url")
-    if not url.startswith("https://") or _INSIDE.match(url) or url.startswith("https://$"):
+    if not is_outside_over_tls(subject.text("auth-url")):
         return ""
     return "the certificate of the auth service is not verified there; here it is"
 
