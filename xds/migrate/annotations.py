@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from xds.migrate.blocking import blocking
 from xds.migrate.concerns import concerns
 from xds.migrate.inventory import Inventory
 from xds.migrate.snippets import SnippetLine, lines
 from xds.migrate.subject import Subject
-from xds.migrate.values import READ, SNIPPETS, blocking, number
+from xds.migrate.values import READ, SNIPPETS, number
 from xds.migrate.verdict import Verdict
 from xds.problems.field_path import MapKey
 from xds.problems.problem import Key, Problem
@@ -30,7 +31,7 @@ class AnnotationVerdict:
         text: The difference, or why the annotation is refused; empty for an exact one.
         remedy: What to do; empty if nothing is needed.
         lines: Of a snippet, each with the annotation that says the same.
-        others: Other Ingresses of the hosts, for an annotation that holds for hosts.
+        others: Other Ingresses of the hosts, for an annotation of the scope host.
         value: As written; empty for a snippet.
     """
 
@@ -138,7 +139,13 @@ def _refuses(problem: Problem, known: AnyAnnotation | None, subject: Subject) ->
         return known.name in _REFUSED_VALUES or known.verdict in (RegistryVerdict.REFUSED, RegistryVerdict.NOT_YET)
     value = subject.annotations[known.name]
     is_read_there = known.name in READ and known.name not in subject.fates and not blocking(known.name, value)
-    return problem.reason is Reason.ANNOTATION_INVALID and is_read_there and not _is_read(known, value)
+    is_refused = is_read_there and not _is_astray(known, value) and not _is_read(known, value)
+    return problem.reason is Reason.ANNOTATION_INVALID and is_refused
+
+
+def _is_astray(known: AnyAnnotation, value: str) -> bool:
+    """Whether ingress-nginx mirrors the requests of a host to the host itself, since the target is no URL."""
+    return known.name == "mirror-target" and "://" not in value
 
 
 def _is_read(known: AnyAnnotation, value: str) -> bool:

@@ -24,7 +24,7 @@ class Inventory:
         config: ingress-nginx's ConfigMap; None if unknown.
         secret: Returns a Secret of the input; None for one that isn't there.
         config_map: Returns a ConfigMap of the input; None for one that isn't there.
-        has_secrets: Whether the input has all Secrets, so that one that isn't there is missing.
+        has_secrets: Whether the input has all Secrets. Other Secrets are missing then.
         has_config_maps: Likewise.
     """
 

@@ -69,7 +69,15 @@ def _verdict(problem: Problem, subject: Subject, inventory: Inventory, policy: I
         is_foreign = any(owner and owner.key.namespace != subject.key.namespace for owner in owners)
         withheld = isinstance(policy, LentPaths) and bool(policy.protections)
         return Verdict.REFUSED if is_foreign or withheld else Verdict.EXACT
-    if problem.reason in _SAME_THERE:
+    if problem.reason in _SAME_THERE or (
+        problem.reason is Reason.PATH_CONFLICT and not _is_owned_by_name(subject, inventory)
+    ):
         return Verdict.EXACT
     is_served = problem.reason in _APPROXIMATE or problem.reason.level is Level.WARNING
     return Verdict.APPROXIMATE if is_served else Verdict.REFUSED
+
+
+def _is_owned_by_name(subject: Subject, inventory: Inventory) -> bool:
+    """Whether an Ingress shares a path with another of its age, of which ingress-nginx serves the last by name."""
+    others = (each for path in subject.paths for each in inventory.owners.get(path[:3], ()) if each is not subject)
+    return any(each.created == subject.created for each in others)

@@ -122,7 +122,7 @@ class Subject:
 
     @cached_property
     def regex_hosts(self) -> frozenset[str]:
-        """The hosts whose paths this Ingress makes regular expressions."""
+        """The hosts with regular expressions for paths because of this Ingress."""
         asked = Rewriting(self.is_on("use-regex"), self.text("rewrite-target"))
         if self.is_canary or asked == NO_REWRITING:
             return frozenset()

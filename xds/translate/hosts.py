@@ -101,7 +101,9 @@ def _served(context: TranslationContext, host: str, path: str) -> ServedPath | N
     unreported = UnitFindings()
     policies, _ = _policies(context, host, _ingresses(context, host, unreported))
     certificates, policies = checked(host, policies, unreported)
-    if certificates or (path == "/" and any(policy.rewriting.app_root for _, policy in policies)):
+    # No question has a certificate that clients of the host could be asked for.
+    asks_for_certificates = certificates is not None and not certificates.admits_anybody
+    if asks_for_certificates or (path == "/" and any(policy.rewriting.app_root for _, policy in policies)):
         return None
     regex = _is_regex_host(context.state, host, policies)
     found: dict[Route, tuple[Ingress, HTTPIngressPath, PathsPolicy]] = {}

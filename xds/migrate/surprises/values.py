@@ -2,10 +2,11 @@
 
 from typing import Final
 
+from xds.migrate.blocking import blocking
 from xds.migrate.inventory import Inventory
 from xds.migrate.subject import Subject
 from xds.migrate.surprises.rule import Rule, listed
-from xds.migrate.values import SNIPPETS, Fate, blocking
+from xds.migrate.values import SNIPPETS, Fate
 from xds.problems.problem import Key
 from xds.problems.text import shown
 
