@@ -30,6 +30,7 @@ from xds.explain.narration import explain_now
 from xds.explain.url import question
 from xds.kube.objects import Ingress, KubeObject
 from xds.resources.options import ProxyOptions
+from xds.translate.nginx.htpasswd import MAX_FILE_BYTES, MAX_USERS
 from xds.translate.translator import TranslateOptions
 
 pytestmark = needs_envoy
@@ -292,3 +293,26 @@ async def test_xds_authz_checks_every_hash(with_authz: tuple[Site, Path], tmp_pa
         assert (await asked(running, "/any", x_forwarded_for="198.51.100.9")).status == 401
         assert not running.rejections
     assert "{SHA}" not in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize("by_authz", [False, True])
+async def test_the_largest_file_is_taken(tmp_path: Path, by_authz: bool) -> None:
+    if by_authz:
+        pytest.importorskip("bcrypt")
+    name = "n" * (MAX_FILE_BYTES // MAX_USERS - len(SHA) - 8)
+    largest = password_file("".join(f"{name}{number}:{SHA}\n" for number in range(MAX_USERS)))
+    socket = tmp_path / "authz"
+    async with (
+        running_authz(f"unix:{socket}", tmp_path / "log") if by_authz else contextlib.nullcontext(),
+        echo("web") as port,
+        site(
+            tmp_path,
+            *(service("web"), asking("file"), largest, slice_of("web", "127.0.0.1", ports=[port])),
+            translate=TranslateOptions(has_authz=by_authz),
+            proxy=ProxyOptions(authz=UnixPath(str(socket)) if by_authz else None),
+        ) as running,
+        asyncio.timeout(20),
+    ):
+        for user, status in ((f"{name}{MAX_USERS - 1}", 200), (f"{name}{MAX_USERS}", 401), (f"{name}0", 200)):
+            assert (await asked(running, "/file", credentials(user, "pw"))).status == status
+        assert not running.rejections

@@ -46,7 +46,7 @@ class AnnotationVerdict:
 
 _REFUSED: Final = frozenset({Reason.PROTECTION_UNAVAILABLE, Reason.BACKEND_PROTOCOL_UNSUPPORTED})
 _SAME_THERE: Final = frozenset({Reason.ANNOTATION_UNKNOWN})
-"""Reasons of problems that ingress-nginx has, too."""
+"""Reasons of problems in ingress-nginx, too."""
 
 _WITHOUT_EFFECT: Final = {
     "x-forwarded-prefix": "rewrite-target",
@@ -56,10 +56,10 @@ _WITHOUT_EFFECT: Final = {
 """Annotations without effect where another one is missing."""
 
 _REFUSED_VALUES: Final = frozenset({"auth-tls-error-page", "proxy-http-version", "server-alias", "upstream-hash-by"})
-"""Annotations of which some values are refused, and others are approximate."""
+"""Annotations with refused values beside approximate ones."""
 
 _SAME_DEFAULT: Final = frozenset({"temporal-redirect-code", "permanent-redirect-code", "canary-weight-total"})
-"""Annotations of which ingress-nginx reads more values than have an effect; for the others its default counts, too."""
+"""Annotations of which ingress-nginx reads values without an effect, for which its default counts, too."""
 
 
 def annotation_verdicts(

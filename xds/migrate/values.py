@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 
 class Fate(Enum):
-    """The effect of a value that ingress-nginx doesn't read."""
+    """The effect of a bad value in ingress-nginx."""
 
     DEFAULT = auto()
     """The annotation counts as absent."""
@@ -26,7 +26,7 @@ class Fate(Enum):
 
 
 Check: TypeAlias = Callable[[str], bool]
-"""Whether ingress-nginx reads a value that isn't empty."""
+"""Whether ingress-nginx reads a non-empty value."""
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -53,7 +53,7 @@ def is_integer(value: str) -> bool:
 
 
 def number(value: str) -> int:
-    """The number that ingress-nginx reads; 0 for a bad value."""
+    """The number in a value; 0 for a bad value."""
     return int(value) if is_integer(value) else 0
 
 
@@ -228,7 +228,7 @@ READ: Final[Mapping[str, tuple[Fate, Check]]] = dict(
         ),
     )
 )
-"""By annotation: the effect of a value that the check rejects. Annotations that are missing here take any text."""
+"""By annotation: the check, and the effect of a rejected value. Other annotations take any text."""
 
 SNIPPETS: Final = frozenset({"configuration-snippet", "server-snippet", "auth-snippet", "stream-snippet"})
 """Raw nginx configuration, of the risk Critical."""
@@ -247,14 +247,14 @@ MEDIUM: Final = frozenset(
         "temporal-redirect custom-headers upstream-vhost"
     )
 )
-"""Those above the risk Low that are in wide use. Source:
+"""Annotations of the risk Medium in wide use. Source:
 https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/annotations-risk/
 """
 
 
 @dataclass(frozen=True, slots=True)
 class BadValue:
-    """A value that ingress-nginx doesn't read.
+    """A bad value in ingress-nginx.
 
     Attributes:
         name: Of the annotation, without the prefix.
@@ -266,7 +266,7 @@ class BadValue:
 
 
 def bad_values(annotations: Mapping[str, str]) -> Iterator[BadValue]:
-    """The values that ingress-nginx does not read.
+    """The bad values in ingress-nginx.
 
     Args:
         annotations: Of an Ingress, by name without the prefix.
@@ -279,7 +279,7 @@ def bad_values(annotations: Mapping[str, str]) -> Iterator[BadValue]:
 
 
 def _overruled(annotations: Mapping[str, str]) -> frozenset[str]:
-    """Annotations that ingress-nginx doesn't look at beside another."""
+    """Annotations without effect beside a stronger one."""
     return frozenset({"permanent-redirect"}) if annotations.get("temporal-redirect") else frozenset()
 
 

@@ -121,8 +121,18 @@ class _Resolver:
 
     def _of_service(self, service: Key, port: int, use: UpstreamPolicy) -> Backend:
         wanted = IngressServiceBackend(service.name, ServiceBackendPort(number=port))
+        return self._usable(service.namespace, wanted, use, allow_external_name=False)
+
+    def _usable(
+        self, namespace: str, wanted: IngressServiceBackend, use: UpstreamPolicy, *, allow_external_name: bool
+    ) -> Backend:
         found = resolve(
-            self._context.state, service.namespace, wanted, use, allow_external_name=False, effect="nobody is asked"
+            self._context.state,
+            namespace,
+            wanted,
+            use,
+            allow_external_name=allow_external_name,
+            effect="nobody is asked",
         )
         if found.backend is None:
             raise _UnusableError(found.fault.message if found.fault else "")
@@ -136,18 +146,13 @@ class _Resolver:
         if why := why_never_asked(service, objects) or why_not_by(asked.method, service, namespace):
             raise _UnusableError(why)
         upstream = paths.tls_upstream if asked.url.tls and paths.tls_upstream else paths.upstream
-        use = replace(upstream, questions=Questions(host))
-        found = resolve(
-            self._context.state,
-            service.namespace,
-            written,
-            use,
-            allow_external_name=self._context.allow_external_name,
-            effect="nobody is asked",
-        )
-        if found.backend is None:
-            raise _UnusableError(found.fault.message if found.fault else "")
-        return found.backend, _rewritten(asked.url.path, paths.policy.rewrite)
+        allowed = self._context.allow_external_name
+        use = replace(upstream, questions=Questions())
+        backend = self._usable(service.namespace, written, use, allow_external_name=allowed)
+        if backend.protocol.uses_tls:  # otherwise hosts share a cluster
+            use = replace(upstream, questions=Questions(host))
+            backend = self._usable(service.namespace, written, use, allow_external_name=allowed)
+        return backend, _rewritten(asked.url.path, paths.policy.rewrite)
 
 
 def _use(name: str, *, tls: bool, is_verified: bool = False) -> UpstreamPolicy:

@@ -68,6 +68,7 @@ class TranslationContext:
     host_ownership: HostOwnership = HostOwnership.SHARED
     credential_store: CredentialStore = field(default_factory=CredentialStore)
     password_files: PasswordFiles = field(default_factory=PasswordFiles)
+    published: Key | None = None
 
     def policy(self, ingress: Ingress) -> IngressPolicy:
         """The policy of an Ingress. `translate_ingress` reports the problems, once for each Ingress."""
@@ -80,7 +81,12 @@ class TranslationContext:
     def objects_in(self, namespace: str) -> NamedObjects:
         """The objects that annotations of Ingresses of a namespace may name."""
         return NamedObjects(
-            self.state, namespace, self.allow_cross_namespace, self.credential_store, self.password_files
+            self.state,
+            namespace,
+            self.allow_cross_namespace,
+            self.credential_store,
+            self.password_files,
+            self.published,
         )
 
     def credentials(self, backends: Iterable[Backend]) -> Mapping[CredentialKey, Credential]:

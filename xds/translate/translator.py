@@ -60,6 +60,7 @@ class TranslateOptions:
         has_tracer: Whether proxies send traces to a collector.
         has_authz: Whether `xds authz` runs beside each proxy.
         default_service: Answers where no Ingress has a default backend.
+        published: The Service of --publish-service, at which no authorizer is asked.
         host_ownership: The namespaces whose Ingresses count for a host.
     """
 
@@ -73,6 +74,7 @@ class TranslateOptions:
     has_tracer: bool = False
     has_authz: bool = False
     default_service: Key | None = None
+    published: Key | None = None
     host_ownership: HostOwnership = HostOwnership.SHARED
 
     @property
@@ -126,6 +128,7 @@ class Translator:
             options.allow_cross_namespace,
             redirects_to_slash=options.is_compatible,
             host_ownership=options.host_ownership,
+            published=options.published,
         )
         self._certificate_store = CertificateStore()
         self._default_secret_due = options.default_tls_secret is not None
