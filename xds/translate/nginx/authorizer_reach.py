@@ -4,13 +4,14 @@ An Ingress has proxies send requests of its choice from within the cluster. So n
 server, to the control plane or to the proxies, nor change anything of another namespace.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from xds.address import is_ip
 from xds.kube.objects import Service
 from xds.problems.problem import Key
 from xds.traffic.authorizer import Authorizer
-from xds.translate.nginx.authorizer_url import service_of
+from xds.translate.nginx.authorizer_url import HOST_VARIABLES, service_of
 from xds.translate.nginx.named_objects import NamedObjects
 
 API_SERVER: Final = Key("default", "kubernetes")
@@ -36,11 +37,29 @@ def asked_service(host: str, objects: NamedObjects) -> Key | None:
 
 
 def why_out_of_reach(asked: Authorizer, objects: NamedObjects) -> str:
-    """Why an Ingress can't have an authorizer; empty for one that can."""
-    host = asked.url.host
-    if service := asked_service(host, objects):
-        return why_never_asked(service, objects) or why_not_by(asked.method, service, objects.namespace)
+    """Why an Ingress can't have an authorizer; empty for one that can, or whose host is the one of each request."""
+    return "" if asked.url.host in HOST_VARIABLES else why_host_out_of_reach(asked.url.host, asked.method, objects)
+
+
+def why_host_out_of_reach(host: str, method: str, objects: NamedObjects) -> str:
+    """Why no proxy asks a host by a method; empty for a host that may be asked."""
+    for service in _services_of(host, objects):
+        if why := why_never_asked(service, objects) or why_not_by(method, service, objects.namespace):
+            return why
     return f"{host} is an address of the API server, or our own" if is_ip(host) and _is_ours(host, objects) else ""
+
+
+def _services_of(host: str, objects: NamedObjects) -> Iterator[Key]:
+    """The Services behind a host: the one with the name, or those of endpoints with names of their own.
+
+    Source: https://github.com/kubernetes/dns/blob/master/docs/specification.md
+    """
+    if service := asked_service(host, objects):
+        yield service
+    labels = host.split(".")
+    for at, label in enumerate(labels):
+        if label == "svc" and at > 2:
+            yield Key(labels[at - 1], labels[at - 2])
 
 
 def why_never_asked(service: Key, objects: NamedObjects) -> str:
