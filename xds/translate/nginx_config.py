@@ -44,7 +44,7 @@ class NginxConfigTracker:
         self._has_tracer = has_tracer
         self._has_authz = has_authz
         self._data: dict[str, str] = {}
-        self._is_unread = self._was_read = False
+        self._is_unread = self._was_read = self._has_content = False
         self.problems: tuple[Problem, ...] = ()
         self.current: NginxConfig = self._read(_unread, [])
 
@@ -61,14 +61,17 @@ class NginxConfigTracker:
         )
 
     def read(self, state: KubeState) -> None:
-        """Read the ConfigMap anew: `current` and `problems` follow. Content that can't be read keeps the last one."""
+        """Read the ConfigMap anew: `current` and `problems` follow.
+
+        The last content counts on while there is none to read, nor a ConfigMap: what protects must not open. Nor does
+        ingress-nginx follow a deletion.
+        """
         if self._name is None:
             return
         found = state.config_map(self._name)
-        if found is None:
-            self._data = {}
-        elif found.data is not None:
+        if found is not None and found.data is not None:
             self._data = found.data
+            self._has_content = True
         # Nobody knows whether a ConfigMap asks for a protection that was never read.
         self._is_unread = found is not None and found.data is None and (self._is_unread or not self._was_read)
         self._was_read = self._was_read or not self._is_unread
@@ -95,7 +98,8 @@ class NginxConfigTracker:
             return
         reason = Reason.CONFIG_MAP_NOT_FOUND
         if found is None:
-            why = "the ConfigMap of --nginx-configmap doesn't exist, so that none of its keys counts"
+            kept = "its last content counts until a restart" if self._has_content else "none of its keys counts"
+            why = f"the ConfigMap of --nginx-configmap doesn't exist, so that {kept}"
         else:
             kept = "all paths answer 503" if self._is_unread else "its last content counts"
             why = f"the ConfigMap of --nginx-configmap can't be read ({found.fault}), so that {kept}"
