@@ -26,6 +26,7 @@ from xds.problems.problem import Key
 from xds.resources.options import ProxyOptions
 from xds.traffic.access import Passwords
 from xds.translate.nginx import passwords
+from xds.translate.nginx.external_auth import AUTH_URL
 from xds.translate.nginx.networks import MAX_NETWORKS
 from xds.translate.nginx.reader import AnnotationReader
 from xds.translate.nginx.satisfy import SATISFY
@@ -161,16 +162,19 @@ async def test_the_largest_list_is_taken_and_quick(running: Site) -> None:
 
 
 async def test_a_listed_client_needs_no_authorizer_that_is_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The address of `xds authz` is no cluster here, so that each question is answered 503."""
+    """The address of `xds authz` is no cluster here, so that a question is answered 503; without endpoint, 500."""
 
     def asked(reader: AnnotationReader, *_: object, **__: object) -> Passwords | None:
-        return Passwords("realm", (("user", "{SHA}x"),), Key("default", "any")) if reader.text(SATISFY) else None
+        asks = reader.text(SATISFY) and not reader.text(AUTH_URL)
+        return Passwords("realm", (("user", "{SHA}x"),), Key("default", "any")) if asks else None
 
     monkeypatch.setattr(passwords, "read", asked)
     values = {"whitelist_source_range": "198.51.100.0/24"}
     inner = {**values, "denylist_source_range": "198.51.100.9"}
     objects = (
         service("web"),
+        service("auth"),
+        listed("url", {**values, "satisfy": "any", "auth_url": "http://auth.default.svc.cluster.local/check"}),
         listed("any", {**values, "satisfy": "any"}),
         listed("inner", {**inner, "satisfy": "any"}),
         listed("every", {**values, "satisfy": "all"}),
@@ -184,6 +188,7 @@ async def test_a_listed_client_needs_no_authorizer_that_is_up(tmp_path: Path, mo
         ) as running,
     ):
         clients = ("198.51.100.9", "198.51.100.10", "203.0.113.9")
+        assert await statuses(running, "/url", *clients) == [200, 200, 500]
         assert await statuses(running, "/any", *clients) == [200, 200, 503]
         assert await statuses(running, "/inner", *clients) == [503, 200, 503]
         assert await statuses(running, "/every", *clients) == [503, 503, 403]

@@ -1,13 +1,17 @@
 """Authorizers asked by a real Envoy. Excludes: grammars (tests/translate/nginx/test_external_auth)."""
 
+import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.authority import Authority
 from tests.support.envoy import needs_envoy
-from tests.support.objects import config_map, ingress, path, rule, service
+from tests.support.http2 import http2
+from tests.support.objects import config_map, ingress, path, rule, service, slice_of
 from tests.support.route_table_annotations import annotated
 from tests.support.scripted import Received, Scripted, ask, fine
 from tests.support.site import Site, site
@@ -206,3 +210,105 @@ async def test_an_application_never_decides_on_its_own_requests(tmp_path: Path) 
     async with guarded(tmp_path, shop(url="http://$host/oauth2/auth")) as (running, _, web):
         assert (await ask(running, HOST)).status == 500
         assert web.received == []
+
+
+async def test_requests_of_every_form_are_asked_about(tmp_path: Path) -> None:
+    """Upgrades, HTTP/2, HEAD, gRPC's words, chunked bodies and large headers."""
+    async with guarded(tmp_path, shop()) as (running, auth, web):
+        large = "x" * 7_000
+        forms: tuple[tuple[str, dict[str, str]], ...] = (
+            ("HEAD", {}),
+            ("GET", {"Connection": "Upgrade", "Upgrade": "websocket"}),
+            ("POST", {"TE": "trailers", "Content_Type": "application/json"}),
+            ("GET", {"X_Large": large}),
+            ("OPTIONS", {}),
+        )
+        for method, headers in forms:
+            before = len(web.received)
+            assert (await ask(running, HOST, "/", method, body=None, **headers)).status == 401, (method, headers)
+            assert len(web.received) == before
+            question = auth.received[-1]
+            assert (question.method, question.body) == ("GET", b"")
+            assert not {"upgrade", "te", "transfer-encoding", "content-length"} & question.headers.keys()
+            assert (await ask(running, HOST, "/", method, body=None, X_Want="200", **headers)).status == 200, (
+                method,
+                headers,
+            )
+        assert auth.received[-3].headers["x-large"] == large
+        async with http2(running.proxy.http_port) as client:
+            client.request(HOST)
+            assert await client.outcome() == "other"
+        assert running.rejections == []
+
+
+async def test_nobody_passes_without_right_while_the_authorizer_comes_and_goes(tmp_path: Path) -> None:
+    async with Scripted("web", fine).serving() as web, Scripted("auth", decided).serving() as auth:
+        statuses: list[int] = []
+        objects = (shop(), service("web"), web.slices, service("auth"), auth.slices)
+        async with site(tmp_path, *objects) as running:
+            stop = asyncio.Event()
+
+            async def without_right() -> None:
+                while not stop.is_set():
+                    statuses.append((await ask(running, HOST)).status)
+
+            clients = [asyncio.create_task(without_right()) for _ in range(4)]
+            for number in range(5):
+                await running.delete(service("auth"))
+                await running.apply(shop(auth_signin="https://login.test/" if number % 2 else "https://other.test/"))
+                await running.apply(service("auth"))
+                await running.delete(auth.slices)
+                await running.apply(shop(url="http://gone.default.svc/"))
+                await running.apply(auth.slices)
+                await running.apply(shop())
+            stop.set()
+            await asyncio.gather(*clients)
+        assert {200, 202} & set(statuses) == set()
+        assert set(statuses) <= {302, 401, 500}
+        assert len(statuses) > 50
+        assert web.received == []
+
+
+async def test_an_authorizer_behind_itself_comes_to_an_end(tmp_path: Path) -> None:
+    """Its Service leads to the proxy: each question is a request that has to be asked about."""
+    host = "auth.default.svc.cluster.local"
+    loop = ingress("loop", rule(host, path("/")), annotations=annotated(auth_url=URL))
+    async with (
+        Scripted("web", fine).serving() as web,
+        site(tmp_path, shop(), loop, service("web"), web.slices, service("auth")) as running,
+    ):
+        await running.apply(slice_of("auth", "127.0.0.1", ports=[running.proxy.http_port]))
+        assert (await ask(running, HOST)).status == 500
+        assert web.received == []
+
+
+async def test_a_service_is_asked_by_tls_whatever_its_certificate_but_no_host_outside_is(
+    tmp_path: Path,
+) -> None:
+    names: list[str | None] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer), contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 202 x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+            await writer.drain()
+
+    issued = Authority().issue("other.test")
+    file = tmp_path / "certificate.pem"
+    file.write_bytes(issued.certificate + issued.private_key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    context.sni_callback = lambda _socket, name, _context: names.append(name)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    objects = (
+        shop(url="https://secure.default.svc:443/"),
+        shop("outside", "outside.test", url="https://sso.invalid/"),
+        service("secure", 443),
+        slice_of("secure", "127.0.0.1", ports=[server.sockets[0].getsockname()[1]]),
+    )
+    async with server, guarded(tmp_path, *objects) as (running, _, web):
+        assert (await ask(running, HOST)).status == 200
+        assert names == ["secure.default.svc"]
+        assert (await ask(running, "outside.test")).status == 500
+        assert running.rejections == []
+        assert len(web.received) == 1

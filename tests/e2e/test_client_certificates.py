@@ -153,6 +153,15 @@ async def test_backends_are_told_of_certificates(tmp_path: Path) -> None:
         assert told(await clients.get("open.test", **FORGED))["ssl-client-verify"] == "SUCCESS"
 
 
+async def test_envoy_takes_the_largest_subject(tmp_path: Path) -> None:
+    largest, larger = f"CN={'a' * 93}$", f"CN={'a' * 94}$"
+    objects = (shop("largest", auth_tls_match_cn=largest), shop("larger", auth_tls_match_cn=larger))
+    async with site(tmp_path, *objects, WEB, CERT, GOOD) as running:
+        assert running.rejections == []
+        clients = Clients(tmp_path, running.proxy)
+        assert [(await clients.get(f"{name}.test")).status for name in ("largest", "larger")] == [400, 403]
+
+
 async def test_no_client_claims_a_certificate_anywhere_with_the_compatibility_switch(tmp_path: Path) -> None:
     objects = (ingress("open", rule("open.test", path("/"))), WEB)
     options = TranslateOptions(is_compatible=True)

@@ -1,7 +1,7 @@
 """From manifests to the traffic model to Envoy's resources, compared with checked-in files.
 
-Covers: every folder of tests/golden/cases; stale, missing and orphaned files; absence of private keys; equal versions
-in every process. Excludes: a real Envoy's verdict (tests/features).
+Covers: every folder of tests/golden/cases; stale, missing and orphaned files; absence of private keys and
+passwords; equal versions in every process. Excludes: a real Envoy's verdict (tests/features).
 
 GOLDENS=rewrite rewrites the files and deletes orphans. Read the diff before committing.
 """
@@ -72,6 +72,13 @@ def test_no_private_key_is_in_any_golden() -> None:
         text = "".join(rendered(golden).values())
         assert "PRIVATE KEY" not in text
         assert "UFJJVkFURSBLRVk" not in text, "the same in base64"
+
+
+def test_no_password_is_in_any_golden() -> None:
+    texts = {golden.name: "".join(rendered(golden).values()) for golden in GOLDENS if "passwords" in golden.name}
+    assert len(texts) == 2
+    for text in texts.values():
+        assert not [each for each in ("alice", "bob", "carol", "apr1", "GpHWL3ym") if each in text]
 
 
 VERSIONS = """

@@ -18,6 +18,7 @@ from tests.support.objects import (
     ingress_class,
     manifest,
     metadata,
+    password_file,
     path,
     rule,
     secret,
@@ -40,6 +41,7 @@ OBJECTS: list[KubeObject] = [
     service("web", "http:80", {"port": 81, "appProtocol": "h2c"}),
     slice_of("web", endpoint("10.0.0.1", serving=True, zone="z"), "10.0.0.2"),
     secret("s"),
+    password_file("u:x"),
 ]
 
 
@@ -170,7 +172,7 @@ def test_any_object_is_decoded_as_from_a_manifest(kind: type[KubeObject], part: 
     document = {"metadata": metadata("a"), part: junk}
     event = event_of(kind, json.dumps({"type": "ADDED", "object": document}).encode())
     assert isinstance(event, Found)
-    (like,) = (each for each in OBJECTS if type(each) is kind)
+    like = next(each for each in OBJECTS if type(each) is kind)
     expected = decode({**document, "kind": kind.kind, "apiVersion": manifest(like)["apiVersion"]})
     assert isinstance(event.result, Problem) == isinstance(expected, Problem) or kind is IngressClass
     if not isinstance(expected, Problem) and not isinstance(event.result, Problem):

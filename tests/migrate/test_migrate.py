@@ -4,8 +4,12 @@ Excludes: surprises (test_surprises), verdicts (test_verdicts).
 """
 
 import asyncio
+import contextlib
 import io
 import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -289,6 +293,64 @@ def test_secrets_that_may_not_be_read_are_not_judged() -> None:
     reported = of(report_data(judge(found, Wish())))
     assert Secret not in found.whole
     assert reported["not_judged"] == ["Secret shop/t"]
+
+
+@contextlib.contextmanager
+def served(made: FakeApi) -> Iterator[str]:
+    """The API on a socket."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path, _, _ = self.path.partition("?")
+            status, body = asyncio.run(made.request("GET", path))
+            text = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_: Any) -> None:
+            """Be silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def kubeconfig(folder: Path, server: str) -> Path:
+    content = {
+        "clusters": [{"name": "c", "cluster": {"server": server}}],
+        "users": [{"name": "u", "user": {}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    (folder / "kubeconfig").write_text(json.dumps(content))
+    return folder / "kubeconfig"
+
+
+@pytest.mark.parametrize("named", ["flag", "environment"])
+def test_a_cluster_is_read_by_its_kubeconfig(
+    named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    made = api(REFUSED, deployment("--configmap=ingress-nginx/own"), config_map("own", proxy_body_size="3m"))
+    with served(made) as address:
+        file = kubeconfig(tmp_path, address)
+        monkeypatch.setenv("KUBECONFIG", str(file))
+        flags = ["--kubeconfig", str(file)] if named == "flag" else []
+        found = json.loads(migrated(capfd, *flags, "-o", "json", code=1))
+    assert [each["verdict"] for each in found["ingresses"]] == ["refused"]
+    assert list(found["config_map"]["keys"]) == ["proxy-body-size"]
+
+
+def test_a_cluster_that_gives_no_answer_is_exit_code_3(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["migrate", "--kubeconfig", str(kubeconfig(tmp_path, "http://127.0.0.1:1"))]) == 3
+    assert capfd.readouterr().err.count("\n") == 1
 
 
 def test_named_namespaces_are_read_without_the_right_to_read_all() -> None:

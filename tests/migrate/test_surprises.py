@@ -17,8 +17,19 @@ API = "/api(/|$)(.*)"
 
 Case = tuple[str, list[dict[str, Any]], list[dict[str, Any]]]
 
+
+def with_default_backend(found: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    backend = {"service": {"name": "other", "port": {"number": 80}}}
+    return {**found, "spec": {**found["spec"], "defaultBackend": backend, **spec}}
+
+
 # The id, the objects of which Ingress `web` has the surprise, and like ones of which it has not.
 CASES: list[Case] = [
+    (
+        "default-backend-for-all",
+        [with_default_backend(ingress())],
+        [with_default_backend(ingress(), rules=[])],
+    ),
     ("not-served-today", [ingress(limit_rps="ten")], [ingress(limit_rps="10")]),
     ("not-served-today", [ingress(load_balance="ip_hash")], [ingress(load_balance="ewma")]),
     (
@@ -54,6 +65,27 @@ CASES: list[Case] = [
         "answers-503-today",
         [ingress(auth_type="basic", auth_secret="other/users")],
         [ingress(auth_type="basic", auth_secret="shop/users")],
+    ),
+    (
+        "answers-503-today",
+        [ingress(auth_type="basic", auth_secret="u"), secret("u", users="a:{SHA}x")],
+        [ingress(auth_type="basic", auth_secret="u", auth_secret_type="auth-map"), secret("u", users="{SHA}x")],
+    ),
+    ("blocks-nginx", [ingress(rewrite_target="/$nosuchvar")], [ingress(rewrite_target="/$http_x/$host")]),
+    ("not-served-today", [ingress(server_alias="foo bar")], [ingress(server_alias="foo.test, bar.test")]),
+    ("not-served-today", [ingress(auth_tls_match_cn='CN=x" ) {')], [ingress(auth_tls_match_cn="CN=(a|b).*")]),
+    (
+        "custom-headers-not-allowed",
+        [
+            ingress(custom_headers="shop/h"),
+            config_map(global_allowed_response_headers="x-a"),
+            config_map("h", "shop", X_A="1"),
+        ],
+        [
+            ingress(custom_headers="shop/h"),
+            config_map(global_allowed_response_headers="X-A, x-b"),
+            config_map("h", "shop", X_A="1"),
+        ],
     ),
     (
         "regex-of-neighbour",

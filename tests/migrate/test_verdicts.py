@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 
-from tests.migrate.report_of import config_map, data, ingress, of, secret, verdicts
+from tests.migrate.report_of import config_map, data, ingress, of, report, secret, verdicts
 from xds.cli.migration.judging import Wish
 from xds.migrate.controller import controllers, parse_arguments
 from xds.migrate.flags import flag_verdicts
+from xds.migrate.report import IngressReport, Judge
 from xds.migrate.snippets import BY_HAND, lines
+from xds.migrate.subject import Subject
 from xds.migrate.verdict import Verdict, worst
 from xds.translate.nginx.annotation import Verdict as RegistryVerdict
+from xds.translate.nginx.paths_policy import ClosedPaths, IngressPolicy
 from xds.translate.nginx.registry import ANNOTATIONS
 
 
@@ -47,6 +50,11 @@ from xds.translate.nginx.registry import ANNOTATIONS
         ("server-alias", "b.test", "exact"),
         ("server-alias", "b.*", "approximate"),
         ("no-such-annotation", "x", "exact"),
+        ("app-root", "app", "approximate"),
+        ("temporal-redirect", "/new", "exact"),
+        ("session-cookie-name", "a;b", "approximate"),
+        ("proxy-ssl-protocols", "TLSv1.9", "approximate"),
+        ("mirror-target", "http://localhost/x", "refused"),
         ("configuration-snippet", "gzip on;", "refused"),
     ],
 )
@@ -89,6 +97,7 @@ def test_an_expression_that_envoy_does_not_know_refuses_use_regex() -> None:
         ({"whitelist_source_range": "10.0.0.0/33"}, "refused"),
         ({"enable_cors": "true"}, "exact"),
         ({"enable_cors": "on"}, "approximate"),
+        ({"cors_max_age": "60"}, "exact"),
         ({"auth_tls_secret": "shop/ca", "force_ssl_redirect": "true"}, "exact"),
         ({"auth_tls_secret": "shop/ca"}, "approximate"),
         (
@@ -99,6 +108,66 @@ def test_an_expression_that_envoy_does_not_know_refuses_use_regex() -> None:
 )
 def test_verdict_of_access_follows_its_values(annotations: dict[str, str], expected: str) -> None:
     assert of(data(ingress(**annotations)))["verdict"] == expected
+
+
+VALUES = (
+    "",
+    "true",
+    "off",
+    "1",
+    "/",
+    "(",
+    "a b",
+    "\r\n",
+    "http://",
+    "10.0.0.0/33",
+    "shop/y",
+    "CN=(",
+    "basic",
+    "$x",
+    "x;y",
+)
+
+
+@pytest.mark.parametrize("name", sorted(name for name, each in ANNOTATIONS.items() if each.protects))
+def test_paths_that_are_closed_are_refused(name: str) -> None:
+    """Also by an annotation that is missing, and with the Secret of another one missing or not judged."""
+    beside = {"auth_tls_secret": "shop/y"} if name.startswith("auth-tls-") else {}
+    for value in VALUES:
+        for others in ([], [secret("x")]):
+            annotations = {**beside, name.replace("-", "_"): value}
+            found = judged(ingress(**annotations), *others)
+            subject, policy = found
+            assert not isinstance(policy, ClosedPaths) or subject.verdict is Verdict.REFUSED, annotations
+
+
+def judged(*documents: dict[str, Any]) -> tuple[IngressReport, IngressPolicy]:
+    """The report on an Ingress, and the policy that the translation gives to it."""
+    policies: list[IngressPolicy] = []
+    ingress_of = Judge.ingress
+
+    def noted(judge: Judge, subject: Subject) -> IngressReport:
+        policies.append(judge.policy(subject.ingress))
+        return ingress_of(judge, subject)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Judge, "ingress", noted)
+        found = report(*documents)
+    return found.ingresses[0], policies[0]
+
+
+def test_an_auth_type_without_a_secret_is_refused() -> None:
+    found = of(data(ingress(auth_type="basic")))
+    assert found["verdict"] == "refused"
+    assert [each["field"] for each in found["problems"]] == [
+        "metadata.annotations['nginx.ingress.kubernetes.io/auth-secret']"
+    ]
+
+
+def test_a_problem_of_our_own_annotation_is_told() -> None:
+    entry = ingress()
+    entry["metadata"]["annotations"] = {"xds-ingress.dev/retries": "many"}
+    assert of(data(entry))["verdict"] == "approximate"
 
 
 def test_a_secret_that_is_missing_from_a_whole_input_refuses() -> None:

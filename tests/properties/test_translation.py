@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from tests.support.held import as_served, held, others
 from tests.support.objects import (
+    authorities,
     certificate,
     endpoint,
     feed,
@@ -136,7 +137,22 @@ redirects = st.fixed_dictionaries(
         "nginx.ingress.kubernetes.io/server-alias": ALIASES,
     },
 )
-annotations = st.one_of(other_annotations, other_annotations, canaries, host_names, redirects)
+client_certificates = st.fixed_dictionaries(
+    {
+        "nginx.ingress.kubernetes.io/auth-tls-secret": st.sampled_from(
+            ["default/ca", "default/ca", "team/ca", "default/nowhere", "ca"]
+        )
+    },
+    optional={
+        "nginx.ingress.kubernetes.io/auth-tls-verify-client": st.sampled_from(["on", "optional", "off", "maybe"]),
+        "nginx.ingress.kubernetes.io/auth-tls-match-cn": st.sampled_from(["CN=a", "CN=(", "a"]),
+        "nginx.ingress.kubernetes.io/auth-tls-error-page": st.sampled_from(["https://x.test", "/x", "\n"]),
+        "nginx.ingress.kubernetes.io/server-alias": ALIASES,
+    },
+)
+annotations = st.one_of(
+    other_annotations, other_annotations, canaries, host_names, redirects, client_certificates, client_certificates
+)
 created = st.one_of(st.none(), st.sampled_from([f"2024-01-0{day}T00:00:00Z" for day in (1, 2)]))
 
 
@@ -203,19 +219,24 @@ secrets = st.builds(
     NAMESPACES,
     st.sampled_from(CERTIFICATES),
 )
+authority_secrets = st.builds(
+    lambda ns, pem: authorities("ca", pem, ns=ns),
+    NAMESPACES,
+    st.sampled_from([*(each.chain for each in CERTIFICATES), b"no"]),
+)
 classes = st.builds(
     lambda name, ours, default: ingress_class(name, default=default) if ours else ingress_class(name, "x.test/other"),
     st.sampled_from(["envoy", "nginx"]),
     st.booleans(),
     st.booleans(),
 )
-objects = st.one_of(ingresses, ingresses, services, slices, secrets, classes)
+objects = st.one_of(ingresses, ingresses, services, slices, secrets, authority_secrets, classes)
 
 names: dict[type[KubeObject], tuple[str, ...]] = {
     Ingress: ("one", "two", "three"),
     Service: ("web", "api", "ghost"),
     EndpointSlice: ("s1", "s2"),
-    Secret: ("cert-1", "cert-2"),
+    Secret: ("cert-1", "cert-2", "ca"),
     IngressClass: ("envoy", "nginx"),
 }
 deletions = st.sampled_from(
@@ -299,6 +320,7 @@ def check(of: Pipeline, *, complete: bool = True) -> None:
     asked = set(found(kinds[ResourceType.LISTENER], "route_config_name"))
     assert asked == set(kinds[ResourceType.ROUTES])
     wanted = {each["name"] for found_ in found(kinds[ResourceType.LISTENER], _SDS) for each in found_}
+    wanted |= {each["name"] for each in found(kinds[ResourceType.LISTENER], _VALIDATION_SDS)}
     assert wanted == set(kinds[ResourceType.SECRET])
     for name in kinds[ResourceType.ROUTES]:
         parts = of.store.virtual_hosts(name)
@@ -309,6 +331,7 @@ def check(of: Pipeline, *, complete: bool = True) -> None:
 
 
 _SDS = "tls_certificate_sds_secret_configs"
+_VALIDATION_SDS = "validation_context_sds_secret_config"
 
 
 def check_endpoints(

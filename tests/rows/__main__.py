@@ -10,7 +10,7 @@ from tests.rows.case import Case
 from tests.rows.run import run
 from tests.rows.world import NameServer
 
-FILES: Final = ("basics", "routing", "surprises", "traffic")
+FILES: Final = ("access", "basics", "routing", "surprises", "traffic")
 
 
 def main() -> None:

@@ -1,4 +1,7 @@
-"""The product under test: `xds serve` on a folder of manifests, and an Envoy on ports 80 and 443 of all addresses."""
+"""The product under test: `xds serve` on a folder of manifests, and an Envoy on ports 80 and 443 of all addresses.
+
+`xds authz` runs beside the Envoy.
+"""
 
 import contextlib
 import http.client
@@ -20,7 +23,7 @@ _FLAGS: Final = ("--compatibility", "ingress-nginx", "--nginx-configmap", "/".jo
 _XDS: Final = (sys.executable, "-m", "xds")
 _START_SECONDS: Final = 30
 _STOP_SECONDS: Final = 10
-_SERVER, _ADMIN, _ENVOY_ADMIN = 18000, 18080, 19000
+_SERVER, _ADMIN, _ENVOY_ADMIN, _AUTHZ_ADMIN = 18000, 18080, 19000, 18081
 
 INGRESS_CLASS: Final[Object] = {
     "apiVersion": "networking.k8s.io/v1",
@@ -55,7 +58,11 @@ def serving(objects: list[Object], config_map: dict[str, str], folder: Path) -> 
         written = stack.enter_context(log.open("wb"))
         started: list[subprocess.Popen[bytes]] = []
         stack.callback(_stop, started)
-        serve = (*_XDS, "serve", "--from", str(manifests), *addresses, *ports, *more_flags)
+        socket = f"unix:{folder / 'authz'}"
+        authz = (*_XDS, "authz", "--listen", socket, "--admin", f"127.0.0.1:{_AUTHZ_ADMIN}")
+        started.append(subprocess.Popen(authz, stdout=written, stderr=written))
+        _until(started, log, lambda: _status(_AUTHZ_ADMIN, "/readyz") == http.HTTPStatus.OK)
+        serve = (*_XDS, "serve", "--from", str(manifests), *addresses, *ports, *more_flags, "--authz", socket)
         started.append(subprocess.Popen(serve, stdout=written, stderr=written))
         _until(started, log, lambda: _status(_ADMIN, "/readyz") == http.HTTPStatus.OK)
         bootstrap = (*_XDS, "bootstrap", "--xds", f"127.0.0.1:{_SERVER}", "--admin-port", str(_ENVOY_ADMIN))

@@ -24,7 +24,7 @@ absent key changes nothing. A default that names an annotation's value counts fo
 - A key marked *protects* never opens a path by having no effect. Unless it can be honoured, all paths answer 503 with
   the problem `ProtectionUnavailable`, but for those of Ingresses whose own annotation replaces the key.
   `--ignore-annotation KEY` takes the key for absent.
-- While the content can't be read, and after the ConfigMap is deleted, the last one counts until a restart.
+- While the content can't be read, the last one counts.
 - A change of most keys changes Envoy's listeners: proxies drain their connections. A change of a default of
   annotations translates all Ingresses anew.
 - `xds explain` foretells routes: it knows neither requests that block-* keys deny, nor the answer to `/healthz`.

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.support.objects import feed, pipeline
-from xds.address import HostPort
+from xds.address import HostPort, UnixPath
 from xds.controlplane.pipeline import Pipeline
 from xds.explain.client_check import demands_words
 from xds.kube.change import Reported
@@ -95,6 +95,7 @@ def _options(line: str) -> tuple[TranslateOptions, ProxyOptions]:
     parser.add_argument("--upstream-idle-timeout", type=lambda text: timedelta(seconds=int(text.removesuffix("s"))))
     parser.add_argument("--access-log", type=AccessLogFormat, default=AccessLogFormat.JSON)
     parser.add_argument("--otlp", type=lambda text: HostPort(text.partition(":")[0], int(text.partition(":")[2])))
+    parser.add_argument("--authz", type=lambda text: UnixPath(text.removeprefix("unix:")))
     parser.add_argument("--trace-sampling", type=float, default=100)
     given = parser.parse_args(shlex.split(line))
     return (
@@ -103,6 +104,7 @@ def _options(line: str) -> tuple[TranslateOptions, ProxyOptions]:
             default_tls_secret=given.default_tls_secret,
             is_compatible=bool(given.compatibility),
             has_tracer=given.otlp is not None,
+            has_authz=given.authz is not None,
         ),
         ProxyOptions(
             redirect_https=given.redirect_https,
@@ -111,6 +113,7 @@ def _options(line: str) -> tuple[TranslateOptions, ProxyOptions]:
             merge_slashes=not given.no_merge_slashes,
             upstream=UpstreamOptions(given.upstream_idle_timeout) if given.upstream_idle_timeout else UpstreamOptions(),
             access_log=given.access_log,
+            authz=given.authz,
             tracing=TracingOptions(given.otlp, given.trace_sampling) if given.otlp else None,
         ),
     )

@@ -301,6 +301,7 @@ class World:
         default_service: Key | None = None,
         max_regex_size: int = DEFAULT_MAX_REGEX_SIZE,
         host_ownership: HostOwnership = HostOwnership.SHARED,
+        published: Key | None = None,
         now: datetime = NOW,
     ) -> None:
         self.now = now
@@ -317,6 +318,7 @@ class World:
             default_service=default_service,
             max_regex_size=max_regex_size,
             host_ownership=host_ownership,
+            published=published,
         )
         self.state = KubeState(
             claim_classless=claim_classless,

@@ -278,7 +278,7 @@ def config_ways(asked: KubeObject) -> Iterator[Way]:
     yield Way("the Service comes back", (asked,), lets_in=True)
     yield Way("the ConfigMap can't be read", (UNREADABLE_CONFIG,), lets_in=True)
     yield good
-    yield Way("the ConfigMap goes", gone=(config(),), lets_in=True)
+    yield Way("the ConfigMap goes", gone=(config(),))
     yield Way("the ConfigMap comes back", (config(),), lets_in=True)
     yield Way("the listeners change", (config(keep_alive="30"),), lets_in=True)
     yield good

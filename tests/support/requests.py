@@ -5,7 +5,18 @@ from typing import Final
 
 from hypothesis import strategies as st
 
-from tests.support.objects import certificate, endpoint, ingress, path, rule, secret, service, slice_of, tls
+from tests.support.objects import (
+    authorities,
+    certificate,
+    endpoint,
+    ingress,
+    path,
+    rule,
+    secret,
+    service,
+    slice_of,
+    tls,
+)
 from tests.support.route_table_annotations import annotated, canary
 from xds.explain.request import METHODS, Request
 from xds.kube.objects import Ingress, IngressRule, IngressTLS, KubeObject
@@ -22,6 +33,7 @@ FIXED: Final[tuple[KubeObject, ...]] = (
     secret("one", certificate("a.example.com")),
     secret("two", certificate("*.example.com", serial=2)),
     secret("default", certificate("default", serial=3)),
+    authorities("authority"),
     secret("one", certificate("team", serial=4), ns="team"),
 )
 
@@ -90,11 +102,20 @@ _canaries = st.sampled_from(
 
 _further_names = st.sampled_from(
     (
-        *({},) * 3,
+        *({},) * 12,
         annotated(server_alias="b.example.com,alias.test,.alias.example.com"),
         annotated(server_alias="*.com, *.a.example.com, www.a.example.com", from_to_www_redirect="true"),
         annotated(server_alias="a.*, a.example.*,x.*, x.a.example.com", auth_tls_secret="default/ca"),
         annotated(from_to_www_redirect="true"),
+        annotated(auth_tls_secret="default/authority"),
+        annotated(auth_tls_secret="default/authority", server_alias="b.example.com,x.*,.alias.example.com"),
+        annotated(auth_tls_secret="default/authority", auth_tls_verify_client="optional", app_root="/a/b"),
+        annotated(
+            auth_tls_secret="default/authority", auth_tls_error_page="https://x.test", from_to_www_redirect="true"
+        ),
+        annotated(
+            auth_tls_secret="default/authority", auth_tls_match_cn="CN=a", auth_tls_verify_client="optional_no_ca"
+        ),
     )
 )
 

@@ -230,6 +230,8 @@ def test_an_external_name_in_any_form_that_the_api_server_accepts(name: str) -> 
         "METADATA.google.internal.",
         "127.0.0.1",
         "169.254.169.254",
+        "127-0-0-1.default.pod.cluster.local",
+        "0--1.default.pod",
         "::1",
         "[::1]",
         "0.0.0.0",

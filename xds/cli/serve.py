@@ -1,5 +1,6 @@
 """`xds serve`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def serve(
         tls=tls,
         operators=frozenset(tls_operators),
         classes=class_options(traffic),
-        translate=translate_options(traffic),
+        translate=replace(translate_options(traffic), published=publish_service),
         proxy=proxy_options(traffic),
         log_level=log_level,
         log_format=log_format,

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from xds.explain.request import Request
+from xds.problems.text import shown
 from xds.traffic.access import Access, Passwords
+from xds.traffic.authorizer import Authorizer
 
 _NAMED_NETWORKS: Final = 5
 
@@ -35,12 +37,21 @@ def access_words(access: Access) -> Iterator[tuple[str, str]]:
     yield from list_words(access)
     if access.passwords:
         yield "password", _password(access.passwords)
+    if access.authorizer:
+        yield "authorizer", _authorizer(access.authorizer)
 
 
 def _password(asked: Passwords) -> str:
     users = f"{len(asked.users)} user{'' if len(asked.users) == 1 else 's'}"
     by = f"realm {asked.realm!r}, checked by `xds authz`" if asked.by_authz else "checked by the proxy"
     return f"asked for ({users} of Ingress {asked.ingress}, {by}); without the right one the answer is 401"
+
+
+def _authorizer(asked: Authorizer) -> str:
+    by = f"asked by {asked.method or 'GET'}" + (f" at {asked.backend}" if asked.backend else "")
+    refusal = f"401 becomes 302 to {shown(asked.sign_in)}" if asked.sign_in else "401 and 403 are passed on"
+    passed = f"; the backend gets its {', '.join(asked.passed_headers)}" if asked.passed_headers else ""
+    return f"{shown(str(asked.url))} decides, {by}: any 2xx lets in, {refusal}, and without such an answer 500{passed}"
 
 
 def lacks_password(access: Access, request: Request) -> bool:

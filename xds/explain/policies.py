@@ -52,6 +52,9 @@ def use_texts(backend: Backend) -> Iterator[str]:
         yield "without SNI"
     if policy.tls:
         yield policy.tls.words
+    if policy.questions:
+        verified = ", whose certificate is verified" if policy.questions.is_verified else ""
+        yield f"as an authorizer{verified}"
     if policy.balancing != DEFAULT_UPSTREAM.balancing:
         yield f"balanced by {policy.balancing}"
     if policy.longest_request:

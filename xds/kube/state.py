@@ -211,6 +211,10 @@ class KubeState:
         """Return the Ingress, if ours."""
         return self._get(Ingress, key) if key in self._ours else None
 
+    def services(self) -> Iterator[Service]:
+        """Return every Service, used or not, in no order."""
+        return self._each(Service, list(self._objects[Service]))
+
     def ingresses(self) -> list[Ingress]:
         """Return every Ingress, ours or not, in no order."""
         return list(self._each(Ingress, list(self._objects[Ingress])))

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from xds.migrate.blocking import blocking
 from xds.migrate.concerns import concerns
 from xds.migrate.inventory import Inventory
 from xds.migrate.snippets import SnippetLine, lines
 from xds.migrate.subject import Subject
-from xds.migrate.values import SNIPPETS, blocking, number
+from xds.migrate.values import READ, SNIPPETS, number
 from xds.migrate.verdict import Verdict
 from xds.problems.field_path import MapKey
 from xds.problems.problem import Key, Problem
@@ -30,7 +31,7 @@ class AnnotationVerdict:
         text: The difference, or why the annotation is refused; empty for an exact one.
         remedy: What to do; empty if nothing is needed.
         lines: Of a snippet, each with the annotation that says the same.
-        others: Other Ingresses of the hosts, for an annotation that holds for hosts.
+        others: Other Ingresses of the hosts, for an annotation of the scope host.
         value: As written; empty for a snippet.
     """
 
@@ -45,16 +46,20 @@ class AnnotationVerdict:
 
 _REFUSED: Final = frozenset({Reason.PROTECTION_UNAVAILABLE, Reason.BACKEND_PROTOCOL_UNSUPPORTED})
 _SAME_THERE: Final = frozenset({Reason.ANNOTATION_UNKNOWN})
-"""Reasons of problems that ingress-nginx has, too."""
+"""Reasons of problems in ingress-nginx, too."""
 
-_WITHOUT_EFFECT: Final = {"x-forwarded-prefix": "rewrite-target"}
+_WITHOUT_EFFECT: Final = {
+    "x-forwarded-prefix": "rewrite-target",
+    "proxy-redirect-from": "proxy-redirect-to",
+    "proxy-redirect-to": "proxy-redirect-from",
+}
 """Annotations without effect where another one is missing."""
 
 _REFUSED_VALUES: Final = frozenset({"auth-tls-error-page", "proxy-http-version", "server-alias", "upstream-hash-by"})
-"""Annotations of which some values are refused, and others are approximate."""
+"""Annotations with refused values beside approximate ones."""
 
 _SAME_DEFAULT: Final = frozenset({"temporal-redirect-code", "permanent-redirect-code", "canary-weight-total"})
-"""Annotations of which ingress-nginx reads more values than have an effect; for the others its default counts, too."""
+"""Annotations of which ingress-nginx reads values without an effect, for which its default counts, too."""
 
 
 def annotation_verdicts(
@@ -133,8 +138,14 @@ def _refuses(problem: Problem, known: AnyAnnotation | None, subject: Subject) ->
     if problem.reason is Reason.ANNOTATION_UNSUPPORTED:
         return known.name in _REFUSED_VALUES or known.verdict in (RegistryVerdict.REFUSED, RegistryVerdict.NOT_YET)
     value = subject.annotations[known.name]
-    is_read_there = known.name not in subject.fates and not blocking(known.name, value)
-    return problem.reason is Reason.ANNOTATION_INVALID and is_read_there and not _is_read(known, value)
+    is_read_there = known.name in READ and known.name not in subject.fates and not blocking(known.name, value)
+    is_refused = is_read_there and not _is_astray(known, value) and not _is_read(known, value)
+    return problem.reason is Reason.ANNOTATION_INVALID and is_refused
+
+
+def _is_astray(known: AnyAnnotation, value: str) -> bool:
+    """Whether ingress-nginx mirrors the requests of a host to the host itself, since the target is no URL."""
+    return known.name == "mirror-target" and "://" not in value
 
 
 def _is_read(known: AnyAnnotation, value: str) -> bool:
@@ -146,17 +157,25 @@ def _is_read(known: AnyAnnotation, value: str) -> bool:
 
 
 def _is_without_effect_there(problem: Problem, name: str, subject: Subject) -> bool:
-    """Whether ingress-nginx ignores an annotation, too: of canaries, or beside a missing other one."""
-    if name in _SAME_DEFAULT and name not in subject.fates:
-        return True
-    if problem.reason is not Reason.ANNOTATION_UNSUPPORTED:
+    """Whether ingress-nginx ignores an annotation, too."""
+    value = subject.annotations[name]
+    if name in subject.fates:
         return False
-    if name in ("limit-rate", "limit-rate-after") and subject.text("proxy-buffering").strip() != "on":
-        return True
-    if name == "limit-connections" and number(subject.annotations[name]) <= 0:
-        return name not in subject.fates
+    if problem.reason is not Reason.ANNOTATION_UNSUPPORTED:
+        return name in _SAME_DEFAULT or (name == "temporal-redirect" and not value.startswith("http"))
+    return subject.is_canary or _asks_nothing_there(name, value, subject)
+
+
+def _asks_nothing_there(name: str, value: str, subject: Subject) -> bool:
+    """Whether an annotation has no effect in ingress-nginx by its value, or beside a missing other one."""
+    if name in ("limit-rate", "limit-rate-after"):
+        return subject.text("proxy-buffering").strip() != "on"
+    if name == "limit-connections":
+        return number(value) <= 0
+    if name.startswith("cors-"):
+        return not subject.is_on("enable-cors")
     needed = _WITHOUT_EFFECT.get(name)
-    return subject.is_canary or name.startswith("canary-") or (needed is not None and not subject.text(needed))
+    return name.startswith("canary-") or (needed is not None and not subject.text(needed))
 
 
 def _by_registry(known: AnyAnnotation, value: str, subject: Subject, inventory: Inventory) -> AnnotationVerdict:

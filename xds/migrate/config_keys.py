@@ -1,4 +1,4 @@
-"""The verdict on each key of ingress-nginx's ConfigMap."""
+"""The verdicts on the keys of ingress-nginx's ConfigMap."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass

@@ -17,14 +17,14 @@ _LEVELS: Final = ("Low", "Medium", "High", "Critical")
 
 @dataclass(frozen=True, eq=False)
 class Inventory:
-    """The Ingresses, and what is known of the controller.
+    """The Ingresses, and the known facts of the controller.
 
     Attributes:
         subjects: All Ingresses of ingress-nginx, in no order.
         config: ingress-nginx's ConfigMap; None if unknown.
         secret: Returns a Secret of the input; None for one that isn't there.
         config_map: Returns a ConfigMap of the input; None for one that isn't there.
-        has_secrets: Whether the input has all Secrets, so that one that isn't there is missing.
+        has_secrets: Whether the input has all Secrets. Other Secrets are missing then.
         has_config_maps: Likewise.
     """
 
@@ -38,12 +38,12 @@ class Inventory:
 
     @cached_property
     def by_host(self) -> Mapping[str, list[Subject]]:
-        """The Ingresses of each host that aren't canaries, in ingress-nginx's order."""
+        """The Ingresses by host, canaries aside, in ingress-nginx's order."""
         return _grouped((host, each) for each in self.subjects if not each.is_canary for host in each.hosts)
 
     @cached_property
     def by_service(self) -> Mapping[ServicePort, list[Subject]]:
-        """The Ingresses of each backend that aren't canaries, in ingress-nginx's order."""
+        """The Ingresses by backend, canaries aside, in ingress-nginx's order."""
         return _grouped((port, each) for each in self.subjects if not each.is_canary for port in each.services)
 
     @cached_property
@@ -58,12 +58,12 @@ class Inventory:
 
     @cached_property
     def owners(self) -> Mapping[tuple[str, str, str], list[Subject]]:
-        """The Ingresses of each host, path and type that aren't canaries, in ingress-nginx's order."""
+        """The Ingresses by host, path and type, canaries aside, in ingress-nginx's order."""
         return _grouped((path[:3], each) for each in self.subjects if not each.is_canary for path in each.paths)
 
     @cached_property
     def canaries_of_primary(self) -> Mapping[ServicePort, list[Subject]]:
-        """The canaries on each backend of a primary, in ingress-nginx's order."""
+        """The canaries by backend of the primary, in ingress-nginx's order."""
         found: dict[ServicePort, list[Subject]] = {}
         for canary in self.canaries:
             for port in dict.fromkeys(port for path in canary.paths if (port := self.primary_port(path))):
@@ -82,12 +82,12 @@ class Inventory:
 
     @cached_property
     def regex_hosts(self) -> Mapping[str, list[Subject]]:
-        """The Ingresses that make regular expressions of the paths of a host."""
+        """The Ingresses with regular expressions, by host."""
         return _grouped((host, each) for each in self.subjects for host in each.regex_hosts)
 
     @cached_property
     def tls_hosts(self) -> frozenset[str]:
-        """The hosts with TLS in ingress-nginx: those of every Ingress that has a TLS entry, whatever the entry names.
+        """The hosts with TLS in ingress-nginx: all hosts of an Ingress with a TLS entry, whatever the entry names.
 
         Source: https://github.com/kubernetes/ingress-nginx/blob/controller-v1.15.1/internal/ingress/controller/controller.go
         """
@@ -107,7 +107,7 @@ class Inventory:
         return next((each.service for each in owner.paths if each[:3] == path[:3]), None)
 
     def neighbours(self, subject: Subject) -> list[tuple[str, Subject]]:
-        """Other Ingresses of the hosts of an Ingress, each with the host."""
+        """The neighbours of an Ingress on its hosts, with the host."""
         return [
             (host, each) for host in subject.hosts for each in self.by_host.get(host, ()) if each.key != subject.key
         ]
@@ -134,7 +134,7 @@ class Inventory:
         return is_true(value) if value else default
 
     def why_vanished(self, subject: Subject) -> str:
-        """Why ingress-nginx doesn't serve an Ingress today; empty for one that is served."""
+        """Why ingress-nginx leaves an Ingress out today; empty for a served Ingress."""
         found = self._vanished.get(subject.key)
         if found is None:
             found = self._vanished[subject.key] = "; ".join(self._reasons(subject))

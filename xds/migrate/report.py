@@ -53,7 +53,7 @@ class IngressReport:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst verdict of its parts."""
+        """The worst verdict of the parts."""
         return worst((*(each.verdict for each in self.annotations), *(each.verdict for each in self.problems)))
 
 
@@ -132,7 +132,7 @@ class Judge:
         )
 
     def keys(self, config_map: Key | None) -> tuple[KeyVerdict, ...]:
-        """The verdict on each key of ingress-nginx's ConfigMap."""
+        """The verdicts on the keys of ingress-nginx's ConfigMap."""
         if config_map is None:
             return ()
         problems = self.problems.get(ObjectRef(ConfigMap.kind, *config_map), [])
@@ -150,5 +150,5 @@ def by_object(problems: Iterable[Problem]) -> dict[ObjectRef, list[Problem]]:
 def flags_and_differences(
     inventory: Inventory, controller: Controller
 ) -> tuple[tuple[FlagVerdict, ...], tuple[GeneralRule, ...]]:
-    """The verdict on each flag of the controller, and the differences that concern every Ingress."""
+    """The verdicts on the flags of the controller, and the differences of all Ingresses."""
     return tuple(flag_verdicts(controller.flags)), tuple(general_differences(inventory))

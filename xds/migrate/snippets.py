@@ -55,7 +55,7 @@ _DIRECTIVES: Final = {
 
 
 def lines(snippet: str) -> Iterator[SnippetLine]:
-    """The directives of a snippet. Of a block, the directive that opens it and those within."""
+    """The directives of a snippet, the opening ones of blocks included."""
     found = (match[1] for match in _DIRECTIVE.finditer(snippet))
     written = (text for each in found if (text := " ".join(_COMMENT.sub("", each).split())))
     for _, text in zip(range(_MAX_LINES), written, strict=False):

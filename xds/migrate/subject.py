@@ -1,4 +1,4 @@
-"""An Ingress of ingress-nginx, with the facts that verdicts and surprises need."""
+"""An Ingress of ingress-nginx, with the facts for verdicts and surprises."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ class Subject:
 
     @cached_property
     def fates(self) -> Mapping[str, Fate]:
-        """The effect in ingress-nginx of each value that ingress-nginx doesn't read, by annotation."""
+        """The effect of bad values in ingress-nginx, by annotation."""
         return {each.name: each.fate for each in bad_values(self.annotations)} if self.annotations else {}
 
     def text(self, name: str) -> str:
@@ -80,7 +80,7 @@ class Subject:
         return "" if name in self.fates else self.annotations.get(name, "")
 
     def has(self, *names: str) -> bool:
-        """Whether any of some annotations has a value that isn't empty."""
+        """Whether some annotation of several has a value."""
         return any(self.annotations.get(name) for name in names)
 
     def is_on(self, name: str, *, default: bool = False) -> bool:
@@ -95,7 +95,7 @@ class Subject:
 
     @cached_property
     def hosts(self) -> tuple[str, ...]:
-        """The hosts of the rules, each once; empty for a rule without host."""
+        """The hosts of the rules, without repetition; empty for a rule without host."""
         return tuple(dict.fromkeys(rule.hostname for rule in self.ingress.spec.rules or ()))
 
     @cached_property
@@ -113,7 +113,7 @@ class Subject:
 
     @cached_property
     def services(self) -> tuple[ServicePort, ...]:
-        """The backends of the paths, each once."""
+        """The backends of the paths, without repetition."""
         return tuple(dict.fromkeys(path.service for path in self.paths if path.service))
 
     @cached_property
@@ -122,7 +122,7 @@ class Subject:
 
     @cached_property
     def regex_hosts(self) -> frozenset[str]:
-        """The hosts whose paths this Ingress makes regular expressions."""
+        """The hosts with regular expressions for paths because of this Ingress."""
         asked = Rewriting(self.is_on("use-regex"), self.text("rewrite-target"))
         if self.is_canary or asked == NO_REWRITING:
             return frozenset()
@@ -130,7 +130,7 @@ class Subject:
 
     @cached_property
     def tls_hosts(self) -> frozenset[str]:
-        """The hosts that TLS entries name; an entry without hosts names those of the rules."""
+        """The hosts in TLS entries; an entry without hosts stands for the hosts of the rules."""
         return frozenset(
             host.lower() for entry in self.ingress.spec.tls or () for host in entry.hosts or self.hosts if host
         )
@@ -151,7 +151,7 @@ def nginx_order(subjects: list[Subject]) -> list[Subject]:
 
 
 def access_of(subject: Subject) -> Iterator[str]:
-    """The annotations that ask for a protection, without the prefix."""
+    """The annotations of a protection, without the prefix."""
     for name in ACCESS:
         if subject.annotations.get(name):
             yield name

@@ -1,4 +1,4 @@
-"""The values that ingress-nginx reads, and the effect there of values that it does not.
+"""The values that ingress-nginx reads, and the effect of all other values in ingress-nginx.
 
 Facts about ingress-nginx, which no translation needs: what the grammars of `xds.translate.nginx` reject may have an
 effect there. Source: https://github.com/kubernetes/ingress-nginx/tree/controller-v1.15.1/internal/ingress/annotations
@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 
 class Fate(Enum):
-    """The effect of a value that ingress-nginx doesn't read."""
+    """The effect of a bad value in ingress-nginx."""
 
     DEFAULT = auto()
     """The annotation counts as absent."""
@@ -22,11 +22,11 @@ class Fate(Enum):
     CLOSES = auto()
     """The paths of the Ingress answer 503."""
     OPENS = auto()
-    """The annotations of the family count as absent: what they protect is open."""
+    """The annotations of the family count as absent, so that the paths are open."""
 
 
 Check: TypeAlias = Callable[[str], bool]
-"""Whether ingress-nginx reads a value that isn't empty."""
+"""Whether ingress-nginx reads a non-empty value."""
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -53,7 +53,7 @@ def is_integer(value: str) -> bool:
 
 
 def number(value: str) -> int:
-    """The number that ingress-nginx reads; 0 for a bad value."""
+    """The number in a value; 0 for a bad value."""
     return int(value) if is_integer(value) else 0
 
 
@@ -85,21 +85,29 @@ def _networks(value: str) -> bool:
     return True
 
 
-_PATH: Final = _matching(r"/?[A-Za-z0-9-._~/:$]*")
+is_path: Final = _matching(r"/?[A-Za-z0-9-._~/:$]*")
 _URL: Final = _matching(r"[A-Za-z0-9-._~/:,?&=]*")
 _NAME: Final = _trimmed(r"[A-Za-z0-9-._~/:^$\[\](){}*+?|&=\\]*")
-_NAMES: Final = _matching(r"[A-Za-z0-9-._~/:^$\[\](){}*+?|&=\\, ]*")
 _BASIC: Final = _without_blanks(r"[A-Za-z0-9-._~/:]*")
 _SIZE: Final = _without_blanks(r"[0-9]+[bkmgBKMG]?")
 _ON_OFF: Final = _words("on", "off")
 _OBJECT: Final = _matching(r"[A-Za-z0-9-._~:]+/[A-Za-z0-9-._~:]+")
 _AUTH_URL: Final = _matching(r"[-A-Za-z0-9._~/:, ?&=$]*")
+_TLS_VERSIONS: Final = frozenset({"TLSv1.2", "TLSv1.3"})
 _RETRIED: Final = frozenset(
     words(
         "error timeout invalid_header http_500 http_502 http_503 http_504 http_403 http_404 http_429 non_idempotent off"
     )
 )
 _AUTH_METHODS: Final = _words("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE")
+
+
+def _is_common_name(value: str) -> bool:
+    try:
+        re.compile(value)
+    except re.error:
+        return False
+    return value.startswith("CN=") and not set(value) & set("\"'; ")
 
 
 def _contains_scheme(value: str) -> bool:
@@ -135,7 +143,8 @@ READ: Final[Mapping[str, tuple[Fate, Check]]] = dict(
                 ),
                 is_boolean,
             ),
-            ("proxy-body-size proxy-buffer-size proxy-busy-buffers-size proxy-max-temp-file-size", _SIZE),
+            ("proxy-body-size", _matching(r"[0-9]+[kmgKMG]?")),
+            ("proxy-buffer-size proxy-busy-buffers-size proxy-max-temp-file-size", _SIZE),
             (
                 "proxy-request-buffering proxy-buffering mirror-request-body proxy-ssl-verify proxy-ssl-server-name",
                 _ON_OFF,
@@ -146,7 +155,15 @@ READ: Final[Mapping[str, tuple[Fate, Check]]] = dict(
             ("proxy-http-version", _words("1.0", "1.1")),
             ("proxy-next-upstream", lambda value: bool(value.split()) and _RETRIED.issuperset(value.split())),
             ("backend-protocol", lambda value: value.strip().upper() in _PROTOCOLS),
-            ("rewrite-target app-root", _PATH),
+            ("rewrite-target", is_path),
+            ("app-root", _matching(r"/[A-Za-z0-9-._~/:$]*")),
+            ("mirror-target", _NAME),
+            ("session-cookie-name session-cookie-domain", _trimmed(r"[A-Za-z0-9._~:/-]*")),
+            ("session-cookie-path", _URL),
+            ("proxy-ssl-protocols", lambda value: _TLS_VERSIONS.issuperset(value.split())),
+            ("proxy-redirect-from proxy-redirect-to proxy-cookie-path", _without_blanks(r"[A-Za-z0-9-._~/:,?&=]*")),
+            ("proxy-cookie-domain", _without_blanks(r"[A-Za-z0-9-._~/:]*")),
+            ("satisfy", lambda value: value.strip().lower() in ("any", "all")),
             ("canary-by-header canary-by-header-value canary-by-cookie", _BASIC),
             ("canary-by-header-pattern mirror-host", _NAME),
             ("cors-allow-methods", _without_blanks(r"[A-Za-z,]*")),
@@ -182,7 +199,7 @@ READ: Final[Mapping[str, tuple[Fate, Check]]] = dict(
             ("x-forwarded-prefix", _without_blanks(r"/?[A-Za-z0-9-._~/:$]*")),
             ("permanent-redirect", _URL),
             ("temporal-redirect", _URL),
-            ("server-alias", _NAMES),
+            ("server-alias", lambda value: all(map(_NAME, value.split(",")))),
             ("upstream-vhost", _NAME),
             ("default-backend", _matching(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")),
             ("custom-http-errors", _without_blanks(r"([45,]\d{2},?)*")),
@@ -191,7 +208,7 @@ READ: Final[Mapping[str, tuple[Fate, Check]]] = dict(
             ("auth-realm", _matching(r"[/A-Za-z0-9._~: -]*")),
             ("auth-url", _AUTH_URL),
             ("auth-tls-error-page", _matching(r"@?[A-Za-z0-9-._~/:]*")),
-            ("auth-tls-match-cn", lambda value: value.startswith("CN=")),
+            ("auth-tls-match-cn", _is_common_name),
         ),
         *_table(
             Fate.CLOSES,
@@ -211,7 +228,7 @@ READ: Final[Mapping[str, tuple[Fate, Check]]] = dict(
         ),
     )
 )
-"""By annotation: the effect of a value that the check rejects. Annotations that are missing here take any text."""
+"""By annotation: the check, and the effect of a rejected value. Other annotations take any text."""
 
 SNIPPETS: Final = frozenset({"configuration-snippet", "server-snippet", "auth-snippet", "stream-snippet"})
 """Raw nginx configuration, of the risk Critical."""
@@ -230,14 +247,14 @@ MEDIUM: Final = frozenset(
         "temporal-redirect custom-headers upstream-vhost"
     )
 )
-"""Those above the risk Low that are in wide use. Source:
+"""Annotations of the risk Medium in wide use. Source:
 https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/annotations-risk/
 """
 
 
 @dataclass(frozen=True, slots=True)
 class BadValue:
-    """A value that ingress-nginx doesn't read.
+    """A bad value in ingress-nginx.
 
     Attributes:
         name: Of the annotation, without the prefix.
@@ -249,7 +266,7 @@ class BadValue:
 
 
 def bad_values(annotations: Mapping[str, str]) -> Iterator[BadValue]:
-    """The values that ingress-nginx does not read.
+    """The bad values in ingress-nginx.
 
     Args:
         annotations: Of an Ingress, by name without the prefix.
@@ -262,7 +279,7 @@ def bad_values(annotations: Mapping[str, str]) -> Iterator[BadValue]:
 
 
 def _overruled(annotations: Mapping[str, str]) -> frozenset[str]:
-    """Annotations that ingress-nginx doesn't look at beside another."""
+    """Annotations without effect beside a stronger one."""
     return frozenset({"permanent-redirect"}) if annotations.get("temporal-redirect") else frozenset()
 
 
@@ -272,44 +289,3 @@ def is_outside_over_tls(url: str) -> bool:
 
 
 _INSIDE: Final = re.compile(r"https://[a-z0-9-]+\.[a-z0-9-]+\.svc(\.[a-z0-9.-]+)?(:[0-9]+)?([/?]|$)")
-
-
-def blocking(name: str, value: str) -> str:
-    """Why nginx refuses a value that ingress-nginx passes on, so that no change of any Ingress counts; else empty."""
-    refused = _REFUSED.get(name)
-    return refused[1] if refused and refused[0](value) else ""
-
-
-def _is_bad_code_list(value: str) -> bool:
-    codes = [code for code in value.replace(" ", "").split(",") if code]
-    is_passed_on = READ["custom-http-errors"][1](value)
-    return is_passed_on and any(len(code) != 3 or code == "499" for code in codes)
-
-
-def _is_one_word(value: str) -> bool:
-    return value.strip() != "off" and len(value.split()) == 1
-
-
-def _is_gigabytes(value: str) -> bool:
-    return re.fullmatch(r"[0-9]+g", value.replace(" ", ""), re.IGNORECASE) is not None
-
-
-def _has_stray_dollar(value: str) -> bool:
-    return _STRAY_DOLLAR.search(value) is not None and _PATH(value)
-
-
-_STRAY_DOLLAR: Final = re.compile(r"\$(?:\$|0|[^A-Za-z1-9_]|$)")
-
-_REFUSED: Final[Mapping[str, tuple[Check, str]]] = {
-    **{
-        name: (lambda value: number(value) < 0, "a negative number")
-        for name in words("proxy-connect-timeout proxy-read-timeout proxy-send-timeout limit-burst-multiplier")
-    },
-    **dict.fromkeys(words("proxy-buffer-size proxy-busy-buffers-size"), (_is_gigabytes, "a size of gigabytes")),
-    **dict.fromkeys(words("rewrite-target app-root"), (_has_stray_dollar, "a $ that begins no group")),
-    "proxy-buffers-number": (lambda value: is_integer(value) and int(value) < 2, "less than 2 buffers"),
-    "limit-rate": (lambda value: number(value) >= 2**31, "more than nginx can count"),
-    "custom-http-errors": (_is_bad_code_list, "a code that nginx doesn't take"),
-    "proxy-cookie-path": (_is_one_word, "one word in place of two"),
-}
-"""By annotation: the values that nginx refuses, and why."""

@@ -194,7 +194,7 @@ class Reason(StrEnum):
     CONFIG_MAP_NOT_FOUND = (
         "ConfigMapNotFound",
         Level.WARNING,
-        "The ConfigMap of --nginx-configmap doesn't exist or can't be read; its last content counts, if there was one.",
+        "The ConfigMap of --nginx-configmap doesn't exist or can't be read; the keys count as absent.",
         "Create the ConfigMap, grant the right to read it, or correct --nginx-configmap.",
     )
     COOKIE_PATH_REPLACED = (

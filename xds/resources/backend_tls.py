@@ -40,9 +40,9 @@ def transport_socket(backend: Backend) -> TransportSocket | None:
     """The transport socket of a backend; None for one that is spoken to in plain text."""
     if not backend.protocol.uses_tls:
         return None
-    if backend.upstream.questions:
-        return _to_authorizer(backend.upstream.questions)
-    tls = backend.upstream.tls
+    tls, questions = backend.upstream.tls, backend.upstream.questions
+    if questions and not tls:
+        return _to_authorizer(questions)
     return _with_credentials(tls, backend) if tls else _encrypted()
 
 

@@ -10,7 +10,7 @@ from xds.resources.cors import route_headers
 from xds.resources.domains import Domain, FixedAnswer
 from xds.resources.filters.error_pages import MARKER, NAME, page_marker
 from xds.resources.filters.switched import on
-from xds.resources.forwarding import AUTHORIZATION, NO_RESPONSE_TIMEOUT, asks_passwords
+from xds.resources.forwarding import AUTHORIZATION, NO_RESPONSE_TIMEOUT
 from xds.traffic.error_pages import ErrorPages
 from xds.traffic.policy import Policy
 
@@ -22,7 +22,7 @@ def error_page_routes(domain: Domain) -> Iterator[EnvoyRoute]:
     """The routes to each default backend of the domain: one for each set of headers that answers have."""
     found: dict[str, EnvoyRoute] = {}
     policies = list(_policies(domain))
-    hiding = {pages.backend for policy, pages in policies if asks_passwords(policy)}
+    hiding = {pages.backend for policy, pages in policies if policy.access and policy.access.passwords}
     for policy, pages in policies:
         for allowed in (True, False) if policy.cors and policy.cors.origins else (True,):
             for keeps_status in (False, True) if pages.kept_statuses else (False,):

@@ -96,8 +96,12 @@ def removed_request_headers(policy: Policy) -> list[str]:
     """The headers that the backend is not sent. Nor does it learn passwords, which the proxy or `xds authz` checks."""
     if policy is NO_POLICY:
         return []
-    return [*policy.request_headers.removed, *([AUTHORIZATION] if asks_passwords(policy) else [])]
+    return [*policy.request_headers.removed, *([AUTHORIZATION] if hides_passwords(policy) else [])]
 
 
-def asks_passwords(policy: Policy) -> bool:
-    return policy.access is not None and policy.access.passwords is not None
+def hides_passwords(policy: Policy) -> bool:
+    """Whether the route removes passwords. An authorizer that sets the header itself has replaced the client's."""
+    access = policy.access
+    if access is None or access.passwords is None:
+        return False
+    return access.authorizer is None or AUTHORIZATION not in access.authorizer.passed_headers

@@ -71,6 +71,11 @@ class ClientCertificates:
         return Verified.NONE not in self.admitted
 
     @property
+    def admits_anybody(self) -> bool:
+        """Whether a request without a certificate is let in wherever it goes."""
+        return self.authorities is not None and not self.rejects and not self.subject
+
+    @property
     def rejected_status(self) -> int:
         return 302 if self.error_page else 400
 

@@ -25,9 +25,11 @@ from xds.traffic.routes import Route
 from xds.traffic.upstream import BackendProtocol, UpstreamPolicy
 from xds.translate.backends import resolve
 from xds.translate.findings import UnitFindings
-from xds.translate.nginx.authorizer_reach import asked_service, why_never_asked, why_not_by
-from xds.translate.nginx.authorizer_url import HOST_VARIABLES, literal_path
+from xds.translate.nginx.annotation import InvalidValueError
+from xds.translate.nginx.authorizer_reach import asked_service, why_host_out_of_reach, why_never_asked, why_not_by
+from xds.translate.nginx.authorizer_url import HOST_VARIABLES, literal_host, literal_path
 from xds.translate.nginx.external_auth import AUTH_URL
+from xds.translate.nginx.named_objects import NamedObjects
 from xds.translate.nginx.paths_policy import OpenPaths
 from xds.translate.routes import TranslationContext
 
@@ -113,6 +115,8 @@ class _Resolver:
             return self._of_route(served, namespace, asked, host)
         if host == NO_HOST or is_wildcard(host):
             raise _UnusableError(f"no path of {host or 'the rules without host'} leads to an open Service")
+        if why := _why_not_outside(host, asked.method, objects):
+            raise _UnusableError(why)
         use = use if not url.tls else _use(host, tls=True, is_verified=True)
         protocol = use.protocol or BackendProtocol.HTTP1
         use = use if url.tls else replace(use, protocol=None)
@@ -121,8 +125,18 @@ class _Resolver:
 
     def _of_service(self, service: Key, port: int, use: UpstreamPolicy) -> Backend:
         wanted = IngressServiceBackend(service.name, ServiceBackendPort(number=port))
+        return self._usable(service.namespace, wanted, use, allow_external_name=False)
+
+    def _usable(
+        self, namespace: str, wanted: IngressServiceBackend, use: UpstreamPolicy, *, allow_external_name: bool
+    ) -> Backend:
         found = resolve(
-            self._context.state, service.namespace, wanted, use, allow_external_name=False, effect="nobody is asked"
+            self._context.state,
+            namespace,
+            wanted,
+            use,
+            allow_external_name=allow_external_name,
+            effect="nobody is asked",
         )
         if found.backend is None:
             raise _UnusableError(found.fault.message if found.fault else "")
@@ -136,18 +150,22 @@ class _Resolver:
         if why := why_never_asked(service, objects) or why_not_by(asked.method, service, namespace):
             raise _UnusableError(why)
         upstream = paths.tls_upstream if asked.url.tls and paths.tls_upstream else paths.upstream
-        use = replace(upstream, questions=Questions(host))
-        found = resolve(
-            self._context.state,
-            service.namespace,
-            written,
-            use,
-            allow_external_name=self._context.allow_external_name,
-            effect="nobody is asked",
-        )
-        if found.backend is None:
-            raise _UnusableError(found.fault.message if found.fault else "")
-        return found.backend, _rewritten(asked.url.path, paths.policy.rewrite)
+        allowed = self._context.allow_external_name
+        use = replace(upstream, questions=Questions())
+        backend = self._usable(service.namespace, written, use, allow_external_name=allowed)
+        if backend.protocol.uses_tls:  # otherwise hosts share a cluster
+            use = replace(upstream, questions=Questions(host))
+            backend = self._usable(service.namespace, written, use, allow_external_name=allowed)
+        return backend, _rewritten(asked.url.path, paths.policy.rewrite)
+
+
+def _why_not_outside(host: str, method: str, objects: NamedObjects) -> str:
+    """Why a host isn't asked by its name; empty for one that may be. The host of $host is any that a rule may have."""
+    try:
+        literal_host(host)
+    except InvalidValueError as error:
+        return str(error)
+    return why_host_out_of_reach(host, method, objects)
 
 
 def _use(name: str, *, tls: bool, is_verified: bool = False) -> UpstreamPolicy:

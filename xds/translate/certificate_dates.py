@@ -65,6 +65,12 @@ class DatePeriod:
                 until = date if until is None else min(until, date)
         return cls(since, until)
 
+    def within(self, other: "DatePeriod") -> "DatePeriod":
+        """The period in which the judgements of both stay the same."""
+        since = [each for each in (self.since, other.since) if each]
+        until = [each for each in (self.until, other.until) if each]
+        return DatePeriod(max(since, default=None), min(until, default=None))
+
     def __contains__(self, now: datetime) -> bool:
         """Whether the judgements hold at a time, which is also earlier than `since` after a clock was put back."""
         return (self.since is None or self.since <= now) and (self.until is None or now < self.until)

@@ -4,19 +4,23 @@ A host has the demands of its oldest Ingress that has any. They protect the path
 aliases of the host.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, KeysView, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import TypeAlias
 
 from xds.kube.objects import Ingress
 from xds.kube.state import why_first
-from xds.problems.field_path import FieldPath, MapKey
+from xds.problems.field_path import WHOLE_OBJECT, FieldPath, MapKey
+from xds.problems.problem import ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.traffic.actions import Closed
+from xds.traffic.backend_tls import CredentialKey
 from xds.traffic.client_certificates import NO_AUTHORITIES, CheckedHost, ClientCertificates
 from xds.traffic.hosts import NO_HOST, is_beginning, is_wildcard, wildcard_of, wildcards_of
 from xds.traffic.policy import NO_POLICY
 from xds.traffic.routes import Route, VirtualHost
+from xds.translate.certificate_dates import DatePeriod
 from xds.translate.findings import UnitFindings
 from xds.translate.nginx.client_certificates import SECRET
 from xds.translate.nginx.paths_policy import ClosedPaths, OpenPaths, PathsPolicy
@@ -76,6 +80,29 @@ def closed_if_checked(default: Route, context: TranslationContext, findings: Uni
     return replace(default, action=Closed((SECRET.full_name,), 403), policy=NO_POLICY)
 
 
+def expired_authorities(
+    used: Iterable[CredentialKey], context: TranslationContext, now: datetime
+) -> tuple[list[Problem], DatePeriod]:
+    """The problems of Secrets whose authorities have all expired, and the period in which there are no others."""
+    found = [(key.secret, context.state.secret(key.secret)) for key in used]
+    judged = {key: context.credential_store.judge_authorities(secret) for key, secret in found if secret}
+    dates = {key: each.expire for key, each in judged.items() if each.expire}
+    reason = Reason.CERTIFICATE_EXPIRED
+    problems = [
+        Problem(
+            ObjectRef("Secret", *key),
+            reason,
+            f"the authorities of Secret {key} have expired, the last on {expired:%Y-%m-%d %H:%M} UTC; no client's "
+            "certificate is good",
+            "Put the certificates of current authorities into ca.crt.",
+            WHOLE_OBJECT,
+        )
+        for key, expired in sorted(dates.items())
+        if expired <= now
+    ]
+    return problems, DatePeriod.around(now, dates.values())
+
+
 class CheckedHosts:
     """The hosts and aliases with demands on their clients' certificates.
 
@@ -90,7 +117,7 @@ class CheckedHosts:
         self.changed = False
 
     @property
-    def names(self) -> Collection[str]:
+    def names(self) -> KeysView[str]:
         return self._of_name.keys()
 
     @property

@@ -126,8 +126,8 @@ class FurtherNames:
 
     @property
     def wildcards(self) -> Set[str]:
-        """The wildcards among the names."""
-        return set(filter(is_wildcard, self._asked))
+        """The wildcards among the names, which depend on the hosts that others own; none where hosts are shared."""
+        return set(filter(is_wildcard, self._asked)) if self._ownership is HostOwnership.NAMESPACE else frozenset()
 
     def of_host(self, host: str) -> Iterator[FurtherName]:
         """The served names of a host."""

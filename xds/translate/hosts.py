@@ -98,20 +98,26 @@ def _served(context: TranslationContext, host: str, path: str) -> ServedPath | N
     """The path of a host that a request matches, if its Ingress sends every such request to a Service."""
     if not context.state.ingresses_of_host(host):
         host = wildcard_of(host) or host
-    policies, _ = _policies(context, host, _ingresses(context, host, UnitFindings()))
+    unreported = UnitFindings()
+    policies, _ = _policies(context, host, _ingresses(context, host, unreported))
+    certificates, policies = checked(host, policies, unreported)
+    # No question has a certificate that clients of the host could be asked for.
+    asks_for_certificates = certificates is not None and not certificates.admits_anybody
+    if asks_for_certificates or (path == "/" and any(policy.rewriting.app_root for _, policy in policies)):
+        return None
     regex = _is_regex_host(context.state, host, policies)
     found: dict[Route, tuple[Ingress, HTTPIngressPath, PathsPolicy]] = {}
     for ingress, policy in policies:
-        if isinstance(policy, ClosedPaths) and policy.hosts:
-            return None
         for _, each in _paths(context.state, ingress, host):
             try:
                 matched = regex_path(each, context.max_regex_size) if regex else valid_path(each)
             except InvalidError:
+                if isinstance(policy, ClosedPaths):
+                    return None
                 continue
             found.setdefault(Route(*matched, Forward(()), _NOBODY, _NOBODY.object.key), (ingress, each, policy))
     taken = next((route for route in most_specific_first(found) if route.matches(path)), None)
-    return _open_path(*found[taken], regex=regex) if taken else None
+    return None if taken is None or _closing(policies, frozenset()) else _open_path(*found[taken], regex=regex)
 
 
 def _open_path(ingress: Ingress, path: HTTPIngressPath, policy: PathsPolicy, *, regex: bool) -> ServedPath | None:
@@ -119,7 +125,7 @@ def _open_path(ingress: Ingress, path: HTTPIngressPath, policy: PathsPolicy, *, 
         return None
     policy = on_path(policy, path.path or "/", path.path_type, regex=regex)
     service = path.backend.service
-    if service is None or policy.policy.access or policy.answer or policy.redirect or policy.rewriting.app_root:
+    if service is None or policy.policy.access or policy.answer or policy.redirect:
         return None
     return ingress, service, policy
 

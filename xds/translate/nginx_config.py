@@ -8,11 +8,11 @@ from xds.kube.state import KubeState
 from xds.problems.field_path import WHOLE_OBJECT, FieldPath, MapKey
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
-from xds.translate.nginx.configmap.config import NginxConfig, read_config
+from xds.translate.nginx.configmap.config import NginxConfig, asks_protection, read_config
 from xds.translate.nginx.options import AnnotationOptions
 
 _UNREADABLE: Final = "--nginx-configmap"
-"""Closes all paths, in place of a key, while the ConfigMap was never read."""
+"""Closes all paths, in place of a key, while the ConfigMap was never read, and once one that protects is deleted."""
 
 
 class NginxConfigTracker:
@@ -44,7 +44,7 @@ class NginxConfigTracker:
         self._has_tracer = has_tracer
         self._has_authz = has_authz
         self._data: dict[str, str] = {}
-        self._is_unread = self._was_read = self._has_content = False
+        self._is_unread = self._was_read = self._is_gone = False
         self.problems: tuple[Problem, ...] = ()
         self.current: NginxConfig = self._read(_unread, [])
 
@@ -54,27 +54,24 @@ class NginxConfigTracker:
         return AnnotationOptions.of(
             self._ignored,
             self.current.defaults,
-            (*self.current.closing, *((_UNREADABLE,) if self._is_unread else ())),
+            (*self.current.closing, *((_UNREADABLE,) if self._is_unread or self._is_gone else ())),
             has_tracer=self._has_tracer,
             max_regex_size=self._max_regex_size,
             has_authz=self._has_authz,
         )
 
     def read(self, state: KubeState) -> None:
-        """Read the ConfigMap anew: `current` and `problems` follow.
-
-        The last content counts on while there is none to read, nor a ConfigMap: what protects must not open. Nor does
-        ingress-nginx follow a deletion.
-        """
+        """Read the ConfigMap anew: `current` and `problems` follow. Content that can't be read keeps the last one."""
         if self._name is None:
             return
         found = state.config_map(self._name)
-        if found is not None and found.data is not None:
-            self._data = found.data
-            self._has_content = True
-        # Nobody knows whether a ConfigMap asks for a protection that was never read.
-        self._is_unread = found is not None and found.data is None and (self._is_unread or not self._was_read)
-        self._was_read = self._was_read or not self._is_unread
+        if found is None:
+            self._is_gone = self._is_gone or asks_protection(self._data.keys() - self._ignored, self._data)
+            self._data, self._was_read = {}, False
+        elif found.data is not None:
+            self._data, self._was_read, self._is_gone = found.data, True, False
+        # Nobody knows whether a ConfigMap that was never read asks for a protection.
+        self._is_unread = found is not None and not self._was_read
         problems = list(self._missing(found))
         self.current = self._read(state.config_map, problems)
         self.problems = tuple(problems)
@@ -98,8 +95,8 @@ class NginxConfigTracker:
             return
         reason = Reason.CONFIG_MAP_NOT_FOUND
         if found is None:
-            kept = "its last content counts until a restart" if self._has_content else "none of its keys counts"
-            why = f"the ConfigMap of --nginx-configmap doesn't exist, so that {kept}"
+            closed = ", and all paths answer 503, as one of them protected" if self._is_gone else ""
+            why = f"the ConfigMap of --nginx-configmap doesn't exist, so that none of its keys counts{closed}"
         else:
             kept = "all paths answer 503" if self._is_unread else "its last content counts"
             why = f"the ConfigMap of --nginx-configmap can't be read ({found.fault}), so that {kept}"

@@ -26,6 +26,11 @@ _NUMERIC: Final = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
 https://url.spec.whatwg.org/#ends-in-a-number-checker
 """
 
+_POD: Final = re.compile(r"[^.]+\.[^.]+\.pod(\..*)?")
+"""Names of pods, which the DNS of a cluster may make up from any address: 127-0-0-1.default.pod. Source:
+https://coredns.io/plugins/kubernetes/ (`pods insecure`, as kubeadm writes)
+"""
+
 
 def outside_name(name: str) -> str:
     """The DNS name in lower case.
@@ -36,7 +41,8 @@ def outside_name(name: str) -> str:
         InvalidError: no DNS name, or one of the proxy's own machine or network.
     """
     lowered = valid_host(name.removesuffix("."))
-    if is_wildcard(lowered) or _is_internal(lowered) or _NUMERIC.fullmatch(lowered):
+    refused = is_wildcard(lowered) or _is_internal(lowered) or _NUMERIC.fullmatch(lowered) or _POD.fullmatch(lowered)
+    if refused:
         raise InvalidError(Reason.EXTERNAL_NAME_REFUSED, f"{shown(name)} is not the name of an outside host")
     return lowered
 

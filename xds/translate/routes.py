@@ -21,10 +21,10 @@ from xds.problems.text import shown
 from xds.traffic.actions import Forward
 from xds.traffic.backend_tls import Credential, CredentialKey
 from xds.traffic.backends import Backend, BackendKey
-from xds.traffic.client_certificates import ClientCertificates
 from xds.traffic.policy import Policy
 from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE, is_literal
 from xds.traffic.routes import Origin, PathType, Route
+from xds.traffic.tls import TlsTable
 from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
 from xds.translate.annotated_backends import AnnotatedBackends, word
 from xds.translate.backends import Resolved, resolve
@@ -68,6 +68,7 @@ class TranslationContext:
     host_ownership: HostOwnership = HostOwnership.SHARED
     credential_store: CredentialStore = field(default_factory=CredentialStore)
     password_files: PasswordFiles = field(default_factory=PasswordFiles)
+    published: Key | None = None
 
     def policy(self, ingress: Ingress) -> IngressPolicy:
         """The policy of an Ingress. `translate_ingress` reports the problems, once for each Ingress."""
@@ -80,7 +81,12 @@ class TranslationContext:
     def objects_in(self, namespace: str) -> NamedObjects:
         """The objects that annotations of Ingresses of a namespace may name."""
         return NamedObjects(
-            self.state, namespace, self.allow_cross_namespace, self.credential_store, self.password_files
+            self.state,
+            namespace,
+            self.allow_cross_namespace,
+            self.credential_store,
+            self.password_files,
+            self.published,
         )
 
     def credentials(self, backends: Iterable[Backend]) -> Mapping[CredentialKey, Credential]:
@@ -93,12 +99,12 @@ class TranslationContext:
                 found[key] = credential
         return found
 
-    def client_authorities(self, certificates: ClientCertificates | None) -> Mapping[CredentialKey, Credential]:
-        """The authorities by which proxies verify the clients of a host."""
-        key = certificates.credential if certificates else None
-        secret = self.state.secret(key.secret) if key else None
-        credential = self.credential_store.find(secret, key.part) if secret and key else None
-        return {key: credential} if key and credential else {}
+    def client_authorities(self, tls: TlsTable) -> Mapping[CredentialKey, Credential]:
+        """The authorities by which proxies verify clients."""
+        checks = {each.checked.certificates.credential for each in tls.terminations if each.checked}
+        found = {key: self.state.secret(key.secret) for key in checks if key}
+        credentials = {key: self.credential_store.find(each, key.part) for key, each in found.items() if each}
+        return {key: each for key, each in credentials.items() if each}
 
     def is_canary(self, ingress: Ingress) -> bool:
         """Whether an Ingress only lends its backends: routes, default backend and TLS entries count for nothing."""

@@ -23,7 +23,7 @@ from xds.traffic.tls import Certificate, TlsTable
 from xds.translate.backend_use import BackendUse
 from xds.translate.certificate_dates import DatePeriod
 from xds.translate.certificates import Verdict
-from xds.translate.checked_hosts import CheckedHosts, closed_if_checked
+from xds.translate.checked_hosts import CheckedHosts, closed_if_checked, expired_authorities
 from xds.translate.credentials import CredentialUse
 from xds.translate.endpoints import localities
 from xds.translate.findings import HostCiphers, UnitFindings
@@ -60,6 +60,7 @@ class TranslateOptions:
         has_tracer: Whether proxies send traces to a collector.
         has_authz: Whether `xds authz` runs beside each proxy.
         default_service: Answers where no Ingress has a default backend.
+        published: The Service of --publish-service, at which no authorizer is asked.
         host_ownership: The namespaces whose Ingresses count for a host.
     """
 
@@ -73,6 +74,7 @@ class TranslateOptions:
     has_tracer: bool = False
     has_authz: bool = False
     default_service: Key | None = None
+    published: Key | None = None
     host_ownership: HostOwnership = HostOwnership.SHARED
 
     @property
@@ -126,6 +128,7 @@ class Translator:
             options.allow_cross_namespace,
             redirects_to_slash=options.is_compatible,
             host_ownership=options.host_ownership,
+            published=options.published,
         )
         self._certificate_store = CertificateStore()
         self._default_secret_due = options.default_tls_secret is not None
@@ -138,7 +141,7 @@ class Translator:
         self._ciphers_changed = False
         self._checked = CheckedHosts(self._hosts)
         self._certificates: dict[Key, Certificate] = {}
-        self._date_period = DatePeriod()
+        self._date_period = self._authority_period = DatePeriod()
         self._backends = BackendUse()
         self._credentials = CredentialUse()
         self._rates = RateUse()
@@ -172,7 +175,7 @@ class Translator:
     @property
     def date_period(self) -> DatePeriod:
         """The period in which the problems of certificates hold. Outside, the TLS table is stale."""
-        return self._date_period
+        return self._date_period.within(self._authority_period)
 
     @property
     def certificate_expiry(self) -> Mapping[Key, datetime]:
@@ -295,6 +298,8 @@ class Translator:
         tls_is_stale, self._ciphers_changed = stale.tls or self._ciphers_changed, False
         tls_is_stale = self._checked.take_changed() or tls_is_stale
         tls, certificates = (yield from self._translate_tls(now)) if tls_is_stale else (False, False)
+        if tls_is_stale or not self._checked.names.isdisjoint(stale.hosts):
+            self._use_authorities(now)
         backends, gone = yield from self._backends.changes()
         for backend in gone:
             self._problems.report(("endpoints", backend), ())
@@ -328,8 +333,6 @@ class Translator:
             virtual_host, names = yield from translate_host(self._context, host, findings)
             self._problems.report(("host", host), findings.problems)
             self._use(("host", host), findings.backends)
-            demands = virtual_host.client_certificates if virtual_host else None
-            self._credentials.use(("clients", host), self._context.client_authorities(demands))
             self._use_ciphers(host, findings.ciphers)
             self._rates.use(("host", host), findings.rates)
             owners_changed |= self._owners.note(host, findings.owner)
@@ -360,6 +363,13 @@ class Translator:
         else:
             self._hosts[host] = after
         return True
+
+    def _use_authorities(self, now: datetime) -> None:
+        """Use the authorities of clients that the TLS table names, and report those that have expired."""
+        authorities = self._context.client_authorities(self._tls)
+        self._credentials.use("clients", authorities)
+        problems, self._authority_period = expired_authorities(authorities, self._context, now)
+        self._problems.report(("authorities", NO_HOST), problems)
 
     def _use_ciphers(self, host: str, ciphers: HostCiphers | None) -> None:
         if self._ciphers.get(host) == ciphers:

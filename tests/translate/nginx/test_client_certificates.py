@@ -5,6 +5,7 @@ Covers: values, Secrets that can't be used, several Ingresses of a host, termina
 """
 
 import datetime
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.support.objects import (
+    NOW,
     World,
     authorities,
     certificate,
@@ -301,6 +303,18 @@ def test_no_certificate_is_asked_for_where_it_decides_nothing() -> None:
     assert checked is not None
     assert client_verification(checked) is None
     assert not given.traffic.credentials
+
+
+def test_expired_authorities_are_reported_when_their_time_comes() -> None:
+    ending = certificate("x", until=NOW + timedelta(hours=1)).chain
+    given = world(shop(**ASKED), authorities("ca", ending))
+    assert given.problems == []
+    assert given.traffic.date_period.until == NOW + timedelta(hours=1)
+    old = certificate("x", until=NOW - timedelta(hours=1)).chain
+    later = world(shop(**ASKED), authorities("ca", old))
+    assert "have expired" in later.problem("CertificateExpired").message
+    assert demands(later) == ClientCertificates(CA)
+    assert world(shop(**ASKED), authorities("ca", old + certificate("y").chain)).problems == []
 
 
 def test_authorities_are_never_printed() -> None:

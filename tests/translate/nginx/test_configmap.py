@@ -184,16 +184,8 @@ def test_a_change_of_a_default_translates_all_ingresses_anew() -> None:
     assert connect_timeouts(given) == {7}
     given.apply(Applied(config_map("nginx", proxy_connect_timeout="9")))
     assert connect_timeouts(given) == {9}
-
-
-def test_the_last_content_counts_after_the_configmap_is_deleted() -> None:
-    given = world({"proxy-connect-timeout": "7", "whitelist-source-range": "10.0.0.0/8"})
     given.apply(Deleted(ConfigMap, NAME))
-    (problem,) = given.problems
-    assert connect_timeouts(given) == {7}
-    assert (problem.reason, "its last content counts" in problem.message) == (Reason.CONFIG_MAP_NOT_FOUND, True)
-    given.apply(Applied(config_map("nginx", proxy_connect_timeout="9")))
-    assert (connect_timeouts(given), given.problems) == ({9}, [])
+    assert connect_timeouts(given) == {5}
 
 
 def connect_timeouts(given: World) -> set[float]:

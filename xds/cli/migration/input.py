@@ -26,7 +26,7 @@ class Input:
         controllers: Of ingress-nginx.
         unreadable: Parts that can't be read.
         places: `FILE:LINE` of each object of a folder.
-        whole: Kinds of which the input has all objects, so that one that isn't there doesn't exist.
+        whole: Kinds of which the input has all objects. Other objects don't exist then.
     """
 
     objects: tuple[KubeObject, ...]
@@ -48,8 +48,7 @@ def read_folder(folder: Path) -> Input:
         raise Failed(str(error)) from None
     found: list[Controller] = []
     for path in sorted(tree.listing.files):
-        found += _controllers_of_file(folder / path)
-    # A Deployment is no object that routing needs, so that the folder's own reading doesn't keep it.
+        found += _controllers_of_file(folder / path)  # the folder's own reading keeps no Deployments
     places = {about: str(folder / place) for about, place in tree.manifests.locations().items()}
     return _completed(Input(tuple(tree.manifests.objects()), tuple(found), tree.problems, places))
 
@@ -111,7 +110,7 @@ def _placed(problem: Problem, line: int) -> Problem:
 
 
 def _completed(found: Input) -> Input:
-    """The input, in which each kind counts as whole that is there at all."""
+    """The input, with each kind of its objects as whole."""
     return replace(found, whole=frozenset(map(type, found.objects)))
 
 

@@ -1,4 +1,4 @@
-"""Objects in place of those that the input has not, so that all else of an Ingress is judged."""
+"""Objects in place of absent ones, so that the rest of an Ingress is judged."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field

@@ -88,7 +88,8 @@ class _Lines:
             yield f"\n{self._bold('All Ingresses')}"
             yield from (f"  {self._styled(each.id, 'cyan')}: {each.meaning}" for each in report.general)
         if report.left_out:
-            yield f"\n{self._bold(f'Not of ingress-nginx, and not judged: {len(report.left_out)} Ingresses')}"
+            title = f"Not of ingress-nginx, and not judged: {len(report.left_out)} Ingresses"
+            yield f"\n{self._bold(title)} (--ingress-class NAME and --watch-ingress-without-class choose others)"
             yield from (f"  {key}: {printable(why)}" for key, why in list(report.left_out.items())[:_MANY])
         if report.unreadable:
             yield f"\n{self._bold('Not readable, and not judged')}"

@@ -1,1 +1,1 @@
-"""What ingress-nginx does to an Ingress although nobody wrote it: a small rule each."""
+"""Effects of ingress-nginx that nobody wrote into an Ingress: a small rule each."""

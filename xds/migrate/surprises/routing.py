@@ -228,6 +228,13 @@ def _mirror_bad(subject: Subject, _: Inventory) -> str:
     return "the copies go to the host's own root, which has twice the load"
 
 
+def _default_backend(subject: Subject, _: Inventory) -> str:
+    spec = subject.ingress.spec
+    if not spec.default_backend or not spec.rules:
+        return ""
+    return "the default backend answers on the hosts of the Ingress there, and here on all hosts"
+
+
 _MIRROR: Final = re.compile(r"https?://[A-Za-z0-9\[$]")
 
 
@@ -267,6 +274,12 @@ RULES: Final = (
         "implicit-root",
         "The root that a host gets by itself has the redirect, rewrite, limits and protection of its oldest Ingress.",
         _implicit_root,
+    ),
+    Rule(
+        "default-backend-for-all",
+        "A default backend beside rules answers on the hosts of its Ingress; here it answers each request that no rule "
+        "matches, of other hosts too.",
+        _default_backend,
     ),
     Rule(
         "redirect-variable",

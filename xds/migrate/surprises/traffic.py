@@ -8,6 +8,8 @@ from xds.migrate.subject import Subject
 from xds.migrate.surprises.routing import is_regex
 from xds.migrate.surprises.rule import Rule, listed
 from xds.migrate.values import number
+from xds.problems.problem import Key
+from xds.translate.nginx.custom_headers import ALLOWED_HEADERS
 
 _BALANCING: Final = (
     "load-balance",
@@ -136,10 +138,16 @@ def _websockets(subject: Subject, _: Inventory) -> str:
 
 
 def _headers_not_allowed(subject: Subject, inventory: Inventory) -> str:
-    config = inventory.config
-    if not subject.text("custom-headers") or config is None or config.get("global-allowed-response-headers"):
+    config, named = inventory.config, subject.text("custom-headers").strip()
+    if not named or config is None:
         return ""
-    return "global-allowed-response-headers is empty, so the paths answer 503 today"
+    allowed = {name.strip() for name in config.get(ALLOWED_HEADERS, "").split(",")} - {""}
+    if not allowed:
+        return f"{ALLOWED_HEADERS} is empty, so the paths answer 503 today"
+    namespace, _, name = named.partition("/")
+    found = inventory.config_map(Key(namespace, name))
+    others = sorted((found.data or {}).keys() - allowed) if found else []
+    return f"{ALLOWED_HEADERS} lacks {listed(others)}, so the paths answer 503 today" if others else ""
 
 
 def _grpc_lower_case(subject: Subject, _: Inventory) -> str:

@@ -2,10 +2,11 @@
 
 from typing import Final
 
+from xds.migrate.blocking import blocking
 from xds.migrate.inventory import Inventory
 from xds.migrate.subject import Subject
 from xds.migrate.surprises.rule import Rule, listed
-from xds.migrate.values import SNIPPETS, Fate, blocking
+from xds.migrate.values import SNIPPETS, Fate
 from xds.problems.problem import Key
 from xds.problems.text import shown
 
@@ -64,8 +65,12 @@ def _missing(subject: Subject, inventory: Inventory, annotation: str) -> list[st
         return [f"{annotation} names a Secret of another namespace"]
     if not name:
         return [f"{annotation} is empty"]
-    if inventory.has_secrets and inventory.secret(key) is None:
+    found = inventory.secret(key)
+    if inventory.has_secrets and found is None:
         return [f"{annotation} names Secret {key}, which doesn't exist"]
+    is_file = annotation == "auth-secret" and subject.text("auth-secret-type").strip() in ("", "auth-file")
+    if found and is_file and "auth" not in (found.data.all if found.data else {}):
+        return [f"{annotation} names Secret {key}, which has no key auth"]
     return []
 
 

@@ -46,14 +46,23 @@ def _url(value: str) -> AuthorizerUrl:
     if not 0 < port <= 65535:
         raise InvalidValueError(f"no port is {port}")
     path = (found["path"] or "/").replace(" ", "%20")
-    return AuthorizerUrl(scheme == "https", _host(found["host"]), port, path if path.startswith("/") else f"/{path}")
+    return AuthorizerUrl(scheme == "https", _host_of(found["host"]), port, path if path.startswith("/") else f"/{path}")
 
 
-def _host(written: str) -> str:
+def _host_of(written: str) -> str:
     if written in HOST_VARIABLES:
         return written
     if "$" in written:
         raise InvalidValueError(f"{shown(written)} is a host with a variable in it, and may only be one as a whole")
+    return literal_host(written)
+
+
+def literal_host(written: str) -> str:
+    """A host that may be asked, in lower case.
+
+    Raises:
+        InvalidValueError: for no host, and for one of the proxy's own machine or network.
+    """
     try:
         name = outside_address(written) or outside_name(written)
     except InvalidError as error:

@@ -25,8 +25,8 @@ https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/transport_sockets/
 """
 
 _PREFIX: Final = "CN="
-_MAX_PROGRAM_SIZE: Final = 1000
-"""Of an expression, which is compiled anew for each request."""
+_MAX_PROGRAM_SIZE: Final = 100
+"""Envoy rejects a larger program in a condition, whatever its runtime says of other expressions."""
 
 _URL: Final = re.compile(r"https?://[A-Za-z0-9._~/:,?&=-]+")
 _PLACE: Final = re.compile(r"[A-Za-z0-9._~/:,?&=@-]+")
@@ -45,7 +45,7 @@ def _subject(value: str) -> str:
     except RegexError as error:
         raise InvalidValueError(str(error)) from None
     if size > _MAX_PROGRAM_SIZE:
-        raise InvalidValueError(f"its program has {size} steps, and {_MAX_PROGRAM_SIZE} is the most")
+        raise InvalidValueError(f"its program has {size} steps, and Envoy accepts {_MAX_PROGRAM_SIZE}")
     return value
 
 
@@ -97,6 +97,7 @@ SUBJECT: Final = Annotation(
     _FAMILY,
     Grammar("CN= and a regular expression of RE2", _subject),
     scope=Scope.HOST,
+    note="but for an expression with lookaround, or of more than about 90 characters, with which the host answers 403",
     protects=always,
 )
 _WITH_SECRET: Final[tuple[AnyAnnotation, ...]] = (VERIFY, DEPTH, ERROR_PAGE, PASSES, SUBJECT)

@@ -168,7 +168,8 @@ def read(reader: AnnotationReader, objects: NamedObjects) -> Authorizer | Unavai
         always_sets_cookies=reader.get(ALWAYS_SET_COOKIE) or False,
     )
     if why := why_out_of_reach(asked, objects):
-        return _closed(reader, AUTH_URL, f"is {shown(reader.text(AUTH_URL) or '')}, and {why}")
+        why = f"is {shown(reader.text(AUTH_URL) or '')}, and {why}"
+        return _closed(reader, AUTH_URL, why, "Name another Service or host, or remove the annotation.")
     return asked
 
 
@@ -242,12 +243,12 @@ def _too_much(headers: tuple[tuple[str, str], ...]) -> str:
     return ""
 
 
-def _closed(reader: AnnotationReader, annotation: AnyAnnotation, why: str) -> Unavailable:
+def _closed(reader: AnnotationReader, annotation: AnyAnnotation, why: str, remedy: str = "") -> Unavailable:
     reader.report(
         annotation.full_name,
         Reason.PROTECTION_UNAVAILABLE,
         f"{annotation.name} {why}; {CLOSED}",
-        f"Write {annotation.grammar.words}, or remove the annotation.",
+        remedy or f"Write {annotation.grammar.words}, or remove the annotation.",
     )
     return Unavailable(annotation)
 

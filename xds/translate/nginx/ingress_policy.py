@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Final
 
 from xds.kube.objects import Ingress
-from xds.problems.problem import Key
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.traffic.client_certificates import NO_AUTHORITIES
@@ -63,12 +62,16 @@ def ingress_policy(
     if isinstance(clients, Unavailable):
         asked, names, closed_by = rewriting.read(reader), host_names.read(reader), (clients.annotation.full_name,)
         return ClosedPaths(closed_by, hosts=False, rewriting=asked, names=names, client_certificates=NO_AUTHORITIES)
-    found = _paths_policy(ingress.key, ours, options, objects, reader)
+    found = _paths_policy(ingress, ours, options, objects, reader)
     return replace(found, client_certificates=clients) if clients else found
 
 
 def _paths_policy(
-    ingress: Key, ours: Mapping[str, str], options: AnnotationOptions, objects: NamedObjects, reader: AnnotationReader
+    ingress: Ingress,
+    ours: Mapping[str, str],
+    options: AnnotationOptions,
+    objects: NamedObjects,
+    reader: AnnotationReader,
 ) -> PathsPolicy:
     """The policy of the paths, but for the certificates of clients."""
     closing = tuple(annotation for annotation in without_effect(reader) if asks_protection(annotation, reader))
@@ -84,7 +87,8 @@ def _paths_policy(
     headers = own_headers.response_headers(reader)
     answer = answers.read(reader)
     tls = tls_verify.read(reader, objects)
-    allowed = access.read(reader, objects, ingress, has_authz=options.has_authz)
+    copies = access.copies(ingress, names)
+    allowed = access.read(reader, objects, ingress.key, copies, has_authz=options.has_authz)
     if (
         isinstance(named, Unavailable)
         or isinstance(headers, Unavailable)

@@ -42,6 +42,7 @@ class NamedObjects:
         allow_cross_namespace: Whether objects of other namespaces are within reach.
         credentials: Judges Secrets.
         password_files: Parses Secrets.
+        published: The Service of --publish-service, whose endpoints are the proxies.
     """
 
     state: KubeState
@@ -49,6 +50,7 @@ class NamedObjects:
     allow_cross_namespace: bool = False
     credentials: CredentialStore = field(default_factory=CredentialStore)
     password_files: PasswordFiles = field(default_factory=PasswordFiles)
+    published: Key | None = None
 
     def secret(self, reader: AnnotationReader, annotation: AnyAnnotation) -> Secret:
         """The Secret that an annotation with a value names.

@@ -77,6 +77,12 @@ def read_config(
     return NginxConfig(base | dict(_defaults(reader)), reader.closing, policy)
 
 
+def asks_protection(names: Set[str], data: Mapping[str, str]) -> bool:
+    """Whether one of some keys asks for a protection, which nobody should lose with the ConfigMap."""
+    known = ((KEYS[name], data[name]) for name in names if name in KEYS)
+    return any(text and key.protects is not None and key.protects(text) for key, text in known)
+
+
 def _defaults(reader: ConfigReader) -> Iterator[tuple[str, str]]:
     """The values of keys that families of annotations read."""
     for key in KEYS.values():
