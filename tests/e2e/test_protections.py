@@ -18,19 +18,23 @@ import pytest
 from tests.support.envoy import free_port, needs_envoy
 from tests.support.guarded_envoy import running_authz
 from tests.support.intruders import Backend, Intruders
-from tests.support.objects import authorities, service, slice_of
-from tests.support.odd_authorizer import DECIDES, MUTE, OddAuthorizer
+from tests.support.objects import authorities, password_file, service, slice_of
+from tests.support.odd_authorizer import DECIDES, MUTE, RIGHT, OddAuthorizer
+from tests.support.protection import Protection, Way, common_ways
 from tests.support.protections import (
     ALLOW,
     BCRYPT,
     CA,
     CERTIFICATE,
+    INSIDE,
     OTHER_CERTIFICATE,
-    Protection,
-    Way,
+    OUTSIDE,
+    SHA,
+    UNREADABLE_CONFIG,
     authorized,
     client_certificates,
-    common_ways,
+    config,
+    config_ways,
     either,
     lists,
     passwords,
@@ -40,9 +44,12 @@ from tests.support.protections import (
 from tests.support.siege import Siege, table
 from xds.address import UnixPath
 from xds.kube.objects import KubeObject
+from xds.problems.problem import Key
 from xds.resources import names as resource_names
 from xds.resources.options import ProxyOptions
 from xds.translate.translator import TranslateOptions
+
+CONFIG_MAP = Key("default", "nginx")
 
 pytestmark = [needs_envoy, pytest.mark.timeout(300)]
 
@@ -176,6 +183,36 @@ async def test_no_request_without_right_passes_while_processes_come_and_go(
         monkeypatch.setattr(resource_names, "HTTP_ROUTES", "http@100")
         await plane.enter_async_context(siege.plane())
         await step("put on while the control plane was away, another chain of filters")
+        print("\n" + table(siege.tally))
+        siege.assert_closed()
+
+
+async def test_no_request_without_right_passes_the_configmap(tmp_path: Path) -> None:
+    """And none the passwords that a proxy checks by itself, without `xds authz` and VHDS."""
+    async with contextlib.AsyncExitStack() as stack:
+        siege = Siege(tmp_path, TranslateOptions(nginx_configmap=CONFIG_MAP), ports(vhds=False))
+        auth, _ = await authorizers(stack, siege)
+        asked = Protection("global-auth", {}, RIGHT | INSIDE, INSIDE)
+        listed = Protection("global-list", {}, RIGHT | INSIDE, RIGHT | OUTSIDE)
+        hashed = passwords("sha", SHA, RIGHT | INSIDE)
+        hash_of_authz = Way("a hash that takes xds authz", (password_file(f"alice:{BCRYPT}", "sha-users"),))
+        named = await surrounded(stack, siege, [asked, listed, hashed])
+        siege.know(config())
+        siege.watch([asked, listed, hashed], "start")
+        plane = await stack.enter_async_context(contextlib.AsyncExitStack())
+        await plane.enter_async_context(siege.plane())
+        await stack.enter_async_context(siege.envoy("sotw"))
+        for way in (*hashed.ways, hash_of_authz, Way("the file again", tuple(named), lets_in=True)):
+            await siege.try_ways([(hashed, way)])
+        for way in config_ways(service(auth.name)):
+            await siege.try_ways([(asked, way), (listed, Way(way.name, lets_in=way.lets_in))])
+        await plane.aclose()
+        siege.know(UNREADABLE_CONFIG)
+        await plane.enter_async_context(siege.plane())
+        unread = Way("start, the ConfigMap can't be read")
+        await siege.try_ways([(each, unread) for each in (asked, listed, hashed)])
+        good = Way("the ConfigMap can be read", (config(),), lets_in=True)
+        await siege.try_ways([(each, good) for each in (asked, listed, hashed)])
         print("\n" + table(siege.tally))
         siege.assert_closed()
 

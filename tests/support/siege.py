@@ -12,7 +12,8 @@ from tests.support.authority import Issued
 from tests.support.envoy import Envoy, free_port, running_envoy
 from tests.support.intruders import KINDS, MARK, PLAIN, Intruder, Intruders, Tally, ask, until
 from tests.support.plane import Plane
-from tests.support.protections import CA, FOREIGN_CA, Protection, Way
+from tests.support.protection import Protection, Way
+from tests.support.protections import CA, FOREIGN_CA
 from xds.kube.change import Applied, Change, Deleted
 from xds.kube.objects import KubeObject
 from xds.problems.problem import Key
@@ -21,6 +22,9 @@ from xds.translate.translator import TranslateOptions
 
 WORKER_SECONDS: Final = 0.05
 """For Envoy's workers, which follow after Envoy's ACK."""
+
+DWELL_SECONDS: Final = 0.1
+"""Least time for requests without right in a way."""
 
 LET_IN_SECONDS: Final = 15
 
@@ -149,6 +153,7 @@ class Siege:
             await self.lets_in(protection, way, protection.wrong)
             return
         self.watch([protection], way.name)
+        await asyncio.sleep(DWELL_SECONDS)
 
         async def is_tried() -> bool:
             answers = self.tally.answers(name, way.name)
