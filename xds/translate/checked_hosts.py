@@ -32,7 +32,11 @@ _Policies: TypeAlias = Sequence[tuple[Ingress, PathsPolicy]]
 
 def checked(host: str, policies: _Policies, findings: UnitFindings) -> tuple[ClientCertificates | None, _Policies]:
     """The demands on the clients of a host, and the policies with those paths closed whose own demands aren't met."""
-    asking = [(ingress, policy.client_certificates) for ingress, policy in policies if policy.client_certificates]
+    asking = [
+        (ingress, policy.client_certificates)
+        for ingress, policy in policies
+        if policy.client_certificates and not _is_bad_guest(ingress, policy, policies)
+    ]
     if not asking:
         return None, policies
     first, demands = asking[0]
@@ -49,6 +53,14 @@ def checked(host: str, policies: _Policies, findings: UnitFindings) -> tuple[Cli
         if asked not in (demands, NO_AUTHORITIES):
             _report(ingress, first, host, is_closed=ingress in unmet, findings=findings)
     return demands, [(each, _closed(policy) if each in unmet else policy) for each, policy in policies]
+
+
+def _is_bad_guest(ingress: Ingress, policy: PathsPolicy, policies: _Policies) -> bool:
+    """Whether an Ingress on a host of another namespace can't verify certificates: its own paths are closed alone.
+
+    In ingress-nginx, any namespace closes any host by a Secret that doesn't exist.
+    """
+    return policy.client_certificates is NO_AUTHORITIES and ingress.key.namespace != policies[0][0].key.namespace
 
 
 _AT = FieldPath.of("metadata", "annotations", MapKey(SECRET.full_name))

@@ -204,6 +204,21 @@ def test_a_bad_secret_of_a_younger_ingress_closes_its_paths_alone() -> None:
     assert closed_statuses(given) == {403}
 
 
+def test_a_bad_secret_of_another_namespace_does_not_close_the_host() -> None:
+    guest = ingress(
+        "guest",
+        rule(HOST, path("/guest")),
+        ns="guests",
+        created=2,
+        annotations=annotated(auth_tls_secret="guests/none"),
+    )
+    given = world(shop(), guest, service("web", ns="guests"))
+    assert demands(given) is None
+    assert [each.path for each in given.traffic.hosts[HOST].routes if isinstance(each.action, Closed)] == ["/guest"]
+    given.apply(Deleted(Ingress, key("shop")))
+    assert demands(given) is NO_AUTHORITIES
+
+
 # Connections
 
 
