@@ -64,7 +64,7 @@ def outcomes(annotations: dict[str, str]) -> dict[str, AnnotationOutcome]:
         ({f"{OWN_PREFIX}answer": "204"}, f"{OWN_PREFIX}answer", "in effect", "answers 204"),
         (annotated(proxy_connect_timeout="5"), "proxy-connect-timeout", "no difference", "the same holds without"),
         (annotated(proxy_connect_timeout=""), "proxy-connect-timeout", "no difference", "an empty value counts as"),
-        (annotated(proxy_buffer_size="8k"), "proxy-buffer-size", "no difference", "Envoy takes response headers of"),
+        (annotated(client_body_buffer_size="8k"), "client-body-buffer-size", "no difference", "Envoy streams bodies"),
         (annotated(proxy_connect_timeout="5s"), "proxy-connect-timeout", "not used", "proxy-connect-timeout is '5s'"),
         (annotated(proxy_boddy_size="8m"), "proxy-boddy-size", "not used", "annotation 'nginx.ingress.kubernetes.io/"),
         (

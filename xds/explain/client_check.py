@@ -66,7 +66,10 @@ def demands_words(demands: ClientCertificates) -> str:
 
 def check_words(check: ClientCheck) -> str:
     """The check of a request without a certificate in words."""
-    words = demands_words(check.checked.certificates)
+    demands = check.checked.certificates
+    words = demands_words(demands)
+    if demands.authorities is None and check.outcome is CheckOutcome.ADMITTED:
+        return f"{words}, so none is asked for"
     match check.outcome:
         case CheckOutcome.REJECTED:
             return f"{words}; a request without one is answered {check.status}"

@@ -4,7 +4,7 @@ A host has the demands of its oldest Ingress that has any. They protect the path
 aliases of the host.
 """
 
-from collections.abc import Callable, Iterable, KeysView, Mapping, Sequence
+from collections.abc import Iterable, KeysView, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeAlias
@@ -132,10 +132,6 @@ class CheckedHosts:
     def names(self) -> KeysView[str]:
         return self._of_name.keys()
 
-    @property
-    def find(self) -> Callable[[str], CheckedHost | None]:
-        return self._find
-
     def follow(self, name: str, after: VirtualHost | None, *, is_known: bool) -> None:
         """Follow the change of a virtual host.
 
@@ -162,7 +158,7 @@ class CheckedHosts:
         changed, self.changed = self.changed, False
         return changed
 
-    def _find(self, host: str) -> CheckedHost | None:
+    def find(self, host: str) -> CheckedHost | None:
         """The check of the connections for a TLS host: that of the virtual host that answers its requests."""
         hosts = self._hosts
         if host in hosts and not is_wildcard(host):

@@ -1,6 +1,6 @@
 """Who may say what of a host: any namespace, or the one that the host belongs to."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -54,16 +54,12 @@ def only_of_owner(
     """
     ingresses = state.ingresses_of_host(host)
     findings.owner = owner = next((each for each in ingresses if not is_canary(each)), ingresses[0])
-    for other in others(ingresses, owner):
+    for other in (each for each in ingresses if each.key.namespace != owner.key.namespace):
         for index, _ in state.rules(other, host):
             message = f"{belonging(host, owner, other)}; the rule and its paths are left out"
             at = FieldPath.of("spec", "rules", index, "host")
             findings.report(other.ref, Reason.HOST_OF_OTHER_NAMESPACE, message, at)
     return [each for each in ingresses if each.key.namespace == owner.key.namespace]
-
-
-def others(ingresses: Iterable[Ingress], owner: Ingress) -> Sequence[Ingress]:
-    return [each for each in ingresses if each.key.namespace != owner.key.namespace]
 
 
 def belonging(host: str, owner: Ingress, other: Ingress) -> str:

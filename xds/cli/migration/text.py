@@ -148,15 +148,7 @@ def _markdown_lines(report: Report) -> Iterator[str]:
                 "",
                 *lines,
             )
-    keys = [each for each in report.keys if each.verdict is not Verdict.EXACT]
-    if keys:
-        yield from ("", f"### ConfigMap `{report.config_map}`", "")
-        yield from (
-            f"- **{each.verdict}** `{each.name}`: {_escaped(each.text)}. {each.remedy}".rstrip() for each in keys
-        )
-    if report.flags:
-        yield from ("", "### Flags of the controller", "")
-        yield from (f"- **{each.verdict}** `--{each.name}`: {_escaped(each.text)}" for each in report.flags)
+    yield from _markdown_controller(report)
     if report.general:
         yield from ("", "### All Ingresses", "")
         yield from (f"- `{each.id}`: {each.meaning}" for each in report.general)
@@ -166,6 +158,19 @@ def _markdown_lines(report: Report) -> Iterator[str]:
         yield from ("", "### Not readable, and not judged", "")
         yield from (f"- `{each.location or each.object}`: {_escaped(each.message)}" for each in report.unreadable)
     yield from ("", "### The control plane for the same", "", "```sh", command(report), "```")
+
+
+def _markdown_controller(report: Report) -> Iterator[str]:
+    """The keys and flags of ingress-nginx's controller."""
+    keys = [each for each in report.keys if each.verdict is not Verdict.EXACT]
+    if keys:
+        yield from ("", f"### ConfigMap `{report.config_map}`", "")
+        yield from (
+            f"- **{each.verdict}** `{each.name}`: {_escaped(each.text)}. {each.remedy}".rstrip() for each in keys
+        )
+    if report.flags:
+        yield from ("", "### Flags of the controller", "")
+        yield from (f"- **{each.verdict}** `--{each.name}`: {_escaped(each.text)}" for each in report.flags)
 
 
 def _markdown_ingress(each: IngressReport) -> Iterator[str]:

@@ -76,7 +76,7 @@ def _allowed(networks: tuple[str, ...]) -> Any:
 def _noted(networks: tuple[str, ...], but_for: tuple[str, ...]) -> Any:
     """The list as shadow rules, which keep nobody out."""
     rules = _rules(RbacAction.ALLOW, networks, but_for)
-    return _on(RbacFilter(rules=EVERYBODY, shadow_rules=rules, shadow_rules_stat_prefix=SHADOW_PREFIX))
+    return _on(RbacFilter(rules=_EVERYBODY, shadow_rules=rules, shadow_rules_stat_prefix=SHADOW_PREFIX))
 
 
 def _on(config: RbacFilter) -> Any:
@@ -85,7 +85,7 @@ def _on(config: RbacFilter) -> Any:
 
 _ANYTHING: Final = RbacPermission(any=True)
 
-EVERYBODY: Final = RbacRules(
+_EVERYBODY: Final = RbacRules(
     action=RbacAction.ALLOW,
     policies={"everybody": RbacPolicy(permissions=[_ANYTHING], principals=[RbacPrincipal(any=True)])},
 )

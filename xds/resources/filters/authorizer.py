@@ -67,8 +67,8 @@ _CLIENT: Final = "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"
 
 def authorizer() -> HttpFilter:
     uri = HttpUri(uri="http://none.invalid", cluster=_NO_CLUSTER, timeout=ANSWER_TIMEOUT)
-    never = [StringMatcher(exact=name, ignore_case=True) for name in _NEVER_ASKED]
-    never += [StringMatcher(prefix=prefix, ignore_case=True) for prefix in (PREFIX, "x-envoy-")]
+    disallowed = [StringMatcher(exact=name, ignore_case=True) for name in _NEVER_ASKED]
+    disallowed += [StringMatcher(prefix=prefix, ignore_case=True) for prefix in (PREFIX, "x-envoy-")]
     return off(
         NAME,
         ExtAuthz(
@@ -76,7 +76,7 @@ def authorizer() -> HttpFilter:
             status_on_error=HttpStatus(code=StatusCode.InternalServerError),
             filter_enabled_metadata=unless_allowed(),
             allowed_headers=ListStringMatcher(patterns=[StringMatcher(safe_regex=RegexMatcher(regex=".*"))]),
-            disallowed_headers=ListStringMatcher(patterns=never),
+            disallowed_headers=ListStringMatcher(patterns=disallowed),
         ),
     )
 

@@ -68,8 +68,8 @@ def authz_of(policy: Policy) -> Any | None:
     passwords = policy.access.passwords if policy.access else None
     if passwords is None or not passwords.by_authz:
         return None
-    told = {"realm": passwords.realm, "ingress": str(passwords.ingress), "users": _lines(passwords)}
-    return on(ExtAuthzPerRoute(check_settings=CheckSettings(context_extensions=told)))
+    extensions = {"realm": passwords.realm, "ingress": str(passwords.ingress), "users": _lines(passwords)}
+    return on(ExtAuthzPerRoute(check_settings=CheckSettings(context_extensions=extensions)))
 
 
 def _lines(passwords: Passwords) -> str:

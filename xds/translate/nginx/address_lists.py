@@ -16,7 +16,7 @@ from xds.translate.nginx.reader import AnnotationReader
 
 Networks: TypeAlias = tuple[str, ...] | None
 
-EVERYBODY: Final = ("0.0.0.0/0", "::/0")
+_ALL_CLIENTS: Final = ("0.0.0.0/0", "::/0")
 
 
 def _restricts(value: str) -> bool:
@@ -26,7 +26,7 @@ def _restricts(value: str) -> bool:
     shuts the CA out: https://github.com/cert-manager/cert-manager/blob/v1.16.0/pkg/issuer/acme/http/ingress.go
     """
     try:
-        return networks(value) != EVERYBODY
+        return networks(value) != _ALL_CLIENTS
     except InvalidValueError:
         return True
 
