@@ -25,7 +25,8 @@ from tests.support.objects import (
 )
 from tests.support.route_table_annotations import annotated, canary
 from xds.explain.access import is_forbidden, lacks_password
-from xds.explain.narration import RequestExplanation, explain_now
+from xds.explain.explanation import RequestExplanation
+from xds.explain.narration import explain_now
 from xds.explain.request import Request
 from xds.explain.url import question
 from xds.kube.change import Applied
@@ -405,3 +406,10 @@ def test_a_default_backend_answers_for_a_service_without_endpoints() -> None:
     assert (explanation.status, explanation.outcome) == (200, "default/web/80 answers")
     counted = [step.text for step in explanation.steps if step.title == "endpoints"]
     assert counted[-1] == "2 healthy, 0 draining"
+
+
+def test_a_closed_host_asks_for_no_client_certificate() -> None:
+    shop = ingress("shop", rule("a.example.com", path("/", "web")), annotations=annotated(auth_tls_secret="default/ca"))
+    explanation = explained("http://a.example.com/", shop, *SERVED)
+    step = "the authorities of client certificates can't be had, so none is asked for"
+    assert (explanation.status, texts(explanation)["client certificate"]) == (403, step)

@@ -16,12 +16,13 @@ _INTRODUCTION: Final = """\
 
 Names stand for `nginx.ingress.kubernetes.io/NAME`.
 
-- A bad value is the problem `AnnotationInvalid`: the annotation counts as absent, and its paths are served.
+- A bad value is the problem `AnnotationInvalid`: the annotation counts as absent, and its paths are served,
+  unless the annotation protects.
 - An unknown name is the problem `AnnotationUnknown`, with the nearest known name.
 - An annotation marked *protects* never opens a path by having no effect. Unless the annotation can be honoured, the
-  paths of its Ingress, its default backend among them, answer 503 with the problem `ProtectionUnavailable`. With scope
-  host all paths of its hosts do, and so they do if one of its paths is left out. Addresses, passwords and client
-  certificates are examples.
+  paths of its Ingress, its default backend among them, answer 503 (403 for client certificates) with a problem such as
+  `ProtectionUnavailable`. With scope host all paths of its hosts do, and so they do if one of its paths is left out.
+  Addresses, passwords and client certificates are examples.
 - `xds serve --ignore-annotation NAME` takes an annotation for absent on all Ingresses, with the problem
   `AnnotationIgnored`. Paths that the annotation protects are open then.
 - `%2F` is no slash in any comparison of paths: `/admin%2Fx` is not below `/admin`, and answers by another path of its

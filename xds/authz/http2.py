@@ -1,6 +1,6 @@
 """Unary gRPC calls on an HTTP/2 connection, as much of it as Envoy and gRPC's clients need.
 
-grpcio's server takes six times the processor time for a call of a few microseconds' work (docs/design/access.md). Two
+grpcio's server takes four times the processor time for a check from the cache (docs/design/access.md). Two
 simplifications keep this small: there is one method, so headers of requests are skipped and never decoded, and messages
 are small, so that a stream's window covers the largest one.
 

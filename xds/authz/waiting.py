@@ -25,7 +25,7 @@ class Check:
 
     Attributes:
         key: Equal for checks of the same password and hash.
-        ingress: The Ingress whose user it is.
+        ingress: The Ingress of the user.
         user: The user's name; empty for names that the Ingress doesn't know.
         client: The client's address.
     """

@@ -88,9 +88,9 @@ def migrate(
 ) -> int:
     """Report what will differ after a switch from ingress-nginx, Ingress by Ingress: exact, approximate or refused.
 
-    Reads the manifests in DIR, or standard input (-), where `kubectl get ingress,service,secret,configmap,ingressclass
-    -A -o yaml` may write, or else a cluster. The exit code is 1 if something is refused, and 3 if a part of the input
-    can't be read.
+    Reads the manifests in DIR, or standard input (-), where `kubectl get -A -o yaml
+    ingress,service,secret,configmap,ingressclass,deployment,daemonset` may write, or else a cluster. The exit code is 1
+    if something is refused, and 3 if a part of the input can't be read.
     """
     gc.disable()  # thousands of objects stay to the end
     found = _input(source, kubeconfig, nginx_configmap, namespace)

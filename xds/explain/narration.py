@@ -1,7 +1,6 @@
 """Explains an answer in words, step by step, with the objects behind each step."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from xds.address import HostPort
@@ -22,15 +21,16 @@ from xds.explain.answer import (
     Step,
 )
 from xds.explain.client_check import check_words
+from xds.explain.explanation import ExplainStep, NarratedRoute, RequestExplanation
 from xds.explain.facts import RequestFacts, StateReader
 from xds.explain.policies import cipher_text, policy_texts, use_texts
 from xds.explain.redirects import https_location, location_at_host, path_location, reason
 from xds.explain.relevance import is_relevant
 from xds.explain.request import Request
 from xds.kube.objects import EndpointSlice
-from xds.problems.problem import Key, ObjectRef, Problem
+from xds.problems.problem import Key, ObjectRef
 from xds.problems.text import shown
-from xds.snapshot.resource import Resource, ResourceType
+from xds.snapshot.resource import ResourceType
 from xds.traffic.access import Access
 from xds.traffic.actions import Closed, DirectAnswer, Forward, HostRedirect
 from xds.traffic.actions import Redirect as RouteRedirect
@@ -41,55 +41,6 @@ from xds.traffic.https_redirect import RedirectWhen
 from xds.traffic.routes import Route, VirtualHost
 from xds.translate.certificates import Verdict
 from xds.translate.endpoints import localities
-
-
-@dataclass(frozen=True, slots=True)
-class NarratedRoute:
-    """A route, whether it is taken, and why."""
-
-    route: Route
-    taken: bool
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class ExplainStep:
-    """A decision in words.
-
-    Attributes:
-        title: The subject of the decision, e.g. `virtual host`.
-        text: The decision.
-        objects: The Kubernetes objects behind the decision.
-        routes: The routes in the order of trial, for the step `path`.
-    """
-
-    title: str
-    text: str
-    objects: tuple[ObjectRef, ...] = ()
-    routes: tuple[NarratedRoute, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RequestExplanation:
-    """The answer to a request, and the reasons.
-
-    Attributes:
-        status: 200 if a backend answers, with any status; 0 if the connection is closed.
-        outcome: The answer in words.
-        location: The target of a redirect; else empty.
-        backend: The backend that answers; None if none does.
-        steps: The decisions, in order.
-        problems: Problems that can have to do with the answer.
-        resources: Resources that a proxy needs for the answer.
-    """
-
-    status: int
-    outcome: str
-    location: str
-    backend: Backend | None
-    steps: tuple[ExplainStep, ...]
-    problems: tuple[Problem, ...]
-    resources: tuple[Resource, ...]
 
 
 def explain_now(reader: StateReader, request: Request) -> RequestExplanation:

@@ -89,7 +89,7 @@ def read_text(raw: bytes) -> Input:
     if not objects and not unreadable and not found:
         raise Failed(
             f"{STANDARD_INPUT} holds no Kubernetes object; pipe the output of `kubectl get "
-            "ingress,service,secret,configmap,ingressclass -A -o yaml`"
+            "ingress,service,secret,configmap,ingressclass,deployment,daemonset -A -o yaml`"
         )
     return _completed(Input(tuple(objects.values()), tuple(found), tuple(unreadable)))
 

@@ -29,7 +29,7 @@ NAME: Final = "client-subject"
 
 
 def client_subject() -> HttpFilter:
-    """The filter, which lets nobody in but on routes that say whom."""
+    """The filter without a subject: nobody is let in."""
     return off(NAME, NOBODY)
 
 

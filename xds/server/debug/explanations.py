@@ -5,8 +5,8 @@ from typing import Final
 
 from xds.api.v1 import debug_pb2 as pb
 from xds.explain.annotations import AnnotationOutcome
+from xds.explain.explanation import ExplainStep, NarratedRoute, RequestExplanation
 from xds.explain.ingress import Acceptance, IngressExplanation, Unit
-from xds.explain.narration import ExplainStep, NarratedRoute, RequestExplanation
 from xds.problems.problem import ObjectRef
 from xds.protocol.messages import Node
 from xds.protocol.status import DeliveryState, OutOfSync
