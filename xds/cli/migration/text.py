@@ -88,7 +88,7 @@ class _Lines:
             yield f"\n{self._bold('All Ingresses')}"
             yield from (f"  {self._styled(each.id, 'cyan')}: {each.meaning}" for each in report.general)
         if report.left_out:
-            title = f"Not of ingress-nginx, and not judged: {len(report.left_out)} Ingresses"
+            title = f"Ingresses that are not of ingress-nginx, and not judged: {len(report.left_out)}"
             yield f"\n{self._bold(title)} (--ingress-class NAME and --watch-ingress-without-class choose others)"
             yield from (f"  {key}: {printable(why)}" for key, why in list(report.left_out.items())[:_MANY])
         if report.unreadable:
@@ -153,7 +153,7 @@ def _markdown_lines(report: Report) -> Iterator[str]:
         yield from ("", "### All Ingresses", "")
         yield from (f"- `{each.id}`: {each.meaning}" for each in report.general)
     if report.left_out:
-        yield from ("", f"{len(report.left_out)} Ingresses are not of ingress-nginx, and not judged.")
+        yield from ("", f"Ingresses that are not of ingress-nginx, and not judged: {len(report.left_out)}.")
     if report.unreadable:
         yield from ("", "### Not readable, and not judged", "")
         yield from (f"- `{each.location or each.object}`: {_escaped(each.message)}" for each in report.unreadable)
