@@ -25,8 +25,8 @@ READY_POLL_SECONDS = 0.02
 
 
 def choose_ports() -> Ports:
-    xds, admin, authz, http, https, *envoys = free_ports(5 + len(VARIANTS))
-    return Ports(xds, admin, authz, http, https, tuple(envoys))
+    xds, admin, authz, authz_admin, http, https, *envoys = free_ports(6 + len(VARIANTS))
+    return Ports(xds, admin, authz, authz_admin, http, https, tuple(envoys))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Launch:
 
     async def authorizer(self) -> None:
         """Start `xds authz`, which both Envoys ask, as they run on one machine."""
-        admin = f"{LOOPBACK}:{self.ports.authz}"
+        admin = f"{LOOPBACK}:{self.ports.authz_admin}"
         command: list[str | Path] = [BINARIES / "xds", "authz", "--listen", self._authz, "--admin", admin]
         self.screen.command(shown(command))
         await self.children.start("authz", *command)
@@ -73,7 +73,8 @@ class Launch:
 
     @property
     def _authz(self) -> str:
-        return f"unix:{self.folder.root / 'authz.sock'}"
+        """A port: the path of a socket in a folder of a long name is longer than the kernel takes."""
+        return f"{LOOPBACK}:{self.ports.authz}"
 
     @property
     def _xds(self) -> str:

@@ -26,7 +26,8 @@ class Ports:
     """The ports of the demo.
 
     Attributes:
-        authz: The admin port of `xds authz`.
+        authz: The port at which both Envoys ask `xds authz`.
+        authz_admin: The admin port of `xds authz`.
         http: Shared by both Envoys, as is `https`.
         envoys: The admin ports of the Envoys.
     """
@@ -34,6 +35,7 @@ class Ports:
     xds: int
     admin: int
     authz: int
+    authz_admin: int
     http: int
     https: int
     envoys: tuple[int, ...]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from xds.authz.metrics import Figures
 from xds.protocol.stuck import StuckReason
 from xds.server import metrics
 from xds.snapshot.resource import ResourceType
@@ -19,6 +20,9 @@ ROW: Final = re.compile(r"^\| (`xds_ingress_.*?) \|(.*?)\|", re.MULTILINE)
 
 PROCESS: Final = "xds_ingress_process_"
 """The prefix of the metrics that prometheus-client makes. The table has the ones of use."""
+
+AUTHZ: Final = "xds_ingress_authz_"
+"""The prefix of the metrics of `xds authz`."""
 
 COUNTERS: Final = {"Counter", "CounterMetricFamily", "_tally"}
 
@@ -53,7 +57,18 @@ def _by_type(called: str) -> set[str]:
 
 
 def test_the_table_has_each_metric_with_its_labels() -> None:
-    assert {name: labels for name, labels in documented().items() if not name.startswith(PROCESS)} == existing()
+    own = {name: labels for name, labels in documented().items() if not name.startswith((PROCESS, AUTHZ))}
+    assert own == existing()
+
+
+def test_the_table_has_each_metric_of_authz() -> None:
+    families = {f"{each.name}{'_total' * (each.type == 'counter')}" for each in Figures().registry.collect()}
+    process = f"{AUTHZ}process_"
+    table = {name for name in documented() if name.startswith(AUTHZ)}
+    assert {name for name in table if not name.startswith(process)} == {
+        name for name in families if not name.startswith(process)
+    }
+    assert {name for name in table if name.startswith(process)} <= families
 
 
 def test_the_metrics_of_the_process_in_the_table_exist() -> None:

@@ -12,7 +12,7 @@ from xds.cli.migration.data import report_data, sarif
 from xds.cli.migration.input import Input, read_folder, read_text
 from xds.cli.migration.judging import Wish, judge
 from xds.cli.migration.text import markdown, report_table, report_text
-from xds.cli.options import FILE, plain_option
+from xds.cli.options import FILE, Failed, plain_option
 from xds.cli.output import console, write, write_data, write_utf8
 from xds.cli.source_options import Namespace
 from xds.cli.traffic_options import ClassName, ObjectName
@@ -111,7 +111,11 @@ def migrate(
                 write(report_table(report))
             click.echo(report_text(report, colours=out.is_terminal and not out.no_color), nl=False, color=True)
     if report.unreadable:
-        return 3
+        count = len(report.unreadable)
+        raise Failed(
+            f"{count} part{'s'[: count != 1]} of the input can't be read; the report says which ones and why. Mend "
+            "them, and run the command again."
+        )
     return 1 if report.has_refusals else 0
 
 

@@ -11,14 +11,20 @@ from xds.traffic.routes import ACME_CHALLENGES, VirtualHost
 from xds.traffic.tls import Termination
 
 
-def is_elsewhere(termination: Termination, host: str, found: VirtualHost | None) -> bool:
+def is_elsewhere(termination: Termination, host: str, found: VirtualHost | None, *, has_tls: bool) -> bool:
     """Whether a host is checked on other connections than those of a termination.
 
     Aliases for names with any end, or with any number of labels, have no connections of their own.
+
+    Args:
+        termination: Of the connection.
+        host: Of the request.
+        found: Answers for the host.
+        has_tls: Whether a TLS entry names the host, so that its connections are known to be unchecked.
     """
-    if found is None or found.checked in (None, termination.checked) or is_beginning(found.host):
+    if found is None or found.checked in (None, termination.checked):
         return False
-    return covers(found.host, host)
+    return has_tls if is_beginning(found.host) else covers(found.host, host)
 
 
 def decision(found: RoutedRequest, *, tls: bool, is_answered: bool) -> ClientCheck | None:

@@ -156,7 +156,8 @@ def _handshake(tls: TlsTable, sni: str) -> Handshake:
 def _coverage(traffic: Traffic, termination: Termination, host: str) -> Coverage:
     """Whether a connection serves the host. The default certificate serves hosts that no other TLS entry covers."""
     tls = traffic.tls
-    if client_check.is_elsewhere(termination, host, _host_match(traffic, host).virtual_host):
+    answering = _host_match(traffic, host).virtual_host
+    if client_check.is_elsewhere(termination, host, answering, has_tls=host in tls.named):
         return Coverage(host, "", covered=False, is_checked=True)
     pattern = _covering(host, termination.hosts)
     if pattern is not None:
