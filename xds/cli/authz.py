@@ -6,7 +6,7 @@ import click
 
 from xds.address import HostPort, UnixPath, is_local
 from xds.authz.app import AuthzError, AuthzSettings, run
-from xds.cli.options import Address, Failed, option, version_option
+from xds.cli.options import Address, Failed, log_options, option, version_option
 
 
 @click.command()
@@ -30,13 +30,7 @@ from xds.cli.options import Address, Failed, option, version_option
     show_default="one for each CPU",
     help="Most hashes at once. Half of them, and at least one, are for one Ingress.",
 )
-@option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
-@option(
-    "--log-format",
-    type=click.Choice(["auto", "console", "json"]),
-    default="auto",
-    help="auto: console on a terminal, JSON otherwise.",
-)
+@log_options
 @version_option
 def authz(
     *, listen: HostPort | UnixPath, admin: HostPort, max_hashes: int | None, log_level: str, log_format: str

@@ -170,6 +170,18 @@ version_option = click.version_option(package_name="xds-ingress", prog_name="xds
 FILE = click.Path(path_type=Path)
 
 
+def log_options(command: F) -> F:
+    """Adds --log-level and --log-format, for a server's log."""
+    level = option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
+    form = option(
+        "--log-format",
+        type=click.Choice(["auto", "console", "json"]),
+        default="auto",
+        help="auto: console on a terminal, JSON otherwise.",
+    )
+    return level(form(command))
+
+
 def all_or_none(**files: Path | None) -> None:
     """Check flags that belong together.
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from xds.address import HostPort, UnixPath, is_local
-from xds.cli.options import FILE, Address, Failed, all_or_none, option, version_option
+from xds.cli.options import FILE, Address, Failed, all_or_none, log_options, option, version_option
 from xds.cli.publish_options import publish, publish_options
 from xds.cli.source_options import source, source_options
 from xds.cli.traffic_options import class_options, proxy_options, traffic_options, translate_options
@@ -52,13 +52,7 @@ from xds.server.tls import TlsFiles
 @option("--allow-plaintext", is_flag=True, help="Allow a --listen beyond this machine without TLS.")
 @publish_options
 @traffic_options
-@option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
-@option(
-    "--log-format",
-    type=click.Choice(["auto", "console", "json"]),
-    default="auto",
-    help="auto: console on a terminal, JSON otherwise.",
-)
+@log_options
 @version_option
 def serve(
     *,
