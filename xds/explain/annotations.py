@@ -10,8 +10,7 @@ import msgspec
 from xds.explain.client_check import demands_words
 from xds.explain.policies import policy_words
 from xds.kube.objects import Ingress
-from xds.problems.field_path import MapKey
-from xds.problems.problem import Problem
+from xds.problems.problem import Problem, by_annotation
 from xds.problems.reasons import Reason
 from xds.traffic.https_redirect import RedirectWhen
 from xds.traffic.policy import Policy
@@ -83,7 +82,7 @@ def annotation_outcomes(
     def without(name: str) -> IngressPolicy:
         return policy_of(_annotated(ingress, {each: text for each, text in known.items() if each != name}))
 
-    policy, complaints = policy_of(_annotated(ingress, known)), _by_annotation(problems)
+    policy, complaints = policy_of(_annotated(ingress, known)), by_annotation(problems)
     return tuple(
         _outcome(name, written[name], policy, without(name) if name in _KNOWN else policy, complaints.get(name, ()))
         for name in sorted(written)
@@ -92,15 +91,6 @@ def annotation_outcomes(
 
 def _annotated(ingress: Ingress, annotations: dict[str, str]) -> Ingress:
     return msgspec.structs.replace(ingress, metadata=msgspec.structs.replace(ingress.metadata, annotations=annotations))
-
-
-def _by_annotation(problems: Iterable[Problem]) -> dict[str, list[Problem]]:
-    found: dict[str, list[Problem]] = {}
-    for each in problems:
-        match each.field.parts:
-            case ("metadata", "annotations", MapKey(name), *_):
-                found.setdefault(name, []).append(each)
-    return found
 
 
 def _outcome(

@@ -1,6 +1,6 @@
 """The verdict on each annotation of an Ingress: the registry's, unless the translation has a problem with the value."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -11,8 +11,7 @@ from xds.migrate.snippets import SnippetLine, lines
 from xds.migrate.subject import Subject
 from xds.migrate.values import READ, SNIPPETS, number
 from xds.migrate.verdict import Verdict
-from xds.problems.field_path import MapKey
-from xds.problems.problem import Key, Problem
+from xds.problems.problem import Key, Problem, by_annotation
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.translate.nginx.annotation import PREFIX, AnyAnnotation, InvalidValueError, Scope
@@ -76,7 +75,7 @@ def annotation_verdicts(
     if not subject.annotations:
         return
     found_problems = list(problems)
-    complaints = _by_annotation(found_problems)
+    complaints = by_annotation(found_problems)
     left_out = [each for each in found_problems if each.reason is Reason.INVALID_PATH] if subject.regex_hosts else []
     closing: tuple[str, ...] = ()
     match policy:
@@ -102,15 +101,6 @@ def annotation_verdicts(
 
 def _holds_for_hosts(name: str, subject: Subject) -> bool:
     return not subject.is_canary and (name != "use-regex" or subject.is_on(name))
-
-
-def _by_annotation(problems: Iterable[Problem]) -> Mapping[str, list[Problem]]:
-    found: dict[str, list[Problem]] = {}
-    for each in problems:
-        match each.field.parts:
-            case ("metadata", "annotations", MapKey(name), *_):
-                found.setdefault(name, []).append(each)
-    return found
 
 
 def _with_problem(

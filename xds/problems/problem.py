@@ -1,9 +1,10 @@
 """Bad input as a value: made in the pure stages, shown by the edges."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from xds.problems.field_path import WHOLE_OBJECT, FieldPath
+from xds.problems.field_path import WHOLE_OBJECT, FieldPath, MapKey
 from xds.problems.reasons import Reason
 
 
@@ -51,3 +52,13 @@ class Problem:
     remedy: str
     field: FieldPath = WHOLE_OBJECT
     location: str = ""
+
+
+def by_annotation(problems: Iterable[Problem]) -> dict[str, list[Problem]]:
+    """The problems of annotations, by full name."""
+    found: dict[str, list[Problem]] = {}
+    for each in problems:
+        match each.field.parts:
+            case ("metadata", "annotations", MapKey(name), *_):
+                found.setdefault(name, []).append(each)
+    return found
