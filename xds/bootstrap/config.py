@@ -8,7 +8,6 @@ from xds.address import HostPort, UnixPath, is_ip
 from xds.bootstrap.tls import EnvoyTls, transport_socket
 from xds.envoyapi import codec
 from xds.envoyapi.messages import (
-    Address,
     Admin,
     AggregatedConfigSource,
     ApiConfigSource,
@@ -49,7 +48,6 @@ from xds.envoyapi.messages import (
     Node,
     OverloadAction,
     OverloadManager,
-    Pipe,
     ResourceMonitor,
     Route,
     RouteAction,
@@ -67,7 +65,7 @@ from xds.envoyapi.messages import (
     Value,
     VirtualHost,
 )
-from xds.resources.addresses import socket_address
+from xds.resources.addresses import process_address, socket_address
 from xds.yaml_text import to_yaml
 
 XDS_CLUSTER: Final = "xds"
@@ -241,7 +239,7 @@ def _control_plane(xds: HostPort | UnixPath, tls: EnvoyTls | None) -> Cluster:
 
 def _cluster(name: str, address: HostPort | UnixPath, **fields: Any) -> Cluster:
     by_dns = isinstance(address, HostPort) and not is_ip(address.host)
-    endpoint = LbEndpoint(endpoint=Endpoint(address=_address(address)))
+    endpoint = LbEndpoint(endpoint=Endpoint(address=process_address(address)))
     return Cluster(
         name=name,
         type=ClusterDiscoveryType.STRICT_DNS if by_dns else ClusterDiscoveryType.STATIC,
@@ -251,12 +249,6 @@ def _cluster(name: str, address: HostPort | UnixPath, **fields: Any) -> Cluster:
         ),
         **fields,
     )
-
-
-def _address(address: HostPort | UnixPath) -> Address:
-    if isinstance(address, UnixPath):
-        return Address(pipe=Pipe(path=address.path))
-    return socket_address(address.host, address.port)
 
 
 def _reachable(address: str) -> str:

@@ -1,11 +1,19 @@
 """Socket addresses, of listeners and of backends with a host name, and networks."""
 
-from xds.envoyapi.messages import Address, CidrRange, SocketAddress
+from xds.address import HostPort, UnixPath
+from xds.envoyapi.messages import Address, CidrRange, Pipe, SocketAddress
 
 
 def socket_address(address: str, port: int) -> Address:
     """The address of a TCP port. The unspecified IPv6 address takes IPv4 connections too, as users of `::` expect."""
     return Address(socket_address=SocketAddress(address=address, port_value=port, ipv4_compat=address == "::"))
+
+
+def process_address(address: HostPort | UnixPath) -> Address:
+    """The address at which a process listens."""
+    if isinstance(address, UnixPath):
+        return Address(pipe=Pipe(path=address.path))
+    return socket_address(address.host, address.port)
 
 
 def cidr_range(network: str) -> CidrRange:

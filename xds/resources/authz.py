@@ -6,7 +6,6 @@ from typing import Final
 from xds.address import HostPort, UnixPath, is_ip
 from xds.envoyapi import codec
 from xds.envoyapi.messages import (
-    Address,
     CircuitBreakers,
     CircuitBreakersThresholds,
     Cluster,
@@ -18,10 +17,9 @@ from xds.envoyapi.messages import (
     HttpProtocolOptionsExplicitHttpConfig,
     LbEndpoint,
     LocalityLbEndpoints,
-    Pipe,
 )
 from xds.resources import names
-from xds.resources.addresses import socket_address
+from xds.resources.addresses import process_address
 
 AUTHZ_CONNECT_TIMEOUT: Final = timedelta(seconds=1)
 """Of a process on the same machine."""
@@ -34,7 +32,7 @@ MAX_CHECKS: Final = 8_192
 def authz_cluster(address: HostPort | UnixPath) -> Cluster:
     """The cluster, which a proxy's start doesn't wait for: a request that needs `xds authz` answers 503 meanwhile."""
     by_dns = isinstance(address, HostPort) and not is_ip(address.host)
-    endpoint = LbEndpoint(endpoint=Endpoint(address=_address(address)))
+    endpoint = LbEndpoint(endpoint=Endpoint(address=process_address(address)))
     http2 = HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=Http2ProtocolOptions())
     return Cluster(
         name=names.AUTHZ,
@@ -53,9 +51,3 @@ def authz_cluster(address: HostPort | UnixPath) -> Cluster:
             )
         },
     )
-
-
-def _address(address: HostPort | UnixPath) -> Address:
-    if isinstance(address, UnixPath):
-        return Address(pipe=Pipe(path=address.path))
-    return socket_address(address.host, address.port)
