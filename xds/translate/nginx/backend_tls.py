@@ -126,12 +126,7 @@ def _without_secret(reader: AnnotationReader) -> Unavailable | None:
         return Unavailable(VERIFY)
     for annotation in _WITH_SECRET:
         if reader.text(annotation):
-            reader.report(
-                annotation.full_name,
-                Reason.ANNOTATION_UNSUPPORTED,
-                f"{annotation.name} has no effect without {SECRET.name}, in ingress-nginx too",
-                f"Add {SECRET.name}, or remove {annotation.name}.",
-            )
+            reader.report_lacking(annotation, SECRET)
     return None
 
 

@@ -169,10 +169,5 @@ def _without_secret(reader: AnnotationReader) -> Unavailable | None:
             why = f"asks for certificates, and {SECRET.name} names no Secret to verify them by; {CLOSED}"
             report_unusable(reader, annotation, why)
             return Unavailable(annotation)
-        reader.report(
-            annotation.full_name,
-            Reason.ANNOTATION_UNSUPPORTED,
-            f"{annotation.name} has no effect without {SECRET.name}, in ingress-nginx too",
-            f"Add {SECRET.name}, or remove {annotation.name}.",
-        )
+        reader.report_lacking(annotation, SECRET)
     return None

@@ -83,6 +83,15 @@ class AnnotationReader:
         """Report a problem of an annotation. Without a remedy, the reason's usual one is shown."""
         self._report(full_name, reason, message, remedy)
 
+    def report_lacking(self, annotation: AnyAnnotation, needed: AnyAnnotation) -> None:
+        """Report that an annotation has no effect, here and in ingress-nginx, for want of another one."""
+        self._report(
+            annotation.full_name,
+            Reason.ANNOTATION_UNSUPPORTED,
+            f"{annotation.name} has no effect without {needed.name}, in ingress-nginx too",
+            f"Add {needed.name}, or remove {annotation.name}.",
+        )
+
     def names(self, prefix: str = PREFIX) -> Iterator[str]:
         """The names of the annotations with a prefix, without the prefix, sorted."""
         return (name.removeprefix(prefix) for name in sorted(self._annotations) if name.startswith(prefix))
