@@ -62,7 +62,7 @@ class SlowChecks:
 
     async def stop(self) -> None:
         """End running checks, and the workers."""
-        while self._running:  # each that ends starts a waiting one
+        while self._running:  # the end of a task starts a waiting check
             for task in self._running:
                 task.cancel()
             await asyncio.gather(*self._running, return_exceptions=True)

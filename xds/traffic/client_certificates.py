@@ -97,7 +97,7 @@ NO_AUTHORITIES: Final = ClientCertificates(None, Verification.OFF)
 
 @dataclass(frozen=True, slots=True)
 class CheckedHost:
-    """A host whose connections are checked, apart from those of all other hosts.
+    """A host with a check of clients, on connections of its own.
 
     Attributes:
         host: As rules name the host. Its aliases are checked with it.

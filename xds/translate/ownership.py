@@ -1,4 +1,4 @@
-"""Who may say what of a host: any namespace, or the one that the host belongs to."""
+"""The namespaces that may write rules for a host: all, or the one that owns the host."""
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum

@@ -37,7 +37,7 @@ def asked_service(host: str, objects: NamedObjects) -> Key | None:
 
 
 def why_out_of_reach(asked: Authorizer, objects: NamedObjects) -> str:
-    """Why an Ingress can't have an authorizer; empty for one that can, or whose host is the one of each request."""
+    """Why an Ingress can't have an authorizer; empty for a host in reach, and for one that each request decides."""
     return "" if asked.url.host in HOST_VARIABLES else why_host_out_of_reach(asked.url.host, asked.method, objects)
 
 
