@@ -276,13 +276,13 @@ class Strangers:
     async def _old(self, way: str, sni: str, *, tls: bool) -> None:
         while True:
             connection = await self._connected(sni, tls=tls)
-            reply = None
-            while connection and reply is not CLOSED:
-                reply = await connection.get("on.test")
-                self._note(way, reply)
-                await asyncio.sleep(0.01)
             if connection:
-                connection.close()
+                with contextlib.closing(connection):
+                    reply = None
+                    while reply is not CLOSED:
+                        reply = await connection.get("on.test")
+                        self._note(way, reply)
+                        await asyncio.sleep(0.01)
             await asyncio.sleep(0.01)
 
     async def _connected(self, sni: str, *, tls: bool) -> Connection | None:
