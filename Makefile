@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 NETNS  := tests/support/cluster/netns
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo kube envoys test quick cases rows check bench generate goldens clean
+.PHONY: help venv demo kube envoys tools test quick cases rows check bench generate goldens clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 12
@@ -28,7 +28,10 @@ kube: venv ## etcd and Kubernetes' control plane, which tests/cluster needs: 7 m
 envoys: venv ## binaries of Envoys that are too old to be served, which tests/e2e needs: 30 MB each, once
 	@$(BIN)/python -m tests.support.older_envoys
 
-test: venv kube envoys ## every test that this machine can run, with the seconds of each group
+tools: venv ## Prometheus, Alertmanager, the Pushgateway and Chromium from Debian's packages, for tests and DEMO_MONITORING=1: 250 MB, once
+	@$(BIN)/python -m tests.support.debian
+
+test: venv kube envoys tools ## every test that this machine can run, with the seconds of each group
 	@$(BIN)/python -m tests.support.suite
 
 quick: venv ## the tests without real Envoys and without a cluster: at most 5 minutes

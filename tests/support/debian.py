@@ -1,0 +1,97 @@
+"""Programs from Debian's packages for tests and the demo; as a program it fetches them.
+
+Prometheus, Alertmanager and the Pushgateway are unpacked into the user's cache, as an installation would start them as
+services. Chromium needs a hundred libraries, and is installed if the user may. A test never fetches: it is skipped
+with the command that does.
+"""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+import pytest
+
+UNPACKED: Final = {
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
+    "prometheus-alertmanager": "prometheus-alertmanager",
+    "amtool": "prometheus-alertmanager",
+    "prometheus-pushgateway": "prometheus-pushgateway",
+}
+"""The package of each program that runs from anywhere."""
+
+INSTALLED: Final = {"chromium": "chromium"}
+"""The package of each program that must be installed."""
+
+FETCH_SECONDS: Final = 600
+"""Longest time for a command of apt."""
+
+
+def program(name: str) -> str:
+    """The path of a program: an unpacked one, else one on the PATH; empty without it."""
+    unpacked = _folder() / "usr/bin" / name
+    return str(unpacked) if unpacked.exists() else shutil.which(name) or ""
+
+
+def needs(*names: str) -> pytest.MarkDecorator:
+    """A mark that skips tests on a machine that lacks one of these programs."""
+    missing = [name for name in names if not program(name)]
+    packages = " ".join(sorted({(UNPACKED | INSTALLED)[name] for name in missing}))
+    reason = f"no {', '.join(missing)}: `make tools` fetches them from Debian, or install {packages}"
+    return pytest.mark.skipif(bool(missing), reason=reason)
+
+
+def main() -> None:
+    """Fetch the programs that are not there. Where that is not possible, their tests are skipped."""
+    folder = _folder()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        unpacked = sorted({UNPACKED[name] for name in UNPACKED if not program(name)})
+        installed = sorted({INSTALLED[name] for name in INSTALLED if not program(name)})
+        if not unpacked and not installed:
+            return
+        if shutil.which("apt-get") is None:
+            print(f"no apt-get: tests that need {' '.join(unpacked + installed)} are skipped")
+            return
+        if os.geteuid() == 0:
+            _runs("apt-get", "update", "-qq")
+        if unpacked and not _unpack(unpacked, folder):
+            print(f"{' '.join(unpacked)} can't be downloaded: their tests are skipped")
+        if installed and not (os.geteuid() == 0 and _runs("apt-get", "install", "-yqq", *_QUIET, *installed)):
+            print(f"{' '.join(installed)} can't be installed (only root may): their tests are skipped")
+
+
+_QUIET: Final = ("--no-install-recommends", "-o", "Dpkg::Use-Pty=0")
+
+
+def _unpack(packages: Sequence[str], folder: Path) -> bool:
+    with tempfile.TemporaryDirectory() as name:
+        if not _runs("apt-get", "download", "-qq", *packages, within=name):
+            return False
+        return all(_runs("dpkg", "-x", str(each), str(folder)) for each in Path(name).glob("*.deb"))
+
+
+def _runs(*command: str, within: str | None = None) -> bool:
+    """Whether a command succeeds in time. Its output goes to standard error: apt's words are of use if it fails."""
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        done = subprocess.run(command, check=False, cwd=within, env=environment, timeout=FETCH_SECONDS, stdout=2)
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
+
+
+def _folder() -> Path:
+    named = os.environ.get("XDS_TEST_DEBIAN")
+    return Path(named) if named else platformdirs.user_cache_path("xds-ingress") / "debian"
+
+
+if __name__ == "__main__":
+    main()
