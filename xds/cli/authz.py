@@ -27,7 +27,7 @@ from xds.cli.options import Address, Failed, Number, log_options, option, versio
 @option(
     "--admin",
     type=Address(unix=False, any_port=True),
-    default="127.0.0.1:18002",
+    default="127.0.0.1:18003",
     metavar="HOST:PORT",
     help="The address of /healthz, /readyz and /metrics.",
 )
