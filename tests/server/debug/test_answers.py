@@ -148,7 +148,5 @@ async def test_revisions_are_listed_newest_first_with_counts_by_type(server: Deb
     response = await server.answers.list_revisions(pb.ListRevisionsRequest())
     newest, first = response.revisions
     assert (newest.revision.number, first.revision.number) == (2, 1)
-    assert [(each.type_url.rpartition(".")[2], each.changed) for each in newest.changes] == [
-        ("ClusterLoadAssignment", 1)
-    ]
+    assert [(each.type_url, each.changed) for each in newest.changes] == [(ResourceType.ENDPOINTS, 1)]
     assert sum(each.added for each in first.changes) > 5

@@ -145,8 +145,8 @@ class DebugServiceServicer:
     def ListIngresses(self, request, context):
         """The Ingresses, a page at a time, each with its state.
 
-        FAILED_PRECONDITION: as in ListResources. INVALID_ARGUMENT: `page_size` above 1000, or a `page_token` that no response
-        of this method had.
+        Before the first snapshot, no state is final. INVALID_ARGUMENT: `page_size` above 1000, or a `page_token` that no
+        response of this method had.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
