@@ -134,7 +134,7 @@ async def test_the_status_counts_ingresses_problems_and_certificates(server: Deb
 async def test_a_served_certificate_is_listed_with_its_hosts(server: DebugServer) -> None:
     response = await server.answers.list_certificates(pb.ListCertificatesRequest())
     (found,) = response.certificates
-    assert (found.use, found.secret.name, found.names, found.hosts) == (
+    assert (found.use, found.secret.name, list(found.names), list(found.hosts)) == (
         pb.CERTIFICATE_USE_SERVED,
         "cert",
         ["a.example.com"],
