@@ -6,6 +6,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import grpc
@@ -103,7 +104,7 @@ class ControlPlane:
         self._pipeline = _pipeline(settings)
         self._clock = time.monotonic  # uvloop's own clock counts whole milliseconds
         self._metrics = Metrics()
-        authorize = (must_name_the_node,) if settings.tls else ()
+        authorize = (partial(must_name_the_node, operators=settings.operators),) if settings.tls else ()
         self._ads = AdsService(self._pipeline.store, self._metrics, self._clock, *authorize, vhds=settings.proxy.vhds)
         self._revisions = Revisions()
         self._problem_log = ProblemLog()
