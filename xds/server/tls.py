@@ -76,22 +76,22 @@ class Dates:
     """The dates of the certificates in --tls-cert and --tls-client-ca.
 
     Attributes:
-        expiries: The first end of a certificate, in seconds since 1970, by the kind of file.
+        not_after: The first end of a certificate, in seconds since 1970, by use: `server` or `client_ca`.
     """
 
     def __init__(self, files: TlsFiles) -> None:
-        self._files = {"certificate": files.certificate, "client_ca": files.client_ca}
+        self._files = {"server": files.certificate, "client_ca": files.client_ca}
         self._certificates: dict[str, list[Certificate]] = {}
         self._states: dict[str, str] = {}
-        self.expiries: dict[str, float] = {}
+        self.not_after: dict[str, float] = {}
 
     def replace(self, material: TlsMaterial) -> None:
         """Take the certificates of valid files."""
         self._certificates = {
-            "certificate": load_pem_x509_certificates(material.certificate),
+            "server": load_pem_x509_certificates(material.certificate),
             "client_ca": load_pem_x509_certificates(material.client_ca),
         }
-        self.expiries = {
+        self.not_after = {
             kind: min(each.not_valid_after_utc for each in found).timestamp()
             for kind, found in self._certificates.items()
         }
@@ -151,9 +151,9 @@ class ServerTls:
         """Log certificates that are about to expire, or outside of their dates; each state once."""
         self._dates.check(now)
 
-    def expiries(self) -> dict[str, float]:
-        """The first end of a certificate in each file, in seconds since 1970, by the kind of the file."""
-        return self._dates.expiries
+    def not_after(self) -> dict[str, float]:
+        """The first end of a certificate in each file, in seconds since 1970, by use: `server` or `client_ca`."""
+        return self._dates.not_after
 
     async def reload(self) -> None:
         """Read the files, and use new ones that are valid.
