@@ -20,7 +20,7 @@ from xds.cli.options import Address, Failed, log_options, option, version_option
 @option(
     "--admin",
     type=Address(unix=False, any_port=True),
-    default="127.0.0.1:18002",
+    default="127.0.0.1:18003",
     metavar="HOST:PORT",
     help="The address of /healthz, /readyz and /metrics.",
 )

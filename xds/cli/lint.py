@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 import click
 
+from xds.cli.lint_push import Gateway, GatewayUrl, GroupingLabel, push
 from xds.cli.offline import offline_pipeline, warn_of_other_classes
-from xds.cli.options import Failed, plain_option
+from xds.cli.options import Failed, plain_option, warn
 from xds.cli.output import problem_data, write_data
 from xds.cli.traffic_options import traffic_options
 from xds.kube.source import SourceError
@@ -59,8 +60,33 @@ class Finding(NamedTuple):
     metavar="REASON",
     help="Ignore problems of this reason, e.g. SecretNotFound if DIR holds no Secrets. Repeatable.",
 )
-def lint(*, folder: Path, output: str, ignored: tuple[str, ...], **traffic: Any) -> int:
+@plain_option(
+    "--push",
+    "gateway",
+    type=GatewayUrl(),
+    help="Push the counts of problems and the time to a Pushgateway, e.g. http://pushgateway:9091. A failure is a "
+    "warning, and leaves the exit code as it is.",
+)
+@plain_option(
+    "--push-label",
+    "labels",
+    type=GroupingLabel(),
+    multiple=True,
+    help="A label of the pushed figures, e.g. repository=shop. A run replaces the figures with the same labels. "
+    "Repeatable.",
+)
+def lint(
+    *,
+    folder: Path,
+    output: str,
+    ignored: tuple[str, ...],
+    gateway: Gateway | None,
+    labels: tuple[tuple[str, str], ...],
+    **traffic: Any,
+) -> int:
     """Print the problems of the manifests in DIR. The exit code is 1 if there is any, even a warning."""
+    if labels and gateway is None:
+        raise click.UsageError("--push-label is for --push, which is missing")
     pipeline = offline_pipeline(folder, traffic)
     warn_of_other_classes(pipeline)
     problems = [each for each in pipeline.problems if each.reason not in ignored]
@@ -72,6 +98,8 @@ def lint(*, folder: Path, output: str, ignored: tuple[str, ...], **traffic: Any)
     else:
         for each in found:
             click.echo(_line(each))
+    if gateway is not None and (cause := push(gateway, dict(labels), (each.problem.reason for each in found))):
+        warn(f"the figures did not reach the Pushgateway at {gateway}: {cause}; the exit code is that of lint")
     return 1 if found else 0
 
 
