@@ -23,7 +23,7 @@ class ServedCertificateCollector(Collector):
         family = GaugeMetricFamily(
             "xds_ingress_certificate_not_after_timestamp_seconds",
             "End (notAfter) of the certificate served from a Secret, as a Unix time.",
-            labels=["namespace", "secret"],
+            labels=["secret_namespace", "secret"],
         )
         for key, date in self._not_after().items():
             family.add_metric([key.namespace, key.name], date.timestamp())

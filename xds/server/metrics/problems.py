@@ -1,11 +1,30 @@
-"""Gauges of open problems."""
+"""Gauges of Ingresses by state, and of open problems."""
 
 from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from xds.explain.ingress import Acceptance
 from xds.problems.reasons import Reason
+
+
+class IngressCollector(Collector):
+    """Reads the states of Ingresses at each scrape.
+
+    Args:
+        by_acceptance: Number of Ingresses, as of the last sweep of the overview.
+    """
+
+    def __init__(self, by_acceptance: Callable[[], Mapping[Acceptance, int]]) -> None:
+        self._by_acceptance = by_acceptance
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily("xds_ingress_ingresses", "Ingresses of our classes by state.", labels=["state"])
+        counts = self._by_acceptance()
+        for acceptance in (Acceptance.ACCEPTED, Acceptance.PARTLY, Acceptance.NOT_SERVED):
+            family.add_metric([acceptance.replace(" ", "_")], counts.get(acceptance, 0))
+        yield family
 
 
 class ProblemCollector(Collector):
