@@ -78,8 +78,14 @@ _OLDER_SERVER: Final = "the server at {address} is older than this command and c
 
 _HANGING_SERVER: Final = "the server at {address} has stopped answering; see its log"
 
-_KEEPALIVE_ERRORS: Final = ("ping timeout", "keepalive timeout", "keepalive watchdog timeout")
-"""Parts of gRPC's messages about a connection whose server answers no ping."""
+_CONNECTION_ERRORS: Final = {
+    "hostname lookup error": "the host of {address} has no address; check the name, or the name server",
+    "the server shuts down": "the server at {address} has shut down; start it again, then this command",
+    "ping timeout": _HANGING_SERVER,
+    "keepalive timeout": _HANGING_SERVER,
+    "keepalive watchdog timeout": _HANGING_SERVER,
+}
+"""Errors of a connection, with TLS and without, by a part of gRPC's message or of the server's."""
 
 
 class Client:
@@ -149,10 +155,9 @@ class Client:
             return click.UsageError(details, click.get_current_context())
         if code is grpc.StatusCode.UNIMPLEMENTED and self._has_debug_api():
             return Failed(_OLDER_SERVER.format(address=self._address))
-        if any(text in details.lower() for text in _KEEPALIVE_ERRORS):
-            return Failed(_HANGING_SERVER.format(address=self._address))
-        if details == "the server shuts down":
-            return Failed(f"the server at {self._address} has shut down; start it again, then this command")
+        for message, text in _CONNECTION_ERRORS.items():
+            if message in details.lower():
+                return Failed(text.format(address=self._address))
         if self._tls is not None and code is grpc.StatusCode.UNAVAILABLE and "refused" not in details:
             # Imported only here, as the import of cryptography takes a tenth of a second.
             own_certificate = importlib.import_module("xds.cli.own_certificate")

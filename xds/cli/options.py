@@ -163,7 +163,21 @@ _UNITS: Final = {
 }
 _MAX_DURATION: Final = timedelta(hours=24)
 
-PORT = click.IntRange(1, 65535)
+
+class Number(click.IntRange):
+    """A whole number. click would ask for an "integer range"."""
+
+    name = "N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            number = int(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a whole number", param, ctx)
+        return int(super().convert(number, param, ctx))
+
+
+PORT = Number(1, 65535)
 
 version_option = click.version_option(package_name="xds-ingress", prog_name="xds", message="%(prog)s %(version)s")
 
@@ -253,6 +267,8 @@ def server_option(command: F) -> F:
     return cast("F", decorate(client_tls_options(with_server)))
 
 
+exit_code_option = plain_option("--exit-code", is_flag=True, help="Exit with 1 if nothing answers, for scripts.")
+
 output_option = plain_option(
     "-o",
     "--output",
@@ -260,6 +276,13 @@ output_option = plain_option(
     default="table",
     help="json and yaml are for programs, and contain every field.",
 )
+
+
+TYPES: Final = ("cds", "eds", "sds", "ecds", "lds", "rds", "vhds")
+
+
+def complete_type(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    return [each for each in TYPES if each.startswith(incomplete)]
 
 
 def filter_options(command: F) -> F:
@@ -274,6 +297,7 @@ def filter_options(command: F) -> F:
             "types",
             multiple=True,
             help="cds, eds, sds, ecds, lds, rds, vhds, or a type's name. Repeatable.",
+            shell_complete=complete_type,
         ),
     ):
         command = decorate(command)

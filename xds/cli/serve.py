@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from xds.address import HostPort, UnixPath, is_local
+from xds.cli.help import Command
 from xds.cli.options import FILE, Address, Failed, all_or_none, log_options, option, version_option
 from xds.cli.publish_options import publish, publish_options
 from xds.cli.source_options import source, source_options
@@ -17,9 +18,16 @@ from xds.kube.source import SourceError
 from xds.problems.problem import Key
 from xds.reporting.status import LoadBalancerAddress
 from xds.server.tls import TlsFiles
+from xds.sources.folder.source import check
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=[
+        "xds serve --from k8s/demo",
+        "xds serve --kubeconfig ~/.kube/config --namespace shop",
+    ],
+)
 @source_options
 @option(
     "--listen",
@@ -39,7 +47,7 @@ from xds.server.tls import TlsFiles
     "--tls-cert",
     type=FILE,
     metavar="FILE",
-    help="The certificate of --listen, reloaded on change. With the next two flags: mutual TLS.",
+    help="The server certificate of --listen. Needs --tls-key and --tls-client-ca. Reloaded when the file changes.",
 )
 @option("--tls-key", type=FILE, metavar="FILE", help="The private key of --tls-cert.")
 @option("--tls-client-ca", type=FILE, metavar="FILE", help="The CA of the clients' certificates.")
@@ -99,6 +107,8 @@ def serve(
         log_format=log_format,
     )
     try:
+        if isinstance(chosen, Path):
+            check(chosen)  # before the first line of the log
         run(settings)
     except (ServeError, SourceError) as error:
         raise Failed(str(error)) from None

@@ -15,6 +15,7 @@ import uvloop
 from xds import logs
 from xds.address import HostPort, UnixPath, is_local, parse
 from xds.controlplane import descriptors, gc_tuning
+from xds.controlplane.diagnostics import process_facts
 from xds.controlplane.pipeline import Pipeline
 from xds.controlplane.problem_log import ProblemLog
 from xds.controlplane.settings import ClusterSource, Settings
@@ -28,7 +29,7 @@ from xds.process.bind_failure import bind_failure
 from xds.process.signals import stop_signal
 from xds.reporting.reporter import Reporter
 from xds.server.ads import GRPC_SERVER_OPTIONS, AdsService
-from xds.server.debug.explain import Explaining
+from xds.server.debug.answers import Answers, LiveState
 from xds.server.debug.operators import OperatorsOnly
 from xds.server.debug.revisions import Revisions
 from xds.server.debug.service import DebugService, Health, add_debug
@@ -136,7 +137,7 @@ class ControlPlane:
             )
             if reporter is not None:
                 self._metrics.registry.register(ReportingCollector(lambda: reporter.figures))
-            health = await self._start_grpc(stack)
+            health = await self._start_grpc(stack, reporter)
             stack.push_async_callback(self._become_unready, health)
             await self._follow(health, reporter)
 
@@ -152,6 +153,7 @@ class ControlPlane:
             self._report_rejections(),
             self._problem_log.run(),
             self._ads.watchdog.run(),
+            self._answers.overview.run(),
             descriptors.watch(self._descriptor_limit),
         )
         tasks = [asyncio.create_task(each) for each in work]
@@ -180,20 +182,22 @@ class ControlPlane:
         self._pipeline.report_publishing(problems)
         self._worker.notify()
 
-    async def _start_grpc(self, stack: contextlib.AsyncExitStack) -> Health:
+    def _live_state(self, tls: ServerTls | None, reporter: Reporter | None) -> LiveState:
+        reader, ads = self._pipeline.state_reader, self._ads
+        facts = process_facts(self._settings, self._source, self._metrics.registry, tls, reporter)
+        return LiveState(reader, ads.each_proxy, ads.deliveries, self._revisions, facts)
+
+    async def _start_grpc(self, stack: contextlib.AsyncExitStack, reporter: Reporter | None) -> Health:
         operators = self._settings.operators
         interceptors = (OperatorsOnly(operators),) if operators else ()
         max_connections = descriptors.max_connections(self._descriptor_limit)
         limit = ("grpc.max_allowed_incoming_connections", max_connections)
         server = grpc.aio.server(interceptors=interceptors, options=(*GRPC_SERVER_OPTIONS, limit))
         self._ads.register(server)
-        explaining = Explaining(self._pipeline.state_reader, self._ads.deliveries)
-        debug = DebugService(
-            self._pipeline.store, lambda: self._pipeline.problems, self._ads.proxies, self._revisions, explaining
-        )
-        stack.callback(debug.close)
-        health = await add_debug(server, debug)
         tls = _tls(self._settings.tls)
+        answers = self._answers = Answers(self._live_state(tls, reporter))
+        stack.callback(answers.close)
+        health = await add_debug(server, DebugService(answers))
         address = _bind(server, self._settings.listen, tls)
         await server.start()
         stack.push_async_callback(server.stop, SHUTDOWN_GRACE_SECONDS)
@@ -226,6 +230,7 @@ class ControlPlane:
         await health.set_serving(False)
         _log.info("stopping", proxies=self._ads.connected)
         self._revisions.close()
+        self._answers.close()
         self._ads.close()
 
 

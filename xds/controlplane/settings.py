@@ -1,5 +1,6 @@
 """Settings of `xds serve`, from flags and environment variables."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,6 +39,7 @@ class Settings:
         tls: Mutual TLS for `listen`; None: plaintext.
         operators: Certificate names that may use the debug API; empty: every certificate may.
         publish: Addresses written to the status of Ingresses.
+        flags: All flags as given or by default, by name, for bug reports.
     """
 
     source: Path | ClusterSource
@@ -51,3 +53,4 @@ class Settings:
     publish: PublishOptions = field(default_factory=PublishOptions)
     log_level: str = "info"
     log_format: str = "auto"
+    flags: Mapping[str, str] = field(default_factory=dict)

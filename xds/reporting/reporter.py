@@ -25,7 +25,7 @@ from xds.problems.reasons import Reason
 from xds.reporting.event_queue import NAMESPACE_OF_UNNAMESPACED, REPORTING_CONTROLLER
 from xds.reporting.event_writer import EventWriter
 from xds.reporting.lease import Leadership
-from xds.reporting.status import PublishOptions
+from xds.reporting.status import LoadBalancerAddresses, PublishOptions
 from xds.reporting.status_writer import StatusWriter
 
 LEASE_NAME: Final = "xds-ingress"
@@ -129,6 +129,11 @@ class Reporter:
             failed=failed,
             failing=failing,
         )
+
+    @property
+    def published(self) -> LoadBalancerAddresses:
+        """The addresses that statuses get, as far as known: of --publish-service, only on the replica that leads."""
+        return (self._status.published if self._status else None) or self._options.publish.addresses
 
     async def run(self) -> None:
         """Report, for ever. On cancellation, stop writing at once, and then release the Lease.

@@ -111,6 +111,11 @@ class StatusWriter:
         self._contended: set[Key] = set()
         self._problem: Problem | None = None
 
+    @property
+    def published(self) -> LoadBalancerAddresses | None:
+        """The addresses to publish; None until they are known."""
+        return self._queue.published
+
     def note(self, key: Key) -> None:
         """Check the Ingress soon: it appeared or changed."""
         self._queue.note(key)

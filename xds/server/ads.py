@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from math import inf
 from typing import Any, Final
 
@@ -193,9 +193,15 @@ class AdsService:
 
     def proxies(self) -> list[ProxyStatus]:
         """Status of all connected proxies, in the order of connection; then of proxies that are not served."""
+        return list(self.each_proxy())
+
+    def each_proxy(self) -> Iterator[ProxyStatus]:
+        """As `proxies`, one by one: streams that end before their turn are left out."""
         self._fanout.catch_up_all()
-        served = [ProxyStatus(each.peer, each.session.status(), self.watchdog.stuck(each)) for each in self._streams]
-        return served + [each.status for each in self.unsupported.current]
+        for each in list(self._streams):
+            if each in self._streams:
+                yield ProxyStatus(each.peer, each.session.status(), self.watchdog.stuck(each))
+        yield from (each.status for each in self.unsupported.current)
 
     def stuck_counts(self) -> Mapping[StuckReason, int]:
         """Number of proxies without progress by reason, with the ones that are not served."""

@@ -7,7 +7,7 @@ https://grpc.github.io/grpc/python/grpc.html#grpc.dynamic_ssl_server_credentials
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +20,13 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, S
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from cryptography.x509 import Certificate, load_pem_x509_certificates
+from cryptography.x509 import (
+    Certificate,
+    DNSName,
+    ExtensionNotFound,
+    SubjectAlternativeName,
+    load_pem_x509_certificates,
+)
 
 from xds.protocol.messages import Node
 from xds.server.handshakes import Handshakes
@@ -72,11 +78,28 @@ class TlsMaterial:
         return grpc.ssl_server_certificate_configuration(cast("Any", pairs), self.client_ca)
 
 
+@dataclass(frozen=True, slots=True)
+class OwnCertificate:
+    """A certificate of --tls-cert or --tls-client-ca.
+
+    Attributes:
+        use: `server` or `client_ca`.
+        names: Its DNS names, or its subject if it has none.
+    """
+
+    use: str
+    file: Path
+    names: tuple[str, ...]
+    not_before: datetime
+    not_after: datetime
+
+
 class Dates:
     """The dates of the certificates in --tls-cert and --tls-client-ca.
 
     Attributes:
         expiries: The first end of a certificate, in seconds since 1970, by the kind of file.
+        own: The server's certificate, and the authorities of clients.
     """
 
     def __init__(self, files: TlsFiles) -> None:
@@ -84,6 +107,7 @@ class Dates:
         self._certificates: dict[str, list[Certificate]] = {}
         self._states: dict[str, str] = {}
         self.expiries: dict[str, float] = {}
+        self.own: tuple[OwnCertificate, ...] = ()
 
     def replace(self, material: TlsMaterial) -> None:
         """Take the certificates of valid files."""
@@ -91,10 +115,18 @@ class Dates:
             "certificate": load_pem_x509_certificates(material.certificate),
             "client_ca": load_pem_x509_certificates(material.client_ca),
         }
+        self.own = tuple(self._own())
         self.expiries = {
             kind: min(each.not_valid_after_utc for each in found).timestamp()
             for kind, found in self._certificates.items()
         }
+
+    def _own(self) -> Iterator[OwnCertificate]:
+        used = [("server", "certificate", self._certificates["certificate"][0])]
+        used += [("client_ca", "client_ca", each) for each in self._certificates["client_ca"]]
+        for use, kind, each in used:
+            names = dns_names(each) or (each.subject.rfc4514_string(),)
+            yield OwnCertificate(use, self._files[kind], names, each.not_valid_before_utc, each.not_valid_after_utc)
 
     def check(self, now: datetime) -> None:
         for kind, certificates in self._certificates.items():
@@ -150,6 +182,16 @@ class ServerTls:
     def check_dates(self, now: datetime) -> None:
         """Log certificates that are about to expire, or outside of their dates; each state once."""
         self._dates.check(now)
+
+    @property
+    def own_certificates(self) -> tuple[OwnCertificate, ...]:
+        """The server's certificate, and the authorities of clients."""
+        return self._dates.own
+
+    @property
+    def material(self) -> TlsMaterial:
+        """The content of the files in use."""
+        return self._current
 
     def expiries(self) -> dict[str, float]:
         """The first end of a certificate in each file, in seconds since 1970, by the kind of the file."""
@@ -232,6 +274,15 @@ def names_of(auth_context: Mapping[str, Any]) -> frozenset[str]:
     """
     values: Iterable[bytes] = (*auth_context.get("peer_dns", ()), *auth_context.get("peer_uri", ()))
     return frozenset(value.decode(errors="backslashreplace") for value in values)
+
+
+def dns_names(certificate: Certificate) -> tuple[str, ...]:
+    """The DNS names, in their order."""
+    try:
+        found = certificate.extensions.get_extension_for_class(SubjectAlternativeName).value
+    except (ExtensionNotFound, ValueError):
+        return ()
+    return tuple(found.get_values_for_type(DNSName))
 
 
 def must_name_the_node(names: frozenset[str], node: Node) -> str | None:

@@ -49,13 +49,14 @@ def read_tree(path: str | Path) -> Tree:
         SourceError: there is no such folder.
     """
     root = Path(path)
-    _check(root)
+    check(root)
     tree = Tree(root)
     tree.read()
     return tree
 
 
-def _check(root: Path) -> None:
+def check(root: Path) -> None:
+    """Raises SourceError if there is no such folder, or none that can be read."""
     try:
         next(root.iterdir(), None)
     except FileNotFoundError:
@@ -108,7 +109,7 @@ class Folder:
 
 def _begin(tree: Tree, watcher: FolderWatcher) -> tuple[Change, ...]:
     """Read, watch, and read changes in between: under a watch, each opened file would cost events."""
-    _check(tree.root)
+    check(tree.root)
     tree.read()
     watcher.begin()
     tree.read()
