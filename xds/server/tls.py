@@ -98,35 +98,35 @@ class Dates:
     """The dates of the certificates in --tls-cert and --tls-client-ca.
 
     Attributes:
-        expiries: The first end of a certificate, in seconds since 1970, by the kind of file.
+        not_after: The first end of a certificate, in seconds since 1970, by use: `server` or `client_ca`.
         own: The server's certificate, and the authorities of clients.
     """
 
     def __init__(self, files: TlsFiles) -> None:
-        self._files = {"certificate": files.certificate, "client_ca": files.client_ca}
+        self._files = {"server": files.certificate, "client_ca": files.client_ca}
         self._certificates: dict[str, list[Certificate]] = {}
         self._states: dict[str, str] = {}
-        self.expiries: dict[str, float] = {}
+        self.not_after: dict[str, float] = {}
         self.own: tuple[OwnCertificate, ...] = ()
 
     def replace(self, material: TlsMaterial) -> None:
         """Take the certificates of valid files."""
         self._certificates = {
-            "certificate": load_pem_x509_certificates(material.certificate),
+            "server": load_pem_x509_certificates(material.certificate),
             "client_ca": load_pem_x509_certificates(material.client_ca),
         }
         self.own = tuple(self._own())
-        self.expiries = {
+        self.not_after = {
             kind: min(each.not_valid_after_utc for each in found).timestamp()
             for kind, found in self._certificates.items()
         }
 
     def _own(self) -> Iterator[OwnCertificate]:
-        used = [("server", "certificate", self._certificates["certificate"][0])]
-        used += [("client_ca", "client_ca", each) for each in self._certificates["client_ca"]]
-        for use, kind, each in used:
+        used = [("server", self._certificates["server"][0])]
+        used += [("client_ca", each) for each in self._certificates["client_ca"]]
+        for use, each in used:
             names = dns_names(each) or (each.subject.rfc4514_string(),)
-            yield OwnCertificate(use, self._files[kind], names, each.not_valid_before_utc, each.not_valid_after_utc)
+            yield OwnCertificate(use, self._files[use], names, each.not_valid_before_utc, each.not_valid_after_utc)
 
     def check(self, now: datetime) -> None:
         for kind, certificates in self._certificates.items():
@@ -193,9 +193,9 @@ class ServerTls:
         """The content of the files in use."""
         return self._current
 
-    def expiries(self) -> dict[str, float]:
-        """The first end of a certificate in each file, in seconds since 1970, by the kind of the file."""
-        return self._dates.expiries
+    def not_after(self) -> dict[str, float]:
+        """The first end of a certificate in each file, in seconds since 1970, by use: `server` or `client_ca`."""
+        return self._dates.not_after
 
     async def reload(self) -> None:
         """Read the files, and use new ones that are valid.
