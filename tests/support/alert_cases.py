@@ -114,9 +114,7 @@ def _cases(name: str, entry: Table) -> Iterator[Case]:
 def scenarios() -> list[Case]:
     """Installations and events of a normal week, in which no alert fires."""
     table = _table(TABLES.parent / "silent.yaml")
-    return [
-        Case("", name, entry["series"], int(entry["minutes"]), pods=entry["pods"]) for name, entry in table.items()
-    ]
+    return [Case("", name, entry["series"], int(entry["minutes"]), pods=entry["pods"]) for name, entry in table.items()]
 
 
 def _table(path: Path) -> Table:
