@@ -1,4 +1,4 @@
-"""k8s/monitoring/prometheus-rule.yaml: the rules of k8s/monitoring/rules.yaml, as an object of the Prometheus operator."""
+"""k8s/monitoring/prometheus-rule.yaml: rules.yaml beside it, as an object of the Prometheus operator."""
 
 from pathlib import Path
 from typing import Final
