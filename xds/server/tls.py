@@ -28,6 +28,7 @@ from cryptography.x509 import (
     load_pem_x509_certificates,
 )
 
+from xds.logs import BUG_REMEDY
 from xds.protocol.messages import Node
 from xds.server.handshakes import Handshakes
 
@@ -177,7 +178,7 @@ class ServerTls:
             try:
                 await self.reload()
             except Exception:  # noqa: BLE001 - the next reload may succeed
-                _log.exception("tls_reload_failed")
+                _log.exception("tls_reload_failed", file=str(self._files.certificate), remedy=BUG_REMEDY)
 
     def check_dates(self, now: datetime) -> None:
         """Log certificates that are about to expire, or outside of their dates; each state once."""
@@ -206,7 +207,7 @@ class ServerTls:
         if found == self._last_read:
             if self._error:
                 remedy = "correct the file; until then the server uses the previous files"
-                _log.error("tls_files_unusable", error=self._error, remedy=remedy)
+                _log.error("tls_files_unusable", file=str(self._files.certificate), error=self._error, remedy=remedy)
                 self._error = ""
             return
         self._last_read = found
