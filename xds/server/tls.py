@@ -362,12 +362,12 @@ _STATES: Final[dict[str, Callable[[Certificate, datetime], bool]]] = {
 
 
 def _log_dates(state: str, file: Path, certificate: Certificate) -> None:
+    begins, ends = certificate.not_valid_before_utc.isoformat(), certificate.not_valid_after_utc.isoformat()
     log = _log.warning if state == "tls_certificate_expires_soon" else _log.error
     log(
         state,
         file=str(file),
         subject=certificate.subject.rfc4514_string(),
-        begins=certificate.not_valid_before_utc.isoformat(),
-        expires=certificate.not_valid_after_utc.isoformat(),
+        error=f"the certificate is valid from {begins} to {ends}",
         remedy="replace the file with a valid certificate, or check the clock; the server loads new files by itself",
     )
