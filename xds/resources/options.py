@@ -110,7 +110,7 @@ class ProxyOptions:
     rate_limit_status: int = 503
     upstream: UpstreamOptions = UpstreamOptions()
     access_log: AccessLogFormat = AccessLogFormat.JSON
-    traffic_metrics: bool = True
+    traffic_metrics: bool = False
     tracing: TracingOptions | None = None
     authz: HostPort | UnixPath | None = None
     policy: ListenerPolicy = OWN_LISTENERS

@@ -9,6 +9,9 @@ from typing import Final
 from xds.envoyapi import codec
 from xds.envoyapi.messages import (
     AccessLog,
+    AccessLogFilter,
+    HeaderFilter,
+    HeaderMatcher,
     Scope,
     StatsAccessLog,
     StatsAccessLogCounter,
@@ -17,6 +20,7 @@ from xds.envoyapi.messages import (
     StatsAccessLogStat,
     StatsAccessLogTag,
 )
+from xds.resources.filters.error_pages import MARKER
 from xds.resources.options import ProxyOptions
 from xds.resources.origin import INGRESS_OPERATOR, NAMESPACE_OPERATOR, SERVICE_OPERATOR
 
@@ -61,7 +65,14 @@ def traffic_metrics(options: ProxyOptions) -> list[AccessLog]:
             )
         ],
     )
-    return [AccessLog(name="envoy.access_loggers.stats", typed_config=codec.pack(config))]
+    return [AccessLog(name="envoy.access_loggers.stats", typed_config=codec.pack(config), filter=_answered())]
+
+
+def _answered() -> AccessLogFilter:
+    """A filter of the first of two turns of a request: the answer is an error page, and counts at the second turn."""
+    return AccessLogFilter(
+        header_filter=HeaderFilter(header=HeaderMatcher(name=MARKER, present_match=True, invert_match=True))
+    )
 
 
 def _stat(name: str, **labels: str) -> StatsAccessLogStat:
