@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 NETNS  := tests/support/cluster/netns
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo kube envoys tools test quick cases rows check bench generate goldens clean
+.PHONY: help venv demo kube envoys tools test quick browser monitoring cases rows check bench generate goldens clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 12
@@ -34,8 +34,14 @@ tools: venv ## Prometheus, Alertmanager, the Pushgateway and Chromium from Debia
 test: venv kube envoys tools ## every test that this machine can run, with the seconds of each group
 	@$(BIN)/python -m tests.support.suite
 
-quick: venv ## the tests without real Envoys and without a cluster: at most 5 minutes
+quick: venv ## the tests without real Envoys, Chromium, Prometheus and a cluster: at most 5 minutes
 	@$(BIN)/python -m tests.support.suite quick
+
+browser: venv tools ## the page of `xds serve --ui`, in a real Chromium
+	@$(BIN)/python -m tests.support.suite browser
+
+monitoring: venv tools ## alerts and figures, with a real Prometheus, Alertmanager and Pushgateway
+	@$(BIN)/python -m tests.support.suite monitoring
 
 cases: venv ## inputs from public bug reports, through real Envoys
 	@$(BIN)/python -m tests.support.suite cases

@@ -13,7 +13,7 @@ import yaml
 
 from tests.support.debug_server import ThreadedDebugServer, services, shop
 from tests.support.envoy import free_port
-from tests.support.objects import ingress, manifest, path, rule, service, slice_of
+from tests.support.objects import certificate, ingress, manifest, path, rule, secret, service, slice_of, tls
 from xds.cli.main import run
 from xds.kube.change import Applied, Batch
 from xds.kube.objects import KubeObject
@@ -175,3 +175,31 @@ def test_pending_changes_are_mentioned(server: ThreadedDebugServer, capfd: pytes
     for command in (["explain", "http://example.com/web"], ["why", "ingress", "default/shop"]):
         assert run([*command, "--server", server.target]) == 0
         assert "the snapshot doesn't have yet: ask again in a moment" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("url", "flags", "status", "code"),
+    [
+        ("http://example.com/web", (), 200, 0),
+        ("http://secure.test/", ("--redirect-https",), 308, 0),
+        ("http://example.com/none", (), 404, 1),
+        ("http://example.com/gone", (), 503, 1),
+        ("http://example.com/idle", (), 503, 1),
+        ("https://nobody.test/", (), 0, 1),
+    ],
+    ids=["backend", "redirect", "no route", "no Service", "no endpoints", "closed connection"],
+)
+def test_the_exit_code_says_whether_the_request_is_answered(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], url: str, flags: tuple[str, ...], status: int, code: int
+) -> None:
+    entry = tls("secure.test", secret="cert")
+    secure = ingress("secure", rule("secure.test", path("/", "web")), tls=[entry])
+    write(
+        tmp_path,
+        *(shop("web", "gone", "idle"), service("web"), slice_of("web", "10.0.0.1"), service("idle")),
+        *(secure, secret("cert", certificate("secure.test"))),
+    )
+    asked = ["explain", url, "--from", str(tmp_path), *flags, "-o", "json"]
+    assert run([*asked, "--exit-code"]) == code
+    assert json.loads(capfd.readouterr().out)["status"] == status
+    assert run(asked) == 0

@@ -204,3 +204,14 @@ def test_translate_warns_of_ingresses_of_other_classes(tmp_path: Path, capfd: py
     (tmp_path / "shop.json").write_text(json.dumps(manifest(foreign)))
     assert run(["translate", str(tmp_path)]) == 0
     assert "1 Ingress is not ours" in capfd.readouterr().err
+
+
+def test_a_folder_without_an_ingress_is_mentioned(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["lint", str(tmp_path)]) == 0
+    assert capfd.readouterr() == ("", "xds: the folder holds no Ingress, so there is nothing to check\n")
+
+
+def test_a_template_is_not_taken_for_a_manifest(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "ingress.yaml").write_text("metadata:\n  name: {{ .Values.name }}\n")
+    assert "ingress.yaml:2: MalformedFile" in linted(capfd, str(tmp_path), code=1)
+    assert "must be rendered first" in linted(capfd, str(tmp_path), code=1)

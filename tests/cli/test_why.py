@@ -105,7 +105,7 @@ def test_a_held_ingress_is_served_and_says_why(server: ThreadedDebugServer, capf
     server.do(ingress_class("envoy", "example.com/other"))
     assert run(["why", "ingress", "default/shop", "--server", server.target]) == 0
     out = capfd.readouterr().out.splitlines()
-    assert out[0].startswith("Ingress default/shop: accepted, unchanged for ")
+    assert out[0].startswith("Ingress default/shop: accepted, but 1 of 1 parts without endpoints, unchanged for ")
     assert out[1].startswith("├── ours: its class 'envoy' has the controller 'example.com/other'; it stays served")
     assert "WithdrawalHeld" in " ".join(out[1:3])
     assert any("proxies:" in line for line in out)
@@ -143,3 +143,31 @@ def test_annotations_are_listed_with_their_effect(tmp_path: Path, capfd: pytest.
 def test_each_status_of_an_annotation_has_a_name_for_clients() -> None:
     wire = {f"ANNOTATION_STATUS_{each.name}": each.value for each in AnnotationStatus}
     assert {pb.AnnotationStatus.Name(number): text for number, text in _ANNOTATION_STATUSES.items()} == wire
+
+
+@pytest.mark.parametrize(
+    ("objects", "code"),
+    [
+        ((shop("web"), service("web"), slice_of("web", "10.0.0.1")), 0),
+        ((shop("web"), service("web")), 1),
+        ((shop("web", "gone"), service("web"), slice_of("web", "10.0.0.1")), 1),
+        ((shop("gone"),), 1),
+        ((ingress_class("envoy", "example.com/other"), shop("web"), service("web"), slice_of("web", "10.0.0.1")), 1),
+        ((ingress("shop"), service("web")), 1),
+    ],
+    ids=["all parts", "no endpoints", "partly accepted", "not served", "not ours", "no parts"],
+)
+def test_the_exit_code_says_whether_every_part_answers(
+    server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str], objects: tuple[KubeObject, ...], code: int
+) -> None:
+    server.do(*objects)
+    asked = ["why", "ingress", "default/shop", "--server", server.target]
+    assert run([*asked, "--exit-code"]) == code
+    assert run(asked) == 0
+    first, second = capfd.readouterr().out.split("Ingress default/shop: ")[1:]
+    assert first.splitlines()[1:] == second.splitlines()[1:]
+
+
+def test_the_exit_code_of_an_ingress_that_does_not_exist_stays_that_of_a_failure(server: ThreadedDebugServer) -> None:
+    server.do(*services("web"))
+    assert run(["why", "ingress", "default/none", "--server", server.target, "--exit-code"]) == 3

@@ -12,7 +12,6 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter
 
 from xds.address import HostPort
-from xds.process import admin as admin_module
 from xds.process.admin import MAX_CONNECTIONS, AdminServer
 
 
@@ -120,8 +119,8 @@ HALF_SENT = [
 
 
 @pytest.mark.parametrize("data", HALF_SENT)
-async def test_a_half_sent_request_is_ended(admin: Admin, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admin_module, "CONNECTION_SECONDS", 0.1)
+async def test_a_half_sent_request_is_ended(admin: Admin, data: bytes) -> None:
+    admin.server.http.connection_seconds = 0.1
     await until_closed(await admin.open(data))
 
 
@@ -135,7 +134,7 @@ async def test_probes_get_an_answer_beside_hundreds_of_half_sent_requests(admin:
     admin.ready = True
     held = [await admin.open(b"GET /readyz HTTP/1.1\r\n") for _ in range(400)]
     assert await admin.get("/readyz") == (200, "ok\n")
-    assert len(admin.server._connections) <= MAX_CONNECTIONS
+    assert len(admin.server.http.connections) <= MAX_CONNECTIONS
     await asyncio.gather(*map(until_closed, held[:300]))
 
 

@@ -29,6 +29,15 @@ UNPACKED: Final = {
 INSTALLED: Final = {"chromium": "chromium"}
 """The package of each program that must be installed."""
 
+ALERTMANAGER_FILES: Final = b"/usr/share/prometheus/alertmanager"
+"""Where Debian's Alertmanager reads its templates. Without them it does not start, and no flag names another place."""
+
+IN_ITS_FOLDER: Final = """\
+#!/bin/sh
+# The program looks for its templates in the working directory: paths of flags must be absolute.
+cd "$(dirname "$0")/../share/prometheus/alertmanager" && exec ../../../bin/prometheus-alertmanager.moved "$@"
+"""
+
 FETCH_SECONDS: Final = 600
 """Longest time for a command of apt."""
 
@@ -53,6 +62,7 @@ def main() -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_name(f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        _move_alertmanager(folder)
         unpacked = sorted({UNPACKED[name] for name in UNPACKED if not program(name)})
         installed = sorted({INSTALLED[name] for name in INSTALLED if not program(name)})
         if not unpacked and not installed:
@@ -75,7 +85,24 @@ def _unpack(packages: Sequence[str], folder: Path) -> bool:
     with tempfile.TemporaryDirectory() as name:
         if not _runs("apt-get", "download", "-qq", *packages, within=name):
             return False
-        return all(_runs("dpkg", "-x", str(each), str(folder)) for each in Path(name).glob("*.deb"))
+        done = all(_runs("dpkg", "-x", str(each), str(folder)) for each in Path(name).glob("*.deb"))
+    _move_alertmanager(folder)
+    return done
+
+
+def _move_alertmanager(folder: Path) -> None:
+    """Let an unpacked Alertmanager find its templates: a path of the same length, relative to its own folder."""
+    binary = folder / "usr/bin/prometheus-alertmanager"
+    moved = binary.with_name(f"{binary.name}.moved")
+    if not binary.exists() or moved.exists():
+        return
+    here = b"./" * (len(ALERTMANAGER_FILES) // 2)
+    moved.write_bytes(binary.read_bytes().replace(ALERTMANAGER_FILES, here))
+    moved.chmod(0o755)
+    script = binary.with_name(f"{binary.name}.new")
+    script.write_text(IN_ITS_FOLDER)
+    script.chmod(0o755)
+    script.replace(binary)
 
 
 def _runs(*command: str, within: str | None = None) -> bool:

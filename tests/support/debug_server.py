@@ -17,8 +17,10 @@ from xds.kube.state import KubeState
 from xds.protocol.messages import Node, Variant
 from xds.protocol.status import Status, TypeStatus, VersionStamp
 from xds.resources.options import ProxyOptions
-from xds.server.debug.explain import Explaining
+from xds.server.debug.answers import Answers, LiveState
 from xds.server.debug.messages import ProxyDelivery, ProxyStatus
+from xds.server.debug.process_facts import ProcessFacts
+from xds.server.debug.replicas import NO_PEERS, Peers
 from xds.server.debug.revisions import Revisions
 from xds.server.debug.service import DebugService, Health, add_debug
 from xds.server.tls import ServerTls
@@ -40,16 +42,17 @@ class DebugServer:
         self.pipeline = Pipeline(KubeState(), TranslateOptions(), ProxyOptions())
         self.proxies: list[ProxyStatus] = []
         self.deliveries: list[ProxyDelivery] = []
+        self.process = ProcessFacts()
+        self.peers: Peers = NO_PEERS
         self.target = ""
 
     async def __aenter__(self) -> Self:
         self.revisions = Revisions()
         self._server = grpc.aio.server(interceptors=self._interceptors)
-        explaining = Explaining(self.pipeline.state_reader, lambda _: self.deliveries)
-        debug = DebugService(
-            self.pipeline.store, lambda: self.pipeline.problems, lambda: self.proxies, self.revisions, explaining
-        )
-        self.health = await add_debug(self._server, debug)
+        reader, process = self.pipeline.state_reader, self.process
+        state = LiveState(reader, lambda: self.proxies, lambda _: self.deliveries, self.revisions, process, self.peers)
+        self.answers = Answers(state)
+        self.health = await add_debug(self._server, DebugService(self.answers))
         address = "127.0.0.1:0"
         port = (
             self._server.add_secure_port(address, self._tls.credentials())
@@ -64,6 +67,7 @@ class DebugServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.revisions.close()
+        self.answers.close()
         await self._server.stop(WAIT_LIMIT_SECONDS)  # watches end with a message, not by cancellation
 
     def do(self, *changes: KubeObject | Deleted) -> Revision | None:
@@ -85,8 +89,10 @@ class DebugServer:
 class ThreadedDebugServer:
     """A DebugServer in a thread, for blocking tests."""
 
-    def __init__(self) -> None:
-        self.server = DebugServer()
+    def __init__(
+        self, tls: ServerTls | None = None, interceptors: "Sequence[grpc.aio.ServerInterceptor[Any, Any]]" = ()
+    ) -> None:
+        self.server = DebugServer(tls, interceptors)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 

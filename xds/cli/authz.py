@@ -6,10 +6,17 @@ import click
 
 from xds.address import HostPort, UnixPath, is_local
 from xds.authz.app import AuthzError, AuthzSettings, run
-from xds.cli.options import Address, Failed, log_options, option, version_option
+from xds.cli.help import Command
+from xds.cli.options import Address, Failed, Number, log_options, option, version_option
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=[
+        "xds authz",
+        "xds authz --listen unix:/tmp/authz.sock --max-hashes 2",
+    ],
+)
 @option(
     "--listen",
     type=Address(),
@@ -20,13 +27,13 @@ from xds.cli.options import Address, Failed, log_options, option, version_option
 @option(
     "--admin",
     type=Address(unix=False, any_port=True),
-    default="127.0.0.1:18002",
+    default="127.0.0.1:18003",
     metavar="HOST:PORT",
     help="The address of /healthz, /readyz and /metrics.",
 )
 @option(
     "--max-hashes",
-    type=click.IntRange(1, 256),
+    type=Number(1, 256),
     show_default="one for each CPU",
     help="Most hashes at once. Half of them, and at least one, are for one Ingress.",
 )

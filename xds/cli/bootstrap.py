@@ -10,10 +10,16 @@ from xds.address import HostPort, UnixPath
 from xds.bootstrap.client_tls import ClientTls
 from xds.bootstrap.config import BootstrapOptions, bootstrap_yaml
 from xds.bootstrap.tls import EnvoyTls, sds_files
-from xds.cli.options import FILE, PORT, Address, Failed, IpAddress, client_tls, client_tls_options, option
+from xds.cli.help import Command
+from xds.cli.options import FILE, PORT, Address, Failed, IpAddress, Number, client_tls, client_tls_options, option
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=[
+        "xds bootstrap --xds 127.0.0.1:18000 --node-id me > envoy.yaml",
+    ],
+)
 @option(
     "--xds",
     "control_plane",
@@ -39,7 +45,7 @@ from xds.cli.options import FILE, PORT, Address, Failed, IpAddress, client_tls, 
 )
 @option(
     "--max-memory",
-    type=click.IntRange(1, 2**63 - 1),
+    type=Number(1, 2**63 - 1),
     metavar="BYTES",
     help="The most memory for Envoy: from 90 % on, connections end after a response; from 95 % on, none are accepted.",
 )
@@ -67,8 +73,6 @@ def bootstrap(
     sds_dir: Path | None,
 ) -> None:
     """Write the bootstrap configuration of an Envoy, in YAML.
-
-    Example: xds bootstrap --xds 127.0.0.1:18000 --node-id envoy-1 > envoy.yaml; envoy -c envoy.yaml
 
     With TLS, --tls-cert must contain the node's id or cluster as a DNS or URI name, letter for letter. All paths are as
     seen by Envoy. Envoy reloads files that are replaced by a rename, as in volumes of Kubernetes.

@@ -18,7 +18,7 @@ from xds.address import HostPort, UnixPath
 from xds.api.v1 import debug_pb2 as pb
 from xds.api.v1 import debug_pb2_grpc
 from xds.bootstrap.client_tls import ClientTls
-from xds.cli.options import Failed, Server
+from xds.cli.options import Credentials, Failed, Server
 
 ANSWER_TIMEOUT_SECONDS: Final = 30.0
 
@@ -78,8 +78,14 @@ _OLDER_SERVER: Final = "the server at {address} is older than this command and c
 
 _HANGING_SERVER: Final = "the server at {address} has stopped answering; see its log"
 
-_KEEPALIVE_ERRORS: Final = ("ping timeout", "keepalive timeout", "keepalive watchdog timeout")
-"""Parts of gRPC's messages about a connection whose server answers no ping."""
+_CONNECTION_ERRORS: Final = {
+    "hostname lookup error": "the host of {address} has no address; check the name, or the name server",
+    "the server shuts down": "the server at {address} has shut down; start it again, then this command",
+    "ping timeout": _HANGING_SERVER,
+    "keepalive timeout": _HANGING_SERVER,
+    "keepalive watchdog timeout": _HANGING_SERVER,
+}
+"""Errors of a connection, with TLS and without, by a part of gRPC's message or of the server's."""
 
 
 class Client:
@@ -91,7 +97,7 @@ class Client:
     """
 
     def __init__(self, server: Server) -> None:
-        self._address = server.address
+        self._address = str(server)
         self._tls = server.tls
         self._channel = _channel(server)
         self._stub = debug_pb2_grpc.DebugServiceStub(self._channel)
@@ -149,14 +155,13 @@ class Client:
             return click.UsageError(details, click.get_current_context())
         if code is grpc.StatusCode.UNIMPLEMENTED and self._has_debug_api():
             return Failed(_OLDER_SERVER.format(address=self._address))
-        if any(text in details.lower() for text in _KEEPALIVE_ERRORS):
-            return Failed(_HANGING_SERVER.format(address=self._address))
-        if details == "the server shuts down":
-            return Failed(f"the server at {self._address} has shut down; start it again, then this command")
+        for message, text in _CONNECTION_ERRORS.items():
+            if message in details.lower():
+                return Failed(text.format(address=self._address))
         if self._tls is not None and code is grpc.StatusCode.UNAVAILABLE and "refused" not in details:
             # Imported only here, as the import of cryptography takes a tenth of a second.
             own_certificate = importlib.import_module("xds.cli.own_certificate")
-            if own := own_certificate.fault(self._tls.certificate):
+            if own := own_certificate.fault(*_certificate(self._tls)):
                 return Failed(own)
         handshakes = _HANDSHAKE_ERRORS[self._tls is not None].items()
         handshake = next((text for message, text in handshakes if message in details), "")
@@ -184,7 +189,16 @@ def _channel(server: Server) -> grpc.Channel:
     return grpc.secure_channel(target, _credentials(server.tls), options=options)
 
 
-def _credentials(tls: ClientTls) -> grpc.ChannelCredentials:
+def _certificate(tls: ClientTls | Credentials) -> tuple[str, bytes]:
+    """The place of the client's certificate, and its content."""
+    if isinstance(tls, Credentials):
+        return tls.source, tls.certificate
+    return f"--tls-cert {tls.certificate}", _content("--tls-cert", tls.certificate)
+
+
+def _credentials(tls: ClientTls | Credentials) -> grpc.ChannelCredentials:
+    if isinstance(tls, Credentials):
+        return grpc.ssl_channel_credentials(tls.ca, tls.private_key, tls.certificate)
     return grpc.ssl_channel_credentials(
         _content("--tls-ca", tls.ca), _content("--tls-key", tls.private_key), _content("--tls-cert", tls.certificate)
     )

@@ -11,8 +11,9 @@ from rich.tree import Tree
 from xds.api.v1 import debug_pb2 as pb
 from xds.cli.client import Client
 from xds.cli.delivery import add_proxies, delivery_data, problem_text
+from xds.cli.help import Command
 from xds.cli.offline import server_or_folder, server_or_folder_options
-from xds.cli.options import Server, argument, output_option, plain_option
+from xds.cli.options import Server, argument, exit_code_option, output_option, plain_option
 from xds.cli.output import object_name, problem_data, reference_data, write, write_data
 from xds.cli.text import printable
 from xds.controlplane.pipeline import Pipeline
@@ -37,7 +38,14 @@ class Header(click.ParamType):  # type: ignore[type-arg]  # not generic in every
         return pb.Header(name=name.strip(), value=content.strip())
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=[
+        "xds explain https://shop.example.com/cart",
+        "xds explain http://10.0.0.1/ -H 'Host: shop.example.com' --method POST",
+        "xds explain shop.localhost/ --from k8s/demo",
+    ],
+)
 @argument("url")
 @plain_option(
     "-H",
@@ -57,6 +65,7 @@ class Header(click.ParamType):  # type: ignore[type-arg]  # not generic in every
 )
 @server_or_folder_options
 @output_option
+@exit_code_option
 def explain(
     *,
     url: str,
@@ -66,15 +75,17 @@ def explain(
     server: Server,
     from_: Path | None,
     output: str,
+    exit_code: bool,
     **traffic: Any,
-) -> None:
+) -> int:
     """Explain the answer to a request for URL, step by step, with the objects behind each step, and the number of
     proxies in sync.
 
-    The SNI is the URL's host, as with curl, and the path is sent as typed. With --from, no server is needed; then give
-    the flags of `xds serve` that influence the answer.
+    The SNI is the URL's host, as with curl, and the path is sent as typed. The port of the URL counts for the Host
+    header only. With --from, no server is needed; then give the flags of `xds serve` that influence the answer.
 
-    Example: xds explain https://shop.example.com/cart -H 'Host: other.example.com'
+    With --exit-code, the exit code is 0 for a status below 400: a backend answers, Envoy redirects, or an annotation
+    has a fixed answer. It is 1 for every other status, such as 404 and 503, and for a closed connection.
     """
     asked = pb.ExplainRequest(url=url, method=method, headers=headers, source=source_address)
     source = server_or_folder(server, from_, traffic)
@@ -83,6 +94,12 @@ def explain(
         write_data(_data(response), output)
     else:
         write(_tree(asked, response, online=not isinstance(source, Pipeline)))
+    return int(exit_code and not answers(response))
+
+
+def answers(response: pb.ExplainResponse) -> bool:
+    """Whether the status is none of an error, as for `curl --fail`."""
+    return 0 < response.status < 400
 
 
 def _offline(pipeline: Pipeline, asked: pb.ExplainRequest) -> pb.ExplainResponse:

@@ -1,6 +1,7 @@
 """`xds lint`."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,8 +9,10 @@ from urllib.parse import quote
 
 import click
 
+from xds.cli.help import Command
+from xds.cli.lint_push import Gateway, GatewayUrl, GroupingLabel, push
 from xds.cli.offline import offline_pipeline, warn_of_other_classes
-from xds.cli.options import Failed, plain_option
+from xds.cli.options import Failed, plain_option, warn
 from xds.cli.output import problem_data, write_data
 from xds.cli.traffic_options import traffic_options
 from xds.kube.source import SourceError
@@ -41,7 +44,27 @@ class Finding(NamedTuple):
         return f"{self.problem.message.rstrip('.')}. {self.problem.remedy}".rstrip()
 
 
-@click.command()
+class ReasonName(click.Choice):  # type: ignore[type-arg]  # not generic in every version
+    """A reason of problems. All of them would fill a screen, so an error names the nearest ones."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        name = str(value)
+        if name not in self.choices:
+            near = (
+                " or ".join(get_close_matches(name, self.choices, 2))
+                or "one of docs/problems.md, such as SecretNotFound"
+            )
+            self.fail(f"{name!r} is no reason of problems; write {near}", param, ctx)
+        return name
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "xds lint k8s/demo",
+        "xds lint k8s --ignore SecretNotFound -o sarif > lint.sarif",
+    ],
+)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @traffic_options
 @plain_option(
@@ -54,17 +77,44 @@ class Finding(NamedTuple):
 @plain_option(
     "--ignore",
     "ignored",
-    type=click.Choice([each.value for each in Reason]),
+    type=ReasonName([each.value for each in Reason]),
     multiple=True,
     metavar="REASON",
     help="Ignore problems of this reason, e.g. SecretNotFound if DIR holds no Secrets. Repeatable.",
 )
-def lint(*, folder: Path, output: str, ignored: tuple[str, ...], **traffic: Any) -> int:
+@plain_option(
+    "--push",
+    "gateway",
+    type=GatewayUrl(),
+    help="Push the counts of problems and the time to a Pushgateway, e.g. http://pushgateway:9091. A failure is a "
+    "warning, and leaves the exit code as it is.",
+)
+@plain_option(
+    "--push-label",
+    "labels",
+    type=GroupingLabel(),
+    multiple=True,
+    help="A label of the pushed figures, e.g. repository=shop. A run replaces the figures with the same labels. "
+    "Repeatable.",
+)
+def lint(
+    *,
+    folder: Path,
+    output: str,
+    ignored: tuple[str, ...],
+    gateway: Gateway | None,
+    labels: tuple[tuple[str, str], ...],
+    **traffic: Any,
+) -> int:
     """Print the problems of the manifests in DIR. The exit code is 1 if there is any, even a warning."""
+    if labels and gateway is None:
+        raise click.UsageError("--push-label is for --push, which is missing")
     pipeline = offline_pipeline(folder, traffic)
     warn_of_other_classes(pipeline)
     problems = [each for each in pipeline.problems if each.reason not in ignored]
     found = _located(folder, problems) if problems else []
+    if not problems and not pipeline.state_reader.state.ingresses():
+        warn("the folder holds no Ingress, so there is nothing to check")
     if output == "json":
         write_data({"problems": [_data(each) for each in found]}, output)
     elif output == "sarif":
@@ -72,6 +122,8 @@ def lint(*, folder: Path, output: str, ignored: tuple[str, ...], **traffic: Any)
     else:
         for each in found:
             click.echo(_line(each))
+    if gateway is not None and (cause := push(gateway, dict(labels), (each.problem.reason for each in found))):
+        warn(f"the figures did not reach the Pushgateway at {gateway}: {cause}; the exit code is that of lint")
     return 1 if found else 0
 
 

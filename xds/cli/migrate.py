@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from xds.cli.help import Command
 from xds.cli.migration.data import report_data, sarif
 from xds.cli.migration.input import Input, read_folder, read_text
 from xds.cli.migration.judging import Wish, judge
@@ -30,7 +31,13 @@ class ControllerArguments(click.ParamType):  # type: ignore[type-arg]  # not gen
             self.fail(f"{value!r} is no command line: {error}", param, ctx)
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=[
+        "xds migrate",
+        "xds migrate k8s/ --ingress-class nginx -o markdown > report.md",
+    ],
+)
 @click.argument("source", metavar="[DIR|-]", required=False, type=click.Path(allow_dash=True, path_type=Path))
 @plain_option(
     "--kubeconfig",

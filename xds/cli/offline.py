@@ -35,6 +35,8 @@ def offline_pipeline(folder: Path, traffic: dict[str, Any]) -> Pipeline:
         annotated=options.annotated,
     )
     pipeline = Pipeline(state, options, proxy_options(traffic))
+    if str(folder) == "-":
+        raise Failed("standard input is not a folder; write the manifests into one: helm template … > DIR/all.yaml")
     try:
         objects, problems = read_folder(folder)
     except SourceError as error:

@@ -3,13 +3,15 @@
 import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import click
+from click.core import ParameterSource
 
 from xds.address import HostPort, UnixPath, parse
 from xds.bootstrap.client_tls import ClientTls
@@ -163,7 +165,21 @@ _UNITS: Final = {
 }
 _MAX_DURATION: Final = timedelta(hours=24)
 
-PORT = click.IntRange(1, 65535)
+
+class Number(click.IntRange):
+    """A whole number. click would ask for an "integer range"."""
+
+    name = "N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            number = int(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a whole number", param, ctx)
+        return int(super().convert(number, param, ctx))
+
+
+PORT = Number(1, 65535)
 
 version_option = click.version_option(package_name="xds-ingress", prog_name="xds", message="%(prog)s %(version)s")
 
@@ -225,18 +241,48 @@ def client_tls(
 
 
 @dataclass(frozen=True, slots=True)
+class Credentials:
+    """The client's side of mutual TLS, in PEM, without files.
+
+    Attributes:
+        source: The object that holds the certificate, for messages.
+        server_name: A name that the server's certificate must have.
+    """
+
+    source: str
+    ca: bytes
+    certificate: bytes
+    private_key: bytes = field(repr=False)
+    server_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
     """The server to ask.
 
     Attributes:
         tls: None: plaintext.
+        name: The name in messages; empty for the address.
     """
 
     address: HostPort | UnixPath
-    tls: ClientTls | None = None
+    tls: ClientTls | Credentials | None = None
+    name: str = ""
 
     def __str__(self) -> str:
-        return str(self.address)
+        return self.name or str(self.address)
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """Leads to the control plane instead of --server, as the object of a command's context.
+
+    Attributes:
+        connected: The server, for as long as the context manager lasts. Takes the files that flags name, or None, and
+            --tls-server-name, empty without the flag.
+    """
+
+    connected: Callable[[ClientTls | None, str], AbstractContextManager[Server]]
 
 
 def server_option(command: F) -> F:
@@ -244,14 +290,24 @@ def server_option(command: F) -> F:
 
     @functools.wraps(command)
     def with_server(*args: Any, server: HostPort | UnixPath, **rest: Any) -> Any:
-        tls = client_tls(*(rest.pop(name) for name in ("tls_ca", "tls_cert", "tls_key", "tls_server_name")))
-        return command(*args, server=Server(server, tls), **rest)
+        server_name: str | None = rest.pop("tls_server_name")
+        tls = client_tls(rest.pop("tls_ca"), rest.pop("tls_cert"), rest.pop("tls_key"), server_name)
+        context = click.get_current_context()
+        connector = context.find_object(Connector)
+        if connector is None or rest.get("from_"):
+            return command(*args, server=Server(server, tls), **rest)
+        if context.get_parameter_source("server") is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{context.find_root().info_name} finds the server by itself; leave out --server")
+        with connector.connected(tls, server_name or "") as found:
+            return command(*args, server=found, **rest)
 
     address = Address()
     help_ = "The control plane to ask, by the address of its --listen."
     decorate = option("--server", type=address, default=SERVER, help=help_, metavar=address.name)
     return cast("F", decorate(client_tls_options(with_server)))
 
+
+exit_code_option = plain_option("--exit-code", is_flag=True, help="Exit with 1 if nothing answers, for scripts.")
 
 output_option = plain_option(
     "-o",
@@ -260,6 +316,13 @@ output_option = plain_option(
     default="table",
     help="json and yaml are for programs, and contain every field.",
 )
+
+
+TYPES: Final = ("cds", "eds", "sds", "ecds", "lds", "rds", "vhds")
+
+
+def complete_type(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    return [each for each in TYPES if each.startswith(incomplete)]
 
 
 def filter_options(command: F) -> F:
@@ -274,6 +337,7 @@ def filter_options(command: F) -> F:
             "types",
             multiple=True,
             help="cds, eds, sds, ecds, lds, rds, vhds, or a type's name. Repeatable.",
+            shell_complete=complete_type,
         ),
     ):
         command = decorate(command)

@@ -3,11 +3,18 @@
 import click
 
 from xds.cli.client import Client
+from xds.cli.help import Command
 from xds.cli.options import Server, output_option, server_option
 from xds.cli.output import problem_data, problem_table, write, write_data
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=[
+        "xds problems",
+        "xds problems -o json | jq '.[].reason'",
+    ],
+)
 @server_option
 @output_option
 def problems(*, server: Server, output: str) -> None:

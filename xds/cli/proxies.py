@@ -9,6 +9,7 @@ from rich.text import Text
 
 from xds.api.v1 import debug_pb2 as pb
 from xds.cli.client import Client
+from xds.cli.help import Command
 from xds.cli.options import Server, output_option, server_option
 from xds.cli.output import age, iso, short_type, table, write, write_data
 
@@ -17,7 +18,12 @@ VARIANTS = {pb.VARIANT_DELTA: "delta", pb.VARIANT_SOTW: "sotw"}
 Row: TypeAlias = tuple[str | Text, ...]
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=[
+        "xds proxies",
+    ],
+)
 @server_option
 @output_option
 def proxies(*, server: Server, output: str) -> None:

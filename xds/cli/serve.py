@@ -7,19 +7,28 @@ from typing import Any
 import click
 
 from xds.address import HostPort, UnixPath, is_local
+from xds.cli.help import Command
 from xds.cli.options import FILE, Address, Failed, all_or_none, log_options, option, version_option
 from xds.cli.publish_options import publish, publish_options
 from xds.cli.source_options import source, source_options
 from xds.cli.traffic_options import class_options, proxy_options, traffic_options, translate_options
+from xds.cli.ui_options import page, ui_options
 from xds.controlplane.app import ServeError, run
 from xds.controlplane.settings import Settings
 from xds.kube.source import SourceError
 from xds.problems.problem import Key
 from xds.reporting.status import LoadBalancerAddress
 from xds.server.tls import TlsFiles
+from xds.sources.folder.source import check
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=[
+        "xds serve --from k8s/demo",
+        "xds serve --kubeconfig ~/.kube/config --namespace shop",
+    ],
+)
 @source_options
 @option(
     "--listen",
@@ -39,7 +48,7 @@ from xds.server.tls import TlsFiles
     "--tls-cert",
     type=FILE,
     metavar="FILE",
-    help="The certificate of --listen, reloaded on change. With the next two flags: mutual TLS.",
+    help="The server certificate of --listen. Needs --tls-key and --tls-client-ca. Reloaded when the file changes.",
 )
 @option("--tls-key", type=FILE, metavar="FILE", help="The private key of --tls-cert.")
 @option("--tls-client-ca", type=FILE, metavar="FILE", help="The CA of the clients' certificates.")
@@ -50,6 +59,7 @@ from xds.server.tls import TlsFiles
     help="A DNS or URI name of certificates that may use the debug API. Repeatable. Default: every certificate may.",
 )
 @option("--allow-plaintext", is_flag=True, help="Allow a --listen beyond this machine without TLS.")
+@ui_options
 @publish_options
 @traffic_options
 @log_options
@@ -62,6 +72,9 @@ def serve(
     namespace: tuple[str, ...],
     listen: HostPort | UnixPath,
     admin: HostPort,
+    ui: HostPort | str,
+    ui_allow_remote: bool,
+    ui_host: tuple[str, ...],
     tls_cert: Path | None,
     tls_key: Path | None,
     tls_client_ca: Path | None,
@@ -90,6 +103,7 @@ def serve(
         publish=publish(chosen, publish_address, publish_service),
         listen=str(listen),
         admin=str(admin),
+        ui=page(ui, ui_allow_remote=ui_allow_remote, ui_host=ui_host),
         tls=tls,
         operators=frozenset(tls_operators),
         classes=class_options(traffic),
@@ -99,6 +113,8 @@ def serve(
         log_format=log_format,
     )
     try:
+        if isinstance(chosen, Path):
+            check(chosen)  # before the first line of the log
         run(settings)
     except (ServeError, SourceError) as error:
         raise Failed(str(error)) from None

@@ -10,7 +10,8 @@ from rich.text import Text
 
 from xds.api.v1 import debug_pb2 as pb
 from xds.cli.client import Client
-from xds.cli.options import Server, argument, filter_options, output_option, server_option
+from xds.cli.help import Group
+from xds.cli.options import Number, Server, argument, complete_type, filter_options, output_option, server_option
 from xds.cli.output import (
     change_data,
     clock,
@@ -32,20 +33,23 @@ _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 """By the first character of a line in a diff."""
 
 
-class RevisionNumber(click.IntRange):
+class RevisionNumber(Number):
     """A number of any size: the server says which revisions exist."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        return min(int(super().convert(value, param, ctx)), MAX_REVISION)
+        return min(super().convert(value, param, ctx), MAX_REVISION)
 
 
-@click.group()
+@click.group(cls=Group, examples=["xds snapshot show"])
 def snapshot() -> None:
     """Show the resources that every proxy should have, and their changes."""
 
 
-@snapshot.command(short_help="List resources, or print them in full.")
-@argument("filter_types", metavar="[TYPE]...", nargs=-1)
+@snapshot.command(
+    short_help="List resources, or print them in full.",
+    examples=["xds snapshot show", "xds snapshot show cds eds --name default/web -o yaml"],
+)
+@argument("filter_types", metavar="[TYPE]...", nargs=-1, shell_complete=complete_type)
 @server_option
 @filter_options
 @output_option
@@ -57,10 +61,7 @@ def show(
     names: tuple[str, ...],
     output: str,
 ) -> None:
-    """List the resources of the newest revision; -o yaml and -o json print them in full.
-
-    Example: xds snapshot show cds eds --name default/web -o yaml
-    """
+    """List the resources of the newest revision; -o yaml and -o json print them in full."""
     wanted = pb.ResourceFilter(types=[*filter_types, *types], names=names)
     head, resources = Client(server).resources(
         pb.ListResourcesRequest(filter=wanted, view=_view(full=output != "table"))
@@ -75,7 +76,9 @@ def show(
         click.echo("no resources match" if names or wanted.types else "no resources", err=True)
 
 
-@snapshot.command(short_help="Compare two revisions.")
+@snapshot.command(
+    short_help="Compare two revisions.", examples=["xds snapshot diff", "xds snapshot diff 3 5 --type vhds"]
+)
 @click.argument("start", metavar="[FROM]", required=False, type=RevisionNumber(min=0))
 @click.argument("end", metavar="[TO]", required=False, type=RevisionNumber(min=0))
 @server_option
@@ -111,7 +114,9 @@ def diff(
         write(_coloured(_unified(change, head.start.number, head.end.number)))
 
 
-@snapshot.command(short_help="Print every new revision.")
+@snapshot.command(
+    short_help="Print every new revision.", examples=["xds snapshot watch", "xds snapshot watch -t eds -o json"]
+)
 @server_option
 @filter_options
 @output_option

@@ -6,7 +6,7 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
-from xds.cli.options import PORT, Address, Duration, F, IpAddress, option
+from xds.cli.options import PORT, Address, Duration, F, IpAddress, Number, option
 from xds.kube.ingress_class import ClassOptions
 from xds.kube.state import DEFAULT_CLASSES
 from xds.problems.problem import Key
@@ -154,7 +154,7 @@ _OPTIONS = (
         "--listener-address",
         type=IpAddress(),
         default=_DEFAULTS.listener_address,
-        help="The address of Envoy's listeners.",
+        help="The address that Envoy's listeners bind.",
     ),
     option("--allow-external-name", is_flag=True, help="Route to Services of type ExternalName."),
     option(
@@ -182,7 +182,7 @@ _OPTIONS = (
     ),
     option(
         "--max-regex-size",
-        type=click.IntRange(min=1, max=1_000_000),
+        type=Number(min=1, max=1_000_000),
         default=DEFAULT_MAX_REGEX_SIZE,
         help="The largest regular expression of a path, in steps of the compiled program. Raise to 10000 once all "
         "proxies have a bootstrap configuration of this version.",
@@ -191,7 +191,7 @@ _OPTIONS = (
     option("--default-tls-secret", type=ObjectName(), help="The certificate for connections that no other one fits."),
     option(
         "--trusted-hops",
-        type=click.IntRange(0, 100),
+        type=Number(0, 100),
         default=_DEFAULTS.trusted_hops,
         help="The number of proxies in front that append to x-forwarded-for.",
     ),

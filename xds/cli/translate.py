@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from xds.api.v1 import debug_pb2 as pb
+from xds.cli.help import Command
 from xds.cli.offline import offline_pipeline, warn_of_other_classes
 from xds.cli.options import filter_options, output_option
 from xds.cli.output import problem_data, problem_table, resource_data, resource_table, write, write_data
@@ -17,7 +18,13 @@ from xds.snapshot.resource import ResourceType
 from xds.snapshot.store import Store
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=[
+        "xds translate k8s/demo",
+        "xds translate k8s/demo -t cds -n default/web -o yaml",
+    ],
+)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @traffic_options
 @filter_options

@@ -10,8 +10,9 @@ from rich.tree import Tree
 from xds.api.v1 import debug_pb2 as pb
 from xds.cli.client import Client
 from xds.cli.delivery import add_proxies, delivery_data, problem_text
+from xds.cli.help import Group
 from xds.cli.offline import server_or_folder, server_or_folder_options
-from xds.cli.options import Failed, Server, argument, output_option
+from xds.cli.options import Failed, Server, argument, exit_code_option, output_option
 from xds.cli.output import age, iso, object_name, problem_data, reference_data, write, write_data
 from xds.cli.text import printable
 from xds.cli.traffic_options import ObjectName
@@ -63,20 +64,36 @@ _ANNOTATION_COLOURS: Final = {
 """The other status is red."""
 
 
-@click.group()
+class Kinds(Group):
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if "/" in args[0] and not args[0].startswith("-") and not ctx.resilient_parsing:
+            ctx.fail(f"name the kind before {args[0]!r}: xds why ingress {args[0]}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Kinds, examples=["xds why ingress default/shop"])
 def why() -> None:
     """Explain the state of an object."""
 
 
-@why.command()
+@why.command(
+    examples=[
+        "xds why ingress default/shop",
+        "xds why ingress default/shop --from k8s/demo",
+    ],
+)
 @argument("name", metavar="NS/NAME", type=ObjectName())
 @server_or_folder_options
 @output_option
-def ingress(*, name: Key, server: Server, from_: Path | None, output: str, **traffic: Any) -> None:
+@exit_code_option
+def ingress(*, name: Key, server: Server, from_: Path | None, output: str, exit_code: bool, **traffic: Any) -> int:
     """Explain the state of an Ingress: its class, the parts that are served or left out and why, backends,
     certificates, annotations, problems, the number of proxies in sync, and the time of the last change.
 
-    With --from, no server is needed.
+    With --from, no server is needed. With --exit-code, the exit code is 0 if the whole Ingress is accepted and no part
+    lacks endpoints, else 1.
     """
     source = server_or_folder(server, from_, traffic)
     if isinstance(source, Pipeline):
@@ -87,6 +104,14 @@ def ingress(*, name: Key, server: Server, from_: Path | None, output: str, **tra
         write_data(_data(response), output)
     else:
         write(_tree(response, online=not isinstance(source, Pipeline)))
+    return int(exit_code and not answers(response))
+
+
+def answers(response: pb.WhyIngressResponse) -> bool:
+    """Whether the Ingress is accepted, has parts, and each part can answer."""
+    good = (pb.UNIT_STATUS_SERVED, pb.UNIT_STATUS_SAME)
+    is_accepted = response.acceptance == pb.ACCEPTANCE_ACCEPTED
+    return is_accepted and bool(response.units) and all(unit.status in good for unit in response.units)
 
 
 def _offline(pipeline: Pipeline, name: Key) -> pb.WhyIngressResponse:
@@ -117,8 +142,10 @@ def _tree(response: pb.WhyIngressResponse, *, online: bool) -> Tree:
 
 def _heading(response: pb.WhyIngressResponse) -> Text:
     good, total = sum(unit.status in _COLOURS for unit in response.units), len(response.units)
-    colour = "green" if response.acceptance == pb.ACCEPTANCE_ACCEPTED else "yellow" if good else "red"
+    colour = "green" if answers(response) else "yellow" if good else "red"
+    dead = sum(unit.status == pb.UNIT_STATUS_NO_ENDPOINTS for unit in response.units)
     parts = f", {good} of {total} parts" if response.acceptance == pb.ACCEPTANCE_PARTLY else ""
+    parts += f", but {dead} of {total} parts without endpoints" if dead else ""
     unchanged = f", unchanged for {age(response.since)}" if response.HasField("since") else ""
     acceptance = f"{_acceptance(response)}{parts}"
     return Text.assemble(object_name(response.ingress), ": ", (acceptance, f"bold {colour}"), unchanged)

@@ -1,13 +1,13 @@
 """Explains an Ingress: the status of each path, of the default backend, and of each TLS host."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from xds.explain.annotations import REDIRECTED, AnnotationOutcome
-from xds.explain.ingress_facts import IngressFacts, secret_of
+from xds.explain.ingress_facts import IngressFacts, UnitFacts, secret_of
 from xds.explain.policies import policy_texts
 from xds.kube.ingress_class import ClassClaim
 from xds.kube.objects import EndpointSlice, HTTPIngressPath, IngressTLS
@@ -43,7 +43,7 @@ class UnitStatus(StrEnum):
 
 _CANARY: Final = "the Ingress is a canary, which only lends its backends and has"
 
-_ACCEPTED = (UnitStatus.SERVED, UnitStatus.SAME, UnitStatus.NO_ENDPOINTS)
+_SERVED: Final = (UnitStatus.SERVED, UnitStatus.SAME, UnitStatus.NO_ENDPOINTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,32 +112,43 @@ def explain_ingress(facts: IngressFacts) -> IngressExplanation:
     claim, ingress = facts.claim, facts.ingress.key
     if not claim.ours:
         return IngressExplanation(ingress, Acceptance.NOT_OURS, claim, (), (), ())
-    units = tuple(_UnitStatuses(facts).units())
-    good = sum(unit.status in _ACCEPTED for unit in units)
-    acceptance = Acceptance.PARTLY if good else Acceptance.NOT_SERVED
-    if good == len(units):
-        acceptance = Acceptance.ACCEPTED
+    units = unit_statuses(facts.units)
     return IngressExplanation(
-        ingress, acceptance, claim, units, facts.problems, facts.resources, facts.since, facts.annotations
+        ingress, acceptance(units), claim, units, facts.problems, facts.resources, facts.since, facts.annotations
     )
+
+
+def acceptance(units: Collection[Unit]) -> Acceptance:
+    """The summary of the parts of an Ingress of ours."""
+    good = sum(map(is_served, units))
+    if good == len(units):
+        return Acceptance.ACCEPTED
+    return Acceptance.PARTLY if good else Acceptance.NOT_SERVED
+
+
+def is_served(unit: Unit) -> bool:
+    """Whether the part is served as asked for, with or without endpoints."""
+    return unit.status in _SERVED
+
+
+def unit_statuses(facts: UnitFacts) -> tuple[Unit, ...]:
+    """The parts of an Ingress of ours. Goes through all paths and endpoints, and may run in any thread."""
+    return tuple(_UnitStatuses(facts).units())
 
 
 class _UnitStatuses:
     """Finds the status of each part of an Ingress."""
 
-    def __init__(self, facts: IngressFacts) -> None:
+    def __init__(self, facts: UnitFacts) -> None:
         self._facts = facts
         self._ref = facts.ingress.ref
         self._spec = facts.ingress.spec
-        self._conflicts = {each.field for each, _ in facts.problems if each.reason is Reason.PATH_CONFLICT}
-        self._unused = {each.field for each, _ in facts.problems if each.reason is Reason.CANARY_UNUSED}
-        self._foreign = {each.field for each, _ in facts.problems if each.reason is Reason.HOST_OF_OTHER_NAMESPACE}
-        self._messages = _messages_by_field(each for each, _ in facts.problems)
-        self._routes = {
-            host: {(route.path, route.path_type): route for route in virtual_host.routes}
-            for host, virtual_host in facts.hosts.items()
-        }
-        self._holders = {host: each.secrets for each in facts.tls.terminations for host in each.hosts}
+        self._conflicts = {each.field for each in facts.problems if each.reason is Reason.PATH_CONFLICT}
+        self._unused = {each.field for each in facts.problems if each.reason is Reason.CANARY_UNUSED}
+        self._foreign = {each.field for each in facts.problems if each.reason is Reason.HOST_OF_OTHER_NAMESPACE}
+        self._messages = _messages_by_field(facts.problems)
+        self._routes = {host: facts.index.host(each).by_place for host, each in facts.hosts.items()}
+        self._holders = facts.index.holders(facts.tls)
         self._endpoints = {key: _counted(*each) for key, each in facts.backends.items()}
 
     def units(self) -> Iterator[Unit]:

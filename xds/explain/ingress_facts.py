@@ -8,6 +8,7 @@ from datetime import datetime
 from xds.explain.annotations import AnnotationOutcome, annotation_outcomes
 from xds.explain.credentials import credentials_of
 from xds.explain.facts import StateReader
+from xds.explain.traffic_index import TrafficIndex
 from xds.kube.ingress_class import ClassClaim
 from xds.kube.objects import EndpointSlice, Ingress, IngressTLS
 from xds.problems.problem import Key, ObjectRef, Problem
@@ -20,7 +21,39 @@ from xds.translate.certificates import Verdict
 from xds.translate.further_names import FurtherName
 from xds.translate.names import InvalidError, valid_path
 from xds.translate.nginx.canary import Canary
-from xds.translate.nginx.paths_policy import LentPaths
+
+
+@dataclass(frozen=True, slots=True)
+class UnitFacts:
+    """The material for the statuses of an Ingress' parts, read from the live state at one moment.
+
+    Attributes:
+        ingress: The Ingress, of any class.
+        canary: The requests for a canary; None for an ordinary Ingress.
+        hosts: Virtual hosts by host of the Ingress' rules.
+        names: Served names that the Ingress asks for beside these hosts.
+        default: The default backend of all hosts.
+        tls: The TLS table.
+        default_secret: The Secret of `--default-tls-secret`.
+        verdicts: On the Secrets that the Ingress names; None for a Secret that does not exist.
+        asked: Backends that the Ingress' routes name, sorted.
+        backends: Those of them that are in use, each with the EndpointSlices of its Service.
+        problems: Of the Ingress.
+        index: Indexes of the virtual hosts and of the TLS table.
+    """
+
+    ingress: Ingress
+    canary: Canary | None
+    hosts: Mapping[str, VirtualHost]
+    names: tuple[FurtherName, ...]
+    default: Route | None
+    tls: TlsTable
+    default_secret: Key | None
+    verdicts: Mapping[Key, Verdict | None]
+    asked: tuple[BackendKey, ...]
+    backends: Mapping[BackendKey, tuple[Backend, tuple[EndpointSlice, ...]]]
+    problems: tuple[Problem, ...]
+    index: TrafficIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +63,7 @@ class IngressFacts:
     Attributes:
         ingress: The Ingress, of any class.
         claim: Whether the Ingress is ours, and why.
-        canary: The requests for a canary; None for an ordinary Ingress.
-        hosts: Virtual hosts by host of the Ingress' rules.
-        names: Served names that the Ingress asks for beside these hosts.
-        default: The default backend of all hosts.
-        tls: The TLS table.
-        default_secret: The Secret of `--default-tls-secret`.
-        verdicts: On the Secrets that the Ingress names; None for a Secret that does not exist.
-        backends: Backends that the Ingress' routes use, each with the EndpointSlices of its Service.
+        units: The material for the statuses of its parts.
         problems: As in IngressExplanation.
         resources: As in IngressExplanation.
         since: As in IngressExplanation.
@@ -46,14 +72,7 @@ class IngressFacts:
 
     ingress: Ingress
     claim: ClassClaim
-    canary: Canary | None
-    hosts: Mapping[str, VirtualHost]
-    names: tuple[FurtherName, ...]
-    default: Route | None
-    tls: TlsTable
-    default_secret: Key | None
-    verdicts: Mapping[Key, Verdict | None]
-    backends: Mapping[BackendKey, tuple[Backend, tuple[EndpointSlice, ...]]]
+    units: UnitFacts
     problems: tuple[tuple[Problem, datetime | None], ...]
     resources: tuple[Resource, ...]
     since: float | None
@@ -65,44 +84,63 @@ def ingress_facts(reader: StateReader, key: Key) -> IngressFacts | None:
     ingress = reader.state.find(ObjectRef("Ingress", *key))
     if not isinstance(ingress, Ingress):
         return None
-    traffic = reader.traffic
-    named = {rule.hostname for rule in ingress.spec.rules or ()}
-    hosts = {host: traffic.hosts[host] for host in sorted(named) if host in traffic.hosts}
-    further = [each for host in hosts for each in traffic.names_of(host) if each.origin.object == ingress.ref]
-    policy = traffic.policy(ingress)
-    canary = policy.canary if isinstance(policy, LentPaths) else None
-    places = set(_places(ingress)) if canary else set()
-    keys = sorted(
-        {
-            key
-            for route in _routes(hosts, traffic.default)
-            if route.origin.object == ingress.ref or (route.path, route.path_type) in places
-            for key in route.backends
-            if key in traffic.backends
-        }
-    )
-    secrets = {
-        secret for entry in ingress.spec.tls or () if (secret := secret_of(ingress, entry, reader.default_secret))
-    }
-    all_hosts = hosts | {each.name: traffic.hosts[each.name] for each in further}
-    resources = tuple(_resources(reader, ingress.ref, keys, secrets, all_hosts))
-    claim, problems = reader.state.claim(ingress), reader.problems.of([ingress.ref])
+    traffic, claim, units = reader.traffic, reader.state.claim(ingress), unit_facts(reader, ingress, TrafficIndex())
+    all_hosts = {**units.hosts, **{each.name: traffic.hosts[each.name] for each in units.names}}
+    resources = tuple(_resources(reader, ingress.ref, sorted(units.backends), set(units.verdicts), all_hosts))
     return IngressFacts(
         ingress,
         claim,
+        units,
+        tuple((each, reader.problems.since(each)) for each in units.problems),
+        resources,
+        _since(reader, resources),
+        annotation_outcomes(ingress, traffic.policy, units.problems) if claim.ours else (),
+    )
+
+
+def unit_facts(reader: StateReader, ingress: Ingress, index: TrafficIndex) -> UnitFacts:
+    """The facts about an Ingress' parts. Must run on the loop that changes the state."""
+    traffic = reader.traffic
+    named = {rule.hostname for rule in ingress.spec.rules or ()}
+    hosts = {host: traffic.hosts[host] for host in sorted(named) if host in traffic.hosts}
+    canary = traffic.canary(ingress)
+    asked = tuple(sorted(_asked(ingress, hosts.values(), traffic.default, index, is_canary=canary is not None)))
+    secrets = {
+        secret for entry in ingress.spec.tls or () if (secret := secret_of(ingress, entry, reader.default_secret))
+    }
+    return UnitFacts(
+        ingress,
         canary,
         hosts,
-        tuple(further),
+        tuple(each for host in hosts for each in traffic.names_of(host) if each.origin.object == ingress.ref),
         traffic.default,
         traffic.tls,
         reader.default_secret,
         {secret: traffic.verdict(secret) for secret in secrets},
-        {each: (traffic.backends[each], tuple(reader.state.slices(each.service_key))) for each in keys},
-        tuple((each, reader.problems.since(each)) for each in problems),
-        resources,
-        _since(reader, resources),
-        annotation_outcomes(ingress, traffic.policy, problems) if claim.ours else (),
+        asked,
+        {
+            each: (traffic.backends[each], tuple(reader.state.slices(each.service_key)))
+            for each in asked
+            if each in traffic.backends
+        },
+        tuple(reader.problems.of([ingress.ref])),
+        index,
     )
+
+
+def _asked(
+    ingress: Ingress, hosts: Iterable[VirtualHost], default: Route | None, index: TrafficIndex, *, is_canary: bool
+) -> set[BackendKey]:
+    """The backends of the Ingress' own routes, and for a canary of the routes at its paths."""
+    found: set[BackendKey] = set()
+    places = set(_places(ingress)) if is_canary else set()
+    for each in map(index.host, hosts):
+        found |= each.backends.get(ingress.ref, frozenset())
+        for place in places:
+            found |= each.keys.get(place, frozenset())
+    if default and (default.origin.object == ingress.ref or (default.path, default.path_type) in places):
+        found.update(default.backends)
+    return found
 
 
 def _places(ingress: Ingress) -> Iterator[tuple[str, PathType]]:
@@ -113,13 +151,11 @@ def _places(ingress: Ingress) -> Iterator[tuple[str, PathType]]:
                 yield valid_path(each)
 
 
-def _routes(hosts: Mapping[str, VirtualHost], default: Route | None) -> Iterator[Route]:
+def _routes(hosts: Mapping[str, VirtualHost]) -> Iterator[Route]:
     for host in hosts.values():
         yield from host.routes
         if host.default:
             yield host.default
-    if default:
-        yield default
 
 
 def secret_of(ingress: Ingress, entry: IngressTLS, default: Key | None) -> Key | None:
@@ -140,7 +176,7 @@ def _resources(
     tls = reader.traffic.tls
     served = {tls.same.get(each, each) for each in secrets}
     wanted += [(ResourceType.SECRET, names.secret(each)) for each in sorted(served)]
-    if any(route.policy.rate_limits for route in _routes(hosts, None) if route.origin.object == ingress):
+    if any(route.policy.rate_limits for route in _routes(hosts) if route.origin.object == ingress):
         wanted.append((ResourceType.EXTENSION, names.RATE_LIMITS))
     wanted += [(ResourceType.LISTENER, name) for name in (names.HTTP, *((names.HTTPS,) if secrets else ()))]
     terminations = (each for each in tls.terminations if not served.isdisjoint(each.secrets))

@@ -94,7 +94,7 @@ class IngressClasses:
 
     def ingress_replaced(self, key: Key, before: Ingress | None, after: Ingress | None) -> None:
         """End the hold of an Ingress that is created, deleted, or given another class."""
-        if before is None or after is None or _class_name(before) != _class_name(after):
+        if before is None or after is None or class_name(before) != class_name(after):
             self._held.pop(key, None)
             self._unsettled.add(key)
         if after is not None and _contradicts_itself(after):
@@ -121,8 +121,9 @@ class IngressClasses:
         return self.served(ingress)
 
     @property
-    def holding(self) -> bool:
-        return bool(self._held)
+    def held(self) -> int:
+        """Number of held Ingresses."""
+        return len(self._held)
 
     def are_held(self, ingresses: Set[Key]) -> bool:
         return ingresses <= self._held.keys()
@@ -148,7 +149,7 @@ class IngressClasses:
     def _claim(self, ingress: Ingress) -> ClassClaim:
         if self._options.skips_catch_all and ingress.spec.default_backend and not ingress.spec.rules:
             return ClassClaim(ours=False, why="it has a default backend and no rules, and --disable-catch-all is given")
-        name = _class_name(ingress)
+        name = class_name(ingress)
         if not name:
             return self._claim_of_classless()
         claim = self._claim_of_name(name)
@@ -180,7 +181,7 @@ class IngressClasses:
         return ClassClaim(ours, f"it has no class, and the default IngressClass is {'' if ours else 'not '}ours")
 
 
-def _class_name(ingress: Ingress) -> str | None:
+def class_name(ingress: Ingress) -> str | None:
     """The name in the annotation, else in the field: controllers that read only the annotation must agree with us.
 
     Source: "for backwards compatibility, when that annotation is set, it must be given precedence over this field",

@@ -20,6 +20,9 @@ class ProblemRegistry:
     """Holds problems by the unit that reported them: a host of the translation, say, or a resource of the validation.
 
     A problem that several units report stands until the last of them no longer reports the problem.
+
+    Attributes:
+        generation: Grows with each problem that appears or is solved.
     """
 
     def __init__(self) -> None:
@@ -31,6 +34,7 @@ class ProblemRegistry:
         self._counts_by_reason: Counter[str] = Counter()
         self._appeared: dict[Problem, None] = {}
         self._solved: dict[Problem, None] = {}
+        self.generation = 0
 
     @property
     def problems(self) -> list[Problem]:
@@ -75,6 +79,7 @@ class ProblemRegistry:
     def _add(self, problem: Problem) -> None:
         self._reporters[problem] += 1
         if self._reporters[problem] == 1:
+            self.generation += 1
             self._counts_by_reason[problem.reason] += 1
             self._by_object.setdefault(problem.object, set()).add(problem)
             if self._now:
@@ -85,6 +90,7 @@ class ProblemRegistry:
         self._reporters[problem] -= 1
         if self._reporters[problem]:
             return
+        self.generation += 1
         del self._reporters[problem]
         self._since.pop(problem, None)
         of_object = self._by_object[problem.object]

@@ -7,7 +7,7 @@ https://grpc.github.io/grpc/python/grpc.html#grpc.dynamic_ssl_server_credentials
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +20,13 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, S
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from cryptography.x509 import Certificate, load_pem_x509_certificates
+from cryptography.x509 import (
+    Certificate,
+    DNSName,
+    ExtensionNotFound,
+    SubjectAlternativeName,
+    load_pem_x509_certificates,
+)
 
 from xds.protocol.messages import Node
 from xds.server.handshakes import Handshakes
@@ -72,29 +78,55 @@ class TlsMaterial:
         return grpc.ssl_server_certificate_configuration(cast("Any", pairs), self.client_ca)
 
 
+@dataclass(frozen=True, slots=True)
+class OwnCertificate:
+    """A certificate of --tls-cert or --tls-client-ca.
+
+    Attributes:
+        use: `server` or `client_ca`.
+        names: Its DNS names, or its subject if it has none.
+    """
+
+    use: str
+    file: Path
+    names: tuple[str, ...]
+    not_before: datetime
+    not_after: datetime
+
+
 class Dates:
     """The dates of the certificates in --tls-cert and --tls-client-ca.
 
     Attributes:
-        expiries: The first end of a certificate, in seconds since 1970, by the kind of file.
+        not_after: The first end of a certificate, in seconds since 1970, by use: `server` or `client_ca`.
+        own: The server's certificate, and the authorities of clients.
     """
 
     def __init__(self, files: TlsFiles) -> None:
-        self._files = {"certificate": files.certificate, "client_ca": files.client_ca}
+        self._files = {"server": files.certificate, "client_ca": files.client_ca}
         self._certificates: dict[str, list[Certificate]] = {}
         self._states: dict[str, str] = {}
-        self.expiries: dict[str, float] = {}
+        self.not_after: dict[str, float] = {}
+        self.own: tuple[OwnCertificate, ...] = ()
 
     def replace(self, material: TlsMaterial) -> None:
         """Take the certificates of valid files."""
         self._certificates = {
-            "certificate": load_pem_x509_certificates(material.certificate),
+            "server": load_pem_x509_certificates(material.certificate),
             "client_ca": load_pem_x509_certificates(material.client_ca),
         }
-        self.expiries = {
+        self.own = tuple(self._own())
+        self.not_after = {
             kind: min(each.not_valid_after_utc for each in found).timestamp()
             for kind, found in self._certificates.items()
         }
+
+    def _own(self) -> Iterator[OwnCertificate]:
+        used = [("server", self._certificates["server"][0])]
+        used += [("client_ca", each) for each in self._certificates["client_ca"]]
+        for use, each in used:
+            names = dns_names(each) or (each.subject.rfc4514_string(),)
+            yield OwnCertificate(use, self._files[use], names, each.not_valid_before_utc, each.not_valid_after_utc)
 
     def check(self, now: datetime) -> None:
         for kind, certificates in self._certificates.items():
@@ -151,9 +183,19 @@ class ServerTls:
         """Log certificates that are about to expire, or outside of their dates; each state once."""
         self._dates.check(now)
 
-    def expiries(self) -> dict[str, float]:
-        """The first end of a certificate in each file, in seconds since 1970, by the kind of the file."""
-        return self._dates.expiries
+    @property
+    def own_certificates(self) -> tuple[OwnCertificate, ...]:
+        """The server's certificate, and the authorities of clients."""
+        return self._dates.own
+
+    @property
+    def material(self) -> TlsMaterial:
+        """The content of the files in use."""
+        return self._current
+
+    def not_after(self) -> dict[str, float]:
+        """The first end of a certificate in each file, in seconds since 1970, by use: `server` or `client_ca`."""
+        return self._dates.not_after
 
     async def reload(self) -> None:
         """Read the files, and use new ones that are valid.
@@ -234,17 +276,31 @@ def names_of(auth_context: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(value.decode(errors="backslashreplace") for value in values)
 
 
-def must_name_the_node(names: frozenset[str], node: Node) -> str | None:
+def dns_names(certificate: Certificate) -> tuple[str, ...]:
+    """The DNS names, in their order."""
+    try:
+        found = certificate.extensions.get_extension_for_class(SubjectAlternativeName).value
+    except (ExtensionNotFound, ValueError):
+        return ()
+    return tuple(found.get_values_for_type(DNSName))
+
+
+def must_name_the_node(names: frozenset[str], node: Node, operators: frozenset[str] = frozenset()) -> str | None:
     """The reason why a proxy with these certificate names may not be this node; None: allowed.
 
     A name must equal the node's id or cluster. Wildcards match nothing.
+
+    Args:
+        names: The DNS and URI names of the proxy's certificate.
+        node: The node that the proxy says to be.
+        operators: Names that count for no proxy: an operator reads the debug API, and no private keys.
     """
-    if names & ({node.id, node.cluster} - {""}):
+    if names & ({node.id, node.cluster} - {""} - operators):
         return None
     node_id, cluster = (name[:SHOWN_NAME_CHARACTERS] for name in (node.id, node.cluster))
     return (
         f"the certificate names {shown_names(names)}, and neither the node {node_id!r} nor its cluster {cluster!r}; "
-        "one of these must be among its DNS or URI names"
+        "one of these must be among its DNS or URI names, and not among those of --tls-operators"
     )
 
 

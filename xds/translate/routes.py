@@ -35,7 +35,7 @@ from xds.translate.names import InvalidError, is_label, regex_path, valid_path
 from xds.translate.nginx import https_redirects, passwords, upstream_vhost
 from xds.translate.nginx.affinity import PATH as COOKIE_PATH
 from xds.translate.nginx.asked_backends import NO_BACKENDS, AskedBackends
-from xds.translate.nginx.canary import CANARY
+from xds.translate.nginx.canary import CANARY, Canary
 from xds.translate.nginx.htpasswd import PasswordFiles
 from xds.translate.nginx.ingress_policy import ingress_policy
 from xds.translate.nginx.named_objects import NamedObjects
@@ -108,7 +108,12 @@ class TranslationContext:
 
     def is_canary(self, ingress: Ingress) -> bool:
         """Whether an Ingress only lends its backends: routes, default backend and TLS entries count for nothing."""
-        return CANARY.full_name in ingress.annotations and isinstance(self.policy(ingress), LentPaths)
+        return self.canary(ingress) is not None
+
+    def canary(self, ingress: Ingress) -> Canary | None:
+        """The requests for a canary; None for an ordinary Ingress."""
+        policy = self.policy(ingress) if CANARY.full_name in ingress.annotations else None
+        return policy.canary if isinstance(policy, LentPaths) else None
 
     def route(
         self,

@@ -30,7 +30,9 @@ from xds.translate.findings import HostCiphers, UnitFindings
 from xds.translate.further_names import FurtherName, FurtherNames
 from xds.translate.hosts import authorized, translate_host
 from xds.translate.nginx.annotated_objects import annotated_objects, asked_by_config
+from xds.translate.nginx.canary import Canary
 from xds.translate.nginx.configmap.named_headers import named_config_maps
+from xds.translate.nginx.options import AnnotationOptions
 from xds.translate.nginx.paths_policy import IngressPolicy
 from xds.translate.nginx_config import NginxConfigTracker
 from xds.translate.ownership import HostOwners, HostOwnership
@@ -145,6 +147,8 @@ class Translator:
         self._backends = BackendUse()
         self._credentials = CredentialUse()
         self._rates = RateUse()
+        self._updates = 0
+        self._is_updating = False
 
     @property
     def hosts(self) -> Mapping[str, VirtualHost]:
@@ -171,6 +175,10 @@ class Translator:
     def verdict(self, secret: Key) -> Verdict | None:
         """The verdict on a Secret that a TLS entry names; None for a missing or unused Secret."""
         return self._certificate_store.verdict(secret)
+
+    def served_verdict(self, secret: Key) -> Verdict | None:
+        """The verdict on the certificate that is served from a Secret: the last good one; None: none is served."""
+        return self._certificate_store.last_good(secret) if secret in self._certificates else None
 
     @property
     def date_period(self) -> DatePeriod:
@@ -234,9 +242,24 @@ class Translator:
     def policy(self, ingress: Ingress) -> IngressPolicy:
         return self._context.policy(ingress)
 
+    def canary(self, ingress: Ingress) -> Canary | None:
+        """The requests for a canary; None for an ordinary Ingress."""
+        return self._context.canary(ingress)
+
+    @property
+    def annotations(self) -> AnnotationOptions:
+        """The operator's choices for annotations: the same object as long as none changes."""
+        return self._context.annotations
+
+    @property
+    def generation(self) -> int | None:
+        """Grows with each update; None while one is under way."""
+        return None if self._is_updating else self._updates
+
     def publish(self) -> None:
         """Make the backends of the last `update` the published ones."""
         self._backends.publish()
+        self._is_updating = False
 
     def report_source(self) -> None:
         """Report the problems of the source."""
@@ -250,6 +273,7 @@ class Translator:
             now: Decides which certificates are valid (see `date_period`), and dates new problems.
         """
         self._problems.set_time(now)
+        self._is_updating, self._updates = True, self._updates + 1
         if self._default_secret_due:  # no change tells of a Secret that never existed
             stale, self._default_secret_due = replace(stale, tls=True), False
         if stale.reported:

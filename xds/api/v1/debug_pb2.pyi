@@ -22,6 +22,12 @@ class Variant(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     VARIANT_DELTA: _ClassVar[Variant]
     VARIANT_SOTW: _ClassVar[Variant]
 
+class Level(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LEVEL_UNSPECIFIED: _ClassVar[Level]
+    LEVEL_ERROR: _ClassVar[Level]
+    LEVEL_WARNING: _ClassVar[Level]
+
 class DeliveryState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     DELIVERY_STATE_UNSPECIFIED: _ClassVar[DeliveryState]
@@ -58,12 +64,28 @@ class UnitStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     UNIT_STATUS_SHADOWED: _ClassVar[UnitStatus]
     UNIT_STATUS_LEFT_OUT: _ClassVar[UnitStatus]
     UNIT_STATUS_CLOSED: _ClassVar[UnitStatus]
+
+class IngressOrder(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    INGRESS_ORDER_UNSPECIFIED: _ClassVar[IngressOrder]
+    INGRESS_ORDER_WORST: _ClassVar[IngressOrder]
+    INGRESS_ORDER_NEWEST: _ClassVar[IngressOrder]
+
+class CertificateUse(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CERTIFICATE_USE_UNSPECIFIED: _ClassVar[CertificateUse]
+    CERTIFICATE_USE_SERVED: _ClassVar[CertificateUse]
+    CERTIFICATE_USE_CONTROL_PLANE: _ClassVar[CertificateUse]
+    CERTIFICATE_USE_CLIENT_CA: _ClassVar[CertificateUse]
 RESOURCE_VIEW_UNSPECIFIED: ResourceView
 RESOURCE_VIEW_BASIC: ResourceView
 RESOURCE_VIEW_FULL: ResourceView
 VARIANT_UNSPECIFIED: Variant
 VARIANT_DELTA: Variant
 VARIANT_SOTW: Variant
+LEVEL_UNSPECIFIED: Level
+LEVEL_ERROR: Level
+LEVEL_WARNING: Level
 DELIVERY_STATE_UNSPECIFIED: DeliveryState
 DELIVERY_STATE_SYNCED: DeliveryState
 DELIVERY_STATE_IN_FLIGHT: DeliveryState
@@ -89,6 +111,13 @@ UNIT_STATUS_BROKEN: UnitStatus
 UNIT_STATUS_SHADOWED: UnitStatus
 UNIT_STATUS_LEFT_OUT: UnitStatus
 UNIT_STATUS_CLOSED: UnitStatus
+INGRESS_ORDER_UNSPECIFIED: IngressOrder
+INGRESS_ORDER_WORST: IngressOrder
+INGRESS_ORDER_NEWEST: IngressOrder
+CERTIFICATE_USE_UNSPECIFIED: CertificateUse
+CERTIFICATE_USE_SERVED: CertificateUse
+CERTIFICATE_USE_CONTROL_PLANE: CertificateUse
+CERTIFICATE_USE_CLIENT_CA: CertificateUse
 
 class ResourceFilter(_message.Message):
     __slots__ = ("types", "names")
@@ -207,17 +236,23 @@ class WatchSnapshotResponse(_message.Message):
     def __init__(self, revision: _Optional[_Union[Revision, _Mapping]] = ..., changes: _Optional[_Iterable[_Union[ResourceChange, _Mapping]]] = ...) -> None: ...
 
 class ListProxiesRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("all_replicas",)
+    ALL_REPLICAS_FIELD_NUMBER: _ClassVar[int]
+    all_replicas: bool
+    def __init__(self, all_replicas: _Optional[bool] = ...) -> None: ...
 
 class ListProxiesResponse(_message.Message):
-    __slots__ = ("proxies",)
+    __slots__ = ("proxies", "unreachable", "replicas")
     PROXIES_FIELD_NUMBER: _ClassVar[int]
+    UNREACHABLE_FIELD_NUMBER: _ClassVar[int]
+    REPLICAS_FIELD_NUMBER: _ClassVar[int]
     proxies: _containers.RepeatedCompositeFieldContainer[Proxy]
-    def __init__(self, proxies: _Optional[_Iterable[_Union[Proxy, _Mapping]]] = ...) -> None: ...
+    unreachable: _containers.RepeatedCompositeFieldContainer[Replica]
+    replicas: int
+    def __init__(self, proxies: _Optional[_Iterable[_Union[Proxy, _Mapping]]] = ..., unreachable: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ..., replicas: _Optional[int] = ...) -> None: ...
 
 class Proxy(_message.Message):
-    __slots__ = ("node_id", "node_cluster", "user_agent", "peer", "variant", "connected_at", "types", "unserved_types", "stuck")
+    __slots__ = ("node_id", "node_cluster", "user_agent", "peer", "variant", "connected_at", "types", "unserved_types", "stuck", "replica")
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     NODE_CLUSTER_FIELD_NUMBER: _ClassVar[int]
     USER_AGENT_FIELD_NUMBER: _ClassVar[int]
@@ -227,6 +262,7 @@ class Proxy(_message.Message):
     TYPES_FIELD_NUMBER: _ClassVar[int]
     UNSERVED_TYPES_FIELD_NUMBER: _ClassVar[int]
     STUCK_FIELD_NUMBER: _ClassVar[int]
+    REPLICA_FIELD_NUMBER: _ClassVar[int]
     node_id: str
     node_cluster: str
     user_agent: str
@@ -236,7 +272,8 @@ class Proxy(_message.Message):
     types: _containers.RepeatedCompositeFieldContainer[ProxyType]
     unserved_types: _containers.RepeatedScalarFieldContainer[str]
     stuck: _containers.RepeatedCompositeFieldContainer[Stuck]
-    def __init__(self, node_id: _Optional[str] = ..., node_cluster: _Optional[str] = ..., user_agent: _Optional[str] = ..., peer: _Optional[str] = ..., variant: _Optional[_Union[Variant, str]] = ..., connected_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., types: _Optional[_Iterable[_Union[ProxyType, _Mapping]]] = ..., unserved_types: _Optional[_Iterable[str]] = ..., stuck: _Optional[_Iterable[_Union[Stuck, _Mapping]]] = ...) -> None: ...
+    replica: str
+    def __init__(self, node_id: _Optional[str] = ..., node_cluster: _Optional[str] = ..., user_agent: _Optional[str] = ..., peer: _Optional[str] = ..., variant: _Optional[_Union[Variant, str]] = ..., connected_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., types: _Optional[_Iterable[_Union[ProxyType, _Mapping]]] = ..., unserved_types: _Optional[_Iterable[str]] = ..., stuck: _Optional[_Iterable[_Union[Stuck, _Mapping]]] = ..., replica: _Optional[str] = ...) -> None: ...
 
 class Stuck(_message.Message):
     __slots__ = ("reason", "type_url", "since")
@@ -321,20 +358,22 @@ class ObjectReference(_message.Message):
     def __init__(self, kind: _Optional[str] = ..., namespace: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
 
 class Problem(_message.Message):
-    __slots__ = ("object", "reason", "message", "remedy", "field", "location")
+    __slots__ = ("object", "reason", "message", "remedy", "field", "location", "level")
     OBJECT_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     REMEDY_FIELD_NUMBER: _ClassVar[int]
     FIELD_FIELD_NUMBER: _ClassVar[int]
     LOCATION_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
     object: ObjectReference
     reason: str
     message: str
     remedy: str
     field: str
     location: str
-    def __init__(self, object: _Optional[_Union[ObjectReference, _Mapping]] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., remedy: _Optional[str] = ..., field: _Optional[str] = ..., location: _Optional[str] = ...) -> None: ...
+    level: Level
+    def __init__(self, object: _Optional[_Union[ObjectReference, _Mapping]] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., remedy: _Optional[str] = ..., field: _Optional[str] = ..., location: _Optional[str] = ..., level: _Optional[_Union[Level, str]] = ...) -> None: ...
 
 class ExplainRequest(_message.Message):
     __slots__ = ("url", "method", "headers", "source")
@@ -513,3 +552,285 @@ class DatedProblem(_message.Message):
     problem: Problem
     since: _timestamp_pb2.Timestamp
     def __init__(self, problem: _Optional[_Union[Problem, _Mapping]] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class GetStatusRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetStatusResponse(_message.Message):
+    __slots__ = ("replica", "id", "version", "started_at", "source", "leadership", "snapshot", "pending", "ingresses", "problems", "proxies", "next_certificate")
+    REPLICA_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    STARTED_AT_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    LEADERSHIP_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+    PENDING_FIELD_NUMBER: _ClassVar[int]
+    INGRESSES_FIELD_NUMBER: _ClassVar[int]
+    PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    PROXIES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
+    replica: str
+    id: str
+    version: str
+    started_at: _timestamp_pb2.Timestamp
+    source: Source
+    leadership: Leadership
+    snapshot: Snapshot
+    pending: bool
+    ingresses: IngressCounts
+    problems: ProblemCounts
+    proxies: ProxyCounts
+    next_certificate: Certificate
+    def __init__(self, replica: _Optional[str] = ..., id: _Optional[str] = ..., version: _Optional[str] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., source: _Optional[_Union[Source, _Mapping]] = ..., leadership: _Optional[_Union[Leadership, _Mapping]] = ..., snapshot: _Optional[_Union[Snapshot, _Mapping]] = ..., pending: _Optional[bool] = ..., ingresses: _Optional[_Union[IngressCounts, _Mapping]] = ..., problems: _Optional[_Union[ProblemCounts, _Mapping]] = ..., proxies: _Optional[_Union[ProxyCounts, _Mapping]] = ..., next_certificate: _Optional[_Union[Certificate, _Mapping]] = ...) -> None: ...
+
+class Source(_message.Message):
+    __slots__ = ("name", "current", "why", "behind_since")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CURRENT_FIELD_NUMBER: _ClassVar[int]
+    WHY_FIELD_NUMBER: _ClassVar[int]
+    BEHIND_SINCE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    current: bool
+    why: str
+    behind_since: _timestamp_pb2.Timestamp
+    def __init__(self, name: _Optional[str] = ..., current: _Optional[bool] = ..., why: _Optional[str] = ..., behind_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class Leadership(_message.Message):
+    __slots__ = ("elects", "leads", "holder")
+    ELECTS_FIELD_NUMBER: _ClassVar[int]
+    LEADS_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_FIELD_NUMBER: _ClassVar[int]
+    elects: bool
+    leads: bool
+    holder: str
+    def __init__(self, elects: _Optional[bool] = ..., leads: _Optional[bool] = ..., holder: _Optional[str] = ...) -> None: ...
+
+class IngressCounts(_message.Message):
+    __slots__ = ("accepted", "partly_accepted", "not_served", "not_ours", "without_endpoints")
+    ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    PARTLY_ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    NOT_SERVED_FIELD_NUMBER: _ClassVar[int]
+    NOT_OURS_FIELD_NUMBER: _ClassVar[int]
+    WITHOUT_ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    accepted: int
+    partly_accepted: int
+    not_served: int
+    not_ours: int
+    without_endpoints: int
+    def __init__(self, accepted: _Optional[int] = ..., partly_accepted: _Optional[int] = ..., not_served: _Optional[int] = ..., not_ours: _Optional[int] = ..., without_endpoints: _Optional[int] = ...) -> None: ...
+
+class ProblemCounts(_message.Message):
+    __slots__ = ("errors", "warnings")
+    ERRORS_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    errors: int
+    warnings: int
+    def __init__(self, errors: _Optional[int] = ..., warnings: _Optional[int] = ...) -> None: ...
+
+class ProxyCounts(_message.Message):
+    __slots__ = ("connected", "in_sync", "behind", "stuck", "rejecting")
+    CONNECTED_FIELD_NUMBER: _ClassVar[int]
+    IN_SYNC_FIELD_NUMBER: _ClassVar[int]
+    BEHIND_FIELD_NUMBER: _ClassVar[int]
+    STUCK_FIELD_NUMBER: _ClassVar[int]
+    REJECTING_FIELD_NUMBER: _ClassVar[int]
+    connected: int
+    in_sync: int
+    behind: int
+    stuck: int
+    rejecting: int
+    def __init__(self, connected: _Optional[int] = ..., in_sync: _Optional[int] = ..., behind: _Optional[int] = ..., stuck: _Optional[int] = ..., rejecting: _Optional[int] = ...) -> None: ...
+
+class ListIngressesRequest(_message.Message):
+    __slots__ = ("namespace", "host", "states", "text", "without_endpoints", "with_problems", "order", "page_size", "page_token", "skip")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    STATES_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    WITHOUT_ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    WITH_PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    SKIP_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    host: str
+    states: _containers.RepeatedScalarFieldContainer[Acceptance]
+    text: str
+    without_endpoints: bool
+    with_problems: bool
+    order: IngressOrder
+    page_size: int
+    page_token: str
+    skip: int
+    def __init__(self, namespace: _Optional[str] = ..., host: _Optional[str] = ..., states: _Optional[_Iterable[_Union[Acceptance, str]]] = ..., text: _Optional[str] = ..., without_endpoints: _Optional[bool] = ..., with_problems: _Optional[bool] = ..., order: _Optional[_Union[IngressOrder, str]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., skip: _Optional[int] = ...) -> None: ...
+
+class ListIngressesResponse(_message.Message):
+    __slots__ = ("ingresses", "next_page_token", "total", "counts", "pending")
+    INGRESSES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    PENDING_FIELD_NUMBER: _ClassVar[int]
+    ingresses: _containers.RepeatedCompositeFieldContainer[IngressSummary]
+    next_page_token: str
+    total: int
+    counts: IngressCounts
+    pending: bool
+    def __init__(self, ingresses: _Optional[_Iterable[_Union[IngressSummary, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., total: _Optional[int] = ..., counts: _Optional[_Union[IngressCounts, _Mapping]] = ..., pending: _Optional[bool] = ...) -> None: ...
+
+class IngressSummary(_message.Message):
+    __slots__ = ("ingress", "acceptance", "class_name", "claim", "hosts", "addresses", "errors", "warnings", "units", "unserved_units", "units_without_endpoints", "created_at")
+    INGRESS_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTANCE_FIELD_NUMBER: _ClassVar[int]
+    CLASS_NAME_FIELD_NUMBER: _ClassVar[int]
+    CLAIM_FIELD_NUMBER: _ClassVar[int]
+    HOSTS_FIELD_NUMBER: _ClassVar[int]
+    ADDRESSES_FIELD_NUMBER: _ClassVar[int]
+    ERRORS_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    UNSERVED_UNITS_FIELD_NUMBER: _ClassVar[int]
+    UNITS_WITHOUT_ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    ingress: ObjectReference
+    acceptance: Acceptance
+    class_name: str
+    claim: str
+    hosts: _containers.RepeatedCompositeFieldContainer[IngressHost]
+    addresses: _containers.RepeatedScalarFieldContainer[str]
+    errors: int
+    warnings: int
+    units: int
+    unserved_units: int
+    units_without_endpoints: int
+    created_at: _timestamp_pb2.Timestamp
+    def __init__(self, ingress: _Optional[_Union[ObjectReference, _Mapping]] = ..., acceptance: _Optional[_Union[Acceptance, str]] = ..., class_name: _Optional[str] = ..., claim: _Optional[str] = ..., hosts: _Optional[_Iterable[_Union[IngressHost, _Mapping]]] = ..., addresses: _Optional[_Iterable[str]] = ..., errors: _Optional[int] = ..., warnings: _Optional[int] = ..., units: _Optional[int] = ..., unserved_units: _Optional[int] = ..., units_without_endpoints: _Optional[int] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class IngressHost(_message.Message):
+    __slots__ = ("host", "tls")
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    TLS_FIELD_NUMBER: _ClassVar[int]
+    host: str
+    tls: bool
+    def __init__(self, host: _Optional[str] = ..., tls: _Optional[bool] = ...) -> None: ...
+
+class ListCertificatesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListCertificatesResponse(_message.Message):
+    __slots__ = ("certificates",)
+    CERTIFICATES_FIELD_NUMBER: _ClassVar[int]
+    certificates: _containers.RepeatedCompositeFieldContainer[Certificate]
+    def __init__(self, certificates: _Optional[_Iterable[_Union[Certificate, _Mapping]]] = ...) -> None: ...
+
+class Certificate(_message.Message):
+    __slots__ = ("use", "secret", "file", "names", "not_before", "not_after", "hosts", "is_default")
+    USE_FIELD_NUMBER: _ClassVar[int]
+    SECRET_FIELD_NUMBER: _ClassVar[int]
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    NOT_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    NOT_AFTER_FIELD_NUMBER: _ClassVar[int]
+    HOSTS_FIELD_NUMBER: _ClassVar[int]
+    IS_DEFAULT_FIELD_NUMBER: _ClassVar[int]
+    use: CertificateUse
+    secret: ObjectReference
+    file: str
+    names: _containers.RepeatedScalarFieldContainer[str]
+    not_before: _timestamp_pb2.Timestamp
+    not_after: _timestamp_pb2.Timestamp
+    hosts: _containers.RepeatedScalarFieldContainer[str]
+    is_default: bool
+    def __init__(self, use: _Optional[_Union[CertificateUse, str]] = ..., secret: _Optional[_Union[ObjectReference, _Mapping]] = ..., file: _Optional[str] = ..., names: _Optional[_Iterable[str]] = ..., not_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., not_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., hosts: _Optional[_Iterable[str]] = ..., is_default: _Optional[bool] = ...) -> None: ...
+
+class ListRevisionsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListRevisionsResponse(_message.Message):
+    __slots__ = ("revisions",)
+    REVISIONS_FIELD_NUMBER: _ClassVar[int]
+    revisions: _containers.RepeatedCompositeFieldContainer[RevisionSummary]
+    def __init__(self, revisions: _Optional[_Iterable[_Union[RevisionSummary, _Mapping]]] = ...) -> None: ...
+
+class RevisionSummary(_message.Message):
+    __slots__ = ("revision", "changes", "unfinished")
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    UNFINISHED_FIELD_NUMBER: _ClassVar[int]
+    revision: Revision
+    changes: _containers.RepeatedCompositeFieldContainer[TypeChanges]
+    unfinished: bool
+    def __init__(self, revision: _Optional[_Union[Revision, _Mapping]] = ..., changes: _Optional[_Iterable[_Union[TypeChanges, _Mapping]]] = ..., unfinished: _Optional[bool] = ...) -> None: ...
+
+class TypeChanges(_message.Message):
+    __slots__ = ("type_url", "added", "changed", "removed")
+    TYPE_URL_FIELD_NUMBER: _ClassVar[int]
+    ADDED_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_FIELD_NUMBER: _ClassVar[int]
+    type_url: str
+    added: int
+    changed: int
+    removed: int
+    def __init__(self, type_url: _Optional[str] = ..., added: _Optional[int] = ..., changed: _Optional[int] = ..., removed: _Optional[int] = ...) -> None: ...
+
+class ListReplicasRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListReplicasResponse(_message.Message):
+    __slots__ = ("replicas",)
+    REPLICAS_FIELD_NUMBER: _ClassVar[int]
+    replicas: _containers.RepeatedCompositeFieldContainer[Replica]
+    def __init__(self, replicas: _Optional[_Iterable[_Union[Replica, _Mapping]]] = ...) -> None: ...
+
+class Replica(_message.Message):
+    __slots__ = ("address", "self", "status", "error", "remedy")
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    SELF_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    REMEDY_FIELD_NUMBER: _ClassVar[int]
+    address: str
+    self: bool
+    status: GetStatusResponse
+    error: str
+    remedy: str
+    def __init__(self_, address: _Optional[str] = ..., self: _Optional[bool] = ..., status: _Optional[_Union[GetStatusResponse, _Mapping]] = ..., error: _Optional[str] = ..., remedy: _Optional[str] = ...) -> None: ...
+
+class GetDiagnosticsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetDiagnosticsResponse(_message.Message):
+    __slots__ = ("metrics", "log_lines", "settings", "versions")
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    LOG_LINES_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    metrics: str
+    log_lines: _containers.RepeatedScalarFieldContainer[str]
+    settings: _containers.RepeatedCompositeFieldContainer[Setting]
+    versions: _containers.RepeatedCompositeFieldContainer[ComponentVersion]
+    def __init__(self, metrics: _Optional[str] = ..., log_lines: _Optional[_Iterable[str]] = ..., settings: _Optional[_Iterable[_Union[Setting, _Mapping]]] = ..., versions: _Optional[_Iterable[_Union[ComponentVersion, _Mapping]]] = ...) -> None: ...
+
+class Setting(_message.Message):
+    __slots__ = ("name", "value")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    value: str
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
+class ComponentVersion(_message.Message):
+    __slots__ = ("name", "version")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    version: str
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...

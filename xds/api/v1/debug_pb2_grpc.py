@@ -49,6 +49,36 @@ class DebugServiceStub:
                 request_serializer=xds_dot_api_dot_v1_dot_debug__pb2.WatchSnapshotRequest.SerializeToString,
                 response_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.WatchSnapshotResponse.FromString,
                 _registered_method=True)
+        self.GetStatus = channel.unary_unary(
+                '/xds.api.v1.DebugService/GetStatus',
+                request_serializer=xds_dot_api_dot_v1_dot_debug__pb2.GetStatusRequest.SerializeToString,
+                response_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.GetStatusResponse.FromString,
+                _registered_method=True)
+        self.ListIngresses = channel.unary_unary(
+                '/xds.api.v1.DebugService/ListIngresses',
+                request_serializer=xds_dot_api_dot_v1_dot_debug__pb2.ListIngressesRequest.SerializeToString,
+                response_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.ListIngressesResponse.FromString,
+                _registered_method=True)
+        self.ListCertificates = channel.unary_unary(
+                '/xds.api.v1.DebugService/ListCertificates',
+                request_serializer=xds_dot_api_dot_v1_dot_debug__pb2.ListCertificatesRequest.SerializeToString,
+                response_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.ListCertificatesResponse.FromString,
+                _registered_method=True)
+        self.ListRevisions = channel.unary_unary(
+                '/xds.api.v1.DebugService/ListRevisions',
+                request_serializer=xds_dot_api_dot_v1_dot_debug__pb2.ListRevisionsRequest.SerializeToString,
+                response_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.ListRevisionsResponse.FromString,
+                _registered_method=True)
+        self.ListReplicas = channel.unary_unary(
+                '/xds.api.v1.DebugService/ListReplicas',
+                request_serializer=xds_dot_api_dot_v1_dot_debug__pb2.ListReplicasRequest.SerializeToString,
+                response_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.ListReplicasResponse.FromString,
+                _registered_method=True)
+        self.GetDiagnostics = channel.unary_unary(
+                '/xds.api.v1.DebugService/GetDiagnostics',
+                request_serializer=xds_dot_api_dot_v1_dot_debug__pb2.GetDiagnosticsRequest.SerializeToString,
+                response_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.GetDiagnosticsResponse.FromString,
+                _registered_method=True)
         self.ListProxies = channel.unary_unary(
                 '/xds.api.v1.DebugService/ListProxies',
                 request_serializer=xds_dot_api_dot_v1_dot_debug__pb2.ListProxiesRequest.SerializeToString,
@@ -105,6 +135,52 @@ class DebugServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetStatus(self, request, context):
+        """The state of this replica in figures: the first thing to look at.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListIngresses(self, request, context):
+        """The Ingresses, a page at a time, each with its state.
+
+        Before the first snapshot, no state is final. INVALID_ARGUMENT: `page_size` above 1000, or a `page_token` that no
+        response of this method had.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCertificates(self, request, context):
+        """The certificates that proxies serve, and the control plane's own, the first to expire first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRevisions(self, request, context):
+        """The revisions of the history, newest first. DiffSnapshots has the changes of each.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReplicas(self, request, context):
+        """This replica and the others (`serve --peers`), each with its status, or with the reason why it can't be had. The
+        answer takes 2 s at most: a replica that answers later is listed with an error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDiagnostics(self, request, context):
+        """Figures, log lines, settings and versions of this replica, for a bug report.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListProxies(self, request, context):
         """Every connected proxy, by node id and then by the time of its connection.
         """
@@ -154,6 +230,36 @@ def add_DebugServiceServicer_to_server(servicer, server):
                     servicer.WatchSnapshot,
                     request_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.WatchSnapshotRequest.FromString,
                     response_serializer=xds_dot_api_dot_v1_dot_debug__pb2.WatchSnapshotResponse.SerializeToString,
+            ),
+            'GetStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStatus,
+                    request_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.GetStatusRequest.FromString,
+                    response_serializer=xds_dot_api_dot_v1_dot_debug__pb2.GetStatusResponse.SerializeToString,
+            ),
+            'ListIngresses': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListIngresses,
+                    request_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.ListIngressesRequest.FromString,
+                    response_serializer=xds_dot_api_dot_v1_dot_debug__pb2.ListIngressesResponse.SerializeToString,
+            ),
+            'ListCertificates': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCertificates,
+                    request_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.ListCertificatesRequest.FromString,
+                    response_serializer=xds_dot_api_dot_v1_dot_debug__pb2.ListCertificatesResponse.SerializeToString,
+            ),
+            'ListRevisions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRevisions,
+                    request_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.ListRevisionsRequest.FromString,
+                    response_serializer=xds_dot_api_dot_v1_dot_debug__pb2.ListRevisionsResponse.SerializeToString,
+            ),
+            'ListReplicas': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReplicas,
+                    request_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.ListReplicasRequest.FromString,
+                    response_serializer=xds_dot_api_dot_v1_dot_debug__pb2.ListReplicasResponse.SerializeToString,
+            ),
+            'GetDiagnostics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDiagnostics,
+                    request_deserializer=xds_dot_api_dot_v1_dot_debug__pb2.GetDiagnosticsRequest.FromString,
+                    response_serializer=xds_dot_api_dot_v1_dot_debug__pb2.GetDiagnosticsResponse.SerializeToString,
             ),
             'ListProxies': grpc.unary_unary_rpc_method_handler(
                     servicer.ListProxies,
@@ -257,6 +363,168 @@ class DebugService:
             '/xds.api.v1.DebugService/WatchSnapshot',
             xds_dot_api_dot_v1_dot_debug__pb2.WatchSnapshotRequest.SerializeToString,
             xds_dot_api_dot_v1_dot_debug__pb2.WatchSnapshotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xds.api.v1.DebugService/GetStatus',
+            xds_dot_api_dot_v1_dot_debug__pb2.GetStatusRequest.SerializeToString,
+            xds_dot_api_dot_v1_dot_debug__pb2.GetStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListIngresses(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xds.api.v1.DebugService/ListIngresses',
+            xds_dot_api_dot_v1_dot_debug__pb2.ListIngressesRequest.SerializeToString,
+            xds_dot_api_dot_v1_dot_debug__pb2.ListIngressesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCertificates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xds.api.v1.DebugService/ListCertificates',
+            xds_dot_api_dot_v1_dot_debug__pb2.ListCertificatesRequest.SerializeToString,
+            xds_dot_api_dot_v1_dot_debug__pb2.ListCertificatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRevisions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xds.api.v1.DebugService/ListRevisions',
+            xds_dot_api_dot_v1_dot_debug__pb2.ListRevisionsRequest.SerializeToString,
+            xds_dot_api_dot_v1_dot_debug__pb2.ListRevisionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReplicas(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xds.api.v1.DebugService/ListReplicas',
+            xds_dot_api_dot_v1_dot_debug__pb2.ListReplicasRequest.SerializeToString,
+            xds_dot_api_dot_v1_dot_debug__pb2.ListReplicasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDiagnostics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xds.api.v1.DebugService/GetDiagnostics',
+            xds_dot_api_dot_v1_dot_debug__pb2.GetDiagnosticsRequest.SerializeToString,
+            xds_dot_api_dot_v1_dot_debug__pb2.GetDiagnosticsResponse.FromString,
             options,
             channel_credentials,
             insecure,

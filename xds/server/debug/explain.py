@@ -1,7 +1,7 @@
 """Explain and WhyIngress of the debug API: the live state is read on the event loop, and evaluated in a thread."""
 
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final, Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from xds.api.v1 import debug_pb2 as pb
 from xds.explain.facts import StateReader
@@ -12,18 +12,11 @@ from xds.explain.url import question
 from xds.problems.problem import Key
 from xds.server.debug.explanations import explain_response, why_ingress_response
 from xds.server.debug.messages import ProxyDelivery, WallClock
+from xds.server.debug.threads import InThread
 from xds.snapshot.resource import Resource
 
 MAX_STATE_READS: Final = 3
 """Reads of the state for one answer, at most, if the state changes during the evaluation."""
-
-_Result = TypeVar("_Result")
-
-
-class InThread(Protocol):
-    """Runs work in a thread of its own."""
-
-    def __call__(self, work: Callable[[], _Result]) -> Coroutine[Any, Any, _Result]: ...
 
 
 class Explaining:

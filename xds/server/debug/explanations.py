@@ -6,12 +6,13 @@ from typing import Final
 from xds.api.v1 import debug_pb2 as pb
 from xds.explain.annotations import AnnotationOutcome
 from xds.explain.explanation import ExplainStep, NarratedRoute, RequestExplanation
-from xds.explain.ingress import Acceptance, IngressExplanation, Unit
+from xds.explain.ingress import IngressExplanation, Unit
 from xds.problems.problem import ObjectRef
 from xds.protocol.messages import Node
 from xds.protocol.status import DeliveryState, OutOfSync
 from xds.server.debug import messages
 from xds.server.debug.messages import ProxyDelivery, WallClock
+from xds.server.debug.overview_messages import ACCEPTANCES
 from xds.snapshot.resource import Resource
 
 
@@ -57,7 +58,7 @@ def why_ingress_response(
     """The explanation of an Ingress. Without a clock (`at` None), the response has no `since`."""
     return pb.WhyIngressResponse(
         ingress=messages.reference(ObjectRef("Ingress", *value.ingress)),
-        acceptance=_ACCEPTANCES[value.acceptance],
+        acceptance=ACCEPTANCES[value.acceptance],
         claim=value.claim.why,
         since=at(value.since) if at and value.since is not None else None,
         units=map(_unit, value.units),
@@ -67,14 +68,6 @@ def why_ingress_response(
         pending=pending,
         annotations=map(_annotation, value.annotations),
     )
-
-
-_ACCEPTANCES: Final = {
-    Acceptance.NOT_OURS: pb.ACCEPTANCE_NOT_OURS,
-    Acceptance.ACCEPTED: pb.ACCEPTANCE_ACCEPTED,
-    Acceptance.PARTLY: pb.ACCEPTANCE_PARTLY,
-    Acceptance.NOT_SERVED: pb.ACCEPTANCE_NOT_SERVED,
-}
 
 
 def _unit(value: Unit) -> pb.Unit:

@@ -1,12 +1,13 @@
 """Values of the control plane as messages of the debug API."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from xds.api.v1 import debug_pb2 as pb
 from xds.problems.problem import ObjectRef, Problem
+from xds.problems.reasons import Level
 from xds.protocol.messages import Node, Rejection, Variant
 from xds.protocol.status import OutOfSync, Status, TypeStatus, VersionStamp
 from xds.protocol.stuck import Stuck
@@ -17,6 +18,7 @@ from xds.snapshot.store import ResourceChange, Revision, Store
 WallClock = Callable[[float], Timestamp]
 """Converts a reading of the event loop's clock to the time of day."""
 
+_LEVELS = {Level.ERROR: pb.LEVEL_ERROR, Level.WARNING: pb.LEVEL_WARNING}
 _VARIANTS = {Variant.DELTA: pb.VARIANT_DELTA, Variant.SOTW: pb.VARIANT_SOTW}
 
 
@@ -110,18 +112,14 @@ def problem(value: Problem) -> pb.Problem:
         remedy=value.remedy,
         field=str(value.field),
         location=value.location,
+        level=_LEVELS[value.reason.level],
     )
 
 
-def proxies(statuses: Iterable[ProxyStatus], at: WallClock) -> Iterator[pb.Proxy]:
-    """Ordered by node id and then by the time of the connection."""
-    known = [(status.stream.node or Node(""), status) for status in statuses]
-    for node, status in sorted(known, key=lambda each: (each[0].id, each[1].stream.since)):
-        yield _proxy(node, status, at)
-
-
-def _proxy(node: Node, status: ProxyStatus, at: WallClock) -> pb.Proxy:
+def proxy(status: ProxyStatus, at: WallClock, replica: str = "") -> pb.Proxy:
+    node = status.stream.node or Node("")
     return pb.Proxy(
+        replica=replica,
         node_id=node.id,
         node_cluster=node.cluster,
         user_agent=node.user_agent,
@@ -161,3 +159,16 @@ def _version(stamp: VersionStamp | None) -> str:
 def _rejection(value: Rejection, at: WallClock) -> pb.Rejection:
     resources = [pb.ResourceVersion(name=name, version=version) for name, version in value.resources]
     return pb.Rejection(version=value.version, message=value.message, rejected_at=at(value.at), resources=resources)
+
+
+def revision_summary(value: Revision, at: WallClock) -> pb.RevisionSummary:
+    return pb.RevisionSummary(
+        revision=revision(value, at),
+        changes=[_type_changes(type_, value.by_type[type_]) for type_ in ResourceType if value.by_type.get(type_)],
+        unfinished=value.unfinished,
+    )
+
+
+def _type_changes(type_: ResourceType, changes: Sequence[ResourceChange]) -> pb.TypeChanges:
+    added, removed = sum(each.old is None for each in changes), sum(each.new is None for each in changes)
+    return pb.TypeChanges(type_url=type_, added=added, changed=len(changes) - added - removed, removed=removed)

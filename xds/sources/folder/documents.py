@@ -199,6 +199,9 @@ def _explained(error: yaml.MarkedYAMLError) -> str:
     return f"{problem} ({_HINTS[problem]})" if problem in _HINTS else problem
 
 
+_KEY_TEXT = "a key that is a list or a mapping (a template with {{ }} must be rendered first)"
+
+
 class _NoKey:
     """A placeholder for the key of a mapping: the next key is still to come, or is `<<`."""
 
@@ -290,7 +293,7 @@ class _Builder:
         if len(self._open) >= MAX_DEPTH:
             raise Malformed(_line(event), f"nested more than {MAX_DEPTH} deep")
         if self._open and self._open[-1].wants_key():
-            raise Malformed(_line(event), "a key that is a list or a mapping")
+            raise Malformed(_line(event), _KEY_TEXT)
         self._open.append(_Open({} if mapping else [], event.anchor, self._size))
 
     def _end(self, _: yaml.CollectionEndEvent) -> None:
@@ -307,7 +310,7 @@ class _Builder:
             raise Malformed(_line(event), "an alias (*) without an anchor (&) before it")
         value, size = found
         if isinstance(value, list | dict) and self._open and self._open[-1].wants_key():
-            raise Malformed(_line(event), "a key that is a list or a mapping")
+            raise Malformed(_line(event), _KEY_TEXT)
         self.aliased += size
         if self.aliased > MAX_ALIASED_BYTES:
             raise too_much_aliased(_line(event))

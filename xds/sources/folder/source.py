@@ -49,13 +49,14 @@ def read_tree(path: str | Path) -> Tree:
         SourceError: there is no such folder.
     """
     root = Path(path)
-    _check(root)
+    check(root)
     tree = Tree(root)
     tree.read()
     return tree
 
 
-def _check(root: Path) -> None:
+def check(root: Path) -> None:
+    """Raises SourceError if there is no such folder, or none that can be read."""
     try:
         next(root.iterdir(), None)
     except FileNotFoundError:
@@ -76,6 +77,10 @@ class Folder:
     def waiting_for(self) -> str:
         """Name the folder while its first reading lasts; see `Source`."""
         return "" if self._listed else f"the folder {self._tree.root}"
+
+    def is_current(self) -> bool:
+        """Whether the folder was read, all of it, and not emptied since; see `Source`."""
+        return self._listed and self._tree.is_readable
 
     async def batches(self) -> AsyncGenerator[Batch, None]:
         """Yield all objects as one batch, then changes, for ever; to be called once.
@@ -108,7 +113,7 @@ class Folder:
 
 def _begin(tree: Tree, watcher: FolderWatcher) -> tuple[Change, ...]:
     """Read, watch, and read changes in between: under a watch, each opened file would cost events."""
-    _check(tree.root)
+    check(tree.root)
     tree.read()
     watcher.begin()
     tree.read()

@@ -1,0 +1,76 @@
+"""`xds serve --ui` as a process, on a folder of manifests."""
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+
+from tests.controlplane.test_app import Serve
+from tests.support.envoy import free_port
+from tests.support.followed import save
+from tests.support.objects import manifest
+from tests.support.waiting import until
+from xds.kube.objects import KubeObject
+
+
+class UiServer(Serve):
+    """A running server.
+
+    Attributes:
+        site: The address of the page, as `http://HOST:PORT`.
+        folder: The manifests, followed by the server.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, ui: str, folder: Path) -> None:
+        super().__init__(process)
+        self.site = f"http://{ui}"
+        self.folder = folder
+
+    def write(self, *objects: KubeObject) -> None:
+        """Create or replace the file of each object."""
+        write(self.folder, objects)
+
+    def delete(self, *objects: KubeObject) -> None:
+        for each in objects:
+            _file(self.folder, each).unlink()
+
+
+def write(folder: Path, objects: Iterable[KubeObject]) -> None:
+    """Write a file for each object."""
+    for each in objects:
+        save(_file(folder, each), json.dumps(manifest(each), default=str))
+
+
+def write_many(folder: Path, objects: Iterable[KubeObject]) -> None:
+    """Write all objects into one file, which is read much faster than a file each."""
+    save(folder / "many.json", json.dumps({"kind": "List", "apiVersion": "v1", "items": [*map(manifest, objects)]}))
+
+
+@contextlib.asynccontextmanager
+async def ui_server(folder: Path, *flags: str, ui: str = "", port: int = 0) -> AsyncIterator[UiServer]:
+    """Run a server until ready.
+
+    Args:
+        ui: The value of --ui; a free port of 127.0.0.1 if empty.
+        port: Of --listen; 0: any free one.
+    """
+    ui = ui or f"127.0.0.1:{free_port()}"
+    command = [sys.executable, "-m", "xds", "serve", "--from", str(folder), "--listen", f"127.0.0.1:{port}"]
+    command += ["--admin", "127.0.0.1:0", "--ui", ui, "--log-format", "json", *flags]
+    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+    server = UiServer(process, ui, folder)
+    reading = asyncio.create_task(server.read_logs())
+    try:
+        await until(lambda: server.has_logged("serving") or reading.done())
+        assert not reading.done() or reading.exception() is None, reading.exception()
+        await server.until_ready()
+        yield server
+    finally:
+        await server.close()
+        await reading
+
+
+def _file(folder: Path, each: KubeObject) -> Path:
+    return folder / f"{each.metadata.namespace}_{type(each).__name__}_{each.metadata.name}.json".replace("/", "_")

@@ -1,0 +1,198 @@
+"""The answers of the debug API, without gRPC: for the API and the page alike.
+
+Each method is an RPC of `protos/xds/api/v1/debug.proto`, with its request and its response, and raises `AnswerError`s.
+All run on the loop that changes the state, in slices, with threads for what renders or evaluates.
+"""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from xds.api.v1 import debug_pb2 as pb
+from xds.explain.facts import StateReader
+from xds.explain.overview_query import select
+from xds.explain.traffic_index import TrafficIndex
+from xds.explain.url import QuestionError
+from xds.server.debug import messages, overview_messages, status
+from xds.server.debug.changes import Changes
+from xds.server.debug.errors import InvalidRequestError, NotFoundError
+from xds.server.debug.explain import Explaining
+from xds.server.debug.live_overview import LiveOverview
+from xds.server.debug.messages import ProxyDelivery, ProxyStatus, WallClock
+from xds.server.debug.process_facts import ProcessFacts, versions
+from xds.server.debug.replicas import NO_PEERS, Peers
+from xds.server.debug.revisions import Revisions
+from xds.server.debug.slices import in_slices
+from xds.server.debug.snapshots import Snapshots
+from xds.server.debug.threads import InThread, OneThread
+from xds.snapshot.resource import Resource
+
+
+async def _nothing() -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class LiveState:
+    """The state of the control plane, for reading.
+
+    Attributes:
+        reader: Reads objects, traffic, snapshot and problems.
+        proxies: Returns the open streams, read one by one.
+        deliveries: Returns, for given resources, the delivery to each connected proxy.
+        revisions: Publishes each revision that is committed to the store.
+        process: Facts about the process.
+        peers: The other replicas.
+    """
+
+    reader: StateReader
+    proxies: Callable[[], Iterable[ProxyStatus]]
+    deliveries: Callable[[Sequence[Resource]], Sequence[ProxyDelivery]]
+    revisions: Revisions
+    process: ProcessFacts = field(default_factory=ProcessFacts)
+    peers: Peers = NO_PEERS
+
+
+class Answers:
+    """Answers questions about the state of the control plane.
+
+    Attributes:
+        overview: The overview of Ingresses.
+        changes: Tells when something visible changed.
+    """
+
+    def __init__(self, state: LiveState) -> None:
+        self._state = state
+        self._reader = state.reader
+        self._thread = OneThread("render")
+        self._snapshots = Snapshots(state.reader.store, state.revisions, self._thread, _wall_clock)
+        self._explaining = Explaining(state.reader, state.deliveries)
+        self._certificate_dates = status.CertificateDates(state.reader.traffic)
+        self.overview = LiveOverview(state.reader)
+        self.changes = Changes(self._mark)
+
+    def close(self) -> None:
+        """End followers of changes, and begin no further work in the thread."""
+        self.changes.close()
+        self._thread.close()
+
+    def list_resources(self, request: pb.ListResourcesRequest) -> AsyncIterator[pb.ListResourcesResponse]:
+        return self._snapshots.list(request)
+
+    def diff_snapshots(self, request: pb.DiffSnapshotsRequest) -> AsyncIterator[pb.DiffSnapshotsResponse]:
+        return self._snapshots.diff(request)
+
+    def watch_snapshot(
+        self, request: pb.WatchSnapshotRequest, subscribed: Callable[[], Awaitable[None]] = _nothing
+    ) -> AsyncIterator[pb.WatchSnapshotResponse]:
+        """As the RPC. `subscribed` is called once no later revision is missed."""
+        return self._snapshots.watch(request, subscribed)
+
+    async def list_revisions(self, request: pb.ListRevisionsRequest) -> pb.ListRevisionsResponse:  # noqa: ARG002
+        return await self._snapshots.revisions()
+
+    async def get_status(self, request: pb.GetStatusRequest) -> pb.GetStatusResponse:  # noqa: ARG002
+        reader, process = self._reader, self._state.process
+        await self.overview.refresh()
+        proxies = await status.proxy_counts(self._state.proxies(), time.monotonic())
+        certificate = await self._certificate_dates.first(process.certificates())
+        found = pb.GetStatusResponse(
+            replica=process.name,
+            id=process.id,
+            version=versions().get("xds-ingress", ""),
+            source=status.source(process),
+            leadership=status.leadership(process),
+            snapshot=messages.snapshot(reader.store, _wall_clock()) if reader.store.revision else None,
+            pending=reader.busy(),
+            ingresses=overview_messages.counts(self.overview.counts),
+            problems=status.problem_counts(reader.problems.counts_by_reason),
+            proxies=proxies,
+            next_certificate=certificate,
+        )
+        found.started_at.FromMilliseconds(round(process.started_at * 1000))
+        return found
+
+    async def list_ingresses(
+        self, request: pb.ListIngressesRequest, in_thread: InThread | None = None
+    ) -> pb.ListIngressesResponse:
+        """As the RPC, searched in the thread of the API, or in another one."""
+        query, (start, size) = overview_messages.query(request), overview_messages.page(request)
+        summaries = await self.overview.summaries()
+        tls, addresses = self._reader.traffic.tls, self._state.process.addresses()
+        pending = self._reader.busy()
+
+        def answer() -> pb.ListIngressesResponse:
+            page = select(summaries, query, start, size)
+            tls_hosts, end = TrafficIndex().holders(tls), start + len(page.summaries)
+            return pb.ListIngressesResponse(
+                ingresses=[overview_messages.summary(each, tls_hosts, addresses) for each in page.summaries],
+                next_page_token=str(end) if page.summaries and end < page.total else "",
+                total=page.total,
+                counts=overview_messages.counts(page.counts),
+                pending=pending,
+            )
+
+        return await (in_thread or self._thread)(answer)
+
+    async def list_certificates(self, request: pb.ListCertificatesRequest) -> pb.ListCertificatesResponse:  # noqa: ARG002
+        return await status.certificates(self._reader.traffic, self._state.process.certificates())
+
+    async def list_proxies(self, request: pb.ListProxiesRequest) -> pb.ListProxiesResponse:
+        at, name = _wall_clock(), self._state.process.name
+        found = [messages.proxy(each, at, name) async for each in in_slices(self._state.proxies())]
+        unreachable: list[pb.Replica] = []
+        if request.all_replicas:
+            for peer, answer in await self._state.peers.list_proxies():
+                found += answer.proxies if answer else ()
+                unreachable += () if answer else [peer]
+        found.sort(key=lambda each: (each.node_id, each.connected_at.ToNanoseconds()))
+        return pb.ListProxiesResponse(proxies=found, unreachable=unreachable)
+
+    async def list_problems(self, request: pb.ListProblemsRequest) -> pb.ListProblemsResponse:  # noqa: ARG002
+        problems = self._reader.problems.problems
+        return await self._thread(lambda: pb.ListProblemsResponse(problems=map(messages.problem, problems)))
+
+    async def explain(self, request: pb.ExplainRequest, in_thread: InThread | None = None) -> pb.ExplainResponse:
+        """As the RPC, evaluated in the thread of the API, or in another one."""
+        self._snapshots.require_snapshot()
+        try:
+            return await self._explaining.explain(request, in_thread or self._thread)
+        except QuestionError as error:
+            raise InvalidRequestError(str(error)) from None
+
+    async def why_ingress(
+        self, request: pb.WhyIngressRequest, in_thread: InThread | None = None
+    ) -> pb.WhyIngressResponse:
+        """As the RPC, evaluated in the thread of the API, or in another one."""
+        self._snapshots.require_snapshot()
+        found = await self._explaining.why_ingress(request, in_thread or self._thread, _wall_clock())
+        if found is None:
+            raise NotFoundError(f"there is no Ingress {request.namespace}/{request.name}")
+        return found
+
+    async def list_replicas(self, request: pb.ListReplicasRequest) -> pb.ListReplicasResponse:  # noqa: ARG002
+        own = pb.Replica(self=True, status=await self.get_status(pb.GetStatusRequest()))
+        return pb.ListReplicasResponse(replicas=[own, *await self._state.peers.list_replicas()])
+
+    async def get_diagnostics(self, request: pb.GetDiagnosticsRequest) -> pb.GetDiagnosticsResponse:  # noqa: ARG002
+        process = self._state.process
+        return pb.GetDiagnosticsResponse(
+            metrics=process.metrics(),
+            log_lines=process.log_lines(),
+            settings=[pb.Setting(name=name, value=value) for name, value in sorted(process.flags.items())],
+            versions=[pb.ComponentVersion(name=name, version=each) for name, each in versions().items()],
+        )
+
+    def _mark(self) -> Hashable:
+        reader, process = self._reader, self._state.process
+        return (
+            reader.store.revision,
+            reader.problems.generation,
+            reader.traffic.generation,
+            process.leader(),
+            process.waiting_for(),
+        )
+
+
+def _wall_clock() -> WallClock:
+    return messages.wall_clock(time.monotonic(), time.time())
