@@ -120,7 +120,7 @@ async def get(address: str, path: str) -> tuple[int, str]:
 
 
 def flags(folder: Path, listen: str = "127.0.0.1:0", admin: str = "127.0.0.1:0") -> list[str]:
-    return ["--from", str(folder), "--listen", listen, "--admin", admin, "--log-format", "json"]
+    return ["--from", str(folder), "--listen", listen, "--admin", admin, "--ui", "off", "--log-format", "json"]
 
 
 @contextlib.asynccontextmanager

@@ -65,7 +65,7 @@ class Server:
         with (self.folder / "log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *(*XDS, "serve", "--from", self.folder / "manifests", "--listen", self.address, "--admin"),
-                *("127.0.0.1:0", "--log-format", "json", *ports, *self.mount.server_flags, *flags),
+                *("127.0.0.1:0", "--ui", "off", "--log-format", "json", *ports, *self.mount.server_flags, *flags),
                 stderr=log,
             )
         try:
@@ -349,14 +349,25 @@ def asking(server: Server) -> Callable[[list[str]], Awaitable[tuple[int, str, st
     ],
 )
 async def test_a_tls_failure_is_one_line(arguments: list[str], code: int, complaint: str) -> None:
-    serving = ("--admin", "127.0.0.1:0", "--log-level", "error")
+    serving = ("--admin", "127.0.0.1:0", "--ui", "off", "--log-level", "error")
     ended, out, err = await xds(*arguments, *(serving if arguments[0] == "serve" else ()))
     assert (ended, out, err.count("\n")) == (code, "", 1)
     assert complaint in err
 
 
 async def test_plaintext_beyond_loopback_is_logged(tmp_path: Path) -> None:
-    arguments = ("--from", str(tmp_path), "--listen", "0.0.0.0:0", "--admin", "127.0.0.1:0", "--log-format", "json")
+    arguments = (
+        "--from",
+        str(tmp_path),
+        "--listen",
+        "0.0.0.0:0",
+        "--admin",
+        "127.0.0.1:0",
+        "--ui",
+        "off",
+        "--log-format",
+        "json",
+    )
     process = await asyncio.create_subprocess_exec(
         *XDS, "serve", *arguments, "--allow-plaintext", stderr=asyncio.subprocess.PIPE
     )

@@ -381,3 +381,11 @@ def test_a_renewed_certificate_ends_the_warning(tmp_path: Path) -> None:
         loaded.check_dates(now)
     assert [each["event"] for each in logs] == ["tls_certificate_expires_soon"] * 2 + ["tls_files_loaded"]
     assert loaded.not_after()["server"] > now.timestamp() + 80 * 86_400
+
+
+def test_a_name_of_operators_is_no_proxy_s() -> None:
+    names, operators = frozenset({"xds-operator", "fleet"}), frozenset({"xds-operator"})
+    for node in (Node("xds-operator", "x"), Node("x", "xds-operator")):
+        assert "not among those of --tls-operators" in (must_name_the_node(names, node, operators) or "")
+        assert must_name_the_node(names, node) is None
+    assert must_name_the_node(names, Node("xds-operator", "fleet"), operators) is None

@@ -6,6 +6,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import grpc
@@ -16,6 +17,7 @@ from xds import logs
 from xds.address import HostPort, UnixPath, is_local, parse
 from xds.controlplane import descriptors, gc_tuning
 from xds.controlplane.diagnostics import process_facts
+from xds.controlplane.page import start_page
 from xds.controlplane.pipeline import Pipeline
 from xds.controlplane.problem_log import ProblemLog
 from xds.controlplane.revision_log import RevisionLog
@@ -106,7 +108,7 @@ class ControlPlane:
         self._pipeline = _pipeline(settings)
         self._clock = time.monotonic  # uvloop's own clock counts whole milliseconds
         self._metrics = Metrics()
-        authorize = (must_name_the_node,) if settings.tls else ()
+        authorize = (partial(must_name_the_node, operators=settings.operators),) if settings.tls else ()
         store, streams = self._pipeline.store, self._metrics.streams
         self._ads = AdsService(store, streams, self._clock, *authorize, vhds=settings.proxy.vhds)
         self._revisions = Revisions()
@@ -151,6 +153,7 @@ class ControlPlane:
             )
             self._reporter = reporter
             health = await self._start_grpc(stack, reporter)
+            await self._start_page(stack)
             stack.push_async_callback(self._become_unready, health)
             await self._follow(health, reporter)
 
@@ -214,7 +217,7 @@ class ControlPlane:
         self._metrics.registry.register(IngressCollector(lambda: answers.overview.counts.by_acceptance))
         stack.callback(answers.close)
         health = await add_debug(server, DebugService(answers))
-        address = _bind(server, self._settings.listen, tls)
+        address = self._listening = _bind(server, self._settings.listen, tls)
         await server.start()
         stack.push_async_callback(server.stop, SHUTDOWN_GRACE_SECONDS)
         if tls is not None:
@@ -225,6 +228,14 @@ class ControlPlane:
             stack.callback(reloading.cancel)
         _log.info("serving", address=address, source=str(self._settings.source), tls=tls is not None)
         return health
+
+    async def _start_page(self, stack: contextlib.AsyncExitStack) -> None:
+        options = self._settings.ui
+        if options is not None:
+            try:
+                await start_page(options, self._answers, self._listening, stack)
+            except OSError as error:
+                raise _unusable(options.address, "--ui", error) from None
 
     async def _start_admin(self, stack: contextlib.AsyncExitStack) -> None:
         admin = AdminServer(self._metrics.registry, self._is_ready, self._source.waiting_for)

@@ -286,17 +286,22 @@ def dns_names(certificate: Certificate) -> tuple[str, ...]:
     return tuple(found.get_values_for_type(DNSName))
 
 
-def must_name_the_node(names: frozenset[str], node: Node) -> str | None:
+def must_name_the_node(names: frozenset[str], node: Node, operators: frozenset[str] = frozenset()) -> str | None:
     """The reason why a proxy with these certificate names may not be this node; None: allowed.
 
     A name must equal the node's id or cluster. Wildcards match nothing.
+
+    Args:
+        names: The DNS and URI names of the proxy's certificate.
+        node: The node that the proxy says to be.
+        operators: Names that count for no proxy: an operator reads the debug API, and no private keys.
     """
-    if names & ({node.id, node.cluster} - {""}):
+    if names & ({node.id, node.cluster} - {""} - operators):
         return None
     node_id, cluster = (name[:SHOWN_NAME_CHARACTERS] for name in (node.id, node.cluster))
     return (
         f"the certificate names {shown_names(names)}, and neither the node {node_id!r} nor its cluster {cluster!r}; "
-        "one of these must be among its DNS or URI names"
+        "one of these must be among its DNS or URI names, and not among those of --tls-operators"
     )
 
 
