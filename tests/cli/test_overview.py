@@ -234,7 +234,8 @@ def test_a_server_in_order_needs_no_attention(server: ThreadedDebugServer, xds: 
     assert lines[1:3] == ["source manifests: current", "leader none: with a folder, nothing is written"]
     assert lines[3].startswith("revision 1, ")
     assert lines[4] == (
-        "ingresses 3 accepted, 1 partly accepted (1 with parts without endpoints), 1 not served, 1 of other controllers"
+        "ingresses 3 accepted, 1 partly accepted, 1 not served, 1 of other controllers; "
+        "1 of them with parts without endpoints"
     )
     assert lines[5] == "problems 2 errors, 0 warnings: xds problems"
     assert lines[6] == "proxies 1 connected, 1 in sync, 0 behind, 0 stuck, 0 rejecting"
@@ -305,18 +306,19 @@ def test_status_lists_every_replica(server: ThreadedDebugServer, xds: Xds) -> No
 
 
 @pytest.mark.parametrize(
-    ("mine", "theirs", "expected"),
+    ("version", "ago", "pending", "expected"),
     [
-        (other("a", "v1"), other("b", "v1"), []),
-        (other("a", "v1"), other("b", "v2"), ["replica b serves other cds than a: see the logs of both"]),
-        (other("a", "v1"), other("b", "v2", ago=1), []),
-        (other("a", "v1", pending=True), other("b", "v2"), []),
+        ("v1", 60, False, []),
+        ("v2", 60, False, ["replica b serves other cds than a: see the logs of both"]),
+        ("v2", 0, False, []),
+        ("v2", 60, True, []),
     ],
     ids=["equal", "different", "just changed", "pending"],
 )
 def test_replicas_that_serve_other_resources_need_attention(
-    mine: pb.Replica, theirs: pb.Replica, expected: list[str]
+    version: str, ago: float, pending: bool, expected: list[str]
 ) -> None:
+    mine, theirs = other("a", "v1", ago=3600), other("b", version, ago=ago, pending=pending)
     mine.status.proxies.connected = 1
     assert list(attention([mine, theirs], [])) == expected
 

@@ -9,6 +9,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +26,7 @@ from xds.cli.output import problem_data, resource_data, revision_data, short_typ
 from xds.cli.proxies import proxy_data
 from xds.cli.scrub import scrub, scrub_text
 from xds.cli.status import certificate_data, status_data
-from xds.cli.text import counted
+from xds.cli.text import counted, printable
 
 FOLDER: Final = "xds-collect"
 """The folder in the archive."""
@@ -73,12 +74,15 @@ def collect(*, server: Server, output: Path) -> None:
     """
     if str(output) == "-" and sys.stdout.isatty():
         raise click.UsageError("the archive is binary; write it to a file, or to a pipe")
+    if not output.name:
+        raise click.UsageError("--output is no file; name the file to write")
     files, errors = _collected(Client(server))
     archive = _archive({"README.txt": README, **files, **({"errors.txt": "".join(errors)} if errors else {})})
     _save(archive, output)
     for line in errors:
         warn(line.rstrip())
-    click.echo(f"{output}: {counted(len(files), 'file')}, {size(len(archive))}; read it before you send it", err=True)
+    written = f"{output}: {counted(len(files), 'file')}, {size(len(archive))}; read it before you send it"
+    click.echo(printable(written).replace("\n", " "), err=True)
     if errors:
         missing = f"{counted(len(errors), 'part')} of {len(PARTS)} {'is' if len(errors) == 1 else 'are'} missing"
         raise Failed(f"{missing}; errors.txt in the archive says why")
@@ -198,5 +202,7 @@ def _save(archive: bytes, output: Path) -> None:
             file.write(archive)
         unfinished.replace(output)
     except (OSError, ValueError) as error:
+        with suppress(OSError, ValueError):
+            unfinished.unlink()
         reason = error.strerror if isinstance(error, OSError) else error
         raise Failed(f"{output} can't be written: {reason}; name another place with --output") from None

@@ -1,9 +1,10 @@
 """`xds status`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import click
+from rich.table import Table
 from rich.text import Text
 
 from xds.api.v1 import debug_pb2 as pb
@@ -49,24 +50,36 @@ def status(*, server: Server, output: str, exit_code: bool) -> int:
 
 
 def _write(replicas: Sequence[pb.Replica], soon: Sequence[pb.Certificate], found: Sequence[str]) -> None:
-    own = replicas[0].status
-    for name, line in _lines(own):
-        write(Text.assemble((f"{name:<13}", "bold"), printable(line)))
-    for certificate in soon[:SHOWN_CERTIFICATES]:
-        hosts = f" ({', '.join(certificate.hosts[:3])})" if certificate.hosts else ""
-        line = f"{owner(certificate)}{hosts} {end_text(certificate)}"
-        write(Text.assemble((f"{'certificate':<13}", "bold"), (printable(line), "yellow")))
-    if len(soon) > SHOWN_CERTIFICATES:
-        write(Text(f"{'':<13}and {len(soon) - SHOWN_CERTIFICATES} more; -o json has them"))
+    write(_grid((Text(name, "bold"), Text(printable(line))) for name, line in _lines(replicas[0].status)))
+    if soon:
+        write(_grid((Text("certificate", "bold"), Text(printable(line), "yellow")) for line in _certificates(soon)))
     if len(replicas) > 1:
         click.echo()
         columns = ("REPLICA", "VERSION", "UP", "LEADS", "SOURCE", "REVISION", "PROXIES", "IN SYNC")
         write(table(columns, map(_replica_row, replicas)))
     click.echo()
-    if not found:
+    if found:
+        write(_grid(((Text("!", "bold red"), Text(printable(each))) for each in found), width=1))
+    else:
         write(Text("nothing needs attention", "green"))
-    for each in found:
-        write(Text.assemble(("! ", "bold red"), printable(each)))
+
+
+def _grid(rows: Iterable[tuple[Text, Text]], width: int = 12) -> Table:
+    """Words and texts, which are wrapped beside their words."""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=width)
+    grid.add_column(overflow="fold")
+    for row in rows:
+        grid.add_row(*row)
+    return grid
+
+
+def _certificates(soon: Sequence[pb.Certificate]) -> Iterator[str]:
+    for certificate in soon[:SHOWN_CERTIFICATES]:
+        hosts = f" ({', '.join(certificate.hosts[:3])})" if certificate.hosts else ""
+        yield f"{owner(certificate)}{hosts} {end_text(certificate)}"
+    if len(soon) > SHOWN_CERTIFICATES:
+        yield f"and {len(soon) - SHOWN_CERTIFICATES} more; -o json has them"
 
 
 def _lines(status: pb.GetStatusResponse) -> Iterator[tuple[str, str]]:
@@ -101,9 +114,9 @@ def _leader(leadership: pb.Leadership) -> str:
 
 
 def _ingresses(counts: pb.IngressCounts) -> str:
-    idle = f" ({counts.without_endpoints} with parts without endpoints)" if counts.without_endpoints else ""
-    partly = f"{counts.accepted} accepted, {counts.partly_accepted} partly accepted{idle}"
-    return f"{partly}, {counts.not_served} not served, {counts.not_ours} of other controllers"
+    idle = f"; {counts.without_endpoints} of them with parts without endpoints" if counts.without_endpoints else ""
+    served = f"{counts.accepted} accepted, {counts.partly_accepted} partly accepted"
+    return f"{served}, {counts.not_served} not served, {counts.not_ours} of other controllers{idle}"
 
 
 def proxies_text(counts: pb.ProxyCounts) -> str:
