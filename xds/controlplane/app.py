@@ -6,6 +6,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import grpc
@@ -16,12 +17,14 @@ from xds import logs
 from xds.address import HostPort, UnixPath, is_local, parse
 from xds.controlplane import descriptors, gc_tuning
 from xds.controlplane.diagnostics import process_facts
+from xds.controlplane.page import start_page
 from xds.controlplane.pipeline import Pipeline
 from xds.controlplane.problem_log import ProblemLog
+from xds.controlplane.revision_log import RevisionLog
 from xds.controlplane.settings import ClusterSource, Settings
-from xds.controlplane.worker import Worker
+from xds.controlplane.worker import Logs, Worker
 from xds.controlplane.write_back import write_back
-from xds.kube.source import Source
+from xds.kube.source import Source, SourceError
 from xds.kube.state import KubeState
 from xds.problems.problem import Problem
 from xds.process.admin import AdminServer
@@ -33,14 +36,14 @@ from xds.server.debug.answers import Answers, LiveState
 from xds.server.debug.operators import OperatorsOnly
 from xds.server.debug.revisions import Revisions
 from xds.server.debug.service import DebugService, Health, add_debug
-from xds.server.metrics import (
-    CertificateCollector,
-    Metrics,
-    ReportingCollector,
-    StateCollector,
-    TlsCollector,
-    WatchCollector,
-)
+from xds.server.metrics.certificates import ServedCertificateCollector, TlsCollector
+from xds.server.metrics.metrics import Metrics
+from xds.server.metrics.problems import IngressCollector, ProblemCollector
+from xds.server.metrics.process import LogCollector
+from xds.server.metrics.proxies import ProxyCollector
+from xds.server.metrics.reporting import ReportingCollector
+from xds.server.metrics.snapshot import SnapshotCollector
+from xds.server.metrics.source import SourceCollector, WatchCollector
 from xds.server.tls import ServerTls, TlsError, TlsFiles, must_name_the_node
 from xds.sources.apiserver.source import ApiServer
 from xds.sources.folder.source import Folder
@@ -53,10 +56,11 @@ THREAD_SWITCH_SECONDS: Final = 0.0002
 after each wait, even for a file's stat: ten times for a small file.
 """
 
-PLAINTEXT_REMEDY: Final = (
-    "private keys cross the network unprotected, and any client that reaches this address gets them: use --tls-cert, "
-    "--tls-key and --tls-client-ca instead of --allow-plaintext"
+PLAINTEXT_DANGER: Final = (
+    "private keys cross the network unprotected, and any client that reaches this address gets them"
 )
+
+PLAINTEXT_REMEDY: Final = "use --tls-cert, --tls-key and --tls-client-ca instead of --allow-plaintext"
 
 _log = structlog.get_logger()
 
@@ -77,7 +81,8 @@ def run(settings: Settings) -> None:
     log = logs.configure(settings.log_level, settings.log_format)
     sys.setswitchinterval(THREAD_SWITCH_SECONDS)
     gc_tuning.begin_loading()
-    uvloop.run(_until_signal(settings, lambda: log.dropped))
+    with logs.uncaught(except_for=(ServeError, SourceError)):
+        uvloop.run(_until_signal(settings, lambda: log.dropped))
 
 
 async def _until_signal(settings: Settings, log_lines_dropped: Callable[[], int]) -> None:
@@ -103,26 +108,37 @@ class ControlPlane:
         self._pipeline = _pipeline(settings)
         self._clock = time.monotonic  # uvloop's own clock counts whole milliseconds
         self._metrics = Metrics()
-        authorize = (must_name_the_node,) if settings.tls else ()
-        self._ads = AdsService(self._pipeline.store, self._metrics, self._clock, *authorize, vhds=settings.proxy.vhds)
+        authorize = (partial(must_name_the_node, operators=settings.operators),) if settings.tls else ()
+        store, streams = self._pipeline.store, self._metrics.streams
+        self._ads = AdsService(store, streams, self._clock, *authorize, vhds=settings.proxy.vhds)
         self._revisions = Revisions()
-        self._problem_log = ProblemLog()
-        self._worker = Worker(self._pipeline, self._ads, self._revisions, self._problem_log, self._clock)
+        self._logs = Logs(ProblemLog(), RevisionLog(self._ads.convergence.take_slowest))
+        self._worker = Worker(
+            self._pipeline,
+            self._ads,
+            self._revisions,
+            self._logs,
+            clock=self._clock,
+            note_routing=self._metrics.routing.observe,
+        )
+        self._reporter: Reporter | None = None
         self._stopping = False
         self._descriptor_limit = descriptors.raise_limit()
-        self._metrics.registry.register(
-            StateCollector(
-                self._pipeline.store,
-                lambda: self._pipeline.problem_reasons,
-                lambda: self._ads.connected,
-                self._ads.stuck_counts,
-                log_lines_dropped,
-            )
-        )
-        self._metrics.registry.register(CertificateCollector(lambda: self._pipeline.traffic.certificate_expiry))
         if isinstance(source, ApiServer):
             source.take_at_once = self._worker.work_at_once
-            self._metrics.registry.register(WatchCollector(source.behind_since))
+        self._register_collectors(log_lines_dropped)
+
+    def _register_collectors(self, log_lines_dropped: Callable[[], int]) -> None:
+        pipeline, register = self._pipeline, self._metrics.registry.register
+        register(ProxyCollector(self._ads))
+        register(SnapshotCollector(pipeline.store, lambda: self._worker.committed_at))
+        register(ProblemCollector(lambda: pipeline.problem_reasons, lambda: pipeline.state.held))
+        register(ServedCertificateCollector(lambda: pipeline.traffic.certificate_expiry))
+        register(SourceCollector(self._source.is_current, lambda: pipeline.state.counts))
+        register(LogCollector(log_lines_dropped))
+        if isinstance(self._source, ApiServer):
+            register(WatchCollector(self._source))
+            register(ReportingCollector(lambda: self._reporter.figures if self._reporter else None))
 
     async def serve(self) -> None:
         """Serve until cancelled. Then /readyz turns 503 first, and open streams get SHUTDOWN_GRACE_SECONDS to end.
@@ -135,9 +151,9 @@ class ControlPlane:
             reporter = await stack.enter_async_context(
                 write_back(self._settings, self._pipeline, self._report_publishing)
             )
-            if reporter is not None:
-                self._metrics.registry.register(ReportingCollector(lambda: reporter.figures))
+            self._reporter = reporter
             health = await self._start_grpc(stack, reporter)
+            await self._start_page(stack)
             stack.push_async_callback(self._become_unready, health)
             await self._follow(health, reporter)
 
@@ -151,10 +167,12 @@ class ControlPlane:
             self._read_source(),
             self._worker.run(health, reporter),
             self._report_rejections(),
-            self._problem_log.run(),
+            self._logs.problems.run(),
+            self._logs.revisions.run(),
             self._ads.watchdog.run(),
             self._answers.overview.run(),
             descriptors.watch(self._descriptor_limit),
+            self._metrics.loop_delay.run(),
         )
         tasks = [asyncio.create_task(each) for each in work]
         try:
@@ -196,19 +214,28 @@ class ControlPlane:
         self._ads.register(server)
         tls = _tls(self._settings.tls)
         answers = self._answers = Answers(self._live_state(tls, reporter))
+        self._metrics.registry.register(IngressCollector(lambda: answers.overview.counts.by_acceptance))
         stack.callback(answers.close)
         health = await add_debug(server, DebugService(answers))
-        address = _bind(server, self._settings.listen, tls)
+        address = self._listening = _bind(server, self._settings.listen, tls)
         await server.start()
         stack.push_async_callback(server.stop, SHUTDOWN_GRACE_SECONDS)
         if tls is not None:
-            self._metrics.registry.register(TlsCollector(tls.handshakes.failed, tls.expiries))
+            self._metrics.registry.register(TlsCollector(tls.handshakes.failed, tls.not_after))
             tls.handshakes.follow(int(address.rpartition(":")[2]) if not address.startswith("unix:") else 0)
             stack.callback(tls.handshakes.stop)
             reloading = asyncio.create_task(tls.keep_reloading())
             stack.callback(reloading.cancel)
         _log.info("serving", address=address, source=str(self._settings.source), tls=tls is not None)
         return health
+
+    async def _start_page(self, stack: contextlib.AsyncExitStack) -> None:
+        options = self._settings.ui
+        if options is not None:
+            try:
+                await start_page(options, self._answers, self._listening, stack)
+            except OSError as error:
+                raise _unusable(options.address, "--ui", error) from None
 
     async def _start_admin(self, stack: contextlib.AsyncExitStack) -> None:
         admin = AdminServer(self._metrics.registry, self._is_ready, self._source.waiting_for)
@@ -289,7 +316,7 @@ def _bind(server: grpc.aio.Server, text: str, tls: ServerTls | None) -> str:
         raise _unusable(address, "--listen", error) from None
     bound = str(HostPort(address.host, port)) if isinstance(address, HostPort) else str(address)
     if tls is None and not is_local(address):
-        _log.warning("plaintext_listener", address=bound, remedy=PLAINTEXT_REMEDY)
+        _log.warning("plaintext_listener", address=bound, error=PLAINTEXT_DANGER, remedy=PLAINTEXT_REMEDY)
     return bound
 
 

@@ -23,6 +23,7 @@ from xds.reporting.event_queue import (
 )
 from xds.reporting.failed_writes import FailedWrites
 from xds.reporting.lease import Leadership, NotLeader, boot_time, timestamp
+from xds.reporting.outcome import Outcome, no_writes
 
 PROBLEMS_PER_SLICE: Final = 50
 """Changed problems that are worked on before other tasks run: thousands of Ingresses may change at once."""
@@ -32,6 +33,8 @@ REPEAT_CHECK_SECONDS: Final = 600.0
 
 _GROUP_PATH: Final = "/apis/events.k8s.io/v1"
 _PERMISSIONS: Final = "Give this service account create, patch and list of events in events.k8s.io."
+
+REJECTED_REMEDY: Final = "`xds problems` shows the problem; correct the policy that the error names, if it does."
 
 _log = structlog.get_logger()
 
@@ -49,6 +52,7 @@ class EventWriter:
 
     Attributes:
         failed_writes: Of Events, by object.
+        writes: Number of writes of Events by outcome.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class EventWriter:
         self._changed: dict[Problem, bool] = {}
         self._outage = Outage("events", _PERMISSIONS)
         self.failed_writes: FailedWrites[ObjectRef] = FailedWrites("events", _PERMISSIONS)
+        self.writes = no_writes()
         self._wake = asyncio.Event()
 
     def note(self, appeared: Iterable[Problem], solved: Iterable[Problem]) -> None:
@@ -105,7 +110,9 @@ class EventWriter:
             if boot_time() >= repeat_at:
                 repeat_at = boot_time() + REPEAT_CHECK_SECONDS
                 if queue.dropped:
-                    _log.warning("events_dropped", count=queue.dropped, remedy="`xds problems` lists all problems.")
+                    error = "more problems than Events may be written"
+                    remedy = "Nothing to do: `xds problems` lists all problems."
+                    _log.warning("events_dropped", count=queue.dropped, error=error, remedy=remedy)
                     queue.dropped = 0
                 queue.repeat(boot_time())
             self._wake.clear()
@@ -184,6 +191,7 @@ class EventWriter:
         try:
             await self._write(event)
         except (ApiUnavailable, TemporaryFailure) as error:
+            self.writes[Outcome.FAILED] += 1
             self.failed_writes.failed(about, about.namespace, error, boot_time())
             queue.retry(event, boot_time())
         else:
@@ -197,9 +205,12 @@ class EventWriter:
         if _is_namespace_gone(status, found):
             return
         check(status, found)
-        if not 200 <= status < 300:
-            self.failed_writes.total += 1
-            _log.warning("event_rejected", object=str(event.key.object), status=status, error=found.get("message"))
+        if 200 <= status < 300:
+            self.writes[Outcome.WRITTEN] += 1
+        else:
+            self.writes[Outcome.REJECTED] += 1
+            error = f"{status} {found.get('message', '')}".strip()
+            _log.warning("event_rejected", object=str(event.key.object), error=error, remedy=REJECTED_REMEDY)
 
     async def _count_again(self, event: PendingEvent) -> tuple[int, dict[str, Any]]:
         """Count one more occurrence of an Event that exists already."""

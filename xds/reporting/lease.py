@@ -16,6 +16,7 @@ import structlog
 from xds.kubeapi.interface import JSON, MERGE_PATCH, Api, ApiUnavailable
 from xds.problems.problem import Key
 from xds.reporting.election import TERMS, Elector, Lease, Read, Step, Write
+from xds.reporting.outcome import Outcome, no_writes
 
 LEASE_REQUEST_TIMEOUT_SECONDS: Final = 3.0
 """Several requests fit between the time of a renewal and the deadline."""
@@ -24,6 +25,10 @@ LEADER_WRITE_TIMEOUT_SECONDS: Final = TERMS.duration - TERMS.deadline - 1
 """A write that starts at the last moment of a term ends before another holder's term can start."""
 
 MAX_RELEASE_REQUESTS: Final = 4
+
+LOST_REMEDY: Final = (
+    "Nothing to do: another replica writes statuses and Events. If this repeats, look at the load of the API server."
+)
 
 _log = structlog.get_logger()
 
@@ -54,7 +59,7 @@ class Leadership:
         identity: Unique to this life of this process; shown by `kubectl get lease`.
 
     Attributes:
-        failures: Requests about the Lease that failed so far.
+        writes: Number of writes of the Lease by outcome.
     """
 
     def __init__(self, api: Api, lease: Key, identity: str) -> None:
@@ -65,7 +70,7 @@ class Leadership:
         self._elected = asyncio.Event()
         self._led = False
         self._last_error = ""
-        self.failures = 0
+        self.writes = no_writes()
 
     @property
     def identity(self) -> str:
@@ -131,7 +136,8 @@ class Leadership:
         if self._led and not led:
             _log.info("lease_acquired", lease=str(self._name), identity=self.identity)
         elif led and not self._led:
-            _log.warning("lease_lost", lease=str(self._name), holder=holder)
+            error = self._last_error or f"{holder or 'nobody'} holds the Lease"
+            _log.warning("lease_lost", lease=str(self._name), error=error, remedy=LOST_REMEDY)
         elif holder not in (before, "", self.identity):
             _log.info("lease_held_by_another", lease=str(self._name), holder=holder)
 
@@ -145,6 +151,7 @@ class Leadership:
         _log.warning(
             "lease_not_released",
             lease=str(self._name),
+            error=self._last_error,
             remedy="Nothing to do: a successor waits until the Lease expires.",
         )
 
@@ -157,21 +164,23 @@ class Leadership:
         try:
             status, found = await self._send(step)
         except ApiUnavailable as error:
-            self._failed(str(error))
+            self._failed(step, str(error))
             if raising:
                 raise
             return
         if isinstance(step, Read) and status == 404:
             self._elector.saw(None, boot_time())
         elif isinstance(step, Write) and (status == 409 or (status == 404 and step.before)):
+            self.writes[Outcome.CONFLICTED] += 1
             self._elector.conflicted(boot_time())
         elif not 200 <= status < 300 or (lease := _lease(found)) is None:
-            self._failed(f"{status} {found.get('message', '')}".strip())
+            self._failed(step, f"{status} {found.get('message', '')}".strip())
         elif isinstance(step, Read):
             self._succeeded()
             self._elector.saw(lease, boot_time())
         else:
             self._succeeded()
+            self.writes[Outcome.WRITTEN] += 1
             self._elector.wrote(lease)
 
     async def _send(self, step: Step) -> tuple[int, dict[str, Any]]:
@@ -186,9 +195,9 @@ class Leadership:
             "PATCH", path, body=body, content_type=MERGE_PATCH, timeout=LEASE_REQUEST_TIMEOUT_SECONDS
         )
 
-    def _failed(self, why: str) -> None:
+    def _failed(self, step: Step, why: str) -> None:
         self._elector.failed(boot_time())
-        self.failures += 1
+        self.writes[Outcome.FAILED] += isinstance(step, Write)
         if not self._last_error:
             forbidden = why.startswith("403")
             remedy = "Give this service account get, create and patch of leases." if forbidden else "It is tried again."

@@ -8,6 +8,7 @@ import structlog
 
 from xds.explain.facts import StateReader
 from xds.explain.overview import IngressSummary, Overview, OverviewCounts
+from xds.logs import BUG_REMEDY
 from xds.server.debug.slices import in_slices
 
 SWEEP_INTERVAL_SECONDS: Final = 5.0
@@ -61,7 +62,7 @@ class LiveOverview:
                     await self._swept()
                 pause = max(SWEEP_INTERVAL_SECONDS, PAUSE_SHARE * (time.monotonic() - begun))
             except Exception:  # noqa: BLE001 - an error in the program: routing goes on
-                _log.exception("overview_failed", retry_seconds=RETRY_SECONDS)
+                _log.exception("overview_failed", retry_seconds=RETRY_SECONDS, remedy=BUG_REMEDY)
                 pause = RETRY_SECONDS
 
     async def _swept(self) -> None:
