@@ -21,10 +21,10 @@ from xds.envoyapi import schema
 from xds.envoyapi.pool import message_class
 
 WHEEL: Final = "xds-protos==1.85.0"
-DROPPED: Final = frozenset({("envoy.extensions.access_loggers.stats.v3.Config", "stat_prefix")})
-"""Fields whose rules Envoy 1.40 dropped, and the wheel still has: `stats_scope` takes the place of the prefix."""
-
 READER: Final = Path(__file__).with_name("validate_rules.py")
+
+OUTDATED: Final = {("envoy.extensions.access_loggers.stats.v3.Config", "stat_prefix")}
+"""Fields without the wheel's rule. Envoy 1.40 takes `stats_scope` in place of the prefix, and rejects both together."""
 
 
 def text() -> str:
@@ -46,9 +46,10 @@ def _known(name: str, rules: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     except KeyError:
         return
     for field, each in rules.items():
-        if (name, field) in DROPPED:
-            continue
-        if field.removeprefix("oneof ") in {**descriptor.fields_by_name, **descriptor.oneofs_by_name}:
+        if (name, field) not in OUTDATED and field.removeprefix("oneof ") in {
+            **descriptor.fields_by_name,
+            **descriptor.oneofs_by_name,
+        }:
             yield field, each
 
 
