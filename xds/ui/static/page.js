@@ -92,6 +92,7 @@
     if (fetching) return;
     fetching = true;
     const asked = wanted;
+    const began = performance.now();
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -108,8 +109,12 @@
     } catch (error) {
       say("lost");
     }
-    fetching = false;
-    if (wanted !== asked) setTimeout(refresh, 500);
+    // A page that takes long costs the server much: leave it in peace for a multiple of that time.
+    const rest = Math.max(500, 4 * (performance.now() - began));
+    setTimeout(() => {
+      fetching = false;
+      if (wanted !== asked) refresh();
+    }, rest);
   };
 
   const hear = (mark) => {
