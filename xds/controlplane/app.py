@@ -235,7 +235,7 @@ class ControlPlane:
         options = self._settings.ui
         if options is not None:
             try:
-                await start_page(options, self._answers, self._listening, stack)
+                await start_page(options, self._answers, self._ads.each_proxy, self._listening, stack)
             except OSError as error:
                 raise _unusable(options.address, "--ui", error) from None
 
