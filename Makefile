@@ -28,8 +28,9 @@ kube: venv ## etcd and Kubernetes' control plane, which tests/cluster needs: 7 m
 envoys: venv ## binaries of Envoys that are too old to be served, which tests/e2e needs: 30 MB each, once
 	@$(BIN)/python -m tests.support.older_envoys
 
-tools: venv ## Prometheus, Alertmanager, the Pushgateway and Chromium from Debian's packages, for tests and DEMO_MONITORING=1: 250 MB, once
+tools: venv ## Prometheus, Alertmanager, the Pushgateway and Chromium from Debian's packages (250 MB), and an OpenTelemetry Collector by Go, for tests and DEMO_MONITORING=1: once
 	@$(BIN)/python -m tests.support.debian
+	@$(BIN)/python -m tests.support.otel_collector
 
 test: venv kube envoys tools ## every test that this machine can run, with the seconds of each group
 	@$(BIN)/python -m tests.support.suite
