@@ -37,7 +37,7 @@ def binary() -> Path:
 
 
 needs_collector = pytest.mark.skipif(
-    not binary().exists(), reason="no OpenTelemetry Collector: `make tools` builds it with Go"
+    not binary().exists(), reason="no OpenTelemetry Collector: `make collector` builds it with Go"
 )
 
 

@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from xds.api.v1 import debug_pb2 as pb
 from xds.explain.facts import StateReader
 from xds.explain.overview_query import select
-from xds.explain.traffic_index import TrafficIndex
 from xds.explain.url import QuestionError
 from xds.server.debug import messages, overview_messages, status
-from xds.server.debug.changes import Changes
 from xds.server.debug.errors import InvalidRequestError, NotFoundError
 from xds.server.debug.explain import Explaining
 from xds.server.debug.live_overview import LiveOverview
 from xds.server.debug.messages import ProxyDelivery, ProxyStatus, WallClock
+from xds.server.debug.overview_messages import HttpsHosts
 from xds.server.debug.process_facts import ProcessFacts, versions
 from xds.server.debug.replicas import NO_PEERS, Peers
 from xds.server.debug.revisions import Revisions
@@ -58,7 +57,6 @@ class Answers:
 
     Attributes:
         overview: The overview of Ingresses.
-        changes: Tells when something visible changed.
     """
 
     def __init__(self, state: LiveState) -> None:
@@ -69,11 +67,9 @@ class Answers:
         self._explaining = Explaining(state.reader, state.deliveries)
         self._certificate_dates = status.CertificateDates(state.reader.traffic)
         self.overview = LiveOverview(state.reader)
-        self.changes = Changes(self._mark)
 
     def close(self) -> None:
-        """End followers of changes, and begin no further work in the thread."""
-        self.changes.close()
+        """Begin no further work in the thread."""
         self._thread.close()
 
     def list_resources(self, request: pb.ListResourcesRequest) -> AsyncIterator[pb.ListResourcesResponse]:
@@ -117,22 +113,24 @@ class Answers:
     ) -> pb.ListIngressesResponse:
         """As the RPC, searched in the thread of the API, or in another one."""
         query, (start, size) = overview_messages.query(request), overview_messages.page(request)
-        summaries = await self.overview.summaries()
-        tls, addresses = self._reader.traffic.tls, self._state.process.addresses()
-        pending = self._reader.busy()
+        self._snapshots.require_snapshot()
+        in_thread, summaries = in_thread or self._thread, await self.overview.summaries()
+        page = await in_thread(lambda: select(summaries, query, start, size))
+        state, tls, pending = self._reader.state, self._reader.traffic.tls, self._reader.busy()
+        rows = [(each, state.claim(each.ingress).why) async for each in in_slices(page.summaries)]
+        addresses, end = self._state.process.addresses(), start + len(page.summaries)
 
-        def answer() -> pb.ListIngressesResponse:
-            page = select(summaries, query, start, size)
-            tls_hosts, end = TrafficIndex().holders(tls), start + len(page.summaries)
+        def response() -> pb.ListIngressesResponse:
+            https = HttpsHosts(tls)
             return pb.ListIngressesResponse(
-                ingresses=[overview_messages.summary(each, tls_hosts, addresses) for each in page.summaries],
-                next_page_token=str(end) if page.summaries and end < page.total else "",
+                ingresses=[overview_messages.summary(each, why, https, addresses) for each, why in rows],
+                next_page_token=str(end) if rows and end < page.total else "",
                 total=page.total,
                 counts=overview_messages.counts(page.counts),
                 pending=pending,
             )
 
-        return await (in_thread or self._thread)(answer)
+        return await in_thread(response)
 
     async def list_certificates(self, request: pb.ListCertificatesRequest) -> pb.ListCertificatesResponse:  # noqa: ARG002
         return await status.certificates(self._reader.traffic, self._state.process.certificates())
@@ -140,13 +138,14 @@ class Answers:
     async def list_proxies(self, request: pb.ListProxiesRequest) -> pb.ListProxiesResponse:
         at, name = _wall_clock(), self._state.process.name
         found = [messages.proxy(each, at, name) async for each in in_slices(self._state.proxies())]
-        unreachable: list[pb.Replica] = []
-        if request.all_replicas:
-            for peer, answer in await self._state.peers.list_proxies():
-                found += answer.proxies if answer else ()
-                unreachable += () if answer else [peer]
+        peers = await self._state.peers.list_proxies() if request.all_replicas else ()
+        answered = [answer for _, answer in peers if answer]
+        for each in answered:
+            found += each.proxies
         found.sort(key=lambda each: (each.node_id, each.connected_at.ToNanoseconds()))
-        return pb.ListProxiesResponse(proxies=found, unreachable=unreachable)
+        unreachable = [peer for peer, answer in peers if not answer]
+        replicas = 1 + len(answered) if request.all_replicas else 0
+        return pb.ListProxiesResponse(proxies=found, unreachable=unreachable, replicas=replicas)
 
     async def list_problems(self, request: pb.ListProblemsRequest) -> pb.ListProblemsResponse:  # noqa: ARG002
         problems = self._reader.problems.problems
@@ -183,7 +182,8 @@ class Answers:
             versions=[pb.ComponentVersion(name=name, version=each) for name, each in versions().items()],
         )
 
-    def _mark(self) -> Hashable:
+    def mark(self) -> Hashable:
+        """A value that differs after a change of revision, problems, routing, leader or source. Costs microseconds."""
         reader, process = self._reader, self._state.process
         return (
             reader.store.revision,
