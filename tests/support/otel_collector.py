@@ -106,7 +106,7 @@ def main() -> None:
             return
         print(f"building the OpenTelemetry Collector in {target}: minutes, once", flush=True)
         unfinished = target.with_suffix(".unfinished")
-        command, environment = ["go", "build", *_FLAGS, "-o", unfinished, "."], {**os.environ, "CGO_ENABLED": "0"}
+        command, environment = ["go", "build", *_FLAGS, "-o", str(unfinished), "."], {**os.environ, "CGO_ENABLED": "0"}
         built = subprocess.run(command, cwd=SOURCES, env=environment, check=False)
         if built.returncode:
             print("the OpenTelemetry Collector can't be built: its test is skipped")
