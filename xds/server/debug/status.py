@@ -12,11 +12,9 @@ from xds.server.debug.overview_messages import own_certificate, served_certifica
 from xds.server.debug.process_facts import ProcessFacts
 from xds.server.debug.slices import in_slices
 from xds.server.tls import OwnCertificate
+from xds.server.watchdog import BEHIND_SECONDS
 from xds.translate.certificates import Verdict
 from xds.translate.translator import Translator
-
-BEHIND_SECONDS: Final = 5.0
-"""Time without an answer to a response after which a proxy counts as behind."""
 
 _LEVELS: Final[Mapping[str, Level]] = {reason: reason.level for reason in Reason}
 
