@@ -12,6 +12,7 @@ from xds.cli.options import FILE, Address, Failed, all_or_none, log_options, opt
 from xds.cli.publish_options import publish, publish_options
 from xds.cli.source_options import source, source_options
 from xds.cli.traffic_options import class_options, proxy_options, traffic_options, translate_options
+from xds.cli.ui_options import page, ui_options
 from xds.controlplane.app import ServeError, run
 from xds.controlplane.settings import Settings
 from xds.kube.source import SourceError
@@ -58,6 +59,7 @@ from xds.sources.folder.source import check
     help="A DNS or URI name of certificates that may use the debug API. Repeatable. Default: every certificate may.",
 )
 @option("--allow-plaintext", is_flag=True, help="Allow a --listen beyond this machine without TLS.")
+@ui_options
 @publish_options
 @traffic_options
 @log_options
@@ -70,6 +72,9 @@ def serve(
     namespace: tuple[str, ...],
     listen: HostPort | UnixPath,
     admin: HostPort,
+    ui: HostPort | str,
+    ui_allow_remote: bool,
+    ui_host: tuple[str, ...],
     tls_cert: Path | None,
     tls_key: Path | None,
     tls_client_ca: Path | None,
@@ -98,6 +103,7 @@ def serve(
         publish=publish(chosen, publish_address, publish_service),
         listen=str(listen),
         admin=str(admin),
+        ui=page(ui, ui_allow_remote=ui_allow_remote, ui_host=ui_host),
         tls=tls,
         operators=frozenset(tls_operators),
         classes=class_options(traffic),

@@ -16,6 +16,7 @@ from xds import logs
 from xds.address import HostPort, UnixPath, is_local, parse
 from xds.controlplane import descriptors, gc_tuning
 from xds.controlplane.diagnostics import process_facts
+from xds.controlplane.page import start_page
 from xds.controlplane.pipeline import Pipeline
 from xds.controlplane.problem_log import ProblemLog
 from xds.controlplane.settings import ClusterSource, Settings
@@ -138,6 +139,7 @@ class ControlPlane:
             if reporter is not None:
                 self._metrics.registry.register(ReportingCollector(lambda: reporter.figures))
             health = await self._start_grpc(stack, reporter)
+            await self._start_page(stack)
             stack.push_async_callback(self._become_unready, health)
             await self._follow(health, reporter)
 
@@ -198,7 +200,7 @@ class ControlPlane:
         answers = self._answers = Answers(self._live_state(tls, reporter))
         stack.callback(answers.close)
         health = await add_debug(server, DebugService(answers))
-        address = _bind(server, self._settings.listen, tls)
+        address = self._listening = _bind(server, self._settings.listen, tls)
         await server.start()
         stack.push_async_callback(server.stop, SHUTDOWN_GRACE_SECONDS)
         if tls is not None:
@@ -209,6 +211,14 @@ class ControlPlane:
             stack.callback(reloading.cancel)
         _log.info("serving", address=address, source=str(self._settings.source), tls=tls is not None)
         return health
+
+    async def _start_page(self, stack: contextlib.AsyncExitStack) -> None:
+        options = self._settings.ui
+        if options is not None:
+            try:
+                await start_page(options, self._answers, self._listening, stack)
+            except OSError as error:
+                raise _unusable(options.address, "--ui", error) from None
 
     async def _start_admin(self, stack: contextlib.AsyncExitStack) -> None:
         admin = AdminServer(self._metrics.registry, self._is_ready, self._source.waiting_for)

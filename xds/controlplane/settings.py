@@ -11,6 +11,7 @@ from xds.reporting.status import PublishOptions
 from xds.resources.options import ProxyOptions
 from xds.server.tls import TlsFiles
 from xds.translate.translator import TranslateOptions
+from xds.ui.options import UiOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Settings:
         source: An API server, or a folder of manifests.
         listen: `HOST:PORT` or `unix:PATH` of ADS and the debug API. Port 0 lets the system choose.
         admin: `HOST:PORT` of probes and metrics. Port 0 lets the system choose.
+        ui: The page; None: there is none.
         tls: Mutual TLS for `listen`; None: plaintext.
         operators: Certificate names that may use the debug API; empty: every certificate may.
         publish: Addresses written to the status of Ingresses.
@@ -47,6 +49,7 @@ class Settings:
     proxy: ProxyOptions
     listen: str = "127.0.0.1:18000"
     admin: str = "127.0.0.1:18001"
+    ui: UiOptions | None = None
     tls: TlsFiles | None = None
     operators: frozenset[str] = frozenset()
     classes: ClassOptions = DEFAULT_CLASSES

@@ -77,16 +77,17 @@ class HttpServer:
 
     @contextlib.contextmanager
     def kept(self, request: web.BaseRequest) -> Iterator[None]:
-        """Let the connection of a request live on, without a deadline, and not counted. The caller bounds such."""
+        """Let the connection of a request live on, without a deadline and uncounted, till the end of the block. The
+        caller bounds the number of such.
+        """
         connection = next((each for each in self.connections if each.http is request.protocol), None)
-        if connection is None:
-            yield
-            return
-        connection.keep()
+        if connection is not None:
+            connection.release()
         try:
             yield
         finally:
-            connection.end()
+            if connection is not None:
+                connection.bound()
 
     async def _closing(self, request: web.BaseRequest) -> web.StreamResponse:
         response = await self._answer(request)
@@ -124,13 +125,20 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self.bound()
+        self.http.connection_made(transport)
+
+    def bound(self) -> None:
+        """Begin the time till the deadline, and count the connection."""
+        if self._transport is None or self._transport.is_closing():
+            return
         self._deadline = asyncio.get_running_loop().call_later(self._seconds, self.end)
         if len(self._connections) >= self._max_connections:
             next(iter(self._connections)).end()
         self._connections[self] = None
-        self.http.connection_made(transport)
 
-    def keep(self) -> None:
+    def release(self) -> None:
+        """Take the deadline away, and count the connection no longer."""
         self._connections.pop(self, None)
         if self._deadline is not None:
             self._deadline.cancel()
@@ -141,9 +149,7 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._connections.pop(self, None)
-        if self._deadline is not None:
-            self._deadline.cancel()
+        self.release()
         self.http.connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

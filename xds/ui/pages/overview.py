@@ -1,0 +1,87 @@
+"""The overview: is all well, and if not, where to look."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from xds.api.v1 import debug_pb2 as pb
+from xds.ui.page import Page
+from xds.ui.text import plural
+from xds.ui.visit import Visit
+from xds.ui.words import State
+
+WORST: Final = 8
+"""Ingresses on the overview, at most."""
+
+
+async def show(visit: Visit) -> Page:
+    status = await visit.answers.get_status(pb.GetStatusRequest())
+    worst: list[pb.IngressSummary] = []
+    if status.HasField("snapshot"):
+        asked = pb.ListIngressesRequest(order=pb.INGRESS_ORDER_WORST, page_size=WORST)
+        listed = await visit.costly.list_ingresses(asked)
+        worst = [each for each in listed.ingresses if _needs_attention(each)]
+    return Page("overview.html", "Overview", lambda: view(status, worst, visit.listen), "Overview")
+
+
+def view(status: pb.GetStatusResponse, worst: list[pb.IngressSummary], listen: str) -> Mapping[str, Any]:
+    counts, proxies = status.ingresses, status.proxies
+    return {
+        "headline": headline(status),
+        "worst": worst,
+        "listen": listen,
+        "ours": ours(counts),
+        "bar": bar(counts),
+        "ingress_states": (
+            (State("ok", "accepted"), counts.accepted, "accepted"),
+            (State("warn", "partly accepted"), counts.partly_accepted, "partly"),
+            (State("bad", "not served"), counts.not_served, "not-served"),
+            (State("warn", "without endpoints"), counts.without_endpoints, "no-endpoints"),
+            (State("none", "of other controllers"), counts.not_ours, "not-ours"),
+        ),
+        "proxy_states": (
+            (State("ok", "in sync"), proxies.in_sync, "in-sync"),
+            (State("wait", "behind"), proxies.behind, "behind"),
+            (State("bad", "stuck"), proxies.stuck, "stuck"),
+            (State("bad", "rejecting"), proxies.rejecting, "rejecting"),
+        ),
+    }
+
+
+def ours(counts: pb.IngressCounts) -> int:
+    return counts.accepted + counts.partly_accepted + counts.not_served
+
+
+def headline(status: pb.GetStatusResponse) -> State:  # noqa: PLR0911  # a table of states
+    """The state of all in a sentence: the worst that holds."""
+    counts, proxies, total = status.ingresses, status.proxies, ours(status.ingresses)
+    if not status.HasField("snapshot"):
+        return State("wait", "The source is still being read.")
+    if not status.source.current:
+        return State("bad", "The source is out of reach. The objects that were read last stay in use.")
+    if faulty := counts.partly_accepted + counts.not_served:
+        are = "is" if faulty == 1 else "are"
+        return State("bad", f"{faulty:,} of {plural(total, 'Ingress', 'Ingresses')} {are} not served as written.")
+    if not total:
+        return State("none", "No Ingress yet.")
+    if not proxies.connected:
+        return State("warn", "Ready, and no proxy is connected.")
+    if late := proxies.connected - proxies.in_sync:
+        return State("wait", f"{late:,} of {plural(proxies.connected, 'proxy', 'proxies')} not in sync.")
+    of = "The Ingress is" if total == 1 else f"All {total:,} Ingresses are"
+    return State("ok", f"{of} served by {plural(proxies.connected, 'proxy', 'proxies')}.")
+
+
+def bar(counts: pb.IngressCounts) -> list[tuple[str, float, float]]:
+    """The share of each state: mark, begin and width, of 100."""
+    total, begin, parts = ours(counts), 0.0, []
+    for mark, count in (("ok", counts.accepted), ("warn", counts.partly_accepted), ("bad", counts.not_served)):
+        if count:
+            width = 100 * count / total
+            parts.append((mark, round(begin, 2), round(width, 2)))
+            begin += width
+    return parts
+
+
+def _needs_attention(ingress: pb.IngressSummary) -> bool:
+    faulty = ingress.acceptance != pb.ACCEPTANCE_ACCEPTED
+    return bool(faulty or ingress.errors or ingress.warnings or ingress.units_without_endpoints)

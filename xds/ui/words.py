@@ -1,0 +1,84 @@
+"""States as words and marks, for people. A mark has a shape and a colour: `ok`, `warn`, `bad`, `wait` or `none`."""
+
+from typing import Final, NamedTuple
+
+from xds.api.v1 import debug_pb2 as pb
+from xds.snapshot.resource import ResourceType
+
+
+class State(NamedTuple):
+    """A word, and the mark beside the word."""
+
+    mark: str
+    word: str
+
+
+UNKNOWN: Final = State("none", "unknown")
+
+ACCEPTANCES: Final = {
+    pb.ACCEPTANCE_ACCEPTED: State("ok", "accepted"),
+    pb.ACCEPTANCE_PARTLY: State("warn", "partly accepted"),
+    pb.ACCEPTANCE_NOT_SERVED: State("bad", "not served"),
+    pb.ACCEPTANCE_NOT_OURS: State("none", "not ours"),
+}
+
+UNITS: Final = {
+    pb.UNIT_STATUS_SERVED: State("ok", "served"),
+    pb.UNIT_STATUS_SAME: State("ok", "same as an older one"),
+    pb.UNIT_STATUS_NO_ENDPOINTS: State("warn", "no endpoints: 503"),
+    pb.UNIT_STATUS_BROKEN: State("bad", "broken: 503"),
+    pb.UNIT_STATUS_SHADOWED: State("bad", "shadowed"),
+    pb.UNIT_STATUS_LEFT_OUT: State("bad", "left out"),
+    pb.UNIT_STATUS_CLOSED: State("bad", "closed: 503"),
+}
+
+ANNOTATIONS: Final = {
+    pb.ANNOTATION_STATUS_IN_EFFECT: State("ok", "in effect"),
+    pb.ANNOTATION_STATUS_NO_DIFFERENCE: State("ok", "no difference"),
+    pb.ANNOTATION_STATUS_CLOSES: State("bad", "closes"),
+    pb.ANNOTATION_STATUS_NOT_USED: State("warn", "not used"),
+}
+
+DELIVERIES: Final = {
+    pb.DELIVERY_STATE_SYNCED: State("ok", "in sync"),
+    pb.DELIVERY_STATE_IN_FLIGHT: State("wait", "in flight, without an ACK yet"),
+    pb.DELIVERY_STATE_PENDING: State("wait", "not sent yet"),
+    pb.DELIVERY_STATE_REJECTED: State("bad", "rejected"),
+    pb.DELIVERY_STATE_NOT_SUBSCRIBED: State("wait", "not subscribed yet"),
+    pb.DELIVERY_STATE_ON_TRIAL: State("warn", "on trial: other proxies of its build rejected it"),
+}
+
+LEVELS: Final = {pb.LEVEL_ERROR: State("bad", "error"), pb.LEVEL_WARNING: State("warn", "warning")}
+
+VARIANTS: Final = {pb.VARIANT_DELTA: "delta", pb.VARIANT_SOTW: "state of the world"}
+
+
+def short_type(type_url: str) -> str:
+    """The short name, e.g. `cds`; of a type that this version does not know, the name of the message."""
+    try:
+        return ResourceType(type_url).short
+    except ValueError:
+        return type_url.rpartition(".")[2]
+
+
+def kind(type_url: str) -> str:
+    """The name of the type's message, e.g. `Cluster`."""
+    return type_url.rpartition(".")[2]
+
+
+def delivery(type_: pb.ProxyType) -> State:
+    """The state of a type at a proxy."""
+    if type_.rejected_resources:
+        return State("bad", "rejected")
+    if type_.on_trial_resources:
+        return State("warn", "on trial")
+    return State("ok", "in sync") if type_.in_sync else State("wait", "sending")
+
+
+def status_code(status: int) -> State:
+    """The state of an explained answer."""
+    if status in (200, 204):
+        return State("ok", str(status))
+    if 300 <= status < 400:
+        return State("ok", str(status))
+    return State("bad", str(status) if status else "closed")
