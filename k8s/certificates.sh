@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# certificates.sh FOLDER: make the certificates between the control plane and the fleet with openssl, and put them into
+# certificates.sh FOLDER: make the certificates of the control plane, the fleet and operators with openssl, and put them into
 # their Secrets with kubectl. With cert-manager: `kubectl apply -k k8s/cert-manager`, which renews them, too.
 #
 # FOLDER keeps the authority: another run renews the certificates (they are good for a year), which needs no restart.
@@ -34,5 +34,7 @@ if [[ ! -e ca.crt ]]; then
 fi
 certificate server xds-ingress.xds-ingress.svc serverAuth,clientAuth # the Service that proxies ask; the CLI in its Pods
 certificate client xds-ingress clientAuth # the fleet's --node-cluster
+certificate operator xds-operator clientAuth # the --tls-operators of people, for kubectl xds
 secret xds-server-tls server
 secret xds-client-tls client
+secret xds-operator-tls operator

@@ -100,7 +100,7 @@ async def serving(
     """The server with any source, given by flags. Warnings go to the log, if given. `checkout`: of another version."""
     listen = listen or f"127.0.0.1:{free_port()}"
     admin = f"127.0.0.1:{free_port()}"
-    where = ("--listen", listen, "--admin", admin, "--log-level", "warning" if log else "error")
+    where = ("--listen", listen, "--admin", admin, "--ui", "off", "--log-level", "warning" if log else "error")
     started = time.monotonic()
     with log.open("wb") if log else contextlib.nullcontext() as output:
         environment = {**os.environ, "PYTHONPATH": str(checkout)} if checkout else None

@@ -85,4 +85,4 @@ async def _until_cut_off(server: Served) -> None:
 
 
 async def _connected(server: Served) -> float:
-    return await server.metric("xds_ingress_connected_proxies")
+    return await server.metric("xds_ingress_proxies_connected")

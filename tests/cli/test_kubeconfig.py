@@ -144,7 +144,7 @@ def test_serve_with_an_unusable_kubeconfig_is_one_line(tmp_path: Path, name: str
     content = {**FILES, **LOGINS}.get(name, (b"", ""))[0]
     path = tmp_path if name == "a folder" else tmp_path / "gone" if name == "missing" else written(tmp_path, content)
     command = [sys.executable, "-m", "xds", "serve", "--kubeconfig", str(path), "--log-format", "json"]
-    ports = ("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+    ports = ("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--ui", "off")
     done = subprocess.run(
         [*command, *ports], capture_output=True, text=True, check=False, timeout=2 * WAIT_LIMIT_SECONDS
     )

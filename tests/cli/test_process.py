@@ -264,7 +264,7 @@ def test_serve_reads_the_environment_and_a_flag_wins(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_serve_exits_with_0_on_a_signal_during_imports(tmp_path: Path, number: signal.Signals) -> None:
     """The signal arrives when the handlers are installed, long before `xds serve` listens."""
-    ports = ("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+    ports = ("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--ui", "off")
     process = subprocess.Popen([*XDS, "serve", "--from", str(tmp_path), *ports], stderr=subprocess.PIPE)
     while not _catches(process.pid, signal.SIGTERM):
         pass

@@ -159,7 +159,7 @@ async def serving(cluster: Cluster, folder: Path) -> AsyncIterator[None]:
     [container] = find("Deployment", "xds-ingress")["spec"]["template"]["spec"]["containers"]
     elsewhere = ("--in-cluster", "--listen=", "--admin=", "--tls-")
     arguments = [each for each in container["args"] if not each.startswith(elsewhere)]
-    arguments += [f"--kubeconfig={kubeconfig}", f"--listen=unix:{folder}/ads", "--admin=127.0.0.1:0"]
+    arguments += [f"--kubeconfig={kubeconfig}", f"--listen=unix:{folder}/ads", "--admin=127.0.0.1:0", "--ui=off"]
     with (folder / "serve.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "xds", *arguments, "--log-format=json"), stdout=log, stderr=log

@@ -74,11 +74,13 @@ async def until_reasons(replica: Replica, *reasons: str) -> list[Any]:
 
 
 async def metrics(replica: Replica) -> dict[tuple[str, str], float]:
-    """Samples by name and first label."""
+    """Samples by name, and reason or else first label."""
     async with aiohttp.ClientSession() as session, session.get(f"http://{replica.admin}/metrics") as answer:
         families = text_string_to_metric_families(await answer.text())
     samples = (sample for family in families for sample in family.samples)
-    return {(each.name, next(iter(each.labels.values()), "")): each.value for each in samples}
+    return {
+        (each.name, each.labels.get("reason") or next(iter(each.labels.values()), "")): each.value for each in samples
+    }
 
 
 async def test_two_installations_serve_a_class_each(cluster: Cluster, namespace: str, tmp_path: Path) -> None:
@@ -102,7 +104,7 @@ async def test_two_installations_serve_a_class_each(cluster: Cluster, namespace:
                 await until_published(cluster, f"{ingresses(namespace)}/{name}", published[name])
             for name, replica in replicas.items():
                 found = await metrics(replica)
-                assert found["xds_ingress_lease_held", ""] == 1
+                assert found["xds_ingress_leader", ""] == 1
                 assert addresses(await cluster.get(f"{ingresses(namespace)}/{name}")) == [published[name]]
     finally:
         for name in names:
@@ -138,7 +140,7 @@ async def test_a_refused_watch_is_a_problem_until_the_right_is_back(
         await cluster.request("PUT", f"{rbac}/clusterroles/{namespace}", role)
         await until_reasons(replica)
         assert (await metrics(replica))["xds_ingress_watch_behind_since_timestamp_seconds", "Service"] == 0
-        assert (await metrics(replica))["xds_ingress_failed_writes_total", "lease"] > 0
+        assert (await metrics(replica))["xds_ingress_lease_writes_total", "failed"] > 0
     await cluster.request("DELETE", f"{rbac}/clusterrolebindings/{namespace}")
     await cluster.request("DELETE", f"{rbac}/clusterroles/{namespace}")
 
@@ -170,7 +172,7 @@ async def test_an_admission_policy_of_a_namespace_delays_no_other_namespace(
         flags = (f"--namespace={namespace}", f"--namespace={broken}", f"--publish-address={ADDRESS}")
         async with serving(tmp_path / "log", kubeconfig, *flags) as replica:
             async with asyncio.timeout(30):
-                while not (await metrics(replica)).get(("xds_ingress_failing_writes", "status")):
+                while not (await metrics(replica)).get(("xds_ingress_writes_failing", "status")):
                     await asyncio.sleep(0.05)
             await cluster.request("POST", ingresses(namespace), ingress(namespace, "web", f"{namespace}.test"))
             await until_published(cluster, f"{ingresses(namespace)}/web", ADDRESS)

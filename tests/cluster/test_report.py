@@ -155,7 +155,7 @@ async def replicas(cluster: Cluster, namespace: str, tmp_path: Path) -> AsyncIte
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(yaml.safe_dump(config))
     serve = ["xds", "serve", f"--kubeconfig={kubeconfig}", f"--namespace={namespace}", "--log-format=json"]
-    serve += ["--listen=127.0.0.1:0", "--admin=127.0.0.1:0", f"--publish-service={namespace}/envoy"]
+    serve += ["--listen=127.0.0.1:0", "--admin=127.0.0.1:0", "--ui=off", f"--publish-service={namespace}/envoy"]
     with contextlib.ExitStack() as stack:
         logs = [tmp_path / f"{number}.log" for number in range(2)]
         yield [Replica(stack.enter_context(process(*serve, log=log)), log) for log in logs]
@@ -260,7 +260,13 @@ async def test_a_turned_class_has_an_event(cluster: Cluster, namespace: str, tmp
     metadata = {"name": name, "annotations": {DEFAULT_CLASS_ANNOTATION: "true"}}
     await cluster.request("POST", classes, {"metadata": metadata, "spec": {"controller": CONTROLLER}})
     serve = ["xds", "serve", f"--kubeconfig={cluster.kubeconfig}", f"--namespace={namespace}", "--namespace=default"]
-    serve += ["--listen=127.0.0.1:0", "--admin=127.0.0.1:0", "--log-format=json", f"--publish-address={ADDRESS}"]
+    serve += [
+        "--listen=127.0.0.1:0",
+        "--admin=127.0.0.1:0",
+        "--ui=off",
+        "--log-format=json",
+        f"--publish-address={ADDRESS}",
+    ]
     path = f"/apis/networking.k8s.io/v1/namespaces/{namespace}/ingresses/web"
     with process(*serve, log=tmp_path / "log") as running:
         await cluster.until(path, lambda found: addresses(found) == [ADDRESS])

@@ -120,7 +120,7 @@ async def get(address: str, path: str) -> tuple[int, str]:
 
 
 def flags(folder: Path, listen: str = "127.0.0.1:0", admin: str = "127.0.0.1:0") -> list[str]:
-    return ["--from", str(folder), "--listen", listen, "--admin", admin, "--log-format", "json"]
+    return ["--from", str(folder), "--listen", listen, "--admin", admin, "--ui", "off", "--log-format", "json"]
 
 
 @contextlib.asynccontextmanager
@@ -278,7 +278,7 @@ async def test_metrics_count_resources_proxies_problems_and_answers(site: Path) 
         await client.reject(EDS, WEB)
         await client.expect_nothing()
         expected = {
-            "xds_ingress_connected_proxies": 1,
+            "xds_ingress_proxies_connected": 1,
             'xds_ingress_resources{type="cds"}': 1,
             'xds_ingress_resources{type="eds"}': 1,
             'xds_ingress_resources{type="lds"}': 1,
@@ -292,11 +292,11 @@ async def test_metrics_count_resources_proxies_problems_and_answers(site: Path) 
         assert {name: await serve.metric(name) for name in expected} == expected
         (site / "broken.yaml").write_text("kind: [")
         async with asyncio.timeout(WAIT_LIMIT_SECONDS):
-            while 'xds_ingress_problems{reason="' not in (await serve.get("/metrics"))[1]:
+            while await serve.metric('xds_ingress_problems{level="error",reason="MalformedFile"}') != 1:
                 await asyncio.sleep(0.005)
         await client.close()
         async with asyncio.timeout(WAIT_LIMIT_SECONDS):
-            while await serve.metric("xds_ingress_connected_proxies"):
+            while await serve.metric("xds_ingress_proxies_connected"):
                 await asyncio.sleep(0.005)
 
 

@@ -44,6 +44,9 @@ class Slow:
     def waiting_for(self) -> str:
         return "" if self.read.is_set() else "the test"
 
+    def is_current(self) -> bool:
+        return self.read.is_set()
+
     async def batches(self) -> AsyncIterator[Batch]:
         first, *others = map(Listed, KINDS)
         yield Batch((first,), asyncio.get_running_loop().time())

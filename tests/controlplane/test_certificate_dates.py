@@ -117,8 +117,8 @@ async def test_a_certificate_begins_and_expires_while_nothing_changes(in_process
             await until(partial(in_process.has_logged_problem, reason))
         _, text = await get(in_process.address("admin_listening"), "/metrics")
     samples: dict[str, Any] = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-    gauge = 'xds_ingress_certificate_expiry_timestamp_seconds{namespace="default",secret="cert"}'
+    gauge = 'xds_ingress_certificate_not_after_timestamp_seconds{secret="cert",secret_namespace="default"}'
     assert float(samples[gauge]) == expires.timestamp()
-    assert float(samples['xds_ingress_problems{reason="CertificateExpired"}']) == 1
-    assert float(samples['xds_ingress_problems{reason="CertificateNotYetValid"}']) == 0
+    assert float(samples['xds_ingress_problems{level="warning",reason="CertificateExpired"}']) == 1
+    assert float(samples['xds_ingress_problems{level="warning",reason="CertificateNotYetValid"}']) == 0
     assert datetime.now(UTC) >= expires

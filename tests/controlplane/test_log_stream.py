@@ -50,7 +50,7 @@ class Process:
 async def serving(folder: Path, stderr: int | None, *shell: str) -> AsyncIterator[Process]:
     admin = f"127.0.0.1:{free_port()}"
     command = [*shell, sys.executable, "-m", "xds", "serve", "--from", str(folder), "--listen", "127.0.0.1:0"]
-    process = await asyncio.create_subprocess_exec(*command, "--admin", admin, stderr=stderr)
+    process = await asyncio.create_subprocess_exec(*command, "--admin", admin, "--ui", "off", stderr=stderr)
     try:
         yield Process(process, admin, folder)
     finally:

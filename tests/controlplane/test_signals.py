@@ -48,7 +48,7 @@ def ignored(serve: Serve) -> list[str]:
 async def test_a_closed_terminal_stops_the_server_and_a_mere_signal_does_not(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "xds", "serve", "--from", str(tmp_path), "--log-format", "json"]
-    ports = ("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+    ports = ("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--ui", "off")
     # setsid makes the terminal the one that controls the process, so that closing it sends SIGHUP.
     process = await asyncio.create_subprocess_exec(
         "setsid", "--ctty", *command, *ports, stdin=theirs, stdout=theirs, stderr=theirs

@@ -47,7 +47,7 @@ class Running:
         ads = SimpleNamespace(publish=self._publish, debounce=self)
         revisions = SimpleNamespace(publish=lambda revision: self._note("watchers", revision))
         self.worker = Worker(
-            self.pipeline, cast("AdsService", ads), cast("Revisions", revisions), ProblemLog(), self._clock
+            self.pipeline, cast("AdsService", ads), cast("Revisions", revisions), ProblemLog(), clock=self._clock
         )
 
     async def wait(self, is_urgent: object) -> None:

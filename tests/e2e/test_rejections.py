@@ -84,7 +84,7 @@ async def complaints(plane: Plane) -> list[Problem]:
 
 
 def pushes(plane: Plane) -> int:
-    return sum(plane.metrics.pushes.counts.values())
+    return sum(plane.metrics.streams.pushes.counts.values())
 
 
 async def test_a_listener_on_a_port_in_use_is_a_problem_and_the_rest_is_served(tmp_path: Path, sotw: bool) -> None:
@@ -93,7 +93,7 @@ async def test_a_listener_on_a_port_in_use_is_a_problem_and_the_rest_is_served(t
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         async with fleet(tmp_path, sotw=sotw, port=1, http_port=taken.getsockname()[1]) as (plane, envoy):
-            await until(lambda: plane.metrics.nacks.counts[LDS] == 1)
+            await until(lambda: plane.metrics.streams.nacks.counts[LDS] == 1)
             (problem,) = await complaints(plane)
             assert (problem.object.kind, problem.object.name) == ("Listener", "http")
             assert "cannot bind" in problem.message

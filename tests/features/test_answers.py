@@ -92,7 +92,7 @@ async def test_a_nack_is_remembered_with_its_message(plane: Plane, variant: Vari
     assert (status.rejected_count, status.in_flight, status.pending) == (1, False, 0)
     assert status.acknowledged
     assert status.acknowledged.version != received.version
-    assert plane.metrics.nacks.counts[client.routing] == 1
+    assert plane.metrics.streams.nacks.counts[client.routing] == 1
 
 
 async def test_a_rejected_resource_is_not_sent_again_but_its_successor_is(plane: Plane, variant: Variant) -> None:

@@ -164,7 +164,7 @@ async def test_a_client_without_reads_costs_one_response_a_type(plane: Plane, va
     status = plane.status("stuck")
     assert sum(each.in_flight for each in status.types) == 1
     assert sum(each.pending for each in status.types) == 1
-    assert plane.metrics.pushes.counts[EDS] == 2 + 2000 + 1
+    assert plane.metrics.streams.pushes.counts[EDS] == 2 + 2000 + 1
     first = await stuck.accept(EDS, WEB)
     last = await stuck.accept(EDS, WEB)
     assert "10.0.0.2" in str(first.content(WEB))

@@ -31,7 +31,7 @@ async def test_a_silent_proxy_is_reported_and_loses_its_stream_once(plane: Plane
         await client.expect(EDS, cluster("web"))
         await until(lambda: [each.type for each in plane.status().types if each.in_flight] == [EDS])
         look(plane)
-        assert plane.ads.watchdog.counts() == {
+        assert plane.ads.watchdog.stuck_counts() == {
             StuckReason.SILENT: 1,
             StuckReason.NOT_SUBSCRIBED: 0,
             StuckReason.FLAPPING: 0,
@@ -44,7 +44,7 @@ async def test_a_silent_proxy_is_reported_and_loses_its_stream_once(plane: Plane
             assert code is StatusCode.UNAVAILABLE
             assert "silent: eds" in words
             await until(lambda: plane.ads.connected == 0)
-            assert plane.ads.watchdog.counts()[StuckReason.SILENT] == 0
+            assert plane.ads.watchdog.stuck_counts()[StuckReason.SILENT] == 0
         else:
             look(plane)
             await client.expect_nothing()
@@ -56,4 +56,4 @@ async def test_a_synced_proxy_keeps_its_stream(plane: Plane, variant: Variant) -
     await until(lambda: all(each.settled for each in plane.status().types))
     look(plane)
     await client.expect_nothing()
-    assert sum(plane.ads.watchdog.counts().values()) == 0
+    assert sum(plane.ads.watchdog.stuck_counts().values()) == 0

@@ -25,6 +25,7 @@ from tests.support.envoy import DEPLOYED
 from tests.support.manifests import K8S, Object, build, find, needs_kubectl
 from xds.bootstrap.config import STATS_PATHS
 from xds.cli.bootstrap import bootstrap
+from xds.cli.forward import OPERATOR_SECRET
 from xds.cli.main import COMMANDS
 from xds.resources.options import ProxyOptions
 
@@ -130,10 +131,22 @@ def test_the_bootstrap_is_written(tmp_path: Path) -> None:
     assert bootstrap_flags()["--sds-dir"] == str(Path(output).parent)
 
 
-def test_only_the_control_planes_certificate_may_use_the_debug_api() -> None:
+def test_only_certificates_of_control_plane_and_operators_may_use_the_debug_api() -> None:
     [*_, server_name] = [each.get("value") for each in container("xds-ingress", "xds")["env"] if "NAME" in each["name"]]
-    assert serve_flags()["--tls-operators"] == server_name
-    assert bootstrap_flags()["--node-cluster"] != server_name
+    arguments = container("xds-ingress", "xds")["args"]
+    operators = [each.partition("=")[2] for each in arguments if each.startswith("--tls-operators=")]
+    assert operators == [server_name, "xds-operator"]
+    assert bootstrap_flags()["--node-cluster"] not in operators
+
+
+def test_the_role_of_operators_is_what_kubectl_xds_does() -> None:
+    [role] = yaml.safe_load_all((K8S / "operator-role.yaml").read_text())
+    rules = {tuple(each["resources"]): (each["verbs"], each.get("resourceNames")) for each in role["rules"]}
+    assert rules == {
+        ("pods",): (["get", "list"], None),
+        ("pods/portforward",): (["get", "create"], None),
+        ("secrets",): (["get"], [OPERATOR_SECRET]),
+    }
 
 
 def test_the_bootstrap_bounds_envoy_by_the_limit_of_its_container() -> None:
@@ -378,17 +391,19 @@ def made(tmp_path: Path) -> dict[str, x509.Certificate]:
     subprocess.run([K8S / "certificates.sh", tmp_path / "made"], check=True, capture_output=True, env=path)
     calls = (tmp_path / "calls").read_text()
     assert all(
-        f"secret generic {name} --namespace xds-ingress" in calls for name in ("xds-server-tls", "xds-client-tls")
+        f"secret generic {name} --namespace xds-ingress" in calls
+        for name in ("xds-server-tls", "xds-client-tls", "xds-operator-tls")
     )
     assert (tmp_path / "made" / "ca.key").stat().st_mode & 0o077 == 0
-    pem = {name: (tmp_path / "made" / f"{name}.crt").read_bytes() for name in ("ca", "server", "client")}
+    pem = {name: (tmp_path / "made" / f"{name}.crt").read_bytes() for name in ("ca", "server", "client", "operator")}
     return {name: x509.load_pem_x509_certificate(content) for name, content in pem.items()}
 
 
 def test_certificates_name_the_service_and_the_fleet(made: dict[str, x509.Certificate]) -> None:
     assert subject_names(made["server"]) == [bootstrap_flags()["--xds"].partition(":")[0]]
     assert subject_names(made["client"]) == [bootstrap_flags()["--node-cluster"]]
-    for name in ("server", "client"):
+    assert subject_names(made["operator"]) == ["xds-operator"]
+    for name in ("server", "client", "operator"):
         made[name].verify_directly_issued_by(made["ca"])
         usage = made[name].extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
         assert ExtendedKeyUsageOID.CLIENT_AUTH in usage
@@ -396,7 +411,7 @@ def test_certificates_name_the_service_and_the_fleet(made: dict[str, x509.Certif
 
 
 def test_cert_manager_makes_the_same(made: dict[str, x509.Certificate]) -> None:
-    for name in ("server", "client"):
+    for name in ("server", "client", "operator"):
         spec = find("Certificate", f"xds-{name}", K8S / "cert-manager")["spec"]
         assert spec["secretName"] == f"xds-{name}-tls"
         assert spec["dnsNames"] == subject_names(made[name])

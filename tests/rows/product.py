@@ -50,7 +50,16 @@ def serving(objects: list[Object], config_map: dict[str, str], folder: Path) -> 
     ]
     (manifests / "all.yaml").write_text("---\n".join(json.dumps(each) + "\n" for each in (*more, *objects)))
     log = folder / "log"
-    addresses = ("--listen", f"127.0.0.1:{_SERVER}", "--admin", f"127.0.0.1:{_ADMIN}", "--listener-address", "::")
+    addresses = (
+        "--listen",
+        f"127.0.0.1:{_SERVER}",
+        "--admin",
+        f"127.0.0.1:{_ADMIN}",
+        "--ui",
+        "off",
+        "--listener-address",
+        "::",
+    )
     ports = ("--http-port", str(PORTS["http"]), "--https-port", str(PORTS["https"]))
     default = ("--default-tls-secret", "/".join(DEFAULT_CERTIFICATE))
     more_flags = ("--ingress-class", CLASS, "--max-regex-size", "10000", *default, *_FLAGS)

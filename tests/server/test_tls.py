@@ -366,7 +366,7 @@ def test_each_date_is_logged_once_when_it_passes(tmp_path: Path) -> None:
         ("tls_certificate_expires_soon", "warning"),
         ("tls_certificate_expired", "error"),
     ]
-    assert loaded.expiries()["certificate"] == days_before_the_end(issued, 0).timestamp()
+    assert loaded.not_after()["server"] == days_before_the_end(issued, 0).timestamp()
 
 
 def test_a_renewed_certificate_ends_the_warning(tmp_path: Path) -> None:
@@ -380,4 +380,12 @@ def test_a_renewed_certificate_ends_the_warning(tmp_path: Path) -> None:
         asyncio.run(loaded.reload())
         loaded.check_dates(now)
     assert [each["event"] for each in logs] == ["tls_certificate_expires_soon"] * 2 + ["tls_files_loaded"]
-    assert loaded.expiries()["certificate"] > now.timestamp() + 80 * 86_400
+    assert loaded.not_after()["server"] > now.timestamp() + 80 * 86_400
+
+
+def test_a_name_of_operators_is_no_proxy_s() -> None:
+    names, operators = frozenset({"xds-operator", "fleet"}), frozenset({"xds-operator"})
+    for node in (Node("xds-operator", "x"), Node("x", "xds-operator")):
+        assert "not among those of --tls-operators" in (must_name_the_node(names, node, operators) or "")
+        assert must_name_the_node(names, node) is None
+    assert must_name_the_node(names, Node("xds-operator", "fleet"), operators) is None

@@ -83,7 +83,7 @@ async def output(case: Case, folder: Path) -> str:
 async def _serving(case: Case, manifests: Path, log: Path, ports: Mapping[str, int]) -> AsyncIterator[str]:
     """Yields the address of a control plane."""
     listeners = ("--listener-address", "127.0.0.1", "--http-port", str(ports["HTTP"]), "--https-port")
-    addresses = (*listeners, str(ports["HTTPS"]), "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+    addresses = (*listeners, str(ports["HTTPS"]), "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--ui", "off")
     with log.open("wb") as written:
         process = await asyncio.create_subprocess_exec(
             *(*XDS, "serve", "--from", str(manifests), "--log-format", "json", *addresses, *case.flags), stderr=written

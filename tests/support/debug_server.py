@@ -89,8 +89,10 @@ class DebugServer:
 class ThreadedDebugServer:
     """A DebugServer in a thread, for blocking tests."""
 
-    def __init__(self) -> None:
-        self.server = DebugServer()
+    def __init__(
+        self, tls: ServerTls | None = None, interceptors: "Sequence[grpc.aio.ServerInterceptor[Any, Any]]" = ()
+    ) -> None:
+        self.server = DebugServer(tls, interceptors)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 

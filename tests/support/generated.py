@@ -11,12 +11,19 @@ from typing import Final
 
 from grpc_tools import _proto, protoc
 
-from tests.support import annotation_table, config_key_table, constraints, problem_table, surprise_table
+from tests.support import (
+    annotation_table,
+    config_key_table,
+    constraints,
+    problem_table,
+    prometheus_rule,
+    surprise_table,
+)
 from xds.envoyapi.constraints import TABLE_PATH
 
 ROOT: Final = Path(__file__).parents[2]
 PROTOS: Final = ROOT / "protos"
-PAGES: Final = (problem_table, annotation_table, config_key_table, surprise_table)
+PAGES: Final = (problem_table, annotation_table, config_key_table, surprise_table, prometheus_rule)
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from xds.protocol.status import Status, TypeStatus
 from xds.protocol.subscription import LEGACY_WILDCARD
 from xds.resources.options import ProxyOptions
 from xds.server.ads import GRPC_SERVER_OPTIONS, AdsService
-from xds.server.metrics import Metrics
+from xds.server.metrics.metrics import Metrics
 from xds.server.tls import ServerTls, TlsFiles, must_name_the_node
 from xds.snapshot.resource import Resource, ResourceType, resource
 from xds.snapshot.store import ResourceKey, Revision
@@ -73,7 +73,7 @@ class Plane:
 
     async def __aenter__(self) -> Self:
         authorize = (must_name_the_node,) if self.tls else ()
-        self.ads = AdsService(self.pipeline.store, self.metrics, self._clock, *authorize, vhds=self._vhds)
+        self.ads = AdsService(self.pipeline.store, self.metrics.streams, self._clock, *authorize, vhds=self._vhds)
         server = grpc.aio.server(options=GRPC_SERVER_OPTIONS)
         self.ads.register(server)
         self.address = f"127.0.0.1:{self._listen(server)}"

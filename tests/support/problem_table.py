@@ -12,7 +12,8 @@ _INTRODUCTION: Final = """\
 
 A problem is a part of a Kubernetes object, or of a file, that is not served as written. `xds problems`, `xds lint`,
 `xds translate`, the log, the Events of the object and the metric `xds_ingress_problems` show the same reason.
-A warning stands for an object that is served all the same; an error leaves something out.
+An error leaves something out that was asked for, or serves an older state of it. A warning serves everything, with a
+difference that its meaning names.
 
 This page is generated from xds/problems/reasons.py by `make generate`.
 

@@ -18,7 +18,7 @@ from xds.address import HostPort, UnixPath
 from xds.api.v1 import debug_pb2 as pb
 from xds.api.v1 import debug_pb2_grpc
 from xds.bootstrap.client_tls import ClientTls
-from xds.cli.options import Failed, Server
+from xds.cli.options import Credentials, Failed, Server
 
 ANSWER_TIMEOUT_SECONDS: Final = 30.0
 
@@ -97,7 +97,7 @@ class Client:
     """
 
     def __init__(self, server: Server) -> None:
-        self._address = server.address
+        self._address = str(server)
         self._tls = server.tls
         self._channel = _channel(server)
         self._stub = debug_pb2_grpc.DebugServiceStub(self._channel)
@@ -161,7 +161,7 @@ class Client:
         if self._tls is not None and code is grpc.StatusCode.UNAVAILABLE and "refused" not in details:
             # Imported only here, as the import of cryptography takes a tenth of a second.
             own_certificate = importlib.import_module("xds.cli.own_certificate")
-            if own := own_certificate.fault(self._tls.certificate):
+            if own := own_certificate.fault(*_certificate(self._tls)):
                 return Failed(own)
         handshakes = _HANDSHAKE_ERRORS[self._tls is not None].items()
         handshake = next((text for message, text in handshakes if message in details), "")
@@ -189,7 +189,16 @@ def _channel(server: Server) -> grpc.Channel:
     return grpc.secure_channel(target, _credentials(server.tls), options=options)
 
 
-def _credentials(tls: ClientTls) -> grpc.ChannelCredentials:
+def _certificate(tls: ClientTls | Credentials) -> tuple[str, bytes]:
+    """The place of the client's certificate, and its content."""
+    if isinstance(tls, Credentials):
+        return tls.source, tls.certificate
+    return f"--tls-cert {tls.certificate}", _content("--tls-cert", tls.certificate)
+
+
+def _credentials(tls: ClientTls | Credentials) -> grpc.ChannelCredentials:
+    if isinstance(tls, Credentials):
+        return grpc.ssl_channel_credentials(tls.ca, tls.private_key, tls.certificate)
     return grpc.ssl_channel_credentials(
         _content("--tls-ca", tls.ca), _content("--tls-key", tls.private_key), _content("--tls-cert", tls.certificate)
     )

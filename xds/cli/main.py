@@ -7,9 +7,10 @@ import io
 import os
 import sys
 import traceback
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 import click
 from click.shell_completion import CompletionItem
@@ -71,15 +72,24 @@ BUG_PLACES: Final = 4
 
 
 class Commands(Group):
-    """Imports the module of a command when the command runs, not for `--help`."""
+    """Imports the module of a command when the command runs, not for `--help`.
+
+    Args:
+        sections: The commands by heading.
+    """
+
+    def __init__(self, *args: Any, sections: Mapping[str, Mapping[str, Entry]] = SECTIONS, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._sections = sections
+        self._entries = {name: entry for entries in sections.values() for name, entry in entries.items()}
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(COMMANDS)
+        return list(self._entries)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self._entries:
             return None
-        module, _, name = COMMANDS[cmd_name].place.partition(":")
+        module, _, name = self._entries[cmd_name].place.partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
@@ -87,21 +97,21 @@ class Commands(Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
-        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
-            near = get_close_matches(name, COMMANDS, 1)
+        if name not in self._entries and not name.startswith("-") and not ctx.resilient_parsing:
+            near = get_close_matches(name, self._entries, 1)
             ctx.fail(f"No such command {name!r}. {f'Did you mean {near[0]!r}?' if near else ''}".rstrip())
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
-        commands = [CompletionItem(name, help=entry.help) for name, entry in COMMANDS.items()]
+        commands = [CompletionItem(name, help=entry.help) for name, entry in self._entries.items()]
         return [
             *(each for each in commands if each.value.startswith(incomplete)),
             *click.Command.shell_complete(self, ctx, incomplete),
         ]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        width = max(map(len, COMMANDS))
-        for heading, entries in SECTIONS.items():
+        width = max(map(len, self._entries))
+        for heading, entries in self._sections.items():
             with formatter.section(heading):
                 formatter.write_dl([(f"{name:{width}}", entry.help) for name, entry in entries.items()])
 
@@ -118,15 +128,15 @@ def cli() -> None:
     """An Envoy control plane for Kubernetes Ingress."""
 
 
-def run(arguments: list[str]) -> int:
+def run(arguments: list[str], program: click.Group = cli, name: str = "xds") -> int:
     """Run a command and return its exit code: 0 done, 1 problems or no answer, 2 wrong usage, 3 could not be done."""
     try:
-        return int(cli.main(arguments, prog_name="xds", standalone_mode=False) or 0)
+        return int(program.main(arguments, prog_name=name, standalone_mode=False) or 0)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return error.exit_code
     except click.UsageError as error:
-        path = error.ctx.command_path if error.ctx else "xds"
+        path = error.ctx.command_path if error.ctx else name
         return _print_error(f"{error.format_message().rstrip('.')}; see '{path} --help'", 2)
     except click.ClickException as error:
         return _print_error(error.format_message(), error.exit_code)
@@ -154,14 +164,18 @@ def _output_failed(error: OSError) -> int:
 
 
 def main() -> NoReturn:
-    _open_standard_streams()
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without UTF-8
+    prepare_streams()
     if sys.argv[1:2] == ["serve"]:
         grpc_log.take_over()
     # The error of an address that can't be bound is printed by the command, in one line; gRPC would print it again.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     sys.exit(run(sys.argv[1:]))
+
+
+def prepare_streams() -> None:
+    _open_standard_streams()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without UTF-8
 
 
 def _open_standard_streams() -> None:

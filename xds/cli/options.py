@@ -3,13 +3,15 @@
 import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import click
+from click.core import ParameterSource
 
 from xds.address import HostPort, UnixPath, parse
 from xds.bootstrap.client_tls import ClientTls
@@ -239,18 +241,48 @@ def client_tls(
 
 
 @dataclass(frozen=True, slots=True)
+class Credentials:
+    """The client's side of mutual TLS, in PEM, without files.
+
+    Attributes:
+        source: The object that holds the certificate, for messages.
+        server_name: A name that the server's certificate must have.
+    """
+
+    source: str
+    ca: bytes
+    certificate: bytes
+    private_key: bytes = field(repr=False)
+    server_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
     """The server to ask.
 
     Attributes:
         tls: None: plaintext.
+        name: The name in messages; empty for the address.
     """
 
     address: HostPort | UnixPath
-    tls: ClientTls | None = None
+    tls: ClientTls | Credentials | None = None
+    name: str = ""
 
     def __str__(self) -> str:
-        return str(self.address)
+        return self.name or str(self.address)
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """Leads to the control plane instead of --server, as the object of a command's context.
+
+    Attributes:
+        connected: The server, for as long as the context manager lasts. Takes the files that flags name, or None, and
+            --tls-server-name, empty without the flag.
+    """
+
+    connected: Callable[[ClientTls | None, str], AbstractContextManager[Server]]
 
 
 def server_option(command: F) -> F:
@@ -258,8 +290,16 @@ def server_option(command: F) -> F:
 
     @functools.wraps(command)
     def with_server(*args: Any, server: HostPort | UnixPath, **rest: Any) -> Any:
-        tls = client_tls(*(rest.pop(name) for name in ("tls_ca", "tls_cert", "tls_key", "tls_server_name")))
-        return command(*args, server=Server(server, tls), **rest)
+        server_name: str | None = rest.pop("tls_server_name")
+        tls = client_tls(rest.pop("tls_ca"), rest.pop("tls_cert"), rest.pop("tls_key"), server_name)
+        context = click.get_current_context()
+        connector = context.find_object(Connector)
+        if connector is None or rest.get("from_"):
+            return command(*args, server=Server(server, tls), **rest)
+        if context.get_parameter_source("server") is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{context.find_root().info_name} finds the server by itself; leave out --server")
+        with connector.connected(tls, server_name or "") as found:
+            return command(*args, server=found, **rest)
 
     address = Address()
     help_ = "The control plane to ask, by the address of its --listen."

@@ -6,6 +6,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import grpc
@@ -34,14 +35,14 @@ from xds.server.debug.answers import Answers, LiveState
 from xds.server.debug.operators import OperatorsOnly
 from xds.server.debug.revisions import Revisions
 from xds.server.debug.service import DebugService, Health, add_debug
-from xds.server.metrics import (
-    CertificateCollector,
-    Metrics,
-    ReportingCollector,
-    StateCollector,
-    TlsCollector,
-    WatchCollector,
-)
+from xds.server.metrics.certificates import ServedCertificateCollector, TlsCollector
+from xds.server.metrics.metrics import Metrics
+from xds.server.metrics.problems import IngressCollector, ProblemCollector
+from xds.server.metrics.process import LogCollector
+from xds.server.metrics.proxies import ProxyCollector
+from xds.server.metrics.reporting import ReportingCollector
+from xds.server.metrics.snapshot import SnapshotCollector
+from xds.server.metrics.source import SourceCollector, WatchCollector
 from xds.server.tls import ServerTls, TlsError, TlsFiles, must_name_the_node
 from xds.sources.apiserver.source import ApiServer
 from xds.sources.folder.source import Folder
@@ -104,26 +105,37 @@ class ControlPlane:
         self._pipeline = _pipeline(settings)
         self._clock = time.monotonic  # uvloop's own clock counts whole milliseconds
         self._metrics = Metrics()
-        authorize = (must_name_the_node,) if settings.tls else ()
-        self._ads = AdsService(self._pipeline.store, self._metrics, self._clock, *authorize, vhds=settings.proxy.vhds)
+        authorize = (partial(must_name_the_node, operators=settings.operators),) if settings.tls else ()
+        store, streams = self._pipeline.store, self._metrics.streams
+        self._ads = AdsService(store, streams, self._clock, *authorize, vhds=settings.proxy.vhds)
         self._revisions = Revisions()
         self._problem_log = ProblemLog()
-        self._worker = Worker(self._pipeline, self._ads, self._revisions, self._problem_log, self._clock)
+        self._worker = Worker(
+            self._pipeline,
+            self._ads,
+            self._revisions,
+            self._problem_log,
+            clock=self._clock,
+            note_routing=self._metrics.routing.observe,
+        )
+        self._reporter: Reporter | None = None
         self._stopping = False
         self._descriptor_limit = descriptors.raise_limit()
-        self._metrics.registry.register(
-            StateCollector(
-                self._pipeline.store,
-                lambda: self._pipeline.problem_reasons,
-                lambda: self._ads.connected,
-                self._ads.stuck_counts,
-                log_lines_dropped,
-            )
-        )
-        self._metrics.registry.register(CertificateCollector(lambda: self._pipeline.traffic.certificate_expiry))
         if isinstance(source, ApiServer):
             source.take_at_once = self._worker.work_at_once
-            self._metrics.registry.register(WatchCollector(source.behind_since))
+        self._register_collectors(log_lines_dropped)
+
+    def _register_collectors(self, log_lines_dropped: Callable[[], int]) -> None:
+        pipeline, register = self._pipeline, self._metrics.registry.register
+        register(ProxyCollector(self._ads))
+        register(SnapshotCollector(pipeline.store, lambda: self._worker.committed_at))
+        register(ProblemCollector(lambda: pipeline.problem_reasons, lambda: pipeline.state.held))
+        register(ServedCertificateCollector(lambda: pipeline.traffic.certificate_expiry))
+        register(SourceCollector(self._source.is_current, lambda: pipeline.state.counts))
+        register(LogCollector(log_lines_dropped))
+        if isinstance(self._source, ApiServer):
+            register(WatchCollector(self._source))
+            register(ReportingCollector(lambda: self._reporter.figures if self._reporter else None))
 
     async def serve(self) -> None:
         """Serve until cancelled. Then /readyz turns 503 first, and open streams get SHUTDOWN_GRACE_SECONDS to end.
@@ -136,8 +148,7 @@ class ControlPlane:
             reporter = await stack.enter_async_context(
                 write_back(self._settings, self._pipeline, self._report_publishing)
             )
-            if reporter is not None:
-                self._metrics.registry.register(ReportingCollector(lambda: reporter.figures))
+            self._reporter = reporter
             health = await self._start_grpc(stack, reporter)
             await self._start_page(stack)
             stack.push_async_callback(self._become_unready, health)
@@ -157,6 +168,7 @@ class ControlPlane:
             self._ads.watchdog.run(),
             self._answers.overview.run(),
             descriptors.watch(self._descriptor_limit),
+            self._metrics.loop_delay.run(),
         )
         tasks = [asyncio.create_task(each) for each in work]
         try:
@@ -198,13 +210,14 @@ class ControlPlane:
         self._ads.register(server)
         tls = _tls(self._settings.tls)
         answers = self._answers = Answers(self._live_state(tls, reporter))
+        self._metrics.registry.register(IngressCollector(lambda: answers.overview.counts.by_acceptance))
         stack.callback(answers.close)
         health = await add_debug(server, DebugService(answers))
         address = self._listening = _bind(server, self._settings.listen, tls)
         await server.start()
         stack.push_async_callback(server.stop, SHUTDOWN_GRACE_SECONDS)
         if tls is not None:
-            self._metrics.registry.register(TlsCollector(tls.handshakes.failed, tls.expiries))
+            self._metrics.registry.register(TlsCollector(tls.handshakes.failed, tls.not_after))
             tls.handshakes.follow(int(address.rpartition(":")[2]) if not address.startswith("unix:") else 0)
             stack.callback(tls.handshakes.stop)
             reloading = asyncio.create_task(tls.keep_reloading())

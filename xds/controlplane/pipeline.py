@@ -35,10 +35,12 @@ class Progress:
     Attributes:
         revision: The revision committed; None: no resource differs, or routing is not done.
         changes: The changes that the snapshot now reflects, once their routing job is done.
+        routing_seconds: From the start of a routing job to the end of its building; None: no building ended.
     """
 
     revision: Revision | None = None
     changes: tuple[Change, ...] = ()
+    routing_seconds: float | None = None
 
 
 class Pipeline:
@@ -233,11 +235,11 @@ class Pipeline:
 
     def _commit_stage(self, job: RoutingJob, endpoints: BuiltResources, read_at: float, now: float) -> Progress:
         """Commit the next stage of a job, together with newer endpoints."""
-        revision = None
+        revision, routing_seconds = None, job.take_seconds(now)
         if job.stages:
             stage = endpoints | job.next_stage()
             revision = self.store.commit(stage, read_at=read_at, now=now, unfinished=bool(job.stages))
         if job.stages:
-            return Progress(revision)
+            return Progress(revision, routing_seconds=routing_seconds)
         self._job = None
-        return Progress(revision, tuple(job.changes))
+        return Progress(revision, tuple(job.changes), routing_seconds)

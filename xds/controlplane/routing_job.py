@@ -31,6 +31,9 @@ STALE_CHUNK: Final = 50
 class RoutingJob:
     """Routing work under way.
 
+    Args:
+        began_at: Seconds of the same clock as `read_at`.
+
     Attributes:
         read_at: When the oldest change was read.
         changes: Changes applied to the state so far.
@@ -38,8 +41,9 @@ class RoutingJob:
         newer_endpoints: Endpoints that the endpoint path built since the job began, or since its last stage.
     """
 
-    def __init__(self, read_at: float) -> None:
+    def __init__(self, read_at: float, began_at: float) -> None:
         self.read_at = read_at
+        self._began_at: float | None = began_at
         self.changes: list[Change] = []
         self.stages: deque[Stage] = deque()
         self.newer_endpoints: set[ResourceKey] = set()
@@ -62,6 +66,11 @@ class RoutingJob:
         self._drop(newest.keys())
         self.stages[0] |= newest
         self.newer_endpoints.clear()  # built for the backends as they were before
+
+    def take_seconds(self, now: float) -> float | None:
+        """The time from the start until now, when all resources are built; None at the next calls."""
+        began_at, self._began_at = self._began_at, None
+        return None if began_at is None else now - began_at
 
     def next_stage(self) -> Stage:
         """Take the next stage, without endpoints that have newer ones in the snapshot."""
@@ -116,7 +125,7 @@ class RoutingPath:
             stale: Units that are stale without a change.
         """
         self._stale = Stale.union([self._stale, stale])
-        job = RoutingJob(self._queue.read_at if self._queue else now)
+        job = RoutingJob(self._queue.read_at if self._queue else now, now)
         job.steps = self._steps(job, sys.maxsize if whole else STAGE_SIZE, now)
         return job
 

@@ -6,6 +6,7 @@ own turn follows with everything that no proxy waits for.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -53,6 +54,10 @@ class Worker:
 
     Args:
         clock: Seconds, monotonic: the clock of the store's revisions.
+        note_routing: Is told the seconds of each routing job.
+
+    Attributes:
+        committed_at: Unix time of the newest revision; 0 before the first one.
     """
 
     def __init__(
@@ -61,13 +66,17 @@ class Worker:
         ads: AdsService,
         revisions: Revisions,
         problem_log: ProblemLog,
+        *,
         clock: Callable[[], float],
+        note_routing: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._pipeline = pipeline
         self._ads = ads
         self._revisions = revisions
         self._problem_log = problem_log
         self._clock = clock
+        self._note_routing = note_routing
+        self.committed_at = 0.0
         self._has_work = asyncio.Event()
         self._is_waiting = False
         self._published: Progress | None = None
@@ -126,6 +135,8 @@ class Worker:
             progress = published or self._work()
             self._has_work.clear()
             is_unfinished = self._pipeline.busy
+            if progress.routing_seconds is not None:
+                self._note_routing(progress.routing_seconds)
             if progress.revision is not None:
                 await self._note_revision(progress.revision, health)
             delta = self._pipeline.take_problem_delta()
@@ -165,6 +176,7 @@ class Worker:
         self._pipeline.note_buckets(self._clock())
 
     async def _note_revision(self, revision: Revision, health: Health) -> None:
+        self.committed_at = time.time()
         self._revisions.publish(revision)
         _log.info("revision_committed", number=revision.number, resources=len(revision.changes))
         if revision.number == 1:

@@ -121,8 +121,9 @@ class IngressClasses:
         return self.served(ingress)
 
     @property
-    def holding(self) -> bool:
-        return bool(self._held)
+    def held(self) -> int:
+        """Number of held Ingresses."""
+        return len(self._held)
 
     def are_held(self, ingresses: Set[Key]) -> bool:
         return ingresses <= self._held.keys()

@@ -24,3 +24,7 @@ class Source(Protocol):
     def waiting_for(self) -> str:
         """Name the unread part of the source and the cause, for people; empty after the first reading."""
         ...
+
+    def is_current(self) -> bool:
+        """Whether the objects yielded so far are as in the source, but for a moment."""
+        ...

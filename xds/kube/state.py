@@ -1,6 +1,6 @@
 """The Kubernetes objects that exist, and the part of the traffic that each change makes stale."""
 
-from collections.abc import Container, Iterable, Iterator, Set
+from collections.abc import Container, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, TypeVar
@@ -155,6 +155,16 @@ class KubeState:
         """The problems of the source, and of IngressClasses that Ingresses are held for."""
         return *self._reported, *self._classes.problems
 
+    @property
+    def held(self) -> int:
+        """Number of Ingresses that stay served although their class turned away."""
+        return self._classes.held
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Number of known objects by kind."""
+        return {kind.kind: len(objects) for kind, objects in self._objects.items()}
+
     def apply(self, change: Change) -> Stale:
         """Apply a change, and return the stale units: none for an equal object, or for an unused one."""
         return Stale.union(self.steps(change))
@@ -179,7 +189,7 @@ class KubeState:
         In steps, to be exhausted.
         """
         before = self._classes.problems
-        hold = self._classes.holding and self._only_held_are_left()
+        hold = bool(self._classes.held) and self._only_held_are_left()
         for key in self._classes.settle(hold=hold):
             yield self._ingress_changed(key)
         if self._classes.problems != before:

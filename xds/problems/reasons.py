@@ -7,8 +7,9 @@ class Level(StrEnum):
     """How much of a faulty object is still served. The words are SARIF's."""
 
     ERROR = "error"
+    """Something asked for is not served: it is left out, answers an error instead, or stays as it was before."""
     WARNING = "warning"
-    """The object is served as written."""
+    """Everything asked for is served, with a difference, or is about to have one."""
 
 
 class Reason(StrEnum):
@@ -18,7 +19,7 @@ class Reason(StrEnum):
     on the values.
 
     Attributes:
-        level: Whether anything is left out.
+        level: Whether something asked for is not served.
         meaning: A sentence for somebody who meets the reason for the first time.
         remedy: The usual action. A problem names a more specific one where the circumstances allow.
     """

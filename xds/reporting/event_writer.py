@@ -23,6 +23,7 @@ from xds.reporting.event_queue import (
 )
 from xds.reporting.failed_writes import FailedWrites
 from xds.reporting.lease import Leadership, NotLeader, boot_time, timestamp
+from xds.reporting.outcome import Outcome, no_writes
 
 PROBLEMS_PER_SLICE: Final = 50
 """Changed problems that are worked on before other tasks run: thousands of Ingresses may change at once."""
@@ -49,6 +50,7 @@ class EventWriter:
 
     Attributes:
         failed_writes: Of Events, by object.
+        writes: Number of writes of Events by outcome.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class EventWriter:
         self._changed: dict[Problem, bool] = {}
         self._outage = Outage("events", _PERMISSIONS)
         self.failed_writes: FailedWrites[ObjectRef] = FailedWrites("events", _PERMISSIONS)
+        self.writes = no_writes()
         self._wake = asyncio.Event()
 
     def note(self, appeared: Iterable[Problem], solved: Iterable[Problem]) -> None:
@@ -184,6 +187,7 @@ class EventWriter:
         try:
             await self._write(event)
         except (ApiUnavailable, TemporaryFailure) as error:
+            self.writes[Outcome.FAILED] += 1
             self.failed_writes.failed(about, about.namespace, error, boot_time())
             queue.retry(event, boot_time())
         else:
@@ -197,8 +201,10 @@ class EventWriter:
         if _is_namespace_gone(status, found):
             return
         check(status, found)
-        if not 200 <= status < 300:
-            self.failed_writes.total += 1
+        if 200 <= status < 300:
+            self.writes[Outcome.WRITTEN] += 1
+        else:
+            self.writes[Outcome.REJECTED] += 1
             _log.warning("event_rejected", object=str(event.key.object), status=status, error=found.get("message"))
 
     async def _count_again(self, event: PendingEvent) -> tuple[int, dict[str, Any]]:

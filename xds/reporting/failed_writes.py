@@ -1,4 +1,4 @@
-"""Failed writes about objects: when each object is tried again, the log, and the figures for metrics.
+"""Failed writes about objects: when each object is tried again, and the log.
 
 An admission policy or the webhook of a tenant, when it is down, rejects the writes of one object or of one namespace.
 So each object backs off alone; where several objects of a namespace fail, the namespace backs off as a whole. Other
@@ -43,13 +43,9 @@ class FailedWrites(Generic[About]):
     Args:
         subject: A word for the log: `status` gives the events `status_unavailable` and `status_available`.
         permissions: The remedy if the permissions of this program don't include the write.
-
-    Attributes:
-        total: Writes that failed so far.
     """
 
     def __init__(self, subject: str, permissions: str) -> None:
-        self.total = 0
         self._subject = subject
         self._permissions = permissions
         self._objects: dict[str, dict[About, _BackingOff]] = {}
@@ -72,7 +68,6 @@ class FailedWrites(Generic[About]):
 
     def failed(self, about: About, namespace: str, error: Exception, now: float) -> None:
         """Note a failure. Attempts of the object, and of a namespace with several failing objects, become rare."""
-        self.total += 1
         failing = self._objects.setdefault(namespace, {})
         failing.setdefault(about, _new()).failed(now)
         self._namespaces.setdefault(namespace, _new()).failed(now)

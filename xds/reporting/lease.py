@@ -16,6 +16,7 @@ import structlog
 from xds.kubeapi.interface import JSON, MERGE_PATCH, Api, ApiUnavailable
 from xds.problems.problem import Key
 from xds.reporting.election import TERMS, Elector, Lease, Read, Step, Write
+from xds.reporting.outcome import Outcome, no_writes
 
 LEASE_REQUEST_TIMEOUT_SECONDS: Final = 3.0
 """Several requests fit between the time of a renewal and the deadline."""
@@ -54,7 +55,7 @@ class Leadership:
         identity: Unique to this life of this process; shown by `kubectl get lease`.
 
     Attributes:
-        failures: Requests about the Lease that failed so far.
+        writes: Number of writes of the Lease by outcome.
     """
 
     def __init__(self, api: Api, lease: Key, identity: str) -> None:
@@ -65,7 +66,7 @@ class Leadership:
         self._elected = asyncio.Event()
         self._led = False
         self._last_error = ""
-        self.failures = 0
+        self.writes = no_writes()
 
     @property
     def identity(self) -> str:
@@ -157,21 +158,23 @@ class Leadership:
         try:
             status, found = await self._send(step)
         except ApiUnavailable as error:
-            self._failed(str(error))
+            self._failed(step, str(error))
             if raising:
                 raise
             return
         if isinstance(step, Read) and status == 404:
             self._elector.saw(None, boot_time())
         elif isinstance(step, Write) and (status == 409 or (status == 404 and step.before)):
+            self.writes[Outcome.CONFLICTED] += 1
             self._elector.conflicted(boot_time())
         elif not 200 <= status < 300 or (lease := _lease(found)) is None:
-            self._failed(f"{status} {found.get('message', '')}".strip())
+            self._failed(step, f"{status} {found.get('message', '')}".strip())
         elif isinstance(step, Read):
             self._succeeded()
             self._elector.saw(lease, boot_time())
         else:
             self._succeeded()
+            self.writes[Outcome.WRITTEN] += 1
             self._elector.wrote(lease)
 
     async def _send(self, step: Step) -> tuple[int, dict[str, Any]]:
@@ -186,9 +189,9 @@ class Leadership:
             "PATCH", path, body=body, content_type=MERGE_PATCH, timeout=LEASE_REQUEST_TIMEOUT_SECONDS
         )
 
-    def _failed(self, why: str) -> None:
+    def _failed(self, step: Step, why: str) -> None:
         self._elector.failed(boot_time())
-        self.failures += 1
+        self.writes[Outcome.FAILED] += isinstance(step, Write)
         if not self._last_error:
             forbidden = why.startswith("403")
             remedy = "Give this service account get, create and patch of leases." if forbidden else "It is tried again."

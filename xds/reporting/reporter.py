@@ -25,6 +25,7 @@ from xds.problems.reasons import Reason
 from xds.reporting.event_queue import NAMESPACE_OF_UNNAMESPACED, REPORTING_CONTROLLER
 from xds.reporting.event_writer import EventWriter
 from xds.reporting.lease import Leadership
+from xds.reporting.outcome import no_writes
 from xds.reporting.status import LoadBalancerAddresses, PublishOptions
 from xds.reporting.status_writer import StatusWriter
 
@@ -62,13 +63,13 @@ class ReportingFigures:
     Attributes:
         holder: The holder of the Lease as last seen; empty if unknown, or if the Lease is free.
         leads: Whether this replica holds the Lease.
-        failed: Failed writes so far, by target: `lease`, `event` or `status`.
-        failing: Objects whose last write failed, likewise.
+        writes: Number of writes by target (`lease`, `event` or `status`) and outcome.
+        failing: Objects whose last write failed, by target.
     """
 
     holder: str
     leads: bool
-    failed: Mapping[str, int]
+    writes: Mapping[str, Mapping[str, int]]
     failing: Mapping[str, int]
 
 
@@ -119,14 +120,15 @@ class Reporter:
     def figures(self) -> ReportingFigures:
         """The figures of this moment, for metrics."""
         lease = self._leadership
-        failed, failing = {"lease": lease.failures if lease else 0}, {"lease": int(bool(lease and lease.is_failing))}
+        writes: dict[str, Mapping[str, int]] = {"lease": lease.writes if lease else no_writes()}
+        failing = {"lease": int(bool(lease and lease.is_failing))}
         for target, writer in (("event", self._events), ("status", self._status)):
-            failed[target] = writer.failed_writes.total if writer else 0
+            writes[target] = writer.writes if writer else no_writes()
             failing[target] = len(writer.failed_writes) if writer else 0
         return ReportingFigures(
             holder=lease.holder if lease else "",
             leads=bool(lease and lease.is_leader()),
-            failed=failed,
+            writes=writes,
             failing=failing,
         )
 

@@ -23,6 +23,7 @@ from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.reporting.failed_writes import FailedWrites
 from xds.reporting.lease import Leadership, NotLeader, boot_time
+from xds.reporting.outcome import Outcome, no_writes
 from xds.reporting.status import (
     FIELD_MANAGER,
     LoadBalancerAddresses,
@@ -80,6 +81,7 @@ class StatusWriter:
 
     Attributes:
         failed_writes: Of statuses, by Ingress.
+        writes: Number of writes of statuses by outcome.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class StatusWriter:
         self._queue = StatusQueue()
         self._report = report
         self.failed_writes: FailedWrites[Key] = FailedWrites("status", _PERMISSIONS)
+        self.writes = no_writes()
         self._service_outage = Outage("publish_service", _PERMISSIONS)
         self._wake = asyncio.Event()
         self._lists = [_Listing(each) for each in self._namespaces or ("",)]
@@ -251,6 +254,7 @@ class StatusWriter:
                 if await self._take(step):
                     break
         except (ApiUnavailable, TemporaryFailure) as error:
+            self.writes[Outcome.FAILED] += 1
             self.failed_writes.failed(key, key.namespace, error, boot_time())
             self._queue.note(key)
         else:
@@ -283,15 +287,17 @@ class StatusWriter:
         if status == 200:
             self._queue.observe(key, ObservedStatus.parse(found, self._manager))
             self._written.add(key)
+            self.writes[Outcome.WRITTEN] += 1
             _log.info("status_written", ingress=str(key), addresses=[each.wire for each in step.addresses])
             return True
         if status in (404, 409):
+            self.writes[Outcome.CONFLICTED] += 1
             return await self._observe(key)
         self._log_rejected(key, status, found)
         return True
 
     def _log_rejected(self, key: Key, status: int, found: dict[str, Any]) -> None:
-        self.failed_writes.total += 1
+        self.writes[Outcome.REJECTED] += 1
         remedy = "Correct --publish-address or the Service; the status is written again at the next resync."
         _log.warning("status_rejected", ingress=str(key), status=status, error=found.get("message"), remedy=remedy)
 

@@ -31,7 +31,7 @@ from xds.server.debounce import EndpointDebounce
 from xds.server.debug.messages import ProxyDelivery, ProxyStatus
 from xds.server.encoding import PausingEncoder
 from xds.server.fanout import Fanout
-from xds.server.metrics import Metrics
+from xds.server.metrics.streams import RefusedReason, StreamMetrics
 from xds.server.rejection_log import RejectionLog
 from xds.server.stream import Clock, Context, Stream
 from xds.server.tls import names_of
@@ -40,7 +40,7 @@ from xds.server.unsupported import REMEMBERED_SECONDS, UnsupportedProxies
 from xds.server.watchdog import Watchdog
 from xds.server.wire import Decoder
 from xds.server.writes import UNREAD_SECONDS, Writes
-from xds.snapshot.resource import Resource
+from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import Revision, Store
 
 SERVICE: Final = "envoy.service.discovery.v3.AggregatedDiscoveryService"
@@ -114,7 +114,7 @@ class AdsService:
     def __init__(
         self,
         store: Store,
-        metrics: Metrics,
+        metrics: StreamMetrics,
         clock: Clock,
         authorize: Authorizer = lambda _names, _node: None,
         *,
@@ -205,7 +205,15 @@ class AdsService:
 
     def stuck_counts(self) -> Mapping[StuckReason, int]:
         """Number of proxies without progress by reason, with the ones that are not served."""
-        return {**self.watchdog.counts(), StuckReason.UNSUPPORTED: len(self.unsupported.current)}
+        return {**self.watchdog.stuck_counts(), StuckReason.UNSUPPORTED: len(self.unsupported.current)}
+
+    def behind_counts(self) -> Mapping[ResourceType, int]:
+        """Number of proxies with an old unanswered response by type, as of the watchdog's last check."""
+        return self.watchdog.behind
+
+    def rejecting_counts(self) -> Mapping[ResourceType, int]:
+        """Number of proxies that reject a resource by type, as of the watchdog's last check."""
+        return self.watchdog.rejecting
 
     def deliveries(self, resources: Sequence[Resource]) -> list[ProxyDelivery]:
         """For each connected proxy, the given resources of the snapshot that the proxy doesn't have."""
@@ -225,10 +233,13 @@ class AdsService:
                 await self._converse(stream)
             except UnsupportedError as error:
                 is_reported = True
+                self._metrics.refused.labels(RefusedReason.UNSUPPORTED_VERSION).inc()
                 await _abort(context, error)
             except ProtocolError as error:
                 is_reported = True
                 _log.warning("stream_ended_with_error", peer=stream.peer, node=stream.node, error=error.message)
+                if stream.session.node is None:
+                    self._metrics.refused.labels(_refused_reason(error)).inc()
                 await _abort(context, error)
             except grpc.aio.InternalError:
                 pass  # the proxy disconnected during a write
@@ -258,7 +269,7 @@ class AdsService:
         seconds = self._clock() - min(unanswered, default=inf)
         if seconds < UNREAD_SECONDS or self._closing:
             return
-        self._metrics.streams_ended_unread.inc()
+        self._metrics.ended_unread.inc()
         if not is_reported:
             text = f"the connection ended; for {seconds:.0f} s the proxy had read nothing, or answered nothing"
             _log.warning("stream_ended_unread", peer=stream.peer, node=stream.node, error=text)
@@ -277,6 +288,7 @@ class AdsService:
                     data = self._encoder.known(response) or await self._encoder.encoded(response)
                     await self._writes.write(stream.writer, stream.context, data)
                     self._metrics.pushes.counts[response.type] += 1
+                    self._metrics.push_bytes.counts[response.type] += len(data)
             if stream.error is not None:
                 raise stream.error
             if reader.done():
@@ -364,6 +376,11 @@ class AdsService:
         self._rejections_changed.set()
         asyncio.get_running_loop().call_later(REMEMBERED_SECONDS + 1, self._rejections_changed.set)
         raise UnsupportedError(ErrorCode.FAILED_PRECONDITION, reason)
+
+
+def _refused_reason(error: ProtocolError) -> RefusedReason:
+    is_certificate = error.code is ErrorCode.PERMISSION_DENIED
+    return RefusedReason.CERTIFICATE if is_certificate else RefusedReason.INVALID_REQUEST
 
 
 async def _abort(context: Context, error: ProtocolError) -> None:

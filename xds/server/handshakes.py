@@ -9,7 +9,6 @@ import asyncio
 import re
 import socket
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -45,6 +44,8 @@ _CAUSES: Final = (
 
 _OTHER: Final = ("other", "see the peer's log")
 
+CAUSES: Final = tuple(dict.fromkeys(cause for _, cause, *_ in (*_CAUSES, ("", *_OTHER))))
+
 _TABLES: Final = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 _ESTABLISHED: Final = "01"
 
@@ -62,7 +63,7 @@ class Handshakes:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.failed: Counter[str] = Counter()
+        self.failed = dict.fromkeys(CAUSES, 0)
         self._logged: set[tuple[str, str]] = set()
         self._log = GrpcLog(self.note)
         self._peers = NewPeers(clock)

@@ -98,35 +98,35 @@ class Dates:
     """The dates of the certificates in --tls-cert and --tls-client-ca.
 
     Attributes:
-        expiries: The first end of a certificate, in seconds since 1970, by the kind of file.
+        not_after: The first end of a certificate, in seconds since 1970, by use: `server` or `client_ca`.
         own: The server's certificate, and the authorities of clients.
     """
 
     def __init__(self, files: TlsFiles) -> None:
-        self._files = {"certificate": files.certificate, "client_ca": files.client_ca}
+        self._files = {"server": files.certificate, "client_ca": files.client_ca}
         self._certificates: dict[str, list[Certificate]] = {}
         self._states: dict[str, str] = {}
-        self.expiries: dict[str, float] = {}
+        self.not_after: dict[str, float] = {}
         self.own: tuple[OwnCertificate, ...] = ()
 
     def replace(self, material: TlsMaterial) -> None:
         """Take the certificates of valid files."""
         self._certificates = {
-            "certificate": load_pem_x509_certificates(material.certificate),
+            "server": load_pem_x509_certificates(material.certificate),
             "client_ca": load_pem_x509_certificates(material.client_ca),
         }
         self.own = tuple(self._own())
-        self.expiries = {
+        self.not_after = {
             kind: min(each.not_valid_after_utc for each in found).timestamp()
             for kind, found in self._certificates.items()
         }
 
     def _own(self) -> Iterator[OwnCertificate]:
-        used = [("server", "certificate", self._certificates["certificate"][0])]
-        used += [("client_ca", "client_ca", each) for each in self._certificates["client_ca"]]
-        for use, kind, each in used:
+        used = [("server", self._certificates["server"][0])]
+        used += [("client_ca", each) for each in self._certificates["client_ca"]]
+        for use, each in used:
             names = dns_names(each) or (each.subject.rfc4514_string(),)
-            yield OwnCertificate(use, self._files[kind], names, each.not_valid_before_utc, each.not_valid_after_utc)
+            yield OwnCertificate(use, self._files[use], names, each.not_valid_before_utc, each.not_valid_after_utc)
 
     def check(self, now: datetime) -> None:
         for kind, certificates in self._certificates.items():
@@ -193,9 +193,9 @@ class ServerTls:
         """The content of the files in use."""
         return self._current
 
-    def expiries(self) -> dict[str, float]:
-        """The first end of a certificate in each file, in seconds since 1970, by the kind of the file."""
-        return self._dates.expiries
+    def not_after(self) -> dict[str, float]:
+        """The first end of a certificate in each file, in seconds since 1970, by use: `server` or `client_ca`."""
+        return self._dates.not_after
 
     async def reload(self) -> None:
         """Read the files, and use new ones that are valid.
@@ -285,17 +285,22 @@ def dns_names(certificate: Certificate) -> tuple[str, ...]:
     return tuple(found.get_values_for_type(DNSName))
 
 
-def must_name_the_node(names: frozenset[str], node: Node) -> str | None:
+def must_name_the_node(names: frozenset[str], node: Node, operators: frozenset[str] = frozenset()) -> str | None:
     """The reason why a proxy with these certificate names may not be this node; None: allowed.
 
     A name must equal the node's id or cluster. Wildcards match nothing.
+
+    Args:
+        names: The DNS and URI names of the proxy's certificate.
+        node: The node that the proxy says to be.
+        operators: Names that count for no proxy: an operator reads the debug API, and no private keys.
     """
-    if names & ({node.id, node.cluster} - {""}):
+    if names & ({node.id, node.cluster} - {""} - operators):
         return None
     node_id, cluster = (name[:SHOWN_NAME_CHARACTERS] for name in (node.id, node.cluster))
     return (
         f"the certificate names {shown_names(names)}, and neither the node {node_id!r} nor its cluster {cluster!r}; "
-        "one of these must be among its DNS or URI names"
+        "one of these must be among its DNS or URI names, and not among those of --tls-operators"
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final, Protocol
 
 import structlog
@@ -10,12 +10,16 @@ import structlog
 from xds.protocol.messages import ErrorCode, ProtocolError
 from xds.protocol.session import Session
 from xds.protocol.stuck import StreamHistory, Stuck, StuckReason
+from xds.snapshot.resource import ResourceType
 
 STUCK_CHECK_SECONDS: Final = 5.0
 """Interval between two checks of all streams."""
 
 CHECKED_STREAMS_PER_TURN: Final = 200
 """Streams checked before other tasks get a turn: about half a millisecond's worth."""
+
+BEHIND_SECONDS: Final = 5.0
+"""A proxy with a response unanswered for so long is behind. A busy Envoy answers within a second."""
 
 _log = structlog.get_logger()
 
@@ -34,6 +38,10 @@ class Watchdog:
     Args:
         streams: All open streams.
         clock: Seconds, monotonic: the clock of the sessions.
+
+    Attributes:
+        behind: Number of proxies with a response unanswered for BEHIND_SECONDS, by type, as of the last check.
+        rejecting: Number of proxies that reject resources, by type, as of the last check.
     """
 
     def __init__(self, streams: Collection[OpenStream], clock: Callable[[], float]) -> None:
@@ -41,12 +49,14 @@ class Watchdog:
         self._clock = clock
         self._history = StreamHistory()
         self._stuck: dict[OpenStream, tuple[Stuck, ...]] = {}
+        self.behind: Counter[ResourceType] = Counter()
+        self.rejecting: Counter[ResourceType] = Counter()
 
     def stuck(self, stream: OpenStream) -> tuple[Stuck, ...]:
         """Why the stream makes no progress as of now; empty: progress, or no verdict yet."""
         return self._history.stuck(stream.session.health(), self._clock())
 
-    def counts(self) -> Mapping[StuckReason, int]:
+    def stuck_counts(self) -> Mapping[StuckReason, int]:
         """Number of stuck proxies by reason, as of the last check."""
         found = Counter(reason for stuck in self._stuck.values() for reason in {each.reason for each in stuck})
         return {reason: found[reason] for reason in StuckReason}
@@ -60,14 +70,17 @@ class Watchdog:
         """Check all streams every STUCK_CHECK_SECONDS, until cancelled."""
         while True:
             await asyncio.sleep(STUCK_CHECK_SECONDS)
+            behind, rejecting = Counter[ResourceType](), Counter[ResourceType]()
             for number, stream in enumerate(list(self._streams)):
                 if stream in self._streams:
-                    self.check(stream)
+                    behind.update(self.check(stream))
+                    rejecting.update({type_ for type_, _ in stream.session.rejected()})
                 if number % CHECKED_STREAMS_PER_TURN == CHECKED_STREAMS_PER_TURN - 1:
                     await asyncio.sleep(0)
+            self.behind, self.rejecting = behind, rejecting
 
-    def check(self, stream: OpenStream) -> None:
-        """Log new reasons of a stream, and end the stream if a new one may help."""
+    def check(self, stream: OpenStream) -> Iterable[ResourceType]:
+        """Log new reasons of a stream, and end the stream if a new one may help. Returns the types that are behind."""
         health, now = stream.session.health(), self._clock()
         stuck = self._history.stuck(health, now)
         for each in set(stuck) - set(self._stuck.pop(stream, ())):
@@ -81,3 +94,4 @@ class Watchdog:
             )
             text = f"the stream makes no progress ({reasons}); reconnect"
             stream.end(ProtocolError(ErrorCode.UNAVAILABLE, text))
+        return [type_ for type_, sent_at in health.unanswered if now - sent_at > BEHIND_SECONDS]

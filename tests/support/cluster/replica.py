@@ -39,7 +39,7 @@ class Replica(Part):
         self.host: Final = host or own_address()
         self.listen: Final = f"{self.host}:18000"
         self.admin: Final = f"{self.host}:18001"
-        where = ("--listen", self.listen, "--admin", self.admin, "--listener-address", proxy)
+        where = ("--listen", self.listen, "--admin", self.admin, "--ui", "off", "--listener-address", proxy)
         super().__init__([XDS, "serve", *source, "--log-format", "json", *where], log, self._is_ready)
 
     async def pushes(self) -> Mapping[str, int]:

@@ -84,9 +84,27 @@ class ApiServer:
         """Name the kinds not listed yet, with the failure of each; empty after the first list of every kind."""
         return self._watches.waiting_for() if self._watches else "the API server"
 
+    def is_current(self) -> bool:
+        """Whether every kind was listed and no watch is behind; see `Source`."""
+        return all(self.up().values())
+
+    def up(self) -> dict[str, bool]:
+        """By kind, whether it was listed and no watch of the kind is behind."""
+        watches = self._watches
+        if watches is None:
+            return dict.fromkeys(self._kinds(), False)
+        return {each: watches.is_listed(each) and not since for each, since in watches.behind_since().items()}
+
     def behind_since(self) -> dict[str, float]:
         """By kind, the Unix time since which a watch of the kind is behind; 0 if none is."""
-        return self._watches.behind_since() if self._watches else {}
+        return self._watches.behind_since() if self._watches else dict.fromkeys(self._kinds(), 0.0)
+
+    def relists(self) -> dict[str, int]:
+        """By kind, the number of complete lists after the first one."""
+        return self._watches.relists if self._watches else dict.fromkeys(self._kinds(), 0)
+
+    def _kinds(self) -> Iterable[str]:
+        return dict.fromkeys(scope.kind.kind for scope in self._scopes)
 
     async def batches(self) -> AsyncGenerator[Batch, None]:
         """Yield all objects, then changes, for ever; to be called once.
@@ -126,7 +144,11 @@ class Always:
 
 
 class _JoinedWatches:
-    """All watches of the source, and the order of their changes."""
+    """All watches of the source, and the order of their changes.
+
+    Attributes:
+        relists: Number of complete lists after the first one, by kind.
+    """
 
     def __init__(
         self,
@@ -137,6 +159,7 @@ class _JoinedWatches:
         take_at_once: TakeAtOnce,
     ) -> None:
         self.inbox = Inbox(take_at_once)
+        self.relists = {scope.kind.kind: 0 for scope in scopes}
         self._client = client
         self._scopes = scopes
         self._annotated = annotated
@@ -160,6 +183,9 @@ class _JoinedWatches:
     def waiting_for(self) -> str:
         waiting = (scope for scope in (*self._scopes, _CONFIG_MAPS) if scope in self._unlisted)
         return "; ".join(f"{scope}: {self._outages.why(scope) or 'not listed yet'}" for scope in waiting)
+
+    def is_listed(self, kind: str) -> bool:
+        return not any(scope.kind.kind == kind for scope in self._unlisted)
 
     def behind_since(self) -> dict[str, float]:
         kinds = dict.fromkeys(scope.kind for scope in self._scopes)
@@ -264,7 +290,10 @@ class _JoinedWatches:
 
     def _listed(self, scope: Scope, batch: WatchBatch) -> list[Change]:
         """Return `Listed` once for each kind, after the first list of its last scope."""
-        if not batch.completes_list or scope not in self._unlisted:
+        if not batch.completes_list:
+            return []
+        if scope not in self._unlisted:
+            self.relists[scope.kind.kind] += 1
             return []
         self._unlisted.discard(scope)
         _log.info("listed", watch=str(scope), objects=len(self._trackers[scope]))

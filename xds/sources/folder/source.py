@@ -78,6 +78,10 @@ class Folder:
         """Name the folder while its first reading lasts; see `Source`."""
         return "" if self._listed else f"the folder {self._tree.root}"
 
+    def is_current(self) -> bool:
+        """Whether the folder was read, all of it, and not emptied since; see `Source`."""
+        return self._listed and self._tree.is_readable
+
     async def batches(self) -> AsyncGenerator[Batch, None]:
         """Yield all objects as one batch, then changes, for ever; to be called once.
 

@@ -117,6 +117,11 @@ class Tree:
         """End a `read` under way after its present file, and every later one. From any thread."""
         self._stopped.set()
 
+    @property
+    def is_readable(self) -> bool:
+        """Whether each directory could be read, and no objects are held. From any thread."""
+        return not self.listing.unread and not self._held
+
     def age(self) -> float:
         """Seconds since all files were last compared."""
         return time.monotonic() - self._listed_at

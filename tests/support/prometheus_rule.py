@@ -1,0 +1,28 @@
+"""k8s/monitoring/prometheus-rule.yaml: rules.yaml beside it, as an object of the Prometheus operator."""
+
+from pathlib import Path
+from typing import Final
+
+_FOLDER: Final = Path(__file__).parents[2] / "k8s" / "monitoring"
+
+PAGE: Final = _FOLDER / "prometheus-rule.yaml"
+
+_HEAD: Final = """\
+# Made from rules.yaml by `make generate`.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: xds-ingress
+  namespace: xds-ingress
+  labels:
+    app.kubernetes.io/name: xds-ingress
+    app.kubernetes.io/part-of: xds-ingress
+spec:
+"""
+
+
+def text() -> str:
+    """The rules with their comments, two columns further right."""
+    rules = (_FOLDER / "rules.yaml").read_text()
+    _, _, body = rules.partition("\ngroups:\n")
+    return _HEAD + "".join(f"  {line}\n" if line else "\n" for line in ["groups:", *body.splitlines()])

@@ -1,0 +1,1 @@
+"""Metrics of `xds serve` for Prometheus, a module a concern. docs/metrics.md lists all of them."""

@@ -1,0 +1,61 @@
+"""Figures of the Lease, and of the statuses and Events that its holder writes."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, Protocol
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+
+class ReportingFigures(Protocol):
+    """The figures of Lease, Events and statuses; see `xds.reporting.reporter`."""
+
+    @property
+    def holder(self) -> str: ...
+    @property
+    def leads(self) -> bool: ...
+    @property
+    def writes(self) -> Mapping[str, Mapping[str, int]]: ...
+    @property
+    def failing(self) -> Mapping[str, int]: ...
+
+
+_WRITES: Final = {
+    "status": ("xds_ingress_status_writes", "Writes of an Ingress' status."),
+    "event": ("xds_ingress_events", "Writes of Events."),
+    "lease": ("xds_ingress_lease_writes", "Writes of the Lease."),
+}
+
+
+class ReportingCollector(Collector):
+    """Reads the figures of reporting at each scrape.
+
+    Args:
+        figures: None while the reporter starts.
+    """
+
+    def __init__(self, figures: Callable[[], ReportingFigures | None]) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        figures = self._figures()
+        if figures is None:
+            return
+        yield GaugeMetricFamily(
+            "xds_ingress_leader", "Whether this replica holds the Lease, and so writes.", figures.leads
+        )
+        holder = GaugeMetricFamily("xds_ingress_leader_info", "The holder of the Lease.", labels=["holder"])
+        if figures.holder:
+            holder.add_metric([figures.holder], 1)
+        yield holder
+        for target, (name, documentation) in _WRITES.items():
+            writes = CounterMetricFamily(name, documentation, labels=["outcome"])
+            for outcome, count in figures.writes[target].items():
+                writes.add_metric([outcome], count)
+            yield writes
+        failing = GaugeMetricFamily(
+            "xds_ingress_writes_failing", "Objects whose last write failed, tried again later.", labels=["target"]
+        )
+        for target, count in figures.failing.items():
+            failing.add_metric([target], count)
+        yield failing
