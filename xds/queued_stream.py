@@ -32,6 +32,7 @@ class QueuedStream(io.TextIOBase):
     Args:
         descriptor: The file descriptor, blocking or not.
         dropped_line: Text to write in place of a number of dropped lines.
+        note: Is given each text, before it is written or dropped.
 
     Attributes:
         dropped: Number of lines dropped so far.
@@ -39,10 +40,13 @@ class QueuedStream(io.TextIOBase):
 
     encoding = "utf-8"
 
-    def __init__(self, descriptor: int, dropped_line: Callable[[int], str]) -> None:
+    def __init__(
+        self, descriptor: int, dropped_line: Callable[[int], str], note: Callable[[str], None] = lambda _: None
+    ) -> None:
         self.dropped = 0
         self._descriptor = descriptor
         self._dropped_line = dropped_line
+        self._note = note
         self._is_terminal = os.isatty(descriptor)
         self._lines: deque[_Line] = deque()
         self._queued_bytes = 0
@@ -57,6 +61,7 @@ class QueuedStream(io.TextIOBase):
         threading.Thread(target=self._run, name="log", daemon=True).start()
 
     def write(self, text: str) -> int:
+        self._note(text)
         data = text.encode(errors="backslashreplace")
         with self._changed:
             if self._queued_bytes + len(data) > QUEUE_BYTES:

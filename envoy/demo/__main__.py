@@ -1,7 +1,8 @@
 """`make demo`: echo backends, the control plane, two Envoys, and a tour of their behaviour.
 
 DEMO_ONCE=1 ends after the tour; otherwise the demo runs until Ctrl-C. DEMO_TLS=1 adds mutual TLS between the control
-plane and its clients, as needed across machines. The exit code is 0 if every step of the tour succeeded.
+plane and its clients, as needed across machines. DEMO_MONITORING=1 adds Prometheus and Alertmanager. The exit code is
+0 if every step of the tour succeeded.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from client import Client
 from envoys import admin_session
 from folder import WorkingFolder
 from invitation import invite
+from monitoring import Monitoring, check_programs, traffic
 from ports import NoPortError
 from processes import Children, DemoError
 from protection import Protection, protect
@@ -87,18 +89,23 @@ async def _in(folder: WorkingFolder, screen: Screen, interruption: Interruption,
         _introduce(screen, folder)
         start, chosen = time.perf_counter(), choose_ports()
         protection = protect(folder.tls, *VARIANTS) if _asked_for("DEMO_TLS") else Protection()
-        launch = Launch(screen, children, folder, chosen, session, protection)
+        monitoring = Monitoring(folder.root, chosen) if _asked_for("DEMO_MONITORING") else None
+        launch = Launch(screen, children, folder, chosen, session, protection, monitoring)
         await first(interruption.strike(), launch.control_plane())
         await first(interruption.strike(), launch.authorizer())
         fleet = await first(interruption.strike(), launch.fleet())
+        await first(interruption.strike(), launch.monitor())
         screen.note(f"Ready after {time.perf_counter() - start:.1f} s.")
         async with Client(folder.authority) as client:
             world = World(screen, chosen, folder, backends, fleet, client, protection)
             ok = await first(interruption.strike(), children.first_death(), tour(world))
             folder.keep = not ok
             if not once:
+                if monitoring:
+                    monitoring.invite(screen)
                 invite(world)
-                await first(interruption.wait(), children.first_death())
+                background = [traffic(world)] if monitoring else []
+                await first(interruption.wait(), children.first_death(), *background)
     return ok
 
 
@@ -120,6 +127,8 @@ async def main() -> int:
         screen.line("The demo needs Linux: two Envoys listen on the same ports (SO_REUSEPORT).")
         return 1
     try:
+        if _asked_for("DEMO_MONITORING"):
+            check_programs()
         return 0 if await demo(screen, interruption, once=_asked_for("DEMO_ONCE")) else 1
     except Interrupted as error:
         screen.parting(f"Stopped by {error}.")

@@ -32,7 +32,7 @@ endpoints:
 ENDPOINT = "  - {{addresses: [{address}], conditions: {{ready: true}}}}  # {name}"
 
 CERTIFICATE = """\
-# Made by the demo, valid for one day.
+# Made by the demo.
 apiVersion: v1
 kind: Secret
 metadata:

@@ -22,6 +22,7 @@ def _suggestions(world: World) -> Iterator[tuple[str, list[str]]]:
     manifests, logs = shlex.quote(str(world.folder.manifests)), shlex.quote(str(world.folder.logs))
     slices = f"{manifests}/endpoints-web.yaml"
     yield "Send requests, or use a browser; one of the Envoys answers:", [world.curl(shop), world.curl(secure)]
+    yield f"Look at the control plane's page: {world.page}", []
     yield (
         "Edit a manifest and watch the answers change; here, web-1 leaves its EndpointSlice:",
         [f"ls {manifests}", f"sed -i '/# web-1$/d' {slices}", f"for i in 1 2 3 4; do {_ask_web(world)}; done"],

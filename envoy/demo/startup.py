@@ -9,6 +9,7 @@ from aiohttp import ClientSession
 
 from envoys import Envoy, Fleet, listens
 from folder import WorkingFolder
+from monitoring import Monitoring
 from ports import LOOPBACK, free_ports
 from processes import BINARIES, Children, DemoError, run, shown
 from protection import Protection
@@ -19,14 +20,19 @@ from world import Ports
 VARIANTS: Final = {"envoy-1": [], "envoy-2": ["--sotw"]}
 """The fleet: one Envoy for each variant of the protocol."""
 
+MAX_MEMORY_BYTES: Final = 2**29
+"""Of an Envoy that Prometheus reads: without a limit there is no figure of the part in use."""
+
 READY_TIMEOUT_SECONDS = 30.0
 
 READY_POLL_SECONDS = 0.02
 
 
 def choose_ports() -> Ports:
-    xds, admin, authz, authz_admin, http, https, *envoys = free_ports(6 + len(VARIANTS))
-    return Ports(xds, admin, authz, authz_admin, http, https, tuple(envoys))
+    count = len(VARIANTS)
+    xds, admin, authz, authz_admin, http, https, ui, prometheus, alertmanager, *fleet = free_ports(9 + 2 * count)
+    envoys, stats = tuple(fleet[:count]), tuple(fleet[count:])
+    return Ports(xds, admin, authz, authz_admin, http, https, ui, prometheus, alertmanager, envoys, stats)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +45,14 @@ class Launch:
     ports: Ports
     session: ClientSession
     protection: Protection
+    monitoring: Monitoring | None
 
     async def control_plane(self) -> None:
         command: list[str | Path] = [BINARIES / "xds", "serve", "--from", self.folder.manifests]
         command += ["--listen", self._xds, "--admin", f"{LOOPBACK}:{self.ports.admin}", "--listener-address", LOOPBACK]
         command += ["--http-port", str(self.ports.http), "--https-port", str(self.ports.https), "--redirect-https"]
-        command += ["--authz", self._authz, *self.protection.serve]
+        command += ["--ui", f"{LOOPBACK}:{self.ports.ui}", "--authz", self._authz, *self.protection.serve]
+        command += ["--traffic-metrics"] if self.monitoring else []
         self.screen.command(shown(command))
         await self.children.start("xds", *command)
         await self._ready("xds", f"http://{LOOPBACK}:{self.ports.admin}/readyz")
@@ -57,11 +65,25 @@ class Launch:
         await self.children.start("authz", *command)
         await self._ready("authz", f"http://{admin}/readyz")
 
+    async def monitor(self) -> None:
+        """Start Prometheus and Alertmanager, if the demo has them."""
+        if self.monitoring is None:
+            return
+        self.monitoring.write(list(VARIANTS))
+        for name, command, url in (
+            ("alertmanager", self.monitoring.alertmanager_command(), self.monitoring.alertmanager),
+            ("prometheus", self.monitoring.prometheus_command(), self.monitoring.prometheus),
+        ):
+            self.screen.command(shown(command))
+            await self.children.start(name, *command)
+            await self._ready(name, f"{url}/-/ready")
+            self.screen.note(f"{name}: {url}")
+
     async def fleet(self) -> Fleet:
         """Start the Envoys, and wait until their listeners are bound."""
         envoys = [Envoy(name, port, self.session) for name, port in zip(VARIANTS, self.ports.envoys, strict=True)]
-        for envoy in envoys:
-            await self._envoy(envoy, await self._bootstrap(envoy))
+        for envoy, stats in zip(envoys, self.ports.stats, strict=True):
+            await self._envoy(envoy, await self._bootstrap(envoy, stats))
         for envoy in envoys:
             await self._ready(envoy.name, f"{envoy.admin}/ready")
         fleet = Fleet(envoys)
@@ -80,10 +102,12 @@ class Launch:
     def _xds(self) -> str:
         return f"{LOOPBACK}:{self.ports.xds}"
 
-    async def _bootstrap(self, envoy: Envoy) -> Path:
+    async def _bootstrap(self, envoy: Envoy, stats: int) -> Path:
         bootstrap = self.folder.root / f"{envoy.name}.yaml"
         command: list[str | Path] = [BINARIES / "xds", "bootstrap", "--xds", self._xds, "--node-id", envoy.name]
         command += ["--admin-port", str(envoy.admin_port), *VARIANTS[envoy.name]]
+        if self.monitoring:
+            command += ["--stats-port", str(stats), "--max-memory", str(MAX_MEMORY_BYTES)]
         command += self.protection.bootstrap(envoy.name)
         self.screen.command(f"{shown(command)} > {shlex.quote(str(bootstrap))}")
         code, out, errors = await run(command, self.screen.columns)

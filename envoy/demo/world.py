@@ -29,7 +29,8 @@ class Ports:
         authz: The port at which both Envoys ask `xds authz`.
         authz_admin: The admin port of `xds authz`.
         http: Shared by both Envoys, as is `https`.
-        envoys: The admin ports of the Envoys.
+        ui: The port of the control plane's page.
+        envoys: The admin ports of the Envoys; `stats` are the ports that Prometheus reads.
     """
 
     xds: int
@@ -38,7 +39,11 @@ class Ports:
     authz_admin: int
     http: int
     https: int
+    ui: int
+    prometheus: int
+    alertmanager: int
     envoys: tuple[int, ...]
+    stats: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,11 @@ class World:
     @property
     def server(self) -> str:
         return f"{ports.LOOPBACK}:{self.ports.xds}"
+
+    @property
+    def page(self) -> str:
+        """The address of the control plane's page."""
+        return f"http://{ports.LOOPBACK}:{self.ports.ui}/"
 
     def url(self, host: str, path: str = "/", scheme: str = "http") -> str:
         port = self.ports.https if scheme in {"https", "wss"} else self.ports.http

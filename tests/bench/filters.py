@@ -52,17 +52,17 @@ async def measure() -> AsyncIterator[Figure]:
     before = os.environ.get(CHECKOUT)
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(temporary_folder()))
-        backend = await stack.enter_async_context(_backend())
-        here = await stack.enter_async_context(_side(folder / "here", backend, FAMILIES, None))
+        backend = await stack.enter_async_context(backend_server())
+        here = await stack.enter_async_context(side(folder / "here", backend, FAMILIES))
         sides = {name: (here, name) for name in FAMILIES}
         if before:
             plain = {"no policy": FAMILIES["no policy"]}
-            there = await stack.enter_async_context(_side(folder / "before", backend, plain, Path(before)))
+            there = await stack.enter_async_context(side(folder / "before", backend, plain, Path(before)))
             sides["before"] = (there, "no policy")
         costs: dict[str, list[float]] = {name: [] for name in sides}
         for _ in range(ROUNDS):
-            for name, (side, family) in sides.items():
-                costs[name].append(await _cost(side, family))
+            for name, (measured, family) in sides.items():
+                costs[name].append(await cost(measured, family))
     medians = {name: statistics.median(found) for name, found in costs.items()}
     yield _figure("no policy", medians, "before")
     for name in FAMILIES:
@@ -75,8 +75,8 @@ def _figure(name: str, medians: Mapping[str, float], beside: str) -> Figure:
     return Figure(f"CPU of Envoy for a request: {name}", medians[name], "µs", others)
 
 
-async def _cost(side: Side, family: str) -> float:
-    """Microseconds."""
+async def cost(side: Side, family: str) -> float:
+    """Microseconds of processor time of an Envoy for a request."""
     before = side.envoy.cpu_exact
     await send(side.port, _request(family), REQUESTS)
     return (side.envoy.cpu_exact - before) / REQUESTS * 1e6
@@ -91,9 +91,14 @@ def _request(family: str) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def _side(
-    folder: Path, backend: int, families: Mapping[str, Mapping[str, str]], checkout: Path | None
+async def side(
+    folder: Path,
+    backend: int,
+    families: Mapping[str, Mapping[str, str]],
+    checkout: Path | None = None,
+    *flags: str,
 ) -> AsyncIterator[Side]:
+    """An Envoy and its control plane, which has further flags."""
     manifests = folder / "manifests"
     folder.mkdir()  # noqa: ASYNC240 - in memory
     items = list(_objects(backend, families))
@@ -101,12 +106,24 @@ async def _side(
     port = free_port()
     ports = ("--listener-address", "127.0.0.1", "--http-port", str(port), "--https-port", str(free_port()))
     async with (
-        serving("--from", str(manifests), *ports, checkout=checkout) as server,
+        serving("--from", str(manifests), *ports, *flags, checkout=checkout) as server,
         running_envoy(server.listen, folder, node="bench") as envoy,
     ):
         for family in families:
             await answering(port, _request(family))
         yield Side(Running(envoy.process, ""), port)
+
+
+def local_slice(service: str, port: int, namespace: str = "default") -> Object:
+    """The EndpointSlice of a Service with one endpoint, on this machine."""
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": service, "namespace": namespace, "labels": {"kubernetes.io/service-name": service}},
+        "addressType": "IPv4",
+        "ports": [{"port": port}],
+        "endpoints": [{"addresses": ["127.0.0.1"], "conditions": {"ready": True}}],
+    }
 
 
 def _objects(backend: int, families: Mapping[str, Mapping[str, str]]) -> Iterator[Object]:
@@ -116,14 +133,7 @@ def _objects(backend: int, families: Mapping[str, Mapping[str, str]]) -> Iterato
         "metadata": {"name": "web", "namespace": "default"},
         "spec": {"clusterIP": "None", "ports": [{"port": 80}]},
     }
-    yield {
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": {"name": "web", "namespace": "default", "labels": {"kubernetes.io/service-name": "web"}},
-        "addressType": "IPv4",
-        "ports": [{"port": backend}],
-        "endpoints": [{"addresses": ["127.0.0.1"], "conditions": {"ready": True}}],
-    }
+    yield local_slice("web", backend)
     path = {"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "web", "port": {"number": 80}}}}
     for family, annotations in families.items():
         yield {
@@ -135,7 +145,7 @@ def _objects(backend: int, families: Mapping[str, Mapping[str, str]]) -> Iterato
 
 
 @contextlib.asynccontextmanager
-async def _backend() -> AsyncIterator[int]:
+async def backend_server() -> AsyncIterator[int]:
     """A server with one answer for each request; yields the port."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

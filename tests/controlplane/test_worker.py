@@ -17,7 +17,8 @@ from tests.support.route_table_annotations import annotated
 from tests.support.waiting import until
 from xds.controlplane.pipeline import Pipeline
 from xds.controlplane.problem_log import ProblemLog
-from xds.controlplane.worker import AT_ONCE_CHANGES, Worker
+from xds.controlplane.revision_log import RevisionLog
+from xds.controlplane.worker import AT_ONCE_CHANGES, Logs, Worker
 from xds.kube.change import Applied, Batch, Listed
 from xds.kube.objects import KINDS, KubeObject
 from xds.kube.state import KubeState
@@ -46,8 +47,9 @@ class Running:
         self._clock = asyncio.get_running_loop().time
         ads = SimpleNamespace(publish=self._publish, debounce=self)
         revisions = SimpleNamespace(publish=lambda revision: self._note("watchers", revision))
+        logs = Logs(ProblemLog(), RevisionLog(lambda: None))
         self.worker = Worker(
-            self.pipeline, cast("AdsService", ads), cast("Revisions", revisions), ProblemLog(), clock=self._clock
+            self.pipeline, cast("AdsService", ads), cast("Revisions", revisions), logs, clock=self._clock
         )
 
     async def wait(self, is_urgent: object) -> None:

@@ -96,3 +96,14 @@ def test_a_dead_envoy_ends_the_demo_with_its_log(tmp_path: Path, demos: list[Dem
     assert demo.process.wait(30) == 1, demo.output
     assert "envoy-2 was ended by SIGKILL" in demo.output
     assert demo.processes() == {}
+
+
+def test_without_prometheus_the_demo_names_the_command_that_fetches_it(tmp_path: Path, demos: list[Demo]) -> None:
+    nothing = str(tmp_path / "nothing")
+    demos.append(demo := Demo(tmp_path, DEMO_MONITORING="1", XDS_TEST_DEBIAN=nothing, PATH=nothing))
+
+    assert demo.process.wait(30) == 1
+
+    [line] = demo.output.splitlines()
+    assert "prometheus and prometheus-alertmanager not found: `make tools`" in line
+    assert_nothing_is_left(demo)

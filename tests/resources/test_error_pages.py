@@ -75,7 +75,7 @@ def pages_of(of: Route) -> list[tuple[str, bool, list[str]]]:
     found = [codec.to_dict(each) for each in error_page_routes(Domain(HOST, host, host, None))]
     return [
         (
-            each["name"].removeprefix("error-page default/pages/80"),
+            each["name"].removeprefix("error-page default/pages/80 default/shop"),
             NAME in each.get("typed_per_filter_config", {}),
             [header["header"]["key"] for header in each.get("response_headers_to_add", [])],
         )
@@ -97,4 +97,6 @@ def test_pages_have_the_headers_of_the_route() -> None:
     assert allowed != others
     assert (with_cors[:2], without) == (["x-team", "access-control-allow-origin"], ["x-team", "vary"])
     for is_allowed, name in ((True, allowed), (False, others)):
-        assert page_marker(policy, PAGES, allowed=is_allowed, keeps_status=False) == f"default/pages/80{name}"
+        assert (
+            page_marker(policy, PAGES, allowed=is_allowed, keeps_status=False) == f"default/pages/80 default/shop{name}"
+        )

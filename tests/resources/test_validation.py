@@ -148,6 +148,14 @@ def test_an_invalid_cluster_leaves_the_last_good_cluster(monkeypatch: pytest.Mon
     assert built.problems == []
 
 
+def test_a_listener_with_every_option_is_valid() -> None:
+    """Options are few and known, unlike input: each listener that they make must pass."""
+    options = ProxyOptions(traffic_metrics=True, redirect_https=True, proxy_protocol=True, replace_request_id=True)
+    built = pipeline(service("web"), shop("/"), proxy=options)
+    assert not built.problems
+    assert built.store.get(ResourceType.LISTENER, "http") is not None
+
+
 class ReportedProblems:
     """The reports of a validator: problems that stand, by unit."""
 

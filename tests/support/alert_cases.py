@@ -198,7 +198,7 @@ def target(pod: str, metric: str, labels: Mapping[str, str]) -> dict[str, str]:
     if pod.startswith("cp-"):
         job, container, address = "xds-ingress", "xds", f"10.0.0.{number}:18001"
     elif "authz" in metric or labels.get("job") == "xds-ingress-authz":
-        job, container, address = "xds-ingress-authz", "authz", f"10.0.1.{number}:18002"
+        job, container, address = "xds-ingress-authz", "authz", f"10.0.1.{number}:18003"
     else:
         job, container, address = "xds-ingress-envoy", "envoy", f"10.0.1.{number}:9902"
     return {"container": container, "instance": address, "job": job, "namespace": "xds-ingress", "pod": pod}

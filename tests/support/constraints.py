@@ -23,6 +23,9 @@ from xds.envoyapi.pool import message_class
 WHEEL: Final = "xds-protos==1.85.0"
 READER: Final = Path(__file__).with_name("validate_rules.py")
 
+OUTDATED: Final = {("envoy.extensions.access_loggers.stats.v3.Config", "stat_prefix")}
+"""Fields without the wheel's rule. Envoy 1.40 takes `stats_scope` in place of the prefix, and rejects both together."""
+
 
 def text() -> str:
     """The content of the file: a line for each field with rules."""
@@ -43,7 +46,10 @@ def _known(name: str, rules: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     except KeyError:
         return
     for field, each in rules.items():
-        if field.removeprefix("oneof ") in {**descriptor.fields_by_name, **descriptor.oneofs_by_name}:
+        if (name, field) not in OUTDATED and field.removeprefix("oneof ") in {
+            **descriptor.fields_by_name,
+            **descriptor.oneofs_by_name,
+        }:
             yield field, each
 
 

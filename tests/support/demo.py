@@ -17,6 +17,9 @@ DEMO_LIMIT_SECONDS: Final = 90
 STAYS_UP: Final = "Ctrl-C stops everything"
 """Printed after the tour."""
 
+SWITCHES: Final = {"DEMO_ONCE", "DEMO_TLS", "DEMO_MONITORING"}
+"""Environment variables of the demo, which a test sets by itself."""
+
 MARK: Final = "DEMO_TEST_MARK"
 """An environment variable whose value marks all processes of a demo."""
 
@@ -30,7 +33,7 @@ class Demo:
         self.temporary = folder / "with a space"
         self.temporary.mkdir()
         own = {"TMPDIR": str(self.temporary), MARK: self._mark, "XDS_LISTEN": "nonsense", **environment}
-        inherited = {name: value for name, value in os.environ.items() if name not in {"DEMO_ONCE", "DEMO_TLS"}}
+        inherited = {name: value for name, value in os.environ.items() if name not in SWITCHES}
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "envoy/demo"],
@@ -51,6 +54,12 @@ class Demo:
         """The address of the control plane."""
         [found] = re.findall(r"xds serve .* --listen (\S+)", self.output)
         return str(found)
+
+    @property
+    def http(self) -> str:
+        """The URL of the Envoys' HTTP port."""
+        [port] = re.findall(r"xds serve .* --http-port (\d+)", self.output)
+        return f"http://127.0.0.1:{port}"
 
     @property
     def manifests(self) -> Path:

@@ -124,6 +124,7 @@ async def running_envoy(
     max_memory_bytes: int | None = None,
     admin_address: str = "127.0.0.1",
     dns_port: int | None = None,
+    all_stats: bool = False,
 ) -> AsyncIterator[Envoy]:
     """An Envoy with its configuration from the address `xds`, killed at the end.
 
@@ -143,6 +144,7 @@ async def running_envoy(
         tls=envoy_tls,
         max_memory_bytes=max_memory_bytes,
         admin_address=admin_address,
+        all_stats=all_stats,
     )
     resolver = f"typed_dns_resolver_config: {json.dumps(_resolver(dns_port))}\n" if dns_port else ""
     config.write_text(bootstrap_yaml(options) + resolver)

@@ -1,5 +1,5 @@
 """Compiles protos/ into xds/api/, and writes xds/envoyapi/constraints.json, docs/problems.md,
-docs/annotations.md, docs/configmap.md and docs/surprises.md.
+docs/annotations.md, docs/configmap.md, docs/surprises.md, and rules and dashboards in k8s/monitoring.
 
 With --check nothing is written: outdated files are listed, and the exit code is 1.
 """
@@ -19,11 +19,13 @@ from tests.support import (
     prometheus_rule,
     surprise_table,
 )
+from tests.support.dashboards import control_plane, fleet, ingresses
 from xds.envoyapi.constraints import TABLE_PATH
 
 ROOT: Final = Path(__file__).parents[2]
 PROTOS: Final = ROOT / "protos"
 PAGES: Final = (problem_table, annotation_table, config_key_table, surprise_table, prometheus_rule)
+DASHBOARDS: Final = (fleet.DASHBOARD, control_plane.DASHBOARD, ingresses.DASHBOARD)
 
 
 def main() -> None:
@@ -32,6 +34,8 @@ def main() -> None:
         TABLE_PATH.write_text(constraints.text())
         for page in PAGES:
             page.PAGE.write_text(page.text())
+        for dashboard in DASHBOARDS:
+            dashboard.page.write_text(dashboard.text())
         return
     stale = differences()
     for path in stale:
@@ -55,6 +59,7 @@ def differences() -> list[Path]:
         fresh = {path.relative_to(temporary): path.read_bytes() for path in Path(temporary).rglob("*_pb2*")}
     fresh[TABLE_PATH.relative_to(ROOT)] = constraints.text().encode()
     fresh |= {page.PAGE.relative_to(ROOT): page.text().encode() for page in PAGES}
+    fresh |= {each.page.relative_to(ROOT): each.text().encode() for each in DASHBOARDS}
     return [path for path, content in fresh.items() if not _is(ROOT / path, content)]
 
 

@@ -76,6 +76,7 @@ async def site(
     proxy: ProxyOptions | None = None,
     stats_port: int | None = None,
     max_memory_bytes: int | None = None,
+    all_stats: bool = False,
 ) -> AsyncIterator[Site]:
     """A site with these objects from the start. The listeners' ports are free ones."""
     options = dataclasses.replace(
@@ -84,7 +85,12 @@ async def site(
     async with (
         Plane(*objects, translate=translate, proxy=options) as plane,
         running_envoy(
-            plane.address, folder, sotw=sotw, stats_port=stats_port, max_memory_bytes=max_memory_bytes
+            plane.address,
+            folder,
+            sotw=sotw,
+            stats_port=stats_port,
+            max_memory_bytes=max_memory_bytes,
+            all_stats=all_stats,
         ) as envoy,
     ):
         await envoy.until_ready()

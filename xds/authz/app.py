@@ -72,7 +72,8 @@ def run(settings: AuthzSettings) -> None:
         AuthzError: an address can't be bound, or hashes can't be computed.
     """
     logs.configure(settings.log_level, settings.log_format)
-    uvloop.run(_serve(settings))
+    with logs.uncaught(except_for=(AuthzError,)):
+        uvloop.run(_serve(settings))
 
 
 async def _serve(settings: AuthzSettings) -> None:

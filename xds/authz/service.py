@@ -8,6 +8,7 @@ from google.protobuf.message import DecodeError
 from xds.api.v1.authz_pb2 import CheckRequest, CheckResponse
 from xds.authz.authorizer import Authorizer, Verdict
 from xds.authz.http2 import Reply
+from xds.logs import BUG_REMEDY
 
 _PERMISSION_DENIED: Final = 7
 _UNAUTHENTICATED: Final = 16
@@ -32,7 +33,7 @@ class CheckService:
         except DecodeError:
             reply(None)
         except Exception as error:  # noqa: BLE001 - the connection has other calls
-            _log.error("check_failed", error=type(error).__name__)
+            _log.error("check_failed", error=type(error).__name__, remedy=BUG_REMEDY)
             reply(None)
 
     def _check(self, message: bytes, reply: Reply) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from xds.address import HostPort, UnixPath, is_ip
+from xds.bootstrap.stats import EVICTION_INTERVAL, stats_config
 from xds.bootstrap.tls import EnvoyTls, transport_socket
 from xds.envoyapi import codec
 from xds.envoyapi.messages import (
@@ -148,6 +149,7 @@ class BootstrapOptions:
         tls: Mutual TLS with the control plane; None for plaintext.
         admin_address: IP address of Envoy's admin interface.
         max_memory_bytes: Most memory of Envoy's heap; None: no bound.
+        all_stats: Whether Envoy keeps all its statistics, and not the ones of `xds.bootstrap.stats` alone.
     """
 
     xds: HostPort | UnixPath
@@ -159,6 +161,7 @@ class BootstrapOptions:
     tls: EnvoyTls | None = None
     admin_address: str = "127.0.0.1"
     max_memory_bytes: int | None = None
+    all_stats: bool = False
 
 
 def bootstrap_yaml(options: BootstrapOptions) -> str:
@@ -178,6 +181,8 @@ def bootstrap(options: BootstrapOptions) -> Bootstrap:
         admin=Admin(address=socket_address(options.admin_address, options.admin_port), ignore_global_conn_limit=True),
         overload_manager=_overload_manager(options.max_memory_bytes),
         layered_runtime=_runtime(),
+        stats_config=stats_config(keeps_all=options.all_stats),
+        stats_eviction_interval=EVICTION_INTERVAL,
         # Saves the memory of statistics for clusters without traffic:
         # https://github.com/envoyproxy/envoy/issues/19946
         deferred_stat_options=BootstrapDeferredStatOptions(enable_deferred_creation_stats=True),

@@ -49,6 +49,7 @@ from xds.cli.options import FILE, PORT, Address, Failed, IpAddress, Number, clie
     metavar="BYTES",
     help="The most memory for Envoy: from 90 % on, connections end after a response; from 95 % on, none are accepted.",
 )
+@option("--all-stats", is_flag=True, help="Keep all of Envoy's metrics: some 250 for each Service with traffic.")
 @option("--sotw", is_flag=True, help="Use the state-of-the-world variant of xDS instead of delta.")
 @client_tls_options
 @option(
@@ -63,6 +64,7 @@ def bootstrap(
     admin_address: str,
     stats_port: int | None,
     max_memory: int | None,
+    all_stats: bool,
     sotw: bool,
     tls_ca: Path | None,
     tls_cert: Path | None,
@@ -90,6 +92,7 @@ def bootstrap(
         tls,
         admin_address=admin_address,
         max_memory_bytes=max_memory,
+        all_stats=all_stats,
     )
     text = f"# {_command(options)}\n{bootstrap_yaml(options)}"
     if tls is not None:
@@ -129,6 +132,7 @@ def _command(options: BootstrapOptions) -> str:
     words += ["--admin-address", options.admin_address] if options.admin_address != "127.0.0.1" else []
     words += ["--stats-port", str(options.stats_port)] if options.stats_port is not None else []
     words += ["--max-memory", str(options.max_memory_bytes)] if options.max_memory_bytes is not None else []
+    words += ["--all-stats"] if options.all_stats else []
     words += ["--sotw"] if options.sotw else []
     words += _tls_words(options.tls) if options.tls else []
     return shlex.join(words).encode("unicode_escape").decode("ascii")

@@ -253,6 +253,11 @@ _OPTIONS = (
         help="The form of Envoy's access log on standard output: a line of JSON or of text for each request, or none.",
     ),
     option(
+        "--traffic-metrics/--no-traffic-metrics",
+        default=_DEFAULTS.traffic_metrics,
+        help="Whether Envoy counts requests, bytes and durations by Ingress, among its own metrics.",
+    ),
+    option(
         "--otlp",
         type=Address(unix=False),
         metavar="HOST:PORT",
@@ -332,6 +337,7 @@ def proxy_options(flags: dict[str, Any]) -> ProxyOptions:
         merge_slashes=not flags["no_merge_slashes"],
         upstream=UpstreamOptions(idle_timeout=flags["upstream_idle_timeout"]),
         access_log=AccessLogFormat(flags["access_log"]),
+        traffic_metrics=flags["traffic_metrics"],
         tracing=TracingOptions(flags["otlp"], flags["trace_sampling"]) if flags["otlp"] else None,
         authz=flags["authz"],
     )

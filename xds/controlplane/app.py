@@ -20,10 +20,11 @@ from xds.controlplane.diagnostics import process_facts
 from xds.controlplane.page import start_page
 from xds.controlplane.pipeline import Pipeline
 from xds.controlplane.problem_log import ProblemLog
+from xds.controlplane.revision_log import RevisionLog
 from xds.controlplane.settings import ClusterSource, Settings
-from xds.controlplane.worker import Worker
+from xds.controlplane.worker import Logs, Worker
 from xds.controlplane.write_back import write_back
-from xds.kube.source import Source
+from xds.kube.source import Source, SourceError
 from xds.kube.state import KubeState
 from xds.problems.problem import Problem
 from xds.process.admin import AdminServer
@@ -55,10 +56,11 @@ THREAD_SWITCH_SECONDS: Final = 0.0002
 after each wait, even for a file's stat: ten times for a small file.
 """
 
-PLAINTEXT_REMEDY: Final = (
-    "private keys cross the network unprotected, and any client that reaches this address gets them: use --tls-cert, "
-    "--tls-key and --tls-client-ca instead of --allow-plaintext"
+PLAINTEXT_DANGER: Final = (
+    "private keys cross the network unprotected, and any client that reaches this address gets them"
 )
+
+PLAINTEXT_REMEDY: Final = "use --tls-cert, --tls-key and --tls-client-ca instead of --allow-plaintext"
 
 _log = structlog.get_logger()
 
@@ -79,7 +81,8 @@ def run(settings: Settings) -> None:
     log = logs.configure(settings.log_level, settings.log_format)
     sys.setswitchinterval(THREAD_SWITCH_SECONDS)
     gc_tuning.begin_loading()
-    uvloop.run(_until_signal(settings, lambda: log.dropped))
+    with logs.uncaught(except_for=(ServeError, SourceError)):
+        uvloop.run(_until_signal(settings, lambda: log.dropped))
 
 
 async def _until_signal(settings: Settings, log_lines_dropped: Callable[[], int]) -> None:
@@ -109,12 +112,12 @@ class ControlPlane:
         store, streams = self._pipeline.store, self._metrics.streams
         self._ads = AdsService(store, streams, self._clock, *authorize, vhds=settings.proxy.vhds)
         self._revisions = Revisions()
-        self._problem_log = ProblemLog()
+        self._logs = Logs(ProblemLog(), RevisionLog(self._ads.convergence.take_slowest))
         self._worker = Worker(
             self._pipeline,
             self._ads,
             self._revisions,
-            self._problem_log,
+            self._logs,
             clock=self._clock,
             note_routing=self._metrics.routing.observe,
         )
@@ -164,7 +167,8 @@ class ControlPlane:
             self._read_source(),
             self._worker.run(health, reporter),
             self._report_rejections(),
-            self._problem_log.run(),
+            self._logs.problems.run(),
+            self._logs.revisions.run(),
             self._ads.watchdog.run(),
             self._answers.overview.run(),
             descriptors.watch(self._descriptor_limit),
@@ -312,7 +316,7 @@ def _bind(server: grpc.aio.Server, text: str, tls: ServerTls | None) -> str:
         raise _unusable(address, "--listen", error) from None
     bound = str(HostPort(address.host, port)) if isinstance(address, HostPort) else str(address)
     if tls is None and not is_local(address):
-        _log.warning("plaintext_listener", address=bound, remedy=PLAINTEXT_REMEDY)
+        _log.warning("plaintext_listener", address=bound, error=PLAINTEXT_DANGER, remedy=PLAINTEXT_REMEDY)
     return bound
 
 

@@ -17,8 +17,7 @@ RESERVED_DESCRIPTORS: Final = 128
 CHECK_SECONDS: Final = 5.0
 
 REMEDY: Final = (
-    "proxies beyond the limit are turned away: raise the hard limit of open files (LimitNOFILE= of systemd, "
-    "--ulimit nofile= of Docker), or add a replica"
+    "raise the hard limit of open files (LimitNOFILE= of systemd, --ulimit nofile= of Docker), or add a replica"
 )
 
 _log = structlog.get_logger()
@@ -51,7 +50,8 @@ async def watch(limit: int) -> None:
         in_use = len(await asyncio.to_thread(os.listdir, "/dev/fd"))
         if in_use >= threshold and not is_scarce:
             is_scarce = True
-            _log.warning("descriptors_scarce", in_use=in_use, limit=limit, remedy=REMEDY)
+            error = f"{in_use} of {limit} file descriptors are in use; proxies beyond are turned away"
+            _log.warning("descriptors_scarce", error=error, remedy=REMEDY)
         elif in_use < 0.9 * threshold and is_scarce:
             is_scarce = False
             _log.info("descriptors_available", in_use=in_use, limit=limit)

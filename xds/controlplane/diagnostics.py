@@ -1,21 +1,17 @@
 """Facts about the process of `xds serve`, for the debug API."""
 
-import re
 import socket
-from typing import Final
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
 from xds.controlplane.settings import Settings
 from xds.kube.source import Source
+from xds.logs import recent_lines, without_passwords
 from xds.reporting.reporter import Reporter
 from xds.server.debug.process_facts import LeaderFacts, ProcessFacts
 from xds.server.tls import ServerTls
 from xds.sources.apiserver.source import ApiServer
-
-_PASSWORD: Final = re.compile(r"(?<=//)[^/@\s]*@")
-"""User and password of a URL."""
 
 
 def process_facts(
@@ -52,10 +48,6 @@ def process_facts(
         addresses=addresses,
         certificates=(lambda: tls.own_certificates) if tls else tuple,
         metrics=lambda: generate_latest(registry).decode(),
+        log_lines=recent_lines,
         flags={name: without_passwords(value) for name, value in settings.flags.items()},
     )
-
-
-def without_passwords(text: str) -> str:
-    """The text, with users and passwords of URLs replaced."""
-    return _PASSWORD.sub("[redacted]@", text)

@@ -7,15 +7,14 @@ own turn follows with everything that no proxy waits for.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
-from typing import Final
-
-import structlog
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
 
 from xds.controlplane import gc_tuning
 from xds.controlplane.pipeline import Pipeline, Progress
 from xds.controlplane.problem_log import ProblemLog
-from xds.kube.change import Batch
+from xds.controlplane.revision_log import RevisionLog
+from xds.kube.change import Batch, Change
 from xds.reporting.reporter import Reporter
 from xds.server.ads import AdsService
 from xds.server.debug.revisions import Revisions
@@ -46,7 +45,12 @@ FREEZE_CHANGES: Final = 1000
 AT_ONCE_CHANGES: Final = 10
 """Most changes of a batch that is worked on in the reader's turn: less than a millisecond's worth each."""
 
-_log = structlog.get_logger()
+
+class Logs(NamedTuple):
+    """The logs that the worker feeds."""
+
+    problems: ProblemLog
+    revisions: RevisionLog
 
 
 class Worker:
@@ -65,7 +69,7 @@ class Worker:
         pipeline: Pipeline,
         ads: AdsService,
         revisions: Revisions,
-        problem_log: ProblemLog,
+        logs: Logs,
         *,
         clock: Callable[[], float],
         note_routing: Callable[[float], None] = lambda _: None,
@@ -73,7 +77,7 @@ class Worker:
         self._pipeline = pipeline
         self._ads = ads
         self._revisions = revisions
-        self._problem_log = problem_log
+        self._logs = logs
         self._clock = clock
         self._note_routing = note_routing
         self.committed_at = 0.0
@@ -138,9 +142,9 @@ class Worker:
             if progress.routing_seconds is not None:
                 self._note_routing(progress.routing_seconds)
             if progress.revision is not None:
-                await self._note_revision(progress.revision, health)
+                await self._note_revision(progress.revision, progress.changes, health)
             delta = self._pipeline.take_problem_delta()
-            self._problem_log.put(delta)
+            self._logs.problems.put(delta)
             if reporter is not None and self._pipeline.ready:
                 reporter.note(progress.changes, delta.appeared, delta.solved)
             if published is None:
@@ -175,10 +179,10 @@ class Worker:
         self._pipeline.note_dates()
         self._pipeline.note_buckets(self._clock())
 
-    async def _note_revision(self, revision: Revision, health: Health) -> None:
+    async def _note_revision(self, revision: Revision, changes: Sequence[Change], health: Health) -> None:
         self.committed_at = time.time()
         self._revisions.publish(revision)
-        _log.info("revision_committed", number=revision.number, resources=len(revision.changes))
+        self._logs.revisions.note(revision, changes)
         if revision.number == 1:
             gc_tuning.end_loading()
             await health.set_serving(True)

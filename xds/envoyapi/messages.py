@@ -202,6 +202,7 @@ if typing.TYPE_CHECKING:
 
     from envoy_data_plane.envoy.config.core import v3 as _core
     from envoy_data_plane.envoy.config.rbac import v3 as _rbac
+    from envoy_data_plane.envoy.extensions.access_loggers.stats import v3 as _stats_access_log
     from envoy_data_plane.envoy.extensions.filters.http.rbac import v3 as _rbac_filter
     from envoy_data_plane.envoy.extensions.filters.http.header_mutation import v3 as _header_mutation
     from envoy_data_plane.envoy.extensions.http.early_header_mutation.header_mutation import v3 as _early_mutation
@@ -225,6 +226,12 @@ if typing.TYPE_CHECKING:
     RbacPrincipalSet = _rbac.PrincipalSet
     RbacRules = _rbac.Rbac
     SetFilterState = _set_filter_state.Config
+    StatsAccessLog = _stats_access_log.Config
+    StatsAccessLogCounter = _stats_access_log.ConfigCounter
+    StatsAccessLogHistogram = _stats_access_log.ConfigHistogram
+    StatsAccessLogHistogramUnit = _stats_access_log.ConfigHistogramUnit
+    StatsAccessLogStat = _stats_access_log.ConfigStat
+    StatsAccessLogTag = _stats_access_log.ConfigTag
     XdsCidrRange = _xds_core.CidrRange
     SetMetadata = _set_metadata.Config
     SetMetadataEntry = _set_metadata.Metadata
@@ -271,6 +278,12 @@ _FULL_NAMES = {
     "SetFilterState": "envoy.extensions.filters.http.set_filter_state.v3.Config",
     "SetMetadata": "envoy.extensions.filters.http.set_metadata.v3.Config",
     "SetMetadataEntry": "envoy.extensions.filters.http.set_metadata.v3.Metadata",
+    "StatsAccessLog": "envoy.extensions.access_loggers.stats.v3.Config",
+    "StatsAccessLogCounter": "envoy.extensions.access_loggers.stats.v3.Config.Counter",
+    "StatsAccessLogHistogram": "envoy.extensions.access_loggers.stats.v3.Config.Histogram",
+    "StatsAccessLogHistogramUnit": "envoy.extensions.access_loggers.stats.v3.Config.Histogram.Unit",
+    "StatsAccessLogStat": "envoy.extensions.access_loggers.stats.v3.Config.Stat",
+    "StatsAccessLogTag": "envoy.extensions.access_loggers.stats.v3.Config.Tag",
     "StringMatcher": "envoy.type.matcher.v3.StringMatcher",
     "Tracing": "envoy.config.route.v3.Tracing",
     "TypedExtensionConfig": "envoy.config.core.v3.TypedExtensionConfig",

@@ -26,6 +26,7 @@ ROOTS = (
     "envoy.config.route.v3.VirtualHost",
     "envoy.config.trace.v3.OpenTelemetryConfig",
     "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter",
+    "envoy.extensions.access_loggers.stats.v3.Config",
     "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
     "envoy.extensions.clusters.aggregate.v3.ClusterConfig",
     "envoy.extensions.common.matching.v3.ExtensionWithMatcher",

@@ -127,4 +127,5 @@ def _virtual_hosts(resource: Resource) -> Iterable[Any]:
 def _ingresses(virtual_host: Any) -> Iterable[str]:
     metadata = (route.metadata.filter_metadata for route in virtual_host.routes)
     namespace = names.METADATA_NAMESPACE
-    return {each[namespace].fields["ingress"].string_value for each in metadata if namespace in each}
+    found = (each[namespace].fields["ingress"].string_value for each in metadata if namespace in each)
+    return set(filter(None, found))

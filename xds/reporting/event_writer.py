@@ -34,6 +34,8 @@ REPEAT_CHECK_SECONDS: Final = 600.0
 _GROUP_PATH: Final = "/apis/events.k8s.io/v1"
 _PERMISSIONS: Final = "Give this service account create, patch and list of events in events.k8s.io."
 
+REJECTED_REMEDY: Final = "`xds problems` shows the problem; correct the policy that the error names, if it does."
+
 _log = structlog.get_logger()
 
 
@@ -108,7 +110,9 @@ class EventWriter:
             if boot_time() >= repeat_at:
                 repeat_at = boot_time() + REPEAT_CHECK_SECONDS
                 if queue.dropped:
-                    _log.warning("events_dropped", count=queue.dropped, remedy="`xds problems` lists all problems.")
+                    error = "more problems than Events may be written"
+                    remedy = "Nothing to do: `xds problems` lists all problems."
+                    _log.warning("events_dropped", count=queue.dropped, error=error, remedy=remedy)
                     queue.dropped = 0
                 queue.repeat(boot_time())
             self._wake.clear()
@@ -205,7 +209,8 @@ class EventWriter:
             self.writes[Outcome.WRITTEN] += 1
         else:
             self.writes[Outcome.REJECTED] += 1
-            _log.warning("event_rejected", object=str(event.key.object), status=status, error=found.get("message"))
+            error = f"{status} {found.get('message', '')}".strip()
+            _log.warning("event_rejected", object=str(event.key.object), error=error, remedy=REJECTED_REMEDY)
 
     async def _count_again(self, event: PendingEvent) -> tuple[int, dict[str, Any]]:
         """Count one more occurrence of an Event that exists already."""

@@ -26,6 +26,10 @@ LEADER_WRITE_TIMEOUT_SECONDS: Final = TERMS.duration - TERMS.deadline - 1
 
 MAX_RELEASE_REQUESTS: Final = 4
 
+LOST_REMEDY: Final = (
+    "Nothing to do: another replica writes statuses and Events. If this repeats, look at the load of the API server."
+)
+
 _log = structlog.get_logger()
 
 
@@ -132,7 +136,8 @@ class Leadership:
         if self._led and not led:
             _log.info("lease_acquired", lease=str(self._name), identity=self.identity)
         elif led and not self._led:
-            _log.warning("lease_lost", lease=str(self._name), holder=holder)
+            error = self._last_error or f"{holder or 'nobody'} holds the Lease"
+            _log.warning("lease_lost", lease=str(self._name), error=error, remedy=LOST_REMEDY)
         elif holder not in (before, "", self.identity):
             _log.info("lease_held_by_another", lease=str(self._name), holder=holder)
 
@@ -146,6 +151,7 @@ class Leadership:
         _log.warning(
             "lease_not_released",
             lease=str(self._name),
+            error=self._last_error,
             remedy="Nothing to do: a successor waits until the Lease expires.",
         )
 

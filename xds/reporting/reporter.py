@@ -20,6 +20,7 @@ from xds.kube.ingress_class import ClassOptions
 from xds.kube.objects import Ingress, IngressClass
 from xds.kube.state import DEFAULT_CLASSES, KubeState
 from xds.kubeapi.interface import Api
+from xds.logs import BUG_REMEDY
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.reporting.event_queue import NAMESPACE_OF_UNNAMESPACED, REPORTING_CONTROLLER
@@ -147,7 +148,7 @@ class Reporter:
             try:
                 await self._report()
             except ExceptionGroup:
-                _log.exception("reporting_failed", retry_seconds=RESTART_DELAY_SECONDS)
+                _log.exception("reporting_failed", remedy=BUG_REMEDY, retry_seconds=RESTART_DELAY_SECONDS)
                 await asyncio.sleep(RESTART_DELAY_SECONDS)
 
     async def _report(self) -> None:

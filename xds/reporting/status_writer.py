@@ -298,8 +298,9 @@ class StatusWriter:
 
     def _log_rejected(self, key: Key, status: int, found: dict[str, Any]) -> None:
         self.writes[Outcome.REJECTED] += 1
+        error = f"{status} {found.get('message', '')}".strip()
         remedy = "Correct --publish-address or the Service; the status is written again at the next resync."
-        _log.warning("status_rejected", ingress=str(key), status=status, error=found.get("message"), remedy=remedy)
+        _log.warning("status_rejected", ingress=str(key), error=error, remedy=remedy)
 
     def _warn_of_other_writers(self, step: WriteStatus) -> None:
         key, observed = step.key, step.observed
@@ -309,7 +310,8 @@ class StatusWriter:
                 "Two controllers publish this Ingress: remove its class from one of them. "
                 f"This one writes again every {RESYNC_SECONDS:.0f} s."
             )
-            _log.warning("status_changed_by_another", ingress=str(key), writers=observed.writers, remedy=remedy)
+            error = f"written by {', '.join(observed.writers) or 'an unknown writer'}"
+            _log.warning("status_changed_by_another", ingress=str(key), error=error, remedy=remedy)
 
 
 def _without_address(service: Key, state: str, published: LoadBalancerAddresses | None) -> Problem:

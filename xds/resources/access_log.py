@@ -25,6 +25,7 @@ from xds.envoyapi.messages import (
 from xds.resources import names
 from xds.resources.filters.unlogged import LOG
 from xds.resources.options import AccessLogFormat, ProxyOptions
+from xds.resources.origin import INGRESS_OPERATOR, SERVICE_OPERATOR
 from xds.traffic.listeners import HeaderPattern
 
 ACCESS_LOG_FIELDS: Final = {
@@ -41,8 +42,8 @@ ACCESS_LOG_FIELDS: Final = {
     "bytes_received": "%BYTES_RECEIVED%",
     "bytes_sent": "%BYTES_SENT%",
     "duration_ms": "%DURATION%",
-    "ingress": f"%METADATA(ROUTE:{names.METADATA_NAMESPACE}:ingress)%",
-    "service": f"%METADATA(ROUTE:{names.METADATA_NAMESPACE}:service)%",
+    "ingress": INGRESS_OPERATOR,
+    "service": SERVICE_OPERATOR,
     "route": "%ROUTE_NAME%",
     "cluster": "%UPSTREAM_CLUSTER%",
     "endpoint": "%UPSTREAM_HOST%",

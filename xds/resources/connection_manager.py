@@ -29,6 +29,7 @@ from xds.resources.local_replies import local_replies
 from xds.resources.options import ProxyOptions
 from xds.resources.response_headers import response_headers
 from xds.resources.tracing import listener_tracing
+from xds.resources.traffic_metrics import traffic_metrics
 from xds.resources.upgrades import ignored_upgrades, passed_upgrades
 from xds.traffic.listeners import ListenerPolicy
 
@@ -62,7 +63,7 @@ def connection_manager(options: ProxyOptions, routes: str) -> Filter:
         ),
         rds=Rds(config_source=ads(wait=True), route_config_name=routes),
         http_filters=[*policy_filters(policy), *http_filters()],
-        access_log=access_log(options),
+        access_log=[*access_log(options), *traffic_metrics(options)],
         tracing=listener_tracing(options.tracing),
         local_reply_config=local_replies(options, response_headers(options, tls=tls)),
         **client_address(options),

@@ -5,12 +5,14 @@ from typing import Final
 
 from xds.envoyapi.messages import HeaderMatcher, RouteAction, RouteMatch, StringMatcher
 from xds.envoyapi.messages import Route as EnvoyRoute
+from xds.problems.problem import ObjectRef
 from xds.resources import names
 from xds.resources.cors import route_headers
 from xds.resources.domains import Domain, FixedAnswer
 from xds.resources.filters.error_pages import MARKER, NAME, page_marker
 from xds.resources.filters.switched import on
 from xds.resources.forwarding import AUTHORIZATION, NO_RESPONSE_TIMEOUT
+from xds.resources.origin import ingress_origin
 from xds.traffic.error_pages import ErrorPages
 from xds.traffic.policy import Policy
 
@@ -19,7 +21,7 @@ _OF_THE_PROXY: Final = (MARKER, "x-envoy-original-host", "x-envoy-original-path"
 
 
 def error_page_routes(domain: Domain) -> Iterator[EnvoyRoute]:
-    """The routes to each default backend of the domain: one for each set of headers that answers have."""
+    """The routes to each default backend of the domain: one for each Ingress and set of headers that answers have."""
     found: dict[str, EnvoyRoute] = {}
     policies = list(_policies(domain))
     hiding = {pages.backend for policy, pages in policies if policy.access and policy.access.passwords}
@@ -38,6 +40,7 @@ def _route(marker: str, policy: Policy, pages: ErrorPages, *, allowed: bool, kee
     return EnvoyRoute(
         name=f"error-page {marker}",
         match=RouteMatch(prefix="/", headers=[HeaderMatcher(name=MARKER, string_match=StringMatcher(exact=marker))]),
+        metadata=ingress_origin(ObjectRef("Ingress", *pages.ingress), pages.backend.service_key),
         route=RouteAction(
             cluster=names.cluster(pages.backend), timeout=NO_RESPONSE_TIMEOUT, host_rewrite_literal=pages.host or None
         ),

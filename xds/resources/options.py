@@ -86,6 +86,7 @@ class ProxyOptions:
         rate_limit_status: The answer to requests above a rate limit.
         upstream: Use of the connections to all backends.
         access_log: The form of the access log, on standard output.
+        traffic_metrics: Whether proxies count requests, bytes and durations by Ingress.
         tracing: None: proxies send no traces.
         authz: The address at which each proxy asks `xds authz`. None: there is none.
         policy: The listener policy, which precedes the operator's flags.
@@ -109,6 +110,7 @@ class ProxyOptions:
     rate_limit_status: int = 503
     upstream: UpstreamOptions = UpstreamOptions()
     access_log: AccessLogFormat = AccessLogFormat.JSON
+    traffic_metrics: bool = False
     tracing: TracingOptions | None = None
     authz: HostPort | UnixPath | None = None
     policy: ListenerPolicy = OWN_LISTENERS

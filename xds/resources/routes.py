@@ -11,17 +11,14 @@ from xds.envoyapi.messages import (
     DirectResponseAction,
     HeaderMatcher,
     HeaderValueOption,
-    Metadata,
     RouteConfiguration,
     RouteMatch,
     StringMatcher,
-    Struct,
-    Value,
     Vhds,
 )
 from xds.envoyapi.messages import Route as EnvoyRoute
 from xds.envoyapi.messages import VirtualHost as EnvoyVirtualHost
-from xds.problems.problem import Key
+from xds.problems.problem import ObjectRef
 from xds.resources import names
 from xds.resources.client_verification import admitted, rejections
 from xds.resources.config_source import ads
@@ -35,6 +32,7 @@ from xds.resources.forwarded_headers import forwarded_headers
 from xds.resources.forwarding import forward_action, removed_request_headers, request_headers
 from xds.resources.https_redirects import https_redirects
 from xds.resources.options import ProxyOptions
+from xds.resources.origin import host_origin, ingress_origin, no_origin, route_origin
 from xds.resources.place import Place
 from xds.resources.redirects import (
     ENDS_IN_SLASH,
@@ -82,6 +80,7 @@ def virtual_host(name: str, domain: Domain, options: ProxyOptions) -> EnvoyVirtu
     return EnvoyVirtualHost(
         name=name,
         domains=[domain.name],
+        metadata=host_origin(domain),
         routes=[
             *error_page_routes(domain),
             *_health(domain, options),
@@ -142,8 +141,9 @@ def _checked(answers: Answers, default: Route | None, place: Place) -> Iterator[
 def _routes(answers: Answers, default: Route | None, place: Place) -> Iterator[EnvoyRoute]:
     """The routes of a virtual host, each behind its redirect to HTTPS.
 
-    From the first path on from which all have the same redirect, one route redirects for all of them. Preflights
-    precede redirects and not the answers of longer paths, so that paths with CORS have redirects of their own.
+    From the first path on from which all are of one Ingress and have the same redirect, one route redirects for all of
+    them, and for paths that no rule names. Preflights precede redirects and not the answers of longer paths, so that
+    paths with CORS have redirects of their own.
     """
     if isinstance(answers, FixedAnswer):
         yield _status("misdirected", 421, place)
@@ -152,15 +152,25 @@ def _routes(answers: Answers, default: Route | None, place: Place) -> Iterator[E
     redirects = [place.redirect(route.https_redirect) for route in answers.routes]
     last = place.redirect(answers.unmatched_redirect(default))
     routes = [*zip(answers.routes, redirects, strict=True), *([(default, last)] if default else [])]
-    shares = [redirect == last and (last is NO_HTTPS_REDIRECT or not route.policy.cors) for route, redirect in routes]
+    ingress = answers.routes[-1].origin.object if answers.routes else None
+    shares = [
+        redirect == last
+        and (last is NO_HTTPS_REDIRECT or not (route.policy.cors or _is_of_another(route, ingress, default)))
+        for route, redirect in routes
+    ]
     own = next((index for index in range(len(routes), 0, -1) if not shares[index - 1]), 0)
     for route, redirect in routes[:own]:
         yield from _answers(route, redirect, place)
     if last is not NO_HTTPS_REDIRECT and not (default and own == len(routes)):
         yield from _challenges((route for route, _ in routes[own:]), last, place)
-        yield from https_redirects(last, place, functools.partial(_every_path, place))
+        origin = ingress_origin(ingress) if ingress and own < len(answers.routes) else None
+        yield from https_redirects(last, place, functools.partial(_every_path, place), origin=origin)
     for route, _ in routes[own:]:
         yield from _answers(route, NO_HTTPS_REDIRECT, place) if route.policy.cors else _answer(route, place)
+
+
+def _is_of_another(route: Route, ingress: ObjectRef | None, default: Route | None) -> bool:
+    return route is not default and route.origin.object != ingress
 
 
 def _answers(route: Route, redirect: HttpsRedirect, place: Place) -> Iterator[EnvoyRoute]:
@@ -178,7 +188,7 @@ def _answers(route: Route, redirect: HttpsRedirect, place: Place) -> Iterator[En
 def _answer(route: Route, place: Place) -> Iterator[EnvoyRoute]:
     if place.is_forbidden:
         yield from _challenge(route, place)
-        match, origin = route_match(route, place.guards), _metadata(route.origin.object.key, route.service)
+        match, origin = route_match(route, place.guards), route_origin(route)
         forbidden = DirectResponseAction(status=403)
         yield EnvoyRoute(name=f"{_name(route)} forbidden", match=match, metadata=origin, direct_response=forbidden)
     elif isinstance(route.action, HostRedirect):
@@ -195,7 +205,7 @@ def _redirected(route: Route, redirect: HttpsRedirect, place: Place) -> Iterator
         yield from _challenges([route], redirect, place)
         match = functools.partial(route_match, route, place.guards)
         takes_root = route.path == "/" or route.path_type is PathType.REGEX
-        origin = _metadata(route.origin.object.key, route.service)
+        origin = route_origin(route)
         yield from https_redirects(redirect, place, match, takes_root=takes_root, of=_name(route), origin=origin)
 
 
@@ -234,7 +244,7 @@ def _route(route: Route, match: RouteMatch, place: Place) -> EnvoyRoute:
     return EnvoyRoute(
         name=_name(route) if place.allowed else f"{_name(route)} (other origins)",
         match=match,
-        metadata=_metadata(route.origin.object.key, route.service),
+        metadata=route_origin(route),
         route=forward_action(forward, policy, idle_timeout(route.policy), tls=place.tls, host=place.host)
         if forward
         else None,
@@ -258,7 +268,7 @@ def _preflight(route: Route, place: Place) -> EnvoyRoute:
     return EnvoyRoute(
         name=f"{_name(route)} (preflight)",
         match=route_match(route, (*place.guards, IS_PREFLIGHT)),
-        metadata=_metadata(route.origin.object.key, route.service),
+        metadata=route_origin(route),
         direct_response=DirectResponseAction(status=PREFLIGHT_STATUS),
         response_headers_to_add=route_headers(route.policy, allowed=True),
         response_headers_to_remove=list(route.policy.response_headers.removed),
@@ -281,7 +291,7 @@ def _root_at_host(route: Route, action: HostRedirect, place: Place) -> EnvoyRout
     return EnvoyRoute(
         name=f"{route.origin.object.key} www-root",
         match=match,
-        metadata=_metadata(route.origin.object.key, route.service),
+        metadata=route_origin(route),
         direct_response=DirectResponseAction(status=action.status),
         response_headers_to_add=[root_at_host(action, place)],
     )
@@ -294,7 +304,7 @@ def _to_host(route: Route, action: HostRedirect, place: Place, *, keeps_slash: b
     return EnvoyRoute(
         name=f"{route.origin.object.key} www{'' if keeps_slash else '-slash'}",
         match=match,
-        metadata=_metadata(route.origin.object.key, route.service),
+        metadata=route_origin(route),
         redirect=redirect_to_host(action, place, keeps_slash=keeps_slash),
     )
 
@@ -325,16 +335,9 @@ def _direct_response(action: Action) -> DirectResponseAction | None:
             return DirectResponseAction(status=action.status)
 
 
-def _metadata(ingress: Key, service: Key) -> Metadata:
-    """The objects that a route comes from, for the access log."""
-    origin = Struct(
-        fields={"ingress": Value(string_value=str(ingress)), "service": Value(string_value=str(service))},
-    )
-    return Metadata(filter_metadata={names.METADATA_NAMESPACE: origin})
-
-
 def _status(name: str, status: int, place: Place) -> EnvoyRoute:
-    return EnvoyRoute(name=name, match=_every_path(place), direct_response=DirectResponseAction(status=status))
+    answer = DirectResponseAction(status=status)
+    return EnvoyRoute(name=name, match=_every_path(place), metadata=no_origin(), direct_response=answer)
 
 
 def _every_path(place: Place) -> RouteMatch:

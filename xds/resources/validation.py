@@ -13,7 +13,7 @@ from xds.envoyapi.messages import Route, VirtualHost
 from xds.problems.problem import ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
-from xds.resources import names
+from xds.resources.origin import ingress_of
 from xds.snapshot.resource import ResourceType
 
 if typing.TYPE_CHECKING:
@@ -124,10 +124,8 @@ def _virtual_host_problems(
 
 def _ingresses(routes: Iterable[Route]) -> list[ObjectRef]:
     """The Ingresses that routes come from."""
-    origins = [route.metadata.filter_metadata for route in routes if route.metadata]
-    ours = [origin[names.METADATA_NAMESPACE].fields for origin in origins if names.METADATA_NAMESPACE in origin]
-    keys = {str(fields["ingress"].string_value).partition("/") for fields in ours}
-    return [ObjectRef("Ingress", namespace, name) for namespace, _, name in sorted(keys)]
+    keys = {ingress_of(route.metadata) for route in routes}
+    return [ObjectRef("Ingress", *key) for key in sorted(filter(None, keys))]
 
 
 def _without(built: VirtualHost, bad: Collection[int], last: VirtualHost | None) -> VirtualHost:

@@ -9,6 +9,8 @@ from typing import Any, Final
 import grpc
 import structlog
 
+from xds.logs import BUG_REMEDY
+from xds.problems.reasons import Reason
 from xds.protocol.builds import too_old
 from xds.protocol.fleet import Fleet
 from xds.protocol.messages import (
@@ -87,6 +89,14 @@ _CODES: Final = {
     ErrorCode.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
 }
 
+_REMEDIES: Final = {
+    ErrorCode.FAILED_PRECONDITION: "upgrade the client to an Envoy that is served",
+    ErrorCode.INVALID_ARGUMENT: "use a supported Envoy with a bootstrap of `xds bootstrap`; see the proxy's log",
+    ErrorCode.PERMISSION_DENIED: "give the proxy a certificate with the name of its node or cluster (docs/security.md)",
+    ErrorCode.RESOURCE_EXHAUSTED: "look at the CPU and the network of the proxy, which doesn't read",
+    ErrorCode.UNAVAILABLE: "nothing to do: the proxy connects again",
+}
+
 _log = structlog.get_logger()
 
 Authorizer = Callable[[frozenset[str], Node], str | None]
@@ -107,6 +117,7 @@ class AdsService:
         vhds: Whether delta streams get virtual hosts by VHDS.
 
     Attributes:
+        convergence: Measures each push.
         debounce: When to push the next endpoint changes.
         unsupported: The proxies that are not served, as their Envoy is too old.
     """
@@ -132,13 +143,13 @@ class AdsService:
         self._decoder = Decoder(self._fleet.names)
         self._writes = Writes(clock)
         self._streams: dict[Stream, None] = {}
-        self._convergence = Convergence(metrics.convergence)
+        self.convergence = Convergence(metrics.convergence)
         self.debounce = EndpointDebounce(clock)
         self._fanout = Fanout(
             self._streams.keys(),
             self._fleet,
             self._encoder,
-            self._convergence,
+            self.convergence,
             self.debounce,
             writes=self._writes,
             clock=clock,
@@ -237,7 +248,9 @@ class AdsService:
                 await _abort(context, error)
             except ProtocolError as error:
                 is_reported = True
-                _log.warning("stream_ended_with_error", peer=stream.peer, node=stream.node, error=error.message)
+                remedy = _REMEDIES[error.code]
+                peer, node = stream.peer, stream.node
+                _log.warning("stream_ended_with_error", peer=peer, node=node, error=error.message, remedy=remedy)
                 if stream.session.node is None:
                     self._metrics.refused.labels(_refused_reason(error)).inc()
                 await _abort(context, error)
@@ -245,7 +258,7 @@ class AdsService:
                 pass  # the proxy disconnected during a write
             except Exception:
                 # gRPC sends the proxy only the exception's name, and logs nothing.
-                _log.exception("stream_failed", peer=stream.peer, node=stream.node)
+                _log.exception("stream_failed", peer=stream.peer, node=stream.node, remedy=BUG_REMEDY)
                 raise
             finally:
                 del self._streams[stream]
@@ -272,7 +285,8 @@ class AdsService:
         self._metrics.ended_unread.inc()
         if not is_reported:
             text = f"the connection ended; for {seconds:.0f} s the proxy had read nothing, or answered nothing"
-            _log.warning("stream_ended_unread", peer=stream.peer, node=stream.node, error=text)
+            remedy = "look at the CPU and the network of the proxy"
+            _log.warning("stream_ended_unread", peer=stream.peer, node=stream.node, error=text, remedy=remedy)
 
     async def _converse(self, stream: Stream) -> None:
         """Read and write until the proxy ends the stream, or gRPC cancels as the proxy is gone or the server stops.
@@ -336,15 +350,17 @@ class AdsService:
                     if stream.excess_nacks:
                         stream.excess_nacks -= 1
                     self._metrics.acks.counts[event.type] += 1
-                    self._convergence.answered(stream.progress, stream.session.oldest_unanswered, now)
+                    self.convergence.answered(stream.progress, stream.session.oldest_unanswered, now)
                 case Rejected():
                     stream.excess_nacks += 1
                     self._rejections.add(event, stream.session)
                     self._metrics.nacks.counts[event.type] += 1
-                    self._convergence.answered(stream.progress, stream.session.oldest_unanswered, now)
+                    self.convergence.answered(stream.progress, stream.session.oldest_unanswered, now)
                     self._rejection_log.add(stream.node, stream.peer, event)
                 case Unserved(type_url=type_url):
-                    _log.warning("type_not_served", peer=stream.peer, node=stream.node, type_url=type_url[:200])
+                    remedy = "use a bootstrap of `xds bootstrap`, which asks for what is served"
+                    error = f"asked for {type_url[:200]}"
+                    _log.warning("type_not_served", peer=stream.peer, node=stream.node, error=error, remedy=remedy)
         self._note_rejections()
 
     def _admit(self, stream: Stream, request: Request) -> None:
@@ -372,7 +388,8 @@ class AdsService:
             self.unsupported.remove(node)
             return
         if self.unsupported.add(node, stream.peer, stream.session.variant, reason):
-            _log.error("proxy_unsupported", peer=stream.peer, node=node.id, version=node.user_agent, remedy=reason)
+            remedy = Reason.PROXY_UNSUPPORTED.remedy
+            _log.error("proxy_unsupported", peer=stream.peer, node=node.id, error=reason, remedy=remedy)
         self._rejections_changed.set()
         asyncio.get_running_loop().call_later(REMEMBERED_SECONDS + 1, self._rejections_changed.set)
         raise UnsupportedError(ErrorCode.FAILED_PRECONDITION, reason)

@@ -60,6 +60,12 @@ class Convergence:
 
     def __init__(self, histogram: Histogram) -> None:
         self._histogram = histogram
+        self._slowest: float | None = None
+
+    def take_slowest(self) -> float | None:
+        """The longest time since the last call, in seconds; None: no revision converged."""
+        slowest, self._slowest = self._slowest, None
+        return slowest
 
     def begin(self, revision: Revision) -> RevisionProgress:
         return RevisionProgress(revision.number, revision.read_at)
@@ -82,4 +88,7 @@ class Convergence:
 
     def _observe(self, revision: RevisionProgress) -> None:
         if not revision.streams and revision.answered_at is not None:
-            self._histogram.observe(revision.answered_at - revision.read_at)
+            seconds = revision.answered_at - revision.read_at
+            self._histogram.observe(seconds)
+            if self._slowest is None or seconds > self._slowest:
+                self._slowest = seconds

@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from xds.problems.reasons import Reason
 from xds.protocol.messages import Rejected
 
 LINES: Final = 10
@@ -51,10 +52,12 @@ class RejectionLog:
             type=event.type.short,
             resources=[name for name, _ in event.rejection.resources][:10],
             blamed=[name for name, _ in event.rejection.blamed][:10],
-            message=event.rejection.message[:MESSAGE_CHARACTERS],
+            error=event.rejection.message[:MESSAGE_CHARACTERS],
+            remedy=Reason.REJECTED_BY_PROXY.remedy,
         )
 
     def _log_omitted(self) -> None:
         for node, count in self._counts.items():
             if count > LINES:
-                _log.error("proxy_rejections_omitted", node=node, count=count - LINES, seconds=WINDOW_SECONDS)
+                error = f"{count - LINES} more rejections within {WINDOW_SECONDS:.0f} s"
+                _log.error("proxy_rejections_omitted", node=node, error=error, remedy=Reason.PROXY_REJECTS_MANY.remedy)

@@ -28,6 +28,7 @@ from cryptography.x509 import (
     load_pem_x509_certificates,
 )
 
+from xds.logs import BUG_REMEDY
 from xds.protocol.messages import Node
 from xds.server.handshakes import Handshakes
 
@@ -177,7 +178,7 @@ class ServerTls:
             try:
                 await self.reload()
             except Exception:  # noqa: BLE001 - the next reload may succeed
-                _log.exception("tls_reload_failed")
+                _log.exception("tls_reload_failed", file=str(self._files.certificate), remedy=BUG_REMEDY)
 
     def check_dates(self, now: datetime) -> None:
         """Log certificates that are about to expire, or outside of their dates; each state once."""
@@ -206,7 +207,7 @@ class ServerTls:
         if found == self._last_read:
             if self._error:
                 remedy = "correct the file; until then the server uses the previous files"
-                _log.error("tls_files_unusable", error=self._error, remedy=remedy)
+                _log.error("tls_files_unusable", file=str(self._files.certificate), error=self._error, remedy=remedy)
                 self._error = ""
             return
         self._last_read = found
@@ -366,12 +367,12 @@ _STATES: Final[dict[str, Callable[[Certificate, datetime], bool]]] = {
 
 
 def _log_dates(state: str, file: Path, certificate: Certificate) -> None:
+    begins, ends = certificate.not_valid_before_utc.isoformat(), certificate.not_valid_after_utc.isoformat()
     log = _log.warning if state == "tls_certificate_expires_soon" else _log.error
     log(
         state,
         file=str(file),
         subject=certificate.subject.rfc4514_string(),
-        begins=certificate.not_valid_before_utc.isoformat(),
-        expires=certificate.not_valid_after_utc.isoformat(),
+        error=f"the certificate is valid from {begins} to {ends}",
         remedy="replace the file with a valid certificate, or check the clock; the server loads new files by itself",
     )

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from xds.problems.reasons import Reason
 from xds.protocol.messages import ErrorCode, ProtocolError
 from xds.protocol.session import Session
 from xds.protocol.stuck import StreamHistory, Stuck, StuckReason
@@ -20,6 +21,13 @@ CHECKED_STREAMS_PER_TURN: Final = 200
 
 BEHIND_SECONDS: Final = 5.0
 """A proxy with a response unanswered for so long is behind. A busy Envoy answers within a second."""
+
+REMEDIES: Final[Mapping[StuckReason, str]] = {
+    StuckReason.NOT_SUBSCRIBED: "a new stream is tried once; else restart the Envoy, and check its bootstrap",
+    StuckReason.SILENT: "a new stream is tried once; else look at the Envoy's CPU and log, or restart it",
+    StuckReason.FLAPPING: "look at the network and the Envoy's log; node ids must differ from proxy to proxy",
+    StuckReason.UNSUPPORTED: Reason.PROXY_UNSUPPORTED.remedy,
+}
 
 _log = structlog.get_logger()
 
@@ -85,7 +93,14 @@ class Watchdog:
         stuck = self._history.stuck(health, now)
         for each in set(stuck) - set(self._stuck.pop(stream, ())):
             type_ = each.type.short if each.type else ""
-            _log.warning("proxy_stuck", peer=stream.peer, node=stream.node, reason=str(each.reason), type=type_)
+            _log.warning(
+                "proxy_stuck",
+                peer=stream.peer,
+                node=stream.node,
+                reason=str(each.reason),
+                type=type_,
+                remedy=REMEDIES[each.reason],
+            )
         if stuck:
             self._stuck[stream] = stuck
         if self._history.should_restart(health, stuck, now):

@@ -119,7 +119,8 @@ def page_marker(policy: Policy, pages: ErrorPages, *, allowed: bool, keeps_statu
         allowed: Whether the policy's CORS allows the origin.
         keeps_status: Whether the page has the status of the error, and not that of the default backend's answer.
     """
-    cluster = names.cluster(pages.backend)
+    # With the Ingress, for the access log and for traffic metrics.
+    cluster = f"{names.cluster(pages.backend)} {pages.ingress}"
     origins = allowed if policy.cors and policy.cors.origins else None
     if (headers := policy.response_headers) != NO_CHANGES or policy.cors:
         text = repr((headers, policy.cors, origins))

@@ -7,6 +7,7 @@ import structlog
 
 from xds.explain.facts import StateReader
 from xds.explain.overview import IngressSummary, Overview, OverviewCounts
+from xds.logs import BUG_REMEDY
 from xds.server.debug.slices import in_slices
 
 SWEEP_INTERVAL_SECONDS: Final = 5.0
@@ -50,7 +51,7 @@ class LiveOverview:
                     if not self._overview.has_states:
                         await self._sweep()
             except Exception:  # noqa: BLE001 - an error in the program: routing goes on
-                _log.exception("overview_failed", retry_seconds=RETRY_SECONDS)
+                _log.exception("overview_failed", remedy=BUG_REMEDY, retry_seconds=RETRY_SECONDS)
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _sweep(self) -> None:

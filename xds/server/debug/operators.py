@@ -14,6 +14,8 @@ LOGGED_CERTIFICATES: Final = 1000
 
 _METHODS: Final = f"/{pb.DESCRIPTOR.services_by_name['DebugService'].full_name}/"
 
+REMEDY: Final = "add a name of the certificate to --tls-operators, or use another certificate"
+
 _log = structlog.get_logger()
 
 
@@ -62,5 +64,5 @@ class OperatorsOnly(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # ge
         text = f"the certificate names {shown_names(names)}, and no name that may use the debug API"
         if names not in self._denied and len(self._denied) < LOGGED_CERTIFICATES:
             self._denied.add(names)
-            _log.warning("debug_api_denied", peer=context.peer(), error=text, remedy="add a name to --tls-operators")
+            _log.warning("debug_api_denied", peer=context.peer(), error=text, remedy=REMEDY)
         await context.abort(grpc.StatusCode.PERMISSION_DENIED, text)

@@ -21,7 +21,7 @@ from xds.kube.references import AnnotatedObjects, ConfigReferences, followed_obj
 from xds.kubeapi.client import ApiClient, ErrorStatus
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.problems.reasons import Reason
-from xds.sources.apiserver.outages import REJECTIONS
+from xds.sources.apiserver.outages import REJECTIONS, remedy_of
 from xds.sources.apiserver.scope import Scope
 from xds.sources.apiserver.tracker import ObjectTracker
 from xds.sources.apiserver.watch import Watch, WatchBatch
@@ -225,9 +225,8 @@ class ObjectWatches:
                     "watch_rejected",
                     watch=str(scope),
                     name=about.name,
-                    status=error.status,
-                    message=error.message,
-                    remedy=scope.grant(error.message) if error.status == 403 else "",
+                    error=str(error),
+                    remedy=remedy_of(scope, error),
                 )
                 self._set_fault(about, scope, watched, f"the API server answers {error}")
         elif about in self.unknown and self._clock() - watched.began_at > UNKNOWN_SECONDS:

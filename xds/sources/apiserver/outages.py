@@ -78,9 +78,8 @@ class Outages:
         self._back.clear()
         if not self._unreachable:
             self._outage = str(error)
-            _log.warning(
-                "api_server_unreachable", server=self._server, watch=str(scope), error=str(error), effect=EFFECT
-            )
+            remedy = Reason.API_SERVER_UNREACHABLE.remedy
+            _log.warning("api_server_unreachable", server=self._server, error=str(error), effect=EFFECT, remedy=remedy)
             timer = asyncio.get_running_loop().call_later(UNREACHABLE_PROBLEM_SECONDS, self._outage_goes_on)
             self._outage_timer = timer
         self._unreachable[scope] = str(error)
@@ -176,7 +175,7 @@ class Outages:
     def _problem(self, scope: Scope, reason: Reason, answer: ErrorStatus | None) -> Problem:
         why = f"answers {answer}" if answer else "has not sent all that was missed"
         message = f"The API server {self._server} {why}. {EFFECT.capitalize()}."
-        remedy = _remedy(scope, answer) if answer and reason is Reason.WATCH_REFUSED else reason.remedy
+        remedy = remedy_of(scope, answer) if answer and reason is Reason.WATCH_REFUSED else reason.remedy
         return Problem(ObjectRef("Watch", scope.namespace, scope.resource), reason, message, remedy)
 
     def _was_rejected(self, scope: Scope, error: ErrorStatus) -> None:
@@ -185,8 +184,8 @@ class Outages:
         if before and before.status == error.status:
             return
         self._rejected[scope] = error
-        remedy = _remedy(scope, error)
-        _log.warning("watch_rejected", watch=str(scope), status=error.status, message=error.message, remedy=remedy)
+        remedy = remedy_of(scope, error)
+        _log.warning("watch_rejected", watch=str(scope), error=str(error), remedy=remedy)
 
     def _reached(self, scope: Scope) -> None:
         if self._unreachable.pop(scope, None) is None:
@@ -200,5 +199,6 @@ class Outages:
             _log.info("api_server_reached", server=self._server)
 
 
-def _remedy(scope: Scope, error: ErrorStatus) -> str:
+def remedy_of(scope: Scope, error: ErrorStatus) -> str:
+    """The action after a watch was rejected."""
     return scope.grant(error.message) if error.status == 403 else _REMEDIES.get(error.status, EFFECT)

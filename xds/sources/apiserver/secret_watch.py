@@ -16,6 +16,7 @@ from xds.kube.wire import Page, page_of
 from xds.kubeapi.backoff import Backoff
 from xds.kubeapi.client import ApiClient, ErrorStatus
 from xds.problems.problem import Key
+from xds.problems.reasons import Reason
 from xds.sources.apiserver.named_objects import NamedObjects
 from xds.sources.apiserver.outages import Outages
 from xds.sources.apiserver.scope import Scope
@@ -95,7 +96,8 @@ class TlsWatches:
                     page = await self._page(key)
             except FAILURES as error:
                 if not self._secrets.unknown.get(key, "unnamed"):
-                    _log.warning("secret_unreadable", secret=str(key), error=str(error), effect=EFFECT)
+                    remedy = Reason.SECRET_UNREADABLE.remedy
+                    _log.warning("secret_unreadable", secret=str(key), error=str(error), effect=EFFECT, remedy=remedy)
                 self._secrets.fail_look_up(key, str(error))
                 await self._deliver_secrets(WatchBatch(clock()))
                 wait = min(error.retry_after, MAX_RETRY_AFTER_SECONDS) if isinstance(error, ErrorStatus) else 0

@@ -245,7 +245,11 @@ class _JoinedWatches:
         """
         scope = Scope(IngressClass)
         if scope in self._unlisted:
-            _log.warning("ingress_classes_unknown", effect=CLASSES_UNKNOWN)
+            error = self._outages.why(scope)
+            remedy = scope.grant(error)
+            _log.warning(
+                "ingress_classes_unknown", watch=str(scope), error=error, effect=CLASSES_UNKNOWN, remedy=remedy
+            )
             self._excused.add(scope)
             self._put(scope, WatchBatch(asyncio.get_running_loop().time(), completes_list=True))
             self._outages.tolerate(scope)

@@ -60,6 +60,8 @@ CATCH_UP_SECONDS: Final = 0.3
 STEADY_CONNECTION_SECONDS: Final = 5.0
 """A connection that lasts so long worked: its failure is no repetition of an earlier one."""
 
+RESTORED_REMEDY: Final = "nothing to do: every object was compared anew; check that a restore was meant"
+
 _WATCH_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_SECONDS)
 _PAGE_TIMEOUT: Final = aiohttp.ClientTimeout(
     total=None, sock_connect=CONNECT_TIMEOUT_SECONDS, sock_read=LIST_IDLE_TIMEOUT_SECONDS
@@ -305,7 +307,8 @@ class Watch:
 
     def _listed_at(self, version: str) -> None:
         if goes_back(self._version, version):
-            _log.warning("resource_version_went_back", watch=str(self.scope), before=self._version, now=version)
+            error = f"resourceVersion went back from {self._version} to {version}, as after a restore of etcd"
+            _log.warning("resource_version_went_back", watch=str(self.scope), error=error, remedy=RESTORED_REMEDY)
         self._version, self._must_list, self._was_silent = version, False, False
 
     # Lists in pages

@@ -1,0 +1,62 @@
+"""docs/runbooks: a page for each alert, which begins with commands that exist, and names only what exists.
+
+Excludes: whether a remedy helps.
+"""
+
+import re
+
+from tests.support.alert_cases import ROOT, RULES, alerts, page_of
+from xds.problems.reasons import Reason
+
+RUNBOOKS = ROOT / "docs" / "runbooks"
+INDEX = RUNBOOKS / "README.md"
+PAGES = sorted(set(RUNBOOKS.glob("*.md")) - {INDEX})
+
+
+def test_each_alert_has_a_page_and_each_page_an_alert() -> None:
+    assert {page.stem for page in PAGES} == {page_of(alert) for alert in alerts()}
+    listed = re.findall(r"^\| \[(\w+)\]\(([\w-]+)\.md\) \| (\w+) \|", INDEX.read_text(), flags=re.MULTILINE)
+    assert sorted(listed) == sorted(
+        (name, page_of(name), rule["labels"]["severity"]) for name, rule in alerts().items()
+    )
+
+
+def test_each_alert_has_a_severity_a_text_and_its_page() -> None:
+    for name, rule in alerts().items():
+        assert rule["labels"]["severity"] in ("page", "ticket")
+        assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}
+        assert rule["annotations"]["runbook_url"] == f"docs/runbooks/{page_of(name)}.md"
+
+
+def test_a_page_begins_with_commands() -> None:
+    for page in PAGES:
+        title, blank, command, *rest = page.read_text().splitlines()
+        assert page_of(title.removeprefix("# ")) == page.stem
+        assert blank == ""
+        assert command.startswith("    kubectl ")
+        assert any(line.startswith("**Wake somebody** ") for line in rest)
+
+
+def test_each_figure_is_documented() -> None:
+    """In the metrics of the control plane. Those of Envoy are compared with a scrape of the demo."""
+    documented = set(re.findall(r"`(xds_ingress_\w+)`", (ROOT / "docs" / "metrics.md").read_text()))
+    for path in (*PAGES, RULES):
+        named = {
+            re.sub(r"_(bucket|count|sum)$", "", name) for name in re.findall(r"\bxds_ingress_\w+", path.read_text())
+        }
+        assert named <= documented, path.name
+
+
+def test_each_problem_that_a_page_names_is_one() -> None:
+    reasons = {reason.value for reason in Reason}
+    for page in PAGES:
+        named = re.findall(r"(?<=problem )`(\w+)`(?: or `(\w+)`)?", page.read_text())
+        assert {name for pair in named for name in pair if name} <= reasons, page.name
+
+
+def test_each_log_event_that_a_page_names_is_one() -> None:
+    source = "".join(path.read_text() for path in (ROOT / "xds").rglob("*.py"))
+    for page in PAGES:
+        for event in re.findall(r"log event\s+`(\w+)`", page.read_text()):
+            known = f'"{event}"' in source or (event.endswith("_unavailable") and '_unavailable"' in source)
+            assert known, f"{page.name}: {event}"

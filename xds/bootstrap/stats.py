@@ -1,0 +1,96 @@
+"""Envoy's statistics: the ones that dashboards and alerts use, and the buckets of histograms."""
+
+from datetime import timedelta
+from typing import Final
+
+from xds.envoyapi.messages import (
+    HistogramBucketSettings,
+    ListStringMatcher,
+    RegexMatcher,
+    StatsConfig,
+    StatsMatcher,
+    StringMatcher,
+)
+from xds.resources import traffic_metrics
+
+EVICTION_INTERVAL: Final = timedelta(minutes=30)
+"""An Ingress without requests for so long loses its figures, at the latest after twice the time."""
+
+DURATION_BUCKETS: Final = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000)
+"""Milliseconds. Envoy's own 19 buckets reach from half a millisecond to an hour."""
+
+_FAMILIES: Final = (
+    "cluster_manager.",
+    "control_plane.",
+    "filesystem.",
+    "listener_manager.",
+    "overload.",
+    "runtime.",
+    "server.",
+    "tracing.",
+    "extension_config_discovery.",
+    f"{traffic_metrics.PREFIX}.",
+)
+"""Beginnings of names."""
+
+_OF_CLUSTERS: Final = (
+    "upstream_rq_(total|active|pending_active|pending_overflow|timeout|per_try_timeout|rx_reset|time|[1-5]xx)",
+    "upstream_rq_retry(_success|_limit_exceeded)?",
+    "upstream_cx_(total|active|connect_fail|connect_timeout|overflow|none_healthy)",
+    "membership_(total|healthy)",
+    "lb_healthy_panic",
+    r"circuit_breakers\.default\.(cx|rq|rq_pending|rq_retry)_open",
+    "update_rejected",
+)
+"""Expressions for the rest of a name behind the cluster's."""
+
+_OF_LISTENERS: Final = (
+    "downstream_rq_(total|active|timeout|rx_reset|tx_reset|overload_close|too_many_premature_resets|time|[1-5]xx)",
+    "downstream_cx_(total|active|rx_bytes_total|tx_bytes_total|protocol_error|overload_disable_keepalive)",
+    "rq_(direct_response|redirect|overload_local_reply)",
+    "no_route",
+    r"(ext_authz|tracing)\..*",
+    r"lua\.errors",
+    r"rds\..*\.update_(rejected|success)",
+)
+"""The same for the HTTP of a listener."""
+
+_OF_ADDRESSES: Final = (
+    "downstream_cx_(total|active|overflow|overload_reject)",
+    "downstream_global_cx_overflow",
+    "no_filter_chain_match",
+    r"ssl\.(connection_error|handshake|fail_.*)",
+)
+"""The same for the address of a listener."""
+
+
+def stats_config(*, keeps_all: bool) -> StatsConfig:
+    """The configuration of statistics.
+
+    Args:
+        keeps_all: Whether all statistics exist: some 250 for each cluster with traffic.
+    """
+    names = (
+        rf"cluster\.[^.]+\.({'|'.join(_OF_CLUSTERS)})",
+        rf"http\.https?\.({'|'.join(_OF_LISTENERS)})",
+        rf"listener\.[0-9a-f._\[\]]+\.({'|'.join(_OF_ADDRESSES)})",
+        r"rate_limits\.http_local_rate_limit\.\w+",
+        r"sds\..*\.update_rejected",
+    )
+    kept = [StringMatcher(prefix=family) for family in _FAMILIES] + [_regex(name) for name in names]
+    matcher = StatsMatcher(inclusion_list=ListStringMatcher(patterns=kept))
+    return StatsConfig(
+        stats_matcher=None if keeps_all else matcher,
+        histogram_bucket_settings=[
+            HistogramBucketSettings(match=_regex(name), buckets=[*DURATION_BUCKETS])
+            for name in (
+                rf"{traffic_metrics.PREFIX}\.{traffic_metrics.DURATION}.*",
+                r"cluster\.[^.]+\.upstream_rq_time",
+                r"http\.https?\.downstream_rq_time",
+            )
+        ],
+    )
+
+
+def _regex(text: str) -> StringMatcher:
+    return StringMatcher(safe_regex=RegexMatcher(regex=text))

@@ -1,0 +1,86 @@
+"""The objects that answers come from, as metadata of routes and virtual hosts: for the access log and traffic metrics.
+
+A route's metadata count before those of its virtual host, which are for answers of no route (404), and of routes that
+several paths share.
+"""
+
+import json
+from typing import Final
+
+from xds.envoyapi.messages import Metadata, Struct, Value
+from xds.problems.problem import Key, ObjectRef
+from xds.resources import names
+from xds.resources.domains import ANY_HOST, Domain
+from xds.traffic.hosts import NO_HOST
+from xds.traffic.routes import Route, VirtualHost
+
+_NAMESPACE: Final = "namespace"
+_INGRESS: Final = "ingress"
+_SERVICE: Final = "service"
+
+
+def _of_route_or_host(key: str) -> str:
+    places = [f"{place}:{names.METADATA_NAMESPACE}:{key}" for place in ("ROUTE", "VIRTUAL_HOST")]
+    operators = [{"command": "METADATA", "param": place} for place in places]
+    return f"%COALESCE({json.dumps({'operators': operators}, separators=(',', ':'))})%"
+
+
+NAMESPACE_OPERATOR: Final = _of_route_or_host(_NAMESPACE)
+INGRESS_OPERATOR: Final = _of_route_or_host(_INGRESS)
+SERVICE_OPERATOR: Final = f"%METADATA(ROUTE:{names.METADATA_NAMESPACE}:{_SERVICE})%"
+"""Envoy's operators for the namespace of the Ingress, for the Ingress and for the Service of a request. Source:
+https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage
+"""
+
+
+def route_origin(route: Route) -> Metadata:
+    return ingress_origin(route.origin.object, route.service)
+
+
+def ingress_origin(origin: ObjectRef, service: Key | None = None) -> Metadata:
+    """The metadata of a route. Without an Ingress for the operator's default backend, which no Ingress names.
+
+    Args:
+        origin: The object that asks for the route.
+        service: The Service that the object names; None for a route that several Services share.
+    """
+    fields = {_INGRESS: str(origin.key), _NAMESPACE: origin.namespace} if _is_ingress(origin) else {}
+    return _metadata(fields | ({_SERVICE: str(service)} if service else {}))
+
+
+def host_origin(domain: Domain) -> Metadata | None:
+    """The metadata of a virtual host: its Ingress and the namespace, if it has one alone.
+
+    None for hosts that no rule names: the 404 of an unknown host is not the fault of an Ingress without hosts.
+    """
+    inside = domain.inside
+    if domain.name == ANY_HOST or not isinstance(inside, VirtualHost) or inside.host == NO_HOST:
+        return None
+    routes = (*inside.routes, *((inside.default,) if inside.default else ()))
+    ingresses = {route.origin.object for route in routes if _is_ingress(route.origin.object)}
+    if len(ingresses) == 1:
+        return ingress_origin(ingresses.pop())
+    namespaces = {each.namespace for each in ingresses}
+    return _metadata({_NAMESPACE: namespaces.pop()}) if len(namespaces) == 1 else None
+
+
+def no_origin() -> Metadata:
+    """The metadata of a route for hosts that no rule names, in a virtual host with metadata."""
+    return _metadata({_INGRESS: "", _NAMESPACE: ""})
+
+
+def ingress_of(metadata: Metadata | None) -> Key | None:
+    """The Ingress that a built route comes from."""
+    found = (metadata.filter_metadata if metadata else {}).get(names.METADATA_NAMESPACE)
+    text = str(found.fields[_INGRESS].string_value) if found and _INGRESS in found.fields else ""
+    namespace, _, name = text.partition("/")
+    return Key(namespace, name) if name else None
+
+
+def _is_ingress(origin: ObjectRef) -> bool:
+    return origin.kind == "Ingress"
+
+
+def _metadata(fields: dict[str, str]) -> Metadata:
+    values = {name: Value(string_value=value) for name, value in fields.items()}
+    return Metadata(filter_metadata={names.METADATA_NAMESPACE: Struct(fields=values)})

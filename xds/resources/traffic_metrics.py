@@ -1,0 +1,80 @@
+"""Figures of the traffic of each Ingress, which Envoy counts at the end of each request, beside the access log.
+
+Answers of Envoy itself count too. Envoy shows the figures among its statistics, as `envoy_ingress_…`.
+"""
+
+import json
+from typing import Final
+
+from xds.envoyapi import codec
+from xds.envoyapi.messages import (
+    AccessLog,
+    AccessLogFilter,
+    HeaderFilter,
+    HeaderMatcher,
+    Scope,
+    StatsAccessLog,
+    StatsAccessLogCounter,
+    StatsAccessLogHistogram,
+    StatsAccessLogHistogramUnit,
+    StatsAccessLogStat,
+    StatsAccessLogTag,
+)
+from xds.resources.filters.error_pages import MARKER
+from xds.resources.options import ProxyOptions
+from xds.resources.origin import INGRESS_OPERATOR, NAMESPACE_OPERATOR, SERVICE_OPERATOR
+
+PREFIX: Final = "ingress"
+"""The beginning of the names of the statistics, and the name of the scope that all listeners share."""
+
+DURATION: Final = "request_duration_milliseconds"
+
+MAX_COUNTERS: Final = 200_000
+MAX_HISTOGRAMS: Final = 25_000
+"""The most series of an Envoy: enough for 25,000 pairs of an Ingress and a Service. Envoy drops further series."""
+
+_CODE_CLASS: Final = json.dumps(
+    {"operators": [{"command": "RESP", "param": ":STATUS", "max_length": 1}, "RESPONSE_CODE"]}, separators=(",", ":")
+)
+"""The first digit of the status; 0 for requests that ended without an answer."""
+
+_ORIGIN: Final = {"ingress_namespace": NAMESPACE_OPERATOR, "ingress": INGRESS_OPERATOR, "service": SERVICE_OPERATOR}
+"""The labels of all figures, and Envoy's operators for the values."""
+
+
+def traffic_metrics(options: ProxyOptions) -> list[AccessLog]:
+    """The logger of a listener: at most one."""
+    if not options.traffic_metrics:
+        return []
+    config = StatsAccessLog(
+        stats_scope=Scope(
+            prefix=PREFIX,
+            sharing_name=PREFIX,
+            enable_eviction=True,
+            max_counters=MAX_COUNTERS,
+            max_histograms=MAX_HISTOGRAMS,
+        ),
+        counters=[
+            StatsAccessLogCounter(stat=_stat("requests", code_class=f"%COALESCE({_CODE_CLASS})%xx"), value_fixed=1),
+            StatsAccessLogCounter(stat=_stat("request_bytes"), value_format="%BYTES_RECEIVED%"),
+            StatsAccessLogCounter(stat=_stat("response_bytes"), value_format="%BYTES_SENT%"),
+        ],
+        histograms=[
+            StatsAccessLogHistogram(
+                stat=_stat(DURATION), unit=StatsAccessLogHistogramUnit.Milliseconds, value_format="%DURATION%"
+            )
+        ],
+    )
+    return [AccessLog(name="envoy.access_loggers.stats", typed_config=codec.pack(config), filter=_answered())]
+
+
+def _answered() -> AccessLogFilter:
+    """A filter of the first of two turns of a request: the answer is an error page, and counts at the second turn."""
+    return AccessLogFilter(
+        header_filter=HeaderFilter(header=HeaderMatcher(name=MARKER, present_match=True, invert_match=True))
+    )
+
+
+def _stat(name: str, **labels: str) -> StatsAccessLogStat:
+    tags = [StatsAccessLogTag(name=label, value_format=operator) for label, operator in (_ORIGIN | labels).items()]
+    return StatsAccessLogStat(name=name, tags=tags)
