@@ -21,12 +21,22 @@ class UiServer(Serve):
     Attributes:
         site: The address of the page, as `http://HOST:PORT`.
         folder: The manifests, followed by the server.
+        error: Lines of standard error that are not of the log.
     """
 
     def __init__(self, process: asyncio.subprocess.Process, ui: str, folder: Path) -> None:
         super().__init__(process)
         self.site = f"http://{ui}"
         self.folder = folder
+        self.error = ""
+
+    async def read_logs(self) -> None:
+        assert self.process.stderr
+        async for line in self.process.stderr:
+            if line.startswith(b"{"):
+                self.logs.append(json.loads(line))
+            else:
+                self.error += line.decode()
 
     def write(self, *objects: KubeObject) -> None:
         """Create or replace the file of each object."""
@@ -64,7 +74,7 @@ async def ui_server(folder: Path, *flags: str, ui: str = "", port: int = 0) -> A
     reading = asyncio.create_task(server.read_logs())
     try:
         await until(lambda: server.has_logged("serving") or reading.done())
-        assert not reading.done() or reading.exception() is None, reading.exception()
+        assert not reading.done(), server.error
         await server.until_ready()
         yield server
     finally:
