@@ -17,7 +17,7 @@ from playwright.async_api import Browser
 from tests.support.chromium import IN_CHROMIUM, tab
 from tests.support.envoy import free_port
 from tests.support.ui_server import UiServer, ui_server
-from tests.support.waiting import WAIT_LIMIT_SECONDS
+from tests.support.waiting import WAIT_LIMIT_SECONDS, until
 
 pytestmark = IN_CHROMIUM
 
@@ -137,12 +137,33 @@ async def test_a_given_port_that_is_taken_is_an_error_of_one_line(tmp_path: Path
     assert "--ui" in err
 
 
-@pytest.mark.parametrize("address", ["0.0.0.0", "[::]", "192.0.2.1"])
-async def test_an_address_beyond_this_machine_needs_permission_and_names(tmp_path: Path, address: str) -> None:
-    for flags in (["--ui", f"{address}:{free_port()}"], ["--ui", f"{address}:{free_port()}", "--ui-allow-remote"]):
-        code, err = await start_error(tmp_path, *flags)
-        assert (code, err.count("\n")) == (2, 1)
-        assert "--ui-allow-remote" in err or "--ui-host" in err
+async def test_the_default_port_that_is_taken_is_a_warning(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        with contextlib.suppress(OSError):  # taken already
+            other.bind(("127.0.0.1", 18002))
+            other.listen()
+        async with ui_server(tmp_path, ui=None) as server:
+            await until(lambda: server.has_logged("no_page"))
+            warning = server.logged("no_page")
+            assert warning["level"] == "warning"
+            assert "--ui" in warning["remedy"]
+            assert (await server.get("/readyz"))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--ui", "0.0.0.0:18002"], "--ui-allow-remote"),
+        (["--ui", "[::]:18002"], "--ui-allow-remote"),
+        (["--ui", "192.0.2.1:18002", "--ui-allow-remote"], "--ui-host"),
+    ],
+)
+async def test_an_address_beyond_this_machine_needs_permission_and_names(
+    tmp_path: Path, flags: list[str], words: str
+) -> None:
+    code, err = await start_error(tmp_path, *flags)
+    assert (code, err.count("\n")) == (2, 1)
+    assert words in err
 
 
 async def test_a_remote_page_answers_to_its_names_alone(tmp_path: Path) -> None:

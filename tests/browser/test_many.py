@@ -1,8 +1,10 @@
 """Ten thousand Ingresses: the list is paged, searched on the server, and quick; proxies don't wait for the page."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 
+import aiohttp
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
@@ -10,6 +12,7 @@ from playwright.async_api import Browser, expect
 from tests.support.chromium import IN_CHROMIUM, tab
 from tests.support.objects import ingress, path, rule, service, slice_of
 from tests.support.ui_server import UiServer, ui_server, write_many
+from tests.support.waiting import WAIT_LIMIT_SECONDS
 
 pytestmark = [*IN_CHROMIUM, pytest.mark.xdist_group("ten thousand")]
 
@@ -92,7 +95,25 @@ async def test_a_request_is_explained(
         assert shown.faults == []
 
 
-async def test_the_state_filter_shows_the_broken_ones(browser: Browser, many: UiServer) -> None:
+async def test_costly_questions_wait_for_each_other_and_are_never_many(many: UiServer) -> None:
+    """Whoever asks too much gets a page that says so; the control plane goes on."""
+
+    async def status(path: str) -> int:
+        async with session.get(f"{many.site}{path}") as answer:
+            await answer.read()
+            return answer.status
+
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(WAIT_LIMIT_SECONDS)) as session:
+        asked = [f"/explain?url=http://shop-{number:05}.example/" for number in range(20)]
+        asked += [f"/ingresses?q=nothing-{number}" for number in range(20)]
+        statuses = set(await asyncio.gather(*map(status, asked)))
+        assert 200 in statuses
+        assert statuses <= {200, 429, 503}
+        assert await status("/explain?url=http://shop-00001.example/") == 200
+    assert (await many.get("/readyz"))[0] == 200
+
+
+async def test_problems_are_counted_and_paged(browser: Browser, many: UiServer) -> None:
     async with tab(browser, many.site) as shown:
         await shown.open("/problems")
         await expect(shown.page.get_by_role("main")).to_contain_text("1,000")
