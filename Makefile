@@ -30,6 +30,7 @@ envoys: venv ## binaries of Envoys that are too old to be served, which tests/e2
 
 tools: venv ## Prometheus, Alertmanager, the Pushgateway and Chromium from Debian's packages, for tests and DEMO_MONITORING=1: 250 MB, once
 	@$(BIN)/python -m tests.support.debian
+	@$(BIN)/python -m tests.support.prometheus_operator
 
 test: venv kube envoys tools ## every test that this machine can run, with the seconds of each group
 	@$(BIN)/python -m tests.support.suite

@@ -29,9 +29,9 @@ INGRESSES: Final = 1000
 SCRAPES: Final = 5
 
 SIDES: Final = {
-    "with": (),
-    "without": ("--no-traffic-metrics",),
-    "without, no access log": ("--no-traffic-metrics", "--access-log", "off"),
+    "with": ("--traffic-metrics",),
+    "without": (),
+    "without, no access log": ("--access-log", "off"),
 }
 """Flags of the control plane."""
 
@@ -64,9 +64,9 @@ async def measure() -> AsyncIterator[Figure]:
     yield Figure("CPU of Envoy for a request", medians["with"], "µs", {"without": beside["without"]}, LIMIT)
     yield Figure("CPU of Envoy for a request without metrics and access log", beside["without, no access log"], "µs")
     for name, flags, all_stats in (
-        ("with traffic metrics", (), False),
-        ("without traffic metrics", ("--no-traffic-metrics",), False),
-        ("--all-stats", (), True),
+        ("without traffic metrics", (), False),
+        ("with traffic metrics", ("--traffic-metrics",), False),
+        ("with traffic metrics and --all-stats", ("--traffic-metrics",), True),
     ):
         found = await _scrape(flags, all_stats=all_stats)
         title = f"{INGRESSES:,} Ingresses with traffic, {name}"

@@ -28,7 +28,7 @@ from xds.server.debug.messages import ProxyDelivery
 from xds.snapshot.resource import ResourceType
 
 DOCUMENTS = Path(__file__).parent / "json"
-TEXTS = frozenset({"outcome", "text", "why", "message", "remedy", "claim"})
+TEXTS = frozenset({"outcome", "text", "why", "message", "remedy", "claim", "attention"})
 """Keys of values that are for people."""
 
 
@@ -59,6 +59,8 @@ def normalized(value: Any, key: str = "") -> Any:
         return value
     if key in TEXTS:
         return "<text>"
+    if key == "version" and re.match(r"\d+\.\d+", value):
+        return "<release>"
     if re.fullmatch(r"\d{4}-\d\d-\d\dT.*Z", value):
         return "<time>"
     return "<version>" if re.fullmatch("[0-9a-f]{16}", value) else value
@@ -104,6 +106,16 @@ def test_proxies(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str])
     stuck = (*(Stuck(each, ResourceType.CLUSTER, now) for each in StuckReason), Stuck(StuckReason.FLAPPING, None, now))
     server.server.proxies.append(replace(delta, stream=sotw, stuck=stuck))
     check("proxies", capfd, "proxies", "--server", server.target)
+
+
+def test_ingresses(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]) -> None:
+    server.do(*objects())
+    check("ingresses", capfd, "ingresses", "--server", server.target)
+
+
+def test_status(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]) -> None:
+    server.do(*objects())
+    check("status", capfd, "status", "--server", server.target)
 
 
 def test_problems(server: ThreadedDebugServer, capfd: pytest.CaptureFixture[str]) -> None:

@@ -223,8 +223,9 @@ def test_proxies_are_listed_with_versions_states_and_rejections(server: Threaded
         type_status(ResourceType.LISTENER, now, last_rejection=rejected, rejected_count=1),
         type_status(ResourceType.ROUTES, now, in_flight=True),
     )
-    proxies, types, rejections = xds("proxies").out.split("\n\n")
-    assert proxies.splitlines()[1].split() == ["envoy-1", "fleet", "envoy", "1.40.0", "delta", "ipv4:127.0.0.1:5", "2m"]
+    proxies, types, rejections, summary = xds("proxies").out.split("\n\n")
+    assert summary == "1 proxy, 0 in sync, 1 rejects lds\n"
+    assert proxies.splitlines()[1].split() == ["envoy-1", "fleet", "envoy", "1.40.0", "delta", "127.0.0.1:5", "2m"]
     assert [line.split()[:-1] for line in types.splitlines()[1:]] == [
         ["envoy-1", "cds", "*", "v2", "v1", "in", "sync"],
         ["envoy-1", "lds", "3", "v2", "v1", "rejected"],
@@ -249,7 +250,7 @@ def test_proxies_as_json(server: ThreadedDebugServer, xds: Xds) -> None:
 def test_proxies_with_equal_node_ids_are_labelled_with_their_peer(server: ThreadedDebugServer, xds: Xds) -> None:
     server.connect(Node("twin"))
     server.connect(Node("twin"))
-    assert xds("proxies").out.count("twin @ipv4:127.0.0.1:5") == 2
+    assert xds("proxies").out.count("twin @127.0.0.1:5") == 2
 
 
 def test_an_empty_list_of_proxies(xds: Xds) -> None:

@@ -18,6 +18,7 @@ import pytest
 from tests.support.debug_server import ThreadedDebugServer, services, shop
 from tests.support.envoy import free_port
 from tests.support.waiting import WAIT_LIMIT_SECONDS
+from xds.protocol.messages import Node
 
 XDS = [sys.executable, "-m", "xds"]
 
@@ -176,7 +177,15 @@ def on_a_terminal(columns: int, *arguments: str) -> str:
 @pytest.mark.parametrize("columns", [80, 120])
 def test_output_on_a_terminal_has_colours_and_fits_its_width(server: ThreadedDebugServer, columns: int) -> None:
     server.do(*services("a"), shop("a", "a-service-with-a-rather-long-name", "gone"))
-    for command in (["problems"], ["snapshot", "show"]):
+    server.connect(Node("envoy-7f9c8d6b5-abcde", "xds-ingress", "envoy 1.40.0"))
+    for command in (
+        ["problems"],
+        ["snapshot", "show"],
+        ["ingresses"],
+        ["ingresses", "-o", "wide"],
+        ["proxies"],
+        ["status"],
+    ):
         text = on_a_terminal(columns, *command, "--server", server.target)
         assert "\x1b[" in text
         plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
@@ -202,7 +211,9 @@ HEAVY = (
 )
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["proxies"], ["problems"], ["snapshot", "show"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["proxies"], ["problems"], ["snapshot", "show"], ["ingresses"], ["status"], ["collect"]]
+)
 def test_client_commands_import_no_heavy_module(arguments: list[str]) -> None:
     command = [sys.executable, "-X", "importtime", "-m", "xds", *arguments, "--server", "unix:/nonexistent"]
     found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_LIMIT_SECONDS)

@@ -121,6 +121,11 @@ def test_translate_takes_the_traffic_flags_of_serve(tmp_path: Path, capfd: pytes
     assert '"tls_minimum_protocol_version": "TLSv1_3"' in text
     assert "envoy.filters.listener.proxy_protocol" in text
     assert "https_redirect" in text
+    assert "envoy.access_loggers.stats" not in text
+    flags = ["--traffic-metrics", "--access-log-field", "status", "--access-log-field", "request.referer"]
+    text = json.dumps(translated(tmp_path, capfd, *flags))
+    assert '"json_format": {"request.referer": "%REQ(referer)%", "status": "%RESPONSE_CODE%"}' in text
+    assert "envoy.access_loggers.stats" in text
 
 
 @pytest.mark.parametrize(
@@ -133,9 +138,14 @@ def test_translate_takes_the_traffic_flags_of_serve(tmp_path: Path, capfd: pytes
         ("--server-header", ""),
         ("--server-header", "a\nb"),
         ("--public-http-port", "0"),
+        ("--access-log-field", "stauts"),
+        ("--access-log-field", "request.a b"),
+        ("--access-log-field", "request.%REQ(x)%"),
+        ("--access-log-field", "response.set-cookie"),
+        ("--access-log-field", ""),
     ],
 )
-def test_values_that_no_header_can_hold_are_wrong_usage(
+def test_values_that_envoy_would_not_take_are_wrong_usage(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], flag: str, value: str
 ) -> None:
     assert run(["translate", str(tmp_path), flag, value]) == 2

@@ -4,6 +4,7 @@ Excludes: the values of annotations (tests/translate/nginx/test_logs_and_traces.
 """
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,9 +15,10 @@ from tests.support.objects import ingress, path, rule, service
 from tests.support.otlp import Span, collector
 from tests.support.route_table_annotations import annotated
 from tests.support.site import echoes, site
-from tests.support.waiting import WAIT_LIMIT_SECONDS
+from tests.support.waiting import WAIT_LIMIT_SECONDS, until
 from xds.address import HostPort
 from xds.kube.objects import KubeObject
+from xds.resources.access_log import ACCESS_LOG_FIELDS
 from xds.resources.options import AccessLogFormat, ProxyOptions, TracingOptions
 from xds.translate.translator import TranslateOptions
 
@@ -58,6 +60,51 @@ async def test_the_access_log_can_be_off(tmp_path: Path) -> None:
         assert (await running.get(HOST, "/seen", X_Request_Id="b7ad6b71")).status == 200
         await asyncio.sleep(0.1)  # ten times the interval in which Envoy writes its log
         assert "b7ad6b71" not in running.envoy.log
+
+
+async def test_hostile_values_stay_one_line_of_json(tmp_path: Path) -> None:
+    hostile = (
+        (
+            b'GET /a"b\\c<script>?q="\'{}%22%0a HTTP/1.1\r\nhost: shop.example.com\r\n'
+            b'user-agent: "}\\{\xff\xfe\xc3\xa9 <b>\tx\r\nx-forwarded-for: "};\r\nx-request-id: "a\\'
+        ),
+        b'GET / HTTP/1.1\r\nhost: sh"op\\.example.com<b>',
+        b'G"ET / HTTP/1.1\r\nhost: shop.example.com',
+        b"GET / HTTP/1.1\r\nhost: shop.example.com\r\nuser-agent: a\r\n b",
+        b"GET / HTTP/1.1\r\nhost: shop.example.com\r\nuser-agent: a\x01\x7fb",
+        b"GET / HTTP/1.1\r\nhost: shop.example.com\r\nuser-agent: a\xe2\x80\xa8b",
+        b"\x16\x03\x01\x02\x00\x01",
+    )
+    async with echoes([WEB]) as slices, site(tmp_path, *paths(), *slices) as running:
+        for head in hostile:
+            reader, writer = await asyncio.open_connection("127.0.0.1", running.proxy.http_port)
+            writer.write(head + b"\r\n\r\n")
+            assert (await reader.readline()).startswith(b"HTTP/1.1 ")
+            writer.close()
+        assert (await running.get(HOST, "/last")).status == 200
+        await until(lambda: '"path":"/last"' in running.envoy.log)
+    lines = [line for line in (tmp_path / "test.log").read_bytes().split(b"\n") if line.startswith(b"{")]
+    logged = [json.loads(line.decode()) for line in lines]
+    assert len(logged) == len(hostile) + 1
+    assert [*map(len, logged)] == [len(ACCESS_LOG_FIELDS)] * len(logged)
+    assert (logged[0]["user_agent"], logged[0]["request_id"]) == ('"}\\{ÿþÃ© <b>\tx', '"a\\')
+
+
+async def test_fields_of_the_access_log_are_chosen(tmp_path: Path) -> None:
+    fields = ("status", "namespace", "backend_ms", "request.x-team", "response.content-type")
+    options = ProxyOptions(access_log_fields=fields)
+    async with echoes([WEB]) as slices, site(tmp_path, *paths(), *slices, proxy=options) as running:
+        assert (await running.get(HOST, "/", X_Team="red")).status == 200
+        async with asyncio.timeout(WAIT_LIMIT_SECONDS):
+            line = await running.envoy.access_log()
+    assert line.keys() == set(fields)
+    assert isinstance(line.pop("backend_ms"), int)
+    assert line == {
+        "status": 200,
+        "namespace": "default",
+        "request.x-team": "red",
+        "response.content-type": "application/json; charset=utf-8",
+    }
 
 
 def traced(port: int, percent: float = 100) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """k8s/monitoring as an overlay adds it: targets that exist and may be scraped, and rules that are those tested.
 
-Excludes: the Prometheus operator itself, for which there is no cluster here.
+Excludes: the Prometheus operator itself, whose image can't be had; its types are checked.
 """
 
 import subprocess
@@ -15,6 +15,7 @@ from tests.support.alert_cases import RULES, alerts
 from tests.support.cluster.assets import KUBECTL
 from tests.support.debian import needs, program
 from tests.support.manifests import K8S, Object, find, needs_kubectl
+from tests.support.prometheus_operator import PROGRAM, needs_operator_types
 
 pytestmark = [pytest.mark.monitoring, needs_kubectl]
 
@@ -30,13 +31,13 @@ LABELS = {
 
 @pytest.fixture(scope="module")
 def overlay(tmp_path_factory: pytest.TempPathFactory) -> list[Object]:
-    """Of docs/monitoring.md: all of k8s/, the component, and a label that a Prometheus selects by."""
+    """Of docs/monitoring.md: all of k8s/, both components, and a label that a Prometheus selects by."""
     folder = tmp_path_factory.mktemp("overlay")
     up = "../" * (len(folder.resolve().parts) - 1)
     patch = [{"op": "add", "path": "/metadata/labels/release", "value": "kube-prometheus-stack"}]
     kustomization = {
         "resources": [f"{up}{K8S.relative_to('/')}"],
-        "components": [f"{up}{MONITORING.relative_to('/')}"],
+        "components": [f"{up}{each.relative_to('/')}" for each in (MONITORING, MONITORING / "traffic")],
         "patches": [{"target": {"group": "monitoring.coreos.com"}, "patch": yaml.safe_dump(patch)}],
     }
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
@@ -57,10 +58,29 @@ def test_the_overlay_adds_monitors_and_rules_to_all_of_k8s(overlay: list[Object]
     assert {each["metadata"]["labels"]["release"] for each in ours} == {"kube-prometheus-stack"}
 
 
+def test_the_second_component_turns_figures_of_ingresses_on(overlay: list[Object]) -> None:
+    [container] = of_kind(overlay, "Deployment")["xds-ingress"]["spec"]["template"]["spec"]["containers"]
+    [unchanged] = find("Deployment", "xds-ingress")["spec"]["template"]["spec"]["containers"]
+    assert container["args"] == [*unchanged["args"], "--traffic-metrics"]
+
+
 def test_the_object_has_the_rules_that_promtool_tested(overlay: list[Object]) -> None:
     rule = of_kind(overlay, "PrometheusRule")["xds-ingress"]
     assert rule["spec"] == yaml.safe_load(RULES.read_text())
     assert prometheus_rule.PAGE.read_text() == prometheus_rule.text()
+
+
+def checked(objects: list[Object]) -> subprocess.CompletedProcess[str]:
+    text = "\n---\n".join(yaml.safe_dump(each) for each in objects)
+    return subprocess.run([PROGRAM], check=False, input=text, capture_output=True, text=True)
+
+
+@needs_operator_types
+def test_the_objects_fit_the_types_of_the_operator(overlay: list[Object]) -> None:
+    ours = [each for each in overlay if each["apiVersion"] == "monitoring.coreos.com/v1"]
+    assert checked(ours).stdout.splitlines() == [f"{each['kind']} is valid" for each in ours]
+    ours[0]["spec"]["podMetricEndpoints"] = []
+    assert 'unknown field "podMetricEndpoints"' in checked(ours).stdout
 
 
 def ports(deployment: str) -> dict[str, tuple[str, int]]:

@@ -126,7 +126,7 @@ class Ui:
         self.answers = Answers()
         self.mark = 0
         options = UiOptions(HostPort("127.0.0.1", 0), hosts)
-        self.server = UiServer(options, self.answers, self.answers, lambda: self.mark)
+        self.server = UiServer(options, self.answers, self.answers, self.look)
         self.port = 0
         self._stack = contextlib.AsyncExitStack()
 
@@ -140,6 +140,9 @@ class Ui:
     ) -> None:
         await self._stack.aclose()
         await self.server.stop()
+
+    async def look(self) -> int:
+        return self.mark
 
     async def get(self, path: str, method: str = "GET", **headers: str) -> tuple[int, str]:
         named = {name.replace("_", "-"): value for name, value in headers.items()}

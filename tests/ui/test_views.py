@@ -13,7 +13,7 @@ from xds.cli.delivery import _STATE_TEXTS
 from xds.cli.proxies import _state
 from xds.ui import text, words
 from xds.ui.page import part
-from xds.ui.pages.explain import MAX_OTHER_PATHS, OTHER_PATH, routes
+from xds.ui.pages.explain import MAX_OTHER_PATHS, OTHER_PATH, outcome, routes
 from xds.ui.pages.ingress import explain_link
 from xds.ui.pages.overview import bar, headline
 from xds.ui.pages.revisions import MAX_FIELDS, MAX_VALUE_CHARACTERS, compared, differences
@@ -113,6 +113,18 @@ def test_any_time_can_be_shown(seconds: int) -> None:
 )
 def test_a_path_links_its_explanation(unit: str, link: str) -> None:
     assert explain_link(unit, {"safe.test"}) == link
+
+
+@pytest.mark.parametrize(
+    ("status_", "text_", "words_"),
+    [
+        (404, "404: no route", "no route"),
+        (308, "308, to https://a/", "to https://a/"),
+        (200, "a/b/80 answers", "a/b/80 answers"),
+    ],
+)
+def test_an_answer_has_its_status_once(status_: int, text_: str, words_: str) -> None:
+    assert outcome(pb.ExplainResponse(status=status_, outcome=text_)) == words_
 
 
 def test_routes_with_another_path_are_bounded() -> None:

@@ -22,6 +22,9 @@ from xds.cli.options import Credentials, Failed, Server
 
 ANSWER_TIMEOUT_SECONDS: Final = 30.0
 
+PAGE_SIZE: Final = 1000
+"""Ingresses in one response, at most as many as the server allows."""
+
 _DEBUG_SERVICE: Final = pb.DESCRIPTOR.services_by_name["DebugService"].full_name
 
 CHANNEL_OPTIONS: Final = (
@@ -125,9 +128,45 @@ class Client:
             finally:
                 call.cancel()
 
-    def proxies(self) -> list[pb.Proxy]:
+    def proxies(self, *, all_replicas: bool = False) -> pb.ListProxiesResponse:
         with self._explained():
-            return list(self._stub.ListProxies(pb.ListProxiesRequest(), timeout=ANSWER_TIMEOUT_SECONDS).proxies)
+            request = pb.ListProxiesRequest(all_replicas=all_replicas)
+            response: pb.ListProxiesResponse = self._stub.ListProxies(request, timeout=ANSWER_TIMEOUT_SECONDS)
+            return response
+
+    def ingresses(self, request: pb.ListIngressesRequest) -> tuple[list[pb.IngressSummary], pb.ListIngressesResponse]:
+        """The Ingresses of all pages, and the last page."""
+        asked, found = pb.ListIngressesRequest(), list[pb.IngressSummary]()
+        asked.CopyFrom(request)
+        asked.page_size = PAGE_SIZE
+        with self._explained():
+            while True:
+                page: pb.ListIngressesResponse = self._stub.ListIngresses(asked, timeout=ANSWER_TIMEOUT_SECONDS)
+                found += page.ingresses
+                if not page.next_page_token:
+                    return found, page
+                asked.page_token = page.next_page_token
+
+    def replicas(self) -> list[pb.Replica]:
+        """The replica that answers, then the others."""
+        with self._explained():
+            response = self._stub.ListReplicas(pb.ListReplicasRequest(), timeout=ANSWER_TIMEOUT_SECONDS)
+            return list(response.replicas)
+
+    def certificates(self) -> list[pb.Certificate]:
+        with self._explained():
+            response = self._stub.ListCertificates(pb.ListCertificatesRequest(), timeout=ANSWER_TIMEOUT_SECONDS)
+            return list(response.certificates)
+
+    def revisions(self) -> list[pb.RevisionSummary]:
+        with self._explained():
+            return list(self._stub.ListRevisions(pb.ListRevisionsRequest(), timeout=ANSWER_TIMEOUT_SECONDS).revisions)
+
+    def diagnostics(self) -> pb.GetDiagnosticsResponse:
+        with self._explained():
+            request = pb.GetDiagnosticsRequest()
+            response: pb.GetDiagnosticsResponse = self._stub.GetDiagnostics(request, timeout=ANSWER_TIMEOUT_SECONDS)
+            return response
 
     def problems(self) -> list[pb.Problem]:
         with self._explained():

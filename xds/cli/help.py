@@ -26,7 +26,8 @@ SUBJECTS: Final = {
     "HTTPS": "--redirect-https --default-tls-secret --https-min-version --https-cipher",
     "Requests and backends": "--default-backend --no-merge-slashes --pass-upgrade --replace-request-id --server-header "
     "--upstream-idle-timeout --no-vhds",
-    "Envoy's metrics, access log and traces": "--traffic-metrics --access-log --otlp --trace-sampling",
+    "Envoy's metrics, access log and traces": "--traffic-metrics --access-log --access-log-field --otlp "
+    "--trace-sampling",
     "Log of this process": "--log-level --log-format",
     "Output": "--output --exit-code",
     "General": "--version --help",

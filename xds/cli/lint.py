@@ -1,7 +1,6 @@
 """`xds lint`."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from xds.cli.lint_push import Gateway, GatewayUrl, GroupingLabel, push
 from xds.cli.offline import offline_pipeline, warn_of_other_classes
 from xds.cli.options import Failed, plain_option, warn
 from xds.cli.output import problem_data, write_data
+from xds.cli.reason_name import ReasonName
 from xds.cli.traffic_options import traffic_options
 from xds.kube.source import SourceError
 from xds.problems.problem import ObjectRef, Problem
@@ -44,20 +44,6 @@ class Finding(NamedTuple):
         return f"{self.problem.message.rstrip('.')}. {self.problem.remedy}".rstrip()
 
 
-class ReasonName(click.Choice):  # type: ignore[type-arg]  # not generic in every version
-    """A reason of problems. All of them would fill a screen, so an error names the nearest ones."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        name = str(value)
-        if name not in self.choices:
-            near = (
-                " or ".join(get_close_matches(name, self.choices, 2))
-                or "one of docs/problems.md, such as SecretNotFound"
-            )
-            self.fail(f"{name!r} is no reason of problems; write {near}", param, ctx)
-        return name
-
-
 @click.command(
     cls=Command,
     examples=[
@@ -77,7 +63,7 @@ class ReasonName(click.Choice):  # type: ignore[type-arg]  # not generic in ever
 @plain_option(
     "--ignore",
     "ignored",
-    type=ReasonName([each.value for each in Reason]),
+    type=ReasonName(),
     multiple=True,
     metavar="REASON",
     help="Ignore problems of this reason, e.g. SecretNotFound if DIR holds no Secrets. Repeatable.",

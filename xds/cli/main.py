@@ -40,6 +40,8 @@ SECTIONS: Final = {
         "bootstrap": Entry("xds.cli.bootstrap:bootstrap", "Write the bootstrap configuration of an Envoy."),
     },
     "Questions to a control plane": {
+        "status": Entry("xds.cli.status:status", "Show control plane, fleet and Ingresses on one screen."),
+        "ingresses": Entry("xds.cli.ingresses:ingresses", "List Ingresses, with state, hosts, addresses and problems."),
         "proxies": Entry("xds.cli.proxies:proxies", "List connected Envoys, with versions and rejections."),
         "problems": Entry("xds.cli.problems:problems", "List problems of objects, with remedies."),
         "explain": Entry("xds.cli.explain:explain", "Explain the answer to a request."),
@@ -47,6 +49,7 @@ SECTIONS: Final = {
         "snapshot": Entry(
             "xds.cli.snapshot:snapshot", "Show, compare and watch the resources that proxies should have."
         ),
+        "collect": Entry("xds.cli.collect:collect", "Write an archive for a bug report, without secrets."),
     },
     "Manifests": {
         "translate": Entry("xds.cli.translate:translate", "Translate manifests to resources and problems, offline."),

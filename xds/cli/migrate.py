@@ -13,10 +13,10 @@ from xds.cli.migration.data import report_data, sarif
 from xds.cli.migration.input import Input, read_folder, read_text
 from xds.cli.migration.judging import Wish, judge
 from xds.cli.migration.text import markdown, report_table, report_text
+from xds.cli.names import ClassName, ObjectName
 from xds.cli.options import FILE, Failed, plain_option
 from xds.cli.output import console, write, write_data, write_utf8
 from xds.cli.source_options import Namespace
-from xds.cli.traffic_options import ClassName, ObjectName
 from xds.migrate.controller import parse_arguments
 from xds.problems.problem import Key
 

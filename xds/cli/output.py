@@ -131,6 +131,10 @@ def problem_table(problems: Iterable[pb.Problem]) -> Table:
     return table(("OBJECT", "REASON", "PROBLEM AND REMEDY"), rows)
 
 
+LEVELS: Final = {pb.LEVEL_ERROR: "error", pb.LEVEL_WARNING: "warning"}
+"""Values in JSON. Scripts depend on them."""
+
+
 def _origin(problem: pb.Problem) -> Text:
     places = "".join(f"\n{place}" for place in (problem.field, problem.location) if place)
     return Text.assemble(object_name(problem.object), (places, "dim"))
@@ -153,6 +157,7 @@ def problem_data(problem: pb.Problem) -> Mapping[str, Any]:
     return {
         "object": reference_data(problem.object),
         "reason": problem.reason,
+        "level": LEVELS.get(problem.level, "unspecified"),
         "message": problem.message,
         "remedy": problem.remedy,
         "field": problem.field,

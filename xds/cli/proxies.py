@@ -1,8 +1,11 @@
 """`xds proxies`."""
 
+import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, Final, TypeAlias
+from urllib.parse import unquote
 
 import click
 from rich.text import Text
@@ -10,56 +13,150 @@ from rich.text import Text
 from xds.api.v1 import debug_pb2 as pb
 from xds.cli.client import Client
 from xds.cli.help import Command
-from xds.cli.options import Server, output_option, server_option
+from xds.cli.options import Failed, Server, output_option, plain_option, server_option
 from xds.cli.output import age, iso, short_type, table, write, write_data
+from xds.cli.text import counted, printable
 
 VARIANTS = {pb.VARIANT_DELTA: "delta", pb.VARIANT_SOTW: "sotw"}
 
 Row: TypeAlias = tuple[str | Text, ...]
 
 
+BEHIND_SECONDS: Final = 5.0
+"""Time without an answer to a response after which a proxy counts as behind, as in GetStatus."""
+
+
 @click.command(
     cls=Command,
-    examples=[
-        "xds proxies",
-    ],
+    examples=["xds proxies", "xds proxies --all-replicas --rejecting", "xds proxies --node envoy-7f9c* -o json"],
 )
 @server_option
+@plain_option("--all-replicas", is_flag=True, help="Ask the other replicas, too, as far as the server knows --peers.")
+@plain_option("--node", "nodes", multiple=True, help="A part of the node id, or a pattern with * ? [ ]. Repeatable.")
+@plain_option("--behind", is_flag=True, help=f"Proxies without an answer to a response for {BEHIND_SECONDS:.0f} s.")
+@plain_option("--rejecting", is_flag=True, help="Proxies that reject a resource.")
+@plain_option("--stuck", is_flag=True, help="Proxies without progress. Of several such flags, one has to apply.")
 @output_option
-def proxies(*, server: Server, output: str) -> None:
-    """List the connected Envoys, and for each resource type the versions sent, acknowledged and rejected."""
-    found = Client(server).proxies()
+def proxies(
+    *,
+    server: Server,
+    all_replicas: bool,
+    nodes: tuple[str, ...],
+    behind: bool,
+    rejecting: bool,
+    stuck: bool,
+    output: str,
+) -> None:
+    """List the connected Envoys, and for each resource type the versions sent, acknowledged and rejected.
+
+    The last line counts the Envoys by state. The exit code is 3 if a replica gives no answer to --all-replicas; the
+    Envoys of the others are listed.
+    """
+    response = Client(server).proxies(all_replicas=all_replicas)
+    wanted = {is_behind: behind, is_rejecting: rejecting, is_stuck: stuck}
+    found = [
+        each
+        for each in response.proxies
+        if (not any(wanted.values()) or any(test(each) for test, asked in wanted.items() if asked))
+        and (not nodes or any(_matches(each.node_id, node) for node in nodes))
+    ]
     if output != "table":
-        write_data([_proxy_data(proxy) for proxy in found], output)
+        write_data([proxy_data(proxy) for proxy in found], output)
     elif found:
-        _write_tables(found)
+        _write_tables(found, replicas=response.replicas if all_replicas else 0)
     else:
-        click.echo("no proxies are connected", err=True)
+        text = f"no proxies match, of {len(response.proxies)}" if response.proxies else "no proxies are connected"
+        click.echo(text, err=True)
+    if response.unreachable:
+        raise Failed(unreachable_text(response.unreachable))
 
 
-def _write_tables(proxies: list[pb.Proxy]) -> None:
+def is_behind(proxy: pb.Proxy) -> bool:
+    now = time.time()
+    return any(each.in_flight and now - each.sent_at.seconds > BEHIND_SECONDS for each in proxy.types)
+
+
+def is_rejecting(proxy: pb.Proxy) -> bool:
+    return any(each.rejected_resources for each in proxy.types)
+
+
+def is_stuck(proxy: pb.Proxy) -> bool:
+    return bool(proxy.stuck)
+
+
+def is_in_sync(proxy: pb.Proxy) -> bool:
+    return bool(proxy.types) and all(each.in_sync for each in proxy.types)
+
+
+def unreachable_text(replicas: Sequence[pb.Replica]) -> str:
+    texts = "; ".join(f"{each.address}: {each.error.rstrip('.')}, {each.remedy.rstrip('.')}" for each in replicas)
+    return f"{counted(len(replicas), 'replica')} gave no answer: {texts}"
+
+
+def summary(proxies: Sequence[pb.Proxy], *, replicas: int = 0) -> str:
+    """The proxies by state: `3 proxies, 2 in sync, 1 rejects cds`.
+
+    Args:
+        proxies: The proxies to count.
+        replicas: The number of replicas that answered; 0 for one that nobody counted.
+    """
+    parts = [counted(len(proxies), "proxy", "proxies") + (f" on {counted(replicas, 'replica')}" if replicas else "")]
+    parts.append(f"{sum(map(is_in_sync, proxies))} in sync")
+    rejected = Counter(each.type_url for proxy in proxies for each in proxy.types if each.rejected_resources)
+    parts += [f"{count} reject{'s' if count == 1 else ''} {short_type(type_)}" for type_, count in rejected.items()]
+    reasons = Counter(each.reason for proxy in proxies for each in proxy.stuck)
+    parts += [f"{count} stuck ({reason})" for reason, count in reasons.items()]
+    if behind := sum(map(is_behind, proxies)):
+        parts.append(f"{behind} behind")
+    return ", ".join(parts)
+
+
+def _matches(name: str, wanted: str) -> bool:
+    return fnmatchcase(name, wanted) if any(sign in wanted for sign in "*?[") else wanted in name
+
+
+def _write_tables(proxies: list[pb.Proxy], *, replicas: int) -> None:
     count = Counter(proxy.node_id for proxy in proxies)
     labelled = [(_label(proxy, unique=count[proxy.node_id] == 1), proxy) for proxy in proxies]
+    columns = ["NODE", "CLUSTER", "SOFTWARE", "VARIANT", "PEER", "CONNECTED", "STUCK"]
+    columns += ["REPLICA"] if replicas else []
     rows = (_proxy_row(label, proxy) for label, proxy in labelled)
-    write(table(("NODE", "CLUSTER", "SOFTWARE", "VARIANT", "PEER", "CONNECTED", "STUCK"), rows))
-    rows = (_type_row(label, type_) for label, proxy in labelled for type_ in proxy.types)
+    write(table(columns, [row[: len(columns)] for row in rows]))
+    types = (_type_row(label, type_) for label, proxy in labelled for type_ in proxy.types)
     click.echo()
-    write(table(("NODE", "TYPE", "NAMES", "SENT", "ACKED", "STATE", "SINCE"), rows, numbers=("NAMES",)))
+    write(table(("NODE", "TYPE", "NAMES", "SENT", "ACKED", "STATE", "SINCE"), types, numbers=("NAMES",)))
     rejections = list(_rejection_rows(labelled))
     if rejections:
         click.echo()
         write(table(("NODE", "TYPE", "REJECTED", "RESOURCES", "SINCE", "MESSAGE"), rejections))
+    click.echo()
+    write(Text(printable(summary(proxies, replicas=replicas)), "bold"))
 
 
 def _label(proxy: pb.Proxy, *, unique: bool) -> str:
     name = proxy.node_id or "(no name yet)"
-    return name if unique else f"{name} @{proxy.peer}"
+    return name if unique else f"{name} @{peer_address(proxy.peer)}"
+
+
+def peer_address(peer: str) -> str:
+    """The address without gRPC's scheme: `10.0.0.7:51234` of `ipv4:10.0.0.7:51234`."""
+    scheme, _, address = peer.partition(":")
+    return unquote(address) if scheme in ("ipv4", "ipv6") else peer
 
 
 def _proxy_row(label: str, proxy: pb.Proxy) -> Row:
     stuck = Text(", ".join(map(_stuck_text, proxy.stuck)), "red")
     variant, connected = VARIANTS.get(proxy.variant, ""), age(proxy.connected_at)
-    return label, proxy.node_cluster, proxy.user_agent, variant, proxy.peer, connected, stuck
+    return (
+        label,
+        proxy.node_cluster,
+        proxy.user_agent,
+        variant,
+        peer_address(proxy.peer),
+        connected,
+        stuck,
+        proxy.replica,
+    )
 
 
 def _stuck_text(stuck: pb.Stuck) -> str:
@@ -97,9 +194,10 @@ def _rejection_rows(labelled: Iterable[tuple[str, pb.Proxy]]) -> Iterator[Row]:
                 yield label, short_type(type_.type_url), rejection.version, names, since, message
 
 
-def _proxy_data(proxy: pb.Proxy) -> dict[str, Any]:
+def proxy_data(proxy: pb.Proxy) -> dict[str, Any]:
     return {
         "node_id": proxy.node_id,
+        "replica": proxy.replica,
         "node_cluster": proxy.node_cluster,
         "user_agent": proxy.user_agent,
         "peer": proxy.peer,

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 import click
 
+from xds.cli.names import ObjectName
 from xds.cli.options import option
-from xds.cli.traffic_options import ObjectName
 from xds.controlplane.settings import ClusterSource
 from xds.problems.problem import Key
 from xds.reporting.status import LoadBalancerAddress, PublishOptions

@@ -1,91 +1,20 @@
 """The flags that influence the translation of Ingresses, shared by `serve` and the offline commands."""
 
-import re
 from typing import Any, Final
 
 import click
 from click.core import ParameterSource
 
+from xds.cli.access_log_field import AccessLogField
+from xds.cli.names import ClassName, ControllerName, ObjectName, ServerName, UpgradeName
 from xds.cli.options import PORT, Address, Duration, F, IpAddress, Number, option
 from xds.kube.ingress_class import ClassOptions
 from xds.kube.state import DEFAULT_CLASSES
-from xds.problems.problem import Key
 from xds.resources.options import AccessLogFormat, ProxyOptions, TlsVersion, TracingOptions, UpstreamOptions
 from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE
-from xds.translate.names import is_subdomain
 from xds.translate.nginx.annotation import PREFIX
 from xds.translate.ownership import HostOwnership
 from xds.translate.translator import TranslateOptions
-
-
-class ObjectName(click.ParamType):  # type: ignore[type-arg]  # not generic in every version
-    name = "NS/NAME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Key:
-        if isinstance(value, Key):
-            return value
-        namespace, _, name = str(value).partition("/")
-        if not namespace or not name or "/" in name:
-            self.fail(f"{value!r} is not NS/NAME", param, ctx)
-        return Key(namespace, name)
-
-
-class ClassName(click.ParamType):  # type: ignore[type-arg]
-    name = "NAME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not is_subdomain(str(value)):
-            self.fail(f"{value!r} can't be the name of an IngressClass", param, ctx)
-        return str(value)
-
-
-class ControllerName(click.ParamType):  # type: ignore[type-arg]
-    """A domain-prefixed path, as the API server demands of `spec.controller`.
-
-    Source: https://kubernetes.io/docs/reference/kubernetes-api/service-resources/ingress-class-v1/#IngressClassSpec
-    """
-
-    name = "DOMAIN/PATH"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        domain, _, path = str(value).partition("/")
-        if not is_subdomain(domain) or not _CONTROLLER_PATH.fullmatch(path) or len(str(value)) > _MAX_CONTROLLER_LENGTH:
-            self.fail(f"{value!r} is not DOMAIN/PATH, as in spec.controller of an IngressClass", param, ctx)
-        return str(value)
-
-
-class UpgradeName(click.ParamType):  # type: ignore[type-arg]
-    """A protocol, with or without a version.
-
-    Envoy never passes h2c, and takes CONNECT for the method.
-    Source: https://www.rfc-editor.org/rfc/rfc9110#section-7.8
-    """
-
-    name = "PROTOCOL"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not _PROTOCOL.fullmatch(str(value)) or str(value).lower() in ("connect", "h2c"):
-            self.fail(f"{value!r} is not a protocol that can be passed, such as websocket or SPDY/3.1", param, ctx)
-        return str(value)
-
-
-class ServerName(click.ParamType):  # type: ignore[type-arg]
-    """The value of a Server header; `off` becomes empty."""
-
-    name = "TEXT"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        text = str(value)
-        if not _PRINTABLE.fullmatch(text):
-            self.fail(f"{value!r} can't be the value of a header; write `off` for no header", param, ctx)
-        return "" if text == "off" else text
-
-
-_PROTOCOL: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:/[!#$%&'*+.^_`|~0-9A-Za-z-]+)?")
-_PRINTABLE: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")
-
-_CONTROLLER_PATH: Final = re.compile(r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+")
-_MAX_CONTROLLER_LENGTH: Final = 250
 
 TLS_1_2_CIPHERS: Final = (
     "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -253,6 +182,14 @@ _OPTIONS = (
         help="The form of Envoy's access log on standard output: a line of JSON or of text for each request, or none.",
     ),
     option(
+        "--access-log-field",
+        type=AccessLogField(),
+        multiple=True,
+        metavar="NAME",
+        help="A field of the access log in JSON, or a header: request.NAME, response.NAME. Repeatable; without: all "
+        "usual fields.",
+    ),
+    option(
         "--traffic-metrics/--no-traffic-metrics",
         default=_DEFAULTS.traffic_metrics,
         help="Whether Envoy counts requests, bytes and durations by Ingress, among its own metrics.",
@@ -319,6 +256,8 @@ def translate_options(flags: dict[str, Any]) -> TranslateOptions:
 def proxy_options(flags: dict[str, Any]) -> ProxyOptions:
     if flags["http_port"] == flags["https_port"]:
         raise click.UsageError("--http-port and --https-port can't be the same")
+    if flags["access_log_field"] and flags["access_log"] != AccessLogFormat.JSON:
+        raise click.UsageError("--access-log-field needs --access-log json")
     return ProxyOptions(
         listener_address=flags["listener_address"],
         http_port=flags["http_port"],
@@ -337,6 +276,7 @@ def proxy_options(flags: dict[str, Any]) -> ProxyOptions:
         merge_slashes=not flags["no_merge_slashes"],
         upstream=UpstreamOptions(idle_timeout=flags["upstream_idle_timeout"]),
         access_log=AccessLogFormat(flags["access_log"]),
+        access_log_fields=tuple(flags["access_log_field"]),
         traffic_metrics=flags["traffic_metrics"],
         tracing=TracingOptions(flags["otlp"], flags["trace_sampling"]) if flags["otlp"] else None,
         authz=flags["authz"],

@@ -11,11 +11,11 @@ from xds.api.v1 import debug_pb2 as pb
 from xds.cli.client import Client
 from xds.cli.delivery import add_proxies, delivery_data, problem_text
 from xds.cli.help import Group
+from xds.cli.names import ObjectName
 from xds.cli.offline import server_or_folder, server_or_folder_options
 from xds.cli.options import Failed, Server, argument, exit_code_option, output_option
 from xds.cli.output import age, iso, object_name, problem_data, reference_data, write, write_data
 from xds.cli.text import printable
-from xds.cli.traffic_options import ObjectName
 from xds.controlplane.pipeline import Pipeline
 from xds.explain.ingress import explain_ingress
 from xds.explain.ingress_facts import ingress_facts

@@ -1,26 +1,33 @@
-"""The summary of every Ingress, kept as long as what it was made from is the same.
+"""The summary of every Ingress, kept as long as its inputs are the same.
 
-An explanation of each Ingress at each look would cost seconds with ten thousand of them. A sweep compares the inputs of
-each summary by identity instead, which costs microseconds, and makes only summaries again whose inputs differ. Nothing
-is noted when a change comes, so that no change costs anything.
+An explanation of each Ingress at each look would cost seconds with ten thousand of them. A sweep looks only at new
+Ingresses, and at those that changes since the last sweep may concern: of their hosts, Services, problems, and TLS. Of
+these, it compares the inputs by identity, and makes a summary again if an input differs. The path of endpoints notes
+nothing for this: the history of the snapshot has the names.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import is_
 from typing import Any, Final
 
 from xds.explain.facts import StateReader
 from xds.explain.ingress import Acceptance, Unit, UnitStatus, acceptance, is_served, unit_statuses
-from xds.explain.ingress_facts import unit_facts
+from xds.explain.ingress_facts import secret_of, unit_facts
 from xds.explain.traffic_index import TrafficIndex
-from xds.kube.ingress_class import ClassClaim, class_name
+from xds.kube.ingress_class import class_name
 from xds.kube.objects import Ingress
 from xds.problems.problem import Key, Problem
 from xds.problems.reasons import Level
+from xds.resources import names
+from xds.snapshot.resource import ResourceType
 from xds.steps import Steps
 from xds.traffic.backends import BackendKey
+from xds.traffic.routes import VirtualHost
+
+KEYS_PER_STEP: Final = 500
+"""Untouched Ingresses passed over in a step: 0.2 ms."""
 
 OURS: Final = (Acceptance.ACCEPTED, Acceptance.PARTLY, Acceptance.NOT_SERVED)
 
@@ -30,9 +37,9 @@ class IngressSummary:
     """What became of an Ingress, in brief.
 
     Attributes:
+        key: Of the Ingress.
         ingress: The Ingress.
         acceptance: As in IngressExplanation.
-        claim: Whether the Ingress is ours, and why.
         hosts: Of rules and TLS entries, and further names, in lower case; NO_HOST for rules without host.
         errors: Number of problems that leave something out.
         warnings: Number of other problems.
@@ -42,9 +49,9 @@ class IngressSummary:
         words: Everything that a search finds, in lower case.
     """
 
+    key: Key
     ingress: Ingress
     acceptance: Acceptance
-    claim: ClassClaim
     hosts: tuple[str, ...]
     errors: int
     warnings: int
@@ -52,10 +59,6 @@ class IngressSummary:
     unserved: int
     without_endpoints: int
     words: str
-
-    @property
-    def key(self) -> Key:
-        return self.ingress.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,30 +76,33 @@ class OverviewCounts:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A summary, and its inputs.
+    """A summary, and its inputs; without inputs for an Ingress that is not ours.
 
     Attributes:
         inputs: Compared by identity.
+        tls: The Secrets and the owner of each TLS host, compared by value.
         problems: Compared by value.
         asked: The backends of the Ingress' routes.
     """
 
     summary: IngressSummary
-    inputs: tuple[Any, ...]
-    problems: list[Problem]
-    asked: tuple[BackendKey, ...]
+    inputs: tuple[Any, ...] = ()
+    tls: tuple[Hashable, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    asked: tuple[BackendKey, ...] = ()
 
 
 class Overview:
     """The summaries of all Ingresses, as of the last sweep. For the loop that changes the state.
 
     Args:
-        reader: Reads the live state.
+        reader: Reads the live state. Problems and traffic note touched Ingresses for one overview only.
     """
 
     def __init__(self, reader: StateReader) -> None:
         self._reader = reader
         self._entries: dict[Key, _Entry] = {}
+        self._touched: dict[Key, None] = {}
         self._acceptances: Counter[Acceptance] = Counter()
         self._without_endpoints = 0
         self._generation: tuple[int, int] | None = None
@@ -122,52 +128,109 @@ class Overview:
         return self.has_states and self._revision == self._reader.store.revision
 
     def sweep(self) -> Steps[None]:
-        """Bring all summaries up to date. Changes during the sweep are missed, and `is_current` says so."""
-        generation, revision = self._current_generation(), self._reader.store.revision
-        index = TrafficIndex()
-        ingresses = self._reader.state.ingresses()
-        for ingress in ingresses:
-            self._check(ingress, index)
-            yield
-        for gone in self._entries.keys() - {each.key for each in ingresses}:
-            self._replace(gone, None)
-        self._generation, self._revision = generation, revision
+        """Bring all summaries up to date. Changes during the sweep are missed, and `is_current` says so.
+
+        A sweep that is not brought to its end does no harm: the next one goes on.
+        """
+        generation = self._current_generation()
+        yield from self._take_touched()
+        ingresses, index = self._reader.state.all_ingresses, TrafficIndex()
+        for number, key in enumerate(list(ingresses)):
+            known = self._entries.get(key)
+            if known is None or key in self._touched or known.summary.ingress is not ingresses.get(key):
+                yield from self._check(key, index)
+                yield
+            elif number % KEYS_PER_STEP == 0:
+                yield
+        if len(self._entries) > len(ingresses):
+            for gone in [key for key in self._entries if key not in ingresses]:
+                self._replace(gone, None)
+        self._generation = generation
 
     def _current_generation(self) -> tuple[int, int] | None:
         """None while an update is under way: the traffic model is a mixture."""
         routing = self._reader.traffic.generation
         return None if routing is None else (routing, self._reader.problems.generation)
 
-    def _check(self, ingress: Ingress, index: TrafficIndex) -> None:
-        reader, known = self._reader, self._entries.get(ingress.key)
-        claim = reader.state.claim(ingress)
-        if not claim.ours:
-            if known is None or known.summary.ingress is not ingress or known.summary.claim != claim:
-                self._replace(ingress.key, _Entry(_foreign(ingress, claim), (), [], ()))
+    def _take_touched(self) -> Steps[None]:
+        """Note the Ingresses that changes since the last call may concern."""
+        state, touched = self._reader.state, self._reader.traffic.take_touched()
+        self._touched |= dict.fromkeys(state.all_ingresses if touched.everything else touched.ingresses)
+        if touched.tls:
+            self._touched |= dict.fromkeys(state.keys_with_tls)
+        for about in self._reader.problems.take_touched():
+            if about.kind == Ingress.kind:
+                self._touched[about.key] = None
+        yield
+        for host in touched.hosts:
+            self._touched |= dict.fromkeys(state.keys_of_host(host))
+            yield
+        yield from self._take_endpoints()
+
+    def _take_endpoints(self) -> Steps[None]:
+        """Note the Ingresses of Services whose endpoints changed in the snapshot since the last call."""
+        state, history, before = self._reader.state, self._reader.store.history, self._revision
+        self._revision = self._reader.store.revision
+        if before and history[0].number > before + 1:  # too long ago to know the Services
+            self._touched |= dict.fromkeys(state.all_ingresses)
             return
-        problems = reader.problems.of([ingress.ref])
-        if known and known.summary.ingress is ingress and known.summary.claim == claim and known.problems == problems:
-            inputs = self._inputs(ingress, known.asked)
-            if len(inputs) == len(known.inputs) and all(map(is_, inputs, known.inputs)):
-                return
-        facts = unit_facts(reader, ingress, index)
-        summary = _summary(ingress, claim, unit_statuses(facts), problems, [each.name for each in facts.names])
-        self._replace(ingress.key, _Entry(summary, self._inputs(ingress, facts.asked), problems, facts.asked))
+        for revision in history if before else ():
+            for change in revision.by_type.get(ResourceType.ENDPOINTS, ()) if revision.number > before else ():
+                backend = names.backend(change.name)
+                for each in backend.all if backend else ():
+                    self._touched |= dict.fromkeys(state.keys_of_service(each.service_key))
+                yield
+
+    def _check(self, key: Key, index: TrafficIndex) -> Steps[None]:
+        """Bring the summary of an Ingress up to date. The Ingress may be gone, or not ours."""
+        ingress = self._reader.state.ingress(key)
+        if ingress is None:
+            foreign = self._reader.state.all_ingresses.get(key)
+            self._replace(key, _Entry(_foreign(foreign)) if foreign else None)
+        elif not self._is_same(ingress, index):
+            hosts = self._hosts_of(ingress)
+            for each in hosts:
+                yield from index.steps(each)  # a host may have thousands of routes
+            self._summarize(key, index)
+            for each in hosts:
+                if len(self._reader.state.keys_of_host(each.host)) < 2:
+                    index.forget(each)
+        self._touched.pop(key, None)
+
+    def _hosts_of(self, ingress: Ingress) -> list[VirtualHost]:
+        hosts = self._reader.traffic.hosts
+        return [hosts[rule.hostname] for rule in ingress.spec.rules or () if rule.hostname in hosts]
+
+    def _is_same(self, ingress: Ingress, index: TrafficIndex) -> bool:
+        """Whether an Ingress of ours has a summary with these very inputs."""
+        known, reader = self._entries.get(ingress.key), self._reader
+        if known is None or known.summary.ingress is not ingress or not known.inputs:
+            return False
+        if known.problems != tuple(reader.problems.of([ingress.ref])) or known.tls != _tls(ingress, reader, index):
+            return False
+        inputs = self._inputs(ingress, known.asked)
+        return len(inputs) == len(known.inputs) and all(map(is_, inputs, known.inputs))
+
+    def _summarize(self, key: Key, index: TrafficIndex) -> None:
+        ingress = self._reader.state.ingress(key)
+        if ingress is None:
+            return  # changed during the steps before: the next sweep sees to it
+        facts, tls = unit_facts(self._reader, ingress, index), _tls(ingress, self._reader, index)
+        summary = _summary(ingress, unit_statuses(facts), facts.problems, [each.name for each in facts.names])
+        self._replace(key, _Entry(summary, self._inputs(ingress, facts.asked), tls, facts.problems, facts.asked))
 
     def _inputs(self, ingress: Ingress, asked: tuple[BackendKey, ...]) -> tuple[Any, ...]:
-        """Everything beside problems and class that decides over the parts of an Ingress of ours."""
-        reader, spec = self._reader, ingress.spec
-        traffic, found = reader.traffic, list[Any]()
+        """Everything beside problems, class and TLS that decides over the parts of an Ingress of ours."""
+        traffic, found = self._reader.traffic, list[Any]()
         found.append(traffic.annotations if ingress.metadata.annotations else None)
         found.append(traffic.default)
-        found.append(traffic.tls if spec.tls else None)
-        for rule in spec.rules or ():
+        for rule in ingress.spec.rules or ():
             host = rule.hostname
             found.append(traffic.hosts.get(host))
             found.extend(traffic.names_of(host))
         for each in asked:
             found.append(traffic.backends.get(each))
-            found.extend(reader.state.slices(each.service_key))
+            found.extend(self._reader.state.slices(each.service_key))
         return tuple(found)
 
     def _replace(self, key: Key, new: _Entry | None) -> None:
@@ -181,28 +244,42 @@ class Overview:
             self._without_endpoints += bool(new.summary.without_endpoints)
 
 
-def _foreign(ingress: Ingress, claim: ClassClaim) -> IngressSummary:
+def _tls(ingress: Ingress, reader: StateReader, index: TrafficIndex) -> tuple[Hashable, ...]:
+    """Everything that decides over the TLS hosts of an Ingress of ours."""
+    if not ingress.spec.tls:
+        return ()
+    tls = reader.traffic.tls
+    holders = index.holders(tls)
+    secrets = (secret_of(ingress, entry, reader.default_secret) for entry in ingress.spec.tls)
+    return (
+        *((holders.get(host), tls.owners.get(host)) for host in _hosts(ingress)),
+        *(secret and tls.same.get(secret, secret) for secret in secrets),
+    )
+
+
+def _foreign(ingress: Ingress) -> IngressSummary:
     hosts = tuple(dict.fromkeys(_hosts(ingress)))
-    words = _words(ingress, hosts, ())
-    return IngressSummary(ingress, Acceptance.NOT_OURS, claim, hosts, 0, 0, 0, 0, 0, words)
+    return IngressSummary(
+        ingress.key, ingress, Acceptance.NOT_OURS, hosts, 0, 0, 0, 0, 0, words=_words(ingress, hosts, ())
+    )
 
 
 def _summary(
-    ingress: Ingress, claim: ClassClaim, units: tuple[Unit, ...], problems: list[Problem], names: list[str]
+    ingress: Ingress, units: tuple[Unit, ...], problems: tuple[Problem, ...], further: list[str]
 ) -> IngressSummary:
-    hosts = tuple(dict.fromkeys((*_hosts(ingress), *names)))
+    hosts = tuple(dict.fromkeys((*_hosts(ingress), *further)))
     errors = sum(each.reason.level is Level.ERROR for each in problems)
     return IngressSummary(
+        ingress.key,
         ingress,
         acceptance(units),
-        claim,
         hosts,
         errors,
-        len(problems) - errors,
-        len(units),
-        len(units) - sum(map(is_served, units)),
-        sum(each.status is UnitStatus.NO_ENDPOINTS for each in units),
-        _words(ingress, hosts, problems),
+        warnings=len(problems) - errors,
+        units=len(units),
+        unserved=len(units) - sum(map(is_served, units)),
+        without_endpoints=sum(each.status is UnitStatus.NO_ENDPOINTS for each in units),
+        words=_words(ingress, hosts, problems),
     )
 
 
@@ -213,7 +290,7 @@ def _hosts(ingress: Ingress) -> Iterator[str]:
         yield from (host.lower() for host in entry.hosts or ())
 
 
-def _words(ingress: Ingress, hosts: tuple[str, ...], problems: list[Problem] | tuple[()]) -> str:
+def _words(ingress: Ingress, hosts: tuple[str, ...], problems: tuple[Problem, ...]) -> str:
     spec = ingress.spec
     paths = [path for rule in spec.rules or () for path in rule.paths]
     backends = [path.backend for path in paths] + ([spec.default_backend] if spec.default_backend else [])

@@ -60,7 +60,7 @@ def select(summaries: Iterable[IngressSummary], query: Query, start: int, size: 
     found = [
         each
         for each in summaries
-        if (not namespace or each.ingress.metadata.namespace == namespace)
+        if (not namespace or each.key.namespace == namespace)
         and (not host or host in each.hosts)
         and all(word in each.words for word in words)
         and (not query.without_endpoints or each.without_endpoints)

@@ -1,12 +1,17 @@
 """Indexes of the traffic model, for explanations of many Ingresses that share hosts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
+from typing import Final
 
 from xds.problems.problem import Key, ObjectRef
+from xds.steps import Steps, finish
 from xds.traffic.backends import BackendKey
 from xds.traffic.routes import PathType, Route, VirtualHost
 from xds.traffic.tls import TlsTable
+
+ROUTES_PER_STEP: Final = 100
+"""Routes indexed in a step: half a millisecond's worth."""
 
 Place = tuple[str, PathType]
 """A path as Envoy compares it."""
@@ -23,8 +28,8 @@ class HostIndex:
     """
 
     by_place: Mapping[Place, Route]
-    backends: Mapping[ObjectRef, frozenset[BackendKey]]
-    keys: Mapping[Place, frozenset[BackendKey]]
+    backends: Mapping[ObjectRef, Set[BackendKey]]
+    keys: Mapping[Place, Set[BackendKey]]
 
 
 class TrafficIndex:
@@ -37,8 +42,18 @@ class TrafficIndex:
     def host(self, virtual_host: VirtualHost) -> HostIndex:
         known = self._hosts.get(virtual_host.host)
         if known is None or known[0] is not virtual_host:
-            self._hosts[virtual_host.host] = known = (virtual_host, _host_index(virtual_host))
-        return known[1]
+            finish(self.steps(virtual_host))
+        return self._hosts[virtual_host.host][1]
+
+    def steps(self, virtual_host: VirtualHost) -> Steps[None]:
+        """Make the index of a virtual host, in steps."""
+        known = self._hosts.get(virtual_host.host)
+        if known is None or known[0] is not virtual_host:
+            self._hosts[virtual_host.host] = (virtual_host, (yield from _host_index(virtual_host)))
+
+    def forget(self, virtual_host: VirtualHost) -> None:
+        """Drop the index of a virtual host that no other Ingress has rules for."""
+        self._hosts.pop(virtual_host.host, None)
 
     def holders(self, tls: TlsTable) -> Mapping[str, tuple[Key, ...]]:
         """The Secrets whose certificates are served, by TLS host."""
@@ -47,17 +62,17 @@ class TrafficIndex:
         return self._holders[1]
 
 
-def _host_index(virtual_host: VirtualHost) -> HostIndex:
+def _host_index(virtual_host: VirtualHost) -> Steps[HostIndex]:
+    by_place = {(route.path, route.path_type): route for route in virtual_host.routes}
     backends: dict[ObjectRef, set[BackendKey]] = {}
     keys: dict[Place, set[BackendKey]] = {}
-    for route in _with_default(virtual_host):
-        backends.setdefault(route.origin.object, set()).update(route.backends)
-        keys.setdefault((route.path, route.path_type), set()).update(route.backends)
-    return HostIndex(
-        {(route.path, route.path_type): route for route in virtual_host.routes},
-        {about: frozenset(each) for about, each in backends.items()},
-        {place: frozenset(each) for place, each in keys.items()},
-    )
+    for number, route in enumerate(_with_default(virtual_host), 1):
+        used = route.backends
+        backends.setdefault(route.origin.object, set()).update(used)
+        keys.setdefault((route.path, route.path_type), set()).update(used)
+        if number % ROUTES_PER_STEP == 0:
+            yield
+    return HostIndex(by_place, backends, keys)
 
 
 def _with_default(virtual_host: VirtualHost) -> Iterator[Route]:

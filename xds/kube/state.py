@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from xds.kube.change import Applied, Change, Deleted, Listed, Reported
 from xds.kube.ingress_class import ClassClaim, ClassOptions, IngressClasses
@@ -229,6 +229,11 @@ class KubeState:
         """Return every Ingress, ours or not, in no order."""
         return list(self._each(Ingress, list(self._objects[Ingress])))
 
+    @property
+    def all_ingresses(self) -> Mapping[Key, Ingress]:
+        """Every Ingress, ours or not: a view, not a copy."""
+        return cast("Mapping[Key, Ingress]", self._objects[Ingress])
+
     def service_of_slice(self, key: Key) -> Key | None:
         """Return the Service of an EndpointSlice; None for an unknown slice, and for a slice without Service."""
         found = self._get(EndpointSlice, key)
@@ -241,6 +246,19 @@ class KubeState:
     def ingresses_of_host(self, host: str) -> list[Ingress]:
         """Return the Ingresses of ours with a rule for exactly this host (empty: for no host), the senior first."""
         return self._senior_first(self._ours.by_host[host])
+
+    def keys_of_host(self, host: str) -> Set[Key]:
+        """Return the Ingresses of ours with a rule for exactly this host (empty: for no host): a view, not a copy."""
+        return self._ours.by_host[host]
+
+    def keys_of_service(self, service: Key) -> Set[Key]:
+        """Return the Ingresses of ours with this Service as a backend: a view, not a copy."""
+        return self._ours.by_service[service]
+
+    @property
+    def keys_with_tls(self) -> Set[Key]:
+        """The Ingresses of ours with TLS entries: a view, not a copy."""
+        return self._ours.with_tls
 
     def rules(self, ingress: Ingress, host: str) -> Iterator[tuple[int, IngressRule]]:
         """Return the rules of an Ingress of ours for exactly this host, each with its index."""

@@ -1,7 +1,7 @@
 """The registry of the problems that stand, and of the changes since the last look."""
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -35,6 +35,7 @@ class ProblemRegistry:
         self._appeared: dict[Problem, None] = {}
         self._solved: dict[Problem, None] = {}
         self.generation = 0
+        self._touched: dict[ObjectRef, None] = {}
 
     @property
     def problems(self) -> list[Problem]:
@@ -76,10 +77,19 @@ class ProblemRegistry:
         self._solved.clear()
         return delta
 
+    def take_touched(self) -> Collection[ObjectRef]:
+        """The objects that got or lost a problem since the last call."""
+        touched, self._touched = self._touched, {}
+        return touched
+
+    def _touch(self, problem: Problem) -> None:
+        self.generation += 1
+        self._touched[problem.object] = None
+
     def _add(self, problem: Problem) -> None:
         self._reporters[problem] += 1
         if self._reporters[problem] == 1:
-            self.generation += 1
+            self._touch(problem)
             self._counts_by_reason[problem.reason] += 1
             self._by_object.setdefault(problem.object, set()).add(problem)
             if self._now:
@@ -90,7 +100,7 @@ class ProblemRegistry:
         self._reporters[problem] -= 1
         if self._reporters[problem]:
             return
-        self.generation += 1
+        self._touch(problem)
         del self._reporters[problem]
         self._since.pop(problem, None)
         of_object = self._by_object[problem.object]

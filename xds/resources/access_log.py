@@ -25,7 +25,7 @@ from xds.envoyapi.messages import (
 from xds.resources import names
 from xds.resources.filters.unlogged import LOG
 from xds.resources.options import AccessLogFormat, ProxyOptions
-from xds.resources.origin import INGRESS_OPERATOR, SERVICE_OPERATOR
+from xds.resources.origin import INGRESS_OPERATOR, NAMESPACE_OPERATOR, SERVICE_OPERATOR
 from xds.traffic.listeners import HeaderPattern
 
 ACCESS_LOG_FIELDS: Final = {
@@ -53,12 +53,29 @@ ACCESS_LOG_FIELDS: Final = {
     "user_agent": "%REQ(USER-AGENT)%",
     "forwarded_for": "%REQ(X-FORWARDED-FOR)%",
     "request_id": "%REQ(X-REQUEST-ID)%",
+    "trace_id": "%TRACE_ID%",
 }
 """Keys of the line, and Envoy's operators for the values.
 
 Source: https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage
 """
 
+FURTHER_FIELDS: Final = {
+    "backend_ms": "%RESPONSE_DURATION%",
+    "namespace": NAMESPACE_OPERATOR,
+    "tls_cipher": "%DOWNSTREAM_TLS_CIPHER%",
+    "tls_version": "%DOWNSTREAM_TLS_VERSION%",
+}
+"""Fields that a line has on demand."""
+
+REQUEST_HEADER: Final = "request."
+RESPONSE_HEADER: Final = "response."
+"""The beginnings of fields that are headers, on demand too."""
+
+CREDENTIALS: Final = frozenset(
+    {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "x-auth-token", "x-csrf-token"}
+)
+"""Headers that no log shows."""
 
 ACCESS_LOG_TEXT: Final = (
     "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT% - - [%START_TIME(%d/%b/%Y:%H:%M:%S %z)%] "
@@ -75,12 +92,23 @@ def access_log(options: ProxyOptions) -> list[AccessLog]:
     if options.access_log is AccessLogFormat.OFF or not policy.is_on:
         return []
     if policy.fields or (options.access_log is AccessLogFormat.JSON and not policy.text):
-        log_format = _json(dict(policy.fields) or ACCESS_LOG_FIELDS)
+        log_format = _json(dict(policy.fields) or _chosen(options.access_log_fields))
     else:
         text = DataSource(inline_string=policy.text or ACCESS_LOG_TEXT)
         log_format = SubstitutionFormatString(text_format_source=text)
     config = codec.pack(StdoutAccessLog(log_format=log_format))
     return [AccessLog(name="envoy.access_loggers.stdout", typed_config=config, filter=_logged(policy.unlogged))]
+
+
+def _chosen(names: Iterable[str]) -> dict[str, str]:
+    known = ACCESS_LOG_FIELDS | FURTHER_FIELDS
+    return {name: known.get(name) or _header(name) for name in names} or ACCESS_LOG_FIELDS
+
+
+def _header(field: str) -> str:
+    if field.startswith(RESPONSE_HEADER):
+        return f"%RESP({field.removeprefix(RESPONSE_HEADER)})%"
+    return f"%REQ({field.removeprefix(REQUEST_HEADER)})%"
 
 
 def _json(fields: Mapping[str, str]) -> SubstitutionFormatString:

@@ -86,6 +86,7 @@ class ProxyOptions:
         rate_limit_status: The answer to requests above a rate limit.
         upstream: Use of the connections to all backends.
         access_log: The form of the access log, on standard output.
+        access_log_fields: The fields of a line of JSON (`resources.access_log`). Empty: the usual ones.
         traffic_metrics: Whether proxies count requests, bytes and durations by Ingress.
         tracing: None: proxies send no traces.
         authz: The address at which each proxy asks `xds authz`. None: there is none.
@@ -110,6 +111,7 @@ class ProxyOptions:
     rate_limit_status: int = 503
     upstream: UpstreamOptions = UpstreamOptions()
     access_log: AccessLogFormat = AccessLogFormat.JSON
+    access_log_fields: tuple[str, ...] = ()
     traffic_metrics: bool = False
     tracing: TracingOptions | None = None
     authz: HostPort | UnixPath | None = None

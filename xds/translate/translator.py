@@ -1,7 +1,7 @@
 """Keeps the traffic model in step with `KubeState`: a change translates only the units that became stale."""
 
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from xds.kube.objects import Ingress
@@ -100,6 +100,21 @@ class TranslateOptions:
         return annotated_objects(allow_cross_namespace=self.allow_cross_namespace)
 
 
+@dataclass(slots=True)
+class TouchedTraffic:
+    """Everything whose outcome may differ since the last look.
+
+    Attributes:
+        everything: Whether all Ingresses may be concerned.
+        tls: Whether the TLS table changed.
+    """
+
+    hosts: set[str] = field(default_factory=set)
+    ingresses: set[Key] = field(default_factory=set)
+    everything: bool = False
+    tls: bool = False
+
+
 class Translator:
     """Holds the traffic model, a `TrafficModel`. Only `update` and `publish` change the model.
 
@@ -149,6 +164,7 @@ class Translator:
         self._rates = RateUse()
         self._updates = 0
         self._is_updating = False
+        self._touched = TouchedTraffic()
 
     @property
     def hosts(self) -> Mapping[str, VirtualHost]:
@@ -256,6 +272,11 @@ class Translator:
         """Grows with each update; None while one is under way."""
         return None if self._is_updating else self._updates
 
+    def take_touched(self) -> TouchedTraffic:
+        """What updates since the last call may have changed."""
+        touched, self._touched = self._touched, TouchedTraffic()
+        return touched
+
     def publish(self) -> None:
         """Make the backends of the last `update` the published ones."""
         self._backends.publish()
@@ -312,6 +333,8 @@ class Translator:
         return frozenset(found)
 
     def _update_routing(self, stale: Stale, now: datetime) -> Steps[TrafficChange]:
+        self._touched.hosts |= stale.hosts
+        self._touched.ingresses |= stale.ingresses
         for key in stale.ingresses:
             self._translate_ingress(key)
             yield
@@ -319,8 +342,10 @@ class Translator:
         if owners_changed and self._state.ingresses_with_tls():
             stale = replace(stale, tls=True)
         default = stale.default_backend and self._translate_default()
+        self._touched.everything |= default
         tls_is_stale, self._ciphers_changed = stale.tls or self._ciphers_changed, False
         tls_is_stale = self._checked.take_changed() or tls_is_stale
+        self._touched.tls |= tls_is_stale
         tls, certificates = (yield from self._translate_tls(now)) if tls_is_stale else (False, False)
         if tls_is_stale or not self._checked.names.isdisjoint(stale.hosts):
             self._use_authorities(now)
@@ -372,7 +397,9 @@ class Translator:
             self._problems.report(("name", name), findings.problems)
             if self._replace(name, virtual_host, is_alias=True):
                 changed.add(name)
-            owners_changed = owners_changed or before != self._names.owners.get(name)
+            after = self._names.owners.get(name)
+            owners_changed = owners_changed or before != after
+            self._touched.hosts.update(host for host in (before, after) if host is not None)
             yield
         return changed, owners_changed
 

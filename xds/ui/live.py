@@ -6,7 +6,7 @@ comes twice, does no harm.
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Final
 
 from aiohttp import web
@@ -33,13 +33,16 @@ class Live:
     """The open streams.
 
     Args:
-        mark: Returns a value that differs after each visible change. Costs microseconds.
+        look: Returns a value that differs after each visible change.
     """
 
-    def __init__(self, mark: Callable[[], Hashable]) -> None:
-        self._mark = mark
+    def __init__(self, look: Callable[[], Awaitable[Hashable]]) -> None:
+        self._look = look
         self._open = 0
         self._stopping = asyncio.Event()
+        self._looking = asyncio.Lock()
+        self._mark: Hashable = None
+        self._looked_at: float | None = None
 
     @property
     def full(self) -> bool:
@@ -48,6 +51,14 @@ class Live:
     def stop(self) -> None:
         """End all streams."""
         self._stopping.set()
+
+    async def mark(self) -> Hashable:
+        """The mark of the state, at most LOOK_SECONDS old: one look for all streams and pages."""
+        async with self._looking:
+            now = asyncio.get_running_loop().time()
+            if self._looked_at is None or now - self._looked_at >= LOOK_SECONDS:
+                self._looked_at, self._mark = now, await self._look()
+            return self._mark
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """Send marks until the client leaves, stops reading, or the server stops."""
@@ -68,7 +79,7 @@ class Live:
         clock = asyncio.get_running_loop().time
         sent, sent_at = "", 0.0
         while not self._stopping.is_set():
-            mark = word_of(self._mark())
+            mark = word_of(await self.mark())
             if mark != sent or clock() - sent_at >= HEARTBEAT_SECONDS:
                 await self._send(response, f"event: mark\ndata: {mark}\n\n".encode())
                 sent, sent_at = mark, clock()

@@ -1,5 +1,6 @@
 """Templates of the page. Every value is escaped twice: for HTML by autoescape, and for the eye by `text.visible`."""
 
+import functools
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -24,9 +25,12 @@ SECTIONS: Final = (
 )
 
 
-def environment() -> Environment:
-    """Jinja, where each default that matters is chosen: autoescape in every template, whatever its name; an unknown
-    variable is an error; templates are read once.
+@functools.cache
+def environment(static_version: str) -> Environment:
+    """Jinja, with each template read and compiled once in a process.
+
+    Each default that matters is chosen: autoescape in every template, whatever its name, and an unknown variable is an
+    error.
     """
     made = Environment(
         loader=FileSystemLoader(_FOLDER / "templates"),
@@ -38,7 +42,7 @@ def environment() -> Environment:
         finalize=text.visible,
     )
     made.filters.update(text.FILTERS)
-    made.globals.update(link=text.link, words=words, pb=pb, sections=SECTIONS)
+    made.globals.update(link=text.link, words=words, pb=pb, sections=SECTIONS, static_version=static_version)
     return made
 
 

@@ -53,7 +53,7 @@ class UiServer:
         options: The address, and the names that are allowed in the Host header.
         answers: Answers the page's questions.
         costly: Answers those that may take long.
-        mark: Returns a value that differs after each visible change. Costs microseconds.
+        look: Returns a value that differs after each visible change. Asked once a second, while a page is open.
         listen: The address of the control plane, for commands that the page shows.
     """
 
@@ -62,18 +62,18 @@ class UiServer:
         options: UiOptions,
         answers: Answers,
         costly: CostlyAnswers,
-        mark: Callable[[], Hashable],
+        look: Callable[[], Awaitable[Hashable]],
         listen: str = "127.0.0.1:18000",
     ) -> None:
         self._options = options
         self._answers = answers
         self._costly = costly
-        self._mark = mark
         self._listen = listen
-        self._live = Live(mark)
+        self._live = Live(look)
+        self._status = pb.GetStatusResponse()
+        self._status_mark: Hashable = None
         self._static, version = _static_files()
-        self._templates = rendering.environment()
-        self._templates.globals.update(static_version=version)
+        self._templates = rendering.environment(version)
         # A thread of its own: pages wait for each other, not the proxies for a page.
         self._renderer = ThreadPoolExecutor(1, "page")
         self.http = HttpServer(
@@ -105,8 +105,9 @@ class UiServer:
             return self._file(names[0])
         if first == "events" and not names:
             return await self._events(request)
+        mark = await self._live.mark()  # before the page is made, which may be newer then, but is never older
         page = await self._page(first, tuple(names), Query(request.query))
-        return await self._rendered(page)
+        return await self._rendered(page, mark)
 
     async def _page(self, first: str, names: tuple[str, ...], query: Query) -> Page:
         show = _PAGES.get((first, len(names)))
@@ -121,10 +122,13 @@ class UiServer:
         except AnswerError as error:
             return _error(503, "No answer yet", _sentence(error))
 
-    async def _rendered(self, page: Page) -> web.Response:
-        mark, status = word_of(self._mark()), await self._answers.get_status(pb.GetStatusRequest())
-        loop = asyncio.get_running_loop()
-        html = await loop.run_in_executor(self._renderer, rendering.render, self._templates, page, status, mark)
+    async def _rendered(self, page: Page, mark: Hashable) -> web.Response:
+        if mark != self._status_mark:
+            self._status, self._status_mark = await self._answers.get_status(pb.GetStatusRequest()), mark
+        loop, status = asyncio.get_running_loop(), self._status
+        html = await loop.run_in_executor(
+            self._renderer, rendering.render, self._templates, page, status, word_of(mark)
+        )
         headers = {"Retry-After": "2"} if page.status == 503 else None
         return web.Response(text=html, content_type="text/html", status=page.status, headers=headers)
 

@@ -49,9 +49,13 @@ def object_text(reference: pb.ObjectReference) -> str:
 
 
 def object_link(reference: pb.ObjectReference) -> str:
-    """The page about an object: of an Ingress its own, of others their problems."""
+    """The page about an object: of an Ingress its own; of a Service or Secret the Ingresses with the name; of others
+    their problems.
+    """
     if reference.kind == "Ingress" and reference.namespace:
         return f"/ingresses/{quote(reference.namespace, safe='')}/{quote(reference.name, safe='')}"
+    if reference.kind in ("Service", "Secret"):
+        return link("/ingresses", q=reference.name, namespace=reference.namespace)
     return link("/problems", object=object_text(reference))
 
 

@@ -145,7 +145,7 @@ class DebugServiceServicer:
     def ListIngresses(self, request, context):
         """The Ingresses, a page at a time, each with its state.
 
-        Before the first snapshot, no state is final. INVALID_ARGUMENT: `page_size` above 1000, or a `page_token` that no
+        FAILED_PRECONDITION: as in ListResources. INVALID_ARGUMENT: `page_size` above 1000, or a `page_token` that no
         response of this method had.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

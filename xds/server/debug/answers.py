@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from xds.api.v1 import debug_pb2 as pb
 from xds.explain.facts import StateReader
 from xds.explain.overview_query import select
-from xds.explain.traffic_index import TrafficIndex
 from xds.explain.url import QuestionError
 from xds.server.debug import messages, overview_messages, status
 from xds.server.debug.changes import Changes
@@ -19,6 +18,7 @@ from xds.server.debug.errors import InvalidRequestError, NotFoundError
 from xds.server.debug.explain import Explaining
 from xds.server.debug.live_overview import LiveOverview
 from xds.server.debug.messages import ProxyDelivery, ProxyStatus, WallClock
+from xds.server.debug.overview_messages import HttpsHosts
 from xds.server.debug.process_facts import ProcessFacts, versions
 from xds.server.debug.replicas import NO_PEERS, Peers
 from xds.server.debug.revisions import Revisions
@@ -117,22 +117,24 @@ class Answers:
     ) -> pb.ListIngressesResponse:
         """As the RPC, searched in the thread of the API, or in another one."""
         query, (start, size) = overview_messages.query(request), overview_messages.page(request)
-        summaries = await self.overview.summaries()
-        tls, addresses = self._reader.traffic.tls, self._state.process.addresses()
-        pending = self._reader.busy()
+        self._snapshots.require_snapshot()
+        in_thread, summaries = in_thread or self._thread, await self.overview.summaries()
+        page = await in_thread(lambda: select(summaries, query, start, size))
+        state, tls, pending = self._reader.state, self._reader.traffic.tls, self._reader.busy()
+        rows = [(each, state.claim(each.ingress).why) async for each in in_slices(page.summaries)]
+        addresses, end = self._state.process.addresses(), start + len(page.summaries)
 
-        def answer() -> pb.ListIngressesResponse:
-            page = select(summaries, query, start, size)
-            tls_hosts, end = TrafficIndex().holders(tls), start + len(page.summaries)
+        def response() -> pb.ListIngressesResponse:
+            https = HttpsHosts(tls)
             return pb.ListIngressesResponse(
-                ingresses=[overview_messages.summary(each, tls_hosts, addresses) for each in page.summaries],
-                next_page_token=str(end) if page.summaries and end < page.total else "",
+                ingresses=[overview_messages.summary(each, why, https, addresses) for each, why in rows],
+                next_page_token=str(end) if rows and end < page.total else "",
                 total=page.total,
                 counts=overview_messages.counts(page.counts),
                 pending=pending,
             )
 
-        return await (in_thread or self._thread)(answer)
+        return await in_thread(response)
 
     async def list_certificates(self, request: pb.ListCertificatesRequest) -> pb.ListCertificatesResponse:  # noqa: ARG002
         return await status.certificates(self._reader.traffic, self._state.process.certificates())
@@ -140,13 +142,14 @@ class Answers:
     async def list_proxies(self, request: pb.ListProxiesRequest) -> pb.ListProxiesResponse:
         at, name = _wall_clock(), self._state.process.name
         found = [messages.proxy(each, at, name) async for each in in_slices(self._state.proxies())]
-        unreachable: list[pb.Replica] = []
-        if request.all_replicas:
-            for peer, answer in await self._state.peers.list_proxies():
-                found += answer.proxies if answer else ()
-                unreachable += () if answer else [peer]
+        peers = await self._state.peers.list_proxies() if request.all_replicas else ()
+        answered = [answer for _, answer in peers if answer]
+        for each in answered:
+            found += each.proxies
         found.sort(key=lambda each: (each.node_id, each.connected_at.ToNanoseconds()))
-        return pb.ListProxiesResponse(proxies=found, unreachable=unreachable)
+        unreachable = [peer for peer, answer in peers if not answer]
+        replicas = 1 + len(answered) if request.all_replicas else 0
+        return pb.ListProxiesResponse(proxies=found, unreachable=unreachable, replicas=replicas)
 
     async def list_problems(self, request: pb.ListProblemsRequest) -> pb.ListProblemsResponse:  # noqa: ARG002
         problems = self._reader.problems.problems

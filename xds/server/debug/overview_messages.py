@@ -1,6 +1,6 @@
 """Summaries of Ingresses, and certificates, as messages of the debug API."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -15,8 +15,8 @@ from xds.problems.problem import Key, ObjectRef
 from xds.server.debug import messages
 from xds.server.debug.errors import InvalidRequestError
 from xds.server.tls import OwnCertificate
-from xds.traffic.hosts import wildcards_of
-from xds.traffic.tls import Termination
+from xds.traffic.hosts import wildcard_of
+from xds.traffic.tls import Termination, TlsTable
 from xds.translate.certificates import Verdict
 
 DEFAULT_PAGE_SIZE: Final = 100
@@ -82,23 +82,34 @@ def counts(value: OverviewCounts) -> pb.IngressCounts:
     )
 
 
-def summary(value: IngressSummary, tls_hosts: Collection[str], addresses: Sequence[str]) -> pb.IngressSummary:
+class HttpsHosts:
+    """The hosts for which proxies have a certificate."""
+
+    def __init__(self, tls: TlsTable) -> None:
+        self._served = {host for each in tls.terminations for host in each.hosts}
+        self._closed = frozenset(tls.without_certificate)
+
+    def __contains__(self, host: str) -> bool:
+        return host in self._served or (host not in self._closed and wildcard_of(host) in self._served)
+
+
+def summary(value: IngressSummary, claim: str, https: HttpsHosts, addresses: Sequence[str]) -> pb.IngressSummary:
     """The summary.
 
     Args:
         value: The summary.
-        tls_hosts: The hosts with a certificate, wildcards among them.
+        claim: Why the Ingress is ours, or is not.
+        https: The hosts with a certificate.
         addresses: The published addresses.
     """
-    ingress, is_ours = value.ingress, value.claim.ours
-    hosts = (pb.IngressHost(host=each, tls=is_ours and _has_tls(each, tls_hosts)) for each in value.hosts)
+    ingress, is_ours = value.ingress, value.acceptance is not Acceptance.NOT_OURS
     created = ingress.metadata.creation_timestamp
     return pb.IngressSummary(
         ingress=messages.reference(ingress.ref),
         acceptance=ACCEPTANCES[value.acceptance],
         class_name=class_name(ingress) or "",
-        claim=value.claim.why,
-        hosts=hosts,
+        claim=claim,
+        hosts=(pb.IngressHost(host=each, tls=is_ours and bool(each) and each in https) for each in value.hosts),
         addresses=addresses if is_ours else (),
         errors=value.errors,
         warnings=value.warnings,
@@ -107,10 +118,6 @@ def summary(value: IngressSummary, tls_hosts: Collection[str], addresses: Sequen
         units_without_endpoints=value.without_endpoints,
         created_at=_timestamp(created) if created else None,
     )
-
-
-def _has_tls(host: str, tls_hosts: Collection[str]) -> bool:
-    return bool(host) and (host in tls_hosts or any(each in tls_hosts for each in wildcards_of(host)))
 
 
 def served_certificates(

@@ -50,11 +50,18 @@ def view(query: Query, found: pb.ExplainResponse | None, fault: str = "") -> Map
     return {
         "query": query,
         "found": found,
+        "outcome": outcome(found) if found else "",
         "fault": fault,
         "methods": METHODS,
         "steps": steps,
         "in_sync": sum(each.in_sync for each in found.proxies) if found else 0,
     }
+
+
+def outcome(found: pb.ExplainResponse) -> str:
+    """The outcome without the status, which stands before."""
+    text = found.outcome
+    return text.removeprefix(str(found.status)).lstrip(":, ") or text
 
 
 def routes(tried: Iterable[pb.TriedRoute]) -> tuple[list[pb.TriedRoute], int]:

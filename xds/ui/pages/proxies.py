@@ -15,7 +15,7 @@ PAGE_SIZE: Final = 100
 
 STATES: Final = {
     "in-sync": "in sync",
-    "behind": "behind",
+    "behind": "not in sync",
     "stuck": "stuck",
     "rejecting": "rejecting",
 }

@@ -64,11 +64,13 @@ async def show_one(visit: Visit) -> Page:
 def view(
     summary: pb.RevisionSummary, changes: Sequence[pb.ResourceChange], kept: pb.ListRevisionsResponse
 ) -> Mapping[str, Any]:
+    shown = changes[:MAX_CHANGES]
     total = sum(each.added + each.changed + each.removed for each in summary.changes)
     return {
         "number": summary.revision.number,
         "summary": summary,
-        "changes": [compared(each) for each in changes[:MAX_CHANGES]],
+        "changed": [compared(each) for each in shown if each.HasField("old") and each.HasField("new")],
+        "others": [each for each in shown if not (each.HasField("old") and each.HasField("new"))],
         "more": max(total - MAX_CHANGES, 0),
         **_neighbours(summary.revision.number, kept),
     }
@@ -76,7 +78,7 @@ def view(
 
 def absent(number: int, kept: pb.ListRevisionsResponse) -> Mapping[str, Any]:
     """The variables of a revision that the history does not have."""
-    return {"number": number, "summary": None, "changes": [], "more": 0, **_neighbours(number, kept)}
+    return {"number": number, "summary": None, "changed": [], "others": [], "more": 0, **_neighbours(number, kept)}
 
 
 def _neighbours(number: int, kept: pb.ListRevisionsResponse) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@
   const live = document.getElementById("live");
   const RETRY = 5000;
   let events = null;
+  let turn = null;
   let fetching = false;
   let wanted = main.dataset.mark;
   let skew = Date.now() / 1000 - Number(main.dataset.now);
@@ -91,6 +92,7 @@
     if (fetching) return;
     fetching = true;
     const asked = wanted;
+    const began = performance.now();
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -107,34 +109,66 @@
     } catch (error) {
       say("lost");
     }
-    fetching = false;
-    if (wanted !== asked) setTimeout(refresh, 500);
+    // A page that takes long costs the server much: leave it in peace for a multiple of that time.
+    const rest = Math.max(500, 4 * (performance.now() - began));
+    setTimeout(() => {
+      fetching = false;
+      if (wanted !== asked) refresh();
+    }, rest);
   };
 
-  const close = () => {
-    if (events) events.close();
-    events = null;
+  const hear = (mark) => {
+    if (!mark) return say("lost");
+    say("live");
+    wanted = mark;
+    if (wanted !== main.dataset.mark) refresh();
+  };
+
+  // A browser has six connections to a server, for all windows together: one window follows the server, and tells the
+  // others. Where the browser has no locks (HTTP from another machine), each window follows.
+  const channel = new BroadcastChannel("mark");
+  channel.addEventListener("message", (event) => hear(event.data));
+
+  const tell = (mark) => {
+    channel.postMessage(mark);
+    hear(mark);
+  };
+
+  const follow = () => {
+    events = new EventSource("/events");
+    events.addEventListener("mark", (event) => tell(event.data));
+    events.addEventListener("error", () => {
+      tell("");
+      if (!events || events.readyState !== EventSource.CLOSED) return;
+      events = null;
+      setTimeout(() => turn && !events && follow(), RETRY);
+    });
   };
 
   const open = () => {
-    if (events || document.hidden) return;
-    events = new EventSource("/events");
-    events.addEventListener("open", () => say("live"));
-    events.addEventListener("mark", (event) => {
-      wanted = event.data;
-      if (wanted !== main.dataset.mark) refresh();
-    });
-    events.addEventListener("error", () => {
-      say("lost");
-      if (events && events.readyState === EventSource.CLOSED) {
-        close();
-        setTimeout(open, RETRY);
-      }
-    });
+    if (turn || document.hidden) return;
+    turn = new AbortController();
+    const { signal } = turn;
+    if (!navigator.locks) return follow();
+    const untilClosed = () =>
+      new Promise((resolve) => {
+        signal.addEventListener("abort", resolve);
+        follow();
+      });
+    navigator.locks.request("events", { signal }, untilClosed).catch(() => {});
   };
 
-  // A browser has few connections to a server: a hidden window needs none.
-  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+  const close = () => {
+    if (turn) turn.abort();
+    if (events) events.close();
+    turn = events = null;
+  };
+
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return close();
+    open();
+    refresh();
+  });
   addEventListener("pagehide", close);
   addEventListener("pageshow", open);
 

@@ -1,0 +1,3 @@
+from tests.support.prometheus_operator import main
+
+main()
