@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from tests.support.debug_server import DebugServer
+from tests.support.debug_server import DebugServer, figures
 from xds.address import HostPort
 from xds.controlplane.page import start_page
 from xds.protocol.messages import Node
@@ -38,7 +38,7 @@ async def test_a_proxy_that_connects_refreshes_the_page(server: DebugServer) -> 
         port = free.getsockname()[1]
     async with contextlib.AsyncExitStack() as stack:
         options = UiOptions(HostPort("127.0.0.1", port))
-        await start_page(options, server.answers, lambda: server.proxies, "127.0.0.1:1", stack)
+        await start_page(options, server.answers, lambda: map(figures, server.proxies), "127.0.0.1:1", stack)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         stream = await stack.enter_async_context(session.get(f"http://127.0.0.1:{port}/events"))
         first = await mark(stream)
