@@ -219,7 +219,7 @@ async def test_the_figures_of_a_proxy_are_those_of_its_status(variant: Variant) 
 
     async with Plane(*site("web")) as plane:
         client = await plane.proxy(variant)
-        await answered(plane, client)
+        await until(lambda: next(plane.ads.each_figures()).is_in_sync)
         check(plane, ProxyFigures(is_in_sync=True))
         plane.apply(slice_of("web", "10.0.0.2"))
         assert not next(plane.ads.each_figures()).is_in_sync, "queued or in flight"

@@ -140,8 +140,7 @@ def figures(of: ProxyStatus) -> ProxyFigures:
     types = of.stream.types
     is_in_sync = bool(types) and all(each.settled and not each.rejected_count + each.on_trial for each in types)
     return ProxyFigures(
-        is_in_sync=bool(types)
-        and all(each.settled and not each.rejected_count and not each.on_trial for each in types),
+        is_in_sync=is_in_sync,
         is_behind=any(each.in_flight and each.sent and time.monotonic() - each.sent.at > 5 for each in types),
         is_stuck=bool(of.stuck),
         is_rejecting=any(each.rejected_count for each in types),
