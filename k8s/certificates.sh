@@ -32,7 +32,7 @@ if [[ ! -e ca.crt ]]; then
   openssl req -x509 -new -key ca.key -subj /CN=xds-ingress -days 3650 -out ca.crt \
     -addext basicConstraints=critical,CA:TRUE,pathlen:0 -addext keyUsage=critical,keyCertSign,cRLSign
 fi
-certificate server xds-ingress.xds-ingress.svc serverAuth,clientAuth # the Service that proxies ask; the CLI in its Pods
+certificate server xds-ingress.xds-ingress.svc serverAuth,clientAuth # the Service that proxies ask; a client of other replicas, too
 certificate client xds-ingress clientAuth # the fleet's --node-cluster
 certificate operator xds-operator clientAuth # the --tls-operators of people, for kubectl xds
 secret xds-server-tls server

@@ -254,17 +254,29 @@ def test_selectors_match_exactly_their_pods(deployment: str) -> None:
     assert selects(apart["podAffinityTerm"]["labelSelector"]["matchLabels"], labels[deployment])
 
 
-def test_only_the_fleet_reaches_ads() -> None:
+def test_only_the_fleet_and_other_replicas_reach_ads() -> None:
     policy = find("NetworkPolicy", "xds-ingress")["spec"]
     labels = {each["metadata"]["name"]: each["spec"]["template"]["metadata"]["labels"] for each in deployments()}
     assert selects(policy["podSelector"]["matchLabels"], labels["xds-ingress"])
     assert policy["policyTypes"] == ["Ingress"]
     to_ads = [rule for rule in policy["ingress"] if {"port": "ads"} in rule["ports"]]
-    [[peer]] = [rule["from"] for rule in to_ads]
-    assert peer.keys() == {"podSelector"}, "of the same namespace"
-    selector = peer["podSelector"]["matchLabels"]
-    assert [name for name, each in labels.items() if selects(selector, each)] == ["envoy"]
+    allowed = []
+    for [peer] in (rule["from"] for rule in to_ads):
+        assert peer.keys() == {"podSelector"}, "of the same namespace"
+        selector = peer["podSelector"]["matchLabels"]
+        allowed += [name for name, each in labels.items() if selects(selector, each)]
+    assert allowed == ["envoy", "xds-ingress"]
     assert all(rule.keys() == {"from", "ports"} for rule in policy["ingress"])
+
+
+def test_replicas_find_each_other_by_a_headless_service_ready_or_not() -> None:
+    name, _, number = serve_flags()["--peers"].partition(":")
+    spec = find("Service", name)["spec"]
+    assert (spec["clusterIP"], spec["publishNotReadyAddresses"]) == ("None", True)
+    assert spec["selector"] == find("Service", "xds-ingress")["spec"]["selector"]
+    [ads] = spec["ports"]
+    assert (str(ads["port"]), ads["targetPort"]) == (number, "ads")
+    assert int(number) == port(container("xds-ingress", "xds"), "ads"), "no proxy of the Service is between"
 
 
 def test_the_published_service_is_the_fleets() -> None:

@@ -58,6 +58,14 @@ from xds.sources.folder.source import check
     multiple=True,
     help="A DNS or URI name of certificates that may use the debug API. Repeatable. Default: every certificate may.",
 )
+@option(
+    "--peers",
+    type=Address(unix=False),
+    metavar="HOST:PORT",
+    multiple=True,
+    help="The --listen of the other replicas, for `xds status` and --all-replicas: a headless Service, this replica "
+    "among its addresses. Asked with the certificate of --tls-cert. Repeatable.",
+)
 @option("--allow-plaintext", is_flag=True, help="Allow a --listen beyond this machine without TLS.")
 @ui_options
 @publish_options
@@ -79,6 +87,7 @@ def serve(
     tls_key: Path | None,
     tls_client_ca: Path | None,
     tls_operators: tuple[str, ...],
+    peers: tuple[HostPort, ...],
     allow_plaintext: bool,
     publish_address: tuple[LoadBalancerAddress, ...],
     publish_service: Key | None,
@@ -106,11 +115,13 @@ def serve(
         ui=page(ui, ui_allow_remote=ui_allow_remote, ui_host=ui_host),
         tls=tls,
         operators=frozenset(tls_operators),
+        peers=peers,
         classes=class_options(traffic),
         translate=replace(translate_options(traffic), published=publish_service),
         proxy=proxy_options(traffic),
         log_level=log_level,
         log_format=log_format,
+        flags=_flags(),
     )
     try:
         if isinstance(chosen, Path):
@@ -118,6 +129,13 @@ def serve(
         run(settings)
     except (ServeError, SourceError) as error:
         raise Failed(str(error)) from None
+
+
+def _flags() -> dict[str, str]:
+    """The flags with their values, for bug reports: none holds a secret, but for passwords in URLs."""
+    given = click.get_current_context().params.items()
+    shown = {name: value if isinstance(value, tuple) else (value,) for name, value in given if value is not None}
+    return {name.rstrip("_").replace("_", "-"): ", ".join(map(str, values)) for name, values in shown.items()}
 
 
 def _tls(tls_cert: Path | None, tls_key: Path | None, tls_client_ca: Path | None) -> TlsFiles | None:

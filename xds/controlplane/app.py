@@ -34,6 +34,7 @@ from xds.reporting.reporter import Reporter
 from xds.server.ads import GRPC_SERVER_OPTIONS, AdsService
 from xds.server.debug.answers import Answers, LiveState
 from xds.server.debug.operators import OperatorsOnly
+from xds.server.debug.peers import ReplicaPeers
 from xds.server.debug.revisions import Revisions
 from xds.server.debug.service import DebugService, Health, add_debug
 from xds.server.metrics.certificates import ServedCertificateCollector, TlsCollector
@@ -203,7 +204,8 @@ class ControlPlane:
     def _live_state(self, tls: ServerTls | None, reporter: Reporter | None) -> LiveState:
         reader, ads = self._pipeline.state_reader, self._ads
         facts = process_facts(self._settings, self._source, self._metrics.registry, tls, reporter)
-        return LiveState(reader, ads.each_proxy, ads.deliveries, self._revisions, facts)
+        peers = ReplicaPeers(self._settings.peers, facts.id, tls)
+        return LiveState(reader, ads.each_proxy, ads.deliveries, self._revisions, facts, peers)
 
     async def _start_grpc(self, stack: contextlib.AsyncExitStack, reporter: Reporter | None) -> Health:
         operators = self._settings.operators

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from xds.address import HostPort
 from xds.kube.ingress_class import ClassOptions
 from xds.kube.state import DEFAULT_CLASSES
 from xds.kubeapi.kubeconfig import Access
@@ -40,6 +41,7 @@ class Settings:
         ui: The page; None: there is none.
         tls: Mutual TLS for `listen`; None: plaintext.
         operators: Certificate names that may use the debug API; empty: every certificate may.
+        peers: The addresses of the other replicas' `listen`, which may resolve to several.
         publish: Addresses written to the status of Ingresses.
         flags: All flags as given or by default, by name, for bug reports.
     """
@@ -52,6 +54,7 @@ class Settings:
     ui: UiOptions | None = None
     tls: TlsFiles | None = None
     operators: frozenset[str] = frozenset()
+    peers: tuple[HostPort, ...] = ()
     classes: ClassOptions = DEFAULT_CLASSES
     publish: PublishOptions = field(default_factory=PublishOptions)
     log_level: str = "info"

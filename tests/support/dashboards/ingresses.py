@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from tests.support.dashboards.backends import BACKENDS
 from tests.support.dashboards.model import (
     CRITICAL,
     INSTALLATION,
@@ -282,7 +283,7 @@ DASHBOARD: Final = Dashboard(
     "ingresses",
     "xds-ingress / Ingresses",
     "Requests, errors, times and bytes of each Ingress, as Envoy answered; needs `xds serve --traffic-metrics`.",
-    [_NOW, _ANSWERS, _TIME, _TOP, _BYTES],
+    [_NOW, _ANSWERS, _TIME, _TOP, BACKENDS, _BYTES],
     variables=(
         INSTALLATION,
         Variable(

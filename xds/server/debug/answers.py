@@ -142,13 +142,14 @@ class Answers:
     async def list_proxies(self, request: pb.ListProxiesRequest) -> pb.ListProxiesResponse:
         at, name = _wall_clock(), self._state.process.name
         found = [messages.proxy(each, at, name) async for each in in_slices(self._state.proxies())]
-        unreachable: list[pb.Replica] = []
-        if request.all_replicas:
-            for peer, answer in await self._state.peers.list_proxies():
-                found += answer.proxies if answer else ()
-                unreachable += () if answer else [peer]
+        peers = await self._state.peers.list_proxies() if request.all_replicas else ()
+        answered = [answer for _, answer in peers if answer]
+        for each in answered:
+            found += each.proxies
         found.sort(key=lambda each: (each.node_id, each.connected_at.ToNanoseconds()))
-        return pb.ListProxiesResponse(proxies=found, unreachable=unreachable)
+        unreachable = [peer for peer, answer in peers if not answer]
+        replicas = 1 + len(answered) if request.all_replicas else 0
+        return pb.ListProxiesResponse(proxies=found, unreachable=unreachable, replicas=replicas)
 
     async def list_problems(self, request: pb.ListProblemsRequest) -> pb.ListProblemsResponse:  # noqa: ARG002
         problems = self._reader.problems.problems

@@ -1,0 +1,142 @@
+"""The other replicas of a control plane, asked over real connections, with and without mutual TLS.
+
+Covers: whom a replica finds, what each failure says and how long it may take. Excludes: the flag and real processes
+(tests/e2e/test_replicas.py).
+"""
+
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support.authority import SERVER_NAME, Authority, SecretMount
+from tests.support.debug_server import DebugServer, services, shop
+from tests.support.envoy import free_port
+from xds.address import HostPort
+from xds.api.v1 import debug_pb2 as pb
+from xds.protocol.messages import Node
+from xds.server.debug.operators import OperatorsOnly
+from xds.server.debug.peers import PEER_SECONDS, ReplicaPeers
+from xds.server.debug.process_facts import ProcessFacts
+from xds.server.tls import ServerTls
+
+CA, STRANGER = Authority(), Authority("stranger")
+
+
+def address(target: str) -> HostPort:
+    host, _, port = target.rpartition(":")
+    return HostPort(host, int(port))
+
+
+@contextlib.asynccontextmanager
+async def replica(name: str, tls: ServerTls | None = None, *operators: str) -> AsyncIterator[DebugServer]:
+    interceptors = (OperatorsOnly(frozenset(operators)),) if operators else ()
+    server = DebugServer(tls, interceptors)
+    server.process = ProcessFacts(name=name)
+    async with server:
+        server.do(*services("a"), shop("a"))
+        server.connect(Node(f"envoy-of-{name}"))
+        yield server
+
+
+def peers_of(server: DebugServer, *addresses: HostPort, tls: ServerTls | None = None) -> None:
+    server.answers._state = replace(server.answers._state, peers=ReplicaPeers(addresses, server.process.id, tls))
+
+
+@pytest.fixture
+def silent() -> Iterator[HostPort]:
+    """A server whose kernel takes connections, and that never reads: as a stopped process."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield HostPort("127.0.0.1", listener.getsockname()[1])
+
+
+async def rows(server: DebugServer) -> list[tuple[str, str]]:
+    response = await server.answers.list_replicas(pb.ListReplicasRequest())
+    return [(each.status.replica, each.error) for each in response.replicas]
+
+
+async def test_each_replica_is_listed_once_and_this_one_first() -> None:
+    async with replica("b") as one, replica("a") as other:
+        peers_of(
+            one, address(one.target), address(other.target), address(other.target.replace("127.0.0.1", "localhost"))
+        )
+        response = await one.answers.list_replicas(pb.ListReplicasRequest())
+        assert [(each.status.replica, each.self) for each in response.replicas] == [("b", True), ("a", False)]
+        own, found = response.replicas
+        assert list(own.status.snapshot.types) == list(found.status.snapshot.types)
+
+
+async def test_the_proxies_of_all_replicas_are_listed_with_their_replica() -> None:
+    async with replica("a") as one, replica("b") as other:
+        peers_of(one, address(other.target), HostPort("127.0.0.1", free_port()))
+        response = await one.answers.list_proxies(pb.ListProxiesRequest(all_replicas=True))
+        assert [(each.node_id, each.replica) for each in response.proxies] == [("envoy-of-a", "a"), ("envoy-of-b", "b")]
+        assert response.replicas == 2
+        assert [each.error for each in response.unreachable] == ["nothing listens there"]
+        alone = await one.answers.list_proxies(pb.ListProxiesRequest())
+        assert [each.node_id for each in alone.proxies] == ["envoy-of-a"]
+
+
+async def test_a_replica_that_hangs_costs_two_seconds_and_no_answer_of_others(silent: HostPort) -> None:
+    async with replica("a") as one, replica("b") as other:
+        peers_of(one, silent, address(other.target))
+        begun = time.monotonic()
+        response = await one.answers.list_replicas(pb.ListReplicasRequest())
+        assert time.monotonic() - begun < PEER_SECONDS + 1.5
+        _, hanging, answered = response.replicas
+        assert (hanging.address, hanging.error) == (str(silent), "no answer within 2 s")
+        assert "NetworkPolicy" in hanging.remedy
+        assert answered.status.replica == "b"
+
+
+async def test_a_name_that_dns_does_not_know_is_a_row_with_a_remedy() -> None:
+    async with replica("a") as one:
+        peers_of(one, HostPort("peers.invalid", 18000))
+        _, missing = (await one.answers.list_replicas(pb.ListReplicasRequest())).replicas
+        assert missing.address == "peers.invalid:18000"
+        assert "can't be resolved" in missing.error
+        assert "headless Service" in missing.remedy
+
+
+@pytest.mark.parametrize(
+    ("names", "authority", "operators", "error", "remedy"),
+    [
+        ((SERVER_NAME,), CA, (SERVER_NAME,), "", ""),
+        (
+            (SERVER_NAME,),
+            CA,
+            ("someone",),
+            "no name that may use the debug API",
+            f"Add {SERVER_NAME} to --tls-operators",
+        ),
+        (("another.example",), CA, (), f"its certificate is not for {SERVER_NAME}", "one DNS name in common"),
+        ((SERVER_NAME,), STRANGER, (), "not from the CA in --tls-client-ca", "a certificate of one CA"),
+    ],
+)
+async def test_mutual_tls_between_replicas(
+    tmp_path: Path, names: tuple[str, ...], authority: Authority, operators: tuple[str, ...], error: str, remedy: str
+) -> None:
+    own = ServerTls.load(SecretMount(tmp_path / "own", CA.issue(SERVER_NAME)).server)
+    its = ServerTls.load(SecretMount(tmp_path / "its", authority.issue(*names)).server)
+    async with replica("a") as one, replica("b", its, *operators) as other:
+        peers_of(one, address(other.target), tls=own)
+        _, found = (await one.answers.list_replicas(pb.ListReplicasRequest())).replicas
+        assert error in found.error
+        assert remedy in found.remedy
+        assert bool(found.error) is not found.HasField("status")
+
+
+async def test_replicas_with_and_without_tls_say_so(tmp_path: Path) -> None:
+    tls = ServerTls.load(SecretMount(tmp_path / "own", CA.issue(SERVER_NAME)).server)
+    async with replica("a") as plain, replica("b", tls) as secure:
+        peers_of(plain, address(secure.target))
+        peers_of(secure, address(plain.target), tls=tls)
+        for server in (plain, secure):
+            _, found = (await server.answers.list_replicas(pb.ListReplicasRequest())).replicas
+            assert found.error
+            assert found.remedy
+        assert "does not use TLS" in found.error

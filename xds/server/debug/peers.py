@@ -1,0 +1,179 @@
+"""Asks the other replicas of `serve --peers`, each within a deadline, and all at once.
+
+A peer is asked with this replica's own certificate. All replicas share a DNS name in their certificates (the Service
+that proxies ask), so a peer has to show that name, whatever address it was reached at.
+"""
+
+import asyncio
+import socket
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import grpc
+
+from xds.address import HostPort
+from xds.api.v1 import debug_pb2 as pb
+from xds.api.v1 import debug_pb2_grpc
+from xds.server.tls import ServerTls
+
+PEER_SECONDS: Final = 2.0
+"""Longest wait for all peers, with the look-up of their addresses."""
+
+MAX_PEERS: Final = 32
+"""Most addresses that are asked."""
+
+MAX_ERROR_CHARACTERS: Final = 300
+
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),  # some 2 KB for each proxy
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.use_local_subchannel_pool", 1),  # or an earlier connection would outlive the files of its certificate
+)
+
+_SEE_THE_POD: Final = "See the state and the log of its Pod; a NetworkPolicy may also keep replicas apart."
+
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    error: str
+    remedy: str
+
+
+class ReplicaPeers:
+    """The other replicas, asked anew for each question.
+
+    Args:
+        addresses: Of --peers. A name may stand for several replicas, this one among them.
+        own_id: Of this replica, which is left out.
+        tls: Mutual TLS of --listen; None: plaintext.
+    """
+
+    def __init__(self, addresses: Sequence[HostPort], own_id: str, tls: ServerTls | None) -> None:
+        self._addresses = addresses
+        self._own_id = own_id
+        self._tls = tls
+
+    async def list_replicas(self) -> Sequence[pb.Replica]:
+        async def nothing_else(_: Any, __: float) -> None:
+            pass
+
+        return [replica for replica, _ in await self._ask(nothing_else)]
+
+    async def list_proxies(self) -> Sequence[tuple[pb.Replica, pb.ListProxiesResponse | None]]:
+        async def proxies(stub: Any, seconds: float) -> pb.ListProxiesResponse:
+            response: pb.ListProxiesResponse = await stub.ListProxies(pb.ListProxiesRequest(), timeout=seconds)
+            return response
+
+        return await self._ask(proxies)
+
+    async def _ask(
+        self, question: Callable[[Any, float], Awaitable[_Answer]]
+    ) -> list[tuple[pb.Replica, _Answer | None]]:
+        """Ask every peer a question, and for its status. Each replica is listed once."""
+        deadline = time.monotonic() + PEER_SECONDS
+        found: list[tuple[pb.Replica, _Answer | None]] = []
+        targets: dict[str, None] = {}
+        for address, resolved in zip(
+            self._addresses, await asyncio.gather(*(_resolve(each) for each in self._addresses)), strict=True
+        ):
+            if isinstance(resolved, _Failure):
+                found.append((_failed(str(address), resolved), None))
+            else:
+                targets |= dict.fromkeys(resolved)
+        if len(targets) > MAX_PEERS:
+            failure = _Failure(f"{len(targets)} addresses, of which {MAX_PEERS} are asked", "Check --peers.")
+            found.append((_failed(", ".join(map(str, self._addresses)), failure), None))
+        asked = (self._ask_one(each, question, deadline) for each in list(targets)[:MAX_PEERS])
+        seen = {self._own_id}
+        for replica, answer in await asyncio.gather(*asked):
+            if not replica.HasField("status") or replica.status.id not in seen:
+                seen.add(replica.status.id)
+                found.append((replica, answer))
+        return sorted(found, key=lambda each: (each[0].status.replica, each[0].address))
+
+    async def _ask_one(
+        self,
+        target: str,
+        question: Callable[[Any, float], Awaitable[_Answer]],
+        deadline: float,
+    ) -> tuple[pb.Replica, _Answer | None]:
+        async with self._channel(target) as channel:
+            stub = debug_pb2_grpc.DebugServiceStub(channel)
+            try:
+                seconds = max(deadline - time.monotonic(), 0.0)
+                status = await stub.GetStatus(pb.GetStatusRequest(), timeout=seconds)
+                answer = None
+                if status.id != self._own_id:
+                    answer = await question(stub, max(deadline - time.monotonic(), 0.0))
+            except grpc.aio.AioRpcError as error:
+                return _failed(target, self._failure(error.code(), error.details() or "")), None
+        return pb.Replica(address=target, status=status), answer
+
+    def _channel(self, target: str) -> grpc.aio.Channel:
+        if self._tls is None:
+            return grpc.aio.insecure_channel(target, options=_OPTIONS)
+        material, name = self._tls.material, self._shared_name
+        credentials = grpc.ssl_channel_credentials(material.client_ca, material.private_key, material.certificate)
+        options = (*_OPTIONS, ("grpc.ssl_target_name_override", name)) if name else _OPTIONS
+        return grpc.aio.secure_channel(target, credentials, options=options)
+
+    @property
+    def _shared_name(self) -> str:
+        """The first DNS name of this replica's own certificate; empty: there is none."""
+        own = next((each for each in self._tls.own_certificates if each.use == "server"), None) if self._tls else None
+        return next((name for name in own.names if "=" not in name), "") if own else ""
+
+    def _failure(self, code: grpc.StatusCode, details: str) -> _Failure:
+        name = self._shared_name
+        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            return _Failure(f"no answer within {PEER_SECONDS:g} s", _SEE_THE_POD)
+        if code is grpc.StatusCode.PERMISSION_DENIED:
+            remedy = f"Add {name or 'a name of the certificate of the replicas'} to --tls-operators of every replica."
+            return _Failure(details[:MAX_ERROR_CHARACTERS], remedy)
+        if code is grpc.StatusCode.UNIMPLEMENTED:
+            return _Failure("the replica is older than this one, and can't answer", "Update the replica.")
+        for part, failure in self._connection_failures().items():
+            if part in details:
+                return failure
+        return _Failure(f"{code.name}: {details[:MAX_ERROR_CHARACTERS]}", _SEE_THE_POD)
+
+    def _connection_failures(self) -> dict[str, _Failure]:
+        """By a part of gRPC's message, the first that fits."""
+        usages = "Give every replica a certificate of one CA, with the usages server auth and client auth."
+        return {
+            "Hostname Verification": _Failure(
+                f"its certificate is not for {self._shared_name}",
+                "Give the certificates of all replicas one DNS name in common, as the first one.",
+            ),
+            "certificate has expired": _Failure("its certificate has expired", "Renew the certificate of the replica."),
+            "CERTIFICATE_VERIFY_FAILED": _Failure("its certificate is not from the CA in --tls-client-ca", usages),
+            "WRONG_VERSION_NUMBER": _Failure("it does not use TLS", "Start all replicas with the same --tls flags."),
+            "Connection refused": _Failure("nothing listens there", "Check the port of --peers: that of --listen."),
+            "Socket closed": _Failure("it closed the connection", f"It may not trust this replica. {usages}"),
+        }
+
+
+async def _resolve(address: HostPort) -> list[str] | _Failure:
+    """The addresses of replicas, of IPv4 and of IPv6."""
+    remedy = "Check --peers: the name of a headless Service, whose Pods need not be ready (publishNotReadyAddresses)."
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(PEER_SECONDS / 2):
+            found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    except TimeoutError:
+        return _Failure(f"no answer from DNS within {PEER_SECONDS / 2:g} s", remedy)
+    except (OSError, UnicodeError) as error:
+        return _Failure(f"the name can't be resolved: {getattr(error, 'strerror', None) or error}", remedy)
+    return list(_targets(found))
+
+
+def _targets(found: Iterable[tuple[object, object, object, object, tuple[object, ...]]]) -> dict[str, None]:
+    return {str(HostPort(str(where[0]), int(str(where[1])))): None for _, _, _, _, where in found}
+
+
+def _failed(address: str, failure: _Failure) -> pb.Replica:
+    return pb.Replica(address=address, error=failure.error, remedy=failure.remedy)
