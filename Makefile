@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 NETNS  := tests/support/cluster/netns
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo kube envoys tools test quick browser monitoring cases rows check bench generate goldens clean
+.PHONY: help venv demo kube envoys tools collector test quick browser monitoring cases rows check bench generate goldens clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 12
@@ -32,7 +32,10 @@ tools: venv ## Prometheus, Alertmanager, the Pushgateway and Chromium from Debia
 	@$(BIN)/python -m tests.support.debian
 	@$(BIN)/python -m tests.support.prometheus_operator
 
-test: venv kube envoys tools ## every test that this machine can run, with the seconds of each group
+collector: venv ## an OpenTelemetry Collector, by Go, which a test of traces needs: minutes, once
+	@$(BIN)/python -m tests.support.otel_collector
+
+test: venv kube envoys tools collector ## every test that this machine can run, with the seconds of each group
 	@$(BIN)/python -m tests.support.suite
 
 quick: venv ## the tests without real Envoys, Chromium, Prometheus and a cluster: at most 5 minutes

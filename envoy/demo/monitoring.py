@@ -29,7 +29,7 @@ INTERVAL: Final = "1s"
 PAUSE_SECONDS: Final = 0.2
 """Between two requests of the traffic that the figures show."""
 
-# By path: the demo is a folder that is run, and has no package beside it on its path.
+# By path: tests/ is no package of the demo's path.
 _program: Final = runpy.run_path(str(REPOSITORY / "tests" / "support" / "debian.py"))["program"]
 
 
@@ -98,7 +98,7 @@ class Monitoring:
         }
 
     def _targets(self, envoys: list[str]) -> Any:
-        """Each process with the labels that it has as a Pod."""
+        """Each process, with the labels of a Pod."""
         yield _target("xds-ingress", self._ports.admin, "/metrics", "xds-ingress-0")
         yield _target("xds-ingress-authz", self._ports.authz_admin, "/metrics", envoys[0])
         for name, port in zip(envoys, self._ports.stats, strict=True):

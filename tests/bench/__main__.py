@@ -34,6 +34,7 @@ from tests.bench import (
     reconnect,
     rest,
     routing,
+    scrape,
     slow,
     soak,
     stats,
@@ -74,6 +75,7 @@ def _groups(caches: Collection[str]) -> dict[str, Group]:
         "cluster": Group(_summary(cluster), cluster.measure, assets.missing),
         "soak": Group(_summary(soak), soak.measure, programs.missing),
         "routing": Group(_summary(routing), routing.measure, lambda: assets.missing() or programs.missing()),
+        "scrape": Group(_summary(scrape), scrape.measure),
         "slow": Group(_summary(slow), slow.measure, programs.missing),
         "rest": Group(
             _summary(rest),

@@ -2,7 +2,7 @@
 
 Covers: the Pod, flags for kubectl, exit codes, TLS by the Secret for operators, errors as one line, and the end of the
 forward in every case.
-Excludes: a real port-forward, which takes a node with a kubelet.
+Excludes: a real kubectl and API server (tests/cluster/test_kubectl_xds.py).
 """
 
 import base64

@@ -107,6 +107,20 @@ async def test_readyz_answers_200_after_the_first_list(in_process: InProcess) ->
         await in_process.until_ready()
 
 
+async def test_a_scrape_during_the_start_has_all_series(in_process: InProcess) -> None:
+    async with in_process.running():
+        status, text = await get(in_process.address("admin_listening"), "/metrics")
+        assert status == 200
+        assert {"xds_ingress_source_up 0.0", "xds_ingress_snapshot_revision 0.0"} <= set(text.splitlines())
+        before = {line.rpartition(" ")[0] for line in text.splitlines() if "_info" not in line}
+        in_process.source.read.set()
+        await in_process.until_ready()
+        _, text = await get(in_process.address("admin_listening"), "/metrics")
+        assert {line.rpartition(" ")[0] for line in text.splitlines() if "_info" not in line} == before
+        assert {"xds_ingress_source_up 1.0", "xds_ingress_snapshot_revision 1.0"} <= set(text.splitlines())
+        assert "xds_ingress_routing_seconds_count 1.0" in text
+
+
 async def test_garbage_collection_waits_for_the_first_list(
     in_process: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:

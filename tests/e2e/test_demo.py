@@ -17,7 +17,7 @@ from tests.support.demo import DEMO_LIMIT_SECONDS, REPOSITORY, STAYS_UP, Demo
 from tests.support.envoy import needs_envoy
 
 pytestmark = [
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(300),
     pytest.mark.skipif(sys.platform != "linux", reason="two Envoys share a port by SO_REUSEPORT: needs Linux"),
     needs_envoy,
 ]

@@ -22,7 +22,7 @@ from tests.support.envoy import needs_envoy
 from tests.support.waiting import until
 
 pytestmark = [
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(450),
     pytest.mark.skipif(sys.platform != "linux", reason="two Envoys share a port by SO_REUSEPORT: needs Linux"),
     needs_envoy,
 ]

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.envoy import free_port, needs_envoy
 from tests.support.objects import ingress, path, rule, service
+from tests.support.otel_collector import needs_collector, real_collector
 from tests.support.otlp import Span, collector
 from tests.support.route_table_annotations import annotated
 from tests.support.site import echoes, site
@@ -141,6 +142,11 @@ async def test_spans_of_requests_reach_the_collector(tmp_path: Path) -> None:
     child, named = by_url["/child"], by_url["/quiet/named"]
     assert (child.trace_id, child.parent_id) == tuple(parent.split("-")[1:3])
     assert (named.name, named.service) == ("checkout", "xds-ingress")
+    assert {name: child.attributes[name] for name in ("ingress_namespace", "ingress", "service")} == {
+        "ingress_namespace": "default",
+        "ingress": "default/shop",
+        "service": "default/web",
+    }
 
 
 async def test_a_share_of_nothing_sends_no_span(tmp_path: Path) -> None:
@@ -164,3 +170,50 @@ async def test_requests_pass_by_a_collector_that_is_unreachable(tmp_path: Path) 
                 for number in range(2 * BATCH):
                     assert (await running.get(HOST, f"/{number}")).status == 200
                 assert running.rejections == []
+
+
+async def test_requests_pass_by_a_collector_that_does_not_answer(tmp_path: Path) -> None:
+    async with (
+        asyncio.timeout(WAIT_LIMIT_SECONDS),
+        echoes([WEB]) as slices,
+        collector(answers=False) as found,
+        site(tmp_path, *paths(), *slices, **traced(found.port)) as running,
+    ):
+        while found.waiting < 3:
+            assert (await running.get(HOST)).status == 200
+        assert (await running.get(HOST, "/last")).status == 200
+    assert found.spans == []
+
+
+async def test_spans_arrive_once_a_collector_comes_back(tmp_path: Path) -> None:
+    port = free_port()
+    async with (
+        asyncio.timeout(WAIT_LIMIT_SECONDS),
+        echoes([WEB]) as slices,
+        site(tmp_path, *paths(), *slices, **traced(port)) as running,
+    ):
+        for number in range(2 * BATCH):
+            assert (await running.get(HOST, f"/lost/{number}")).status == 200
+        async with collector(port) as found:
+            while "/back" not in urls(found.spans):
+                assert (await running.get(HOST, "/back")).status == 200
+
+
+@needs_collector
+async def test_a_real_collector_understands_the_spans(tmp_path: Path) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    parent = f"00-{trace}-b7ad6b7169203331-01"
+    async with (
+        echoes([WEB]) as slices,
+        real_collector(tmp_path) as found,
+        site(tmp_path, *paths(), *slices, **traced(found.port)) as running,
+    ):
+        assert (await running.get(HOST, "/child", traceparent=parent)).status == 200
+        for number in range(BATCH):
+            assert (await running.get(HOST, f"/quiet/{number}")).status == 200
+        await until(lambda: any(span.get("http.url", "").endswith("/child") for span in found.spans))
+        [child] = [span for span in found.spans if span["trace_id"] == trace]
+        of_ingress = {name: child[name] for name in ("ingress_namespace", "ingress", "service")}
+        assert of_ingress == {"ingress_namespace": "default", "ingress": "default/shop", "service": "default/web"}
+        assert (child["http.status_code"], child["http.method"]) == ("200", "GET")
+        await until(lambda: "default/quiet" in {span.get("ingress") for span in found.spans})

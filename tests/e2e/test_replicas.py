@@ -1,7 +1,7 @@
 """Two replicas of `xds serve` that ask each other over mutual TLS (`--peers`).
 
-Covers: status and proxies of both, from either side; a replica that is stopped, and one that is gone. Excludes: what
-each failure says (tests/server/debug/test_peers.py), and the manifests (tests/manifests).
+Covers: status and proxies of both, from either side; diagnostics; a replica that is stopped, and one that is gone.
+Excludes: what each failure says (tests/server/debug/test_peers.py), and the manifests (tests/manifests).
 """
 
 import asyncio
@@ -40,6 +40,11 @@ class Replica:
     async def proxies(self) -> pb.ListProxiesResponse:
         request = pb.ListProxiesRequest(all_replicas=True)
         found: pb.ListProxiesResponse = await self._stub.ListProxies(request, timeout=WAIT_LIMIT_SECONDS)
+        return found
+
+    async def diagnostics(self) -> pb.GetDiagnosticsResponse:
+        request = pb.GetDiagnosticsRequest()
+        found: pb.GetDiagnosticsResponse = await self._stub.GetDiagnostics(request, timeout=WAIT_LIMIT_SECONDS)
         return found
 
     async def until_serving(self) -> None:
@@ -90,6 +95,12 @@ async def test_replicas_know_of_each_other_and_say_which_one_does_not_answer(pai
         assert versions[0] == versions[1]
         assert found.status.ingresses.accepted == 1
     assert (await one.proxies()).replicas == 2
+    diagnostics = await one.diagnostics()
+    settings = {each.name: each.value for each in diagnostics.settings}
+    assert (settings["tls-operators"], settings["http-port"]) == (SERVER_NAME, "8080")
+    assert {"python", "xds-ingress", "grpcio"} <= {each.name for each in diagnostics.versions}
+    assert 'xds_ingress_ingresses{state="accepted"}' in diagnostics.metrics
+    assert any("revision_committed" in line for line in diagnostics.log_lines)
     other.process.send_signal(signal.SIGSTOP)
     begun = time.monotonic()
     _, found = await one.replicas()

@@ -313,7 +313,6 @@ KEPT: Final = (
     "cluster_upstream_rq_pending_overflow",
     "cluster_upstream_cx_connect_fail",
     "cluster_membership_healthy",
-    "cluster_circuit_breakers_default_rq_open",
     "cluster_manager_active_clusters",
     "cluster_manager_cds_update_rejected",
     "control_plane_connected_state",

@@ -57,3 +57,28 @@ async def test_a_synced_proxy_keeps_its_stream(plane: Plane, variant: Variant) -
     look(plane)
     await client.expect_nothing()
     assert sum(plane.ads.watchdog.stuck_counts().values()) == 0
+
+
+async def test_proxies_are_counted_that_are_behind_and_that_reject(
+    plane: Plane, variant: Variant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xds.protocol.stuck.ACK_DEADLINE_SECONDS", 3600.0)
+    monkeypatch.setattr("xds.server.watchdog.BEHIND_SECONDS", 0.0)
+    plane.apply(*site("web"))
+    rejecting, behind, synced = [await plane.proxy(variant, f"envoy-{number}") for number in range(3)]
+    await until(lambda: all(each.settled for number in range(3) for each in plane.status(f"envoy-{number}").types))
+    await plane.ads.watchdog.check_all()
+    assert (plane.ads.behind_counts(), plane.ads.rejecting_counts()) == ({}, {})
+    plane.apply(slice_of("web", "10.0.0.9"))
+    await rejecting.reject(EDS, cluster("web"))
+    await behind.expect(EDS, cluster("web"))
+    await synced.accept(EDS, cluster("web"))
+    await until(lambda: plane.status_of(EDS, "envoy-0").rejected_count == 1)
+    await until(lambda: plane.status_of(EDS, "envoy-2").settled)
+    await plane.ads.watchdog.check_all()
+    assert plane.ads.rejecting_counts() == {EDS: 1}
+    assert plane.ads.behind_counts() == {EDS: 1}
+    await behind.close()
+    await until(lambda: plane.ads.connected == 2)
+    await plane.ads.watchdog.check_all()
+    assert plane.ads.behind_counts() == {}

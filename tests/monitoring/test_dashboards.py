@@ -1,6 +1,6 @@
 """The dashboards' JSON, without a Prometheus.
 
-Covers: the parts that Grafana needs on import, and the parts that a person needs in each panel; the ConfigMaps.
+Covers: identities, places, datasource and variables; title, explanation and unit of each panel; the ConfigMaps.
 Excludes: the queries' answers (test_real_faults.py). Grafana itself is not run: no package registry has it.
 """
 

@@ -37,7 +37,7 @@ from tests.support.rejecting_client import rejecting_client
 
 pytestmark = [
     pytest.mark.monitoring,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
     pytest.mark.xdist_group("monitored demo"),
     needs("prometheus", "prometheus-alertmanager", "amtool"),
     needs_envoy,
@@ -81,7 +81,7 @@ async def certificate(running: Monitored) -> None:
 
 
 async def rejection(running: Monitored) -> None:
-    """A proxy rejects what it gets, and goes away."""
+    """A proxy rejects every response, and goes away."""
     async with rejecting_client(running.demo.server):
         await running.until_firing("XdsProxiesRejecting", type="cds")
     await running.until_ended("XdsProxiesRejecting", type="cds")
@@ -106,7 +106,7 @@ async def errors(running: Monitored) -> None:
 
 
 async def leader(running: Monitored) -> None:
-    """The leader is killed, so that nobody holds the Lease until it has run out and the other replica takes it."""
+    """The leader is killed: there is none until the Lease has run out, and the other replica takes over."""
     if reason := missing():
         pytest.skip(reason)
     await running.replicas[0].kill()

@@ -4,13 +4,22 @@ Excludes: whether a remedy helps.
 """
 
 import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
 
 from tests.support.alert_cases import ROOT, RULES, alerts, page_of
+from xds.cli.kubectl import kubectl_xds
 from xds.problems.reasons import Reason
 
 RUNBOOKS = ROOT / "docs" / "runbooks"
 INDEX = RUNBOOKS / "README.md"
 PAGES = sorted(set(RUNBOOKS.glob("*.md")) - {INDEX})
+
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
 
 def test_each_alert_has_a_page_and_each_page_an_alert() -> None:
@@ -35,6 +44,37 @@ def test_a_page_begins_with_commands() -> None:
         assert blank == ""
         assert command.startswith("    kubectl ")
         assert any(line.startswith("**Wake somebody** ") for line in rest)
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """The arguments of each `kubectl xds`."""
+    text = page.read_text()
+    for line in re.findall(r"^    (.+)$", text, flags=re.MULTILINE) + re.findall(r"`([^`\n]+)`", text):
+        words = shlex.split(line)
+        if words[:2] == ["kubectl", "xds"]:
+            yield words[2:]
+
+
+@pages
+def test_each_command_of_xds_is_one(page: Path) -> None:
+    for arguments in commands(page):
+        context = kubectl_xds.make_context("kubectl xds", list(arguments))
+        parse(kubectl_xds, context, arguments)
+
+
+def parse(group: click.Group, context: click.Context, arguments: list[str]) -> None:
+    """With subcommands, and without running any."""
+    name, command, rest = group.resolve_command(context, arguments)
+    assert command is not None
+    inner = command.make_context(name, list(rest), parent=context)
+    if isinstance(command, click.Group) and rest:
+        parse(command, inner, rest)
+
+
+def test_the_parser_finds_a_wrong_flag() -> None:
+    arguments = ["proxies", "--no-such-flag"]
+    with pytest.raises(click.NoSuchOption):
+        parse(kubectl_xds, kubectl_xds.make_context("kubectl xds", list(arguments)), arguments)
 
 
 def test_each_figure_is_documented() -> None:

@@ -5,11 +5,14 @@ Excludes the metrics and the readiness of `xds serve` (tests/controlplane/test_a
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
 
 from xds.address import HostPort
 from xds.process.admin import MAX_CONNECTIONS, AdminServer
@@ -88,6 +91,56 @@ async def test_metrics_are_in_prometheus_format(admin: Admin) -> None:
     assert status == 200
     assert "# TYPE things_total counter" in text
     assert "things_total 1.0" in text
+
+
+async def scraped(admin: Admin, path: str = "/metrics", **headers: str) -> tuple[str, str, str]:
+    """Type, encoding and text."""
+    sent = {name.replace("_", "-"): text for name, text in headers.items()}
+    url = f"http://127.0.0.1:{admin.port}{path}"
+    async with aiohttp.ClientSession() as session, session.get(url, headers=sent) as answer:
+        assert answer.status == 200
+        encoding = answer.headers.get("Content-Encoding", "")
+        return answer.headers["Content-Type"], encoding, await answer.text()
+
+
+@pytest.mark.parametrize("encoding", ["gzip", ""])
+async def test_metrics_come_as_openmetrics_and_compressed_if_the_client_asks(admin: Admin, encoding: str) -> None:
+    for number in range(200):  # more than aiohttp compresses on the event loop
+        Counter(f"things_{number}", "Things.", registry=admin.registry).inc()
+    asked = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3"
+    type_, used, text = await scraped(admin, Accept=asked, Accept_Encoding=encoding)
+    assert type_.startswith("application/openmetrics-text; version=1.0.0")
+    assert used == encoding
+    assert text.endswith("# EOF\n")
+    assert "things_7_total 1.0" in text
+    assert "_created" not in text, "series that no query uses"
+
+
+async def test_a_scrape_of_named_metrics_has_no_others(admin: Admin) -> None:
+    for name in ("first", "second", "third"):
+        Counter(name, "Things.", registry=admin.registry).inc()
+    _, _, text = await scraped(admin, "/metrics?name[]=first_total&name[]=third_total&name[]=odd")
+    assert [line for line in text.splitlines() if not line.startswith("#")] == ["first_total 1.0", "third_total 1.0"]
+
+
+async def test_hostile_labels_are_escaped(admin: Admin) -> None:
+    hostile = 'a"b\\c\n<script>alert(1)</script>'
+    Counter("things", "Things.", labelnames=["name"], registry=admin.registry).labels(hostile).inc()
+    _, _, text = await scraped(admin)
+    assert 'things_total{name="a\\"b\\\\c\\n<script>alert(1)</script>"} 1.0' in text
+
+
+async def test_the_event_loop_runs_while_the_text_is_written(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+
+    def written(registry: Collector) -> bytes:
+        threads.append(threading.current_thread())
+        return generate_latest(registry)
+
+    monkeypatch.setattr("prometheus_client.exposition.choose_encoder", lambda _: (written, "text/plain"))
+    Counter("things", "Things.", registry=admin.registry)
+    assert "things_total" in (await scraped(admin))[2]
+    assert [each is threading.main_thread() for each in threads] == [False]
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/", 404), ("POST", "/metrics", 405)])

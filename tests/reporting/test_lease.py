@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from tests.support.fake_api import FakeApi, unavailable
+from tests.support.waiting import until
 from xds.problems.problem import Key
 from xds.reporting import lease
 from xds.reporting.election import TERMS
 from xds.reporting.lease import Leadership, NotLeader
+from xds.reporting.outcome import Outcome
 
 NAME = Key("xds", "xds-ingress")
 COLLECTION = "/apis/coordination.k8s.io/v1/namespaces/xds/leases"
@@ -122,3 +124,18 @@ async def test_two_candidates_for_a_lease() -> None:
         async with standing(api, "b") as b:
             await api.until(lambda: len(api.log) >= 3)
             assert (a.is_leader(), b.is_leader()) == (True, False)
+
+
+async def test_writes_are_counted_by_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 10_000, 3))
+    monkeypatch.setattr(lease, "boot_time", lambda: float(next(clock)))
+    api = FakeApi()
+    async with standing(api) as me:
+        await me.elected()
+        assert me.writes[Outcome.WRITTEN] == 1
+        assert me.writes[Outcome.FAILED] == me.writes[Outcome.CONFLICTED] == 0
+        api.refuse = lambda method, _: (409, {}) if method == "PATCH" else None
+        await until(lambda: me.writes[Outcome.CONFLICTED] > 0)
+        api.refuse = lambda method, _: (500, {}) if method == "PATCH" else None
+        await until(lambda: me.writes[Outcome.FAILED] > 0)
+    assert me.writes[Outcome.REJECTED] == 0

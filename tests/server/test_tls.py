@@ -213,6 +213,9 @@ async def test_a_proxy_of_another_node_gets_no_response(mount: SecretMount, vari
             )
             assert pushes(plane) == 0
             assert relay.received < 10_000
+            refused = plane.metrics.registry.get_sample_value
+            assert refused("xds_ingress_proxies_refused_total", {"reason": "certificate"}) == 1
+            assert refused("xds_ingress_proxies_refused_total", {"reason": "invalid_request"}) == 0
     (ended,) = [entry for entry in logs if entry["event"] == "stream_ended_with_error"]
     assert (ended["error"], ended["node"]) == (text, "envoy-1")
 

@@ -11,7 +11,7 @@ from typing import Final
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 
-DEMO_LIMIT_SECONDS: Final = 90
+DEMO_LIMIT_SECONDS: Final = 200
 """Until a wait for the demo fails."""
 
 STAYS_UP: Final = "Ctrl-C stops everything"

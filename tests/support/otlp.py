@@ -57,10 +57,11 @@ class Span:
 
 @dataclass(slots=True)
 class Collector:
-    """The spans received so far."""
+    """The spans received so far, and the number of exports that wait for an answer."""
 
     port: int
     spans: list[Span] = field(default_factory=list)
+    waiting: int = 0
 
     async def until(self, condition: Callable[[list[Span]], bool]) -> None:
         """Wait until the spans meet the condition.
@@ -74,12 +75,15 @@ class Collector:
 
 
 @contextlib.asynccontextmanager
-async def collector() -> AsyncIterator[Collector]:
-    """A collector on a port of 127.0.0.1."""
+async def collector(port: int = 0, *, answers: bool = True) -> AsyncIterator[Collector]:
+    """A collector on a port of 127.0.0.1; 0: a free one. Without answers, each export waits for its deadline."""
     received = Collector(0)
 
     async def export(request: Any, context: object) -> Any:
         del context
+        if not answers:
+            received.waiting += 1
+            await asyncio.Event().wait()
         received.spans.extend(_spans(request))
         return _type("Response")()
 
@@ -91,7 +95,7 @@ async def collector() -> AsyncIterator[Collector]:
     service, method = _METHOD.removeprefix("/").split("/")
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))
-    received.port = server.add_insecure_port("127.0.0.1:0")
+    received.port = server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
     try:
         yield received

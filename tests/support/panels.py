@@ -1,6 +1,6 @@
 """`python -m tests.support.panels PROMETHEUS FOLDER`: pictures of the dashboards, from a running Prometheus.
 
-No Grafana is drawn here, but what its panels ask and how they say it: queries, legends, units, thresholds, columns. The
+Drawn are the queries, legends, units, thresholds and columns of panels; the look is not Grafana's. The
 pages are plain HTML; Chromium (`make tools`) turns each into a PNG.
 """
 

@@ -1,4 +1,4 @@
-"""Alert rules whose durations are divided, for a test that can't wait for hours.
+"""Alert rules with shorter durations, for a test that can't wait for hours.
 
 The one change of the file: each duration of `for`, `keep_firing_for`, `interval`, a range, a subquery and an `offset`
 is divided by DIVISOR. Windows of ranges are at least MIN_WINDOW_MS, which rates need with a scrape each second.

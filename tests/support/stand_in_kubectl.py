@@ -1,5 +1,5 @@
-"""A stand-in for kubectl, as no machine of the tests has a kubelet that forwards ports: `get` answers from a file, and
-`port-forward` relays to a port of this machine. It can be as bad as the real one: see `Mode`.
+"""A stand-in for kubectl that can be as bad as the real one at its worst, see `Mode`: `get` answers from a file, and
+`port-forward` relays to a port of this machine. tests/cluster/test_kubectl_xds.py has the real one.
 
 The file is standalone: a test starts it as the program `kubectl`.
 """

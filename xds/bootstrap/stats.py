@@ -38,9 +38,6 @@ _OF_CLUSTERS: Final = (
     "upstream_rq_retry(_success|_limit_exceeded)?",
     "upstream_cx_(total|active|connect_fail|connect_timeout|overflow|none_healthy)",
     "membership_(total|healthy)",
-    "lb_healthy_panic",
-    r"circuit_breakers\.default\.(cx|rq|rq_pending|rq_retry)_open",
-    "update_rejected",
 )
 """Expressions for the rest of a name behind the cluster's."""
 

@@ -134,7 +134,8 @@ class ControlPlane:
         register(ProxyCollector(self._ads))
         register(SnapshotCollector(pipeline.store, lambda: self._worker.committed_at))
         register(ProblemCollector(lambda: pipeline.problem_reasons, lambda: pipeline.state.held))
-        register(ServedCertificateCollector(lambda: pipeline.traffic.certificate_expiry))
+        traffic = pipeline.traffic
+        register(ServedCertificateCollector(lambda: traffic.certificates, lambda: traffic.certificate_expiry))
         register(SourceCollector(self._source.is_current, lambda: pipeline.state.counts))
         register(LogCollector(log_lines_dropped))
         if isinstance(self._source, ApiServer):

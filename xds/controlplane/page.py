@@ -40,7 +40,7 @@ async def start_page(
 
     async def look() -> Hashable:
         counts = await proxy_counts(proxies(), time.monotonic())
-        return answers.changes.mark(), counts.SerializeToString(deterministic=True)
+        return answers.mark(), counts.SerializeToString(deterministic=True)
 
     costly = PageAnswers(answers)
     stack.callback(costly.close)

@@ -235,8 +235,9 @@ class Pipeline:
 
     def _commit_stage(self, job: RoutingJob, endpoints: BuiltResources, read_at: float, now: float) -> Progress:
         """Commit the next stage of a job, together with newer endpoints."""
-        revision, routing_seconds = None, job.take_seconds(now)
+        revision, routing_seconds = None, None
         if job.stages:
+            routing_seconds = job.take_seconds(now)
             stage = endpoints | job.next_stage()
             revision = self.store.commit(stage, read_at=read_at, now=now, unfinished=bool(job.stages))
         if job.stages:

@@ -33,6 +33,7 @@ if typing.TYPE_CHECKING:
     from envoy_data_plane.envoy.config.metrics.v3 import *
     from envoy_data_plane.envoy.config.overload.v3 import *
     from envoy_data_plane.envoy.config.route.v3 import *
+    from envoy_data_plane.envoy.type.tracing.v3 import CustomTag as CustomTag
     from envoy_data_plane.envoy.type.http.v3 import Cookie as Cookie, CookieAttribute as CookieAttribute
     from envoy_data_plane.envoy.config.trace.v3 import (
         OpenTelemetryConfig as OpenTelemetryConfig,

@@ -98,7 +98,7 @@ class Reason(StrEnum):
     )
     AUTHORIZER_UNUSABLE = (
         "AuthorizerUnusable",
-        Level.WARNING,
+        Level.ERROR,
         "Nobody can be asked at the URL of auth-url or global-auth-url; requests that need the authorizer answer 500.",
         "Create the Service or the Ingress that serves the host, or correct the URL.",
     )

@@ -32,6 +32,13 @@ SERVICE_OPERATOR: Final = f"%METADATA(ROUTE:{names.METADATA_NAMESPACE}:{_SERVICE
 https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage
 """
 
+ORIGIN_OPERATORS: Final = {
+    "ingress_namespace": NAMESPACE_OPERATOR,
+    "ingress": INGRESS_OPERATOR,
+    "service": SERVICE_OPERATOR,
+}
+"""Labels of traffic metrics, which are attributes of spans too, and the operators for the values."""
+
 
 def route_origin(route: Route) -> Metadata:
     return ingress_origin(route.origin.object, route.service)

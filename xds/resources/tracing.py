@@ -11,6 +11,7 @@ from xds.envoyapi.messages import (
     ClusterDnsLookupFamily,
     ClusterHttpProtocolOptions,
     ClusterLoadAssignment,
+    CustomTag,
     Decorator,
     Endpoint,
     FractionalPercent,
@@ -29,6 +30,7 @@ from xds.envoyapi.messages import Tracing as EnvoyTracing
 from xds.resources import names
 from xds.resources.addresses import socket_address
 from xds.resources.options import TracingOptions
+from xds.resources.origin import ORIGIN_OPERATORS
 from xds.traffic.tracing import NORMAL_TRACING, Tracing
 
 COLLECTOR_CONNECT_TIMEOUT: Final = timedelta(seconds=5)
@@ -69,6 +71,7 @@ def listener_tracing(options: TracingOptions | None) -> HttpConnectionManagerTra
     config = OpenTelemetryConfig(grpc_service=service, service_name=options.service_name)
     return HttpConnectionManagerTracing(
         random_sampling=Percent(value=options.sampling_percent),
+        custom_tags=[CustomTag(tag=name, value=operator) for name, operator in ORIGIN_OPERATORS.items()],
         provider=TracingHttp(name="envoy.tracers.opentelemetry", typed_config=codec.pack(config)),
     )
 

@@ -22,7 +22,7 @@ from xds.envoyapi.messages import (
 )
 from xds.resources.filters.error_pages import MARKER
 from xds.resources.options import ProxyOptions
-from xds.resources.origin import INGRESS_OPERATOR, NAMESPACE_OPERATOR, SERVICE_OPERATOR
+from xds.resources.origin import ORIGIN_OPERATORS
 
 PREFIX: Final = "ingress"
 """The beginning of the names of the statistics, and the name of the scope that all listeners share."""
@@ -37,9 +37,6 @@ _CODE_CLASS: Final = json.dumps(
     {"operators": [{"command": "RESP", "param": ":STATUS", "max_length": 1}, "RESPONSE_CODE"]}, separators=(",", ":")
 )
 """The first digit of the status; 0 for requests that ended without an answer."""
-
-_ORIGIN: Final = {"ingress_namespace": NAMESPACE_OPERATOR, "ingress": INGRESS_OPERATOR, "service": SERVICE_OPERATOR}
-"""The labels of all figures, and Envoy's operators for the values."""
 
 
 def traffic_metrics(options: ProxyOptions) -> list[AccessLog]:
@@ -76,5 +73,7 @@ def _answered() -> AccessLogFilter:
 
 
 def _stat(name: str, **labels: str) -> StatsAccessLogStat:
-    tags = [StatsAccessLogTag(name=label, value_format=operator) for label, operator in (_ORIGIN | labels).items()]
+    tags = [
+        StatsAccessLogTag(name=label, value_format=operator) for label, operator in (ORIGIN_OPERATORS | labels).items()
+    ]
     return StatsAccessLogStat(name=name, tags=tags)

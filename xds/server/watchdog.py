@@ -78,14 +78,18 @@ class Watchdog:
         """Check all streams every STUCK_CHECK_SECONDS, until cancelled."""
         while True:
             await asyncio.sleep(STUCK_CHECK_SECONDS)
-            behind, rejecting = Counter[ResourceType](), Counter[ResourceType]()
-            for number, stream in enumerate(list(self._streams)):
-                if stream in self._streams:
-                    behind.update(self.check(stream))
-                    rejecting.update({type_ for type_, _ in stream.session.rejected()})
-                if number % CHECKED_STREAMS_PER_TURN == CHECKED_STREAMS_PER_TURN - 1:
-                    await asyncio.sleep(0)
-            self.behind, self.rejecting = behind, rejecting
+            await self.check_all()
+
+    async def check_all(self) -> None:
+        """Check all streams, and count."""
+        behind, rejecting = Counter[ResourceType](), Counter[ResourceType]()
+        for number, stream in enumerate(list(self._streams)):
+            if stream in self._streams:
+                behind.update(self.check(stream))
+                rejecting.update({type_ for type_, _ in stream.session.rejected()})
+            if number % CHECKED_STREAMS_PER_TURN == CHECKED_STREAMS_PER_TURN - 1:
+                await asyncio.sleep(0)
+        self.behind, self.rejecting = behind, rejecting
 
     def check(self, stream: OpenStream) -> Iterable[ResourceType]:
         """Log new reasons of a stream, and end the stream if a new one may help. Returns the types that are behind."""

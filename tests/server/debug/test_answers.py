@@ -4,11 +4,14 @@ Covers: filters, pages, counts and what each figure means. Excludes: gRPC (test_
 Ingresses (tests/explain), and peers (test_peers.py).
 """
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
-from tests.support.debug_server import DebugServer
+from tests.support.debug_server import DebugServer, type_status
 from tests.support.objects import (
     certificate,
     endpoint,
@@ -22,8 +25,13 @@ from tests.support.objects import (
     tls,
 )
 from xds.api.v1 import debug_pb2 as pb
+from xds.protocol.messages import Node, Variant
+from xds.protocol.status import Status, TypeStatus
+from xds.protocol.stuck import Stuck, StuckReason
+from xds.server.debug import status as status_of
 from xds.server.debug.answers import Answers
-from xds.server.debug.errors import InvalidRequestError
+from xds.server.debug.errors import InvalidRequestError, NotReadyError
+from xds.server.debug.messages import ProxyStatus
 from xds.snapshot.resource import ResourceType
 
 PAIR = certificate("a.example.com")
@@ -150,3 +158,68 @@ async def test_revisions_are_listed_newest_first_with_counts_by_type(server: Deb
     assert (newest.revision.number, first.revision.number) == (2, 1)
     assert [(each.type_url, each.changed) for each in newest.changes] == [(ResourceType.ENDPOINTS, 1)]
     assert sum(each.added for each in first.changes) > 5
+
+
+async def test_before_the_first_snapshot_there_is_a_status_and_no_list() -> None:
+    async with DebugServer() as server:
+        with pytest.raises(NotReadyError):
+            await server.answers.list_ingresses(pb.ListIngressesRequest())
+        status = await server.answers.get_status(pb.GetStatusRequest())
+        assert not status.HasField("snapshot")
+        assert status.ingresses == pb.IngressCounts()
+
+
+async def test_a_source_that_is_behind_is_not_current(server: DebugServer) -> None:
+    behind = replace(server.process, behind_since=lambda: {"Ingress": 0.0, "Service": 1000.0})
+    assert status_of.source(behind) == pb.Source(
+        why="changes don't arrive of Service", behind_since=Timestamp(seconds=1000)
+    )
+    waiting = replace(server.process, waiting_for=lambda: "the API server")
+    assert status_of.source(waiting).why == "not read yet: the API server"
+
+
+async def test_proxies_are_counted_by_state() -> None:
+    def proxy(*types: TypeStatus, stuck: tuple[Stuck, ...] = ()) -> ProxyStatus:
+        return ProxyStatus("ipv4:127.0.0.1:5", Status(Variant.DELTA, Node("a"), 0.0, types, ()), stuck)
+
+    now, type_ = 100.0, ResourceType.CLUSTER
+    statuses = [
+        proxy(type_status(type_, now)),
+        proxy(),  # no request yet
+        proxy(type_status(type_, now - 1, in_flight=True)),
+        proxy(type_status(type_, now - 6, in_flight=True), stuck=(Stuck(StuckReason.SILENT, type_, 0.0),)),
+        proxy(type_status(type_, now, rejected_count=1)),
+        proxy(type_status(type_, now, on_trial=1)),
+    ]
+    assert await status_of.proxy_counts(statuses, now) == pb.ProxyCounts(
+        connected=6, in_sync=1, behind=1, stuck=1, rejecting=1
+    )
+
+
+async def test_the_mark_differs_after_a_visible_change(server: DebugServer) -> None:
+    seen = [server.answers.mark()]
+    server.do(slice_of("web", endpoint("10.0.0.3")))
+    seen.append(server.answers.mark())
+    server.do(ingress("none", rule("d.example.com", path("/", "nothing")), ns="team"))
+    seen.append(server.answers.mark())
+    assert len(set(seen)) == 3
+    assert server.answers.mark() == seen[-1]
+
+
+async def test_a_cancelled_question_loses_no_change(server: DebugServer) -> None:
+    await names(server.answers)
+    server.do(*(ingress(f"new-{number}", rule(f"{number}.test", path("/"))) for number in range(50)))
+    asked = asyncio.create_task(names(server.answers))
+    await asyncio.sleep(0)
+    asked.cancel()
+    await asyncio.gather(asked, return_exceptions=True)
+    assert len(await names(server.answers, text="new-")) == 50
+
+
+async def test_questions_at_one_time_share_a_sweep_and_see_every_change(server: DebugServer) -> None:
+    first = asyncio.create_task(names(server.answers))
+    await asyncio.sleep(0)
+    server.do(ingress("late", rule("late.test", path("/"))))
+    found = await asyncio.gather(*(names(server.answers, text="late") for _ in range(5)))
+    assert found == [["late"]] * 5
+    await first

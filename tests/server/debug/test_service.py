@@ -337,3 +337,16 @@ async def test_reflection_lists_the_debug_api(world: World) -> None:
     await call.write(reflection_pb2.ServerReflectionRequest(file_containing_symbol=DEBUG_SERVICE))
     assert len((await call.read()).file_descriptor_response.file_descriptor_proto) >= 1
     await call.done_writing()
+
+
+async def test_errors_of_lists_are_statuses(world: World) -> None:
+    early = await failure(world.stub.ListIngresses(pb.ListIngressesRequest()))
+    assert (early.code, early.details) == (
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "there is no snapshot yet: the source is still being read",
+    )
+    world.do(*services("a"), shop("a"))
+    late = await failure(world.stub.ListIngresses(pb.ListIngressesRequest(page_size=5000)))
+    assert (late.code, late.details) == (grpc.StatusCode.INVALID_ARGUMENT, "page_size 5000 is larger than 1000")
+    listed = await world.stub.ListIngresses(pb.ListIngressesRequest())
+    assert [each.ingress.name for each in listed.ingresses] == ["shop"]

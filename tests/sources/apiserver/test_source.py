@@ -584,6 +584,31 @@ async def test_changes_of_routing_count_together_after_an_outage(
     assert follower.versions == wanted(api), "in one batch"
 
 
+async def test_a_kind_is_up_while_its_watch_works_and_later_lists_are_counted(
+    api: WatchedApi, follow: Follow, logs: list[Any]
+) -> None:
+    api.write(Service, "a")
+    follower = await follow()
+    source = follower.source
+    assert not source.is_current()
+    await follower.until_synced()
+    assert source.is_current()
+    assert set(source.relists().values()) == {0}
+    api.faults[Service] += [refuse(403)] * 1000
+    api.end(Service)
+    await until(lambda: bool(events(logs, "watch_rejected")))
+    assert [kind for kind, is_up in source.up().items() if not is_up] == ["Service"]
+    assert not source.is_current()
+    api.faults[Service].clear()
+    await until(source.is_current)
+    api.compact()
+    api.write(Service, "b")
+    api.faults[Service] += [refuse(410)]
+    api.end(Service)
+    await until(lambda: source.relists()["Service"] > 0)
+    assert source.relists()["Ingress"] == 0
+
+
 async def test_endpoints_do_not_wait_for_a_watch_that_is_behind(
     api: WatchedApi, follow: Follow, logs: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

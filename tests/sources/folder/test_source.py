@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.followed import Follow, Follower, refuse, save, service
+from tests.support.waiting import WAIT_LIMIT_SECONDS
 from xds.kube.change import Applied, Deleted, Listed, Reported
 from xds.kube.objects import KINDS
 from xds.kube.source import SourceError
@@ -368,6 +369,22 @@ async def test_objects_held_for_an_empty_folder_stay_without_a_change_when_the_f
         batch = await follower.next()
         assert not any(isinstance(change, Deleted) for change in batch.changes)
     assert follower.ports == {"one": 80}
+
+
+async def test_a_folder_is_current_once_read_until_it_is_emptied(root: Path) -> None:
+    (root / "a.yaml").write_text(service("one"))
+    source = Folder(root)
+    assert not source.is_current()
+    async with aclosing(source.batches()) as batches:
+        async with asyncio.timeout(WAIT_LIMIT_SECONDS):
+            await anext(batches)
+            assert source.is_current()
+            unmount(root)
+            await anext(batches)
+            assert not source.is_current()
+            mount_again(root)
+            while not source.is_current():
+                await anext(batches)
 
 
 async def test_files_without_objects_hold_too(root: Path, follow: Follow) -> None:

@@ -1,4 +1,4 @@
-"""The dashboard of the control plane: its source, its replicas, its work, and what is wrong with the objects."""
+"""The dashboard of the control plane: source, replicas, work, and problems of objects."""
 
 from typing import Final
 
@@ -242,6 +242,7 @@ _WRITES: Final = Row(
             "Writes that fail now",
             "Objects whose last write failed. Their status in `kubectl get ingress` is old.",
             [Query(f"sum by (target) (xds_ingress_writes_failing{{{_IN}}})", "{{target}}")],
+            thresholds=[(1, WARNING)],
             runbooks=["xds-writes-failing"],
         ),
         Panel(
@@ -253,6 +254,7 @@ _WRITES: Final = Row(
                     "{{cause}}",
                 )
             ],
+            thresholds=[(1, WARNING)],
             runbooks=["xds-handshakes-failing"],
         ),
     ],
@@ -272,7 +274,7 @@ _WORK: Final = Row(
             "Late: every stream waits. CPU is missing (a limit?), or one piece of work is too large.",
             _quantiles("xds_ingress_event_loop_delay_seconds"),
             unit="s",
-            thresholds=[(0.1, WARNING), (1, CRITICAL)],
+            thresholds=[(0.1, WARNING), (0.5, CRITICAL)],
             runbooks=["xds-event-loop-late"],
         ),
         Panel(
@@ -284,6 +286,7 @@ _WORK: Final = Row(
                     "{{pod}}",
                 )
             ],
+            thresholds=[(1, WARNING)],
             runbooks=["xds-log-lines-dropped"],
         ),
     ],

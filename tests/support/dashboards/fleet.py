@@ -1,4 +1,4 @@
-"""The dashboard of the Envoys: whether all of them have what the control plane serves, and how they do."""
+"""The dashboard of the Envoys: whether each has the served configuration, with its load and health."""
 
 from typing import Final
 
@@ -85,18 +85,21 @@ _PROXIES: Final = Row(
             "Behind",
             "Proxies with something unacknowledged for more than 5 s. Peaks are normal while a proxy warms listeners.",
             [Query(f"sum by (type) (xds_ingress_proxies_behind{{{_IN}}})", "{{type}}")],
+            thresholds=[(1, WARNING)],
             runbooks=["xds-proxies-behind"],
         ),
         Panel(
             "Stuck by reason",
             "silent: no answer; not_asked: no subscription; flapping: short streams; unsupported_version: too old.",
             [Query(f"sum by (reason) (xds_ingress_proxies_stuck{{{_IN}}})", "{{reason}}")],
+            thresholds=[(1, CRITICAL)],
             runbooks=["xds-proxies-stuck"],
         ),
         Panel(
             "Rejecting by type",
             "Proxies whose last answer of a type was a NACK.",
             [Query(f"sum by (type) (xds_ingress_proxies_rejecting{{{_IN}}})", "{{type}}")],
+            thresholds=[(1, WARNING)],
             runbooks=["xds-proxies-rejecting"],
         ),
     ],
@@ -267,6 +270,7 @@ _REFUSALS: Final = Row(
                     "{{pod}}",
                 )
             ],
+            thresholds=[(1, WARNING)],
         ),
     ],
 )

@@ -46,7 +46,7 @@ _NOW: Final = Row(
             [Query(f"(sum({_FAILED}) or vector(0)) / sum({_REQUESTS})", "5xx")],
             unit="percentunit",
             kind="stat",
-            thresholds=[(0.001, WARNING), (0.01, CRITICAL)],
+            thresholds=[(0.001, WARNING), (0.0144, CRITICAL)],
             runbooks=["xds-ingress-errors-fast-burn"],
         ),
         Panel(
@@ -117,7 +117,7 @@ _ANSWERS: Final = Row(
             "Part of the requests that got a 5xx. `xds explain URL` says which Service and endpoints answer.",
             [Query(f"topk(10, sum by (ingress) ({_FAILED}) / sum by (ingress) ({_REQUESTS}))", "{{ingress}}")],
             unit="percentunit",
-            thresholds=[(0.01, WARNING)],
+            thresholds=[(0.0144, WARNING)],
             runbooks=["xds-ingress-errors-fast-burn"],
         ),
         Panel(
@@ -146,6 +146,7 @@ _TIME: Final = Row(
                 for part, name in ((0.5, "p50"), (0.95, "p95"), (0.99, "p99"), (0.999, "p99.9"))
             ],
             unit="ms",
+            thresholds=[(1000, WARNING)],
             runbooks=["xds-ingress-latency-fast-burn"],
         ),
         Panel(
@@ -167,6 +168,7 @@ _TIME: Final = Row(
             "The ten slowest. Which backend is slow: the access log has the endpoint of every request.",
             [Query(f"topk(10, {_quantile(0.99, 'ingress')} >= 0)", "{{ingress}}")],
             unit="ms",
+            thresholds=[(1000, WARNING)],
             runbooks=["xds-ingress-latency-fast-burn"],
         ),
     ],

@@ -1,6 +1,6 @@
 """Grafana's dashboard JSON from a short description: rows of panels, and their queries.
 
-The JSON is the classic schema that every Grafana from 11 on imports; newer ones migrate it when they load it:
+The JSON is of the classic schema, which every Grafana from 11.6 on imports; newer versions migrate a dashboard:
 https://grafana.com/docs/grafana/latest/dashboards/build-dashboards/view-dashboard-json-model/
 Every datasource is the variable `datasource`, and every query is narrowed to the variable `installation`.
 """
@@ -40,7 +40,7 @@ class Panel:
     """A figure.
 
     Attributes:
-        tells: What the figure means, and what to do about a bad one.
+        tells: Meaning of the figure, and the remedy of a bad value.
         unit: Grafana's name of a unit.
         thresholds: Colours from a value on; the first colour is for lower values.
         words: Words in place of values, such as `up` for 1.

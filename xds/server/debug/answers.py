@@ -13,7 +13,6 @@ from xds.explain.facts import StateReader
 from xds.explain.overview_query import select
 from xds.explain.url import QuestionError
 from xds.server.debug import messages, overview_messages, status
-from xds.server.debug.changes import Changes
 from xds.server.debug.errors import InvalidRequestError, NotFoundError
 from xds.server.debug.explain import Explaining
 from xds.server.debug.live_overview import LiveOverview
@@ -58,7 +57,6 @@ class Answers:
 
     Attributes:
         overview: The overview of Ingresses.
-        changes: Tells when something visible changed.
     """
 
     def __init__(self, state: LiveState) -> None:
@@ -69,11 +67,9 @@ class Answers:
         self._explaining = Explaining(state.reader, state.deliveries)
         self._certificate_dates = status.CertificateDates(state.reader.traffic)
         self.overview = LiveOverview(state.reader)
-        self.changes = Changes(self._mark)
 
     def close(self) -> None:
-        """End followers of changes, and begin no further work in the thread."""
-        self.changes.close()
+        """Begin no further work in the thread."""
         self._thread.close()
 
     def list_resources(self, request: pb.ListResourcesRequest) -> AsyncIterator[pb.ListResourcesResponse]:
@@ -186,7 +182,8 @@ class Answers:
             versions=[pb.ComponentVersion(name=name, version=each) for name, each in versions().items()],
         )
 
-    def _mark(self) -> Hashable:
+    def mark(self) -> Hashable:
+        """A value that differs after a change of revision, problems, routing, leader or source. Costs microseconds."""
         reader, process = self._reader, self._state.process
         return (
             reader.store.revision,

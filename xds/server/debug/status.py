@@ -12,11 +12,9 @@ from xds.server.debug.overview_messages import own_certificate, served_certifica
 from xds.server.debug.process_facts import ProcessFacts
 from xds.server.debug.slices import in_slices
 from xds.server.tls import OwnCertificate
+from xds.server.watchdog import BEHIND_SECONDS
 from xds.translate.certificates import Verdict
 from xds.translate.translator import Translator
-
-BEHIND_SECONDS: Final = 5.0
-"""Time without an answer to a response after which a proxy counts as behind."""
 
 _LEVELS: Final[Mapping[str, Level]] = {reason: reason.level for reason in Reason}
 
@@ -24,7 +22,12 @@ _LEVELS: Final[Mapping[str, Level]] = {reason: reason.level for reason in Reason
 def source(facts: ProcessFacts) -> pb.Source:
     waiting = facts.waiting_for()
     behind = {kind: since for kind, since in facts.behind_since().items() if since}
-    why = f"not read yet: {waiting}" if waiting else f"changes don't arrive of {', '.join(behind)}" if behind else ""
+    if waiting:
+        why = f"not read yet: {waiting}"
+    elif behind:
+        why = f"changes don't arrive of {', '.join(behind)}"
+    else:
+        why = "" if facts.is_current() else "it can't be read, or has lost all objects: see the problems"
     found = pb.Source(name=facts.source, current=not why, why=why)
     if behind:
         found.behind_since.FromMilliseconds(round(min(behind.values()) * 1000))

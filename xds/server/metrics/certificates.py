@@ -10,16 +10,25 @@ from xds.problems.problem import Key
 
 
 class ServedCertificateCollector(Collector):
-    """Reads the dates of served certificates at each scrape.
+    """Reads the dates of served certificates at the first scrape after each change: there may be thousands.
 
     Args:
+        certificates: The certificates in use: another object after each change.
         not_after: `notAfter` by Secret.
     """
 
-    def __init__(self, not_after: Callable[[], Mapping[Key, datetime]]) -> None:
+    def __init__(self, certificates: Callable[[], object], not_after: Callable[[], Mapping[Key, datetime]]) -> None:
+        self._certificates = certificates
         self._not_after = not_after
+        self._of: object = None
+        self._family = GaugeMetricFamily("none", "")
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
+        if self._of is not (certificates := self._certificates()):
+            self._of, self._family = certificates, self._read()
+        yield self._family
+
+    def _read(self) -> GaugeMetricFamily:
         family = GaugeMetricFamily(
             "xds_ingress_certificate_not_after_timestamp_seconds",
             "End (notAfter) of the certificate served from a Secret, as a Unix time.",
@@ -27,7 +36,7 @@ class ServedCertificateCollector(Collector):
         )
         for key, date in self._not_after().items():
             family.add_metric([key.namespace, key.name], date.timestamp())
-        yield family
+        return family
 
 
 class TlsCollector(Collector):
