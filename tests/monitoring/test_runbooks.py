@@ -1,4 +1,4 @@
-"""docs/runbooks: a page for each alert, which begins with commands that exist, and names only what exists.
+"""docs/runbooks: each alert has a page, and commands, figures, problems and log events of the pages exist.
 
 Excludes: whether a remedy helps.
 """
