@@ -10,6 +10,7 @@ SHOP = ingress(
     rule("shop.example", path("/", "web"), path("/api", "api")),
     ns="shop",
     tls=[tls("shop.example", secret="shop-tls")],
+    annotations={"nginx.ingress.kubernetes.io/force-ssl-redirect": "true"},
 )
 
 CHECKOUT = ingress("checkout", rule("checkout.example", path("/", "chekout")), ns="team-a")

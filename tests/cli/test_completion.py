@@ -37,9 +37,9 @@ def test_a_shell_without_a_script_is_wrong_usage(capfd: pytest.CaptureFixture[st
         (["snapshot", ""], ["diff", "show", "watch"]),
         (["snapshot", "show", "--type", "e"], ["eds", "ecds"]),
         (["snapshot", "show", "cds", "l"], ["lds"]),
-        (["lint", ".", "--ignore", "SecretN"], ["SecretNotFound"]),
+        (["problems", "--reason", "SecretN"], ["SecretNotFound"]),
         (["proxies", "-o", "j"], ["json"]),
-        (["serve", "--publish-a"], ["--publish-address"]),
+        (["ingresses", "--pro"], ["--problems"]),
     ],
 )
 def test_bash_completes_commands_flags_and_values(words: list[str], expected: list[str]) -> None:

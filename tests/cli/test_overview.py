@@ -94,12 +94,12 @@ def test_ingresses_are_listed_with_their_state(server: ThreadedDebugServer, xds:
     code, out, err = xds("ingresses")
     assert (code, err) == (0, "")
     assert words(out) == [
-        "INGRESS STATE HOSTS ADDRESS PROBLEMS AGE",
+        "INGRESS STATE DOWN HOSTS ADDRESS PROBLEMS AGE",
         "default/good accepted a.test (TLS)",
-        "default/half partly accepted b.test 1 error",
-        "default/idle accepted, 1/1 no endpoints c.test",
+        "default/half partly 1/2 b.test 1 error",
+        "default/idle accepted 1/1 c.test",
         "default/many accepted m0.test, m1.test +3",
-        "team/none not served d.test 1 error",
+        "team/none not served 1/1 d.test 1 error",
         "",
         (
             "5 Ingresses listed: 3 accepted, 1 partly accepted, 1 not served, 1 with parts without endpoints, "
@@ -111,8 +111,8 @@ def test_ingresses_are_listed_with_their_state(server: ThreadedDebugServer, xds:
 def test_a_wide_table_has_every_host(server: ThreadedDebugServer, xds: Xds) -> None:
     some_ingresses(server)
     lines = words(xds("ingresses", "-o", "wide")[1])
-    assert lines[0] == "INGRESS STATE SERVED CLASS HOSTS ADDRESS PROBLEMS AGE"
-    assert lines[2] == "default/half partly accepted 1/2 envoy b.test 1 error"
+    assert lines[0] == "INGRESS STATE DOWN CLASS HOSTS ADDRESS PROBLEMS AGE"
+    assert lines[2] == "default/half partly 1/2 envoy b.test 1 error"
     assert lines[4].endswith("m0.test, m1.test, m2.test, m3.test, m4.test")
 
 
@@ -222,6 +222,10 @@ def test_proxies_of_all_replicas_name_those_without_an_answer(server: ThreadedDe
     assert code == 3
     assert [(each["node_id"], each["replica"]) for each in json.loads(out)] == [("far", "xds-1"), ("near", "xds-0")]
     assert err == "xds: 1 replica gave no answer: 10.0.0.2:18000: no connection within 2 s, see its log\n"
+    lines = words(xds("proxies", "--all-replicas")[1])
+    assert lines[0].endswith("STUCK REPLICA")
+    assert lines[1].endswith("xds-1")
+    assert lines[-1] == "2 proxies on 2 replicas, 1 in sync"
 
 
 def test_a_server_in_order_needs_no_attention(server: ThreadedDebugServer, xds: Xds) -> None:
@@ -325,6 +329,6 @@ def test_replicas_that_serve_other_resources_need_attention(
 
 def test_a_service_with_endpoints_is_no_idle_part(server: ThreadedDebugServer, xds: Xds) -> None:
     server.do(service("web"), slice_of("web", "10.0.0.1"), shop("web"))
-    assert "no endpoints" not in xds("ingresses")[1]
+    assert "1/1" not in xds("ingresses")[1]
     server.do(slice_of("web"))
-    assert "1/1 no endpoints" in xds("ingresses")[1]
+    assert "1/1" in xds("ingresses")[1]

@@ -1,5 +1,5 @@
-"""The example of Alertmanager's configuration: valid, with the receivers that amtool finds, and with causes that mute
-their consequences in a real Alertmanager.
+"""The example of Alertmanager's configuration: amtool accepts the file and finds the receivers, and in a real
+Alertmanager causes mute consequences.
 """
 
 import json
@@ -93,7 +93,7 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def states(url: str, *alerts: Labels) -> dict[str, str]:
-    """`active` or `suppressed` of each alert, as soon as Alertmanager has them all. The alerts end afterwards."""
+    """`active` or `suppressed` by alert, once Alertmanager knows every alert. The alerts end afterwards."""
     _send(url, [{"labels": labels} for labels in alerts])
     limit = time.monotonic() + WAIT_LIMIT_SECONDS
     found: dict[str, str] = {}

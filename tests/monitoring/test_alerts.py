@@ -1,7 +1,7 @@
 """The alert rules under real Prometheus code: `promtool check rules`, and a unit test for each alert.
 
-Each fault is injected into a healthy installation: its alert fires after the time that the table says, with the labels
-and the text that the table says, alone, and stops after the fault. Near misses and ordinary events fire nothing.
+A fault is injected into a healthy installation. One alert fires, at the time and with the labels and texts of the
+table, and stops after the fault. Near misses and ordinary events fire nothing.
 """
 
 import subprocess

@@ -1,4 +1,4 @@
-"""k8s/monitoring as an overlay adds it: targets that exist and may be scraped, and rules that are those tested.
+"""k8s/monitoring in an overlay: targets exist and may be scraped, and the rules are the tested ones.
 
 Excludes: the Prometheus operator itself, whose image can't be had; its types are checked.
 """
@@ -31,7 +31,7 @@ LABELS = {
 
 @pytest.fixture(scope="module")
 def overlay(tmp_path_factory: pytest.TempPathFactory) -> list[Object]:
-    """Of docs/monitoring.md: all of k8s/, both components, and a label that a Prometheus selects by."""
+    """The overlay of docs/monitoring.md: k8s/, the two components, and a label for a Prometheus' selector."""
     folder = tmp_path_factory.mktemp("overlay")
     up = "../" * (len(folder.resolve().parts) - 1)
     patch = [{"op": "add", "path": "/metadata/labels/release", "value": "kube-prometheus-stack"}]
@@ -158,7 +158,7 @@ def target(pod: str, app: str, container: str, port: str, number: int, phase: st
 @needs("promtool")
 @pytest.mark.parametrize("job", LABELS)
 def test_a_plain_prometheus_finds_the_same_targets(job: str, tmp_path: Path) -> None:
-    """Debian's build has no discovery by Kubernetes: its place is taken by the targets that it finds."""
+    """Debian's build has no discovery by Kubernetes, so the test writes the discovered targets down."""
     config = yaml.safe_load((MONITORING / "prometheus.yaml").read_text())
     targets = [target("cp-1", "xds-ingress", "xds", port, number) for port, (_, number) in ports("xds-ingress").items()]
     targets += [

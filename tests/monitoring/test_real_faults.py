@@ -156,6 +156,8 @@ async def test_metrics_of_rules_and_panels_are_scraped(
 async def test_queries_of_a_dashboard_have_an_answer(
     running: Monitored, outcomes: dict[str, asyncio.Task[None]], dashboard: Path
 ) -> None:
+    if dashboard.stem == "control-plane" and (reason := missing()):
+        pytest.skip(reason)  # a folder has no watches and no leader
     await asyncio.wait(outcomes.values())
     end = time.time()
     empty = []

@@ -1,4 +1,4 @@
-"""docs/runbooks: a page for each alert, which begins with commands that exist, and names only what exists.
+"""docs/runbooks: each alert has a page, and commands, figures, problems and log events of the pages exist.
 
 Excludes: whether a remedy helps.
 """
@@ -35,6 +35,11 @@ def test_each_alert_has_a_severity_a_text_and_its_page() -> None:
         assert rule["labels"]["severity"] in ("page", "ticket")
         assert rule["annotations"].keys() == {"summary", "description", "runbook_url"}
         assert rule["annotations"]["runbook_url"] == f"docs/runbooks/{page_of(name)}.md"
+
+
+def test_documents_count_the_alerts() -> None:
+    for document in ("docs/monitoring.md", "CHANGELOG.md"):
+        assert f" {len(alerts())} alerts" in (ROOT / document).read_text()
 
 
 def test_a_page_begins_with_commands() -> None:

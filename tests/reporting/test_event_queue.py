@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.fake_api import FakeApi, Object, unavailable
+from tests.support.waiting import until
 from xds.kubeapi import backoff
 from xds.problems.field_path import FieldPath
 from xds.problems.problem import Key, ObjectRef, Problem
@@ -41,6 +42,7 @@ from xds.reporting.event_queue import (
 from xds.reporting.event_writer import EventWriter
 from xds.reporting.failed_writes import FAILING_OBJECTS_OF_NAMESPACE
 from xds.reporting.lease import Leadership
+from xds.reporting.outcome import Outcome, no_writes
 
 SPEC = FieldPath.of("spec")
 RULES = SPEC.child("rules")
@@ -409,3 +411,4 @@ async def test_a_rejected_event_does_not_delay_further_events() -> None:
     async with leading(Site(FakeApi(refuse=refuse), [problem("a"), problem("b"), problem("c")])) as it:
         await it.api.until(lambda: it.events)
         assert [each["regarding"]["name"] for each in it.events] == ["c"]
+        await until(lambda: it.writer.writes == {**no_writes(), Outcome.WRITTEN: 1, Outcome.REJECTED: 1})

@@ -17,11 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.fake_api import FakeApi, Object, managed, unavailable
+from tests.support.waiting import until
 from xds.kubeapi import backoff
 from xds.problems.problem import Key, Problem
 from xds.reporting import status_writer
 from xds.reporting.failed_writes import FAILING_OBJECTS_OF_NAMESPACE
 from xds.reporting.lease import Leadership
+from xds.reporting.outcome import Outcome, no_writes
 from xds.reporting.status import (
     LoadBalancerAddress,
     ObservedStatus,
@@ -287,6 +289,7 @@ async def test_a_status_is_read_and_written_again_after_a_conflict() -> None:
         it.writer._queue.publish(OTHERS)
         it.writer.note(web)
         await api.until(lambda: it.status("web") == [{"hostname": "lb.example.com"}])
+        await until(lambda: it.writer.writes == {**no_writes(), Outcome.WRITTEN: 2, Outcome.CONFLICTED: 1})
 
 
 async def test_statuses_follow_the_service_and_stay_after_its_deletion(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -437,6 +440,7 @@ async def test_an_outage_delays_statuses(answer: int | None) -> None:
         it.own(it.ingress("web"))
         await api.until(lambda: it.status("web"))
         assert len(refusals) == 2
+        await until(lambda: it.writer.writes == {**no_writes(), Outcome.WRITTEN: 1, Outcome.FAILED: 2})
 
 
 async def test_a_rejected_status_does_not_delay_further_statuses() -> None:
@@ -445,6 +449,7 @@ async def test_a_rejected_status_does_not_delay_further_statuses() -> None:
         it.own(it.ingress("a"), it.ingress("b"))
         await api.until(lambda: it.status("b"))
         assert it.status("a") is None
+        await until(lambda: it.writer.writes == {**no_writes(), Outcome.WRITTEN: 1, Outcome.REJECTED: 1})
 
 
 async def test_a_missing_service_is_polled_without_a_busy_loop(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -61,6 +62,15 @@ class Tab:
         assert response is not None
         return response
 
+    def forgive(self, text: str) -> None:
+        """Forget the faults with this text, which the test has brought about."""
+        self.faults = [each for each in self.faults if text not in each]
+
+    async def go_to(self, name: str) -> None:
+        """Follow the link of the navigation, whose name a count may follow."""
+        navigation = self.page.get_by_role("navigation", name="Pages")
+        await navigation.get_by_role("link", name=re.compile(f"^{name}")).click()
+
     async def evaluate(self, script: str, argument: Any = None) -> Any:
         return await self.page.evaluate(script, argument)
 
@@ -86,8 +96,8 @@ class Tab:
             self.faults.append(f"request to another site: {request.url}")
 
     def _on_failure(self, request: Request) -> None:
-        if request.resource_type == "eventsource" and request.failure == "net::ERR_ABORTED":
-            return  # the stream of a page that was left
+        if request.failure == "net::ERR_ABORTED":
+            return  # the page was left
         self.faults.append(f"failed: {request.url}: {request.failure}")
 
     def _on_response(self, response: Response) -> None:

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
+from typing import Final
 
 from tests.controlplane.test_app import Serve
 from tests.support.envoy import free_port
@@ -14,6 +15,9 @@ from tests.support.objects import manifest
 from tests.support.waiting import until
 from xds.kube.objects import KubeObject
 
+DEFAULT: Final = "127.0.0.1:18002"
+"""The address without --ui."""
+
 
 class UiServer(Serve):
     """A running server.
@@ -21,12 +25,22 @@ class UiServer(Serve):
     Attributes:
         site: The address of the page, as `http://HOST:PORT`.
         folder: The manifests, followed by the server.
+        error: Lines of standard error that are not of the log.
     """
 
     def __init__(self, process: asyncio.subprocess.Process, ui: str, folder: Path) -> None:
         super().__init__(process)
         self.site = f"http://{ui}"
         self.folder = folder
+        self.error = ""
+
+    async def read_logs(self) -> None:
+        assert self.process.stderr
+        async for line in self.process.stderr:
+            if line.startswith(b"{"):
+                self.logs.append(json.loads(line))
+            else:
+                self.error += line.decode()
 
     def write(self, *objects: KubeObject) -> None:
         """Create or replace the file of each object."""
@@ -49,22 +63,23 @@ def write_many(folder: Path, objects: Iterable[KubeObject]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def ui_server(folder: Path, *flags: str, ui: str = "", port: int = 0) -> AsyncIterator[UiServer]:
+async def ui_server(folder: Path, *flags: str, ui: str | None = "", port: int = 0) -> AsyncIterator[UiServer]:
     """Run a server until ready.
 
     Args:
-        ui: The value of --ui; a free port of 127.0.0.1 if empty.
+        ui: The value of --ui; a free port of 127.0.0.1 if empty; None: without the flag.
         port: Of --listen; 0: any free one.
     """
-    ui = ui or f"127.0.0.1:{free_port()}"
+    ui = f"127.0.0.1:{free_port()}" if ui == "" else ui
     command = [sys.executable, "-m", "xds", "serve", "--from", str(folder), "--listen", f"127.0.0.1:{port}"]
-    command += ["--admin", "127.0.0.1:0", "--ui", ui, "--log-format", "json", *flags]
+    command += ["--admin", "127.0.0.1:0", "--log-format", "json", *flags]
+    command += [] if ui is None else ["--ui", ui]
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
-    server = UiServer(process, ui, folder)
+    server = UiServer(process, ui or DEFAULT, folder)
     reading = asyncio.create_task(server.read_logs())
     try:
         await until(lambda: server.has_logged("serving") or reading.done())
-        assert not reading.done() or reading.exception() is None, reading.exception()
+        assert not reading.done(), server.error
         await server.until_ready()
         yield server
     finally:

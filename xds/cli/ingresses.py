@@ -22,6 +22,13 @@ STATES: Final = {
 
 _NAMES: Final = {number: name for name, number in STATES.items()}
 
+_COLOURS: Final = {
+    pb.ACCEPTANCE_ACCEPTED: "green",
+    pb.ACCEPTANCE_PARTLY: "yellow",
+    pb.ACCEPTANCE_NOT_SERVED: "red",
+    pb.ACCEPTANCE_NOT_OURS: "dim",
+}
+
 SHOWN_HOSTS: Final = 2
 """Hosts in the table, at most. An Ingress may have hundreds."""
 
@@ -98,9 +105,7 @@ def _filters(request: pb.ListIngressesRequest) -> bool:
 def _write_table(
     found: list[pb.IngressSummary], last: pb.ListIngressesResponse, *, wide: bool, all_states: bool
 ) -> None:
-    columns = ["INGRESS", "STATE", "HOSTS", "ADDRESS", "PROBLEMS", "AGE"]
-    if wide:
-        columns[2:2] = ["SERVED", "CLASS"]
+    columns = ["INGRESS", "STATE", "DOWN", *(["CLASS"] if wide else []), "HOSTS", "ADDRESS", "PROBLEMS", "AGE"]
     write(table(columns, [_row(each, wide=wide) for each in found]))
     click.echo()
     write(summary(last, all_states=all_states))
@@ -111,9 +116,10 @@ def _row(each: pb.IngressSummary, *, wide: bool) -> Row:
     shown = len(each.hosts) if wide else SHOWN_HOSTS
     hosts = ", ".join(map(_host, each.hosts[:shown]))
     hosts += f" +{len(each.hosts) - shown}" if len(each.hosts) > shown else ""
-    wider = (f"{each.units - each.unserved_units}/{each.units}", each.class_name) if wide else ()
+    class_name = (each.class_name,) if wide else ()
     created = age(each.created_at) if each.HasField("created_at") else ""
-    return name, _state(each), *wider, hosts, ", ".join(each.addresses), _problems(each), created
+    addresses = ", ".join(each.addresses)
+    return name, _state(each), _down(each), *class_name, hosts, addresses, _problems(each, wide=wide), created
 
 
 def _host(each: pb.IngressHost) -> str:
@@ -121,17 +127,20 @@ def _host(each: pb.IngressHost) -> str:
 
 
 def _state(each: pb.IngressSummary) -> Text:
-    name = _NAMES.get(each.acceptance, "unspecified").replace("_", " ")
-    if each.acceptance in (pb.ACCEPTANCE_NOT_SERVED, pb.ACCEPTANCE_NOT_OURS):
-        return Text(name, "red" if each.acceptance == pb.ACCEPTANCE_NOT_SERVED else "dim")
-    idle = each.units_without_endpoints
-    text = f"{name}, {idle}/{each.units} no endpoints" if idle else name
-    return Text(text, "yellow" if idle or each.acceptance == pb.ACCEPTANCE_PARTLY else "green")
+    name = _NAMES.get(each.acceptance, "unspecified").replace("_accepted", "").replace("_", " ")
+    return Text(name, _COLOURS.get(each.acceptance, ""))
 
 
-def _problems(each: pb.IngressSummary) -> Text:
+def _down(each: pb.IngressSummary) -> Text:
+    """The parts that are not served or have no endpoint, of all parts; empty without such a part."""
+    down = each.unserved_units + each.units_without_endpoints
+    return Text(f"{down}/{each.units}" if down else "", "red")
+
+
+def _problems(each: pb.IngressSummary, *, wide: bool) -> Text:
+    """The number of errors, and that of warnings in a wide table, or without an error."""
     counts = [counted(each.errors, "error")] if each.errors else []
-    counts += [counted(each.warnings, "warning")] if each.warnings else []
+    counts += [counted(each.warnings, "warning")] if each.warnings and (wide or not each.errors) else []
     return Text(", ".join(counts), "red" if each.errors else "yellow")
 
 

@@ -43,6 +43,7 @@ def process_facts(
         name=socket.gethostname(),
         source=without_passwords(str(settings.source)),
         waiting_for=source.waiting_for,
+        is_current=source.is_current,
         behind_since=source.behind_since if isinstance(source, ApiServer) else dict,
         leader=leader,
         addresses=addresses,

@@ -148,8 +148,8 @@ class Answers:
         return pb.ListProxiesResponse(proxies=found, unreachable=unreachable, replicas=replicas)
 
     async def list_problems(self, request: pb.ListProblemsRequest) -> pb.ListProblemsResponse:  # noqa: ARG002
-        problems = self._reader.problems.problems
-        return await self._thread(lambda: pb.ListProblemsResponse(problems=map(messages.problem, problems)))
+        problems = self._reader.problems.unsorted
+        return await self._thread(lambda: pb.ListProblemsResponse(problems=map(messages.problem, sorted(problems))))
 
     async def explain(self, request: pb.ExplainRequest, in_thread: InThread | None = None) -> pb.ExplainResponse:
         """As the RPC, evaluated in the thread of the API, or in another one."""

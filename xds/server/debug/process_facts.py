@@ -48,6 +48,7 @@ class ProcessFacts:
         started_at: Seconds since 1970.
         source: The API server, or the folder.
         waiting_for: Names the unread part of the source; empty after the first reading.
+        is_current: Whether the known objects are as in the source.
         behind_since: By kind, the Unix time since which changes don't arrive; 0 if they do.
         leader: The leader as last seen.
         addresses: The published addresses, as far as this replica knows them.
@@ -62,6 +63,7 @@ class ProcessFacts:
     started_at: float = field(default_factory=time.time)
     source: str = ""
     waiting_for: Callable[[], str] = str
+    is_current: Callable[[], bool] = lambda: True
     behind_since: Callable[[], Mapping[str, float]] = dict
     leader: Callable[[], LeaderFacts] = LeaderFacts
     addresses: Callable[[], Sequence[str]] = tuple

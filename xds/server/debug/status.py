@@ -22,7 +22,12 @@ _LEVELS: Final[Mapping[str, Level]] = {reason: reason.level for reason in Reason
 def source(facts: ProcessFacts) -> pb.Source:
     waiting = facts.waiting_for()
     behind = {kind: since for kind, since in facts.behind_since().items() if since}
-    why = f"not read yet: {waiting}" if waiting else f"changes don't arrive of {', '.join(behind)}" if behind else ""
+    if waiting:
+        why = f"not read yet: {waiting}"
+    elif behind:
+        why = f"changes don't arrive of {', '.join(behind)}"
+    else:
+        why = "" if facts.is_current() else "it can't be read, or has lost all objects: see the problems"
     found = pb.Source(name=facts.source, current=not why, why=why)
     if behind:
         found.behind_since.FromMilliseconds(round(min(behind.values()) * 1000))

@@ -121,7 +121,8 @@
     if (!mark) return say("lost");
     say("live");
     wanted = mark;
-    if (wanted !== main.dataset.mark) refresh();
+    // No mark tells of other replicas: what shows them is fetched again with each beat, every few seconds.
+    if (wanted !== main.dataset.mark || main.querySelector("[data-beat]")) refresh();
   };
 
   // A browser has six connections to a server, for all windows together: one window follows the server, and tells the
