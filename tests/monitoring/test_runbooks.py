@@ -37,6 +37,11 @@ def test_each_alert_has_a_severity_a_text_and_its_page() -> None:
         assert rule["annotations"]["runbook_url"] == f"docs/runbooks/{page_of(name)}.md"
 
 
+def test_documents_count_the_alerts() -> None:
+    for document in ("docs/monitoring.md", "CHANGELOG.md"):
+        assert f" {len(alerts())} alerts" in (ROOT / document).read_text()
+
+
 def test_a_page_begins_with_commands() -> None:
     for page in PAGES:
         title, blank, command, *rest = page.read_text().splitlines()

@@ -43,6 +43,11 @@ class ProblemRegistry:
         return sorted(self._reporters)
 
     @property
+    def unsorted(self) -> list[Problem]:
+        """The same in no order: quick, for callers who sort in a thread."""
+        return list(self._reporters)
+
+    @property
     def counts_by_reason(self) -> Mapping[str, int]:
         return self._counts_by_reason
 

@@ -30,7 +30,7 @@ from xds.protocol.stuck import StuckReason
 from xds.resources.inlining import inlined
 from xds.server.convergence import Convergence
 from xds.server.debounce import EndpointDebounce
-from xds.server.debug.messages import ProxyDelivery, ProxyStatus
+from xds.server.debug.messages import ProxyDelivery, ProxyFigures, ProxyStatus
 from xds.server.encoding import PausingEncoder
 from xds.server.fanout import Fanout
 from xds.server.metrics.streams import RefusedReason, StreamMetrics
@@ -39,7 +39,7 @@ from xds.server.stream import Clock, Context, Stream
 from xds.server.tls import names_of
 from xds.server.trials import Trials
 from xds.server.unsupported import REMEMBERED_SECONDS, UnsupportedProxies
-from xds.server.watchdog import Watchdog
+from xds.server.watchdog import Watchdog, behind
 from xds.server.wire import Decoder
 from xds.server.writes import UNREAD_SECONDS, Writes
 from xds.snapshot.resource import Resource, ResourceType
@@ -213,6 +213,19 @@ class AdsService:
             if each in self._streams:
                 yield ProxyStatus(each.peer, each.session.status(), self.watchdog.stuck(each))
         yield from (each.status for each in self.unsupported.current)
+
+    def each_figures(self) -> Iterator[ProxyFigures]:
+        """The states of all proxies, as `each_proxy`, at a tenth of the cost."""
+        now = self._clock()
+        for each in list(self._streams):
+            if each in self._streams:
+                yield ProxyFigures(
+                    is_in_sync=each.session.is_in_sync and not each.pending_revisions,
+                    is_behind=any(behind(each.session.health(), now)),
+                    is_stuck=self.watchdog.is_stuck(each),
+                    is_rejecting=any(each.session.rejected()),
+                )
+        yield from (ProxyFigures(is_stuck=True) for _ in self.unsupported.current)
 
     def stuck_counts(self) -> Mapping[StuckReason, int]:
         """Number of proxies without progress by reason, with the ones that are not served."""

@@ -72,6 +72,20 @@ class Revision:
         return found
 
 
+def merged(revisions: Iterable[Revision]) -> tuple[ResourceChange, ...]:
+    """The changes of consecutive revisions as one, sorted by type and name. Slow for a large revision, and fit for any
+    thread.
+    """
+    found: dict[ResourceKey, ResourceChange] = {}
+    for change in (change for revision in revisions for change in revision.changes):
+        key = (change.type, change.name)
+        first = found.get(key, change)
+        found[key] = ResourceChange(change.type, change.name, first.old, change.new)
+    order = {type_: place for place, type_ in enumerate(ResourceType)}
+    kept = (change for change in found.values() if change.old != change.new)
+    return tuple(sorted(kept, key=lambda change: (order[change.type], change.name)))
+
+
 class UnknownRevisionError(LookupError):
     """The history doesn't have the revision: too old, or not made yet."""
 
@@ -172,8 +186,8 @@ class Store:
         self._remember(revision)
         return revision
 
-    def diff(self, start: int, end: int) -> tuple[ResourceChange, ...]:
-        """The changes from revision `start` (exclusive; 0 is the empty snapshot) to `end`, sorted by type and name.
+    def between(self, start: int, end: int) -> list[Revision]:
+        """The revisions from `start` (exclusive; 0 is the empty snapshot) to `end`.
 
         Raises:
             UnknownRevisionError: the history doesn't hold every revision between.
@@ -181,18 +195,15 @@ class Store:
         revisions = [revision for revision in self._history if start < revision.number <= end]
         if not 0 <= start <= end <= self.revision or len(revisions) != end - start:
             raise UnknownRevisionError(self._reach())
-        merged: dict[ResourceKey, ResourceChange] = {}
-        for change in (change for revision in revisions for change in revision.changes):
-            key = (change.type, change.name)
-            first = merged.get(key, change)
-            merged[key] = ResourceChange(change.type, change.name, first.old, change.new)
-        order = list(ResourceType)
-        return tuple(
-            sorted(
-                (change for change in merged.values() if change.old != change.new),
-                key=lambda change: (order.index(change.type), change.name),
-            )
-        )
+        return revisions
+
+    def diff(self, start: int, end: int) -> tuple[ResourceChange, ...]:
+        """The changes of the revisions between, as `merged`.
+
+        Raises:
+            UnknownRevisionError: as in `between`.
+        """
+        return merged(self.between(start, end))
 
     def _remember(self, revision: Revision) -> None:
         self._history.append(revision)

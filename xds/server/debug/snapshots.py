@@ -20,7 +20,7 @@ from xds.server.debug.rendering import Filter, UnknownTypeError
 from xds.server.debug.revisions import FellBehindError, Revisions
 from xds.server.debug.threads import InThread
 from xds.snapshot.resource import Resource, ResourceType
-from xds.snapshot.store import ResourceChange, Revision, Store, UnknownRevisionError
+from xds.snapshot.store import ResourceChange, Revision, Store, UnknownRevisionError, merged
 
 RESOURCES_PER_MESSAGE: Final = 50
 """The maximum."""
@@ -64,10 +64,11 @@ class Snapshots:
         if start > end:
             raise InvalidRequestError(f"revision {start} is later than revision {end}")
         try:
-            changes = chosen.of(self._store.diff(start, end))
+            revisions = self._store.between(start, end)
         except UnknownRevisionError as error:
             raise OutsideHistoryError(str(error)) from None
         yield pb.DiffSnapshotsResponse(start=self._revision(start), end=self._revision(end))
+        changes = await self._run_in_thread(lambda: chosen.of(merged(revisions)))
         async for rendered in self._rendered(messages.change, changes, request.view):
             yield pb.DiffSnapshotsResponse(changes=rendered)
 
