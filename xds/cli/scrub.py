@@ -1,7 +1,6 @@
-"""The last net under secrets, for text that leaves the house.
+"""Removal of secrets from the archive of `xds collect`, after the server has left out all that it knows.
 
-The server leaves out passwords, hashes and private keys where it knows them. Values of annotations and lines of logs
-are text of users: whatever looks like a secret is replaced here.
+Values of annotations and lines of logs are text of users: text that looks like a secret is replaced.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Asks the other replicas of `serve --peers`, each within a deadline, and all at once.
+"""Questions to the other replicas of `serve --peers`: all at once, within one deadline.
 
 A peer is asked with this replica's own certificate. All replicas share a DNS name in their certificates (the Service
 that proxies ask), so a peer has to show that name, whatever address it was reached at.
@@ -47,8 +47,8 @@ class ReplicaPeers:
     """The other replicas, asked anew for each question.
 
     Args:
-        addresses: Of --peers. A name may stand for several replicas, this one among them.
-        own_id: Of this replica, which is left out.
+        addresses: The values of --peers. A name may stand for several replicas, this one among them.
+        own_id: The id of this replica, which is left out.
         tls: Mutual TLS of --listen; None: plaintext.
     """
 
@@ -142,7 +142,7 @@ class ReplicaPeers:
         return _Failure(f"{code.name}: {details[:MAX_ERROR_CHARACTERS]}", _SEE_THE_POD)
 
     def _connection_failures(self) -> dict[str, _Failure]:
-        """By a part of gRPC's message, the first that fits."""
+        """Failures by a part of gRPC's message. The first part that occurs counts."""
         usages = "Give every replica a certificate of one CA, with the usages server auth and client auth."
         return {
             "Hostname Verification": _Failure(
