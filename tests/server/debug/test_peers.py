@@ -4,6 +4,7 @@ Covers: whom a replica finds, what each failure says and how long it may take. E
 (tests/e2e/test_replicas.py).
 """
 
+import asyncio
 import contextlib
 import socket
 import time
@@ -91,6 +92,21 @@ async def test_a_replica_that_hangs_costs_two_seconds_and_no_answer_of_others(si
         assert (hanging.address, hanging.error) == (str(silent), "no answer within 2 s")
         assert "NetworkPolicy" in hanging.remedy
         assert answered.status.replica == "b"
+
+
+async def test_many_questions_at_once_open_one_connection_to_a_peer() -> None:
+    connections: list[asyncio.StreamWriter] = []
+    listener = await asyncio.start_server(lambda _, writer: connections.append(writer), "127.0.0.1", 0)
+    async with replica("a") as one:
+        peers_of(one, HostPort("127.0.0.1", listener.sockets[0].getsockname()[1]))
+        found = await asyncio.gather(*(rows(one) for _ in range(50)))
+        assert all(each == found[0] for each in found)
+        assert len(connections) == 1
+        await rows(one)
+        assert len(connections) == 2
+    for each in connections:
+        each.close()
+    listener.close()
 
 
 async def test_a_name_that_dns_does_not_know_is_a_row_with_a_remedy() -> None:

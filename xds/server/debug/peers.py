@@ -44,7 +44,7 @@ class _Failure:
 
 
 class ReplicaPeers:
-    """The other replicas, asked anew for each question.
+    """The other replicas, asked anew for each question, but for one that is being asked.
 
     Args:
         addresses: Of --peers. A name may stand for several replicas, this one among them.
@@ -56,19 +56,32 @@ class ReplicaPeers:
         self._addresses = addresses
         self._own_id = own_id
         self._tls = tls
+        self._asking: dict[str, asyncio.Task[Any]] = {}
 
     async def list_replicas(self) -> Sequence[pb.Replica]:
         async def nothing_else(_: Any, __: float) -> None:
             pass
 
-        return [replica for replica, _ in await self._ask(nothing_else)]
+        return [replica for replica, _ in await self._shared("replicas", nothing_else)]
 
     async def list_proxies(self) -> Sequence[tuple[pb.Replica, pb.ListProxiesResponse | None]]:
         async def proxies(stub: Any, seconds: float) -> pb.ListProxiesResponse:
             response: pb.ListProxiesResponse = await stub.ListProxies(pb.ListProxiesRequest(), timeout=seconds)
             return response
 
-        return await self._ask(proxies)
+        return await self._shared("proxies", proxies)
+
+    async def _shared(
+        self, name: str, question: Callable[[Any, float], Awaitable[_Answer]]
+    ) -> list[tuple[pb.Replica, _Answer | None]]:
+        """Join the same question if it is being asked. Or else many readers of the page, who need not wait for the
+        answer, would open as many connections to each peer, and take the file descriptors that proxies need.
+        """
+        task: asyncio.Task[list[tuple[pb.Replica, _Answer | None]]] | None = self._asking.get(name)
+        if task is None:
+            task = self._asking[name] = asyncio.create_task(self._ask(question))
+            task.add_done_callback(lambda _: self._asking.pop(name))
+        return await asyncio.shield(task)
 
     async def _ask(
         self, question: Callable[[Any, float], Awaitable[_Answer]]
