@@ -217,6 +217,7 @@ async def test_all_addresses_are_those_of_both_families() -> None:
         b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic hidden\x01\r\n\r\n",
         b"GET /?token=hidden" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
     ],
+    ids=["name of a header", "value of a header", "long target"],
 )
 async def test_a_request_that_is_not_http_leaves_no_line_in_the_log(
     admin: Admin, request_: bytes, caplog: pytest.LogCaptureFixture
