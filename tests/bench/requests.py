@@ -33,7 +33,7 @@ async def _send(port: int, request: bytes, count: int) -> None:
         await writer.wait_closed()
 
 
-async def answering(port: int, request: bytes, patience: float = 20) -> None:
+async def answering(port: int, request: bytes, patience: float = 60) -> None:
     """Wait until a request is answered."""
     async with asyncio.timeout(patience):
         while True:

@@ -89,7 +89,7 @@ async def _scrape(flags: tuple[str, ...], *, all_stats: bool) -> Scrape:
         envoy = await stack.enter_async_context(
             running_envoy(server.listen, folder, node="bench", stats_port=stats_port, all_stats=all_stats)
         )
-        await answering(port, _request(INGRESSES - 1), patience=90)
+        await answering(port, _request(INGRESSES - 1), patience=120)
         for number in range(INGRESSES):
             await send(port, _request(number), 8)
         await asyncio.sleep(6)  # a flush of the statistics

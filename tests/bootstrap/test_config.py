@@ -178,7 +178,7 @@ def test_examples_of_both_variants_exist() -> None:
         (["--xds", "unix:", "--node-id", "a"], "'unix:' is not HOST:PORT|unix:PATH"),
         (["--xds", "127.0.0.1:1", "--node-id", ""], "can't be empty"),
         (["--xds", "127.0.0.1:1", "--node-id", "a", "--stats-port", "9901"], "can't be the same"),
-        (["--xds", "127.0.0.1:1", "--node-id", "a", "--max-memory", "2Gi"], "'2Gi' is not a valid integer"),
+        (["--xds", "127.0.0.1:1", "--node-id", "a", "--max-memory", "2Gi"], "'2Gi' is not a whole number"),
         (["--xds", "127.0.0.1:1", "--node-id", "a", "--admin-address", "localhost"], "is not an IP address"),
         (["--xds", "127.0.0.1:1", "--node-id", "a", *TLS[:4]], "--tls-key missing"),
         (["--xds", "127.0.0.1:1", "--node-id", "a", *TLS], "need --sds-dir"),

@@ -16,7 +16,7 @@ import yarl
 
 from tests.cli.test_no_password_is_shown import FILES
 from tests.cli.test_no_password_is_shown import objects as password_objects
-from tests.support.debug_server import DebugServer
+from tests.support.debug_server import DebugServer, figures
 from tests.support.envoy import free_port
 from tests.support.objects import certificate, ingress, path, rule, secret, service, tls
 from xds.address import HostPort
@@ -44,7 +44,7 @@ async def test_a_proxy_that_connects_refreshes_the_page(server: DebugServer) -> 
     port = free_port()
     async with contextlib.AsyncExitStack() as stack:
         options = UiOptions(HostPort("127.0.0.1", port))
-        await start_page(options, server.answers, lambda: server.proxies, "127.0.0.1:1", stack)
+        await start_page(options, server.answers, lambda: map(figures, server.proxies), "127.0.0.1:1", stack)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         stream = await stack.enter_async_context(session.get(f"http://127.0.0.1:{port}/events"))
         first = await mark(stream)

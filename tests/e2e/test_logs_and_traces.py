@@ -11,7 +11,8 @@ from typing import Any, Final
 import pytest
 
 from tests.support.envoy import free_port, needs_envoy
-from tests.support.objects import ingress, path, rule, service
+from tests.support.http import Connection
+from tests.support.objects import config_map, ingress, key, path, rule, service
 from tests.support.otel_collector import needs_collector, real_collector
 from tests.support.otlp import Span, collector
 from tests.support.route_table_annotations import annotated
@@ -106,6 +107,20 @@ async def test_fields_of_the_access_log_are_chosen(tmp_path: Path) -> None:
         "request.x-team": "red",
         "response.content-type": "application/json; charset=utf-8",
     }
+
+
+async def test_another_access_log_has_connections_close_after_a_response(tmp_path: Path) -> None:
+    options, asked = TranslateOptions(nginx_configmap=key("conf")), config_map("conf", log_format_upstream="$status")
+    async with echoes([WEB]) as slices, site(tmp_path, *paths(), *slices, translate=options) as running:
+        connection = await Connection.open(running.proxy.http_port)
+        assert "connection" not in (await connection.get(HOST)).headers
+        await running.apply(asked)
+        async with asyncio.timeout(WAIT_LIMIT_SECONDS):
+            while not (await running.envoy.stats("listener_manager.listener_in_place_updated")).popitem()[1]:
+                await asyncio.sleep(0.01)
+        reply = await connection.get(HOST)
+        assert (reply.status, reply.headers.get("connection")) == (200, "close")
+        connection.close()
 
 
 def traced(port: int, percent: float = 100) -> dict[str, Any]:

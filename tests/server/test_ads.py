@@ -8,11 +8,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.support.ads_client import EDS, LDS, AdsClient
+from tests.support.debug_server import figures
 from tests.support.objects import slice_of
 from tests.support.plane import Plane, cluster, site
 from tests.support.waiting import WAIT_LIMIT_SECONDS, until
 from xds.protocol.messages import Response, Variant
 from xds.protocol.session import Session
+from xds.server.debug.messages import ProxyFigures
 
 WEB = cluster("web")
 
@@ -206,6 +208,25 @@ async def test_proxies_lists_address_variant_and_node(variant: Variant) -> None:
         assert proxy.stream.variant is variant
         assert proxy.stream.node
         assert (proxy.stream.node.id, proxy.stream.node.cluster) == ("envoy-1", "fleet")
+
+
+async def test_the_figures_of_a_proxy_are_those_of_its_status(variant: Variant) -> None:
+    """At each state of a stream: new, waiting for an answer, in sync, with a pending revision, and rejecting."""
+
+    def check(plane: Plane, expected: ProxyFigures) -> None:
+        (of_status,), (found,) = map(figures, plane.ads.proxies()), plane.ads.each_figures()
+        assert found == of_status == expected
+
+    async with Plane(*site("web")) as plane:
+        client = await plane.proxy(variant)
+        await until(lambda: next(plane.ads.each_figures()).is_in_sync)
+        check(plane, ProxyFigures(is_in_sync=True))
+        plane.apply(slice_of("web", "10.0.0.2"))
+        assert not next(plane.ads.each_figures()).is_in_sync, "queued or in flight"
+        check(plane, ProxyFigures())
+        await client.reject(EDS, WEB)
+        await until(lambda: next(plane.ads.each_figures()).is_rejecting)
+        check(plane, ProxyFigures(is_rejecting=True))
 
 
 async def test_services_other_than_ads_are_unimplemented() -> None:

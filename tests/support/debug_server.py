@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -18,7 +19,7 @@ from xds.protocol.messages import Node, Variant
 from xds.protocol.status import Status, TypeStatus, VersionStamp
 from xds.resources.options import ProxyOptions
 from xds.server.debug.answers import Answers, LiveState
-from xds.server.debug.messages import ProxyDelivery, ProxyStatus
+from xds.server.debug.messages import ProxyDelivery, ProxyFigures, ProxyStatus
 from xds.server.debug.process_facts import ProcessFacts
 from xds.server.debug.replicas import NO_PEERS, Peers
 from xds.server.debug.revisions import Revisions
@@ -50,7 +51,8 @@ class DebugServer:
         self.revisions = Revisions()
         self._server = grpc.aio.server(interceptors=self._interceptors)
         reader, process = self.pipeline.state_reader, self.process
-        state = LiveState(reader, lambda: self.proxies, lambda _: self.deliveries, self.revisions, process, self.peers)
+        live = (lambda: self.proxies, lambda: map(figures, self.proxies), lambda _: self.deliveries, self.revisions)
+        state = LiveState(reader, *live, process, self.peers)
         self.answers = Answers(state)
         self.health = await add_debug(self._server, DebugService(self.answers))
         address = "127.0.0.1:0"
@@ -131,6 +133,18 @@ class ThreadedDebugServer:
 
     def _run(self, coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(WAIT_LIMIT_SECONDS)
+
+
+def figures(of: ProxyStatus) -> ProxyFigures:
+    """The figures of a proxy, as the real ones of the same state."""
+    types = of.stream.types
+    is_in_sync = bool(types) and all(each.settled and not each.rejected_count + each.on_trial for each in types)
+    return ProxyFigures(
+        is_in_sync=is_in_sync,
+        is_behind=any(each.in_flight and each.sent and time.monotonic() - each.sent.at > 5 for each in types),
+        is_stuck=bool(of.stuck),
+        is_rejecting=any(each.rejected_count for each in types),
+    )
 
 
 def shop(*services: str, prefix: str = "/", tls: IngressTLS | None = None) -> Ingress:

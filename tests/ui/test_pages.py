@@ -159,6 +159,7 @@ async def test_a_fresh_install_says_the_commands_to_type(ui: Ui) -> None:
     _, html = await ui.get("/")
     assert "No Ingress yet." in html
     assert "kubectl create ingress" in html
+    assert "-o yaml &gt; folder/shop.yaml" in html
     assert "xds bootstrap --xds 127.0.0.1:18000 --node-id envoy-1 &gt; envoy.yaml" in html
     assert "xds bootstrap" in (await ui.get("/proxies"))[1]
     assert "kubectl create ingress" in (await ui.get("/ingresses"))[1]

@@ -22,6 +22,7 @@ DURATION_BUCKETS: Final = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000,
 _FAMILIES: Final = (
     "cluster_manager.",
     "control_plane.",
+    "envoy.overload_actions.",
     "filesystem.",
     "listener_manager.",
     "overload.",
@@ -38,6 +39,7 @@ _OF_CLUSTERS: Final = (
     "upstream_rq_retry(_success|_limit_exceeded)?",
     "upstream_cx_(total|active|connect_fail|connect_timeout|overflow|none_healthy)",
     "membership_(total|healthy)",
+    r"ssl\.(connection_error|handshake|fail_.*)",
 )
 """Expressions for the rest of a name behind the cluster's."""
 
@@ -53,7 +55,7 @@ _OF_LISTENERS: Final = (
 """The same for the HTTP of a listener."""
 
 _OF_ADDRESSES: Final = (
-    "downstream_cx_(total|active|overflow|overload_reject)",
+    "downstream_cx_(total|active|overflow|overload_reject|transport_socket_connect_timeout)",
     "downstream_global_cx_overflow",
     "no_filter_chain_match",
     r"ssl\.(connection_error|handshake|fail_.*)",
@@ -69,6 +71,7 @@ def stats_config(*, keeps_all: bool) -> StatsConfig:
     """
     names = (
         rf"cluster\.[^.]+\.({'|'.join(_OF_CLUSTERS)})",
+        r"cluster\.xds\.upstream_cx_destroy_remote",
         rf"http\.https?\.({'|'.join(_OF_LISTENERS)})",
         rf"listener\.[0-9a-f._\[\]]+\.({'|'.join(_OF_ADDRESSES)})",
         r"rate_limits\.http_local_rate_limit\.\w+",

@@ -1,7 +1,6 @@
 """The page of `xds serve --ui`, within the control plane."""
 
 import contextlib
-import time
 from collections.abc import Callable, Hashable, Iterable
 
 import structlog
@@ -9,7 +8,7 @@ import structlog
 from xds.address import HostPort
 from xds.process.bind_failure import bind_failure
 from xds.server.debug.answers import Answers
-from xds.server.debug.messages import ProxyStatus
+from xds.server.debug.messages import ProxyFigures
 from xds.server.debug.page_answers import PageAnswers
 from xds.server.debug.status import proxy_counts
 from xds.ui.options import UiOptions
@@ -21,7 +20,7 @@ _log = structlog.get_logger()
 async def start_page(
     options: UiOptions,
     answers: Answers,
-    proxies: Callable[[], Iterable[ProxyStatus]],
+    proxies: Callable[[], Iterable[ProxyFigures]],
     listen: str,
     stack: contextlib.AsyncExitStack,
 ) -> None:
@@ -30,7 +29,7 @@ async def start_page(
     Args:
         options: Settings of the page.
         answers: Answers the page's questions.
-        proxies: Returns the open streams, read one by one.
+        proxies: Returns the states of the open streams, read one by one.
         listen: The address of the control plane, for commands that the page shows.
         stack: Stops the page.
 
@@ -39,7 +38,7 @@ async def start_page(
     """
 
     async def look() -> Hashable:
-        counts = await proxy_counts(proxies(), time.monotonic())
+        counts = await proxy_counts(proxies())
         return answers.mark(), counts.SerializeToString(deterministic=True)
 
     costly = PageAnswers(answers)

@@ -14,6 +14,7 @@ from xds.kube.objects import EndpointSlice, Ingress, IngressTLS
 from xds.problems.problem import Key, ObjectRef, Problem
 from xds.resources import names
 from xds.snapshot.resource import Resource, ResourceType
+from xds.steps import Steps
 from xds.traffic.backends import Backend, BackendKey
 from xds.traffic.routes import PathType, Route, VirtualHost
 from xds.traffic.tls import TlsTable
@@ -79,12 +80,19 @@ class IngressFacts:
     annotations: tuple[AnnotationOutcome, ...]
 
 
-def ingress_facts(reader: StateReader, key: Key) -> IngressFacts | None:
-    """The facts of an Ingress; None if it does not exist. Must run on the loop that changes the state."""
-    ingress = reader.state.find(ObjectRef("Ingress", *key))
-    if not isinstance(ingress, Ingress):
+def ingress_facts(reader: StateReader, key: Key, index: TrafficIndex | None = None) -> IngressFacts | None:
+    """The facts of an Ingress; None if it does not exist. Must run on the loop that changes the state.
+
+    Args:
+        reader: Reads the live state.
+        key: Of the Ingress.
+        index: What `index_hosts` has prepared.
+    """
+    ingress = reader.state.all_ingresses.get(key)
+    if ingress is None:
         return None
-    traffic, claim, units = reader.traffic, reader.state.claim(ingress), unit_facts(reader, ingress, TrafficIndex())
+    traffic, claim = reader.traffic, reader.state.claim(ingress)
+    units = unit_facts(reader, ingress, index or TrafficIndex())
     all_hosts = {**units.hosts, **{each.name: traffic.hosts[each.name] for each in units.names}}
     resources = tuple(_resources(reader, ingress.ref, sorted(units.backends), set(units.verdicts), all_hosts))
     return IngressFacts(
@@ -96,6 +104,14 @@ def ingress_facts(reader: StateReader, key: Key) -> IngressFacts | None:
         _since(reader, resources),
         annotation_outcomes(ingress, traffic.policy, units.problems) if claim.ours else (),
     )
+
+
+def index_hosts(reader: StateReader, ingress: Ingress, index: TrafficIndex) -> Steps[None]:
+    """Index the hosts of an Ingress in steps: a host may have thousands of routes."""
+    for rule in ingress.spec.rules or ():
+        virtual_host = reader.traffic.hosts.get(rule.hostname)
+        if virtual_host:
+            yield from index.steps(virtual_host)
 
 
 def unit_facts(reader: StateReader, ingress: Ingress, index: TrafficIndex) -> UnitFacts:

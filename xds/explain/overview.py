@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from xds.explain.facts import StateReader
 from xds.explain.ingress import Acceptance, Unit, UnitStatus, acceptance, is_served, unit_statuses
-from xds.explain.ingress_facts import secret_of, unit_facts
+from xds.explain.ingress_facts import index_hosts, secret_of, unit_facts
 from xds.explain.traffic_index import TrafficIndex
 from xds.kube.ingress_class import class_name
 from xds.kube.objects import Ingress
@@ -24,7 +24,6 @@ from xds.resources import names
 from xds.snapshot.resource import ResourceType
 from xds.steps import Steps
 from xds.traffic.backends import BackendKey
-from xds.traffic.routes import VirtualHost
 
 KEYS_PER_STEP: Final = 500
 """Untouched Ingresses passed over in a step: 0.2 ms."""
@@ -188,18 +187,12 @@ class Overview:
             foreign = self._reader.state.all_ingresses.get(key)
             self._replace(key, _Entry(_foreign(foreign)) if foreign else None)
         elif not self._is_same(ingress, index):
-            hosts = self._hosts_of(ingress)
-            for each in hosts:
-                yield from index.steps(each)  # a host may have thousands of routes
+            yield from index_hosts(self._reader, ingress, index)
             self._summarize(key, index)
-            for each in hosts:
-                if len(self._reader.state.keys_of_host(each.host)) < 2:
-                    index.forget(each)
+            for rule in ingress.spec.rules or ():
+                if len(self._reader.state.keys_of_host(rule.hostname)) < 2:
+                    index.forget(rule.hostname)
         self._touched.pop(key, None)
-
-    def _hosts_of(self, ingress: Ingress) -> list[VirtualHost]:
-        hosts = self._reader.traffic.hosts
-        return [hosts[rule.hostname] for rule in ingress.spec.rules or () if rule.hostname in hosts]
 
     def _is_same(self, ingress: Ingress, index: TrafficIndex) -> bool:
         """Whether an Ingress of ours has a summary with these very inputs."""

@@ -51,9 +51,9 @@ class TrafficIndex:
         if known is None or known[0] is not virtual_host:
             self._hosts[virtual_host.host] = (virtual_host, (yield from _host_index(virtual_host)))
 
-    def forget(self, virtual_host: VirtualHost) -> None:
-        """Drop the index of a virtual host that no other Ingress has rules for."""
-        self._hosts.pop(virtual_host.host, None)
+    def forget(self, host: str) -> None:
+        """Drop the index of a host that no other Ingress has rules for."""
+        self._hosts.pop(host, None)
 
     def holders(self, tls: TlsTable) -> Mapping[str, tuple[Key, ...]]:
         """The Secrets whose certificates are served, by TLS host."""

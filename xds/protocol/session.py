@@ -138,6 +138,12 @@ class Session:
         names.difference_update(type_stream.rejected_names)
         return sum(map(type_stream.subscription.covers, names))
 
+    @property
+    def is_in_sync(self) -> bool:
+        """Whether the proxy has accepted everything, with nothing on trial; False before the first subscription."""
+        streams = self._type_streams.values()
+        return bool(streams) and all(each.has_all and not self._count_on_trial(each) for each in streams)
+
     def health(self) -> StreamHealth:
         unanswered = tuple((type_, each.sent_at) for type_, each in self._open.items() if each.in_flight)
         return StreamHealth(self.node, self._since, self._type_streams.keys(), unanswered)

@@ -10,6 +10,7 @@ import structlog
 from xds.problems.reasons import Reason
 from xds.protocol.messages import ErrorCode, ProtocolError
 from xds.protocol.session import Session
+from xds.protocol.status import StreamHealth
 from xds.protocol.stuck import StreamHistory, Stuck, StuckReason
 from xds.snapshot.resource import ResourceType
 
@@ -64,6 +65,10 @@ class Watchdog:
         """Why the stream makes no progress as of now; empty: progress, or no verdict yet."""
         return self._history.stuck(stream.session.health(), self._clock())
 
+    def is_stuck(self, stream: OpenStream) -> bool:
+        """Whether the stream makes no progress, as of the last check."""
+        return stream in self._stuck
+
     def stuck_counts(self) -> Mapping[StuckReason, int]:
         """Number of stuck proxies by reason, as of the last check."""
         found = Counter(reason for stuck in self._stuck.values() for reason in {each.reason for each in stuck})
@@ -113,4 +118,9 @@ class Watchdog:
             )
             text = f"the stream makes no progress ({reasons}); reconnect"
             stream.end(ProtocolError(ErrorCode.UNAVAILABLE, text))
-        return [type_ for type_, sent_at in health.unanswered if now - sent_at > BEHIND_SECONDS]
+        return behind(health, now)
+
+
+def behind(health: StreamHealth, now: float) -> list[ResourceType]:
+    """The types with a response that has been unanswered for long."""
+    return [type_ for type_, sent_at in health.unanswered if now - sent_at > BEHIND_SECONDS]

@@ -4,6 +4,7 @@ Autoescape keeps HTML out. What is left can still mislead the reader: marks that
 without width, line breaks. `visible` shows them.
 """
 
+import shlex
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -101,6 +102,7 @@ def plural(count: int, one: str, many: str = "") -> str:
 
 
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
+    "quoted": shlex.quote,
     "multiline": multiline,
     "verbatim": verbatim,
     "name_of": name_of,

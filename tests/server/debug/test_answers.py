@@ -25,13 +25,10 @@ from tests.support.objects import (
     tls,
 )
 from xds.api.v1 import debug_pb2 as pb
-from xds.protocol.messages import Node, Variant
-from xds.protocol.status import Status, TypeStatus
-from xds.protocol.stuck import Stuck, StuckReason
+from xds.protocol.messages import Node
 from xds.server.debug import status as status_of
 from xds.server.debug.answers import Answers
 from xds.server.debug.errors import InvalidRequestError, NotReadyError
-from xds.server.debug.messages import ProxyStatus
 from xds.snapshot.resource import ResourceType
 
 PAIR = certificate("a.example.com")
@@ -178,22 +175,14 @@ async def test_a_source_that_is_behind_is_not_current(server: DebugServer) -> No
     assert status_of.source(waiting).why == "not read yet: the API server"
 
 
-async def test_proxies_are_counted_by_state() -> None:
-    def proxy(*types: TypeStatus, stuck: tuple[Stuck, ...] = ()) -> ProxyStatus:
-        return ProxyStatus("ipv4:127.0.0.1:5", Status(Variant.DELTA, Node("a"), 0.0, types, ()), stuck)
-
-    now, type_ = 100.0, ResourceType.CLUSTER
-    statuses = [
-        proxy(type_status(type_, now)),
-        proxy(),  # no request yet
-        proxy(type_status(type_, now - 1, in_flight=True)),
-        proxy(type_status(type_, now - 6, in_flight=True), stuck=(Stuck(StuckReason.SILENT, type_, 0.0),)),
-        proxy(type_status(type_, now, rejected_count=1)),
-        proxy(type_status(type_, now, on_trial=1)),
-    ]
-    assert await status_of.proxy_counts(statuses, now) == pb.ProxyCounts(
-        connected=6, in_sync=1, behind=1, stuck=1, rejecting=1
-    )
+async def test_the_status_counts_proxies_by_state(server: DebugServer) -> None:
+    now, type_ = asyncio.get_running_loop().time(), ResourceType.CLUSTER
+    server.connect(Node("a"), type_status(type_, now))
+    server.connect(None)
+    server.connect(Node("b"), type_status(type_, now - 6, in_flight=True))
+    server.connect(Node("c"), type_status(type_, now, rejected_count=1))
+    status = await server.answers.get_status(pb.GetStatusRequest())
+    assert status.proxies == pb.ProxyCounts(connected=4, in_sync=1, behind=1, rejecting=1)
 
 
 async def test_the_mark_differs_after_a_visible_change(server: DebugServer) -> None:

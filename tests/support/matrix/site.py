@@ -282,7 +282,9 @@ async def fleet(replica: Replica, folder: Path, proxy: str, prefix: str = "") ->
     async with contextlib.AsyncExitStack() as stack:
         envoys = [
             await stack.enter_async_context(
-                running_envoy(replica.listen, folder, node=f"{prefix}{'sotw' if sotw else 'delta'}", sotw=sotw)
+                running_envoy(
+                    replica.listen, folder, node=f"{prefix}{'sotw' if sotw else 'delta'}", sotw=sotw, all_stats=True
+                )
             )
             for sotw in (False, True)
         ]

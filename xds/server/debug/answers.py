@@ -16,7 +16,7 @@ from xds.server.debug import messages, overview_messages, status
 from xds.server.debug.errors import InvalidRequestError, NotFoundError
 from xds.server.debug.explain import Explaining
 from xds.server.debug.live_overview import LiveOverview
-from xds.server.debug.messages import ProxyDelivery, ProxyStatus, WallClock
+from xds.server.debug.messages import ProxyDelivery, ProxyFigures, ProxyStatus, WallClock
 from xds.server.debug.overview_messages import HttpsHosts
 from xds.server.debug.process_facts import ProcessFacts, versions
 from xds.server.debug.replicas import NO_PEERS, Peers
@@ -38,6 +38,7 @@ class LiveState:
     Attributes:
         reader: Reads objects, traffic, snapshot and problems.
         proxies: Returns the open streams, read one by one.
+        figures: Returns the states of the open streams, likewise.
         deliveries: Returns, for given resources, the delivery to each connected proxy.
         revisions: Publishes each revision that is committed to the store.
         process: Facts about the process.
@@ -46,6 +47,7 @@ class LiveState:
 
     reader: StateReader
     proxies: Callable[[], Iterable[ProxyStatus]]
+    figures: Callable[[], Iterable[ProxyFigures]]
     deliveries: Callable[[Sequence[Resource]], Sequence[ProxyDelivery]]
     revisions: Revisions
     process: ProcessFacts = field(default_factory=ProcessFacts)
@@ -90,7 +92,7 @@ class Answers:
     async def get_status(self, request: pb.GetStatusRequest) -> pb.GetStatusResponse:  # noqa: ARG002
         reader, process = self._reader, self._state.process
         await self.overview.refresh()
-        proxies = await status.proxy_counts(self._state.proxies(), time.monotonic())
+        proxies = await status.proxy_counts(self._state.figures())
         certificate = await self._certificate_dates.first(process.certificates())
         found = pb.GetStatusResponse(
             replica=process.name,

@@ -6,12 +6,14 @@ from typing import Final
 from xds.api.v1 import debug_pb2 as pb
 from xds.explain.facts import StateReader
 from xds.explain.ingress import explain_ingress
-from xds.explain.ingress_facts import ingress_facts
+from xds.explain.ingress_facts import index_hosts, ingress_facts
 from xds.explain.narration import explain_request
+from xds.explain.traffic_index import TrafficIndex
 from xds.explain.url import question
 from xds.problems.problem import Key
 from xds.server.debug.explanations import explain_response, why_ingress_response
 from xds.server.debug.messages import ProxyDelivery, WallClock
+from xds.server.debug.slices import in_slices
 from xds.server.debug.threads import InThread
 from xds.snapshot.resource import Resource
 
@@ -55,7 +57,11 @@ class Explaining:
         self, asked: pb.WhyIngressRequest, in_thread: InThread, at: WallClock
     ) -> pb.WhyIngressResponse | None:
         """The state of an Ingress; None if no such Ingress exists."""
-        facts = ingress_facts(self._state_reader, Key(asked.namespace, asked.name))
+        reader, key, index = self._state_reader, Key(asked.namespace, asked.name), TrafficIndex()
+        if ingress := reader.state.all_ingresses.get(key):
+            async for _ in in_slices(index_hosts(reader, ingress, index)):
+                pass
+        facts = ingress_facts(reader, key, index)
         if facts is None:
             return None
         deliveries = self._deliveries(facts.resources) if facts.claim.ours else ()

@@ -37,6 +37,23 @@ class ProxyStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ProxyFigures:
+    """The state of one ADS stream, for counts.
+
+    Attributes:
+        is_in_sync: Whether the proxy has accepted everything.
+        is_behind: Whether a response has been unanswered for long.
+        is_stuck: Whether the proxy makes no progress, as of the watchdog's last check.
+        is_rejecting: Whether the proxy has rejected a resource which has not changed since.
+    """
+
+    is_in_sync: bool = False
+    is_behind: bool = False
+    is_stuck: bool = False
+    is_rejecting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ProxyDelivery:
     """The delivery of some resources to one ADS stream.
 

@@ -7,12 +7,11 @@ from typing import Final
 from xds.api.v1 import debug_pb2 as pb
 from xds.problems.problem import Key
 from xds.problems.reasons import Level, Reason
-from xds.server.debug.messages import ProxyStatus
+from xds.server.debug.messages import ProxyFigures
 from xds.server.debug.overview_messages import own_certificate, served_certificates
 from xds.server.debug.process_facts import ProcessFacts
 from xds.server.debug.slices import in_slices
 from xds.server.tls import OwnCertificate
-from xds.server.watchdog import BEHIND_SECONDS
 from xds.translate.certificates import Verdict
 from xds.translate.translator import Translator
 
@@ -46,23 +45,15 @@ def problem_counts(by_reason: Mapping[str, int]) -> pb.ProblemCounts:
     return pb.ProblemCounts(errors=found[Level.ERROR], warnings=found[Level.WARNING])
 
 
-async def proxy_counts(statuses: Iterable[ProxyStatus], now: float) -> pb.ProxyCounts:
-    """The proxies by state.
-
-    Args:
-        statuses: Read in slices.
-        now: Seconds of the clock of the streams.
-    """
+async def proxy_counts(figures: Iterable[ProxyFigures]) -> pb.ProxyCounts:
+    """The proxies by state, read in slices."""
     counts = pb.ProxyCounts()
-    async for each in in_slices(statuses):
-        types = each.stream.types
-        rejecting = any(type_.rejected_count for type_ in types)
-        settled = all(type_.settled and not type_.on_trial for type_ in types)
+    async for each in in_slices(figures):
         counts.connected += 1
-        counts.in_sync += bool(types) and settled and not rejecting
-        counts.rejecting += rejecting
-        counts.stuck += bool(each.stuck)
-        counts.behind += any(type_.in_flight and type_.sent and now - type_.sent.at > BEHIND_SECONDS for type_ in types)
+        counts.in_sync += each.is_in_sync
+        counts.behind += each.is_behind
+        counts.stuck += each.is_stuck
+        counts.rejecting += each.is_rejecting
     return counts
 
 
