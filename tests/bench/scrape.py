@@ -51,10 +51,12 @@ async def _scrapes(server: Served) -> AsyncIterator[Figure]:
             cpu.append(server.cpu_exact - before)
             waits.append(max(waited))
             await asyncio.sleep(0.2)
-        yield Figure(f"{name}: lines", lines)
+        if not headers:
+            yield Figure(f"{name}: lines", lines)
         yield Figure(f"{name}: size", size / 1024, "kB")
+        yield Figure(f"{name}: CPU", 1000 * statistics.median(cpu), "ms")
         yield Figure(f"{name}: scrape", 1000 * statistics.median(seconds), "ms")
-        yield Figure(f"{name}: longest wait of a probe meanwhile", 1000 * statistics.median(waits), "ms")
+        yield Figure(f"{name}: longest wait of a probe beside", 1000 * statistics.median(waits), "ms")
 
 
 async def _scrape(server: Served, headers: Mapping[str, str]) -> tuple[int, int]:

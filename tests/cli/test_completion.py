@@ -32,13 +32,11 @@ def test_a_shell_without_a_script_is_wrong_usage(capfd: pytest.CaptureFixture[st
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["why"], ["why"]),
         (["prox"], ["proxies"]),
         (["snapshot", ""], ["diff", "show", "watch"]),
         (["snapshot", "show", "--type", "e"], ["eds", "ecds"]),
         (["snapshot", "show", "cds", "l"], ["lds"]),
         (["problems", "--reason", "SecretN"], ["SecretNotFound"]),
-        (["proxies", "-o", "j"], ["json"]),
         (["ingresses", "--pro"], ["--problems"]),
     ],
 )

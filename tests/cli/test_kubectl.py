@@ -171,7 +171,7 @@ def test_a_machine_without_kubectl(monkeypatch: pytest.MonkeyPatch, capfd: pytes
     assert "kubectl can't be started (No such file or directory); install it" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_forward_ends_with_the_command(
     server: ThreadedDebugServer, stand_in: StandIn, number: signal.Signals
 ) -> None:

@@ -228,7 +228,7 @@ async def test_a_proxy_without_room_for_a_response_loses_its_stream(monkeypatch:
     monkeypatch.setattr("xds.server.writes.WRITE_TIMEOUT_SECONDS", 0.5)
     monkeypatch.setattr("xds.server.ads.UNREAD_SECONDS", 0.5)
     monkeypatch.setattr("xds.server.writes.WRITE_CHECK_SECONDS", 0.1)
-    monkeypatch.setattr("xds.server.ads.ABORT_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr("xds.server.stream_errors.ABORT_TIMEOUT_SECONDS", 0.1)
     paths = [path(f"/{number}/{'x' * 4000}") for number in range(6000)]
     async with Plane(service("web"), ingress("long", rule("long.example.com", *paths))) as plane:
         client = plane.delta()

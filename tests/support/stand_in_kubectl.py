@@ -23,7 +23,7 @@ FOLDER = "KUBECTL_STAND_IN"
 class Mode:
     GOOD = "good"
     LATE = "late"
-    """Prints the port after two seconds, between other lines."""
+    """Prints the port after half a second, behind another line."""
     EXITS = "exits"
     """Ends with an error instead of a port."""
     HANGS = "hangs"
@@ -92,7 +92,7 @@ def forward(target: str, mode: str) -> None:
         time.sleep(600)
     if mode == Mode.LATE:
         print("Some other line", flush=True)
-        time.sleep(2)
+        time.sleep(0.5)
     listening = socket.create_server(("127.0.0.1", 0))
     print(f"Forwarding from 127.0.0.1:{listening.getsockname()[1]} -> 18000", flush=True)
     while True:

@@ -1,7 +1,6 @@
 """ADS over grpc.aio: the service, and the conversation of one stream."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from math import inf
 from typing import Any, Final
@@ -36,6 +35,7 @@ from xds.server.fanout import Fanout
 from xds.server.metrics.streams import RefusedReason, StreamMetrics
 from xds.server.rejection_log import RejectionLog
 from xds.server.stream import Clock, Context, Stream
+from xds.server.stream_errors import REMEDIES, abort, refused_reason
 from xds.server.tls import names_of
 from xds.server.trials import Trials
 from xds.server.unsupported import REMEMBERED_SECONDS, UnsupportedProxies
@@ -77,25 +77,6 @@ ACKs as NACKs; a proxy that rejects everything would keep the server busy with e
 
 NACK_PAUSE_SECONDS: Final = 0.1
 """Pause before the next request of such a proxy."""
-
-ABORT_TIMEOUT_SECONDS: Final = 5.0
-"""Time to send the status that ends a stream."""
-
-_CODES: Final = {
-    ErrorCode.FAILED_PRECONDITION: grpc.StatusCode.FAILED_PRECONDITION,
-    ErrorCode.INVALID_ARGUMENT: grpc.StatusCode.INVALID_ARGUMENT,
-    ErrorCode.PERMISSION_DENIED: grpc.StatusCode.PERMISSION_DENIED,
-    ErrorCode.RESOURCE_EXHAUSTED: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    ErrorCode.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
-}
-
-_REMEDIES: Final = {
-    ErrorCode.FAILED_PRECONDITION: "upgrade the client to an Envoy that is served",
-    ErrorCode.INVALID_ARGUMENT: "use a supported Envoy with a bootstrap of `xds bootstrap`; see the proxy's log",
-    ErrorCode.PERMISSION_DENIED: "give the proxy a certificate with the name of its node or cluster (docs/security.md)",
-    ErrorCode.RESOURCE_EXHAUSTED: "look at the CPU and the network of the proxy, which doesn't read",
-    ErrorCode.UNAVAILABLE: "nothing to do: the proxy connects again",
-}
 
 _log = structlog.get_logger()
 
@@ -258,15 +239,15 @@ class AdsService:
             except UnsupportedError as error:
                 is_reported = True
                 self._metrics.refused.labels(RefusedReason.UNSUPPORTED_VERSION).inc()
-                await _abort(context, error)
+                await abort(context, error)
             except ProtocolError as error:
                 is_reported = True
-                remedy = _REMEDIES[error.code]
+                remedy = REMEDIES[error.code]
                 peer, node = stream.peer, stream.node
                 _log.warning("stream_ended_with_error", peer=peer, node=node, error=error.message, remedy=remedy)
                 if stream.session.node is None:
-                    self._metrics.refused.labels(_refused_reason(error)).inc()
-                await _abort(context, error)
+                    self._metrics.refused.labels(refused_reason(error)).inc()
+                await abort(context, error)
             except grpc.aio.InternalError:
                 pass  # the proxy disconnected during a write
             except Exception:
@@ -406,15 +387,3 @@ class AdsService:
         self._rejections_changed.set()
         asyncio.get_running_loop().call_later(REMEMBERED_SECONDS + 1, self._rejections_changed.set)
         raise UnsupportedError(ErrorCode.FAILED_PRECONDITION, reason)
-
-
-def _refused_reason(error: ProtocolError) -> RefusedReason:
-    is_certificate = error.code is ErrorCode.PERMISSION_DENIED
-    return RefusedReason.CERTIFICATE if is_certificate else RefusedReason.INVALID_REQUEST
-
-
-async def _abort(context: Context, error: ProtocolError) -> None:
-    """End the stream with the error; without one if a proxy that doesn't read leaves no room for the status."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(ABORT_TIMEOUT_SECONDS):
-            await context.abort(_CODES[error.code], error.message)
