@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import grpc
+from google.protobuf import json_format
 
 from xds.address import HostPort
 from xds.api.v1 import debug_pb2 as pb
@@ -124,6 +125,8 @@ class ReplicaPeers:
                     answer = await question(stub, max(deadline - time.monotonic(), 0.0))
             except grpc.aio.AioRpcError as error:
                 return _failed(target, self._failure(error.code(), error.details() or "")), None
+        if not _is_sound(status):
+            return _failed(target, _Failure("its answer has a time outside the calendar", _SEE_THE_POD)), None
         return pb.Replica(address=target, status=status), answer
 
     def _channel(self, target: str) -> grpc.aio.Channel:
@@ -168,6 +171,15 @@ class ReplicaPeers:
             "Connection refused": _Failure("nothing listens there", "Check the port of --peers: that of --listen."),
             "Socket closed": _Failure("it closed the connection", f"It may not trust this replica. {usages}"),
         }
+
+
+def _is_sound(status: pb.GetStatusResponse) -> bool:
+    """Whether the message can be shown as JSON."""
+    try:
+        json_format.MessageToJson(status)
+    except (ValueError, json_format.Error):
+        return False
+    return True
 
 
 async def _resolve(address: HostPort) -> list[str] | _Failure:
