@@ -16,7 +16,7 @@ _PATTERNS: Final = tuple(
     for pattern in (
         r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
         r"LS0tLS1CRUdJTi[A-Za-z0-9+/=]{20,}",  # "-----BEGIN " in base64, which may be a key
-        r"(?<=://)[^/@\s\"'<>]*(?=@)",  # user and password of a URL
+        r"(?<=://)[^/\s\"'<>]*(?=@)",  # user and password of a URL
         r"(?i)(?<=\bbasic )[a-z0-9+/=_-]{6,}",
         r"(?i)(?<=\bbearer )[a-z0-9+/=._~-]{6,}",
         # Hashes of passwords, with the name of the user before a colon.

@@ -144,7 +144,7 @@ class Answers:
         answered = [answer for _, answer in peers if answer]
         for each in answered:
             found += each.proxies
-        found.sort(key=lambda each: (each.node_id, each.connected_at.ToNanoseconds()))
+        found.sort(key=lambda each: (each.node_id, each.connected_at.seconds, each.connected_at.nanos))
         unreachable = [peer for peer, answer in peers if not answer]
         replicas = 1 + len(answered) if request.all_replicas else 0
         return pb.ListProxiesResponse(proxies=found, unreachable=unreachable, replicas=replicas)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import grpc
+from google.protobuf import json_format
 
 from xds.address import HostPort
 from xds.api.v1 import debug_pb2 as pb
@@ -44,7 +45,7 @@ class _Failure:
 
 
 class ReplicaPeers:
-    """The other replicas, asked anew for each question.
+    """The other replicas, asked anew for each question, but for one that is being asked.
 
     Args:
         addresses: The values of --peers. A name may stand for several replicas, this one among them.
@@ -56,19 +57,32 @@ class ReplicaPeers:
         self._addresses = addresses
         self._own_id = own_id
         self._tls = tls
+        self._asking: dict[str, asyncio.Task[Any]] = {}
 
     async def list_replicas(self) -> Sequence[pb.Replica]:
         async def nothing_else(_: Any, __: float) -> None:
             pass
 
-        return [replica for replica, _ in await self._ask(nothing_else)]
+        return [replica for replica, _ in await self._shared("replicas", nothing_else)]
 
     async def list_proxies(self) -> Sequence[tuple[pb.Replica, pb.ListProxiesResponse | None]]:
         async def proxies(stub: Any, seconds: float) -> pb.ListProxiesResponse:
             response: pb.ListProxiesResponse = await stub.ListProxies(pb.ListProxiesRequest(), timeout=seconds)
             return response
 
-        return await self._ask(proxies)
+        return await self._shared("proxies", proxies)
+
+    async def _shared(
+        self, name: str, question: Callable[[Any, float], Awaitable[_Answer]]
+    ) -> list[tuple[pb.Replica, _Answer | None]]:
+        """Join the same question if it is being asked. Or else many readers of the page, who need not wait for the
+        answer, would open as many connections to each peer, and take the file descriptors that proxies need.
+        """
+        task: asyncio.Task[list[tuple[pb.Replica, _Answer | None]]] | None = self._asking.get(name)
+        if task is None:
+            task = self._asking[name] = asyncio.create_task(self._ask(question))
+            task.add_done_callback(lambda _: self._asking.pop(name))
+        return await asyncio.shield(task)
 
     async def _ask(
         self, question: Callable[[Any, float], Awaitable[_Answer]]
@@ -111,6 +125,8 @@ class ReplicaPeers:
                     answer = await question(stub, max(deadline - time.monotonic(), 0.0))
             except grpc.aio.AioRpcError as error:
                 return _failed(target, self._failure(error.code(), error.details() or "")), None
+        if not _is_sound(status):
+            return _failed(target, _Failure("its answer has a time outside the calendar", _SEE_THE_POD)), None
         return pb.Replica(address=target, status=status), answer
 
     def _channel(self, target: str) -> grpc.aio.Channel:
@@ -155,6 +171,15 @@ class ReplicaPeers:
             "Connection refused": _Failure("nothing listens there", "Check the port of --peers: that of --listen."),
             "Socket closed": _Failure("it closed the connection", f"It may not trust this replica. {usages}"),
         }
+
+
+def _is_sound(status: pb.GetStatusResponse) -> bool:
+    """Whether the message can be shown as JSON."""
+    try:
+        json_format.MessageToJson(status)
+    except (ValueError, json_format.Error):
+        return False
+    return True
 
 
 async def _resolve(address: HostPort) -> list[str] | _Failure:
