@@ -18,8 +18,8 @@ from xds.server.debug.explain import Explaining
 from xds.server.debug.live_overview import LiveOverview
 from xds.server.debug.messages import ProxyDelivery, ProxyFigures, ProxyStatus, WallClock
 from xds.server.debug.overview_messages import HttpsHosts
+from xds.server.debug.peers import NO_PEERS, Peers
 from xds.server.debug.process_facts import ProcessFacts, versions
-from xds.server.debug.replicas import NO_PEERS, Peers
 from xds.server.debug.revisions import Revisions
 from xds.server.debug.slices import in_slices
 from xds.server.debug.snapshots import Snapshots

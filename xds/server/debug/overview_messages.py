@@ -14,7 +14,7 @@ from xds.kube.ingress_class import class_name
 from xds.problems.problem import Key, ObjectRef
 from xds.server.debug import messages
 from xds.server.debug.errors import InvalidRequestError
-from xds.server.tls import OwnCertificate
+from xds.server.own_certificates import OwnCertificate
 from xds.traffic.hosts import wildcard_of
 from xds.traffic.tls import Termination, TlsTable
 from xds.translate.certificates import Verdict

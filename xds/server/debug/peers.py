@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import grpc
 from google.protobuf import json_format
@@ -38,6 +38,30 @@ _SEE_THE_POD: Final = "See the state and the log of its Pod; a NetworkPolicy may
 _Answer = TypeVar("_Answer")
 
 
+class Peers(Protocol):
+    """Asks the other replicas. A replica that doesn't answer has an error in place of an answer."""
+
+    async def list_replicas(self) -> Sequence[pb.Replica]:
+        """The other replicas, with the status of each."""
+        ...
+
+    async def list_proxies(self) -> Sequence[tuple[pb.Replica, pb.ListProxiesResponse | None]]:
+        """The other replicas, with the proxies of each; None with an error."""
+        ...
+
+
+class _NoPeers:
+    async def list_replicas(self) -> Sequence[pb.Replica]:
+        return ()
+
+    async def list_proxies(self) -> Sequence[tuple[pb.Replica, pb.ListProxiesResponse | None]]:
+        return ()
+
+
+NO_PEERS: Final = _NoPeers()
+"""The peers of a server without --peers."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Failure:
     error: str
@@ -45,7 +69,7 @@ class _Failure:
 
 
 class ReplicaPeers:
-    """The other replicas, asked anew for each question, but for one that is being asked.
+    """The other replicas. Each question asks them anew, unless the same question is under way.
 
     Args:
         addresses: The values of --peers. A name may stand for several replicas, this one among them.
@@ -75,8 +99,10 @@ class ReplicaPeers:
     async def _shared(
         self, name: str, question: Callable[[Any, float], Awaitable[_Answer]]
     ) -> list[tuple[pb.Replica, _Answer | None]]:
-        """Join the same question if it is being asked. Or else many readers of the page, who need not wait for the
-        answer, would open as many connections to each peer, and take the file descriptors that proxies need.
+        """Ask a question, or wait for the same question that is under way.
+
+        Otherwise many browsers would open as many connections to each peer, and take the file descriptors that proxies
+        need.
         """
         task: asyncio.Task[list[tuple[pb.Replica, _Answer | None]]] | None = self._asking.get(name)
         if task is None:

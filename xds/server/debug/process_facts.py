@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
-from xds.server.tls import OwnCertificate
+from xds.server.own_certificates import OwnCertificate
 
 COMPONENTS: Final = (
     "xds-ingress",
