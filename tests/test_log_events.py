@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import pytest
 
-from xds.server import tls
+from xds.server import own_certificates
 
 PACKAGE: Final = Path(__file__).parents[1] / "xds"
 OPERATIONS: Final = (Path(__file__).parents[1] / "docs" / "operations.md").read_text()
@@ -62,7 +62,7 @@ def calls() -> Iterator[Call]:
             match node:
                 case ast.Call(func=ast.Attribute(value=ast.Name("_log" | "logger"), attr=level), args=[*_, event]):
                     yield _call(f"{file.relative_to(PACKAGE)}:{node.lineno}", level, event, node)
-                case ast.Call(func=ast.Name("log"), args=[event, *_]) if file.name == "tls.py":
+                case ast.Call(func=ast.Name("log"), args=[event, *_]) if file.name == "own_certificates.py":
                     yield _call(f"{file.relative_to(PACKAGE)}:{node.lineno}", "warning", event, node)
 
 
@@ -109,7 +109,7 @@ def _code(cell: str) -> list[str]:
 
 def expanded(event: str) -> set[str]:
     if event == "tls_certificate_*":
-        return set(tls._STATES)
+        return set(own_certificates._STATES)
     if event == "*_unavailable":
         subjects = re.compile(r"(?:Outage|FailedWrites(?:\[\w+\])?)\(\s*\"(\w+)\"")
         found = {subject for file in PACKAGE.rglob("*.py") for subject in subjects.findall(file.read_text())}

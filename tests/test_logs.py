@@ -88,6 +88,10 @@ log.info("kept", lines=logs.recent_lines())
     assert [json.loads(each) for each in kept["lines"]] == [line]
 
 
+def test_a_password_with_an_at_sign_is_replaced_as_a_whole() -> None:
+    assert without_passwords("https://me:p@ss@api.example/x") == "https://[redacted]@api.example/x"
+
+
 def test_names_with_an_at_sign_stay() -> None:
     for text in ("vhds http@3/web.example", "mail me@example.com", "https://web.example/a@b"):
         assert without_passwords(text) == text

@@ -31,8 +31,8 @@ RECENT_CHARACTERS: Final = 1024 * 1024
 RECENT_LINE_CHARACTERS: Final = 16 * 1024
 """The rest of a longer line is not kept."""
 
-_PASSWORD: Final = re.compile(r"(?<=://)[^/@\s\"]*@")
-"""User and password of a URL."""
+_PASSWORD: Final = re.compile(r"(?<=://)[^/\s\"]*@")
+"""User and password of a URL, up to the last at sign, as for every parser of URLs."""
 
 _COLOR: Final = re.compile(r"\x1b\[[0-9;]*m")
 

@@ -21,7 +21,7 @@ VARIANTS: Final = {"envoy-1": [], "envoy-2": ["--sotw"]}
 """The fleet: one Envoy for each variant of the protocol."""
 
 MAX_MEMORY_BYTES: Final = 2**29
-"""Of an Envoy that Prometheus reads: without a limit there is no figure of the part in use."""
+"""The limit of an Envoy that Prometheus reads: without a limit, Envoy has no metric of the share in use."""
 
 READY_TIMEOUT_SECONDS = 30.0
 

@@ -1,4 +1,4 @@
-"""Who may see the page: hosts, methods, addresses and ports.
+"""Access to the page: hosts, methods, addresses and ports.
 
 Covers: DNS rebinding, requests of other sites, --ui-allow-remote, a port that is taken. Excludes: content.
 """

@@ -75,7 +75,7 @@ async def test_a_change_leaves_the_place(browser: Browser, tmp_path: Path) -> No
     async with ui_server(tmp_path) as server, tab(browser, server.site) as shown:
 
         async def top() -> float:
-            """Of a row in sight."""
+            """The place of a row in sight."""
             return float(await row.evaluate("(row) => row.getBoundingClientRect().top"))
 
         await shown.open("/ingresses")

@@ -96,7 +96,7 @@ async def test_a_request_is_explained(
 
 
 async def test_costly_questions_wait_for_each_other_and_are_never_many(many: UiServer) -> None:
-    """Whoever asks too much gets a page that says so; the control plane goes on."""
+    """A browser that asks too much gets a page that says so; the control plane goes on."""
 
     async def status(path: str) -> int:
         async with session.get(f"{many.site}{path}") as answer:

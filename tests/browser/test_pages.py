@@ -16,7 +16,7 @@ from tests.support.ui_server import UiServer
 pytestmark = IN_CHROMIUM
 
 MAX_PAGES = 40
-"""Of a site whose pages differ in the object that they show."""
+"""Most pages opened: a site has one for each object."""
 
 SECTIONS = ["Overview", "Ingresses", "Explain", "Problems", "Proxies", "Revisions", "Certificates", "Replicas"]
 

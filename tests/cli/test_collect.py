@@ -191,6 +191,7 @@ def test_an_archive_on_standard_output(server: ThreadedDebugServer) -> None:
     ("text", "expected"),
     [
         ("see https://user:pw@host/x", "see https://[redacted]@host/x"),
+        ("see https://user:p@w@host/x", "see https://[redacted]@host/x"),
         ("see https://host/x?a=b@c", "see https://host/x?a=b@c"),
         ("Authorization: Basic dXNlcjpwdw==", "Authorization: Basic [redacted]"),
         ("authorization: bearer abc.def-1", "authorization: bearer [redacted]"),

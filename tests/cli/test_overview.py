@@ -20,7 +20,7 @@ from xds.cli.main import run
 from xds.protocol.messages import Node, Rejection
 from xds.protocol.stuck import Stuck, StuckReason
 from xds.server.debug.process_facts import ProcessFacts
-from xds.server.tls import OwnCertificate
+from xds.server.own_certificates import OwnCertificate
 from xds.snapshot.resource import ResourceType
 
 Xds = Callable[..., tuple[int, str, str]]

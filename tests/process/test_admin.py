@@ -6,11 +6,11 @@ Excludes the metrics and the readiness of `xds serve` (tests/controlplane/test_a
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 import aiohttp
 import pytest
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
@@ -120,7 +120,8 @@ async def test_a_scrape_of_named_metrics_has_no_others(admin: Admin) -> None:
     for name in ("first", "second", "third"):
         Counter(name, "Things.", registry=admin.registry).inc()
     _, _, text = await scraped(admin, "/metrics?name[]=first_total&name[]=third_total&name[]=odd")
-    assert [line for line in text.splitlines() if not line.startswith("#")] == ["first_total 1.0", "third_total 1.0"]
+    series = sorted(line for line in text.splitlines() if not line.startswith("#"))
+    assert series == ["first_total 1.0", "third_total 1.0"]
 
 
 async def test_hostile_labels_are_escaped(admin: Admin) -> None:
@@ -207,3 +208,30 @@ async def test_all_addresses_are_those_of_both_families() -> None:
             assert await admin.get("/healthz", host=host) == (200, "ok\n")
     finally:
         await admin.close()
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET / HTTP/1.1\r\nHost: a\r\nCookie : session=hidden\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic hidden\x01\r\n\r\n",
+        b"GET /?token=hidden" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+    ],
+    ids=["name of a header", "value of a header", "long target"],
+)
+async def test_a_request_that_is_not_http_leaves_no_line_in_the_log(
+    admin: Admin, request_: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    received = await until_closed(await admin.open(request_))
+    assert b" 400 " in received.partition(b"\r\n")[0]
+    assert caplog.records == []
+
+
+async def test_a_failure_of_the_server_itself_is_logged(admin: Admin, caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Collector):
+        def collect(self) -> Iterable[Metric]:
+            raise RuntimeError("broken collector")
+
+    admin.registry.register(Broken())
+    assert (await admin.get("/metrics"))[0] == 500
+    assert "Error handling request" in caplog.text

@@ -135,7 +135,7 @@ STEPS: list[tuple[str, Change]] = [
 
 
 def test_every_kind_of_change_reaches_the_overview() -> None:
-    """One after the other: each makes a difference that nothing else would bring."""
+    """Changes one after the other: each makes a difference that no other change makes."""
     built = world()
     overview = Overview(built.state_reader)
     finish(overview.sweep())

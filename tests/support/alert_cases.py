@@ -28,7 +28,7 @@ Table = Mapping[str, Any]
 _SERIES: Final = re.compile(r"(?P<metric>\w+)(?:\{(?P<labels>.*)\})? (?P<pod>[\w*-]+)")
 _LABEL: Final = re.compile(r'(\w+)="([^"]*)"')
 PODS: Final = {"cp-1": "0-", "cp-2": "0-", "envoy-1": "0-", "envoy-2": "0-"}
-"""Of a healthy installation."""
+"""The Pods of a healthy installation, with the minutes in which each is there."""
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -87,7 +87,7 @@ def cases() -> list[Case]:
 
 
 def _cases(name: str, entry: Table) -> Iterator[Case]:
-    """Of an entry, which is named by the alert, or by the alert and a variant of its fault."""
+    """The cases of an entry, whose name is the alert, or the alert and a variant of its fault."""
     alert = name.partition("/")[0]
     stops_at = int(entry["stops_at"])
     minutes = stops_at + 5

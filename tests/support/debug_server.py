@@ -20,8 +20,8 @@ from xds.protocol.status import Status, TypeStatus, VersionStamp
 from xds.resources.options import ProxyOptions
 from xds.server.debug.answers import Answers, LiveState
 from xds.server.debug.messages import ProxyDelivery, ProxyFigures, ProxyStatus
+from xds.server.debug.peers import NO_PEERS, Peers
 from xds.server.debug.process_facts import ProcessFacts
-from xds.server.debug.replicas import NO_PEERS, Peers
 from xds.server.debug.revisions import Revisions
 from xds.server.debug.service import DebugService, Health, add_debug
 from xds.server.tls import ServerTls

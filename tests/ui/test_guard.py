@@ -1,4 +1,4 @@
-"""Which requests the page answers, and the headers of its responses.
+"""Requests that the page answers, and the headers of its responses.
 
 Excludes the browser's view (tests/browser).
 """

@@ -210,7 +210,7 @@ async def test_the_form_asks_for_the_request(ui: Ui) -> None:
 
 async def test_the_list_of_ingresses_is_filtered_by_the_server(ui: Ui) -> None:
     ui.answers.ingresses = pb.ListIngressesResponse(total=1)
-    await ui.get("/ingresses?q=shop+tls&namespace=a&host=b.test&state=partly&order=worst&page=1")
+    await ui.get("/ingresses?q=shop+tls&namespace=a&host=b.test&state=partly_accepted&order=worst&page=1")
     asked = ui.answers.asked[0]
     assert isinstance(asked, pb.ListIngressesRequest)
     assert (asked.text, asked.namespace, asked.host, asked.skip) == ("shop tls", "a", "b.test", 0)

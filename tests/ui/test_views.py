@@ -12,7 +12,7 @@ from xds.api.v1 import debug_pb2 as pb
 from xds.cli.delivery import _STATE_TEXTS
 from xds.cli.proxies import _state
 from xds.ui import text, words
-from xds.ui.page import part
+from xds.ui.page import list_page
 from xds.ui.pages.explain import MAX_OTHER_PATHS, OTHER_PATH, outcome, routes
 from xds.ui.pages.ingress import explain_link
 from xds.ui.pages.overview import bar, headline
@@ -138,7 +138,7 @@ def test_routes_with_another_path_are_bounded() -> None:
     ("number", "total", "found"), [(1, 0, (1, 1, 0)), (3, 101, (3, 3, 100)), (9, 101, (3, 3, 100)), (1, 50, (1, 1, 0))]
 )
 def test_a_part_lies_within_the_list(number: int, total: int, found: tuple[int, int, int]) -> None:
-    shown = part(number, total, 50)
+    shown = list_page(number, total, 50)
     assert (shown.number, shown.pages, shown.start) == found
 
 

@@ -32,7 +32,7 @@ _FAMILIES: Final = (
     "extension_config_discovery.",
     f"{traffic_metrics.PREFIX}.",
 )
-"""Beginnings of names."""
+"""Beginnings of the names of metrics."""
 
 _OF_CLUSTERS: Final = (
     "upstream_rq_(total|active|pending_active|pending_overflow|timeout|per_try_timeout|rx_reset|time|[1-5]xx)",
@@ -41,7 +41,7 @@ _OF_CLUSTERS: Final = (
     "membership_(total|healthy)",
     r"ssl\.(connection_error|handshake|fail_.*)",
 )
-"""Expressions for the rest of a name behind the cluster's."""
+"""Names of a cluster's metrics, as expressions, without the prefix `cluster.NAME.`"""
 
 _OF_LISTENERS: Final = (
     "downstream_rq_(total|active|timeout|rx_reset|tx_reset|overload_close|too_many_premature_resets|time|[1-5]xx)",
@@ -52,7 +52,7 @@ _OF_LISTENERS: Final = (
     r"lua\.errors",
     r"rds\..*\.update_(rejected|success)",
 )
-"""The same for the HTTP of a listener."""
+"""Names of metrics of a listener's HTTP, as expressions, without the prefix `http.NAME.`"""
 
 _OF_ADDRESSES: Final = (
     "downstream_cx_(total|active|overflow|overload_reject|transport_socket_connect_timeout)",
@@ -60,7 +60,7 @@ _OF_ADDRESSES: Final = (
     "no_filter_chain_match",
     r"ssl\.(connection_error|handshake|fail_.*)",
 )
-"""The same for the address of a listener."""
+"""Names of metrics of a listener's address, as expressions, without the prefix `listener.ADDRESS.`"""
 
 
 def stats_config(*, keeps_all: bool) -> StatsConfig:

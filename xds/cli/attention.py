@@ -19,7 +19,7 @@ SETTLED: Final = timedelta(seconds=10)
 
 
 def attention(replicas: Sequence[pb.Replica], certificates: Sequence[pb.Certificate]) -> Iterator[str]:
-    """A line for each such state, with the action to take."""
+    """A line for each state that needs attention, with the action to take."""
     answered = [each.status for each in replicas if each.HasField("status")]
     for replica in replicas:
         if not replica.HasField("status"):

@@ -19,7 +19,7 @@ from xds.cli.text import printable
 from xds.controlplane.pipeline import Pipeline
 from xds.explain.narration import explain_now
 from xds.explain.url import QuestionError, question
-from xds.server.debug.explanations import explain_response
+from xds.server.debug.explanation_messages import explain_response
 
 OTHER_PATH: Final = "is another path"
 MAX_OTHER_PATHS: Final = 20

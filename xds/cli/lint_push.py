@@ -1,4 +1,4 @@
-"""`xds lint --push`: the figures of a run, for a Pushgateway, as a run ends before a scrape.
+"""`xds lint --push`: sends the figures of a run to a Pushgateway, as the run ends before a scrape.
 
 https://github.com/prometheus/pushgateway
 """
@@ -26,10 +26,10 @@ from xds.problems.reasons import Reason
 JOB: Final = "xds-lint"
 
 TIMEOUT_SECONDS: Final = 10.0
-"""For the connection, and for each part of the answer. A pipeline waits as long for a gateway that hangs."""
+"""Time for the connection, and for each part of the answer: the wait of a pipeline for a gateway that hangs."""
 
 MAX_ANSWER_CHARACTERS: Final = 200
-"""Of a gateway's error, whose first line names the cause."""
+"""Most characters shown of a gateway's error, whose first line names the cause."""
 
 OWN_LABELS: Final = {"job", "instance", "reason", "level"}
 """Grouping labels replace labels of the same name in the pushed series."""

@@ -87,8 +87,11 @@ def clock(timestamp: Timestamp) -> str:
 
 
 def iso(message: Any, field: str) -> str | None:
-    """A Timestamp field in RFC 3339; None if the field is not set."""
-    return getattr(message, field).ToJsonString() if message.HasField(field) else None
+    """A Timestamp field in RFC 3339; None if the field is not set, or outside the calendar."""
+    try:
+        return getattr(message, field).ToJsonString() if message.HasField(field) else None
+    except ValueError:
+        return None
 
 
 def revision_data(revision: pb.Revision) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import unquote
 
 import click
@@ -16,14 +16,11 @@ from xds.cli.help import Command
 from xds.cli.options import Failed, Server, output_option, plain_option, server_option
 from xds.cli.output import age, iso, short_type, table, write, write_data
 from xds.cli.text import counted, printable
+from xds.protocol.status import BEHIND_SECONDS
 
 VARIANTS = {pb.VARIANT_DELTA: "delta", pb.VARIANT_SOTW: "sotw"}
 
 Row: TypeAlias = tuple[str | Text, ...]
-
-
-BEHIND_SECONDS: Final = 5.0
-"""Time without an answer to a response after which a proxy counts as behind, as in GetStatus."""
 
 
 @click.command(

@@ -1,7 +1,6 @@
-"""The last net under secrets, for text that leaves the house.
+"""Removal of secrets from the archive of `xds collect`, after the server has left out all that it knows.
 
-The server leaves out passwords, hashes and private keys where it knows them. Values of annotations and lines of logs
-are text of users: whatever looks like a secret is replaced here.
+Values of annotations and lines of logs are text of users: text that looks like a secret is replaced.
 """
 
 import re
@@ -17,7 +16,7 @@ _PATTERNS: Final = tuple(
     for pattern in (
         r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
         r"LS0tLS1CRUdJTi[A-Za-z0-9+/=]{20,}",  # "-----BEGIN " in base64, which may be a key
-        r"(?<=://)[^/@\s\"'<>]*(?=@)",  # user and password of a URL
+        r"(?<=://)[^/\s\"'<>]*(?=@)",  # user and password of a URL
         r"(?i)(?<=\bbasic )[a-z0-9+/=_-]{6,}",
         r"(?i)(?<=\bbearer )[a-z0-9+/=._~-]{6,}",
         # Hashes of passwords, with the name of the user before a colon.

@@ -22,7 +22,7 @@ from xds.explain.ingress_facts import ingress_facts
 from xds.problems.problem import Key
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
-from xds.server.debug.explanations import why_ingress_response
+from xds.server.debug.explanation_messages import why_ingress_response
 from xds.translate.nginx.annotation import PREFIX
 
 _STATUSES: Final = {

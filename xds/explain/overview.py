@@ -1,9 +1,9 @@
 """The summary of every Ingress, kept as long as its inputs are the same.
 
-An explanation of each Ingress at each look would cost seconds with ten thousand of them. A sweep looks only at new
-Ingresses, and at those that changes since the last sweep may concern: of their hosts, Services, problems, and TLS. Of
-these, it compares the inputs by identity, and makes a summary again if an input differs. The path of endpoints notes
-nothing for this: the history of the snapshot has the names.
+With ten thousand Ingresses, an explanation of each would cost seconds for every question. A sweep looks only at new
+Ingresses, and at Ingresses that a change of a host, Service, problem or TLS entry may concern. The sweep compares their
+inputs by identity, and makes a summary again if an input differs. The endpoint path records nothing for the overview:
+the history of the snapshot has the names.
 """
 
 from collections import Counter
@@ -33,19 +33,17 @@ OURS: Final = (Acceptance.ACCEPTED, Acceptance.PARTLY, Acceptance.NOT_SERVED)
 
 @dataclass(frozen=True, slots=True)
 class IngressSummary:
-    """What became of an Ingress, in brief.
+    """The state of an Ingress in figures.
 
     Attributes:
-        key: Of the Ingress.
-        ingress: The Ingress.
         acceptance: As in IngressExplanation.
-        hosts: Of rules and TLS entries, and further names, in lower case; NO_HOST for rules without host.
+        hosts: Hosts of rules and TLS entries, and further names, in lower case; NO_HOST for rules without a host.
         errors: Number of problems that leave something out.
         warnings: Number of other problems.
         units: Number of parts; 0 for an Ingress that is not ours.
         unserved: Number of parts that are not served.
         without_endpoints: Number of parts that answer 503, as no endpoint is ready.
-        words: Everything that a search finds, in lower case.
+        words: The text in which a search looks, in lower case.
     """
 
     key: Key
@@ -66,7 +64,7 @@ class OverviewCounts:
 
     Attributes:
         by_acceptance: Every state has a number.
-        without_endpoints: Those with a part that answers 503, as no endpoint is ready.
+        without_endpoints: Ingresses with a part that answers 503, as no endpoint is ready.
     """
 
     by_acceptance: Mapping[Acceptance, int]
@@ -152,7 +150,7 @@ class Overview:
         return None if routing is None else (routing, self._reader.problems.generation)
 
     def _take_touched(self) -> Steps[None]:
-        """Note the Ingresses that changes since the last call may concern."""
+        """Note the Ingresses that a change since the last call may concern."""
         state, touched = self._reader.state, self._reader.traffic.take_touched()
         self._touched |= dict.fromkeys(state.all_ingresses if touched.everything else touched.ingresses)
         if touched.tls:
@@ -213,7 +211,7 @@ class Overview:
         self._replace(key, _Entry(summary, self._inputs(ingress, facts.asked), tls, facts.problems, facts.asked))
 
     def _inputs(self, ingress: Ingress, asked: tuple[BackendKey, ...]) -> tuple[Any, ...]:
-        """Everything beside problems, class and TLS that decides over the parts of an Ingress of ours."""
+        """The inputs that decide over the parts of an Ingress of ours, without problems, class and TLS."""
         traffic, found = self._reader.traffic, list[Any]()
         found.append(traffic.annotations if ingress.metadata.annotations else None)
         found.append(traffic.default)
@@ -238,7 +236,7 @@ class Overview:
 
 
 def _tls(ingress: Ingress, reader: StateReader, index: TrafficIndex) -> tuple[Hashable, ...]:
-    """Everything that decides over the TLS hosts of an Ingress of ours."""
+    """The inputs that decide over the TLS hosts of an Ingress of ours."""
     if not ingress.spec.tls:
         return ()
     tls = reader.traffic.tls

@@ -14,7 +14,7 @@ from xds.explain.overview import OURS, IngressSummary, OverviewCounts
 class Order(Enum):
     NAME = "name"
     WORST = "worst"
-    """The ones with most to do first."""
+    """Not served, partly accepted, without endpoints, by problems: the Ingress with most to do first."""
     NEWEST = "newest"
 
 
@@ -45,8 +45,8 @@ class Page:
     """A part of the chosen Ingresses.
 
     Attributes:
-        total: Number of all chosen ones.
-        counts: Of all that pass the filters but that of `acceptances`.
+        total: Number of chosen Ingresses, on all pages.
+        counts: Numbers of the Ingresses that pass every filter but `acceptances`.
     """
 
     summaries: tuple[IngressSummary, ...]
@@ -55,7 +55,7 @@ class Page:
 
 
 def select(summaries: Iterable[IngressSummary], query: Query, start: int, size: int) -> Page:
-    """A page of the chosen Ingresses. Goes through all of them, and may run in any thread."""
+    """A page of the chosen Ingresses. Looks at each summary, and may run in any thread."""
     namespace, host, words = query.namespace, query.host.lower(), query.text.lower().split()
     found = [
         each

@@ -9,7 +9,7 @@ class Level(StrEnum):
     ERROR = "error"
     """Something asked for is not served: it is left out, answers an error instead, or stays as it was before."""
     WARNING = "warning"
-    """Everything asked for is served, with a difference, or is about to have one."""
+    """The object is served as asked for, but with a difference now or soon."""
 
 
 class Reason(StrEnum):

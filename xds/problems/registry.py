@@ -44,7 +44,7 @@ class ProblemRegistry:
 
     @property
     def unsorted(self) -> list[Problem]:
-        """The same in no order: quick, for callers who sort in a thread."""
+        """The open problems in no order: quick, for callers that sort in a thread."""
         return list(self._reporters)
 
     @property

@@ -3,16 +3,30 @@
 import asyncio
 import contextlib
 import errno
+import logging
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final, cast
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from xds.address import HostPort
 
 ANSWER_SECONDS_AT_STOP: Final = 1.0
 """Time for open requests to end when the server stops."""
+
+
+def _is_no_parse_error(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+_PARSED_ONLY: Final = logging.getLogger("aiohttp.server.parsed")
+"""aiohttp logs each request that it can't parse as an error, and quotes a part: a cookie, for example. Any client could
+fill the log. The client gets a response with the cause.
+"""
+
+_PARSED_ONLY.addFilter(_is_no_parse_error)
 
 
 class HttpServer:
@@ -55,6 +69,7 @@ class HttpServer:
             ),
             access_log=cast("Any", None),  # the stubs don't allow None, aiohttp does
             lingering_time=0,
+            logger=_PARSED_ONLY,
         )
 
         def accept() -> _Connection:

@@ -3,9 +3,13 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from xds.protocol.messages import Node, Rejection, Variant
 from xds.snapshot.resource import ResourceType
+
+BEHIND_SECONDS: Final = 5.0
+"""A proxy with a response unanswered for so long is behind. A busy Envoy answers within a second."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """What became of a write."""
+    """The result of a write."""
 
     WRITTEN = "written"
     CONFLICTED = "conflicted"

@@ -1,7 +1,8 @@
-"""The objects that answers come from, as metadata of routes and virtual hosts: for the access log and traffic metrics.
+"""The Ingress and the Service behind an answer, as metadata of routes and virtual hosts: for the access log, traffic
+metrics and spans.
 
-A route's metadata count before those of its virtual host, which are for answers of no route (404), and of routes that
-several paths share.
+Metadata of a route come before metadata of its virtual host, which count for answers without a route (404), and for
+routes that several paths share.
 """
 
 import json

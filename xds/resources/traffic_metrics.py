@@ -1,6 +1,6 @@
-"""Figures of the traffic of each Ingress, which Envoy counts at the end of each request, beside the access log.
+"""Metrics of the traffic of each Ingress: Envoy counts a request at its end, by a logger beside the access log.
 
-Answers of Envoy itself count too. Envoy shows the figures among its statistics, as `envoy_ingress_…`.
+Envoy's own answers count too. The metrics are among Envoy's others, as `envoy_ingress_…`.
 """
 
 import json
@@ -66,7 +66,7 @@ def traffic_metrics(options: ProxyOptions) -> list[AccessLog]:
 
 
 def _answered() -> AccessLogFilter:
-    """A filter of the first of two turns of a request: the answer is an error page, and counts at the second turn."""
+    """Leaves out the first of two turns of a request that an error page answers: the second turn counts."""
     return AccessLogFilter(
         header_filter=HeaderFilter(header=HeaderMatcher(name=MARKER, present_match=True, invert_match=True))
     )

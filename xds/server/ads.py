@@ -39,7 +39,7 @@ from xds.server.stream_errors import REMEDIES, abort, refused_reason
 from xds.server.tls import names_of
 from xds.server.trials import Trials
 from xds.server.unsupported import REMEMBERED_SECONDS, UnsupportedProxies
-from xds.server.watchdog import Watchdog, behind
+from xds.server.watchdog import Watchdog, types_behind
 from xds.server.wire import Decoder
 from xds.server.writes import UNREAD_SECONDS, Writes
 from xds.snapshot.resource import Resource, ResourceType
@@ -188,7 +188,7 @@ class AdsService:
         return list(self.each_proxy())
 
     def each_proxy(self) -> Iterator[ProxyStatus]:
-        """As `proxies`, one by one: streams that end before their turn are left out."""
+        """The status of each proxy, read when asked for. Streams that end before their turn are left out."""
         self._fanout.catch_up_all()
         for each in list(self._streams):
             if each in self._streams:
@@ -196,13 +196,13 @@ class AdsService:
         yield from (each.status for each in self.unsupported.current)
 
     def each_figures(self) -> Iterator[ProxyFigures]:
-        """The states of all proxies, as `each_proxy`, at a tenth of the cost."""
+        """The state of each proxy for counts, at a tenth of the cost of `each_proxy`."""
         now = self._clock()
         for each in list(self._streams):
             if each in self._streams:
                 yield ProxyFigures(
                     is_in_sync=each.session.is_in_sync and not each.pending_revisions,
-                    is_behind=any(behind(each.session.health(), now)),
+                    is_behind=any(types_behind(each.session.health(), now)),
                     is_stuck=self.watchdog.is_stuck(each),
                     is_rejecting=any(each.session.rejected()),
                 )

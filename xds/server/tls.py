@@ -7,9 +7,9 @@ https://grpc.github.io/grpc/python/grpc.html#grpc.dynamic_ssl_server_credentials
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NoReturn, cast
 
@@ -20,25 +20,17 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, SECP384R1, S
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from cryptography.x509 import (
-    Certificate,
-    DNSName,
-    ExtensionNotFound,
-    SubjectAlternativeName,
-    load_pem_x509_certificates,
-)
+from cryptography.x509 import Certificate, load_pem_x509_certificates
 
 from xds.logs import BUG_REMEDY
 from xds.protocol.messages import Node
 from xds.server.handshakes import Handshakes
+from xds.server.own_certificates import OwnCertificate, OwnCertificates
 
 TLS_RELOAD_SECONDS: Final = 1.0
 """Interval between two reads of the files. Small files are read whole, so that no link, mount or time stamp hides a
 change.
 """
-
-EXPIRY_WARNING: Final = timedelta(days=7)
-"""Time before the end of a certificate at which a warning is logged."""
 
 SHOWN_NAME_CHARACTERS: Final = 200
 """Characters of a name shown in an error message."""
@@ -79,65 +71,6 @@ class TlsMaterial:
         return grpc.ssl_server_certificate_configuration(cast("Any", pairs), self.client_ca)
 
 
-@dataclass(frozen=True, slots=True)
-class OwnCertificate:
-    """A certificate of --tls-cert or --tls-client-ca.
-
-    Attributes:
-        use: `server` or `client_ca`.
-        names: Its DNS names, or its subject if it has none.
-    """
-
-    use: str
-    file: Path
-    names: tuple[str, ...]
-    not_before: datetime
-    not_after: datetime
-
-
-class Dates:
-    """The dates of the certificates in --tls-cert and --tls-client-ca.
-
-    Attributes:
-        not_after: The first end of a certificate, in seconds since 1970, by use: `server` or `client_ca`.
-        own: The server's certificate, and the authorities of clients.
-    """
-
-    def __init__(self, files: TlsFiles) -> None:
-        self._files = {"server": files.certificate, "client_ca": files.client_ca}
-        self._certificates: dict[str, list[Certificate]] = {}
-        self._states: dict[str, str] = {}
-        self.not_after: dict[str, float] = {}
-        self.own: tuple[OwnCertificate, ...] = ()
-
-    def replace(self, material: TlsMaterial) -> None:
-        """Take the certificates of valid files."""
-        self._certificates = {
-            "server": load_pem_x509_certificates(material.certificate),
-            "client_ca": load_pem_x509_certificates(material.client_ca),
-        }
-        self.own = tuple(self._own())
-        self.not_after = {
-            kind: min(each.not_valid_after_utc for each in found).timestamp()
-            for kind, found in self._certificates.items()
-        }
-
-    def _own(self) -> Iterator[OwnCertificate]:
-        used = [("server", self._certificates["server"][0])]
-        used += [("client_ca", each) for each in self._certificates["client_ca"]]
-        for use, each in used:
-            names = dns_names(each) or (each.subject.rfc4514_string(),)
-            yield OwnCertificate(use, self._files[use], names, each.not_valid_before_utc, each.not_valid_after_utc)
-
-    def check(self, now: datetime) -> None:
-        for kind, certificates in self._certificates.items():
-            state, worst = _worst(certificates, now)
-            if state != self._states.get(kind, ""):
-                self._states[kind] = state
-                if state:
-                    _log_dates(state, self._files[kind], worst)
-
-
 class ServerTls:
     """The server's side of mutual TLS, with files that may change."""
 
@@ -147,8 +80,8 @@ class ServerTls:
         self._last_read: TlsMaterial | str = material
         self._error = ""
         self.handshakes = Handshakes()
-        self._dates = Dates(files)
-        self._dates.replace(material)
+        self._own = OwnCertificates(files.certificate, files.client_ca)
+        self._own.replace(material.certificate, material.client_ca)
         self._next: deque[TlsMaterial] = deque(maxlen=1)  # atomic methods, as gRPC's threads take from the deque
 
     @classmethod
@@ -182,12 +115,12 @@ class ServerTls:
 
     def check_dates(self, now: datetime) -> None:
         """Log certificates that are about to expire, or outside of their dates; each state once."""
-        self._dates.check(now)
+        self._own.check(now)
 
     @property
     def own_certificates(self) -> tuple[OwnCertificate, ...]:
         """The server's certificate, and the authorities of clients."""
-        return self._dates.own
+        return self._own.current
 
     @property
     def material(self) -> TlsMaterial:
@@ -196,7 +129,7 @@ class ServerTls:
 
     def not_after(self) -> dict[str, float]:
         """The first end of a certificate in each file, in seconds since 1970, by use: `server` or `client_ca`."""
-        return self._dates.not_after
+        return self._own.not_after
 
     async def reload(self) -> None:
         """Read the files, and use new ones that are valid.
@@ -224,7 +157,7 @@ class ServerTls:
         if found != self._current:
             self._current = found
             self._next.append(found)
-            self._dates.replace(found)
+            self._own.replace(found.certificate, found.client_ca)
             _log_loaded(certificate)
 
     def _take_next(self) -> grpc.ServerCertificateConfiguration | None:
@@ -275,15 +208,6 @@ def names_of(auth_context: Mapping[str, Any]) -> frozenset[str]:
     """
     values: Iterable[bytes] = (*auth_context.get("peer_dns", ()), *auth_context.get("peer_uri", ()))
     return frozenset(value.decode(errors="backslashreplace") for value in values)
-
-
-def dns_names(certificate: Certificate) -> tuple[str, ...]:
-    """The DNS names, in their order."""
-    try:
-        found = certificate.extensions.get_extension_for_class(SubjectAlternativeName).value
-    except (ExtensionNotFound, ValueError):
-        return ()
-    return tuple(found.get_values_for_type(DNSName))
 
 
 def must_name_the_node(names: frozenset[str], node: Node, operators: frozenset[str] = frozenset()) -> str | None:
@@ -346,33 +270,4 @@ def _log_loaded(leaf: Certificate) -> None:
         subject=leaf.subject.rfc4514_string(),
         serial=f"{leaf.serial_number:x}",
         expires=leaf.not_valid_after_utc.isoformat(),
-    )
-
-
-def _worst(certificates: list[Certificate], now: datetime) -> tuple[str, Certificate]:
-    """The state of the first certificate that is outside of its dates or about to be, or an empty one."""
-    for state, applies in _STATES.items():
-        for each in certificates:
-            if applies(each, now):
-                return state, each
-    return "", certificates[0]
-
-
-_STATES: Final[dict[str, Callable[[Certificate, datetime], bool]]] = {
-    "tls_certificate_expired": lambda each, now: now >= each.not_valid_after_utc,
-    "tls_certificate_not_yet_valid": lambda each, now: now < each.not_valid_before_utc,
-    "tls_certificate_expires_soon": lambda each, now: now >= each.not_valid_after_utc - EXPIRY_WARNING,
-}
-"""Worst first."""
-
-
-def _log_dates(state: str, file: Path, certificate: Certificate) -> None:
-    begins, ends = certificate.not_valid_before_utc.isoformat(), certificate.not_valid_after_utc.isoformat()
-    log = _log.warning if state == "tls_certificate_expires_soon" else _log.error
-    log(
-        state,
-        file=str(file),
-        subject=certificate.subject.rfc4514_string(),
-        error=f"the certificate is valid from {begins} to {ends}",
-        remedy="replace the file with a valid certificate, or check the clock; the server loads new files by itself",
     )

@@ -10,7 +10,7 @@ import structlog
 from xds.problems.reasons import Reason
 from xds.protocol.messages import ErrorCode, ProtocolError
 from xds.protocol.session import Session
-from xds.protocol.status import StreamHealth
+from xds.protocol.status import BEHIND_SECONDS, StreamHealth
 from xds.protocol.stuck import StreamHistory, Stuck, StuckReason
 from xds.snapshot.resource import ResourceType
 
@@ -19,9 +19,6 @@ STUCK_CHECK_SECONDS: Final = 5.0
 
 CHECKED_STREAMS_PER_TURN: Final = 200
 """Streams checked before other tasks get a turn: about half a millisecond's worth."""
-
-BEHIND_SECONDS: Final = 5.0
-"""A proxy with a response unanswered for so long is behind. A busy Envoy answers within a second."""
 
 REMEDIES: Final[Mapping[StuckReason, str]] = {
     StuckReason.NOT_SUBSCRIBED: "a new stream is tried once; else restart the Envoy, and check its bootstrap",
@@ -118,9 +115,9 @@ class Watchdog:
             )
             text = f"the stream makes no progress ({reasons}); reconnect"
             stream.end(ProtocolError(ErrorCode.UNAVAILABLE, text))
-        return behind(health, now)
+        return types_behind(health, now)
 
 
-def behind(health: StreamHealth, now: float) -> list[ResourceType]:
+def types_behind(health: StreamHealth, now: float) -> list[ResourceType]:
     """The types with a response that has been unanswered for long."""
     return [type_ for type_, sent_at in health.unanswered if now - sent_at > BEHIND_SECONDS]

@@ -102,7 +102,7 @@ class TranslateOptions:
 
 @dataclass(slots=True)
 class TouchedTraffic:
-    """Everything whose outcome may differ since the last look.
+    """Hosts and Ingresses whose outcome may have changed since the last call of `take_touched`.
 
     Attributes:
         everything: Whether all Ingresses may be concerned.
@@ -273,7 +273,7 @@ class Translator:
         return None if self._is_updating else self._updates
 
     def take_touched(self) -> TouchedTraffic:
-        """What updates since the last call may have changed."""
+        """The hosts and Ingresses that updates since the last call may have changed."""
         touched, self._touched = self._touched, TouchedTraffic()
         return touched
 

@@ -1,7 +1,7 @@
 """Live refresh: a stream of server-sent events that carries the mark of the newest state.
 
-A page knows the mark it was made at, and fetches itself again when another mark comes. So an event that is missed, or
-comes twice, does no harm.
+An open page knows the mark of the state that it shows, and is fetched again when another mark comes. So a lost or
+repeated event does no harm.
 """
 
 import asyncio
@@ -12,10 +12,10 @@ from typing import Final
 from aiohttp import web
 
 MAX_STREAMS: Final = 32
-"""Most open streams. A browser opens one for each visible window, and asks again later if there are too many."""
+"""Most open streams. A browser has one for its visible windows, and asks again later if there are too many."""
 
 LOOK_SECONDS: Final = 1.0
-"""Time between two looks at the state, so that a busy cluster is not shown more often."""
+"""Time between two looks at the state: an open page is fetched again at most so often."""
 
 HEARTBEAT_SECONDS: Final = 5.0
 """Time after which an unchanged mark is sent again. Proxies and browsers drop connections that are silent for long."""

@@ -1,4 +1,4 @@
-"""A page before its rendering, and the query that it answers."""
+"""A page before its rendering, and the query of its address."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -50,14 +50,14 @@ class Query(Mapping[str, str]):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ListPage:
     """A page of a list.
 
     Attributes:
-        number: Of the page, from 1.
+        number: The number of the page, from 1.
         pages: The number of pages, at least 1.
-        start: The number of items before.
-        total: The number of items.
+        start: The number of items on the pages before.
+        total: The number of items on all pages.
     """
 
     number: int
@@ -66,8 +66,8 @@ class Part:
     total: int
 
 
-def part(number: int, total: int, size: int) -> Part:
+def list_page(number: int, total: int, size: int) -> ListPage:
     """The page of a list; the last one for a number beyond."""
     pages = max(-(-total // size), 1)
     number = min(number, pages)
-    return Part(number, pages, (number - 1) * size, total)
+    return ListPage(number, pages, (number - 1) * size, total)

@@ -27,7 +27,7 @@ def visible(value: Any) -> Any:
 
 
 def multiline(value: str) -> Markup:
-    """The same, with line breaks left as they are: for messages of proxies."""
+    """A text as `visible` shows it, but with its line breaks: for messages of proxies."""
     return Markup("\n").join(escape(visible(line)) for line in value.split("\n"))
 
 
@@ -71,7 +71,7 @@ def iso(timestamp: Timestamp) -> str:
 
 
 def clock(timestamp: Timestamp) -> str:
-    """The time in UTC, to the second. Times beyond the calendar of Python are the last one's."""
+    """The time in UTC, to the second. The year 9999 is the last."""
     seconds = min(max(timestamp.seconds, 0), 253_402_300_799)
     return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
 
@@ -92,7 +92,7 @@ def _duration(seconds: int) -> str:
 
 
 def days_left(timestamp: Timestamp, now: float) -> int:
-    """Whole days until then; negative: it has passed."""
+    """Whole days until a time; negative after it."""
     return int((timestamp.seconds - now) // DAY_SECONDS)
 
 

@@ -1,4 +1,4 @@
-"""Nothing secret is in any answer of the debug API: private keys, passwords, their hashes, and names of users.
+"""Answers of the debug API without secrets: private keys, passwords, hashes of passwords, and names of users.
 
 Excludes: the commands (tests/cli/test_no_password_is_shown.py).
 """

@@ -4,6 +4,7 @@ Covers: whom a replica finds, what each failure says and how long it may take. E
 (tests/e2e/test_replicas.py).
 """
 
+import asyncio
 import contextlib
 import socket
 import time
@@ -11,13 +12,17 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.support.authority import SERVER_NAME, Authority, SecretMount
 from tests.support.debug_server import DebugServer, services, shop
 from tests.support.envoy import free_port
 from xds.address import HostPort
 from xds.api.v1 import debug_pb2 as pb
+from xds.api.v1 import debug_pb2_grpc
+from xds.cli.output import iso
 from xds.protocol.messages import Node
 from xds.server.debug.operators import OperatorsOnly
 from xds.server.debug.peers import PEER_SECONDS, ReplicaPeers
@@ -91,6 +96,50 @@ async def test_a_replica_that_hangs_costs_two_seconds_and_no_answer_of_others(si
         assert (hanging.address, hanging.error) == (str(silent), "no answer within 2 s")
         assert "NetworkPolicy" in hanging.remedy
         assert answered.status.replica == "b"
+
+
+async def test_many_questions_at_once_open_one_connection_to_a_peer() -> None:
+    connections: list[asyncio.StreamWriter] = []
+    listener = await asyncio.start_server(lambda _, writer: connections.append(writer), "127.0.0.1", 0)
+    async with replica("a") as one:
+        peers_of(one, HostPort("127.0.0.1", listener.sockets[0].getsockname()[1]))
+        found = await asyncio.gather(*(rows(one) for _ in range(50)))
+        assert all(each == found[0] for each in found)
+        assert len(connections) == 1
+        await rows(one)
+        assert len(connections) == 2
+    for each in connections:
+        each.close()
+    listener.close()
+
+
+class Liar(debug_pb2_grpc.DebugServiceServicer):
+    """A peer whose times don't exist."""
+
+    def __init__(self, started_at: int) -> None:
+        self._started_at = Timestamp(seconds=started_at)
+
+    async def GetStatus(self, *_: object) -> pb.GetStatusResponse:  # noqa: N802 - of gRPC
+        return pb.GetStatusResponse(replica="liar", id="liar", started_at=self._started_at)
+
+    async def ListProxies(self, *_: object) -> pb.ListProxiesResponse:  # noqa: N802 - of gRPC
+        return pb.ListProxiesResponse(proxies=[pb.Proxy(node_id="a", connected_at=Timestamp(seconds=2**62))])
+
+
+@pytest.mark.parametrize(("started_at", "failed"), [(2**62, True), (0, False)])
+async def test_a_peer_with_times_outside_the_calendar_spoils_no_answer(started_at: int, failed: bool) -> None:
+    server = grpc.aio.server()
+    debug_pb2_grpc.add_DebugServiceServicer_to_server(Liar(started_at), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with replica("a") as one:
+        peers_of(one, HostPort("127.0.0.1", port))
+        replicas = (await one.answers.list_replicas(pb.ListReplicasRequest())).replicas
+        assert replicas[1].HasField("status") != failed
+        response = await one.answers.list_proxies(pb.ListProxiesRequest(all_replicas=True))
+        assert [each.node_id for each in response.proxies] == (["envoy-of-a"] if failed else ["a", "envoy-of-a"])
+        assert [iso(each, "connected_at") is None for each in response.proxies][:1] == [not failed]
+    await server.stop(None)
 
 
 async def test_a_name_that_dns_does_not_know_is_a_row_with_a_remedy() -> None:

@@ -17,7 +17,7 @@ Json = dict[str, Any]
 FOLDER: Final = Path(__file__).parents[3] / "k8s" / "monitoring" / "dashboards"
 
 SCHEMA_VERSION: Final = 41
-"""Of Grafana 11.6 and 12."""
+"""The version of Grafana 11.6 and 12."""
 
 SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 

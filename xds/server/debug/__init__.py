@@ -1,5 +1,6 @@
-"""The debug API over gRPC: snapshots, proxies, problems and explanations.
+"""The debug API over gRPC: snapshots, proxies, problems, Ingresses and explanations.
 
-`messages`, `explanations` and `rendering` turn values of the control plane into messages of the API. The command line
-uses these three modules offline.
+`Answers` has the answers, `DebugService` wraps them with gRPC, and the page asks them without. `messages`, `rendering`,
+`explanation_messages` and `overview_messages` turn values of the control plane into messages of the API. All but the
+last also serve the command line offline.
 """

@@ -1,7 +1,7 @@
 """The answers of the debug API, without gRPC: for the API and the page alike.
 
-Each method is an RPC of `protos/xds/api/v1/debug.proto`, with its request and its response, and raises `AnswerError`s.
-All run on the loop that changes the state, in slices, with threads for what renders or evaluates.
+A method of `Answers` is an RPC of `protos/xds/api/v1/debug.proto`: it takes the request, returns the response, and
+raises an `AnswerError`. The state is read in slices on the event loop. A thread renders, searches and sorts.
 """
 
 import time
@@ -18,8 +18,8 @@ from xds.server.debug.explain import Explaining
 from xds.server.debug.live_overview import LiveOverview
 from xds.server.debug.messages import ProxyDelivery, ProxyFigures, ProxyStatus, WallClock
 from xds.server.debug.overview_messages import HttpsHosts
+from xds.server.debug.peers import NO_PEERS, Peers
 from xds.server.debug.process_facts import ProcessFacts, versions
-from xds.server.debug.replicas import NO_PEERS, Peers
 from xds.server.debug.revisions import Revisions
 from xds.server.debug.slices import in_slices
 from xds.server.debug.snapshots import Snapshots
@@ -38,7 +38,7 @@ class LiveState:
     Attributes:
         reader: Reads objects, traffic, snapshot and problems.
         proxies: Returns the open streams, read one by one.
-        figures: Returns the states of the open streams, likewise.
+        figures: Returns the states of the open streams for counts, read one by one.
         deliveries: Returns, for given resources, the delivery to each connected proxy.
         revisions: Publishes each revision that is committed to the store.
         process: Facts about the process.
@@ -83,7 +83,7 @@ class Answers:
     def watch_snapshot(
         self, request: pb.WatchSnapshotRequest, subscribed: Callable[[], Awaitable[None]] = _nothing
     ) -> AsyncIterator[pb.WatchSnapshotResponse]:
-        """As the RPC. `subscribed` is called once no later revision is missed."""
+        """New revisions. `subscribed` is called as soon as no later revision can be missed."""
         return self._snapshots.watch(request, subscribed)
 
     async def list_revisions(self, request: pb.ListRevisionsRequest) -> pb.ListRevisionsResponse:  # noqa: ARG002
@@ -113,7 +113,7 @@ class Answers:
     async def list_ingresses(
         self, request: pb.ListIngressesRequest, in_thread: InThread | None = None
     ) -> pb.ListIngressesResponse:
-        """As the RPC, searched in the thread of the API, or in another one."""
+        """A page of Ingresses, searched in `in_thread`; None: the thread of the API."""
         query, (start, size) = overview_messages.query(request), overview_messages.page(request)
         self._snapshots.require_snapshot()
         in_thread, summaries = in_thread or self._thread, await self.overview.summaries()
@@ -144,7 +144,7 @@ class Answers:
         answered = [answer for _, answer in peers if answer]
         for each in answered:
             found += each.proxies
-        found.sort(key=lambda each: (each.node_id, each.connected_at.ToNanoseconds()))
+        found.sort(key=lambda each: (each.node_id, each.connected_at.seconds, each.connected_at.nanos))
         unreachable = [peer for peer, answer in peers if not answer]
         replicas = 1 + len(answered) if request.all_replicas else 0
         return pb.ListProxiesResponse(proxies=found, unreachable=unreachable, replicas=replicas)
@@ -154,7 +154,7 @@ class Answers:
         return await self._thread(lambda: pb.ListProblemsResponse(problems=map(messages.problem, sorted(problems))))
 
     async def explain(self, request: pb.ExplainRequest, in_thread: InThread | None = None) -> pb.ExplainResponse:
-        """As the RPC, evaluated in the thread of the API, or in another one."""
+        """The answer to a request, explained in `in_thread`; None: the thread of the API."""
         self._snapshots.require_snapshot()
         try:
             return await self._explaining.explain(request, in_thread or self._thread)
@@ -164,7 +164,7 @@ class Answers:
     async def why_ingress(
         self, request: pb.WhyIngressRequest, in_thread: InThread | None = None
     ) -> pb.WhyIngressResponse:
-        """As the RPC, evaluated in the thread of the API, or in another one."""
+        """The state of an Ingress, judged in `in_thread`; None: the thread of the API."""
         self._snapshots.require_snapshot()
         found = await self._explaining.why_ingress(request, in_thread or self._thread, _wall_clock())
         if found is None:

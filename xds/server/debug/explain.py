@@ -11,7 +11,7 @@ from xds.explain.narration import explain_request
 from xds.explain.traffic_index import TrafficIndex
 from xds.explain.url import question
 from xds.problems.problem import Key
-from xds.server.debug.explanations import explain_response, why_ingress_response
+from xds.server.debug.explanation_messages import explain_response, why_ingress_response
 from xds.server.debug.messages import ProxyDelivery, WallClock
 from xds.server.debug.slices import in_slices
 from xds.server.debug.threads import InThread

@@ -12,13 +12,13 @@ from xds.logs import BUG_REMEDY
 from xds.server.debug.slices import in_slices
 
 SWEEP_INTERVAL_SECONDS: Final = 5.0
-"""Between two looks for changes that nobody asks about: the counts for metrics are that old at most."""
+"""Interval of sweeps that no question asked for: the largest age of the counts for metrics."""
 
 PAUSE_SHARE: Final = 10.0
-"""The pause after a sweep, as a multiple of its time: changes of all Ingresses again and again stay cheap."""
+"""The pause after a sweep, as a multiple of its duration: a constant change of all Ingresses stays cheap."""
 
 RETRY_SECONDS: Final = 60.0
-"""After an error in the program."""
+"""Pause after an error in the program."""
 
 _log = structlog.get_logger()
 
@@ -37,7 +37,7 @@ class LiveOverview:
 
     @property
     def counts(self) -> OverviewCounts:
-        """As of the last sweep. Costs nothing: for metrics."""
+        """The counts of the last sweep, for metrics: no sweep begins."""
         return self._overview.counts
 
     async def summaries(self) -> list[IngressSummary]:

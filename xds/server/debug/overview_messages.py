@@ -14,14 +14,14 @@ from xds.kube.ingress_class import class_name
 from xds.problems.problem import Key, ObjectRef
 from xds.server.debug import messages
 from xds.server.debug.errors import InvalidRequestError
-from xds.server.tls import OwnCertificate
+from xds.server.own_certificates import OwnCertificate
 from xds.traffic.hosts import wildcard_of
 from xds.traffic.tls import Termination, TlsTable
 from xds.translate.certificates import Verdict
 
 DEFAULT_PAGE_SIZE: Final = 100
 MAX_PAGE_SIZE: Final = 1000
-"""About 300 KB, and a few milliseconds."""
+"""A response of about 300 KB, made in a few milliseconds."""
 
 ACCEPTANCES: Final = {
     Acceptance.NOT_OURS: pb.ACCEPTANCE_NOT_OURS,
@@ -94,11 +94,11 @@ class HttpsHosts:
 
 
 def summary(value: IngressSummary, claim: str, https: HttpsHosts, addresses: Sequence[str]) -> pb.IngressSummary:
-    """The summary.
+    """The message of a summary.
 
     Args:
         value: The summary.
-        claim: Why the Ingress is ours, or is not.
+        claim: The reason why the Ingress is ours, or is not.
         https: The hosts with a certificate.
         addresses: The published addresses.
     """

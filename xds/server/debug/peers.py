@@ -1,4 +1,4 @@
-"""Asks the other replicas of `serve --peers`, each within a deadline, and all at once.
+"""Questions to the other replicas of `serve --peers`: all at once, within one deadline.
 
 A peer is asked with this replica's own certificate. All replicas share a DNS name in their certificates (the Service
 that proxies ask), so a peer has to show that name, whatever address it was reached at.
@@ -9,9 +9,10 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import grpc
+from google.protobuf import json_format
 
 from xds.address import HostPort
 from xds.api.v1 import debug_pb2 as pb
@@ -37,6 +38,30 @@ _SEE_THE_POD: Final = "See the state and the log of its Pod; a NetworkPolicy may
 _Answer = TypeVar("_Answer")
 
 
+class Peers(Protocol):
+    """Asks the other replicas. A replica that doesn't answer has an error in place of an answer."""
+
+    async def list_replicas(self) -> Sequence[pb.Replica]:
+        """The other replicas, with the status of each."""
+        ...
+
+    async def list_proxies(self) -> Sequence[tuple[pb.Replica, pb.ListProxiesResponse | None]]:
+        """The other replicas, with the proxies of each; None with an error."""
+        ...
+
+
+class _NoPeers:
+    async def list_replicas(self) -> Sequence[pb.Replica]:
+        return ()
+
+    async def list_proxies(self) -> Sequence[tuple[pb.Replica, pb.ListProxiesResponse | None]]:
+        return ()
+
+
+NO_PEERS: Final = _NoPeers()
+"""The peers of a server without --peers."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Failure:
     error: str
@@ -44,11 +69,11 @@ class _Failure:
 
 
 class ReplicaPeers:
-    """The other replicas, asked anew for each question.
+    """The other replicas. Each question asks them anew, unless the same question is under way.
 
     Args:
-        addresses: Of --peers. A name may stand for several replicas, this one among them.
-        own_id: Of this replica, which is left out.
+        addresses: The values of --peers. A name may stand for several replicas, this one among them.
+        own_id: The id of this replica, which is left out.
         tls: Mutual TLS of --listen; None: plaintext.
     """
 
@@ -56,19 +81,34 @@ class ReplicaPeers:
         self._addresses = addresses
         self._own_id = own_id
         self._tls = tls
+        self._asking: dict[str, asyncio.Task[Any]] = {}
 
     async def list_replicas(self) -> Sequence[pb.Replica]:
         async def nothing_else(_: Any, __: float) -> None:
             pass
 
-        return [replica for replica, _ in await self._ask(nothing_else)]
+        return [replica for replica, _ in await self._shared("replicas", nothing_else)]
 
     async def list_proxies(self) -> Sequence[tuple[pb.Replica, pb.ListProxiesResponse | None]]:
         async def proxies(stub: Any, seconds: float) -> pb.ListProxiesResponse:
             response: pb.ListProxiesResponse = await stub.ListProxies(pb.ListProxiesRequest(), timeout=seconds)
             return response
 
-        return await self._ask(proxies)
+        return await self._shared("proxies", proxies)
+
+    async def _shared(
+        self, name: str, question: Callable[[Any, float], Awaitable[_Answer]]
+    ) -> list[tuple[pb.Replica, _Answer | None]]:
+        """Ask a question, or wait for the same question that is under way.
+
+        Otherwise many browsers would open as many connections to each peer, and take the file descriptors that proxies
+        need.
+        """
+        task: asyncio.Task[list[tuple[pb.Replica, _Answer | None]]] | None = self._asking.get(name)
+        if task is None:
+            task = self._asking[name] = asyncio.create_task(self._ask(question))
+            task.add_done_callback(lambda _: self._asking.pop(name))
+        return await asyncio.shield(task)
 
     async def _ask(
         self, question: Callable[[Any, float], Awaitable[_Answer]]
@@ -111,6 +151,8 @@ class ReplicaPeers:
                     answer = await question(stub, max(deadline - time.monotonic(), 0.0))
             except grpc.aio.AioRpcError as error:
                 return _failed(target, self._failure(error.code(), error.details() or "")), None
+        if not _is_sound(status):
+            return _failed(target, _Failure("its answer has a time outside the calendar", _SEE_THE_POD)), None
         return pb.Replica(address=target, status=status), answer
 
     def _channel(self, target: str) -> grpc.aio.Channel:
@@ -142,7 +184,7 @@ class ReplicaPeers:
         return _Failure(f"{code.name}: {details[:MAX_ERROR_CHARACTERS]}", _SEE_THE_POD)
 
     def _connection_failures(self) -> dict[str, _Failure]:
-        """By a part of gRPC's message, the first that fits."""
+        """Failures by a part of gRPC's message. The first part that occurs counts."""
         usages = "Give every replica a certificate of one CA, with the usages server auth and client auth."
         return {
             "Hostname Verification": _Failure(
@@ -155,6 +197,15 @@ class ReplicaPeers:
             "Connection refused": _Failure("nothing listens there", "Check the port of --peers: that of --listen."),
             "Socket closed": _Failure("it closed the connection", f"It may not trust this replica. {usages}"),
         }
+
+
+def _is_sound(status: pb.GetStatusResponse) -> bool:
+    """Whether the message can be shown as JSON."""
+    try:
+        json_format.MessageToJson(status)
+    except (ValueError, json_format.Error):
+        return False
+    return True
 
 
 async def _resolve(address: HostPort) -> list[str] | _Failure:

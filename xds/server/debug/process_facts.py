@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
-from xds.server.tls import OwnCertificate
+from xds.server.own_certificates import OwnCertificate
 
 COMPONENTS: Final = (
     "xds-ingress",
@@ -25,11 +25,11 @@ COMPONENTS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class LeaderFacts:
-    """Which replica writes statuses and Events.
+    """The replica that writes statuses and Events.
 
     Attributes:
         elects: False with a folder as the source: no replica writes.
-        leads: Whether this replica does.
+        leads: Whether this replica writes.
         holder: The holder of the Lease; empty if unknown, or if the Lease is free.
     """
 
@@ -43,7 +43,7 @@ class ProcessFacts:
     """The process.
 
     Attributes:
-        name: Of the Pod, or of the host.
+        name: The name of the Pod, or of the host.
         id: Random: tells two replicas apart.
         started_at: Seconds since 1970.
         source: The API server, or the folder.
@@ -52,7 +52,7 @@ class ProcessFacts:
         behind_since: By kind, the Unix time since which changes don't arrive; 0 if they do.
         leader: The leader as last seen.
         addresses: The published addresses, as far as this replica knows them.
-        certificates: The control plane's own.
+        certificates: The control plane's own certificates.
         metrics: The figures, as /metrics shows them.
         log_lines: The last lines of the log, oldest first.
         flags: The flags of `serve`, by name.

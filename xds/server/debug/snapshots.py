@@ -23,7 +23,7 @@ from xds.snapshot.resource import Resource, ResourceType
 from xds.snapshot.store import ResourceChange, Revision, Store, UnknownRevisionError, merged
 
 RESOURCES_PER_MESSAGE: Final = 50
-"""The maximum."""
+"""The most resources in a message."""
 
 _Value = TypeVar("_Value", Resource, ResourceChange)
 _Message = TypeVar("_Message", pb.Resource, pb.ResourceChange)

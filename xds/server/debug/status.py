@@ -11,7 +11,7 @@ from xds.server.debug.messages import ProxyFigures
 from xds.server.debug.overview_messages import own_certificate, served_certificates
 from xds.server.debug.process_facts import ProcessFacts
 from xds.server.debug.slices import in_slices
-from xds.server.tls import OwnCertificate
+from xds.server.own_certificates import OwnCertificate
 from xds.translate.certificates import Verdict
 from xds.translate.translator import Translator
 

@@ -15,8 +15,9 @@ class InThread(Protocol):
 
 
 class OneThread:
-    """One thread for all callers: more threads would take processor time from the event loop, and the loop's own
-    executor is for the source.
+    """A single thread for all callers.
+
+    More threads would take processor time from the event loop, whose own executor is for the source.
     """
 
     def __init__(self, name: str) -> None:

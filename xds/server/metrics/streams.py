@@ -14,7 +14,7 @@ _CONVERGENCE_BUCKETS_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
 
 
 class RefusedReason(StrEnum):
-    """Why a stream ended before its proxy got a response."""
+    """Reasons for which a stream ended before its proxy got a response."""
 
     CERTIFICATE = "certificate"
     """The certificate doesn't name the node."""
@@ -25,7 +25,7 @@ class RefusedReason(StrEnum):
 
 
 class StreamMetrics:
-    """What the ADS service counts. Nothing costs more than an addition for each response."""
+    """The events that the ADS service counts, at the cost of an addition for each response."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.pushes = TypeTally("xds_ingress_pushes", "Responses sent to proxies.")

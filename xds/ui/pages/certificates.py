@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from xds.api.v1 import debug_pb2 as pb
-from xds.ui.page import Page, Query, part
+from xds.ui.page import Page, Query, list_page
 from xds.ui.visit import Visit
 
 PAGE_SIZE: Final = 100
@@ -24,11 +24,11 @@ async def show(visit: Visit) -> Page:
 
 def view(query: Query, found: pb.ListCertificatesResponse) -> Mapping[str, Any]:
     chosen = [each for each in found.certificates if query["q"].lower() in _text(each)]
-    shown = part(query.number("page"), len(chosen), PAGE_SIZE)
+    shown = list_page(query.number("page"), len(chosen), PAGE_SIZE)
     return {
         "query": query,
         "certificates": chosen[shown.start : shown.start + PAGE_SIZE],
-        "part": shown,
+        "list_page": shown,
         "total": len(found.certificates),
         "uses": USES,
         "kept": {"q": query["q"]},

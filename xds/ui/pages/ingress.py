@@ -1,4 +1,4 @@
-"""One Ingress: what became of each of its parts, and why."""
+"""One Ingress: the state of each part, with the reason."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ _PATH: Final = re.compile(r"(\S+), (?:Exact|Prefix) (/\S*)")
 """The text of a part that is a path, e.g. `shop.example.com, Prefix /cart`."""
 
 _TLS: Final = "HTTPS of "
-"""The begin of the text of a part that is a TLS host."""
+"""The beginning of the text of a part that is a TLS host."""
 
 
 async def show(visit: Visit) -> Page:

@@ -4,20 +4,20 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from xds.api.v1 import debug_pb2 as pb
-from xds.ui.page import Page, Query, part
+from xds.ui.page import Page, Query, list_page
 from xds.ui.visit import Visit
 
 PAGE_SIZE: Final = 50
 
 STATES: Final = {
     "accepted": ("accepted", pb.ACCEPTANCE_ACCEPTED),
-    "partly": ("partly accepted", pb.ACCEPTANCE_PARTLY),
-    "not-served": ("not served", pb.ACCEPTANCE_NOT_SERVED),
-    "not-ours": ("not ours", pb.ACCEPTANCE_NOT_OURS),
-    "no-endpoints": ("without endpoints", None),
+    "partly_accepted": ("partly accepted", pb.ACCEPTANCE_PARTLY),
+    "not_served": ("not served", pb.ACCEPTANCE_NOT_SERVED),
+    "not_ours": ("not ours", pb.ACCEPTANCE_NOT_OURS),
+    "no_endpoints": ("without endpoints", None),
     "problems": ("with problems", None),
 }
-"""Values of the filter: the word, and the acceptance; None: another field of the request."""
+"""Values of the filter, as of `xds ingresses --state`: word and acceptance; None: another field of the request."""
 
 ORDERS: Final = {
     "": ("name", pb.INGRESS_ORDER_UNSPECIFIED),
@@ -31,7 +31,7 @@ async def show(visit: Visit) -> Page:
     asked = request(query, number)
     found = await visit.costly.list_ingresses(asked)
     if not found.ingresses and found.total:
-        number = part(number, found.total, PAGE_SIZE).number
+        number = list_page(number, found.total, PAGE_SIZE).number
         asked = request(query, number)
         found = await visit.costly.list_ingresses(asked)
     return Page("ingresses.html", "Ingresses", lambda: view(query, number, found), "Ingresses")
@@ -45,7 +45,7 @@ def request(query: Query, number: int) -> pb.ListIngressesRequest:
         host=query["host"],
         states=[state[1]] if state and state[1] is not None else [],
         text=query["q"],
-        without_endpoints=query["state"] == "no-endpoints",
+        without_endpoints=query["state"] == "no_endpoints",
         with_problems=query["state"] == "problems",
         order=ORDERS.get(query["order"], ORDERS[""])[1],
         page_size=PAGE_SIZE,
@@ -57,7 +57,7 @@ def view(query: Query, number: int, found: pb.ListIngressesResponse) -> Mapping[
     return {
         "query": query,
         "found": found,
-        "part": part(number, found.total, PAGE_SIZE),
+        "list_page": list_page(number, found.total, PAGE_SIZE),
         "states": STATES,
         "orders": ORDERS,
         "filtered": any(query[name] for name in ("q", "namespace", "host", "state")),

@@ -1,4 +1,4 @@
-"""The overview: is all well, and if not, where to look."""
+"""The overview: whether everything is served, and where to look if not."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -33,14 +33,14 @@ def view(status: pb.GetStatusResponse, worst: list[pb.IngressSummary], listen: s
         "bar": bar(counts),
         "ingress_states": (
             (State("ok", "accepted"), counts.accepted, "accepted"),
-            (State("warn", "partly accepted"), counts.partly_accepted, "partly"),
-            (State("bad", "not served"), counts.not_served, "not-served"),
-            (State("warn", "without endpoints"), counts.without_endpoints, "no-endpoints"),
-            (State("none", "of other controllers"), counts.not_ours, "not-ours"),
+            (State("warn", "partly accepted"), counts.partly_accepted, "partly_accepted"),
+            (State("bad", "not served"), counts.not_served, "not_served"),
+            (State("warn", "without endpoints"), counts.without_endpoints, "no_endpoints"),
+            (State("none", "of other controllers"), counts.not_ours, "not_ours"),
         ),
         "proxy_states": (
-            (State("ok", "in sync"), proxies.in_sync, "in-sync"),
-            (State("wait", "behind"), proxies.behind, "behind"),
+            (State("ok", "in sync"), proxies.in_sync, "in_sync"),
+            (State("wait", "not in sync"), proxies.connected - proxies.in_sync, "not_in_sync"),
             (State("bad", "stuck"), proxies.stuck, "stuck"),
             (State("bad", "rejecting"), proxies.rejecting, "rejecting"),
         ),
@@ -52,7 +52,7 @@ def ours(counts: pb.IngressCounts) -> int:
 
 
 def headline(status: pb.GetStatusResponse) -> State:  # noqa: PLR0911  # a table of states
-    """The state of all in a sentence: the worst that holds."""
+    """The worst state in a sentence."""
     counts, proxies, total = status.ingresses, status.proxies, ours(status.ingresses)
     if not status.HasField("snapshot"):
         return State("wait", "The source is still being read.")
@@ -72,7 +72,7 @@ def headline(status: pb.GetStatusResponse) -> State:  # noqa: PLR0911  # a table
 
 
 def bar(counts: pb.IngressCounts) -> list[tuple[str, float, float]]:
-    """The share of each state: mark, begin and width, of 100."""
+    """The share of each state: mark, left edge and width, in percent."""
     total, begin, parts = ours(counts), 0.0, []
     for mark, count in (("ok", counts.accepted), ("warn", counts.partly_accepted), ("bad", counts.not_served)):
         if count:

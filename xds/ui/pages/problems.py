@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from xds.api.v1 import debug_pb2 as pb
-from xds.ui.page import Page, Query, part
+from xds.ui.page import Page, Query, list_page
 from xds.ui.text import object_text
 from xds.ui.visit import Visit
 
@@ -22,11 +22,11 @@ async def show(visit: Visit) -> Page:
 
 def view(query: Query, problems: Sequence[pb.Problem]) -> Mapping[str, Any]:
     chosen = [each for each in problems if matches(query, each)]
-    shown = part(query.number("page"), len(chosen), PAGE_SIZE)
+    shown = list_page(query.number("page"), len(chosen), PAGE_SIZE)
     return {
         "query": query,
         "problems": chosen[shown.start : shown.start + PAGE_SIZE],
-        "part": shown,
+        "list_page": shown,
         "total": len(problems),
         "reasons": sorted(Counter(each.reason for each in problems).items()),
         "levels": Counter(each.level for each in chosen),
@@ -35,7 +35,7 @@ def view(query: Query, problems: Sequence[pb.Problem]) -> Mapping[str, Any]:
 
 
 def matches(query: Query, problem: pb.Problem) -> bool:
-    """Whether a problem passes the filters. That of objects is a part of the kind with the name, in any case."""
+    """Whether a problem passes the filters. The filter of objects is a part of `KIND NAMESPACE/NAME`, in any case."""
     level = LEVELS.get(query["level"])
     return (
         (not query["reason"] or problem.reason == query["reason"])

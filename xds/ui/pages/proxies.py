@@ -8,14 +8,14 @@ from xds.api.v1 import debug_pb2 as pb
 from xds.problems.reasons import Reason
 from xds.snapshot.resource import ResourceType
 from xds.ui import words
-from xds.ui.page import Page, Query, part
+from xds.ui.page import Page, Query, list_page
 from xds.ui.visit import Visit
 
 PAGE_SIZE: Final = 100
 
 STATES: Final = {
-    "in-sync": "in sync",
-    "behind": "not in sync",
+    "in_sync": "in sync",
+    "not_in_sync": "not in sync",
     "stuck": "stuck",
     "rejecting": "rejecting",
 }
@@ -55,13 +55,13 @@ def view(
     query: Query, listed: pb.ListProxiesResponse, problems: Sequence[pb.Problem], listen: str
 ) -> Mapping[str, Any]:
     chosen = [each for each in listed.proxies if matches(query, each)]
-    shown = part(query.number("page"), len(chosen), PAGE_SIZE)
+    shown = list_page(query.number("page"), len(chosen), PAGE_SIZE)
     proxies = chosen[shown.start : shown.start + PAGE_SIZE]
     return {
         "query": query,
         "listed": listed,
         "proxies": proxies,
-        "part": shown,
+        "list_page": shown,
         "columns": columns(proxies),
         "cells": [cells(each) for each in proxies],
         "rejections": rejections(chosen, problems),
@@ -77,12 +77,12 @@ def matches(query: Query, proxy: pb.Proxy) -> bool:
 
 
 def state_of(proxy: pb.Proxy, state: str) -> bool:
-    """Whether a proxy is in a state of the filter. `behind` is any type that is not in sync, of any age."""
+    """Whether a proxy is in a state of the filter."""
     in_sync = all(each.in_sync for each in proxy.types) and bool(proxy.types)
     match state:
-        case "in-sync":
+        case "in_sync":
             return in_sync
-        case "behind":
+        case "not_in_sync":
             return not in_sync
         case "stuck":
             return bool(proxy.stuck)

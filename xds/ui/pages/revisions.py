@@ -17,7 +17,7 @@ MAX_FIELDS: Final = 60
 MAX_VALUE_CHARACTERS: Final = 300
 
 MAX_DEPTH: Final = 40
-"""Levels of a resource that are compared one by one; what lies deeper is compared as a whole."""
+"""Levels of a resource that are compared field by field; deeper values are compared as a whole."""
 
 
 class Field(NamedTuple):
@@ -107,8 +107,8 @@ def _content(change: pb.ResourceChange, side: str) -> Any:
 
 
 def differences(old: Any, new: Any, path: str = "", depth: int = 0) -> Iterator[Field]:
-    """The fields that differ, in the order of the older one. Elements of lists are compared by their places, after
-    equal ones at the begin and at the end have been left out.
+    """The fields that differ, in the order of the older resource. Elements of lists are compared by place, without the
+    equal elements at the beginning and at the end.
     """
     if old == new:
         return
