@@ -75,7 +75,7 @@ async def test_no_user_and_no_hash_is_shown(tmp_path: Path, sotw: bool, has_auth
             shown = "\n".join(
                 (
                     *(str(value) for line in log for value in line.values()),
-                    str(plane.ads.proxies()),
+                    str(list(plane.ads.proxies())),
                     str(plane.ads.deliveries(list(plane.pipeline.store.resources(VHDS).values()))),
                     str(problem),
                     generate_latest(plane.metrics.registry).decode(),

@@ -57,7 +57,7 @@ async def test_no_part_of_a_quoted_secret_is_shown(tmp_path: Path, sotw: bool, c
         shown = "\n".join(
             (
                 *(str(value) for line in log for value in line.values()),
-                str(plane.ads.proxies()),
+                str(list(plane.ads.proxies())),
                 str(plane.ads.deliveries(list(plane.pipeline.store.resources(SDS).values()))),
                 str(problem),
                 generate_latest(plane.metrics.registry).decode(),

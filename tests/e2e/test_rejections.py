@@ -67,7 +67,7 @@ def is_sotw(status: ProxyStatus) -> bool:
 
 
 def quiet(plane: Plane, streams: int = 1) -> bool:
-    statuses = plane.ads.proxies()
+    statuses = list(plane.ads.proxies())
     types = [each for status in statuses for each in status.stream.types]
     return (
         len(statuses) == streams
@@ -216,7 +216,7 @@ async def test_a_rejected_certificate_without_a_good_version_costs_only_its_host
         assert problem.object == INGRESS
         assert "left out" in problem.message
         async with running_envoy(plane.address, tmp_path, node="second", sotw=sotw) as second:
-            await until(lambda: len(plane.ads.proxies()) == 2)
+            await until(lambda: len(list(plane.ads.proxies())) == 2)
             await second.until_ready()
             await until(lambda: quiet(plane, 2))
             assert (await get(http_port, "good.example")).status == 200

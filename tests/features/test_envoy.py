@@ -58,7 +58,7 @@ async def all_acknowledged(plane: Plane) -> None:
     try:
         await until(lambda: bool(rejections(plane)) or has_all(plane))
     except TimeoutError:
-        raise AssertionError(f"still waiting: {plane.ads.proxies()}") from None
+        raise AssertionError(f"still waiting: {list(plane.ads.proxies())}") from None
     assert rejections(plane) == []
 
 

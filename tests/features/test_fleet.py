@@ -110,7 +110,7 @@ async def test_disconnected_clients_leave_no_state(plane: Plane) -> None:
         await client.expect(CDS, WEB)
         await client.close()
     await until(lambda: plane.ads.connected == 0)
-    assert plane.ads.proxies() == []
+    assert list(plane.ads.proxies()) == []
 
 
 async def test_removed_resources_are_not_kept_encoded(plane: Plane) -> None:

@@ -214,18 +214,18 @@ async def test_the_figures_of_a_proxy_are_those_of_its_status(variant: Variant) 
     """At each state of a stream: new, waiting for an answer, in sync, with a pending revision, and rejecting."""
 
     def check(plane: Plane, expected: ProxyFigures) -> None:
-        (of_status,), (found,) = map(figures, plane.ads.proxies()), plane.ads.each_figures()
+        (of_status,), (found,) = map(figures, plane.ads.proxies()), plane.ads.proxy_figures()
         assert found == of_status == expected
 
     async with Plane(*site("web")) as plane:
         client = await plane.proxy(variant)
-        await until(lambda: next(plane.ads.each_figures()).is_in_sync)
+        await until(lambda: next(plane.ads.proxy_figures()).is_in_sync)
         check(plane, ProxyFigures(is_in_sync=True))
         plane.apply(slice_of("web", "10.0.0.2"))
-        assert not next(plane.ads.each_figures()).is_in_sync, "queued or in flight"
+        assert not next(plane.ads.proxy_figures()).is_in_sync, "queued or in flight"
         check(plane, ProxyFigures())
         await client.reject(EDS, WEB)
-        await until(lambda: next(plane.ads.each_figures()).is_rejecting)
+        await until(lambda: next(plane.ads.proxy_figures()).is_rejecting)
         check(plane, ProxyFigures(is_rejecting=True))
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xds.snapshot.resource import Resource, ResourceType, resource
-from xds.snapshot.store import ResourceChange, ResourceKey, Store, UnknownRevisionError
+from xds.snapshot.store import ResourceChange, ResourceKey, Store, UnknownRevisionError, merged
 
 CDS, EDS, SDS, LDS, RDS = (
     ResourceType.CLUSTER,
@@ -166,18 +166,18 @@ def history() -> Store:
     ],
 )
 def test_a_diff_has_the_changes_between_revisions(start: int, end: int, expected: list[tuple[str, str]]) -> None:
-    assert names(history().diff(start, end)) == expected
+    assert names(merged(history().between(start, end))) == expected
 
 
 def test_a_diff_has_the_first_and_the_last_version() -> None:
-    (change, _) = history().diff(1, 3)
+    (change, _) = merged(history().between(1, 3))
     assert change == ResourceChange(CDS, "a", resource(CDS, "a", b"1"), None)
 
 
 @pytest.mark.parametrize(("start", "end"), [(0, 5), (-1, 2), (3, 2), (5, 5)])
 def test_a_diff_beyond_the_history_is_an_error(start: int, end: int) -> None:
     with pytest.raises(UnknownRevisionError, match="from revision 0 to 4"):
-        history().diff(start, end)
+        merged(history().between(start, end))
 
 
 def test_the_history_is_bounded() -> None:
@@ -185,9 +185,9 @@ def test_the_history_is_bounded() -> None:
     for number in range(5):
         commit(store, {(CDS, "a"): bytes([number])})
     assert [each.number for each in store.history] == [4, 5]
-    assert names(store.diff(3, 5)) == [("cds", "a")]
+    assert names(merged(store.between(3, 5))) == [("cds", "a")]
     with pytest.raises(UnknownRevisionError, match="from revision 3 to 5"):
-        store.diff(2, 5)
+        merged(store.between(2, 5))
 
 
 def test_a_version_depends_on_nothing_but_the_bytes() -> None:
@@ -206,7 +206,7 @@ def test_the_history_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> Non
     commit(store, {(CDS, "other"): b"x" * 1000})
     assert [revision.number for revision in store.history] == [11], "the newest revision is kept, however large"
     with pytest.raises(UnknownRevisionError):
-        store.diff(9, 11)
+        merged(store.between(9, 11))
 
 
 def test_since_is_the_last_change_of_a_resource() -> None:

@@ -33,7 +33,7 @@ def scrub_text(text: str) -> str:
 
 
 def scrub(value: Any) -> Any:
-    """The JSON value without secrets in its texts, and in values of headers whose name tells of one."""
+    """The JSON value without secrets in texts, and without the values of headers whose name suggests a secret."""
     if isinstance(value, dict):
         if _is_header(value) and _TELLING.search(str(value.get("key") or value.get("name"))):
             return {each: item if each in ("key", "name") else REDACTED for each, item in value.items()}

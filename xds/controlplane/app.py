@@ -206,7 +206,7 @@ class ControlPlane:
         reader, ads = self._pipeline.state_reader, self._ads
         facts = process_facts(self._settings, self._source, self._metrics.registry, tls, reporter)
         peers = ReplicaPeers(self._settings.peers, facts.id, tls)
-        return LiveState(reader, ads.each_proxy, ads.each_figures, ads.deliveries, self._revisions, facts, peers)
+        return LiveState(reader, ads.proxies, ads.proxy_figures, ads.deliveries, self._revisions, facts, peers)
 
     async def _start_grpc(self, stack: contextlib.AsyncExitStack, reporter: Reporter | None) -> Health:
         operators = self._settings.operators
@@ -236,7 +236,7 @@ class ControlPlane:
         options = self._settings.ui
         if options is not None:
             try:
-                await start_page(options, self._answers, self._ads.each_figures, self._listening, stack)
+                await start_page(options, self._answers, self._ads.proxy_figures, self._listening, stack)
             except OSError as error:
                 raise _unusable(options.address, "--ui", error) from None
 

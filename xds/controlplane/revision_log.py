@@ -1,4 +1,4 @@
-"""The log of revisions: a line for each that changes routing, and one a minute for all that change endpoints alone.
+"""The log of revisions: a line for each change of routing, and one a minute for changes of endpoints alone.
 
 In a cluster of many Pods, endpoints change many times a second.
 """

@@ -36,10 +36,10 @@ class UnitFacts:
         default: The default backend of all hosts.
         tls: The TLS table.
         default_secret: The Secret of `--default-tls-secret`.
-        verdicts: On the Secrets that the Ingress names; None for a Secret that does not exist.
+        verdicts: Verdicts on the Secrets that the Ingress names; None for a Secret that does not exist.
         asked: Backends that the Ingress' routes name, sorted.
-        backends: Those of them that are in use, each with the EndpointSlices of its Service.
-        problems: Of the Ingress.
+        backends: The asked backends that are in use, each with the EndpointSlices of its Service.
+        problems: Problems of the Ingress.
         index: Indexes of the virtual hosts and of the TLS table.
     """
 
@@ -64,7 +64,7 @@ class IngressFacts:
     Attributes:
         ingress: The Ingress, of any class.
         claim: Whether the Ingress is ours, and why.
-        units: The material for the statuses of its parts.
+        units: The material for the statuses of the parts.
         problems: As in IngressExplanation.
         resources: As in IngressExplanation.
         since: As in IngressExplanation.
@@ -86,7 +86,7 @@ def ingress_facts(reader: StateReader, key: Key, index: TrafficIndex | None = No
     Args:
         reader: Reads the live state.
         key: Of the Ingress.
-        index: What `index_hosts` has prepared.
+        index: Indexes that `index_hosts` has made. None: they are made now.
     """
     ingress = reader.state.all_ingresses.get(key)
     if ingress is None:

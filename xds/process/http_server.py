@@ -1,4 +1,4 @@
-"""A listener for HTTP whose clients can hold neither it nor its memory: for the admin port, and for the page."""
+"""An HTTP server that slow and numerous clients can't block or fill: for the admin port, and for the page."""
 
 import asyncio
 import contextlib

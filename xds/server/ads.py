@@ -183,20 +183,19 @@ class AdsService:
         """Number of open streams."""
         return len(self._streams)
 
-    def proxies(self) -> list[ProxyStatus]:
-        """Status of all connected proxies, in the order of connection; then of proxies that are not served."""
-        return list(self.each_proxy())
+    def proxies(self) -> Iterator[ProxyStatus]:
+        """The status of each connected proxy, in the order of connection; then of proxies that are not served.
 
-    def each_proxy(self) -> Iterator[ProxyStatus]:
-        """The status of each proxy, read when asked for. Streams that end before their turn are left out."""
+        A status is read when its turn comes. Streams that have ended by then are left out.
+        """
         self._fanout.catch_up_all()
         for each in list(self._streams):
             if each in self._streams:
                 yield ProxyStatus(each.peer, each.session.status(), self.watchdog.stuck(each))
         yield from (each.status for each in self.unsupported.current)
 
-    def each_figures(self) -> Iterator[ProxyFigures]:
-        """The state of each proxy for counts, at a tenth of the cost of `each_proxy`."""
+    def proxy_figures(self) -> Iterator[ProxyFigures]:
+        """The state of each proxy for counts, at a tenth of the cost of `proxies`."""
         now = self._clock()
         for each in list(self._streams):
             if each in self._streams:

@@ -197,14 +197,6 @@ class Store:
             raise UnknownRevisionError(self._reach())
         return revisions
 
-    def diff(self, start: int, end: int) -> tuple[ResourceChange, ...]:
-        """The changes of the revisions between, as `merged`.
-
-        Raises:
-            UnknownRevisionError: as in `between`.
-        """
-        return merged(self.between(start, end))
-
     def _remember(self, revision: Revision) -> None:
         self._history.append(revision)
         self._sizes.append(revision.size)

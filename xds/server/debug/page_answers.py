@@ -18,8 +18,8 @@ _Response = TypeVar("_Response")
 class PageAnswers:
     """Answers as `Answers`, in a thread beside that of the debug API.
 
-    A question that takes longer goes on until its thread is free, and the next ones wait, so that no reader of the page
-    can pile up work.
+    An overdue question keeps the thread until its end, and the next questions wait. So no reader of the page piles up
+    work.
     """
 
     def __init__(self, answers: Answers, seconds: float = ANSWER_SECONDS) -> None:

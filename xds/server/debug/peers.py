@@ -1,7 +1,7 @@
 """Questions to the other replicas of `serve --peers`: all at once, within one deadline.
 
-A peer is asked with this replica's own certificate. All replicas share a DNS name in their certificates (the Service
-that proxies ask), so a peer has to show that name, whatever address it was reached at.
+A peer is asked with this replica's own certificate. The certificates of all replicas share a DNS name, that of the
+Service which proxies ask. A peer has to show this name at any address.
 """
 
 import asyncio

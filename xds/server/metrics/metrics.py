@@ -1,4 +1,4 @@
-"""The registry of one server, with the metrics that count events. All other metrics are read at each scrape."""
+"""The registry of one server, with the metrics that count events. Collectors read the other figures at each scrape."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ _ROUTING_BUCKETS_SECONDS: Final = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 
 
 class Metrics:
-    """All metrics of one server, in a registry of their own.
+    """The metrics of one server, in a registry without those of other servers.
 
     Attributes:
         streams: Counted by the ADS service.

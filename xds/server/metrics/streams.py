@@ -76,6 +76,6 @@ class TypeTally(Collector):
 
 
 def start_at_zero(counter: Counter, labels: Iterable[str]) -> None:
-    """Make the series of all labels, so that the first increase is one for Prometheus too."""
+    """Make a series for each label: Prometheus sees no increase in a series that appears with 1."""
     for each in labels:
         counter.labels(each)

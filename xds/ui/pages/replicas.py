@@ -19,7 +19,7 @@ def view(replicas: Sequence[pb.Replica]) -> Mapping[str, Any]:
 
 
 def version_rows(replicas: Sequence[pb.Replica]) -> list[tuple[str, list[pb.TypeVersion | None], bool]]:
-    """A row for each type: its version in each replica, None without an answer, and whether they differ."""
+    """A row for each type: the version in each replica, None without an answer, and whether the versions differ."""
     known = [
         {each.type_url: each for each in replica.status.snapshot.types} if replica.HasField("status") else None
         for replica in replicas

@@ -9,7 +9,7 @@ from xds.ui.page import Page
 from xds.ui.visit import Visit
 
 MAX_CHANGES: Final = 50
-"""Changes of a revision that are shown, at most: one message of the debug API, whose content is rendered as needed."""
+"""Most changes shown of a revision: as many as one message of the debug API has, so that no other is rendered."""
 
 MAX_FIELDS: Final = 60
 """Changed fields of a resource that are shown, at most."""
