@@ -333,8 +333,6 @@ class Translator:
         return frozenset(found)
 
     def _update_routing(self, stale: Stale, now: datetime) -> Steps[TrafficChange]:
-        self._touched.hosts |= stale.hosts
-        self._touched.ingresses |= stale.ingresses
         for key in stale.ingresses:
             self._translate_ingress(key)
             yield
@@ -342,10 +340,8 @@ class Translator:
         if owners_changed and self._state.ingresses_with_tls():
             stale = replace(stale, tls=True)
         default = stale.default_backend and self._translate_default()
-        self._touched.everything |= default
         tls_is_stale, self._ciphers_changed = stale.tls or self._ciphers_changed, False
         tls_is_stale = self._checked.take_changed() or tls_is_stale
-        self._touched.tls |= tls_is_stale
         tls, certificates = (yield from self._translate_tls(now)) if tls_is_stale else (False, False)
         if tls_is_stale or not self._checked.names.isdisjoint(stale.hosts):
             self._use_authorities(now)
@@ -354,6 +350,11 @@ class Translator:
             self._problems.report(("endpoints", backend), ())
             yield
         used = yield from self._used(stale.endpoints)
+        # Last: a look between the steps takes what is noted, and still sees parts of the model as they were.
+        self._touched.hosts |= stale.hosts
+        self._touched.ingresses |= stale.ingresses
+        self._touched.everything |= default
+        self._touched.tls |= tls_is_stale
         credentials = self._credentials.take_changes()
         self._context.password_files.keep(self._state.secret)
         if credentials:
