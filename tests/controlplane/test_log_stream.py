@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -47,8 +48,8 @@ class Process:
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: Path, stderr: int | None, *shell: str) -> AsyncIterator[Process]:
-    admin = f"127.0.0.1:{free_port()}"
+async def serving(folder: Path, stderr: int | None, *shell: str, admin_port: int = 0) -> AsyncIterator[Process]:
+    admin = f"127.0.0.1:{admin_port or free_port()}"
     command = [*shell, sys.executable, "-m", "xds", "serve", "--from", str(folder), "--listen", "127.0.0.1:0"]
     process = await asyncio.create_subprocess_exec(*command, "--admin", admin, "--ui", "off", stderr=stderr)
     try:
@@ -109,5 +110,6 @@ async def test_an_error_at_the_start_ends_a_process_whose_pipe_is_full(tmp_path:
         while True:
             os.write(writer, b"x" * 512)
     os.set_blocking(writer, True)
-    async with serving(tmp_path / "missing", writer) as process:
-        assert await asyncio.wait_for(process.process.wait(), WAIT_LIMIT_SECONDS) == 3
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        async with serving(tmp_path, writer, admin_port=taken.getsockname()[1]) as process:
+            assert await asyncio.wait_for(process.process.wait(), WAIT_LIMIT_SECONDS) == 3
