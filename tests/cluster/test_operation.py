@@ -140,7 +140,7 @@ async def test_a_refused_watch_is_a_problem_until_the_right_is_back(
         await cluster.request("PUT", f"{rbac}/clusterroles/{namespace}", role)
         await until_reasons(replica)
         assert (await metrics(replica))["xds_ingress_watch_behind_since_timestamp_seconds", "Service"] == 0
-        assert (await metrics(replica))["xds_ingress_lease_writes_total", "failed"] > 0
+        assert (await metrics(replica))["xds_ingress_writes_failing", "lease"] == 1
     await cluster.request("DELETE", f"{rbac}/clusterrolebindings/{namespace}")
     await cluster.request("DELETE", f"{rbac}/clusterroles/{namespace}")
 
