@@ -11,9 +11,10 @@ from tests.ui.stand_in import status
 from xds.api.v1 import debug_pb2 as pb
 from xds.cli.delivery import _STATE_TEXTS
 from xds.cli.proxies import _state
+from xds.server.debug.brief import MAX_OTHER_PATHS, OTHER_PATH, shown_routes
 from xds.ui import text, words
 from xds.ui.page import list_page
-from xds.ui.pages.explain import MAX_OTHER_PATHS, OTHER_PATH, outcome, routes
+from xds.ui.pages.explain import outcome
 from xds.ui.pages.ingress import explain_link
 from xds.ui.pages.overview import bar, headline
 from xds.ui.pages.revisions import MAX_FIELDS, MAX_VALUE_CHARACTERS, compared, differences
@@ -129,7 +130,7 @@ def test_an_answer_has_its_status_once(status_: int, text_: str, words_: str) ->
 
 def test_routes_with_another_path_are_bounded() -> None:
     tried = [pb.TriedRoute(why=OTHER_PATH)] * (MAX_OTHER_PATHS + 5) + [pb.TriedRoute(taken=True)]
-    kept, more = routes(tried)
+    kept, more = shown_routes(tried)
     assert (len(kept), more) == (MAX_OTHER_PATHS + 1, 5)
     assert kept[-1].taken
 

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from xds.api.v1 import debug_pb2 as pb
-from xds.cli.output import object_name, short_type
+from xds.cli.output import object_name
 from xds.cli.text import counted
+from xds.server.debug.brief import short_type
 
 CERTIFICATE_DAYS: Final = 14
 """Days before the end of a certificate from which it is listed."""

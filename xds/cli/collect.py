@@ -22,11 +22,12 @@ from xds.cli.client import Client
 from xds.cli.help import Command
 from xds.cli.ingresses import STATES, ingress_data
 from xds.cli.options import FILE, Failed, Server, plain_option, server_option, warn
-from xds.cli.output import problem_data, resource_data, revision_data, short_type, size
+from xds.cli.output import problem_data, resource_data, revision_data, size
 from xds.cli.proxies import proxy_data
 from xds.cli.scrub import scrub, scrub_text
 from xds.cli.status import certificate_data, status_data
 from xds.cli.text import counted, printable
+from xds.server.debug.brief import short_type
 
 FOLDER: Final = "xds-collect"
 """The folder in the archive."""

@@ -6,8 +6,9 @@ from rich.text import Text
 from rich.tree import Tree
 
 from xds.api.v1 import debug_pb2 as pb
-from xds.cli.output import object_name, short_type
+from xds.cli.output import object_name
 from xds.cli.text import printable
+from xds.server.debug.brief import short_type
 
 Response: TypeAlias = pb.ExplainResponse | pb.WhyIngressResponse
 

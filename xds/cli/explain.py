@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 from rich.text import Text
@@ -19,11 +19,8 @@ from xds.cli.text import printable
 from xds.controlplane.pipeline import Pipeline
 from xds.explain.narration import explain_now
 from xds.explain.url import QuestionError, question
+from xds.server.debug.brief import shown_routes
 from xds.server.debug.explanation_messages import explain_response
-
-OTHER_PATH: Final = "is another path"
-MAX_OTHER_PATHS: Final = 20
-"""Routes in the tree whose path has nothing in common with the request's, at most. A host may have thousands."""
 
 
 class Header(click.ParamType):  # type: ignore[type-arg]  # not generic in every version
@@ -132,12 +129,8 @@ def _tree(asked: pb.ExplainRequest, response: pb.ExplainResponse, *, online: boo
 
 
 def _routes(routes: Iterable[pb.TriedRoute]) -> Iterator[Text]:
-    left, more = MAX_OTHER_PATHS, 0
-    for route in routes:
-        if route.why == OTHER_PATH and left == 0:
-            more += 1
-            continue
-        left -= route.why == OTHER_PATH
+    kept, more = shown_routes(routes)
+    for route in kept:
         text = f"{route.path_type} {printable(route.path)} {route.why}"
         sources = f" ({object_name(route.ingress)}, {object_name(route.service)})"
         yield Text.assemble((text, "green" if route.taken else ""), (sources, "dim"))

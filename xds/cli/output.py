@@ -13,7 +13,7 @@ from rich.text import Text
 from xds.api.v1 import debug_pb2 as pb
 from xds.cli.table import Table
 from xds.cli.text import printable
-from xds.snapshot.resource import ResourceType
+from xds.server.debug.brief import short_type
 from xds.yaml_text import to_yaml
 
 PIPE_COLUMNS: Final = 10_000
@@ -52,14 +52,6 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, numbe
     """A table without borders. The columns in `numbers` are aligned to the right."""
     cells = [[printable(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
     return Table(columns, cells, frozenset(columns.index(each) for each in numbers))
-
-
-def short_type(type_url: str) -> str:
-    """The short name, e.g. `cds`; for a type that only a newer server knows, the name of the message."""
-    try:
-        return ResourceType(type_url).short
-    except ValueError:
-        return type_url.rpartition(".")[2]
 
 
 def size(octets: int) -> str:

@@ -14,9 +14,12 @@ from xds.api.v1 import debug_pb2 as pb
 from xds.cli.client import Client
 from xds.cli.help import Command
 from xds.cli.options import Failed, Server, output_option, plain_option, server_option
-from xds.cli.output import age, iso, short_type, table, write, write_data
+from xds.cli.output import age, iso, table, write, write_data
 from xds.cli.text import counted, printable
 from xds.protocol.status import BEHIND_SECONDS
+from xds.server.debug.brief import short_type, sync_state
+
+_STATE_COLOURS = {"rejected": "red", "on trial": "yellow", "in sync": "green", "sending": "yellow"}
 
 VARIANTS = {pb.VARIANT_DELTA: "delta", pb.VARIANT_SOTW: "sotw"}
 
@@ -167,11 +170,8 @@ def _type_row(label: str, type_: pb.ProxyType) -> Row:
 
 
 def _state(type_: pb.ProxyType) -> Text:
-    if type_.rejected_resources:
-        return Text("rejected", "red")
-    if type_.on_trial_resources:
-        return Text("on trial", "yellow")
-    return Text("in sync", "green") if type_.in_sync else Text("sending", "yellow")
+    state = sync_state(type_)
+    return Text(state, _STATE_COLOURS[state])
 
 
 def _since(type_: pb.ProxyType) -> str:

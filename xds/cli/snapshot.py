@@ -18,12 +18,12 @@ from xds.cli.output import (
     resource_data,
     resource_table,
     revision_data,
-    short_type,
     write,
     write_data,
     write_line,
     write_utf8,
 )
+from xds.server.debug.brief import short_type
 from xds.yaml_text import to_yaml
 
 MAX_REVISION: Final = 2**64 - 1

@@ -8,6 +8,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from xds.api.v1 import debug_pb2 as pb
+from xds.server.debug.brief import short_type
 from xds.ui import text, words
 from xds.ui.page import Page
 
@@ -42,7 +43,9 @@ def environment(static_version: str) -> Environment:
         finalize=text.visible,
     )
     made.filters.update(text.FILTERS)
-    made.globals.update(link=text.link, words=words, pb=pb, sections=SECTIONS, static_version=static_version)
+    made.globals.update(
+        link=text.link, words=words, short_type=short_type, pb=pb, sections=SECTIONS, static_version=static_version
+    )
     return made
 
 

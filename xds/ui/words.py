@@ -3,7 +3,7 @@
 from typing import Final, NamedTuple
 
 from xds.api.v1 import debug_pb2 as pb
-from xds.snapshot.resource import ResourceType
+from xds.server.debug.brief import sync_state
 
 
 class State(NamedTuple):
@@ -50,15 +50,9 @@ DELIVERIES: Final = {
 
 LEVELS: Final = {pb.LEVEL_ERROR: State("bad", "error"), pb.LEVEL_WARNING: State("warn", "warning")}
 
+_SYNC_MARKS: Final = {"rejected": "bad", "on trial": "warn", "in sync": "ok", "sending": "wait"}
+
 VARIANTS: Final = {pb.VARIANT_DELTA: "delta", pb.VARIANT_SOTW: "state of the world"}
-
-
-def short_type(type_url: str) -> str:
-    """The short name, e.g. `cds`; of a type that this version does not know, the name of the message."""
-    try:
-        return ResourceType(type_url).short
-    except ValueError:
-        return type_url.rpartition(".")[2]
 
 
 def kind(type_url: str) -> str:
@@ -68,11 +62,8 @@ def kind(type_url: str) -> str:
 
 def delivery(type_: pb.ProxyType) -> State:
     """The state of a type at a proxy."""
-    if type_.rejected_resources:
-        return State("bad", "rejected")
-    if type_.on_trial_resources:
-        return State("warn", "on trial")
-    return State("ok", "in sync") if type_.in_sync else State("wait", "sending")
+    word = sync_state(type_)
+    return State(_SYNC_MARKS[word], word)
 
 
 def status_code(status: int) -> State:

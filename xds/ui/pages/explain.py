@@ -1,19 +1,16 @@
 """The form that explains the answer to a request."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from xds.api.v1 import debug_pb2 as pb
 from xds.problems.text import shown
+from xds.server.debug.brief import shown_routes
 from xds.server.debug.errors import InvalidRequestError
 from xds.ui.page import Page, Query
 from xds.ui.visit import Visit
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-
-OTHER_PATH: Final = "is another path"
-MAX_OTHER_PATHS: Final = 20
-"""Routes shown whose path has nothing in common with the request's, at most. A host may have thousands."""
 
 
 async def show(visit: Visit) -> Page:
@@ -46,7 +43,7 @@ def request(query: Query) -> pb.ExplainRequest:
 
 
 def view(query: Query, found: pb.ExplainResponse | None, fault: str = "") -> Mapping[str, Any]:
-    steps = [(step, *routes(step.routes)) for step in found.steps] if found else []
+    steps = [(step, *shown_routes(step.routes)) for step in found.steps] if found else []
     return {
         "query": query,
         "found": found,
@@ -62,16 +59,3 @@ def outcome(found: pb.ExplainResponse) -> str:
     """The outcome without the status, which stands before."""
     text = found.outcome
     return text.removeprefix(str(found.status)).lstrip(":, ") or text
-
-
-def routes(tried: Iterable[pb.TriedRoute]) -> tuple[list[pb.TriedRoute], int]:
-    """The routes to show, and the number of those left out."""
-    kept: list[pb.TriedRoute] = []
-    left, more = MAX_OTHER_PATHS, 0
-    for each in tried:
-        if each.why == OTHER_PATH and left == 0:
-            more += 1
-            continue
-        left -= each.why == OTHER_PATH
-        kept.append(each)
-    return kept, more
