@@ -7,6 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from xds.problems.problem import Key
+from xds.server.metrics.families import counter, gauge
 
 
 class ServedCertificateCollector(Collector):
@@ -52,17 +53,10 @@ class TlsCollector(Collector):
         self._not_after = not_after
 
     def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
-        failed = CounterMetricFamily(
-            "xds_ingress_tls_handshakes_failed", "Failed handshakes of --listen.", labels=["cause"]
-        )
-        for cause, count in self._failed.items():
-            failed.add_metric([cause], count)
-        yield failed
-        dates = GaugeMetricFamily(
+        yield counter("xds_ingress_tls_handshakes_failed", "Failed handshakes of --listen.", "cause", self._failed)
+        yield gauge(
             "xds_ingress_tls_certificate_not_after_timestamp_seconds",
             "First end (notAfter) of a certificate of --listen, as a Unix time.",
-            labels=["use"],
+            "use",
+            self._not_after(),
         )
-        for use, timestamp in self._not_after().items():
-            dates.add_metric([use], timestamp)
-        yield dates

@@ -6,7 +6,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from xds.explain.ingress import Acceptance
+from xds.explain.overview import OURS
 from xds.problems.reasons import Reason
+from xds.server.metrics.families import gauge
 
 
 class IngressCollector(Collector):
@@ -20,11 +22,9 @@ class IngressCollector(Collector):
         self._by_acceptance = by_acceptance
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        family = GaugeMetricFamily("xds_ingress_ingresses", "Ingresses of our classes by state.", labels=["state"])
         counts = self._by_acceptance()
-        for acceptance in (Acceptance.ACCEPTED, Acceptance.PARTLY, Acceptance.NOT_SERVED):
-            family.add_metric([acceptance.replace(" ", "_")], counts.get(acceptance, 0))
-        yield family
+        by_state = {each.replace(" ", "_"): counts.get(each, 0) for each in OURS}
+        yield gauge("xds_ingress_ingresses", "Ingresses of our classes by state.", "state", by_state)
 
 
 class ProblemCollector(Collector):

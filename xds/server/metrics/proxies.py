@@ -7,6 +7,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from xds.protocol.stuck import StuckReason
+from xds.server.metrics.families import gauge
 from xds.snapshot.resource import ResourceType
 
 
@@ -30,20 +31,19 @@ class ProxyCollector(Collector):
         yield GaugeMetricFamily(
             "xds_ingress_proxies_connected", "Proxies with an open ADS stream.", self._proxies.connected
         )
-        behind = GaugeMetricFamily(
-            "xds_ingress_proxies_behind", "Proxies with a response unanswered for 5 s.", labels=["type"]
-        )
-        rejecting = GaugeMetricFamily(
-            "xds_ingress_proxies_rejecting", "Proxies that reject a resource and keep an older one.", labels=["type"]
-        )
-        for family, counts in (
-            (behind, self._proxies.behind_counts()),
-            (rejecting, self._proxies.rejecting_counts()),
+        for name, documentation, counts in (
+            (
+                "xds_ingress_proxies_behind",
+                "Proxies with a response unanswered for 5 s.",
+                self._proxies.behind_counts(),
+            ),
+            (
+                "xds_ingress_proxies_rejecting",
+                "Proxies that reject a resource and keep an older one.",
+                self._proxies.rejecting_counts(),
+            ),
         ):
-            for type_ in ResourceType:
-                family.add_metric([type_.short], counts.get(type_, 0))
-            yield family
-        stuck = GaugeMetricFamily("xds_ingress_proxies_stuck", "Proxies without progress.", labels=["reason"])
-        for reason, count in self._proxies.stuck_counts().items():
-            stuck.add_metric([reason.replace(" ", "_")], count)
-        yield stuck
+            by_type = {type_.short: counts.get(type_, 0) for type_ in ResourceType}
+            yield gauge(name, documentation, "type", by_type)
+        stuck = {reason.replace(" ", "_"): count for reason, count in self._proxies.stuck_counts().items()}
+        yield gauge("xds_ingress_proxies_stuck", "Proxies without progress.", "reason", stuck)

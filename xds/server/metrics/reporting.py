@@ -6,6 +6,8 @@ from typing import Final, Protocol
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from xds.server.metrics.families import counter, gauge
+
 
 class ReportingFigures(Protocol):
     """The figures of Lease, Events and statuses; see `xds.reporting.reporter`."""
@@ -44,18 +46,9 @@ class ReportingCollector(Collector):
         yield GaugeMetricFamily(
             "xds_ingress_leader", "Whether this replica holds the Lease, and so writes.", figures.leads
         )
-        holder = GaugeMetricFamily("xds_ingress_leader_info", "The holder of the Lease.", labels=["holder"])
-        if figures.holder:
-            holder.add_metric([figures.holder], 1)
-        yield holder
+        holder = {figures.holder: 1} if figures.holder else {}
+        yield gauge("xds_ingress_leader_info", "The holder of the Lease.", "holder", holder)
         for target, (name, documentation) in _WRITES.items():
-            writes = CounterMetricFamily(name, documentation, labels=["outcome"])
-            for outcome, count in figures.writes[target].items():
-                writes.add_metric([outcome], count)
-            yield writes
-        failing = GaugeMetricFamily(
-            "xds_ingress_writes_failing", "Objects whose last write failed, tried again later.", labels=["target"]
-        )
-        for target, count in figures.failing.items():
-            failing.add_metric([target], count)
-        yield failing
+            yield counter(name, documentation, "outcome", figures.writes[target])
+        documentation = "Objects whose last write failed, tried again later."
+        yield gauge("xds_ingress_writes_failing", documentation, "target", figures.failing)

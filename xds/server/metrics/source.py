@@ -6,6 +6,8 @@ from typing import Protocol
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from xds.server.metrics.families import counter, gauge
+
 
 class SourceCollector(Collector):
     """Reads the state of the source at each scrape.
@@ -23,10 +25,7 @@ class SourceCollector(Collector):
         yield GaugeMetricFamily(
             "xds_ingress_source_up", "Whether the known objects are as in the source.", self._is_current()
         )
-        objects = GaugeMetricFamily("xds_ingress_objects", "Known Kubernetes objects.", labels=["kind"])
-        for kind, count in self._objects().items():
-            objects.add_metric([kind], count)
-        yield objects
+        yield gauge("xds_ingress_objects", "Known Kubernetes objects.", "kind", self._objects())
 
 
 class Watches(Protocol):
@@ -44,23 +43,14 @@ class WatchCollector(Collector):
         self._watches = watches
 
     def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
-        up = GaugeMetricFamily(
-            "xds_ingress_watch_up", "Whether a kind was listed, and its changes arrive.", labels=["kind"]
+        watches = self._watches
+        yield gauge("xds_ingress_watch_up", "Whether a kind was listed, and its changes arrive.", "kind", watches.up())
+        yield counter(
+            "xds_ingress_watch_relists", "Complete lists of a kind after the first one.", "kind", watches.relists()
         )
-        for kind, is_up in self._watches.up().items():
-            up.add_metric([kind], is_up)
-        yield up
-        relists = CounterMetricFamily(
-            "xds_ingress_watch_relists", "Complete lists of a kind after the first one.", labels=["kind"]
-        )
-        for kind, count in self._watches.relists().items():
-            relists.add_metric([kind], count)
-        yield relists
-        behind = GaugeMetricFamily(
+        yield gauge(
             "xds_ingress_watch_behind_since_timestamp_seconds",
             "Unix time since which changes of a kind don't arrive; 0 if they do.",
-            labels=["kind"],
+            "kind",
+            watches.behind_since(),
         )
-        for kind, since in self._watches.behind_since().items():
-            behind.add_metric([kind], since)
-        yield behind

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
+from xds.server.metrics.families import counter
 from xds.snapshot.resource import ResourceType
 
 _CONVERGENCE_BUCKETS_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -69,13 +70,11 @@ class TypeTally(Collector):
         self._documentation = documentation
 
     def collect(self) -> Iterator[CounterMetricFamily]:
-        family = CounterMetricFamily(self._name, self._documentation, labels=["type"])
-        for type_, count in self.counts.items():
-            family.add_metric([type_.short], count)
-        yield family
+        by_type = {type_.short: count for type_, count in self.counts.items()}
+        yield counter(self._name, self._documentation, "type", by_type)
 
 
-def start_at_zero(counter: Counter, labels: Iterable[str]) -> None:
+def start_at_zero(figure: Counter, labels: Iterable[str]) -> None:
     """Make a series for each label: Prometheus sees no increase in a series that appears with 1."""
     for each in labels:
-        counter.labels(each)
+        figure.labels(each)
