@@ -38,7 +38,7 @@ DEFINITIONS: Final[Schema] = {
         },
     },
 }
-"""The references of `@schema`. A list of peers has those of a NetworkPolicy, and none that is empty: that is an error."""
+"""The references of `@schema`. Peers are those of a NetworkPolicy; an empty one is an error."""
 
 TYPES: Final = {bool: "boolean", int: "integer", str: "string", list: "array", dict: "object", type(None): "null"}
 

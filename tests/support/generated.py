@@ -1,6 +1,6 @@
 """Compiles protos/ into xds/api/, and writes xds/envoyapi/constraints.json, docs/problems.md,
-docs/annotations.md, docs/configmap.md, docs/surprises.md, rules and dashboards in k8s/monitoring, and the schema of values
-and README.md of the Helm chart.
+docs/annotations.md, docs/configmap.md, docs/surprises.md, rules and dashboards in k8s/monitoring, and the schema of
+values and README.md of the Helm chart.
 
 With --check nothing is written: outdated files are listed, and the exit code is 1.
 """
