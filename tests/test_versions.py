@@ -1,6 +1,7 @@
 """Versions of Kubernetes, Envoy and Python: one list each, which tests, manifests, package and documents share."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ from tests.support.cluster import assets
 from tests.support.envoy import needs_envoy
 from tests.support.envoy_binary import BINARY
 from xds.protocol.builds import OLDEST_ENVOY, SUPPORTED_ENVOYS
-import subprocess
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "compatibility.md").read_text()

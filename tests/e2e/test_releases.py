@@ -11,6 +11,7 @@ import signal
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -144,3 +145,29 @@ def certificate_of(protection: Protection, it: Rolling) -> ssl.SSLContext | None
     if not protection.takes_certificate:
         return None
     return client_context(it.folder / "right.pem", CA.issue(common_name="alice"))
+
+
+ASKED_BY_BOTH: Final = (
+    ("problems", "-o", "json"),
+    ("proxies", "-o", "json"),
+    ("explain", "http://open.test/"),
+    ("why", "ingress", "default/open"),
+    ("snapshot", "show"),
+)
+YOUNGER: Final = (("status",), ("ingresses",))
+
+
+async def test_commands_of_one_version_ask_a_server_of_another(tmp_path: Path) -> None:
+    if reason := missing(CHAIN_3):
+        pytest.skip(reason)
+    older = await asyncio.to_thread(of_commit, CHAIN_3)
+    async with rolling(tmp_path, TODAY) as it:
+        served_by_older, served_by_newer = await it.join(older), await it.join(TODAY)
+        for asking, server in ((older, served_by_newer.listen), (TODAY, served_by_older.listen)):
+            answers = [await asking.xds(*command, "--server", server) for command in ASKED_BY_BOTH]
+            assert [(code, err) for code, _, err in answers] == [(0, "")] * len(ASKED_BY_BOTH)
+            assert [bool(out) for _, out, _ in answers] == [True] * len(ASKED_BY_BOTH)
+        at = f"the server at {served_by_older.listen}"
+        said = f"xds: {at} is older than this command and can't answer it; update the server\n"
+        for command in YOUNGER:
+            assert await TODAY.xds(*command, "--server", served_by_older.listen) == (3, "", said)
