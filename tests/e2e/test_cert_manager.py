@@ -1,4 +1,4 @@
-"""A certification authority asks a real Envoy for the token of HTTP-01, by plain HTTP, whatever the site's Ingress says.
+"""An authority asks a real Envoy for the token of HTTP-01, by plain HTTP, whatever the Ingress of the site says.
 
 Excludes: problems (tests/translate/test_cert_manager.py), and a real API server (tests/cluster/test_cert_manager.py).
 """
