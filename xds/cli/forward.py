@@ -27,7 +27,7 @@ INSTANCE_LABEL: Final = "app.kubernetes.io/instance"
 OPERATOR_SECRET: Final = "xds-ingress-operator-tls"  # noqa: S105 -- a name
 """The Secret with the certificate for operators, of a Pod without `SECRET_ANNOTATION`."""
 
-SECRET_ANNOTATION: Final = "xds-ingress.dev/operator-secret"
+SECRET_ANNOTATION: Final = "xds-ingress.dev/operator-secret"  # noqa: S105 -- a name
 """The annotation of Pods with the name of that Secret."""
 
 SERVER_NAME_VARIABLE: Final = "XDS_TLS_SERVER_NAME"
