@@ -6,10 +6,7 @@ Excludes: the API server's view, and whether the rights suffice (tests/cluster/t
 """
 
 import importlib
-import os
 import re
-import shutil
-import subprocess
 import tomllib
 from pathlib import Path
 
@@ -17,8 +14,6 @@ import click
 import pytest
 import yaml
 from click.testing import CliRunner
-from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID
 from dockerfile_parse import DockerfileParser
 
 from tests.support import kustomize_tree, manifests
@@ -97,7 +92,10 @@ def test_the_flags_of_serve_exist() -> None:
 
 def test_environment_variables_are_those_of_flags() -> None:
     """Except those that arguments refer to."""
-    for deployment, name, commands in ((CONTROL_PLANE, "xds", ("serve", "proxies")), (FLEET, "bootstrap", ("bootstrap",))):
+    for deployment, name, commands in (
+        (CONTROL_PLANE, "xds", ("serve", "proxies")),
+        (FLEET, "bootstrap", ("bootstrap",)),
+    ):
         parameters = [each for of in commands for each in command(of).params]
         known = {parameter.envvar for parameter in parameters if isinstance(parameter, click.Option)}
         texts = "".join(container(deployment, name)["args"])
@@ -299,10 +297,7 @@ def test_no_webhook_listens() -> None:
     """CVE-2025-1974 and CVE-2026-24514 are of ingress-nginx's: docs/security.md."""
     assert [each["kind"] for each in build() if "Webhook" in each["kind"]] == []
     listens = {
-        port["name"]
-        for each in deployments()
-        for of in manifests.containers(each)
-        for port in of.get("ports", [])
+        port["name"] for each in deployments() for of in manifests.containers(each) for port in of.get("ports", [])
     }
     assert not any("webhook" in name for name in listens)
 
