@@ -1,5 +1,5 @@
-"""The certificates between control plane, fleet and operators: those of k8s/certificates.sh, those of cert-manager, and the
-names that the manifests verify.
+"""The certificates between control plane, fleet and operators: those of k8s/certificates.sh, those of cert-manager, and
+the names that the manifests verify.
 """
 
 import os

@@ -32,7 +32,7 @@ needs_kubectl = pytest.mark.skipif(
 
 def build(folder: Path = K8S) -> list[Object]:
     """All objects of a kustomization, which the caller may change."""
-    return [each for each in yaml.safe_load_all(_build(folder)) if each]
+    return loaded(_build(folder))
 
 
 @functools.cache
@@ -44,6 +44,11 @@ def find(kind: str, name: str, folder: Path = K8S) -> Object:
     """The only object of the kind and name."""
     [found] = [each for each in build(folder) if (each["kind"], each["metadata"]["name"]) == (kind, name)]
     return found
+
+
+def loaded(text: str) -> list[Object]:
+    """The objects of a text in YAML."""
+    return [each for each in yaml.load_all(text, Loader=yaml.CSafeLoader) if each]
 
 
 def overlay(folder: Path, *, components: Sequence[str] = COMPONENTS, **fields: Any) -> list[Object]:
