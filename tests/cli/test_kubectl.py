@@ -243,11 +243,11 @@ def test_the_pod_names_its_certificate_and_the_secret(
         annotations={SECRET_ANNOTATION: "prod-xds-ingress-operator-tls-eu"},
         env={SERVER_NAME_VARIABLE: "prod-xds-ingress-server-eu"},
     )
-    answers = {"pods": {"items": [found]}, "secret": secret(authority.issue("xds-operator"))}
+    pods, mine = {"items": [found]}, secret(authority.issue("xds-operator"))
     with ThreadedDebugServer(tls, (OperatorsOnly(frozenset({"xds-operator"})),)) as server:
         server.do()
-        assert kubectl(server.target, "-n", "edge", "problems", **answers)[0] == 0
-        assert kubectl(server.target, "-n", "edge", "--secret", "mine", "problems", **answers)[0] == 0
+        assert kubectl(server.target, "-n", "edge", "problems", pods=pods, secret=mine)[0] == 0
+        assert kubectl(server.target, "-n", "edge", "--secret", "mine", "problems", pods=pods, secret=mine)[0] == 0
     asked = [call[call.index("secret") + 1] for call in stand_in.calls() if "secret" in call]
     assert asked == ["prod-xds-ingress-operator-tls-eu", "mine"]
 

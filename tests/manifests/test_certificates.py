@@ -69,7 +69,7 @@ def shell(tmp_path: Path) -> dict[str, str]:
 
 
 def made(folder: Path, shell: dict[str, str], *flags: str) -> subprocess.CompletedProcess[str]:
-    command = [K8S / "certificates.sh", *flags, folder]
+    command = [str(K8S / "certificates.sh"), *flags, str(folder)]
     return subprocess.run(command, check=False, capture_output=True, text=True, env=shell)
 
 
@@ -156,7 +156,7 @@ def test_a_folder_is_of_one_installation(shell: dict[str, str], tmp_path: Path) 
 
 @pytest.mark.parametrize("flags", [("--frob", "x"), ("--namespace",), ("a", "b")], ids=str)
 def test_wrong_usage_makes_nothing(flags: tuple[str, ...], shell: dict[str, str], tmp_path: Path) -> None:
-    command = [K8S / "certificates.sh", *flags]
+    command = [str(K8S / "certificates.sh"), *flags]
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=shell, cwd=tmp_path)
     assert (done.returncode, done.stderr[:6]) == (2, "usage:")
     assert not (tmp_path / "calls").exists()

@@ -67,7 +67,7 @@ def texts() -> dict[Path, str]:
 def _rendered(*values: str) -> dict[str, list[str]]:
     """The documents of each template."""
     flags = [f"--set={each}" for each in values]
-    command = [program("helm"), "template", NAME, CHART, f"--namespace={NAME}", *flags]
+    command = [str(program("helm")), "template", NAME, str(CHART), f"--namespace={NAME}", *flags]
     command.append(f"--values={CHART / 'ci/kustomize-values.yaml'}")
     printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     documents: dict[str, list[str]] = {}
