@@ -1,5 +1,6 @@
 """Compiles protos/ into xds/api/, and writes xds/envoyapi/constraints.json, docs/problems.md,
-docs/annotations.md, docs/configmap.md, docs/surprises.md, and rules and dashboards in k8s/monitoring.
+docs/annotations.md, docs/configmap.md, docs/surprises.md, rules and dashboards in k8s/monitoring, the schema of values
+and README.md of the Helm chart, and the manifests for kustomize, where there is helm.
 
 With --check nothing is written: outdated files are listed, and the exit code is 1.
 """
@@ -13,8 +14,11 @@ from grpc_tools import _proto, protoc
 
 from tests.support import (
     annotation_table,
+    chart_readme,
+    chart_schema,
     config_key_table,
     constraints,
+    kustomize_tree,
     problem_table,
     prometheus_rule,
     surprise_table,
@@ -24,7 +28,10 @@ from xds.envoyapi.constraints import TABLE_PATH
 
 ROOT: Final = Path(__file__).parents[2]
 PROTOS: Final = ROOT / "protos"
-PAGES: Final = (problem_table, annotation_table, config_key_table, surprise_table, prometheus_rule)
+PAGES: Final = (
+    *(problem_table, annotation_table, config_key_table, surprise_table),
+    *(prometheus_rule, chart_schema, chart_readme),
+)
 DASHBOARDS: Final = (fleet.DASHBOARD, control_plane.DASHBOARD, ingresses.DASHBOARD)
 
 
@@ -36,6 +43,8 @@ def main() -> None:
             page.PAGE.write_text(page.text())
         for dashboard in DASHBOARDS:
             dashboard.page.write_text(dashboard.text())
+        for path, text in rendered().items():
+            path.write_text(text)
         return
     stale = differences()
     for path in stale:
@@ -60,7 +69,16 @@ def differences() -> list[Path]:
     fresh[TABLE_PATH.relative_to(ROOT)] = constraints.text().encode()
     fresh |= {page.PAGE.relative_to(ROOT): page.text().encode() for page in PAGES}
     fresh |= {each.page.relative_to(ROOT): each.text().encode() for each in DASHBOARDS}
+    fresh |= {path.relative_to(ROOT): text.encode() for path, text in rendered().items()}
     return [path for path, content in fresh.items() if not _is(ROOT / path, content)]
+
+
+def rendered() -> dict[Path, str]:
+    """The manifests for kustomize, which the chart's other generated files come before; empty without helm."""
+    if reason := kustomize_tree.absent():
+        print(f"k8s/ is not compared with the chart: {reason}")
+        return {}
+    return kustomize_tree.texts()
 
 
 def _is(path: Path, content: bytes) -> bool:
