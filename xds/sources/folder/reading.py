@@ -17,7 +17,7 @@ from xds.problems.problem import ObjectRef, Problem
 from xds.problems.reasons import Reason
 from xds.problems.text import shown
 from xds.sources.folder.documents import Malformed
-from xds.sources.folder.listing import list_folder
+from xds.sources.folder.listing import SUFFIXES, list_folder
 from xds.sources.folder.manifests import MAX_FILE_BYTES, File, Manifests, printable, read_file, texts, unreadable
 from xds.sources.folder.marks import nodes, repeated_keys
 from xds.sources.folder.positions import Text
@@ -134,8 +134,8 @@ def _unread(path: str, error: OSError) -> Problem:
 
 def _file(path: str, raw: bytes) -> tuple[File, bool]:
     """The file, and whether its text is JSON."""
-    named = path.endswith(".json")
-    is_json = named or _JSON.match(raw) is not None
+    named = path.endswith(SUFFIXES)
+    is_json = path.endswith(".json") if named else _JSON.match(raw) is not None
     file = read_file(path, raw, is_json=is_json)
     if is_json and not named and any(each.broken for each in file.pieces.values()):
         other = read_file(path, raw, is_json=False)
