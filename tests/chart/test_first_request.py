@@ -23,7 +23,7 @@ from tests.support.cluster import Cluster
 from tests.support.cluster.assets import KUBECTL
 from tests.support.envoy_binary import BINARY, MISSING_REASON
 from tests.support.manifests import K8S
-from tests.support.steady import steady
+from tests.support.node.load import steady
 
 pytestmark = [
     pytest.mark.skipif(not BINARY.exists(), reason=MISSING_REASON),

@@ -1,60 +1,70 @@
-"""Steady requests through an installation, each of which must be answered."""
+"""Requests without a pause that must all pass, on new and on kept connections."""
 
 import asyncio
+import collections
 import contextlib
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-import aiohttp
+from tests.support.http import Connection
 
-PAUSE_SECONDS: Final = 0.02
+PAUSE_SECONDS: Final = 0.01
+"""Between two requests of a client."""
 
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=15)
 
-
-@dataclass
+@dataclass(slots=True)
 class Steady:
-    """Counts of requests.
+    """Clients that ask until their context ends.
 
     Attributes:
-        failed: Statuses and errors of those that were not answered with 200.
+        step: The present part of a test, for the failures.
+        sent: Requests by client.
+        failed: A line for each answer but 200.
     """
 
-    url: str
-    host: str
-    sent: int = 0
+    step: str = "start"
+    sent: collections.Counter[str] = field(default_factory=collections.Counter)
     failed: list[str] = field(default_factory=list)
 
-    async def run(self) -> None:
-        """A client that keeps its connections, and a client with a connection for each request."""
-        async with asyncio.TaskGroup() as clients:
-            clients.create_task(self._client())
-            clients.create_task(self._client(force_close=True))
+    @contextlib.asynccontextmanager
+    async def asking(
+        self, port: int, host: str, headers: Mapping[str, str] | None = None, context: ssl.SSLContext | None = None
+    ) -> AsyncIterator[None]:
+        """Ask for a host from now on; over TLS with a context."""
+        runs = (self._ask(port, host, headers or {}, context, keeps=keeps) for keeps in (False, True))
+        tasks = [asyncio.create_task(each) for each in runs]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            for ended in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(ended, Exception):
+                    raise ended
 
-    async def _client(self, *, force_close: bool = False) -> None:
-        connector = aiohttp.TCPConnector(force_close=force_close)
-        async with aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT, headers={"Host": self.host}) as session:
-            while True:
-                self.sent += 1
-                try:
-                    async with session.post(self.url, data=b"order") as answer:
-                        if answer.status != 200:
-                            self.failed.append(f"{answer.status} {await answer.text()}")
-                        await answer.read()
-                except (aiohttp.ClientError, TimeoutError) as error:
-                    self.failed.append(repr(error))
+    async def _ask(
+        self, port: int, host: str, headers: Mapping[str, str], context: ssl.SSLContext | None, *, keeps: bool
+    ) -> None:
+        name = f"{host} {'HTTPS' if context else 'HTTP'} {'kept' if keeps else 'new'}"
+        last = {} if keeps else {"Connection": "close"}
+        while True:
+            try:
+                connection = await Connection.open(port, tls=context is not None, sni=host, context=context)
+            except OSError as error:
+                self._note(name, f"no connection: {error}")
                 await asyncio.sleep(PAUSE_SECONDS)
+                continue
+            with contextlib.closing(connection):
+                is_open = True
+                while is_open:
+                    reply = await connection.get(host, **headers, **last)
+                    self._note(name, "" if reply.status == 200 else f"{reply.status} {reply.body[:80]!r}")
+                    is_open = keeps and reply.status != 0 and reply.headers.get("connection") != "close"
+                    await asyncio.sleep(PAUSE_SECONDS)
 
-
-@contextlib.asynccontextmanager
-async def steady(url: str, host: str) -> AsyncIterator[Steady]:
-    """Requests until the end."""
-    counted = Steady(url, host)
-    running = asyncio.create_task(counted.run())
-    try:
-        yield counted
-        assert not running.done(), f"the requests have ended: {running}"
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+    def _note(self, client: str, failure: str) -> None:
+        self.sent[client] += 1
+        if failure:
+            self.failed.append(f"{self.step}: {client}: {failure}")
