@@ -19,7 +19,7 @@ SETTLED: dict[str, Any] = {"tls": {"mode": "existing"}}
 
 CONTEXT: dict[str, dict[str, Any]] = {
     "fleet.autoscaling": {"fleet": {"autoscaling": {"enabled": True}}},
-    "fleet.hostPorts.http": {"fleet": {"hostPorts": {"enabled": True}}},
+    "fleet.hostPorts": {"fleet": {"hostPorts": {"enabled": True}}},
     "fleet.service.ports.http.nodePort": {"fleet": {"service": {"type": "NodePort"}}},
     "fleet.service.ports.https.nodePort": {"fleet": {"service": {"type": "NodePort"}}},
     "tls.generated": {"tls": {"mode": "generated"}},
@@ -41,6 +41,7 @@ CHANGED: dict[str, Any] = {
     "controlPlane.defaultTlsSecret": "shop/wildcard",
     "controlPlane.nginxConfigMap": "ingress-nginx/controller",
     "controlPlane.terminationGracePeriodSeconds": 61,
+    "fleet.adminPort": 19901,
     "fleet.affinity": {"nodeAffinity": {}},
     "fleet.autoscaling.behavior": {"scaleDown": {"stabilizationWindowSeconds": 61}},
     "fleet.service.ipFamilies": ["IPv4"],
