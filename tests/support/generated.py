@@ -1,5 +1,6 @@
 """Compiles protos/ into xds/api/, and writes xds/envoyapi/constraints.json, docs/problems.md,
-docs/annotations.md, docs/configmap.md, docs/surprises.md, and rules and dashboards in k8s/monitoring.
+docs/annotations.md, docs/configmap.md, docs/surprises.md, docs/pypi.md, rules and dashboards in k8s/monitoring, and the
+version of pyproject.toml where other files repeat it.
 
 With --check nothing is written: outdated files are listed, and the exit code is 1.
 """
@@ -15,8 +16,10 @@ from tests.support import (
     annotation_table,
     config_key_table,
     constraints,
+    package_page,
     problem_table,
     prometheus_rule,
+    release_version,
     surprise_table,
 )
 from tests.support.dashboards import control_plane, fleet, ingresses
@@ -24,13 +27,15 @@ from xds.envoyapi.constraints import TABLE_PATH
 
 ROOT: Final = Path(__file__).parents[2]
 PROTOS: Final = ROOT / "protos"
-PAGES: Final = (problem_table, annotation_table, config_key_table, surprise_table, prometheus_rule)
+PAGES: Final = (problem_table, annotation_table, config_key_table, surprise_table, prometheus_rule, package_page)
 DASHBOARDS: Final = (fleet.DASHBOARD, control_plane.DASHBOARD, ingresses.DASHBOARD)
 
 
 def main() -> None:
     if "--check" not in sys.argv[1:]:
         compile_into(ROOT)
+        for path, text in release_version.texts().items():  # first: others read these files
+            path.write_text(text)
         TABLE_PATH.write_text(constraints.text())
         for page in PAGES:
             page.PAGE.write_text(page.text())
@@ -57,6 +62,7 @@ def differences() -> list[Path]:
     with tempfile.TemporaryDirectory() as temporary:
         compile_into(Path(temporary))
         fresh = {path.relative_to(temporary): path.read_bytes() for path in Path(temporary).rglob("*_pb2*")}
+    fresh |= {path.relative_to(ROOT): text.encode() for path, text in release_version.texts().items()}
     fresh[TABLE_PATH.relative_to(ROOT)] = constraints.text().encode()
     fresh |= {page.PAGE.relative_to(ROOT): page.text().encode() for page in PAGES}
     fresh |= {each.page.relative_to(ROOT): each.text().encode() for each in DASHBOARDS}
