@@ -16,6 +16,7 @@ import venv
 from collections.abc import Iterator
 from pathlib import Path
 from py_compile import PycInvalidationMode
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,7 +52,7 @@ def install(tree: Path) -> None:
         _pip(tree, "install", "--only-binary", ":all:", "--require-hashes", "--requirement", requirements.name)
 
 
-def _requirements(packages: list[dict]) -> Iterator[str]:
+def _requirements(packages: list[dict[str, Any]]) -> Iterator[str]:
     """Lines of requirements.txt, which every version of pip reads; only new ones read pylock.toml."""
     for package in packages:
         marker = f" ; {package['marker']}" if "marker" in package else ""

@@ -5,6 +5,7 @@
 Linux with glibc on amd64 and arm64, for each Python that the project supports. Needs the package index.
 """
 
+import functools
 import re
 import subprocess
 import sys
@@ -39,6 +40,7 @@ def platforms(machine: str) -> list[str]:
     return [*numbered, *(f"{name}_{machine}" for name in ("manylinux2014", "manylinux2010", "manylinux1"))]
 
 
+@functools.cache
 def tags(python: tuple[int, int], machine: str) -> frozenset[Tag]:
     names = platforms(machine)
     interpreter = f"cp{python[0]}{python[1]}"
