@@ -58,7 +58,7 @@ async def server(tree: ImageTree, tmp_path: Path) -> AsyncIterator[Server]:
 async def _serving(tree: ImageTree, folder: Path) -> AsyncIterator[Server]:
     manifests = shutil.copytree(DEMO, folder / "manifests")
     port, admin, http_port = free_port(), free_port(), free_port()
-    words = ["serve", "--from", manifests, "--listen", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{admin}"]
+    words = ["serve", "--from", str(manifests), "--listen", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{admin}"]
     words += ["--http-port", str(http_port), "--https-port", str(free_port()), "--ui", "off", "--log-format", "json"]
     log = (folder / "log").open("wb")
     process = await asyncio.create_subprocess_exec(tree.xds, *words, stderr=log, env=tree.environment)
@@ -97,7 +97,7 @@ def test_the_version_is_that_of_the_project(tree: ImageTree) -> None:
 
 def test_every_module_can_be_imported(tree: ImageTree) -> None:
     code = "[importlib.import_module(m.name) for m in pkgutil.walk_packages(xds.__path__, 'xds.')]"
-    python = [tree.folder / "bin" / "python", "-c", f"import importlib, pkgutil, xds; {code}"]
+    python = [str(tree.folder / "bin" / "python"), "-c", f"import importlib, pkgutil, xds; {code}"]
     subprocess.run(python, check=True, env=tree.environment, cwd=tree.folder, timeout=300)
 
 
@@ -165,7 +165,7 @@ def test_logins_to_an_api_server(tree: ImageTree) -> None:
     """With each kind of credentials: the tests of xds/kubeapi, whose `kubernetes` is the tree's."""
     code = "import sys; sys.path.append(sys.argv.pop(1)); import pytest; sys.exit(pytest.main())"
     rooms = ("tests/kubeapi", "tests/cli/test_kubeconfig.py")
-    command = [tree.folder / "bin" / "python", "-c", code, sysconfig.get_path("purelib")]
+    command = [str(tree.folder / "bin" / "python"), "-c", code, sysconfig.get_path("purelib")]
     options = ("-q", "-n", "0", "-p", "no:cacheprovider")
     done = subprocess.run(
         [*command, *options, *rooms],
