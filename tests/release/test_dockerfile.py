@@ -8,13 +8,13 @@ import re
 from dockerfile_parse import DockerfileParser
 
 from tests.support.image_tree import ROOT, let_through
-from tests.support.manifests import Object, find, needs_kubectl
+from tests.support.manifests import CONTROL_PLANE, Object, find, needs_kubectl
 
 PARSED = DockerfileParser(path=str(ROOT), cache_content=True)
 
 
 def pod() -> Object:
-    spec: Object = find("Deployment", "xds-ingress")["spec"]["template"]["spec"]
+    spec: Object = find("Deployment", CONTROL_PLANE)["spec"]["template"]["spec"]
     return spec
 
 

@@ -28,7 +28,7 @@ _OURS: Final = re.compile(
 """An image of ours, a wheel, and a chart in a command of Helm."""
 
 _CHART: Final = re.compile(rf'(?m)(?<=^version: ){_NUMBER}|(?<=^appVersion: "){_NUMBER}|(?<=^appVersion: ){_NUMBER}')
-_TAG: Final = re.compile(rf'(?m)(?<=newTag: ){_NUMBER}|(?<=newTag: "){_NUMBER}')
+_MANIFEST: Final = re.compile(rf'(?<=newTag: ){_NUMBER}|(?<=newTag: "){_NUMBER}|(?<=kubernetes.io/version: "){_NUMBER}')
 
 _HISTORY: Final = ("upgrade.md", "compatibility.md")
 """Documents that name earlier versions."""
@@ -42,7 +42,7 @@ def texts() -> dict[Path, str]:
     found = {}
     for path in _candidates():
         text = path.read_text()
-        patterns = [_OURS, _TAG, _CHART] if path == CHART else [_OURS, _TAG]
+        patterns = [_OURS, _MANIFEST, _CHART] if path == CHART else [_OURS, _MANIFEST]
         fresh = text
         for pattern in patterns:
             fresh = pattern.sub(VERSION, fresh)
