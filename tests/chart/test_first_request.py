@@ -19,6 +19,7 @@ import yaml
 
 from tests.support import chart
 from tests.support.authority import Authority, Issued
+from tests.support.chart_values import CHART
 from tests.support.cluster import Cluster
 from tests.support.cluster.assets import KUBECTL
 from tests.support.envoy_binary import BINARY, MISSING_REASON
@@ -109,7 +110,7 @@ async def test_from_nothing_to_the_first_request_and_through_upgrades(
     authority = Authority()
     objects = shop(authority.issue(HOST))
     began = time.monotonic()
-    place = ("edge", str(chart.CHART), f"--namespace={namespace}")
+    place = ("edge", str(CHART), f"--namespace={namespace}")
     await chart.on(cluster, "install", *place, values=SHORT)
     in_shop = f"--namespace={shop_namespace}"
     await cluster.kubectl("apply", in_shop, "--filename=-", stdin=yaml.safe_dump_all(objects))

@@ -73,7 +73,7 @@ async def on(cluster: Cluster, *arguments: str, values: Object | None = None) ->
     """Helm's standard output with a cluster; for errors see `render`."""
     environment = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig), "HOME": str(cluster.folder)}
     process = await asyncio.create_subprocess_exec(
-        *(gotools.program("helm"), *arguments, *_values(values)),
+        *(str(gotools.program("helm")), *arguments, *_values(values)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
