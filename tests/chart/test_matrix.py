@@ -10,6 +10,7 @@ import pytest_asyncio
 import yaml
 
 from tests.support import api_schemas, chart, gotools
+from tests.support.chart_values import CHART
 from tests.support.cluster import Cluster, KubectlError
 
 ON_NODE_PORTS = {"daemonset-hostnetwork", "daemonset-hostports"}
@@ -46,7 +47,7 @@ async def test_values_render_what_the_api_server_accepts(
     name, release = chart.case_name(path), chart.release_name(path)
     namespace = "nodes" if name in ON_NODE_PORTS else chart.NAMESPACE
     row = [f"{name:24}"]
-    chart.helm("lint", "--strict", "--quiet", str(chart.CHART), f"--values={path}")
+    chart.helm("lint", "--strict", "--quiet", str(CHART), f"--values={path}")
     text = chart.template(f"--values={path}", f"--namespace={namespace}", release=release)
     objects = [each for each in yaml.load_all(text, Loader=yaml.CSafeLoader) if each]
     row.append(f"{len(objects):3} objects, lint")
@@ -64,7 +65,7 @@ async def test_values_render_what_the_api_server_accepts(
 def conform(text: str, schemas: str) -> int:
     """How many objects kubeconform has found valid: all."""
     command = [
-        gotools.program("kubeconform"),
+        str(gotools.program("kubeconform")),
         "-strict",
         "-output=json",
         "-summary",
