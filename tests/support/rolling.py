@@ -20,9 +20,11 @@ from tests.support.intruders import KINDS, Tally, ask, until
 from tests.support.objects import ingress, manifest, path, rule, tls
 from tests.support.release import Release
 from tests.support.steady import Steady
-from tests.support.waiting import WAIT_LIMIT_SECONDS
 from xds.kube.objects import KubeObject
 from xds.resources.options import ProxyOptions
+
+START_LIMIT_SECONDS: Final = 90
+"""Until a process is ready on a busy machine, beside the load."""
 
 IN_A_ROW: Final = 16
 """New connections with the right answer that show that every Envoy has a change: the kernel spreads connections."""
@@ -110,7 +112,7 @@ class Replica:
 
 @dataclass(slots=True)
 class Rolling:
-    """One fleet, and the replicas that serve it.
+    """One fleet, and its replicas.
 
     Attributes:
         folder: For files; its folder `manifests` holds the objects.
@@ -150,7 +152,7 @@ class Rolling:
         )
         replica = Replica(release, listen, process, log)
         self.replicas.append(replica)
-        await until(f"{release.name} is ready", lambda: is_ready(admin), WAIT_LIMIT_SECONDS)
+        await until(f"{release.name} is ready", lambda: is_ready(admin), START_LIMIT_SECONDS)
         self.address.servers.append(listen)
         return replica
 
