@@ -22,11 +22,11 @@ $(READY): pyproject.toml
 demo: venv ## two Envoys, a few backends, and a tour; DEMO_ONCE=1 ends after the tour, DEMO_TLS=1 has mutual TLS
 	@$(BIN)/python envoy/demo
 
-kube: venv ## etcd and Kubernetes' control plane, which tests/cluster needs: 7 minutes, once; needs Go
+kube: venv ## etcd and Kubernetes' control plane, which tests/cluster needs: 7 minutes, once; needs Go; KUBE=1.30.14 is another version
 	@$(BIN)/python tests/support/cluster/assets.py
 
-envoys: venv ## binaries of Envoys that are too old to be served, which tests/e2e needs: 30 MB each, once
-	@$(BIN)/python -m tests.support.older_envoys
+envoys: venv ## binaries of other Envoys, served and too old ones, which tests/e2e needs: 30 MB each, once
+	@$(BIN)/python -m tests.support.envoy_versions
 
 tools: venv ## Prometheus, Alertmanager, the Pushgateway and Chromium from Debian's packages, for tests and DEMO_MONITORING=1: 250 MB, once
 	@$(BIN)/python -m tests.support.debian

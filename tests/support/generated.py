@@ -1,6 +1,6 @@
 """Compiles protos/ into xds/api/, and writes xds/envoyapi/constraints.json, docs/problems.md,
-docs/annotations.md, docs/configmap.md, docs/surprises.md, rules and dashboards in k8s/monitoring, and the schema of
-values and README.md of the Helm chart.
+docs/annotations.md, docs/configmap.md, docs/surprises.md, rules and dashboards in k8s/monitoring, the schema of values
+and README.md of the Helm chart, and the manifests for kustomize, where there is helm.
 
 With --check nothing is written: outdated files are listed, and the exit code is 1.
 """
@@ -18,6 +18,7 @@ from tests.support import (
     chart_schema,
     config_key_table,
     constraints,
+    kustomize_tree,
     problem_table,
     prometheus_rule,
     surprise_table,
@@ -42,6 +43,8 @@ def main() -> None:
             page.PAGE.write_text(page.text())
         for dashboard in DASHBOARDS:
             dashboard.page.write_text(dashboard.text())
+        for path, text in rendered().items():
+            path.write_text(text)
         return
     stale = differences()
     for path in stale:
@@ -66,7 +69,16 @@ def differences() -> list[Path]:
     fresh[TABLE_PATH.relative_to(ROOT)] = constraints.text().encode()
     fresh |= {page.PAGE.relative_to(ROOT): page.text().encode() for page in PAGES}
     fresh |= {each.page.relative_to(ROOT): each.text().encode() for each in DASHBOARDS}
+    fresh |= {path.relative_to(ROOT): text.encode() for path, text in rendered().items()}
     return [path for path, content in fresh.items() if not _is(ROOT / path, content)]
+
+
+def rendered() -> dict[Path, str]:
+    """The manifests for kustomize, which the chart's other generated files come before; empty without helm."""
+    if reason := kustomize_tree.absent():
+        print(f"k8s/ is not compared with the chart: {reason}")
+        return {}
+    return kustomize_tree.texts()
 
 
 def _is(path: Path, content: bytes) -> bool:
