@@ -31,6 +31,9 @@ DOCUMENTS: Final = ("README.md", "docs/cli.md")
 ARCHIVE: Final = r"xds-collect\S*: \d+ files, \d+ kB; read it before you send it\n"
 """The line of `xds collect` on standard error."""
 
+SUMMARY: Final = r"xds: \d+ objects in \d+ files: .*\n"
+"""The line of `xds lint` on standard error."""
+
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
@@ -68,5 +71,6 @@ async def test_the_output_in_a_document_is_that_of_the_demo(demo: Demo, document
         command = shown.command
         done = run(demo, command)
         assert done.returncode == (1 if " lint " in command else 0), command
-        assert re.fullmatch(ARCHIVE if " collect" in command else "", done.stderr), command
+        expected = ARCHIVE if " collect" in command else SUMMARY if " lint " in command else ""
+        assert re.fullmatch(expected, done.stderr), command
         assert not (wrong := difference(shown, done.stdout)), wrong
