@@ -73,7 +73,7 @@ check: venv ## lint, types, import contracts, generated files up to date; and ho
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.support.generated --check
 	$(BIN)/hadolint Dockerfile
-	$(BIN)/shellcheck k8s/*.sh k8s/*/*.sh k8s/chart/*/files/*.sh
+	$(BIN)/shellcheck k8s/*.sh k8s/chart/*/files/*.sh
 	$(BIN)/python -m tests.support.prose
 
 bench: venv kube ## measure, beside go-control-plane: the figures that the documents quote; ONLY=fleet is one group
