@@ -1,8 +1,8 @@
-"""The manifests of k8s/, the Dockerfile and the certificates without a cluster: agreement with each other and with the
+"""The manifests of k8s/ and the certificates without a cluster: agreement with each other and with the
 command line, and confined Pods.
 
 Excludes: the API server's view, and whether the rights suffice (tests/cluster/test_manifests.py); the drain hook
-(tests/e2e/test_drain.py); the build of the image, for which there is no container engine.
+(tests/e2e/test_drain.py); the image (tests/release).
 """
 
 import importlib
@@ -14,7 +14,6 @@ import click
 import pytest
 import yaml
 from click.testing import CliRunner
-from dockerfile_parse import DockerfileParser
 
 from tests.support import kustomize_tree, manifests
 from tests.support.envoy import DEPLOYED
@@ -337,29 +336,6 @@ def test_the_images_are_pinned_and_the_same_everywhere() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert images["xds"] == images["bootstrap"] == images["authz"] == f"xds-ingress:{version}"
     assert re.fullmatch(r"envoyproxy/envoy:v1\.\d+\.\d+", images["envoy"]), "not distroless: the hook needs bash"
-
-
-def test_the_dockerfile() -> None:
-    parsed = DockerfileParser(path=str(ROOT), cache_content=True)
-    stages = [each["value"].split()[0] for each in parsed.structure if each["instruction"] == "FROM"]
-    assert len(stages) == 2
-    assert len(set(stages)) == 1, "a virtual environment belongs to one Python"
-    assert re.fullmatch(r"python:3\.\d+-slim-\w+", stages[0])
-    last = max(index for index, each in enumerate(parsed.structure) if each["instruction"] == "FROM")
-    final = {each["instruction"]: each["value"] for each in parsed.structure[last:]}
-    user = pod_of("xds-ingress")["securityContext"]["runAsUser"]
-    assert final["USER"] == f"{user}:{user}"
-    assert final["ENTRYPOINT"] == '["env", "--block-signal=TERM,INT,QUIT", "xds"]'
-    assert final["EXPOSE"].split() == [str(each["containerPort"]) for each in container(CONTROL_PLANE, "xds")["ports"]]
-
-
-def test_the_build_copies_files_that_dockerignore_lets_through() -> None:
-    let_through = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-    parsed = DockerfileParser(path=str(ROOT), cache_content=True)
-    copies = [each["value"].split() for each in parsed.structure if each["instruction"] == "COPY"]
-    copied = {source.rstrip("/") for words in copies if not words[0].startswith("--from") for source in words[:-1]}
-    assert copied == let_through
-    assert all((ROOT / each).exists() for each in copied)
 
 
 # Components.

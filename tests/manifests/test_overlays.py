@@ -3,7 +3,6 @@
 Excludes: the API server's view (tests/cluster/test_manifests.py).
 """
 
-import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.installation import CLUSTER_SCOPED, WORKLOADS, Installation, chosen, component_of, flag
+from tests.support.installation import CLUSTER_SCOPED, WORKLOADS, Installation, chosen, component_of, share_nothing
 from tests.support.manifests import COMPONENTS, build, needs_kubectl, overlay
 
 pytestmark = needs_kubectl
@@ -23,6 +22,7 @@ OVERLAYS: dict[str, dict[str, Any]] = {
     "prefix": {"namePrefix": "prod-"},
     "suffix": {"nameSuffix": "-eu"},
     "all": {"namespace": "edge", "namePrefix": "prod-", "nameSuffix": "-eu"},
+    "labels": {"labels": [{"pairs": {"app.kubernetes.io/instance": "mine", "team": "a"}, "includeSelectors": True}]},
 }
 
 CONSTANTS = {
@@ -197,19 +197,6 @@ PAIRS = {
 def test_two_installations_share_nothing(folder: Path, pair: tuple[dict[str, Any], dict[str, Any]]) -> None:
     first, second = (Installation(overlay(folder / "-".join(each.values()) / "pair", **each)) for each in pair)
     share_nothing(first, second)
-
-
-def share_nothing(first: Installation, second: Installation) -> None:
-    """Neither a name nor a Pod, and each in both directions."""
-    assert {each for each in first.names & second.names if each[0] != "Namespace"} == set()
-    assert not first.secrets & second.secrets
-    assert first.lease != second.lease
-    classes = [flag(each.workload("control-plane"), "xds", "--ingress-class") for each in (first, second)]
-    assert len(set(classes)) == 2
-    for one, other in itertools.permutations((first, second)):
-        assert len(one.selectors) >= 12
-        for selector in one.selectors:
-            assert not any(chosen(selector, each) for each in other.of_kind(*WORKLOADS)), selector.place
 
 
 def test_two_namespaces_alone_keep_both_the_rights(folder: Path) -> None:

@@ -29,6 +29,7 @@ DEFINITIONS: Final[Schema] = {
     "labels": {**STRINGS, "propertyNames": {"not": {"enum": OWN_LABELS}}},
     "named": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string", "minLength": 1}}},
     "dnsLabel": {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", "maxLength": 63},
+    "optionalName": {"type": "string", "pattern": "^([a-z]([-a-z0-9]*[a-z0-9])?)?$"},
     "duration": {"type": "string", "pattern": "^([0-9]+(ms|s|m|h))*$"},
     "countOrPercent": {"type": ["integer", "string"], "minimum": 0, "pattern": "^[0-9]+%$"},
     "resources": {

@@ -1,5 +1,6 @@
 """Names in the objects of an installation, by kustomize or by Helm: the mentioned objects, and the selected Pods."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -113,6 +114,19 @@ def flag(workload: Object, container: str, name: str) -> str:
 def chosen(selector: Selector, workload: Object) -> bool:
     same = selector.namespace == workload["metadata"]["namespace"]
     return same and selects(selector.selector, workload["spec"]["template"]["metadata"]["labels"])
+
+
+def share_nothing(first: Installation, second: Installation) -> None:
+    """Assert that two installations share neither a name nor a Pod, in both directions."""
+    assert {each for each in first.names & second.names if each[0] != "Namespace"} == set()
+    assert not first.secrets & second.secrets
+    assert first.lease != second.lease
+    classes = [flag(each.workload("control-plane"), "xds", "--ingress-class") for each in (first, second)]
+    assert len(set(classes)) == 2
+    for one, other in itertools.permutations((first, second)):
+        assert len(one.selectors) >= 12
+        for selector in one.selectors:
+            assert not any(chosen(selector, each) for each in other.of_kind(*WORKLOADS)), selector.place
 
 
 def _selectors(item: Object) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -59,21 +59,26 @@ def absent() -> str:
 
 def texts() -> dict[Path, str]:
     """Each file with its content."""
-    plain, options = _rendered(), _rendered(*OPTIONAL_VALUES)
-    files = {ROOT / page: _page(template, plain) for template, page in PAGES.items()}
-    return files | {ROOT / page: _page(template, options) for template, page in OPTIONS.items()}
+    values = (f"--values={CHART / 'ci/kustomize-values.yaml'}",)
+    plain = _rendered(*values)
+    options = _rendered(*values, *(f"--set={each}" for each in OPTIONAL_VALUES))
+    files = {ROOT / page: _page(source, plain) for source, page in PAGES.items()}
+    return files | {ROOT / page: _page(source, options) for source, page in OPTIONS.items()}
 
 
-def _rendered(*values: str) -> dict[str, list[str]]:
+def template(release: str, namespace: str, *flags: str) -> str:
+    """The output of `helm template` for the chart."""
+    command = [str(program("helm")), "template", release, str(CHART), f"--namespace={namespace}", *flags]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def _rendered(*flags: str) -> dict[str, list[str]]:
     """The documents of each template."""
-    flags = [f"--set={each}" for each in values]
-    command = [str(program("helm")), "template", NAME, str(CHART), f"--namespace={NAME}", *flags]
-    command.append(f"--values={CHART / 'ci/kustomize-values.yaml'}")
-    printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    printed = template(NAME, NAME, *flags)
     documents: dict[str, list[str]] = {}
     for document in printed.split(f"---\n{_SOURCE}")[1:]:
-        template, _, text = document.partition("\n")
-        documents.setdefault(template, []).append(_neutral(text))
+        source, _, text = document.partition("\n")
+        documents.setdefault(source, []).append(_neutral(text))
     return documents
 
 
@@ -84,6 +89,6 @@ def _neutral(text: str) -> str:
     return "\n".join(kept).replace(f"{NAME}-{NAME}", NAME) + "\n"
 
 
-def _page(template: str, documents: dict[str, list[str]]) -> str:
-    head = f"# Rendered from k8s/chart/xds-ingress/templates/{template} by `make generate`.\n"
-    return head + "---\n".join(documents[template])
+def _page(source: str, documents: dict[str, list[str]]) -> str:
+    head = f"# Rendered from k8s/chart/xds-ingress/templates/{source} by `make generate`.\n"
+    return head + "---\n".join(documents[source])

@@ -55,11 +55,13 @@ _PARALLEL: Final = ("-n", "auto", "--dist", "loadgroup", *(f"--ignore=tests/{eac
 # Measured in November 2026 on two idle cores: quick takes 609 s of processor in 364 s, where 5 minutes are promised;
 # envoy 385 s, browser 173 s, monitoring 95 s, cases 37 s, rows 233 s, cluster 554 s.
 GROUPS: Final[dict[str, Group]] = {
-    "quick": Group((*_PARALLEL, "-m", "not envoy and not browser and not monitoring"), 1800),
+    "quick": Group((*_PARALLEL, "-m", "not envoy and not browser and not monitoring and not release"), 1800),
     "envoy": Group((*_PARALLEL, "--ignore=tests/cases", "-m", "envoy and not browser and not monitoring"), 1800),
     "browser": Group((*_PARALLEL, "-m", "browser", "tests/browser"), 900),
     "monitoring": Group((*_PARALLEL, "-m", "monitoring", *_modules("monitoring")), 900),
     "cases": Group((*_PARALLEL, "tests/cases", "-m", "envoy"), 900),
+    # With the machine's network, for packages of the index.
+    "release": Group(("tests/release", "-m", "release"), 1800, Path("/usr/bin/env")),
     # Not parallel: every batch of cases has the ports 80 and 443.
     "rows": Group(("tests/rows",), 1800, Path(__file__).parents[1] / "rows" / "namespaces"),
     # Not parallel: these tests stop and kill parts of a control plane that parallel tests would share.
