@@ -28,6 +28,7 @@ from tests.support.objects import (
 )
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Batch, Change, Deleted, Listed
+from xds.kube.delayed_deletions import LONGEST_GRACES
 from xds.kube.objects import KINDS, EndpointSlice, Ingress, KubeObject, Secret, Service
 from xds.kube.state import KubeState
 from xds.resources.options import ProxyOptions
@@ -255,6 +256,45 @@ def test_ingresses_of_one_host_replaced_together_stay(world: World) -> None:
         assert world.pipeline.state.ingress(SHOP.key)
         assert world.pipeline.state.ingress(other.key)
     assert not world.waits
+
+
+def test_objects_deleted_together_wait_for_the_last_creation(world: World) -> None:
+    """kubectl deletes all objects of a file, one by one, before it creates the first one."""
+    before = outcome(world.pipeline)
+    files = (WORLD[1], SHOP, WORLD[3])
+    for each in files:
+        assert not world.delete(each, after=0.375)
+    for each in files:
+        assert not world.apply(again(each), after=0.25)
+    assert not world.feed(after=GRACE)
+    assert outcome(world.pipeline) == before
+    assert not world.waits
+
+
+def test_objects_deleted_together_go_in_one_revision(world: World) -> None:
+    number = world.pipeline.store.revision
+    for each in (WORLD[1], WORLD[2], SHOP, WORLD[3]):
+        assert not world.delete(each, after=0.125)
+    assert world.feed(after=GRACE)
+    assert world.pipeline.store.revision == number + 1
+    assert not world.pipeline.problems
+
+
+def test_deletions_that_follow_do_not_defer_a_deletion_for_ever(world: World) -> None:
+    world.delete(SHOP)
+    for number in range(LONGEST_GRACES):
+        assert world.pipeline.state.ingress(SHOP.key)
+        world.delete(service(f"other-{number}"), after=GRACE - 0.125)
+    world.delete(service("last"), after=GRACE)
+    assert not world.pipeline.state.ingress(SHOP.key)
+    assert world.waits
+
+
+def test_deletions_in_other_namespaces_do_not_defer_a_deletion(world: World) -> None:
+    world.delete(SHOP)
+    world.delete(service("other", ns="team"), after=0.375)
+    assert world.feed(after=0.125)
+    assert world.pipeline.next_deletion_seconds(world.now) == 0.375
 
 
 def test_no_deletion_waits_without_a_grace() -> None:

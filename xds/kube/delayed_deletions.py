@@ -1,11 +1,13 @@
 """Deletions that wait for the object to be created again: `kubectl replace --force` deletes an object and creates it.
 
-A deletion of an Ingress, a Service, a Secret, a ConfigMap or an IngressClass waits for a moment. A re-creation
-meanwhile makes an update of both, and no request finds the route without its object. Other changes count at once:
+A deletion of an Ingress, a Service, a Secret, a ConfigMap or an IngressClass waits for half a second. A re-creation
+meanwhile makes an update of both, and no request finds the route without its object. kubectl deletes all objects of a
+file before it creates the first one. So a further deletion or re-creation in the namespace begins the half second anew,
+for two seconds at most, and the deletions of a namespace count together. Other changes count at once:
 
 - An EndpointSlice goes at once while its Service stays. A deleted Service loses its slices within milliseconds, to the
-  garbage collector, and the new Service gets slices of other names. So deletions of its slices wait for the deletion of
-  the Service or, after a re-creation, for the first new slice with endpoints, and as long as a deletion waits at most.
+  garbage collector, and the new Service gets slices of other names. So deletions of its slices wait with the deletion
+  of the Service and, after a re-creation, for the first new slice with endpoints, but no longer than a deletion.
 - An Ingress that begins to claim a path of a deleted Ingress takes the path over: both changes count together, so that
   a renamed Ingress makes no conflict with itself.
 
@@ -25,6 +27,9 @@ from xds.problems.problem import Key
 DELETION_GRACE_SECONDS: Final = 0.5
 """kubectl takes 0.05 to 0.2 s between the deletion and the creation of an object."""
 
+LONGEST_GRACES: Final = 4
+"""The longest wait of a deletion while others follow in its namespace, as a multiple of the usual wait."""
+
 _DELAYED: Final = frozenset({Ingress, Service, Secret, ConfigMap, IngressClass})
 
 Subject: TypeAlias = tuple[type, Any]
@@ -41,14 +46,31 @@ class _Delayed:
     """The deletion of an object, of a Service with the deletions of its slices.
 
     Attributes:
-        due_at: When the deletions count; seconds of the batches' clock.
+        began_at: Seconds of the batches' clock.
         changes: The deletions. Of a Service that was created again, the deletions of its slices.
         claims: Of an Ingress.
     """
 
-    due_at: float
+    began_at: float
     changes: dict[Subject, Change] = field(default_factory=dict)
     claims: frozenset[_Claim] = frozenset()
+
+
+@dataclass(slots=True)
+class _Namespace:
+    """The deletions that wait in a namespace, or of objects without one.
+
+    Attributes:
+        active_at: When an object was deleted or created again, in seconds of the batches' clock.
+        delayed: The oldest first.
+    """
+
+    active_at: float
+    delayed: OrderedDict[Subject, _Delayed] = field(default_factory=OrderedDict)
+
+    def due_at(self, grace_seconds: float) -> float:
+        oldest = next(iter(self.delayed.values()))
+        return min(self.active_at + grace_seconds, oldest.began_at + LONGEST_GRACES * grace_seconds)
 
 
 class DelayedDeletions:
@@ -69,15 +91,14 @@ class DelayedDeletions:
         self._grace_seconds = grace_seconds
         self._ingress = ingress
         self._service_of_slice = service_of_slice
-        self._delayed: OrderedDict[Subject, _Delayed] = OrderedDict()
-
-    def __bool__(self) -> bool:
-        return bool(self._delayed)
+        self._namespaces: dict[str, _Namespace] = {}
 
     @property
     def due_at(self) -> float:
-        """When the next deletion counts, in seconds of the batches' clock; infinite: none waits."""
-        return next(iter(self._delayed.values())).due_at if self._delayed else inf
+        """When the next deletions count, in seconds of the batches' clock; infinite: none waits."""
+        if not self._namespaces:
+            return inf
+        return min(each.due_at(self._grace_seconds) for each in self._namespaces.values())
 
     def take(self, changes: Sequence[Pending], now: float) -> Sequence[Pending]:
         """Keep back the deletions of a batch that wait, and return the changes that count now.
@@ -86,7 +107,7 @@ class DelayedDeletions:
             changes: In order.
             now: When the batch was read.
         """
-        if not self._grace_seconds or not (self._delayed or any(_waits(*each) for each in changes)):
+        if not self._grace_seconds or not (self._namespaces or any(_waits(*each) for each in changes)):
             return changes
         counting, begun = list[Pending](), set[_Claim]()
         for subject, change in changes:
@@ -96,7 +117,7 @@ class DelayedDeletions:
                 self._delay(subject, change, now)
                 continue
             counting.append((subject, change))
-            if subject in self._delayed:
+            if self._find(subject):
                 self._create_again(subject, now)
             elif isinstance(change, Applied) and isinstance(change.object, Ingress):
                 begun |= self._begun_claims(change.object)
@@ -106,30 +127,51 @@ class DelayedDeletions:
         return [*counting, *self._taken_over(begun)]
 
     def take_due(self, now: float) -> Iterator[list[Pending]]:
-        """Return the deletions whose time is over, those of a Service and its slices together."""
-        while self._delayed and self.due_at <= now:
-            yield list(self._delayed.popitem(last=False)[1].changes.items())
+        """Return the deletions whose time is over, those of a namespace together."""
+        due = [each for each in self._namespaces.values() if each.due_at(self._grace_seconds) <= now]
+        for namespace in due:
+            is_quiet = namespace.active_at + self._grace_seconds <= now
+            latest = now if is_quiet else now - LONGEST_GRACES * self._grace_seconds
+            subjects = [subject for subject, each in namespace.delayed.items() if each.began_at <= latest]
+            yield [pending for subject in subjects for pending in self._drop(subject).changes.items()]
+
+    def _find(self, subject: Subject) -> _Delayed | None:
+        namespace = self._namespaces.get(subject[1].namespace) if isinstance(subject[1], Key) else None
+        return namespace.delayed.get(subject) if namespace else None
+
+    def _drop(self, subject: Subject) -> _Delayed:
+        namespace = self._namespaces[subject[1].namespace]
+        dropped = namespace.delayed.pop(subject)
+        if not namespace.delayed:
+            del self._namespaces[subject[1].namespace]
+        return dropped
+
+    def _put(self, subject: Subject, delayed: _Delayed) -> None:
+        namespace = self._namespaces.setdefault(subject[1].namespace, _Namespace(delayed.began_at))
+        namespace.active_at = delayed.began_at
+        namespace.delayed[subject] = delayed
 
     def _delay(self, subject: Subject, change: Change, now: float) -> None:
-        before = self._delayed.pop(subject, None)
-        changes = before.changes if before else {}
+        changes = self._drop(subject).changes if self._find(subject) else {}
         known = self._ingress(subject[1]) if subject[0] is Ingress else None
         claims = frozenset(_claims(known)) if known else frozenset[_Claim]()
-        self._delayed[subject] = _Delayed(now + self._grace_seconds, {**changes, subject: change}, claims)
+        self._put(subject, _Delayed(now, {**changes, subject: change}, claims))
 
     def _create_again(self, subject: Subject, now: float) -> None:
         """Drop the deletion of the object. A new Service has no slices yet: the old ones' deletions wait on."""
-        delayed = self._delayed[subject]
-        if delayed.changes.pop(subject, None) is None:
+        delayed = self._find(subject)
+        if delayed is None or delayed.changes.pop(subject, None) is None:
             return  # a Service that was created again before
-        del self._delayed[subject]
+        self._drop(subject)
         if subject[0] is Service:
-            self._delayed[subject] = _Delayed(now + self._grace_seconds, delayed.changes)
+            self._put(subject, _Delayed(now, delayed.changes))
+        elif namespace := self._namespaces.get(subject[1].namespace):
+            namespace.active_at = now
 
     def _of_slice(self, subject: Subject, change: Change) -> Iterator[Pending]:
         """Return the change of a slice unless it waits, and the deletions that a new slice with endpoints replaces."""
         known_service = self._service_of_slice(subject[1])
-        delayed = self._delayed.get((Service, known_service))
+        delayed = self._find((Service, known_service))
         if isinstance(change, Deleted):
             if delayed is None:
                 yield subject, change
@@ -144,11 +186,11 @@ class DelayedDeletions:
 
     def _replaced_slices(self, service: Subject) -> Iterator[Pending]:
         """Return the deletions of a Service's slices, which have a new one in their place."""
-        if delayed := self._delayed.get(service):
+        if delayed := self._find(service):
             deletion = delayed.changes.pop(service, None)
             yield from delayed.changes.items()
             if deletion is None:
-                del self._delayed[service]
+                self._drop(service)
             else:
                 delayed.changes = {service: deletion}
 
@@ -159,9 +201,9 @@ class DelayedDeletions:
     def _taken_over(self, begun: set[_Claim]) -> Iterator[Pending]:
         """Return the deletions of Ingresses of which another one begins to claim a path."""
         if begun:
-            taken = [subject for subject, each in self._delayed.items() if not begun.isdisjoint(each.claims)]
-            for subject in taken:
-                yield from self._delayed.pop(subject).changes.items()
+            delayed = [pending for each in self._namespaces.values() for pending in each.delayed.items()]
+            for subject in [subject for subject, each in delayed if not begun.isdisjoint(each.claims)]:
+                yield from self._drop(subject).changes.items()
 
 
 def _waits(subject: Subject, change: Change) -> bool:

@@ -1,7 +1,8 @@
 """A real etcd, kube-apiserver and kube-controller-manager.
 
 Only the controllers of EndpointSlices and Namespaces run: there is no kubelet (see `pods`), no garbage collection (the
-slices of a deleted Service stay), and the ClusterRoles `view`, `edit` and `admin` are empty.
+slices of a deleted Service stay) unless a test asks for the controller, and the ClusterRoles `view`, `edit` and `admin`
+are empty.
 """
 
 import asyncio
@@ -217,16 +218,19 @@ def _trusting(ca: Path) -> ssl.SSLContext:
 
 
 @contextlib.asynccontextmanager
-async def cluster(state: Path, *, apiserver: Sequence[str] = ()) -> AsyncIterator[Cluster]:
+async def cluster(
+    state: Path, *, apiserver: Sequence[str] = (), controllers: Sequence[str] = ()
+) -> AsyncIterator[Cluster]:
     """A running control plane with its state in a folder, until the end. Several at once use different addresses.
 
     Args:
         apiserver: More flags for kube-apiserver, e.g. `--etcd-compaction-interval=1s`.
+        controllers: More controllers, e.g. `garbage-collector-controller`.
 
     Raises:
         RuntimeError: A part didn't start; the text says why.
     """
-    running = _cluster(state, apiserver)
+    running = _cluster(state, apiserver, controllers)
     try:
         await running.start()
         await _register_node(running)
@@ -235,7 +239,7 @@ async def cluster(state: Path, *, apiserver: Sequence[str] = ()) -> AsyncIterato
         await running.stop()
 
 
-def _cluster(state: Path, apiserver: Sequence[str]) -> Cluster:
+def _cluster(state: Path, apiserver: Sequence[str], controllers: Sequence[str]) -> Cluster:
     state.mkdir(exist_ok=True)
     address = own_address()
     result = Cluster(state, f"https://{address}:6443", f"http://{address}:2379", secrets.token_hex())
@@ -245,7 +249,8 @@ def _cluster(state: Path, apiserver: Sequence[str]) -> Cluster:
     result.etcd = _part(result, "etcd", _etcd_flags(state, address), functools.partial(_etcd_ready, result))
     flags = {**_apiserver_flags(state, address), "etcd-servers": result.etcd_url}
     result.apiserver = _part(result, "kube-apiserver", flags, functools.partial(_apiserver_ready, result), apiserver)
-    result.controller_manager = _part(result, "kube-controller-manager", _controller_flags(state), _always_ready)
+    flags = _controller_flags(state, controllers)
+    result.controller_manager = _part(result, "kube-controller-manager", flags, _always_ready)
     return result
 
 
@@ -305,11 +310,11 @@ def _apiserver_flags(state: Path, address: str) -> dict[str, object]:
     }
 
 
-def _controller_flags(state: Path) -> dict[str, object]:
+def _controller_flags(state: Path, more: Sequence[str]) -> dict[str, object]:
     return {
         "kubeconfig": state / "kubeconfig",
         "leader-elect": "false",
-        "controllers": "endpointslice-controller,namespace-controller",
+        "controllers": ",".join(("endpointslice-controller", "namespace-controller", *more)),
         "kube-api-qps": 200,
         "kube-api-burst": 400,
         "service-account-private-key-file": state / "service-accounts.key",
