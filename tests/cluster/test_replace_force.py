@@ -34,6 +34,7 @@ from xds.kube.ingress_class import CONTROLLER
 pytestmark = needs_envoy
 
 NAMESPACE = "shop"
+CLASS = "edge"
 ADDRESS = "198.51.100.7"
 HTTPS_PORT = 8443
 TRIALS = 4
@@ -43,6 +44,7 @@ PAUSE_SECONDS = 0.005
 
 def shop() -> Object:
     made = ingress(NAMESPACE, NAME, HOST)
+    made["spec"]["ingressClassName"] = CLASS  # not the name that is ours without an IngressClass
     made["metadata"]["annotations"] = {"nginx.ingress.kubernetes.io/custom-headers": f"{NAMESPACE}/headers"}
     made["spec"]["tls"] = [{"hosts": [HOST], "secretName": "cert"}]
     return made
@@ -61,7 +63,7 @@ def secret() -> Object:
 
 
 def ingress_class() -> Object:
-    metadata, spec = {"name": "envoy"}, {"controller": CONTROLLER}
+    metadata, spec = {"name": CLASS}, {"controller": CONTROLLER}
     return {"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": metadata, "spec": spec}
 
 

@@ -105,12 +105,15 @@ def test_an_object_created_again_in_time_changes_nothing(world: World, index: in
     found = world.pipeline.state.find(WORLD[index].ref)
     assert found is not None
     assert found.metadata.uid == "new"
+    assert world.pipeline.take_created_again() == {WORLD[index].ref}
+    assert not world.pipeline.take_created_again()
 
 
 @pytest.mark.parametrize("index", [0, 1, 3], ids=["Ingress", "Service", "Secret"])
 def test_a_deletion_counts_after_the_wait(world: World, index: int) -> None:
     assert not world.delete(WORLD[index])
     assert not world.pipeline.take_problem_delta().appeared
+    assert not world.pipeline.take_created_again()
     assert not world.feed(after=GRACE - 0.125)
     assert world.feed(after=0.125)
     assert not world.waits

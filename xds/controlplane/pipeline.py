@@ -4,7 +4,7 @@ The only module that sees all stages, and the only writer of the known and the w
 for EndpointSlices, `routing_job` for all other objects.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import inf
@@ -168,6 +168,10 @@ class Pipeline:
         Empty while routing is under way: a problem that seems solved may only have moved.
         """
         return ProblemDelta((), ()) if self._job else self._problems.take_delta()
+
+    def take_created_again(self) -> Set[ObjectRef]:
+        """Objects, since the last call, that replace one of the same name and count now. Empty while work is left."""
+        return frozenset() if self.busy else self._pending.take_created_again()
 
     def report_rejections(self, reports: Iterable[RejectionReport]) -> None:
         """Replace the problems of objects whose resources proxies reject.

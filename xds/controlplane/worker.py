@@ -146,7 +146,8 @@ class Worker:
             delta = self._pipeline.take_problem_delta()
             self._logs.problems.put(delta)
             if reporter is not None and self._pipeline.ready:
-                reporter.note(progress.changes, delta.appeared, delta.solved)
+                created_again = self._pipeline.take_created_again()
+                reporter.note(progress.changes, delta.appeared, delta.solved, created_again)
             if published is None:
                 await self._pause()
 

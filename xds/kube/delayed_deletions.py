@@ -21,8 +21,8 @@ from math import inf
 from typing import Any, Final, TypeAlias
 
 from xds.kube.change import Applied, Change, Deleted
-from xds.kube.objects import ConfigMap, EndpointSlice, Ingress, IngressClass, Secret, Service
-from xds.problems.problem import Key
+from xds.kube.objects import ConfigMap, EndpointSlice, Ingress, IngressClass, KubeObject, Secret, Service
+from xds.problems.problem import Key, ObjectRef
 
 DELETION_GRACE_SECONDS: Final = 0.5
 """kubectl takes 0.05 to 0.2 s between the deletion and the creation of an object."""
@@ -80,6 +80,9 @@ class DelayedDeletions:
         grace_seconds: How long a deletion waits; 0: none waits.
         ingress: Returns the Ingress as last worked on; None for an unknown one.
         service_of_slice: Returns the Service of an EndpointSlice as last worked on; None for an unknown one.
+
+    Attributes:
+        created_again: Objects that were created again while their deletion waited; emptied by the reader.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class DelayedDeletions:
         self._ingress = ingress
         self._service_of_slice = service_of_slice
         self._namespaces: dict[str, _Namespace] = {}
+        self.created_again: set[ObjectRef] = set()
 
     @property
     def due_at(self) -> float:
@@ -163,6 +167,8 @@ class DelayedDeletions:
         if delayed is None or delayed.changes.pop(subject, None) is None:
             return  # a Service that was created again before
         self._drop(subject)
+        kind: type[KubeObject] = subject[0]
+        self.created_again.add(ObjectRef(kind.kind, *subject[1]))
         if subject[0] is Service:
             self._put(subject, _Delayed(now, delayed.changes))
         elif namespace := self._namespaces.get(subject[1].namespace):

@@ -1,13 +1,13 @@
 """Pending changes: those not yet worked on. A newer change of an object replaces an older one."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from xds.kube.change import Applied, Batch, Change, Deleted, Listed
 from xds.kube.delayed_deletions import DelayedDeletions, Pending, Subject
 from xds.kube.objects import EndpointSlice, Service
 from xds.kube.state import KubeState
-from xds.problems.problem import Key
+from xds.problems.problem import Key, ObjectRef
 
 
 class ChangeQueue:
@@ -62,6 +62,13 @@ class PendingChanges:
     def deletions_due_at(self) -> float:
         """When the next deletion that waits joins a queue, in seconds of the batches' clock; infinite: none waits."""
         return self._deletions.due_at
+
+    def take_created_again(self) -> Set[ObjectRef]:
+        """Objects, since the last call, that were created again while their deletion waited."""
+        taken = self._deletions.created_again
+        if taken:
+            self._deletions.created_again = set()
+        return taken
 
     def put(self, batch: Batch) -> None:
         changes = [(_subject(change), change) for change in batch.changes]
