@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 NETNS  := tests/support/cluster/netns
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo kube envoys tools collector test quick browser monitoring cases rows check bench generate goldens clean
+.PHONY: help venv demo kube envoys tools collector helm test quick browser monitoring cases rows chart check bench generate goldens clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 12
@@ -35,7 +35,11 @@ tools: venv ## Prometheus, Alertmanager, the Pushgateway and Chromium from Debia
 collector: venv ## an OpenTelemetry Collector, by Go, which a test of traces needs: minutes, once
 	@$(BIN)/python -m tests.support.otel_collector
 
-test: venv kube envoys tools collector ## every test that this machine can run, with the seconds of each group
+helm: venv ## helm, kubeconform and actionlint, by Go, and CustomResourceDefinitions of others, which tests/chart needs: minutes, once
+	@$(BIN)/python -m tests.support.gotools
+	@$(BIN)/python -m tests.support.crds
+
+test: venv kube envoys tools collector helm ## every test that this machine can run, with the seconds of each group
 	@$(BIN)/python -m tests.support.suite
 
 quick: venv ## the tests without real Envoys, Chromium, Prometheus and a cluster: at most 5 minutes
@@ -53,6 +57,9 @@ cases: venv ## inputs from public bug reports, through real Envoys
 rows: venv ## recorded answers of ingress-nginx, against a real Envoy
 	@$(BIN)/python -m tests.support.suite rows
 
+chart: venv kube helm ## the Helm chart, on a real API server: needs Go
+	@$(BIN)/python -m tests.support.suite chart
+
 check: venv ## lint, types, import contracts, generated files up to date; and how dense the prose is
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -60,7 +67,7 @@ check: venv ## lint, types, import contracts, generated files up to date; and ho
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.support.generated --check
 	$(BIN)/hadolint Dockerfile
-	$(BIN)/shellcheck k8s/*.sh k8s/*/*.sh
+	$(BIN)/shellcheck k8s/*.sh k8s/*/*.sh k8s/chart/*/files/*.sh
 	$(BIN)/python -m tests.support.prose
 
 bench: venv kube ## measure, beside go-control-plane: the figures that the documents quote; ONLY=fleet is one group

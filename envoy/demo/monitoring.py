@@ -1,4 +1,4 @@
-"""Prometheus and Alertmanager beside the demo, with the rules and the routes of k8s/monitoring.
+"""Prometheus and Alertmanager beside the demo, with the rules of the Helm chart and the routes of k8s/monitoring.
 
 Prometheus scrapes every second, so that a change shows at once; in a cluster, 15 or 30 s are usual.
 """
@@ -19,10 +19,10 @@ from processes import DemoError
 from screen import Screen
 from world import Ports, World
 
-SOURCE: Final = REPOSITORY / "k8s" / "monitoring"
-
-COPIED: Final = ("rules.yaml", "alertmanager.yaml")
-"""Files of SOURCE."""
+COPIED: Final = (
+    REPOSITORY / "k8s" / "chart" / "xds-ingress" / "files" / "rules.yaml",
+    REPOSITORY / "k8s" / "monitoring" / "alertmanager.yaml",
+)
 
 INTERVAL: Final = "1s"
 
@@ -59,8 +59,8 @@ class Monitoring:
     def write(self, envoys: list[str]) -> None:
         """Write all files; `envoys` are the names of the fleet."""
         self.folder.mkdir()
-        for name in COPIED:
-            shutil.copy(SOURCE / name, self.folder)
+        for path in COPIED:
+            shutil.copy(path, self.folder)
         self._write("prometheus.json", self._configuration())
         self._write("targets.json", list(self._targets(envoys)))
 
@@ -79,10 +79,10 @@ class Monitoring:
         return command
 
     def invite(self, screen: Screen) -> None:
-        screen.heading("Prometheus reads the control plane and the Envoys, with the rules of k8s/monitoring.")
+        screen.heading("Prometheus reads the control plane and the Envoys, with the rules of the Helm chart.")
         screen.note(f"Graphs, and the state of each alert: {self.prometheus}/alerts")
         screen.note(f"Alertmanager, with the routes of k8s/monitoring/alertmanager.yaml: {self.alertmanager}")
-        screen.note("Grafana is not part of the demo: import k8s/monitoring/dashboards/*.json into yours.")
+        screen.note("Grafana is not part of the demo: import k8s/chart/xds-ingress/files/dashboards/*.json into yours.")
 
     def _write(self, name: str, content: Any) -> None:
         (self.folder / name).write_text(json.dumps(content, indent=2), encoding="utf-8")

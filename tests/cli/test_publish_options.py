@@ -1,4 +1,4 @@
-"""`--publish-address` and `--publish-service` of `xds serve`: values and wrong usage.
+"""`--publish-address`, `--publish-service` and `--lease-name` of `xds serve`: values and wrong usage.
 
 Excludes: writing the status of Ingresses (tests/reporting).
 """
@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from xds.cli.publish_options import publish
+from xds.cli.publish_options import lease, publish
 from xds.cli.serve import serve
 from xds.controlplane.settings import ClusterSource
 from xds.kubeapi.kubeconfig import Access
@@ -39,6 +39,12 @@ def test_publish_address_and_publish_service_exclude_each_other() -> None:
         publish(CLUSTER, (LoadBalancerAddress(ip="192.0.2.1"),), Key("xds", "envoy"))
 
 
+def test_the_lease_is_named_by_the_flag_else_by_the_classes() -> None:
+    assert lease(CLUSTER, "edge") == "edge"
+    assert lease(CLUSTER, None) == ""
+    assert lease(Path(), None) == ""
+
+
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
@@ -46,6 +52,9 @@ def test_publish_address_and_publish_service_exclude_each_other() -> None:
         (["--publish-service=xds/envoy"], "with --from there is none"),
         (["--publish-address=Not A Host"], "neither an IP address nor a hostname"),
         (["--publish-service=envoy"], "is not NS/NAME"),
+        (["--lease-name=edge"], "with --from there is none"),
+        (["--lease-name=Edge_1"], "can't be the name of a Lease"),
+        ([f"--lease-name={'e' * 64}"], "at most 63 characters"),
     ],
 )
 def test_invalid_publish_flags_are_wrong_usage(flags: list[str], says: str, tmp_path: Path) -> None:

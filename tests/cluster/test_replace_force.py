@@ -22,7 +22,7 @@ import yaml
 from tests.support.cluster import Cluster
 from tests.support.cluster import control_plane as real
 from tests.support.cluster.assets import missing
-from tests.support.cluster.control_plane import Object, own_address
+from tests.support.cluster.control_plane import CONTROLLERS, Object, own_address
 from tests.support.cluster.replica import Replica, following
 from tests.support.cluster.traffic import HOST, NAME, PORT, ingress, pods_of, service
 from tests.support.envoy import needs_envoy, running_envoy
@@ -121,7 +121,7 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Run
         pytest.skip(reason)
     folder, proxy = tmp_path_factory.mktemp("replace"), own_address()
     async with contextlib.AsyncExitStack() as stack:
-        own = real.cluster(folder / "cluster", controllers=["garbage-collector-controller"])
+        own = real.cluster(folder / "cluster", controllers=[*CONTROLLERS, "garbage-collector-controller"])
         cluster = await stack.enter_async_context(own)
         await cluster.request("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
         await cluster.apply(config_map(), secret(), ingress_class())

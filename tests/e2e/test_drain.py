@@ -1,5 +1,5 @@
-"""The end of an Envoy without a lost request: its preStop hook (k8s/envoy/drain.sh), with the flags of its Deployment,
-on a real Envoy under load.
+"""The end of an Envoy without a lost request: its preStop hook (drain.sh of the Helm chart), with the flags of its
+Deployment, on a real Envoy under load.
 
 Excludes: the kubelet, which runs the hook before SIGTERM, and kube-proxy. For the manifests see tests/manifests.
 """
@@ -16,7 +16,7 @@ from tests.support.envoy import needs_envoy
 from tests.support.objects import ingress, path, rule, service
 from tests.support.site import Site, echoes, site
 
-HOOK = Path(__file__).parents[2] / "k8s" / "envoy" / "drain.sh"
+HOOK = Path(__file__).parents[2] / "k8s" / "chart" / "xds-ingress" / "files" / "drain.sh"
 HOST = {"Host": "shop.example.com"}
 CLIENTS = 4
 

@@ -15,12 +15,10 @@ import pytest
 import yaml
 
 from tests.support.cluster.assets import KUBECTL
-from tests.support.dashboards.model import CRITICAL, NEUTRAL, OK, WARNING, Dashboard, Panel, Query, Row
-from tests.support.demo import REPOSITORY
-from tests.support.manifests import needs_kubectl
+from tests.support.dashboards.model import CRITICAL, FOLDER, NEUTRAL, OK, WARNING, Dashboard, Panel, Query, Row
+from tests.support.manifests import K8S, needs_kubectl
 from tests.support.prometheus import metric_names
 
-FOLDER: Final = REPOSITORY / "k8s" / "monitoring" / "dashboards"
 DASHBOARDS: Final = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
 
 each_dashboard = pytest.mark.parametrize("dashboard", DASHBOARDS.values(), ids=DASHBOARDS)
@@ -90,7 +88,7 @@ def test_variables_of_queries_are_choices(dashboard: Any) -> None:
 
 
 def test_the_component_has_the_dashboards() -> None:
-    component = yaml.safe_load((FOLDER.parent / "kustomization.yaml").read_text())
+    component = yaml.safe_load((K8S / "monitoring" / "kustomization.yaml").read_text())
     assert "dashboards" in component["resources"]
 
 

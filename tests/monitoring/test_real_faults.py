@@ -2,7 +2,7 @@
 
 Prometheus scrapes and evaluates each second, and the rules' durations are divided by 240
 (tests/support/short_rules.py): an hour of burning budget becomes 15 s. Thresholds and expressions are those of
-k8s/monitoring/rules.yaml. The leader's fault needs an API server, the real one of tests/cluster (`make kube`).
+the Helm chart's files/rules.yaml. The leader's fault needs an API server, the real one of tests/cluster (`make kube`).
 
 Covers: six alerts and more that fire in Prometheus and Alertmanager and end again; every query of every dashboard.
 Excludes: the rules' real durations, which promtool tests with a clock of its own (tests/monitoring/alerts).
@@ -25,8 +25,10 @@ import pytest_asyncio
 import yaml
 
 from tests.support.ads_client import CDS, LDS, DeltaClient
+from tests.support.alert_cases import RULES
 from tests.support.authority import DAY, Authority
 from tests.support.cluster.assets import missing
+from tests.support.dashboards.model import FOLDER
 from tests.support.debian import needs
 from tests.support.demo import REPOSITORY, STAYS_UP
 from tests.support.envoy import needs_envoy
@@ -43,9 +45,7 @@ pytestmark = [
     needs_envoy,
 ]
 
-MONITORING: Final = REPOSITORY / "k8s" / "monitoring"
-
-DASHBOARDS: Final = sorted(MONITORING.glob("dashboards/*.json"))
+DASHBOARDS: Final = sorted(FOLDER.glob("*.json"))
 
 ELSEWHERE: Final = {
     "kube_pod_container_resource_limits": "of kube-state-metrics, which the rule does without where there is none",
@@ -144,7 +144,7 @@ async def test_metrics_of_rules_and_panels_are_scraped(
         pytest.skip(reason)
     await asyncio.wait(outcomes.values())
     asked: set[str] = set()
-    for group in yaml.safe_load((MONITORING / "rules.yaml").read_text())["groups"]:
+    for group in yaml.safe_load(RULES.read_text())["groups"]:
         asked = asked.union(*(metric_names(rule["expr"]) for rule in group["rules"]))
     for dashboard in DASHBOARDS:
         asked = asked.union(*(metric_names(target["expr"]) for _, _, target in queries(load(dashboard))))

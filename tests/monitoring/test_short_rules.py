@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from tests.support.demo import REPOSITORY
+from tests.support.alert_cases import RULES
 from tests.support.short_rules import shortened
 
 
@@ -27,7 +27,7 @@ def test_durations_of_an_expression_are_divided(before: str, after: str) -> None
 
 
 def test_the_rest_of_the_rules_stays() -> None:
-    text = (REPOSITORY / "k8s" / "monitoring" / "rules.yaml").read_text()
+    text = RULES.read_text()
     assert without_durations(json.loads(shortened(text))) == without_durations(yaml.safe_load(text))
 
 

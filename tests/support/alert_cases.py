@@ -20,7 +20,7 @@ from typing import Any, Final
 import yaml
 
 ROOT: Final = Path(__file__).parents[2]
-RULES: Final = ROOT / "k8s" / "monitoring" / "rules.yaml"
+RULES: Final = ROOT / "k8s" / "chart" / "xds-ingress" / "files" / "rules.yaml"
 TABLES: Final = ROOT / "tests" / "monitoring" / "alerts"
 
 Table = Mapping[str, Any]

@@ -1,5 +1,6 @@
 """Compiles protos/ into xds/api/, and writes xds/envoyapi/constraints.json, docs/problems.md,
-docs/annotations.md, docs/configmap.md, docs/surprises.md, and rules and dashboards in k8s/monitoring.
+docs/annotations.md, docs/configmap.md, docs/surprises.md, rules and dashboards in k8s/monitoring, and the schema of
+values and README.md of the Helm chart.
 
 With --check nothing is written: outdated files are listed, and the exit code is 1.
 """
@@ -13,6 +14,8 @@ from grpc_tools import _proto, protoc
 
 from tests.support import (
     annotation_table,
+    chart_readme,
+    chart_schema,
     config_key_table,
     constraints,
     problem_table,
@@ -24,7 +27,10 @@ from xds.envoyapi.constraints import TABLE_PATH
 
 ROOT: Final = Path(__file__).parents[2]
 PROTOS: Final = ROOT / "protos"
-PAGES: Final = (problem_table, annotation_table, config_key_table, surprise_table, prometheus_rule)
+PAGES: Final = (
+    *(problem_table, annotation_table, config_key_table, surprise_table),
+    *(prometheus_rule, chart_schema, chart_readme),
+)
 DASHBOARDS: Final = (fleet.DASHBOARD, control_plane.DASHBOARD, ingresses.DASHBOARD)
 
 

@@ -15,12 +15,11 @@ from typing import Any, Final
 
 from playwright.sync_api import sync_playwright
 
+from tests.support.dashboards.model import FOLDER
 from tests.support.debian import program
 from tests.support.prometheus import Prometheus, Series
 
 Json = dict[str, Any]
-
-FOLDER: Final = Path(__file__).parents[2] / "k8s" / "monitoring" / "dashboards"
 
 SPAN_SECONDS: Final = 60
 """The time range of graphs: the demo is young."""

@@ -1,14 +1,14 @@
-"""k8s/monitoring/prometheus-rule.yaml: rules.yaml beside it, as an object of the Prometheus operator."""
+"""k8s/monitoring/prometheus-rule.yaml: rules.yaml of the Helm chart, as an object of the Prometheus operator."""
 
 from pathlib import Path
 from typing import Final
 
-_FOLDER: Final = Path(__file__).parents[2] / "k8s" / "monitoring"
+_K8S: Final = Path(__file__).parents[2] / "k8s"
 
-PAGE: Final = _FOLDER / "prometheus-rule.yaml"
+PAGE: Final = _K8S / "monitoring" / "prometheus-rule.yaml"
 
 _HEAD: Final = """\
-# Made from rules.yaml by `make generate`.
+# Made from ../chart/xds-ingress/files/rules.yaml by `make generate`.
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
 metadata:
@@ -23,6 +23,6 @@ spec:
 
 def text() -> str:
     """The rules with their comments, two columns further right."""
-    rules = (_FOLDER / "rules.yaml").read_text()
+    rules = (_K8S / "chart" / "xds-ingress" / "files" / "rules.yaml").read_text()
     _, _, body = rules.partition("\ngroups:\n")
     return _HEAD + "".join(f"  {line}\n" if line else "\n" for line in ["groups:", *body.splitlines()])

@@ -41,7 +41,10 @@ def _modules(marker: str) -> list[str]:
     return sorted(str(each.relative_to(tests.parent)) for each in named)
 
 
-_PARALLEL: Final = ("-n", "auto", "--dist", "loadgroup", "--ignore=tests/cluster", "--ignore=tests/rows")
+_ALONE: Final = ("cluster", "rows", "chart")
+"""Folders with a group of their own."""
+
+_PARALLEL: Final = ("-n", "auto", "--dist", "loadgroup", *(f"--ignore=tests/{each}" for each in _ALONE))
 
 # Measured in November 2026 on two idle cores: quick takes 609 s of processor in 364 s, where 5 minutes are promised;
 # envoy 385 s, browser 173 s, monitoring 95 s, cases 37 s, rows 233 s, cluster 554 s.
@@ -55,6 +58,8 @@ GROUPS: Final = {
     "rows": Group(("tests/rows",), 1800, Path(__file__).parents[1] / "rows" / "namespaces"),
     # Not parallel: these tests stop and kill parts of a control plane that parallel tests would share.
     "cluster": Group(("tests/cluster",), 2400),
+    # Not parallel: one API server, and every Pod has a network of its own.
+    "chart": Group(("tests/chart",), 2400, Path(__file__).parent / "node" / "network"),
 }
 
 

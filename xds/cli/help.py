@@ -16,7 +16,7 @@ SUBJECTS: Final = {
     "Page": "--ui --ui-allow-remote --ui-host",
     "Mutual TLS": "--tls-ca --tls-cert --tls-key --tls-server-name --tls-client-ca --tls-operators --allow-plaintext "
     "--sds-dir",
-    "Status of Ingresses": "--publish-address --publish-service",
+    "Status of Ingresses": "--publish-address --publish-service --lease-name",
     "Choice of Ingresses": "--ingress-class --controller-name --watch-ingress-without-class --disable-catch-all "
     "--host-ownership",
     "Rights of Ingresses": "--allow-external-name --allow-cross-namespace-resources --max-regex-size --authz",

@@ -6,6 +6,7 @@ from typing import Any, Final
 import click
 
 from xds.problems.problem import Key
+from xds.reporting.reporter import MAX_LEASE_NAME_LENGTH
 from xds.translate.names import is_subdomain
 
 
@@ -27,6 +28,18 @@ class ClassName(click.ParamType):  # type: ignore[type-arg]
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if not is_subdomain(str(value)):
             self.fail(f"{value!r} can't be the name of an IngressClass", param, ctx)
+        return str(value)
+
+
+class LeaseName(click.ParamType):  # type: ignore[type-arg]
+    """The name of a Lease, which is also part of the `reportingController` of Events."""
+
+    name = "NAME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not is_subdomain(str(value)) or len(str(value)) > MAX_LEASE_NAME_LENGTH:
+            rule = f"at most {MAX_LEASE_NAME_LENGTH} characters of a-z, 0-9, - and ."
+            self.fail(f"{value!r} can't be the name of a Lease: {rule}", param, ctx)
         return str(value)
 
 

@@ -1,4 +1,4 @@
-"""The addresses that `xds serve` writes to the status of Ingresses."""
+"""The addresses that `xds serve` writes to the status of Ingresses, and the Lease of the writing replica."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from xds.cli.names import ObjectName
+from xds.cli.names import LeaseName, ObjectName
 from xds.cli.options import option
 from xds.controlplane.settings import ClusterSource
 from xds.problems.problem import Key
@@ -28,7 +28,7 @@ class PublishedAddress(click.ParamType):  # type: ignore[type-arg]  # not generi
 
 
 def publish_options(command: F) -> F:
-    """Adds `publish_address` and `publish_service`, for `publish`."""
+    """Adds `publish_address` and `publish_service`, for `publish`, and `lease_name`, for `lease`."""
     for decorate in (
         option(
             "--publish-service",
@@ -41,6 +41,12 @@ def publish_options(command: F) -> F:
             multiple=True,
             metavar="ADDR",
             help="An IP or hostname for the status of Ingresses. Repeatable; default: statuses stay unchanged.",
+        ),
+        option(
+            "--lease-name",
+            type=LeaseName(),
+            help="The Lease of the replica that writes statuses and Events, in the Pod's namespace. Installations in "
+            "one namespace need different names. Default: `xds-ingress`, followed by a name of --ingress-class.",
         ),
     ):
         command = decorate(command)
@@ -62,3 +68,14 @@ def publish(
         flag = "--publish-address" if publish_address else "--publish-service"
         raise click.UsageError(f"{flag} needs an API server; with --from there is none")
     return wanted
+
+
+def lease(source: Path | ClusterSource, lease_name: str | None) -> str:
+    """The name of the Lease; empty: by the classes that are served.
+
+    Raises:
+        click.UsageError: the source is a folder.
+    """
+    if lease_name and not isinstance(source, ClusterSource):
+        raise click.UsageError("--lease-name needs an API server; with --from there is none")
+    return lease_name or ""

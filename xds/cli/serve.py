@@ -9,7 +9,7 @@ import click
 from xds.address import HostPort, UnixPath, is_local
 from xds.cli.help import Command
 from xds.cli.options import FILE, Address, Failed, all_or_none, log_options, option, version_option
-from xds.cli.publish_options import publish, publish_options
+from xds.cli.publish_options import lease, publish, publish_options
 from xds.cli.source_options import source, source_options
 from xds.cli.traffic_options import class_options, proxy_options, traffic_options, translate_options
 from xds.cli.ui_options import page, ui_options
@@ -91,6 +91,7 @@ def serve(
     allow_plaintext: bool,
     publish_address: tuple[LoadBalancerAddress, ...],
     publish_service: Key | None,
+    lease_name: str | None,
     log_level: str,
     log_format: str,
     **traffic: Any,
@@ -110,6 +111,7 @@ def serve(
     settings = Settings(
         source=chosen,
         publish=publish(chosen, publish_address, publish_service),
+        lease_name=lease(chosen, lease_name),
         listen=str(listen),
         admin=str(admin),
         ui=page(ui, ui_allow_remote=ui_allow_remote, ui_host=ui_host),

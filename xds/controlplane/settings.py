@@ -43,6 +43,7 @@ class Settings:
         operators: Certificate names that may use the debug API; empty: every certificate may.
         peers: The addresses of the other replicas' `listen`, which may resolve to several.
         publish: Addresses written to the status of Ingresses.
+        lease_name: The Lease of the replica that writes; empty: by the classes.
         flags: All flags as given or by default, by name, for bug reports.
     """
 
@@ -57,6 +58,7 @@ class Settings:
     peers: tuple[HostPort, ...] = ()
     classes: ClassOptions = DEFAULT_CLASSES
     publish: PublishOptions = field(default_factory=PublishOptions)
+    lease_name: str = ""
     log_level: str = "info"
     log_format: str = "auto"
     flags: Mapping[str, str] = field(default_factory=dict)

@@ -31,7 +31,7 @@ async def write_back(
     if not isinstance(source, ClusterSource):
         yield None
         return
-    lease = Key(await _namespace(source.access), lease_name(settings.classes))
+    lease = Key(await _namespace(source.access), settings.lease_name or lease_name(settings.classes))
     client = await ApiClient.create(source.access)
     options = ReportingOptions(lease, settings.publish, source.namespaces)
     reporter = Reporter(client, pipeline.state, lambda: pipeline.problems, options, report)

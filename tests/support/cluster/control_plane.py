@@ -1,8 +1,7 @@
 """A real etcd, kube-apiserver and kube-controller-manager.
 
-Only the controllers of EndpointSlices and Namespaces run: there is no kubelet (see `pods`), no garbage collection (the
-slices of a deleted Service stay) unless a test asks for the controller, and the ClusterRoles `view`, `edit` and `admin`
-are empty.
+By default only CONTROLLERS run: there is no kubelet (see `pods`, or tests.support.node), no garbage collection (the
+slices of a deleted Service stay), and the ClusterRoles `view`, `edit` and `admin` are empty.
 """
 
 import asyncio
@@ -28,6 +27,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from tests.support.cluster.assets import KUBECTL, folder
 from tests.support.cluster.part import PATIENCE, Part
+
+CONTROLLERS: Final = ("endpointslice-controller", "namespace-controller")
 
 NODE: Final = "node-1"
 """The node of all pods: the EndpointSlice controller leaves out pods of missing nodes."""
@@ -219,18 +220,19 @@ def _trusting(ca: Path) -> ssl.SSLContext:
 
 @contextlib.asynccontextmanager
 async def cluster(
-    state: Path, *, apiserver: Sequence[str] = (), controllers: Sequence[str] = ()
+    state: Path, *, apiserver: Sequence[str] = (), address: str = "", controllers: Sequence[str] = CONTROLLERS
 ) -> AsyncIterator[Cluster]:
     """A running control plane with its state in a folder, until the end. Several at once use different addresses.
 
     Args:
         apiserver: More flags for kube-apiserver, e.g. `--etcd-compaction-interval=1s`.
-        controllers: More controllers, e.g. `garbage-collector-controller`.
+        address: Of the API server; empty: one of its own on loopback.
+        controllers: With the controller of ServiceAccounts, Pods get one, and a token.
 
     Raises:
         RuntimeError: A part didn't start; the text says why.
     """
-    running = _cluster(state, apiserver, controllers)
+    running = _cluster(state, address or own_address(), apiserver, controllers)
     try:
         await running.start()
         await _register_node(running)
@@ -239,15 +241,16 @@ async def cluster(
         await running.stop()
 
 
-def _cluster(state: Path, apiserver: Sequence[str], controllers: Sequence[str]) -> Cluster:
+def _cluster(state: Path, address: str, apiserver: Sequence[str], controllers: Sequence[str]) -> Cluster:
     state.mkdir(exist_ok=True)
-    address = own_address()
     result = Cluster(state, f"https://{address}:6443", f"http://{address}:2379", secrets.token_hex())
     (state / "tokens.csv").write_text(f"{result.token},admin,admin,system:masters\n")
     (state / "service-accounts.key").write_bytes(_private_key())
     result.write_kubeconfig(result.kubeconfig, result.token)
     result.etcd = _part(result, "etcd", _etcd_flags(state, address), functools.partial(_etcd_ready, result))
     flags = {**_apiserver_flags(state, address), "etcd-servers": result.etcd_url}
+    if "serviceaccount-controller" not in controllers:  # nobody makes the account `default` for pods
+        flags["disable-admission-plugins"] = "ServiceAccount"
     result.apiserver = _part(result, "kube-apiserver", flags, functools.partial(_apiserver_ready, result), apiserver)
     flags = _controller_flags(state, controllers)
     result.controller_manager = _part(result, "kube-controller-manager", flags, _always_ready)
@@ -306,18 +309,18 @@ def _apiserver_flags(state: Path, address: str) -> dict[str, object]:
         "service-account-key-file": key,
         "service-account-signing-key-file": key,
         "shutdown-watch-termination-grace-period": "1s",  # else a SIGTERM takes a minute while somebody watches
-        "disable-admission-plugins": "ServiceAccount",  # nobody makes the account `default` for pods
     }
 
 
-def _controller_flags(state: Path, more: Sequence[str]) -> dict[str, object]:
+def _controller_flags(state: Path, controllers: Sequence[str]) -> dict[str, object]:
     return {
         "kubeconfig": state / "kubeconfig",
         "leader-elect": "false",
-        "controllers": ",".join(("endpointslice-controller", "namespace-controller", *more)),
+        "controllers": ",".join(controllers),
         "kube-api-qps": 200,
         "kube-api-burst": 400,
         "service-account-private-key-file": state / "service-accounts.key",
+        "root-ca-file": state / "certificates" / "apiserver.crt",  # the certificate is its own authority
         "secure-port": 0,
     }
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 Json = dict[str, Any]
 
-FOLDER: Final = Path(__file__).parents[3] / "k8s" / "monitoring" / "dashboards"
+FOLDER: Final = Path(__file__).parents[3] / "k8s" / "chart" / "xds-ingress" / "files" / "dashboards"
 
 SCHEMA_VERSION: Final = 41
 """The version of Grafana 11.6 and 12."""

@@ -1,0 +1,45 @@
+{{/* What the control plane may do with objects of namespaces: exactly what it does (tests/cluster/test_manifests.py holds
+the two against each other). */}}
+{{- define "xds-ingress.rules" -}}
+# What traffic is made of.
+- apiGroups: [networking.k8s.io]
+  resources: [ingresses]
+  verbs: [list, watch]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [list, watch]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [list, watch]
+# Certificates. RBAC can't say "those that Ingresses name": who can't grant all Secrets narrows by namespace
+# (controlPlane.watchNamespaces).
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [list, watch]
+# What it reports: the address that Ingresses are reachable at, and problems.
+- apiGroups: [networking.k8s.io]
+  resources: [ingresses/status]
+  verbs: [patch]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [list, create, patch]
+{{- end -}}
+
+{{/* A binding's roleRef and subjects. Arguments: root, kind, name. */}}
+{{- define "xds-ingress.binds" -}}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: {{ .kind }}
+  name: {{ .name }}
+subjects:
+  - kind: ServiceAccount
+    name: {{ include "xds-ingress.serviceAccountName" .root }}
+    namespace: {{ .root.Release.Namespace }}
+{{- end -}}
+
+{{/* The metadata of a cluster-scoped object. Arguments: root, component, name. */}}
+{{- define "xds-ingress.clusterMetadata" -}}
+name: {{ .name }}
+labels:
+  {{- include "xds-ingress.labels" . | nindent 2 }}
+{{- end -}}

@@ -1,0 +1,3 @@
+from tests.support.crds import main
+
+main()

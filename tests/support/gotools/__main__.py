@@ -1,0 +1,3 @@
+from tests.support.gotools import main
+
+main()
