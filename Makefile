@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 NETNS  := tests/support/cluster/netns
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo kube envoys tools collector helm test quick browser monitoring cases rows chart check bench generate goldens clean
+.PHONY: help venv demo kube envoys tools collector helm test quick browser monitoring cases rows release chart check bench generate lock goldens clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 12
@@ -22,11 +22,11 @@ $(READY): pyproject.toml
 demo: venv ## two Envoys, a few backends, and a tour; DEMO_ONCE=1 ends after the tour, DEMO_TLS=1 has mutual TLS
 	@$(BIN)/python envoy/demo
 
-kube: venv ## etcd and Kubernetes' control plane, which tests/cluster needs: 7 minutes, once; needs Go
+kube: venv ## etcd and Kubernetes' control plane, which tests/cluster needs: 7 minutes, once; needs Go; KUBE=1.30.14 is another version
 	@$(BIN)/python tests/support/cluster/assets.py
 
-envoys: venv ## binaries of Envoys that are too old to be served, which tests/e2e needs: 30 MB each, once
-	@$(BIN)/python -m tests.support.older_envoys
+envoys: venv ## binaries of other Envoys, served and too old ones, which tests/e2e needs: 30 MB each, once
+	@$(BIN)/python -m tests.support.envoy_versions
 
 tools: venv ## Prometheus, Alertmanager, the Pushgateway and Chromium from Debian's packages, for tests and DEMO_MONITORING=1: 250 MB, once
 	@$(BIN)/python -m tests.support.debian
@@ -57,6 +57,9 @@ cases: venv ## inputs from public bug reports, through real Envoys
 rows: venv ## recorded answers of ingress-nginx, against a real Envoy
 	@$(BIN)/python -m tests.support.suite rows
 
+release: venv ## sdist, wheel and the image's files, built from the package index: 60 MB of downloads
+	@$(BIN)/python -m tests.support.suite release
+
 chart: venv kube helm ## the Helm chart, on a real API server: needs Go
 	@$(BIN)/python -m tests.support.suite chart
 
@@ -67,7 +70,7 @@ check: venv ## lint, types, import contracts, generated files up to date; and ho
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.support.generated --check
 	$(BIN)/hadolint Dockerfile
-	$(BIN)/shellcheck k8s/*.sh k8s/*/*.sh k8s/chart/*/files/*.sh
+	$(BIN)/shellcheck k8s/*.sh k8s/chart/*/files/*.sh
 	$(BIN)/python -m tests.support.prose
 
 bench: venv kube ## measure, beside go-control-plane: the figures that the documents quote; ONLY=fleet is one group
@@ -75,6 +78,9 @@ bench: venv kube ## measure, beside go-control-plane: the figures that the docum
 
 generate: venv ## compile protos/ into xds/api/, and fetch the rules of Envoy's API
 	$(BIN)/python -m tests.support.generated
+
+lock: venv ## renew pylock.toml, the dependencies of the image, within the ranges of pyproject.toml
+	$(BIN)/python -m tests.support.image_lock
 
 goldens: venv ## rewrite the golden files, and delete those that no input has
 	GOLDENS=rewrite $(BIN)/pytest -q tests/golden

@@ -99,7 +99,7 @@ def test_a_mistyped_word_is_answered_with_the_right_one(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["lint", "-"], "standard input is not a folder; write the manifests into one: helm template … > DIR/all.yaml"),
+        (["lint", "nowhere"], "nowhere: there is no such file or folder; check the name"),
         (["proxies", "--server", "nobody.invalid:1"], "the host of nobody.invalid:1 has no address; check the name"),
         (["serve", "--from", "/nonexistent"], "/nonexistent: there is no such folder; create it, or name another"),
     ],

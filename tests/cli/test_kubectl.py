@@ -24,7 +24,7 @@ from tests.support.objects import slice_of
 from tests.support.stand_in_kubectl import Mode, StandIn
 from tests.support.waiting import WAIT_LIMIT_SECONDS
 from xds.cli import forward
-from xds.cli.forward import SELECTOR
+from xds.cli.forward import INSTANCE_LABEL, OPERATOR_SECRET, SECRET_ANNOTATION, SELECTOR, SERVER_NAME_VARIABLE
 from xds.cli.kubectl import complete, kubectl_xds
 from xds.cli.main import run
 from xds.protocol.messages import Node
@@ -34,12 +34,24 @@ from xds.server.tls import ServerTls
 PROGRAM = [sys.executable, "-c", "from xds.cli.kubectl import main; main()"]
 
 
-def pod(name: str, *, ready: bool = True, port: int | None = 18000, deleted: bool = False) -> dict[str, Any]:
+def pod(
+    name: str, *, ready: bool = True, port: int | None = 18000, deleted: bool = False, **more: dict[str, str]
+) -> dict[str, Any]:
+    """A Pod of the control plane.
+
+    Args:
+        more: `labels`, `annotations` or `env`.
+    """
     ports = [{"name": "admin", "containerPort": 18001}]
     ports += [{"name": "ads", "containerPort": port}] if port else []
+    env = [{"name": variable, "value": value} for variable, value in more.get("env", {}).items()]
     return {
-        "metadata": {"name": name, **({"deletionTimestamp": "2026-01-01T00:00:00Z"} if deleted else {})},
-        "spec": {"containers": [{"name": "xds", "ports": ports}]},
+        "metadata": {
+            "name": name,
+            **({"deletionTimestamp": "2026-01-01T00:00:00Z"} if deleted else {}),
+            **{each: more[each] for each in ("labels", "annotations") if each in more},
+        },
+        "spec": {"containers": [{"name": "xds", "ports": ports, "env": env}]},
         "status": {"conditions": [{"type": "Ready", "status": str(ready)}]},
     }
 
@@ -91,7 +103,7 @@ def test_a_command_is_answered_by_a_ready_pod(
     get_pods, get_secret, forwarding = stand_in.calls()
     assert get_pods[: len(first)] == get_secret[: len(first)] == forwarding[: len(first)] == first
     assert get_pods[4:8] == ["get", "pods", "--selector", "app=xds"]
-    assert get_secret[4:7] == ["get", "secret", "xds-operator-tls"]
+    assert get_secret[4:7] == ["get", "secret", "xds-ingress-operator-tls"]
     assert forwarding[4:] == ["port-forward", "--address", "127.0.0.1", "pod/xds-b", ":18000"]
 
 
@@ -143,7 +155,10 @@ def test_a_port_that_comes_late_is_used(server: ThreadedDebugServer, kubectl: Ku
             {"secret": "Error from server (Forbidden): no"},
             "can't be read (kubectl get secret failed: Error from server",
         ),
-        ({"secret": {"data": {"ca.crt": ""}}}, "Secret xds-ingress/xds-operator-tls lacks ca.crt, tls.crt or tls.key"),
+        (
+            {"secret": {"data": {"ca.crt": ""}}},
+            "Secret xds-ingress/xds-ingress-operator-tls lacks ca.crt, tls.crt or tls.key",
+        ),
         ({"mode": Mode.EXITS}, "kubectl port-forward to Pod xds-b failed: unable to forward port because pod is not"),
         ({"mode": Mode.HANGS}, "kubectl port-forward to Pod xds-b is not ready after 1 s"),
         ({"mode": Mode.BREAKS}, "the forward to Pod xds-ingress/xds-b failed: lost connection to pod; try again"),
@@ -219,6 +234,36 @@ def test_the_secret_for_operators_opens_mutual_tls(
     assert "the certificate names 'xds-ingress', and no name that may use the debug API at Pod xds-ingress/xds-b" in err
 
 
+def test_the_pod_names_its_certificate_and_the_secret(
+    tmp_path: Path, authority: Authority, kubectl: KubectlXds, stand_in: StandIn
+) -> None:
+    tls = ServerTls.load(SecretMount(tmp_path / "tls", authority.issue("prod-xds-ingress-server-eu")).server)
+    found = pod(
+        "a",
+        annotations={SECRET_ANNOTATION: "prod-xds-ingress-operator-tls-eu"},
+        env={SERVER_NAME_VARIABLE: "prod-xds-ingress-server-eu"},
+    )
+    pods, mine = {"items": [found]}, secret(authority.issue("xds-operator"))
+    with ThreadedDebugServer(tls, (OperatorsOnly(frozenset({"xds-operator"})),)) as server:
+        server.do()
+        assert kubectl(server.target, "-n", "edge", "problems", pods=pods, secret=mine)[0] == 0
+        assert kubectl(server.target, "-n", "edge", "--secret", "mine", "problems", pods=pods, secret=mine)[0] == 0
+    asked = [call[call.index("secret") + 1] for call in stand_in.calls() if "secret" in call]
+    assert asked == ["prod-xds-ingress-operator-tls-eu", "mine"]
+
+
+def test_two_installations_in_one_namespace_are_told_apart_by_instance(
+    server: ThreadedDebugServer, kubectl: KubectlXds, stand_in: StandIn
+) -> None:
+    two = [pod(f"{name}-0", labels={INSTANCE_LABEL: name}) for name in ("edge", "inner")]
+    code, out, err = kubectl(server.target, "problems", pods={"items": two})
+    assert (code, out) == (3, "")
+    assert "has Pods of 2 installations ('edge', 'inner'); choose one with --instance before the command" in err
+    assert kubectl(server.target, "--instance", "inner", "problems", pods={"items": two[1:]})[0] == 0
+    selectors = [call[call.index("--selector") + 1] for call in stand_in.calls() if "--selector" in call]
+    assert selectors == [SELECTOR, f"{SELECTOR},{INSTANCE_LABEL}=inner"]
+
+
 def test_flags_with_files_replace_the_secret(
     secure_server: ThreadedDebugServer, authority: Authority, kubectl: KubectlXds, stand_in: StandIn, tmp_path: Path
 ) -> None:
@@ -233,7 +278,10 @@ def test_a_server_with_tls_and_a_cluster_without_the_secret(
 ) -> None:
     code, out, err = kubectl(secure_server.target, "problems")
     assert (code, out) == (3, "")
-    assert "if it uses TLS, give --tls-ca, --tls-cert and --tls-key, or make Secret xds-ingress/xds-operator-tls" in err
+    assert (
+        "if it uses TLS, give --tls-ca, --tls-cert and --tls-key, or make Secret xds-ingress/xds-ingress-operator-tls"
+        in err
+    )
 
 
 def test_a_certificate_of_the_secret_that_has_expired_is_named(
@@ -242,7 +290,7 @@ def test_a_certificate_of_the_secret_that_has_expired_is_named(
     late = secret(authority.issue("xds-operator", ends=-datetime.timedelta(hours=1)))
     code, _, err = kubectl(secure_server.target, "problems", secret=late)
     assert code == 3
-    assert "the certificate in Secret xds-ingress/xds-operator-tls expired at" in err
+    assert "the certificate in Secret xds-ingress/xds-ingress-operator-tls expired at" in err
 
 
 def test_no_file_holds_the_key_of_the_secret(
@@ -267,7 +315,12 @@ def test_kubectl_completes_words_of_xds(monkeypatch: pytest.MonkeyPatch, capfd: 
         assert out.endswith(":4\n")
 
 
-def test_the_labels_are_those_of_the_manifests() -> None:
+def test_labels_and_the_secret_are_those_of_the_manifests() -> None:
     manifest = Path(__file__).parents[2] / "k8s" / "base" / "deployment.yaml"
-    labels = yaml.safe_load(manifest.read_text())["spec"]["template"]["metadata"]["labels"]
+    template = yaml.safe_load(manifest.read_text())["spec"]["template"]
+    labels = template["metadata"]["labels"]
     assert {tuple(each.split("=")) for each in SELECTOR.split(",")} <= set(labels.items())
+    assert INSTANCE_LABEL in labels
+    assert template["metadata"]["annotations"][SECRET_ANNOTATION] == OPERATOR_SECRET
+    [container] = template["spec"]["containers"]
+    assert SERVER_NAME_VARIABLE in {each["name"] for each in container["env"]}

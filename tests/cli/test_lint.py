@@ -1,24 +1,32 @@
-"""`xds lint`: its output as text, JSON and SARIF, and the exit code.
+"""`xds lint`: output as text and JSON, the summary, the exit code, and several sources.
 
-Covers: files and lines, levels, and the schema of SARIF.
-Excludes: the problems themselves (tests/translate, tests/kube).
+Excludes: the problems themselves (tests/translate, tests/kube), places in files
+(tests/sources/folder/test_positions.py), and input of other forms (test_lint_input.py).
 """
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.support.debug_server import shop
-from tests.support.objects import certificate, ingress, manifest, path, rule, secret, service, slice_of, tls
+from tests.support.objects import (
+    certificate,
+    ingress,
+    ingress_class,
+    manifest,
+    path,
+    rule,
+    secret,
+    service,
+    slice_of,
+    tls,
+)
 from xds.cli.main import run
 from xds.kube.objects import KubeObject
 
-ROOT = Path(__file__).parents[2]
 EXPIRED = certificate("a.example.com", until=datetime(2021, 1, 1, tzinfo=UTC))
 
 
@@ -42,133 +50,77 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def linted(capfd: pytest.CaptureFixture[str], *flags: str, code: int) -> str:
+    """The standard output. Standard error has the summary alone."""
     assert run(["lint", *flags]) == code
     out, err = capfd.readouterr()
-    assert err == ""
+    assert err.count("\n") == ("json" not in flags)
     return str(out)
 
 
-def test_text_output_has_file_and_line(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    lines = linted(capfd, "k8s", code=1).splitlines()
+def test_text_output_has_file_line_and_column(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["lint", "k8s"]) == 1
+    out, err = capfd.readouterr()
+    lines = out.splitlines()
+    written = (folder / "shop.yaml").read_text().splitlines()
+    column, last = written[5].index('"backend"') + 1, written[9].index('"secretName"') + 1
     assert [re.split(r"(?<=[a-z]): ", line, maxsplit=2)[0] for line in lines] == [
-        "k8s/bro ken.yaml:3: MalformedFile",
-        "k8s/shop.yaml:5: BackendNotFound",
-        "k8s/shop.yaml:9: warning",
+        "k8s/bro ken.yaml:3:5: error",
+        f"k8s/shop.yaml:6:{column}: error",
+        f"k8s/shop.yaml:10:{last}: warning",
     ]
     assert lines[1] == (
-        "k8s/shop.yaml:5: BackendNotFound: Ingress default/shop spec.rules[0].http.paths[0].backend: "
+        f"k8s/shop.yaml:6:{column}: error: BackendNotFound: Ingress default/shop spec.rules[0].http.paths[0].backend: "
         "Service 'default/gone' doesn't exist, so its paths answer 503. "
         "Create the Service, or correct the name in the Ingress."
     )
     assert "warning: CertificateExpired: Ingress default/good spec.tls[0].secretName: " in lines[2]
+    assert err == "xds: 5 objects in 2 files: 2 Ingresses checked; 2 errors, 1 warning\n"
 
 
 def test_json_output(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    problems = json.loads(linted(capfd, "k8s", "-o", "json", code=1))["problems"]
+    document = json.loads(linted(capfd, "k8s", "-o", "json", code=1))
+    problems = document["problems"]
     assert [(each["level"], each["reason"], each["file"], each["line"]) for each in problems] == [
         ("error", "MalformedFile", "k8s/bro ken.yaml", 3),
-        ("error", "BackendNotFound", "k8s/shop.yaml", 5),
-        ("warning", "CertificateExpired", "k8s/shop.yaml", 9),
+        ("error", "BackendNotFound", "k8s/shop.yaml", 6),
+        ("warning", "CertificateExpired", "k8s/shop.yaml", 10),
     ]
     assert problems[1]["object"] == {"kind": "Ingress", "namespace": "default", "name": "shop"}
+    assert (problems[0]["column"], problems[0]["end_column"]) == (5, None)
+    assert document["summary"] == {
+        "files": 2, "objects": 5, "ingresses": 2, "other_ingresses": 0, "errors": 2, "warnings": 1, "ignored": 0
+    }  # fmt: skip
 
 
-def test_sarif_output_fits_the_schema(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    log = json.loads(linted(capfd, "k8s", "-o", "sarif", code=1))
-    assert list(unmet(log, "sarifLog")) == []
-    (only,) = log["runs"]
-    rules, results = only["tool"]["driver"]["rules"], only["results"]
-    for result in results:
-        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
-    places = [result["locations"][0]["physicalLocation"] for result in results]
-    assert [(each["artifactLocation"]["uri"], each["region"]["startLine"]) for each in places] == [
-        ("k8s/bro%20ken.yaml", 3),
-        ("k8s/shop.yaml", 5),
-        ("k8s/shop.yaml", 9),
-    ]
-    assert [result["level"] for result in results] == ["error", "error", "warning"]
-
-
-# The required and the allowed properties of each object, as far as used here. Source:
-# https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json
-SCHEMA: dict[str, tuple[set[str], dict[str, Any]]] = {
-    "sarifLog": ({"version", "runs"}, {"$schema": str, "version": str, "runs": ["run"]}),
-    "run": ({"tool"}, {"tool": "tool", "columnKind": str, "results": ["result"]}),
-    "tool": ({"driver"}, {"driver": "toolComponent"}),
-    "toolComponent": ({"name"}, {"name": str, "version": str, "rules": ["reportingDescriptor"]}),
-    "reportingDescriptor": (
-        {"id"},
-        {"id": str, "shortDescription": "text", "help": "text", "defaultConfiguration": "reportingConfiguration"},
-    ),
-    "reportingConfiguration": (set(), {"level": str}),
-    "text": ({"text"}, {"text": str}),
-    "result": (
-        {"message"},
-        {"ruleId": str, "ruleIndex": int, "level": str, "message": "text", "locations": ["location"]},
-    ),
-    "location": (set(), {"physicalLocation": "physicalLocation", "logicalLocations": ["logicalLocation"]}),
-    "physicalLocation": ({"artifactLocation"}, {"artifactLocation": "artifactLocation", "region": "region"}),
-    "artifactLocation": (set(), {"uri": str}),
-    "region": (set(), {"startLine": int}),
-    "logicalLocation": (set(), {"fullyQualifiedName": str, "kind": str}),
-}
-
-
-def unmet(value: Any, kind: Any) -> Iterator[str]:
-    """The violations of the schema."""
-    if isinstance(kind, list):
-        for each in value:
-            yield from unmet(each, kind[0])
-        return
-    if not isinstance(kind, str):
-        if not isinstance(value, kind):
-            yield f"{value!r} is no {kind}"
-        return
-    required, properties = SCHEMA[kind]
-    yield from (f"{kind} lacks {name}" for name in required - value.keys())
-    yield from (f"{kind} has {name}" for name in value.keys() - properties.keys())
-    for name in value.keys() & properties.keys():
-        yield from unmet(value[name], properties[name])
-    if kind == "region" and value["startLine"] < 1:
-        yield "lines count from 1"
-    if "level" in value and value["level"] not in {"none", "note", "warning", "error"}:
-        yield f"{value['level']} is no level"
-
-
-@pytest.mark.parametrize(("form", "out"), [("text", ""), ("json", {"problems": []}), ("sarif", None)])
-def test_good_manifests_have_no_findings(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], form: str, out: Any
-) -> None:
+@pytest.mark.parametrize("form", ["text", "json", "github"])
+def test_good_manifests_have_no_findings(tmp_path: Path, capfd: pytest.CaptureFixture[str], form: str) -> None:
     write(tmp_path, "good.yaml", service("a"), slice_of("a", "10.0.0.1"), shop("a"))
     text = linted(capfd, str(tmp_path), "-o", form, code=0)
-    if form == "sarif":
-        log = json.loads(text)
-        assert list(unmet(log, "sarifLog")) == []
-        assert log["runs"][0]["results"] == []
-    else:
-        assert (json.loads(text) if form == "json" else text) == out
+    assert (json.loads(text)["problems"] if form == "json" else text) == ([] if form == "json" else "")
 
 
 def test_a_problem_of_an_object_without_a_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     flags = (str(tmp_path), "--default-tls-secret", "default/gone")
-    assert linted(capfd, *flags, code=1).startswith("SecretNotFound: Secret default/gone: ")
+    assert linted(capfd, *flags, code=1).startswith("error: SecretNotFound: Secret default/gone: ")
     (problem,) = json.loads(linted(capfd, *flags, "-o", "json", code=1))["problems"]
-    assert (problem["file"], problem["line"]) == ("", None)
-    log = json.loads(linted(capfd, *flags, "-o", "sarif", code=1))
-    assert list(unmet(log, "sarifLog")) == []
+    assert (problem["file"], problem["line"], problem["column"]) == ("", None, None)
 
 
-def test_ignored_reasons_are_left_out(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_ignored_reasons_are_left_out_and_counted(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     flags = ("k8s", "--ignore", "BackendNotFound", "--ignore", "MalformedFile")
     assert len(linted(capfd, *flags, code=1).splitlines()) == 1
-    assert linted(capfd, *flags, "--ignore", "CertificateExpired", code=0) == ""
+    assert run(["lint", *flags, "--ignore", "CertificateExpired"]) == 0
+    assert capfd.readouterr() == (
+        "",
+        "xds: 5 objects in 2 files: 2 Ingresses checked; 0 errors, 0 warnings, 3 ignored\n",
+    )
 
 
 @pytest.mark.parametrize(
     ("flags", "code", "words"),
     [
-        (["nowhere"], 3, "there is no such folder"),
-        ([], 2, "Missing argument"),
+        (["nowhere"], 3, "there is no such file or folder"),
+        ([], 2, "Missing argument 'SOURCE…'"),
         ([".", "-o", "xml"], 2, "'xml'"),
         ([".", "--ignore", "Everything"], 2, "'Everything'"),
         ([".", "--http-port", "8443"], 2, "can't be the same"),
@@ -186,17 +138,52 @@ def test_lint_errors_are_one_line(
     assert err.count("\n") == 1
 
 
-def test_lint_warns_of_ingresses_of_other_classes(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("controller", "flags"),
+    [
+        (None, ["--ingress-class", "nginx"]),
+        ("k8s.io/ingress-nginx", ["--ingress-class", "nginx", "--controller-name", "k8s.io/ingress-nginx"]),
+    ],
+    ids=["no IngressClass", "IngressClass"],
+)
+def test_only_ingresses_of_another_class_are_an_error_with_the_flags_that_take_them(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], controller: str | None, flags: list[str]
+) -> None:
+    """The flags of the message lead to the problems."""
     foreign = ingress("shop", rule("a.test", path("/")), class_name="nginx")
-    (tmp_path / "shop.json").write_text(json.dumps(manifest(foreign)))
-    assert run(["lint", str(tmp_path), "-o", "json"]) == 0
+    classes = [ingress_class("nginx", controller=controller)] if controller else []
+    write(tmp_path, "shop.yaml", foreign, *classes)
+    assert run(["lint", str(tmp_path), "-o", "json"]) == 3
     out, err = capfd.readouterr()
-    assert json.loads(out) == {"problems": []}
-    assert "1 Ingress is not ours and not looked at, such as Ingress default/shop: its class is 'nginx'" in err
-    flags = ["--ingress-class", "nginx", "--controller-name", "k8s.io/ingress-nginx"]
+    assert json.loads(out)["summary"]["other_ingresses"] == 1
+    assert err == (
+        "xds: nothing was checked: no Ingress is ours; classes found: 'nginx' (1). "
+        f"To take over the class 'nginx': {' '.join(flags)}\n"
+    )
     assert run(["lint", str(tmp_path), *flags]) == 1
     out, err = capfd.readouterr()
-    assert ("BackendNotFound" in out, "not ours" in err) == (True, False)
+    assert ("BackendNotFound" in out, "1 Ingress checked; 1 error" in err) == (True, True)
+
+
+def test_ingresses_of_other_classes_beside_ours_are_a_warning(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    foreign = ingress("theirs", rule("a.test", path("/")), class_name="nginx")
+    write(tmp_path, "all.yaml", foreign, service("a"), slice_of("a", "10.0.0.1"), shop("a"))
+    assert run(["lint", str(tmp_path)]) == 0
+    assert "1 Ingress checked, 1 Ingress of other classes not" in capfd.readouterr().err
+    assert run(["lint", str(tmp_path), "-o", "json"]) == 0
+    assert "1 Ingress is not ours and not looked at, such as Ingress default/theirs" in capfd.readouterr().err
+
+
+def test_an_ingress_without_class_is_taken_by_a_flag(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    other = ingress_class("other", controller="other.example/controller", default=True)
+    write(tmp_path, "all.yaml", other, ingress("shop", rule("a.test", path("/")), class_name=None))
+    assert run(["lint", str(tmp_path)]) == 3
+    assert (
+        "classes found: no class (1). To take over Ingresses without a class: --watch-ingress" in capfd.readouterr().err
+    )
+    assert run(["lint", str(tmp_path), "--watch-ingress-without-class"]) == 1
 
 
 def test_translate_warns_of_ingresses_of_other_classes(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -206,12 +193,48 @@ def test_translate_warns_of_ingresses_of_other_classes(tmp_path: Path, capfd: py
     assert "1 Ingress is not ours" in capfd.readouterr().err
 
 
-def test_a_folder_without_an_ingress_is_mentioned(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert run(["lint", str(tmp_path)]) == 0
-    assert capfd.readouterr() == ("", "xds: the folder holds no Ingress, so there is nothing to check\n")
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "no file ends in .yaml, .yml or .json"),
+        ("", "no Kubernetes object is in the input"),
+        ("# only a comment\n---\n", "no Kubernetes object is in the input"),
+        ("kind: Deployment\napiVersion: apps/v1\n", "1 object, and no Ingress, in the input"),
+    ],
+)
+def test_a_folder_without_an_ingress_is_an_error_unless_allowed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], text: str | None, words: str
+) -> None:
+    if text is not None:
+        (tmp_path / "a.yaml").write_text(text)
+    assert run(["lint", str(tmp_path), "-o", "json"]) == 3
+    out, err = capfd.readouterr()
+    assert json.loads(out)["problems"] == []
+    assert err == f"xds: nothing was checked: {words}. If none is expected: --allow-empty\n"
+    assert run(["lint", str(tmp_path), "--allow-empty"]) == 0
+    assert "0 Ingresses checked" in capfd.readouterr().err
 
 
-def test_a_template_is_not_taken_for_a_manifest(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "ingress.yaml").write_text("metadata:\n  name: {{ .Values.name }}\n")
-    assert "ingress.yaml:2: MalformedFile" in linted(capfd, str(tmp_path), code=1)
-    assert "must be rendered first" in linted(capfd, str(tmp_path), code=1)
+def test_objects_of_several_sources_find_each_other(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "k8s").mkdir()
+    write(tmp_path, "ingress.txt", shop("a"))
+    write(tmp_path / "k8s", "service.yaml", service("a"), slice_of("a", "10.0.0.1"))
+    assert "BackendNotFound" in linted(capfd, str(tmp_path / "ingress.txt"), code=1)
+    assert linted(capfd, str(tmp_path / "ingress.txt"), str(tmp_path / "k8s"), code=0) == ""
+
+
+def test_an_object_of_two_sources_is_an_error_with_both_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.yaml", "b.yaml"):
+        write(tmp_path, name, service("a"), slice_of("a", "10.0.0.1"), shop("a"))
+    lines = linted(capfd, "b.yaml", "a.yaml", code=1).splitlines()
+    assert len(lines) == 3
+    assert "b.yaml:6:" in lines[2]
+    assert "Ingress default/shop is in a.yaml:5 already; the one in b.yaml:5 is ignored" in lines[2]
+
+
+def test_a_file_that_two_sources_name_is_read_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path, "a.yaml", service("a"), slice_of("a", "10.0.0.1"), shop("a"))
+    assert linted(capfd, str(tmp_path), f"{tmp_path}/./a.yaml", code=0) == ""

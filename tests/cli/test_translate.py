@@ -69,7 +69,7 @@ def test_problems_go_to_standard_error(tmp_path: Path, capfd: pytest.CaptureFixt
     out, err = capfd.readouterr()
     assert [line.split()[0] for line in out.splitlines()] == ["TYPE", "ecds", "lds", "rds", "vhds", "vhds"]
     assert "Ingress default/shop" in err
-    assert "File broken.yaml" in err
+    assert "broken.yaml" in err
     assert "MalformedFile" in err
 
 
@@ -216,8 +216,8 @@ def test_an_ingress_without_a_class_is_translated(tmp_path: Path, capfd: pytest.
 @pytest.mark.parametrize(
     ("arguments", "code", "complaint"),
     [
-        (["/nonexistent"], 3, "/nonexistent: there is no such folder; create it, or name another"),
-        ([], 2, "Missing argument 'DIR'; see 'xds translate --help'"),
+        (["/nonexistent"], 3, "/nonexistent: there is no such file or folder; check the name"),
+        ([], 2, "Missing argument 'SOURCE…'; see 'xds translate --help'"),
         ([".", "--type", "xyz"], 2, "'xyz' is no resource type"),
     ],
 )

@@ -1,4 +1,4 @@
-"""`kubectl xds` by a real kubectl and a real API server, with the rights of k8s/operator-role.yaml.
+"""`kubectl xds` by a real kubectl and a real API server, with the rights of k8s/base/operator-role.yaml.
 
 The kubelet at the end of the tunnel is a stand-in, which relays to a debug API with mutual TLS.
 """
@@ -9,14 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.support.authority import Authority, SecretMount
 from tests.support.cluster import Cluster, Pod
 from tests.support.cluster.assets import KUBECTL
 from tests.support.cluster.port_forward import forwarding
 from tests.support.debug_server import ThreadedDebugServer, services, shop
-from tests.support.manifests import K8S
+from tests.support.manifests import find
 from xds.cli.forward import OPERATOR_SECRET, SELECTOR
 from xds.server.debug.operators import OperatorsOnly
 from xds.server.tls import ServerTls
@@ -48,7 +47,7 @@ async def kubectl_xds(
 @pytest.fixture
 async def operator(cluster: Cluster, namespace: str) -> Path:
     """The kubeconfig of a user with the rights of an operator and no others."""
-    [role] = yaml.safe_load_all((K8S / "operator-role.yaml").read_text())
+    role = find("Role", "xds-ingress-operator")
     role["metadata"]["namespace"] = namespace
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "me", "namespace": namespace}}
     binding = {

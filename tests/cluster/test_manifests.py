@@ -7,6 +7,7 @@ Excludes: checks without an API server (tests/manifests); running Pods, for whic
 import asyncio
 import contextlib
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
@@ -19,10 +20,10 @@ import yaml
 from tests.support.cluster import Cluster
 from tests.support.cluster import cluster as control_plane
 from tests.support.cluster.assets import missing
-from tests.support.manifests import K8S, Object, build, find
+from tests.support.manifests import CONTROL_PLANE, FLEET, K8S, NAMESPACE, Object, arguments, build, containers, find
+from tests.support.manifests import environment as variables
 
-NAMESPACE = "xds-ingress"
-ACCOUNT = f"system:serviceaccount:{NAMESPACE}:xds-ingress"
+ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{CONTROL_PLANE}"
 NOBODY = "nobody"
 """An account without bindings."""
 
@@ -82,7 +83,7 @@ async def test_the_api_server_accepts_the_manifests_of_the_demo(audited: Cluster
     assert "ingress.networking.k8s.io/mistake serverside-applied (server dry run)" in applied
 
 
-@pytest.mark.parametrize("deployment", ["xds-ingress", "envoy"])
+@pytest.mark.parametrize("deployment", [CONTROL_PLANE, FLEET])
 async def test_pods_are_admitted(audited: Cluster, deployment: str) -> None:
     """No controller makes Pods of a Deployment here, so the test creates a Pod from its template."""
     template = find("Deployment", deployment)["spec"]["template"]
@@ -142,11 +143,11 @@ def _verbs(of: Iterable[Right], resource: str) -> str:
 
 
 async def test_the_fleet_has_no_rights(audited: Cluster) -> None:
-    assert await rights(audited, "envoy", NAMESPACE) == await rights(audited, NOBODY, NAMESPACE)
+    assert await rights(audited, FLEET, NAMESPACE) == await rights(audited, NOBODY, NAMESPACE)
 
 
 async def test_lease_rights_end_at_the_namespace(audited: Cluster) -> None:
-    here, elsewhere = [await rights(audited, "xds-ingress", each) for each in (NAMESPACE, "default")]
+    here, elsewhere = [await rights(audited, CONTROL_PLANE, each) for each in (NAMESPACE, "default")]
     assert {resource for resource, _ in here - elsewhere} == {"leases.coordination.k8s.io"}
     assert elsewhere <= here
 
@@ -154,15 +155,20 @@ async def test_lease_rights_end_at_the_namespace(audited: Cluster) -> None:
 @contextlib.asynccontextmanager
 async def serving(cluster: Cluster, folder: Path) -> AsyncIterator[None]:
     """The control plane with the arguments of its Deployment, except files and addresses that only a Pod has."""
-    kubeconfig = await cluster.kubeconfig_for_service_account(NAMESPACE, "xds-ingress")
+    kubeconfig = await cluster.kubeconfig_for_service_account(NAMESPACE, CONTROL_PLANE)
     await cluster.kubectl("config", "set-context", "--current", f"--namespace={NAMESPACE}", kubeconfig=kubeconfig)
-    [container] = find("Deployment", "xds-ingress")["spec"]["template"]["spec"]["containers"]
+    workload = find("Deployment", CONTROL_PLANE)
+    [container] = containers(workload)
     elsewhere = ("--in-cluster", "--listen=", "--admin=", "--tls-")
-    arguments = [each for each in container["args"] if not each.startswith(elsewhere)]
-    arguments += [f"--kubeconfig={kubeconfig}", f"--listen=unix:{folder}/ads", "--admin=127.0.0.1:0", "--ui=off"]
+    words = [each for each in arguments(workload, container) if not each.startswith(elsewhere)]
+    words += [f"--kubeconfig={kubeconfig}", f"--listen=unix:{folder}/ads", "--admin=127.0.0.1:0", "--ui=off"]
+    given = {name: each for name, each in variables(workload, container).items() if not name.startswith("XDS_TLS_")}
     with (folder / "serve.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "xds", *arguments, "--log-format=json"), stdout=log, stderr=log
+            *(sys.executable, "-m", "xds", *words, "--log-format=json"),
+            stdout=log,
+            stderr=log,
+            env={**os.environ, **given},
         )
     try:
         yield
@@ -195,7 +201,7 @@ async def test_the_granted_rights_are_the_used_rights(audited: Cluster, tmp_path
     """Through its whole work: a Lease, an Ingress, its status, a problem that comes, goes and returns, and the end."""
     service = {"apiVersion": "v1", "kind": "Service", "metadata": SHOP, "spec": {"ports": [{"port": 80}]}}
     status = {"status": {"loadBalancer": {"ingress": [{"ip": ADDRESS}]}}}
-    await audited.request("PATCH", f"/api/v1/namespaces/{NAMESPACE}/services/envoy/status", status)
+    await audited.request("PATCH", f"/api/v1/namespaces/{NAMESPACE}/services/{FLEET}/status", status)
     await audited.apply(service, ingress("missing"))
     async with serving(audited, tmp_path):
         await audited.until(f"{INGRESSES}/shop", lambda found: ADDRESS in json.dumps(found["status"]))
@@ -204,10 +210,10 @@ async def test_the_granted_rights_are_the_used_rights(audited: Cluster, tmp_path
         await audited.until(EVENTS, lambda found: of_reason(found, "Resolved"))
         await audited.apply(ingress("missing"))
         await audited.until(EVENTS, lambda found: of_reason(found, "BackendNotFound", 2))
-    lease = await audited.get(f"{LEASES}/xds-ingress")
+    lease = await audited.get(f"{LEASES}/{CONTROL_PLANE}")
     assert not lease["spec"].get("holderIdentity"), "it was given up"
 
-    granted = await rights(audited, "xds-ingress", NAMESPACE) - await rights(audited, NOBODY, NAMESPACE)
+    granted = await rights(audited, CONTROL_PLANE, NAMESPACE) - await rights(audited, NOBODY, NAMESPACE)
     asked = used(audited.folder / "audit.log")
     print(shown := table(granted, asked))
     assert granted == asked, f"\n{shown}"

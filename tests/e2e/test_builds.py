@@ -1,8 +1,7 @@
-"""Envoys of several versions beside each other and beside clients that reject everything: each proxy is served by its
-own answers, and an Envoy that is too old is told so and keeps its configuration.
+"""Envoys beside clients that reject everything: each proxy is served by its own answers.
 
-Covers the order of connection, the time after a rejecting client has gone, and Envoys 1.36 to 1.40. Excludes the rounds
-of a trial (tests/protocol) and random fleets (tests/properties).
+Covers the order of connection, and the time after a rejecting client has gone. Excludes Envoys that are too old
+(test_older_envoys.py), the rounds of a trial (tests/protocol) and random fleets (tests/properties).
 """
 
 import asyncio
@@ -12,9 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-import structlog
 
-from tests.support import older_envoys
 from tests.support.ads_client import CDS, VHDS
 from tests.support.echo import echo
 from tests.support.envoy import Envoy, free_port, needs_envoy, running_envoy
@@ -24,13 +21,8 @@ from tests.support.plane import Plane
 from tests.support.rejecting_client import rejecting_client
 from tests.support.waiting import WAIT_LIMIT_SECONDS, until
 from xds.kube.objects import Ingress, KubeObject
-from xds.problems.problem import ObjectRef
-from xds.protocol import builds
 from xds.protocol.builds import ProxyBuild
 from xds.protocol.messages import Variant
-from xds.protocol.stuck import StuckReason
-from xds.resources import connection_manager
-from xds.resources.filters.chain import http_filters as chain
 from xds.resources.options import ProxyOptions
 
 pytestmark = needs_envoy
@@ -162,51 +154,3 @@ async def test_a_version_that_all_rejected_is_served_after_a_change_of_the_objec
         async with running_envoy(plane.address, tmp_path, node="envoy"):
             await until_status(http_port, "new.example")
             await until(lambda: all_hosts_served(plane, "envoy"))
-
-
-@pytest.mark.parametrize("version", older_envoys.VERSIONS)
-@VARIANTS
-async def test_an_older_envoy_is_told_so_and_keeps_its_configuration(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, sotw: bool
-) -> None:
-    """A server that still serves the version gives it a configuration; then the present one takes its place."""
-    if reason := older_envoys.missing(version):
-        pytest.skip(reason)
-    http_port, xds_port = free_port(), free_port()
-    async with (
-        echo("backend") as port,
-        running_envoy(
-            f"127.0.0.1:{xds_port}", tmp_path, node="older", sotw=sotw, binary=older_envoys.binary(version)
-        ) as older,
-    ):
-        with monkeypatch.context() as patch:
-            patch.setattr(builds, "OLDEST_ENVOY", (1, 30))
-            # The chain of that server's time: filters that are off now are younger than the older Envoys.
-            patch.setattr(connection_manager, "http_filters", lambda: [each for each in chain() if not each.disabled])
-            patch.setattr(connection_manager, "access_log", lambda _: [])  # 1.36 knows no %TRACE_ID%
-            async with Plane(*objects(port), proxy=options(http_port, vhds=False), port=xds_port):
-                await until_status(http_port, "old.example")
-        with structlog.testing.capture_logs() as log:
-            async with Plane(*objects(port), proxy=options(http_port), port=xds_port) as plane:
-                await until(lambda: attempts(older) >= 2)
-                await until(lambda: bool(plane.ads.unsupported.current))
-                plane.pipeline.report_unsupported(plane.ads.unsupported.current)
-                (problem,) = plane.pipeline.problems
-                (row,) = (each for each in plane.ads.proxies() if each.stuck)
-                plane.apply(web("old.example", "new.example"))
-                async with running_envoy(plane.address, tmp_path, node="newer", sotw=sotw):
-                    await until_status(http_port, "new.example")
-                await until_status(http_port, "old.example")
-    minor = ".".join(version.split(".")[:2])
-    said = f"Envoy {minor} is not served; use 1.40 or a newer version"
-    assert said in older.log
-    assert (problem.object, problem.reason) == (ObjectRef("Proxy", "", "older"), "ProxyUnsupported")
-    assert said in problem.message
-    assert row.stream.node is not None
-    assert (row.stream.node.id, row.stuck[0].reason) == ("older", StuckReason.UNSUPPORTED)
-    assert [line["event"] for line in log if line.get("node") == "older"] == ["proxy_unsupported"]
-
-
-def attempts(envoy: Envoy) -> int:
-    """Streams that the server ended because of the version, as Envoy logs them."""
-    return envoy.log.count("is not served; use")

@@ -44,6 +44,9 @@ VARIABLE: Final = (
 ARCHIVE: Final = r"xds-collect\S*: \d+ files, \d+ kB; read it before you send it\n"
 """The line of `xds collect` on standard error."""
 
+SUMMARY: Final = r"xds: \d+ objects in \d+ files: .*\n"
+"""The line of `xds lint` on standard error."""
+
 
 class Transcript(NamedTuple):
     """A command, and the lines of its output; no lines: the document does not show them."""
@@ -112,6 +115,7 @@ async def test_the_output_in_a_document_is_that_of_the_demo(demo: Demo, document
     for command, lines in found:
         done = run(demo, command)
         assert done.returncode == (1 if " lint " in command else 0), command
-        assert re.fullmatch(ARCHIVE if " collect" in command else "", done.stderr), command
+        expected = ARCHIVE if " collect" in command else SUMMARY if " lint " in command else ""
+        assert re.fullmatch(expected, done.stderr), command
         real = "".join(f"{normalized(line)}\n" for line in done.stdout.splitlines())
         assert not lines or re.fullmatch(pattern(lines), real), f"{command}\n{done.stdout}\n{pattern(lines)}"

@@ -1,15 +1,12 @@
-"""The manifests of k8s/, the Dockerfile and the certificates without a cluster: agreement with each other and with the
+"""The manifests of k8s/ and the certificates without a cluster: agreement with each other and with the
 command line, and confined Pods.
 
 Excludes: the API server's view, and whether the rights suffice (tests/cluster/test_manifests.py); the drain hook
-(tests/e2e/test_drain.py); the build of the image, for which there is no container engine.
+(tests/e2e/test_drain.py); the image (tests/release).
 """
 
 import importlib
-import os
 import re
-import shutil
-import subprocess
 import tomllib
 from pathlib import Path
 
@@ -17,12 +14,10 @@ import click
 import pytest
 import yaml
 from click.testing import CliRunner
-from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID
-from dockerfile_parse import DockerfileParser
 
+from tests.support import kustomize_tree, manifests
 from tests.support.envoy import DEPLOYED
-from tests.support.manifests import K8S, Object, build, find, needs_kubectl
+from tests.support.manifests import CONTROL_PLANE, FLEET, K8S, NAMESPACE, Object, build, find, needs_kubectl, overlay
 from xds.bootstrap.config import STATS_PATHS
 from xds.cli.bootstrap import bootstrap
 from xds.cli.forward import OPERATOR_SECRET
@@ -46,16 +41,11 @@ def deployments() -> list[Object]:
 
 
 def pod_of(deployment: str) -> Object:
-    spec: Object = find("Deployment", deployment)["spec"]["template"]["spec"]
-    return spec
-
-
-def containers(pod: Object) -> list[Object]:
-    return [*pod.get("initContainers", []), *pod["containers"]]
+    return manifests.pod_spec(find("Deployment", deployment))
 
 
 def container(deployment: str, name: str) -> Object:
-    [found] = [each for each in containers(pod_of(deployment)) if each["name"] == name]
+    [found] = [each for each in manifests.containers(find("Deployment", deployment)) if each["name"] == name]
     return found
 
 
@@ -63,27 +53,28 @@ def port(of: Object, name: str) -> int:
     return int(next(each["containerPort"] for each in of["ports"] if each["name"] == name))
 
 
-def environment(of: Object) -> dict[str, str]:
-    return {each["name"]: each.get("value", "") for each in of.get("env", [])}
+def environment(deployment: str, name: str) -> dict[str, str]:
+    return manifests.environment(find("Deployment", deployment), container(deployment, name))
 
 
-def flags(of: Object, arguments: list[str]) -> dict[str, str]:
-    """`--flag=value` and `--flag` by name, with Kubernetes' values for $(NAME)."""
-    expanded = [re.sub(r"\$\((\w+)\)", "envoy-abc", each) for each in arguments]
-    assert all(each.startswith("--") for each in expanded)
-    return {name: value for name, _, value in (each.partition("=") for each in expanded)}
+def arguments(deployment: str, name: str) -> list[str]:
+    return manifests.arguments(find("Deployment", deployment), container(deployment, name))
+
+
+def flags(given: list[str]) -> dict[str, str]:
+    """`--flag=value` and `--flag` by name."""
+    assert all(each.startswith("--") for each in given)
+    return {name: value for name, _, value in (each.partition("=") for each in given)}
 
 
 def serve_flags() -> dict[str, str]:
-    xds = container("xds-ingress", "xds")
-    name, *arguments = xds["args"]
+    name, *given = arguments(CONTROL_PLANE, "xds")
     assert name == "serve"
-    return flags(xds, arguments)
+    return flags(given)
 
 
 def bootstrap_flags() -> dict[str, str]:
-    init = container("envoy", "bootstrap")
-    return flags(init, init["args"])
+    return flags(arguments(FLEET, "bootstrap"))
 
 
 def selects(selector: Object, labels: Object) -> bool:
@@ -99,20 +90,28 @@ def test_the_flags_of_serve_exist() -> None:
 
 
 def test_environment_variables_are_those_of_flags() -> None:
-    parameters = [*command("serve").params, *command("proxies").params]
-    known = {parameter.envvar for parameter in parameters if isinstance(parameter, click.Option)}
-    assert environment(container("xds-ingress", "xds")).keys() <= known
+    """Except those that arguments refer to."""
+    for deployment, name, commands in (
+        (CONTROL_PLANE, "xds", ("serve", "proxies")),
+        (FLEET, "bootstrap", ("bootstrap",)),
+    ):
+        parameters = [each for of in commands for each in command(of).params]
+        known = {parameter.envvar for parameter in parameters if isinstance(parameter, click.Option)}
+        texts = "".join(container(deployment, name)["args"])
+        others = {each for each in environment(deployment, name) if f"$({each})" not in texts}
+        assert others <= known
+        assert all(each.startswith("XDS_") == (each in known) for each in environment(deployment, name))
 
 
 def test_mutual_tls_is_complete_at_server_and_proxy() -> None:
     files = {f"{TLS}/tls.crt", f"{TLS}/tls.key", f"{TLS}/ca.crt"}
-    server = environment(container("xds-ingress", "xds"))
+    server = environment(CONTROL_PLANE, "xds")
     assert {server[f"XDS_TLS_{name}"] for name in ("CERT", "KEY", "CLIENT_CA")} == files
     assert {bootstrap_flags()[f"--tls-{name}"] for name in ("cert", "key", "ca")} == files
-    for deployment, secret in (("xds-ingress", "xds-server-tls"), ("envoy", "xds-client-tls")):
+    for deployment, secret in ((CONTROL_PLANE, "xds-ingress-server-tls"), (FLEET, "xds-ingress-client-tls")):
         volumes = {each["name"]: each for each in pod_of(deployment)["volumes"]}
         assert volumes["tls"]["secret"]["secretName"] == secret
-        for each in (each for each in containers(pod_of(deployment)) if each["name"] != "authz"):
+        for each in (each for each in manifests.containers(find("Deployment", deployment)) if each["name"] != "authz"):
             [mount] = [each for each in each["volumeMounts"] if each["name"] == "tls"]
             assert (mount["mountPath"], mount["readOnly"], "subPath" in mount) == (TLS, True, False)
 
@@ -120,11 +119,12 @@ def test_mutual_tls_is_complete_at_server_and_proxy() -> None:
 def test_the_bootstrap_is_written(tmp_path: Path) -> None:
     """With the command of the init container, but for the folder."""
     given = {**bootstrap_flags(), "--sds-dir": str(tmp_path)}
+    given["--tls-server-name"] = environment(FLEET, "bootstrap")["XDS_TLS_SERVER_NAME"]
     result = CliRunner().invoke(bootstrap, [f"{name}={value}" for name, value in given.items()])
     assert result.exit_code == 0, result.output
     written = yaml.safe_load(result.output)
-    assert written["node"] == {"id": "envoy-abc", "cluster": "xds-ingress"}
-    init, envoy = container("envoy", "bootstrap"), container("envoy", "envoy")
+    assert written["node"] == {"id": "POD", "cluster": "xds-ingress"}
+    init, envoy = container(FLEET, "bootstrap"), container(FLEET, "envoy")
     script, [output] = init["command"][2], re.findall(r"> (\S+)", init["command"][2])
     assert script.startswith('exec xds bootstrap "$@" ')
     assert envoy["args"][envoy["args"].index("--config-path") + 1] == output
@@ -132,15 +132,15 @@ def test_the_bootstrap_is_written(tmp_path: Path) -> None:
 
 
 def test_only_certificates_of_control_plane_and_operators_may_use_the_debug_api() -> None:
-    [*_, server_name] = [each.get("value") for each in container("xds-ingress", "xds")["env"] if "NAME" in each["name"]]
-    arguments = container("xds-ingress", "xds")["args"]
-    operators = [each.partition("=")[2] for each in arguments if each.startswith("--tls-operators=")]
-    assert operators == [server_name, "xds-operator"]
+    names = {environment(*of)["XDS_TLS_SERVER_NAME"] for of in ((CONTROL_PLANE, "xds"), (FLEET, "bootstrap"))}
+    given = [each.partition("=") for each in arguments(CONTROL_PLANE, "xds")]
+    operators = [value for name, _, value in given if name == "--tls-operators"]
+    assert operators == [*names, "xds-operator"]
     assert bootstrap_flags()["--node-cluster"] not in operators
 
 
 def test_the_role_of_operators_is_what_kubectl_xds_does() -> None:
-    [role] = yaml.safe_load_all((K8S / "operator-role.yaml").read_text())
+    role = find("Role", "xds-ingress-operator")
     rules = {tuple(each["resources"]): (each["verbs"], each.get("resourceNames")) for each in role["rules"]}
     assert rules == {
         ("pods",): (["get", "list"], None),
@@ -150,35 +150,35 @@ def test_the_role_of_operators_is_what_kubectl_xds_does() -> None:
 
 
 def test_the_bootstrap_bounds_envoy_by_the_limit_of_its_container() -> None:
-    [max_memory] = [each for each in container("envoy", "bootstrap")["env"] if each["name"] == "XDS_MAX_MEMORY"]
+    [max_memory] = [each for each in container(FLEET, "bootstrap")["env"] if each["name"] == "XDS_MAX_MEMORY"]
     assert max_memory["valueFrom"] == {"resourceFieldRef": {"containerName": "envoy", "resource": "limits.memory"}}
-    assert "memory" in container("envoy", "envoy")["resources"]["limits"]
+    assert "memory" in container(FLEET, "envoy")["resources"]["limits"]
     assert "XDS_MAX_MEMORY" in {each.envvar for each in bootstrap.params if isinstance(each, click.Option)}
 
 
 def test_envoy_runs_as_in_the_tests() -> None:
-    assert " ".join(DEPLOYED[:2]) in " ".join(container("envoy", "envoy")["args"])
-    assert set(DEPLOYED) <= set(container("envoy", "envoy")["args"])
+    assert " ".join(DEPLOYED[:2]) in " ".join(container(FLEET, "envoy")["args"])
+    assert set(DEPLOYED) <= set(container(FLEET, "envoy")["args"])
 
 
 # Ports and paths.
 
 
 def test_the_ports_of_the_control_plane() -> None:
-    xds, given = container("xds-ingress", "xds"), serve_flags()
+    xds, given = container(CONTROL_PLANE, "xds"), serve_flags()
     assert given["--listen"] == f"[::]:{port(xds, 'ads')}"
     assert given["--admin"] == f"[::]:{port(xds, 'admin')}"
     assert given["--listener-address"] == "::"
-    [service] = find("Service", "xds-ingress")["spec"]["ports"]
+    [service] = find("Service", CONTROL_PLANE)["spec"]["ports"]
     assert service["targetPort"] == "ads"
     assert bootstrap_flags()["--xds"] == f"xds-ingress.xds-ingress.svc:{service['port']}"
 
 
 def test_the_ports_of_the_fleet() -> None:
-    envoy, options = container("envoy", "envoy"), ProxyOptions()
+    envoy, options = container(FLEET, "envoy"), ProxyOptions()
     assert (port(envoy, "http"), port(envoy, "https")) == (options.http_port, options.https_port)
     assert port(envoy, "stats") == int(bootstrap_flags()["--stats-port"])
-    ports = {each["port"]: each["targetPort"] for each in find("Service", "envoy")["spec"]["ports"]}
+    ports = {each["port"]: each["targetPort"] for each in find("Service", FLEET)["spec"]["ports"]}
     assert ports == {80: "http", 443: "https"}
     *_, admin = envoy["lifecycle"]["preStop"]["exec"]["command"]
     assert admin == bootstrap_flags()["--admin-port"]
@@ -187,28 +187,28 @@ def test_the_ports_of_the_fleet() -> None:
 def test_probes_ask_for_existing_paths() -> None:
     source = (ROOT / "xds/process/admin.py").read_text()
     for probe in ("readinessProbe", "livenessProbe"):
-        asked = container("xds-ingress", "xds")[probe]["httpGet"]
+        asked = container(CONTROL_PLANE, "xds")[probe]["httpGet"]
         assert asked["port"] == "admin"
         assert f'"{asked["path"]}": self._' in source
     for probe in ("startupProbe", "livenessProbe"):
-        asked = container("envoy", "authz")[probe]["httpGet"]
+        asked = container(FLEET, "authz")[probe]["httpGet"]
         assert asked["port"] == "authz-admin"
         assert f'"{asked["path"]}": self._' in source
-    asked = container("envoy", "envoy")["readinessProbe"]["httpGet"]
+    asked = container(FLEET, "envoy")["readinessProbe"]["httpGet"]
     assert asked["port"] == "stats"
     assert asked["path"] in STATS_PATHS
 
 
 def test_envoy_asks_the_authorizer_of_its_own_pod() -> None:
-    pod, authz = pod_of("envoy"), container("envoy", "authz")
-    name, *arguments = authz["args"]
-    given = flags(authz, arguments)
+    pod, authz = pod_of(FLEET), container(FLEET, "authz")
+    name, *rest = arguments(FLEET, "authz")
+    given = flags(rest)
     assert name == "authz"
     assert given.keys() <= {flag for parameter in command("authz").params for flag in parameter.opts}
     assert given["--listen"] == serve_flags()["--authz"]
     assert int(given["--admin"].rpartition(":")[2]) == port(authz, "authz-admin")
     socket = Path(given["--listen"].removeprefix("unix:"))
-    for each in (authz, container("envoy", "envoy")):
+    for each in (authz, container(FLEET, "envoy")):
         [mount] = [mount for mount in each["volumeMounts"] if mount["name"] == "authz"]
         assert mount["mountPath"] == str(socket.parent)
         assert "runAsUser" not in each["securityContext"], "the socket is for one user"
@@ -218,27 +218,26 @@ def test_envoy_asks_the_authorizer_of_its_own_pod() -> None:
 
 def test_the_authorizer_outlives_envoy() -> None:
     """A sidecar of Kubernetes starts before the containers, and is stopped after the last of them."""
-    [first, *_] = pod_of("envoy")["initContainers"]
+    [first, *_] = pod_of(FLEET)["initContainers"]
     assert (first["name"], first["restartPolicy"]) == ("authz", "Always")
     assert "readinessProbe" not in first
     assert "cpu" not in first["resources"]["limits"]
 
 
 def test_the_hook_ends_before_the_grace_period() -> None:
-    pod, hook = pod_of("envoy"), container("envoy", "envoy")["lifecycle"]["preStop"]["exec"]["command"]
+    pod, hook = pod_of(FLEET), container(FLEET, "envoy")["lifecycle"]["preStop"]["exec"]["command"]
     shell, script, seconds, _ = hook
     assert (shell, Path(script).name) == ("bash", "drain.sh")
     assert int(seconds) < pod["terminationGracePeriodSeconds"] / 2
     [volume] = [each for each in pod["volumes"] if each["name"] == "drain"]
-    [config] = [each for each in build() if each["kind"] == "ConfigMap"]
-    assert config["metadata"]["name"] == volume["configMap"]["name"]
-    assert config["data"] == {"drain.sh": (K8S / "envoy" / "drain.sh").read_text()}
+    config = find("ConfigMap", volume["configMap"]["name"])
+    assert config["data"] == {"drain.sh": (K8S / "chart/xds-ingress/files/drain.sh").read_text()}
 
 
 # References between objects.
 
 
-@pytest.mark.parametrize("deployment", ["xds-ingress", "envoy"])
+@pytest.mark.parametrize("deployment", [CONTROL_PLANE, FLEET])
 def test_selectors_match_exactly_their_pods(deployment: str) -> None:
     labels = {each["metadata"]["name"]: each["spec"]["template"]["metadata"]["labels"] for each in deployments()}
     spec = find("Deployment", deployment)["spec"]
@@ -254,29 +253,14 @@ def test_selectors_match_exactly_their_pods(deployment: str) -> None:
     assert selects(apart["podAffinityTerm"]["labelSelector"]["matchLabels"], labels[deployment])
 
 
-def test_only_the_fleet_and_other_replicas_reach_ads() -> None:
-    policy = find("NetworkPolicy", "xds-ingress")["spec"]
-    labels = {each["metadata"]["name"]: each["spec"]["template"]["metadata"]["labels"] for each in deployments()}
-    assert selects(policy["podSelector"]["matchLabels"], labels["xds-ingress"])
-    assert policy["policyTypes"] == ["Ingress"]
-    to_ads = [rule for rule in policy["ingress"] if {"port": "ads"} in rule["ports"]]
-    allowed = []
-    for [peer] in (rule["from"] for rule in to_ads):
-        assert peer.keys() == {"podSelector"}, "of the same namespace"
-        selector = peer["podSelector"]["matchLabels"]
-        allowed += [name for name, each in labels.items() if selects(selector, each)]
-    assert allowed == ["envoy", "xds-ingress"]
-    assert all(rule.keys() == {"from", "ports"} for rule in policy["ingress"])
-
-
 def test_replicas_find_each_other_by_a_headless_service_ready_or_not() -> None:
     name, _, number = serve_flags()["--peers"].partition(":")
     spec = find("Service", name)["spec"]
     assert (spec["clusterIP"], spec["publishNotReadyAddresses"]) == ("None", True)
-    assert spec["selector"] == find("Service", "xds-ingress")["spec"]["selector"]
+    assert spec["selector"] == find("Service", CONTROL_PLANE)["spec"]["selector"]
     [ads] = spec["ports"]
     assert (str(ads["port"]), ads["targetPort"]) == (number, "ads")
-    assert int(number) == port(container("xds-ingress", "xds"), "ads"), "no proxy of the Service is between"
+    assert int(number) == port(container(CONTROL_PLANE, "xds"), "ads"), "no proxy of the Service is between"
 
 
 def test_the_published_service_is_the_fleets() -> None:
@@ -290,32 +274,29 @@ def test_the_ingress_class_is_ours() -> None:
     [ingress_class] = [each for each in build() if each["kind"] == "IngressClass"]
     assert ingress_class["spec"]["controller"] == "xds-ingress.dev/controller"
     default = next(each.default for each in command("serve").params if "--ingress-class" in each.opts)
-    assert ingress_class["metadata"]["name"] == default
+    assert ingress_class["metadata"]["name"] == environment(CONTROL_PLANE, "xds")["XDS_INGRESS_CLASS"] == default
 
 
 def test_namespaced_objects_have_a_namespace() -> None:
     without = {"Namespace", "ClusterRole", "ClusterRoleBinding", "IngressClass"}
     for each in build():
-        assert each["metadata"].get("namespace") == (None if each["kind"] in without else "xds-ingress"), each["kind"]
+        assert each["metadata"].get("namespace") == (None if each["kind"] in without else NAMESPACE), each["kind"]
 
 
 def test_the_fleet_has_no_rights() -> None:
-    pod = pod_of("envoy")
+    pod = pod_of(FLEET)
     assert pod["automountServiceAccountToken"] is False
     assert find("ServiceAccount", pod["serviceAccountName"])["automountServiceAccountToken"] is False
     bindings = [each for each in build() if each["kind"].endswith("RoleBinding")]
     subjects = {(each["kind"], each["name"], each["namespace"]) for binding in bindings for each in binding["subjects"]}
-    assert subjects == {("ServiceAccount", "xds-ingress", "xds-ingress")}
+    assert subjects == {("ServiceAccount", CONTROL_PLANE, NAMESPACE)}
 
 
 def test_no_webhook_listens() -> None:
     """CVE-2025-1974 and CVE-2026-24514 are of ingress-nginx's: docs/security.md."""
     assert [each["kind"] for each in build() if "Webhook" in each["kind"]] == []
     listens = {
-        port["name"]
-        for each in deployments()
-        for of in containers(each["spec"]["template"]["spec"])
-        for port in of.get("ports", [])
+        port["name"] for each in deployments() for of in manifests.containers(each) for port in of.get("ports", [])
     }
     assert not any("webhook" in name for name in listens)
 
@@ -324,13 +305,13 @@ def test_no_webhook_listens() -> None:
 # read only. tests/cluster asks the API server too.
 
 
-@pytest.mark.parametrize("deployment", ["xds-ingress", "envoy"])
+@pytest.mark.parametrize("deployment", [CONTROL_PLANE, FLEET])
 def test_pods_are_confined(deployment: str) -> None:
     pod = pod_of(deployment)
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["runAsUser"] > 0
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    for each in containers(pod):
+    for each in manifests.containers(find("Deployment", deployment)):
         assert each["securityContext"] == {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -340,7 +321,7 @@ def test_pods_are_confined(deployment: str) -> None:
         assert "memory" in each["resources"]["limits"]
 
 
-@pytest.mark.parametrize("deployment", ["xds-ingress", "envoy"])
+@pytest.mark.parametrize("deployment", [CONTROL_PLANE, FLEET])
 def test_a_disruption_leaves_a_replica(deployment: str) -> None:
     spec = find("Deployment", deployment)["spec"]
     assert (spec["replicas"], spec["strategy"]["rollingUpdate"]["maxUnavailable"]) == (2, 0)
@@ -351,93 +332,31 @@ def test_a_disruption_leaves_a_replica(deployment: str) -> None:
 
 
 def test_the_images_are_pinned_and_the_same_everywhere() -> None:
-    images = {
-        each["name"]: each["image"] for item in deployments() for each in containers(pod_of(item["metadata"]["name"]))
-    }
+    images = {each["name"]: each["image"] for item in deployments() for each in manifests.containers(item)}
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     assert images["xds"] == images["bootstrap"] == images["authz"] == f"xds-ingress:{version}"
     assert re.fullmatch(r"envoyproxy/envoy:v1\.\d+\.\d+", images["envoy"]), "not distroless: the hook needs bash"
 
 
-def test_the_dockerfile() -> None:
-    parsed = DockerfileParser(path=str(ROOT), cache_content=True)
-    stages = [each["value"].split()[0] for each in parsed.structure if each["instruction"] == "FROM"]
-    assert len(stages) == 2
-    assert len(set(stages)) == 1, "a virtual environment belongs to one Python"
-    assert re.fullmatch(r"python:3\.\d+-slim-\w+", stages[0])
-    last = max(index for index, each in enumerate(parsed.structure) if each["instruction"] == "FROM")
-    final = {each["instruction"]: each["value"] for each in parsed.structure[last:]}
-    user = pod_of("xds-ingress")["securityContext"]["runAsUser"]
-    assert final["USER"] == f"{user}:{user}"
-    assert final["ENTRYPOINT"] == '["env", "--block-signal=TERM,INT,QUIT", "xds"]'
-    assert final["EXPOSE"].split() == [str(each["containerPort"]) for each in container("xds-ingress", "xds")["ports"]]
+# Components.
 
 
-def test_the_build_copies_files_that_dockerignore_lets_through() -> None:
-    let_through = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-    parsed = DockerfileParser(path=str(ROOT), cache_content=True)
-    copies = [each["value"].split() for each in parsed.structure if each["instruction"] == "COPY"]
-    copied = {source.rstrip("/") for words in copies if not words[0].startswith("--from") for source in words[:-1]}
-    assert copied == let_through
-    assert all((ROOT / each).exists() for each in copied)
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> list[Object]:
+    """All components over k8s/."""
+    return overlay(tmp_path_factory.mktemp("overlay"))
 
 
-# Certificates.
-
-
-def subject_names(certificate: x509.Certificate) -> list[str]:
-    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    return names.get_values_for_type(x509.DNSName)
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> dict[str, x509.Certificate]:
-    """The output of k8s/certificates.sh, with a kubectl that applies nothing."""
-    if not shutil.which("openssl"):
-        pytest.skip("no openssl: apt-get install openssl")
-    kubectl = tmp_path / "bin" / "kubectl"
-    kubectl.parent.mkdir()
-    kubectl.write_text(f'#!/bin/sh\necho "$*" >> {tmp_path}/calls\n')
-    kubectl.chmod(0o755)
-    path = {**os.environ, "PATH": f"{kubectl.parent}:{os.environ['PATH']}"}
-    subprocess.run([K8S / "certificates.sh", tmp_path / "made"], check=True, capture_output=True, env=path)
-    calls = (tmp_path / "calls").read_text()
-    assert all(
-        f"secret generic {name} --namespace xds-ingress" in calls
-        for name in ("xds-server-tls", "xds-client-tls", "xds-operator-tls")
-    )
-    assert (tmp_path / "made" / "ca.key").stat().st_mode & 0o077 == 0
-    pem = {name: (tmp_path / "made" / f"{name}.crt").read_bytes() for name in ("ca", "server", "client", "operator")}
-    return {name: x509.load_pem_x509_certificate(content) for name, content in pem.items()}
-
-
-def test_certificates_name_the_service_and_the_fleet(made: dict[str, x509.Certificate]) -> None:
-    assert subject_names(made["server"]) == [bootstrap_flags()["--xds"].partition(":")[0]]
-    assert subject_names(made["client"]) == [bootstrap_flags()["--node-cluster"]]
-    assert subject_names(made["operator"]) == ["xds-operator"]
-    for name in ("server", "client", "operator"):
-        made[name].verify_directly_issued_by(made["ca"])
-        usage = made[name].extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-        assert ExtendedKeyUsageOID.CLIENT_AUTH in usage
-        assert (ExtendedKeyUsageOID.SERVER_AUTH in usage) == (name == "server")
-
-
-def test_cert_manager_makes_the_same(made: dict[str, x509.Certificate]) -> None:
-    for name in ("server", "client", "operator"):
-        spec = find("Certificate", f"xds-{name}", K8S / "cert-manager")["spec"]
-        assert spec["secretName"] == f"xds-{name}-tls"
-        assert spec["dnsNames"] == subject_names(made[name])
-        assert ("server auth" in spec["usages"], "client auth" in spec["usages"]) == (name == "server", True)
-
-
-def test_the_option_grants_the_control_plane_config_maps_for_reading() -> None:
-    folder = K8S / "config-maps"
-    role, binding = (
-        find("ClusterRole", "xds-ingress-config-maps", folder),
-        find("ClusterRoleBinding", "xds-ingress-config-maps", folder),
-    )
+def test_the_option_grants_the_control_plane_config_maps_for_reading(everything: list[Object]) -> None:
+    named = {each["kind"]: each for each in everything if each["metadata"]["name"] == "xds-ingress-config-maps"}
+    role, binding = named["ClusterRole"], named["ClusterRoleBinding"]
     assert role["rules"] == [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list", "watch"]}]
     assert binding["roleRef"]["name"] == role["metadata"]["name"]
-    assert binding["subjects"] == find("ClusterRoleBinding", "xds-ingress")["subjects"]
-    granted = [rule["resources"] for rule in find("ClusterRole", "xds-ingress")["rules"]]
+    assert binding["subjects"] == find("ClusterRoleBinding", CONTROL_PLANE)["subjects"]
+    granted = [rule["resources"] for rule in find("ClusterRole", CONTROL_PLANE)["rules"]]
     assert ["configmaps"] not in granted
+
+
+@pytest.mark.skipif(bool(kustomize_tree.absent()), reason=kustomize_tree.absent())
+def test_manifests_are_rendered_from_the_chart() -> None:
+    assert [path for path, text in kustomize_tree.texts().items() if path.read_text() != text] == []

@@ -30,7 +30,7 @@ from xds.address import UnixPath
 from xds.kube.ingress_class import CLASS_ANNOTATION
 from xds.kube.objects import Ingress, IngressClass, KubeObject, Service
 from xds.resources.options import ProxyOptions
-from xds.sources.folder.source import read_folder
+from xds.sources.folder.source import read_tree
 from xds.translate.translator import TranslateOptions
 
 pytestmark = [needs_envoy, pytest.mark.timeout(240)]  # some 200 requests: 5 s on an idle machine, minutes on a busy one
@@ -76,8 +76,9 @@ async def corpus(folder: Path, authority: Authority) -> AsyncIterator[Site]:
     manifests = put(folder / "manifests")
     for file in manifests.iterdir():
         file.write_text(_CA.sub(rf"\g<1>{base64.b64encode(authority.pem).decode()}", file.read_text()))
-    objects, problems = read_folder(manifests)
-    assert problems == ()
+    tree = read_tree(manifests)
+    objects = tree.manifests.objects()
+    assert tree.problems == ()
     served = [_served(each) for each in objects if _is_served(each)]
     services = [each for each in served if isinstance(each, Service)]
     async with (

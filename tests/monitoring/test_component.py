@@ -14,7 +14,7 @@ from tests.support import prometheus_rule
 from tests.support.alert_cases import RULES, alerts
 from tests.support.cluster.assets import KUBECTL
 from tests.support.debian import needs, program
-from tests.support.manifests import K8S, Object, find, needs_kubectl
+from tests.support.manifests import CONTROL_PLANE, FLEET, K8S, Object, find, needs_kubectl
 from tests.support.prometheus_operator import PROGRAM, needs_operator_types
 
 pytestmark = [pytest.mark.monitoring, needs_kubectl]
@@ -52,7 +52,7 @@ def of_kind(overlay: list[Object], kind: str) -> dict[str, Object]:
 def test_the_overlay_adds_monitors_and_rules_to_all_of_k8s(overlay: list[Object]) -> None:
     assert of_kind(overlay, "PodMonitor").keys() == {"xds-ingress", "xds-ingress-envoy"}
     assert of_kind(overlay, "PrometheusRule").keys() == {"xds-ingress"}
-    assert of_kind(overlay, "Deployment").keys() == {"xds-ingress", "envoy"}
+    assert of_kind(overlay, "Deployment").keys() == {CONTROL_PLANE, FLEET}
     ours = [each for each in overlay if each["apiVersion"].startswith("monitoring.coreos.com/")]
     assert {each["metadata"]["namespace"] for each in ours} == {"xds-ingress"}
     assert {each["metadata"]["labels"]["release"] for each in ours} == {"kube-prometheus-stack"}
@@ -96,7 +96,7 @@ def ports(deployment: str) -> dict[str, tuple[str, int]]:
     ("monitor", "deployment", "jobs"),
     [
         ("xds-ingress", "xds-ingress", {"admin": "xds-ingress"}),
-        ("xds-ingress-envoy", "envoy", {"stats": "xds-ingress-envoy", "authz-admin": "xds-ingress-authz"}),
+        ("xds-ingress-envoy", FLEET, {"stats": "xds-ingress-envoy", "authz-admin": "xds-ingress-authz"}),
     ],
 )
 def test_a_monitor_finds_ports_of_running_containers(
@@ -123,12 +123,12 @@ def test_each_target_says_its_node(overlay: list[Object]) -> None:
             assert replaced(endpoint)["node"] == "__meta_kubernetes_pod_node_name"
 
 
-def test_network_policies_admit_a_prometheus_of_any_namespace(overlay: list[Object]) -> None:
-    """To the admin port. The fleet has no policy, so its ports are open."""
-    [policy] = [each for each in overlay if each["kind"] == "NetworkPolicy"]
-    assert policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/name"] == "xds-ingress"
-    [rule] = [each for each in policy["spec"]["ingress"] if each["ports"] == [{"port": "admin"}]]
-    assert rule["from"] == [{"namespaceSelector": {}}]
+def test_a_network_policy_admits_prometheus_to_the_ports_of_the_monitors(overlay: list[Object]) -> None:
+    """The effect is in tests/manifests/test_network_policies.py."""
+    policy = of_kind(overlay, "NetworkPolicy")["xds-ingress-metrics"]["spec"]
+    monitors = of_kind(overlay, "PodMonitor").values()
+    scraped = {each["port"] for monitor in monitors for each in monitor["spec"]["podMetricsEndpoints"]}
+    assert {each["port"] for rule in policy["ingress"] for each in rule["ports"]} == scraped
 
 
 def test_the_memory_of_the_rule_is_the_limit_of_the_deployment() -> None:
@@ -162,7 +162,7 @@ def test_a_plain_prometheus_finds_the_same_targets(job: str, tmp_path: Path) -> 
     config = yaml.safe_load((MONITORING / "prometheus.yaml").read_text())
     targets = [target("cp-1", "xds-ingress", "xds", port, number) for port, (_, number) in ports("xds-ingress").items()]
     targets += [
-        target("envoy-1", "envoy", container, port, number) for port, (container, number) in ports("envoy").items()
+        target("envoy-1", "envoy", container, port, number) for port, (container, number) in ports(FLEET).items()
     ]
     targets += [target(f"{each['labels']['__meta_kubernetes_pod_name']}-old", *ended(each)) for each in targets]
     for each in config["scrape_configs"]:
@@ -179,7 +179,7 @@ def test_a_plain_prometheus_finds_the_same_targets(job: str, tmp_path: Path) -> 
     found = yaml.safe_load(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     kept = [each["labels"] for each in found if each["labels"]]
     pod, container, port = LABELS[job]
-    number = ports("xds-ingress" if pod == "cp" else "envoy")[port][1]
+    number = ports(CONTROL_PLANE if pod == "cp" else FLEET)[port][1]
     assert [{name: value for name, value in each.items() if not name.startswith("__")} for each in kept] == [
         {
             "container": container,

@@ -13,14 +13,23 @@ PAGE: Final = CHART / "values.schema.json"
 Schema = dict[str, Any]
 
 PORT: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": 65535}
+STRINGS: Final[Schema] = {"type": "object", "additionalProperties": {"type": "string"}}
 QUANTITIES: Final[Schema] = {"type": "object", "additionalProperties": {"type": ["string", "number"]}}
+
+OWN_LABELS: Final = [
+    *(f"app.kubernetes.io/{each}" for each in ("name", "instance", "component", "part-of", "version", "managed-by")),
+    "helm.sh/chart",
+]
+"""Labels that the chart writes, and selectors count on."""
 
 DEFINITIONS: Final[Schema] = {
     "port": PORT,
     "optionalPort": {**PORT, "type": ["integer", "null"]},
-    "strings": {"type": "object", "additionalProperties": {"type": "string"}},
+    "strings": STRINGS,
+    "labels": {**STRINGS, "propertyNames": {"not": {"enum": OWN_LABELS}}},
     "named": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string", "minLength": 1}}},
     "dnsLabel": {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", "maxLength": 63},
+    "optionalName": {"type": "string", "pattern": "^([a-z]([-a-z0-9]*[a-z0-9])?)?$"},
     "duration": {"type": "string", "pattern": "^([0-9]+(ms|s|m|h))*$"},
     "countOrPercent": {"type": ["integer", "string"], "minimum": 0, "pattern": "^[0-9]+%$"},
     "resources": {

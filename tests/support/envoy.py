@@ -48,14 +48,13 @@ class Envoy:
 
     Attributes:
         admin: The admin port.
+        admin_host: Its address.
         log: Its output so far.
     """
 
-    def __init__(
-        self, process: asyncio.subprocess.Process, admin: int, log: Path, admin_host: str = "127.0.0.1"
-    ) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, admin: int, log: Path) -> None:
         self.process = process
-        self._admin_host = admin_host
+        self.admin_host = "127.0.0.1"
         self.admin = admin
         self._log = log
 
@@ -74,7 +73,7 @@ class Envoy:
         """The admin port's answer for a path, e.g. `/clusters`."""
         async with (
             aiohttp.ClientSession() as session,
-            session.get(f"http://{self._admin_host}:{self.admin}{path}") as answer,
+            session.get(f"http://{self.admin_host}:{self.admin}{path}") as answer,
         ):
             return await answer.text()
 
@@ -131,7 +130,6 @@ async def running_envoy(
     `dns_port` is that of the only name server on 127.0.0.1; None: the machine's name servers.
     """
     admin = free_port()
-    config, log = folder / f"{node}.yaml", folder / f"{node}.log"
     envoy_tls = EnvoyTls(tls, folder) if tls else None
     for name, content in sds_files(envoy_tls).items() if envoy_tls else ():
         (folder / name).write_text(content)
@@ -147,7 +145,20 @@ async def running_envoy(
         all_stats=all_stats,
     )
     resolver = f"typed_dns_resolver_config: {json.dumps(_resolver(dns_port))}\n" if dns_port else ""
-    config.write_text(bootstrap_yaml(options) + resolver)
+    started = started_envoy(bootstrap_yaml(options) + resolver, folder, node=node, admin=admin, binary=binary)
+    async with started as envoy:
+        if ":" in admin_address:
+            envoy.admin_host = "[::1]"
+        yield envoy
+
+
+@contextlib.asynccontextmanager
+async def started_envoy(
+    bootstrap: str, folder: Path, *, node: str, admin: int, binary: Path = BINARY
+) -> AsyncIterator[Envoy]:
+    """An Envoy with a bootstrap configuration in YAML, which has this admin port; killed at the end."""
+    config, log = folder / f"{node}.yaml", folder / f"{node}.log"
+    config.write_text(bootstrap)
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *(binary, "-c", config, "--base-id", str(next(_base_ids)), "--concurrency", "1"),
@@ -156,7 +167,7 @@ async def running_envoy(
             stderr=output,
         )
     try:
-        yield Envoy(process, admin, log, "[::1]" if ":" in admin_address else "127.0.0.1")
+        yield Envoy(process, admin, log)
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()

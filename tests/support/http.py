@@ -85,7 +85,7 @@ class Connection:
         """
         where: dict[str, Any] = {"sock": by} if by else {"host": "127.0.0.1", "port": port}
         reader, writer = await asyncio.open_connection(
-            **where, ssl=(context or _unverified()) if tls else None, server_hostname=sni if tls else None
+            **where, ssl=(context or unverified()) if tls else None, server_hostname=sni if tls else None
         )
         return cls(reader, writer, writer.get_extra_info("ssl_object").getpeercert(binary_form=True) if tls else b"")
 
@@ -127,7 +127,7 @@ async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
 
 
 @functools.cache
-def _unverified() -> ssl.SSLContext:
+def unverified() -> ssl.SSLContext:
     context = ssl.SSLContext(
         ssl.PROTOCOL_TLS_CLIENT
     )  # the default context reads all CAs of the machine for every connection

@@ -50,8 +50,8 @@ class Siege:
         self._objects: dict[tuple[type[KubeObject], Key], KubeObject] = {}
         self._envoys: list[Envoy] = []
         self.failures: list[str] = []
-        self._with_right = _context(folder / "right.pem", CA.issue(common_name="alice"))
-        self.foreign = _context(folder / "foreign.pem", FOREIGN_CA.issue(common_name="alice"))
+        self._with_right = client_context(folder / "right.pem", CA.issue(common_name="alice"))
+        self.foreign = client_context(folder / "foreign.pem", FOREIGN_CA.issue(common_name="alice"))
 
     # Processes.
 
@@ -195,7 +195,7 @@ class Siege:
         assert (dict(self.tally.passed), self.failures, self.rejections) == ({}, [], [])
 
 
-def _context(file: Path, issued: Issued) -> ssl.SSLContext:
+def client_context(file: Path, issued: Issued) -> ssl.SSLContext:
     file.write_bytes(issued.certificate + issued.private_key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

@@ -4,14 +4,18 @@ The tests of a group are of one cost. `make quick` runs `quick`, `make test` eve
 minutes get a marker and a line in GROUPS, and `quick` leaves the marker out.
 """
 
+import os
 import resource
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
+
+from tests.support import envoy_versions
 
 NETNS: Final = Path(__file__).parent / "cluster" / "netns"
 
@@ -26,12 +30,14 @@ class Group:
     Attributes:
         arguments: Of pytest.
         inside: A command that runs another one in namespaces of its own.
+        variables: Environment variables of pytest.
         limit_seconds: Until a run is interrupted, and counts as failed; many times the seconds on an idle machine.
     """
 
     arguments: tuple[str, ...]
     limit_seconds: float
     inside: Path = NETNS
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 def _modules(marker: str) -> list[str]:
@@ -48,12 +54,14 @@ _PARALLEL: Final = ("-n", "auto", "--dist", "loadgroup", *(f"--ignore=tests/{eac
 
 # Measured in November 2026 on two idle cores: quick takes 609 s of processor in 364 s, where 5 minutes are promised;
 # envoy 385 s, browser 173 s, monitoring 95 s, cases 37 s, rows 233 s, cluster 554 s.
-GROUPS: Final = {
-    "quick": Group((*_PARALLEL, "-m", "not envoy and not browser and not monitoring"), 1800),
+GROUPS: Final[dict[str, Group]] = {
+    "quick": Group((*_PARALLEL, "-m", "not envoy and not browser and not monitoring and not release"), 1800),
     "envoy": Group((*_PARALLEL, "--ignore=tests/cases", "-m", "envoy and not browser and not monitoring"), 1800),
     "browser": Group((*_PARALLEL, "-m", "browser", "tests/browser"), 900),
     "monitoring": Group((*_PARALLEL, "-m", "monitoring", *_modules("monitoring")), 900),
     "cases": Group((*_PARALLEL, "tests/cases", "-m", "envoy"), 900),
+    # With the machine's network, for packages of the index.
+    "release": Group(("tests/release", "-m", "release"), 1800, Path("/usr/bin/env")),
     # Not parallel: every batch of cases has the ports 80 and 443.
     "rows": Group(("tests/rows",), 1800, Path(__file__).parents[1] / "rows" / "namespaces"),
     # Not parallel: these tests stop and kill parts of a control plane that parallel tests would share.
@@ -61,13 +69,17 @@ GROUPS: Final = {
     # Not parallel: one API server, and every Pod has a network of its own.
     "chart": Group(("tests/chart",), 2400, Path(__file__).parent / "node" / "network"),
 }
+GROUPS.update(
+    (f"envoy-{release}", replace(GROUPS["envoy"], variables={"XDS_TEST_ENVOY": str(envoy_versions.binary(release))}))
+    for release in envoy_versions.others()
+)
 
 
 def run(group: Group) -> int:
     """pytest's exit code; not 0 either if the limit passes."""
     command = [str(group.inside), sys.executable, "-m", "pytest", *group.arguments]
     print("$", *command[1:], flush=True)
-    with subprocess.Popen(command) as process:
+    with subprocess.Popen(command, env={**os.environ, **group.variables}) as process:
         try:
             return process.wait(group.limit_seconds)
         except subprocess.TimeoutExpired:

@@ -1,7 +1,6 @@
 """`xds explain`."""
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import click
@@ -12,7 +11,7 @@ from xds.api.v1 import debug_pb2 as pb
 from xds.cli.client import Client
 from xds.cli.delivery import add_proxies, delivery_data, problem_text
 from xds.cli.help import Command
-from xds.cli.offline import server_or_folder, server_or_folder_options
+from xds.cli.offline import server_or_manifests, server_or_manifests_options
 from xds.cli.options import Server, argument, exit_code_option, output_option, plain_option
 from xds.cli.output import object_name, problem_data, reference_data, write, write_data
 from xds.cli.text import printable
@@ -60,7 +59,7 @@ class Header(click.ParamType):  # type: ignore[type-arg]  # not generic in every
     metavar="ADDRESS",
     help="The address that proxies know the client by, for lists of addresses.",
 )
-@server_or_folder_options
+@server_or_manifests_options
 @output_option
 @exit_code_option
 def explain(
@@ -70,7 +69,7 @@ def explain(
     method: str,
     source_address: str,
     server: Server,
-    from_: Path | None,
+    from_: tuple[str, ...],
     output: str,
     exit_code: bool,
     **traffic: Any,
@@ -85,7 +84,7 @@ def explain(
     has a fixed answer. It is 1 for every other status, such as 404 and 503, and for a closed connection.
     """
     asked = pb.ExplainRequest(url=url, method=method, headers=headers, source=source_address)
-    source = server_or_folder(server, from_, traffic)
+    source = server_or_manifests(server, from_, traffic)
     response = _offline(source, asked) if isinstance(source, Pipeline) else Client(source).explain(asked)
     if output != "table":
         write_data(_data(response), output)

@@ -19,10 +19,19 @@ from xds.bootstrap.client_tls import ClientTls
 from xds.cli.options import Credentials, Failed, Server
 
 SELECTOR: Final = "app.kubernetes.io/name=xds-ingress,app.kubernetes.io/component=control-plane"
-"""The labels of k8s/base/deployment.yaml."""
+"""The labels of k8s/base/deployment.yaml, whatever the name of the installation."""
 
-OPERATOR_SECRET: Final = "xds-operator-tls"  # noqa: S105 -- a name
-"""The Secret of k8s/certificates.sh with the certificate for operators."""
+INSTANCE_LABEL: Final = "app.kubernetes.io/instance"
+"""The label with the name of the installation."""
+
+OPERATOR_SECRET: Final = "xds-ingress-operator-tls"  # noqa: S105 -- a name
+"""The Secret with the certificate for operators, of a Pod without `SECRET_ANNOTATION`."""
+
+SECRET_ANNOTATION: Final = "xds-ingress.dev/operator-secret"  # noqa: S105 -- a name
+"""The annotation of Pods with the name of that Secret."""
+
+SERVER_NAME_VARIABLE: Final = "XDS_TLS_SERVER_NAME"
+"""The environment variable of Pods with the name in the control plane's certificate."""
 
 PORT_NAME: Final = "ads"
 
@@ -79,12 +88,28 @@ class Kubectl:
         return found if isinstance(found, dict) else {}
 
 
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """A ready Pod of the control plane.
+
+    Attributes:
+        port: The port of its --listen.
+        server_name: The name in its certificate; empty: not known.
+        secret: The Secret with the certificate for operators.
+    """
+
+    pod: str
+    port: int
+    server_name: str
+    secret: str
+
+
 class Forward:
     """Forwards a free local port to a ready Pod of the control plane.
 
     Args:
         selector: The labels of the Pods.
-        secret: The Secret with the certificate for operators.
+        secret: The Secret with the certificate for operators; empty: the one that the Pod names.
     """
 
     def __init__(self, kubectl: Kubectl, selector: str, secret: str) -> None:
@@ -95,26 +120,28 @@ class Forward:
     @contextmanager
     def connected(self, tls: ClientTls | None, server_name: str) -> Iterator[Server]:
         namespace = self._kubectl.namespace
-        pod, port = self._ready_pod()
-        name = server_name or f"xds-ingress.{namespace}.svc"
+        target = self._ready_pod()
+        name = server_name or target.server_name or f"xds-ingress.{namespace}.svc"
         credentials = (
-            self._credentials(name) if tls is None else ClientTls(tls.ca, tls.certificate, tls.private_key, name)
+            self._credentials(target.secret, name)
+            if tls is None
+            else ClientTls(tls.ca, tls.certificate, tls.private_key, name)
         )
-        with self._forwarded(pod, port) as (local, errors):
+        with self._forwarded(target.pod, target.port) as (local, errors):
             try:
-                yield Server(HostPort("127.0.0.1", local), credentials, f"Pod {namespace}/{pod}")
+                yield Server(HostPort("127.0.0.1", local), credentials, f"Pod {namespace}/{target.pod}")
             except Failed as error:
                 if said := errors():
-                    raise Failed(f"the forward to Pod {namespace}/{pod} failed: {said}; try again") from None
+                    raise Failed(f"the forward to Pod {namespace}/{target.pod} failed: {said}; try again") from None
                 if credentials is None and "--tls-ca" in error.message:
-                    raise Failed(f"{error.message}, or make Secret {namespace}/{self._secret}") from None
+                    raise Failed(f"{error.message}, or make Secret {namespace}/{target.secret}") from None
                 raise
 
-    def _ready_pod(self) -> tuple[str, int]:
-        """The first ready Pod by name, and the port of its --listen.
+    def _ready_pod(self) -> _Target:
+        """The first ready Pod by name.
 
         Raises:
-            Failed: no Pod is ready.
+            Failed: no Pod is ready, or the Pods are of several installations.
         """
         namespace = self._kubectl.namespace
         pods = self._kubectl.get("pods", "--selector", self._selector).get("items") or []
@@ -123,24 +150,36 @@ class Forward:
                 f"namespace {namespace!r} has no Pod of the control plane ({self._selector}); name another namespace "
                 "with -n before the command, or other labels with --selector"
             )
-        ready = sorted((str(each["metadata"]["name"]), _port(each)) for each in pods if _is_ready(each))
+        instances = sorted({_label(each, INSTANCE_LABEL) for each in pods})
+        if len(instances) > 1:
+            names = ", ".join(repr(each) for each in instances)
+            raise Failed(
+                f"namespace {namespace!r} has Pods of {len(instances)} installations ({names}); choose one with "
+                "--instance before the command"
+            )
+        ready = sorted((each for each in pods if _is_ready(each)), key=lambda each: str(each["metadata"]["name"]))
         if not ready:
             counted = (
                 f"none of {len(pods)} Pods" if len(pods) > 1 else f"Pod {pods[0]['metadata']['name']!r} is not ready"
             )
             counted += " is ready" if len(pods) > 1 else ""
             raise Failed(f"{counted}; see 'kubectl -n {namespace} describe pods -l {self._selector}'")
-        return ready[0]
+        return self._target(ready[0])
 
-    def _credentials(self, server_name: str) -> Credentials | None:
+    def _target(self, pod: _Object) -> _Target:
+        named = (pod["metadata"].get("annotations") or {}).get(SECRET_ANNOTATION)
+        secret = self._secret or str(named or OPERATOR_SECRET)
+        return _Target(str(pod["metadata"]["name"]), _port(pod), _server_name(pod), secret)
+
+    def _credentials(self, secret: str, server_name: str) -> Credentials | None:
         """The certificate for operators; None if there is no such Secret: the control plane may use plaintext.
 
         Raises:
             Failed: the Secret can't be read, or lacks a part.
         """
-        full_name = f"Secret {self._kubectl.namespace}/{self._secret}"
+        full_name = f"Secret {self._kubectl.namespace}/{secret}"
         try:
-            found = self._kubectl.get("secret", self._secret)
+            found = self._kubectl.get("secret", secret)
         except Failed as error:
             raise Failed(
                 f"{full_name}, the certificate for operators, can't be read ({error.message}); ask for the right, or "
@@ -233,6 +272,17 @@ def _is_ready(pod: _Object) -> bool:
         return False
     conditions = pod.get("status", {}).get("conditions") or []
     return any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions)
+
+
+def _label(pod: _Object, name: str) -> str:
+    return str((pod["metadata"].get("labels") or {}).get(name, ""))
+
+
+def _server_name(pod: _Object) -> str:
+    """The value of `SERVER_NAME_VARIABLE`; empty if there is none, or if it refers to other variables."""
+    variables = (each for container in pod["spec"]["containers"] for each in container.get("env") or [])
+    value = next((str(each.get("value") or "") for each in variables if each.get("name") == SERVER_NAME_VARIABLE), "")
+    return "" if "$(" in value else value
 
 
 def _port(pod: _Object) -> int:

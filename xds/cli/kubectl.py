@@ -11,7 +11,7 @@ from typing import Final, NoReturn
 import click
 from click.shell_completion import ShellComplete
 
-from xds.cli.forward import OPERATOR_SECRET, SELECTOR, Forward, Kubectl
+from xds.cli.forward import INSTANCE_LABEL, SELECTOR, Forward, Kubectl
 from xds.cli.main import SECTIONS, Commands, prepare_streams, run
 from xds.cli.options import Connector, plain_option, version_option
 
@@ -31,17 +31,29 @@ ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
 @plain_option("-n", "--namespace", default="xds-ingress", metavar="NS", help="The namespace of the control plane.")
 @plain_option("--context", "cluster", metavar="NAME", help="The context of the kubeconfig.")
 @plain_option("--kubeconfig", metavar="FILE", help="Default: $KUBECONFIG, or ~/.kube/config.")
+@plain_option(
+    "--instance",
+    metavar="NAME",
+    help="The installation, if the namespace has several: the Helm release, or the name of its Deployment.",
+)
 @plain_option("-l", "--selector", default=SELECTOR, metavar="LABELS", help="The labels of the control plane's Pods.")
 @plain_option(
     "--secret",
-    default=OPERATOR_SECRET,
     metavar="NAME",
-    help="The Secret with a certificate for operators, if --listen uses TLS. --tls-cert of a command replaces it.",
+    help="The Secret with a certificate for operators, if --listen uses TLS. Default: the one that the Pod names. "
+    "--tls-cert of a command replaces it.",
 )
 @version_option
 @click.pass_context
 def kubectl_xds(
-    context: click.Context, *, namespace: str, cluster: str | None, kubeconfig: str | None, selector: str, secret: str
+    context: click.Context,
+    *,
+    namespace: str,
+    cluster: str | None,
+    kubeconfig: str | None,
+    instance: str | None,
+    selector: str,
+    secret: str | None,
 ) -> None:
     """Ask a control plane in a cluster, by a port that kubectl forwards for the time of the command.
 
@@ -49,7 +61,8 @@ def kubectl_xds(
     """
     flags = {"--context": cluster, "--kubeconfig": kubeconfig}
     chosen = tuple(f"{flag}={value}" for flag, value in flags.items() if value)
-    context.obj = Connector(Forward(Kubectl(chosen, namespace), selector, secret).connected)
+    labels = f"{selector},{INSTANCE_LABEL}={instance}" if instance else selector
+    context.obj = Connector(Forward(Kubectl(chosen, namespace), labels, secret or "").connected)
 
 
 def main() -> NoReturn:

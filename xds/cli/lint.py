@@ -1,64 +1,52 @@
 """`xds lint`."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.parse import quote
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
 from xds.cli.help import Command
 from xds.cli.lint_push import Gateway, GatewayUrl, GroupingLabel, push
-from xds.cli.offline import offline_pipeline, warn_of_other_classes
+from xds.cli.linting.annotations import github, gitlab
+from xds.cli.linting.finding import Finding, Summary, findings
+from xds.cli.linting.sarif import sarif
+from xds.cli.offline import (
+    flags_for_classes,
+    offline_pipeline,
+    other_ingresses,
+    read,
+    sources_argument,
+    warn_of_other_classes,
+)
 from xds.cli.options import Failed, plain_option, warn
-from xds.cli.output import problem_data, write_data
+from xds.cli.output import problem_data, write_data, write_utf8
 from xds.cli.reason_name import ReasonName
 from xds.cli.traffic_options import traffic_options
-from xds.kube.source import SourceError
-from xds.problems.problem import ObjectRef, Problem
-from xds.problems.reasons import Level, Reason
 from xds.server.debug import messages
-from xds.sources.folder.source import locate
-
-
-class Finding(NamedTuple):
-    """A problem and its place.
-
-    Attributes:
-        file: The path from the working directory; empty if no file holds the object.
-    """
-
-    problem: Problem
-    file: str
-    line: int
-
-    @property
-    def subject(self) -> str:
-        """Object and field."""
-        return f"{self.problem.object} {self.problem.field}".rstrip()
-
-    @property
-    def text(self) -> str:
-        """Message and remedy."""
-        return f"{self.problem.message.rstrip('.')}. {self.problem.remedy}".rstrip()
+from xds.sources.folder.positions import Text
 
 
 @click.command(
     cls=Command,
     examples=[
         "xds lint k8s/demo",
+        "helm template charts/shop | xds lint -",
+        "kustomize build overlays/test | xds lint - k8s/shared",
+        "xds lint k8s --ingress-class nginx       # before a move from ingress-nginx",
+        "xds lint k8s --ignore SecretNotFound -o github        # in GitHub Actions",
         "xds lint k8s --ignore SecretNotFound -o sarif > lint.sarif",
+        "xds lint k8s -o gitlab > gl-code-quality-report.json",
     ],
 )
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@sources_argument
 @traffic_options
 @plain_option(
     "-o",
     "--output",
-    type=click.Choice(["text", "json", "sarif"]),
+    type=click.Choice(["text", "json", "sarif", "github", "gitlab"]),
     default="text",
-    help="sarif is for code scanning services.",
+    help="sarif is for code scanning services, github for annotations in GitHub Actions, gitlab for GitLab's code "
+    "quality reports.",
 )
 @plain_option(
     "--ignore",
@@ -66,7 +54,12 @@ class Finding(NamedTuple):
     type=ReasonName(),
     multiple=True,
     metavar="REASON",
-    help="Ignore problems of this reason, e.g. SecretNotFound if DIR holds no Secrets. Repeatable.",
+    help="Ignore problems of this reason, e.g. SecretNotFound if SOURCE has no Secrets. Repeatable.",
+)
+@plain_option(
+    "--allow-empty",
+    is_flag=True,
+    help="Exit with 0, not 3, if no Ingress was checked: for charts that may have none.",
 )
 @plain_option(
     "--push",
@@ -85,102 +78,68 @@ class Finding(NamedTuple):
 )
 def lint(
     *,
-    folder: Path,
+    sources: tuple[str, ...],
     output: str,
     ignored: tuple[str, ...],
+    allow_empty: bool,
     gateway: Gateway | None,
     labels: tuple[tuple[str, str], ...],
     **traffic: Any,
 ) -> int:
-    """Print the problems of the manifests in DIR. The exit code is 1 if there is any, even a warning."""
+    """Print the problems of manifests, with file, line and column.
+
+    SOURCE is a file, a folder, or - for standard input; all sources together are one set of objects. The exit code is 1
+    if there is a problem, even a warning, and 3 if no Ingress was checked.
+    """
     if labels and gateway is None:
         raise click.UsageError("--push-label is for --push, which is missing")
-    pipeline = offline_pipeline(folder, traffic)
-    warn_of_other_classes(pipeline)
+    reading = read(sources)
+    pipeline = offline_pipeline(reading, traffic)
     problems = [each for each in pipeline.problems if each.reason not in ignored]
-    found = _located(folder, problems) if problems else []
-    if not problems and not pipeline.state_reader.state.ingresses():
-        warn("the folder holds no Ingress, so there is nothing to check")
-    if output == "json":
-        write_data({"problems": [_data(each) for each in found]}, output)
-    elif output == "sarif":
-        write_data(sarif(found), output)
-    else:
-        for each in found:
-            click.echo(_line(each))
+    found = findings(reading, problems)
+    summary = Summary.of(reading, pipeline, found, len(pipeline.problems) - len(problems))
+    _write(found, summary, output, reading.texts, sources[0])
     if gateway is not None and (cause := push(gateway, dict(labels), (each.problem.reason for each in found))):
         warn(f"the figures did not reach the Pushgateway at {gateway}: {cause}; the exit code is that of lint")
-    return 1 if found else 0
+    if found or summary.ingresses or allow_empty:
+        if output != "json":
+            warn(str(summary))
+        if summary.others:
+            warn_of_other_classes(reading, pipeline)
+        return 1 if found else 0
+    others = other_ingresses(pipeline)
+    remedy = flags_for_classes(reading, others) if others else "If none is expected: --allow-empty"
+    raise Failed(f"nothing was checked: {summary.unchecked}. {remedy}")
 
 
-def _located(folder: Path, problems: Iterable[Problem]) -> list[Finding]:
-    """The findings, by file and line."""
-    try:
-        places = locate(folder)
-    except SourceError as error:
-        raise Failed(str(error)) from None
-    return sorted((_finding(folder, each, places) for each in problems), key=lambda each: (*each[1:], each.problem))
-
-
-def _finding(folder: Path, problem: Problem, places: Mapping[ObjectRef, str]) -> Finding:
-    location = problem.location or places.get(problem.object, "")
-    file, colon, line = location.rpartition(":")
-    if not colon or not line.isdecimal():
-        file, line = location, "1"
-    return Finding(problem, str(folder / file) if file else "", int(line))
+def _write(found: list[Finding], summary: Summary, output: str, texts: Mapping[str, Text], source: str) -> None:
+    match output:
+        case "json":
+            write_data({"problems": [_data(each) for each in found], "summary": summary.data}, output)
+        case "sarif":
+            write_data(sarif(found, summary, texts, source), output)
+        case "gitlab":
+            write_data(gitlab(found, source), output)
+        case "github":
+            for each in found:
+                write_utf8(f"{github(each)}\n")
+        case _:
+            for each in found:
+                click.echo(_line(each))
 
 
 def _line(each: Finding) -> str:
-    place = f"{each.file}:{each.line}: " if each.file else ""
-    level = "warning: " if each.problem.reason.level is Level.WARNING else ""
-    return f"{place}{level}{each.problem.reason}: {each.subject}: {each.text}"
+    column = f":{each.position.column}" if each.position.column else ""
+    place = f"{each.file}:{each.position.line}{column}: " if each.file else ""
+    level, reason = each.problem.reason.level, each.problem.reason
+    return f"{place}{level}: {reason}: {each.subject}: {each.text}{each.origin}"
 
 
 def _data(each: Finding) -> dict[str, Any]:
     data = dict(problem_data(messages.problem(each.problem)))
     del data["location"]
-    return {"level": each.problem.reason.level, **data, "file": each.file, "line": each.line if each.file else None}
-
-
-def sarif(found: Sequence[Finding]) -> dict[str, Any]:
-    """The findings as a log of the Static Analysis Results Interchange Format.
-
-    Source: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
-    """
-    reasons = sorted({each.problem.reason for each in found})
-    driver = {
-        "name": "xds-ingress",
-        "version": version("xds-ingress"),
-        "rules": [_rule(each) for each in reasons],
-    }
-    indexes = {reason: index for index, reason in enumerate(reasons)}
-    results = [_result(each, indexes[each.problem.reason]) for each in found]
-    return {
-        "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}],
-    }
-
-
-def _rule(reason: Reason) -> dict[str, Any]:
-    return {
-        "id": reason,
-        "shortDescription": {"text": reason.meaning},
-        "help": {"text": f"{reason.meaning} {reason.remedy}"},
-        "defaultConfiguration": {"level": reason.level},
-    }
-
-
-def _result(each: Finding, rule: int) -> dict[str, Any]:
-    logical = {"fullyQualifiedName": each.subject, "kind": "resource"}
-    location: dict[str, Any] = {"logicalLocations": [logical]}
-    if each.file:
-        artifact = {"uri": quote(Path(each.file).as_posix())}
-        location["physicalLocation"] = {"artifactLocation": artifact, "region": {"startLine": each.line}}
-    return {
-        "ruleId": each.problem.reason,
-        "ruleIndex": rule,
-        "level": each.problem.reason.level,
-        "message": {"text": f"{each.subject}: {each.text}"},
-        "locations": [location],
-    }
+    places = {name: number or None for name, number in each.position._asdict().items()}
+    if not each.file:
+        places = dict.fromkeys(places)
+    level = each.problem.reason.level
+    return {"level": level, **data, "file": each.file, **places, "template": each.template}

@@ -1,27 +1,73 @@
-"""The pipeline of `xds serve` on a folder, without a server."""
+"""The pipeline of `xds serve` on manifests, without a server."""
 
-from pathlib import Path
-from typing import Any
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 import click
 from click.core import ParameterSource
 
-from xds.cli.options import F, Failed, Folder, Option, Server, plain_option, server_option, warn
+from xds.cli.options import F, Failed, Option, Server, plain_option, server_option, warn
 from xds.cli.traffic_options import class_options, proxy_options, traffic_options, translate_options
 from xds.controlplane.pipeline import Pipeline
 from xds.kube.change import Applied, Batch, Listed, Reported
-from xds.kube.objects import KINDS
+from xds.kube.ingress_class import class_name
+from xds.kube.objects import KINDS, Ingress, IngressClass
 from xds.kube.source import SourceError
 from xds.kube.state import KubeState
-from xds.sources.folder.source import read_folder
+from xds.problems.text import shown
+from xds.sources.folder.manifests import MAX_FILE_BYTES
+from xds.sources.folder.reading import STANDARD_INPUT_SOURCES, Reading, read_sources
+
+SOURCE_HELP: Final = "a file, a folder, or - for standard input"
 
 
-def offline_pipeline(folder: Path, traffic: dict[str, Any]) -> Pipeline:
-    """A pipeline with the manifests of a folder. `traffic` holds the values of `traffic_options`.
+class Source(click.Path):
+    """A file, a folder, or standard input. An empty value is an error: click would take the working directory."""
+
+    name = "source"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not value:
+            self.fail(f"the value is empty; name {SOURCE_HELP}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def sources_argument(command: F) -> F:
+    """Adds `sources`, for `read`."""
+    return click.argument("sources", metavar="SOURCE…", type=Source(), nargs=-1, required=True)(command)
+
+
+def read(sources: Sequence[str]) -> Reading:
+    """The manifests of all sources.
 
     Raises:
-        Failed: the folder can't be read.
+        click.UsageError: standard input is named twice.
+        Failed: a source can't be read.
     """
+    if sum(each in STANDARD_INPUT_SOURCES for each in sources) > 1:
+        raise click.UsageError("standard input can be read once; name it once")
+    try:
+        return read_sources(sources, _standard_input)
+    except SourceError as error:
+        raise Failed(str(error)) from None
+
+
+def _standard_input() -> bytes:
+    if sys.stdin.isatty():
+        warn("waiting for manifests on standard input, up to Ctrl-D; a command can write them: helm template … |")
+    try:
+        return sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise Failed(
+            f"standard input can't be read ({error.strerror or error}); pipe manifests, as in helm template … |"
+        ) from None
+
+
+def offline_pipeline(reading: Reading, traffic: dict[str, Any]) -> Pipeline:
+    """A pipeline with manifests. `traffic` holds the values of `traffic_options`."""
     _name_variables(traffic)
     options = translate_options(traffic)
     state = KubeState(
@@ -35,27 +81,38 @@ def offline_pipeline(folder: Path, traffic: dict[str, Any]) -> Pipeline:
         annotated=options.annotated,
     )
     pipeline = Pipeline(state, options, proxy_options(traffic))
-    if str(folder) == "-":
-        raise Failed("standard input is not a folder; write the manifests into one: helm template … > DIR/all.yaml")
-    try:
-        objects, problems = read_folder(folder)
-    except SourceError as error:
-        raise Failed(str(error)) from None
-    pipeline.apply([Batch((*map(Applied, objects), *map(Listed, KINDS), Reported(problems)), 0.0)], 0.0)
+    pipeline.apply(
+        [Batch((*map(Applied, reading.manifests.objects()), *map(Listed, KINDS), Reported(reading.problems)), 0.0)], 0.0
+    )
     return pipeline
 
 
-def warn_of_other_classes(pipeline: Pipeline) -> None:
-    """Warn of Ingresses that are left out because of their class, whose problems are not found."""
+def other_ingresses(pipeline: Pipeline) -> list[Ingress]:
+    """The Ingresses that are left out because of their class, by namespace and name."""
     state = pipeline.state_reader.state
-    claims = {each.key: claim for each in state.ingresses() if not (claim := state.claim(each)).ours}
-    if claims:
-        first = min(claims)
-        counted = f"{len(claims)} Ingresses are" if len(claims) > 1 else "1 Ingress is"
+    return sorted((each for each in state.ingresses() if not state.claim(each).ours), key=lambda each: each.key)
+
+
+def warn_of_other_classes(reading: Reading, pipeline: Pipeline) -> None:
+    """Warn of Ingresses that are left out because of their class, whose problems are not found."""
+    if others := other_ingresses(pipeline):
+        counted = f"{len(others)} Ingresses are" if len(others) > 1 else "1 Ingress is"
+        why = pipeline.state_reader.state.claim(others[0]).why
         warn(
-            f"{counted} not ours and not looked at, such as Ingress {first}: {claims[first].why}. To take over the "
-            "class of ingress-nginx: --ingress-class nginx --controller-name k8s.io/ingress-nginx"
+            f"{counted} not ours and not looked at, such as Ingress {others[0].key}: {why}. "
+            f"{flags_for_classes(reading, others)}"
         )
+
+
+def flags_for_classes(reading: Reading, others: Iterable[Ingress]) -> str:
+    """The flags that take over the most frequent class of Ingresses, as a sentence."""
+    ((name, _),) = Counter(map(class_name, others)).most_common(1)
+    if name is None:
+        return "To take over Ingresses without a class: --watch-ingress-without-class"
+    known = (each for each in reading.manifests.objects() if isinstance(each, IngressClass))
+    controller = next((each.spec.controller for each in known if each.metadata.name == name), "")
+    controller_flag = f" --controller-name {shlex.quote(controller)}" if controller else ""
+    return f"To take over the class {shown(name)}: --ingress-class {shlex.quote(name)}{controller_flag}"
 
 
 def _name_variables(traffic: dict[str, Any]) -> None:
@@ -72,31 +129,32 @@ def _name_variables(traffic: dict[str, Any]) -> None:
         warn(f"the result depends on {', '.join(used)} of the environment, as that of 'xds serve' does")
 
 
-def server_or_folder_options(command: F) -> F:
-    """Adds `server`, `from_` and `traffic_options`, for `server_or_folder`."""
-    folder = plain_option(
+def server_or_manifests_options(command: F) -> F:
+    """Adds `server`, `from_` and `traffic_options`, for `server_or_manifests`."""
+    sources = plain_option(
         "--from",
         "from_",
-        type=Folder(path_type=Path),
-        metavar="DIR",
-        help="Read manifests from this folder instead of asking a server.",
+        type=Source(),
+        multiple=True,
+        metavar="SOURCE",
+        help=f"Read manifests instead of asking a server: {SOURCE_HELP}. Repeatable.",
     )
-    return server_option(folder(traffic_options(command)))
+    return server_option(sources(traffic_options(command)))
 
 
-def server_or_folder(server: Server, from_: Path | None, traffic: dict[str, Any]) -> Server | Pipeline:
-    """The server to ask, or a pipeline with the manifests of the folder.
+def server_or_manifests(server: Server, from_: tuple[str, ...], traffic: dict[str, Any]) -> Server | Pipeline:
+    """The server to ask, or a pipeline with the manifests.
 
     Raises:
         click.UsageError: the flags contradict each other.
-        Failed: the folder can't be read.
+        Failed: a source can't be read.
     """
     source = click.get_current_context().get_parameter_source
     typed = ParameterSource.COMMANDLINE
     if source("from_") is typed and source("server") is typed:
-        raise click.UsageError("--from reads a folder and --server asks a server; give only one")
+        raise click.UsageError("--from reads manifests and --server asks a server; give only one")
     if from_:
-        return offline_pipeline(from_, traffic)
+        return offline_pipeline(read(from_), traffic)
     unused = [name for name in traffic if source(name) is typed]
     if unused:
         flags = ", ".join("--" + name.replace("_", "-") for name in unused)

@@ -1,6 +1,5 @@
 """`xds why ingress`."""
 
-from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -12,7 +11,7 @@ from xds.cli.client import Client
 from xds.cli.delivery import add_proxies, delivery_data, problem_text
 from xds.cli.help import Group
 from xds.cli.names import ObjectName
-from xds.cli.offline import server_or_folder, server_or_folder_options
+from xds.cli.offline import server_or_manifests, server_or_manifests_options
 from xds.cli.options import Failed, Server, argument, exit_code_option, output_option
 from xds.cli.output import age, iso, object_name, problem_data, reference_data, write, write_data
 from xds.cli.text import printable
@@ -85,17 +84,17 @@ def why() -> None:
     ],
 )
 @argument("name", metavar="NS/NAME", type=ObjectName())
-@server_or_folder_options
+@server_or_manifests_options
 @output_option
 @exit_code_option
-def ingress(*, name: Key, server: Server, from_: Path | None, output: str, exit_code: bool, **traffic: Any) -> int:
+def ingress(*, name: Key, server: Server, from_: tuple[str, ...], output: str, exit_code: bool, **traffic: Any) -> int:
     """Explain the state of an Ingress: its class, the parts that are served or left out and why, backends,
     certificates, annotations, problems, the number of proxies in sync, and the time of the last change.
 
     With --from, no server is needed. With --exit-code, the exit code is 0 if the whole Ingress is accepted and no part
     lacks endpoints, else 1.
     """
-    source = server_or_folder(server, from_, traffic)
+    source = server_or_manifests(server, from_, traffic)
     if isinstance(source, Pipeline):
         response = _offline(source, name)
     else:
@@ -117,7 +116,7 @@ def answers(response: pb.WhyIngressResponse) -> bool:
 def _offline(pipeline: Pipeline, name: Key) -> pb.WhyIngressResponse:
     facts = ingress_facts(pipeline.state_reader, name)
     if facts is None:
-        raise Failed(f"there is no Ingress {name} in the folder; check namespace and name")
+        raise Failed(f"there is no Ingress {name} in the manifests; check namespace and name")
     return why_ingress_response(explain_ingress(facts))
 
 

@@ -234,7 +234,7 @@ class _UnitStatuses:
             case Redirect(code, location):
                 return Unit(at, text, UnitStatus.SERVED, f"answers {code}, to {location}")
         if route.backend is None or route.backend not in self._facts.backends:
-            return Unit(at, text, UnitStatus.BROKEN, self._problems_at(at))
+            return Unit(at, text, UnitStatus.BROKEN, self._problems_at(at) or "its Service doesn't exist")
         backend, _ = self._facts.backends[route.backend]
         policy = [f"{subject}: {words}" for subject, words in policy_texts(route)]
         if redirected := REDIRECTED[route.https_redirect.when]:
@@ -260,7 +260,8 @@ class _UnitStatuses:
     def _tls_host(self, at: FieldPath, host: str, secret: Key | None) -> Unit:
         text, holder = f"HTTPS of {_host(host)}", self._holders.get(host.lower())
         if holder is None:
-            return Unit(at, text, UnitStatus.LEFT_OUT, self._problems_at(at))
+            why = self._problems_at(at) or f"Secret {secret} doesn't exist yet: cert-manager is asked for the Secret"
+            return Unit(at, text, UnitStatus.LEFT_OUT, why)
         if secret is None or self._facts.tls.same.get(secret, secret) not in holder:
             owner = self._facts.tls.owners.get(host.lower())
             why = f"the host has the certificate of Secret {' and of Secret '.join(map(str, holder))}"

@@ -78,6 +78,18 @@ def flatten(document: object) -> Iterator[object]:
             yield item
 
 
+def located_items(document: object) -> Iterator[tuple[tuple[str | int, ...], object]]:
+    """Yield the items as `flatten` does, each with the path that leads to it."""
+    pending: list[tuple[tuple[str | int, ...], object]] = [((), document)]
+    while pending:
+        path, item = pending.pop()
+        if isinstance(item, dict) and _is_list(item):
+            inside = [((*path, "items", index), _typed(each, item)) for index, each in enumerate(item["items"])]
+            pending.extend(reversed(inside))
+        else:
+            yield path, item
+
+
 def _is_list(document: Document) -> bool:
     kind, items = document.get("kind"), document.get("items")
     return isinstance(kind, str) and kind.endswith("List") and isinstance(items, list)
@@ -316,5 +328,7 @@ def _plain(text: str) -> str:
 
 def _invalid(reference: ObjectRef, field: FieldPath, fault: str) -> _InvalidError:
     quotes = " A value in quotes is a string." if "string" in fault or "whole number" in fault else ""
-    remedy = f"See `kubectl explain {reference.kind.lower()}.{field.names}`.{quotes}"
-    return _InvalidError(Problem(reference, Reason.INVALID_OBJECT, f"{field}: {fault}.", remedy, field))
+    explained = ".".join(filter(None, (reference.kind.lower(), field.names)))
+    remedy = f"See `kubectl explain {explained}`.{quotes}"
+    message = f"{field}: {fault}." if field else f"The object: {fault}."
+    return _InvalidError(Problem(reference, Reason.INVALID_OBJECT, message, remedy, field))

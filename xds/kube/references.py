@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Final, Generic, TypeAlias, TypeVar
 
+from xds.kube.cert_manager import makes_secrets
 from xds.kube.objects import ConfigMap, Ingress, IngressBackend, IngressRule, Secret, Service
 from xds.problems.problem import Key, ObjectRef
 
@@ -108,13 +109,16 @@ def references(ingress: Ingress, annotated: AnnotatedObjects) -> References:
 
 
 def _tls(ingress: Ingress) -> tuple[Hashable, ...]:
-    """Return the TLS entries, the hosts of the rules if an entry names none, and the age, which decides conflicts."""
+    """Return the TLS entries, the hosts of the rules if an entry names none, and facts of the Ingress.
+
+    The age decides conflicts, and whether a Secret of cert-manager is late.
+    """
     spec = ingress.spec
     if not spec.tls:
         return ()
     entries = tuple((tuple(entry.hosts or ()), entry.secret_name) for entry in spec.tls)
     hosts = () if all(named for named, _ in entries) else tuple(rule.host for rule in spec.rules or ())
-    return entries, hosts, ingress.metadata.creation_timestamp
+    return entries, hosts, ingress.metadata.creation_timestamp, makes_secrets(ingress)
 
 
 def _by_host(rules: Iterable[IngressRule]) -> Mapping[str, tuple[int, ...]]:

@@ -444,6 +444,12 @@ class Reason(StrEnum):
         "A folder can't be read.",
         "Restore the folder, readable; until then, the objects of its last content stay.",
     )
+    UNRENDERED_TEMPLATE = (
+        "UnrenderedTemplate",
+        Level.ERROR,
+        "A document is a template, which must be rendered before it is a Kubernetes object.",
+        "Render the template first: helm template CHART | xds lint -, or helm template CHART > DIR/all.yaml.",
+    )
     UNSUPPORTED_API_VERSION = (
         "UnsupportedApiVersion",
         Level.ERROR,

@@ -26,6 +26,7 @@ from xds.traffic.regex import DEFAULT_MAX_REGEX_SIZE, is_literal
 from xds.traffic.routes import Origin, PathType, Route
 from xds.traffic.tls import TlsTable
 from xds.traffic.upstream import DEFAULT_UPSTREAM, UpstreamPolicy
+from xds.translate import cert_manager
 from xds.translate.annotated_backends import AnnotatedBackends, word
 from xds.translate.backends import Resolved, resolve
 from xds.translate.credentials import CredentialStore
@@ -124,10 +125,12 @@ class TranslationContext:
         *,
         policy: PathsPolicy,
         findings: UnitFindings,
+        is_passing: bool = False,
     ) -> Route | None:
         """The route of a path; None, with a problem, for a backend that isn't a Service, unless the path is closed.
 
-        A Service or port that can't be used gives a route without backend, which answers 503, and a problem.
+        A Service or port that can't be used gives a route without backend, which answers 503, and a problem, unless
+        the path `is_passing`: another controller removes the path next, or brings the Service.
         """
         if backend.service is None:
             findings.report(origin.object, *_unsupported(backend), backend_at)
@@ -137,7 +140,7 @@ class TranslationContext:
         namespace = origin.object.namespace
         upstream = DEFAULT_UPSTREAM if isinstance(policy, ClosedPaths) else policy.upstream
         resolved = self._resolve(namespace, backend.service, upstream, findings, effect=_effect(policy))
-        if fault := resolved.fault:
+        if (fault := resolved.fault) and not is_passing:
             findings.report(origin.object, fault.reason, fault.message, backend_at, fault.remedy)
         for each in resolved.of_service:
             about = ObjectRef("Service", namespace, backend.service.name)
@@ -275,7 +278,8 @@ def path_route(
             policy = replace(policy, policy=treatment)
         if policy.policy.affinity:
             policy = replace(policy, policy=_with_cookie_path(policy.policy, *matched, origin, findings))
-    return context.route(origin, path.backend, origin.field.child("backend"), matched, policy=policy, findings=findings)
+    backend, at, is_passing = path.backend, origin.field.child("backend"), cert_manager.is_solver(path)
+    return context.route(origin, backend, at, matched, policy=policy, findings=findings, is_passing=is_passing)
 
 
 def on_path(open_paths: OpenPaths, path: str, path_type: str, *, regex: bool) -> OpenPaths:

@@ -5,6 +5,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
+from xds.kube.cert_manager import makes_secrets
 from xds.kube.objects import Ingress, IngressTLS, Secret
 from xds.kube.state import KubeState, why_first
 from xds.problems.field_path import WHOLE_OBJECT, FieldPath
@@ -15,6 +16,7 @@ from xds.steps import Steps
 from xds.traffic.client_certificates import CheckedHost
 from xds.traffic.hosts import wildcard_of
 from xds.traffic.tls import Certificate, TlsTable
+from xds.translate import cert_manager
 from xds.translate.certificate_dates import DatePeriod, Validity
 from xds.translate.certificates import Verdict, judge
 from xds.translate.findings import HostCiphers, UnitFindings
@@ -157,7 +159,7 @@ class TlsTranslation:
         if secret is None:
             message = f"the TLS entry names no Secret and the server has no default one; {_EFFECT}"
             self._findings.report(ingress.ref, Reason.NO_DEFAULT_CERTIFICATE, message, at)
-        certificate = self._certificate(secret, ingress.ref, at.child("secretName")) if secret else None
+        certificate = self._certificate(secret, ingress.ref, at.child("secretName"), ingress) if secret else None
         if certificate is None:
             for host in hosts:
                 self._tls_hosts.claim_without_certificate(host, ingress)
@@ -226,14 +228,22 @@ class TlsTranslation:
             return None
         return self._certificate(self._default_secret, ObjectRef("Secret", *self._default_secret), WHOLE_OBJECT)
 
-    def _certificate(self, key: Key, user: ObjectRef, at: FieldPath) -> Certificate | None:
-        """The certificate to serve from a Secret. Problems of the Secret are reported for each object that uses it."""
+    def _certificate(
+        self, key: Key, user: ObjectRef, at: FieldPath, ingress: Ingress | None = None
+    ) -> Certificate | None:
+        """The certificate to serve from a Secret. Problems of the Secret are reported for each object that uses it.
+
+        Args:
+            key: The Secret.
+            user: The object that names the Secret.
+            at: The field of the user.
+            ingress: The user; None for the default certificate.
+        """
         secret = self._state.secret(key)
         if secret is None:
             self._store.forget(key)
             self._certificates[key] = None
-            message = f"Secret {shown(str(key))} doesn't exist; {_EFFECT}"
-            self._findings.report(user, Reason.SECRET_NOT_FOUND, message, at)
+            self._report_missing(key, user, at, ingress)
             return None
         verdict = self._store.judge(secret)
         served = self._store.last_good(key)
@@ -249,6 +259,16 @@ class TlsTranslation:
             self._check_dates(user, at, key, served.validity)
         self._certificates[key] = self._stapled(key, served, user, at) if served else None
         return self._certificates[key]
+
+    def _report_missing(self, key: Key, user: ObjectRef, at: FieldPath, ingress: Ingress | None) -> None:
+        """Report a Secret that doesn't exist, unless cert-manager is about to make the Secret."""
+        if ingress and (until := cert_manager.issued_by(ingress)):
+            self._dates[key, f"issue for {ingress.key}"] = (until,)
+            if self._now < until:
+                return
+        message = f"Secret {shown(str(key))} doesn't exist; {_EFFECT}"
+        remedy = cert_manager.REMEDY if ingress and makes_secrets(ingress) else ""
+        self._findings.report(user, Reason.SECRET_NOT_FOUND, message, at, remedy)
 
     def _stapled(self, key: Key, verdict: Verdict, user: ObjectRef, at: FieldPath) -> Certificate | None:
         """The certificate with its OCSP response, if that is current.

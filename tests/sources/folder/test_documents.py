@@ -18,10 +18,10 @@ from xds.sources.folder.documents import (
     VALUE_BYTES,
     Malformed,
     Parsed,
-    parse_json,
     parse_yaml,
     split,
 )
+from xds.sources.folder.json_documents import parse_json
 
 
 def yaml_documents(raw: bytes) -> list[Parsed]:

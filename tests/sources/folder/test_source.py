@@ -24,7 +24,7 @@ from xds.kube.source import SourceError
 from xds.sources.folder import source as source_module
 from xds.sources.folder import tree as tree_module
 from xds.sources.folder import watcher as watcher_module
-from xds.sources.folder.source import Folder, read_folder
+from xds.sources.folder.source import Folder, read_tree
 from xds.sources.folder.tree import Tree
 
 
@@ -189,13 +189,13 @@ async def test_an_unreadable_file_is_reported_and_keeps_objects(
 ) -> None:
     (root / "a.yaml").write_text(service("one"))
     follower = await follow(root)
-    contents = tree_module._contents
+    contents = tree_module.contents
     with monkeypatch.context() as patch:  # root may open anything
-        patch.setattr(tree_module, "_contents", refuse)
+        patch.setattr(tree_module, "contents", refuse)
         save(root / "a.yaml", service("one", 81))
         await follower.until({"one": 80}, "UnreadableFile")
         assert "Permission denied" in follower.problems[0].message
-    assert tree_module._contents is contents
+    assert tree_module.contents is contents
     (root / "a.yaml").touch()
     await follower.until({"one": 81})
 
@@ -411,7 +411,7 @@ async def test_a_missing_folder_at_the_start_is_a_source_error(root: Path, name:
         await anext(Folder(root / name).batches())
     assert "\n" not in str(error.value)
     with pytest.raises(SourceError):
-        read_folder(root / name)
+        read_tree(root / name)
 
 
 async def test_cancellation_leaves_no_task_or_watch(root: Path) -> None:
@@ -476,10 +476,10 @@ async def test_cancellation_waits_for_the_reading_thread(root: Path, monkeypatch
     assert read.is_set()
 
 
-def test_read_folder(root: Path) -> None:
+def test_a_folder_is_read_once(root: Path) -> None:
     (root / "b.yaml").write_text(service("two"))
     (root / "a.yaml").write_text(service("one") + "---\ntext\n")
-    objects, problems = read_folder(root)
-    assert [each.metadata.name for each in objects] == ["one", "two"]
-    assert [problem.location for problem in problems] == ["a.yaml:5"]
-    assert read_folder(str(root))[0] == objects
+    tree = read_tree(root)
+    assert [each.metadata.name for each in tree.manifests.objects()] == ["one", "two"]
+    assert [problem.location for problem in tree.problems] == ["a.yaml:5"]
+    assert read_tree(str(root)).manifests.objects() == tree.manifests.objects()

@@ -21,20 +21,20 @@ from xds.sources.folder import tree as tree_module
 from xds.sources.folder import watcher as watcher_module
 from xds.sources.folder.listing import Listing, list_folder
 from xds.sources.folder.manifests import Identity
-from xds.sources.folder.source import read_folder
+from xds.sources.folder.source import read_tree
 from xds.sources.folder.tree import WHOLE_FOLDER, StoppedError, Tree
 from xds.sources.folder.watcher import FolderWatcher
 
 
 def test_only_changed_files_are_read_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    contents = tree_module._contents
+    contents = tree_module.contents
 
     def note(path: Path) -> tuple[bytes, os.stat_result]:
         read.append(path.name)
         return contents(path)
 
-    monkeypatch.setattr(tree_module, "_contents", note)
+    monkeypatch.setattr(tree_module, "contents", note)
     monkeypatch.setattr(tree_module, "RACY_NANOSECONDS", -1)
     for name in ("a", "b", "c"):
         (root / f"{name}.yaml").write_text(service(name))
@@ -111,7 +111,7 @@ async def test_a_rescan_finds_changes_without_event(root: Path, monkeypatch: pyt
 def test_a_stopped_tree_opens_no_further_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a", "b"):
         (root / f"{name}.yaml").write_text(service(name))
-    tree, contents = Tree(root), tree_module._contents
+    tree, contents = Tree(root), tree_module.contents
     opened: list[str] = []
 
     def stop(path: Path) -> tuple[bytes, os.stat_result]:
@@ -119,7 +119,7 @@ def test_a_stopped_tree_opens_no_further_file(root: Path, monkeypatch: pytest.Mo
         tree.stop()
         return contents(path)
 
-    monkeypatch.setattr(tree_module, "_contents", stop)
+    monkeypatch.setattr(tree_module, "contents", stop)
     with pytest.raises(StoppedError):
         tree.read()
     assert opened == ["a.yaml"]
@@ -173,7 +173,8 @@ def test_changes_of_any_sequence_add_up_to_a_fresh_reading(
         tree.read()
     for step in steps:
         change(root, *step)
-        objects, problems = read_folder(root)
+        once = read_tree(root)
+        objects, problems = once.manifests.objects(), once.problems
         for how, tree in trees.items():
             changes = tree.read(WHOLE_FOLDER if how == "all" else [name for name in step[1:] if isinstance(name, str)])
             note(said[how], changes)

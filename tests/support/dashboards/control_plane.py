@@ -97,7 +97,7 @@ _SOURCE: Final = Row(
         ),
         Panel(
             "Watches by kind",
-            "Red: changes of this kind don't arrive at a replica, often for lack of a right (k8s/base/rbac.yaml).",
+            "Red: changes of this kind don't arrive at a replica, often for lack of a right (its ClusterRole).",
             [Query(f"min by (kind) (xds_ingress_watch_up{{{_IN}}})", "{{kind}}")],
             kind="state-timeline",
             base=CRITICAL,

@@ -11,7 +11,8 @@ from xds.kube.objects import KubeObject
 from xds.kube.source import SourceError
 from xds.migrate.controller import Controller, controllers
 from xds.problems.problem import ObjectRef, Problem
-from xds.sources.folder.documents import Malformed, Parsed, parse_json, parse_yaml, split
+from xds.sources.folder.documents import Malformed, Parsed, parse_yaml, split
+from xds.sources.folder.json_documents import parse_json
 from xds.sources.folder.source import read_tree
 
 STANDARD_INPUT = "standard input"

@@ -1,4 +1,4 @@
-"""Parsing of YAML and JSON: text becomes documents of plain values, each with its first line.
+"""Parsing of YAML: text becomes documents of plain values, each with its first line.
 
 YAML is built from libyaml's events, without recursion and without PyYAML's nodes: PyYAML's composer overflows the C
 stack on deep nesting (https://github.com/yaml/pyyaml/issues/482 is one of many), and nodes take hundreds of bytes a
@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
-import msgspec
 import yaml
 
 MAX_DEPTH: Final = 100
@@ -31,17 +30,20 @@ A few lines of aliases can stand for gigabytes: https://en.wikipedia.org/wiki/Bi
 
 VALUE_BYTES: Final = 100
 
-JSON_ITEMS_CHUNK: Final = 20
-"""Items of a List in JSON that are decoded in one call: a call holds up all other threads."""
-
 
 class Malformed(Exception):  # noqa: N818 -- the text is, not the program
-    """The text is neither YAML nor JSON, or exceeds a limit; `line` counts from 1."""
+    """The text is neither YAML nor JSON, or exceeds a limit.
 
-    def __init__(self, line: int, message: str) -> None:
+    Attributes:
+        line: From 1.
+        column: In characters, from 1; 0: unknown.
+    """
+
+    def __init__(self, line: int, message: str, column: int = 0) -> None:
         super().__init__(message)
         self.line = line
         self.message = message
+        self.column = column
 
 
 class Parsed(NamedTuple):
@@ -90,82 +92,6 @@ def too_much_aliased(line: int) -> Malformed:
     return Malformed(line, "aliases (*) that repeat too much")
 
 
-def parse_json(raw: bytes) -> Iterator[Parsed]:
-    """Parse a sequence of JSON values, as kubectl does. A long List comes as several short Lists.
-
-    Raises:
-        Malformed: the text, or its rest after some values, is not JSON.
-    """
-    start = _after_space(raw, 0)
-    line = 1 + raw.count(b"\n", 0, start)
-    if (whole := _json_list(raw)) is not None:
-        yield from (Parsed(line, part) for part in _short_lists(whole, raw))
-        return
-    while start < len(raw):
-        value, end = _json_value(raw, start)
-        yield Parsed(line, value)
-        end = _after_space(raw, end)
-        line += raw.count(b"\n", start, end)
-        start = end
-
-
-_SPACE = re.compile(rb"[ \t\r\n]*")
-
-
-def _after_space(raw: bytes, at: int) -> int:
-    match = _SPACE.match(raw, at)
-    return match.end() if match else at
-
-
-class _List(msgspec.Struct, rename="camel"):
-    """A Kubernetes List with undecoded items: decoding all in one call would hold up other threads."""
-
-    kind: str
-    items: list[msgspec.Raw]
-    api_version: object = None
-
-
-def _json_list(raw: bytes) -> _List | None:
-    """Return the List in the text; None for any other text."""
-    try:
-        found = msgspec.json.decode(raw, type=_List)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return None
-    return found if found.kind.endswith("List") and len(found.items) <= MAX_DOCUMENTS else None
-
-
-def _short_lists(whole: _List, raw: bytes) -> Iterator[object]:
-    for start in range(0, len(whole.items), JSON_ITEMS_CHUNK):
-        try:
-            items = [msgspec.json.decode(item) for item in whole.items[start:][:JSON_ITEMS_CHUNK]]
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            _json_value(raw, 0)  # raises Malformed with the line
-            raise
-        yield {"kind": whole.kind, "apiVersion": whole.api_version, "items": items}
-
-
-_TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
-_AT_BYTE = re.compile(r" \(byte (\d+)\)")
-
-
-def _json_value(raw: bytes, start: int) -> tuple[object, int]:
-    rest = memoryview(raw)[start:]
-    try:
-        return msgspec.json.decode(rest), len(raw)
-    except RecursionError:
-        raise Malformed(1 + raw.count(b"\n", 0, start), "nested too deep") from None
-    except UnicodeDecodeError:
-        raise Malformed(1 + raw.count(b"\n", 0, start), "not UTF-8") from None
-    except msgspec.DecodeError as error:
-        text = str(error)
-    if trailing := _TRAILING.search(text):
-        size = int(trailing[1]) - 1  # msgspec counts the first wrong character
-        return msgspec.json.decode(rest[:size]), start + size
-    where = _AT_BYTE.search(text)
-    offset = start + int(where[1]) if where else len(raw)
-    raise Malformed(1 + raw.count(b"\n", 0, offset), _AT_BYTE.sub("", text).removeprefix("JSON is malformed: "))
-
-
 def parse_yaml(raw: bytes) -> Iterator[Parsed]:
     """Parse the documents of a YAML text.
 
@@ -180,7 +106,7 @@ def parse_yaml(raw: bytes) -> Iterator[Parsed]:
                 yield Parsed(builder.line, builder.value, builder.aliased)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise Malformed(mark.line + 1 if mark else 1, _explained(error)) from None
+        raise Malformed(mark.line + 1 if mark else 1, _explained(error), mark.column + 1 if mark else 0) from None
     except yaml.reader.ReaderError as error:
         before = raw[: error.position] if isinstance(error.position, int) else b""
         raise Malformed(1 + before.count(b"\n"), str(error.reason)) from None
@@ -199,7 +125,7 @@ def _explained(error: yaml.MarkedYAMLError) -> str:
     return f"{problem} ({_HINTS[problem]})" if problem in _HINTS else problem
 
 
-_KEY_TEXT = "a key that is a list or a mapping (a template with {{ }} must be rendered first)"
+_KEY_TEXT = "a key that is a list or a mapping"
 
 
 class _NoKey:
@@ -280,7 +206,7 @@ class _Builder:
         elif event.tag is not None and event.tag != _STRING:
             value = _plain(event.value)
             if event.tag != _TAGS.get(type(value)):
-                raise Malformed(_line(event), "a tag that Kubernetes objects have no use for")
+                raise _malformed(event, "a tag that Kubernetes objects have no use for")
         size = VALUE_BYTES + len(event.value)
         if event.anchor is not None:
             self._anchors[event.anchor] = (value, size)
@@ -289,11 +215,11 @@ class _Builder:
     def _start(self, event: yaml.CollectionStartEvent) -> None:
         mapping = isinstance(event, yaml.MappingStartEvent)
         if event.tag is not None and event.tag != (_MAP if mapping else _SEQUENCE):
-            raise Malformed(_line(event), "a tag that Kubernetes objects have no use for")
+            raise _malformed(event, "a tag that Kubernetes objects have no use for")
         if len(self._open) >= MAX_DEPTH:
-            raise Malformed(_line(event), f"nested more than {MAX_DEPTH} deep")
+            raise _malformed(event, f"nested more than {MAX_DEPTH} deep")
         if self._open and self._open[-1].wants_key():
-            raise Malformed(_line(event), _KEY_TEXT)
+            raise _malformed(event, _KEY_TEXT)
         self._open.append(_Open({} if mapping else [], event.anchor, self._size))
 
     def _end(self, _: yaml.CollectionEndEvent) -> None:
@@ -307,10 +233,10 @@ class _Builder:
     def _alias(self, event: yaml.AliasEvent) -> None:
         found = self._anchors.get(event.anchor or "")
         if found is None:
-            raise Malformed(_line(event), "an alias (*) without an anchor (&) before it")
+            raise _malformed(event, "an alias (*) without an anchor (&) before it")
         value, size = found
         if isinstance(value, list | dict) and self._open and self._open[-1].wants_key():
-            raise Malformed(_line(event), _KEY_TEXT)
+            raise _malformed(event, _KEY_TEXT)
         self.aliased += size
         if self.aliased > MAX_ALIASED_BYTES:
             raise too_much_aliased(_line(event))
@@ -326,6 +252,10 @@ class _Builder:
 
 def _line(event: yaml.Event) -> int:
     return event.start_mark.line + 1 if event.start_mark else 1
+
+
+def _malformed(event: yaml.Event, message: str) -> Malformed:
+    return Malformed(_line(event), message, event.start_mark.column + 1 if event.start_mark else 0)
 
 
 _STRING, _MAP, _SEQUENCE = (f"tag:yaml.org,2002:{name}" for name in ("str", "map", "seq"))

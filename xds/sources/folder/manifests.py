@@ -20,13 +20,14 @@ from xds.sources.folder.documents import (
     MAX_ALIASED_BYTES,
     MAX_DOCUMENTS,
     Malformed,
-    parse_json,
     parse_yaml,
     split,
     too_many,
     too_much_aliased,
 )
 from xds.sources.folder.endpoints import mirrored
+from xds.sources.folder.json_documents import parse_json
+from xds.sources.folder.templates import template_in_text, template_in_value, unrendered
 
 MAX_FILE_BYTES: Final = 16 * 2**20
 """A larger file is not read. The API server takes 3 MiB a request, etcd 1.5 MiB an object."""
@@ -43,11 +44,11 @@ class Entry(NamedTuple):
 
     Attributes:
         line: The first line of the document, from 1.
-        result: The object, or the problem with the document.
+        result: The object, or the problem with the document; None: an object of a kind that routing does not need.
     """
 
     line: int
-    result: KubeObject | Problem
+    result: KubeObject | Problem | None
 
     def moved(self, lines: int) -> "Entry":
         return Entry(self.line + lines, self.result)
@@ -77,12 +78,14 @@ class File:
         objects: Each with its line; after the present objects, in order, follow earlier ones kept for a broken part.
         problems: Of the file and its documents.
         pieces: The pieces by digest of their text.
+        others: Number of objects of kinds that routing does not need.
     """
 
     path: str
     objects: tuple[tuple[int, KubeObject], ...] = ()
     problems: tuple[Problem, ...] = ()
     pieces: Mapping[bytes, Piece] = field(default_factory=dict)
+    others: int = 0
 
 
 class Place(NamedTuple):
@@ -98,28 +101,31 @@ def printable(path: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def read_file(path: str, raw: bytes, before: File | None = None) -> File:
+def read_file(path: str, raw: bytes, before: File | None = None, *, is_json: bool | None = None) -> File:
     """Decode a file.
 
     Args:
-        path: From the folder; the file is YAML unless the path ends in `.json`.
+        path: From the folder.
         raw: The contents.
         before: The file as it was; None for a new one.
+        is_json: Whether the file is JSON, not YAML; None: if the path ends in `.json`.
     """
+    is_json = path.endswith(".json") if is_json is None else is_json
     if len(raw) > MAX_FILE_BYTES:
         remedy = f"Split the file: a file may have {MAX_FILE_BYTES} bytes."
         return unreadable(path, Reason.TOO_LARGE, "The file is too large.", remedy, before)
     try:
-        pieces = _pieces(path, raw, before.pieces if before else {})
+        pieces = _pieces(raw, before.pieces if before else {}, is_json=is_json)
     except Malformed as malformed:
         reason = Reason.MALFORMED_FILE
         return unreadable(path, reason, f"The file has {malformed.message}.", reason.remedy, before)
     entries = [entry.moved(line - 1) for line, _, piece in pieces for entry in piece.entries]
-    objects = [(line, result) for line, result in entries if not isinstance(result, Problem)]
+    objects = [(line, result) for line, result in entries if isinstance(result, KubeObject)]
     problems = tuple(_located(path, line, result) for line, result in entries if isinstance(result, Problem))
     if problems and before:
         objects += _kept(objects, problems, before, everything=any(piece.broken for _, _, piece in pieces))
-    return File(path, tuple(objects), problems, {digest: piece for _, digest, piece in pieces})
+    others = sum(result is None for _, result in entries)
+    return File(path, tuple(objects), problems, {digest: piece for _, digest, piece in pieces}, others)
 
 
 def unreadable(path: str, reason: Reason, message: str, remedy: str, before: File | None) -> File:
@@ -129,13 +135,13 @@ def unreadable(path: str, reason: Reason, message: str, remedy: str, before: Fil
     return replace(before or File(path), problems=(problem,))
 
 
-def _pieces(path: str, raw: bytes, known: Mapping[bytes, Piece]) -> list[tuple[int, bytes, Piece]]:
+def _pieces(raw: bytes, known: Mapping[bytes, Piece], *, is_json: bool) -> list[tuple[int, bytes, Piece]]:
     """Split the file into pieces with first line and digest, and parse unknown pieces."""
     pieces: list[tuple[int, bytes, Piece]] = []
     total, aliased = 0, 0
-    for line, text in _texts(path, raw):
+    for line, text in texts(raw, is_json=is_json):
         digest = blake2b(text, digest_size=16).digest()
-        piece = known.get(digest) or _read_piece(path, text)
+        piece = known.get(digest) or _read_piece(text, is_json=is_json)
         total += len(piece.entries)
         if total > MAX_DOCUMENTS:
             raise too_many(line)
@@ -146,16 +152,17 @@ def _pieces(path: str, raw: bytes, known: Mapping[bytes, Piece]) -> list[tuple[i
     return pieces
 
 
-def _texts(path: str, raw: bytes) -> Iterator[tuple[int, bytes]]:
+def texts(raw: bytes, *, is_json: bool) -> Iterator[tuple[int, bytes]]:
+    """The texts of the pieces, each with its first line."""
     raw = raw.removeprefix(b"\xef\xbb\xbf")  # the byte order mark of Windows' editors
-    if path.endswith(".json"):
+    if is_json:
         yield 1, raw
         return
     yield from split(raw)
 
 
-def _read_piece(path: str, text: bytes) -> Piece:
-    parse = parse_json if path.endswith(".json") else parse_yaml
+def _read_piece(text: bytes, *, is_json: bool) -> Piece:
+    parse = parse_json if is_json else parse_yaml
     entries: list[Entry] = []
     aliased = 0
     try:
@@ -165,12 +172,10 @@ def _read_piece(path: str, text: bytes) -> Piece:
             entries += _entries(parsed.line, parsed.value)
             aliased = parsed.aliased
     except Malformed as malformed:
-        problem = Problem(
-            NOT_AN_OBJECT,
-            Reason.MALFORMED_FILE,
-            f"This is not {'JSON' if parse is parse_json else 'YAML'} that can be read: {malformed.message}.",
-            Reason.MALFORMED_FILE.remedy,
-        )
+        if template := template_in_text(text, malformed.line):
+            return Piece((Entry(template.line, unrendered(template, malformed.message)),), broken=True)
+        message = f"This is not {'JSON' if is_json else 'YAML'} that can be read: {malformed.message}."
+        problem = Problem(NOT_AN_OBJECT, Reason.MALFORMED_FILE, message, Reason.MALFORMED_FILE.remedy)
         return Piece((Entry(malformed.line, problem),), broken=True)
     return Piece(tuple(entries), aliased=aliased)
 
@@ -181,7 +186,9 @@ def _entries(line: int, document: object) -> Iterator[Entry]:
         if count >= MAX_DOCUMENTS:
             raise too_many(line)
         result = decode(item)
-        if result is not None:
+        if isinstance(result, Problem) and (template := template_in_value(item)):
+            result = unrendered(template)
+        if result is not None or item is not None:
             yield Entry(line, result)
 
 

@@ -7,39 +7,19 @@ suffice (directories, links), and every few seconds.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from xds.kube.change import Applied, Batch, Change, Listed, Reported
-from xds.kube.objects import KINDS, KubeObject
+from xds.kube.objects import KINDS
 from xds.kube.source import SourceError
-from xds.problems.problem import ObjectRef, Problem
 from xds.sources.folder.tree import Tree
 from xds.sources.folder.watcher import FolderWatcher
 
 T = TypeVar("T")
-
-
-def read_folder(path: str | Path) -> tuple[list[KubeObject], tuple[Problem, ...]]:
-    """Read the folder once.
-
-    Raises:
-        SourceError: there is no such folder.
-    """
-    tree = read_tree(path)
-    return tree.manifests.objects(), tree.problems
-
-
-def locate(path: str | Path) -> Mapping[ObjectRef, str]:
-    """Read the folder once, and return the place of each object that counts: `FILE:LINE`.
-
-    Raises:
-        SourceError: there is no such folder.
-    """
-    return read_tree(path).manifests.locations()
 
 
 def read_tree(path: str | Path) -> Tree:

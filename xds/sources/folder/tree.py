@@ -36,7 +36,7 @@ class StoppedError(Exception):
     """The reading was ended by `Tree.stop`."""
 
 
-def _contents(path: Path) -> tuple[bytes, os.stat_result]:
+def contents(path: Path) -> tuple[bytes, os.stat_result]:
     """Read the file, little more than MAX_FILE_BYTES at most. Returns also its stat before the reading.
 
     Raises:
@@ -143,7 +143,7 @@ class Tree:
         if isinstance(now, OSError):
             return self._fail(path, now)
         try:
-            raw, status = _contents(self.root / path)
+            raw, status = contents(self.root / path)
         except OSError as error:
             return self._fail(path, error)
         racy = time.time_ns() - status.st_ctime_ns <= RACY_NANOSECONDS

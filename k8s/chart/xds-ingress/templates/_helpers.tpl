@@ -1,8 +1,9 @@
 {{/* The name of the installation: at most 50 characters, so that the names of Services that begin with it have at most
-63. A longer name ends with a hash, so that long names that differ at the end only stay different. */}}
+63. A longer name ends with a hash, so that long names that differ at the end only stay different. Names of releases may
+have dots, those of Services none. */}}
 {{- define "xds-ingress.fullname" -}}
 {{- $base := .Values.nameOverride | default .Chart.Name -}}
-{{- $name := ternary .Release.Name (printf "%s-%s" .Release.Name $base) (contains $base .Release.Name) -}}
+{{- $name := ternary .Release.Name (printf "%s-%s" .Release.Name $base) (contains $base .Release.Name) | replace "." "-" -}}
 {{- include "xds-ingress.short" (.Values.fullnameOverride | default $name) -}}
 {{- end -}}
 

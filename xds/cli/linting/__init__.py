@@ -1,0 +1,1 @@
+"""The findings of `xds lint`, and their forms."""
