@@ -1,7 +1,8 @@
 """CustomResourceDefinitions of cert-manager, the Prometheus operator and Gateway API.
 
-The files are part of the projects' Go modules, and go.mod and go.sum pin version and hash. `python -m tests.support.crds`
-copies them into the user's cache. A test never fetches: without the files the test is skipped, with the command in the reason.
+The files are part of the projects' Go modules; go.mod and go.sum pin version and hash. `python -m tests.support.crds`
+copies the files into the user's cache. A test never fetches: without the files the test is skipped, with
+the command in the reason.
 """
 
 import json
