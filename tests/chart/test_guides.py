@@ -23,7 +23,7 @@ from tests.support.guides import GUIDES, ROOT, commands, name_of, objects, value
 CHART: Final = ROOT / "k8s" / "chart" / "xds-ingress"
 UNDEFINED: Final = ("argoproj.io/",)
 
-NOT_FOR_TEMPLATE: Final = ("--install", "--create-namespace", "--wait", "--reuse-values")
+NOT_FOR_TEMPLATE: Final = ("--install", "--create-namespace", "--reuse-values")
 WRITES: Final = ("apply", "create", "delete", "expose", "label", "annotate", "patch", "scale")
 STREAMS: Final = ("exec", "port-forward", "logs", "rollout")
 """Verbs that need a running Pod: only their flags are tried."""
