@@ -30,7 +30,7 @@ STREAMS: Final = ("exec", "port-forward", "logs", "rollout")
 
 PLACEHOLDERS: Final = {"NAMESPACE": "default", "NS": "default", "SERVICE": "web", "PORT": "80", "ADDRESS": "192.0.2.1"}
 WRONG: Final = re.compile(
-    r"unknown (shorthand )?flag|unknown command|doesn't have a resource type|invalid|must specify"
+    r"unknown (shorthand )?flag|unknown command|doesn't have a resource type|invalid|must specify|required"
 )
 
 guides = pytest.mark.parametrize("guide", GUIDES, ids=name_of)
