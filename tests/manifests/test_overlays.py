@@ -22,6 +22,7 @@ OVERLAYS: dict[str, dict[str, Any]] = {
     "prefix": {"namePrefix": "prod-"},
     "suffix": {"nameSuffix": "-eu"},
     "all": {"namespace": "edge", "namePrefix": "prod-", "nameSuffix": "-eu"},
+    "labels": {"labels": [{"pairs": {"app.kubernetes.io/instance": "mine", "team": "a"}, "includeSelectors": True}]},
 }
 
 CONSTANTS = {

@@ -62,6 +62,21 @@ def resources(of: Installation) -> dict[str, Object]:
     return {each["name"]: each["resources"] for pods in of.of_kind(*WORKLOADS) for each in containers(pods)}
 
 
+@pytest.mark.parametrize("mode", ["existing", "certManager"])
+def test_a_release_takes_over_the_objects_of_kustomize_without_new_pods(tmp_path: Path, mode: str) -> None:
+    chart = release("xds-ingress", "xds-ingress", f"--set=tls.mode={mode}")
+    kustomize = Installation(overlay(tmp_path, components=["cert-manager"] if mode == "certManager" else []))
+    assert [pods["spec"] for pods in chart.of_kind(*WORKLOADS)] == [
+        pods["spec"] for pods in kustomize.of_kind(*WORKLOADS)
+    ]
+    left = kustomize.names - chart.names
+    assert left == {
+        ("Namespace", "", "xds-ingress"),
+        ("ClusterRole", "", "xds-ingress"),
+        ("ClusterRoleBinding", "", "xds-ingress"),
+    }
+
+
 # Policies that values narrow.
 
 NARROW = {

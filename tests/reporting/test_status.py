@@ -292,6 +292,33 @@ async def test_a_status_is_read_and_written_again_after_a_conflict() -> None:
         await until(lambda: it.writer.writes == {**no_writes(), Outcome.WRITTEN: 2, Outcome.CONFLICTED: 1})
 
 
+@pytest.mark.parametrize("manager", ["nginx", "xds-ingress"])
+async def test_a_status_that_another_controller_changes_is_a_warning_once(logs: list[Any], manager: str) -> None:
+    """By another controller, or by another installation with the same field manager."""
+    api = FakeApi()
+    async with site(api, PublishOptions(OURS)) as it:
+        web = it.ingress("web")
+        it.own(web)
+        await api.until(lambda: it.status("web"))
+        for _ in range(2):
+            it.ingress("web", [{"ip": "203.0.113.9"}], manager)
+            it.writer.note_all()
+            await api.until(lambda: it.status("web") == [{"ip": "192.0.2.7"}])
+        [warning] = [each for each in logs if each["event"] == "status_changed_by_another"]
+        assert (warning["ingress"], warning["error"]) == ("shop/web", f"written by {manager}")
+
+
+async def test_a_changed_address_of_our_own_is_no_warning(logs: list[Any]) -> None:
+    api = FakeApi()
+    async with site(api, PublishOptions(OURS)) as it:
+        it.own(it.ingress("web"))
+        await api.until(lambda: it.status("web"))
+        it.writer._queue.publish(OTHERS)
+        it.writer.note_all()
+        await api.until(lambda: it.status("web") == [{"hostname": "lb.example.com"}])
+        assert "status_changed_by_another" not in {each["event"] for each in logs}
+
+
 async def test_statuses_follow_the_service_and_stay_after_its_deletion(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(status_writer, "SERVICE_POLL_SECONDS", 0.01)
     api = FakeApi()

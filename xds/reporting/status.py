@@ -167,6 +167,10 @@ class StatusQueue:
         """The addresses to publish; None until they are known."""
         return self._published
 
+    def has_published(self, addresses: LoadBalancerAddresses) -> bool:
+        """Whether this process published the addresses at any time."""
+        return addresses in self._ever_published
+
     def publish(self, addresses: LoadBalancerAddresses) -> None:
         """Set the addresses. If they differ from the last ones, all observed Ingresses are checked."""
         if addresses != self._published:
@@ -214,7 +218,7 @@ class StatusQueue:
         if observed is None:
             return None
         wanted = self._published if uid is not None else ()
-        written_here = observed.ours and observed.addresses in self._ever_published
+        written_here = observed.ours and self.has_published(observed.addresses)
         if wanted == observed.addresses or (not wanted and not written_here):
             return None
         return WriteStatus(key, observed, wanted)

@@ -143,6 +143,7 @@ class StatusWriter:
             await self._leadership.elected()
             self._queue.clear()
             self._retries.clear()
+            self._written.clear()  # another replica of this installation may have written since
             self._poll_service_at = -inf
             self.note_all()
             try:
@@ -303,8 +304,13 @@ class StatusWriter:
         _log.warning("status_rejected", ingress=str(key), error=error, remedy=remedy)
 
     def _warn_of_other_writers(self, step: WriteStatus) -> None:
+        """Log once that another controller changed a status of ours.
+
+        An installation in another namespace may have the same field manager, but not the same addresses.
+        """
         key, observed = step.key, step.observed
-        if observed.addresses and not observed.ours and key in self._written and key not in self._contended:
+        is_foreign = not observed.ours or not self._queue.has_published(observed.addresses)
+        if observed.addresses and is_foreign and key in self._written and key not in self._contended:
             self._contended.add(key)
             remedy = (
                 "Two controllers publish this Ingress: remove its class from one of them. "

@@ -6,6 +6,7 @@ Helm is version 4: it applies on the server's side, as the manifests are tested,
 the API server of the tests, so that after `make kube` little is left to build. Version 3 gets no fixes after 2026.
 """
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -20,8 +21,8 @@ _HELM: Final = "helm.sh/helm/v4"
 
 
 def program(name: str) -> Path:
-    """Where a program is, or would be."""
-    return go_cache.folder(SOURCE) / name
+    """Where a program is, or would be: in the folder XDS_TEST_GOTOOLS, or else in the cache."""
+    return Path(os.environ.get("XDS_TEST_GOTOOLS") or go_cache.folder(SOURCE)) / name
 
 
 def missing(*names: str) -> str:

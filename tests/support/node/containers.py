@@ -61,7 +61,7 @@ class Container:
         """
         assert self.image
         self._check()
-        variables = {**self.image.environment, **await self._environment(api)}
+        variables = {"HOME": "/", **self.image.environment, **await self._environment(api)}
         entrypoint = self.spec.get("command") or self.image.entrypoint
         command = [_expanded(each, variables) for each in (*entrypoint, *self.spec.get("args", ()))]
         self._root.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 The root folder of a container holds nothing but the system's programs, those of the image, and the Pod's volumes.
 """
 
+import importlib.util
 import os
 import sys
 from collections.abc import Mapping
@@ -11,8 +12,6 @@ from pathlib import Path
 from typing import Final
 
 import platformdirs
-
-from tests.support.envoy_binary import BINARY
 
 CHECKOUT: Final = Path(__file__).parents[3]
 
@@ -61,15 +60,16 @@ def of(reference: str) -> Image | None:
 
 
 def _images() -> tuple[Image, ...]:
-    python = {str(each): Path(each) for each in {sys.prefix, sys.base_prefix} if not each.startswith("/usr")}
-    path = f"{sys.prefix}/bin:/usr/bin:/bin"
+    environment = Path(sys.prefix).resolve()
+    python = {str(each): each for each in (environment, Path(sys.base_prefix)) if not each.is_relative_to("/usr")}
+    path = f"{environment}/bin:/usr/bin:/bin"
     variables = {"PATH": path, "PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
     cache = platformdirs.user_cache_path("xds-ingress")
     code = {**python, str(CHECKOUT / "xds"): CHECKOUT / "xds", f"{_CACHE}/xds-ingress": cache}
     block = ("env", "--block-signal=TERM,INT,QUIT")  # as in the Dockerfile
     return (
         Image("xds-ingress", (*block, "xds"), {**variables, "XDG_CACHE_HOME": _CACHE}, code),
-        Image("envoyproxy/envoy", ("envoy",), {"PATH": "/opt/envoy:/usr/bin:/bin"}, {"/opt/envoy/envoy": BINARY}),
+        Image("envoyproxy/envoy", ("envoy",), {"PATH": "/opt/envoy:/usr/bin:/bin"}, _envoy()),
         Image(
             "backend",
             ("python", "-m", "tests.support.node.backend"),
@@ -77,6 +77,14 @@ def _images() -> tuple[Image, ...]:
             {**python, str(CHECKOUT / "tests"): CHECKOUT / "tests"},
         ),
     )
+
+
+def _envoy() -> dict[str, Path]:
+    """The program itself, which the wheel starts by a script; nothing without the wheel."""
+    wheel = importlib.util.find_spec("envoy._bin")
+    folders = wheel.submodule_search_locations if wheel else None
+    found = [path.resolve() for folder in folders or () if (path := Path(folder, "envoy")).is_file()]
+    return {"/opt/envoy/envoy": found[0]} if found else {}
 
 
 def may_change_users() -> bool:

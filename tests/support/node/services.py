@@ -125,6 +125,8 @@ class Services:
             await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
         except OSError as error:
             _log.info("%s:%s: %r", host, port, error)
+        except asyncio.CancelledError:  # the end of this process, of which asyncio would print a traceback
+            pass
         finally:
             writer.close()
 

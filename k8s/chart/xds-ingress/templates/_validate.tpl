@@ -46,6 +46,16 @@
 {{- fail "fleet.service.ports: a Service of type ClusterIP has no nodePort; set fleet.service.type to NodePort or LoadBalancer, or remove it" -}}
 {{- end -}}
 {{- end -}}
+{{- $owners := dict "namespace" "controlPlane.watchNamespaces" "ingress-class" "ingressClass.name" "controller-name" "ingressClass.controller" -}}
+{{- $owners = merge $owners (dict "http-port" "fleet.containerPorts" "https-port" "fleet.containerPorts" "listener-address" "fleet.listenerAddress") -}}
+{{- $owners = merge $owners (dict "publish-service" "controlPlane.publishService" "publish-address" "controlPlane.publishAddresses" "ui" "controlPlane.ui.enabled") -}}
+{{- $owners = merge $owners (dict "default-tls-secret" "controlPlane.defaultTlsSecret" "nginx-configmap" "controlPlane.nginxConfigMap" "authz" "authz.enabled") -}}
+{{- range .Values.controlPlane.extraArgs -}}
+{{- $flag := first (splitList "=" .) | trimPrefix "--" -}}
+{{- if hasKey $owners $flag -}}
+{{- fail (printf "controlPlane.extraArgs: --%s has consequences in other objects; set %s instead" $flag (get $owners $flag)) -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.ingressClass.create (not .Values.ingressClass.name) -}}
 {{- fail "ingressClass.create: needs ingressClass.name; give a name, or set create to false to serve every IngressClass of ingressClass.controller" -}}
 {{- end -}}

@@ -1,0 +1,262 @@
+"""Values: each has an effect and a description, and a mistake is an error of `helm template` that names the value."""
+
+import concurrent.futures
+import functools
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support import chart, chart_values, gotools
+from tests.support.chart_values import Value
+
+pytestmark = gotools.needs("helm")
+
+SETTLED: dict[str, Any] = {"tls": {"mode": "existing"}}
+"""No generated keys, so that two renderings are equal."""
+
+CONTEXT: dict[str, dict[str, Any]] = {
+    "fleet.autoscaling": {"fleet": {"autoscaling": {"enabled": True}}},
+    "fleet.hostPorts": {"fleet": {"hostPorts": {"enabled": True}}},
+    "fleet.service.ports.http.nodePort": {"fleet": {"service": {"type": "NodePort"}}},
+    "fleet.service.ports.https.nodePort": {"fleet": {"service": {"type": "NodePort"}}},
+    "tls.generated": {"tls": {"mode": "generated"}},
+    "tls.certManager": {"tls": {"mode": "certManager"}},
+    "monitoring.podMonitors": {
+        "monitoring": {"podMonitors": {"enabled": True}},
+        "networkPolicy": {"metricsFrom": [{"namespaceSelector": {}}]},
+    },
+    "monitoring.rules": {"monitoring": {"rules": {"enabled": True}}},
+    "monitoring.dashboards": {"monitoring": {"dashboards": {"enabled": True}}},
+    "controlPlane.serviceAccount.create": {"controlPlane": {"serviceAccount": {"name": "own"}}},
+    "fleet.serviceAccount.create": {"fleet": {"serviceAccount": {"name": "own"}}},
+    "networkPolicy.dns": {"networkPolicy": {"backends": [{"podSelector": {}}]}},
+}
+"""Values without which those below a path have no effect."""
+
+CHANGED: dict[str, Any] = {
+    "controlPlane.affinity": {"nodeAffinity": {}},
+    "controlPlane.defaultTlsSecret": "shop/wildcard",
+    "controlPlane.nginxConfigMap": "ingress-nginx/controller",
+    "controlPlane.terminationGracePeriodSeconds": 61,
+    "fleet.adminPort": 19901,
+    "fleet.affinity": {"nodeAffinity": {}},
+    "fleet.autoscaling.behavior": {"scaleDown": {"stabilizationWindowSeconds": 61}},
+    "fleet.service.ipFamilies": ["IPv4"],
+    "fleet.updateStrategy": {"type": "Recreate"},
+    "ingressClass.controller": "example.com/other",
+    "ingressClass.create": False,
+    "ingressClass.name": "other",
+    "networkPolicy.apiServer.ports": [6443],
+    "tls.certManager.issuerRef": {"name": "other"},
+    "extraObjects": [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "extra"}}],
+    "controlPlane.podSecurityContext": {"runAsUser": 1000},
+    "fleet.podSecurityContext": {"runAsUser": 1000},
+    "controlPlane.resources": {"requests": {"cpu": "3"}},
+    "fleet.resources": {"requests": {"cpu": "3"}},
+    "fleet.bootstrap.resources": {"requests": {"cpu": "3"}},
+    "authz.resources": {"requests": {"cpu": "3"}},
+    "controlPlane.updateStrategy": {"rollingUpdate": {"maxSurge": 2}},
+    "controlPlane.topologySpreadConstraints": [{"maxSkew": 3}],
+    "fleet.topologySpreadConstraints": [{"maxSkew": 3}],
+    "controlPlane.tolerations": [{"operator": "Exists"}],
+    "fleet.tolerations": [{"operator": "Exists"}],
+    "tls.mode": "certManager",
+    "fleet.kind": "DaemonSet",
+    "monitoring.podMonitors.enabled": False,
+}
+"""Values where a change by their type alone is not valid."""
+
+SHORT_LINES = 5
+"""Of an error: two of Helm, and the schema's, which names each step into a value."""
+
+NO_OBJECT: frozenset[str] = frozenset({"tls.generated.validityDays", "tls.generated.caValidityDays"})
+"""Values that show in the dates of generated certificates."""
+
+
+@functools.cache
+def tree() -> Value:
+    return chart_values.read()
+
+
+def leaves() -> list[Value]:
+    return list(tree().leaves())
+
+
+def dotted(value: Value) -> str:
+    return ".".join(value.path)
+
+
+def nested(path: tuple[str, ...], content: Any) -> dict[str, Any]:
+    """Values with one of them."""
+    for key in reversed(path):
+        content = {key: content}
+    return dict(content)
+
+
+def context(value: Value) -> dict[str, Any]:
+    result = SETTLED
+    for path, values in CONTEXT.items():
+        if f"{dotted(value)}.".startswith(f"{path}.") and nested(value.path, True) != values:
+            result = chart.merged(result, values)
+    return result
+
+
+def changed(value: Value) -> Any:
+    """Another content that is valid."""
+    if (path := dotted(value)) in CHANGED:
+        return CHANGED[path]
+    schema, default = value.schema, value.default
+    if "enum" in schema:
+        return next(each for each in schema["enum"] if each != default and each)
+    if isinstance(default, bool):
+        return not default
+    if isinstance(default, int):
+        return default + 1
+    if default is None:
+        return 30001
+    if isinstance(default, list):
+        named = "named" in str(schema)
+        peers = "peers" in str(schema)
+        return [{"name": "changed"}] if named else [{"namespaceSelector": {}}] if peers else ["changed"]
+    if isinstance(default, dict):
+        return {**default, "example.com/changed": "yes"}
+    if "duration" in str(schema):
+        return "61m"
+    return f"sha256:{'1' * 64}" if "sha256" in str(schema) else "changed"
+
+
+def in_parallel(work: Any, items: list[Any]) -> list[Any]:
+    """Helm is a process for each."""
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(work, items))
+
+
+def rendered(values: dict[str, Any]) -> str:
+    """The rendering, or the error."""
+    try:
+        return chart.template(values=values)
+    except chart.HelmError as error:
+        return f"error: {error}"
+
+
+@pytest.mark.timeout(600)
+def test_every_value_has_an_effect() -> None:
+    """A value that changes nothing is a promise that nobody keeps."""
+
+    def difference(value: Value) -> str:
+        base = rendered(around := context(value))
+        assert not base.startswith("error"), f"{dotted(value)}: {base}"
+        after = rendered(chart.merged(around, nested(value.path, changed(value))))
+        if after.startswith("error"):
+            return f"{dotted(value)}: {after}"
+        return f"{dotted(value)}: no effect" if after == base else ""
+
+    checked = [each for each in leaves() if dotted(each) not in NO_OBJECT]
+    assert len(checked) > 100
+    assert not [each for each in in_parallel(difference, checked) if each]
+
+
+def test_every_value_is_described() -> None:
+    table = (chart_values.CHART / "README.md").read_text(encoding="utf-8")
+    lacks = [dotted(each) for each in leaves() if f"`{dotted(each)}`" not in table or not each.description]
+    assert not lacks
+
+
+def groups(of: Value) -> Iterator[Value]:
+    """Each mapping of values, also the whole."""
+    if of.children:
+        yield of
+        for child in of.children:
+            yield from groups(child)
+
+
+@pytest.mark.timeout(600)
+def test_a_misspelt_key_is_an_error_that_names_the_key() -> None:
+    """In each group of values."""
+
+    def accepted(group: Value) -> str:
+        text = rendered(nested((*group.path, "misspelt"), 1))
+        return "" if text.startswith("error") and "misspelt" in text else f"{dotted(group)}: {text[:200]}"
+
+    found = list(groups(tree()))
+    assert len(found) > 20
+    assert not [each for each in in_parallel(accepted, found) if each]
+
+
+@pytest.mark.timeout(600)
+def test_a_wrong_type_is_an_error_that_names_the_value() -> None:
+    def accepted(value: Value) -> str:
+        wrong: Any = "text" if not isinstance(value.default, str) else [1]
+        text = rendered(nested(value.path, wrong))
+        named = all(key in text for key in value.path)
+        return "" if text.startswith("error") and named else f"{dotted(value)}: {text[:200]}"
+
+    assert not [each for each in in_parallel(accepted, leaves()) if each]
+
+
+MISTAKES: dict[str, tuple[str, str]] = {
+    "tls.mode": ("{tls: {mode: certmanager}}", "mode"),
+    "digest": ("{image: {digest: 'sha256:abc'}}", "digest"),
+    "digest without algorithm": (f"{{fleet: {{image: {{digest: {'0' * 64}}}}}}}", "digest"),
+    "port out of range": ("{fleet: {adminPort: 70000}}", "adminPort"),
+    "equal ports": ("{fleet: {adminPort: 9000, statsPort: 9000}}", "fleet.adminPort"),
+    "equal ports of the Service": ("{fleet: {service: {ports: {http: {port: 443}}}}}", "fleet.service.ports"),
+    "autoscaled DaemonSet": ("{fleet: {kind: DaemonSet, autoscaling: {enabled: true}}}", "fleet.autoscaling.enabled"),
+    "autoscaling upside down": (
+        "{fleet: {autoscaling: {enabled: true, minReplicas: 9, maxReplicas: 3}}}",
+        "fleet.autoscaling.minReplicas",
+    ),
+    "autoscaling without a target": (
+        "{fleet: {autoscaling: {enabled: true, targetCPUUtilizationPercentage: null}}}",
+        "fleet.autoscaling",
+    ),
+    "host network and host ports": (
+        "{fleet: {hostNetwork: true, hostPorts: {enabled: true}}}",
+        "fleet.hostPorts.enabled",
+    ),
+    "a drain longer than the grace period": ("{fleet: {drainSeconds: 400}}", "fleet.drainSeconds"),
+    "a load balancer's address without one": (
+        "{fleet: {service: {type: ClusterIP, loadBalancerIP: 192.0.2.1}}}",
+        "fleet.service.loadBalancerIP",
+    ),
+    "a node port without one": (
+        "{fleet: {service: {type: ClusterIP, ports: {http: {nodePort: 30080}}}}}",
+        "fleet.service.ports",
+    ),
+    "an IngressClass without a name": ("{ingressClass: {name: ''}}", "ingressClass.create"),
+    "a default class that is not made": ("{ingressClass: {create: false, default: true}}", "ingressClass.default"),
+    "an account that is not made": (
+        "{controlPlane: {serviceAccount: {create: false}}}",
+        "controlPlane.serviceAccount.name",
+    ),
+    "one name for both": (
+        "{fullnameOverride: edge, fleet: {fullnameOverride: edge}}",
+        "fleet.fullnameOverride",
+    ),
+    "a PodMonitor whose Prometheus is shut out": (
+        "{monitoring: {podMonitors: {enabled: true}}}",
+        "networkPolicy.metricsFrom",
+    ),
+    "a ConfigMap without a namespace": ("{controlPlane: {nginxConfigMap: controller}}", "nginxConfigMap"),
+    "a kind of workload that there is not": ("{fleet: {kind: StatefulSet}}", "kind"),
+    "no days": ("{tls: {generated: {validityDays: 0}}}", "validityDays"),
+    "a duration without a unit": ("{tls: {mode: certManager, certManager: {duration: '90'}}}", "duration"),
+    "a label that is no text": ("{commonLabels: {cost: 42}}", "commonLabels"),
+    "a namespace that is none": ("{controlPlane: {watchNamespaces: [Shop]}}", "watchNamespaces"),
+}
+"""Values, and what their error names."""
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_a_mistake_is_a_short_error_that_names_the_value(case: str) -> None:
+    values, named = MISTAKES[case]
+    with pytest.raises(chart.HelmError) as raised:
+        chart.template(values=yaml.safe_load(values))
+    lines = [
+        line for line in str(raised.value).splitlines() if named in line or all(key in line for key in named.split("."))
+    ]
+    assert lines, raised.value
+    assert len(str(raised.value).splitlines()) <= SHORT_LINES
