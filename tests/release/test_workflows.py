@@ -25,7 +25,7 @@ WRITES: Final[dict[str, set[str]]] = {
     "pypi": {"id-token"},
     "github": {"contents"},
 }
-"""What each job of a release may write."""
+"""The rights of each job of a release to write."""
 
 workflows = pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
 
@@ -39,7 +39,7 @@ def loaded(workflow: Path) -> dict[str, Any]:
 @workflows
 def test_actionlint_accepts_the_workflow(workflow: Path) -> None:
     shellcheck = Path(sysconfig.get_path("scripts")) / "shellcheck"
-    command = [gotools.program("actionlint"), "-shellcheck", shellcheck, "-no-color", workflow]
+    command: list[str | Path] = [gotools.program("actionlint"), "-shellcheck", shellcheck, "-no-color", workflow]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
     assert done.stdout + done.stderr == ""
 
