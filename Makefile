@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 NETNS  := tests/support/cluster/netns
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo kube envoys tools collector helm test quick browser monitoring cases rows release chart check bench generate lock goldens clean
+.PHONY: help venv demo kube envoys tools collector helm test quick browser monitoring cases rows release chart links check bench generate lock goldens clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 12
@@ -62,6 +62,9 @@ release: venv ## sdist, wheel and the image's files, built from the package inde
 
 chart: venv kube helm ## the Helm chart, on a real API server: needs Go
 	@$(BIN)/python -m tests.support.suite chart
+
+links: venv ## ask other sites for the pages that the documents link to: needs a network
+	@$(BIN)/python -m tests.support.external_links
 
 check: venv ## lint, types, import contracts, generated files up to date; and how dense the prose is
 	$(BIN)/ruff format --check .

@@ -1,6 +1,6 @@
 """The documents agree with the tree: links resolve, named code exists, and cited protocol rules are written down.
 
-Excludes: whether a sentence is true, and addresses outside of the repository.
+Excludes: whether a sentence is true, and whether other sites have the pages (`make links`).
 """
 
 import ast
@@ -10,8 +10,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import pytest
+
+from tests.support.external_links import HOSTS, external_links
 
 ROOT: Final = Path(__file__).parent.parent
 RULES: Final = ROOT / "docs" / "xds-rules.md"
@@ -35,6 +38,14 @@ def test_cited_rules_are_written_down() -> None:
 @documents
 def test_relative_links_resolve(document: Path) -> None:
     assert [link for link in links(document) if not resolves(document, link)] == []
+
+
+def test_links_lead_to_known_sites_by_https() -> None:
+    """A site that nobody knows may be invented, or a misspelt one."""
+    found = [(document, urlsplit(url)) for document, url in external_links()]
+    assert found
+    strange = [url.geturl() for _, url in found if url.scheme != "https" or url.hostname not in HOSTS or url.port]
+    assert strange == []
 
 
 @about_code

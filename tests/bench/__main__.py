@@ -35,6 +35,7 @@ from tests.bench import (
     rest,
     routing,
     scrape,
+    sizing,
     slow,
     soak,
     stats,
@@ -76,6 +77,7 @@ def _groups(caches: Collection[str]) -> dict[str, Group]:
         "soak": Group(_summary(soak), soak.measure, programs.missing),
         "routing": Group(_summary(routing), routing.measure, lambda: assets.missing() or programs.missing()),
         "scrape": Group(_summary(scrape), scrape.measure),
+        "sizing": Group(_summary(sizing), sizing.measure),
         "slow": Group(_summary(slow), slow.measure, programs.missing),
         "rest": Group(
             _summary(rest),
