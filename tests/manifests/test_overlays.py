@@ -3,6 +3,7 @@
 Excludes: the API server's view (tests/cluster/test_manifests.py).
 """
 
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,8 +43,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("overlays")
 
 
+@functools.cache
 def installation(folder: Path, name: str) -> Installation:
-    return Installation(overlay(folder / name.replace(" ", "-"), **OVERLAYS[name]))
+    """Not to be changed: the tests share it."""
+    return Installation(overlay(folder / name, **OVERLAYS[name]))
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
