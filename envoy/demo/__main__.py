@@ -19,7 +19,7 @@ from envoys import admin_session
 from folder import WorkingFolder
 from invitation import invite
 from monitoring import Monitoring, check_programs, traffic
-from ports import NoPortError
+from ports import NoPortError, has_loopback_network
 from processes import Children, DemoError
 from protection import Protection, protect
 from screen import Screen
@@ -91,7 +91,7 @@ async def _in(folder: WorkingFolder, screen: Screen, interruption: Interruption,
         protection = protect(folder.tls, *VARIANTS) if _asked_for("DEMO_TLS") else Protection()
         monitoring = Monitoring(folder.root, chosen) if _asked_for("DEMO_MONITORING") else None
         launch = Launch(screen, children, folder, chosen, session, protection, monitoring)
-        await first(interruption.strike(), launch.control_plane())
+        await first(interruption.strike(), launch.control_planes())
         await first(interruption.strike(), launch.authorizer())
         fleet = await first(interruption.strike(), launch.fleet())
         await first(interruption.strike(), launch.monitor())
@@ -113,6 +113,10 @@ def _introduce(screen: Screen, folder: WorkingFolder) -> None:
     screen.heading(
         f"xds-ingress: a control plane, {len(VARIANTS)} Envoys, and a folder of manifests instead of a cluster"
     )
+    if not has_loopback_network():
+        screen.note(
+            "Each Envoy has ports of its own here, and so a control plane of its own. On Linux they share both."
+        )
     screen.note(f"Manifests, watched for changes: {folder.manifests}")
     screen.note(f"Logs: {folder.logs}")
 
@@ -123,9 +127,6 @@ def _asked_for(variable: str) -> bool:
 
 async def main() -> int:
     screen, interruption = Screen(), Interruption()
-    if sys.platform != "linux":
-        screen.line("The demo needs Linux: two Envoys listen on the same ports (SO_REUSEPORT).")
-        return 1
     try:
         if _asked_for("DEMO_MONITORING"):
             check_programs()

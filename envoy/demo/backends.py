@@ -27,6 +27,9 @@ class Place:
     address: str
     port: int
 
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port}"
+
 
 class Backend:
     """An echo server that may start and stop repeatedly."""
@@ -84,7 +87,7 @@ class Backends:
             service: [f"127.0.{network}.{host}" for host in range(1, count + 1)]
             for network, (service, count) in enumerate(SERVICES.items(), start=1)
         }
-        sockets = iter(ports.bind_same_port([address for each in addresses.values() for address in each]))
+        sockets = iter(ports.bind_backends([address for each in addresses.values() for address in each]))
         for service, each in addresses.items():
             self._by_service[service] = [
                 await _started(f"{service}-{number}", next(sockets)) for number in range(1, len(each) + 1)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from backends import Place
 from envoys import Question, has_endpoint, has_route, lacks_endpoint, lacks_route
-from folder import LATER, REPOSITORY, endpoint_slice
+from folder import LATER, REPOSITORY, endpoint_slices
 from load import Load
 from world import World
 
@@ -20,7 +20,7 @@ async def endpoint(world: World) -> None:
     name = spare.place.name
     world.screen.note(f"Requests for {url} run in the background, half of them on new connections.")
     start = time.perf_counter()
-    async with Load(url, "web", world.folder.authority) as load:
+    async with Load(world.at_each(url), "web", world.folder.authority) as load:
         await load.answers(100)
         await spare.start()
         await _rewrite(world, spare.place, present=True)
@@ -36,11 +36,9 @@ async def endpoint(world: World) -> None:
 
 async def _rewrite(world: World, place: Place, *, present: bool) -> None:
     """Add the place to the Service's EndpointSlice or remove it, and print the time for each Envoy."""
-    text = endpoint_slice("web", world.backends.places("web", spare=present))
-    world.screen.note(
-        f"{'+' if present else '-'} {place.address}:{place.port} ({place.name}) in {_manifest(world, FILE)}"
-    )
-    question = (has_endpoint if present else lacks_endpoint)(CLUSTER, place.address)
+    text = endpoint_slices("web", world.backends.places("web", spare=present))
+    world.screen.note(f"{'+' if present else '-'} {place} ({place.name}) in {_manifest(world, FILE)}")
+    question = (has_endpoint if present else lacks_endpoint)(CLUSTER, str(place))
     took = await world.fleet.time(lambda: world.folder.write(FILE, text), question)
     world.check(f"{place.name} {'added' if present else 'removed'}: {_by_envoy(took)}", ok=True)
 
@@ -60,7 +58,7 @@ async def ingress(world: World) -> None:
     world.screen.command(f"cp {added.relative_to(REPOSITORY)} {_manifest(world, '')}")
     await _follow(world, "a default backend", lambda: _add(world, added.name), has_route('"default/fallback/80"'))
     await world.expect(world.url("nowhere.localhost"), "fallback", "the former 404 goes to the default backend")
-    world.screen.command(f"sed -i 's#path: /chat#path: /talk#' {_manifest(world, 'shop.yaml')}")
+    world.screen.command(f"sed -i.bak 's#path: /chat#path: /talk#' {_manifest(world, 'shop.yaml')}")
     await _follow(world, "/chat renamed to /talk", lambda: _rename(world), has_route('"/talk"'))
     await world.expect(world.url("shop.localhost", "/talk"), "chat", "the new path goes to chat")
     await world.expect(world.url("shop.localhost", "/chat"), "web", "the old path goes to Prefix /")

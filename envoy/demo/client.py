@@ -59,7 +59,7 @@ class Client:
     """Trusts only the CA of the demo.
 
     Args:
-        fresh: Open a new connection for every request, so that the Envoys take turns.
+        fresh: Open a new connection for every request.
     """
 
     def __init__(self, authority: Path, *, fresh: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""The fleet, observed on each Envoy's admin port, since the Envoys share the ports of their listeners."""
+"""The fleet, observed on each Envoy's admin port."""
 
 import time
 from asyncio import gather
@@ -19,10 +19,16 @@ CHANGE_POLL_SECONDS = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Envoy:
-    """An Envoy of the fleet."""
+    """An Envoy of the fleet.
+
+    Attributes:
+        http: The port of a listener, like `https`.
+    """
 
     name: str
     admin_port: int
+    http: int
+    https: int
     session: ClientSession
 
     @property
@@ -30,11 +36,12 @@ class Envoy:
         return f"http://{ports.LOOPBACK}:{self.admin_port}"
 
     async def endpoints(self, cluster: str) -> set[str]:
-        """The addresses of the cluster's endpoints."""
+        """The addresses of the cluster's endpoints, with ports."""
         async with self.session.get(f"{self.admin}/clusters", params={"format": "json"}) as response:
             statuses = (await response.json(content_type=None)).get("cluster_statuses", ())
         hosts = (host for status in statuses if status["name"] == cluster for host in status.get("host_statuses", ()))
-        return {host["address"]["socket_address"]["address"] for host in hosts}
+        addresses = (host["address"]["socket_address"] for host in hosts)
+        return {f"{address['address']}:{address['port_value']}" for address in addresses}
 
     async def routes(self) -> str:
         """The route configurations, as JSON text."""
@@ -102,12 +109,9 @@ async def _until(envoy: Envoy, question: Question) -> float:
         raise TimeoutError(f"{envoy.name} did not have the change after {CHANGE_TIMEOUT_SECONDS:.0f} s") from None
 
 
-def listens(*addresses: str) -> Question:
-    async def question(envoy: Envoy) -> bool:
-        listeners = await envoy.listeners()
-        return all(address in listeners for address in addresses)
-
-    return question
+async def listens(envoy: Envoy) -> bool:
+    listeners = await envoy.listeners()
+    return all(f"{ports.LOOPBACK}:{port}" in listeners for port in (envoy.http, envoy.https))
 
 
 def has_endpoint(cluster: str, address: str) -> Question:

@@ -20,7 +20,7 @@ SLICE = """\
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata:
-  name: {service}-slice
+  name: {name}
   labels: {{kubernetes.io/service-name: {service}}}
 addressType: IPv4
 ports:
@@ -67,7 +67,7 @@ class WorkingFolder:
         """Write the manifests for the start of the tour."""
         shutil.copytree(SOURCE, self.manifests, ignore=shutil.ignore_patterns(LATER.name))
         for service in SERVICES:
-            self.write(f"endpoints-{service}.yaml", endpoint_slice(service, backends.places(service)))
+            self.write(f"endpoints-{service}.yaml", endpoint_slices(service, backends.places(service)))
         self.authority.write_bytes(certificate.authority)
         self.write("secure-tls.yaml", tls_secret("secure-localhost", certificate), mode=0o600)
 
@@ -82,9 +82,20 @@ class WorkingFolder:
         (self.manifests / name).unlink()
 
 
-def endpoint_slice(service: str, places: list[Place]) -> str:
-    endpoints = "\n".join(ENDPOINT.format(address=place.address, name=place.name) for place in places)
-    return SLICE.format(service=service, port=places[0].port, endpoints=endpoints)
+def endpoint_slices(service: str, places: list[Place]) -> str:
+    """The manifest of a Service's endpoints: an EndpointSlice for each port."""
+    by_port: dict[int, list[Place]] = {}
+    for place in places:
+        by_port.setdefault(place.port, []).append(place)
+    return "---\n".join(
+        SLICE.format(
+            service=service,
+            name=f"{service}-slice" if number == 1 else f"{service}-slice-{number}",
+            port=port,
+            endpoints="\n".join(ENDPOINT.format(address=place.address, name=place.name) for place in some),
+        )
+        for number, (port, some) in enumerate(by_port.items(), 1)
+    )
 
 
 def tls_secret(name: str, certificate: Issued) -> str:

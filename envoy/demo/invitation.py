@@ -21,11 +21,13 @@ def _suggestions(world: World) -> Iterator[tuple[str, list[str]]]:
     shop, secure = world.url("shop.localhost", "/api/hello"), world.url("secure.localhost", scheme="https")
     manifests, logs = shlex.quote(str(world.folder.manifests)), shlex.quote(str(world.folder.logs))
     slices = f"{manifests}/endpoints-web.yaml"
-    yield "Send requests, or use a browser; one of the Envoys answers:", [world.curl(shop), world.curl(secure)]
+    who = "one of the Envoys answers" if len(world.ports.planes) == 1 else "the first and the second Envoy answer"
+    asked = [*world.at_each(shop), *world.at_each(secure)]
+    yield f"Send requests, or use a browser; {who}:", [world.curl(url) for url in asked]
     yield f"Look at the control plane's page: {world.page}", []
     yield (
         "Edit a manifest and watch the answers change; here, web-1 leaves its EndpointSlice:",
-        [f"ls {manifests}", f"sed -i '/# web-1$/d' {slices}", f"for i in 1 2 3 4; do {_ask_web(world)}; done"],
+        [f"ls {manifests}", f"sed -i.bak '/# web-1$/d' {slices}", f"for i in 1 2 3 4; do {_ask_web(world)}; done"],
     )
     yield (
         "Show the resources for the fleet, the state of each Envoy, and problems:",

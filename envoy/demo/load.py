@@ -1,7 +1,9 @@
 """Background requests, with counts of their results."""
 
 import asyncio
+import itertools
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from aiohttp import ClientError
@@ -18,15 +20,20 @@ PAUSE_SECONDS = 0.015
 class Load:
     """A context manager with requests in the background. On exit, every request has its answer.
 
+    Args:
+        urls: The same URL at each Envoy: the workers take turns.
+        service: The Service whose backends give good answers.
+        authority: The file of the CA to trust.
+
     Attributes:
         answered: Good answers by backend.
         failures: Other results by description.
     """
 
-    def __init__(self, url: str, service: str, authority: Path) -> None:
+    def __init__(self, urls: Sequence[str], service: str, authority: Path) -> None:
         self.answered: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
-        self._url = url
+        self._urls = itertools.cycle(urls)
         self._service = service
         self._authority = authority
         self._tasks: list[asyncio.Task[None]] = []
@@ -66,7 +73,7 @@ class Load:
 
     async def _request(self, client: Client) -> None:
         try:
-            answer = await client.get(self._url)
+            answer = await client.get(next(self._urls))
         except (ClientError, OSError) as error:
             self.failures[f"{type(error).__name__}: {error}"] += 1
             return

@@ -7,6 +7,7 @@ import asyncio
 import json
 import runpy
 import shutil
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -24,6 +25,8 @@ COPIED: Final = (
     REPOSITORY / "k8s" / "monitoring" / "alertmanager.yaml",
 )
 
+ELSEWHERE: Final = "DEMO_MONITORING=1 needs Debian's packages of both: run the demo without it on this system"
+
 INTERVAL: Final = "1s"
 
 PAUSE_SECONDS: Final = 0.2
@@ -40,7 +43,8 @@ def check_programs() -> None:
         DemoError: a program is missing.
     """
     if missing := [name for name in ("prometheus", "prometheus-alertmanager") if not _program(name)]:
-        raise DemoError(f"{' and '.join(missing)} not found: `make tools` fetches them from Debian's packages")
+        remedy = "`make tools` fetches them from Debian's packages" if sys.platform == "linux" else ELSEWHERE
+        raise DemoError(f"{' and '.join(missing)} not found: {remedy}")
 
 
 class Monitoring:
@@ -99,7 +103,8 @@ class Monitoring:
 
     def _targets(self, envoys: list[str]) -> Any:
         """Each process, with the labels of a Pod."""
-        yield _target("xds-ingress", self._ports.admin, "/metrics", "xds-ingress-0")
+        for number, plane in enumerate(self._ports.planes):
+            yield _target("xds-ingress", plane.admin, "/metrics", f"xds-ingress-{number}")
         yield _target("xds-ingress-authz", self._ports.authz_admin, "/metrics", envoys[0])
         for name, port in zip(envoys, self._ports.stats, strict=True):
             yield _target("xds-ingress-envoy", port, "/stats/prometheus", name)
@@ -119,7 +124,7 @@ async def traffic(world: World) -> NoReturn:
         world.url("nowhere.localhost"),
     ]
     while True:
-        for url in urls:
+        for url in (each for name in urls for each in world.at_each(name)):
             with suppress(OSError, ClientError):
                 await world.client.get(url)
             await asyncio.sleep(PAUSE_SECONDS)

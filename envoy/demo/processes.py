@@ -86,7 +86,7 @@ class Child:
         return "\n".join(f"    {line}" for line in lines[-LOG_TAIL_LINES:]) or "    (it is empty)"
 
     def _signal(self, number: signal.Signals) -> None:
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError, PermissionError):  # the latter on macOS, for a group that has ended
             os.killpg(self._process.pid, number)
 
 

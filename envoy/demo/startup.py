@@ -10,12 +10,12 @@ from aiohttp import ClientSession
 from envoys import Envoy, Fleet, listens
 from folder import WorkingFolder
 from monitoring import Monitoring
-from ports import LOOPBACK, free_ports
+from ports import LOOPBACK, free_ports, has_loopback_network
 from processes import BINARIES, Children, DemoError, run, shown
 from protection import Protection
 from screen import Screen
 from waiting import first, until
-from world import Ports
+from world import PlanePorts, Ports
 
 VARIANTS: Final = {"envoy-1": [], "envoy-2": ["--sotw"]}
 """The fleet: one Envoy for each variant of the protocol."""
@@ -29,10 +29,12 @@ READY_POLL_SECONDS = 0.02
 
 
 def choose_ports() -> Ports:
-    count = len(VARIANTS)
-    xds, admin, authz, authz_admin, http, https, ui, prometheus, alertmanager, *fleet = free_ports(9 + 2 * count)
-    envoys, stats = tuple(fleet[:count]), tuple(fleet[count:])
-    return Ports(xds, admin, authz, authz_admin, http, https, ui, prometheus, alertmanager, envoys, stats)
+    count, planes = len(VARIANTS), 1 if has_loopback_network() else len(VARIANTS)
+    found = iter(free_ports(4 + 2 * count + 5 * planes))
+    authz, authz_admin, prometheus, alertmanager = (next(found) for _ in range(4))
+    envoys, stats = (tuple(next(found) for _ in range(count)) for _ in range(2))
+    of_planes = tuple(PlanePorts(*(next(found) for _ in range(5))) for _ in range(planes))
+    return Ports(of_planes, authz, authz_admin, prometheus, alertmanager, envoys, stats)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +49,20 @@ class Launch:
     protection: Protection
     monitoring: Monitoring | None
 
-    async def control_plane(self) -> None:
+    async def control_planes(self) -> None:
+        for number, ports in enumerate(self.ports.planes, 1):
+            await self._control_plane("xds" if len(self.ports.planes) == 1 else f"xds-{number}", ports)
+
+    async def _control_plane(self, name: str, ports: PlanePorts) -> None:
         command: list[str | Path] = [BINARIES / "xds", "serve", "--from", self.folder.manifests]
-        command += ["--listen", self._xds, "--admin", f"{LOOPBACK}:{self.ports.admin}", "--listener-address", LOOPBACK]
-        command += ["--http-port", str(self.ports.http), "--https-port", str(self.ports.https), "--redirect-https"]
-        command += ["--ui", f"{LOOPBACK}:{self.ports.ui}", "--authz", self._authz, *self.protection.serve]
+        command += ["--listen", _xds(ports), "--admin", f"{LOOPBACK}:{ports.admin}", "--listener-address", LOOPBACK]
+        command += ["--http-port", str(ports.http), "--https-port", str(ports.https), "--redirect-https"]
+        command += ["--ui", f"{LOOPBACK}:{ports.ui}", "--authz", self._authz, *self.protection.serve]
+        command += [part for each in self.ports.planes if each != ports for part in ("--peers", _xds(each))]
         command += ["--traffic-metrics"] if self.monitoring else []
         self.screen.command(shown(command))
-        await self.children.start("xds", *command)
-        await self._ready("xds", f"http://{LOOPBACK}:{self.ports.admin}/readyz")
+        await self.children.start(name, *command)
+        await self._ready(name, f"http://{LOOPBACK}:{ports.admin}/readyz")
 
     async def authorizer(self) -> None:
         """Start `xds authz`, which both Envoys ask, as they run on one machine."""
@@ -81,14 +88,17 @@ class Launch:
 
     async def fleet(self) -> Fleet:
         """Start the Envoys, and wait until their listeners are bound."""
-        envoys = [Envoy(name, port, self.session) for name, port in zip(VARIANTS, self.ports.envoys, strict=True)]
-        for envoy, stats in zip(envoys, self.ports.stats, strict=True):
-            await self._envoy(envoy, await self._bootstrap(envoy, stats))
+        envoys = []
+        for number, (name, admin, stats) in enumerate(zip(VARIANTS, self.ports.envoys, self.ports.stats, strict=True)):
+            ports = self.ports.plane_of(number)
+            envoy = Envoy(name, admin, ports.http, ports.https, self.session)
+            await self._envoy(envoy, await self._bootstrap(envoy, stats, _xds(ports)))
+            envoys.append(envoy)
         for envoy in envoys:
             await self._ready(envoy.name, f"{envoy.admin}/ready")
         fleet = Fleet(envoys)
         try:
-            await fleet.all(listens(f"{LOOPBACK}:{self.ports.http}", f"{LOOPBACK}:{self.ports.https}"))
+            await fleet.all(listens)
         except TimeoutError as error:
             raise DemoError(f"no listeners: {error}") from None
         return fleet
@@ -98,13 +108,9 @@ class Launch:
         """A port: the path of a socket in a folder of a long name is longer than the kernel takes."""
         return f"{LOOPBACK}:{self.ports.authz}"
 
-    @property
-    def _xds(self) -> str:
-        return f"{LOOPBACK}:{self.ports.xds}"
-
-    async def _bootstrap(self, envoy: Envoy, stats: int) -> Path:
+    async def _bootstrap(self, envoy: Envoy, stats: int, xds: str) -> Path:
         bootstrap = self.folder.root / f"{envoy.name}.yaml"
-        command: list[str | Path] = [BINARIES / "xds", "bootstrap", "--xds", self._xds, "--node-id", envoy.name]
+        command: list[str | Path] = [BINARIES / "xds", "bootstrap", "--xds", xds, "--node-id", envoy.name]
         command += ["--admin-port", str(envoy.admin_port), *VARIANTS[envoy.name]]
         if self.monitoring:
             command += ["--stats-port", str(stats), "--max-memory", str(MAX_MEMORY_BYTES)]
@@ -117,8 +123,8 @@ class Launch:
         return bootstrap
 
     async def _envoy(self, envoy: Envoy, bootstrap: Path) -> None:
-        """Start an Envoy. A separate base id keeps an Envoy from treating another one as its predecessor."""
-        command: list[str | Path] = [BINARIES / "envoy", "-c", bootstrap, "--use-dynamic-base-id", "--concurrency", "1"]
+        """Start an Envoy. With hot restart, an Envoy would take another one for its predecessor."""
+        command: list[str | Path] = [BINARIES / "envoy", "-c", bootstrap, "--disable-hot-restart", "--concurrency", "1"]
         command += [
             "--file-flush-interval-msec",
             "100",
@@ -135,3 +141,7 @@ class Launch:
             await first(self.children.first_death(), until(answers, READY_TIMEOUT_SECONDS, READY_POLL_SECONDS))
         except TimeoutError:
             raise DemoError(f"{name} was not ready after {READY_TIMEOUT_SECONDS:.0f} s: {url}") from None
+
+
+def _xds(ports: PlanePorts) -> str:
+    return f"{LOOPBACK}:{ports.xds}"

@@ -22,28 +22,44 @@ MIN_REQUESTS, MAX_REQUESTS = 6, 200
 
 
 @dataclass(frozen=True, slots=True)
-class Ports:
-    """The ports of the demo.
+class PlanePorts:
+    """The ports of a control plane.
 
     Attributes:
-        authz: The port at which both Envoys ask `xds authz`.
-        authz_admin: The admin port of `xds authz`.
-        http: Shared by both Envoys, as is `https`.
-        ui: The port of the control plane's page.
-        envoys: The admin ports of the Envoys; `stats` are the ports that Prometheus reads.
+        http: Of the Envoys that ask this control plane, like `https`.
+        ui: Of the page.
     """
 
     xds: int
     admin: int
-    authz: int
-    authz_admin: int
     http: int
     https: int
     ui: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The ports of the demo.
+
+    Attributes:
+        planes: Of each control plane. On Linux there is one: both Envoys listen on its ports, and the kernel spreads
+            connections. Elsewhere a port has one listener, so each Envoy has a control plane with other ports.
+        authz: The port at which both Envoys ask `xds authz`.
+        authz_admin: The admin port of `xds authz`.
+        envoys: The admin ports of the Envoys; `stats` are the ports that Prometheus reads.
+    """
+
+    planes: tuple[PlanePorts, ...]
+    authz: int
+    authz_admin: int
     prometheus: int
     alertmanager: int
     envoys: tuple[int, ...]
     stats: tuple[int, ...]
+
+    def plane_of(self, envoy: int) -> PlanePorts:
+        """The control plane of an Envoy by its place in the fleet."""
+        return self.planes[envoy % len(self.planes)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +103,24 @@ class World:
 
     @property
     def server(self) -> str:
-        return f"{ports.LOOPBACK}:{self.ports.xds}"
+        """The first control plane."""
+        return f"{ports.LOOPBACK}:{self.ports.planes[0].xds}"
 
     @property
     def page(self) -> str:
         """The address of the control plane's page."""
-        return f"http://{ports.LOOPBACK}:{self.ports.ui}/"
+        return f"http://{ports.LOOPBACK}:{self.ports.planes[0].ui}/"
 
     def url(self, host: str, path: str = "/", scheme: str = "http") -> str:
-        port = self.ports.https if scheme in {"https", "wss"} else self.ports.http
-        return f"{scheme}://{host}:{port}{path}"
+        """A URL at the first Envoy, or at both, if they share their ports."""
+        first = self.ports.planes[0]
+        return f"{scheme}://{host}:{first.https if scheme in {'https', 'wss'} else first.http}{path}"
+
+    def at_each(self, url: str) -> list[str]:
+        """A URL of `url`, at each port for its scheme."""
+        parts = urlsplit(url)
+        found = [each.https if parts.scheme == "https" else each.http for each in self.ports.planes]
+        return [url.replace(parts.netloc, f"{parts.hostname}:{port}", 1) for port in found]
 
     def check(self, text: str, *, ok: bool) -> None:
         """Print the result of a check, and note a failure."""
@@ -105,15 +129,15 @@ class World:
             self.failed.append(text)
 
     async def probe(self, url: str) -> Probe:
-        """Send requests on new connections; the kernel chooses an Envoy for each connection.
+        """Send requests on new connections, to each port in turn. Of a shared port, the kernel chooses the Envoy.
 
         Raises:
             DemoError: an Envoy got no request.
         """
-        before = await self.fleet.requests()
+        before, urls = await self.fleet.requests(), self.at_each(url)
         answers, by_envoy = list[Answer](), dict[str, int]()
         while len(answers) < MAX_REQUESTS:
-            answers.append(await self.client.get(url))
+            answers.append(await self.client.get(urls[len(answers) % len(urls)]))
             if len(answers) >= MIN_REQUESTS:
                 by_envoy = {name: now - before[name] for name, now in (await self.fleet.requests()).items()}
             if by_envoy and all(by_envoy.values()):
@@ -148,7 +172,8 @@ class World:
         return shlex.join(["curl", "-H", f"Host: {parts.hostname}", plain])
 
     def xds_command(self, *arguments: str) -> list[str | Path]:
-        return [BINARIES / "xds", *arguments, "--server", self.server, *self.protection.ask]
+        replicas = ["--all-replicas"] if arguments[0] == "proxies" and len(self.ports.planes) > 1 else []
+        return [BINARIES / "xds", *arguments, *replicas, "--server", self.server, *self.protection.ask]
 
     async def xds(self, *arguments: str) -> str:
         """Run and print a command of `xds` that asks the server, and return its output."""

@@ -214,6 +214,20 @@ def test_the_event_of_a_standing_problem_is_written_again_before_the_ttl() -> No
     assert shown(queue, REPEAT_AFTER_SECONDS + 1) == [("web", False)]
 
 
+def test_an_object_created_again_gets_the_events_of_its_standing_problems() -> None:
+    uids = {ingress(name): f"{name}-1" for name in ("web", "other")}
+    queue = EventQueue(uids.get)
+    queue.update([problem(), problem("other"), problem(message="solved")], [])
+    written(queue)
+    queue.update([], [problem(message="solved")])
+    uids[ingress("web")] = "web-2"
+    queue.renew({ingress("web")})
+    events = written(queue, 10)
+    assert [(each.key.object.name, each.key.uid, each.solved) for each in events] == [("web", "web-2", False)]
+    queue.renew({ingress("web")})
+    assert not written(queue, 20)
+
+
 def test_written_events_of_deleted_objects_are_forgotten() -> None:
     """Previews come with their problems and go with them, all day."""
     queue = EventQueue(uid_of)

@@ -24,6 +24,7 @@ from xds.controlplane.revision_log import RevisionLog
 from xds.controlplane.settings import ClusterSource, Settings
 from xds.controlplane.worker import Logs, Worker
 from xds.controlplane.write_back import write_back
+from xds.kube.delayed_deletions import DELETION_GRACE_SECONDS
 from xds.kube.source import Source, SourceError
 from xds.kube.state import KubeState
 from xds.problems.problem import Problem
@@ -101,12 +102,19 @@ class ControlPlane:
 
     Args:
         log_lines_dropped: Number of log lines dropped so far, for the metrics.
+        deletion_grace_seconds: How long deletions wait for a re-creation.
     """
 
-    def __init__(self, settings: Settings, log_lines_dropped: Callable[[], int] = int) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        log_lines_dropped: Callable[[], int] = int,
+        *,
+        deletion_grace_seconds: float = DELETION_GRACE_SECONDS,
+    ) -> None:
         self._settings = settings
         self._source = source = _source(settings)
-        self._pipeline = _pipeline(settings)
+        self._pipeline = _pipeline(settings, deletion_grace_seconds)
         self._clock = time.monotonic  # uvloop's own clock counts whole milliseconds
         self._metrics = Metrics()
         authorize = (partial(must_name_the_node, operators=settings.operators),) if settings.tls else ()
@@ -278,7 +286,7 @@ def _source(settings: Settings) -> Source:
     return Folder(settings.source)
 
 
-def _pipeline(settings: Settings) -> Pipeline:
+def _pipeline(settings: Settings, deletion_grace_seconds: float) -> Pipeline:
     state = KubeState(
         settings.classes,
         claim_classless=not isinstance(settings.source, ClusterSource),  # no other controller reads a folder
@@ -289,7 +297,7 @@ def _pipeline(settings: Settings) -> Pipeline:
         config_asked=settings.translate.config_asked,
         annotated=settings.translate.annotated,
     )
-    return Pipeline(state, settings.translate, settings.proxy)
+    return Pipeline(state, settings.translate, settings.proxy, deletion_grace_seconds=deletion_grace_seconds)
 
 
 def _address(text: str, flag: str) -> HostPort | UnixPath:

@@ -4,7 +4,7 @@ The only module that sees all stages, and the only writer of the known and the w
 for EndpointSlices, `routing_job` for all other objects.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import inf
@@ -57,6 +57,7 @@ class Pipeline:
         translate: Options of the translation.
         proxy: Options of the Envoy listeners.
         utc_now: The system's clock, against which the dates of certificates are judged.
+        deletion_grace_seconds: How long deletions wait for a re-creation: see `DelayedDeletions`; 0: none waits.
     """
 
     def __init__(
@@ -65,6 +66,8 @@ class Pipeline:
         translate: TranslateOptions,
         proxy: ProxyOptions,
         utc_now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        deletion_grace_seconds: float = 0.0,
     ) -> None:
         self.store = Store()
         self._problems = ProblemRegistry()
@@ -73,7 +76,7 @@ class Pipeline:
         self._proxy = proxy
         self._translator = Translator(state, translate, self._problems)
         builder = Builder(self._translator, proxy, self._problems.report)
-        self._pending = PendingChanges(state.service_of_slice)
+        self._pending = PendingChanges(state, deletion_grace_seconds)
         self._endpoints = EndpointPath(state, self._translator, builder)
         self._routing = RoutingPath(
             self._pending.routing,
@@ -125,6 +128,14 @@ class Pipeline:
         if self._job is None and now >= self._routing.buckets.due:
             self._buckets_due = True
 
+    def next_deletion_seconds(self, now: float) -> float:
+        """Seconds until a deletion has waited long enough; infinite: none waits."""
+        return max(0.0, self._pending.deletions_due_at - now)
+
+    def note_deletions(self, now: float) -> None:
+        """Take up the deletions that have waited long enough."""
+        self._pending.put_due_deletions(now)
+
     @property
     def state(self) -> KubeState:
         """The state, for reading."""
@@ -157,6 +168,10 @@ class Pipeline:
         Empty while routing is under way: a problem that seems solved may only have moved.
         """
         return ProblemDelta((), ()) if self._job else self._problems.take_delta()
+
+    def take_created_again(self) -> Set[ObjectRef]:
+        """Objects, since the last call, that replace one of the same name and count now. Empty while work is left."""
+        return frozenset() if self.busy else self._pending.take_created_again()
 
     def report_rejections(self, reports: Iterable[RejectionReport]) -> None:
         """Replace the problems of objects whose resources proxies reject.
@@ -220,6 +235,7 @@ class Pipeline:
             endpoint_seconds: Longest time to build endpoints before a commit.
             routing_seconds: Longest time to work on routing before returning.
         """
+        self.note_deletions(clock())
         if not self._state.synced:  # all EndpointSlices come before their Listed, which is in the routing queue
             endpoint_seconds = inf
         built, read_at = self._endpoints.work(self._pending.endpoints, clock, clock() + endpoint_seconds)

@@ -146,7 +146,8 @@ class Worker:
             delta = self._pipeline.take_problem_delta()
             self._logs.problems.put(delta)
             if reporter is not None and self._pipeline.ready:
-                reporter.note(progress.changes, delta.appeared, delta.solved)
+                created_again = self._pipeline.take_created_again()
+                reporter.note(progress.changes, delta.appeared, delta.solved, created_again)
             if published is None:
                 await self._pause()
 
@@ -159,7 +160,7 @@ class Worker:
         return progress
 
     async def _wait_for_work(self) -> None:
-        """Wait for a change, for the next date of a certificate, or for the time of other buckets."""
+        """Wait for a change, the date of a certificate, the time of other buckets, or a deletion that becomes due."""
         self._note_time()
         self._is_waiting = True
         try:
@@ -172,12 +173,15 @@ class Worker:
             self._is_waiting = False
 
     def _longest_wait(self) -> float:
-        buckets = self._pipeline.next_buckets_seconds(self._clock())
-        return min(self._pipeline.next_date_seconds, buckets, CLOCK_CHECK_SECONDS)
+        now = self._clock()
+        buckets, deletion = self._pipeline.next_buckets_seconds(now), self._pipeline.next_deletion_seconds(now)
+        return min(self._pipeline.next_date_seconds, buckets, deletion, CLOCK_CHECK_SECONDS)
 
     def _note_time(self) -> None:
         self._pipeline.note_dates()
-        self._pipeline.note_buckets(self._clock())
+        now = self._clock()
+        self._pipeline.note_buckets(now)
+        self._pipeline.note_deletions(now)
 
     async def _note_revision(self, revision: Revision, changes: Sequence[Change], health: Health) -> None:
         self.committed_at = time.time()

@@ -1,18 +1,13 @@
 """Pending changes: those not yet worked on. A newer change of an object replaces an older one."""
 
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from collections.abc import Sequence, Set
 
 from xds.kube.change import Applied, Batch, Change, Deleted, Listed
+from xds.kube.delayed_deletions import DelayedDeletions, Pending, Subject
 from xds.kube.objects import EndpointSlice, Service
-from xds.problems.problem import Key
-
-Subject: TypeAlias = tuple[type, Any]
-"""The subject of a change: kind and key of an object. Changes of the same subject replace each other."""
-
-ServiceOf: TypeAlias = Callable[[Key], Key | None]
-"""Returns the Service of an EndpointSlice; None for an unknown slice."""
+from xds.kube.state import KubeState
+from xds.problems.problem import Key, ObjectRef
 
 
 class ChangeQueue:
@@ -44,35 +39,60 @@ class ChangeQueue:
 
 
 class PendingChanges:
-    """Two queues: `endpoints` overtakes `routing`.
+    """Two queues: `endpoints` overtakes `routing`. Deletions may wait before they join a queue: see `DelayedDeletions`.
 
     An EndpointSlice read together with a change of its Service joins `routing`: one step of the user must not reach
     proxies as two.
+
+    Args:
+        state: The objects as worked on.
+        deletion_grace_seconds: How long deletions wait; 0: none waits.
     """
 
-    def __init__(self, service_of: ServiceOf) -> None:
+    def __init__(self, state: KubeState, deletion_grace_seconds: float) -> None:
         self.endpoints = ChangeQueue()
         self.routing = ChangeQueue()
-        self._service_of = service_of
+        self._state = state
+        self._deletions = DelayedDeletions(deletion_grace_seconds, state.all_ingresses.get, state.service_of_slice)
 
     def __bool__(self) -> bool:
         return bool(self.endpoints or self.routing)
 
+    @property
+    def deletions_due_at(self) -> float:
+        """When the next deletion that waits joins a queue, in seconds of the batches' clock; infinite: none waits."""
+        return self._deletions.due_at
+
+    def take_created_again(self) -> Set[ObjectRef]:
+        """Objects, since the last call, that were created again while their deletion waited."""
+        taken = self._deletions.created_again
+        if taken:
+            self._deletions.created_again = set()
+        return taken
+
     def put(self, batch: Batch) -> None:
         changes = [(_subject(change), change) for change in batch.changes]
+        self._put(self._deletions.take(changes, batch.read_at), batch.read_at)
+
+    def put_due_deletions(self, now: float) -> None:
+        """Let the deletions that have waited long enough join a queue."""
+        for changes in self._deletions.take_due(now):
+            self._put(changes, now)
+
+    def _put(self, changes: Sequence[Pending], read_at: float) -> None:
         services = {subject[1] for subject, _ in changes if subject[0] is Service}
         for subject, change in changes:
             if subject[0] is not EndpointSlice or (services and self._owner(change, subject[1]) in services):
                 self.endpoints.drop(subject)
-                self.routing.put(subject, change, batch.read_at)
+                self.routing.put(subject, change, read_at)
             else:
                 self.routing.drop(subject)
-                self.endpoints.put(subject, change, batch.read_at)
+                self.endpoints.put(subject, change, read_at)
 
     def _owner(self, change: Change, key: Key) -> Key | None:
         if isinstance(change, Applied) and isinstance(change.object, EndpointSlice):
             return change.object.service
-        return self._service_of(key)
+        return self._state.service_of_slice(key)
 
 
 def _subject(change: Change) -> Subject:

@@ -9,7 +9,7 @@ Source: https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/ev
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from hashlib import blake2b
 from heapq import heappop, heappush
@@ -247,6 +247,12 @@ class EventQueue:
         keys += [key for problem in solved if (key := self._remove(problem))]
         for key in keys:
             self._consider(key)
+
+    def renew(self, created_again: Set[ObjectRef]) -> None:
+        """Queue the Events of standing problems for objects that were created again, and so have another uid."""
+        standing = [problem for problem in self._keys if problem.object in created_again]
+        self.update((), standing)
+        self.update(standing, ())
 
     def repeat(self, now: float) -> None:
         """Queue Events again for standing problems whose Event is about to expire or was dropped."""

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Set
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -78,11 +78,15 @@ class EventWriter:
         self.writes = no_writes()
         self._wake = asyncio.Event()
 
-    def note(self, appeared: Iterable[Problem], solved: Iterable[Problem]) -> None:
-        """Note problems that appeared or are solved. A replica that doesn't lead ignores the call: a new leader starts
-        with all problems.
+    def note(
+        self, appeared: Iterable[Problem], solved: Iterable[Problem], created_again: Set[ObjectRef] = frozenset()
+    ) -> None:
+        """Note problems that appeared or are solved, and objects that were created again with their problems. A replica
+        that doesn't lead ignores the call: a new leader starts with all problems.
         """
         if self._queue is not None:
+            if created_again:
+                self._queue.renew(created_again)
             for problem in appeared:
                 self._note_one(problem, appeared=True)
             for problem in solved:

@@ -7,7 +7,7 @@ import asyncio
 import re
 import socket
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -103,14 +103,26 @@ class Reporter:
         self._events: EventWriter | None = None
         self._leadership: Leadership | None = None
 
-    def note(self, changes: Iterable[Change], appeared: Iterable[Problem], solved: Iterable[Problem]) -> None:
+    def note(
+        self,
+        changes: Iterable[Change],
+        appeared: Iterable[Problem],
+        solved: Iterable[Problem],
+        created_again: Set[ObjectRef] = frozenset(),
+    ) -> None:
         """Note changes that `state` and `problems` already contain. Returns at once.
 
         The first call says that all objects were listed; before, nothing is written.
+
+        Args:
+            changes: Of objects.
+            appeared: New problems.
+            solved: Problems that no longer stand.
+            created_again: Objects that replace one of the same name, whose Events don't show at the new one.
         """
         self._ready.set()
         if self._events:
-            self._events.note(appeared, solved)
+            self._events.note(appeared, solved, created_again)
         if self._status:
             for change in changes:
                 _note(change, self._status)
