@@ -6,6 +6,7 @@ balancer before.
 
 import asyncio
 import os
+import secrets
 import ssl
 import time
 from collections.abc import AsyncIterator
@@ -40,6 +41,10 @@ SHORT = {
     "controlPlane": {"ui": {"enabled": False}},
 }
 """What a load balancer needs to notice a change is no more than a second here."""
+
+
+PODS = {"Deployment": 4, "DaemonSet": 3}
+"""Of control plane and fleet, by the kind of the fleet's workload, on one node."""
 
 
 def shop(issued: Issued) -> list[dict[str, Any]]:
@@ -99,19 +104,22 @@ async def until_address(cluster: Cluster, namespace: str) -> str:
 @pytest.fixture
 async def shop_namespace(cluster: Cluster) -> AsyncIterator[str]:
     """A namespace for the shop."""
-    await cluster.kubectl("create", "namespace", "shop-of-chart")
-    yield "shop-of-chart"
-    await cluster.kubectl("delete", "namespace", "shop-of-chart", "--wait=false")
+    name = f"shop-{secrets.token_hex(4)}"
+    await cluster.kubectl("create", "namespace", name)
+    yield name
+    await cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 
+@pytest.mark.parametrize("kind", ["Deployment", "DaemonSet"])
 async def test_from_nothing_to_the_first_request_and_through_upgrades(
-    cluster: Cluster, namespace: str, shop_namespace: str, figures: list[str]
+    cluster: Cluster, namespace: str, shop_namespace: str, figures: list[str], kind: str
 ) -> None:
+    values, count = chart.merged(SHORT, {"fleet": {"kind": kind}}), PODS[kind]
     authority = Authority()
     objects = shop(authority.issue(HOST))
     began = time.monotonic()
     place = ("edge", str(CHART), f"--namespace={namespace}")
-    await chart.on(cluster, "install", *place, values=SHORT)
+    await chart.on(cluster, "install", *place, values=values)
     in_shop = f"--namespace={shop_namespace}"
     await cluster.kubectl("apply", in_shop, "--filename=-", stdin=yaml.safe_dump_all(objects))
     address = await until_address(cluster, shop_namespace)
@@ -126,14 +134,14 @@ async def test_from_nothing_to_the_first_request_and_through_upgrades(
     rolled = ("--wait", "--timeout=200s")
     async with steady(f"http://{address}/", HOST) as load:
         before = await pods(cluster, namespace)
-        await chart.on(cluster, "upgrade", *place, *rolled, values=chart.merged(SHORT, upgrade))
-        upgraded = await until_only(cluster, namespace, 4)
+        await chart.on(cluster, "upgrade", *place, *rolled, values=chart.merged(values, upgrade))
+        upgraded = await until_only(cluster, namespace, count)
         assert not before & upgraded
         sent, failed = load.sent, len(load.failed)
-        figures.append(f"helm upgrade, which rolls control plane and fleet: {failed} of {sent} requests failed")
+        figures.append(f"helm upgrade, which rolls all Pods ({kind}): {failed} of {sent} requests failed")
         await chart.on(cluster, "rollback", "edge", "1", f"--namespace={namespace}", *rolled)
-        assert not upgraded & await until_only(cluster, namespace, 4)
-        figures.append(f"helm rollback: {len(load.failed) - failed} of {load.sent - sent} requests failed")
+        assert not upgraded & await until_only(cluster, namespace, count)
+        figures.append(f"helm rollback ({kind}): {len(load.failed) - failed} of {load.sent - sent} requests failed")
     assert not load.failed, load.failed[:5]
     await chart.on(cluster, "uninstall", "edge", f"--namespace={namespace}", "--wait", "--timeout=200s")
 

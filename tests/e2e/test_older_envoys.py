@@ -16,6 +16,7 @@ import structlog
 from tests.support import envoy_versions
 from tests.support.echo import echo
 from tests.support.envoy import Envoy, free_port, needs_envoy, running_envoy
+from tests.support.envoy_binary import BINARY
 from tests.support.http import get
 from tests.support.objects import ingress, path, rule, service, slice_of
 from tests.support.plane import Plane
@@ -25,7 +26,7 @@ from xds.address import HostPort, UnixPath
 from xds.kube.objects import Ingress
 from xds.problems.problem import ObjectRef
 from xds.protocol import builds
-from xds.protocol.builds import SUPPORTED_ENVOYS, ProxyBuild
+from xds.protocol.builds import SUPPORTED_ENVOYS
 from xds.protocol.stuck import StuckReason
 from xds.resources import connection_manager
 from xds.resources.filters.chain import http_filters as chain
@@ -36,7 +37,7 @@ pytestmark = [needs_envoy, pytest.mark.timeout(120)]
 NODES: Final = ("delta", "sotw")
 
 IN_A_ROW: Final = 16
-"""New connections with the right answer that show that both Envoys have a change: the kernel spreads connections."""
+"""New connections with the right answer: then both Envoys have a change, as the kernel spreads connections."""
 
 
 def web(*hosts: str) -> Ingress:
@@ -63,7 +64,7 @@ def served_now(port: int, folder: Path) -> ProxyOptions:
 
 @contextlib.contextmanager
 def older_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A server that serves older Envoys what they understand: filters that are off now are younger than they are."""
+    """A server of an older Envoy's time: filters that are off now are younger than the older Envoys."""
     with monkeypatch.context() as patch:
         patch.setattr(builds, "OLDEST_ENVOY", (1, 30))
         patch.setattr(connection_manager, "http_filters", lambda: [each for each in chain() if not each.disabled])
@@ -98,6 +99,17 @@ async def updates(envoys: list[Envoy]) -> list[dict[str, int]]:
     return [await each.stats(names) for each in envoys]
 
 
+async def two_envoys(
+    stack: contextlib.AsyncExitStack, address: str, folder: Path, name: str, binary: Path = BINARY
+) -> list[Envoy]:
+    """An Envoy of each variant. Both share the listeners' ports."""
+    started = (
+        running_envoy(address, folder, node=f"{name}-{node}", sotw=node == "sotw", binary=binary, all_stats=True)
+        for node in NODES
+    )
+    return [await stack.enter_async_context(each) for each in started]
+
+
 @pytest.mark.parametrize("version", envoy_versions.TOO_OLD)
 async def test_an_older_envoy_is_refused_and_hurts_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, record_property: Callable[[str, object], None]
@@ -107,26 +119,17 @@ async def test_an_older_envoy_is_refused_and_hurts_nobody(
         pytest.skip(reason)
     older_port, newer_port, xds_port = free_port(), free_port(), free_port()
     address, steady = f"127.0.0.1:{xds_port}", Steady()
-    binary = envoy_versions.binary(version)
     async with contextlib.AsyncExitStack() as stack:
         first, second = [await stack.enter_async_context(echo(name)) for name in ("first", "second")]
         objects = web("old.example"), service("web"), slice_of("web", "127.0.0.1", ports=[first])
-        older = [
-            await stack.enter_async_context(
-                running_envoy(address, tmp_path, node=f"older-{node}", sotw=node == "sotw", binary=binary)
-            )
-            for node in NODES
-        ]
+        older = await two_envoys(stack, address, tmp_path, "older", envoy_versions.binary(version))
         with older_server(monkeypatch):
             async with Plane(*objects, proxy=served_then(older_port), port=xds_port):
                 await until_backend(older_port, "old.example", "first")
         await stack.enter_async_context(steady.asking(older_port, "old.example"))
         log = stack.enter_context(structlog.testing.capture_logs())
         plane = await stack.enter_async_context(Plane(*objects, proxy=served_now(newer_port, tmp_path), port=xds_port))
-        newer = [
-            await stack.enter_async_context(running_envoy(address, tmp_path, node=f"newer-{node}", sotw=node == "sotw"))
-            for node in NODES
-        ]
+        newer = await two_envoys(stack, address, tmp_path, "newer")
         await until_backend(newer_port, "old.example", "first")
         await stack.enter_async_context(steady.asking(newer_port, "old.example"))
         await until_refused_again(older)
@@ -141,22 +144,27 @@ async def test_an_older_envoy_is_refused_and_hurts_nobody(
         await until_refused_again(older)
         await until_backend(older_port, "old.example", "first")
         await until_backend(older_port, "new.example", "")
-
-        plane.pipeline.report_unsupported(plane.ads.unsupported.current)
-        stuck = {
-            each.stream.node.id: each.stuck[0].reason for each in plane.ads.proxies() if each.stuck and each.stream.node
-        }
-        record_property("requests", f"{sum(steady.sent.values())}, failed: {len(steady.failed)}")
-        record_property("refused attempts", str([attempts(each) for each in older]))
-    said = f"Envoy {envoy_versions.minor(version)} is not served; use {SUPPORTED_ENVOYS[0]} or a newer version"
+        assert all(now != then for now, then in zip(await updates(newer), before, strict=True))
+        assert_told(plane, older, version)
+    record_property("requests", f"{sum(steady.sent.values())}, failed: {len(steady.failed)}")
     assert steady.failed == []
-    assert all(said in each.log for each in older)
-    assert {each.object: (each.reason, said in each.message) for each in plane.pipeline.problems} == {
-        ObjectRef("Proxy", "", f"older-{node}"): ("ProxyUnsupported", True) for node in NODES
-    }
-    assert stuck == {f"older-{node}": StuckReason.UNSUPPORTED for node in NODES}
     events = [(line["event"], line.get("node")) for line in log if line["event"].startswith("proxy_")]
     refused = sorted(each for each in events if str(each[1]).startswith("older"))
     assert refused == [("proxy_unsupported", f"older-{node}") for node in NODES]
     assert not [name for name, _ in events if name in {"proxy_rejected", "proxy_stuck"}]
-    assert [each.build for each in plane.ads._fleet.builds] == [ProxyBuild("envoy", SUPPORTED_ENVOYS[-1])]
+
+
+def assert_told(plane: Plane, older: list[Envoy], version: str) -> None:
+    """Envoy's log, the problems and the list of proxies name the version; only the newer Envoys are served."""
+    plane.pipeline.report_unsupported(plane.ads.unsupported.current)
+    said = f"Envoy {envoy_versions.minor(version)} is not served; use {SUPPORTED_ENVOYS[0]} or a newer version"
+    assert all(said in each.log for each in older)
+    assert {each.object: (each.reason, said in each.message) for each in plane.pipeline.problems} == {
+        ObjectRef("Proxy", "", f"older-{node}"): ("ProxyUnsupported", True) for node in NODES
+    }
+    found = [(each.stream.node, each.stuck[0].reason) for each in plane.ads.proxies() if each.stuck]
+    assert {node.id: reason for node, reason in found if node} == {
+        f"older-{node}": StuckReason.UNSUPPORTED for node in NODES
+    }
+    (served,) = (each.build for each in plane.ads._fleet.builds)
+    assert served.version in SUPPORTED_ENVOYS

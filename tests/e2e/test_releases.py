@@ -2,7 +2,7 @@
 
 Covers: wheels of older commits beside today's program, real Envoys over both variants, filter chains of two versions at
 once, replicas that are killed, bootstrap and `xds authz` of the other version. Excludes: versions of Envoy
-(test_builds.py), and the Deployment's own order of Pods (tests/cluster).
+(test_older_envoys.py), and the Deployment's own order of Pods (tests/cluster).
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from tests.support.objects import ingress, path, rule, service, slice_of, tls
 from tests.support.protection import Protection
 from tests.support.protections import ALLOW, BCRYPT, CA, CERTIFICATE, FOREIGN_CA, client_certificates, passwords
 from tests.support.release import CHAIN_2, CHAIN_3, TODAY, Release, missing, of_commit, with_next_chain
-from tests.support.rolling import Address, Rolling, is_ready
+from tests.support.rolling import START_LIMIT_SECONDS, Address, Replica, Rolling, is_ready
 from tests.support.siege import client_context, table
 from xds.resources.options import ProxyOptions
 
-pytestmark = [needs_envoy, pytest.mark.timeout(400)]
+pytestmark = [needs_envoy, pytest.mark.timeout(480)]
 
 PASSWORDS, CERTIFICATES = passwords("passwords", BCRYPT), client_certificates()
 PROTECTIONS = (ALLOW, PASSWORDS, CERTIFICATES)
@@ -52,7 +52,7 @@ async def authorizer(release: Release, listen: str, folder: Path) -> AsyncIterat
     admin = f"127.0.0.1:{free_port()}"
     process = await release.start("authz", "--listen", listen, "--admin", admin, log=folder / "authz.log")
     try:
-        await until("xds authz is ready", lambda: is_ready(admin))
+        await until("xds authz is ready", lambda: is_ready(admin), START_LIMIT_SECONDS)
         yield
     finally:
         process.kill()
@@ -71,80 +71,89 @@ async def test_an_upgrade_and_the_way_back_fail_no_request_and_open_nothing(
         pytest.skip(reason)
     older = await asyncio.to_thread(of_commit, commit)
     newer = with_next_chain(tmp_path / "next") if has_next_chain else TODAY
+    fleet = newer if is_fleet_first else older
+    served_by_older = () if commit == CHAIN_2 else PROTECTIONS
     async with contextlib.AsyncExitStack() as stack:
-        it = await stack.enter_async_context(rolling(tmp_path, newer if is_fleet_first else older))
-        first, second = await it.join(older), await it.join(older)
+        run = await stack.enter_async_context(rolling(tmp_path, fleet))
+        old = [await run.join(older), await run.join(older)]
         for node in ("delta", "sotw"):
-            await stack.enter_async_context(it.envoy(newer if is_fleet_first else older, node))
-        await it.serves("open.test")
-        await surrounded(stack, it)
-        knows_access = commit != CHAIN_2
-        await loaded(stack, it, PROTECTIONS if knows_access else ())
-        await it.reach("older")
-
-        third = await it.join(newer)
-        await it.leave(first)
-        await it.reach("older and newer")
-        for number in range(2):
-            it.address.cut()
-            await it.reach(f"to and fro {number}")
-        fourth = await it.join(newer)
-        await it.leave(second)
-        await it.reach("newer")
-        await let_in(it, PROTECTIONS)
-        it.write_host("killed")
-        await it.leave(third, by=signal.SIGKILL)
-        await it.reach("one newer killed")
-        await it.leave(fourth, by=signal.SIGKILL)
-        await asyncio.sleep(0.5)  # requests without a control plane
-        fifth, sixth = await it.join(newer), await it.join(newer)
-        await it.reach("newer again")
-
-        seventh = await it.join(older)
-        await it.leave(fifth)
-        await it.reach("newer and older")
-        it.address.cut()
-        await it.reach("fro and to")
-        await it.join(older)
-        await it.leave(sixth)
-        await it.reach("older again")
-        await it.leave(seventh)
-        await it.reach("one older")
-        await let_in(it, PROTECTIONS if knows_access else ())
-        print("\n" + table(it.tally))
-        print(f"{it.steady.sent.total()} requests with right, {len(it.steady.failed)} failed")
-        assert (it.steady.failed, dict(it.tally.passed), it.rejections) == ([], {}, [])
+            await stack.enter_async_context(run.envoy(fleet, node))
+        await run.serves("open.test")
+        await surrounded(stack, run)
+        await loaded(stack, run, served_by_older)
+        await run.reach("older")
+        new = await upgraded(run, old, newer)
+        await rolled_back(run, new, older)
+        await let_in(run, served_by_older)
+        print("\n" + table(run.tally))
+        print(f"{run.steady.sent.total()} requests with right, {len(run.steady.failed)} failed")
+        assert (run.steady.failed, dict(run.tally.passed), run.rejections) == ([], {}, [])
 
 
-async def surrounded(stack: contextlib.AsyncExitStack, it: Rolling) -> None:
+async def upgraded(run: Rolling, old: list[Replica], newer: Release) -> list[Replica]:
+    """Replace the replicas one by one, and kill the new ones; returns the last new replicas."""
+    first = await run.join(newer)
+    await run.leave(old[0])
+    await run.reach("older and newer")
+    for number in range(2):
+        run.address.cut()
+        await run.reach(f"to and fro {number}")
+    second = await run.join(newer)
+    await run.leave(old[1])
+    await run.reach("newer")
+    await let_in(run, PROTECTIONS)
+    run.write_host("killed")
+    await run.leave(first, by=signal.SIGKILL)
+    await run.reach("one newer killed")
+    await run.leave(second, by=signal.SIGKILL)
+    await asyncio.sleep(0.5)  # requests without a control plane
+    new = [await run.join(newer), await run.join(newer)]
+    await run.reach("newer again")
+    return new
+
+
+async def rolled_back(run: Rolling, new: list[Replica], older: Release) -> None:
+    first = await run.join(older)
+    await run.leave(new[0])
+    await run.reach("newer and older")
+    run.address.cut()
+    await run.reach("fro and to")
+    await run.join(older)
+    await run.leave(new[1])
+    await run.reach("older again")
+    await run.leave(first)
+    await run.reach("one older")
+
+
+async def surrounded(stack: contextlib.AsyncExitStack, run: Rolling) -> None:
     """Send intruders to the protections from now on."""
-    intruders = await stack.enter_async_context(Intruders(it.proxy, it.tally))
-    foreign = client_context(it.folder / "foreign.pem", FOREIGN_CA.issue(common_name="alice"))
+    intruders = await stack.enter_async_context(Intruders(run.proxy, run.tally))
+    foreign = client_context(run.folder / "foreign.pem", FOREIGN_CA.issue(common_name="alice"))
     for each in PROTECTIONS:
-        it.tally.way[each.name] = it.steady.step
-        it.tally.hosts.add(each.host)
+        run.tally.way[each.name] = run.steady.step
+        run.tally.hosts.add(each.host)
         shown = foreign if each.takes_certificate else None
         intruders.send(Intruder(each.name, each.host, each.wrong, shown))
 
 
-async def loaded(stack: contextlib.AsyncExitStack, it: Rolling, protections: tuple[Protection, ...]) -> None:
+async def loaded(stack: contextlib.AsyncExitStack, run: Rolling, protections: tuple[Protection, ...]) -> None:
     """Requests with right from now on."""
-    await let_in(it, protections)
-    await stack.enter_async_context(it.load("open.test", {}))
+    await let_in(run, protections)
+    await stack.enter_async_context(run.load("open.test", {}))
     for each in protections:
-        await stack.enter_async_context(it.load(each.host, each.right, certificate_of(each, it)))
+        await stack.enter_async_context(run.load(each.host, each.right, certificate_of(each, run)))
 
 
-async def let_in(it: Rolling, protections: tuple[Protection, ...]) -> None:
+async def let_in(run: Rolling, protections: tuple[Protection, ...]) -> None:
     for each in protections:
-        await it.lets_in(each.host, each.right, certificate_of(each, it))
+        await run.lets_in(each.host, each.right, certificate_of(each, run))
 
 
-def certificate_of(protection: Protection, it: Rolling) -> ssl.SSLContext | None:
+def certificate_of(protection: Protection, run: Rolling) -> ssl.SSLContext | None:
     """A client with the certificate that gives the right; None where none does."""
     if not protection.takes_certificate:
         return None
-    return client_context(it.folder / "right.pem", CA.issue(common_name="alice"))
+    return client_context(run.folder / "right.pem", CA.issue(common_name="alice"))
 
 
 ASKED_BY_BOTH: Final = (
@@ -161,8 +170,8 @@ async def test_commands_of_one_version_ask_a_server_of_another(tmp_path: Path) -
     if reason := missing(CHAIN_3):
         pytest.skip(reason)
     older = await asyncio.to_thread(of_commit, CHAIN_3)
-    async with rolling(tmp_path, TODAY) as it:
-        served_by_older, served_by_newer = await it.join(older), await it.join(TODAY)
+    async with rolling(tmp_path, TODAY) as run:
+        served_by_older, served_by_newer = await run.join(older), await run.join(TODAY)
         for asking, server in ((older, served_by_newer.listen), (TODAY, served_by_older.listen)):
             answers = [await asking.xds(*command, "--server", server) for command in ASKED_BY_BOTH]
             assert [(code, err) for code, _, err in answers] == [(0, "")] * len(ASKED_BY_BOTH)

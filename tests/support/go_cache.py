@@ -2,7 +2,6 @@
 
 import fcntl
 import hashlib
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -49,13 +48,11 @@ def make(source: Path, subject: str, fill: Callable[[Path], bool]) -> None:
 
 def go(source: Path, *arguments: str) -> str | None:
     """The standard output of a command of Go in a module's folder; None if it fails."""
-    environment = {**os.environ, "CGO_ENABLED": "0"}
     try:
         done = subprocess.run(
             ["go", *arguments],
             check=False,
             cwd=source,
-            env=environment,
             timeout=GO_SECONDS,
             stdout=subprocess.PIPE,
             text=True,

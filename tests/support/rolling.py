@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import os
 import signal
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -20,9 +21,11 @@ from tests.support.intruders import KINDS, Tally, ask, until
 from tests.support.objects import ingress, manifest, path, rule, tls
 from tests.support.release import Release
 from tests.support.steady import Steady
-from tests.support.waiting import WAIT_LIMIT_SECONDS
 from xds.kube.objects import KubeObject
 from xds.resources.options import ProxyOptions
+
+START_LIMIT_SECONDS: Final = 120
+"""Until a process is ready on a busy machine, beside the load."""
 
 IN_A_ROW: Final = 16
 """New connections with the right answer that show that every Envoy has a change: the kernel spreads connections."""
@@ -110,7 +113,7 @@ class Replica:
 
 @dataclass(slots=True)
 class Rolling:
-    """One fleet, and the replicas that serve it.
+    """One fleet, and its replicas.
 
     Attributes:
         folder: For files; its folder `manifests` holds the objects.
@@ -150,7 +153,11 @@ class Rolling:
         )
         replica = Replica(release, listen, process, log)
         self.replicas.append(replica)
-        await until(f"{release.name} is ready", lambda: is_ready(admin), WAIT_LIMIT_SECONDS)
+        try:
+            await until("ready", lambda: is_ready(admin), START_LIMIT_SECONDS)
+        except TimeoutError:
+            used = f"{_processor_seconds(process.pid):.1f} s of processor"
+            raise TimeoutError(f"{release.name} is not ready after {used}: {log.read_text()!r}") from None
         self.address.servers.append(listen)
         return replica
 
@@ -258,3 +265,9 @@ async def is_ready(admin: str) -> bool:
         async with aiohttp.ClientSession() as session, session.get(f"http://{admin}/readyz") as answer:
             return answer.status == 200
     return False
+
+
+def _processor_seconds(pid: int) -> float:
+    """Source: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html"""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

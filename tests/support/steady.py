@@ -10,7 +10,7 @@ from typing import Final
 
 from tests.support.http import Connection
 
-PAUSE_SECONDS: Final = 0.01
+PAUSE_SECONDS: Final = 0.02
 """Between two requests of a client."""
 
 

@@ -204,6 +204,12 @@ class Reason(StrEnum):
         "The session cookie of a path is for /: no browser would send a cookie back for an expression.",
         "Set session-cookie-path to the part of the path that all requests have in common.",
     )
+    DUPLICATE_KEY = (
+        "DuplicateKey",
+        Level.WARNING,
+        "A mapping in a file has a key twice; the last one counts.",
+        "Remove one of the two keys.",
+    )
     DUPLICATE_OBJECT = (
         "DuplicateObject",
         Level.ERROR,

@@ -116,11 +116,11 @@ class Container:
 
     def _as_user(self) -> tuple[str, ...]:
         """Last is the signal: a change of user takes it back."""
-        if not images.may_change_users():
-            return ("setpriv", "--no-new-privs", "--pdeathsig", "KILL", "--")
         user, group = self._security("runAsUser") or 0, self._security("runAsGroup") or 0
         groups = {group, self._security("fsGroup") or group}
         capabilities = ("--bounding-set=-all", "--inh-caps=-all") if user else ()
+        if not images.may_change_users():
+            return ("setpriv", *capabilities, "--no-new-privs", "--pdeathsig", "KILL", "--")
         ids = (f"--reuid={user}", f"--regid={group}", f"--groups={','.join(map(str, groups))}")
         return ("setpriv", *ids, *capabilities, "--no-new-privs", "--pdeathsig", "KILL", "--")
 

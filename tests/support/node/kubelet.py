@@ -51,6 +51,8 @@ class Kubelet:
             "daemonEndpoints": {"kubeletEndpoint": {"Port": PORT}},
         }
         await self.api.call("PATCH", f"/api/v1/nodes/{NODE}/status", {"status": status})
+        # A new node has the taint not-ready, which the controller of nodes would take away; a DaemonSet waits for that.
+        await self.api.call("PATCH", f"/api/v1/nodes/{NODE}", {"spec": {"taints": None}})
 
     async def run(self) -> None:
         """Run Pods until cancelled."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import itertools
 import os
 import shutil
 from collections.abc import Mapping
@@ -27,6 +28,7 @@ class Volumes:
         self._api, self._pod, self._folder = api, pod, folder
         self._written: dict[str, _Files] = {}
         self._tokens: dict[str, bytes] = {}
+        self._versions = itertools.count()
 
     def path(self, name: str) -> Path:
         """The folder of a volume."""
@@ -112,7 +114,7 @@ class Volumes:
         if self._written.get(name) == files:
             return
         volume = self.path(name)
-        fresh = volume / f"..{len(list(volume.glob('..v*')))}v"
+        fresh = volume / f"..{next(self._versions)}"
         for path, (data, mode) in files.items():
             (fresh / path).parent.mkdir(parents=True, exist_ok=True)
             (fresh / path).write_bytes(data)

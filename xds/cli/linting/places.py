@@ -11,11 +11,8 @@ ROOTS: Final = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
 def repository_root() -> Path:
     """The root of the repository, if a variable names one around the working directory; else the working directory."""
     here = Path.cwd()
-    for name in ROOTS:
-        root = Path(os.environ.get(name) or here).absolute()
-        if here.is_relative_to(root):
-            return root
-    return here
+    named = (Path(os.environ[name]).absolute() for name in ROOTS if os.environ.get(name))
+    return next((root for root in named if here.is_relative_to(root)), here)
 
 
 def from_root(file: str, root: Path) -> str:

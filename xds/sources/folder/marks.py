@@ -5,11 +5,14 @@ For messages about a few fields: `documents` reads values without marks, which i
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import yaml
 
 from xds.problems.field_path import FieldPath, MapKey, Part
+
+MERGE: Final = "<<"
+"""Source: https://yaml.org/type/merge.html"""
 
 
 class Position(NamedTuple):
@@ -43,15 +46,34 @@ class Node:
 
     def entry(self, name: str) -> "tuple[Node, Node] | None":
         """The last entry of the name, which counts, else one of the merged mappings (`<<`)."""
-        for key, value in reversed(self.entries):
-            if key.text == name:
-                return key, value
-        for key, value in self.entries:
-            if key.text == "<<":
-                for merged in value.items or [value]:
-                    if found := merged.entry(name):
-                        return found
+        pending, seen = [self], set[int]()
+        while pending:
+            mapping = pending.pop()
+            if id(mapping) in seen:
+                continue
+            seen.add(id(mapping))
+            for entry in reversed(mapping.entries):
+                if entry[0].text == name:
+                    return entry
+            merged = (each for key, value in mapping.entries if key.text == MERGE for each in value.items or [value])
+            pending += reversed(list(merged))
         return None
+
+
+def repeated_keys(root: Node) -> Iterator[tuple[Node, Node]]:
+    """Each key of a mapping that the mapping has already, with the first key of the name."""
+    pending, seen = [root], set[int]()
+    while pending:
+        node = pending.pop()
+        if id(node) in seen:  # by an alias
+            continue
+        seen.add(id(node))
+        first: dict[str, Node] = {}
+        for key, value in node.entries:
+            if key.text is not None and key.text != MERGE and first.setdefault(key.text, key) is not key:
+                yield key, first[key.text]
+            pending.append(value)
+        pending += node.items
 
 
 def nodes(raw: bytes) -> Iterator[Node]:

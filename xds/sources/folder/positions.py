@@ -1,6 +1,7 @@
 """The place of the field that a problem names, in the text that the object came from."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -15,7 +16,7 @@ from xds.sources.folder.documents import Malformed, Parsed, parse_yaml
 from xds.sources.folder.endpoints import mirrored
 from xds.sources.folder.json_documents import parse_json
 from xds.sources.folder.manifests import texts
-from xds.sources.folder.marks import Node, Position, descend, nodes, of_field
+from xds.sources.folder.marks import Node, Position, descend, nodes, of_field, repeated_keys
 
 _TEMPLATE: Final = re.compile(r"\{\{|\{%|\$\{")
 
@@ -77,6 +78,11 @@ class Positions:
         match problem.reason:
             case Reason.MALFORMED_FILE:
                 return Position(line, self._mistake(path, text, line - first + 1))
+            case Reason.DUPLICATE_KEY:
+                repeated = (key.position for root in nodes(text) for key, _ in repeated_keys(root))
+                return next((each for each in repeated if each.line == line - first + 1), Position(0))._replace(
+                    line=line, end_line=line
+                )
             case Reason.UNRENDERED_TEMPLATE:
                 return _first_sign(text, line - first, first) or Position(line)
         same = [each for each in self._index(path, first, text) if each.line == line and each.concerns(problem)]
@@ -99,7 +105,8 @@ class Positions:
                 self._pieces[path] = list(texts(text.raw, is_json=text.is_json))
             except Malformed:  # too many pieces
                 self._pieces[path] = [(1, text.raw)]
-        return max((each for each in self._pieces[path] if each[0] <= line), key=lambda each: each[0])
+        pieces = self._pieces[path]
+        return pieces[bisect_right(pieces, line, key=lambda each: each[0]) - 1]
 
     def _mistake(self, path: str, text: bytes, line: int) -> int:
         """The column of the mistake in this line of a piece; 0: unknown."""

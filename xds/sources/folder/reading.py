@@ -1,5 +1,6 @@
 """Manifests of several sources, read once: files, folders and standard input, as one set of objects."""
 
+import contextlib
 import re
 import shlex
 import stat
@@ -8,12 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+import yaml
+
 from xds.kube.objects import Ingress
 from xds.kube.source import SourceError
 from xds.problems.problem import ObjectRef, Problem
 from xds.problems.reasons import Reason
-from xds.sources.folder.listing import list_folder
-from xds.sources.folder.manifests import MAX_FILE_BYTES, File, Manifests, printable, read_file, unreadable
+from xds.problems.text import shown
+from xds.sources.folder.documents import Malformed
+from xds.sources.folder.listing import SUFFIXES, list_folder
+from xds.sources.folder.manifests import MAX_FILE_BYTES, File, Manifests, printable, read_file, texts, unreadable
+from xds.sources.folder.marks import nodes, repeated_keys
 from xds.sources.folder.positions import Text
 from xds.sources.folder.templates import template_in_ingress, unrendered
 from xds.sources.folder.tree import contents
@@ -128,14 +134,29 @@ def _unread(path: str, error: OSError) -> Problem:
 
 def _file(path: str, raw: bytes) -> tuple[File, bool]:
     """The file, and whether its text is JSON."""
-    named = path.endswith(".json")
-    is_json = named or _JSON.match(raw) is not None
+    named = path.endswith(SUFFIXES)
+    is_json = path.endswith(".json") if named else _JSON.match(raw) is not None
     file = read_file(path, raw, is_json=is_json)
     if is_json and not named and any(each.broken for each in file.pieces.values()):
         other = read_file(path, raw, is_json=False)
         if not any(each.broken for each in other.pieces.values()):
             file, is_json = other, False
+    if not is_json:
+        file = replace(file, problems=(*file.problems, *_repeated(path, raw)))
     return _with_remedies(_without_templates(file)), is_json
+
+
+def _repeated(path: str, raw: bytes) -> Iterator[Problem]:
+    """The problems of keys that a mapping has twice. Text that is no YAML has another problem."""
+    name, reason = printable(path), Reason.DUPLICATE_KEY
+    with contextlib.suppress(Malformed, yaml.YAMLError):
+        for line, text in texts(raw, is_json=False):
+            with contextlib.suppress(yaml.YAMLError):
+                for key, first in (each for root in nodes(text) for each in repeated_keys(root)):
+                    known = first.position.line + line - 1
+                    message = f"The key {shown(key.text or '')} is in line {known}, too; the last one counts."
+                    place = f"{name}:{key.position.line + line - 1}"
+                    yield Problem(ObjectRef("File", "", name), reason, message, reason.remedy, location=place)
 
 
 def _without_templates(file: File) -> File:
