@@ -23,14 +23,14 @@ from tests.support.guides import GUIDES, ROOT, commands, name_of, objects, value
 CHART: Final = ROOT / "k8s" / "chart" / "xds-ingress"
 UNDEFINED: Final = ("argoproj.io/",)
 
-NOT_FOR_TEMPLATE: Final = ("--install", "--create-namespace", "--wait", "--reuse-values")
+NOT_FOR_TEMPLATE: Final = ("--install", "--create-namespace", "--reuse-values")
 WRITES: Final = ("apply", "create", "delete", "expose", "label", "annotate", "patch", "scale")
 STREAMS: Final = ("exec", "port-forward", "logs", "rollout")
 """Verbs that need a running Pod: only their flags are tried."""
 
 PLACEHOLDERS: Final = {"NAMESPACE": "default", "NS": "default", "SERVICE": "web", "PORT": "80", "ADDRESS": "192.0.2.1"}
 WRONG: Final = re.compile(
-    r"unknown (shorthand )?flag|unknown command|doesn't have a resource type|invalid|must specify"
+    r"unknown (shorthand )?flag|unknown command|doesn't have a resource type|invalid|must specify|required"
 )
 
 guides = pytest.mark.parametrize("guide", GUIDES, ids=name_of)

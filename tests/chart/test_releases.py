@@ -1,6 +1,6 @@
-"""Releases on a real API server: install, upgrade, roll back, uninstall, beside each other, and their certificates.
+"""Releases on a real API server: install, upgrade, rollback, uninstall, two releases at once, and certificates.
 
-Their workloads have no replicas: test_first_request.py has Pods that run.
+Workloads have no replicas here; Pods run in test_first_request.py.
 """
 
 import base64
@@ -27,7 +27,7 @@ NO_PODS: dict[str, Any] = {
 NOT_AFTER = "xds-ingress.dev/not-after"
 
 PASSING = ("events", "events.events.k8s.io", "leases.coordination.k8s.io")
-"""Kinds whose objects come and go by themselves."""
+"""Kinds of short-lived objects."""
 
 Object = chart.Object
 
@@ -112,7 +112,7 @@ async def test_generated_certificates_are_of_their_authority_and_renewed_in_time
 
 
 async def test_two_releases_beside_each_other(cluster: Cluster, namespace: str) -> None:
-    """In one namespace, and of one name in two namespaces: no object is of both, and no selector finds other Pods."""
+    """In one namespace, and of one name in two namespaces: no common object, and no common selector."""
     second = chart.merged(NO_PODS, {"ingressClass": {"name": "internal"}})
     third = chart.merged(NO_PODS, {"ingressClass": {"name": "third"}})
     await cluster.kubectl("create", "namespace", f"{namespace}-other")

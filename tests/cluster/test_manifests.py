@@ -20,7 +20,18 @@ import yaml
 from tests.support.cluster import Cluster
 from tests.support.cluster import cluster as control_plane
 from tests.support.cluster.assets import missing
-from tests.support.manifests import CONTROL_PLANE, FLEET, K8S, NAMESPACE, Object, arguments, build, containers, find
+from tests.support.manifests import (
+    CONTROL_PLANE,
+    FLEET,
+    K8S,
+    NAMESPACE,
+    Object,
+    arguments,
+    build,
+    containers,
+    find,
+    overlay,
+)
 from tests.support.manifests import environment as variables
 
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{CONTROL_PLANE}"
@@ -33,7 +44,7 @@ SHOP = {"name": "shop", "namespace": "default"}
 INGRESSES = "/apis/networking.k8s.io/v1/namespaces/default/ingresses"
 EVENTS = "/apis/events.k8s.io/v1/namespaces/default/events"
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
-ADDRESS = "198.51.100.7"
+ADDRESS, OTHER_ADDRESS = "198.51.100.7", "198.51.100.8"
 
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
@@ -153,11 +164,11 @@ async def test_lease_rights_end_at_the_namespace(audited: Cluster) -> None:
 
 
 @contextlib.asynccontextmanager
-async def serving(cluster: Cluster, folder: Path) -> AsyncIterator[None]:
+async def serving(cluster: Cluster, folder: Path, workload: Object) -> AsyncIterator[None]:
     """The control plane with the arguments of its Deployment, except files and addresses that only a Pod has."""
-    kubeconfig = await cluster.kubeconfig_for_service_account(NAMESPACE, CONTROL_PLANE)
-    await cluster.kubectl("config", "set-context", "--current", f"--namespace={NAMESPACE}", kubeconfig=kubeconfig)
-    workload = find("Deployment", CONTROL_PLANE)
+    namespace, account = workload["metadata"]["namespace"], workload["spec"]["template"]["spec"]["serviceAccountName"]
+    kubeconfig = await cluster.kubeconfig_for_service_account(namespace, account)
+    await cluster.kubectl("config", "set-context", "--current", f"--namespace={namespace}", kubeconfig=kubeconfig)
     [container] = containers(workload)
     elsewhere = ("--in-cluster", "--listen=", "--admin=", "--tls-")
     words = [each for each in arguments(workload, container) if not each.startswith(elsewhere)]
@@ -180,14 +191,14 @@ async def serving(cluster: Cluster, folder: Path) -> AsyncIterator[None]:
     assert code == 0
 
 
-def ingress(backend: str) -> Object:
+def ingress(backend: str, name: str = "shop", ingress_class: str = "envoy") -> Object:
     paths = [{"path": "/", "pathType": "Prefix", "backend": {"service": {"name": backend, "port": {"number": 80}}}}]
     spec = {
-        "ingressClassName": "envoy",
-        "rules": [{"host": "shop.example.com", "http": {"paths": paths}}],
-        "tls": [{"hosts": ["shop.example.com"], "secretName": "shop"}],
+        "ingressClassName": ingress_class,
+        "rules": [{"host": f"{name}.example.com", "http": {"paths": paths}}],
+        "tls": [{"hosts": [f"{name}.example.com"], "secretName": "shop"}],
     }
-    return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": SHOP, "spec": spec}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {**SHOP, "name": name}, "spec": spec}
 
 
 def of_reason(found: Any, reason: str, count: int = 1) -> bool:
@@ -200,10 +211,9 @@ def of_reason(found: Any, reason: str, count: int = 1) -> bool:
 async def test_the_granted_rights_are_the_used_rights(audited: Cluster, tmp_path: Path) -> None:
     """Through its whole work: a Lease, an Ingress, its status, a problem that comes, goes and returns, and the end."""
     service = {"apiVersion": "v1", "kind": "Service", "metadata": SHOP, "spec": {"ports": [{"port": 80}]}}
-    status = {"status": {"loadBalancer": {"ingress": [{"ip": ADDRESS}]}}}
-    await audited.request("PATCH", f"/api/v1/namespaces/{NAMESPACE}/services/{FLEET}/status", status)
+    await publish(audited, NAMESPACE, FLEET, ADDRESS)
     await audited.apply(service, ingress("missing"))
-    async with serving(audited, tmp_path):
+    async with serving(audited, tmp_path, find("Deployment", CONTROL_PLANE)):
         await audited.until(f"{INGRESSES}/shop", lambda found: ADDRESS in json.dumps(found["status"]))
         await audited.until(EVENTS, lambda found: of_reason(found, "BackendNotFound"))
         await audited.apply(ingress("shop"))
@@ -217,3 +227,41 @@ async def test_the_granted_rights_are_the_used_rights(audited: Cluster, tmp_path
     asked = used(audited.folder / "audit.log")
     print(shown := table(granted, asked))
     assert granted == asked, f"\n{shown}"
+
+
+async def test_a_second_installation_by_an_overlay_serves_its_own_class(audited: Cluster, tmp_path: Path) -> None:
+    """Both at once: each with its own rights, Lease and address, and no status that both write."""
+    names = {"namespace": "second", "namePrefix": "prod-", "nameSuffix": "-eu"}
+    objects = overlay(tmp_path / "overlay", components=["config-maps", "limits"], **names)
+    await audited.kubectl("apply", "--server-side", "--warnings-as-errors", f"--kustomize={tmp_path / 'overlay'}")
+    [second] = [each for each in objects if (each["kind"], component(each)) == ("Deployment", "control-plane")]
+    await publish(audited, NAMESPACE, FLEET, ADDRESS)
+    await publish(audited, "second", "prod-xds-ingress-envoy-eu", OTHER_ADDRESS)
+    await audited.apply(ingress("missing"), ingress("missing", "prod", "prod-envoy-eu"))
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for each in folders:
+        each.mkdir()
+    async with (
+        serving(audited, folders[0], find("Deployment", CONTROL_PLANE)),
+        serving(audited, folders[1], second),
+    ):
+        await audited.until(f"{INGRESSES}/shop", lambda found: addresses(found) == [ADDRESS])
+        await audited.until(f"{INGRESSES}/prod", lambda found: addresses(found) == [OTHER_ADDRESS])
+        lease = await audited.get("/apis/coordination.k8s.io/v1/namespaces/second/leases/prod-xds-ingress-eu")
+        assert lease["spec"]["holderIdentity"]
+    log = "".join((each / "serve.log").read_text() for each in folders)
+    assert "status_changed_by_another" not in log
+    assert "unavailable" not in log
+
+
+def component(item: Object) -> str:
+    return str(item["metadata"].get("labels", {}).get("app.kubernetes.io/component"))
+
+
+async def publish(cluster: Cluster, namespace: str, service: str, address: str) -> None:
+    status = {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}
+    await cluster.request("PATCH", f"/api/v1/namespaces/{namespace}/services/{service}/status", status)
+
+
+def addresses(found: Object) -> list[str]:
+    return [each["ip"] for each in found.get("status", {}).get("loadBalancer", {}).get("ingress", [])]

@@ -3,6 +3,7 @@
 Excludes: the API server's view (tests/cluster/test_manifests.py).
 """
 
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,8 +43,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("overlays")
 
 
+@functools.cache
 def installation(folder: Path, name: str) -> Installation:
-    return Installation(overlay(folder / name.replace(" ", "-"), **OVERLAYS[name]))
+    """Not to be changed: the tests share it."""
+    return Installation(overlay(folder / name, **OVERLAYS[name]))
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
@@ -200,7 +203,7 @@ def test_two_installations_share_nothing(folder: Path, pair: tuple[dict[str, Any
 
 
 def test_two_namespaces_alone_keep_both_the_rights(folder: Path) -> None:
-    """Such installations serve one IngressClass twice, which docs/install.md says; neither takes the other's rights."""
+    """Both serve one IngressClass then, as docs/operations.md says; neither takes the other's rights."""
     first, second = (Installation(overlay(folder / each, components=(), namespace=each)) for each in ("one", "two"))
     assert first.names & second.names == {("ClusterRole", "", "xds-ingress"), ("IngressClass", "", "envoy")}
     assert first.of_kind("ClusterRole") == second.of_kind("ClusterRole")

@@ -1,4 +1,4 @@
-"""Links of the documents to other sites; as a module it asks for each of them, which needs a network.
+"""Links of the documents to other sites; `python -m` asks for each page, which needs a network.
 
 Exit codes: 0 every address answers, 1 some do not, 3 no site can be reached.
 """

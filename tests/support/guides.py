@@ -1,4 +1,4 @@
-"""The guides of docs/: their commands and their YAML, for tests that walk through.
+"""The guides of docs/: commands and YAML, for tests that walk through.
 
 A command is an indented line that begins with a program; `\\` continues a line, and a comment stands behind blanks. A
 document of YAML with a kind is an object, one without holds values of the chart.
@@ -18,6 +18,7 @@ GUIDES: Final = sorted(
     {
         *(ROOT / "docs" / "guides").glob("*.md"),
         *(ROOT / "docs" / name for name in ("install.md", "migrate-from-ingress-nginx.md", "troubleshooting.md")),
+        ROOT / "README.md",
     }
 )
 
@@ -28,7 +29,7 @@ _INDENTED: Final = re.compile(r"^(?: {4}| {7})(?:\$ )?((?:" + "|".join(PROGRAMS)
 
 
 def name_of(guide: Path) -> str:
-    return str(guide.relative_to(ROOT / "docs"))
+    return str(guide.relative_to(ROOT))
 
 
 def documents(guide: Path) -> list[dict[str, Any]]:
