@@ -1,4 +1,4 @@
-"""One control plane with a node for all tests in this folder, which therefore run in sequence in one process."""
+"""One control plane with a node for the tests in this folder, which therefore run in sequence in one process."""
 
 import secrets
 from collections.abc import AsyncIterator

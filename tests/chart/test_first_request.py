@@ -1,7 +1,7 @@
 """From nothing to the first answered request, and on: Pods of the chart run, with real Envoys.
 
-A rollout of both workloads fails no request, because an Envoy that goes waits for its requests and is left by the load
-balancer before.
+A rollout of both workloads fails no request: the load balancer leaves an Envoy before the end, and the Envoy waits for
+the last requests.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ SHORT = {
     "fleet": {"minReadySeconds": 1, "drainSeconds": 3, "concurrency": 1},
     "controlPlane": {"ui": {"enabled": False}},
 }
-"""What a load balancer needs to notice a change is no more than a second here."""
+"""The load balancer of these tests notices a change within a second."""
 
 
 PODS = {"Deployment": 4, "DaemonSet": 3}

@@ -1,4 +1,4 @@
-"""Each file of values in the chart's folder `ci`: lint, schemas, the API server's own opinion, and Pod Security."""
+"""The files of values in the chart's folder `ci`: lint, schemas, the API server's dry run, and Pod Security."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from tests.support.chart_values import CHART
 from tests.support.cluster import Cluster, KubectlError
 
 ON_NODE_PORTS = {"daemonset-hostnetwork", "daemonset-hostports"}
-"""Cases whose Pods take ports of their nodes, which Pod Security admits under `privileged` only."""
+"""Cases with ports of nodes, for which Pod Security must be `privileged`."""
 
 OTHERS = ("shop", "blog", "ingress-nginx")
 """Namespaces that files of values name."""
@@ -24,7 +24,7 @@ SECONDS = 120
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def namespaces(cluster: Cluster) -> AsyncIterator[None]:
-    """The release's namespace, under the Pod Security Standard `restricted`, one that admits everything, and others."""
+    """The release's namespace, under the Pod Security Standard `restricted`, and namespaces without one."""
     for name in (chart.NAMESPACE, "nodes", *OTHERS):
         labels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
         metadata = {"name": name, "labels": labels if name == chart.NAMESPACE else {}}
@@ -63,7 +63,7 @@ async def test_values_render_what_the_api_server_accepts(
 
 
 def conform(text: str, schemas: str) -> int:
-    """How many objects kubeconform has found valid: all."""
+    """The number of objects, if kubeconform finds every object valid."""
     command = [
         str(gotools.program("kubeconform")),
         "-strict",

@@ -1,9 +1,11 @@
-"""Values: each has an effect and a description, and a mistake is an error of `helm template` that names the value."""
+"""Every value has an effect and a description, and a mistake is an error of `helm template` with the value's name."""
 
 import concurrent.futures
 import functools
 import os
+import tarfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -144,7 +146,7 @@ def rendered(values: dict[str, Any]) -> str:
 
 @pytest.mark.timeout(600)
 def test_every_value_has_an_effect() -> None:
-    """A value that changes nothing is a promise that nobody keeps."""
+    """A value without an effect is a broken promise."""
 
     def difference(value: Value) -> str:
         base = rendered(around := context(value))
@@ -247,7 +249,7 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "a label that is no text": ("{commonLabels: {cost: 42}}", "commonLabels"),
     "a namespace that is none": ("{controlPlane: {watchNamespaces: [Shop]}}", "watchNamespaces"),
 }
-"""Values, and what their error names."""
+"""Values, and the word that the error must have."""
 
 
 @pytest.mark.parametrize("case", MISTAKES)
@@ -260,3 +262,15 @@ def test_a_mistake_is_a_short_error_that_names_the_value(case: str) -> None:
     ]
     assert lines, raised.value
     assert len(str(raised.value).splitlines()) <= SHORT_LINES
+
+
+def test_the_package_renders_as_the_folder_does(tmp_path: Path) -> None:
+    """A file that templates read and .helmignore names would be missing in the package only."""
+    chart.helm("package", str(chart_values.CHART), f"--destination={tmp_path}")
+    [package] = tmp_path.glob("*.tgz")
+    with tarfile.open(package) as content:
+        names = content.getnames()
+    assert "xds-ingress/values.schema.json" in names
+    assert "xds-ingress/README.md.in" not in names
+    values = chart.merged(SETTLED, {"monitoring": {"rules": {"enabled": True}, "dashboards": {"enabled": True}}})
+    assert chart.template(values=values, chart=package) == chart.template(values=values)

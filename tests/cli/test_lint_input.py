@@ -230,7 +230,7 @@ def xds(command: str) -> tuple[int, str, str]:
     ("command", "code", "words"),
     [
         ("cat good.yaml | xds lint -", 0, "1 Ingress checked; 0 errors"),
-        ("xds lint - <&-", 3, "nothing was checked: no Kubernetes object is in the input"),
+        ("xds lint - <&-", 3, "no Kubernetes object is in the input. Standard input is empty: see whether the command"),
         ("xds lint - 0> written", 3, "standard input can't be read (Bad file descriptor); pipe manifests"),
     ],
 )
@@ -258,6 +258,7 @@ def test_a_pipe_with_a_name_is_a_source(folder: Path, capfd: pytest.CaptureFixtu
 def test_standard_input_without_end_is_too_large(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(reading, "MAX_INPUT_BYTES", 9999)
     with Path("/dev/zero").open() as endless:
         monkeypatch.setattr("sys.stdin", endless)
         (found,) = lines(capfd, "-")
@@ -279,3 +280,11 @@ def test_a_terminal_is_told_what_is_awaited() -> None:
     for each in (leader, follower):
         with contextlib.suppress(OSError):
             os.close(each)
+
+
+def test_standard_input_may_be_larger_than_a_file(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = f"{'# a comment' * 2**21}\n{GOOD}"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert lines(capfd, "-", code=0) == []

@@ -203,7 +203,7 @@ def test_two_installations_share_nothing(folder: Path, pair: tuple[dict[str, Any
 
 
 def test_two_namespaces_alone_keep_both_the_rights(folder: Path) -> None:
-    """Such installations serve one IngressClass twice, which docs/install.md says; neither takes the other's rights."""
+    """Both serve one IngressClass then, as docs/operations.md says; neither takes the other's rights."""
     first, second = (Installation(overlay(folder / each, components=(), namespace=each)) for each in ("one", "two"))
     assert first.names & second.names == {("ClusterRole", "", "xds-ingress"), ("IngressClass", "", "envoy")}
     assert first.of_kind("ClusterRole") == second.of_kind("ClusterRole")

@@ -22,8 +22,10 @@ from xds.cli.options import Failed, plain_option, warn
 from xds.cli.output import problem_data, write_data, write_utf8
 from xds.cli.reason_name import ReasonName
 from xds.cli.traffic_options import traffic_options
+from xds.kube.objects import Ingress
 from xds.server.debug import messages
 from xds.sources.folder.positions import Text
+from xds.sources.folder.reading import STANDARD_INPUT, Reading
 
 
 @click.command(
@@ -107,9 +109,19 @@ def lint(
         if summary.others:
             warn_of_other_classes(reading, pipeline)
         return 1 if found else 0
-    others = other_ingresses(pipeline)
-    remedy = flags_for_classes(reading, others) if others else "If none is expected: --allow-empty"
-    raise Failed(f"nothing was checked: {summary.unchecked}. {remedy}")
+    raise Failed(f"nothing was checked: {summary.unchecked}. {_remedy(reading, other_ingresses(pipeline))}")
+
+
+def _remedy(reading: Reading, others: list[Ingress]) -> str:
+    """What to do where nothing was checked."""
+    if others:
+        return flags_for_classes(reading, others)
+    text = reading.texts.get(STANDARD_INPUT)
+    if text is not None and not text.raw.strip():
+        return (
+            "Standard input is empty: see whether the command before the pipe failed. If that is right: --allow-empty"
+        )
+    return "If none is expected: --allow-empty"
 
 
 def _write(found: list[Finding], summary: Summary, output: str, texts: Mapping[str, Text], source: str) -> None:

@@ -18,7 +18,6 @@ from xds.kube.objects import KINDS, Ingress, IngressClass
 from xds.kube.source import SourceError
 from xds.kube.state import KubeState
 from xds.problems.text import shown
-from xds.sources.folder.manifests import MAX_FILE_BYTES
 from xds.sources.folder.reading import STANDARD_INPUT_SOURCES, Reading, read_sources
 
 SOURCE_HELP: Final = "a file, a folder, or - for standard input"
@@ -55,11 +54,11 @@ def read(sources: Sequence[str]) -> Reading:
         raise Failed(str(error)) from None
 
 
-def _standard_input() -> bytes:
+def _standard_input(limit: int) -> bytes:
     if sys.stdin.isatty():
         warn("waiting for manifests on standard input, up to Ctrl-D; a command can write them: helm template … |")
     try:
-        return sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+        return sys.stdin.buffer.read(limit)
     except OSError as error:
         raise Failed(
             f"standard input can't be read ({error.strerror or error}); pipe manifests, as in helm template … |"

@@ -1,7 +1,8 @@
-"""CustomResourceDefinitions of cert-manager, the Prometheus operator and Gateway API; as a module it fetches them.
+"""CustomResourceDefinitions of cert-manager, the Prometheus operator and Gateway API.
 
-Each project has them as files of its Go module, whose version and hash go.mod and go.sum pin. They are copied into the
-user's cache. A test never fetches: it is skipped with the command that does.
+The files are part of the projects' Go modules; go.mod and go.sum pin version and hash. `python -m tests.support.crds`
+copies the files into the user's cache. A test never fetches: without the files the test is skipped, with
+the command in the reason.
 """
 
 import json

@@ -1,9 +1,11 @@
-"""helm, kubeconform and actionlint, built by Go from pinned modules; as a module it builds them.
+"""helm, kubeconform and actionlint, built by Go from pinned modules: `python -m tests.support.gotools` builds.
 
-The programs are in the user's cache. A test never builds: it is skipped with the command that does.
+The programs are in the user's cache. A test never builds: without a program the test is skipped, with a reason that has
+the command.
 
-Helm is version 4: it applies on the server's side, as the manifests are tested, and shares Kubernetes' libraries with
-the API server of the tests, so that `make kube` has compiled half of its packages. Version 3 gets no fixes after 2026.
+Helm is version 4, which applies on the server's side, as the manifests are tested, and shares libraries of Kubernetes
+with the API server of the tests, so that `make kube` has compiled half of the packages. Version 3 gets no fixes after
+2026.
 """
 
 import os

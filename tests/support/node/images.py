@@ -1,6 +1,6 @@
-"""The programs of this machine that the images of Pods stand for.
+"""Programs of this machine in place of container images.
 
-The root folder of a container holds nothing but the system's programs, those of the image, and the Pod's volumes.
+The root folder of a container holds the system's programs, the programs of the image, and the Pod's volumes.
 """
 
 import importlib.util

@@ -1,9 +1,9 @@
 """A node without a container runtime: the Pods of an API server as processes of this machine.
 
-Each Pod has a network namespace with an address on the bridge of `network`; each container a root folder with the
-programs that stand for its image (see `images`) and its volumes, and the user that it asks for. A container of another
-image counts as running. Each Pod is bound to this node. Not done: exec and port-forward from outside, limits of
-resources, host network and host ports.
+A Pod has a network namespace with an address on the bridge of `network`. A container has a root folder with programs of
+this machine in place of the image (see `images`), the volumes, and the user of the securityContext. A container of an
+unknown image counts as running. All Pods are bound to this node. Not done: exec and port-forward from outside, limits
+of resources, host network and host ports.
 """
 
 import asyncio

@@ -21,7 +21,7 @@ from tests.support.node.sandbox import GATEWAY, Sandbox
 from tests.support.node.volumes import Volumes
 
 LAST_SECONDS: Final = 2.0
-"""At least so long a process has between SIGTERM and SIGKILL."""
+"""The least time between SIGTERM and SIGKILL."""
 
 _log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class RunningPod:
         await self._report()
 
     def _write_network_files(self) -> None:
-        """A Pod finds Services by name, and itself."""
+        """Names of Services and of the Pod."""
         folder, namespace = self._folder / "etc", self.pod["metadata"]["namespace"]
         folder.mkdir(parents=True, exist_ok=True)
         name = self.pod["metadata"]["name"]
@@ -101,7 +101,7 @@ class RunningPod:
         container.ready = True
 
     async def _keep(self, container: Container) -> None:
-        """Run a container and its probes, and start its process again when it ends, as the restartPolicy has it."""
+        """Run a container with probes, and start an ended process again, as the restartPolicy says."""
         policy = container.spec.get("restartPolicy") or self.pod["spec"].get("restartPolicy", "Always")
         if container.image is None:
             _log.warning(
@@ -212,7 +212,7 @@ class RunningPod:
             await container.process.wait()
 
     async def _report(self) -> None:
-        """Write the status; the state at the time of the last write counts. A Pod that is gone has none."""
+        """Write the present state, in order; not for a deleted Pod."""
         async with self._reporting:
             await self._api.call("PATCH", f"{pod_path(self.pod)}/status", {"status": self._status()}, optional=True)
 

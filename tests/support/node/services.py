@@ -1,5 +1,5 @@
-"""The addresses of Services, as kube-proxy and a cloud's load balancer have them: each connection is relayed to an
-endpoint that is ready, or else to one that serves while it terminates.
+"""The addresses of Services: the part of kube-proxy and of a cloud's load balancer. Connections are relayed to ready
+endpoints, and without any to serving endpoints of terminating Pods.
 
 Source: https://kubernetes.io/docs/reference/networking/virtual-ips/
 """
@@ -67,7 +67,7 @@ class Services:
         return [(endpoint["addresses"][0], port) for endpoint, port in ready or serving]
 
     def addresses(self, service: str) -> list[str]:
-        """The addresses of a Service for a name server: of a headless one those of its Pods."""
+        """The addresses of a Service for a name server; a headless Service has the addresses of Pods."""
         spec = self.services[service]["spec"]
         if spec.get("clusterIP") != "None":
             return [spec["clusterIP"]] if spec.get("clusterIP") else []
@@ -137,7 +137,7 @@ def _is_of(endpoint_slice: Object, service: str) -> bool:
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Relay one direction, and its end; an end with an error ends both."""
+    """Relay one direction until the end; an error ends both directions."""
     try:
         while data := await reader.read(CHUNK_BYTES):
             writer.write(data)

@@ -46,7 +46,7 @@ class Volumes:
             self._write(volume["name"], files)
 
     async def refresh(self) -> None:
-        """Follow the sources until cancelled. A source that is gone changes nothing."""
+        """Follow the sources until cancelled. A deleted source changes nothing."""
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
             for volume in self._pod["spec"].get("volumes", ()):
@@ -110,7 +110,7 @@ class Volumes:
         return self._tokens[audience]
 
     def _write(self, name: str, files: _Files) -> None:
-        """Change all files at once: each is a link into `..data`, a link to a folder."""
+        """Change all files at once: links into `..data`, which is a link to a folder."""
         if self._written.get(name) == files:
             return
         volume = self.path(name)
@@ -136,7 +136,7 @@ class Volumes:
         self._written[name] = files
 
     def _own(self, path: Path, mode: int) -> None:
-        """The owner and the mode as a kubelet sets them: the Pod's group may read."""
+        """Set owner and mode as a kubelet does: the Pod's group may read."""
         group = self._pod["spec"].get("securityContext", {}).get("fsGroup")
         path.chmod(mode | 0o440 if group is not None else mode)
         if group is not None and images.may_change_users():

@@ -101,7 +101,9 @@ def printable(path: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def read_file(path: str, raw: bytes, before: File | None = None, *, is_json: bool | None = None) -> File:
+def read_file(
+    path: str, raw: bytes, before: File | None = None, *, is_json: bool | None = None, limit: int = MAX_FILE_BYTES
+) -> File:
     """Decode a file.
 
     Args:
@@ -109,10 +111,11 @@ def read_file(path: str, raw: bytes, before: File | None = None, *, is_json: boo
         raw: The contents.
         before: The file as it was; None for a new one.
         is_json: Whether the file is JSON, not YAML; None: if the path ends in `.json`.
+        limit: Most bytes.
     """
     is_json = path.endswith(".json") if is_json is None else is_json
-    if len(raw) > MAX_FILE_BYTES:
-        remedy = f"Split the file: a file may have {MAX_FILE_BYTES} bytes."
+    if len(raw) > limit:
+        remedy = f"Split the file: a file may have {limit} bytes."
         return unreadable(path, Reason.TOO_LARGE, "The file is too large.", remedy, before)
     try:
         pieces = _pieces(raw, before.pieces if before else {}, is_json=is_json)

@@ -29,6 +29,9 @@ STANDARD_INPUT: Final = "<stdin>"
 
 STANDARD_INPUT_SOURCES: Final = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
 
+MAX_INPUT_BYTES: Final = 128 * 2**20
+"""Of standard input, where `kubectl get` may write all objects of a cluster."""
+
 MAX_CHART_DEPTH: Final = 4
 """Folders around a template in which its chart is looked for."""
 
@@ -59,12 +62,12 @@ class Reading:
         return len(self.manifests.objects()) + self.others
 
 
-def read_sources(sources: Iterable[str], standard_input: Callable[[], bytes]) -> Reading:
+def read_sources(sources: Iterable[str], standard_input: Callable[[int], bytes]) -> Reading:
     """Read all sources. A file that several sources name is read once.
 
     Args:
         sources: Files, folders, and - for standard input.
-        standard_input: Reads standard input, MAX_FILE_BYTES and one more at most.
+        standard_input: Reads standard input, so many bytes at most.
 
     Raises:
         SourceError: a source doesn't exist, or can't be read.
@@ -89,10 +92,10 @@ def read_sources(sources: Iterable[str], standard_input: Callable[[], bytes]) ->
     return Reading(manifests, problems, read, sum(each.others for each in found.values()))
 
 
-def _contents(source: str, standard_input: Callable[[], bytes]) -> Iterator[tuple[str, bytes | OSError | Problem]]:
+def _contents(source: str, standard_input: Callable[[int], bytes]) -> Iterator[tuple[str, bytes | OSError | Problem]]:
     """The contents of each file of a source, or the problem of a folder, by path from the working directory."""
     if source in STANDARD_INPUT_SOURCES:
-        yield STANDARD_INPUT, standard_input()
+        yield STANDARD_INPUT, standard_input(MAX_INPUT_BYTES + 1)
         return
     root = Path(source)
     try:
@@ -136,12 +139,13 @@ def _file(path: str, raw: bytes) -> tuple[File, bool]:
     """The file, and whether its text is JSON."""
     named = path.endswith(SUFFIXES)
     is_json = path.endswith(".json") if named else _JSON.match(raw) is not None
-    file = read_file(path, raw, is_json=is_json)
+    limit = MAX_INPUT_BYTES if path == STANDARD_INPUT else MAX_FILE_BYTES
+    file = read_file(path, raw, is_json=is_json, limit=limit)
     if is_json and not named and any(each.broken for each in file.pieces.values()):
-        other = read_file(path, raw, is_json=False)
+        other = read_file(path, raw, is_json=False, limit=limit)
         if not any(each.broken for each in other.pieces.values()):
             file, is_json = other, False
-    if not is_json:
+    if not is_json and len(raw) <= MAX_FILE_BYTES:  # a larger text is written by a program, which repeats no key
         file = replace(file, problems=(*file.problems, *_repeated(path, raw)))
     return _with_remedies(_without_templates(file)), is_json
 

@@ -67,6 +67,9 @@
 {{- fail (printf "%s.serviceAccount.name: must be the name of a ServiceAccount of yours, because %s.serviceAccount.create is false" $path $path) -}}
 {{- end -}}
 {{- end -}}
+{{- if gt (int .Values.tls.generated.validityDays) (int .Values.tls.generated.caValidityDays) -}}
+{{- fail "tls.generated.validityDays: must be at most tls.generated.caValidityDays, or certificates outlive their authority" -}}
+{{- end -}}
 {{- if eq (include "xds-ingress.fleet" .) (include "xds-ingress.fullname" .) -}}
 {{- fail "fleet.fullnameOverride: must differ from the name of the control plane's objects (fullnameOverride)" -}}
 {{- end -}}
