@@ -9,7 +9,7 @@ NETNS  := tests/support/cluster/netns
 .PHONY: help venv demo kube envoys tools collector helm test quick browser monitoring cases rows release chart links check bench generate lock goldens clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## */\t/' | expand -t 12
+	@awk -F ':.*## *' '/^[a-z]+:.*##/ { printf "%-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: $(READY) ## .venv/ with the package, its tools and Envoy
 

@@ -16,6 +16,7 @@ import hypothesis
 import pytest
 
 from tests.support.envoy_binary import BINARY, MISSING_REASON
+from tests.support.needs_linux import skip_elsewhere
 from tests.support.stalled_run import STALL_SECONDS, StalledRun
 
 # No example is too slow: a busy machine may stop a process for seconds.
@@ -60,6 +61,7 @@ def _within(seconds: float, test: Callable[..., Awaitable[None]]) -> Callable[..
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    skip_elsewhere(items)
     if not BINARY.exists():
         for item in items:
             if item.get_closest_marker("envoy"):

@@ -1,8 +1,8 @@
 """`make demo`: echo backends, the control plane, two Envoys, and a tour of their behaviour.
 
 DEMO_ONCE=1 ends after the tour; otherwise the demo runs until Ctrl-C. DEMO_TLS=1 adds mutual TLS between the control
-plane and its clients, as needed across machines. DEMO_MONITORING=1 adds Prometheus and Alertmanager. The exit code is
-0 if every step of the tour succeeded.
+plane and its clients, as needed across machines. DEMO_MONITORING=1 adds Prometheus and Alertmanager. DEMO_MACOS=1 has
+the demo go macOS' ways on Linux. The exit code is 0 if every step of the tour succeeded.
 """
 
 import asyncio

@@ -4,10 +4,10 @@ Excluded: the tour's own output, which the tour checks: it fails if a step fails
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from tests.support.envoy import needs_envoy
 
 pytestmark = [
     pytest.mark.timeout(300),
-    pytest.mark.skipif(sys.platform != "linux", reason="two Envoys share a port by SO_REUSEPORT: needs Linux"),
     needs_envoy,
 ]
 
@@ -44,19 +43,22 @@ def demos(tmp_path: Path) -> Iterator[list[Demo]]:
         demo.stop()
 
 
+@pytest.mark.parametrize("macos", ["", "1"], ids=["shared ports", "own ports"])
 @pytest.mark.parametrize("tls", ["", "1"], ids=["plaintext", "tls"])
-def test_the_tour_succeeds_and_leaves_no_processes(tmp_path: Path, demos: list[Demo], tls: str) -> None:
-    demos.append(demo := Demo(tmp_path, DEMO_ONCE="1", DEMO_TLS=tls))
+def test_the_tour_succeeds_and_leaves_no_processes(tmp_path: Path, demos: list[Demo], tls: str, macos: str) -> None:
+    demos.append(demo := Demo(tmp_path, DEMO_ONCE="1", DEMO_TLS=tls, DEMO_MACOS=macos))
 
     assert demo.process.wait(DEMO_LIMIT_SECONDS) == 0, demo.output
 
     assert_nothing_is_left(demo)
     assert "FAILED" not in demo.output
     assert ("--tls-ca" in demo.output) == bool(tls)
+    assert len(set(re.findall(r"xds serve .* --http-port (\d+)", demo.output))) == (2 if macos else 1)
 
 
-def test_the_suggested_commands_work(tmp_path: Path, demos: list[Demo]) -> None:
-    demos.append(demo := Demo(tmp_path))
+@pytest.mark.parametrize("macos", ["", "1"], ids=["shared ports", "own ports"])
+def test_the_suggested_commands_work(tmp_path: Path, demos: list[Demo], macos: str) -> None:
+    demos.append(demo := Demo(tmp_path, DEMO_MACOS=macos))
     demo.wait_for(STAYS_UP)
 
     for command in suggestions(demo):

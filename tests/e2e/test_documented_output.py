@@ -22,7 +22,6 @@ from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.timeout(450),
-    pytest.mark.skipif(sys.platform != "linux", reason="two Envoys share a port by SO_REUSEPORT: needs Linux"),
     needs_envoy,
 ]
 

@@ -17,7 +17,7 @@ DEMO_LIMIT_SECONDS: Final = 200
 STAYS_UP: Final = "Ctrl-C stops everything"
 """Printed after the tour."""
 
-SWITCHES: Final = {"DEMO_ONCE", "DEMO_TLS", "DEMO_MONITORING"}
+SWITCHES: Final = {"DEMO_ONCE", "DEMO_TLS", "DEMO_MONITORING", "DEMO_MACOS"}
 """Environment variables of the demo, which a test sets by itself."""
 
 MARK: Final = "DEMO_TEST_MARK"

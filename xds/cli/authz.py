@@ -1,6 +1,7 @@
 """`xds authz`."""
 
 import os
+import sys
 
 import click
 
@@ -52,8 +53,13 @@ def authz(
             f"--listen {listen} reaches beyond this machine, and passwords would cross the network: run the command "
             "beside each Envoy, on a unix socket or 127.0.0.1"
         )
-    most = max_hashes or min(len(os.sched_getaffinity(0)), 256)
+    most = max_hashes or min(_processors(), 256)
     try:
         run(AuthzSettings(listen, admin, most, log_level, log_format))
     except AuthzError as error:
         raise Failed(str(error)) from None
+
+
+def _processors() -> int:
+    """Number of processors that this process may use; on macOS, of all."""
+    return (os.cpu_count() or 1) if sys.platform == "darwin" else len(os.sched_getaffinity(0))

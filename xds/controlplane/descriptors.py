@@ -11,6 +11,9 @@ import structlog
 MAX_DESCRIPTORS: Final = 1_048_576
 """The limit to ask for where the hard one is higher or infinite. Linux' own maximum by default (fs.nr_open)."""
 
+MACOS_DESCRIPTORS: Final = 10_240
+"""OPEN_MAX, the limit that setrlimit takes on macOS whatever kern.maxfilesperproc is (man 2 setrlimit)."""
+
 RESERVED_DESCRIPTORS: Final = 128
 """Kept from gRPC connections for probes, files and the API server; half of a limit that is less than twice as high."""
 
@@ -24,12 +27,16 @@ _log = structlog.get_logger()
 
 
 def raise_limit() -> int:
-    """Raise the soft limit to the hard one, and return it. Shells and systemd set 1,024, for programs with select()."""
+    """Raise the soft limit to the hard one, and return it. Shells and systemd set 1,024, for programs with select().
+
+    On macOS the shell sets 256, and the kernel takes less than a hard limit that is infinite.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = min(_finite(hard), MAX_DESCRIPTORS)
-    if _finite(soft) < wanted:
-        with contextlib.suppress(OSError, ValueError):  # a sandbox forbids it
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    for wanted in (min(_finite(hard), MAX_DESCRIPTORS), min(_finite(hard), MACOS_DESCRIPTORS)):
+        if _finite(soft) < wanted:
+            with contextlib.suppress(OSError, ValueError):  # a sandbox forbids it
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+                break
     return min(_finite(resource.getrlimit(resource.RLIMIT_NOFILE)[0]), MAX_DESCRIPTORS)
 
 

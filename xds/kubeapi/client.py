@@ -37,11 +37,12 @@ MAX_ERROR_BODY_BYTES: Final = 1 << 20
 # A connection that dies in silence (a machine crashed, a firewall dropped its state) is noticed after some 30 s, as by
 # client-go's HTTP/2 pings: https://github.com/kubernetes/kubernetes/blob/v1.34.0/staging/src/k8s.io/apimachinery/pkg/util/net/http.go#L164
 _KEEPALIVE: Final = (
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 15),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
-    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000),  # milliseconds
+    (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+    (socket.IPPROTO_TCP, "TCP_KEEPIDLE", 15),
+    (socket.IPPROTO_TCP, "TCP_KEEPALIVE", 15),  # macOS' name of the former
+    (socket.IPPROTO_TCP, "TCP_KEEPINTVL", 5),
+    (socket.IPPROTO_TCP, "TCP_KEEPCNT", 3),
+    (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", 30_000),  # milliseconds; of Linux
 )
 
 
@@ -342,6 +343,7 @@ def _socket(info: Any) -> socket.socket:
     family, kind, protocol, *_ = info
     made = socket.socket(family, kind, protocol)
     with contextlib.suppress(OSError):
-        for option in _KEEPALIVE:
-            made.setsockopt(*option)
+        for level, name, value in _KEEPALIVE:
+            if (option := getattr(socket, name, None)) is not None:
+                made.setsockopt(level, option, value)
     return made

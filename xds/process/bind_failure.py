@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from xds.address import HostPort, UnixPath
 def bind_failure(address: HostPort | UnixPath, error: Exception) -> str:  # noqa: PLR0911  # a table of causes
     """The reason for an operator, with a remedy where there is one. `error` is the one to explain."""
     cause = error if isinstance(error, OSError) else _error_of_bind(address)
+    if isinstance(address, UnixPath) and address.path.startswith("@") and sys.platform != "linux":
+        return "sockets with abstract names exist on Linux alone"
     if isinstance(cause, socket.gaierror):
         return "the host name can't be resolved"
     match cause and cause.errno:
