@@ -19,8 +19,8 @@ import platformdirs
 
 SOURCES: Final = Path(__file__).parent / "binaries"
 OTHER: Final = Path(__file__).parent / "other_kubernetes"
-TRIED: Final = ("1.30.14", "1.34.4")
-"""Versions beside that of `SOURCES` that the tests have passed with: docs/compatibility.md."""
+OLDEST: Final = "1.30.14"
+"""Of the oldest minor version that is served. docs/compatibility.md says what was tried with it."""
 NAMES: Final = ("etcd", "kube-apiserver", "kube-controller-manager")
 KUBECTL: Final = Path(sys.executable).parent / "kubectl"
 NETNS: Final = Path(__file__).parent / "netns"
@@ -56,7 +56,7 @@ def other_version() -> str:
     """The version that KUBE chooses; empty: that of `binaries/go.mod`."""
     chosen = os.environ.get("KUBE", "").removeprefix("v")
     if chosen and not re.fullmatch(r"1\.\d+\.\d+", chosen):
-        sys.exit(f"KUBE is {chosen!r}: give a release of Kubernetes such as {TRIED[0]}")
+        sys.exit(f"KUBE is {chosen!r}: give a release of Kubernetes such as {OLDEST}")
     return "" if chosen == newest() else chosen
 
 
